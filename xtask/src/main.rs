@@ -1,0 +1,2 @@
+//! `cargo xtask`: what this project does to itself.
+fn main() {}
