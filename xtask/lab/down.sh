@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Removes whatever there is of a lab, whole or half: processes, namespaces (and with them mounts and links), files.
+cd "$(dirname "$0")"
+. ./env.sh
+
+namespaces() { ip netns list | awk -v prefix="$PREFIX-" 'index($1, prefix) == 1 { print $1 }'; }
+processes() { local ns; for ns in $(namespaces); do ip netns pids "$ns"; done; }
+
+for signal in TERM KILL; do
+  for _ in {1..50}; do
+    mapfile -t pids < <(processes)
+    ((${#pids[@]})) || break 2
+    kill -s "$signal" "${pids[@]}" 2>/dev/null || true
+    sleep 0.1
+  done
+done
+for ns in $(namespaces); do ip netns del "$ns"; done
+for node in "${NODES[@]}"; do rm -rf "${DIR:?}/$node"; done
+rm -f "$DIR/up" "$DIR/suite"
+rmdir "$DIR" 2>/dev/null || true

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# suite.sh SUITE ROOT MIRROR: debootstraps a Debian suite with its OVN and Open vSwitch into ROOT, once.
+set -euo pipefail
+suite=$1 root=$2 mirror=$3
+mapfile -t packages <"$(dirname "$0")/packages"
+[[ ! -x $root/usr/bin/ovn-nbctl ]] || exit 0
+for link in bin lib sbin; do
+  [[ -L /$link ]] || { echo "lab: /$link is not part of /usr here: a suite's programs cannot take their place" >&2; exit 1; }
+done
+
+echo "lab: debootstrapping $suite into $root" >&2
+partial=$root.partial
+rm -rf "$partial"
+mkdir -p "$partial"
+# Suites younger than this machine's debootstrap are built like sid, the one that all of them come from.
+script=/usr/share/debootstrap/scripts/$suite
+[[ -e $script ]] || script=/usr/share/debootstrap/scripts/sid
+debootstrap --variant=minbase "$suite" "$partial" "$mirror" "$script" >"$root.log" 2>&1 \
+  || { tail -n 5 "$root.log" >&2; exit 1; }
+
+printf '#!/bin/sh\nexit 101\n' >"$partial/usr/sbin/policy-rc.d"
+chmod +x "$partial/usr/sbin/policy-rc.d"
+# /proc for maintainer scripts, in a mount namespace that goes away with them.
+unshare --mount --propagation private bash -c '
+  mount -t proc proc "$1/proc"
+  DEBIAN_FRONTEND=noninteractive chroot "$1" apt-get install -q -y --no-install-recommends "${@:2}"
+' install "$partial" "${packages[@]}" >>"$root.log" 2>&1 || { tail -n 5 "$root.log" >&2; exit 1; }
+chroot "$partial" apt-get clean
+mv "$partial" "$root"
