@@ -1,1 +1,48 @@
-//! .
+//! Reads OVSDB databases, from files and from live servers, and prints them as the real clients do.
+//!
+//! A [`Select`] asks for the rows of one table. It is answered by a [`Database`] (a northbound, southbound or
+//! `conf.db` file, standalone or clustered) or, as text for `ovsdb-client query`, by a live server ([`wire`]);
+//! both give the same [`Rows`], and [`print`] writes these as `ovn-nbctl`, `ovn-sbctl` and `ovs-vsctl` would.
+//! The schema always comes with the data, so columns of any version are read. Nothing here can write.
+//!
+//! ```
+//! use ovsdb::{Condition, Database, Op, Select, print};
+//!
+//! let database = Database::open(std::fs::read("../../testdata/ovsdb/example.db")?)?;
+//! let table = database.schema().find_table("Logical_Switch")?;
+//! let select = Select::from(table.name.as_str()).filter(Condition::parse(table, "name", Op::Eq, "join")?);
+//! let rows = database.select(&select)?;
+//! assert_eq!(rows.rows.first().and_then(|row| row.map_get("other_config", "subnet")), Some("100.64.0.0/16"));
+//! assert_eq!(
+//!     print::list(&rows, Some(&["name", "other_config"])),
+//!     "name                : join\nother_config        : {subnet=\"100.64.0.0/16\"}\n",
+//! );
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod condition;
+mod datum;
+mod decode;
+mod file;
+mod nearest;
+mod row;
+mod schema;
+mod select;
+mod text;
+mod uuid;
+
+pub mod print;
+pub mod wire;
+
+pub use condition::{Condition, ConditionError, Op, ParseOpError};
+pub use datum::{Atom, AtomType, Datum};
+pub use file::{
+    Change, ChangeKind, Clustered, Damage, DamageReason, Database, Kind, OpenError, RowChange, Transaction,
+};
+pub use row::{Problem, Row, Rows};
+pub use schema::{
+    BaseType, ColumnSchema, ColumnType, RefType, Schema, SchemaError, TableSchema, UnknownColumn,
+    UnknownTable,
+};
+pub use select::{Select, SelectError};
+pub use uuid::{ParseUuidError, Uuid};

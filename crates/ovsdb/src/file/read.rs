@@ -1,0 +1,106 @@
+//! From pieces of text to rows.
+
+use std::sync::Arc;
+
+use memchr::memmem::Finder;
+
+use super::index::{Fragment, since_insertion};
+use super::{Database, scan};
+use crate::row::Problem;
+use crate::{ColumnSchema, Datum, Row, Rows, Select, SelectError, TableSchema, Uuid, decode};
+
+/// The rows of the table at this place of the schema that meet the select.
+pub(super) fn select(db: &Database, table: usize, select: &Select) -> Result<Rows, SelectError> {
+    let Some(schema) = db.schema.tables.get(table) else {
+        return Err(db.schema.unknown_table(&select.table).into());
+    };
+    let wanted = select.wanted(schema)?;
+    let tested: Vec<bool> = schema
+        .columns
+        .iter()
+        .map(|column| select.conditions.iter().any(|condition| condition.column() == column.name))
+        .collect();
+    let needles: Vec<Finder<'_>> = select
+        .conditions
+        .iter()
+        .filter_map(|condition| condition.needle().filter(|_| db.plain))
+        .map(Finder::new)
+        .collect();
+    let index = db.index.table(table);
+    let mut rows = Vec::new();
+    let mut consider = |uuid, chain: &[Fragment]| {
+        let may_match = needles.iter().all(|needle| {
+            chain.iter().any(|fragment| needle.find(fragment.of(&db.text).as_bytes()).is_some())
+        });
+        if !may_match {
+            return;
+        }
+        if !select.conditions.is_empty() && !select.matches(&read(db, schema, uuid, chain, &tested)) {
+            return;
+        }
+        rows.push(read(db, schema, uuid, chain, &wanted));
+    };
+    match select.conditions.iter().find_map(crate::Condition::exact_uuid) {
+        Some(uuid) => {
+            let chain = since_insertion(index.fragments_of(uuid), &db.text);
+            if !chain.is_empty() {
+                consider(uuid, chain);
+            }
+        }
+        None => index.chains(&db.text).for_each(|(uuid, chain)| consider(uuid, chain)),
+    }
+    Ok(Rows { table: Arc::clone(schema), columns: select.columns.clone(), rows })
+}
+
+/// The row that these fragments, all that were written of it up to some moment, make; nothing if it was deleted
+/// last or never written.
+pub(super) fn row(db: &Database, table: usize, uuid: Uuid, fragments: &[Fragment]) -> Option<Row> {
+    let schema = db.schema.tables.get(table)?;
+    let chain = since_insertion(fragments, &db.text);
+    let all = vec![true; schema.columns.len()];
+    (!chain.is_empty()).then(|| read(db, schema, uuid, chain, &all))
+}
+
+/// The wanted columns of a row, by replaying what was written of it.
+fn read(db: &Database, schema: &Arc<TableSchema>, uuid: Uuid, chain: &[Fragment], wanted: &[bool]) -> Row {
+    let mut row = Row::new(schema, uuid);
+    let is_wanted = |at: usize| wanted.get(at).copied().unwrap_or_default();
+    for (at, column) in schema.columns.iter().enumerate().filter(|(at, _)| is_wanted(*at)) {
+        row.set(at, Some(column.ty.default_datum()));
+    }
+    for fragment in chain {
+        let is_diff = db.index.records.get(fragment.record).is_some_and(|record| record.is_diff);
+        scan::columns(fragment.of(&db.text), |name, text| {
+            let Some(at) = schema.column_index(name) else {
+                // Told once, with the whole row: a select of a few columns did not ask for it.
+                if wanted.iter().all(|wanted| *wanted) {
+                    row.problems.push(problem(name, text, "the schema has no such column".to_owned()));
+                }
+                return;
+            };
+            let Some(column) = schema.columns.get(at).filter(|_| is_wanted(at)) else { return };
+            let (value, wrong) = decode::from_text(text, &column.ty);
+            let before = row.take(at);
+            let value = if is_diff && is_difference(before.as_ref(), column) {
+                before.zip(value).map(|(before, change)| before.with_difference(change))
+            } else {
+                // The new value makes up for one that did not fit.
+                row.problems.retain(|problem| problem.column != name);
+                value
+            };
+            row.problems.extend(wrong.map(|reason| problem(name, text, reason)));
+            row.set(at, value);
+        });
+    }
+    row
+}
+
+/// Whether a transaction with `_is_diff` changes this value rather than replaces it: columns of at most one element
+/// are replaced (`ovsdb-server(7)`, section 4.1.14), and so are values that were never written, as a new row's.
+fn is_difference(before: Option<&Datum>, column: &ColumnSchema) -> bool {
+    column.ty.max > 1 && before.is_none_or(|before| *before != column.ty.default_datum())
+}
+
+fn problem(column: &str, text: &str, reason: String) -> Problem {
+    Problem { column: column.to_owned(), found: decode::cut(text), reason }
+}
