@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Does the network do what its databases say? Every probe is bounded. Prints "N passed, N failed"; fails if any did.
-cd "$(dirname "$0")"
-. ./env.sh
+. "${0%/*}/env.sh"
 [[ -e $DIR/up ]] || die "no lab in $DIR"
 
 passed=0 failed=0
@@ -18,8 +17,8 @@ expect() {
   fi
 }
 # WHERE is a pod, a node or "outside".
-gets() { expect "$3" ./enter.sh "$1" curl -sS --max-time 4 "$2"; }  # WHERE URL TEXT
-pings() { expect '1 received' ./enter.sh "$1" ping -c 1 -W 2 "$2"; } # WHERE ADDRESS
+gets() { expect "$3" "$SCRIPTS/enter.sh" "$1" curl -sS --max-time 4 "$2"; }  # WHERE URL TEXT
+pings() { expect '1 received' "$SCRIPTS/enter.sh" "$1" ping -c 1 -W 2 "$2"; } # WHERE ADDRESS
 
 client=$(pod_ip default/client) web1=$(pod_ip default/web-1) web2=$(pod_ip default/web-2) db=$(pod_ip default/db)
 for _ in 1 2 3; do
@@ -34,7 +33,7 @@ for _ in 1 2 3; do
   gets default/client-2 "http://$WEB_VIP/" 'hello from web-'
   gets default/client "http://$KUBERNETES_VIP:443/" 'hello from the API server to'
   gets default/client "http://$EMPTY_VIP/" 'connect to server' # refused; a silent drop would say "timed out"
-  gets ovn-worker "http://$WEB_VIP/" 'hello from web-'
+  gets ovn-worker "http://$KUBERNETES_VIP:443/" 'hello from the API server to'
   gets ovn-worker2 "http://$KUBERNETES_VIP:443/" 'hello from the API server to'
   gets outside "http://$(node_ip ovn-worker):$WEB_NODEPORT/" "hello from web-1 to $GATEWAY"
   gets outside "http://$(node_ip ovn-worker2):$WEB_NODEPORT/" "hello from web-2 to $GATEWAY"
@@ -44,7 +43,7 @@ for _ in 1 2 3; do
   gets default/client "http://$GATEWAY/" "hello from outside to $EGRESS_IP"
   gets default/client-2 "http://$GATEWAY/" "hello from outside to $(node_ip ovn-worker2)"
   gets default/web-1 "http://$GATEWAY/" "hello from outside to $(node_ip ovn-worker)"
-  # the host
+  # the host, to pods; to services it was above, and to endpoints of its own node docs/lab.md tells why not
   gets ovn-worker "http://$web1:8080/" "hello from web-1 to $(pod_net ovn-worker).2"
   gets ovn-worker "http://$web2:8080/" "hello from web-2 to $(pod_net ovn-worker).2"
   gets ovn-worker "http://$GATEWAY/" "hello from outside to $(node_ip ovn-worker)"

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Removes whatever there is of a lab, whole or half: processes, namespaces (and with them mounts and links), files.
-cd "$(dirname "$0")"
-. ./env.sh
+. "${0%/*}/env.sh"
 
 namespaces() { ip netns list | awk -v prefix="$PREFIX-" 'index($1, prefix) == 1 { print $1 }'; }
 processes() { local ns; for ns in $(namespaces); do ip netns pids "$ns"; done; }

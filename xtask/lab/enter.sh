@@ -1,12 +1,9 @@
 #!/usr/bin/env bash
 # enter.sh WHERE COMMAND...: becomes the command, in a node, in the network namespace of a pod (NAMESPACE/NAME), or "outside".
-cd_back=$PWD
-cd "$(dirname "$0")"
-. ./env.sh
+. "${0%/*}/env.sh"
 where=$1
 shift
 [[ -e $DIR/up ]] || die "no lab in $DIR: \`cargo xtask lab up\` makes one"
-cd "$cd_back"
 case $where in
   outside) exec nsenter --net="/run/netns/$OUTSIDE" -- "$@" ;;
   */*)

@@ -25,7 +25,7 @@ route add $CLUSTER_NET via $net.1 dev ovn-k8s-mp0
 address add 169.254.0.2/17 brd + dev br-ex
 neighbor replace 169.254.0.1 lladdr 0a:58:a9:fe:00:01 dev br-ex nud permanent
 neighbor replace 169.254.0.4 lladdr 0a:58:a9:fe:00:04 dev br-ex nud permanent
-route add 169.254.0.1 dev br-ex src $(node_ip "$node")
+route add 169.254.0.1 dev br-ex scope global src $(node_ip "$node")
 route add 169.254.0.3 via $net.1 dev ovn-k8s-mp0
 route add $SERVICE_NET via 169.254.0.4 dev br-ex src 169.254.0.2 mtu 1400
 route add $SERVICE_NET via $net.1 dev ovn-k8s-mp0 table 7

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Nodes, daemons, versions, pods. Exit status 1 if the lab, or a part of it, is down.
-cd "$(dirname "$0")"
-. ./env.sh
+. "${0%/*}/env.sh"
 
 [[ -e $DIR/up ]] || die "no lab in $DIR"
 bad=0

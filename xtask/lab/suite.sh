@@ -21,6 +21,7 @@ debootstrap --variant=minbase "$suite" "$partial" "$mirror" "$script" >"$root.lo
 printf '#!/bin/sh\nexit 101\n' >"$partial/usr/sbin/policy-rc.d"
 chmod +x "$partial/usr/sbin/policy-rc.d"
 # /proc for maintainer scripts, in a mount namespace that goes away with them.
+# shellcheck disable=SC2016 # the inner shell expands
 unshare --mount --propagation private bash -c '
   mount -t proc proc "$1/proc"
   DEBIAN_FRONTEND=noninteractive chroot "$1" apt-get install -q -y --no-install-recommends "${@:2}"

@@ -118,6 +118,7 @@ remote_chassis() {
   local node=$1 other sb port
   other=$(peer "$node")
   sb=(on "$node" ovn-sbctl --timeout=20)
+  "${sb[@]}" wait-until Chassis "${CHASSIS[$node]}" -- set Chassis "${CHASSIS[$node]}" other_config:is-remote=false
   "${sb[@]}" --id=@encap create Encap chassis_name="${CHASSIS[$other]}" ip="$(node_ip "$other")" type=geneve options:csum=true \
     -- create Chassis name="${CHASSIS[$other]}" hostname="$other" encaps=@encap other_config:is-remote=true >/dev/null
   on "$node" ovn-nbctl --timeout=20 --wait=sb sync

@@ -1,16 +1,15 @@
 #!/usr/bin/env bash
 # Builds the lab. Expects that none is there: down.sh first.
-cd "$(dirname "$0")"
-. ./env.sh
-. ./nb.sh
-. ./node.sh
-. ./topology.sh
-. ./services.sh
-. ./policies.sh
-. ./egressip.sh
-. ./pods.sh
-. ./gateway.sh
-. ./hostrules.sh
+. "${0%/*}/env.sh"
+. "${0%/*}/nb.sh"
+. "${0%/*}/node.sh"
+. "${0%/*}/topology.sh"
+. "${0%/*}/services.sh"
+. "${0%/*}/policies.sh"
+. "${0%/*}/egressip.sh"
+. "${0%/*}/pods.sh"
+. "${0%/*}/gateway.sh"
+. "${0%/*}/hostrules.sh"
 
 mkdir -p "$DIR"
 log "lab: nodes"

@@ -107,8 +107,8 @@ pub(crate) fn run(lab: Lab) -> Result<ExitCode> {
             Err(Command::from(program).exec().into())
         }
         Action::Gather { out } => {
-            sh.set_var("LAB_OUT", std::path::absolute(out)?);
-            script(&sh, "gather")
+            let out = std::path::absolute(out)?;
+            exit_code(Command::from(cmd!(sh, "bash {SCRIPTS}/gather.sh {out}")))
         }
         Action::Setup(suite) => {
             let debootstrap = suite.suite.is_some().then_some("debootstrap");
