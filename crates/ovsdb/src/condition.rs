@@ -298,11 +298,12 @@ impl Condition {
         }
     }
 
-    /// A text that any row passing this condition must hold, spelled as JSON can only spell it, but for `\u`.
+    /// A text that the JSON of any row passing this condition must hold, provided that it spells no character as
+    /// `\u` and no slash as `\/`: then JSON has one way to spell a string.
     ///
     /// Of several the longest, which is the rarest. A row may hold a default without spelling it, but no default
     /// has a text.
-    pub(crate) fn needle(&self) -> Option<&str> {
+    pub(crate) fn needle(&self) -> Option<String> {
         let atoms: Vec<&Atom> = match (&self.test, self.op) {
             (Test::Column(Datum::Set(atoms)), Op::Eq | Op::Includes) => atoms.iter().collect(),
             (Test::Column(Datum::Map(pairs)), Op::Eq | Op::Includes) => {
@@ -312,12 +313,9 @@ impl Condition {
             (Test::Key(key, value), Op::Eq | Op::Includes) => vec![key, value],
             _ => Vec::new(),
         };
-        let plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\' | b'/');
-        atoms
-            .into_iter()
-            .filter_map(Atom::as_str)
-            .filter(|text| !text.is_empty() && text.bytes().all(plain))
-            .max_by_key(|text| text.len())
+        let longest = atoms.into_iter().filter_map(Atom::as_str).max_by_key(|text| text.len())?;
+        let spelled = Value::from(longest).to_string();
+        spelled.strip_prefix('"')?.strip_suffix('"').filter(|text| !text.is_empty()).map(str::to_owned)
     }
 }
 

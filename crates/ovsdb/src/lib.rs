@@ -39,6 +39,7 @@ pub use datum::{Atom, AtomType, Datum};
 pub use file::{
     Change, ChangeKind, Clustered, Damage, DamageReason, Database, Kind, OpenError, RowChange, Transaction,
 };
+pub use nearest::nearest_first;
 pub use row::{Problem, Row, Rows};
 pub use schema::{
     BaseType, ColumnSchema, ColumnType, RefType, Schema, SchemaError, TableSchema, UnknownColumn,

@@ -4,7 +4,8 @@
 ///
 /// Nearness is the edit distance without regard to case, but a name that holds the wanted word (or is held by it)
 /// counts as near: `lsp` is no help, `switch_port` is.
-pub(crate) fn nearest_first<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Vec<String> {
+#[must_use]
+pub fn nearest_first<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Vec<String> {
     // Names are short; a longer word is somebody else's text and only its beginning is compared.
     let wanted: String = wanted.chars().take(64).collect::<String>().to_ascii_lowercase().replace('-', "_");
     let mut names: Vec<(usize, &str)> = known

@@ -18,6 +18,8 @@ pub struct Schema {
     pub cksum: Option<String>,
     /// The tables, sorted by name.
     pub tables: Vec<Arc<TableSchema>>,
+    /// What it was parsed from.
+    pub json: Arc<str>,
 }
 
 /// One table of a schema.
@@ -145,6 +147,7 @@ impl Schema {
             version: text_of("version").unwrap_or_default(),
             cksum: text_of("cksum"),
             tables,
+            json: text.into(),
         })
     }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::schema::{UnknownColumn, UnknownTable};
-use crate::{Condition, Row, TableSchema, Uuid};
+use crate::{Condition, Row, Schema, TableSchema, Uuid};
 
 /// Asks for the rows of one table that meet all conditions (RFC 7047 section 5.2.2).
 ///
@@ -72,24 +72,33 @@ impl Select {
             .all(|condition| condition.matches(row))
     }
 
+    /// That the table and all columns named exist.
+    ///
+    /// # Errors
+    /// The first that does not, with those that do.
+    pub fn check(&self, schema: &Schema) -> Result<(), SelectError> {
+        let table = schema.table(&self.table).ok_or_else(|| schema.unknown_table(&self.table))?;
+        self.wanted(table)?;
+        Ok(())
+    }
+
     /// The operation in the notation of RFC 7047 section 5.2.2. Columns that conditions still need here are asked
     /// for beside those wanted.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let conditions: Vec<Value> = self.conditions.iter().filter_map(Condition::to_wire).collect();
-        let mut operation = json!({ "op": "select", "table": self.table, "where": conditions });
-        if let Some(columns) = &self.columns {
-            let mut wanted: Vec<&str> = vec!["_uuid"];
-            let residual =
-                self.conditions.iter().filter(|condition| condition.is_residual()).map(Condition::column);
-            for column in columns.iter().map(String::as_str).chain(residual) {
-                if !wanted.contains(&column) {
-                    wanted.push(column);
-                }
+        let Some(columns) = &self.columns else {
+            return json!({ "op": "select", "table": self.table, "where": conditions });
+        };
+        let mut wanted: Vec<&str> = vec!["_uuid"];
+        let residual =
+            self.conditions.iter().filter(|condition| condition.is_residual()).map(Condition::column);
+        for column in columns.iter().map(String::as_str).chain(residual) {
+            if !wanted.contains(&column) {
+                wanted.push(column);
             }
-            operation["columns"] = json!(wanted);
         }
-        operation
+        json!({ "op": "select", "table": self.table, "where": conditions, "columns": wanted })
     }
 
     /// Which of the table's columns are wanted, and that all columns named exist.

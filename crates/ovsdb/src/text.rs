@@ -53,7 +53,7 @@ pub(crate) fn atom(text: &str, base: &BaseType) -> Result<Atom, String> {
     if base.allowed.is_empty() || base.allowed.contains(&atom) {
         return Ok(atom);
     }
-    let allowed: Vec<String> = base.allowed.iter().map(|atom| crate::print::atom(atom)).collect();
+    let allowed: Vec<String> = base.allowed.iter().map(crate::print::atom).collect();
     Err(format!("only {} are allowed", allowed.join(", ")))
 }
 

@@ -3,8 +3,8 @@
 //! `query` runs a transaction and never commits it (`ovsdb-client(1)`); only `select` operations can be made here.
 
 use serde::Deserialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use crate::decode::{self, cut};
 use crate::row::Problem;
@@ -85,6 +85,18 @@ struct Answer<'a> {
     rows: Option<Vec<&'a RawValue>>,
     error: Option<String>,
     details: Option<String>,
+}
+
+/// Rows as a server would send them: what [`parse_reply`] reads, for recordings.
+#[must_use]
+pub fn reply_json(results: &[Rows]) -> String {
+    let row = |row: &Row| {
+        let named = row.table.columns.iter().filter_map(|c| Some((c.name.clone(), row.get(&c.name)?.to_json())));
+        let uuid = ("_uuid".to_owned(), json!(["uuid", row.uuid.to_string()]));
+        Value::Object(std::iter::once(uuid).chain(named).collect())
+    };
+    let answer = |rows: &Rows| json!({ "rows": rows.rows.iter().map(row).collect::<Vec<_>>() });
+    Value::Array(results.iter().map(answer).collect()).to_string()
 }
 
 /// The rows of each select, from what `ovsdb-client query` printed. `schema` must be the server's own

@@ -33,7 +33,8 @@ pub struct Database {
     schema: Arc<Schema>,
     index: Index,
     damage: Option<Damage>,
-    /// Whether no JSON string of the file spells a letter as `\u`.
+    /// Whether the file has one way to spell a string: nothing as `\u` and no slash as `\/`. OVSDB's own files,
+    /// nearly always.
     plain: bool,
 }
 
@@ -94,7 +95,8 @@ impl Database {
         let (kind, schema, index, damage) =
             if clustered { raft::load(&file) } else { standalone::load(&file) }?;
         let Text { text, file_len } = file;
-        let plain = memchr::memmem::find(text.as_bytes(), b"\\u").is_none();
+        let lacks = |spelling: &[u8]| memchr::memmem::find(text.as_bytes(), spelling).is_none();
+        let plain = lacks(b"\\u") && lacks(b"\\/");
         Ok(Self { text, file_len, kind, schema, index, damage, plain })
     }
 

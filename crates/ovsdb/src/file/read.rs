@@ -20,11 +20,12 @@ pub(super) fn select(db: &Database, table: usize, select: &Select) -> Result<Row
         .iter()
         .map(|column| select.conditions.iter().any(|condition| condition.column() == column.name))
         .collect();
-    let needles: Vec<Finder<'_>> = select
+    let needles: Vec<Finder<'static>> = select
         .conditions
         .iter()
-        .filter_map(|condition| condition.needle().filter(|_| db.plain))
-        .map(Finder::new)
+        .filter(|_| db.plain)
+        .filter_map(|condition| condition.needle())
+        .map(|needle| Finder::new(&needle).into_owned())
         .collect();
     let index = db.index.table(table);
     let mut rows = Vec::new();
