@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Removes whatever there is of a lab, whole or half: processes, namespaces (and with them mounts and links), files.
+# shellcheck source=env.sh
 . "${0%/*}/env.sh"
 
 namespaces() { ip netns list | awk -v prefix="$PREFIX-" 'index($1, prefix) == 1 { print $1 }'; }
@@ -14,6 +15,10 @@ for signal in TERM KILL; do
   done
 done
 for ns in $(namespaces); do ip netns del "$ns"; done
-for node in "${NODES[@]}"; do rm -rf "${DIR:?}/$node"; done
-rm -f "$DIR/up" "$DIR/suite"
-rmdir "$DIR" 2>/dev/null || true
+for dir in "$DIR" "$(cat "$RECORD" 2>/dev/null || true)"; do
+  [[ -n $dir ]] || continue
+  for node in "${NODES[@]}"; do rm -rf "${dir:?}/$node"; done
+  rm -f "$dir/up" "$dir/suite"
+  rmdir "$dir" 2>/dev/null || true
+done
+rm -f "$RECORD"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # enter.sh WHERE COMMAND...: becomes the command, in a node, in the network namespace of a pod (NAMESPACE/NAME), or "outside".
+# shellcheck source=env.sh
 . "${0%/*}/env.sh"
 where=$1
 shift

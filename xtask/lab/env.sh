@@ -4,6 +4,7 @@ set -euo pipefail
 
 PREFIX=${LAB_PREFIX:-ovnk-lab}        # every network namespace of the lab begins with it
 DIR=${LAB_DIR:-/var/lib/ovnk-lab}     # one folder a node: databases, sockets, logs, pid
+RECORD=/run/$PREFIX.dir               # says where the lab is, whoever made it
 SUITE_ROOT=${LAB_SUITE_ROOT:-}        # root of a debootstrapped suite whose programs the nodes run, or nothing
 SCRIPTS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 OUTSIDE=$PREFIX-outside               # the network between the nodes, and the world beyond it

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Nodes, daemons, versions, pods. Exit status 1 if the lab, or a part of it, is down.
+# shellcheck source=env.sh
 . "${0%/*}/env.sh"
 
 [[ -e $DIR/up ]] || die "no lab in $DIR"

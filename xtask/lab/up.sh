@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Builds the lab. Expects that none is there: down.sh first.
+# shellcheck source=env.sh
 . "${0%/*}/env.sh"
 . "${0%/*}/nb.sh"
 . "${0%/*}/node.sh"
@@ -12,6 +13,7 @@
 . "${0%/*}/hostrules.sh"
 
 mkdir -p "$DIR"
+echo "$DIR" >"$RECORD"
 log "lab: nodes"
 outside_up
 for node in "${NODES[@]}"; do node_up "$node"; done
@@ -29,7 +31,6 @@ pods_up
 
 # Up when every chassis has installed what its northbound database says.
 for node in "${NODES[@]}"; do on "$node" ovn-nbctl --timeout=60 --wait=hv sync; done
-# A userspace tunnel drops what it sends until it has its neighbour's address.
-for node in "${NODES[@]}"; do on "$node" ping -q -c 1 -w 10 "$(node_ip "$(peer "$node")")" >/dev/null; done
+"$SCRIPTS/warm.sh"
 echo "${LAB_SUITE:-}" >"$DIR/suite"
 touch "$DIR/up"

@@ -17,11 +17,18 @@ const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/lab");
 /// Debian packages, one a line.
 const PACKAGES: &str = include_str!("../lab/packages");
 
-/// What the lab needs from this machine when the nodes run its own OVN, and when they run a suite's.
-const PROGRAMS: &[&str] =
-    &["ip", "nsenter", "unshare", "setsid", "ethtool", "socat", "curl", "ping", "nft", "iptables-restore"];
-const OVN_PROGRAMS: &[&str] =
-    &["ovs-vswitchd", "ovsdb-server", "ovs-vsctl", "ovn-nbctl", "ovn-northd", "ovn-controller"];
+/// What builds the lab and serves in its pods, and what runs in its nodes: a suite brings the latter along.
+const PROGRAMS: &[&str] = &["ip", "nsenter", "unshare", "setsid", "ethtool", "socat", "curl", "ping"];
+const NODE_PROGRAMS: &[&str] = &[
+    "ovs-vswitchd",
+    "ovsdb-server",
+    "ovs-vsctl",
+    "ovn-nbctl",
+    "ovn-northd",
+    "ovn-controller",
+    "nft",
+    "iptables-restore",
+];
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -124,13 +131,12 @@ pub(crate) fn run(lab: Lab) -> Result<ExitCode> {
 fn up(sh: &Shell, dir: &Path, suite: &Suite) -> Result<ExitCode> {
     let _lock = lock()?;
     let wanted = suite.suite.as_deref().unwrap_or_default();
-    if dir.join("up").exists() && cmd!(sh, "bash {SCRIPTS}/status.sh").quiet().ignore_stdout().run().is_ok() {
-        let running = fs::read_to_string(dir.join("suite"))?;
-        if running.trim() == wanted {
+    if let Some((there, running)) = whole_lab(sh) {
+        if there == dir && running == wanted {
             eprintln!("lab: already up in {}", dir.display());
             return Ok(ExitCode::SUCCESS);
         }
-        return Err("a lab of another suite is up: `cargo xtask lab down` first".into());
+        return Err(format!("another lab is up in {}: `cargo xtask lab down` first", there.display()).into());
     }
     let root = suite_root(sh, suite)?;
     missing_programs(sh, root.is_some())?;
@@ -149,9 +155,18 @@ fn up(sh: &Shell, dir: &Path, suite: &Suite) -> Result<ExitCode> {
     Ok(code)
 }
 
+/// Where a lab is that came up and has all its parts, and of which suite (empty: this machine's).
+fn whole_lab(sh: &Shell) -> Option<(PathBuf, String)> {
+    let dir = PathBuf::from(fs::read_to_string("/run/ovnk-lab.dir").ok()?.trim());
+    let suite = fs::read_to_string(dir.join("suite")).ok()?;
+    let status = cmd!(sh, "bash {SCRIPTS}/status.sh").env("LAB_DIR", &dir);
+    status.quiet().ignore_stdout().ignore_stderr().run().ok()?;
+    Some((dir, suite.trim().to_owned()))
+}
+
 /// One lab changes at a time: two `up` at once would build into each other. Released when dropped, also by a crash.
 fn lock() -> Result<File> {
-    let path = "/run/lock/ovnk-lab";
+    let path = "/run/ovnk-lab.lock";
     let file = File::create(path).map_err(|e| format!("{path}: {e}"))?;
     file.lock()?;
     Ok(file)
@@ -168,7 +183,7 @@ fn suite_root(sh: &Shell, suite: &Suite) -> Result<Option<PathBuf>> {
 
 /// Says what to install before anything is built, rather than failing half-way.
 fn missing_programs(sh: &Shell, from_suite: bool) -> Result<()> {
-    let own: &[&str] = if from_suite { &[] } else { OVN_PROGRAMS };
+    let own: &[&str] = if from_suite { &[] } else { NODE_PROGRAMS };
     let missing: Vec<&str> = PROGRAMS
         .iter()
         .chain(own)
