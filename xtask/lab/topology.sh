@@ -13,6 +13,7 @@ route() {
 
 topology_up() {
   local node=$1
+  remote_chassis "$node"
   add set NB_Global . name="$node" options:name="$node" options:northd-backoff-interval-ms=300
   control_plane_protection
   cluster_router "$node"
@@ -20,7 +21,7 @@ topology_up() {
   node_switch "$node"
   transit_switch "$node"
   commit "$node"
-  remote_chassis "$node"
+  bind_remote_port "$node"
 }
 
 control_plane_protection() {
@@ -115,14 +116,20 @@ transit_switch() {
 
 # The other zone's chassis, written by the zone's controller because nobody else would.
 remote_chassis() {
-  local node=$1 other sb port
+  local node=$1 other sb
   other=$(peer "$node")
   sb=(on "$node" ovn-sbctl --timeout=20)
   "${sb[@]}" wait-until Chassis "${CHASSIS[$node]}" -- set Chassis "${CHASSIS[$node]}" other_config:is-remote=false
   "${sb[@]}" --id=@encap create Encap chassis_name="${CHASSIS[$other]}" ip="$(node_ip "$other")" type=geneve options:csum=true \
     -- create Chassis name="${CHASSIS[$other]}" hostname="$other" encaps=@encap other_config:is-remote=true >/dev/null
+}
+
+# Older ovn-northd resolves requested-chassis of a remote port, but leaves empty the column that makes the tunnel to its owner.
+bind_remote_port() {
+  local node=$1 other sb port
+  other=$(peer "$node")
+  sb=(on "$node" ovn-sbctl --timeout=20)
   on "$node" ovn-nbctl --timeout=20 --wait=sb sync
-  # Older ovn-northd resolves requested-chassis of a remote port, but leaves the column that makes the tunnel to its owner.
   port=$("${sb[@]}" --bare --columns=chassis list Port_Binding "tstor-$other")
   if [[ -z $port ]]; then
     "${sb[@]}" set Port_Binding "tstor-$other" \
