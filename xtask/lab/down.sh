@@ -18,7 +18,8 @@ for ns in $(namespaces); do ip netns del "$ns"; done
 for dir in "$DIR" "$(cat "$RECORD" 2>/dev/null || true)"; do
   [[ -n $dir ]] || continue
   for node in "${NODES[@]}"; do rm -rf "${dir:?}/$node"; done
-  rm -f "$dir/up" "$dir/suite"
+  while read -r mountpoint; do rmdir "$mountpoint" 2>/dev/null || true; done < <(cat "$dir/mountpoints" 2>/dev/null)
+  rm -f "$dir/up" "$dir/suite" "$dir/mountpoints"
   rmdir "$dir" 2>/dev/null || true
 done
 rm -f "$RECORD"

@@ -4,7 +4,7 @@
 . "${0%/*}/env.sh"
 where=$1
 shift
-[[ -e $DIR/up ]] || die "no lab in $DIR: \`cargo xtask lab up\` makes one"
+[[ -d $DIR ]] || die "no lab in $DIR: \`cargo xtask lab up\` makes one"
 case $where in
   outside) exec nsenter --net="/run/netns/$OUTSIDE" -- "$@" ;;
   */*)
@@ -12,7 +12,8 @@ case $where in
     exec nsenter --net="/run/netns/$(pod_ns "$where")" -- "$@"
     ;;
   *)
-    [[ -v ID[$where] ]] || die "no node $where: there are ${NODES[*]}"
+    [[ " ${NODES[*]} " == *" $where "* ]] || die "no node $where: there are ${NODES[*]}"
+    alive "$where" || die "$where is down"
     exec nsenter -t "$(<"$DIR/$where/pid")" -n -m -u -- "$@"
     ;;
 esac

@@ -27,7 +27,8 @@ namespaces_up() {
   local node=$1 dir=$DIR/$1 ns path
   ns=$(node_ns "$node")
   for path in run/openvswitch run/ovn etc/openvswitch etc/ovn var/log/openvswitch var/log/ovn; do
-    mkdir -p "$dir/$path" "/$path"
+    mkdir -p "$dir/$path"
+    [[ -d /$path ]] || { mkdir -p "/$path" && echo "/$path" >>"$DIR/mountpoints"; }
   done
   ip netns add "$ns"
   setsid nsenter --net="/run/netns/$ns" unshare --mount --uts --propagation private \
@@ -60,12 +61,12 @@ table netdev lab-netdev-datapath {
 NFT
 }
 
-# ovsdb DATABASE-FILE SOCKET ROOT-TABLE [OPTION...], on a node
+# ovsdb NODE FILE SCHEMA SOCKET REMOTES [OPTION...]: a database server, whose table REMOTES may name further sockets
 ovsdb() {
   local node=$1 file=$2 schema=$3 socket=$4 remotes=$5
   shift 5
   on "$node" ovsdb-tool create "$file" "$schema"
-  on "$node" ovsdb-server "$file" --remote="punix:$socket" --remote="db:$remotes" --detach -vconsole:off "$@"
+  on "$node" ovsdb-server "$file" --remote="punix:$socket" --remote="db:$remotes" -vconsole:off --detach "$@"
 }
 
 switch_up() {
@@ -83,7 +84,7 @@ switch_up() {
     external_ids:ovn-bridge-datapath-type=netdev external_ids:ovn-bridge-mappings=physnet:br-ex \
     external_ids:ovn-is-interconn=true external_ids:ovn-monitor-all=true external_ids:ovn-enable-lflow-cache=true \
     other_config:bundle-idle-timeout=0 other_config:vlan-limit=0
-  on "$node" ovs-vswitchd --pidfile --detach --log-file -vconsole:off
+  on "$node" ovs-vswitchd -vconsole:off --pidfile --detach --log-file
   "${vsctl[@]}" add-br br-ex -- set Bridge br-ex datapath_type=netdev fail_mode=standalone other_config:hwaddr="$mac" \
     external_ids:bridge-id=br-ex external_ids:bridge-uplink=eth0 -- add-port br-ex eth0 -- set Interface eth0 type=system
   on "$node" ip addr add "$ip/16" dev br-ex
@@ -100,7 +101,7 @@ databases_up() {
   on "$node" ovn-nbctl init
   on "$node" ovn-sbctl init
   on "$node" ovn-northd --ovnnb-db=unix:/run/ovn/ovnnb_db.sock --ovnsb-db=unix:/run/ovn/ovnsb_db.sock \
-    --pidfile=/run/ovn/ovn-northd.pid --log-file=/var/log/ovn/ovn-northd.log --detach -vconsole:off
+    -vconsole:off --pidfile=/run/ovn/ovn-northd.pid --log-file=/var/log/ovn/ovn-northd.log --detach
   on "$node" ovn-controller unix:/run/openvswitch/db.sock \
-    --pidfile=/run/ovn/ovn-controller.pid --log-file=/var/log/ovn/ovn-controller.log --detach -vconsole:off
+    -vconsole:off --pidfile=/run/ovn/ovn-controller.pid --log-file=/var/log/ovn/ovn-controller.log --detach
 }
