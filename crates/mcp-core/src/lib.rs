@@ -1,1 +1,45 @@
-//! .
+//! What every server shares.
+//!
+//! A layer (`mcp-ovn`, `mcp-ovs`, …) is a table of tools. Core gives each tool its nodes, runs its commands, bounds
+//! and cleans its answers, compares the answers of several nodes, and serves it all over MCP. It is the only
+//! crate that names the MCP library.
+//!
+//! The invariants that hold here are in `docs/architecture.md`.
+
+pub mod argv;
+
+mod answer;
+mod backend;
+mod cli;
+pub mod commands;
+mod error;
+mod fold;
+mod name;
+mod node;
+mod params;
+mod prompt;
+mod reference;
+mod reply;
+mod resolve;
+mod sanitize;
+mod schema;
+mod server;
+mod target;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod tool;
+
+pub use answer::{Answer, Fact, Field, Identity, Row};
+pub use argv::Argv;
+pub use backend::{
+    BadLocal, Backend, Bundle, Local, LocalNode, Origin, Output, Read, ReadError, Recorded, Recorder,
+};
+pub use cli::main;
+pub use error::ToolError;
+pub use name::BadName;
+pub use node::{Node, Reading};
+pub use prompt::{Prompt, PromptArgument};
+pub use reply::Budget;
+pub use server::Server;
+pub use target::{Db, Namespace, NodeName, Place, PodName, PodRef, Target};
+pub use tool::{Described, Layer, Tool};

@@ -1,1 +1,23 @@
-//! .
+//! What the rows of OVN's databases mean in OVN-Kubernetes.
+//!
+//! The databases are tables of rows that refer to each other by UUID; OVN-Kubernetes adds names and `external_ids`
+//! by which an engineer knows them. Here is what those conventions are, for all layers: nothing in this crate
+//! reads a file or runs a command.
+//!
+//! * [`label`]: what a row is called, so that a reference can be shown with a name
+//! * [`Labels`]: the names of the rows that others refer to
+//! * [`owners`] and [`parts`]: which rows belong to a router, a switch, a port group
+//! * [`show`]: the overview that `ovn-nbctl show` prints
+//! * [`compare`]: what makes a row of one node's zone the counterpart of another's
+//! * [`zones`]: conntrack zones, and what they stand for
+//! * [`status`]: is what was asked for in force
+
+pub mod compare;
+mod label;
+mod parts;
+pub mod show;
+pub mod status;
+pub mod zones;
+
+pub use label::{Labels, label, label_columns, name_columns};
+pub use parts::{PartsOf, name_conditions, owners, owners_selects, parts, parts_selects};

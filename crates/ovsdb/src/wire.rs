@@ -91,7 +91,8 @@ struct Answer<'a> {
 #[must_use]
 pub fn reply_json(results: &[Rows]) -> String {
     let row = |row: &Row| {
-        let named = row.table.columns.iter().filter_map(|c| Some((c.name.clone(), row.get(&c.name)?.to_json())));
+        let named =
+            row.table.columns.iter().filter_map(|c| Some((c.name.clone(), row.get(&c.name)?.to_json())));
         let uuid = ("_uuid".to_owned(), json!(["uuid", row.uuid.to_string()]));
         Value::Object(std::iter::once(uuid).chain(named).collect())
     };

@@ -1,0 +1,78 @@
+//! What a tool says of one node, before core makes a reply of it.
+
+/// A tool's answer for one node.
+#[derive(Debug, Default)]
+pub struct Answer {
+    /// The rows, in a stable order: by name, then UUID.
+    pub rows: Vec<Row>,
+    /// What to say if there is no row: empty is an answer.
+    pub if_empty: String,
+    /// What is missing or odd.
+    pub notes: Vec<String>,
+    /// What is the node's own and so differs from node to node. Only read when nodes are compared.
+    pub facts: Vec<Fact>,
+}
+
+/// A piece of an answer that stands for itself: a record, a flow, a line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Row {
+    /// What is shown, one or more lines.
+    pub text: String,
+    /// What identifies it on other nodes. None: the text does, and lines of a heading stay out of it.
+    pub identity: Option<Identity>,
+}
+
+/// What makes a row of one node comparable with a row of another.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// The same on every node, but for the [`Fact`]s in it: a name, not a UUID.
+    pub key: String,
+    /// It belongs to this node alone (a pod's port): that other nodes lack it means nothing.
+    pub local: bool,
+    /// Rows of different roles are compared in their [`Field::spanning`] fields only: a port is `remote` on all nodes
+    /// but its own.
+    pub role: &'static str,
+    /// What should be the same on every node. A field that is expected to differ is left out.
+    pub fields: Vec<Field>,
+}
+
+/// One comparable property of a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Its name: a column, or `column:key`.
+    pub name: String,
+    /// Its value; several for a set, in any order.
+    pub values: Vec<String>,
+    /// It is the same in every role.
+    pub spanning: bool,
+}
+
+/// Something that is a node's own: its name, an address, a subnet.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fact {
+    /// What it is, in the same words on every node: `join address`.
+    pub kind: String,
+    /// What it is on this node: `100.64.0.3`.
+    pub value: String,
+    /// Where it means that: a number such as a tunnel key is a fact in its own field only.
+    pub field: Option<&'static str>,
+}
+
+impl Row {
+    /// A line that other nodes can only have or not have.
+    pub fn line(text: impl Into<String>) -> Self {
+        Self { text: text.into(), identity: None }
+    }
+
+    /// A row with a name and properties.
+    pub fn with(text: impl Into<String>, identity: Identity) -> Self {
+        Self { text: text.into(), identity: Some(identity) }
+    }
+}
+
+impl Field {
+    /// A field with one value.
+    pub fn one(name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { name: name.into(), values: vec![value.into()], spanning: true }
+    }
+}

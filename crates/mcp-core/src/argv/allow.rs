@@ -1,0 +1,159 @@
+//! The tables of what may be run, and the check against them.
+
+/// The programs that one crate may run: its whole attack surface, to be read in one sitting.
+#[derive(Clone, Copy, Debug)]
+pub struct Allow(pub &'static [Program]);
+
+/// A program and the ways to call it.
+#[derive(Debug)]
+pub struct Program {
+    /// Its name, looked up on the fixed path of the place where it runs.
+    pub name: &'static str,
+    /// Whole words that may stand before the verb.
+    pub globals: &'static [&'static str],
+    /// What it may be asked to do.
+    pub verbs: &'static [Verb],
+}
+
+/// One thing that a program may be asked to do.
+#[derive(Debug)]
+pub struct Verb {
+    /// The verb itself. Empty for a program that has none, such as `iptables-save`.
+    pub words: &'static [&'static str],
+    /// Whole words that may stand between or after the operands. An option that is harmless for this verb
+    /// may not be for another, so each verb lists its own.
+    pub options: &'static [&'static str],
+    /// The operands, by position, all of them required.
+    pub operands: &'static [&'static [Part]],
+    /// How one knows that it only reads: the manual page and what it says, or the test that shows it.
+    pub reads_only: &'static str,
+}
+
+/// A piece of a word on a command line.
+#[derive(Clone, Copy, Debug)]
+pub enum Part {
+    /// This text.
+    Text(&'static str),
+    /// An operand of this kind ([`super::Operand::KIND`]).
+    Operand(&'static str),
+}
+
+/// A command line that a table allows, with places for its operands. Only [`Allow::check`] makes one.
+#[derive(Clone, Copy, Debug)]
+pub struct Phrase(&'static [&'static [Part]]);
+
+impl Phrase {
+    pub(super) fn words(&self) -> &'static [&'static [Part]] {
+        self.0
+    }
+}
+
+impl Allow {
+    /// The phrase, if this table allows it.
+    ///
+    /// # Panics
+    /// If it does not: in a `const`, as [`argv!`](crate::argv!) calls it, an error of the compiler.
+    pub const fn check(self, words: &'static [&'static [Part]]) -> Phrase {
+        let (name, mut rest) = match words.split_first() {
+            Some((name, rest)) => (name, rest),
+            None => panic!("a command has a program"),
+        };
+        let program = self.program(name);
+        while let Some((word, after)) = rest.split_first() {
+            if !listed(program.globals, word) {
+                break;
+            }
+            rest = after;
+        }
+        let mut verbs = program.verbs;
+        while let Some((verb, others)) = verbs.split_first() {
+            if verb.matches(rest) {
+                return Phrase(words);
+            }
+            verbs = others;
+        }
+        panic!("the table of this crate does not allow this program to be called in this way")
+    }
+
+    const fn program(self, name: &[Part]) -> &'static Program {
+        let mut programs = self.0;
+        while let Some((program, others)) = programs.split_first() {
+            if is_text(name, program.name) {
+                return program;
+            }
+            programs = others;
+        }
+        panic!("the table of this crate does not list this program")
+    }
+}
+
+impl Verb {
+    /// Are these words this verb, its options and exactly its operands?
+    const fn matches(&self, mut phrase: &[&[Part]]) -> bool {
+        let mut words = self.words;
+        while let Some((word, others)) = words.split_first() {
+            match phrase.split_first() {
+                Some((first, rest)) if is_text(first, word) => phrase = rest,
+                _ => return false,
+            }
+            words = others;
+        }
+        let mut operands = self.operands;
+        while let Some((first, rest)) = phrase.split_first() {
+            match operands.split_first() {
+                Some((operand, others)) if same_parts(first, operand) => operands = others,
+                _ if listed(self.options, first) => {}
+                _ => return false,
+            }
+            phrase = rest;
+        }
+        operands.is_empty()
+    }
+}
+
+const fn listed(list: &[&str], word: &[Part]) -> bool {
+    let mut list = list;
+    while let Some((first, others)) = list.split_first() {
+        if is_text(word, first) {
+            return true;
+        }
+        list = others;
+    }
+    false
+}
+
+const fn is_text(word: &[Part], text: &str) -> bool {
+    matches!(word, [Part::Text(it)] if same(it, text))
+}
+
+const fn same_parts(mut a: &[Part], mut b: &[Part]) -> bool {
+    loop {
+        match (a.split_first(), b.split_first()) {
+            (None, None) => return true,
+            (Some((x, xs)), Some((y, ys))) => {
+                let alike = match (x, y) {
+                    (Part::Text(x), Part::Text(y)) => same(x, y),
+                    (Part::Operand(x), Part::Operand(y)) => same(x, y),
+                    _ => false,
+                };
+                if !alike {
+                    return false;
+                }
+                (a, b) = (xs, ys);
+            }
+            _ => return false,
+        }
+    }
+}
+
+/// `a == b`: comparison of strings is not `const` in the standard library.
+const fn same(a: &str, b: &str) -> bool {
+    let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
+    loop {
+        match (a.split_first(), b.split_first()) {
+            (None, None) => return true,
+            (Some((x, xs)), Some((y, ys))) if *x == *y => (a, b) = (xs, ys),
+            _ => return false,
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Where data comes from: a running node, or something recorded earlier.
+//!
+//! A tool does not know which. It names a node and a place, asks for rows, a command's output or a file,
+//! and gets the answer with its origin, or an error that tells absent from empty and from failed.
+
+mod bundle;
+mod local;
+mod recorded;
+
+pub use bundle::Bundle;
+pub use local::{BadLocal, Local, LocalNode};
+pub use recorded::{Recorded, Recorder};
+
+use crate::{Argv, Db, NodeName, Target, argv::BadWord};
+use async_trait::async_trait;
+use jiff::Timestamp;
+use ovsdb::{Database, Rows, Schema, Select};
+use std::{fmt, sync::Arc};
+
+/// A source of read-only data.
+///
+/// **Invariant:** no method can change what it reads from.
+///
+/// A new method needs two layers that want it.
+#[async_trait]
+pub trait Backend: Send + Sync + 'static {
+    /// What this is, for the first line of an answer: `must-gather.tar.xz`, `local`.
+    fn name(&self) -> &str;
+
+    /// The nodes that can be read, by name.
+    async fn nodes(&self) -> Result<Vec<NodeName>, ReadError>;
+
+    /// What was or can be read, one line each, for people: [`crate::cli`]'s `coverage`.
+    async fn coverage(&self) -> Result<Vec<String>, ReadError>;
+
+    /// The output of a command.
+    async fn command(&self, at: &Target, argv: &Argv) -> Result<Read<Output>, ReadError>;
+
+    /// The schema of a database: the one that its server uses, or that its file holds.
+    async fn schema(&self, at: &Target, db: Db) -> Result<Arc<Schema>, ReadError>;
+
+    /// Rows of a database, one [`Rows`] per select, all of one moment.
+    async fn rows(&self, at: &Target, db: Db, selects: &[Select]) -> Result<Read<Vec<Rows>>, ReadError>;
+
+    /// The database with its log of transactions. Only where its file can be read.
+    async fn database(&self, at: &Target, db: Db) -> Result<Read<Arc<Database>>, ReadError>;
+}
+
+/// What was read and where it came from.
+#[derive(Clone, Debug)]
+pub struct Read<T> {
+    /// What was read.
+    pub value: T,
+    /// Where it came from.
+    pub origin: Origin,
+    /// What is odd about it: a truncated file, a warning on stderr.
+    pub notes: Vec<String>,
+}
+
+/// Where something was read and when that was true.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The file, command or query: `network_logs/ovnk_database_store/ovnkube-node-mk45n_nbdb`.
+    pub what: String,
+    /// When the data was collected, as far as the source tells.
+    pub when: Option<Timestamp>,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        match self.when {
+            Some(when) => write!(f, ", {}", when.strftime("%Y-%m-%dT%H:%M:%SZ")),
+            None => f.write_str(", time unknown"),
+        }
+    }
+}
+
+/// What a command printed. Never cut silently: a cut is in the notes of its [`Read`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Output {
+    /// Standard output.
+    pub stdout: Vec<u8>,
+    /// Standard error.
+    pub stderr: Vec<u8>,
+    /// Exit status, where one is known; `128 + n` for a death by signal n.
+    pub status: Option<i32>,
+}
+
+/// Why a read gave nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The source does not hold it: it was not collected. Not the same as empty.
+    #[error("{what} of {node} was not collected in {source_name}")]
+    NotCollected {
+        /// What was asked for.
+        what: String,
+        /// Of which node.
+        node: NodeName,
+        /// The source.
+        source_name: String,
+        /// What the source holds of this node.
+        instead: Vec<String>,
+    },
+    /// The command ended with an error.
+    #[error("`{command}` failed on {node} with exit status {status}: {stderr}")]
+    Failed {
+        /// The command.
+        command: String,
+        /// Where it ran.
+        node: NodeName,
+        /// Its exit status.
+        status: i32,
+        /// What it said.
+        stderr: String,
+    },
+    /// The command took too long and was ended.
+    #[error("`{command}` did not finish on {node} within {seconds} s (it had printed {printed} bytes)")]
+    TimedOut {
+        /// The command.
+        command: String,
+        /// Where it ran.
+        node: NodeName,
+        /// The limit.
+        seconds: u64,
+        /// Bytes that had arrived.
+        printed: usize,
+    },
+    /// The place has no such program.
+    #[error("{program} is not installed where {place} of {node} was looked for")]
+    NoProgram {
+        /// The program.
+        program: String,
+        /// The place.
+        place: String,
+        /// The node.
+        node: NodeName,
+    },
+    /// More than a server may hold in memory.
+    #[error("{what} is larger than {limit} bytes")]
+    TooLarge {
+        /// What.
+        what: String,
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// It is there, but could not be read.
+    #[error("{what} could not be read")]
+    Unreadable {
+        /// What.
+        what: String,
+        /// Why.
+        #[source]
+        cause: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The select does not fit the database.
+    #[error(transparent)]
+    Select(#[from] ovsdb::SelectError),
+    /// The question does not fit on a command line.
+    #[error("the query cannot be asked: ask for fewer conditions")]
+    Query(#[source] BadWord),
+}
+
+impl ReadError {
+    /// Something is there, but could not be read.
+    pub fn unreadable(
+        what: impl Into<String>,
+        cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::Unreadable { what: what.into(), cause: cause.into() }
+    }
+
+    /// Would another reading of the same thing be worth a try?
+    pub(crate) fn is_absence(&self) -> bool {
+        matches!(self, Self::NotCollected { .. } | Self::NoProgram { .. })
+    }
+
+    /// One sentence on what to do instead.
+    pub(crate) fn hint(&self) -> String {
+        match self {
+            Self::NotCollected { instead, node, .. } if instead.is_empty() => {
+                format!("This source holds nothing of {node} in this layer; `coverage` on the command line lists what it holds.")
+            }
+            Self::NotCollected { instead, .. } => format!("Collected instead: {}.", instead.join(", ")),
+            Self::Failed { .. } => "Read what the program said; ovn_db_status tells whether its daemon runs.".into(),
+            Self::TimedOut { .. } => {
+                "Ask for less (a table, a match, one node), or raise timeout_seconds; a daemon that hangs does not answer either.".into()
+            }
+            Self::NoProgram { .. } => "Run the server where the program is, or ask a bundle that recorded it.".into(),
+            Self::TooLarge { .. } => "Ask for fewer columns or rows.".into(),
+            Self::Unreadable { .. } => "The rest of this source can still be asked.".into(),
+            Self::Select(_) => "Use the names given above; ovn_nbctl_list and ovn_sbctl_list take them as they stand.".into(),
+            Self::Query(_) => "Give fewer or shorter conditions.".into(),
+        }
+    }
+}

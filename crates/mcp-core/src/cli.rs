@@ -1,0 +1,184 @@
+//! The command line that all servers share.
+
+use crate::{
+    Backend, Budget, Layer, Server,
+    backend::{Bundle, Local, LocalNode, Recorded, Recorder},
+};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use rmcp::ServiceExt;
+use serde_json::{Map, Value};
+use std::{io::Write, path::PathBuf, process::ExitCode, sync::Arc};
+use tracing_subscriber::EnvFilter;
+
+/// Read-only answers about one layer of an OVN-Kubernetes cluster, for a model over MCP or for you.
+///
+/// Without a command it serves MCP on standard input and output.
+#[derive(Parser)]
+struct Cli {
+    #[command(flatten)]
+    source: SourceArgs,
+    /// Serve only these tools or toolsets, separated by commas; `tools` lists them.
+    #[arg(long, global = true, value_delimiter = ',', value_name = "NAME")]
+    toolset: Vec<String>,
+    /// The most bytes that one answer may have.
+    #[arg(long, global = true, default_value_t = Budget::default().bytes, value_parser = parse_max_bytes)]
+    max_bytes: usize,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// Where the data comes from: one source for one server.
+#[derive(Args)]
+struct SourceArgs {
+    /// A must-gather: a directory or an archive (.tar, .tar.gz, .tar.xz). Several make one cluster.
+    #[arg(long, global = true, value_name = "PATH", conflicts_with_all = ["local", "recorded"])]
+    bundle: Vec<PathBuf>,
+    /// This host, or with NODE=PID (or NODE=/path/of/a/pid/file) the namespaces of a process. Several make one
+    /// cluster.
+    #[arg(long, global = true, value_name = "NODE=PID", num_args = 0..=1, require_equals = true,
+          default_missing_value = "", conflicts_with = "recorded")]
+    local: Vec<String>,
+    /// Recorded answers: the test data of this project.
+    #[arg(long, global = true, value_name = "DIR")]
+    recorded: Option<PathBuf>,
+    /// Also write every answer of the source into a directory, for --recorded.
+    #[arg(long, global = true, value_name = "DIR")]
+    record: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve MCP on standard input and output (the default).
+    Serve,
+    /// List the tools of this server.
+    Tools,
+    /// Call one tool and print its answer.
+    Call {
+        /// The tool.
+        tool: String,
+        /// Its parameters.
+        #[arg(value_name = "KEY=VALUE", value_parser = parse_argument)]
+        arguments: Vec<(String, String)>,
+    },
+    /// List what the source holds, per node: present, absent or damaged.
+    Coverage,
+    /// Print the reference of this server's tools, prompts or commands, for the documents.
+    Reference {
+        /// Of what.
+        of: Reference,
+    },
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Reference {
+    Tools,
+    Commands,
+}
+
+fn parse_argument(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("it is not KEY=VALUE")?;
+    Ok((key.trim().into(), value.into()))
+}
+
+fn parse_max_bytes(text: &str) -> Result<usize, String> {
+    let bytes: usize = text.parse().map_err(|e| format!("{e}"))?;
+    if (1_000..=10_000_000).contains(&bytes) { Ok(bytes) } else { Err("give 1000 to 10000000".into()) }
+}
+
+/// The whole of a server's `main`.
+pub fn main(layer: Layer) -> ExitCode {
+    let cli = match Cli::command().name(layer.name).version(layer.version).try_get_matches() {
+        Ok(matches) => Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit()),
+        Err(e) => e.exit(),
+    };
+    // stdout is the protocol: logs go to stderr, and payloads into no log.
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+    // Two threads do: the work is waiting for others, or parsing on the blocking pool.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let result = runtime.map_err(|e| e.to_string()).and_then(|runtime| runtime.block_on(run(layer, cli)));
+    result.unwrap_or_else(|problem| {
+        eprintln!("{problem}");
+        ExitCode::FAILURE
+    })
+}
+
+async fn run(mut layer: Layer, cli: Cli) -> Result<ExitCode, String> {
+    if !cli.toolset.is_empty() {
+        layer.keep(&cli.toolset).map_err(|e| e.report())?;
+    }
+    match cli.command {
+        Some(Command::Tools) => return print(&list(&layer)),
+        Some(Command::Reference { of: Reference::Tools }) => return print(&crate::reference::tools(&layer)),
+        Some(Command::Reference { of: Reference::Commands }) => return print(&crate::reference::commands(&layer)),
+        _ => {}
+    }
+    let budget = Budget { bytes: cli.max_bytes, ..Budget::default() };
+    let server = Server::new(layer, source(cli.source)?, budget);
+    match cli.command {
+        Some(Command::Call { tool, arguments }) => {
+            let arguments: Map<String, Value> = arguments.into_iter().map(|(k, v)| (k, v.into())).collect();
+            match server.call(&tool, arguments).await {
+                Ok(text) => print(&text),
+                Err(text) => Err(text),
+            }
+        }
+        Some(Command::Coverage) => {
+            let lines = server.backend().coverage().await.map_err(|e| crate::error::chain(&e))?;
+            print(&crate::sanitize::clean(&(lines.join("\n") + "\n")))
+        }
+        _ => serve(server).await,
+    }
+}
+
+/// The source that the command line names.
+fn source(args: SourceArgs) -> Result<Arc<dyn Backend>, String> {
+    let node = |text: &String| match text.as_str() {
+        "" => LocalNode::this_host().map_err(|e| format!("this host has no usable name: {e}")),
+        text => text.parse().map_err(|e: crate::BadLocal| format!("--local: {e}")),
+    };
+    let backend: Arc<dyn Backend> = match (&args.bundle, &args.local, args.recorded) {
+        (paths, _, _) if !paths.is_empty() => Arc::new(Bundle::new(args.bundle)),
+        (_, nodes, _) if !nodes.is_empty() => {
+            Arc::new(Local::new(nodes.iter().map(node).collect::<Result<_, _>>()?))
+        }
+        (_, _, Some(dir)) => Arc::new(Recorded::new(dir)),
+        _ => return Err("name a source: --bundle=PATH for a must-gather, or --local on a node".into()),
+    };
+    Ok(match args.record {
+        Some(dir) => Arc::new(Recorder::new(backend, dir)),
+        None => backend,
+    })
+}
+
+/// Serves until the client closes its end.
+async fn serve(server: Server) -> Result<ExitCode, String> {
+    tracing::info!(server = server.layer().name, source = server.backend().name(), "serving on stdio");
+    let running = match server.serve(rmcp::transport::io::stdio_pipes()).await {
+        Ok(running) => running,
+        // A client that goes away before it says anything is no failure.
+        Err(rmcp::service::ServerInitializeError::ConnectionClosed(_)) => return Ok(ExitCode::SUCCESS),
+        Err(e) => return Err(format!("the client does not speak MCP: {e}")),
+    };
+    running.waiting().await.map_err(|e| e.to_string())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The tools, a line each.
+fn list(layer: &Layer) -> String {
+    let width = layer.tools.iter().map(|tool| tool.name.len()).max().unwrap_or(0);
+    let line = |t: &crate::tool::Described| {
+        let first = t.description.split_once(". ").map_or(t.description, |(first, _)| first);
+        format!("{:width$}  [{}] {}\n", t.name, t.toolset, first.trim_end_matches('.'))
+    };
+    layer.tools.iter().map(line).collect()
+}
+
+fn print(text: &str) -> Result<ExitCode, String> {
+    let text = if text.ends_with('\n') { text.to_owned() } else { format!("{text}\n") };
+    match std::io::stdout().write_all(text.as_bytes()) {
+        // `| head` is no failure.
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(e.to_string()),
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}

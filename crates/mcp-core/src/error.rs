@@ -1,0 +1,96 @@
+//! Errors that a model can act on.
+
+use crate::{NodeName, ReadError};
+use std::{error::Error, fmt::Write};
+
+/// Why a tool gave no answer, and what to try next.
+#[derive(Debug, thiserror::Error)]
+pub enum ToolError {
+    /// A name that nothing has.
+    #[error("no {kind} is named `{name}`")]
+    NotFound {
+        /// What was looked for.
+        kind: String,
+        /// The name given.
+        name: String,
+        /// Names that exist, the nearest first.
+        known: Vec<String>,
+    },
+    /// A parameter is missing, unknown, of the wrong type or out of range.
+    #[error("{problem}")]
+    BadParameter {
+        /// What is wrong with which parameter.
+        problem: String,
+        /// What would be right.
+        hint: String,
+    },
+    /// The source gave nothing.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// No node could be asked.
+    #[error("none of the {} nodes gave an answer", .0.len())]
+    AllFailed(Vec<(NodeName, ToolError)>),
+}
+
+impl ToolError {
+    /// A parameter is wrong.
+    pub fn bad(problem: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::BadParameter { problem: problem.into(), hint: hint.into() }
+    }
+
+    /// A name that nothing has. The known names are put into the order of their likeness to it.
+    pub fn not_found(
+        kind: impl Into<String>,
+        name: impl Into<String>,
+        known: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Self {
+        let (kind, name) = (kind.into(), name.into());
+        let mut known: Vec<String> = known.into_iter().map(Into::into).collect();
+        known.sort();
+        known.dedup();
+        let known = ovsdb::nearest_first(&name, known.iter().map(String::as_str));
+        Self::NotFound { kind, name, known }
+    }
+
+    /// One sentence on what to do instead.
+    pub fn hint(&self) -> String {
+        /// More names help nobody.
+        const NAMES: usize = 20;
+        match self {
+            Self::NotFound { known, .. } if known.is_empty() => "There is none at all.".into(),
+            Self::NotFound { known, .. } => {
+                let shown: Vec<_> = known.iter().take(NAMES).map(String::as_str).collect();
+                let more = known.len().saturating_sub(NAMES);
+                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                format!("There are, the most alike first: {}{more}.", shown.join(", "))
+            }
+            Self::BadParameter { hint, .. } => hint.clone(),
+            Self::Read(e) => e.hint(),
+            Self::AllFailed(errors) => {
+                errors.first().map_or_else(String::new, |(node, e)| format!("On {node}: {e}. {}", e.hint()))
+            }
+        }
+    }
+
+    /// The text that the model sees.
+    pub fn report(&self) -> String {
+        let mut text = format!("error: {}", chain(self));
+        if let Self::AllFailed(errors) = self {
+            for (node, error) in errors {
+                _ = write!(text, "\n  {node}: {}", chain(error));
+            }
+        }
+        text + "\nhint: " + &self.hint()
+    }
+}
+
+/// An error and its causes, in one line.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        _ = write!(text, ": {cause}");
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,160 @@
+//! Comparing the fields of one row, seen from several nodes.
+
+use super::{
+    symbols::{Speaker, Symbols},
+    values,
+};
+use crate::Field;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A row of a node, in a group.
+pub(super) struct Cell<'a> {
+    pub(super) who: Speaker,
+    pub(super) fields: &'a [Field],
+    pub(super) role: &'static str,
+    pub(super) local: bool,
+}
+
+/// One difference for each field that is not the same everywhere.
+pub(super) fn compare_fields(shown: &str, group: &[Cell<'_>], names: &[&str], symbols: &Symbols) -> Vec<String> {
+    let all = || group.iter().flat_map(|cell| cell.fields);
+    let fields: BTreeSet<&str> = all().map(|f| f.name.as_str()).collect();
+    let mut differences = Vec::new();
+    for field in fields {
+        let roles: BTreeSet<&str> = if all().any(|f| f.name == field && f.spanning) {
+            BTreeSet::from([""])
+        } else {
+            group.iter().map(|cell| cell.role).collect()
+        };
+        for role in roles {
+            let cells: Vec<&Cell<'_>> = group.iter().filter(|cell| role.is_empty() || cell.role == role).collect();
+            differences.extend(difference(shown, field, &cells, names, symbols));
+        }
+    }
+    differences
+}
+
+fn difference(
+    shown: &str,
+    field: &str,
+    group: &[&Cell<'_>],
+    names: &[&str],
+    symbols: &Symbols,
+) -> Option<String> {
+    let raw: Vec<BTreeSet<&str>> = group
+        .iter()
+        .map(|cell| values(cell.fields, field).unwrap_or_default().iter().map(String::as_str).collect())
+        .collect();
+    let (first, others) = raw.split_first()?;
+    if others.iter().all(|other| other == first) {
+        return None;
+    }
+    // What all have, needs no second look; the rest is compared in the words of any node.
+    let common: BTreeSet<&str> = first.iter().filter(|v| others.iter().all(|o| o.contains(*v))).copied().collect();
+    let rest: Vec<BTreeMap<String, Vec<&str>>> = raw
+        .iter()
+        .zip(group)
+        .map(|(values, cell)| {
+            let mut templates: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+            for value in values.difference(&common) {
+                let template = symbols.template(value, Some(field), cell.who).text;
+                templates.entry(template).or_default().push(value);
+            }
+            templates
+        })
+        .collect();
+    let count = |of: &BTreeMap<String, Vec<&str>>| of.iter().map(|(t, v)| (t.clone(), v.len())).collect::<Vec<_>>();
+    let mut counts = rest.iter().map(count);
+    let first = counts.next()?;
+    if counts.all(|other| other == first) {
+        return None;
+    }
+    let set = raw.iter().any(|values| values.len() > 1);
+    let lines = if set { members(&rest, group, names, symbols) } else { variants(&rest, group, names, symbols) };
+    Some(format!("{shown}: {field} differs{}", lines.concat()))
+}
+
+/// A set: which of its members are not everywhere.
+fn members(
+    rest: &[BTreeMap<String, Vec<&str>>],
+    group: &[&Cell<'_>],
+    names: &[&str],
+    symbols: &Symbols,
+) -> Vec<String> {
+    let templates: BTreeSet<&str> = rest.iter().flat_map(|of| of.keys()).map(String::as_str).collect();
+    let mut lines = Vec::new();
+    for template in templates {
+        let amount = |i: usize| rest.get(i).and_then(|of| of.get(template)).map_or(0, Vec::len);
+        let most = (0..rest.len()).map(amount).max().unwrap_or(0);
+        let (have, lack): (Vec<usize>, Vec<usize>) = (0..rest.len()).partition(|i| amount(*i) == most);
+        if lack.is_empty() {
+            continue;
+        }
+        let who = |of: &[usize]| some(of.iter().filter_map(|i| Some(name(group.get(*i)?.who, names))));
+        let example = have.first().and_then(|i| rest.get(*i)?.get(template)?.first());
+        let value = match (have.len(), example) {
+            (1, Some(value)) => (*value).to_owned(),
+            _ => symbols.show(template),
+        };
+        lines.push(if lack.len() <= have.len() {
+            format!("\n    {value}: missing on {}", who(&lack))
+        } else {
+            format!("\n    {value}: only on {}", who(&have))
+        });
+    }
+    lines
+}
+
+/// A single value: who has which.
+fn variants(
+    rest: &[BTreeMap<String, Vec<&str>>],
+    group: &[&Cell<'_>],
+    names: &[&str],
+    symbols: &Symbols,
+) -> Vec<String> {
+    let mut holders: BTreeMap<Option<&str>, Vec<usize>> = BTreeMap::new();
+    for (i, of) in rest.iter().enumerate() {
+        holders.entry(of.keys().next().map(String::as_str)).or_default().push(i);
+    }
+    let mut variants: Vec<(Option<&str>, Vec<usize>)> = holders.into_iter().collect();
+    variants.sort_by_key(|(_, of)| of.len());
+    let line = |(template, of): &(Option<&str>, Vec<usize>)| {
+        let who = some(of.iter().filter_map(|i| Some(name(group.get(*i)?.who, names))));
+        let value = match (template, of.as_slice()) {
+            (None, _) => "nothing".to_owned(),
+            (Some(template), [one]) => match group.get(*one) {
+                Some(cell) => with_meaning(template, cell.who, symbols),
+                None => symbols.show(template),
+            },
+            (Some(template), _) => symbols.show(template),
+        };
+        format!("\n    {who}: {value}")
+    };
+    variants.iter().map(line).collect()
+}
+
+/// `4 (<peer transit key>)`: the value on this node, and what it is.
+fn with_meaning(template: &str, who: Speaker, symbols: &Symbols) -> String {
+    let (value, meaning) = (symbols.fill(template, who), symbols.show(template));
+    if value == meaning { value } else { format!("{value} ({meaning})") }
+}
+
+/// `worker`, or `worker about worker-2`.
+pub(super) fn name(who: Speaker, names: &[&str]) -> String {
+    let name = |i: usize| names.get(i).copied().unwrap_or("?");
+    match who.peer {
+        None => name(who.node).to_owned(),
+        Some(peer) => format!("{} about {}", name(who.node), name(peer)),
+    }
+}
+
+/// The first few, and how many more there are.
+pub(super) fn some(all: impl Iterator<Item = String>) -> String {
+    const SHOWN: usize = 6;
+    let mut all = all;
+    let shown: Vec<String> = all.by_ref().take(SHOWN).collect();
+    match all.count() {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}

@@ -1,0 +1,179 @@
+//! One question, many nodes: what is the same everywhere once, then what differs, is missing or is extra.
+//!
+//! In interconnect mode each node has its own databases, flows and tables, which mirror each other. A row of one
+//! node is compared with the rows of the others after each node's own values ([`crate::Fact`]) have been
+//! recognised in it:
+//!
+//! * a row that names nothing of any node is expected on every node, as it stands;
+//! * one that names its own node (`GR_<node>`) is expected on every node, in that node's words;
+//! * one that names one other node (`tstor-<peer>`) is expected on every node, for each of its peers;
+//! * one that a tool calls local is expected nowhere else.
+
+mod compare;
+mod symbols;
+
+use crate::{Answer, Field, NodeName, Row};
+use compare::{Cell, compare_fields, some};
+use std::collections::{BTreeMap, BTreeSet};
+use symbols::{NodeIndex, Speaker, Symbols};
+
+/// Answers of several nodes, folded.
+#[derive(Debug, Default)]
+pub(crate) struct Folded {
+    /// What differs, each one or more lines.
+    pub(crate) differences: Vec<String>,
+    /// What is the same, and how much is not comparable.
+    pub(crate) summary: Vec<String>,
+}
+
+/// Rows that are one row, seen from several nodes.
+type Group<'a> = Vec<Cell<'a>>;
+
+/// What a row is about, and its key in the words of any node. Two rows of a node may have one key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct GroupKey {
+    about: About,
+    template: String,
+    nth: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum About {
+    Cluster,
+    OwnNode,
+    Peer,
+}
+
+/// Folds the answers of nodes that were asked the same.
+pub(crate) fn fold(answers: &[(NodeName, Answer)]) -> Folded {
+    let symbols = Symbols::new(answers.iter().map(|(_, a)| a.facts.as_slice()).enumerate());
+    let groups = group(answers, &symbols);
+    let names: Vec<&str> = answers.iter().map(|(name, _)| name.as_str()).collect();
+    let mut folded = Folded::default();
+    let (mut same, mut local) = (Vec::new(), 0);
+    for (key, group) in &groups {
+        let shown = symbols.show(&key.template);
+        let before = folded.differences.len();
+        if group.iter().all(|cell| cell.local) && !(key.about == About::Cluster && group.len() > 1) {
+            local += group.len();
+            continue;
+        }
+        let absent = absent(key, group, names.len());
+        if !absent.is_empty() {
+            folded.differences.push(presence(&shown, key, group, &absent, &names, &symbols));
+        }
+        folded.differences.extend(compare_fields(&shown, group, &names, &symbols));
+        if folded.differences.len() == before {
+            same.push(shown);
+        }
+    }
+    folded.summary = summary(&same, local, names.len());
+    folded
+}
+
+/// Puts the rows of all nodes into groups by their key.
+fn group<'a>(answers: &'a [(NodeName, Answer)], symbols: &Symbols) -> BTreeMap<GroupKey, Group<'a>> {
+    let mut groups: BTreeMap<GroupKey, Group<'a>> = BTreeMap::new();
+    for (node, (_, answer)) in answers.iter().enumerate() {
+        let mut seen: BTreeMap<(About, String, Option<NodeIndex>), usize> = BTreeMap::new();
+        for row in &answer.rows {
+            let (about, template, peer) = classify(key_of(row), node, symbols);
+            let nth = seen.entry((about, template.clone(), peer)).or_insert(0);
+            let cell = Cell {
+                who: Speaker { node, peer },
+                role: row.identity.as_ref().map_or("", |identity| identity.role),
+                fields: row.identity.as_ref().map_or(&[], |identity| &identity.fields),
+                local: row.identity.as_ref().is_some_and(|identity| identity.local),
+            };
+            groups.entry(GroupKey { about, template, nth: *nth }).or_default().push(cell);
+            *nth += 1;
+        }
+    }
+    groups
+}
+
+fn key_of(row: &Row) -> &str {
+    row.identity.as_ref().map_or(&row.text, |identity| &identity.key)
+}
+
+fn classify(key: &str, node: NodeIndex, symbols: &Symbols) -> (About, String, Option<NodeIndex>) {
+    let template = symbols.template(key, None, Speaker { node, peer: None });
+    let mut peers = template.peers.iter();
+    match (peers.next(), peers.next(), template.own) {
+        (None, _, false) => (About::Cluster, template.text, None),
+        (None, _, true) => (About::OwnNode, template.text, None),
+        (Some(peer), None, _) => (About::Peer, template.text, Some(*peer)),
+        // About several other nodes: only nodes that say the very same can be compared.
+        (Some(_), Some(_), _) => (About::Cluster, key.to_owned(), None),
+    }
+}
+
+/// Who should have a row of this group and has not.
+fn absent(key: &GroupKey, group: &Group<'_>, nodes: usize) -> Vec<Speaker> {
+    let present: BTreeSet<Speaker> = group.iter().map(|cell| cell.who).collect();
+    let expected: Vec<Speaker> = match key.about {
+        About::Cluster | About::OwnNode => (0..nodes).map(|node| Speaker { node, peer: None }).collect(),
+        About::Peer => {
+            // Among the nodes that have it for somebody, or for which somebody has it: a network need not be
+            // on every node.
+            let involved: BTreeSet<NodeIndex> =
+                group.iter().flat_map(|cell| [Some(cell.who.node), cell.who.peer]).flatten().collect();
+            let pairs = involved.iter().flat_map(|node| {
+                involved.iter().map(|peer| Speaker { node: *node, peer: Some(*peer) })
+            });
+            pairs.filter(|who| who.peer != Some(who.node)).collect()
+        }
+    };
+    expected.into_iter().filter(|who| !present.contains(who)).collect()
+}
+
+/// One line for a row that some have and others have not, from the side of the fewer.
+fn presence(
+    shown: &str,
+    key: &GroupKey,
+    group: &Group<'_>,
+    absent: &[Speaker],
+    names: &[&str],
+    symbols: &Symbols,
+) -> String {
+    let concrete = |who: &Speaker| match symbols.fill(&key.template, *who) {
+        text if text == shown => compare::name(*who, names),
+        text => format!("{} ({text})", compare::name(*who, names)),
+    };
+    let nth = if key.nth > 0 { format!(" (occurrence {})", key.nth + 1) } else { String::new() };
+    if absent.len() <= group.len() {
+        format!("missing on {}: {shown}{nth}", some(absent.iter().map(concrete)))
+    } else {
+        format!("only on {}: {shown}{nth}", some(group.iter().map(|cell| concrete(&cell.who))))
+    }
+}
+
+fn summary(same: &[String], local: usize, nodes: usize) -> Vec<String> {
+    /// Enough to see what was compared; the rows themselves come with one node.
+    const KEYS: usize = 600;
+    let mut lines = Vec::new();
+    if !same.is_empty() {
+        let mut keys = String::new();
+        let mut shown = 0;
+        for key in same {
+            if keys.len() + key.len() > KEYS {
+                break;
+            }
+            keys += if keys.is_empty() { "" } else { "; " };
+            keys += key;
+            shown += 1;
+        }
+        let more = same.len() - shown;
+        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        lines.push(format!("the same on all {nodes} nodes: {} rows: {keys}{more}", same.len()));
+    }
+    if local > 0 {
+        lines.push(format!("of one node only, as expected: {local} rows"));
+    }
+    lines
+}
+
+/// The values of a field, for what compares them.
+fn values<'a>(fields: &'a [Field], name: &str) -> Option<&'a [String]> {
+    fields.iter().find(|field| field.name == name).map(|field| field.values.as_slice())
+}

@@ -1,0 +1,137 @@
+//! One node, as a tool sees it.
+
+use crate::{Argv, Backend, Db, NodeName, Origin, Output, Place, Read, ReadError, Target};
+use ovsdb::{Database, Rows, Schema, Select};
+use std::{
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+/// A node that a tool reads from. What is read is noted, so that the answer can say where it came from.
+pub struct Node<'a> {
+    backend: &'a dyn Backend,
+    name: NodeName,
+    within: Duration,
+    compared: bool,
+    read: Mutex<(Vec<Origin>, Vec<String>)>,
+}
+
+/// A way to get an answer, with a parser for what it gives.
+///
+/// A tool lists its readings, best first; the source answers with the first that it has.
+pub struct Reading<T>(Source<T>);
+
+/// What to read, and its parser.
+enum Source<T> {
+    Command { place: Place, argv: Argv, parse: Parser<Output, T> },
+    Rows { db: Db, select: Select, parse: Parser<Rows, T> },
+}
+
+/// Makes the answer of what was read.
+type Parser<From, T> = Box<dyn Fn(From) -> T + Send + Sync>;
+
+impl<T> Reading<T> {
+    /// The output of a command.
+    pub fn command(place: Place, argv: Argv, parse: impl Fn(Output) -> T + Send + Sync + 'static) -> Self {
+        Self(Source::Command { place, argv, parse: Box::new(parse) })
+    }
+
+    /// Rows of a table.
+    pub fn rows(db: Db, select: Select, parse: impl Fn(Rows) -> T + Send + Sync + 'static) -> Self {
+        Self(Source::Rows { db, select, parse: Box::new(parse) })
+    }
+}
+
+impl<'a> Node<'a> {
+    pub(crate) fn new(backend: &'a dyn Backend, name: NodeName, within: Duration, compared: bool) -> Self {
+        Self { backend, name, within, compared, read: Mutex::default() }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &NodeName {
+        &self.name
+    }
+
+    /// Will the answer be compared with other nodes'? Then rows need an identity, and facts are read.
+    pub fn is_compared(&self) -> bool {
+        self.compared
+    }
+
+    fn at(&self, place: Place) -> Target {
+        Target { node: self.name.clone(), place, within: self.within }
+    }
+
+    fn note<T>(&self, read: Read<T>) -> T {
+        let mut noted = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if !noted.0.iter().any(|origin| origin.what == read.origin.what) {
+            noted.0.push(read.origin);
+        }
+        for note in read.notes {
+            if !noted.1.contains(&note) {
+                noted.1.push(note);
+            }
+        }
+        read.value
+    }
+
+    /// The schema of a database.
+    pub async fn schema(&self, db: Db) -> Result<Arc<Schema>, ReadError> {
+        self.backend.schema(&self.at(db.place()), db).await
+    }
+
+    /// Rows, one [`Rows`] a select, all of one moment.
+    pub async fn rows(&self, db: Db, selects: &[Select]) -> Result<Vec<Rows>, ReadError> {
+        Ok(self.note(self.backend.rows(&self.at(db.place()), db, selects).await?))
+    }
+
+    /// The output of a command.
+    pub async fn command(&self, place: Place, argv: &Argv) -> Result<Output, ReadError> {
+        Ok(self.note(self.backend.command(&self.at(place), argv).await?))
+    }
+
+    /// A database with its log of transactions.
+    pub async fn database(&self, db: Db) -> Result<Arc<Database>, ReadError> {
+        Ok(self.note(self.backend.database(&self.at(db.place()), db).await?))
+    }
+
+    /// The first reading that the source has. If it has none, the error is that of the first.
+    pub async fn first<T>(&self, readings: Vec<Reading<T>>) -> Result<T, ReadError> {
+        let mut absent = None;
+        for Reading(source) in readings {
+            let result = match source {
+                Source::Command { place, argv, parse } => self.command(place, &argv).await.map(parse),
+                Source::Rows { db, select, parse } => {
+                    let rows = self.rows(db, std::slice::from_ref(&select)).await;
+                    rows.map(|mut rows| parse(rows.swap_remove(0)))
+                }
+            };
+            match result {
+                Err(e) if e.is_absence() => absent = absent.or(Some(e)),
+                result => return result,
+            }
+        }
+        Err(absent.expect("a tool gives at least one reading"))
+    }
+
+    /// What was read so far, and what was odd about it.
+    pub(crate) fn into_read(self) -> (Vec<Origin>, Vec<String>) {
+        self.read.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs a tool's work, but no longer than the call allows. A command tells itself that it took too long;
+    /// this is for everything else.
+    pub(crate) async fn bounded<T>(
+        &self,
+        work: impl Future<Output = Result<T, crate::ToolError>> + Send,
+    ) -> Result<T, crate::ToolError> {
+        let slack = Duration::from_secs(2);
+        let late = |_| ReadError::TimedOut {
+            command: "the whole call".into(),
+            node: self.name.clone(),
+            seconds: self.within.as_secs(),
+            printed: 0,
+        };
+        tokio::time::timeout(self.within + slack, work).await.map_err(late)?
+    }
+}

@@ -1,0 +1,198 @@
+//! The parameters of a call: those that all tools share, and the check of all against the schema.
+
+use crate::{NodeName, PodRef, ToolError, reply::Page};
+use serde_json::{Map, Value, json};
+use std::time::Duration;
+
+/// How long a call may take on one node, in seconds: by default, and at most.
+const SECONDS: (u64, u64) = (30, 300);
+
+/// What every tool takes, whatever else it takes.
+#[derive(Debug)]
+pub(crate) struct Common {
+    pub(crate) nodes: Nodes,
+    pub(crate) page: Page,
+    pub(crate) within: Duration,
+}
+
+/// Which nodes a call is about.
+#[derive(Debug)]
+pub(crate) enum Nodes {
+    /// All that the source has.
+    All,
+    /// These.
+    Named(Vec<NodeName>),
+    /// The one where a pod is; if a name is given as well, it must be that one.
+    OfPod(PodRef, Option<NodeName>),
+}
+
+/// The shared parameters that come before a tool's own.
+fn where_to_look() -> Value {
+    json!({
+        "node_name": {
+            "type": "string",
+            "description": "A node, several separated by commas, or `all` to see how the nodes differ.",
+        },
+        "pod": { "type": "string", "description": "`namespace/name`: instead of node_name, the node of this pod." },
+    })
+}
+
+/// Those that come after.
+fn how_much() -> Value {
+    json!({
+        "grep": { "type": "string", "description": "Regular expression: only rows that match." },
+        "offset": { "type": "integer", "minimum": 0, "description": "Rows to skip." },
+        "limit": { "type": "integer", "minimum": 1, "maximum": 10000, "description": "Rows at most." },
+        "timeout_seconds": {
+            "type": "integer", "minimum": 1, "maximum": SECONDS.1,
+            "description": format!("For each node; default {}.", SECONDS.0),
+        },
+    })
+}
+
+/// Adds the shared parameters to the schema of a tool's own.
+pub(crate) fn extend_schema(schema: &mut Map<String, Value>) {
+    let own = schema.remove("properties").unwrap_or_default();
+    let all = [where_to_look(), own, how_much()].into_iter();
+    let all: Map<String, Value> = all.filter_map(|v| v.as_object().cloned()).flatten().collect();
+    schema.insert("type".into(), "object".into());
+    schema.insert("properties".into(), all.into());
+    schema.insert("additionalProperties".into(), false.into());
+}
+
+/// Checks arguments against a schema, and makes of `"50"` the number where the schema wants one.
+pub(crate) fn check(schema: &Map<String, Value>, arguments: &mut Map<String, Value>) -> Result<(), ToolError> {
+    let none = Map::new();
+    let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&none);
+    // A client that fills in every parameter says null for those that it does not use.
+    arguments.retain(|_, value| !value.is_null());
+    for (name, value) in arguments.iter_mut() {
+        let Some(property) = properties.get(name) else {
+            return Err(ToolError::not_found("parameter", name, properties.keys()));
+        };
+        coerce(property, value);
+        check_value(name, property, value)?;
+    }
+    let required = schema.get("required").and_then(Value::as_array);
+    for name in required.into_iter().flatten().filter_map(Value::as_str) {
+        if !arguments.contains_key(name) {
+            let what = properties.get(name).and_then(|p| p.get("description")).and_then(Value::as_str);
+            return Err(ToolError::bad(format!("parameter `{name}` is missing"), what.unwrap_or_default()));
+        }
+    }
+    Ok(())
+}
+
+/// What models and command lines write for what is meant.
+fn coerce(property: &Value, value: &mut Value) {
+    let wanted = property.get("type").and_then(Value::as_str).unwrap_or_default();
+    let text = value.as_str().map(str::to_owned);
+    let better = match (wanted, &text) {
+        ("integer" | "boolean", Some(text)) => serde_json::from_str(text).ok().filter(|v: &Value| !v.is_string()),
+        ("array", Some(text)) if text.trim_start().starts_with('[') => serde_json::from_str(text).ok(),
+        ("array", Some(text)) if text.trim_start().starts_with('{') => {
+            serde_json::from_str(text).ok().map(|one: Value| json!([one]))
+        }
+        ("array", Some(text)) => Some(text.split(',').map(|s| Value::from(s.trim())).collect()),
+        ("array", None) if value.is_object() => Some(json!([value.take()])),
+        ("string", None) => match &*value {
+            Value::Number(number) => Some(number.to_string().into()),
+            Value::Bool(bool) => Some(bool.to_string().into()),
+            Value::Array(all) => {
+                let all: Option<Vec<&str>> = all.iter().map(Value::as_str).collect();
+                all.map(|all| all.join(",").into())
+            }
+            _ => None,
+        },
+        _ => None,
+    };
+    if let Some(better) = better {
+        *value = better;
+    }
+}
+
+fn check_value(name: &str, property: &Value, value: &Value) -> Result<(), ToolError> {
+    let wanted = property.get("type").and_then(Value::as_str).unwrap_or_default();
+    let right = match wanted {
+        "integer" => value.is_i64() || value.is_u64(),
+        "boolean" => value.is_boolean(),
+        "string" => value.is_string(),
+        "array" => value.is_array(),
+        _ => true,
+    };
+    let what = property.get("description").and_then(Value::as_str).unwrap_or_default();
+    if !right {
+        return Err(ToolError::bad(format!("parameter `{name}` is {value}, not of type {wanted}"), what));
+    }
+    let bound = |key| property.get(key).and_then(Value::as_i64);
+    if let Some(number) = value.as_i64() {
+        let (low, high) = (bound("minimum").unwrap_or(i64::MIN), bound("maximum").unwrap_or(i64::MAX));
+        if !(low..=high).contains(&number) {
+            return Err(ToolError::bad(
+                format!("parameter `{name}` is {number}"),
+                format!("It must be from {low} to {high}."),
+            ));
+        }
+    }
+    if let (Some(values), Some(text)) = (property.get("enum").and_then(Value::as_array), value.as_str())
+        && !values.contains(value)
+    {
+        return Err(ToolError::not_found(
+            format!("value of parameter `{name}`"),
+            text,
+            values.iter().filter_map(Value::as_str),
+        ));
+    }
+    Ok(())
+}
+
+impl Common {
+    /// Takes the shared parameters out of checked arguments.
+    pub(crate) fn take(arguments: &mut Map<String, Value>) -> Result<Self, ToolError> {
+        let mut text = |name| match arguments.remove(name) {
+            Some(Value::String(text)) if !text.trim().is_empty() => Some(text.trim().to_owned()),
+            _ => None,
+        };
+        let (nodes, pod, grep) = (text("node_name"), text("pod"), text("grep"));
+        let mut number = |name| arguments.remove(name).and_then(|value| value.as_u64());
+        let page = Page {
+            grep: grep.map(|pattern| regular_expression(&pattern)).transpose()?,
+            offset: number("offset").unwrap_or(0) as usize,
+            limit: number("limit").map(|n| n as usize),
+        };
+        let within = Duration::from_secs(number("timeout_seconds").unwrap_or(SECONDS.0).clamp(1, SECONDS.1));
+        Ok(Self { nodes: nodes_of(nodes, pod)?, page, within })
+    }
+}
+
+fn nodes_of(nodes: Option<String>, pod: Option<String>) -> Result<Nodes, ToolError> {
+    let parse = |name: &str| {
+        name.trim().parse::<NodeName>().map_err(|e| ToolError::bad(e.to_string(), "Give the name of a node, or `all`."))
+    };
+    if let Some(pod) = pod {
+        let pod = pod.parse().map_err(|e: String| ToolError::bad(e, "Give `namespace/name`."))?;
+        return Ok(Nodes::OfPod(pod, nodes.as_deref().map(parse).transpose()?));
+    }
+    match nodes.as_deref() {
+        None => Err(ToolError::bad(
+            "parameter `node_name` is missing",
+            "Data belongs to a node: give node_name (one, several separated by commas, or `all`) or pod.",
+        )),
+        Some("all") => Ok(Nodes::All),
+        Some(names) => {
+            let mut names: Vec<NodeName> = names.split(',').map(parse).collect::<Result<_, _>>()?;
+            names.sort();
+            names.dedup();
+            Ok(Nodes::Named(names))
+        }
+    }
+}
+
+fn regular_expression(pattern: &str) -> Result<regex::Regex, ToolError> {
+    regex::RegexBuilder::new(pattern).size_limit(1 << 20).multi_line(true).build().map_err(|e| {
+        ToolError::bad(
+            format!("parameter `grep` is no regular expression: {e}"),
+            "The syntax is that of RE2, without look-around and back-references; quote `(`, `[`, `{` with `\\`.",
+        )
+    })
+}

@@ -1,0 +1,87 @@
+//! The reference of a layer, as the documents show it: made from the code, so that it cannot be wrong.
+
+use crate::{
+    Layer,
+    argv::{Allow, Part, Program, Verb},
+    commands,
+};
+use serde_json::Value;
+use std::fmt::Write;
+
+/// The tools and prompts, in Markdown.
+pub(crate) fn tools(layer: &Layer) -> String {
+    let mut text = format!("# {}: tools\n\n{}\n", layer.name, layer.instructions);
+    for tool in &layer.tools {
+        _ = write!(text, "\n## {}\n\n{} (toolset `{}`)\n\n", tool.name, tool.description, tool.toolset);
+        text += "| parameter | type | meaning |\n| --- | --- | --- |\n";
+        let required = tool.schema.get("required").and_then(Value::as_array);
+        let properties = tool.schema.get("properties").and_then(Value::as_object);
+        for (name, property) in properties.into_iter().flatten() {
+            let of = |key| property.get(key).and_then(Value::as_str).unwrap_or_default();
+            let must = required.is_some_and(|all| all.iter().any(|n| n == name));
+            let values = property.get("enum").and_then(Value::as_array).map(|values| {
+                let values: Vec<String> = values.iter().filter_map(Value::as_str).map(|v| format!("`{v}`")).collect();
+                format!(" One of {}.", values.join(", "))
+            });
+            _ = writeln!(
+                text,
+                "| `{name}`{} | {} | {}{} |",
+                if must { " (required)" } else { "" },
+                of("type"),
+                of("description").replace('\n', " ").replace('|', "\\|"),
+                values.unwrap_or_default()
+            );
+        }
+    }
+    if !layer.prompts.is_empty() {
+        text += "\n## Prompts\n";
+    }
+    for prompt in &layer.prompts {
+        _ = write!(text, "\n### {}\n\n{}\n\n", prompt.name, prompt.description);
+        for argument in prompt.arguments {
+            let must = if argument.required { "" } else { " (may be left out)" };
+            _ = writeln!(text, "- `{}`{must}: {}", argument.name, argument.description);
+        }
+    }
+    text
+}
+
+/// Every command that the server can run, in Markdown: what one has to read to know that it only reads.
+pub(crate) fn commands(layer: &Layer) -> String {
+    let mut text = format!(
+        "# {}: commands\n\nEverything that this server can run. `<…>` is an operand, checked by its type; \
+         `[…]` may be left out.\n",
+        layer.name
+    );
+    for (title, allow) in [("This layer", layer.allow), ("Every layer (from mcp-core)", commands::ALLOW)] {
+        _ = write!(text, "\n## {title}\n\n");
+        text += &table(allow);
+    }
+    text
+}
+
+fn table(Allow(programs): Allow) -> String {
+    let mut text = String::from("| command | how one knows that it only reads |\n| --- | --- |\n");
+    for program in programs {
+        for verb in program.verbs {
+            _ = writeln!(text, "| `{}` | {} |", phrase(program, verb), verb.reads_only);
+        }
+    }
+    text
+}
+
+fn phrase(program: &Program, verb: &Verb) -> String {
+    let optional = |word: &&str| format!("[{word}]");
+    let operand = |parts: &&[Part]| {
+        parts.iter().fold(String::new(), |word, part| match part {
+            Part::Text(text) => word + text,
+            Part::Operand(kind) => format!("{word}<{kind}>"),
+        })
+    };
+    let mut words = vec![program.name.to_owned()];
+    words.extend(program.globals.iter().map(optional));
+    words.extend(verb.words.iter().map(|word| (*word).to_owned()));
+    words.extend(verb.options.iter().map(optional));
+    words.extend(verb.operands.iter().map(operand));
+    words.join(" ")
+}

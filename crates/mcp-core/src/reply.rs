@@ -1,0 +1,171 @@
+//! What a model gets: text, with evidence before it and notes after it, always bounded.
+
+use crate::{Answer, NodeName, Origin, Row, ToolError, fold::fold, sanitize::clean};
+use regex::Regex;
+use std::fmt::Write;
+
+/// What a call may take of a model's context.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget {
+    /// Lines of rows.
+    pub lines: usize,
+    /// Bytes of the whole reply.
+    pub bytes: usize,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { lines: 400, bytes: 24_000 }
+    }
+}
+
+/// Which rows of an answer to give.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Page {
+    pub(crate) grep: Option<Regex>,
+    pub(crate) offset: usize,
+    pub(crate) limit: Option<usize>,
+}
+
+/// What one node gave.
+pub(crate) struct NodeAnswer {
+    pub(crate) node: NodeName,
+    pub(crate) result: Result<Answer, ToolError>,
+    pub(crate) origins: Vec<Origin>,
+    pub(crate) notes: Vec<String>,
+}
+
+/// The reply to a call that was answered by one node, or by several.
+pub(crate) fn reply(
+    title: &str,
+    source: &str,
+    mut answers: Vec<NodeAnswer>,
+    page: &Page,
+    budget: Budget,
+) -> Result<String, ToolError> {
+    for answer in &mut answers {
+        if let (Ok(answer), Some(grep)) = (&mut answer.result, &page.grep) {
+            answer.rows.retain(|row| grep.is_match(&row.text));
+        }
+    }
+    if answers.len() == 1
+        && let Some(answer) = answers.pop()
+    {
+        return one(title, source, answer, page, budget);
+    }
+    many(title, source, answers, page, budget)
+}
+
+fn one(title: &str, source: &str, from: NodeAnswer, page: &Page, budget: Budget) -> Result<String, ToolError> {
+    let answer = from.result?;
+    let origins: Vec<String> = from.origins.iter().map(Origin::to_string).collect();
+    let head = format!("# {title} of {}, from {source}: {}\n", from.node, origins.join("; "));
+    let mut notes = from.notes;
+    notes.extend(answer.notes);
+    let empty = match &page.grep {
+        Some(grep) if answer.if_empty.is_empty() => format!("no row matches grep={grep}"),
+        Some(grep) => format!("{} (after grep={grep})", answer.if_empty),
+        None => answer.if_empty,
+    };
+    Ok(assemble(&head, &answer.rows, &empty, notes, page, budget))
+}
+
+fn many(
+    title: &str,
+    source: &str,
+    answers: Vec<NodeAnswer>,
+    page: &Page,
+    budget: Budget,
+) -> Result<String, ToolError> {
+    let names: Vec<&str> = answers.iter().map(|a| a.node.as_str()).collect();
+    let mut head = format!("# {title} compared on {} nodes, from {source}: {}\n", names.len(), names.join(", "));
+    // The oldest and the newest: nodes are not read at one moment, and what changed between them may differ.
+    let times = answers.iter().flat_map(|a| &a.origins).filter_map(|origin| origin.when);
+    if let (Some(first), Some(last)) = (times.clone().min(), times.max()) {
+        let format = "%Y-%m-%dT%H:%M:%SZ";
+        _ = writeln!(head, "# read {} to {}", first.strftime(format), last.strftime(format));
+    }
+    let mut notes = Vec::new();
+    let (mut good, mut failed) = (Vec::new(), Vec::new());
+    for from in answers {
+        notes.extend(from.notes.iter().map(|note| format!("{}: {note}", from.node)));
+        match from.result {
+            Ok(answer) => {
+                notes.extend(answer.notes.iter().map(|note| format!("{}: {note}", from.node)));
+                good.push((from.node, answer));
+            }
+            Err(e) => failed.push((from.node, e)),
+        }
+    }
+    if good.is_empty() {
+        return Err(ToolError::AllFailed(failed));
+    }
+    for (node, e) in &failed {
+        notes.insert(0, format!("{node} gave no answer and is not compared: {}", crate::error::chain(e)));
+    }
+    let folded = fold(&good);
+    let rows: Vec<Row> = folded.differences.into_iter().map(Row::line).collect();
+    let mut head = head;
+    for line in folded.summary {
+        _ = writeln!(head, "{line}");
+    }
+    Ok(assemble(&head, &rows, "no difference", notes, page, budget))
+}
+
+/// Puts a reply together, cut to the page and the budget; what was cut is said.
+fn assemble(head: &str, rows: &[Row], empty: &str, notes: Vec<String>, page: &Page, budget: Budget) -> String {
+    /// Left for the notes that say what was cut.
+    const RESERVED: usize = 400;
+    let mut text = clean(head);
+    let mut tail = String::new();
+    for note in notes {
+        _ = writeln!(tail, "note: {}", clean(&note));
+    }
+    let room = budget.bytes.saturating_sub(text.len() + tail.len().min(budget.bytes / 4) + RESERVED);
+    let (total, limit) = (rows.len(), page.limit.unwrap_or(usize::MAX));
+    let (mut body, mut lines, mut shown) = (String::new(), 0, 0);
+    for row in rows.iter().skip(page.offset).take(limit) {
+        let row = clean(&row.text);
+        let row_lines = row.lines().count().max(1);
+        if shown > 0 && (body.len() + row.len() > room || lines + row_lines > budget.lines) {
+            break;
+        }
+        if body.len() + row.len() > room || lines + row_lines > budget.lines {
+            // One row that does not fit: its beginning is better than nothing.
+            body += &cut(&row, room, budget.lines);
+            _ = writeln!(body, "\nnote: this row is cut: it has {} bytes; ask for fewer columns", row.len());
+        } else {
+            body += &row;
+            body += "\n";
+        }
+        lines += row_lines;
+        shown += 1;
+    }
+    text += &body;
+    if total == 0 && !empty.is_empty() {
+        _ = writeln!(text, "{empty}");
+    } else if total > 0 && page.offset >= total {
+        _ = writeln!(text, "note: offset={} is past the end: there are {total} rows", page.offset);
+    } else if shown < total {
+        let next = page.offset + shown;
+        _ = write!(text, "note: rows {} to {next} of {total}", page.offset + 1);
+        text += &if next < total { format!("; offset={next} gives the next\n") } else { "\n".into() };
+    }
+    if tail.len() > budget.bytes / 4 {
+        let cut = cut(&tail, budget.bytes / 4, usize::MAX);
+        _ = writeln!(text, "{cut}\nnote: further notes are cut");
+    } else {
+        text += &tail;
+    }
+    text
+}
+
+/// The beginning of a text, in whole characters.
+fn cut(text: &str, bytes: usize, lines: usize) -> String {
+    let by_lines = text.match_indices('\n').nth(lines.saturating_sub(1)).map_or(text.len(), |(at, _)| at);
+    let mut end = bytes.min(by_lines).min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default().to_owned()
+}

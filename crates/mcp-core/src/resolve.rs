@@ -1,0 +1,76 @@
+//! From what a model says to the nodes that are asked.
+
+use crate::{Backend, Db, NodeName, PodRef, Target, ToolError, params::Nodes};
+use futures::future::join_all;
+use ovsdb::{Condition, Select};
+use std::time::Duration;
+
+/// The nodes that a call is about; at least one.
+pub(crate) async fn nodes(
+    backend: &dyn Backend,
+    nodes: Nodes,
+    within: Duration,
+) -> Result<Vec<NodeName>, ToolError> {
+    let known = backend.nodes().await?;
+    match nodes {
+        Nodes::All if known.is_empty() => Err(ToolError::not_found("node", "all", known.iter().map(NodeName::as_str))),
+        Nodes::All => Ok(known),
+        Nodes::Named(names) => match names.iter().find(|name| !known.contains(name)) {
+            Some(name) => Err(unknown(name, &known)),
+            None => Ok(names),
+        },
+        Nodes::OfPod(pod, given) => {
+            let node = node_of(backend, &known, &pod, within).await?;
+            match given {
+                Some(given) if given != node => Err(ToolError::bad(
+                    format!("pod {pod} is on {node}, not on {given}"),
+                    "Give either pod or node_name.",
+                )),
+                _ => Ok(vec![node]),
+            }
+        }
+    }
+}
+
+fn unknown(name: &NodeName, known: &[NodeName]) -> ToolError {
+    ToolError::not_found("node", name.as_str(), known.iter().map(NodeName::as_str))
+}
+
+/// The node whose zone has the pod's logical switch port as its own. OVN-Kubernetes names it
+/// `<namespace>_<pod>`; on a layer 2 network the other zones have it too, with type `remote`.
+async fn node_of(
+    backend: &dyn Backend,
+    nodes: &[NodeName],
+    pod: &PodRef,
+    within: Duration,
+) -> Result<NodeName, ToolError> {
+    let port = format!("{}_{}", pod.namespace, pod.name);
+    let select = Select::from("Logical_Switch_Port").columns(["name", "type"]);
+    let select = &select.filter(Condition::is("name", port.as_str()));
+    let ask = |node: &NodeName| {
+        let node = node.clone();
+        async move {
+            let at = Target { node: node.clone(), place: Db::Nb.place(), within };
+            let rows = backend.rows(&at, Db::Nb, std::slice::from_ref(select)).await?;
+            let here = rows.value.iter().flat_map(|rows| &rows.rows).any(|row| row.text("type") != Some("remote"));
+            Ok(here.then_some(node))
+        }
+    };
+    let mut failed = None;
+    for found in join_all(nodes.iter().map(ask)).await {
+        match found {
+            Ok(Some(node)) => return Ok(node),
+            Ok(None) => {}
+            Err(e) => failed = Some(e),
+        }
+    }
+    // Not found where we could look; where we could not, it may be.
+    match failed {
+        Some(e) => Err(ToolError::Read(e)),
+        None => Err(ToolError::bad(
+            format!("no node has a logical switch port {port}, so pod {pod} is not known"),
+            "Look for the port with ovn_nbctl_list table=Logical_Switch_Port node_name=all grep=<part of the name>; \
+             a pod on the host's network has none.",
+        )),
+    }
+}

@@ -1,0 +1,86 @@
+//! Schemas that every client takes.
+//!
+//! Some clients refuse `$ref`, unions with null or unregistered formats, and drop the tool or the session. What
+//! schemars derives is rewritten to the part of JSON Schema that all of them know.
+
+use serde_json::{Map, Value};
+
+/// The portable schema of a parameter type.
+pub(crate) fn portable<T: schemars::JsonSchema>() -> Map<String, Value> {
+    let mut schema = schemars::schema_for!(T).to_value();
+    let definitions = schema.get("$defs").and_then(Value::as_object).cloned().unwrap_or_default();
+    rewrite(&mut schema, &definitions);
+    let mut schema = schema.as_object().cloned().unwrap_or_default();
+    for noise in ["$defs", "$schema", "title", "description"] {
+        schema.remove(noise);
+    }
+    schema
+}
+
+fn rewrite(schema: &mut Value, definitions: &Map<String, Value>) {
+    if let Value::Array(all) = schema {
+        all.iter_mut().for_each(|each| rewrite(each, definitions));
+    }
+    let Value::Object(object) = schema else { return };
+    inline(object, definitions);
+    drop_null(object, definitions);
+    enumerate(object);
+    object.remove("format");
+    if object.get("default").is_some_and(Value::is_null) {
+        object.remove("default");
+    }
+    for (key, below) in object.iter_mut() {
+        match (key.as_str(), below) {
+            ("properties", Value::Object(properties)) => {
+                properties.values_mut().for_each(|property| rewrite(property, definitions));
+            }
+            ("items" | "additionalProperties" | "anyOf" | "oneOf" | "allOf", below) => rewrite(below, definitions),
+            _ => {}
+        }
+    }
+}
+
+/// `$ref` becomes what it refers to; what stands beside it wins.
+fn inline(object: &mut Map<String, Value>, definitions: &Map<String, Value>) {
+    while let Some(Value::String(reference)) = object.remove("$ref") {
+        let name = reference.trim_start_matches("#/$defs/");
+        merge(object, definitions.get(name));
+    }
+}
+
+/// "This or null" becomes "this": a parameter that may be absent is simply not required.
+fn drop_null(object: &mut Map<String, Value>, definitions: &Map<String, Value>) {
+    if let Some(Value::Array(types)) = object.get_mut("type") {
+        types.retain(|t| t != "null");
+        if let [one] = types.as_slice() {
+            let one = one.clone();
+            object.insert("type".into(), one);
+        }
+    }
+    if let Some(Value::Array(branches)) = object.get("anyOf") {
+        let null = |branch: &&Value| branch.get("type").is_some_and(|t| t == "null");
+        let rest: Vec<Value> = branches.iter().filter(|b| !null(b)).cloned().collect();
+        if let ([one], true) = (rest.as_slice(), rest.len() < branches.len()) {
+            object.remove("anyOf");
+            merge(object, Some(one));
+            inline(object, definitions);
+        }
+    }
+}
+
+/// Documented variants of an enum (`oneOf` of constants) become an `enum`.
+fn enumerate(object: &mut Map<String, Value>) {
+    let Some(Value::Array(variants)) = object.get("oneOf") else { return };
+    let constants: Option<Vec<Value>> = variants.iter().map(|v| v.get("const").cloned()).collect();
+    if let Some(constants) = constants {
+        object.remove("oneOf");
+        object.insert("type".into(), "string".into());
+        object.insert("enum".into(), constants.into());
+    }
+}
+
+fn merge(object: &mut Map<String, Value>, other: Option<&Value>) {
+    for (key, value) in other.and_then(Value::as_object).into_iter().flatten() {
+        object.entry(key.clone()).or_insert_with(|| value.clone());
+    }
+}

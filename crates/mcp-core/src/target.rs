@@ -1,0 +1,130 @@
+//! Where a read happens.
+use crate::name::name_type;
+use std::{fmt, time::Duration};
+
+name_type! {
+    /// A Kubernetes node's name: a DNS subdomain (RFC 1123).
+    NodeName, "a node name", r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", 253
+}
+
+name_type! {
+    /// A Kubernetes namespace: a DNS label (RFC 1123).
+    Namespace, "a namespace", r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", 63
+}
+
+name_type! {
+    /// A pod's name: a DNS subdomain (RFC 1123).
+    PodName, "a pod name", r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", 253
+}
+
+/// A pod, written `namespace/name`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PodRef {
+    /// Its namespace.
+    pub namespace: Namespace,
+    /// Its name.
+    pub name: PodName,
+}
+
+impl std::str::FromStr for PodRef {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (namespace, name) =
+            text.split_once('/').ok_or_else(|| format!("`{text}` is not `namespace/name` of a pod"))?;
+        Ok(Self {
+            namespace: namespace.parse().map_err(|e: crate::name::BadName| e.to_string())?,
+            name: name.parse().map_err(|e: crate::name::BadName| e.to_string())?,
+        })
+    }
+}
+
+impl fmt::Display for PodRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// What a command needs to find where it runs. A backend turns it into a container, a set of namespaces
+/// or a path: no tool ever names those.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Place {
+    /// The socket of the northbound database's server.
+    NbSocket,
+    /// The socket of the southbound database's server.
+    SbSocket,
+    /// The control socket of ovn-northd.
+    Northd,
+    /// The control socket of ovn-controller.
+    OvnController,
+    /// The sockets of Open vSwitch.
+    OvsSocket,
+    /// The node's own namespaces.
+    Host,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NbSocket => "northbound database",
+            Self::SbSocket => "southbound database",
+            Self::Northd => "ovn-northd",
+            Self::OvnController => "ovn-controller",
+            Self::OvsSocket => "Open vSwitch",
+            Self::Host => "host",
+        })
+    }
+}
+
+/// A database that OVN or Open vSwitch keeps on a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Db {
+    /// OVN's northbound database: what OVN-Kubernetes wants.
+    Nb,
+    /// OVN's southbound database: what ovn-northd made of it.
+    Sb,
+    /// Open vSwitch's own database, `conf.db`.
+    OpenVSwitch,
+}
+
+impl Db {
+    /// The name in the schema.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nb => "OVN_Northbound",
+            Self::Sb => "OVN_Southbound",
+            Self::OpenVSwitch => "Open_vSwitch",
+        }
+    }
+
+    /// Where its server can be reached.
+    pub fn place(self) -> Place {
+        match self {
+            Self::Nb => Place::NbSocket,
+            Self::Sb => Place::SbSocket,
+            Self::OpenVSwitch => Place::OvsSocket,
+        }
+    }
+}
+
+impl fmt::Display for Db {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A node and a place on it. Made by the resolver, not by tools.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The node.
+    pub node: NodeName,
+    /// Where on the node.
+    pub place: Place,
+    /// How long a command may take there.
+    pub within: Duration,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} on {}", self.place, self.node)
+    }
+}

@@ -1,0 +1,143 @@
+//! One tool, and the table of a server's tools.
+
+use crate::{
+    Answer, Backend, Budget, Node, NodeName, ToolError,
+    argv::Allow,
+    params::{self, Common},
+    prompt::Prompt,
+    reply::{NodeAnswer, reply},
+    resolve, schema,
+};
+use futures::{StreamExt, future::BoxFuture, stream};
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use std::{collections::BTreeSet, sync::Arc};
+
+/// One read-only question that a model can ask of a node.
+///
+/// Which nodes, how many rows and how long is core's business: `node_name`, `pod`, `grep`, `offset`, `limit` and
+/// `timeout_seconds` are parameters of every tool, and a tool answers for one node at a time.
+pub trait Tool: Send + Sync + 'static {
+    /// The name, as the engineer knows it from the command line: `ovn_nbctl_show`.
+    const NAME: &'static str;
+    /// The name for people: `OVN northbound overview`.
+    const TITLE: &'static str;
+    /// What it answers, when to use it and what to use next, in at most three sentences.
+    const DESCRIPTION: &'static str;
+    /// The group that `--toolset` can leave out.
+    const TOOLSET: &'static str;
+    /// What the model gives beside the shared parameters.
+    type Params: DeserializeOwned + JsonSchema + Send + Sync;
+
+    /// What the first line of the answer calls it: `OVN_Northbound show`.
+    fn title(params: &Self::Params) -> String;
+
+    /// Answers for one node.
+    fn run(
+        node: &Node<'_>,
+        params: &Self::Params,
+    ) -> impl Future<Output = Result<Answer, ToolError>> + Send;
+}
+
+/// What a layer is made of: its tools, its prompts and the commands that it may run.
+pub struct Layer {
+    /// The server's name: `mcp-ovn`.
+    pub name: &'static str,
+    /// Its version.
+    pub version: &'static str,
+    /// The name for people.
+    pub title: &'static str,
+    /// What a model is told at the beginning: what the layer covers and where to start.
+    pub instructions: &'static str,
+    /// The tools, in the order of the documents.
+    pub tools: Vec<Described>,
+    /// The prompts.
+    pub prompts: Vec<Prompt>,
+    /// What its `commands.rs` allows.
+    pub allow: Allow,
+}
+
+/// A tool without its type.
+pub struct Described {
+    /// [`Tool::NAME`].
+    pub name: &'static str,
+    /// [`Tool::TITLE`].
+    pub title: &'static str,
+    /// [`Tool::DESCRIPTION`].
+    pub description: &'static str,
+    /// [`Tool::TOOLSET`].
+    pub toolset: &'static str,
+    /// The schema of all parameters.
+    pub schema: Arc<Map<String, Value>>,
+    run: Box<dyn for<'a> Fn(&'a Call<'a>, Map<String, Value>) -> BoxFuture<'a, Result<String, ToolError>> + Send + Sync>,
+}
+
+/// A call and what it works with.
+pub(crate) struct Call<'a> {
+    pub(crate) backend: &'a dyn Backend,
+    pub(crate) budget: Budget,
+}
+
+impl Described {
+    /// A line of a layer's table.
+    pub fn of<T: Tool>() -> Self {
+        let mut schema = schema::portable::<T::Params>();
+        params::extend_schema(&mut schema);
+        Self {
+            name: T::NAME,
+            title: T::TITLE,
+            description: T::DESCRIPTION,
+            toolset: T::TOOLSET,
+            schema: Arc::new(schema),
+            run: Box::new(|call, arguments| Box::pin(run::<T>(call, arguments))),
+        }
+    }
+
+    /// Answers a call. The same path for MCP and for the command line.
+    pub(crate) async fn call(&self, call: &Call<'_>, mut arguments: Map<String, Value>) -> Result<String, ToolError> {
+        params::check(&self.schema, &mut arguments)?;
+        (self.run)(call, arguments).await
+    }
+}
+
+/// How many nodes are asked at once.
+const AT_ONCE: usize = 16;
+
+async fn run<T: Tool>(call: &Call<'_>, mut arguments: Map<String, Value>) -> Result<String, ToolError> {
+    let common = Common::take(&mut arguments)?;
+    let params: T::Params = serde_json::from_value(arguments.into())
+        .map_err(|e| ToolError::bad(format!("the parameters do not fit together: {e}"), T::DESCRIPTION))?;
+    let nodes = resolve::nodes(call.backend, common.nodes, common.within).await?;
+    let compared = nodes.len() > 1;
+    let params = &params;
+    let ask = |name: NodeName| async move {
+        let node = Node::new(call.backend, name.clone(), common.within, compared);
+        let result = node.bounded(T::run(&node, params)).await;
+        let (origins, notes) = node.into_read();
+        NodeAnswer { node: name, result, origins, notes }
+    };
+    let answers: Vec<NodeAnswer> = stream::iter(nodes).map(ask).buffered(AT_ONCE).collect().await;
+    reply(&T::title(params), call.backend.name(), answers, &common.page, call.budget)
+}
+
+impl Layer {
+    /// Leaves out the tools that are neither named nor in a named toolset.
+    ///
+    /// # Errors
+    /// The first name that is neither, with what there is: a typing error must not serve less than was meant.
+    pub fn keep(&mut self, names: &[String]) -> Result<(), ToolError> {
+        let known: BTreeSet<&str> = self.tools.iter().flat_map(|t| [t.name, t.toolset]).collect();
+        if let Some(name) = names.iter().find(|name| !known.contains(name.as_str())) {
+            return Err(ToolError::not_found("tool or toolset", name, known));
+        }
+        self.tools.retain(|tool| names.iter().any(|name| name == tool.name || name == tool.toolset));
+        Ok(())
+    }
+
+    /// A tool by name.
+    pub(crate) fn tool(&self, name: &str) -> Result<&Described, ToolError> {
+        let found = self.tools.iter().find(|tool| tool.name == name);
+        found.ok_or_else(|| ToolError::not_found("tool", name, self.tools.iter().map(|tool| tool.name)))
+    }
+}

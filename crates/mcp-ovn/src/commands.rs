@@ -1,0 +1,74 @@
+//! What this layer may run. Rows of databases are core's to read.
+
+use mcp_core::{
+    Argv, Db,
+    argv,
+    argv::{Allow, Program, Verb},
+};
+
+const fn verb(words: &'static [&'static str], reads_only: &'static str) -> Verb {
+    Verb { words, options: &[], operands: &[], reads_only }
+}
+
+/// The table.
+pub(crate) const ALLOW: Allow = Allow(&[Program {
+    name: "ovn-appctl",
+    // A daemon that hangs would keep its client waiting for ever.
+    globals: &["--timeout=10"],
+    verbs: &[
+        verb(&["ct-zone-list"], "ovn-controller(8): lists each local logical entity and its zone"),
+        verb(&["connection-status"], "ovn-controller(8): shows the state of the connection"),
+        verb(&["debug/status"], "prints `running` or `paused`"),
+        verb(&["--target=ovn-northd", "status"], "ovn-northd(8): prints active, standby or paused"),
+        verb(&["--target=ovn-northd", "nb-connection-status"], "ovn-northd(8): shows the state of the connection"),
+        verb(&["--target=ovn-northd", "sb-connection-status"], "ovn-northd(8): shows the state of the connection"),
+        verb(
+            &["--target=/var/run/ovn/ovnnb_db.ctl", "cluster/status", "OVN_Northbound"],
+            "ovsdb-server(1): prints the server's status within the cluster",
+        ),
+        verb(
+            &["--target=/var/run/ovn/ovnsb_db.ctl", "cluster/status", "OVN_Southbound"],
+            "ovsdb-server(1): prints the server's status within the cluster",
+        ),
+    ],
+}]);
+
+/// The conntrack zones that ovn-controller gave out.
+pub(crate) fn ct_zone_list() -> Argv {
+    argv!(ALLOW: "ovn-appctl", "--timeout=10", "ct-zone-list")
+}
+
+/// Is ovn-controller connected to the southbound database?
+pub(crate) fn controller_connection() -> Argv {
+    argv!(ALLOW: "ovn-appctl", "--timeout=10", "connection-status")
+}
+
+/// Does ovn-controller run, or is it paused?
+pub(crate) fn controller_state() -> Argv {
+    argv!(ALLOW: "ovn-appctl", "--timeout=10", "debug/status")
+}
+
+/// Is ovn-northd active, on standby or paused?
+pub(crate) fn northd_status() -> Argv {
+    argv!(ALLOW: "ovn-appctl", "--timeout=10", "--target=ovn-northd", "status")
+}
+
+/// Is ovn-northd connected to a database?
+pub(crate) fn northd_connection(db: Db) -> Argv {
+    match db {
+        Db::Sb => argv!(ALLOW: "ovn-appctl", "--timeout=10", "--target=ovn-northd", "sb-connection-status"),
+        _ => argv!(ALLOW: "ovn-appctl", "--timeout=10", "--target=ovn-northd", "nb-connection-status"),
+    }
+}
+
+/// The place of a clustered database's server in its cluster.
+pub(crate) fn cluster_status(db: Db) -> Argv {
+    match db {
+        Db::Sb => {
+            argv!(ALLOW: "ovn-appctl", "--timeout=10", "--target=/var/run/ovn/ovnsb_db.ctl", "cluster/status", "OVN_Southbound")
+        }
+        _ => {
+            argv!(ALLOW: "ovn-appctl", "--timeout=10", "--target=/var/run/ovn/ovnnb_db.ctl", "cluster/status", "OVN_Northbound")
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The transactions of a database: what changed, when, by what.
+
+use jiff::Timestamp;
+use mcp_core::{Answer, Db, Node, Row, ToolError};
+use ovn_model::label;
+use ovsdb::{Change, ChangeKind, Database, RowChange, Transaction, print};
+use std::{fmt::Write, sync::Arc};
+
+/// A part of time.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Window {
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+}
+
+impl Window {
+    /// Reads both ends.
+    pub(crate) fn parse(since: Option<&str>, until: Option<&str>) -> Result<Self, ToolError> {
+        let time = |name: &str, text: Option<&str>| {
+            let parse = |text: &str| text.parse().map_err(|e| ToolError::bad(format!("parameter `{name}`: {e}"), "Give a time such as 2026-11-22T08:00:00Z."));
+            text.map(parse).transpose()
+        };
+        Ok(Self { since: time("since", since)?, until: time("until", until)? })
+    }
+
+    fn contains(&self, when: Option<Timestamp>) -> bool {
+        match when {
+            Some(when) => self.since.is_none_or(|since| when >= since) && self.until.is_none_or(|until| when < until),
+            None => *self == Self::default(),
+        }
+    }
+}
+
+/// Answers for one node, newest first.
+pub(crate) async fn answer(node: &Node<'_>, db: Db, window: &Window) -> Result<Answer, ToolError> {
+    if node.is_compared() {
+        return Err(ToolError::bad(
+            "transactions of several nodes cannot be compared: each zone has its own",
+            "Ask for one node at a time.",
+        ));
+    }
+    let database: Arc<Database> = node.database(db).await?;
+    let of_time = |t: &Transaction<'_>| window.contains(time(t));
+    let rows: Vec<Row> = database.transactions().rev().filter(of_time).map(|t| Row::line(text(&t))).collect();
+    let first = database.transactions().next().and_then(|t| time(&t));
+    let mut notes = Vec::new();
+    if let Some(first) = first {
+        notes.push(format!(
+            "the log begins at {}; ovsdb-server forgets what was before when it compacts its file",
+            first.strftime("%Y-%m-%dT%H:%M:%SZ")
+        ));
+    }
+    Ok(Answer { rows, if_empty: "no transaction in this time".into(), notes, facts: Vec::new() })
+}
+
+fn time(transaction: &Transaction<'_>) -> Option<Timestamp> {
+    transaction.date_ms().and_then(|ms| Timestamp::from_millisecond(ms).ok())
+}
+
+/// `2026-11-22T08:21:54.478Z #3 ovn-nbctl: …` and a line for each row that it changed.
+fn text(transaction: &Transaction<'_>) -> String {
+    /// A transaction that compacts a file, or starts a node, touches every row.
+    const ROWS: usize = 12;
+    let when = time(transaction).map_or("time unknown".into(), |t| t.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string());
+    let comment = transaction.comment().unwrap_or_default();
+    let mut text = format!("{when} #{} {comment}", transaction.record_number());
+    let changes = transaction.changes();
+    for change in changes.iter().take(ROWS) {
+        _ = write!(text, "\n    {}", line(transaction, change));
+    }
+    if changes.len() > ROWS {
+        _ = write!(text, "\n    and {} more rows", changes.len() - ROWS);
+    }
+    text
+}
+
+fn line(transaction: &Transaction<'_>, change: &Change) -> String {
+    let rows = transaction.row(&change.table, change.uuid).ok();
+    let row = rows.as_ref().and_then(|rows| rows.after.as_ref().or(rows.before.as_ref()));
+    let name = row.map_or_else(|| change.uuid.to_string(), label);
+    match (change.kind, &rows) {
+        (ChangeKind::Insert, _) => format!("insert {} {name}", change.table),
+        (ChangeKind::Delete, _) => format!("delete {} {name}", change.table),
+        (ChangeKind::Modify, Some(rows)) => format!("modify {} {name}: {}", change.table, columns(rows)),
+        (ChangeKind::Modify, None) => format!("modify {} {name}: {}", change.table, change.columns.join(", ")),
+    }
+}
+
+/// `up: false -> true`, for each column.
+fn columns(rows: &RowChange) -> String {
+    /// Long values are for `list`.
+    const VALUE: usize = 160;
+    let cell = |row: &Option<ovsdb::Row>, column: &str| {
+        let value = row.as_ref().and_then(|row| print::cell(row, column)).unwrap_or_default();
+        match value.char_indices().nth(VALUE) {
+            Some((at, _)) => format!("{}…", value.get(..at).unwrap_or_default()),
+            None => value,
+        }
+    };
+    let change = |column: &str| format!("{column}: {} -> {}", cell(&rows.before, column), cell(&rows.after, column));
+    rows.columns().map(change).collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,8 @@
+//! One file a tool.
+
+pub(crate) mod ovn_controller_ct_zone_list;
+pub(crate) mod ovn_db_status;
+pub(crate) mod ovn_nbctl_list;
+pub(crate) mod ovn_nbctl_show;
+pub(crate) mod ovn_sbctl_list;
+pub(crate) mod ovn_sbctl_show;

@@ -1,0 +1,185 @@
+//! Is what was asked for in force, and what was asked for when.
+
+use crate::{commands, history};
+use mcp_core::{Answer, Argv, Db, Field, Identity, Node, Place, ReadError, Row, Tool, ToolError};
+use ovn_model::status::{self, Progress};
+use ovsdb::{Kind, Rows};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub(crate) struct DbStatus;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Params {
+    /// Instead of the status: the log of this database's transactions, newest first.
+    #[serde(default)]
+    history: Option<HistoryOf>,
+    /// With history: only transactions from this time on, as 2026-11-22T08:00:00Z.
+    #[serde(default)]
+    since: Option<String>,
+    /// With history: only transactions before this time.
+    #[serde(default)]
+    until: Option<String>,
+}
+
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum HistoryOf {
+    Nb,
+    Sb,
+}
+
+impl HistoryOf {
+    fn db(self) -> Db {
+        match self {
+            Self::Nb => Db::Nb,
+            Self::Sb => Db::Sb,
+        }
+    }
+}
+
+impl Tool for DbStatus {
+    const NAME: &'static str = "ovn_db_status";
+    const TITLE: &'static str = "State of OVN's databases and daemons";
+    const TOOLSET: &'static str = "status";
+    const DESCRIPTION: &'static str = "Whether what OVN-Kubernetes asked for is in force on a node: nb_cfg against \
+         sb_cfg and hv_cfg, ovn-northd, ovn-controller and their connections, schema, size and cluster state of each \
+         database. Call it first: where a zone lags, its other rows say what is wanted, not what is. With `history`, \
+         the transactions of a database: what changed, when, by what.";
+    type Params = Params;
+
+    fn title(params: &Params) -> String {
+        match params.history {
+            Some(of) => format!("transactions of {}", of.db()),
+            None => "status of OVN".into(),
+        }
+    }
+
+    async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
+        let window = history::Window::parse(params.since.as_deref(), params.until.as_deref())?;
+        match params.history {
+            Some(of) => history::answer(node, of.db(), &window).await,
+            None if window != history::Window::default() => {
+                Err(ToolError::bad("since and until are given without history", "Add history=nb or history=sb."))
+            }
+            None => status(node).await,
+        }
+    }
+}
+
+async fn status(node: &Node<'_>) -> Result<Answer, ToolError> {
+    let mut lines = Lines::default();
+    let nb = node.rows(Db::Nb, &status::nb_selects()).await;
+    let sb = node.rows(Db::Sb, &status::sb_selects()).await;
+    let mut notes = Vec::new();
+    let (nb, sb) = match (nb, sb) {
+        (Err(e), Err(_)) => return Err(e.into()),
+        (nb, sb) => (readable(nb, &mut notes), readable(sb, &mut notes)),
+    };
+    let progress = status::progress(&nb, &sb);
+    lines.progress(&progress);
+    notes.extend(progress.findings());
+    for db in [Db::Nb, Db::Sb] {
+        database(node, db, &mut lines).await;
+    }
+    let commands = [
+        ("ovn-northd", Place::Northd, commands::northd_status()),
+        ("ovn-northd to northbound", Place::Northd, commands::northd_connection(Db::Nb)),
+        ("ovn-northd to southbound", Place::Northd, commands::northd_connection(Db::Sb)),
+        ("ovn-controller", Place::OvnController, commands::controller_state()),
+        ("ovn-controller to southbound", Place::OvnController, commands::controller_connection()),
+    ];
+    for (name, place, argv) in commands {
+        let (state, absent) = said(node, place, &argv).await;
+        match absent {
+            true => lines.absent.push(name),
+            false => lines.add(name, &state, Some(&state)),
+        }
+    }
+    if !lines.absent.is_empty() {
+        notes.push(format!("not collected in this source: the state of {}", lines.absent.join(", ")));
+    }
+    let facts = crate::compare::OwnValues::read(node).await.unwrap_or_default().facts();
+    Ok(Answer { rows: lines.rows, if_empty: String::new(), notes, facts })
+}
+
+/// What could be read; what could not is a note, since the other database can still be told of.
+fn readable(read: Result<Vec<Rows>, ReadError>, notes: &mut Vec<String>) -> Vec<Rows> {
+    read.unwrap_or_else(|e| {
+        notes.push(e.to_string());
+        Vec::new()
+    })
+}
+
+/// What a daemon says of itself, and whether it could not even be asked.
+async fn said(node: &Node<'_>, place: Place, argv: &Argv) -> (String, bool) {
+    match node.command(place, argv).await {
+        Ok(output) => {
+            let text = String::from_utf8_lossy(&output.stdout);
+            let text = text.trim();
+            (text.strip_prefix("Status: ").unwrap_or(text).to_owned(), false)
+        }
+        Err(ReadError::NotCollected { .. }) => (String::new(), true),
+        Err(e) => (format!("no answer: {e}"), false),
+    }
+}
+
+async fn database(node: &Node<'_>, db: Db, lines: &mut Lines) {
+    if let Ok(schema) = node.schema(db).await {
+        lines.add(&format!("{db} schema"), &schema.version, Some(&schema.version));
+    }
+    // A file tells its size and form; without one, the server tells its place in a cluster.
+    if let Ok(file) = node.database(db).await {
+        let form = match file.kind() {
+            Kind::Standalone => "standalone".to_owned(),
+            Kind::Clustered(cluster) => format!("clustered, server {}", cluster.server_id),
+        };
+        let transactions = file.transactions().len();
+        lines.add(&format!("{db} file"), &format!("{} bytes, {transactions} transactions, {form}", file.file_len()), None);
+    } else {
+        let place = db.place();
+        let (state, absent) = said(node, place, &commands::cluster_status(db)).await;
+        if !absent {
+            // A standalone server knows no such command.
+            let state = if state.contains("is not a valid command") { "standalone".into() } else { state };
+            lines.add(&format!("{db} server"), &state, None);
+        }
+    }
+}
+
+/// The status, a row a line.
+#[derive(Default)]
+struct Lines {
+    rows: Vec<Row>,
+    absent: Vec<&'static str>,
+}
+
+impl Lines {
+    /// A line; `same`: what should be the same on every node.
+    fn add(&mut self, name: &str, value: &str, same: Option<&str>) {
+        let fields = same.map(|value| Field::one("value", value)).into_iter().collect();
+        let identity = Identity { key: name.into(), fields, ..Identity::default() };
+        self.rows.push(Row::with(format!("{name:<29}: {value}"), identity));
+    }
+
+    fn progress(&mut self, progress: &Progress) {
+        let number = |n: Option<i64>| n.map_or("?".into(), |n| n.to_string());
+        let Progress { nb_cfg, sb_cfg, hv_cfg, sb_nb_cfg, .. } = *progress;
+        self.add("zone", &progress.zone, Some(&progress.zone));
+        let version = &progress.northd_version;
+        self.add("versions (OVN-SB-flows)", version, Some(version));
+        let cfg = format!(
+            "nb_cfg {} asked for, sb_cfg {}, hv_cfg {}; southbound nb_cfg {}",
+            number(nb_cfg),
+            number(sb_cfg),
+            number(hv_cfg),
+            number(sb_nb_cfg)
+        );
+        let state = if progress.findings().is_empty() { "in force" } else { "lags" };
+        self.add("configuration", &format!("{state}: {cfg}"), Some(state));
+        for (chassis, done) in &progress.chassis {
+            self.add(&format!("installed on {chassis}"), &format!("nb_cfg {done}"), None);
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Which rows belong to which: the routes of a router, the ACLs of a port group, the port bindings of a datapath.
+
+use crate::{label, label_columns, name_columns};
+use ovsdb::{Atom, ColumnSchema, Condition, Datum, Op, Row, Rows, Schema, Select, TableSchema, Uuid};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The columns of a table that refer to rows of another.
+fn referring<'a>(table: &'a TableSchema, to: &str) -> impl Iterator<Item = &'a str> {
+    let refers = move |column: &&ColumnSchema| {
+        let types = std::iter::once(&column.ty.key).chain(&column.ty.value);
+        types.filter_map(|ty| ty.ref_table.as_deref()).any(|table| table == to)
+    };
+    table.columns.iter().filter(refers).map(|column| column.name.as_str()).collect::<Vec<_>>().into_iter()
+}
+
+/// What has to be read to know which rows own those of a table.
+pub fn owners_selects(schema: &Schema, of: &str) -> Vec<Select> {
+    let select = |table: &TableSchema| {
+        let refs: BTreeSet<&str> = referring(table, of).collect();
+        let columns = refs.iter().copied().chain(label_columns(table));
+        (!refs.is_empty()).then(|| Select::from(table.name.as_str()).columns(columns))
+    };
+    schema.tables.iter().filter_map(|table| select(table)).collect()
+}
+
+/// The owners of rows, by UUID: `Logical_Router ovn_cluster_router`. From what [`owners_selects`] asked for.
+pub fn owners(of: &str, parents: &[Rows]) -> BTreeMap<Uuid, Vec<String>> {
+    let mut owners: BTreeMap<Uuid, Vec<String>> = BTreeMap::new();
+    for rows in parents {
+        let columns: Vec<&str> = referring(&rows.table, of).collect();
+        for row in &rows.rows {
+            let name = format!("{} {}", rows.table.name, label(row));
+            for child in columns.iter().flat_map(|column| row.refs(column)) {
+                owners.entry(child).or_default().push(name.clone());
+            }
+        }
+    }
+    owners.values_mut().for_each(|names| {
+        names.sort();
+        names.dedup();
+    });
+    owners
+}
+
+/// The rows of a table that belong to something: how to find them.
+#[derive(Debug, Default)]
+pub struct PartsOf {
+    /// What was found under the name: `Logical_Router ovn_cluster_router`.
+    pub found: Vec<String>,
+    /// The rows that it refers to.
+    pub rows: BTreeSet<Uuid>,
+    /// The rows that refer to it: the column, and its UUID.
+    pub referring: Vec<(String, Uuid)>,
+}
+
+/// What has to be read to find out what belongs to something of this name.
+///
+/// A router refers to its routes; a port binding refers to its datapath; a switch has load balancers of its own and
+/// those of its groups.
+pub fn parts_selects(schema: &Schema, table: &str, of: &str) -> Vec<Select> {
+    let Some(child) = schema.table(table) else { return Vec::new() };
+    let mut selects = Vec::new();
+    for parent in schema.tables.iter().filter(|parent| parent.name != table) {
+        let mut columns: BTreeSet<&str> = referring(parent, table).collect();
+        if table == "Load_Balancer" {
+            columns.extend(referring(parent, "Load_Balancer_Group"));
+        }
+        if columns.is_empty() && referring(child, &parent.name).next().is_none() {
+            continue;
+        }
+        columns.extend(label_columns(parent));
+        columns.extend(name_columns(parent).into_iter().map(|c| c.split_once(':').map_or(c, |(c, _)| c)));
+        for condition in name_conditions(parent, of) {
+            selects.push(Select::from(parent.name.as_str()).columns(columns.clone()).filter(condition));
+        }
+    }
+    if table == "Load_Balancer" && schema.table("Load_Balancer_Group").is_some() {
+        selects.push(Select::from("Load_Balancer_Group").columns(["name", "load_balancer"]));
+    }
+    selects
+}
+
+/// What belongs to it, from what [`parts_selects`] asked for.
+pub fn parts(schema: &Schema, table: &str, of: &str, read: &[Rows]) -> PartsOf {
+    let mut parts = PartsOf::default();
+    let Some(child) = schema.table(table) else { return parts };
+    let named = |row: &&Row| {
+        let names = name_columns(&row.table);
+        names.iter().any(|column| name_of(row, column).is_some_and(|name| name == of))
+    };
+    let all_groups = || read.iter().filter(|rows| rows.table.name == "Load_Balancer_Group").flat_map(|r| &r.rows);
+    for row in read.iter().flat_map(|rows| &rows.rows).filter(named) {
+        let name = format!("{} {}", row.table.name, label(row));
+        if parts.found.contains(&name) {
+            continue;
+        }
+        parts.found.push(name);
+        parts.rows.extend(referring(&row.table, table).flat_map(|column| row.refs(column)));
+        if table == "Load_Balancer" {
+            let groups: BTreeSet<Uuid> =
+                referring(&row.table, "Load_Balancer_Group").flat_map(|column| row.refs(column)).collect();
+            let members = all_groups().filter(|group| groups.contains(&group.uuid));
+            parts.rows.extend(members.flat_map(|group| group.refs("load_balancer")));
+        }
+        let to_it = referring(child, &row.table.name).map(|column| (column.to_owned(), row.uuid));
+        parts.referring.extend(to_it);
+    }
+    parts
+}
+
+impl PartsOf {
+    /// The selects that give these rows, each with the conditions of the one given.
+    pub fn selects(&self, select: &Select) -> Vec<Select> {
+        /// Beyond this, reading the table is cheaper than naming its rows.
+        const NAMED: usize = 64;
+        let mut selects: Vec<Select> = match self.rows.len() {
+            0..=NAMED => self.rows.iter().map(|uuid| select.clone().filter(is("_uuid", *uuid))).collect(),
+            _ => vec![select.clone()],
+        };
+        let refers = |(column, uuid): &(String, Uuid)| {
+            select.clone().filter(Condition::new(column, Op::Includes, Datum::scalar(Atom::Uuid(*uuid))))
+        };
+        selects.extend(self.referring.iter().map(refers));
+        selects
+    }
+
+    /// Is this one of them? For what [`Self::selects`] gave beyond them.
+    pub fn contains(&self, row: &Row) -> bool {
+        let refers = |(column, uuid): &(String, Uuid)| row.refs(column).any(|it| it == *uuid);
+        self.rows.contains(&row.uuid) || self.referring.iter().any(refers)
+    }
+}
+
+fn is(column: &str, uuid: Uuid) -> Condition {
+    Condition::new(column, Op::Eq, Datum::scalar(Atom::Uuid(uuid)))
+}
+
+/// The conditions under which a row has this name, one for each way to be named.
+pub fn name_conditions(table: &TableSchema, name: &str) -> Vec<Condition> {
+    let condition = |column: &str| match column.split_once(':') {
+        Some((column, key)) => Condition::map_has(column, key, name),
+        None => Condition::is(column, name),
+    };
+    name_columns(table).into_iter().map(condition).collect()
+}
+
+/// What a row is called in one of its [`name_columns`].
+fn name_of<'a>(row: &'a Row, column: &str) -> Option<&'a str> {
+    match column.split_once(':') {
+        Some((column, key)) => row.map_get(column, key),
+        None => row.text(column),
+    }
+}

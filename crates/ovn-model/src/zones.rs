@@ -1,0 +1,84 @@
+//! Conntrack zones, and what they stand for.
+//!
+//! ovn-controller gives each logical port and each gateway router's SNAT and DNAT a zone of its own, shows them with
+//! `ovn-appctl ct-zone-list` (ovn-controller(8)) and keeps them over restarts in `external_ids:ct-zone-<name>` of
+//! the integration bridge (ovs-vswitchd.conf.db(5) leaves the key to its user; ovn-controller(8), "ct-zone-*").
+
+use ovsdb::Rows;
+
+/// A zone and what has it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Zone {
+    /// The zone, as conntrack and flows show it.
+    pub id: u16,
+    /// A logical port, or a router's name or UUID with `_snat` or `_dnat`.
+    pub name: String,
+}
+
+/// Zones that OVN-Kubernetes uses outside OVN, on the external bridge (go-controller/pkg/node, `ctZone` constants).
+pub const RESERVED: &[(u16, &str)] = &[
+    (64000, "external bridge: default"),
+    (64001, "external bridge: host to service, masqueraded"),
+    (64002, "external bridge: OVN's masquerade address"),
+    (64003, "external bridge: host's node ports"),
+    (64004, "external bridge: reassembly of fragments"),
+];
+
+/// Reads what `ovn-appctl ct-zone-list` prints: `<name> <zone>` lines. Lines of another form come back as they are.
+pub fn parse_list(text: &str) -> (Vec<Zone>, Vec<String>) {
+    let mut zones = Vec::new();
+    let mut other = Vec::new();
+    for line in text.lines().filter(|line| !line.trim().is_empty()) {
+        // A name may hold spaces; the zone is the last word.
+        match line.rsplit_once(' ').map(|(name, id)| (name.trim(), id.parse())) {
+            Some((name, Ok(id))) if !name.is_empty() => zones.push(Zone { id, name: name.into() }),
+            _ => other.push(line.to_owned()),
+        }
+    }
+    zones.sort();
+    (zones, other)
+}
+
+/// Reads the zones that ovn-controller keeps on its bridge, from rows of `Bridge` in `conf.db`.
+pub fn of_bridges(bridges: &Rows) -> (Vec<Zone>, Vec<String>) {
+    let mut zones = Vec::new();
+    let mut other = Vec::new();
+    for (key, value) in bridges.rows.iter().flat_map(|bridge| bridge.map("external_ids")) {
+        if let Some(name) = key.strip_prefix("ct-zone-") {
+            match value.parse() {
+                Ok(id) => zones.push(Zone { id, name: name.into() }),
+                Err(_) => other.push(format!("{key}={value}")),
+            }
+        }
+    }
+    zones.sort();
+    (zones, other)
+}
+
+/// Zones that two names share: traffic of one then meets the other's state.
+pub fn shared(zones: &[Zone]) -> Vec<(u16, Vec<&str>)> {
+    let shared = zones.chunk_by(|a, b| a.id == b.id).filter(|same| same.len() > 1);
+    shared.filter_map(|same| Some((same.first()?.id, same.iter().map(|zone| zone.name.as_str()).collect()))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_zone_of_two_is_seen() {
+        let (zones, other) = parse_list("a_snat 3\nshop_web-1 7\nclients_c 3\nnot a zone\n");
+        assert_eq!(zones.iter().map(|z| z.id).collect::<Vec<_>>(), [3, 3, 7]);
+        assert_eq!(shared(&zones), [(3, vec!["a_snat", "clients_c"])]);
+        assert_eq!(other, ["not a zone"]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_is_lost(text in "([a-z_ ]{0,8} ?[0-9]{0,6}\n){0,20}|.*") {
+            let (zones, other) = parse_list(&text);
+            prop_assert_eq!(zones.len() + other.len(), text.lines().filter(|l| !l.trim().is_empty()).count());
+        }
+    }
+}
