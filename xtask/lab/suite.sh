@@ -7,6 +7,7 @@ mapfile -t packages <"$(dirname "$0")/packages"
 for link in bin lib sbin; do
   [[ -L /$link ]] || { echo "lab: /$link is not part of /usr here: a suite's programs cannot take their place" >&2; exit 1; }
 done
+command -v debootstrap >/dev/null || { echo "lab: no debootstrap: \`cargo xtask lab setup --suite $suite\` installs it" >&2; exit 1; }
 
 echo "lab: debootstrapping $suite into $root" >&2
 partial=$root.partial
