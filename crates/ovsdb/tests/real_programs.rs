@@ -69,10 +69,7 @@ impl Changes {
             ("opt_boolean", self.pick(&[json!(["set", []]), json!(true), json!(false)])),
             ("opt_string", self.pick(&[json!(["set", []]), json!(""), json!("a"), json!("b c")])),
             ("set_string", self.words()),
-            (
-                "one_or_two",
-                self.pick(&[json!(""), json!("a"), json!(["set", ["", "b"]]), json!(["set", ["a", "b"]])]),
-            ),
+            ("one_or_more", self.pick(&[json!("a"), json!(["set", ["b", "c"]]), json!(["set", ["a", "b"]])])),
             ("choice", self.pick(&[json!(["set", []]), json!("red"), json!("blue")])),
             ("map_string", self.pairs()),
             (
@@ -101,6 +98,9 @@ impl Changes {
                 let mut row = self.row();
                 let part = json!(["named-uuid", "p"]);
                 row.insert("name".into(), json!(name));
+                // Without it the row would begin with a default of one element, `[""]`, of which `ovsdb-server` 3.1
+                // writes differences that its own reader, and so this crate, takes for whole values.
+                row.insert("one_or_more".into(), json!("a"));
                 row.insert("parts".into(), json!(["set", [part, ["named-uuid", "q"]]]));
                 row.insert("opt_part".into(), part.clone());
                 row.insert("named_parts".into(), json!(["map", [["first", part]]]));
@@ -166,7 +166,7 @@ fn standalone_file_as_its_log_grows() {
     let database = open(&file);
     assert_eq!(*database.kind(), Kind::Standalone);
     assert!(database.row_count("Everything").unwrap() > 3);
-    assert_eq!(**database.schema(), server.schema("Lab"));
+    assert_eq!(database.schema().tables, server.schema("Lab").tables);
     server.control(&["ovsdb-server/compact"]);
     let compacted = open(&file);
     assert_eq!(read_all(&compacted), read_all(&database));
@@ -257,6 +257,7 @@ fn a_select_gives_the_same_from_file_and_server() {
     for selects in selects.chunks(200) {
         for (select, live) in selects.iter().zip(server.select(&schema, selects)) {
             let offline = database.select(select).unwrap();
+            assert_eq!(print::list(&offline, None), print::list(&live, None), "{select:?}");
             assert_eq!(offline, live, "{select:?}");
             let naive: Vec<&Row> = all.rows.iter().filter(|row| select.matches(row)).collect();
             assert!(
@@ -438,32 +439,33 @@ fn history_as_ovsdb_tool_shows_it() {
 
 /// Compares one record of `show-log` with a transaction.
 fn compare(record: &str, transaction: &ovsdb::Transaction<'_>) {
-    let (head, rest) = record.split_once('\n').unwrap_or((record, ""));
-    let (number, head) = head.strip_prefix("record ").unwrap().split_once(": ").unwrap();
+    let (number, rest) = record.strip_prefix("record ").unwrap().split_once(": ").unwrap();
     assert_eq!(number, transaction.record_number().to_string());
-    assert_eq!(head.get(..23).unwrap(), date(transaction.date_ms().unwrap()), "record {number}");
-    let comment = transaction.comment().map(|comment| format!(" {:?}", comment.as_ref())).unwrap_or_default();
-    assert_eq!(head.get(23..).unwrap(), comment, "record {number}");
+    // The comment stands there as it is, with its line ends.
+    let comment = transaction.comment().map(|comment| format!(" \"{comment}\"")).unwrap_or_default();
+    let head = format!("{}{comment}", date(transaction.date_ms().unwrap()));
+    let rest =
+        rest.strip_prefix(head.as_str()).unwrap_or_else(|| panic!("record {number}: not {head}: {rest}"));
 
-    let mut shown: Vec<(String, String, &str)> = rest
-        .lines()
-        .filter_map(|line| {
-            let (table, what) = line.strip_prefix("  table ")?.split_once(' ')?;
-            let kind = ["insert row", "delete row", "row"].into_iter().find(|kind| what.starts_with(kind))?;
-            let id = what.trim_end_matches(" diff:").trim_end_matches(':').trim_end_matches(')');
-            let id = id.rsplit(['(', ' ']).next()?;
-            Some((table.to_owned(), id.to_owned(), kind))
-        })
-        .collect();
+    let mut shown: Vec<(String, String, &str)> = Vec::new();
+    for line in rest.lines() {
+        if let Some((table, what)) = line.strip_prefix("  table ").and_then(|line| line.split_once(' ')) {
+            let kind = if what.starts_with("insert row") { "insert" } else { "modify" };
+            let id = what.trim_end_matches(" diff:").trim_end_matches([':', ')']);
+            shown.push((table.to_owned(), id.rsplit(['(', ' ']).next().unwrap().to_owned(), kind));
+        } else if line == "    delete row" {
+            shown.last_mut().unwrap().2 = "delete";
+        }
+    }
     shown.sort();
     let mut ours: Vec<(String, String, &str)> = transaction
         .changes()
         .iter()
         .map(|change| {
             let kind = match change.kind {
-                ovsdb::ChangeKind::Insert => "insert row",
-                ovsdb::ChangeKind::Modify => "row",
-                ovsdb::ChangeKind::Delete => "delete row",
+                ovsdb::ChangeKind::Insert => "insert",
+                ovsdb::ChangeKind::Modify => "modify",
+                ovsdb::ChangeKind::Delete => "delete",
             };
             (change.table.clone(), change.uuid.to_string()[..8].to_owned(), kind)
         })

@@ -66,6 +66,9 @@ fn command(program: &str) -> Command {
     #[expect(clippy::disallowed_methods, reason = "tests compare with the real programs, started here alone")]
     let mut command = Command::new(program);
     command.env("TZ", "UTC").stdin(Stdio::null());
+    if matches!(program, "ovsdb-client" | "ovs-vsctl" | "ovs-appctl") {
+        command.arg("--timeout=20");
+    }
     command
 }
 
