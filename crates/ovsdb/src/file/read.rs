@@ -98,6 +98,10 @@ fn read(db: &Database, schema: &Arc<TableSchema>, uuid: Uuid, chain: &[Fragment]
 
 /// Whether a transaction with `_is_diff` changes this value rather than replaces it: columns of at most one element
 /// are replaced (`ovsdb-server(7)`, section 4.1.14), and so are values that were never written, as a new row's.
+///
+/// A value equal to the default counts as never written, as it does for `ovsdb-server` when it loads a file. Where
+/// the default has an element (`"min": 1`) the server of version 3.1 writes a difference all the same: its own
+/// reader then has another value than it had in memory, and so has this one.
 fn is_difference(before: Option<&Datum>, column: &ColumnSchema) -> bool {
     column.ty.max > 1 && before.is_none_or(|before| *before != column.ty.default_datum())
 }

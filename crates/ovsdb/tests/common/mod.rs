@@ -1,6 +1,14 @@
 //! What the tests work on: the recorded capture, and the real programs.
 
-#![expect(dead_code, reason = "each test uses its own part")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::allow_attributes,
+    reason = "each test uses its own part of this"
+)]
+
+#[expect(clippy::indexing_slicing, reason = "a test that cannot go on fails")]
+pub(crate) mod changes;
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -106,6 +114,18 @@ impl Server {
     pub(crate) fn control(&self, arguments: &[&str]) -> String {
         let target = self.dir.join("db.ctl").display().to_string();
         stdout("ovs-appctl", &[&["-t", &target], arguments].concat())
+    }
+
+    /// Has the file written anew, and waits until it is: newer servers do it beside their other work.
+    pub(crate) fn compact(&self, file: &Path) {
+        let len = || std::fs::metadata(file).unwrap().len();
+        let before = len();
+        self.control(&["ovsdb-server/compact"]);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while len() >= before {
+            assert!(Instant::now() < deadline, "the file is not compacted");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// Runs a transaction.
