@@ -2,7 +2,7 @@
 //!
 //! A [`Select`] asks for the rows of one table. It is answered by a [`Database`] (a northbound, southbound or
 //! `conf.db` file, standalone or clustered) or, as text for `ovsdb-client query`, by a live server ([`wire`]);
-//! both give the same [`Rows`], and [`print`] writes these as `ovn-nbctl`, `ovn-sbctl` and `ovs-vsctl` would.
+//! both give the same [`Rows`], and [`mod@print`] writes these as `ovn-nbctl`, `ovn-sbctl` and `ovs-vsctl` would.
 //! The schema always comes with the data, so columns of any version are read. Nothing here can write.
 //!
 //! ```

@@ -152,12 +152,14 @@ fn read_rows(schema: &Schema, select: &Select, found: &[&RawValue]) -> Result<Ro
     for json in found {
         let mut row = Row::new(table, crate::Uuid::default());
         let mut unknown = None;
+        let mut named = false;
         crate::file::each_column(json.get(), |name, text| match (name, table.column_index(name)) {
             ("_uuid", _) => {
                 if let Some(uuid) =
                     reference(text).as_ref().and_then(Datum::single).and_then(crate::Atom::as_uuid)
                 {
                     row.set_uuid(uuid);
+                    named = true;
                 }
             }
             ("_version", _) => row.set_version(reference(text)),
@@ -176,6 +178,10 @@ fn read_rows(schema: &Schema, select: &Select, found: &[&RawValue]) -> Result<Ro
         if let Some(column) = unknown {
             let schema = format!("{} {}", schema.name, schema.version);
             return Err(WireError::SchemaMismatch { table: table.name.clone(), column, schema });
+        }
+        if !named {
+            // Every select asks for `_uuid`: this answers something else.
+            return Err(WireError::Reply { start: cut(json.get()), source: None });
         }
         if select.matches_residual(&row) {
             row.keep(&wanted);

@@ -151,7 +151,7 @@ fn what_cannot_be_opened() {
 fn values_that_do_not_fit_are_told_and_the_rest_is_read() {
     let file = small(&[
         &format!(
-            r#"{{"T":{{"{A}":{{"name":7,"n":"x","set":["set",["b"]],"later":true}},"{B}":{{"name":"fine"}},"bad":{{}}}}}}"#
+            r#"{{"T":{{"{A}":{{"name":7,"n":"x","set":["set",["b"]],"later":true}},"{B}":{{"name":"fine"}},"bad":{{}},"00000000-0000-0000-0000-00000000000c":[5]}}}}"#
         ),
         &format!(
             r#"{{"Later":{{"{A}":{{}}}},"T":{{"{A}":{{"set":["set",["a"]]}}}},"_is_diff":true,"_note":1}}"#
@@ -162,6 +162,7 @@ fn values_that_do_not_fit_are_told_and_the_rest_is_read() {
         database.problems(),
         [
             "record 1: a row's name is not a UUID of 36 characters: \"bad\"",
+            "record 1: row 00000000-0000-0000-0000-00000000000c is [5]",
             "record 2: table \"Later\" is not in the schema"
         ],
     );

@@ -168,6 +168,11 @@ fn refused_selects_are_errors() {
         error.contains("column opt_boolean of table Everything, which schema Lab 1.2.3 does not"),
         "{error}"
     );
+    let reply = r#"[{"rows":[{"size":1}]}]"#;
+    assert!(
+        ovsdb::wire::parse_reply(&schema, &[Select::from("Part")], reply).is_err(),
+        "a row without identity"
+    );
     let error = ovsdb::wire::parse_reply(&schema, &[Select::from("Part")], "ovsdb-client: no")
         .unwrap_err()
         .to_string();

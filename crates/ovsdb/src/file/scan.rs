@@ -10,6 +10,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::record::range_in;
+use crate::decode::cut;
 use crate::{Schema, Uuid};
 
 /// What one transaction record says, in the places where it says it.
@@ -110,10 +111,12 @@ impl<'de> Visitor<'de> for Table<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
         while let Some(Name(name)) = members.next_key()? {
             let row: &RawValue = members.next_value()?;
-            match name.parse() {
-                Ok(uuid) => {
-                    self.found.rows.push((self.table, uuid, range_in(self.text, row.get(), self.base)));
+            let text = row.get();
+            match name.parse::<Uuid>() {
+                Ok(uuid) if text.starts_with('{') || text == "null" => {
+                    self.found.rows.push((self.table, uuid, range_in(self.text, text, self.base)));
                 }
+                Ok(uuid) => self.found.problems.push(format!("row {uuid} is {}", cut(text))),
                 Err(error) => self.found.problems.push(format!("a row's name is {error}")),
             }
         }

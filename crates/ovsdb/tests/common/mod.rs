@@ -1,11 +1,7 @@
 //! What the tests work on: the recorded capture, and the real programs.
 
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::allow_attributes,
-    reason = "each test uses its own part of this"
-)]
+#![expect(dead_code, reason = "each test uses its own part")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 #[expect(clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 pub(crate) mod changes;
