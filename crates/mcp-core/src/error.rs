@@ -52,6 +52,15 @@ impl ToolError {
         Self::NotFound { kind, name, known }
     }
 
+    /// What several nodes said, once if they all said the same.
+    pub(crate) fn all_failed(mut errors: Vec<(NodeName, Self)>) -> Self {
+        let same = errors.windows(2).all(|two| matches!(two, [(_, a), (_, b)] if a.report() == b.report()));
+        match same.then(|| errors.swap_remove(0)) {
+            Some((_, error)) => error,
+            None => Self::AllFailed(errors),
+        }
+    }
+
     /// One sentence on what to do instead.
     pub fn hint(&self) -> String {
         /// More names help nobody.

@@ -1,8 +1,8 @@
 //! What a model gets: text, with evidence before it and notes after it, always bounded.
 
-use crate::{Answer, NodeName, Origin, Row, ToolError, fold::fold, sanitize::clean};
+use crate::{Answer, NodeName, Origin, Row, ToolError, error::chain, fold::fold, sanitize::clean};
 use regex::Regex;
-use std::fmt::Write;
+use std::{collections::BTreeMap, fmt::Write};
 
 /// What a call may take of a model's context.
 #[derive(Clone, Copy, Debug)]
@@ -58,8 +58,7 @@ pub(crate) fn reply(
 
 fn one(title: &str, source: &str, from: NodeAnswer, page: &Page, budget: Budget) -> Result<String, ToolError> {
     let answer = from.result?;
-    let origins: Vec<String> = from.origins.iter().map(Origin::to_string).collect();
-    let head = format!("# {title} of {}, from {source}: {}\n", from.node, origins.join("; "));
+    let head = format!("# {title} of {}, from {source}: {}\n", from.node, evidence(&from.origins));
     let mut notes = from.notes;
     notes.extend(answer.notes);
     let empty = match &page.grep {
@@ -68,6 +67,20 @@ fn one(title: &str, source: &str, from: NodeAnswer, page: &Page, budget: Budget)
         None => answer.if_empty,
     };
     Ok(assemble(&head, &answer.rows, &empty, notes, page, budget))
+}
+
+/// What was read and when; a time that all have in common, once.
+fn evidence(origins: &[Origin]) -> String {
+    let mut text = String::new();
+    for (i, origin) in origins.iter().enumerate() {
+        let next = origins.get(i + 1);
+        match next {
+            Some(next) if next.time() == origin.time() => _ = write!(text, "{}; ", origin.what),
+            Some(_) => _ = write!(text, "{}, {}; ", origin.what, origin.time()),
+            None => _ = write!(text, "{}, {}", origin.what, origin.time()),
+        }
+    }
+    text
 }
 
 fn many(
@@ -85,27 +98,32 @@ fn many(
         let format = "%Y-%m-%dT%H:%M:%SZ";
         _ = writeln!(head, "# read {} to {}", first.strftime(format), last.strftime(format));
     }
-    let mut notes = Vec::new();
+    let asked = answers.len();
+    let mut said: BTreeMap<String, Vec<NodeName>> = BTreeMap::new();
     let (mut good, mut failed) = (Vec::new(), Vec::new());
-    for from in answers {
-        notes.extend(from.notes.iter().map(|note| format!("{}: {note}", from.node)));
+    for mut from in answers {
+        if let Ok(answer) = &mut from.result {
+            from.notes.append(&mut answer.notes);
+        }
+        for note in from.notes {
+            said.entry(note).or_default().push(from.node.clone());
+        }
         match from.result {
-            Ok(answer) => {
-                notes.extend(answer.notes.iter().map(|note| format!("{}: {note}", from.node)));
-                good.push((from.node, answer));
-            }
+            Ok(answer) => good.push((from.node, answer)),
             Err(e) => failed.push((from.node, e)),
         }
     }
     if good.is_empty() {
-        return Err(ToolError::AllFailed(failed));
+        return Err(ToolError::all_failed(failed));
     }
-    for (node, e) in &failed {
-        notes.insert(0, format!("{node} gave no answer and is not compared: {}", crate::error::chain(e)));
-    }
+    let lost = failed.iter().map(|(node, e)| format!("{node} gave no answer and is not compared: {}", chain(e)));
+    let mut notes: Vec<String> = lost.collect();
+    notes.extend(said.into_iter().map(|(note, nodes)| match nodes.len() {
+        n if n == asked => format!("on all nodes: {note}"),
+        _ => format!("{}: {note}", nodes.iter().map(NodeName::as_str).collect::<Vec<_>>().join(", ")),
+    }));
     let folded = fold(&good);
     let rows: Vec<Row> = folded.differences.into_iter().map(Row::line).collect();
-    let mut head = head;
     for line in folded.summary {
         _ = writeln!(head, "{line}");
     }

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use mcp_core::{Answer, Db, Node, Row, ToolError};
 use ovn_model::label;
-use ovsdb::{Change, ChangeKind, Database, RowChange, Transaction, print};
-use std::{fmt::Write, sync::Arc};
+use ovsdb::{Atom, Change, ChangeKind, Database, Datum, RowChange, Transaction, Uuid, print};
+use std::{collections::BTreeSet, fmt::Write, sync::Arc};
 
 /// A part of time.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub(crate) async fn answer(node: &Node<'_>, db: Db, window: &Window) -> Result<A
     }
     let database: Arc<Database> = node.database(db).await?;
     let of_time = |t: &Transaction<'_>| window.contains(time(t));
-    let rows: Vec<Row> = database.transactions().rev().filter(of_time).map(|t| Row::line(text(&t))).collect();
+    let rows: Vec<Row> = database.transactions().rev().filter(of_time).map(|t| Row::line(text(&database, &t))).collect();
     let first = database.transactions().next().and_then(|t| time(&t));
     let mut notes = Vec::new();
     if let Some(first) = first {
@@ -58,15 +58,16 @@ fn time(transaction: &Transaction<'_>) -> Option<Timestamp> {
 }
 
 /// `2026-11-22T08:21:54.478Z #3 ovn-nbctl: …` and a line for each row that it changed.
-fn text(transaction: &Transaction<'_>) -> String {
+fn text(database: &Database, transaction: &Transaction<'_>) -> String {
     /// A transaction that compacts a file, or starts a node, touches every row.
     const ROWS: usize = 12;
     let when = time(transaction).map_or("time unknown".into(), |t| t.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string());
     let comment = transaction.comment().unwrap_or_default();
-    let mut text = format!("{when} #{} {comment}", transaction.record_number());
+    let by = if comment.is_empty() { "(by a client that left no comment)" } else { &comment };
+    let mut text = format!("{when} #{} {by}", transaction.record_number());
     let changes = transaction.changes();
     for change in changes.iter().take(ROWS) {
-        _ = write!(text, "\n    {}", line(transaction, change));
+        _ = write!(text, "\n    {}", line(database, transaction, change));
     }
     if changes.len() > ROWS {
         _ = write!(text, "\n    and {} more rows", changes.len() - ROWS);
@@ -74,29 +75,62 @@ fn text(transaction: &Transaction<'_>) -> String {
     text
 }
 
-fn line(transaction: &Transaction<'_>, change: &Change) -> String {
+fn line(database: &Database, transaction: &Transaction<'_>, change: &Change) -> String {
     let rows = transaction.row(&change.table, change.uuid).ok();
     let row = rows.as_ref().and_then(|rows| rows.after.as_ref().or(rows.before.as_ref()));
     let name = row.map_or_else(|| change.uuid.to_string(), label);
     match (change.kind, &rows) {
         (ChangeKind::Insert, _) => format!("insert {} {name}", change.table),
         (ChangeKind::Delete, _) => format!("delete {} {name}", change.table),
-        (ChangeKind::Modify, Some(rows)) => format!("modify {} {name}: {}", change.table, columns(rows)),
+        (ChangeKind::Modify, Some(rows)) => format!("modify {} {name}: {}", change.table, columns(database, rows)),
         (ChangeKind::Modify, None) => format!("modify {} {name}: {}", change.table, change.columns.join(", ")),
     }
 }
 
-/// `up: false -> true`, for each column.
-fn columns(rows: &RowChange) -> String {
-    /// Long values are for `list`.
-    const VALUE: usize = 160;
-    let cell = |row: &Option<ovsdb::Row>, column: &str| {
-        let value = row.as_ref().and_then(|row| print::cell(row, column)).unwrap_or_default();
-        match value.char_indices().nth(VALUE) {
-            Some((at, _)) => format!("{}…", value.get(..at).unwrap_or_default()),
-            None => value,
+/// `up: false -> true`, for each column; of sets and maps, what came and went.
+fn columns(database: &Database, rows: &RowChange) -> String {
+    let change = |column: &str| {
+        let datum = |row: &Option<ovsdb::Row>| row.as_ref().and_then(|row| row.get(column).cloned());
+        let (before, after) = (elements(database, datum(&rows.before)), elements(database, datum(&rows.after)));
+        match (before.len(), after.len()) {
+            (0..=1, 0..=1) => format!("{column}: {} -> {}", value(&before), value(&after)),
+            _ => {
+                let gone = before.difference(&after).map(|it| format!("-{it}"));
+                let come = after.difference(&before).map(|it| format!("+{it}"));
+                format!("{column}: {}", short(&gone.chain(come).collect::<Vec<_>>().join(" ")))
+            }
         }
     };
-    let change = |column: &str| format!("{column}: {} -> {}", cell(&rows.before, column), cell(&rows.after, column));
     rows.columns().map(change).collect::<Vec<_>>().join("; ")
+}
+
+fn value(elements: &BTreeSet<String>) -> String {
+    elements.first().map_or_else(|| "nothing".into(), |one| short(one))
+}
+
+/// The elements of a set, the pairs of a map; references by the name that the row has now.
+fn elements(database: &Database, datum: Option<Datum>) -> BTreeSet<String> {
+    let atom = |atom: &Atom| match atom {
+        Atom::Uuid(uuid) => name(database, *uuid),
+        other => print::atom(other),
+    };
+    match datum {
+        None => BTreeSet::new(),
+        Some(Datum::Map(pairs)) => pairs.iter().map(|(k, v)| format!("{}={}", print::atom(k), atom(v))).collect(),
+        Some(set) => set.atoms().iter().map(atom).collect(),
+    }
+}
+
+fn name(database: &Database, uuid: Uuid) -> String {
+    let rows = database.schema().tables.iter().filter_map(|table| database.get(&table.name, uuid).ok().flatten());
+    rows.map(|row| label(&row)).next().unwrap_or_else(|| format!("{uuid} (gone since)"))
+}
+
+/// Long values are for `list`.
+fn short(text: &str) -> String {
+    const CHARACTERS: usize = 240;
+    match text.char_indices().nth(CHARACTERS) {
+        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
+        None => text.to_owned(),
+    }
 }

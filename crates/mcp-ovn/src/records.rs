@@ -18,7 +18,7 @@ pub(crate) async fn list(node: &Node<'_>, db: Db, params: &ListParams) -> Result
         Condition::parse(table, &c.column, c.op.into(), &c.value).map_err(|e| bad_condition(table, &e))
     });
     let conditions = conditions.collect::<Result<Vec<_>, _>>()?;
-    let select = conditions.into_iter().fold(select_of(table, &columns), Select::filter);
+    let select = conditions.into_iter().fold(select_of(table, &columns, node.is_compared()), Select::filter);
     let mut rows = match (&params.record, &params.of) {
         (Some(record), None) => record_rows(node, db, table, select, record).await?,
         (None, Some(of)) => part_rows(node, db, &schema, table, select, of).await?,
@@ -28,7 +28,12 @@ pub(crate) async fn list(node: &Node<'_>, db: Db, params: &ListParams) -> Result
         }
     };
     rows.rows.sort_by_cached_key(|row| (label(row), row.uuid));
-    answer(node, db, &schema, &rows, &columns).await
+    let filtered = params.record.is_some() || params.of.is_some() || !params.conditions.is_empty();
+    let if_empty = match filtered {
+        true => format!("no row of {} fits", table.name),
+        false => format!("table {} is empty", table.name),
+    };
+    Ok(Answer { if_empty, ..answer(node, db, &schema, &rows, &columns).await? })
 }
 
 /// The rows as text, with the names of what they refer to.
@@ -50,16 +55,26 @@ async fn answer(
     let row = |row: &Row| {
         let text = text(row, columns, &labels, &owners);
         match node.is_compared() {
-            true => AnswerRow::with(text, own.identity(row, &labels, &owners)),
+            true => {
+                let mut identity = own.identity(row, &labels, &owners);
+                identity.fields.retain(|field| is_asked(&field.name, columns));
+                AnswerRow::with(text, identity)
+            }
             false => AnswerRow::line(text),
         }
     };
     Ok(Answer {
         rows: rows.rows.iter().map(row).collect(),
-        if_empty: format!("no such row: {} has none that fits", rows.table.name),
+        if_empty: String::new(),
         notes: rows.problems().map(|(uuid, problem)| format!("{uuid}: {problem}")).collect(),
         facts: own.facts(),
     })
+}
+
+/// Is this field, a column or `column:key`, among the columns asked for?
+fn is_asked(field: &str, columns: &[String]) -> bool {
+    let column = field.split_once(':').map_or(field, |(column, _)| column);
+    columns.is_empty() || columns.iter().any(|asked| asked == column)
 }
 
 /// A record: as the client prints it, without empty columns, with names for references and with its owner.
@@ -198,10 +213,11 @@ fn select_table(schema: &Schema, name: &str) -> Result<std::sync::Arc<TableSchem
     schema.table(name).cloned().ok_or_else(|| unknown_table(schema, name))
 }
 
-/// The select of a table: with the columns asked for, those that its label needs.
-fn select_of(table: &TableSchema, columns: &[String]) -> Select {
+/// The select of a table: with the columns asked for, those that its label needs; to be compared, all, since what a row
+/// is to other nodes can show in any of them.
+fn select_of(table: &TableSchema, columns: &[String], compared: bool) -> Select {
     let select = Select::from(table.name.as_str());
-    if columns.is_empty() {
+    if columns.is_empty() || compared {
         return select;
     }
     let all: BTreeSet<&str> = columns.iter().map(String::as_str).chain(label_columns(table)).collect();

@@ -87,7 +87,7 @@ pub fn own(node: &str, read: &[Rows]) -> Vec<Own> {
     }
     for switch in rows("Logical_Switch") {
         let name = switch.text("name").unwrap_or_default();
-        for (key, value) in switch.map("other_config").filter(|(key, _)| matches!(*key, "subnet" | "ipv6_prefix")) {
+        for (key, value) in switch.map("other_config").filter(|(key, _)| matches!(*key, "subnet" | "ipv6_prefix" | "exclude_ips")) {
             add(name, key, value);
         }
     }
@@ -100,7 +100,12 @@ pub fn own(node: &str, read: &[Rows]) -> Vec<Own> {
         }
     }
     for router in rows("Logical_Router") {
-        add(router.text("name").unwrap_or_default(), "chassis", router.map_get("options", "chassis").unwrap_or_default());
+        let (name, chassis) = (router.text("name").unwrap_or_default(), router.map_get("options", "chassis"));
+        if let Some(chassis) = chassis {
+            add(name, "chassis", chassis);
+            // As gateway chassis are named, after their port.
+            add(name, "name and chassis", &format!("{zone}-{chassis}"));
+        }
     }
     for port in rows("Logical_Switch_Port").iter().filter(|p| p.text("type") != Some("remote")) {
         let name = port.text("name").unwrap_or_default();
@@ -164,7 +169,7 @@ pub fn counterpart(
             (true, _) => "own",
             _ => "",
         },
-        properties: columns.flat_map(|column| properties(row, column, labels, spans)).collect(),
+        properties: columns.flat_map(|column| properties(row, column, labels, subnets, spans)).collect(),
     }
 }
 
@@ -217,19 +222,28 @@ fn differs(table: &str, column: &str) -> bool {
 }
 
 /// The comparable properties of one column.
-fn properties(row: &Row, column: &ColumnSchema, labels: &Labels, spans: bool) -> Vec<Property> {
+fn properties(
+    row: &Row,
+    column: &ColumnSchema,
+    labels: &Labels,
+    subnets: &[IpNet],
+    spans: bool,
+) -> Vec<Property> {
     let property = |name: String, values: Vec<String>| {
         let spanning = !spans || matches!(name.as_str(), "name" | "addresses" | "options:requested-tnl-key");
         Property { name, values, spanning }
     };
     let Some(datum) = row.get(&column.name) else { return Vec::new() };
+    match (row.table.name.as_str(), column.name.as_str()) {
+        ("Load_Balancer", "vips") => return vec![property(column.name.clone(), backends(row))],
+        ("Address_Set", "addresses") => return vec![property(column.name.clone(), addresses(row, subnets))],
+        _ => {}
+    }
     if column.ty.value.is_some() {
         let pairs = datum.pairs().iter().map(|(key, value)| {
             let name = format!("{}:{}", column.name, ovsdb::print::atom(key).trim_matches('"'));
             let value = value.as_str().map_or_else(|| ovsdb::print::atom(value), str::to_owned);
-            // Backends of a virtual IP are a set, written as a list.
-            let values = if column.name == "vips" { value.split(',').map(str::to_owned).collect() } else { vec![value] };
-            property(name, values)
+            property(name, vec![value])
         });
         return pairs.filter(|p| !own_affair(&p.name)).collect();
     }
@@ -239,6 +253,27 @@ fn properties(row: &Row, column: &ColumnSchema, labels: &Labels, spans: bool) ->
         (other, None) => ovsdb::print::atom(other),
     };
     vec![property(column.name.clone(), datum.atoms().iter().map(atom).collect())]
+}
+
+/// What a load balancer does, a virtual address and a backend each. Where the traffic policy is `Local`, each node has
+/// the endpoints that are on it: which load balancers and addresses these are, is in
+/// `go-controller/pkg/ovn/controller/services/lb_config.go` and `docs/design/masquerade-ips.md`.
+fn backends(row: &Row) -> Vec<String> {
+    let local_balancer = row.text("name").is_some_and(|name| name.contains("_node_local_"));
+    let pairs = row.map("vips").flat_map(|(vip, backends)| {
+        let host = vip.rsplit_once(':').map_or(vip, |(host, _)| host);
+        let local = local_balancer || matches!(host, "169.254.0.3" | "169.254.169.3" | "[fd69::3]");
+        let backends: Vec<&str> = if local { vec!["the node's own endpoints"] } else { backends.split(',').collect() };
+        backends.into_iter().map(move |backend| format!("{vip} -> {}", if backend.is_empty() { "none" } else { backend }))
+    });
+    pairs.collect()
+}
+
+/// The members of an address set. Those for egress hold the pods that the zone itself has to serve.
+fn addresses(row: &Row, subnets: &[IpNet]) -> Vec<String> {
+    let owner = row.map_get("external_ids", "k8s.ovn.org/owner-type").unwrap_or_default();
+    let own_pods = matches!(owner, "EgressIP" | "EgressQoS" | "EgressService");
+    row.strings("addresses").filter(|address| !(own_pods && within(Some(address), subnets))).map(str::to_owned).collect()
 }
 
 /// A key of a map whose value is a zone's own affair: which chassis of its own it wants, when something was made.

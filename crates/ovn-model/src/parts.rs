@@ -16,7 +16,9 @@ fn referring<'a>(table: &'a TableSchema, to: &str) -> impl Iterator<Item = &'a s
 /// What has to be read to know which rows own those of a table.
 pub fn owners_selects(schema: &Schema, of: &str) -> Vec<Select> {
     let select = |table: &TableSchema| {
-        let refs: BTreeSet<&str> = referring(table, of).collect();
+        // A flooding group holds every port of its datapath, which tells nothing of a port.
+        let tells = !matches!(table.name.as_str(), "Multicast_Group" | "IGMP_Group");
+        let refs: BTreeSet<&str> = referring(table, of).filter(|_| tells).collect();
         let columns = refs.iter().copied().chain(label_columns(table));
         (!refs.is_empty()).then(|| Select::from(table.name.as_str()).columns(columns))
     };
@@ -113,6 +115,11 @@ impl PartsOf {
     pub fn selects(&self, select: &Select) -> Vec<Select> {
         /// Beyond this, reading the table is cheaper than naming its rows.
         const NAMED: usize = 64;
+        let mut select = select.clone();
+        if let Some(columns) = &mut select.columns {
+            // [`Self::contains`] looks at them.
+            columns.extend(self.referring.iter().map(|(column, _)| column.clone()));
+        }
         let mut selects: Vec<Select> = match self.rows.len() {
             0..=NAMED => self.rows.iter().map(|uuid| select.clone().filter(is("_uuid", *uuid))).collect(),
             _ => vec![select.clone()],

@@ -15,7 +15,7 @@ use crate::{Argv, Db, NodeName, Target, argv::BadWord};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use ovsdb::{Database, Rows, Schema, Select};
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 /// A source of read-only data.
 ///
@@ -66,12 +66,12 @@ pub struct Origin {
     pub when: Option<Timestamp>,
 }
 
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)?;
+impl Origin {
+    /// When, to the second.
+    pub(crate) fn time(&self) -> String {
         match self.when {
-            Some(when) => write!(f, ", {}", when.strftime("%Y-%m-%dT%H:%M:%SZ")),
-            None => f.write_str(", time unknown"),
+            Some(when) => when.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            None => "time unknown".into(),
         }
     }
 }

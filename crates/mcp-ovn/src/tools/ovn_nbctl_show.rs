@@ -1,12 +1,21 @@
 //! The overview of the northbound database.
 
-use crate::compare::OwnValues;
-use mcp_core::{Answer, Db, Field, Identity, Node, Row, Tool, ToolError};
+use crate::{records, types::ListParams};
+use mcp_core::{Answer, Db, Node, Row, Tool, ToolError};
 use ovn_model::show::{self, Shown};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub(crate) struct NbctlShow;
+
+/// The tables and columns of the overview.
+const SHOWN: &[(&str, &[&str])] = &[
+    ("Logical_Switch", &["name"]),
+    ("Logical_Switch_Port", &["type", "addresses", "options"]),
+    ("Logical_Router", &["name"]),
+    ("Logical_Router_Port", &["mac", "networks", "gateway_chassis"]),
+    ("NAT", &["type", "external_ip", "logical_ip"]),
+];
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -30,39 +39,45 @@ impl Tool for NbctlShow {
     }
 
     async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
+        if node.is_compared() {
+            return compared(node, params).await;
+        }
         let all = show::show(&node.rows(Db::Nb, &show::selects()).await?);
         let shown: Vec<&Shown> = match &params.of {
             None => all.iter().collect(),
             Some(of) => all.iter().filter(|it| it.name == *of || it.uuid.to_string() == *of).collect(),
         };
-        if let (Some(of), true, false) = (&params.of, shown.is_empty(), node.is_compared()) {
+        if let (Some(of), true) = (&params.of, shown.is_empty()) {
             return Err(ToolError::not_found("switch or router", of, all.iter().map(|it| it.name.as_str())));
         }
-        let own = OwnValues::read(node).await?;
-        let rows = match node.is_compared() {
-            false => shown.iter().map(|it| Row::line(it.text.as_str())).collect(),
-            true => shown.iter().flat_map(|it| parts(it)).collect(),
-        };
+        let rows = shown.iter().map(|it| Row::line(it.text.trim_end())).collect();
         Ok(Answer {
             rows,
             if_empty: "the database holds no switch and no router".into(),
-            notes: Vec::new(),
-            facts: own.facts(),
+            ..Answer::default()
         })
     }
 }
 
-/// For a comparison: the switch or router, and each of its ports and NATs.
-fn parts(shown: &Shown) -> Vec<Row> {
-    let title = format!("{} {}", shown.kind, shown.name);
-    let part = |(name, text): &(String, String)| {
-        // The UUID in a NAT's first line is each zone's own.
-        let lines = text.lines().skip(1).filter_map(|line| line.trim().split_once(": "));
-        let fields = lines.map(|(name, value)| Field::one(name, value)).collect();
-        // A pod's port is on its node alone; what tells it is that nothing else is said of it.
-        let local = shown.kind == "switch" && !text.contains("type: ") && !name.contains("k8s-");
-        Row::with(text.trim_end(), Identity { key: format!("{title}: {name}"), local, role: "", fields })
-    };
-    let itself = Row::with(title.clone(), Identity { key: title.clone(), ..Identity::default() });
-    std::iter::once(itself).chain(shown.parts.iter().map(part)).collect()
+/// What the overview shows, as rows that other nodes' can be compared with.
+async fn compared(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
+    let mut all = Answer { if_empty: "no node has it".into(), ..Answer::default() };
+    for (table, columns) in SHOWN {
+        let list = ListParams {
+            columns: columns.iter().map(|column| (*column).to_owned()).collect(),
+            of: params.of.clone().filter(|_| !matches!(*table, "Logical_Switch" | "Logical_Router")),
+            record: params.of.clone().filter(|_| matches!(*table, "Logical_Switch" | "Logical_Router")),
+            table: (*table).into(),
+            conditions: Vec::new(),
+        };
+        let answer = records::list(node, Db::Nb, &list).await?;
+        all.rows.extend(answer.rows.into_iter().map(|mut row| {
+            if let Some(identity) = &mut row.identity {
+                identity.key = format!("{table} {}", identity.key);
+            }
+            row
+        }));
+        all.facts = answer.facts;
+    }
+    Ok(all)
 }

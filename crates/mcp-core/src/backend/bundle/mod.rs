@@ -164,7 +164,9 @@ impl Backend for Bundle {
         let Some(stored) = opened.stored.get(&key) else {
             return Err(self.not_collected(&opened, db.to_string(), &at.node));
         };
-        let origin = Origin { what: stored.path.clone(), when: opened.tree(stored).modified(&stored.path) };
+        // The folders above it have the name of the collection and of an image.
+        let what = stored.path.find("network_logs/").and_then(|at| stored.path.get(at..)).unwrap_or(&stored.path);
+        let origin = Origin { what: what.into(), when: opened.tree(stored).modified(&stored.path) };
         let opened = opened.clone();
         let open = move || opened.stored.get(&key).map(|stored| opened.database(stored)).expect("it was there");
         let database = blocking(open).await?;

@@ -142,7 +142,8 @@ impl Tree {
                 limit: MAX_ENTRIES as u64,
             });
         }
-        self.files.insert(path, entry);
+        // What is in the bundle as a file and in an archive of it as well, is read as the file.
+        self.files.entry(path).or_insert(entry);
         Ok(())
     }
 }

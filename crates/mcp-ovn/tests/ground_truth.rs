@@ -1,0 +1,44 @@
+//! `ovn-nbctl show` of the capture's databases, against what the real client of their OVN version printed.
+
+use mcp_core::testing::{Failed, unpack};
+use ovn_model::show;
+use ovsdb::Database;
+use std::{collections::BTreeSet, fs, path::Path};
+
+/// A switch or router of the client's output: its first line, and the lines of each port and NAT.
+fn blocks(text: &str) -> BTreeSet<(String, BTreeSet<String>)> {
+    let starts = |line: &str| line.starts_with("switch ") || line.starts_with("router ");
+    let lines: Vec<&str> = text.lines().collect();
+    let blocks = lines.chunk_by(|_, next| !starts(next));
+    let parts = |lines: &[&str]| {
+        let (head, rest) = lines.split_first().expect("a chunk is not empty");
+        let parts = rest.chunk_by(|_, next| next.starts_with("        "));
+        (head.to_string(), parts.map(|part| part.join("\n")).collect())
+    };
+    blocks.map(parts).collect()
+}
+
+#[test]
+fn show_of_three_nodes_is_the_real_clients() -> Result<(), Failed> {
+    let dir = tempfile::tempdir()?;
+    unpack("capture/must-gather.tar.xz", dir.path())?;
+    unpack("capture/ovn-26.03-clients.tar.xz", dir.path())?;
+    let gather = fs::read_dir(dir.path())?.flatten().find(|e| e.file_name().to_string_lossy().contains("must-gather"));
+    let store = gather.expect("unpacked").path().join("lab-ovn-kubernetes/network_logs/ovnk_database_store");
+    let mut compared = 0;
+    for pod in fs::read_dir(dir.path().join("ovn-26.03-clients"))?.flatten().filter(|e| e.path().is_dir()) {
+        let name = pod.file_name().to_string_lossy().into_owned();
+        let ours = shown(&store.join(format!("{name}_nbdb")))?;
+        let theirs = fs::read_to_string(pod.path().join("nbdb/show"))?;
+        assert_eq!(blocks(&ours), blocks(&theirs), "{name}");
+        compared += blocks(&theirs).len();
+    }
+    assert!(compared > 30, "only {compared} switches and routers were compared");
+    Ok(())
+}
+
+fn shown(file: &Path) -> Result<String, Failed> {
+    let database = Database::open(fs::read(file)?)?;
+    let rows = show::selects().iter().map(|select| database.select(select)).collect::<Result<Vec<_>, _>>()?;
+    Ok(show::show(&rows).iter().map(|it| it.text.as_str()).collect())
+}
