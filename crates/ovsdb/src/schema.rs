@@ -8,7 +8,7 @@ use crate::nearest::nearest_first;
 use crate::{Atom, AtomType, Datum};
 
 /// A database's schema, as the first record of a file holds it or `ovsdb-client get-schema` prints it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Schema {
     /// `OVN_Northbound`, `OVN_Southbound`, `Open_vSwitch`.
     pub name: String,
@@ -21,6 +21,16 @@ pub struct Schema {
     /// What it was parsed from.
     pub json: Arc<str>,
 }
+
+/// The same schema may be written in more than one way.
+impl PartialEq for Schema {
+    fn eq(&self, other: &Self) -> bool {
+        let of = |schema: &Self| (schema.name.clone(), schema.version.clone());
+        of(self) == of(other) && self.tables == other.tables
+    }
+}
+
+impl Eq for Schema {}
 
 /// One table of a schema.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! Is what was asked for in force, and what was asked for when.
 
 use crate::{commands, history};
+use futures::future::join_all;
 use mcp_core::{Answer, Argv, Db, Field, Identity, Node, Place, ReadError, Row, Tool, ToolError};
 use ovn_model::status::{self, Progress};
 use ovsdb::{Kind, Rows};
@@ -90,8 +91,9 @@ async fn status(node: &Node<'_>) -> Result<Answer, ToolError> {
         ("ovn-controller", Place::OvnController, commands::controller_state()),
         ("ovn-controller to southbound", Place::OvnController, commands::controller_connection()),
     ];
-    for (name, place, argv) in commands {
-        let (state, absent) = said(node, place, &argv).await;
+    // At once: one daemon that hangs must not keep the others from answering in time.
+    let asked = commands.iter().map(|(_, place, argv)| said(node, *place, argv));
+    for ((name, ..), (state, absent)) in commands.iter().zip(join_all(asked).await) {
         match absent {
             true => lines.absent.push(name),
             false => lines.add(name, &state, Some(&state)),
