@@ -1,6 +1,18 @@
 //! `cargo xtask`: what this project does to itself.
+#![expect(clippy::print_stdout, reason = "a task talks to the one who runs it")]
 
+mod bench;
+mod cases;
+mod demo;
+mod docs;
+mod golden;
 mod lab;
+mod mcp;
+mod probe;
+mod record;
+mod test;
+mod tidy;
+mod workspace;
 
 use std::process::ExitCode;
 
@@ -9,15 +21,54 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", about)]
 enum Task {
+    /// Everything that must hold before a change is merged: the one test command
+    Test(test::Test),
+    /// Compare the answers of the tools with their snapshots, or accept the new ones
+    Golden(golden::Golden),
+    /// Record what the cases of a scenario ask of a live source
+    Record(record::Record),
+    /// Write the tool and command references, or check that they are up to date
+    Docs(docs::Docs),
+    /// Check the rules of the architecture that a compiler does not
+    Tidy,
+    /// Talk to every server in both eras of MCP, and let the MCP Inspector do the same
+    Probe(probe::Probe),
+    /// Watch a troubleshooting session over MCP on the shipped must-gather
+    Demo,
+    /// Measure: large databases, start of a server, sizes
+    Bench(bench::Bench),
     /// The test lab: two nodes of OVN-Kubernetes on this machine
     Lab(lab::Lab),
 }
 
+/// Runs one task. Its exit status is the lab's script's where a script did the work.
+fn run(task: Task) -> workspace::Result<ExitCode> {
+    match task {
+        Task::Lab(lab) => return lab::run(lab),
+        Task::Test(test) => test::run(&test)?,
+        Task::Golden(golden) => golden::run(&golden)?,
+        Task::Record(record) => record::run(&record)?,
+        Task::Docs(docs) => docs::run(&docs)?,
+        Task::Tidy => tidy::run()?,
+        Task::Probe(probe) => probe::run(&probe)?,
+        Task::Demo => demo::run()?,
+        Task::Bench(bench) => bench::run(&bench)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs one task by its command line, for tasks that are made of others.
+fn task(words: &[&str]) -> workspace::Result {
+    let task = Task::try_parse_from([&["xtask"], words].concat())?;
+    if run(task)? == ExitCode::SUCCESS {
+        Ok(())
+    } else {
+        Err(format!("cargo xtask {} failed", words.join(" ")).into())
+    }
+}
+
 fn main() -> ExitCode {
-    let outcome = match Task::parse() {
-        Task::Lab(lab) => lab::run(lab),
-    };
-    outcome.unwrap_or_else(|error| {
+    run(Task::parse()).unwrap_or_else(|error| {
         eprintln!("error: {error}");
         ExitCode::FAILURE
     })

@@ -1,0 +1,51 @@
+//! Times and memory of other processes, measured from outside and in the same way for each.
+
+use std::fs;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use xshell::Cmd;
+
+use crate::workspace::Result;
+
+/// Time and again, and the time in the middle.
+pub(super) fn median(runs: usize, mut run: impl FnMut() -> Result<Duration>) -> Result<Duration> {
+    let mut times = (0..runs).map(|_| run()).collect::<Result<Vec<_>>>()?;
+    times.sort();
+    times.get(runs / 2).copied().ok_or("nothing was run".into())
+}
+
+/// From start to end of a program that says nothing.
+pub(super) fn wall(command: Cmd<'_>) -> Result<Duration> {
+    let mut command = quiet(command);
+    let start = Instant::now();
+    let status = command.status()?;
+    if status.success() { Ok(start.elapsed()) } else { Err(format!("{command:?}: {status}").into()) }
+}
+
+/// The most memory that a program had, in bytes.
+///
+/// The kernel keeps the peak, so looking now and then misses only what grows between the last look and the end.
+pub(super) fn peak(command: Cmd<'_>) -> Result<u64> {
+    let mut child = quiet(command).spawn()?;
+    let mut peak = 0;
+    while child.try_wait()?.is_none() {
+        peak = memory(child.id(), "VmHWM").unwrap_or(peak);
+        std::thread::sleep(Duration::from_micros(200));
+    }
+    Ok(peak)
+}
+
+/// A memory figure of a process, in bytes.
+pub(super) fn memory(pid: u32, field: &str) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;
+    let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
+fn quiet(command: Cmd<'_>) -> Command {
+    let mut command = Command::from(command);
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}

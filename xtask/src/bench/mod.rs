@@ -1,0 +1,104 @@
+//! `cargo xtask bench`: how fast and how small, beside the real programs and what we aim at.
+//!
+//! Nothing here fails a build: machines differ. Ratios to another program on the same machine say more than times.
+
+mod databases;
+mod measure;
+mod server;
+
+use std::path::PathBuf;
+
+use clap::Args;
+use xshell::cmd;
+
+use crate::workspace::{Result, Workspace};
+
+/// `cargo xtask bench [--quick]`
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    /// Few runs of what the tests have built anyway; times of the dev profile mean little
+    #[arg(long)]
+    quick: bool,
+    /// A folder of large southbound databases, packed (*-sb.db.xz); without one, the largest of the shipped must-gather
+    #[arg(long, value_name = "DIR", default_value = "../shared/data")]
+    data: PathBuf,
+}
+
+/// How a measurement is made.
+struct Plan {
+    /// The folder of cargo's profile.
+    profile: &'static str,
+    runs: usize,
+    starts: usize,
+}
+
+/// Measures and prints a table.
+pub(crate) fn run(bench: &Bench) -> Result {
+    let workspace = Workspace::open()?;
+    let sh = &workspace.sh;
+    let plan = if bench.quick {
+        Plan { profile: "debug", runs: 1, starts: 5 }
+    } else {
+        Plan { profile: "release", runs: 7, starts: 20 }
+    };
+    let release = (!bench.quick).then_some("--release");
+    let layers: Vec<&str> = workspace.layers().flat_map(|layer| ["--package", &layer.name]).collect();
+    cmd!(sh, "cargo build --quiet {release...} {layers...}").quiet().run()?;
+    cmd!(sh, "cargo build --quiet {release...} --package ovsdb --example one_row").quiet().run()?;
+
+    let mut table = Table::default();
+    databases::measure(&workspace, &plan, &workspace.root.join(&bench.data), &mut table)?;
+    server::measure(&workspace, &plan, &mut table)?;
+    if bench.quick {
+        println!("Built with the dev profile: the aims are for release builds (cargo xtask bench).\n");
+    }
+    table.print();
+    Ok(())
+}
+
+/// What was measured, what we aim at, and whether that is met.
+#[derive(Default)]
+struct Table {
+    rows: Vec<[String; 4]>,
+}
+
+impl Table {
+    fn say(&mut self, what: impl Into<String>, measured: String) {
+        self.rows.push([what.into(), measured, String::new(), String::new()]);
+    }
+
+    fn aim(&mut self, what: impl Into<String>, measured: String, aim: &str, met: bool) {
+        self.rows.push([what.into(), measured, aim.into(), if met { "met" } else { "MISSED" }.into()]);
+    }
+
+    /// Markdown, for docs/performance.md.
+    fn print(&self) {
+        let head = ["what", "measured", "aim", ""].map(str::to_owned);
+        let all: Vec<&[String; 4]> = std::iter::once(&head).chain(&self.rows).collect();
+        let mut widths = [0; 4];
+        for row in &all {
+            for (width, cell) in widths.iter_mut().zip(row.iter()) {
+                *width = cell.chars().count().max(*width);
+            }
+        }
+        for (number, row) in all.iter().enumerate() {
+            let cells: Vec<String> =
+                row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+            println!("| {} |", cells.join(" | ").trim_end());
+            if number == 0 {
+                println!("|{}|", widths.map(|width| "-".repeat(width + 2)).join("|"));
+            }
+        }
+    }
+}
+
+/// Milliseconds, with as many digits as mean something.
+fn milliseconds(time: std::time::Duration) -> String {
+    let ms = time.as_secs_f64() * 1000.0;
+    if ms < 10.0 { format!("{ms:.2} ms") } else { format!("{ms:.0} ms") }
+}
+
+/// Megabytes, of a million bytes.
+fn megabytes(bytes: u64) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
+}

@@ -1,0 +1,188 @@
+//! A small MCP client over a server's standard streams, in both eras of the protocol.
+//!
+//! Written against the protocol and not against the SDK that the servers use: two programs that share a library can
+//! agree on a mistake.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value, json};
+use xshell::{Shell, cmd};
+
+use crate::workspace::Result;
+
+/// Longer than any answer takes, shorter than anyone's patience.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How client and server agree on what they speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Era {
+    /// 2025-11-25: `initialize` first, then requests.
+    Initialize,
+    /// 2026-07-28: no handshake, every request says who asks.
+    Discover,
+}
+
+impl Era {
+    /// Both.
+    pub(crate) const ALL: [Self; 2] = [Self::Initialize, Self::Discover];
+
+    /// The revision of the protocol.
+    pub(crate) fn version(self) -> &'static str {
+        match self {
+            Self::Initialize => "2025-11-25",
+            Self::Discover => "2026-07-28",
+        }
+    }
+}
+
+/// A running server and our end of its pipes.
+pub(crate) struct Session {
+    child: Child,
+    /// Taken when the client hangs up.
+    input: Option<ChildStdin>,
+    lines: Receiver<std::io::Result<String>>,
+    era: Era,
+    last_id: u64,
+}
+
+/// What a server answered: a result, or the error object of JSON-RPC.
+pub(crate) type Reply = std::result::Result<Value, Value>;
+
+impl Session {
+    /// Starts a server. Its log goes where ours goes, without warnings: the mistakes of a probe are deliberate.
+    pub(crate) fn start(sh: &Shell, binary: &Path, arguments: &[String], era: Era) -> Result<Self> {
+        let mut command = Command::from(cmd!(sh, "{binary} {arguments...}").env("RUST_LOG", "error"));
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let input = child.stdin.take();
+        let output = child.stdout.take().ok_or("the server has no standard output")?;
+        let (send, lines) = channel();
+        // A thread of its own, for a server that says nothing must not hold us for ever.
+        std::thread::spawn(move || BufReader::new(output).lines().try_for_each(|line| send.send(line)));
+        Ok(Self { child, input, lines, era, last_id: 0 })
+    }
+
+    /// The process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Begins the conversation as its era does. What the server said about itself.
+    pub(crate) fn open(&mut self) -> Result<Value> {
+        match self.era {
+            Era::Initialize => {
+                let params = json!({
+                    "protocolVersion": self.era.version(),
+                    "capabilities": {},
+                    "clientInfo": client_info(),
+                });
+                let hello = self.expect("initialize", params)?;
+                self.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }))?;
+                Ok(hello)
+            }
+            Era::Discover => self.expect("server/discover", json!({})),
+        }
+    }
+
+    /// Asks, and waits for the answer.
+    pub(crate) fn request(&mut self, method: &str, mut params: Value) -> Result<Reply> {
+        self.last_id += 1;
+        let id = self.last_id;
+        if let (Era::Discover, Some(params)) = (self.era, params.as_object_mut()) {
+            params.insert("_meta".into(), who_asks(self.era.version()));
+        }
+        self.send(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }))?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let mut message =
+                self.receive(deadline)?.ok_or_else(|| format!("{method}: the server went away"))?;
+            match message.get("id") {
+                Some(answered) if *answered == id => {
+                    return Ok(match message.get_mut("error") {
+                        Some(error) => Err(error.take()),
+                        None => Ok(message.get_mut("result").map(Value::take).unwrap_or_default()),
+                    });
+                }
+                Some(other) => {
+                    return Err(format!("{method}: an answer to {other}, which nobody asked").into());
+                }
+                None => {} // A notification.
+            }
+        }
+    }
+
+    /// Asks what must not fail.
+    pub(crate) fn expect(&mut self, method: &str, params: Value) -> Result<Value> {
+        self.request(method, params)?.map_err(|error| format!("{method}: {error}").into())
+    }
+
+    /// Calls a tool. The text of its answer, or of its error.
+    pub(crate) fn call(
+        &mut self,
+        tool: &str,
+        arguments: &Value,
+    ) -> Result<std::result::Result<String, String>> {
+        let result = self.expect("tools/call", json!({ "name": tool, "arguments": arguments }))?;
+        let content = result.get("content").and_then(Value::as_array).ok_or("an answer without content")?;
+        let text = content.iter().filter_map(|block| block.get("text")?.as_str()).collect::<String>();
+        let failed = result.get("isError").and_then(Value::as_bool).unwrap_or_default();
+        Ok(if failed { Err(text) } else { Ok(text) })
+    }
+
+    /// Hangs up, and checks that the server then leaves in good order and with nothing more to say.
+    pub(crate) fn close(mut self) -> Result {
+        drop(self.input.take());
+        let deadline = Instant::now() + Duration::from_secs(5);
+        if let Some(message) = self.receive(deadline)? {
+            return Err(format!("after the end of its input the server said {message}").into());
+        }
+        let status = self.child.wait()?;
+        if status.success() { Ok(()) } else { Err(format!("the server ended with {status}").into()) }
+    }
+
+    fn send(&mut self, message: &Value) -> Result {
+        let input = self.input.as_mut().ok_or("the conversation is over")?;
+        Ok(input.write_all(format!("{message}\n").as_bytes())?)
+    }
+
+    /// The next message, or none if the server closed its end.
+    fn receive(&self, deadline: Instant) -> Result<Option<Value>> {
+        match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(line) => {
+                let line = line?;
+                let message: Map<String, Value> = serde_json::from_str(&line)
+                    .map_err(|_| format!("this on stdout is not JSON-RPC: {line}"))?;
+                match message.get("jsonrpc") {
+                    Some(version) if version == "2.0" => Ok(Some(message.into())),
+                    _ => Err(format!("this on stdout is not JSON-RPC 2.0: {line}").into()),
+                }
+            }
+            Err(RecvTimeoutError::Disconnected) => Ok(None),
+            Err(RecvTimeoutError::Timeout) => Err("the server does not answer".into()),
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // It is gone already after `close`; otherwise something failed, and the server must not stay behind.
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+fn client_info() -> Value {
+    json!({ "name": "xtask", "version": env!("CARGO_PKG_VERSION") })
+}
+
+/// What a request of the stateless era carries along.
+fn who_asks(version: &str) -> Value {
+    json!({
+        "io.modelcontextprotocol/protocolVersion": version,
+        "io.modelcontextprotocol/clientInfo": client_info(),
+        "io.modelcontextprotocol/clientCapabilities": {},
+    })
+}

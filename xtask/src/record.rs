@@ -1,0 +1,132 @@
+//! `cargo xtask record`: what the cases of a scenario ask, asked of a live source and written down.
+//!
+//! The cases that test the tools record the data that they are tested on, so nothing is recorded that no case reads.
+
+use std::fs;
+
+use clap::Args;
+use serde_json::{Value, json};
+use xshell::cmd;
+
+use crate::cases::{self, Case};
+use crate::workspace::{Result, Workspace};
+
+/// `cargo xtask record SCENARIO -- SOURCE-FLAGS...`
+#[derive(Debug, Args)]
+pub(crate) struct Record {
+    /// The folder of testdata to fill; the source of `lab` is the lab, unless flags name another
+    scenario: String,
+    /// Where the lab is
+    #[arg(long, default_value = "/var/lib/ovnk-lab", value_name = "DIR")]
+    lab_dir: String,
+    /// Version of OVN; asked of the lab if this is the lab
+    #[arg(long, value_name = "VERSION")]
+    ovn: Option<String>,
+    /// Version of Open vSwitch
+    #[arg(long, value_name = "VERSION")]
+    ovs: Option<String>,
+    /// Release of the kernel
+    #[arg(long, value_name = "RELEASE")]
+    kernel: Option<String>,
+    /// How a server finds the source: --local=NODE=PID-FILE, --bundle=PATH
+    #[arg(last = true, value_name = "SOURCE-FLAGS")]
+    source: Vec<String>,
+}
+
+/// Asks every case of the scenario, in every layer, and replaces what was recorded before.
+pub(crate) fn run(record: &Record) -> Result {
+    let workspace = Workspace::open()?;
+    workspace.build_layers()?;
+    let source = &record.source()?;
+    let folder = workspace.root.join("testdata").join(&record.scenario);
+    let recorded = folder.join("recorded");
+    if recorded.exists() {
+        fs::remove_dir_all(&recorded)?;
+    }
+    let mut asked = 0;
+    for layer in workspace.layers() {
+        let binary = workspace.binary(layer);
+        for case in cases::of(&workspace, layer)?.iter().filter(|case| case.scenario == record.scenario) {
+            let (tool, arguments) = (&case.tool, arguments(case));
+            let call =
+                cmd!(workspace.sh, "{binary} {source...} --record {recorded} call {tool} {arguments...}");
+            let output = call.quiet().ignore_status().output()?;
+            // A tool may well refuse: that is an answer too, and its case wants to see it again.
+            let first = if output.status.success() { &output.stdout } else { &output.stderr };
+            println!("{}: {}", case.name, String::from_utf8_lossy(first).lines().next().unwrap_or_default());
+            asked += 1;
+        }
+    }
+    if asked == 0 {
+        return Err(format!("no case has the scenario `{}`", record.scenario).into());
+    }
+    let about = json!({
+        "scenario": record.scenario,
+        "recorded": jiff::Timestamp::now().strftime("%Y-%m-%d").to_string(),
+        "source": source,
+        "ovn": record.version(&workspace, record.ovn.as_deref(), &["ovn-nbctl", "--version"]),
+        "ovs": record.version(&workspace, record.ovs.as_deref(), &["ovs-vswitchd", "--version"]),
+        "kernel": record.version(&workspace, record.kernel.as_deref(), &["uname", "-r"]),
+    });
+    workspace.sh.write_file(folder.join("scenario.json"), format!("{about:#}\n"))?;
+    println!("{asked} cases recorded in testdata/{}", record.scenario);
+    Ok(())
+}
+
+impl Record {
+    fn is_lab(&self) -> bool {
+        self.source.is_empty() && self.scenario == "lab"
+    }
+
+    fn source(&self) -> Result<Vec<String>> {
+        let dir = &self.lab_dir;
+        match self.scenario.as_str() {
+            _ if !self.source.is_empty() => Ok(self.source.clone()),
+            "lab" => Ok(["ovn-worker", "ovn-worker2"]
+                .map(|node| format!("--local={node}={dir}/{node}/pid"))
+                .into()),
+            other => {
+                Err(format!("say where `{other}` is: cargo xtask record {other} -- --local=NODE=PID-FILE")
+                    .into())
+            }
+        }
+    }
+
+    /// What the user said, or the first line that a program in the lab prints, or nothing.
+    fn version(&self, workspace: &Workspace, given: Option<&str>, program: &[&str]) -> Value {
+        if given.is_some() || !self.is_lab() {
+            return given.into();
+        }
+        let scripts = workspace.root.join("xtask/lab/enter.sh");
+        let dir = &self.lab_dir;
+        let asked =
+            cmd!(workspace.sh, "bash {scripts} ovn-worker {program...}").env("LAB_DIR", dir).quiet().read();
+        asked.ok().and_then(|text| text.lines().next().map(str::to_owned)).into()
+    }
+}
+
+/// The parameters of a case for the command line: texts as they are, all else as JSON.
+fn arguments(case: &Case) -> Vec<String> {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    case.params.iter().map(|(key, value)| format!("{key}={}", text(value))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_passed_as_they_are_and_all_else_as_json() -> Result {
+        let params =
+            json!({ "table": "ACL", "limit": 5, "where": [{ "column": "action", "value": "drop" }] });
+        let case = Case {
+            name: String::new(),
+            scenario: String::new(),
+            tool: String::new(),
+            params: params.as_object().cloned().ok_or("no object")?,
+        };
+        let wanted = ["table=ACL", "limit=5", r#"where=[{"column":"action","value":"drop"}]"#];
+        assert_eq!(arguments(&case), wanted);
+        Ok(())
+    }
+}

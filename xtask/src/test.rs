@@ -1,0 +1,144 @@
+//! `cargo xtask test`: everything that must hold before a change is merged, in one command.
+//!
+//! The cheap steps come first. A step that fails is the last, but the lab is removed in any case.
+
+use std::time::{Duration, Instant};
+
+use clap::{Args, ValueEnum};
+use xshell::cmd;
+
+use crate::task;
+use crate::workspace::{Result, Workspace};
+
+/// Where the lab is; the tests look for it there too.
+const LAB_DIR: &str = "/var/lib/ovnk-lab";
+
+/// `cargo xtask test`
+#[derive(Debug, Args)]
+pub(crate) struct Test {
+    /// Only these steps, separated by commas
+    #[arg(long, value_delimiter = ',', value_name = "STEP")]
+    only: Vec<Step>,
+    /// Leave out what needs root and the lab
+    #[arg(long)]
+    no_lab: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Step {
+    /// What the lab needs is installed
+    Setup,
+    /// The sources are formatted
+    Fmt,
+    /// No warning from clippy or rustc
+    Clippy,
+    /// Everything builds
+    Build,
+    /// The rules of the architecture hold
+    Tidy,
+    /// The references are what the servers say
+    Docs,
+    /// All tests, those that need the lab too
+    Tests,
+    /// Traffic in the lab goes where the databases say
+    Check,
+    /// Both eras of MCP, and the MCP Inspector
+    Probe,
+    /// The demonstration runs
+    Demo,
+    /// A short benchmark, to be read and not judged
+    Bench,
+}
+
+/// Runs the steps, and says what each took.
+pub(crate) fn run(test: &Test) -> Result {
+    let workspace = Workspace::open()?;
+    let mut times = Vec::new();
+    let outcome = steps(test, &workspace, &mut times);
+    println!("\n    time  step");
+    for (name, time) in &times {
+        println!("{:7.1}s  {name}", time.as_secs_f64());
+    }
+    println!("{:7.1}s  in all", times.iter().map(|(_, time)| time.as_secs_f64()).sum::<f64>());
+    outcome
+}
+
+fn steps(test: &Test, workspace: &Workspace, times: &mut Vec<(String, Duration)>) -> Result {
+    let chosen = |step: &&Step| test.only.is_empty() || test.only.contains(step);
+    let possible = |step: &&Step| !(test.no_lab && matches!(step, Step::Setup | Step::Check));
+    let mut lab = None;
+    for step in Step::value_variants().iter().filter(chosen).filter(possible) {
+        if matches!(step, Step::Tests | Step::Check) && lab.is_none() && !test.no_lab {
+            lab = Some(timed("lab up", times, || Lab::up(workspace))?);
+        }
+        timed(&step.name(), times, || step.run(workspace, lab.is_some()))?;
+    }
+    timed("lab down", times, || lab.map_or(Ok(()), Lab::down))
+}
+
+fn timed<T>(name: &str, times: &mut Vec<(String, Duration)>, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    println!("\n=== {name}");
+    let start = Instant::now();
+    let outcome = work();
+    times.push((name.into(), start.elapsed()));
+    outcome.map_err(|error| format!("{name}: {error}").into())
+}
+
+impl Step {
+    fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+
+    fn run(self, workspace: &Workspace, lab: bool) -> Result {
+        let sh = &workspace.sh;
+        match self {
+            Self::Setup => task(&["lab", "setup"]),
+            Self::Fmt => Ok(cmd!(sh, "cargo fmt --all --check").run()?),
+            Self::Clippy => {
+                Ok(cmd!(sh, "cargo clippy --workspace --all-targets --all-features -- -D warnings").run()?)
+            }
+            Self::Build => Ok(cmd!(sh, "cargo build --workspace").run()?),
+            Self::Tidy => task(&["tidy"]),
+            Self::Docs => task(&["docs", "--check"]),
+            Self::Tests => {
+                // A test that needs the lab is ignored by a plain `cargo test`.
+                let ignored = lab.then_some(["--", "--include-ignored"]).into_iter().flatten();
+                let test = cmd!(sh, "cargo test --workspace --no-fail-fast {ignored...}");
+                Ok(test.env("OVNK_LAB_DIR", LAB_DIR).env("INSTA_UPDATE", "no").run()?)
+            }
+            Self::Check => task(&["lab", "--dir", LAB_DIR, "check"]),
+            Self::Probe => task(&["probe"]),
+            Self::Demo => task(&["demo"]),
+            Self::Bench => task(&["bench", "--quick"]),
+        }
+    }
+}
+
+/// The lab while the tests need it: removed when dropped, unless it was there before.
+struct Lab {
+    ours: bool,
+}
+
+impl Lab {
+    fn up(workspace: &Workspace) -> Result<Self> {
+        let status = cmd!(workspace.sh, "bash xtask/lab/status.sh").env("LAB_DIR", LAB_DIR).quiet();
+        let was_up = status.ignore_stdout().ignore_stderr().run().is_ok();
+        // Made before it is up, so that one that comes up half-way is removed as well.
+        let lab = Self { ours: !was_up };
+        task(&["lab", "--dir", LAB_DIR, "up"])?;
+        Ok(lab)
+    }
+
+    fn down(mut self) -> Result {
+        if std::mem::take(&mut self.ours) { task(&["lab", "--dir", LAB_DIR, "down"]) } else { Ok(()) }
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        if self.ours {
+            eprintln!("removing the lab");
+            _ = task(&["lab", "--dir", LAB_DIR, "down"]);
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! What may stand in a file.
+
+use super::{SourceFile, Tree};
+
+/// How long a file of Rust may be, and one that is a tool.
+const LINES: usize = 500;
+const TOOL_LINES: usize = 250;
+
+/// A command exists only as a checked phrase; these are the two ways to one, and `argv!` alone takes them.
+const ARGV_ONLY: &[&str] = &["Argv::fill", "allow.check"];
+const ARGV: &str = "crates/mcp-core/src/argv/";
+
+/// Spelled in two parts, or this file would find itself.
+const UNFINISHED: &[&str] = &[
+    concat!("TO", "DO"),
+    concat!("FIX", "ME"),
+    concat!("X", "XX"),
+    concat!("to", "do!"),
+    concat!("unimple", "mented!"),
+];
+
+const MACHINE_PATHS: &[&str] = &[concat!("/wo", "rk"), concat!("/ro", "ot"), concat!("/ho", "me")];
+
+/// Names of registries and of what redirects to one.
+const REGISTRIES: &[&str] = &[
+    concat!("artif", "actory"),
+    concat!("jf", "rog"),
+    concat!("ne", "xus"),
+    concat!("python", "hosted.org"),
+    concat!("npm", "js.org"),
+    concat!("pypi", ".org"),
+    concat!("index", "-url"),
+    concat!("find", "-links"),
+    concat!("static.", "crates.io"),
+    concat!("index.", "crates.io"),
+    concat!("GO", "PROXY"),
+];
+
+/// No phrase is made past the compile-time check.
+pub(super) fn argv(tree: &Tree) -> Vec<String> {
+    let outside = tree.below("crates").map(|(_, file)| file).filter(|file| !file.path.starts_with(ARGV));
+    let rust = outside.filter(|file| file.path.ends_with(".rs"));
+    occurrences(rust, ARGV_ONLY, "make commands with argv!, whose phrases are checked at compile time")
+}
+
+/// A file that nobody reads to its end hides something.
+pub(super) fn length(tree: &Tree) -> Vec<String> {
+    let mut problems = Vec::new();
+    for SourceFile { path, text } in tree.files.iter().filter(|file| file.path.ends_with(".rs")) {
+        let most = if path.contains("/src/tools/") { TOOL_LINES } else { LINES };
+        let lines = text.lines().count();
+        if lines > most {
+            problems.push(format!(
+                "{path} has {lines} lines, at most {most}: give a part of it a file of its own"
+            ));
+        }
+    }
+    problems
+}
+
+/// What is left to do belongs in an issue.
+pub(super) fn unfinished(tree: &Tree) -> Vec<String> {
+    occurrences(written(tree), UNFINISHED, "finish it, or open an issue")
+}
+
+/// What works on one machine only works on no other.
+pub(super) fn machine_paths(tree: &Tree) -> Vec<String> {
+    occurrences(written(tree), MACHINE_PATHS, "name no absolute path of one machine")
+}
+
+/// Everyone has their own mirrors; they belong in everyone's own configuration.
+pub(super) fn registries(tree: &Tree) -> Vec<String> {
+    occurrences(written(tree), REGISTRIES, "name no registry: leave it to the user's configuration")
+}
+
+/// What people of this project wrote: not what was recorded, locked or licensed.
+fn written(tree: &Tree) -> impl Iterator<Item = &SourceFile> {
+    let recorded =
+        |path: &str| path.starts_with("testdata/") || path.ends_with(".snap") || path.ends_with(".lock");
+    tree.files.iter().filter(move |file| !recorded(&file.path) && file.path != "LICENSE")
+}
+
+/// Every place where one of the words stands, with what to do about it.
+fn occurrences<'a>(files: impl Iterator<Item = &'a SourceFile>, words: &[&str], advice: &str) -> Vec<String> {
+    let mut problems = Vec::new();
+    for file in files {
+        for (number, line) in file.text.lines().enumerate() {
+            for word in words.iter().filter(|word| stands_in(line, word)) {
+                problems.push(format!("{}:{}: `{word}`: {advice}", file.path, number + 1));
+            }
+        }
+    }
+    problems
+}
+
+/// Is the word there as a whole? `/workload` is not `/wo` + `rk`, and `crates/ro` + `ot` is no absolute path.
+fn stands_in(line: &str, word: &str) -> bool {
+    let in_word = |c: char| c.is_alphanumeric() || c == '_';
+    let absolute = word.starts_with('/');
+    line.match_indices(word).any(|(at, _)| {
+        let before = line.get(..at).and_then(|before| before.chars().next_back());
+        let after = line.get(at + word.len()..).and_then(|after| after.chars().next());
+        let joined = |c: char| in_word(c) || (absolute && ".~})>*".contains(c));
+        !before.is_some_and(joined) && !after.is_some_and(in_word)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::example::tree;
+    use super::*;
+
+    #[test]
+    fn a_command_made_past_the_check_is_found() {
+        let mut tree = tree();
+        let text = "let argv = Argv::fill(&phrase, &[]);\n";
+        tree.add("crates/mcp-core/src/argv/mod.rs", text);
+        assert_eq!(argv(&tree), Vec::<String>::new());
+        tree.add("crates/mcp-ovn/src/commands.rs", text);
+        assert_eq!(argv(&tree).len(), 1);
+    }
+
+    #[test]
+    fn a_long_file_is_found_and_a_tool_earlier() {
+        for (path, most) in [("crates/a/src/lib.rs", 500), ("crates/a/src/tools/b.rs", 250)] {
+            let mut tree = tree();
+            tree.add(path, &"//\n".repeat(most));
+            assert_eq!(length(&tree), Vec::<String>::new());
+            tree.add(path, &"//\n".repeat(most + 1));
+            assert_eq!(length(&tree).len(), 1, "{path}");
+        }
+    }
+
+    #[test]
+    fn every_forbidden_word_is_found_where_people_write() {
+        let checks: [(super::super::Check, &[&str]); 3] =
+            [(unfinished, UNFINISHED), (machine_paths, MACHINE_PATHS), (registries, REGISTRIES)];
+        for (check, words) in checks {
+            for word in words {
+                let mut tree = tree();
+                tree.add("testdata/a/recorded/b.txt", word);
+                assert_eq!(check(&tree), Vec::<String>::new(), "{word}");
+                tree.add("docs/a.md", &format!("one\nsee {word}/x\n"));
+                assert_eq!(check(&tree).len(), 1, "{word}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_word_within_a_word_is_none() {
+        let [work, ..] = MACHINE_PATHS else { unreachable!() };
+        for line in
+            [format!("{work}er"), format!("crates{work}"), format!("{{pid}}{work}"), format!("..{work}")]
+        {
+            assert!(!stands_in(&line, work), "{line}");
+        }
+        for line in [format!("{work}/main"), format!("\"{work}\""), format!("a {work}")] {
+            assert!(stands_in(&line, work), "{line}");
+        }
+        let [_, _, xs, ..] = UNFINISHED else { unreachable!() };
+        assert!(!stands_in(&format!("mktemp a.{xs}{xs}"), xs));
+    }
+}

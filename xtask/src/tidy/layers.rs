@@ -1,0 +1,160 @@
+//! What a layer consists of, and that its tools are tested.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::Tree;
+
+/// Where a stranger looks for things, in every layer.
+const FILES: &[&str] = &["src/main.rs", "src/lib.rs", "src/commands.rs", "src/types.rs", "tests/golden.rs"];
+const FOLDERS: &[&str] = &["src/tools", "tests/cases"];
+
+/// The snapshot of `tools/list`, which is of no tool.
+const LIST: &str = "tools_list";
+
+/// A layer has the files of every other layer.
+pub(super) fn shape(tree: &Tree) -> Vec<String> {
+    let mut problems = Vec::new();
+    for layer in tree.layers() {
+        let folder = &layer.folder;
+        let files = FILES.iter().filter(|file| tree.text(&format!("{folder}/{file}")).is_none());
+        problems.extend(files.map(|file| format!("{folder}/{file} is missing: every layer has one")));
+        let folders =
+            FOLDERS.iter().filter(|below| tree.below(&format!("{folder}/{below}")).next().is_none());
+        problems.extend(
+            folders.map(|below| format!("{folder}/{below} is missing or empty: every layer has one")),
+        );
+    }
+    problems
+}
+
+/// A tool without a case is a tool that nobody tries.
+pub(super) fn tools_have_cases(tree: &Tree) -> Vec<String> {
+    let mut problems = Vec::new();
+    for layer in tree.layers() {
+        let folder = &layer.folder;
+        let asked: BTreeSet<String> =
+            cases(tree, folder).filter_map(|(_, case)| text(&case, "tool")).collect();
+        for (file, source) in tree.below(&format!("{folder}/src/tools")) {
+            for name in source
+                .text
+                .split("const NAME: &'static str = \"")
+                .skip(1)
+                .filter_map(|rest| rest.split('"').next())
+            {
+                if !asked.contains(name) {
+                    problems.push(format!(
+                        "{folder}/src/tools/{file}: `{name}` has no case: add one to tests/cases"
+                    ));
+                }
+            }
+        }
+    }
+    problems
+}
+
+/// A case that was never accepted tests nothing; a snapshot that no case makes is never compared.
+pub(super) fn cases_and_snapshots(tree: &Tree) -> Vec<String> {
+    let mut problems = Vec::new();
+    for layer in tree.layers() {
+        let folder = &layer.folder;
+        let stems = |below: &str, end: &str| -> BTreeSet<&str> {
+            tree.below(&format!("{folder}/tests/{below}"))
+                .filter_map(|(file, _)| file.strip_suffix(end))
+                .collect()
+        };
+        let (cases, snapshots) = (stems("cases", ".json"), stems("snapshots", ".snap"));
+        for name in cases.difference(&snapshots) {
+            problems.push(format!(
+                "{folder}/tests/cases/{name}.json has no snapshot: cargo xtask golden --accept"
+            ));
+        }
+        for name in snapshots.difference(&cases).filter(|name| **name != LIST) {
+            problems.push(format!("{folder}/tests/snapshots/{name}.snap is of no case: delete it"));
+        }
+    }
+    problems
+}
+
+/// Recordings that nobody reads go; a case needs something to read.
+pub(super) fn scenarios(tree: &Tree) -> Vec<String> {
+    let mut problems = Vec::new();
+    let mut named = BTreeSet::new();
+    for layer in tree.layers() {
+        for (path, case) in cases(tree, &layer.folder) {
+            match text(&case, "scenario") {
+                Some(scenario) => _ = named.insert(scenario),
+                None => problems.push(format!("{path}: write {{\"scenario\", \"tool\", \"params\"}}")),
+            }
+        }
+    }
+    let recorded =
+        tree.below("testdata").filter_map(|(file, _)| file.strip_suffix("/scenario.json")).map(str::to_owned);
+    for scenario in recorded.filter(|scenario| !named.contains(scenario)) {
+        problems.push(format!("testdata/{scenario} is recorded for no case: delete it"));
+    }
+    problems
+}
+
+fn cases<'a>(tree: &'a Tree, folder: &str) -> impl Iterator<Item = (&'a str, Value)> {
+    let folder = format!("{folder}/tests/cases/");
+    let files = tree.files.iter().filter(move |file| file.path.starts_with(&folder));
+    files.map(|file| (file.path.as_str(), serde_json::from_str(&file.text).unwrap_or_default()))
+}
+
+fn text(case: &Value, key: &str) -> Option<String> {
+    case.get(key)?.as_str().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::example::tree;
+    use super::*;
+
+    #[test]
+    fn a_layer_without_its_files_is_found() {
+        let mut tree = tree();
+        tree.remove("crates/mcp-ovn/src/types.rs");
+        tree.remove("crates/mcp-ovn/src/tools/show.rs");
+        let wanted = [
+            "crates/mcp-ovn/src/types.rs is missing: every layer has one",
+            "crates/mcp-ovn/src/tools is missing or empty: every layer has one",
+        ];
+        assert_eq!(shape(&tree), wanted);
+    }
+
+    #[test]
+    fn a_tool_without_a_case_is_found() {
+        let mut tree = tree();
+        tree.add("crates/mcp-ovn/src/tools/list.rs", "    const NAME: &'static str = \"list\";\n");
+        let wanted = "crates/mcp-ovn/src/tools/list.rs: `list` has no case: add one to tests/cases";
+        assert_eq!(tools_have_cases(&tree), [wanted]);
+    }
+
+    #[test]
+    fn a_case_or_a_snapshot_alone_is_found() {
+        let mut tree = tree();
+        tree.remove("crates/mcp-ovn/tests/snapshots/show.snap");
+        tree.add("crates/mcp-ovn/tests/snapshots/old.snap", "");
+        tree.add("crates/mcp-ovn/tests/snapshots/tools_list.snap", "");
+        let wanted = [
+            "crates/mcp-ovn/tests/cases/show.json has no snapshot: cargo xtask golden --accept",
+            "crates/mcp-ovn/tests/snapshots/old.snap is of no case: delete it",
+        ];
+        assert_eq!(cases_and_snapshots(&tree), wanted);
+    }
+
+    #[test]
+    fn recordings_that_no_case_reads_are_found() {
+        let mut tree = tree();
+        tree.add("testdata/old/scenario.json", "{}");
+        tree.add("crates/mcp-ovn/tests/cases/show.json", "{}");
+        let wanted = [
+            "crates/mcp-ovn/tests/cases/show.json: write {\"scenario\", \"tool\", \"params\"}",
+            "testdata/lab is recorded for no case: delete it",
+            "testdata/old is recorded for no case: delete it",
+        ];
+        assert_eq!(scenarios(&tree), wanted);
+    }
+}

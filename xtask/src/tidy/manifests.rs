@@ -1,0 +1,141 @@
+//! Who may depend on whom, and what every crate has.
+
+use super::Tree;
+
+/// What a layer may know of this workspace.
+const SHARED: &[&str] = &["mcp-core", "ovn-model", "ovsdb"];
+
+/// Crates that are useful without MCP.
+const BELOW_CORE: &[&str] = &["ovn-model", "ovsdb", "xtask"];
+
+/// Layers depend on the shared crates and on no other layer.
+pub(super) fn layers_stand_alone(tree: &Tree) -> Vec<String> {
+    let foreign =
+        |name: &&String| tree.crates.iter().any(|c| c.name == **name) && !SHARED.contains(&name.as_str());
+    let problems = tree.layers().flat_map(|layer| {
+        layer.dependencies.iter().filter(foreign).map(|other| {
+            format!("{} depends on {other}: move what both need to ovn-model or mcp-core", layer.name)
+        })
+    });
+    problems.collect()
+}
+
+/// MCP and the Kubernetes client change often: one crate follows them, for all.
+pub(super) fn only_core_speaks_mcp(tree: &Tree) -> Vec<String> {
+    let kept = |name: &&String| ["rmcp", "kube", "k8s-openapi"].iter().any(|kept| name.starts_with(kept));
+    let others = tree.crates.iter().filter(|each| each.name != "mcp-core");
+    let problems = others.flat_map(|each| {
+        each.dependencies
+            .iter()
+            .filter(kept)
+            .map(|name| format!("{} depends on {name}: let mcp-core offer what is needed of it", each.name))
+    });
+    problems.collect()
+}
+
+/// What is below core knows nothing of it; xtask runs the programs and knows no crate at all.
+pub(super) fn below_core(tree: &Tree) -> Vec<String> {
+    let mut problems = Vec::new();
+    for each in tree.crates.iter().filter(|each| BELOW_CORE.contains(&each.name.as_str())) {
+        for name in &each.dependencies {
+            let ours = tree.crates.iter().any(|other| other.name == *name);
+            if name.starts_with("mcp-") || (each.name == "xtask" && ours) {
+                problems.push(format!("{} depends on {name}: it must not", each.name));
+            }
+        }
+    }
+    problems
+}
+
+/// Lints are set once, for all.
+pub(super) fn lints(tree: &Tree) -> Vec<String> {
+    let missing = |folder: &&String| {
+        let manifest = tree.text(&format!("{folder}/Cargo.toml")).unwrap_or_default();
+        let mut lines = manifest.lines().map(str::trim).skip_while(|line| *line != "[lints]").skip(1);
+        !lines.by_ref().take_while(|line| !line.starts_with('[')).any(|line| line == "workspace = true")
+    };
+    let folders = tree.crates.iter().map(|each| &each.folder).filter(missing);
+    folders.map(|folder| format!("{folder}/Cargo.toml: add `[lints]` with `workspace = true`")).collect()
+}
+
+/// A crate says what it is for, and what changed.
+pub(super) fn readme_and_changelog(tree: &Tree) -> Vec<String> {
+    let published = tree.crates.iter().filter(|each| each.name != "xtask");
+    let wanted = published
+        .flat_map(|each| ["README.md", "CHANGELOG.md"].map(|file| format!("{}/{file}", each.folder)));
+    wanted
+        .filter(|path| tree.text(path).is_none())
+        .map(|path| format!("{path} is missing: write it"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::example::tree;
+    use super::*;
+
+    #[test]
+    fn a_layer_on_a_layer_is_found() {
+        let mut tree = tree();
+        let other = super::super::Crate { name: "mcp-ovs".into(), has_binary: true, ..Default::default() };
+        tree.crates.push(other);
+        assert_eq!(layers_stand_alone(&tree), Vec::<String>::new());
+        tree.depend("mcp-ovn", "mcp-ovs");
+        assert_eq!(
+            layers_stand_alone(&tree),
+            ["mcp-ovn depends on mcp-ovs: move what both need to ovn-model or mcp-core"]
+        );
+    }
+
+    #[test]
+    fn a_second_crate_that_speaks_mcp_is_found() {
+        for name in ["rmcp", "kube", "kube-runtime", "k8s-openapi"] {
+            let mut tree = tree();
+            tree.depend("mcp-ovn", name);
+            assert_eq!(only_core_speaks_mcp(&tree).len(), 1, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_dependency_upwards_is_found() {
+        let mut tree = tree();
+        tree.depend("ovsdb", "mcp-core");
+        assert_eq!(below_core(&tree), ["ovsdb depends on mcp-core: it must not"]);
+
+        let xtask = super::super::Crate {
+            name: "xtask".into(),
+            dependencies: vec!["ovsdb".into(), "clap".into()],
+            ..Default::default()
+        };
+        let mut tree = super::super::example::tree();
+        tree.crates.push(xtask);
+        assert_eq!(below_core(&tree), ["xtask depends on ovsdb: it must not"]);
+    }
+
+    #[test]
+    fn lints_of_its_own_are_found() {
+        for manifest in
+            ["[package]\n", "[lints]\n[package]\nworkspace = true\n", "[lints.rust]\nworkspace = true\n"]
+        {
+            let mut tree = tree();
+            tree.add("crates/ovsdb/Cargo.toml", manifest);
+            assert_eq!(
+                lints(&tree),
+                ["crates/ovsdb/Cargo.toml: add `[lints]` with `workspace = true`"],
+                "{manifest}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_crate_without_a_page_is_found() {
+        let mut tree = tree();
+        tree.remove("crates/ovsdb/README.md");
+        tree.remove("crates/mcp-ovn/CHANGELOG.md");
+        let wanted = [
+            "crates/mcp-ovn/CHANGELOG.md is missing: write it",
+            "crates/ovsdb/README.md is missing: write it",
+        ];
+        assert_eq!(readme_and_changelog(&tree), wanted);
+    }
+}

@@ -1,0 +1,158 @@
+//! `cargo xtask tidy`: the rules of the architecture that neither rustc nor clippy checks.
+//!
+//! A check is a function from the tree to its problems, each a sentence that says what to do. It reads a [`Tree`] and
+//! nothing else, so that each has a test in which it fails.
+
+mod files;
+mod layers;
+mod manifests;
+
+use std::fs;
+
+use xshell::cmd;
+
+use crate::workspace::{Crate, Result, Workspace};
+
+/// What the checks look at.
+#[derive(Default)]
+struct Tree {
+    /// Every text file that is or will be tracked, by its path from the root.
+    files: Vec<SourceFile>,
+    /// The crates.
+    crates: Vec<Crate>,
+}
+
+/// A text file.
+struct SourceFile {
+    path: String,
+    text: String,
+}
+
+impl Tree {
+    fn read(workspace: Workspace) -> Result<Self> {
+        let list =
+            cmd!(workspace.sh, "git ls-files -z --cached --others --exclude-standard").quiet().read()?;
+        let read = |path: &str| {
+            let text = fs::read_to_string(workspace.root.join(path)).ok()?;
+            Some(SourceFile { path: path.into(), text })
+        };
+        // What cannot be read is a capture or a file just deleted: no check is about either.
+        let files = list.split_terminator('\0').filter_map(read).collect();
+        Ok(Self { files, crates: workspace.crates })
+    }
+
+    /// The text of a file, if there is one.
+    fn text(&self, path: &str) -> Option<&str> {
+        self.files.iter().find(|file| file.path == path).map(|file| file.text.as_str())
+    }
+
+    /// The files below a folder, with the rest of their paths.
+    fn below(&self, folder: &str) -> impl Iterator<Item = (&str, &SourceFile)> {
+        self.files
+            .iter()
+            .filter_map(move |file| Some((file.path.strip_prefix(folder)?.strip_prefix('/')?, file)))
+    }
+
+    fn layers(&self) -> impl Iterator<Item = &Crate> {
+        self.crates.iter().filter(|each| each.is_layer())
+    }
+}
+
+type Check = fn(&Tree) -> Vec<String>;
+
+/// All checks, by what they promise.
+const CHECKS: &[(&str, Check)] = &[
+    ("layers know the shared crates and not each other", manifests::layers_stand_alone),
+    ("only mcp-core names rmcp and kube", manifests::only_core_speaks_mcp),
+    ("ovsdb and ovn-model know nothing of MCP, xtask of no crate", manifests::below_core),
+    ("every crate takes the workspace's lints", manifests::lints),
+    ("every crate has a README and a changelog", manifests::readme_and_changelog),
+    ("a layer looks like every other layer", layers::shape),
+    ("every tool has a case", layers::tools_have_cases),
+    ("every case has a snapshot, every snapshot a case", layers::cases_and_snapshots),
+    ("every case names a scenario, every recording has a case", layers::scenarios),
+    ("commands are made by argv! alone", files::argv),
+    ("files are short", files::length),
+    ("nothing is left unfinished", files::unfinished),
+    ("no path of one machine", files::machine_paths),
+    ("no registry but the public default", files::registries),
+];
+
+/// Runs every check and says which hold.
+pub(crate) fn run() -> Result {
+    let tree = Tree::read(Workspace::open()?)?;
+    let mut problems = 0;
+    for (promise, check) in CHECKS {
+        let found = check(&tree);
+        println!("{} {promise}", if found.is_empty() { "ok  " } else { "FAIL" });
+        for problem in &found {
+            println!("       {problem}");
+        }
+        problems += found.len();
+    }
+    if problems == 0 { Ok(()) } else { Err(format!("tidy: {problems} problems").into()) }
+}
+
+#[cfg(test)]
+mod example {
+    //! A small tree in which every check holds; each test breaks one thing.
+
+    use super::*;
+
+    pub(super) fn tree() -> Tree {
+        let named = |name: &str, dependencies: &[&str], has_binary| Crate {
+            name: name.into(),
+            folder: format!("crates/{name}"),
+            dependencies: dependencies.iter().map(|name| (*name).into()).collect(),
+            has_binary,
+        };
+        let mut tree = Tree {
+            crates: vec![
+                named("mcp-core", &["rmcp", "kube", "ovsdb"], false),
+                named("mcp-ovn", &["mcp-core", "ovsdb", "serde"], true),
+                named("ovsdb", &["serde"], false),
+            ],
+            ..Tree::default()
+        };
+        for each in tree.crates.clone() {
+            tree.add(&format!("{}/Cargo.toml", each.folder), "[lints]\nworkspace = true\n");
+            tree.add(&format!("{}/README.md", each.folder), "A crate.\n");
+            tree.add(&format!("{}/CHANGELOG.md", each.folder), "# Changes\n");
+        }
+        for file in ["src/main.rs", "src/lib.rs", "src/commands.rs", "src/types.rs", "tests/golden.rs"] {
+            tree.add(&format!("crates/mcp-ovn/{file}"), "//! A file.\n");
+        }
+        let tool = "impl Tool for Show {\n    const NAME: &'static str = \"show\";\n}\n";
+        tree.add("crates/mcp-ovn/src/tools/show.rs", tool);
+        let case = r#"{ "scenario": "lab", "tool": "show", "params": {} }"#;
+        tree.add("crates/mcp-ovn/tests/cases/show.json", case);
+        tree.add("crates/mcp-ovn/tests/snapshots/show.snap", "an answer\n");
+        tree.add("testdata/lab/scenario.json", "{}\n");
+        tree
+    }
+
+    impl Tree {
+        /// Adds a file, or replaces it.
+        pub(super) fn add(&mut self, path: &str, text: &str) {
+            self.remove(path);
+            self.files.push(SourceFile { path: path.into(), text: text.into() });
+        }
+
+        pub(super) fn remove(&mut self, path: &str) {
+            self.files.retain(|file| file.path != path);
+        }
+
+        /// Lets a crate depend on another.
+        pub(super) fn depend(&mut self, name: &str, on: &str) {
+            let wanted = self.crates.iter_mut().filter(|each| each.name == name);
+            wanted.for_each(|each| each.dependencies.push(on.into()));
+        }
+    }
+
+    #[test]
+    fn every_check_holds_in_the_example() {
+        for (promise, check) in CHECKS {
+            assert_eq!(check(&tree()), Vec::<String>::new(), "{promise}");
+        }
+    }
+}
