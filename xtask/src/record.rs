@@ -92,17 +92,24 @@ impl Record {
         }
     }
 
-    /// What the user said, or the first line that a program in the lab prints, or nothing.
+    /// What the user said, or what a program in the lab says, or nothing.
     fn version(&self, workspace: &Workspace, given: Option<&str>, program: &[&str]) -> Value {
         if given.is_some() || !self.is_lab() {
             return given.into();
         }
-        let scripts = workspace.root.join("xtask/lab/enter.sh");
+        let script = workspace.root.join("xtask/lab/enter.sh");
         let dir = &self.lab_dir;
         let asked =
-            cmd!(workspace.sh, "bash {scripts} ovn-worker {program...}").env("LAB_DIR", dir).quiet().read();
-        asked.ok().and_then(|text| text.lines().next().map(str::to_owned)).into()
+            cmd!(workspace.sh, "bash {script} ovn-worker {program...}").env("LAB_DIR", dir).quiet().read();
+        asked.ok().as_deref().and_then(version_in).into()
     }
+}
+
+/// The version in the first line of what a program says, without what one machine or distribution adds to it.
+fn version_in(text: &str) -> Option<&str> {
+    let mut words = text.lines().next()?.split_whitespace();
+    let version = words.rfind(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
+    version.split('-').next()
 }
 
 /// The parameters of a case for the command line: texts as they are, all else as JSON.
@@ -114,6 +121,14 @@ fn arguments(case: &Case) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn versions_are_found_without_what_a_machine_adds() {
+        assert_eq!(version_in("ovn-nbctl 23.03.1\nOpen vSwitch Library 3.1.0\n"), Some("23.03.1"));
+        assert_eq!(version_in("ovs-vswitchd (Open vSwitch) 3.1.0\n"), Some("3.1.0"));
+        assert_eq!(version_in("6.1.0-29-amd64\n"), Some("6.1.0"));
+        assert_eq!(version_in("no such program\n"), None);
+    }
 
     #[test]
     fn texts_are_passed_as_they_are_and_all_else_as_json() -> Result {

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that must hold before a change is merged, in one command.
 //!
-//! The cheap steps come first. A step that fails is the last, but the lab is removed in any case.
+//! The cheap steps come first. A step that fails is the last, unless told otherwise; the lab is removed in any case.
 
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,9 @@ pub(crate) struct Test {
     /// Leave out what needs root and the lab
     #[arg(long)]
     no_lab: bool,
+    /// Run the other steps too when one has failed
+    #[arg(long)]
+    keep_going: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -67,13 +70,20 @@ fn steps(test: &Test, workspace: &Workspace, times: &mut Vec<(String, Duration)>
     let chosen = |step: &&Step| test.only.is_empty() || test.only.contains(step);
     let possible = |step: &&Step| !(test.no_lab && matches!(step, Step::Setup | Step::Check));
     let mut lab = None;
+    let mut failed = Vec::new();
     for step in Step::value_variants().iter().filter(chosen).filter(possible) {
         if matches!(step, Step::Tests | Step::Check) && lab.is_none() && !test.no_lab {
             lab = Some(timed("lab up", times, || Lab::up(workspace))?);
         }
-        timed(&step.name(), times, || step.run(workspace, lab.is_some()))?;
+        match timed(&step.name(), times, || step.run(workspace, lab.is_some())) {
+            Err(error) if test.keep_going => failed.push(error.to_string()),
+            outcome => outcome?,
+        }
     }
-    timed("lab down", times, || lab.map_or(Ok(()), Lab::down))
+    if let Some(lab) = lab {
+        timed("lab down", times, || lab.down())?;
+    }
+    if failed.is_empty() { Ok(()) } else { Err(failed.join("\n").into()) }
 }
 
 fn timed<T>(name: &str, times: &mut Vec<(String, Duration)>, work: impl FnOnce() -> Result<T>) -> Result<T> {

@@ -10,9 +10,13 @@ use crate::workspace::Result;
 
 /// Time and again, and the time in the middle.
 pub(super) fn median(runs: usize, mut run: impl FnMut() -> Result<Duration>) -> Result<Duration> {
-    let mut times = (0..runs).map(|_| run()).collect::<Result<Vec<_>>>()?;
+    middle((0..runs).map(|_| run()).collect::<Result<_>>()?)
+}
+
+/// The time in the middle.
+pub(super) fn middle(mut times: Vec<Duration>) -> Result<Duration> {
     times.sort();
-    times.get(runs / 2).copied().ok_or("nothing was run".into())
+    times.get(times.len() / 2).copied().ok_or("nothing was run".into())
 }
 
 /// From start to end of a program that says nothing.
