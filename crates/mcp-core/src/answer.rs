@@ -1,5 +1,7 @@
 //! What a tool says of one node, before core makes a reply of it.
 
+use std::sync::Arc;
+
 /// A tool's answer for one node.
 #[derive(Debug, Default)]
 pub struct Answer {
@@ -16,6 +18,8 @@ pub struct Answer {
 /// A piece of an answer that stands for itself: a record, a flow, a line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Row {
+    /// What it stands under: shown once before the first of several rows that have the same, and again on each page.
+    pub heading: Option<Arc<str>>,
     /// What is shown, one or more lines.
     pub text: String,
     /// What identifies it on other nodes. None: the text does, and lines of a heading stay out of it.
@@ -61,12 +65,18 @@ pub struct Fact {
 impl Row {
     /// A line that other nodes can only have or not have.
     pub fn line(text: impl Into<String>) -> Self {
-        Self { text: text.into(), identity: None }
+        Self { text: text.into(), ..Self::default() }
     }
 
     /// A row with a name and properties.
     pub fn with(text: impl Into<String>, identity: Identity) -> Self {
-        Self { text: text.into(), identity: Some(identity) }
+        Self { text: text.into(), identity: Some(identity), heading: None }
+    }
+
+    /// The row under a heading.
+    #[must_use]
+    pub fn under(self, heading: &Arc<str>) -> Self {
+        Self { heading: Some(heading.clone()), ..self }
     }
 }
 

@@ -110,7 +110,9 @@ async fn run(mut layer: Layer, cli: Cli) -> Result<ExitCode, String> {
     match cli.command {
         Some(Command::Tools) => return print(&list(&layer)),
         Some(Command::Reference { of: Reference::Tools }) => return print(&crate::reference::tools(&layer)),
-        Some(Command::Reference { of: Reference::Commands }) => return print(&crate::reference::commands(&layer)),
+        Some(Command::Reference { of: Reference::Commands }) => {
+            return print(&crate::reference::commands(&layer));
+        }
         _ => {}
     }
     let budget = Budget { bytes: cli.max_bytes, ..Budget::default() };

@@ -1,13 +1,8 @@
 //! The commands that core itself runs: asking a live database server.
 
 use crate::{
-    Db,
-    argv::{
-        Allow, Argv, OvsdbQuery,
-        Part::Operand,
-        Program, Verb,
-    },
-    argv,
+    Db, argv,
+    argv::{Allow, Argv, OvsdbQuery, Part::Operand, Program, Verb},
 };
 
 const QUERY: &str = "ovsdb-client(1): `query` appends an abort to the transaction, so nothing in it can last; \
@@ -39,8 +34,12 @@ pub const ALLOW: Allow = Allow(&[Program {
 /// Rows of a database, as its server has them.
 pub(crate) fn query_rows(db: Db, query: &OvsdbQuery) -> Argv {
     match db {
-        Db::Nb => argv!(ALLOW: "ovsdb-client", "query", "unix:/var/run/ovn/ovnnb_db.sock", {query: OvsdbQuery}),
-        Db::Sb => argv!(ALLOW: "ovsdb-client", "query", "unix:/var/run/ovn/ovnsb_db.sock", {query: OvsdbQuery}),
+        Db::Nb => {
+            argv!(ALLOW: "ovsdb-client", "query", "unix:/var/run/ovn/ovnnb_db.sock", {query: OvsdbQuery})
+        }
+        Db::Sb => {
+            argv!(ALLOW: "ovsdb-client", "query", "unix:/var/run/ovn/ovnsb_db.sock", {query: OvsdbQuery})
+        }
         Db::OpenVSwitch => {
             argv!(ALLOW: "ovsdb-client", "query", "unix:/var/run/openvswitch/db.sock", {query: OvsdbQuery})
         }

@@ -61,7 +61,10 @@ pub(crate) fn extend_schema(schema: &mut Map<String, Value>) {
 }
 
 /// Checks arguments against a schema, and makes of `"50"` the number where the schema wants one.
-pub(crate) fn check(schema: &Map<String, Value>, arguments: &mut Map<String, Value>) -> Result<(), ToolError> {
+pub(crate) fn check(
+    schema: &Map<String, Value>,
+    arguments: &mut Map<String, Value>,
+) -> Result<(), ToolError> {
     let none = Map::new();
     let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&none);
     // A client that fills in every parameter says null for those that it does not use.
@@ -88,7 +91,9 @@ fn coerce(property: &Value, value: &mut Value) {
     let wanted = property.get("type").and_then(Value::as_str).unwrap_or_default();
     let text = value.as_str().map(str::to_owned);
     let better = match (wanted, &text) {
-        ("integer" | "boolean", Some(text)) => serde_json::from_str(text).ok().filter(|v: &Value| !v.is_string()),
+        ("integer" | "boolean", Some(text)) => {
+            serde_json::from_str(text).ok().filter(|v: &Value| !v.is_string())
+        }
         ("array", Some(text)) if text.trim_start().starts_with('[') => serde_json::from_str(text).ok(),
         ("array", Some(text)) if text.trim_start().starts_with('{') => {
             serde_json::from_str(text).ok().map(|one: Value| json!([one]))
@@ -167,7 +172,9 @@ impl Common {
 
 fn nodes_of(nodes: Option<String>, pod: Option<String>) -> Result<Nodes, ToolError> {
     let parse = |name: &str| {
-        name.trim().parse::<NodeName>().map_err(|e| ToolError::bad(e.to_string(), "Give the name of a node, or `all`."))
+        name.trim()
+            .parse::<NodeName>()
+            .map_err(|e| ToolError::bad(e.to_string(), "Give the name of a node, or `all`."))
     };
     if let Some(pod) = pod {
         let pod = pod.parse().map_err(|e: String| ToolError::bad(e, "Give `namespace/name`."))?;
@@ -195,4 +202,126 @@ fn regular_expression(pattern: &str) -> Result<regex::Regex, ToolError> {
             "The syntax is that of RE2, without look-around and back-references; quote `(`, `[`, `{` with `\\`.",
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schema() -> Map<String, Value> {
+        #[derive(schemars::JsonSchema)]
+        #[expect(dead_code, reason = "only its schema is used")]
+        struct Params {
+            /// The table.
+            table: String,
+            columns: Option<Vec<String>>,
+            #[schemars(range(min = 0, max = 65535))]
+            zone: Option<u16>,
+            kind: Option<Kind>,
+        }
+        #[derive(schemars::JsonSchema)]
+        #[serde(rename_all = "lowercase")]
+        #[expect(dead_code, reason = "only its schema is used")]
+        enum Kind {
+            Nb,
+            /// Documented.
+            Sb,
+        }
+        let mut schema = crate::schema::portable::<Params>();
+        extend_schema(&mut schema);
+        schema
+    }
+
+    fn checked(arguments: Value) -> Result<Map<String, Value>, String> {
+        let mut arguments = arguments.as_object().unwrap().clone();
+        check(&schema(), &mut arguments).map_err(|e| e.report())?;
+        Ok(arguments)
+    }
+
+    #[test]
+    fn schemas_hold_nothing_that_a_client_might_refuse() {
+        let text = Value::Object(schema()).to_string();
+        for refused in ["$ref", "$defs", "$schema", "format", "null", "anyOf", "oneOf"] {
+            assert!(!text.contains(refused), "{refused}: {text}");
+        }
+        let schema = schema();
+        let names: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
+        assert_eq!(
+            names,
+            [
+                "node_name",
+                "pod",
+                "table",
+                "columns",
+                "zone",
+                "kind",
+                "grep",
+                "offset",
+                "limit",
+                "timeout_seconds"
+            ]
+        );
+        assert_eq!(schema["properties"]["kind"]["enum"], json!(["nb", "sb"]));
+        assert_eq!(schema["required"], json!(["table"]));
+    }
+
+    #[test]
+    fn what_is_meant_is_taken() {
+        let all = checked(json!({
+            "table": "ACL", "columns": "name, match", "zone": "7", "limit": "50", "pod": null, "node_name": ["a", "b"],
+        }));
+        let wanted = json!({ "table": "ACL", "columns": ["name", "match"], "zone": 7, "limit": 50, "node_name": "a,b" });
+        assert_eq!(Value::Object(all.unwrap()), wanted);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_what_would_be_right() {
+        for (arguments, problem) in [
+            (json!({}), "parameter `table` is missing\nhint: The table."),
+            (
+                json!({ "tabel": "ACL" }),
+                "no parameter is named `tabel`\nhint: There are, the most alike first: table, ",
+            ),
+            (
+                json!({ "table": "ACL", "zone": 65536 }),
+                "parameter `zone` is 65536\nhint: It must be from 0 to 65535.",
+            ),
+            (
+                json!({ "table": "ACL", "limit": 0 }),
+                "parameter `limit` is 0\nhint: It must be from 1 to 10000.",
+            ),
+            (json!({ "table": "ACL", "limit": "all" }), "parameter `limit` is \"all\", not of type integer"),
+            (
+                json!({ "table": "ACL", "kind": "nbdb" }),
+                "no value of parameter `kind` is named `nbdb`\nhint: There are, the most alike first: nb, sb.",
+            ),
+            (json!({ "table": { "a": 1 } }), "parameter `table` is {\"a\":1}, not of type string"),
+        ] {
+            let report = checked(arguments.clone()).unwrap_err();
+            assert!(report.starts_with(&format!("error: {problem}")), "{arguments}: {report}");
+        }
+    }
+
+    #[test]
+    fn nodes_are_one_several_all_or_a_pods() {
+        let take = |arguments: Value| Common::take(&mut arguments.as_object().unwrap().clone());
+        let nodes = |arguments| take(arguments).map(|common| common.nodes);
+        assert!(matches!(nodes(json!({ "node_name": "all" })), Ok(Nodes::All)));
+        assert!(
+            matches!(nodes(json!({ "node_name": "b, a,b" })), Ok(Nodes::Named(names)) if names.len() == 2)
+        );
+        assert!(matches!(nodes(json!({ "pod": "shop/web-1" })), Ok(Nodes::OfPod(_, None))));
+        for wrong in [
+            json!({}),
+            json!({ "node_name": "a;b" }),
+            json!({ "node_name": "-n" }),
+            json!({ "node_name": "" }),
+            json!({ "pod": "web-1" }),
+            json!({ "pod": "shop/web/1" }),
+            json!({ "node_name": "a", "grep": "(" }),
+            json!({ "node_name": "a", "grep": "(a{1000}){1000}" }),
+        ] {
+            assert!(take(wrong.clone()).is_err(), "{wrong}");
+        }
+    }
 }

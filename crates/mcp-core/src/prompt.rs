@@ -41,16 +41,48 @@ impl Prompt {
         &self,
         given: impl Iterator<Item = (&'a str, &'a str)> + Clone,
     ) -> Result<String, BadArgument> {
-        if let Some((name, _)) = given.clone().find(|(name, _)| self.arguments.iter().all(|a| a.name != *name)) {
+        if let Some((name, _)) =
+            given.clone().find(|(name, _)| self.arguments.iter().all(|a| a.name != *name))
+        {
             return Err(BadArgument::Unknown(name.into()));
         }
         self.arguments.iter().try_fold(self.text.to_owned(), |text, argument| {
             let value = given.clone().find(|(name, value)| *name == argument.name && !value.is_empty());
             match value {
-                Some((_, value)) => Ok(text.replace(&format!("{{{}}}", argument.name), &crate::sanitize::clean(value))),
+                Some((_, value)) => {
+                    Ok(text.replace(&format!("{{{}}}", argument.name), &crate::sanitize::clean(value)))
+                }
                 None if argument.required => Err(BadArgument::Missing(argument.name, argument.description)),
                 None => Ok(text.replace(&format!("{{{}}}", argument.name), "(not given)")),
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROMPT: Prompt = Prompt {
+        name: "p",
+        title: "P",
+        description: "",
+        arguments: &[
+            PromptArgument { name: "source", description: "who", required: true },
+            PromptArgument { name: "since", description: "when", required: false },
+        ],
+        text: "from {source} since {since}, {source}",
+    };
+
+    fn fill(given: &[(&str, &str)]) -> Result<String, String> {
+        PROMPT.fill(given.iter().copied()).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn blanks_are_filled() {
+        assert_eq!(fill(&[("source", "a/b"), ("since", "noon")]).unwrap(), "from a/b since noon, a/b");
+        assert_eq!(fill(&[("source", "a"), ("since", "")]).unwrap(), "from a since (not given), a");
+        assert_eq!(fill(&[]).unwrap_err(), "argument `source` is missing: who");
+        assert_eq!(fill(&[("source", "a"), ("x", "y")]).unwrap_err(), "there is no argument `x`");
     }
 }

@@ -20,7 +20,8 @@ pub(crate) fn tools(layer: &Layer) -> String {
             let of = |key| property.get(key).and_then(Value::as_str).unwrap_or_default();
             let must = required.is_some_and(|all| all.iter().any(|n| n == name));
             let values = property.get("enum").and_then(Value::as_array).map(|values| {
-                let values: Vec<String> = values.iter().filter_map(Value::as_str).map(|v| format!("`{v}`")).collect();
+                let values: Vec<String> =
+                    values.iter().filter_map(Value::as_str).map(|v| format!("`{v}`")).collect();
                 format!(" One of {}.", values.join(", "))
             });
             _ = writeln!(

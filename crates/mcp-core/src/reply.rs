@@ -45,7 +45,11 @@ pub(crate) fn reply(
 ) -> Result<String, ToolError> {
     for answer in &mut answers {
         if let (Ok(answer), Some(grep)) = (&mut answer.result, &page.grep) {
+            let all = answer.rows.len();
             answer.rows.retain(|row| grep.is_match(&row.text));
+            if all > 0 {
+                answer.if_empty = format!("no row of {all} matches grep={grep}");
+            }
         }
     }
     if answers.len() == 1
@@ -56,17 +60,18 @@ pub(crate) fn reply(
     many(title, source, answers, page, budget)
 }
 
-fn one(title: &str, source: &str, from: NodeAnswer, page: &Page, budget: Budget) -> Result<String, ToolError> {
+fn one(
+    title: &str,
+    source: &str,
+    from: NodeAnswer,
+    page: &Page,
+    budget: Budget,
+) -> Result<String, ToolError> {
     let answer = from.result?;
     let head = format!("# {title} of {}, from {source}: {}\n", from.node, evidence(&from.origins));
     let mut notes = from.notes;
     notes.extend(answer.notes);
-    let empty = match &page.grep {
-        Some(grep) if answer.if_empty.is_empty() => format!("no row matches grep={grep}"),
-        Some(grep) => format!("{} (after grep={grep})", answer.if_empty),
-        None => answer.if_empty,
-    };
-    Ok(assemble(&head, &answer.rows, &empty, notes, page, budget))
+    Ok(assemble(&head, &answer.rows, &answer.if_empty, notes, page, budget))
 }
 
 /// What was read and when; a time that all have in common, once.
@@ -91,7 +96,8 @@ fn many(
     budget: Budget,
 ) -> Result<String, ToolError> {
     let names: Vec<&str> = answers.iter().map(|a| a.node.as_str()).collect();
-    let mut head = format!("# {title} compared on {} nodes, from {source}: {}\n", names.len(), names.join(", "));
+    let mut head =
+        format!("# {title} compared on {} nodes, from {source}: {}\n", names.len(), names.join(", "));
     // The oldest and the newest: nodes are not read at one moment, and what changed between them may differ.
     let times = answers.iter().flat_map(|a| &a.origins).filter_map(|origin| origin.when);
     if let (Some(first), Some(last)) = (times.clone().min(), times.max()) {
@@ -116,7 +122,8 @@ fn many(
     if good.is_empty() {
         return Err(ToolError::all_failed(failed));
     }
-    let lost = failed.iter().map(|(node, e)| format!("{node} gave no answer and is not compared: {}", chain(e)));
+    let lost =
+        failed.iter().map(|(node, e)| format!("{node} gave no answer and is not compared: {}", chain(e)));
     let mut notes: Vec<String> = lost.collect();
     notes.extend(said.into_iter().map(|(note, nodes)| match nodes.len() {
         n if n == asked => format!("on all nodes: {note}"),
@@ -131,7 +138,14 @@ fn many(
 }
 
 /// Puts a reply together, cut to the page and the budget; what was cut is said.
-fn assemble(head: &str, rows: &[Row], empty: &str, notes: Vec<String>, page: &Page, budget: Budget) -> String {
+fn assemble(
+    head: &str,
+    rows: &[Row],
+    empty: &str,
+    notes: Vec<String>,
+    page: &Page,
+    budget: Budget,
+) -> String {
     /// Left for the notes that say what was cut.
     const RESERVED: usize = 400;
     let mut text = clean(head);
@@ -142,8 +156,11 @@ fn assemble(head: &str, rows: &[Row], empty: &str, notes: Vec<String>, page: &Pa
     let room = budget.bytes.saturating_sub(text.len() + tail.len().min(budget.bytes / 4) + RESERVED);
     let (total, limit) = (rows.len(), page.limit.unwrap_or(usize::MAX));
     let (mut body, mut lines, mut shown) = (String::new(), 0, 0);
+    let mut under = None;
     for row in rows.iter().skip(page.offset).take(limit) {
-        let row = clean(&row.text);
+        let heading = row.heading.as_deref().filter(|heading| under != Some(*heading));
+        under = row.heading.as_deref();
+        let row = heading.map(|heading| clean(heading) + "\n").unwrap_or_default() + &clean(&row.text);
         let row_lines = row.lines().count().max(1);
         if shown > 0 && (body.len() + row.len() > room || lines + row_lines > budget.lines) {
             break;
@@ -186,4 +203,103 @@ fn cut(text: &str, bytes: usize, lines: usize) -> String {
         end -= 1;
     }
     text.get(..end).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node_answer(name: &str, answer: Answer) -> NodeAnswer {
+        let origin = Origin { what: "file".into(), when: "2026-11-22T08:35:03Z".parse().ok() };
+        NodeAnswer {
+            node: name.parse().unwrap(),
+            result: Ok(answer),
+            origins: vec![origin],
+            notes: Vec::new(),
+        }
+    }
+
+    fn rows(n: usize) -> Answer {
+        Answer { rows: (0..n).map(|i| Row::line(format!("row {i}"))).collect(), ..Answer::default() }
+    }
+
+    fn page(offset: usize, limit: Option<usize>) -> Page {
+        Page { grep: None, offset, limit }
+    }
+
+    fn text(answer: Answer, page: &Page, budget: Budget) -> String {
+        reply("rows", "source", vec![node_answer("n", answer)], page, budget).unwrap()
+    }
+
+    #[test]
+    fn the_first_line_says_what_was_read_and_the_last_what_was_cut() {
+        let text = text(rows(5), &page(1, Some(2)), Budget::default());
+        assert_eq!(
+            text,
+            "# rows of n, from source: file, 2026-11-22T08:35:03Z\nrow 1\nrow 2\nnote: rows 2 to 3 of 5; offset=3 gives the next\n"
+        );
+    }
+
+    #[test]
+    fn every_answer_is_bounded_and_every_row_can_be_had() {
+        let budget = Budget { lines: 400, bytes: 2_000 };
+        let (mut offset, mut seen) = (0, 0);
+        while offset < 1000 {
+            let text = text(rows(1000), &page(offset, None), budget);
+            assert!(text.len() <= budget.bytes, "{}", text.len());
+            let shown = text.lines().filter(|line| line.starts_with("row ")).count();
+            assert!(shown > 0);
+            (offset, seen) = (offset + shown, seen + shown);
+        }
+        assert_eq!(seen, 1000);
+        let lines = text(rows(1000), &page(0, None), Budget::default())
+            .lines()
+            .filter(|l| l.starts_with("row "))
+            .count();
+        assert_eq!(lines, 400);
+    }
+
+    #[test]
+    fn a_row_larger_than_the_budget_is_cut_and_said_to_be() {
+        let answer =
+            Answer { rows: vec![Row::line("é".repeat(5_000)), Row::line("next")], ..Answer::default() };
+        let text = text(answer, &page(0, None), Budget { lines: 400, bytes: 2_000 });
+        assert!(text.len() <= 2_000, "{}", text.len());
+        assert!(text.contains("note: this row is cut: it has 10000 bytes"), "{text}");
+        assert!(text.contains("rows 1 to 1 of 2; offset=1"), "{text}");
+    }
+
+    #[test]
+    fn empty_past_the_end_and_filtered_away_are_three_answers() {
+        let empty = Answer { if_empty: "table X is empty".into(), ..Answer::default() };
+        assert!(text(empty, &page(0, None), Budget::default()).ends_with("table X is empty\n"));
+        assert!(
+            text(rows(3), &page(7, None), Budget::default())
+                .ends_with("note: offset=7 is past the end: there are 3 rows\n")
+        );
+        let grep = Page { grep: regex::Regex::new("absent").ok(), ..Page::default() };
+        let answer = Answer { if_empty: "table X is empty".into(), ..rows(3) };
+        assert!(text(answer, &grep, Budget::default()).ends_with("no row of 3 matches grep=absent\n"));
+    }
+
+    #[test]
+    fn a_node_that_fails_is_named_and_the_others_are_compared() {
+        let mut answers: Vec<NodeAnswer> = ["a", "b", "c"].map(|name| node_answer(name, rows(2))).into();
+        answers[1].result = Err(ToolError::bad("it is broken", "mend it"));
+        answers[0].notes.push("odd".into());
+        let text = reply("rows", "source", answers, &Page::default(), Budget::default()).unwrap();
+        assert!(text.contains("the same on all 2 nodes: 2 rows: row 0; row 1\nno difference\n"), "{text}");
+        assert!(
+            text.contains("note: b gave no answer and is not compared: it is broken\nnote: a: odd\n"),
+            "{text}"
+        );
+        let failed = ["a", "b"].map(|name| NodeAnswer {
+            result: Err(ToolError::bad(format!("{name} is broken"), "mend it")),
+            ..node_answer(name, rows(0))
+        });
+        let error = reply("rows", "source", failed.into(), &Page::default(), Budget::default()).unwrap_err();
+        assert!(error.report().starts_with(
+            "error: none of the 2 nodes gave an answer\n  a: a is broken\n  b: b is broken\nhint: "
+        ));
+    }
 }

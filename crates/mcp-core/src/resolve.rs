@@ -13,7 +13,9 @@ pub(crate) async fn nodes(
 ) -> Result<Vec<NodeName>, ToolError> {
     let known = backend.nodes().await?;
     match nodes {
-        Nodes::All if known.is_empty() => Err(ToolError::not_found("node", "all", known.iter().map(NodeName::as_str))),
+        Nodes::All if known.is_empty() => {
+            Err(ToolError::not_found("node", "all", known.iter().map(NodeName::as_str)))
+        }
         Nodes::All => Ok(known),
         Nodes::Named(names) => match names.iter().find(|name| !known.contains(name)) {
             Some(name) => Err(unknown(name, &known)),
@@ -52,7 +54,8 @@ async fn node_of(
         async move {
             let at = Target { node: node.clone(), place: Db::Nb.place(), within };
             let rows = backend.rows(&at, Db::Nb, std::slice::from_ref(select)).await?;
-            let here = rows.value.iter().flat_map(|rows| &rows.rows).any(|row| row.text("type") != Some("remote"));
+            let here =
+                rows.value.iter().flat_map(|rows| &rows.rows).any(|row| row.text("type") != Some("remote"));
             Ok(here.then_some(node))
         }
     };

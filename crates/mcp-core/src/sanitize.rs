@@ -79,7 +79,10 @@ mod tests {
         for (text, shown) in [
             ("{psk=hunter2, csum=\"true\"}", "{psk=[redacted], csum=\"true\"}"),
             (r#"options: {ipsec_psk="a b"}"#, "options: {ipsec_psk=[redacted]}"),
-            ("-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----", "-----BEGIN RSA PRIVATE KEY-----[redacted]"),
+            (
+                "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----",
+                "-----BEGIN RSA PRIVATE KEY-----[redacted]",
+            ),
             ("Authorization: Bearer abc.def", "Authorization: Bearer [redacted]"),
             ("eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxMjM0NTYifQ.c2ln", "[redacted]"),
         ] {

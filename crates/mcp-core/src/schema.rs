@@ -34,7 +34,9 @@ fn rewrite(schema: &mut Value, definitions: &Map<String, Value>) {
             ("properties", Value::Object(properties)) => {
                 properties.values_mut().for_each(|property| rewrite(property, definitions));
             }
-            ("items" | "additionalProperties" | "anyOf" | "oneOf" | "allOf", below) => rewrite(below, definitions),
+            ("items" | "additionalProperties" | "anyOf" | "oneOf" | "allOf", below) => {
+                rewrite(below, definitions)
+            }
             _ => {}
         }
     }
@@ -68,14 +70,19 @@ fn drop_null(object: &mut Map<String, Value>, definitions: &Map<String, Value>) 
     }
 }
 
-/// Documented variants of an enum (`oneOf` of constants) become an `enum`.
+/// Variants of an enum, of which some are documented (`oneOf` of constants), become one `enum`.
 fn enumerate(object: &mut Map<String, Value>) {
     let Some(Value::Array(variants)) = object.get("oneOf") else { return };
-    let constants: Option<Vec<Value>> = variants.iter().map(|v| v.get("const").cloned()).collect();
-    if let Some(constants) = constants {
+    let values = |variant: &Value| match (variant.get("const"), variant.get("enum")) {
+        (Some(constant), _) => Some(vec![constant.clone()]),
+        (None, Some(Value::Array(values))) => Some(values.clone()),
+        _ => None,
+    };
+    let values: Option<Vec<Vec<Value>>> = variants.iter().map(values).collect();
+    if let Some(values) = values {
         object.remove("oneOf");
         object.insert("type".into(), "string".into());
-        object.insert("enum".into(), constants.into());
+        object.insert("enum".into(), values.concat().into());
     }
 }
 

@@ -52,9 +52,15 @@ impl Server {
 
     fn tools(&self) -> Vec<McpTool> {
         let describe = |tool: &crate::tool::Described| {
-            McpTool::new(tool.name, tool.description, tool.schema.clone()).with_title(tool.title).with_annotations(
-                ToolAnnotations::new().read_only(true).destructive(false).idempotent(true).open_world(false),
-            )
+            McpTool::new(tool.name, tool.description, tool.schema.clone())
+                .with_title(tool.title)
+                .with_annotations(
+                    ToolAnnotations::new()
+                        .read_only(true)
+                        .destructive(false)
+                        .idempotent(true)
+                        .open_world(false),
+                )
         };
         self.layer.tools.iter().map(describe).collect()
     }
@@ -129,7 +135,8 @@ impl ServerHandler for Server {
         };
         let describe = |prompt: &Prompt| {
             let arguments = prompt.arguments.iter().map(argument).collect();
-            rmcp::model::Prompt::new(prompt.name, Some(prompt.description), Some(arguments)).with_title(prompt.title)
+            rmcp::model::Prompt::new(prompt.name, Some(prompt.description), Some(arguments))
+                .with_title(prompt.title)
         };
         let list = ListPromptsResult::with_all_items(self.layer.prompts.iter().map(describe).collect());
         Ok(if modern(&cx) { list.with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Public) } else { list })

@@ -63,7 +63,11 @@ pub fn lab() -> Result<Arc<dyn Backend>, Failed> {
 pub fn scenario(name: &str) -> Arc<dyn Backend> {
     let folder = testdata().join(name);
     let bundle = folder.join("must-gather.tar.xz");
-    if bundle.exists() { Arc::new(Bundle::new(vec![bundle])) } else { Arc::new(Recorded::new(folder.join("recorded"))) }
+    if bundle.exists() {
+        Arc::new(Bundle::new(vec![bundle]))
+    } else {
+        Arc::new(Recorded::new(folder.join("recorded")))
+    }
 }
 
 struct Client;
@@ -92,7 +96,11 @@ impl Connection {
     }
 
     /// Calls a tool. The text of its answer or of its error.
-    pub async fn call(&self, tool: &str, params: &Map<String, Value>) -> Result<Result<String, String>, Failed> {
+    pub async fn call(
+        &self,
+        tool: &str,
+        params: &Map<String, Value>,
+    ) -> Result<Result<String, String>, Failed> {
         let request = CallToolRequestParams::new(tool.to_owned()).with_arguments(params.clone());
         let result: CallToolResult = self.0.call_tool(request).await?;
         let text = result.content.iter().filter_map(ContentBlock::as_text).map(|t| t.text.as_str()).collect();
@@ -103,9 +111,8 @@ impl Connection {
 /// Answers a case over a source, in a new server.
 pub fn answer(layer: Layer, backend: Arc<dyn Backend>, case: &Case) -> Result<String, Failed> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let result = runtime.block_on(async {
-        Connection::open(layer, backend).await?.call(&case.tool, &case.params).await
-    })?;
+    let result = runtime
+        .block_on(async { Connection::open(layer, backend).await?.call(&case.tool, &case.params).await })?;
     Ok(result.unwrap_or_else(|error| error))
 }
 

@@ -34,10 +34,7 @@ pub trait Tool: Send + Sync + 'static {
     fn title(params: &Self::Params) -> String;
 
     /// Answers for one node.
-    fn run(
-        node: &Node<'_>,
-        params: &Self::Params,
-    ) -> impl Future<Output = Result<Answer, ToolError>> + Send;
+    fn run(node: &Node<'_>, params: &Self::Params) -> impl Future<Output = Result<Answer, ToolError>> + Send;
 }
 
 /// What a layer is made of: its tools, its prompts and the commands that it may run.
@@ -70,7 +67,11 @@ pub struct Described {
     pub toolset: &'static str,
     /// The schema of all parameters.
     pub schema: Arc<Map<String, Value>>,
-    run: Box<dyn for<'a> Fn(&'a Call<'a>, Map<String, Value>) -> BoxFuture<'a, Result<String, ToolError>> + Send + Sync>,
+    run: Box<
+        dyn for<'a> Fn(&'a Call<'a>, Map<String, Value>) -> BoxFuture<'a, Result<String, ToolError>>
+            + Send
+            + Sync,
+    >,
 }
 
 /// A call and what it works with.
@@ -95,7 +96,11 @@ impl Described {
     }
 
     /// Answers a call. The same path for MCP and for the command line.
-    pub(crate) async fn call(&self, call: &Call<'_>, mut arguments: Map<String, Value>) -> Result<String, ToolError> {
+    pub(crate) async fn call(
+        &self,
+        call: &Call<'_>,
+        mut arguments: Map<String, Value>,
+    ) -> Result<String, ToolError> {
         params::check(&self.schema, &mut arguments)?;
         (self.run)(call, arguments).await
     }

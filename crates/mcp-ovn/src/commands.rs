@@ -1,8 +1,7 @@
 //! What this layer may run. Rows of databases are core's to read.
 
 use mcp_core::{
-    Argv, Db,
-    argv,
+    Argv, Db, argv,
     argv::{Allow, Program, Verb},
 };
 
@@ -20,8 +19,14 @@ pub(crate) const ALLOW: Allow = Allow(&[Program {
         verb(&["connection-status"], "ovn-controller(8): shows the state of the connection"),
         verb(&["debug/status"], "prints `running` or `paused`"),
         verb(&["--target=ovn-northd", "status"], "ovn-northd(8): prints active, standby or paused"),
-        verb(&["--target=ovn-northd", "nb-connection-status"], "ovn-northd(8): shows the state of the connection"),
-        verb(&["--target=ovn-northd", "sb-connection-status"], "ovn-northd(8): shows the state of the connection"),
+        verb(
+            &["--target=ovn-northd", "nb-connection-status"],
+            "ovn-northd(8): shows the state of the connection",
+        ),
+        verb(
+            &["--target=ovn-northd", "sb-connection-status"],
+            "ovn-northd(8): shows the state of the connection",
+        ),
         verb(
             &["--target=/var/run/ovn/ovnnb_db.ctl", "cluster/status", "OVN_Northbound"],
             "ovsdb-server(1): prints the server's status within the cluster",

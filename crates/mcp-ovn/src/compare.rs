@@ -35,7 +35,12 @@ impl OwnValues {
     }
 
     /// What identifies a row on other nodes.
-    pub(crate) fn identity(&self, row: &Row, labels: &Labels, owners: &BTreeMap<Uuid, Vec<String>>) -> Identity {
+    pub(crate) fn identity(
+        &self,
+        row: &Row,
+        labels: &Labels,
+        owners: &BTreeMap<Uuid, Vec<String>>,
+    ) -> Identity {
         let counterpart = compare::counterpart(row, labels, owners, &self.subnets);
         let field = |p: compare::Property| Field { name: p.name, values: p.values, spanning: p.spanning };
         Identity {

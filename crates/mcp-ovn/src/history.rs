@@ -17,7 +17,14 @@ impl Window {
     /// Reads both ends.
     pub(crate) fn parse(since: Option<&str>, until: Option<&str>) -> Result<Self, ToolError> {
         let time = |name: &str, text: Option<&str>| {
-            let parse = |text: &str| text.parse().map_err(|e| ToolError::bad(format!("parameter `{name}`: {e}"), "Give a time such as 2026-11-22T08:00:00Z."));
+            let parse = |text: &str| {
+                text.parse().map_err(|e| {
+                    ToolError::bad(
+                        format!("parameter `{name}`: {e}"),
+                        "Give a time such as 2026-11-22T08:00:00Z.",
+                    )
+                })
+            };
             text.map(parse).transpose()
         };
         Ok(Self { since: time("since", since)?, until: time("until", until)? })
@@ -25,7 +32,9 @@ impl Window {
 
     fn contains(&self, when: Option<Timestamp>) -> bool {
         match when {
-            Some(when) => self.since.is_none_or(|since| when >= since) && self.until.is_none_or(|until| when < until),
+            Some(when) => {
+                self.since.is_none_or(|since| when >= since) && self.until.is_none_or(|until| when < until)
+            }
             None => *self == Self::default(),
         }
     }
@@ -41,7 +50,8 @@ pub(crate) async fn answer(node: &Node<'_>, db: Db, window: &Window) -> Result<A
     }
     let database: Arc<Database> = node.database(db).await?;
     let of_time = |t: &Transaction<'_>| window.contains(time(t));
-    let rows: Vec<Row> = database.transactions().rev().filter(of_time).map(|t| Row::line(text(&database, &t))).collect();
+    let rows: Vec<Row> =
+        database.transactions().rev().filter(of_time).map(|t| Row::line(text(&database, &t))).collect();
     let first = database.transactions().next().and_then(|t| time(&t));
     let mut notes = Vec::new();
     if let Some(first) = first {
@@ -61,7 +71,8 @@ fn time(transaction: &Transaction<'_>) -> Option<Timestamp> {
 fn text(database: &Database, transaction: &Transaction<'_>) -> String {
     /// A transaction that compacts a file, or starts a node, touches every row.
     const ROWS: usize = 12;
-    let when = time(transaction).map_or("time unknown".into(), |t| t.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string());
+    let when =
+        time(transaction).map_or("time unknown".into(), |t| t.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string());
     let comment = transaction.comment().unwrap_or_default();
     let by = if comment.is_empty() { "(by a client that left no comment)" } else { &comment };
     let mut text = format!("{when} #{} {by}", transaction.record_number());
@@ -82,8 +93,12 @@ fn line(database: &Database, transaction: &Transaction<'_>, change: &Change) -> 
     match (change.kind, &rows) {
         (ChangeKind::Insert, _) => format!("insert {} {name}", change.table),
         (ChangeKind::Delete, _) => format!("delete {} {name}", change.table),
-        (ChangeKind::Modify, Some(rows)) => format!("modify {} {name}: {}", change.table, columns(database, rows)),
-        (ChangeKind::Modify, None) => format!("modify {} {name}: {}", change.table, change.columns.join(", ")),
+        (ChangeKind::Modify, Some(rows)) => {
+            format!("modify {} {name}: {}", change.table, columns(database, rows))
+        }
+        (ChangeKind::Modify, None) => {
+            format!("modify {} {name}: {}", change.table, change.columns.join(", "))
+        }
     }
 }
 
@@ -91,7 +106,8 @@ fn line(database: &Database, transaction: &Transaction<'_>, change: &Change) -> 
 fn columns(database: &Database, rows: &RowChange) -> String {
     let change = |column: &str| {
         let datum = |row: &Option<ovsdb::Row>| row.as_ref().and_then(|row| row.get(column).cloned());
-        let (before, after) = (elements(database, datum(&rows.before)), elements(database, datum(&rows.after)));
+        let (before, after) =
+            (elements(database, datum(&rows.before)), elements(database, datum(&rows.after)));
         match (before.len(), after.len()) {
             (0..=1, 0..=1) => format!("{column}: {} -> {}", value(&before), value(&after)),
             _ => {
@@ -116,13 +132,16 @@ fn elements(database: &Database, datum: Option<Datum>) -> BTreeSet<String> {
     };
     match datum {
         None => BTreeSet::new(),
-        Some(Datum::Map(pairs)) => pairs.iter().map(|(k, v)| format!("{}={}", print::atom(k), atom(v))).collect(),
+        Some(Datum::Map(pairs)) => {
+            pairs.iter().map(|(k, v)| format!("{}={}", print::atom(k), atom(v))).collect()
+        }
         Some(set) => set.atoms().iter().map(atom).collect(),
     }
 }
 
 fn name(database: &Database, uuid: Uuid) -> String {
-    let rows = database.schema().tables.iter().filter_map(|table| database.get(&table.name, uuid).ok().flatten());
+    let rows =
+        database.schema().tables.iter().filter_map(|table| database.get(&table.name, uuid).ok().flatten());
     rows.map(|row| label(&row)).next().unwrap_or_else(|| format!("{uuid} (gone since)"))
 }
 

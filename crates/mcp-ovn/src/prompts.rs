@@ -10,7 +10,11 @@ pub(crate) fn all() -> Vec<Prompt> {
         description: "A pod cannot reach something, or nobody can reach it: find out whether the cause is in OVN's \
                       databases, and in which zone.",
         arguments: &[
-            PromptArgument { name: "source", description: "who cannot connect: namespace/pod, or an address", required: true },
+            PromptArgument {
+                name: "source",
+                description: "who cannot connect: namespace/pod, or an address",
+                required: true,
+            },
             PromptArgument {
                 name: "destination",
                 description: "what cannot be reached: namespace/pod, service, or address and port",

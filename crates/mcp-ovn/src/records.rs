@@ -2,7 +2,9 @@
 
 use crate::{compare::OwnValues, types::ListParams};
 use mcp_core::{Answer, Db, Node, Row as AnswerRow, ToolError};
-use ovn_model::{Labels, label, label_columns, name_conditions, owners, owners_selects, parts, parts_selects};
+use ovn_model::{
+    Labels, label, label_columns, name_conditions, owners, owners_selects, parts, parts_selects,
+};
 use ovsdb::{Condition, ConditionError, Row, Rows, Schema, Select, TableSchema, Uuid, print};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,7 +26,10 @@ pub(crate) async fn list(node: &Node<'_>, db: Db, params: &ListParams) -> Result
         (None, Some(of)) => part_rows(node, db, &schema, table, select, of).await?,
         (None, None) => one(node.rows(db, &[select]).await?)?,
         (Some(_), Some(_)) => {
-            return Err(ToolError::bad("record and of are both given", "record is one row by its own name, of is all rows of a parent."));
+            return Err(ToolError::bad(
+                "record and of are both given",
+                "record is one row by its own name, of is all rows of a parent.",
+            ));
         }
     };
     rows.rows.sort_by_cached_key(|row| (label(row), row.uuid));
@@ -48,7 +53,8 @@ async fn answer(
     let references = selects.len();
     selects.extend(owners_selects(schema, &rows.table.name));
     let mut labels = Labels::default();
-    let read = if selects.is_empty() || rows.rows.is_empty() { Vec::new() } else { node.rows(db, &selects).await? };
+    let read =
+        if selects.is_empty() || rows.rows.is_empty() { Vec::new() } else { node.rows(db, &selects).await? };
     read.iter().take(references).for_each(|rows| labels.add(rows));
     let owners = owners(&rows.table.name, read.get(references..).unwrap_or_default());
     let own = OwnValues::read(node).await?;
@@ -84,7 +90,8 @@ fn text(row: &Row, columns: &[String], labels: &Labels, owners: &BTreeMap<Uuid, 
         _ = writeln!(text, "{:<20}: {}", "(of)", owners.join(", "));
     }
     let all = || row.table.columns.iter().map(|column| column.name.as_str());
-    let names: Vec<&str> = if columns.is_empty() { all().collect() } else { columns.iter().map(String::as_str).collect() };
+    let names: Vec<&str> =
+        if columns.is_empty() { all().collect() } else { columns.iter().map(String::as_str).collect() };
     for name in names.into_iter().filter(|name| *name != "_uuid") {
         let empty = row.get(name).is_none_or(ovsdb::Datum::is_empty) || row.text(name) == Some("");
         let refs: Vec<String> = row.refs(name).map(|uuid| labels.get(uuid)).collect();
@@ -135,8 +142,12 @@ async fn record_rows(
     let all = one(node.rows(db, &[Select::from(table.name.as_str()).columns(label_columns(table))]).await?)?;
     let digits = record.to_ascii_lowercase();
     let is_prefix = digits.len() >= 4 && digits.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
-    let begins: Vec<Uuid> =
-        all.rows.iter().map(|row| row.uuid).filter(|uuid| is_prefix && uuid.to_string().starts_with(&digits)).collect();
+    let begins: Vec<Uuid> = all
+        .rows
+        .iter()
+        .map(|row| row.uuid)
+        .filter(|uuid| is_prefix && uuid.to_string().starts_with(&digits))
+        .collect();
     if !begins.is_empty() {
         let selects: Vec<Select> = begins.into_iter().map(|uuid| by_uuid(select.clone(), uuid)).collect();
         found = merged(node.rows(db, &selects).await?)?;
@@ -179,7 +190,11 @@ async fn part_rows(
             .collect();
         let names = node.rows(db, &all).await?;
         let kinds = tables.into_iter().collect::<Vec<_>>().join(" or ");
-        return Err(ToolError::not_found(kinds, of, names.iter().flat_map(|rows| rows.rows.iter().map(label))));
+        return Err(ToolError::not_found(
+            kinds,
+            of,
+            names.iter().flat_map(|rows| rows.rows.iter().map(label)),
+        ));
     }
     let selects = parts.selects(&select);
     if selects.is_empty() {
@@ -237,7 +252,9 @@ fn unknown_table(schema: &Schema, name: &str) -> ToolError {
 fn find_columns(table: &TableSchema, names: &[String]) -> Result<Vec<String>, ToolError> {
     let find = |name: &String| match name.as_str() {
         "_uuid" => Ok(name.clone()),
-        name => table.find_column(name).map(|column| column.name.clone()).map_err(|_| unknown_column(table, name)),
+        name => {
+            table.find_column(name).map(|column| column.name.clone()).map_err(|_| unknown_column(table, name))
+        }
     };
     names.iter().filter(|name| !name.is_empty()).map(find).collect()
 }

@@ -33,7 +33,11 @@ impl Capture {
         let mut tool = std::process::Command::new("ovsdb-tool");
         let output = tool.arg("transact").arg(self.northbound()?).arg(transaction).output()?;
         let reply = String::from_utf8(output.stdout)?;
-        assert!(output.status.success() && !reply.contains("error"), "{reply}{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success() && !reply.contains("error"),
+            "{reply}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         assert!(reply.contains("\"count\":1"), "the fault was not put in: {reply}");
         Ok(())
     }
@@ -54,16 +58,23 @@ impl Capture {
 
 /// What is said after the evidence and the summary.
 fn differences(text: &str) -> Vec<&str> {
-    let head = |line: &&str| line.starts_with("# ") || line.starts_with("the same on all") || line.starts_with("of one node");
+    let head = |line: &&str| {
+        line.starts_with("# ") || line.starts_with("the same on all") || line.starts_with("of one node")
+    };
     text.lines().skip_while(head).collect()
 }
 
 #[test]
 fn a_healthy_cluster_shows_no_difference() -> Result<(), Failed> {
     let capture = Capture::new()?;
-    for table in
-        ["Logical_Switch_Port", "Load_Balancer", "ACL", "Port_Group", "Address_Set", "Logical_Router_Static_Route"]
-    {
+    for table in [
+        "Logical_Switch_Port",
+        "Load_Balancer",
+        "ACL",
+        "Port_Group",
+        "Address_Set",
+        "Logical_Router_Static_Route",
+    ] {
         assert_eq!(differences(&capture.ask(table)?), ["no difference"], "{table}");
     }
     Ok(())
@@ -126,7 +137,10 @@ fn a_missing_load_balancer_backend() -> Result<(), Failed> {
     let seen = differences(&text);
     assert_eq!(
         seen,
-        ["Service_shop/web_TCP_cluster: vips differs", "    10.96.150.255:80 -> 10.244.1.3:8080: missing on ovn-worker2"],
+        [
+            "Service_shop/web_TCP_cluster: vips differs",
+            "    10.96.150.255:80 -> 10.244.1.3:8080: missing on ovn-worker2"
+        ],
         "{text}"
     );
     Ok(())
@@ -141,7 +155,11 @@ fn a_missing_member_of_an_address_set() -> Result<(), Failed> {
     }))?;
     let text = capture.ask("Address_Set")?;
     let seen = differences(&text);
-    assert!(seen[0].starts_with("a930837685428365392 (PodSelector:shop_") && seen[0].ends_with("addresses differs"), "{text}");
+    assert!(
+        seen[0].starts_with("a930837685428365392 (PodSelector:shop_")
+            && seen[0].ends_with("addresses differs"),
+        "{text}"
+    );
     assert_eq!(seen[1..], ["    10.244.1.3: missing on ovn-worker2"], "{text}");
     Ok(())
 }

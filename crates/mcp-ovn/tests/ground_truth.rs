@@ -23,7 +23,8 @@ fn show_of_three_nodes_is_the_real_clients() -> Result<(), Failed> {
     let dir = tempfile::tempdir()?;
     unpack("capture/must-gather.tar.xz", dir.path())?;
     unpack("capture/ovn-26.03-clients.tar.xz", dir.path())?;
-    let gather = fs::read_dir(dir.path())?.flatten().find(|e| e.file_name().to_string_lossy().contains("must-gather"));
+    let gather =
+        fs::read_dir(dir.path())?.flatten().find(|e| e.file_name().to_string_lossy().contains("must-gather"));
     let store = gather.expect("unpacked").path().join("lab-ovn-kubernetes/network_logs/ovnk_database_store");
     let mut compared = 0;
     for pod in fs::read_dir(dir.path().join("ovn-26.03-clients"))?.flatten().filter(|e| e.path().is_dir()) {

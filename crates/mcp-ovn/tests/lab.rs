@@ -37,7 +37,8 @@ fn run(program: &str, args: &[&str]) -> Result<String, Failed> {
 
 fn on(node: &str, command: &[&str]) -> Result<String, Failed> {
     let dir = std::env::var("OVNK_LAB_DIR").unwrap_or_else(|_| "/var/lib/ovnk-lab".into());
-    let pid = std::fs::read_to_string(format!("{dir}/{node}/pid")).map_err(|e| format!("no lab: {e}: cargo xtask lab up"))?;
+    let pid = std::fs::read_to_string(format!("{dir}/{node}/pid"))
+        .map_err(|e| format!("no lab: {e}: cargo xtask lab up"))?;
     let target = format!("--target={}", pid.trim());
     let mut args = vec![target.as_str(), "--net", "--mount", "--uts", "--"];
     args.extend(command);
@@ -56,7 +57,11 @@ fn records(text: &str) -> BTreeSet<&str> {
 }
 
 fn case(tool: &str, params: Value) -> Case {
-    Case { scenario: String::new(), tool: tool.into(), params: params.as_object().expect("an object").clone() }
+    Case {
+        scenario: String::new(),
+        tool: tool.into(),
+        params: params.as_object().expect("an object").clone(),
+    }
 }
 
 fn ask(tool: &str, params: Value) -> Result<String, Failed> {
@@ -75,7 +80,8 @@ fn every_table_is_listed_as_the_real_clients_list_it() -> Result<(), Failed> {
             for table in &schema.tables {
                 let theirs = on(node, &[client, "--no-leader-only", "list", &table.name])?;
                 // A column that the client makes up and no database has.
-                let theirs: String = theirs.lines().filter(|l| !l.starts_with("hash ")).map(|l| format!("{l}\n")).collect();
+                let theirs: String =
+                    theirs.lines().filter(|l| !l.starts_with("hash ")).map(|l| format!("{l}\n")).collect();
                 let ours = print::list(&rows(node, db, &table.name)?, None);
                 if !matches!(table.name.as_str(), "MAC_Binding" | "Connection" | "IGMP_Group") {
                     assert_eq!(records(&ours), records(&theirs), "{node} {} of {db}", table.name);
@@ -96,7 +102,12 @@ fn show_is_the_real_clients() -> Result<(), Failed> {
         for (tool, client) in [("ovn_nbctl_show", "ovn-nbctl"), ("ovn_sbctl_show", "ovn-sbctl")] {
             let ours = ask(tool, json!({ "node_name": node }))?;
             let theirs = on(node, &[client, "show"])?;
-            let lines = |text: &str| text.lines().filter(|l| !l.is_empty() && !l.starts_with('#')).map(str::to_owned).collect::<Vec<_>>();
+            let lines = |text: &str| {
+                text.lines()
+                    .filter(|l| !l.is_empty() && !l.starts_with('#'))
+                    .map(str::to_owned)
+                    .collect::<Vec<_>>()
+            };
             let (mut ours, mut theirs) = (lines(&ours), lines(&theirs));
             ours.sort();
             theirs.sort();
@@ -171,7 +182,17 @@ fn each_fault_shows_in_one_short_answer_and_only_there() -> Result<(), Failed> {
             make: words("set|logical_switch_port|tstor-ovn-worker|options:requested-tnl-key=77"),
             mend: words(&format!(
                 "set|logical_switch_port|tstor-ovn-worker|options:requested-tnl-key={}",
-                on("ovn-worker2", &["ovn-nbctl", "get", "logical_switch_port", "tstor-ovn-worker", "options:requested-tnl-key"])?.trim()
+                on(
+                    "ovn-worker2",
+                    &[
+                        "ovn-nbctl",
+                        "get",
+                        "logical_switch_port",
+                        "tstor-ovn-worker",
+                        "options:requested-tnl-key"
+                    ]
+                )?
+                .trim()
             )),
             table: "Logical_Switch_Port",
             seen: "tstor-<peer>: options:requested-tnl-key differs",
@@ -187,8 +208,12 @@ fn each_fault_shows_in_one_short_answer_and_only_there() -> Result<(), Failed> {
             seen: "missing on ovn-worker2 about ovn-worker",
         },
         Fault {
-            make: words("set|load_balancer|Service_default/web_TCP_cluster|vips:\"10.96.0.10:80\"=\"10.244.0.5:8080\""),
-            mend: words(&format!("set|load_balancer|Service_default/web_TCP_cluster|vips:\"10.96.0.10:80\"=\"{backends}\"")),
+            make: words(
+                "set|load_balancer|Service_default/web_TCP_cluster|vips:\"10.96.0.10:80\"=\"10.244.0.5:8080\"",
+            ),
+            mend: words(&format!(
+                "set|load_balancer|Service_default/web_TCP_cluster|vips:\"10.96.0.10:80\"=\"{backends}\""
+            )),
             table: "Load_Balancer",
             seen: "10.96.0.10:80 -> 10.244.1.5:8080: missing on ovn-worker2",
         },
@@ -222,9 +247,15 @@ fn each_fault_shows_in_one_short_answer_and_only_there() -> Result<(), Failed> {
 #[ignore = "needs the lab: cargo xtask test"]
 fn a_healthy_lab_shows_no_difference() -> Result<(), Failed> {
     let _one = LAB.lock().unwrap_or_else(PoisonError::into_inner);
-    for table in
-        ["Logical_Switch_Port", "Load_Balancer", "ACL", "Port_Group", "Address_Set", "Logical_Router_Static_Route", "NAT"]
-    {
+    for table in [
+        "Logical_Switch_Port",
+        "Load_Balancer",
+        "ACL",
+        "Port_Group",
+        "Address_Set",
+        "Logical_Router_Static_Route",
+        "NAT",
+    ] {
         let text = ask("ovn_nbctl_list", json!({ "node_name": "all", "table": table }))?;
         assert!(text.ends_with("no difference\n"), "{table}: {text}");
     }
@@ -238,7 +269,8 @@ fn a_daemon_that_hangs_is_told_in_time() -> Result<(), Failed> {
     let pid = on("ovn-worker2", &["cat", "/var/run/ovn/ovn-controller.pid"])?;
     run("kill", &["-STOP", pid.trim()])?;
     let started = std::time::Instant::now();
-    let text = ask("ovn_controller_ct_zone_list", json!({ "node_name": "ovn-worker2", "timeout_seconds": 2 }));
+    let text =
+        ask("ovn_controller_ct_zone_list", json!({ "node_name": "ovn-worker2", "timeout_seconds": 2 }));
     let status = ask("ovn_db_status", json!({ "node_name": "ovn-worker2", "timeout_seconds": 8 }));
     run("kill", &["-CONT", pid.trim()])?;
     let (text, status) = (text?, status?);

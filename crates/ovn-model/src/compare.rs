@@ -68,12 +68,14 @@ pub fn own_selects() -> Vec<Select> {
 /// of what kind its values are.
 pub fn own(node: &str, read: &[Rows]) -> Vec<Own> {
     let rows = |table: &str| {
-        let mut rows: Vec<&Row> = read.iter().filter(|r| r.table.name == table).flat_map(|r| &r.rows).collect();
+        let mut rows: Vec<&Row> =
+            read.iter().filter(|r| r.table.name == table).flat_map(|r| &r.rows).collect();
         // The default network's names are the shortest: of two meanings of one value, its comes first.
         rows.sort_by_key(|row| row.text("name").map(|name| (name.len(), name.to_owned())));
         rows
     };
-    let zone = rows("NB_Global").first().and_then(|g| g.text("name")).filter(|n| !n.is_empty()).unwrap_or(node);
+    let zone =
+        rows("NB_Global").first().and_then(|g| g.text("name")).filter(|n| !n.is_empty()).unwrap_or(node);
     let mut own = vec![Own { kind: NAME.into(), value: zone.into(), column: None }];
     let mut add = |name: &str, what: &str, value: &str| {
         if let Some(whose) = role_of(name, zone) {
@@ -82,12 +84,16 @@ pub fn own(node: &str, read: &[Rows]) -> Vec<Own> {
     };
     for port in rows("Logical_Router_Port") {
         let name = port.text("name").unwrap_or_default();
-        port.strings("networks").for_each(|network| add(name, "address", network.split('/').next().unwrap_or(network)));
+        port.strings("networks")
+            .for_each(|network| add(name, "address", network.split('/').next().unwrap_or(network)));
         add(name, "MAC", port.text("mac").unwrap_or_default());
     }
     for switch in rows("Logical_Switch") {
         let name = switch.text("name").unwrap_or_default();
-        for (key, value) in switch.map("other_config").filter(|(key, _)| matches!(*key, "subnet" | "ipv6_prefix" | "exclude_ips")) {
+        for (key, value) in switch
+            .map("other_config")
+            .filter(|(key, _)| matches!(*key, "subnet" | "ipv6_prefix" | "exclude_ips"))
+        {
             add(name, key, value);
         }
     }
@@ -109,8 +115,10 @@ pub fn own(node: &str, read: &[Rows]) -> Vec<Own> {
     }
     for port in rows("Logical_Switch_Port").iter().filter(|p| p.text("type") != Some("remote")) {
         let name = port.text("name").unwrap_or_default();
-        if let (Some(whose), Some(key)) = (role_of(name, zone), port.map_get("options", "requested-tnl-key")) {
-            let key = |column| Own { kind: format!("{whose}tunnel key"), value: key.into(), column: Some(column) };
+        if let (Some(whose), Some(key)) = (role_of(name, zone), port.map_get("options", "requested-tnl-key"))
+        {
+            let key =
+                |column| Own { kind: format!("{whose}tunnel key"), value: key.into(), column: Some(column) };
             own.extend(KEY_COLUMNS.map(key));
         }
     }
@@ -134,7 +142,9 @@ fn role_of(name: &str, node: &str) -> Option<String> {
         ("k8s-", "management "),
         ("GR_", ""),
     ];
-    let role = known.iter().find_map(|(prefix, role)| before.contains(prefix).then(|| (before.replace(prefix, ""), *role)));
+    let role = known
+        .iter()
+        .find_map(|(prefix, role)| before.contains(prefix).then(|| (before.replace(prefix, ""), *role)));
     let (network, role) = role.unwrap_or((before.to_owned(), ""));
     let network = network.trim_matches('_');
     Some(if network.is_empty() { role.to_owned() } else { format!("{network} {role}") })
@@ -153,7 +163,8 @@ pub fn counterpart(
     let owned = matches!(table, "Logical_Router_Static_Route" | "Logical_Router_Policy" | "NAT" | "QoS");
     let owner = owners.get(&row.uuid).filter(|_| owned).map(|names| names.join(" and ")).unwrap_or_default();
     // Of what is owned, the owner's table is clear from its own.
-    let owner = owner.strip_prefix("Logical_Router ").or(owner.strip_prefix("Logical_Switch ")).unwrap_or(&owner);
+    let owner =
+        owner.strip_prefix("Logical_Router ").or(owner.strip_prefix("Logical_Switch ")).unwrap_or(&owner);
     let key = match (owner, singleton(table)) {
         (_, true) => table.to_owned(),
         ("", _) => label(row),
@@ -182,13 +193,21 @@ fn is_local(row: &Row, subnets: &[IpNet]) -> bool {
     let owner = row.map_get("external_ids", "k8s.ovn.org/owner-type").unwrap_or_default();
     match row.table.name.as_str() {
         // A pod's port; without `type` and `pod`, a virtual machine's or a test's is as local.
-        "Logical_Switch_Port" => row.map_get("external_ids", "pod").is_some() || row.map_get("external_ids", "namespace").is_some(),
+        "Logical_Switch_Port" => {
+            row.map_get("external_ids", "pod").is_some() || row.map_get("external_ids", "namespace").is_some()
+        }
         // An egress IP is served by one node and rerouted where its pods are.
-        "NAT" | "Logical_Router_Policy" if owner == "EgressIP" => row.text("external_ip").is_some() || row.int("priority") == Some(100),
+        "NAT" | "Logical_Router_Policy" if owner == "EgressIP" => {
+            row.text("external_ip").is_some() || row.int("priority") == Some(100)
+        }
         // Rows for one pod: its egress gateway, its port's state.
         "NAT" => within(row.text("logical_ip"), subnets),
         "Logical_Router_Static_Route" => within(row.text("ip_prefix"), subnets),
-        "Port_Binding" | "MAC_Binding" | "FDB" | "Static_MAC_Binding" if row.table.column("datapath").is_some() => true,
+        "Port_Binding" | "MAC_Binding" | "FDB" | "Static_MAC_Binding"
+            if row.table.column("datapath").is_some() =>
+        {
+            true
+        }
         "Port_Group" => row.table.column("acls").is_none(),
         _ => false,
     }
@@ -205,7 +224,10 @@ fn within(address: Option<&str>, subnets: &[IpNet]) -> bool {
 fn differs(table: &str, column: &str) -> bool {
     match (table, column) {
         // Progress, and what a daemon made up for itself.
-        (_, "nb_cfg" | "sb_cfg" | "hv_cfg" | "nb_cfg_timestamp" | "sb_cfg_timestamp" | "hv_cfg_timestamp") => true,
+        (
+            _,
+            "nb_cfg" | "sb_cfg" | "hv_cfg" | "nb_cfg_timestamp" | "sb_cfg_timestamp" | "hv_cfg_timestamp",
+        ) => true,
         ("NB_Global" | "SB_Global", "options" | "connections" | "ssl") => true,
         // Which ports and pods are here; the tables of what is referred to tell what is missing.
         ("Port_Group", "ports") => true,
@@ -214,7 +236,10 @@ fn differs(table: &str, column: &str) -> bool {
         // Numbers that each zone's ovn-northd or ovn-controller gives out for itself.
         ("Datapath_Binding" | "Multicast_Group", "tunnel_key") => true,
         ("Port_Binding", "tunnel_key" | "up" | "virtual_parent") => true,
-        ("Load_Balancer" | "Logical_Flow", "datapaths" | "datapath_group" | "ls_datapath_group" | "lr_datapath_group" | "logical_dp_group") => true,
+        (
+            "Load_Balancer" | "Logical_Flow",
+            "datapaths" | "datapath_group" | "ls_datapath_group" | "lr_datapath_group" | "logical_dp_group",
+        ) => true,
         ("MAC_Binding" | "FDB", "timestamp" | "idle_age") => true,
         ("Logical_Flow", "controller_meter" | "tags" | "external_ids") => true,
         _ => false,
@@ -263,8 +288,11 @@ fn backends(row: &Row) -> Vec<String> {
     let pairs = row.map("vips").flat_map(|(vip, backends)| {
         let host = vip.rsplit_once(':').map_or(vip, |(host, _)| host);
         let local = local_balancer || matches!(host, "169.254.0.3" | "169.254.169.3" | "[fd69::3]");
-        let backends: Vec<&str> = if local { vec!["the node's own endpoints"] } else { backends.split(',').collect() };
-        backends.into_iter().map(move |backend| format!("{vip} -> {}", if backend.is_empty() { "none" } else { backend }))
+        let backends: Vec<&str> =
+            if local { vec!["the node's own endpoints"] } else { backends.split(',').collect() };
+        backends
+            .into_iter()
+            .map(move |backend| format!("{vip} -> {}", if backend.is_empty() { "none" } else { backend }))
     });
     pairs.collect()
 }
@@ -273,7 +301,10 @@ fn backends(row: &Row) -> Vec<String> {
 fn addresses(row: &Row, subnets: &[IpNet]) -> Vec<String> {
     let owner = row.map_get("external_ids", "k8s.ovn.org/owner-type").unwrap_or_default();
     let own_pods = matches!(owner, "EgressIP" | "EgressQoS" | "EgressService");
-    row.strings("addresses").filter(|address| !(own_pods && within(Some(address), subnets))).map(str::to_owned).collect()
+    row.strings("addresses")
+        .filter(|address| !(own_pods && within(Some(address), subnets)))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// A key of a map whose value is a zone's own affair: which chassis of its own it wants, when something was made.

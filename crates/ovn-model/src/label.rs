@@ -10,7 +10,9 @@ use std::collections::{BTreeSet, HashMap};
 pub fn name_columns(table: &TableSchema) -> Vec<&'static str> {
     let known: &[&str] = match table.name.as_str() {
         "ACL" => &["name", "external_ids:k8s.ovn.org/id", "external_ids:k8s.ovn.org/name"],
-        "Address_Set" | "Port_Group" => &["name", "external_ids:k8s.ovn.org/id", "external_ids:k8s.ovn.org/name"],
+        "Address_Set" | "Port_Group" => {
+            &["name", "external_ids:k8s.ovn.org/id", "external_ids:k8s.ovn.org/name"]
+        }
         "Chassis" => &["hostname", "name"],
         "Datapath_Binding" => &["external_ids:name"],
         "Port_Binding" | "MAC_Binding" | "Static_MAC_Binding" => &["logical_port"],
@@ -69,7 +71,8 @@ pub fn label_columns(table: &TableSchema) -> Vec<&str> {
 pub fn label(row: &Row) -> String {
     let text = |column| row.text(column).unwrap_or_default();
     let number = |column| row.int(column).map(|n| n.to_string()).unwrap_or_default();
-    let words = |words: &[&str]| words.iter().filter(|w| !w.is_empty()).copied().collect::<Vec<_>>().join(" ");
+    let words =
+        |words: &[&str]| words.iter().filter(|w| !w.is_empty()).copied().collect::<Vec<_>>().join(" ");
     let owner = || row.map_get("external_ids", "k8s.ovn.org/id").unwrap_or_default();
     let label = match row.table.name.as_str() {
         "ACL" => match (text("name"), owner()) {

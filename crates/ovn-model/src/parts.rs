@@ -90,7 +90,8 @@ pub fn parts(schema: &Schema, table: &str, of: &str, read: &[Rows]) -> PartsOf {
         let names = name_columns(&row.table);
         names.iter().any(|column| name_of(row, column).is_some_and(|name| name == of))
     };
-    let all_groups = || read.iter().filter(|rows| rows.table.name == "Load_Balancer_Group").flat_map(|r| &r.rows);
+    let all_groups =
+        || read.iter().filter(|rows| rows.table.name == "Load_Balancer_Group").flat_map(|r| &r.rows);
     for row in read.iter().flat_map(|rows| &rows.rows).filter(named) {
         let name = format!("{} {}", row.table.name, label(row));
         if parts.found.contains(&name) {

@@ -9,7 +9,13 @@ pub fn selects() -> Vec<Select> {
     vec![
         Select::from("Logical_Switch").columns(["name", "external_ids", "ports"]),
         Select::from("Logical_Switch_Port").columns([
-            "name", "external_ids", "parent_name", "tag", "type", "addresses", "options",
+            "name",
+            "external_ids",
+            "parent_name",
+            "tag",
+            "type",
+            "addresses",
+            "options",
         ]),
         Select::from("Logical_Router").columns(["name", "external_ids", "ports", "nat"]),
         Select::from("Logical_Router_Port").columns(["name", "mac", "networks", "gateway_chassis"]),
@@ -98,7 +104,9 @@ impl<'a> Tables<'a> {
 fn shown(kind: &'static str, row: &Row, parts: Vec<(String, String)>) -> Shown {
     let mut text = format!("{kind} {} ({})", row.uuid, name(row));
     // Names by which Neutron knows it; OVN-Kubernetes sets none.
-    let aka = row.map_get("external_ids", "neutron:network_name").or(row.map_get("external_ids", "neutron:router_name"));
+    let aka = row
+        .map_get("external_ids", "neutron:network_name")
+        .or(row.map_get("external_ids", "neutron:router_name"));
     if let Some(aka) = aka {
         _ = write!(text, " (aka {aka})");
     }
@@ -154,7 +162,8 @@ fn list<'a>(values: impl Iterator<Item = &'a str>) -> Option<String> {
 
 /// The IPv6 link-local address of a MAC address (RFC 4291 appendix A).
 fn link_local(mac: &str) -> Option<std::net::Ipv6Addr> {
-    let octets: Vec<u16> = mac.split(':').map(|octet| u16::from_str_radix(octet, 16)).collect::<Result<_, _>>().ok()?;
+    let octets: Vec<u16> =
+        mac.split(':').map(|octet| u16::from_str_radix(octet, 16)).collect::<Result<_, _>>().ok()?;
     let [a, b, c, d, e, f] = octets.try_into().ok()?;
     let word = |high: u16, low: u16| high << 8 | low;
     Some(std::net::Ipv6Addr::new(0xfe80, 0, 0, 0, word(a ^ 2, b), word(c, 0xff), word(0xfe, d), word(e, f)))

@@ -51,7 +51,9 @@ pub fn progress(nb: &[Rows], sb: &[Rows]) -> Progress {
         match host(name) {
             // The other zones' chassis never report to this one.
             Some(chassis) if remote(chassis) => None,
-            Some(chassis) => Some((chassis.text("hostname").unwrap_or(name).to_owned(), private.int("nb_cfg")?)),
+            Some(chassis) => {
+                Some((chassis.text("hostname").unwrap_or(name).to_owned(), private.int("nb_cfg")?))
+            }
             None => Some((name.to_owned(), private.int("nb_cfg")?)),
         }
     });
@@ -63,7 +65,10 @@ pub fn progress(nb: &[Rows], sb: &[Rows]) -> Progress {
         sb_nb_cfg: int(sb_global, "nb_cfg"),
         chassis: chassis.collect(),
         zone: global.and_then(|g| g.text("name")).unwrap_or_default().into(),
-        northd_version: global.and_then(|g| g.map_get("options", "northd_internal_version")).unwrap_or_default().into(),
+        northd_version: global
+            .and_then(|g| g.map_get("options", "northd_internal_version"))
+            .unwrap_or_default()
+            .into(),
     }
 }
 

@@ -4,7 +4,7 @@
 //! `ovn-appctl ct-zone-list` (ovn-controller(8)) and keeps them over restarts in `external_ids:ct-zone-<name>` of
 //! the integration bridge (ovs-vswitchd.conf.db(5) leaves the key to its user; ovn-controller(8), "ct-zone-*").
 
-use ovsdb::Rows;
+use ovsdb::{Rows, Select};
 
 /// A zone and what has it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,10 +55,30 @@ pub fn of_bridges(bridges: &Rows) -> (Vec<Zone>, Vec<String>) {
     (zones, other)
 }
 
+/// What has to be read of the southbound database to know what the names in [`named`] stand for.
+pub fn datapaths_select() -> Select {
+    Select::from("Datapath_Binding").columns(["external_ids"])
+}
+
+/// Zones with names in place of UUIDs: some versions of ovn-controller name a router's zones after the UUID of its
+/// datapath binding.
+pub fn named(mut zones: Vec<Zone>, datapaths: &Rows) -> Vec<Zone> {
+    for zone in &mut zones {
+        let Some((uuid, what)) = zone.name.rsplit_once('_') else { continue };
+        let Ok(uuid) = uuid.parse() else { continue };
+        if let Some(name) = datapaths.get(uuid).and_then(|row| row.map_get("external_ids", "name")) {
+            zone.name = format!("{name}_{what}");
+        }
+    }
+    zones
+}
+
 /// Zones that two names share: traffic of one then meets the other's state.
 pub fn shared(zones: &[Zone]) -> Vec<(u16, Vec<&str>)> {
     let shared = zones.chunk_by(|a, b| a.id == b.id).filter(|same| same.len() > 1);
-    shared.filter_map(|same| Some((same.first()?.id, same.iter().map(|zone| zone.name.as_str()).collect()))).collect()
+    shared
+        .filter_map(|same| Some((same.first()?.id, same.iter().map(|zone| zone.name.as_str()).collect())))
+        .collect()
 }
 
 #[cfg(test)]

@@ -80,7 +80,10 @@ impl LocalNode {
             Some(Process::Pid(pid)) => Ok(Some(*pid)),
             Some(Process::PidFile(path)) => {
                 let failed = |e: Box<dyn std::error::Error + Send + Sync>| {
-                    ReadError::unreadable(format!("{}, which names a process of {}", path.display(), self.name), e)
+                    ReadError::unreadable(
+                        format!("{}, which names a process of {}", path.display(), self.name),
+                        e,
+                    )
                 };
                 let text = std::fs::read_to_string(path).map_err(|e| failed(e.into()))?;
                 text.trim().parse().map(Some).map_err(|e: std::num::ParseIntError| failed(e.into()))
@@ -282,10 +285,9 @@ async fn run(at: &Target, argv: &Argv, pid: Option<u32>) -> Result<Output, ReadE
             output.status = status.code().or(status.signal().map(|signal| 128 + signal));
             Ok(output)
         }
-        Ok(Err(e)) if e.kind() == std::io::ErrorKind::FileTooLarge => Err(ReadError::TooLarge {
-            what: format!("the output of `{argv}`"),
-            limit: MAX_OUTPUT,
-        }),
+        Ok(Err(e)) if e.kind() == std::io::ErrorKind::FileTooLarge => {
+            Err(ReadError::TooLarge { what: format!("the output of `{argv}`"), limit: MAX_OUTPUT })
+        }
         Ok(Err(e)) => Err(ReadError::unreadable(format!("the output of `{argv}`"), e)),
         Err(_) => Err(ReadError::TimedOut {
             command: argv.to_string(),

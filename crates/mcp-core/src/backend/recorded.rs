@@ -19,9 +19,9 @@ use super::{Backend, Origin, Output, Read, ReadError};
 use crate::{Argv, Db, NodeName, Target};
 use async_trait::async_trait;
 use ovsdb::{Database, Rows, Schema, Select, wire};
+use sha1::{Digest, Sha1};
 use std::{
     fmt::Write,
-    hash::{DefaultHasher, Hash, Hasher},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -48,10 +48,9 @@ fn ask_schema(db: Db) -> String {
 }
 
 fn path(root: &Path, node: &NodeName, ask: &str) -> PathBuf {
-    // SipHash with fixed keys: the same on every machine and stable for as long as the recordings are.
-    let mut hasher = DefaultHasher::new();
-    ask.hash(&mut hasher);
-    root.join(node.as_str()).join(format!("{:016x}.txt", hasher.finish()))
+    let digest = Sha1::digest(ask.as_bytes());
+    let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    root.join(node.as_str()).join(name + ".txt")
 }
 
 /// One recorded answer.
@@ -64,17 +63,20 @@ struct Recording {
 impl Recorded {
     /// Answers recorded in a directory.
     pub fn new(root: PathBuf) -> Self {
-        let name = root.file_name().unwrap_or(root.as_os_str()).to_string_lossy().into_owned();
-        Self { root, name }
+        // `testdata/<scenario>/recorded`
+        let scenario = if root.ends_with("recorded") { root.parent().unwrap_or(&root) } else { &root };
+        let name = scenario.file_name().unwrap_or(root.as_os_str()).to_string_lossy().into_owned();
+        Self { name: format!("recorded {name}"), root }
     }
 
     fn recording(&self, node: &NodeName, ask: &str) -> Result<Recording, ReadError> {
-        let text = std::fs::read_to_string(path(&self.root, node, ask)).map_err(|_| ReadError::NotCollected {
-            what: format!("`{ask}`"),
-            node: node.clone(),
-            source_name: self.name.clone(),
-            instead: Vec::new(),
-        })?;
+        let text =
+            std::fs::read_to_string(path(&self.root, node, ask)).map_err(|_| ReadError::NotCollected {
+                what: format!("`{ask}`"),
+                node: node.clone(),
+                source_name: self.name.clone(),
+                instead: Vec::new(),
+            })?;
         let (head, body) = text.split_once("\n\n").unwrap_or((&text, ""));
         let field = |name| head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
         Ok(Recording {
@@ -95,8 +97,8 @@ impl Backend for Recorded {
     }
 
     async fn nodes(&self) -> Result<Vec<NodeName>, ReadError> {
-        let entries =
-            std::fs::read_dir(&self.root).map_err(|e| ReadError::unreadable(self.root.display().to_string(), e))?;
+        let entries = std::fs::read_dir(&self.root)
+            .map_err(|e| ReadError::unreadable(self.root.display().to_string(), e))?;
         let mut nodes: Vec<NodeName> =
             entries.flatten().filter_map(|e| e.file_name().to_str()?.parse().ok()).collect();
         nodes.sort();
@@ -156,7 +158,14 @@ impl Recorder {
         Self { inner, root }
     }
 
-    fn write(&self, node: &NodeName, ask: &str, origin: Option<&Origin>, status: i32, body: &str) -> Result<(), ReadError> {
+    fn write(
+        &self,
+        node: &NodeName,
+        ask: &str,
+        origin: Option<&Origin>,
+        status: i32,
+        body: &str,
+    ) -> Result<(), ReadError> {
         let mut text = format!("ask: {ask}\n");
         if let Some(origin) = origin {
             _ = writeln!(text, "what: {}", origin.what);

@@ -16,7 +16,12 @@ pub(super) struct Cell<'a> {
 }
 
 /// One difference for each field that is not the same everywhere.
-pub(super) fn compare_fields(shown: &str, group: &[Cell<'_>], names: &[&str], symbols: &Symbols) -> Vec<String> {
+pub(super) fn compare_fields(
+    shown: &str,
+    group: &[Cell<'_>],
+    names: &[&str],
+    symbols: &Symbols,
+) -> Vec<String> {
     let all = || group.iter().flat_map(|cell| cell.fields);
     let fields: BTreeSet<&str> = all().map(|f| f.name.as_str()).collect();
     let mut differences = Vec::new();
@@ -27,7 +32,8 @@ pub(super) fn compare_fields(shown: &str, group: &[Cell<'_>], names: &[&str], sy
             group.iter().map(|cell| cell.role).collect()
         };
         for role in roles {
-            let cells: Vec<&Cell<'_>> = group.iter().filter(|cell| role.is_empty() || cell.role == role).collect();
+            let cells: Vec<&Cell<'_>> =
+                group.iter().filter(|cell| role.is_empty() || cell.role == role).collect();
             differences.extend(difference(shown, field, &cells, names, symbols));
         }
     }
@@ -50,7 +56,8 @@ fn difference(
         return None;
     }
     // What all have, needs no second look; the rest is compared in the words of any node.
-    let common: BTreeSet<&str> = first.iter().filter(|v| others.iter().all(|o| o.contains(*v))).copied().collect();
+    let common: BTreeSet<&str> =
+        first.iter().filter(|v| others.iter().all(|o| o.contains(*v))).copied().collect();
     let rest: Vec<BTreeMap<String, Vec<&str>>> = raw
         .iter()
         .zip(group)
@@ -63,14 +70,16 @@ fn difference(
             templates
         })
         .collect();
-    let count = |of: &BTreeMap<String, Vec<&str>>| of.iter().map(|(t, v)| (t.clone(), v.len())).collect::<Vec<_>>();
+    let count =
+        |of: &BTreeMap<String, Vec<&str>>| of.iter().map(|(t, v)| (t.clone(), v.len())).collect::<Vec<_>>();
     let mut counts = rest.iter().map(count);
     let first = counts.next()?;
     if counts.all(|other| other == first) {
         return None;
     }
     let set = raw.iter().any(|values| values.len() > 1);
-    let lines = if set { members(&rest, group, names, symbols) } else { variants(&rest, group, names, symbols) };
+    let lines =
+        if set { members(&rest, group, names, symbols) } else { variants(&rest, group, names, symbols) };
     Some(format!("{shown}: {field} differs{}", lines.concat()))
 }
 

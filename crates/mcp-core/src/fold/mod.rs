@@ -11,6 +11,8 @@
 
 mod compare;
 mod symbols;
+#[cfg(test)]
+mod tests;
 
 use crate::{Answer, Field, NodeName, Row};
 use compare::{Cell, compare_fields, some};
@@ -118,9 +120,9 @@ fn absent(key: &GroupKey, group: &Group<'_>, nodes: usize) -> Vec<Speaker> {
             // on every node.
             let involved: BTreeSet<NodeIndex> =
                 group.iter().flat_map(|cell| [Some(cell.who.node), cell.who.peer]).flatten().collect();
-            let pairs = involved.iter().flat_map(|node| {
-                involved.iter().map(|peer| Speaker { node: *node, peer: Some(*peer) })
-            });
+            let pairs = involved
+                .iter()
+                .flat_map(|node| involved.iter().map(|peer| Speaker { node: *node, peer: Some(*peer) }));
             pairs.filter(|who| who.peer != Some(who.node)).collect()
         }
     };

@@ -59,9 +59,8 @@ impl Symbols {
         }
         // Of two values of which one begins the other, the longer one is meant.
         words.sort_by_key(|word| std::cmp::Reverse(word.len()));
-        let pattern = (!words.is_empty()).then(|| {
-            regex::RegexBuilder::new(&words.join("|")).size_limit(256 << 20).build().ok()
-        });
+        let pattern = (!words.is_empty())
+            .then(|| regex::RegexBuilder::new(&words.join("|")).size_limit(256 << 20).build().ok());
         Self { owners, values, pattern: pattern.flatten() }
     }
 
@@ -115,7 +114,9 @@ impl Symbols {
         for (i, part) in template.split([OPEN, CLOSE]).enumerate() {
             match (i % 2, part.split_once(' ')) {
                 (1, Some((whose, kind))) => {
-                    let shown = || if kind == Fact::NAME { format!("<{whose}>") } else { format!("<{whose} {kind}>") };
+                    let shown = || {
+                        if kind == Fact::NAME { format!("<{whose}>") } else { format!("<{whose} {kind}>") }
+                    };
                     text += &value(whose == "node", kind).unwrap_or_else(shown);
                 }
                 _ => text += part,
@@ -164,8 +165,20 @@ mod tests {
 
     fn two() -> Symbols {
         let key = |value: &str| Fact { field: Some("tunnel_key"), ..fact("transit key", value) };
-        let a = [fact("name", "w"), fact("subnet", "10.244.0.0/24"), fact("ip", "10.0.0.2"), key("2"), fact("same", "x")];
-        let b = [fact("name", "w-2"), fact("subnet", "10.244.1.0/24"), fact("ip", "10.0.0.3"), key("3"), fact("same", "x")];
+        let a = [
+            fact("name", "w"),
+            fact("subnet", "10.244.0.0/24"),
+            fact("ip", "10.0.0.2"),
+            key("2"),
+            fact("same", "x"),
+        ];
+        let b = [
+            fact("name", "w-2"),
+            fact("subnet", "10.244.1.0/24"),
+            fact("ip", "10.0.0.3"),
+            key("3"),
+            fact("same", "x"),
+        ];
         Symbols::new([(0, &a[..]), (1, &b[..])].into_iter())
     }
 

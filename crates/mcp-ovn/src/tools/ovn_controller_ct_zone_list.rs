@@ -43,11 +43,20 @@ impl Tool for CtZoneList {
                 Reading::rows(Db::OpenVSwitch, bridges, |rows| zones::of_bridges(&rows)),
             ])
             .await?;
+        // Without the southbound database UUIDs stay UUIDs.
+        let zones = match node.rows(Db::Sb, &[zones::datapaths_select()]).await {
+            Ok(datapaths) => datapaths.iter().fold(zones, zones::named),
+            Err(_) => zones,
+        };
         let shared = zones::shared(&zones);
-        let mut notes: Vec<String> =
-            shared.iter().map(|(id, names)| format!("zone {id} is shared by {}", names.join(" and "))).collect();
+        let mut notes: Vec<String> = shared
+            .iter()
+            .map(|(id, names)| format!("zone {id} is shared by {}", names.join(" and ")))
+            .collect();
         notes.extend(other.iter().map(|line| format!("not understood: {line}")));
-        let reserved = zones::RESERVED.iter().map(|(id, use_)| Zone { id: *id, name: format!("({use_}, by OVN-Kubernetes)") });
+        let reserved = zones::RESERVED
+            .iter()
+            .map(|(id, use_)| Zone { id: *id, name: format!("({use_}, by OVN-Kubernetes)") });
         let all = zones.into_iter().chain(reserved);
         let line = |zone: Zone| {
             let text = format!("{:<5} {}", zone.id, zone.name);

@@ -61,9 +61,10 @@ impl Tool for DbStatus {
         let window = history::Window::parse(params.since.as_deref(), params.until.as_deref())?;
         match params.history {
             Some(of) => history::answer(node, of.db(), &window).await,
-            None if window != history::Window::default() => {
-                Err(ToolError::bad("since and until are given without history", "Add history=nb or history=sb."))
-            }
+            None if window != history::Window::default() => Err(ToolError::bad(
+                "since and until are given without history",
+                "Add history=nb or history=sb.",
+            )),
             None => status(node).await,
         }
     }
@@ -138,7 +139,11 @@ async fn database(node: &Node<'_>, db: Db, lines: &mut Lines) {
             Kind::Clustered(cluster) => format!("clustered, server {}", cluster.server_id),
         };
         let transactions = file.transactions().len();
-        lines.add(&format!("{db} file"), &format!("{} bytes, {transactions} transactions, {form}", file.file_len()), None);
+        lines.add(
+            &format!("{db} file"),
+            &format!("{} bytes, {transactions} transactions, {form}", file.file_len()),
+            None,
+        );
     } else {
         let place = db.place();
         let (state, absent) = said(node, place, &commands::cluster_status(db)).await;

@@ -36,7 +36,10 @@ impl Tool for SbctlShow {
         }
         let all: Vec<&DbRow> = chassis(&read);
         let wanted = |row: &DbRow| {
-            params.chassis.as_ref().is_none_or(|of| [row.text("hostname"), row.text("name")].contains(&Some(of)))
+            params
+                .chassis
+                .as_ref()
+                .is_none_or(|of| [row.text("hostname"), row.text("name")].contains(&Some(of)))
         };
         let shown: Vec<&DbRow> = all.iter().copied().filter(|row| wanted(row)).collect();
         if let (Some(of), true, false) = (&params.chassis, shown.is_empty(), node.is_compared()) {
@@ -66,7 +69,11 @@ fn chassis(read: &[Rows]) -> Vec<&DbRow> {
 /// Every zone knows every chassis and its encapsulation; which ports are bound is the zone's own affair.
 fn identity(row: &DbRow, text: &str) -> Identity {
     let lines = text.lines().skip(1).filter(|line| !line.contains("Port_Binding ")).map(str::trim);
-    let field = mcp_core::Field { name: "encapsulation".into(), values: lines.map(str::to_owned).collect(), spanning: true };
+    let field = mcp_core::Field {
+        name: "encapsulation".into(),
+        values: lines.map(str::to_owned).collect(),
+        spanning: true,
+    };
     // Both the node itself and the others know it under its own name.
     Identity { key: format!("Chassis {}", ovn_model::label(row)), fields: vec![field], ..Identity::default() }
 }

@@ -1,0 +1,123 @@
+//! The server as its clients see it: the list of tools, the prompts, the command line.
+
+use mcp_core::testing::{Connection, Failed, scenario, testdata};
+use serde_json::{Map, Value, json};
+use std::process::{Output, Stdio};
+
+/// A changed description or parameter is a reviewed change: it costs every model its tokens.
+#[tokio::test]
+async fn the_list_of_tools() -> Result<(), Failed> {
+    let connection = Connection::open(mcp_ovn::layer(), scenario("capture")).await?;
+    let tools = connection.tools().await?.tools;
+    let text = serde_json::to_string(&tools)?;
+    assert!(text.len() < 14_000, "tools/list has {} bytes", text.len());
+    for tool in &tools {
+        let hints = tool.annotations.as_ref().ok_or("no annotations")?;
+        let hints =
+            [hints.read_only_hint, hints.destructive_hint, hints.idempotent_hint, hints.open_world_hint];
+        assert_eq!(hints, [Some(true), Some(false), Some(true), Some(false)], "{}", tool.name);
+        let description = tool.description.as_deref().ok_or("no description")?;
+        let sentences = description.matches(". ").count() + description.matches("? ").count() + 1;
+        assert!(sentences <= 3 && description.len() < 700, "{}: {sentences} sentences", tool.name);
+    }
+    insta::assert_snapshot!("tools_list", serde_json::to_string_pretty(&tools)?);
+    Ok(())
+}
+
+/// A prompt that names a tool which does not exist sends the model into the void.
+#[test]
+fn prompts_name_tools_that_exist() {
+    let layer = mcp_ovn::layer();
+    let mut named = 0;
+    for prompt in &layer.prompts {
+        for word in prompt.text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
+            if ["ovn_", "ovs_", "kubectl_", "ovnkube_"].iter().any(|prefix| word.starts_with(prefix))
+                && word != "ovn_cluster_router"
+            {
+                assert!(layer.tools.iter().any(|tool| tool.name == word), "{}: {word}", prompt.name);
+                named += 1;
+            }
+        }
+        for argument in prompt.arguments {
+            assert!(
+                prompt.text.contains(&format!("{{{}}}", argument.name)),
+                "{}: {}",
+                prompt.name,
+                argument.name
+            );
+        }
+    }
+    assert!(named > 5);
+}
+
+fn server(args: &[&str]) -> Result<Output, Failed> {
+    let bundle = format!("--bundle={}", testdata().join("capture/must-gather.tar.xz").display());
+    #[expect(clippy::disallowed_methods, reason = "a test starts the server as a client does")]
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_mcp-ovn"));
+    Ok(command.arg(bundle).args(args).stdin(Stdio::null()).output()?)
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[tokio::test]
+async fn call_prints_what_a_client_gets() -> Result<(), Failed> {
+    let output = server(&["call", "ovn_nbctl_show", "node_name=ovn-worker", "of=join"])?;
+    assert!(output.status.success());
+    let connection = Connection::open(mcp_ovn::layer(), scenario("capture")).await?;
+    let params: Map<String, Value> =
+        json!({ "node_name": "ovn-worker", "of": "join" }).as_object().cloned().unwrap_or_default();
+    assert_eq!(Ok(out(&output)), connection.call("ovn_nbctl_show", &params).await?);
+    Ok(())
+}
+
+#[test]
+fn the_command_line_steers() -> Result<(), Failed> {
+    let tools = server(&["tools"])?;
+    assert_eq!(out(&tools).lines().count(), mcp_ovn::layer().tools.len());
+    let kept = server(&["--toolset=sb,ovn_db_status", "tools"])?;
+    assert!(out(&kept).contains("ovn_sbctl_show") && out(&kept).contains("ovn_db_status"));
+    assert!(!out(&kept).contains("ovn_nbctl_show"));
+    for (args, said) in [
+        (
+            &["--toolset=nbb", "tools"][..],
+            "no tool or toolset is named `nbb`\nhint: There are, the most alike first: nb, ",
+        ),
+        (
+            &["call", "ovn_nbctl_shwo", "node_name=all"],
+            "no tool is named `ovn_nbctl_shwo`\nhint: There are, the most alike first: ovn_nbctl_show, ",
+        ),
+        (&["--toolset=nb", "call", "ovn_sbctl_show", "node_name=all"], "no tool is named `ovn_sbctl_show`"),
+        (&["call", "ovn_nbctl_show"], "parameter `node_name` is missing"),
+        (&["--max-bytes=1", "tools"], "give 1000 to 10000000"),
+        (&["--local", "tools"], "cannot be used with"),
+        (&["--local=worker", "coverage"], "cannot be used with"),
+    ] {
+        let output = server(args)?;
+        assert!(!output.status.success(), "{args:?}");
+        assert!(err(&output).contains(said), "{args:?}: {}", err(&output));
+        assert_eq!(out(&output), "", "{args:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn an_answer_is_no_longer_than_it_may_be() -> Result<(), Failed> {
+    let output = server(&["--max-bytes=1500", "call", "ovn_nbctl_show", "node_name=ovn-worker"])?;
+    assert!(output.stdout.len() <= 1_500, "{}", output.stdout.len());
+    assert!(out(&output).contains("note: rows 1 to "), "{}", out(&output));
+    Ok(())
+}
+
+#[test]
+fn a_client_that_goes_away_ends_the_server() -> Result<(), Failed> {
+    let output = server(&[])?;
+    assert!(output.status.success(), "{}", err(&output));
+    assert_eq!(out(&output), "");
+    Ok(())
+}
