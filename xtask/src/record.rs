@@ -39,17 +39,16 @@ pub(crate) fn run(record: &Record) -> Result {
     workspace.build_layers()?;
     let source = &record.source()?;
     let folder = workspace.root.join("testdata").join(&record.scenario);
-    let recorded = folder.join("recorded");
-    if recorded.exists() {
-        fs::remove_dir_all(&recorded)?;
-    }
+    workspace.sh.create_dir(&folder)?;
+    // Beside the old recordings: those go when the new ones are there.
+    let scratch = tempfile::tempdir_in(&folder)?;
+    let new = scratch.path().join("recorded");
     let mut asked = 0;
     for layer in workspace.layers() {
         let binary = workspace.binary(layer);
         for case in cases::of(&workspace, layer)?.iter().filter(|case| case.scenario == record.scenario) {
             let (tool, arguments) = (&case.tool, arguments(case));
-            let call =
-                cmd!(workspace.sh, "{binary} {source...} --record {recorded} call {tool} {arguments...}");
+            let call = cmd!(workspace.sh, "{binary} {source...} --record {new} call {tool} {arguments...}");
             let output = call.quiet().ignore_status().output()?;
             // A tool may well refuse: that is an answer too, and its case wants to see it again.
             let first = if output.status.success() { &output.stdout } else { &output.stderr };
@@ -60,6 +59,14 @@ pub(crate) fn run(record: &Record) -> Result {
     if asked == 0 {
         return Err(format!("no case has the scenario `{}`", record.scenario).into());
     }
+    if !new.exists() {
+        return Err("the source answered nothing: what was recorded before stays".into());
+    }
+    let old = folder.join("recorded");
+    if old.exists() {
+        fs::remove_dir_all(&old)?;
+    }
+    fs::rename(&new, &old)?;
     let about = json!({
         "scenario": record.scenario,
         "recorded": jiff::Timestamp::now().strftime("%Y-%m-%d").to_string(),

@@ -46,7 +46,7 @@ pub(crate) fn run(bench: &Bench) -> Result {
     cmd!(sh, "cargo build --quiet {release...} {layers...}").quiet().run()?;
     cmd!(sh, "cargo build --quiet {release...} --package ovsdb --example one_row").quiet().run()?;
 
-    let mut table = Table::default();
+    let mut table = Table { judge: !bench.quick, rows: Vec::new() };
     databases::measure(&workspace, &plan, &workspace.root.join(&bench.data), &mut table)?;
     server::measure(&workspace, &plan, &mut table)?;
     if bench.quick {
@@ -57,8 +57,9 @@ pub(crate) fn run(bench: &Bench) -> Result {
 }
 
 /// What was measured, what we aim at, and whether that is met.
-#[derive(Default)]
 struct Table {
+    /// Aims are for release builds and large databases; else they are left out.
+    judge: bool,
     rows: Vec<[String; 4]>,
 }
 
@@ -68,6 +69,9 @@ impl Table {
     }
 
     fn aim(&mut self, what: impl Into<String>, measured: String, aim: &str, met: bool) {
+        if !self.judge {
+            return self.say(what, measured);
+        }
         self.rows.push([what.into(), measured, aim.into(), if met { "met" } else { "MISSED" }.into()]);
     }
 
