@@ -8,16 +8,23 @@
 //! * [`Labels`]: the names of the rows that others refer to
 //! * [`owners`] and [`parts`]: which rows belong to a router, a switch, a port group
 //! * [`show`]: the overview that `ovn-nbctl show` prints
+//! * [`lflow`]: logical flows, and the datapaths that they belong to
+//! * [`stages`]: which OpenFlow table a stage is, by the version of OVN
+//! * [`UuidPrefix`]: cookies, which tell from which row a flow comes
 //! * [`compare`]: what makes a row of one node's zone the counterpart of another's
 //! * [`zones`]: conntrack zones, and what they stand for
 //! * [`status`]: is what was asked for in force
 
 pub mod compare;
+mod cookie;
 mod label;
+pub mod lflow;
 mod parts;
 pub mod show;
+pub mod stages;
 pub mod status;
 pub mod zones;
 
+pub use cookie::{BadPrefix, UuidPrefix};
 pub use label::{Labels, label, label_columns, name_columns};
 pub use parts::{PartsOf, name_conditions, owners, owners_selects, parts, parts_selects};

@@ -161,7 +161,7 @@ fn list<'a>(values: impl Iterator<Item = &'a str>) -> Option<String> {
 }
 
 /// The IPv6 link-local address of a MAC address (RFC 4291 appendix A).
-fn link_local(mac: &str) -> Option<std::net::Ipv6Addr> {
+pub(crate) fn link_local(mac: &str) -> Option<std::net::Ipv6Addr> {
     let octets: Vec<u16> =
         mac.split(':').map(|octet| u16::from_str_radix(octet, 16)).collect::<Result<_, _>>().ok()?;
     let [a, b, c, d, e, f] = octets.try_into().ok()?;

@@ -1,0 +1,79 @@
+//! What a zone's flows hold that is its own, and means nothing to other zones.
+
+use super::Flow;
+use crate::{compare::Own, show::link_local};
+use ipnet::IpNet;
+use ovsdb::{Rows, Select};
+use std::{collections::HashSet, net::Ipv6Addr};
+
+/// What a zone's own pods are called in matches: the names of their ports, and their addresses.
+#[derive(Clone, Debug, Default)]
+pub struct LocalPods(HashSet<String>);
+
+impl LocalPods {
+    /// What has to be read of the northbound database.
+    pub fn select() -> Select {
+        Select::from("Logical_Switch_Port").columns(["name", "addresses", "external_ids", "options"])
+    }
+
+    /// From what [`Self::select`] asked for. A pod of a network that all zones share has a port in each of them, with
+    /// a tunnel key that OVN-Kubernetes chose for it.
+    pub fn new(ports: &Rows) -> Self {
+        let mut words = HashSet::new();
+        for port in &ports.rows {
+            let of_pod =
+                port.map_get("external_ids", "pod").or(port.map_get("external_ids", "namespace")).is_some();
+            if of_pod && port.map_get("options", "requested-tnl-key").is_none() {
+                words.extend(port.text("name").map(str::to_owned));
+                words.extend(port.strings("addresses").flat_map(str::split_whitespace).map(str::to_owned));
+            }
+        }
+        Self(words)
+    }
+
+    /// Does a flow match on one of them? A flow on a port group is there only where a port of the group is.
+    pub fn have(&self, flow: &Flow) -> bool {
+        if flow.matches.contains("port == @") {
+            return true;
+        }
+        let part_of_word = |c: char| c.is_alphanumeric() || matches!(c, '.' | ':' | '-' | '_');
+        !self.0.is_empty() && flow.matches.split(|c| !part_of_word(c)).any(|word| self.0.contains(word))
+    }
+}
+
+/// What follows from a zone's own values, and what ovn-northd puts into flows beside them: of a MAC address, the
+/// link-local and the solicited-node multicast address (RFC 4291 appendix A and section 2.7.1), of a subnet, the
+/// broadcast address.
+pub fn derived(own: &[Own]) -> Vec<Own> {
+    let new = |of: &Own, kind: String, value: String| Own { kind, value, column: of.column };
+    let of_mac = |mac: &Own| {
+        let address = link_local(&mac.value)?;
+        let [.., a, b] = address.segments();
+        let solicited = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, 0xff00 | a & 0xff, b);
+        let kind = |what| mac.kind.replace("MAC", what);
+        Some([
+            new(mac, kind("link-local address"), address.to_string()),
+            new(mac, kind("solicited-node address"), solicited.to_string()),
+        ])
+    };
+    let of_subnet = |subnet: &Own| match subnet.value.parse().ok()? {
+        IpNet::V4(net) => {
+            Some(new(subnet, subnet.kind.replace("subnet", "broadcast address"), net.broadcast().to_string()))
+        }
+        IpNet::V6(_) => None,
+    };
+    let macs = own.iter().filter(|own| own.kind.ends_with("MAC")).filter_map(of_mac).flatten();
+    macs.chain(own.iter().filter(|own| own.kind.ends_with("subnet")).filter_map(of_subnet)).collect()
+}
+
+/// Is this a flow of one member of an ECMP route or policy? Each ovn-northd numbers the members as it finds them.
+pub fn is_ecmp_member(flow: &Flow) -> bool {
+    flow.stage.as_ref().is_some_and(|stage| stage.ends_with("_ecmp"))
+        && flow.matches.contains("reg8[16..31] ==")
+}
+
+/// Does its action name endpoints of the zone's own node? OVN-Kubernetes gives these addresses to services whose
+/// traffic stays on a node (`docs/design/masquerade-ips.md`).
+pub fn has_own_endpoints(flow: &Flow) -> bool {
+    ["169.254.0.3 ", "169.254.169.3 ", "fd69::3 "].iter().any(|vip| flow.matches.contains(vip))
+}

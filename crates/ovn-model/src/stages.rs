@@ -1,0 +1,198 @@
+//! Which OpenFlow table a stage of a logical pipeline is.
+//!
+//! ovn-controller puts stage n of a pipeline into the table n after the pipeline's first. Where the pipelines begin
+//! differs between versions of OVN (`controller/lflow.h`), and what the stages are called (`northd/northd.h`) even
+//! more: names are read from the flows (`external_ids:stage-name`), which say what the ovn-northd that made them meant.
+
+use crate::lflow::{Flow, Pipeline};
+use ovsdb::{Rows, Select};
+use std::{collections::BTreeMap, fmt, ops::Range, str::FromStr};
+
+/// A release of OVN: year and month.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Release(u16, u16);
+
+impl FromStr for Release {
+    type Err = ();
+
+    /// From a version, `26.03.1`, or what ovn-northd writes into its database, `26.03.1-21.8.0-82.14`.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let mut parts = text.split(['.', '-']);
+        let mut number = || parts.next().and_then(|part| part.parse().ok()).ok_or(());
+        Ok(Self(number()?, number()?))
+    }
+}
+
+impl fmt::Display for Release {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:02}.{:02}", self.0, self.1)
+    }
+}
+
+impl Release {
+    /// What has to be read of the southbound database to know it.
+    pub fn select() -> Select {
+        Select::from("SB_Global").columns(["options"])
+    }
+
+    /// The release of the ovn-northd that wrote a southbound database, from `SB_Global`.
+    pub fn of(global: &Rows) -> Option<Self> {
+        global.rows.first()?.map_get("options", "northd_internal_version")?.parse().ok()
+    }
+}
+
+/// Where the logical pipelines lie among the tables of the integration bridge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// The table of the first ingress stage.
+    pub ingress: u8,
+    /// The first table of the output to local and remote ports, which stands between the pipelines.
+    pub output: Option<u8>,
+    /// The table of the first egress stage.
+    pub egress: u8,
+    /// The first table after the egress pipeline.
+    pub end: Option<u8>,
+}
+
+/// What a table of the integration bridge is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Table {
+    /// A stage of a pipeline, by its number there.
+    Stage(Pipeline, u8),
+    /// Before, between or after the pipelines: physical ports, tunnels, look-ups.
+    Physical,
+}
+
+/// From `controller/lflow.h` of the release branches.
+const KNOWN: &[(Range<Release>, Layout)] = &[
+    (Release(23, 3)..Release(24, 4), Layout { ingress: 8, output: Some(37), egress: 42, end: Some(64) }),
+    (Release(26, 3)..Release(26, 4), Layout { ingress: 8, output: Some(42), egress: 48, end: Some(64) }),
+];
+
+impl Layout {
+    /// The layout of a release; nothing if it is not known.
+    pub fn of(release: Release) -> Option<Self> {
+        KNOWN.iter().find(|(releases, _)| releases.contains(&release)).map(|(_, layout)| *layout)
+    }
+
+    /// The layout that flows show: OpenFlow flows in these tables have these cookies, which are those of these
+    /// logical flows. Nothing unless each pipeline is seen and all agree.
+    pub fn seen(openflow: impl IntoIterator<Item = (u8, u32)>, flows: &[Flow]) -> Option<Self> {
+        let mut by_cookie: BTreeMap<u32, Option<&Flow>> = BTreeMap::new();
+        for flow in flows {
+            // A cookie of two logical flows shows nothing.
+            by_cookie.entry(flow.uuid.first32()).and_modify(|it| *it = None).or_insert(Some(flow));
+        }
+        let mut starts: BTreeMap<Pipeline, u8> = BTreeMap::new();
+        for (table, cookie) in openflow {
+            let Some(Some(flow)) = by_cookie.get(&cookie) else { continue };
+            let start = u8::try_from(i64::from(table) - flow.table).ok()?;
+            if *starts.entry(flow.pipeline).or_insert(start) != start {
+                return None;
+            }
+        }
+        let start = |pipeline| starts.get(&pipeline).copied();
+        Some(Self {
+            ingress: start(Pipeline::Ingress)?,
+            output: None,
+            egress: start(Pipeline::Egress)?,
+            end: None,
+        })
+    }
+
+    /// The table of a stage.
+    pub fn table(&self, pipeline: Pipeline, stage: i64) -> Option<u8> {
+        let (start, end) = match pipeline {
+            Pipeline::Ingress => (self.ingress, self.output.unwrap_or(self.egress)),
+            Pipeline::Egress => (self.egress, self.end.unwrap_or(u8::MAX)),
+        };
+        let table = start.checked_add(u8::try_from(stage).ok()?)?;
+        (table < end).then_some(table)
+    }
+
+    /// What a table is for; nothing if this layout, being a seen one, does not tell.
+    pub fn role(&self, table: u8) -> Option<Table> {
+        let stage = |pipeline, start: u8| Table::Stage(pipeline, table.saturating_sub(start));
+        match table {
+            t if t < self.ingress => Some(Table::Physical),
+            t if t < self.output? => Some(stage(Pipeline::Ingress, self.ingress)),
+            t if t < self.egress => Some(Table::Physical),
+            t if t < self.end? => Some(stage(Pipeline::Egress, self.egress)),
+            _ => Some(Table::Physical),
+        }
+    }
+}
+
+/// The names of a database's stages. A table has one in switches and another in routers.
+#[derive(Clone, Debug, Default)]
+pub struct StageNames(BTreeMap<(Pipeline, i64), Vec<String>>);
+
+impl StageNames {
+    /// From its flows.
+    pub fn of<'a>(flows: impl IntoIterator<Item = &'a Flow>) -> Self {
+        let mut names: BTreeMap<(Pipeline, i64), Vec<String>> = BTreeMap::new();
+        for flow in flows {
+            let Some(name) = &flow.stage else { continue };
+            let known = names.entry((flow.pipeline, flow.table)).or_default();
+            if !known.contains(name) {
+                known.push(name.clone());
+                known.sort();
+            }
+        }
+        Self(names)
+    }
+
+    /// What a stage is called, in routers (`lr_…`) and in switches (`ls_…`).
+    pub fn get(&self, pipeline: Pipeline, stage: i64) -> &[String] {
+        self.0.get(&(pipeline, stage)).map_or(&[], Vec::as_slice)
+    }
+
+    /// All names.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.values().flatten().map(String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_is_what_northd_wrote() {
+        for text in ["26.03.1-21.8.0-82.14", "26.03.1", "26.03"] {
+            assert_eq!(text.parse(), Ok(Release(26, 3)), "{text}");
+        }
+        for text in ["", "main", "26", "26.x"] {
+            assert_eq!(text.parse::<Release>(), Err(()), "{text}");
+        }
+    }
+
+    #[test]
+    fn tables_follow_the_release() {
+        let of = |text: &str| Layout::of(text.parse().unwrap());
+        let egress = |text: &str| of(text).and_then(|layout| layout.table(Pipeline::Egress, 3));
+        assert_eq!(egress("23.03.1-20.27.0-70.6"), Some(45));
+        assert_eq!(egress("24.03.4-20.33.0-72.6"), Some(45));
+        assert_eq!(egress("26.03.1-21.8.0-82.14"), Some(51));
+        // Not known: never guessed.
+        for unknown in ["22.12.0", "24.09.1", "25.03.0", "26.09.0"] {
+            assert_eq!(of(unknown), None, "{unknown}");
+        }
+    }
+
+    #[test]
+    fn tables_and_stages_are_each_others_inverse() {
+        let layout = Layout::of(Release(26, 3)).unwrap();
+        let mut stages = 0;
+        for table in 0..=u8::MAX {
+            if let Some(Table::Stage(pipeline, stage)) = layout.role(table) {
+                assert_eq!(layout.table(pipeline, i64::from(stage)), Some(table));
+                stages += 1;
+            }
+        }
+        assert_eq!(stages, 42 - 8 + 64 - 48);
+        assert_eq!([7, 42, 47, 64, 255].map(|table| layout.role(table)), [Some(Table::Physical); 5]);
+        assert_eq!(layout.table(Pipeline::Ingress, 34), None);
+        assert_eq!(layout.table(Pipeline::Egress, -1), None);
+    }
+}
