@@ -30,7 +30,8 @@ struct Cli {
 /// Where the data comes from: one source for one server.
 #[derive(Args)]
 struct SourceArgs {
-    /// A must-gather: a directory or an archive (.tar, .tar.gz, .tar.xz). Several make one cluster.
+    /// A must-gather, a sosreport or kind logs: a directory or an archive (tar, alone or with gzip, xz or zstd; zip).
+    /// Several make one cluster.
     #[arg(long, global = true, value_name = "PATH", conflicts_with_all = ["local", "recorded"])]
     bundle: Vec<PathBuf>,
     /// This host, or with NODE=PID (or NODE=/path/of/a/pid/file) the namespaces of a process. Several make one
@@ -60,7 +61,7 @@ enum Command {
         #[arg(value_name = "KEY=VALUE", value_parser = parse_argument)]
         arguments: Vec<(String, String)>,
     },
-    /// List what the source holds, per node: present, absent or damaged.
+    /// List what the source holds, by node and area: present, empty, absent or damaged, and why.
     Coverage,
     /// Print the reference of this server's tools, prompts or commands, for the documents.
     Reference {
@@ -126,8 +127,8 @@ async fn run(mut layer: Layer, cli: Cli) -> Result<ExitCode, String> {
             }
         }
         Some(Command::Coverage) => {
-            let lines = server.backend().coverage().await.map_err(|e| crate::error::chain(&e))?;
-            print(&crate::sanitize::clean(&(lines.join("\n") + "\n")))
+            let coverage = server.backend().coverage().await.map_err(|e| crate::error::chain(&e))?;
+            print(&crate::sanitize::clean(&coverage.to_string()))
         }
         _ => serve(server).await,
     }

@@ -32,7 +32,8 @@ mod tool;
 pub use answer::{Answer, Fact, Field, Identity, Row};
 pub use argv::Argv;
 pub use backend::{
-    BadLocal, Backend, Bundle, Local, LocalNode, Origin, Output, Read, ReadError, Recorded, Recorder,
+    Area, BadLocal, Backend, Bundle, Coverage, Held, Local, LocalNode, NodeCoverage, Origin, Output, Read, ReadError,
+    Recorded, Recorder, SourceCoverage, State,
 };
 pub use cli::main;
 pub use error::ToolError;

@@ -4,7 +4,7 @@
 //! the network, mount and UTS namespaces of a process, so that one server can stand for several nodes: the
 //! host seen from a debug container (`NODE=1` with hostPID), or the nodes of the lab.
 
-use super::{Backend, Origin, Output, Read, ReadError};
+use super::{Area, Backend, Coverage, Origin, Output, Read, ReadError};
 use crate::{Argv, Db, NodeName, Target, argv::OvsdbQuery, commands};
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -140,13 +140,16 @@ impl Backend for Local {
         Ok(self.nodes.keys().cloned().collect())
     }
 
-    async fn coverage(&self) -> Result<Vec<String>, ReadError> {
+    async fn coverage(&self) -> Result<Coverage, ReadError> {
         let line = |node: &LocalNode| match node.pid() {
-            Ok(None) => format!("{}  this host", node.name),
-            Ok(Some(pid)) => format!("{}  namespaces of process {pid}", node.name),
-            Err(e) => format!("{}  {}", node.name, crate::error::chain(&e)),
+            Ok(None) => format!("{} is this host", node.name),
+            Ok(Some(pid)) => format!("{} is the namespaces of process {pid}", node.name),
+            Err(e) => format!("{}: {}", node.name, crate::error::chain(&e)),
         };
-        Ok(self.nodes.values().map(line).collect())
+        let areas = [Area::Northbound, Area::Southbound, Area::OpenVSwitch, Area::Dataplane, Area::Kernel];
+        let mut coverage = Coverage::live(self.name(), self.nodes.keys().cloned().collect(), &areas);
+        coverage.notes = self.nodes.values().map(line).collect();
+        Ok(coverage)
     }
 
     async fn command(&self, at: &Target, argv: &Argv) -> Result<Read<Output>, ReadError> {

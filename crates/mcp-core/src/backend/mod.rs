@@ -4,10 +4,12 @@
 //! and gets the answer with its origin, or an error that tells absent from empty and from failed.
 
 mod bundle;
+mod coverage;
 mod local;
 mod recorded;
 
 pub use bundle::Bundle;
+pub use coverage::{Area, Coverage, Held, NodeCoverage, SourceCoverage, State};
 pub use local::{BadLocal, Local, LocalNode};
 pub use recorded::{Recorded, Recorder};
 
@@ -30,8 +32,8 @@ pub trait Backend: Send + Sync + 'static {
     /// The nodes that can be read, by name.
     async fn nodes(&self) -> Result<Vec<NodeName>, ReadError>;
 
-    /// What was or can be read, one line each, for people: [`crate::cli`]'s `coverage`.
-    async fn coverage(&self) -> Result<Vec<String>, ReadError>;
+    /// What there is to read of each node, before any question is asked.
+    async fn coverage(&self) -> Result<Coverage, ReadError>;
 
     /// The output of a command.
     async fn command(&self, at: &Target, argv: &Argv) -> Result<Read<Output>, ReadError>;

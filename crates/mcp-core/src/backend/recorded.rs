@@ -15,7 +15,7 @@
 //! [`Recorder`] wraps any backend and writes such a directory, so the cases that test the tools also record the
 //! data that they are tested on.
 
-use super::{Backend, Origin, Output, Read, ReadError};
+use super::{Backend, Coverage, Origin, Output, Read, ReadError};
 use crate::{Argv, Db, NodeName, Target};
 use async_trait::async_trait;
 use ovsdb::{Database, Rows, Schema, Select, wire};
@@ -105,8 +105,10 @@ impl Backend for Recorded {
         Ok(nodes)
     }
 
-    async fn coverage(&self) -> Result<Vec<String>, ReadError> {
-        Ok(self.nodes().await?.iter().map(|node| format!("{node}  recorded")).collect())
+    async fn coverage(&self) -> Result<Coverage, ReadError> {
+        let mut coverage = Coverage::live(&self.name, self.nodes().await?, &[]);
+        coverage.notes.push("what was recorded is known by its question only".into());
+        Ok(coverage)
     }
 
     async fn command(&self, at: &Target, argv: &Argv) -> Result<Read<Output>, ReadError> {
@@ -193,7 +195,7 @@ impl Backend for Recorder {
         self.inner.nodes().await
     }
 
-    async fn coverage(&self) -> Result<Vec<String>, ReadError> {
+    async fn coverage(&self) -> Result<Coverage, ReadError> {
         self.inner.coverage().await
     }
 

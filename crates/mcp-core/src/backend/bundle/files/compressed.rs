@@ -16,7 +16,13 @@ use std::{
 };
 
 /// Reads it once, from front to end.
-pub(super) fn list(packed: &Span, codec: Codec, name: &str, prefix: &str, index: &mut Index) -> io::Result<()> {
+pub(super) fn list(
+    packed: &Span,
+    codec: Codec,
+    name: &str,
+    prefix: &str,
+    index: &mut Index,
+) -> io::Result<()> {
     let mut stream = Guarded::new(packed.clone(), codec, index.bounds())?;
     let mut head = Vec::new();
     (&mut stream).take(HEAD as u64).read_to_end(&mut head)?;
@@ -103,7 +109,9 @@ impl Read for Frames {
                     0 if !buffer.is_empty() => {}
                     n => return Ok(n),
                 }
-                let sums = |d: &ruzstd::decoding::FrameDecoder| (d.get_checksum_from_data(), d.get_calculated_checksum());
+                let sums = |d: &ruzstd::decoding::FrameDecoder| {
+                    (d.get_checksum_from_data(), d.get_calculated_checksum())
+                };
                 if let (Some(told), Some(seen)) = sums(&frame.decoder)
                     && told != seen
                 {
@@ -124,6 +132,8 @@ impl Read for Frames {
 fn in_words(e: io::Error) -> io::Error {
     let text = e.to_string();
     let early = e.kind() == io::ErrorKind::UnexpectedEof
-        || ["premature eof", "unexpected end", "failed to fill whole buffer"].iter().any(|early| text.contains(early));
+        || ["premature eof", "unexpected end", "failed to fill whole buffer"]
+            .iter()
+            .any(|early| text.contains(early));
     if early { io::Error::new(io::ErrorKind::UnexpectedEof, "it is cut") } else { e }
 }

@@ -83,7 +83,8 @@ impl Index {
     }
 
     pub(super) fn below<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a str> {
-        let from = self.entries.range::<str, _>((std::ops::Bound::Included(prefix), std::ops::Bound::Unbounded));
+        let from =
+            self.entries.range::<str, _>((std::ops::Bound::Included(prefix), std::ops::Bound::Unbounded));
         from.map(|(path, _)| path.as_str()).take_while(move |path| path.starts_with(prefix))
     }
 
@@ -95,6 +96,15 @@ impl Index {
     /// Something is wrong with the bundle.
     pub(super) fn trouble(&mut self, what: String) {
         self.troubles.push(what);
+    }
+
+    /// The temporary file takes no more: why is said once.
+    pub(super) fn full(&mut self, why: &io::Error, path: &str) {
+        const WHAT: &str = "could not be kept in the temporary file";
+        if !self.counted.contains_key(WHAT) {
+            self.trouble(why.to_string());
+        }
+        self.count(WHAT, path);
     }
 
     /// Something is wrong with a file. However many there are, it is said once.
@@ -135,7 +145,9 @@ impl Index {
                 self.bounds.files, self.bounds.names
             )));
         }
-        if packed(&path) && matches!(entry.content, Content::OnDisk | Content::Span(_) | Content::Zipped { .. }) {
+        if packed(&path)
+            && matches!(entry.content, Content::OnDisk | Content::Span(_) | Content::Zipped { .. })
+        {
             self.packed.push(path.clone());
         }
         self.entries.insert(path, entry);

@@ -30,7 +30,9 @@ pub(super) fn resolve<'a>(index: &'a Index, path: &str) -> Result<(String, &'a E
     let mut ahead: Vec<String> = parts(path);
     while let Some(part) = ahead.pop() {
         if part == ".." {
-            let Some(up) = parent(&done) else { return Err(Gone::LeadsOut(last.unwrap_or_else(|| path.into()))) };
+            let Some(up) = parent(&done) else {
+                return Err(Gone::LeadsOut(last.unwrap_or_else(|| path.into())));
+            };
             done = up;
             continue;
         }

@@ -87,10 +87,14 @@ impl Files {
     fn add(&mut self, packed: &Span, name: &str, prefix: &str) -> Result<(), ReadError> {
         let listed = match form::of(packed) {
             Ok(form::Form::Tar) => tape::list(packed, prefix, &mut self.index),
-            Ok(form::Form::Compressed(codec)) => compressed::list(packed, codec, name, prefix, &mut self.index),
-            Ok(form::Form::Zip) => zipped::list(packed, prefix, &mut self.index, self.zips.len()).map(|zip| {
-                self.zips.push(Mutex::new(zip));
-            }),
+            Ok(form::Form::Compressed(codec)) => {
+                compressed::list(packed, codec, name, prefix, &mut self.index)
+            }
+            Ok(form::Form::Zip) => {
+                zipped::list(packed, prefix, &mut self.index, self.zips.len()).map(|zip| {
+                    self.zips.push(Mutex::new(zip));
+                })
+            }
             Ok(form::Form::Database) => self.index.add_database(packed, name, prefix),
             Err(e) => Err(e),
         };
@@ -100,7 +104,8 @@ impl Files {
                 Err(ReadError::unreadable(name, Box::<dyn std::error::Error + Send + Sync>::from(e)))
             }
             Err(e) => {
-                self.index.trouble(format!("{name} cannot be read to its end ({e}): what comes before is read"));
+                self.index
+                    .trouble(format!("{name} cannot be read to its end ({e}): what comes before is read"));
                 Ok(())
             }
             Ok(()) => Ok(()),
@@ -173,7 +178,9 @@ impl Files {
     /// The content of a file.
     pub(super) fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
         self.try_read(path, self.bounds.file).map_err(|e| match e {
-            Unreadable::TooLarge(limit) => ReadError::TooLarge { what: format!("{path} in {}", self.name), limit },
+            Unreadable::TooLarge(limit) => {
+                ReadError::TooLarge { what: format!("{path} in {}", self.name), limit }
+            }
             e => ReadError::unreadable(format!("{path} in {}", self.name), e),
         })
     }

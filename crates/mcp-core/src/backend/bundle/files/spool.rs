@@ -47,7 +47,10 @@ impl Spool {
                 break Err(io::Error::other(format!("it has more than {limit} bytes")));
             }
             if self.len + n as u64 > self.limit {
-                return Err(io::Error::other(format!("what is kept would take more than {} bytes", self.limit)));
+                return Err(io::Error::other(format!(
+                    "what is kept would take more than {} bytes",
+                    self.limit
+                )));
             }
             file.write_all_at(buffer.get(..n).unwrap_or_default(), self.len).map_err(temporary)?;
             self.len += n as u64;

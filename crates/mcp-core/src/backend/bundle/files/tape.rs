@@ -17,7 +17,11 @@ pub(super) fn list(archive: &Span, prefix: &str, index: &mut Index) -> io::Resul
         let sparse = entry.header().entry_type() == EntryType::GNUSparse;
         add(&mut entry, prefix, index, |entry, path, index| {
             // The bytes of a sparse member lie apart.
-            if sparse { keep(entry, path, index) } else { Ok((Content::Span(archive.part(start, size)), Ok(()))) }
+            if sparse {
+                keep(entry, path, index)
+            } else {
+                Ok((Content::Span(archive.part(start, size)), Ok(())))
+            }
         })?;
         if !sparse && start + size > archive.len {
             return Err(cut(start + size - archive.len));
@@ -54,12 +58,17 @@ fn add<R: Read>(
     let modified = modified.and_then(|s| Timestamp::from_second(i64::try_from(s).ok()?).ok());
     let (content, whole) = match kind {
         EntryType::Directory | EntryType::XGlobalHeader => return Ok(()),
-        EntryType::Symlink => (target().map_or(Content::LeftOut("it is a link to nothing"), Content::Link), Ok(())),
+        EntryType::Symlink => {
+            (target().map_or(Content::LeftOut("it is a link to nothing"), Content::Link), Ok(()))
+        }
         // A second name of an earlier member, seen from the top of the archive.
-        EntryType::Link => (target().map_or(Content::LeftOut("it is a link to nothing"), |to| {
-            let up = "../".repeat(path.trim_start_matches("./").matches('/').count());
-            Content::Link(format!("{up}{}", to.trim_start_matches('/')))
-        }), Ok(())),
+        EntryType::Link => (
+            target().map_or(Content::LeftOut("it is a link to nothing"), |to| {
+                let up = "../".repeat(path.trim_start_matches("./").matches('/').count());
+                Content::Link(format!("{up}{}", to.trim_start_matches('/')))
+            }),
+            Ok(()),
+        ),
         kind if kind.is_file() || kind == EntryType::GNUSparse => bytes(entry, &path, index)?,
         _ => {
             index.count("is a device, pipe or the like and is not opened", &path);
@@ -80,8 +89,13 @@ fn keep<R: Read>(entry: &mut tar::Entry<'_, R>, path: &str, index: &mut Index) -
         index.count("is too large to be kept", path);
         return Ok((Content::LeftOut("it is too large to be kept"), Ok(())));
     }
-    let (span, whole) = index.spool.keep(entry, limit)?;
-    Ok((Content::Span(span), whole))
+    match index.spool.keep(entry, limit) {
+        Ok((span, whole)) => Ok((Content::Span(span), whole)),
+        Err(e) => {
+            index.full(&e, path);
+            Ok((Content::LeftOut("it could not be kept in the temporary file"), Ok(())))
+        }
+    }
 }
 
 fn cut(missing: u64) -> io::Error {

@@ -15,7 +15,12 @@ const TYPE: u32 = 0o170_000;
 const LINK: u32 = 0o120_000;
 
 /// Lists the members; `zip` is the number under which the archive will be known.
-pub(super) fn list(archive: &Span, prefix: &str, index: &mut Index, zip: usize) -> io::Result<ZipArchive<Span>> {
+pub(super) fn list(
+    archive: &Span,
+    prefix: &str,
+    index: &mut Index,
+    zip: usize,
+) -> io::Result<ZipArchive<Span>> {
     let mut members = ZipArchive::new(archive.clone()).map_err(|e| match e {
         // The list of members is at the end.
         zip::result::ZipError::InvalidArchive(_) => io::Error::other(format!("it is cut or damaged: {e}")),
@@ -33,7 +38,8 @@ pub(super) fn list(archive: &Span, prefix: &str, index: &mut Index, zip: usize) 
             continue;
         }
         let name = String::from_utf8_lossy(file.name_raw()).into_owned();
-        let entry = Entry { modified: modified(&file), size: file.size(), content: Content::Zipped { zip, member } };
+        let entry =
+            Entry { modified: modified(&file), size: file.size(), content: Content::Zipped { zip, member } };
         let entry = if file.encrypted() {
             index.count("is encrypted", &name);
             Entry { content: Content::LeftOut("it is encrypted"), ..entry }

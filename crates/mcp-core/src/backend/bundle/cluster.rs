@@ -1,0 +1,214 @@
+//! Bundles taken together as one cluster.
+
+use super::{
+    contents::{Contents, Report},
+    files::{Bounds, Files},
+    join,
+};
+use crate::{Db, NodeName, backend::ReadError, error::chain};
+use jiff::Timestamp;
+use ovsdb::Database;
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
+/// The bundles, and which of them answers for what.
+pub(super) struct Cluster {
+    pub(super) bundles: Vec<One>,
+    databases: BTreeMap<(NodeName, Db), Vec<Candidate>>,
+    /// What does not fit together, or could not be opened: said with every answer.
+    pub(super) notes: Vec<String>,
+    recent: Mutex<VecDeque<Arc<Database>>>,
+}
+
+/// One bundle.
+pub(super) struct One {
+    pub(super) files: Files,
+    pub(super) contents: Contents,
+}
+
+/// A file that holds a database of a node. The first of several is read.
+pub(super) struct Candidate {
+    bundle: usize,
+    path: String,
+    /// As an answer names it.
+    pub(super) shown: String,
+    pub(super) when: Option<Timestamp>,
+    opened: Mutex<Weak<Database>>,
+}
+
+/// A database and what to say about it.
+pub(super) struct Found<'a> {
+    pub(super) database: Arc<Database>,
+    pub(super) candidate: &'a Candidate,
+    pub(super) notes: Vec<String>,
+}
+
+/// Databases that stay open when nobody reads them: so many bytes of files.
+const RECENT: usize = 1 << 30;
+
+impl Cluster {
+    /// Opens bundles. One that cannot be read does not keep the others from answering.
+    pub(super) fn open(paths: &[PathBuf], bounds: Bounds) -> Result<Self, ReadError> {
+        let (mut bundles, mut notes, mut first) = (Vec::new(), Vec::new(), None);
+        for path in paths {
+            match One::open(path, bounds) {
+                Ok(one) => bundles.push(one),
+                Err(e) => {
+                    notes.push(chain(&e));
+                    first = first.or(Some(e));
+                }
+            }
+        }
+        match first {
+            Some(e) if bundles.is_empty() => return Err(e),
+            _ => {}
+        }
+        let mut names = BTreeMap::<String, usize>::new();
+        for one in &mut bundles {
+            let seen = names.entry(one.files.name.clone()).or_default();
+            *seen += 1;
+            if *seen > 1 {
+                one.files.name = format!("{} ({seen})", one.files.name);
+            }
+        }
+        notes.extend(join::join(&mut bundles));
+        let databases = candidates(&bundles);
+        Ok(Self { bundles, databases, notes, recent: Mutex::default() })
+    }
+
+    /// The nodes of which there is something to read.
+    pub(super) fn nodes(&self) -> Vec<NodeName> {
+        let databases = self.databases.keys().map(|(node, _)| node);
+        let reports =
+            self.bundles.iter().flat_map(|one| one.contents.reports.iter().map(|report| &report.node));
+        databases.chain(reports).cloned().collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// The reports of a node.
+    pub(super) fn reports<'a>(&'a self, node: &'a NodeName) -> impl Iterator<Item = (&'a One, &'a Report)> {
+        let of = move |one: &'a One| {
+            one.contents.reports.iter().filter(move |r| r.node == *node).map(move |r| (one, r))
+        };
+        self.bundles.iter().flat_map(of)
+    }
+
+    /// The files that hold a database, the one that counts first.
+    pub(super) fn candidates(&self, node: &NodeName, db: Db) -> &[Candidate] {
+        self.databases.get(&(node.clone(), db)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The files of a candidate.
+    pub(super) fn files(&self, candidate: &Candidate) -> &Files {
+        &self.bundles.get(candidate.bundle).expect("an index of `bundles`").files
+    }
+
+    /// The database of the first bundle that has it whole; else of the first that has it at all.
+    pub(super) fn database(&self, node: &NodeName, db: Db) -> Option<Result<Found<'_>, ReadError>> {
+        let (mut damaged, mut failed, mut notes) = (None, None, Vec::new());
+        let candidates = self.candidates(node, db);
+        for (i, candidate) in candidates.iter().enumerate() {
+            match self.open_database(candidate) {
+                Ok(database) if database.damage().is_none() => {
+                    notes.extend(candidates.iter().skip(i + 1).map(|other| self.also(other)));
+                    return Some(Ok(Found { database, candidate, notes }));
+                }
+                Ok(database) => {
+                    let damage = database.damage().map(|damage| chain(damage)).unwrap_or_default();
+                    notes.push(format!("{} is damaged: {damage}", candidate.shown));
+                    damaged = damaged.or(Some((database, candidate)));
+                }
+                Err(e) => {
+                    notes.push(chain(&e));
+                    failed = failed.or(Some(e));
+                }
+            }
+        }
+        match (damaged, failed) {
+            (Some((database, candidate)), _) => Some(Ok(Found { database, candidate, notes })),
+            (None, Some(e)) => Some(Err(e)),
+            (None, None) => None,
+        }
+    }
+
+    fn also(&self, other: &Candidate) -> String {
+        let when =
+            other.when.map_or("of unknown time".into(), |t| t.strftime("of %Y-%m-%dT%H:%M:%SZ").to_string());
+        format!(
+            "{}, {when}, holds the same database and is not read: the bundle given first counts",
+            other.shown
+        )
+    }
+
+    /// Opens a database, or gives the one that is open.
+    pub(super) fn open_database(&self, candidate: &Candidate) -> Result<Arc<Database>, ReadError> {
+        // Held while reading: a second question for the same file waits for the first to open it.
+        let mut opened = candidate.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(database) = opened.upgrade() {
+            return Ok(database);
+        }
+        let bytes = self.files(candidate).read(&candidate.path)?;
+        let database = Database::open(bytes).map_err(|e| ReadError::unreadable(&candidate.shown, e))?;
+        let database = Arc::new(database);
+        *opened = Arc::downgrade(&database);
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.push_back(database.clone());
+        while recent.len() > 1 && recent.iter().map(|d| d.file_len()).sum::<usize>() > RECENT {
+            recent.pop_front();
+        }
+        Ok(database)
+    }
+}
+
+impl One {
+    fn open(path: &std::path::Path, bounds: Bounds) -> Result<Self, ReadError> {
+        let files = Files::open(path, bounds)?;
+        let contents = Contents::of(&files);
+        if !contents.is_empty() {
+            return Ok(Self { files, contents });
+        }
+        let mut why = match &contents.central {
+            Some(file) => format!(
+                "{file} is of a cluster in central mode, with one database for all nodes; only interconnect mode, with \
+                 a zone for each node, is supported"
+            ),
+            None => format!(
+                "none of its {} files is a database of OVN or Open vSwitch or the output of a command, as a must-gather of \
+                 an interconnect cluster (network_logs/ovnk_database_store), a sosreport (sos_commands) or kind logs \
+                 (ovnnb_db.db) have them",
+                files.paths().count()
+            ),
+        };
+        for trouble in files.troubles().into_iter().chain(contents.troubles) {
+            why = format!("{why}; {trouble}");
+        }
+        Err(ReadError::unreadable(path.display().to_string(), why))
+    }
+}
+
+/// The files of each database: as the bundles were given, which is the order of the user's trust; in one bundle the
+/// newest first, since a pod that was made anew leaves the file of the old one behind.
+fn candidates(bundles: &[One]) -> BTreeMap<(NodeName, Db), Vec<Candidate>> {
+    let mut databases = BTreeMap::<_, Vec<Candidate>>::new();
+    for (bundle, One { files, contents }) in bundles.iter().enumerate() {
+        let mut stored: Vec<_> = contents.databases.iter().collect();
+        stored.sort_by(|a, b| b.when.cmp(&a.when).then_with(|| a.path.cmp(&b.path)));
+        for stored in stored {
+            let shown = if bundles.len() == 1 {
+                stored.shown.clone()
+            } else {
+                format!("{} in {}", stored.shown, files.name)
+            };
+            databases.entry((stored.node.clone(), stored.db)).or_default().push(Candidate {
+                bundle,
+                path: stored.path.clone(),
+                shown,
+                when: stored.when,
+                opened: Mutex::default(),
+            });
+        }
+    }
+    databases
+}

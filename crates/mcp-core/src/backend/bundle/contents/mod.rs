@@ -1,0 +1,96 @@
+//! What is what in a bundle: databases, recorded commands, objects and logs, and the node of each.
+
+mod command;
+mod identity;
+mod loose;
+mod manifest;
+mod must_gather;
+mod sosreport;
+mod wanted;
+
+use super::files::Files;
+use crate::{Db, NodeName};
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(super) use command::Essence;
+pub(super) use identity::{Identity, chassis};
+pub(super) use manifest::Recorded;
+pub(super) use sosreport::Report;
+pub(super) use wanted::{packed, wanted};
+
+/// What one bundle holds.
+#[derive(Default)]
+pub(super) struct Contents {
+    /// Its nodes, by the names it gives them.
+    pub(super) nodes: BTreeMap<NodeName, Identity>,
+    /// Nodes whose names come from Kubernetes and not from a host.
+    pub(super) objects: BTreeSet<NodeName>,
+    /// Files that are databases.
+    pub(super) databases: Vec<Stored>,
+    /// Sosreports: recorded commands.
+    pub(super) reports: Vec<Report>,
+    /// Databases that should be there and are not, and why.
+    pub(super) missing: Vec<(NodeName, Db, String)>,
+    /// Log files by node.
+    pub(super) logs: BTreeMap<NodeName, Vec<String>>,
+    /// What could not be assigned or understood.
+    pub(super) troubles: Vec<String>,
+    /// Where it shows that the cluster was a central one.
+    pub(super) central: Option<String>,
+}
+
+/// A database file.
+#[derive(Clone, Debug)]
+pub(super) struct Stored {
+    pub(super) node: NodeName,
+    pub(super) db: Db,
+    /// In the bundle.
+    pub(super) path: String,
+    /// As an answer names it: without the folders that are named after the collection.
+    pub(super) shown: String,
+    /// When it was collected, as far as the bundle tells.
+    pub(super) when: Option<Timestamp>,
+}
+
+impl Contents {
+    /// Looks through the names of a bundle, and into the few files that tell which node is which.
+    pub(super) fn of(files: &Files) -> Self {
+        let mut contents = Self::default();
+        must_gather::scan(files, &mut contents);
+        sosreport::scan(files, &mut contents);
+        loose::scan(files, &mut contents);
+        contents
+    }
+
+    /// Nothing that any tool could read?
+    pub(super) fn is_empty(&self) -> bool {
+        self.databases.is_empty() && self.reports.is_empty() && self.missing.is_empty()
+    }
+
+    /// When the bundle was collected: the time of what was collected last.
+    pub(super) fn when(&self) -> Option<Timestamp> {
+        let databases = self.databases.iter().filter_map(|stored| stored.when);
+        databases.chain(self.reports.iter().filter_map(|report| report.when)).max()
+    }
+
+    fn node(&mut self, name: &NodeName, identity: Identity) {
+        self.nodes.entry(name.clone()).or_default().merge(identity);
+    }
+
+    /// Gives nodes the names that the cluster has for them.
+    pub(super) fn rename(&mut self, names: &BTreeMap<NodeName, NodeName>) {
+        let new = |node: &mut NodeName| {
+            if let Some(name) = names.get(node) {
+                *node = name.clone();
+            }
+        };
+        self.databases.iter_mut().for_each(|stored| new(&mut stored.node));
+        self.reports.iter_mut().for_each(|report| new(&mut report.node));
+        self.missing.iter_mut().for_each(|(node, ..)| new(node));
+        self.logs =
+            std::mem::take(&mut self.logs).into_iter().map(|(mut n, l)| (new(&mut n), (n, l)).1).collect();
+        self.nodes =
+            std::mem::take(&mut self.nodes).into_iter().map(|(mut n, i)| (new(&mut n), (n, i)).1).collect();
+    }
+}

@@ -1,0 +1,141 @@
+//! Must-gathers, and what `oc adm inspect` writes.
+//!
+//! `openshift/must-gather`'s `gather_network_logs_basics` leaves the databases of an interconnect cluster in
+//! `network_logs/ovnk_database_store/<ovnkube-node pod>_{nbdb,sbdb}` (packed or not); `oc adm inspect` leaves the
+//! pods, and so their nodes, in `namespaces/<ns>/pods/<pod>/<pod>.yaml` and `…/core/pods.yaml`. Where these lie
+//! below the top differs: one directory an image, one a node with `--node-selector`, another around it all.
+
+use super::{Contents, Stored, identity, identity::yaml, wanted::database};
+use crate::{Db, NodeName, backend::bundle::files::Files};
+use ovsdb::Database;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+const STORE: &str = "network_logs/ovnk_database_store/";
+
+/// Where a must-gather of a central cluster has its databases: that of the leader (4.10 to 4.13), or those of every
+/// master (4.5 to 4.9).
+const CENTRAL: [&str; 2] = ["_nbdb.gz", "_sbdb.gz"];
+
+#[derive(Deserialize)]
+struct Pod {
+    metadata: Metadata,
+    spec: Spec,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Spec {
+    node_name: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct PodList {
+    items: Vec<Pod>,
+}
+
+/// Finds the databases, the nodes and their logs.
+pub(super) fn scan(files: &Files, contents: &mut Contents) {
+    let objects = identity::of_objects(files);
+    contents.objects.extend(objects.keys().cloned());
+    contents.nodes.extend(objects);
+    let mut pods = Pods::of(files);
+    for path in files.paths() {
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        if let Some((_, log)) = path.split_once("/pods/").filter(|_| is_ovn_log(path)) {
+            if let Some(node) = log.split('/').next().and_then(|pod| pods.node(pod)) {
+                contents.logs.entry(node).or_default().push(path.to_owned());
+            }
+        } else if folder.ends_with("network_logs") && CENTRAL.iter().any(|end| name.ends_with(end)) {
+            contents.central.get_or_insert_with(|| from(path, "network_logs/"));
+        } else if path.contains(STORE)
+            && let Some((db, pod)) = database(name)
+        {
+            add(files, contents, &mut pods, path, db, pod);
+        }
+    }
+}
+
+fn add(files: &Files, contents: &mut Contents, pods: &mut Pods, path: &str, db: Db, pod: &str) {
+    let shown = from(path, "network_logs/");
+    let node = pods.node(pod);
+    if let Some(node) = &node {
+        contents.objects.insert(node.clone());
+    }
+    match node.or_else(|| zone_of(files, path)) {
+        Some(node) => {
+            contents.node(&node, identity::Identity::default());
+            let when = files.modified(path);
+            contents.databases.push(Stored { node, db, path: path.into(), shown, when });
+        }
+        None => {
+            contents.troubles.push(format!("{shown}: neither its pod nor its zone's name is in the bundle"))
+        }
+    }
+}
+
+/// A log of a pod of OVN-Kubernetes or Open vSwitch.
+fn is_ovn_log(path: &str) -> bool {
+    path.contains("/logs/") && (path.contains("ovn-kubernetes/pods/"))
+}
+
+/// The path without the folders above it, which have the names of the collection and of an image.
+fn from(path: &str, folder: &str) -> String {
+    path.find(folder).and_then(|at| path.get(at..)).unwrap_or(path).to_owned()
+}
+
+/// Which pod ran on which node.
+struct Pods<'a> {
+    files: &'a Files,
+    objects: BTreeMap<&'a str, &'a str>,
+    known: BTreeMap<String, Option<NodeName>>,
+    lists: Option<BTreeMap<String, NodeName>>,
+}
+
+impl<'a> Pods<'a> {
+    fn of(files: &'a Files) -> Self {
+        let object = |path: &'a str| {
+            let (folder, name) = path.rsplit_once('/')?;
+            let (above, pod) = folder.rsplit_once('/')?;
+            (above.ends_with("/pods") && name.strip_suffix(".yaml") == Some(pod)).then_some((pod, path))
+        };
+        let objects = files.paths().filter_map(object).collect();
+        Self { files, objects, known: BTreeMap::new(), lists: None }
+    }
+
+    fn node(&mut self, pod: &str) -> Option<NodeName> {
+        if let Some(node) = self.known.get(pod) {
+            return node.clone();
+        }
+        let object = self.objects.get(pod).and_then(|path| yaml::<Pod>(self.files, path));
+        let node =
+            object.filter(|object| object.metadata.name == pod).and_then(|object| object.spec.node_name);
+        let node = node.and_then(|name| name.parse().ok()).or_else(|| self.lists().get(pod).cloned());
+        self.known.insert(pod.to_owned(), node.clone());
+        node
+    }
+
+    /// From the lists, which are large and only read when a pod has no file of its own.
+    fn lists(&mut self) -> &BTreeMap<String, NodeName> {
+        let files = self.files;
+        self.lists.get_or_insert_with(|| {
+            let paths =
+                files.paths().filter(|p| p.contains("ovn-kubernetes/") && p.ends_with("/core/pods.yaml"));
+            let pods = paths.filter_map(|path| yaml::<PodList>(files, path)).flat_map(|list| list.items);
+            pods.filter_map(|pod| Some((pod.metadata.name, pod.spec.node_name?.parse().ok()?))).collect()
+        })
+    }
+}
+
+/// The node that a database names, or the northbound one beside it.
+fn zone_of(files: &Files, path: &str) -> Option<NodeName> {
+    let open = |path: &str| Database::open(files.read(path).ok()?).ok();
+    let beside = path.strip_suffix("_sbdb").map(|pod| format!("{pod}_nbdb"));
+    let northbound = identity::node_of(Db::Nb, &open(beside.as_deref().unwrap_or(path))?);
+    northbound.or_else(|| identity::node_of(Db::Sb, &open(path)?))
+}

@@ -1,0 +1,151 @@
+//! Sosreports: one node each.
+//!
+//! Files lie where they were on the node, outputs of commands in `sos_commands/<plugin>/`, and
+//! `sos_reports/manifest.json` tells which command went where and how it ended.
+
+use super::{Contents, Identity, Stored, manifest};
+use crate::{
+    Db, NodeName,
+    backend::bundle::files::{Files, Gone},
+};
+use jiff::Timestamp;
+use ovsdb::Database;
+use std::{collections::BTreeSet, sync::OnceLock};
+
+/// Where OVN and Open vSwitch keep their databases: upstream's kind and Helm, OpenShift, distributions.
+const FOLDERS: [&str; 8] = [
+    "etc/openvswitch/",
+    "etc/origin/openvswitch/",
+    "usr/local/etc/openvswitch/",
+    "var/lib/openvswitch/",
+    "etc/ovn/",
+    "var/lib/ovn/",
+    "var/lib/ovn/etc/",
+    "var/lib/ovn-ic/etc/",
+];
+const DATABASES: [(&str, Db); 3] =
+    [("ovnnb_db.db", Db::Nb), ("ovnsb_db.db", Db::Sb), ("conf.db", Db::OpenVSwitch)];
+
+/// The report of a node.
+pub(crate) struct Report {
+    /// Its folder in the bundle, with the slash; empty when it is the bundle.
+    pub(crate) root: String,
+    /// The node.
+    pub(crate) node: NodeName,
+    /// When it was begun.
+    pub(crate) when: Option<Timestamp>,
+    recorded: OnceLock<manifest::Commands>,
+}
+
+impl Report {
+    /// What was recorded. Read when first asked.
+    pub(crate) fn commands(&self, files: &Files) -> &manifest::Commands {
+        self.recorded.get_or_init(|| manifest::Commands::of(files, &self.root))
+    }
+}
+
+/// Finds reports and their databases.
+pub(super) fn scan(files: &Files, contents: &mut Contents) {
+    for root in roots(files) {
+        let identity = identity(files, &root);
+        let Some(node) = name(files, &root, &identity) else {
+            contents.troubles.push(format!("{root}: the sosreport tells no host name"));
+            continue;
+        };
+        let report = Report { root, node, when: None, recorded: OnceLock::new() };
+        let when = report.commands(files).recorded.iter().filter_map(|recorded| recorded.when).min();
+        let report = Report { when, ..report };
+        contents.node(&report.node, identity);
+        databases(files, &report, contents);
+        for folder in ["var/log/openvswitch/", "var/log/ovn/", "var/log/ovn-kubernetes/", "var/log/pods/"] {
+            let logs =
+                files.below(&format!("{}{folder}", report.root)).map(str::to_owned).collect::<Vec<_>>();
+            contents.logs.entry(report.node.clone()).or_default().extend(logs);
+        }
+        contents.reports.push(report);
+    }
+}
+
+/// The folders in which there is a report. What ran in a container has its own below `sos_containers`.
+fn roots(files: &Files) -> BTreeSet<String> {
+    let root = |path: &str| {
+        let at = ["sos_commands/", "sos_reports/"].iter().find_map(|folder| path.find(folder))?;
+        let root = path.get(..at)?;
+        let whole = root.is_empty() || root.ends_with('/');
+        (whole && !root.contains("sos_containers/")).then(|| root.to_owned())
+    };
+    files.paths().filter_map(root).collect()
+}
+
+fn identity(files: &Files, root: &str) -> Identity {
+    let mut identity = Identity::default();
+    let below = format!("{root}sos_commands/");
+    let listings = files.below(&below).filter(|path| {
+        path.ends_with("list_Open_vSwitch") || path.ends_with("get_Open_vSwitch_._external_ids")
+    });
+    for text in listings.filter_map(|path| files.read_small(path)) {
+        identity.merge(Identity::of_listing(&String::from_utf8_lossy(&text)));
+    }
+    if let Some(id) = text(files, &format!("{root}etc/openvswitch/system-id.conf")) {
+        identity.system_id.get_or_insert(id);
+    }
+    if identity.system_id.is_none() {
+        let conf_db =
+            FOLDERS.iter().map(|folder| format!("{root}{folder}conf.db")).find(|path| files.has(path));
+        let database = conf_db.and_then(|path| Database::open(files.read(&path).ok()?).ok());
+        identity.merge(database.map(|database| Identity::of_conf_db(&database)).unwrap_or_default());
+    }
+    identity
+}
+
+/// The host's name, as the host says it; else as the report's folder does: `sosreport-<host>-…`.
+fn name(files: &Files, root: &str, identity: &Identity) -> Option<NodeName> {
+    let said = ["etc/hostname", "sos_commands/host/hostname", "hostname", "sos_commands/host/hostname_-f"];
+    let said = said.iter().filter_map(|path| text(files, &format!("{root}{path}")));
+    let known = identity.names.iter().cloned();
+    let folder = root.trim_end_matches('/').rsplit('/').next().and_then(|folder| {
+        let host = folder.strip_prefix("sosreport-")?;
+        // `-2026-11-22-wvkhveu`, `-20210101120000`: the name ends where a year begins.
+        let year = host.match_indices('-').find(|(at, _)| {
+            host.get(at + 1..at + 3) == Some("20")
+                && host.get(at + 3..).is_some_and(|r| r.starts_with(|c: char| c.is_ascii_digit()))
+        });
+        host.get(..year?.0).map(str::to_owned)
+    });
+    said.chain(known).chain(folder).find_map(|name| name.to_lowercase().parse().ok())
+}
+
+/// The first line of a small file, if it has one.
+fn text(files: &Files, path: &str) -> Option<String> {
+    let bytes = files.read_small(path)?;
+    let line = String::from_utf8_lossy(&bytes).lines().next()?.trim().to_owned();
+    (!line.is_empty()).then_some(line)
+}
+
+fn databases(files: &Files, report: &Report, contents: &mut Contents) {
+    for (name, db) in DATABASES {
+        let (mut found, mut gone) = (BTreeSet::new(), None);
+        for folder in FOLDERS {
+            let shown = format!("{folder}{name}");
+            let path = format!("{}{shown}", report.root);
+            match files.real_path(&path) {
+                // By two paths, one of them a link, it is still one file.
+                Ok(real) => _ = found.insert(real),
+                Err(Gone::Missing) => {}
+                Err(e) => gone = gone.or(Some(format!("{shown}: {e}"))),
+            }
+        }
+        match (found.is_empty(), gone) {
+            (true, Some(why)) => contents.missing.push((report.node.clone(), db, why)),
+            (true, None) => {}
+            (false, _) => contents.databases.extend(found.into_iter().map(|path| Stored {
+                node: report.node.clone(),
+                db,
+                shown: path.strip_prefix(&report.root).unwrap_or(&path).to_owned(),
+                // A database is copied as it is, with the time of its last change: what it says is as of the report.
+                when: report.when.or_else(|| files.modified(&path)),
+                path,
+            })),
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Which files a layer may ask for, by their names: what is kept of a compressed archive.
+
+use crate::Db;
+
+/// Is the content of this file worth keeping? The rest is listed only.
+pub(crate) fn wanted(path: &str) -> bool {
+    const FOLDERS: [&str; 6] =
+        ["network_logs", "sos_commands", "sos_strings", "sos_reports", "etc", "host_service_logs"];
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let object = || {
+        name.ends_with(".yaml")
+            && path.split('/').any(|part| part == "namespaces" || part == "cluster-scoped-resources")
+    };
+    database(name).is_some()
+        || ["hostname", "timestamp", "version", "version.txt"].contains(&name)
+        || object()
+        || path.split('/').any(|part| FOLDERS.contains(&part))
+}
+
+/// Is this an archive inside the bundle that is opened as if it were unpacked? The databases of a must-gather, and
+/// whole collections that somebody put into one file.
+pub(crate) fn packed(path: &str) -> bool {
+    const ENDS: [&str; 7] = [".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.zst", ".zip"];
+    const STARTS: [&str; 6] =
+        ["ovnk_database_store", "sosreport-", "sos-collector-", "must-gather", "inspect.local", "kind-"];
+    let name = path.rsplit('/').next().unwrap_or(path);
+    ENDS.iter().any(|end| name.ends_with(end)) && STARTS.iter().any(|start| name.starts_with(start))
+}
+
+/// Which database a file of this name is, and what stands before that in the name: a pod or a node.
+///
+/// `<ovnkube-node pod>_nbdb` in a must-gather; `ovnnb_db.db` and `conf.db` on a node, and in upstream's CI with the
+/// node's name before it: `<node>_ovnnb_db.db`, `<node>-conf.db`.
+pub(crate) fn database(name: &str) -> Option<(Db, &str)> {
+    const ENDS: [(&str, Db); 9] = [
+        ("_ovnnb_db.db", Db::Nb),
+        ("_ovnsb_db.db", Db::Sb),
+        ("-conf.db", Db::OpenVSwitch),
+        ("_conf.db", Db::OpenVSwitch),
+        ("ovnnb_db.db", Db::Nb),
+        ("ovnsb_db.db", Db::Sb),
+        ("_nbdb", Db::Nb),
+        ("_sbdb", Db::Sb),
+        ("conf.db", Db::OpenVSwitch),
+    ];
+    let of = |&(end, db): &(&str, Db)| Some((db, name.strip_suffix(end)?));
+    // `myconf.db` is something else.
+    ENDS.iter().find_map(of).filter(|(_, before)| {
+        before.is_empty()
+            || ENDS.iter().take(4).chain(ENDS.iter().skip(6).take(2)).any(|(end, _)| name.ends_with(end))
+    })
+}

@@ -1,0 +1,156 @@
+//! What bundles hold, by node and area.
+
+use super::cluster::{Candidate, Cluster};
+use crate::{
+    Db, NodeName,
+    backend::coverage::{Area, Coverage, Held, NodeCoverage, SourceCoverage, State},
+    error::chain,
+};
+use ovsdb::Database;
+use std::collections::BTreeSet;
+
+/// The plugins of sos that ask OVN and Open vSwitch, and those that ask the kernel.
+const DATAPLANE: [&str; 4] = ["openvswitch", "ovn_host", "ovn_central", "openshift_ovn"];
+const KERNEL: [&str; 5] = ["networking", "firewall_tables", "conntrack", "kernel", "libreswan"];
+
+/// Opens every database, but keeps none.
+pub(super) fn of(cluster: &Cluster) -> Coverage {
+    let source = |one: &super::cluster::One| SourceCoverage {
+        name: one.files.name.clone(),
+        when: one.contents.when(),
+        files: Some(one.files.paths().count()),
+    };
+    let mut nodes: BTreeSet<NodeName> = cluster.nodes().into_iter().collect();
+    nodes.extend(cluster.bundles.iter().flat_map(|one| one.contents.nodes.keys().cloned()));
+    let mut notes = cluster.notes.clone();
+    for one in &cluster.bundles {
+        let troubles = one.files.troubles().into_iter().chain(one.contents.troubles.iter().cloned());
+        notes.extend(troubles.map(|trouble| format!("{}: {trouble}", one.files.name)));
+        if let Some(central) = &one.contents.central {
+            notes.push(format!("{}: {central} is of a central database, which is not read", one.files.name));
+        }
+    }
+    Coverage {
+        sources: cluster.bundles.iter().map(source).collect(),
+        nodes: nodes.iter().map(|n| node(cluster, n)).collect(),
+        notes,
+    }
+}
+
+fn node(cluster: &Cluster, node: &NodeName) -> NodeCoverage {
+    let areas = Area::ALL.map(|area| match area {
+        Area::Northbound => database(cluster, node, Db::Nb, area),
+        Area::Southbound => database(cluster, node, Db::Sb, area),
+        Area::OpenVSwitch => database(cluster, node, Db::OpenVSwitch, area),
+        Area::Dataplane => commands(cluster, node, &DATAPLANE, area),
+        Area::Kernel => commands(cluster, node, &KERNEL, area),
+        Area::Logs => logs(cluster, node),
+        Area::Objects => objects(cluster, node),
+    });
+    NodeCoverage { node: node.clone(), areas: areas.into() }
+}
+
+fn database(cluster: &Cluster, node: &NodeName, db: Db, area: Area) -> Held {
+    let mut best = None;
+    let mut details = Vec::new();
+    for candidate in cluster.candidates(node, db) {
+        let (state, detail) = file(cluster, candidate);
+        details.push(detail);
+        // One that is whole answers, wherever it lies.
+        best = match best {
+            Some(State::Present | State::Empty) => best,
+            _ => Some(state),
+        };
+    }
+    let missing = cluster.bundles.iter().flat_map(|one| &one.contents.missing);
+    let missing = missing.filter(|(of, which, _)| of == node && *which == db).map(|(_, _, why)| why.clone());
+    details.extend(missing);
+    Held { area, state: best.unwrap_or(State::Absent), details }
+}
+
+fn file(cluster: &Cluster, candidate: &Candidate) -> (State, String) {
+    let shown = &candidate.shown;
+    match cluster.open_database(candidate) {
+        Err(e) => (State::Damaged, chain(&e)),
+        Ok(database) => match database.damage() {
+            Some(damage) => (State::Damaged, format!("{shown}: {}", chain(damage))),
+            None if rows(&database) == 0 => (State::Empty, format!("{shown} has no row")),
+            None => (State::Present, shown.clone()),
+        },
+    }
+}
+
+fn rows(database: &Database) -> usize {
+    database.schema().tables.iter().filter_map(|table| database.row_count(&table.name).ok()).sum()
+}
+
+/// Recorded outputs, and why others are not there.
+fn commands(cluster: &Cluster, node: &NodeName, plugins: &[&str], area: Area) -> Held {
+    let (mut outputs, mut empty, mut failed, mut lost) = (0, 0, 0, 0);
+    let (mut no_program, mut truncated, mut details) = (BTreeSet::new(), Vec::new(), Vec::new());
+    for (one, report) in cluster.reports(node) {
+        let commands = report.commands(&one.files);
+        details
+            .extend(commands.no_manifest.as_ref().map(|why| format!("by the names of files, since {why}")));
+        for recorded in commands.recorded.iter().filter(|r| plugins.contains(&r.plugin.as_str())) {
+            let program = || recorded.exec.split_whitespace().next().unwrap_or_default().to_owned();
+            let path = recorded.path.as_ref().map(|path| format!("{}{path}", report.root));
+            match (path, recorded.status) {
+                (None, Some(126 | 127)) => _ = no_program.insert(program()),
+                (None, _) => lost += 1,
+                (Some(path), _) if !one.files.has(&path) => lost += 1,
+                (Some(path), status) => {
+                    outputs += 1;
+                    empty += usize::from(one.files.size(&path) == Some(0));
+                    failed += usize::from(status.is_some_and(|status| status != 0));
+                    if recorded.truncated || one.files.cut(&path).is_some() {
+                        truncated.push(recorded.exec.clone());
+                    }
+                }
+            }
+        }
+    }
+    let state = match outputs {
+        0 => State::Absent,
+        n if n == empty => State::Empty,
+        _ => State::Present,
+    };
+    if outputs > 0 {
+        details
+            .insert(0, format!("{outputs} outputs, {empty} of them empty, {failed} of commands that failed"));
+    }
+    if lost > 0 {
+        details.push(format!("{lost} outputs that the manifest lists are not in the bundle"));
+    }
+    if !no_program.is_empty() {
+        details.push(format!("not on the node: {}", no_program.into_iter().collect::<Vec<_>>().join(", ")));
+    }
+    if !truncated.is_empty() {
+        details.push(format!("cut: {}", truncated.join(", ")));
+    }
+    Held { area, state, details }
+}
+
+fn logs(cluster: &Cluster, node: &NodeName) -> Held {
+    let (mut files, mut empty) = (0, 0);
+    for one in &cluster.bundles {
+        for path in one.contents.logs.get(node).into_iter().flatten() {
+            files += 1;
+            empty += usize::from(one.files.size(path) == Some(0));
+        }
+    }
+    let state = match files {
+        0 => State::Absent,
+        n if n == empty => State::Empty,
+        _ => State::Present,
+    };
+    let details = if files > 0 { vec![format!("{files} files, {empty} of them empty")] } else { Vec::new() };
+    Held { area: Area::Logs, state, details }
+}
+
+fn objects(cluster: &Cluster, node: &NodeName) -> Held {
+    let told = cluster.bundles.iter().filter(|one| one.contents.objects.contains(node));
+    let names: Vec<_> = told.map(|one| one.files.name.clone()).collect();
+    let state = if names.is_empty() { State::Absent } else { State::Present };
+    Held { area: Area::Objects, state, details: names }
+}

@@ -1,0 +1,197 @@
+//! What a source holds, before any question is asked of it.
+
+use crate::NodeName;
+use jiff::Timestamp;
+use std::{
+    collections::BTreeSet,
+    fmt::{self, Write},
+};
+
+/// What a source holds, by node and area.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// What was opened.
+    pub sources: Vec<SourceCoverage>,
+    /// Its nodes, by name.
+    pub nodes: Vec<NodeCoverage>,
+    /// What is wrong or odd about the source as a whole: bundles that do not fit together, files of no known node.
+    pub notes: Vec<String>,
+}
+
+/// One thing that was opened: a bundle, a host, a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceCoverage {
+    /// Its name.
+    pub name: String,
+    /// When it was collected, where it was.
+    pub when: Option<Timestamp>,
+    /// How many files it has, where it has any.
+    pub files: Option<usize>,
+}
+
+/// What there is of one node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeCoverage {
+    /// The node.
+    pub node: NodeName,
+    /// Every area, in its order.
+    pub areas: Vec<Held>,
+}
+
+/// What there is of one node in one area.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The area.
+    pub area: Area,
+    /// Is it there?
+    pub state: State,
+    /// What is there, or why it is not.
+    pub details: Vec<String>,
+}
+
+/// A part of the stack, as it is collected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Area {
+    /// OVN's northbound database.
+    Northbound,
+    /// OVN's southbound database.
+    Southbound,
+    /// Open vSwitch's own database.
+    OpenVSwitch,
+    /// What Open vSwitch and OVN's daemons do: flows, ports, conntrack zones.
+    Dataplane,
+    /// What the kernel does: links, routes, rules, conntrack.
+    Kernel,
+    /// Logs of OVN-Kubernetes, OVN and Open vSwitch.
+    Logs,
+    /// Kubernetes objects.
+    Objects,
+}
+
+impl Area {
+    /// All areas, in the order of a report.
+    pub const ALL: [Self; 7] = [
+        Self::Northbound,
+        Self::Southbound,
+        Self::OpenVSwitch,
+        Self::Dataplane,
+        Self::Kernel,
+        Self::Logs,
+        Self::Objects,
+    ];
+}
+
+impl fmt::Display for Area {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Northbound => "northbound",
+            Self::Southbound => "southbound",
+            Self::OpenVSwitch => "conf.db",
+            Self::Dataplane => "dataplane",
+            Self::Kernel => "kernel",
+            Self::Logs => "logs",
+            Self::Objects => "objects",
+        })
+    }
+}
+
+/// Is it there? Absent and empty are different answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Nothing was collected: the source can be asked now.
+    Live,
+    /// It was collected and can be read.
+    Present,
+    /// It was collected, and there is nothing in it.
+    Empty,
+    /// It was not collected.
+    Absent,
+    /// It was collected, and cannot be read, or not to its end.
+    Damaged,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Live => "live",
+            Self::Present => "present",
+            Self::Empty => "empty",
+            Self::Absent => "absent",
+            Self::Damaged => "DAMAGED",
+        })
+    }
+}
+
+impl Coverage {
+    /// Of nodes that answer now, in these areas.
+    pub fn live(name: &str, nodes: Vec<NodeName>, areas: &[Area]) -> Self {
+        let held = |area: Area| {
+            let state = if areas.contains(&area) { State::Live } else { State::Absent };
+            Held { area, state, details: Vec::new() }
+        };
+        let node = |node| NodeCoverage { node, areas: Area::ALL.map(held).into() };
+        Self {
+            sources: vec![SourceCoverage { name: name.into(), when: None, files: None }],
+            nodes: nodes.into_iter().map(node).collect(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// What there is of a node in an area.
+    pub fn of(&self, node: &NodeName, area: Area) -> Option<&Held> {
+        self.nodes.iter().find(|n| n.node == *node)?.areas.iter().find(|held| held.area == area)
+    }
+}
+
+/// A table, and below it what is behind its words, nodes of which the same is true together.
+impl fmt::Display for Coverage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for source in &self.sources {
+            write!(f, "# {}", source.name)?;
+            if let Some(files) = source.files {
+                write!(f, ": {files} files")?;
+            }
+            if let Some(when) = source.when {
+                write!(f, ", collected {}", when.strftime("%Y-%m-%dT%H:%M:%SZ"))?;
+            }
+            f.write_char('\n')?;
+        }
+        let width = self.nodes.iter().map(|n| n.node.as_str().len()).max().unwrap_or(0).max(4);
+        write!(f, "{:width$}", "node")?;
+        Area::ALL.iter().try_for_each(|area| write!(f, "  {area:10}"))?;
+        f.write_char('\n')?;
+        for NodeCoverage { node, areas } in &self.nodes {
+            write!(f, "{:width$}", node.as_str())?;
+            areas.iter().try_for_each(|held| write!(f, "  {:10}", held.state))?;
+            f.write_char('\n')?;
+        }
+        for area in Area::ALL {
+            let mut said: Vec<(&Held, Vec<&str>)> = Vec::new();
+            for (node, held) in
+                self.nodes.iter().flat_map(|n| n.areas.iter().map(move |held| (n.node.as_str(), held)))
+            {
+                if held.area != area || held.details.is_empty() {
+                    continue;
+                }
+                match said
+                    .iter_mut()
+                    .find(|(other, _)| other.details == held.details && other.state == held.state)
+                {
+                    Some((_, nodes)) => nodes.push(node),
+                    None => said.push((held, vec![node])),
+                }
+            }
+            for (held, nodes) in said {
+                let nodes: BTreeSet<_> = nodes.into_iter().collect();
+                let nodes = nodes.into_iter().collect::<Vec<_>>().join(", ");
+                writeln!(
+                    f,
+                    "{area} of {nodes}: {}: {}",
+                    held.state.to_string().to_lowercase(),
+                    held.details.join("; ")
+                )?;
+            }
+        }
+        self.notes.iter().try_for_each(|note| writeln!(f, "note: {note}"))
+    }
+}
