@@ -67,12 +67,14 @@ pub struct Described {
     pub toolset: &'static str,
     /// The schema of all parameters.
     pub schema: Arc<Map<String, Value>>,
-    run: Box<
-        dyn for<'a> Fn(&'a Call<'a>, Map<String, Value>) -> BoxFuture<'a, Result<String, ToolError>>
-            + Send
-            + Sync,
-    >,
+    run: Run,
 }
+
+/// A tool's [`run`], without its type.
+type Run = Box<dyn for<'a> Fn(&'a Call<'a>, Map<String, Value>) -> Running<'a> + Send + Sync>;
+
+/// The answer to a call, in the making.
+type Running<'a> = BoxFuture<'a, Result<String, ToolError>>;
 
 /// A call and what it works with.
 pub(crate) struct Call<'a> {

@@ -1,5 +1,7 @@
 //! The local backend with real programs: what they print, how they fail, and that they do not outlive their call.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on, fails")]
+
 use mcp_core::{
     Backend, Db, Local, LocalNode, Place, ReadError, Target, argv,
     argv::{Allow, Argv, Part::Operand, Program, Verb},
