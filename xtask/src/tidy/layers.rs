@@ -10,8 +10,8 @@ use super::Tree;
 const FILES: &[&str] = &["src/main.rs", "src/lib.rs", "src/commands.rs", "src/types.rs", "tests/golden.rs"];
 const FOLDERS: &[&str] = &["src/tools", "tests/cases"];
 
-/// The snapshot of `tools/list`, which is of no tool.
-const LIST: &str = "tools_list";
+/// The snapshot of `tools/list`, which is of no tool, as insta names it in a file of tests.
+const LIST: &str = "server__tools_list";
 
 /// A layer has the files of every other layer.
 pub(super) fn shape(tree: &Tree) -> Vec<String> {
@@ -137,7 +137,7 @@ mod tests {
         let mut tree = tree();
         tree.remove("crates/mcp-ovn/tests/snapshots/show.snap");
         tree.add("crates/mcp-ovn/tests/snapshots/old.snap", "");
-        tree.add("crates/mcp-ovn/tests/snapshots/tools_list.snap", "");
+        tree.add("crates/mcp-ovn/tests/snapshots/server__tools_list.snap", "");
         let wanted = [
             "crates/mcp-ovn/tests/cases/show.json has no snapshot: cargo xtask golden --accept",
             "crates/mcp-ovn/tests/snapshots/old.snap is of no case: delete it",
