@@ -93,7 +93,7 @@ pub fn main(layer: Layer) -> ExitCode {
         Err(e) => e.exit(),
     };
     // stdout is the protocol: logs go to stderr, and payloads into no log.
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,rmcp=error"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
     // Two threads do: the work is waiting for others, or parsing on the blocking pool.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();

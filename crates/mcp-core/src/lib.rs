@@ -32,8 +32,8 @@ mod tool;
 pub use answer::{Answer, Fact, Field, Identity, Row};
 pub use argv::Argv;
 pub use backend::{
-    Area, BadLocal, Backend, Bundle, Coverage, Held, Local, LocalNode, NodeCoverage, Origin, Output, Read, ReadError,
-    Recorded, Recorder, SourceCoverage, State,
+    Area, Backend, BadLocal, Bundle, Coverage, Held, Local, LocalNode, NodeCoverage, Origin, Output, Read,
+    ReadError, Recorded, Recorder, SourceCoverage, State,
 };
 pub use cli::main;
 pub use error::ToolError;

@@ -48,7 +48,8 @@ pub(crate) fn reply(
             let all = answer.rows.len();
             answer.rows.retain(|row| grep.is_match(&row.text));
             if all > 0 {
-                answer.if_empty = format!("no row of {all} matches grep={grep}");
+                answer.if_empty =
+                    format!("no row of {all} matches grep={grep}, which looks at what is shown");
             }
         }
     }
@@ -279,7 +280,10 @@ mod tests {
         );
         let grep = Page { grep: regex::Regex::new("absent").ok(), ..Page::default() };
         let answer = Answer { if_empty: "table X is empty".into(), ..rows(3) };
-        assert!(text(answer, &grep, Budget::default()).ends_with("no row of 3 matches grep=absent\n"));
+        assert!(
+            text(answer, &grep, Budget::default())
+                .ends_with("no row of 3 matches grep=absent, which looks at what is shown\n")
+        );
     }
 
     #[test]

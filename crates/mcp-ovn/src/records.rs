@@ -94,15 +94,17 @@ fn text(row: &Row, columns: &[String], labels: &Labels, owners: &BTreeMap<Uuid, 
         if columns.is_empty() { all().collect() } else { columns.iter().map(String::as_str).collect() };
     for name in names.into_iter().filter(|name| *name != "_uuid") {
         let empty = row.get(name).is_none_or(ovsdb::Datum::is_empty) || row.text(name) == Some("");
-        let refs: Vec<String> = row.refs(name).map(|uuid| labels.get(uuid)).collect();
-        let is_map = row.table.column(name).is_some_and(|column| column.ty.value.is_some());
+        let column = row.table.column(name);
+        // A UUID that refers to no table, such as that of a row of another database, is only a UUID.
+        let refers = column.is_some_and(|column| column.ty.key.ref_table.is_some());
+        let refs: Vec<String> =
+            if refers { row.refs(name).map(|uuid| labels.get(uuid)).collect() } else { Vec::new() };
         // What was asked for by name is shown even if it is empty.
         if empty && columns.is_empty() {
             continue;
         }
         let value = match refs.as_slice() {
             [] => print::cell(row, name).unwrap_or_default(),
-            _ if is_map => print::cell(row, name).unwrap_or_default(),
             refs => {
                 let mut refs = refs.to_vec();
                 refs.sort();

@@ -27,6 +27,10 @@ pub const NAME: &str = "name";
 /// The columns that hold the tunnel key of a transit switch's port.
 const KEY_COLUMNS: [&str; 2] = ["options:requested-tnl-key", "tunnel_key"];
 
+/// What a port that several zones have is in each of them: the zone of its node, and the others, where it is remote.
+const SPANNING: [&str; 6] =
+    ["name", "logical_port", "addresses", "mac", "options:requested-tnl-key", "tunnel_key"];
+
 /// A row as the other zones should have it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counterpart {
@@ -170,8 +174,9 @@ pub fn counterpart(
         ("", _) => label(row),
         (owner, _) => format!("{owner}: {}", label(row)),
     };
-    let spans = table == "Logical_Switch_Port" && row.map_get("options", "requested-tnl-key").is_some();
-    let columns = row.table.columns.iter().filter(|column| !differs(table, &column.name));
+    let spans = row.map_get("options", "requested-tnl-key").is_some();
+    let own_key = |column: &str| column == "tunnel_key" && !spans;
+    let columns = row.table.columns.iter().filter(|c| !differs(table, &c.name) && !own_key(&c.name));
     Counterpart {
         key,
         local: !spans && is_local(row, subnets),
@@ -192,8 +197,8 @@ fn singleton(table: &str) -> bool {
 fn is_local(row: &Row, subnets: &[IpNet]) -> bool {
     let owner = row.map_get("external_ids", "k8s.ovn.org/owner-type").unwrap_or_default();
     match row.table.name.as_str() {
-        // A pod's port; without `type` and `pod`, a virtual machine's or a test's is as local.
-        "Logical_Switch_Port" => {
+        // A pod's port.
+        "Logical_Switch_Port" | "Port_Binding" => {
             row.map_get("external_ids", "pod").is_some() || row.map_get("external_ids", "namespace").is_some()
         }
         // An egress IP is served by one node and rerouted where its pods are.
@@ -203,11 +208,8 @@ fn is_local(row: &Row, subnets: &[IpNet]) -> bool {
         // Rows for one pod: its egress gateway, its port's state.
         "NAT" => within(row.text("logical_ip"), subnets),
         "Logical_Router_Static_Route" => within(row.text("ip_prefix"), subnets),
-        "Port_Binding" | "MAC_Binding" | "FDB" | "Static_MAC_Binding"
-            if row.table.column("datapath").is_some() =>
-        {
-            true
-        }
+        // What a zone has learnt, and what its ovn-northd made for its own ports.
+        "MAC_Binding" | "FDB" | "IGMP_Group" | "Chassis_Template_Var" => true,
         "Port_Group" => row.table.column("acls").is_none(),
         _ => false,
     }
@@ -234,8 +236,7 @@ fn differs(table: &str, column: &str) -> bool {
         ("Logical_Switch", "ports") => true,
         ("Logical_Router", "ports" | "static_routes" | "policies" | "nat") => true,
         // Numbers that each zone's ovn-northd or ovn-controller gives out for itself.
-        ("Datapath_Binding" | "Multicast_Group", "tunnel_key") => true,
-        ("Port_Binding", "tunnel_key" | "up" | "virtual_parent") => true,
+        ("Port_Binding", "up" | "virtual_parent" | "nat_addresses") => true,
         (
             "Load_Balancer" | "Logical_Flow",
             "datapaths" | "datapath_group" | "ls_datapath_group" | "lr_datapath_group" | "logical_dp_group",
@@ -255,7 +256,7 @@ fn properties(
     spans: bool,
 ) -> Vec<Property> {
     let property = |name: String, values: Vec<String>| {
-        let spanning = !spans || matches!(name.as_str(), "name" | "addresses" | "options:requested-tnl-key");
+        let spanning = !spans || SPANNING.contains(&name.as_str());
         Property { name, values, spanning }
     };
     let Some(datum) = row.get(&column.name) else { return Vec::new() };
@@ -263,6 +264,10 @@ fn properties(
         ("Load_Balancer", "vips") => return vec![property(column.name.clone(), backends(row))],
         ("Address_Set", "addresses") => return vec![property(column.name.clone(), addresses(row, subnets))],
         _ => {}
+    }
+    // The UUID of a row of another database, which each zone made for itself.
+    if column.ty.key.kind == ovsdb::AtomType::Uuid && column.ty.key.ref_table.is_none() {
+        return Vec::new();
     }
     if column.ty.value.is_some() {
         let pairs = datum.pairs().iter().map(|(key, value)| {
@@ -309,5 +314,13 @@ fn addresses(row: &Row, subnets: &[IpNet]) -> Vec<String> {
 
 /// A key of a map whose value is a zone's own affair: which chassis of its own it wants, when something was made.
 fn own_affair(property: &str) -> bool {
-    matches!(property, "options:iface-id-ver" | "external_ids:ovnkube-node" | "other_config:ovn-cms-options")
+    matches!(
+        property,
+        "options:iface-id-ver"
+            | "external_ids:ovnkube-node"
+            | "other_config:ovn-cms-options"
+            // Of a datapath binding: which row of its own northbound database it was made of.
+            | "external_ids:logical-switch"
+            | "external_ids:logical-router"
+    )
 }

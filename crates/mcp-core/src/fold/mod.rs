@@ -52,12 +52,15 @@ pub(crate) fn fold(answers: &[(NodeName, Answer)]) -> Folded {
     let groups = group(answers, &symbols);
     let names: Vec<&str> = answers.iter().map(|(name, _)| name.as_str()).collect();
     let mut folded = Folded::default();
-    let (mut same, mut local) = (Vec::new(), 0);
+    let (mut same, mut local) = (Vec::new(), BTreeMap::new());
     for (key, group) in &groups {
         let shown = symbols.show(&key.template);
         let before = folded.differences.len();
         if group.iter().all(|cell| cell.local) && !(key.about == About::Cluster && group.len() > 1) {
-            local += group.len();
+            for cell in group {
+                let keys: &mut Vec<String> = local.entry(cell.who.node).or_default();
+                keys.push(symbols.fill(&key.template, cell.who));
+            }
             continue;
         }
         let absent = absent(key, group, names.len());
@@ -66,10 +69,13 @@ pub(crate) fn fold(answers: &[(NodeName, Answer)]) -> Folded {
         }
         folded.differences.extend(compare_fields(&shown, group, &names, &symbols));
         if folded.differences.len() == before {
-            same.push(shown);
+            same.push(match only_value(group) {
+                Some(value) => format!("{shown} ({value})"),
+                None => shown,
+            });
         }
     }
-    folded.summary = summary(&same, local, names.len());
+    folded.summary = summary(&same, &local, &names);
     folded
 }
 
@@ -150,29 +156,50 @@ fn presence(
     }
 }
 
-fn summary(same: &[String], local: usize, nodes: usize) -> Vec<String> {
-    /// Enough to see what was compared; the rows themselves come with one node.
-    const KEYS: usize = 600;
+/// The value of a row that has only one, the same on every node: short enough to stand beside its key.
+fn only_value<'a>(group: &Group<'a>) -> Option<&'a str> {
+    const SHORT: usize = 40;
+    let value = |cell: &Cell<'a>| match cell.fields {
+        [Field { values, .. }] => match values.as_slice() {
+            [value] if (1..=SHORT).contains(&value.len()) => Some(value.as_str()),
+            _ => None,
+        },
+        _ => None,
+    };
+    let first = value(group.first()?)?;
+    group.iter().all(|cell| value(cell) == Some(first)).then_some(first)
+}
+
+fn summary(same: &[String], local: &BTreeMap<NodeIndex, Vec<String>>, names: &[&str]) -> Vec<String> {
+    let rows = |n: usize| if n == 1 { "1 row".to_owned() } else { format!("{n} rows") };
     let mut lines = Vec::new();
     if !same.is_empty() {
-        let mut keys = String::new();
-        let mut shown = 0;
-        for key in same {
-            if keys.len() + key.len() > KEYS {
-                break;
-            }
-            keys += if keys.is_empty() { "" } else { "; " };
-            keys += key;
-            shown += 1;
-        }
-        let more = same.len() - shown;
-        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-        lines.push(format!("the same on all {nodes} nodes: {} rows: {keys}{more}", same.len()));
+        lines.push(format!("the same on all {} nodes: {}: {}", names.len(), rows(same.len()), keys(same)));
     }
-    if local > 0 {
-        lines.push(format!("of one node only, as expected: {local} rows"));
+    if !local.is_empty() {
+        let all: Vec<String> = local
+            .iter()
+            .flat_map(|(node, keys)| keys.iter().map(|key| (names.get(*node).copied().unwrap_or("?"), key)))
+            .map(|(node, key)| format!("{key} on {node}"))
+            .collect();
+        lines.push(format!("of one node only, as expected: {}: {}", rows(all.len()), keys(&all)));
     }
     lines
+}
+
+/// The first of many keys. Enough to see what was compared; the rows themselves come with one node.
+fn keys(all: &[String]) -> String {
+    const BYTES: usize = 500;
+    let mut text = String::new();
+    for (i, key) in all.iter().enumerate() {
+        if i > 0 && text.len() + key.len() > BYTES {
+            text += &format!("; and {} more", all.len() - i);
+            break;
+        }
+        text += if i > 0 { "; " } else { "" };
+        text += key;
+    }
+    text
 }
 
 /// The values of a field, for what compares them.

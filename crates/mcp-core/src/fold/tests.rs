@@ -62,7 +62,7 @@ fn healthy_zones_do_not_differ() {
         folded.summary,
         [
             "the same on all 3 nodes: 5 rows: join; GR_<node>; tstor-<node>; tstor-<peer>; <peer subnet> via <peer transit address>",
-            "of one node only, as expected: 3 rows",
+            "of one node only, as expected: 3 rows: pod-of-2 on a; pod-of-3 on b; pod-of-4 on c",
         ]
     );
 }
@@ -183,4 +183,19 @@ fn three_hundred_nodes_are_folded_into_a_few_lines() {
     let folded = fold(&zones);
     assert_eq!(folded.differences, ["missing on node-17 about node-4 (tstor-node-4): tstor-<peer>"]);
     assert!(folded.summary.iter().map(String::len).sum::<usize>() < 1_000);
+}
+
+#[test]
+fn a_value_that_is_all_of_a_row_is_shown_when_it_is_the_same() {
+    let zone = |name: &str| {
+        let rows = vec![
+            row("state", &[("value", &["lags"])]),
+            row("long", &[("value", &["x".repeat(50).as_str()])]),
+        ];
+        (name.parse().unwrap(), Answer { rows, ..Answer::default() })
+    };
+    assert_eq!(
+        fold(&[zone("a"), zone("b")]).summary,
+        ["the same on all 2 nodes: 2 rows: long; state (lags)"]
+    );
 }

@@ -175,7 +175,7 @@ impl Lines {
         let Progress { nb_cfg, sb_cfg, hv_cfg, sb_nb_cfg, .. } = *progress;
         self.add("zone", &progress.zone, Some(&progress.zone));
         let version = &progress.northd_version;
-        self.add("versions (OVN-SB-flows)", version, Some(version));
+        self.add("versions", version, Some(version));
         let cfg = format!(
             "nb_cfg {} asked for, sb_cfg {}, hv_cfg {}; southbound nb_cfg {}",
             number(nb_cfg),
