@@ -6,6 +6,7 @@ mod commands;
 mod compare;
 mod flows;
 mod history;
+mod origins;
 mod prompts;
 mod records;
 mod tools;
@@ -29,6 +30,7 @@ pub fn layer() -> Layer {
             Described::of::<tools::ovn_nbctl_list::NbctlList>(),
             Described::of::<tools::ovn_sbctl_list::SbctlList>(),
             Described::of::<tools::ovn_sbctl_lflow_list::LflowList>(),
+            Described::of::<tools::ovn_detrace::Detrace>(),
             Described::of::<tools::ovn_db_status::DbStatus>(),
             Described::of::<tools::ovn_controller_ct_zone_list::CtZoneList>(),
         ],

@@ -29,6 +29,13 @@ impl UuidPrefix {
         uuid.starts_with(&self.0)
     }
 
+    /// The lowest UUID that begins so.
+    pub(crate) fn lowest(&self) -> Uuid {
+        const ZEROS: &str = "00000000-0000-0000-0000-000000000000";
+        let rest = ZEROS.get(self.0.len()..).unwrap_or_default();
+        format!("{}{rest}", self.0).parse().unwrap_or_default()
+    }
+
     /// The whole UUID, if it is one.
     pub fn whole(&self) -> Option<Uuid> {
         self.0.parse().ok()
@@ -98,6 +105,7 @@ mod tests {
             prop_assert!(cookie.is_of(uuid));
             let prefix: UuidPrefix = uuid.to_string()[..digits].parse().unwrap();
             prop_assert!(prefix.is_of(uuid));
+            prop_assert!(prefix.is_of(prefix.lowest()) && prefix.lowest() <= uuid);
         }
 
         #[test]

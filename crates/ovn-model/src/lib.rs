@@ -9,6 +9,7 @@
 //! * [`owners`] and [`parts`]: which rows belong to a router, a switch, a port group
 //! * [`show`]: the overview that `ovn-nbctl show` prints
 //! * [`lflow`]: logical flows, and the datapaths that they belong to
+//! * [`detrace`]: from OpenFlow back to the rows that flows come from
 //! * [`stages`]: which OpenFlow table a stage is, by the version of OVN
 //! * [`UuidPrefix`]: cookies, which tell from which row a flow comes
 //! * [`compare`]: what makes a row of one node's zone the counterpart of another's
@@ -17,6 +18,7 @@
 
 pub mod compare;
 mod cookie;
+pub mod detrace;
 mod label;
 pub mod lflow;
 mod parts;

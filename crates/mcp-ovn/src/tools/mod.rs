@@ -2,6 +2,7 @@
 
 pub(crate) mod ovn_controller_ct_zone_list;
 pub(crate) mod ovn_db_status;
+pub(crate) mod ovn_detrace;
 pub(crate) mod ovn_nbctl_list;
 pub(crate) mod ovn_nbctl_show;
 pub(crate) mod ovn_sbctl_lflow_list;

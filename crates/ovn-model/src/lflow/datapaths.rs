@@ -15,6 +15,8 @@ pub struct Datapath {
     pub alias: Option<String>,
     /// Its switch or router in the northbound database.
     pub northbound: Option<Uuid>,
+    /// Its number in tunnels and in the metadata field of OpenFlow.
+    pub tunnel_key: Option<i64>,
 }
 
 /// All datapaths of a zone, by name, and the groups that flows refer to.
@@ -35,6 +37,7 @@ impl Datapath {
             alias: text("name2").map(str::to_owned),
             // Its own column since OVN 26.03.
             northbound: row.refs("nb_uuid").next().or(northbound),
+            tunnel_key: row.int("tunnel_key"),
         }
     }
 
@@ -61,8 +64,10 @@ impl Datapath {
 impl Datapaths {
     /// What has to be read of the southbound database.
     pub fn selects(schema: &Schema) -> Vec<Select> {
-        let wanted =
-            [("Datapath_Binding", &["external_ids", "nb_uuid"][..]), ("Logical_DP_Group", &["datapaths"])];
+        let wanted = [
+            ("Datapath_Binding", &["external_ids", "nb_uuid", "tunnel_key"][..]),
+            ("Logical_DP_Group", &["datapaths"]),
+        ];
         let select = |(name, columns): (&str, &[&str])| {
             let table = schema.table(name)?;
             Some(Select::from(name).columns(columns.iter().filter(|c| table.column(c).is_some()).copied()))

@@ -1,0 +1,195 @@
+//! What is behind cookies: the rows of both databases, read in four questions however many cookies there are.
+
+use crate::flows;
+use mcp_core::{Db, Node, ReadError};
+use ovn_model::{
+    UuidPrefix,
+    detrace::{Index, Mention, counterpart, counterpart_selects, kubernetes_owner, summary},
+    lflow::{Datapath, Datapaths, Flow},
+    owners, owners_selects,
+    stages::{Layout, Release},
+};
+use ovsdb::{Row, Rows, Uuid};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+};
+
+/// The rows that cookies stand for.
+#[derive(Debug, Default)]
+pub(crate) struct Origins {
+    southbound: Vec<Row>,
+    /// Nothing: it could not be read.
+    northbound: Option<Vec<Row>>,
+    /// Which rows have a northbound row: `Logical_Router GR_ovn-worker`.
+    owners: BTreeMap<Uuid, Vec<String>>,
+    datapaths: Datapaths,
+    layout: Option<Layout>,
+    pub(crate) notes: Vec<String>,
+}
+
+impl Origins {
+    /// Reads what is behind cookies. From flows that are seen in their tables the layout of the pipelines is known
+    /// even if the version is not.
+    pub(crate) async fn read(
+        node: &Node<'_>,
+        prefixes: &BTreeSet<&UuidPrefix>,
+        mentions: impl Iterator<Item = &Mention>,
+    ) -> Result<Self, ReadError> {
+        let schema = node.schema(Db::Sb).await?;
+        let mut selects = Index::selects(&schema);
+        let tables = selects.len();
+        selects.extend(Datapaths::selects(&schema));
+        selects.push(Release::select());
+        let read = flows::rows(node, &selects).await?;
+        let (index, rest) = read.split_at(tables.min(read.len()));
+        let index = Index::new(index);
+        let found: Vec<_> = prefixes.iter().flat_map(|prefix| index.find(prefix)).collect();
+        let mut origins = Self { datapaths: Datapaths::new(rest), ..Self::default() };
+        if !found.is_empty() {
+            origins.southbound = rows_of(flows::rows(node, &Index::rows_selects(&found)).await?);
+        }
+        let release = rest.last().and_then(Release::of);
+        let seen = mentions.filter_map(|mention| Some((mention.table?, u32::try_from(mention.cookie).ok()?)));
+        let flows: Vec<Flow> = origins.southbound.iter().filter_map(flow).collect();
+        origins.layout = release.and_then(Layout::of).or_else(|| Layout::seen(seen, &flows));
+        if let Err(e) = origins.read_northbound(node, prefixes).await {
+            origins
+                .notes
+                .push(format!("without the northbound database, what flows were made for is not known: {e}"));
+        }
+        Ok(origins)
+    }
+
+    async fn read_northbound(
+        &mut self,
+        node: &Node<'_>,
+        prefixes: &BTreeSet<&UuidPrefix>,
+    ) -> Result<(), ReadError> {
+        let schema = node.schema(Db::Nb).await?;
+        let index = Index::new(&node.rows(Db::Nb, &Index::selects(&schema)).await?);
+        let hints: Vec<UuidPrefix> =
+            self.southbound.iter().filter_map(flow).filter_map(|flow| flow.hint?.parse().ok()).collect();
+        let found: Vec<_> =
+            prefixes.iter().copied().chain(&hints).flat_map(|prefix| index.find(prefix)).collect();
+        let mut selects = Index::rows_selects(&found);
+        let named = self.southbound.iter().filter_map(counterpart);
+        selects
+            .extend(named.flat_map(|(tables, name)| counterpart_selects(tables, name).collect::<Vec<_>>()));
+        let rows = if selects.is_empty() { Vec::new() } else { rows_of(node.rows(Db::Nb, &selects).await?) };
+        // Whose they are: ACLs of port groups, routes of routers. Ports and groups are known by their own names.
+        let owned: BTreeSet<&str> = rows.iter().map(|row| row.table.name.as_str()).collect();
+        for table in owned
+            .into_iter()
+            .filter(|table| !matches!(*table, "Load_Balancer" | "Logical_Switch" | "Logical_Router"))
+        {
+            self.owners.extend(owners(table, &node.rows(Db::Nb, &owners_selects(&schema, table)).await?));
+        }
+        self.northbound = Some(rows);
+        Ok(())
+    }
+
+    /// What a cookie stands for; of a flow of several datapaths, the one that was matched on.
+    pub(crate) fn text(&self, prefix: &UuidPrefix, matched: Option<u64>) -> String {
+        let all = self.southbound.iter().filter(|row| prefix.is_of(row.uuid));
+        let mut texts: Vec<String> = all.map(|row| self.southbound_text(row, matched)).collect();
+        let northbound = self.northbound.iter().flatten().filter(|row| prefix.is_of(row.uuid));
+        texts.extend(northbound.map(|row| self.northbound_text(row)));
+        match texts.len() {
+            0 => "  * no row of this zone's databases begins so: another node's flow, another bridge's, or its row is gone".into(),
+            1 => texts.concat().trim_end().to_owned(),
+            several => format!("  * one of {several} rows:\n{}", texts.concat().trim_end()),
+        }
+    }
+
+    fn southbound_text(&self, row: &Row, matched: Option<u64>) -> String {
+        let Some(flow) = flow(row) else {
+            let mut text = format!("  * {}\n", summary(row));
+            if let Some(datapath) = row.refs("datapath").next().and_then(|uuid| self.datapaths.get(uuid)) {
+                _ = writeln!(text, "  * Logical datapath: {}", datapath.shown());
+            }
+            if let Some((tables, name)) = counterpart(row) {
+                let is =
+                    |it: &&Row| tables.contains(&it.table.name.as_str()) && it.text("name") == Some(name);
+                text.extend(self.northbound.iter().flatten().filter(is).map(|row| self.northbound_text(row)));
+            }
+            return text;
+        };
+        let openflow = match self.layout.and_then(|layout| layout.table(flow.pipeline, flow.table)) {
+            Some(table) => format!(", OpenFlow table {table}"),
+            None => String::new(),
+        };
+        let mut text = format!("  * {} [{}{openflow}]\n", self.datapaths_text(&flow, matched), flow.pipeline);
+        let stage = flow.stage.as_deref().unwrap_or("no name");
+        _ = writeln!(
+            text,
+            "  * Logical flow: table={} ({stage}), priority={}, match=({}), actions=({})",
+            flow.table, flow.priority, flow.matches, flow.actions
+        );
+        text + &self.hint_text(&flow)
+    }
+
+    /// The northbound row that a logical flow was made for.
+    fn hint_text(&self, flow: &Flow) -> String {
+        let (Some(hint), Some(northbound)) = (&flow.hint, &self.northbound) else {
+            let source = flow.source.as_deref().unwrap_or("an unknown line");
+            return if flow.hint.is_some() {
+                String::new()
+            } else {
+                format!("  * of no single northbound row ({source})\n")
+            };
+        };
+        let Ok(prefix) = hint.parse::<UuidPrefix>() else {
+            return format!("  * its stage-hint {hint} is no UUID\n");
+        };
+        let candidates: Vec<&Row> = northbound.iter().filter(|row| prefix.is_of(row.uuid)).collect();
+        match candidates.len() {
+            // ovn-northd keeps a flow that another row asks for as well, hint included.
+            0 => format!("  * made for northbound row {hint}…, which is gone: another row keeps the flow\n"),
+            1 => candidates.into_iter().map(|row| self.northbound_text(row)).collect(),
+            n => {
+                let texts: String = candidates.into_iter().map(|row| self.northbound_text(row)).collect();
+                format!("  * made for one of {n} rows that begin with {hint}:\n{texts}")
+            }
+        }
+    }
+
+    fn datapaths_text(&self, flow: &Flow, matched: Option<u64>) -> String {
+        let key = matched.and_then(|key| i64::try_from(key).ok());
+        let one = |datapath: &Datapath| format!("Logical datapath: {}", datapath.shown());
+        let with_key =
+            |it: &&Datapath| flow.is_of(it.uuid, &self.datapaths) && it.tunnel_key == key && key.is_some();
+        if let Some(datapath) = self.datapaths.iter().find(with_key) {
+            return one(datapath);
+        }
+        match (flow.datapath, flow.group) {
+            (Some(uuid), _) => self
+                .datapaths
+                .get(uuid)
+                .map_or_else(|| format!("Logical datapath: {uuid} (no such row)"), one),
+            (None, Some(group)) => self.datapaths.group_heading(group),
+            (None, None) => "of no datapath".into(),
+        }
+    }
+
+    fn northbound_text(&self, row: &Row) -> String {
+        let mut text = format!("    * {}\n", summary(row));
+        if let Some(owners) = self.owners.get(&row.uuid) {
+            _ = writeln!(text, "      of {}", owners.join(", "));
+        }
+        if let Some(owner) = kubernetes_owner(row) {
+            _ = writeln!(text, "      Kubernetes: {owner}");
+        }
+        text
+    }
+}
+
+fn flow(row: &Row) -> Option<Flow> {
+    (row.table.name == "Logical_Flow").then(|| Flow::new(row)).flatten()
+}
+
+/// All rows, each once.
+fn rows_of(read: Vec<Rows>) -> Vec<Row> {
+    let mut seen = BTreeSet::new();
+    read.into_iter().flat_map(|rows| rows.rows).filter(|row| seen.insert(row.uuid)).collect()
+}

@@ -1,0 +1,126 @@
+//! Where OpenFlow flows come from.
+
+use crate::origins::Origins;
+use mcp_core::{Answer, Node, Row, Tool, ToolError};
+use ovn_model::{
+    UuidPrefix,
+    detrace::{Mention, mentions},
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::collections::BTreeSet;
+
+pub(crate) struct Detrace;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Params {
+    /// Cookies (0x…), UUIDs of either database or their first digits, separated by commas.
+    #[serde(default)]
+    cookies: Vec<String>,
+    /// Or a text with cookies: what ofproto/trace or dump-flows of br-int printed.
+    #[serde(default)]
+    trace: Option<String>,
+}
+
+/// More than any trace is long.
+const MAX_TRACE: usize = 512 << 10;
+/// More cookies than a person asks for, or a trace passes.
+const MAX_COOKIES: usize = 500;
+
+impl Tool for Detrace {
+    const NAME: &'static str = "ovn_detrace";
+    const TITLE: &'static str = "Origin of OpenFlow flows";
+    const TOOLSET: &'static str = "flows";
+    const DESCRIPTION: &'static str = "What is behind OpenFlow cookies of br-int: logical flow with stage and datapath, \
+         the northbound row (ACL, route, policy, NAT, load balancer, port) and its Kubernetes owner, as `ovn-detrace` \
+         tells. Use it on a flow dump, on an ofproto/trace, or on the uuid that ovn_trace shows; then read the row \
+         with ovn_nbctl_list.";
+    type Params = Params;
+
+    fn title(_: &Params) -> String {
+        "origin of flows".into()
+    }
+
+    async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
+        let asked = asked(params)?;
+        if node.is_compared() {
+            return Err(ToolError::bad(
+                "a cookie means something on one node only",
+                "Name the node whose flows these are.",
+            ));
+        }
+        let prefixes: BTreeSet<&UuidPrefix> = asked.iter().map(|asked| &asked.prefix).collect();
+        let origins =
+            Origins::read(node, &prefixes, asked.iter().filter_map(|asked| asked.mention.as_ref())).await?;
+        let mut told = BTreeSet::new();
+        let mut rows = Vec::new();
+        for asked in &asked {
+            let datapath = asked.mention.as_ref().and_then(|mention| mention.datapath);
+            let text = match told.insert((&asked.prefix, datapath)) {
+                true => origins.text(&asked.prefix, datapath),
+                false => "  * as above".into(),
+            };
+            rows.push(Row::line(format!("{}\n{text}", asked.head())));
+        }
+        Ok(Answer {
+            rows,
+            if_empty: "the text shows no flow with a cookie".into(),
+            notes: origins.notes.clone(),
+            facts: Vec::new(),
+        })
+    }
+}
+
+/// What is asked for, and the flow that it was found in.
+struct Asked {
+    prefix: UuidPrefix,
+    mention: Option<Mention>,
+}
+
+impl Asked {
+    fn head(&self) -> String {
+        match &self.mention {
+            // Counters and actions of a dump stand in the dump.
+            Some(mention) => {
+                mention.line.trim_start().split(" actions=").next().unwrap_or_default().to_owned()
+            }
+            None => self.prefix.to_string(),
+        }
+    }
+}
+
+fn asked(params: &Params) -> Result<Vec<Asked>, ToolError> {
+    let hint =
+        "Give cookies=0x1ea6f103,0x22fc1326, or in trace what `ovs-appctl ofproto/trace br-int …` printed.";
+    let text = params.trace.as_deref().unwrap_or_default();
+    if text.len() > MAX_TRACE {
+        return Err(ToolError::bad(
+            format!("trace has more than {MAX_TRACE} bytes"),
+            "Give the part with the flows in question.",
+        ));
+    }
+    let mut asked = Vec::new();
+    for cookie in params.cookies.iter().map(|cookie| cookie.trim()).filter(|cookie| !cookie.is_empty()) {
+        let prefix = cookie.strip_prefix("cookie=").unwrap_or(cookie).parse();
+        let prefix = prefix.map_err(|e: ovn_model::BadPrefix| ToolError::bad(e.to_string(), hint))?;
+        asked.push(Asked { prefix, mention: None });
+    }
+    for mention in mentions(text) {
+        // Flows without a cookie are ovn-controller's own; OVN's cookies have 32 bits.
+        match u32::try_from(mention.cookie) {
+            Ok(0) | Err(_) => {}
+            Ok(cookie) => asked.push(Asked { prefix: UuidPrefix::cookie(cookie), mention: Some(mention) }),
+        }
+    }
+    if params.cookies.is_empty() && params.trace.is_none() {
+        return Err(ToolError::bad("neither cookies nor a trace is given", hint));
+    }
+    if asked.len() > MAX_COOKIES {
+        return Err(ToolError::bad(
+            format!("these are more than {MAX_COOKIES} flows"),
+            "Give the flows of one table or port.",
+        ));
+    }
+    Ok(asked)
+}
