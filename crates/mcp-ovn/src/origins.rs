@@ -93,7 +93,10 @@ impl Origins {
     pub(crate) fn text(&self, prefix: &UuidPrefix, matched: Option<u64>) -> String {
         let all = self.southbound.iter().filter(|row| prefix.is_of(row.uuid));
         let mut texts: Vec<String> = all.map(|row| self.southbound_text(row, matched)).collect();
-        let northbound = self.northbound.iter().flatten().filter(|row| prefix.is_of(row.uuid));
+        // Since OVN 26.03 a southbound load balancer has the UUID of its northbound one, which is told with it.
+        let also_southbound = |uuid| self.southbound.iter().any(|row| row.uuid == uuid);
+        let northbound = self.northbound.iter().flatten();
+        let northbound = northbound.filter(|row| prefix.is_of(row.uuid) && !also_southbound(row.uuid));
         texts.extend(northbound.map(|row| self.northbound_text(row)));
         match texts.len() {
             0 => "  * no row of this zone's databases begins so: another node's flow, another bridge's, or its row is gone".into(),

@@ -76,22 +76,28 @@ impl Layout {
     }
 
     /// The layout that flows show: OpenFlow flows in these tables have these cookies, which are those of these
-    /// logical flows. Nothing unless each pipeline is seen and all agree.
+    /// logical flows. Nothing unless there are enough of each pipeline, and nearly all agree: a flow that is learned
+    /// (ovs-actions(7), `learn`) has the cookie of the flow that learned it, in a table outside the pipelines.
     pub fn seen(openflow: impl IntoIterator<Item = (u8, u32)>, flows: &[Flow]) -> Option<Self> {
+        const ENOUGH: usize = 8;
         let mut by_cookie: BTreeMap<u32, Option<&Flow>> = BTreeMap::new();
         for flow in flows {
             // A cookie of two logical flows shows nothing.
             by_cookie.entry(flow.uuid.first32()).and_modify(|it| *it = None).or_insert(Some(flow));
         }
-        let mut starts: BTreeMap<Pipeline, u8> = BTreeMap::new();
+        let mut votes: BTreeMap<Pipeline, BTreeMap<i64, usize>> = BTreeMap::new();
         for (table, cookie) in openflow {
-            let Some(Some(flow)) = by_cookie.get(&cookie) else { continue };
-            let start = u8::try_from(i64::from(table) - flow.table).ok()?;
-            if *starts.entry(flow.pipeline).or_insert(start) != start {
-                return None;
+            if let Some(Some(flow)) = by_cookie.get(&cookie) {
+                *votes.entry(flow.pipeline).or_default().entry(i64::from(table) - flow.table).or_default() +=
+                    1;
             }
         }
-        let start = |pipeline| starts.get(&pipeline).copied();
+        let start = |pipeline| {
+            let votes = votes.get(&pipeline)?;
+            let (start, most) = votes.iter().max_by_key(|(_, votes)| **votes)?;
+            let agreed = *most >= ENOUGH && most * 10 >= votes.values().sum::<usize>() * 9;
+            agreed.then(|| u8::try_from(*start).ok()).flatten()
+        };
         Some(Self {
             ingress: start(Pipeline::Ingress)?,
             output: None,
