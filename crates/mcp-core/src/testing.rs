@@ -59,9 +59,13 @@ pub fn lab() -> Result<Arc<dyn Backend>, Failed> {
     Ok(Arc::new(Local::new(vec![node("ovn-worker")?, node("ovn-worker2")?])))
 }
 
-/// The source of a scenario: a must-gather if its folder has one, else recorded answers.
+/// The source of a scenario: the bundles that its folder lists in `bundles.txt`, by their paths in the test data; the
+/// must-gather that it has; else recorded answers.
 pub fn scenario(name: &str) -> Arc<dyn Backend> {
     let folder = testdata().join(name);
+    if let Ok(bundles) = std::fs::read_to_string(folder.join("bundles.txt")) {
+        return Arc::new(Bundle::new(bundles.lines().map(|path| testdata().join(path)).collect()));
+    }
     let bundle = folder.join("must-gather.tar.xz");
     if bundle.exists() {
         Arc::new(Bundle::new(vec![bundle]))

@@ -110,6 +110,7 @@ impl Local {
             what: "everything".into(),
             node: name.clone(),
             source_name: self.name().into(),
+            why: None,
             instead: Vec::new(),
         })
     }
@@ -220,6 +221,7 @@ impl Backend for Local {
                 what: format!("{what} ({})", files(db).join(" or ")),
                 node: at.node.clone(),
                 source_name: self.name().into(),
+                why: None,
                 instead: Vec::new(),
             });
         };

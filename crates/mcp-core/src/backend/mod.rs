@@ -93,7 +93,7 @@ pub struct Output {
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The source does not hold it: it was not collected. Not the same as empty.
-    #[error("{what} of {node} was not collected in {source_name}")]
+    #[error("{what} of {node} was not collected in {source_name}{}", because(why.as_deref()))]
     NotCollected {
         /// What was asked for.
         what: String,
@@ -101,6 +101,8 @@ pub enum ReadError {
         node: NodeName,
         /// The source.
         source_name: String,
+        /// Why, where that is known: it was tried, it is a link to what is not there.
+        why: Option<String>,
         /// What the source holds of this node.
         instead: Vec<String>,
     },
@@ -161,6 +163,11 @@ pub enum ReadError {
     /// The question does not fit on a command line.
     #[error("the query cannot be asked: ask for fewer conditions")]
     Query(#[source] BadWord),
+}
+
+/// A reason, to be put after what it is the reason of.
+fn because(why: Option<&str>) -> String {
+    why.map(|why| format!(" ({why})")).unwrap_or_default()
 }
 
 impl ReadError {

@@ -75,7 +75,8 @@ impl Recorded {
                 what: format!("`{ask}`"),
                 node: node.clone(),
                 source_name: self.name.clone(),
-                instead: Vec::new(),
+                why: None,
+            instead: Vec::new(),
             })?;
         let (head, body) = text.split_once("\n\n").unwrap_or((&text, ""));
         let field = |name| head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
@@ -149,6 +150,7 @@ impl Backend for Recorded {
             what: format!("the file of {db}"),
             node: at.node.clone(),
             source_name: self.name.clone(),
+            why: None,
             instead: Vec::new(),
         })
     }

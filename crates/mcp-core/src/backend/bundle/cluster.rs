@@ -136,9 +136,9 @@ impl Cluster {
     fn also(&self, other: &Candidate) -> String {
         let when =
             other.when.map_or("of unknown time".into(), |t| t.strftime("of %Y-%m-%dT%H:%M:%SZ").to_string());
+        let bundle = &self.files(other).name;
         format!(
-            "{}, {when}, holds the same database and is not read: the bundle given first counts",
-            other.shown
+            "{bundle}, {when}, has databases of this node too, which are not read: the first bundle counts"
         )
     }
 

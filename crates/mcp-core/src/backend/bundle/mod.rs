@@ -34,7 +34,12 @@ impl Bundle {
     pub fn new(paths: Vec<PathBuf>) -> Self {
         let name = |p: &PathBuf| p.file_name().unwrap_or(p.as_os_str()).to_string_lossy().into_owned();
         let names: Vec<_> = paths.iter().map(name).collect();
-        Self { name: names.join(" + "), paths, opened: OnceCell::new() }
+        let name = match names.as_slice() {
+            // Each of them would be named in every answer; what was read says where it was.
+            [first, _, _, ..] => format!("{first} and {} more bundles", names.len() - 1),
+            names => names.join(" + "),
+        };
+        Self { name, paths, opened: OnceCell::new() }
     }
 
     async fn opened(&self) -> Result<Arc<Cluster>, ReadError> {
@@ -57,14 +62,21 @@ impl Bundle {
         let held =
             dbs.iter().filter(|db| !cluster.candidates(node, **db).is_empty()).map(|db| db.to_string());
         let missing = cluster.bundles.iter().flat_map(|one| &one.contents.missing);
-        let missing =
-            missing.filter(|(of, db, _)| of == node && db.name() == what).map(|(_, _, why)| why.clone());
+        // A command's other readings are rows: why those are missing belongs to its answer.
+        let concerns = |db: &Db| dbs.iter().all(|other| other.name() != what) || db.name() == what;
+        let missing: Vec<_> =
+            missing.filter(|(of, db, _)| of == node && concerns(db)).map(|(_, _, why)| why.clone()).collect();
         let reports = cluster.reports(node).map(|(one, report)| {
             let recorded = &report.commands(&one.files).recorded;
             format!("{} commands in {}", recorded.iter().filter(|r| r.path.is_some()).count(), one.files.name)
         });
-        let instead = tried.into_iter().chain(missing).chain(held).chain(reports).collect();
-        ReadError::NotCollected { what, node: node.clone(), source_name: self.name.clone(), instead }
+        ReadError::NotCollected {
+            what,
+            node: node.clone(),
+            source_name: self.name.clone(),
+            why: tried.into_iter().chain(missing).reduce(|a, b| format!("{a}; {b}")),
+            instead: held.chain(reports).collect(),
+        }
     }
 }
 

@@ -125,6 +125,9 @@ fn text(files: &Files, path: &str) -> Option<String> {
 fn databases(files: &Files, report: &Report, contents: &mut Contents) {
     for (name, db) in DATABASES {
         let (mut found, mut gone) = (BTreeSet::new(), None);
+        // The report's own folder says nothing.
+        let short =
+            |text: &str| if report.root.is_empty() { text.into() } else { text.replace(&report.root, "") };
         for folder in FOLDERS {
             let shown = format!("{folder}{name}");
             let path = format!("{}{shown}", report.root);
@@ -132,7 +135,7 @@ fn databases(files: &Files, report: &Report, contents: &mut Contents) {
                 // By two paths, one of them a link, it is still one file.
                 Ok(real) => _ = found.insert(real),
                 Err(Gone::Missing) => {}
-                Err(e) => gone = gone.or(Some(format!("{shown}: {e}"))),
+                Err(e) => gone = gone.or(Some(format!("{shown}: {}", short(&e.to_string())))),
             }
         }
         match (found.is_empty(), gone) {

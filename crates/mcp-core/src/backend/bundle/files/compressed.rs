@@ -130,7 +130,7 @@ impl Read for Frames {
 
 /// An end that comes too early, in the same words for each of them.
 fn in_words(e: io::Error) -> io::Error {
-    let text = e.to_string();
+    let text = crate::error::chain(&e);
     let early = e.kind() == io::ErrorKind::UnexpectedEof
         || ["premature eof", "unexpected end", "failed to fill whole buffer"]
             .iter()

@@ -81,7 +81,10 @@ fn add<R: Read>(
 
 /// Copies a member that a layer may ask for.
 fn keep<R: Read>(entry: &mut tar::Entry<'_, R>, path: &str, index: &mut Index) -> Kept {
-    let limit = index.bounds().file;
+    let bounds = index.bounds();
+    // A sparse member can be large in an archive that is small. No collection has any of use.
+    let sparse = entry.header().entry_type() == EntryType::GNUSparse;
+    let limit = if sparse { bounds.small_file } else { bounds.file };
     if !index.wants(path) {
         return Ok((Content::LeftOut(UNWANTED), Ok(())));
     }

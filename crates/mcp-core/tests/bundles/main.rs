@@ -1,0 +1,8 @@
+//! Bundles: what is hostile or broken, what was really collected, and random damage.
+
+mod common;
+mod damaged;
+mod fuzz;
+mod hostile;
+mod layouts;
+mod real;

@@ -1,0 +1,150 @@
+//! What was really collected: one cluster, by `oc adm inspect` and by sos on each node a few minutes later.
+
+use crate::common::*;
+use mcp_core::{Area, Backend, Bundle, Db, NodeName, State};
+use ovsdb::{Database, Select};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+};
+
+const NODES: [(&str, &str); 3] = [
+    ("ovn-control-plane", "sosreport-ovn-control-plane-2026-11-22-wvkhveu.tar.xz"),
+    ("ovn-worker", "sosreport-ovn-worker-2026-11-22-olhriiu.tar.xz"),
+    ("ovn-worker2", "sosreport-ovn-worker2-2026-11-22-xzpdlmo.tar.xz"),
+];
+
+fn capture(name: &str) -> PathBuf {
+    testdata("capture").join(name)
+}
+
+fn all() -> Vec<PathBuf> {
+    let reports = NODES.iter().map(|(_, file)| capture(file));
+    [capture("must-gather.tar.xz")].into_iter().chain(reports).chain([capture("nodes.tar.xz")]).collect()
+}
+
+async fn database(bundle: &Bundle, node: &str, db: Db) -> Arc<Database> {
+    bundle.database(&at(node, db), db).await.unwrap().value
+}
+
+/// What of the rows is not the same: `table` where rows came or went, else `table.column`.
+fn differences(one: &Database, other: &Database) -> BTreeSet<String> {
+    let mut differ = BTreeSet::new();
+    for table in &one.schema().tables {
+        let rows = |database: &Database| -> BTreeMap<_, _> {
+            let rows = database.select(&Select::from(table.name.as_str())).unwrap();
+            rows.rows.into_iter().map(|row| (row.uuid, row)).collect()
+        };
+        let (ours, theirs) = (rows(one), rows(other));
+        if ours.keys().ne(theirs.keys()) {
+            differ.insert(table.name.clone());
+        }
+        for (row, same) in ours.iter().filter_map(|(uuid, row)| Some((row, theirs.get(uuid)?))) {
+            let columns =
+                table.columns.iter().filter(|column| row.get(&column.name) != same.get(&column.name));
+            differ.extend(columns.map(|column| format!("{}.{}", table.name, column.name)));
+        }
+    }
+    differ
+}
+
+/// The sosreports were made five minutes after the must-gather: what OVN keeps changing differs, and nothing else.
+#[tokio::test]
+async fn a_sosreport_and_the_must_gather_have_the_same_rows() {
+    let gathered = Bundle::new(vec![capture("must-gather.tar.xz")]);
+    let (mut northbound, mut southbound) = (BTreeSet::new(), BTreeSet::new());
+    for (node, file) in NODES {
+        let report = Bundle::new(vec![capture(file)]);
+        assert_eq!(report.nodes().await.unwrap(), [node.parse::<NodeName>().unwrap()]);
+        for (db, differ) in [(Db::Nb, &mut northbound), (Db::Sb, &mut southbound)] {
+            let (one, other) = (database(&gathered, node, db).await, database(&report, node, db).await);
+            differ.extend(differences(&one, &other));
+        }
+    }
+    assert_eq!(northbound.iter().map(String::as_str).collect::<Vec<_>>(), ["NB_Global.options"]);
+    assert_eq!(southbound.iter().map(String::as_str).collect::<Vec<_>>(), [""; 0]);
+}
+
+/// However it is packed, a bundle says the same.
+#[tokio::test]
+async fn every_form_of_one_bundle_gives_the_same() {
+    use std::io::Read;
+    let mut tar = Vec::new();
+    let packed = std::fs::read(capture(NODES[1].1)).unwrap();
+    liblzma::read::XzDecoder::new(packed.as_slice()).read_to_end(&mut tar).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    tar::Archive::new(tar.as_slice()).unpack(dir.path().join("unpacked")).unwrap();
+    let write = |name: &str, bytes: &[u8]| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    let zst = ruzstd::encoding::compress_to_vec(tar.as_slice(), ruzstd::encoding::CompressionLevel::Fastest);
+    let forms = [
+        capture(NODES[1].1),
+        dir.path().join("unpacked"),
+        write("1", &tar),
+        write("2", &gz(&tar)),
+        write("3", &zst),
+        write("4", &zip(&[("sosreport-ovn-worker.tar", &tar)])),
+    ];
+    let mut first = None;
+    for form in forms {
+        let bundle = Bundle::new(vec![form.clone()]);
+        let coverage = bundle.coverage().await.unwrap();
+        let states = coverage.nodes.iter().map(|node| {
+            (node.node.clone(), node.areas.iter().map(|held| (held.area, held.state)).collect::<Vec<_>>())
+        });
+        let states: Vec<_> = states.collect();
+        let differ = match &first {
+            None => {
+                first = Some((states, database(&bundle, "ovn-worker", Db::Sb).await));
+                continue;
+            }
+            Some((expected, database_of_first)) => {
+                assert_eq!(&states, expected, "{}", form.display());
+                differences(database_of_first, &*database(&bundle, "ovn-worker", Db::Sb).await)
+            }
+        };
+        assert!(differ.is_empty(), "{}: {differ:?}", form.display());
+    }
+}
+
+#[tokio::test]
+async fn together_they_have_every_area_of_every_node() {
+    let coverage = Bundle::new(all()).coverage().await.unwrap();
+    for (node, _) in NODES {
+        let node = node.parse().unwrap();
+        for area in Area::ALL {
+            assert_eq!(
+                coverage.of(&node, area).unwrap().state,
+                State::Present,
+                "{area} of {node}: {coverage}"
+            );
+        }
+    }
+    assert!(coverage.notes.is_empty(), "{coverage}");
+}
+
+/// sos runs no shell, so `ovn-controller.*.ctl` finds no daemon: that is not the daemon's fault.
+#[tokio::test]
+async fn absent_failed_and_missing_programs_are_told_apart() {
+    let bundle = Bundle::new(vec![capture(NODES[1].1)]);
+    let conf_db =
+        bundle.rows(&at("ovn-worker", Db::OpenVSwitch), Db::OpenVSwitch, &[Select::from("Bridge")]).await;
+    let conf_db = conf_db.unwrap_err().to_string();
+    assert!(conf_db.contains("Open_vSwitch of ovn-worker was not collected"), "{conf_db}");
+    assert!(
+        conf_db.contains("it is a link to var/lib/openvswitch/conf.db, which is not in the bundle"),
+        "{conf_db}"
+    );
+    let coverage = bundle.coverage().await.unwrap();
+    let kernel = coverage.of(&"ovn-worker".parse().unwrap(), Area::Kernel).unwrap();
+    assert!(
+        kernel
+            .details
+            .iter()
+            .any(|detail| detail.starts_with("not on the node: ") && detail.contains("netstat"))
+    );
+}
