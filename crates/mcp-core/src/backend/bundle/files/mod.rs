@@ -18,6 +18,8 @@ mod link;
 mod span;
 mod spool;
 mod tape;
+#[cfg(test)]
+mod tests;
 mod zipped;
 
 use crate::backend::ReadError;

@@ -1,0 +1,107 @@
+//! Bounds, made small: what is over them is said, and the rest is read.
+
+use super::{Bounds, Files};
+
+fn tar(files: &[(&str, usize)]) -> Vec<u8> {
+    let mut tar = tar::Builder::new(Vec::new());
+    for (name, size) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(*size as u64);
+        header.set_cksum();
+        tar.append_data(&mut header, name, vec![b'x'; *size].as_slice()).unwrap();
+    }
+    tar.into_inner().unwrap()
+}
+
+fn gz(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(bytes).unwrap();
+    packed.finish().unwrap()
+}
+
+fn open(bytes: &[u8], bounds: Bounds) -> Files {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("bundle");
+    std::fs::write(&path, bytes).unwrap();
+    Files::open(&path, bounds).unwrap()
+}
+
+fn troubles(files: &Files) -> String {
+    files.troubles().join("\n")
+}
+
+#[test]
+fn too_many_files_or_names() {
+    let bytes = tar(&[("a", 1), ("b", 1), ("c", 1)]);
+    let files = open(&bytes, Bounds { files: 2, ..Bounds::default() });
+    assert_eq!(files.paths().collect::<Vec<_>>(), ["a", "b"]);
+    assert!(troubles(&files).contains("it has more than 2 files"), "{}", troubles(&files));
+    let files = open(&bytes, Bounds { names: 1, ..Bounds::default() });
+    assert_eq!(files.paths().collect::<Vec<_>>(), ["a"]);
+    assert!(troubles(&files).contains("or 1 bytes of names"), "{}", troubles(&files));
+}
+
+#[test]
+fn a_file_that_is_too_large() {
+    let bounds = Bounds { file: 9, ..Bounds::default() };
+    for (bytes, says) in [
+        (tar(&[("etc/a", 10), ("etc/b", 9)]), "larger than 9 bytes"),
+        (gz(&tar(&[("etc/a", 10), ("etc/b", 9)])), "too large to be kept"),
+    ] {
+        let files = open(&bytes, bounds);
+        assert!(crate::error::chain(&files.read("etc/a").unwrap_err()).contains(says));
+        assert_eq!(files.read("etc/b").unwrap(), b"xxxxxxxxx");
+    }
+}
+
+#[test]
+fn the_temporary_file_is_full() {
+    let files = open(
+        &gz(&tar(&[("etc/a", 10), ("etc/b", 10), ("etc/c", 1)])),
+        Bounds { kept: 15, ..Bounds::default() },
+    );
+    assert_eq!(files.read("etc/a").unwrap().len(), 10);
+    let why = crate::error::chain(&files.read("etc/b").unwrap_err());
+    assert!(why.contains("it could not be kept in the temporary file"), "{why}");
+    assert!(troubles(&files).contains("what is kept would take more than 15 bytes"), "{}", troubles(&files));
+    assert!(
+        troubles(&files).contains("could not be kept in the temporary file: \"etc/b\""),
+        "{}",
+        troubles(&files)
+    );
+}
+
+#[test]
+fn more_than_any_archive_unpacks_to() {
+    let files =
+        open(&gz(&tar(&[("etc/a", 10), ("etc/b", 4000)])), Bounds { unpacked: 2000, ..Bounds::default() });
+    assert_eq!(files.read("etc/a").unwrap().len(), 10);
+    assert!(troubles(&files).contains("it unpacks to more than 2000 bytes"), "{}", troubles(&files));
+    assert!(files.cut("etc/b").unwrap().contains("of its 4000 bytes"));
+}
+
+#[test]
+fn directories_that_are_too_deep() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(dir.path().join("a/b/c")).unwrap();
+    for file in ["a/1", "a/b/2", "a/b/c/3"] {
+        std::fs::write(dir.path().join(file), "x").unwrap();
+    }
+    let files = Files::open(dir.path(), Bounds { depth: 2, ..Bounds::default() }).unwrap();
+    assert_eq!(files.paths().collect::<Vec<_>>(), ["a/1", "a/b/2"]);
+    assert!(troubles(&files).contains("lie too deep, and what is below is left out"), "{}", troubles(&files));
+}
+
+/// What no layer asks for stays in the archive, and that is what the server says.
+#[test]
+fn what_is_not_kept() {
+    let files = open(&gz(&tar(&[("audit_logs/a", 10)])), Bounds::default());
+    let why = crate::error::chain(&files.read("audit_logs/a").unwrap_err());
+    assert!(why.contains("no tool asks for it"), "{why}");
+    // Of a plain archive everything can be read.
+    assert_eq!(
+        open(&tar(&[("audit_logs/a", 10)]), Bounds::default()).read("audit_logs/a").unwrap().len(),
+        10
+    );
+}
