@@ -171,3 +171,19 @@ fn bundles_of_one_name_and_bundles_that_cannot_be_read() {
     assert!(text.contains("# must-gather (2): 2 files"), "{text}");
     assert!(text.contains("broken.tar.xz could not be read"), "{text}");
 }
+
+/// What an archive that is cut does not have may have been in the rest: every answer says so.
+#[tokio::test]
+async fn an_archive_that_is_cut_is_told_with_every_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("must-gather.tar");
+    let whole = Tar::good().file("must-gather.local.1/image/audit_logs/a", &[0; 4096]).bytes();
+    fs::write(&path, &whole[..whole.len() - 4096]).unwrap();
+    let bundle = Bundle::new(vec![path]);
+    let read = bundle.rows(&at("node-1", Db::Nb), Db::Nb, &["Logical_Switch".into()]).await.unwrap();
+    assert!(
+        read.notes.iter().any(|note| note.contains("must-gather.tar cannot be read to its end")),
+        "{:?}",
+        read.notes
+    );
+}

@@ -55,7 +55,10 @@ impl Cluster {
         let (mut bundles, mut notes, mut first) = (Vec::new(), Vec::new(), None);
         for path in paths {
             match One::open(path, bounds) {
-                Ok(one) => bundles.push(one),
+                Ok(one) => {
+                    notes.extend(one.files.unfinished.iter().cloned());
+                    bundles.push(one);
+                }
                 Err(e) => {
                     notes.push(chain(&e));
                     first = first.or(Some(e));
@@ -181,7 +184,7 @@ impl One {
                 files.paths().count()
             ),
         };
-        for trouble in files.troubles().into_iter().chain(contents.troubles) {
+        for trouble in files.unfinished.iter().cloned().chain(files.troubles()).chain(contents.troubles) {
             why = format!("{why}; {trouble}");
         }
         Err(ReadError::unreadable(path.display().to_string(), why))

@@ -46,6 +46,8 @@ pub(super) struct Files {
     bounds: Bounds,
     root: Option<Dir>,
     zips: Vec<Mutex<ZipArchive<Span>>>,
+    /// Archives that end early. What is missed may have been in the rest, so every answer has to say it.
+    pub(super) unfinished: Vec<String>,
 }
 
 /// Why a file of a bundle cannot be read.
@@ -70,7 +72,14 @@ impl Files {
     pub(super) fn open(path: &Path, bounds: Bounds) -> Result<Self, ReadError> {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let failed = |e: std::io::Error| ReadError::unreadable(path.display().to_string(), e);
-        let mut files = Self { name, index: Index::new(bounds), bounds, root: None, zips: Vec::new() };
+        let mut files = Self {
+            name,
+            index: Index::new(bounds),
+            bounds,
+            root: None,
+            zips: Vec::new(),
+            unfinished: Vec::new(),
+        };
         let kind = std::fs::metadata(path).map_err(failed)?;
         if kind.is_dir() {
             files.root = Some(directory::open(path, &mut files.index).map_err(failed)?);
@@ -106,8 +115,8 @@ impl Files {
                 Err(ReadError::unreadable(name, Box::<dyn std::error::Error + Send + Sync>::from(e)))
             }
             Err(e) => {
-                self.index
-                    .trouble(format!("{name} cannot be read to its end ({e}): what comes before is read"));
+                self.unfinished
+                    .push(format!("{name} cannot be read to its end ({e}): what comes before is read"));
                 Ok(())
             }
             Ok(()) => Ok(()),
@@ -141,7 +150,7 @@ impl Files {
         self.index.below(prefix)
     }
 
-    /// What is wrong with the bundle as a whole: where it is cut, what was left out and why.
+    /// What is wrong with single files of the bundle: what was left out and why.
     pub(super) fn troubles(&self) -> Vec<String> {
         self.index.troubles()
     }

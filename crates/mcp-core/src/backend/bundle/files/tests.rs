@@ -28,7 +28,7 @@ fn open(bytes: &[u8], bounds: Bounds) -> Files {
 }
 
 fn troubles(files: &Files) -> String {
-    files.troubles().join("\n")
+    [files.troubles(), files.unfinished.clone()].concat().join("\n")
 }
 
 #[test]
