@@ -2,15 +2,23 @@
 
 use mcp_core::{
     Argv, Db, argv,
-    argv::{Allow, Program, Verb},
+    argv::{
+        Allow, CtState, OvnExpression,
+        Part::{self, Operand, Text},
+        Program, TraceForm, Verb,
+    },
 };
+
+use ovsdb::Uuid;
 
 const fn verb(words: &'static [&'static str], reads_only: &'static str) -> Verb {
     Verb { words, options: &[], operands: &[], reads_only }
 }
 
 /// The table.
-pub(crate) const ALLOW: Allow = Allow(&[Program {
+pub(crate) const ALLOW: Allow = Allow(&[APPCTL, TRACE, LIMITED_TRACE]);
+
+const APPCTL: Program = Program {
     name: "ovn-appctl",
     // A daemon that hangs would keep its client waiting for ever.
     globals: &["--timeout=10"],
@@ -36,7 +44,39 @@ pub(crate) const ALLOW: Allow = Allow(&[Program {
             "ovsdb-server(1): prints the server's status within the cluster",
         ),
     ],
-}]);
+};
+
+/// What ovn-trace is asked: how much it tells, what conntrack says at each of four steps (more than a packet takes on
+/// its way through a zone), a datapath and a microflow.
+const TRACED: &[&[Part]] = &[
+    &[Text("--"), Operand("trace-form")],
+    &[Text("--ct="), Operand("ct-state")],
+    &[Text("--ct="), Operand("ct-state")],
+    &[Text("--ct="), Operand("ct-state")],
+    &[Text("--ct="), Operand("ct-state")],
+    &[Operand("uuid")],
+    &[Operand("ovn-expression")],
+];
+
+const READS: &str = "ovn-trace(8): simulates a packet on what it reads from the southbound database";
+
+const TRACE: Program = Program {
+    name: "ovn-trace",
+    globals: &[],
+    verbs: &[Verb { words: &["--no-leader-only"], options: &[], operands: TRACED, reads_only: READS }],
+};
+
+/// ovn-trace parses each flow of each datapath and needs tens of gigabytes for a large cluster's database.
+const LIMITED_TRACE: Program = Program {
+    name: "prlimit",
+    globals: &["--as=6000000000"],
+    verbs: &[Verb {
+        words: &["ovn-trace", "--no-leader-only"],
+        options: &[],
+        operands: TRACED,
+        reads_only: READS,
+    }],
+};
 
 /// The conntrack zones that ovn-controller gave out.
 pub(crate) fn ct_zone_list() -> Argv {
@@ -75,5 +115,32 @@ pub(crate) fn cluster_status(db: Db) -> Argv {
         _ => {
             argv!(ALLOW: "ovn-appctl", "--timeout=10", "--target=/var/run/ovn/ovnnb_db.ctl", "cluster/status", "OVN_Northbound")
         }
+    }
+}
+
+/// The way of a packet through a zone.
+pub(crate) struct Trace<'a> {
+    pub(crate) form: TraceForm,
+    /// At each step through conntrack.
+    pub(crate) ct: CtState,
+    pub(crate) datapath: Uuid,
+    pub(crate) microflow: &'a OvnExpression,
+}
+
+impl Trace<'_> {
+    /// With a limit on its memory.
+    pub(crate) fn limited(&self) -> Argv {
+        let Self { form, ct, datapath, microflow } = *self;
+        argv!(ALLOW: "prlimit", "--as=6000000000", "ovn-trace", "--no-leader-only", {"--", form: TraceForm},
+            {"--ct=", ct: CtState}, {"--ct=", ct: CtState}, {"--ct=", ct: CtState}, {"--ct=", ct: CtState},
+            {datapath: Uuid}, {microflow: OvnExpression})
+    }
+
+    /// Without, for containers that lack prlimit(1).
+    pub(crate) fn unlimited(&self) -> Argv {
+        let Self { form, ct, datapath, microflow } = *self;
+        argv!(ALLOW: "ovn-trace", "--no-leader-only", {"--", form: TraceForm},
+            {"--ct=", ct: CtState}, {"--ct=", ct: CtState}, {"--ct=", ct: CtState}, {"--ct=", ct: CtState},
+            {datapath: Uuid}, {microflow: OvnExpression})
     }
 }

@@ -10,6 +10,7 @@ mod origins;
 mod prompts;
 mod records;
 mod tools;
+mod trace;
 mod types;
 
 use mcp_core::{Described, Layer};
@@ -30,6 +31,7 @@ pub fn layer() -> Layer {
             Described::of::<tools::ovn_nbctl_list::NbctlList>(),
             Described::of::<tools::ovn_sbctl_list::SbctlList>(),
             Described::of::<tools::ovn_sbctl_lflow_list::LflowList>(),
+            Described::of::<tools::ovn_trace::Trace>(),
             Described::of::<tools::ovn_detrace::Detrace>(),
             Described::of::<tools::ovn_db_status::DbStatus>(),
             Described::of::<tools::ovn_controller_ct_zone_list::CtZoneList>(),

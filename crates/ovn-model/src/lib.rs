@@ -10,6 +10,7 @@
 //! * [`show`]: the overview that `ovn-nbctl show` prints
 //! * [`lflow`]: logical flows, and the datapaths that they belong to
 //! * [`detrace`]: from OpenFlow back to the rows that flows come from
+//! * [`microflow`] and [`trace`]: what ovn-trace is asked, and what it says
 //! * [`stages`]: which OpenFlow table a stage is, by the version of OVN
 //! * [`UuidPrefix`]: cookies, which tell from which row a flow comes
 //! * [`compare`]: what makes a row of one node's zone the counterpart of another's
@@ -21,10 +22,12 @@ mod cookie;
 pub mod detrace;
 mod label;
 pub mod lflow;
+pub mod microflow;
 mod parts;
 pub mod show;
 pub mod stages;
 pub mod status;
+pub mod trace;
 pub mod zones;
 
 pub use cookie::{BadPrefix, UuidPrefix};

@@ -128,10 +128,12 @@
 //! }
 //! ```
 mod allow;
+mod expression;
 mod operand;
 
 pub use allow::{Allow, Part, Phrase, Program, Verb};
-pub use operand::{BadWord, Operand, OvsdbQuery, Word};
+pub use expression::{BadExpression, OvnExpression};
+pub use operand::{BadWord, CtState, Operand, OvsdbQuery, TraceForm, Word};
 
 use std::fmt;
 

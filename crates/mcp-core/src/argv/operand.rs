@@ -2,8 +2,9 @@
 //!
 //! All operands of all layers are here, in one file that one owner reviews.
 
+use super::OvnExpression;
 use crate::{Db, NodeName};
-use ovsdb::Select;
+use ovsdb::{Select, Uuid};
 use std::{fmt, net::IpAddr};
 
 /// One word of a command line, or a part of one, that cannot be taken for anything else.
@@ -91,6 +92,10 @@ operands! {
     IpAddr, "address", |ip| Word(ip.to_string());
     NodeName, "node", |name| Word(name.to_string());
     OvsdbQuery, "ovsdb-query", |query| query.0.clone();
+    Uuid, "uuid", |uuid| Word(uuid.to_string());
+    OvnExpression, "ovn-expression", |expression| expression.word();
+    TraceForm, "trace-form", |form| Word(form.as_str().into());
+    CtState, "ct-state", |state| Word(state.as_str().into());
 }
 
 /// The text of an OVSDB transaction (RFC 7047 section 4.1.3) that holds `select` operations and nothing else:
@@ -111,6 +116,51 @@ impl OvsdbQuery {
             false => text + c.encode_utf8(&mut [0; 4]),
         };
         Word::parse(json.chars().fold(String::new(), escape)).map(Self)
+    }
+}
+
+/// How much ovn-trace(8) tells: its three output formats.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TraceForm {
+    /// Each flow with its stage and actions.
+    #[default]
+    Detailed,
+    /// The actions.
+    Summary,
+    /// What can be seen from outside.
+    Minimal,
+}
+
+impl TraceForm {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Detailed => "detailed",
+            Self::Summary => "summary",
+            Self::Minimal => "minimal",
+        }
+    }
+}
+
+/// What conntrack says of a packet that is traced (ovn-trace(8), `--ct`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CtState {
+    /// The first packet of a connection.
+    #[default]
+    New,
+    /// A later one.
+    Established,
+    /// One in the other direction.
+    Reply,
+}
+
+impl CtState {
+    /// As ovn-trace takes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Established => "est",
+            Self::Reply => "est,rpl",
+        }
     }
 }
 

@@ -8,3 +8,4 @@ pub(crate) mod ovn_nbctl_show;
 pub(crate) mod ovn_sbctl_lflow_list;
 pub(crate) mod ovn_sbctl_list;
 pub(crate) mod ovn_sbctl_show;
+pub(crate) mod ovn_trace;

@@ -15,10 +15,10 @@ pub(crate) struct Detrace;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Cookies (0x…), UUIDs of either database or their first digits, separated by commas.
+    /// Cookies (0x…), UUIDs or their first digits.
     #[serde(default)]
     cookies: Vec<String>,
-    /// Or a text with cookies: what ofproto/trace or dump-flows of br-int printed.
+    /// Output of ofproto/trace or dump-flows.
     #[serde(default)]
     trace: Option<String>,
 }
@@ -33,9 +33,8 @@ impl Tool for Detrace {
     const TITLE: &'static str = "Origin of OpenFlow flows";
     const TOOLSET: &'static str = "flows";
     const DESCRIPTION: &'static str = "What is behind OpenFlow cookies of br-int: logical flow with stage and datapath, \
-         the northbound row (ACL, route, policy, NAT, load balancer, port) and its Kubernetes owner, as `ovn-detrace` \
-         tells. Use it on a flow dump, on an ofproto/trace, or on the uuid that ovn_trace shows; then read the row \
-         with ovn_nbctl_list.";
+         the northbound row (ACL, route, policy, NAT, load balancer, port) and its Kubernetes owner. Use it on a flow \
+         dump, an ofproto/trace, or the uuid that ovn_trace shows.";
     type Params = Params;
 
     fn title(_: &Params) -> String {

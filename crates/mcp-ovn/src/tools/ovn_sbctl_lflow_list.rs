@@ -16,28 +16,26 @@ pub(crate) struct LflowList;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Switch or router: name, UUID or its first digits; `GR_<node>` is each node's own.
+    /// Switch or router: name or UUID; `GR_<node>` is each node's own.
     #[serde(default)]
     datapath: Option<String>,
     #[serde(default)]
     pipeline: Option<Half>,
-    /// Name of a stage or a part of it (`acl`), or number of a table.
+    /// Name or part of it (`acl`), or table number.
     #[serde(default)]
     stage: Option<String>,
-    /// Text that the match holds: a port, an address, `tcp.dst == 80`.
+    /// Text that the match holds.
     #[serde(default, rename = "match")]
     matching: Option<String>,
-    /// One flow: a cookie (0x…), a UUID or its first digits.
+    /// Cookie (0x…), UUID or its first digits.
     #[serde(default)]
     uuid: Option<String>,
-    /// Only flows of this priority or higher.
     #[serde(default)]
-    #[schemars(range(min = 0, max = 65535))]
     min_priority: Option<i64>,
-    /// How many flows each stage has, instead of the flows.
+    /// Only how many each stage has.
     #[serde(default)]
     count: bool,
-    /// Print the UUIDs, whose first digits are the cookies of OpenFlow flows.
+    /// Print UUIDs (cookies).
     #[serde(default)]
     uuids: bool,
 }
@@ -53,10 +51,9 @@ impl Tool for LflowList {
     const NAME: &'static str = "ovn_sbctl_lflow_list";
     const TITLE: &'static str = "OVN logical flows";
     const TOOLSET: &'static str = "flows";
-    const DESCRIPTION: &'static str = "Logical flows of a node's zone as `ovn-sbctl lflow-list` prints them, by \
-         datapath, pipeline, stage, match, priority or UUID; without datapath or filter, how many each datapath has. \
-         Use it for what ovn-northd made of an ACL, route or load balancer; node_name=all shows which flows a zone \
-         lacks. ovn_trace tells which of them a packet takes, ovn_detrace where one comes from.";
+    const DESCRIPTION: &'static str = "Logical flows of a node's zone as `ovn-sbctl lflow-list` prints them; without \
+         a filter, how many each datapath has. Use it for what ovn-northd made of an ACL, route or load balancer; \
+         node_name=all shows which flows a zone lacks. ovn_detrace tells where one comes from.";
     type Params = Params;
 
     fn title(params: &Params) -> String {

@@ -1,0 +1,147 @@
+//! Traces in the live zones of the lab: asked with names, against the real `ovn-trace` with an expert's microflow.
+
+use mcp_core::testing::{Case, Failed, answer, lab};
+use serde_json::{Value, json};
+
+fn on(node: &str, command: &[&str]) -> Result<String, Failed> {
+    let dir = std::env::var("OVNK_LAB_DIR").unwrap_or_else(|_| "/var/lib/ovnk-lab".into());
+    let pid = std::fs::read_to_string(format!("{dir}/{node}/pid"))
+        .map_err(|e| format!("no lab: {e}: cargo xtask lab up"))?;
+    #[expect(clippy::disallowed_methods, reason = "a test asks the real program")]
+    let mut program = std::process::Command::new("nsenter");
+    program.arg(format!("--target={}", pid.trim())).args(["--net", "--mount", "--uts", "--"]).args(command);
+    let output = program.output()?;
+    if !output.status.success() {
+        return Err(
+            format!("{command:?} failed on {node}: {}", String::from_utf8_lossy(&output.stderr)).into()
+        );
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+fn ask(params: Value) -> Result<String, Failed> {
+    let params = params.as_object().expect("an object").clone();
+    answer(mcp_ovn::layer(), lab()?, &Case { scenario: String::new(), tool: "ovn_trace".into(), params })
+}
+
+/// What ovn-trace printed, without our evidence and notes.
+fn printed(answer: &str) -> Vec<&str> {
+    answer.lines().skip(1).filter(|line| !line.starts_with("note: ")).collect()
+}
+
+/// The real program picks one of several backends or routes at random: ours must print what it can print.
+const ATTEMPTS: usize = 60;
+
+fn check(node: &str, datapath: &str, microflow: &str, params: Value) -> Result<(), Failed> {
+    let new = "--ct=new";
+    let mut answer = String::new();
+    for _ in 0..ATTEMPTS {
+        let theirs = on(node, &["ovn-trace", "--summary", new, new, new, new, datapath, microflow])?;
+        answer = ask(params.clone())?;
+        if printed(&answer) == theirs.lines().collect::<Vec<_>>() {
+            return Ok(());
+        }
+    }
+    Err(format!("{node} {microflow}: ours, {params}, is never the real one: {answer}").into())
+}
+
+/// A destination as a person says it, its address, protocol and port, and its MAC address where the sender of the first
+/// or of the second node is on its switch.
+type Target = (&'static str, &'static str, &'static str, u16, [Option<&'static str>; 2]);
+
+#[test]
+#[ignore = "needs the lab: cargo xtask test"]
+fn traces_are_the_real_programs() -> Result<(), Failed> {
+    let targets: [Target; 14] = [
+        ("default/client-2", "10.244.1.4", "icmp", 0, [None, None]),
+        ("10.244.0.5", "10.244.0.5", "tcp", 8080, [Some("0a:58:0a:f4:00:05"), None]),
+        ("10.244.1.5", "10.244.1.5", "tcp", 8080, [None, Some("0a:58:0a:f4:01:05")]),
+        // The database: one port is allowed to clients, the others are denied.
+        ("10.244.1.6", "10.244.1.6", "tcp", 5432, [None, Some("0a:58:0a:f4:01:06")]),
+        ("10.244.1.6", "10.244.1.6", "tcp", 22, [None, Some("0a:58:0a:f4:01:06")]),
+        ("10.244.1.6", "10.244.1.6", "udp", 53, [None, Some("0a:58:0a:f4:01:06")]),
+        // Services with and without endpoints, and the API server's.
+        ("default/web", "10.96.0.10", "tcp", 80, [None, None]),
+        ("default/empty", "10.96.0.20", "tcp", 80, [None, None]),
+        ("default/kubernetes", "10.96.0.1", "tcp", 443, [None, None]),
+        // Out of the cluster: default/client has an egress IP on the other node.
+        ("8.8.8.8", "8.8.8.8", "udp", 53, [None, None]),
+        ("8.8.8.8", "8.8.8.8", "icmp", 0, [None, None]),
+        ("172.18.0.3", "172.18.0.3", "tcp", 6443, [None, None]),
+        // Nobody has it.
+        ("10.244.7.7", "10.244.7.7", "sctp", 9, [None, None]),
+        ("10.97.0.1", "10.97.0.1", "tcp", 65535, [None, None]),
+    ];
+    let senders = [
+        (
+            "ovn-worker",
+            "default/client",
+            "default_client",
+            "10.244.0.4",
+            "0a:58:0a:f4:00:04",
+            "0a:58:0a:f4:00:01",
+            0,
+        ),
+        (
+            "ovn-worker2",
+            "default/client-2",
+            "default_client-2",
+            "10.244.1.4",
+            "0a:58:0a:f4:01:04",
+            "0a:58:0a:f4:01:01",
+            1,
+        ),
+    ];
+    let mut equal = 0;
+    for (node, from, port_name, address, mac, gateway, at) in senders {
+        for (to, target, protocol, port, macs) in &targets {
+            let (to, target) =
+                if *target == address { ("default/client", "10.244.0.4") } else { (*to, *target) };
+            // A pod of the other zone is known there only: its address is given.
+            let known = !to.contains("client");
+            let to = if known { to } else { target };
+            let next = macs.get(at).copied().flatten().unwrap_or(gateway);
+            let transport = match *protocol {
+                "icmp" => "icmp4.type==8 && icmp4.code==0".to_owned(),
+                name => format!("{name} && {name}.src==40000 && {name}.dst=={port}"),
+            };
+            let expert = format!(
+                "inport==\"{port_name}\" && eth.src=={mac} && eth.dst=={next} && ip4.src=={address} && ip4.dst=={target} && ip.ttl==64 && {transport}"
+            );
+            let mut params =
+                json!({ "node_name": node, "from": from, "to": to, "protocol": protocol, "form": "summary" });
+            if *protocol != "icmp" {
+                params["port"] = json!(port);
+            }
+            check(node, node, &expert, params)?;
+            equal += 1;
+        }
+    }
+    let six = "inport==\"default_client\" && eth.src==0a:58:0a:f4:00:04 && eth.dst==0a:58:0a:f4:00:01 && ip6.src==fd00::4 && ip6.dst==fd00::5 && ip.ttl==64 && tcp && tcp.dst==80";
+    let back = "inport==\"tstor-ovn-worker2\" && eth.src==0a:58:64:58:00:03 && eth.dst==0a:58:64:58:00:02 && ip4.src==10.244.1.4 && ip4.dst==10.244.0.5 && ip.ttl==63 && tcp && tcp.dst==8080";
+    for (datapath, microflow) in [("ovn-worker", six), ("transit_switch", back)] {
+        let params = json!({ "node_name": "ovn-worker", "datapath": datapath, "microflow": microflow, "form": "summary" });
+        check("ovn-worker", datapath, microflow, params)?;
+        equal += 1;
+    }
+    assert_eq!(equal, 30);
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs the lab: cargo xtask test"]
+fn a_trace_goes_on_in_the_other_zone() -> Result<(), Failed> {
+    let first = ask(
+        json!({ "node_name": "ovn-worker", "from": "default/client", "to": "10.244.1.6", "port": 5432 }),
+    )?;
+    let note = first
+        .lines()
+        .find(|line| line.starts_with("note: the packet leaves by tstor-ovn-worker2"))
+        .ok_or(first.clone())?;
+    assert!(note.contains("for ovn-worker2: go on with ovn_trace node_name=ovn-worker2 datapath=transit_switch microflow=inport==\"tstor-ovn-worker\""));
+    let (_, microflow) = note.split_once("microflow=").ok_or("no microflow")?;
+    let params = json!({ "node_name": "ovn-worker2", "datapath": "transit_switch", "microflow": microflow, "form": "minimal" });
+    let second = ask(params)?;
+    assert!(second.contains("output(\"default_db\")"), "{second}");
+    Ok(())
+}
