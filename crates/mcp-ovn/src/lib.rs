@@ -24,7 +24,8 @@ pub fn layer() -> Layer {
         instructions: "OVN as OVN-Kubernetes uses it, read-only. In interconnect mode each node is a zone with its own \
                        northbound and southbound database: name a node, or compare all with node_name=all. Begin \
                        with ovn_db_status (is what was asked for in force?), then ovn_nbctl_show for the topology, \
-                       ovn_nbctl_list and ovn_sbctl_list for rows.",
+                       ovn_nbctl_list and ovn_sbctl_list for rows; ovn_trace and ovn_sbctl_lflow_list tell what \
+                       flows do with a packet, ovn_detrace where a flow comes from.",
         tools: vec![
             Described::of::<tools::ovn_nbctl_show::NbctlShow>(),
             Described::of::<tools::ovn_sbctl_show::SbctlShow>(),
