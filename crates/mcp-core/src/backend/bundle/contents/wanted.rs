@@ -4,8 +4,7 @@ use crate::Db;
 
 /// Is the content of this file worth keeping? The rest is listed only.
 pub(crate) fn wanted(path: &str) -> bool {
-    const FOLDERS: [&str; 6] =
-        ["network_logs", "sos_commands", "sos_strings", "sos_reports", "etc", "host_service_logs"];
+    const FOLDERS: [&str; 5] = ["network_logs", "sos_commands", "sos_strings", "sos_reports", "etc"];
     let name = path.rsplit('/').next().unwrap_or(path);
     let object = || {
         name.ends_with(".yaml")

@@ -7,7 +7,7 @@
 //! * of a compressed archive, what layers ask for ([`wanted`]) is copied into one temporary file that has no name
 //!   ([`Spool`]), so that it goes with the process, however that ends. The rest is listed only.
 //!
-//! Memory holds names, places and times: some 200 bytes a file.
+//! Memory holds names, places and times.
 
 mod bound;
 mod compressed;

@@ -27,7 +27,7 @@ pub(super) fn list(
         e => e.into(),
     })?;
     for member in 0..members.len() {
-        let mut file = match members.by_index_raw(member) {
+        let file = match members.by_index_raw(member) {
             Ok(file) => file,
             Err(e) => {
                 index.trouble(format!("member {member} of the zip cannot be read ({e})"));
@@ -52,7 +52,6 @@ pub(super) fn list(
                 Err(_) => Entry { content: Content::LeftOut("it is a link that cannot be read"), ..entry },
             }
         } else {
-            _ = &mut file;
             entry
         };
         index.insert(prefix, &name, entry)?;
