@@ -76,7 +76,7 @@ impl Recorded {
                 node: node.clone(),
                 source_name: self.name.clone(),
                 why: None,
-            instead: Vec::new(),
+                instead: Vec::new(),
             })?;
         let (head, body) = text.split_once("\n\n").unwrap_or((&text, ""));
         let field = |name| head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
