@@ -3,16 +3,17 @@
 use crate::{
     Backend, Budget, Layer, Server,
     backend::{Bundle, Local, LocalNode, Recorded, Recorder},
+    http::{self, HttpArgs},
 };
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use rmcp::ServiceExt;
 use serde_json::{Map, Value};
-use std::{io::Write, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{io::Write, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 use tracing_subscriber::EnvFilter;
 
 /// Read-only answers about one layer of an OVN-Kubernetes cluster, for a model over MCP or for you.
 ///
-/// Without a command it serves MCP on standard input and output.
+/// Without a command it serves MCP, on standard input and output unless told otherwise.
 #[derive(Parser)]
 struct Cli {
     #[command(flatten)]
@@ -23,6 +24,8 @@ struct Cli {
     /// The most bytes that one answer may have.
     #[arg(long, global = true, default_value_t = Budget::default().bytes, value_parser = parse_max_bytes)]
     max_bytes: usize,
+    #[command(flatten)]
+    http: HttpArgs,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -49,7 +52,7 @@ struct SourceArgs {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve MCP on standard input and output (the default).
+    /// Serve MCP (the default).
     Serve,
     /// List the tools of this server.
     Tools,
@@ -97,7 +100,12 @@ pub fn main(layer: Layer) -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
     // Two threads do: the work is waiting for others, or parsing on the blocking pool.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let result = runtime.map_err(|e| e.to_string()).and_then(|runtime| runtime.block_on(run(layer, cli)));
+    let result = runtime.map_err(|e| e.to_string()).and_then(|runtime| {
+        let result = runtime.block_on(run(layer, cli));
+        // A file that somebody still reads for a call that nobody waits for must not hold the process.
+        runtime.shutdown_timeout(Duration::from_secs(2));
+        result
+    });
     result.unwrap_or_else(|problem| {
         eprintln!("{problem}");
         ExitCode::FAILURE
@@ -130,7 +138,13 @@ async fn run(mut layer: Layer, cli: Cli) -> Result<ExitCode, String> {
             let coverage = server.backend().coverage().await.map_err(|e| crate::error::chain(&e))?;
             print(&crate::sanitize::clean(&coverage.to_string()))
         }
-        _ => serve(server).await,
+        _ => match cli.http.addr {
+            Some(addr) => match http::serve(server, addr, &cli.http).await {
+                Ok(()) => Ok(ExitCode::SUCCESS),
+                Err(e) => Err(format!("error: {}", crate::error::chain(&e))),
+            },
+            None => serve(server).await,
+        },
     }
 }
 

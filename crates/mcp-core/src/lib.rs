@@ -14,6 +14,7 @@ mod cli;
 pub mod commands;
 mod error;
 mod fold;
+mod http;
 mod name;
 mod node;
 mod params;

@@ -1,0 +1,116 @@
+//! The secret that clients of a server on a network share with it.
+
+use axum::http::{HeaderMap, header::AUTHORIZATION};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+};
+use subtle::ConstantTimeEq;
+
+/// The environment variable that may hold it.
+const VARIABLE: &str = "MCP_HTTP_TOKEN";
+
+/// How long it may be: not to be guessed, and within the head of a request.
+const LENGTH: std::ops::RangeInclusive<usize> = 16..=4096;
+
+/// A bearer token. It is compared and never shown.
+pub(super) struct Token(Vec<u8>);
+
+/// Why there is no token. None of these tells what was read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BadToken {
+    /// The file cannot be read.
+    #[error("the token file {0} cannot be read")]
+    Unreadable(PathBuf, #[source] io::Error),
+    /// What was read is empty, can be guessed or cannot be sent.
+    #[error(
+        "the token in {0} cannot be used: it must be 16 to 4096 visible ASCII characters\nhint: Make one with \
+         `openssl rand -hex 32`."
+    )]
+    Unusable(String),
+}
+
+impl Token {
+    /// The token of the file, else that of the environment, if there is one.
+    pub(super) fn find(file: Option<&Path>) -> Result<Option<Self>, BadToken> {
+        if let Some(path) = file {
+            let text = std::fs::read(path).map_err(|e| BadToken::Unreadable(path.into(), e))?;
+            return Self::new(&text).map(Some).ok_or_else(|| BadToken::Unusable(path.display().to_string()));
+        }
+        match std::env::var_os(VARIABLE) {
+            Some(text) => match Self::new(text.as_encoded_bytes()) {
+                Some(token) => Ok(Some(token)),
+                None => Err(BadToken::Unusable(VARIABLE.into())),
+            },
+            None => Ok(None),
+        }
+    }
+
+    /// A token; white space around it is the editor's.
+    pub(super) fn new(text: &[u8]) -> Option<Self> {
+        let text = text.trim_ascii();
+        let fine = LENGTH.contains(&text.len()) && text.iter().all(u8::is_ascii_graphic);
+        fine.then(|| Self(text.to_vec()))
+    }
+
+    /// Does a request carry this token? How long that takes does not tell how much of it was right.
+    pub(super) fn is_in(&self, headers: &HeaderMap) -> bool {
+        let mut all = headers.get_all(AUTHORIZATION).iter();
+        let (Some(only), None) = (all.next(), all.next()) else { return false };
+        let Some((scheme, given)) = only.as_bytes().split_at_checked("Bearer ".len()) else { return false };
+        scheme.eq_ignore_ascii_case(b"Bearer ") && bool::from(given.trim_ascii().ct_eq(&self.0))
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "0123456789abcdef";
+
+    fn admits(values: &[&str]) -> bool {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(AUTHORIZATION, value.parse().unwrap());
+        }
+        Token::new(GOOD.as_bytes()).unwrap().is_in(&headers)
+    }
+
+    #[test]
+    fn what_is_a_token() {
+        for good in [GOOD, "0123456789abcdef\n", "  0123456789abcdef\r\n"] {
+            assert_eq!(Token::new(good.as_bytes()).unwrap().0, GOOD.as_bytes());
+        }
+        let long = "x".repeat(4097);
+        for bad in ["", "\n", "0123456789abcde", "0123456789 abcdef", "0123456789abcdéf", long.as_str()] {
+            assert!(Token::new(bad.as_bytes()).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_the_whole_token_is_admitted_and_only_once() {
+        for good in ["Bearer 0123456789abcdef", "bearer 0123456789abcdef", "BEARER  0123456789abcdef"] {
+            assert!(admits(&[good]), "{good}");
+        }
+        for bad in ["", "Bearer", "Bearer ", "Bearer 0123456789abcdeX", "Bearer 0123456789abcde", GOOD] {
+            assert!(!admits(&[bad]), "{bad}");
+        }
+        assert!(!admits(&["Bearer 0123456789abcdef0"]));
+        assert!(!admits(&["Basic 0123456789abcdef"]));
+        assert!(!admits(&["Bearer 0123456789abcdef", "Bearer 0123456789abcdef"]));
+        assert!(!admits(&[]));
+    }
+
+    #[test]
+    fn a_token_is_not_shown() {
+        assert_eq!(format!("{:?}", Token::new(GOOD.as_bytes())), "Some([redacted])");
+        let missing = Token::find(Some(Path::new("/does/not/exist"))).unwrap_err();
+        assert_eq!(missing.to_string(), "the token file /does/not/exist cannot be read");
+    }
+}
