@@ -1,1 +1,210 @@
+//! Calls that take long, over a socket: who gives up ends them, there are only so many, and a stop waits for them.
 
+use super::*;
+use crate::{
+    Answer, Argv, Backend, Budget, Coverage, Db, Described, Layer, Node, NodeName, Output, Read, ReadError,
+    Target, Tool, ToolError, argv::Allow,
+};
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::{Notify, oneshot},
+    task::JoinHandle,
+};
+
+/// A tool that reads nothing: finding out which nodes there are takes long enough.
+struct Wait;
+
+#[derive(Deserialize, JsonSchema)]
+struct Nothing {}
+
+impl Tool for Wait {
+    const NAME: &'static str = "wait";
+    const TITLE: &'static str = "Wait";
+    const DESCRIPTION: &'static str = "Waits.";
+    const TOOLSET: &'static str = "test";
+    type Params = Nothing;
+
+    fn title(_: &Nothing) -> String {
+        "Wait".into()
+    }
+
+    async fn run(_: &Node<'_>, _: &Nothing) -> Result<Answer, ToolError> {
+        Err(ToolError::bad("it waited", "none"))
+    }
+}
+
+/// A source that says which nodes it has when it is told to.
+#[derive(Default)]
+struct Slow {
+    waiting: Arc<AtomicUsize>,
+    go: Arc<Notify>,
+}
+
+/// One that waits, until it is dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, SeqCst);
+    }
+}
+
+#[async_trait]
+impl Backend for Slow {
+    fn name(&self) -> &str {
+        "slow"
+    }
+
+    async fn nodes(&self) -> Result<Vec<NodeName>, ReadError> {
+        self.waiting.fetch_add(1, SeqCst);
+        let _waiting = Waiting(&self.waiting);
+        self.go.notified().await;
+        Ok(Vec::new())
+    }
+
+    async fn coverage(&self) -> Result<Coverage, ReadError> {
+        unreachable!()
+    }
+
+    async fn command(&self, _: &Target, _: &Argv) -> Result<Read<Output>, ReadError> {
+        unreachable!()
+    }
+
+    async fn schema(&self, _: &Target, _: Db) -> Result<Arc<ovsdb::Schema>, ReadError> {
+        unreachable!()
+    }
+
+    async fn rows(
+        &self,
+        _: &Target,
+        _: Db,
+        _: &[ovsdb::Select],
+    ) -> Result<Read<Vec<ovsdb::Rows>>, ReadError> {
+        unreachable!()
+    }
+
+    async fn database(&self, _: &Target, _: Db) -> Result<Read<Arc<ovsdb::Database>>, ReadError> {
+        unreachable!()
+    }
+}
+
+/// A server that listens, and its levers.
+struct Running {
+    addr: SocketAddr,
+    waiting: Arc<AtomicUsize>,
+    go: Arc<Notify>,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    async fn start() -> Self {
+        let layer = Layer {
+            name: "mcp-test",
+            version: "0",
+            title: "Test",
+            instructions: "Wait.",
+            tools: vec![Described::of::<Wait>()],
+            prompts: Vec::new(),
+            allow: Allow(&[]),
+        };
+        let slow = Slow::default();
+        let (waiting, go) = (slow.waiting.clone(), slow.go.clone());
+        let server = Server::new(layer, Arc::new(slow), Budget::default());
+        let args = HttpArgs { addr: None, token_file: None, hosts: Vec::new(), origins: Vec::new() };
+        let listening = Listening::open(server, "127.0.0.1:0".parse().unwrap(), &args).await.unwrap();
+        let addr = listening.addr;
+        let (stop, stopped) = oneshot::channel();
+        let task = tokio::spawn(listening.serve(async move { _ = stopped.await }));
+        Self { addr, waiting, go, stop, task }
+    }
+
+    /// Begins a call, in the stateless era or the one before.
+    async fn call(&self, modern: bool) -> TcpStream {
+        let meta = r#","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"t","version":"0"},"io.modelcontextprotocol/clientCapabilities":{}}"#;
+        let headers = "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: wait\r\n";
+        let (meta, headers) = if modern { (meta, headers) } else { ("", "") };
+        let body = format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"wait","arguments":{{"node_name":"all"}}{meta}}}}}"#
+        );
+        let head = format!(
+            "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+             Accept: application/json, text/event-stream\r\n{headers}Content-Length: {}\r\n\r\n",
+            body.len()
+        );
+        let mut stream = TcpStream::connect(self.addr).await.unwrap();
+        stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+        stream
+    }
+
+    /// Waits until so many calls wait.
+    async fn settle(&self, number: usize) {
+        let reached = async {
+            while self.waiting.load(SeqCst) != number {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let reached = timeout(Duration::from_secs(5), reached).await;
+        assert!(reached.is_ok(), "{} calls wait, not {number}", self.waiting.load(SeqCst));
+    }
+}
+
+async fn answer(mut stream: TcpStream) -> String {
+    let mut text = String::new();
+    timeout(Duration::from_secs(10), stream.read_to_string(&mut text)).await.unwrap().unwrap();
+    text
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_ends_its_call() {
+    let running = Running::start().await;
+    for modern in [false, true] {
+        let stream = running.call(modern).await;
+        running.settle(1).await;
+        drop(stream);
+        running.settle(0).await;
+    }
+}
+
+#[tokio::test]
+async fn only_so_many_calls_are_answered_at_once_and_the_others_wait() {
+    let running = Running::start().await;
+    let mut streams = Vec::new();
+    for _ in 0..70 {
+        streams.push(running.call(false).await);
+    }
+    running.settle(64).await;
+    sleep(Duration::from_millis(50)).await;
+    running.settle(64).await;
+    drop(streams.split_off(6));
+    running.settle(6).await;
+}
+
+#[tokio::test]
+async fn a_stop_lets_a_call_end() {
+    let running = Running::start().await;
+    let stream = running.call(true).await;
+    running.settle(1).await;
+    running.stop.send(()).unwrap();
+    sleep(Duration::from_millis(50)).await;
+    assert!(TcpStream::connect(running.addr).await.is_err(), "it still accepts connections");
+    running.go.notify_waiters();
+    assert!(answer(stream).await.starts_with("HTTP/1.1 200 OK\r\n"));
+    running.task.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_ever() {
+    let running = Running::start().await;
+    let stream = running.call(false).await;
+    running.settle(1).await;
+    running.stop.send(()).unwrap();
+    timeout(GRACE + Duration::from_secs(2), running.task).await.unwrap().unwrap();
+    assert_eq!(running.waiting.load(SeqCst), 0);
+    assert!(answer(stream).await.starts_with("HTTP/1.1 500 "));
+}
