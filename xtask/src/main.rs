@@ -31,7 +31,7 @@ enum Task {
     Docs(docs::Docs),
     /// Check the rules of the architecture that a compiler does not
     Tidy,
-    /// Talk to every server in both eras of MCP, and let the MCP Inspector do the same
+    /// Talk to every server in both eras of MCP, and let the MCP Inspector and the conformance suites do the same
     Probe(probe::Probe),
     /// Watch a troubleshooting session over MCP on the shipped must-gather
     Demo,

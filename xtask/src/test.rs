@@ -45,7 +45,7 @@ enum Step {
     Tests,
     /// Traffic in the lab goes where the databases say
     Check,
-    /// Both eras of MCP, and the MCP Inspector
+    /// Both eras of MCP, the MCP Inspector and the conformance suites
     Probe,
     /// The demonstration runs
     Demo,

