@@ -1,0 +1,333 @@
+//! The server over HTTP as its clients and strangers meet it: a process, a port, and what travels over it.
+
+use mcp_core::testing::{Connection, Failed, scenario, testdata};
+use serde_json::{Map, Value, json};
+use std::{net::SocketAddr, process::Stdio, time::Duration};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::TcpStream,
+    process::{Child, Command},
+    task::JoinSet,
+    time::{Instant, sleep, timeout},
+};
+
+const TOKEN: &str = "a-token-of-this-test-0123456789";
+
+/// A process that listens on a port of its own choice.
+struct Server {
+    child: Child,
+    addr: SocketAddr,
+}
+
+fn command(args: &[&str]) -> Command {
+    let bundle = format!("--bundle={}", testdata().join("capture/must-gather.tar.xz").display());
+    #[expect(clippy::disallowed_methods, reason = "a test starts the server as an operator does")]
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-ovn"));
+    command.arg(bundle).args(args).env_remove("MCP_HTTP_TOKEN").stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+impl Server {
+    async fn start(args: &[&str], token: Option<&str>) -> Result<Self, Failed> {
+        let mut command = command(args);
+        if !args.iter().any(|arg| arg.starts_with("--http=")) {
+            command.arg("--http=127.0.0.1:0");
+        }
+        let mut child = command.envs(token.map(|t| ("MCP_HTTP_TOKEN", t))).stderr(Stdio::piped()).spawn()?;
+        let mut line = String::new();
+        BufReader::new(child.stderr.as_mut().ok_or("no stderr")?).read_line(&mut line).await?;
+        assert!(!line.contains(TOKEN), "{line}");
+        let addr =
+            line.trim().strip_prefix("serving MCP on http://").and_then(|url| url.strip_suffix("/mcp"));
+        Ok(Self { child, addr: addr.ok_or(line.clone())?.parse()? })
+    }
+
+    /// Sends a request, with headers beside the usual ones, and reads the answer to its end.
+    async fn post(&self, headers: &[(&str, &str)], body: &Value) -> Result<Reply, Failed> {
+        let mut all = vec![
+            ("Host", "localhost"),
+            ("Content-Type", "application/json"),
+            ("Accept", "application/json, text/event-stream"),
+        ];
+        all.retain(|(name, _)| headers.iter().all(|(other, _)| other != name));
+        all.extend(headers);
+        exchange(self.addr, &request("POST /mcp", &all, &body.to_string())).await
+    }
+
+    async fn get(&self, path: &str) -> Result<Reply, Failed> {
+        exchange(self.addr, &request(&format!("GET {path}"), &[("Host", "10.1.2.3:8931")], "")).await
+    }
+
+    async fn call(&self) -> Result<Reply, Failed> {
+        self.post(&[], &call()).await
+    }
+}
+
+fn request(line: &str, headers: &[(&str, &str)], body: &str) -> String {
+    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let length = body.len();
+    format!("{line} HTTP/1.1\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}")
+}
+
+/// An answer over HTTP.
+#[derive(Debug)]
+struct Reply {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Reply {
+    fn json(&self) -> Result<Value, Failed> {
+        Ok(serde_json::from_str(&self.body)?)
+    }
+
+    /// The text of a tool's answer.
+    fn text(&self) -> Result<String, Failed> {
+        let json = self.json()?;
+        let text = json.pointer("/result/content/0/text").and_then(Value::as_str);
+        Ok(text.ok_or_else(|| self.body.clone())?.into())
+    }
+}
+
+async fn exchange(addr: SocketAddr, request: &str) -> Result<Reply, Failed> {
+    let mut stream = TcpStream::connect(addr).await?;
+    // A server that has heard enough need not read the rest.
+    _ = stream.write_all(request.as_bytes()).await;
+    answer(stream).await
+}
+
+async fn answer(mut stream: TcpStream) -> Result<Reply, Failed> {
+    let mut bytes = Vec::new();
+    let end = timeout(Duration::from_secs(60), stream.read_to_end(&mut bytes)).await?;
+    let text = String::from_utf8(bytes)?;
+    let (head, body) = text.split_once("\r\n\r\n").ok_or_else(|| format!("{end:?}: no answer: {text:?}"))?;
+    let status = head.split(' ').nth(1).ok_or("no status")?.parse()?;
+    Ok(Reply { status, head: head.to_lowercase(), body: body.into() })
+}
+
+fn params() -> Value {
+    json!({ "node_name": "ovn-worker", "of": "join" })
+}
+
+fn call() -> Value {
+    json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "ovn_nbctl_show", "arguments": params() } })
+}
+
+/// A request of the stateless era, with the headers that it must have.
+async fn modern(server: &Server, method: &str, name: Option<&str>, params: &Value) -> Result<Reply, Failed> {
+    let mut params = params.clone();
+    params["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "0" },
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    let mut headers = vec![("MCP-Protocol-Version", "2026-07-28"), ("Mcp-Method", method)];
+    headers.extend(name.map(|name| ("Mcp-Name", name)));
+    server.post(&headers, &json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params })).await
+}
+
+#[tokio::test]
+async fn both_eras_give_the_answer_that_stdio_gives() -> Result<(), Failed> {
+    let connection = Connection::open(mcp_ovn::layer(), scenario("capture")).await?;
+    let arguments: Map<String, Value> = params().as_object().cloned().unwrap_or_default();
+    let expected = connection.call("ovn_nbctl_show", &arguments).await??;
+    let server = Server::start(&[], None).await?;
+
+    let hello = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "test", "version": "0" } });
+    let initialize = json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello });
+    let hello = server.post(&[], &initialize).await?;
+    assert_eq!(hello.json()?.pointer("/result/protocolVersion"), Some(&json!("2025-11-25")));
+    assert!(!hello.head.contains("mcp-session-id"), "{}", hello.head);
+    let done = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+    let version = [("MCP-Protocol-Version", "2025-11-25")];
+    assert_eq!(server.post(&version, &done).await?.status, 202);
+    assert_eq!(server.post(&version, &call()).await?.text()?, expected);
+
+    let discovered = modern(&server, "server/discover", None, &json!({})).await?.json()?;
+    let versions = discovered.pointer("/result/supportedVersions").and_then(Value::as_array);
+    assert!(versions.is_some_and(|all| all.contains(&json!("2026-07-28"))), "{discovered}");
+    assert_eq!(discovered.pointer("/result/ttlMs"), Some(&json!(3_600_000)));
+    let asked = json!({ "name": "ovn_nbctl_show", "arguments": params() });
+    assert_eq!(modern(&server, "tools/call", Some("ovn_nbctl_show"), &asked).await?.text()?, expected);
+    // A header that contradicts the request is a request that was tampered with.
+    assert_eq!(modern(&server, "tools/call", Some("ovn_sbctl_show"), &asked).await?.status, 400);
+    assert_eq!(modern(&server, "tools/list", Some("ovn_nbctl_show"), &json!({})).await?.status, 200);
+    assert_eq!(modern(&server, "no/such/method", None, &json!({})).await?.status, 404);
+    Ok(())
+}
+
+#[tokio::test]
+async fn strangers_are_turned_away() -> Result<(), Failed> {
+    let args = ["--http-host=ovn.example", "--http-origin=https://tools.example"];
+    let server = Server::start(&args, None).await?;
+    let port = server.addr.port();
+    let (here, there) = (format!("127.0.0.1:{port}"), format!("http://localhost:{port}"));
+    for (header, value, status) in [
+        ("Host", "evil.example", 403),
+        ("Host", "localhost.evil.example", 403),
+        ("Host", "127.0.0.1.evil.example", 403),
+        ("Host", "a b", 400),
+        ("Host", "ovn.example", 200),
+        ("Host", here.as_str(), 200),
+        ("Origin", "https://evil.example", 403),
+        ("Origin", "null", 403),
+        ("Origin", "http://localhost.evil.example", 403),
+        ("Origin", "https://tools.example:8443", 403),
+        ("Origin", "http://tools.example", 403),
+        ("Origin", "https://tools.example", 200),
+        ("Origin", there.as_str(), 200),
+    ] {
+        let reply = server.post(&[(header, value)], &call()).await?;
+        assert_eq!(reply.status, status, "{header}: {value}: {reply:?}");
+    }
+    assert_eq!(server.get("/mcp").await?.status, 403);
+    assert_eq!(server.get("/").await?.status, 404);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_token_opens_everything_but_the_health_page_needs_none() -> Result<(), Failed> {
+    let file = tempfile::NamedTempFile::new()?;
+    std::fs::write(file.path(), format!("{TOKEN}\n"))?;
+    let from_file = format!("--http-token-file={}", file.path().display());
+    let by_file =
+        Server::start(&["--http=0.0.0.0:0", &from_file], Some("another-token-which-is-not-it")).await?;
+    let by_environment = Server::start(&[], Some(TOKEN)).await?;
+    for mut server in [by_file, by_environment] {
+        server.addr.set_ip([127, 0, 0, 1].into());
+        let wrong = format!("Bearer {TOKEN}x");
+        for headers in [&[][..], &[("Authorization", wrong.as_str())], &[("Authorization", TOKEN)]] {
+            let reply = server.post(headers, &call()).await?;
+            assert_eq!(reply.status, 401, "{reply:?}");
+            assert!(reply.head.contains("www-authenticate: bearer"), "{}", reply.head);
+            assert!(!reply.body.contains(TOKEN));
+        }
+        let right = format!("Bearer {TOKEN}");
+        assert_eq!(server.post(&[("Authorization", &right)], &call()).await?.status, 200);
+        assert_eq!(server.get("/anything").await?.status, 401);
+        let health = server.get("/healthz").await?;
+        assert_eq!((health.status, health.body.as_str()), (200, "ok\n"));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_cannot_be_served_safely_is_not_served() -> Result<(), Failed> {
+    let file = tempfile::NamedTempFile::new()?;
+    std::fs::write(file.path(), "guess-me")?;
+    let short = format!("--http-token-file={}", file.path().display());
+    for (args, said) in [
+        (&["--http=0.0.0.0:0"][..], "hint: Give a token with --http-token-file=PATH"),
+        (&["--http=[::]:0"], "can be reached from other hosts"),
+        (&["--http=127.0.0.1:0", short.as_str()], "16 to 4096 visible ASCII characters"),
+        (&["--http=127.0.0.1:0", "--http-token-file=/does/not/exist"], "cannot be read: No such file"),
+        (&["--http=127.0.0.1:0", "--http-origin=tools.example"], "it is not https://NAME"),
+        (&["--http=127.0.0.1:0", "--http-host=http://a/b"], "give a name or an address"),
+        (&["--http=localhost"], "invalid socket address"),
+    ] {
+        let output = timeout(Duration::from_secs(10), command(args).output()).await??;
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && err.contains(said), "{args:?}: {err}");
+        assert!(!err.contains("guess-me"), "{err}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_body_has_an_end() -> Result<(), Failed> {
+    let server = Server::start(&[], None).await?;
+    let large = json!({ "jsonrpc": "2.0", "id": 1, "method": "x", "params": { "pad": "x".repeat(2 << 20) } });
+    assert_eq!(server.post(&[], &large).await?.status, 413);
+    // The same without a length, in one chunk that is larger than it may be.
+    let head = "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+                Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n200000\r\n";
+    let reply = exchange(server.addr, &format!("{head}{}", "x".repeat(2 << 20))).await?;
+    assert_eq!(reply.status, 413);
+    assert_eq!(server.call().await?.status, 200);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_client_that_stalls_is_cut_off() -> Result<(), Failed> {
+    let server = Server::start(&[], None).await?;
+    let stalled = |text: &'static str| {
+        let addr = server.addr;
+        async move {
+            let mut stream = TcpStream::connect(addr).await?;
+            stream.write_all(text.as_bytes()).await?;
+            let started = Instant::now();
+            let mut said = String::new();
+            timeout(Duration::from_secs(20), stream.read_to_string(&mut said)).await??;
+            Ok::<_, Failed>((started.elapsed(), said))
+        }
+    };
+    let head = stalled("POST /mcp HTTP/1.1\r\nHost: loc");
+    let nothing = stalled("");
+    let kept_alive = stalled("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+    let body = stalled("POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{\"json");
+    let (head, nothing, kept_alive, body) = tokio::try_join!(head, nothing, kept_alive, body)?;
+    for (time, _) in [&head, &nothing, &kept_alive, &body] {
+        assert!((8..15).contains(&time.as_secs()), "{time:?}");
+    }
+    assert!(body.1.starts_with("HTTP/1.1 408 "), "{}", body.1);
+    assert!(kept_alive.1.starts_with("HTTP/1.1 200 "), "{}", kept_alive.1);
+    assert_eq!(server.call().await?.status, 200);
+    Ok(())
+}
+
+#[tokio::test]
+async fn two_hundred_connections_at_once_are_all_answered() -> Result<(), Failed> {
+    let server = Server::start(&[], None).await?;
+    let expected = server.call().await?.text()?;
+    let addr = server.addr;
+    let mut streams = Vec::new();
+    for _ in 0..200 {
+        streams.push(TcpStream::connect(addr).await?);
+    }
+    let headers = [
+        ("Host", "localhost"),
+        ("Content-Type", "application/json"),
+        ("Accept", "application/json, text/event-stream"),
+    ];
+    let text = request("POST /mcp", &headers, &call().to_string());
+    let mut answers = JoinSet::new();
+    for mut stream in streams {
+        let text = text.clone();
+        answers.spawn(async move {
+            stream.write_all(text.as_bytes()).await.map_err(|e| e.to_string())?;
+            let reply = answer(stream).await.map_err(|e| e.to_string())?;
+            reply.text().map_err(|e| e.to_string())
+        });
+    }
+    for answer in answers.join_all().await {
+        assert_eq!(answer?, expected);
+    }
+    assert_eq!(server.get("/healthz").await?.status, 200);
+    Ok(())
+}
+
+#[tokio::test]
+async fn sigterm_and_sigint_end_it_in_good_order_while_a_call_is_under_way() -> Result<(), Failed> {
+    for signal in ["-TERM", "-INT"] {
+        let mut server = Server::start(&[], None).await?;
+        let headers = [
+            ("Host", "localhost"),
+            ("Content-Type", "application/json"),
+            ("Accept", "application/json, text/event-stream"),
+        ];
+        let mut stream = TcpStream::connect(server.addr).await?;
+        // The first call of a server unpacks the must-gather.
+        stream.write_all(request("POST /mcp", &headers, &call().to_string()).as_bytes()).await?;
+        sleep(Duration::from_millis(30)).await;
+        let pid = server.child.id().ok_or("it has ended")?.to_string();
+        #[expect(clippy::disallowed_methods, reason = "a test stops the server as an operator does")]
+        let kill = Command::new("kill").args([signal, &pid]).status().await?;
+        assert!(kill.success());
+        let reply = answer(stream).await?;
+        assert_eq!(reply.status, 200, "{reply:?}");
+        let status = timeout(Duration::from_secs(8), server.child.wait()).await??;
+        assert_eq!(status.code(), Some(0));
+    }
+    Ok(())
+}
