@@ -36,6 +36,11 @@ pub(crate) enum BadArgument {
 }
 
 impl Prompt {
+    /// Has it a blank of this name?
+    pub(crate) fn asks_for(&self, name: &str) -> bool {
+        self.arguments.iter().any(|argument| argument.name == name)
+    }
+
     /// The text with the blanks filled in; one that may be empty reads `(not given)`.
     pub(crate) fn fill<'a>(
         &self,

@@ -5,9 +5,10 @@ use crate::{Backend, Budget, Layer, prompt::Prompt, tool::Call};
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
-        CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, DiscoverResult,
-        GetPromptRequestParams, GetPromptResponse, GetPromptResult, Implementation, ListPromptsResult,
-        ListToolsResult, PaginatedRequestParams, PromptMessage, ProtocolVersion, Role, ServerCapabilities,
+        CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams,
+        CompleteResult, CompletionInfo, ContentBlock, DiscoverResult, GetPromptRequestParams,
+        GetPromptResponse, GetPromptResult, Implementation, ListPromptsResult, ListToolsResult,
+        PaginatedRequestParams, PromptMessage, ProtocolVersion, Reference, Role, ServerCapabilities,
         ServerConfig, Tool as McpTool, ToolAnnotations,
     },
     service::RequestContext,
@@ -25,6 +26,9 @@ pub struct Server {
 
 /// The lists of a server never change while it runs: an hour, in milliseconds, is a modest promise.
 const TTL_MS: u64 = 3_600_000;
+
+/// The argument of a prompt that is completed: what else there is to name would take a reading first.
+const COMPLETED: &str = "node_name";
 
 impl Server {
     /// A server.
@@ -68,6 +72,13 @@ impl Server {
     fn prompt(&self, name: &str) -> Option<&Prompt> {
         self.layer.prompts.iter().find(|prompt| prompt.name == name)
     }
+
+    /// The nodes whose names begin so. A source that cannot be read has none: the tools will say why.
+    async fn nodes_like(&self, begin: &str) -> Vec<String> {
+        let nodes = self.backend.nodes().await.unwrap_or_default();
+        let names = nodes.iter().map(ToString::to_string).filter(|name| name.starts_with(begin));
+        names.take(CompletionInfo::MAX_VALUES).collect()
+    }
 }
 
 fn modern(cx: &RequestContext<RoleServer>) -> bool {
@@ -80,6 +91,9 @@ impl ServerHandler for Server {
         let mut capabilities = ServerCapabilities::builder().enable_tools().build();
         if !layer.prompts.is_empty() {
             capabilities.prompts = Some(Default::default());
+        }
+        if layer.prompts.iter().any(|prompt| prompt.asks_for(COMPLETED)) {
+            capabilities.completions = Some(Default::default());
         }
         ServerConfig::new(capabilities)
             .with_server_info(Implementation::new(layer.name, layer.version).with_title(layer.title))
@@ -157,5 +171,53 @@ impl ServerHandler for Server {
         let text = prompt.fill(given).map_err(|e| ErrorData::invalid_params(e.to_string(), None))?;
         let message = PromptMessage::new_text(Role::User, text);
         Ok(GetPromptResult::new(vec![message]).with_description(prompt.description).into())
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        let prompt = match &request.r#ref {
+            Reference::Prompt(reference) => self.prompt(&reference.name),
+            _ => None,
+        };
+        let asked = request.argument.name == COMPLETED && prompt.is_some_and(|p| p.asks_for(COMPLETED));
+        let values = if asked { self.nodes_like(&request.argument.value).await } else { Vec::new() };
+        let values =
+            CompletionInfo::with_all_values(values).map_err(|e| ErrorData::internal_error(e, None))?;
+        Ok(CompleteResult::new(values))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Bundle, argv::Allow, prompt::PromptArgument};
+    use std::path::Path;
+
+    fn server(arguments: &'static [PromptArgument]) -> Server {
+        let prompt = Prompt { name: "p", title: "P", description: "", arguments, text: "" };
+        let layer = Layer {
+            name: "mcp-test",
+            version: "0",
+            title: "Test",
+            instructions: "Ask.",
+            tools: Vec::new(),
+            prompts: vec![prompt],
+            allow: Allow(&[]),
+        };
+        let capture = "../../testdata/capture/must-gather.tar.xz";
+        let bundle = Bundle::new(vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(capture)]);
+        Server::new(layer, Arc::new(bundle), Budget::default())
+    }
+
+    #[tokio::test]
+    async fn names_of_nodes_are_completed_where_a_prompt_asks_for_one() {
+        let with = server(&[PromptArgument { name: "node_name", description: "where", required: true }]);
+        assert!(with.get_info().capabilities.completions.is_some());
+        assert_eq!(with.nodes_like("ovn-worker").await, ["ovn-worker", "ovn-worker2"]);
+        assert_eq!(with.nodes_like("x").await, [""; 0]);
+        assert!(server(&[]).get_info().capabilities.completions.is_none());
     }
 }

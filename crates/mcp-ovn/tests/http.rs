@@ -13,6 +13,13 @@ use tokio::{
 
 const TOKEN: &str = "a-token-of-this-test-0123456789";
 
+/// What every client sends.
+const USUAL: [(&str, &str); 3] = [
+    ("Host", "localhost"),
+    ("Content-Type", "application/json"),
+    ("Accept", "application/json, text/event-stream"),
+];
+
 /// A process that listens on a port of its own choice.
 struct Server {
     child: Child,
@@ -44,11 +51,7 @@ impl Server {
 
     /// Sends a request, with headers beside the usual ones, and reads the answer to its end.
     async fn post(&self, headers: &[(&str, &str)], body: &Value) -> Result<Reply, Failed> {
-        let mut all = vec![
-            ("Host", "localhost"),
-            ("Content-Type", "application/json"),
-            ("Accept", "application/json, text/event-stream"),
-        ];
+        let mut all = USUAL.to_vec();
         all.retain(|(name, _)| headers.iter().all(|(other, _)| other != name));
         all.extend(headers);
         exchange(self.addr, &request("POST /mcp", &all, &body.to_string())).await
@@ -116,12 +119,13 @@ fn call() -> Value {
 
 /// A request of the stateless era, with the headers that it must have.
 async fn modern(server: &Server, method: &str, name: Option<&str>, params: &Value) -> Result<Reply, Failed> {
-    let mut params = params.clone();
-    params["_meta"] = json!({
+    let mut params = params.as_object().cloned().unwrap_or_default();
+    let who = json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "0" },
         "io.modelcontextprotocol/clientCapabilities": {},
     });
+    params.insert("_meta".into(), who);
     let mut headers = vec![("MCP-Protocol-Version", "2026-07-28"), ("Mcp-Method", method)];
     headers.extend(name.map(|name| ("Mcp-Name", name)));
     server.post(&headers, &json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params })).await
@@ -285,12 +289,7 @@ async fn two_hundred_connections_at_once_are_all_answered() -> Result<(), Failed
     for _ in 0..200 {
         streams.push(TcpStream::connect(addr).await?);
     }
-    let headers = [
-        ("Host", "localhost"),
-        ("Content-Type", "application/json"),
-        ("Accept", "application/json, text/event-stream"),
-    ];
-    let text = request("POST /mcp", &headers, &call().to_string());
+    let text = request("POST /mcp", &USUAL, &call().to_string());
     let mut answers = JoinSet::new();
     for mut stream in streams {
         let text = text.clone();
@@ -311,19 +310,24 @@ async fn two_hundred_connections_at_once_are_all_answered() -> Result<(), Failed
 async fn sigterm_and_sigint_end_it_in_good_order_while_a_call_is_under_way() -> Result<(), Failed> {
     for signal in ["-TERM", "-INT"] {
         let mut server = Server::start(&[], None).await?;
-        let headers = [
-            ("Host", "localhost"),
-            ("Content-Type", "application/json"),
-            ("Accept", "application/json, text/event-stream"),
-        ];
+        let headers = [&USUAL[..], &[("Expect", "100-continue")]].concat();
+        let text = request("POST /mcp", &headers, &call().to_string());
+        let (head, body) = text.split_at(text.find("\r\n\r\n").ok_or("no head")? + 4);
         let mut stream = TcpStream::connect(server.addr).await?;
-        // The first call of a server unpacks the must-gather.
-        stream.write_all(request("POST /mcp", &headers, &call().to_string()).as_bytes()).await?;
-        sleep(Duration::from_millis(30)).await;
+        stream.write_all(head.as_bytes()).await?;
+        let mut go_on = [0; b"HTTP/1.1 100 Continue\r\n\r\n".len()];
+        timeout(Duration::from_secs(10), stream.read_exact(&mut go_on)).await??;
+
         let pid = server.child.id().ok_or("it has ended")?.to_string();
         #[expect(clippy::disallowed_methods, reason = "a test stops the server as an operator does")]
         let kill = Command::new("kill").args([signal, &pid]).status().await?;
         assert!(kill.success());
+        let started = Instant::now();
+        while TcpStream::connect(server.addr).await.is_ok() {
+            assert!(started.elapsed() < Duration::from_secs(4), "it still accepts connections");
+            sleep(Duration::from_millis(5)).await;
+        }
+        stream.write_all(body.as_bytes()).await?;
         let reply = answer(stream).await?;
         assert_eq!(reply.status, 200, "{reply:?}");
         let status = timeout(Duration::from_secs(8), server.child.wait()).await??;
