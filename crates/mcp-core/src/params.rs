@@ -31,16 +31,16 @@ fn where_to_look() -> Value {
     json!({
         "node_name": {
             "type": "string",
-            "description": "A node, several separated by commas, or `all` to see how the nodes differ.",
+            "description": "A node, several (commas between), or `all`: how they differ.",
         },
-        "pod": { "type": "string", "description": "`namespace/name`: instead of node_name, the node of this pod." },
+        "pod": { "type": "string", "description": "`namespace/name`: its node, instead of node_name." },
     })
 }
 
 /// Those that come after.
 fn how_much() -> Value {
     json!({
-        "grep": { "type": "string", "description": "Regular expression: only rows that match." },
+        "grep": { "type": "string", "description": "Regular expression: only matching rows." },
         "offset": { "type": "integer", "minimum": 0, "description": "Rows to skip." },
         "limit": { "type": "integer", "minimum": 1, "maximum": 10000, "description": "Rows at most." },
         "timeout_seconds": {

@@ -44,7 +44,9 @@ pub(crate) fn all() -> Vec<Prompt> {
                (table=Address_Set record=<name>, without the $)? Compare address sets with node_name=all.\n\
                6. Out of the cluster: table=NAT and table=Logical_Router_Static_Route of=GR_<node>, and \
                table=Logical_Router_Policy of=ovn_cluster_router (egress IPs reroute at priority 100).\n\
-               7. What changed: ovn_db_status history=nb on the node in question, since=<time>, grep=<name>.\n\n\
+               7. What OVN would do with the packet, on a live node: ovn_trace from=<namespace/pod> to=<destination> \
+               protocol=<tcp or udp> port=<port>; then ovn_sbctl_lflow_list or ovn_detrace for the flow that drops it.\n\
+               8. What changed: ovn_db_status history=nb on the node in question, since=<time>, grep=<name>.\n\n\
                If all of this is sound, say so, and say what the OVN databases cannot show: whether the flows are \
                installed in Open vSwitch, and what the host's netfilter and routes do.",
     }]

@@ -7,6 +7,7 @@ use ovn_model::status::{self, Progress};
 use ovsdb::{Kind, Rows};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 pub(crate) struct DbStatus;
 
@@ -96,12 +97,13 @@ async fn status(node: &Node<'_>) -> Result<Answer, ToolError> {
     let asked = commands.iter().map(|(_, place, argv)| said(node, *place, argv));
     for ((name, ..), (state, absent)) in commands.iter().zip(join_all(asked).await) {
         match absent {
-            true => lines.absent.push(name),
+            true => lines.absent.entry(state).or_default().push(name),
             false => lines.add(name, &state, Some(&state)),
         }
     }
-    if !lines.absent.is_empty() {
-        notes.push(format!("not collected in this source: the state of {}", lines.absent.join(", ")));
+    for (why, names) in &lines.absent {
+        let why = if why.is_empty() { String::new() } else { format!(" ({why})") };
+        notes.push(format!("not collected in this source: the state of {}{why}", names.join(", ")));
     }
     let facts = crate::compare::OwnValues::read(node).await.unwrap_or_default().facts();
     Ok(Answer { rows: lines.rows, if_empty: String::new(), notes, facts })
@@ -115,7 +117,7 @@ fn readable(read: Result<Vec<Rows>, ReadError>, notes: &mut Vec<String>) -> Vec<
     })
 }
 
-/// What a daemon says of itself, and whether it could not even be asked.
+/// What a daemon says of itself; or that the source has nothing of it, and why.
 async fn said(node: &Node<'_>, place: Place, argv: &Argv) -> (String, bool) {
     match node.command(place, argv).await {
         Ok(output) => {
@@ -123,7 +125,7 @@ async fn said(node: &Node<'_>, place: Place, argv: &Argv) -> (String, bool) {
             let text = text.trim();
             (text.strip_prefix("Status: ").unwrap_or(text).to_owned(), false)
         }
-        Err(ReadError::NotCollected { .. }) => (String::new(), true),
+        Err(ReadError::NotCollected { why, .. }) => (why.unwrap_or_default(), true),
         Err(e) => (format!("no answer: {e}"), false),
     }
 }
@@ -159,7 +161,8 @@ async fn database(node: &Node<'_>, db: Db, lines: &mut Lines) {
 #[derive(Default)]
 struct Lines {
     rows: Vec<Row>,
-    absent: Vec<&'static str>,
+    /// What the source does not hold, by the reason.
+    absent: BTreeMap<String, Vec<&'static str>>,
 }
 
 impl Lines {
