@@ -208,7 +208,7 @@ async fn part_rows(
 }
 
 fn by_uuid(select: Select, uuid: Uuid) -> Select {
-    select.filter(Condition::new("_uuid", ovsdb::Op::Eq, ovsdb::Datum::scalar(ovsdb::Atom::Uuid(uuid))))
+    select.filter(Condition::is("_uuid", uuid))
 }
 
 /// The results of several selects on one table as one, without repeating a row.

@@ -1,7 +1,7 @@
 //! Which rows belong to which: the routes of a router, the ACLs of a port group, the port bindings of a datapath.
 
 use crate::{label, label_columns, name_columns};
-use ovsdb::{Atom, ColumnSchema, Condition, Datum, Op, Row, Rows, Schema, Select, TableSchema, Uuid};
+use ovsdb::{ColumnSchema, Condition, Row, Rows, Schema, Select, TableSchema, Uuid};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The columns of a table that refer to rows of another.
@@ -122,12 +122,13 @@ impl PartsOf {
             columns.extend(self.referring.iter().map(|(column, _)| column.clone()));
         }
         let mut selects: Vec<Select> = match self.rows.len() {
-            0..=NAMED => self.rows.iter().map(|uuid| select.clone().filter(is("_uuid", *uuid))).collect(),
+            0..=NAMED => {
+                self.rows.iter().map(|uuid| select.clone().filter(Condition::is("_uuid", *uuid))).collect()
+            }
             _ => vec![select.clone()],
         };
-        let refers = |(column, uuid): &(String, Uuid)| {
-            select.clone().filter(Condition::new(column, Op::Includes, Datum::scalar(Atom::Uuid(*uuid))))
-        };
+        let refers =
+            |(column, uuid): &(String, Uuid)| select.clone().filter(Condition::includes(column, *uuid));
         selects.extend(self.referring.iter().map(refers));
         selects
     }
@@ -137,10 +138,6 @@ impl PartsOf {
         let refers = |(column, uuid): &(String, Uuid)| row.refs(column).any(|it| it == *uuid);
         self.rows.contains(&row.uuid) || self.referring.iter().any(refers)
     }
-}
-
-fn is(column: &str, uuid: Uuid) -> Condition {
-    Condition::new(column, Op::Eq, Datum::scalar(Atom::Uuid(uuid)))
 }
 
 /// The conditions under which a row has this name, one for each way to be named.
