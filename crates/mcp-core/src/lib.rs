@@ -11,10 +11,12 @@ pub mod argv;
 mod answer;
 mod backend;
 mod cli;
+mod cluster;
 pub mod commands;
 mod error;
 mod fold;
 mod http;
+mod kubernetes;
 mod name;
 mod node;
 mod params;
@@ -37,11 +39,16 @@ pub use backend::{
     ReadError, Recorded, Recorder, SourceCoverage, State,
 };
 pub use cli::main;
+pub use cluster::Cluster;
 pub use error::ToolError;
+pub use kubernetes::{
+    BadSelector, Column, FieldSelector, HostLog, Kind, LabelSelector, LogPart, LogQuery, LogSource,
+    LogStream, ObjectName, ObjectQuery, Table, TableRow,
+};
 pub use name::BadName;
 pub use node::{Node, Reading};
 pub use prompt::{Prompt, PromptArgument};
 pub use reply::Budget;
 pub use server::Server;
 pub use target::{Db, Namespace, NodeName, Place, PodName, PodRef, Target};
-pub use tool::{Described, Layer, Tool};
+pub use tool::{ClusterTool, Described, Layer, Tool};

@@ -1,6 +1,8 @@
 //! One node, as a tool sees it.
 
-use crate::{Argv, Backend, Db, NodeName, Origin, Output, Place, Read, ReadError, Target};
+use crate::{
+    Argv, Backend, Db, LogQuery, LogStream, NodeName, Origin, Output, Place, PodRef, Read, ReadError, Target,
+};
 use ovsdb::{Database, Rows, Schema, Select};
 use std::{
     future::Future,
@@ -12,9 +14,40 @@ use std::{
 pub struct Node<'a> {
     backend: &'a dyn Backend,
     name: NodeName,
+    pod: Option<PodRef>,
     within: Duration,
     compared: bool,
-    read: Mutex<(Vec<Origin>, Vec<String>)>,
+    noted: Noted,
+}
+
+/// Where what was read came from, and what was odd about it; each once.
+#[derive(Debug, Default)]
+pub(crate) struct Noted(Mutex<(Vec<Origin>, Vec<String>)>);
+
+impl Noted {
+    /// The value, after noting the rest.
+    pub(crate) fn take<T>(&self, read: Read<T>) -> T {
+        {
+            let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if !noted.0.iter().any(|origin| origin.what == read.origin.what) {
+                noted.0.push(read.origin);
+            }
+        }
+        read.notes.into_iter().for_each(|note| self.note(note));
+        read.value
+    }
+
+    /// Something odd.
+    pub(crate) fn note(&self, note: String) {
+        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !noted.1.contains(&note) {
+            noted.1.push(note);
+        }
+    }
+
+    pub(crate) fn into_read(self) -> (Vec<Origin>, Vec<String>) {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A way to get an answer, with a parser for what it gives.
@@ -44,13 +77,34 @@ impl<T> Reading<T> {
 }
 
 impl<'a> Node<'a> {
-    pub(crate) fn new(backend: &'a dyn Backend, name: NodeName, within: Duration, compared: bool) -> Self {
-        Self { backend, name, within, compared, read: Mutex::default() }
+    pub(crate) fn new(
+        backend: &'a dyn Backend,
+        name: NodeName,
+        pod: Option<PodRef>,
+        within: Duration,
+        compared: bool,
+    ) -> Self {
+        Self { backend, name, pod, within, compared, noted: Noted::default() }
     }
 
     /// Its name.
     pub fn name(&self) -> &NodeName {
         &self.name
+    }
+
+    /// The pod by which the call named the node. What a pod has of its own is read at [`Place::Pod`].
+    pub fn pod(&self) -> Option<&PodRef> {
+        self.pod.as_ref()
+    }
+
+    /// How long the call may take here.
+    pub fn within(&self) -> Duration {
+        self.within
+    }
+
+    /// Can it be asked now, and again in a second? Else it was collected earlier.
+    pub fn is_live(&self) -> bool {
+        self.backend.is_live()
     }
 
     /// Will the answer be compared with other nodes'? Then rows need an identity, and facts are read.
@@ -62,19 +116,6 @@ impl<'a> Node<'a> {
         Target { node: self.name.clone(), place, within: self.within }
     }
 
-    fn note<T>(&self, read: Read<T>) -> T {
-        let mut noted = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        if !noted.0.iter().any(|origin| origin.what == read.origin.what) {
-            noted.0.push(read.origin);
-        }
-        for note in read.notes {
-            if !noted.1.contains(&note) {
-                noted.1.push(note);
-            }
-        }
-        read.value
-    }
-
     /// The schema of a database.
     pub async fn schema(&self, db: Db) -> Result<Arc<Schema>, ReadError> {
         self.backend.schema(&self.at(db.place()), db).await
@@ -82,17 +123,22 @@ impl<'a> Node<'a> {
 
     /// Rows, one [`Rows`] a select, all of one moment.
     pub async fn rows(&self, db: Db, selects: &[Select]) -> Result<Vec<Rows>, ReadError> {
-        Ok(self.note(self.backend.rows(&self.at(db.place()), db, selects).await?))
+        Ok(self.noted.take(self.backend.rows(&self.at(db.place()), db, selects).await?))
     }
 
     /// The output of a command.
     pub async fn command(&self, place: Place, argv: &Argv) -> Result<Output, ReadError> {
-        Ok(self.note(self.backend.command(&self.at(place), argv).await?))
+        Ok(self.noted.take(self.backend.command(&self.at(place), argv).await?))
     }
 
     /// A database with its log of transactions.
     pub async fn database(&self, db: Db) -> Result<Arc<Database>, ReadError> {
-        Ok(self.note(self.backend.database(&self.at(db.place()), db).await?))
+        Ok(self.noted.take(self.backend.database(&self.at(db.place()), db).await?))
+    }
+
+    /// A log of the host.
+    pub async fn log(&self, query: &LogQuery) -> Result<LogStream, ReadError> {
+        Ok(self.noted.take(self.backend.log(query, self.within).await?))
     }
 
     /// The first reading that the source has. If it has none, the error is that of the first.
@@ -116,7 +162,7 @@ impl<'a> Node<'a> {
 
     /// What was read so far, and what was odd about it.
     pub(crate) fn into_read(self) -> (Vec<Origin>, Vec<String>) {
-        self.read.into_inner().unwrap_or_else(PoisonError::into_inner)
+        self.noted.into_read()
     }
 
     /// Runs a tool's work, but no longer than the call allows. A command tells itself that it took too long;
@@ -125,13 +171,12 @@ impl<'a> Node<'a> {
         &self,
         work: impl Future<Output = Result<T, crate::ToolError>> + Send,
     ) -> Result<T, crate::ToolError> {
-        let slack = Duration::from_secs(2);
         let late = |_| ReadError::TimedOut {
             command: "the whole call".into(),
             node: self.name.clone(),
             seconds: self.within.as_secs(),
             printed: 0,
         };
-        tokio::time::timeout(self.within + slack, work).await.map_err(late)?
+        tokio::time::timeout(self.within + crate::tool::SLACK, work).await.map_err(late)?
     }
 }

@@ -10,9 +10,17 @@ const SECONDS: (u64, u64) = (30, 300);
 /// What every tool takes, whatever else it takes.
 #[derive(Debug)]
 pub(crate) struct Common {
-    pub(crate) nodes: Nodes,
     pub(crate) page: Page,
     pub(crate) within: Duration,
+}
+
+/// What a tool asks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Scope {
+    /// One node at a time.
+    Node,
+    /// The cluster as a whole.
+    Cluster,
 }
 
 /// Which nodes a call is about.
@@ -51,9 +59,13 @@ fn how_much() -> Value {
 }
 
 /// Adds the shared parameters to the schema of a tool's own.
-pub(crate) fn extend_schema(schema: &mut Map<String, Value>) {
+pub(crate) fn extend_schema(schema: &mut Map<String, Value>, scope: Scope) {
     let own = schema.remove("properties").unwrap_or_default();
-    let all = [where_to_look(), own, how_much()].into_iter();
+    let first = match scope {
+        Scope::Node => where_to_look(),
+        Scope::Cluster => Value::Null,
+    };
+    let all = [first, own, how_much()].into_iter();
     let all: Map<String, Value> = all.filter_map(|v| v.as_object().cloned()).flatten().collect();
     schema.insert("type".into(), "object".into());
     schema.insert("properties".into(), all.into());
@@ -154,11 +166,7 @@ fn check_value(name: &str, property: &Value, value: &Value) -> Result<(), ToolEr
 impl Common {
     /// Takes the shared parameters out of checked arguments.
     pub(crate) fn take(arguments: &mut Map<String, Value>) -> Result<Self, ToolError> {
-        let mut text = |name| match arguments.remove(name) {
-            Some(Value::String(text)) if !text.trim().is_empty() => Some(text.trim().to_owned()),
-            _ => None,
-        };
-        let (nodes, pod, grep) = (text("node_name"), text("pod"), text("grep"));
+        let grep = take_text(arguments, "grep");
         let mut number = |name| arguments.remove(name).and_then(|value| value.as_u64());
         let page = Page {
             grep: grep.map(|pattern| regular_expression(&pattern)).transpose()?,
@@ -166,8 +174,21 @@ impl Common {
             limit: number("limit").map(|n| n as usize),
         };
         let within = Duration::from_secs(number("timeout_seconds").unwrap_or(SECONDS.0).clamp(1, SECONDS.1));
-        Ok(Self { nodes: nodes_of(nodes, pod)?, page, within })
+        Ok(Self { page, within })
     }
+}
+
+fn take_text(arguments: &mut Map<String, Value>, name: &str) -> Option<String> {
+    match arguments.remove(name) {
+        Some(Value::String(text)) if !text.trim().is_empty() => Some(text.trim().to_owned()),
+        _ => None,
+    }
+}
+
+/// Takes which nodes are meant out of checked arguments.
+pub(crate) fn take_nodes(arguments: &mut Map<String, Value>) -> Result<Nodes, ToolError> {
+    let nodes = take_text(arguments, "node_name");
+    nodes_of(nodes, take_text(arguments, "pod"))
 }
 
 fn nodes_of(nodes: Option<String>, pod: Option<String>) -> Result<Nodes, ToolError> {
@@ -228,7 +249,7 @@ mod tests {
             Sb,
         }
         let mut schema = crate::schema::portable::<Params>();
-        extend_schema(&mut schema);
+        extend_schema(&mut schema, Scope::Node);
         schema
     }
 
@@ -304,8 +325,11 @@ mod tests {
 
     #[test]
     fn nodes_are_one_several_all_or_a_pods() {
-        let take = |arguments: Value| Common::take(&mut arguments.as_object().unwrap().clone());
-        let nodes = |arguments| take(arguments).map(|common| common.nodes);
+        let take = |arguments: Value| {
+            let mut arguments = arguments.as_object().unwrap().clone();
+            take_nodes(&mut arguments).and_then(|nodes| Ok((nodes, Common::take(&mut arguments)?)))
+        };
+        let nodes = |arguments| take(arguments).map(|(nodes, _)| nodes);
         assert!(matches!(nodes(json!({ "node_name": "all" })), Ok(Nodes::All)));
         assert!(
             matches!(nodes(json!({ "node_name": "b, a,b" })), Ok(Nodes::Named(names)) if names.len() == 2)

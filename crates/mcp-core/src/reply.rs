@@ -27,6 +27,20 @@ pub(crate) struct Page {
     pub(crate) limit: Option<usize>,
 }
 
+impl Page {
+    /// Leaves the rows that match.
+    fn grep(&self, answer: &mut Answer) {
+        if let Some(grep) = &self.grep {
+            let all = answer.rows.len();
+            answer.rows.retain(|row| grep.is_match(&row.text));
+            if all > 0 {
+                answer.if_empty =
+                    format!("no row of {all} matches grep={grep}, which looks at what is shown");
+            }
+        }
+    }
+}
+
 /// What one node gave.
 pub(crate) struct NodeAnswer {
     pub(crate) node: NodeName,
@@ -36,29 +50,43 @@ pub(crate) struct NodeAnswer {
 }
 
 /// The reply to a call that was answered by one node, or by several.
-pub(crate) fn reply(
+pub(crate) fn of_nodes(
     title: &str,
     source: &str,
     mut answers: Vec<NodeAnswer>,
     page: &Page,
     budget: Budget,
 ) -> Result<String, ToolError> {
-    for answer in &mut answers {
-        if let (Ok(answer), Some(grep)) = (&mut answer.result, &page.grep) {
-            let all = answer.rows.len();
-            answer.rows.retain(|row| grep.is_match(&row.text));
-            if all > 0 {
-                answer.if_empty =
-                    format!("no row of {all} matches grep={grep}, which looks at what is shown");
-            }
-        }
-    }
+    answers.iter_mut().filter_map(|answer| answer.result.as_mut().ok()).for_each(|answer| page.grep(answer));
     if answers.len() == 1
         && let Some(answer) = answers.pop()
     {
         return one(title, source, answer, page, budget);
     }
     many(title, source, answers, page, budget)
+}
+
+/// The reply to a call that the whole cluster answered.
+pub(crate) fn of_cluster(
+    title: &str,
+    source: &str,
+    mut answer: Answer,
+    origins: &[Origin],
+    mut notes: Vec<String>,
+    page: &Page,
+    budget: Budget,
+) -> String {
+    page.grep(&mut answer);
+    let evidence = if origins.is_empty() { String::new() } else { format!(": {}", evidence(origins)) };
+    notes.extend(answer.notes);
+    assemble(
+        &format!("# {title}, from {source}{evidence}\n"),
+        &answer.rows,
+        &answer.if_empty,
+        notes,
+        page,
+        budget,
+    )
 }
 
 fn one(
@@ -229,7 +257,7 @@ mod tests {
     }
 
     fn text(answer: Answer, page: &Page, budget: Budget) -> String {
-        reply("rows", "source", vec![node_answer("n", answer)], page, budget).unwrap()
+        of_nodes("rows", "source", vec![node_answer("n", answer)], page, budget).unwrap()
     }
 
     #[test]
@@ -291,7 +319,7 @@ mod tests {
         let mut answers: Vec<NodeAnswer> = ["a", "b", "c"].map(|name| node_answer(name, rows(2))).into();
         answers[1].result = Err(ToolError::bad("it is broken", "mend it"));
         answers[0].notes.push("odd".into());
-        let text = reply("rows", "source", answers, &Page::default(), Budget::default()).unwrap();
+        let text = of_nodes("rows", "source", answers, &Page::default(), Budget::default()).unwrap();
         assert!(text.contains("the same on all 2 nodes: 2 rows: row 0; row 1\nno difference\n"), "{text}");
         assert!(
             text.contains("note: b gave no answer and is not compared: it is broken\nnote: a: odd\n"),
@@ -301,7 +329,8 @@ mod tests {
             result: Err(ToolError::bad(format!("{name} is broken"), "mend it")),
             ..node_answer(name, rows(0))
         });
-        let error = reply("rows", "source", failed.into(), &Page::default(), Budget::default()).unwrap_err();
+        let error =
+            of_nodes("rows", "source", failed.into(), &Page::default(), Budget::default()).unwrap_err();
         assert!(error.report().starts_with(
             "error: none of the 2 nodes gave an answer\n  a: a is broken\n  b: b is broken\nhint: "
         ));

@@ -5,21 +5,26 @@ use futures::future::join_all;
 use ovsdb::{Condition, Select};
 use std::time::Duration;
 
-/// The nodes that a call is about; at least one.
-pub(crate) async fn nodes(
-    backend: &dyn Backend,
-    nodes: Nodes,
-    within: Duration,
-) -> Result<Vec<NodeName>, ToolError> {
+/// What a call is about.
+pub(crate) struct Asked {
+    /// At least one.
+    pub(crate) nodes: Vec<NodeName>,
+    /// The pod by which the node was named.
+    pub(crate) pod: Option<PodRef>,
+}
+
+/// The nodes that a call is about.
+pub(crate) async fn nodes(backend: &dyn Backend, nodes: Nodes, within: Duration) -> Result<Asked, ToolError> {
+    let of_nodes = |nodes| Asked { nodes, pod: None };
     let known = backend.nodes().await?;
     match nodes {
         Nodes::All if known.is_empty() => {
             Err(ToolError::not_found("node", "all", known.iter().map(NodeName::as_str)))
         }
-        Nodes::All => Ok(known),
+        Nodes::All => Ok(of_nodes(known)),
         Nodes::Named(names) => match names.iter().find(|name| !known.contains(name)) {
             Some(name) => Err(unknown(name, &known)),
-            None => Ok(names),
+            None => Ok(of_nodes(names)),
         },
         Nodes::OfPod(pod, given) => {
             let node = node_of(backend, &known, &pod, within).await?;
@@ -28,7 +33,7 @@ pub(crate) async fn nodes(
                     format!("pod {pod} is on {node}, not on {given}"),
                     "Give either pod or node_name.",
                 )),
-                _ => Ok(vec![node]),
+                _ => Ok(Asked { nodes: vec![node], pod: Some(pod) }),
             }
         }
     }

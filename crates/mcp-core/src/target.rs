@@ -46,7 +46,7 @@ impl fmt::Display for PodRef {
 
 /// What a command needs to find where it runs. A backend turns it into a container, a set of namespaces
 /// or a path: no tool ever names those.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Place {
     /// The socket of the northbound database's server.
     NbSocket,
@@ -60,11 +60,14 @@ pub enum Place {
     OvsSocket,
     /// The node's own namespaces.
     Host,
+    /// The network namespace of a pod on the node.
+    Pod(PodRef),
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Pod(pod) => return write!(f, "pod {pod}"),
             Self::NbSocket => "northbound database",
             Self::SbSocket => "southbound database",
             Self::Northd => "ovn-northd",

@@ -1,18 +1,19 @@
 //! One tool, and the table of a server's tools.
 
 use crate::{
-    Answer, Backend, Budget, Node, NodeName, ToolError,
+    Answer, Backend, Budget, Cluster, Node, NodeName, ReadError, ToolError,
     argv::Allow,
     params::{self, Common},
     prompt::Prompt,
-    reply::{NodeAnswer, reply},
-    resolve, schema,
+    reply::{self, NodeAnswer},
+    resolve::{self, Asked},
+    schema,
 };
 use futures::{StreamExt, future::BoxFuture, stream};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 /// One read-only question that a model can ask of a node.
 ///
@@ -35,6 +36,31 @@ pub trait Tool: Send + Sync + 'static {
 
     /// Answers for one node.
     fn run(node: &Node<'_>, params: &Self::Params) -> impl Future<Output = Result<Answer, ToolError>> + Send;
+}
+
+/// One read-only question that a model can ask of the cluster as a whole: of its objects and their logs.
+///
+/// `grep`, `offset`, `limit` and `timeout_seconds` are parameters of every such tool.
+pub trait ClusterTool: Send + Sync + 'static {
+    /// As [`Tool::NAME`].
+    const NAME: &'static str;
+    /// As [`Tool::TITLE`].
+    const TITLE: &'static str;
+    /// As [`Tool::DESCRIPTION`].
+    const DESCRIPTION: &'static str;
+    /// As [`Tool::TOOLSET`].
+    const TOOLSET: &'static str;
+    /// As [`Tool::Params`].
+    type Params: DeserializeOwned + JsonSchema + Send + Sync;
+
+    /// As [`Tool::title`].
+    fn title(params: &Self::Params) -> String;
+
+    /// Answers.
+    fn run(
+        cluster: &Cluster<'_>,
+        params: &Self::Params,
+    ) -> impl Future<Output = Result<Answer, ToolError>> + Send;
 }
 
 /// What a layer is made of: its tools, its prompts and the commands that it may run.
@@ -86,7 +112,7 @@ impl Described {
     /// A line of a layer's table.
     pub fn of<T: Tool>() -> Self {
         let mut schema = schema::portable::<T::Params>();
-        params::extend_schema(&mut schema);
+        params::extend_schema(&mut schema, params::Scope::Node);
         Self {
             name: T::NAME,
             title: T::TITLE,
@@ -94,6 +120,20 @@ impl Described {
             toolset: T::TOOLSET,
             schema: Arc::new(schema),
             run: Box::new(|call, arguments| Box::pin(run::<T>(call, arguments))),
+        }
+    }
+
+    /// A line of a layer's table, for a tool that asks the whole cluster.
+    pub fn of_cluster<T: ClusterTool>() -> Self {
+        let mut schema = schema::portable::<T::Params>();
+        params::extend_schema(&mut schema, params::Scope::Cluster);
+        Self {
+            name: T::NAME,
+            title: T::TITLE,
+            description: T::DESCRIPTION,
+            toolset: T::TOOLSET,
+            schema: Arc::new(schema),
+            run: Box::new(|call, arguments| Box::pin(run_on_cluster::<T>(call, arguments))),
         }
     }
 
@@ -112,20 +152,43 @@ impl Described {
 const AT_ONCE: usize = 16;
 
 async fn run<T: Tool>(call: &Call<'_>, mut arguments: Map<String, Value>) -> Result<String, ToolError> {
+    let nodes = params::take_nodes(&mut arguments)?;
     let common = Common::take(&mut arguments)?;
-    let params: T::Params = serde_json::from_value(arguments.into())
-        .map_err(|e| ToolError::bad(format!("the parameters do not fit together: {e}"), T::DESCRIPTION))?;
-    let nodes = resolve::nodes(call.backend, common.nodes, common.within).await?;
+    let params: T::Params = own_parameters(arguments, T::DESCRIPTION)?;
+    let Asked { nodes, pod } = resolve::nodes(call.backend, nodes, common.within).await?;
     let compared = nodes.len() > 1;
-    let params = &params;
+    let (params, pod) = (&params, &pod);
     let ask = |name: NodeName| async move {
-        let node = Node::new(call.backend, name.clone(), common.within, compared);
+        let node = Node::new(call.backend, name.clone(), pod.clone(), common.within, compared);
         let result = node.bounded(T::run(&node, params)).await;
         let (origins, notes) = node.into_read();
         NodeAnswer { node: name, result, origins, notes }
     };
     let answers: Vec<NodeAnswer> = stream::iter(nodes).map(ask).buffered(AT_ONCE).collect().await;
-    reply(&T::title(params), call.backend.name(), answers, &common.page, call.budget)
+    reply::of_nodes(&T::title(params), call.backend.name(), answers, &common.page, call.budget)
+}
+
+async fn run_on_cluster<T: ClusterTool>(
+    call: &Call<'_>,
+    mut arguments: Map<String, Value>,
+) -> Result<String, ToolError> {
+    let common = Common::take(&mut arguments)?;
+    let params: T::Params = own_parameters(arguments, T::DESCRIPTION)?;
+    let cluster = Cluster::new(call.backend, common.within);
+    let late = |_| ReadError::TooLate { what: T::NAME.into(), seconds: common.within.as_secs() };
+    let answer =
+        tokio::time::timeout(common.within + SLACK, T::run(&cluster, &params)).await.map_err(late)??;
+    let (origins, notes) = cluster.into_read();
+    let source = call.backend.name();
+    Ok(reply::of_cluster(&T::title(&params), source, answer, &origins, notes, &common.page, call.budget))
+}
+
+/// For what takes longer than its own time-out to say so.
+pub(crate) const SLACK: Duration = Duration::from_secs(2);
+
+fn own_parameters<P: DeserializeOwned>(arguments: Map<String, Value>, hint: &str) -> Result<P, ToolError> {
+    serde_json::from_value(arguments.into())
+        .map_err(|e| ToolError::bad(format!("the parameters do not fit together: {e}"), hint))
 }
 
 impl Layer {

@@ -137,6 +137,10 @@ impl Backend for Local {
         "local"
     }
 
+    fn is_live(&self) -> bool {
+        true
+    }
+
     async fn nodes(&self) -> Result<Vec<NodeName>, ReadError> {
         Ok(self.nodes.keys().cloned().collect())
     }

@@ -13,11 +13,12 @@ pub use coverage::{Area, Coverage, Held, NodeCoverage, SourceCoverage, State};
 pub use local::{BadLocal, Local, LocalNode};
 pub use recorded::{Recorded, Recorder};
 
-use crate::{Argv, Db, NodeName, Target, argv::BadWord};
+use crate::{Argv, Db, Kind, LogQuery, LogStream, NodeName, ObjectQuery, Table, Target, argv::BadWord};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use ovsdb::{Database, Rows, Schema, Select};
-use std::sync::Arc;
+use serde_json::Value;
+use std::{sync::Arc, time::Duration};
 
 /// A source of read-only data.
 ///
@@ -28,6 +29,11 @@ use std::sync::Arc;
 pub trait Backend: Send + Sync + 'static {
     /// What this is, for the first line of an answer: `must-gather.tar.xz`, `local`.
     fn name(&self) -> &str;
+
+    /// Can it be asked now, and again in a second? Else it was collected earlier.
+    fn is_live(&self) -> bool {
+        false
+    }
 
     /// The nodes that can be read, by name.
     async fn nodes(&self) -> Result<Vec<NodeName>, ReadError>;
@@ -46,6 +52,27 @@ pub trait Backend: Send + Sync + 'static {
 
     /// The database with its log of transactions. Only where its file can be read.
     async fn database(&self, at: &Target, db: Db) -> Result<Read<Arc<Database>>, ReadError>;
+
+    /// The kinds of Kubernetes objects that it has.
+    async fn kinds(&self, _within: Duration) -> Result<Read<Vec<Kind>>, ReadError> {
+        Err(ReadError::not_held("Kubernetes objects", self.name()))
+    }
+
+    /// Kubernetes objects, by namespace and name, without managed fields and without the values of Secrets. None is an
+    /// answer: the kind is there, and has no such object.
+    async fn objects(&self, query: &ObjectQuery, _within: Duration) -> Result<Read<Vec<Value>>, ReadError> {
+        Err(ReadError::not_held(query.to_string(), self.name()))
+    }
+
+    /// Objects as the API server prints them; none where there is no server to do so.
+    async fn table(&self, _query: &ObjectQuery, _within: Duration) -> Result<Option<Read<Table>>, ReadError> {
+        Ok(None)
+    }
+
+    /// A log, from its beginning or from as late as the query allows.
+    async fn log(&self, query: &LogQuery, _within: Duration) -> Result<Read<LogStream>, ReadError> {
+        Err(ReadError::not_held(query.to_string(), self.name()))
+    }
 }
 
 /// What was read and where it came from.
@@ -106,6 +133,18 @@ pub enum ReadError {
         /// What the source holds of this node.
         instead: Vec<String>,
     },
+    /// The source does not hold it, and it is no node's: objects, a pod's log.
+    #[error("{what} is not held in {source_name}{}", because(why.as_deref()))]
+    NotHeld {
+        /// What was asked for.
+        what: String,
+        /// The source.
+        source_name: String,
+        /// Why, where that is known.
+        why: Option<String>,
+        /// What the source holds of that sort.
+        instead: Vec<String>,
+    },
     /// The command ended with an error.
     #[error("`{command}` failed on {node} with exit status {status}: {stderr}")]
     Failed {
@@ -129,6 +168,14 @@ pub enum ReadError {
         seconds: u64,
         /// Bytes that had arrived.
         printed: usize,
+    },
+    /// What is asked of the cluster took too long.
+    #[error("{what} was not finished within {seconds} s")]
+    TooLate {
+        /// What.
+        what: String,
+        /// The limit.
+        seconds: u64,
     },
     /// The place has no such program.
     #[error("{program} is not installed where {place} of {node} was looked for")]
@@ -179,9 +226,14 @@ impl ReadError {
         Self::Unreadable { what: what.into(), cause: cause.into() }
     }
 
+    /// The source does not hold it.
+    pub fn not_held(what: impl Into<String>, source_name: impl Into<String>) -> Self {
+        Self::NotHeld { what: what.into(), source_name: source_name.into(), why: None, instead: Vec::new() }
+    }
+
     /// Would another reading of the same thing be worth a try?
     pub(crate) fn is_absence(&self) -> bool {
-        matches!(self, Self::NotCollected { .. } | Self::NoProgram { .. })
+        matches!(self, Self::NotCollected { .. } | Self::NotHeld { .. } | Self::NoProgram { .. })
     }
 
     /// One sentence on what to do instead.
@@ -190,11 +242,15 @@ impl ReadError {
             Self::NotCollected { instead, node, .. } if instead.is_empty() => {
                 format!("This source holds nothing of {node} in this layer; `coverage` on the command line lists what it holds.")
             }
-            Self::NotCollected { instead, .. } => format!("Collected instead: {}.", instead.join(", ")),
+            Self::NotHeld { instead, .. } if instead.is_empty() => {
+                "This source has nothing of that sort; a must-gather or a live cluster has.".into()
+            }
+            Self::NotCollected { instead, .. } | Self::NotHeld { instead, .. } => format!("Collected instead: {}.", instead.join(", ")),
             Self::Failed { .. } => "Read what the program said; ovn_db_status tells whether its daemon runs.".into(),
             Self::TimedOut { .. } => {
                 "Ask for less (a table, a match, one node), or raise timeout_seconds; a daemon that hangs does not answer either.".into()
             }
+            Self::TooLate { .. } => "Ask for less (a namespace, a name, a shorter time), or raise timeout_seconds.".into(),
             Self::NoProgram { .. } => "Run the server where the program is, or ask a bundle that recorded it.".into(),
             Self::TooLarge { .. } => "Ask for fewer columns or rows.".into(),
             Self::Unreadable { .. } => "The rest of this source can still be asked.".into(),

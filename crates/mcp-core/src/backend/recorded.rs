@@ -193,6 +193,10 @@ impl Backend for Recorder {
         self.inner.name()
     }
 
+    fn is_live(&self) -> bool {
+        self.inner.is_live()
+    }
+
     async fn nodes(&self) -> Result<Vec<NodeName>, ReadError> {
         self.inner.nodes().await
     }

@@ -94,7 +94,7 @@ async fn status(node: &Node<'_>) -> Result<Answer, ToolError> {
         ("ovn-controller to southbound", Place::OvnController, commands::controller_connection()),
     ];
     // At once: one daemon that hangs must not keep the others from answering in time.
-    let asked = commands.iter().map(|(_, place, argv)| said(node, *place, argv));
+    let asked = commands.iter().map(|(_, place, argv)| said(node, place.clone(), argv));
     for ((name, ..), (state, absent)) in commands.iter().zip(join_all(asked).await) {
         match absent {
             true => lines.absent.entry(state).or_default().push(name),

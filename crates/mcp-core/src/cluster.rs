@@ -1,0 +1,95 @@
+//! The whole cluster, as a tool sees it that asks for no node's data.
+
+use crate::{
+    Backend, Coverage, Kind, LogQuery, LogStream, Node, NodeName, ObjectQuery, Read, ReadError, Table,
+    ToolError, node::Noted,
+};
+use serde_json::Value;
+use std::time::Duration;
+
+/// A cluster that a tool reads from. What is read is noted, so that the answer can say where it came from.
+pub struct Cluster<'a> {
+    backend: &'a dyn Backend,
+    within: Duration,
+    noted: Noted,
+}
+
+impl<'a> Cluster<'a> {
+    pub(crate) fn new(backend: &'a dyn Backend, within: Duration) -> Self {
+        Self { backend, within, noted: Noted::default() }
+    }
+
+    /// How long a call may take.
+    pub fn within(&self) -> Duration {
+        self.within
+    }
+
+    /// Can it be asked now? Else it was collected earlier.
+    pub fn is_live(&self) -> bool {
+        self.backend.is_live()
+    }
+
+    /// The nodes that can be read, by name.
+    pub async fn nodes(&self) -> Result<Vec<NodeName>, ReadError> {
+        self.backend.nodes().await
+    }
+
+    /// What there is to read of each node.
+    pub async fn coverage(&self) -> Result<Coverage, ReadError> {
+        self.backend.coverage().await
+    }
+
+    /// The kinds of objects that it has.
+    pub async fn kinds(&self) -> Result<Vec<Kind>, ReadError> {
+        // The list of kinds is no evidence: what is read of them is.
+        Ok(self.backend.kinds(self.within).await?.value)
+    }
+
+    /// The kind that an engineer calls so.
+    ///
+    /// # Errors
+    /// [`ToolError::NotFound`] with the kinds that there are.
+    pub async fn kind(&self, name: &str) -> Result<Kind, ToolError> {
+        let kinds = self.kinds().await?;
+        let found = kinds.iter().find(|kind| kind.is_called(name)).cloned();
+        found.ok_or_else(|| {
+            ToolError::not_found("kind of object", name, kinds.iter().map(ToString::to_string))
+        })
+    }
+
+    /// Objects, by namespace and name. Values of Secrets and managed fields are not among what they hold.
+    pub async fn objects(&self, query: &ObjectQuery) -> Result<Vec<Value>, ReadError> {
+        Ok(self.noted.take(self.backend.objects(query, self.within).await?))
+    }
+
+    /// Objects as the API server prints them; none where there is no server to do so.
+    pub async fn table(&self, query: &ObjectQuery) -> Result<Option<Table>, ReadError> {
+        let read = self.backend.table(query, self.within).await?;
+        Ok(read.map(|read| self.noted.take(read)))
+    }
+
+    /// A log.
+    pub async fn log(&self, query: &LogQuery) -> Result<LogStream, ReadError> {
+        Ok(self.noted.take(self.backend.log(query, self.within).await?))
+    }
+
+    /// One of its nodes, to read from. What it reads is noted by [`Self::merge`].
+    pub fn node(&self, name: NodeName) -> Node<'a> {
+        Node::new(self.backend, name, None, self.within, false)
+    }
+
+    /// Notes what was read from a node.
+    pub fn merge(&self, node: Node<'_>) {
+        let (origins, notes) = node.into_read();
+        for origin in origins {
+            self.noted.take(Read { value: (), origin, notes: Vec::new() });
+        }
+        for note in notes {
+            self.noted.note(note);
+        }
+    }
+
+    pub(crate) fn into_read(self) -> (Vec<crate::Origin>, Vec<String>) {
+        self.noted.into_read()
+    }
+}

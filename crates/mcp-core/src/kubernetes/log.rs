@@ -1,0 +1,152 @@
+//! Logs, of containers and of hosts, as streams: a log is never held in memory as a whole.
+
+use crate::{NodeName, PodRef};
+use bytes::Bytes;
+use jiff::Timestamp;
+use std::fmt;
+use tokio::sync::mpsc;
+
+/// Which log, and which part of it a source may leave out before it sends anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogQuery {
+    /// Whose log.
+    pub source: LogSource,
+    /// Nothing before this is needed. A source that can't tell sends more.
+    pub since: Option<Timestamp>,
+    /// Only the last lines are needed, so many. A source that can't tell sends more.
+    pub tail: Option<u64>,
+}
+
+/// Whose log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogSource {
+    /// A container of a pod.
+    Container {
+        /// The pod.
+        pod: PodRef,
+        /// The container; also one that ended.
+        container: String,
+        /// Which of its runs.
+        part: LogPart,
+    },
+    /// The host.
+    Host {
+        /// The node.
+        node: NodeName,
+        /// Which log.
+        log: HostLog,
+    },
+}
+
+/// Which run of a container.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogPart {
+    /// The one that runs, or ran last.
+    #[default]
+    Current,
+    /// The one before.
+    Previous,
+    /// All that is kept: the previous run, rotated files and the current one, oldest first.
+    All,
+}
+
+/// A log of the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum HostLog {
+    /// The kubelet.
+    Kubelet,
+    /// ovs-vswitchd.
+    OvsVswitchd,
+    /// Open vSwitch's ovsdb-server.
+    OvsdbServer,
+    /// ovn-controller, where it runs on the host.
+    OvnController,
+    /// What ACLs with logging let through or dropped.
+    AclAudit,
+    /// NetworkManager.
+    NetworkManager,
+    /// ovs-configuration, which makes br-ex on OpenShift.
+    OvsConfiguration,
+    /// The container runtime: CRI-O or containerd.
+    Runtime,
+    /// The kernel's ring buffer.
+    Kernel,
+    /// Libreswan.
+    Libreswan,
+}
+
+impl HostLog {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Kubelet,
+        Self::OvsVswitchd,
+        Self::OvsdbServer,
+        Self::OvnController,
+        Self::AclAudit,
+        Self::NetworkManager,
+        Self::OvsConfiguration,
+        Self::Runtime,
+        Self::Kernel,
+        Self::Libreswan,
+    ];
+}
+
+impl fmt::Display for HostLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Kubelet => "kubelet",
+            Self::OvsVswitchd => "ovs-vswitchd",
+            Self::OvsdbServer => "ovsdb-server",
+            Self::OvnController => "ovn-controller",
+            Self::AclAudit => "acl-audit",
+            Self::NetworkManager => "NetworkManager",
+            Self::OvsConfiguration => "ovs-configuration",
+            Self::Runtime => "runtime",
+            Self::Kernel => "kernel",
+            Self::Libreswan => "libreswan",
+        })
+    }
+}
+
+/// What a recording of it is found by.
+impl fmt::Display for LogQuery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.source {
+            LogSource::Container { pod, container, part } => {
+                let part = match part {
+                    LogPart::Current => "",
+                    LogPart::Previous => " --previous",
+                    LogPart::All => " --all",
+                };
+                write!(f, "log {pod} -c {container}{part}")?;
+            }
+            LogSource::Host { node, log } => write!(f, "log {node} {log}")?,
+        }
+        if let Some(since) = self.since {
+            write!(f, " --since-time={since}")?;
+        }
+        if let Some(tail) = self.tail {
+            write!(f, " --tail={tail}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The bytes of a log, in pieces that need not end where a line does. It ends with the log, or with an error where it
+/// could not be read to its end. Dropping it stops the reading.
+#[derive(Debug)]
+pub struct LogStream(mpsc::Receiver<std::io::Result<Bytes>>);
+
+impl LogStream {
+    /// A stream, and where its bytes go.
+    pub fn channel() -> (mpsc::Sender<std::io::Result<Bytes>>, Self) {
+        // Pieces in flight: enough to keep both ends busy, little enough to hold.
+        let (sender, receiver) = mpsc::channel(8);
+        (sender, Self(receiver))
+    }
+
+    /// The next piece.
+    pub async fn next(&mut self) -> Option<std::io::Result<Bytes>> {
+        self.0.recv().await
+    }
+}

@@ -1,0 +1,171 @@
+//! Kinds of objects, and which of them are asked for.
+
+use super::{FieldSelector, LabelSelector};
+use crate::{Namespace, name::name_type};
+use serde_json::Value;
+use std::fmt;
+
+name_type! {
+    /// The name of an object: a path segment, which is what all kinds have in common (RBAC's may hold `:`).
+    ObjectName, "an object's name", r"^[A-Za-z0-9]([A-Za-z0-9:._-]*[A-Za-z0-9_-])?$", 253
+}
+
+/// A kind of object, as an API server's discovery names it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Kind {
+    /// The API group; empty for the core.
+    pub group: String,
+    /// The version that the server prefers: `v1`.
+    pub version: String,
+    /// `NetworkPolicy`.
+    pub kind: String,
+    /// As in a path: `networkpolicies`.
+    pub plural: String,
+    /// `networkpolicy`.
+    pub singular: String,
+    /// `netpol`.
+    pub short_names: Vec<String>,
+    /// Do its objects live in namespaces?
+    pub namespaced: bool,
+}
+
+impl Kind {
+    /// `v1`, `networking.k8s.io/v1`.
+    pub fn api_version(&self) -> String {
+        if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
+    }
+
+    /// Does an engineer mean this kind: by its plural, singular, a short name or the kind itself, alone or with the
+    /// group (`egressips.k8s.ovn.org`)? Case does not matter.
+    pub fn is_called(&self, name: &str) -> bool {
+        let name = name.to_lowercase();
+        let (name, group) = name.split_once('.').map_or((name.as_str(), None), |(n, g)| (n, Some(g)));
+        let of_group = group.is_none_or(|group| {
+            group == self.group || group == format!("{}.{}", self.version, self.group).trim_end_matches('.')
+        });
+        let names = [&self.plural, &self.singular].into_iter().chain(&self.short_names);
+        of_group && (self.kind.to_lowercase() == name || names.into_iter().any(|known| *known == name))
+    }
+}
+
+/// `networkpolicies.networking.k8s.io`.
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.plural)?;
+        if self.group.is_empty() { Ok(()) } else { write!(f, ".{}", self.group) }
+    }
+}
+
+/// Which objects of a kind.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ObjectQuery {
+    /// The kind.
+    pub kind: Kind,
+    /// Only in this namespace; none: in all.
+    pub namespace: Option<Namespace>,
+    /// Only the one of this name.
+    pub name: Option<ObjectName>,
+    /// Only with these labels.
+    pub labels: LabelSelector,
+    /// Only with these fields.
+    pub fields: FieldSelector,
+}
+
+impl ObjectQuery {
+    /// All objects of a kind.
+    pub fn all(kind: Kind) -> Self {
+        Self { kind, ..Self::default() }
+    }
+
+    /// Is this object asked for? What a backend that has all objects filters with.
+    pub fn matches(&self, object: &Value) -> bool {
+        let text = |path: &str| object.pointer(path).and_then(Value::as_str).unwrap_or_default();
+        self.namespace.as_ref().is_none_or(|ns| ns.as_str() == text("/metadata/namespace"))
+            && self.name.as_ref().is_none_or(|name| name.as_str() == text("/metadata/name"))
+            && self.labels.matches(object)
+            && self.fields.matches(object)
+    }
+}
+
+/// What a recording of it is found by.
+impl fmt::Display for ObjectQuery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, namespace, name, labels, fields } = self;
+        write!(f, "{kind}")?;
+        if let Some(name) = name {
+            write!(f, "/{name}")?;
+        }
+        match namespace {
+            Some(namespace) => write!(f, " -n {namespace}")?,
+            None if kind.namespaced => f.write_str(" -A")?,
+            None => {}
+        }
+        if !labels.is_empty() {
+            write!(f, " -l {labels}")?;
+        }
+        if fields.is_empty() { Ok(()) } else { write!(f, " --field-selector {fields}") }
+    }
+}
+
+/// Objects as an API server prints them (`meta.k8s.io/v1` Table).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Table {
+    /// The columns.
+    pub columns: Vec<Column>,
+    /// A row for each object.
+    pub rows: Vec<TableRow>,
+}
+
+/// A column of a [`Table`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Column {
+    /// Its heading, as `kubectl` prints it in capitals.
+    pub name: String,
+    /// 0: always shown; higher: with `wide` only.
+    pub priority: i64,
+}
+
+/// A row of a [`Table`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TableRow {
+    /// The namespace of its object; empty where kinds have none.
+    pub namespace: String,
+    /// One value a column.
+    pub cells: Vec<Value>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policies() -> Kind {
+        Kind {
+            group: "networking.k8s.io".into(),
+            version: "v1".into(),
+            kind: "NetworkPolicy".into(),
+            plural: "networkpolicies".into(),
+            singular: "networkpolicy".into(),
+            short_names: vec!["netpol".into()],
+            namespaced: true,
+        }
+    }
+
+    #[test]
+    fn a_kind_has_many_names() {
+        let names = ["netpol", "NetworkPolicy", "networkpolicies", "networkpolicy.networking.k8s.io"];
+        assert!(names.iter().all(|name| policies().is_called(name)));
+        let with_version = "networkpolicies.v1.networking.k8s.io";
+        assert!(policies().is_called(with_version));
+        assert!(!["pods", "netpol.apps", "", "networkpol"].iter().any(|name| policies().is_called(name)));
+    }
+
+    #[test]
+    fn names_of_objects_are_path_segments() {
+        for good in ["web-1", "system:node", "10-244-0-5.shop", "node_1"] {
+            assert!(good.parse::<ObjectName>().is_ok(), "{good}");
+        }
+        for bad in ["", ".", "..", "a/b", "a%2fb", "a?b", "-n", "a b", "a\n"] {
+            assert!(bad.parse::<ObjectName>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Every case file of this layer against its snapshot.
+
+fn case(path: &std::path::Path) -> datatest_stable::Result<()> {
+    mcp_core::testing::golden(mcp_k8s::layer(), path)
+}
+
+datatest_stable::harness! {
+    { test = case, root = "tests/cases", pattern = r"\.json$" },
+}

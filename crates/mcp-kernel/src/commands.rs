@@ -1,0 +1,6 @@
+//! What this layer may run.
+
+use mcp_core::argv::Allow;
+
+/// The table.
+pub(crate) const ALLOW: Allow = Allow(&[]);

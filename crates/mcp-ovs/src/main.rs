@@ -1,0 +1,5 @@
+//! `mcp-ovs`: the Open vSwitch layer of OVN-Kubernetes, over MCP.
+
+fn main() -> std::process::ExitCode {
+    mcp_core::main(mcp_ovs::layer())
+}

@@ -1,0 +1,1 @@
+//! Parameters that more than one tool takes.
