@@ -20,6 +20,7 @@ mod kubernetes;
 mod name;
 mod node;
 mod params;
+mod private;
 mod prompt;
 mod reference;
 mod reply;
@@ -47,6 +48,7 @@ pub use kubernetes::{
 };
 pub use name::BadName;
 pub use node::{Node, Reading};
+pub use private::{PrivateError, Workshop};
 pub use prompt::{Prompt, PromptArgument};
 pub use reply::Budget;
 pub use server::Server;

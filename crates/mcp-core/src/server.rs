@@ -193,7 +193,11 @@ impl ServerHandler for Server {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Bundle, argv::Allow, prompt::PromptArgument};
+    use crate::{
+        Bundle,
+        argv::{Allow, PrivateAllow},
+        prompt::PromptArgument,
+    };
     use std::path::Path;
 
     fn server(arguments: &'static [PromptArgument]) -> Server {
@@ -206,6 +210,7 @@ mod tests {
             tools: Vec::new(),
             prompts: vec![prompt],
             allow: Allow(&[]),
+            private: PrivateAllow::NONE,
         };
         let capture = "../../testdata/capture/must-gather.tar.xz";
         let bundle = Bundle::new(vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(capture)]);

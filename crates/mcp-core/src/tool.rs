@@ -2,7 +2,7 @@
 
 use crate::{
     Answer, Backend, Budget, Cluster, Node, NodeName, ReadError, ToolError,
-    argv::Allow,
+    argv::{Allow, PrivateAllow},
     params::{self, Common},
     prompt::Prompt,
     reply::{self, NodeAnswer},
@@ -77,8 +77,10 @@ pub struct Layer {
     pub tools: Vec<Described>,
     /// The prompts.
     pub prompts: Vec<Prompt>,
-    /// What its `commands.rs` allows.
+    /// What its `commands.rs` allows on nodes.
     pub allow: Allow,
+    /// What its `commands.rs` allows on private copies of a bundle's data.
+    pub private: PrivateAllow,
 }
 
 /// A tool without its type.

@@ -18,5 +18,6 @@ pub fn layer() -> Layer {
         tools: Vec::new(),
         prompts: Vec::new(),
         allow: commands::ALLOW,
+        private: mcp_core::argv::PrivateAllow::NONE,
     }
 }

@@ -6,6 +6,7 @@ mod commands;
 mod compare;
 mod flows;
 mod history;
+mod offline;
 mod origins;
 mod prompts;
 mod records;
@@ -39,5 +40,6 @@ pub fn layer() -> Layer {
         ],
         prompts: prompts::all(),
         allow: commands::ALLOW,
+        private: commands::PRIVATE,
     }
 }

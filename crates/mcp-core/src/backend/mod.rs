@@ -13,6 +13,8 @@ pub use coverage::{Area, Coverage, Held, NodeCoverage, SourceCoverage, State};
 pub use local::{BadLocal, Local, LocalNode};
 pub use recorded::{Recorded, Recorder};
 
+pub(crate) use local::{PATH, drain};
+
 use crate::{Argv, Db, Kind, LogQuery, LogStream, NodeName, ObjectQuery, Table, Target, argv::BadWord};
 use async_trait::async_trait;
 use jiff::Timestamp;

@@ -112,6 +112,7 @@ impl Running {
             tools: vec![Described::of::<Wait>()],
             prompts: Vec::new(),
             allow: Allow(&[]),
+            private: crate::argv::PrivateAllow::NONE,
         };
         let slow = Slow::default();
         let (waiting, go) = (slow.waiting.clone(), slow.go.clone());
