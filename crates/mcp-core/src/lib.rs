@@ -13,6 +13,8 @@ mod backend;
 mod cli;
 mod cluster;
 pub mod commands;
+pub mod completion;
+mod document;
 mod error;
 mod fold;
 mod http;
@@ -20,6 +22,7 @@ mod kubernetes;
 mod name;
 mod node;
 mod params;
+mod progress;
 mod prompt;
 mod reference;
 mod reply;
@@ -40,6 +43,8 @@ pub use backend::{
 };
 pub use cli::main;
 pub use cluster::Cluster;
+pub use completion::{Completer, Completion};
+pub use document::Document;
 pub use error::ToolError;
 pub use kubernetes::{
     BadSelector, Column, FieldSelector, HostLog, Kind, LabelSelector, LogPart, LogQuery, LogSource,
@@ -47,6 +52,7 @@ pub use kubernetes::{
 };
 pub use name::BadName;
 pub use node::{Node, Reading};
+pub use progress::Progress;
 pub use prompt::{Prompt, PromptArgument};
 pub use reply::Budget;
 pub use server::Server;
