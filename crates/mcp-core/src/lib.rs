@@ -13,6 +13,7 @@ mod backend;
 mod cli;
 mod cluster;
 pub mod commands;
+mod delta;
 mod error;
 mod fold;
 mod http;
@@ -40,6 +41,7 @@ pub use backend::{
 };
 pub use cli::main;
 pub use cluster::Cluster;
+pub use delta::{Change, Counters, Delta, Moved};
 pub use error::ToolError;
 pub use kubernetes::{
     BadSelector, Column, FieldSelector, HostLog, Kind, LabelSelector, LogPart, LogQuery, LogSource,
