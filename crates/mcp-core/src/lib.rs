@@ -15,6 +15,7 @@ mod cluster;
 pub mod commands;
 pub mod completion;
 mod document;
+mod delta;
 mod error;
 mod fold;
 mod http;
@@ -45,6 +46,7 @@ pub use cli::main;
 pub use cluster::Cluster;
 pub use completion::{Completer, Completion};
 pub use document::Document;
+pub use delta::{Change, Counters, Delta, Moved};
 pub use error::ToolError;
 pub use kubernetes::{
     BadSelector, Column, FieldSelector, HostLog, Kind, LabelSelector, LogPart, LogQuery, LogSource,
