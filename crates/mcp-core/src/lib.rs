@@ -14,8 +14,8 @@ mod cli;
 mod cluster;
 pub mod commands;
 pub mod completion;
-mod document;
 mod delta;
+mod document;
 mod error;
 mod fold;
 mod http;
@@ -45,8 +45,8 @@ pub use backend::{
 pub use cli::main;
 pub use cluster::Cluster;
 pub use completion::{Completer, Completion};
-pub use document::Document;
 pub use delta::{Change, Counters, Delta, Moved};
+pub use document::Document;
 pub use error::ToolError;
 pub use kubernetes::{
     BadSelector, Column, FieldSelector, HostLog, Kind, LabelSelector, LogPart, LogQuery, LogSource,
