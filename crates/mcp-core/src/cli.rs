@@ -1,7 +1,7 @@
 //! The command line that all servers share.
 
 use crate::{
-    Backend, Budget, Layer, Server, Workshop,
+    Backend, Budget, Layer, Progress, Server, Workshop,
     backend::{Bundle, Local, LocalNode, Recorded, Recorder},
     http::{self, HttpArgs},
 };
@@ -135,7 +135,7 @@ async fn run(mut layer: Layer, cli: Cli) -> Result<ExitCode, String> {
     match cli.command {
         Some(Command::Call { tool, arguments }) => {
             let arguments: Map<String, Value> = arguments.into_iter().map(|(k, v)| (k, v.into())).collect();
-            match server.call(&tool, arguments).await {
+            match server.call(&tool, arguments, Progress::default()).await {
                 Ok(text) => print(&text),
                 Err(text) => Err(text),
             }

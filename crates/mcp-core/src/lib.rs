@@ -13,6 +13,9 @@ mod backend;
 mod cli;
 mod cluster;
 pub mod commands;
+pub mod completion;
+mod delta;
+mod document;
 mod error;
 mod fold;
 mod http;
@@ -21,6 +24,7 @@ mod name;
 mod node;
 mod params;
 mod private;
+mod progress;
 mod prompt;
 mod reference;
 mod reply;
@@ -41,6 +45,9 @@ pub use backend::{
 };
 pub use cli::main;
 pub use cluster::Cluster;
+pub use completion::{Completer, Completion};
+pub use delta::{Change, Counters, Delta, Moved};
+pub use document::Document;
 pub use error::ToolError;
 pub use kubernetes::{
     BadSelector, Column, FieldSelector, HostLog, Kind, LabelSelector, LogPart, LogQuery, LogSource,
@@ -49,6 +56,7 @@ pub use kubernetes::{
 pub use name::BadName;
 pub use node::{Node, Reading};
 pub use private::{PrivateError, Workshop};
+pub use progress::Progress;
 pub use prompt::{Prompt, PromptArgument};
 pub use reply::Budget;
 pub use server::Server;

@@ -186,7 +186,7 @@ async fn a_daemon_runs_as_long_as_its_workshop() {
         {"--unixctl=", control: PrivatePath});
     workshop.start(&serve, &socket).await.unwrap();
     assert!(socket.as_path().exists());
-    assert_eq!(working_in(&other), 1);
+    until("ovsdb-server is seen", || working_in(&other) == 1);
     drop(workshop);
     assert!(!other.exists());
     until("ovsdb-server is ended", || working_in(&other) == 0);
@@ -220,7 +220,7 @@ fn a_killed_server_leaves_nothing() {
         let lines = BufReader::new(server.stdout.take().unwrap()).lines();
         let held = |line: String| line.split_once("held ").map(|(_, path)| PathBuf::from(path));
         let directory = lines.map_while(Result::ok).find_map(held).unwrap();
-        assert_eq!(working_in(&directory), 1);
+        until("tail is seen", || working_in(&directory) == 1);
         // Its owner lives: nobody else may take it away.
         Workshop::sweep();
         assert!(directory.exists());

@@ -17,6 +17,8 @@ pub fn layer() -> Layer {
         instructions: "",
         tools: Vec::new(),
         prompts: Vec::new(),
+        completions: Vec::new(),
+        documents: Vec::new(),
         allow: commands::ALLOW,
         private: mcp_core::argv::PrivateAllow::NONE,
     }

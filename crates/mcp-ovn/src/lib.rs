@@ -39,6 +39,8 @@ pub fn layer() -> Layer {
             Described::of::<tools::ovn_controller_ct_zone_list::CtZoneList>(),
         ],
         prompts: prompts::all(),
+        completions: Vec::new(),
+        documents: Vec::new(),
         allow: commands::ALLOW,
         private: commands::PRIVATE,
     }

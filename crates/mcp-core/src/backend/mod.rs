@@ -15,7 +15,9 @@ pub use recorded::{Recorded, Recorder};
 
 pub(crate) use local::{PATH, drain};
 
-use crate::{Argv, Db, Kind, LogQuery, LogStream, NodeName, ObjectQuery, Table, Target, argv::BadWord};
+use crate::{
+    Argv, Db, Kind, LogQuery, LogStream, NodeName, ObjectQuery, Progress, Table, Target, argv::BadWord,
+};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use ovsdb::{Database, Rows, Schema, Select};
@@ -35,6 +37,12 @@ pub trait Backend: Send + Sync + 'static {
     /// Can it be asked now, and again in a second? Else it was collected earlier.
     fn is_live(&self) -> bool {
         false
+    }
+
+    /// Makes ready to answer what takes long to open. Done once; every call asks for it first, to tell its client how
+    /// far that is.
+    async fn open(&self, _progress: &Progress) -> Result<(), ReadError> {
+        Ok(())
     }
 
     /// The nodes that can be read, by name.

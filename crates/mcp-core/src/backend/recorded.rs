@@ -16,7 +16,7 @@
 //! data that they are tested on.
 
 use super::{Backend, Coverage, Origin, Output, Read, ReadError};
-use crate::{Argv, Db, NodeName, Target};
+use crate::{Argv, Db, NodeName, Progress, Target};
 use async_trait::async_trait;
 use ovsdb::{Database, Rows, Schema, Select, wire};
 use sha1::{Digest, Sha1};
@@ -195,6 +195,10 @@ impl Backend for Recorder {
 
     fn is_live(&self) -> bool {
         self.inner.is_live()
+    }
+
+    async fn open(&self, progress: &Progress) -> Result<(), ReadError> {
+        self.inner.open(progress).await
     }
 
     async fn nodes(&self) -> Result<Vec<NodeName>, ReadError> {

@@ -111,6 +111,8 @@ impl Running {
             instructions: "Wait.",
             tools: vec![Described::of::<Wait>()],
             prompts: Vec::new(),
+            completions: Vec::new(),
+            documents: Vec::new(),
             allow: Allow(&[]),
             private: crate::argv::PrivateAllow::NONE,
         };

@@ -2,7 +2,7 @@
 
 use super::{
     contents::{Contents, Report},
-    files::{Bounds, Files},
+    files::{Bounds, Files, Meter},
     join,
 };
 use crate::{Db, NodeName, backend::ReadError, error::chain};
@@ -51,10 +51,11 @@ const RECENT: usize = 1 << 30;
 
 impl Cluster {
     /// Opens bundles. One that cannot be read does not keep the others from answering.
-    pub(super) fn open(paths: &[PathBuf], bounds: Bounds) -> Result<Self, ReadError> {
+    pub(super) fn open(paths: &[PathBuf], bounds: Bounds, meter: &Meter) -> Result<Self, ReadError> {
+        meter.begin(paths);
         let (mut bundles, mut notes, mut first) = (Vec::new(), Vec::new(), None);
         for path in paths {
-            match One::open(path, bounds) {
+            match One::open(path, bounds, meter) {
                 Ok(one) => {
                     notes.extend(one.files.unfinished.iter().cloned());
                     bundles.push(one);
@@ -166,8 +167,8 @@ impl Cluster {
 }
 
 impl One {
-    fn open(path: &std::path::Path, bounds: Bounds) -> Result<Self, ReadError> {
-        let files = Files::open(path, bounds)?;
+    fn open(path: &std::path::Path, bounds: Bounds, meter: &Meter) -> Result<Self, ReadError> {
+        let files = Files::open(path, bounds, meter)?;
         let contents = Contents::of(&files);
         if !contents.is_empty() {
             return Ok(Self { files, contents });

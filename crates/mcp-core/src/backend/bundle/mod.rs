@@ -13,10 +13,10 @@ mod join;
 mod recorded;
 
 use super::{Backend, Coverage, Origin, Output, Read, ReadError};
-use crate::{Argv, Db, NodeName, Target};
+use crate::{Argv, Db, NodeName, Progress, Target};
 use async_trait::async_trait;
 use cluster::Cluster;
-use files::Bounds;
+use files::{Bounds, Meter};
 use ovsdb::{Database, Rows, Schema, Select};
 use recorded::Lookup;
 use std::{path::PathBuf, sync::Arc};
@@ -26,7 +26,9 @@ use tokio::sync::OnceCell;
 pub struct Bundle {
     name: String,
     paths: Vec<PathBuf>,
-    opened: OnceCell<Arc<Cluster>>,
+    opened: Arc<OnceCell<Arc<Cluster>>>,
+    /// How much of the archives was read to open them.
+    meter: Meter,
 }
 
 impl Bundle {
@@ -39,15 +41,20 @@ impl Bundle {
             [first, _, _, ..] => format!("{first} and {} more bundles", names.len() - 1),
             names => names.join(" + "),
         };
-        Self { name, paths, opened: OnceCell::new() }
+        Self { name, paths, opened: Arc::default(), meter: Meter::default() }
     }
 
     async fn opened(&self) -> Result<Arc<Cluster>, ReadError> {
-        let open = || async {
-            let paths = self.paths.clone();
-            blocking(move || Cluster::open(&paths, Bounds::default())).await.map(Arc::new)
+        if let Some(cluster) = self.opened.get() {
+            return Ok(cluster.clone());
+        }
+        let (cell, paths, meter) = (self.opened.clone(), self.paths.clone(), self.meter.clone());
+        let opening = async move {
+            let open = || blocking(move || Cluster::open(&paths, Bounds::default(), &meter));
+            cell.get_or_try_init(|| async { open().await.map(Arc::new) }).await.cloned()
         };
-        self.opened.get_or_try_init(open).await.cloned()
+        // A client that gives up and asks again must find the work going on, not begun anew.
+        tokio::spawn(opening).await.map_err(|e| ReadError::unreadable(&self.name, e))?
     }
 
     /// It is not there: with what is there of that node.
@@ -84,6 +91,13 @@ impl Bundle {
 impl Backend for Bundle {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    async fn open(&self, progress: &Progress) -> Result<(), ReadError> {
+        if self.opened.initialized() {
+            return Ok(());
+        }
+        progress.opening(self.opened(), &self.name, || self.meter.read()).await.map(drop)
     }
 
     async fn nodes(&self) -> Result<Vec<NodeName>, ReadError> {

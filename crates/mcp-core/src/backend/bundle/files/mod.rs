@@ -15,6 +15,7 @@ mod directory;
 mod form;
 mod index;
 mod link;
+mod meter;
 mod span;
 mod spool;
 mod tape;
@@ -37,6 +38,7 @@ use zip::ZipArchive;
 
 pub(super) use bound::Bounds;
 pub(super) use link::Gone;
+pub(super) use meter::Meter;
 
 /// The files of one bundle, by their path inside it.
 pub(super) struct Files {
@@ -69,7 +71,7 @@ pub(super) enum Unreadable {
 
 impl Files {
     /// Lists a bundle.
-    pub(super) fn open(path: &Path, bounds: Bounds) -> Result<Self, ReadError> {
+    pub(super) fn open(path: &Path, bounds: Bounds, meter: &Meter) -> Result<Self, ReadError> {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let failed = |e: std::io::Error| ReadError::unreadable(path.display().to_string(), e);
         let mut files = Self {
@@ -86,7 +88,10 @@ impl Files {
         } else if kind.is_file() {
             let file = Arc::new(File::open(path).map_err(failed)?);
             let own_name = files.name.clone();
-            files.add(&Span::whole(file).map_err(failed)?, &own_name, "")?;
+            let span = Span::whole(file).map_err(failed)?;
+            let len = span.len;
+            files.add(&span.metered(meter), &own_name, "")?;
+            meter.passed(len);
         } else {
             return Err(failed(std::io::Error::other("it is neither a file nor a directory")));
         }

@@ -1,20 +1,26 @@
 //! The MCP server around a layer. Both eras of the protocol: clients that initialize (2025-11-25 and before) and
 //! those that discover (2026-07-28); no state is kept for a connection.
 
-use crate::{Backend, Budget, Layer, prompt::Prompt, tool::Call};
+mod guides;
+
+use crate::{
+    Backend, Budget, Layer, Node, NodeName, Progress, completion, progress::Step, prompt::Prompt, tool::Call,
+};
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
         CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams,
         CompleteResult, CompletionInfo, ContentBlock, DiscoverResult, GetPromptRequestParams,
-        GetPromptResponse, GetPromptResult, Implementation, ListPromptsResult, ListToolsResult,
-        PaginatedRequestParams, PromptMessage, ProtocolVersion, Reference, Role, ServerCapabilities,
-        ServerConfig, Tool as McpTool, ToolAnnotations,
+        GetPromptResponse, GetPromptResult, GetSkillRequestParams, GetSkillResult, Implementation,
+        ListPromptsResult, ListResourcesResult, ListSkillsResult, ListToolsResult, PaginatedRequestParams,
+        ProgressNotificationParam, PromptMessage, ProtocolVersion, ReadResourceRequestParams,
+        ReadResourceResponse, ReadResourceResult, Reference, Role, ServerCapabilities, ServerConfig,
+        Tool as McpTool, ToolAnnotations,
     },
     service::RequestContext,
 };
 use serde_json::{Map, Value};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// A layer over a source of data.
 #[derive(Clone)]
@@ -27,8 +33,11 @@ pub struct Server {
 /// The lists of a server never change while it runs: an hour, in milliseconds, is a modest promise.
 const TTL_MS: u64 = 3_600_000;
 
-/// The argument of a prompt that is completed: what else there is to name would take a reading first.
-const COMPLETED: &str = "node_name";
+/// The argument of prompts that every layer completes.
+const NODE: &str = "node_name";
+
+/// Who types does not wait longer for what could be typed.
+const COMPLETED_WITHIN: Duration = Duration::from_secs(5);
 
 impl Server {
     /// A server.
@@ -45,8 +54,13 @@ impl Server {
     }
 
     /// Answers one call: the text, or the text of the error.
-    pub(crate) async fn call(&self, name: &str, arguments: Map<String, Value>) -> Result<String, String> {
-        let call = Call { backend: &*self.backend, budget: self.budget };
+    pub(crate) async fn call(
+        &self,
+        name: &str,
+        arguments: Map<String, Value>,
+        progress: Progress,
+    ) -> Result<String, String> {
+        let call = Call { backend: &*self.backend, budget: self.budget, progress };
         let result = match self.layer.tool(name) {
             Ok(tool) => tool.call(&call, arguments).await,
             Err(e) => Err(e),
@@ -73,11 +87,23 @@ impl Server {
         self.layer.prompts.iter().find(|prompt| prompt.name == name)
     }
 
-    /// The nodes whose names begin so. A source that cannot be read has none: the tools will say why.
-    async fn nodes_like(&self, begin: &str) -> Vec<String> {
+    /// Is an argument of this name completed?
+    fn completes(&self, argument: &str) -> bool {
+        argument == NODE || self.layer.completions.iter().any(|completion| completion.argument == argument)
+    }
+
+    /// What an argument can be, on this node or on the first. A source that cannot be read has nothing: the tools
+    /// will say why.
+    async fn values(&self, argument: &str, node: Option<&str>) -> Vec<String> {
         let nodes = self.backend.nodes().await.unwrap_or_default();
-        let names = nodes.iter().map(ToString::to_string).filter(|name| name.starts_with(begin));
-        names.take(CompletionInfo::MAX_VALUES).collect()
+        if argument == NODE {
+            return nodes.iter().map(ToString::to_string).collect();
+        }
+        let named = nodes.iter().find(|name| Some(name.as_str()) == node);
+        let completion = self.layer.completions.iter().find(|completion| completion.argument == argument);
+        let (Some(name), Some(completion)) = (named.or(nodes.first()), completion) else { return Vec::new() };
+        let node = Node::new(&*self.backend, NodeName::clone(name), None, COMPLETED_WITHIN, false);
+        (completion.values)(&node).await.unwrap_or_default()
     }
 }
 
@@ -92,8 +118,15 @@ impl ServerHandler for Server {
         if !layer.prompts.is_empty() {
             capabilities.prompts = Some(Default::default());
         }
-        if layer.prompts.iter().any(|prompt| prompt.asks_for(COMPLETED)) {
+        let mut arguments = layer.prompts.iter().flat_map(|prompt| prompt.arguments);
+        if arguments.any(|argument| self.completes(argument.name)) {
             capabilities.completions = Some(Default::default());
+        }
+        if !(layer.prompts.is_empty() && layer.documents.is_empty()) {
+            capabilities.resources = Some(Default::default());
+        }
+        if !layer.prompts.is_empty() {
+            capabilities.extensions = ServerCapabilities::builder().enable_skills().build().extensions;
         }
         ServerConfig::new(capabilities)
             .with_server_info(Implementation::new(layer.name, layer.version).with_title(layer.title))
@@ -126,9 +159,27 @@ impl ServerHandler for Server {
             return Err(ErrorData::invalid_params(e.report(), None));
         }
         tracing::debug!(tool = %request.name, "call");
-        let call = self.call(&request.name, request.arguments.unwrap_or_default());
+        let (progress, heard) = match cx.meta.get_progress_token() {
+            Some(token) => {
+                let (progress, heard) = Progress::asked();
+                (progress, Some((token, heard)))
+            }
+            None => (Progress::default(), None),
+        };
+        let call = self.call(&request.name, request.arguments.unwrap_or_default(), progress);
+        let told = async {
+            if let Some((token, mut heard)) = heard {
+                while let Some(Step { percent, message }) = heard.recv().await {
+                    let step = ProgressNotificationParam::new(token.clone(), percent);
+                    // A client that cannot be told is told the answer, or is gone.
+                    _ = cx.peer.notify_progress(step.with_total(100.0).with_message(message)).await;
+                }
+            }
+            std::future::pending().await
+        };
         let result = tokio::select! {
             result = call => result,
+            never = told => never,
             // Dropping the call kills what it runs. Nobody waits for this answer.
             () = cx.ct.cancelled() => Err("error: cancelled by the client".into()),
         };
@@ -144,15 +195,7 @@ impl ServerHandler for Server {
         _: Option<PaginatedRequestParams>,
         cx: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        let argument = |a: &crate::prompt::PromptArgument| {
-            rmcp::model::PromptArgument::new(a.name).with_description(a.description).with_required(a.required)
-        };
-        let describe = |prompt: &Prompt| {
-            let arguments = prompt.arguments.iter().map(argument).collect();
-            rmcp::model::Prompt::new(prompt.name, Some(prompt.description), Some(arguments))
-                .with_title(prompt.title)
-        };
-        let list = ListPromptsResult::with_all_items(self.layer.prompts.iter().map(describe).collect());
+        let list = ListPromptsResult::with_all_items(self.layer.prompts.iter().map(guides::prompt).collect());
         Ok(if modern(&cx) { list.with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Public) } else { list })
     }
 
@@ -182,11 +225,75 @@ impl ServerHandler for Server {
             Reference::Prompt(reference) => self.prompt(&reference.name),
             _ => None,
         };
-        let asked = request.argument.name == COMPLETED && prompt.is_some_and(|p| p.asks_for(COMPLETED));
-        let values = if asked { self.nodes_like(&request.argument.value).await } else { Vec::new() };
-        let values =
-            CompletionInfo::with_all_values(values).map_err(|e| ErrorData::internal_error(e, None))?;
-        Ok(CompleteResult::new(values))
+        let (argument, typed) = (&request.argument.name, &request.argument.value);
+        let mut values = Vec::new();
+        if prompt.is_some_and(|prompt| prompt.asks_for(argument)) {
+            let given = request.context.and_then(|context| context.arguments).unwrap_or_default();
+            let all = self.values(argument, given.get(NODE).map(String::as_str));
+            let all = tokio::time::timeout(COMPLETED_WITHIN, all).await.unwrap_or_default();
+            values = completion::fitting(all, typed);
+        }
+        let (all, more) = (values.len(), values.len() > CompletionInfo::MAX_VALUES);
+        values.truncate(CompletionInfo::MAX_VALUES);
+        let values: Vec<String> = values.iter().map(|value| crate::sanitize::clean(value)).collect();
+        CompletionInfo::with_pagination(values, u32::try_from(all).ok(), more)
+            .map(CompleteResult::new)
+            .map_err(|e| ErrorData::internal_error(e, None))
+    }
+
+    async fn list_resources(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        cx: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        let list = ListResourcesResult::with_all_items(guides::resources(&self.layer));
+        Ok(if modern(&cx) { list.with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Public) } else { list })
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        cx: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let contents = guides::contents(&self.layer, &request.uri).ok_or_else(|| {
+            let known: Vec<String> = guides::resources(&self.layer).into_iter().map(|r| r.uri).collect();
+            let text = format!("there is no resource `{}`; there are: {}", request.uri, known.join(", "));
+            ErrorData::resource_not_found(text, None)
+        })?;
+        let result = ReadResourceResult::new(vec![contents]);
+        let result = if modern(&cx) {
+            result.with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Public)
+        } else {
+            result
+        };
+        Ok(result.into())
+    }
+
+    async fn list_skills(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListSkillsResult, ErrorData> {
+        let layer = &self.layer;
+        let skills = layer.prompts.iter().map(|prompt| guides::skill(layer, prompt)).collect();
+        let list = ListSkillsResult::with_all_items(skills);
+        Ok(list.with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Public))
+    }
+
+    async fn get_skill(
+        &self,
+        request: GetSkillRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<GetSkillResult, ErrorData> {
+        let layer = &self.layer;
+        let found = layer.prompts.iter().find(|prompt| prompt.uri(layer.name) == request.uri);
+        let skill = found.ok_or_else(|| {
+            let known: Vec<String> = layer.prompts.iter().map(|prompt| prompt.uri(layer.name)).collect();
+            let text = format!("there is no skill `{}`; there are: {}", request.uri, known.join(", "));
+            ErrorData::invalid_params(text, None)
+        })?;
+        let result = GetSkillResult::new(guides::skill(layer, skill));
+        Ok(result.with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Public))
     }
 }
 
@@ -209,6 +316,8 @@ mod tests {
             instructions: "Ask.",
             tools: Vec::new(),
             prompts: vec![prompt],
+            completions: Vec::new(),
+            documents: Vec::new(),
             allow: Allow(&[]),
             private: PrivateAllow::NONE,
         };
@@ -221,8 +330,8 @@ mod tests {
     async fn names_of_nodes_are_completed_where_a_prompt_asks_for_one() {
         let with = server(&[PromptArgument { name: "node_name", description: "where", required: true }]);
         assert!(with.get_info().capabilities.completions.is_some());
-        assert_eq!(with.nodes_like("ovn-worker").await, ["ovn-worker", "ovn-worker2"]);
-        assert_eq!(with.nodes_like("x").await, [""; 0]);
+        assert_eq!(with.values(NODE, None).await, ["ovn-control-plane", "ovn-worker", "ovn-worker2"]);
+        assert!(with.values("since", None).await.is_empty());
         assert!(server(&[]).get_info().capabilities.completions.is_none());
     }
 }
