@@ -2,7 +2,7 @@
 //!
 //! All operands of all layers are here, in one file that one owner reviews.
 
-use super::{OvnExpression, PrivatePath};
+use super::{EthernetAddress, Meter, Network, OvnExpression, PortName, PrivatePath, TlvMapping};
 use crate::{Db, NodeName};
 use ovsdb::{Select, Uuid};
 use std::{fmt, net::IpAddr};
@@ -97,6 +97,11 @@ operands! {
     TraceForm, "trace-form", |form| Word(form.as_str().into());
     CtState, "ct-state", |state| Word(state.as_str().into());
     PrivatePath, "private-path", |path| path.word();
+    PortName, "port", |name| name.word();
+    EthernetAddress, "ethernet-address", |address| Word(address.to_string());
+    Network, "network", |network| Word(network.0.to_string());
+    TlvMapping, "tlv-mapping", |mapping| Word(mapping.to_string());
+    Meter, "meter", |meter| Word(meter.to_string());
 }
 
 /// The text of an OVSDB transaction (RFC 7047 section 4.1.3) that holds `select` operations and nothing else:
