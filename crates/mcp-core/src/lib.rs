@@ -13,6 +13,7 @@ mod backend;
 mod cli;
 mod cluster;
 pub mod commands;
+mod condition;
 mod delta;
 mod error;
 mod fold;
@@ -41,6 +42,7 @@ pub use backend::{
 };
 pub use cli::main;
 pub use cluster::Cluster;
+pub use condition::{Operator, Where};
 pub use delta::{Change, Counters, Delta, Moved};
 pub use error::ToolError;
 pub use kubernetes::{

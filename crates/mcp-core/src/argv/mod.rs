@@ -129,11 +129,13 @@
 //! ```
 mod allow;
 mod expression;
+mod openflow;
 mod operand;
 
 pub use allow::{Allow, Part, Phrase, Program, Verb};
 pub use expression::{BadExpression, OvnExpression};
-pub use operand::{BadWord, CtState, Operand, OvsdbQuery, TraceForm, Word};
+pub use openflow::{BadBridge, BadMatch, BridgeName, FlowMatch};
+pub use operand::{BadWord, CtNext, CtState, Operand, OvsdbQuery, TraceForm, Word};
 
 use std::fmt;
 

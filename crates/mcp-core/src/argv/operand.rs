@@ -2,7 +2,7 @@
 //!
 //! All operands of all layers are here, in one file that one owner reviews.
 
-use super::OvnExpression;
+use super::{BridgeName, FlowMatch, OvnExpression};
 use crate::{Db, NodeName};
 use ovsdb::{Select, Uuid};
 use std::{fmt, net::IpAddr};
@@ -87,6 +87,7 @@ macro_rules! operands {
 }
 
 operands! {
+    u8, "number", |n| Word(n.to_string());
     u16, "number", |n| Word(n.to_string());
     u32, "number", |n| Word(n.to_string());
     IpAddr, "address", |ip| Word(ip.to_string());
@@ -96,6 +97,9 @@ operands! {
     OvnExpression, "ovn-expression", |expression| expression.word();
     TraceForm, "trace-form", |form| Word(form.as_str().into());
     CtState, "ct-state", |state| Word(state.as_str().into());
+    CtNext, "ct-next", |next| Word(next.as_str().into());
+    BridgeName, "bridge", |name| name.word();
+    FlowMatch, "flow-match", |flow| flow.word();
 }
 
 /// The text of an OVSDB transaction (RFC 7047 section 4.1.3) that holds `select` operations and nothing else:
@@ -160,6 +164,21 @@ impl CtState {
             Self::New => "new",
             Self::Established => "est",
             Self::Reply => "est,rpl",
+        }
+    }
+}
+
+/// The same, as ovs-vswitchd(8) takes it for `ofproto/trace --ct-next`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CtNext(pub CtState);
+
+impl CtNext {
+    /// The flags of `ct_state`.
+    pub const fn as_str(self) -> &'static str {
+        match self.0 {
+            CtState::New => "trk,new",
+            CtState::Established => "trk,est",
+            CtState::Reply => "trk,est,rpl",
         }
     }
 }
