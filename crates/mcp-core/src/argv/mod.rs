@@ -129,13 +129,15 @@
 //! ```
 mod allow;
 mod expression;
+mod openflow;
 mod operand;
 mod private;
 mod switch;
 
 pub use allow::{Allow, Part, Phrase, Program, Verb};
 pub use expression::{BadExpression, OvnExpression};
-pub use operand::{BadWord, CtState, Operand, OvsdbQuery, TraceForm, Word};
+pub use openflow::{BadBridge, BadMatch, BridgeName, FlowMatch};
+pub use operand::{BadWord, CtNext, CtState, Operand, OvsdbQuery, TraceForm, Word};
 pub use private::{BadPrivatePath, PrivateAllow, PrivateArgv, PrivatePath};
 pub use switch::{BadEthernetAddress, BadPort, EthernetAddress, Meter, Network, PortName, TlvMapping};
 

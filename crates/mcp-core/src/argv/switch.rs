@@ -42,8 +42,10 @@ impl FromStr for EthernetAddress {
         let mut bytes = [0; 6];
         let mut parts = text.split(':');
         for byte in &mut bytes {
-            let part = parts.next().filter(|part| part.len() == 2 && part.bytes().all(|b| b.is_ascii_hexdigit()));
-            *byte = u8::from_str_radix(part.ok_or(BadEthernetAddress)?, 16).map_err(|_| BadEthernetAddress)?;
+            let part =
+                parts.next().filter(|part| part.len() == 2 && part.bytes().all(|b| b.is_ascii_hexdigit()));
+            *byte =
+                u8::from_str_radix(part.ok_or(BadEthernetAddress)?, 16).map_err(|_| BadEthernetAddress)?;
         }
         if parts.next().is_none() { Ok(Self(bytes)) } else { Err(BadEthernetAddress) }
     }
@@ -98,10 +100,20 @@ mod tests {
 
     #[test]
     fn what_is_refused() {
-        for name in ["", "-", "--", "-x", ".", "..", "a b", "a\n", "a;b", "a,b", "a=b", "tcp:x", "a/b", "@a", "$x"] {
+        for name in
+            ["", "-", "--", "-x", ".", "..", "a b", "a\n", "a;b", "a,b", "a=b", "tcp:x", "a/b", "@a", "$x"]
+        {
             assert!(PortName::parse(name).is_err(), "{name:?}");
         }
-        for text in ["", "0a:58:0a:f4:00", "0a:58:0a:f4:00:04:05", "0a-58-0a-f4-00-04", "0a:58:0a:f4:00:zz", "a:b:c:d:e:f", "+a:58:0a:f4:00:04"] {
+        for text in [
+            "",
+            "0a:58:0a:f4:00",
+            "0a:58:0a:f4:00:04:05",
+            "0a-58-0a-f4-00-04",
+            "0a:58:0a:f4:00:zz",
+            "a:b:c:d:e:f",
+            "+a:58:0a:f4:00:04",
+        ] {
             assert!(text.parse::<EthernetAddress>().is_err(), "{text:?}");
         }
     }

@@ -52,7 +52,12 @@ const OFCTL: Program = Program {
     name: "ovs-ofctl",
     globals: &["--timeout=20", "-O", "OpenFlow15"],
     verbs: &[
-        Verb { words: &["--version"], options: &[], operands: &[], reads_only: "ovs-ofctl(8): prints its version" },
+        Verb {
+            words: &["--version"],
+            options: &[],
+            operands: &[],
+            reads_only: "ovs-ofctl(8): prints its version",
+        },
         Verb {
             words: &["add-tlv-map"],
             options: &[],

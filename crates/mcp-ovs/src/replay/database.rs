@@ -28,6 +28,7 @@ pub(super) struct Bridge {
 /// What was collected of a switch's database.
 pub(super) struct Recorded<'a> {
     schema: &'a Schema,
+    switch: &'a Row,
     bridges: &'a Rows,
     ports: &'a Rows,
     interfaces: &'a Rows,
@@ -39,8 +40,13 @@ impl<'a> Recorded<'a> {
     /// Of the rows of [`selects`].
     pub(super) fn new(schema: &'a Schema, rows: &'a [Rows]) -> Option<Self> {
         let [switch, bridges, ports, interfaces] = rows else { return None };
-        let version = switch.rows.first().and_then(|row| row.text("ovs_version"));
-        Some(Self { schema, bridges, ports, interfaces, version })
+        let switch = switch.rows.first()?;
+        Some(Self { schema, switch, bridges, ports, interfaces, version: switch.text("ovs_version") })
+    }
+
+    /// Is the datapath the kernel's?
+    pub(super) fn is_kernel(&self) -> bool {
+        self.bridges.rows.iter().all(|row| row.text("datapath_type") != Some("netdev"))
     }
 
     /// The bridges. One whose name no bridge can have is left out.
@@ -75,11 +81,14 @@ impl<'a> Recorded<'a> {
     pub(super) fn private(&self) -> Vec<u8> {
         let mut file = NewFile::new(self.schema);
         let uuids = |rows: &[&Row]| Datum::set(rows.iter().map(|row| Atom::from(row.uuid)));
-        let bridges: Vec<&Row> =
-            self.bridges.rows.iter().filter(|row| row.text("name").is_some_and(|it| BridgeName::parse(it).is_ok())).collect();
+        let bridges: Vec<&Row> = self
+            .bridges
+            .rows
+            .iter()
+            .filter(|row| row.text("name").is_some_and(|it| BridgeName::parse(it).is_ok()))
+            .collect();
         let ports: Vec<&Row> = bridges.iter().flat_map(|bridge| self.ports_of(bridge)).collect();
-        // Any UUID that no row has: the row's own is not known to the rest.
-        file.table("Open_vSwitch", [(Uuid::default(), [("bridges", uuids(&bridges))])]);
+        file.table("Open_vSwitch", [(self.switch.uuid, [("bridges", uuids(&bridges))])]);
         file.table("Bridge", bridges.iter().map(|row| (row.uuid, bridge(row))));
         let copied = ["name", "interfaces", "tag", "trunks", "vlan_mode"];
         file.table("Port", ports.iter().map(|row| (row.uuid, copy(row, &copied))));

@@ -123,7 +123,10 @@ mod tests {
         let [own, default] = routes(table).try_into().unwrap();
         assert!(own.local && own.gateway.is_none());
         assert_eq!(default.gateway, Some("172.18.0.1".parse().unwrap()));
-        assert_eq!((default.network.prefix_len(), default.device.as_str(), default.local), (0, "br-ex", false));
+        assert_eq!(
+            (default.network.prefix_len(), default.device.as_str(), default.local),
+            (0, "br-ex", false)
+        );
         let table = "IP                                            MAC                 Bridge\n==========\n172.18.0.3                                    02:42:ac:12:00:03   br-ex\n";
         assert_eq!(neighbours(table).len(), 1);
         let show = "netdev@ovs-netdev: hit:20 missed:78\n  br-ex:\n    br-ex 65534/2: (tap)\n    eth0 1/1: (system)\n    patch-br-ex_w-to-br-int 2/none: (patch: peer=x)\n";
