@@ -95,8 +95,17 @@ pub struct Connection(rmcp::service::RunningService<RoleClient, Client>);
 impl Connection {
     /// Connects over a pair of pipes: everything but the process is as in practice.
     pub async fn open(layer: Layer, backend: Arc<dyn Backend>) -> Result<Self, Failed> {
+        Self::open_within(layer, backend, Budget::default()).await
+    }
+
+    /// Connects to a server whose answers have so much room.
+    pub async fn open_within(
+        layer: Layer,
+        backend: Arc<dyn Backend>,
+        budget: Budget,
+    ) -> Result<Self, Failed> {
         let (ours, theirs) = tokio::io::duplex(1 << 16);
-        let server = Server::new(layer, backend, Budget::default());
+        let server = Server::new(layer, backend, budget);
         tokio::spawn(async move {
             // A server that fails shows as an error of the client.
             if let Ok(running) = server.serve(theirs).await {
@@ -174,9 +183,20 @@ pub fn problems_of_prompts(layer: &Layer) -> Vec<String> {
 
 /// Answers a case over a source, in a new server.
 pub fn answer(layer: Layer, backend: Arc<dyn Backend>, case: &Case) -> Result<String, Failed> {
+    answer_within(layer, backend, case, Budget::default())
+}
+
+/// Answers a case, with so much room for the answer.
+pub fn answer_within(
+    layer: Layer,
+    backend: Arc<dyn Backend>,
+    case: &Case,
+    budget: Budget,
+) -> Result<String, Failed> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let result = runtime
-        .block_on(async { Connection::open(layer, backend).await?.call(&case.tool, &case.params).await })?;
+    let result = runtime.block_on(async {
+        Connection::open_within(layer, backend, budget).await?.call(&case.tool, &case.params).await
+    })?;
     Ok(result.unwrap_or_else(|error| error))
 }
 

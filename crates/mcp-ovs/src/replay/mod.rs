@@ -15,7 +15,7 @@ pub(crate) use commands::PRIVATE;
 use crate::trace::Question;
 use database::Recorded;
 use mcp_core::{
-    Db, Node, PrivateError, ToolError, Workshop,
+    Db, Node, PrivateError, ReadError, ToolError, Workshop,
     argv::{BridgeName, Network, PortName, PrivateArgv, PrivatePath},
 };
 use recorded::State;
@@ -32,7 +32,7 @@ const UNKNOWN: &str = "a replay has no conntrack: each step is what ct_state say
 
 /// The trace of a packet through what was collected of a node, and what to say of it.
 pub(crate) async fn trace(node: &Node<'_>, question: &Question) -> Result<(String, Vec<String>), ToolError> {
-    let schema = node.schema(Db::OpenVSwitch).await?;
+    let schema = node.schema(Db::OpenVSwitch).await.map_err(|e| no_ports(node, question, e))?;
     let rows = node.rows(Db::OpenVSwitch, &database::selects()).await?;
     let Some(recorded) = Recorded::new(&schema, &rows) else {
         return Err(ToolError::bad("the collected conf.db has no switch", "Ask for another node."));
@@ -82,6 +82,22 @@ pub(crate) async fn trace(node: &Node<'_>, question: &Question) -> Result<(Strin
     let written = recorded.version.map(|version| format!(", collected from {version}")).unwrap_or_default();
     notes.push(format!("replayed in a private {version}{written}; {UNKNOWN}"));
     Ok((text, notes))
+}
+
+/// Without `conf.db` nobody knows what ports are: flows alone are no switch.
+fn no_ports(node: &Node<'_>, question: &Question, error: ReadError) -> ToolError {
+    match error {
+        ReadError::NotCollected { .. } => ToolError::bad(
+            format!("a trace is replayed on the ports that conf.db has, and {error}"),
+            format!(
+                "Follow it table by table with ovs_ofctl_dump_flows, or run on {}: ovs-appctl ofproto/trace {} '{}'",
+                node.name(),
+                question.bridge.name.as_str(),
+                question.flow.as_str()
+            ),
+        ),
+        e => e.into(),
+    }
 }
 
 /// `Open vSwitch 3.1.0`

@@ -1,0 +1,88 @@
+//! A trace through the flows of a real sosreport of Open vSwitch 4.0, with whatever version is installed here.
+
+use mcp_core::{
+    Backend, Budget, Bundle,
+    testing::{Case, Failed, answer_within, unpack},
+};
+use serde_json::json;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+const REPORT: &str = "sosreport-ovn-worker-2026-11-22-olhriiu";
+
+/// The report, with the `conf.db` that it has a link to only, as it was copied from the node.
+fn report(dir: &Path) -> Result<PathBuf, Failed> {
+    unpack(&format!("capture/{REPORT}.tar.xz"), dir)?;
+    unpack("capture/nodes.tar.xz", dir)?;
+    let report = dir.join(REPORT);
+    let database = report.join("etc/openvswitch/conf.db");
+    fs::remove_file(&database)?;
+    fs::copy(dir.join("nodes/ovn-worker/conf.db"), database)?;
+    Ok(report)
+}
+
+fn ask(report: PathBuf) -> Result<String, Failed> {
+    let source: Arc<dyn Backend> = Arc::new(Bundle::new(vec![report]));
+    let params = json!({ "node_name": "ovn-worker", "from": "clients/client-v58hz", "to": "shop/web", "port": 80, "limit": 10_000 });
+    let params = params.as_object().expect("an object").clone();
+    let case = Case { scenario: String::new(), tool: "ovs_appctl_ofproto_trace".into(), params };
+    answer_within(mcp_ovs::layer(), source, &case, Budget { lines: 10_000, bytes: 10_000_000 })
+}
+
+fn is_installed() -> bool {
+    ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin"]
+        .iter()
+        .any(|dir| Path::new(dir).join("ovs-vswitchd").is_file())
+}
+
+#[test]
+fn a_report_answers_or_says_why_not() -> Result<(), Failed> {
+    let dir = tempfile::tempdir()?;
+    let text = ask(report(dir.path())?)?;
+    if !is_installed() {
+        assert!(text.starts_with("error: ovs-vswitchd is not installed where this server runs"), "{text}");
+        return Ok(());
+    }
+    assert!(text.contains("bridge(\"br-int\")"), "{text}");
+    // The service is balanced to one of its backends, which is on this node or another.
+    assert!(text.contains("nat(dst=10.244."), "{text}");
+    assert!(text.contains("Final flow: ") && text.contains("Datapath actions: "), "{text}");
+    assert!(text.contains(", collected from 4.0.0; a replay has no conntrack"), "{text}");
+    assert!(!text.contains("not collected"), "{text}");
+    Ok(())
+}
+
+#[test]
+fn flows_that_are_not_understood_are_no_answer() -> Result<(), Failed> {
+    let dir = tempfile::tempdir()?;
+    let report = report(dir.path())?;
+    let dump = report.join("sos_commands/openvswitch/ovs-ofctl_-O_OpenFlow15_dump-flows_br-int");
+    let flows = fs::read_to_string(&dump)?;
+    fs::write(&dump, flows.replacen("resubmit(,8)", "teleport(br-moon)", 1))?;
+    let text = ask(report)?;
+    if !is_installed() {
+        assert!(text.starts_with("error: ovs-vswitchd is not installed where this server runs"), "{text}");
+        return Ok(());
+    }
+    assert!(text.starts_with("error: unknown: ovs-ofctl here is Open vSwitch "), "{text}");
+    assert!(text.contains("does not understand the data") && text.contains("teleport"), "{text}");
+    assert!(text.contains("hint: Run the server where that version is installed"), "{text}");
+    Ok(())
+}
+
+#[test]
+fn without_its_ports_a_switch_is_not_replayed() -> Result<(), Failed> {
+    let dir = tempfile::tempdir()?;
+    unpack(&format!("capture/{REPORT}.tar.xz"), dir.path())?;
+    let source: Arc<dyn Backend> = Arc::new(Bundle::new(vec![dir.path().join(REPORT)]));
+    let params = json!({ "node_name": "ovn-worker", "bridge": "br-int", "flow": "in_port=7,tcp,tp_dst=80" });
+    let params = params.as_object().expect("an object").clone();
+    let case = Case { scenario: String::new(), tool: "ovs_appctl_ofproto_trace".into(), params };
+    let text = answer_within(mcp_ovs::layer(), source, &case, Budget::default())?;
+    assert!(text.starts_with("error: a trace is replayed on the ports that conf.db has, and Open_vSwitch of ovn-worker was not collected"), "{text}");
+    assert!(text.contains("ovs_ofctl_dump_flows"), "{text}");
+    Ok(())
+}

@@ -1,0 +1,176 @@
+//! Traces through what a report of the lab's nodes holds, against the same traces in the live switches.
+
+use mcp_core::{
+    Backend, Budget, Bundle,
+    testing::{Case, Failed, answer_within, lab},
+};
+use serde_json::{Map, Value, json};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+const NODES: [&str; 2] = ["ovn-worker", "ovn-worker2"];
+
+fn lab_dir() -> String {
+    std::env::var("OVNK_LAB_DIR").unwrap_or_else(|_| "/var/lib/ovnk-lab".into())
+}
+
+fn on_lab(node: &str, command: &[&str]) -> Result<(), Failed> {
+    let pid = std::fs::read_to_string(format!("{}/{node}/pid", lab_dir()))
+        .map_err(|e| format!("no lab: {e}: cargo xtask lab up"))?;
+    #[expect(clippy::disallowed_methods, reason = "a test makes traffic in the lab")]
+    let mut program = std::process::Command::new("nsenter");
+    program.arg(format!("--target={}", pid.trim())).args(["--net", "--mount", "--uts", "--"]).args(command);
+    let output = program.output()?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(format!("{command:?} on {node}: {}", String::from_utf8_lossy(&output.stdout)).into()),
+    }
+}
+
+/// The reports of both nodes, as one cluster.
+fn reports(dir: &Path) -> Result<Arc<dyn Backend>, Failed> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../xtask/lab/report.sh");
+    let lab = lab_dir();
+    let mut reports: Vec<PathBuf> = Vec::new();
+    for node in NODES {
+        let out = dir.join(node);
+        #[expect(clippy::disallowed_methods, reason = "a test makes reports of the lab")]
+        let mut report = std::process::Command::new("bash");
+        report.arg(&script).arg(node).arg(&out).env("LAB_DIR", &lab);
+        assert!(report.status()?.success(), "no report of {node}: is the lab up?");
+        reports.push(out);
+    }
+    Ok(Arc::new(Bundle::new(reports)))
+}
+
+fn ask(source: &Arc<dyn Backend>, params: &Map<String, Value>) -> Result<String, Failed> {
+    let mut params = params.clone();
+    params.insert("limit".into(), json!(10_000));
+    let case = Case { scenario: String::new(), tool: "ovs_appctl_ofproto_trace".into(), params };
+    let room = Budget { lines: 10_000, bytes: 10_000_000 };
+    answer_within(mcp_ovs::layer(), source.clone(), &case, room)
+}
+
+/// The lines of a trace, without what is meant to differ: recirculation has a number from a counter; an action reads as the
+/// version of OpenFlow writes it in which it was dumped, and not as that in which it was once given; and how much of a packet
+/// was looked at (`Megaflow`) depends on the order in which a switch happens to search flows of one priority.
+fn lines(answer: &str) -> Vec<String> {
+    let other = ["# ", "note: ", "Megaflow: "];
+    let trace = answer.lines().filter(|line| !other.iter().any(|begin| line.starts_with(begin)));
+    let number = |line: &str, before: &str| {
+        let mut parts = line.split(before);
+        let first = parts.next().unwrap_or_default().to_owned();
+        parts.fold(first, |line, part| {
+            line + before + part.trim_start_matches(|c: char| c.is_ascii_hexdigit() || c == 'x')
+        })
+    };
+    let reads = [
+        ("dec_ttl()", "dec_ttl"),
+        ("load:0x1->NXM_NX_CT_MARK[]", "set_field:0x1->ct_mark"),
+        ("load:0x2->NXM_NX_CT_MARK[]", "set_field:0x2->ct_mark"),
+    ];
+    let same = |line: String| reads.iter().fold(line, |line, (one, other)| line.replace(one, other));
+    trace.map(|line| same(number(&number(line, "recirc_id="), "recirc("))).collect()
+}
+
+/// Traffic that fills what nodes learn and soon forget: neighbours of tunnels and gateways.
+fn warm() -> Result<(), Failed> {
+    for (node, peer) in [("ovn-worker", "172.18.0.3"), ("ovn-worker2", "172.18.0.2")] {
+        on_lab(node, &["ping", "-c1", "-W2", peer])?;
+        on_lab(node, &["ping", "-c1", "-W2", "172.18.0.1"])?;
+    }
+    Ok(())
+}
+
+fn questions() -> Vec<Map<String, Value>> {
+    let senders = [
+        ("ovn-worker", "default/client"),
+        ("ovn-worker", "default/web-1"),
+        ("ovn-worker2", "default/client-2"),
+        ("ovn-worker2", "default/db"),
+    ];
+    let destinations = [
+        // A pod of each zone, and the database: one port is allowed to clients, others are denied.
+        ("10.244.0.6", "tcp", 8080),
+        ("10.244.1.5", "tcp", 8080),
+        ("10.244.1.7", "udp", 53),
+        ("10.96.0.10", "tcp", 80),
+        ("10.96.0.20", "tcp", 80),
+        ("10.96.0.1", "tcp", 443),
+        ("8.8.8.8", "udp", 53),
+        ("172.18.0.3", "tcp", 6443),
+    ];
+    let named = senders.iter().flat_map(|(node, from)| {
+        destinations.iter().map(move |(to, protocol, port)| {
+            json!({ "node_name": node, "from": from, "to": to, "protocol": protocol, "port": port })
+        })
+    });
+    let database = [5432, 22].map(
+        |port| json!({ "node_name": "ovn-worker2", "from": "default/client-2", "to": "10.244.1.6", "port": port }),
+    );
+    let est = json!({ "node_name": "ovn-worker", "from": "default/client", "to": "10.244.1.5", "port": 8080, "ct_state": ["est", "est", "est"] });
+    let bridges = [
+        // From outside, to outside, by NORMAL, out of a tunnel, IPv6, and an address request.
+        ("br-ex", "in_port=eth0,tcp,dl_src=02:42:ac:12:00:01,dl_dst=02:42:ac:12:00:02,nw_src=172.18.0.1,nw_dst=172.18.0.2,nw_ttl=64,tp_src=80,tp_dst=40000"),
+        ("br-ex", "in_port=LOCAL,tcp,dl_src=02:42:ac:12:00:02,dl_dst=02:42:ac:12:00:01,nw_src=172.18.0.2,nw_dst=172.18.0.1,nw_ttl=64,tp_src=40000,tp_dst=80"),
+        ("br-ex", "in_port=LOCAL,arp,dl_src=02:42:ac:12:00:02,dl_dst=02:42:ac:12:00:01,arp_op=2,arp_spa=172.18.0.2,arp_tpa=172.18.0.1"),
+        ("br-ex", "in_port=eth0,tcp,dl_src=02:42:ac:12:00:01,dl_dst=02:42:ac:12:00:02,nw_src=172.18.0.1,nw_dst=172.18.0.2,nw_ttl=64,tp_src=40000,tp_dst=30080"),
+        ("br-int", "in_port=1,tun_id=0xff0003,tun_metadata0=0x30002,tun_src=172.18.0.3,tun_dst=172.18.0.2,tcp,dl_src=0a:58:64:58:00:03,dl_dst=0a:58:64:58:00:02,nw_src=10.244.1.5,nw_dst=10.244.0.4,nw_ttl=63,tp_src=8080,tp_dst=40000"),
+        ("br-int", "in_port=4,arp,dl_src=0a:58:0a:f4:00:04,dl_dst=ff:ff:ff:ff:ff:ff,arp_op=1,arp_spa=10.244.0.4,arp_tpa=10.244.0.1,arp_sha=0a:58:0a:f4:00:04"),
+        ("br-int", "in_port=4,tcp6,dl_src=0a:58:0a:f4:00:04,dl_dst=0a:58:0a:f4:00:01,ipv6_src=fd00::4,ipv6_dst=fd00::5,nw_ttl=64,tp_dst=80"),
+    ]
+    .map(|(bridge, flow)| json!({ "node_name": "ovn-worker", "bridge": bridge, "flow": flow }));
+    let all = named.chain(database).chain([est]).chain(bridges);
+    all.filter_map(|params| params.as_object().cloned()).collect()
+}
+
+#[test]
+#[ignore = "needs the lab: cargo xtask test"]
+fn a_replayed_trace_is_the_live_one() -> Result<(), Failed> {
+    let questions = questions();
+    assert!(questions.len() >= 40, "{}", questions.len());
+    let (mut equal, mut longest) = (0, 0);
+    let mut dir = tempfile::tempdir()?;
+    warm()?;
+    let mut source = reports(dir.path())?;
+    for params in &questions {
+        // What a node has learnt ages: a report that is too old for one question is made anew.
+        for attempt in 0.. {
+            let (live, replayed) = (ask(&lab()?, params)?, ask(&source, params)?);
+            assert!(
+                !live.starts_with("error") && !replayed.starts_with("error"),
+                "{params:?}\n{live}\n{replayed}"
+            );
+            if lines(&live) == lines(&replayed) {
+                longest = longest.max(lines(&live).len());
+                equal += 1;
+                break;
+            }
+            if attempt == 3 {
+                let (live, replayed) = (lines(&live), lines(&replayed));
+                let differ = live
+                    .iter()
+                    .zip(&replayed)
+                    .position(|(a, b)| a != b)
+                    .unwrap_or(live.len().min(replayed.len()));
+                let around = |of: &[String]| {
+                    of.iter().skip(differ.saturating_sub(3)).take(8).cloned().collect::<Vec<_>>().join("\n")
+                };
+                return Err(format!(
+                    "{params:?}\n--- live\n{}\n--- replayed\n{}",
+                    around(&live),
+                    around(&replayed)
+                )
+                .into());
+            }
+            dir = tempfile::tempdir()?;
+            warm()?;
+            source = reports(dir.path())?;
+        }
+    }
+    assert_eq!(equal, questions.len());
+    assert!(longest > 300, "the longest trace has {longest} lines");
+    Ok(())
+}
