@@ -113,6 +113,17 @@ pub(crate) async fn named(node: &Node<'_>, named: Named<'_>) -> Result<(String, 
     Ok((microflow.openflow(number), direct.is_none()))
 }
 
+/// What a trace cannot tell of load balancers. OVN since 26.03 finds them by the protocol and port that conntrack has of a
+/// connection (`ls_in_ct_extract`); ofproto/trace leaves these fields empty, and takes no value for them.
+pub(crate) fn unbalanced(text: &str) -> Option<String> {
+    let asked = text.lines().any(|line| line.trim_start().starts_with("move:NXM_NX_CT_TP_DST[]"));
+    asked.then(|| {
+        "this OVN finds load balancers by conntrack's protocol and port, which ofproto/trace leaves empty: the packet walks \
+         past them, which it would not do. ovn_trace follows it to a backend; trace to the backend's address here"
+            .into()
+    })
+}
+
 /// Runs the trace: live in the switch itself, else in a private one that is made as the one that was collected. With what is to
 /// be said of that.
 pub(crate) async fn run(node: &Node<'_>, question: &Question) -> Result<(String, Vec<String>), ToolError> {

@@ -87,6 +87,7 @@ impl Tool for OfprotoTrace {
         let (text, said) = trace::run(node, &question).await?;
         let mut notes = question.notes;
         notes.extend(question.bridge.notes);
+        notes.extend(trace::unbalanced(&text));
         notes.extend(said);
         Ok(Answer {
             rows: text.lines().map(Row::line).collect(),
