@@ -4,6 +4,8 @@
 
 mod commands;
 mod compare;
+mod completions;
+mod documents;
 mod flows;
 mod history;
 mod origins;
@@ -38,8 +40,8 @@ pub fn layer() -> Layer {
             Described::of::<tools::ovn_controller_ct_zone_list::CtZoneList>(),
         ],
         prompts: prompts::all(),
-        completions: Vec::new(),
-        documents: Vec::new(),
+        completions: completions::all(),
+        documents: documents::all(),
         allow: commands::ALLOW,
     }
 }
