@@ -4,6 +4,7 @@ use crate::{
     Backend, Coverage, Kind, LogQuery, LogStream, Node, NodeName, ObjectQuery, Read, ReadError, Table,
     ToolError, node::Noted,
 };
+use jiff::Timestamp;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -27,6 +28,11 @@ impl<'a> Cluster<'a> {
     /// Can it be asked now? Else it was collected earlier.
     pub fn is_live(&self) -> bool {
         self.backend.is_live()
+    }
+
+    /// The time of what was read so far, to which ages are relative: of a bundle, when it was collected.
+    pub fn as_of(&self) -> Option<Timestamp> {
+        self.noted.newest()
     }
 
     /// The nodes that can be read, by name.

@@ -3,6 +3,7 @@
 use crate::{
     Argv, Backend, Db, LogQuery, LogStream, NodeName, Origin, Output, Place, PodRef, Read, ReadError, Target,
 };
+use jiff::Timestamp;
 use ovsdb::{Database, Rows, Schema, Select};
 use std::{
     future::Future,
@@ -43,6 +44,12 @@ impl Noted {
         if !noted.1.contains(&note) {
             noted.1.push(note);
         }
+    }
+
+    /// When the newest of it was read.
+    pub(crate) fn newest(&self) -> Option<Timestamp> {
+        let noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.0.iter().filter_map(|origin| origin.when).max()
     }
 
     pub(crate) fn into_read(self) -> (Vec<Origin>, Vec<String>) {

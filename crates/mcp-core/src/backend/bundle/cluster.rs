@@ -4,6 +4,7 @@ use super::{
     contents::{Contents, Report},
     files::{Bounds, Files, Meter},
     join,
+    objects::{self, Lazy, Objects},
 };
 use crate::{Db, NodeName, backend::ReadError, error::chain};
 use jiff::Timestamp;
@@ -21,6 +22,7 @@ pub(super) struct Cluster {
     /// What does not fit together, or could not be opened: said with every answer.
     pub(super) notes: Vec<String>,
     recent: Mutex<VecDeque<Arc<Database>>>,
+    objects: Lazy,
 }
 
 /// One bundle.
@@ -80,7 +82,12 @@ impl Cluster {
         }
         notes.extend(join::join(&mut bundles));
         let databases = candidates(&bundles);
-        Ok(Self { bundles, databases, notes, recent: Mutex::default() })
+        Ok(Self { bundles, databases, notes, recent: Mutex::default(), objects: Lazy::default() })
+    }
+
+    /// Kubernetes objects.
+    pub(super) fn objects(&self) -> Arc<Objects> {
+        self.objects.get(&self.bundles)
     }
 
     /// The nodes of which there is something to read.
@@ -170,7 +177,8 @@ impl One {
     fn open(path: &std::path::Path, bounds: Bounds, meter: &Meter) -> Result<Self, ReadError> {
         let files = Files::open(path, bounds, meter)?;
         let contents = Contents::of(&files);
-        if !contents.is_empty() {
+        let has_objects = || contents.central.is_none() && files.paths().any(objects::is_object);
+        if !contents.is_empty() || has_objects() {
             return Ok(Self { files, contents });
         }
         let mut why = match &contents.central {
@@ -179,9 +187,9 @@ impl One {
                  a zone for each node, is supported"
             ),
             None => format!(
-                "none of its {} files is a database of OVN or Open vSwitch or the output of a command, as a must-gather of \
-                 an interconnect cluster (network_logs/ovnk_database_store), a sosreport (sos_commands) or kind logs \
-                 (ovnnb_db.db) have them",
+                "none of its {} files is a database of OVN or Open vSwitch, a Kubernetes object or the output of a command, \
+                 as a must-gather of an interconnect cluster (network_logs/ovnk_database_store, namespaces), a sosreport \
+                 (sos_commands) or kind logs (ovnnb_db.db) have them",
                 files.paths().count()
             ),
         };

@@ -10,16 +10,18 @@ mod contents;
 mod coverage;
 mod files;
 mod join;
+mod objects;
 mod recorded;
 
 use super::{Backend, Coverage, Origin, Output, Read, ReadError};
-use crate::{Argv, Db, NodeName, Progress, Target};
+use crate::{Argv, Db, Kind, NodeName, ObjectQuery, Progress, Target};
 use async_trait::async_trait;
 use cluster::Cluster;
 use files::{Bounds, Meter};
 use ovsdb::{Database, Rows, Schema, Select};
 use recorded::Lookup;
-use std::{path::PathBuf, sync::Arc};
+use serde_json::Value;
+use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::OnceCell;
 
 /// One or more bundles, read as one cluster.
@@ -147,6 +149,25 @@ impl Backend for Bundle {
         };
         let found = blocking(read).await?;
         found.ok_or_else(|| self.not_collected(&cluster, db.to_string(), &at.node, None))
+    }
+
+    async fn kinds(&self, _within: Duration) -> Result<Read<Vec<Kind>>, ReadError> {
+        let cluster = self.opened().await?;
+        blocking(move || Ok(cluster.objects().kinds(&cluster.bundles))).await
+    }
+
+    async fn objects(&self, query: &ObjectQuery, _within: Duration) -> Result<Read<Vec<Value>>, ReadError> {
+        let cluster = self.opened().await?;
+        let asked = query.clone();
+        match blocking(move || cluster.objects().find(&cluster, &asked)).await? {
+            objects::Found::Read(read) => Ok(read),
+            objects::Found::NotHeld { why, instead } => Err(ReadError::NotHeld {
+                what: query.to_string(),
+                source_name: self.name.clone(),
+                why,
+                instead,
+            }),
+        }
     }
 }
 
