@@ -1,7 +1,7 @@
 //! The command line that all servers share.
 
 use crate::{
-    Backend, Budget, Layer, Progress, Server,
+    Backend, Budget, Layer, Progress, Server, Workshop,
     backend::{Bundle, Local, LocalNode, Recorded, Recorder},
     http::{self, HttpArgs},
 };
@@ -9,6 +9,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use rmcp::ServiceExt;
 use serde_json::{Map, Value};
 use std::{io::Write, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 /// Read-only answers about one layer of an OVN-Kubernetes cluster, for a model over MCP or for you.
@@ -124,6 +125,11 @@ async fn run(mut layer: Layer, cli: Cli) -> Result<ExitCode, String> {
         }
         _ => {}
     }
+    // Of servers that were killed. Small work, and nobody waits for it.
+    tokio::task::spawn_blocking(|| match Workshop::sweep() {
+        0 => {}
+        swept => tracing::info!(swept, "removed private directories of servers that are gone"),
+    });
     let budget = Budget { bytes: cli.max_bytes, ..Budget::default() };
     let server = Server::new(layer, source(cli.source)?, budget);
     match cli.command {
@@ -168,7 +174,8 @@ fn source(args: SourceArgs) -> Result<Arc<dyn Backend>, String> {
     })
 }
 
-/// Serves until the client closes its end.
+/// Serves until the client closes its end, or SIGTERM: calls that are under way are then dropped, and with them what they
+/// run.
 async fn serve(server: Server) -> Result<ExitCode, String> {
     tracing::info!(server = server.layer().name, source = server.backend().name(), "serving on stdio");
     let running = match server.serve(rmcp::transport::io::stdio_pipes()).await {
@@ -177,8 +184,12 @@ async fn serve(server: Server) -> Result<ExitCode, String> {
         Err(rmcp::service::ServerInitializeError::ConnectionClosed(_)) => return Ok(ExitCode::SUCCESS),
         Err(e) => return Err(format!("the client does not speak MCP: {e}")),
     };
-    running.waiting().await.map_err(|e| e.to_string())?;
-    Ok(ExitCode::SUCCESS)
+    let mut terminate =
+        signal(SignalKind::terminate()).map_err(|e| format!("cannot wait for signals: {e}"))?;
+    tokio::select! {
+        ended = running.waiting() => ended.map(|_| ExitCode::SUCCESS).map_err(|e| e.to_string()),
+        _ = terminate.recv() => Ok(ExitCode::SUCCESS),
+    }
 }
 
 /// The tools, a line each.

@@ -23,6 +23,7 @@ mod kubernetes;
 mod name;
 mod node;
 mod params;
+mod private;
 mod progress;
 mod prompt;
 mod reference;
@@ -54,6 +55,7 @@ pub use kubernetes::{
 };
 pub use name::BadName;
 pub use node::{Node, Reading};
+pub use private::{PrivateError, Workshop};
 pub use progress::Progress;
 pub use prompt::{Prompt, PromptArgument};
 pub use reply::Budget;

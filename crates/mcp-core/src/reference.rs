@@ -60,7 +60,13 @@ pub(crate) fn commands(layer: &Layer) -> String {
          `[…]` may be left out.\n",
         layer.name
     );
-    for (title, allow) in [("This layer", layer.allow), ("Every layer (from mcp-core)", commands::ALLOW)] {
+    let private = layer.private.table();
+    let titled = [
+        ("This layer", layer.allow),
+        ("This layer, in a private directory, on a copy of a bundle's data", private),
+        ("Every layer (from mcp-core)", commands::ALLOW),
+    ];
+    for (title, allow) in titled.into_iter().filter(|(_, allow)| !allow.0.is_empty()) {
         _ = write!(text, "\n## {title}\n\n");
         text += &table(allow);
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     Answer, Backend, Budget, Cluster, Completion, Document, Node, NodeName, Progress, ReadError, ToolError,
-    argv::Allow,
+    argv::{Allow, PrivateAllow},
     params::{self, Common},
     progress::Answered,
     prompt::Prompt,
@@ -82,8 +82,10 @@ pub struct Layer {
     pub completions: Vec<Completion>,
     /// The reference tables.
     pub documents: Vec<Document>,
-    /// What its `commands.rs` allows.
+    /// What its `commands.rs` allows on nodes.
     pub allow: Allow,
+    /// What its `commands.rs` allows on private copies of a bundle's data.
+    pub private: PrivateAllow,
 }
 
 /// A tool without its type.

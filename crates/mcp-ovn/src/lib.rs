@@ -8,6 +8,7 @@ mod completions;
 mod documents;
 mod flows;
 mod history;
+mod offline;
 mod origins;
 mod prompts;
 mod records;
@@ -43,5 +44,6 @@ pub fn layer() -> Layer {
         completions: completions::all(),
         documents: documents::all(),
         allow: commands::ALLOW,
+        private: commands::PRIVATE,
     }
 }

@@ -1,6 +1,6 @@
 //! What ovn-trace needs to be told, and what stands against running it.
 
-use crate::{commands, flows};
+use crate::{commands, flows, offline};
 use mcp_core::{Db, Node, Output, Place, ReadError, ToolError, argv::OvnExpression};
 use ovn_model::{
     lflow::Datapaths,
@@ -141,24 +141,20 @@ pub(crate) async fn check_size(node: &Node<'_>, datapaths: &Datapaths) -> Result
     }
 }
 
-/// Runs it where the southbound database is.
-pub(crate) async fn run(node: &Node<'_>, trace: &commands::Trace<'_>) -> Result<Output, ToolError> {
+/// Runs it where the southbound database is, or on a copy of what was collected of it. With what is to be said of that.
+pub(crate) async fn run(
+    node: &Node<'_>,
+    trace: &commands::Trace<'_>,
+) -> Result<(Output, Option<String>), ToolError> {
     let limited = node.command(Place::SbSocket, &trace.limited()).await;
     let result = match limited {
         Err(ReadError::NoProgram { .. }) => node.command(Place::SbSocket, &trace.unlimited()).await,
         result => result,
     };
-    result.map_err(|e| match e {
-        ReadError::NotCollected { source_name, .. } => ToolError::bad(
-            format!("ovn-trace runs on live nodes; {source_name} holds no trace of this packet"),
-            format!(
-                "Follow it with ovn_sbctl_lflow_list, or run on {}: ovn-trace --ct={} {} '{}'",
-                node.name(),
-                trace.ct.as_str(),
-                trace.datapath,
-                trace.microflow.as_str()
-            ),
-        ),
-        e => e.into(),
-    })
+    match result {
+        Err(ReadError::NotCollected { .. }) if !node.is_live() => {
+            offline::trace(node, trace).await.map(|(output, note)| (output, Some(note)))
+        }
+        result => Ok((result?, None)),
+    }
 }

@@ -20,5 +20,6 @@ pub fn layer() -> Layer {
         completions: Vec::new(),
         documents: Vec::new(),
         allow: commands::ALLOW,
+        private: commands::PRIVATE,
     }
 }

@@ -130,10 +130,12 @@
 mod allow;
 mod expression;
 mod operand;
+mod private;
 
 pub use allow::{Allow, Part, Phrase, Program, Verb};
 pub use expression::{BadExpression, OvnExpression};
 pub use operand::{BadWord, CtState, Operand, OvsdbQuery, TraceForm, Word};
+pub use private::{BadPrivatePath, PrivateAllow, PrivateArgv, PrivatePath};
 
 use std::fmt;
 

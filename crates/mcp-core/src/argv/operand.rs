@@ -2,7 +2,7 @@
 //!
 //! All operands of all layers are here, in one file that one owner reviews.
 
-use super::OvnExpression;
+use super::{OvnExpression, PrivatePath};
 use crate::{Db, NodeName};
 use ovsdb::{Select, Uuid};
 use std::{fmt, net::IpAddr};
@@ -96,6 +96,7 @@ operands! {
     OvnExpression, "ovn-expression", |expression| expression.word();
     TraceForm, "trace-form", |form| Word(form.as_str().into());
     CtState, "ct-state", |state| Word(state.as_str().into());
+    PrivatePath, "private-path", |path| path.word();
 }
 
 /// The text of an OVSDB transaction (RFC 7047 section 4.1.3) that holds `select` operations and nothing else:

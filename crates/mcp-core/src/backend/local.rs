@@ -24,7 +24,7 @@ const MAX_OUTPUT: u64 = 512 << 20;
 /// More than a program needs to say what went wrong.
 const MAX_ERROR: u64 = 1 << 20;
 /// Where programs are looked for: the environment of every command is cleared.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// A node of a local backend, as written on the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -307,7 +307,7 @@ async fn run(at: &Target, argv: &Argv, pid: Option<u32>) -> Result<Output, ReadE
     }
 }
 
-async fn drain(from: impl AsyncRead + Unpin, to: &mut Vec<u8>, limit: u64) -> std::io::Result<()> {
+pub(crate) async fn drain(from: impl AsyncRead + Unpin, to: &mut Vec<u8>, limit: u64) -> std::io::Result<()> {
     from.take(limit + 1).read_to_end(to).await?;
     if to.len() as u64 > limit {
         return Err(std::io::ErrorKind::FileTooLarge.into());

@@ -13,6 +13,8 @@ pub use coverage::{Area, Coverage, Held, NodeCoverage, SourceCoverage, State};
 pub use local::{BadLocal, Local, LocalNode};
 pub use recorded::{Recorded, Recorder};
 
+pub(crate) use local::{PATH, drain};
+
 use crate::{
     Argv, Db, Kind, LogQuery, LogStream, NodeName, ObjectQuery, Progress, Table, Target, argv::BadWord,
 };

@@ -118,6 +118,7 @@ impl Running {
             completions: Vec::new(),
             documents: Vec::new(),
             allow: Allow(&[]),
+            private: crate::argv::PrivateAllow::NONE,
         };
         let slow = Slow::default();
         let (waiting, go) = (slow.waiting.clone(), slow.go.clone());

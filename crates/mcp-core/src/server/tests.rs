@@ -25,6 +25,7 @@ fn layer(tools: Vec<crate::Described>, arguments: &'static [PromptArgument]) -> 
         completions: Vec::new(),
         documents: Vec::new(),
         allow: Allow(&[]),
+        private: crate::argv::PrivateAllow::NONE,
     }
 }
 

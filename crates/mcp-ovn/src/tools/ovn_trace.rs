@@ -75,7 +75,7 @@ impl Tool for Trace {
     const TOOLSET: &'static str = "flows";
     const DESCRIPTION: &'static str = "The way of a packet through the logical flows of the sender's zone, as \
          `ovn-trace` tells; nothing is sent. Use it to see which ACL, route or load balancer decides; where the packet \
-         leaves for another zone, the answer says how to go on. Live nodes only; ovn_detrace explains a flow's uuid.";
+         leaves for another zone, the answer says how to go on. ovn_detrace explains a flow's uuid.";
     type Params = Params;
 
     fn title(params: &Params) -> String {
@@ -114,9 +114,9 @@ impl Tool for Trace {
             datapath: question.datapath,
             microflow: &question.microflow,
         };
-        let output = trace::run(node, &command).await?;
+        let (output, note) = trace::run(node, &command).await?;
         let text = String::from_utf8_lossy(&output.stdout);
-        let mut notes = Vec::new();
+        let mut notes = Vec::from_iter(note);
         for place in onward(question.microflow.as_str(), &text) {
             notes.push(next_step(node, &ports, &place).await);
         }
