@@ -1,8 +1,10 @@
 //! One node, as a tool sees it.
 
 use crate::{
-    Argv, Backend, Db, LogQuery, LogStream, NodeName, Origin, Output, Place, PodRef, Read, ReadError, Target,
+    Argv, Backend, Budget, Db, LogQuery, LogStream, NodeName, Origin, Output, Place, PodRef, Read, ReadError,
+    Target,
 };
+use jiff::Timestamp;
 use ovsdb::{Database, Rows, Schema, Select};
 use std::{
     future::Future,
@@ -16,6 +18,7 @@ pub struct Node<'a> {
     name: NodeName,
     pod: Option<PodRef>,
     within: Duration,
+    budget: Budget,
     compared: bool,
     noted: Noted,
 }
@@ -82,9 +85,10 @@ impl<'a> Node<'a> {
         name: NodeName,
         pod: Option<PodRef>,
         within: Duration,
+        budget: Budget,
         compared: bool,
     ) -> Self {
-        Self { backend, name, pod, within, compared, noted: Noted::default() }
+        Self { backend, name, pod, within, budget, compared, noted: Noted::default() }
     }
 
     /// Its name.
@@ -102,9 +106,19 @@ impl<'a> Node<'a> {
         self.within
     }
 
+    /// What the reply may take of a model's context.
+    pub fn budget(&self) -> Budget {
+        self.budget
+    }
+
     /// Can it be asked now, and again in a second? Else it was collected earlier.
     pub fn is_live(&self) -> bool {
         self.backend.is_live()
+    }
+
+    /// What "now" means here: for what was collected earlier, when it was.
+    pub async fn as_of(&self) -> Option<Timestamp> {
+        self.backend.as_of().await
     }
 
     /// Will the answer be compared with other nodes'? Then rows need an identity, and facts are read.

@@ -16,14 +16,16 @@
 //! data that they are tested on.
 
 use super::{Backend, Coverage, Origin, Output, Read, ReadError};
-use crate::{Argv, Db, NodeName, Progress, Target};
+use crate::{Argv, Db, LogQuery, LogStream, NodeName, Progress, Target};
 use async_trait::async_trait;
+use jiff::Timestamp;
 use ovsdb::{Database, Rows, Schema, Select, wire};
 use sha1::{Digest, Sha1};
 use std::{
     fmt::Write,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 /// A directory of recorded answers.
@@ -239,5 +241,14 @@ impl Backend for Recorder {
 
     async fn database(&self, at: &Target, db: Db) -> Result<Read<Arc<Database>>, ReadError> {
         self.inner.database(at, db).await
+    }
+
+    async fn log(&self, query: &LogQuery, within: Duration) -> Result<Read<LogStream>, ReadError> {
+        // Too large to be recorded.
+        self.inner.log(query, within).await
+    }
+
+    async fn as_of(&self) -> Option<Timestamp> {
+        self.inner.as_of().await
     }
 }

@@ -10,16 +10,18 @@ mod contents;
 mod coverage;
 mod files;
 mod join;
+mod logs;
 mod recorded;
 
 use super::{Backend, Coverage, Origin, Output, Read, ReadError};
-use crate::{Argv, Db, NodeName, Progress, Target};
+use crate::{Argv, Db, LogQuery, LogStream, NodeName, Progress, Target};
 use async_trait::async_trait;
 use cluster::Cluster;
 use files::{Bounds, Meter};
+use jiff::Timestamp;
 use ovsdb::{Database, Rows, Schema, Select};
 use recorded::Lookup;
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::OnceCell;
 
 /// One or more bundles, read as one cluster.
@@ -147,6 +149,17 @@ impl Backend for Bundle {
         };
         let found = blocking(read).await?;
         found.ok_or_else(|| self.not_collected(&cluster, db.to_string(), &at.node, None))
+    }
+
+    async fn log(&self, query: &LogQuery, _within: Duration) -> Result<Read<LogStream>, ReadError> {
+        let cluster = self.opened().await?;
+        let (name, query) = (self.name.clone(), query.clone());
+        blocking(move || logs::open(&cluster, &name, &query)).await
+    }
+
+    async fn as_of(&self) -> Option<Timestamp> {
+        let cluster = self.opened().await.ok()?;
+        blocking(move || Ok(cluster.as_of())).await.ok().flatten()
     }
 }
 
