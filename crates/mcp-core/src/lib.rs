@@ -55,6 +55,7 @@ pub use kubernetes::{
 };
 pub use name::BadName;
 pub use node::{Node, Reading};
+pub use params::regular_expression;
 pub use private::{PrivateError, Workshop};
 pub use progress::Progress;
 pub use prompt::{Prompt, PromptArgument};

@@ -1,7 +1,8 @@
 //! One node, as a tool sees it.
 
 use crate::{
-    Argv, Backend, Db, LogQuery, LogStream, NodeName, Origin, Output, Place, PodRef, Read, ReadError, Target,
+    Argv, Backend, Budget, Db, LogQuery, LogStream, NodeName, Origin, Output, Place, PodRef, Read, ReadError,
+    Target,
 };
 use jiff::Timestamp;
 use ovsdb::{Database, Rows, Schema, Select};
@@ -17,6 +18,7 @@ pub struct Node<'a> {
     name: NodeName,
     pod: Option<PodRef>,
     within: Duration,
+    budget: Budget,
     compared: bool,
     noted: Noted,
 }
@@ -46,11 +48,6 @@ impl Noted {
         }
     }
 
-    /// When the newest of it was read.
-    pub(crate) fn newest(&self) -> Option<Timestamp> {
-        let noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        noted.0.iter().filter_map(|origin| origin.when).max()
-    }
 
     pub(crate) fn into_read(self) -> (Vec<Origin>, Vec<String>) {
         self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
@@ -89,9 +86,10 @@ impl<'a> Node<'a> {
         name: NodeName,
         pod: Option<PodRef>,
         within: Duration,
+        budget: Budget,
         compared: bool,
     ) -> Self {
-        Self { backend, name, pod, within, compared, noted: Noted::default() }
+        Self { backend, name, pod, within, budget, compared, noted: Noted::default() }
     }
 
     /// Its name.
@@ -109,9 +107,19 @@ impl<'a> Node<'a> {
         self.within
     }
 
+    /// What the reply may take of a model's context.
+    pub fn budget(&self) -> Budget {
+        self.budget
+    }
+
     /// Can it be asked now, and again in a second? Else it was collected earlier.
     pub fn is_live(&self) -> bool {
         self.backend.is_live()
+    }
+
+    /// What "now" means here: for what was collected earlier, when it was.
+    pub async fn as_of(&self) -> Option<Timestamp> {
+        self.backend.as_of().await
     }
 
     /// Will the answer be compared with other nodes'? Then rows need an identity, and facts are read.

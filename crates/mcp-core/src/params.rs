@@ -46,11 +46,17 @@ fn where_to_look() -> Value {
 }
 
 /// Those that come after.
-fn how_much() -> Value {
+fn which_rows() -> Value {
     json!({
         "grep": { "type": "string", "description": "Regular expression: only matching rows." },
         "offset": { "type": "integer", "minimum": 0, "description": "Rows to skip." },
         "limit": { "type": "integer", "minimum": 1, "maximum": 10000, "description": "Rows at most." },
+    })
+}
+
+/// The last.
+fn how_long() -> Value {
+    json!({
         "timeout_seconds": {
             "type": "integer", "minimum": 1, "maximum": SECONDS.1,
             "description": format!("For each node; default {}.", SECONDS.0),
@@ -58,14 +64,15 @@ fn how_much() -> Value {
     })
 }
 
-/// Adds the shared parameters to the schema of a tool's own.
-pub(crate) fn extend_schema(schema: &mut Map<String, Value>, scope: Scope) {
+/// Adds the shared parameters to the schema of a tool's own; those for rows if the tool does not choose them itself.
+pub(crate) fn extend_schema(schema: &mut Map<String, Value>, scope: Scope, chooses_rows: bool) {
     let own = schema.remove("properties").unwrap_or_default();
     let first = match scope {
         Scope::Node => where_to_look(),
         Scope::Cluster => Value::Null,
     };
-    let all = [first, own, how_much()].into_iter();
+    let rows = if chooses_rows { Value::Null } else { which_rows() };
+    let all = [first, own, rows, how_long()].into_iter();
     let all: Map<String, Value> = all.filter_map(|v| v.as_object().cloned()).flatten().collect();
     schema.insert("type".into(), "object".into());
     schema.insert("properties".into(), all.into());
@@ -165,17 +172,22 @@ fn check_value(name: &str, property: &Value, value: &Value) -> Result<(), ToolEr
 
 impl Common {
     /// Takes the shared parameters out of checked arguments.
-    pub(crate) fn take(arguments: &mut Map<String, Value>) -> Result<Self, ToolError> {
-        let grep = take_text(arguments, "grep");
-        let mut number = |name| arguments.remove(name).and_then(|value| value.as_u64());
-        let page = Page {
-            grep: grep.map(|pattern| regular_expression(&pattern)).transpose()?,
-            offset: number("offset").unwrap_or(0) as usize,
-            limit: number("limit").map(|n| n as usize),
-        };
-        let within = Duration::from_secs(number("timeout_seconds").unwrap_or(SECONDS.0).clamp(1, SECONDS.1));
+    pub(crate) fn take(arguments: &mut Map<String, Value>, chooses_rows: bool) -> Result<Self, ToolError> {
+        let page = if chooses_rows { Page::default() } else { take_page(arguments)? };
+        let seconds = arguments.remove("timeout_seconds").and_then(|value| value.as_u64());
+        let within = Duration::from_secs(seconds.unwrap_or(SECONDS.0).clamp(1, SECONDS.1));
         Ok(Self { page, within })
     }
+}
+
+fn take_page(arguments: &mut Map<String, Value>) -> Result<Page, ToolError> {
+    let grep = take_text(arguments, "grep");
+    let mut number = |name| arguments.remove(name).and_then(|value| value.as_u64());
+    Ok(Page {
+        grep: grep.map(|pattern| regular_expression(&pattern)).transpose()?,
+        offset: number("offset").unwrap_or(0) as usize,
+        limit: number("limit").map(|n| n as usize),
+    })
 }
 
 fn take_text(arguments: &mut Map<String, Value>, name: &str) -> Option<String> {
@@ -216,7 +228,11 @@ fn nodes_of(nodes: Option<String>, pod: Option<String>) -> Result<Nodes, ToolErr
     }
 }
 
-fn regular_expression(pattern: &str) -> Result<regex::Regex, ToolError> {
+/// A regular expression that a model gave for the parameter `grep`.
+///
+/// # Errors
+/// [`ToolError::BadParameter`]: it is none, or too large.
+pub fn regular_expression(pattern: &str) -> Result<regex::Regex, ToolError> {
     regex::RegexBuilder::new(pattern).size_limit(1 << 20).multi_line(true).build().map_err(|e| {
         ToolError::bad(
             format!("parameter `grep` is no regular expression: {e}"),
@@ -249,7 +265,7 @@ mod tests {
             Sb,
         }
         let mut schema = crate::schema::portable::<Params>();
-        extend_schema(&mut schema, Scope::Node);
+        extend_schema(&mut schema, Scope::Node, false);
         schema
     }
 
@@ -327,7 +343,7 @@ mod tests {
     fn nodes_are_one_several_all_or_a_pods() {
         let take = |arguments: Value| {
             let mut arguments = arguments.as_object().unwrap().clone();
-            take_nodes(&mut arguments).and_then(|nodes| Ok((nodes, Common::take(&mut arguments)?)))
+            take_nodes(&mut arguments).and_then(|nodes| Ok((nodes, Common::take(&mut arguments, false)?)))
         };
         let nodes = |arguments| take(arguments).map(|(nodes, _)| nodes);
         assert!(matches!(nodes(json!({ "node_name": "all" })), Ok(Nodes::All)));

@@ -5,7 +5,7 @@
 //! host seen from a debug container (`NODE=1` with hostPID), or the nodes of the lab.
 
 use super::{Area, Backend, Coverage, Origin, Output, Read, ReadError};
-use crate::{Argv, Db, NodeName, Target, argv::OvsdbQuery, commands};
+use crate::{Argv, Db, LogQuery, LogSource, LogStream, NodeName, Target, argv::OvsdbQuery, commands};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use ovsdb::{Database, Rows, Schema, Select, wire::WireError};
@@ -16,6 +16,7 @@ use std::{
     process::Stdio,
     str::FromStr,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 use tokio::io::{AsyncRead, AsyncReadExt};
 
@@ -92,6 +93,16 @@ impl LocalNode {
     }
 }
 
+impl LocalNode {
+    /// Where its file system begins.
+    fn root(&self) -> Result<PathBuf, ReadError> {
+        Ok(match self.pid()? {
+            Some(pid) => PathBuf::from(format!("/proc/{pid}/root")),
+            None => PathBuf::from("/"),
+        })
+    }
+}
+
 /// The backend.
 pub struct Local {
     nodes: BTreeMap<NodeName, LocalNode>,
@@ -151,7 +162,14 @@ impl Backend for Local {
             Ok(Some(pid)) => format!("{} is the namespaces of process {pid}", node.name),
             Err(e) => format!("{}: {}", node.name, crate::error::chain(&e)),
         };
-        let areas = [Area::Northbound, Area::Southbound, Area::OpenVSwitch, Area::Dataplane, Area::Kernel];
+        let areas = [
+            Area::Northbound,
+            Area::Southbound,
+            Area::OpenVSwitch,
+            Area::Dataplane,
+            Area::Kernel,
+            Area::Logs,
+        ];
         let mut coverage = Coverage::live(self.name(), self.nodes.keys().cloned().collect(), &areas);
         coverage.notes = self.nodes.values().map(line).collect();
         Ok(coverage)
@@ -213,10 +231,7 @@ impl Backend for Local {
     }
 
     async fn database(&self, at: &Target, db: Db) -> Result<Read<Arc<Database>>, ReadError> {
-        let root = match self.node(&at.node)?.pid()? {
-            Some(pid) => PathBuf::from(format!("/proc/{pid}/root")),
-            None => PathBuf::from("/"),
-        };
+        let root = self.node(&at.node)?.root()?;
         let limit = MAX_OUTPUT;
         let what = format!("the file of {db} on {}", at.node);
         let found = files(db).iter().map(|path| (root.join(path.trim_start_matches('/')), *path));
@@ -238,6 +253,14 @@ impl Backend for Local {
         // The server may be in the middle of an append: an incomplete last record is no damage here.
         let origin = Origin { what: path.into(), when: Some(Timestamp::now()) };
         Ok(Read { value: Arc::new(database), origin, notes: Vec::new() })
+    }
+
+    async fn log(&self, query: &LogQuery, _within: Duration) -> Result<Read<LogStream>, ReadError> {
+        let LogSource::Host { node, log } = &query.source else {
+            return Err(ReadError::not_held(query.to_string(), self.name()));
+        };
+        let root = self.node(node)?.root()?;
+        super::host_log::open(&root, node, self.name(), *log)
     }
 }
 

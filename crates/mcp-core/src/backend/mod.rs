@@ -5,6 +5,7 @@
 
 mod bundle;
 mod coverage;
+mod host_log;
 mod local;
 mod recorded;
 
@@ -43,6 +44,11 @@ pub trait Backend: Send + Sync + 'static {
     /// far that is.
     async fn open(&self, _progress: &Progress) -> Result<(), ReadError> {
         Ok(())
+    }
+
+    /// What "now" means here: the time for a source that can be asked now, else the time of what was collected last.
+    async fn as_of(&self) -> Option<Timestamp> {
+        self.is_live().then(Timestamp::now)
     }
 
     /// The nodes that can be read, by name.

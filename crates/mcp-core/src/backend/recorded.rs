@@ -18,6 +18,7 @@
 use super::{Backend, Coverage, Origin, Output, Read, ReadError};
 use crate::{Argv, Db, Kind, LogQuery, LogStream, NodeName, ObjectQuery, Progress, Table, Target};
 use async_trait::async_trait;
+use jiff::Timestamp;
 use ovsdb::{Database, Rows, Schema, Select, wire};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -320,7 +321,12 @@ impl Backend for Recorder {
     }
 
     async fn log(&self, query: &LogQuery, within: Duration) -> Result<Read<LogStream>, ReadError> {
+        // Too large to be recorded.
         self.inner.log(query, within).await
+    }
+
+    async fn as_of(&self) -> Option<Timestamp> {
+        self.inner.as_of().await
     }
 }
 

@@ -4,6 +4,7 @@ use super::{
     contents::{Contents, Report},
     files::{Bounds, Files, Meter},
     join,
+    logs::Containers,
     objects::{self, Lazy, Objects},
 };
 use crate::{Db, NodeName, backend::ReadError, error::chain};
@@ -12,7 +13,7 @@ use ovsdb::Database;
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
 };
 
 /// The bundles, and which of them answers for what.
@@ -29,6 +30,7 @@ pub(super) struct Cluster {
 pub(super) struct One {
     pub(super) files: Files,
     pub(super) contents: Contents,
+    containers: OnceLock<Containers>,
 }
 
 /// A file that holds a database of a node. The first of several is read.
@@ -96,6 +98,12 @@ impl Cluster {
         let reports =
             self.bundles.iter().flat_map(|one| one.contents.reports.iter().map(|report| &report.node));
         databases.chain(reports).cloned().collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// When what was collected last was collected.
+    pub(super) fn as_of(&self) -> Option<Timestamp> {
+        let when = self.bundles.iter().filter_map(|one| one.contents.when()).max();
+        when.or_else(|| self.bundles.iter().filter_map(|one| one.containers().newest(&one.files)).max())
     }
 
     /// The reports of a node.
@@ -174,13 +182,20 @@ impl Cluster {
 }
 
 impl One {
+    /// The logs of containers. Looked for when first asked.
+    pub(super) fn containers(&self) -> &Containers {
+        self.containers.get_or_init(|| Containers::of_files(&self.files))
+    }
+
     fn open(path: &std::path::Path, bounds: Bounds, meter: &Meter) -> Result<Self, ReadError> {
         let files = Files::open(path, bounds, meter)?;
         let contents = Contents::of(&files);
-        let has_objects = || contents.central.is_none() && files.paths().any(objects::is_object);
-        if !contents.is_empty() || has_objects() {
-            return Ok(Self { files, contents });
+        let one = Self { files, contents, containers: OnceLock::new() };
+        let has_objects = || one.contents.central.is_none() && one.files.paths().any(objects::is_object);
+        if !one.contents.is_empty() || !one.containers().is_empty() || has_objects() {
+            return Ok(one);
         }
+        let Self { files, contents, .. } = one;
         let mut why = match &contents.central {
             Some(file) => format!(
                 "{file} is of a cluster in central mode, with one database for all nodes; only interconnect mode, with \
@@ -204,7 +219,7 @@ impl One {
 /// newest first, since a pod that was made anew leaves the file of the old one behind.
 fn candidates(bundles: &[One]) -> BTreeMap<(NodeName, Db), Vec<Candidate>> {
     let mut databases = BTreeMap::<_, Vec<Candidate>>::new();
-    for (bundle, One { files, contents }) in bundles.iter().enumerate() {
+    for (bundle, One { files, contents, .. }) in bundles.iter().enumerate() {
         let mut stored: Vec<_> = contents.databases.iter().collect();
         stored.sort_by(|a, b| b.when.cmp(&a.when).then_with(|| a.path.cmp(&b.path)));
         for stored in stored {

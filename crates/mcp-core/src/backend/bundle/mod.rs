@@ -10,14 +10,16 @@ mod contents;
 mod coverage;
 mod files;
 mod join;
+mod logs;
 mod objects;
 mod recorded;
 
 use super::{Backend, Coverage, Origin, Output, Read, ReadError};
-use crate::{Argv, Db, Kind, NodeName, ObjectQuery, Progress, Target};
+use crate::{Argv, Db, Kind, LogQuery, LogStream, NodeName, ObjectQuery, Progress, Target};
 use async_trait::async_trait;
 use cluster::Cluster;
 use files::{Bounds, Meter};
+use jiff::Timestamp;
 use ovsdb::{Database, Rows, Schema, Select};
 use recorded::Lookup;
 use serde_json::Value;
@@ -168,6 +170,17 @@ impl Backend for Bundle {
                 instead,
             }),
         }
+    }
+
+    async fn log(&self, query: &LogQuery, _within: Duration) -> Result<Read<LogStream>, ReadError> {
+        let cluster = self.opened().await?;
+        let (name, query) = (self.name.clone(), query.clone());
+        blocking(move || logs::open(&cluster, &name, &query)).await
+    }
+
+    async fn as_of(&self) -> Option<Timestamp> {
+        let cluster = self.opened().await.ok()?;
+        blocking(move || Ok(cluster.as_of())).await.ok().flatten()
     }
 }
 

@@ -6,7 +6,7 @@
 //! below the top differs: one directory an image, one a node with `--node-selector`, another around it all.
 
 use super::{Contents, Stored, identity, identity::yaml, wanted::database};
-use crate::{Db, NodeName, backend::bundle::files::Files};
+use crate::{Db, HostLog, NodeName, backend::bundle::files::Files};
 use ovsdb::Database;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -51,6 +51,8 @@ pub(super) fn scan(files: &Files, contents: &mut Contents) {
             if let Some(node) = log.split('/').next().and_then(|pod| pods.node(pod)) {
                 contents.logs.entry(node).or_default().push(path.to_owned());
             }
+        } else if let Some((node, log)) = host_log(path, &mut pods) {
+            contents.host_logs.push((node, log, path.to_owned()));
         } else if folder.ends_with("network_logs") && CENTRAL.iter().any(|end| name.ends_with(end)) {
             contents.central.get_or_insert_with(|| from(path, "network_logs/"));
         } else if path.contains(STORE)
@@ -82,6 +84,23 @@ fn add(files: &Files, contents: &mut Contents, pods: &mut Pods, path: &str, db: 
 /// A log of a pod of OVN-Kubernetes or Open vSwitch.
 fn is_ovn_log(path: &str) -> bool {
     path.contains("/logs/") && (path.contains("ovn-kubernetes/pods/"))
+}
+
+/// What lies in a must-gather by node or pod, beside `host_service_logs`: `gather_ppc` leaves
+/// `nodes/<node>/{dmesg,<node>_logs_kubelet.gz}`, `gather_network_logs` `network_logs/ipsec/<pod>_libreswan.log`.
+fn host_log(path: &str, pods: &mut Pods) -> Option<(NodeName, HostLog)> {
+    let (folder, name) = path.rsplit_once('/')?;
+    if let Some(pod) = name.strip_suffix("_libreswan.log").filter(|_| folder.ends_with("network_logs/ipsec"))
+    {
+        return Some((pods.node(pod)?, HostLog::Libreswan));
+    }
+    let (above, node) = folder.rsplit_once('/')?;
+    let log = match name {
+        "dmesg" => HostLog::Kernel,
+        name if name.strip_suffix("_logs_kubelet.gz") == Some(node) => HostLog::Kubelet,
+        _ => return None,
+    };
+    (above == "nodes" || above.ends_with("/nodes")).then_some((node.parse().ok()?, log))
 }
 
 /// The path without the folders above it, which have the names of the collection and of an image.
