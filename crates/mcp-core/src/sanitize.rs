@@ -42,7 +42,7 @@ fn is_invisible(c: char) -> bool {
 }
 
 /// What marks a secret, whole or up to its value.
-static SECRETS: LazyLock<[Regex; 4]> = LazyLock::new(|| {
+static SECRETS: LazyLock<[Regex; 5]> = LazyLock::new(|| {
     [
         // PEM (RFC 7468).
         r"(?s)(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?:-----END [A-Z ]*PRIVATE KEY-----|\z)",
@@ -50,6 +50,8 @@ static SECRETS: LazyLock<[Regex; 4]> = LazyLock::new(|| {
         r"()\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+",
         // HTTP authorization (RFC 9110 section 11.6.2).
         r"(?i)(authorization:\s*(?:bearer|basic)\s+)[^\s,]+",
+        // ip-xfrm(8): algorithm and key of a security association.
+        r"(\b(?:aead|auth-trunc|auth|enc|comp)\s+\S+\s+)(?:0x[0-9a-fA-F]+|\*{4,})",
         // Keys of maps: ovs-vswitchd.conf.db(5) `options:psk`, ovn-nb(5) `ipsec_psk`, and the like.
         r#"(?i)(\b[a-z0-9_.-]*(?:psk|passw(?:or)?d|secret|private[_-]key|auth[_-]?key|token)"?\s*[=:]\s*)(?:"[^"]*"|[^\s,}\]"]+)"#,
     ]
@@ -84,6 +86,14 @@ mod tests {
                 "-----BEGIN RSA PRIVATE KEY-----[redacted]",
             ),
             ("Authorization: Bearer abc.def", "Authorization: Bearer [redacted]"),
+            (
+                "aead rfc4106(gcm(aes)) 0x75af74057be0a61c08abe2028beecebf (288 bits) 128",
+                "aead rfc4106(gcm(aes)) [redacted] (288 bits) 128",
+            ),
+            (
+                "auth-trunc hmac(sha256) 0x00ff 128 enc cbc(aes) 0x01",
+                "auth-trunc hmac(sha256) [redacted] 128 enc cbc(aes) [redacted]",
+            ),
             ("eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxMjM0NTYifQ.c2ln", "[redacted]"),
         ] {
             assert_eq!(clean(text), shown);

@@ -129,10 +129,12 @@
 //! ```
 mod allow;
 mod expression;
+mod host;
 mod operand;
 
 pub use allow::{Allow, Part, Phrase, Program, Verb};
 pub use expression::{BadExpression, OvnExpression};
+pub use host::{InterfaceName, NftFamily, NftName};
 pub use operand::{BadWord, CtState, Operand, OvsdbQuery, TraceForm, Word};
 
 use std::fmt;
