@@ -1,4 +1,4 @@
-//! The commands that core itself runs: asking a live database server.
+//! The commands that core itself runs: asking a live database server, and which interface leads to which pod.
 
 use crate::{
     Db, argv,
@@ -18,7 +18,20 @@ const fn schema(words: &'static [&'static str]) -> Verb {
 }
 
 /// What core may run.
-pub const ALLOW: Allow = Allow(&[Program {
+pub const ALLOW: Allow = Allow(&[OVSDB_CLIENT, IP]);
+
+const IP: Program = Program {
+    name: "ip",
+    globals: &["-s", "-d"],
+    verbs: &[Verb {
+        words: &["link"],
+        options: &[],
+        operands: &[],
+        reads_only: "ip-link(8): without a command it shows all devices",
+    }],
+};
+
+const OVSDB_CLIENT: Program = Program {
     name: "ovsdb-client",
     globals: &[],
     verbs: &[
@@ -29,7 +42,12 @@ pub const ALLOW: Allow = Allow(&[Program {
         schema(&["get-schema", "unix:/var/run/ovn/ovnsb_db.sock", "OVN_Southbound"]),
         schema(&["get-schema", "unix:/var/run/openvswitch/db.sock", "Open_vSwitch"]),
     ],
-}]);
+};
+
+/// The network interfaces, each with the namespace at its other end.
+pub(crate) fn links() -> Argv {
+    argv!(ALLOW: "ip", "-s", "-d", "link")
+}
 
 /// Rows of a database, as its server has them.
 pub(crate) fn query_rows(db: Db, query: &OvsdbQuery) -> Argv {

@@ -48,7 +48,6 @@ impl Noted {
         }
     }
 
-
     pub(crate) fn into_read(self) -> (Vec<Origin>, Vec<String>) {
         self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
@@ -62,6 +61,7 @@ pub struct Reading<T>(Source<T>);
 /// What to read, and its parser.
 enum Source<T> {
     Command { place: Place, argv: Argv, parse: Parser<Output, T> },
+    Recorded { place: Place, command: &'static str, parse: Parser<Output, T> },
     Rows { db: Db, select: Select, parse: Parser<Rows, T> },
 }
 
@@ -72,6 +72,16 @@ impl<T> Reading<T> {
     /// The output of a command.
     pub fn command(place: Place, argv: Argv, parse: impl Fn(Output) -> T + Send + Sync + 'static) -> Self {
         Self(Source::Command { place, argv, parse: Box::new(parse) })
+    }
+
+    /// The output of a command that is only read where somebody recorded it, and never run: an older form, or one that
+    /// prints more than it should.
+    pub fn recorded(
+        place: Place,
+        command: &'static str,
+        parse: impl Fn(Output) -> T + Send + Sync + 'static,
+    ) -> Self {
+        Self(Source::Recorded { place, command, parse: Box::new(parse) })
     }
 
     /// Rows of a table.
@@ -146,6 +156,13 @@ impl<'a> Node<'a> {
         Ok(self.noted.take(self.backend.command(&self.at(place), argv).await?))
     }
 
+    /// What a command prints that would go on for ever: what arrives within this time, or within the call's if that is
+    /// shorter.
+    pub async fn follow(&self, place: Place, argv: &Argv, time: Duration) -> Result<Output, ReadError> {
+        let at = Target { within: time.min(self.within), ..self.at(place) };
+        Ok(self.noted.take(self.backend.follow(&at, argv).await?))
+    }
+
     /// A database with its log of transactions.
     pub async fn database(&self, db: Db) -> Result<Arc<Database>, ReadError> {
         Ok(self.noted.take(self.backend.database(&self.at(db.place()), db).await?))
@@ -162,6 +179,10 @@ impl<'a> Node<'a> {
         for Reading(source) in readings {
             let result = match source {
                 Source::Command { place, argv, parse } => self.command(place, &argv).await.map(parse),
+                Source::Recorded { place, command, parse } => {
+                    let read = self.backend.recorded(&self.at(place), command).await;
+                    read.map(|read| parse(self.noted.take(read)))
+                }
                 Source::Rows { db, select, parse } => {
                     let rows = self.rows(db, std::slice::from_ref(&select)).await;
                     rows.map(|mut rows| parse(rows.swap_remove(0)))

@@ -129,11 +129,13 @@
 //! ```
 mod allow;
 mod expression;
+mod host;
 mod operand;
 mod private;
 
 pub use allow::{Allow, Part, Phrase, Program, Verb};
 pub use expression::{BadExpression, OvnExpression};
+pub use host::{InterfaceName, NftFamily, NftName};
 pub use operand::{BadWord, CtState, Operand, OvsdbQuery, TraceForm, Word};
 pub use private::{BadPrivatePath, PrivateAllow, PrivateArgv, PrivatePath};
 

@@ -2,7 +2,7 @@
 //!
 //! All operands of all layers are here, in one file that one owner reviews.
 
-use super::{OvnExpression, PrivatePath};
+use super::{InterfaceName, NftFamily, NftName, OvnExpression, PrivatePath};
 use crate::{Db, NodeName};
 use ovsdb::{Select, Uuid};
 use std::{fmt, net::IpAddr};
@@ -95,6 +95,9 @@ operands! {
     Uuid, "uuid", |uuid| Word(uuid.to_string());
     OvnExpression, "ovn-expression", |expression| expression.word();
     TraceForm, "trace-form", |form| Word(form.as_str().into());
+    InterfaceName, "interface", |name| Word(name.to_string());
+    NftName, "nft-name", |name| Word(name.to_string());
+    NftFamily, "nft-family", |family| Word(family.as_str().into());
     CtState, "ct-state", |state| Word(state.as_str().into());
     PrivatePath, "private-path", |path| path.word();
 }

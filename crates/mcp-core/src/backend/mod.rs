@@ -7,6 +7,7 @@ mod bundle;
 mod coverage;
 mod host_log;
 mod local;
+mod netns;
 mod recorded;
 
 pub use bundle::Bundle;
@@ -59,6 +60,26 @@ pub trait Backend: Send + Sync + 'static {
 
     /// The output of a command.
     async fn command(&self, at: &Target, argv: &Argv) -> Result<Read<Output>, ReadError>;
+
+    /// The output of a command that somebody ran when a bundle was collected, and that no server runs: it prints keys,
+    /// or does more than read.
+    async fn recorded(&self, at: &Target, command: &'static str) -> Result<Read<Output>, ReadError> {
+        Err(ReadError::NotCollected {
+            what: format!("`{command}`"),
+            node: at.node.clone(),
+            source_name: self.name().into(),
+            why: Some("it is read where it was recorded, never run".into()),
+            instead: Vec::new(),
+        })
+    }
+
+    /// What a command prints that goes on until its time is over: what arrived by then. Only where something can still
+    /// happen.
+    async fn follow(&self, _at: &Target, argv: &Argv) -> Result<Read<Output>, ReadError> {
+        let what = format!("`{argv}`, which tells what happens while it runs,");
+        let why = Some("what was collected earlier has no present".into());
+        Err(ReadError::NotHeld { what, source_name: self.name().into(), why, instead: Vec::new() })
+    }
 
     /// The schema of a database: the one that its server uses, or that its file holds.
     async fn schema(&self, at: &Target, db: Db) -> Result<Arc<Schema>, ReadError>;
@@ -130,6 +151,13 @@ pub struct Output {
     pub stderr: Vec<u8>,
     /// Exit status, where one is known; `128 + n` for a death by signal n.
     pub status: Option<i32>,
+}
+
+/// Did a program answer although it ended with an error?
+///
+/// sysctl(8) ends with 1 when one of hundreds of keys cannot be read, after it has printed the others.
+pub(crate) fn answered(program: &str, status: i32) -> bool {
+    program == "sysctl" && status == 1
 }
 
 /// Why a read gave nothing.

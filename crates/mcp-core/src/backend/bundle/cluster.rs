@@ -1,7 +1,7 @@
 //! Bundles taken together as one cluster.
 
 use super::{
-    contents::{Contents, Report},
+    contents::{Contents, Gathered, Report},
     files::{Bounds, Files, Meter},
     join,
     logs::Containers,
@@ -97,7 +97,9 @@ impl Cluster {
         let databases = self.databases.keys().map(|(node, _)| node);
         let reports =
             self.bundles.iter().flat_map(|one| one.contents.reports.iter().map(|report| &report.node));
-        databases.chain(reports).cloned().collect::<BTreeSet<_>>().into_iter().collect()
+        let gathered =
+            self.bundles.iter().flat_map(|one| one.contents.gathered.iter().map(|gathered| &gathered.node));
+        databases.chain(reports).chain(gathered).cloned().collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// When what was collected last was collected.
@@ -110,6 +112,17 @@ impl Cluster {
     pub(super) fn reports<'a>(&'a self, node: &'a NodeName) -> impl Iterator<Item = (&'a One, &'a Report)> {
         let of = move |one: &'a One| {
             one.contents.reports.iter().filter(move |r| r.node == *node).map(move |r| (one, r))
+        };
+        self.bundles.iter().flat_map(of)
+    }
+
+    /// What must-gathers keep of commands that were run on a node.
+    pub(super) fn gathered<'a>(
+        &'a self,
+        node: &'a NodeName,
+    ) -> impl Iterator<Item = (&'a One, &'a Gathered)> {
+        let of = move |one: &'a One| {
+            one.contents.gathered.iter().filter(move |g| g.node == *node).map(move |g| (one, g))
         };
         self.bundles.iter().flat_map(of)
     }

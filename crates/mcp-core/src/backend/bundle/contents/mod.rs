@@ -1,6 +1,7 @@
 //! What is what in a bundle: databases, recorded commands, objects and logs, and the node of each.
 
 mod command;
+pub(super) mod gathered;
 mod identity;
 mod loose;
 mod manifest;
@@ -14,6 +15,7 @@ use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) use command::Essence;
+pub(super) use gathered::Gathered;
 pub(super) use identity::{Identity, chassis};
 pub(super) use manifest::Recorded;
 pub(super) use sosreport::Report;
@@ -30,6 +32,8 @@ pub(super) struct Contents {
     pub(super) databases: Vec<Stored>,
     /// Sosreports: recorded commands.
     pub(super) reports: Vec<Report>,
+    /// What must-gathers keep of commands that were run on nodes.
+    pub(super) gathered: Vec<Gathered>,
     /// Databases that should be there and are not, and why.
     pub(super) missing: Vec<(NodeName, Db, String)>,
     /// Log files by node.
@@ -71,6 +75,7 @@ impl Contents {
     pub(super) fn is_empty(&self) -> bool {
         self.databases.is_empty()
             && self.reports.is_empty()
+            && self.gathered.is_empty()
             && self.missing.is_empty()
             && self.hosts.is_empty()
             && self.host_logs.is_empty()
@@ -102,6 +107,7 @@ impl Contents {
         };
         self.databases.iter_mut().for_each(|stored| new(&mut stored.node));
         self.reports.iter_mut().for_each(|report| new(&mut report.node));
+        self.gathered.iter_mut().for_each(|gathered| new(&mut gathered.node));
         self.missing.iter_mut().for_each(|(node, ..)| new(node));
         self.host_logs.iter_mut().for_each(|(node, ..)| new(node));
         self.hosts.iter_mut().for_each(|(node, _)| new(node));

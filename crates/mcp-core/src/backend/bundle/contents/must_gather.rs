@@ -5,7 +5,7 @@
 //! pods, and so their nodes, in `namespaces/<ns>/pods/<pod>/<pod>.yaml` and `…/core/pods.yaml`. Where these lie
 //! below the top differs: one directory an image, one a node with `--node-selector`, another around it all.
 
-use super::{Contents, Stored, identity, identity::yaml, wanted::database};
+use super::{Contents, Stored, gathered, identity, identity::yaml, wanted::database};
 use crate::{Db, HostLog, NodeName, backend::bundle::files::Files};
 use ovsdb::Database;
 use serde::Deserialize;
@@ -53,6 +53,10 @@ pub(super) fn scan(files: &Files, contents: &mut Contents) {
             }
         } else if let Some((node, log)) = host_log(path, &mut pods) {
             contents.host_logs.push((node, log, path.to_owned()));
+        } else if let Some((pod, kept)) = gathered::kept(path) {
+            let node = pods.node(pod);
+            let of_node = |kept: gathered::Kept| Some(kept.of(node.clone()?, files, path));
+            contents.gathered.extend(kept.into_iter().filter_map(of_node));
         } else if folder.ends_with("network_logs") && CENTRAL.iter().any(|end| name.ends_with(end)) {
             contents.central.get_or_insert_with(|| from(path, "network_logs/"));
         } else if path.contains(STORE)
@@ -143,8 +147,8 @@ impl<'a> Pods<'a> {
     fn lists(&mut self) -> &BTreeMap<String, NodeName> {
         let files = self.files;
         self.lists.get_or_insert_with(|| {
-            let paths =
-                files.paths().filter(|p| p.contains("ovn-kubernetes/") && p.ends_with("/core/pods.yaml"));
+            let ours = |path: &str| path.contains("ovn-kubernetes/") || path.contains("frr-k8s/");
+            let paths = files.paths().filter(|p| ours(p) && p.ends_with("/core/pods.yaml"));
             let pods = paths.filter_map(|path| yaml::<PodList>(files, path)).flat_map(|list| list.items);
             pods.filter_map(|pod| Some((pod.metadata.name, pod.spec.node_name?.parse().ok()?))).collect()
         })

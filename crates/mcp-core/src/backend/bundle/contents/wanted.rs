@@ -4,7 +4,7 @@ use crate::{Db, backend::bundle::objects::is_discovery};
 
 /// Is the content of this file worth keeping? The rest is listed only.
 pub(crate) fn wanted(path: &str) -> bool {
-    const FOLDERS: [&str; 5] = ["network_logs", "sos_commands", "sos_strings", "sos_reports", "etc"];
+    const FOLDERS: [&str; 6] = ["network_logs", "sos_commands", "sos_strings", "sos_reports", "etc", "proc"];
     let name = path.rsplit('/').next().unwrap_or(path);
     let object = || {
         name.ends_with(".yaml")
@@ -14,6 +14,8 @@ pub(crate) fn wanted(path: &str) -> bool {
         || ["hostname", "timestamp", "version", "version.txt"].contains(&name)
         || object()
         || is_discovery(path)
+        // Of FRR, which has its configuration and its answers among its logs.
+        || (path.contains("frr-k8s/pods/") && ["frr.conf", "dump_frr"].contains(&name))
         || path.split('/').any(|part| FOLDERS.contains(&part))
 }
 
