@@ -173,9 +173,9 @@ impl<'a> Node<'a> {
         Ok(self.noted.take(self.backend.log(query, self.within).await?))
     }
 
-    /// The first reading that the source has. If it has none, the error is that of the first.
+    /// The first reading that the source has. If it has none, the error names all of them.
     pub async fn first<T>(&self, readings: Vec<Reading<T>>) -> Result<T, ReadError> {
-        let mut absent = None;
+        let mut absent: Option<ReadError> = None;
         for Reading(source) in readings {
             let result = match source {
                 Source::Command { place, argv, parse } => self.command(place, &argv).await.map(parse),
@@ -189,7 +189,12 @@ impl<'a> Node<'a> {
                 }
             };
             match result {
-                Err(e) if e.is_absence() => absent = absent.or(Some(e)),
+                Err(e) if e.is_absence() => {
+                    absent = Some(match absent {
+                        Some(first) => first.or(e),
+                        None => e,
+                    });
+                }
                 result => return result,
             }
         }

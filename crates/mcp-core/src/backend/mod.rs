@@ -275,6 +275,23 @@ impl ReadError {
         Self::NotHeld { what: what.into(), source_name: source_name.into(), why: None, instead: Vec::new() }
     }
 
+    /// Neither the one nor the other reading of the same thing is there.
+    pub(crate) fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (
+                Self::NotCollected { what, node, source_name, why, instead },
+                Self::NotCollected { what: other, why: reason, .. },
+            ) => {
+                let why = match (why, reason) {
+                    (Some(why), Some(reason)) if why != reason => Some(format!("{why}; {reason}")),
+                    (why, reason) => why.or(reason),
+                };
+                Self::NotCollected { what: format!("{what} or {other}"), node, source_name, why, instead }
+            }
+            (first, _) => first,
+        }
+    }
+
     /// Would another reading of the same thing be worth a try?
     pub(crate) fn is_absence(&self) -> bool {
         matches!(self, Self::NotCollected { .. } | Self::NotHeld { .. } | Self::NoProgram { .. })

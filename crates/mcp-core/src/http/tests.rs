@@ -173,6 +173,18 @@ async fn answer(mut stream: TcpStream) -> String {
     text
 }
 
+/// What arrives up to this text, and some more.
+async fn until(stream: &mut TcpStream, text: &str) -> String {
+    let mut heard = String::new();
+    let mut buffer = [0; 4096];
+    while !heard.contains(text) {
+        let n = timeout(Duration::from_secs(10), stream.read(&mut buffer)).await.unwrap().unwrap();
+        assert!(n > 0, "{heard}");
+        heard += &String::from_utf8_lossy(&buffer[..n]);
+    }
+    heard
+}
+
 #[tokio::test]
 async fn a_client_that_goes_away_ends_its_call() {
     let running = Running::start().await;
@@ -189,22 +201,13 @@ async fn a_client_that_asks_is_told_how_far_its_call_is() {
     let running = Running::start().await;
     for modern in [false, true] {
         let mut stream = running.call_with(modern, r#""progressToken":"mine""#).await;
-        let mut heard = String::new();
-        let told = async {
-            let mut buffer = [0; 4096];
-            while !heard.contains("notifications/progress") {
-                let n = stream.read(&mut buffer).await.unwrap();
-                assert!(n > 0, "{heard}");
-                heard += &String::from_utf8_lossy(&buffer[..n]);
-            }
-        };
-        timeout(Duration::from_secs(10), told).await.unwrap();
+        let heard = until(&mut stream, "notifications/progress").await;
         for part in [r#""progressToken":"mine""#, r#""total":100"#, "opening it: 1.0 of 4.0 MB read"] {
             assert!(heard.contains(part), "{heard}");
         }
         assert!(!heard.contains(r#""id":1"#), "{heard}");
         running.go.notify_waiters();
-        assert!(answer(stream).await.contains(r#""isError":true"#));
+        until(&mut stream, r#""isError":true"#).await;
     }
 }
 

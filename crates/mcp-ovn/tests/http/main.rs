@@ -202,6 +202,25 @@ async fn a_client_that_stalls_is_cut_off() -> Result<(), Failed> {
 }
 
 #[tokio::test]
+async fn a_client_that_does_not_read_is_cut_off() -> Result<(), Failed> {
+    let server = Server::start(&[], None).await?;
+    let list = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" }).to_string();
+    let head: String = USUAL.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let ask = format!("POST /mcp HTTP/1.1\r\n{head}Content-Length: {}\r\n\r\n{list}", list.len());
+    let mut stream = TcpStream::connect(server.addr).await?;
+    // More than the buffers of a connection hold, of questions and of answers.
+    let asking = async {
+        loop {
+            stream.write_all(ask.as_bytes()).await?;
+        }
+    };
+    let ended: Result<std::io::Result<()>, _> = timeout(Duration::from_secs(60), asking).await;
+    assert!(ended?.is_err());
+    assert_eq!(server.call().await?.status, 200);
+    Ok(())
+}
+
+#[tokio::test]
 async fn two_hundred_connections_at_once_are_all_answered() -> Result<(), Failed> {
     let server = Server::start(&[], None).await?;
     let expected = server.call().await?.text()?;
