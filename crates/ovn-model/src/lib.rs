@@ -20,6 +20,7 @@
 pub mod compare;
 mod cookie;
 pub mod detrace;
+pub mod host;
 mod label;
 pub mod lflow;
 pub mod microflow;
