@@ -22,6 +22,7 @@ pub mod annotations;
 pub mod compare;
 mod cookie;
 pub mod detrace;
+pub mod host;
 mod label;
 pub mod lflow;
 pub mod microflow;

@@ -106,7 +106,9 @@ mod tests {
 
     #[test]
     fn files_are_told_by_their_paths() {
-        let of = |path| kept(path).map(|(pod, kept)| (pod.to_owned(), kept.first().copied(), kept.len()));
+        fn of(path: &str) -> Option<(String, Option<Kept>, usize)> {
+            kept(path).map(|(pod, kept)| (pod.to_owned(), kept.first().copied(), kept.len()))
+        }
         let ipsec = |pod: &str, kept| Some((pod.to_owned(), Some(kept), 1));
         let root = "must-gather/quay-io/network_logs/ipsec";
         assert_eq!(
