@@ -14,6 +14,7 @@ mod cli;
 mod cluster;
 pub mod commands;
 pub mod completion;
+mod condition;
 mod delta;
 mod document;
 mod error;
@@ -46,6 +47,7 @@ pub use backend::{
 pub use cli::main;
 pub use cluster::Cluster;
 pub use completion::{Completer, Completion};
+pub use condition::{Operator, Where};
 pub use delta::{Change, Counters, Delta, Moved};
 pub use document::Document;
 pub use error::ToolError;

@@ -123,7 +123,8 @@ impl Tool for Trace {
         };
         let crossing = if matches!(params.form, Form::Minimal) && text.lines().any(remote) {
             // The minimal form does not say what the packet looks like where it leaves the zone.
-            let (again, _) = trace::run(node, &commands::Trace { form: TraceForm::Summary, ..command }).await?;
+            let (again, _) =
+                trace::run(node, &commands::Trace { form: TraceForm::Summary, ..command }).await?;
             String::from_utf8_lossy(&again.stdout).into_owned()
         } else {
             text.clone().into_owned()
