@@ -2,8 +2,10 @@
 
 mod log;
 mod query;
+mod redact;
 mod selector;
 
 pub use log::{HostLog, LogPart, LogQuery, LogSource, LogStream};
 pub use query::{Column, Kind, ObjectName, ObjectQuery, Table, TableRow};
+pub(crate) use redact::redact;
 pub use selector::{BadSelector, FieldSelector, LabelSelector};
