@@ -2,7 +2,7 @@
 //!
 //! All operands of all layers are here, in one file that one owner reviews.
 
-use super::OvnExpression;
+use super::{CallMark, OvnExpression, PodUid};
 use crate::{Db, NodeName};
 use ovsdb::{Select, Uuid};
 use std::{fmt, net::IpAddr};
@@ -95,6 +95,8 @@ operands! {
     Uuid, "uuid", |uuid| Word(uuid.to_string());
     OvnExpression, "ovn-expression", |expression| expression.word();
     TraceForm, "trace-form", |form| Word(form.as_str().into());
+    CallMark, "call-mark", |mark| mark.word();
+    PodUid, "pod-uid", |uid| uid.word();
     CtState, "ct-state", |state| Word(state.as_str().into());
 }
 

@@ -4,18 +4,14 @@
 //! the network, mount and UTS namespaces of a process, so that one server can stand for several nodes: the
 //! host seen from a debug container (`NODE=1` with hostPID), or the nodes of the lab.
 
-use super::{Area, Backend, Coverage, Origin, Output, Read, ReadError};
-use crate::{Argv, Db, NodeName, Target, argv::OvsdbQuery, commands};
+use super::{Area, Backend, Coverage, Origin, Output, Read, ReadError, live::Databases};
+use crate::{Argv, Db, NodeName, Target, commands};
 use async_trait::async_trait;
 use jiff::Timestamp;
-use ovsdb::{Database, Rows, Schema, Select, wire::WireError};
+use ovsdb::{Database, Rows, Schema, Select};
 use std::{
-    collections::BTreeMap,
-    os::unix::process::ExitStatusExt,
-    path::PathBuf,
-    process::Stdio,
-    str::FromStr,
-    sync::{Arc, Mutex, PoisonError},
+    collections::BTreeMap, os::unix::process::ExitStatusExt, path::PathBuf, process::Stdio, str::FromStr,
+    sync::Arc,
 };
 use tokio::io::{AsyncRead, AsyncReadExt};
 
@@ -95,14 +91,14 @@ impl LocalNode {
 /// The backend.
 pub struct Local {
     nodes: BTreeMap<NodeName, LocalNode>,
-    schemas: Mutex<BTreeMap<(NodeName, Db), Arc<Schema>>>,
+    databases: Databases,
 }
 
 impl Local {
     /// A backend of these nodes.
     pub fn new(nodes: Vec<LocalNode>) -> Self {
         let nodes = nodes.into_iter().map(|node| (node.name.clone(), node)).collect();
-        Self { nodes, schemas: Mutex::default() }
+        Self { nodes, databases: Databases::default() }
     }
 
     fn node(&self, name: &NodeName) -> Result<&LocalNode, ReadError> {
@@ -113,21 +109,6 @@ impl Local {
             why: None,
             instead: Vec::new(),
         })
-    }
-
-    /// The schema that the server of a database uses, asked once.
-    async fn known_schema(&self, at: &Target, db: Db, renew: bool) -> Result<Arc<Schema>, ReadError> {
-        let key = (at.node.clone(), db);
-        let known = || self.schemas.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-        if let Some(schema) = known().filter(|_| !renew) {
-            return Ok(schema);
-        }
-        let output = self.command(at, &commands::get_schema(db)).await?.value;
-        let schema = Schema::parse(&String::from_utf8_lossy(&output.stdout))
-            .map_err(|e| ReadError::unreadable(format!("the schema of {db} on {}", at.node), e))?;
-        let schema = Arc::new(schema);
-        self.schemas.lock().unwrap_or_else(PoisonError::into_inner).insert(key, schema.clone());
-        Ok(schema)
     }
 }
 
@@ -189,27 +170,11 @@ impl Backend for Local {
     }
 
     async fn schema(&self, at: &Target, db: Db) -> Result<Arc<Schema>, ReadError> {
-        self.known_schema(at, db, false).await
+        self.databases.schema(self, at, db).await
     }
 
     async fn rows(&self, at: &Target, db: Db, selects: &[Select]) -> Result<Read<Vec<Rows>>, ReadError> {
-        let query = OvsdbQuery::new(db, selects).map_err(ReadError::Query)?;
-        let schema = self.known_schema(at, db, false).await?;
-        for select in selects {
-            select.check(&schema)?;
-        }
-        let read = self.command(at, &commands::query_rows(db, &query)).await?;
-        let failed = |e| ReadError::unreadable(format!("the answer of {db} on {}", at.node), e);
-        let rows = match ovsdb::wire::parse_reply(&schema, selects, &read.value.stdout) {
-            // The server was upgraded while we ran.
-            Err(WireError::SchemaMismatch { .. }) => {
-                let schema = self.known_schema(at, db, true).await?;
-                ovsdb::wire::parse_reply(&schema, selects, &read.value.stdout).map_err(failed)?
-            }
-            result => result.map_err(failed)?,
-        };
-        let what = format!("ovsdb-client query {db}");
-        Ok(Read { value: rows, origin: Origin { what, ..read.origin }, notes: read.notes })
+        self.databases.rows(self, at, db, selects).await
     }
 
     async fn database(&self, at: &Target, db: Db) -> Result<Read<Arc<Database>>, ReadError> {
@@ -219,10 +184,11 @@ impl Backend for Local {
         };
         let limit = MAX_OUTPUT;
         let what = format!("the file of {db} on {}", at.node);
-        let found = files(db).iter().map(|path| (root.join(path.trim_start_matches('/')), *path));
+        let found =
+            commands::database_files(db).iter().map(|path| (root.join(path.trim_start_matches('/')), *path));
         let Some((file, path)) = found.into_iter().find(|(file, _)| file.is_file()) else {
             return Err(ReadError::NotCollected {
-                what: format!("{what} ({})", files(db).join(" or ")),
+                what: format!("{what} ({})", commands::database_files(db).join(" or ")),
                 node: at.node.clone(),
                 source_name: self.name().into(),
                 why: None,
@@ -238,15 +204,6 @@ impl Backend for Local {
         // The server may be in the middle of an append: an incomplete last record is no damage here.
         let origin = Origin { what: path.into(), when: Some(Timestamp::now()) };
         Ok(Read { value: Arc::new(database), origin, notes: Vec::new() })
-    }
-}
-
-/// Where the servers of the known packagings keep their files.
-fn files(db: Db) -> &'static [&'static str] {
-    match db {
-        Db::Nb => &["/etc/ovn/ovnnb_db.db", "/var/lib/ovn/ovnnb_db.db", "/var/lib/openvswitch/ovnnb_db.db"],
-        Db::Sb => &["/etc/ovn/ovnsb_db.db", "/var/lib/ovn/ovnsb_db.db", "/var/lib/openvswitch/ovnsb_db.db"],
-        Db::OpenVSwitch => &["/etc/openvswitch/conf.db", "/var/lib/openvswitch/conf.db"],
     }
 }
 
