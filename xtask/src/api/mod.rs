@@ -1,0 +1,124 @@
+//! `cargo xtask lab api`: an API server in front of the lab, so that what speaks to clusters can be tried without one.
+//!
+//! As faithful as kubectl and kube need, and no more: `docs/lab.md` lists what it serves. Its objects are those of a recorded
+//! cluster joined with the lab's own (`join`), its containers are the lab's nodes and pods (`process`).
+
+mod certificate;
+mod cluster;
+mod discovery;
+mod exec;
+mod flavour;
+mod join;
+mod kubelet;
+mod lab;
+mod log;
+mod path;
+mod process;
+mod query;
+mod read;
+mod recorded;
+mod selector;
+mod status;
+mod store;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::serve::Listener as _;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use clap::Args;
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+
+use self::certificate::Identity;
+use self::cluster::Cluster;
+use self::discovery::Discovery;
+use self::flavour::Flavour;
+use self::lab::Lab;
+use self::recorded::Recorded;
+use self::store::Store;
+use crate::workspace::{self, Result};
+
+/// `cargo xtask lab api`
+#[derive(Debug, Args)]
+pub(crate) struct Api {
+    /// The kubeconfig to write; it goes with the server
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: PathBuf,
+    /// The port of the loopback to listen on; 0: any that is free
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// Whose names of namespaces, pods and containers
+    #[arg(long, value_enum, default_value_t = Flavour::Upstream)]
+    flavour: Flavour,
+    /// End when standard input does, so that a test that dies leaves no server behind
+    #[arg(long)]
+    with_stdin: bool,
+}
+
+/// Serves until it is told to stop.
+pub(crate) fn run(dir: &Path, api: &Api) -> Result {
+    let root = workspace::root()?;
+    let recorded = Recorded::open(&root)?;
+    let lab = Lab::open(dir)?;
+    let mut store = Store::new(&recorded)?;
+    join::join(&mut store, &lab, api.flavour)?;
+    let cluster = Arc::new(Cluster::new(lab, Discovery::new(&recorded)?, store));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let outcome = runtime.block_on(serve(api, cluster));
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn serve(api: &Api, cluster: Arc<Cluster>) -> Result {
+    let identity = Identity::new()?;
+    let listener = identity.listen(api.port).await?;
+    let address = listener.local_addr()?;
+    let app = Router::new().fallback(cluster::serve).with_state(cluster);
+    fs::write(&api.kubeconfig, kubeconfig(&format!("https://{address}"), &identity.authority))?;
+    println!("https://{address}, as {} says", api.kubeconfig.display());
+    let outcome = tokio::select! {
+        served = axum::serve(listener, app) => served.map_err(Into::into),
+        stopped = stop(api.with_stdin) => stopped,
+    };
+    process::kill(None).await;
+    fs::remove_file(&api.kubeconfig)?;
+    outcome
+}
+
+/// Until somebody says so.
+async fn stop(with_stdin: bool) -> Result {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let end_of_input = async {
+        if with_stdin {
+            _ = tokio::io::copy(&mut tokio::io::stdin(), &mut tokio::io::sink()).await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        () = end_of_input => {}
+    }
+    Ok(())
+}
+
+/// How clients find the server and what they trust. JSON is YAML.
+fn kubeconfig(server: &str, authority: &str) -> String {
+    let config = json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{
+            "name": "lab",
+            "cluster": { "server": server, "certificate-authority-data": BASE64_STANDARD.encode(authority) },
+        }],
+        "users": [{ "name": "admin", "user": { "token": "admin" } }],
+        "contexts": [{ "name": "lab", "context": { "cluster": "lab", "user": "admin" } }],
+        "current-context": "lab",
+    });
+    format!("{config:#}\n")
+}
