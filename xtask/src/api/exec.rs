@@ -3,6 +3,7 @@
 //! The protocols are Kubernetes' `v5.channel.k8s.io` and `v4.channel.k8s.io`: each message begins with the number of its
 //! channel. The fifth can close a channel, so that a command sees the end of its standard input.
 
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -10,12 +11,13 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, ChildStdin};
-use tokio::sync::mpsc;
+use tokio::process::ChildStdin;
+use tokio::sync::{broadcast, mpsc};
 
 use super::process::Container;
 use super::query::Query;
 use super::status::Status;
+use super::workload::Output;
 
 /// Best first.
 pub(super) const PROTOCOLS: [&str; 2] = ["v5.channel.k8s.io", "v4.channel.k8s.io"];
@@ -29,18 +31,18 @@ const CLOSE: u8 = 255;
 /// What a client wants of a command.
 #[derive(Clone, Debug)]
 pub(super) struct Exec {
-    pub(super) container: Container,
-    pub(super) argv: Vec<String>,
+    container: Container,
+    argv: Vec<String>,
     stdin: bool,
     stdout: bool,
     stderr: bool,
     /// Cut the connection after so many bytes: a fault.
-    pub(super) cut: Option<usize>,
+    cut: Option<usize>,
 }
 
 impl Exec {
     /// Reads the query.
-    pub(super) fn new(container: Container, query: &Query) -> Result<Self, Status> {
+    pub(super) fn new(container: Container, query: &Query, cut: Option<usize>) -> Result<Self, Status> {
         let (stdin, stdout, stderr) = (query.is("stdin"), query.is("stdout"), query.is("stderr"));
         if !(stdin || stdout || stderr) {
             return Err(Status::bad_request("you must specify at least 1 of stdin, stdout, stderr"));
@@ -49,7 +51,7 @@ impl Exec {
         if argv.is_empty() {
             return Err(Status::bad_request("you must specify at least one command for the container"));
         }
-        Ok(Self { container, argv, stdin, stdout, stderr, cut: None })
+        Ok(Self { container, argv, stdin, stdout, stderr, cut })
     }
 
     /// Runs the command, and serves the client as long as it is there.
@@ -60,7 +62,7 @@ impl Exec {
                 return;
             }
         }
-        let child = match self.container.spawn(&self.argv, self.stdin) {
+        let mut child = match self.container.spawn(&self.argv, self.stdin) {
             Ok(child) => child,
             Err(error) => {
                 let status = refused(&self.argv, &error).object().to_string();
@@ -69,13 +71,8 @@ impl Exec {
                 return;
             }
         };
-        self.serve(child, socket).await;
-    }
-
-    async fn serve(self, mut child: Child, socket: WebSocket) {
-        let (mut to_client, mut from_client) = socket.split();
-        let (sender, mut messages) = mpsc::channel::<Message>(16);
-        let mut stdin = child.stdin.take();
+        let (sender, messages) = mpsc::channel(16);
+        let stdin = child.stdin.take().map(feed);
         let out = child.stdout.take().map(|pipe| pump(pipe, STDOUT, self.stdout.then(|| sender.clone())));
         let err = child.stderr.take().map(|pipe| pump(pipe, STDERR, self.stderr.then(|| sender.clone())));
         // A task of its own: nobody waits for the command but this, and nothing but its end ends it.
@@ -89,37 +86,96 @@ impl Exec {
             };
             _ = sender.send(message(ERROR, status.to_string().as_bytes())).await;
         });
-        let mut left = self.cut;
-        loop {
-            tokio::select! {
-                outgoing = messages.recv() => {
-                    let Some(outgoing) = outgoing else { break };
-                    if let Some(left) = &mut left {
-                        let size = outgoing.clone().into_data().len();
-                        if size > *left {
-                            // Not a word: the connection is simply gone.
-                            return;
-                        }
-                        *left -= size;
-                    }
-                    if to_client.send(outgoing).await.is_err() {
-                        break;
-                    }
+        serve(socket, messages, stdin, self.cut).await;
+    }
+}
+
+/// A client that attached itself to a container: it hears what comes from now on.
+pub(super) async fn attach(output: Arc<Output>, mut socket: WebSocket) {
+    for channel in [STDOUT, STDERR] {
+        if socket.send(message(channel, &[])).await.is_err() {
+            return;
+        }
+    }
+    let live =
+        output.live.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(broadcast::Sender::subscribe);
+    let stdin = output.stdin.lock().unwrap_or_else(PoisonError::into_inner).take().map(feed);
+    let (sender, messages) = mpsc::channel(16);
+    tokio::spawn(async move {
+        if let Some(mut live) = live {
+            while let Ok((channel, bytes)) = live.recv().await {
+                if sender.send(message(channel, &bytes)).await.is_err() {
+                    return;
                 }
-                incoming = from_client.next() => match incoming {
-                    Some(Ok(Message::Binary(bytes))) => receive(&bytes, &mut stdin).await,
-                    Some(Ok(Message::Close(_)) | Err(_)) | None => break,
-                    Some(Ok(_)) => {}
-                },
             }
         }
-        let leave = async {
-            _ = to_client.send(goodbye()).await;
-            // Until the client has said goodbye too, for what is sent last must arrive.
-            while let Some(Ok(_)) = from_client.next().await {}
-        };
-        _ = tokio::time::timeout(Duration::from_secs(1), leave).await;
+        let status = json!({ "metadata": {}, "status": "Success" });
+        _ = sender.send(message(ERROR, status.to_string().as_bytes())).await;
+    });
+    serve(socket, messages, stdin, None).await;
+}
+
+/// Carries messages to a client and its input from it, until there are no more or it is gone.
+async fn serve(
+    socket: WebSocket,
+    mut messages: mpsc::Receiver<Message>,
+    mut stdin: Option<mpsc::Sender<Bytes>>,
+    mut left: Option<usize>,
+) {
+    let (mut to_client, mut from_client) = socket.split();
+    loop {
+        tokio::select! {
+            outgoing = messages.recv() => {
+                let Some(outgoing) = outgoing else { break };
+                if let Some(left) = &mut left {
+                    let size = outgoing.clone().into_data().len();
+                    if size > *left {
+                        // Not a word: the connection is simply gone.
+                        return;
+                    }
+                    *left -= size;
+                }
+                if to_client.send(outgoing).await.is_err() {
+                    break;
+                }
+            }
+            incoming = from_client.next() => match incoming {
+                Some(Ok(Message::Binary(bytes))) => match bytes.split_first() {
+                    Some((&STDIN, input)) => {
+                        if let Some(pipe) = &stdin
+                            && pipe.send(Bytes::copy_from_slice(input)).await.is_err()
+                        {
+                            stdin = None;
+                        }
+                    }
+                    Some((&CLOSE, [STDIN])) => stdin = None,
+                    // Sizes of terminals.
+                    _ => {}
+                },
+                Some(Ok(Message::Close(_)) | Err(_)) | None => break,
+                Some(Ok(_)) => {}
+            },
+        }
     }
+    let leave = async {
+        _ = to_client.send(goodbye()).await;
+        // Until the client has said goodbye too, for what is sent last must arrive.
+        while let Some(Ok(_)) = from_client.next().await {}
+    };
+    _ = tokio::time::timeout(Duration::from_secs(1), leave).await;
+}
+
+/// Writes what comes to a command, until it or its source ends.
+fn feed(mut pipe: ChildStdin) -> mpsc::Sender<Bytes> {
+    let (sender, mut input) = mpsc::channel::<Bytes>(16);
+    tokio::spawn(async move {
+        while let Some(bytes) = input.recv().await {
+            if pipe.write_all(&bytes).await.is_err() {
+                return;
+            }
+        }
+    });
+    sender
 }
 
 /// Reads a stream to its end, and passes it on as long as somebody listens.
@@ -140,21 +196,6 @@ fn pump(
             }
         }
     })
-}
-
-async fn receive(bytes: &[u8], stdin: &mut Option<ChildStdin>) {
-    match bytes.split_first() {
-        Some((&STDIN, input)) => {
-            if let Some(pipe) = stdin
-                && pipe.write_all(input).await.is_err()
-            {
-                *stdin = None;
-            }
-        }
-        Some((&CLOSE, [STDIN])) => *stdin = None,
-        // Sizes of terminals.
-        _ => {}
-    }
 }
 
 fn message(channel: u8, bytes: &[u8]) -> Message {

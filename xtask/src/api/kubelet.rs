@@ -1,10 +1,13 @@
 //! What a kubelet says of pods and does with them.
 
+use std::collections::BTreeSet;
+use std::sync::PoisonError;
+
 use serde_json::{Value, json};
 
 use super::cluster::Cluster;
 use super::join::now;
-use super::process::{Container, Place};
+use super::process::{Container, Place, RootMount};
 use super::status::Status;
 use super::store::{list, text};
 
@@ -49,7 +52,66 @@ pub(super) fn is_running(pod: &mut Value) {
     }
 }
 
+/// The containers of a pod do not run yet, and this is why.
+pub(super) fn waits(pod: &mut Value, reason: &str, message: &str) {
+    is_running(pod);
+    set_state(pod, None, &json!({ "waiting": { "reason": reason, "message": message } }));
+    if let Some(status) = pod.get_mut("status").and_then(Value::as_object_mut) {
+        status.insert("phase".into(), "Pending".into());
+    }
+}
+
+/// The containers of a pod have ended.
+pub(super) fn ended(pod: &mut Value, code: i32) {
+    let reason = if code == 0 { "Completed" } else { "Error" };
+    set_state(
+        pod,
+        None,
+        &json!({ "terminated": { "exitCode": code, "reason": reason, "finishedAt": now() } }),
+    );
+    if let Some(status) = pod.get_mut("status").and_then(Value::as_object_mut) {
+        status.insert("phase".into(), if code == 0 { "Succeeded" } else { "Failed" }.into());
+    }
+}
+
+/// Says of one container, or of all, that they are in a state.
+fn set_state(pod: &mut Value, container: Option<&str>, state: &Value) {
+    let running = state.get("running").is_some();
+    let statuses = pod.pointer_mut("/status/containerStatuses").and_then(Value::as_array_mut);
+    for status in statuses.into_iter().flatten() {
+        if container.is_some_and(|container| status.get("name").is_none_or(|name| name != container)) {
+            continue;
+        }
+        if let Some(status) = status.as_object_mut() {
+            status.insert("state".into(), state.clone());
+            status.insert("ready".into(), running.into());
+            status.insert("started".into(), running.into());
+        }
+    }
+}
+
 impl Cluster {
+    /// Has these containers restart, `namespace/pod/container`, and all others run that were restarting.
+    pub(super) fn restart(&self, containers: &BTreeSet<String>) -> Result<(), Status> {
+        let mut restarting = self.restarting.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = json!({ "waiting": { "reason": "CrashLoopBackOff", "message": "back-off 10s restarting failed container" } });
+        let running = json!({ "running": { "startedAt": now() } });
+        let changes = restarting.difference(containers).map(|name| (name, &running));
+        for (name, state) in changes.chain(containers.difference(&restarting).map(|name| (name, &waiting))) {
+            let words: Vec<&str> = name.split('/').collect();
+            let [namespace, pod, container] = *words.as_slice() else {
+                return Err(Status::bad_request(format!("`{name}` is not namespace/pod/container")));
+            };
+            let mut store = self.store();
+            let mut object =
+                store.core("pods", namespace, pod).cloned().ok_or_else(|| Status::pod_not_found(pod))?;
+            set_state(&mut object, Some(container), state);
+            store.put("v1", "pods", object);
+        }
+        restarting.clone_from(containers);
+        Ok(())
+    }
+
     /// The pod, and the one of its containers that is meant: the first, if none is named.
     pub(super) fn container_of(
         &self,
@@ -109,7 +171,7 @@ impl Cluster {
         let node = object.pointer("/spec/nodeName").map_or("", text);
         let on_host = object.pointer("/spec/hostNetwork").is_some_and(|host| *host == true);
         let place = if on_host {
-            self.lab.holder(node).map(Place::Node)
+            self.lab.holder(node).map(|pid| Place::Node { pid, root: root_mount(&object, &name) })
         } else {
             self.lab.network(namespace, pod).map(Place::Network)
         };
@@ -118,4 +180,16 @@ impl Cluster {
         })?;
         Ok(Container { place, namespace: namespace.into(), pod: pod.into(), name })
     }
+}
+
+/// Where a container has the node's files, if it has them all.
+fn root_mount(pod: &Value, container: &str) -> Option<RootMount> {
+    let spec = pod.get("spec")?;
+    let is_root = |volume: &&Value| volume.pointer("/hostPath/path").is_some_and(|path| path == "/");
+    let volume = list(spec, "volumes").find(is_root)?.get("name")?;
+    let container =
+        list(spec, "containers").find(|each| each.get("name").is_some_and(|name| name == container))?;
+    let mount = list(container, "volumeMounts").find(|mount| mount.get("name") == Some(volume))?;
+    let read_only = mount.get("readOnly").is_some_and(|read_only| *read_only == true);
+    Some(RootMount { path: mount.get("mountPath")?.as_str()?.trim_end_matches('/').into(), read_only })
 }

@@ -27,12 +27,37 @@ impl Cluster {
                 "previous terminated container \"{container}\" in pod \"{pod}\" not found"
             )));
         }
-        let bytes = match self.lab.log(node, &container) {
-            Some(path) => fs::read(path).map_err(|error| Status::internal(error.to_string()))?,
-            None => Vec::new(),
+        let bytes = match (self.workloads.output(namespace, pod), self.lab.log(node, &container)) {
+            (Some(output), _) => output.log(),
+            (None, Some(path)) => fs::read(path).map_err(|error| Status::internal(error.to_string()))?,
+            (None, None) => Vec::new(),
         };
         let lines = lines(&String::from_utf8_lossy(&bytes));
         let text = select(lines, query)?;
+        Ok(([(CONTENT_TYPE, "text/plain")], text).into_response())
+    }
+}
+
+impl Cluster {
+    /// `nodes/NAME/proxy/logs/FILE`: a file of a node's `/var/log`, or the names of what is in a folder of it.
+    pub(super) fn node_log(&self, node: &str, path: &str, query: &Query) -> Result<Response, Status> {
+        let file = path.strip_prefix("logs").map(|path| path.trim_start_matches('/'));
+        let file =
+            file.filter(|file| !file.split('/').any(|part| part == "..")).ok_or_else(Status::no_resource)?;
+        let path = self.lab.logs(node).join(file);
+        if path.is_dir() {
+            let mut names: Vec<String> = fs::read_dir(path)
+                .into_iter()
+                .flatten()
+                .flatten()
+                .map(|entry| entry.file_name().to_string_lossy().into_owned())
+                .collect();
+            names.sort();
+            let links: String = names.iter().map(|name| format!("<a href=\"{name}\">{name}</a>\n")).collect();
+            return Ok(([(CONTENT_TYPE, "text/html")], format!("<pre>\n{links}</pre>\n")).into_response());
+        }
+        let bytes = fs::read(path).map_err(|_| Status::no_resource())?;
+        let text = select(lines(&String::from_utf8_lossy(&bytes)), query)?;
         Ok(([(CONTENT_TYPE, "text/plain")], text).into_response())
     }
 }

@@ -3,10 +3,12 @@
 //! As faithful as kubectl and kube need, and no more: `docs/lab.md` lists what it serves. Its objects are those of a recorded
 //! cluster joined with the lab's own (`join`), its containers are the lab's nodes and pods (`process`).
 
+mod access;
 mod certificate;
 mod cluster;
 mod discovery;
 mod exec;
+mod fault;
 mod flavour;
 mod join;
 mod kubelet;
@@ -20,6 +22,9 @@ mod recorded;
 mod selector;
 mod status;
 mod store;
+mod table;
+mod watch;
+mod workload;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -30,12 +35,14 @@ use axum::serve::Listener as _;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
+use self::access::Access;
 use self::certificate::Identity;
 use self::cluster::Cluster;
 use self::discovery::Discovery;
+use self::fault::Faults;
 use self::flavour::Flavour;
 use self::lab::Lab;
 use self::recorded::Recorded;
@@ -54,6 +61,12 @@ pub(crate) struct Api {
     /// Whose names of namespaces, pods and containers
     #[arg(long, value_enum, default_value_t = Flavour::Upstream)]
     flavour: Flavour,
+    /// A file with ClusterRoles: each becomes a user of its name, with a context in the kubeconfig and no more rights
+    #[arg(long, value_name = "FILE")]
+    rbac: Vec<PathBuf>,
+    /// A file with the faults of the moment, read whenever it has changed; it need not be there
+    #[arg(long, value_name = "FILE")]
+    faults: Option<PathBuf>,
     /// End when standard input does, so that a test that dies leaves no server behind
     #[arg(long)]
     with_stdin: bool,
@@ -66,7 +79,8 @@ pub(crate) fn run(dir: &Path, api: &Api) -> Result {
     let lab = Lab::open(dir)?;
     let mut store = Store::new(&recorded)?;
     join::join(&mut store, &lab, api.flavour)?;
-    let cluster = Arc::new(Cluster::new(lab, Discovery::new(&recorded)?, store));
+    let (discovery, access) = (Discovery::new(&recorded)?, Access::read(&api.rbac)?);
+    let cluster = Arc::new(Cluster::new(lab, discovery, store, access, Faults::new(api.faults.clone())));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let outcome = runtime.block_on(serve(api, cluster));
     runtime.shutdown_background();
@@ -77,8 +91,9 @@ async fn serve(api: &Api, cluster: Arc<Cluster>) -> Result {
     let identity = Identity::new()?;
     let listener = identity.listen(api.port).await?;
     let address = listener.local_addr()?;
+    let config = kubeconfig(&format!("https://{address}"), &identity.authority, &cluster.access);
     let app = Router::new().fallback(cluster::serve).with_state(cluster);
-    fs::write(&api.kubeconfig, kubeconfig(&format!("https://{address}"), &identity.authority))?;
+    fs::write(&api.kubeconfig, config)?;
     println!("https://{address}, as {} says", api.kubeconfig.display());
     let outcome = tokio::select! {
         served = axum::serve(listener, app) => served.map_err(Into::into),
@@ -108,7 +123,13 @@ async fn stop(with_stdin: bool) -> Result {
 }
 
 /// How clients find the server and what they trust. JSON is YAML.
-fn kubeconfig(server: &str, authority: &str) -> String {
+fn kubeconfig(server: &str, authority: &str, access: &Access) -> String {
+    let users: Vec<Value> =
+        access.users().map(|user| json!({ "name": user, "user": { "token": user } })).collect();
+    let contexts: Vec<Value> = access
+        .users()
+        .map(|user| json!({ "name": user, "context": { "cluster": "lab", "user": user, "namespace": "default" } }))
+        .collect();
     let config = json!({
         "apiVersion": "v1",
         "kind": "Config",
@@ -116,9 +137,9 @@ fn kubeconfig(server: &str, authority: &str) -> String {
             "name": "lab",
             "cluster": { "server": server, "certificate-authority-data": BASE64_STANDARD.encode(authority) },
         }],
-        "users": [{ "name": "admin", "user": { "token": "admin" } }],
-        "contexts": [{ "name": "lab", "context": { "cluster": "lab", "user": "admin" } }],
-        "current-context": "lab",
+        "users": users,
+        "contexts": contexts,
+        "current-context": "admin",
     });
     format!("{config:#}\n")
 }

@@ -18,13 +18,28 @@ const MARK: &str = "LAB_CONTAINER";
 /// Where a container looks for programs.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// What makes a root for a container.
+const CONTAINER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/lab/container.sh");
+
 /// The namespaces that a container runs in.
 #[derive(Clone, Debug)]
 pub(super) enum Place {
-    /// A node's own, held by this process.
-    Node(u32),
+    /// A node's own.
+    Node {
+        /// The process that holds them.
+        pid: u32,
+        /// Where the container sees the node's files, if it does.
+        root: Option<RootMount>,
+    },
     /// A pod's network, and this machine's files.
     Network(PathBuf),
+}
+
+/// The node's root, as a container sees it.
+#[derive(Clone, Debug)]
+pub(super) struct RootMount {
+    pub(super) path: String,
+    pub(super) read_only: bool,
 }
 
 /// A container that commands can run in.
@@ -46,11 +61,17 @@ impl Container {
         #[expect(clippy::disallowed_methods, reason = "the lab's containers run what their clients ask for")]
         let mut command = Command::new("nsenter");
         match &self.place {
-            Place::Node(pid) => command.arg(format!("--target={pid}")).args(["--net", "--mount", "--uts"]),
+            Place::Node { pid, .. } => {
+                command.arg(format!("--target={pid}")).args(["--net", "--mount", "--uts"])
+            }
             Place::Network(path) => command.arg(format!("--net={}", path.display())),
         };
+        command.arg("--");
+        if let Place::Node { root: Some(root), .. } = &self.place {
+            let mode = if root.read_only { "ro" } else { "rw" };
+            command.args(["unshare", "--mount", "--", "bash", CONTAINER, &root.path, mode]);
+        }
         command
-            .arg("--")
             .args(argv)
             .env_clear()
             .env("PATH", PATH)
@@ -66,7 +87,7 @@ impl Container {
     /// Is there such a program? Without one a container runtime starts nothing.
     fn has(&self, program: &str) -> bool {
         let root = match &self.place {
-            Place::Node(pid) => PathBuf::from(format!("/proc/{pid}/root")),
+            Place::Node { pid, .. } => PathBuf::from(format!("/proc/{pid}/root")),
             Place::Network(_) => PathBuf::from("/"),
         };
         let below =

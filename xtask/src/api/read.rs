@@ -1,7 +1,7 @@
 //! Objects, alone and in lists.
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -12,30 +12,43 @@ use super::path::Target;
 use super::query::Query;
 use super::selector::Selector;
 use super::status::Status;
-use super::store::{Key, Resource, key};
+use super::store::{Key, Resource, Store, key};
+use super::table;
+
+/// How it is asked for.
+pub(super) struct Asked<'a> {
+    pub(super) query: &'a Query,
+    pub(super) headers: &'a HeaderMap,
+}
 
 impl Cluster {
     /// One object.
-    pub(super) fn get(&self, target: &Target, name: &str) -> Result<Response, Status> {
+    pub(super) fn get(&self, target: &Target, name: &str, asked: &Asked<'_>) -> Result<Response, Status> {
         let store = self.store();
         let resource = find(&store, target)?;
         let key = (target.namespace.clone().unwrap_or_default(), name.to_owned());
         let object = resource.objects.get(&key).ok_or_else(|| Status::not_found(target, name))?;
+        if table::wanted(asked.headers) {
+            return Ok(table::answer(resource, &Page::one(object), store.version(), asked.query));
+        }
         Ok(Json(resource.whole(object)).into_response())
     }
 
     /// The objects that a query selects, a page at a time.
-    pub(super) fn list(&self, target: &Target, query: &Query) -> Result<Response, Status> {
+    pub(super) fn list(&self, target: &Target, asked: &Asked<'_>) -> Result<Response, Status> {
         let store = self.store();
         let resource = find(&store, target)?;
-        let page = Page::of(resource, target, query)?;
+        let page = Page::of(resource, target, asked.query)?;
+        if table::wanted(asked.headers) {
+            return Ok(table::answer(resource, &page, store.version(), asked.query));
+        }
         let objects: Vec<Value> = page.objects.iter().map(|object| (*object).clone()).collect();
         Ok(Json(resource.list(objects, page.metadata(store.version()))).into_response())
     }
 }
 
 /// The kind that a path names.
-pub(super) fn find<'a>(store: &'a super::store::Store, target: &Target) -> Result<&'a Resource, Status> {
+pub(super) fn find<'a>(store: &'a Store, target: &Target) -> Result<&'a Resource, Status> {
     store.resource(&target.group_version(), &target.plural).ok_or_else(Status::no_resource)
 }
 
@@ -50,21 +63,21 @@ pub(super) struct Page<'a> {
 }
 
 impl<'a> Page<'a> {
+    /// An object alone.
+    fn one(object: &'a Value) -> Self {
+        Self { objects: vec![object], next: None, remaining: 0, counted: false }
+    }
+
+    /// Those that a query selects, from where the last page ended.
     pub(super) fn of(resource: &'a Resource, target: &Target, query: &Query) -> Result<Self, Status> {
-        let selector =
-            Selector::parse(&target.plural, query.get("labelSelector"), query.get("fieldSelector"))?;
-        let here =
-            |object: &&Value| target.namespace.as_ref().is_none_or(|namespace| key(object).0 == *namespace);
-        let named = |object: &&Value| target.name.as_ref().is_none_or(|name| key(object).1 == *name);
+        let selector = selector(target, query)?;
         let after = match query.get("continue") {
             "" => None,
             token => Some(start(token)?),
         };
         let mut objects: Vec<&Value> = resource
             .all()
-            .filter(here)
-            .filter(named)
-            .filter(|object| selector.selects(object))
+            .filter(|object| is_at(object, target) && selector.selects(object))
             .filter(|object| after.as_ref().is_none_or(|after| key(object) > *after))
             .collect();
         let limit =
@@ -73,6 +86,11 @@ impl<'a> Page<'a> {
         objects.truncate(limit.unwrap_or(objects.len()));
         let next = objects.last().filter(|_| remaining > 0).map(|last| key(last));
         Ok(Self { objects, next, remaining, counted: selector.is_empty() })
+    }
+
+    /// Would the object be on it, or on one of the next?
+    pub(super) fn holds(object: &Value, target: &Target, query: &Query) -> bool {
+        is_at(object, target) && selector(target, query).is_ok_and(|selector| selector.selects(object))
     }
 
     /// The list's own metadata.
@@ -86,6 +104,17 @@ impl<'a> Page<'a> {
         }
         metadata
     }
+}
+
+fn selector(target: &Target, query: &Query) -> Result<Selector, Status> {
+    Selector::parse(&target.plural, query.get("labelSelector"), query.get("fieldSelector"))
+}
+
+/// Is the object in the namespace of a path, and of its name, if it names some?
+fn is_at(object: &Value, target: &Target) -> bool {
+    let (namespace, name) = key(object);
+    target.namespace.as_ref().is_none_or(|wanted| *wanted == namespace)
+        && target.name.as_ref().is_none_or(|wanted| *wanted == name)
 }
 
 /// Opaque to clients, as the real one's: where the next page begins.

@@ -40,6 +40,25 @@ impl Status {
         Self::not_found(&Target { plural: "pods".into(), ..Target::default() }, name)
     }
 
+    /// Nobody knows who asks.
+    pub(super) fn unauthorized() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "Unauthorized", "Unauthorized")
+    }
+
+    /// The object cannot be like that.
+    pub(super) fn invalid(target: &Target, name: &str, why: &str) -> Self {
+        let message = format!("Pod \"{name}\" is invalid: {why}");
+        let details = json!({ "name": name, "group": target.group, "kind": "Pod" });
+        Self { details, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message) }
+    }
+
+    /// There is one already.
+    pub(super) fn already_exists(target: &Target, name: &str) -> Self {
+        let message = format!("{} \"{name}\" already exists", target.resource());
+        let details = json!({ "name": name, "group": target.group, "kind": target.plural });
+        Self { details, ..Self::new(StatusCode::CONFLICT, "AlreadyExists", message) }
+    }
+
     /// Nobody may do that here.
     pub(super) fn method_not_allowed() -> Self {
         let message = "the server does not allow this method on the requested resource";

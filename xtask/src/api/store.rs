@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
+use tokio::sync::watch;
 
 use super::recorded::Recorded;
 use crate::workspace::Result;
@@ -17,8 +18,6 @@ pub(super) struct Resource {
     pub(super) group_version: String,
     /// `Pod`.
     pub(super) kind: String,
-    /// Do its objects stand in namespaces?
-    pub(super) namespaced: bool,
     /// Its objects say themselves what kind they are, in lists too, as those of custom resources do.
     pub(super) custom: bool,
     /// The columns of its table, where one is recorded.
@@ -33,6 +32,21 @@ pub(super) struct Resource {
 pub(super) struct Store {
     resources: BTreeMap<(String, String), Resource>,
     version: u64,
+    /// What happened since the server began, for those who watch.
+    history: Vec<Change>,
+    /// Tells them that there is more.
+    changed: watch::Sender<u64>,
+}
+
+/// Something that happened to an object.
+#[derive(Clone, Debug)]
+pub(super) struct Change {
+    pub(super) version: u64,
+    /// Group with version, and plural.
+    pub(super) of: (String, String),
+    /// `ADDED`, `MODIFIED`, `DELETED`.
+    pub(super) how: &'static str,
+    pub(super) object: Value,
 }
 
 impl Store {
@@ -54,7 +68,6 @@ impl Store {
                             Resource {
                                 group_version: group_version.clone(),
                                 kind: resource.pointer("/responseKind/kind").map_or("", text).into(),
-                                namespaced: resource.get("scope").is_some_and(|scope| scope == "Namespaced"),
                                 custom: false,
                                 columns: Vec::new(),
                                 cells: BTreeMap::new(),
@@ -65,7 +78,7 @@ impl Store {
                 }
             }
         }
-        let mut store = Self { resources, version: 0 };
+        let mut store = Self { resources, version: 0, history: Vec::new(), changed: watch::channel(0).0 };
         for kind in recorded.kinds()? {
             let version =
                 kind.list.pointer("/metadata/resourceVersion").map_or("", text).parse().unwrap_or(0);
@@ -123,8 +136,10 @@ impl Store {
         }
         let key = key(&object);
         resource.cells.remove(&key);
-        resource.objects.insert(key.clone(), object);
-        resource.objects.get(&key).map(|object| resource.whole(object))
+        let whole = resource.whole(&object);
+        let how = if resource.objects.insert(key, object).is_some() { "MODIFIED" } else { "ADDED" };
+        self.happened(group_version, plural, how, whole.clone());
+        Some(whole)
     }
 
     /// Takes an object out.
@@ -132,7 +147,21 @@ impl Store {
         self.version += 1;
         let resource = self.resource_mut(group_version, plural)?;
         let object = resource.objects.remove(key)?;
-        Some(resource.whole(&object))
+        let whole = resource.whole(&object);
+        self.happened(group_version, plural, "DELETED", whole.clone());
+        Some(whole)
+    }
+
+    /// What happened after a version, and a way to hear of more.
+    pub(super) fn since(&self, version: u64) -> (Vec<Change>, watch::Receiver<u64>) {
+        let changes = self.history.iter().filter(|change| change.version > version).cloned().collect();
+        (changes, self.changed.subscribe())
+    }
+
+    fn happened(&mut self, group_version: &str, plural: &str, how: &'static str, object: Value) {
+        let of = (group_version.to_owned(), plural.to_owned());
+        self.history.push(Change { version: self.version, of, how, object });
+        self.changed.send_replace(self.version);
     }
 }
 

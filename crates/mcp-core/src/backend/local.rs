@@ -4,22 +4,14 @@
 //! the network, mount and UTS namespaces of a process, so that one server can stand for several nodes: the
 //! host seen from a debug container (`NODE=1` with hostPID), or the nodes of the lab.
 
-use super::{Area, Backend, Coverage, Origin, Output, Read, ReadError, answered, netns};
-use crate::{
-    Argv, Db, LogQuery, LogSource, LogStream, NodeName, Place, PodRef, Target, argv::OvsdbQuery, commands,
-};
+use super::{Area, Backend, Coverage, Origin, Output, Read, ReadError, answered, live::Databases, netns};
+use crate::{Argv, Db, LogQuery, LogSource, LogStream, NodeName, Place, PodRef, Target, commands};
 use async_trait::async_trait;
 use jiff::Timestamp;
-use ovsdb::{Database, Rows, Schema, Select, wire::WireError};
+use ovsdb::{Database, Rows, Schema, Select};
 use std::{
-    collections::BTreeMap,
-    ffi::OsString,
-    os::unix::process::ExitStatusExt,
-    path::PathBuf,
-    process::Stdio,
-    str::FromStr,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    collections::BTreeMap, ffi::OsString, os::unix::process::ExitStatusExt, path::PathBuf, process::Stdio,
+    str::FromStr, sync::Arc, time::Duration,
 };
 use tokio::io::{AsyncRead, AsyncReadExt};
 
@@ -113,14 +105,14 @@ impl LocalNode {
 /// The backend.
 pub struct Local {
     nodes: BTreeMap<NodeName, LocalNode>,
-    schemas: Mutex<BTreeMap<(NodeName, Db), Arc<Schema>>>,
+    databases: Databases,
 }
 
 impl Local {
     /// A backend of these nodes.
     pub fn new(nodes: Vec<LocalNode>) -> Self {
         let nodes = nodes.into_iter().map(|node| (node.name.clone(), node)).collect();
-        Self { nodes, schemas: Mutex::default() }
+        Self { nodes, databases: Databases::default() }
     }
 
     fn node(&self, name: &NodeName) -> Result<&LocalNode, ReadError> {
@@ -160,21 +152,6 @@ impl Local {
         let root =
             process.map_or_else(|| PathBuf::from("/"), |pid| PathBuf::from(format!("/proc/{pid}/root")));
         Ok(root.join("run/netns").join(name))
-    }
-
-    /// The schema that the server of a database uses, asked once.
-    async fn known_schema(&self, at: &Target, db: Db, renew: bool) -> Result<Arc<Schema>, ReadError> {
-        let key = (at.node.clone(), db);
-        let known = || self.schemas.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-        if let Some(schema) = known().filter(|_| !renew) {
-            return Ok(schema);
-        }
-        let output = self.command(at, &commands::get_schema(db)).await?.value;
-        let schema = Schema::parse(&String::from_utf8_lossy(&output.stdout))
-            .map_err(|e| ReadError::unreadable(format!("the schema of {db} on {}", at.node), e))?;
-        let schema = Arc::new(schema);
-        self.schemas.lock().unwrap_or_else(PoisonError::into_inner).insert(key, schema.clone());
-        Ok(schema)
     }
 }
 
@@ -236,37 +213,22 @@ impl Backend for Local {
     }
 
     async fn schema(&self, at: &Target, db: Db) -> Result<Arc<Schema>, ReadError> {
-        self.known_schema(at, db, false).await
+        self.databases.schema(self, at, db).await
     }
 
     async fn rows(&self, at: &Target, db: Db, selects: &[Select]) -> Result<Read<Vec<Rows>>, ReadError> {
-        let query = OvsdbQuery::new(db, selects).map_err(ReadError::Query)?;
-        let schema = self.known_schema(at, db, false).await?;
-        for select in selects {
-            select.check(&schema)?;
-        }
-        let read = self.command(at, &commands::query_rows(db, &query)).await?;
-        let failed = |e| ReadError::unreadable(format!("the answer of {db} on {}", at.node), e);
-        let rows = match ovsdb::wire::parse_reply(&schema, selects, &read.value.stdout) {
-            // The server was upgraded while we ran.
-            Err(WireError::SchemaMismatch { .. }) => {
-                let schema = self.known_schema(at, db, true).await?;
-                ovsdb::wire::parse_reply(&schema, selects, &read.value.stdout).map_err(failed)?
-            }
-            result => result.map_err(failed)?,
-        };
-        let what = format!("ovsdb-client query {db}");
-        Ok(Read { value: rows, origin: Origin { what, ..read.origin }, notes: read.notes })
+        self.databases.rows(self, at, db, selects).await
     }
 
     async fn database(&self, at: &Target, db: Db) -> Result<Read<Arc<Database>>, ReadError> {
         let root = self.node(&at.node)?.root()?;
         let limit = MAX_OUTPUT;
         let what = format!("the file of {db} on {}", at.node);
-        let found = files(db).iter().map(|path| (root.join(path.trim_start_matches('/')), *path));
+        let found =
+            commands::database_files(db).iter().map(|path| (root.join(path.trim_start_matches('/')), *path));
         let Some((file, path)) = found.into_iter().find(|(file, _)| file.is_file()) else {
             return Err(ReadError::NotCollected {
-                what: format!("{what} ({})", files(db).join(" or ")),
+                what: format!("{what} ({})", commands::database_files(db).join(" or ")),
                 node: at.node.clone(),
                 source_name: self.name().into(),
                 why: None,
@@ -333,15 +295,6 @@ fn read(
         origin: Origin { what, when: Some(Timestamp::now()) },
         notes: warning.into_iter().collect(),
     })
-}
-
-/// Where the servers of the known packagings keep their files.
-fn files(db: Db) -> &'static [&'static str] {
-    match db {
-        Db::Nb => &["/etc/ovn/ovnnb_db.db", "/var/lib/ovn/ovnnb_db.db", "/var/lib/openvswitch/ovnnb_db.db"],
-        Db::Sb => &["/etc/ovn/ovnsb_db.db", "/var/lib/ovn/ovnsb_db.db", "/var/lib/openvswitch/ovnsb_db.db"],
-        Db::OpenVSwitch => &["/etc/openvswitch/conf.db", "/var/lib/openvswitch/conf.db"],
-    }
 }
 
 /// In which namespaces a command runs, where that is not in this process's own.

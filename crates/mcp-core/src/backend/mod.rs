@@ -4,13 +4,17 @@
 //! and gets the answer with its origin, or an error that tells absent from empty and from failed.
 
 mod bundle;
+mod cluster;
 mod coverage;
 mod host_log;
+mod live;
 mod local;
 mod netns;
 mod recorded;
 
 pub use bundle::Bundle;
+pub(crate) use cluster::ClusterArgs;
+pub use cluster::{Cluster, ClusterError};
 pub use coverage::{Area, Coverage, Held, NodeCoverage, SourceCoverage, State};
 pub use local::{BadLocal, Local, LocalNode};
 pub use recorded::{Recorded, Recorder};
@@ -110,6 +114,9 @@ pub trait Backend: Send + Sync + 'static {
     async fn log(&self, query: &LogQuery, _within: Duration) -> Result<Read<LogStream>, ReadError> {
         Err(ReadError::not_held(query.to_string(), self.name()))
     }
+
+    /// Ends what outlives its calls. Nothing is asked afterwards.
+    async fn close(&self) {}
 }
 
 /// What was read and where it came from.
@@ -248,6 +255,9 @@ pub enum ReadError {
         #[source]
         cause: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A live cluster gave nothing.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     /// The select does not fit the database.
     #[error(transparent)]
     Select(#[from] ovsdb::SelectError),
@@ -294,7 +304,11 @@ impl ReadError {
 
     /// Would another reading of the same thing be worth a try?
     pub(crate) fn is_absence(&self) -> bool {
-        matches!(self, Self::NotCollected { .. } | Self::NotHeld { .. } | Self::NoProgram { .. })
+        match self {
+            Self::NotCollected { .. } | Self::NotHeld { .. } | Self::NoProgram { .. } => true,
+            Self::Cluster(e) => e.is_absence(),
+            _ => false,
+        }
     }
 
     /// One sentence on what to do instead.
@@ -315,6 +329,7 @@ impl ReadError {
             Self::NoProgram { .. } => "Run the server where the program is, or ask a bundle that recorded it.".into(),
             Self::TooLarge { .. } => "Ask for fewer columns or rows.".into(),
             Self::Unreadable { .. } => "The rest of this source can still be asked.".into(),
+            Self::Cluster(e) => e.hint(),
             Self::Select(_) => "Use the names given above; ovn_nbctl_list and ovn_sbctl_list take them as they stand.".into(),
             Self::Query(_) => "Give fewer or shorter conditions.".into(),
         }
