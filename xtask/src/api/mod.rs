@@ -16,6 +16,7 @@ mod lab;
 mod log;
 mod path;
 mod process;
+mod protobuf;
 mod query;
 mod read;
 mod recorded;
