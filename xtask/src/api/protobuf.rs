@@ -1,18 +1,20 @@
-//! Pods as kubectl sends them: built-in kinds travel as protocol buffers since client-go prefers them.
+//! Objects as kubectl sends them: built-in kinds travel as protocol buffers since client-go prefers them.
 //!
-//! What is not in the tables is passed over. The numbers are those of `generated.proto` in k8s.io/api/core/v1 and
-//! k8s.io/apimachinery/pkg/apis/meta/v1.
+//! What is not in the tables is passed over. The numbers are those of `generated.proto` in k8s.io/api/core/v1,
+//! k8s.io/api/authorization/v1 and k8s.io/apimachinery/pkg/apis/meta/v1.
 
 use serde_json::{Map, Value};
+
+use super::status::Status;
 
 /// How every object begins.
 const MAGIC: &[u8] = b"k8s\0";
 
 /// A message: the numbers, names and kinds of its fields.
-type Message = &'static [(u64, &'static str, Field)];
+pub(super) type Message = &'static [(u64, &'static str, Field)];
 
 #[derive(Clone, Copy)]
-enum Field {
+pub(super) enum Field {
     Text,
     Texts,
     Number,
@@ -27,7 +29,8 @@ enum Field {
 
 use Field::{Flag, Inline, Many, Number, One, Pairs, Text, Texts};
 
-const POD: Message = &[(1, "metadata", One(METADATA)), (2, "spec", One(SPEC))];
+/// `Pod`.
+pub(super) const POD: Message = &[(1, "metadata", One(METADATA)), (2, "spec", One(SPEC))];
 
 const METADATA: Message = &[
     (1, "name", Text),
@@ -56,6 +59,18 @@ const HOST_PATH: Message = &[(1, "path", Text), (2, "type", Text)];
 const MOUNT: Message = &[(1, "name", Text), (2, "readOnly", Flag), (3, "mountPath", Text)];
 const TOLERATION: Message =
     &[(1, "key", Text), (2, "operator", Text), (3, "value", Text), (4, "effect", Text)];
+
+/// `SelfSubjectAccessReview`.
+pub(super) const REVIEW: Message = &[(2, "spec", One(&[(1, "resourceAttributes", One(ATTRIBUTES))]))];
+const ATTRIBUTES: Message = &[
+    (1, "namespace", Text),
+    (2, "verb", Text),
+    (3, "group", Text),
+    (5, "resource", Text),
+    (6, "subresource", Text),
+    (7, "name", Text),
+];
+
 const PAIR: Message = &[(1, "key", Text), (2, "value", Text)];
 
 const CONTAINER: Message = &[
@@ -70,12 +85,19 @@ const CONTAINER: Message = &[
     (18, "tty", Flag),
 ];
 
-/// The pod in a body; none: it is not written so.
-pub(super) fn pod(body: &[u8]) -> Option<Value> {
-    let mut envelope = body.strip_prefix(MAGIC)?;
+/// The object in a body, in whichever way it is written.
+pub(super) fn object(body: &[u8], message: Message) -> Result<Value, Status> {
+    let unreadable = |why: &str| Status::bad_request(format!("the object provided is unrecognized: {why}"));
+    match body.strip_prefix(MAGIC) {
+        Some(envelope) => open(envelope, message).ok_or_else(|| unreadable("it is cut short")),
+        None => serde_json::from_slice(body).map_err(|error| unreadable(&error.to_string())),
+    }
+}
+
+fn open(mut envelope: &[u8], message: Message) -> Option<Value> {
     while !envelope.is_empty() {
         if let (2, Wire::Bytes(raw)) = take_field(&mut envelope)? {
-            return Some(Value::Object(read(raw, POD)?));
+            return Some(Value::Object(read(raw, message)?));
         }
     }
     None
@@ -175,10 +197,10 @@ mod tests {
             "metadata": { "name": "a", "labels": { "app": "web" } },
             "spec": { "containers": [{ "name": "c", "command": ["sleep", "9"] }], "hostNetwork": true },
         });
-        assert_eq!(pod(&whole), Some(expected));
+        assert_eq!(object(&whole, POD).unwrap(), expected);
+        assert_eq!(object(expected.to_string().as_bytes(), POD).unwrap(), expected);
         for size in 0..whole.len() {
-            assert_eq!(pod(whole.get(..size).unwrap()), None, "{size}");
+            assert!(object(whole.get(..size).unwrap(), POD).is_err(), "{size}");
         }
-        assert_eq!(pod(b"{}"), None);
     }
 }

@@ -75,11 +75,7 @@ impl Workloads {
 impl Cluster {
     /// Takes a pod from a client, and leaves the rest to the kubelet.
     pub(super) fn create_pod(self: &Arc<Self>, target: &Target, body: &[u8]) -> Result<Response, Status> {
-        let unreadable = |error| Status::bad_request(format!("the object provided is unrecognized: {error}"));
-        let mut pod = match protobuf::pod(body) {
-            Some(pod) => pod,
-            None => serde_json::from_slice(body).map_err(unreadable)?,
-        };
+        let mut pod = protobuf::object(body, protobuf::POD)?;
         let namespace = target.namespace.clone().ok_or_else(Status::method_not_allowed)?;
         if self.store().core("namespaces", "", &namespace).is_none() {
             let target = Target { plural: "namespaces".into(), ..Target::default() };
