@@ -4,8 +4,13 @@
 . "${0%/*}/env.sh"
 # shellcheck source=objects.sh
 . "$SCRIPTS/objects.sh"
+# shellcheck source=egressip.sh
+. "$SCRIPTS/egressip.sh"
 
 for node in "${NODES[@]}"; do node_object "$node"; done
 ovnkube_pod_objects
 pod_objects
 service_objects
+endpoint_slice_objects
+network_policy_objects
+egress_ip_object

@@ -70,7 +70,8 @@ YAML
 }
 
 pod_object() {
-  local name=$1 node=$2 net=$3 octet=$4
+  local name=$1 node=$2 net=$3 octet=$4 app=$1
+  [[ $name != web-* ]] || app=web # client-2 is no client to the policies
   cat <<YAML
 ---
 apiVersion: v1
@@ -79,7 +80,7 @@ metadata:
   annotations:
     k8s.ovn.org/pod-networks: '{"default":{"ip_addresses":["$net.$octet/24"],"mac_address":"$(pod_mac "$node" "$octet")","gateway_ips":["$net.1"],"ip_address":"$net.$octet/24","gateway_ip":"$net.1","role":"primary"}}'
   labels:
-    app: ${name%-[0-9]}
+    app: $app
   name: $name
   namespace: default
 spec:
@@ -131,4 +132,96 @@ service_objects() {
   service_object empty "$EMPTY_VIP" 80 8080 "
   selector:
     app: empty"
+}
+
+# The rest is read from the databases by nobody: objects for an API server, and not in a must-gather of the lab.
+
+endpoint_slice_object() { # SERVICE PORT [NAMESPACE/POD...]
+  local service=$1 port=$2 pod ip node
+  shift 2
+  cat <<YAML
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata:
+  labels:
+    endpointslice.kubernetes.io/managed-by: endpointslice-controller.k8s.io
+    kubernetes.io/service-name: $service
+  name: $service-lab
+  namespace: default
+addressType: IPv4
+endpoints:$([[ $# -gt 0 ]] || echo ' []')
+YAML
+  for pod in "$@"; do
+    read -r ip node <<<"$(pod "$pod")"
+    cat <<YAML
+- addresses: [$ip]
+  conditions: {ready: true, serving: true, terminating: false}
+  nodeName: $node
+  targetRef: {kind: Pod, name: ${pod#*/}, namespace: ${pod%/*}}
+YAML
+  done
+  printf 'ports:\n- {name: "", port: %s, protocol: TCP}\n' "$port"
+}
+
+endpoint_slice_objects() {
+  endpoint_slice_object web 8080 default/web-1 default/web-2
+  endpoint_slice_object empty 8080
+}
+
+network_policy_objects() {
+  cat <<'YAML'
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: default-deny-ingress
+  namespace: default
+spec:
+  podSelector:
+    matchLabels:
+      app: db
+  policyTypes: [Ingress]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: allow-client
+  namespace: default
+spec:
+  ingress:
+  - from:
+    - podSelector:
+        matchLabels:
+          app: client
+    ports:
+    - port: 5432
+      protocol: TCP
+  podSelector:
+    matchLabels:
+      app: db
+  policyTypes: [Ingress]
+YAML
+}
+
+egress_ip_object() {
+  cat <<YAML
+---
+apiVersion: k8s.ovn.org/v1
+kind: EgressIP
+metadata:
+  name: $EGRESS_NAME
+spec:
+  egressIPs: [$EGRESS_IP]
+  namespaceSelector:
+    matchLabels:
+      kubernetes.io/metadata.name: ${EGRESS_POD%/*}
+  podSelector:
+    matchLabels:
+      app: ${EGRESS_POD#*/}
+status:
+  items:
+  - egressIP: $EGRESS_IP
+    node: $EGRESS_NODE
+YAML
 }

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::path::Target;
+use super::protobuf;
 use super::status::Status;
 use super::store::{list, text};
 use crate::workspace;
@@ -72,8 +73,7 @@ impl Access {
 impl Access {
     /// Answers the question of a user whether it may do something.
     pub(super) fn review(&self, user: &str, body: &[u8]) -> Result<Response, Status> {
-        let mut review: Value =
-            serde_json::from_slice(body).map_err(|error| Status::bad_request(error.to_string()))?;
+        let mut review = protobuf::object(body, protobuf::REVIEW)?;
         let at = |key: &str| {
             review.pointer(&format!("/spec/resourceAttributes/{key}")).map_or("", text).to_owned()
         };
@@ -88,6 +88,8 @@ impl Access {
         };
         let allowed = self.check(user, &at("verb"), &target).is_ok();
         if let Some(review) = review.as_object_mut() {
+            review.insert("kind".into(), "SelfSubjectAccessReview".into());
+            review.insert("apiVersion".into(), "authorization.k8s.io/v1".into());
             review.insert("status".into(), json!({ "allowed": allowed }));
         }
         Ok((StatusCode::CREATED, Json(review)).into_response())

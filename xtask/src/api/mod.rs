@@ -5,6 +5,7 @@
 
 mod access;
 mod certificate;
+mod check;
 mod cluster;
 mod discovery;
 mod exec;
@@ -16,10 +17,12 @@ mod lab;
 mod log;
 mod path;
 mod process;
+mod protobuf;
 mod query;
 mod read;
 mod recorded;
 mod selector;
+mod server;
 mod status;
 mod store;
 mod table;
@@ -49,12 +52,14 @@ use self::recorded::Recorded;
 use self::store::Store;
 use crate::workspace::{self, Result};
 
+pub(crate) use self::server::Server;
+
 /// `cargo xtask lab api`
 #[derive(Debug, Args)]
 pub(crate) struct Api {
     /// The kubeconfig to write; it goes with the server
-    #[arg(long, value_name = "FILE")]
-    kubeconfig: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "check")]
+    kubeconfig: Option<PathBuf>,
     /// The port of the loopback to listen on; 0: any that is free
     #[arg(long, default_value_t = 0)]
     port: u16,
@@ -67,6 +72,9 @@ pub(crate) struct Api {
     /// A file with the faults of the moment, read whenever it has changed; it need not be there
     #[arg(long, value_name = "FILE")]
     faults: Option<PathBuf>,
+    /// Instead of serving: start one, and see that kubectl works with it
+    #[arg(long)]
+    check: bool,
     /// End when standard input does, so that a test that dies leaves no server behind
     #[arg(long)]
     with_stdin: bool,
@@ -74,6 +82,7 @@ pub(crate) struct Api {
 
 /// Serves until it is told to stop.
 pub(crate) fn run(dir: &Path, api: &Api) -> Result {
+    let Some(kubeconfig) = &api.kubeconfig else { return check::run(dir) };
     let root = workspace::root()?;
     let recorded = Recorded::open(&root)?;
     let lab = Lab::open(dir)?;
@@ -82,25 +91,25 @@ pub(crate) fn run(dir: &Path, api: &Api) -> Result {
     let (discovery, access) = (Discovery::new(&recorded)?, Access::read(&api.rbac)?);
     let cluster = Arc::new(Cluster::new(lab, discovery, store, access, Faults::new(api.faults.clone())));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let outcome = runtime.block_on(serve(api, cluster));
+    let outcome = runtime.block_on(serve(api, kubeconfig, cluster));
     runtime.shutdown_background();
     outcome
 }
 
-async fn serve(api: &Api, cluster: Arc<Cluster>) -> Result {
+async fn serve(api: &Api, path: &Path, cluster: Arc<Cluster>) -> Result {
     let identity = Identity::new()?;
     let listener = identity.listen(api.port).await?;
     let address = listener.local_addr()?;
     let config = kubeconfig(&format!("https://{address}"), &identity.authority, &cluster.access);
     let app = Router::new().fallback(cluster::serve).with_state(cluster);
-    fs::write(&api.kubeconfig, config)?;
-    println!("https://{address}, as {} says", api.kubeconfig.display());
+    fs::write(path, config)?;
+    println!("https://{address}, as {} says", path.display());
     let outcome = tokio::select! {
         served = axum::serve(listener, app) => served.map_err(Into::into),
         stopped = stop(api.with_stdin) => stopped,
     };
     process::kill(None).await;
-    fs::remove_file(&api.kubeconfig)?;
+    fs::remove_file(path)?;
     outcome
 }
 

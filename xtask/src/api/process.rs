@@ -121,22 +121,30 @@ impl Running {
 
 /// What runs in containers: of this namespace and pod, or of all.
 pub(super) fn running(pod: Option<(&str, &str)>) -> Vec<Running> {
-    let mark = match pod {
-        Some((namespace, pod)) => format!("{MARK}={}/{namespace}/{pod}/", std::process::id()),
-        None => format!("{MARK}={}/", std::process::id()),
-    };
-    let own = format!("{}/", std::process::id());
+    let below = pod.map(|(namespace, pod)| format!("{namespace}/{pod}/")).unwrap_or_default();
+    marked(std::process::id(), &below)
+}
+
+/// The commands that run in the containers of a server.
+pub(super) fn running_under(server: u32) -> Vec<String> {
+    marked(server, "")
+        .iter()
+        .map(|process| format!("{}: {}", process.container, process.argv.join(" ")))
+        .collect()
+}
+
+fn marked(server: u32, below: &str) -> Vec<Running> {
+    let server = format!("{MARK}={server}/");
+    let mark = format!("{server}{below}");
     let look = |folder: &Path| -> Option<Running> {
         let pid = folder.file_name()?.to_str()?.parse().ok()?;
         let environment = fs::read(folder.join("environ")).ok()?;
         let found = environment.split(|byte| *byte == 0).find(|entry| entry.starts_with(mark.as_bytes()))?;
-        let container =
-            String::from_utf8_lossy(found).trim_start_matches(MARK).trim_start_matches('=').to_owned();
         let argv = fs::read(folder.join("cmdline")).ok()?;
         let words = argv.split(|byte| *byte == 0).filter(|word| !word.is_empty());
         Some(Running {
             pid,
-            container: container.strip_prefix(&own)?.into(),
+            container: String::from_utf8_lossy(found).strip_prefix(&server)?.into(),
             argv: words.map(|word| String::from_utf8_lossy(word).into_owned()).collect(),
         })
     };

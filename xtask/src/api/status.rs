@@ -25,7 +25,7 @@ impl Status {
     /// The kind is there, the object is not.
     pub(super) fn not_found(target: &Target, name: &str) -> Self {
         let message = format!("{} \"{name}\" not found", target.resource());
-        let details = json!({ "name": name, "group": target.group, "kind": target.plural });
+        let details = details(target, name, &target.plural);
         Self { details, ..Self::new(StatusCode::NOT_FOUND, "NotFound", message) }
     }
 
@@ -48,14 +48,14 @@ impl Status {
     /// The object cannot be like that.
     pub(super) fn invalid(target: &Target, name: &str, why: &str) -> Self {
         let message = format!("Pod \"{name}\" is invalid: {why}");
-        let details = json!({ "name": name, "group": target.group, "kind": "Pod" });
+        let details = details(target, name, "Pod");
         Self { details, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message) }
     }
 
     /// There is one already.
     pub(super) fn already_exists(target: &Target, name: &str) -> Self {
         let message = format!("{} \"{name}\" already exists", target.resource());
-        let details = json!({ "name": name, "group": target.group, "kind": target.plural });
+        let details = details(target, name, &target.plural);
         Self { details, ..Self::new(StatusCode::CONFLICT, "AlreadyExists", message) }
     }
 
@@ -78,8 +78,7 @@ impl Status {
             target.permission(),
             target.group,
         );
-        let details =
-            json!({ "name": name.unwrap_or_default(), "group": target.group, "kind": target.plural });
+        let details = details(target, name.unwrap_or_default(), &target.plural);
         Self { details, ..Self::new(StatusCode::FORBIDDEN, "Forbidden", message) }
     }
 
@@ -103,13 +102,23 @@ impl Status {
             "status": "Failure",
             "message": self.message,
             "reason": self.reason,
+            "details": self.details,
             "code": self.code.as_u16(),
         });
-        if let (Some(object), false) = (object.as_object_mut(), self.details.is_null()) {
-            object.insert("details".into(), self.details.clone());
+        if let (Some(object), true) = (object.as_object_mut(), self.details.is_null()) {
+            object.shift_remove("details");
         }
         object
     }
+}
+
+/// What the refusal is about. The core group goes without saying.
+fn details(target: &Target, name: &str, kind: &str) -> Value {
+    let mut details = json!({ "name": name, "group": target.group, "kind": kind });
+    if let Some(details) = details.as_object_mut() {
+        details.retain(|_, value| value != "");
+    }
+    details
 }
 
 impl IntoResponse for Status {

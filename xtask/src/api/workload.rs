@@ -18,6 +18,7 @@ use super::join::{complete, now};
 use super::kubelet;
 use super::path::Target;
 use super::process;
+use super::protobuf;
 use super::query::Query;
 use super::read::Page;
 use super::status::Status;
@@ -74,8 +75,7 @@ impl Workloads {
 impl Cluster {
     /// Takes a pod from a client, and leaves the rest to the kubelet.
     pub(super) fn create_pod(self: &Arc<Self>, target: &Target, body: &[u8]) -> Result<Response, Status> {
-        let unreadable = |error| Status::bad_request(format!("the object provided is unrecognized: {error}"));
-        let mut pod: Value = serde_json::from_slice(body).map_err(unreadable)?;
+        let mut pod = protobuf::object(body, protobuf::POD)?;
         let namespace = target.namespace.clone().ok_or_else(Status::method_not_allowed)?;
         if self.store().core("namespaces", "", &namespace).is_none() {
             let target = Target { plural: "namespaces".into(), ..Target::default() };
