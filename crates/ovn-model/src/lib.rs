@@ -15,8 +15,10 @@
 //! * [`UuidPrefix`]: cookies, which tell from which row a flow comes
 //! * [`compare`]: what makes a row of one node's zone the counterpart of another's
 //! * [`zones`]: conntrack zones, and what they stand for
+//! * [`annotations`]: what OVN-Kubernetes writes down on nodes and pods
 //! * [`status`]: is what was asked for in force
 
+pub mod annotations;
 pub mod compare;
 mod cookie;
 pub mod detrace;

@@ -102,7 +102,8 @@ impl Server {
         let named = nodes.iter().find(|name| Some(name.as_str()) == node);
         let completion = self.layer.completions.iter().find(|completion| completion.argument == argument);
         let (Some(name), Some(completion)) = (named.or(nodes.first()), completion) else { return Vec::new() };
-        let node = Node::new(&*self.backend, NodeName::clone(name), None, COMPLETED_WITHIN, self.budget, false);
+        let node =
+            Node::new(&*self.backend, NodeName::clone(name), None, COMPLETED_WITHIN, self.budget, false);
         (completion.values)(&node).await.unwrap_or_default()
     }
 }

@@ -5,6 +5,7 @@ use super::{
     files::{Bounds, Files, Meter},
     join,
     logs::Containers,
+    objects::{self, Lazy, Objects},
 };
 use crate::{Db, NodeName, backend::ReadError, error::chain};
 use jiff::Timestamp;
@@ -22,6 +23,7 @@ pub(super) struct Cluster {
     /// What does not fit together, or could not be opened: said with every answer.
     pub(super) notes: Vec<String>,
     recent: Mutex<VecDeque<Arc<Database>>>,
+    objects: Lazy,
 }
 
 /// One bundle.
@@ -82,7 +84,12 @@ impl Cluster {
         }
         notes.extend(join::join(&mut bundles));
         let databases = candidates(&bundles);
-        Ok(Self { bundles, databases, notes, recent: Mutex::default() })
+        Ok(Self { bundles, databases, notes, recent: Mutex::default(), objects: Lazy::default() })
+    }
+
+    /// Kubernetes objects.
+    pub(super) fn objects(&self) -> Arc<Objects> {
+        self.objects.get(&self.bundles)
     }
 
     /// The nodes of which there is something to read.
@@ -184,7 +191,8 @@ impl One {
         let files = Files::open(path, bounds, meter)?;
         let contents = Contents::of(&files);
         let one = Self { files, contents, containers: OnceLock::new() };
-        if !one.contents.is_empty() || !one.containers().is_empty() {
+        let has_objects = || one.contents.central.is_none() && one.files.paths().any(objects::is_object);
+        if !one.contents.is_empty() || !one.containers().is_empty() || has_objects() {
             return Ok(one);
         }
         let Self { files, contents, .. } = one;
@@ -194,9 +202,9 @@ impl One {
                  a zone for each node, is supported"
             ),
             None => format!(
-                "none of its {} files is a database of OVN or Open vSwitch or the output of a command, as a must-gather of \
-                 an interconnect cluster (network_logs/ovnk_database_store), a sosreport (sos_commands) or kind logs \
-                 (ovnnb_db.db) have them",
+                "none of its {} files is a database of OVN or Open vSwitch, a Kubernetes object or the output of a command, \
+                 as a must-gather of an interconnect cluster (network_logs/ovnk_database_store, namespaces), a sosreport \
+                 (sos_commands) or kind logs (ovnnb_db.db) have them",
                 files.paths().count()
             ),
         };

@@ -11,16 +11,18 @@ mod coverage;
 mod files;
 mod join;
 mod logs;
+mod objects;
 mod recorded;
 
 use super::{Backend, Coverage, Origin, Output, Read, ReadError};
-use crate::{Argv, Db, LogQuery, LogStream, NodeName, Progress, Target};
+use crate::{Argv, Db, Kind, LogQuery, LogStream, NodeName, ObjectQuery, Progress, Target};
 use async_trait::async_trait;
 use cluster::Cluster;
 use files::{Bounds, Meter};
 use jiff::Timestamp;
 use ovsdb::{Database, Rows, Schema, Select};
 use recorded::Lookup;
+use serde_json::Value;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::OnceCell;
 
@@ -157,9 +159,28 @@ impl Backend for Bundle {
         blocking(move || logs::open(&cluster, &name, &query)).await
     }
 
-    async fn as_of(&self) -> Option<Timestamp> {
+    async fn now(&self) -> Option<Timestamp> {
         let cluster = self.opened().await.ok()?;
         blocking(move || Ok(cluster.as_of())).await.ok().flatten()
+    }
+
+    async fn kinds(&self, _within: Duration) -> Result<Read<Vec<Kind>>, ReadError> {
+        let cluster = self.opened().await?;
+        blocking(move || Ok(cluster.objects().kinds(&cluster.bundles))).await
+    }
+
+    async fn objects(&self, query: &ObjectQuery, _within: Duration) -> Result<Read<Vec<Value>>, ReadError> {
+        let cluster = self.opened().await?;
+        let asked = query.clone();
+        match blocking(move || cluster.objects().find(&cluster, &asked)).await? {
+            objects::Found::Read(read) => Ok(read),
+            objects::Found::NotHeld { why, instead } => Err(ReadError::NotHeld {
+                what: query.to_string(),
+                source_name: self.name.clone(),
+                why,
+                instead,
+            }),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which files a layer may ask for, by their names: what is kept of a compressed archive.
 
-use crate::Db;
+use crate::{Db, backend::bundle::objects::is_discovery};
 
 /// Is the content of this file worth keeping? The rest is listed only.
 pub(crate) fn wanted(path: &str) -> bool {
@@ -13,6 +13,7 @@ pub(crate) fn wanted(path: &str) -> bool {
     database(name).is_some()
         || ["hostname", "timestamp", "version", "version.txt"].contains(&name)
         || object()
+        || is_discovery(path)
         || path.split('/').any(|part| FOLDERS.contains(&part))
 }
 
