@@ -4,7 +4,10 @@
 //! a fixed order: the serious ones, and among equals by a hash, which is as good as by chance. Since that bar only
 //! rises, a template that is kept at the end was kept all the time, and its numbers are exact.
 
-use super::{lines::{Level, Line}, mask::mask};
+use super::{
+    lines::{Level, Line},
+    mask::mask,
+};
 use jiff::Timestamp;
 use mcp_core::{Identity, Row};
 use std::{
@@ -87,40 +90,39 @@ impl Digest {
         let place_hash = hash((line.level, place));
         let key = Key { weight: Reverse(weight(line.level)), hash: hash((line.level, &text)) };
         self.place(Key { hash: place_hash, ..key }, place, line.level);
-        match self.templates.get_mut(&key) {
-            Some(known) => {
-                known.count += 1;
-                (known.first, known.last) = earlier_later((known.first, known.last), time);
-                if known.same.as_deref().is_some_and(|same| same != shown(line.level, line.message)) {
-                    known.same = None;
-                }
+        if let Some(known) = self.templates.get_mut(&key) {
+            known.count += 1;
+            (known.first, known.last) = earlier_later((known.first, known.last), time);
+            if known.same.as_deref().is_some_and(|same| same != shown(line.level, line.message)) {
+                known.same = None;
             }
-            None if self.templates.len() >= KEPT && self.templates.last_key_value().is_some_and(|(last, _)| *last < key) => {
-                self.full = true;
-            }
-            None => {
-                let template = Template {
-                    level: line.level,
-                    text: shown(line.level, &text),
-                    same: Some(shown(line.level, line.message)),
-                    place: place_hash,
-                    count: 1,
-                    first: time,
-                    last: time,
-                };
-                self.templates.insert(key, template);
-                if self.templates.len() > KEPT {
-                    self.templates.pop_last();
-                    self.full = true;
-                }
-            }
+            return;
+        }
+        self.full |= self.templates.len() >= KEPT;
+        if self.full && self.templates.last_key_value().is_some_and(|(last, _)| *last < key) {
+            return;
+        }
+        let template = Template {
+            level: line.level,
+            text: shown(line.level, &text),
+            same: Some(shown(line.level, line.message)),
+            place: place_hash,
+            count: 1,
+            first: time,
+            last: time,
+        };
+        self.templates.insert(key, template);
+        if self.templates.len() > KEPT {
+            self.templates.pop_last();
         }
     }
 
     fn place(&mut self, key: Key, name: &str, level: Option<Level>) {
         if let Some(known) = self.places.get_mut(&key) {
             known.count += 1;
-        } else if self.places.len() < PLACES || self.places.last_key_value().is_some_and(|(last, _)| *last > key) {
+        } else if self.places.len() < PLACES
+            || self.places.last_key_value().is_some_and(|(last, _)| *last > key)
+        {
             self.places.insert(key, Place { name: cut(name, 120), level, count: 1 });
             if self.places.len() > PLACES {
                 self.places.pop_last();
@@ -143,21 +145,29 @@ impl Digest {
     #[cfg(test)]
     pub(crate) fn held(&self) -> usize {
         let of = |t: &Template| t.text.capacity() + t.same.as_ref().map_or(0, String::capacity);
-        self.templates.values().map(of).sum::<usize>() + self.places.values().map(|p| p.name.capacity()).sum::<usize>()
+        self.templates.values().map(of).sum::<usize>()
+            + self.places.values().map(|p| p.name.capacity()).sum::<usize>()
     }
 
     /// What the whole of it is.
     pub(crate) fn summary(&self) -> String {
         let mut levels: Vec<_> = self.levels.iter().collect();
         levels.sort_by_key(|(level, _)| Reverse(weight(**level)));
-        let level = |(level, n): &(&Option<Level>, &u64)| format!("{} {n}", level.map_or("without level", Level::name));
+        let level = |(level, n): &(&Option<Level>, &u64)| {
+            format!("{} {n}", level.map_or("without level", Level::name))
+        };
         let levels: Vec<String> = levels.iter().map(level).collect();
         let time = match (self.first, self.last) {
             (Some(first), Some(last)) => format!(" from {} to {}", second(first), second(last)),
             _ => String::new(),
         };
         let more = if self.full { "more than " } else { "" };
-        format!("{} lines{time} ({}) in {more}{} templates", self.lines(), levels.join(", "), self.templates.len())
+        format!(
+            "{} lines{time} ({}) in {more}{} templates",
+            self.lines(),
+            levels.join(", "),
+            self.templates.len()
+        )
     }
 
     fn sorted(&self) -> Vec<&Template> {
@@ -179,7 +189,8 @@ impl Digest {
         if !self.full {
             return Vec::new();
         }
-        let (mut notes, mut by_level, mut by_place) = (Vec::new(), self.levels.clone(), BTreeMap::<u64, u64>::new());
+        let (mut notes, mut by_level, mut by_place) =
+            (Vec::new(), self.levels.clone(), BTreeMap::<u64, u64>::new());
         for template in self.templates.values() {
             if let Some(left) = by_level.get_mut(&template.level) {
                 *left -= template.count.min(*left);
@@ -191,12 +202,22 @@ impl Digest {
                 .places
                 .iter()
                 .filter(|(_, place)| place.level == level && !place.name.is_empty())
-                .map(|(key, place)| (place.count - by_place.get(&key.hash).copied().unwrap_or(0).min(place.count), place.name.as_str()))
+                .map(|(key, place)| {
+                    (
+                        place.count - by_place.get(&key.hash).copied().unwrap_or(0).min(place.count),
+                        place.name.as_str(),
+                    )
+                })
                 .filter(|(left, _)| *left > 0)
                 .collect();
             places.sort_by_key(|(left, name)| (Reverse(*left), *name));
-            let greps: Vec<String> = places.iter().take(5).map(|(n, name)| format!("grep={} ({n} lines)", escaped(name))).collect();
-            let with = if greps.is_empty() { "a shorter time (since, until)".to_owned() } else { greps.join(", ") };
+            let greps: Vec<String> = places
+                .iter()
+                .take(5)
+                .map(|(n, name)| format!("grep={} ({n} lines)", escaped(name)))
+                .collect();
+            let with =
+                if greps.is_empty() { "a shorter time (since, until)".to_owned() } else { greps.join(", ") };
             let level = level.map_or("without level", Level::name);
             notes.push(format!("{left} lines ({level}) are of templates beyond the {KEPT} that are kept: see them with {with}"));
         }
@@ -221,7 +242,8 @@ impl Template {
 /// Where in a program a line comes from: klog's `file.go:123]`, the module of Open vSwitch.
 fn place<'a>(line: &Line<'a>) -> &'a str {
     let word = line.message.split([' ', '|']).next().unwrap_or_default();
-    let is_place = word.ends_with(']') && word.contains(".go:") || line.message.get(word.len()..).is_some_and(|r| r.starts_with('|'));
+    let is_place = word.ends_with(']') && word.contains(".go:")
+        || line.message.get(word.len()..).is_some_and(|r| r.starts_with('|'));
     if is_place { word } else { "" }
 }
 
@@ -262,5 +284,9 @@ pub(crate) fn cut(text: &str, most: usize) -> String {
         tail += 1;
     }
     let left_out = tail - head;
-    format!("{} […{left_out} bytes…] {}", text.get(..head).unwrap_or_default(), text.get(tail..).unwrap_or_default())
+    format!(
+        "{} […{left_out} bytes…] {}",
+        text.get(..head).unwrap_or_default(),
+        text.get(tail..).unwrap_or_default()
+    )
 }

@@ -167,7 +167,9 @@ fn vlog(text: &str) -> Option<Body<'_>> {
 /// JSON (`{"level":"info","ts":…}`) and logfmt (`time="…" level=info msg="…"`). Their messages stay as they are.
 fn structured(text: &str) -> Option<Body<'_>> {
     let json = text.starts_with('{');
-    let value = |names: &[&str]| names.iter().find_map(|name| if json { json_value(text, name) } else { pair(text, name) });
+    let value = |names: &[&str]| {
+        names.iter().find_map(|name| if json { json_value(text, name) } else { pair(text, name) })
+    };
     let level = value(&["level", "lvl", "severity"]).and_then(Level::named)?;
     let time = value(&["time", "ts", "timestamp", "@timestamp"]);
     let seconds = |text: &str| {

@@ -75,7 +75,9 @@ fn whole(word: &str) -> Option<&'static str> {
     }
     let digits = word.trim_start_matches('-');
     let unit = digits.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
-    if unit.len() < digits.len() && (unit.is_empty() || ["s", "ms", "us", "ns", "kB", "B", "m", "h", "x", "Mi", "Gi"].contains(&unit)) {
+    if unit.len() < digits.len()
+        && (unit.is_empty() || ["s", "ms", "us", "ns", "kB", "B", "m", "h", "x", "Mi", "Gi"].contains(&unit))
+    {
         return Some("<n>");
     }
     if word.strip_prefix("0x").is_some_and(hex) {
@@ -104,7 +106,12 @@ fn parts_into(word: &str, masked: &mut String) {
         if at > 0 {
             masked.push('-');
         }
-        let template = random && at + 1 == last && at > 0 && (8..=10).contains(&part.len()) && made_up(part) && digit(part);
+        let template = random
+            && at + 1 == last
+            && at > 0
+            && (8..=10).contains(&part.len())
+            && made_up(part)
+            && digit(part);
         if (random && at == last) || template {
             masked.push_str("<id>");
         } else {
@@ -127,7 +134,11 @@ fn long_numbers_into(text: &str, masked: &mut String) {
         let alone = !before.ends_with(|c: char| c.is_ascii_alphabetic() || c == '_')
             && !after.starts_with(|c: char| c.is_ascii_alphabetic());
         let is_line = before.ends_with(".go:");
-        masked.push_str(if digits.is_empty() || is_line || !(digits.len() > LONG || alone) { digits } else { "<n>" });
+        masked.push_str(if digits.is_empty() || is_line || !(digits.len() > LONG || alone) {
+            digits
+        } else {
+            "<n>"
+        });
         rest = after;
     }
 }

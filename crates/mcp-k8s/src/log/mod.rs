@@ -11,4 +11,4 @@ mod tests;
 mod time;
 mod window;
 
-pub(crate) use question::{LogParams, Reading};
+pub(crate) use question::LogParams;

@@ -44,12 +44,12 @@ pub(crate) struct Reading {
     until: Option<Timestamp>,
     grep: Option<Regex>,
     level: Option<Level>,
+    context: usize,
     sink: Sink,
     splitter: Splitter,
     counts: Counts,
     /// The time of the last line that had one: those without follow it.
     time: Option<Timestamp>,
-    first_shown: Option<Timestamp>,
     deadline: Instant,
 }
 
@@ -96,18 +96,23 @@ impl LogParams {
             let lines = tail.min(budget.lines.saturating_sub(4).max(1));
             Sink::Tail(Tail::new(lines, budget.bytes.saturating_sub(REST), self.context.unwrap_or(0)))
         };
-        let grep = self.grep.as_deref().filter(|grep| !grep.trim().is_empty()).map(regular_expression).transpose()?;
+        let grep = self
+            .grep
+            .as_deref()
+            .filter(|grep| !grep.trim().is_empty())
+            .map(regular_expression)
+            .transpose()?;
         Ok(Reading {
             calendar,
             since,
             until,
             grep,
             level: self.level,
+            context: self.context.unwrap_or(0),
             sink,
             splitter: Splitter::default(),
             counts: Counts::default(),
             time: None,
-            first_shown: None,
             deadline: Instant::now() + within,
         })
     }
@@ -168,7 +173,11 @@ impl Reading {
         let serious = self.level.is_none_or(|least| line.level.is_some_and(|level| level >= least));
         if !(matches && serious) {
             let unknown = matches && line.level.is_none();
-            if unknown { self.counts.no_level += 1 } else { self.counts.other += 1 }
+            if unknown {
+                self.counts.no_level += 1
+            } else {
+                self.counts.other += 1
+            }
             return self.passed(text);
         }
         self.counts.found += 1;
@@ -180,14 +189,18 @@ impl Reading {
 
     /// A line that was not found, but may stand beside one.
     fn passed(&mut self, text: &str) {
-        if let Sink::Tail(tail) = &mut self.sink {
-            tail.add(self.counts.lines, text, false);
+        if let Sink::Tail(tail) = &mut self.sink
+            && self.context > 0
+        {
+            tail.add(self.counts.lines, shown(text, &Line::of(text, self.calendar)), false);
         }
     }
 
     fn in_time(&self) -> bool {
         match self.time {
-            Some(time) => self.since.is_none_or(|since| time >= since) && self.until.is_none_or(|until| time <= until),
+            Some(time) => {
+                self.since.is_none_or(|since| time >= since) && self.until.is_none_or(|until| time <= until)
+            }
             // Before the first time: the beginning of the log.
             None => self.since.is_none(),
         }
@@ -199,7 +212,10 @@ impl Reading {
         splitter.finish(&mut |line| self.line(line));
         let Counts { lines, found, out_of_time, no_level, .. } = self.counts;
         if splitter.cut > 0 {
-            notes.push(format!("{} lines are longer than 64 KiB: only their beginning was looked at", splitter.cut));
+            notes.push(format!(
+                "{} lines are longer than 64 KiB: only their beginning was looked at",
+                splitter.cut
+            ));
         }
         if no_level > 0 {
             notes.push(format!("{no_level} lines give no level and were left out"));

@@ -2,7 +2,7 @@
 
 use jiff::{
     Span, Timestamp, ToSpan,
-    civil::{DateTime, date},
+    civil::{Date, DateTime},
     tz::TimeZone,
 };
 use mcp_core::ToolError;
@@ -14,7 +14,15 @@ pub(crate) struct Calendar(pub(crate) Option<Timestamp>);
 impl Calendar {
     /// A time of the year: in the last such year that is not ahead. Times without a zone are taken as UTC, which is what
     /// containers and the nodes of clusters have.
-    pub(crate) fn of_year(self, month: i8, day: i8, hour: i8, minute: i8, second: i8, nanos: i32) -> Option<Timestamp> {
+    pub(crate) fn of_year(
+        self,
+        month: i8,
+        day: i8,
+        hour: i8,
+        minute: i8,
+        second: i8,
+        nanos: i32,
+    ) -> Option<Timestamp> {
         let now = self.0?;
         let year = TimeZone::UTC.to_datetime(now).year();
         // A leap day is in none of the years beside its own.
@@ -42,7 +50,7 @@ impl Calendar {
             let now = self.0.ok_or_else(|| wrong(", but when this was collected is not known"))?;
             return now.checked_sub(span).map_err(|_| wrong(", which is too long ago"));
         }
-        let civil = text.parse::<DateTime>().ok().or_else(|| text.parse().ok().map(|d: jiff::civil::Date| d.into()));
+        let civil = text.parse::<DateTime>().ok().or_else(|| text.parse().ok().map(|d: Date| d.into()));
         let time = civil.and_then(|civil| TimeZone::UTC.to_timestamp(civil).ok());
         time.ok_or_else(|| wrong(", which is no time"))
     }
@@ -96,9 +104,9 @@ pub(crate) fn civil(text: &str) -> Option<(Timestamp, &str)> {
     Some((TimeZone::UTC.to_timestamp(then).ok()?, rest))
 }
 
-fn date_of(year: i16, month: i8, day: i8) -> Option<jiff::civil::Date> {
+fn date_of(year: i16, month: i8, day: i8) -> Option<Date> {
     let valid = (1..=12).contains(&month) && (1..=31).contains(&day) && (1970..=9000).contains(&year);
-    if valid { jiff::civil::Date::new(year, month, day).ok() } else { None }
+    if valid { Date::new(year, month, day).ok() } else { None }
 }
 
 /// Hour, minute, second, nanoseconds.
@@ -118,7 +126,9 @@ pub(crate) fn clock(text: &str) -> Option<(Clock, &str)> {
         return None;
     }
     let rest = text.get(8..)?;
-    let Some(fraction) = rest.strip_prefix(['.', ',']) else { return Some(((hour, minute, second, 0), rest)) };
+    let Some(fraction) = rest.strip_prefix(['.', ',']) else {
+        return Some(((hour, minute, second, 0), rest));
+    };
     let digits = fraction.bytes().take_while(u8::is_ascii_digit).count();
     let (digits, rest) = fraction.split_at_checked(digits)?;
     let nanos = format!("{digits:0<9}").get(..9)?.parse().ok()?;
@@ -139,7 +149,8 @@ pub(crate) fn syslog(text: &str, calendar: Calendar) -> Option<(Option<Timestamp
 pub(crate) fn dmesg(text: &str) -> Option<(Timestamp, &str)> {
     let (inside, rest) = text.strip_prefix('[')?.split_once("] ")?;
     let mut words = inside.split_whitespace();
-    let (_, month, day, time, year) = (words.next()?, words.next()?, words.next()?, words.next()?, words.next()?);
+    let (_, month, day, time, year) =
+        (words.next()?, words.next()?, words.next()?, words.next()?, words.next()?);
     let (clock, _) = clock(time)?;
     let day = date_of(year.parse().ok()?, month_of(month)?, day.parse().ok()?)?;
     let then = day.at(clock.0, clock.1, clock.2, clock.3);
@@ -151,10 +162,4 @@ fn month_of(name: &str) -> Option<i8> {
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let at = MONTHS.iter().position(|month| *month == name)?;
     i8::try_from(at + 1).ok()
-}
-
-/// Kept out of the way of `date`'s panics: only checked parts come here.
-#[cfg(test)]
-pub(crate) fn example() -> Calendar {
-    Calendar(TimeZone::UTC.to_timestamp(date(2026, 11, 22).at(9, 0, 0, 0)).ok())
 }
