@@ -37,8 +37,13 @@ impl<'a> Cluster<'a> {
     }
 
     /// What "now" means here: for what was collected earlier, when it was.
-    pub async fn as_of(&self) -> Option<Timestamp> {
-        self.backend.as_of().await
+    pub async fn now(&self) -> Option<Timestamp> {
+        self.backend.now().await
+    }
+
+    /// The time of what was read so far, to which ages are relative: of a bundle, when it was collected.
+    pub fn as_of(&self) -> Option<Timestamp> {
+        self.noted.newest()
     }
 
     /// The nodes that can be read, by name.

@@ -48,6 +48,12 @@ impl Noted {
         }
     }
 
+    /// When the newest of it was read.
+    pub(crate) fn newest(&self) -> Option<Timestamp> {
+        let noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.0.iter().filter_map(|origin| origin.when).max()
+    }
+
     pub(crate) fn into_read(self) -> (Vec<Origin>, Vec<String>) {
         self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
@@ -128,8 +134,8 @@ impl<'a> Node<'a> {
     }
 
     /// What "now" means here: for what was collected earlier, when it was.
-    pub async fn as_of(&self) -> Option<Timestamp> {
-        self.backend.as_of().await
+    pub async fn now(&self) -> Option<Timestamp> {
+        self.backend.now().await
     }
 
     /// Will the answer be compared with other nodes'? Then rows need an identity, and facts are read.

@@ -46,17 +46,11 @@ fn where_to_look() -> Value {
 }
 
 /// Those that come after.
-fn which_rows() -> Value {
+fn how_much() -> Value {
     json!({
         "grep": { "type": "string", "description": "Regular expression: only matching rows." },
         "offset": { "type": "integer", "minimum": 0, "description": "Rows to skip." },
         "limit": { "type": "integer", "minimum": 1, "maximum": 10000, "description": "Rows at most." },
-    })
-}
-
-/// The last.
-fn how_long() -> Value {
-    json!({
         "timeout_seconds": {
             "type": "integer", "minimum": 1, "maximum": SECONDS.1,
             "description": format!("For each node; default {}.", SECONDS.0),
@@ -64,15 +58,18 @@ fn how_long() -> Value {
     })
 }
 
-/// Adds the shared parameters to the schema of a tool's own; those for rows if the tool does not choose them itself.
-pub(crate) fn extend_schema(schema: &mut Map<String, Value>, scope: Scope, chooses_rows: bool) {
+/// Adds the shared parameters to the schema of a tool's own; `grep` if the tool does not look for it itself.
+pub(crate) fn extend_schema(schema: &mut Map<String, Value>, scope: Scope, own_grep: bool) {
     let own = schema.remove("properties").unwrap_or_default();
     let first = match scope {
         Scope::Node => where_to_look(),
         Scope::Cluster => Value::Null,
     };
-    let rows = if chooses_rows { Value::Null } else { which_rows() };
-    let all = [first, own, rows, how_long()].into_iter();
+    let mut after = how_much();
+    if own_grep && let Some(after) = after.as_object_mut() {
+        after.remove("grep");
+    }
+    let all = [first, own, after].into_iter();
     let all: Map<String, Value> = all.filter_map(|v| v.as_object().cloned()).flatten().collect();
     schema.insert("type".into(), "object".into());
     schema.insert("properties".into(), all.into());
@@ -172,22 +169,17 @@ fn check_value(name: &str, property: &Value, value: &Value) -> Result<(), ToolEr
 
 impl Common {
     /// Takes the shared parameters out of checked arguments.
-    pub(crate) fn take(arguments: &mut Map<String, Value>, chooses_rows: bool) -> Result<Self, ToolError> {
-        let page = if chooses_rows { Page::default() } else { take_page(arguments)? };
-        let seconds = arguments.remove("timeout_seconds").and_then(|value| value.as_u64());
-        let within = Duration::from_secs(seconds.unwrap_or(SECONDS.0).clamp(1, SECONDS.1));
+    pub(crate) fn take(arguments: &mut Map<String, Value>, own_grep: bool) -> Result<Self, ToolError> {
+        let grep = if own_grep { None } else { take_text(arguments, "grep") };
+        let mut number = |name| arguments.remove(name).and_then(|value| value.as_u64());
+        let page = Page {
+            grep: grep.map(|pattern| regular_expression(&pattern)).transpose()?,
+            offset: number("offset").unwrap_or(0) as usize,
+            limit: number("limit").map(|n| n as usize),
+        };
+        let within = Duration::from_secs(number("timeout_seconds").unwrap_or(SECONDS.0).clamp(1, SECONDS.1));
         Ok(Self { page, within })
     }
-}
-
-fn take_page(arguments: &mut Map<String, Value>) -> Result<Page, ToolError> {
-    let grep = take_text(arguments, "grep");
-    let mut number = |name| arguments.remove(name).and_then(|value| value.as_u64());
-    Ok(Page {
-        grep: grep.map(|pattern| regular_expression(&pattern)).transpose()?,
-        offset: number("offset").unwrap_or(0) as usize,
-        limit: number("limit").map(|n| n as usize),
-    })
 }
 
 fn take_text(arguments: &mut Map<String, Value>, name: &str) -> Option<String> {

@@ -29,9 +29,8 @@ pub trait Tool: Send + Sync + 'static {
     const DESCRIPTION: &'static str;
     /// The group that `--toolset` can leave out.
     const TOOLSET: &'static str;
-    /// Does it choose its rows itself, because there are more than anybody may hold? Then `grep`, `offset` and `limit`
-    /// are its own parameters, and it keeps to [`Node::budget`].
-    const CHOOSES_ROWS: bool = false;
+    /// Does it look for `grep` itself, because it reads more than anybody may hold? Then that is its own parameter.
+    const OWN_GREP: bool = false;
     /// What the model gives beside the shared parameters.
     type Params: DeserializeOwned + JsonSchema + Send + Sync;
 
@@ -54,8 +53,8 @@ pub trait ClusterTool: Send + Sync + 'static {
     const DESCRIPTION: &'static str;
     /// As [`Tool::TOOLSET`].
     const TOOLSET: &'static str;
-    /// As [`Tool::CHOOSES_ROWS`].
-    const CHOOSES_ROWS: bool = false;
+    /// As [`Tool::OWN_GREP`].
+    const OWN_GREP: bool = false;
     /// As [`Tool::Params`].
     type Params: DeserializeOwned + JsonSchema + Send + Sync;
 
@@ -125,7 +124,7 @@ impl Described {
     /// A line of a layer's table.
     pub fn of<T: Tool>() -> Self {
         let mut schema = schema::portable::<T::Params>();
-        params::extend_schema(&mut schema, params::Scope::Node, T::CHOOSES_ROWS);
+        params::extend_schema(&mut schema, params::Scope::Node, T::OWN_GREP);
         Self {
             name: T::NAME,
             title: T::TITLE,
@@ -139,7 +138,7 @@ impl Described {
     /// A line of a layer's table, for a tool that asks the whole cluster.
     pub fn of_cluster<T: ClusterTool>() -> Self {
         let mut schema = schema::portable::<T::Params>();
-        params::extend_schema(&mut schema, params::Scope::Cluster, T::CHOOSES_ROWS);
+        params::extend_schema(&mut schema, params::Scope::Cluster, T::OWN_GREP);
         Self {
             name: T::NAME,
             title: T::TITLE,
@@ -166,7 +165,7 @@ const AT_ONCE: usize = 16;
 
 async fn run<T: Tool>(call: &Call<'_>, mut arguments: Map<String, Value>) -> Result<String, ToolError> {
     let nodes = params::take_nodes(&mut arguments)?;
-    let common = Common::take(&mut arguments, T::CHOOSES_ROWS)?;
+    let common = Common::take(&mut arguments, T::OWN_GREP)?;
     let params: T::Params = own_parameters(arguments, T::DESCRIPTION)?;
     call.backend.open(&call.progress).await?;
     let Asked { nodes, pod } = resolve::nodes(call.backend, nodes, common.within).await?;
@@ -188,7 +187,7 @@ async fn run_on_cluster<T: ClusterTool>(
     call: &Call<'_>,
     mut arguments: Map<String, Value>,
 ) -> Result<String, ToolError> {
-    let common = Common::take(&mut arguments, T::CHOOSES_ROWS)?;
+    let common = Common::take(&mut arguments, T::OWN_GREP)?;
     let params: T::Params = own_parameters(arguments, T::DESCRIPTION)?;
     call.backend.open(&call.progress).await?;
     let cluster = Cluster::new(call.backend, common.within, call.budget);

@@ -52,7 +52,7 @@ pub trait Backend: Send + Sync + 'static {
     }
 
     /// What "now" means here: the time for a source that can be asked now, else the time of what was collected last.
-    async fn as_of(&self) -> Option<Timestamp> {
+    async fn now(&self) -> Option<Timestamp> {
         self.is_live().then(Timestamp::now)
     }
 

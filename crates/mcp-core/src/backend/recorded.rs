@@ -337,8 +337,8 @@ impl Backend for Recorder {
         self.inner.log(query, within).await
     }
 
-    async fn as_of(&self) -> Option<Timestamp> {
-        self.inner.as_of().await
+    async fn now(&self) -> Option<Timestamp> {
+        self.inner.now().await
     }
 }
 

@@ -172,6 +172,17 @@ impl Backend for Bundle {
         found.ok_or_else(|| self.not_collected(&cluster, db.to_string(), &at.node, None))
     }
 
+    async fn log(&self, query: &LogQuery, _within: Duration) -> Result<Read<LogStream>, ReadError> {
+        let cluster = self.opened().await?;
+        let (name, query) = (self.name.clone(), query.clone());
+        blocking(move || logs::open(&cluster, &name, &query)).await
+    }
+
+    async fn now(&self) -> Option<Timestamp> {
+        let cluster = self.opened().await.ok()?;
+        blocking(move || Ok(cluster.as_of())).await.ok().flatten()
+    }
+
     async fn kinds(&self, _within: Duration) -> Result<Read<Vec<Kind>>, ReadError> {
         let cluster = self.opened().await?;
         blocking(move || Ok(cluster.objects().kinds(&cluster.bundles))).await
@@ -189,17 +200,6 @@ impl Backend for Bundle {
                 instead,
             }),
         }
-    }
-
-    async fn log(&self, query: &LogQuery, _within: Duration) -> Result<Read<LogStream>, ReadError> {
-        let cluster = self.opened().await?;
-        let (name, query) = (self.name.clone(), query.clone());
-        blocking(move || logs::open(&cluster, &name, &query)).await
-    }
-
-    async fn as_of(&self) -> Option<Timestamp> {
-        let cluster = self.opened().await.ok()?;
-        blocking(move || Ok(cluster.as_of())).await.ok().flatten()
     }
 }
 
