@@ -1,6 +1,7 @@
 //! What is what in a bundle: databases, recorded commands, objects and logs, and the node of each.
 
 mod command;
+mod database;
 mod identity;
 mod loose;
 mod manifest;
@@ -14,7 +15,8 @@ use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) use command::Essence;
-pub(super) use identity::{Identity, chassis};
+pub(super) use database::open;
+pub(super) use identity::{Identity, chassis, is_central};
 pub(super) use manifest::Recorded;
 pub(super) use sosreport::Report;
 pub(super) use wanted::{packed, wanted};
@@ -72,6 +74,16 @@ impl Contents {
     pub(super) fn when(&self) -> Option<Timestamp> {
         let databases = self.databases.iter().filter_map(|stored| stored.when);
         databases.chain(self.reports.iter().filter_map(|report| report.when)).max()
+    }
+
+    /// A database of no known node: of all nodes, or what it is cannot be told.
+    fn unknown(&mut self, files: &Files, path: &str, db: Db, shown: String, why: &str) {
+        let database = files.read(path).ok().and_then(|bytes| open(bytes).ok());
+        if database.is_some_and(|database| is_central(db, &database)) {
+            self.central.get_or_insert(shown);
+        } else {
+            self.troubles.push(format!("{shown}: {why}"));
+        }
     }
 
     fn node(&mut self, name: &NodeName, identity: Identity) {
