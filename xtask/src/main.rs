@@ -6,6 +6,7 @@ mod bench;
 mod cases;
 mod demo;
 mod docs;
+mod fuzz;
 mod golden;
 mod lab;
 mod mcp;
@@ -38,6 +39,8 @@ enum Task {
     Demo,
     /// Measure: large databases, start of a server, sizes
     Bench(bench::Bench),
+    /// Damage what strangers write at random, and see that it is refused
+    Fuzz(fuzz::Fuzz),
     /// The test lab: two nodes of OVN-Kubernetes on this machine
     Lab(lab::Lab),
 }
@@ -54,6 +57,7 @@ fn run(task: Task) -> workspace::Result<ExitCode> {
         Task::Probe(probe) => probe::run(&probe)?,
         Task::Demo => demo::run()?,
         Task::Bench(bench) => bench::run(&bench)?,
+        Task::Fuzz(fuzz) => fuzz::run(&fuzz)?,
     }
     Ok(ExitCode::SUCCESS)
 }

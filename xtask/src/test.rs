@@ -43,6 +43,8 @@ enum Step {
     Docs,
     /// All tests, those that need the lab too
     Tests,
+    /// A minute of random damage to what strangers write
+    Fuzz,
     /// Traffic in the lab goes where the databases say
     Check,
     /// kubectl works with the API server in front of the lab
@@ -118,6 +120,7 @@ impl Step {
                 let test = cmd!(sh, "cargo test --workspace --no-fail-fast {ignored...}");
                 Ok(test.env("OVNK_LAB_DIR", LAB_DIR).env("INSTA_UPDATE", "no").run()?)
             }
+            Self::Fuzz => task(&["fuzz"]),
             Self::Check => task(&["lab", "--dir", LAB_DIR, "check"]),
             Self::Api => task(&["lab", "--dir", LAB_DIR, "api", "--check"]),
             Self::Probe => task(&["probe"]),

@@ -41,7 +41,7 @@ async fn arguments_of_prompts_are_completed() -> Result<(), Failed> {
     let nodes = connection.complete("explain_datapath", "node_name", "ovn-w", &[]).await?;
     assert_eq!(nodes, ["ovn-worker", "ovn-worker2"]);
     let tables = connection.complete("compare_zones", "table", "logical_sw", &[]).await?;
-    assert_eq!(tables, ["Logical_Switch", "Logical_Switch_Port"]);
+    assert_eq!(tables, ["Logical_Switch", "Logical_Switch_Port", "Logical_Switch_Port_Health_Check"]);
     let all = connection.complete("compare_zones", "table", "", &[]).await?;
     assert!(["Port_Binding", "NAT"].iter().all(|table| all.iter().any(|name| name == table)), "{all:?}");
     // What is no argument of the prompt has no values.

@@ -1,7 +1,7 @@
 //! Bundles taken together as one cluster.
 
 use super::{
-    contents::{Contents, Gathered, Report},
+    contents::{self, Contents, Gathered, Report},
     files::{Bounds, Files, Meter},
     join,
     logs::Containers,
@@ -49,6 +49,14 @@ pub(super) struct Found<'a> {
     pub(super) candidate: &'a Candidate,
     pub(super) notes: Vec<String>,
 }
+
+/// What is said of a database that is not of one zone.
+pub(super) const CENTRAL: &str = "is of a cluster in central mode, with one database for all nodes; only interconnect mode, with a \
+                                  zone for each node, is supported";
+
+/// What is said of a database that `sos clean` went through.
+pub(super) const EDITED: &str = "was edited by `sos clean`: its addresses, names and checksums are not those of the cluster, and \
+                                 what it calls the same may differ from report to report";
 
 /// Databases that stay open when nobody reads them: so many bytes of files.
 const RECENT: usize = 1 << 30;
@@ -144,6 +152,12 @@ impl Cluster {
         for (i, candidate) in candidates.iter().enumerate() {
             match self.open_database(candidate) {
                 Ok(database) if database.damage().is_none() => {
+                    if contents::is_central(db, &database) {
+                        notes.push(format!("{} {CENTRAL}", candidate.shown));
+                    }
+                    if database.is_edited() {
+                        notes.push(format!("{} {EDITED}", candidate.shown));
+                    }
                     notes.extend(candidates.iter().skip(i + 1).map(|other| self.also(other)));
                     return Some(Ok(Found { database, candidate, notes }));
                 }
@@ -182,7 +196,7 @@ impl Cluster {
             return Ok(database);
         }
         let bytes = self.files(candidate).read(&candidate.path)?;
-        let database = Database::open(bytes).map_err(|e| ReadError::unreadable(&candidate.shown, e))?;
+        let database = contents::open(bytes).map_err(|e| ReadError::unreadable(&candidate.shown, e))?;
         let database = Arc::new(database);
         *opened = Arc::downgrade(&database);
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
@@ -210,10 +224,7 @@ impl One {
         }
         let Self { files, contents, .. } = one;
         let mut why = match &contents.central {
-            Some(file) => format!(
-                "{file} is of a cluster in central mode, with one database for all nodes; only interconnect mode, with \
-                 a zone for each node, is supported"
-            ),
+            Some(file) => format!("{file} {CENTRAL}"),
             None => format!(
                 "none of its {} files is a database of OVN or Open vSwitch, a Kubernetes object or the output of a command, \
                  as a must-gather of an interconnect cluster (network_logs/ovnk_database_store, namespaces), a sosreport \

@@ -2,11 +2,10 @@
 
 use super::{
     cluster::One,
-    contents::{Identity, chassis},
+    contents::{self, Identity, chassis},
 };
 use crate::{Db, NodeName};
 use jiff::{SpanRound, Timestamp, Unit};
-use ovsdb::Database;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Bundles collected further apart than this describe different states of a cluster, in seconds.
@@ -130,7 +129,7 @@ fn system_ids(one: &One) -> BTreeSet<String> {
 /// The chassis in one of the bundle's southbound databases.
 fn all_chassis(one: &One) -> BTreeSet<String> {
     let southbound = one.contents.databases.iter().filter(|stored| stored.db == Db::Sb);
-    let open = |path: &str| Database::open(one.files.read(path).ok()?).ok();
+    let open = |path: &str| contents::open(one.files.read(path).ok()?).ok();
     southbound
         .filter_map(|stored| open(&stored.path))
         .map(|database| chassis(&database))

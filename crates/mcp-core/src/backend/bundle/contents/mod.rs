@@ -1,6 +1,7 @@
 //! What is what in a bundle: databases, recorded commands, objects and logs, and the node of each.
 
 mod command;
+mod database;
 pub(super) mod gathered;
 mod identity;
 mod loose;
@@ -15,8 +16,9 @@ use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) use command::Essence;
+pub(super) use database::open;
 pub(super) use gathered::Gathered;
-pub(super) use identity::{Identity, chassis};
+pub(super) use identity::{Identity, chassis, is_central};
 pub(super) use manifest::Recorded;
 pub(super) use sosreport::Report;
 pub(super) use wanted::{is_log, packed, wanted};
@@ -92,6 +94,16 @@ impl Contents {
         let reports =
             self.reports.iter().filter(|report| report.node == *node).map(|report| report.root.as_str());
         reports.chain(self.hosts.iter().filter(|(of, _)| of == node).map(|(_, root)| root.as_str())).collect()
+    }
+
+    /// A database of no known node: of all nodes, or what it is cannot be told.
+    fn unknown(&mut self, files: &Files, path: &str, db: Db, shown: String, why: &str) {
+        let database = files.read(path).ok().and_then(|bytes| open(bytes).ok());
+        if database.is_some_and(|database| is_central(db, &database)) {
+            self.central.get_or_insert(shown);
+        } else {
+            self.troubles.push(format!("{shown}: {why}"));
+        }
     }
 
     fn node(&mut self, name: &NodeName, identity: Identity) {

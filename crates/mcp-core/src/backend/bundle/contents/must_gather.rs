@@ -7,7 +7,6 @@
 
 use super::{Contents, Stored, gathered, identity, identity::yaml, wanted::database};
 use crate::{Db, HostLog, NodeName, backend::bundle::files::Files};
-use ovsdb::Database;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -80,7 +79,7 @@ fn add(files: &Files, contents: &mut Contents, pods: &mut Pods, path: &str, db: 
             contents.databases.push(Stored { node, db, path: path.into(), shown, when });
         }
         None => {
-            contents.troubles.push(format!("{shown}: neither its pod nor its zone's name is in the bundle"))
+            contents.unknown(files, path, db, shown, "neither its pod nor its zone's name is in the bundle");
         }
     }
 }
@@ -157,7 +156,7 @@ impl<'a> Pods<'a> {
 
 /// The node that a database names, or the northbound one beside it.
 fn zone_of(files: &Files, path: &str) -> Option<NodeName> {
-    let open = |path: &str| Database::open(files.read(path).ok()?).ok();
+    let open = |path: &str| super::open(files.read(path).ok()?).ok();
     let beside = path.strip_suffix("_sbdb").map(|pod| format!("{pod}_nbdb"));
     let northbound = identity::node_of(Db::Nb, &open(beside.as_deref().unwrap_or(path))?);
     northbound.or_else(|| identity::node_of(Db::Sb, &open(path)?))
