@@ -37,7 +37,7 @@ pub(crate) struct Rule {
 impl Object {
     /// `inet ovn-kubernetes mgmtport-snat`.
     pub(crate) fn key(&self) -> String {
-        format!("{} {} {}", self.family, self.table, self.name)
+        format!("{} {} {}", self.family, self.table, self.name).trim_end().to_owned()
     }
 
     /// `type nat hook postrouting priority srcnat; policy accept; comment "…"`; or that there is nothing.
@@ -121,7 +121,7 @@ pub(crate) fn held(element: &str, wanted: Wanted) -> (bool, bool) {
 /// Reads a ruleset, or a part of one.
 pub(crate) fn parse(text: &str) -> Parsed<Object> {
     let mut parsed = Parsed::<Object>::default();
-    let mut table: Option<(String, String)> = None;
+    let mut table: Option<Object> = None;
     let mut object: Option<Object> = None;
     let mut lines = text.lines();
     while let Some(line) = lines.next() {
@@ -129,15 +129,30 @@ pub(crate) fn parse(text: &str) -> Parsed<Object> {
         let first = words(code);
         match (first.as_slice(), &mut table, &mut object) {
             ([], ..) => {}
-            (["table", family, name, "{"], None, None) => table = Some(((*family).into(), (*name).into())),
+            (["table", family, name, "{"], None, None) => {
+                table = Some(Object {
+                    family: (*family).into(),
+                    table: (*name).into(),
+                    kind: "table".into(),
+                    handle,
+                    ..Object::default()
+                });
+            }
             (["}"], Some(_), Some(_)) => parsed.rows.extend(object.take()),
-            (["}"], Some(_), None) => table = None,
+            (["}"], Some(of), None) => {
+                // A table that has nothing is there all the same.
+                let alone = parsed
+                    .rows
+                    .last()
+                    .is_none_or(|last| (&last.family, &last.table) != (&of.family, &of.table));
+                parsed.rows.extend(table.take().filter(|of| alone || !of.properties.is_empty()));
+            }
             // A property of the table: `flags dormant`, `comment "…"`.
-            ([.., last], Some(_), None) if *last != "{" => parsed.other.push(line.to_owned()),
-            ([kind @ .., name, "{"], Some((family, of)), None) => {
+            ([.., last], Some(of), None) if *last != "{" => of.properties.push(code.trim().to_owned()),
+            ([kind @ .., name, "{"], Some(of), None) => {
                 object = Some(Object {
-                    family: family.clone(),
-                    table: of.clone(),
+                    family: of.family.clone(),
+                    table: of.table.clone(),
                     kind: kind.join(" "),
                     name: (*name).into(),
                     handle,
@@ -255,7 +270,9 @@ mod tests {
                     printed += &format!("{}{of}\n", if table.is_empty() { "" } else { "}\n" });
                     table = of;
                 }
-                printed += &object.print();
+                if object.kind != "table" {
+                    printed += &object.print();
+                }
             }
             printed += "}\n";
             // A table's own handle is the one thing that no row has.
@@ -265,7 +282,10 @@ mod tests {
                     if line.starts_with("table ") { without_handle(line).0 } else { line }.to_owned() + "\n"
                 })
                 .collect();
-            assert_eq!(tokens(&printed), tokens(&original));
+            let (printed, original) = (tokens(&printed), tokens(&original));
+            let differs = printed.iter().zip(&original).position(|(a, b)| a != b);
+            assert_eq!(differs.map(|at| (&printed[at], &original[at])), None);
+            assert_eq!(printed.len(), original.len());
         }
     }
 
