@@ -145,12 +145,6 @@ const APPCTL: Program = Program {
         },
         Verb {
             words: &[],
-            options: &["dpif/show"],
-            operands: &[&[Text("--target="), Operand("private-path")]],
-            reads_only: "ovs-vswitchd(8): lists datapaths, bridges and ports",
-        },
-        Verb {
-            words: &[],
             options: &["ofproto/trace", "--names", "--ct-next"],
             operands: &[
                 &[Text("--target="), Operand("private-path")],
@@ -260,11 +254,6 @@ pub(super) fn neighbour(
 ) -> PrivateArgv {
     private_argv!(PRIVATE: "ovs-appctl", "--timeout=20", {"--target=", control: PrivatePath}, "tnl/neigh/set",
         {bridge: BridgeName}, {address: IpAddr}, {mac: EthernetAddress})
-}
-
-/// Ports and their numbers in the datapath.
-pub(super) fn ports(control: &PrivatePath) -> PrivateArgv {
-    private_argv!(PRIVATE: "ovs-appctl", "--timeout=20", {"--target=", control: PrivatePath}, "dpif/show")
 }
 
 /// The way of a flow through a bridge, asked as the live tool asks.

@@ -5,6 +5,7 @@
 
 use mcp_core::argv::BridgeName;
 use ovsdb::{Atom, Datum, NewFile, Row, Rows, Schema, Select, Uuid};
+use std::{collections::BTreeSet, net::IpAddr};
 
 /// The tables that are read.
 pub(super) fn selects() -> [Select; 4] {
@@ -14,8 +15,11 @@ pub(super) fn selects() -> [Select; 4] {
 /// Tunnels and patch ports are what they were; everything else is a dummy.
 const KEPT: [&str; 4] = ["patch", "geneve", "vxlan", "gre"];
 /// The options of tunnels and patch ports that a trace depends on.
-const OPTIONS: [&str; 10] =
-    ["peer", "remote_ip", "local_ip", "key", "in_key", "out_key", "csum", "tos", "ttl", "dst_port"];
+const OPTIONS: [&str; 9] =
+    ["peer", "remote_ip", "key", "in_key", "out_key", "csum", "tos", "ttl", "dst_port"];
+/// From where a tunnel sends: taken over only where two tunnels differ in it alone. A switch without the system's routes
+/// knows no address as its own and would refuse; without it the route says from where, which is the same.
+const LOCAL: &str = "local_ip";
 
 /// A bridge that was collected.
 #[derive(Clone, Debug)]
@@ -47,6 +51,12 @@ impl<'a> Recorded<'a> {
     /// Is the datapath the kernel's?
     pub(super) fn is_kernel(&self) -> bool {
         self.bridges.rows.iter().all(|row| row.text("datapath_type") != Some("netdev"))
+    }
+
+    /// The other ends of tunnels.
+    pub(super) fn remotes(&self) -> Vec<IpAddr> {
+        let remote = |row: &Row| row.map_get("options", "remote_ip")?.parse().ok();
+        self.interfaces.rows.iter().filter_map(remote).collect()
     }
 
     /// The bridges. One whose name no bridge can have is left out.
@@ -92,9 +102,11 @@ impl<'a> Recorded<'a> {
         file.table("Bridge", bridges.iter().map(|row| (row.uuid, bridge(row))));
         let copied = ["name", "interfaces", "tag", "trunks", "vlan_mode"];
         file.table("Port", ports.iter().map(|row| (row.uuid, copy(row, &copied))));
+        let remotes = self.remotes();
+        let distinct = remotes.iter().collect::<BTreeSet<_>>().len() == remotes.len();
         let interfaces = bridges.iter().flat_map(|row| {
             let name = row.text("name").unwrap_or_default();
-            self.interfaces_of(row).map(move |it| (it.uuid, interface(it, name)))
+            self.interfaces_of(row).map(move |it| (it.uuid, interface(it, name, distinct)))
         });
         file.table("Interface", interfaces);
         file.into_bytes()
@@ -115,7 +127,7 @@ fn bridge(row: &Row) -> Vec<(&'static str, Datum)> {
     columns
 }
 
-fn interface(row: &Row, bridge: &str) -> Vec<(&'static str, Datum)> {
+fn interface(row: &Row, bridge: &str, distinct: bool) -> Vec<(&'static str, Datum)> {
     let mut columns = copy(row, &["name", "external_ids"]);
     let kind = row.text("type").unwrap_or_default();
     let kept = KEPT.contains(&kind);
@@ -127,7 +139,9 @@ fn interface(row: &Row, bridge: &str) -> Vec<(&'static str, Datum)> {
     };
     columns.push(("type", Datum::scalar(kind)));
     if kept {
-        columns.push(("options", strings(row, "options", &OPTIONS)));
+        let local = (!distinct).then_some(LOCAL);
+        let keys: Vec<&str> = OPTIONS.into_iter().chain(local).collect();
+        columns.push(("options", strings(row, "options", &keys)));
     }
     if let Some(number) = row.int("ofport").filter(|number| !own && *number > 0) {
         columns.push(("ofport_request", Datum::scalar(number)));

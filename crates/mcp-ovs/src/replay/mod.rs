@@ -14,7 +14,6 @@ pub(crate) use commands::PRIVATE;
 
 use crate::trace::Question;
 use database::Recorded;
-use ipnet::IpNet;
 use mcp_core::{
     Db, Node, PrivateError, ToolError, Workshop,
     argv::{BridgeName, Network, PortName, PrivateArgv, PrivatePath},
@@ -39,7 +38,7 @@ pub(crate) async fn trace(node: &Node<'_>, question: &Question) -> Result<(Strin
         return Err(ToolError::bad("the collected conf.db has no switch", "Ask for another node."));
     };
     let bridges = recorded.bridges();
-    let state = State::read(node, &bridges, &question.bridge.name).await?;
+    let state = State::read(node, &bridges, &question.bridge.name, &recorded.remotes()).await?;
     for (program, package) in
         [("ovs-vswitchd", SWITCH), ("ovsdb-server", CLIENTS), ("ovs-ofctl", CLIENTS), ("ovs-appctl", CLIENTS)]
     {
@@ -73,9 +72,7 @@ pub(crate) async fn trace(node: &Node<'_>, question: &Question) -> Result<(Strin
     }
     let output =
         workshop.run(&commands::trace(&control, &question.bridge.name, &question.flow, &question.ct)).await?;
-    let ports = workshop.run(&commands::ports(&control)).await?;
-    let ports = parse::datapath_ports(&String::from_utf8_lossy(&ports.stdout));
-    let mut text = text::with_port_names(&String::from_utf8_lossy(&output.stdout), &ports);
+    let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
     if recorded.is_kernel() && text::through_kernel_tunnels(&mut text) {
         notes.push(
             "the node's kernel does the tunnelling: its routes and neighbours decide, which no replay has"
@@ -163,15 +160,12 @@ async fn understood(workshop: &Workshop, argv: &PrivateArgv, version: &str) -> R
 /// Gives bridges the addresses, routes and neighbours by which tunnels send. It says how many it could not.
 async fn tunnels(workshop: &Workshop, control: &PrivatePath, tunnels: &recorded::Tunnels) -> usize {
     let mut commands = Vec::new();
-    for (bridge, route) in &tunnels.routes {
-        let own = route.source.and_then(|it| IpNet::new(it, route.network.prefix_len()).ok());
-        // A default route says nothing of the address's own network.
-        if let Some(own) = own.filter(|own| own.prefix_len() > 0 && route.gateway.is_none()) {
-            commands.push(commands::address(control, bridge, Network(own)));
+    for way in &tunnels.ways {
+        commands.push(commands::address(control, &way.bridge, Network(way.own)));
+        commands.push(commands::route(control, Network(way.own.trunc()), &way.bridge, None));
+        if let Some((network, gateway)) = way.gateway {
+            commands.push(commands::route(control, Network(network), &way.bridge, Some(gateway)));
         }
-    }
-    for (bridge, route) in &tunnels.routes {
-        commands.push(commands::route(control, Network(route.network), bridge, route.gateway));
     }
     for (bridge, address, mac) in &tunnels.neighbours {
         commands.push(commands::neighbour(control, bridge, *address, *mac));

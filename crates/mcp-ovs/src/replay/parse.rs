@@ -4,11 +4,16 @@ use ipnet::IpNet;
 use mcp_core::argv::{EthernetAddress, Meter, TlvMapping};
 use std::net::IpAddr;
 
-/// The entries of a dump of flows or groups: all but the lines that say that a reply begins.
+/// What ovs-ofctl prints of actions on a part of a byte and does not read again (seen with 3.1.0 and 4.0.0: `invalid mask for
+/// field ip_dscp`), and what is the same: the mask is all of the field.
+const WHOLE: [(&str, &str); 2] = [("/0x3f->ip_dscp", "->ip_dscp"), ("/0x3->ip_ecn", "->ip_ecn")];
+
+/// The entries of a dump of flows or groups, as ovs-ofctl reads them: all but the lines that say that a reply begins.
 pub(super) fn entries(dump: &str) -> String {
     let begins = |line: &str| ["OFPST_", "NXST_", "NXT_", "OFPT_"].iter().any(|word| line.starts_with(word));
     let entries = dump.lines().map(str::trim).filter(|line| !line.is_empty() && !begins(line));
-    entries.map(|line| format!("{line}\n")).collect()
+    let entries: String = entries.map(|line| format!("{line}\n")).collect();
+    WHOLE.iter().fold(entries, |text, (printed, read)| text.replace(printed, read))
 }
 
 /// The mappings that `ovs-ofctl dump-tlv-map` prints.
@@ -92,16 +97,6 @@ pub(super) fn neighbours(text: &str) -> Vec<(IpAddr, EthernetAddress, String)> {
     text.lines().filter_map(neighbour).collect()
 }
 
-/// The numbers and names of a datapath's ports, of `ovs-appctl dpif/show`: `    br-int 65534/100: (dummy-internal)`.
-pub(super) fn datapath_ports(text: &str) -> Vec<(u32, String)> {
-    let port = |line: &str| {
-        let (name, rest) = line.trim().split_once(' ')?;
-        let (_, number) = rest.split_once(':')?.0.split_once('/')?;
-        Some((number.parse().ok()?, name.to_owned()))
-    };
-    text.lines().filter_map(port).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,9 +124,9 @@ mod tests {
         );
         let table = "IP                                            MAC                 Bridge\n==========\n172.18.0.3                                    02:42:ac:12:00:03   br-ex\n";
         assert_eq!(neighbours(table).len(), 1);
-        let show = "netdev@ovs-netdev: hit:20 missed:78\n  br-ex:\n    br-ex 65534/2: (tap)\n    eth0 1/1: (system)\n    patch-br-ex_w-to-br-int 2/none: (patch: peer=x)\n";
-        assert_eq!(datapath_ports(show), [(2, "br-ex".into()), (1, "eth0".into())]);
         let flows = "NXST_FLOW reply (xid=0x4): flags=[more]\n cookie=0x1, table=0, actions=drop\nNXST_FLOW reply (xid=0x4):\n cookie=0x2, table=0, actions=drop\n";
+        let marks = "cookie=0x809acf7e, table=58, ip actions=set_field:40/0x3f->ip_dscp,resubmit(,59)\n";
+        assert_eq!(entries(marks), marks.replace("/0x3f", ""));
         assert_eq!(entries(flows), "cookie=0x1, table=0, actions=drop\ncookie=0x2, table=0, actions=drop\n");
     }
 
@@ -140,7 +135,7 @@ mod tests {
         fn nothing_makes_a_parser_fail(text in "([ a-z0-9:./=\n-]|dev |Cached: |meter=|LOCAL ){0,60}") {
             let lines = text.lines().count();
             prop_assert!(tlv_map(&text).len() <= lines && fdb(&text).len() <= lines && routes(&text).len() <= lines);
-            prop_assert!(neighbours(&text).len() <= lines && datapath_ports(&text).len() <= lines);
+            prop_assert!(neighbours(&text).len() <= lines);
             prop_assert!(entries(&text).lines().count() <= lines);
         }
     }

@@ -5,6 +5,7 @@ use crate::{
     commands::{self, Asked},
     subjects::Subject,
 };
+use ipnet::IpNet;
 use mcp_core::{
     Argv, Node, Place, ReadError, ToolError,
     argv::{BridgeName, EthernetAddress, Meter, TlvMapping},
@@ -35,8 +36,19 @@ pub(super) struct Flows {
 /// By what tunnels find their way.
 #[derive(Default)]
 pub(super) struct Tunnels {
-    pub(super) routes: Vec<(BridgeName, parse::Route)>,
+    /// The routes to their other ends.
+    pub(super) ways: Vec<Way>,
     pub(super) neighbours: Vec<(BridgeName, IpAddr, EthernetAddress)>,
+}
+
+/// A route to the other end of a tunnel. A dummy has one address and knows the routes of that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Way {
+    pub(super) bridge: BridgeName,
+    /// The address to send from, in its network.
+    pub(super) own: IpNet,
+    /// Where that network is left, if it is.
+    pub(super) gateway: Option<(IpNet, IpAddr)>,
 }
 
 impl State {
@@ -45,6 +57,7 @@ impl State {
         node: &Node<'_>,
         bridges: &[Bridge],
         asked: &BridgeName,
+        remotes: &[IpAddr],
     ) -> Result<Self, ToolError> {
         let mut state = Self { bridges: Vec::new(), tunnels: Tunnels::default(), notes: Vec::new() };
         for bridge in bridges {
@@ -94,15 +107,13 @@ impl State {
             }
             state.bridges.push((bridge.clone(), part));
         }
-        state.tunnels = Tunnels::read(node, bridges, &mut state.notes).await;
+        state.tunnels = Tunnels::read(node, bridges, remotes, &mut state.notes).await;
         Ok(state)
     }
 }
 
 impl Tunnels {
-    async fn read(node: &Node<'_>, bridges: &[Bridge], notes: &mut Vec<String>) -> Self {
-        let bridge =
-            |device: &str| bridges.iter().map(|it| &it.name).find(|name| name.as_str() == device).cloned();
+    async fn read(node: &Node<'_>, bridges: &[Bridge], remotes: &[IpAddr], notes: &mut Vec<String>) -> Self {
         let mut text =
             async |subject: Subject, what: &str| match first(node, subject.commands().unwrap_or_default())
                 .await
@@ -113,22 +124,40 @@ impl Tunnels {
                     String::new()
                 }
             };
-        let routes = parse::routes(&text(Subject::TunnelRoutes, "routes of tunnels").await).into_iter();
-        let neighbours =
-            parse::neighbours(&text(Subject::TunnelNeighbours, "neighbours of tunnels").await).into_iter();
-        Self {
-            // Those by other devices lead to no bridge, and an own address is no way to anybody.
-            routes: routes
-                .filter(|route| !route.local)
-                .filter_map(|route| Some((bridge(&route.device)?, route)))
-                .take(MOST)
-                .collect(),
-            neighbours: neighbours
-                .filter_map(|(address, mac, name)| Some((bridge(&name)?, address, mac)))
-                .take(MOST)
-                .collect(),
+        let routes = parse::routes(&text(Subject::TunnelRoutes, "routes of tunnels").await);
+        let neighbours = parse::neighbours(&text(Subject::TunnelNeighbours, "neighbours of tunnels").await);
+        let bridge =
+            |device: &str| bridges.iter().map(|it| &it.name).find(|name| name.as_str() == device).cloned();
+        let mut ways: Vec<Way> = Vec::new();
+        for way in remotes.iter().filter_map(|remote| way(&routes, *remote, bridge)) {
+            if !ways.contains(&way) {
+                ways.push(way);
+            }
         }
+        let neighbours =
+            neighbours.into_iter().filter_map(|(address, mac, name)| Some((bridge(&name)?, address, mac)));
+        Self { ways, neighbours: neighbours.take(MOST).collect() }
     }
+}
+
+/// The most specific route to an address, if a bridge is on it.
+fn way(routes: &[parse::Route], remote: IpAddr, bridge: impl Fn(&str) -> Option<BridgeName>) -> Option<Way> {
+    let best = |wanted: &dyn Fn(&&parse::Route) -> bool| {
+        routes
+            .iter()
+            .filter(|route| !route.local)
+            .filter(wanted)
+            .max_by_key(|route| route.network.prefix_len())
+    };
+    let route = best(&|route| route.network.contains(&remote))?;
+    let own = route.source?;
+    let connected =
+        best(&|it| it.device == route.device && it.gateway.is_none() && it.network.contains(&own))?;
+    Some(Way {
+        bridge: bridge(&route.device)?,
+        own: IpNet::new(own, connected.network.prefix_len()).ok()?,
+        gateway: route.gateway.map(|gateway| (route.network, gateway)),
+    })
 }
 
 /// What the first of several forms printed that was recorded and succeeded.
@@ -141,4 +170,29 @@ async fn first(node: &Node<'_>, forms: Vec<Argv>) -> Result<String, ReadError> {
         }
     }
     Err(missing.unwrap_or_else(|| ReadError::not_held("the state of the switch", "this source")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_to_a_tunnels_other_end() {
+        let routes = parse::routes(
+            "Cached: 172.18.0.2/32 dev br-ex SRC 172.18.0.2 local\n\
+             Cached: 169.254.0.0/17 dev br-ex SRC 169.254.0.2\n\
+             Cached: 172.18.0.0/16 dev br-ex SRC 172.18.0.2\n\
+             Cached: 10.244.0.0/24 dev ovn-k8s-mp0 SRC 10.244.0.2\n\
+             Cached: 0.0.0.0/0 dev br-ex GW 172.18.0.1 SRC 172.18.0.2\n",
+        );
+        let bridge = |name: &str| BridgeName::parse(name).ok().filter(|_| name == "br-ex");
+        let to = |remote: &str| way(&routes, remote.parse().unwrap(), bridge);
+        let near = to("172.18.0.3").unwrap();
+        assert_eq!((near.own.to_string().as_str(), near.gateway), ("172.18.0.2/16", None));
+        let far = to("192.0.2.7").unwrap();
+        assert_eq!(far.own.to_string(), "172.18.0.2/16");
+        assert_eq!(far.gateway, Some(("0.0.0.0/0".parse().unwrap(), "172.18.0.1".parse().unwrap())));
+        assert_eq!(to("10.244.0.9"), None, "by a device that is no bridge");
+        assert_eq!(to("fd00::1"), None, "no route");
+    }
 }
