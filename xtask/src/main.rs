@@ -11,6 +11,7 @@ mod lab;
 mod mcp;
 mod probe;
 mod record;
+mod soak;
 mod test;
 mod tidy;
 mod workspace;
@@ -38,6 +39,8 @@ enum Task {
     Demo,
     /// Measure: large databases, start of a server, sizes
     Bench(bench::Bench),
+    /// Call every tool thousands of times, and see that the lab stays as it was
+    Soak(soak::Soak),
     /// The test lab: two nodes of OVN-Kubernetes on this machine
     Lab(lab::Lab),
 }
@@ -53,6 +56,7 @@ fn run(task: Task) -> workspace::Result<ExitCode> {
         Task::Tidy => tidy::run()?,
         Task::Probe(probe) => probe::run(&probe)?,
         Task::Demo => demo::run()?,
+        Task::Soak(soak) => soak::run(&soak)?,
         Task::Bench(bench) => bench::run(&bench)?,
     }
     Ok(ExitCode::SUCCESS)
