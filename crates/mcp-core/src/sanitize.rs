@@ -4,7 +4,7 @@
 //! engineer. It is passed on as text, without what a person could not see: control characters, bidirectional
 //! overrides, zero-width and tag characters. Keys and tokens are replaced, wherever they came from.
 
-use regex::Regex;
+use regex::{Captures, Regex};
 use std::{borrow::Cow, sync::LazyLock};
 
 /// A text that is safe to show: invisible characters are made visible, secrets are gone.
@@ -41,24 +41,50 @@ fn is_invisible(c: char) -> bool {
     }
 }
 
-/// What marks a secret, whole or up to its value.
-static SECRETS: LazyLock<[Regex; 4]> = LazyLock::new(|| {
+/// What marks a secret: what stands before it, and what it is.
+static SECRETS: LazyLock<[Regex; 9]> = LazyLock::new(|| {
     [
         // PEM (RFC 7468).
-        r"(?s)(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?:-----END [A-Z ]*PRIVATE KEY-----|\z)",
+        r"(?s)(-----BEGIN [A-Z ]*PRIVATE KEY-----)(.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\z))",
+        // The same in base64, as kubeconfigs have it: `-----BEGIN ` and RSA, EC, DSA, OPENSSH, ENCRYPTED, PRIVATE.
+        r"()\b(LS0tLS1CRUdJTi(?:BSU0E|BFQyBQ|BEU0Eg|BPUEVOU1NI|BFTkNSWVBU|BQUklW)[A-Za-z0-9+/=]*)",
         // JSON Web Tokens (RFC 7519): two base64url objects and a signature.
-        r"()\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+",
+        r"()\b(eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+)",
+        // OAuth access tokens of OpenShift.
+        r"()\b(sha256~[A-Za-z0-9_-]{20,})",
         // HTTP authorization (RFC 9110 section 11.6.2).
-        r"(?i)(authorization:\s*(?:bearer|basic)\s+)[^\s,]+",
+        r"(?i)(authorization:\s*(?:bearer|basic)\s+)([^\s,]+)",
+        // A password in a URL (RFC 3986 section 3.2.1).
+        r"(://[^/\s:@]+:)([^@\s/]+)@",
+        // Credentials of an image registry (containers-auth.json(5)).
+        r#"("auth"\s*:\s*)("[^"]*")"#,
+        // ip-xfrm(8): algorithm and key of a security association.
+        r"(\b(?:aead|auth-trunc|auth|enc|comp)\s+\S+\s+)(0x[0-9a-fA-F]+|\*{4,})",
         // Keys of maps: ovs-vswitchd.conf.db(5) `options:psk`, ovn-nb(5) `ipsec_psk`, and the like.
-        r#"(?i)(\b[a-z0-9_.-]*(?:psk|passw(?:or)?d|secret|private[_-]key|auth[_-]?key|token)"?\s*[=:]\s*)(?:"[^"]*"|[^\s,}\]"]+)"#,
+        r#"(?i)(\b[a-z0-9_.-]*(?:psk|passw(?:or)?d|passphrase|secret|(?:private|auth|api|access)[_-]?key|key-data|token)"?[ \t]*[=:][ \t]*)("[^"]*"|[^\s,}\]"]+)"#,
     ]
     .map(|pattern| Regex::new(pattern).expect("a literal"))
 });
 
-fn redact(text: &str) -> Cow<'_, str> {
+/// The text without the secrets that can be known by what they look like or stand beside.
+pub(crate) fn redact(text: &str) -> Cow<'_, str> {
+    // `automountServiceAccountToken: false` tells nothing, and neither does what is redacted already.
+    let open = |value: &str| {
+        matches!(
+            value,
+            "true" | "false" | "null" | "{" | "{}" | "[" | "[]" | "|" | "|-" | ">" | ">-" | "\"\""
+        ) || value.trim_start_matches('"').starts_with("[redacted")
+    };
+    let replace = |found: &Captures<'_>| {
+        let part = |n| found.get(n).map_or("", |part| part.as_str());
+        match open(part(2)) {
+            true => part(0).to_owned(),
+            false if part(0).ends_with('@') => format!("{}[redacted]@", part(1)),
+            false => format!("{}[redacted]", part(1)),
+        }
+    };
     SECRETS.iter().fold(Cow::Borrowed(text), |text, secret| match secret.is_match(&text) {
-        true => Cow::Owned(secret.replace_all(&text, "${1}[redacted]").into_owned()),
+        true => Cow::Owned(secret.replace_all(&text, replace).into_owned()),
         false => text,
     })
 }
@@ -84,7 +110,23 @@ mod tests {
                 "-----BEGIN RSA PRIVATE KEY-----[redacted]",
             ),
             ("Authorization: Bearer abc.def", "Authorization: Bearer [redacted]"),
+            (
+                "aead rfc4106(gcm(aes)) 0x75af74057be0a61c08abe2028beecebf (288 bits) 128",
+                "aead rfc4106(gcm(aes)) [redacted] (288 bits) 128",
+            ),
+            (
+                "auth-trunc hmac(sha256) 0x00ff 128 enc cbc(aes) 0x01",
+                "auth-trunc hmac(sha256) [redacted] 128 enc cbc(aes) [redacted]",
+            ),
             ("eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxMjM0NTYifQ.c2ln", "[redacted]"),
+            ("client-key-data: LS0tLS1CRUdJTiBSU0EgUFJJVkFURSBLRVktLS0tLQo=", "client-key-data: [redacted]"),
+            ("x LS0tLS1CRUdJTiBSU0EgUFJJVkFURSBLRVktLS0tLQo= y", "x [redacted] y"),
+            ("oauth sha256~0123456789abcdefghijklmnop", "oauth [redacted]"),
+            ("https://me:hunter2@example.org/x", "https://me:[redacted]@example.org/x"),
+            (
+                r#"{"auths":{"quay.io":{"auth":"bWU6aHVudGVyMg=="}}}"#,
+                r#"{"auths":{"quay.io":{"auth":[redacted]}}}"#,
+            ),
         ] {
             assert_eq!(clean(text), shown);
         }
@@ -92,7 +134,14 @@ mod tests {
 
     #[test]
     fn names_that_only_sound_secret_stay() {
-        for text in ["secretariat_pod-1", "ip4.dst == 10.0.0.1 && tcp", "name: token-reviewer"] {
+        for text in [
+            "secretariat_pod-1",
+            "ip4.dst == 10.0.0.1 && tcp",
+            "name: token-reviewer",
+            "automountServiceAccountToken: false",
+            "secret:\n  secretName: a",
+            "token: [redacted]",
+        ] {
             assert_eq!(clean(text), text);
         }
     }

@@ -3,10 +3,12 @@
 //! A tool is a file in `tools`, a line in [`layer`] and a case in `tests/cases`.
 
 mod commands;
+mod log;
+mod pods;
 mod tools;
 mod types;
 
-use mcp_core::Layer;
+use mcp_core::{Described, Layer};
 
 /// The tools, prompts and commands of this layer.
 pub fn layer() -> Layer {
@@ -15,8 +17,14 @@ pub fn layer() -> Layer {
         version: env!("CARGO_PKG_VERSION"),
         title: "Kubernetes and OVN-Kubernetes",
         instructions: "",
-        tools: Vec::new(),
+        tools: vec![
+            Described::of_cluster::<tools::kubectl_logs::KubectlLogs>(),
+            Described::of::<tools::node_logs::NodeLogs>(),
+        ],
         prompts: Vec::new(),
+        completions: Vec::new(),
+        documents: Vec::new(),
         allow: commands::ALLOW,
+        private: mcp_core::argv::PrivateAllow::NONE,
     }
 }

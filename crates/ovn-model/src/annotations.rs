@@ -1,0 +1,414 @@
+//! What OVN-Kubernetes writes down on Kubernetes objects, in annotations `k8s.ovn.org/*`.
+//!
+//! Cluster manager gives each node its subnets and addresses, ovnkube-node tells of its gateway and chassis, and each
+//! pod carries its addresses by network. Names and forms are those of go-controller's `pkg/util/node_annotations.go`
+//! and `pod_annotation.go`; older releases wrote one string where newer write a list.
+
+use ipnet::IpNet;
+use serde::Deserialize;
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write},
+    net::IpAddr,
+    str::FromStr,
+};
+
+/// What stands before the name of each of them.
+const PREFIX: &str = "k8s.ovn.org/";
+
+/// The annotation that pods carry.
+pub const POD_NETWORKS: &str = "k8s.ovn.org/pod-networks";
+
+/// The network that is there without being defined.
+pub const DEFAULT_NETWORK: &str = "default";
+
+/// What the annotations of a node say. Absent ones are empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NodeAnnotations {
+    /// The interconnect zone (`zone-name`). Where it is missing, each node is a zone of its own name.
+    pub zone: Option<String>,
+    /// The name of its chassis: Open vSwitch's `system-id`.
+    pub chassis_id: Option<String>,
+    /// The number from which its transit and join addresses are made.
+    pub node_id: Option<String>,
+    /// Where its pods are, by network.
+    pub subnets: BTreeMap<String, Vec<IpNet>>,
+    /// Its gateway router, by network.
+    pub gateways: BTreeMap<String, Gateway>,
+    /// The addresses of the interface that its gateway uses.
+    pub primary: Vec<IpNet>,
+    /// Its addresses on the transit switch between zones.
+    pub transit: Vec<IpNet>,
+    /// All addresses of the host.
+    pub host_cidrs: Vec<IpNet>,
+    /// Where tunnels to it end; where none is given, at its own address.
+    pub encap_ips: Vec<IpAddr>,
+    /// Annotations that could not be understood: name and text.
+    pub unreadable: Vec<(String, String)>,
+}
+
+/// How a node's gateway router reaches the world (`l3-gateway-config`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct Gateway {
+    /// `shared`, `local`, or empty for a network without gateway.
+    pub mode: String,
+    /// The bridge: `br-ex`.
+    pub bridge_id: String,
+    /// The localnet port of the external switch: `br-ex_<node>`.
+    pub interface_id: String,
+    /// The MAC address of bridge and gateway router.
+    pub mac_address: String,
+    /// Its addresses.
+    pub ip_addresses: Vec<IpNet>,
+    /// The default gateways of the host.
+    pub next_hops: Vec<IpAddr>,
+    /// `true` where node ports are served.
+    pub node_port_enable: String,
+    /// The VLAN of the uplink; `0` for none.
+    pub vlan_id: String,
+}
+
+/// A network of a pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct PodNetwork {
+    /// `default`, or the `namespace/name` of its NetworkAttachmentDefinition.
+    #[serde(skip)]
+    pub network: String,
+    /// Its addresses.
+    pub ip_addresses: Vec<IpNet>,
+    /// Its MAC address.
+    pub mac_address: String,
+    /// Where its default route leads.
+    pub gateway_ips: Vec<IpAddr>,
+    /// Other routes.
+    pub routes: Vec<PodRoute>,
+    /// `primary`, `secondary` or `infrastructure-locked`.
+    pub role: String,
+    /// The tunnel key of its port, where all zones must agree on one: layer 2 networks.
+    pub tunnel_id: Option<u32>,
+}
+
+/// A route of a pod.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PodRoute {
+    /// Where to.
+    pub dest: IpNet,
+    /// Through which gateway; empty for a route on the link.
+    #[serde(default)]
+    pub next_hop: String,
+}
+
+impl NodeAnnotations {
+    /// What a Node object says.
+    pub fn of(node: &Value) -> Self {
+        let mut all = Self::default();
+        let annotations = node.pointer("/metadata/annotations").and_then(Value::as_object);
+        for (key, value) in annotations.into_iter().flatten() {
+            if let (Some(name), Some(text)) = (key.strip_prefix(PREFIX), value.as_str())
+                && all.add(name, text).is_none()
+            {
+                all.unreadable.push((key.clone(), text.to_owned()));
+            }
+        }
+        all
+    }
+
+    fn add(&mut self, name: &str, text: &str) -> Option<()> {
+        match name {
+            "zone-name" => self.zone = Some(text.into()),
+            "node-chassis-id" => self.chassis_id = Some(text.into()),
+            "node-id" => self.node_id = Some(text.into()),
+            "node-subnets" => {
+                let all: BTreeMap<String, Several> = serde_json::from_str(text).ok()?;
+                for (network, subnets) in all {
+                    self.subnets.insert(network, subnets.parsed()?);
+                }
+            }
+            "l3-gateway-config" => self.gateways = serde_json::from_str(text).ok()?,
+            "node-primary-ifaddr" => self.primary = both(text)?,
+            "node-transit-switch-port-ifaddr" => self.transit = both(text)?,
+            "host-cidrs" => self.host_cidrs = serde_json::from_str::<Several>(text).ok()?.parsed()?,
+            "node-encap-ips" => self.encap_ips = serde_json::from_str::<Several>(text).ok()?.parsed()?,
+            _ => {}
+        }
+        Some(())
+    }
+}
+
+/// The networks of a Pod object, the default one first; none where it carries no such annotation: it has the network of
+/// its host, or has not got addresses yet.
+///
+/// # Errors
+/// With the annotation as it stands, where it is not understood.
+pub fn pod_networks(pod: &Value) -> Result<Vec<PodNetwork>, String> {
+    let annotations = pod.pointer("/metadata/annotations");
+    match annotations.and_then(|all| all.get(POD_NETWORKS)).and_then(Value::as_str) {
+        None => Ok(Vec::new()),
+        Some(text) => networks(text).ok_or_else(|| text.to_owned()),
+    }
+}
+
+fn networks(text: &str) -> Option<Vec<PodNetwork>> {
+    let all: BTreeMap<String, PodNetwork> = serde_json::from_str(text).ok()?;
+    let mut all: Vec<_> = all.into_iter().map(|(network, one)| PodNetwork { network, ..one }).collect();
+    all.sort_by_key(|one| one.network != DEFAULT_NETWORK);
+    Some(all)
+}
+
+/// An annotation of OVN-Kubernetes or Multus as an engineer reads it, in one line or several. None: it is somebody
+/// else's, or is not understood, and should be shown as it stands.
+pub fn readable(key: &str, text: &str) -> Option<String> {
+    if key == "k8s.v1.cni.cncf.io/network-status" {
+        let all: Vec<Attached> = serde_json::from_str(text).ok()?;
+        return Some(lines(all));
+    }
+    let lines = match key.strip_prefix(PREFIX)? {
+        "pod-networks" => lines(networks(text)?),
+        "l3-gateway-config" => {
+            let all: BTreeMap<String, Gateway> = serde_json::from_str(text).ok()?;
+            lines(all.iter().map(|(network, gateway)| format!("{network}: {gateway}")))
+        }
+        // What has no form of its own is a list, a map, or a map of either.
+        _ => match serde_json::from_str(text).ok()? {
+            Value::Object(map) => {
+                let one = |(key, value): (&String, &Value)| format!("{key}: {}", plain(value));
+                map.iter().map(one).collect::<Vec<_>>().join("; ")
+            }
+            value @ Value::Array(_) => plain(&value),
+            _ => return None,
+        },
+    };
+    Some(lines)
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(all) if all.is_empty() => "none".into(),
+        Value::Array(all) => all.iter().map(plain).collect::<Vec<_>>().join(", "),
+        Value::Object(map) => {
+            let all: Vec<_> = map.iter().map(|(key, value)| format!("{key} {}", plain(value))).collect();
+            all.join(", ")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// One value or a list of them.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Several {
+    One(String),
+    All(Vec<String>),
+}
+
+impl Several {
+    fn parsed<T: FromStr>(self) -> Option<Vec<T>> {
+        let all = match self {
+            Self::One(one) => one.split(',').map(str::to_owned).collect(),
+            Self::All(all) => all,
+        };
+        all.iter().map(|text| text.trim().parse().ok()).collect()
+    }
+}
+
+/// `{"ipv4": …, "ipv6": …}`.
+fn both(text: &str) -> Option<Vec<IpNet>> {
+    let both: BTreeMap<String, String> = serde_json::from_str(text).ok()?;
+    both.values().filter(|text| !text.is_empty()).map(|text| text.parse().ok()).collect()
+}
+
+/// An interface that Multus attached.
+#[derive(Deserialize)]
+struct Attached {
+    name: String,
+    #[serde(default)]
+    interface: String,
+    #[serde(default)]
+    ips: Vec<String>,
+    #[serde(default)]
+    mac: String,
+    #[serde(default)]
+    default: bool,
+}
+
+fn lines(all: impl IntoIterator<Item = impl fmt::Display>) -> String {
+    all.into_iter().map(|one| one.to_string()).collect::<Vec<_>>().join("\n")
+}
+
+fn joined<T: fmt::Display>(all: &[T]) -> String {
+    let all: Vec<_> = all.iter().map(T::to_string).collect();
+    if all.is_empty() { "none".into() } else { all.join(",") }
+}
+
+/// `eth0 ovn-kubernetes 10.244.0.6 0a:58:0a:f4:00:06 (default)`.
+impl fmt::Display for Attached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, interface, ips, mac, default } = self;
+        write!(f, "{interface} {name} {} {mac}{}", joined(ips), if *default { " (default)" } else { "" })
+    }
+}
+
+/// `shared, br-ex (br-ex_ovn-worker) 172.18.0.3/16, next hop 172.18.0.1, mac …, node ports`.
+impl fmt::Display for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = if self.mode.is_empty() { "no gateway".to_owned() } else { self.mode.clone() };
+        match (self.bridge_id.as_str(), self.interface_id.as_str()) {
+            ("", "") => {}
+            ("", interface) => _ = write!(text, ", {interface}"),
+            (bridge, interface) => _ = write!(text, ", {bridge} ({interface})"),
+        }
+        if !self.ip_addresses.is_empty() {
+            _ = write!(text, " {}", joined(&self.ip_addresses));
+        }
+        if !self.next_hops.is_empty() {
+            _ = write!(text, ", next hop {}", joined(&self.next_hops));
+        }
+        if !self.mac_address.is_empty() {
+            _ = write!(text, ", mac {}", self.mac_address);
+        }
+        if !["", "0"].contains(&self.vlan_id.as_str()) {
+            _ = write!(text, ", vlan {}", self.vlan_id);
+        }
+        if self.node_port_enable == "true" {
+            text += ", node ports";
+        }
+        f.write_str(&text)
+    }
+}
+
+/// `default: 10.244.0.6/24 0a:58:0a:f4:00:06 primary, gateway 10.244.0.1, routes 10.96.0.0/16 via 10.244.0.1`.
+impl fmt::Display for PodNetwork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { network, ip_addresses, mac_address, gateway_ips, routes, role, tunnel_id } = self;
+        write!(f, "{network}: {} {mac_address}", joined(ip_addresses))?;
+        if !role.is_empty() {
+            write!(f, " {role}")?;
+        }
+        if !gateway_ips.is_empty() {
+            write!(f, ", gateway {}", joined(gateway_ips))?;
+        }
+        if let Some(key) = tunnel_id {
+            write!(f, ", tunnel key {key}")?;
+        }
+        // Many go through one gateway.
+        let mut by_hop: Vec<(&str, Vec<&IpNet>)> = Vec::new();
+        for PodRoute { dest, next_hop } in routes {
+            match by_hop.iter_mut().find(|(hop, _)| hop == next_hop) {
+                Some((_, all)) => all.push(dest),
+                None => by_hop.push((next_hop, vec![dest])),
+            }
+        }
+        for (hop, dests) in by_hop {
+            let via = if hop.is_empty() { "on the link".into() } else { format!("via {hop}") };
+            write!(f, ", routes {} {via}", joined(&dests))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// As on the capture's nodes and pods.
+    fn worker() -> Value {
+        json!({ "metadata": { "annotations": {
+            "k8s.ovn.org/host-cidrs": r#"["172.18.0.3/16"]"#,
+            "k8s.ovn.org/l3-gateway-config": r#"{"default":{"mode":"shared","bridge-id":"br-ex","interface-id":"br-ex_ovn-worker","mac-address":"d2:84:7a:80:c7:57","ip-addresses":["172.18.0.3/16"],"ip-address":"172.18.0.3/16","next-hops":["172.18.0.1"],"next-hop":"172.18.0.1","node-port-enable":"true","vlan-id":"0"}}"#,
+            "k8s.ovn.org/node-chassis-id": "df523cc5-4e30-4f51-a0e2-eb3087c74473",
+            "k8s.ovn.org/node-encap-ips": r#"["172.18.0.3"]"#,
+            "k8s.ovn.org/node-id": "2",
+            "k8s.ovn.org/node-primary-ifaddr": r#"{"ipv4":"172.18.0.3/16"}"#,
+            "k8s.ovn.org/node-subnets": r#"{"blue_l3-secondary":["10.201.1.0/24"],"default":["10.244.1.0/24"]}"#,
+            "k8s.ovn.org/node-transit-switch-port-ifaddr": r#"{"ipv4":"100.88.0.2/16"}"#,
+            "node.alpha.kubernetes.io/ttl": "0",
+        } } })
+    }
+
+    #[test]
+    fn a_node_says_where_it_is() {
+        let all = NodeAnnotations::of(&worker());
+        assert_eq!(all.zone, None);
+        assert_eq!(all.chassis_id.as_deref(), Some("df523cc5-4e30-4f51-a0e2-eb3087c74473"));
+        assert_eq!(all.subnets["default"], ["10.244.1.0/24".parse().unwrap()]);
+        assert_eq!(all.subnets["blue_l3-secondary"], ["10.201.1.0/24".parse().unwrap()]);
+        assert_eq!(all.transit, ["100.88.0.2/16".parse().unwrap()]);
+        assert_eq!(all.encap_ips, ["172.18.0.3".parse::<IpAddr>().unwrap()]);
+        assert_eq!((all.primary.len(), all.host_cidrs.len()), (1, 1));
+        assert_eq!(
+            all.gateways["default"].to_string(),
+            "shared, br-ex (br-ex_ovn-worker) 172.18.0.3/16, next hop 172.18.0.1, mac d2:84:7a:80:c7:57, node ports"
+        );
+        assert!(all.unreadable.is_empty());
+    }
+
+    #[test]
+    fn older_and_broken_forms() {
+        let node = json!({ "metadata": { "annotations": {
+            "k8s.ovn.org/node-subnets": r#"{"default":"10.244.1.0/24"}"#,
+            "k8s.ovn.org/node-primary-ifaddr": r#"{"ipv4":"172.18.0.3/16","ipv6":"fc00::3/64"}"#,
+            "k8s.ovn.org/host-cidrs": "[172.18.0.3/16",
+            "k8s.ovn.org/zone-name": "global",
+        } } });
+        let all = NodeAnnotations::of(&node);
+        assert_eq!(all.subnets["default"], ["10.244.1.0/24".parse().unwrap()]);
+        assert_eq!(all.primary.len(), 2);
+        assert_eq!(all.zone.as_deref(), Some("global"));
+        assert_eq!(all.unreadable, [("k8s.ovn.org/host-cidrs".into(), "[172.18.0.3/16".into())]);
+        assert_eq!(NodeAnnotations::of(&json!({})), NodeAnnotations::default());
+    }
+
+    const NETWORKS: &str = r#"{"blue/l2-secondary":{"ip_addresses":["10.200.0.2/16"],"mac_address":"0a:58:0a:c8:00:02","ip_address":"10.200.0.2/16","tunnel_id":11,"role":"secondary"},"default":{"ip_addresses":["10.244.0.6/24"],"mac_address":"0a:58:0a:f4:00:06","gateway_ips":["10.244.0.1"],"routes":[{"dest":"10.244.0.0/16","nextHop":"10.244.0.1"},{"dest":"10.96.0.0/16","nextHop":"10.244.0.1"}],"ip_address":"10.244.0.6/24","gateway_ip":"10.244.0.1","role":"primary"}}"#;
+
+    #[test]
+    fn a_pod_says_its_networks() {
+        let pod = json!({ "metadata": { "annotations": { POD_NETWORKS: NETWORKS } } });
+        let all = pod_networks(&pod).unwrap();
+        let shown: Vec<_> = all.iter().map(PodNetwork::to_string).collect();
+        assert_eq!(
+            shown,
+            [
+                "default: 10.244.0.6/24 0a:58:0a:f4:00:06 primary, gateway 10.244.0.1, routes 10.244.0.0/16,10.96.0.0/16 via 10.244.0.1",
+                "blue/l2-secondary: 10.200.0.2/16 0a:58:0a:c8:00:02 secondary, tunnel key 11",
+            ]
+        );
+        assert_eq!(pod_networks(&json!({})), Ok(Vec::new()));
+        let broken = json!({ "metadata": { "annotations": { POD_NETWORKS: "{" } } });
+        assert_eq!(pod_networks(&broken), Err("{".into()));
+    }
+
+    #[test]
+    fn annotations_are_readable_or_stay_as_they_are() {
+        for (key, text, shown) in [
+            (
+                "k8s.ovn.org/node-subnets",
+                r#"{"blue":["10.1.0.0/24","fd00::/64"],"default":"10.2.0.0/24"}"#,
+                "blue: 10.1.0.0/24, fd00::/64; default: 10.2.0.0/24",
+            ),
+            ("k8s.ovn.org/host-cidrs", r#"["172.18.0.3/16"]"#, "172.18.0.3/16"),
+            ("k8s.ovn.org/acl-logging", r#"{"deny":"info"}"#, "deny: info"),
+            ("k8s.ovn.org/tunnel-keys", "[]", "none"),
+            (
+                "k8s.v1.cni.cncf.io/network-status",
+                r#"[{"name":"blue/l2","interface":"net1","ips":["10.200.0.2"],"mac":"0a:58","dns":{}}]"#,
+                "net1 blue/l2 10.200.0.2 0a:58",
+            ),
+        ] {
+            assert_eq!(readable(key, text).as_deref(), Some(shown), "{key}");
+        }
+        for (key, text) in [
+            ("k8s.ovn.org/node-id", "2"),
+            ("k8s.ovn.org/pod-networks", "{"),
+            ("k8s.ovn.org/zone-name", "a"),
+            ("example.org/x", "[1]"),
+        ] {
+            assert_eq!(readable(key, text), None, "{key}");
+        }
+    }
+}
