@@ -12,6 +12,7 @@ mod lab;
 mod mcp;
 mod probe;
 mod record;
+mod soak;
 mod test;
 mod tidy;
 mod workspace;
@@ -41,6 +42,8 @@ enum Task {
     Bench(bench::Bench),
     /// Damage what strangers write at random, and see that it is refused
     Fuzz(fuzz::Fuzz),
+    /// Call every tool thousands of times, and see that the lab stays as it was
+    Soak(soak::Soak),
     /// The test lab: two nodes of OVN-Kubernetes on this machine
     Lab(lab::Lab),
 }
@@ -56,6 +59,7 @@ fn run(task: Task) -> workspace::Result<ExitCode> {
         Task::Tidy => tidy::run()?,
         Task::Probe(probe) => probe::run(&probe)?,
         Task::Demo => demo::run()?,
+        Task::Soak(soak) => soak::run(&soak)?,
         Task::Bench(bench) => bench::run(&bench)?,
         Task::Fuzz(fuzz) => fuzz::run(&fuzz)?,
     }
