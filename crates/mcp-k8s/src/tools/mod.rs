@@ -1,1 +1,5 @@
 //! One file a tool.
+
+pub(crate) mod kubectl_describe;
+pub(crate) mod kubectl_events;
+pub(crate) mod kubectl_get;
