@@ -1,9 +1,7 @@
 //! Which objects a call means: kinds, names and namespaces as an engineer writes them.
 
 use crate::table::Object;
-use mcp_core::{
-    Cluster, FieldSelector, Kind, LabelSelector, Namespace, ObjectName, ObjectQuery, ReadError, ToolError,
-};
+use mcp_core::{Cluster, FieldSelector, Kind, LabelSelector, Namespace, ObjectName, ObjectQuery, ToolError};
 use serde_json::Value;
 use std::str::FromStr;
 
@@ -104,12 +102,12 @@ impl Which {
             let known = cluster.objects(&wider.query(kind.clone())).await?;
             let name = |object: &Value| Object(object).text("/metadata/name").to_owned();
             let what = match &self.namespace {
-                Some(namespace) if kind.namespaced => format!("{kind} in namespace {namespace}"),
-                _ => kind.to_string(),
+                Some(namespace) if kind.namespaced => format!("{} in namespace {namespace}", kind.singular),
+                _ => kind.singular.clone(),
             };
             if known.iter().any(|object| name(object) == missing.as_str()) {
                 return Err(ToolError::bad(
-                    format!("{missing} of {what} is there, but labels or fields leave it out"),
+                    format!("the {what} `{missing}` is there, but labels or fields leave it out"),
                     "Give a name, or selectors.",
                 ));
             }
@@ -124,7 +122,7 @@ impl Which {
         let Ok(namespaces) = cluster.kind("namespaces").await else { return Ok(()) };
         // Who may not list namespaces is not told that this one is missing.
         let all = match cluster.objects(&ObjectQuery::all(namespaces)).await {
-            Err(ReadError::NotHeld { .. }) | Err(_) => return Ok(()),
+            Err(_) => return Ok(()),
             Ok(all) => all,
         };
         let names = || all.iter().map(|object| Object(object).text("/metadata/name").to_owned());

@@ -13,8 +13,9 @@ use ovn_model::annotations;
 use serde_json::Value;
 use std::sync::Arc;
 
-/// Bytes of an annotation that are shown: some hold whole objects.
+/// Characters of an annotation that are shown, some of which hold whole objects, and of a volume.
 const ANNOTATION: usize = 300;
+const VOLUME: usize = 120;
 
 /// A part of a description.
 pub(crate) struct Section {
@@ -87,16 +88,16 @@ fn annotated(it: Object<'_>) -> (Vec<String>, Vec<String>) {
                 to.extend(shown.lines().map(|line| format!("  {line}")));
             }
             Some(shown) => to.push(format!("{key}: {shown}")),
-            None => to.push(format!("{key}: {}", cut(text))),
+            None => to.push(format!("{key}: {}", cut(text, ANNOTATION))),
         }
     }
     (ours, others)
 }
 
 /// The beginning of a text in one line, and how much there is.
-fn cut(text: &str) -> String {
+fn cut(text: &str, characters: usize) -> String {
     let line = text.trim().replace('\n', " ");
-    match line.char_indices().nth(ANNOTATION) {
+    match line.char_indices().nth(characters) {
         None => line,
         Some((at, _)) => format!("{}… ({} bytes in all)", line.get(..at).unwrap_or_default(), text.len()),
     }

@@ -1,6 +1,6 @@
 //! A pod: where it runs and what became of its containers.
 
-use super::{Section, time};
+use super::{Section, VOLUME, cut, time};
 use crate::table::{Object, PodStatus};
 use jiff::Timestamp;
 
@@ -119,5 +119,5 @@ fn one_state(state: Object<'_>, as_of: Option<Timestamp>) -> String {
 fn volume(volume: Object<'_>) -> String {
     let source = volume.0.as_object().into_iter().flatten().find(|(key, _)| *key != "name");
     let source = source.map(|(kind, source)| format!("{kind} {source}")).unwrap_or_default();
-    format!("{}: {source}", volume.text("/name"))
+    format!("{}: {}", volume.text("/name"), cut(&source, VOLUME))
 }
