@@ -1,6 +1,7 @@
 //! `cargo xtask`: what this project does to itself.
 #![expect(clippy::print_stdout, reason = "a task talks to the one who runs it")]
 
+mod api;
 mod bench;
 mod cases;
 mod demo;

@@ -1,6 +1,6 @@
 //! Errors that a model can act on.
 
-use crate::{NodeName, ReadError};
+use crate::{NodeName, PrivateError, ReadError};
 use std::{error::Error, fmt::Write};
 
 /// Why a tool gave no answer, and what to try next.
@@ -27,6 +27,9 @@ pub enum ToolError {
     /// The source gave nothing.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// A program that was to work on a copy of a bundle's data did not.
+    #[error(transparent)]
+    Private(#[from] PrivateError),
     /// No node could be asked.
     #[error("none of the {} nodes gave an answer", .0.len())]
     AllFailed(Vec<(NodeName, ToolError)>),
@@ -75,6 +78,7 @@ impl ToolError {
             }
             Self::BadParameter { hint, .. } => hint.clone(),
             Self::Read(e) => e.hint(),
+            Self::Private(e) => e.hint(),
             Self::AllFailed(errors) => {
                 errors.first().map_or_else(String::new, |(node, e)| format!("On {node}: {e}. {}", e.hint()))
             }

@@ -13,6 +13,10 @@ mod backend;
 mod cli;
 mod cluster;
 pub mod commands;
+pub mod completion;
+mod condition;
+mod delta;
+mod document;
 mod error;
 mod fold;
 mod http;
@@ -20,6 +24,8 @@ mod kubernetes;
 mod name;
 mod node;
 mod params;
+mod private;
+mod progress;
 mod prompt;
 mod reference;
 mod reply;
@@ -35,11 +41,15 @@ mod tool;
 pub use answer::{Answer, Fact, Field, Identity, Row};
 pub use argv::Argv;
 pub use backend::{
-    Area, Backend, BadLocal, Bundle, Coverage, Held, Local, LocalNode, NodeCoverage, Origin, Output, Read,
-    ReadError, Recorded, Recorder, SourceCoverage, State,
+    Area, Backend, BadLocal, Bundle, Cluster as LiveCluster, ClusterError, Coverage, Held, Local, LocalNode,
+    NodeCoverage, Origin, Output, Read, ReadError, Recorded, Recorder, SourceCoverage, State,
 };
 pub use cli::main;
 pub use cluster::Cluster;
+pub use completion::{Completer, Completion};
+pub use condition::{Operator, Where};
+pub use delta::{Change, Counters, Delta, Moved};
+pub use document::Document;
 pub use error::ToolError;
 pub use kubernetes::{
     BadSelector, Column, FieldSelector, HostLog, Kind, LabelSelector, LogPart, LogQuery, LogSource,
@@ -47,6 +57,9 @@ pub use kubernetes::{
 };
 pub use name::BadName;
 pub use node::{Node, Reading};
+pub use params::regular_expression;
+pub use private::{PrivateError, Workshop};
+pub use progress::Progress;
 pub use prompt::{Prompt, PromptArgument};
 pub use reply::Budget;
 pub use server::Server;

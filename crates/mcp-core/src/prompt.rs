@@ -1,6 +1,9 @@
-//! Prompts: what an engineer picks from a menu instead of typing.
+//! Prompts: what an engineer picks from a menu instead of typing, and what a model looks up by itself.
 
-/// A prompt: a procedure of an experienced engineer, in the words of the tools.
+/// A procedure of an experienced engineer, in the words of the tools.
+///
+/// It has two doors. A person picks it as a prompt, with the blanks filled in; a model finds it by its description as a
+/// skill, the Skills extension of MCP (SEP-2640), and fills in the blanks itself.
 pub struct Prompt {
     /// Its name: `triage_connectivity`.
     pub name: &'static str,
@@ -10,7 +13,7 @@ pub struct Prompt {
     pub description: &'static str,
     /// What the engineer fills in.
     pub arguments: &'static [PromptArgument],
-    /// The text, with `{argument}` for each.
+    /// The text in Markdown, with `{argument}` for each.
     pub text: &'static str,
 }
 
@@ -22,6 +25,18 @@ pub struct PromptArgument {
     pub description: &'static str,
     /// Must it be filled in?
     pub required: bool,
+}
+
+impl PromptArgument {
+    /// A blank that must be filled in.
+    pub const fn needed(name: &'static str, description: &'static str) -> Self {
+        Self { name, description, required: true }
+    }
+
+    /// A blank that may be left empty.
+    pub const fn optional(name: &'static str, description: &'static str) -> Self {
+        Self { name, description, required: false }
+    }
 }
 
 /// A blank was left empty, or there is no such blank.
@@ -39,6 +54,36 @@ impl Prompt {
     /// Has it a blank of this name?
     pub(crate) fn asks_for(&self, name: &str) -> bool {
         self.arguments.iter().any(|argument| argument.name == name)
+    }
+
+    /// Its name as a skill, which may have hyphens only.
+    pub(crate) fn skill_name(&self) -> String {
+        self.name.replace('_', "-")
+    }
+
+    /// Where clients of this server find the skill.
+    pub(crate) fn uri(&self, server: &str) -> String {
+        format!("skill://{server}/{}/SKILL.md", self.skill_name())
+    }
+
+    /// The `SKILL.md`.
+    pub(crate) fn skill(&self) -> String {
+        let blank = |text: String, a: &PromptArgument| {
+            text.replace(&format!("{{{}}}", a.name), &format!("<{}>", a.name))
+        };
+        let text = self.arguments.iter().fold(self.text.to_owned(), blank);
+        let needed = self.arguments.iter().map(|argument| {
+            let if_known = if argument.required { "" } else { " (if known)" };
+            format!("- `<{}>`{if_known}: {}\n", argument.name, argument.description)
+        });
+        // Every JSON string is one of YAML.
+        let description = serde_json::Value::from(self.description);
+        format!(
+            "---\nname: {}\ndescription: {description}\n---\n\n# {}\n\n{}\n{text}",
+            self.skill_name(),
+            self.title,
+            needed.collect::<String>()
+        )
     }
 
     /// The text with the blanks filled in; one that may be empty reads `(not given)`.
@@ -89,5 +134,14 @@ mod tests {
         assert_eq!(fill(&[("source", "a"), ("since", "")]).unwrap(), "from a since (not given), a");
         assert_eq!(fill(&[]).unwrap_err(), "argument `source` is missing: who");
         assert_eq!(fill(&[("source", "a"), ("x", "y")]).unwrap_err(), "there is no argument `x`");
+    }
+
+    #[test]
+    fn a_model_fills_them_itself() {
+        let skill = Prompt { description: "When: \"now\".", name: "a_b", ..PROMPT };
+        assert_eq!(skill.uri("mcp-test"), "skill://mcp-test/a-b/SKILL.md");
+        let text = "---\nname: a-b\ndescription: \"When: \\\"now\\\".\"\n---\n\n# P\n\n- `<source>`: who\n- `<since>` (if known): when\n\n\
+                    from <source> since <since>, <source>";
+        assert_eq!(skill.skill(), text);
     }
 }

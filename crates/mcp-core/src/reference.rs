@@ -35,7 +35,7 @@ pub(crate) fn tools(layer: &Layer) -> String {
         }
     }
     if !layer.prompts.is_empty() {
-        text += "\n## Prompts\n";
+        text += "\n## Prompts\n\nEach is a skill too, and a resource: `skill://<server>/<name with hyphens>/SKILL.md`.\n";
     }
     for prompt in &layer.prompts {
         _ = write!(text, "\n### {}\n\n{}\n\n", prompt.name, prompt.description);
@@ -43,6 +43,12 @@ pub(crate) fn tools(layer: &Layer) -> String {
             let must = if argument.required { "" } else { " (may be left out)" };
             _ = writeln!(text, "- `{}`{must}: {}", argument.name, argument.description);
         }
+    }
+    if !layer.documents.is_empty() {
+        text += "\n## Resources\n\n";
+    }
+    for document in &layer.documents {
+        _ = writeln!(text, "- `{}`: {}", document.uri(layer.name), document.description);
     }
     text
 }
@@ -54,7 +60,13 @@ pub(crate) fn commands(layer: &Layer) -> String {
          `[…]` may be left out.\n",
         layer.name
     );
-    for (title, allow) in [("This layer", layer.allow), ("Every layer (from mcp-core)", commands::ALLOW)] {
+    let private = layer.private.table();
+    let titled = [
+        ("This layer", layer.allow),
+        ("This layer, in a private directory, on a copy of a bundle's data", private),
+        ("Every layer (from mcp-core)", commands::ALLOW),
+    ];
+    for (title, allow) in titled.into_iter().filter(|(_, allow)| !allow.0.is_empty()) {
         _ = write!(text, "\n## {title}\n\n");
         text += &table(allow);
     }

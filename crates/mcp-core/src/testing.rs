@@ -8,14 +8,18 @@
 
 use crate::{Backend, Budget, Bundle, Layer, Local, Recorded, Server};
 use rmcp::{
-    ClientHandler, ServiceExt,
-    model::{CallToolRequestParams, CallToolResult, ContentBlock, ListToolsResult},
+    ClientHandler, RoleClient, ServiceExt,
+    model::{
+        ArgumentInfo, CallToolRequestParams, CallToolResult, CompleteRequestParams, CompletionContext,
+        ContentBlock, ListToolsResult, ProgressNotificationParam, Reference,
+    },
+    service::NotificationContext,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 /// A question that a golden test asks.
@@ -74,11 +78,19 @@ pub fn scenario(name: &str) -> Arc<dyn Backend> {
     }
 }
 
-struct Client;
-impl ClientHandler for Client {}
+/// A client that asks for progress, as rmcp's always does, and remembers it.
+#[derive(Clone, Default)]
+struct Client(Arc<Mutex<Vec<(f64, String)>>>);
+
+impl ClientHandler for Client {
+    async fn on_progress(&self, step: ProgressNotificationParam, _: NotificationContext<RoleClient>) {
+        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.push((step.progress, step.message.unwrap_or_default()));
+    }
+}
 
 /// A client of a server in this process.
-pub struct Connection(rmcp::service::RunningService<rmcp::RoleClient, Client>);
+pub struct Connection(rmcp::service::RunningService<RoleClient, Client>);
 
 impl Connection {
     /// Connects over a pair of pipes: everything but the process is as in practice.
@@ -91,7 +103,7 @@ impl Connection {
                 _ = running.waiting().await;
             }
         });
-        Ok(Self(Client.serve(ours).await?))
+        Ok(Self(Client::default().serve(ours).await?))
     }
 
     /// The tools.
@@ -110,6 +122,54 @@ impl Connection {
         let text = result.content.iter().filter_map(ContentBlock::as_text).map(|t| t.text.as_str()).collect();
         Ok(if result.is_error == Some(true) { Err(text) } else { Ok(text) })
     }
+
+    /// How far the calls were, as the server told while they were under way: per cent, and in words.
+    pub fn progress(&self) -> Vec<(f64, String)> {
+        self.0.service().0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What could stand in an argument of a prompt that was typed so far, where `given` are its other arguments.
+    pub async fn complete(
+        &self,
+        prompt: &str,
+        argument: &str,
+        typed: &str,
+        given: &[(&str, &str)],
+    ) -> Result<Vec<String>, Failed> {
+        let argument = ArgumentInfo::new(argument, typed);
+        let given = given.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        let request = CompleteRequestParams::new(Reference::for_prompt(prompt), argument)
+            .with_context(CompletionContext::with_arguments(given));
+        Ok(self.0.complete(request).await?.completion.values)
+    }
+}
+
+/// What is wrong with a layer's prompts: a tool of this layer that is asked for a parameter it does not have, a blank
+/// that is not in the text, a text in which nothing is asked. That all tools exist, the other layers' too, is a rule of
+/// `cargo xtask tidy`.
+pub fn problems_of_prompts(layer: &Layer) -> Vec<String> {
+    let mut problems = Vec::new();
+    for prompt in &layer.prompts {
+        let blanks = prompt.arguments.iter().filter(|a| !prompt.text.contains(&format!("{{{}}}", a.name)));
+        problems.extend(blanks.map(|a| format!("{}: there is no {{{}}} in it", prompt.name, a.name)));
+        let (mut tool, mut asked) = (None, 0);
+        for word in prompt.text.split_whitespace() {
+            let word = word.trim_start_matches(['(', '`', '"']);
+            let name = word.trim_end_matches([',', '.', ';', ':', ')', '`']);
+            if let Ok(found) = layer.tool(name) {
+                (tool, asked) = (Some(found), asked + 1);
+            } else if let (Some(tool), Some((parameter, _))) = (tool, word.split_once('='))
+                && parameter.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+                && tool.schema.get("properties").and_then(|all| all.get(parameter)).is_none()
+            {
+                problems.push(format!("{}: {} has no parameter {parameter}", prompt.name, tool.name));
+            }
+        }
+        if asked == 0 && !layer.tools.is_empty() {
+            problems.push(format!("{}: it names no tool of this layer", prompt.name));
+        }
+    }
+    problems
 }
 
 /// Answers a case over a source, in a new server.

@@ -1,9 +1,10 @@
 //! One tool, and the table of a server's tools.
 
 use crate::{
-    Answer, Backend, Budget, Cluster, Node, NodeName, ReadError, ToolError,
-    argv::Allow,
+    Answer, Backend, Budget, Cluster, Completion, Document, Node, NodeName, Progress, ReadError, ToolError,
+    argv::{Allow, PrivateAllow},
     params::{self, Common},
+    progress::Answered,
     prompt::Prompt,
     reply::{self, NodeAnswer},
     resolve::{self, Asked},
@@ -28,6 +29,8 @@ pub trait Tool: Send + Sync + 'static {
     const DESCRIPTION: &'static str;
     /// The group that `--toolset` can leave out.
     const TOOLSET: &'static str;
+    /// Does it look for `grep` itself, because it reads more than anybody may hold? Then that is its own parameter.
+    const OWN_GREP: bool = false;
     /// What the model gives beside the shared parameters.
     type Params: DeserializeOwned + JsonSchema + Send + Sync;
 
@@ -50,6 +53,8 @@ pub trait ClusterTool: Send + Sync + 'static {
     const DESCRIPTION: &'static str;
     /// As [`Tool::TOOLSET`].
     const TOOLSET: &'static str;
+    /// As [`Tool::OWN_GREP`].
+    const OWN_GREP: bool = false;
     /// As [`Tool::Params`].
     type Params: DeserializeOwned + JsonSchema + Send + Sync;
 
@@ -63,7 +68,7 @@ pub trait ClusterTool: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Answer, ToolError>> + Send;
 }
 
-/// What a layer is made of: its tools, its prompts and the commands that it may run.
+/// What a layer is made of: its tools, what it tells about their use, and the commands that it may run.
 pub struct Layer {
     /// The server's name: `mcp-ovn`.
     pub name: &'static str,
@@ -75,10 +80,16 @@ pub struct Layer {
     pub instructions: &'static str,
     /// The tools, in the order of the documents.
     pub tools: Vec<Described>,
-    /// The prompts.
+    /// The prompts, which are its skills too.
     pub prompts: Vec<Prompt>,
-    /// What its `commands.rs` allows.
+    /// What the arguments of prompts can be, beside `node_name`.
+    pub completions: Vec<Completion>,
+    /// The reference tables.
+    pub documents: Vec<Document>,
+    /// What its `commands.rs` allows on nodes.
     pub allow: Allow,
+    /// What its `commands.rs` allows on private copies of a bundle's data.
+    pub private: PrivateAllow,
 }
 
 /// A tool without its type.
@@ -106,13 +117,14 @@ type Running<'a> = BoxFuture<'a, Result<String, ToolError>>;
 pub(crate) struct Call<'a> {
     pub(crate) backend: &'a dyn Backend,
     pub(crate) budget: Budget,
+    pub(crate) progress: Progress,
 }
 
 impl Described {
     /// A line of a layer's table.
     pub fn of<T: Tool>() -> Self {
         let mut schema = schema::portable::<T::Params>();
-        params::extend_schema(&mut schema, params::Scope::Node);
+        params::extend_schema(&mut schema, params::Scope::Node, T::OWN_GREP);
         Self {
             name: T::NAME,
             title: T::TITLE,
@@ -126,7 +138,7 @@ impl Described {
     /// A line of a layer's table, for a tool that asks the whole cluster.
     pub fn of_cluster<T: ClusterTool>() -> Self {
         let mut schema = schema::portable::<T::Params>();
-        params::extend_schema(&mut schema, params::Scope::Cluster);
+        params::extend_schema(&mut schema, params::Scope::Cluster, T::OWN_GREP);
         Self {
             name: T::NAME,
             title: T::TITLE,
@@ -153,18 +165,21 @@ const AT_ONCE: usize = 16;
 
 async fn run<T: Tool>(call: &Call<'_>, mut arguments: Map<String, Value>) -> Result<String, ToolError> {
     let nodes = params::take_nodes(&mut arguments)?;
-    let common = Common::take(&mut arguments)?;
+    let common = Common::take(&mut arguments, T::OWN_GREP)?;
     let params: T::Params = own_parameters(arguments, T::DESCRIPTION)?;
+    call.backend.open(&call.progress).await?;
     let Asked { nodes, pod } = resolve::nodes(call.backend, nodes, common.within).await?;
     let compared = nodes.len() > 1;
-    let (params, pod) = (&params, &pod);
+    let (params, pod, answered) = (&params, &pod, &Answered::of(nodes.len()));
     let ask = |name: NodeName| async move {
-        let node = Node::new(call.backend, name.clone(), pod.clone(), common.within, compared);
+        let node = Node::new(call.backend, name.clone(), pod.clone(), common.within, call.budget, compared);
         let result = node.bounded(T::run(&node, params)).await;
         let (origins, notes) = node.into_read();
+        answered.add(&name);
         NodeAnswer { node: name, result, origins, notes }
     };
-    let answers: Vec<NodeAnswer> = stream::iter(nodes).map(ask).buffered(AT_ONCE).collect().await;
+    let answers = stream::iter(nodes).map(ask).buffered(AT_ONCE).collect::<Vec<NodeAnswer>>();
+    let answers = call.progress.asking(answers, answered, common.within).await;
     reply::of_nodes(&T::title(params), call.backend.name(), answers, &common.page, call.budget)
 }
 
@@ -172,12 +187,13 @@ async fn run_on_cluster<T: ClusterTool>(
     call: &Call<'_>,
     mut arguments: Map<String, Value>,
 ) -> Result<String, ToolError> {
-    let common = Common::take(&mut arguments)?;
+    let common = Common::take(&mut arguments, T::OWN_GREP)?;
     let params: T::Params = own_parameters(arguments, T::DESCRIPTION)?;
-    let cluster = Cluster::new(call.backend, common.within);
+    call.backend.open(&call.progress).await?;
+    let cluster = Cluster::new(call.backend, common.within, call.budget);
     let late = |_| ReadError::TooLate { what: T::NAME.into(), seconds: common.within.as_secs() };
-    let answer =
-        tokio::time::timeout(common.within + SLACK, T::run(&cluster, &params)).await.map_err(late)??;
+    let answer = tokio::time::timeout(common.within + SLACK, T::run(&cluster, &params));
+    let answer = call.progress.asking(answer, &Answered::of(0), common.within).await.map_err(late)??;
     let (origins, notes) = cluster.into_read();
     let source = call.backend.name();
     Ok(reply::of_cluster(&T::title(&params), source, answer, &origins, notes, &common.page, call.budget))

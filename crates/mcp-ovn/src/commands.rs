@@ -5,10 +5,10 @@ use mcp_core::{
     argv::{
         Allow, CtState, OvnExpression,
         Part::{self, Operand, Text},
-        Program, TraceForm, Verb,
+        PrivateAllow, PrivateArgv, PrivatePath, Program, TraceForm, Verb,
     },
+    private_argv,
 };
-
 use ovsdb::Uuid;
 
 const fn verb(words: &'static [&'static str], reads_only: &'static str) -> Verb {
@@ -16,7 +16,7 @@ const fn verb(words: &'static [&'static str], reads_only: &'static str) -> Verb 
 }
 
 /// The table.
-pub(crate) const ALLOW: Allow = Allow(&[APPCTL, TRACE, LIMITED_TRACE]);
+pub(crate) const ALLOW: Allow = Allow(&[APPCTL, VSCTL, TRACE, LIMITED_TRACE]);
 
 const APPCTL: Program = Program {
     name: "ovn-appctl",
@@ -44,6 +44,12 @@ const APPCTL: Program = Program {
             "ovsdb-server(1): prints the server's status within the cluster",
         ),
     ],
+};
+
+const VSCTL: Program = Program {
+    name: "ovs-vsctl",
+    globals: &["--timeout=10"],
+    verbs: &[verb(&["list", "bridge"], "ovs-vsctl(8): lists the data of each record")],
 };
 
 /// What ovn-trace is asked: how much it tells, what conntrack says at each of four steps (more than a packet takes on
@@ -78,9 +84,64 @@ const LIMITED_TRACE: Program = Program {
     }],
 };
 
+/// What runs on a private copy of a bundle's southbound database.
+pub(crate) const PRIVATE: PrivateAllow = PrivateAllow(Allow(&[
+    Program {
+        name: "ovsdb-server",
+        globals: QUIET,
+        verbs: &[Verb {
+            words: &[],
+            options: &[],
+            operands: &[
+                &[Operand("private-path")],
+                &[Text("--remote=punix:"), Operand("private-path")],
+                &[Text("--unixctl="), Operand("private-path")],
+                &[Text("--sync-from=unix:"), Operand("private-path")],
+            ],
+            reads_only: "it serves a private copy, and as the backup of a server that is not there (ovsdb-server(1), \
+                         `--sync-from`) it refuses to write even to that",
+        }],
+    },
+    Program {
+        name: "ovn-trace",
+        globals: &[],
+        verbs: &[
+            Verb {
+                words: &["--version"],
+                options: &[],
+                operands: &[],
+                reads_only: "ovn-trace(8): prints version and schema",
+            },
+            Verb {
+                words: &["--no-leader-only"],
+                options: &[],
+                operands: &[
+                    &[Text("--db=unix:"), Operand("private-path")],
+                    &[Text("--"), Operand("trace-form")],
+                    &[Text("--ct="), Operand("ct-state")],
+                    &[Text("--ct="), Operand("ct-state")],
+                    &[Text("--ct="), Operand("ct-state")],
+                    &[Text("--ct="), Operand("ct-state")],
+                    &[Operand("uuid")],
+                    &[Operand("ovn-expression")],
+                ],
+                reads_only: READS,
+            },
+        ],
+    },
+]));
+
+/// Daemons log to where nobody would look; what keeps them from running, they say on standard error all the same.
+const QUIET: &[&str] = &["-vconsole:off", "-vsyslog:off", "-vfile:off"];
+
 /// The conntrack zones that ovn-controller gave out.
 pub(crate) fn ct_zone_list() -> Argv {
     argv!(ALLOW: "ovn-appctl", "--timeout=10", "ct-zone-list")
+}
+
+/// The bridges, whose external_ids keep the conntrack zones.
+pub(crate) fn list_bridges() -> Argv {
+    argv!(ALLOW: "ovs-vsctl", "--timeout=10", "list", "bridge")
 }
 
 /// Is ovn-controller connected to the southbound database?
@@ -143,4 +204,29 @@ impl Trace<'_> {
             {"--ct=", ct: CtState}, {"--ct=", ct: CtState}, {"--ct=", ct: CtState}, {"--ct=", ct: CtState},
             {datapath: Uuid}, {microflow: OvnExpression})
     }
+
+    /// Against a private server.
+    pub(crate) fn private(&self, socket: &PrivatePath) -> PrivateArgv {
+        let Self { form, ct, datapath, microflow } = *self;
+        private_argv!(PRIVATE: "ovn-trace", "--no-leader-only", {"--db=unix:", socket: PrivatePath},
+            {"--", form: TraceForm}, {"--ct=", ct: CtState}, {"--ct=", ct: CtState}, {"--ct=", ct: CtState},
+            {"--ct=", ct: CtState}, {datapath: Uuid}, {microflow: OvnExpression})
+    }
+}
+
+/// Which version of OVN and of the southbound schema is installed here?
+pub(crate) fn trace_version() -> PrivateArgv {
+    private_argv!(PRIVATE: "ovn-trace", "--version")
+}
+
+/// A server of a private file that nothing can write to.
+pub(crate) fn serve(
+    file: &PrivatePath,
+    socket: &PrivatePath,
+    control: &PrivatePath,
+    nobody: &PrivatePath,
+) -> PrivateArgv {
+    private_argv!(PRIVATE: "ovsdb-server", "-vconsole:off", "-vsyslog:off", "-vfile:off", {file: PrivatePath},
+        {"--remote=punix:", socket: PrivatePath}, {"--unixctl=", control: PrivatePath},
+        {"--sync-from=unix:", nobody: PrivatePath})
 }

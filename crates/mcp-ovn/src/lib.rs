@@ -4,8 +4,11 @@
 
 mod commands;
 mod compare;
+mod completions;
+mod documents;
 mod flows;
 mod history;
+mod offline;
 mod origins;
 mod prompts;
 mod records;
@@ -38,6 +41,9 @@ pub fn layer() -> Layer {
             Described::of::<tools::ovn_controller_ct_zone_list::CtZoneList>(),
         ],
         prompts: prompts::all(),
+        completions: completions::all(),
+        documents: documents::all(),
         allow: commands::ALLOW,
+        private: commands::PRIVATE,
     }
 }

@@ -1,10 +1,10 @@
 //! What ovn-trace needs to be told, and what stands against running it.
 
-use crate::{commands, flows};
+use crate::{commands, flows, offline};
 use mcp_core::{Db, Node, Output, Place, ReadError, ToolError, argv::OvnExpression};
 use ovn_model::{
     lflow::Datapaths,
-    microflow::{Microflow, Ports, Protocol, Services},
+    microflow::{self, Microflow, NoDestination, Ports, Protocol, Services},
 };
 use ovsdb::{Rows, Select, Uuid};
 use std::net::IpAddr;
@@ -85,39 +85,25 @@ async fn destination(
     protocol: Protocol,
     port: Option<u16>,
 ) -> Result<(IpAddr, u16), ToolError> {
-    let needs_port = || match (protocol, port) {
-        (Protocol::Icmp, _) => Ok(0),
-        (_, Some(port)) => Ok(port),
-        (_, None) => Err(ToolError::bad(
-            "parameter `port` is missing",
-            "The destination's port; none with protocol=icmp.",
-        )),
+    let no_destination = |e| match e {
+        NoDestination::NoPort => {
+            ToolError::bad("parameter `port` is missing", "The destination's port; none with protocol=icmp.")
+        }
+        NoDestination::NoSuchPort(offered) => ToolError::bad(
+            format!("service {to} has no such port"),
+            format!("It has {}.", offered.join(", ")),
+        ),
+        NoDestination::Unknown(known) => {
+            ToolError::not_found("address, pod of this zone or service", to, known)
+        }
     };
-    if let Ok(address) = to.parse() {
-        return Ok((address, needs_port()?));
-    }
-    if let Some(address) = ports.find(to).and_then(|port| port.addresses.first()) {
-        return Ok((address.addr(), needs_port()?));
+    if let Some(found) = microflow::destination(ports, None, to, protocol, port).map_err(no_destination)? {
+        return Ok(found);
     }
     let services =
         node.rows(Db::Nb, &[Services::select()]).await?.first().map(Services::new).unwrap_or_default();
-    let vips: Vec<_> = services.of(to).filter(|vip| vip.protocol == protocol.as_str()).collect();
-    if !vips.is_empty() {
-        let offered: Vec<String> = vips.iter().map(|vip| vip.address.to_string()).collect();
-        let fits = vips.iter().find(|vip| port.is_none_or(|port| vip.address.port() == port));
-        return fits.map(|vip| (vip.address.ip(), vip.address.port())).ok_or_else(|| {
-            ToolError::bad(
-                format!("service {to} has no such port"),
-                format!("It has {}.", offered.join(", ")),
-            )
-        });
-    }
-    let known = ports
-        .iter()
-        .filter(|port| port.kind.is_empty())
-        .map(|port| port.name.as_str())
-        .chain(services.names());
-    Err(ToolError::not_found("address, pod of this zone or service", to, known))
+    let found = microflow::destination(ports, Some(&services), to, protocol, port).map_err(no_destination)?;
+    found.ok_or_else(|| no_destination(NoDestination::Unknown(Vec::new())))
 }
 
 /// ovn-trace parses each flow of each datapath: about 12 KiB each, and everything before the first packet.
@@ -141,24 +127,20 @@ pub(crate) async fn check_size(node: &Node<'_>, datapaths: &Datapaths) -> Result
     }
 }
 
-/// Runs it where the southbound database is.
-pub(crate) async fn run(node: &Node<'_>, trace: &commands::Trace<'_>) -> Result<Output, ToolError> {
+/// Runs it where the southbound database is, or on a copy of what was collected of it. With what is to be said of that.
+pub(crate) async fn run(
+    node: &Node<'_>,
+    trace: &commands::Trace<'_>,
+) -> Result<(Output, Option<String>), ToolError> {
     let limited = node.command(Place::SbSocket, &trace.limited()).await;
     let result = match limited {
         Err(ReadError::NoProgram { .. }) => node.command(Place::SbSocket, &trace.unlimited()).await,
         result => result,
     };
-    result.map_err(|e| match e {
-        ReadError::NotCollected { source_name, .. } => ToolError::bad(
-            format!("ovn-trace runs on live nodes; {source_name} holds no trace of this packet"),
-            format!(
-                "Follow it with ovn_sbctl_lflow_list, or run on {}: ovn-trace --ct={} {} '{}'",
-                node.name(),
-                trace.ct.as_str(),
-                trace.datapath,
-                trace.microflow.as_str()
-            ),
-        ),
-        e => e.into(),
-    })
+    match result {
+        Err(ReadError::NotCollected { .. }) if !node.is_live() => {
+            offline::trace(node, trace).await.map(|(output, note)| (output, Some(note)))
+        }
+        result => Ok((result?, None)),
+    }
 }

@@ -1,57 +1,8 @@
 //! Parameters that more than one tool takes.
 
+use mcp_core::Where;
 use schemars::JsonSchema;
 use serde::Deserialize;
-
-/// A condition on a column.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Where {
-    /// Column, or `column:key` of a map.
-    pub(crate) column: String,
-    /// How it compares; the default is `==`.
-    #[serde(default)]
-    pub(crate) op: Operator,
-    /// The value, as `list` shows it.
-    pub(crate) value: String,
-}
-
-/// The functions of RFC 7047 section 5.1.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
-pub(crate) enum Operator {
-    #[default]
-    #[serde(rename = "==")]
-    Eq,
-    #[serde(rename = "!=")]
-    Ne,
-    #[serde(rename = "<")]
-    Lt,
-    #[serde(rename = "<=")]
-    Le,
-    #[serde(rename = ">")]
-    Gt,
-    #[serde(rename = ">=")]
-    Ge,
-    #[serde(rename = "includes")]
-    Includes,
-    #[serde(rename = "excludes")]
-    Excludes,
-}
-
-impl From<Operator> for ovsdb::Op {
-    fn from(op: Operator) -> Self {
-        match op {
-            Operator::Eq => Self::Eq,
-            Operator::Ne => Self::Ne,
-            Operator::Lt => Self::Lt,
-            Operator::Le => Self::Le,
-            Operator::Gt => Self::Gt,
-            Operator::Ge => Self::Ge,
-            Operator::Includes => Self::Includes,
-            Operator::Excludes => Self::Excludes,
-        }
-    }
-}
 
 /// The parameters of both `list` tools.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

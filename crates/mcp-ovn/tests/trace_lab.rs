@@ -1,10 +1,19 @@
-//! Traces in the live zones of the lab: asked with names, against the real `ovn-trace` with an expert's microflow.
+//! Traces in the zones of the lab, live and from a bundle: asked with names, against the real `ovn-trace` with an
+//! expert's microflow.
 
-use mcp_core::testing::{Case, Failed, answer, lab};
+use mcp_core::{
+    Backend, Bundle,
+    testing::{Case, Failed, answer, lab},
+};
 use serde_json::{Value, json};
+use std::{path::Path, sync::Arc};
+
+fn lab_dir() -> String {
+    std::env::var("OVNK_LAB_DIR").unwrap_or_else(|_| "/var/lib/ovnk-lab".into())
+}
 
 fn on(node: &str, command: &[&str]) -> Result<String, Failed> {
-    let dir = std::env::var("OVNK_LAB_DIR").unwrap_or_else(|_| "/var/lib/ovnk-lab".into());
+    let dir = lab_dir();
     let pid = std::fs::read_to_string(format!("{dir}/{node}/pid"))
         .map_err(|e| format!("no lab: {e}: cargo xtask lab up"))?;
     #[expect(clippy::disallowed_methods, reason = "a test asks the real program")]
@@ -19,9 +28,21 @@ fn on(node: &str, command: &[&str]) -> Result<String, Failed> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-fn ask(params: Value) -> Result<String, Failed> {
+fn ask(source: &Arc<dyn Backend>, params: Value) -> Result<String, Failed> {
     let params = params.as_object().expect("an object").clone();
-    answer(mcp_ovn::layer(), lab()?, &Case { scenario: String::new(), tool: "ovn_trace".into(), params })
+    let case = Case { scenario: String::new(), tool: "ovn_trace".into(), params };
+    answer(mcp_ovn::layer(), source.clone(), &case)
+}
+
+/// The lab's must-gather, where ovn-trace has nobody to ask.
+fn gathered(dir: &Path) -> Result<Arc<dyn Backend>, Failed> {
+    let (script, out) =
+        (Path::new(env!("CARGO_MANIFEST_DIR")).join("../../xtask/lab/gather.sh"), dir.join("gathered"));
+    #[expect(clippy::disallowed_methods, reason = "a test gathers the lab")]
+    let mut gather = std::process::Command::new("bash");
+    gather.arg(script).arg(&out).env("LAB_DIR", lab_dir());
+    assert!(gather.status()?.success(), "the lab cannot be gathered");
+    Ok(Arc::new(Bundle::new(vec![out])))
 }
 
 /// What ovn-trace printed, without our evidence and notes.
@@ -32,12 +53,18 @@ fn printed(answer: &str) -> Vec<&str> {
 /// The real program picks one of several backends or routes at random: ours must print what it can print.
 const ATTEMPTS: usize = 60;
 
-fn check(node: &str, datapath: &str, microflow: &str, params: Value) -> Result<(), Failed> {
+fn check(
+    source: &Arc<dyn Backend>,
+    node: &str,
+    datapath: &str,
+    microflow: &str,
+    params: Value,
+) -> Result<(), Failed> {
     let new = "--ct=new";
     let mut answer = String::new();
     for _ in 0..ATTEMPTS {
         let theirs = on(node, &["ovn-trace", "--summary", new, new, new, new, datapath, microflow])?;
-        answer = ask(params.clone())?;
+        answer = ask(source, params.clone())?;
         if printed(&answer) == theirs.lines().collect::<Vec<_>>() {
             return Ok(());
         }
@@ -52,6 +79,17 @@ type Target = (&'static str, &'static str, &'static str, u16, [Option<&'static s
 #[test]
 #[ignore = "needs the lab: cargo xtask test"]
 fn traces_are_the_real_programs() -> Result<(), Failed> {
+    thirty_traces(&lab()?)
+}
+
+#[test]
+#[ignore = "needs the lab: cargo xtask test"]
+fn traces_of_a_bundle_are_the_real_programs_live() -> Result<(), Failed> {
+    let dir = tempfile::tempdir()?;
+    thirty_traces(&gathered(dir.path())?)
+}
+
+fn thirty_traces(source: &Arc<dyn Backend>) -> Result<(), Failed> {
     let targets: [Target; 14] = [
         ("default/client-2", "10.244.1.4", "icmp", 0, [None, None]),
         ("10.244.0.5", "10.244.0.5", "tcp", 8080, [Some("0a:58:0a:f4:00:05"), None]),
@@ -111,9 +149,9 @@ fn traces_are_the_real_programs() -> Result<(), Failed> {
             let mut params =
                 json!({ "node_name": node, "from": from, "to": to, "protocol": protocol, "form": "summary" });
             if *protocol != "icmp" {
-                params["port"] = json!(port);
+                params.as_object_mut().unwrap().insert("port".into(), json!(port));
             }
-            check(node, node, &expert, params)?;
+            check(source, node, node, &expert, params)?;
             equal += 1;
         }
     }
@@ -121,7 +159,7 @@ fn traces_are_the_real_programs() -> Result<(), Failed> {
     let back = "inport==\"tstor-ovn-worker2\" && eth.src==0a:58:64:58:00:03 && eth.dst==0a:58:64:58:00:02 && ip4.src==10.244.1.4 && ip4.dst==10.244.0.5 && ip.ttl==63 && tcp && tcp.dst==8080";
     for (datapath, microflow) in [("ovn-worker", six), ("transit_switch", back)] {
         let params = json!({ "node_name": "ovn-worker", "datapath": datapath, "microflow": microflow, "form": "summary" });
-        check("ovn-worker", datapath, microflow, params)?;
+        check(source, "ovn-worker", datapath, microflow, params)?;
         equal += 1;
     }
     assert_eq!(equal, 30);
@@ -132,6 +170,7 @@ fn traces_are_the_real_programs() -> Result<(), Failed> {
 #[ignore = "needs the lab: cargo xtask test"]
 fn a_trace_goes_on_in_the_other_zone() -> Result<(), Failed> {
     let first = ask(
+        &lab()?,
         json!({ "node_name": "ovn-worker", "from": "default/client", "to": "10.244.1.6", "port": 5432 }),
     )?;
     let note = first
@@ -141,7 +180,7 @@ fn a_trace_goes_on_in_the_other_zone() -> Result<(), Failed> {
     assert!(note.contains("for ovn-worker2: go on with ovn_trace node_name=ovn-worker2 datapath=transit_switch microflow=inport==\"tstor-ovn-worker\""));
     let (_, microflow) = note.split_once("microflow=").ok_or("no microflow")?;
     let params = json!({ "node_name": "ovn-worker2", "datapath": "transit_switch", "microflow": microflow, "form": "minimal" });
-    let second = ask(params)?;
+    let second = ask(&lab()?, params)?;
     assert!(second.contains("output(\"default_db\")"), "{second}");
     Ok(())
 }

@@ -1,6 +1,265 @@
-//! What this layer may run.
+//! What this layer may run. Rows of databases are core's to read.
 
-use mcp_core::argv::Allow;
+use mcp_core::{
+    Argv, argv,
+    argv::{
+        Allow, BridgeName, CtNext, FlowMatch,
+        Part::{self, Operand, Text},
+        Program, Verb,
+    },
+};
+
+const fn verb(words: &'static [&'static str], reads_only: &'static str) -> Verb {
+    Verb { words, options: &[], operands: &[], reads_only }
+}
+
+const fn of_bridge(words: &'static [&'static str], reads_only: &'static str) -> Verb {
+    Verb { words, options: &[], operands: &[&[Operand("bridge")]], reads_only }
+}
 
 /// The table.
-pub(crate) const ALLOW: Allow = Allow(&[]);
+pub(crate) const ALLOW: Allow = Allow(&[OFCTL, APPCTL, DPCTL, VSCTL]);
+
+const OFCTL: Program = Program {
+    name: "ovs-ofctl",
+    // A switch that hangs would keep its client waiting for ever. Of several versions the highest is taken that both know.
+    globals: &[
+        "--timeout=10",
+        "-O",
+        "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15",
+        "OpenFlow13",
+        "OpenFlow14",
+        "OpenFlow15",
+    ],
+    verbs: &[
+        of_bridge(&["dump-flows"], "ovs-ofctl(8): prints all flow entries"),
+        Verb {
+            words: &["dump-flows"],
+            options: &[],
+            operands: &[&[Operand("bridge")], &[Text("table="), Operand("number")]],
+            reads_only: "ovs-ofctl(8): prints the flow entries of a table",
+        },
+        of_bridge(&["show"], "ovs-ofctl(8): prints information on the switch and its ports"),
+        of_bridge(&["dump-ports-desc"], "ovs-ofctl(8): prints detailed information about ports"),
+        of_bridge(&["dump-ports"], "ovs-ofctl(8): prints statistics of ports"),
+        of_bridge(&["dump-groups"], "ovs-ofctl(8): prints group entries"),
+        of_bridge(&["dump-group-stats"], "ovs-ofctl(8): prints statistics of groups"),
+        of_bridge(&["dump-tlv-map"], "ovs-ofctl(8): prints the mappings of Geneve options to fields"),
+        of_bridge(&["dump-meters"], "ovs-ofctl(8): prints the configuration of meters"),
+        of_bridge(&["meter-stats"], "ovs-ofctl(8): prints statistics of meters"),
+    ],
+};
+
+/// A flow through a bridge, and what conntrack says at each of its steps: more than a packet takes. `-generate` and a
+/// packet, which would learn addresses and commit connections, have no place.
+const TRACED: &[&[Part]] = &[
+    &[Operand("bridge")],
+    &[Operand("flow-match")],
+    &[Operand("ct-next")],
+    &[Operand("ct-next")],
+    &[Operand("ct-next")],
+    &[Operand("ct-next")],
+    &[Operand("ct-next")],
+    &[Operand("ct-next")],
+    &[Operand("ct-next")],
+    &[Operand("ct-next")],
+];
+
+const APPCTL: Program = Program {
+    name: "ovs-appctl",
+    globals: &["--timeout=10"],
+    verbs: &[
+        Verb {
+            words: &["ofproto/trace"],
+            options: &["--names", "--ct-next"],
+            operands: TRACED,
+            reads_only: "ovs-vswitchd(8): without -generate and without a packet it has no side effects; shown in programs.md 6",
+        },
+        Verb {
+            words: &["dpctl/dump-flows"],
+            options: &["-m", "--names", "system@ovs-system", "netdev@ovs-netdev"],
+            operands: &[],
+            reads_only: "ovs-dpctl(8): prints the flow entries of a datapath",
+        },
+        Verb {
+            words: &["dpctl/dump-conntrack"],
+            options: &["-m", "system@ovs-system", "netdev@ovs-netdev"],
+            operands: &[],
+            reads_only: "ovs-dpctl(8): prints the connections that are tracked",
+        },
+        Verb {
+            words: &["dpctl/dump-conntrack"],
+            options: &["-m"],
+            operands: &[&[Text("zone="), Operand("number")]],
+            reads_only: "ovs-dpctl(8): prints the connections that are tracked in a zone",
+        },
+        of_bridge(
+            &["bridge/dump-flows", "--offload-stats"],
+            "ovs-vswitchd(8): lists all flows, the hidden as well",
+        ),
+        of_bridge(&["bridge/dump-flows"], "ovs-vswitchd(8): lists all flows, the hidden as well"),
+        of_bridge(&["fdb/show"], "ovs-vswitchd(8): lists what was learnt of MAC addresses"),
+        of_bridge(&["fdb/stats-show"], "ovs-vswitchd(8): shows statistics of the MAC learning table"),
+        of_bridge(&["mdb/show"], "ovs-vswitchd(8): lists what was learnt of multicast groups"),
+        verb(&["coverage/show"], "ovs-appctl(8): displays the counts of events"),
+        verb(&["upcall/show"], "ovs-vswitchd(8): prints the state of upcalls and revalidators"),
+        verb(&["memory/show"], "ovs-vswitchd(8): displays the memory use in terms of objects"),
+        verb(&["dpif/show"], "ovs-vswitchd(8): lists datapaths, bridges and ports"),
+        verb(
+            &["dpctl/show", "-s"],
+            "ovs-dpctl(8): prints a summary of datapaths and statistics of their ports",
+        ),
+        verb(&["dpctl/show", "-s", "system@ovs-system"], "as above, of one datapath"),
+        verb(&["dpctl/show", "-s", "netdev@ovs-netdev"], "as above, of one datapath"),
+        verb(&["dpctl/ct-stats-show", "-m"], "ovs-dpctl(8): displays the number of connections by protocol"),
+        verb(&["dpctl/ct-stats-show", "-m", "system@ovs-system"], "as above, of one datapath"),
+        verb(&["dpctl/ct-stats-show", "-m", "netdev@ovs-netdev"], "as above, of one datapath"),
+        verb(
+            &["dpif-netdev/pmd-stats-show"],
+            "ovs-vswitchd(8): shows statistics of the threads of a datapath",
+        ),
+        verb(&["dpif-netdev/pmd-rxq-show"], "ovs-vswitchd(8): shows which thread polls which queue"),
+        verb(&["ofproto/list-tunnels"], "ovs-vswitchd(8): lists the tunnels of all bridges"),
+        verb(&["tnl/ports/show", "-v"], "ovs-vswitchd(8): lists the ports on which tunnels listen"),
+        verb(&["ovs/route/show"], "ovs-vswitchd(8): prints all routes that Open vSwitch knows"),
+        verb(&["tnl/neigh/show"], "ovs-vswitchd(8): displays the neighbours of tunnels"),
+        verb(&["tnl/arp/show"], "its older name"),
+        verb(&["bond/show"], "ovs-vswitchd(8): lists bonds with their members"),
+        verb(&["lacp/show"], "ovs-vswitchd(8): lists what LACP negotiated"),
+        verb(&["bfd/show"], "ovs-vswitchd(8): displays the state of BFD sessions"),
+        verb(&["cfm/show"], "ovs-vswitchd(8): displays the state of connectivity fault management"),
+    ],
+};
+
+/// Only recorded: sosreport asks the kernel's datapath with it.
+const DPCTL: Program = Program {
+    name: "ovs-dpctl",
+    globals: &[],
+    verbs: &[Verb {
+        words: &["dump-flows"],
+        options: &["--name", "-m", "type=ovs"],
+        operands: &[],
+        reads_only: "ovs-dpctl(8): prints the flow entries of a datapath",
+    }],
+};
+
+/// Only recorded: it has the columns that the server keeps in memory, and that are in no file.
+const VSCTL: Program = Program {
+    name: "ovs-vsctl",
+    globals: &[],
+    verbs: &[
+        verb(&["list", "interface"], "ovs-vsctl(8): lists the data of each record"),
+        verb(&["list", "bridge"], "ovs-vsctl(8): lists the data of each record"),
+        verb(&["list", "Open_vSwitch"], "ovs-vsctl(8): lists the data of each record"),
+        verb(&["list", "manager"], "ovs-vsctl(8): lists the data of each record"),
+    ],
+};
+
+/// What `ovs-vsctl list` printed of a table when the node's report was made; none for tables that reports leave out.
+pub(crate) fn recorded_list(table: &str) -> Option<Argv> {
+    Some(match table {
+        "Interface" => argv!(ALLOW: "ovs-vsctl", "list", "interface"),
+        "Bridge" => argv!(ALLOW: "ovs-vsctl", "list", "bridge"),
+        "Open_vSwitch" => argv!(ALLOW: "ovs-vsctl", "list", "Open_vSwitch"),
+        "Manager" => argv!(ALLOW: "ovs-vsctl", "list", "manager"),
+        _ => return None,
+    })
+}
+
+/// The flows of a bridge, or of one of its tables, and then the forms that reports have: all flows.
+pub(crate) fn dump_flows(bridge: &BridgeName, table: Option<u8>) -> Vec<Argv> {
+    let first = match table {
+        Some(table) => {
+            argv!(ALLOW: "ovs-ofctl", "--timeout=10", "-O", "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15",
+                "dump-flows", {bridge: BridgeName}, {"table=", table: u8})
+        }
+        None => {
+            argv!(ALLOW: "ovs-ofctl", "--timeout=10", "-O", "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15",
+                "dump-flows", {bridge: BridgeName})
+        }
+    };
+    vec![
+        first,
+        argv!(ALLOW: "ovs-ofctl", "-O", "OpenFlow15", "dump-flows", {bridge: BridgeName}),
+        argv!(ALLOW: "ovs-ofctl", "-O", "OpenFlow14", "dump-flows", {bridge: BridgeName}),
+        argv!(ALLOW: "ovs-ofctl", "-O", "OpenFlow13", "dump-flows", {bridge: BridgeName}),
+        argv!(ALLOW: "ovs-ofctl", "dump-flows", {bridge: BridgeName}),
+        argv!(ALLOW: "ovs-appctl", "bridge/dump-flows", "--offload-stats", {bridge: BridgeName}),
+        argv!(ALLOW: "ovs-appctl", "bridge/dump-flows", {bridge: BridgeName}),
+    ]
+}
+
+/// What a bridge can be asked with ovs-ofctl beside its flows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Asked {
+    Ports,
+    PortStatistics,
+    Groups,
+    GroupStatistics,
+    Meters,
+    MeterStatistics,
+    TlvMap,
+}
+
+/// It, and then the forms that reports have.
+pub(crate) fn ofctl(asked: Asked, bridge: &BridgeName) -> Vec<Argv> {
+    macro_rules! forms {
+        ($verb:literal) => {
+            vec![
+                argv!(ALLOW: "ovs-ofctl", "--timeout=10", "-O", "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15",
+                    $verb, {bridge: BridgeName}),
+                argv!(ALLOW: "ovs-ofctl", "-O", "OpenFlow15", $verb, {bridge: BridgeName}),
+                argv!(ALLOW: "ovs-ofctl", "-O", "OpenFlow14", $verb, {bridge: BridgeName}),
+                argv!(ALLOW: "ovs-ofctl", "-O", "OpenFlow13", $verb, {bridge: BridgeName}),
+                argv!(ALLOW: "ovs-ofctl", $verb, {bridge: BridgeName}),
+            ]
+        };
+    }
+    match asked {
+        Asked::Ports => {
+            let mut forms = forms!("dump-ports-desc");
+            forms.push(argv!(ALLOW: "ovs-ofctl", "show", {bridge: BridgeName}));
+            forms
+        }
+        Asked::PortStatistics => forms!("dump-ports"),
+        Asked::Groups => forms!("dump-groups"),
+        Asked::GroupStatistics => forms!("dump-group-stats"),
+        Asked::Meters => forms!("dump-meters"),
+        Asked::MeterStatistics => forms!("meter-stats"),
+        Asked::TlvMap => forms!("dump-tlv-map"),
+    }
+}
+
+/// The flows of the datapath.
+pub(crate) fn datapath_flows() -> Vec<Argv> {
+    vec![
+        argv!(ALLOW: "ovs-appctl", "--timeout=10", "dpctl/dump-flows", "-m", "--names"),
+        argv!(ALLOW: "ovs-appctl", "dpctl/dump-flows", "-m", "system@ovs-system"),
+        argv!(ALLOW: "ovs-appctl", "dpctl/dump-flows", "-m", "netdev@ovs-netdev"),
+        argv!(ALLOW: "ovs-dpctl", "dump-flows", "--name", "-m", "type=ovs"),
+        argv!(ALLOW: "ovs-appctl", "dpctl/dump-flows"),
+    ]
+}
+
+/// The connections of the datapath, or of one zone, and then the forms that reports have: all.
+pub(crate) fn connections(zone: Option<u16>) -> Vec<Argv> {
+    vec![
+        match zone {
+            Some(zone) => {
+                argv!(ALLOW: "ovs-appctl", "--timeout=10", "dpctl/dump-conntrack", "-m", {"zone=", zone: u16})
+            }
+            None => argv!(ALLOW: "ovs-appctl", "--timeout=10", "dpctl/dump-conntrack", "-m"),
+        },
+        argv!(ALLOW: "ovs-appctl", "dpctl/dump-conntrack", "-m", "system@ovs-system"),
+        argv!(ALLOW: "ovs-appctl", "dpctl/dump-conntrack", "-m", "netdev@ovs-netdev"),
+        argv!(ALLOW: "ovs-appctl", "dpctl/dump-conntrack"),
+    ]
+}
+
+/// The way of a flow through a bridge.
+pub(crate) fn trace(bridge: &BridgeName, flow: &FlowMatch, ct: &[CtNext; 8]) -> Argv {
+    let [a, b, c, d, e, f, g, h] = ct;
+    argv!(ALLOW: "ovs-appctl", "--timeout=10", "ofproto/trace", {bridge: BridgeName}, {flow: FlowMatch}, "--names",
+        "--ct-next", {a: CtNext}, "--ct-next", {b: CtNext}, "--ct-next", {c: CtNext}, "--ct-next", {d: CtNext},
+        "--ct-next", {e: CtNext}, "--ct-next", {f: CtNext}, "--ct-next", {g: CtNext}, "--ct-next", {h: CtNext})
+}

@@ -1,1 +1,53 @@
 //! Parameters that more than one tool takes.
+
+use mcp_core::{Delta, ToolError, Where};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// The parameters of `list`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ListParams {
+    /// The table, such as Interface.
+    pub(crate) table: String,
+    /// One row: its name, UUID or the first digits of it; an interface also by its pod, namespace/name.
+    #[serde(default)]
+    pub(crate) record: Option<String>,
+    /// Only rows that meet all of these.
+    #[serde(default, rename = "where")]
+    pub(crate) conditions: Vec<Where>,
+    /// Only these columns, separated by commas.
+    #[serde(default)]
+    pub(crate) columns: Vec<String>,
+    /// Only what belongs to this bridge or port.
+    #[serde(default)]
+    pub(crate) of: Option<String>,
+}
+
+/// The time between two samples, checked.
+pub(crate) fn delta_seconds(seconds: Option<u16>) -> Result<Option<u16>, ToolError> {
+    match seconds {
+        Some(0) => Err(ToolError::bad("delta_seconds=0 samples nothing", "Give 1 to 120.")),
+        Some(n) if n > Delta::LONGEST => Err(ToolError::bad(
+            format!("delta_seconds={n} is too long"),
+            format!("Give 1 to {}.", Delta::LONGEST),
+        )),
+        seconds => Ok(seconds),
+    }
+}
+
+/// A number in decimal or after `0x`, with a mask after `/` or without.
+pub(crate) fn masked(text: &str, what: &str) -> Result<(u64, u64), ToolError> {
+    let number = |text: &str| match text.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16).ok(),
+        None => text.parse().ok(),
+    };
+    let parsed = match text.trim().split_once('/') {
+        Some((value, "-1")) => number(value).map(|value| (value, u64::MAX)),
+        Some((value, mask)) => number(value).zip(number(mask)),
+        None => number(text.trim()).map(|value| (value, u64::MAX)),
+    };
+    parsed.ok_or_else(|| {
+        ToolError::bad(format!("{what} `{text}` is no number"), "Write 0xdeff105, or value/mask: 0x1/0x3.")
+    })
+}

@@ -208,6 +208,8 @@ fn is_local(row: &Row, subnets: &[IpNet]) -> bool {
         // Rows for one pod: its egress gateway, its port's state.
         "NAT" => within(row.text("logical_ip"), subnets),
         "Logical_Router_Static_Route" => within(row.text("ip_prefix"), subnets),
+        // A pod's interface.
+        "Interface" => row.map_get("external_ids", "sandbox").is_some(),
         // What a zone has learnt, and what its ovn-northd made for its own ports.
         "MAC_Binding" | "FDB" | "IGMP_Group" | "Chassis_Template_Var" => true,
         "Port_Group" => row.table.column("acls").is_none(),
@@ -243,7 +245,7 @@ fn differs(table: &str, column: &str) -> bool {
         ) => true,
         ("MAC_Binding" | "FDB", "timestamp" | "idle_age") => true,
         ("Logical_Flow", "controller_meter" | "tags" | "external_ids") => true,
-        _ => false,
+        _ => crate::switch::differs(table, column),
     }
 }
 
@@ -322,5 +324,5 @@ fn own_affair(property: &str) -> bool {
             // Of a datapath binding: which row of its own northbound database it was made of.
             | "external_ids:logical-switch"
             | "external_ids:logical-router"
-    )
+    ) || crate::switch::own_affair(property)
 }

@@ -1,4 +1,4 @@
-//! What the rows of OVN's databases mean in OVN-Kubernetes.
+//! What OVN's and Open vSwitch's databases, flows and connections mean in OVN-Kubernetes.
 //!
 //! The databases are tables of rows that refer to each other by UUID; OVN-Kubernetes adds names and `external_ids`
 //! by which an engineer knows them. Here is what those conventions are, for all layers: nothing in this crate
@@ -16,19 +16,29 @@
 //! * [`compare`]: what makes a row of one node's zone the counterpart of another's
 //! * [`zones`]: conntrack zones, and what they stand for
 //! * [`annotations`]: what OVN-Kubernetes writes down on nodes and pods
+//! * [`records`]: the rows of a table that a question is about, with the names of what they refer to
+//! * [`openflow`], [`datapath`], [`conntrack`], [`counters`]: what Open vSwitch prints
 //! * [`status`]: is what was asked for in force
 
 pub mod annotations;
 pub mod compare;
+pub mod conntrack;
 mod cookie;
+pub mod counters;
+pub mod datapath;
 pub mod detrace;
+pub mod host;
 mod label;
 pub mod lflow;
 pub mod microflow;
+pub mod openflow;
 mod parts;
+pub mod records;
 pub mod show;
 pub mod stages;
 pub mod status;
+pub mod switch;
+mod tokens;
 pub mod trace;
 pub mod zones;
 

@@ -147,6 +147,47 @@ impl Services {
     }
 }
 
+/// Where a packet is to go, as a person names it: an address, a pod of the zone or a service. `Ok(None)`: it is neither
+/// an address nor a pod, and `services` were not given.
+pub fn destination(
+    ports: &Ports,
+    services: Option<&Services>,
+    to: &str,
+    protocol: Protocol,
+    port: Option<u16>,
+) -> Result<Option<(IpAddr, u16)>, NoDestination> {
+    let address = to.parse().ok();
+    let address = address.or_else(|| Some(ports.find(to)?.addresses.first()?.addr()));
+    if let Some(address) = address {
+        return match (protocol, port) {
+            (Protocol::Icmp, _) => Ok(Some((address, 0))),
+            (_, Some(port)) => Ok(Some((address, port))),
+            (_, None) => Err(NoDestination::NoPort),
+        };
+    }
+    let Some(services) = services else { return Ok(None) };
+    let vips: Vec<&Vip> = services.of(to).filter(|vip| vip.protocol == protocol.as_str()).collect();
+    if vips.is_empty() {
+        let pods = ports.iter().filter(|port| port.kind.is_empty()).map(|port| port.name.as_str());
+        return Err(NoDestination::Unknown(pods.chain(services.names()).map(str::to_owned).collect()));
+    }
+    match vips.iter().find(|vip| port.is_none_or(|port| vip.address.port() == port)) {
+        Some(vip) => Ok(Some((vip.address.ip(), vip.address.port()))),
+        None => Err(NoDestination::NoSuchPort(vips.iter().map(|vip| vip.address.to_string()).collect())),
+    }
+}
+
+/// Why a name is no destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoDestination {
+    /// Its port is not given.
+    NoPort,
+    /// Nothing is called so; these are.
+    Unknown(Vec<String>),
+    /// The service has other ports: these.
+    NoSuchPort(Vec<String>),
+}
+
 /// The protocol of a microflow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Protocol {
@@ -256,6 +297,39 @@ impl Microflow {
             protocol,
             port,
         })
+    }
+}
+
+impl Microflow {
+    /// The logical port that sends it.
+    pub fn inport(&self) -> &str {
+        &self.inport
+    }
+
+    /// As a match of OpenFlow's (ovs-fields(7)), coming in from a port.
+    pub fn openflow(&self, in_port: u16) -> String {
+        let Self { eth, ip, protocol, port, .. } = self;
+        let four = ip.1.is_ipv4();
+        let addresses = if four { "nw" } else { "ipv6" };
+        let (name, ports) = match (protocol, four) {
+            (Protocol::Tcp, true) => ("tcp", "tcp"),
+            (Protocol::Tcp, false) => ("tcp6", "tcp"),
+            (Protocol::Udp, true) => ("udp", "udp"),
+            (Protocol::Udp, false) => ("udp6", "udp"),
+            (Protocol::Sctp, true) => ("sctp", "sctp"),
+            (Protocol::Sctp, false) => ("sctp6", "sctp"),
+            (Protocol::Icmp, true) => ("icmp", ""),
+            (Protocol::Icmp, false) => ("icmp6", ""),
+        };
+        let rest = match (ports, four) {
+            ("", true) => "icmp_type=8,icmp_code=0".to_owned(),
+            ("", false) => "icmpv6_type=128,icmpv6_code=0".to_owned(),
+            (ports, _) => format!("{ports}_src={SOURCE_PORT},{ports}_dst={port}"),
+        };
+        format!(
+            "in_port={in_port},{name},dl_src={},dl_dst={},{addresses}_src={},{addresses}_dst={},nw_ttl=64,{rest}",
+            eth.0, eth.1, ip.0, ip.1
+        )
     }
 }
 

@@ -70,6 +70,11 @@ const KNOWN: &[(Range<Release>, Layout)] = &[
 ];
 
 impl Layout {
+    /// The layouts that are known, and of which releases.
+    pub fn known() -> &'static [(Range<Release>, Self)] {
+        KNOWN
+    }
+
     /// The layout of a release; nothing if it is not known.
     pub fn of(release: Release) -> Option<Self> {
         KNOWN.iter().find(|(releases, _)| releases.contains(&release)).map(|(_, layout)| *layout)
@@ -114,6 +119,23 @@ impl Layout {
         };
         let table = start.checked_add(u8::try_from(stage).ok()?)?;
         (table < end).then_some(table)
+    }
+
+    /// What a table beside the pipelines is for (`controller/lflow.h`), if it is one of those whose places are known.
+    pub fn physical(&self, table: u8) -> Option<&'static str> {
+        let after_output = table.checked_sub(self.output?)?;
+        let width = self.egress.checked_sub(self.output?)?;
+        match (table, after_output, width) {
+            (64, ..) => Some("restore the port of entry"),
+            (65, ..) => Some("logical to physical"),
+            (66, ..) => Some("MAC bindings"),
+            (_, 0, _) => Some("output: large packets"),
+            // Five tables until 24.03, six in 26.03, which gave one to VTEPs.
+            (_, 2, 5 | 6) => Some("output to remote ports"),
+            (_, 3, 5) | (_, 4, 6) => Some("output to local ports"),
+            (_, 4, 5) | (_, 5, 6) => Some("check for loops"),
+            _ => None,
+        }
     }
 
     /// What a table is for; nothing if this layout, being a seen one, does not tell.

@@ -3,7 +3,8 @@
 //! A [`Select`] asks for the rows of one table. It is answered by a [`Database`] (a northbound, southbound or
 //! `conf.db` file, standalone or clustered) or, as text for `ovsdb-client query`, by a live server ([`wire`]);
 //! both give the same [`Rows`], and [`mod@print`] writes these as `ovn-nbctl`, `ovn-sbctl` and `ovs-vsctl` would.
-//! The schema always comes with the data, so columns of any version are read. Nothing here can write.
+//! The schema always comes with the data, so columns of any version are read. Nothing here can write to
+//! a database: [`NewFile`] makes the bytes of a new one.
 //!
 //! ```
 //! use ovsdb::{Condition, Database, Op, Select, print};
@@ -37,7 +38,8 @@ pub mod wire;
 pub use condition::{Condition, ConditionError, Op, ParseOpError};
 pub use datum::{Atom, AtomType, Datum};
 pub use file::{
-    Change, ChangeKind, Clustered, Damage, DamageReason, Database, Kind, OpenError, RowChange, Transaction,
+    Change, ChangeKind, Clustered, Damage, DamageReason, Database, Kind, NewFile, OpenError, RowChange,
+    Transaction,
 };
 pub use nearest::nearest_first;
 pub use row::{Problem, Row, Rows};

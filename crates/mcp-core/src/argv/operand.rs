@@ -2,7 +2,10 @@
 //!
 //! All operands of all layers are here, in one file that one owner reviews.
 
-use super::OvnExpression;
+use super::{
+    BridgeName, CallMark, EthernetAddress, FlowMatch, InterfaceName, Meter, Network, NftFamily, NftName,
+    OvnExpression, PodUid, PortName, PrivatePath, TlvMapping,
+};
 use crate::{Db, NodeName};
 use ovsdb::{Select, Uuid};
 use std::{fmt, net::IpAddr};
@@ -87,6 +90,7 @@ macro_rules! operands {
 }
 
 operands! {
+    u8, "number", |n| Word(n.to_string());
     u16, "number", |n| Word(n.to_string());
     u32, "number", |n| Word(n.to_string());
     IpAddr, "address", |ip| Word(ip.to_string());
@@ -95,7 +99,21 @@ operands! {
     Uuid, "uuid", |uuid| Word(uuid.to_string());
     OvnExpression, "ovn-expression", |expression| expression.word();
     TraceForm, "trace-form", |form| Word(form.as_str().into());
+    InterfaceName, "interface", |name| Word(name.to_string());
+    NftName, "nft-name", |name| Word(name.to_string());
+    NftFamily, "nft-family", |family| Word(family.as_str().into());
+    CallMark, "call-mark", |mark| mark.word();
+    PodUid, "pod-uid", |uid| uid.word();
     CtState, "ct-state", |state| Word(state.as_str().into());
+    PrivatePath, "private-path", |path| path.word();
+    PortName, "port", |name| name.word();
+    EthernetAddress, "ethernet-address", |address| Word(address.to_string());
+    Network, "network", |network| Word(network.0.to_string());
+    TlvMapping, "tlv-mapping", |mapping| Word(mapping.to_string());
+    Meter, "meter", |meter| Word(meter.to_string());
+    CtNext, "ct-next", |next| Word(next.as_str().into());
+    BridgeName, "bridge", |name| name.word();
+    FlowMatch, "flow-match", |flow| flow.word();
 }
 
 /// The text of an OVSDB transaction (RFC 7047 section 4.1.3) that holds `select` operations and nothing else:
@@ -160,6 +178,21 @@ impl CtState {
             Self::New => "new",
             Self::Established => "est",
             Self::Reply => "est,rpl",
+        }
+    }
+}
+
+/// The same, as ovs-vswitchd(8) takes it for `ofproto/trace --ct-next`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CtNext(pub CtState);
+
+impl CtNext {
+    /// The flags of `ct_state`.
+    pub const fn as_str(self) -> &'static str {
+        match self.0 {
+            CtState::New => "trk,new",
+            CtState::Established => "trk,est",
+            CtState::Reply => "trk,est,rpl",
         }
     }
 }

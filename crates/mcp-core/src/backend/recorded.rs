@@ -16,8 +16,9 @@
 //! data that they are tested on.
 
 use super::{Backend, Coverage, Origin, Output, Read, ReadError};
-use crate::{Argv, Db, Kind, LogQuery, LogStream, NodeName, ObjectQuery, Table, Target};
+use crate::{Argv, Db, Kind, LogQuery, LogStream, NodeName, ObjectQuery, Place, Progress, Table, Target};
 use async_trait::async_trait;
+use jiff::Timestamp;
 use ovsdb::{Database, Rows, Schema, Select, wire};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -44,6 +45,14 @@ pub struct Recorder {
 /// What was asked of a node, as the key of its recording.
 fn ask_rows(db: Db, selects: &[Select]) -> String {
     format!("query {}", wire::query_json(db.name(), selects))
+}
+
+/// A pod's namespace is another place to ask than the node's.
+fn ask_command(at: &Target, argv: &Argv) -> String {
+    match &at.place {
+        Place::Pod(pod) => format!("in {pod}: {argv}"),
+        _ => argv.to_string(),
+    }
 }
 
 fn ask_schema(db: Db) -> String {
@@ -144,7 +153,7 @@ impl Backend for Recorded {
     }
 
     async fn command(&self, at: &Target, argv: &Argv) -> Result<Read<Output>, ReadError> {
-        let Recording { origin, status, body } = self.recording(&at.node, &argv.to_string())?;
+        let Recording { origin, status, body } = self.recording(&at.node, &ask_command(at, argv))?;
         match status {
             None | Some(0) => {
                 let output = Output { stdout: body.into(), stderr: Vec::new(), status };
@@ -249,6 +258,10 @@ impl Backend for Recorder {
         self.inner.is_live()
     }
 
+    async fn open(&self, progress: &Progress) -> Result<(), ReadError> {
+        self.inner.open(progress).await
+    }
+
     async fn nodes(&self) -> Result<Vec<NodeName>, ReadError> {
         self.inner.nodes().await
     }
@@ -262,14 +275,18 @@ impl Backend for Recorder {
         match &result {
             Ok(read) => {
                 let body = String::from_utf8_lossy(&read.value.stdout);
-                self.write(at.node.as_str(), &argv.to_string(), Some(&read.origin), 0, &body)?;
+                self.write(at.node.as_str(), &ask_command(at, argv), Some(&read.origin), 0, &body)?;
             }
             Err(ReadError::Failed { status, stderr, .. }) => {
-                self.write(at.node.as_str(), &argv.to_string(), None, *status, stderr)?;
+                self.write(at.node.as_str(), &ask_command(at, argv), None, *status, stderr)?;
             }
             Err(_) => {}
         }
         result
+    }
+
+    async fn follow(&self, at: &Target, argv: &Argv) -> Result<Read<Output>, ReadError> {
+        self.inner.follow(at, argv).await
     }
 
     async fn schema(&self, at: &Target, db: Db) -> Result<Arc<Schema>, ReadError> {
@@ -316,7 +333,12 @@ impl Backend for Recorder {
     }
 
     async fn log(&self, query: &LogQuery, within: Duration) -> Result<Read<LogStream>, ReadError> {
+        // Too large to be recorded.
         self.inner.log(query, within).await
+    }
+
+    async fn now(&self) -> Option<Timestamp> {
+        self.inner.now().await
     }
 }
 

@@ -31,6 +31,19 @@ pub struct Kind {
 }
 
 impl Kind {
+    /// Pods.
+    pub(crate) fn pod() -> Self {
+        Self {
+            group: String::new(),
+            version: "v1".into(),
+            kind: "Pod".into(),
+            plural: "pods".into(),
+            singular: "pod".into(),
+            short_names: vec!["po".into()],
+            namespaced: true,
+        }
+    }
+
     /// `v1`, `networking.k8s.io/v1`.
     pub fn api_version(&self) -> String {
         if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }

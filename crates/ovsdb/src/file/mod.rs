@@ -10,6 +10,7 @@ mod read;
 mod record;
 mod scan;
 mod standalone;
+mod write;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use crate::{Row, Rows, Schema, SchemaError, Select, SelectError, UnknownTable, U
 pub use history::{Change, ChangeKind, RowChange, Transaction};
 pub use raft::Clustered;
 pub use record::{Damage, DamageReason};
+pub use write::NewFile;
 
 pub(crate) use scan::columns as each_column;
 

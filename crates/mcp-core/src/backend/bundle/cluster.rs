@@ -1,9 +1,10 @@
 //! Bundles taken together as one cluster.
 
 use super::{
-    contents::{Contents, Report},
-    files::{Bounds, Files},
+    contents::{Contents, Gathered, Report},
+    files::{Bounds, Files, Meter},
     join,
+    logs::Containers,
     objects::{self, Lazy, Objects},
 };
 use crate::{Db, NodeName, backend::ReadError, error::chain};
@@ -12,7 +13,7 @@ use ovsdb::Database;
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
 };
 
 /// The bundles, and which of them answers for what.
@@ -29,6 +30,7 @@ pub(super) struct Cluster {
 pub(super) struct One {
     pub(super) files: Files,
     pub(super) contents: Contents,
+    containers: OnceLock<Containers>,
 }
 
 /// A file that holds a database of a node. The first of several is read.
@@ -53,10 +55,11 @@ const RECENT: usize = 1 << 30;
 
 impl Cluster {
     /// Opens bundles. One that cannot be read does not keep the others from answering.
-    pub(super) fn open(paths: &[PathBuf], bounds: Bounds) -> Result<Self, ReadError> {
+    pub(super) fn open(paths: &[PathBuf], bounds: Bounds, meter: &Meter) -> Result<Self, ReadError> {
+        meter.begin(paths);
         let (mut bundles, mut notes, mut first) = (Vec::new(), Vec::new(), None);
         for path in paths {
-            match One::open(path, bounds) {
+            match One::open(path, bounds, meter) {
                 Ok(one) => {
                     notes.extend(one.files.unfinished.iter().cloned());
                     bundles.push(one);
@@ -94,13 +97,32 @@ impl Cluster {
         let databases = self.databases.keys().map(|(node, _)| node);
         let reports =
             self.bundles.iter().flat_map(|one| one.contents.reports.iter().map(|report| &report.node));
-        databases.chain(reports).cloned().collect::<BTreeSet<_>>().into_iter().collect()
+        let gathered =
+            self.bundles.iter().flat_map(|one| one.contents.gathered.iter().map(|gathered| &gathered.node));
+        databases.chain(reports).chain(gathered).cloned().collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// When what was collected last was collected.
+    pub(super) fn as_of(&self) -> Option<Timestamp> {
+        let when = self.bundles.iter().filter_map(|one| one.contents.when()).max();
+        when.or_else(|| self.bundles.iter().filter_map(|one| one.containers().newest(&one.files)).max())
     }
 
     /// The reports of a node.
     pub(super) fn reports<'a>(&'a self, node: &'a NodeName) -> impl Iterator<Item = (&'a One, &'a Report)> {
         let of = move |one: &'a One| {
             one.contents.reports.iter().filter(move |r| r.node == *node).map(move |r| (one, r))
+        };
+        self.bundles.iter().flat_map(of)
+    }
+
+    /// What must-gathers keep of commands that were run on a node.
+    pub(super) fn gathered<'a>(
+        &'a self,
+        node: &'a NodeName,
+    ) -> impl Iterator<Item = (&'a One, &'a Gathered)> {
+        let of = move |one: &'a One| {
+            one.contents.gathered.iter().filter(move |g| g.node == *node).map(move |g| (one, g))
         };
         self.bundles.iter().flat_map(of)
     }
@@ -173,13 +195,20 @@ impl Cluster {
 }
 
 impl One {
-    fn open(path: &std::path::Path, bounds: Bounds) -> Result<Self, ReadError> {
-        let files = Files::open(path, bounds)?;
+    /// The logs of containers. Looked for when first asked.
+    pub(super) fn containers(&self) -> &Containers {
+        self.containers.get_or_init(|| Containers::of_files(&self.files))
+    }
+
+    fn open(path: &std::path::Path, bounds: Bounds, meter: &Meter) -> Result<Self, ReadError> {
+        let files = Files::open(path, bounds, meter)?;
         let contents = Contents::of(&files);
-        let has_objects = || contents.central.is_none() && files.paths().any(objects::is_object);
-        if !contents.is_empty() || has_objects() {
-            return Ok(Self { files, contents });
+        let one = Self { files, contents, containers: OnceLock::new() };
+        let has_objects = || one.contents.central.is_none() && one.files.paths().any(objects::is_object);
+        if !one.contents.is_empty() || !one.containers().is_empty() || has_objects() {
+            return Ok(one);
         }
+        let Self { files, contents, .. } = one;
         let mut why = match &contents.central {
             Some(file) => format!(
                 "{file} is of a cluster in central mode, with one database for all nodes; only interconnect mode, with \
@@ -203,7 +232,7 @@ impl One {
 /// newest first, since a pod that was made anew leaves the file of the old one behind.
 fn candidates(bundles: &[One]) -> BTreeMap<(NodeName, Db), Vec<Candidate>> {
     let mut databases = BTreeMap::<_, Vec<Candidate>>::new();
-    for (bundle, One { files, contents }) in bundles.iter().enumerate() {
+    for (bundle, One { files, contents, .. }) in bundles.iter().enumerate() {
         let mut stored: Vec<_> = contents.databases.iter().collect();
         stored.sort_by(|a, b| b.when.cmp(&a.when).then_with(|| a.path.cmp(&b.path)));
         for stored in stored {

@@ -16,13 +16,13 @@ const FAR_APART: i64 = 3600;
 pub(super) fn join(bundles: &mut [One]) -> Vec<String> {
     let mut notes = Vec::new();
     let mut known: BTreeMap<NodeName, Known> = BTreeMap::new();
-    for One { files, contents } in &*bundles {
+    for One { files, contents, .. } in &*bundles {
         for name in &contents.objects {
             let identity = contents.nodes.get(name).cloned().unwrap_or_default();
             meet(&mut known, name, &identity, &files.name, &mut notes);
         }
     }
-    for One { files, contents } in &mut *bundles {
+    for One { files, contents, .. } in &mut *bundles {
         let mut names = BTreeMap::new();
         for (host, identity) in contents.nodes.iter().filter(|(name, _)| !contents.objects.contains(*name)) {
             match same(&known, host, identity) {

@@ -10,14 +10,16 @@ mod contents;
 mod coverage;
 mod files;
 mod join;
+mod logs;
 mod objects;
 mod recorded;
 
 use super::{Backend, Coverage, Origin, Output, Read, ReadError};
-use crate::{Argv, Db, Kind, NodeName, ObjectQuery, Target};
+use crate::{Argv, Db, Kind, LogQuery, LogStream, NodeName, ObjectQuery, Place, Progress, Target};
 use async_trait::async_trait;
 use cluster::Cluster;
-use files::Bounds;
+use files::{Bounds, Meter};
+use jiff::Timestamp;
 use ovsdb::{Database, Rows, Schema, Select};
 use recorded::Lookup;
 use serde_json::Value;
@@ -28,7 +30,9 @@ use tokio::sync::OnceCell;
 pub struct Bundle {
     name: String,
     paths: Vec<PathBuf>,
-    opened: OnceCell<Arc<Cluster>>,
+    opened: Arc<OnceCell<Arc<Cluster>>>,
+    /// How much of the archives was read to open them.
+    meter: Meter,
 }
 
 impl Bundle {
@@ -41,15 +45,20 @@ impl Bundle {
             [first, _, _, ..] => format!("{first} and {} more bundles", names.len() - 1),
             names => names.join(" + "),
         };
-        Self { name, paths, opened: OnceCell::new() }
+        Self { name, paths, opened: Arc::default(), meter: Meter::default() }
     }
 
     async fn opened(&self) -> Result<Arc<Cluster>, ReadError> {
-        let open = || async {
-            let paths = self.paths.clone();
-            blocking(move || Cluster::open(&paths, Bounds::default())).await.map(Arc::new)
+        if let Some(cluster) = self.opened.get() {
+            return Ok(cluster.clone());
+        }
+        let (cell, paths, meter) = (self.opened.clone(), self.paths.clone(), self.meter.clone());
+        let opening = async move {
+            let open = || blocking(move || Cluster::open(&paths, Bounds::default(), &meter));
+            cell.get_or_try_init(|| async { open().await.map(Arc::new) }).await.cloned()
         };
-        self.opened.get_or_try_init(open).await.cloned()
+        // A client that gives up and asks again must find the work going on, not begun anew.
+        tokio::spawn(opening).await.map_err(|e| ReadError::unreadable(&self.name, e))?
     }
 
     /// It is not there: with what is there of that node.
@@ -82,10 +91,41 @@ impl Bundle {
     }
 }
 
+impl Bundle {
+    /// What was recorded of a command.
+    async fn find(&self, at: &Target, words: Vec<String>) -> Result<Read<Output>, ReadError> {
+        let cluster = self.opened().await?;
+        let (of, at_node, asked, name) = (cluster.clone(), at.clone(), words.clone(), self.name.clone());
+        let look = move || {
+            let words: Vec<&str> = asked.iter().map(String::as_str).collect();
+            Ok(recorded::find(&of, &at_node, &words, &name))
+        };
+        match blocking(look).await? {
+            Lookup::Read(mut read) => {
+                read.notes.extend(cluster.notes.iter().cloned());
+                Ok(read)
+            }
+            Lookup::Failed(e) => Err(e),
+            Lookup::NotRun(tried) => {
+                let of =
+                    if let Place::Pod(pod) = &at.place { format!(" in pod {pod}") } else { String::new() };
+                Err(self.not_collected(&cluster, format!("`{}`{of}", words.join(" ")), &at.node, tried))
+            }
+        }
+    }
+}
+
 #[async_trait]
 impl Backend for Bundle {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    async fn open(&self, progress: &Progress) -> Result<(), ReadError> {
+        if self.opened.initialized() {
+            return Ok(());
+        }
+        progress.opening(self.opened(), &self.name, || self.meter.read()).await.map(drop)
     }
 
     async fn nodes(&self) -> Result<Vec<NodeName>, ReadError> {
@@ -98,16 +138,11 @@ impl Backend for Bundle {
     }
 
     async fn command(&self, at: &Target, argv: &Argv) -> Result<Read<Output>, ReadError> {
-        let cluster = self.opened().await?;
-        let (of, at_node, asked) = (cluster.clone(), at.clone(), argv.clone());
-        match blocking(move || Ok(recorded::find(&of, &at_node, &asked))).await? {
-            Lookup::Read(mut read) => {
-                read.notes.extend(cluster.notes.iter().cloned());
-                Ok(read)
-            }
-            Lookup::Failed(e) => Err(e),
-            Lookup::NotRun(tried) => Err(self.not_collected(&cluster, format!("`{argv}`"), &at.node, tried)),
-        }
+        self.find(at, argv.words().to_vec()).await
+    }
+
+    async fn recorded(&self, at: &Target, command: &'static str) -> Result<Read<Output>, ReadError> {
+        self.find(at, command.split(' ').map(str::to_owned).collect()).await
     }
 
     async fn schema(&self, at: &Target, db: Db) -> Result<Arc<Schema>, ReadError> {
@@ -135,6 +170,17 @@ impl Backend for Bundle {
         };
         let found = blocking(read).await?;
         found.ok_or_else(|| self.not_collected(&cluster, db.to_string(), &at.node, None))
+    }
+
+    async fn log(&self, query: &LogQuery, _within: Duration) -> Result<Read<LogStream>, ReadError> {
+        let cluster = self.opened().await?;
+        let (name, query) = (self.name.clone(), query.clone());
+        blocking(move || logs::open(&cluster, &name, &query)).await
+    }
+
+    async fn now(&self) -> Option<Timestamp> {
+        let cluster = self.opened().await.ok()?;
+        blocking(move || Ok(cluster.as_of())).await.ok().flatten()
     }
 
     async fn kinds(&self, _within: Duration) -> Result<Read<Vec<Kind>>, ReadError> {

@@ -34,9 +34,10 @@ pub(super) fn scan(files: &Files, contents: &mut Contents) {
             contents.logs.entry(node).or_default().push(path.to_owned());
         }
     }
-    for node in folders.into_values() {
+    for (folder, node) in folders {
         contents.objects.insert(node.clone());
         contents.node(&node, Identity::default());
+        contents.hosts.push((node, folder));
     }
 }
 

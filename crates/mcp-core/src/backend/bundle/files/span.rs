@@ -1,5 +1,6 @@
 //! A part of a file, as a file of its own.
 
+use super::meter::Gauge;
 use std::{
     fs::File,
     io::{self, Read, Seek, SeekFrom},
@@ -15,24 +16,30 @@ pub(super) struct Span {
     /// How many bytes.
     pub(super) len: u64,
     at: u64,
+    gauge: Option<Gauge>,
 }
 
 impl Span {
     /// The whole file, as long as it is now.
     pub(super) fn whole(file: Arc<File>) -> io::Result<Self> {
         let len = file.metadata()?.len();
-        Ok(Self { file, start: 0, len, at: 0 })
+        Ok(Self { file, start: 0, len, at: 0, gauge: None })
     }
 
     /// A part of a file.
     pub(super) fn of(file: Arc<File>, start: u64, len: u64) -> Self {
-        Self { file, start, len, at: 0 }
+        Self { file, start, len, at: 0, gauge: None }
+    }
+
+    /// The same, telling how far it was read.
+    pub(super) fn metered(self, meter: &super::Meter) -> Self {
+        Self { gauge: Some(meter.gauge()), ..self }
     }
 
     /// A part of this part: what there is of it.
     pub(super) fn part(&self, start: u64, len: u64) -> Self {
         let start = start.min(self.len);
-        Self { file: self.file.clone(), start: self.start + start, len: len.min(self.len - start), at: 0 }
+        Self::of(self.file.clone(), self.start + start, len.min(self.len - start))
     }
 }
 
@@ -43,6 +50,9 @@ impl Read for Span {
         let Some(buffer) = buffer.get_mut(..want).filter(|b| !b.is_empty()) else { return Ok(0) };
         let n = self.file.read_at(buffer, self.start + self.at)?;
         self.at += n as u64;
+        if let Some(gauge) = &self.gauge {
+            gauge.at(self.start + self.at);
+        }
         Ok(n)
     }
 }

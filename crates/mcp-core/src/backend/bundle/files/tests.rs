@@ -1,5 +1,6 @@
 //! Bounds, made small: what is over them is said, and the rest is read.
 
+use super::Meter;
 use super::{Bounds, Files};
 
 fn tar(files: &[(&str, usize)]) -> Vec<u8> {
@@ -24,7 +25,7 @@ fn open(bytes: &[u8], bounds: Bounds) -> Files {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("bundle");
     std::fs::write(&path, bytes).unwrap();
-    Files::open(&path, bounds).unwrap()
+    Files::open(&path, bounds, &Meter::default()).unwrap()
 }
 
 fn troubles(files: &Files) -> String {
@@ -88,7 +89,7 @@ fn directories_that_are_too_deep() {
     for file in ["a/1", "a/b/2", "a/b/c/3"] {
         std::fs::write(dir.path().join(file), "x").unwrap();
     }
-    let files = Files::open(dir.path(), Bounds { depth: 2, ..Bounds::default() }).unwrap();
+    let files = Files::open(dir.path(), Bounds { depth: 2, ..Bounds::default() }, &Meter::default()).unwrap();
     assert_eq!(files.paths().collect::<Vec<_>>(), ["a/1", "a/b/2"]);
     assert!(troubles(&files).contains("lie too deep, and what is below is left out"), "{}", troubles(&files));
 }
@@ -104,4 +105,25 @@ fn what_is_not_kept() {
         open(&tar(&[("audit_logs/a", 10)]), Bounds::default()).read("audit_logs/a").unwrap().len(),
         10
     );
+}
+
+/// What is told while an archive is opened ends with all of it, however it is packed.
+#[test]
+fn the_meter_counts_what_was_read() {
+    let plain = tar(&[("etc/a", 1000), ("etc/b", 300_000)]);
+    for bytes in [gz(&plain), plain] {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = ["1.tar", "2.tar"].map(|name| dir.path().join(name));
+        let (meter, size) = (Meter::default(), bytes.len() as u64);
+        for path in &paths {
+            std::fs::write(path, &bytes).unwrap();
+        }
+        meter.begin(&paths);
+        let mut seen = vec![meter.read()];
+        for path in &paths {
+            Files::open(path, Bounds::default(), &meter).unwrap();
+            seen.push(meter.read());
+        }
+        assert_eq!(seen, [(0, 2 * size), (size, 2 * size), (2 * size, 2 * size)]);
+    }
 }

@@ -1,0 +1,201 @@
+//! Counters, sampled twice: what moved, and how fast.
+
+use crate::{Answer, Identity, Node, Row, ToolError};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+/// Named counters of one moment.
+pub type Counters = BTreeMap<String, u64>;
+
+/// What became of counters between two samples.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Delta {
+    /// The time between the samples.
+    pub elapsed: Duration,
+    /// What moved, by name.
+    pub moved: Vec<Moved>,
+    /// How many counters both samples have with the same value.
+    pub still: usize,
+}
+
+/// A counter that moved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// Its name.
+    pub name: String,
+    /// How.
+    pub change: Change,
+}
+
+/// How a counter moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It grew.
+    By {
+        /// By how much.
+        more: u64,
+        /// To what.
+        now: u64,
+    },
+    /// It is lower than before: it was reset, or what it counts was made anew.
+    Reset {
+        /// What it was.
+        before: u64,
+        /// What it is.
+        now: u64,
+    },
+    /// Only the second sample has it: programs leave out counters that never moved.
+    New(u64),
+    /// Only the first sample has it.
+    Gone(u64),
+}
+
+impl Delta {
+    /// The longest time between two samples, in seconds: a call has to end.
+    pub const LONGEST: u16 = 120;
+
+    /// Reads counters, waits, and reads them again.
+    ///
+    /// # Errors
+    /// That of a reading; or if the source was collected earlier, or the call has no time for it.
+    pub async fn sample<Reading, Failed>(
+        node: &Node<'_>,
+        seconds: u16,
+        read: impl Fn() -> Reading + Send,
+    ) -> Result<Self, ToolError>
+    where
+        Reading: Future<Output = Result<Counters, Failed>> + Send,
+        Failed: Into<ToolError>,
+    {
+        if !node.is_live() {
+            return Err(ToolError::bad(
+                format!(
+                    "delta_seconds needs a live node: what this source has of {} is of one moment",
+                    node.name()
+                ),
+                "Leave out delta_seconds: the counters that were collected are shown, or compare two bundles.",
+            ));
+        }
+        let between = Duration::from_secs(seconds.into());
+        if between >= node.within() {
+            return Err(ToolError::bad(
+                format!(
+                    "delta_seconds={seconds} does not fit into timeout_seconds={}",
+                    node.within().as_secs()
+                ),
+                format!("Give timeout_seconds={} or less of delta_seconds.", u32::from(seconds) + 15),
+            ));
+        }
+        let before = read().await.map_err(Into::into)?;
+        let start = Instant::now();
+        tokio::time::sleep(between).await;
+        let after = read().await.map_err(Into::into)?;
+        Ok(Self::between(&before, &after, start.elapsed()))
+    }
+
+    /// What moved.
+    pub fn between(before: &Counters, after: &Counters, elapsed: Duration) -> Self {
+        let mut moved = Vec::new();
+        let mut still = 0;
+        let mut add = |name: &String, change| moved.push(Moved { name: name.clone(), change });
+        for (name, now) in after {
+            match before.get(name) {
+                Some(before) if before == now => still += 1,
+                Some(before) => match now.checked_sub(*before) {
+                    Some(more) => add(name, Change::By { more, now: *now }),
+                    None => add(name, Change::Reset { before: *before, now: *now }),
+                },
+                None => add(name, Change::New(*now)),
+            }
+        }
+        for (name, before) in before.iter().filter(|(name, _)| !after.contains_key(*name)) {
+            add(name, Change::Gone(*before));
+        }
+        moved.sort_by(|a, b| a.name.cmp(&b.name));
+        Self { elapsed, moved, still }
+    }
+
+    /// A line for each that moved.
+    pub fn answer(&self) -> Answer {
+        let seconds = self.elapsed.as_secs_f64();
+        let width = self.moved.iter().map(|moved| moved.name.chars().count()).max().unwrap_or(0).min(60);
+        let row = |Moved { name, change }: &Moved| {
+            let text = match change {
+                Change::By { more, now } => {
+                    format!("+{more} ({}/s), now {now}", rate(*more as f64 / seconds))
+                }
+                Change::Reset { before, now } => format!("was reset: {before} before, now {now}"),
+                Change::New(now) => format!("is new: {now}"),
+                Change::Gone(before) => format!("is gone: {before} before"),
+            };
+            let identity = Identity { key: name.clone(), ..Identity::default() };
+            Row::with(format!("{name:<width$}  {text}"), identity)
+        };
+        Answer {
+            rows: self.moved.iter().map(row).collect(),
+            if_empty: format!("none of {} counters moved in {seconds:.1} s", self.still),
+            notes: vec![format!("sampled twice, {seconds:.1} s apart; {} counters did not move", self.still)],
+            facts: Vec::new(),
+        }
+    }
+}
+
+/// A rate, to as many places as tell something.
+fn rate(per_second: f64) -> String {
+    match per_second {
+        r if r >= 100.0 => format!("{r:.0}"),
+        r if r >= 1.0 => format!("{r:.1}"),
+        r => format!("{r:.3}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn counters(of: &[(&str, u64)]) -> Counters {
+        of.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect()
+    }
+
+    #[test]
+    fn each_way_to_move_is_told() {
+        let before = counters(&[("a", 10), ("b", 7), ("c", 5), ("gone", 1)]);
+        let after = counters(&[("a", 2010), ("b", 3), ("c", 5), ("new", 4)]);
+        let answer = Delta::between(&before, &after, Duration::from_secs(8)).answer();
+        let lines: Vec<&str> = answer.rows.iter().map(|row| row.text.as_str()).collect();
+        assert_eq!(
+            lines,
+            [
+                "a     +2000 (250/s), now 2010",
+                "b     was reset: 7 before, now 3",
+                "gone  is gone: 1 before",
+                "new   is new: 4",
+            ]
+        );
+        assert_eq!(answer.notes, ["sampled twice, 8.0 s apart; 1 counters did not move"]);
+    }
+
+    #[test]
+    fn nothing_that_moved_is_an_answer() {
+        let same = counters(&[("a", 1), ("b", u64::MAX)]);
+        let answer = Delta::between(&same, &same, Duration::from_secs(2)).answer();
+        assert_eq!((answer.rows.len(), answer.if_empty.as_str()), (0, "none of 2 counters moved in 2.0 s"));
+    }
+
+    proptest! {
+        #[test]
+        fn every_counter_is_accounted_for(
+            before in prop::collection::btree_map("[a-d]{1,2}", any::<u64>(), 0..8),
+            after in prop::collection::btree_map("[a-d]{1,2}", any::<u64>(), 0..8),
+        ) {
+            let delta = Delta::between(&before, &after, Duration::from_secs(1));
+            let mut names: Vec<&String> = before.keys().chain(after.keys()).collect();
+            names.sort();
+            names.dedup();
+            prop_assert_eq!(delta.moved.len() + delta.still, names.len());
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! The MCP server around a layer. Both eras of the protocol: clients that initialize (2025-11-25 and before) and
+//! those that discover (2026-07-28); no state is kept for a connection.
+
+mod guides;
+#[cfg(test)]
+mod tests;
+
+use crate::{
+    Backend, Budget, Layer, Node, NodeName, Progress, completion, progress::Step, prompt::Prompt, tool::Call,
+};
+use rmcp::{
+    ErrorData, RoleServer, ServerHandler,
+    model::{
+        CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams,
+        CompleteResult, CompletionInfo, ContentBlock, DiscoverResult, GetPromptRequestParams,
+        GetPromptResponse, GetPromptResult, GetSkillRequestParams, GetSkillResult, Implementation,
+        ListPromptsResult, ListResourcesResult, ListSkillsResult, ListToolsResult, PaginatedRequestParams,
+        ProgressNotificationParam, PromptMessage, ProtocolVersion, ReadResourceRequestParams,
+        ReadResourceResponse, ReadResourceResult, Reference, Role, ServerCapabilities, ServerConfig,
+        Tool as McpTool, ToolAnnotations,
+    },
+    service::RequestContext,
+};
+use serde_json::{Map, Value};
+use std::{sync::Arc, time::Duration};
+
+/// A layer over a source of data.
+#[derive(Clone)]
+pub struct Server {
+    layer: Arc<Layer>,
+    backend: Arc<dyn Backend>,
+    budget: Budget,
+}
+
+/// The lists of a server never change while it runs: an hour, in milliseconds, is a modest promise.
+const TTL_MS: u64 = 3_600_000;
+
+/// The argument of prompts that every layer completes.
+const NODE: &str = "node_name";
+
+/// Who types does not wait longer for what could be typed.
+const COMPLETED_WITHIN: Duration = Duration::from_secs(5);
+
+impl Server {
+    /// A server.
+    pub fn new(layer: Layer, backend: Arc<dyn Backend>, budget: Budget) -> Self {
+        Self { layer: Arc::new(layer), backend, budget }
+    }
+
+    pub(crate) fn layer(&self) -> &Layer {
+        &self.layer
+    }
+
+    pub(crate) fn backend(&self) -> &dyn Backend {
+        &*self.backend
+    }
+
+    /// Answers one call: the text, or the text of the error.
+    pub(crate) async fn call(
+        &self,
+        name: &str,
+        arguments: Map<String, Value>,
+        progress: Progress,
+    ) -> Result<String, String> {
+        let call = Call { backend: &*self.backend, budget: self.budget, progress };
+        let result = match self.layer.tool(name) {
+            Ok(tool) => tool.call(&call, arguments).await,
+            Err(e) => Err(e),
+        };
+        result.map_err(|e| crate::sanitize::clean(&e.report()))
+    }
+
+    fn tools(&self) -> Vec<McpTool> {
+        let describe = |tool: &crate::tool::Described| {
+            McpTool::new(tool.name, tool.description, tool.schema.clone())
+                .with_title(tool.title)
+                .with_annotations(
+                    ToolAnnotations::new()
+                        .read_only(true)
+                        .destructive(false)
+                        .idempotent(true)
+                        .open_world(false),
+                )
+        };
+        self.layer.tools.iter().map(describe).collect()
+    }
+
+    fn prompt(&self, name: &str) -> Option<&Prompt> {
+        self.layer.prompts.iter().find(|prompt| prompt.name == name)
+    }
+
+    /// Is an argument of this name completed?
+    fn completes(&self, argument: &str) -> bool {
+        argument == NODE || self.layer.completions.iter().any(|completion| completion.argument == argument)
+    }
+
+    /// What an argument can be, on this node or on the first. A source that cannot be read has nothing: the tools
+    /// will say why.
+    async fn values(&self, argument: &str, node: Option<&str>) -> Vec<String> {
+        let nodes = self.backend.nodes().await.unwrap_or_default();
+        if argument == NODE {
+            return nodes.iter().map(ToString::to_string).collect();
+        }
+        let named = nodes.iter().find(|name| Some(name.as_str()) == node);
+        let completion = self.layer.completions.iter().find(|completion| completion.argument == argument);
+        let (Some(name), Some(completion)) = (named.or(nodes.first()), completion) else { return Vec::new() };
+        let node =
+            Node::new(&*self.backend, NodeName::clone(name), None, COMPLETED_WITHIN, self.budget, false);
+        (completion.values)(&node).await.unwrap_or_default()
+    }
+}
+
+fn modern(cx: &RequestContext<RoleServer>) -> bool {
+    cx.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28)
+}
+
+impl ServerHandler for Server {
+    fn get_info(&self) -> ServerConfig {
+        let layer = &self.layer;
+        let mut capabilities = ServerCapabilities::builder().enable_tools().build();
+        if !layer.prompts.is_empty() {
+            capabilities.prompts = Some(Default::default());
+        }
+        let mut arguments = layer.prompts.iter().flat_map(|prompt| prompt.arguments);
+        if arguments.any(|argument| self.completes(argument.name)) {
+            capabilities.completions = Some(Default::default());
+        }
+        if !(layer.prompts.is_empty() && layer.documents.is_empty()) {
+            capabilities.resources = Some(Default::default());
+        }
+        if !layer.prompts.is_empty() {
+            capabilities.extensions = ServerCapabilities::builder().enable_skills().build().extensions;
+        }
+        ServerConfig::new(capabilities)
+            .with_server_info(Implementation::new(layer.name, layer.version).with_title(layer.title))
+            .with_instructions(layer.instructions)
+    }
+
+    async fn discover(&self, _: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
+        let versions = self.supported_protocol_versions().into_owned();
+        Ok(DiscoverResult::from_server_info(versions, self.get_info())
+            .with_ttl_ms(TTL_MS)
+            .with_cache_scope(CacheScope::Public))
+    }
+
+    async fn list_tools(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        cx: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let list = ListToolsResult::with_all_items(self.tools());
+        Ok(if modern(&cx) { list.with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Public) } else { list })
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        cx: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        if let Err(e) = self.layer.tool(&request.name) {
+            // The one error that is the protocol's and not the tool's (MCP, "Tools", error handling).
+            return Err(ErrorData::invalid_params(e.report(), None));
+        }
+        tracing::debug!(tool = %request.name, "call");
+        let (progress, heard) = match cx.meta.get_progress_token() {
+            Some(token) => {
+                let (progress, heard) = Progress::asked();
+                (progress, Some((token, heard)))
+            }
+            None => (Progress::default(), None),
+        };
+        let call = self.call(&request.name, request.arguments.unwrap_or_default(), progress);
+        let told = async {
+            if let Some((token, mut heard)) = heard {
+                while let Some(Step { percent, message }) = heard.recv().await {
+                    let step = ProgressNotificationParam::new(token.clone(), percent);
+                    // A client that cannot be told is told the answer, or is gone.
+                    _ = cx.peer.notify_progress(step.with_total(100.0).with_message(message)).await;
+                }
+            }
+            std::future::pending().await
+        };
+        let result = tokio::select! {
+            result = call => result,
+            never = told => never,
+            // Dropping the call kills what it runs. Nobody waits for this answer.
+            () = cx.ct.cancelled() => Err("error: cancelled by the client".into()),
+        };
+        Ok(match result {
+            Ok(text) => CallToolResult::success(vec![ContentBlock::text(text)]),
+            Err(text) => CallToolResult::error(vec![ContentBlock::text(text)]),
+        }
+        .into())
+    }
+
+    async fn list_prompts(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        cx: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        let list = ListPromptsResult::with_all_items(self.layer.prompts.iter().map(guides::prompt).collect());
+        Ok(if modern(&cx) { list.with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Public) } else { list })
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let Some(prompt) = self.prompt(&request.name) else {
+            let known: Vec<&str> = self.layer.prompts.iter().map(|p| p.name).collect();
+            let text = format!("there is no prompt `{}`; there are: {}", request.name, known.join(", "));
+            return Err(ErrorData::invalid_params(text, None));
+        };
+        let arguments = request.arguments.unwrap_or_default();
+        let given = arguments.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
+        let text = prompt.fill(given).map_err(|e| ErrorData::invalid_params(e.to_string(), None))?;
+        let message = PromptMessage::new_text(Role::User, text);
+        Ok(GetPromptResult::new(vec![message]).with_description(prompt.description).into())
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        let prompt = match &request.r#ref {
+            Reference::Prompt(reference) => self.prompt(&reference.name),
+            _ => None,
+        };
+        let (argument, typed) = (&request.argument.name, &request.argument.value);
+        let mut values = Vec::new();
+        if prompt.is_some_and(|prompt| prompt.asks_for(argument)) {
+            let given = request.context.and_then(|context| context.arguments).unwrap_or_default();
+            let all = self.values(argument, given.get(NODE).map(String::as_str));
+            let all = tokio::time::timeout(COMPLETED_WITHIN, all).await.unwrap_or_default();
+            values = completion::fitting(all, typed);
+        }
+        let (all, more) = (values.len(), values.len() > CompletionInfo::MAX_VALUES);
+        values.truncate(CompletionInfo::MAX_VALUES);
+        let values: Vec<String> = values.iter().map(|value| crate::sanitize::clean(value)).collect();
+        CompletionInfo::with_pagination(values, u32::try_from(all).ok(), more)
+            .map(CompleteResult::new)
+            .map_err(|e| ErrorData::internal_error(e, None))
+    }
+
+    async fn list_resources(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        cx: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        let list = ListResourcesResult::with_all_items(guides::resources(&self.layer));
+        Ok(if modern(&cx) { list.with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Public) } else { list })
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        cx: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let contents = guides::contents(&self.layer, &request.uri).ok_or_else(|| {
+            let known: Vec<String> = guides::resources(&self.layer).into_iter().map(|r| r.uri).collect();
+            let text = format!("there is no resource `{}`; there are: {}", request.uri, known.join(", "));
+            ErrorData::resource_not_found(text, None)
+        })?;
+        let result = ReadResourceResult::new(vec![contents]);
+        let result = if modern(&cx) {
+            result.with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Public)
+        } else {
+            result
+        };
+        Ok(result.into())
+    }
+
+    async fn list_skills(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListSkillsResult, ErrorData> {
+        let layer = &self.layer;
+        let skills = layer.prompts.iter().map(|prompt| guides::skill(layer, prompt)).collect();
+        let list = ListSkillsResult::with_all_items(skills);
+        Ok(list.with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Public))
+    }
+
+    async fn get_skill(
+        &self,
+        request: GetSkillRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<GetSkillResult, ErrorData> {
+        let layer = &self.layer;
+        let found = layer.prompts.iter().find(|prompt| prompt.uri(layer.name) == request.uri);
+        let skill = found.ok_or_else(|| {
+            let known: Vec<String> = layer.prompts.iter().map(|prompt| prompt.uri(layer.name)).collect();
+            let text = format!("there is no skill `{}`; there are: {}", request.uri, known.join(", "));
+            ErrorData::invalid_params(text, None)
+        })?;
+        let result = GetSkillResult::new(guides::skill(layer, skill));
+        Ok(result.with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Public))
+    }
+}

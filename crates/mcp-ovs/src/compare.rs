@@ -1,0 +1,49 @@
+//! What this layer's rows are to other nodes' rows: ovn-model's knowledge in core's terms.
+
+use mcp_core::{Db, Fact, Field, Identity, Node};
+use ovn_model::{
+    Labels,
+    compare::{self, Own},
+    switch,
+};
+use ovsdb::{Row, Uuid};
+use std::collections::BTreeMap;
+
+/// What is the node's own: for the comparison of its rows with other nodes'.
+#[derive(Debug, Default)]
+pub(crate) struct OwnValues(Vec<Own>);
+
+impl OwnValues {
+    /// Reads it, if the answer will be compared. What the northbound database would tell is left out where it is not
+    /// there.
+    pub(crate) async fn read(node: &Node<'_>) -> Self {
+        if !node.is_compared() {
+            return Self::default();
+        }
+        let name = node.name().as_str();
+        let northbound = node.rows(Db::Nb, &compare::own_selects()).await.unwrap_or_default();
+        let switch = node.rows(Db::OpenVSwitch, &switch::own_selects()).await.unwrap_or_default();
+        let mut own = switch::own(name, &switch);
+        let known: Vec<String> = own.iter().map(|own| own.value.clone()).collect();
+        own.extend(compare::own(name, &northbound).into_iter().filter(|own| !known.contains(&own.value)));
+        Self(own)
+    }
+
+    /// As core takes them.
+    pub(crate) fn facts(&self) -> Vec<Fact> {
+        let fact = |own: &Own| Fact { kind: own.kind.clone(), value: own.value.clone(), field: own.column };
+        self.0.iter().map(fact).collect()
+    }
+
+    /// What identifies a row of `conf.db` on other nodes.
+    pub(crate) fn identity(row: &Row, labels: &Labels, owners: &BTreeMap<Uuid, Vec<String>>) -> Identity {
+        let counterpart = compare::counterpart(row, labels, owners, &[]);
+        let field = |p: compare::Property| Field { name: p.name, values: p.values, spanning: p.spanning };
+        Identity {
+            key: counterpart.key,
+            local: counterpart.local,
+            role: counterpart.role,
+            fields: counterpart.properties.into_iter().map(field).collect(),
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! OpenFlow flows of a bridge, as they are shown and compared.
+
+use crate::switch::Bridge;
+use mcp_core::{Db, Field, Identity, Node, ReadError, Row, ToolError};
+use ovn_model::{
+    UuidPrefix,
+    detrace::{Index, summary},
+    lflow::{Datapaths, Flow as LogicalFlow},
+    openflow::{Filter, Flow, is_header, names::Tables},
+};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// The flows of a bridge that are wanted, and how many there were.
+#[derive(Debug, Default)]
+pub(crate) struct Found<'a> {
+    /// By table, then priority, highest first.
+    pub(crate) flows: Vec<Flow<'a>>,
+    /// How many flows were read.
+    pub(crate) of: usize,
+    /// Flows and packets of each table, wanted or not.
+    pub(crate) tables: BTreeMap<u8, (usize, u64)>,
+    /// Lines that are no flow.
+    pub(crate) other: Vec<&'a str>,
+}
+
+/// Reads a dump. Only flows that are wanted are kept.
+pub(crate) fn find<'a>(dump: &'a str, bridge: &Bridge, filter: &Filter, keep: bool) -> Found<'a> {
+    let mut found = Found::default();
+    for line in dump.lines().filter(|line| !is_header(line)) {
+        let Some(flow) = Flow::parse(line) else {
+            found.other.push(line);
+            continue;
+        };
+        found.of += 1;
+        let (flows, packets) = found.tables.entry(flow.table()).or_default();
+        *flows += 1;
+        *packets = packets.saturating_add(flow.packets().unwrap_or(0));
+        if keep && filter.wants(&flow, &bridge.ports) {
+            found.flows.push(flow);
+        }
+    }
+    found.flows.sort_by_cached_key(|flow| (flow.table(), Reverse(flow.priority()), flow.matched()));
+    found
+}
+
+/// The tables and cookies of a dump.
+pub(crate) fn places(dump: &str) -> impl Iterator<Item = (u8, u64)> {
+    dump.lines().filter_map(Flow::parse).map(|flow| (flow.table(), flow.cookie()))
+}
+
+/// Which table is which stage, as far as the southbound database can be read.
+pub(crate) async fn tables(node: &Node<'_>, dump: &str) -> Result<Tables, ReadError> {
+    Ok(Tables::new(&node.rows(Db::Sb, &Tables::selects()).await?, places(dump)))
+}
+
+/// What stands above the flows of a table.
+pub(crate) fn heading(table: u8, tables: &Tables) -> Arc<str> {
+    match tables.name(table) {
+        Some(name) => format!("table {table}: {name}").into(),
+        None => format!("table {table}").into(),
+    }
+}
+
+/// A flow as it is shown: without its age, and with the names of ports.
+pub(crate) fn line(flow: &Flow<'_>, bridge: &Bridge) -> String {
+    let shown = |name: &str| !matches!(name, "duration" | "idle_age" | "hard_age" | "table" | "table_id");
+    let attributes: String =
+        flow.attributes.iter().filter(|token| shown(token.name)).map(|token| format!("{token}, ")).collect();
+    let matched = flow.matched();
+    let matched = bridge.ports.named_match(&matched);
+    let space = if matched.is_empty() { "" } else { " " };
+    format!(" {attributes}{matched}{space}actions={}", bridge.ports.named_actions(flow.actions))
+}
+
+/// What a flow of an external bridge is on another node.
+pub(crate) fn identity(flow: &Flow<'_>, bridge: &Bridge) -> Identity {
+    let matched = flow.matched();
+    Identity {
+        key: format!("table={}, {}", flow.table(), bridge.ports.named_match(&matched)),
+        fields: vec![
+            Field::one("actions", bridge.ports.named_actions(flow.actions)),
+            Field::one("cookie", format!("{:#x}", flow.cookie())),
+        ],
+        ..Identity::default()
+    }
+}
+
+/// A row a table: how many flows it has.
+pub(crate) fn overview(found: &Found<'_>, tables: &Tables) -> Vec<Row> {
+    let row = |(table, (flows, packets)): (&u8, &(usize, u64))| {
+        let heading = heading(*table, tables);
+        let identity = Identity { key: heading.to_string(), ..Identity::default() };
+        Row::with(format!("{heading}: {flows} flows, {packets} packets"), identity)
+    };
+    found.tables.iter().map(row).collect()
+}
+
+/// More than a person looks at.
+const MOST_ORIGINS: usize = 300;
+
+/// What is behind the cookies of an integration bridge's flows, a line each.
+pub(crate) async fn origins(node: &Node<'_>, flows: &[Flow<'_>]) -> Result<BTreeMap<u64, String>, ToolError> {
+    let cookies: BTreeSet<u32> =
+        flows.iter().filter_map(|flow| u32::try_from(flow.cookie()).ok()).filter(|it| *it != 0).collect();
+    if cookies.len() > MOST_ORIGINS {
+        return Err(ToolError::bad(
+            format!("origins of {} cookies are too many", cookies.len()),
+            format!("Narrow it down to {MOST_ORIGINS}: by match, priority or cookie."),
+        ));
+    }
+    let schema = node.schema(Db::Sb).await?;
+    let index = Index::new(&node.rows(Db::Sb, &Index::selects(&schema)).await?);
+    let prefixes: Vec<UuidPrefix> = cookies.iter().map(|cookie| UuidPrefix::cookie(*cookie)).collect();
+    let found: Vec<_> = prefixes.iter().flat_map(|prefix| index.find(prefix)).collect();
+    if found.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let datapaths = Datapaths::new(&node.rows(Db::Sb, &Datapaths::selects(&schema)).await?);
+    let mut origins: BTreeMap<u64, String> = BTreeMap::new();
+    for row in node.rows(Db::Sb, &Index::rows_selects(&found)).await?.iter().flat_map(|rows| &rows.rows) {
+        let text = match LogicalFlow::new(row).filter(|_| row.table.name == "Logical_Flow") {
+            Some(flow) => {
+                let of = flow
+                    .datapath
+                    .and_then(|uuid| datapaths.get(uuid))
+                    .map_or("a group", |it| it.name.as_str());
+                let stage = flow.stage.as_deref().unwrap_or("no name");
+                format!("logical flow {stage} of {of}, priority={}, match=({})", flow.priority, flow.matches)
+            }
+            None => summary(row),
+        };
+        let origin = origins.entry(u64::from(row.uuid.first32())).or_default();
+        *origin += if origin.is_empty() { "" } else { " | " };
+        *origin += &text;
+    }
+    Ok(origins)
+}

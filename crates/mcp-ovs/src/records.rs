@@ -1,0 +1,144 @@
+//! Rows of a table of `conf.db`.
+
+use crate::{commands, compare::OwnValues, switch, types::ListParams};
+use mcp_core::{Answer, Db, Node, ReadError, Row as AnswerRow, ToolError, Where};
+use ovn_model::records::{NoRecords, Query, Records, Source};
+use ovsdb::{Row, Rows, Select, Uuid};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The database of a node's switch.
+struct Switch<'a>(&'a Node<'a>);
+
+impl Source for Switch<'_> {
+    type Failed = ReadError;
+
+    async fn rows(&self, selects: &[Select]) -> Result<Vec<Rows>, ReadError> {
+        self.0.rows(Db::OpenVSwitch, selects).await
+    }
+}
+
+/// Answers for one node.
+pub(crate) async fn list(node: &Node<'_>, params: &ListParams) -> Result<Answer, ToolError> {
+    let query = Query {
+        table: params.table.clone(),
+        record: params.record.clone(),
+        of: params.of.clone(),
+        conditions: params.conditions.iter().map(Where::parts).collect(),
+        columns: params.columns.clone(),
+        compared: node.is_compared(),
+    };
+    let schema = node.schema(Db::OpenVSwitch).await?;
+    let records = query.ask(&Switch(node), &schema).await.map_err(tool_error)?;
+    let memory = Memory::read(node, &records).await;
+    let own = OwnValues::read(node).await;
+    let row = |row: &Row| {
+        let text = records.text(row, |row, column| memory.shown(row, column, &records.columns));
+        match node.is_compared() {
+            true => {
+                let mut identity = OwnValues::identity(row, &records.labels, &records.owners);
+                identity.fields.retain(|field| records.is_asked(&field.name));
+                AnswerRow::with(text, identity)
+            }
+            false => AnswerRow::line(text),
+        }
+    };
+    let mut notes: Vec<String> =
+        records.rows.problems().map(|(uuid, problem)| format!("{uuid}: {problem}")).collect();
+    notes.extend(memory.notes(&query));
+    Ok(Answer {
+        rows: records.rows.rows.iter().map(row).collect(),
+        notes,
+        facts: own.facts(),
+        if_empty: records.if_empty.clone(),
+    })
+}
+
+fn tool_error(none: NoRecords<ReadError>) -> ToolError {
+    match none {
+        NoRecords::Unknown { kind, name, known } => ToolError::not_found(kind, name, known),
+        NoRecords::Bad { problem, hint } => ToolError::bad(problem, hint),
+        NoRecords::Read(e) => e.into(),
+    }
+}
+
+/// The columns that a database server keeps in memory and writes into no file: statistics, states of links, MTUs in use.
+/// Of a node that was collected, the report may have what `ovs-vsctl list` printed of them.
+#[derive(Default)]
+struct Memory {
+    columns: BTreeSet<String>,
+    printed: Option<BTreeMap<(Uuid, String), String>>,
+}
+
+impl Memory {
+    async fn read(node: &Node<'_>, records: &Records) -> Self {
+        if node.is_live() || records.rows.rows.is_empty() {
+            return Self::default();
+        }
+        let table = &records.rows.table;
+        // A recording of a live server has values in them.
+        let unset = |name: &str, default: &ovsdb::Datum| {
+            records.rows.rows.iter().all(|row| row.get(name).is_none_or(|datum| datum == default))
+        };
+        let columns: BTreeSet<String> = table
+            .columns
+            .iter()
+            .filter(|column| column.ephemeral && unset(&column.name, &column.ty.default_datum()))
+            .map(|column| column.name.clone())
+            .collect();
+        let printed = match commands::recorded_list(&table.name).filter(|_| !columns.is_empty()) {
+            Some(list) => switch::text(node, vec![list]).await.ok().map(|text| by_row(&text)),
+            None => None,
+        };
+        Self { columns, printed }
+    }
+
+    /// What is shown in place of the value, which is a default and not what the server had.
+    fn shown(&self, row: &Row, column: &str, asked: &[String]) -> Option<String> {
+        if !self.columns.contains(column) {
+            return None;
+        }
+        match &self.printed {
+            Some(printed) => {
+                let value = printed.get(&(row.uuid, column.to_owned()))?;
+                let empty = matches!(value.as_str(), "{}" | "[]" | "\"\"");
+                (!empty || !asked.is_empty()).then(|| value.clone())
+            }
+            None => (!asked.is_empty()).then(|| "not in the file: the server keeps it in memory".to_owned()),
+        }
+    }
+
+    fn notes(&self, query: &Query) -> Option<String> {
+        let decided: Vec<&str> =
+            query.condition_columns().filter(|column| self.columns.contains(*column)).collect();
+        match (self.columns.is_empty(), self.printed.is_some(), decided.as_slice()) {
+            (true, ..) => None,
+            (false, true, []) => None,
+            (false, false, []) => Some(format!(
+                "not in the file, since the server keeps them in memory only: {}",
+                self.columns.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+            )),
+            (false, _, decided) => Some(format!(
+                "conditions on {} compare defaults: the server keeps these columns in memory, and no file has them; use grep",
+                decided.join(", ")
+            )),
+        }
+    }
+}
+
+/// What `list` printed, by row and column.
+fn by_row(text: &str) -> BTreeMap<(Uuid, String), String> {
+    let mut all = BTreeMap::new();
+    let mut row = None;
+    for (column, value) in text.lines().filter_map(|line| line.split_once(':')) {
+        let (column, value) = (column.trim(), value.trim());
+        match (column, value.parse::<Uuid>()) {
+            ("_uuid", uuid) => row = uuid.ok(),
+            _ => {
+                if let Some(row) = row {
+                    all.insert((row, column.to_owned()), value.to_owned());
+                }
+            }
+        }
+    }
+    all
+}

@@ -1,0 +1,282 @@
+//! What the replay may run: on the private copy, and to read what was recorded.
+
+use mcp_core::{
+    argv::{
+        Allow, BridgeName, CtNext, EthernetAddress, FlowMatch, Meter, Network,
+        Part::{Operand, Text},
+        PortName, PrivateAllow, PrivateArgv, PrivatePath, Program, TlvMapping, Verb,
+    },
+    private_argv,
+};
+use std::net::IpAddr;
+
+const PRIVATE_SWITCH: &str = "it changes the private switch, whose devices are dummies: nothing leaves it";
+
+/// What runs on a private copy of what was collected.
+pub(crate) const PRIVATE: PrivateAllow = PrivateAllow(Allow(&[SERVER, SWITCH, OFCTL, APPCTL]));
+
+/// Daemons log to where nobody would look; what keeps them from running, they say on standard error all the same.
+const QUIET: &[&str] = &["-vconsole:off", "-vsyslog:off", "-vfile:off"];
+
+const SERVER: Program = Program {
+    name: "ovsdb-server",
+    globals: QUIET,
+    verbs: &[Verb {
+        words: &[],
+        options: &[],
+        operands: &[
+            &[Operand("private-path")],
+            &[Text("--remote=punix:"), Operand("private-path")],
+            &[Text("--unixctl="), Operand("private-path")],
+        ],
+        reads_only: "it serves a private file, on a private socket",
+    }],
+};
+
+const SWITCH: Program = Program {
+    name: "ovs-vswitchd",
+    globals: QUIET,
+    verbs: &[Verb {
+        words: &["--enable-dummy", "--disable-system", "--disable-system-route"],
+        options: &[],
+        operands: &[
+            &[Text("unix:"), Operand("private-path")],
+            &[Text("--unixctl="), Operand("private-path")],
+        ],
+        reads_only: "its database has dummies, patch ports and tunnels only, and it may use neither the kernel's datapath nor \
+                     its routes (ovs-vswitchd(8), `--disable-system`, `--disable-system-route`)",
+    }],
+};
+
+const OFCTL: Program = Program {
+    name: "ovs-ofctl",
+    globals: &["--timeout=20", "-O", "OpenFlow15"],
+    verbs: &[
+        Verb {
+            words: &["--version"],
+            options: &[],
+            operands: &[],
+            reads_only: "ovs-ofctl(8): prints its version",
+        },
+        Verb {
+            words: &["add-tlv-map"],
+            options: &[],
+            operands: &[&[Text("unix:"), Operand("private-path")], &[Operand("tlv-mapping")]],
+            reads_only: PRIVATE_SWITCH,
+        },
+        Verb {
+            words: &["add-meter"],
+            options: &[],
+            operands: &[&[Text("unix:"), Operand("private-path")], &[Operand("meter")]],
+            reads_only: PRIVATE_SWITCH,
+        },
+        Verb {
+            words: &["add-groups"],
+            options: &[],
+            operands: &[&[Text("unix:"), Operand("private-path")], &[Operand("private-path")]],
+            reads_only: PRIVATE_SWITCH,
+        },
+        Verb {
+            words: &["--bundle", "replace-flows"],
+            options: &[],
+            operands: &[&[Text("unix:"), Operand("private-path")], &[Operand("private-path")]],
+            reads_only: PRIVATE_SWITCH,
+        },
+    ],
+};
+
+const APPCTL: Program = Program {
+    name: "ovs-appctl",
+    globals: &["--timeout=20"],
+    verbs: &[
+        Verb {
+            words: &[],
+            options: &["fdb/add"],
+            operands: &[
+                &[Text("--target="), Operand("private-path")],
+                &[Operand("bridge")],
+                &[Operand("port")],
+                &[Operand("number")],
+                &[Operand("ethernet-address")],
+            ],
+            reads_only: PRIVATE_SWITCH,
+        },
+        Verb {
+            words: &[],
+            options: &["netdev-dummy/ip4addr", "netdev-dummy/ip6addr"],
+            operands: &[
+                &[Text("--target="), Operand("private-path")],
+                &[Operand("bridge")],
+                &[Operand("network")],
+            ],
+            reads_only: PRIVATE_SWITCH,
+        },
+        Verb {
+            words: &[],
+            options: &["ovs/route/add"],
+            operands: &[
+                &[Text("--target="), Operand("private-path")],
+                &[Operand("network")],
+                &[Operand("bridge")],
+            ],
+            reads_only: PRIVATE_SWITCH,
+        },
+        Verb {
+            words: &[],
+            options: &["ovs/route/add"],
+            operands: &[
+                &[Text("--target="), Operand("private-path")],
+                &[Operand("network")],
+                &[Operand("bridge")],
+                &[Operand("address")],
+            ],
+            reads_only: PRIVATE_SWITCH,
+        },
+        Verb {
+            words: &[],
+            options: &["tnl/neigh/set"],
+            operands: &[
+                &[Text("--target="), Operand("private-path")],
+                &[Operand("bridge")],
+                &[Operand("address")],
+                &[Operand("ethernet-address")],
+            ],
+            reads_only: PRIVATE_SWITCH,
+        },
+        Verb {
+            words: &[],
+            options: &["dpif/show"],
+            operands: &[&[Text("--target="), Operand("private-path")]],
+            reads_only: "ovs-vswitchd(8): lists datapaths, bridges and ports",
+        },
+        Verb {
+            words: &[],
+            options: &["ofproto/trace", "--names", "--ct-next"],
+            operands: &[
+                &[Text("--target="), Operand("private-path")],
+                &[Operand("bridge")],
+                &[Operand("flow-match")],
+                &[Operand("ct-next")],
+                &[Operand("ct-next")],
+                &[Operand("ct-next")],
+                &[Operand("ct-next")],
+                &[Operand("ct-next")],
+                &[Operand("ct-next")],
+                &[Operand("ct-next")],
+                &[Operand("ct-next")],
+            ],
+            reads_only: "it asks the private switch, as the live tool asks the real one",
+        },
+    ],
+};
+
+/// A server of a private database.
+pub(super) fn serve(file: &PrivatePath, socket: &PrivatePath, control: &PrivatePath) -> PrivateArgv {
+    private_argv!(PRIVATE: "ovsdb-server", "-vconsole:off", "-vsyslog:off", "-vfile:off", {file: PrivatePath},
+        {"--remote=punix:", socket: PrivatePath}, {"--unixctl=", control: PrivatePath})
+}
+
+/// A switch that makes itself as a private database says.
+pub(super) fn switch(database: &PrivatePath, control: &PrivatePath) -> PrivateArgv {
+    private_argv!(PRIVATE: "ovs-vswitchd", "-vconsole:off", "-vsyslog:off", "-vfile:off", "--enable-dummy",
+        "--disable-system", "--disable-system-route", {"unix:", database: PrivatePath},
+        {"--unixctl=", control: PrivatePath})
+}
+
+/// Which version of Open vSwitch is installed here?
+pub(super) fn version() -> PrivateArgv {
+    private_argv!(PRIVATE: "ovs-ofctl", "--version")
+}
+
+pub(super) fn add_tlv_map(bridge: &PrivatePath, mapping: TlvMapping) -> PrivateArgv {
+    private_argv!(PRIVATE: "ovs-ofctl", "--timeout=20", "-O", "OpenFlow15", "add-tlv-map",
+        {"unix:", bridge: PrivatePath}, {mapping: TlvMapping})
+}
+
+pub(super) fn add_meter(bridge: &PrivatePath, meter: Meter) -> PrivateArgv {
+    private_argv!(PRIVATE: "ovs-ofctl", "--timeout=20", "-O", "OpenFlow15", "add-meter",
+        {"unix:", bridge: PrivatePath}, {meter: Meter})
+}
+
+pub(super) fn add_groups(bridge: &PrivatePath, file: &PrivatePath) -> PrivateArgv {
+    private_argv!(PRIVATE: "ovs-ofctl", "--timeout=20", "-O", "OpenFlow15", "add-groups",
+        {"unix:", bridge: PrivatePath}, {file: PrivatePath})
+}
+
+/// All flows in one transaction: one that is not understood keeps out the others, which would tell another story.
+pub(super) fn replace_flows(bridge: &PrivatePath, file: &PrivatePath) -> PrivateArgv {
+    private_argv!(PRIVATE: "ovs-ofctl", "--timeout=20", "-O", "OpenFlow15", "--bundle", "replace-flows",
+        {"unix:", bridge: PrivatePath}, {file: PrivatePath})
+}
+
+pub(super) fn fdb_add(
+    control: &PrivatePath,
+    bridge: &BridgeName,
+    port: &PortName,
+    vlan: u16,
+    mac: EthernetAddress,
+) -> PrivateArgv {
+    private_argv!(PRIVATE: "ovs-appctl", "--timeout=20", {"--target=", control: PrivatePath}, "fdb/add",
+        {bridge: BridgeName}, {port: PortName}, {vlan: u16}, {mac: EthernetAddress})
+}
+
+/// Gives a bridge an address, by which tunnels know that they can send from it.
+pub(super) fn address(control: &PrivatePath, bridge: &BridgeName, network: Network) -> PrivateArgv {
+    match network.0.addr() {
+        IpAddr::V4(_) => {
+            private_argv!(PRIVATE: "ovs-appctl", "--timeout=20", {"--target=", control: PrivatePath},
+                "netdev-dummy/ip4addr", {bridge: BridgeName}, {network: Network})
+        }
+        IpAddr::V6(_) => {
+            private_argv!(PRIVATE: "ovs-appctl", "--timeout=20", {"--target=", control: PrivatePath},
+                "netdev-dummy/ip6addr", {bridge: BridgeName}, {network: Network})
+        }
+    }
+}
+
+pub(super) fn route(
+    control: &PrivatePath,
+    network: Network,
+    bridge: &BridgeName,
+    gateway: Option<IpAddr>,
+) -> PrivateArgv {
+    match gateway {
+        Some(gateway) => {
+            private_argv!(PRIVATE: "ovs-appctl", "--timeout=20", {"--target=", control: PrivatePath},
+                "ovs/route/add", {network: Network}, {bridge: BridgeName}, {gateway: IpAddr})
+        }
+        None => {
+            private_argv!(PRIVATE: "ovs-appctl", "--timeout=20", {"--target=", control: PrivatePath},
+                "ovs/route/add", {network: Network}, {bridge: BridgeName})
+        }
+    }
+}
+
+pub(super) fn neighbour(
+    control: &PrivatePath,
+    bridge: &BridgeName,
+    address: IpAddr,
+    mac: EthernetAddress,
+) -> PrivateArgv {
+    private_argv!(PRIVATE: "ovs-appctl", "--timeout=20", {"--target=", control: PrivatePath}, "tnl/neigh/set",
+        {bridge: BridgeName}, {address: IpAddr}, {mac: EthernetAddress})
+}
+
+/// Ports and their numbers in the datapath.
+pub(super) fn ports(control: &PrivatePath) -> PrivateArgv {
+    private_argv!(PRIVATE: "ovs-appctl", "--timeout=20", {"--target=", control: PrivatePath}, "dpif/show")
+}
+
+/// The way of a flow through a bridge, asked as the live tool asks.
+pub(super) fn trace(
+    control: &PrivatePath,
+    bridge: &BridgeName,
+    flow: &FlowMatch,
+    ct: &[CtNext; 8],
+) -> PrivateArgv {
+    let [a, b, c, d, e, f, g, h] = ct;
+    private_argv!(PRIVATE: "ovs-appctl", "--timeout=20", {"--target=", control: PrivatePath}, "ofproto/trace",
+        {bridge: BridgeName}, {flow: FlowMatch}, "--names",
+        "--ct-next", {a: CtNext}, "--ct-next", {b: CtNext}, "--ct-next", {c: CtNext}, "--ct-next", {d: CtNext},
+        "--ct-next", {e: CtNext}, "--ct-next", {f: CtNext}, "--ct-next", {g: CtNext}, "--ct-next", {h: CtNext})
+}

@@ -1,0 +1,184 @@
+//! ofproto/trace on what a report holds: its ports, flows, groups, meters and tunnels in a private ovs-vswitchd whose devices
+//! are dummies.
+//!
+//! The order matters to the switch: fields before the flows that match on them, meters and groups before the flows that refer
+//! to them, ports before all.
+
+mod commands;
+mod database;
+mod parse;
+mod recorded;
+mod text;
+
+pub(crate) use commands::PRIVATE;
+
+use crate::trace::Question;
+use database::Recorded;
+use ipnet::IpNet;
+use mcp_core::{
+    Db, Node, PrivateError, ToolError, Workshop,
+    argv::{BridgeName, Network, PortName, PrivateArgv, PrivatePath},
+};
+use recorded::State;
+
+/// What brings the programs.
+const SWITCH: &str = "openvswitch-switch on Debian, openvswitch on Fedora";
+const CLIENTS: &str = "openvswitch-common on Debian, openvswitch on Fedora";
+/// What a switch that sees no packet and a client of it need, and some.
+const MEMORY: u64 = 4_000_000_000;
+
+/// What a replayed trace cannot know, however much was collected.
+const UNKNOWN: &str = "a replay has no conntrack: each step is what ct_state says; which bucket of a group is taken is what dp_hash says; \
+                       addresses that were learnt are those of the moment of the report";
+
+/// The trace of a packet through what was collected of a node, and what to say of it.
+pub(crate) async fn trace(node: &Node<'_>, question: &Question) -> Result<(String, Vec<String>), ToolError> {
+    let schema = node.schema(Db::OpenVSwitch).await?;
+    let rows = node.rows(Db::OpenVSwitch, &database::selects()).await?;
+    let Some(recorded) = Recorded::new(&schema, &rows) else {
+        return Err(ToolError::bad("the collected conf.db has no switch", "Ask for another node."));
+    };
+    let bridges = recorded.bridges();
+    let state = State::read(node, &bridges, &question.bridge.name).await?;
+    for (program, package) in
+        [("ovs-vswitchd", SWITCH), ("ovsdb-server", CLIENTS), ("ovs-ofctl", CLIENTS), ("ovs-appctl", CLIENTS)]
+    {
+        Workshop::need(program, package)?;
+    }
+    let mut workshop = Workshop::open(node.within(), MEMORY)?;
+    let version = version(&workshop).await?;
+    let control = start(&mut workshop, &recorded, &bridges).await?;
+    for (bridge, flows) in &state.bridges {
+        fill(&workshop, &bridge.name, flows, &version).await?;
+    }
+    let mut notes = state.notes;
+    let mut skipped = 0;
+    for (bridge, flows) in &state.bridges {
+        for learnt in &flows.learnt {
+            let name = bridge.ports.iter().find(|(number, _)| *number == learnt.port);
+            match name.and_then(|(_, name)| PortName::parse(name).ok()) {
+                Some(port) => {
+                    let add = commands::fdb_add(&control, &bridge.name, &port, learnt.vlan, learnt.mac);
+                    skipped += usize::from(workshop.run(&add).await.is_err());
+                }
+                None => skipped += 1,
+            }
+        }
+    }
+    if !recorded.is_kernel() {
+        skipped += tunnels(&workshop, &control, &state.tunnels).await;
+    }
+    if skipped > 0 {
+        notes.push(format!("{skipped} learnt addresses, routes or neighbours could not be replayed"));
+    }
+    let output =
+        workshop.run(&commands::trace(&control, &question.bridge.name, &question.flow, &question.ct)).await?;
+    let ports = workshop.run(&commands::ports(&control)).await?;
+    let ports = parse::datapath_ports(&String::from_utf8_lossy(&ports.stdout));
+    let mut text = text::with_port_names(&String::from_utf8_lossy(&output.stdout), &ports);
+    if recorded.is_kernel() && text::through_kernel_tunnels(&mut text) {
+        notes.push(
+            "the node's kernel does the tunnelling: its routes and neighbours decide, which no replay has"
+                .into(),
+        );
+    }
+    let written = recorded.version.map(|version| format!(", collected from {version}")).unwrap_or_default();
+    notes.push(format!("replayed in a private {version}{written}; {UNKNOWN}"));
+    Ok((text, notes))
+}
+
+/// `Open vSwitch 3.1.0`
+async fn version(workshop: &Workshop) -> Result<String, PrivateError> {
+    let output = workshop.run(&commands::version()).await?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let number = text.lines().next().and_then(|line| line.split_whitespace().last());
+    Ok(format!("Open vSwitch {}", number.unwrap_or("of unknown version")))
+}
+
+/// Starts the switch and waits until it has made its bridges. The socket by which it is told the rest.
+async fn start(
+    workshop: &mut Workshop,
+    recorded: &Recorded<'_>,
+    bridges: &[database::Bridge],
+) -> Result<PrivatePath, PrivateError> {
+    let [file, socket, server, control] = [
+        workshop.path("conf.db")?,
+        workshop.path("db.sock")?,
+        workshop.path("db.ctl")?,
+        workshop.path("vs.ctl")?,
+    ];
+    workshop.write(&file, recorded.private()).await?;
+    workshop.start(&commands::serve(&file, &socket, &server), &socket).await?;
+    let switch = commands::switch(&socket, &control);
+    workshop.start(&switch, &control).await?;
+    for bridge in bridges {
+        let management = management(workshop, &bridge.name)?;
+        workshop.ready(&management, &switch).await?;
+    }
+    Ok(control)
+}
+
+/// Where the switch takes OpenFlow for a bridge (ovs-vswitchd(8)).
+fn management(workshop: &Workshop, bridge: &BridgeName) -> Result<PrivatePath, PrivateError> {
+    workshop.path(&format!("{}.mgmt", bridge.as_str()))
+}
+
+/// Gives a bridge its fields, meters, groups and flows.
+async fn fill(
+    workshop: &Workshop,
+    bridge: &BridgeName,
+    state: &recorded::Flows,
+    version: &str,
+) -> Result<(), PrivateError> {
+    let socket = management(workshop, bridge)?;
+    for mapping in &state.mappings {
+        understood(workshop, &commands::add_tlv_map(&socket, *mapping), version).await?;
+    }
+    for meter in &state.meters {
+        understood(workshop, &commands::add_meter(&socket, *meter), version).await?;
+    }
+    let groups = workshop.path(&format!("{}.groups", bridge.as_str()))?;
+    if !state.groups.is_empty() {
+        workshop.write(&groups, &state.groups).await?;
+        understood(workshop, &commands::add_groups(&socket, &groups), version).await?;
+    }
+    let flows = workshop.path(&format!("{}.flows", bridge.as_str()))?;
+    workshop.write(&flows, &state.flows).await?;
+    understood(workshop, &commands::replace_flows(&socket, &flows), version).await
+}
+
+/// Runs what takes in recorded text: what it cannot read was written by a newer version.
+async fn understood(workshop: &Workshop, argv: &PrivateArgv, version: &str) -> Result<(), PrivateError> {
+    match workshop.run(argv).await {
+        Ok(_) => Ok(()),
+        Err(PrivateError::Failed { stderr, .. }) => Err(PrivateError::NotUnderstood {
+            program: argv.program().into(),
+            has: version.into(),
+            said: stderr.lines().next().unwrap_or_default().into(),
+        }),
+        Err(e) => Err(e),
+    }
+}
+
+/// Gives bridges the addresses, routes and neighbours by which tunnels send. It says how many it could not.
+async fn tunnels(workshop: &Workshop, control: &PrivatePath, tunnels: &recorded::Tunnels) -> usize {
+    let mut commands = Vec::new();
+    for (bridge, route) in &tunnels.routes {
+        let own = route.source.and_then(|it| IpNet::new(it, route.network.prefix_len()).ok());
+        // A default route says nothing of the address's own network.
+        if let Some(own) = own.filter(|own| own.prefix_len() > 0 && route.gateway.is_none()) {
+            commands.push(commands::address(control, bridge, Network(own)));
+        }
+    }
+    for (bridge, route) in &tunnels.routes {
+        commands.push(commands::route(control, Network(route.network), bridge, route.gateway));
+    }
+    for (bridge, address, mac) in &tunnels.neighbours {
+        commands.push(commands::neighbour(control, bridge, *address, *mac));
+    }
+    let mut failed = 0;
+    for command in &commands {
+        failed += usize::from(workshop.run(command).await.is_err());
+    }
+    failed
+}

@@ -1,0 +1,85 @@
+//! The bridges of a node, and what is read of them.
+
+use mcp_core::{Argv, Db, Node, Output, Place, ReadError, Reading, ToolError, argv::BridgeName};
+use ovn_model::{
+    openflow::Ports,
+    zones::{self, Zone},
+};
+use ovsdb::Select;
+use std::collections::BTreeMap;
+
+/// The bridge that ovn-controller fills.
+const INTEGRATION: &str = "br-int";
+
+/// A bridge of a node.
+#[derive(Debug)]
+pub(crate) struct Bridge {
+    pub(crate) name: BridgeName,
+    pub(crate) ports: Ports,
+    /// Why ports have no names, if they have none.
+    pub(crate) notes: Vec<String>,
+}
+
+/// The ports of each bridge.
+pub(crate) async fn bridges(node: &Node<'_>) -> Result<BTreeMap<String, Ports>, ReadError> {
+    Ok(Ports::of_bridges(&node.rows(Db::OpenVSwitch, &Ports::selects()).await?))
+}
+
+/// The bridge of this name, or the integration bridge. It is checked against `conf.db`, where that is there.
+pub(crate) async fn bridge(node: &Node<'_>, name: Option<&str>) -> Result<Bridge, ToolError> {
+    let asked = name.unwrap_or(INTEGRATION);
+    let parsed = BridgeName::parse(asked);
+    match bridges(node).await {
+        Ok(mut bridges) => match (parsed, bridges.remove(asked)) {
+            (Ok(name), Some(ports)) => Ok(Bridge { name, ports, notes: Vec::new() }),
+            _ => Err(ToolError::not_found("bridge", asked, bridges.into_keys())),
+        },
+        Err(e @ (ReadError::NotCollected { .. } | ReadError::Unreadable { .. })) => {
+            let name =
+                parsed.map_err(|e| ToolError::bad(e.to_string(), "Bridges are called br-int, br-ex."))?;
+            Ok(Bridge { name, ports: Ports::default(), notes: vec![format!("ports have no names: {e}")] })
+        }
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// What the first of several commands printed that the source has.
+pub(crate) async fn text(node: &Node<'_>, forms: Vec<Argv>) -> Result<String, ReadError> {
+    let reading = |argv| Reading::command(Place::OvsSocket, argv, into_text);
+    node.first(forms.into_iter().map(reading).collect()).await
+}
+
+/// Without a copy, unless it is no UTF-8.
+fn into_text(output: Output) -> String {
+    String::from_utf8(output.stdout).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
+}
+
+/// The conntrack zones that have names: ovn-controller's, which it keeps in `conf.db`, and OVN-Kubernetes' own.
+pub(crate) async fn zones(node: &Node<'_>) -> BTreeMap<u16, String> {
+    let bridges = Select::from("Bridge").columns(["name", "external_ids"]);
+    let read = node.rows(Db::OpenVSwitch, &[bridges]).await.unwrap_or_default();
+    let all: Vec<Zone> = read.first().map(|rows| zones::of_bridges(rows).0).unwrap_or_default();
+    // Without the southbound database UUIDs stay UUIDs.
+    let datapaths = node.rows(Db::Sb, &[zones::datapaths_select()]).await.unwrap_or_default();
+    let all = datapaths.iter().fold(all, zones::named);
+    let mut names: BTreeMap<u16, String> = BTreeMap::new();
+    let reserved = zones::RESERVED.iter().map(|(id, use_)| Zone { id: *id, name: (*use_).to_owned() });
+    for zone in all.into_iter().chain(reserved) {
+        let name = names.entry(zone.id).or_default();
+        *name += if name.is_empty() { "" } else { " and " };
+        *name += &zone.name;
+    }
+    names
+}
+
+/// Lines that a parser did not understand, as notes.
+pub(crate) fn not_understood(lines: &[&str]) -> Vec<String> {
+    /// More show nothing more.
+    const SHOWN: usize = 5;
+    let mut notes: Vec<String> =
+        lines.iter().take(SHOWN).map(|line| format!("not understood: {}", line.trim())).collect();
+    if lines.len() > SHOWN {
+        notes.push(format!("and {} more lines were not understood", lines.len() - SHOWN));
+    }
+    notes
+}

@@ -1,0 +1,158 @@
+//! Connections of the datapath.
+
+use crate::{commands, switch, types};
+use mcp_core::{Answer, Identity, Node, Row, Tool, ToolError};
+use ovn_model::conntrack::{Entry, Filter, Summary};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+
+pub(crate) struct Conntrack;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Params {
+    /// Number, or part of a name: pod (namespace/name), router.
+    #[serde(default)]
+    zone: Option<String>,
+    /// At either end, before or after NAT.
+    #[serde(default)]
+    address: Option<String>,
+    #[serde(default)]
+    port: Option<u16>,
+    /// tcp, udp, icmp, …
+    #[serde(default)]
+    protocol: Option<String>,
+    /// ESTABLISHED, SYN_SENT, …
+    #[serde(default)]
+    state: Option<String>,
+    /// 0x2, or value/mask.
+    #[serde(default)]
+    mark: Option<String>,
+    /// Only how many, by zone and state.
+    #[serde(default)]
+    summary: bool,
+}
+
+impl Tool for Conntrack {
+    const NAME: &'static str = "ovs_appctl_dpctl_dump_conntrack";
+    const TITLE: &'static str = "Connections of the datapath";
+    const TOOLSET: &'static str = "datapath";
+    const DESCRIPTION: &'static str = "Connections that the datapath tracks, by conntrack zone with the logical port or \
+         router that has it; without a filter, how many by zone and state. Use it for NAT, replies that never came \
+         (SYN_SENT), stale entries of a service.";
+    type Params = Params;
+
+    fn title(_: &Params) -> String {
+        "connections".into()
+    }
+
+    async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
+        let names = switch::zones(node).await;
+        let filter = Filter {
+            zones: params.zone.as_deref().map(|zone| zones(zone, &names)).transpose()?.unwrap_or_default(),
+            address: params.address.as_deref().map(address).transpose()?,
+            port: params.port,
+            protocol: params.protocol.clone(),
+            state: params.state.clone(),
+            mark: params.mark.as_deref().map(|mark| types::masked(mark, "mark")).transpose()?,
+        };
+        let one = match filter.zones[..] {
+            [zone] => Some(zone),
+            _ => None,
+        };
+        let dump = switch::text(node, commands::connections(one)).await?;
+        let counted = params.summary || !filter.is_narrow();
+        let (mut summary, mut entries, mut other) = (Summary::default(), Vec::new(), Vec::new());
+        let (mut all, mut fit) = (0usize, 0usize);
+        for line in dump.lines().filter(|line| !line.trim().is_empty()) {
+            let Some(entry) = Entry::parse(line) else {
+                other.push(line);
+                continue;
+            };
+            all += 1;
+            if !filter.wants(&entry) {
+                continue;
+            }
+            fit += 1;
+            match counted {
+                true => summary.add(&entry),
+                false => entries.push((entry.zone(), line.trim())),
+            }
+        }
+        entries.sort_unstable();
+        let mut notes = Vec::new();
+        if counted && !params.summary && fit > 0 {
+            notes.push("these are numbers of connections: give zone, address, port, state or mark for the connections".into());
+        } else if fit < all {
+            notes.push(format!("{fit} of {all} connections fit"));
+        }
+        notes.extend(switch::not_understood(&other));
+        Ok(Answer {
+            rows: if counted { summary_rows(&summary, &names) } else { rows(&entries, &names) },
+            if_empty: if all == 0 { "no connection is tracked" } else { "no connection fits" }.into(),
+            notes,
+            facts: Vec::new(),
+        })
+    }
+}
+
+/// An address, as a parameter.
+pub(crate) fn address(text: &str) -> Result<IpAddr, ToolError> {
+    text.trim().parse().map_err(|_| {
+        ToolError::bad(
+            format!("`{text}` is no address"),
+            "Give an IPv4 or IPv6 address; ovnkube_locate knows a pod's.",
+        )
+    })
+}
+
+/// The zones of a number, or of a name.
+fn zones(text: &str, names: &BTreeMap<u16, String>) -> Result<Vec<u16>, ToolError> {
+    if let Ok(zone) = text.parse() {
+        return Ok(vec![zone]);
+    }
+    let of_pod = text.replacen('/', "_", 1);
+    let found: Vec<u16> =
+        names.iter().filter(|(_, name)| name.contains(&of_pod)).map(|(zone, _)| *zone).collect();
+    match found.is_empty() {
+        false => Ok(found),
+        true => Err(ToolError::not_found("conntrack zone", text, names.values().map(String::as_str))),
+    }
+}
+
+fn heading(zone: u16, names: &BTreeMap<u16, String>) -> String {
+    match (zone, names.get(&zone)) {
+        (_, Some(name)) => format!("zone {zone} ({name})"),
+        (0, None) => "zone 0 (the default zone: not OVN's)".into(),
+        (_, None) => format!("zone {zone} (no name known)"),
+    }
+}
+
+fn rows(entries: &[(u16, &str)], names: &BTreeMap<u16, String>) -> Vec<Row> {
+    let mut rows = Vec::with_capacity(entries.len());
+    for of_zone in entries.chunk_by(|a, b| a.0 == b.0) {
+        let Some((zone, _)) = of_zone.first() else { continue };
+        let heading: Arc<str> = heading(*zone, names).into();
+        rows.extend(of_zone.iter().map(|(_, line)| local(format!("  {line}")).under(&heading)));
+    }
+    rows
+}
+
+fn summary_rows(summary: &Summary, names: &BTreeMap<u16, String>) -> Vec<Row> {
+    let row = |(zone, counts): (u16, Vec<(&str, &str, usize)>)| {
+        let total: usize = counts.iter().map(|(.., count)| count).sum();
+        let each = counts.iter().map(|(protocol, state, count)| match *state {
+            "" => format!("{protocol} {count}"),
+            state => format!("{protocol} {state} {count}"),
+        });
+        local(format!("{}: {total}: {}", heading(zone, names), each.collect::<Vec<_>>().join(", ")))
+    };
+    summary.zones().into_iter().map(row).collect()
+}
+
+/// Connections of one node are no other's.
+fn local(text: String) -> Row {
+    let identity = Identity { key: text.trim().to_owned(), local: true, ..Identity::default() };
+    Row::with(text, identity)
+}

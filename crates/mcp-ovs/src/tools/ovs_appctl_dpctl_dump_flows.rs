@@ -1,0 +1,118 @@
+//! Datapath flows.
+
+use crate::{commands, switch};
+use mcp_core::{Answer, Identity, Node, Row, Tool, ToolError};
+use ovn_model::datapath::{Filter, Flow};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::sync::Arc;
+
+pub(crate) struct DatapathFlows;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Params {
+    /// Name or number.
+    #[serde(default)]
+    in_port: Option<String>,
+    /// In any header that is matched, or written by the actions.
+    #[serde(default)]
+    address: Option<String>,
+    /// TCP, UDP or SCTP port that is matched.
+    #[serde(default)]
+    port: Option<u16>,
+    /// Text in the actions (drop, ct(, userspace).
+    #[serde(default)]
+    action: Option<String>,
+    /// Only flows with packets.
+    #[serde(default)]
+    nonzero: bool,
+}
+
+impl Tool for DatapathFlows {
+    const NAME: &'static str = "ovs_appctl_dpctl_dump_flows";
+    const TITLE: &'static str = "Datapath flows";
+    const TOOLSET: &'static str = "datapath";
+    const DESCRIPTION: &'static str = "Flows that the datapath has cached: what really happened to packets of the last \
+         seconds, most packets first, without what they do not match on. Use it for whether traffic arrives, is \
+         dropped, offloaded or goes to userspace.";
+    type Params = Params;
+
+    fn title(_: &Params) -> String {
+        "datapath flows".into()
+    }
+
+    async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
+        let filter = Filter {
+            in_port: params.in_port.clone(),
+            address: params
+                .address
+                .as_deref()
+                .map(super::ovs_appctl_dpctl_dump_conntrack::address)
+                .transpose()?,
+            port: params.port,
+            action: params.action.clone(),
+            nonzero: params.nonzero,
+        };
+        let dump = switch::text(node, commands::datapath_flows()).await?;
+        let (mut flows, mut other, mut all) = (Vec::new(), Vec::new(), 0);
+        let mut heading: Option<Arc<str>> = None;
+        for line in dump.lines().filter(|line| !line.trim().is_empty()) {
+            match Flow::parse(line) {
+                Some(flow) => {
+                    all += 1;
+                    if filter.wants(&flow) {
+                        flows.push((heading.clone(), flow.packets(), flow.short()));
+                    }
+                }
+                // `flow-dump from pmd on cpu core: 3`
+                None if line.starts_with("flow-dump ") => heading = Some(line.trim_end_matches(':').into()),
+                None => other.push(line),
+            }
+        }
+        flows.sort_by(|a, b| (&a.0, b.1, &a.2).cmp(&(&b.0, a.1, &b.2)));
+        let zones = switch::zones(node).await;
+        let mut notes = Vec::new();
+        if flows.len() < all {
+            notes.push(format!("{} of {all} flows fit", flows.len()));
+        }
+        notes.extend(zone_legend(flows.iter().map(|(.., text)| text.as_str()), &zones));
+        notes.extend(switch::not_understood(&other));
+        let row = |(heading, _, text): (Option<Arc<str>>, u64, String)| {
+            // What passes here passes nowhere else.
+            let identity = Identity { key: text.clone(), local: true, ..Identity::default() };
+            Row { heading, ..Row::with(text, identity) }
+        };
+        Ok(Answer {
+            rows: flows.into_iter().map(row).collect(),
+            if_empty: if all == 0 {
+                "the datapath has no flow: no packet came in the last seconds"
+            } else {
+                "no flow fits"
+            }
+            .into(),
+            notes,
+            facts: Vec::new(),
+        })
+    }
+}
+
+/// The zones in flows, by name, as far as they have names: once each.
+fn zone_legend<'a>(
+    flows: impl Iterator<Item = &'a str>,
+    zones: &std::collections::BTreeMap<u16, String>,
+) -> Option<String> {
+    /// More would hide the flows.
+    const SHOWN: usize = 20;
+    let mut seen = std::collections::BTreeSet::new();
+    for flow in flows {
+        for (at, word) in flow.match_indices("zone=") {
+            let rest = flow.get(at + word.len()..).unwrap_or_default();
+            let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+            seen.extend(rest.get(..end).and_then(|zone| zone.parse::<u16>().ok()));
+        }
+    }
+    let named: Vec<String> =
+        seen.iter().filter_map(|zone| Some(format!("{zone} {}", zones.get(zone)?))).take(SHOWN).collect();
+    (!named.is_empty()).then(|| format!("zones: {}", named.join(", ")))
+}

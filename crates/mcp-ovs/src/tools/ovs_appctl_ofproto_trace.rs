@@ -1,0 +1,158 @@
+//! The way of a packet through OpenFlow.
+
+use crate::{
+    switch,
+    trace::{self, Named, Question},
+};
+use mcp_core::{
+    Answer, Node, Row, Tool, ToolError,
+    argv::{CtNext, CtState, FlowMatch},
+};
+use ovn_model::microflow::Protocol;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub(crate) struct OfprotoTrace;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Params {
+    /// Pod (namespace/name) or logical port of this node.
+    #[serde(default)]
+    from: Option<String>,
+    /// Address, pod or service (namespace/name).
+    #[serde(default)]
+    to: Option<String>,
+    #[serde(default)]
+    protocol: Transport,
+    #[serde(default)]
+    port: Option<u16>,
+    /// With flow: instead of from and to. Default br-int.
+    #[serde(default)]
+    bridge: Option<String>,
+    /// in_port=eth0,tcp,nw_src=…,tp_dst=80,…
+    #[serde(default)]
+    flow: Option<String>,
+    /// What conntrack says at each step; new where nothing is given.
+    #[serde(default)]
+    ct_state: Vec<Ct>,
+    /// Which bucket of a group is taken; 1 by default.
+    #[serde(default)]
+    dp_hash: Option<u32>,
+}
+
+#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Transport {
+    #[default]
+    Tcp,
+    Udp,
+    Sctp,
+    Icmp,
+}
+
+#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Ct {
+    #[default]
+    New,
+    Est,
+    Reply,
+}
+
+impl Tool for OfprotoTrace {
+    const NAME: &'static str = "ovs_appctl_ofproto_trace";
+    const TITLE: &'static str = "OpenFlow trace";
+    const TOOLSET: &'static str = "openflow";
+    const DESCRIPTION: &'static str = "What OpenFlow does with a packet on a node, bridge by bridge, through conntrack and \
+         groups, as `ovs-appctl ofproto/trace` tells; nothing is sent or learnt. Use it to see where a packet is dropped \
+         or leaves; ovn_detrace tells what the cookies are.";
+    type Params = Params;
+
+    fn title(params: &Params) -> String {
+        match (&params.from, &params.to) {
+            (Some(from), Some(to)) => format!("OpenFlow trace from {from} to {to}"),
+            _ => "OpenFlow trace".into(),
+        }
+    }
+
+    async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
+        if node.is_compared() {
+            return Err(ToolError::bad(
+                "a packet begins on one node",
+                "Name the sender's node, or give `pod`.",
+            ));
+        }
+        let question = question(node, params).await?;
+        let (text, said) = trace::run(node, &question).await?;
+        let mut notes = question.notes;
+        notes.extend(question.bridge.notes);
+        notes.extend(said);
+        Ok(Answer {
+            rows: text.lines().map(Row::line).collect(),
+            if_empty: "ofproto/trace printed nothing".into(),
+            notes,
+            facts: Vec::new(),
+        })
+    }
+}
+
+async fn question(node: &Node<'_>, params: &Params) -> Result<Question, ToolError> {
+    let bridge = switch::bridge(node, params.bridge.as_deref()).await?;
+    let mut notes = Vec::new();
+    let flow = match params {
+        Params { flow: Some(flow), from: None, to: None, .. } => trace::written(&bridge, flow)?,
+        Params { from: Some(from), to: Some(to), flow: None, bridge: None, .. } => {
+            let named = Named { from, to, protocol: params.protocol.into(), port: params.port };
+            let (flow, of_service) = trace::named(node, named).await?;
+            if of_service {
+                notes.push(
+                    "a load balancer chooses a backend by dp_hash: another value may lead to another".into(),
+                );
+            }
+            trace::written(&bridge, &flow)?
+        }
+        _ => {
+            return Err(ToolError::bad(
+                "what to trace is not clear",
+                "Give from, to and port, or bridge and flow: in_port=eth0,tcp,nw_src=…,nw_dst=…,tp_dst=80.",
+            ));
+        }
+    };
+    // Without one, groups by dp_hash have no live bucket, and the trace ends there.
+    let flow = match flow.value("dp_hash") {
+        Some(_) => flow,
+        None => {
+            let hashed = format!("{},dp_hash={:#x}", flow.as_str(), params.dp_hash.unwrap_or(1));
+            FlowMatch::parse(&hashed).map_err(|e| ToolError::bad(e.to_string(), "Give a shorter flow."))?
+        }
+    };
+    let mut ct = [CtNext::default(); 8];
+    if params.ct_state.len() > ct.len() {
+        return Err(ToolError::bad("a trace has at most 8 steps of conntrack", "Give fewer in ct_state."));
+    }
+    ct.iter_mut().zip(&params.ct_state).for_each(|(next, state)| *next = CtNext((*state).into()));
+    notes.insert(0, format!("traced in {}: {}", bridge.name.as_str(), flow.as_str()));
+    Ok(Question { bridge, flow, ct, notes })
+}
+
+impl From<Transport> for Protocol {
+    fn from(transport: Transport) -> Self {
+        match transport {
+            Transport::Tcp => Self::Tcp,
+            Transport::Udp => Self::Udp,
+            Transport::Sctp => Self::Sctp,
+            Transport::Icmp => Self::Icmp,
+        }
+    }
+}
+
+impl From<Ct> for CtState {
+    fn from(ct: Ct) -> Self {
+        match ct {
+            Ct::New => Self::New,
+            Ct::Est => Self::Established,
+            Ct::Reply => Self::Reply,
+        }
+    }
+}

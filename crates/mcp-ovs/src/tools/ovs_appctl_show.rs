@@ -1,0 +1,117 @@
+//! What ovs-vswitchd tells of itself.
+
+use crate::{compare::OwnValues, subjects::Subject, switch, types};
+use mcp_core::{Answer, Argv, Delta, Identity, Node, ReadError, Row, Tool, ToolError};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::sync::Arc;
+
+pub(crate) struct AppctlShow;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Params {
+    subject: Subject,
+    /// For fdb, fdb_stats and mdb; default all.
+    #[serde(default)]
+    bridge: Option<String>,
+    /// For coverage, datapath and pmd: samples counters twice, what moved.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 120))]
+    delta_seconds: Option<u16>,
+}
+
+impl Tool for AppctlShow {
+    const NAME: &'static str = "ovs_appctl_show";
+    const TITLE: &'static str = "State of ovs-vswitchd";
+    const TOOLSET: &'static str = "daemon";
+    const DESCRIPTION: &'static str = "What `ovs-appctl` tells: coverage (events, drops), upcall and memory (load), dpif and \
+         datapath (ports, lookups lost), ct_stats, pmd, fdb and mdb (learnt addresses), tunnels, tunnel_ports, \
+         tunnel_routes, tunnel_neighbours, bond, lacp, bfd, cfm. Use delta_seconds for what happens now.";
+    type Params = Params;
+
+    fn title(params: &Params) -> String {
+        params.subject.name().into()
+    }
+
+    async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
+        let subject = params.subject;
+        if params.bridge.is_some() && subject.commands().is_some() {
+            return Err(ToolError::bad(
+                format!("{} is not of a bridge", subject.name()),
+                "Leave out bridge.",
+            ));
+        }
+        if let Some(seconds) = types::delta_seconds(params.delta_seconds)? {
+            return delta(node, subject, seconds).await;
+        }
+        let mut answer = match subject.commands() {
+            Some(forms) => {
+                let text = switch::text(node, forms).await?;
+                Answer { rows: rows(subject, &text, None), ..Answer::default() }
+            }
+            None => of_bridges(node, subject, params.bridge.as_deref()).await?,
+        };
+        answer.if_empty = format!("there is no {} to show", subject.name());
+        answer.facts = OwnValues::read(node).await.facts();
+        Ok(answer)
+    }
+}
+
+async fn delta(node: &Node<'_>, subject: Subject, seconds: u16) -> Result<Answer, ToolError> {
+    let (Some(counters), Some(forms)) = (subject.counters(), subject.commands()) else {
+        return Err(ToolError::bad(
+            format!("{} has no counters to sample", subject.name()),
+            "coverage, datapath and pmd have; ovs_ofctl_show samples those of ports.",
+        ));
+    };
+    // Live, it is the first form that answers.
+    let form: Vec<Argv> = forms.into_iter().take(1).collect();
+    let read = || async { Ok::<_, ReadError>(counters(&switch::text(node, form.clone()).await?)) };
+    Ok(Delta::sample(node, seconds, read).await?.answer())
+}
+
+/// What each bridge says; one that refuses does not keep the others from answering.
+async fn of_bridges(node: &Node<'_>, subject: Subject, name: Option<&str>) -> Result<Answer, ToolError> {
+    let names: Vec<String> = match name {
+        Some(name) => vec![name.to_owned()],
+        None => switch::bridges(node).await?.into_keys().collect(),
+    };
+    let mut answer = Answer::default();
+    for name in &names {
+        let bridge = switch::bridge(node, Some(name)).await?;
+        let Some(command) = subject.command_of(&bridge.name) else { continue };
+        let heading: Arc<str> = format!("bridge {name}").into();
+        match switch::text(node, vec![command]).await {
+            Ok(text) => answer.rows.extend(rows(subject, &text, Some(&heading))),
+            Err(e) if names.len() > 1 => answer.notes.push(format!("{name}: {e}")),
+            Err(e) => return Err(e.into()),
+        }
+    }
+    Ok(answer)
+}
+
+/// A row a line. Of what differs by nature, such as ages and counters, none is another node's.
+fn rows(subject: Subject, text: &str, heading: Option<&Arc<str>>) -> Vec<Row> {
+    let comparable = matches!(subject, Subject::Tunnels | Subject::Bond | Subject::Bfd);
+    let row = |line: &str| {
+        let row = match comparable {
+            true => Row::with(line, Identity { key: key(line), ..Identity::default() }),
+            false => {
+                Row::with(line, Identity { key: line.trim().into(), local: true, ..Identity::default() })
+            }
+        };
+        heading.map_or(row.clone(), |heading| row.under(heading))
+    };
+    text.lines().filter(|line| !line.trim().is_empty()).map(row).collect()
+}
+
+/// A tunnel without the number of its port, which is each node's own.
+fn key(line: &str) -> String {
+    match line.trim().strip_prefix("port ").and_then(|rest| rest.split_once(": ")) {
+        Some((_, rest)) => {
+            rest.split(", ").filter(|part| !part.starts_with("dp port=")).collect::<Vec<_>>().join(", ")
+        }
+        None => line.trim().to_owned(),
+    }
+}

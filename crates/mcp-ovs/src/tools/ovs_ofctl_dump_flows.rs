@@ -1,0 +1,180 @@
+//! OpenFlow flows.
+
+use crate::{
+    commands,
+    compare::OwnValues,
+    flows::{self, Found},
+    switch::{self, Bridge},
+    types,
+};
+use mcp_core::{Answer, Node, ReadError, Row, Tool, ToolError};
+use ovn_model::openflow::{
+    BadWanted, Filter, Wanted,
+    names::{self, Tables},
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+pub(crate) struct DumpFlows;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Params {
+    /// Default br-int.
+    #[serde(default)]
+    bridge: Option<String>,
+    /// Number, or stage (ls_in_acl_eval).
+    #[serde(default)]
+    table: Option<String>,
+    /// 0x…, or value/mask.
+    #[serde(default)]
+    cookie: Option<String>,
+    #[serde(default)]
+    priority: Option<u16>,
+    /// Fields that flows match on: tcp,nw_dst=10.96.0.1,in_port=eth0.
+    #[serde(default, rename = "match")]
+    matching: Vec<String>,
+    /// Text in the actions.
+    #[serde(default)]
+    action: Option<String>,
+    /// Only flows with packets.
+    #[serde(default)]
+    nonzero: bool,
+    /// With what is behind each cookie.
+    #[serde(default)]
+    origins: bool,
+}
+
+impl Tool for DumpFlows {
+    const NAME: &'static str = "ovs_ofctl_dump_flows";
+    const TITLE: &'static str = "OpenFlow flows";
+    const TOOLSET: &'static str = "openflow";
+    const DESCRIPTION: &'static str = "OpenFlow flows of a bridge as `ovs-ofctl dump-flows` prints them, with names of \
+         ports, tables and cookies; of br-int without a filter, how many each table has. node_name=all with an \
+         external bridge (br-ex) shows a flow that a node lacks.";
+    type Params = Params;
+
+    fn title(params: &Params) -> String {
+        format!("flows of {}", params.bridge.as_deref().unwrap_or("br-int"))
+    }
+
+    async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
+        let bridge = switch::bridge(node, params.bridge.as_deref()).await?;
+        let integration = ovn_model::switch::is_integration(bridge.name.as_str());
+        let number = params.table.as_deref().and_then(|table| table.parse().ok());
+        let dump = switch::text(node, commands::dump_flows(&bridge.name, number)).await?;
+        let (tables, mut notes) = match integration {
+            true => known_tables(flows::tables(node, &dump).await),
+            false => (Tables::default(), Vec::new()),
+        };
+        let (filter, wanted) = filter(params, &tables)?;
+        let compared = node.is_compared();
+        // Numbers of ports, zones and datapaths are each node's own: of br-int, tables are compared.
+        let whole = !filter.is_narrow() && params.table.is_none();
+        let counted = integration && (whole || compared);
+        let mut found = flows::find(&dump, &bridge, &filter, !counted);
+        found.flows.retain(|flow| wanted.is_empty() || wanted.contains(&flow.table()));
+        if counted && compared {
+            notes.push("flows of br-int hold numbers that each node gives out: only which tables have flows is compared; compare what they were made of with ovn_sbctl_lflow_list".into());
+        } else if counted {
+            notes
+                .push("these are numbers of flows: give table, match, cookie or action for the flows".into());
+        } else if found.flows.len() < found.of {
+            notes.push(format!("{} of {} flows fit", found.flows.len(), found.of));
+        }
+        let rows = match counted {
+            true => flows::overview(&found, &tables),
+            false => {
+                let origins = match params.origins && integration {
+                    true => flows::origins(node, &found.flows).await?,
+                    false => BTreeMap::new(),
+                };
+                rows(&found, &bridge, &tables, &origins, compared)
+            }
+        };
+        if !integration {
+            notes.extend(names::external_legend(rows.iter().map(|row| row.text.as_str())));
+        }
+        notes.extend(switch::not_understood(&found.other));
+        notes.extend(bridge.notes);
+        Ok(Answer {
+            rows,
+            if_empty: if found.of == 0 { "there is no flow" } else { "no flow fits" }.into(),
+            notes,
+            facts: OwnValues::read(node).await.facts(),
+        })
+    }
+}
+
+fn known_tables(read: Result<Tables, ReadError>) -> (Tables, Vec<String>) {
+    match read {
+        Ok(tables) => {
+            let notes = tables.unknown().into_iter().collect();
+            (tables, notes)
+        }
+        Err(e) => (Tables::default(), vec![format!("tables have no names: {e}")]),
+    }
+}
+
+/// What is asked for, and the tables, if they are named.
+fn filter(params: &Params, tables: &Tables) -> Result<(Filter, Vec<u8>), ToolError> {
+    let field = |field: &String| {
+        field.parse::<Wanted>().map_err(|e: BadWanted| {
+            ToolError::bad(e.to_string(), "Give match=tcp,tp_dst=80,nw_dst=10.96.0.1.")
+        })
+    };
+    let filter = Filter {
+        table: None,
+        cookie: params.cookie.as_deref().map(|cookie| types::masked(cookie, "cookie")).transpose()?,
+        priority: params.priority,
+        fields: params
+            .matching
+            .iter()
+            .filter(|field| !field.is_empty())
+            .map(field)
+            .collect::<Result<_, _>>()?,
+        action: params.action.clone(),
+        nonzero: params.nonzero,
+    };
+    let wanted = match params.table.as_deref().map(|table| (table, table.parse::<u8>())) {
+        None => Vec::new(),
+        Some((_, Ok(number))) => vec![number],
+        Some((name, Err(_))) => match tables.find(name) {
+            none if none.is_empty() => {
+                return Err(ToolError::not_found(
+                    "table number or stage with a known table",
+                    name,
+                    tables.stages(),
+                ));
+            }
+            found => found,
+        },
+    };
+    Ok((filter, wanted))
+}
+
+fn rows(
+    found: &Found<'_>,
+    bridge: &Bridge,
+    tables: &Tables,
+    origins: &BTreeMap<u64, String>,
+    compared: bool,
+) -> Vec<Row> {
+    let mut rows = Vec::with_capacity(found.flows.len());
+    for flows in found.flows.chunk_by(|a, b| a.table() == b.table()) {
+        let Some(first) = flows.first() else { continue };
+        let heading = flows::heading(first.table(), tables);
+        for flow in flows {
+            let mut text = flows::line(flow, bridge);
+            if let Some(origin) = origins.get(&flow.cookie()) {
+                text += &format!("\n    from {origin}");
+            }
+            rows.push(match compared {
+                true => Row::with(text, flows::identity(flow, bridge)),
+                false => Row::line(text).under(&heading),
+            });
+        }
+    }
+    rows
+}

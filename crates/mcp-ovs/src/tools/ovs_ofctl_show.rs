@@ -1,0 +1,184 @@
+//! Ports, groups and meters of a bridge.
+
+use crate::{
+    commands::{self, Asked},
+    compare::OwnValues,
+    switch::{self, Bridge},
+    types,
+};
+use mcp_core::{Answer, Delta, Field, Identity, Node, ReadError, Row, Tool, ToolError};
+use ovn_model::{
+    counters,
+    openflow::described::{self, Described},
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+pub(crate) struct OfctlShow;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Params {
+    /// Default br-int.
+    #[serde(default)]
+    bridge: Option<String>,
+    #[serde(default)]
+    what: What,
+    /// Only this one: name or number.
+    #[serde(default)]
+    id: Option<String>,
+    /// Samples counters of ports twice: what moved.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 120))]
+    delta_seconds: Option<u16>,
+}
+
+#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum What {
+    #[default]
+    Ports,
+    Groups,
+    Meters,
+}
+
+impl Tool for OfctlShow {
+    const NAME: &'static str = "ovs_ofctl_show";
+    const TITLE: &'static str = "Ports, groups and meters of a bridge";
+    const TOOLSET: &'static str = "openflow";
+    const DESCRIPTION: &'static str = "Ports of a bridge with number, state, MAC and counters (drops, errors); its groups \
+         (load balancers' backends) or meters with statistics. Use delta_seconds to see on which ports packets move.";
+    type Params = Params;
+
+    fn title(params: &Params) -> String {
+        let what = match params.what {
+            What::Ports => "ports",
+            What::Groups => "groups",
+            What::Meters => "meters",
+        };
+        format!("{what} of {}", params.bridge.as_deref().unwrap_or("br-int"))
+    }
+
+    async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
+        let bridge = switch::bridge(node, params.bridge.as_deref()).await?;
+        if let Some(seconds) = types::delta_seconds(params.delta_seconds)? {
+            return delta(node, &bridge, params, seconds).await;
+        }
+        let (asked, statistics) = match params.what {
+            What::Ports => (Asked::Ports, Asked::PortStatistics),
+            What::Groups => (Asked::Groups, Asked::GroupStatistics),
+            What::Meters => (Asked::Meters, Asked::MeterStatistics),
+        };
+        let text = switch::text(node, commands::ofctl(asked, &bridge.name)).await?;
+        let (statistics, mut notes) =
+            match switch::text(node, commands::ofctl(statistics, &bridge.name)).await {
+                Ok(text) => (text, Vec::new()),
+                Err(e) => (String::new(), vec![format!("without statistics: {e}")]),
+            };
+        let rows: Vec<(String, Row)> = match params.what {
+            What::Ports => ports(&text, &statistics, &bridge),
+            What::Groups => groups(&text, &statistics),
+            What::Meters => meters(&text, &statistics),
+        };
+        let known: Vec<String> = rows.iter().map(|(id, _)| id.clone()).collect();
+        let is =
+            |id: &str| params.id.as_deref().is_none_or(|wanted| id.split(' ').any(|word| word == wanted));
+        let rows: Vec<Row> = rows.into_iter().filter(|(id, _)| is(id)).map(|(_, row)| row).collect();
+        if let (Some(id), true, false) = (&params.id, rows.is_empty(), node.is_compared()) {
+            return Err(ToolError::not_found(Self::title(params), id, known));
+        }
+        notes.extend(bridge.notes);
+        Ok(Answer {
+            rows,
+            if_empty: format!("there are no {}", Self::title(params)),
+            notes,
+            facts: OwnValues::read(node).await.facts(),
+        })
+    }
+}
+
+async fn delta(node: &Node<'_>, bridge: &Bridge, params: &Params, seconds: u16) -> Result<Answer, ToolError> {
+    if !matches!(params.what, What::Ports) {
+        return Err(ToolError::bad(
+            "delta_seconds samples counters of ports",
+            "Leave out what, or delta_seconds.",
+        ));
+    }
+    let read = || async {
+        let text = switch::text(node, commands::ofctl(Asked::PortStatistics, &bridge.name)).await?;
+        let of = |name: &str| params.id.as_ref().is_none_or(|id| name.split(' ').next() == Some(id));
+        let counters = counters::ports(&text, &bridge.ports);
+        Ok::<_, ReadError>(counters.into_iter().filter(|(name, _)| of(name)).collect())
+    };
+    Ok(Delta::sample(node, seconds, read).await?.answer())
+}
+
+/// The lines that describe a thing as one, without the spaces that align them.
+fn in_one(described: &Described<'_>) -> String {
+    let line = |line: &&str| line.split_whitespace().collect::<Vec<_>>().join(" ").replace(": ", ":");
+    described.lines.iter().map(line).collect::<Vec<_>>().join("; ")
+}
+
+fn ports(text: &str, statistics: &str, bridge: &Bridge) -> Vec<(String, Row)> {
+    let statistics: BTreeMap<String, Vec<(String, u64)>> =
+        counters::port_statistics(statistics).into_iter().collect();
+    let row = |port: Described<'_>| {
+        let name = bridge.ports.name(port.id).unwrap_or("?");
+        let mut text = format!("{} {name}: {}", port.id, in_one(&port));
+        if let Some(counters) = statistics.get(port.id) {
+            let counters: Vec<String> =
+                counters.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            text += &format!("\n    {}", counters.join(", "));
+        }
+        let fields = port.lines.iter().filter_map(|line| line.split_once(':'));
+        let fields = fields.filter(|(name, _)| matches!(*name, "config" | "state" | "speed" | "current"));
+        let identity = Identity {
+            key: format!("port {name}"),
+            local: bridge.ports.is_of_pod(port.id),
+            fields: fields.map(|(name, value)| Field::one(name, value.trim())).collect(),
+            ..Identity::default()
+        };
+        (format!("{} {name}", port.id), Row::with(text, identity))
+    };
+    let mut ports = described::ports(text);
+    ports.sort_by_key(|port| port.id.parse::<u16>().unwrap_or(u16::MAX));
+    ports.into_iter().map(row).collect()
+}
+
+fn groups(text: &str, statistics: &str) -> Vec<(String, Row)> {
+    let statistics = described::groups(statistics);
+    let row = |group: Described<'_>| {
+        let what = group.lines.concat();
+        let mut text = format!("group {}: {}", group.id, what.replace(",bucket=", "\n    bucket="));
+        if let Some(counters) = statistics.iter().find(|it| it.id == group.id) {
+            text += &format!("\n    {}", counters.lines.concat());
+        }
+        // Its number is the node's own.
+        (
+            group.id.to_owned(),
+            Row::with(text, Identity { key: format!("group {what}"), ..Identity::default() }),
+        )
+    };
+    let mut groups = described::groups(text);
+    groups.sort_by_key(|group| group.id.parse::<u32>().unwrap_or(u32::MAX));
+    groups.into_iter().map(row).collect()
+}
+
+fn meters(text: &str, statistics: &str) -> Vec<(String, Row)> {
+    let statistics = described::meter_statistics(statistics);
+    let row = |meter: Described<'_>| {
+        let what = meter.lines.join(" ");
+        let mut text = format!("meter {}: {what}", meter.id);
+        if let Some(counters) = statistics.iter().find(|it| it.id == meter.id) {
+            text += &format!("\n    {}", counters.lines.join("; "));
+        }
+        (
+            meter.id.to_owned(),
+            Row::with(text, Identity { key: format!("meter {what}"), ..Identity::default() }),
+        )
+    };
+    let mut meters = described::meters(text);
+    meters.sort_by_key(|meter| meter.id.parse::<u32>().unwrap_or(u32::MAX));
+    meters.into_iter().map(row).collect()
+}

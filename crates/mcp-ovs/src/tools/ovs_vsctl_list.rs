@@ -1,0 +1,24 @@
+//! Rows of the switch's database.
+
+use crate::{records, types::ListParams};
+use mcp_core::{Answer, Db, Node, Tool, ToolError};
+
+pub(crate) struct VsctlList;
+
+impl Tool for VsctlList {
+    const NAME: &'static str = "ovs_vsctl_list";
+    const TITLE: &'static str = "Rows of the Open vSwitch database";
+    const TOOLSET: &'static str = "switch";
+    const DESCRIPTION: &'static str = "Rows of any table of conf.db (Interface, Port, Bridge, Open_vSwitch, QoS, …), \
+         references shown with names, empty columns left out. Use it for the interface of a pod (record=namespace/pod), \
+         statistics, MTU, errors, ovn-* settings.";
+    type Params = ListParams;
+
+    fn title(params: &ListParams) -> String {
+        format!("{} {}", Db::OpenVSwitch, params.table)
+    }
+
+    async fn run(node: &Node<'_>, params: &ListParams) -> Result<Answer, ToolError> {
+        records::list(node, params).await
+    }
+}

@@ -1,0 +1,125 @@
+//! What `ofproto/trace` needs to be told, and how it is asked.
+
+use crate::{
+    commands, replay,
+    switch::{self, Bridge},
+};
+use mcp_core::{
+    Db, Node, ReadError, ToolError,
+    argv::{CtNext, FlowMatch},
+};
+use ovn_model::{
+    microflow::{self, Microflow, NoDestination, Protocol, Services},
+    switch::interface_of,
+};
+use ovsdb::Select;
+
+/// A packet where it comes into a bridge.
+#[derive(Debug)]
+pub(crate) struct Question {
+    pub(crate) bridge: Bridge,
+    pub(crate) flow: FlowMatch,
+    /// What conntrack says at each of its steps.
+    pub(crate) ct: [CtNext; 8],
+    pub(crate) notes: Vec<String>,
+}
+
+/// Where a packet begins and where it is to go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Named<'a> {
+    pub(crate) from: &'a str,
+    pub(crate) to: &'a str,
+    pub(crate) protocol: Protocol,
+    pub(crate) port: Option<u16>,
+}
+
+/// A flow that a person wrote. A port may be given by its name.
+pub(crate) fn written(bridge: &Bridge, flow: &str) -> Result<FlowMatch, ToolError> {
+    let hint = "Write it like: in_port=eth0,tcp,dl_src=…,dl_dst=…,nw_src=…,nw_dst=…,nw_ttl=64,tp_dst=80; only fields of a flow, no packet; or give from, to and port.";
+    let parsed = |text: &str| FlowMatch::parse(text).map_err(|e| ToolError::bad(e.to_string(), hint));
+    let flow = parsed(flow.trim())?;
+    let Some(port) = flow.value("in_port") else {
+        return Err(ToolError::bad("the flow has no in_port", format!("{} Ports: {}.", hint, names(bridge))));
+    };
+    if port.parse::<u16>().is_ok() || port == "LOCAL" {
+        return Ok(flow);
+    }
+    match bridge.ports.number(port) {
+        Some(number) => {
+            let numbered = |part: &str| match part.starts_with("in_port=") {
+                true => format!("in_port={number}"),
+                false => part.to_owned(),
+            };
+            parsed(&flow.as_str().split(',').map(numbered).collect::<Vec<_>>().join(","))
+        }
+        None => Err(ToolError::not_found(
+            format!("port of {}", bridge.name.as_str()),
+            port,
+            bridge.ports.iter().map(|(_, name)| name),
+        )),
+    }
+}
+
+fn names(bridge: &Bridge) -> String {
+    bridge.ports.iter().map(|(number, name)| format!("{number} {name}")).collect::<Vec<_>>().join(", ")
+}
+
+/// A flow from names: the packet that ovn_trace would make of them, at the interface of the sender.
+pub(crate) async fn named(node: &Node<'_>, named: Named<'_>) -> Result<(String, bool), ToolError> {
+    let Named { from, to, protocol, port } = named;
+    let read = node.rows(Db::Sb, &[microflow::Ports::select()]).await?;
+    let ports = read.first().map(microflow::Ports::new).unwrap_or_default();
+    let Some(sender) = ports.find(from) else {
+        return Err(ToolError::not_found(
+            "logical port of this zone",
+            from,
+            ports.iter().map(|port| port.name.as_str()),
+        ));
+    };
+    let no_destination = |e| match e {
+        NoDestination::NoPort => {
+            ToolError::bad("parameter `port` is missing", "The destination's port; none with protocol=icmp.")
+        }
+        NoDestination::NoSuchPort(offered) => ToolError::bad(
+            format!("service {to} has no such port"),
+            format!("It has {}.", offered.join(", ")),
+        ),
+        NoDestination::Unknown(known) => {
+            ToolError::not_found("address, pod of this zone or service", to, known)
+        }
+    };
+    let direct = microflow::destination(&ports, None, to, protocol, port).map_err(no_destination)?;
+    let (address, port) = match direct {
+        Some(found) => found,
+        None => {
+            let services = node.rows(Db::Nb, &[Services::select()]).await?;
+            let services = services.first().map(Services::new).unwrap_or_default();
+            let found = microflow::destination(&ports, Some(&services), to, protocol, port)
+                .map_err(no_destination)?;
+            found.ok_or_else(|| no_destination(NoDestination::Unknown(Vec::new())))?
+        }
+    };
+    let microflow = Microflow::new(&ports, sender, address, protocol, port)
+        .map_err(|e| ToolError::bad(e.to_string(), "Give another destination, or bridge and flow."))?;
+    let interfaces = Select::from("Interface").columns(["name", "ofport", "external_ids"]);
+    let read = node.rows(Db::OpenVSwitch, &[interfaces]).await?;
+    let interface = read.first().and_then(|rows| interface_of(rows, microflow.inport()));
+    let Some((_, number)) = interface else {
+        return Err(ToolError::bad(
+            format!("no interface of {} has iface-id {}", node.name(), microflow.inport()),
+            "The pod is on another node, or its interface was never plugged: ovs_vsctl_list table=Interface.",
+        ));
+    };
+    Ok((microflow.openflow(number), direct.is_none()))
+}
+
+/// Runs the trace: live in the switch itself, else in a private one that is made as the one that was collected. With what is to
+/// be said of that.
+pub(crate) async fn run(node: &Node<'_>, question: &Question) -> Result<(String, Vec<String>), ToolError> {
+    let Question { bridge, flow, ct, .. } = question;
+    let live = vec![commands::trace(&bridge.name, flow, ct)];
+    match switch::text(node, live).await {
+        Err(ReadError::NotCollected { .. }) if !node.is_live() => replay::trace(node, question).await,
+        result => Ok((result?, Vec::new())),
+    }
+}

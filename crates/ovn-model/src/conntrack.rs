@@ -1,0 +1,184 @@
+//! Connections, as `ovs-appctl dpctl/dump-conntrack` prints them (ovs-vswitchd(8)).
+//!
+//! ```text
+//! tcp,orig=(src=10.244.0.2,dst=10.244.0.5,sport=42368,dport=8080),reply=(src=…),id=0,zone=17,mark=2,protoinfo=(state=CLOSING)
+//! ```
+
+use crate::tokens;
+use std::{collections::BTreeMap, fmt, net::IpAddr};
+
+/// A connection, in the words of its line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// `tcp`, `udp`, `icmp`, `icmpv6`, `sctp`, or a number.
+    pub protocol: &'a str,
+    /// Everything else: `orig` and its value with the brackets, `zone`, `mark`, `protoinfo` …
+    pub parts: Vec<(&'a str, Option<&'a str>)>,
+}
+
+/// Which connections are wanted. Everything that is given must hold.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// In one of these zones; none: in any.
+    pub zones: Vec<u16>,
+    /// Between this address and another, in either direction, before or after translation.
+    pub address: Option<IpAddr>,
+    /// The same for a port.
+    pub port: Option<u16>,
+    /// Of this protocol.
+    pub protocol: Option<String>,
+    /// In this state, at either end.
+    pub state: Option<String>,
+    /// With this mark, in the bits of the mask.
+    pub mark: Option<(u64, u64)>,
+}
+
+impl<'a> Entry<'a> {
+    /// Reads a line; nothing if it is no connection.
+    pub fn parse(line: &'a str) -> Option<Self> {
+        let mut parts = tokens::split(line.trim());
+        let protocol = parts.next().filter(|protocol| !protocol.contains(['=', ' ', ':']))?;
+        let entry =
+            Self { protocol, parts: parts.map(|part| tokens::name_and_value(part, &['='])).collect() };
+        entry.part("orig").is_some().then_some(entry)
+    }
+
+    fn part(&self, name: &str) -> Option<&'a str> {
+        self.parts.iter().find(|(it, _)| *it == name)?.1
+    }
+
+    /// The parts of a part: of `orig`, `src`, `dst`, `sport`, `dport`.
+    fn inner(&self, part: &str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let inner =
+            self.part(part).and_then(|value| value.strip_prefix('(')?.strip_suffix(')')).unwrap_or_default();
+        tokens::split(inner).filter_map(|part| part.split_once('='))
+    }
+
+    /// The zone; 0, the default one, is not printed.
+    pub fn zone(&self) -> u16 {
+        self.part("zone").and_then(|zone| zone.parse().ok()).unwrap_or(0)
+    }
+
+    /// The mark; 0 is not printed.
+    pub fn mark(&self) -> u64 {
+        self.part("mark").and_then(tokens::number).unwrap_or(0)
+    }
+
+    /// The state, for those protocols that have one; `SYN_SENT/ESTABLISHED` where the two ends are told apart.
+    pub fn state(&self) -> Option<String> {
+        let state = |name: &str| self.inner("protoinfo").find(|(it, _)| *it == name).map(|(_, state)| state);
+        match (state("state"), state("state_orig"), state("state_reply")) {
+            (Some(state), ..) => Some(state.to_owned()),
+            (None, Some(one), Some(other)) if one == other => Some(one.to_owned()),
+            (None, Some(one), Some(other)) => Some(format!("{one}/{other}")),
+            _ => None,
+        }
+    }
+}
+
+/// As it was printed.
+impl fmt::Display for Entry<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.protocol)?;
+        self.parts.iter().try_for_each(|(name, value)| match value {
+            Some(value) => write!(f, ",{name}={value}"),
+            None => write!(f, ",{name}"),
+        })
+    }
+}
+
+impl Filter {
+    /// Is anything asked for?
+    pub fn is_narrow(&self) -> bool {
+        let Self { zones, address, port, protocol, state, mark } = self;
+        !zones.is_empty()
+            || address.is_some()
+            || port.is_some()
+            || protocol.is_some()
+            || state.is_some()
+            || mark.is_some()
+    }
+
+    /// Is this connection wanted?
+    pub fn wants(&self, entry: &Entry<'_>) -> bool {
+        let tuples = || ["orig", "reply"].into_iter().flat_map(|tuple| entry.inner(tuple));
+        let has_address = |address: IpAddr| tuples().any(|(_, value)| value.parse() == Ok(address));
+        let has_port = |port: u16| {
+            tuples().any(|(name, value)| matches!(name, "sport" | "dport") && value.parse() == Ok(port))
+        };
+        let has_state = |state: &String| {
+            entry.state().is_some_and(|it| it.split('/').any(|it| it.eq_ignore_ascii_case(state)))
+        };
+        (self.zones.is_empty() || self.zones.contains(&entry.zone()))
+            && self.protocol.as_ref().is_none_or(|protocol| entry.protocol.eq_ignore_ascii_case(protocol))
+            && self.mark.is_none_or(|(mark, mask)| entry.mark() & mask == mark & mask)
+            && self.address.is_none_or(has_address)
+            && self.port.is_none_or(has_port)
+            && self.state.as_ref().is_none_or(has_state)
+    }
+}
+
+/// How many connections of a zone have a protocol and a state.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary(BTreeMap<(u16, String, String), usize>);
+
+impl Summary {
+    /// Counts a connection.
+    pub fn add(&mut self, entry: &Entry<'_>) {
+        let key = (entry.zone(), entry.protocol.to_owned(), entry.state().unwrap_or_default());
+        *self.0.entry(key).or_default() += 1;
+    }
+
+    /// By zone: protocol, state (or none) and number.
+    pub fn zones(&self) -> BTreeMap<u16, Vec<(&str, &str, usize)>> {
+        let mut zones: BTreeMap<u16, Vec<_>> = BTreeMap::new();
+        for ((zone, protocol, state), count) in &self.0 {
+            zones.entry(*zone).or_default().push((protocol.as_str(), state.as_str(), *count));
+        }
+        zones
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const TCP: &str = "tcp,orig=(src=10.244.0.4,dst=10.96.0.10,sport=50702,dport=80),reply=(src=10.244.1.5,dst=10.244.0.4,sport=8080,dport=50702),id=0,zone=18,status=0,mark=2,protoinfo=(state_orig=FIN_WAIT_2,state_reply=CLOSING,wscale_orig=10)";
+
+    #[test]
+    fn a_connection_is_found_from_either_end() {
+        let entry = Entry::parse(TCP).unwrap();
+        assert_eq!(entry.to_string(), TCP);
+        assert_eq!(
+            (entry.zone(), entry.mark(), entry.state().as_deref()),
+            (18, 2, Some("FIN_WAIT_2/CLOSING"))
+        );
+        let wants = |filter: Filter| filter.wants(&entry);
+        for address in ["10.244.0.4", "10.96.0.10", "10.244.1.5"] {
+            assert!(wants(Filter { address: address.parse().ok(), ..Filter::default() }), "{address}");
+        }
+        assert!(wants(Filter { port: Some(8080), zones: vec![18], mark: Some((2, 2)), ..Filter::default() }));
+        assert!(wants(Filter {
+            state: Some("closing".into()),
+            protocol: Some("tcp".into()),
+            ..Filter::default()
+        }));
+        assert!(!wants(Filter { address: "10.244.0.40".parse().ok(), ..Filter::default() }));
+        assert!(!wants(Filter { zones: vec![0], ..Filter::default() }));
+        assert!(!wants(Filter { mark: Some((1, 1)), ..Filter::default() }));
+        let icmp = "icmp,orig=(src=1.1.1.1,dst=2.2.2.2,id=80,type=8,code=0),reply=(src=2.2.2.2,dst=1.1.1.1,id=80,type=0,code=0)";
+        let icmp = Entry::parse(icmp).unwrap();
+        assert_eq!((icmp.zone(), icmp.state()), (0, None));
+        // An identifier is no port.
+        assert!(!Filter { port: Some(80), ..Filter::default() }.wants(&icmp));
+        assert_eq!(Entry::parse("ovs-vswitchd: no datapath"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_panics(line in ".*|tcp,orig=[(a-z0-9=.,)]{0,60}") {
+            _ = Entry::parse(&line).map(|entry| (entry.to_string(), entry.state()));
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Datapath flows, as ovs-dpctl(8) and `ovs-appctl dpctl/dump-flows` print them.
+//!
+//! ```text
+//! ufid:3f1a…, recirc_id(0x2c),in_port(genev_sys_6081),eth(src=0a:…,dst=0a:…/00:…), packets:14, bytes:1336, used:10.1s, flags:SFP., dp:ovs, actions:6844d09
+//! ```
+//!
+//! The kernel's and the userspace datapath's, with `-m` and without, with names and without.
+
+use crate::tokens;
+use ipnet::IpNet;
+use std::{fmt, net::IpAddr};
+
+/// A flow, in the words of its line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flow<'a> {
+    /// Its identifier, with `-m`.
+    pub ufid: Option<&'a str>,
+    /// What it matches: `in_port(eth0)`.
+    pub fields: Vec<&'a str>,
+    /// Counters and the like: `packets:14`.
+    pub facts: Vec<&'a str>,
+    /// What it does.
+    pub actions: &'a str,
+    /// What the datapath adds after that.
+    pub extra: Option<&'a str>,
+}
+
+/// Which flows are wanted. Everything that is given must hold.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// From this port, by name or number.
+    pub in_port: Option<String>,
+    /// It asks for this address, in any of its headers, or its actions write it.
+    pub address: Option<IpAddr>,
+    /// It asks for this port of a transport protocol.
+    pub port: Option<u16>,
+    /// This text is in the actions.
+    pub action: Option<String>,
+    /// Packets matched it.
+    pub nonzero: bool,
+}
+
+impl<'a> Flow<'a> {
+    /// Reads a line; nothing if it is no flow.
+    pub fn parse(line: &'a str) -> Option<Self> {
+        let (head, tail) = line.trim().split_once(", actions:")?;
+        let (actions, extra) = match tail.split_once(", dp-extra-info:") {
+            Some((actions, extra)) => (actions, Some(extra)),
+            None => (tail, None),
+        };
+        let mut flow = Self { ufid: None, fields: Vec::new(), facts: Vec::new(), actions, extra };
+        for part in tokens::split(head) {
+            match (part.strip_prefix("ufid:"), part.ends_with(')')) {
+                (Some(ufid), _) => flow.ufid = Some(ufid),
+                (None, true) => flow.fields.push(part),
+                (None, false) => flow.facts.push(part),
+            }
+        }
+        (!flow.fields.is_empty()).then_some(flow)
+    }
+
+    /// The value of a field: of `in_port(eth0)`, `eth0`.
+    pub fn field(&self, name: &str) -> Option<&'a str> {
+        self.fields.iter().find_map(|field| match tokens::name_and_value(field, &['(']) {
+            (it, Some(value)) if it == name => Some(value),
+            _ => None,
+        })
+    }
+
+    /// A counter: `packets`.
+    pub fn fact(&self, name: &str) -> Option<&'a str> {
+        self.facts.iter().find_map(|fact| fact.strip_prefix(name)?.strip_prefix(':'))
+    }
+
+    /// How many packets it matched.
+    pub fn packets(&self) -> u64 {
+        self.fact("packets").and_then(|packets| packets.parse().ok()).unwrap_or(0)
+    }
+
+    /// The line without its identifier and without what it does not ask for: what has a mask of zeros.
+    pub fn short(&self) -> String {
+        let fields: Vec<String> = self.fields.iter().filter_map(|field| asked(field)).collect();
+        let facts: String = self.facts.iter().map(|fact| format!(", {fact}")).collect();
+        format!("{}{facts}, actions:{}", fields.join(","), self.actions)
+    }
+}
+
+/// As it was printed.
+impl fmt::Display for Flow<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(ufid) = self.ufid {
+            write!(f, "ufid:{ufid}, ")?;
+        }
+        f.write_str(&self.fields.join(","))?;
+        self.facts.iter().try_for_each(|fact| write!(f, ", {fact}"))?;
+        write!(f, ", actions:{}", self.actions)?;
+        self.extra.map_or(Ok(()), |extra| write!(f, ", dp-extra-info:{extra}"))
+    }
+}
+
+/// The part of a field that has to fit; nothing if anything fits.
+fn asked(field: &str) -> Option<String> {
+    let any = |text: &str| {
+        text.rsplit_once('/').is_some_and(|(_, mask)| {
+            !mask.is_empty() && mask.chars().all(|c| matches!(c, '0' | '.' | ':' | 'x'))
+        })
+    };
+    let (open, close) = match field.find(['(', '{']).and_then(|at| field.get(at..=at)) {
+        Some("(") => ('(', ')'),
+        Some(_) => ('{', '}'),
+        None => return (!any(field)).then(|| field.to_owned()),
+    };
+    let (name, inner) = field.split_once(open)?;
+    let inner = inner.strip_suffix(close).unwrap_or(inner);
+    let parts: Vec<String> = tokens::split(inner).filter_map(asked).collect();
+    // `eth()` asks for a header, `eth(src=…/00:…)` for nothing of it.
+    (!parts.is_empty() || inner.is_empty()).then(|| format!("{name}{open}{}{close}", parts.join(",")))
+}
+
+impl Filter {
+    /// Is anything asked for?
+    pub fn is_narrow(&self) -> bool {
+        let Self { in_port, address, port, action, nonzero } = self;
+        in_port.is_some() || address.is_some() || port.is_some() || action.is_some() || *nonzero
+    }
+
+    /// Is this flow wanted?
+    pub fn wants(&self, flow: &Flow<'_>) -> bool {
+        let in_port = |port: &String| flow.field("in_port").is_some_and(|it| it.trim_matches('"') == port);
+        (!self.nonzero || flow.packets() > 0)
+            && self.in_port.as_ref().is_none_or(in_port)
+            && self.action.as_ref().is_none_or(|action| flow.actions.contains(action.as_str()))
+            && self.port.is_none_or(|port| has_port(flow, port))
+            && self.address.is_none_or(|address| has_address(flow, address))
+    }
+}
+
+/// The parts of all fields, those of fields in fields as well.
+fn leaves<'a>(field: &'a str, found: &mut Vec<&'a str>) {
+    match tokens::name_and_value(field, &['(']) {
+        (_, Some(inner)) => tokens::split(inner).for_each(|part| leaves(part, found)),
+        _ => found.push(field),
+    }
+}
+
+fn has_address(flow: &Flow<'_>, address: IpAddr) -> bool {
+    let mut parts = Vec::new();
+    flow.fields.iter().for_each(|field| leaves(field, &mut parts));
+    let asks = |part: &&str| {
+        let Some((_, value)) = part.split_once('=') else { return false };
+        let (it, mask) = value.split_once('/').unwrap_or((value, ""));
+        let Ok(it) = it.parse::<IpAddr>() else { return false };
+        match mask.parse::<IpAddr>() {
+            Ok(mask) => {
+                IpNet::with_netmask(it, mask).is_ok_and(|net| net.prefix_len() > 0 && net.contains(&address))
+            }
+            Err(_) => it == address,
+        }
+    };
+    parts.iter().any(asks) || writes(flow.actions, address)
+}
+
+/// Is the address in the actions, as a word?
+fn writes(actions: &str, address: IpAddr) -> bool {
+    let address = address.to_string();
+    actions.match_indices(&address).any(|(at, _)| {
+        let rest = actions.get(at + address.len()..).unwrap_or_default();
+        let before = actions.get(..at).unwrap_or_default();
+        !rest.starts_with(|c: char| c.is_ascii_digit() || c == '.')
+            && !before.ends_with(|c: char| c.is_ascii_digit() || c == '.')
+    })
+}
+
+fn has_port(flow: &Flow<'_>, port: u16) -> bool {
+    ["tcp", "udp", "sctp"].iter().filter_map(|name| flow.field(name)).any(|ports| {
+        tokens::split(ports).any(|part| {
+            let value = part.strip_prefix("src=").or_else(|| part.strip_prefix("dst="));
+            let asked = value.and_then(tokens::masked);
+            asked.is_some_and(|(value, mask)| mask != 0 && u64::from(port) & mask == value & mask)
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const TUNNEL: &str = "ufid:3f1aa149-f428-4164-897f-2a75536bc77c, skb_priority(0/0),tunnel(tun_id=0xff0003,src=172.18.0.3,dst=172.18.0.2,ttl=64/0,tp_src=37746/0,tp_dst=6081/0,geneve({class=0x102/0,type=0x80/0,len=4/0,0x30002/0}),flags(-df+csum+key)),ct_state(0xaa/0x3f),recirc_id(0x2c),in_port(genev_sys_6081),packet_type(ns=0,id=0),eth(src=0a:58:0a:f4:00:01/00:00:00:00:00:00,dst=0a:58:0a:f4:00:04),eth_type(0x0800),ipv4(src=172.18.0.1/0.0.0.0,dst=10.244.0.4,proto=6/0,tos=0/0,ttl=61/0,frag=no),tcp(src=80/0,dst=48972/0),tcp_flags(0/0), packets:14, bytes:1336, used:10.159s, flags:SFP., dp:ovs, actions:6844d0909128ccb, dp-extra-info:miniflow_bits(10,2)";
+
+    #[test]
+    fn what_is_not_asked_for_is_left_out() {
+        let flow = Flow::parse(TUNNEL).unwrap();
+        assert_eq!(flow.to_string(), TUNNEL);
+        assert_eq!(
+            flow.short(),
+            "tunnel(tun_id=0xff0003,src=172.18.0.3,dst=172.18.0.2,flags(-df+csum+key)),ct_state(0xaa/0x3f),recirc_id(0x2c),in_port(genev_sys_6081),packet_type(ns=0,id=0),eth(dst=0a:58:0a:f4:00:04),eth_type(0x0800),ipv4(dst=10.244.0.4,frag=no), packets:14, bytes:1336, used:10.159s, flags:SFP., dp:ovs, actions:6844d0909128ccb"
+        );
+    }
+
+    #[test]
+    fn a_flow_is_wanted_for_what_it_asks() {
+        let flow = Flow::parse(TUNNEL).unwrap();
+        let wants = |filter: Filter| filter.wants(&flow);
+        assert!(wants(Filter { address: "10.244.0.4".parse().ok(), nonzero: true, ..Filter::default() }));
+        assert!(wants(Filter { address: "172.18.0.3".parse().ok(), ..Filter::default() }));
+        assert!(wants(Filter { in_port: Some("genev_sys_6081".into()), ..Filter::default() }));
+        // Its address and ports are those of the packet that made it, and not asked for.
+        assert!(!wants(Filter { address: "172.18.0.1".parse().ok(), ..Filter::default() }));
+        assert!(!wants(Filter { port: Some(80), ..Filter::default() }));
+        let nat = "recirc_id(0),in_port(2),eth_type(0x0800),tcp(dst=80), packets:0, bytes:0, used:never, actions:ct(commit,nat(dst=10.244.1.5:8080))";
+        let nat = Flow::parse(nat).unwrap();
+        assert!(
+            Filter { address: "10.244.1.5".parse().ok(), port: Some(80), ..Filter::default() }.wants(&nat)
+        );
+        assert!(!Filter { address: "10.244.1.50".parse().ok(), ..Filter::default() }.wants(&nat));
+        assert!(!Filter { nonzero: true, ..Filter::default() }.wants(&nat));
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_panics(line in ".*|[a-z0-9(){}=/.:,]{0,60}, actions:.*") {
+            _ = Flow::parse(&line).map(|flow| (flow.short(), Filter { address: "1.2.3.4".parse().ok(), port: Some(1), ..Filter::default() }.wants(&flow)));
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The names of a bridge's ports, by their OpenFlow numbers.
+
+use ovsdb::{Row, Rows, Select, Uuid};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
+
+/// The ports of a bridge. `conf.db` has their whole names: OpenFlow cuts them to 15 characters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ports {
+    names: BTreeMap<u16, String>,
+    /// Those of pods.
+    pods: BTreeSet<u16>,
+}
+
+/// The number of a bridge's own port (`OFPP_LOCAL`), which is printed as `LOCAL`.
+const LOCAL: u16 = 65534;
+
+impl Ports {
+    /// What has to be read of `conf.db`.
+    pub fn selects() -> Vec<Select> {
+        vec![
+            Select::from("Bridge").columns(["name", "ports"]),
+            Select::from("Port").columns(["name", "interfaces"]),
+            Select::from("Interface").columns(["name", "ofport", "external_ids"]),
+        ]
+    }
+
+    /// The ports of each bridge, from what [`Self::selects`] asked for.
+    pub fn of_bridges(read: &[Rows]) -> BTreeMap<String, Self> {
+        let rows = |table: &str| read.iter().find(|rows| rows.table.name == table);
+        let refs = |of: &Row, column: &str| of.refs(column).collect::<BTreeSet<Uuid>>();
+        let (ports, interfaces) = (rows("Port"), rows("Interface"));
+        let of_bridge = |bridge: &Row| {
+            let ports = refs(bridge, "ports").into_iter().filter_map(|uuid| ports?.get(uuid));
+            let interfaces =
+                ports.flat_map(|port| refs(port, "interfaces")).filter_map(|uuid| interfaces?.get(uuid));
+            let mut of_bridge = Self::default();
+            for row in interfaces {
+                let number = row.int("ofport").and_then(|number| u16::try_from(number).ok());
+                let (Some(number), Some(name)) = (number, row.text("name")) else { continue };
+                of_bridge.names.insert(number, name.to_owned());
+                if row.map_get("external_ids", "sandbox").is_some() {
+                    of_bridge.pods.insert(number);
+                }
+            }
+            (bridge.text("name").unwrap_or_default().to_owned(), of_bridge)
+        };
+        rows("Bridge").into_iter().flat_map(|rows| &rows.rows).map(of_bridge).collect()
+    }
+
+    /// Of these numbers and names.
+    pub fn of<'a>(ports: impl IntoIterator<Item = (u16, &'a str)>) -> Self {
+        let names = ports.into_iter().map(|(number, name)| (number, name.to_owned())).collect();
+        Self { names, pods: BTreeSet::new() }
+    }
+
+    /// The name of a port, by its number or `LOCAL`.
+    pub fn name(&self, number: &str) -> Option<&str> {
+        self.names.get(&parse(number)?).map(String::as_str)
+    }
+
+    /// Is it a pod's? By its number or `LOCAL`.
+    pub fn is_of_pod(&self, number: &str) -> bool {
+        parse(number).is_some_and(|number| self.pods.contains(&number))
+    }
+
+    /// The number of a port, by its name.
+    pub fn number(&self, name: &str) -> Option<u16> {
+        self.names.iter().find(|(_, it)| *it == name).map(|(number, _)| *number)
+    }
+
+    /// All, by number.
+    pub fn iter(&self) -> impl Iterator<Item = (u16, &str)> {
+        self.names.iter().map(|(number, name)| (*number, name.as_str()))
+    }
+
+    /// A match with names: `in_port=eth0`.
+    pub fn named_match<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.replaced(text, "in_port=")
+    }
+
+    /// Actions with names: `output:eth0`.
+    pub fn named_actions<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.replaced(text, "output:")
+    }
+
+    /// Names in place of the numbers after a word.
+    fn replaced<'a>(&self, text: &'a str, word: &str) -> Cow<'a, str> {
+        let mut parts = text.split(word);
+        let mut new = parts.next().unwrap_or_default().to_owned();
+        let mut changed = false;
+        for part in parts {
+            let end = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
+            let (number, rest) = part.split_at_checked(end).unwrap_or((part, ""));
+            // What goes on is no number: a register, a name.
+            let whole =
+                !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '[' | '-' | '.'));
+            new += word;
+            match self.name(number).filter(|_| whole && !number.is_empty()) {
+                Some(name) => {
+                    changed = true;
+                    new += name;
+                    new += rest;
+                }
+                None => new += part,
+            }
+        }
+        if changed { Cow::Owned(new) } else { Cow::Borrowed(text) }
+    }
+}
+
+fn parse(number: &str) -> Option<u16> {
+    if number == "LOCAL" { Some(LOCAL) } else { number.parse().ok() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_become_names_where_they_are_ports() {
+        let ports = Ports::of([(1, "eth0"), (12, "patch-br-ex_w-to-br-int"), (65534, "br-ex")]);
+        assert_eq!(ports.named_match("ip,in_port=1,nw_src=1.1.1.1"), "ip,in_port=eth0,nw_src=1.1.1.1");
+        assert_eq!(ports.named_match("in_port=LOCAL"), "in_port=LOCAL");
+        assert_eq!(
+            ports.named_actions("output:1,output:12,output:7,output:NXM_NX_REG15[],output:1"),
+            "output:eth0,output:patch-br-ex_w-to-br-int,output:7,output:NXM_NX_REG15[],output:eth0"
+        );
+        assert_eq!((ports.name("LOCAL"), ports.number("eth0")), (Some("br-ex"), Some(1)));
+    }
+}

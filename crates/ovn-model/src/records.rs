@@ -1,0 +1,328 @@
+//! The rows of a table that a question is about, for every database.
+
+use crate::{
+    Labels, PartsOf, label, label_columns, name_conditions, owners, owners_selects, parts, parts_selects,
+};
+use ovsdb::{Condition, ConditionError, Datum, Op, Row, Rows, Schema, Select, TableSchema, Uuid, print};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+    sync::Arc,
+};
+
+/// A database that can be asked for rows.
+pub trait Source: Sync {
+    /// Why it gave none.
+    type Failed;
+
+    /// Rows, one [`Rows`] a select, all of one moment.
+    fn rows(&self, selects: &[Select]) -> impl Future<Output = Result<Vec<Rows>, Self::Failed>> + Send;
+}
+
+/// Which rows, and which of their columns.
+#[derive(Clone, Debug, Default)]
+pub struct Query {
+    /// The table, as a person writes it.
+    pub table: String,
+    /// One row: its name, UUID or the first digits of it.
+    pub record: Option<String>,
+    /// Only what belongs to the thing of this name.
+    pub of: Option<String>,
+    /// Only rows that meet all of these: column, or `column:key`; operator; value.
+    pub conditions: Vec<(String, Op, String)>,
+    /// Only these columns.
+    pub columns: Vec<String>,
+    /// The rows will be compared with another node's: all columns are read, and what is not there may be elsewhere.
+    pub compared: bool,
+}
+
+/// Why there are none.
+#[derive(Debug)]
+pub enum NoRecords<Failed> {
+    /// A name that nothing has.
+    Unknown {
+        /// What was looked for.
+        kind: String,
+        /// The name given.
+        name: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// The question does not fit together.
+    Bad {
+        /// What is wrong.
+        problem: String,
+        /// What would be right.
+        hint: String,
+    },
+    /// The database gave nothing.
+    Read(Failed),
+}
+
+impl<Failed> From<Failed> for NoRecords<Failed> {
+    fn from(failed: Failed) -> Self {
+        Self::Read(failed)
+    }
+}
+
+/// What was found.
+#[derive(Debug)]
+pub struct Records {
+    /// The rows, by name, then UUID.
+    pub rows: Rows,
+    /// The columns asked for; none: all that have a value.
+    pub columns: Vec<String>,
+    /// What the rows refer to.
+    pub labels: Labels,
+    /// What refers to the rows.
+    pub owners: BTreeMap<Uuid, Vec<String>>,
+    /// What is said if there is none.
+    pub if_empty: String,
+}
+
+impl Query {
+    /// Asks a database.
+    pub async fn ask<S: Source>(&self, source: &S, schema: &Schema) -> Result<Records, NoRecords<S::Failed>> {
+        let table = find_table(schema, &self.table)?;
+        let columns = find_columns(&table, &self.columns)?;
+        let select = self.select(&table, &columns)?;
+        let mut rows = match (&self.record, &self.of) {
+            (Some(record), None) => self.record(source, &table, select, record).await?,
+            (None, Some(of)) => self.parts(source, schema, &table, select, of).await?,
+            (None, None) => one(&table, source.rows(&[select]).await?),
+            (Some(_), Some(_)) => {
+                return Err(NoRecords::Bad {
+                    problem: "record and of are both given".into(),
+                    hint: "record is one row by its own name, of is all rows of a parent.".into(),
+                });
+            }
+        };
+        rows.rows.sort_by_cached_key(|row| (label(row), row.uuid));
+        let filtered = self.record.is_some() || self.of.is_some() || !self.conditions.is_empty();
+        let if_empty = match filtered {
+            true => format!("no row of {} fits", table.name),
+            false => format!("table {} is empty", table.name),
+        };
+        let (labels, owners) = meaning(source, schema, &rows).await?;
+        Ok(Records { rows, columns, labels, owners, if_empty })
+    }
+
+    /// The columns that conditions look at.
+    pub fn condition_columns(&self) -> impl Iterator<Item = &str> {
+        self.conditions
+            .iter()
+            .map(|(column, ..)| column.split_once(':').map_or(column.as_str(), |(column, _)| column))
+    }
+
+    /// The select of the table: with the columns asked for, those that its label needs; to be compared, all, since what a
+    /// row is to other nodes can show in any of them.
+    fn select<F>(&self, table: &TableSchema, columns: &[String]) -> Result<Select, NoRecords<F>> {
+        let mut select = Select::from(table.name.as_str());
+        if !columns.is_empty() && !self.compared {
+            let all: BTreeSet<&str> =
+                columns.iter().map(String::as_str).chain(label_columns(table)).collect();
+            select = select.columns(all);
+        }
+        for (column, op, value) in &self.conditions {
+            let condition =
+                Condition::parse(table, column, *op, value).map_err(|e| bad_condition(table, &e))?;
+            select = select.filter(condition);
+        }
+        Ok(select)
+    }
+
+    /// The rows of one name, UUID or beginning of a UUID.
+    async fn record<S: Source>(
+        &self,
+        source: &S,
+        table: &Arc<TableSchema>,
+        select: Select,
+        record: &str,
+    ) -> Result<Rows, NoRecords<S::Failed>> {
+        if let Ok(uuid) = record.parse::<Uuid>() {
+            let rows = one(table, source.rows(&[by_uuid(&select, uuid)]).await?);
+            if !rows.rows.is_empty() {
+                return Ok(rows);
+            }
+        }
+        // A pod's port is named `<namespace>_<pod>`.
+        let names = [record.to_owned(), record.replacen('/', "_", 1)];
+        let conditions = names.iter().flat_map(|name| name_conditions(table, name));
+        let mut selects: Vec<Select> = conditions.map(|condition| select.clone().filter(condition)).collect();
+        if matches!(record, ".") || selects.is_empty() {
+            selects = vec![select.clone()];
+        }
+        let found = merged(table, source.rows(&selects).await?);
+        if !found.rows.is_empty() {
+            return Ok(found);
+        }
+        let all = Select::from(table.name.as_str()).columns(label_columns(table));
+        let all = one(table, source.rows(&[all]).await?);
+        let digits = record.to_ascii_lowercase();
+        let is_prefix = digits.len() >= 4 && digits.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
+        let begins = |row: &&Row| is_prefix && row.uuid.to_string().starts_with(&digits);
+        let selects: Vec<Select> =
+            all.rows.iter().filter(begins).map(|row| by_uuid(&select, row.uuid)).collect();
+        if !selects.is_empty() {
+            return Ok(merged(table, source.rows(&selects).await?));
+        }
+        if self.compared {
+            // Not here, but perhaps on another node: that is what is asked.
+            return Ok(found);
+        }
+        let known = all.rows.iter().map(label).collect();
+        Err(NoRecords::Unknown { kind: format!("row of {}", table.name), name: record.into(), known })
+    }
+
+    /// The rows that belong to something.
+    async fn parts<S: Source>(
+        &self,
+        source: &S,
+        schema: &Schema,
+        table: &Arc<TableSchema>,
+        select: Select,
+        of: &str,
+    ) -> Result<Rows, NoRecords<S::Failed>> {
+        let selects = parts_selects(schema, &table.name, of);
+        if selects.is_empty() {
+            return Err(NoRecords::Bad {
+                problem: format!("rows of {} belong to nothing that has a name", table.name),
+                hint: "Leave out `of`; `where` and `grep` filter as well.".into(),
+            });
+        }
+        let parts: PartsOf = parts(schema, &table.name, of, &source.rows(&selects).await?);
+        if parts.found.is_empty() && !self.compared {
+            let tables: BTreeSet<&str> = selects.iter().map(|select| select.table.as_str()).collect();
+            let named = |name: &&str| Some(Select::from(*name).columns(label_columns(schema.table(name)?)));
+            let all: Vec<Select> = tables.iter().filter_map(named).collect();
+            let names = source.rows(&all).await?;
+            return Err(NoRecords::Unknown {
+                kind: tables.into_iter().collect::<Vec<_>>().join(" or "),
+                name: of.into(),
+                known: names.iter().flat_map(|rows| rows.rows.iter().map(label)).collect(),
+            });
+        }
+        let selects = parts.selects(&select);
+        let mut rows = match selects.is_empty() {
+            true => one(table, Vec::new()),
+            false => merged(table, source.rows(&selects).await?),
+        };
+        rows.rows.retain(|row| parts.contains(row));
+        Ok(rows)
+    }
+}
+
+/// The names of what rows refer to, and of what refers to them.
+async fn meaning<S: Source>(
+    source: &S,
+    schema: &Schema,
+    rows: &Rows,
+) -> Result<(Labels, BTreeMap<Uuid, Vec<String>>), S::Failed> {
+    let mut selects = Labels::selects(schema, rows);
+    let references = selects.len();
+    selects.extend(owners_selects(schema, &rows.table.name));
+    let mut labels = Labels::default();
+    let read = match selects.is_empty() || rows.rows.is_empty() {
+        true => Vec::new(),
+        false => source.rows(&selects).await?,
+    };
+    read.iter().take(references).for_each(|rows| labels.add(rows));
+    Ok((labels, owners(&rows.table.name, read.get(references..).unwrap_or_default())))
+}
+
+impl Records {
+    /// A record: as the client prints it, without empty columns, with names for references and with its owner.
+    ///
+    /// `instead` gives what is shown in place of a column's value, where the row does not have what there was.
+    pub fn text(&self, row: &Row, instead: impl Fn(&Row, &str) -> Option<String>) -> String {
+        let mut text = format!("{:<20}: {}\n", "_uuid", row.uuid);
+        if let Some(owners) = self.owners.get(&row.uuid) {
+            _ = writeln!(text, "{:<20}: {}", "(of)", owners.join(", "));
+        }
+        let all = || row.table.columns.iter().map(|column| column.name.as_str());
+        let names: Vec<&str> = if self.columns.is_empty() {
+            all().collect()
+        } else {
+            self.columns.iter().map(String::as_str).collect()
+        };
+        for name in names.into_iter().filter(|name| *name != "_uuid") {
+            if let Some(value) = instead(row, name) {
+                _ = writeln!(text, "{name:<20}: {value}");
+                continue;
+            }
+            let empty = row.get(name).is_none_or(Datum::is_empty) || row.text(name) == Some("");
+            // What was asked for by name is shown even if it is empty.
+            if empty && self.columns.is_empty() {
+                continue;
+            }
+            _ = writeln!(text, "{name:<20}: {}", self.cell(row, name));
+        }
+        text
+    }
+
+    fn cell(&self, row: &Row, name: &str) -> String {
+        // A UUID that refers to no table, such as that of a row of another database, is only a UUID.
+        let refers = row.table.column(name).is_some_and(|column| column.ty.key.ref_table.is_some());
+        let mut refs: Vec<String> =
+            if refers { row.refs(name).map(|uuid| self.labels.get(uuid)).collect() } else { Vec::new() };
+        if refs.is_empty() {
+            return print::cell(row, name).unwrap_or_default();
+        }
+        refs.sort();
+        format!("[{}]", refs.join(", "))
+    }
+
+    /// Is this field, a column or `column:key`, among the columns asked for?
+    pub fn is_asked(&self, field: &str) -> bool {
+        let column = field.split_once(':').map_or(field, |(column, _)| column);
+        self.columns.is_empty() || self.columns.iter().any(|asked| asked == column)
+    }
+}
+
+fn by_uuid(select: &Select, uuid: Uuid) -> Select {
+    select.clone().filter(Condition::is("_uuid", uuid))
+}
+
+/// The results of several selects on one table as one, without repeating a row.
+fn merged(table: &Arc<TableSchema>, results: Vec<Rows>) -> Rows {
+    let mut results = results.into_iter();
+    let mut all = one(table, results.by_ref().take(1).collect());
+    let mut seen: BTreeSet<Uuid> = all.rows.iter().map(|row| row.uuid).collect();
+    all.rows.extend(results.flat_map(|rows| rows.rows).filter(|row| seen.insert(row.uuid)));
+    all
+}
+
+/// The result of the one select that was asked.
+fn one(table: &Arc<TableSchema>, results: Vec<Rows>) -> Rows {
+    let none = || Rows { table: table.clone(), columns: None, rows: Vec::new() };
+    results.into_iter().next().unwrap_or_else(none)
+}
+
+/// A table by its name, as the clients take it: without regard to case, `-` for `_`.
+fn find_table<F>(schema: &Schema, name: &str) -> Result<Arc<TableSchema>, NoRecords<F>> {
+    schema.find_table(name).cloned().map_err(|_| NoRecords::Unknown {
+        kind: format!("table of {} {}", schema.name, schema.version),
+        name: name.into(),
+        known: schema.tables.iter().map(|table| table.name.clone()).collect(),
+    })
+}
+
+fn find_columns<F>(table: &TableSchema, names: &[String]) -> Result<Vec<String>, NoRecords<F>> {
+    let find = |name: &String| match name.as_str() {
+        "_uuid" => Ok(name.clone()),
+        name => table.find_column(name).map(|column| column.name.clone()).map_err(|_| NoRecords::Unknown {
+            kind: format!("column of {}", table.name),
+            name: name.into(),
+            known: table.columns.iter().map(|column| column.name.clone()).collect(),
+        }),
+    };
+    names.iter().filter(|name| !name.is_empty()).map(find).collect()
+}
+
+fn bad_condition<F>(table: &TableSchema, e: &ConditionError) -> NoRecords<F> {
+    let columns: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
+    NoRecords::Bad {
+        problem: e.to_string(),
+        hint: format!("The columns of {} are: {}.", table.name, columns.join(", ")),
+    }
+}

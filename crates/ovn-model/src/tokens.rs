@@ -1,0 +1,92 @@
+//! The lists that Open vSwitch prints: `a=1,b(c=2,d=3),"e,f"`.
+
+/// The parts of a list: commas within brackets or quotes separate nothing. No part is lost; each is trimmed, and those
+/// that are empty are left out.
+pub(crate) fn split(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        loop {
+            let now = rest?;
+            let end = end(now);
+            let part = now.get(..end).unwrap_or(now).trim();
+            rest = now.get(end + 1..);
+            if !part.is_empty() {
+                return Some(part);
+            }
+            rest?;
+        }
+    })
+}
+
+/// Where the first part ends: at a comma, or with the text.
+fn end(text: &str) -> usize {
+    let (mut depth, mut quoted, mut escaped) = (0usize, false, false);
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            _ if quoted => {}
+            b'(' | b'{' | b'[' => depth += 1,
+            b')' | b'}' | b']' => depth = depth.saturating_sub(1),
+            b',' if depth == 0 => return at,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+/// `name=value`, `name:value` or `name(value)`, whichever comes first; else a name alone.
+pub(crate) fn name_and_value<'a>(part: &'a str, signs: &[char]) -> (&'a str, Option<&'a str>) {
+    match part.find(signs) {
+        Some(at) => {
+            let (name, value) = (part.get(..at).unwrap_or(part), part.get(at + 1..).unwrap_or_default());
+            let bracket = part.get(at..).is_some_and(|rest| rest.starts_with('('));
+            (name, Some(if bracket { value.strip_suffix(')').unwrap_or(value) } else { value }))
+        }
+        None => (part, None),
+    }
+}
+
+/// A number as Open vSwitch prints it: decimal, or hexadecimal after `0x`.
+pub(crate) fn number(text: &str) -> Option<u64> {
+    match text.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16).ok(),
+        None => text.parse().ok(),
+    }
+}
+
+/// `value/mask`; without a mask all bits count.
+pub(crate) fn masked(text: &str) -> Option<(u64, u64)> {
+    match text.split_once('/') {
+        Some((value, mask)) => Some((number(value)?, number(mask)?)),
+        None => Some((number(text)?, u64::MAX)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn brackets_and_quotes_hold_a_part_together() {
+        let parts = |text| split(text).collect::<Vec<_>>();
+        assert_eq!(
+            parts("ct(commit,zone=1,nat(src=1.2.3.4)),\"a,b\", c={x,y} ,,d"),
+            ["ct(commit,zone=1,nat(src=1.2.3.4))", "\"a,b\"", "c={x,y}", "d"]
+        );
+        assert_eq!(name_and_value("tunnel(a=1,b=2)", &['(', ':', '=']), ("tunnel", Some("a=1,b=2")));
+        assert_eq!(name_and_value("used:never", &['(', ':', '=']), ("used", Some("never")));
+        assert_eq!(name_and_value("tcp", &['=']), ("tcp", None));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_lost(text in ".*|[a-c,(){}\"\\\\=]{0,40}") {
+            let strip = |text: &str| text.chars().filter(|c| *c != ',' && !c.is_whitespace()).collect::<String>();
+            let parts: String = split(&text).collect();
+            prop_assert_eq!(strip(&parts), strip(&text));
+        }
+    }
+}
