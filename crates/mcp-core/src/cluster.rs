@@ -69,8 +69,9 @@ impl<'a> Cluster<'a> {
     pub async fn kind(&self, name: &str) -> Result<Kind, ToolError> {
         let kinds = self.kinds().await?;
         let found = kinds.iter().find(|kind| kind.is_called(name)).cloned();
+        // The group would make a long name of a short one, and unlike what was meant.
         found.ok_or_else(|| {
-            ToolError::not_found("kind of object", name, kinds.iter().map(ToString::to_string))
+            ToolError::not_found("kind of object", name, kinds.into_iter().map(|kind| kind.plural))
         })
     }
 

@@ -100,10 +100,11 @@ impl Objects {
         };
         let files: Vec<&ObjectFile> = all.iter().filter(of_namespace).collect();
         if files.is_empty() {
-            let namespaces: BTreeSet<_> = all.iter().filter_map(|file| file.namespace.clone()).collect();
+            let namespaces: BTreeSet<_> = all.iter().filter_map(|file| file.namespace.as_deref()).collect();
+            let wanted = wanted.unwrap_or_default();
             return Ok(Found::NotHeld {
-                why: Some("nothing of that namespace was".into()),
-                instead: namespaces.into_iter().map(|name| format!("namespace {name}")).collect(),
+                why: Some(format!("nothing of namespace {wanted} was collected")),
+                instead: ovsdb::nearest_first(wanted, namespaces.into_iter()),
             });
         }
         let mut picked = Picked::default();
@@ -118,7 +119,9 @@ impl Objects {
         let value = picked.objects.into_values().flatten().collect();
         let when = picked.read.iter().filter_map(|file| *self.times.get(file.bundle)?).max();
         let mut notes = picked.notes;
-        notes.extend(coverage(kind, all, wanted.is_some() || query.name.is_some()));
+        if wanted.is_none() && query.name.is_none() {
+            notes.extend(self.open_end(kind, all));
+        }
         notes.extend(cluster.notes.iter().cloned());
         Ok(Found::Read(Read {
             value,
@@ -165,6 +168,30 @@ impl Objects {
                 picked.error = picked.error.take().or(Some(error));
             }
         }
+    }
+
+    /// What the collection leaves open: it may not have all namespaces, or not all objects.
+    fn open_end(&self, kind: &Kind, files: &[ObjectFile]) -> Option<String> {
+        /// More names help nobody.
+        const NAMES: usize = 12;
+        if kind.group.is_empty() && ["namespaces", "nodes"].contains(&kind.plural.as_str()) {
+            return None;
+        }
+        let namespaces = |files: &[ObjectFile]| -> BTreeSet<String> {
+            files.iter().filter_map(|file| file.namespace.clone()).collect()
+        };
+        let own = namespaces(files);
+        if own.is_empty() {
+            // So `oc adm inspect` writes whole kinds, and single objects that another refers to.
+            let singly = files.iter().all(|file| file.name.is_some());
+            return singly.then(|| format!("{kind} were collected one by one: there may be others"));
+        }
+        let shown: Vec<_> = own.iter().take(NAMES).map(String::as_str).collect();
+        let more = own.len().saturating_sub(NAMES);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let all = self.files.values().flat_map(|files| namespaces(files)).collect::<BTreeSet<_>>();
+        let of = if own == all { String::new() } else { format!(" of {kind}") };
+        Some(format!("collected{of} in these namespaces only: {}{more}", shown.join(", ")))
     }
 
     /// The kinds that were collected.
@@ -228,25 +255,6 @@ fn shown(cluster: &Cluster, kind: &Kind, files: &[&ObjectFile]) -> String {
     let names: Vec<_> =
         bundles.iter().filter_map(|at| Some(cluster.bundles.get(*at)?.files.name.clone())).collect();
     if cluster.bundles.len() == 1 { what } else { format!("{what} in {}", names.join(" and ")) }
-}
-
-/// What the collection leaves open: it may not have all namespaces, or not all objects.
-fn coverage(kind: &Kind, files: &[ObjectFile], narrow: bool) -> Option<String> {
-    if narrow || kind.plural == "namespaces" && kind.group.is_empty() {
-        return None;
-    }
-    let namespaces: BTreeSet<_> = files.iter().filter_map(|file| file.namespace.as_deref()).collect();
-    let lists = files.iter().any(|file| file.name.is_none());
-    if !namespaces.is_empty() {
-        let names: Vec<_> = namespaces.iter().copied().collect();
-        let few: Vec<_> = names.iter().take(12).copied().collect();
-        let more = names.len().saturating_sub(few.len());
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        return Some(format!("{kind} were collected of these namespaces only: {}{more}", few.join(", ")));
-    }
-    // `oc adm inspect nodes` writes each by itself, and so it does with single ones that another object refers to.
-    let singly = !lists && kind.plural != "nodes";
-    singly.then(|| format!("{kind} were collected one by one: there may be others"))
 }
 
 /// When a bundle was collected: what its `timestamp` says last, else when its newest object was written.
