@@ -5,6 +5,7 @@
 mod commands;
 mod log;
 mod pods;
+mod prompts;
 mod tools;
 mod types;
 
@@ -21,7 +22,7 @@ pub fn layer() -> Layer {
             Described::of_cluster::<tools::kubectl_logs::KubectlLogs>(),
             Described::of::<tools::node_logs::NodeLogs>(),
         ],
-        prompts: Vec::new(),
+        prompts: prompts::all(),
         completions: Vec::new(),
         documents: Vec::new(),
         allow: commands::ALLOW,
