@@ -3,7 +3,10 @@
 //! A tool is a file in `tools`, a line in [`layer`] and a case in `tests/cases`.
 
 mod commands;
+mod locate;
 mod log;
+mod nodes;
+mod overview;
 mod pods;
 mod prompts;
 mod tools;
@@ -19,8 +22,10 @@ pub fn layer() -> Layer {
         title: "Kubernetes and OVN-Kubernetes",
         instructions: "",
         tools: vec![
+            Described::of_cluster::<tools::cluster_overview::ClusterOverview>(),
             Described::of_cluster::<tools::kubectl_logs::KubectlLogs>(),
             Described::of::<tools::node_logs::NodeLogs>(),
+            Described::of_cluster::<tools::ovnkube_locate::OvnkubeLocate>(),
         ],
         prompts: prompts::all(),
         completions: Vec::new(),

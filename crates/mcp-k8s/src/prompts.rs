@@ -41,7 +41,7 @@ pub(crate) fn all() -> Vec<Prompt> {
             name: "pod_to_pod",
             title: "A pod cannot reach a pod",
             description: "A pod cannot reach another pod, on the same or on another node.",
-            arguments: &[SOURCE, destination("who is not reached: namespace/pod, and the port"), SINCE],
+            arguments: const { &[SOURCE, destination("who is not reached: namespace/pod, and the port"), SINCE] },
             text: procedure!(
                 "Pod {source} cannot reach pod {destination} (since {since}).",
                 "1. ovnkube_locate for both: node, logical port, addresses, tunnel key, interface. An address that \
@@ -85,7 +85,7 @@ pub(crate) fn all() -> Vec<Prompt> {
             name: "external_to_service",
             title: "A NodePort or LoadBalancer service is not reached from outside",
             description: "Clients outside of the cluster do not reach a NodePort, external IP or LoadBalancer service.",
-            arguments: &[SERVICE, destination("the address and port that clients use"), SINCE],
+            arguments: const { &[SERVICE, destination("the address and port that clients use"), SINCE] },
             text: procedure!(
                 "From outside, {destination} of service {service} is not reached (since {since}).",
                 "1. kubectl_describe of the service: externalTrafficPolicy, node ports, ingress addresses; ovnkube_locate \
@@ -105,7 +105,7 @@ pub(crate) fn all() -> Vec<Prompt> {
             name: "pod_egress",
             title: "A pod cannot reach the outside",
             description: "A pod cannot reach an address outside of the cluster, or leaves with the wrong source address.",
-            arguments: &[SOURCE, destination("the outside address and port"), SINCE],
+            arguments: const { &[SOURCE, destination("the outside address and port"), SINCE] },
             text: procedure!(
                 "Pod {source} cannot reach {destination} outside of the cluster (since {since}).",
                 "1. ovnkube_locate of the pod: node, network, gateway mode. kubectl_get egressips, egressservices, \
@@ -153,7 +153,7 @@ pub(crate) fn all() -> Vec<Prompt> {
             name: "network_policy",
             title: "A policy drops, or does not drop",
             description: "Traffic is dropped by a NetworkPolicy, AdminNetworkPolicy or EgressFirewall, or passes one.",
-            arguments: &[SOURCE, destination("namespace/pod or address, and the port"), SINCE],
+            arguments: const { &[SOURCE, destination("namespace/pod or address, and the port"), SINCE] },
             text: procedure!(
                 "A policy is suspected between {source} and {destination} (since {since}).",
                 "1. kubectl_get networkpolicies of both namespaces, adminnetworkpolicies, baselineadminnetworkpolicies, \
@@ -192,7 +192,7 @@ pub(crate) fn all() -> Vec<Prompt> {
             name: "intermittent_loss",
             title: "Connections are lost now and then",
             description: "Packets or connections are lost now and then, or are slow at times.",
-            arguments: &[SOURCE, destination("who or what is not reached at times"), SINCE],
+            arguments: const { &[SOURCE, destination("who or what is not reached at times"), SINCE] },
             text: procedure!(
                 "Between {source} and {destination} connections are lost now and then (since {since}).",
                 "1. What is common: one node, one backend of n (prompt pod_to_service), one path of several \
@@ -211,7 +211,7 @@ pub(crate) fn all() -> Vec<Prompt> {
             name: "mtu",
             title: "Small packets pass, large ones do not",
             description: "Pings and handshakes work, large transfers or TLS hang: MTU, fragments, offload.",
-            arguments: &[SOURCE, destination("what large packets do not reach"), SINCE],
+            arguments: const { &[SOURCE, destination("what large packets do not reach"), SINCE] },
             text: procedure!(
                 "Large packets from {source} do not reach {destination} (since {since}).",
                 "1. cluster_overview: the cluster's MTU; ip_link_show of the pod, of the management port and of the uplink \

@@ -1,4 +1,6 @@
 //! One file a tool.
 
+pub(crate) mod cluster_overview;
 pub(crate) mod kubectl_logs;
 pub(crate) mod node_logs;
+pub(crate) mod ovnkube_locate;
