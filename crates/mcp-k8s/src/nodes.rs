@@ -105,7 +105,8 @@ impl Deployment {
     pub(crate) fn image(&self) -> Option<&str> {
         let containers = || self.pods.iter().flat_map(|pod| &pod.containers);
         let named = |name: &str| containers().find(|container| container.name == name);
-        let container = ["ovnkube-controller", "ovnkube-node", "ovnkube-master"].iter().find_map(|name| named(name));
+        let container =
+            ["ovnkube-controller", "ovnkube-node", "ovnkube-master"].iter().find_map(|name| named(name));
         container.map(|container| container.image.as_str())
     }
 }

@@ -71,7 +71,11 @@ impl Overview {
         if !control_plane.is_empty() {
             rows.push(format!("control plane: {}", some(&control_plane)));
         }
-        rows.extend(if self.nodes.len().max(self.readable.len()) > EACH { self.aggregated() } else { self.each() });
+        rows.extend(if self.nodes.len().max(self.readable.len()) > EACH {
+            self.aggregated()
+        } else {
+            self.each()
+        });
         if let Some(coverage) = &self.coverage {
             rows.extend(held(coverage));
         }
@@ -88,7 +92,9 @@ impl Overview {
             match by.len() {
                 0 => {}
                 1 => versions.extend(by.into_keys().map(|version| format!("{what} {version}"))),
-                _ => versions.extend(by.into_iter().map(|(version, nodes)| format!("{what} {version} on {}", some(&nodes)))),
+                _ => versions.extend(
+                    by.into_iter().map(|(version, nodes)| format!("{what} {version} on {}", some(&nodes))),
+                ),
             }
         };
         add("Kubernetes", self.nodes.iter().map(|node| (node.name.clone(), node.kubelet.clone())).collect());
@@ -114,7 +120,8 @@ impl Overview {
             (0, _) => rows.push("gateway mode: not known without objects of nodes".to_owned()),
             (1, Some(mode)) => rows.push(format!("gateway mode: {mode} on all nodes")),
             _ => {
-                let modes: Vec<String> = modes.iter().map(|(mode, nodes)| format!("{mode} on {}", some(nodes))).collect();
+                let modes: Vec<String> =
+                    modes.iter().map(|(mode, nodes)| format!("{mode} on {}", some(nodes))).collect();
                 rows.push(format!("gateway mode: {}", modes.join("; ")));
             }
         }
@@ -122,7 +129,12 @@ impl Overview {
         if !self.nodes.is_empty() {
             rows.push(match own == self.nodes.len() {
                 true => format!("interconnect: each of {own} nodes is a zone of its own"),
-                false => format!("interconnect: {} nodes in {} zones: {}", self.nodes.len(), zones.len(), some(&zones.iter().map(|z| (*z).to_owned()).collect::<Vec<_>>())),
+                false => format!(
+                    "interconnect: {} nodes in {} zones: {}",
+                    self.nodes.len(),
+                    zones.len(),
+                    some(&zones.iter().map(|z| (*z).to_owned()).collect::<Vec<_>>())
+                ),
             });
         }
         rows
@@ -175,7 +187,11 @@ impl Overview {
         let differ = |(_, object, database): &(&str, String, &String)| {
             !database.is_empty() && object != "none" && !object.is_empty() && object != *database
         };
-        pairs.into_iter().filter(differ).map(|(what, object, db)| format!("{what} is {object} in the object and {db} in the database")).collect()
+        pairs
+            .into_iter()
+            .filter(differ)
+            .map(|(what, object, db)| format!("{what} is {object} in the object and {db} in the database"))
+            .collect()
     }
 
     /// Many nodes: what most have in common, and who stands out.
@@ -191,11 +207,21 @@ impl Overview {
                 why.push("no subnet".into());
             }
             let pods: Vec<&Pod> = self.deployment.on(&node.name).collect();
-            if !self.deployment.pods.is_empty() && !pods.iter().any(|pod| pod.name.starts_with("ovnkube-node")) {
+            if !self.deployment.pods.is_empty()
+                && !pods.iter().any(|pod| pod.name.starts_with("ovnkube-node"))
+            {
                 why.push("no pod ovnkube-node".into());
             }
-            why.extend(pods.iter().filter(|pod| !pod.troubles().is_empty() || pod.restarts() > usual).map(|pod| health(pod)));
-            if why.is_empty() { well.push(node.name.clone()) } else { others.push(format!("  {}: {}", node.name, why.join("; "))) }
+            why.extend(
+                pods.iter()
+                    .filter(|pod| !pod.troubles().is_empty() || pod.restarts() > usual)
+                    .map(|pod| health(pod)),
+            );
+            if why.is_empty() {
+                well.push(node.name.clone())
+            } else {
+                others.push(format!("  {}: {}", node.name, why.join("; ")))
+            }
         }
         let mut rows = vec![format!(
             "nodes: {}; {} are Ready, have a subnet and healthy pods of OVN-Kubernetes: {}",
@@ -208,11 +234,15 @@ impl Overview {
             let more = others.len().saturating_sub(STANDS_OUT);
             rows.extend(others.into_iter().take(STANDS_OUT).map(|line| crate::log::cut(&line, 260)));
             if more > 0 {
-                rows.push(format!("  and {more} more: kubectl_get nodes, kubectl_get pods of {}", self.deployment.namespace));
+                rows.push(format!(
+                    "  and {more} more: kubectl_get nodes, kubectl_get pods of {}",
+                    self.deployment.namespace
+                ));
             }
         }
         let known: BTreeSet<&str> = self.nodes.iter().map(|node| node.name.as_str()).collect();
-        let bare: Vec<String> = self.readable.iter().filter(|n| !known.contains(n.as_str())).map(ToString::to_string).collect();
+        let bare: Vec<String> =
+            self.readable.iter().filter(|n| !known.contains(n.as_str())).map(ToString::to_string).collect();
         if !bare.is_empty() {
             rows.push(format!("{} nodes have no object here: {}", bare.len(), some(&bare)));
         }
@@ -279,7 +309,8 @@ async fn settings(cluster: &Cluster<'_>, deployment: &Deployment) -> Result<Vec<
     }
     let maps = objects(cluster, "configmaps").await?;
     let config = maps.iter().find(|map| {
-        text(map, "/metadata/name") == "ovn-config" && text(map, "/metadata/namespace") == deployment.namespace
+        text(map, "/metadata/name") == "ovn-config"
+            && text(map, "/metadata/namespace") == deployment.namespace
     });
     Ok(match config {
         Some(map) => vec![format!(
@@ -295,13 +326,17 @@ async fn settings(cluster: &Cluster<'_>, deployment: &Deployment) -> Result<Vec<
 /// The networks that users defined.
 async fn networks(cluster: &Cluster<'_>) -> Result<Vec<String>, ToolError> {
     let mut names = Vec::new();
-    for (kind, short) in [("userdefinednetworks.k8s.ovn.org", "udn"), ("clusteruserdefinednetworks.k8s.ovn.org", "cudn")] {
+    for (kind, short) in
+        [("userdefinednetworks.k8s.ovn.org", "udn"), ("clusteruserdefinednetworks.k8s.ovn.org", "cudn")]
+    {
         for network in objects(cluster, kind).await? {
             let spec = if short == "udn" { "/spec" } else { "/spec/network" };
             let topology = text(&network, &format!("{spec}/topology")).to_owned();
             let role = text(&network, &format!("{spec}/{}/role", topology.to_lowercase())).to_lowercase();
             let name = joined(
-                [text(&network, "/metadata/namespace"), text(&network, "/metadata/name")].into_iter().filter(|t| !t.is_empty()),
+                [text(&network, "/metadata/namespace"), text(&network, "/metadata/name")]
+                    .into_iter()
+                    .filter(|t| !t.is_empty()),
             );
             names.push(format!("{short} {} ({topology} {role})", name.replace(',', "/")));
         }
@@ -324,7 +359,8 @@ impl Databases {
             let mut rows = rows.into_iter();
             if let Some(global) = rows.next().and_then(|rows| rows.rows.into_iter().next()) {
                 known.zone = global.text("name").unwrap_or_default().to_owned();
-                known.northd = global.map_get("options", "northd_internal_version").unwrap_or_default().to_owned();
+                known.northd =
+                    global.map_get("options", "northd_internal_version").unwrap_or_default().to_owned();
             }
             if let Some(switch) = rows.next().and_then(|rows| rows.rows.into_iter().next()) {
                 known.subnet = switch.map_get("other_config", "subnet").unwrap_or_default().to_owned();
@@ -346,7 +382,8 @@ fn held(coverage: &Coverage) -> Vec<String> {
     let mut by = BTreeMap::<String, Vec<String>>::new();
     for node in &coverage.nodes {
         let of = |state: State| {
-            let areas = node.areas.iter().filter(|held| held.state == state).map(|held| held.area.to_string());
+            let areas =
+                node.areas.iter().filter(|held| held.state == state).map(|held| held.area.to_string());
             (state, areas.map(|area: String| area.trim().to_owned()).collect::<Vec<_>>())
         };
         let states = [State::Present, State::Absent, State::Damaged, State::Empty].map(of);
@@ -363,7 +400,11 @@ fn held(coverage: &Coverage) -> Vec<String> {
 /// The areas that any node has, for what to ask next.
 pub(crate) fn has(coverage: Option<&Coverage>, area: Area) -> bool {
     coverage.is_none_or(|coverage| {
-        coverage.nodes.iter().flat_map(|node| &node.areas).any(|held| held.area == area && held.state == State::Present)
+        coverage
+            .nodes
+            .iter()
+            .flat_map(|node| &node.areas)
+            .any(|held| held.area == area && held.state == State::Present)
     })
 }
 

@@ -18,12 +18,19 @@ impl Locator<'_, '_> {
         let pods = objects(self.cluster, "pods").await?;
         let has = |pod: &&Value| {
             items(pod, "/status/podIPs").any(|ip| text(ip, "/ip") == wanted)
-                || pod_networks(pod).unwrap_or_default().iter().flat_map(|n| &n.ip_addresses).any(|net| net.addr() == address)
+                || pod_networks(pod)
+                    .unwrap_or_default()
+                    .iter()
+                    .flat_map(|n| &n.ip_addresses)
+                    .any(|net| net.addr() == address)
         };
         let (host, own): (Vec<Pod>, Vec<&Value>) = {
             let found: Vec<&Value> = pods.iter().filter(has).collect();
             let on_host = |object: &&&Value| Pod::of(object).host_network;
-            (found.iter().filter(on_host).map(|o| Pod::of(o)).collect(), found.iter().filter(|o| !on_host(o)).copied().collect())
+            (
+                found.iter().filter(on_host).map(|o| Pod::of(o)).collect(),
+                found.iter().filter(|o| !on_host(o)).copied().collect(),
+            )
         };
         let running: Vec<String> = own
             .iter()
@@ -84,7 +91,8 @@ impl Locator<'_, '_> {
             self.node(&node).await?;
             return Ok(true);
         }
-        let within = |node: &&KnownNode| node.annotations.subnets.values().flatten().any(|net| net.contains(&address));
+        let within =
+            |node: &&KnownNode| node.annotations.subnets.values().flatten().any(|net| net.contains(&address));
         let within: Vec<String> = self.nodes.iter().filter(within).map(|node| node.name.clone()).collect();
         if !within.is_empty() {
             self.lines.push(format!("{address} is in a subnet of node {}", within.join(", ")));
@@ -98,10 +106,15 @@ impl Locator<'_, '_> {
             if items(&egress, "/spec/egressIPs").filter_map(Value::as_str).any(|ip| ip == wanted) {
                 found = true;
                 let name = text(&egress, "/metadata/name");
-                let mut status = items(&egress, "/status/items").filter(|item| text(item, "/egressIP") == wanted);
+                let mut status =
+                    items(&egress, "/status/items").filter(|item| text(item, "/egressIP") == wanted);
                 match status.next() {
-                    Some(item) => self.lines.push(format!("{wanted} is of EgressIP {name}, on node {}", text(item, "/node"))),
-                    None => self.findings.push(format!("EgressIP {name} has {wanted}, which no node has been given")),
+                    Some(item) => self
+                        .lines
+                        .push(format!("{wanted} is of EgressIP {name}, on node {}", text(item, "/node"))),
+                    None => self
+                        .findings
+                        .push(format!("EgressIP {name} has {wanted}, which no node has been given")),
                 }
             }
         }
@@ -112,7 +125,10 @@ impl Locator<'_, '_> {
     pub(super) async fn mac(&mut self, mac: &str) -> Result<(), ToolError> {
         let pods = objects(self.cluster, "pods").await?;
         let has = |pod: &&Value| {
-            pod_networks(pod).unwrap_or_default().iter().any(|network| network.mac_address.to_lowercase() == mac)
+            pod_networks(pod)
+                .unwrap_or_default()
+                .iter()
+                .any(|network| network.mac_address.to_lowercase() == mac)
         };
         let found: Vec<&Value> = pods.iter().filter(has).collect();
         for pod in &found {
@@ -142,13 +158,20 @@ impl Locator<'_, '_> {
                 self.lines.push(format!("in the zone of {node}: {}", port.line()));
             }
             for (name, mac, networks) in &zone.router_ports {
-                let is = mac == wanted || networks.iter().any(|network| network.split('/').next() == Some(wanted));
+                let is =
+                    mac == wanted || networks.iter().any(|network| network.split('/').next() == Some(wanted));
                 if is {
-                    self.lines.push(format!("in the zone of {node}: router port {name}, {mac}, {}", networks.join(",")));
+                    self.lines.push(format!(
+                        "in the zone of {node}: router port {name}, {mac}, {}",
+                        networks.join(",")
+                    ));
                 }
             }
-            for (kind, external, logical) in zone.nats.iter().filter(|(_, external, logical)| external == wanted || logical == wanted) {
-                self.lines.push(format!("in the zone of {node}: {kind} external {external}, logical {logical}"));
+            for (kind, external, logical) in
+                zone.nats.iter().filter(|(_, external, logical)| external == wanted || logical == wanted)
+            {
+                self.lines
+                    .push(format!("in the zone of {node}: {kind} external {external}, logical {logical}"));
             }
             for (name, vips) in &zone.balancers {
                 for (vip, to) in vips.iter().filter(|(vip, _)| super::ports::host(vip) == wanted) {
@@ -157,7 +180,8 @@ impl Locator<'_, '_> {
             }
         }
         if self.readable.len() > SEARCHED {
-            self.notes.push(format!("the databases of {SEARCHED} of {} nodes were searched", self.readable.len()));
+            self.notes
+                .push(format!("the databases of {SEARCHED} of {} nodes were searched", self.readable.len()));
         }
         Ok(())
     }
@@ -171,7 +195,10 @@ fn roles(node: &KnownNode, address: IpAddr) -> Vec<String> {
         roles.push("its own address".to_owned());
     }
     let is = |net: &IpNet| net.addr() == address;
-    for (role, nets) in [("an address of its host", &annotations.host_cidrs), ("its transit switch port", &annotations.transit)] {
+    for (role, nets) in [
+        ("an address of its host", &annotations.host_cidrs),
+        ("its transit switch port", &annotations.transit),
+    ] {
         if nets.iter().any(is) && roles.is_empty() {
             roles.push(role.to_owned());
         }
@@ -180,7 +207,9 @@ fn roles(node: &KnownNode, address: IpAddr) -> Vec<String> {
         roles.push("where tunnels to it end".to_owned());
     }
     // go-controller's GetNodeGatewayIfAddr and GetNodeManagementIfAddr: the first and the second of a subnet.
-    for (network, net) in annotations.subnets.iter().flat_map(|(network, nets)| nets.iter().map(move |net| (network, net))) {
+    for (network, net) in
+        annotations.subnets.iter().flat_map(|(network, nets)| nets.iter().map(move |net| (network, net)))
+    {
         let mut hosts = net.hosts();
         if hosts.next() == Some(address) {
             roles.push(format!("the router's port of its switch (network {network})"));

@@ -42,7 +42,9 @@ impl Asked {
             return Self::Address(address);
         }
         let parts = || text.split([':', '-']);
-        if parts().count() == 6 && parts().all(|part| part.len() == 2 && part.bytes().all(|b| b.is_ascii_hexdigit())) {
+        if parts().count() == 6
+            && parts().all(|part| part.len() == 2 && part.bytes().all(|b| b.is_ascii_hexdigit()))
+        {
             return Self::Mac(text.to_lowercase().replace('-', ":"));
         }
         match text.split_once('/') {
@@ -71,11 +73,18 @@ impl<'a, 'b> Locator<'a, 'b> {
             Asked::Named(namespace, name) => locator.named(namespace.as_deref(), &name).await?,
         }
         if locator.nodes.is_empty() {
-            locator.notes.push("this source has no objects of nodes: annotations cannot be compared with databases".into());
+            locator.notes.push(
+                "this source has no objects of nodes: annotations cannot be compared with databases".into(),
+            );
         }
         let findings = locator.findings.iter().map(|finding| format!("FINDING: {finding}"));
         let rows = findings.chain(locator.lines.iter().cloned()).map(Row::line).collect();
-        Ok(Answer { rows, if_empty: format!("{what} is nowhere in what was read"), notes: locator.notes, facts: Vec::new() })
+        Ok(Answer {
+            rows,
+            if_empty: format!("{what} is nowhere in what was read"),
+            notes: locator.notes,
+            facts: Vec::new(),
+        })
     }
 
     async fn named(&mut self, namespace: Option<&str>, name: &str) -> Result<(), ToolError> {
@@ -85,8 +94,19 @@ impl<'a, 'b> Locator<'a, 'b> {
             text(object, "/metadata/name") == name
                 && namespace.is_none_or(|namespace| text(object, "/metadata/namespace") == namespace)
         };
-        let (pods_found, services_found): (Vec<_>, Vec<_>) = (pods.iter().filter(is).collect(), services.iter().filter(is).collect());
-        let node = namespace.is_none().then(|| self.readable.iter().map(NodeName::as_str).chain(self.nodes.iter().map(|n| n.name.as_str())).find(|n| *n == name).map(str::to_owned)).flatten();
+        let (pods_found, services_found): (Vec<_>, Vec<_>) =
+            (pods.iter().filter(is).collect(), services.iter().filter(is).collect());
+        let node = namespace
+            .is_none()
+            .then(|| {
+                self.readable
+                    .iter()
+                    .map(NodeName::as_str)
+                    .chain(self.nodes.iter().map(|n| n.name.as_str()))
+                    .find(|n| *n == name)
+                    .map(str::to_owned)
+            })
+            .flatten();
         if let Some(node) = &node {
             self.node(node).await?;
         }
@@ -100,14 +120,19 @@ impl<'a, 'b> Locator<'a, 'b> {
             return Ok(());
         }
         // The databases know the pod's port where objects were not collected, or are gone.
-        if let Some(pod) = namespace.and_then(|namespace| format!("{namespace}/{name}").parse::<PodRef>().ok())
+        if let Some(pod) =
+            namespace.and_then(|namespace| format!("{namespace}/{name}").parse::<PodRef>().ok())
             && self.pod_in_databases(&pod).await?
         {
             return Ok(());
         }
-        let full = |object: &Value| format!("{}/{}", text(object, "/metadata/namespace"), text(object, "/metadata/name"));
-        let known = pods.iter().chain(&services).map(full).chain(self.readable.iter().map(ToString::to_string));
-        let name = namespace.map(|namespace| format!("{namespace}/{name}")).unwrap_or_else(|| name.to_owned());
+        let full = |object: &Value| {
+            format!("{}/{}", text(object, "/metadata/namespace"), text(object, "/metadata/name"))
+        };
+        let known =
+            pods.iter().chain(&services).map(full).chain(self.readable.iter().map(ToString::to_string));
+        let name =
+            namespace.map(|namespace| format!("{namespace}/{name}")).unwrap_or_else(|| name.to_owned());
         Err(ToolError::not_found("pod, service or node", name, known.collect::<Vec<_>>()))
     }
 
@@ -119,7 +144,12 @@ impl<'a, 'b> Locator<'a, 'b> {
             return self.own_tables(name, None).await;
         };
         let annotations = &node.annotations;
-        self.lines.push(format!("node {name}: {}, kubelet {}, addresses {}", node.state, node.kubelet, joined(&node.addresses)));
+        self.lines.push(format!(
+            "node {name}: {}, kubelet {}, addresses {}",
+            node.state,
+            node.kubelet,
+            joined(&node.addresses)
+        ));
         self.lines.push(format!(
             "zone {}, chassis {}, encapsulation {}, transit {}",
             node.zone(),
@@ -127,7 +157,8 @@ impl<'a, 'b> Locator<'a, 'b> {
             node.encap_ips(),
             joined(&annotations.transit)
         ));
-        let subnets = annotations.subnets.iter().map(|(network, subnets)| format!("{network} {}", joined(subnets)));
+        let subnets =
+            annotations.subnets.iter().map(|(network, subnets)| format!("{network} {}", joined(subnets)));
         self.lines.push(format!("subnets: {}", subnets.collect::<Vec<_>>().join("; ")));
         if let Some(gateway) = node.gateway() {
             self.lines.push(format!("gateway: {gateway}; router GR_{name}, external switch ext_{name}"));
@@ -168,7 +199,8 @@ async fn services_slices(cluster: &Cluster<'_>, service: &Value) -> Result<Vec<V
     let mut slices = objects(cluster, "endpointslices.discovery.k8s.io").await?;
     let (namespace, name) = (text(service, "/metadata/namespace"), text(service, "/metadata/name"));
     slices.retain(|slice| {
-        text(slice, "/metadata/namespace") == namespace && text(slice, "/metadata/labels/kubernetes.io~1service-name") == name
+        text(slice, "/metadata/namespace") == namespace
+            && text(slice, "/metadata/labels/kubernetes.io~1service-name") == name
     });
     Ok(slices)
 }

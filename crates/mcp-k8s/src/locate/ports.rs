@@ -86,7 +86,11 @@ impl Locator<'_, '_> {
     }
 
     /// What the databases of a node say of the node itself.
-    pub(super) async fn own_tables(&mut self, name: &str, object: Option<&KnownNode>) -> Result<(), ToolError> {
+    pub(super) async fn own_tables(
+        &mut self,
+        name: &str,
+        object: Option<&KnownNode>,
+    ) -> Result<(), ToolError> {
         let Ok(node_name) = name.parse() else { return Ok(()) };
         if !self.is_readable(name) {
             self.notes.push(format!("the databases of {name} are not in this source"));
@@ -112,7 +116,11 @@ impl Locator<'_, '_> {
             && let Some(row) = table(rows, 0).next()
         {
             let id = |key: &str| own(row.map_get("external_ids", key));
-            said.push(("chassis (system-id)", id("system-id"), object.and_then(|o| o.annotations.chassis_id.clone())));
+            said.push((
+                "chassis (system-id)",
+                id("system-id"),
+                object.and_then(|o| o.annotations.chassis_id.clone()),
+            ));
             said.push(("encapsulation", id("ovn-encap-ip"), object.map(KnownNode::encap_ips)));
             self.lines.push(format!("bridge mappings: {}", id("ovn-bridge-mappings")));
         }
@@ -122,10 +130,14 @@ impl Locator<'_, '_> {
         for (what, database, annotation) in said {
             match annotation.filter(|annotation| *annotation != database && annotation != "none") {
                 Some(annotation) if database.is_empty() => {
-                    self.findings.push(format!("{what}: the object has {annotation}, the databases of {name} have none"));
+                    self.findings.push(format!(
+                        "{what}: the object has {annotation}, the databases of {name} have none"
+                    ));
                 }
                 Some(annotation) => {
-                    self.findings.push(format!("{what}: the object has {annotation}, the databases of {name} have {database}"));
+                    self.findings.push(format!(
+                        "{what}: the object has {annotation}, the databases of {name} have {database}"
+                    ));
                 }
                 None => self.lines.push(format!("in its databases: {what} {database}")),
             }
@@ -139,12 +151,21 @@ fn zone(nb: &[Rows], sb: Option<&[Rows]>, ovs: Option<&[Rows]>) -> Zone {
     for switch in table(nb, 1) {
         switches.extend(switch.refs("ports").map(|port| (port, own(switch.text("name")))));
     }
-    let keys: BTreeMap<_, _> =
-        sb.into_iter().flat_map(|rows| table(rows, 1)).map(|row| (row.uuid, row.int("tunnel_key").unwrap_or(0))).collect();
-    let hosts: BTreeMap<_, _> =
-        sb.into_iter().flat_map(|rows| table(rows, 2)).map(|row| (row.uuid, own(row.text("hostname")))).collect();
-    let bindings: BTreeMap<String, &Row> =
-        sb.into_iter().flat_map(|rows| table(rows, 0)).map(|row| (own(row.text("logical_port")), row)).collect();
+    let keys: BTreeMap<_, _> = sb
+        .into_iter()
+        .flat_map(|rows| table(rows, 1))
+        .map(|row| (row.uuid, row.int("tunnel_key").unwrap_or(0)))
+        .collect();
+    let hosts: BTreeMap<_, _> = sb
+        .into_iter()
+        .flat_map(|rows| table(rows, 2))
+        .map(|row| (row.uuid, own(row.text("hostname"))))
+        .collect();
+    let bindings: BTreeMap<String, &Row> = sb
+        .into_iter()
+        .flat_map(|rows| table(rows, 0))
+        .map(|row| (own(row.text("logical_port")), row))
+        .collect();
     let interfaces: BTreeMap<String, &Row> = ovs
         .into_iter()
         .flat_map(|rows| table(rows, 0))
@@ -153,7 +174,8 @@ fn zone(nb: &[Rows], sb: Option<&[Rows]>, ovs: Option<&[Rows]>) -> Zone {
     let port = |row: &Row| {
         let name = own(row.text("name"));
         let binding = bindings.get(&name);
-        let chassis = binding.and_then(|row| row.refs("chassis").next()).and_then(|chassis| hosts.get(&chassis));
+        let chassis =
+            binding.and_then(|row| row.refs("chassis").next()).and_then(|chassis| hosts.get(&chassis));
         let interface = interfaces.get(&name).map(|row| {
             let ofport = row.int("ofport").map_or("none".into(), |n| n.to_string());
             let text = format!("{} (ofport {ofport})", row.text("name").unwrap_or_default());
@@ -188,7 +210,13 @@ fn zone(nb: &[Rows], sb: Option<&[Rows]>, ovs: Option<&[Rows]>) -> Zone {
             })
             .collect(),
         router_ports: table(nb, 3)
-            .map(|row| (own(row.text("name")), own(row.text("mac")), row.strings("networks").map(str::to_owned).collect()))
+            .map(|row| {
+                (
+                    own(row.text("name")),
+                    own(row.text("mac")),
+                    row.strings("networks").map(str::to_owned).collect(),
+                )
+            })
             .collect(),
         nats: table(nb, 4)
             .map(|row| (own(row.text("type")), own(row.text("external_ip")), own(row.text("logical_ip"))))
@@ -201,7 +229,8 @@ fn zone(nb: &[Rows], sb: Option<&[Rows]>, ovs: Option<&[Rows]>) -> Zone {
 impl Port {
     /// One line with all that other layers ask for.
     pub(super) fn line(&self) -> String {
-        let mut line = format!("port {} on switch {}, addresses {}", self.name, self.switch, joined(&self.addresses));
+        let mut line =
+            format!("port {} on switch {}, addresses {}", self.name, self.switch, joined(&self.addresses));
         if !self.kind.is_empty() {
             line = format!("{line}, type {}", self.kind);
         }
@@ -209,14 +238,18 @@ impl Port {
             line = format!("{line}; {binding}");
         }
         if let Some((interface, installed)) = &self.interface {
-            line = format!("{line}; interface {interface}{}", if *installed { ", ovn-installed" } else { "" });
+            line =
+                format!("{line}; interface {interface}{}", if *installed { ", ovn-installed" } else { "" });
         }
         line
     }
 
     /// Is this one of its addresses?
     pub(super) fn has(&self, address: &str) -> bool {
-        self.addresses.iter().flat_map(|all| all.split_whitespace()).any(|one| one.split('/').next() == Some(address))
+        self.addresses
+            .iter()
+            .flat_map(|all| all.split_whitespace())
+            .any(|one| one.split('/').next() == Some(address))
     }
 }
 
@@ -227,7 +260,11 @@ impl Zone {
         let mut names: Vec<String> = self
             .balancers
             .iter()
-            .flat_map(|(name, vips)| vips.iter().filter(|(_, backends)| to(backends)).map(move |(vip, _)| format!("{name} ({vip})")))
+            .flat_map(|(name, vips)| {
+                vips.iter()
+                    .filter(|(_, backends)| to(backends))
+                    .map(move |(vip, _)| format!("{name} ({vip})"))
+            })
             .collect();
         names.sort();
         names.dedup();
