@@ -1,6 +1,6 @@
 //! Pods and the state of their containers, as their objects tell.
 
-use mcp_core::{Cluster, NodeName, ObjectQuery, PodRef, ReadError, ToolError};
+use mcp_core::{Cluster, Kind, ObjectQuery, PodRef, ReadError, ToolError};
 use serde_json::Value;
 use std::fmt;
 
@@ -41,15 +41,31 @@ pub(crate) fn items<'a>(value: &'a Value, pointer: &str) -> impl Iterator<Item =
     value.pointer(pointer).and_then(Value::as_array).into_iter().flatten()
 }
 
+/// The kind, if the source has objects: logs and databases can be there without.
+async fn pods(cluster: &Cluster<'_>) -> Result<Option<Kind>, ToolError> {
+    held(cluster.kind("pods").await)
+}
+
+/// What was asked for, or nothing if the source has no such objects.
+pub(crate) fn held<T>(asked: Result<T, ToolError>) -> Result<Option<T>, ToolError> {
+    match asked {
+        Ok(found) => Ok(Some(found)),
+        Err(ToolError::Read(ReadError::NotHeld { .. }) | ToolError::NotFound { .. }) => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+/// All objects of a kind, by the name of the kind; nothing if the source has none of it.
+pub(crate) async fn objects(cluster: &Cluster<'_>, kind: &str) -> Result<Vec<Value>, ToolError> {
+    let Some(kind) = held(cluster.kind(kind).await)? else { return Ok(Vec::new()) };
+    let found = cluster.objects(&ObjectQuery::all(kind)).await;
+    Ok(held(found.map_err(Into::into))?.unwrap_or_default())
+}
+
 impl Pod {
     /// The pod, if the source has objects and it is among them.
     pub(crate) async fn read(cluster: &Cluster<'_>, pod: &PodRef) -> Result<Option<Self>, ToolError> {
-        let kind = match cluster.kind("pods").await {
-            Ok(kind) => kind,
-            // Logs can be there without objects.
-            Err(ToolError::Read(ReadError::NotHeld { .. }) | ToolError::NotFound { .. }) => return Ok(None),
-            Err(e) => return Err(e),
-        };
+        let Some(kind) = pods(cluster).await? else { return Ok(None) };
         let query = ObjectQuery {
             namespace: Some(pod.namespace.clone()),
             name: pod.name.as_str().parse().ok(),
@@ -83,9 +99,18 @@ impl Pod {
         }
     }
 
-    /// On this node?
-    pub(crate) fn is_on(&self, node: &NodeName) -> bool {
-        self.node == node.as_str()
+    /// Those of a namespace; none where the source has no objects.
+    pub(crate) async fn of_namespace(cluster: &Cluster<'_>, namespace: &str) -> Result<Vec<Self>, ToolError> {
+        let mut query = ObjectQuery::all(match pods(cluster).await? {
+            Some(kind) => kind,
+            None => return Ok(Vec::new()),
+        });
+        query.namespace = namespace.parse().ok();
+        match cluster.objects(&query).await {
+            Ok(found) => Ok(found.iter().map(Self::of).collect()),
+            Err(ReadError::NotHeld { .. }) => Ok(Vec::new()),
+            Err(e) => Err(e.into()),
+        }
     }
 
     /// What is wrong with it; nothing if all of its containers are as they should be.
@@ -96,6 +121,12 @@ impl Pod {
         let ill = self.containers.iter().filter(|container| !container.is_well());
         let ill: Vec<String> = ill.map(ToString::to_string).collect();
         if ill.is_empty() && self.phase != "Running" { vec![self.phase.clone()] } else { ill }
+    }
+
+    /// How many of its containers are ready, and of how many.
+    pub(crate) fn ready(&self) -> (usize, usize) {
+        let own = || self.containers.iter().filter(|container| !container.init);
+        (own().filter(|container| container.ready).count(), own().count())
     }
 
     /// Restarts of all its containers.
@@ -146,7 +177,7 @@ impl fmt::Display for Container {
             write!(f, ", not ready")?;
         }
         if *restarts > 0 {
-            write!(f, ", {restarts} restarts")?;
+            write!(f, ", restarted {restarts}x")?;
         }
         if let Some(before) = before {
             write!(f, ", the run before {before}")?;

@@ -112,10 +112,14 @@ pub(crate) async fn named(node: &Node<'_>, named: Named<'_>) -> Result<(String, 
 /// be said of that.
 pub(crate) async fn run(node: &Node<'_>, question: &Question) -> Result<(String, Vec<String>), ToolError> {
     let Question { bridge, flow, ct, .. } = question;
-    let live = commands::trace(&bridge.name, flow, ct)
-        .ok_or_else(|| ToolError::bad("ct_state has more than 4 states", "Give those of the first steps."))?;
+    let live = commands::trace(&bridge.name, flow, ct).ok_or_else(too_many_states)?;
     match switch::text(node, vec![live]).await {
         Err(ReadError::NotCollected { .. }) if !node.is_live() => replay::trace(node, question).await,
         result => Ok((result?, Vec::new())),
     }
+}
+
+/// The steps through conntrack are more than a command can tell apart.
+pub(crate) fn too_many_states() -> ToolError {
+    ToolError::bad("ct_state has more than 4 states", "Give those of the first steps.")
 }

@@ -19,6 +19,8 @@ use std::{
 /// How many templates are kept, and how many places in the source that lines beyond come from.
 pub(crate) const KEPT: usize = 4_096;
 const PLACES: usize = 512;
+/// Rows of lines that are no warnings, where nothing more particular is asked for.
+const USUAL: usize = 30;
 /// Bytes that are shown of an error, whose cause is at its end, and of other lines.
 const SHOWN: [usize; 2] = [700, 240];
 
@@ -182,6 +184,17 @@ impl Digest {
     /// A row a template: the serious before the others, the rare before the frequent, the newest before the older.
     pub(crate) fn rows(&self) -> Vec<Row> {
         self.sorted().into_iter().map(Template::row).collect()
+    }
+
+    /// Templates that are kept.
+    pub(crate) fn templates(&self) -> usize {
+        self.templates.len()
+    }
+
+    /// How many of the rows, at the end, tell of what is as usual.
+    pub(crate) fn usual(&self) -> usize {
+        let serious = self.templates.values().filter(|t| t.level >= Some(Level::Warning)).count();
+        self.templates.len().saturating_sub(serious + USUAL)
     }
 
     /// Which lines are of no template that was kept, and how they are had.

@@ -36,8 +36,6 @@ pub(crate) struct Line<'a> {
 }
 
 impl Level {
-    pub(crate) const ALL: [Self; 5] = [Self::Fatal, Self::Error, Self::Warning, Self::Info, Self::Debug];
-
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Debug => "debug",

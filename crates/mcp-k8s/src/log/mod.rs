@@ -11,4 +11,5 @@ mod tests;
 mod time;
 mod window;
 
+pub(crate) use digest::cut;
 pub(crate) use question::LogParams;

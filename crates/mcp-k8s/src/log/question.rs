@@ -241,7 +241,14 @@ impl Reading {
             Sink::Digest(digest) => {
                 notes.extend(digest.notes());
                 notes.insert(0, digest.summary());
-                if found == 0 { Vec::new() } else { digest.rows() }
+                let all = digest.rows();
+                let more = if self.level.is_none() && self.grep.is_none() { digest.usual() } else { 0 };
+                if more > 0 {
+                    notes.push(format!(
+                        "{more} more templates, of lines at info or without a level, are left out: grep=. shows all"
+                    ));
+                }
+                all.into_iter().take(digest.templates() - more).collect()
             }
         };
         Answer { rows, if_empty, notes, facts: Vec::new() }
