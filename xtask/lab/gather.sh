@@ -2,6 +2,8 @@
 # gather.sh OUT: a must-gather of the lab. Databases and logs are the lab's own; the objects say what the databases were made for.
 # shellcheck source=env.sh
 . "${0%/*}/env.sh"
+# shellcheck source=objects.sh
+. "$SCRIPTS/objects.sh"
 [[ -e $DIR/up ]] || die "no lab in $DIR"
 out=$1
 [[ ! -e $out ]] || die "$out exists"
@@ -13,155 +15,29 @@ store=$root/network_logs/ovnk_database_store
 mkdir -p "$core" "$ovnkube/core" "$pods" "$store"
 started=$(date -u '+%F %T.%N +0000 UTC')
 
-node_object() {
-  local node=$1 ip
-  ip=$(node_ip "$node")
-  cat <<YAML
----
-apiVersion: v1
-kind: Node
-metadata:
-  annotations:
-$([[ $node != "$EGRESS_NODE" ]] || echo "    k8s.ovn.org/bridge-egress-ips: '[\"$EGRESS_IP\"]'")
-    k8s.ovn.org/host-cidrs: '["$ip/16"]'
-    k8s.ovn.org/l3-gateway-config: '{"default":{"mode":"shared","bridge-id":"br-ex","interface-id":"br-ex_$node","mac-address":"$(node_mac "$node")","ip-addresses":["$ip/16"],"ip-address":"$ip/16","next-hops":["$GATEWAY"],"next-hop":"$GATEWAY","node-port-enable":"true","vlan-id":"0"}}'
-    k8s.ovn.org/node-chassis-id: ${CHASSIS[$node]}
-    k8s.ovn.org/node-encap-ips: '["$ip"]'
-    k8s.ovn.org/node-id: "${ID[$node]}"
-    k8s.ovn.org/node-masquerade-subnet: '{"ipv4":"169.254.0.0/17","ipv6":"fd69::/112"}'
-    k8s.ovn.org/node-primary-ifaddr: '{"ipv4":"$ip/16"}'
-    k8s.ovn.org/node-subnets: '{"default":["$(pod_net "$node").0/24"]}'
-    k8s.ovn.org/node-transit-switch-port-ifaddr: '{"ipv4":"$(transit_ip "$node")/16"}'
-  labels:
-$([[ $node != "$EGRESS_NODE" ]] || echo '    k8s.ovn.org/egress-assignable: ""')
-    kubernetes.io/hostname: $node
-    kubernetes.io/os: linux
-  name: $node
-spec: {}
-status:
-  addresses:
-  - address: $ip
-    type: InternalIP
-  - address: $node
-    type: Hostname
-  conditions:
-  - status: "True"
-    type: Ready
-YAML
-}
-
-ovnkube_pod_object() {
-  local node=$1 container
-  cat <<YAML
-apiVersion: v1
-kind: Pod
-metadata:
-  generateName: ovnkube-node-
-  labels:
-    app: ovnkube-node
-    component: network
-    name: ovnkube-node
-    ovn-db-pod: "true"
-    type: infra
-  name: ${OVNKUBE_POD[$node]}
-  namespace: ovn-kubernetes
-spec:
-  containers:
-$(for container in "${!LOGS[@]}"; do echo "  - name: $container"; done | sort)
-  hostNetwork: true
-  nodeName: $node
-status:
-  hostIP: $(node_ip "$node")
-  phase: Running
-  podIP: $(node_ip "$node")
-YAML
-}
-
-pod_object() {
-  local name=$1 node=$2 net=$3 octet=$4
-  cat <<YAML
-apiVersion: v1
-kind: Pod
-metadata:
-  annotations:
-    k8s.ovn.org/pod-networks: '{"default":{"ip_addresses":["$net.$octet/24"],"mac_address":"$(pod_mac "$node" "$octet")","gateway_ips":["$net.1"],"ip_address":"$net.$octet/24","gateway_ip":"$net.1","role":"primary"}}'
-  labels:
-    app: ${name%-[0-9]}
-  name: $name
-  namespace: default
-spec:
-  containers:
-  - name: ${name%-[0-9]}
-  nodeName: $node
-status:
-  hostIP: $(node_ip "$node")
-  phase: Running
-  podIP: $net.$octet
-YAML
-}
-
-# list KIND: objects from standard input, separated by ---, as a list
+# list KIND: objects from standard input, each after a ---, as a list
 list() {
   printf -- '---\napiVersion: v1\nitems:\n'
-  awk '/^---$/ { first = 1; next } { print (first || NR == 1 ? "- " : "  ") $0; first = 0 }'
+  awk '/^---$/ { first = 1; next } { print (first ? "- " : "  ") $0; first = 0 }'
   printf 'kind: %s\n' "$1"
 }
-
-service_object() {
-  cat <<YAML
-apiVersion: v1
-kind: Service
-metadata:
-  name: $1
-  namespace: default
-spec:
-  clusterIP: $2
-  ports:
-  - port: $3
-    protocol: TCP
-    targetPort: $4${5:-}
-YAML
-}
-
-# The containers of an ovnkube-node pod that the lab has the logs of.
-declare -A LOGS=([nb-ovsdb]=ovn/ovsdb-server-nb [sb-ovsdb]=ovn/ovsdb-server-sb [ovn-northd]=ovn/ovn-northd [ovn-controller]=ovn/ovn-controller)
 
 for node in "${NODES[@]}"; do
   pod=${OVNKUBE_POD[$node]}
   cp "$DIR/$node/etc/ovn/ovnnb_db.db" "$store/${pod}_nbdb"
   cp "$DIR/$node/etc/ovn/ovnsb_db.db" "$store/${pod}_sbdb"
-  node_object "$node" | sed '/^$/d' >"$core/$node.yaml"
+  node_object "$node" >"$core/$node.yaml"
   for container in "${!LOGS[@]}"; do
     logs=$ovnkube/pods/$pod/$container/$container/logs
     mkdir -p "$logs"
     sed -E 's/^([^|]+)\|/\1 &/' "$DIR/$node/var/log/${LOGS[$container]}.log" >"$logs/current.log"
   done
-  { echo '---'; ovnkube_pod_object "$node"; } >"$ovnkube/pods/$pod/$pod.yaml"
+  ovnkube_pod_object "$node" >"$ovnkube/pods/$pod/$pod.yaml"
 done
 tar -C "$root/network_logs" -czf "$store.tar.gz" ovnk_database_store
-for node in "${NODES[@]}"; do
-  echo '---'
-  ovnkube_pod_object "$node"
-done | list PodList >"$ovnkube/core/pods.yaml"
-for entry in "${PODS[@]}"; do
-  read -r name node octet <<<"$entry"
-  echo '---'
-  pod_object "${name#*/}" "$node" "$(pod_net "$node")" "$octet"
-done | list PodList >"$pods/pods.yaml"
-{
-  service_object kubernetes "$KUBERNETES_VIP" 443 6443
-  echo '---'
-  service_object web "$WEB_VIP" 80 8080 "
-    nodePort: $WEB_NODEPORT
-  externalTrafficPolicy: Local
-  selector:
-    app: web
-  type: NodePort"
-  echo '---'
-  service_object empty "$EMPTY_VIP" 80 8080 "
-  selector:
-    app: empty"
-} | list ServiceList >"$pods/services.yaml"
+ovnkube_pod_objects | list PodList >"$ovnkube/core/pods.yaml"
+pod_objects | list PodList >"$pods/pods.yaml"
+service_objects | list ServiceList >"$pods/services.yaml"
 
 printf 'clientVersion:\n  gitVersion: lab\nserverVersion:\n  gitVersion: lab\n' >"$root/version"
 printf '%s\n' "$started" "$(date -u '+%F %T.%N +0000 UTC')" >"$root/timestamp"

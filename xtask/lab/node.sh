@@ -31,7 +31,7 @@ namespaces_up() {
     [[ -d /$path ]] || { mkdir -p "/$path" && echo "/$path" >>"$DIR/mountpoints"; }
   done
   ip netns add "$ns"
-  setsid nsenter --net="/run/netns/$ns" unshare --mount --uts --propagation private \
+  setsid nsenter --net="/run/netns/$ns" unshare --mount --uts --propagation slave \
     bash "$SCRIPTS/holder.sh" "$node" "$dir" "$SUITE_ROOT" </dev/null >"$dir/holder.log" 2>&1 &
   for _ in {1..500}; do
     [[ -s $dir/pid ]] && break

@@ -11,6 +11,8 @@ use std::process::{Command, ExitCode};
 use clap::{Args, Subcommand};
 use xshell::{Shell, cmd};
 
+use crate::api;
+
 /// The scripts, wherever cargo was called from.
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/lab");
 
@@ -74,6 +76,8 @@ enum Action {
         /// The folder to make; it must not exist
         out: PathBuf,
     },
+    /// Put a Kubernetes API server in front of the lab, and serve until it is stopped
+    Api(api::Api),
     /// Install the packages that the lab needs (Debian, apt-get), and a suite if one is named
     Setup(Suite),
 }
@@ -116,6 +120,10 @@ pub(crate) fn run(lab: Lab) -> Result<ExitCode> {
         Action::Gather { out } => {
             let out = std::path::absolute(out)?;
             exit_code(Command::from(cmd!(sh, "bash {SCRIPTS}/gather.sh {out}")))
+        }
+        Action::Api(api) => {
+            api::run(&dir, &api)?;
+            Ok(ExitCode::SUCCESS)
         }
         Action::Setup(suite) => {
             let debootstrap = suite.suite.is_some().then_some("debootstrap");

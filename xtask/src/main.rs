@@ -1,15 +1,18 @@
 //! `cargo xtask`: what this project does to itself.
 #![expect(clippy::print_stdout, reason = "a task talks to the one who runs it")]
 
+mod api;
 mod bench;
 mod cases;
 mod demo;
 mod docs;
+mod fuzz;
 mod golden;
 mod lab;
 mod mcp;
 mod probe;
 mod record;
+mod soak;
 mod test;
 mod tidy;
 mod workspace;
@@ -37,6 +40,10 @@ enum Task {
     Demo,
     /// Measure: large databases, start of a server, sizes
     Bench(bench::Bench),
+    /// Damage what strangers write at random, and see that it is refused
+    Fuzz(fuzz::Fuzz),
+    /// Call every tool thousands of times, and see that the lab stays as it was
+    Soak(soak::Soak),
     /// The test lab: two nodes of OVN-Kubernetes on this machine
     Lab(lab::Lab),
 }
@@ -52,7 +59,9 @@ fn run(task: Task) -> workspace::Result<ExitCode> {
         Task::Tidy => tidy::run()?,
         Task::Probe(probe) => probe::run(&probe)?,
         Task::Demo => demo::run()?,
+        Task::Soak(soak) => soak::run(&soak)?,
         Task::Bench(bench) => bench::run(&bench)?,
+        Task::Fuzz(fuzz) => fuzz::run(&fuzz)?,
     }
     Ok(ExitCode::SUCCESS)
 }

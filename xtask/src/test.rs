@@ -43,8 +43,12 @@ enum Step {
     Docs,
     /// All tests, those that need the lab too
     Tests,
+    /// A minute of random damage to what strangers write
+    Fuzz,
     /// Traffic in the lab goes where the databases say
     Check,
+    /// kubectl works with the API server in front of the lab
+    Api,
     /// Both eras of MCP, the MCP Inspector and the conformance suites
     Probe,
     /// The demonstration runs
@@ -68,11 +72,11 @@ pub(crate) fn run(test: &Test) -> Result {
 
 fn steps(test: &Test, workspace: &Workspace, times: &mut Vec<(String, Duration)>) -> Result {
     let chosen = |step: &&Step| test.only.is_empty() || test.only.contains(step);
-    let possible = |step: &&Step| !(test.no_lab && matches!(step, Step::Setup | Step::Check));
+    let possible = |step: &&Step| !(test.no_lab && matches!(step, Step::Setup | Step::Check | Step::Api));
     let mut lab = None;
     let mut failed = Vec::new();
     for step in Step::value_variants().iter().filter(chosen).filter(possible) {
-        if matches!(step, Step::Tests | Step::Check) && lab.is_none() && !test.no_lab {
+        if matches!(step, Step::Tests | Step::Check | Step::Api) && lab.is_none() && !test.no_lab {
             lab = Some(timed("lab up", times, || Lab::up(workspace))?);
         }
         match timed(&step.name(), times, || step.run(workspace, lab.is_some())) {
@@ -116,7 +120,9 @@ impl Step {
                 let test = cmd!(sh, "cargo test --workspace --no-fail-fast {ignored...}");
                 Ok(test.env("OVNK_LAB_DIR", LAB_DIR).env("INSTA_UPDATE", "no").run()?)
             }
+            Self::Fuzz => task(&["fuzz"]),
             Self::Check => task(&["lab", "--dir", LAB_DIR, "check"]),
+            Self::Api => task(&["lab", "--dir", LAB_DIR, "api", "--check"]),
             Self::Probe => task(&["probe"]),
             Self::Demo => task(&["demo"]),
             Self::Bench => task(&["bench", "--quick"]),

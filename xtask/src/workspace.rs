@@ -48,8 +48,7 @@ impl Crate {
 impl Workspace {
     /// The workspace that this program was built in, wherever it was called from.
     pub(crate) fn open() -> Result<Self> {
-        let root =
-            Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("xtask has no parent folder")?.to_owned();
+        let root = root()?;
         let sh = Shell::new()?;
         sh.change_dir(&root);
         let metadata = cmd!(sh, "cargo metadata --no-deps --format-version 1").quiet().read()?;
@@ -96,6 +95,11 @@ impl Workspace {
             format!("--recorded={}", folder.join("recorded").display())
         }
     }
+}
+
+/// The repository that this program was built in.
+pub(crate) fn root() -> Result<PathBuf> {
+    Ok(Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("xtask has no parent folder")?.to_owned())
 }
 
 fn read_crate(package: &Value, root: &Path) -> Crate {

@@ -2,7 +2,7 @@
 
 use crate::{
     Backend, Budget, Layer, Progress, Server, Workshop,
-    backend::{Bundle, Local, LocalNode, Recorded, Recorder},
+    backend::{Bundle, Cluster, ClusterArgs, Local, LocalNode, Recorded, Recorder},
     http::{self, HttpArgs},
 };
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -49,6 +49,8 @@ struct SourceArgs {
     /// Also write every answer of the source into a directory, for --recorded.
     #[arg(long, global = true, value_name = "DIR")]
     record: Option<PathBuf>,
+    #[command(flatten)]
+    cluster: ClusterArgs,
 }
 
 #[derive(Subcommand)]
@@ -131,8 +133,29 @@ async fn run(mut layer: Layer, cli: Cli) -> Result<ExitCode, String> {
         swept => tracing::info!(swept, "removed private directories of servers that are gone"),
     });
     let budget = Budget { bytes: cli.max_bytes, ..Budget::default() };
-    let server = Server::new(layer, source(cli.source)?, budget);
-    match cli.command {
+    let server = Server::new(layer, source(cli.source).await?, budget);
+    let answered = tokio::select! {
+        answered = answer(&server, cli.command, &cli.http) => answered,
+        // Over HTTP the calls that are under way get a moment: that is its own to see to.
+        stopped = stopped(), if cli.http.addr.is_none() => stopped,
+    };
+    server.backend().close().await;
+    answered
+}
+
+/// Waits until the process is told to stop.
+async fn stopped() -> Result<ExitCode, String> {
+    let failed = |e: std::io::Error| format!("cannot wait for signals: {e}");
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    tokio::select! {
+        _ = terminate.recv() => Ok(ExitCode::from(128 + 15)),
+        _ = interrupt.recv() => Ok(ExitCode::from(128 + 2)),
+    }
+}
+
+async fn answer(server: &Server, command: Option<Command>, http: &HttpArgs) -> Result<ExitCode, String> {
+    match command {
         Some(Command::Call { tool, arguments }) => {
             let arguments: Map<String, Value> = arguments.into_iter().map(|(k, v)| (k, v.into())).collect();
             match server.call(&tool, arguments, Progress::default()).await {
@@ -144,18 +167,18 @@ async fn run(mut layer: Layer, cli: Cli) -> Result<ExitCode, String> {
             let coverage = server.backend().coverage().await.map_err(|e| crate::error::chain(&e))?;
             print(&crate::sanitize::clean(&coverage.to_string()))
         }
-        _ => match cli.http.addr {
-            Some(addr) => match http::serve(server, addr, &cli.http).await {
+        _ => match http.addr {
+            Some(addr) => match http::serve(server.clone(), addr, http).await {
                 Ok(()) => Ok(ExitCode::SUCCESS),
                 Err(e) => Err(format!("error: {}", crate::error::chain(&e))),
             },
-            None => serve(server).await,
+            None => serve(server.clone()).await,
         },
     }
 }
 
 /// The source that the command line names.
-fn source(args: SourceArgs) -> Result<Arc<dyn Backend>, String> {
+async fn source(args: SourceArgs) -> Result<Arc<dyn Backend>, String> {
     let node = |text: &String| match text.as_str() {
         "" => LocalNode::this_host().map_err(|e| format!("this host has no usable name: {e}")),
         text => text.parse().map_err(|e: crate::BadLocal| format!("--local: {e}")),
@@ -166,7 +189,7 @@ fn source(args: SourceArgs) -> Result<Arc<dyn Backend>, String> {
             Arc::new(Local::new(nodes.iter().map(node).collect::<Result<_, _>>()?))
         }
         (_, _, Some(dir)) => Arc::new(Recorded::new(dir)),
-        _ => return Err("name a source: --bundle=PATH for a must-gather, or --local on a node".into()),
+        _ => Arc::new(Cluster::find(&args.cluster).await.map_err(|e| format!("error: {e}"))?),
     };
     Ok(match args.record {
         Some(dir) => Arc::new(Recorder::new(backend, dir)),

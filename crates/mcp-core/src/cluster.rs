@@ -1,9 +1,10 @@
 //! The whole cluster, as a tool sees it that asks for no node's data.
 
 use crate::{
-    Backend, Coverage, Kind, LogQuery, LogStream, Node, NodeName, ObjectQuery, Read, ReadError, Table,
-    ToolError, node::Noted,
+    Backend, Budget, Coverage, Kind, LogQuery, LogStream, Node, NodeName, ObjectQuery, Read, ReadError,
+    Table, ToolError, node::Noted,
 };
+use jiff::Timestamp;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -11,12 +12,13 @@ use std::time::Duration;
 pub struct Cluster<'a> {
     backend: &'a dyn Backend,
     within: Duration,
+    budget: Budget,
     noted: Noted,
 }
 
 impl<'a> Cluster<'a> {
-    pub(crate) fn new(backend: &'a dyn Backend, within: Duration) -> Self {
-        Self { backend, within, noted: Noted::default() }
+    pub(crate) fn new(backend: &'a dyn Backend, within: Duration, budget: Budget) -> Self {
+        Self { backend, within, budget, noted: Noted::default() }
     }
 
     /// How long a call may take.
@@ -24,9 +26,24 @@ impl<'a> Cluster<'a> {
         self.within
     }
 
+    /// What the reply may take of a model's context.
+    pub fn budget(&self) -> Budget {
+        self.budget
+    }
+
     /// Can it be asked now? Else it was collected earlier.
     pub fn is_live(&self) -> bool {
         self.backend.is_live()
+    }
+
+    /// What "now" means here: for what was collected earlier, when it was.
+    pub async fn now(&self) -> Option<Timestamp> {
+        self.backend.now().await
+    }
+
+    /// The time of what was read so far, to which ages are relative: of a bundle, when it was collected.
+    pub fn as_of(&self) -> Option<Timestamp> {
+        self.noted.newest()
     }
 
     /// The nodes that can be read, by name.
@@ -52,8 +69,9 @@ impl<'a> Cluster<'a> {
     pub async fn kind(&self, name: &str) -> Result<Kind, ToolError> {
         let kinds = self.kinds().await?;
         let found = kinds.iter().find(|kind| kind.is_called(name)).cloned();
+        // The group would make a long name of a short one, and unlike what was meant.
         found.ok_or_else(|| {
-            ToolError::not_found("kind of object", name, kinds.iter().map(ToString::to_string))
+            ToolError::not_found("kind of object", name, kinds.into_iter().map(|kind| kind.plural))
         })
     }
 
@@ -75,7 +93,7 @@ impl<'a> Cluster<'a> {
 
     /// One of its nodes, to read from. What it reads is noted by [`Self::merge`].
     pub fn node(&self, name: NodeName) -> Node<'a> {
-        Node::new(self.backend, name, None, self.within, false)
+        Node::new(self.backend, name, None, self.within, self.budget, false)
     }
 
     /// Notes what was read from a node.

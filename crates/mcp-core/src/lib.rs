@@ -33,6 +33,7 @@ mod resolve;
 mod sanitize;
 mod schema;
 mod server;
+mod suite;
 mod target;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -41,8 +42,8 @@ mod tool;
 pub use answer::{Answer, Fact, Field, Identity, Row};
 pub use argv::Argv;
 pub use backend::{
-    Area, Backend, BadLocal, Bundle, Coverage, Held, Local, LocalNode, NodeCoverage, Origin, Output, Read,
-    ReadError, Recorded, Recorder, SourceCoverage, State,
+    Area, Backend, BadLocal, Bundle, Cluster as LiveCluster, ClusterError, Coverage, Held, Local, LocalNode,
+    NodeCoverage, Origin, Output, Read, ReadError, Recorded, Recorder, SourceCoverage, State,
 };
 pub use cli::main;
 pub use cluster::Cluster;
@@ -57,10 +58,12 @@ pub use kubernetes::{
 };
 pub use name::BadName;
 pub use node::{Node, Reading};
+pub use params::regular_expression;
 pub use private::{PrivateError, Workshop};
 pub use progress::Progress;
 pub use prompt::{Prompt, PromptArgument};
 pub use reply::Budget;
 pub use server::Server;
+pub use suite::{TOOLS, unknown_tools};
 pub use target::{Db, Namespace, NodeName, Place, PodName, PodRef, Target};
 pub use tool::{ClusterTool, Described, Layer, Tool};

@@ -1,8 +1,10 @@
 //! One node, as a tool sees it.
 
 use crate::{
-    Argv, Backend, Db, LogQuery, LogStream, NodeName, Origin, Output, Place, PodRef, Read, ReadError, Target,
+    Argv, Backend, Budget, Db, LogQuery, LogStream, NodeName, Origin, Output, Place, PodRef, Read, ReadError,
+    Target,
 };
+use jiff::Timestamp;
 use ovsdb::{Database, Rows, Schema, Select};
 use std::{
     future::Future,
@@ -16,6 +18,7 @@ pub struct Node<'a> {
     name: NodeName,
     pod: Option<PodRef>,
     within: Duration,
+    budget: Budget,
     compared: bool,
     noted: Noted,
 }
@@ -45,6 +48,12 @@ impl Noted {
         }
     }
 
+    /// When the newest of it was read.
+    pub(crate) fn newest(&self) -> Option<Timestamp> {
+        let noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.0.iter().filter_map(|origin| origin.when).max()
+    }
+
     pub(crate) fn into_read(self) -> (Vec<Origin>, Vec<String>) {
         self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
@@ -58,6 +67,7 @@ pub struct Reading<T>(Source<T>);
 /// What to read, and its parser.
 enum Source<T> {
     Command { place: Place, argv: Argv, parse: Parser<Output, T> },
+    Recorded { place: Place, command: &'static str, parse: Parser<Output, T> },
     Rows { db: Db, select: Select, parse: Parser<Rows, T> },
 }
 
@@ -68,6 +78,16 @@ impl<T> Reading<T> {
     /// The output of a command.
     pub fn command(place: Place, argv: Argv, parse: impl Fn(Output) -> T + Send + Sync + 'static) -> Self {
         Self(Source::Command { place, argv, parse: Box::new(parse) })
+    }
+
+    /// The output of a command that is only read where somebody recorded it, and never run: an older form, or one that
+    /// prints more than it should.
+    pub fn recorded(
+        place: Place,
+        command: &'static str,
+        parse: impl Fn(Output) -> T + Send + Sync + 'static,
+    ) -> Self {
+        Self(Source::Recorded { place, command, parse: Box::new(parse) })
     }
 
     /// Rows of a table.
@@ -82,9 +102,10 @@ impl<'a> Node<'a> {
         name: NodeName,
         pod: Option<PodRef>,
         within: Duration,
+        budget: Budget,
         compared: bool,
     ) -> Self {
-        Self { backend, name, pod, within, compared, noted: Noted::default() }
+        Self { backend, name, pod, within, budget, compared, noted: Noted::default() }
     }
 
     /// Its name.
@@ -102,9 +123,19 @@ impl<'a> Node<'a> {
         self.within
     }
 
+    /// What the reply may take of a model's context.
+    pub fn budget(&self) -> Budget {
+        self.budget
+    }
+
     /// Can it be asked now, and again in a second? Else it was collected earlier.
     pub fn is_live(&self) -> bool {
         self.backend.is_live()
+    }
+
+    /// What "now" means here: for what was collected earlier, when it was.
+    pub async fn now(&self) -> Option<Timestamp> {
+        self.backend.now().await
     }
 
     /// Will the answer be compared with other nodes'? Then rows need an identity, and facts are read.
@@ -131,6 +162,13 @@ impl<'a> Node<'a> {
         Ok(self.noted.take(self.backend.command(&self.at(place), argv).await?))
     }
 
+    /// What a command prints that would go on for ever: what arrives within this time, or within the call's if that is
+    /// shorter.
+    pub async fn follow(&self, place: Place, argv: &Argv, time: Duration) -> Result<Output, ReadError> {
+        let at = Target { within: time.min(self.within), ..self.at(place) };
+        Ok(self.noted.take(self.backend.follow(&at, argv).await?))
+    }
+
     /// A database with its log of transactions.
     pub async fn database(&self, db: Db) -> Result<Arc<Database>, ReadError> {
         Ok(self.noted.take(self.backend.database(&self.at(db.place()), db).await?))
@@ -141,19 +179,28 @@ impl<'a> Node<'a> {
         Ok(self.noted.take(self.backend.log(query, self.within).await?))
     }
 
-    /// The first reading that the source has. If it has none, the error is that of the first.
+    /// The first reading that the source has. If it has none, the error names all of them.
     pub async fn first<T>(&self, readings: Vec<Reading<T>>) -> Result<T, ReadError> {
-        let mut absent = None;
+        let mut absent: Option<ReadError> = None;
         for Reading(source) in readings {
             let result = match source {
                 Source::Command { place, argv, parse } => self.command(place, &argv).await.map(parse),
+                Source::Recorded { place, command, parse } => {
+                    let read = self.backend.recorded(&self.at(place), command).await;
+                    read.map(|read| parse(self.noted.take(read)))
+                }
                 Source::Rows { db, select, parse } => {
                     let rows = self.rows(db, std::slice::from_ref(&select)).await;
                     rows.map(|mut rows| parse(rows.swap_remove(0)))
                 }
             };
             match result {
-                Err(e) if e.is_absence() => absent = absent.or(Some(e)),
+                Err(e) if e.is_absence() => {
+                    absent = Some(match absent {
+                        Some(first) => first.or(e),
+                        None => e,
+                    });
+                }
                 result => return result,
             }
         }

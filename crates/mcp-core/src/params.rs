@@ -58,14 +58,18 @@ fn how_much() -> Value {
     })
 }
 
-/// Adds the shared parameters to the schema of a tool's own.
-pub(crate) fn extend_schema(schema: &mut Map<String, Value>, scope: Scope) {
+/// Adds the shared parameters to the schema of a tool's own; `grep` if the tool does not look for it itself.
+pub(crate) fn extend_schema(schema: &mut Map<String, Value>, scope: Scope, own_grep: bool) {
     let own = schema.remove("properties").unwrap_or_default();
     let first = match scope {
         Scope::Node => where_to_look(),
         Scope::Cluster => Value::Null,
     };
-    let all = [first, own, how_much()].into_iter();
+    let mut after = how_much();
+    if own_grep && let Some(after) = after.as_object_mut() {
+        after.remove("grep");
+    }
+    let all = [first, own, after].into_iter();
     let all: Map<String, Value> = all.filter_map(|v| v.as_object().cloned()).flatten().collect();
     schema.insert("type".into(), "object".into());
     schema.insert("properties".into(), all.into());
@@ -165,8 +169,8 @@ fn check_value(name: &str, property: &Value, value: &Value) -> Result<(), ToolEr
 
 impl Common {
     /// Takes the shared parameters out of checked arguments.
-    pub(crate) fn take(arguments: &mut Map<String, Value>) -> Result<Self, ToolError> {
-        let grep = take_text(arguments, "grep");
+    pub(crate) fn take(arguments: &mut Map<String, Value>, own_grep: bool) -> Result<Self, ToolError> {
+        let grep = if own_grep { None } else { take_text(arguments, "grep") };
         let mut number = |name| arguments.remove(name).and_then(|value| value.as_u64());
         let page = Page {
             grep: grep.map(|pattern| regular_expression(&pattern)).transpose()?,
@@ -216,7 +220,11 @@ fn nodes_of(nodes: Option<String>, pod: Option<String>) -> Result<Nodes, ToolErr
     }
 }
 
-fn regular_expression(pattern: &str) -> Result<regex::Regex, ToolError> {
+/// A regular expression that a model gave for the parameter `grep`.
+///
+/// # Errors
+/// [`ToolError::BadParameter`]: it is none, or too large.
+pub fn regular_expression(pattern: &str) -> Result<regex::Regex, ToolError> {
     regex::RegexBuilder::new(pattern).size_limit(1 << 20).multi_line(true).build().map_err(|e| {
         ToolError::bad(
             format!("parameter `grep` is no regular expression: {e}"),
@@ -249,7 +257,7 @@ mod tests {
             Sb,
         }
         let mut schema = crate::schema::portable::<Params>();
-        extend_schema(&mut schema, Scope::Node);
+        extend_schema(&mut schema, Scope::Node, false);
         schema
     }
 
@@ -327,7 +335,7 @@ mod tests {
     fn nodes_are_one_several_all_or_a_pods() {
         let take = |arguments: Value| {
             let mut arguments = arguments.as_object().unwrap().clone();
-            take_nodes(&mut arguments).and_then(|nodes| Ok((nodes, Common::take(&mut arguments)?)))
+            take_nodes(&mut arguments).and_then(|nodes| Ok((nodes, Common::take(&mut arguments, false)?)))
         };
         let nodes = |arguments| take(arguments).map(|(nodes, _)| nodes);
         assert!(matches!(nodes(json!({ "node_name": "all" })), Ok(Nodes::All)));

@@ -27,6 +27,18 @@ pub struct PromptArgument {
     pub required: bool,
 }
 
+impl PromptArgument {
+    /// A blank that must be filled in.
+    pub const fn needed(name: &'static str, description: &'static str) -> Self {
+        Self { name, description, required: true }
+    }
+
+    /// A blank that may be left empty.
+    pub const fn optional(name: &'static str, description: &'static str) -> Self {
+        Self { name, description, required: false }
+    }
+}
+
 /// A blank was left empty, or there is no such blank.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BadArgument {

@@ -1,8 +1,9 @@
 //! From what a model says to the nodes that are asked.
 
-use crate::{Backend, Db, NodeName, PodRef, Target, ToolError, params::Nodes};
+use crate::{Backend, Db, Kind, NodeName, ObjectQuery, PodRef, Target, ToolError, params::Nodes};
 use futures::future::join_all;
 use ovsdb::{Condition, Select};
+use serde_json::Value;
 use std::time::Duration;
 
 /// What a call is about.
@@ -43,9 +44,44 @@ fn unknown(name: &NodeName, known: &[NodeName]) -> ToolError {
     ToolError::not_found("node", name.as_str(), known.iter().map(NodeName::as_str))
 }
 
+/// The node that the pod's object names; of a source without objects, the one that has its port.
+async fn node_of(
+    backend: &dyn Backend,
+    nodes: &[NodeName],
+    pod: &PodRef,
+    within: Duration,
+) -> Result<NodeName, ToolError> {
+    let query = ObjectQuery {
+        namespace: Some(pod.namespace.clone()),
+        name: pod.name.as_str().parse().ok(),
+        ..ObjectQuery::all(Kind::pod())
+    };
+    match backend.objects(&query, within).await {
+        Ok(read) => match read.value.first() {
+            Some(object) => match object.pointer("/spec/nodeName").and_then(Value::as_str) {
+                Some(node) => node.parse().map_err(|e: crate::BadName| {
+                    ToolError::bad(format!("pod {pod} is on no usable node: {e}"), "Give node_name instead.")
+                }),
+                None => Err(ToolError::bad(
+                    format!("pod {pod} is on no node yet: it was not scheduled"),
+                    "Its events say why: ask mcp-k8s for them.",
+                )),
+            },
+            None if backend.is_live() => Err(ToolError::bad(
+                format!("there is no pod {pod}"),
+                "Look for it in its namespace with mcp-k8s; a pod that was replaced has another name.",
+            )),
+            // It may be gone from the objects, and still have its port.
+            None => node_of_port(backend, nodes, pod, within).await,
+        },
+        // No objects, or none for us.
+        Err(_) => node_of_port(backend, nodes, pod, within).await,
+    }
+}
+
 /// The node whose zone has the pod's logical switch port as its own. OVN-Kubernetes names it
 /// `<namespace>_<pod>`; on a layer 2 network the other zones have it too, with type `remote`.
-async fn node_of(
+async fn node_of_port(
     backend: &dyn Backend,
     nodes: &[NodeName],
     pod: &PodRef,

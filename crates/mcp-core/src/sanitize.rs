@@ -42,7 +42,7 @@ fn is_invisible(c: char) -> bool {
 }
 
 /// What marks a secret: what stands before it, and what it is.
-static SECRETS: LazyLock<[Regex; 8]> = LazyLock::new(|| {
+static SECRETS: LazyLock<[Regex; 9]> = LazyLock::new(|| {
     [
         // PEM (RFC 7468).
         r"(?s)(-----BEGIN [A-Z ]*PRIVATE KEY-----)(.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\z))",
@@ -58,6 +58,8 @@ static SECRETS: LazyLock<[Regex; 8]> = LazyLock::new(|| {
         r"(://[^/\s:@]+:)([^@\s/]+)@",
         // Credentials of an image registry (containers-auth.json(5)).
         r#"("auth"\s*:\s*)("[^"]*")"#,
+        // ip-xfrm(8): algorithm and key of a security association.
+        r"(\b(?:aead|auth-trunc|auth|enc|comp)\s+\S+\s+)(0x[0-9a-fA-F]+|\*{4,})",
         // Keys of maps: ovs-vswitchd.conf.db(5) `options:psk`, ovn-nb(5) `ipsec_psk`, and the like.
         r#"(?i)(\b[a-z0-9_.-]*(?:psk|passw(?:or)?d|passphrase|secret|(?:private|auth|api|access)[_-]?key|key-data|token)"?[ \t]*[=:][ \t]*)("[^"]*"|[^\s,}\]"]+)"#,
     ]
@@ -108,6 +110,14 @@ mod tests {
                 "-----BEGIN RSA PRIVATE KEY-----[redacted]",
             ),
             ("Authorization: Bearer abc.def", "Authorization: Bearer [redacted]"),
+            (
+                "aead rfc4106(gcm(aes)) 0x75af74057be0a61c08abe2028beecebf (288 bits) 128",
+                "aead rfc4106(gcm(aes)) [redacted] (288 bits) 128",
+            ),
+            (
+                "auth-trunc hmac(sha256) 0x00ff 128 enc cbc(aes) 0x01",
+                "auth-trunc hmac(sha256) [redacted] 128 enc cbc(aes) [redacted]",
+            ),
             ("eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxMjM0NTYifQ.c2ln", "[redacted]"),
             ("client-key-data: LS0tLS1CRUdJTiBSU0EgUFJJVkFURSBLRVktLS0tLQo=", "client-key-data: [redacted]"),
             ("x LS0tLS1CRUdJTiBSU0EgUFJJVkFURSBLRVktLS0tLQo= y", "x [redacted] y"),

@@ -163,7 +163,7 @@ pub fn problems_of_prompts(layer: &Layer) -> Vec<String> {
         problems.extend(blanks.map(|a| format!("{}: there is no {{{}}} in it", prompt.name, a.name)));
         let (mut tool, mut asked) = (None, 0);
         for word in prompt.text.split_whitespace() {
-            let word = word.trim_start_matches(['(', '`', '"']);
+            let word = word.trim_start_matches('(');
             let name = word.trim_end_matches([',', '.', ';', ':', ')', '`']);
             if let Ok(found) = layer.tool(name) {
                 (tool, asked) = (Some(found), asked + 1);

@@ -29,6 +29,8 @@ pub trait Tool: Send + Sync + 'static {
     const DESCRIPTION: &'static str;
     /// The group that `--toolset` can leave out.
     const TOOLSET: &'static str;
+    /// Does it look for `grep` itself, because it reads more than anybody may hold? Then that is its own parameter.
+    const OWN_GREP: bool = false;
     /// What the model gives beside the shared parameters.
     type Params: DeserializeOwned + JsonSchema + Send + Sync;
 
@@ -51,6 +53,8 @@ pub trait ClusterTool: Send + Sync + 'static {
     const DESCRIPTION: &'static str;
     /// As [`Tool::TOOLSET`].
     const TOOLSET: &'static str;
+    /// As [`Tool::OWN_GREP`].
+    const OWN_GREP: bool = false;
     /// As [`Tool::Params`].
     type Params: DeserializeOwned + JsonSchema + Send + Sync;
 
@@ -120,7 +124,7 @@ impl Described {
     /// A line of a layer's table.
     pub fn of<T: Tool>() -> Self {
         let mut schema = schema::portable::<T::Params>();
-        params::extend_schema(&mut schema, params::Scope::Node);
+        params::extend_schema(&mut schema, params::Scope::Node, T::OWN_GREP);
         Self {
             name: T::NAME,
             title: T::TITLE,
@@ -134,7 +138,7 @@ impl Described {
     /// A line of a layer's table, for a tool that asks the whole cluster.
     pub fn of_cluster<T: ClusterTool>() -> Self {
         let mut schema = schema::portable::<T::Params>();
-        params::extend_schema(&mut schema, params::Scope::Cluster);
+        params::extend_schema(&mut schema, params::Scope::Cluster, T::OWN_GREP);
         Self {
             name: T::NAME,
             title: T::TITLE,
@@ -161,14 +165,14 @@ const AT_ONCE: usize = 16;
 
 async fn run<T: Tool>(call: &Call<'_>, mut arguments: Map<String, Value>) -> Result<String, ToolError> {
     let nodes = params::take_nodes(&mut arguments)?;
-    let common = Common::take(&mut arguments)?;
+    let common = Common::take(&mut arguments, T::OWN_GREP)?;
     let params: T::Params = own_parameters(arguments, T::DESCRIPTION)?;
     call.backend.open(&call.progress).await?;
     let Asked { nodes, pod } = resolve::nodes(call.backend, nodes, common.within).await?;
     let compared = nodes.len() > 1;
     let (params, pod, answered) = (&params, &pod, &Answered::of(nodes.len()));
     let ask = |name: NodeName| async move {
-        let node = Node::new(call.backend, name.clone(), pod.clone(), common.within, compared);
+        let node = Node::new(call.backend, name.clone(), pod.clone(), common.within, call.budget, compared);
         let result = node.bounded(T::run(&node, params)).await;
         let (origins, notes) = node.into_read();
         answered.add(&name);
@@ -183,10 +187,10 @@ async fn run_on_cluster<T: ClusterTool>(
     call: &Call<'_>,
     mut arguments: Map<String, Value>,
 ) -> Result<String, ToolError> {
-    let common = Common::take(&mut arguments)?;
+    let common = Common::take(&mut arguments, T::OWN_GREP)?;
     let params: T::Params = own_parameters(arguments, T::DESCRIPTION)?;
     call.backend.open(&call.progress).await?;
-    let cluster = Cluster::new(call.backend, common.within);
+    let cluster = Cluster::new(call.backend, common.within, call.budget);
     let late = |_| ReadError::TooLate { what: T::NAME.into(), seconds: common.within.as_secs() };
     let answer = tokio::time::timeout(common.within + SLACK, T::run(&cluster, &params));
     let answer = call.progress.asking(answer, &Answered::of(0), common.within).await.map_err(late)??;

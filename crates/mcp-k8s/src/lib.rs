@@ -1,12 +1,23 @@
-//! The Kubernetes and OVN-Kubernetes layer.
+//! The Kubernetes and OVN-Kubernetes layer: objects, events, logs, and what OVN-Kubernetes makes of them.
 //!
 //! A tool is a file in `tools`, a line in [`layer`] and a case in `tests/cases`.
 
 mod commands;
+mod describe;
+mod events;
+mod locate;
+mod log;
+mod nodes;
+mod overview;
+mod pods;
+mod prompts;
+mod table;
 mod tools;
 mod types;
+mod which;
+mod yaml;
 
-use mcp_core::Layer;
+use mcp_core::{Described, Layer};
 
 /// The tools, prompts and commands of this layer.
 pub fn layer() -> Layer {
@@ -14,9 +25,22 @@ pub fn layer() -> Layer {
         name: env!("CARGO_PKG_NAME"),
         version: env!("CARGO_PKG_VERSION"),
         title: "Kubernetes and OVN-Kubernetes",
-        instructions: "",
-        tools: Vec::new(),
-        prompts: Vec::new(),
+        instructions: "A cluster with OVN-Kubernetes, read-only, live or from bundles. Begin with cluster_overview, then \
+                       ovnkube_locate for the pod, service, node or address in question: it names what the tools of the \
+                       other servers ask for. kubectl_get for lists of any kind (short names as in kubectl: po, svc, \
+                       netpol, eip, udn, cudn, anp, net-attach-def), kubectl_describe for one object with its events \
+                       and annotations, kubectl_events for what happened, kubectl_logs and node_logs with digest=true \
+                       for what programs said. Secrets are never shown.",
+        tools: vec![
+            Described::of_cluster::<tools::cluster_overview::ClusterOverview>(),
+            Described::of_cluster::<tools::kubectl_get::KubectlGet>(),
+            Described::of_cluster::<tools::kubectl_describe::KubectlDescribe>(),
+            Described::of_cluster::<tools::kubectl_events::KubectlEvents>(),
+            Described::of_cluster::<tools::kubectl_logs::KubectlLogs>(),
+            Described::of::<tools::node_logs::NodeLogs>(),
+            Described::of_cluster::<tools::ovnkube_locate::OvnkubeLocate>(),
+        ],
+        prompts: prompts::all(),
         completions: Vec::new(),
         documents: Vec::new(),
         allow: commands::ALLOW,

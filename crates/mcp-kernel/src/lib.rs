@@ -3,10 +3,25 @@
 //! A tool is a file in `tools`, a line in [`layer`] and a case in `tests/cases`.
 
 mod commands;
+mod compare;
+mod connection;
+mod counter;
+mod interface;
+mod iptables;
+mod lines;
+mod neighbour;
+mod nft;
+#[cfg(test)]
+mod recorded;
+mod route;
+mod secrets;
+mod socket;
 mod tools;
 mod types;
+mod wanted;
+mod xfrm;
 
-use mcp_core::Layer;
+use mcp_core::{Described, Layer};
 
 /// The tools, prompts and commands of this layer.
 pub fn layer() -> Layer {
@@ -14,8 +29,27 @@ pub fn layer() -> Layer {
         name: env!("CARGO_PKG_NAME"),
         version: env!("CARGO_PKG_VERSION"),
         title: "Netfilter and host network",
-        instructions: "",
-        tools: Vec::new(),
+        instructions: "The kernel of a node of OVN-Kubernetes, read-only: routes and rules, netfilter, connections, \
+                       sockets, IPsec, FRR. Name a node, a pod (its network namespace), or compare all nodes with \
+                       node_name=all: a foreign rule, another MTU, a missing route stands out. Begin with ip_rule_show \
+                       and ip_route_show for where packets go, nft_list_ruleset for what is translated or dropped, \
+                       conntrack_list for what became of a connection, host_counters for what is lost.",
+        tools: vec![
+            Described::of::<tools::ip_addr_show::AddrShow>(),
+            Described::of::<tools::ip_link_show::LinkShow>(),
+            Described::of::<tools::ip_route_show::RouteShow>(),
+            Described::of::<tools::ip_rule_show::RuleShow>(),
+            Described::of::<tools::ip_neigh_show::NeighShow>(),
+            Described::of::<tools::ip_xfrm_show::XfrmShow>(),
+            Described::of::<tools::nft_list_ruleset::ListRuleset>(),
+            Described::of::<tools::iptables_save::Save>(),
+            Described::of::<tools::conntrack_list::List>(),
+            Described::of::<tools::conntrack_events::Events>(),
+            Described::of::<tools::ss_show::Show>(),
+            Described::of::<tools::host_counters::HostCounters>(),
+            Described::of::<tools::ipsec_show::IpsecShow>(),
+            Described::of::<tools::frr_show::FrrShow>(),
+        ],
         prompts: Vec::new(),
         completions: Vec::new(),
         documents: Vec::new(),

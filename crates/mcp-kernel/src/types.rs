@@ -1,1 +1,45 @@
 //! Parameters that more than one tool takes.
+
+use mcp_core::ToolError;
+use std::{net::IpAddr, str::FromStr};
+
+/// An address that a call names.
+pub(crate) fn address(text: Option<&str>) -> Result<Option<IpAddr>, ToolError> {
+    parsed("address", text, "Give one IPv4 or IPv6 address, without a prefix length or port.")
+}
+
+/// Text of a parameter as what it should be.
+pub(crate) fn parsed<T: FromStr>(name: &str, text: Option<&str>, hint: &str) -> Result<Option<T>, ToolError> {
+    let parse = |text: &str| {
+        let bad = || ToolError::bad(format!("parameter `{name}` is `{text}`"), hint);
+        text.trim().parse().map_err(|_| bad())
+    };
+    text.map(parse).transpose()
+}
+
+/// A mark: `0x1745ec`, `1008`.
+pub(crate) fn mark(text: Option<&str>) -> Result<Option<u32>, ToolError> {
+    let parse = |text: &str| {
+        let text = text.trim();
+        let number = match text.strip_prefix("0x") {
+            Some(digits) => u32::from_str_radix(digits, 16),
+            None => text.parse(),
+        };
+        number.map_err(|_| {
+            ToolError::bad(format!("parameter `mark` is `{text}`"), "Give a number of 32 bits: 2, 0x1745ec.")
+        })
+    };
+    text.map(parse).transpose()
+}
+
+/// The name, if something has it.
+pub(crate) fn known<'a>(
+    kind: &str,
+    name: Option<&str>,
+    all: impl Iterator<Item = &'a str> + Clone,
+) -> Result<(), ToolError> {
+    match name {
+        Some(name) if !all.clone().any(|it| it == name) => Err(ToolError::not_found(kind, name, all)),
+        _ => Ok(()),
+    }
+}

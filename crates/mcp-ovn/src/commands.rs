@@ -16,7 +16,7 @@ const fn verb(words: &'static [&'static str], reads_only: &'static str) -> Verb 
 }
 
 /// The table.
-pub(crate) const ALLOW: Allow = Allow(&[APPCTL, TRACE, LIMITED_TRACE]);
+pub(crate) const ALLOW: Allow = Allow(&[APPCTL, VSCTL, TRACE, LIMITED_TRACE]);
 
 const APPCTL: Program = Program {
     name: "ovn-appctl",
@@ -44,6 +44,12 @@ const APPCTL: Program = Program {
             "ovsdb-server(1): prints the server's status within the cluster",
         ),
     ],
+};
+
+const VSCTL: Program = Program {
+    name: "ovs-vsctl",
+    globals: &["--timeout=10"],
+    verbs: &[verb(&["list", "bridge"], "ovs-vsctl(8): lists the data of each record")],
 };
 
 /// What ovn-trace is asked: how much it tells, what conntrack says at each of four steps (more than a packet takes on
@@ -131,6 +137,11 @@ const QUIET: &[&str] = &["-vconsole:off", "-vsyslog:off", "-vfile:off"];
 /// The conntrack zones that ovn-controller gave out.
 pub(crate) fn ct_zone_list() -> Argv {
     argv!(ALLOW: "ovn-appctl", "--timeout=10", "ct-zone-list")
+}
+
+/// The bridges, whose external_ids keep the conntrack zones.
+pub(crate) fn list_bridges() -> Argv {
+    argv!(ALLOW: "ovs-vsctl", "--timeout=10", "list", "bridge")
 }
 
 /// Is ovn-controller connected to the southbound database?

@@ -4,6 +4,8 @@
 
 mod commands;
 mod compare;
+mod completions;
+mod documents;
 mod flows;
 mod history;
 mod offline;
@@ -39,8 +41,8 @@ pub fn layer() -> Layer {
             Described::of::<tools::ovn_controller_ct_zone_list::CtZoneList>(),
         ],
         prompts: prompts::all(),
-        completions: Vec::new(),
-        documents: Vec::new(),
+        completions: completions::all(),
+        documents: documents::all(),
         allow: commands::ALLOW,
         private: commands::PRIVATE,
     }

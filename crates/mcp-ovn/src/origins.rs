@@ -4,12 +4,12 @@ use crate::flows;
 use mcp_core::{Db, Node, ReadError};
 use ovn_model::{
     UuidPrefix,
-    detrace::{Index, Mention, counterpart, counterpart_selects, kubernetes_owner, summary},
+    detrace::{Index, Mention, VirtualIp, counterpart, counterpart_selects, kubernetes_owner, summary},
     lflow::{Datapath, Datapaths, Flow},
     owners, owners_selects,
     stages::{Layout, Release},
 };
-use ovsdb::{Row, Rows, Uuid};
+use ovsdb::{Row, Rows, Select, Uuid};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write,
@@ -21,6 +21,8 @@ pub(crate) struct Origins {
     southbound: Vec<Row>,
     /// Nothing: it could not be read.
     northbound: Option<Vec<Row>>,
+    /// All load balancers, where flows were made for one that is gone.
+    balancers: Vec<Row>,
     /// Which rows have a northbound row: `Logical_Router GR_ovn-worker`.
     owners: BTreeMap<Uuid, Vec<String>>,
     datapaths: Datapaths,
@@ -77,6 +79,18 @@ impl Origins {
         selects
             .extend(named.flat_map(|(tables, name)| counterpart_selects(tables, name).collect::<Vec<_>>()));
         let rows = if selects.is_empty() { Vec::new() } else { rows_of(node.rows(Db::Nb, &selects).await?) };
+        // ovn-northd keeps a flow that another row asks for as well, with the hint to the first.
+        let gone = |flow: &Flow| {
+            flow.hint
+                .as_ref()
+                .is_some_and(|hint| hint.parse().is_ok_and(|hint: UuidPrefix| index.find(&hint).is_empty()))
+        };
+        let stale = self.southbound.iter().filter_map(flow).filter(gone);
+        if stale.filter_map(|flow| VirtualIp::of_match(&flow.matches)).next().is_some() {
+            self.balancers = rows_of(node.rows(Db::Nb, &[Select::from("Load_Balancer")]).await?);
+            let selects = owners_selects(&schema, "Load_Balancer");
+            self.owners.extend(owners("Load_Balancer", &node.rows(Db::Nb, &selects).await?));
+        }
         // Whose they are: ACLs of port groups, routes of routers. Ports and groups are known by their own names.
         let owned: BTreeSet<&str> = rows.iter().map(|row| row.table.name.as_str()).collect();
         for table in owned
@@ -147,13 +161,25 @@ impl Origins {
         };
         let candidates: Vec<&Row> = northbound.iter().filter(|row| prefix.is_of(row.uuid)).collect();
         match candidates.len() {
-            // ovn-northd keeps a flow that another row asks for as well, hint included.
-            0 => format!("  * made for northbound row {hint}…, which is gone: another row keeps the flow\n"),
+            0 => self.kept_text(hint, flow),
             1 => candidates.into_iter().map(|row| self.northbound_text(row)).collect(),
             n => {
                 let texts: String = candidates.into_iter().map(|row| self.northbound_text(row)).collect();
                 format!("  * made for one of {n} rows that begin with {hint}:\n{texts}")
             }
+        }
+    }
+
+    /// Of a flow whose row is gone: who else wants it. Load balancers are made anew when a service changes, and their
+    /// virtual IP stays.
+    fn kept_text(&self, hint: &str, flow: &Flow) -> String {
+        let gone = format!("  * made for northbound row {hint}…, which is gone");
+        let vip = VirtualIp::of_match(&flow.matches);
+        let now = self.balancers.iter().filter(|row| vip.as_ref().is_some_and(|vip| vip.is_of(row)));
+        let now: String = now.map(|row| self.northbound_text(row)).collect();
+        match now.as_str() {
+            "" => format!("{gone}: another row keeps the flow\n"),
+            now => format!("{gone}; by its virtual IP, it is kept for:\n{now}"),
         }
     }
 

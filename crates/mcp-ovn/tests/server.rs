@@ -1,6 +1,6 @@
 //! The server as its clients see it: the list of tools, the prompts, the command line.
 
-use mcp_core::testing::{Connection, Failed, scenario, testdata};
+use mcp_core::testing::{Connection, Failed, problems_of_prompts, scenario, testdata};
 use serde_json::{Map, Value, json};
 use std::process::{Output, Stdio};
 
@@ -24,30 +24,29 @@ async fn the_list_of_tools() -> Result<(), Failed> {
     Ok(())
 }
 
-/// A prompt that names a tool which does not exist sends the model into the void.
+/// A prompt that asks for what does not exist sends the model into the void.
 #[test]
-fn prompts_name_tools_that_exist() {
-    let layer = mcp_ovn::layer();
-    let mut named = 0;
-    for prompt in &layer.prompts {
-        for word in prompt.text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
-            if ["ovn_", "ovs_", "kubectl_", "ovnkube_"].iter().any(|prefix| word.starts_with(prefix))
-                && word != "ovn_cluster_router"
-            {
-                assert!(layer.tools.iter().any(|tool| tool.name == word), "{}: {word}", prompt.name);
-                named += 1;
-            }
-        }
-        for argument in prompt.arguments {
-            assert!(
-                prompt.text.contains(&format!("{{{}}}", argument.name)),
-                "{}: {}",
-                prompt.name,
-                argument.name
-            );
-        }
-    }
-    assert!(named > 5);
+fn prompts_ask_for_what_there_is() {
+    assert_eq!(problems_of_prompts(&mcp_ovn::layer()), [""; 0]);
+}
+
+#[tokio::test]
+async fn arguments_of_prompts_are_completed() -> Result<(), Failed> {
+    let connection = Connection::open(mcp_ovn::layer(), scenario("capture")).await?;
+    let node = &[("node_name", "ovn-worker2")];
+    let routers = connection.complete("explain_datapath", "datapath", "gr_", node).await?;
+    assert_eq!(routers, ["GR_ovn-worker2"]);
+    let switches = connection.complete("explain_datapath", "datapath", "transit", node).await?;
+    assert_eq!(switches, ["transit_switch", "blue_l3.secondary_transit_switch"]);
+    let nodes = connection.complete("explain_datapath", "node_name", "ovn-w", &[]).await?;
+    assert_eq!(nodes, ["ovn-worker", "ovn-worker2"]);
+    let tables = connection.complete("compare_zones", "table", "logical_sw", &[]).await?;
+    assert_eq!(tables, ["Logical_Switch", "Logical_Switch_Port", "Logical_Switch_Port_Health_Check"]);
+    let all = connection.complete("compare_zones", "table", "", &[]).await?;
+    assert!(["Port_Binding", "NAT"].iter().all(|table| all.iter().any(|name| name == table)), "{all:?}");
+    // What is no argument of the prompt has no values.
+    assert_eq!(connection.complete("compare_zones", "datapath", "", &[]).await?, [""; 0]);
+    Ok(())
 }
 
 fn server(args: &[&str]) -> Result<Output, Failed> {

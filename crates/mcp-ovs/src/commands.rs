@@ -50,31 +50,30 @@ const OFCTL: Program = Program {
     ],
 };
 
-/// A flow through a bridge, and what conntrack says at each of its steps: more than a packet takes. `-generate` and a
-/// packet, which would learn addresses and commit connections, have no place.
-const TRACED: &[&[Part]] = &[
-    &[Operand("bridge")],
-    &[Operand("flow-match")],
-    &[Operand("ct-next")],
-    &[Operand("ct-next")],
-    &[Operand("ct-next")],
-    &[Operand("ct-next")],
-    &[Operand("ct-next")],
-    &[Operand("ct-next")],
-    &[Operand("ct-next")],
-    &[Operand("ct-next")],
-];
+/// A flow through a bridge, and what conntrack says at each of its steps. `-generate` and a packet, which would learn
+/// addresses and commit connections, have no place.
+const fn traced(operands: &'static [&'static [Part]]) -> Verb {
+    Verb {
+        words: &["ofproto/trace"],
+        options: &["--names", "--ct-next"],
+        operands,
+        reads_only: "ovs-vswitchd(8): without -generate and without a packet it has no side effects; tests/lab.rs shows it",
+    }
+}
+
+const BRIDGE: &[Part] = &[Operand("bridge")];
+const FLOW: &[Part] = &[Operand("flow-match")];
+const NEXT: &[Part] = &[Operand("ct-next")];
 
 const APPCTL: Program = Program {
     name: "ovs-appctl",
     globals: &["--timeout=10"],
     verbs: &[
-        Verb {
-            words: &["ofproto/trace"],
-            options: &["--names", "--ct-next"],
-            operands: TRACED,
-            reads_only: "ovs-vswitchd(8): without -generate and without a packet it has no side effects; shown in programs.md 6",
-        },
+        traced(&[BRIDGE, FLOW]),
+        traced(&[BRIDGE, FLOW, NEXT]),
+        traced(&[BRIDGE, FLOW, NEXT, NEXT]),
+        traced(&[BRIDGE, FLOW, NEXT, NEXT, NEXT]),
+        traced(&[BRIDGE, FLOW, NEXT, NEXT, NEXT, NEXT]),
         Verb {
             words: &["dpctl/dump-flows"],
             options: &["-m", "--names", "system@ovs-system", "netdev@ovs-netdev"],
@@ -148,12 +147,18 @@ const VSCTL: Program = Program {
     name: "ovs-vsctl",
     globals: &[],
     verbs: &[
+        verb(&["show"], "ovs-vsctl(8): prints a brief overview of the database contents"),
         verb(&["list", "interface"], "ovs-vsctl(8): lists the data of each record"),
         verb(&["list", "bridge"], "ovs-vsctl(8): lists the data of each record"),
         verb(&["list", "Open_vSwitch"], "ovs-vsctl(8): lists the data of each record"),
         verb(&["list", "manager"], "ovs-vsctl(8): lists the data of each record"),
     ],
 };
+
+/// What `ovs-vsctl show` printed when the node's report was made.
+pub(crate) fn recorded_show() -> Argv {
+    argv!(ALLOW: "ovs-vsctl", "show")
+}
 
 /// What `ovs-vsctl list` printed of a table when the node's report was made; none for tables that reports leave out.
 pub(crate) fn recorded_list(table: &str) -> Option<Argv> {
@@ -256,10 +261,20 @@ pub(crate) fn connections(zone: Option<u16>) -> Vec<Argv> {
     ]
 }
 
-/// The way of a flow through a bridge.
-pub(crate) fn trace(bridge: &BridgeName, flow: &FlowMatch, ct: &[CtNext; 8]) -> Argv {
-    let [a, b, c, d, e, f, g, h] = ct;
-    argv!(ALLOW: "ovs-appctl", "--timeout=10", "ofproto/trace", {bridge: BridgeName}, {flow: FlowMatch}, "--names",
-        "--ct-next", {a: CtNext}, "--ct-next", {b: CtNext}, "--ct-next", {c: CtNext}, "--ct-next", {d: CtNext},
-        "--ct-next", {e: CtNext}, "--ct-next", {f: CtNext}, "--ct-next", {g: CtNext}, "--ct-next", {h: CtNext})
+/// The way of a flow through a bridge; nothing if that are more steps of conntrack than can be told.
+pub(crate) fn trace(bridge: &BridgeName, flow: &FlowMatch, ct: &[CtNext]) -> Option<Argv> {
+    macro_rules! traced {
+        ($($next:tt),*) => {
+            argv!(ALLOW: "ovs-appctl", "--timeout=10", "ofproto/trace", {bridge: BridgeName}, {flow: FlowMatch}, "--names"
+                $(, "--ct-next", $next)*)
+        };
+    }
+    Some(match ct {
+        [] => traced!(),
+        [a] => traced!({a: CtNext}),
+        [a, b] => traced!({a: CtNext}, {b: CtNext}),
+        [a, b, c] => traced!({a: CtNext}, {b: CtNext}, {c: CtNext}),
+        [a, b, c, d] => traced!({a: CtNext}, {b: CtNext}, {c: CtNext}, {d: CtNext}),
+        _ => return None,
+    })
 }

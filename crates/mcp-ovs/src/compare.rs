@@ -22,7 +22,8 @@ impl OwnValues {
         }
         let name = node.name().as_str();
         let northbound = node.rows(Db::Nb, &compare::own_selects()).await.unwrap_or_default();
-        let switch = node.rows(Db::OpenVSwitch, &switch::own_selects()).await.unwrap_or_default();
+        let mut switch = node.rows(Db::OpenVSwitch, &switch::own_selects()).await.unwrap_or_default();
+        switch.extend(node.rows(Db::Sb, &[switch::chassis_select()]).await.unwrap_or_default());
         let mut own = switch::own(name, &switch);
         let known: Vec<String> = own.iter().map(|own| own.value.clone()).collect();
         own.extend(compare::own(name, &northbound).into_iter().filter(|own| !known.contains(&own.value)));

@@ -93,7 +93,9 @@ pub(crate) fn identity(flow: &Flow<'_>, bridge: &Bridge) -> Identity {
 pub(crate) fn overview(found: &Found<'_>, tables: &Tables) -> Vec<Row> {
     let row = |(table, (flows, packets)): (&u8, &(usize, u64))| {
         let heading = heading(*table, tables);
-        let identity = Identity { key: heading.to_string(), ..Identity::default() };
+        // Beside the pipelines there are tables for what a node has learnt.
+        let local = tables.name(*table).is_none();
+        let identity = Identity { key: heading.to_string(), local, ..Identity::default() };
         Row::with(format!("{heading}: {flows} flows, {packets} packets"), identity)
     };
     found.tables.iter().map(row).collect()

@@ -2,7 +2,10 @@
 
 use crate::{commands, compare::OwnValues, switch, types::ListParams};
 use mcp_core::{Answer, Db, Node, ReadError, Row as AnswerRow, ToolError, Where};
-use ovn_model::records::{NoRecords, Query, Records, Source};
+use ovn_model::{
+    records::{NoRecords, Query, Records, Source},
+    switch::Record,
+};
 use ovsdb::{Row, Rows, Select, Uuid};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,7 +30,10 @@ pub(crate) async fn list(node: &Node<'_>, params: &ListParams) -> Result<Answer,
         columns: params.columns.clone(),
         compared: node.is_compared(),
     };
-    let schema = node.schema(Db::OpenVSwitch).await?;
+    let schema = match node.schema(Db::OpenVSwitch).await {
+        Err(absent @ ReadError::NotCollected { .. }) => return recorded(node, params, absent).await,
+        schema => schema?,
+    };
     let records = query.ask(&Switch(node), &schema).await.map_err(tool_error)?;
     let memory = Memory::read(node, &records).await;
     let own = OwnValues::read(node).await;
@@ -50,6 +56,61 @@ pub(crate) async fn list(node: &Node<'_>, params: &ListParams) -> Result<Answer,
         notes,
         facts: own.facts(),
         if_empty: records.if_empty.clone(),
+    })
+}
+
+/// What `ovs-vsctl list` printed when the node's report was made.
+async fn recorded(node: &Node<'_>, params: &ListParams, absent: ReadError) -> Result<Answer, ToolError> {
+    let table = ["Interface", "Bridge", "Open_vSwitch", "Manager"];
+    let table = table.into_iter().find(|table| table.eq_ignore_ascii_case(&params.table));
+    let list = table.and_then(commands::recorded_list);
+    let text = match list {
+        Some(list) => switch::text(node, vec![list]).await.map_err(|_| absent)?,
+        None => return Err(absent.into()),
+    };
+    if params.of.is_some() || !params.conditions.is_empty() || node.is_compared() {
+        return Err(ToolError::bad(
+            "conf.db was not collected: there is only what ovs-vsctl list printed, without `of`, `where` and comparison",
+            "Name one node and leave them out; record, columns and grep work.",
+        ));
+    }
+    let records = Record::all(&text);
+    let id = |record: &Record<'_>| {
+        record
+            .map("external_ids")
+            .into_iter()
+            .find(|(key, _)| *key == "iface-id")
+            .map_or("", |(_, id)| id)
+            .to_owned()
+    };
+    let wanted = |record: &&Record<'_>| {
+        params.record.as_ref().is_none_or(|wanted| {
+            let name = record.get("name").unwrap_or_default();
+            let uuid = record.get("_uuid").unwrap_or_default();
+            wanted == name
+                || wanted.replacen('/', "_", 1) == id(record)
+                || (wanted.len() >= 4 && uuid.starts_with(wanted))
+        })
+    };
+    let shown = |column: &str, value: &str| match params.columns.is_empty() {
+        true => !matches!(value, "[]" | "{}" | "\"\""),
+        false => column == "_uuid" || params.columns.iter().any(|it| it == column),
+    };
+    let text = |record: &Record<'_>| {
+        let columns = record.0.iter().filter(|(column, value)| shown(column, value));
+        columns.map(|(column, value)| format!("{column:<20}: {value}\n")).collect::<String>()
+    };
+    let rows: Vec<AnswerRow> =
+        records.iter().filter(wanted).map(|record| AnswerRow::line(text(record))).collect();
+    if let (Some(record), true) = (&params.record, rows.is_empty()) {
+        let known = records.iter().filter_map(|record| record.get("name"));
+        return Err(ToolError::not_found(format!("row of {}", params.table), record, known));
+    }
+    Ok(Answer {
+        rows,
+        if_empty: "ovs-vsctl list printed nothing".into(),
+        notes: vec!["conf.db was not collected: this is what ovs-vsctl list printed".into()],
+        facts: Vec::new(),
     })
 }
 
@@ -127,18 +188,13 @@ impl Memory {
 
 /// What `list` printed, by row and column.
 fn by_row(text: &str) -> BTreeMap<(Uuid, String), String> {
-    let mut all = BTreeMap::new();
-    let mut row = None;
-    for (column, value) in text.lines().filter_map(|line| line.split_once(':')) {
-        let (column, value) = (column.trim(), value.trim());
-        match (column, value.parse::<Uuid>()) {
-            ("_uuid", uuid) => row = uuid.ok(),
-            _ => {
-                if let Some(row) = row {
-                    all.insert((row, column.to_owned()), value.to_owned());
-                }
-            }
-        }
-    }
-    all
+    let cells = |record: Record<'_>| {
+        let row = record.get("_uuid").and_then(|uuid| uuid.parse().ok());
+        record
+            .0
+            .into_iter()
+            .filter_map(move |(column, value)| Some(((row?, column.to_owned()), value.to_owned())))
+            .collect::<Vec<_>>()
+    };
+    Record::all(text).into_iter().flat_map(cells).collect()
 }

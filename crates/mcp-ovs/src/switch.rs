@@ -1,11 +1,12 @@
 //! The bridges of a node, and what is read of them.
 
+use crate::commands;
 use mcp_core::{Argv, Db, Node, Output, Place, ReadError, Reading, ToolError, argv::BridgeName};
 use ovn_model::{
     openflow::Ports,
+    switch::Switch,
     zones::{self, Zone},
 };
-use ovsdb::Select;
 use std::collections::BTreeMap;
 
 /// The bridge that ovn-controller fills.
@@ -20,24 +21,42 @@ pub(crate) struct Bridge {
     pub(crate) notes: Vec<String>,
 }
 
-/// The ports of each bridge.
-pub(crate) async fn bridges(node: &Node<'_>) -> Result<BTreeMap<String, Ports>, ReadError> {
-    Ok(Ports::of_bridges(&node.rows(Db::OpenVSwitch, &Ports::selects()).await?))
+/// The bridges of a node. Where `conf.db` was not collected, what `ovs-vsctl` printed when the report was made.
+pub(crate) async fn read(node: &Node<'_>) -> Result<Switch, ReadError> {
+    let absent = match node.rows(Db::OpenVSwitch, &Switch::selects()).await {
+        Ok(rows) => return Ok(Switch::of_rows(&rows)),
+        Err(e @ (ReadError::NotCollected { .. } | ReadError::Unreadable { .. })) => e,
+        Err(e) => return Err(e),
+    };
+    let Ok(show) = text(node, vec![commands::recorded_show()]).await else { return Err(absent) };
+    let mut lists = Vec::new();
+    for list in ["Interface", "Bridge"].into_iter().filter_map(commands::recorded_list) {
+        lists.push(text(node, vec![list]).await.unwrap_or_default());
+    }
+    Ok(Switch::of_text(
+        &show,
+        lists.first().map_or("", String::as_str),
+        lists.last().map_or("", String::as_str),
+    ))
 }
 
-/// The bridge of this name, or the integration bridge. It is checked against `conf.db`, where that is there.
+/// The bridge of this name, or the integration bridge. It is checked against those that the node has, where that is
+/// known.
 pub(crate) async fn bridge(node: &Node<'_>, name: Option<&str>) -> Result<Bridge, ToolError> {
     let asked = name.unwrap_or(INTEGRATION);
     let parsed = BridgeName::parse(asked);
-    match bridges(node).await {
-        Ok(mut bridges) => match (parsed, bridges.remove(asked)) {
-            (Ok(name), Some(ports)) => Ok(Bridge { name, ports, notes: Vec::new() }),
-            _ => Err(ToolError::not_found("bridge", asked, bridges.into_keys())),
+    match read(node).await {
+        Ok(switch) => match (parsed, switch.bridges.get(asked)) {
+            (Ok(name), Some(interfaces)) => {
+                Ok(Bridge { name, ports: Ports::of_interfaces(interfaces), notes: Vec::new() })
+            }
+            _ => Err(ToolError::not_found("bridge", asked, switch.bridges.into_keys())),
         },
-        Err(e @ (ReadError::NotCollected { .. } | ReadError::Unreadable { .. })) => {
+        Err(ReadError::NotCollected { .. } | ReadError::Unreadable { .. }) => {
             let name =
                 parsed.map_err(|e| ToolError::bad(e.to_string(), "Bridges are called br-int, br-ex."))?;
-            Ok(Bridge { name, ports: Ports::default(), notes: vec![format!("ports have no names: {e}")] })
+            let note = "ports have no names: conf.db was not collected, nor what ovs-vsctl shows of it";
+            Ok(Bridge { name, ports: Ports::default(), notes: vec![note.into()] })
         }
         Err(e) => Err(e.into()),
     }
@@ -56,9 +75,7 @@ fn into_text(output: Output) -> String {
 
 /// The conntrack zones that have names: ovn-controller's, which it keeps in `conf.db`, and OVN-Kubernetes' own.
 pub(crate) async fn zones(node: &Node<'_>) -> BTreeMap<u16, String> {
-    let bridges = Select::from("Bridge").columns(["name", "external_ids"]);
-    let read = node.rows(Db::OpenVSwitch, &[bridges]).await.unwrap_or_default();
-    let all: Vec<Zone> = read.first().map(|rows| zones::of_bridges(rows).0).unwrap_or_default();
+    let all: Vec<Zone> = read(node).await.unwrap_or_default().zones;
     // Without the southbound database UUIDs stay UUIDs.
     let datapaths = node.rows(Db::Sb, &[zones::datapaths_select()]).await.unwrap_or_default();
     let all = datapaths.iter().fold(all, zones::named);

@@ -8,11 +8,7 @@ use mcp_core::{
     Db, Node, ReadError, ToolError,
     argv::{CtNext, FlowMatch},
 };
-use ovn_model::{
-    microflow::{self, Microflow, NoDestination, Protocol, Services},
-    switch::interface_of,
-};
-use ovsdb::Select;
+use ovn_model::microflow::{self, Microflow, NoDestination, Protocol, Services};
 
 /// A packet where it comes into a bridge.
 #[derive(Debug)]
@@ -20,7 +16,7 @@ pub(crate) struct Question {
     pub(crate) bridge: Bridge,
     pub(crate) flow: FlowMatch,
     /// What conntrack says at each of its steps.
-    pub(crate) ct: [CtNext; 8],
+    pub(crate) ct: Vec<CtNext>,
     pub(crate) notes: Vec<String>,
 }
 
@@ -101,10 +97,9 @@ pub(crate) async fn named(node: &Node<'_>, named: Named<'_>) -> Result<(String, 
     };
     let microflow = Microflow::new(&ports, sender, address, protocol, port)
         .map_err(|e| ToolError::bad(e.to_string(), "Give another destination, or bridge and flow."))?;
-    let interfaces = Select::from("Interface").columns(["name", "ofport", "external_ids"]);
-    let read = node.rows(Db::OpenVSwitch, &[interfaces]).await?;
-    let interface = read.first().and_then(|rows| interface_of(rows, microflow.inport()));
-    let Some((_, number)) = interface else {
+    let switch = switch::read(node).await?;
+    let interface = switch.interface_of(microflow.inport());
+    let Some(number) = interface.and_then(|(_, interface)| interface.ofport) else {
         return Err(ToolError::bad(
             format!("no interface of {} has iface-id {}", node.name(), microflow.inport()),
             "The pod is on another node, or its interface was never plugged: ovs_vsctl_list table=Interface.",
@@ -128,9 +123,14 @@ pub(crate) fn unbalanced(text: &str) -> Option<String> {
 /// be said of that.
 pub(crate) async fn run(node: &Node<'_>, question: &Question) -> Result<(String, Vec<String>), ToolError> {
     let Question { bridge, flow, ct, .. } = question;
-    let live = vec![commands::trace(&bridge.name, flow, ct)];
-    match switch::text(node, live).await {
+    let live = commands::trace(&bridge.name, flow, ct).ok_or_else(too_many_states)?;
+    match switch::text(node, vec![live]).await {
         Err(ReadError::NotCollected { .. }) if !node.is_live() => replay::trace(node, question).await,
         result => Ok((result?, Vec::new())),
     }
+}
+
+/// The steps through conntrack are more than a command can tell apart.
+pub(crate) fn too_many_states() -> ToolError {
+    ToolError::bad("ct_state has more than 4 states", "Give those of the first steps.")
 }

@@ -27,6 +27,7 @@ mod cookie;
 pub mod counters;
 pub mod datapath;
 pub mod detrace;
+pub mod host;
 mod label;
 pub mod lflow;
 pub mod microflow;

@@ -70,6 +70,11 @@ const KNOWN: &[(Range<Release>, Layout)] = &[
 ];
 
 impl Layout {
+    /// The layouts that are known, and of which releases.
+    pub fn known() -> &'static [(Range<Release>, Self)] {
+        KNOWN
+    }
+
     /// The layout of a release; nothing if it is not known.
     pub fn of(release: Release) -> Option<Self> {
         KNOWN.iter().find(|(releases, _)| releases.contains(&release)).map(|(_, layout)| *layout)

@@ -1,15 +1,157 @@
 //! The switch of a node: what its `conf.db` tells, and what of it is the node's own.
 
-use crate::compare::{NAME, Own};
-use ovsdb::{Row, Rows, Select};
+use crate::{
+    compare::{NAME, Own},
+    zones::{self, Zone},
+};
+use ovsdb::{Row, Rows, Select, Uuid};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The bridges of a node with their interfaces, and the conntrack zones that ovn-controller keeps.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Switch {
+    /// The interfaces of each bridge.
+    pub bridges: BTreeMap<String, Vec<Interface>>,
+    /// The zones.
+    pub zones: Vec<Zone>,
+}
+
+/// An interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// Its name, whole: OpenFlow cuts it to 15 characters.
+    pub name: String,
+    /// Its OpenFlow number.
+    pub ofport: Option<u16>,
+    /// The logical port that it is.
+    pub iface_id: Option<String>,
+    /// It is a pod's.
+    pub of_pod: bool,
+}
+
+impl Interface {
+    fn new(name: &str, ofport: Option<i64>, external_ids: &[(&str, &str)]) -> Self {
+        let id =
+            |key: &str| external_ids.iter().find(|(it, _)| *it == key).map(|(_, value)| (*value).to_owned());
+        Self {
+            name: name.to_owned(),
+            ofport: ofport.and_then(|number| u16::try_from(number).ok()),
+            iface_id: id("iface-id"),
+            of_pod: id("sandbox").is_some(),
+        }
+    }
+}
+
+impl Switch {
+    /// What has to be read of `conf.db`.
+    pub fn selects() -> Vec<Select> {
+        vec![
+            Select::from("Bridge").columns(["name", "ports", "external_ids"]),
+            Select::from("Port").columns(["name", "interfaces"]),
+            Select::from("Interface").columns(["name", "ofport", "external_ids"]),
+        ]
+    }
+
+    /// From what [`Self::selects`] asked for.
+    pub fn of_rows(read: &[Rows]) -> Self {
+        let rows = |table: &str| read.iter().find(|rows| rows.table.name == table);
+        let refs = |of: &Row, column: &str| of.refs(column).collect::<BTreeSet<Uuid>>();
+        let (ports, interfaces) = (rows("Port"), rows("Interface"));
+        let interface = |row: &Row| {
+            let ids: Vec<(&str, &str)> = row.map("external_ids").collect();
+            Some(Interface::new(row.text("name")?, row.int("ofport"), &ids))
+        };
+        let of_bridge = |bridge: &Row| {
+            let ports = refs(bridge, "ports").into_iter().filter_map(|uuid| ports?.get(uuid));
+            let rows =
+                ports.flat_map(|port| refs(port, "interfaces")).filter_map(|uuid| interfaces?.get(uuid));
+            (bridge.text("name").unwrap_or_default().to_owned(), rows.filter_map(interface).collect())
+        };
+        let bridges = rows("Bridge");
+        Self {
+            bridges: bridges.into_iter().flat_map(|rows| &rows.rows).map(of_bridge).collect(),
+            zones: bridges.map(|rows| zones::of_bridges(rows).0).unwrap_or_default(),
+        }
+    }
+
+    /// From what `ovs-vsctl show`, `list interface` and `list bridge` printed when the database was not collected.
+    pub fn of_text(show: &str, interfaces: &str, bridges: &str) -> Self {
+        let records = Record::all(interfaces);
+        let interface = |name: &str| {
+            let record = records.iter().find(|record| record.get("name") == Some(name));
+            let ofport = record.and_then(|record| record.get("ofport")?.parse().ok());
+            let ids = record.map(|record| record.map("external_ids")).unwrap_or_default();
+            Interface::new(name, ofport, &ids)
+        };
+        let mut switch = Self::default();
+        let mut bridge = None;
+        for line in show.lines().map(str::trim) {
+            if let Some(name) = line.strip_prefix("Bridge ") {
+                bridge = Some(switch.bridges.entry(unquoted(name).to_owned()).or_default());
+            } else if let (Some(name), Some(bridge)) = (line.strip_prefix("Interface "), &mut bridge) {
+                bridge.push(interface(unquoted(name)));
+            }
+        }
+        for record in Record::all(bridges) {
+            let zones = record.map("external_ids").into_iter().filter_map(|(key, zone)| {
+                Some(Zone { id: zone.parse().ok()?, name: key.strip_prefix("ct-zone-")?.to_owned() })
+            });
+            switch.zones.extend(zones);
+        }
+        switch.zones.sort();
+        switch
+    }
+
+    /// The interface of a logical port, with its bridge.
+    pub fn interface_of(&self, logical_port: &str) -> Option<(&str, &Interface)> {
+        let all = self.bridges.iter().flat_map(|(bridge, of)| of.iter().map(move |it| (bridge.as_str(), it)));
+        all.into_iter().find(|(_, interface)| interface.iface_id.as_deref() == Some(logical_port))
+    }
+}
+
+/// A record, as `list` prints it: columns with their values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record<'a>(pub Vec<(&'a str, &'a str)>);
+
+impl<'a> Record<'a> {
+    /// All records of a list.
+    pub fn all(text: &'a str) -> Vec<Self> {
+        let column =
+            |line: &'a str| line.split_once(':').map(|(column, value)| (column.trim(), value.trim()));
+        let record = |text: &'a str| Self(text.lines().filter_map(column).collect());
+        text.split("\n\n").map(record).filter(|record| !record.0.is_empty()).collect()
+    }
+
+    /// The value of a column, without quotes.
+    pub fn get(&self, column: &str) -> Option<&'a str> {
+        self.0.iter().find(|(it, _)| *it == column).map(|(_, value)| unquoted(value))
+    }
+
+    /// The keys and values of a column that is a map.
+    pub fn map(&self, column: &str) -> Vec<(&'a str, &'a str)> {
+        let inner =
+            self.get(column).and_then(|value| value.strip_prefix('{')?.strip_suffix('}')).unwrap_or_default();
+        let pair = |part: &'a str| part.split_once('=').map(|(key, value)| (unquoted(key), unquoted(value)));
+        crate::tokens::split(inner).filter_map(pair).collect()
+    }
+}
+
+fn unquoted(text: &str) -> &str {
+    text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text)
+}
 
 /// What has to be read of `conf.db` to know what is a node's own.
 pub fn own_selects() -> Vec<Select> {
     vec![
         Select::from("Open_vSwitch").columns(["external_ids"]),
         Select::from("Bridge").columns(["name", "other_config"]),
-        Select::from("Interface").columns(["name", "external_ids"]),
+        Select::from("Interface").columns(["name", "type"]),
     ]
+}
+
+/// What has to be read of the southbound database beside that: where `conf.db` is not there, it tells the chassis.
+pub fn chassis_select() -> Select {
+    Select::from("Chassis").columns(["name", "hostname"])
 }
 
 /// A node's own values, from what [`own_selects`] asked for.
@@ -25,11 +167,15 @@ pub fn own(node: &str, read: &[Rows]) -> Vec<Own> {
         {
             all.push(own("encapsulation address", address.trim()));
         }
-        if let Some(id) = row.map_get("external_ids", "system-id") {
-            all.push(own("system-id", id));
-            // ovn-controller names the tunnels to a chassis after it (`controller/encaps.c`).
-            let short: String = id.chars().take(6).collect();
-            all.extend((0..4).map(|n| own(&format!("tunnel {n}"), &format!("ovn-{short}-{n}"))));
+        row.map_get("external_ids", "system-id").into_iter().for_each(|id| all.extend(chassis(id)));
+    }
+    let own_chassis = rows("Chassis").into_iter().filter(|row| row.text("hostname") == Some(node));
+    own_chassis.filter_map(|row| row.text("name")).for_each(|id| all.extend(chassis(id)));
+    for row in rows("Interface").iter().filter(|row| row.text("type") == Some("patch")) {
+        // `patch-br-ex_<node>-to-br-int`
+        let name = row.text("name").unwrap_or_default();
+        if let Some((before, after)) = name.split_once(&format!("_{node}-")) {
+            all.push(own(&format!("{before} {after}"), name));
         }
     }
     for row in rows("Bridge") {
@@ -41,7 +187,15 @@ pub fn own(node: &str, read: &[Rows]) -> Vec<Own> {
     all
 }
 
-/// The external bridges: those that are no integration bridge.
+/// What has the name of a chassis: ovn-controller names the tunnels to it so (`controller/encaps.c`).
+fn chassis(id: &str) -> impl Iterator<Item = Own> {
+    let own = |kind: String, value: String| Own { kind, value, column: None };
+    let short: String = id.chars().take(6).collect();
+    let tunnels = (0..4).map(move |n| own(format!("tunnel {n}"), format!("ovn-{short}-{n}")));
+    std::iter::once(own("system-id".into(), id.to_owned())).chain(tunnels)
+}
+
+/// Is it ovn-controller's bridge? The others are external ones.
 pub fn is_integration(bridge: &str) -> bool {
     bridge == "br-int"
 }
@@ -74,10 +228,30 @@ pub(crate) fn own_affair(property: &str) -> bool {
         || property.starts_with("external_ids:ovn-nb-cfg")
 }
 
-/// The interface of a logical port, from rows of `Interface` with `name`, `ofport` and `external_ids`: its name and
-/// number.
-pub fn interface_of<'a>(interfaces: &'a Rows, logical_port: &str) -> Option<(&'a str, u16)> {
-    let row =
-        interfaces.rows.iter().find(|row| row.map_get("external_ids", "iface-id") == Some(logical_port))?;
-    Some((row.text("name")?, u16::try_from(row.int("ofport")?).ok()?))
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_switch_from_what_was_printed() {
+        let show = "ab5d2086\n    Bridge br-int\n        fail_mode: secure\n        Port \"53f0146acce247a\"\n            Interface \"53f0146acce247a\"\n    Bridge br-ex\n        Port eth0\n            Interface eth0\n                type: system\n    ovs_version: \"3.1.0\"\n";
+        let interfaces = "_uuid               : 522af2c3-cd7d-4b88-889d-40bbbd6b363b\nexternal_ids        : {attached_mac=\"0a:58:0a:f4:00:04\", iface-id=default_client, sandbox=be88}\nname                : \"53f0146acce247a\"\nofport              : 4\n\n_uuid : 1\nname                : eth0\nofport              : 1\n";
+        let bridges = "name : br-int\nexternal_ids : {ct-zone-default_client=\"19\", ovn-nb-cfg=\"2\"}\n";
+        let switch = Switch::of_text(show, interfaces, bridges);
+        let (bridge, interface) = switch.interface_of("default_client").unwrap();
+        assert_eq!(
+            (bridge, interface.name.as_str(), interface.ofport),
+            ("br-int", "53f0146acce247a", Some(4))
+        );
+        assert!(interface.of_pod && !switch.bridges["br-ex"][0].of_pod);
+        assert_eq!(switch.zones, [Zone { id: 19, name: "default_client".into() }]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in "(.*\n){0,4}|([a-z_]{1,8} *: [{\"a-z=, }]{0,20}\n){0,6}") {
+            _ = Switch::of_text(&text, &text, &text);
+        }
+    }
 }

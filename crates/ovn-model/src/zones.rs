@@ -41,9 +41,24 @@ pub fn parse_list(text: &str) -> (Vec<Zone>, Vec<String>) {
 
 /// Reads the zones that ovn-controller keeps on its bridge, from rows of `Bridge` in `conf.db`.
 pub fn of_bridges(bridges: &Rows) -> (Vec<Zone>, Vec<String>) {
+    kept(bridges.rows.iter().flat_map(|bridge| bridge.map("external_ids")))
+}
+
+/// Reads the same from what `ovs-vsctl list Bridge` printed (ovs-vsctl(8), "Output Formats"): `<column> : <value>` lines.
+pub fn parse_bridges(text: &str) -> (Vec<Zone>, Vec<String>) {
+    let maps = text.lines().filter_map(|line| {
+        let (column, value) = line.split_once(':')?;
+        (column.trim() == "external_ids").then(|| value.trim())?.strip_prefix('{')?.strip_suffix('}')
+    });
+    // No name of a port, router or switch has a comma or a quote in it: Kubernetes allows neither.
+    let pairs = maps.flat_map(|map| map.split(", ")).filter_map(|pair| pair.split_once('='));
+    kept(pairs.map(|(key, value)| (key.trim_matches('"'), value.trim_matches('"'))))
+}
+
+fn kept<'a>(external_ids: impl Iterator<Item = (&'a str, &'a str)>) -> (Vec<Zone>, Vec<String>) {
     let mut zones = Vec::new();
     let mut other = Vec::new();
-    for (key, value) in bridges.rows.iter().flat_map(|bridge| bridge.map("external_ids")) {
+    for (key, value) in external_ids {
         if let Some(name) = key.strip_prefix("ct-zone-") {
             match value.parse() {
                 Ok(id) => zones.push(Zone { id, name: name.into() }),
@@ -85,6 +100,17 @@ pub fn shared(zones: &[Zone]) -> Vec<(u16, Vec<&str>)> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn zones_of_a_listing() {
+        let text = "_uuid               : 11f0\nexternal_ids        : {bridge-id=br-ex}\nname                : br-ex\n\n\
+                    external_ids        : {ct-zone-GR_a_snat=\"0\", \"ct-zone-x:y\"=\"7\", ct-zone-bad=\"no\"}\n";
+        let zone = |id, name: &str| Zone { id, name: name.into() };
+        assert_eq!(
+            parse_bridges(text),
+            (vec![zone(0, "GR_a_snat"), zone(7, "x:y")], vec!["ct-zone-bad=no".to_owned()])
+        );
+    }
 
     #[test]
     fn a_zone_of_two_is_seen() {

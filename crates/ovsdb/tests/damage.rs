@@ -116,6 +116,26 @@ fn what_is_wrong_is_told() {
     }
 }
 
+/// What `sos clean` does to a file: text is replaced, lengths and checksums stay.
+#[test]
+fn a_file_that_was_edited_is_read_as_it_stands() {
+    for name in ["example.db", "clustered.db"] {
+        let original = fixture(name);
+        let whole = Database::open(original.clone()).unwrap();
+        let edited = String::from_utf8(original).unwrap().replace("node", "another");
+        let strict = Database::open(edited.clone().into_bytes());
+        assert!(
+            strict.is_err() || strict.is_ok_and(|strict| strict.damage().is_some() && !strict.is_edited())
+        );
+        let database = Database::open_edited(edited).unwrap();
+        assert!(database.damage().is_none() && database.is_edited());
+        for table in &whole.schema().tables {
+            let rows = |database: &Database| database.row_count(&table.name).unwrap();
+            assert_eq!(rows(&whole), rows(&database), "{name}: {}", table.name);
+        }
+    }
+}
+
 #[test]
 fn what_cannot_be_opened() {
     let error = |bytes: &[u8]| Database::open(bytes).unwrap_err();
@@ -261,8 +281,13 @@ fn entries_that_are_not_committed() {
 
 /// Everything that can be asked of a database.
 fn ask_everything(bytes: Vec<u8>) {
-    let Ok(database) = Database::open(bytes) else { return };
-    for rows in read_all(&database) {
+    for database in [Database::open(bytes.clone()), Database::open_edited(bytes)].into_iter().flatten() {
+        ask(&database);
+    }
+}
+
+fn ask(database: &Database) {
+    for rows in read_all(database) {
         let _ = print::list(&rows, None);
     }
     for table in &database.schema().tables {

@@ -37,18 +37,54 @@ pub(super) fn tools_have_cases(tree: &Tree) -> Vec<String> {
         let asked: BTreeSet<String> =
             cases(tree, folder).filter_map(|(_, case)| text(&case, "tool")).collect();
         for (file, source) in tree.below(&format!("{folder}/src/tools")) {
-            for name in source
-                .text
-                .split("const NAME: &'static str = \"")
-                .skip(1)
-                .filter_map(|rest| rest.split('"').next())
-            {
+            for name in names(&source.text) {
                 if !asked.contains(name) {
                     problems.push(format!(
                         "{folder}/src/tools/{file}: `{name}` has no case: add one to tests/cases"
                     ));
                 }
             }
+        }
+    }
+    problems
+}
+
+/// The tools of a file.
+fn names(source: &str) -> impl Iterator<Item = &str> {
+    source.split("const NAME: &'static str = \"").skip(1).filter_map(|rest| rest.split('"').next())
+}
+
+/// What begins like a tool's name and is none.
+const NO_TOOLS: &[&str] = &["ovn_cluster_router", "ovn_layer2_switch", "ovn_localnet_switch"];
+
+/// A prompt that names a tool which no layer has sends the model into the void.
+pub(super) fn prompts_name_tools(tree: &Tree) -> Vec<String> {
+    let of = |folder: String| tree.below(&folder).map(|(_, source)| source).collect::<Vec<_>>();
+    let tools: BTreeSet<&str> = tree
+        .layers()
+        .flat_map(|layer| of(format!("{}/src/tools", layer.folder)))
+        .flat_map(|source| names(&source.text))
+        .collect();
+    // `ovn_`, `kubectl_`, `ip_`: no other word has these beginnings.
+    let beginnings: BTreeSet<&str> = tools
+        .iter()
+        .filter_map(|name| name.split_inclusive('_').next())
+        .filter(|b| b.ends_with('_'))
+        .collect();
+    let mut problems = Vec::new();
+    for layer in tree.layers() {
+        let folder = format!("{}/src", layer.folder);
+        let texts = tree.below(&folder).filter(|(file, _)| file.starts_with("prompts"));
+        for (file, source) in texts {
+            let words = source.text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            let like_a_tool =
+                words.filter(|word| beginnings.iter().any(|beginning| word.starts_with(beginning)));
+            let unknown: BTreeSet<&str> = like_a_tool
+                .filter(|word| !tools.contains(word) && !NO_TOOLS.contains(word) && !word.ends_with('_'))
+                .collect();
+            problems.extend(unknown.iter().map(|word| {
+                format!("{}/src/{file} names `{word}`, which is no tool of any layer", layer.folder)
+            }));
         }
     }
     problems
@@ -130,6 +166,18 @@ mod tests {
         tree.add("crates/mcp-ovn/src/tools/list.rs", "    const NAME: &'static str = \"list\";\n");
         let wanted = "crates/mcp-ovn/src/tools/list.rs: `list` has no case: add one to tests/cases";
         assert_eq!(tools_have_cases(&tree), [wanted]);
+    }
+
+    #[test]
+    fn a_tool_that_only_a_prompt_knows_is_found() {
+        let mut tree = tree();
+        tree.add("crates/mcp-ovn/src/tools/list.rs", "    const NAME: &'static str = \"ovn_list\";\n");
+        tree.add(
+            "crates/mcp-ovn/src/prompts/triage.md",
+            "1. ovn_list of=ovn_cluster_router\n2. ovn_show ovn_\n",
+        );
+        let wanted = "crates/mcp-ovn/src/prompts/triage.md names `ovn_show`, which is no tool of any layer";
+        assert_eq!(prompts_name_tools(&tree), [wanted]);
     }
 
     #[test]

@@ -69,6 +69,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("every crate has a README and a changelog", manifests::readme_and_changelog),
     ("a layer looks like every other layer", layers::shape),
     ("every tool has a case", layers::tools_have_cases),
+    ("every tool that a prompt names exists", layers::prompts_name_tools),
     ("every case has a snapshot, every snapshot a case", layers::cases_and_snapshots),
     ("every case names a scenario, every recording has a case", layers::scenarios),
     ("commands are made by argv! alone", files::argv),

@@ -129,16 +129,20 @@
 //! ```
 mod allow;
 mod expression;
+mod host;
 mod openflow;
 mod operand;
 mod private;
+mod process;
 mod switch;
 
 pub use allow::{Allow, Part, Phrase, Program, Verb};
 pub use expression::{BadExpression, OvnExpression};
+pub use host::{InterfaceName, NftFamily, NftName};
 pub use openflow::{BadBridge, BadMatch, BridgeName, FlowMatch};
 pub use operand::{BadWord, CtNext, CtState, Operand, OvsdbQuery, TraceForm, Word};
 pub use private::{BadPrivatePath, PrivateAllow, PrivateArgv, PrivatePath};
+pub use process::{CallMark, PodUid};
 pub use switch::{BadEthernetAddress, BadPort, EthernetAddress, Meter, Network, PortName, TlvMapping};
 
 use std::fmt;

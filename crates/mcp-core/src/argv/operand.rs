@@ -3,7 +3,8 @@
 //! All operands of all layers are here, in one file that one owner reviews.
 
 use super::{
-    BridgeName, EthernetAddress, FlowMatch, Meter, Network, OvnExpression, PortName, PrivatePath, TlvMapping,
+    BridgeName, CallMark, EthernetAddress, FlowMatch, InterfaceName, Meter, Network, NftFamily, NftName,
+    OvnExpression, PodUid, PortName, PrivatePath, TlvMapping,
 };
 use crate::{Db, NodeName};
 use ovsdb::{Select, Uuid};
@@ -98,6 +99,11 @@ operands! {
     Uuid, "uuid", |uuid| Word(uuid.to_string());
     OvnExpression, "ovn-expression", |expression| expression.word();
     TraceForm, "trace-form", |form| Word(form.as_str().into());
+    InterfaceName, "interface", |name| Word(name.to_string());
+    NftName, "nft-name", |name| Word(name.to_string());
+    NftFamily, "nft-family", |family| Word(family.as_str().into());
+    CallMark, "call-mark", |mark| mark.word();
+    PodUid, "pod-uid", |uid| uid.word();
     CtState, "ct-state", |state| Word(state.as_str().into());
     PrivatePath, "private-path", |path| path.word();
     PortName, "port", |name| name.word();

@@ -4,25 +4,25 @@
 //! the network, mount and UTS namespaces of a process, so that one server can stand for several nodes: the
 //! host seen from a debug container (`NODE=1` with hostPID), or the nodes of the lab.
 
-use super::{Area, Backend, Coverage, Origin, Output, Read, ReadError};
-use crate::{Argv, Db, NodeName, Target, argv::OvsdbQuery, commands};
+use super::{Area, Backend, Coverage, Origin, Output, Read, ReadError, answered, live::Databases, netns};
+use crate::{Argv, Db, LogQuery, LogSource, LogStream, NodeName, Place, PodRef, Target, commands};
 use async_trait::async_trait;
 use jiff::Timestamp;
-use ovsdb::{Database, Rows, Schema, Select, wire::WireError};
+use ovsdb::{Database, Rows, Schema, Select};
 use std::{
-    collections::BTreeMap,
-    os::unix::process::ExitStatusExt,
-    path::PathBuf,
-    process::Stdio,
-    str::FromStr,
-    sync::{Arc, Mutex, PoisonError},
+    collections::BTreeMap, ffi::OsString, os::unix::process::ExitStatusExt, path::PathBuf, process::Stdio,
+    str::FromStr, sync::Arc, time::Duration,
 };
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// More than any command prints that a tool asks for: the answers of a database server are the largest.
 const MAX_OUTPUT: u64 = 512 << 20;
+/// More than anybody reads of what happened in a few seconds.
+const MAX_FOLLOWED: u64 = 16 << 20;
 /// More than a program needs to say what went wrong.
 const MAX_ERROR: u64 = 1 << 20;
+/// Enough of what a program printed to see why it failed, in characters.
+const MAX_SAID: usize = 1000;
 /// Where programs are looked for: the environment of every command is cleared.
 pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -92,17 +92,27 @@ impl LocalNode {
     }
 }
 
+impl LocalNode {
+    /// Where its file system begins.
+    fn root(&self) -> Result<PathBuf, ReadError> {
+        Ok(match self.pid()? {
+            Some(pid) => PathBuf::from(format!("/proc/{pid}/root")),
+            None => PathBuf::from("/"),
+        })
+    }
+}
+
 /// The backend.
 pub struct Local {
     nodes: BTreeMap<NodeName, LocalNode>,
-    schemas: Mutex<BTreeMap<(NodeName, Db), Arc<Schema>>>,
+    databases: Databases,
 }
 
 impl Local {
     /// A backend of these nodes.
     pub fn new(nodes: Vec<LocalNode>) -> Self {
         let nodes = nodes.into_iter().map(|node| (node.name.clone(), node)).collect();
-        Self { nodes, schemas: Mutex::default() }
+        Self { nodes, databases: Databases::default() }
     }
 
     fn node(&self, name: &NodeName) -> Result<&LocalNode, ReadError> {
@@ -115,19 +125,33 @@ impl Local {
         })
     }
 
-    /// The schema that the server of a database uses, asked once.
-    async fn known_schema(&self, at: &Target, db: Db, renew: bool) -> Result<Arc<Schema>, ReadError> {
-        let key = (at.node.clone(), db);
-        let known = || self.schemas.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-        if let Some(schema) = known().filter(|_| !renew) {
-            return Ok(schema);
-        }
-        let output = self.command(at, &commands::get_schema(db)).await?.value;
-        let schema = Schema::parse(&String::from_utf8_lossy(&output.stdout))
-            .map_err(|e| ReadError::unreadable(format!("the schema of {db} on {}", at.node), e))?;
-        let schema = Arc::new(schema);
-        self.schemas.lock().unwrap_or_else(PoisonError::into_inner).insert(key, schema.clone());
-        Ok(schema)
+    async fn namespaces(&self, at: &Target) -> Result<Namespaces, ReadError> {
+        let process = self.node(&at.node)?.pid()?;
+        let network = match &at.place {
+            Place::Pod(pod) => Some(self.network_of(at, pod, process).await?),
+            _ => None,
+        };
+        Ok(Namespaces { process, network })
+    }
+
+    /// The network namespace of a pod, as a path for this process.
+    async fn network_of(
+        &self,
+        at: &Target,
+        pod: &PodRef,
+        process: Option<u32>,
+    ) -> Result<PathBuf, ReadError> {
+        let on = |place| Target { place, ..at.clone() };
+        let ports =
+            self.rows(&on(Db::OpenVSwitch.place()), Db::OpenVSwitch, &[netns::select(pod)]).await?.value;
+        let links = self.command(&on(Place::Host), &commands::links()).await?.value;
+        let links = String::from_utf8_lossy(&links.stdout);
+        let ports =
+            ports.first().ok_or_else(|| ReadError::unreadable("the ports of Open vSwitch", "no reply"))?;
+        let name = netns::name(at, pod, ports, &links, self.name())?;
+        let root =
+            process.map_or_else(|| PathBuf::from("/"), |pid| PathBuf::from(format!("/proc/{pid}/root")));
+        Ok(root.join("run/netns").join(name))
     }
 }
 
@@ -151,78 +175,60 @@ impl Backend for Local {
             Ok(Some(pid)) => format!("{} is the namespaces of process {pid}", node.name),
             Err(e) => format!("{}: {}", node.name, crate::error::chain(&e)),
         };
-        let areas = [Area::Northbound, Area::Southbound, Area::OpenVSwitch, Area::Dataplane, Area::Kernel];
+        let areas = [
+            Area::Northbound,
+            Area::Southbound,
+            Area::OpenVSwitch,
+            Area::Dataplane,
+            Area::Kernel,
+            Area::Logs,
+        ];
         let mut coverage = Coverage::live(self.name(), self.nodes.keys().cloned().collect(), &areas);
         coverage.notes = self.nodes.values().map(line).collect();
         Ok(coverage)
     }
 
     async fn command(&self, at: &Target, argv: &Argv) -> Result<Read<Output>, ReadError> {
-        let pid = self.node(&at.node)?.pid()?;
-        let output = run(at, argv, pid).await?;
-        let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        match output.status {
-            Some(0) => {}
-            // nsenter(1) and execvp(3) say 127 for a program that is not there.
-            Some(127) if pid.is_some() => {
-                return Err(ReadError::NoProgram {
-                    program: argv.program().into(),
-                    place: at.place.to_string(),
-                    node: at.node.clone(),
-                });
-            }
-            status => {
-                return Err(ReadError::Failed {
+        let namespaces = self.namespaces(at).await?;
+        let output = match run(at, argv, &namespaces, MAX_OUTPUT).await? {
+            Ended::ByItself(output) => output,
+            Ended::ByTime(output) => {
+                return Err(ReadError::TimedOut {
                     command: argv.to_string(),
                     node: at.node.clone(),
-                    status: status.unwrap_or(-1),
-                    stderr,
+                    seconds: at.within.as_secs(),
+                    printed: output.stdout.len(),
                 });
             }
+        };
+        read(at, argv, &namespaces, output)
+    }
+
+    async fn follow(&self, at: &Target, argv: &Argv) -> Result<Read<Output>, ReadError> {
+        let namespaces = self.namespaces(at).await?;
+        match run(at, argv, &namespaces, MAX_FOLLOWED).await? {
+            Ended::ByItself(output) => read(at, argv, &namespaces, output),
+            Ended::ByTime(output) => read(at, argv, &namespaces, Output { status: Some(0), ..output }),
         }
-        let warning = (!stderr.is_empty()).then(|| format!("{} said: {stderr}", argv.program()));
-        Ok(Read {
-            value: output,
-            origin: Origin { what: argv.to_string(), when: Some(Timestamp::now()) },
-            notes: warning.into_iter().collect(),
-        })
     }
 
     async fn schema(&self, at: &Target, db: Db) -> Result<Arc<Schema>, ReadError> {
-        self.known_schema(at, db, false).await
+        self.databases.schema(self, at, db).await
     }
 
     async fn rows(&self, at: &Target, db: Db, selects: &[Select]) -> Result<Read<Vec<Rows>>, ReadError> {
-        let query = OvsdbQuery::new(db, selects).map_err(ReadError::Query)?;
-        let schema = self.known_schema(at, db, false).await?;
-        for select in selects {
-            select.check(&schema)?;
-        }
-        let read = self.command(at, &commands::query_rows(db, &query)).await?;
-        let failed = |e| ReadError::unreadable(format!("the answer of {db} on {}", at.node), e);
-        let rows = match ovsdb::wire::parse_reply(&schema, selects, &read.value.stdout) {
-            // The server was upgraded while we ran.
-            Err(WireError::SchemaMismatch { .. }) => {
-                let schema = self.known_schema(at, db, true).await?;
-                ovsdb::wire::parse_reply(&schema, selects, &read.value.stdout).map_err(failed)?
-            }
-            result => result.map_err(failed)?,
-        };
-        let what = format!("ovsdb-client query {db}");
-        Ok(Read { value: rows, origin: Origin { what, ..read.origin }, notes: read.notes })
+        self.databases.rows(self, at, db, selects).await
     }
 
     async fn database(&self, at: &Target, db: Db) -> Result<Read<Arc<Database>>, ReadError> {
-        let root = match self.node(&at.node)?.pid()? {
-            Some(pid) => PathBuf::from(format!("/proc/{pid}/root")),
-            None => PathBuf::from("/"),
-        };
+        let root = self.node(&at.node)?.root()?;
         let limit = MAX_OUTPUT;
         let what = format!("the file of {db} on {}", at.node);
-        let found = files(db).iter().map(|path| (root.join(path.trim_start_matches('/')), *path));
+        let found =
+            commands::database_files(db).iter().map(|path| (root.join(path.trim_start_matches('/')), *path));
         let Some((file, path)) = found.into_iter().find(|(file, _)| file.is_file()) else {
             return Err(ReadError::NotCollected {
-                what: format!("{what} ({})", files(db).join(" or ")),
+                what: format!("{what} ({})", commands::database_files(db).join(" or ")),
                 node: at.node.clone(),
                 source_name: self.name().into(),
                 why: None,
@@ -239,28 +245,104 @@ impl Backend for Local {
         let origin = Origin { what: path.into(), when: Some(Timestamp::now()) };
         Ok(Read { value: Arc::new(database), origin, notes: Vec::new() })
     }
+
+    async fn log(&self, query: &LogQuery, _within: Duration) -> Result<Read<LogStream>, ReadError> {
+        let LogSource::Host { node, log } = &query.source else {
+            return Err(ReadError::not_held(query.to_string(), self.name()));
+        };
+        let root = self.node(node)?.root()?;
+        super::host_log::open(&root, node, self.name(), *log)
+    }
 }
 
-/// Where the servers of the known packagings keep their files.
-fn files(db: Db) -> &'static [&'static str] {
-    match db {
-        Db::Nb => &["/etc/ovn/ovnnb_db.db", "/var/lib/ovn/ovnnb_db.db", "/var/lib/openvswitch/ovnnb_db.db"],
-        Db::Sb => &["/etc/ovn/ovnsb_db.db", "/var/lib/ovn/ovnsb_db.db", "/var/lib/openvswitch/ovnsb_db.db"],
-        Db::OpenVSwitch => &["/etc/openvswitch/conf.db", "/var/lib/openvswitch/conf.db"],
+/// What a command that has ended gave.
+fn read(
+    at: &Target,
+    argv: &Argv,
+    namespaces: &Namespaces,
+    output: Output,
+) -> Result<Read<Output>, ReadError> {
+    let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    match output.status {
+        Some(0) => {}
+        Some(status) if answered(argv.program(), status) => {}
+        // nsenter(1) and execvp(3) say 127 for a program that is not there.
+        Some(127) if namespaces.entered() => {
+            return Err(ReadError::NoProgram {
+                program: argv.program().into(),
+                place: at.place.to_string(),
+                node: at.node.clone(),
+            });
+        }
+        status => {
+            // vtysh(1) complains on standard output.
+            let said = || String::from_utf8_lossy(&output.stdout).chars().take(MAX_SAID).collect();
+            return Err(ReadError::Failed {
+                command: argv.to_string(),
+                node: at.node.clone(),
+                status: status.unwrap_or(-1),
+                stderr: if stderr.is_empty() { said() } else { stderr },
+            });
+        }
     }
+    let warning = (!stderr.is_empty()).then(|| format!("{} said: {stderr}", argv.program()));
+    let what = match &at.place {
+        Place::Pod(_) => format!("{argv} in {}", at.place),
+        _ => argv.to_string(),
+    };
+    Ok(Read {
+        value: output,
+        origin: Origin { what, when: Some(Timestamp::now()) },
+        notes: warning.into_iter().collect(),
+    })
+}
+
+/// In which namespaces a command runs, where that is not in this process's own.
+#[derive(Debug, Default)]
+struct Namespaces {
+    /// Those of a process: network, mount, UTS.
+    process: Option<u32>,
+    /// This network namespace.
+    network: Option<PathBuf>,
+}
+
+impl Namespaces {
+    fn entered(&self) -> bool {
+        self.process.is_some() || self.network.is_some()
+    }
+
+    /// The options of nsenter(1). It opens all namespaces before it enters the first: paths are this process's.
+    fn options(&self) -> Vec<OsString> {
+        let target =
+            self.process.iter().flat_map(|pid| [format!("--target={pid}"), "--mount".into(), "--uts".into()]);
+        let mut options: Vec<OsString> = target.map(Into::into).collect();
+        let mut network = OsString::from("--net");
+        if let Some(path) = &self.network {
+            network.push("=");
+            network.push(path);
+        }
+        options.push(network);
+        options
+    }
+}
+
+/// How a command ended, with what it had printed.
+enum Ended {
+    ByItself(Output),
+    ByTime(Output),
 }
 
 /// Runs a command to its end, or until it takes too long or prints too much. It is killed if the caller
 /// goes away.
-async fn run(at: &Target, argv: &Argv, pid: Option<u32>) -> Result<Output, ReadError> {
+async fn run(at: &Target, argv: &Argv, namespaces: &Namespaces, limit: u64) -> Result<Ended, ReadError> {
     #[expect(clippy::disallowed_methods, reason = "the one place where a local command is run")]
-    let mut command = match pid {
-        None => tokio::process::Command::new(argv.program()),
-        Some(pid) => {
-            let mut nsenter = tokio::process::Command::new("nsenter");
-            nsenter.arg(format!("--target={pid}")).args(["--net", "--mount", "--uts", "--", argv.program()]);
-            nsenter
-        }
+    let new = tokio::process::Command::new;
+    let mut command = if namespaces.entered() {
+        let mut nsenter = new("nsenter");
+        nsenter.args(namespaces.options()).args(["--", argv.program()]);
+        nsenter
+    } else {
+        new(argv.program())
     };
     command
         .args(argv.words().iter().skip(1))
@@ -282,28 +364,21 @@ async fn run(at: &Target, argv: &Argv, pid: Option<u32>) -> Result<Output, ReadE
     let (out, err) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
     let mut output = Output::default();
     let finish = async {
-        let (out, err) = tokio::join!(
-            drain(out, &mut output.stdout, MAX_OUTPUT),
-            drain(err, &mut output.stderr, MAX_ERROR),
-        );
+        let (out, err) =
+            tokio::join!(drain(out, &mut output.stdout, limit), drain(err, &mut output.stderr, MAX_ERROR),);
         out.and(err)?;
         child.wait().await
     };
     match tokio::time::timeout(at.within, finish).await {
         Ok(Ok(status)) => {
             output.status = status.code().or(status.signal().map(|signal| 128 + signal));
-            Ok(output)
+            Ok(Ended::ByItself(output))
         }
         Ok(Err(e)) if e.kind() == std::io::ErrorKind::FileTooLarge => {
-            Err(ReadError::TooLarge { what: format!("the output of `{argv}`"), limit: MAX_OUTPUT })
+            Err(ReadError::TooLarge { what: format!("the output of `{argv}`"), limit })
         }
         Ok(Err(e)) => Err(ReadError::unreadable(format!("the output of `{argv}`"), e)),
-        Err(_) => Err(ReadError::TimedOut {
-            command: argv.to_string(),
-            node: at.node.clone(),
-            seconds: at.within.as_secs(),
-            printed: output.stdout.len(),
-        }),
+        Err(_) => Ok(Ended::ByTime(output)),
     }
 }
 

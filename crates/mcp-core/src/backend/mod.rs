@@ -4,11 +4,17 @@
 //! and gets the answer with its origin, or an error that tells absent from empty and from failed.
 
 mod bundle;
+mod cluster;
 mod coverage;
+mod host_log;
+mod live;
 mod local;
+mod netns;
 mod recorded;
 
 pub use bundle::Bundle;
+pub(crate) use cluster::ClusterArgs;
+pub use cluster::{Cluster, ClusterError};
 pub use coverage::{Area, Coverage, Held, NodeCoverage, SourceCoverage, State};
 pub use local::{BadLocal, Local, LocalNode};
 pub use recorded::{Recorded, Recorder};
@@ -45,6 +51,11 @@ pub trait Backend: Send + Sync + 'static {
         Ok(())
     }
 
+    /// What "now" means here: the time for a source that can be asked now, else the time of what was collected last.
+    async fn now(&self) -> Option<Timestamp> {
+        self.is_live().then(Timestamp::now)
+    }
+
     /// The nodes that can be read, by name.
     async fn nodes(&self) -> Result<Vec<NodeName>, ReadError>;
 
@@ -53,6 +64,26 @@ pub trait Backend: Send + Sync + 'static {
 
     /// The output of a command.
     async fn command(&self, at: &Target, argv: &Argv) -> Result<Read<Output>, ReadError>;
+
+    /// The output of a command that somebody ran when a bundle was collected, and that no server runs: it prints keys,
+    /// or does more than read.
+    async fn recorded(&self, at: &Target, command: &'static str) -> Result<Read<Output>, ReadError> {
+        Err(ReadError::NotCollected {
+            what: format!("`{command}`"),
+            node: at.node.clone(),
+            source_name: self.name().into(),
+            why: Some("it is read where it was recorded, never run".into()),
+            instead: Vec::new(),
+        })
+    }
+
+    /// What a command prints that goes on until its time is over: what arrived by then. Only where something can still
+    /// happen.
+    async fn follow(&self, _at: &Target, argv: &Argv) -> Result<Read<Output>, ReadError> {
+        let what = format!("`{argv}`, which tells what happens while it runs,");
+        let why = Some("what was collected earlier has no present".into());
+        Err(ReadError::NotHeld { what, source_name: self.name().into(), why, instead: Vec::new() })
+    }
 
     /// The schema of a database: the one that its server uses, or that its file holds.
     async fn schema(&self, at: &Target, db: Db) -> Result<Arc<Schema>, ReadError>;
@@ -83,6 +114,9 @@ pub trait Backend: Send + Sync + 'static {
     async fn log(&self, query: &LogQuery, _within: Duration) -> Result<Read<LogStream>, ReadError> {
         Err(ReadError::not_held(query.to_string(), self.name()))
     }
+
+    /// Ends what outlives its calls. Nothing is asked afterwards.
+    async fn close(&self) {}
 }
 
 /// What was read and where it came from.
@@ -124,6 +158,13 @@ pub struct Output {
     pub stderr: Vec<u8>,
     /// Exit status, where one is known; `128 + n` for a death by signal n.
     pub status: Option<i32>,
+}
+
+/// Did a program answer although it ended with an error?
+///
+/// sysctl(8) ends with 1 when one of hundreds of keys cannot be read, after it has printed the others.
+pub(crate) fn answered(program: &str, status: i32) -> bool {
+    program == "sysctl" && status == 1
 }
 
 /// Why a read gave nothing.
@@ -214,6 +255,9 @@ pub enum ReadError {
         #[source]
         cause: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A live cluster gave nothing.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     /// The select does not fit the database.
     #[error(transparent)]
     Select(#[from] ovsdb::SelectError),
@@ -241,9 +285,30 @@ impl ReadError {
         Self::NotHeld { what: what.into(), source_name: source_name.into(), why: None, instead: Vec::new() }
     }
 
+    /// Neither the one nor the other reading of the same thing is there.
+    pub(crate) fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (
+                Self::NotCollected { what, node, source_name, why, instead },
+                Self::NotCollected { what: other, why: reason, .. },
+            ) => {
+                let why = match (why, reason) {
+                    (Some(why), Some(reason)) if why != reason => Some(format!("{why}; {reason}")),
+                    (why, reason) => why.or(reason),
+                };
+                Self::NotCollected { what: format!("{what} or {other}"), node, source_name, why, instead }
+            }
+            (first, _) => first,
+        }
+    }
+
     /// Would another reading of the same thing be worth a try?
     pub(crate) fn is_absence(&self) -> bool {
-        matches!(self, Self::NotCollected { .. } | Self::NotHeld { .. } | Self::NoProgram { .. })
+        match self {
+            Self::NotCollected { .. } | Self::NotHeld { .. } | Self::NoProgram { .. } => true,
+            Self::Cluster(e) => e.is_absence(),
+            _ => false,
+        }
     }
 
     /// One sentence on what to do instead.
@@ -264,6 +329,7 @@ impl ReadError {
             Self::NoProgram { .. } => "Run the server where the program is, or ask a bundle that recorded it.".into(),
             Self::TooLarge { .. } => "Ask for fewer columns or rows.".into(),
             Self::Unreadable { .. } => "The rest of this source can still be asked.".into(),
+            Self::Cluster(e) => e.hint(),
             Self::Select(_) => "Use the names given above; ovn_nbctl_list and ovn_sbctl_list take them as they stand.".into(),
             Self::Query(_) => "Give fewer or shorter conditions.".into(),
         }

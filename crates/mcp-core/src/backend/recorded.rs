@@ -1,7 +1,7 @@
 //! Recorded answers: what golden tests are made of.
 //!
-//! A scenario is a directory with a folder for each node, and in it a file for each question, named by the
-//! question's hash:
+//! A scenario is a directory with a folder for each node, and one for the cluster's objects, and in it a file for each
+//! question, named by the question's hash:
 //!
 //! ```text
 //! ask: ovn-appctl ct-zone-list
@@ -16,14 +16,18 @@
 //! data that they are tested on.
 
 use super::{Backend, Coverage, Origin, Output, Read, ReadError};
-use crate::{Argv, Db, NodeName, Progress, Target};
+use crate::{Argv, Db, Kind, LogQuery, LogStream, NodeName, ObjectQuery, Place, Progress, Table, Target};
 use async_trait::async_trait;
+use jiff::Timestamp;
 use ovsdb::{Database, Rows, Schema, Select, wire};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 use sha1::{Digest, Sha1};
 use std::{
     fmt::Write,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 /// A directory of recorded answers.
@@ -43,14 +47,38 @@ fn ask_rows(db: Db, selects: &[Select]) -> String {
     format!("query {}", wire::query_json(db.name(), selects))
 }
 
+/// A pod's namespace is another place to ask than the node's.
+fn ask_command(at: &Target, argv: &Argv) -> String {
+    match &at.place {
+        Place::Pod(pod) => format!("in {pod}: {argv}"),
+        _ => argv.to_string(),
+    }
+}
+
 fn ask_schema(db: Db) -> String {
     format!("schema {db}")
 }
 
-fn path(root: &Path, node: &NodeName, ask: &str) -> PathBuf {
+/// The folder of what is asked of no node.
+const CLUSTER: &str = "cluster";
+
+/// What was asked of the cluster, as the key of its recording.
+fn ask_kinds() -> String {
+    "kinds".into()
+}
+
+fn ask_objects(query: &ObjectQuery) -> String {
+    format!("objects {query}")
+}
+
+fn ask_table(query: &ObjectQuery) -> String {
+    format!("table {query}")
+}
+
+fn path(root: &Path, folder: &str, ask: &str) -> PathBuf {
     let digest = Sha1::digest(ask.as_bytes());
     let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    root.join(node.as_str()).join(name + ".txt")
+    root.join(folder).join(name + ".txt")
 }
 
 /// One recorded answer.
@@ -70,17 +98,28 @@ impl Recorded {
     }
 
     fn recording(&self, node: &NodeName, ask: &str) -> Result<Recording, ReadError> {
-        let text =
-            std::fs::read_to_string(path(&self.root, node, ask)).map_err(|_| ReadError::NotCollected {
-                what: format!("`{ask}`"),
-                node: node.clone(),
-                source_name: self.name.clone(),
-                why: None,
-                instead: Vec::new(),
-            })?;
+        self.read(node.as_str(), ask).ok_or_else(|| ReadError::NotCollected {
+            what: format!("`{ask}`"),
+            node: node.clone(),
+            source_name: self.name.clone(),
+            why: None,
+            instead: Vec::new(),
+        })
+    }
+
+    /// An answer about the cluster; none where it was not asked.
+    fn of_cluster<T: DeserializeOwned>(&self, ask: &str) -> Result<Option<Read<T>>, ReadError> {
+        let Some(Recording { origin, body, .. }) = self.read(CLUSTER, ask) else { return Ok(None) };
+        let value = serde_json::from_str(&body);
+        let value = value.map_err(|e| ReadError::unreadable(format!("the recording of `{ask}`"), e))?;
+        Ok(Some(Read { value, origin, notes: Vec::new() }))
+    }
+
+    fn read(&self, folder: &str, ask: &str) -> Option<Recording> {
+        let text = std::fs::read_to_string(path(&self.root, folder, ask)).ok()?;
         let (head, body) = text.split_once("\n\n").unwrap_or((&text, ""));
         let field = |name| head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
-        Ok(Recording {
+        Some(Recording {
             origin: Origin {
                 what: field("what").unwrap_or(ask).into(),
                 when: field("when").and_then(|when| when.parse().ok()),
@@ -102,6 +141,7 @@ impl Backend for Recorded {
             .map_err(|e| ReadError::unreadable(self.root.display().to_string(), e))?;
         let mut nodes: Vec<NodeName> =
             entries.flatten().filter_map(|e| e.file_name().to_str()?.parse().ok()).collect();
+        nodes.retain(|node| node.as_str() != CLUSTER);
         nodes.sort();
         Ok(nodes)
     }
@@ -113,7 +153,7 @@ impl Backend for Recorded {
     }
 
     async fn command(&self, at: &Target, argv: &Argv) -> Result<Read<Output>, ReadError> {
-        let Recording { origin, status, body } = self.recording(&at.node, &argv.to_string())?;
+        let Recording { origin, status, body } = self.recording(&at.node, &ask_command(at, argv))?;
         match status {
             None | Some(0) => {
                 let output = Output { stdout: body.into(), stderr: Vec::new(), status };
@@ -154,6 +194,20 @@ impl Backend for Recorded {
             instead: Vec::new(),
         })
     }
+
+    async fn kinds(&self, _within: Duration) -> Result<Read<Vec<Kind>>, ReadError> {
+        let read = self.of_cluster(&ask_kinds())?;
+        read.ok_or_else(|| ReadError::not_held("the list of kinds", &self.name))
+    }
+
+    async fn objects(&self, query: &ObjectQuery, _within: Duration) -> Result<Read<Vec<Value>>, ReadError> {
+        let read = self.of_cluster(&ask_objects(query))?;
+        read.ok_or_else(|| ReadError::not_held(query.to_string(), &self.name))
+    }
+
+    async fn table(&self, query: &ObjectQuery, _within: Duration) -> Result<Option<Read<Table>>, ReadError> {
+        self.of_cluster(&ask_table(query))
+    }
 }
 
 impl Recorder {
@@ -162,9 +216,16 @@ impl Recorder {
         Self { inner, root }
     }
 
+    /// Records an answer about the cluster.
+    fn write_of_cluster<T: Serialize>(&self, ask: &str, read: &Read<T>) -> Result<(), ReadError> {
+        let body = serde_json::to_string_pretty(&read.value);
+        let body = body.map_err(|e| ReadError::unreadable(format!("the answer to `{ask}`"), e))?;
+        self.write(CLUSTER, ask, Some(&read.origin), 0, &body)
+    }
+
     fn write(
         &self,
-        node: &NodeName,
+        folder: &str,
         ask: &str,
         origin: Option<&Origin>,
         status: i32,
@@ -178,7 +239,7 @@ impl Recorder {
             }
         }
         _ = write!(text, "status: {status}\n\n{body}");
-        let file = path(&self.root, node, ask);
+        let file = path(&self.root, folder, ask);
         let write = || {
             std::fs::create_dir_all(file.parent().expect("it was joined"))?;
             std::fs::write(&file, text)
@@ -214,30 +275,95 @@ impl Backend for Recorder {
         match &result {
             Ok(read) => {
                 let body = String::from_utf8_lossy(&read.value.stdout);
-                self.write(&at.node, &argv.to_string(), Some(&read.origin), 0, &body)?;
+                self.write(at.node.as_str(), &ask_command(at, argv), Some(&read.origin), 0, &body)?;
             }
             Err(ReadError::Failed { status, stderr, .. }) => {
-                self.write(&at.node, &argv.to_string(), None, *status, stderr)?;
+                self.write(at.node.as_str(), &ask_command(at, argv), None, *status, stderr)?;
             }
             Err(_) => {}
         }
         result
     }
 
+    async fn follow(&self, at: &Target, argv: &Argv) -> Result<Read<Output>, ReadError> {
+        self.inner.follow(at, argv).await
+    }
+
     async fn schema(&self, at: &Target, db: Db) -> Result<Arc<Schema>, ReadError> {
         let schema = self.inner.schema(at, db).await?;
-        self.write(&at.node, &ask_schema(db), None, 0, &schema.json)?;
+        self.write(at.node.as_str(), &ask_schema(db), None, 0, &schema.json)?;
         Ok(schema)
     }
 
     async fn rows(&self, at: &Target, db: Db, selects: &[Select]) -> Result<Read<Vec<Rows>>, ReadError> {
         self.schema(at, db).await?;
         let read = self.inner.rows(at, db, selects).await?;
-        self.write(&at.node, &ask_rows(db, selects), Some(&read.origin), 0, &wire::reply_json(&read.value))?;
+        self.write(
+            at.node.as_str(),
+            &ask_rows(db, selects),
+            Some(&read.origin),
+            0,
+            &wire::reply_json(&read.value),
+        )?;
         Ok(read)
     }
 
     async fn database(&self, at: &Target, db: Db) -> Result<Read<Arc<Database>>, ReadError> {
         self.inner.database(at, db).await
+    }
+
+    async fn kinds(&self, within: Duration) -> Result<Read<Vec<Kind>>, ReadError> {
+        let read = self.inner.kinds(within).await?;
+        self.write_of_cluster(&ask_kinds(), &read)?;
+        Ok(read)
+    }
+
+    async fn objects(&self, query: &ObjectQuery, within: Duration) -> Result<Read<Vec<Value>>, ReadError> {
+        let read = self.inner.objects(query, within).await?;
+        self.write_of_cluster(&ask_objects(query), &read)?;
+        Ok(read)
+    }
+
+    async fn table(&self, query: &ObjectQuery, within: Duration) -> Result<Option<Read<Table>>, ReadError> {
+        let read = self.inner.table(query, within).await?;
+        if let Some(read) = &read {
+            self.write_of_cluster(&ask_table(query), read)?;
+        }
+        Ok(read)
+    }
+
+    async fn log(&self, query: &LogQuery, within: Duration) -> Result<Read<LogStream>, ReadError> {
+        // Too large to be recorded.
+        self.inner.log(query, within).await
+    }
+
+    async fn now(&self) -> Option<Timestamp> {
+        self.inner.now().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Bundle;
+
+    #[tokio::test]
+    async fn what_the_cluster_said_is_said_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let capture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/capture/must-gather.tar.xz");
+        let recorder = Recorder::new(Arc::new(Bundle::new(vec![capture])), folder.path().to_owned());
+        let within = Duration::from_secs(30);
+        let kinds = recorder.kinds(within).await.unwrap().value;
+        let nodes = ObjectQuery::all(kinds.iter().find(|kind| kind.is_called("no")).unwrap().clone());
+        let said = recorder.objects(&nodes, within).await.unwrap();
+        assert_eq!(said.value.len(), 3);
+        let recorded = Recorded::new(folder.path().to_owned());
+        assert_eq!(recorded.nodes().await.unwrap(), [], "the folder of the cluster is no node");
+        assert_eq!(recorded.kinds(within).await.unwrap().value, kinds);
+        let again = recorded.objects(&nodes, within).await.unwrap();
+        assert_eq!((again.value, again.origin.what), (said.value, said.origin.what));
+        let other = ObjectQuery { labels: "app=a".parse().unwrap(), ..nodes };
+        assert!(matches!(recorded.objects(&other, within).await, Err(ReadError::NotHeld { .. })));
+        assert!(recorded.table(&other, within).await.unwrap().is_none());
     }
 }

@@ -24,11 +24,13 @@ use tokio::{
     sync::Semaphore,
     time::{sleep, timeout},
 };
+use tokio_io_timeout::TimeoutStream;
 
 /// How many connections there may be; more wait until one of them ends.
 const CONNECTIONS: usize = 256;
 
-/// How long a client may take to say what it wants, and how long a connection may be silent.
+/// How long a client may take to say what it wants, how long it may leave what it is told unread, and how long a
+/// connection may be silent.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long the calls of a server that is told to stop may go on.
@@ -124,7 +126,11 @@ impl Listening {
                     continue;
                 }
             };
-            let connection = open.watch(http.serve_connection(TokioIo::new(stream), service.clone()));
+            // A client that asks and does not read would keep its place for ever.
+            let mut stream = TimeoutStream::new(stream);
+            stream.set_write_timeout(Some(PATIENCE));
+            let stream = TokioIo::new(Box::pin(stream));
+            let connection = open.watch(http.serve_connection(stream, service.clone()));
             tokio::spawn(async move {
                 if let Err(problem) = connection.await {
                     tracing::debug!(%problem, "a connection ended early");

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::{
-    Answer, Argv, Backend, Budget, Coverage, Db, Described, Layer, Node, NodeName, Output, Read, ReadError,
-    Target, Tool, ToolError, argv::Allow,
+    Answer, Argv, Backend, Budget, Coverage, Db, Described, Layer, Node, NodeName, Output, Progress, Read,
+    ReadError, Target, Tool, ToolError, argv::Allow,
 };
 use async_trait::async_trait;
 use schemars::JsonSchema;
@@ -16,7 +16,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// A tool that reads nothing: finding out which nodes there are takes long enough.
+/// A tool that reads nothing: opening the source takes long enough.
 struct Wait;
 
 #[derive(Deserialize, JsonSchema)]
@@ -38,7 +38,7 @@ impl Tool for Wait {
     }
 }
 
-/// A source that says which nodes it has when it is told to.
+/// A source that is open when it is told to be.
 #[derive(Default)]
 struct Slow {
     waiting: Arc<AtomicUsize>,
@@ -60,10 +60,14 @@ impl Backend for Slow {
         "slow"
     }
 
-    async fn nodes(&self) -> Result<Vec<NodeName>, ReadError> {
+    async fn open(&self, progress: &Progress) -> Result<(), ReadError> {
         self.waiting.fetch_add(1, SeqCst);
         let _waiting = Waiting(&self.waiting);
-        self.go.notified().await;
+        progress.opening(self.go.notified(), "it", || (1_000_000, 4_000_000)).await;
+        Ok(())
+    }
+
+    async fn nodes(&self) -> Result<Vec<NodeName>, ReadError> {
         Ok(Vec::new())
     }
 
@@ -129,11 +133,17 @@ impl Running {
 
     /// Begins a call, in the stateless era or the one before.
     async fn call(&self, modern: bool) -> TcpStream {
-        let meta = r#","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"t","version":"0"},"io.modelcontextprotocol/clientCapabilities":{}}"#;
+        self.call_with(modern, "").await
+    }
+
+    async fn call_with(&self, modern: bool, meta: &str) -> TcpStream {
+        let about = r#""io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"t","version":"0"},"io.modelcontextprotocol/clientCapabilities":{},"#;
         let headers = "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: wait\r\n";
-        let (meta, headers) = if modern { (meta, headers) } else { ("", "") };
+        let (about, headers) = if modern { (about, headers) } else { ("", "") };
+        let meta = format!("{about}{meta}");
         let body = format!(
-            r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"wait","arguments":{{"node_name":"all"}}{meta}}}}}"#
+            r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"wait","arguments":{{"node_name":"all"}},"_meta":{{{}}}}}}}"#,
+            meta.trim_end_matches(',')
         );
         let head = format!(
             "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
@@ -163,6 +173,18 @@ async fn answer(mut stream: TcpStream) -> String {
     text
 }
 
+/// What arrives up to this text, and some more.
+async fn until(stream: &mut TcpStream, text: &str) -> String {
+    let mut heard = String::new();
+    let mut buffer = [0; 4096];
+    while !heard.contains(text) {
+        let n = timeout(Duration::from_secs(10), stream.read(&mut buffer)).await.unwrap().unwrap();
+        assert!(n > 0, "{heard}");
+        heard += &String::from_utf8_lossy(&buffer[..n]);
+    }
+    heard
+}
+
 #[tokio::test]
 async fn a_client_that_goes_away_ends_its_call() {
     let running = Running::start().await;
@@ -171,6 +193,21 @@ async fn a_client_that_goes_away_ends_its_call() {
         running.settle(1).await;
         drop(stream);
         running.settle(0).await;
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_asks_is_told_how_far_its_call_is() {
+    let running = Running::start().await;
+    for modern in [false, true] {
+        let mut stream = running.call_with(modern, r#""progressToken":"mine""#).await;
+        let heard = until(&mut stream, "notifications/progress").await;
+        for part in [r#""progressToken":"mine""#, r#""total":100"#, "opening it: 1.0 of 4.0 MB read"] {
+            assert!(heard.contains(part), "{heard}");
+        }
+        assert!(!heard.contains(r#""id":1"#), "{heard}");
+        running.go.notify_waiters();
+        until(&mut stream, r#""isError":true"#).await;
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::{NodeName, PodRef};
 use bytes::Bytes;
 use jiff::Timestamp;
-use std::fmt;
+use std::{fmt, time::Instant};
 use tokio::sync::mpsc;
 
 /// Which log, and which part of it a source may leave out before it sends anything.
@@ -24,7 +24,7 @@ pub enum LogSource {
     Container {
         /// The pod.
         pod: PodRef,
-        /// The container; also one that ended.
+        /// The container; also one that ended. Empty: the only one that the source has a log of.
         container: String,
         /// Which of its runs.
         part: LogPart,
@@ -91,6 +91,25 @@ impl HostLog {
     ];
 }
 
+/// Where a host has the files of a log, below `/`: those of distributions, of OpenShift and of upstream's images.
+pub(crate) fn host_files(log: HostLog) -> &'static [&'static str] {
+    match log {
+        HostLog::Kubelet => &["var/log/kubelet.log", "kubelet.log"],
+        HostLog::OvsVswitchd => &["var/log/openvswitch/ovs-vswitchd.log"],
+        HostLog::OvsdbServer => &["var/log/openvswitch/ovsdb-server.log"],
+        HostLog::OvnController => &[
+            "var/log/ovn/ovn-controller.log",
+            "var/log/openvswitch/ovn-controller.log",
+            "var/log/ovn-kubernetes/ovn-controller.log",
+        ],
+        HostLog::AclAudit => &["var/log/ovn/acl-audit-log.log"],
+        HostLog::NetworkManager | HostLog::OvsConfiguration => &[],
+        HostLog::Runtime => &["containerd.log", "var/log/crio.log"],
+        HostLog::Kernel => &["sos_commands/kernel/dmesg_-T", "sos_commands/kernel/dmesg", "var/log/dmesg"],
+        HostLog::Libreswan => &["var/log/openvswitch/libreswan.log", "var/log/pluto.log"],
+    }
+}
+
 impl fmt::Display for HostLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -148,5 +167,14 @@ impl LogStream {
     /// The next piece.
     pub async fn next(&mut self) -> Option<std::io::Result<Bytes>> {
         self.0.recv().await
+    }
+
+    /// The next piece, or [`TimedOut`](std::io::ErrorKind::TimedOut) if it does not come before the deadline: what came
+    /// until then is worth more than an error.
+    pub async fn next_before(&mut self, deadline: Instant) -> Option<std::io::Result<Bytes>> {
+        match tokio::time::timeout_at(deadline.into(), self.0.recv()).await {
+            Ok(piece) => piece,
+            Err(_) => Some(Err(std::io::ErrorKind::TimedOut.into())),
+        }
     }
 }

@@ -5,6 +5,7 @@ mod query;
 mod redact;
 mod selector;
 
+pub(crate) use log::host_files;
 pub use log::{HostLog, LogPart, LogQuery, LogSource, LogStream};
 pub use query::{Column, Kind, ObjectName, ObjectQuery, Table, TableRow};
 pub(crate) use redact::redact;

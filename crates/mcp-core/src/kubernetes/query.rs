@@ -2,6 +2,7 @@
 
 use super::{FieldSelector, LabelSelector};
 use crate::{Namespace, name::name_type};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
 
@@ -11,7 +12,7 @@ name_type! {
 }
 
 /// A kind of object, as an API server's discovery names it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
 pub struct Kind {
     /// The API group; empty for the core.
     pub group: String,
@@ -30,6 +31,19 @@ pub struct Kind {
 }
 
 impl Kind {
+    /// Pods.
+    pub(crate) fn pod() -> Self {
+        Self {
+            group: String::new(),
+            version: "v1".into(),
+            kind: "Pod".into(),
+            plural: "pods".into(),
+            singular: "pod".into(),
+            short_names: vec!["po".into()],
+            namespaced: true,
+        }
+    }
+
     /// `v1`, `networking.k8s.io/v1`.
     pub fn api_version(&self) -> String {
         if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
@@ -108,7 +122,7 @@ impl fmt::Display for ObjectQuery {
 }
 
 /// Objects as an API server prints them (`meta.k8s.io/v1` Table).
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 pub struct Table {
     /// The columns.
     pub columns: Vec<Column>,
@@ -117,7 +131,7 @@ pub struct Table {
 }
 
 /// A column of a [`Table`].
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 pub struct Column {
     /// Its heading, as `kubectl` prints it in capitals.
     pub name: String,
@@ -126,7 +140,7 @@ pub struct Column {
 }
 
 /// A row of a [`Table`].
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 pub struct TableRow {
     /// The namespace of its object; empty where kinds have none.
     pub namespace: String,

@@ -107,7 +107,7 @@ fn is_secret_name(name: &str) -> bool {
     static SECRET: LazyLock<Regex> = LazyLock::new(|| {
         // Names of files, of Secrets and of policies are none; `pullSecret` and `tokenSecret` are names of Secrets too,
         // but nothing tells.
-        let whole = r"(?i)(psk|passw(or)?d|passphrase|secret|token|credentials?|key[_-]data|dockerconfigjson|htpasswd|((private|auth|api|access|secret|signing|encryption|shared)[_.-]?key))$";
+        let whole = r"(?i)(psk|passw(or)?d|password[_-]?hash|passphrase|secret|token|credentials?|key[_-]data|dockerconfigjson|htpasswd|((private|auth|api|access|secret|signing|encryption|shared)[_.-]?key))$";
         Regex::new(whole).expect("a literal")
     });
     SECRET.is_match(name)

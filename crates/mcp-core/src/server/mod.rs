@@ -2,6 +2,8 @@
 //! those that discover (2026-07-28); no state is kept for a connection.
 
 mod guides;
+#[cfg(test)]
+mod tests;
 
 use crate::{
     Backend, Budget, Layer, Node, NodeName, Progress, completion, progress::Step, prompt::Prompt, tool::Call,
@@ -102,7 +104,8 @@ impl Server {
         let named = nodes.iter().find(|name| Some(name.as_str()) == node);
         let completion = self.layer.completions.iter().find(|completion| completion.argument == argument);
         let (Some(name), Some(completion)) = (named.or(nodes.first()), completion) else { return Vec::new() };
-        let node = Node::new(&*self.backend, NodeName::clone(name), None, COMPLETED_WITHIN, false);
+        let node =
+            Node::new(&*self.backend, NodeName::clone(name), None, COMPLETED_WITHIN, self.budget, false);
         (completion.values)(&node).await.unwrap_or_default()
     }
 }
@@ -294,44 +297,5 @@ impl ServerHandler for Server {
         })?;
         let result = GetSkillResult::new(guides::skill(layer, skill));
         Ok(result.with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Public))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        Bundle,
-        argv::{Allow, PrivateAllow},
-        prompt::PromptArgument,
-    };
-    use std::path::Path;
-
-    fn server(arguments: &'static [PromptArgument]) -> Server {
-        let prompt = Prompt { name: "p", title: "P", description: "", arguments, text: "" };
-        let layer = Layer {
-            name: "mcp-test",
-            version: "0",
-            title: "Test",
-            instructions: "Ask.",
-            tools: Vec::new(),
-            prompts: vec![prompt],
-            completions: Vec::new(),
-            documents: Vec::new(),
-            allow: Allow(&[]),
-            private: PrivateAllow::NONE,
-        };
-        let capture = "../../testdata/capture/must-gather.tar.xz";
-        let bundle = Bundle::new(vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(capture)]);
-        Server::new(layer, Arc::new(bundle), Budget::default())
-    }
-
-    #[tokio::test]
-    async fn names_of_nodes_are_completed_where_a_prompt_asks_for_one() {
-        let with = server(&[PromptArgument { name: "node_name", description: "where", required: true }]);
-        assert!(with.get_info().capabilities.completions.is_some());
-        assert_eq!(with.values(NODE, None).await, ["ovn-control-plane", "ovn-worker", "ovn-worker2"]);
-        assert!(with.values("since", None).await.is_empty());
-        assert!(server(&[]).get_info().capabilities.completions.is_none());
     }
 }

@@ -4,7 +4,7 @@
 
 use crate::common::*;
 use proptest::prelude::*;
-use std::fs;
+use std::{fs, io::Read, sync::LazyLock};
 
 /// What happens to a file: bytes are changed, parts of it are lost, doubled or swapped.
 #[derive(Clone, Debug)]
@@ -71,6 +71,18 @@ const MANIFEST: &str = r#"{"components":{"report":{"plugins":{"openvswitch":{"co
 "truncated":false,"return_code":0,"start_time":1795336840.94},
 {"exec":"netstat -s","filepath":null,"return_code":127,"truncated":false}]}}}}}"#;
 
+/// A sosreport of the capture, unpacked.
+fn report() -> &'static [u8] {
+    static REPORT: LazyLock<Vec<u8>> = LazyLock::new(|| {
+        let file =
+            fs::File::open(testdata("capture/sosreport-ovn-worker-2026-11-22-olhriiu.tar.xz")).unwrap();
+        let mut bytes = Vec::new();
+        liblzma::read::XzDecoder::new(file).read_to_end(&mut bytes).unwrap();
+        bytes
+    });
+    &REPORT
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases(150)) })]
 
@@ -107,6 +119,14 @@ proptest! {
             .file("sos_commands/openvswitch/ovs-vsctl_-t_5_show", b"x");
         let text = ask(&tar.bytes());
         prop_assert!(text.contains("node-2"), "{text}");
+    }
+
+    /// Of a report that sos made, so of a size at which one more case costs a while.
+    #[test]
+    fn a_real_report(damage in damage(), seldom in 0..10u8) {
+        if seldom == 0 {
+            ask(&apply(report(), &damage));
+        }
     }
 
     #[test]

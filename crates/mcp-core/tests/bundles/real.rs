@@ -172,3 +172,67 @@ async fn absent_failed_and_missing_programs_are_told_apart() {
             .any(|detail| detail.starts_with("not on the node: ") && detail.contains("netstat"))
     );
 }
+
+/// A report that `sos clean` (sos 4.12) went through: other names and addresses, and the same rows.
+#[tokio::test]
+async fn a_cleaned_report_has_the_same_rows() {
+    let cleaned = "bundles/cleaned/sosreport-obfuscatedword1-2026-11-22-olhriiu-obfuscated.tar.xz";
+    let cleaned = Bundle::new(vec![testdata(cleaned)]);
+    let original = Bundle::new(vec![capture("sosreport-ovn-worker-2026-11-22-olhriiu.tar.xz")]);
+    assert_eq!(cleaned.nodes().await.unwrap(), ["obfuscatedword1".parse::<NodeName>().unwrap()]);
+    for db in [Db::Nb, Db::Sb] {
+        let read = cleaned.database(&at("obfuscatedword1", db), db).await.unwrap();
+        assert!(read.notes.iter().any(|note| note.contains("was edited by `sos clean`")), "{:?}", read.notes);
+        let theirs = database(&original, "ovn-worker", db).await;
+        for table in &theirs.schema().tables {
+            let none: [&str; 0] = [];
+            let select = Select::from(table.name.as_str()).columns(none);
+            let uuids = |database: &Database| -> Vec<_> {
+                database.select(&select).unwrap().rows.into_iter().map(|row| row.uuid).collect()
+            };
+            assert_eq!(uuids(&read.value), uuids(&theirs), "{}", table.name);
+        }
+    }
+    let coverage = cleaned.coverage().await.unwrap();
+    let held = coverage.of(&"obfuscatedword1".parse().unwrap(), Area::Southbound).unwrap();
+    assert_eq!(held.state, State::Present, "{held:?}");
+}
+
+/// A southbound database in which several chassis are not remote is one of all nodes.
+#[tokio::test]
+async fn a_central_database_is_known_by_its_content() {
+    let gathered = Bundle::new(vec![capture("must-gather.tar.xz")]);
+    let zone = database(&gathered, "ovn-worker", Db::Sb).await;
+    assert!(zone.damage().is_none());
+    let dir = tempfile::tempdir().unwrap();
+    let unpacked = dir.path().join("unpacked");
+    mcp_core::testing::unpack("capture/must-gather.tar.xz", &unpacked).unwrap();
+    let file = walk(&unpacked).into_iter().find(|path| path.ends_with("ovnkube-node-vwrjk_sbdb")).unwrap();
+    // As `sos clean` would leave one, so that its checksums are not looked at.
+    let text = std::fs::read_to_string(file)
+        .unwrap()
+        .replace(r#"["is-remote","true"]"#, r#"["x","53:4f:53:00:00:01"]"#);
+    let central = dir.path().join("databases");
+    std::fs::create_dir(&central).unwrap();
+    std::fs::write(central.join("ovnsb_db.db"), &text).unwrap();
+    let (said, _) = said(vec![central.clone()]);
+    assert!(
+        said.contains("ovnsb_db.db is of a cluster in central mode, with one database for all nodes; only"),
+        "{said}"
+    );
+    // In the report of a node it is told, and what it is is said.
+    let report = dir.path().join("report");
+    std::fs::create_dir_all(report.join("sos_commands")).unwrap();
+    std::fs::create_dir_all(report.join("etc/ovn")).unwrap();
+    std::fs::write(report.join("etc/hostname"), "master-0\n").unwrap();
+    std::fs::write(report.join("sos_commands/x"), "").unwrap();
+    std::fs::write(report.join("etc/ovn/ovnsb_db.db"), &text).unwrap();
+    let read = Bundle::new(vec![report]).database(&at("master-0", Db::Sb), Db::Sb).await.unwrap();
+    assert!(read.notes.iter().any(|note| note.contains("in central mode")), "{:?}", read.notes);
+}
+
+/// All files below a directory.
+fn walk(dir: &std::path::Path) -> Vec<PathBuf> {
+    let below = |path: PathBuf| if path.is_dir() { walk(&path) } else { vec![path] };
+    std::fs::read_dir(dir).unwrap().flatten().flat_map(|entry| below(entry.path())).collect()
+}

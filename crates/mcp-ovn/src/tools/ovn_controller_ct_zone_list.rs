@@ -41,6 +41,10 @@ impl Tool for CtZoneList {
                 }),
                 // What it wrote down to find the same zones after a restart.
                 Reading::rows(Db::OpenVSwitch, bridges, |rows| zones::of_bridges(&rows)),
+                // The same, as a report recorded it that lacks the database.
+                Reading::command(Place::OvsSocket, commands::list_bridges(), |output: Output| {
+                    zones::parse_bridges(&String::from_utf8_lossy(&output.stdout))
+                }),
             ])
             .await?;
         // Without the southbound database UUIDs stay UUIDs.

@@ -116,17 +116,22 @@ impl Tool for Trace {
         };
         let (output, note) = trace::run(node, &command).await?;
         let text = String::from_utf8_lossy(&output.stdout);
-        let mut notes = Vec::from_iter(note);
-        for place in onward(question.microflow.as_str(), &text) {
-            notes.push(next_step(node, &ports, &place).await);
-        }
         let remote = |line: &str| {
             ports
                 .iter()
                 .any(|port| port.kind == "remote" && line.contains(&format!("output(\"{}\")", port.name)))
         };
-        if matches!(params.form, Form::Minimal) && text.lines().any(remote) {
-            notes.push("the packet leaves for another zone: form=summary says how to go on there".into());
+        let crossing = if matches!(params.form, Form::Minimal) && text.lines().any(remote) {
+            // The minimal form does not say what the packet looks like where it leaves the zone.
+            let (again, _) =
+                trace::run(node, &commands::Trace { form: TraceForm::Summary, ..command }).await?;
+            String::from_utf8_lossy(&again.stdout).into_owned()
+        } else {
+            text.clone().into_owned()
+        };
+        let mut notes = Vec::from_iter(note);
+        for place in onward(question.microflow.as_str(), &crossing) {
+            notes.push(next_step(node, &ports, &place).await);
         }
         Ok(Answer {
             rows: text.lines().map(Row::line).collect(),

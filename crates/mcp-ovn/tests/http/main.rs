@@ -47,6 +47,42 @@ async fn both_eras_give_the_answer_that_stdio_gives() -> Result<(), Failed> {
 }
 
 #[tokio::test]
+async fn a_model_finds_skills_and_documents() -> Result<(), Failed> {
+    let server = Server::start(&[], None).await?;
+    let list = modern(&server, "skills/list", None, &json!({})).await?.json()?;
+    let skills = list.pointer("/result/skills").and_then(Value::as_array).ok_or("no skills")?;
+    let skill =
+        skills.iter().find(|skill| skill.pointer("/frontmatter/name") == Some(&json!("triage-egress")));
+    let skill = skill.ok_or_else(|| list.to_string())?;
+    let uri = skill.get("uri").and_then(Value::as_str).ok_or("no uri")?;
+    assert_eq!(uri, "skill://mcp-ovn/triage-egress/SKILL.md");
+    let one = modern(&server, "skills/get", Some(uri), &json!({ "uri": uri })).await?.json()?;
+    assert_eq!(one.pointer("/result/skill"), Some(skill));
+
+    let list = modern(&server, "resources/list", None, &json!({})).await?.json()?;
+    let resources = list.pointer("/result/resources").and_then(Value::as_array).ok_or("no resources")?;
+    assert_eq!(resources.len(), skills.len() + 2);
+    for (resource, holds) in [
+        (uri, "---\nname: triage-egress\ndescription: \"A pod cannot"),
+        ("mcp-ovn://names", "| `GR_<node>` | gateway router"),
+        ("mcp-ovn://names", "| 64001 | external bridge: host to service, masqueraded |"),
+        ("mcp-ovn://tables", "| 26.03 up to 26.04, excluded | 8 | 42 | 48 | 64 |"),
+    ] {
+        let read =
+            modern(&server, "resources/read", Some(resource), &json!({ "uri": resource })).await?.json()?;
+        let text = read.pointer("/result/contents/0/text").and_then(Value::as_str).ok_or("no text")?;
+        assert!(text.contains(holds), "{text}");
+        assert_eq!(read.pointer("/result/ttlMs"), Some(&json!(3_600_000)));
+    }
+    let none =
+        modern(&server, "resources/read", Some("mcp-ovn://x"), &json!({ "uri": "mcp-ovn://x" })).await?;
+    let said = none.json()?.pointer("/error/message").and_then(Value::as_str).map(str::to_owned);
+    let said = said.ok_or("no error")?;
+    assert!(said.starts_with("there is no resource `mcp-ovn://x`; there are: skill://mcp-ovn/"), "{said}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn strangers_are_turned_away() -> Result<(), Failed> {
     let args = ["--http-host=ovn.example", "--http-origin=https://tools.example"];
     let server = Server::start(&args, None).await?;
@@ -161,6 +197,25 @@ async fn a_client_that_stalls_is_cut_off() -> Result<(), Failed> {
     }
     assert!(body.1.starts_with("HTTP/1.1 408 "), "{}", body.1);
     assert!(kept_alive.1.starts_with("HTTP/1.1 200 "), "{}", kept_alive.1);
+    assert_eq!(server.call().await?.status, 200);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_cut_off() -> Result<(), Failed> {
+    let server = Server::start(&[], None).await?;
+    let list = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" }).to_string();
+    let head: String = USUAL.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let ask = format!("POST /mcp HTTP/1.1\r\n{head}Content-Length: {}\r\n\r\n{list}", list.len());
+    let mut stream = TcpStream::connect(server.addr).await?;
+    // More than the buffers of a connection hold, of questions and of answers.
+    let asking = async {
+        loop {
+            stream.write_all(ask.as_bytes()).await?;
+        }
+    };
+    let ended: Result<std::io::Result<()>, _> = timeout(Duration::from_secs(60), asking).await;
+    assert!(ended?.is_err());
     assert_eq!(server.call().await?.status, 200);
     Ok(())
 }

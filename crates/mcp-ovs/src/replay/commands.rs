@@ -3,7 +3,7 @@
 use mcp_core::{
     argv::{
         Allow, BridgeName, CtNext, EthernetAddress, FlowMatch, Meter, Network,
-        Part::{Operand, Text},
+        Part::{self, Operand, Text},
         PortName, PrivateAllow, PrivateArgv, PrivatePath, Program, TlvMapping, Verb,
     },
     private_argv,
@@ -143,26 +143,27 @@ const APPCTL: Program = Program {
             ],
             reads_only: PRIVATE_SWITCH,
         },
-        Verb {
-            words: &[],
-            options: &["ofproto/trace", "--names", "--ct-next"],
-            operands: &[
-                &[Text("--target="), Operand("private-path")],
-                &[Operand("bridge")],
-                &[Operand("flow-match")],
-                &[Operand("ct-next")],
-                &[Operand("ct-next")],
-                &[Operand("ct-next")],
-                &[Operand("ct-next")],
-                &[Operand("ct-next")],
-                &[Operand("ct-next")],
-                &[Operand("ct-next")],
-                &[Operand("ct-next")],
-            ],
-            reads_only: "it asks the private switch, as the live tool asks the real one",
-        },
+        traced(&[CONTROL, BRIDGE, FLOW]),
+        traced(&[CONTROL, BRIDGE, FLOW, NEXT]),
+        traced(&[CONTROL, BRIDGE, FLOW, NEXT, NEXT]),
+        traced(&[CONTROL, BRIDGE, FLOW, NEXT, NEXT, NEXT]),
+        traced(&[CONTROL, BRIDGE, FLOW, NEXT, NEXT, NEXT, NEXT]),
     ],
 };
+
+const fn traced(operands: &'static [&'static [Part]]) -> Verb {
+    Verb {
+        words: &[],
+        options: &["ofproto/trace", "--names", "--ct-next"],
+        operands,
+        reads_only: "it asks the private switch, as the live tool asks the real one",
+    }
+}
+
+const CONTROL: &[Part] = &[Text("--target="), Operand("private-path")];
+const BRIDGE: &[Part] = &[Operand("bridge")];
+const FLOW: &[Part] = &[Operand("flow-match")];
+const NEXT: &[Part] = &[Operand("ct-next")];
 
 /// A server of a private database.
 pub(super) fn serve(file: &PrivatePath, socket: &PrivatePath, control: &PrivatePath) -> PrivateArgv {
@@ -261,11 +262,20 @@ pub(super) fn trace(
     control: &PrivatePath,
     bridge: &BridgeName,
     flow: &FlowMatch,
-    ct: &[CtNext; 8],
-) -> PrivateArgv {
-    let [a, b, c, d, e, f, g, h] = ct;
-    private_argv!(PRIVATE: "ovs-appctl", "--timeout=20", {"--target=", control: PrivatePath}, "ofproto/trace",
-        {bridge: BridgeName}, {flow: FlowMatch}, "--names",
-        "--ct-next", {a: CtNext}, "--ct-next", {b: CtNext}, "--ct-next", {c: CtNext}, "--ct-next", {d: CtNext},
-        "--ct-next", {e: CtNext}, "--ct-next", {f: CtNext}, "--ct-next", {g: CtNext}, "--ct-next", {h: CtNext})
+    ct: &[CtNext],
+) -> Option<PrivateArgv> {
+    macro_rules! traced {
+        ($($next:tt),*) => {
+            private_argv!(PRIVATE: "ovs-appctl", "--timeout=20", {"--target=", control: PrivatePath}, "ofproto/trace",
+                {bridge: BridgeName}, {flow: FlowMatch}, "--names" $(, "--ct-next", $next)*)
+        };
+    }
+    Some(match ct {
+        [] => traced!(),
+        [a] => traced!({a: CtNext}),
+        [a, b] => traced!({a: CtNext}, {b: CtNext}),
+        [a, b, c] => traced!({a: CtNext}, {b: CtNext}, {c: CtNext}),
+        [a, b, c, d] => traced!({a: CtNext}, {b: CtNext}, {c: CtNext}, {d: CtNext}),
+        _ => return None,
+    })
 }

@@ -12,7 +12,7 @@ mod text;
 
 pub(crate) use commands::PRIVATE;
 
-use crate::trace::Question;
+use crate::trace::{self, Question};
 use database::Recorded;
 use mcp_core::{
     Db, Node, PrivateError, ReadError, ToolError, Workshop,
@@ -70,8 +70,9 @@ pub(crate) async fn trace(node: &Node<'_>, question: &Question) -> Result<(Strin
     if skipped > 0 {
         notes.push(format!("{skipped} learnt addresses, routes or neighbours could not be replayed"));
     }
-    let output =
-        workshop.run(&commands::trace(&control, &question.bridge.name, &question.flow, &question.ct)).await?;
+    let asked = commands::trace(&control, &question.bridge.name, &question.flow, &question.ct)
+        .ok_or_else(trace::too_many_states)?;
+    let output = workshop.run(&asked).await?;
     let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
     if recorded.is_kernel() && text::through_kernel_tunnels(&mut text) {
         notes.push(

@@ -80,6 +80,17 @@ impl Tool for Conntrack {
                 false => entries.push((entry.zone(), line.trim())),
             }
         }
+        if node.is_compared() {
+            let text = format!("{}: {fit} of {all} connections fit", node.name());
+            return Ok(Answer {
+                rows: vec![Row::with(
+                    text.as_str(),
+                    Identity { key: text.clone(), local: true, ..Identity::default() },
+                )],
+                notes: vec!["connections of a node are no other's: they are not compared".into()],
+                ..Answer::default()
+            });
+        }
         entries.sort_unstable();
         let mut notes = Vec::new();
         if counted && !params.summary && fit > 0 {
@@ -134,7 +145,7 @@ fn rows(entries: &[(u16, &str)], names: &BTreeMap<u16, String>) -> Vec<Row> {
     for of_zone in entries.chunk_by(|a, b| a.0 == b.0) {
         let Some((zone, _)) = of_zone.first() else { continue };
         let heading: Arc<str> = heading(*zone, names).into();
-        rows.extend(of_zone.iter().map(|(_, line)| local(format!("  {line}")).under(&heading)));
+        rows.extend(of_zone.iter().map(|(_, line)| Row::line(format!("  {line}")).under(&heading)));
     }
     rows
 }
@@ -146,13 +157,7 @@ fn summary_rows(summary: &Summary, names: &BTreeMap<u16, String>) -> Vec<Row> {
             "" => format!("{protocol} {count}"),
             state => format!("{protocol} {state} {count}"),
         });
-        local(format!("{}: {total}: {}", heading(zone, names), each.collect::<Vec<_>>().join(", ")))
+        Row::line(format!("{}: {total}: {}", heading(zone, names), each.collect::<Vec<_>>().join(", ")))
     };
     summary.zones().into_iter().map(row).collect()
-}
-
-/// Connections of one node are no other's.
-fn local(text: String) -> Row {
-    let identity = Identity { key: text.trim().to_owned(), local: true, ..Identity::default() };
-    Row::with(text, identity)
 }

@@ -70,6 +70,18 @@ impl Tool for DatapathFlows {
                 None => other.push(line),
             }
         }
+        if node.is_compared() {
+            let packets: u64 = flows.iter().map(|(_, packets, _)| packets).sum();
+            let text = format!("{}: {} of {all} flows fit, with {packets} packets", node.name(), flows.len());
+            return Ok(Answer {
+                rows: vec![Row::with(
+                    text.as_str(),
+                    Identity { key: text.clone(), local: true, ..Identity::default() },
+                )],
+                notes: vec!["what passes a node passes no other: datapath flows are not compared".into()],
+                ..Answer::default()
+            });
+        }
         flows.sort_by(|a, b| (&a.0, b.1, &a.2).cmp(&(&b.0, a.1, &b.2)));
         let zones = switch::zones(node).await;
         let mut notes = Vec::new();
@@ -78,11 +90,7 @@ impl Tool for DatapathFlows {
         }
         notes.extend(zone_legend(flows.iter().map(|(.., text)| text.as_str()), &zones));
         notes.extend(switch::not_understood(&other));
-        let row = |(heading, _, text): (Option<Arc<str>>, u64, String)| {
-            // What passes here passes nowhere else.
-            let identity = Identity { key: text.clone(), local: true, ..Identity::default() };
-            Row { heading, ..Row::with(text, identity) }
-        };
+        let row = |(heading, _, text): (Option<Arc<str>>, u64, String)| Row { heading, ..Row::line(text) };
         Ok(Answer {
             rows: flows.into_iter().map(row).collect(),
             if_empty: if all == 0 {

@@ -33,7 +33,7 @@ pub(crate) struct Params {
     /// in_port=eth0,tcp,nw_src=…,tp_dst=80,…
     #[serde(default)]
     flow: Option<String>,
-    /// What conntrack says at each step; new where nothing is given.
+    /// What conntrack says at the first steps; else new.
     #[serde(default)]
     ct_state: Vec<Ct>,
     /// Which bucket of a group is taken; 1 by default.
@@ -128,11 +128,7 @@ async fn question(node: &Node<'_>, params: &Params) -> Result<Question, ToolErro
             FlowMatch::parse(&hashed).map_err(|e| ToolError::bad(e.to_string(), "Give a shorter flow."))?
         }
     };
-    let mut ct = [CtNext::default(); 8];
-    if params.ct_state.len() > ct.len() {
-        return Err(ToolError::bad("a trace has at most 8 steps of conntrack", "Give fewer in ct_state."));
-    }
-    ct.iter_mut().zip(&params.ct_state).for_each(|(next, state)| *next = CtNext((*state).into()));
+    let ct = params.ct_state.iter().map(|state| CtNext((*state).into())).collect();
     notes.insert(0, format!("traced in {}: {}", bridge.name.as_str(), flow.as_str()));
     Ok(Question { bridge, flow, ct, notes })
 }

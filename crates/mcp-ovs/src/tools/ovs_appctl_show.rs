@@ -75,7 +75,7 @@ async fn delta(node: &Node<'_>, subject: Subject, seconds: u16) -> Result<Answer
 async fn of_bridges(node: &Node<'_>, subject: Subject, name: Option<&str>) -> Result<Answer, ToolError> {
     let names: Vec<String> = match name {
         Some(name) => vec![name.to_owned()],
-        None => switch::bridges(node).await?.into_keys().collect(),
+        None => switch::read(node).await?.bridges.into_keys().collect(),
     };
     let mut answer = Answer::default();
     for name in &names {
@@ -103,7 +103,15 @@ fn rows(subject: Subject, text: &str, heading: Option<&Arc<str>>) -> Vec<Row> {
         };
         heading.map_or(row.clone(), |heading| row.under(heading))
     };
-    text.lines().filter(|line| !line.trim().is_empty()).map(row).collect()
+    let mut all: Vec<Row> = Vec::new();
+    for line in text.lines().filter(|line| !line.trim().is_empty()) {
+        match all.last_mut().filter(|_| matches!(subject, Subject::Datapath) && line.starts_with("    ")) {
+            // The counters of a port belong to it.
+            Some(port) => port.text += &format!("\n{line}"),
+            None => all.push(row(line)),
+        }
+    }
+    all
 }
 
 /// A tunnel without the number of its port, which is each node's own.

@@ -93,7 +93,7 @@ impl Tool for DumpFlows {
                 rows(&found, &bridge, &tables, &origins, compared)
             }
         };
-        if !integration {
+        if !integration && !compared {
             notes.extend(names::external_legend(rows.iter().map(|row| row.text.as_str())));
         }
         notes.extend(switch::not_understood(&found.other));

@@ -86,7 +86,12 @@ impl Tool for OfctlShow {
             |id: &str| params.id.as_deref().is_none_or(|wanted| id.split(' ').any(|word| word == wanted));
         let rows: Vec<Row> = rows.into_iter().filter(|(id, _)| is(id)).map(|(_, row)| row).collect();
         if let (Some(id), true, false) = (&params.id, rows.is_empty(), node.is_compared()) {
-            return Err(ToolError::not_found(Self::title(params), id, known));
+            let kind = match params.what {
+                What::Ports => "port",
+                What::Groups => "group",
+                What::Meters => "meter",
+            };
+            return Err(ToolError::not_found(format!("{kind} of {}", bridge.name.as_str()), id, known));
         }
         notes.extend(bridge.notes);
         Ok(Answer {

@@ -1,7 +1,7 @@
 //! The overview of the switch.
 
-use crate::compare::OwnValues;
-use mcp_core::{Answer, Db, Field, Identity, Node, Row, Tool, ToolError};
+use crate::{commands, compare::OwnValues, switch};
+use mcp_core::{Answer, Db, Field, Identity, Node, ReadError, Row, Tool, ToolError};
 use ovsdb::{Row as DbRow, Rows, Select, print};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -37,7 +37,10 @@ impl Tool for VsctlShow {
         let mut selects = print::show_selects(print::OVS_SHOW);
         let shown = selects.len();
         selects.push(Select::from("Interface").columns(["name", "external_ids"]));
-        let mut read = node.rows(Db::OpenVSwitch, &selects).await?;
+        let mut read = match node.rows(Db::OpenVSwitch, &selects).await {
+            Err(absent @ ReadError::NotCollected { .. }) => return recorded(node, params, absent).await,
+            read => read?,
+        };
         for rows in &mut read {
             rows.rows.sort_by_cached_key(|row| (ovn_model::label(row), row.uuid));
         }
@@ -78,6 +81,31 @@ impl Tool for VsctlShow {
             facts: own.facts(),
         })
     }
+}
+
+/// What `ovs-vsctl show` printed when the node's report was made.
+async fn recorded(node: &Node<'_>, params: &Params, absent: ReadError) -> Result<Answer, ToolError> {
+    let Ok(text) = switch::text(node, vec![commands::recorded_show()]).await else {
+        return Err(absent.into());
+    };
+    let mut rows: Vec<Row> = Vec::new();
+    for line in text.lines() {
+        match rows.last_mut().filter(|_| line.starts_with("     ")) {
+            Some(bridge) => bridge.text += &format!("\n{}", line.strip_prefix("    ").unwrap_or(line)),
+            None => rows.push(Row::line(line.trim())),
+        }
+    }
+    let of = |row: &Row, name: &str| row.text.lines().next() == Some(&format!("Bridge {name}"));
+    if let Some(name) = &params.bridge {
+        rows.retain(|row| of(row, name));
+    }
+    // Lines that other nodes have as well: its own values are replaced in them.
+    Ok(Answer {
+        rows,
+        if_empty: "the switch has no such bridge".into(),
+        notes: vec!["conf.db was not collected: this is what ovs-vsctl show printed".into()],
+        facts: OwnValues::read(node).await.facts(),
+    })
 }
 
 fn table<'a>(read: &'a [Rows], name: &str) -> Vec<&'a DbRow> {

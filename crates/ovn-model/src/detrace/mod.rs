@@ -8,10 +8,12 @@
 mod mention;
 mod owner;
 mod summary;
+mod vip;
 
 pub use mention::{Mention, mentions};
 pub use owner::kubernetes_owner;
 pub use summary::summary;
+pub use vip::VirtualIp;
 
 use crate::UuidPrefix;
 use ovsdb::{Condition, Row, Rows, Schema, Select, Uuid};

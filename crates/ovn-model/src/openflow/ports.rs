@@ -1,6 +1,6 @@
 //! The names of a bridge's ports, by their OpenFlow numbers.
 
-use ovsdb::{Row, Rows, Select, Uuid};
+use crate::switch::Interface;
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
@@ -18,36 +18,13 @@ pub struct Ports {
 const LOCAL: u16 = 65534;
 
 impl Ports {
-    /// What has to be read of `conf.db`.
-    pub fn selects() -> Vec<Select> {
-        vec![
-            Select::from("Bridge").columns(["name", "ports"]),
-            Select::from("Port").columns(["name", "interfaces"]),
-            Select::from("Interface").columns(["name", "ofport", "external_ids"]),
-        ]
-    }
-
-    /// The ports of each bridge, from what [`Self::selects`] asked for.
-    pub fn of_bridges(read: &[Rows]) -> BTreeMap<String, Self> {
-        let rows = |table: &str| read.iter().find(|rows| rows.table.name == table);
-        let refs = |of: &Row, column: &str| of.refs(column).collect::<BTreeSet<Uuid>>();
-        let (ports, interfaces) = (rows("Port"), rows("Interface"));
-        let of_bridge = |bridge: &Row| {
-            let ports = refs(bridge, "ports").into_iter().filter_map(|uuid| ports?.get(uuid));
-            let interfaces =
-                ports.flat_map(|port| refs(port, "interfaces")).filter_map(|uuid| interfaces?.get(uuid));
-            let mut of_bridge = Self::default();
-            for row in interfaces {
-                let number = row.int("ofport").and_then(|number| u16::try_from(number).ok());
-                let (Some(number), Some(name)) = (number, row.text("name")) else { continue };
-                of_bridge.names.insert(number, name.to_owned());
-                if row.map_get("external_ids", "sandbox").is_some() {
-                    of_bridge.pods.insert(number);
-                }
-            }
-            (bridge.text("name").unwrap_or_default().to_owned(), of_bridge)
-        };
-        rows("Bridge").into_iter().flat_map(|rows| &rows.rows).map(of_bridge).collect()
+    /// Those of a bridge.
+    pub fn of_interfaces(interfaces: &[Interface]) -> Self {
+        let numbered = || interfaces.iter().filter_map(|it| Some((it.ofport?, it)));
+        Self {
+            names: numbered().map(|(number, it)| (number, it.name.clone())).collect(),
+            pods: numbered().filter(|(_, it)| it.of_pod).map(|(number, _)| number).collect(),
+        }
     }
 
     /// Of these numbers and names.

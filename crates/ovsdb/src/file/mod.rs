@@ -35,6 +35,7 @@ pub struct Database {
     schema: Arc<Schema>,
     index: Index,
     damage: Option<Damage>,
+    edited: bool,
     /// Whether the file has one way to spell a string: nothing as `\u` and no slash as `\/`. OVSDB's own files,
     /// nearly always.
     plain: bool,
@@ -91,15 +92,28 @@ impl Database {
     /// When there is no schema to be read: the file is empty, compressed or something else, or its first record is
     /// damaged.
     pub fn open(bytes: impl Into<Vec<u8>>) -> Result<Self, OpenError> {
-        let bytes = bytes.into();
+        Self::load(bytes.into(), false)
+    }
+
+    /// Reads a file whose records were edited as text after they were written, as `sos clean` does with every address
+    /// and name: their lengths and checksums are not looked at. What is damaged is read too, as long as it is JSON, so
+    /// this is for files that are known to be edited.
+    ///
+    /// # Errors
+    /// As for [`Database::open`].
+    pub fn open_edited(bytes: impl Into<Vec<u8>>) -> Result<Self, OpenError> {
+        Self::load(bytes.into(), true)
+    }
+
+    fn load(bytes: Vec<u8>, edited: bool) -> Result<Self, OpenError> {
         let clustered = sniff(&bytes)?;
-        let file = Text::new(bytes);
+        let file = Text::new(bytes, edited);
         let (kind, schema, index, damage) =
             if clustered { raft::load(&file) } else { standalone::load(&file) }?;
-        let Text { text, file_len } = file;
+        let Text { text, file_len, .. } = file;
         let lacks = |spelling: &[u8]| memchr::memmem::find(text.as_bytes(), spelling).is_none();
         let plain = lacks(b"\\u") && lacks(b"\\/");
-        Ok(Self { text, file_len, kind, schema, index, damage, plain })
+        Ok(Self { text, file_len, kind, schema, index, damage, edited, plain })
     }
 
     /// The schema, as the file holds it.
@@ -118,6 +132,12 @@ impl Database {
     #[must_use]
     pub const fn damage(&self) -> Option<&Damage> {
         self.damage.as_ref()
+    }
+
+    /// Was it read by [`Database::open_edited`]?
+    #[must_use]
+    pub const fn is_edited(&self) -> bool {
+        self.edited
     }
 
     /// What transactions hold that the schema has no place for, as tables that it does not have.

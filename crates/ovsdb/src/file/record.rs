@@ -57,10 +57,12 @@ pub(crate) struct Text {
     pub(crate) text: String,
     /// The length of the file, of which `text` is the part before anything that is not UTF-8.
     pub(crate) file_len: usize,
+    /// It was edited as text: a record is a line, whatever length and checksum its header tells.
+    pub(crate) edited: bool,
 }
 
 impl Text {
-    pub(crate) fn new(bytes: Vec<u8>) -> Self {
+    pub(crate) fn new(bytes: Vec<u8>, edited: bool) -> Self {
         let file_len = bytes.len();
         let text = String::from_utf8(bytes).unwrap_or_else(|error| {
             let valid = error.utf8_error().valid_up_to();
@@ -68,7 +70,7 @@ impl Text {
             bytes.truncate(valid);
             String::from_utf8(bytes).unwrap_or_default()
         });
-        Self { text, file_len }
+        Self { text, file_len, edited }
     }
 
     /// The damage of a record that begins at `offset`.
@@ -111,7 +113,7 @@ impl<'a> Reader<'a> {
     }
 
     fn read(&self, record: usize) -> Result<Body<'a>, DamageReason> {
-        let Text { text, file_len } = self.file;
+        let Text { text, file_len, edited } = self.file;
         let rest = text.get(record..).ok_or(DamageReason::Header)?;
         let not_text = || (text.len() < *file_len).then_some(DamageReason::Utf8 { offset: text.len() });
         let (line, _) = rest
@@ -125,6 +127,13 @@ impl<'a> Reader<'a> {
             })?;
         let (length, hash) = self.header(line).ok_or(DamageReason::Header)?;
         let start = record + line.len() + 1;
+        if *edited {
+            // JSON spells an end of line `\n`: the next one ends the record.
+            let rest = text.get(start..).ok_or(DamageReason::Header)?;
+            let end = memchr::memchr(b'\n', rest.as_bytes()).map_or(rest.len(), |at| at + 1);
+            let text = rest.get(..end).filter(|text| !text.is_empty());
+            return text.map(|text| Body { record, start, text }).ok_or(DamageReason::Header);
+        }
         let available = file_len.saturating_sub(start);
         if length > available {
             return Err(DamageReason::Short { length, present: available });

@@ -1,9 +1,11 @@
 //! Bundles taken together as one cluster.
 
 use super::{
-    contents::{Contents, Report},
+    contents::{self, Contents, Gathered, Report},
     files::{Bounds, Files, Meter},
     join,
+    logs::Containers,
+    objects::{self, Lazy, Objects},
 };
 use crate::{Db, NodeName, backend::ReadError, error::chain};
 use jiff::Timestamp;
@@ -11,7 +13,7 @@ use ovsdb::Database;
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
 };
 
 /// The bundles, and which of them answers for what.
@@ -21,12 +23,14 @@ pub(super) struct Cluster {
     /// What does not fit together, or could not be opened: said with every answer.
     pub(super) notes: Vec<String>,
     recent: Mutex<VecDeque<Arc<Database>>>,
+    objects: Lazy,
 }
 
 /// One bundle.
 pub(super) struct One {
     pub(super) files: Files,
     pub(super) contents: Contents,
+    containers: OnceLock<Containers>,
 }
 
 /// A file that holds a database of a node. The first of several is read.
@@ -45,6 +49,14 @@ pub(super) struct Found<'a> {
     pub(super) candidate: &'a Candidate,
     pub(super) notes: Vec<String>,
 }
+
+/// What is said of a database that is not of one zone.
+pub(super) const CENTRAL: &str = "is of a cluster in central mode, with one database for all nodes; only interconnect mode, with a \
+                                  zone for each node, is supported";
+
+/// What is said of a database that `sos clean` went through.
+pub(super) const EDITED: &str = "was edited by `sos clean`: its addresses, names and checksums are not those of the cluster, and \
+                                 what it calls the same may differ from report to report";
 
 /// Databases that stay open when nobody reads them: so many bytes of files.
 const RECENT: usize = 1 << 30;
@@ -80,7 +92,12 @@ impl Cluster {
         }
         notes.extend(join::join(&mut bundles));
         let databases = candidates(&bundles);
-        Ok(Self { bundles, databases, notes, recent: Mutex::default() })
+        Ok(Self { bundles, databases, notes, recent: Mutex::default(), objects: Lazy::default() })
+    }
+
+    /// Kubernetes objects.
+    pub(super) fn objects(&self) -> Arc<Objects> {
+        self.objects.get(&self.bundles)
     }
 
     /// The nodes of which there is something to read.
@@ -88,13 +105,32 @@ impl Cluster {
         let databases = self.databases.keys().map(|(node, _)| node);
         let reports =
             self.bundles.iter().flat_map(|one| one.contents.reports.iter().map(|report| &report.node));
-        databases.chain(reports).cloned().collect::<BTreeSet<_>>().into_iter().collect()
+        let gathered =
+            self.bundles.iter().flat_map(|one| one.contents.gathered.iter().map(|gathered| &gathered.node));
+        databases.chain(reports).chain(gathered).cloned().collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// When what was collected last was collected.
+    pub(super) fn as_of(&self) -> Option<Timestamp> {
+        let when = self.bundles.iter().filter_map(|one| one.contents.when()).max();
+        when.or_else(|| self.bundles.iter().filter_map(|one| one.containers().newest(&one.files)).max())
     }
 
     /// The reports of a node.
     pub(super) fn reports<'a>(&'a self, node: &'a NodeName) -> impl Iterator<Item = (&'a One, &'a Report)> {
         let of = move |one: &'a One| {
             one.contents.reports.iter().filter(move |r| r.node == *node).map(move |r| (one, r))
+        };
+        self.bundles.iter().flat_map(of)
+    }
+
+    /// What must-gathers keep of commands that were run on a node.
+    pub(super) fn gathered<'a>(
+        &'a self,
+        node: &'a NodeName,
+    ) -> impl Iterator<Item = (&'a One, &'a Gathered)> {
+        let of = move |one: &'a One| {
+            one.contents.gathered.iter().filter(move |g| g.node == *node).map(move |g| (one, g))
         };
         self.bundles.iter().flat_map(of)
     }
@@ -116,6 +152,12 @@ impl Cluster {
         for (i, candidate) in candidates.iter().enumerate() {
             match self.open_database(candidate) {
                 Ok(database) if database.damage().is_none() => {
+                    if contents::is_central(db, &database) {
+                        notes.push(format!("{} {CENTRAL}", candidate.shown));
+                    }
+                    if database.is_edited() {
+                        notes.push(format!("{} {EDITED}", candidate.shown));
+                    }
                     notes.extend(candidates.iter().skip(i + 1).map(|other| self.also(other)));
                     return Some(Ok(Found { database, candidate, notes }));
                 }
@@ -154,7 +196,7 @@ impl Cluster {
             return Ok(database);
         }
         let bytes = self.files(candidate).read(&candidate.path)?;
-        let database = Database::open(bytes).map_err(|e| ReadError::unreadable(&candidate.shown, e))?;
+        let database = contents::open(bytes).map_err(|e| ReadError::unreadable(&candidate.shown, e))?;
         let database = Arc::new(database);
         *opened = Arc::downgrade(&database);
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
@@ -167,21 +209,26 @@ impl Cluster {
 }
 
 impl One {
+    /// The logs of containers. Looked for when first asked.
+    pub(super) fn containers(&self) -> &Containers {
+        self.containers.get_or_init(|| Containers::of_files(&self.files))
+    }
+
     fn open(path: &std::path::Path, bounds: Bounds, meter: &Meter) -> Result<Self, ReadError> {
         let files = Files::open(path, bounds, meter)?;
         let contents = Contents::of(&files);
-        if !contents.is_empty() {
-            return Ok(Self { files, contents });
+        let one = Self { files, contents, containers: OnceLock::new() };
+        let has_objects = || one.contents.central.is_none() && one.files.paths().any(objects::is_object);
+        if !one.contents.is_empty() || !one.containers().is_empty() || has_objects() {
+            return Ok(one);
         }
+        let Self { files, contents, .. } = one;
         let mut why = match &contents.central {
-            Some(file) => format!(
-                "{file} is of a cluster in central mode, with one database for all nodes; only interconnect mode, with \
-                 a zone for each node, is supported"
-            ),
+            Some(file) => format!("{file} {CENTRAL}"),
             None => format!(
-                "none of its {} files is a database of OVN or Open vSwitch or the output of a command, as a must-gather of \
-                 an interconnect cluster (network_logs/ovnk_database_store), a sosreport (sos_commands) or kind logs \
-                 (ovnnb_db.db) have them",
+                "none of its {} files is a database of OVN or Open vSwitch, a Kubernetes object or the output of a command, \
+                 as a must-gather of an interconnect cluster (network_logs/ovnk_database_store, namespaces), a sosreport \
+                 (sos_commands) or kind logs (ovnnb_db.db) have them",
                 files.paths().count()
             ),
         };
@@ -196,7 +243,7 @@ impl One {
 /// newest first, since a pod that was made anew leaves the file of the old one behind.
 fn candidates(bundles: &[One]) -> BTreeMap<(NodeName, Db), Vec<Candidate>> {
     let mut databases = BTreeMap::<_, Vec<Candidate>>::new();
-    for (bundle, One { files, contents }) in bundles.iter().enumerate() {
+    for (bundle, One { files, contents, .. }) in bundles.iter().enumerate() {
         let mut stored: Vec<_> = contents.databases.iter().collect();
         stored.sort_by(|a, b| b.when.cmp(&a.when).then_with(|| a.path.cmp(&b.path)));
         for stored in stored {

@@ -1,6 +1,7 @@
 //! What bundles hold, by node and area.
 
-use super::cluster::{Candidate, Cluster};
+use super::cluster::{CENTRAL, Candidate, Cluster, EDITED};
+use super::contents::is_central;
 use crate::{
     Db, NodeName,
     backend::coverage::{Area, Coverage, Held, NodeCoverage, SourceCoverage, State},
@@ -27,7 +28,7 @@ pub(super) fn of(cluster: &Cluster) -> Coverage {
         let troubles = one.files.troubles().into_iter().chain(one.contents.troubles.iter().cloned());
         notes.extend(troubles.map(|trouble| format!("{}: {trouble}", one.files.name)));
         if let Some(central) = &one.contents.central {
-            notes.push(format!("{}: {central} is of a central database, which is not read", one.files.name));
+            notes.push(format!("{}: {central} {CENTRAL}", one.files.name));
         }
     }
     Coverage {
@@ -54,7 +55,7 @@ fn database(cluster: &Cluster, node: &NodeName, db: Db, area: Area) -> Held {
     let mut best = None;
     let mut details = Vec::new();
     for candidate in cluster.candidates(node, db) {
-        let (state, detail) = file(cluster, candidate);
+        let (state, detail) = file(cluster, db, candidate);
         details.push(detail);
         // One that is whole answers, wherever it lies.
         best = match best {
@@ -68,13 +69,15 @@ fn database(cluster: &Cluster, node: &NodeName, db: Db, area: Area) -> Held {
     Held { area, state: best.unwrap_or(State::Absent), details }
 }
 
-fn file(cluster: &Cluster, candidate: &Candidate) -> (State, String) {
+fn file(cluster: &Cluster, db: Db, candidate: &Candidate) -> (State, String) {
     let shown = &candidate.shown;
     match cluster.open_database(candidate) {
         Err(e) => (State::Damaged, chain(&e)),
         Ok(database) => match database.damage() {
             Some(damage) => (State::Damaged, format!("{shown}: {}", chain(damage))),
             None if rows(&database) == 0 => (State::Empty, format!("{shown} has no row")),
+            None if is_central(db, &database) => (State::Present, format!("{shown} {CENTRAL}")),
+            None if database.is_edited() => (State::Present, format!("{shown} {EDITED}")),
             None => (State::Present, shown.clone()),
         },
     }

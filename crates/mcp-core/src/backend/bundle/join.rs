@@ -2,11 +2,10 @@
 
 use super::{
     cluster::One,
-    contents::{Identity, chassis},
+    contents::{self, Identity, chassis},
 };
 use crate::{Db, NodeName};
 use jiff::{SpanRound, Timestamp, Unit};
-use ovsdb::Database;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Bundles collected further apart than this describe different states of a cluster, in seconds.
@@ -16,13 +15,13 @@ const FAR_APART: i64 = 3600;
 pub(super) fn join(bundles: &mut [One]) -> Vec<String> {
     let mut notes = Vec::new();
     let mut known: BTreeMap<NodeName, Known> = BTreeMap::new();
-    for One { files, contents } in &*bundles {
+    for One { files, contents, .. } in &*bundles {
         for name in &contents.objects {
             let identity = contents.nodes.get(name).cloned().unwrap_or_default();
             meet(&mut known, name, &identity, &files.name, &mut notes);
         }
     }
-    for One { files, contents } in &mut *bundles {
+    for One { files, contents, .. } in &mut *bundles {
         let mut names = BTreeMap::new();
         for (host, identity) in contents.nodes.iter().filter(|(name, _)| !contents.objects.contains(*name)) {
             match same(&known, host, identity) {
@@ -130,7 +129,7 @@ fn system_ids(one: &One) -> BTreeSet<String> {
 /// The chassis in one of the bundle's southbound databases.
 fn all_chassis(one: &One) -> BTreeSet<String> {
     let southbound = one.contents.databases.iter().filter(|stored| stored.db == Db::Sb);
-    let open = |path: &str| Database::open(one.files.read(path).ok()?).ok();
+    let open = |path: &str| contents::open(one.files.read(path).ok()?).ok();
     southbound
         .filter_map(|stored| open(&stored.path))
         .map(|database| chassis(&database))

@@ -10,16 +10,20 @@ mod contents;
 mod coverage;
 mod files;
 mod join;
+mod logs;
+mod objects;
 mod recorded;
 
 use super::{Backend, Coverage, Origin, Output, Read, ReadError};
-use crate::{Argv, Db, NodeName, Progress, Target};
+use crate::{Argv, Db, Kind, LogQuery, LogStream, NodeName, ObjectQuery, Place, Progress, Target};
 use async_trait::async_trait;
 use cluster::Cluster;
 use files::{Bounds, Meter};
+use jiff::Timestamp;
 use ovsdb::{Database, Rows, Schema, Select};
 use recorded::Lookup;
-use std::{path::PathBuf, sync::Arc};
+use serde_json::Value;
+use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::OnceCell;
 
 /// One or more bundles, read as one cluster.
@@ -87,6 +91,30 @@ impl Bundle {
     }
 }
 
+impl Bundle {
+    /// What was recorded of a command.
+    async fn find(&self, at: &Target, words: Vec<String>) -> Result<Read<Output>, ReadError> {
+        let cluster = self.opened().await?;
+        let (of, at_node, asked, name) = (cluster.clone(), at.clone(), words.clone(), self.name.clone());
+        let look = move || {
+            let words: Vec<&str> = asked.iter().map(String::as_str).collect();
+            Ok(recorded::find(&of, &at_node, &words, &name))
+        };
+        match blocking(look).await? {
+            Lookup::Read(mut read) => {
+                read.notes.extend(cluster.notes.iter().cloned());
+                Ok(read)
+            }
+            Lookup::Failed(e) => Err(e),
+            Lookup::NotRun(tried) => {
+                let of =
+                    if let Place::Pod(pod) = &at.place { format!(" in pod {pod}") } else { String::new() };
+                Err(self.not_collected(&cluster, format!("`{}`{of}", words.join(" ")), &at.node, tried))
+            }
+        }
+    }
+}
+
 #[async_trait]
 impl Backend for Bundle {
     fn name(&self) -> &str {
@@ -110,16 +138,11 @@ impl Backend for Bundle {
     }
 
     async fn command(&self, at: &Target, argv: &Argv) -> Result<Read<Output>, ReadError> {
-        let cluster = self.opened().await?;
-        let (of, at_node, asked) = (cluster.clone(), at.clone(), argv.clone());
-        match blocking(move || Ok(recorded::find(&of, &at_node, &asked))).await? {
-            Lookup::Read(mut read) => {
-                read.notes.extend(cluster.notes.iter().cloned());
-                Ok(read)
-            }
-            Lookup::Failed(e) => Err(e),
-            Lookup::NotRun(tried) => Err(self.not_collected(&cluster, format!("`{argv}`"), &at.node, tried)),
-        }
+        self.find(at, argv.words().to_vec()).await
+    }
+
+    async fn recorded(&self, at: &Target, command: &'static str) -> Result<Read<Output>, ReadError> {
+        self.find(at, command.split(' ').map(str::to_owned).collect()).await
     }
 
     async fn schema(&self, at: &Target, db: Db) -> Result<Arc<Schema>, ReadError> {
@@ -147,6 +170,36 @@ impl Backend for Bundle {
         };
         let found = blocking(read).await?;
         found.ok_or_else(|| self.not_collected(&cluster, db.to_string(), &at.node, None))
+    }
+
+    async fn log(&self, query: &LogQuery, _within: Duration) -> Result<Read<LogStream>, ReadError> {
+        let cluster = self.opened().await?;
+        let (name, query) = (self.name.clone(), query.clone());
+        blocking(move || logs::open(&cluster, &name, &query)).await
+    }
+
+    async fn now(&self) -> Option<Timestamp> {
+        let cluster = self.opened().await.ok()?;
+        blocking(move || Ok(cluster.as_of())).await.ok().flatten()
+    }
+
+    async fn kinds(&self, _within: Duration) -> Result<Read<Vec<Kind>>, ReadError> {
+        let cluster = self.opened().await?;
+        blocking(move || Ok(cluster.objects().kinds(&cluster.bundles))).await
+    }
+
+    async fn objects(&self, query: &ObjectQuery, _within: Duration) -> Result<Read<Vec<Value>>, ReadError> {
+        let cluster = self.opened().await?;
+        let asked = query.clone();
+        match blocking(move || cluster.objects().find(&cluster, &asked)).await? {
+            objects::Found::Read(read) => Ok(read),
+            objects::Found::NotHeld { why, instead } => Err(ReadError::NotHeld {
+                what: query.to_string(),
+                source_name: self.name.clone(),
+                why,
+                instead,
+            }),
+        }
     }
 }
 

@@ -2,12 +2,13 @@
 
 use super::{
     cluster::{Cluster, One},
-    contents::{Essence, Recorded, Report},
+    contents::{Essence, Gathered, Recorded, Report, gathered},
 };
 use crate::{
-    Argv, Target,
-    backend::{Origin, Output, Read, ReadError},
+    Db, Place, PodRef, Target,
+    backend::{Origin, Output, Read, ReadError, answered, netns},
 };
+use jiff::Timestamp;
 
 /// The shell's statuses for a program that is not there or cannot be run, and that of `timeout(1)`.
 const NOT_RUN: [i32; 2] = [126, 127];
@@ -23,12 +24,99 @@ pub(super) enum Lookup {
     NotRun(Option<String>),
 }
 
-/// The output of a command on a node, of the first report that has it.
-pub(super) fn find(cluster: &Cluster, at: &Target, argv: &Argv) -> Lookup {
-    let essence = Essence::of(argv.words().iter().map(String::as_str));
+/// The output of a command on a node, of the first report that has it; else of what a must-gather keeps.
+pub(super) fn find(cluster: &Cluster, at: &Target, words: &[&str], source: &str) -> Lookup {
+    if let ["cat", path] = words {
+        return file(cluster, at, path);
+    }
+    let essence = match &at.place {
+        Place::Pod(pod) => match namespace(cluster, at, pod, source) {
+            // As sos runs it in each of the namespaces.
+            Ok(name) => Essence::of(["ip", "netns", "exec", &name].into_iter().chain(words.iter().copied())),
+            Err(e) => return Lookup::Failed(e),
+        },
+        _ => Essence::of(words.iter().copied()),
+    };
+    match of_reports(cluster, at, &essence) {
+        Lookup::NotRun(tried) if !matches!(at.place, Place::Pod(_)) => {
+            match gathered(cluster, at, &essence) {
+                Some(found) => found,
+                None => Lookup::NotRun(tried),
+            }
+        }
+        found => found,
+    }
+}
+
+/// A file of the node, which a report has where the node has it.
+fn file(cluster: &Cluster, at: &Target, path: &str) -> Lookup {
+    for (one, report) in cluster.reports(&at.node) {
+        let full = format!("{}{}", report.root, path.trim_start_matches('/'));
+        if one.files.has(&full) {
+            return whole(cluster, one, &full, path, report.when);
+        }
+    }
+    let gathered = cluster.gathered(&at.node).find(|(_, gathered)| gathered.copy_of.as_deref() == Some(path));
+    match gathered {
+        Some((one, gathered)) => whole(cluster, one, &gathered.path, &gathered.shown, gathered.when),
+        None => Lookup::NotRun(None),
+    }
+}
+
+/// A whole file, as the output of a command.
+fn whole(cluster: &Cluster, one: &One, full: &str, shown: &str, when: Option<Timestamp>) -> Lookup {
+    let what =
+        if cluster.bundles.len() == 1 { shown.to_owned() } else { format!("{shown} in {}", one.files.name) };
+    match one.files.read(full) {
+        Ok(stdout) => Lookup::Read(Read {
+            value: Output { stdout, stderr: Vec::new(), status: None },
+            origin: Origin { what, when },
+            notes: one.files.cut(full).into_iter().collect(),
+        }),
+        Err(e) => Lookup::Failed(e),
+    }
+}
+
+/// What a must-gather keeps of a command.
+fn gathered(cluster: &Cluster, at: &Target, essence: &Essence) -> Option<Lookup> {
+    let is = |of: &(&One, &Gathered)| of.1.essence.as_ref() == Some(essence);
+    let (one, gathered) = cluster.gathered(&at.node).find(is)?;
+    let mut lookup = whole(cluster, one, &gathered.path, &gathered.shown, gathered.when);
+    if let (Lookup::Read(read), Some(section)) = (&mut lookup, &gathered.section) {
+        let text = String::from_utf8_lossy(&read.value.stdout).into_owned();
+        read.value.stdout = gathered::section(&text, section)?.into();
+        read.origin.what = format!("{} ({section})", read.origin.what);
+    }
+    Some(lookup)
+}
+
+/// The name of a pod's network namespace, by which the report's files are named.
+fn namespace(cluster: &Cluster, at: &Target, pod: &PodRef, source: &str) -> Result<String, ReadError> {
+    let missing = |what: String| ReadError::NotCollected {
+        what,
+        node: at.node.clone(),
+        source_name: source.into(),
+        why: Some(format!("by it, the network namespace of pod {pod} would be known")),
+        instead: Vec::new(),
+    };
+    let found =
+        cluster.database(&at.node, Db::OpenVSwitch).ok_or_else(|| missing(Db::OpenVSwitch.to_string()))??;
+    let ports = found.database.select(&netns::select(pod))?;
+    let host = Target { place: Place::Host, ..at.clone() };
+    let read = ["ip -s -d link", "ip -d address"].into_iter().find_map(|command| {
+        match of_reports(cluster, &host, &Essence::of(command.split(' '))) {
+            Lookup::Read(read) => Some(read),
+            _ => None,
+        }
+    });
+    let links = read.ok_or_else(|| missing("`ip -s -d link`".into()))?.value.stdout;
+    netns::name(at, pod, &ports, &String::from_utf8_lossy(&links), source)
+}
+
+fn of_reports(cluster: &Cluster, at: &Target, essence: &Essence) -> Lookup {
     let mut tried = None;
     for (one, report) in cluster.reports(&at.node) {
-        if let Some(recorded) = report.commands(&one.files).find(&essence) {
+        if let Some(recorded) = report.commands(&one.files).find(essence) {
             match answer(cluster, one, report, recorded, at) {
                 Lookup::NotRun(why) => tried = tried.or(why),
                 found => return found,
@@ -74,16 +162,21 @@ fn answer(cluster: &Cluster, one: &One, report: &Report, recorded: &Recorded, at
             seconds: *timeout,
             printed: stdout.len(),
         }),
-        Some(status) if status != 0 => Lookup::Failed(ReadError::Failed {
-            command: exec.clone(),
-            node: at.node.clone(),
-            status,
-            stderr: text(),
-        }),
+        Some(status) if status != 0 && !answered(exec.split(' ').next().unwrap_or_default(), status) => {
+            Lookup::Failed(ReadError::Failed {
+                command: exec.clone(),
+                node: at.node.clone(),
+                status,
+                stderr: text(),
+            })
+        }
         status => {
             let mut notes: Vec<String> = one.files.cut(&full).into_iter().collect();
             if *truncated {
                 notes.push(format!("{path} has only the end of what `{exec}` printed: sos cut it"));
+            }
+            if let Some(status) = status.filter(|status| *status != 0) {
+                notes.push(format!("`{exec}` ended with exit status {status}: some of it could not be read"));
             }
             if let Some(why) = &report.commands(&one.files).no_manifest {
                 notes.push(format!("whether `{exec}` succeeded is not known: {why}"));

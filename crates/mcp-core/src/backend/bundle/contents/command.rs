@@ -115,6 +115,7 @@ mod tests {
                 "openstack-hypervisor.ovs-ofctl -O OpenFlow13 dump-flows br-int",
             ),
             ("ip route show table all", "ip route show table all"),
+            ("vtysh -c show bgp summary", "vtysh -c 'show bgp summary'"),
         ] {
             assert_eq!(essence(asked), essence(recorded));
             // And by the name of the file, as sos makes it.
@@ -131,6 +132,7 @@ mod tests {
             ("ovn-appctl connection-status", "ovn-appctl -t ovn-northd connection-status"),
             ("ovs-appctl coverage/show", "ovn-appctl coverage/show"),
             ("ip route", "ip -6 route"),
+            ("ip xfrm state", "ip xfrm policy"),
         ] {
             assert_ne!(essence(one), essence(other));
         }

@@ -76,17 +76,31 @@ pub(crate) fn node_of(db: Db, database: &Database) -> Option<NodeName> {
             if name == "global" { None } else { name.parse().ok() }
         }
         Db::OpenVSwitch => Identity::of_conf_db(database).names.first()?.parse().ok(),
-        Db::Sb => {
-            let chassis =
-                database.select(&Select::from("Chassis").columns(["hostname", "other_config"])).ok()?;
-            let own = |row: &&Row| row.map_get("other_config", "is-remote") != Some("true");
-            let mut own = chassis.rows.iter().filter(own);
-            match (own.next(), own.next()) {
-                (Some(only), None) => only.text("hostname")?.parse().ok(),
-                _ => None,
-            }
-        }
+        Db::Sb => match own_chassis(database).as_slice() {
+            [only] => only.text("hostname")?.parse().ok(),
+            _ => None,
+        },
     }
+}
+
+/// Is this a database of all nodes, and not of one zone? In a zone all chassis but the node's own are remote
+/// (ovn-sb(5), `Chassis`, `other_config:is-remote`).
+pub(crate) fn is_central(db: Db, database: &Database) -> bool {
+    match db {
+        Db::Nb => {
+            let rows = database.select(&Select::from("NB_Global").columns(["name"]));
+            rows.is_ok_and(|rows| rows.rows.iter().any(|row| row.text("name") == Some("global")))
+        }
+        Db::Sb => own_chassis(database).len() > 1,
+        Db::OpenVSwitch => false,
+    }
+}
+
+/// The chassis of the zone itself.
+fn own_chassis(database: &Database) -> Vec<Row> {
+    let select = Select::from("Chassis").columns(["hostname", "other_config"]);
+    let rows = database.select(&select).map(|rows| rows.rows).unwrap_or_default();
+    rows.into_iter().filter(|row| row.map_get("other_config", "is-remote") != Some("true")).collect()
 }
 
 /// The chassis that a zone's southbound database knows: all of the cluster's.

@@ -6,7 +6,6 @@
 
 use super::{Contents, Identity, Stored, identity, wanted::database};
 use crate::{Db, NodeName, backend::bundle::files::Files};
-use ovsdb::Database;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Finds what the other scans have not claimed.
@@ -34,9 +33,10 @@ pub(super) fn scan(files: &Files, contents: &mut Contents) {
             contents.logs.entry(node).or_default().push(path.to_owned());
         }
     }
-    for node in folders.into_values() {
+    for (folder, node) in folders {
         contents.objects.insert(node.clone());
         contents.node(&node, Identity::default());
+        contents.hosts.push((node, folder));
     }
 }
 
@@ -47,7 +47,10 @@ fn add(files: &Files, contents: &mut Contents, path: &str, db: Db, node: Option<
             let (path, when) = (path.to_owned(), files.modified(path));
             contents.databases.push(Stored { node, db, shown: path.clone(), path, when });
         }
-        None => contents.troubles.push(format!("{path}: no node's name is in it, in its path or beside it")),
+        None => {
+            let why = "no node's name is in it, in its path or beside it";
+            contents.unknown(files, path, db, path.to_owned(), why);
+        }
     }
 }
 
@@ -64,7 +67,7 @@ fn kind_nodes(files: &Files) -> BTreeMap<String, NodeName> {
 
 /// The node that the database itself names, or the northbound one beside it; else the folder's name.
 fn node_in(files: &Files, path: &str, db: Db, folder: &str) -> Option<NodeName> {
-    let open = |path: &str| Database::open(files.read(path).ok()?).ok();
+    let open = |path: &str| super::open(files.read(path).ok()?).ok();
     let own = open(path).and_then(|database| identity::node_of(db, &database));
     let beside = || {
         let northbound = path.replace("sb", "nb");

@@ -5,9 +5,8 @@
 //! pods, and so their nodes, in `namespaces/<ns>/pods/<pod>/<pod>.yaml` and `…/core/pods.yaml`. Where these lie
 //! below the top differs: one directory an image, one a node with `--node-selector`, another around it all.
 
-use super::{Contents, Stored, identity, identity::yaml, wanted::database};
-use crate::{Db, NodeName, backend::bundle::files::Files};
-use ovsdb::Database;
+use super::{Contents, Stored, gathered, identity, identity::yaml, wanted::database};
+use crate::{Db, HostLog, NodeName, backend::bundle::files::Files};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -51,6 +50,12 @@ pub(super) fn scan(files: &Files, contents: &mut Contents) {
             if let Some(node) = log.split('/').next().and_then(|pod| pods.node(pod)) {
                 contents.logs.entry(node).or_default().push(path.to_owned());
             }
+        } else if let Some((node, log)) = host_log(path, &mut pods) {
+            contents.host_logs.push((node, log, path.to_owned()));
+        } else if let Some((pod, kept)) = gathered::kept(path) {
+            let node = pods.node(pod);
+            let of_node = |kept: gathered::Kept| Some(kept.of(node.clone()?, files, path));
+            contents.gathered.extend(kept.into_iter().filter_map(of_node));
         } else if folder.ends_with("network_logs") && CENTRAL.iter().any(|end| name.ends_with(end)) {
             contents.central.get_or_insert_with(|| from(path, "network_logs/"));
         } else if path.contains(STORE)
@@ -74,7 +79,7 @@ fn add(files: &Files, contents: &mut Contents, pods: &mut Pods, path: &str, db: 
             contents.databases.push(Stored { node, db, path: path.into(), shown, when });
         }
         None => {
-            contents.troubles.push(format!("{shown}: neither its pod nor its zone's name is in the bundle"))
+            contents.unknown(files, path, db, shown, "neither its pod nor its zone's name is in the bundle");
         }
     }
 }
@@ -82,6 +87,23 @@ fn add(files: &Files, contents: &mut Contents, pods: &mut Pods, path: &str, db: 
 /// A log of a pod of OVN-Kubernetes or Open vSwitch.
 fn is_ovn_log(path: &str) -> bool {
     path.contains("/logs/") && (path.contains("ovn-kubernetes/pods/"))
+}
+
+/// What lies in a must-gather by node or pod, beside `host_service_logs`: `gather_ppc` leaves
+/// `nodes/<node>/{dmesg,<node>_logs_kubelet.gz}`, `gather_network_logs` `network_logs/ipsec/<pod>_libreswan.log`.
+fn host_log(path: &str, pods: &mut Pods) -> Option<(NodeName, HostLog)> {
+    let (folder, name) = path.rsplit_once('/')?;
+    if let Some(pod) = name.strip_suffix("_libreswan.log").filter(|_| folder.ends_with("network_logs/ipsec"))
+    {
+        return Some((pods.node(pod)?, HostLog::Libreswan));
+    }
+    let (above, node) = folder.rsplit_once('/')?;
+    let log = match name {
+        "dmesg" => HostLog::Kernel,
+        name if name.strip_suffix("_logs_kubelet.gz") == Some(node) => HostLog::Kubelet,
+        _ => return None,
+    };
+    (above == "nodes" || above.ends_with("/nodes")).then_some((node.parse().ok()?, log))
 }
 
 /// The path without the folders above it, which have the names of the collection and of an image.
@@ -124,8 +146,8 @@ impl<'a> Pods<'a> {
     fn lists(&mut self) -> &BTreeMap<String, NodeName> {
         let files = self.files;
         self.lists.get_or_insert_with(|| {
-            let paths =
-                files.paths().filter(|p| p.contains("ovn-kubernetes/") && p.ends_with("/core/pods.yaml"));
+            let ours = |path: &str| path.contains("ovn-kubernetes/") || path.contains("frr-k8s/");
+            let paths = files.paths().filter(|p| ours(p) && p.ends_with("/core/pods.yaml"));
             let pods = paths.filter_map(|path| yaml::<PodList>(files, path)).flat_map(|list| list.items);
             pods.filter_map(|pod| Some((pod.metadata.name, pod.spec.node_name?.parse().ok()?))).collect()
         })
@@ -134,7 +156,7 @@ impl<'a> Pods<'a> {
 
 /// The node that a database names, or the northbound one beside it.
 fn zone_of(files: &Files, path: &str) -> Option<NodeName> {
-    let open = |path: &str| Database::open(files.read(path).ok()?).ok();
+    let open = |path: &str| super::open(files.read(path).ok()?).ok();
     let beside = path.strip_suffix("_sbdb").map(|pod| format!("{pod}_nbdb"));
     let northbound = identity::node_of(Db::Nb, &open(beside.as_deref().unwrap_or(path))?);
     northbound.or_else(|| identity::node_of(Db::Sb, &open(path)?))

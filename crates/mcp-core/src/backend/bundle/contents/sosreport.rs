@@ -9,7 +9,6 @@ use crate::{
     backend::bundle::files::{Files, Gone},
 };
 use jiff::Timestamp;
-use ovsdb::Database;
 use std::{collections::BTreeSet, sync::OnceLock};
 
 /// Where OVN and Open vSwitch keep their databases: upstream's kind and Helm, OpenShift, distributions.
@@ -92,7 +91,7 @@ fn identity(files: &Files, root: &str) -> Identity {
     if identity.system_id.is_none() {
         let conf_db =
             FOLDERS.iter().map(|folder| format!("{root}{folder}conf.db")).find(|path| files.has(path));
-        let database = conf_db.and_then(|path| Database::open(files.read(&path).ok()?).ok());
+        let database = conf_db.and_then(|path| super::open(files.read(&path).ok()?).ok());
         identity.merge(database.map(|database| Identity::of_conf_db(&database)).unwrap_or_default());
     }
     identity

@@ -1,10 +1,10 @@
 //! Which files a layer may ask for, by their names: what is kept of a compressed archive.
 
-use crate::Db;
+use crate::{Db, backend::bundle::objects::is_discovery};
 
 /// Is the content of this file worth keeping? The rest is listed only.
 pub(crate) fn wanted(path: &str) -> bool {
-    const FOLDERS: [&str; 5] = ["network_logs", "sos_commands", "sos_strings", "sos_reports", "etc"];
+    const FOLDERS: [&str; 6] = ["network_logs", "sos_commands", "sos_strings", "sos_reports", "etc", "proc"];
     let name = path.rsplit('/').next().unwrap_or(path);
     let object = || {
         name.ends_with(".yaml")
@@ -13,7 +13,37 @@ pub(crate) fn wanted(path: &str) -> bool {
     database(name).is_some()
         || ["hostname", "timestamp", "version", "version.txt"].contains(&name)
         || object()
+        || is_discovery(path)
+        // Of FRR, which has its configuration and its answers among its logs.
+        || (path.contains("frr-k8s/pods/") && ["frr.conf", "dump_frr"].contains(&name))
         || path.split('/').any(|part| FOLDERS.contains(&part))
+}
+
+/// Is this a log that a tool may ask for?
+///
+/// Of containers: what `oc adm inspect` and the kubelet write, `…/logs/current.log`, `…/logs/rotated/0.log.<date>.gz`,
+/// `pods/<ns>_<pod>_<uid>/<container>/0.log`, `containers/<pod>_<ns>_<container>-<id>.log`. Of hosts: `host_service_logs`,
+/// what lies in `var/log`, and what `kind export logs` leaves.
+pub(crate) fn is_log(path: &str) -> bool {
+    const HOST: [&str; 10] = [
+        "kubelet.log",
+        "containerd.log",
+        "journal.log",
+        "dmesg",
+        "messages",
+        "syslog",
+        "pluto.log",
+        "libreswan.log",
+        "acl-audit-log.log",
+        "ovs-vswitchd.log",
+    ];
+    const FOLDERS: [&str; 7] =
+        ["host_service_logs", "openvswitch", "ovn", "ovn-kubernetes", "pods", "containers", "rotated"];
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let is_text = name.ends_with(".log") || name.contains(".log.") || name.contains(".log-");
+    HOST.iter().any(|log| name.starts_with(log))
+        || name.ends_with("_logs_kubelet.gz")
+        || is_text && folder.split('/').any(|part| FOLDERS.contains(&part))
 }
 
 /// Is this an archive inside the bundle that is opened as if it were unpacked? The databases of a must-gather, and

@@ -23,6 +23,8 @@ pub(crate) struct Bounds {
     pub(crate) ratio_from: u64,
     /// Bytes that are kept in the temporary file.
     pub(crate) kept: u64,
+    /// Of these, bytes of logs. Logs beyond are unpacked anew each time that they are asked for.
+    pub(crate) kept_logs: u64,
 }
 
 impl Default for Bounds {
@@ -38,6 +40,7 @@ impl Default for Bounds {
             ratio: 400,
             ratio_from: 256 << 20,
             kept: 16 << 30,
+            kept_logs: 2 << 30,
         }
     }
 }

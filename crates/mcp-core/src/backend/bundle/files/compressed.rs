@@ -1,6 +1,7 @@
 //! What is packed with gzip, xz or zstd: an archive, or one database.
 
 use super::{
+    Unreadable,
     bound::Bounds,
     form::{Codec, Form, HEAD, of_head},
     index::{Content, Entry, Index},
@@ -29,7 +30,10 @@ pub(super) fn list(
     let form = of_head(&head).map_err(io::Error::other)?;
     let all = Cursor::new(head).chain(stream);
     match form {
-        Form::Tar => tape::list_stream(all, prefix, index),
+        Form::Tar => {
+            let anew = |member| Content::Packed { archive: packed.clone(), codec, member };
+            tape::list_stream(all, prefix, index, &anew)
+        }
         Form::Database => {
             let name = name.rsplit('/').next().unwrap_or(name);
             let name = [".gz", ".xz", ".zst"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
@@ -40,6 +44,21 @@ pub(super) fn list(
             whole
         }
         Form::Zip | Form::Compressed(_) => Err(io::Error::other("it is packed twice: unpack it once")),
+    }
+}
+
+/// Unpacks an archive up to one of its members, and hands that to `read`.
+pub(super) fn member<T>(
+    packed: &Span,
+    codec: Codec,
+    member: usize,
+    bounds: Bounds,
+    read: &mut dyn FnMut(&mut dyn Read) -> Result<T, Unreadable>,
+) -> Result<T, Unreadable> {
+    let mut tar = tar::Archive::new(Guarded::new(packed.clone(), codec, bounds)?);
+    match tar.entries()?.nth(member) {
+        Some(entry) => read(&mut entry?),
+        None => Err(Unreadable::NoFile),
     }
 }
 

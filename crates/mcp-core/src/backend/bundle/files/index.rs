@@ -1,7 +1,7 @@
 //! The list of a bundle's files.
 
-use super::{bound::Bounds, span::Span, spool::Spool};
-use crate::backend::bundle::contents::{packed, wanted};
+use super::{bound::Bounds, form::Codec, span::Span, spool::Spool};
+use crate::backend::bundle::contents::{is_log, packed, wanted};
 use jiff::Timestamp;
 use std::{collections::BTreeMap, io};
 
@@ -22,6 +22,8 @@ pub(super) enum Content {
     Span(Span),
     /// In this zip, at this place of its list.
     Zipped { zip: usize, member: usize },
+    /// In this compressed archive, as so many-th of its members: to be unpacked anew.
+    Packed { archive: Span, codec: Codec, member: usize },
     /// Elsewhere in the bundle, seen from here.
     Link(String),
     /// Nowhere, and why.
@@ -33,11 +35,24 @@ pub(super) struct Index {
     entries: BTreeMap<String, Entry>,
     bounds: Bounds,
     names: usize,
+    /// Bytes of logs that are kept.
+    logs: u64,
     packed: Vec<String>,
     troubles: Vec<String>,
     /// Troubles of single files: what, how many, and one of them.
     counted: BTreeMap<&'static str, (usize, String)>,
     pub(super) spool: Spool,
+}
+
+/// What is done with a member of a compressed archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Want {
+    /// It is copied.
+    Kept,
+    /// It is copied while there is room for logs.
+    Log,
+    /// Its name is noted.
+    Listed,
 }
 
 /// What is listed without being kept.
@@ -59,6 +74,7 @@ impl Index {
             entries: BTreeMap::new(),
             bounds,
             names: 0,
+            logs: 0,
             packed: Vec::new(),
             troubles: Vec::new(),
             counted: BTreeMap::new(),
@@ -121,8 +137,23 @@ impl Index {
     }
 
     /// Is the content of this file to be kept, where that costs something?
-    pub(super) fn wants(&self, path: &str) -> bool {
-        wanted(path) || packed(path)
+    pub(super) fn wants(&self, path: &str) -> Want {
+        if wanted(path) || packed(path) {
+            Want::Kept
+        } else if is_log(path) {
+            Want::Log
+        } else {
+            Want::Listed
+        }
+    }
+
+    /// Is there room for a log of so many bytes among those that are kept? If so, it is taken.
+    pub(super) fn room_for_log(&mut self, size: u64) -> bool {
+        let fits = self.logs.saturating_add(size) <= self.bounds.kept_logs;
+        if fits {
+            self.logs += size;
+        }
+        fits
     }
 
     /// Adds a file under its name in the archive or directory. The last of one name is the one that counts, as when

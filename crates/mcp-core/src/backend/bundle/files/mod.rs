@@ -5,7 +5,8 @@
 //! * a directory is opened as a capability and read where asked;
 //! * of a plain `.tar` or a `.zip` the place of each member is noted, and members are read where asked;
 //! * of a compressed archive, what layers ask for ([`wanted`]) is copied into one temporary file that has no name
-//!   ([`Spool`]), so that it goes with the process, however that ends. The rest is listed only.
+//!   ([`Spool`]), so that it goes with the process, however that ends. Logs are copied too, up to a bound; those beyond
+//!   are unpacked anew when they are asked for. The rest is listed only.
 //!
 //! Memory holds names, places and times.
 
@@ -18,6 +19,7 @@ mod link;
 mod meter;
 mod span;
 mod spool;
+mod stream;
 mod tape;
 #[cfg(test)]
 mod tests;
@@ -25,7 +27,7 @@ mod zipped;
 
 use crate::backend::ReadError;
 use cap_std::fs::Dir;
-use index::{Content, Entry, Index};
+use index::{Content, Index};
 use jiff::Timestamp;
 use span::Span;
 use std::{
@@ -207,21 +209,13 @@ impl Files {
     }
 
     fn try_read(&self, path: &str, limit: u64) -> Result<Vec<u8>, Unreadable> {
-        let (real, Entry { content, size, .. }) = link::resolve(&self.index, path)?;
-        match content {
-            Content::OnDisk => {
-                let root = self.root.as_ref().ok_or(Unreadable::NoFile)?;
-                take(directory::file(root, &real)?, *size, limit)
-            }
-            Content::Span(span) => take(span.clone(), span.len, limit),
-            Content::Zipped { zip, member } => {
-                let zip = self.zips.get(*zip).ok_or(Unreadable::NoFile)?;
-                let mut zip = zip.lock().unwrap_or_else(PoisonError::into_inner);
-                take(zip.by_index(*member)?, *size, limit)
-            }
-            Content::LeftOut(why) => Err(Unreadable::LeftOut(why)),
-            Content::Link(_) => Err(Unreadable::NoFile),
-        }
+        self.with_content(path, |content, size| take(content, size, limit))
+    }
+
+    /// A reader of a zip.
+    fn zip(&self, number: usize) -> Result<ZipArchive<Span>, Unreadable> {
+        let zip = self.zips.get(number).ok_or(Unreadable::NoFile)?;
+        Ok(zip.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
 
     /// A file as something that can be read at any place.
@@ -236,13 +230,12 @@ impl Files {
             // Unpacked into the temporary file, since an archive inside is read back and forth.
             Content::Zipped { zip, member } => {
                 let (zip, member) = (*zip, *member);
-                let zip = self.zips.get(zip).ok_or(Unreadable::NoFile)?;
-                let mut zip = zip.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut zip = self.zip(zip)?;
                 let (span, whole) = self.index.spool.keep(zip.by_index(member)?, self.bounds.file)?;
                 whole.map(|()| span).map_err(Unreadable::Io)
             }
             Content::LeftOut(why) => Err(Unreadable::LeftOut(why)),
-            Content::Link(_) => Err(Unreadable::NoFile),
+            Content::Packed { .. } | Content::Link(_) => Err(Unreadable::NoFile),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Tar archives, plain or as they come out of a decompressor.
 
 use super::{
-    index::{Content, Entry, Index, UNWANTED},
+    index::{Content, Entry, Index, UNWANTED, Want},
     span::Span,
 };
 use jiff::Timestamp;
@@ -18,7 +18,7 @@ pub(super) fn list(archive: &Span, prefix: &str, index: &mut Index) -> io::Resul
         add(&mut entry, prefix, index, |entry, path, index| {
             // The bytes of a sparse member lie apart.
             if sparse {
-                keep(entry, path, index)
+                keep(entry, path, index, || Content::LeftOut("it is too large to be kept"))
             } else {
                 Ok((Content::Span(archive.part(start, size)), Ok(())))
             }
@@ -30,12 +30,18 @@ pub(super) fn list(archive: &Span, prefix: &str, index: &mut Index) -> io::Resul
     Ok(())
 }
 
-/// Reads an archive from front to end, and keeps what layers ask for.
-pub(super) fn list_stream(stream: impl Read, prefix: &str, index: &mut Index) -> io::Result<()> {
+/// Reads an archive from front to end, and keeps what layers ask for. `anew` says how a member is had later, by its
+/// place in the archive.
+pub(super) fn list_stream(
+    stream: impl Read,
+    prefix: &str,
+    index: &mut Index,
+    anew: &dyn Fn(usize) -> Content,
+) -> io::Result<()> {
     let mut tar = Archive::new(stream);
-    for entry in tar.entries().map_err(plain)? {
+    for (member, entry) in tar.entries().map_err(plain)?.enumerate() {
         let mut entry = entry.map_err(plain)?;
-        add(&mut entry, prefix, index, keep)?;
+        add(&mut entry, prefix, index, |entry, path, index| keep(entry, path, index, || anew(member)))?;
     }
     // To the very end, since that is where the checksum is.
     let mut rest = tar.into_inner();
@@ -79,14 +85,21 @@ fn add<R: Read>(
     whole
 }
 
-/// Copies a member that a layer may ask for.
-fn keep<R: Read>(entry: &mut tar::Entry<'_, R>, path: &str, index: &mut Index) -> Kept {
+/// Copies a member that a layer may ask for. A log for which there is no room is to be had `anew`.
+fn keep<R: Read>(
+    entry: &mut tar::Entry<'_, R>,
+    path: &str,
+    index: &mut Index,
+    anew: impl FnOnce() -> Content,
+) -> Kept {
     let bounds = index.bounds();
     // A sparse member can be large in an archive that is small. No collection has any of use.
     let sparse = entry.header().entry_type() == EntryType::GNUSparse;
     let limit = if sparse { bounds.small_file } else { bounds.file };
-    if !index.wants(path) {
-        return Ok((Content::LeftOut(UNWANTED), Ok(())));
+    match index.wants(path) {
+        Want::Listed => return Ok((Content::LeftOut(UNWANTED), Ok(()))),
+        Want::Log if sparse || !index.room_for_log(entry.size()) => return Ok((anew(), Ok(()))),
+        Want::Log | Want::Kept => {}
     }
     if entry.size() > limit {
         index.count("is too large to be kept", path);

@@ -106,3 +106,24 @@ fn what_is_not_kept() {
         10
     );
 }
+
+/// What is told while an archive is opened ends with all of it, however it is packed.
+#[test]
+fn the_meter_counts_what_was_read() {
+    let plain = tar(&[("etc/a", 1000), ("etc/b", 300_000)]);
+    for bytes in [gz(&plain), plain] {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = ["1.tar", "2.tar"].map(|name| dir.path().join(name));
+        let (meter, size) = (Meter::default(), bytes.len() as u64);
+        for path in &paths {
+            std::fs::write(path, &bytes).unwrap();
+        }
+        meter.begin(&paths);
+        let mut seen = vec![meter.read()];
+        for path in &paths {
+            Files::open(path, Bounds::default(), &meter).unwrap();
+            seen.push(meter.read());
+        }
+        assert_eq!(seen, [(0, 2 * size), (size, 2 * size), (2 * size, 2 * size)]);
+    }
+}

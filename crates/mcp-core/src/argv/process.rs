@@ -1,0 +1,102 @@
+//! What processes are found by.
+
+use super::Word;
+use crate::name::name_type;
+use std::{
+    fmt,
+    hash::{BuildHasher, RandomState},
+    sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+name_type! {
+    /// The UID of a pod, as its control groups are named.
+    PodUid, "the UID of a pod", r"^[0-9a-f]{1,32}(-[0-9a-f]{1,32}){0,8}$", 64
+}
+
+impl PodUid {
+    /// A basic regular expression: systemd's names have an underscore where the UID has a hyphen.
+    pub(super) fn word(&self) -> Word {
+        Word::parse(format!("pod{}", self.as_str().replace('-', "[-_]"))).expect("it begins with a letter")
+    }
+}
+
+/// The time that a command may take, written so that no other command of any server has it: seconds, with digits behind
+/// the point that are less than a millisecond.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallMark(String);
+
+impl CallMark {
+    /// A new one.
+    pub(crate) fn new(seconds: u64) -> Self {
+        /// What two servers do not have in common.
+        static BEGIN: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(std::process::id()));
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = BEGIN.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 1_000_000_000;
+        Self(format!("{seconds}.000{number:09}"))
+    }
+
+    /// An extended regular expression for the command lines that begin with `timeout` and this.
+    ///
+    /// It does not match a command line that it stands on itself.
+    pub(super) fn word(&self) -> Word {
+        Word::parse(format!("^timeout -k 2 {} ", self.0.replace('.', "[.]"))).expect("it begins with `^`")
+    }
+}
+
+impl fmt::Display for CallMark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use regex::Regex;
+
+    #[test]
+    fn a_mark_finds_its_own_command_and_no_other() {
+        let (mark, other) = (CallMark::new(30), CallMark::new(30));
+        assert_ne!(mark, other);
+        let pattern = Regex::new(mark.word().as_str()).unwrap();
+        assert!(pattern.is_match(&format!("timeout -k 2 {mark} ovn-nbctl show")));
+        for not in [
+            format!("timeout -k 2 {other} ovn-nbctl show"),
+            "timeout -k 2 30 ovn-nbctl show".into(),
+            format!("ovn-nbctl timeout -k 2 {mark} show"),
+            // The command that looks for it.
+            format!("timeout -k 1 3 pkill -TERM -f {}", mark.word().as_str()),
+        ] {
+            assert!(!pattern.is_match(&not), "{not}");
+        }
+    }
+
+    #[test]
+    fn control_groups_of_both_drivers_are_found() {
+        let uid: PodUid = "0f6c1a52-8d1e-4c5b-9a57-1f2e3d4c5b6a".parse().unwrap();
+        let pattern = Regex::new(uid.word().as_str()).unwrap();
+        for group in [
+            "0::/kubepods/burstable/pod0f6c1a52-8d1e-4c5b-9a57-1f2e3d4c5b6a/9f",
+            "0::/../kubepods-pod0f6c1a52_8d1e_4c5b_9a57_1f2e3d4c5b6a.slice/crio-9f.scope",
+        ] {
+            assert!(pattern.is_match(group), "{group}");
+        }
+        for bad in ["", "-", "a--b", ".*", "0f6c1a52 8d1e", "pod\n", "[a]"] {
+            assert!(bad.parse::<PodUid>().is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_uid_is_hexadecimal(text in ".*|[0-9a-f-]{0,70}") {
+            if let Ok(uid) = text.parse::<PodUid>() {
+                prop_assert!(uid.as_str().chars().all(|c| c.is_ascii_hexdigit() || c == '-'));
+                prop_assert!(Regex::new(uid.word().as_str()).is_ok());
+            }
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Outputs of commands in a must-gather: what its scripts ran in pods of IPsec and FRR.
+//!
+//! `gather_network_logs` keeps `network_logs/ipsec/xfrm/<pod>_state.log` and the like, `gather_frrk8s` one file a pod
+//! with a section a command: `namespaces/openshift-frr-k8s/pods/<pod>/frr/frr/logs/dump_frr`.
+
+use super::Essence;
+use crate::{NodeName, backend::bundle::files::Files};
+use jiff::Timestamp;
+
+/// An output, or a copied file.
+pub(crate) struct Gathered {
+    pub(crate) node: NodeName,
+    /// The command, if it is the output of one.
+    pub(crate) essence: Option<Essence>,
+    /// The file, as the node has it, if it is a copy.
+    pub(crate) copy_of: Option<String>,
+    /// The section of the file that it is.
+    pub(crate) section: Option<&'static str>,
+    /// In the bundle.
+    pub(crate) path: String,
+    /// As an answer names it.
+    pub(crate) shown: String,
+    pub(crate) when: Option<Timestamp>,
+}
+
+/// What a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kept {
+    Output(&'static str),
+    Copy(&'static str),
+    /// A command's, below a line with these words.
+    Section(&'static str, &'static str),
+}
+
+/// In which order, and under which titles, `gather_frrk8s` keeps what vtysh says.
+const SECTIONS: [Kept; 5] = [
+    Kept::Section("show running-config", "vtysh -c show running-config"),
+    Kept::Section("show bgp ipv4", "vtysh -c show bgp ipv4 unicast"),
+    Kept::Section("show bgp ipv6", "vtysh -c show bgp ipv6 unicast"),
+    Kept::Section("show bgp neighbor", "vtysh -c show bgp neighbors"),
+    Kept::Section("show bfd peer", "vtysh -c show bfd peers"),
+];
+
+/// The pod whose output a file holds, and what it holds.
+pub(super) fn kept(path: &str) -> Option<(&str, Vec<Kept>)> {
+    const IPSEC: &str = "network_logs/ipsec/";
+    const FRR: &str = "/openshift-frr-k8s/pods/";
+    if let Some((_, rest)) = path.split_once(IPSEC) {
+        let ends = [
+            ("xfrm/", "_state.log", Kept::Output("ip xfrm state")),
+            ("xfrm/", "_policy.log", Kept::Output("ip xfrm policy")),
+            ("status/", ".log", Kept::Output("ipsec status")),
+            ("trafficstatus/", ".log", Kept::Output("ipsec trafficstatus")),
+            ("", "_ipsec.d/openvswitch.conf", Kept::Copy("/etc/ipsec.d/openvswitch.conf")),
+            ("", "_ipsec.conf", Kept::Copy("/etc/ipsec.conf")),
+        ];
+        let of = |(folder, end, kept)| {
+            let pod: &str = rest.strip_prefix(folder)?.strip_suffix(end)?;
+            (!pod.contains('/')).then(|| (pod, vec![kept]))
+        };
+        return ends.into_iter().find_map(of);
+    }
+    let (pod, file) = path.split_once(FRR)?.1.split_once('/')?;
+    match file {
+        "frr/frr/logs/dump_frr" => Some((pod, SECTIONS.to_vec())),
+        "frr/frr/logs/frr.conf" => Some((pod, vec![Kept::Copy("/etc/frr/frr.conf")])),
+        _ => None,
+    }
+}
+
+impl Kept {
+    pub(super) fn of(self, node: NodeName, files: &Files, path: &str) -> Gathered {
+        let start = ["network_logs/", "namespaces/"].iter().find_map(|folder| path.find(folder)).unwrap_or(0);
+        let (essence, copy_of, section) = match self {
+            Self::Output(command) => (Some(command), None, None),
+            Self::Copy(of) => (None, Some(of.to_owned()), None),
+            Self::Section(title, command) => (Some(command), None, Some(title)),
+        };
+        Gathered {
+            node,
+            essence: essence.map(|command| Essence::of(command.split(' '))),
+            copy_of,
+            section,
+            path: path.to_owned(),
+            shown: path.get(start..).unwrap_or(path).to_owned(),
+            when: files.modified(path),
+        }
+    }
+}
+
+/// The lines below a title, up to the next: `###### show bgp ipv4`.
+pub(crate) fn section(text: &str, title: &str) -> Option<String> {
+    let heading =
+        |line: &str| line.starts_with("######").then(|| line.trim_matches('#').trim().to_lowercase());
+    let mut lines =
+        text.lines().skip_while(|line| heading(line).is_none_or(|heading| !heading.starts_with(title)));
+    lines.next()?;
+    Some(
+        lines.take_while(|line| heading(line).is_none()).fold(String::new(), |text, line| text + line + "\n"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_told_by_their_paths() {
+        fn of(path: &str) -> Option<(String, Option<Kept>, usize)> {
+            kept(path).map(|(pod, kept)| (pod.to_owned(), kept.first().copied(), kept.len()))
+        }
+        let ipsec = |pod: &str, kept| Some((pod.to_owned(), Some(kept), 1));
+        let root = "must-gather/quay-io/network_logs/ipsec";
+        assert_eq!(
+            of(&format!("{root}/xfrm/ovn-ipsec-host-x_state.log")),
+            ipsec("ovn-ipsec-host-x", Kept::Output("ip xfrm state"))
+        );
+        assert_eq!(
+            of(&format!("{root}/trafficstatus/a.log")),
+            ipsec("a", Kept::Output("ipsec trafficstatus"))
+        );
+        assert_eq!(
+            of(&format!("{root}/a_ipsec.d/openvswitch.conf")),
+            ipsec("a", Kept::Copy("/etc/ipsec.d/openvswitch.conf"))
+        );
+        assert_eq!(of(&format!("{root}/a_libreswan.log")), None);
+        assert_eq!(of(&format!("{root}/a_ipsec.d/ipsec.secrets")), None);
+        let frr = of("x/namespaces/openshift-frr-k8s/pods/frr-k8s-z/frr/frr/logs/dump_frr");
+        assert_eq!(frr.map(|(pod, _, sections)| (pod, sections)), Some(("frr-k8s-z".into(), 5)));
+    }
+
+    #[test]
+    fn a_section_ends_where_the_next_begins() {
+        let dump = "###### show running-config\n!\nrouter bgp 1\n###### Show bgp ipv4\nx\n";
+        assert_eq!(section(dump, "show running-config").as_deref(), Some("!\nrouter bgp 1\n"));
+        assert_eq!(section(dump, "show bgp ipv4").as_deref(), Some("x\n"));
+        assert_eq!(section(dump, "show bgp ipv6"), None);
+    }
+}

@@ -1,0 +1,247 @@
+//! Which kinds of objects the cluster of a bundle has, and what they are called.
+//!
+//! `oc adm inspect` leaves what the API server says of itself in `aggregated-discovery-api.yaml` and `-apis.yaml`. Without
+//! these, kinds are those of the CustomResourceDefinitions in the bundle, and those that Kubernetes, OVN-Kubernetes
+//! and OpenShift are known to have.
+
+use super::{Objects, read};
+use crate::{
+    Kind,
+    backend::bundle::{cluster::One, files::Files},
+};
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// Group, version, kind, plural, singular, `ns` for namespaced, short names; `-` for none. Kubernetes 1.36 and
+/// OVN-Kubernetes of 2026-08 as their API server lists them, and what a must-gather of OpenShift has beside.
+const KNOWN: &str = include_str!("known.tsv");
+
+/// What the API servers say that they have (`apidiscovery.k8s.io/v2`).
+#[derive(Deserialize)]
+struct Group {
+    #[serde(default)]
+    metadata: Name,
+    versions: Vec<Version>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Name {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    version: String,
+    resources: Vec<Resource>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Resource {
+    resource: String,
+    #[serde(default)]
+    singular_resource: String,
+    #[serde(default)]
+    short_names: Vec<String>,
+    response_kind: ResponseKind,
+    scope: String,
+    #[serde(default)]
+    verbs: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct ResponseKind {
+    kind: String,
+}
+
+/// `apiextensions.k8s.io/v1`.
+#[derive(Deserialize)]
+struct Definition {
+    spec: Spec,
+}
+
+#[derive(Deserialize)]
+struct Spec {
+    group: String,
+    names: Names,
+    scope: String,
+    versions: Vec<Served>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Names {
+    kind: String,
+    plural: String,
+    #[serde(default)]
+    singular: String,
+    #[serde(default)]
+    short_names: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Served {
+    name: String,
+    #[serde(default)]
+    served: bool,
+}
+
+/// All kinds, the first of a name being the one that is meant by it.
+pub(super) fn all(bundles: &[One], objects: &Objects) -> Vec<Kind> {
+    let mut kinds = Kinds::default();
+    for One { files, .. } in bundles {
+        for group in discovered(files) {
+            kinds.extend(of_group(group));
+        }
+    }
+    // Without discovery, what is known to exist somewhere may exist here.
+    if kinds.all.is_empty() {
+        kinds.extend(known());
+        kinds.extend(objects.definitions(bundles).into_iter().filter_map(of_definition));
+    }
+    for (group, plural) in objects.resources() {
+        if !kinds.has(group, plural) {
+            kinds.extend(objects.example(bundles, group, plural).map(|(object, namespaced)| Kind {
+                group: group.to_owned(),
+                plural: plural.to_owned(),
+                namespaced,
+                ..of_example(&object)
+            }));
+        }
+    }
+    kinds.all
+}
+
+#[derive(Default)]
+struct Kinds {
+    all: Vec<Kind>,
+    seen: BTreeSet<(String, String)>,
+}
+
+impl Kinds {
+    fn has(&self, group: &str, plural: &str) -> bool {
+        self.seen.contains(&(group.to_owned(), plural.to_owned()))
+    }
+
+    /// The first of several versions is the preferred one.
+    fn extend(&mut self, kinds: impl IntoIterator<Item = Kind>) {
+        let seen = &mut self.seen;
+        self.all
+            .extend(kinds.into_iter().filter(|kind| seen.insert((kind.group.clone(), kind.plural.clone()))));
+    }
+}
+
+fn discovered(files: &Files) -> Vec<Group> {
+    // The core, which comes first, is in the shorter one.
+    let mut paths: Vec<_> = files.paths().filter(|path| is_discovery(path)).collect();
+    paths.sort_by_key(|path| (path.ends_with("apis.yaml"), *path));
+    let mut groups = Vec::new();
+    for path in paths {
+        let group = |object| groups.extend(serde_json::from_value(object));
+        // What cannot be read tells less, which is no reason to tell nothing.
+        _ = files.read_small(path).map(|bytes| read::each(&bytes, group));
+    }
+    groups
+}
+
+/// Is this the file with what the API servers say of themselves?
+pub(in crate::backend::bundle) fn is_discovery(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    ["aggregated-discovery-api.yaml", "aggregated-discovery-apis.yaml"].contains(&name)
+}
+
+fn of_group(group: Group) -> impl Iterator<Item = Kind> {
+    let Group { metadata: Name { name }, versions } = group;
+    let of_version = move |Version { version, resources }| {
+        let name = name.clone();
+        let listed = |resource: &Resource| resource.verbs.iter().any(|verb| verb == "list");
+        resources.into_iter().filter(listed).map(move |resource| Kind {
+            group: name.clone(),
+            version: version.clone(),
+            kind: resource.response_kind.kind,
+            plural: resource.resource,
+            singular: resource.singular_resource,
+            short_names: resource.short_names,
+            namespaced: resource.scope == "Namespaced",
+        })
+    };
+    versions.into_iter().flat_map(of_version)
+}
+
+fn of_definition(object: Value) -> Option<Kind> {
+    let Spec { group, names, scope, versions } = serde_json::from_value::<Definition>(object).ok()?.spec;
+    Some(Kind {
+        group,
+        version: versions.iter().find(|version| version.served)?.name.clone(),
+        kind: names.kind,
+        plural: names.plural,
+        singular: names.singular,
+        short_names: names.short_names,
+        namespaced: scope == "Namespaced",
+    })
+}
+
+fn of_example(object: &Value) -> Kind {
+    let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let (version, kind) = (text("apiVersion"), text("kind"));
+    Kind {
+        version: version.rsplit('/').next().unwrap_or(&version).to_owned(),
+        singular: kind.to_lowercase(),
+        kind,
+        ..Kind::default()
+    }
+}
+
+fn known() -> impl Iterator<Item = Kind> {
+    let word = |word: &str| if word == "-" { String::new() } else { word.to_owned() };
+    KNOWN.lines().filter_map(move |line| {
+        let mut words = line.split('\t').map(word);
+        Some(Kind {
+            group: words.next()?,
+            version: words.next()?,
+            kind: words.next()?,
+            plural: words.next()?,
+            singular: words.next()?,
+            namespaced: words.next()? == "ns",
+            short_names: words
+                .next()?
+                .split(',')
+                .filter(|name| !name.is_empty())
+                .map(str::to_owned)
+                .collect(),
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_known_kind_has_all_its_names() {
+        let all: Vec<Kind> = known().collect();
+        assert_eq!(all.len(), KNOWN.lines().count());
+        for (name, plural) in [
+            ("eip", "egressips"),
+            ("udn", "userdefinednetworks"),
+            ("cudn", "clusteruserdefinednetworks"),
+            ("ra", "routeadvertisements"),
+            ("apbexternalroute", "adminpolicybasedexternalroutes"),
+            ("anp", "adminnetworkpolicies"),
+            ("banp", "baselineadminnetworkpolicies"),
+            ("ClusterNetworkPolicy", "clusternetworkpolicies"),
+            ("netpol", "networkpolicies"),
+            ("endpointslice", "endpointslices"),
+            ("net-attach-def", "network-attachment-definitions"),
+            ("egressqos", "egressqoses"),
+            ("networkqoses.k8s.ovn.org", "networkqoses"),
+            ("vtep", "vteps"),
+            ("networks.operator.openshift.io", "networks"),
+        ] {
+            let found = all.iter().find(|kind| kind.is_called(name)).map(|kind| kind.plural.as_str());
+            assert_eq!(found, Some(plural), "{name}");
+        }
+    }
+}

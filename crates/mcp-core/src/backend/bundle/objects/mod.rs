@@ -1,0 +1,304 @@
+//! Kubernetes objects of bundles, as `oc adm inspect` wrote them.
+//!
+//! [`place`] knows what lies where, [`read`] makes objects of files, [`kinds`] knows what they are called. Files are
+//! read when they are asked for, and what was read last is remembered ([`remember`]).
+
+mod kinds;
+mod place;
+mod read;
+mod remember;
+
+use super::cluster::{Cluster, One};
+use crate::{
+    Kind, ObjectQuery,
+    backend::{Origin, Read, ReadError},
+    error::chain,
+};
+use jiff::Timestamp;
+use remember::Remembered;
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, OnceLock},
+};
+
+pub(super) use kinds::is_discovery;
+
+/// Does a file of this name hold objects?
+pub(super) fn is_object(path: &str) -> bool {
+    place::of(path).is_some()
+}
+
+/// The files with objects, of all bundles.
+pub(super) struct Objects {
+    /// By group and plural.
+    files: BTreeMap<(String, String), Vec<ObjectFile>>,
+    /// When each bundle was collected.
+    times: Vec<Option<Timestamp>>,
+    kinds: OnceLock<Vec<Kind>>,
+    remembered: Remembered,
+}
+
+/// A file with one object or a list.
+struct ObjectFile {
+    bundle: usize,
+    path: String,
+    namespace: Option<String>,
+    name: Option<String>,
+}
+
+/// What there is for a question.
+pub(super) enum Found {
+    Read(Read<Vec<Value>>),
+    /// Nothing was collected: why, and what was collected instead.
+    NotHeld {
+        why: Option<String>,
+        instead: Vec<String>,
+    },
+}
+
+impl Objects {
+    /// Looks through the names of the files.
+    pub(super) fn of(bundles: &[One]) -> Self {
+        let mut files = BTreeMap::<_, Vec<ObjectFile>>::new();
+        for (bundle, one) in bundles.iter().enumerate() {
+            for path in one.files.paths() {
+                if let Some(place) = place::of(path) {
+                    let file = ObjectFile {
+                        bundle,
+                        path: path.to_owned(),
+                        namespace: place.namespace.map(str::to_owned),
+                        name: place.name.map(str::to_owned),
+                    };
+                    files.entry((place.group.to_owned(), place.plural.to_owned())).or_default().push(file);
+                }
+            }
+        }
+        // One that stands alone was written after the list that it is in: it is read first, and the first counts.
+        files.values_mut().for_each(|all| all.sort_by_key(|file| (file.bundle, file.name.is_none())));
+        let times = bundles.iter().map(collected).collect();
+        Self { files, times, kinds: OnceLock::new(), remembered: Remembered::default() }
+    }
+
+    /// The kinds of objects that the cluster has, collected or not.
+    pub(super) fn kinds(&self, bundles: &[One]) -> Read<Vec<Kind>> {
+        let value = self.kinds.get_or_init(|| kinds::all(bundles, self)).clone();
+        let when = self.times.iter().flatten().max().copied();
+        Read { value, origin: Origin { what: "kinds of objects".into(), when }, notes: Vec::new() }
+    }
+
+    /// The objects that a query asks for, by namespace and name.
+    pub(super) fn find(&self, cluster: &Cluster, query: &ObjectQuery) -> Result<Found, ReadError> {
+        let kind = &query.kind;
+        let Some(all) = self.files.get(&(kind.group.clone(), kind.plural.clone())) else {
+            return Ok(Found::NotHeld { why: None, instead: self.collected() });
+        };
+        let wanted = query.namespace.as_ref().map(|namespace| namespace.as_str());
+        let of_namespace = |file: &&ObjectFile| match (wanted, file.namespace.as_deref()) {
+            (Some(wanted), Some(namespace)) => wanted == namespace,
+            _ => true,
+        };
+        let files: Vec<&ObjectFile> = all.iter().filter(of_namespace).collect();
+        if files.is_empty() {
+            let namespaces: BTreeSet<_> = all.iter().filter_map(|file| file.namespace.as_deref()).collect();
+            let wanted = wanted.unwrap_or_default();
+            return Ok(Found::NotHeld {
+                why: Some(format!("nothing of namespace {wanted} was collected")),
+                instead: ovsdb::nearest_first(wanted, namespaces.into_iter()),
+            });
+        }
+        let mut picked = Picked::default();
+        for file in self.worth_reading(files, query) {
+            self.pick(cluster, file, query, &mut picked);
+        }
+        if picked.read.is_empty()
+            && let Some(error) = picked.error
+        {
+            return Err(error);
+        }
+        let value = picked.objects.into_values().flatten().collect();
+        let when = picked.read.iter().filter_map(|file| *self.times.get(file.bundle)?).max();
+        let mut notes = picked.notes;
+        if wanted.is_none() && query.name.is_none() {
+            notes.extend(self.open_end(kind, all));
+        }
+        notes.extend(cluster.notes.iter().cloned());
+        Ok(Found::Read(Read {
+            value,
+            origin: Origin { what: shown(cluster, kind, &picked.read), when },
+            notes,
+        }))
+    }
+
+    /// Without the files that cannot hold what is asked for: of one object its own file is enough.
+    fn worth_reading<'a>(&self, files: Vec<&'a ObjectFile>, query: &ObjectQuery) -> Vec<&'a ObjectFile> {
+        let Some(name) = &query.name else { return files };
+        let may = |file: &&ObjectFile| file.name.as_deref().is_none_or(|own| own == name.as_str());
+        let files: Vec<_> = files.into_iter().filter(may).collect();
+        let one_place = query.namespace.is_some() || !query.kind.namespaced;
+        match files.iter().find(|file| file.name.is_some()) {
+            Some(own) if one_place => vec![own],
+            _ => files,
+        }
+    }
+
+    fn pick<'a>(
+        &self,
+        cluster: &Cluster,
+        file: &'a ObjectFile,
+        query: &ObjectQuery,
+        picked: &mut Picked<'a>,
+    ) {
+        let mut take = |object: &Value| {
+            let text = |path| object.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
+            let key = (text("/metadata/namespace"), text("/metadata/name"));
+            // What does not match is known too: another copy of it, of another time, does not count.
+            if let std::collections::btree_map::Entry::Vacant(vacant) = picked.objects.entry(key) {
+                vacant.insert(query.matches(object).then(|| object.clone()));
+            }
+        };
+        let Some(one) = cluster.bundles.get(file.bundle) else { return };
+        match self.remembered.each(file.bundle, &file.path, &query.kind, &one.files, &mut take) {
+            Ok(notes) => {
+                picked.notes.extend(notes);
+                picked.read.push(file);
+            }
+            Err(error) => {
+                picked.notes.push(chain(&error));
+                picked.error = picked.error.take().or(Some(error));
+            }
+        }
+    }
+
+    /// What the collection leaves open: it may not have all namespaces, or not all objects.
+    fn open_end(&self, kind: &Kind, files: &[ObjectFile]) -> Option<String> {
+        /// More names help nobody.
+        const NAMES: usize = 12;
+        if kind.group.is_empty() && ["namespaces", "nodes"].contains(&kind.plural.as_str()) {
+            return None;
+        }
+        let namespaces = |files: &[ObjectFile]| -> BTreeSet<String> {
+            files.iter().filter_map(|file| file.namespace.clone()).collect()
+        };
+        let own = namespaces(files);
+        if own.is_empty() {
+            // So `oc adm inspect` writes whole kinds, and single objects that another refers to.
+            let singly = files.iter().all(|file| file.name.is_some());
+            return singly.then(|| format!("{kind} were collected one by one: there may be others"));
+        }
+        let shown: Vec<_> = own.iter().take(NAMES).map(String::as_str).collect();
+        let more = own.len().saturating_sub(NAMES);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let all = self.files.values().flat_map(|files| namespaces(files)).collect::<BTreeSet<_>>();
+        let of = if own == all { String::new() } else { format!(" of {kind}") };
+        Some(format!("collected{of} in these namespaces only: {}{more}", shown.join(", ")))
+    }
+
+    /// The kinds that were collected.
+    fn collected(&self) -> Vec<String> {
+        let name = |(group, plural): &(String, String)| match group.as_str() {
+            "" => plural.clone(),
+            group => format!("{plural}.{group}"),
+        };
+        self.files.keys().map(name).collect()
+    }
+
+    /// The groups and plurals that were collected.
+    fn resources(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.files.keys().map(|(group, plural)| (group.as_str(), plural.as_str()))
+    }
+
+    /// An object of a kind that nothing else tells of, and whether it lies in a namespace.
+    fn example(&self, bundles: &[One], group: &str, plural: &str) -> Option<(Value, bool)> {
+        let files = self.files.get(&(group.to_owned(), plural.to_owned()))?;
+        files.iter().find_map(|file| {
+            let mut first = None;
+            let bytes = bundles.get(file.bundle)?.files.read_small(&file.path)?;
+            _ = read::each(&bytes, |object| first = first.take().or(Some(object)));
+            Some((first?, file.namespace.is_some()))
+        })
+    }
+
+    /// The CustomResourceDefinitions.
+    fn definitions(&self, bundles: &[One]) -> Vec<Value> {
+        let key = ("apiextensions.k8s.io".to_owned(), "customresourcedefinitions".to_owned());
+        let mut all = Vec::new();
+        for file in self.files.get(&key).into_iter().flatten() {
+            let bytes = bundles.get(file.bundle).and_then(|one| one.files.read_small(&file.path));
+            _ = bytes.map(|bytes| read::each(&bytes, |object| all.push(object)));
+        }
+        all
+    }
+}
+
+/// What was read so far.
+#[derive(Default)]
+struct Picked<'a> {
+    /// By namespace and name; none for those that do not match.
+    objects: BTreeMap<(String, String), Option<Value>>,
+    read: Vec<&'a ObjectFile>,
+    notes: Vec<String>,
+    error: Option<ReadError>,
+}
+
+/// The files, as an answer names them: without the folders that are named after the collection.
+fn shown(cluster: &Cluster, kind: &Kind, files: &[&ObjectFile]) -> String {
+    let below = |path: &str| {
+        let at = ["cluster-scoped-resources/", "namespaces/"].iter().filter_map(|top| path.find(top)).min();
+        at.and_then(|at| path.get(at..)).unwrap_or(path).to_owned()
+    };
+    let what = match files {
+        [one] => below(&one.path),
+        _ => format!("{} files of {kind}", files.len()),
+    };
+    let bundles: BTreeSet<usize> = files.iter().map(|file| file.bundle).collect();
+    let names: Vec<_> =
+        bundles.iter().filter_map(|at| Some(cluster.bundles.get(*at)?.files.name.clone())).collect();
+    if cluster.bundles.len() == 1 { what } else { format!("{what} in {}", names.join(" and ")) }
+}
+
+/// When a bundle was collected: what its `timestamp` says last, else when its newest object was written.
+fn collected(one: &One) -> Option<Timestamp> {
+    let files = &one.files;
+    let told = files.paths().filter(|path| path.rsplit('/').next() == Some("timestamp"));
+    let told = told.filter_map(|path| {
+        let bytes = files.read_small(path)?;
+        String::from_utf8_lossy(&bytes).lines().filter_map(time_of_go).max()
+    });
+    let written =
+        || files.paths().filter(|path| is_object(path)).filter_map(|path| files.modified(path)).max();
+    told.max().or_else(written)
+}
+
+/// `2026-11-22 08:34:55.535425953 +0000 UTC m=+0.400717961`, as Go prints a time.
+fn time_of_go(line: &str) -> Option<Timestamp> {
+    let mut words = line.split_whitespace();
+    let (date, time, zone) = (words.next()?, words.next()?, words.next()?);
+    Timestamp::strptime("%Y-%m-%d %H:%M:%S%.f %z", format!("{date} {time} {zone}")).ok()
+}
+
+/// The objects of a cluster, indexed when first asked for.
+#[derive(Default)]
+pub(super) struct Lazy(OnceLock<Arc<Objects>>);
+
+impl Lazy {
+    pub(super) fn get(&self, bundles: &[One]) -> Arc<Objects> {
+        self.0.get_or_init(|| Arc::new(Objects::of(bundles))).clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::time_of_go;
+
+    #[test]
+    fn times_of_go() {
+        let time = |line| time_of_go(line).map(|time| time.to_string());
+        assert_eq!(
+            time("2026-11-22 08:34:55.535425953 +0000 UTC m=+0.400717961").as_deref(),
+            Some("2026-11-22T08:34:55.535425953Z")
+        );
+        assert_eq!(time("2026-11-22 03:34:55 -0500 EST m=+1").as_deref(), Some("2026-11-22T08:34:55Z"));
+        assert_eq!(time("2026-11-22T08:34:54"), None);
+    }
+}

@@ -1,0 +1,82 @@
+//! Where `oc adm inspect` puts objects (`pkg/cli/admin/inspect`), wherever a must-gather has it:
+//!
+//! ```text
+//! cluster-scoped-resources/<group>/<resource>/<name>.yaml      cluster-scoped-resources/<group>/<resource>.yaml
+//! namespaces/<namespace>/<group>/<resource>/<name>.yaml        namespaces/<namespace>/<group>/<resource>.yaml
+//! namespaces/<namespace>/<namespace>.yaml                      namespaces/<namespace>/pods/<pod>/<pod>.yaml
+//! ```
+
+/// What a path says of the objects in the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Place<'a> {
+    /// The API group; empty for the core.
+    pub(super) group: &'a str,
+    /// The plural of the kind.
+    pub(super) plural: &'a str,
+    /// Their namespace, where the path tells.
+    pub(super) namespace: Option<&'a str>,
+    /// The name of the object, where the file holds one; else it holds a list.
+    pub(super) name: Option<&'a str>,
+}
+
+/// The place of a file; none where it holds no object.
+pub(super) fn of(path: &str) -> Option<Place<'_>> {
+    let parts: Vec<&str> = path.strip_suffix(".yaml")?.split('/').collect();
+    let top = parts.iter().position(|part| ["namespaces", "cluster-scoped-resources"].contains(part))?;
+    let (top, below) = parts.get(top..)?.split_first()?;
+    let group = |group| if group == "core" { "" } else { group };
+    let place = |of, plural, namespace, name| Place { group: group(of), plural, namespace, name };
+    Some(match (*top, below) {
+        ("cluster-scoped-resources", [of, plural]) => place(of, plural, None, None),
+        ("cluster-scoped-resources", [of, plural, name]) => place(of, plural, None, Some(*name)),
+        ("namespaces", [namespace, name]) if namespace == name => {
+            place("core", "namespaces", None, Some(*name))
+        }
+        // A pod's own folder, with its logs beside the file.
+        ("namespaces", [namespace, "pods", pod, name]) if pod == name => {
+            place("core", "pods", Some(*namespace), Some(*name))
+        }
+        ("namespaces", [_, "pods", ..]) => return None,
+        ("namespaces", [namespace, of, plural]) => place(of, plural, named(namespace), None),
+        ("namespaces", [namespace, of, plural, name]) => place(of, plural, named(namespace), Some(*name)),
+        _ => return None,
+    })
+}
+
+/// `oc adm inspect --all-namespaces` has one folder for all of them.
+fn named(namespace: &str) -> Option<&str> {
+    Some(namespace).filter(|namespace| *namespace != "all")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_says_what_it_is() {
+        let place = |group, plural, namespace, name| Some(Place { group, plural, namespace, name });
+        for (path, expected) in [
+            ("m/i/cluster-scoped-resources/core/nodes/a.yaml", place("", "nodes", None, Some("a"))),
+            (
+                "cluster-scoped-resources/k8s.ovn.org/egressips.yaml",
+                place("k8s.ovn.org", "egressips", None, None),
+            ),
+            ("cluster-scoped-resources/core/namespaces/a.yaml", place("", "namespaces", None, Some("a"))),
+            ("x/namespaces/shop/shop.yaml", place("", "namespaces", None, Some("shop"))),
+            ("namespaces/shop/core/pods.yaml", place("", "pods", Some("shop"), None)),
+            ("namespaces/all/apps/deployments.yaml", place("apps", "deployments", None, None)),
+            ("namespaces/shop/pods/web/web.yaml", place("", "pods", Some("shop"), Some("web"))),
+            ("namespaces/shop/pods/web/web/web/logs/current.log", None),
+            ("namespaces/shop/pods/web/c/c.yaml", None),
+            (
+                "namespaces/shop/apps/deployments/web.yaml",
+                place("apps", "deployments", Some("shop"), Some("web")),
+            ),
+            ("network_logs/x.yaml", None),
+            ("namespaces.yaml", None),
+            ("namespaces/shop", None),
+        ] {
+            assert_eq!(of(path), expected, "{path}");
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Pods that run what no running container has. Nothing here happens without `--allow-debug-pods`.
+
+mod options;
+mod owner;
+mod pod;
+mod sweep;
+
+pub(super) use options::{BadDebug, DebugOptions};
+pub(super) use pod::{DebugPod, HOST_ROOT};
+pub(super) use sweep::sweep;
+
+use super::{
+    api::{Api, Deadline},
+    leftovers::Leftovers,
+    pods,
+};
+use crate::{NodeName, ReadError};
+use k8s_openapi::api::core::v1::Pod;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
+use tokio::sync::watch;
+
+/// How long a pod is kept for the next command.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// The pod of a node, or the place for it. Whoever makes it holds the lock.
+type Slot = Arc<tokio::sync::Mutex<Option<Arc<DebugPod>>>>;
+
+/// The debug pods of this server, at most one a node.
+pub(super) struct DebugPods {
+    options: Arc<DebugOptions>,
+    slots: Mutex<HashMap<NodeName, Slot>>,
+    leftovers: Leftovers,
+    closing: watch::Sender<bool>,
+}
+
+impl DebugPods {
+    pub(super) fn new(options: DebugOptions, leftovers: Leftovers) -> Self {
+        let (closing, _) = watch::channel(false);
+        Self { options: Arc::new(options), slots: Mutex::default(), leftovers, closing }
+    }
+
+    /// The debug pod of a node, made if there is none. It stays until nobody has used it for a while.
+    pub(super) async fn on(
+        &self,
+        api: &Api,
+        node: &NodeName,
+        pods: &[Pod],
+        deadline: Deadline,
+    ) -> Result<Arc<DebugPod>, ReadError> {
+        let slot = self
+            .slots
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(node.clone())
+            .or_default()
+            .clone();
+        let what = format!("a debug pod on {node}");
+        let mut place = deadline.bound(&what, async { Ok(slot.clone().lock_owned().await) }).await?;
+        if let Some(pod) = place.as_ref().filter(|pod| pod.can_be_used()) {
+            pod.touch();
+            return Ok(pod.clone());
+        }
+        *place = None;
+        let image = pods::image(pods).map(str::to_owned);
+        let namespace = pods.iter().find_map(pods::reference).map(|pod| pod.namespace);
+        let plan = self.options.plan(node, image, namespace)?;
+        // In a task of its own: a caller that goes away must not leave a pod of which nobody knows the name.
+        let (api, leftovers) = (api.clone(), self.leftovers.clone());
+        let closing = self.closing.subscribe();
+        let made = tokio::spawn(async move {
+            let pod = Arc::new(DebugPod::start(&api, plan, leftovers, closing, deadline).await?);
+            *place = Some(pod.clone());
+            drop(place);
+            tokio::spawn(delete_when_idle(slot, Arc::downgrade(&pod)));
+            Ok(pod)
+        });
+        made.await.map_err(|e| ReadError::unreadable("a debug pod", e))?
+    }
+
+    /// Deletes all of them.
+    pub(super) async fn close(&self, within: Duration) {
+        self.closing.send_replace(true);
+        let slots: Vec<Slot> =
+            self.slots.lock().unwrap_or_else(PoisonError::into_inner).drain().map(|(_, slot)| slot).collect();
+        let all = futures::future::join_all(slots.iter().map(|slot| async { *slot.lock().await = None }));
+        // Dropping one deletes it, as what is left over to do.
+        _ = tokio::time::timeout(within, all).await;
+    }
+}
+
+async fn delete_when_idle(slot: Slot, pod: Weak<DebugPod>) {
+    loop {
+        tokio::time::sleep(IDLE / 3).await;
+        let mut place = slot.lock().await;
+        let Some(pod) = pod.upgrade() else { return };
+        let is_ours = place.as_ref().is_some_and(|now| Arc::ptr_eq(now, &pod));
+        // One is the slot's and one ours; any other is a call's.
+        if is_ours && (Arc::strong_count(&pod) > 2 || pod.idle() < IDLE) {
+            continue;
+        }
+        if is_ours {
+            *place = None;
+        }
+        return;
+    }
+}

@@ -1,0 +1,195 @@
+//! What an operator says about debug pods, checked before anything is made.
+
+use super::owner::Owner;
+use crate::{Namespace, NodeName, ObjectName, ReadError, backend::cluster::ClusterError};
+use k8s_openapi::api::core::v1::Pod;
+use regex::Regex;
+use serde_json::{Map, Value, json};
+use std::sync::LazyLock;
+
+/// What marks all debug pods of all servers.
+pub(super) const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "ovn-kubernetes-mcp");
+/// Where the process that made it is written.
+pub(super) const OWNER: &str = "ovn-kubernetes-mcp/owner";
+/// Where the host's files are, read-only.
+pub(crate) const HOST_ROOT: &str = "/host";
+/// How long a pod lives, in seconds, whoever forgets it: twice the longest call.
+pub(super) const LIFE: u32 = 600;
+
+/// A reference of an image: a name with an optional registry, tag and digest.
+static IMAGE: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r"^[a-z0-9]([a-z0-9._:/-]*[a-z0-9])?(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$",
+    )
+    .expect("a literal")
+});
+/// A quantity (resource.Quantity), in the forms that people write.
+static QUANTITY: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"^[0-9]{1,12}(\.[0-9]{1,3})?(m|k|M|G|Ki|Mi|Gi)?$").expect("a literal"));
+
+/// What is wrong with the options.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BadDebug {
+    /// No image.
+    #[error("--debug-image: `{0}` is no reference of an image")]
+    Image(String),
+    /// No limit.
+    #[error("--debug-limits: `{0}` is not cpu=QUANTITY or memory=QUANTITY")]
+    Limit(String),
+    /// No name.
+    #[error("--debug-pull-secret: {0}")]
+    Secret(crate::BadName),
+}
+
+/// How debug pods are made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DebugOptions {
+    image: Option<String>,
+    namespace: Option<Namespace>,
+    limits: Vec<(String, String)>,
+    pull_secrets: Vec<ObjectName>,
+}
+
+/// A pod that is to be made.
+pub(super) struct Plan {
+    pub(super) node: NodeName,
+    pub(super) namespace: Namespace,
+    pub(super) pod: Pod,
+}
+
+impl DebugOptions {
+    /// Checks them.
+    pub(crate) fn new(
+        image: Option<&str>,
+        namespace: Option<Namespace>,
+        limits: &[String],
+        pull_secrets: &[String],
+    ) -> Result<Self, BadDebug> {
+        if let Some(image) = image.filter(|image| image.len() > 512 || !IMAGE.is_match(image)) {
+            return Err(BadDebug::Image(image.into()));
+        }
+        let limit = |text: &String| {
+            let (name, quantity) = text.split_once('=').ok_or_else(|| BadDebug::Limit(text.clone()))?;
+            let known = ["cpu", "memory"].contains(&name) && QUANTITY.is_match(quantity);
+            if known { Ok((name.into(), quantity.into())) } else { Err(BadDebug::Limit(text.clone())) }
+        };
+        Ok(Self {
+            image: image.map(str::to_owned),
+            namespace,
+            limits: limits.iter().map(limit).collect::<Result<_, _>>()?,
+            pull_secrets: pull_secrets
+                .iter()
+                .map(|name| name.parse().map_err(BadDebug::Secret))
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// The pod for a node. What the options leave open is as OVN-Kubernetes' own pods there have it.
+    pub(super) fn plan(
+        &self,
+        node: &NodeName,
+        image: Option<String>,
+        namespace: Option<Namespace>,
+    ) -> Result<Plan, ReadError> {
+        let missing = |what: &str| {
+            let why = format!("no pod of OVN-Kubernetes on the node to take {what} from");
+            ReadError::Cluster(ClusterError::DebugPod { node: node.to_string(), why })
+        };
+        let image = self.image.clone().or(image).ok_or_else(|| missing("an image (--debug-image)"))?;
+        let namespace =
+            self.namespace.clone().or(namespace).ok_or_else(|| missing("a namespace (--debug-namespace)"))?;
+        let limits: Map<String, Value> =
+            self.limits.iter().map(|(name, quantity)| (name.clone(), quantity.clone().into())).collect();
+        let secrets: Vec<Value> =
+            self.pull_secrets.iter().map(|name| json!({ "name": name.as_str() })).collect();
+        let (label, value) = MANAGED_BY;
+        let pod = json!({
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {
+                "generateName": "ovn-mcp-debug-",
+                "labels": { label: value },
+                "annotations": { OWNER: Owner::this_process().to_string() },
+            },
+            "spec": {
+                "nodeName": node.as_str(),
+                "hostNetwork": true,
+                "hostPID": true,
+                "restartPolicy": "Never",
+                "activeDeadlineSeconds": LIFE,
+                "terminationGracePeriodSeconds": 0,
+                "automountServiceAccountToken": false,
+                "enableServiceLinks": false,
+                "tolerations": [{ "operator": "Exists" }],
+                "imagePullSecrets": secrets,
+                "containers": [{
+                    "name": "debug",
+                    "image": image,
+                    "imagePullPolicy": "IfNotPresent",
+                    "command": ["sleep", LIFE.to_string()],
+                    "resources": { "limits": limits },
+                    "securityContext": { "privileged": true },
+                    "volumeMounts": [{ "name": "host", "mountPath": HOST_ROOT, "readOnly": true }],
+                }],
+                "volumes": [{ "name": "host", "hostPath": { "path": "/", "type": "Directory" } }],
+            },
+        });
+        let pod = serde_json::from_value(pod).map_err(|e| ReadError::unreadable("a debug pod", e))?;
+        Ok(Plan { node: node.clone(), namespace, pod })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn strings(all: &[&str]) -> Vec<String> {
+        all.iter().map(|one| one.to_string()).collect()
+    }
+
+    #[test]
+    fn what_an_operator_gives_is_checked_before_anything_is_made() {
+        for image in [
+            "toolbox",
+            "registry.example:5000/team/toolbox:v1.2_x",
+            "example.org/a/b@sha256:0123456789012345678901234567890123456789012345678901234567890123",
+        ] {
+            assert!(DebugOptions::new(Some(image), None, &[], &[]).is_ok(), "{image}");
+        }
+        for image in ["", "a b", "a\n", "-x", "a@sha256:12", "Upper/x", "a,b", "a;b", "../x\0"] {
+            assert_eq!(DebugOptions::new(Some(image), None, &[], &[]), Err(BadDebug::Image(image.into())));
+        }
+        let limits = |all: &[&str]| DebugOptions::new(None, None, &strings(all), &[]);
+        assert!(limits(&["cpu=500m", "memory=512Mi", "cpu=0.5"]).is_ok());
+        for bad in ["cpu", "cpu=", "disk=1Gi", "memory=-1", "memory=1e99", "cpu=1 "] {
+            assert_eq!(limits(&[bad]), Err(BadDebug::Limit(bad.into())));
+        }
+        assert!(DebugOptions::new(None, None, &[], &strings(&["regcred"])).is_ok());
+        assert!(DebugOptions::new(None, None, &[], &strings(&["a/b"])).is_err());
+    }
+
+    #[test]
+    fn a_debug_pod_is_bounded_marked_and_cannot_write_the_hosts_files() {
+        let options =
+            DebugOptions::new(None, None, &strings(&["memory=1Gi"]), &strings(&["regcred"])).unwrap();
+        let node: NodeName = "worker-1".parse().unwrap();
+        let namespace: Namespace = "ovn-kubernetes".parse().unwrap();
+        let plan = options.plan(&node, Some("ovn:1".into()), Some(namespace.clone())).unwrap();
+        assert_eq!(plan.namespace, namespace);
+        let pod = serde_json::to_value(&plan.pod).unwrap();
+        for (path, value) in [
+            ("/spec/nodeName", json!("worker-1")),
+            ("/spec/activeDeadlineSeconds", json!(LIFE)),
+            ("/spec/automountServiceAccountToken", json!(false)),
+            ("/spec/containers/0/image", json!("ovn:1")),
+            ("/spec/containers/0/volumeMounts/0/readOnly", json!(true)),
+            ("/spec/containers/0/resources/limits/memory", json!("1Gi")),
+            ("/spec/imagePullSecrets/0/name", json!("regcred")),
+            ("/metadata/labels/app.kubernetes.io~1managed-by", json!("ovn-kubernetes-mcp")),
+            ("/metadata/annotations/ovn-kubernetes-mcp~1owner", json!(Owner::this_process().to_string())),
+        ] {
+            assert_eq!(pod.pointer(path), Some(&value), "{path}");
+        }
+        assert!(options.plan(&node, None, Some(namespace)).is_err(), "there is no image to take");
+    }
+}

@@ -1,0 +1,70 @@
+//! Debug pods of servers that were killed.
+
+use super::{
+    options::{LIFE, MANAGED_BY, OWNER},
+    owner::Owner,
+    pod,
+};
+use crate::backend::cluster::{
+    api::{Api, Deadline},
+    error::Asked,
+    pods,
+};
+use k8s_openapi::{List, api::core::v1::Pod};
+use kube::api::{ListParams, Request};
+use std::time::Duration;
+
+/// Deletes the pods that nobody will delete: their server is known to be dead, or they are past their deadline.
+pub(crate) async fn sweep(api: Api) {
+    let (label, value) = MANAGED_BY;
+    let which = ListParams::default().labels(&format!("{label}={value}"));
+    let Ok(request) = Request::new("/api/v1/pods").list(&which) else { return };
+    let asked = Asked::cluster("list", "pods");
+    match api.get::<List<Pod>>(&asked, request, Deadline::after(Duration::from_secs(20))).await {
+        Ok(list) => {
+            for left in list.items.iter().filter(|pod| is_left_over(pod)).filter_map(pods::reference) {
+                tracing::warn!(pod = %left, "deleting the debug pod of a server that is gone");
+                pod::delete(&api, &left).await;
+            }
+        }
+        Err(problem) => tracing::warn!(%problem, "cannot look for debug pods of servers that are gone"),
+    }
+}
+
+fn is_left_over(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    let ended = matches!(phase, Some("Failed" | "Succeeded"));
+    let made = pod.metadata.creation_timestamp.as_ref().map(|time| time.0);
+    let expired =
+        made.is_some_and(|made| jiff::Timestamp::now().as_second() - made.as_second() > i64::from(LIFE));
+    let owner = pod.metadata.annotations.as_ref().and_then(|all| all.get(OWNER));
+    let dead = owner.and_then(|owner| owner.parse::<Owner>().ok()).is_some_and(|owner| owner.is_dead());
+    ended || expired || dead
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn pod(owner: &str, age: i64, phase: &str) -> Pod {
+        let made = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second() - age).unwrap();
+        serde_json::from_value(json!({
+            "metadata": { "annotations": { OWNER: owner }, "creationTimestamp": made.to_string() },
+            "status": { "phase": phase },
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn only_what_nobody_else_deletes_is_swept() {
+        let us = Owner::this_process().to_string();
+        let dead = us.rsplit_once(' ').map(|(rest, _)| format!("{rest} 1")).unwrap();
+        assert!(!is_left_over(&pod(&us, 10, "Running")), "ours");
+        assert!(is_left_over(&pod(&dead, 10, "Running")), "of a server that was killed here");
+        assert!(!is_left_over(&pod("elsewhere b n 1 2", 10, "Running")), "of a server elsewhere");
+        assert!(is_left_over(&pod("elsewhere b n 1 2", 700, "Running")), "its deadline is over");
+        assert!(is_left_over(&pod("elsewhere b n 1 2", 10, "Failed")));
+        assert!(!is_left_over(&pod("whatever", 10, "Pending")));
+    }
+}

@@ -1,0 +1,131 @@
+//! The kinds of objects that an API server has.
+
+use super::{
+    api::{Api, Deadline, accept, path},
+    error::Asked,
+};
+use crate::{Kind, ReadError};
+use futures::{StreamExt, stream};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{APIGroupList, APIResourceList};
+use kube::client::APIGroupDiscoveryList;
+use serde::Deserialize;
+use std::collections::BTreeSet;
+
+/// All kinds in one answer (Kubernetes 1.26 and later).
+const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,\
+                          application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json";
+
+/// Either form of the answer: a server that does not know the first gives the second, and nobody says so.
+#[derive(Deserialize)]
+#[serde(tag = "kind")]
+enum Groups {
+    #[serde(rename = "APIGroupDiscoveryList")]
+    Aggregated(APIGroupDiscoveryList),
+    #[serde(rename = "APIGroupList")]
+    Versions(APIGroupList),
+    /// Of the core, which has one.
+    #[serde(rename = "APIVersions")]
+    Core {},
+}
+
+/// Kinds, the core's first, then in the server's own order of preference; and what could not be learnt.
+pub(super) async fn kinds(api: &Api, deadline: Deadline) -> Result<(Vec<Kind>, Vec<String>), ReadError> {
+    let asked = Asked::cluster("get", "the list of kinds");
+    let ask =
+        async |at: &str| api.get::<Groups>(&asked, accept(path(at.into())?, AGGREGATED), deadline).await;
+    let (core, others) = futures::try_join!(ask("/api"), ask("/apis"))?;
+    match (core, others) {
+        (Groups::Aggregated(core), Groups::Aggregated(others)) => {
+            Ok(aggregated(core.items.into_iter().chain(others.items)))
+        }
+        (_, Groups::Versions(groups)) => one_by_one(api, groups, deadline).await,
+        _ => one_by_one(api, APIGroupList::default(), deadline).await,
+    }
+}
+
+/// The kinds of groups, each in the first version that has it.
+fn aggregated(groups: impl Iterator<Item = kube::client::APIGroupDiscovery>) -> (Vec<Kind>, Vec<String>) {
+    let (mut kinds, mut notes) = (Vec::new(), Vec::new());
+    for group in groups {
+        let name = group.metadata.and_then(|metadata| metadata.name).unwrap_or_default();
+        let mut seen = BTreeSet::new();
+        for version in group.versions {
+            let v = version.version.unwrap_or_default();
+            if version.freshness.as_deref() == Some("Stale") {
+                notes.push(format!(
+                    "the API server could not ask {name}/{v} for its kinds: they may be missing"
+                ));
+            }
+            for resource in version.resources {
+                let plural = resource.resource.unwrap_or_default();
+                if !resource.verbs.iter().any(|verb| verb == "list") || !seen.insert(plural.clone()) {
+                    continue;
+                }
+                kinds.push(Kind {
+                    group: name.clone(),
+                    version: v.clone(),
+                    kind: resource.response_kind.and_then(|gvk| gvk.kind).unwrap_or_default(),
+                    singular: resource.singular_resource.unwrap_or_default(),
+                    short_names: resource.short_names,
+                    namespaced: resource.scope.as_deref() == Some("Namespaced"),
+                    plural,
+                });
+            }
+        }
+    }
+    (kinds, notes)
+}
+
+/// The same from an older server, or through a proxy that drops what it does not know: a question for each version.
+async fn one_by_one(
+    api: &Api,
+    groups: APIGroupList,
+    deadline: Deadline,
+) -> Result<(Vec<Kind>, Vec<String>), ReadError> {
+    let mut versions = vec![(String::new(), "v1".to_owned(), "/api/v1".to_owned())];
+    for group in groups.groups {
+        let preferred = group.preferred_version.map(|version| version.version);
+        let mut all: Vec<String> = group.versions.into_iter().map(|version| version.version).collect();
+        all.sort_by_key(|version| Some(version) != preferred.as_ref());
+        let at = |version: String| {
+            (group.name.clone(), version.clone(), format!("/apis/{}/{version}", group.name))
+        };
+        versions.extend(all.into_iter().map(at));
+    }
+    let ask = |(group, version, at): (String, String, String)| async move {
+        let asked = Asked::cluster("get", format!("the kinds of {at}"));
+        let list: Result<APIResourceList, _> = match path(at) {
+            Ok(request) => api.get(&asked, request, deadline).await,
+            Err(e) => Err(e),
+        };
+        (group, version, list)
+    };
+    let lists: Vec<_> = stream::iter(versions).map(ask).buffered(8).collect().await;
+    let (mut kinds, mut notes, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
+    for (group, version, list) in lists {
+        match list {
+            Ok(list) => {
+                for resource in list.resources {
+                    let wanted =
+                        resource.verbs.iter().any(|verb| verb == "list") && !resource.name.contains('/');
+                    if wanted && seen.insert((group.clone(), resource.name.clone())) {
+                        kinds.push(Kind {
+                            group: group.clone(),
+                            version: version.clone(),
+                            kind: resource.kind,
+                            plural: resource.name,
+                            singular: resource.singular_name,
+                            short_names: resource.short_names.unwrap_or_default(),
+                            namespaced: resource.namespaced,
+                        });
+                    }
+                }
+            }
+            // The core must be there; a group whose own server is down must not hide the others.
+            Err(e) if group.is_empty() => return Err(e),
+            Err(e) => notes
+                .push(format!("the kinds of {group}/{version} are not known: {}", crate::error::chain(&e))),
+        }
+    }
+    Ok((kinds, notes))
+}

@@ -1,0 +1,305 @@
+//! Kubernetes objects.
+
+use super::{
+    api::{Api, Deadline, accept},
+    error::{Asked, ClusterError},
+};
+use crate::{Column, Kind, ObjectQuery, ReadError, Table, TableRow, kubernetes};
+use http::Request;
+use kube::{
+    api::{ListParams, Request as Ask},
+    core::params::GetParams,
+};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
+
+/// Objects in a page: as kubectl asks.
+const PAGE: u32 = 500;
+/// More than a model could read in a year, and little enough to hold.
+const MAX_OBJECTS: usize = 200_000;
+
+const AS_TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
+
+/// What lists have in common.
+#[derive(Deserialize, Default)]
+struct ListMeta {
+    #[serde(rename = "continue", default)]
+    go_on: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct List {
+    #[serde(default)]
+    metadata: ListMeta,
+    #[serde(default)]
+    items: Option<Vec<Value>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Printed {
+    kind: String,
+    #[serde(default)]
+    metadata: ListMeta,
+    #[serde(default)]
+    column_definitions: Vec<PrintedColumn>,
+    #[serde(default)]
+    rows: Option<Vec<PrintedRow>>,
+}
+
+#[derive(Deserialize)]
+struct PrintedColumn {
+    name: String,
+    #[serde(default)]
+    priority: i64,
+}
+
+#[derive(Deserialize)]
+struct PrintedRow {
+    #[serde(default)]
+    cells: Vec<Value>,
+    #[serde(default)]
+    object: Value,
+}
+
+/// A page of a list, whatever it is made of.
+trait Page: DeserializeOwned {
+    fn go_on(&self) -> Option<&str>;
+}
+
+impl Page for List {
+    fn go_on(&self) -> Option<&str> {
+        self.metadata.go_on.as_deref().filter(|token| !token.is_empty())
+    }
+}
+
+impl Page for Printed {
+    fn go_on(&self) -> Option<&str> {
+        self.metadata.go_on.as_deref().filter(|token| !token.is_empty())
+    }
+}
+
+/// What is asked, and how.
+struct Question<'a> {
+    query: &'a ObjectQuery,
+    asked: Asked,
+    accept: &'static str,
+}
+
+/// The path of a kind's objects.
+fn collection(kind: &Kind, namespace: Option<&str>) -> String {
+    let root = if kind.group.is_empty() { "/api" } else { "/apis" };
+    let of = match namespace {
+        Some(namespace) if kind.namespaced => format!("namespaces/{namespace}/"),
+        _ => String::new(),
+    };
+    format!("{root}/{}/{of}{}", kind.api_version(), kind.plural)
+}
+
+impl Question<'_> {
+    fn path(&self) -> String {
+        collection(&self.query.kind, self.query.namespace.as_ref().map(|ns| ns.as_str()))
+    }
+
+    /// One object has a path of its own, unless it could be in any namespace.
+    fn is_of_one(&self) -> bool {
+        self.query.name.is_some() && (!self.query.kind.namespaced || self.query.namespace.is_some())
+    }
+
+    fn one(&self, name: &str) -> Result<Request<Vec<u8>>, ReadError> {
+        let request = Ask::new(self.path()).get(name, &GetParams::default());
+        Ok(accept(request.map_err(|e| ReadError::unreadable("a question", e))?, self.accept))
+    }
+
+    fn page(
+        &self,
+        selectors: Selectors,
+        limit: Option<u32>,
+        go_on: Option<&str>,
+    ) -> Result<Request<Vec<u8>>, ReadError> {
+        let ObjectQuery { name, labels, fields, .. } = self.query;
+        let mut list =
+            ListParams { limit, continue_token: go_on.map(str::to_owned), ..ListParams::default() };
+        if !labels.is_empty() {
+            list = list.labels(&labels.to_string());
+        }
+        let by_name = name.as_ref().map(|name| format!("metadata.name={name}"));
+        let by_fields = (selectors == Selectors::All && !fields.is_empty()).then(|| fields.to_string());
+        let fields: Vec<String> = by_name.into_iter().chain(by_fields).collect();
+        if !fields.is_empty() {
+            list = list.fields(&fields.join(","));
+        }
+        let request = Ask::new(self.path()).list(&list);
+        Ok(accept(request.map_err(|e| ReadError::unreadable("a question", e))?, self.accept))
+    }
+}
+
+/// Which selectors the server evaluates: it knows few fields of most kinds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Selectors {
+    All,
+    LabelsOnly,
+}
+
+fn asked(query: &ObjectQuery, verb: &'static str) -> Asked {
+    Asked {
+        verb,
+        resource: query.kind.to_string(),
+        namespace: query.namespace.as_ref().map(ToString::to_string),
+        name: query.name.as_ref().map(ToString::to_string),
+    }
+}
+
+/// All pages. `take` gives back how many there are now.
+async fn pages<P: Page>(
+    api: &Api,
+    question: &Question<'_>,
+    selectors: Selectors,
+    deadline: Deadline,
+    mut take: impl FnMut(P) -> usize,
+) -> Result<Restart, ReadError> {
+    let (mut go_on, mut limit) = (None::<String>, Some(PAGE));
+    loop {
+        let request = question.page(selectors, limit, go_on.as_deref())?;
+        let page: P = match api.get(&question.asked, request, deadline).await {
+            // The pages are of one moment, and the server does not remember it for ever (410 Gone): once more, at once.
+            Err(ReadError::Cluster(ClusterError::Refused { code: 410, .. })) if go_on.is_some() => {
+                (go_on, limit) = (None, None);
+                continue;
+            }
+            page => page?,
+        };
+        let next = page.go_on().map(str::to_owned);
+        if limit.is_none() && next.is_some() {
+            return Err(ReadError::TooLarge { what: question.asked.to_string(), limit: MAX_OBJECTS as u64 });
+        }
+        let have = take(page);
+        if have > MAX_OBJECTS {
+            return Err(ReadError::TooLarge { what: question.asked.to_string(), limit: MAX_OBJECTS as u64 });
+        }
+        match next {
+            Some(next) => go_on = Some(next),
+            None => return Ok(Restart(limit.is_none())),
+        }
+    }
+}
+
+/// Was the list begun again? Then what came before is in it once more.
+struct Restart(bool);
+
+/// Does the server say that it cannot select by such a field?
+fn is_unknown_field(error: &ReadError) -> bool {
+    matches!(error, ReadError::Cluster(ClusterError::Refused { code: 400, said, .. })
+        if said.contains("field label not supported") || said.contains("not a known field selector"))
+}
+
+/// Is the kind there, and only the object not?
+fn is_no_object(error: &ReadError, query: &ObjectQuery) -> bool {
+    let named = |said: &str| query.name.as_ref().is_some_and(|name| said.contains(&format!("\"{name}\"")));
+    matches!(error, ReadError::Cluster(ClusterError::NotFound { said, .. }) if named(said))
+}
+
+/// Objects, by namespace and name.
+pub(super) async fn objects(
+    api: &Api,
+    query: &ObjectQuery,
+    deadline: Deadline,
+) -> Result<(Vec<Value>, Vec<String>), ReadError> {
+    let mut notes = Vec::new();
+    let question = Question { query, asked: asked(query, "list"), accept: "application/json" };
+    let mut objects = if let Some(name) = query.name.as_ref().filter(|_| question.is_of_one()) {
+        match api.get::<Value>(&asked(query, "get"), question.one(name.as_str())?, deadline).await {
+            Ok(object) => vec![object],
+            Err(e) if is_no_object(&e, query) => Vec::new(),
+            Err(e) => return Err(e),
+        }
+    } else {
+        let mut selectors = Selectors::All;
+        loop {
+            let mut all = Vec::new();
+            let mut begun = Vec::new();
+            let read = pages(api, &question, selectors, deadline, |page: List| {
+                begun.push(all.len());
+                all.extend(page.items.unwrap_or_default());
+                all.len()
+            });
+            match read.await {
+                Ok(Restart(true)) => {
+                    all.drain(..begun.last().copied().unwrap_or(0));
+                    break all;
+                }
+                Ok(Restart(false)) => break all,
+                Err(e) if selectors == Selectors::All && is_unknown_field(&e) => {
+                    notes.push(format!("the API server cannot select by {}: done here", query.fields));
+                    selectors = Selectors::LabelsOnly;
+                }
+                Err(e) => return Err(e),
+            }
+        }
+    };
+    for object in &mut objects {
+        if let Some(object) = object.as_object_mut() {
+            // Lists of built-in kinds leave out what all of them have in common.
+            object.insert("apiVersion".into(), query.kind.api_version().into());
+            object.insert("kind".into(), query.kind.kind.clone().into());
+        }
+    }
+    // A server that ignores a selector, and fields that it does not know.
+    objects.retain(|object| query.matches(object));
+    objects.iter_mut().for_each(|object| kubernetes::redact(&query.kind, object));
+    objects.sort_by_cached_key(key);
+    Ok((objects, notes))
+}
+
+fn key(object: &Value) -> (String, String) {
+    let text = |path: &str| object.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
+    (text("/metadata/namespace"), text("/metadata/name"))
+}
+
+/// Objects as the server prints them; none if it does not.
+pub(super) async fn table(
+    api: &Api,
+    query: &ObjectQuery,
+    deadline: Deadline,
+) -> Result<Option<Table>, ReadError> {
+    let question = Question { query, asked: asked(query, "list"), accept: AS_TABLE };
+    let mut all: Vec<Printed> = Vec::new();
+    if let Some(name) = query.name.as_ref().filter(|_| question.is_of_one()) {
+        match api.get::<Value>(&asked(query, "get"), question.one(name.as_str())?, deadline).await {
+            Ok(value) => all.extend(serde_json::from_value::<Printed>(value)),
+            Err(e) if is_no_object(&e, query) => return Ok(Some(Table::default())),
+            Err(e) => return Err(e),
+        }
+    } else {
+        let mut begun = 0;
+        let read = pages(api, &question, Selectors::All, deadline, |page: Printed| {
+            begun = all.len();
+            all.push(page);
+            all.iter().map(|page| page.rows.as_ref().map_or(0, Vec::len)).sum()
+        });
+        match read.await {
+            Ok(Restart(true)) => _ = all.drain(..begun),
+            Ok(Restart(false)) => {}
+            // Printing without the selector would print other objects.
+            Err(e) if is_unknown_field(&e) => return Ok(None),
+            Err(e) => return Err(e),
+        }
+    }
+    if all.is_empty() || all.iter().any(|page| page.kind != "Table") {
+        return Ok(None);
+    }
+    let (mut columns, mut rows) = (Vec::new(), Vec::new());
+    for page in all {
+        // Later pages may leave them out.
+        if columns.is_empty() {
+            let column = |c: PrintedColumn| Column { name: c.name, priority: c.priority };
+            columns = page.column_definitions.into_iter().map(column).collect();
+        }
+        for row in page.rows.unwrap_or_default() {
+            let (namespace, name) = key(&row.object);
+            rows.push((name, TableRow { namespace, cells: row.cells }));
+        }
+    }
+    rows.sort_by(|(a, x), (b, y)| (&x.namespace, a).cmp(&(&y.namespace, b)));
+    Ok(Some(Table { columns, rows: rows.into_iter().map(|(_, row)| row).collect() }))
+}

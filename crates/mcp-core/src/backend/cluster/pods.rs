@@ -1,0 +1,336 @@
+//! The pods of OVN-Kubernetes on a node, and which of their containers reaches what.
+//!
+//! Names of namespaces, workloads and containers differ between flavours and releases (upstream, OpenShift, MicroShift;
+//! with and without a hyphen). What does not differ is a label, and which directories a container mounts.
+
+use super::{
+    api::{Api, Deadline},
+    error::{Asked, ClusterError},
+    exec::Container,
+};
+use crate::{NodeName, Place, PodRef, ReadError};
+use k8s_openapi::{
+    List,
+    api::core::v1::{Container as Spec, ContainerStatus, Pod},
+};
+use kube::api::{ListParams, Request};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// The label `app` of OVN-Kubernetes' workloads on nodes. In central mode, and in MicroShift, `ovnkube-master` has the
+/// databases.
+const APPS: &str =
+    "app in (ovnkube-node,ovnkube-node-dpu,ovnkube-node-dpu-host,ovs-node,ovnkube-master,ovnkube-db)";
+
+/// Workloads of the control plane that hold the databases of a whole cluster.
+const CENTRAL: [&str; 2] = ["ovnkube-master", "ovnkube-db"];
+
+/// How long a pod is taken to be where it was: the calls of one question.
+const FRESH: Duration = Duration::from_secs(5);
+
+/// What a place is found by.
+struct Wanted {
+    /// Containers, the best first: those whose daemon it is, then those that have its clients.
+    names: &'static [&'static str],
+    /// Of the names, how many are the daemon's own.
+    own: usize,
+    /// Where its sockets are: any container that mounts one reaches it.
+    mounts: &'static [&'static str],
+}
+
+const OVN: &[&str] = &["/run/ovn", "/var/run/ovn"];
+const OVS: &[&str] = &["/run/openvswitch", "/var/run/openvswitch"];
+
+fn wanted(place: &Place) -> Wanted {
+    let (names, own, mounts): (&[&str], _, _) = match place {
+        Place::NbSocket => (&["nb-ovsdb", "nbdb", "ovn-northd", "northd", "ovnkube-controller"], 2, OVN),
+        Place::SbSocket => {
+            (&["sb-ovsdb", "sbdb", "ovn-northd", "northd", "ovn-controller", "ovnkube-controller"], 2, OVN)
+        }
+        Place::Northd => (&["ovn-northd", "northd"], 2, OVN),
+        Place::OvnController => (&["ovn-controller"], 1, OVN),
+        // On OpenShift it runs on the host, and these reach its sockets.
+        Place::OvsSocket => {
+            (&["ovs-daemons", "ovn-controller", "ovnkube-controller", "ovnkube-node"], 1, OVS)
+        }
+        Place::Host | Place::Pod(_) => (
+            &["ovnkube-controller", "ovnkube-node", "ovs-daemons", "ovn-controller", "nbdb", "nb-ovsdb"],
+            0,
+            &[],
+        ),
+    };
+    Wanted { names, own, mounts }
+}
+
+/// The pods of nodes, for a few seconds.
+#[derive(Default)]
+pub(super) struct Pods(Mutex<HashMap<NodeName, Seen>>);
+
+/// When, and what.
+type Seen = (Instant, Arc<Vec<Pod>>);
+
+impl Pods {
+    /// The pods of OVN-Kubernetes on a node.
+    pub(super) async fn of(
+        &self,
+        api: &Api,
+        node: &NodeName,
+        deadline: Deadline,
+    ) -> Result<Arc<Vec<Pod>>, ReadError> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(node).cloned();
+        if let Some((_, pods)) = known.filter(|(when, _)| when.elapsed() < FRESH) {
+            return Ok(pods);
+        }
+        let on_node = format!("spec.nodeName={node}");
+        let pods = Arc::new(list(api, ListParams::default().labels(APPS).fields(&on_node), deadline).await?);
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(node.clone(), (Instant::now(), pods.clone()));
+        Ok(pods)
+    }
+
+    /// A pod was not where it had been.
+    pub(super) fn forget(&self, node: &NodeName) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(node);
+    }
+}
+
+async fn list(api: &Api, which: ListParams, deadline: Deadline) -> Result<Vec<Pod>, ReadError> {
+    let asked = Asked::cluster("list", "pods");
+    let request = Request::new("/api/v1/pods").list(&which);
+    let request = request.map_err(|e| ReadError::unreadable("a question", e))?;
+    Ok(api.get::<List<Pod>>(&asked, request, deadline).await?.items)
+}
+
+/// All pods on a node that use the host's network.
+pub(super) async fn on_host_network(
+    api: &Api,
+    node: &NodeName,
+    deadline: Deadline,
+) -> Result<Vec<Pod>, ReadError> {
+    let on_node = format!("spec.nodeName={node},status.phase=Running");
+    let mut pods = list(api, ListParams::default().fields(&on_node), deadline).await?;
+    pods.retain(uses_host_network);
+    Ok(pods)
+}
+
+pub(super) fn uses_host_network(pod: &Pod) -> bool {
+    pod.spec.as_ref().is_some_and(|spec| spec.host_network == Some(true))
+}
+
+/// Containers where a command can run, the best first, and what was passed over.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Candidates {
+    pub(super) containers: Vec<Container>,
+    /// `nbdb of …, which is not running (CrashLoopBackOff)`
+    pub(super) passed_over: Vec<String>,
+}
+
+/// The containers of pods that reach a place.
+pub(super) fn candidates(pods: &[Pod], place: &Place) -> Candidates {
+    let wanted = wanted(place);
+    let mut ranked = Vec::new();
+    for pod in pods.iter().filter(|pod| *place != Place::Host || uses_host_network(pod)) {
+        let ending = pod.metadata.deletion_timestamp.is_some();
+        for spec in containers(pod) {
+            let named = wanted.names.iter().position(|name| *name == spec.name);
+            let rank = match (named, place) {
+                (Some(rank), Place::Host) => Some((!is_privileged(spec), rank)),
+                (None, Place::Host) => Some((!is_privileged(spec), wanted.names.len())),
+                (Some(rank), _) if rank < wanted.own || mounts(spec, wanted.mounts) => Some((false, rank)),
+                (None, _) if mounts(spec, wanted.mounts) => Some((false, wanted.names.len())),
+                _ => None,
+            };
+            // Its clients are not in there.
+            if let Some(rank) = rank.filter(|_| !spec.name.starts_with("kube-rbac-proxy")) {
+                ranked.push(((ending, rank), pod, spec));
+            }
+        }
+    }
+    ranked.sort_by_key(|(rank, pod, _)| (*rank, pod.metadata.name.clone()));
+    let mut found = Candidates::default();
+    for (_, pod, spec) in ranked {
+        let Some(pod_ref) = reference(pod) else { continue };
+        let container = Container { pod: pod_ref, name: spec.name.clone() };
+        match why_not_running(pod, &spec.name) {
+            None => found.containers.push(container),
+            Some(why) => found.passed_over.push(format!("{container} is not running ({why})")),
+        }
+    }
+    found
+}
+
+/// The running containers of a pod, in its order.
+pub(super) fn running(pod: &Pod) -> Candidates {
+    let mut found = Candidates::default();
+    for spec in containers(pod) {
+        let Some(pod_ref) = reference(pod) else { continue };
+        let container = Container { pod: pod_ref, name: spec.name.clone() };
+        match why_not_running(pod, &spec.name) {
+            None => found.containers.push(container),
+            Some(why) => found.passed_over.push(format!("{container} is not running ({why})")),
+        }
+    }
+    found
+}
+
+/// Its containers, and those of its init containers that stay (`restartPolicy: Always`).
+fn containers(pod: &Pod) -> impl Iterator<Item = &Spec> {
+    let spec = pod.spec.as_ref();
+    let init = spec.and_then(|spec| spec.init_containers.as_ref()).into_iter().flatten();
+    let sidecars = init.filter(|c| c.restart_policy.as_deref() == Some("Always"));
+    spec.map(|spec| &spec.containers).into_iter().flatten().chain(sidecars)
+}
+
+fn is_privileged(spec: &Spec) -> bool {
+    spec.security_context.as_ref().is_some_and(|context| context.privileged == Some(true))
+}
+
+/// Does it mount one of these directories?
+fn mounts(spec: &Spec, wanted: &[&str]) -> bool {
+    let mounted = |path: &str| {
+        let path = path.trim_end_matches('/');
+        wanted.contains(&path)
+    };
+    spec.volume_mounts.iter().flatten().any(|mount| mounted(&mount.mount_path))
+}
+
+pub(super) fn reference(pod: &Pod) -> Option<PodRef> {
+    let (namespace, name) = (pod.metadata.namespace.as_ref()?, pod.metadata.name.as_ref()?);
+    Some(PodRef { namespace: namespace.parse().ok()?, name: name.parse().ok()? })
+}
+
+fn status<'a>(pod: &'a Pod, container: &str) -> Option<&'a ContainerStatus> {
+    let status = pod.status.as_ref()?;
+    let all = status.container_statuses.iter().chain(&status.init_container_statuses).flatten();
+    all.into_iter().find(|status| status.name == container)
+}
+
+/// None: it runs.
+fn why_not_running(pod: &Pod, container: &str) -> Option<String> {
+    let unknown = || {
+        let phase = pod.status.as_ref().and_then(|status| status.phase.clone());
+        Some(phase.map_or_else(|| "no status".into(), |phase| format!("its pod is {phase}")))
+    };
+    let Some(state) = status(pod, container).and_then(|status| status.state.as_ref()) else {
+        return unknown();
+    };
+    if state.running.is_some() {
+        return None;
+    }
+    let waiting = state.waiting.as_ref().and_then(|waiting| waiting.reason.clone());
+    let ended = state.terminated.as_ref().map(|ended| {
+        format!("{}, exit status {}", ended.reason.as_deref().unwrap_or("ended"), ended.exit_code)
+    });
+    waiting.or(ended).map_or_else(unknown, Some)
+}
+
+/// What there is on a node, for an error.
+fn there(pods: &[Pod]) -> Vec<String> {
+    let line = |pod: &Pod| {
+        let container = |spec: &Spec| match why_not_running(pod, &spec.name) {
+            None => spec.name.clone(),
+            Some(why) => format!("{} ({why})", spec.name),
+        };
+        let containers: Vec<String> = containers(pod).map(container).collect();
+        Some(format!("{} with {}", reference(pod)?, containers.join(", ")))
+    };
+    pods.iter().filter_map(line).collect()
+}
+
+/// No container reaches a place.
+pub(super) fn nothing(pods: &[Pod], place: &Place, node: &NodeName) -> ReadError {
+    let Wanted { names, own, mounts } = wanted(place);
+    let named: Vec<&str> = names.iter().take(own).copied().collect();
+    let wanted = match (place, named.is_empty()) {
+        (Place::Host, _) => "any container of a pod on the host's network".to_owned(),
+        (_, true) => "any container of the pod".to_owned(),
+        _ => format!("a container {}, or one that mounts {}", named.join(" or "), mounts.join(" or ")),
+    };
+    let (place, node) = (place.to_string(), node.to_string());
+    ReadError::Cluster(ClusterError::NoContainer { place, node, wanted, there: there(pods) })
+}
+
+/// Fails if the databases of this cluster are not its nodes' own.
+///
+/// MicroShift has a workload `ovnkube-master` too, but it is all of a cluster of one node.
+pub(super) async fn refuse_central(
+    api: &Api,
+    node: &NodeName,
+    place: &Place,
+    pods: &[Pod],
+    deadline: Deadline,
+) -> Result<(), ReadError> {
+    if !matches!(place, Place::NbSocket | Place::SbSocket | Place::Northd) {
+        return Ok(());
+    }
+    let own: &[&str] = &["nb-ovsdb", "nbdb", "sb-ovsdb", "sbdb", "ovn-northd", "northd"];
+    let has_own = |pod: &Pod| containers(pod).any(|spec| own.contains(&spec.name.as_str()));
+    let is_central = |pod: &Pod| app(pod).is_some_and(|app| CENTRAL.contains(&app));
+    if pods.iter().any(|pod| has_own(pod) && !is_central(pod)) {
+        return Ok(());
+    }
+    let all = list(api, ListParams::default().labels(APPS), deadline).await?;
+    let central: Vec<&Pod> = all.iter().filter(|pod| is_central(pod) && has_own(pod)).collect();
+    let of = |pod: &Pod| pod.spec.as_ref().and_then(|spec| spec.node_name.clone());
+    let elsewhere = all.iter().any(|pod| of(pod).is_some_and(|other| other != node.as_str()));
+    match central.first().filter(|_| elsewhere).and_then(|pod| reference(pod)) {
+        Some(pod) => {
+            let found = format!("{pod} has those of all nodes");
+            Err(ReadError::Cluster(ClusterError::Central { node: node.to_string(), found }))
+        }
+        None => Ok(()),
+    }
+}
+
+fn app(pod: &Pod) -> Option<&str> {
+    pod.metadata.labels.as_ref()?.get("app").map(String::as_str)
+}
+
+/// The image that OVN-Kubernetes runs on a node, with the tools of OVN and of the host's network in it.
+pub(super) fn image(pods: &[Pod]) -> Option<&str> {
+    let of = |name: &str| pods.iter().flat_map(containers).find(|spec| spec.name == name);
+    let spec = ["ovnkube-controller", "ovnkube-node", "ovn-controller"].into_iter().find_map(of)?;
+    spec.image.as_deref()
+}
+
+/// How far a pod with one container is.
+pub(super) enum Progress {
+    Running,
+    Waiting { reason: String, message: String },
+    Ended(String),
+}
+
+pub(super) fn progress(pod: &Pod) -> Progress {
+    let Some(status) = pod.status.as_ref() else {
+        return Progress::Waiting { reason: "the node has not seen it yet".into(), message: String::new() };
+    };
+    let said = |reason: &Option<String>, message: &Option<String>| {
+        (reason.clone().unwrap_or_default(), message.clone().unwrap_or_default())
+    };
+    if let Some("Failed" | "Succeeded") = status.phase.as_deref() {
+        let (reason, message) = said(&status.reason, &status.message);
+        return Progress::Ended(format!("it ended at once: {reason} {message}").trim_end().to_owned());
+    }
+    let container =
+        status.container_statuses.iter().flatten().next().and_then(|status| status.state.as_ref());
+    if container.is_some_and(|state| state.running.is_some()) {
+        return Progress::Running;
+    }
+    if let Some(waiting) = container.and_then(|state| state.waiting.as_ref()) {
+        let (reason, message) = said(&waiting.reason, &waiting.message);
+        return Progress::Waiting { reason, message };
+    }
+    // Not even begun: what the node or the scheduler waits for.
+    let unmet = status.conditions.iter().flatten().find(|condition| condition.status == "False");
+    match unmet {
+        Some(condition) => {
+            let (reason, message) = said(&condition.reason, &condition.message);
+            Progress::Waiting { reason, message }
+        }
+        None => Progress::Waiting { reason: "the node has not begun".into(), message: String::new() },
+    }
+}

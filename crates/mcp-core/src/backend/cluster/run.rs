@@ -1,0 +1,284 @@
+//! From a place on a node to a container, and a command in it.
+
+use super::{
+    Connected,
+    api::{Api, Deadline},
+    error::{Asked, ClusterError},
+    exec::{self, Container, NotRun},
+    pods::{self, Candidates},
+};
+use crate::{Argv, NodeName, Origin, Output, Place, PodRef, Read, ReadError, Target};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+use kube::{api::Request, core::params::GetParams};
+
+/// How many pods that are not OVN-Kubernetes' own are asked for a program.
+const OTHERS: usize = 8;
+
+/// A place where a command was looked for in vain.
+#[derive(Default)]
+struct Tried {
+    /// It could not be bounded there.
+    unbounded: Option<Container>,
+    /// What was passed over, and why.
+    passed_over: Vec<String>,
+    /// A pod that was there is not: look again.
+    gone: Option<ReadError>,
+    /// How many containers lack the program.
+    without: usize,
+}
+
+impl Connected {
+    /// Runs a command where its target says.
+    pub(super) async fn command(&self, at: &Target, argv: &Argv) -> Result<Read<Output>, ReadError> {
+        let deadline = Deadline::after(at.within);
+        let first = deadline.bound(&argv, self.attempt(at, argv, deadline)).await?;
+        match first {
+            Ok(read) => Ok(read),
+            Err(tried) if tried.gone.is_some() => {
+                // It was replaced since we looked.
+                self.pods.forget(&at.node);
+                match deadline.bound(&argv, self.attempt(at, argv, deadline)).await? {
+                    Ok(read) => Ok(read),
+                    Err(tried) => Err(self.in_vain(at, argv, tried)),
+                }
+            }
+            Err(tried) => Err(self.in_vain(at, argv, tried)),
+        }
+    }
+
+    /// Once through all candidates.
+    async fn attempt(
+        &self,
+        at: &Target,
+        argv: &Argv,
+        deadline: Deadline,
+    ) -> Result<Result<Read<Output>, Tried>, ReadError> {
+        let mut tried = Tried::default();
+        let (api, node) = (&self.api, &at.node);
+        let pods = self.pods.of(api, node, deadline).await?;
+        pods::refuse_central(api, node, &at.place, &pods, deadline).await?;
+        let of_pod = match &at.place {
+            Place::Pod(pod) => Some(pod_on(api, pod, node, deadline).await?),
+            _ => None,
+        };
+        let (place, found) = match &of_pod {
+            // It has no network of its own.
+            Some(pod) if pods::uses_host_network(pod) => (Place::Host, pods::candidates(&pods, &Place::Host)),
+            Some(pod) => (at.place.clone(), pods::running(pod)),
+            None => (at.place.clone(), pods::candidates(&pods, &at.place)),
+        };
+        let anything = !found.containers.is_empty();
+        if let Some(read) = self.among(found, at, argv, deadline, &mut tried).await? {
+            return Ok(Ok(read));
+        }
+        if tried.gone.is_some() {
+            return Ok(Err(tried));
+        }
+        match place {
+            Place::Host => {
+                let mut others = pods::on_host_network(api, node, deadline).await?;
+                others.retain(|pod| !pods.iter().any(|known| known.metadata.uid == pod.metadata.uid));
+                let mut found = pods::candidates(&others, &Place::Host);
+                found.passed_over.clear();
+                prefer(&mut found, argv.program());
+                found.containers.truncate(OTHERS);
+                if let Some(read) = self.among(found, at, argv, deadline, &mut tried).await? {
+                    return Ok(Ok(read));
+                }
+            }
+            Place::Pod(_) => {}
+            _ if anything => return Ok(Err(tried)),
+            _ => return Err(pods::nothing(&pods, &at.place, node)),
+        }
+        let pod = of_pod.filter(|_| matches!(place, Place::Pod(_)));
+        match self.in_debug_pod(at, argv, pod.as_ref(), &pods, deadline, &mut tried).await? {
+            Some(read) => Ok(Ok(read)),
+            None => Ok(Err(tried)),
+        }
+    }
+
+    /// The first of the candidates that has the program.
+    async fn among(
+        &self,
+        found: Candidates,
+        at: &Target,
+        argv: &Argv,
+        deadline: Deadline,
+        tried: &mut Tried,
+    ) -> Result<Option<Read<Output>>, ReadError> {
+        tried.passed_over.extend(found.passed_over);
+        for container in found.containers {
+            if let Some(read) = self.one(&container, &[], at, argv, deadline, tried).await? {
+                return Ok(Some(read));
+            }
+        }
+        Ok(None)
+    }
+
+    /// In one container.
+    async fn one(
+        &self,
+        container: &Container,
+        before: &[String],
+        at: &Target,
+        argv: &Argv,
+        deadline: Deadline,
+        tried: &mut Tried,
+    ) -> Result<Option<Read<Output>>, ReadError> {
+        match exec::run(&self.api, container, before, argv, &at.node, deadline).await {
+            Ok(output) => finished(container, before, at, argv, output, &tried.passed_over).map(Some),
+            Err(NotRun::NoProgram) => {
+                tried.without += 1;
+                Ok(None)
+            }
+            Err(NotRun::NoTimeout) => {
+                tried.unbounded.get_or_insert_with(|| container.clone());
+                Ok(None)
+            }
+            Err(NotRun::NotRunning(said)) => {
+                self.pods.forget(&at.node);
+                tried.passed_over.push(format!("{container} is not running ({said})"));
+                Ok(None)
+            }
+            Err(NotRun::Gone(e)) => {
+                tried.gone = Some(e);
+                Ok(None)
+            }
+            Err(NotRun::Failed(e)) => Err(e),
+        }
+    }
+
+    /// In a debug pod on the node: its own programs, then the host's.
+    async fn in_debug_pod(
+        &self,
+        at: &Target,
+        argv: &Argv,
+        pod: Option<&Pod>,
+        pods: &[Pod],
+        deadline: Deadline,
+        tried: &mut Tried,
+    ) -> Result<Option<Read<Output>>, ReadError> {
+        let Some(debug) = &self.debug else { return Ok(None) };
+        let pod_of_node = debug.on(&self.api, &at.node, pods, deadline).await?;
+        let container = pod_of_node.container();
+        let before = match pod {
+            None => Vec::new(),
+            Some(pod) => {
+                let pid = self.process_of(pod, &container, at, deadline).await?;
+                ["nsenter".to_owned(), format!("--target={pid}"), "--net".into(), "--".into()].into()
+            }
+        };
+        if let Some(read) = self.one(&container, &before, at, argv, deadline, tried).await? {
+            return Ok(Some(read));
+        }
+        let mut hosts = before;
+        hosts.extend(["chroot".to_owned(), super::debug::HOST_ROOT.to_owned()]);
+        self.one(&container, &hosts, at, argv, deadline, tried).await
+    }
+
+    /// A process in a pod's network namespace, as a debug pod sees it: by the pod's control group, which is named by
+    /// its UID whatever the container runtime is.
+    async fn process_of(
+        &self,
+        pod: &Pod,
+        debug: &Container,
+        at: &Target,
+        deadline: Deadline,
+    ) -> Result<u32, ReadError> {
+        let failed =
+            |why: String| ReadError::unreadable(format!("the network namespace of {}", at.place), why);
+        let uid = pod.metadata.uid.as_deref().unwrap_or_default();
+        let uid = uid.parse().map_err(|e: crate::BadName| failed(e.to_string()))?;
+        let argv = crate::commands::processes_of_pod(&uid);
+        let output = match exec::run(&self.api, debug, &[], &argv, &at.node, deadline).await {
+            Ok(output) => output,
+            Err(NotRun::Failed(e) | NotRun::Gone(e)) => return Err(e),
+            Err(_) => return Err(failed("the image of the debug pod has no find(1) and grep(1)".into())),
+        };
+        let text = String::from_utf8_lossy(&output.stdout);
+        let pid = |line: &str| line.strip_prefix("/proc/")?.split('/').next()?.parse::<u32>().ok();
+        text.lines().filter_map(pid).min().ok_or_else(|| failed("no process of it runs on the node".into()))
+    }
+
+    /// No container could run it.
+    fn in_vain(&self, at: &Target, argv: &Argv, tried: Tried) -> ReadError {
+        if let Some(gone) = tried.gone {
+            return gone;
+        }
+        let (node, program) = (at.node.to_string(), argv.program().to_owned());
+        if let (Some(container), 0) = (&tried.unbounded, tried.without) {
+            let (container, command) = (container.to_string(), argv.to_string());
+            return ClusterError::NoTimeout { container, command }.into();
+        }
+        match at.place {
+            Place::Host | Place::Pod(_) if self.debug.is_none() => {
+                ClusterError::NeedsDebugPod { node, program }.into()
+            }
+            _ => ReadError::NoProgram { program, place: at.place.to_string(), node: at.node.clone() },
+        }
+    }
+}
+
+/// A program that has a container of its own.
+fn prefer(found: &mut Candidates, program: &str) {
+    let own: &[&str] = match program {
+        "vtysh" => &["frr"],
+        "ipsec" => &["ovn-ipsec"],
+        _ => return,
+    };
+    found.containers.sort_by_key(|container| !own.contains(&container.name.as_str()));
+}
+
+/// The pod itself, which must be where the call is about.
+async fn pod_on(api: &Api, pod: &PodRef, node: &NodeName, deadline: Deadline) -> Result<Pod, ReadError> {
+    let asked = Asked {
+        verb: "get",
+        resource: "pods".into(),
+        namespace: Some(pod.namespace.to_string()),
+        name: Some(pod.name.to_string()),
+    };
+    let request = Request::new(format!("/api/v1/namespaces/{}/pods", pod.namespace))
+        .get(pod.name.as_str(), &GetParams::default())
+        .map_err(|e| ReadError::unreadable("a question", e))?;
+    let found: Pod = api.get(&asked, request, deadline).await?;
+    match found.spec.as_ref().and_then(|spec| spec.node_name.as_deref()) {
+        Some(there) if there == node.as_str() => Ok(found),
+        there => {
+            let said = format!("it is on {}, not on {node}", there.unwrap_or("no node"));
+            Err(ClusterError::NotFound { what: asked.to_string(), said }.into())
+        }
+    }
+}
+
+/// What a command that ran says.
+fn finished(
+    container: &Container,
+    before: &[String],
+    at: &Target,
+    argv: &Argv,
+    output: Output,
+    passed_over: &[String],
+) -> Result<Read<Output>, ReadError> {
+    let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    match output.status {
+        Some(0) => {
+            let mut notes = passed_over.to_vec();
+            if !stderr.is_empty() {
+                notes.push(format!("{} said: {stderr}", argv.program()));
+            }
+            let by = if before.iter().any(|word| word == "chroot") { ", the host's own" } else { "" };
+            let what = format!("{argv} in {container}{by}");
+            Ok(Read { value: output, origin: Origin { what, when: Some(Timestamp::now()) }, notes })
+        }
+        status => {
+            let passed_over: String = passed_over.iter().map(|one| format!("; {one}")).collect();
+            Err(ReadError::Failed {
+                command: format!("{argv}` in `{container}"),
+                node: at.node.clone(),
+                status: status.unwrap_or(-1),
+                stderr: stderr + &passed_over,
+            })
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Databases that are asked through their servers, by the sources that can run a command.
+
+use super::{Backend, Origin, Read, ReadError};
+use crate::{Db, NodeName, Target, argv::OvsdbQuery, commands};
+use ovsdb::{Rows, Schema, Select, wire::WireError};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// The schemas that servers use, each asked once.
+#[derive(Default)]
+pub(super) struct Databases(Mutex<BTreeMap<(NodeName, Db), Arc<Schema>>>);
+
+impl Databases {
+    /// The schema that the server of a database uses.
+    pub(super) async fn schema(
+        &self,
+        source: &impl Backend,
+        at: &Target,
+        db: Db,
+    ) -> Result<Arc<Schema>, ReadError> {
+        let key = (at.node.clone(), db);
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        match known {
+            Some(schema) => Ok(schema),
+            None => self.ask(source, at, db).await,
+        }
+    }
+
+    async fn ask(&self, source: &impl Backend, at: &Target, db: Db) -> Result<Arc<Schema>, ReadError> {
+        let output = source.command(at, &commands::get_schema(db)).await?.value;
+        let schema = Schema::parse(&String::from_utf8_lossy(&output.stdout))
+            .map_err(|e| ReadError::unreadable(format!("the schema of {db} on {}", at.node), e))?;
+        let schema = Arc::new(schema);
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert((at.node.clone(), db), schema.clone());
+        Ok(schema)
+    }
+
+    /// Rows, as the server has them.
+    pub(super) async fn rows(
+        &self,
+        source: &impl Backend,
+        at: &Target,
+        db: Db,
+        selects: &[Select],
+    ) -> Result<Read<Vec<Rows>>, ReadError> {
+        let query = OvsdbQuery::new(db, selects).map_err(ReadError::Query)?;
+        let schema = self.schema(source, at, db).await?;
+        for select in selects {
+            select.check(&schema)?;
+        }
+        let argv = commands::query_rows(db, &query);
+        let read = source.command(at, &argv).await?;
+        let failed = |e| ReadError::unreadable(format!("the answer of {db} on {}", at.node), e);
+        let rows = match ovsdb::wire::parse_reply(&schema, selects, &read.value.stdout) {
+            // The server was upgraded while we ran.
+            Err(WireError::SchemaMismatch { .. }) => {
+                let schema = self.ask(source, at, db).await?;
+                ovsdb::wire::parse_reply(&schema, selects, &read.value.stdout).map_err(failed)?
+            }
+            result => result.map_err(failed)?,
+        };
+        // Not the whole transaction, but where it was asked.
+        let asked_where = read.origin.what.strip_prefix(&argv.to_string()).unwrap_or_default();
+        let what = format!("ovsdb-client query {db}{asked_where}");
+        Ok(Read { value: rows, origin: Origin { what, ..read.origin }, notes: read.notes })
+    }
+}

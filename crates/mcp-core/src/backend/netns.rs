@@ -1,0 +1,93 @@
+//! From a pod to its network namespace.
+//!
+//! A pod's interface is one end of a pair whose other end is a port of the integration bridge. OVN-Kubernetes writes
+//! `iface-id=<namespace>_<pod>` to that port's row in `conf.db`, and `ip -d link` names the namespace in which the pair
+//! ends, if it has a name in `/run/netns`: container runtimes give it one (CRI-O, containerd: `cni-<uuid>`).
+
+use super::ReadError;
+use crate::{PodRef, Target};
+use ovsdb::{Condition, Rows, Select};
+
+/// What has to be read of `conf.db`.
+pub(super) fn select(pod: &PodRef) -> Select {
+    let port = format!("{}_{}", pod.namespace, pod.name);
+    Select::from("Interface").columns(["name"]).filter(Condition::map_has(
+        "external_ids",
+        "iface-id",
+        port.as_str(),
+    ))
+}
+
+/// The name of the namespace, of the pod's rows and of what `ip -d link` printed.
+///
+/// # Errors
+/// [`ReadError::NotCollected`] with what is missing.
+pub(super) fn name(
+    at: &Target,
+    pod: &PodRef,
+    ports: &Rows,
+    links: &str,
+    source: &str,
+) -> Result<String, ReadError> {
+    let missing = |why: String| ReadError::NotCollected {
+        what: format!("the network namespace of pod {pod}"),
+        node: at.node.clone(),
+        source_name: source.into(),
+        why: Some(why),
+        instead: Vec::new(),
+    };
+    let Some(port) = ports.rows.iter().find_map(|row| row.text("name")) else {
+        return Err(missing(format!(
+            "no interface of Open vSwitch has iface-id={}_{}: the pod is on the host's network or not wired",
+            pod.namespace, pod.name
+        )));
+    };
+    match peer(links, port) {
+        Some(Peer::Named(name)) => Ok(name.into()),
+        Some(Peer::Unnamed) => {
+            Err(missing(format!("the namespace at the other end of {port} has no name in /run/netns")))
+        }
+        None => Err(missing(format!("{port}, its port, is none of the node's interfaces"))),
+    }
+}
+
+/// The other end of an interface.
+#[derive(Debug, PartialEq, Eq)]
+enum Peer<'a> {
+    Named(&'a str),
+    Unnamed,
+}
+
+/// What `ip -d link` says of an interface: its line, and those below it that are indented.
+fn peer<'a>(links: &'a str, interface: &str) -> Option<Peer<'a>> {
+    let is = |line: &&str| {
+        let name = line.split(' ').nth(1).map(|name| name.trim_end_matches(':'));
+        name.map(|name| name.split('@').next().unwrap_or(name)) == Some(interface)
+    };
+    let mut lines = links.lines().skip_while(|line| line.starts_with(' ') || !is(line));
+    lines.next()?;
+    let details = lines.take_while(|line| line.starts_with(' ')).flat_map(str::split_whitespace);
+    let name = details.skip_while(|word| *word != "link-netns").nth(1);
+    // It becomes a part of a path.
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    Some(match name.filter(|name| name.chars().all(plain) && !name.starts_with('.')) {
+        Some(name) => Peer::Named(name),
+        None => Peer::Unnamed,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_other_end_is_named_or_not() {
+        let links = "2: eth0@if14: <UP> mtu 1500\n    link/ether 02:00:00:00:00:01 link-netnsid 0 promiscuity 1\n\
+                     18: 593cbb593dfe40b@if2: <UP> mtu 1400\n    link/ether 76:90:53:61:cd:40 link-netns cni-7398b2dc promiscuity 1\n    \
+                     veth numtxqueues 2\n19: x@if2: <UP> mtu 1400\n    link/ether 02:00:00:00:00:02 link-netns ../../etc promiscuity 1\n";
+        assert_eq!(peer(links, "593cbb593dfe40b"), Some(Peer::Named("cni-7398b2dc")));
+        assert_eq!(peer(links, "eth0"), Some(Peer::Unnamed));
+        assert_eq!(peer(links, "x"), Some(Peer::Unnamed));
+        assert_eq!(peer(links, "593cbb"), None);
+    }
+}

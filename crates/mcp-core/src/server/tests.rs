@@ -1,0 +1,153 @@
+//! What a client is told beside answers.
+
+use super::*;
+use crate::{
+    Answer, Argv, Bundle, Coverage, Db, Described, NodeName, Output, Read, ReadError, Row, Target, Tool,
+    ToolError, argv::Allow, commands, prompt::PromptArgument,
+};
+use async_trait::async_trait;
+use rmcp::{
+    ClientHandler, RoleClient, ServiceExt, model::ProgressNotificationParam, service::NotificationContext,
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::path::Path;
+use tokio::sync::{Notify, mpsc};
+
+fn layer(tools: Vec<crate::Described>, arguments: &'static [PromptArgument]) -> Layer {
+    Layer {
+        name: "mcp-test",
+        version: "0",
+        title: "Test",
+        instructions: "Ask.",
+        tools,
+        prompts: vec![Prompt { name: "p", title: "P", description: "", arguments, text: "" }],
+        completions: Vec::new(),
+        documents: Vec::new(),
+        allow: Allow(&[]),
+        private: crate::argv::PrivateAllow::NONE,
+    }
+}
+
+fn server(arguments: &'static [PromptArgument]) -> Server {
+    let capture = "../../testdata/capture/must-gather.tar.xz";
+    let bundle = Bundle::new(vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(capture)]);
+    Server::new(layer(Vec::new(), arguments), Arc::new(bundle), Budget::default())
+}
+
+#[tokio::test]
+async fn names_of_nodes_are_completed_where_a_prompt_asks_for_one() {
+    let with = server(&[PromptArgument { name: "node_name", description: "where", required: true }]);
+    assert!(with.get_info().capabilities.completions.is_some());
+    assert_eq!(with.values(NODE, None).await, ["ovn-control-plane", "ovn-worker", "ovn-worker2"]);
+    assert!(with.values("since", None).await.is_empty());
+    assert!(server(&[]).get_info().capabilities.completions.is_none());
+}
+
+/// A tool that asks its node for something.
+struct Ask;
+
+#[derive(Deserialize, JsonSchema)]
+struct Nothing {}
+
+impl Tool for Ask {
+    const NAME: &'static str = "ask";
+    const TITLE: &'static str = "Ask";
+    const DESCRIPTION: &'static str = "Asks.";
+    const TOOLSET: &'static str = "test";
+    type Params = Nothing;
+
+    fn title(_: &Nothing) -> String {
+        "ask".into()
+    }
+
+    async fn run(node: &Node<'_>, _: &Nothing) -> Result<Answer, ToolError> {
+        let output = node.command(Db::Nb.place(), &commands::get_schema(Db::Nb)).await?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        Ok(Answer { rows: vec![Row::line(text)], ..Answer::default() })
+    }
+}
+
+/// A source of three nodes. `quick` answers at once, the others when they are told to.
+struct Nodes(Arc<Notify>);
+
+#[async_trait]
+impl Backend for Nodes {
+    fn name(&self) -> &str {
+        "nodes"
+    }
+
+    async fn nodes(&self) -> Result<Vec<NodeName>, ReadError> {
+        Ok(["a", "b", "quick"].map(|name| name.parse().unwrap()).to_vec())
+    }
+
+    async fn coverage(&self) -> Result<Coverage, ReadError> {
+        unreachable!()
+    }
+
+    async fn command(&self, at: &Target, argv: &Argv) -> Result<Read<Output>, ReadError> {
+        if at.node.as_str() != "quick" {
+            self.0.notified().await;
+        }
+        let origin = crate::Origin { what: argv.to_string(), when: None };
+        let output = Output { stdout: b"it answered".to_vec(), ..Output::default() };
+        Ok(Read { value: output, origin, notes: Vec::new() })
+    }
+
+    async fn schema(&self, _: &Target, _: Db) -> Result<Arc<ovsdb::Schema>, ReadError> {
+        unreachable!()
+    }
+
+    async fn rows(
+        &self,
+        _: &Target,
+        _: Db,
+        _: &[ovsdb::Select],
+    ) -> Result<Read<Vec<ovsdb::Rows>>, ReadError> {
+        unreachable!()
+    }
+
+    async fn database(&self, _: &Target, _: Db) -> Result<Read<Arc<ovsdb::Database>>, ReadError> {
+        unreachable!()
+    }
+}
+
+/// A client that hands on what it is told.
+struct Client(mpsc::UnboundedSender<(f64, String)>);
+
+impl ClientHandler for Client {
+    async fn on_progress(&self, step: ProgressNotificationParam, _: NotificationContext<RoleClient>) {
+        _ = self.0.send((step.progress, step.message.unwrap_or_default()));
+    }
+}
+
+#[tokio::test]
+async fn a_call_of_many_nodes_tells_which_have_answered() {
+    let go = Arc::new(Notify::new());
+    let nodes = Arc::new(Nodes(go.clone()));
+    let server = Server::new(layer(vec![Described::of::<Ask>()], &[]), nodes, Budget::default());
+    let (ours, theirs) = tokio::io::duplex(1 << 16);
+    tokio::spawn(async move { server.serve(theirs).await.unwrap().waiting().await.unwrap() });
+    let (steps, mut heard) = mpsc::unbounded_channel();
+    let client = Client(steps).serve(ours).await.unwrap();
+    let arguments = serde_json::json!({ "node_name": "all" }).as_object().cloned().unwrap();
+    let request = CallToolRequestParams::new("ask").with_arguments(arguments);
+    let peer = client.peer().clone();
+    let call = tokio::spawn(async move { peer.call_tool(request).await });
+
+    let mut last = 0.0;
+    for expected in ["1 of 3 nodes have answered, quick last; ", "2 of 3 nodes have answered, "] {
+        loop {
+            let (percent, message) = heard.recv().await.unwrap();
+            assert!(percent > last && percent <= 100.0, "{percent} after {last}");
+            last = percent;
+            if message.starts_with(expected) {
+                break;
+            }
+        }
+        go.notify_one();
+    }
+    let result = call.await.unwrap().unwrap();
+    let text = result.content.first().and_then(ContentBlock::as_text).map(|text| text.text.clone());
+    assert!(text.as_ref().is_some_and(|text| text.contains("it answered")), "{text:?}");
+}

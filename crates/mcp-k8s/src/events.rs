@@ -1,0 +1,182 @@
+//! Events: what happened to objects, as those who did it tell.
+//!
+//! One thing that goes on for hours leaves many events, since their counts start anew and their messages hold numbers.
+//! What differs in numbers, hashes and addresses only is one group.
+
+use crate::table::{Object, aligned};
+use jiff::Timestamp;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// An event, or several of one sort.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Event {
+    pub(crate) namespace: String,
+    /// `pod/web-1`.
+    pub(crate) object: String,
+    /// `Normal`, `Warning`.
+    pub(crate) severity: String,
+    pub(crate) reason: String,
+    /// Of the newest.
+    pub(crate) message: String,
+    pub(crate) first: Option<Timestamp>,
+    pub(crate) last: Option<Timestamp>,
+    pub(crate) count: i64,
+    /// How many messages the group has.
+    pub(crate) wordings: usize,
+}
+
+impl Event {
+    /// Of an object of the core's kind `Event`; `events.k8s.io` names its fields in another way.
+    pub(crate) fn of(event: &Value) -> Self {
+        let event = Object(event);
+        let text = |paths: [&str; 2]| {
+            paths.into_iter().map(|path| event.text(path)).find(|text| !text.is_empty()).unwrap_or_default()
+        };
+        let time = |paths: &[&str]| paths.iter().find_map(|path| event.text(path).parse::<Timestamp>().ok());
+        let kind = text(["/involvedObject/kind", "/regarding/kind"]).to_lowercase();
+        let name = text(["/involvedObject/name", "/regarding/name"]);
+        let first = time(&[
+            "/firstTimestamp",
+            "/deprecatedFirstTimestamp",
+            "/eventTime",
+            "/metadata/creationTimestamp",
+        ]);
+        let last = time(&["/series/lastObservedTime", "/lastTimestamp", "/deprecatedLastTimestamp"]);
+        let counts = ["/series/count", "/count", "/deprecatedCount"].map(|path| event.int(path));
+        Self {
+            namespace: text(["/involvedObject/namespace", "/regarding/namespace"]).into(),
+            object: format!("{kind}/{name}"),
+            severity: event.text("/type").into(),
+            reason: event.text("/reason").into(),
+            message: text(["/message", "/note"]).trim().into(),
+            first,
+            last: last.or(first),
+            count: counts.into_iter().find(|count| *count > 0).unwrap_or(1),
+            wordings: 1,
+        }
+    }
+}
+
+/// Groups of events that say the same, the newest last.
+pub(crate) fn grouped(events: impl IntoIterator<Item = Event>) -> Vec<Event> {
+    let mut groups: BTreeMap<[String; 5], (Event, Vec<String>)> = BTreeMap::new();
+    for event in events {
+        let Event { namespace, object, severity, reason, message, .. } = &event;
+        let key = [namespace, object, severity, reason, &shape(message)].map(String::clone);
+        match groups.get_mut(&key) {
+            None => _ = groups.insert(key, (event.clone(), vec![event.message])),
+            Some((group, messages)) => {
+                if !messages.contains(&event.message) {
+                    messages.push(event.message.clone());
+                }
+                group.first = [group.first, event.first].into_iter().flatten().min();
+                group.count += event.count;
+                if event.last > group.last {
+                    (group.last, group.message) = (event.last, event.message);
+                }
+            }
+        }
+    }
+    let mut all: Vec<Event> =
+        groups.into_values().map(|(group, messages)| Event { wordings: messages.len(), ..group }).collect();
+    // Equal times stay in the order of their names.
+    all.sort_by_key(|event| event.last);
+    all
+}
+
+/// A message without what changes from one time to the next: words with a digit in them.
+fn shape(message: &str) -> String {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || "-.:_/".contains(c);
+    let mut shape = String::new();
+    let mut word = String::new();
+    for c in message.chars().chain(Some('\n')) {
+        if is_word(c) {
+            word.push(c);
+            continue;
+        }
+        shape += if word.contains(|c: char| c.is_ascii_digit()) { "#" } else { &word };
+        word.clear();
+        shape.push(c);
+    }
+    shape
+}
+
+/// A heading, and a line for each group. `namespaces`: they are of several.
+pub(crate) fn table(events: &[Event], namespaces: bool) -> (String, Vec<String>) {
+    let time = |time: Option<Timestamp>| match time {
+        Some(time) => time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        None => "unknown".into(),
+    };
+    let namespace = |name: &str| namespaces.then(|| name.to_owned()).into_iter();
+    let mut all: Vec<Vec<String>> = vec![
+        namespace("NAMESPACE")
+            .chain(["LAST", "FIRST", "COUNT", "TYPE", "REASON", "OBJECT", "MESSAGE"].map(str::to_owned))
+            .collect(),
+    ];
+    for event in events {
+        let wordings = if event.wordings > 1 {
+            format!(" ({} messages of this form)", event.wordings)
+        } else {
+            String::new()
+        };
+        let cells = [
+            time(event.last),
+            if event.first == event.last { "same".into() } else { time(event.first) },
+            event.count.to_string(),
+            event.severity.clone(),
+            event.reason.clone(),
+            event.object.clone(),
+            event.message.replace('\n', " ") + &wordings,
+        ];
+        all.push(
+            namespace(if event.namespace.is_empty() { "-" } else { &event.namespace }).chain(cells).collect(),
+        );
+    }
+    let mut lines = aligned(&all).into_iter();
+    (lines.next().unwrap_or_default(), lines.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn event(message: &str, last: &str, count: i64) -> Event {
+        Event::of(&json!({
+            "involvedObject": { "kind": "Pod", "name": "web-1", "namespace": "shop" },
+            "type": "Warning", "reason": "Unhealthy", "message": message,
+            "firstTimestamp": "2026-11-22T08:00:00Z", "lastTimestamp": last, "count": count,
+        }))
+    }
+
+    #[test]
+    fn what_differs_in_numbers_is_one_group() {
+        let groups = grouped([
+            event("dial tcp 10.244.0.5:8080: refused", "2026-11-22T08:10:00Z", 3),
+            event("dial tcp 10.244.0.6:8080: refused", "2026-11-22T08:05:00Z", 2),
+            event("dial tcp 10.244.0.6:8080: timeout", "2026-11-22T08:07:00Z", 1),
+        ]);
+        let told: Vec<_> = groups.iter().map(|g| (g.count, g.wordings, g.message.as_str())).collect();
+        assert_eq!(
+            told,
+            [(1, 1, "dial tcp 10.244.0.6:8080: timeout"), (5, 2, "dial tcp 10.244.0.5:8080: refused")]
+        );
+        assert_eq!(groups[1].last, "2026-11-22T08:10:00Z".parse().ok());
+    }
+
+    #[test]
+    fn both_forms_of_events_are_understood() {
+        let scheduled = json!({
+            "eventTime": "2026-11-22T08:13:45.437142Z", "firstTimestamp": null, "lastTimestamp": null,
+            "involvedObject": { "kind": "Pod", "name": "db", "namespace": "shop" },
+            "type": "Normal", "reason": "Scheduled", "message": "Successfully assigned", "series": { "count": 4, "lastObservedTime": "2026-11-22T08:20:00Z" },
+        });
+        let newer = json!({
+            "eventTime": "2026-11-22T08:13:45.437142Z", "regarding": { "kind": "Pod", "name": "db", "namespace": "shop" },
+            "type": "Normal", "reason": "Scheduled", "note": "Successfully assigned", "series": { "count": 4, "lastObservedTime": "2026-11-22T08:20:00Z" },
+        });
+        assert_eq!(Event::of(&scheduled), Event::of(&newer));
+        assert_eq!((Event::of(&newer).count, Event::of(&newer).object.as_str()), (4, "pod/db"));
+    }
+}

@@ -1,0 +1,221 @@
+//! Whose an address is.
+
+use super::{Locator, pod::SEARCHED, services_slices};
+use crate::{
+    nodes::KnownNode,
+    pods::{Pod, items, objects, text},
+};
+use ipnet::IpNet;
+use mcp_core::ToolError;
+use ovn_model::annotations::pod_networks;
+use serde_json::Value;
+use std::net::IpAddr;
+
+impl Locator<'_, '_> {
+    /// An IP address.
+    pub(super) async fn address(&mut self, address: IpAddr) -> Result<(), ToolError> {
+        let wanted = address.to_string();
+        let pods = objects(self.cluster, "pods").await?;
+        let has = |pod: &&Value| {
+            items(pod, "/status/podIPs").any(|ip| text(ip, "/ip") == wanted)
+                || pod_networks(pod)
+                    .unwrap_or_default()
+                    .iter()
+                    .flat_map(|n| &n.ip_addresses)
+                    .any(|net| net.addr() == address)
+        };
+        let (host, own): (Vec<Pod>, Vec<&Value>) = {
+            let found: Vec<&Value> = pods.iter().filter(has).collect();
+            let on_host = |object: &&&Value| Pod::of(object).host_network;
+            (
+                found.iter().filter(on_host).map(|o| Pod::of(o)).collect(),
+                found.iter().filter(|o| !on_host(o)).copied().collect(),
+            )
+        };
+        let running: Vec<String> = own
+            .iter()
+            .filter(|pod| !["Succeeded", "Failed"].contains(&text(pod, "/status/phase")))
+            .map(|pod| format!("{}/{}", text(pod, "/metadata/namespace"), text(pod, "/metadata/name")))
+            .collect();
+        if running.len() > 1 {
+            self.findings.push(format!("{wanted} is the address of several pods: {}", running.join(", ")));
+        }
+        for pod in &own {
+            self.pod(pod).await?;
+        }
+        let mut found = !own.is_empty();
+        found |= self.of_services(&wanted).await?;
+        found |= self.of_nodes(address).await?;
+        for pod in host.iter().take(5) {
+            self.lines.push(format!("pod {}/{} has it with its host {}", pod.namespace, pod.name, pod.node));
+        }
+        found |= self.of_egress_ips(&wanted).await?;
+        if !found {
+            self.in_databases(&wanted).await?;
+        }
+        Ok(())
+    }
+
+    async fn of_services(&mut self, wanted: &str) -> Result<bool, ToolError> {
+        let services = objects(self.cluster, "services").await?;
+        let has = |service: &&Value| {
+            items(service, "/spec/clusterIPs")
+                .chain(items(service, "/spec/externalIPs"))
+                .filter_map(Value::as_str)
+                .chain(items(service, "/status/loadBalancer/ingress").map(|ingress| text(ingress, "/ip")))
+                .any(|ip| ip == wanted)
+        };
+        let mut found = false;
+        for service in services.iter().filter(has) {
+            found = true;
+            let slices = services_slices(self.cluster, service).await?;
+            self.service(service, &slices).await?;
+        }
+        Ok(found)
+    }
+
+    /// An address of a node, or within its subnet.
+    async fn of_nodes(&mut self, address: IpAddr) -> Result<bool, ToolError> {
+        let mut said = Vec::new();
+        let mut whose = None;
+        for node in &self.nodes {
+            let roles = roles(node, address);
+            if !roles.is_empty() {
+                said.push(format!("{address} is of node {}: {}", node.name, roles.join(", ")));
+                whose = whose.or(Some(node.name.clone()));
+            }
+        }
+        let known = !said.is_empty();
+        self.lines.append(&mut said);
+        if let Some(node) = whose {
+            self.node(&node).await?;
+            return Ok(true);
+        }
+        let within =
+            |node: &&KnownNode| node.annotations.subnets.values().flatten().any(|net| net.contains(&address));
+        let within: Vec<String> = self.nodes.iter().filter(within).map(|node| node.name.clone()).collect();
+        if !within.is_empty() {
+            self.lines.push(format!("{address} is in a subnet of node {}", within.join(", ")));
+        }
+        Ok(known)
+    }
+
+    async fn of_egress_ips(&mut self, wanted: &str) -> Result<bool, ToolError> {
+        let mut found = false;
+        for egress in objects(self.cluster, "egressips.k8s.ovn.org").await? {
+            if items(&egress, "/spec/egressIPs").filter_map(Value::as_str).any(|ip| ip == wanted) {
+                found = true;
+                let name = text(&egress, "/metadata/name");
+                let mut status =
+                    items(&egress, "/status/items").filter(|item| text(item, "/egressIP") == wanted);
+                match status.next() {
+                    Some(item) => self
+                        .lines
+                        .push(format!("{wanted} is of EgressIP {name}, on node {}", text(item, "/node"))),
+                    None => self
+                        .findings
+                        .push(format!("EgressIP {name} has {wanted}, which no node has been given")),
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// A MAC address.
+    pub(super) async fn mac(&mut self, mac: &str) -> Result<(), ToolError> {
+        let pods = objects(self.cluster, "pods").await?;
+        let has = |pod: &&Value| {
+            pod_networks(pod)
+                .unwrap_or_default()
+                .iter()
+                .any(|network| network.mac_address.to_lowercase() == mac)
+        };
+        let found: Vec<&Value> = pods.iter().filter(has).collect();
+        for pod in &found {
+            self.pod(pod).await?;
+        }
+        let gateways: Vec<String> = self
+            .nodes
+            .iter()
+            .filter(|node| node.gateway().is_some_and(|gateway| gateway.mac_address.to_lowercase() == mac))
+            .map(|node| node.name.clone())
+            .collect();
+        for node in &gateways {
+            self.lines.push(format!("{mac} is of the gateway router and the external bridge of node {node}"));
+        }
+        if found.is_empty() && gateways.is_empty() {
+            self.in_databases(mac).await?;
+        }
+        Ok(())
+    }
+
+    /// An address that no object has: what the databases have it for.
+    async fn in_databases(&mut self, wanted: &str) -> Result<(), ToolError> {
+        let nodes: Vec<String> = self.readable.iter().take(SEARCHED).map(ToString::to_string).collect();
+        for node in &nodes {
+            let Some(zone) = self.zone_of(node).await? else { continue };
+            for port in zone.ports.iter().filter(|port| port.has(wanted) && port.kind != "remote") {
+                self.lines.push(format!("in the zone of {node}: {}", port.line()));
+            }
+            for (name, mac, networks) in &zone.router_ports {
+                let is =
+                    mac == wanted || networks.iter().any(|network| network.split('/').next() == Some(wanted));
+                if is {
+                    self.lines.push(format!(
+                        "in the zone of {node}: router port {name}, {mac}, {}",
+                        networks.join(",")
+                    ));
+                }
+            }
+            for (kind, external, logical) in
+                zone.nats.iter().filter(|(_, external, logical)| external == wanted || logical == wanted)
+            {
+                self.lines
+                    .push(format!("in the zone of {node}: {kind} external {external}, logical {logical}"));
+            }
+            for (name, vips) in &zone.balancers {
+                for (vip, to) in vips.iter().filter(|(vip, _)| super::ports::host(vip) == wanted) {
+                    self.lines.push(format!("in the zone of {node}: load balancer {name}: {vip} to {to}"));
+                }
+            }
+        }
+        if self.readable.len() > SEARCHED {
+            self.notes
+                .push(format!("the databases of {SEARCHED} of {} nodes were searched", self.readable.len()));
+        }
+        Ok(())
+    }
+}
+
+/// What an address is to a node.
+fn roles(node: &KnownNode, address: IpAddr) -> Vec<String> {
+    let annotations = &node.annotations;
+    let mut roles = Vec::new();
+    if node.addresses.iter().any(|own| own.parse() == Ok(address)) {
+        roles.push("its own address".to_owned());
+    }
+    let is = |net: &IpNet| net.addr() == address;
+    for (role, nets) in [
+        ("an address of its host", &annotations.host_cidrs),
+        ("its transit switch port", &annotations.transit),
+    ] {
+        if nets.iter().any(is) && roles.is_empty() {
+            roles.push(role.to_owned());
+        }
+    }
+    if annotations.encap_ips.contains(&address) {
+        roles.push("where tunnels to it end".to_owned());
+    }
+    // go-controller's GetNodeGatewayIfAddr and GetNodeManagementIfAddr: the first and the second of a subnet.
+    for (network, net) in
+        annotations.subnets.iter().flat_map(|(network, nets)| nets.iter().map(move |net| (network, net)))
+    {
+        let mut hosts = net.hosts();
+        if hosts.next() == Some(address) {
+            roles.push(format!("the router's port of its switch (network {network})"));
+        } else if hosts.next() == Some(address) {
+            roles.push(format!("its management port (network {network})"));
+        }
+    }
+    roles
+}

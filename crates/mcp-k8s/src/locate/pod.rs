@@ -1,0 +1,194 @@
+//! Where a pod is.
+
+use super::{
+    Locator,
+    ports::{Port, Zone},
+};
+use crate::pods::{Pod, items, text};
+use mcp_core::{NodeName, PodRef, ToolError};
+use ovn_model::annotations::{DEFAULT_NETWORK, PodNetwork, pod_networks};
+use serde_json::Value;
+
+/// As many nodes are searched for a pod without an object, and load balancers named.
+pub(super) const SEARCHED: usize = 12;
+const BALANCERS: usize = 8;
+
+impl Locator<'_, '_> {
+    /// A pod, from its object.
+    pub(super) async fn pod(&mut self, object: &Value) -> Result<(), ToolError> {
+        let pod = Pod::of(object);
+        let full = format!("{}/{}", pod.namespace, pod.name);
+        if pod.node.is_empty() {
+            self.lines.push(format!("pod {full}: {}, on no node", pod.phase));
+            self.findings.extend(pod.troubles().into_iter().filter(|t| *t != pod.phase));
+            return Ok(());
+        }
+        self.lines.push(format!(
+            "pod {full}: {}, on node {} (zone {})",
+            pod.phase,
+            pod.node,
+            self.zone(&pod.node)
+        ));
+        for trouble in pod.troubles() {
+            self.findings.push(format!("pod {full} is not well: {trouble}"));
+        }
+        self.machinery(&pod.node);
+        if pod.host_network {
+            let ips: Vec<&str> = items(object, "/status/podIPs").map(|ip| text(ip, "/ip")).collect();
+            self.lines
+                .push(format!("network of its host: addresses {}; it has no logical port", ips.join(",")));
+            return Ok(());
+        }
+        let networks = match pod_networks(object) {
+            Ok(networks) => networks,
+            Err(text) => {
+                self.findings
+                    .push(format!("the annotation k8s.ovn.org/pod-networks is not understood: {text}"));
+                Vec::new()
+            }
+        };
+        if networks.is_empty() {
+            self.findings.push(format!(
+                "pod {full} has no annotation k8s.ovn.org/pod-networks: OVN-Kubernetes gave it no address yet"
+            ));
+        }
+        self.status_address(object, &networks);
+        let zone = self.zone_of(&pod.node).await?;
+        let done = ["Succeeded", "Failed"].contains(&pod.phase.as_str());
+        for network in &networks {
+            self.lines.push(format!("network {network}"));
+            if let Some(zone) = &zone {
+                self.attached(&pod, network, zone, done);
+            }
+        }
+        if let Some(zone) = &zone {
+            for address in
+                networks.iter().flat_map(|network| &network.ip_addresses).map(|ip| ip.addr().to_string())
+            {
+                self.behind(zone, &address);
+            }
+        }
+        Ok(())
+    }
+
+    /// The address that Kubernetes shows must be the one that OVN-Kubernetes gave.
+    fn status_address(&mut self, object: &Value, networks: &[PodNetwork]) {
+        let given =
+            |ip: &str| networks.iter().flat_map(|n| &n.ip_addresses).any(|net| net.addr().to_string() == ip);
+        for ip in items(object, "/status/podIPs").map(|ip| text(ip, "/ip")) {
+            if !networks.is_empty() && !given(ip) {
+                self.findings.push(format!("status.podIPs has {ip}, which the annotation does not"));
+            }
+        }
+    }
+
+    /// A network of a pod against the port that it should have.
+    fn attached(&mut self, pod: &Pod, network: &PodNetwork, zone: &Zone, done: bool) {
+        let logical = format!("{}_{}", pod.namespace, pod.name);
+        let is = |port: &&Port| {
+            if network.network == DEFAULT_NETWORK {
+                port.name == logical
+            } else {
+                port.name.ends_with(&logical) && port.nad == network.network
+            }
+        };
+        let name = &network.network;
+        let Some(port) = zone.ports.iter().find(is) else {
+            if !done {
+                self.findings.push(format!(
+                    "network {name}: the northbound database of {} has no port for the pod",
+                    pod.node
+                ));
+            }
+            return;
+        };
+        self.lines.push(format!("  {}", port.line()));
+        let addresses = network
+            .ip_addresses
+            .iter()
+            .map(|net| net.addr().to_string())
+            .chain([network.mac_address.clone()]);
+        for address in addresses.filter(|address| !address.is_empty() && !port.has(address)) {
+            self.findings.push(format!(
+                "network {name}: {address} is in the annotation and not in the northbound database, port {}",
+                port.name
+            ));
+        }
+        if port.up == Some(false) {
+            self.findings.push(format!("network {name}: port {} is not up", port.name));
+        }
+        if zone.has_southbound && !port.bound {
+            let why =
+                if port.binding.is_some() { "bound to no chassis" } else { "not in the southbound database" };
+            self.findings.push(format!("network {name}: port {} is {why}", port.name));
+        }
+        match &port.interface {
+            None if zone.has_interfaces => {
+                self.findings.push(format!(
+                    "network {name}: Open vSwitch of {} has no interface with iface-id {}",
+                    pod.node, port.name
+                ));
+            }
+            Some((interface, false)) => {
+                self.findings.push(format!(
+                    "network {name}: interface {interface} is not ovn-installed: its flows are not there yet"
+                ));
+            }
+            _ => {}
+        }
+        for ip in network.ip_addresses.iter().map(|net| net.addr().to_string()) {
+            let others = zone
+                .ports
+                .iter()
+                .filter(|other| other.name != port.name && other.switch == port.switch && other.has(&ip));
+            for other in others {
+                self.findings
+                    .push(format!("{ip} is an address of port {} too, on the same switch", other.name));
+            }
+        }
+    }
+
+    /// The load balancers that send to an address.
+    pub(super) fn behind(&mut self, zone: &Zone, address: &str) {
+        let all = zone.balancers_to(address);
+        if !all.is_empty() {
+            let more = all.len().saturating_sub(BALANCERS);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let shown = all.iter().take(BALANCERS).cloned().collect::<Vec<_>>().join(", ");
+            self.lines.push(format!("load balancers that send to {address}: {shown}{more}"));
+        }
+    }
+
+    /// A pod without an object: the zone that has its port as its own.
+    pub(super) async fn pod_in_databases(&mut self, pod: &PodRef) -> Result<bool, ToolError> {
+        let logical = format!("{}_{}", pod.namespace, pod.name);
+        let nodes: Vec<NodeName> = self.readable.iter().take(SEARCHED).cloned().collect();
+        for node in &nodes {
+            let Some(zone) = self.zone_of(node.as_str()).await? else { continue };
+            let found: Vec<&Port> = zone
+                .ports
+                .iter()
+                .filter(|port| port.name.ends_with(&logical) && port.kind != "remote")
+                .collect();
+            if found.is_empty() {
+                continue;
+            }
+            self.lines.push(format!(
+                "pod {pod}: its port is in the zone of node {node}; the source has no object of it"
+            ));
+            self.machinery(node.as_str());
+            for port in found {
+                self.lines.push(format!("  {}", port.line()));
+                for address in port.addresses.iter().flat_map(|all| all.split_whitespace()).skip(1) {
+                    self.behind(&zone, address);
+                }
+            }
+            return Ok(true);
+        }
+        if self.readable.len() > SEARCHED {
+            self.notes
+                .push(format!("the databases of {SEARCHED} of {} nodes were searched", self.readable.len()));
+        }
+        Ok(false)
+    }
+}

@@ -1,0 +1,282 @@
+//! Logical ports of a node's zone, with what both databases and Open vSwitch say of each.
+
+use super::Locator;
+use crate::nodes::{KnownNode, joined};
+use mcp_core::{Db, ReadError, ToolError};
+use ovsdb::{Row, Rows, Select};
+use std::collections::BTreeMap;
+
+/// A logical switch port.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Port {
+    pub(super) name: String,
+    pub(super) switch: String,
+    /// The NetworkAttachmentDefinition of a user-defined network; empty for the default network.
+    pub(super) nad: String,
+    pub(super) kind: String,
+    pub(super) addresses: Vec<String>,
+    pub(super) up: Option<bool>,
+    /// `tunnel key 5 of datapath 3, bound to ovn-worker`.
+    pub(super) binding: Option<String>,
+    pub(super) bound: bool,
+    /// `3a8cc1b9_0 (ofport 12)`, and whether ovn-controller is done with it.
+    pub(super) interface: Option<(String, bool)>,
+}
+
+/// All that is needed of a zone to say where something is.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Zone {
+    pub(super) ports: Vec<Port>,
+    /// Load balancers: name, and for each virtual address its backends.
+    pub(super) balancers: Vec<(String, Vec<(String, String)>)>,
+    /// Router ports: name, MAC address, networks.
+    pub(super) router_ports: Vec<(String, String, Vec<String>)>,
+    /// Address translations: type, external, logical.
+    pub(super) nats: Vec<(String, String, String)>,
+    pub(super) has_southbound: bool,
+    pub(super) has_interfaces: bool,
+}
+
+fn table(rows: &[Rows], at: usize) -> impl Iterator<Item = &Row> {
+    rows.get(at).into_iter().flat_map(|rows| &rows.rows)
+}
+
+fn own(text: Option<&str>) -> String {
+    text.unwrap_or_default().to_owned()
+}
+
+impl Locator<'_, '_> {
+    /// Reads a zone. None: the source does not have its northbound database.
+    pub(super) async fn zone_of(&mut self, name: &str) -> Result<Option<Zone>, ToolError> {
+        let Ok(node_name) = name.parse() else { return Ok(None) };
+        if !self.is_readable(name) {
+            self.notes.push(format!("the databases of {name} are not in this source"));
+            return Ok(None);
+        }
+        let node = self.cluster.node(node_name);
+        let northbound = [
+            Select::from("Logical_Switch_Port").columns(["name", "addresses", "type", "up", "external_ids"]),
+            Select::from("Logical_Switch").columns(["name", "ports"]),
+            Select::from("Load_Balancer").columns(["name", "vips"]),
+            Select::from("Logical_Router_Port").columns(["name", "mac", "networks"]),
+            Select::from("NAT").columns(["type", "external_ip", "logical_ip"]),
+        ];
+        let southbound = [
+            Select::from("Port_Binding").columns(["logical_port", "tunnel_key", "datapath", "chassis"]),
+            Select::from("Datapath_Binding").columns(["tunnel_key"]),
+            Select::from("Chassis").columns(["name", "hostname"]),
+        ];
+        let interfaces = [Select::from("Interface").columns(["name", "ofport", "external_ids"])];
+        let nb = node.rows(Db::Nb, &northbound).await;
+        let sb = node.rows(Db::Sb, &southbound).await;
+        let ovs = node.rows(Db::OpenVSwitch, &interfaces).await;
+        self.cluster.merge(node);
+        let nb = match nb {
+            Ok(rows) => rows,
+            Err(e @ (ReadError::NotCollected { .. } | ReadError::NotHeld { .. })) => {
+                self.notes.push(e.to_string());
+                return Ok(None);
+            }
+            Err(e) => return Err(e.into()),
+        };
+        for absent in [sb.as_ref().err(), ovs.as_ref().err()].into_iter().flatten() {
+            self.notes.push(absent.to_string());
+        }
+        Ok(Some(zone(&nb, sb.as_deref().ok(), ovs.as_deref().ok())))
+    }
+
+    /// What the databases of a node say of the node itself.
+    pub(super) async fn own_tables(
+        &mut self,
+        name: &str,
+        object: Option<&KnownNode>,
+    ) -> Result<(), ToolError> {
+        let Ok(node_name) = name.parse() else { return Ok(()) };
+        if !self.is_readable(name) {
+            self.notes.push(format!("the databases of {name} are not in this source"));
+            return Ok(());
+        }
+        let node = self.cluster.node(node_name);
+        let northbound = [
+            Select::from("NB_Global").columns(["name"]),
+            Select::from("Logical_Switch").columns(["name", "other_config"]),
+        ];
+        let nb = node.rows(Db::Nb, &northbound).await;
+        let ovs = node.rows(Db::OpenVSwitch, &[Select::from("Open_vSwitch").columns(["external_ids"])]).await;
+        self.cluster.merge(node);
+        let mut said = Vec::new();
+        if let Ok(rows) = &nb {
+            let zone = table(rows, 0).next().map(|row| own(row.text("name"))).unwrap_or_default();
+            let switch = table(rows, 1).find(|row| row.text("name") == Some(name));
+            let subnet = switch.and_then(|row| row.map_get("other_config", "subnet")).map(str::to_owned);
+            said.push(("zone", zone, object.map(|o| o.zone().to_owned())));
+            said.push(("subnet of its switch", subnet.unwrap_or_default(), object.map(KnownNode::subnets)));
+        }
+        if let Ok(rows) = &ovs
+            && let Some(row) = table(rows, 0).next()
+        {
+            let id = |key: &str| own(row.map_get("external_ids", key));
+            said.push((
+                "chassis (system-id)",
+                id("system-id"),
+                object.and_then(|o| o.annotations.chassis_id.clone()),
+            ));
+            said.push(("encapsulation", id("ovn-encap-ip"), object.map(KnownNode::encap_ips)));
+            self.lines.push(format!("bridge mappings: {}", id("ovn-bridge-mappings")));
+        }
+        for e in [nb.err(), ovs.err()].into_iter().flatten() {
+            self.notes.push(e.to_string());
+        }
+        for (what, database, annotation) in said {
+            match annotation.filter(|annotation| *annotation != database && annotation != "none") {
+                Some(annotation) if database.is_empty() => {
+                    self.findings.push(format!(
+                        "{what}: the object has {annotation}, the databases of {name} have none"
+                    ));
+                }
+                Some(annotation) => {
+                    self.findings.push(format!(
+                        "{what}: the object has {annotation}, the databases of {name} have {database}"
+                    ));
+                }
+                None => self.lines.push(format!("in its databases: {what} {database}")),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn zone(nb: &[Rows], sb: Option<&[Rows]>, ovs: Option<&[Rows]>) -> Zone {
+    let mut switches = BTreeMap::new();
+    for switch in table(nb, 1) {
+        switches.extend(switch.refs("ports").map(|port| (port, own(switch.text("name")))));
+    }
+    let keys: BTreeMap<_, _> = sb
+        .into_iter()
+        .flat_map(|rows| table(rows, 1))
+        .map(|row| (row.uuid, row.int("tunnel_key").unwrap_or(0)))
+        .collect();
+    let hosts: BTreeMap<_, _> = sb
+        .into_iter()
+        .flat_map(|rows| table(rows, 2))
+        .map(|row| (row.uuid, own(row.text("hostname"))))
+        .collect();
+    let bindings: BTreeMap<String, &Row> = sb
+        .into_iter()
+        .flat_map(|rows| table(rows, 0))
+        .map(|row| (own(row.text("logical_port")), row))
+        .collect();
+    let interfaces: BTreeMap<String, &Row> = ovs
+        .into_iter()
+        .flat_map(|rows| table(rows, 0))
+        .filter_map(|row| Some((row.map_get("external_ids", "iface-id")?.to_owned(), row)))
+        .collect();
+    let port = |row: &Row| {
+        let name = own(row.text("name"));
+        let binding = bindings.get(&name);
+        let chassis =
+            binding.and_then(|row| row.refs("chassis").next()).and_then(|chassis| hosts.get(&chassis));
+        let interface = interfaces.get(&name).map(|row| {
+            let ofport = row.int("ofport").map_or("none".into(), |n| n.to_string());
+            let text = format!("{} (ofport {ofport})", row.text("name").unwrap_or_default());
+            (text, row.map_get("external_ids", "ovn-installed") == Some("true"))
+        });
+        Port {
+            switch: switches.get(&row.uuid).cloned().unwrap_or_default(),
+            nad: own(row.map_get("external_ids", "k8s.ovn.org/nad")),
+            kind: own(row.text("type")),
+            addresses: row.strings("addresses").map(str::to_owned).collect(),
+            up: row.bool("up"),
+            binding: binding.map(|row| {
+                let datapath = row.refs("datapath").next().and_then(|datapath| keys.get(&datapath));
+                format!(
+                    "tunnel key {} of datapath {}, {}",
+                    row.int("tunnel_key").unwrap_or(0),
+                    datapath.map_or("unknown".into(), ToString::to_string),
+                    chassis.map_or("bound to no chassis".into(), |host| format!("bound to {host}"))
+                )
+            }),
+            bound: chassis.is_some(),
+            interface,
+            name,
+        }
+    };
+    Zone {
+        ports: table(nb, 0).map(port).collect(),
+        balancers: table(nb, 2)
+            .map(|row| {
+                let vips = row.map("vips").map(|(vip, backends)| (vip.to_owned(), backends.to_owned()));
+                (own(row.text("name")), vips.collect())
+            })
+            .collect(),
+        router_ports: table(nb, 3)
+            .map(|row| {
+                (
+                    own(row.text("name")),
+                    own(row.text("mac")),
+                    row.strings("networks").map(str::to_owned).collect(),
+                )
+            })
+            .collect(),
+        nats: table(nb, 4)
+            .map(|row| (own(row.text("type")), own(row.text("external_ip")), own(row.text("logical_ip"))))
+            .collect(),
+        has_southbound: sb.is_some(),
+        has_interfaces: ovs.is_some(),
+    }
+}
+
+impl Port {
+    /// One line with all that other layers ask for.
+    pub(super) fn line(&self) -> String {
+        let mut line =
+            format!("port {} on switch {}, addresses {}", self.name, self.switch, joined(&self.addresses));
+        if !self.kind.is_empty() {
+            line = format!("{line}, type {}", self.kind);
+        }
+        if let Some(binding) = &self.binding {
+            line = format!("{line}; {binding}");
+        }
+        if let Some((interface, installed)) = &self.interface {
+            line =
+                format!("{line}; interface {interface}{}", if *installed { ", ovn-installed" } else { "" });
+        }
+        line
+    }
+
+    /// Is this one of its addresses?
+    pub(super) fn has(&self, address: &str) -> bool {
+        self.addresses
+            .iter()
+            .flat_map(|all| all.split_whitespace())
+            .any(|one| one.split('/').next() == Some(address))
+    }
+}
+
+impl Zone {
+    /// Load balancers that send to an address: name, virtual address.
+    pub(super) fn balancers_to(&self, address: &str) -> Vec<String> {
+        let to = |backends: &str| backends.split(',').any(|one| host(one) == address);
+        let mut names: Vec<String> = self
+            .balancers
+            .iter()
+            .flat_map(|(name, vips)| {
+                vips.iter()
+                    .filter(|(_, backends)| to(backends))
+                    .map(move |(vip, _)| format!("{name} ({vip})"))
+            })
+            .collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+}
+
+/// The address of `10.0.0.1:80` or `[fd00::1]:80`.
+pub(super) fn host(text: &str) -> &str {
+    let text = text.trim();
+    match text.strip_prefix('[') {
+        Some(inside) => inside.split(']').next().unwrap_or(inside),
+        None => text.rsplit_once(':').map_or(text, |(host, _)| host),
+    }
+}

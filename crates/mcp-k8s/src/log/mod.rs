@@ -1,0 +1,15 @@
+//! Logs as a model can read them: lines understood for time and level, the last that matter, or all folded into
+//! templates. Everything here works on a stream and holds a bounded part of it.
+
+mod digest;
+mod lines;
+mod mask;
+mod question;
+mod split;
+#[cfg(test)]
+mod tests;
+mod time;
+mod window;
+
+pub(crate) use digest::cut;
+pub(crate) use question::LogParams;

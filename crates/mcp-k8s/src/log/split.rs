@@ -1,0 +1,56 @@
+//! Lines out of the pieces of a stream.
+
+/// What is looked at of a line; what is longer is no text for people.
+const LONGEST: usize = 64 << 10;
+
+/// Cuts pieces into lines, of which it holds at most one.
+#[derive(Debug, Default)]
+pub(crate) struct Splitter {
+    line: Vec<u8>,
+    /// Of the line that is being read, bytes that are not held.
+    over: usize,
+    /// Lines of which only the beginning was looked at.
+    pub(crate) cut: u64,
+}
+
+impl Splitter {
+    /// The next piece, which need not end where a line does.
+    pub(crate) fn feed(&mut self, mut piece: &[u8], each: &mut impl FnMut(&str)) {
+        while let Some(end) = piece.iter().position(|byte| *byte == b'\n') {
+            let (line, rest) = piece.split_at(end);
+            piece = rest.get(1..).unwrap_or_default();
+            if self.line.is_empty() && line.len() <= LONGEST {
+                give(line, each);
+            } else {
+                self.hold(line);
+                self.end(each);
+            }
+        }
+        self.hold(piece);
+    }
+
+    /// The end: what stands after the last line feed is a line too.
+    pub(crate) fn finish(&mut self, each: &mut impl FnMut(&str)) {
+        if !self.line.is_empty() {
+            self.end(each);
+        }
+    }
+
+    fn hold(&mut self, bytes: &[u8]) {
+        let room = LONGEST.saturating_sub(self.line.len()).min(bytes.len());
+        self.line.extend_from_slice(bytes.get(..room).unwrap_or_default());
+        self.over += bytes.len() - room;
+    }
+
+    fn end(&mut self, each: &mut impl FnMut(&str)) {
+        self.cut += u64::from(self.over > 0);
+        self.over = 0;
+        give(&self.line, each);
+        self.line.clear();
+    }
+}
+
+fn give(line: &[u8], each: &mut impl FnMut(&str)) {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    each(&String::from_utf8_lossy(line));
+}

@@ -1,0 +1,381 @@
+//! Lines of real programs, and what holds for all lines.
+
+use super::{
+    digest::{Digest, KEPT},
+    lines::{Level, Line},
+    mask::mask,
+    question::{LogParams, Reading},
+    split::Splitter,
+    time::Calendar,
+};
+use jiff::Timestamp;
+use mcp_core::Budget;
+use proptest::prelude::*;
+use std::time::Duration;
+
+fn now() -> Calendar {
+    Calendar("2026-11-22T09:00:00Z".parse().ok())
+}
+
+fn time(text: &str) -> Option<Timestamp> {
+    Some(text.parse().unwrap())
+}
+
+fn params(value: serde_json::Value) -> LogParams {
+    serde_json::from_value(value).unwrap()
+}
+
+fn reading(value: serde_json::Value) -> Reading {
+    params(value).reading(now().0, Budget::default(), Duration::from_secs(60)).unwrap()
+}
+
+/// Each of them was written by a program of the captured cluster, or of a node with systemd.
+#[test]
+fn lines_tell_time_and_level() {
+    for (text, when, level, message) in [
+        (
+            "2026-11-22T08:11:59.312915400Z I1122 08:11:59.312458    6050 metrics.go:442] Starting Metrics Server",
+            time("2026-11-22T08:11:59.312915400Z"),
+            Some(Level::Info),
+            "metrics.go:442] Starting Metrics Server",
+        ),
+        (
+            "F1122 08:32:28.173223    2535 ovnkube.go:149] failed to run ovnkube: x",
+            time("2026-11-22T08:32:28.173223Z"),
+            Some(Level::Fatal),
+            "ovnkube.go:149] failed to run ovnkube: x",
+        ),
+        (
+            "2026-11-22T08:01:56.385Z|00002|vif_plug_provider|WARN|failed to initialize",
+            time("2026-11-22T08:01:56.385Z"),
+            Some(Level::Warning),
+            "vif_plug_provider|WARN|failed to initialize",
+        ),
+        (
+            "2026-11-22T08:01:54.088Z|00002|vlog(monitor)|INFO|closing log file",
+            time("2026-11-22T08:01:54.088Z"),
+            Some(Level::Info),
+            "vlog(monitor)|INFO|closing log file",
+        ),
+        (
+            "2026-11-22T08:11:58.850713423Z 2026-11-22T08:11:58Z|00001|unixctl|WARN|failed to connect to /var/run/ovn/x.ctl",
+            time("2026-11-22T08:11:58.850713423Z"),
+            Some(Level::Warning),
+            "unixctl|WARN|failed to connect to /var/run/ovn/x.ctl",
+        ),
+        (
+            "2026-11-22T08:11:58.809898412Z stderr F E1122 08:11:58.809000    1 a.go:1] b",
+            time("2026-11-22T08:11:58.809898412Z"),
+            Some(Level::Error),
+            "a.go:1] b",
+        ),
+        (
+            "Nov 22 08:12:01.123456 master-0 kubenswrapper[1234]: E1122 08:12:01.123000    1234 kubelet.go:2] no CNI",
+            time("2026-11-22T08:12:01.123456Z"),
+            Some(Level::Error),
+            "kubelet.go:2] no CNI",
+        ),
+        (
+            "Dec 31 23:59:59 master-0 ovs-vswitchd[9]: ovs|00012|bridge|INFO|added",
+            time("2025-12-31T23:59:59Z"),
+            None,
+            "ovs|00012|bridge|INFO|added",
+        ),
+        (
+            r#"time="2026-11-22T08:01:50.5Z" level=warning msg="cleaning up""#,
+            time("2026-11-22T08:01:50.5Z"),
+            Some(Level::Warning),
+            r#"time="2026-11-22T08:01:50.5Z" level=warning msg="cleaning up""#,
+        ),
+        (
+            r#"{"level":"error","ts":1795334514.25,"msg":"reconcile"}"#,
+            time("2026-11-22T07:21:54.25Z"),
+            Some(Level::Error),
+            r#"{"level":"error","ts":1795334514.25,"msg":"reconcile"}"#,
+        ),
+        (
+            "2026-11-22T08:00:00.000Z\tINFO\tsetup\tstarting manager",
+            time("2026-11-22T08:00:00Z"),
+            Some(Level::Info),
+            "INFO\tsetup\tstarting manager",
+        ),
+        (
+            "[Sun Nov 22 08:01:53 2026] nf_conntrack: table full, dropping packet",
+            time("2026-11-22T08:01:53Z"),
+            None,
+            "nf_conntrack: table full, dropping packet",
+        ),
+        (
+            "[ERROR] plugin/errors: 2 example.com. A: timeout",
+            None,
+            Some(Level::Error),
+            "[ERROR] plugin/errors: 2 example.com. A: timeout",
+        ),
+        (
+            "panic: runtime error: index out of range",
+            None,
+            Some(Level::Fatal),
+            "panic: runtime error: index out of range",
+        ),
+        (
+            " ==================== command: ovs-server",
+            None,
+            None,
+            " ==================== command: ovs-server",
+        ),
+        ("Information about nothing", None, None, "Information about nothing"),
+    ] {
+        let line = Line::of(text, now());
+        assert_eq!((line.time, line.level, line.message), (when, level, message), "{text}");
+    }
+}
+
+#[test]
+fn a_year_is_not_invented() {
+    let line = Line::of("I1122 08:11:59.312458    6050 metrics.go:442] x", Calendar(None));
+    assert_eq!((line.time, line.level), (None, Some(Level::Info)));
+}
+
+#[test]
+fn templates_are_lines_without_what_changes() {
+    for (text, template) in [
+        (
+            "handler.go:193] Removing already-removed *v1.Pod event handler 12",
+            "handler.go:193] Removing already-removed *v1.Pod event handler <n>",
+        ),
+        ("Adding pod shop/web-7ddbb54ff6-h8c4s 10.244.0.3/24", "Adding pod shop/web-<id>-<id> <ip>/<n>"),
+        ("ovnkube-node-mk45n took 12.5ms", "ovnkube-node-<id> took <n>"),
+        (
+            "Where:[where column _uuid == {f604ac9c-8cf0-454b-91c5-4cab30b18ca3}]",
+            "Where:[where column _uuid == {<uuid>}]",
+        ),
+        ("at 172.18.0.4:9410, 0a:58:0a:f4:00:03, fd69::1, 0x1f", "at <ip>:<n>, <mac>, <ip>, <hex>"),
+        ("a12345678901234567890 on mp4-udn-vrf of ovn-worker2", "a<n> on mp4-udn-vrf of ovn-worker2"),
+        ("Unreasonably long 1234ms poll interval", "Unreasonably long <n> poll interval"),
+        ("failed: operation not supported", "failed: operation not supported"),
+        ("time=\"2026-11-22T08:01:50.5Z\" took 1s", "time=\"<time>\" took <n>"),
+    ] {
+        assert_eq!(mask(text), template);
+    }
+}
+
+/// The log of a crash-looping ovnkube-controller: its last words are the cause, and come first.
+#[test]
+fn the_cause_of_a_failure_is_on_top() {
+    let log = include_bytes!("../../tests/logs/udn-without-vrf.log");
+    let mut reading = reading(serde_json::json!({ "digest": true }));
+    reading.feed(log);
+    let answer = reading.finish(Vec::new());
+    let first = &answer.rows.first().unwrap().text;
+    assert!(
+        first.starts_with("fatal 1x 2026-11-22T08:32:28Z ovnkube.go:149] failed to run ovnkube: "),
+        "{first}"
+    );
+    assert!(
+        first.ends_with("failed to create VRF device mp4-udn-vrf, err: operation not supported"),
+        "{first}"
+    );
+    let errors: Vec<&str> =
+        answer.rows.iter().map(|row| row.text.as_str()).filter(|t| t.starts_with("error ")).collect();
+    assert!(
+        errors.iter().any(|text| text.contains("Failed to get ops to clean up stale QoSes")),
+        "{errors:?}"
+    );
+    // The many that follow from the one are one row each kind.
+    assert!(
+        errors.iter().any(|text| text.starts_with("error 4x") && text.contains("*v1.Pod event handler <n>")),
+        "{errors:?}"
+    );
+    assert!(answer.notes.first().unwrap().starts_with("681 lines from "), "{:?}", answer.notes);
+}
+
+/// More templates than are kept, in any order: what is kept is the same, exact, and errors come before the rest.
+#[test]
+fn a_log_of_more_templates_than_are_kept() {
+    let word = |mut n: u32| {
+        let mut text = String::new();
+        loop {
+            text.push(char::from(b'a' + (n % 26) as u8));
+            n /= 26;
+            if n == 0 {
+                return text;
+            }
+        }
+    };
+    let mut lines: Vec<String> = (0..3 * KEPT as u32)
+        .flat_map(|n| {
+            let letter = if n % 3 == 0 { 'E' } else { 'I' };
+            let line =
+                format!("{letter}1122 08:00:{:02}.000000    1 a.go:{}] word {}", n % 60, n % 7, word(n));
+            vec![line; 1 + n as usize % 3]
+        })
+        .collect();
+    let fold = |lines: &[String]| {
+        let mut digest = Digest::default();
+        lines.iter().for_each(|text| {
+            let line = Line::of(text, now());
+            digest.add(&line, line.time);
+        });
+        digest
+    };
+    let forward = fold(&lines);
+    lines.reverse();
+    let backward = fold(&lines);
+    assert_eq!(forward.counts(), backward.counts());
+    assert_eq!(forward.notes(), backward.notes());
+    assert_eq!(forward.counts().len(), KEPT);
+    let errors = forward.counts().iter().filter(|(text, _)| text.starts_with("error ")).count();
+    assert_eq!(errors, KEPT, "all that are kept are errors");
+    assert!(
+        forward.notes().iter().any(
+            |note| note.contains("lines (info) are of templates beyond") && note.contains("grep=a\\.go:")
+        ),
+        "{:?}",
+        forward.notes()
+    );
+}
+
+/// 200 MB, of which hardly anything is held, whatever is asked.
+#[test]
+fn memory_is_bounded_however_long_the_log_is() {
+    const BYTES: usize = 200 << 20;
+    for (asked, most) in [
+        (serde_json::json!({ "digest": true }), 8 << 20),
+        (serde_json::json!({ "tail": 10_000, "context": 50, "grep": "pod-1" }), 1 << 20),
+    ] {
+        let mut reading = reading(asked);
+        let (mut fed, mut lines, mut held) = (0, 0_u64, 0);
+        let mut piece = Vec::new();
+        while fed < BYTES {
+            piece.clear();
+            for _ in 0..4_000 {
+                // Names of letters are not masked: a template each, until there are too many.
+                let name: String =
+                    (0..4).map(|at| char::from(b'a' + (lines >> (4 * at) & 15) as u8)).collect();
+                let text = format!(
+                    "2026-11-22T08:{:02}:{:02}.123456789Z I1122 08:00:00.000000    6050 pods.go:{}] Adding pod shop/{name} pod-{}\n",
+                    lines / 60 % 60,
+                    lines % 60,
+                    lines % 40,
+                    lines % 3,
+                );
+                piece.extend_from_slice(text.as_bytes());
+                lines += 1;
+            }
+            fed += piece.len();
+            reading.feed(&piece);
+            held = held.max(reading.held());
+        }
+        assert!(held < most, "{held} bytes held of {fed}");
+        assert_eq!(reading.counts().lines, lines);
+    }
+}
+
+fn answer_of(bytes: &[u8], asked: serde_json::Value) -> (Reading, u64) {
+    let mut reading = reading(asked);
+    let mut lines = 0;
+    let mut splitter = Splitter::default();
+    splitter.feed(bytes, &mut |_| lines += 1);
+    splitter.finish(&mut |_| lines += 1);
+    reading.feed(bytes);
+    reading.feed(b"\n");
+    (reading, lines)
+}
+
+proptest! {
+    #[test]
+    fn any_line_is_a_line(text in ".{0,300}") {
+        let line = Line::of(&text, now());
+        prop_assert!(text.ends_with(line.message));
+        prop_assert!(text.ends_with(line.own));
+    }
+
+    #[test]
+    fn anything_after_a_beginning_is_a_line(
+        begin in prop::sample::select(vec!["I1122 ", "2026-11-22T", "2026-11-22T08:00:00Z ", "2026-11-22T08:00:00Z|1|", "Nov 22 08:00:00 ", "[Sun Nov 2", "{\"level\":", "level=", "2026-11-22 "]),
+        rest in ".{0,60}",
+    ) {
+        let text = format!("{begin}{rest}");
+        let line = Line::of(&text, now());
+        prop_assert!(text.ends_with(line.message));
+    }
+
+    #[test]
+    fn masking_is_done_once(text in "[ -~]{0,200}") {
+        let once = mask(&text);
+        prop_assert_eq!(mask(&once), once);
+    }
+
+    #[test]
+    fn every_line_is_counted_once(
+        bytes in prop::collection::vec(prop_oneof![Just(b'\n'), any::<u8>()], 0..2_000),
+        grep in prop::option::of(prop::sample::select(vec!["a", "^.", "[0-9]+"])),
+        level in prop::option::of(prop::sample::select(vec!["debug", "error"])),
+        since in prop::option::of(Just("1h")),
+        digest in any::<bool>(),
+    ) {
+        let asked = serde_json::json!({ "grep": grep, "level": level, "since": since, "digest": digest });
+        let (reading, _) = answer_of(&bytes, asked);
+        let counts = reading.counts();
+        prop_assert_eq!(counts.found + counts.out_of_time + counts.no_level + counts.other, counts.lines);
+    }
+
+    #[test]
+    fn pieces_do_not_matter(bytes in prop::collection::vec(prop_oneof![Just(b'\n'), any::<u8>()], 0..500), size in 1_usize..50) {
+        let whole = {
+            let mut lines = Vec::new();
+            let mut splitter = Splitter::default();
+            splitter.feed(&bytes, &mut |line| lines.push(line.to_owned()));
+            splitter.finish(&mut |line| lines.push(line.to_owned()));
+            lines
+        };
+        let mut lines = Vec::new();
+        let mut splitter = Splitter::default();
+        for piece in bytes.chunks(size) {
+            splitter.feed(piece, &mut |line| lines.push(line.to_owned()));
+        }
+        splitter.finish(&mut |line| lines.push(line.to_owned()));
+        prop_assert_eq!(lines, whole);
+    }
+
+    #[test]
+    fn a_digest_does_not_depend_on_the_order(
+        mut lines in prop::collection::vec((0_u8..4, 0_u8..5, 0_u32..60), 0..60),
+        seed in any::<u64>(),
+    ) {
+        let fold = |lines: &[(u8, u8, u32)]| {
+            let mut digest = Digest::default();
+            for (level, what, second) in lines {
+                let text = format!("{}1122 08:00:{second:02}.000000    1 a.go:{what}] n {second}", ["I", "W", "E", "F"][usize::from(*level)]);
+                let line = Line::of(&text, now());
+                digest.add(&line, line.time);
+            }
+            digest
+        };
+        let forward = fold(&lines);
+        let len = lines.len().max(1);
+        lines.sort_by_key(|(a, b, c)| (u64::from(*a) << 40 ^ u64::from(*b) << 20 ^ u64::from(*c)).wrapping_mul(seed | 1));
+        lines.rotate_left(seed as usize % len);
+        let other = fold(&lines);
+        prop_assert_eq!(forward.counts(), other.counts());
+        prop_assert_eq!(forward.summary(), other.summary());
+        prop_assert_eq!(forward.counts().iter().map(|(_, n)| n).sum::<u64>(), forward.lines());
+    }
+}
+
+#[test]
+fn times_that_models_give() {
+    for (text, is) in [
+        ("15m", "2026-11-22T08:45:00Z"),
+        ("1h30m", "2026-11-22T07:30:00Z"),
+        ("2026-11-22T08:00:00+01:00", "2026-11-22T07:00:00Z"),
+        ("2026-11-22 08:00", "2026-11-22T08:00:00Z"),
+        ("2026-11-22", "2026-11-22T00:00:00Z"),
+    ] {
+        assert_eq!(now().read("since", text).ok(), time(is), "{text}");
+    }
+    for text in ["yesterday", "15", "m", "1y", "99999999999999999999d", "-1h", ""] {
+        assert!(now().read("since", text).is_err(), "{text}");
+    }
+    assert!(Calendar(None).read("since", "15m").unwrap_err().report().contains("is not known"));
+}

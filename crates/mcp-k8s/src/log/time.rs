@@ -1,0 +1,165 @@
+//! Times at the beginning of lines, and times that a model gives.
+
+use jiff::{
+    Span, Timestamp, ToSpan,
+    civil::{Date, DateTime},
+    tz::TimeZone,
+};
+use mcp_core::ToolError;
+
+/// What "now" means for times without a year, and for spans back from it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Calendar(pub(crate) Option<Timestamp>);
+
+impl Calendar {
+    /// A time of the year: in the last such year that is not ahead. Times without a zone are taken as UTC, which is what
+    /// containers and the nodes of clusters have.
+    pub(crate) fn of_year(
+        self,
+        month: i8,
+        day: i8,
+        hour: i8,
+        minute: i8,
+        second: i8,
+        nanos: i32,
+    ) -> Option<Timestamp> {
+        let now = self.0?;
+        let year = TimeZone::UTC.to_datetime(now).year();
+        // A leap day is in none of the years beside its own.
+        [year, year - 1].into_iter().find_map(|year| {
+            let then = DateTime::new(year, month, day, hour, minute, second, nanos).ok()?;
+            let then = TimeZone::UTC.to_timestamp(then).ok()?;
+            // Clocks differ a little, and zones.
+            (then <= now.checked_add(24.hours()).ok()?).then_some(then)
+        })
+    }
+
+    /// A time that a model gave: RFC 3339, a date, or a span back from now: `15m`, `2h30m`, `1d`.
+    pub(crate) fn read(self, name: &str, text: &str) -> Result<Timestamp, ToolError> {
+        let text = text.trim();
+        let wrong = |why: &str| {
+            ToolError::bad(
+                format!("parameter `{name}` is `{text}`{why}"),
+                "Give a time as 2026-11-22T08:00:00Z, or how long ago: 15m, 2h, 1d.",
+            )
+        };
+        if let Ok(time) = text.parse::<Timestamp>() {
+            return Ok(time);
+        }
+        if let Some(span) = span(text) {
+            let now = self.0.ok_or_else(|| wrong(", but when this was collected is not known"))?;
+            return now.checked_sub(span).map_err(|_| wrong(", which is too long ago"));
+        }
+        let civil = text.parse::<DateTime>().ok().or_else(|| text.parse().ok().map(|d: Date| d.into()));
+        let time = civil.and_then(|civil| TimeZone::UTC.to_timestamp(civil).ok());
+        time.ok_or_else(|| wrong(", which is no time"))
+    }
+}
+
+/// `1h30m`, `90s`, `2d`.
+fn span(text: &str) -> Option<Span> {
+    let (mut seconds, mut number, mut any) = (0_i64, None::<i64>, false);
+    for c in text.chars() {
+        if let Some(digit) = c.to_digit(10) {
+            number = Some(number.unwrap_or(0).checked_mul(10)?.checked_add(i64::from(digit))?);
+            continue;
+        }
+        let unit = match c {
+            's' => 1,
+            'm' => 60,
+            'h' => 3600,
+            'd' => 86_400,
+            'w' => 604_800,
+            _ => return None,
+        };
+        seconds = seconds.checked_add(number.take()?.checked_mul(unit)?)?;
+        any = true;
+    }
+    // Longer than any log is kept, and within what a span can hold.
+    (any && number.is_none() && seconds < 100 * 366 * 86_400).then(|| seconds.seconds())
+}
+
+/// The time of RFC 3339 at the beginning, and what follows it.
+pub(crate) fn rfc3339(text: &str) -> Option<(Timestamp, &str)> {
+    let bytes = text.as_bytes();
+    if !(bytes.get(4) == Some(&b'-') && bytes.get(10) == Some(&b'T') && bytes.first()?.is_ascii_digit()) {
+        return None;
+    }
+    let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || "-:.,+".contains(c))).unwrap_or(text.len());
+    let (word, rest) = text.split_at_checked(end)?;
+    Some((word.parse().ok()?, rest))
+}
+
+/// `2026-11-22 08:01:53.123` or `2026/11/22 08:01:53` at the beginning, in UTC.
+pub(crate) fn civil(text: &str) -> Option<(Timestamp, &str)> {
+    let (day, rest) = text.split_at_checked(10)?;
+    let mut parts = day.split(['-', '/']);
+    let (year, month, day_of_month) = (parts.next()?, parts.next()?, parts.next()?);
+    if year.len() != 4 || !year.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let (clock, rest) = clock(rest.strip_prefix(' ')?)?;
+    let day = date_of(year.parse().ok()?, month.parse().ok()?, day_of_month.parse().ok()?)?;
+    let then = day.at(clock.0, clock.1, clock.2, clock.3);
+    Some((TimeZone::UTC.to_timestamp(then).ok()?, rest))
+}
+
+fn date_of(year: i16, month: i8, day: i8) -> Option<Date> {
+    let valid = (1..=12).contains(&month) && (1..=31).contains(&day) && (1970..=9000).contains(&year);
+    if valid { Date::new(year, month, day).ok() } else { None }
+}
+
+/// Hour, minute, second, nanoseconds.
+type Clock = (i8, i8, i8, i32);
+
+/// `08:01:53`, with a fraction or without, at the beginning.
+pub(crate) fn clock(text: &str) -> Option<(Clock, &str)> {
+    let two = |at: usize| text.get(at..at + 2)?.parse::<i8>().ok();
+    let bytes = text.as_bytes();
+    let (hour, minute, second) = (two(0)?, two(3)?, two(6)?);
+    let valid = bytes.get(2) == Some(&b':')
+        && bytes.get(5) == Some(&b':')
+        && (0..24).contains(&hour)
+        && (0..60).contains(&minute)
+        && (0..60).contains(&second);
+    if !valid {
+        return None;
+    }
+    let rest = text.get(8..)?;
+    let Some(fraction) = rest.strip_prefix(['.', ',']) else {
+        return Some(((hour, minute, second, 0), rest));
+    };
+    let digits = fraction.bytes().take_while(u8::is_ascii_digit).count();
+    let (digits, rest) = fraction.split_at_checked(digits)?;
+    let nanos = format!("{digits:0<9}").get(..9)?.parse().ok()?;
+    Some(((hour, minute, second, nanos), rest))
+}
+
+/// `Nov 22 08:01:53`, as syslog and journalctl write it, and what follows.
+pub(crate) fn syslog(text: &str, calendar: Calendar) -> Option<(Option<Timestamp>, &str)> {
+    let (month, rest) = text.split_at_checked(4)?;
+    let month = month_of(month.strip_suffix(' ')?)?;
+    let (day, rest) = rest.split_at_checked(2)?;
+    let day: i8 = day.trim_start().parse().ok()?;
+    let (clock, rest) = clock(rest.strip_prefix(' ')?)?;
+    Some((calendar.of_year(month, day, clock.0, clock.1, clock.2, clock.3), rest))
+}
+
+/// `[Sun Nov 22 08:01:53 2026]`, as `dmesg -T` writes it.
+pub(crate) fn dmesg(text: &str) -> Option<(Timestamp, &str)> {
+    let (inside, rest) = text.strip_prefix('[')?.split_once("] ")?;
+    let mut words = inside.split_whitespace();
+    let (_, month, day, time, year) =
+        (words.next()?, words.next()?, words.next()?, words.next()?, words.next()?);
+    let (clock, _) = clock(time)?;
+    let day = date_of(year.parse().ok()?, month_of(month)?, day.parse().ok()?)?;
+    let then = day.at(clock.0, clock.1, clock.2, clock.3);
+    Some((TimeZone::UTC.to_timestamp(then).ok()?, rest))
+}
+
+fn month_of(name: &str) -> Option<i8> {
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let at = MONTHS.iter().position(|month| *month == name)?;
+    i8::try_from(at + 1).ok()
+}

@@ -1,0 +1,117 @@
+//! Nodes and OVN-Kubernetes' own pods, as objects tell of them.
+
+use crate::pods::{Pod, items, objects, text};
+use mcp_core::{Cluster, ToolError};
+use ovn_model::annotations::{DEFAULT_NETWORK, Gateway, NodeAnnotations};
+use serde_json::Value;
+
+/// Where OVN-Kubernetes runs: upstream, OpenShift and MicroShift.
+const NAMESPACES: [&str; 2] = ["ovn-kubernetes", "openshift-ovn-kubernetes"];
+
+/// A node, as its object tells.
+#[derive(Clone, Debug)]
+pub(crate) struct KnownNode {
+    pub(crate) name: String,
+    /// `Ready`, `NotReady: reason`.
+    pub(crate) state: String,
+    pub(crate) kubelet: String,
+    pub(crate) addresses: Vec<String>,
+    pub(crate) annotations: NodeAnnotations,
+}
+
+/// OVN-Kubernetes' namespace and the pods in it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Deployment {
+    pub(crate) namespace: String,
+    pub(crate) pods: Vec<Pod>,
+}
+
+impl KnownNode {
+    /// All of them; none where the source has no objects.
+    pub(crate) async fn all(cluster: &Cluster<'_>) -> Result<Vec<Self>, ToolError> {
+        Ok(objects(cluster, "nodes").await?.iter().map(Self::of).collect())
+    }
+
+    fn of(node: &Value) -> Self {
+        let ready = items(node, "/status/conditions").find(|condition| text(condition, "/type") == "Ready");
+        let state = match ready {
+            Some(ready) if text(ready, "/status") == "True" => "Ready".into(),
+            Some(ready) => format!("NotReady: {}", text(ready, "/message")),
+            None => "NotReady: no condition Ready".to_owned(),
+        };
+        let unschedulable = node.pointer("/spec/unschedulable").and_then(Value::as_bool) == Some(true);
+        let addresses = items(node, "/status/addresses").filter(|a| text(a, "/type").ends_with("IP"));
+        Self {
+            name: text(node, "/metadata/name").into(),
+            state: if unschedulable { format!("{state}, cordoned") } else { state },
+            kubelet: text(node, "/status/nodeInfo/kubeletVersion").into(),
+            addresses: addresses.map(|address| text(address, "/address").to_owned()).collect(),
+            annotations: NodeAnnotations::of(node),
+        }
+    }
+
+    /// Each node is a zone of its own name where no other is given.
+    pub(crate) fn zone(&self) -> &str {
+        self.annotations.zone.as_deref().unwrap_or(&self.name)
+    }
+
+    pub(crate) fn gateway(&self) -> Option<&Gateway> {
+        self.annotations.gateways.get(DEFAULT_NETWORK)
+    }
+
+    /// Where its pods are on the default network.
+    pub(crate) fn subnets(&self) -> String {
+        joined(self.annotations.subnets.get(DEFAULT_NETWORK).into_iter().flatten())
+    }
+
+    /// Where tunnels to it end.
+    pub(crate) fn encap_ips(&self) -> String {
+        match self.annotations.encap_ips.as_slice() {
+            [] => self.addresses.join(","),
+            all => joined(all),
+        }
+    }
+}
+
+/// With commas between; `none` if there is none.
+pub(crate) fn joined<T: ToString>(all: impl IntoIterator<Item = T>) -> String {
+    let all: Vec<String> = all.into_iter().map(|one| one.to_string()).collect();
+    if all.is_empty() { "none".into() } else { all.join(",") }
+}
+
+impl Deployment {
+    /// The first of the known namespaces that has pods.
+    pub(crate) async fn read(cluster: &Cluster<'_>) -> Result<Self, ToolError> {
+        for namespace in NAMESPACES {
+            let pods = Pod::of_namespace(cluster, namespace).await?;
+            if !pods.is_empty() {
+                return Ok(Self { namespace: namespace.into(), pods });
+            }
+        }
+        Ok(Self::default())
+    }
+
+    /// The pods of a node that its network depends on.
+    pub(crate) fn on<'a>(&'a self, node: &'a str) -> impl Iterator<Item = &'a Pod> {
+        self.pods.iter().filter(move |pod| pod.node == node && is_per_node(pod))
+    }
+
+    /// Those that the whole cluster depends on.
+    pub(crate) fn control_plane(&self) -> impl Iterator<Item = &Pod> {
+        self.pods.iter().filter(|pod| !is_per_node(pod))
+    }
+
+    /// The image of OVN-Kubernetes: that of the container which makes the databases' rows.
+    pub(crate) fn image(&self) -> Option<&str> {
+        let containers = || self.pods.iter().flat_map(|pod| &pod.containers);
+        let named = |name: &str| containers().find(|container| container.name == name);
+        let container =
+            ["ovnkube-controller", "ovnkube-node", "ovnkube-master"].iter().find_map(|name| named(name));
+        container.map(|container| container.image.as_str())
+    }
+}
+
+/// Pods of daemon sets: ovnkube-node, ovs-node, ovn-ipsec.
+fn is_per_node(pod: &Pod) -> bool {
+    ["ovnkube-node", "ovs-node", "ovn-ipsec", "ovnkube-master"].iter().any(|name| pod.name.starts_with(name))
+}

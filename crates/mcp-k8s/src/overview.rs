@@ -1,0 +1,423 @@
+//! What a cluster is, in as many lines as fit, however many nodes it has.
+
+use crate::{
+    nodes::{Deployment, KnownNode, joined},
+    pods::{Pod, items, objects, text},
+};
+use mcp_core::{Area, Cluster, Coverage, Db, NodeName, State, ToolError};
+use ovsdb::Select;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// As many nodes have a line each; of more, those that stand out.
+const EACH: usize = 12;
+/// As many nodes' databases are asked for versions.
+const ASKED: usize = 12;
+/// Lines of nodes that stand out, and names in a list.
+const STANDS_OUT: usize = 60;
+const NAMES: usize = 12;
+
+/// What was read for it.
+pub(crate) struct Overview {
+    pub(crate) nodes: Vec<KnownNode>,
+    pub(crate) readable: Vec<NodeName>,
+    pub(crate) deployment: Deployment,
+    databases: BTreeMap<String, Databases>,
+    settings: Vec<String>,
+    flavour: String,
+    networks: Vec<String>,
+    coverage: Option<Coverage>,
+    pub(crate) notes: Vec<String>,
+}
+
+/// What the databases of a node say of it.
+#[derive(Clone, Debug, Default)]
+struct Databases {
+    zone: String,
+    northd: String,
+    open_vswitch: String,
+    encap: String,
+    subnet: String,
+}
+
+impl Overview {
+    pub(crate) async fn read(cluster: &Cluster<'_>) -> Result<Self, ToolError> {
+        let mut notes = Vec::new();
+        let readable = cluster.nodes().await?;
+        let nodes = KnownNode::all(cluster).await?;
+        let deployment = Deployment::read(cluster).await?;
+        let flavour = flavour(cluster, &deployment).await?;
+        let settings = settings(cluster, &deployment).await?;
+        let networks = networks(cluster).await?;
+        let mut databases = BTreeMap::new();
+        for name in readable.iter().take(ASKED) {
+            let node = cluster.node(name.clone());
+            databases.insert(name.to_string(), Databases::read(&node).await);
+            cluster.merge(node);
+        }
+        if readable.len() > ASKED {
+            notes.push(format!("versions are of the databases of {ASKED} of {} nodes", readable.len()));
+        }
+        let coverage = if cluster.is_live() { None } else { Some(cluster.coverage().await?) };
+        Ok(Self { nodes, readable, deployment, databases, settings, flavour, networks, coverage, notes })
+    }
+
+    pub(crate) fn rows(&self) -> Vec<String> {
+        let mut rows = vec![format!("flavour: {}", self.flavour)];
+        rows.extend(self.versions());
+        rows.extend(self.settings.iter().cloned());
+        rows.extend(self.zones());
+        rows.extend(self.networks.iter().cloned());
+        let control_plane: Vec<String> = self.deployment.control_plane().map(health).collect();
+        if !control_plane.is_empty() {
+            rows.push(format!("control plane: {}", some(&control_plane)));
+        }
+        rows.extend(if self.nodes.len().max(self.readable.len()) > EACH {
+            self.aggregated()
+        } else {
+            self.each()
+        });
+        if let Some(coverage) = &self.coverage {
+            rows.extend(held(coverage));
+        }
+        rows
+    }
+
+    fn versions(&self) -> Vec<String> {
+        let mut versions = Vec::new();
+        let mut add = |what: &str, of: Vec<(String, String)>| {
+            let mut by = BTreeMap::<String, Vec<String>>::new();
+            for (node, version) in of.into_iter().filter(|(_, version)| !version.is_empty()) {
+                by.entry(version).or_default().push(node);
+            }
+            match by.len() {
+                0 => {}
+                1 => versions.extend(by.into_keys().map(|version| format!("{what} {version}"))),
+                _ => versions.extend(
+                    by.into_iter().map(|(version, nodes)| format!("{what} {version} on {}", some(&nodes))),
+                ),
+            }
+        };
+        add("Kubernetes", self.nodes.iter().map(|node| (node.name.clone(), node.kubelet.clone())).collect());
+        let databases = |of: fn(&Databases) -> &String| {
+            self.databases.iter().map(|(node, db)| (node.clone(), of(db).clone())).collect::<Vec<_>>()
+        };
+        add("OVN", databases(|db| &db.northd));
+        add("Open vSwitch", databases(|db| &db.open_vswitch));
+        let image = self.deployment.image().map(|image| format!("image {image}"));
+        versions.extend(image);
+        if versions.is_empty() { Vec::new() } else { vec![format!("versions: {}", versions.join("; "))] }
+    }
+
+    fn zones(&self) -> Vec<String> {
+        let own = self.nodes.iter().filter(|node| node.zone() == node.name).count();
+        let mut modes = BTreeMap::<&str, Vec<String>>::new();
+        for node in &self.nodes {
+            let mode = node.gateway().map_or("unknown", |gateway| gateway.mode.as_str());
+            modes.entry(mode).or_default().push(node.name.clone());
+        }
+        let mut rows = Vec::new();
+        match (modes.len(), modes.keys().next()) {
+            (0, _) => rows.push("gateway mode: not known without objects of nodes".to_owned()),
+            (1, Some(mode)) => rows.push(format!("gateway mode: {mode} on all nodes")),
+            _ => {
+                let modes: Vec<String> =
+                    modes.iter().map(|(mode, nodes)| format!("{mode} on {}", some(nodes))).collect();
+                rows.push(format!("gateway mode: {}", modes.join("; ")));
+            }
+        }
+        let zones: BTreeSet<&str> = self.nodes.iter().map(KnownNode::zone).collect();
+        if !self.nodes.is_empty() {
+            rows.push(match own == self.nodes.len() {
+                true => format!("interconnect: each of {own} nodes is a zone of its own"),
+                false => format!(
+                    "interconnect: {} nodes in {} zones: {}",
+                    self.nodes.len(),
+                    zones.len(),
+                    some(&zones.iter().map(|z| (*z).to_owned()).collect::<Vec<_>>())
+                ),
+            });
+        }
+        rows
+    }
+
+    /// A line a node.
+    fn each(&self) -> Vec<String> {
+        let known: BTreeSet<&str> = self.nodes.iter().map(|node| node.name.as_str()).collect();
+        let mut rows = vec!["nodes:".to_owned()];
+        for node in &self.nodes {
+            rows.push(format!("  {}", self.line(node)));
+        }
+        for name in self.readable.iter().filter(|name| !known.contains(name.as_str())) {
+            let db = self.databases.get(name.as_str()).cloned().unwrap_or_default();
+            rows.push(format!(
+                "  {name}  zone {}  subnets {}  encapsulation {}  (no object)",
+                or_unknown(&db.zone),
+                or_unknown(&db.subnet),
+                or_unknown(&db.encap)
+            ));
+        }
+        rows
+    }
+
+    fn line(&self, node: &KnownNode) -> String {
+        let zone = if node.zone() == node.name { "own".into() } else { node.zone().to_owned() };
+        let pods: Vec<String> = self.deployment.on(&node.name).map(health).collect();
+        let pods = if pods.is_empty() { "no pod of OVN-Kubernetes known".into() } else { pods.join(", ") };
+        let mut line = format!(
+            "{}  {}  zone {zone}  subnets {}  encapsulation {}  {pods}",
+            node.name,
+            node.state,
+            node.subnets(),
+            node.encap_ips()
+        );
+        for finding in self.disagreements(node) {
+            line = format!("{line}  FINDING: {finding}");
+        }
+        line
+    }
+
+    /// Where the node's object and its databases differ.
+    fn disagreements(&self, node: &KnownNode) -> Vec<String> {
+        let Some(db) = self.databases.get(&node.name) else { return Vec::new() };
+        let pairs = [
+            ("zone", node.zone().to_owned(), &db.zone),
+            ("encapsulation", node.encap_ips(), &db.encap),
+            ("subnets", node.subnets(), &db.subnet),
+        ];
+        let differ = |(_, object, database): &(&str, String, &String)| {
+            !database.is_empty() && object != "none" && !object.is_empty() && object != *database
+        };
+        pairs
+            .into_iter()
+            .filter(differ)
+            .map(|(what, object, db)| format!("{what} is {object} in the object and {db} in the database"))
+            .collect()
+    }
+
+    /// Many nodes: what most have in common, and who stands out.
+    fn aggregated(&self) -> Vec<String> {
+        let usual = self.usual_restarts();
+        let (mut well, mut others) = (Vec::new(), Vec::new());
+        for node in &self.nodes {
+            let mut why = self.disagreements(node);
+            if node.state != "Ready" {
+                why.push(node.state.clone());
+            }
+            if node.subnets() == "none" {
+                why.push("no subnet".into());
+            }
+            let pods: Vec<&Pod> = self.deployment.on(&node.name).collect();
+            if !self.deployment.pods.is_empty()
+                && !pods.iter().any(|pod| pod.name.starts_with("ovnkube-node"))
+            {
+                why.push("no pod ovnkube-node".into());
+            }
+            why.extend(
+                pods.iter()
+                    .filter(|pod| !pod.troubles().is_empty() || pod.restarts() > usual)
+                    .map(|pod| health(pod)),
+            );
+            if why.is_empty() {
+                well.push(node.name.clone())
+            } else {
+                others.push(format!("  {}: {}", node.name, why.join("; ")))
+            }
+        }
+        let mut rows = vec![format!(
+            "nodes: {}; {} are Ready, have a subnet and healthy pods of OVN-Kubernetes: {}",
+            self.nodes.len(),
+            well.len(),
+            some(&well)
+        )];
+        if !others.is_empty() {
+            rows.push(format!("{} stand out:", others.len()));
+            let more = others.len().saturating_sub(STANDS_OUT);
+            rows.extend(others.into_iter().take(STANDS_OUT).map(|line| crate::log::cut(&line, 260)));
+            if more > 0 {
+                rows.push(format!(
+                    "  and {more} more: kubectl_get nodes, kubectl_get pods of {}",
+                    self.deployment.namespace
+                ));
+            }
+        }
+        let known: BTreeSet<&str> = self.nodes.iter().map(|node| node.name.as_str()).collect();
+        let bare: Vec<String> =
+            self.readable.iter().filter(|n| !known.contains(n.as_str())).map(ToString::to_string).collect();
+        if !bare.is_empty() {
+            rows.push(format!("{} nodes have no object here: {}", bare.len(), some(&bare)));
+        }
+        rows
+    }
+
+    /// Restarts that most pods have had: those of an upgrade are no finding.
+    fn usual_restarts(&self) -> u64 {
+        let mut all: Vec<u64> = self.deployment.pods.iter().map(Pod::restarts).collect();
+        all.sort_unstable();
+        all.get(all.len() / 2).copied().unwrap_or(0)
+    }
+}
+
+/// `ovnkube-node-mk45n 6/6`, and what is wrong with it.
+fn health(pod: &Pod) -> String {
+    let (ready, all) = pod.ready();
+    let restarts = match pod.restarts() {
+        0 => String::new(),
+        n => format!(", restarted {n}x"),
+    };
+    match pod.troubles().as_slice() {
+        [] => format!("{} {ready}/{all} ready{restarts}", pod.name),
+        troubles => format!("{} {ready}/{all} ready: {}", pod.name, troubles.join("; ")),
+    }
+}
+
+fn or_unknown(text: &str) -> &str {
+    if text.is_empty() { "unknown" } else { text }
+}
+
+/// The first names of a list, and how many more there are.
+fn some(names: &[String]) -> String {
+    let shown = names.iter().take(NAMES).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(NAMES) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+async fn flavour(cluster: &Cluster<'_>, deployment: &Deployment) -> Result<String, ToolError> {
+    let versions = objects(cluster, "clusterversions.config.openshift.io").await?;
+    if let Some(version) = versions.first() {
+        return Ok(format!("OpenShift {}", text(version, "/status/desired/version")));
+    }
+    Ok(match deployment.namespace.as_str() {
+        "ovn-kubernetes" => "upstream OVN-Kubernetes (namespace ovn-kubernetes)".into(),
+        "" => "not known: no pod of OVN-Kubernetes is in this source".into(),
+        // MicroShift runs OpenShift's OVN-Kubernetes without a ClusterVersion.
+        namespace if deployment.pods.iter().any(|pod| pod.name.starts_with("ovnkube-master")) => {
+            format!("MicroShift, or OpenShift up to 4.13 (namespace {namespace}, no ClusterVersion here)")
+        }
+        namespace => format!("OpenShift or MicroShift (namespace {namespace}, no ClusterVersion here)"),
+    })
+}
+
+/// MTU and address ranges: upstream in the ConfigMap `ovn-config`, in OpenShift in the object Network.
+async fn settings(cluster: &Cluster<'_>, deployment: &Deployment) -> Result<Vec<String>, ToolError> {
+    if let Some(network) = objects(cluster, "networks.config.openshift.io").await?.first() {
+        let mtu = network.pointer("/status/clusterNetworkMTU").map(ToString::to_string).unwrap_or_default();
+        let pods = joined(items(network, "/status/clusterNetwork").map(|of| text(of, "/cidr").to_owned()));
+        let services = joined(items(network, "/status/serviceNetwork").filter_map(|of| of.as_str()));
+        return Ok(vec![format!("MTU {}; pods {pods}; services {services}", or_unknown(&mtu))]);
+    }
+    let maps = objects(cluster, "configmaps").await?;
+    let config = maps.iter().find(|map| {
+        text(map, "/metadata/name") == "ovn-config"
+            && text(map, "/metadata/namespace") == deployment.namespace
+    });
+    Ok(match config {
+        Some(map) => vec![format!(
+            "MTU {}; pods {}; services {}",
+            or_unknown(text(map, "/data/mtu")),
+            or_unknown(text(map, "/data/net_cidr")),
+            or_unknown(text(map, "/data/svc_cidr"))
+        )],
+        None => Vec::new(),
+    })
+}
+
+/// The networks that users defined.
+async fn networks(cluster: &Cluster<'_>) -> Result<Vec<String>, ToolError> {
+    let mut names = Vec::new();
+    for (kind, short) in
+        [("userdefinednetworks.k8s.ovn.org", "udn"), ("clusteruserdefinednetworks.k8s.ovn.org", "cudn")]
+    {
+        for network in objects(cluster, kind).await? {
+            let spec = if short == "udn" { "/spec" } else { "/spec/network" };
+            let topology = text(&network, &format!("{spec}/topology")).to_owned();
+            let role = text(&network, &format!("{spec}/{}/role", topology.to_lowercase())).to_lowercase();
+            let name = joined(
+                [text(&network, "/metadata/namespace"), text(&network, "/metadata/name")]
+                    .into_iter()
+                    .filter(|t| !t.is_empty()),
+            );
+            names.push(format!("{short} {} ({topology} {role})", name.replace(',', "/")));
+        }
+    }
+    Ok(match names.len() {
+        0 => Vec::new(),
+        n => vec![format!("networks beside the default one: {n}: {}", some(&names))],
+    })
+}
+
+impl Databases {
+    async fn read(node: &mcp_core::Node<'_>) -> Self {
+        let name = node.name().to_string();
+        let mut known = Self::default();
+        let switch = Select::from("Logical_Switch")
+            .columns(["name", "other_config"])
+            .filter(ovsdb::Condition::is("name", name.as_str()));
+        let selects = [Select::from("NB_Global").columns(["name", "options"]), switch];
+        if let Ok(rows) = node.rows(Db::Nb, &selects).await {
+            let mut rows = rows.into_iter();
+            if let Some(global) = rows.next().and_then(|rows| rows.rows.into_iter().next()) {
+                known.zone = global.text("name").unwrap_or_default().to_owned();
+                known.northd =
+                    global.map_get("options", "northd_internal_version").unwrap_or_default().to_owned();
+            }
+            if let Some(switch) = rows.next().and_then(|rows| rows.rows.into_iter().next()) {
+                known.subnet = switch.map_get("other_config", "subnet").unwrap_or_default().to_owned();
+            }
+        }
+        let select = Select::from("Open_vSwitch").columns(["ovs_version", "external_ids"]);
+        if let Ok(rows) = node.rows(Db::OpenVSwitch, &[select]).await
+            && let Some(row) = rows.into_iter().next().and_then(|rows| rows.rows.into_iter().next())
+        {
+            known.open_vswitch = row.text("ovs_version").unwrap_or_default().to_owned();
+            known.encap = row.map_get("external_ids", "ovn-encap-ip").unwrap_or_default().to_owned();
+        }
+        known
+    }
+}
+
+/// What a bundle holds, nodes of which the same is true together.
+fn held(coverage: &Coverage) -> Vec<String> {
+    let mut by = BTreeMap::<String, Vec<String>>::new();
+    for node in &coverage.nodes {
+        let of = |state: State| {
+            let areas =
+                node.areas.iter().filter(|held| held.state == state).map(|held| held.area.to_string());
+            (state, areas.map(|area: String| area.trim().to_owned()).collect::<Vec<_>>())
+        };
+        let states = [State::Present, State::Absent, State::Damaged, State::Empty].map(of);
+        let told = states.iter().filter(|(_, areas)| !areas.is_empty());
+        let told: Vec<String> =
+            told.map(|(state, areas)| format!("{} {}", state.to_string().trim(), areas.join(", "))).collect();
+        by.entry(told.join("; ")).or_default().push(node.node.to_string());
+    }
+    let mut rows = vec!["collected:".to_owned()];
+    rows.extend(by.into_iter().map(|(what, nodes)| format!("  {}: {what}", some(&nodes))));
+    rows
+}
+
+/// The areas that any node has, for what to ask next.
+pub(crate) fn has(coverage: Option<&Coverage>, area: Area) -> bool {
+    coverage.is_none_or(|coverage| {
+        coverage
+            .nodes
+            .iter()
+            .flat_map(|node| &node.areas)
+            .any(|held| held.area == area && held.state == State::Present)
+    })
+}
+
+impl Overview {
+    /// What to ask next.
+    pub(crate) fn next(&self) -> Vec<String> {
+        let mut next = vec!["ovnkube_locate for a pod, service, node or address".to_owned()];
+        if has(self.coverage.as_ref(), Area::Northbound) {
+            next.push("ovn_db_status node_name=all".into());
+        }
+        if has(self.coverage.as_ref(), Area::Logs) {
+            next.push("kubectl_logs or node_logs with digest=true".into());
+        }
+        next
+    }
+}

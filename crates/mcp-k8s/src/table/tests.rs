@@ -1,0 +1,117 @@
+//! Our tables against those that the API server of the captured cluster printed, cell by cell.
+
+use super::{Context, custom, of, of_definition, shipped};
+use jiff::{SignedDuration, Timestamp};
+use mcp_core::{
+    Kind, Table,
+    testing::{Failed, unpack},
+};
+use serde_json::Value;
+use std::{collections::BTreeMap, path::Path};
+
+fn json(path: &Path) -> Result<Value, Failed> {
+    Ok(serde_json::from_slice(&std::fs::read(path)?)?)
+}
+
+/// The kind of `apis_apps_v1_daemonsets`.
+fn kind(name: &str) -> Kind {
+    let parts: Vec<&str> = name.split('_').collect();
+    let (group, version, plural) = match parts[..] {
+        ["api", version, plural] => ("", version, plural),
+        ["apis", group, version, plural] => (group, version, plural),
+        _ => panic!("{name}"),
+    };
+    Kind { group: group.into(), version: version.into(), plural: plural.into(), ..Kind::default() }
+}
+
+/// What was asked of the API server, and its answers: objects and table.
+fn answers() -> Result<BTreeMap<String, (Vec<Value>, Value)>, Failed> {
+    let folder = tempfile::tempdir()?;
+    unpack("capture/api.tar.xz", folder.path())?;
+    let mut all = BTreeMap::new();
+    for entry in std::fs::read_dir(folder.path().join("api"))? {
+        let path = entry?.path();
+        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if let Some(name) = file.strip_suffix(".list.json") {
+            let objects = json(&path)?["items"].as_array().cloned().unwrap_or_default();
+            all.insert(name.to_owned(), (objects, json(&path.with_file_name(format!("{name}.table.json")))?));
+        }
+    }
+    Ok(all)
+}
+
+fn ours(kind: &Kind, objects: &[Value], definitions: &[Value], as_of: Timestamp) -> Table {
+    let definition = definitions.iter().find(|one| one["metadata"]["name"] == kind.to_string().as_str());
+    let custom = definition.and_then(|definition| of_definition(definition, &kind.version));
+    of(kind, objects, custom.as_deref(), &Context { as_of: Some(as_of) })
+}
+
+/// Ages are of the moment when the server was asked, which nothing tells: there is one, within a minute of the others,
+/// at which all of a table's cells are the same.
+#[test]
+fn every_cell_is_as_the_api_server_printed_it() -> Result<(), Failed> {
+    let answers = answers()?;
+    let definitions = &answers["apis_apiextensions.k8s.io_v1_customresourcedefinitions"].0;
+    // The event was last seen at 08:54:45, and 41 s before it was printed.
+    let around: Timestamp = events_printed(&answers)?;
+    let mut compared = 0;
+    for (name, (objects, table)) in &answers {
+        let kind = kind(name);
+        let columns: Vec<(&str, i64)> = table["columnDefinitions"]
+            .as_array()
+            .ok_or("no columns")?
+            .iter()
+            .map(|column| {
+                (column["name"].as_str().unwrap_or_default(), column["priority"].as_i64().unwrap_or(-1))
+            })
+            .collect();
+        let rows: Vec<&Vec<Value>> = table["rows"]
+            .as_array()
+            .ok_or("no rows")?
+            .iter()
+            .filter_map(|row| row["cells"].as_array())
+            .collect();
+        let at = |seconds| ours(&kind, objects, definitions, around + SignedDuration::from_secs(seconds));
+        let same = |table: &Table| table.rows.iter().map(|row| &row.cells).eq(rows.iter().copied());
+        let moment = (-60..=60).map(at).find(same);
+        let now = at(0);
+        let got: Vec<(&str, i64)> = now.columns.iter().map(|c| (c.name.as_str(), c.priority)).collect();
+        assert_eq!(got, columns, "{name}");
+        let got: Vec<_> = now.rows.iter().map(|row| &row.cells).collect();
+        assert!(moment.is_some(), "{name}: at no moment the same:\n{got:?}\n{rows:?}");
+        assert!(!rows.is_empty(), "{name}");
+        compared += rows.len();
+    }
+    assert_eq!((answers.len(), compared), (17, 107));
+    Ok(())
+}
+
+fn events_printed(answers: &BTreeMap<String, (Vec<Value>, Value)>) -> Result<Timestamp, Failed> {
+    let (objects, table) = &answers["api_v1_events"];
+    let age = table["rows"][0]["cells"][0].as_str().and_then(|age| age.strip_suffix('s')).ok_or("no age")?;
+    let last: Timestamp = objects[0]["lastTimestamp"].as_str().ok_or("no time")?.parse()?;
+    Ok(last + SignedDuration::from_secs(age.parse()?))
+}
+
+/// What ships with us is what the definitions say; and without a definition the table is the same.
+#[test]
+fn columns_of_custom_resources_are_those_of_their_definitions() -> Result<(), Failed> {
+    let answers = answers()?;
+    let mut definitions = answers["apis_apiextensions.k8s.io_v1_customresourcedefinitions"].0.clone();
+    definitions.sort_by_key(|one| one["metadata"]["name"].as_str().map(str::to_owned));
+    let wanted: String = definitions.iter().map(custom::ship).collect();
+    assert!(custom::SHIPPED == wanted, "custom.tsv should be:\n{wanted}");
+    for definition in &definitions {
+        for version in definition["spec"]["versions"].as_array().into_iter().flatten() {
+            let version = version["name"].as_str().ok_or("no name")?.to_owned();
+            let (plural, group) = definition["metadata"]["name"]
+                .as_str()
+                .and_then(|name| name.split_once('.'))
+                .ok_or("no name")?;
+            let kind = Kind { group: group.into(), version, plural: plural.into(), ..Kind::default() };
+            let printed = of_definition(definition, &kind.version);
+            assert!(printed.is_some() && printed == shipped(&kind), "{kind}");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,386 @@
+//! What runs: pods and what makes them (`pkg/printers/internalversion/printers.go` of Kubernetes 1.36).
+
+use super::{
+    Cells, Context,
+    age::{human, since},
+    object::{NONE, Object, joined, labels, or_none, selector},
+};
+use serde_json::Value;
+
+pub(super) fn pod(pod: Object<'_>, context: &Context) -> Cells {
+    let status = PodStatus::of(pod);
+    let restarts = match &status.last_restart {
+        Some(when) if status.restarts > 0 => {
+            format!("{} ({} ago)", status.restarts, since(when, context.as_of))
+        }
+        _ => status.restarts.to_string(),
+    };
+    let ip = pod.list("/status/podIPs").next().map_or("", |ip| ip.text("/ip"));
+    let gates = pod.list("/spec/readinessGates");
+    let ready = gates.clone().filter(|gate| pod.is_condition(gate.text("/conditionType"))).count();
+    vec![
+        pod.text("/metadata/name").into(),
+        format!("{}/{}", status.ready, status.containers).into(),
+        status.reason.into(),
+        restarts.into(),
+        context.age(pod),
+        or_none(ip),
+        or_none(pod.text("/spec/nodeName")),
+        or_none(pod.text("/status/nominatedNodeName")),
+        if gates.len() == 0 { NONE.into() } else { format!("{ready}/{}", gates.len()).into() },
+    ]
+}
+
+/// What `kubectl get pods` makes of a pod's status.
+#[derive(Default)]
+pub(crate) struct PodStatus {
+    pub(crate) reason: String,
+    pub(crate) restarts: i64,
+    last_restart: Option<Value>,
+    pub(crate) ready: usize,
+    pub(crate) containers: usize,
+}
+
+impl PodStatus {
+    pub(crate) fn of(pod: Object<'_>) -> Self {
+        let reasons = [pod.text("/status/reason"), pod.text("/status/phase")];
+        let mut status = Self {
+            reason: reasons.into_iter().find(|reason| !reason.is_empty()).unwrap_or_default().into(),
+            containers: pod.list("/spec/containers").len(),
+            ..Self::default()
+        };
+        if pod
+            .condition("PodScheduled")
+            .is_some_and(|condition| condition.text("/reason") == "SchedulingGated")
+        {
+            status.reason = "SchedulingGated".into();
+        }
+        let sidecars: Vec<&str> = pod
+            .list("/spec/initContainers")
+            .filter(|container| container.text("/restartPolicy") == "Always")
+            .map(|container| container.text("/name"))
+            .collect();
+        status.containers += sidecars.len();
+        let initialising = status.init(pod, &sidecars);
+        if !initialising || pod.is_condition("Initialized") {
+            status.main(pod, &sidecars);
+        }
+        if pod.has("/metadata/deletionTimestamp") {
+            if pod.text("/status/reason") == "NodeLost" {
+                status.reason = "Unknown".into();
+            } else if !["Succeeded", "Failed"].contains(&pod.text("/status/phase")) {
+                status.reason = "Terminating".into();
+            }
+        }
+        status
+    }
+
+    /// Init containers, one after the other. Is one of them not done?
+    fn init(&mut self, pod: Object<'_>, sidecars: &[&str]) -> bool {
+        let all = pod.list("/spec/initContainers").len();
+        for (i, container) in pod.list("/status/initContainerStatuses").enumerate() {
+            self.count(container);
+            let (terminated, waiting) =
+                (container.at("/state/terminated"), container.text("/state/waiting/reason"));
+            let is_terminated = container.has("/state/terminated");
+            if is_terminated && terminated.int("/exitCode") == 0 {
+                continue;
+            }
+            if sidecars.contains(&container.text("/name")) && container.is("/started") {
+                self.ready += usize::from(container.is("/ready"));
+                continue;
+            }
+            self.reason = if is_terminated {
+                format!("Init:{}", ended(terminated))
+            } else if !["", "PodInitializing"].contains(&waiting) {
+                format!("Init:{waiting}")
+            } else {
+                format!("Init:{i}/{all}")
+            };
+            return true;
+        }
+        false
+    }
+
+    fn main(&mut self, pod: Object<'_>, sidecars: &[&str]) {
+        // Of init containers only those count that go on running.
+        (self.restarts, self.last_restart) = (0, None);
+        let inits = pod.list("/status/initContainerStatuses");
+        inits.filter(|container| sidecars.contains(&container.text("/name"))).for_each(|c| self.count(c));
+        let mut running = false;
+        for container in pod.list("/status/containerStatuses").rev() {
+            self.count(container);
+            let (terminated, waiting) =
+                (container.at("/state/terminated"), container.text("/state/waiting/reason"));
+            if !waiting.is_empty() {
+                self.reason = waiting.into();
+            } else if container.has("/state/terminated") {
+                self.reason = ended(terminated);
+            } else if container.is("/ready") && container.has("/state/running") {
+                running = true;
+                self.ready += 1;
+            }
+        }
+        if self.reason == "Completed" && running {
+            self.reason = if pod.is_condition("Ready") { "Running" } else { "NotReady" }.into();
+        }
+    }
+
+    fn count(&mut self, container: Object<'_>) {
+        self.restarts += container.int("/restartCount");
+        let ended = container.at("/lastState/terminated/finishedAt").0;
+        // Times of one form are in order as texts are.
+        if ended.as_str() > self.last_restart.as_ref().and_then(Value::as_str) {
+            self.last_restart = Some(ended.clone());
+        }
+    }
+}
+
+/// Why a container ended.
+fn ended(terminated: Object<'_>) -> String {
+    match (terminated.text("/reason"), terminated.int("/signal")) {
+        ("", 0) => format!("ExitCode:{}", terminated.int("/exitCode")),
+        ("", signal) => format!("Signal:{signal}"),
+        (reason, _) => reason.into(),
+    }
+}
+
+/// The names and images of the containers of a template.
+fn containers(object: Object<'_>, template: &str) -> [Value; 2] {
+    ["/name", "/image"].map(|field| {
+        let all: Vec<_> =
+            object.list(&format!("{template}/spec/containers")).map(|c| c.text(field)).collect();
+        all.join(",").into()
+    })
+}
+
+pub(super) fn deployment(object: Object<'_>, context: &Context) -> Cells {
+    let [names, images] = containers(object, "/spec/template");
+    vec![
+        object.text("/metadata/name").into(),
+        format!("{}/{}", object.int("/status/readyReplicas"), object.int("/spec/replicas")).into(),
+        object.int("/status/updatedReplicas").into(),
+        object.int("/status/availableReplicas").into(),
+        context.age(object),
+        names,
+        images,
+        selector(object, "/spec/selector"),
+    ]
+}
+
+pub(super) fn daemon_set(object: Object<'_>, context: &Context) -> Cells {
+    let [names, images] = containers(object, "/spec/template");
+    let status = |field: &str| object.int(&format!("/status/{field}")).into();
+    vec![
+        object.text("/metadata/name").into(),
+        status("desiredNumberScheduled"),
+        status("currentNumberScheduled"),
+        status("numberReady"),
+        status("updatedNumberScheduled"),
+        status("numberAvailable"),
+        labels(object, "/spec/template/spec/nodeSelector"),
+        context.age(object),
+        names,
+        images,
+        selector(object, "/spec/selector"),
+    ]
+}
+
+/// Replica sets, and the older replication controllers, whose selectors are plain labels.
+pub(super) fn replica_set(object: Object<'_>, context: &Context) -> Cells {
+    let [names, images] = containers(object, "/spec/template");
+    let plain = object.text("/kind") == "ReplicationController";
+    vec![
+        object.text("/metadata/name").into(),
+        object.int("/spec/replicas").into(),
+        object.int("/status/replicas").into(),
+        object.int("/status/readyReplicas").into(),
+        context.age(object),
+        names,
+        images,
+        if plain { labels(object, "/spec/selector") } else { selector(object, "/spec/selector") },
+    ]
+}
+
+pub(super) fn stateful_set(object: Object<'_>, context: &Context) -> Cells {
+    let [names, images] = containers(object, "/spec/template");
+    let ready = format!("{}/{}", object.int("/status/readyReplicas"), object.int("/spec/replicas"));
+    vec![object.text("/metadata/name").into(), ready.into(), context.age(object), names, images]
+}
+
+pub(super) fn job(object: Object<'_>, context: &Context) -> Cells {
+    let [names, images] = containers(object, "/spec/template");
+    let (done, parallel) = (object.int("/status/succeeded"), object.int("/spec/parallelism"));
+    let completions = match object.at("/spec/completions").0.as_i64() {
+        Some(all) => format!("{done}/{all}"),
+        None if parallel > 1 => format!("{done}/1 of {parallel}"),
+        None => format!("{done}/1"),
+    };
+    let is = |kind| object.is_condition(kind);
+    let status = match () {
+        () if is("Complete") => "Complete",
+        () if is("Failed") => "Failed",
+        () if object.has("/metadata/deletionTimestamp") => "Terminating",
+        () if is("Suspended") => "Suspended",
+        () if is("FailureTarget") => "FailureTarget",
+        () if is("SuccessCriteriaMet") => "SuccessCriteriaMet",
+        () => "Running",
+    };
+    vec![
+        object.text("/metadata/name").into(),
+        status.into(),
+        completions.into(),
+        duration(object, context).into(),
+        context.age(object),
+        names,
+        images,
+        selector(object, "/spec/selector"),
+    ]
+}
+
+fn duration(job: Object<'_>, context: &Context) -> String {
+    let time = |path| job.text(path).parse::<jiff::Timestamp>().ok();
+    let end = time("/status/completionTime").or(context.as_of);
+    match (time("/status/startTime"), end) {
+        (Some(start), Some(end)) => human(end.as_millisecond() - start.as_millisecond()),
+        _ => String::new(),
+    }
+}
+
+pub(super) fn cron_job(object: Object<'_>, context: &Context) -> Cells {
+    let [names, images] = containers(object, "/spec/jobTemplate/spec/template");
+    let suspend = match object.at("/spec/suspend").0.as_bool() {
+        Some(true) => "True",
+        Some(false) => "False",
+        None => "<unset>",
+    };
+    let last = object.at("/status/lastScheduleTime").0;
+    vec![
+        object.text("/metadata/name").into(),
+        object.text("/spec/schedule").into(),
+        or_none(object.text("/spec/timeZone")),
+        suspend.into(),
+        object.list("/status/active").len().into(),
+        if last.is_null() { NONE.into() } else { since(last, context.as_of).into() },
+        context.age(object),
+        names,
+        images,
+        selector(object, "/spec/jobTemplate/spec/selector"),
+    ]
+}
+
+pub(super) fn disruption_budget(object: Object<'_>, context: &Context) -> Cells {
+    let bound = |path: &str| match object.at(path).0 {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => "N/A".into(),
+    };
+    vec![
+        object.text("/metadata/name").into(),
+        bound("/spec/minAvailable").into(),
+        bound("/spec/maxUnavailable").into(),
+        object.int("/status/disruptionsAllowed").into(),
+        context.age(object),
+    ]
+}
+
+pub(super) fn service_account(object: Object<'_>, context: &Context) -> Cells {
+    vec![object.text("/metadata/name").into(), object.list("/secrets").len().into(), context.age(object)]
+}
+
+pub(super) fn priority_class(object: Object<'_>, context: &Context) -> Cells {
+    vec![
+        object.text("/metadata/name").into(),
+        object.int("/value").into(),
+        object.is("/globalDefault").into(),
+        context.age(object),
+        object.text("/preemptionPolicy").into(),
+    ]
+}
+
+/// Role bindings of both sorts.
+pub(super) fn role_binding(object: Object<'_>, context: &Context) -> Cells {
+    let subjects = |kind: &str| {
+        let of = object.list("/subjects").filter(|subject| subject.text("/kind") == kind);
+        let all: Vec<String> = of
+            .map(|subject| match (kind, subject.text("/namespace"), subject.text("/name")) {
+                ("ServiceAccount", namespace, name) if !namespace.is_empty() => format!("{namespace}/{name}"),
+                (_, _, name) => name.to_owned(),
+            })
+            .collect();
+        Value::from(all.join(", "))
+    };
+    vec![
+        object.text("/metadata/name").into(),
+        format!("{}/{}", object.text("/roleRef/kind"), object.text("/roleRef/name")).into(),
+        context.age(object),
+        subjects("User"),
+        subjects("Group"),
+        subjects("ServiceAccount"),
+    ]
+}
+
+pub(super) fn lease(object: Object<'_>, context: &Context) -> Cells {
+    vec![
+        object.text("/metadata/name").into(),
+        object.text("/spec/holderIdentity").into(),
+        context.age(object),
+    ]
+}
+
+pub(super) fn claim(object: Object<'_>, context: &Context) -> Cells {
+    let (bound, volume) = (object.text("/status/phase"), object.text("/spec/volumeName"));
+    let terminating = object.has("/metadata/deletionTimestamp");
+    let held = !volume.is_empty();
+    vec![
+        object.text("/metadata/name").into(),
+        if terminating { "Terminating" } else { bound }.into(),
+        volume.into(),
+        if held { object.text("/status/capacity/storage") } else { "" }.into(),
+        if held { modes(object, "/status/accessModes") } else { "".into() },
+        object.text("/spec/storageClassName").into(),
+        unset(object, "/spec/volumeAttributesClassName"),
+        context.age(object),
+        unset(object, "/spec/volumeMode"),
+    ]
+}
+
+pub(super) fn volume(object: Object<'_>, context: &Context) -> Cells {
+    let claim = match (object.text("/spec/claimRef/namespace"), object.text("/spec/claimRef/name")) {
+        (_, "") => String::new(),
+        (namespace, name) => format!("{namespace}/{name}"),
+    };
+    let terminating = object.has("/metadata/deletionTimestamp");
+    vec![
+        object.text("/metadata/name").into(),
+        object.text("/spec/capacity/storage").into(),
+        modes(object, "/spec/accessModes"),
+        object.text("/spec/persistentVolumeReclaimPolicy").into(),
+        if terminating { "Terminating" } else { object.text("/status/phase") }.into(),
+        claim.into(),
+        object.text("/spec/storageClassName").into(),
+        unset(object, "/spec/volumeAttributesClassName"),
+        object.text("/status/reason").into(),
+        context.age(object),
+        unset(object, "/spec/volumeMode"),
+    ]
+}
+
+fn unset(object: Object<'_>, path: &str) -> Value {
+    match object.text(path) {
+        "" => "<unset>".into(),
+        text => text.into(),
+    }
+}
+
+fn modes(object: Object<'_>, path: &str) -> Value {
+    let short = |mode: &str| match mode {
+        "ReadWriteOnce" => "RWO",
+        "ReadOnlyMany" => "ROX",
+        "ReadWriteMany" => "RWX",
+        "ReadWriteOncePod" => "RWOP",
+        _ => "?",
+    };
+    let all: Vec<_> = object.texts(path).into_iter().map(short).collect();
+    if all.is_empty() { "".into() } else { joined(&all) }
+}

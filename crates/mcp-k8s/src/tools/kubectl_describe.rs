@@ -1,0 +1,144 @@
+//! One object.
+
+use crate::{
+    describe::{self, Section},
+    events::{self, Event},
+    table::{self, Context, Object},
+    which::Which,
+};
+use mcp_core::{Answer, Cluster, ClusterTool, Kind, ObjectQuery, ReadError, ToolError};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+pub(crate) struct KubectlDescribe;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Params {
+    /// Kind or short name, or `pod/web-1`.
+    kind: String,
+    /// Its name, or `namespace/name`.
+    name: Option<String>,
+    /// Its namespace; may be left out where one namespace only has the name.
+    namespace: Option<String>,
+}
+
+/// Groups of events that are shown.
+const EVENTS: usize = 20;
+
+impl ClusterTool for KubectlDescribe {
+    const NAME: &'static str = "kubectl_describe";
+    const TITLE: &'static str = "One Kubernetes object";
+    const TOOLSET: &'static str = "objects";
+    const DESCRIPTION: &'static str = "One object: status, conditions, owner, its events, and the annotations of OVN-Kubernetes made readable \
+         (subnets, gateway, chassis, transit address, networks and addresses of a pod). Use it when kubectl_get shows that \
+         something is not ready; kubectl_get with output=yaml has all fields.";
+    type Params = Params;
+
+    fn title(params: &Params) -> String {
+        match &params.name {
+            Some(name) => format!("{} {name}", params.kind),
+            None => params.kind.clone(),
+        }
+    }
+
+    async fn run(cluster: &Cluster<'_>, params: &Params) -> Result<Answer, ToolError> {
+        let which = Which::parse(&params.kind, params.name.as_deref(), params.namespace.as_deref())?;
+        let ([kind], [_]) = (which.kinds.as_slice(), which.names.as_slice()) else {
+            return Err(ToolError::bad(
+                "one object is described at a time: give one kind and one name",
+                "kubectl_get lists objects and their names.",
+            ));
+        };
+        let kind = cluster.kind(kind).await?;
+        let found = which.objects(cluster, &kind).await?;
+        let [object] = found.as_slice() else {
+            let namespaces =
+                found.iter().map(|one| Object(one).text("/metadata/namespace")).collect::<Vec<_>>();
+            return Err(ToolError::bad(
+                format!("{} objects have this name", found.len()),
+                format!("Give the namespace: {}.", namespaces.join(", ")),
+            ));
+        };
+        let as_of = cluster.as_of();
+        let mut sections = describe::sections(&kind, object, as_of);
+        let mut answer = Answer::default();
+        if kind.group.is_empty() && kind.plural == "services" {
+            sections.extend(endpoints(cluster, object, &mut answer).await?);
+        }
+        sections.push(happened(cluster, &kind, object, &mut answer).await?);
+        if kind.group.is_empty() && kind.plural == "pods" {
+            answer.notes.push("kubectl_get with output=yaml has the whole spec".into());
+        }
+        answer.rows = sections.into_iter().flat_map(Section::rows).collect();
+        Ok(answer)
+    }
+}
+
+/// The events of an object, and that there are none, or none were collected.
+async fn happened(
+    cluster: &Cluster<'_>,
+    kind: &Kind,
+    object: &Value,
+    answer: &mut Answer,
+) -> Result<Section, ToolError> {
+    let of = Object(object);
+    let namespace = of.text("/metadata/namespace");
+    let fields =
+        format!("involvedObject.kind={},involvedObject.name={}", kind.kind, of.text("/metadata/name"));
+    let which = Which::parse("events", None, Some(namespace).filter(|name| !name.is_empty()))?
+        .selected(None, Some(&fields))?;
+    let query = which.query(cluster.kind("events").await?);
+    let all = match cluster.objects(&query).await {
+        Ok(all) => all,
+        Err(e @ ReadError::NotHeld { .. }) => {
+            answer.notes.push(e.to_string());
+            return Ok(Section::new("Events", vec!["not collected".into()]));
+        }
+        Err(e) => return Err(e.into()),
+    };
+    let groups = events::grouped(all.iter().map(Event::of));
+    let older = groups.len().saturating_sub(EVENTS);
+    if older > 0 {
+        answer.notes.push(format!("{older} older groups of events are left out: kubectl_events has them"));
+    }
+    let (heading, lines) = events::table(groups.get(older..).unwrap_or_default(), false);
+    let none = groups.is_empty().then(|| "none".to_owned());
+    let lines = none.into_iter().chain((!lines.is_empty()).then_some(heading)).chain(lines).collect();
+    Ok(Section::new("Events", lines))
+}
+
+/// Where a service leads.
+async fn endpoints(
+    cluster: &Cluster<'_>,
+    service: &Value,
+    answer: &mut Answer,
+) -> Result<Option<Section>, ToolError> {
+    let of = Object(service);
+    let kind = cluster.kind("endpointslices.discovery.k8s.io").await?;
+    let labels = format!("kubernetes.io/service-name={}", of.text("/metadata/name"));
+    let which = Which::parse("endpointslices", None, Some(of.text("/metadata/namespace")))?
+        .selected(Some(&labels), None)?;
+    let query: ObjectQuery = which.query(kind.clone());
+    let slices = match cluster.objects(&query).await {
+        Ok(slices) => slices,
+        Err(e @ ReadError::NotHeld { .. }) => {
+            answer.notes.push(e.to_string());
+            return Ok(None);
+        }
+        Err(e) => return Err(e.into()),
+    };
+    let table = table::of(&kind, &slices, None, &Context { as_of: cluster.as_of() });
+    let table::Lines { heading, rows } = table::lines(&table, false, false);
+    let mut lines = if rows.is_empty() { vec!["none".to_owned()] } else { vec![heading] };
+    lines.extend(rows);
+    for endpoint in slices.iter().flat_map(|slice| Object(slice).list("/endpoints")) {
+        let conditions = endpoint.map("/conditions").into_iter();
+        let conditions = conditions.map(|(name, value)| format!("{name}={}", value.0)).collect::<Vec<_>>();
+        let addresses = endpoint.texts("/addresses").join(",");
+        let (node, target) = (endpoint.text("/nodeName"), endpoint.text("/targetRef/name"));
+        lines.push(format!("{addresses} {target} on {node}: {}", conditions.join(" ")));
+    }
+    Ok(Some(Section::new("Endpoint slices", lines)))
+}

@@ -1,0 +1,202 @@
+//! Objects.
+
+use crate::{
+    table::{self, BadPath, Context, Path},
+    which::Which,
+    yaml,
+};
+use mcp_core::{Answer, Cluster, ClusterTool, Kind, ObjectQuery, Row, Table, ToolError};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+use std::sync::Arc;
+
+pub(crate) struct KubectlGet;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Params {
+    /// Kind or short name, or several: `pods,svc`, `eip`, `node/ovn-worker`.
+    kind: String,
+    /// Names of objects.
+    name: Option<String>,
+    /// A namespace; default all.
+    namespace: Option<String>,
+    /// Label selector: `app=web,tier!=db`.
+    labels: Option<String>,
+    /// Field selector: `spec.nodeName=a,status.phase!=Running`.
+    fields: Option<String>,
+    /// Default `table`.
+    #[serde(default)]
+    output: Output,
+    /// Paths to show instead: `.spec.nodeName`, `IP:.status.podIP`, `.status.conditions[?(@.type=="Ready")].status`.
+    columns: Option<Vec<String>>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Output {
+    #[default]
+    Table,
+    Wide,
+    Yaml,
+    Json,
+}
+
+/// More objects than this are not written out whole: nobody reads them.
+const WHOLE: usize = 50;
+
+impl ClusterTool for KubectlGet {
+    const NAME: &'static str = "kubectl_get";
+    const TITLE: &'static str = "Kubernetes objects";
+    const TOOLSET: &'static str = "objects";
+    const DESCRIPTION: &'static str = "Objects of any kind, custom resources of OVN-Kubernetes among them, as kubectl's table, as \
+         wide, YAML or JSON, or chosen fields of them; of a bundle, AGE counts to when it was collected. Values of Secrets \
+         are never shown. kubectl_describe says more of one object, kubectl_events what happened.";
+    type Params = Params;
+
+    fn title(params: &Params) -> String {
+        params.kind.clone()
+    }
+
+    async fn run(cluster: &Cluster<'_>, params: &Params) -> Result<Answer, ToolError> {
+        let which = Which::parse(&params.kind, params.name.as_deref(), params.namespace.as_deref())?
+            .selected(params.labels.as_deref(), params.fields.as_deref())?;
+        let columns = paths(params.columns.as_deref().unwrap_or_default())?;
+        let mut kinds = Vec::new();
+        for name in &which.kinds {
+            kinds.push(cluster.kind(name).await?);
+        }
+        let mut answer = Answer::default();
+        let mut none = Vec::new();
+        for kind in &kinds {
+            let rows = rows(cluster, &which, kind, params.output, &columns, &mut answer.notes).await?;
+            if rows.is_empty() {
+                none.push(which.words(kind));
+            }
+            // One heading tells apart what several kinds have given.
+            let several = kinds.len() > 1;
+            answer.rows.extend(rows.into_iter().map(|row| if several { headed(row, kind) } else { row }));
+        }
+        answer.if_empty = format!("there are no {}", none.join(", no "));
+        if !answer.rows.is_empty() && !none.is_empty() {
+            answer.notes.push(answer.if_empty.clone());
+        }
+        Ok(answer)
+    }
+}
+
+fn headed(row: Row, kind: &Kind) -> Row {
+    let heading = row.heading.as_deref().unwrap_or_default();
+    Row { heading: Some(format!("{kind}:\n{heading}").into()), ..row }
+}
+
+/// `NAME:.path` or `.path`.
+fn paths(columns: &[String]) -> Result<Vec<(String, Path)>, ToolError> {
+    let parse = |text: &String| {
+        let (name, path) = match text.split_once(':') {
+            Some((name, path))
+                if !name.is_empty()
+                    && name.chars().all(|c| c.is_ascii_alphanumeric() || "_- ".contains(c)) =>
+            {
+                (Some(name.trim().to_owned()), path)
+            }
+            _ => (None, text.as_str()),
+        };
+        let path: Path = path.parse()?;
+        Ok((name.unwrap_or_else(|| path.name()), path))
+    };
+    columns.iter().map(parse).collect::<Result<_, BadPath>>().map_err(|e| {
+        ToolError::bad(
+            format!("parameter `columns`: {e}"),
+            "Give paths such as .spec.nodeName, .status.conditions[*].type, .metadata.labels['a.b/c'].",
+        )
+    })
+}
+
+async fn rows(
+    cluster: &Cluster<'_>,
+    which: &Which,
+    kind: &Kind,
+    output: Output,
+    columns: &[(String, Path)],
+    notes: &mut Vec<String>,
+) -> Result<Vec<Row>, ToolError> {
+    let several = kind.namespaced && which.namespace.is_none();
+    let shown = |table: &Table, wide| {
+        let table::Lines { heading, rows } = table::lines(table, wide, several);
+        let heading: Arc<str> = heading.into();
+        rows.into_iter().map(|line| Row::line(line).under(&heading)).collect()
+    };
+    if !columns.is_empty() {
+        let objects = which.objects(cluster, kind).await?;
+        return Ok(shown(&table::of_paths(&objects, columns), false));
+    }
+    if let Output::Table | Output::Wide = output {
+        let table = table(cluster, which, kind, notes).await?;
+        return Ok(shown(&table, output == Output::Wide));
+    }
+    let objects = which.objects(cluster, kind).await?;
+    if objects.len() > WHOLE {
+        return Err(ToolError::bad(
+            format!(
+                "{} are {} objects, of which {WHOLE} at most are written out whole",
+                which.words(kind),
+                objects.len()
+            ),
+            "Name one, narrow the choice with namespace, labels or fields, or give the fields that matter in columns.",
+        ));
+    }
+    Ok(objects.iter().flat_map(|object| whole(object, kind, output)).collect())
+}
+
+/// As the server prints it, where there is one; else as it would.
+async fn table(
+    cluster: &Cluster<'_>,
+    which: &Which,
+    kind: &Kind,
+    notes: &mut Vec<String>,
+) -> Result<Table, ToolError> {
+    if which.names.len() < 2
+        && let Some(table) = cluster.table(&which.query(kind.clone())).await?
+    {
+        if table.rows.is_empty() {
+            // It says what is missing.
+            which.objects(cluster, kind).await?;
+        }
+        return Ok(table);
+    }
+    let objects = which.objects(cluster, kind).await?;
+    let custom = if table::is_known(kind) { None } else { definition(cluster, kind).await };
+    if custom.is_none() && !table::is_known(kind) {
+        notes.push(format!("which columns kubectl has for {kind} is not known here: output=yaml shows all"));
+    }
+    Ok(table::of(kind, &objects, custom.as_deref(), &Context { as_of: cluster.as_of() }))
+}
+
+/// The columns of a custom resource.
+async fn definition(cluster: &Cluster<'_>, kind: &Kind) -> Option<Vec<table::Printed>> {
+    let definitions = cluster.kind("customresourcedefinitions.apiextensions.k8s.io").await.ok()?;
+    let query = ObjectQuery { name: kind.to_string().parse().ok(), ..ObjectQuery::all(definitions) };
+    let found = cluster.objects(&query).await.unwrap_or_default();
+    let given = found.first().and_then(|definition| table::of_definition(definition, &kind.version));
+    given.or_else(|| table::shipped(kind))
+}
+
+/// An object, a row for each line, so that no object is too large to be read on.
+fn whole(object: &Value, kind: &Kind, output: Output) -> Vec<Row> {
+    let part = |path| table::Object(object).text(path);
+    let name = match (part("/metadata/namespace"), part("/metadata/name")) {
+        ("", name) => format!("# {}/{name}", kind.singular),
+        (namespace, name) => format!("# {}/{name} in {namespace}", kind.singular),
+    };
+    let heading: Arc<str> = name.into();
+    let lines = match output {
+        Output::Json => {
+            let text = serde_json::to_string_pretty(object).unwrap_or_default();
+            text.lines().map(str::to_owned).collect()
+        }
+        _ => yaml::lines(object),
+    };
+    lines.into_iter().map(|line| Row::line(line).under(&heading)).collect()
+}

@@ -1,0 +1,122 @@
+//! The log of a container.
+
+use crate::{
+    log::LogParams,
+    pods::{Container, Pod},
+};
+use mcp_core::{Answer, Cluster, ClusterTool, LogPart, LogQuery, LogSource, PodRef, ReadError, ToolError};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub(crate) struct KubectlLogs;
+
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Params {
+    /// `namespace/name`.
+    pod: String,
+    /// Its container, init containers too; may be left out if it has one.
+    #[serde(default)]
+    container: Option<String>,
+    /// Which run of the container.
+    #[serde(default)]
+    run: Run,
+    #[serde(flatten)]
+    log: LogParams,
+}
+
+#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Run {
+    #[default]
+    Current,
+    /// The one before the last restart.
+    Previous,
+    /// All that is kept, with rotated files.
+    All,
+}
+
+impl ClusterTool for KubectlLogs {
+    const NAME: &'static str = "kubectl_logs";
+    const TITLE: &'static str = "Log of a container";
+    const TOOLSET: &'static str = "logs";
+    const DESCRIPTION: &'static str = "The log of a container: its last lines, or those in a time, at a level, or that \
+         match `grep`. Begin with digest=true: it folds a log of any size into templates with counts, errors and \
+         rare lines first; after a restart ask for run=previous.";
+    const OWN_GREP: bool = true;
+    type Params = Params;
+
+    fn title(params: &Params) -> String {
+        let what = if params.log.digest { "digest of the log" } else { "log" };
+        let container = params.container.as_deref().map(|name| format!(" -c {name}")).unwrap_or_default();
+        let run = match params.run {
+            Run::Current => "",
+            Run::Previous => " --previous",
+            Run::All => " (all runs)",
+        };
+        format!("{what} {}{container}{run}", params.pod)
+    }
+
+    async fn run(cluster: &Cluster<'_>, params: &Params) -> Result<Answer, ToolError> {
+        let pod: PodRef =
+            params.pod.trim().parse().map_err(|e: String| {
+                ToolError::bad(e, "Give `namespace/name`; kubectl_get pods lists them.")
+            })?;
+        let reading = params.log.reading(cluster.now().await, cluster.budget(), cluster.within())?;
+        let known = Pod::read(cluster, &pod).await?;
+        let (container, note) = choose(&pod, known.as_ref(), params.container.as_deref())?;
+        let part = match params.run {
+            Run::Current => LogPart::Current,
+            Run::Previous => LogPart::Previous,
+            Run::All => LogPart::All,
+        };
+        let query = LogQuery {
+            source: LogSource::Container { pod: pod.clone(), container, part },
+            since: reading.since,
+            tail: params.log.only_tail(),
+        };
+        let stream = match cluster.log(&query).await {
+            // Its objects are there, and it is not among them: that is why.
+            Err(ReadError::NotHeld { what, source_name, why: None, instead }) if known.is_none() => {
+                let why = Some(format!("there is no log of pod {pod}"));
+                return Err(ReadError::NotHeld { what, source_name, why, instead }.into());
+            }
+            stream => stream?,
+        };
+        let mut answer = reading.of(stream).await;
+        answer.notes.extend(note);
+        Ok(answer)
+    }
+}
+
+/// The container that is meant, and how it is. Empty: the source has to know.
+fn choose(
+    pod: &PodRef,
+    known: Option<&Pod>,
+    asked: Option<&str>,
+) -> Result<(String, Option<String>), ToolError> {
+    let asked = asked.map(str::trim).filter(|name| !name.is_empty());
+    let Some(known) = known else { return Ok((asked.unwrap_or_default().to_owned(), None)) };
+    let told = |container: &Container| Some(format!("{pod} on {}: {container}", known.node));
+    match asked {
+        Some(name) => match known.containers.iter().find(|container| container.name == name) {
+            Some(container) => Ok((name.to_owned(), told(container))),
+            None => {
+                let names = known.containers.iter().map(|container| container.name.clone());
+                Err(ToolError::not_found(format!("container of {pod}"), name, names))
+            }
+        },
+        None => {
+            let mut own = known.containers.iter().filter(|container| !container.init);
+            match (own.next(), own.next()) {
+                (Some(only), None) => Ok((only.name.clone(), told(only))),
+                _ => {
+                    let all: Vec<String> = known.containers.iter().map(ToString::to_string).collect();
+                    Err(ToolError::bad(
+                        format!("{pod} has several containers, and none is named"),
+                        format!("Give container: {}.", all.join("; ")),
+                    ))
+                }
+            }
+        }
+    }
+}

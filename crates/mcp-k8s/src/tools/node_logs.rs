@@ -1,0 +1,93 @@
+//! A log of the host.
+
+use crate::log::LogParams;
+use mcp_core::{Answer, Fact, HostLog, LogQuery, LogSource, Node, Tool, ToolError};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub(crate) struct NodeLogs;
+
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Params {
+    /// Whose log.
+    log: Source,
+    #[serde(flatten)]
+    lines: LogParams,
+}
+
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+enum Source {
+    #[serde(rename = "kubelet")]
+    Kubelet,
+    #[serde(rename = "ovs-vswitchd")]
+    OvsVswitchd,
+    #[serde(rename = "ovsdb-server")]
+    OvsdbServer,
+    #[serde(rename = "ovn-controller")]
+    OvnController,
+    #[serde(rename = "acl-audit")]
+    AclAudit,
+    #[serde(rename = "NetworkManager")]
+    NetworkManager,
+    #[serde(rename = "ovs-configuration")]
+    OvsConfiguration,
+    #[serde(rename = "runtime")]
+    Runtime,
+    #[serde(rename = "kernel")]
+    Kernel,
+    #[serde(rename = "libreswan")]
+    Libreswan,
+}
+
+impl From<Source> for HostLog {
+    fn from(source: Source) -> Self {
+        match source {
+            Source::Kubelet => Self::Kubelet,
+            Source::OvsVswitchd => Self::OvsVswitchd,
+            Source::OvsdbServer => Self::OvsdbServer,
+            Source::OvnController => Self::OvnController,
+            Source::AclAudit => Self::AclAudit,
+            Source::NetworkManager => Self::NetworkManager,
+            Source::OvsConfiguration => Self::OvsConfiguration,
+            Source::Runtime => Self::Runtime,
+            Source::Kernel => Self::Kernel,
+            Source::Libreswan => Self::Libreswan,
+        }
+    }
+}
+
+impl Tool for NodeLogs {
+    const NAME: &'static str = "node_logs";
+    const TITLE: &'static str = "Log of a host";
+    const TOOLSET: &'static str = "logs";
+    const DESCRIPTION: &'static str = "A log of the host, read as kubectl_logs reads those of containers. With \
+         digest=true and several nodes: which templates only some of them have. Without `since` rotated files are left \
+         out; upstream writes ACL logs into that of ovn-controller (grep=acl_log).";
+    const OWN_GREP: bool = true;
+    type Params = Params;
+
+    fn title(params: &Params) -> String {
+        let what = if params.lines.digest { "digest of the log" } else { "log" };
+        format!("{what} {}", HostLog::from(params.log))
+    }
+
+    async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
+        if node.is_compared() && !params.lines.digest {
+            return Err(ToolError::bad(
+                "lines of several nodes' logs cannot be compared",
+                "Add digest=true, which compares what the logs say, or ask one node.",
+            ));
+        }
+        let reading = params.lines.reading(node.now().await, node.budget(), node.within())?;
+        let query = LogQuery {
+            source: LogSource::Host { node: node.name().clone(), log: params.log.into() },
+            since: reading.since,
+            tail: params.lines.only_tail(),
+        };
+        let mut answer = reading.of(node.log(&query).await?).await;
+        // Addresses are masked in templates already.
+        let name = Fact { kind: "node".into(), value: node.name().to_string(), field: None };
+        answer.facts.push(name);
+        Ok(answer)
+    }
+}

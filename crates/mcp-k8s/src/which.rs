@@ -1,0 +1,153 @@
+//! Which objects a call means: kinds, names and namespaces as an engineer writes them.
+
+use crate::table::Object;
+use mcp_core::{Cluster, FieldSelector, Kind, LabelSelector, Namespace, ObjectName, ObjectQuery, ToolError};
+use serde_json::Value;
+use std::str::FromStr;
+
+/// What was asked for, before any of it is looked up.
+#[derive(Default)]
+pub(crate) struct Which {
+    /// Names of kinds.
+    pub(crate) kinds: Vec<String>,
+    /// Names of objects; none: all.
+    pub(crate) names: Vec<ObjectName>,
+    pub(crate) namespace: Option<Namespace>,
+    pub(crate) labels: LabelSelector,
+    pub(crate) fields: FieldSelector,
+}
+
+impl Which {
+    /// From parameters: `pods,svc` or `pod/web-1`; `web-1,web-2` or `shop/web-1`; a namespace or `all`.
+    pub(crate) fn parse(kind: &str, name: Option<&str>, namespace: Option<&str>) -> Result<Self, ToolError> {
+        let given =
+            |text: Option<&str>| text.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
+        let (mut kind, mut name, mut namespace) = (kind.trim().to_owned(), given(name), given(namespace));
+        if name.is_none()
+            && let Some((of, one)) = kind.clone().split_once('/')
+        {
+            (kind, name) = (of.to_owned(), given(Some(one)));
+        }
+        if let Some((of, one)) = name.clone().as_deref().and_then(|name| name.split_once('/')) {
+            // `pod/web-1` is a name too, of the kind that stands beside it.
+            if of != kind {
+                namespace = given(Some(of));
+            }
+            name = given(Some(one));
+        }
+        let namespace = namespace.filter(|name| !["all", "*"].contains(&name.as_str()));
+        let names = name.iter().flat_map(|names| names.split(',')).map(|name| parse(name.trim()));
+        Ok(Self {
+            kinds: kind
+                .split(',')
+                .map(|kind| kind.trim().to_owned())
+                .filter(|kind| !kind.is_empty())
+                .collect(),
+            names: names.collect::<Result<_, _>>()?,
+            namespace: namespace.as_deref().map(parse).transpose()?,
+            ..Self::default()
+        })
+    }
+
+    /// With selectors.
+    pub(crate) fn selected(self, labels: Option<&str>, fields: Option<&str>) -> Result<Self, ToolError> {
+        let labels = labels.map(str::parse).transpose().map_err(|e| {
+            ToolError::bad(
+                format!("parameter `labels`: {e}"),
+                "Give labels as `kubectl -l` takes them: app=web,tier!=db.",
+            )
+        })?;
+        let fields = fields.map(str::parse).transpose().map_err(|e| {
+            ToolError::bad(
+                format!("parameter `fields`: {e}"),
+                "Give paths and values: spec.nodeName=a,status.phase!=Running.",
+            )
+        })?;
+        Ok(Self { labels: labels.unwrap_or_default(), fields: fields.unwrap_or_default(), ..self })
+    }
+
+    /// The question for a kind.
+    pub(crate) fn query(&self, kind: Kind) -> ObjectQuery {
+        let namespace = self.namespace.clone().filter(|_| kind.namespaced);
+        let name = match self.names.as_slice() {
+            [one] => Some(one.clone()),
+            _ => None,
+        };
+        ObjectQuery { kind, namespace, name, labels: self.labels.clone(), fields: self.fields.clone() }
+    }
+
+    /// The objects of a kind.
+    ///
+    /// # Errors
+    /// When one that was named is not there, with those that are; or the namespace is not.
+    pub(crate) async fn objects(&self, cluster: &Cluster<'_>, kind: &Kind) -> Result<Vec<Value>, ToolError> {
+        let mut objects = cluster.objects(&self.query(kind.clone())).await?;
+        if self.names.len() > 1 {
+            objects.retain(|object| {
+                self.names.iter().any(|name| name.as_str() == Object(object).text("/metadata/name"))
+            });
+        }
+        self.check(cluster, kind, &objects).await?;
+        Ok(objects)
+    }
+
+    /// Is everything there that was named?
+    async fn check(&self, cluster: &Cluster<'_>, kind: &Kind, found: &[Value]) -> Result<(), ToolError> {
+        let is_there =
+            |name: &&ObjectName| found.iter().any(|one| Object(one).text("/metadata/name") == name.as_str());
+        if let Some(missing) = self.names.iter().find(|name| !is_there(name)) {
+            self.check_namespace(cluster, kind).await?;
+            // Selected away is not the same as not there.
+            let wider = Self { namespace: self.namespace.clone(), ..Self::default() };
+            let known = cluster.objects(&wider.query(kind.clone())).await?;
+            let name = |object: &Value| Object(object).text("/metadata/name").to_owned();
+            let what = match &self.namespace {
+                Some(namespace) if kind.namespaced => format!("{} in namespace {namespace}", kind.singular),
+                _ => kind.singular.clone(),
+            };
+            if known.iter().any(|object| name(object) == missing.as_str()) {
+                return Err(ToolError::bad(
+                    format!("the {what} `{missing}` is there, but labels or fields leave it out"),
+                    "Give a name, or selectors.",
+                ));
+            }
+            return Err(ToolError::not_found(what, missing.to_string(), known.iter().map(name)));
+        }
+        if found.is_empty() { self.check_namespace(cluster, kind).await } else { Ok(()) }
+    }
+
+    /// Nothing in a namespace that does not exist is another answer than nothing.
+    pub(crate) async fn check_namespace(&self, cluster: &Cluster<'_>, kind: &Kind) -> Result<(), ToolError> {
+        let Some(namespace) = self.namespace.as_ref().filter(|_| kind.namespaced) else { return Ok(()) };
+        let Ok(namespaces) = cluster.kind("namespaces").await else { return Ok(()) };
+        // Who may not list namespaces is not told that this one is missing.
+        let all = match cluster.objects(&ObjectQuery::all(namespaces)).await {
+            Err(_) => return Ok(()),
+            Ok(all) => all,
+        };
+        let names = || all.iter().map(|object| Object(object).text("/metadata/name").to_owned());
+        match names().any(|name| name == namespace.as_str()) {
+            true => Ok(()),
+            false => Err(ToolError::not_found("namespace", namespace.to_string(), names())),
+        }
+    }
+
+    /// What is asked of a kind, in words.
+    pub(crate) fn words(&self, kind: &Kind) -> String {
+        let mut words = kind.to_string();
+        if let Some(namespace) = self.namespace.as_ref().filter(|_| kind.namespaced) {
+            words = format!("{words} in namespace {namespace}");
+        }
+        if !self.labels.is_empty() || !self.fields.is_empty() {
+            words += " that the selectors select";
+        }
+        words
+    }
+}
+
+fn parse<T: FromStr>(text: &str) -> Result<T, ToolError>
+where
+    T::Err: std::fmt::Display,
+{
+    text.parse().map_err(|e: T::Err| ToolError::bad(e.to_string(), "Give names as kubectl_get shows them."))
+}

@@ -1,0 +1,109 @@
+//! The must-gather of the captured cluster against what its API server answered twenty minutes later: the same objects,
+//! and in them the same, but for what time changes.
+
+use mcp_core::{
+    Backend, Bundle, ObjectQuery,
+    testing::{Failed, testdata, unpack},
+};
+use serde_json::{Map, Value};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+/// What changes whenever anything does.
+const CHANGES: [&str; 1] = ["metadata.resourceVersion"];
+
+fn name(object: &Value) -> (String, String) {
+    let text = |path| object.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
+    (text("/metadata/namespace"), text("/metadata/name"))
+}
+
+/// The paths at which two values differ, without the places in lists.
+fn differences(one: &Value, other: &Value, path: &str, found: &mut BTreeSet<String>) {
+    let below = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+    match (one, other) {
+        (Value::Object(a), Value::Object(b)) => {
+            for key in a.keys().chain(b.keys()).collect::<BTreeSet<_>>() {
+                let get = |map: &Map<String, Value>| map.get(key).cloned().unwrap_or_default();
+                differences(&get(a), &get(b), &below(key), found);
+            }
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            a.iter().zip(b).for_each(|(a, b)| differences(a, b, path, found));
+        }
+        (a, b) if a == b => {}
+        _ => _ = found.insert(path.to_owned()),
+    }
+}
+
+/// Both sources leave these out.
+fn leave_out(object: &mut Value) {
+    if let Some(metadata) = object["metadata"].as_object_mut() {
+        metadata.remove("managedFields");
+        if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+            annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+            if annotations.is_empty() {
+                metadata.remove("annotations");
+            }
+        }
+    }
+}
+
+/// The snapshot names what differs: heartbeats, what became of the pods that crash, two annotations, and events, of which
+/// a server forgets all after an hour.
+#[tokio::test]
+async fn the_bundle_has_the_objects_of_the_api_server() -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    unpack("capture/api.tar.xz", folder.path())?;
+    let bundle = Bundle::new(vec![testdata().join("capture/must-gather.tar.xz")]);
+    let within = Duration::from_secs(60);
+    let kinds = bundle.kinds(within).await?.value;
+    let (mut same, mut changed, mut absent) =
+        (0, BTreeMap::<String, BTreeSet<String>>::new(), BTreeMap::<String, usize>::new());
+    for entry in std::fs::read_dir(folder.path().join("api"))? {
+        let path = entry?.path();
+        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let Some(resource) = file.strip_suffix(".list.json") else { continue };
+        let plural = resource.rsplit('_').next().unwrap_or_default();
+        let kind =
+            kinds.iter().find(|kind| kind.plural == plural).ok_or_else(|| format!("no kind {plural}"))?;
+        let list: Value = serde_json::from_slice(&std::fs::read(&path)?)?;
+        let mut theirs: BTreeMap<_, _> = list["items"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|object| (name(object), object.clone()))
+            .collect();
+        for ours in bundle.objects(&ObjectQuery::all(kind.clone()), within).await?.value {
+            let Some(mut other) = theirs.remove(&name(&ours)) else {
+                *absent.entry(format!("{plural} only in the bundle")).or_default() += 1;
+                continue;
+            };
+            leave_out(&mut other);
+            let mut found = BTreeSet::new();
+            // Items of the server's lists do not say what they are.
+            let mut ours = ours;
+            for field in ["kind", "apiVersion"] {
+                ours.as_object_mut().ok_or("no object")?.remove(field);
+                other.as_object_mut().ok_or("no object")?.remove(field);
+            }
+            differences(&ours, &other, "", &mut found);
+            found.retain(|path| !CHANGES.contains(&path.as_str()));
+            if found.is_empty() {
+                same += 1;
+            }
+            changed.entry(plural.to_owned()).or_default().extend(found);
+        }
+        // A namespace that came later, with what every namespace has.
+        for (namespace, name) in theirs.into_keys() {
+            *absent.entry(format!("{plural} only on the server: {namespace}/{name}")).or_default() += 1;
+        }
+    }
+    changed.retain(|_, paths| !paths.is_empty());
+    insta::assert_snapshot!(
+        "differences_from_the_api_server",
+        format!("{same} objects are the same\n{changed:#?}\n{absent:#?}")
+    );
+    Ok(())
+}

@@ -1,0 +1,208 @@
+//! iptables' rules, as `iptables-save -c` dumps them, or as `iptables -t <table> -nvL` lists them.
+
+use crate::{
+    lines::{Parsed, words},
+    wanted::Wanted,
+};
+
+/// A chain or a rule.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rule {
+    /// `nat`.
+    pub(crate) table: String,
+    /// `POSTROUTING`.
+    pub(crate) chain: String,
+    /// `-s 10.244.0.0/16 -j MASQUERADE`, or the columns of a list. None: it is the chain itself.
+    pub(crate) text: Option<String>,
+    /// Of a built-in chain.
+    pub(crate) policy: Option<String>,
+    /// Packets and bytes, where they were asked for; of a list as it prints them: `12K`.
+    pub(crate) counters: Option<(String, String)>,
+}
+
+impl Rule {
+    /// Has a packet met it? None: nobody counted.
+    pub(crate) fn hit(&self) -> Option<bool> {
+        self.counters.as_ref().map(|(packets, _)| packets != "0")
+    }
+
+    /// As `iptables-save` prints it.
+    pub(crate) fn print(&self) -> String {
+        let counters = self.counters.as_ref().map(|(packets, bytes)| format!("[{packets}:{bytes}]"));
+        match &self.text {
+            None => format!(
+                ":{} {} {}",
+                self.chain,
+                self.policy.as_deref().unwrap_or("-"),
+                counters.unwrap_or_default()
+            ),
+            Some(text) => {
+                let counters = counters.map(|counters| counters + " ").unwrap_or_default();
+                format!("{counters}-A {} {text}", self.chain)
+            }
+        }
+    }
+
+    /// Does it name what is looked for?
+    pub(crate) fn concerns(&self, wanted: Wanted) -> bool {
+        const PORTS: [&str; 8] =
+            ["--dport", "--sport", "--dports", "--sports", "--ports", "--to-ports", "multiport", "dports"];
+        let Some(text) = &self.text else { return false };
+        let words = words(text);
+        let address = words.iter().any(|word| {
+            wanted.is_address(word) || word.strip_prefix("to:").is_some_and(|to| wanted.is_address(to))
+        });
+        let mut port = words
+            .windows(2)
+            .any(|two| matches!(two, [name, value] if PORTS.contains(name) && wanted.is_port(value)));
+        // `dpt:80`, `dpts:30000:32767`, `to:10.244.0.4:8080`, `10.244.0.4:8080`.
+        port |= words.iter().any(|word| match word.split_once(':') {
+            Some(("dpt" | "spt" | "dpts" | "spts", value)) => wanted.is_port(value),
+            Some(("to", target)) => wanted.is_target(target),
+            _ => wanted.is_target(word),
+        });
+        wanted.are(address, port)
+    }
+}
+
+/// Reads what `iptables-save` printed.
+pub(crate) fn parse_save(text: &str) -> Parsed<Rule> {
+    let mut parsed = Parsed::<Rule>::default();
+    let mut table = String::new();
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        if let Some(name) = line.strip_prefix('*') {
+            name.clone_into(&mut table);
+        } else if line == "COMMIT" {
+            table.clear();
+        } else {
+            match rule(line, &table).filter(|_| !table.is_empty()) {
+                Some(rule) => parsed.rows.push(rule),
+                None => parsed.other.push(line.to_owned()),
+            }
+        }
+    }
+    parsed
+}
+
+fn rule(line: &str, table: &str) -> Option<Rule> {
+    let counters = |text: &str| {
+        let (packets, bytes) = text.strip_prefix('[')?.strip_suffix(']')?.split_once(':')?;
+        Some((packets.to_owned(), bytes.to_owned()))
+    };
+    let table = table.to_owned();
+    if let Some(chain) = line.strip_prefix(':') {
+        let mut words = chain.split_whitespace();
+        let (chain, policy, counted) = (words.next()?.to_owned(), words.next()?, words.next());
+        let policy = (policy != "-").then(|| policy.to_owned());
+        return Some(Rule { table, chain, policy, counters: counted.and_then(counters), text: None });
+    }
+    let (counted, rest) = match line.split_once(' ') {
+        Some((first, rest)) if first.starts_with('[') => (counters(first), rest),
+        _ => (None, line),
+    };
+    let rest = rest.strip_prefix("-A ")?;
+    let (chain, text) = rest.split_once(' ').unwrap_or((rest, ""));
+    Some(Rule { table, chain: chain.into(), text: Some(text.into()), policy: None, counters: counted })
+}
+
+/// Reads what `iptables -t <table> -nvL` listed.
+pub(crate) fn parse_list(text: &str, table: &str) -> Parsed<Rule> {
+    let mut parsed = Parsed::<Rule>::default();
+    let mut chain = None;
+    for line in text.lines().filter(|line| !line.trim().is_empty()) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words.as_slice() {
+            ["Chain", name, rest @ ..] => {
+                chain = Some((*name).to_owned());
+                // `(policy ACCEPT 0 packets, 0 bytes)`, `(1 references)`.
+                let (policy, counters) = match rest {
+                    ["(policy", policy, packets, "packets,", bytes, "bytes)"] => {
+                        (Some((*policy).to_owned()), Some(((*packets).to_owned(), (*bytes).to_owned())))
+                    }
+                    _ => (None, None),
+                };
+                let (table, chain) = (table.to_owned(), (*name).to_owned());
+                parsed.rows.push(Rule { table, chain, policy, counters, text: None });
+            }
+            ["pkts", "bytes", ..] => {}
+            [packets, bytes, rest @ ..]
+                if chain.is_some() && packets.starts_with(|c: char| c.is_ascii_digit()) =>
+            {
+                parsed.rows.push(Rule {
+                    table: table.to_owned(),
+                    chain: chain.clone().unwrap_or_default(),
+                    text: Some(rest.join(" ")),
+                    policy: None,
+                    counters: Some(((*packets).to_owned(), (*bytes).to_owned())),
+                });
+            }
+            _ => parsed.other.push(line.to_owned()),
+        }
+    }
+    parsed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SAVED: &str = "# Generated\n*nat\n:PREROUTING ACCEPT [7:420]\n:OVN-KUBE-NODEPORT - [0:0]\n\
+                         [3:180] -A PREROUTING -m addrtype --dst-type LOCAL -j OVN-KUBE-NODEPORT\n\
+                         -A OVN-KUBE-NODEPORT -p tcp -m tcp --dport 30080 -m comment --comment \"a b\" -j DNAT --to-destination 10.96.0.10:80\nCOMMIT\nodd\n";
+
+    #[test]
+    fn rules_are_read_and_printed_again() {
+        let parsed = parse_save(SAVED);
+        assert_eq!((parsed.rows.len(), parsed.other.as_slice()), (4, &["odd".to_owned()][..]));
+        for rule in &parsed.rows {
+            assert!(SAVED.lines().any(|line| line == rule.print()), "{}", rule.print());
+        }
+        let concerned = |address: Option<&str>, port| -> usize {
+            let wanted = Wanted { address: address.and_then(|a| a.parse().ok()), port };
+            parsed.rows.iter().filter(|rule| rule.concerns(wanted)).count()
+        };
+        assert_eq!(
+            (concerned(None, Some(30080)), concerned(None, Some(80)), concerned(None, Some(81))),
+            (1, 1, 0)
+        );
+        assert_eq!((concerned(Some("10.96.0.10"), None), concerned(Some("10.96.0.10"), Some(53))), (1, 0));
+    }
+
+    #[test]
+    fn recorded_dumps_are_printed_again() {
+        for text in crate::recorded::files("iptables-save")
+            .into_iter()
+            .chain(crate::recorded::files("ip6tables-save"))
+        {
+            let parsed = parse_save(&text);
+            assert_eq!(parsed.other, Vec::<String>::new());
+            let printed: Vec<String> = parsed.rows.iter().map(Rule::print).collect();
+            let original: Vec<&str> =
+                text.lines().filter(|line| !line.starts_with(['#', '*']) && *line != "COMMIT").collect();
+            assert_eq!(printed, original);
+        }
+    }
+
+    #[test]
+    fn a_list_is_read_too() {
+        let text = "Chain PREROUTING (policy ACCEPT 12 packets, 720 bytes)\n pkts bytes target     prot opt in     out     source               destination         \n\
+                    \x20  3   180 DNAT       tcp  --  *      *       0.0.0.0/0            10.0.0.0/8           tcp dpt:30080 to:10.96.0.10:80\n\nChain X (1 references)\n";
+        let parsed = parse_list(text, "nat");
+        assert_eq!((parsed.rows.len(), parsed.other.len()), (3, 0));
+        assert_eq!(parsed.rows[0].policy.as_deref(), Some("ACCEPT"));
+        let concerned = |address: &str, port| {
+            parsed.rows[1].concerns(Wanted { address: address.parse().ok(), port: Some(port) })
+        };
+        assert!(concerned("10.96.0.10", 80) && concerned("10.1.1.1", 30080) && !concerned("192.0.2.1", 80));
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_is_lost(text in "(\\*nat\n|:[A-Z]{1,4} (-|ACCEPT) \\[0:0\\]\n|-A [A-Z]{1,3} -j x\n|[a-z \\[\\]:]{0,9}\n|COMMIT\n){0,20}") {
+            let parsed = parse_save(&text);
+            let lines = text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with(['#', '*']) && *l != "COMMIT");
+            prop_assert_eq!(parsed.rows.len() + parsed.other.len(), lines.count());
+        }
+    }
+}

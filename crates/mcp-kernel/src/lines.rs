@@ -1,0 +1,87 @@
+//! What the parsers of this layer share.
+//!
+//! A parser never fails: it gives rows, and the lines that it did not understand.
+
+/// What was read of a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Parsed<T> {
+    /// The rows, in their order.
+    pub(crate) rows: Vec<T>,
+    /// Lines of another form.
+    pub(crate) other: Vec<String>,
+}
+
+impl<T> Default for Parsed<T> {
+    fn default() -> Self {
+        Self { rows: Vec::new(), other: Vec::new() }
+    }
+}
+
+impl<T> Parsed<T> {
+    /// A row a line; empty lines are none.
+    pub(crate) fn of_lines(text: &str, parse: impl Fn(&str) -> Option<T>) -> Self {
+        let mut parsed = Self::default();
+        for line in text.lines().filter(|line| !line.trim().is_empty()) {
+            match parse(line) {
+                Some(row) => parsed.rows.push(row),
+                None => parsed.other.push(line.to_owned()),
+            }
+        }
+        parsed
+    }
+
+    /// Notes of what was not understood: the first lines, and how many more there are.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        not_understood(&self.other)
+    }
+}
+
+/// Notes of lines that no parser understood.
+pub(crate) fn not_understood(lines: &[String]) -> Vec<String> {
+    const SHOWN: usize = 10;
+    let mut notes: Vec<String> =
+        lines.iter().take(SHOWN).map(|line| format!("not understood: {}", line.trim())).collect();
+    if let Some(more) = lines.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        notes.push(format!("not understood: {more} more lines"));
+    }
+    notes
+}
+
+/// The output of a program as text.
+pub(crate) fn text(output: &mcp_core::Output) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(&output.stdout)
+}
+
+/// Words, of which those in double quotes may hold spaces; the quotes stay.
+pub(crate) fn words(line: &str) -> Vec<&str> {
+    let mut words = Vec::new();
+    let mut rest = line.trim_start();
+    while !rest.is_empty() {
+        let (mut quoted, mut escaped) = (false, false);
+        let end = rest.find(|c: char| {
+            match c {
+                _ if escaped => escaped = false,
+                '\\' if quoted => escaped = true,
+                '"' => quoted = !quoted,
+                c if c.is_whitespace() && !quoted => return true,
+                _ => {}
+            }
+            false
+        });
+        let (word, after) = rest.split_at(end.unwrap_or(rest.len()));
+        words.push(word);
+        rest = after.trim_start();
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_hold_words_together() {
+        assert_eq!(words("  a \"b c\"  d\t\"e \\\" f\""), ["a", "\"b c\"", "d", "\"e \\\" f\""]);
+        assert_eq!(words("a \"b c"), ["a", "\"b c"]);
+    }
+}

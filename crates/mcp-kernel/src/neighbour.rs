@@ -1,0 +1,39 @@
+//! Neighbours: which MAC address an address has, as `ip -s neigh` prints it.
+
+use crate::interface::after;
+use std::net::IpAddr;
+
+/// An entry of the neighbour table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Neighbour {
+    pub(crate) address: IpAddr,
+    words: Vec<String>,
+}
+
+impl Neighbour {
+    /// Reads a line: `10.244.2.1 dev ovn-k8s-mp0 lladdr 0a:58:… used 479/4/480probes 0 PERMANENT`.
+    pub(crate) fn parse(line: &str) -> Option<Self> {
+        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        Some(Self { address: words.first()?.parse().ok()?, words }).filter(|it| it.get("dev").is_some())
+    }
+
+    /// `dev`, `lladdr`.
+    pub(crate) fn get(&self, key: &str) -> Option<&str> {
+        after(&self.words, key)
+    }
+
+    /// `REACHABLE`, `STALE`, `FAILED`, `PERMANENT`: the last word.
+    pub(crate) fn state(&self) -> &str {
+        self.words.last().map_or("", String::as_str)
+    }
+
+    /// Was it put there rather than learnt?
+    pub(crate) fn is_permanent(&self) -> bool {
+        matches!(self.state(), "PERMANENT" | "NOARP")
+    }
+
+    /// As ip prints it.
+    pub(crate) fn text(&self) -> String {
+        self.words.join(" ")
+    }
+}

@@ -1,0 +1,58 @@
+//! Configuration of daemons without what is secret in it.
+//!
+//! Core takes out what has the form of a secret wherever it comes from; here the words of a configuration tell.
+
+/// FRR's: `password 8 …`, `neighbor 172.18.0.3 password …`, `key-string …`, `message-digest-key 1 md5 …`.
+const FRR: [&str; 9] = [
+    "password",
+    "key-string",
+    "md5",
+    "authentication-key",
+    "secret",
+    "community",
+    "sha1",
+    "sha256",
+    "auth-password",
+];
+
+/// A line of FRR's configuration, or of what a daemon says of it.
+pub(crate) fn without_passwords(line: &str) -> String {
+    let mut shown = Vec::new();
+    for word in line.split(' ') {
+        shown.push(word);
+        // What follows is the rest of the line: a hash has a number before it.
+        if FRR.contains(&word.to_lowercase().as_str()) && is_secret(word, line) {
+            shown.push("[redacted]");
+            break;
+        }
+    }
+    shown.join(" ")
+}
+
+/// `set community 65000:1` and `bgp community-list` are no secrets; `snmp-server community public` is.
+fn is_secret(word: &str, line: &str) -> bool {
+    let has_value = line.split_whitespace().skip_while(|it| *it != word).nth(1).is_some();
+    has_value && (word != "community" || line.contains("snmp"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_stay_and_the_rest_is_shown() {
+        for (line, shown) in [
+            ("password planted-1", "password [redacted]"),
+            ("enable password 8 planted-2", "enable password [redacted]"),
+            (" neighbor 172.18.0.3 password planted-3 x", " neighbor 172.18.0.3 password [redacted]"),
+            ("  key-string planted-4", "  key-string [redacted]"),
+            (" ip ospf message-digest-key 1 md5 planted-5", " ip ospf message-digest-key 1 md5 [redacted]"),
+            (" isis password clear planted-6", " isis password [redacted]"),
+            (" set community 65000:1", " set community 65000:1"),
+            (" neighbor 172.18.0.3 remote-as 64512", " neighbor 172.18.0.3 remote-as 64512"),
+            ("service password-encryption", "service password-encryption"),
+        ] {
+            assert_eq!(without_passwords(line), shown);
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Sockets, as ss(8) prints them.
+
+use crate::{lines::Parsed, wanted::Wanted};
+
+/// A socket.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Socket {
+    /// `tcp`, `udp`, `raw`; of other kinds nothing is shown.
+    pub(crate) kind: String,
+    /// `LISTEN`, `ESTAB`, `UNCONN`.
+    pub(crate) state: String,
+    /// Bytes received and not read, sent and not acknowledged; of a listening socket, connections waiting and allowed.
+    pub(crate) queues: (String, String),
+    pub(crate) local: String,
+    pub(crate) peer: String,
+    /// `users:(("sshd",pid=7,fd=3))`, and what else stands in the line.
+    pub(crate) process: Vec<String>,
+    /// The line below: `cubic wscale:7,7 rto:204 rtt:0.1/0.05 …`.
+    pub(crate) details: Vec<String>,
+}
+
+impl Socket {
+    /// The host part of `[::1]:443`, `172.18.0.2%br-ex:53`.
+    fn host(end: &str) -> &str {
+        let host = end.rsplit_once(':').map_or(end, |(host, _)| host);
+        host.split('%').next().unwrap_or(host).trim_matches(['[', ']'])
+    }
+
+    /// Does it have an address or port that is looked for, at either end?
+    pub(crate) fn concerns(&self, wanted: Wanted) -> bool {
+        let ends = [&self.local, &self.peer];
+        let address = ends.iter().any(|end| {
+            let host = Self::host(end);
+            wanted.is_address(host)
+                || host.strip_prefix("::ffff:").is_some_and(|mapped| wanted.is_address(mapped))
+        });
+        let port = ends.iter().any(|end| end.rsplit_once(':').is_some_and(|(_, port)| wanted.is_port(port)));
+        wanted.are(address, port)
+    }
+
+    /// Does it wait for others?
+    pub(crate) fn is_listening(&self) -> bool {
+        self.state == "LISTEN" || (self.state == "UNCONN" && self.peer.ends_with(":*"))
+    }
+
+    /// The port at which it does.
+    pub(crate) fn local_port(&self) -> Option<u16> {
+        self.local.rsplit_once(':')?.1.parse().ok()
+    }
+
+    /// The names of its processes.
+    pub(crate) fn processes(&self) -> Vec<&str> {
+        let users = self.process.iter().filter(|word| word.starts_with("users:"));
+        let mut names: Vec<&str> = users.flat_map(|word| word.split('"').skip(1).step_by(2)).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// In one line, with its details if they are wanted.
+    pub(crate) fn text(&self, details: bool) -> String {
+        let Self { kind, state, queues: (received, sent), local, peer, process, .. } = self;
+        let queues = if received == "0" && (sent == "0" || self.is_listening()) {
+            String::new()
+        } else {
+            format!(" recv-q {received} send-q {sent}")
+        };
+        let process: String =
+            process.iter().filter(|word| word.starts_with("users:")).map(|word| format!(" {word}")).collect();
+        let details = if details && !self.details.is_empty() {
+            format!("\n    {}", self.details.join(" "))
+        } else {
+            String::new()
+        };
+        format!("{kind} {state} {local} {peer}{queues}{process}{details}")
+    }
+}
+
+/// Reads `ss -tuwanpi`, or `ss -peaonmi` of which sockets of other kinds are left out.
+pub(crate) fn parse(text: &str) -> Parsed<Socket> {
+    let mut parsed = Parsed::<Socket>::default();
+    let mut skipping = false;
+    for line in text.lines().filter(|line| !line.trim().is_empty()) {
+        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        if line.starts_with(char::is_whitespace) {
+            match parsed.rows.last_mut().filter(|_| !skipping) {
+                Some(last) => last.details.extend(words),
+                None if skipping => {}
+                None => parsed.other.push(line.to_owned()),
+            }
+            continue;
+        }
+        match words.as_slice() {
+            [kind, ..] if kind == "Netid" => {}
+            [kind, state, received, sent, local, peer, rest @ ..]
+                if matches!(
+                    kind.as_str(),
+                    "tcp" | "udp" | "raw" | "dccp" | "sctp" | "mptcp" | "icmp6" | "???"
+                ) =>
+            {
+                skipping = false;
+                // Details stand in the same line, too.
+                let (process, details) =
+                    rest.iter().cloned().partition(|word: &String| word.starts_with("users:"));
+                parsed.rows.push(Socket {
+                    kind: kind.clone(),
+                    state: state.clone(),
+                    queues: (received.clone(), sent.clone()),
+                    local: local.clone(),
+                    peer: peer.clone(),
+                    process,
+                    details,
+                });
+            }
+            [kind, _, received, ..]
+                if matches!(
+                    kind.as_str(),
+                    "nl" | "u_str"
+                        | "u_dgr"
+                        | "u_seq"
+                        | "p_raw"
+                        | "p_dgr"
+                        | "v_str"
+                        | "v_dgr"
+                        | "ti_rd"
+                        | "xdp"
+                        | "vsock"
+                ) && received.bytes().all(|b| b.is_ascii_digit()) =>
+            {
+                skipping = true;
+            }
+            _ => parsed.other.push(line.to_owned()),
+        }
+    }
+    parsed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_has_two_ends_a_process_and_details() {
+        let text = "Netid State  Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n\
+                    nl    UNCONN 0      0      0:-19     0:0   sk=0 cb=0\n\t skmem:(r0)\n\
+                    tcp   LISTEN 0 128 0.0.0.0:6443 0.0.0.0:* users:((\"kube-api\",pid=7,fd=3)) ino:5\n\
+                    tcp   ESTAB  3 0 [::ffff:172.18.0.4]:40696 [::ffff:172.18.0.1]:6443 users:((\"ovnkube\",pid=9,fd=8))\n\t cubic rto:204 retrans:0/3\n\
+                    Failed to find cgroup2 mount\n";
+        let parsed = parse(text);
+        assert_eq!(
+            (parsed.rows.len(), parsed.other.as_slice()),
+            (2, &["Failed to find cgroup2 mount".to_owned()][..])
+        );
+        let [listening, established] = parsed.rows.as_slice() else { panic!() };
+        assert_eq!(
+            (listening.is_listening(), listening.local_port(), listening.processes()),
+            (true, Some(6443), vec!["kube-api"])
+        );
+        let wanted = Wanted { address: "172.18.0.1".parse().ok(), port: Some(6443) };
+        assert!(established.concerns(wanted) && !listening.concerns(wanted));
+        assert!(
+            established.text(true).ends_with(
+                "recv-q 3 send-q 0 users:((\"ovnkube\",pid=9,fd=8))\n    cubic rto:204 retrans:0/3"
+            )
+        );
+    }
+}

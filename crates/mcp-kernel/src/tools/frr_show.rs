@@ -1,0 +1,118 @@
+//! FRR.
+
+use crate::{
+    commands::{self, ALLOW},
+    compare::{self, identity},
+    lines::text,
+    secrets,
+};
+use mcp_core::{Answer, Argv, Node, Output, Place, Reading, Row, Tool, ToolError, argv};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub(crate) struct FrrShow;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Params {
+    /// What to show.
+    what: What,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum What {
+    RunningConfig,
+    BgpSummary,
+    BgpSummaryAllVrfs,
+    BgpRoutes,
+    BgpRoutesIpv6,
+    BgpNeighbors,
+    IpRoute,
+    Ipv6Route,
+    Bfd,
+    Evpn,
+    EvpnSummary,
+    Version,
+}
+
+impl What {
+    /// The command, and the same as it is recorded: without the restriction to what a user may look at.
+    fn command(self) -> (Argv, &'static str) {
+        match self {
+            // The user view has no configuration.
+            Self::RunningConfig => {
+                (argv!(ALLOW: "vtysh", "-c", "show running-config"), "vtysh -c show running-config")
+            }
+            Self::BgpSummary => {
+                (argv!(ALLOW: "vtysh", "-u", "-c", "show bgp summary"), "vtysh -c show bgp summary")
+            }
+            Self::BgpSummaryAllVrfs => (
+                argv!(ALLOW: "vtysh", "-u", "-c", "show bgp vrf all summary"),
+                "vtysh -c show bgp vrf all summary",
+            ),
+            Self::BgpRoutes => {
+                (argv!(ALLOW: "vtysh", "-u", "-c", "show bgp ipv4 unicast"), "vtysh -c show bgp ipv4 unicast")
+            }
+            Self::BgpRoutesIpv6 => {
+                (argv!(ALLOW: "vtysh", "-u", "-c", "show bgp ipv6 unicast"), "vtysh -c show bgp ipv6 unicast")
+            }
+            Self::BgpNeighbors => {
+                (argv!(ALLOW: "vtysh", "-u", "-c", "show bgp neighbors"), "vtysh -c show bgp neighbors")
+            }
+            Self::IpRoute => {
+                (argv!(ALLOW: "vtysh", "-u", "-c", "show ip route vrf all"), "vtysh -c show ip route")
+            }
+            Self::Ipv6Route => {
+                (argv!(ALLOW: "vtysh", "-u", "-c", "show ipv6 route vrf all"), "vtysh -c show ipv6 route")
+            }
+            Self::Bfd => (argv!(ALLOW: "vtysh", "-u", "-c", "show bfd peers"), "vtysh -c show bfd peers"),
+            Self::Evpn => (argv!(ALLOW: "vtysh", "-u", "-c", "show evpn vni"), "vtysh -c show evpn vni"),
+            Self::EvpnSummary => (
+                argv!(ALLOW: "vtysh", "-u", "-c", "show bgp l2vpn evpn summary"),
+                "vtysh -c show bgp l2vpn evpn summary",
+            ),
+            Self::Version => (argv!(ALLOW: "vtysh", "-u", "-c", "show version"), "vtysh -c show version"),
+        }
+    }
+}
+
+impl Tool for FrrShow {
+    const NAME: &'static str = "frr_show";
+    const TITLE: &'static str = "FRR";
+    const TOOLSET: &'static str = "routing";
+    const DESCRIPTION: &'static str = "What FRR on a node knows of BGP, BFD, EVPN and routes, and its configuration \
+         without passwords. Use it when routes are advertised or learnt by BGP; ip_route_show tells what reached the \
+         kernel.";
+    type Params = Params;
+
+    fn title(params: &Params) -> String {
+        let (_, command) = params.what.command();
+        format!("FRR: {}", command.trim_start_matches("vtysh -c "))
+    }
+
+    async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
+        let lines = |output: Output| -> Vec<String> { text(&output).lines().map(str::to_owned).collect() };
+        let (command, recorded) = params.what.command();
+        let mut readings = vec![
+            Reading::command(Place::Host, command, lines),
+            Reading::recorded(Place::Host, recorded, lines),
+        ];
+        let config = params.what == What::RunningConfig;
+        if config {
+            // As it will be at the next start: better than nothing.
+            readings.push(Reading::command(Place::Host, commands::frr_file(), lines));
+        }
+        let lines: Vec<String> = node.first(readings).await?;
+        let shown = lines.iter().map(|line| secrets::without_passwords(line));
+        let shown = shown.filter(|line| {
+            !matches!(line.trim(), "" | "!" | "Building configuration..." | "Current configuration:")
+        });
+        Ok(Answer {
+            rows: shown.map(|line| Row::with(line.clone(), identity(line, Vec::new(), !config))).collect(),
+            if_empty: "FRR answered, and has nothing of that sort".into(),
+            notes: Vec::new(),
+            facts: compare::facts(node).await,
+        })
+    }
+}

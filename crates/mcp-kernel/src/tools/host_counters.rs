@@ -1,0 +1,157 @@
+//! Counters and settings of the kernel.
+
+use crate::{
+    commands,
+    compare::{self, identity},
+    counter::{self, Value},
+    lines::{Parsed, text},
+    types,
+};
+use mcp_core::{
+    Answer, Argv, Delta, Field, Node, Output, ReadError, Reading, Row, Tool, ToolError, argv::InterfaceName,
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub(crate) struct HostCounters;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Params {
+    /// nstat: of IP, TCP, UDP, ICMP; ethtool: of a driver; features: its offloads; softnet: of each processor;
+    /// sysctl: the settings that matter to OVN-Kubernetes.
+    what: What,
+    /// For ethtool and features: this interface; for sysctl: only its settings.
+    #[serde(default)]
+    interface: Option<String>,
+    /// Counters that are 0, too.
+    #[serde(default)]
+    zeros: bool,
+    /// Live: sample twice, so many seconds apart, and show what moved.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 120))]
+    delta_seconds: Option<u16>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum What {
+    Nstat,
+    Ethtool,
+    Features,
+    Softnet,
+    Conntrack,
+    Xfrm,
+    Sysctl,
+}
+
+impl What {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Nstat => "protocol counters",
+            Self::Ethtool => "driver counters",
+            Self::Features => "driver features",
+            Self::Softnet => "receive counters by processor",
+            Self::Conntrack => "conntrack statistics",
+            Self::Xfrm => "IPsec counters",
+            Self::Sysctl => "settings of the kernel",
+        }
+    }
+
+    /// Does it say how something is set, rather than how often something happened?
+    fn is_setting(self) -> bool {
+        matches!(self, Self::Features | Self::Sysctl)
+    }
+}
+
+impl Tool for HostCounters {
+    const NAME: &'static str = "host_counters";
+    const TITLE: &'static str = "Counters and settings of the kernel";
+    const TOOLSET: &'static str = "counters";
+    const DESCRIPTION: &'static str = "What a node's or pod's kernel counted (drops, retransmissions, conntrack and IPsec \
+         errors), and how it is set. With delta_seconds it tells what moves while something fails; node_name=all \
+         compares settings.";
+    type Params = Params;
+
+    fn title(params: &Params) -> String {
+        match (&params.interface, params.what) {
+            (Some(name), What::Ethtool | What::Features) => format!("{} of {name}", params.what.name()),
+            _ => params.what.name().into(),
+        }
+    }
+
+    async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
+        let hint = "Give the name of an interface; ip_link_show lists them.";
+        let interface = types::parsed::<InterfaceName>("interface", params.interface.as_deref(), hint)?;
+        if let Some(seconds) = params.delta_seconds {
+            if params.what.is_setting() {
+                let problem = "settings do not move: delta_seconds is for counters";
+                return Err(ToolError::bad(problem, "Leave out delta_seconds."));
+            }
+            let sample = || async {
+                let parsed = read(node, params.what, interface.as_ref()).await?;
+                Ok::<_, ToolError>(counter::counters(&parsed.rows))
+            };
+            return Ok(Delta::sample(node, seconds, sample).await?.answer());
+        }
+        let parsed = read(node, params.what, interface.as_ref()).await?;
+        let all = parsed.rows.len();
+        let shown: Vec<&Value> = parsed.rows.iter().filter(|it| is_shown(it, params)).collect();
+        let mut notes = parsed.notes();
+        if !params.what.is_setting() && !params.zeros && shown.len() < all {
+            notes.push(format!("{} counters are 0; zeros=true shows them", all - shown.len()));
+        }
+        let width = shown.iter().map(|it| it.name.chars().count()).max().unwrap_or(0).min(60);
+        Ok(Answer {
+            rows: shown.into_iter().map(|it| row(it, width, params.what)).collect(),
+            if_empty: format!("none of {all} has another value than 0"),
+            notes,
+            facts: compare::facts(node).await,
+        })
+    }
+}
+
+fn is_shown(it: &Value, params: &Params) -> bool {
+    match params.what {
+        What::Sysctl => {
+            let of = params.interface.as_deref();
+            counter::matters(&it.name) && of.is_none_or(|of| counter::interface_of(&it.name) == Some(of))
+        }
+        What::Features => true,
+        _ => params.zeros || !it.is_zero(),
+    }
+}
+
+async fn read(
+    node: &Node<'_>,
+    what: What,
+    interface: Option<&InterfaceName>,
+) -> Result<Parsed<Value>, ToolError> {
+    let of = || {
+        let hint = "ip_link_show lists the interfaces.";
+        interface.ok_or_else(|| {
+            ToolError::bad("parameter `interface` is missing: a driver is one interface's", hint)
+        })
+    };
+    type Parser = fn(&str) -> Parsed<Value>;
+    let (command, parse): (Argv, Parser) = match what {
+        What::Nstat => (commands::protocol_counters(), counter::parse_nstat),
+        What::Ethtool => (commands::driver_counters(of()?), counter::parse_ethtool),
+        What::Features => (commands::driver_features(of()?), counter::parse_ethtool),
+        What::Softnet => (commands::softnet(), counter::parse_softnet),
+        What::Conntrack => (commands::connection_statistics(), counter::parse_conntrack),
+        What::Xfrm => (commands::xfrm_counters(), counter::parse_xfrm),
+        What::Sysctl => (commands::settings(), counter::parse_sysctl),
+    };
+    let place = compare::place(node);
+    let reading = Reading::command(place, command, move |output: Output| parse(&text(&output)));
+    Ok(node.first(vec![reading]).await.map_err(|e: ReadError| e)?)
+}
+
+fn row(it: &Value, width: usize, what: What) -> Row {
+    let Value { name, value } = it;
+    let of_pod = counter::interface_of(name).is_some_and(ovn_model::host::is_pod_interface);
+    // How many connections there are is no setting.
+    let local = !what.is_setting() || of_pod || name == "net.netfilter.nf_conntrack_count";
+    Row::with(format!("{name:<width$}  {value}"), identity(name, vec![Field::one("value", value)], local))
+}

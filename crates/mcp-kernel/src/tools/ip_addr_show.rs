@@ -1,0 +1,76 @@
+//! Addresses.
+
+use crate::{
+    compare::{self, identity},
+    interface::Interface,
+    types,
+};
+use mcp_core::{Answer, Field, Node, Row, Tool, ToolError};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::{net::IpAddr, sync::Arc};
+
+pub(crate) struct AddrShow;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Params {
+    /// Only this interface.
+    #[serde(default)]
+    interface: Option<String>,
+    /// Only this address, or what has it in its network.
+    #[serde(default)]
+    address: Option<String>,
+}
+
+impl Tool for AddrShow {
+    const NAME: &'static str = "ip_addr_show";
+    const TITLE: &'static str = "Addresses";
+    const TOOLSET: &'static str = "network";
+    const DESCRIPTION: &'static str = "The addresses of a node's interfaces, or of a pod's with `pod`. Use it to find \
+         which interface has an address; ip_route_show tells where packets go.";
+    type Params = Params;
+
+    fn title(_: &Params) -> String {
+        "addresses".into()
+    }
+
+    async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
+        let wanted = types::address(params.address.as_deref())?;
+        let parsed = compare::interfaces(node, compare::place(node)).await?;
+        types::known(
+            "interface",
+            params.interface.as_deref(),
+            parsed.rows.iter().map(|it| it.name.as_str()),
+        )?;
+        let of = |it: &&Interface| params.interface.as_ref().is_none_or(|name| *name == it.name);
+        Ok(Answer {
+            rows: parsed.rows.iter().filter(of).flat_map(|it| rows(it, wanted)).collect(),
+            if_empty: match wanted {
+                Some(wanted) => format!("no interface has {wanted} or a network around it"),
+                None => "no interface has an address".into(),
+            },
+            notes: parsed.notes(),
+            facts: compare::facts(node).await,
+        })
+    }
+}
+
+fn rows(interface: &Interface, wanted: Option<IpAddr>) -> Vec<Row> {
+    let heading: Arc<str> = format!("{}:", interface.name).into();
+    let has =
+        |ip: IpAddr| move |it: &&crate::interface::Address| it.network().is_some_and(|net| net.contains(&ip));
+    let addresses = interface.addresses.iter().filter(|address| wanted.is_none_or(|ip| has(ip)(address)));
+    let row = |address: &crate::interface::Address| {
+        let words: Vec<&str> = address.words.iter().map(String::as_str).take(2).collect();
+        let local = address.is_link_local() || interface.is_of_pod() || compare::is_of_one(address.network());
+        let scope = crate::interface::after(&address.words, "scope").unwrap_or_default();
+        let identity = identity(
+            format!("{} {}", interface.name, words.join(" ")),
+            vec![Field::one("scope", scope)],
+            local,
+        );
+        Row::with(format!("  {}", address.text()), identity).under(&heading)
+    };
+    addresses.map(row).collect()
+}

@@ -1,0 +1,118 @@
+//! Interfaces.
+
+use crate::{
+    commands,
+    compare::{self, identity},
+    interface::{self, Interface},
+    lines::text,
+    types,
+};
+use mcp_core::{Answer, Field, Node, Output, Reading, Row, Tool, ToolError};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub(crate) struct LinkShow;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Params {
+    /// Only this interface.
+    #[serde(default)]
+    interface: Option<String>,
+}
+
+impl Tool for LinkShow {
+    const NAME: &'static str = "ip_link_show";
+    const TITLE: &'static str = "Interfaces";
+    const TOOLSET: &'static str = "network";
+    const DESCRIPTION: &'static str = "A node's or a pod's interfaces: MTU, state, kind, MAC address, VRF, counters with \
+         errors and drops. Use it for MTU problems (node_name=all compares), and host_counters for a driver's own \
+         counters.";
+    type Params = Params;
+
+    fn title(_: &Params) -> String {
+        "interfaces".into()
+    }
+
+    async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
+        let parse = |output: Output| interface::parse(&text(&output));
+        let place = compare::place(node);
+        let parsed = node
+            .first(vec![
+                Reading::command(place.clone(), commands::links(), parse),
+                // Of a namespace sos records no counters.
+                Reading::recorded(place.clone(), "ip -d address show", parse),
+                Reading::recorded(place, "ip -d address", parse),
+            ])
+            .await?;
+        types::known(
+            "interface",
+            params.interface.as_deref(),
+            parsed.rows.iter().map(|it| it.name.as_str()),
+        )?;
+        let of = |it: &&Interface| params.interface.as_ref().is_none_or(|name| *name == it.name);
+        Ok(Answer {
+            rows: parsed.rows.iter().filter(of).map(row).collect(),
+            if_empty: "there is no interface".into(),
+            notes: parsed.notes(),
+            facts: compare::facts(node).await,
+        })
+    }
+}
+
+fn row(it: &Interface) -> Row {
+    let peer = it.peer.as_ref().map(|peer| format!("@{peer}")).unwrap_or_default();
+    let word = |name: &str| it.get(name).map(|value| format!(" {name} {value}")).unwrap_or_default();
+    let mut text = format!(
+        "{}{peer} <{}>{}{}{}",
+        it.name,
+        it.flags.join(","),
+        word("mtu"),
+        word("state"),
+        word("master")
+    );
+    text += &it.mac().map(|mac| format!(" {mac}")).unwrap_or_default();
+    let namespace = interface::after(&it.link, "link-netns").map(|name| format!(" netns {name}"));
+    text += &namespace.unwrap_or_default();
+    if !kind(it).is_empty() {
+        text += &format!(" {}", kind(it));
+    }
+    for direction in ["rx", "tx"] {
+        let counters: Vec<String> = it
+            .counters
+            .iter()
+            .filter(|(of, name, n)| {
+                *of == direction && (*n > 0 || matches!(name.as_str(), "bytes" | "packets"))
+            })
+            .map(|(_, name, n)| format!("{n} {name}"))
+            .collect();
+        if !counters.is_empty() {
+            text += &format!(
+                "{} {direction} {}",
+                if direction == "rx" { "\n   " } else { ";" },
+                counters.join(", ")
+            );
+        }
+    }
+    it.more.iter().for_each(|line| text += &format!("\n    {line}"));
+    let up = it.flags.iter().filter(|flag| matches!(flag.as_str(), "UP" | "NO-CARRIER")).cloned().collect();
+    let field = |name: &str| Field::one(name, it.get(name).unwrap_or_default());
+    let fields = vec![
+        field("mtu"),
+        field("state"),
+        field("master"),
+        Field::one("kind", kind(it)),
+        Field { name: "flags".into(), values: up, spanning: true },
+    ];
+    Row::with(text, identity(format!("interface {}", it.name), fields, it.is_of_pod()))
+}
+
+/// What kind of device it is, in the words that tell; the rest is limits of the driver.
+fn kind(it: &Interface) -> String {
+    let limits = it
+        .kind
+        .iter()
+        .position(|word| word == "addrgenmode" || word == "numtxqueues" || word == "bridge_slave");
+    let told = limits.unwrap_or(it.kind.len()).min(16);
+    it.kind.get(..told).unwrap_or_default().join(" ")
+}

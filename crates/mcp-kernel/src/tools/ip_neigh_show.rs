@@ -1,0 +1,70 @@
+//! Neighbours.
+
+use crate::{
+    commands,
+    compare::{self, identity},
+    lines::{Parsed, text},
+    neighbour::Neighbour,
+    types,
+};
+use mcp_core::{Answer, Field, Node, Output, Reading, Row, Tool, ToolError};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub(crate) struct NeighShow;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Params {
+    /// Only of this interface.
+    #[serde(default)]
+    interface: Option<String>,
+    /// Only this address.
+    #[serde(default)]
+    address: Option<String>,
+    /// Only in this state: FAILED, STALE, PERMANENT ...
+    #[serde(default)]
+    state: Option<String>,
+}
+
+impl Tool for NeighShow {
+    const NAME: &'static str = "ip_neigh_show";
+    const TITLE: &'static str = "Neighbours";
+    const TOOLSET: &'static str = "network";
+    const DESCRIPTION: &'static str = "Which MAC address a node or pod has for an address (ARP, NDP), and whether it \
+         still answers. FAILED or a wrong MAC address explains why the next hop of a route is not reached.";
+    type Params = Params;
+
+    fn title(_: &Params) -> String {
+        "neighbours".into()
+    }
+
+    async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
+        let address = types::address(params.address.as_deref())?;
+        let parse = |output: Output| Parsed::of_lines(&text(&output), Neighbour::parse);
+        let place = compare::place(node);
+        let parsed = node.first(vec![Reading::command(place, commands::neighbours(), parse)]).await?;
+        let wanted = |it: &&Neighbour| {
+            params.interface.as_deref().is_none_or(|name| it.get("dev") == Some(name))
+                && address.is_none_or(|ip| it.address == ip)
+                && params.state.as_ref().is_none_or(|state| it.state().eq_ignore_ascii_case(state))
+        };
+        let mut shown: Vec<&Neighbour> = parsed.rows.iter().filter(wanted).collect();
+        shown.sort_by_key(|it| (it.get("dev").map(str::to_owned), it.address));
+        Ok(Answer {
+            rows: shown.into_iter().map(row).collect(),
+            if_empty: format!("none of {} neighbours", parsed.rows.len()),
+            notes: parsed.notes(),
+            facts: compare::facts(node).await,
+        })
+    }
+}
+
+fn row(it: &Neighbour) -> Row {
+    let device = it.get("dev").unwrap_or_default();
+    let fields =
+        vec![Field::one("lladdr", it.get("lladdr").unwrap_or_default()), Field::one("state", it.state())];
+    // What is learnt depends on who was talked to; what was put there should be there everywhere.
+    let local = !it.is_permanent() || it.state() == "NOARP" || ovn_model::host::is_pod_interface(device);
+    Row::with(it.text(), identity(format!("neighbour {} dev {device}", it.address), fields, local))
+}

@@ -1,0 +1,211 @@
+//! Routes.
+
+use crate::{
+    commands,
+    compare::{self, identity},
+    interface::{self, Interface},
+    lines::{Parsed, text},
+    route::{self, Route, Rule},
+    tools::ip_rule_show,
+    types,
+};
+use mcp_core::{
+    Answer, Field, Node, Output, Place, ReadError, Reading, Row, Tool, ToolError, argv::InterfaceName,
+};
+use ovn_model::host;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+
+pub(crate) struct RouteShow;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Params {
+    /// Only this table, by name or number; by default all but `local`.
+    #[serde(default)]
+    table: Option<String>,
+    /// Only the table of this VRF.
+    #[serde(default)]
+    vrf: Option<String>,
+    /// The route that the host's packets to this address take.
+    #[serde(default)]
+    get: Option<String>,
+    /// With `get`: their mark, such as 0x1745ec.
+    #[serde(default)]
+    mark: Option<String>,
+}
+
+impl Tool for RouteShow {
+    const NAME: &'static str = "ip_route_show";
+    const TITLE: &'static str = "Routes";
+    const TOOLSET: &'static str = "network";
+    const DESCRIPTION: &'static str = "A node's or a pod's routes by table or VRF, or with `get` the one that an address \
+         takes: asked of the kernel, or worked out from what a bundle recorded. ip_rule_show tells which table is used.";
+    type Params = Params;
+
+    fn title(params: &Params) -> String {
+        match &params.get {
+            Some(to) => format!("route to {to}"),
+            None => "routes".into(),
+        }
+    }
+
+    async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
+        let place = compare::place(node);
+        let mark = types::mark(params.mark.as_deref())?;
+        let to = types::parsed("get", params.get.as_deref(), "Give one IPv4 or IPv6 address.")?;
+        let vrf =
+            types::parsed::<InterfaceName>("vrf", params.vrf.as_deref(), "Give the name of an interface.")?;
+        let answer = match to {
+            Some(to) => get(node, place, to, mark, vrf.as_ref()).await?,
+            None => show(node, place, params).await?,
+        };
+        Ok(Answer { facts: compare::facts(node).await, ..answer })
+    }
+}
+
+async fn routes(node: &Node<'_>, place: Place) -> Result<Parsed<Route>, ReadError> {
+    let parse = |output: Output| route::parse(&text(&output));
+    node.first(vec![Reading::command(place, commands::routes(), parse)]).await
+}
+
+/// Which table belongs to which VRF. Without the interfaces tables stay numbers.
+async fn vrfs(node: &Node<'_>, place: Place) -> BTreeMap<String, String> {
+    let parse = |output: Output| interface::parse(&text(&output)).rows;
+    let links: Result<Vec<Interface>, _> =
+        node.first(vec![Reading::command(place, commands::links(), parse)]).await;
+    links.map(|links| interface::vrfs(&links)).unwrap_or_default()
+}
+
+async fn show(node: &Node<'_>, place: Place, params: &Params) -> Result<Answer, ToolError> {
+    let parsed = routes(node, place.clone()).await?;
+    let told =
+        |table: &str| matches!(table, "main" | "local" | "default") || host::routing_table(table).is_some();
+    let vrfs = match params.vrf.is_some() || parsed.rows.iter().any(|route| !told(route.table())) {
+        true => vrfs(node, place).await,
+        false => BTreeMap::new(),
+    };
+    types::known("VRF", params.vrf.as_deref(), vrfs.values().map(String::as_str))?;
+    types::known("routing table", params.table.as_deref(), parsed.rows.iter().map(Route::table))?;
+    let wanted = |table: &str| match (&params.vrf, &params.table) {
+        (Some(vrf), _) => vrfs.get(table) == Some(vrf),
+        (None, Some(wanted)) => wanted == table,
+        (None, None) => table != "local",
+    };
+    let mut shown: Vec<&Route> = parsed.rows.iter().filter(|route| wanted(route.table())).collect();
+    let order = |route: &Route| {
+        (route.table() != "main", route.table().parse::<u32>().ok(), route.table().to_owned())
+    };
+    shown.sort_by_key(|route| order(route));
+    let mut notes = parsed.notes();
+    let hidden = parsed.rows.iter().filter(|route| route.table() == "local").count();
+    if params.table.is_none() && params.vrf.is_none() && hidden > 0 {
+        notes.push(format!(
+            "{hidden} routes of table local (the node's own addresses) are left out; table=local shows them"
+        ));
+    }
+    Ok(Answer {
+        rows: shown.into_iter().map(|route| row(route, &heading(route.table(), &vrfs))).collect(),
+        if_empty: format!("none of {} routes is in it", parsed.rows.len()),
+        notes,
+        facts: Vec::new(),
+    })
+}
+
+fn heading(table: &str, vrfs: &BTreeMap<String, String>) -> Arc<str> {
+    let meaning = match (host::routing_table(table), vrfs.get(table)) {
+        (Some(meaning), _) => format!(" ({meaning})"),
+        (None, Some(vrf)) => format!(" (VRF {vrf})"),
+        (None, None) => String::new(),
+    };
+    format!("table {table}{meaning}").into()
+}
+
+fn row(route: &Route, heading: &Arc<str>) -> Row {
+    let kind = route.kind().map(|kind| format!("{kind} ")).unwrap_or_default();
+    let metric = route.get("metric").map(|metric| format!(" metric {metric}")).unwrap_or_default();
+    let key = format!("table {}: {kind}{}{metric}", route.table(), route.prefix());
+    let field = |name: &str| Field::one(name, route.get(name).unwrap_or_default());
+    let hops = Field { name: "nexthop".into(), values: route.hops.clone(), spanning: true };
+    let fields = vec![field("via"), field("dev"), field("src"), field("mtu"), field("advmss"), hops];
+    let text = [&[kind.trim(), route.prefix()][..], &route.actions()].concat().join(" ");
+    let text =
+        route.hops.iter().fold(format!("  {}", text.trim_start()), |text, hop| text + "\n      " + hop);
+    Row::with(text, identity(key, fields, is_local(route))).under(heading)
+}
+
+/// Does it follow from the node's own addresses or pods?
+fn is_local(route: &Route) -> bool {
+    let link_local = route.network().is_some_and(|net| match net.addr() {
+        IpAddr::V4(_) => false,
+        IpAddr::V6(ip) => ip.is_unicast_link_local() || ip.is_multicast(),
+    });
+    let host = route.get("proto") == Some("kernel") && compare::is_of_one(route.network());
+    route.table() == "local" || link_local || host || route.interfaces().any(host::is_pod_interface)
+}
+
+async fn get(
+    node: &Node<'_>,
+    place: Place,
+    to: IpAddr,
+    mark: Option<u32>,
+    vrf: Option<&InterfaceName>,
+) -> Result<Answer, ToolError> {
+    let asked = node.command(place.clone(), &commands::route_get(to, mark, vrf)).await;
+    let absent = matches!(asked, Err(ReadError::NotCollected { .. }));
+    if !absent {
+        let found = text(&asked?).lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
+        return Ok(Answer { rows: route_to(to, &found, &found), ..Answer::default() });
+    }
+    let routes = routes(node, place.clone()).await?;
+    let mut notes = routes.notes();
+    notes.push("worked out from the recorded rules and routes: the kernel of that time was not asked".into());
+    if let Some(vrf) = vrf {
+        let vrfs = vrfs(node, place).await;
+        types::known("VRF", Some(vrf.as_str()), vrfs.values().map(String::as_str))?;
+        let of_vrf = routes
+            .rows
+            .iter()
+            .filter(|route| vrfs.get(route.table()).is_some_and(|name| name == vrf.as_str()));
+        let found = route::best(of_vrf, to).map(Route::text);
+        let rows = found.map(|found| route_to(to, &found, &found)).unwrap_or_default();
+        return Ok(Answer {
+            rows,
+            if_empty: format!("VRF {vrf} has no route to {to}"),
+            notes,
+            ..Answer::default()
+        });
+    }
+    let rules: Parsed<Rule> = ip_rule_show::rules(node, place, to.is_ipv6()).await?;
+    let (found, unknown) = route::lookup(&rules.rows, &routes.rows, to, mark.unwrap_or(0));
+    for rule in unknown {
+        notes.push(format!(
+            "rule {}: {} asks for what is not known here and was passed over",
+            rule.priority,
+            rule.text()
+        ));
+    }
+    let rows = found.map(|found| {
+        let rule = format!("by rule {}: {}", found.rule.priority, found.rule.text());
+        route_to(to, &found.route.text(), &format!("{}\n  {rule}", found.route.text()))
+    });
+    Ok(Answer {
+        rows: rows.unwrap_or_default(),
+        if_empty: format!("no table that the rules lead to has a route to {to}: the network is unreachable"),
+        notes,
+        ..Answer::default()
+    })
+}
+
+/// One row, with the words that nodes can have in common.
+fn route_to(to: IpAddr, route: &str, shown: &str) -> Vec<Row> {
+    let words: Vec<&str> = route.split_whitespace().collect();
+    let value =
+        |name: &str| words.iter().skip_while(|word| **word != name).nth(1).copied().unwrap_or_default();
+    let kinds = ["blackhole", "unreachable", "prohibit", "local", "broadcast", "multicast"];
+    let kind = words.first().copied().filter(|word| kinds.contains(word)).unwrap_or_default();
+    let fields = ["via", "dev", "src", "table"].map(|name| Field::one(name, value(name)));
+    let fields = fields.into_iter().chain([Field::one("kind", kind)]).collect();
+    vec![Row::with(shown, identity(format!("route to {to}"), fields, false))]
+}

@@ -1,0 +1,68 @@
+//! Rules that choose a routing table.
+
+use crate::{
+    commands,
+    compare::{self, identity},
+    lines::{Parsed, text},
+    route::Rule,
+};
+use mcp_core::{Answer, Node, Output, Place, ReadError, Reading, Row, Tool, ToolError};
+use ovn_model::host;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::sync::Arc;
+
+pub(crate) struct RuleShow;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Params {}
+
+/// The rules of a family.
+pub(crate) async fn rules(node: &Node<'_>, place: Place, v6: bool) -> Result<Parsed<Rule>, ReadError> {
+    let parse = |output: Output| Parsed::of_lines(&text(&output), Rule::parse);
+    let (command, older) =
+        if v6 { (commands::rules_v6(), "ip -6 rule") } else { (commands::rules(), "ip -4 rule") };
+    node.first(vec![Reading::command(place.clone(), command, parse), Reading::recorded(place, older, parse)])
+        .await
+}
+
+impl Tool for RuleShow {
+    const NAME: &'static str = "ip_rule_show";
+    const TITLE: &'static str = "Routing policy rules";
+    const TOOLSET: &'static str = "network";
+    const DESCRIPTION: &'static str = "The rules that choose a node's routing tables, with what OVN-Kubernetes uses them \
+         for (egress IP and service, internalTrafficPolicy). A missing or foreign rule stands out with node_name=all.";
+    type Params = Params;
+
+    fn title(_: &Params) -> String {
+        "ip rules".into()
+    }
+
+    async fn run(node: &Node<'_>, _: &Params) -> Result<Answer, ToolError> {
+        let mut answer = Answer { if_empty: "there is no rule".into(), ..Answer::default() };
+        for (v6, title) in [(false, "IPv4"), (true, "IPv6")] {
+            // A host without IPv6 has no rules for it: those of IPv4 are an answer.
+            let parsed = match rules(node, compare::place(node), v6).await {
+                Err(e) if v6 => {
+                    answer.notes.push(format!("no rules of IPv6: {e}"));
+                    continue;
+                }
+                read => read?,
+            };
+            let heading: Arc<str> = title.into();
+            answer.rows.extend(parsed.rows.iter().map(|rule| row(rule, &heading)));
+            answer.notes.extend(parsed.notes());
+        }
+        Ok(Answer { facts: compare::facts(node).await, ..answer })
+    }
+}
+
+fn row(rule: &Rule, family: &Arc<str>) -> Row {
+    let mark = rule.mark().and_then(|(mark, _)| host::packet_mark(mark));
+    let meaning =
+        host::rule(rule.priority).or(mark).map(|meaning| format!("  # {meaning}")).unwrap_or_default();
+    let key = format!("{family} rule {}: {}", rule.priority, rule.text());
+    let identity = identity(key, Vec::new(), host::is_rule_of_pods(rule.priority));
+    Row::with(format!("  {}: {}{meaning}", rule.priority, rule.text()), identity).under(family)
+}

@@ -1,0 +1,81 @@
+//! libreswan.
+
+use crate::{
+    commands::{self, ALLOW},
+    compare::{self, identity},
+    lines::text,
+    secrets,
+};
+use mcp_core::{Answer, Node, Output, Place, Reading, Row, Tool, ToolError, argv};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub(crate) struct IpsecShow;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Params {
+    /// traffic: bytes by connection; brief: how many associations; states: of each; status: all, with the
+    /// configuration in force; config: the files.
+    #[serde(default)]
+    what: What,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum What {
+    #[default]
+    Traffic,
+    Brief,
+    States,
+    Status,
+    Config,
+}
+
+impl Tool for IpsecShow {
+    const NAME: &'static str = "ipsec_show";
+    const TITLE: &'static str = "libreswan";
+    const TOOLSET: &'static str = "ipsec";
+    const DESCRIPTION: &'static str = "What libreswan on a node says of its tunnels to the other nodes: traffic, states, \
+         status, configuration without secrets. ip_xfrm_show tells what the kernel does with them.";
+    type Params = Params;
+
+    fn title(params: &Params) -> String {
+        let what = match params.what {
+            What::Traffic => "traffic",
+            What::Brief => "brief status",
+            What::States => "states",
+            What::Status => "status",
+            What::Config => "configuration",
+        };
+        format!("libreswan {what}")
+    }
+
+    async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
+        let lines = |output: Output| -> Vec<String> { text(&output).lines().map(str::to_owned).collect() };
+        let readings = match params.what {
+            What::Traffic => {
+                vec![Reading::command(Place::Host, argv!(ALLOW: "ipsec", "trafficstatus"), lines)]
+            }
+            What::Brief => vec![Reading::command(Place::Host, argv!(ALLOW: "ipsec", "briefstatus"), lines)],
+            What::States => vec![Reading::command(Place::Host, argv!(ALLOW: "ipsec", "showstates"), lines)],
+            What::Status => vec![
+                Reading::command(Place::Host, argv!(ALLOW: "ipsec", "status"), lines),
+                Reading::recorded(Place::Host, "ipsec whack --status", lines),
+            ],
+            What::Config => {
+                commands::ipsec_files().map(|file| Reading::command(Place::Host, file, lines)).into()
+            }
+        };
+        let lines: Vec<String> = node.first(readings).await?;
+        let config = params.what == What::Config;
+        let shown = lines.iter().map(|line| secrets::without_passwords(line));
+        let shown = shown.filter(|line| !matches!(line.trim(), "" | "000"));
+        Ok(Answer {
+            rows: shown.map(|line| Row::with(line.clone(), identity(line, Vec::new(), !config))).collect(),
+            if_empty: "libreswan answered, and has nothing of that sort".into(),
+            notes: Vec::new(),
+            facts: compare::facts(node).await,
+        })
+    }
+}

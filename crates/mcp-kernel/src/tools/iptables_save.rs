@@ -1,0 +1,161 @@
+//! iptables.
+
+use crate::{
+    commands,
+    compare::{self, identity},
+    iptables::{self, Rule},
+    lines::{Parsed, text},
+    types,
+    wanted::Wanted,
+};
+use mcp_core::{Answer, Field, Node, Output, Place, ReadError, Reading, Row, Tool, ToolError};
+use ovn_model::host;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::sync::Arc;
+
+pub(crate) struct Save;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Params {
+    /// Only this; by default both.
+    #[serde(default)]
+    family: Option<Family>,
+    /// Only this table: filter, nat, mangle, raw.
+    #[serde(default)]
+    table: Option<String>,
+    /// Only this chain.
+    #[serde(default)]
+    chain: Option<String>,
+    /// Only rules that name this address or a network around it.
+    #[serde(default)]
+    address: Option<String>,
+    /// Only rules that name this port.
+    #[serde(default)]
+    port: Option<u16>,
+    /// Only rules that met a packet.
+    #[serde(default)]
+    hit: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Family {
+    Ipv4,
+    Ipv6,
+}
+
+impl Tool for Save {
+    const NAME: &'static str = "iptables_save";
+    const TITLE: &'static str = "iptables";
+    const TOOLSET: &'static str = "netfilter";
+    const DESCRIPTION: &'static str = "The rules of iptables and ip6tables on a node or in a pod, with counters; by \
+         table, chain, address and port. Older OVN-Kubernetes keeps OVN-KUBE-* chains there, newer ones use nftables: \
+         nft_list_ruleset.";
+    type Params = Params;
+
+    fn title(_: &Params) -> String {
+        "iptables".into()
+    }
+
+    async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
+        let wanted = Wanted { address: types::address(params.address.as_deref())?, port: params.port };
+        let place = compare::place(node);
+        let mut answer = Answer { if_empty: "there is no such rule".into(), ..Answer::default() };
+        let families =
+            [Family::Ipv4, Family::Ipv6].into_iter().filter(|it| params.family.is_none_or(|of| of == *it));
+        let mut all: Vec<(Family, Rule)> = Vec::new();
+        for family in families {
+            let parsed = match read(node, place.clone(), family).await {
+                // One family is an answer, too.
+                Err(e) if family == Family::Ipv6 && params.family.is_none() => {
+                    answer.notes.push(format!("no rules of IPv6: {e}"));
+                    continue;
+                }
+                read => read?,
+            };
+            answer.notes.extend(parsed.notes());
+            all.extend(parsed.rows.into_iter().map(|rule| (family, rule)));
+        }
+        types::known(
+            "table of iptables",
+            params.table.as_deref(),
+            all.iter().map(|(_, it)| it.table.as_str()),
+        )?;
+        let of_table = |rule: &Rule| params.table.as_ref().is_none_or(|table| *table == rule.table);
+        let chains = all.iter().filter(|(_, it)| of_table(it)).map(|(_, it)| it.chain.as_str());
+        types::known("chain of iptables", params.chain.as_deref(), chains)?;
+        let filtered = wanted.is_any() || params.hit;
+        let of =
+            |rule: &Rule| of_table(rule) && params.chain.as_ref().is_none_or(|chain| *chain == rule.chain);
+        let is_wanted = |rule: &Rule| {
+            (!wanted.is_any() || rule.concerns(wanted))
+                && (!params.hit || (rule.text.is_some() && rule.hit() == Some(true)))
+        };
+        let total = all.iter().filter(|(_, rule)| of(rule) && rule.text.is_some()).count();
+        if filtered {
+            answer.notes.insert(0, format!("of {total} rules"));
+        }
+        let shown = all.iter().filter(|(_, rule)| of(rule) && is_wanted(rule));
+        answer.rows = shown.map(|(family, rule)| row(*family, rule)).collect();
+        answer.facts = compare::facts(node).await;
+        Ok(answer)
+    }
+}
+
+/// The dump, or the lists of each table that older reports have instead. Those are never asked for: they would make the
+/// legacy program register the table.
+async fn read(node: &Node<'_>, place: Place, family: Family) -> Result<Parsed<Rule>, ReadError> {
+    let parse = |output: Output| iptables::parse_save(&text(&output));
+    let (command, plain, lists) = match family {
+        Family::Ipv4 => (commands::iptables(), "iptables-save", LISTS),
+        Family::Ipv6 => (commands::ip6tables(), "ip6tables-save", LISTS_V6),
+    };
+    let dump =
+        vec![Reading::command(place.clone(), command, parse), Reading::recorded(place.clone(), plain, parse)];
+    let absent = match node.first(dump).await {
+        Err(e @ (ReadError::NotCollected { .. } | ReadError::NoProgram { .. })) => e,
+        read => return read,
+    };
+    let mut all = Parsed::default();
+    for (table, list) in lists {
+        let parse = move |output: Output| iptables::parse_list(&text(&output), table);
+        match node.first(vec![Reading::recorded(place.clone(), list, parse)]).await {
+            Ok(parsed) => {
+                all.rows.extend(parsed.rows);
+                all.other.extend(parsed.other);
+            }
+            Err(ReadError::NotCollected { .. } | ReadError::NoProgram { .. }) => {}
+            Err(e) => return Err(e),
+        }
+    }
+    if all.rows.is_empty() { Err(absent) } else { Ok(all) }
+}
+
+const LISTS: [(&str, &str); 4] = [
+    ("filter", "iptables -t filter -nvL"),
+    ("nat", "iptables -t nat -nvL"),
+    ("mangle", "iptables -t mangle -nvL"),
+    ("raw", "iptables -t raw -nvL"),
+];
+const LISTS_V6: [(&str, &str); 4] = [
+    ("filter", "ip6tables -t filter -nvL"),
+    ("nat", "ip6tables -t nat -nvL"),
+    ("mangle", "ip6tables -t mangle -nvL"),
+    ("raw", "ip6tables -t raw -nvL"),
+];
+
+fn row(family: Family, rule: &Rule) -> Row {
+    let name = match family {
+        Family::Ipv4 => "iptables",
+        Family::Ipv6 => "ip6tables",
+    };
+    let heading: Arc<str> = format!("{name} *{}", rule.table).into();
+    let meaning = host::chain(&rule.chain).filter(|_| rule.text.is_none()).map(|it| format!("  # {it}"));
+    let text = format!("  {}{}", rule.print(), meaning.unwrap_or_default());
+    let lasting = Rule { counters: None, policy: None, ..rule.clone() };
+    let key = format!("{heading} {}", lasting.print().trim());
+    let fields = rule.policy.iter().map(|policy| Field::one("policy", policy)).collect();
+    Row::with(text, identity(key, fields, rule.chain.starts_with("CNI-"))).under(&heading)
+}

@@ -1,0 +1,235 @@
+//! nftables.
+
+use crate::{
+    commands,
+    compare::{self, identity},
+    lines::{Parsed, text},
+    nft::{self, Object, Rule},
+    types,
+    wanted::Wanted,
+};
+use mcp_core::{
+    Answer, Field, Node, Output, ReadError, Reading, Row, Tool, ToolError,
+    argv::{NftFamily, NftName},
+};
+use ovn_model::host;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::{collections::BTreeMap, sync::Arc};
+
+pub(crate) struct ListRuleset;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Params {
+    /// Only tables of this family.
+    #[serde(default)]
+    family: Option<Family>,
+    /// Only this table, such as ovn-kubernetes.
+    #[serde(default)]
+    table: Option<String>,
+    /// Only this chain.
+    #[serde(default)]
+    chain: Option<String>,
+    /// Only this set or map.
+    #[serde(default)]
+    set: Option<String>,
+    /// Only rules and elements that name this address or a network around it.
+    #[serde(default)]
+    address: Option<String>,
+    /// Only those that name this port.
+    #[serde(default)]
+    port: Option<u16>,
+    /// Only rules that counted a packet.
+    #[serde(default)]
+    hit: bool,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Family {
+    Ip,
+    Ip6,
+    Inet,
+    Arp,
+    Bridge,
+    Netdev,
+}
+
+impl From<Family> for NftFamily {
+    fn from(family: Family) -> Self {
+        match family {
+            Family::Ip => Self::Ip,
+            Family::Ip6 => Self::Ip6,
+            Family::Inet => Self::Inet,
+            Family::Arp => Self::Arp,
+            Family::Bridge => Self::Bridge,
+            Family::Netdev => Self::Netdev,
+        }
+    }
+}
+
+impl Tool for ListRuleset {
+    const NAME: &'static str = "nft_list_ruleset";
+    const TITLE: &'static str = "nftables";
+    const TOOLSET: &'static str = "netfilter";
+    const DESCRIPTION: &'static str = "The chains, rules, sets and maps of a node's nftables, whole or by table, chain, \
+         set, address and port. OVN-Kubernetes keeps table `inet ovn-kubernetes`; rules of iptables-nft are easier \
+         read with iptables_save.";
+    type Params = Params;
+
+    fn title(_: &Params) -> String {
+        "nftables".into()
+    }
+
+    async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
+        let name = |name: &str, value: &Option<String>| {
+            types::parsed::<NftName>(
+                name,
+                value.as_deref(),
+                "Give a name of letters, digits, `_`, `-` and `.`.",
+            )
+        };
+        let names = Names {
+            family: params.family.map(NftFamily::from),
+            table: name("table", &params.table)?,
+            chain: name("chain", &params.chain)?,
+            set: name("set", &params.set)?,
+        };
+        let wanted = Wanted { address: types::address(params.address.as_deref())?, port: params.port };
+        let parsed = read(node, &names, wanted).await?;
+        names.check(&parsed.rows)?;
+        let sets = nft::sets(&parsed.rows);
+        let of: Vec<&Object> = parsed.rows.iter().filter(|object| names.fit(object)).collect();
+        let total: usize = of.iter().map(|object| object.rules.len()).sum();
+        let filtered = wanted.is_any() || params.hit;
+        let rows: Vec<Row> = of.iter().flat_map(|object| rows(object, wanted, params.hit, &sets)).collect();
+        let mut notes = parsed.notes();
+        if filtered {
+            notes.insert(0, format!("of {total} rules in {} chains, sets and maps", of.len()));
+        }
+        Ok(Answer {
+            rows,
+            if_empty: "there is no such rule or element".into(),
+            notes,
+            facts: compare::facts(node).await,
+        })
+    }
+}
+
+/// What a call names.
+struct Names {
+    family: Option<NftFamily>,
+    table: Option<NftName>,
+    chain: Option<NftName>,
+    set: Option<NftName>,
+}
+
+impl Names {
+    /// The listing that holds no more than is wanted, if one exists.
+    fn listings(&self) -> Vec<mcp_core::Argv> {
+        let (Some(family), Some(table)) = (self.family, &self.table) else { return Vec::new() };
+        match (&self.chain, &self.set) {
+            (Some(chain), None) => vec![commands::nft_chain(family, table, chain)],
+            (None, Some(set)) => {
+                vec![commands::nft_set(family, table, set), commands::nft_map(family, table, set)]
+            }
+            _ => vec![commands::nft_table(family, table)],
+        }
+    }
+
+    fn fit(&self, object: &Object) -> bool {
+        let is =
+            |name: &Option<NftName>, value: &str| name.as_ref().is_none_or(|name| name.as_str() == value);
+        let is_set = matches!(object.kind.as_str(), "set" | "map");
+        let kind = match (&self.chain, &self.set) {
+            (None, None) => true,
+            (chain, set) => {
+                (chain.is_some() && object.kind == "chain" && is(chain, &object.name))
+                    || (set.is_some() && is_set && is(set, &object.name))
+            }
+        };
+        kind && self.family.is_none_or(|family| family.as_str() == object.family)
+            && is(&self.table, &object.table)
+    }
+
+    /// Does each name exist?
+    fn check(&self, objects: &[Object]) -> Result<(), ToolError> {
+        let of_family =
+            || objects.iter().filter(|it| self.family.is_none_or(|family| family.as_str() == it.family));
+        let table = self.table.as_ref().map(NftName::as_str);
+        types::known("table of nftables", table, of_family().map(|it| it.table.as_str()))?;
+        let of_table = || of_family().filter(|it| table.is_none_or(|table| table == it.table));
+        let chains = of_table().filter(|it| it.kind == "chain").map(|it| it.name.as_str());
+        types::known("chain of nftables", self.chain.as_ref().map(NftName::as_str), chains)?;
+        let sets =
+            of_table().filter(|it| matches!(it.kind.as_str(), "set" | "map")).map(|it| it.name.as_str());
+        types::known("set or map of nftables", self.set.as_ref().map(NftName::as_str), sets)
+    }
+}
+
+async fn read(node: &Node<'_>, names: &Names, wanted: Wanted) -> Result<Parsed<Object>, ReadError> {
+    let parse = |output: Output| nft::parse(&text(&output));
+    let place = compare::place(node);
+    // Rules look into sets: those have to be read too.
+    let listings = if wanted.is_any() { Vec::new() } else { names.listings() };
+    for listing in listings {
+        match node.command(place.clone(), &listing).await {
+            Ok(output) => return Ok(parse(output)),
+            // No such name: the whole tells which there are. Or only the whole was recorded.
+            Err(ReadError::Failed { .. } | ReadError::NotCollected { .. }) => {}
+            Err(e) => return Err(e),
+        }
+    }
+    node.first(vec![
+        Reading::command(place.clone(), commands::nft_ruleset(), parse),
+        Reading::recorded(place, "nft list ruleset", parse),
+    ])
+    .await
+}
+
+fn rows(object: &Object, wanted: Wanted, hit: bool, sets: &BTreeMap<String, &Object>) -> Vec<Row> {
+    let filtered = wanted.is_any() || hit;
+    let title = host::chain(&object.name).map(|meaning| format!("  # {meaning}")).unwrap_or_default();
+    let heading: Arc<str> = format!("{} {}{title}", object.kind, object.key()).into();
+    let mut rows = Vec::new();
+    // What it is, apart from what is in it; of a chain without a hook there is nothing to say.
+    if !filtered && (!object.properties.is_empty() || object.rules.is_empty()) {
+        rows.push(Row::with(format!("  {}", object.about()), of_object(object)).under(&heading));
+    }
+    let is_wanted = |rule: &&Rule| {
+        (!wanted.is_any() || rule.concerns(wanted, sets, object))
+            && (!hit || rule.packets().is_some_and(|n| n > 0))
+    };
+    rows.extend(object.rules.iter().filter(is_wanted).map(|rule| of_rule(object, rule, &heading)));
+    if !hit {
+        let held = |element: &&String| {
+            let (address, port) = nft::held(element, wanted);
+            wanted.are(address, port)
+        };
+        rows.extend(object.elements.iter().filter(held).map(|element| of_element(object, element, &heading)));
+    }
+    rows
+}
+
+fn of_object(object: &Object) -> mcp_core::Identity {
+    let properties = Field { name: "properties".into(), values: object.properties.clone(), spanning: true };
+    identity(format!("{} {}", object.kind, object.key()), vec![properties], is_local(object))
+}
+
+fn of_rule(object: &Object, rule: &Rule, heading: &Arc<str>) -> Row {
+    let handle = rule.handle.as_ref().map(|handle| format!(" # handle {handle}")).unwrap_or_default();
+    let key = format!("{} {}: {}", object.kind, object.key(), rule.lasting());
+    Row::with(format!("  {}{handle}", rule.text), identity(key, Vec::new(), is_local(object))).under(heading)
+}
+
+fn of_element(object: &Object, element: &str, heading: &Arc<str>) -> Row {
+    let own = object.table == host::NFT_TABLE && host::is_set_of_own_pods(&object.name);
+    let key = format!("{} {}: {element}", object.kind, object.key());
+    Row::with(format!("  {element}"), identity(key, Vec::new(), own || is_local(object))).under(heading)
+}
+
+/// Chains that the portmap plugin makes for one pod each.
+fn is_local(object: &Object) -> bool {
+    object.name.starts_with("CNI-")
+}

@@ -1,0 +1,98 @@
+//! Sockets.
+
+use crate::{
+    commands,
+    compare::{self, identity},
+    lines::text,
+    socket::{self, Socket},
+    types,
+    wanted::Wanted,
+};
+use mcp_core::{Answer, Field, Node, Output, Reading, Row, Tool, ToolError};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub(crate) struct Show;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Params {
+    /// Only those that wait for others.
+    #[serde(default)]
+    listening: bool,
+    /// Only in this state: ESTAB, SYN-SENT, TIME-WAIT ...
+    #[serde(default)]
+    state: Option<String>,
+    /// Only with this address, at either end.
+    #[serde(default)]
+    address: Option<String>,
+    /// Only with this port, at either end.
+    #[serde(default)]
+    port: Option<u16>,
+    /// Only of this process.
+    #[serde(default)]
+    process: Option<String>,
+    /// Timers, window, retransmissions.
+    #[serde(default)]
+    details: bool,
+}
+
+impl Tool for Show {
+    const NAME: &'static str = "ss_show";
+    const TITLE: &'static str = "Sockets";
+    const TOOLSET: &'static str = "network";
+    const DESCRIPTION: &'static str = "The TCP, UDP and raw sockets of a node or pod, with processes and queues. Use it \
+         to see whether something listens, and with details=true whether a connection retransmits.";
+    type Params = Params;
+
+    fn title(_: &Params) -> String {
+        "sockets".into()
+    }
+
+    async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
+        let wanted = Wanted { address: types::address(params.address.as_deref())?, port: params.port };
+        let parse = |output: Output| socket::parse(&text(&output));
+        let place = compare::place(node);
+        let parsed = node
+            .first(vec![
+                Reading::command(place.clone(), commands::sockets(), parse),
+                Reading::recorded(place, "ss -peaonmi", parse),
+            ])
+            .await?;
+        let is_wanted = |it: &&Socket| {
+            (!params.listening || it.is_listening())
+                && params.state.as_ref().is_none_or(|state| it.state.eq_ignore_ascii_case(state))
+                && params
+                    .process
+                    .as_ref()
+                    .is_none_or(|name| it.processes().iter().any(|it| it.contains(name.as_str())))
+                && (!wanted.is_any() || it.concerns(wanted))
+        };
+        let mut shown: Vec<&Socket> = parsed.rows.iter().filter(is_wanted).collect();
+        let key = |it: &Socket| {
+            (!it.is_listening(), it.kind.clone(), it.local_port(), it.local.clone(), it.peer.clone())
+        };
+        shown.sort_by_key(|it| key(it));
+        let mut notes = vec![format!("{} of {} sockets", shown.len(), parsed.rows.len())];
+        notes.extend(parsed.notes());
+        Ok(Answer {
+            rows: shown.into_iter().map(|it| row(it, params.details)).collect(),
+            if_empty: "there is no such socket".into(),
+            notes,
+            facts: compare::facts(node).await,
+        })
+    }
+}
+
+fn row(it: &Socket, details: bool) -> Row {
+    /// Below, programs choose their ports; from here on the kernel does (`net.ipv4.ip_local_port_range`).
+    const EPHEMERAL: u16 = 32768;
+    let local = !it.is_listening() || it.local_port().is_none_or(|port| port >= EPHEMERAL);
+    let processes = Field {
+        name: "process".into(),
+        values: it.processes().into_iter().map(str::to_owned).collect(),
+        spanning: true,
+    };
+    let key = format!("{} {} {}", it.kind, it.state, it.local);
+    Row::with(it.text(details), identity(key, vec![processes], local))
+}

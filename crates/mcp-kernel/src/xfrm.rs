@@ -1,0 +1,140 @@
+//! What is encrypted, and with which associations: `ip xfrm policy` and `ip xfrm state`.
+//!
+//! A block begins with `src … dst …` and goes on with indented lines.
+
+use crate::{interface::after, lines::Parsed};
+use std::collections::BTreeSet;
+
+/// A policy or a state.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Block {
+    /// The first line: what is selected, or between which hosts.
+    pub(crate) head: String,
+    /// The lines below, without their indentation and without keys.
+    pub(crate) lines: Vec<String>,
+    words: Vec<String>,
+}
+
+impl Block {
+    /// The word after a word, anywhere in it.
+    pub(crate) fn get(&self, key: &str) -> Option<&str> {
+        after(&self.words, key)
+    }
+
+    /// The word after a word in the template: `tmpl src … dst … proto esp reqid 16401 mode transport`.
+    fn of_template(&self, key: &str) -> Option<&str> {
+        let at = self.words.iter().position(|word| word == "tmpl")?;
+        after(self.words.get(at..)?, key)
+    }
+
+    /// A policy of one socket: an IKE daemon keeps its own traffic out of what it encrypts.
+    pub(crate) fn is_of_socket(&self) -> bool {
+        self.lines.iter().any(|line| line.starts_with("socket "))
+    }
+
+    /// `out`, `in`, `fwd`.
+    pub(crate) fn direction(&self) -> &str {
+        self.get("dir").unwrap_or_default()
+    }
+
+    /// As ip prints it.
+    pub(crate) fn text(&self) -> String {
+        self.lines.iter().fold(self.head.clone(), |text, line| text + "\n    " + line)
+    }
+}
+
+/// Reads either list.
+pub(crate) fn parse(text: &str) -> Parsed<Block> {
+    let mut parsed = Parsed::<Block>::default();
+    for line in text.lines().filter(|line| !line.trim().is_empty()) {
+        let shown = without_keys(line);
+        if line.starts_with("src ") {
+            parsed.rows.push(Block { head: shown.clone(), ..Block::default() });
+        } else if !line.starts_with(char::is_whitespace) || parsed.rows.is_empty() {
+            parsed.other.push(shown);
+            continue;
+        }
+        if let Some(block) = parsed.rows.last_mut() {
+            block.words.extend(shown.split_whitespace().map(str::to_owned));
+            if block.head != shown || !line.starts_with("src ") {
+                block.lines.push(shown);
+            }
+        }
+    }
+    parsed
+}
+
+/// A line without the keys of its algorithms: `aead rfc4106(gcm(aes)) 0x75af… (288 bits) 128`. Core leaves them out of
+/// every answer too; here they do not even get into a row.
+fn without_keys(line: &str) -> String {
+    const ALGORITHMS: [&str; 5] = ["aead", "auth", "auth-trunc", "enc", "comp"];
+    let mut words: Vec<&str> = line.split_whitespace().collect();
+    let algorithms: Vec<usize> =
+        words.iter().enumerate().filter(|(_, word)| ALGORITHMS.contains(word)).map(|(at, _)| at).collect();
+    for at in algorithms {
+        if let Some(key) = words.get_mut(at + 2) {
+            *key = "[key]";
+        }
+    }
+    // `<<Keys hidden>>` is what `nokeys` prints.
+    words.retain(|word| *word != "hidden>>");
+    words.join(" ")
+}
+
+/// What is odd about policies and states taken together.
+pub(crate) fn mismatches(policies: &[Block], states: &[Block]) -> Vec<String> {
+    let hosts = |block: &Block| {
+        let host = |key| block.get(key).map(|it| it.split('/').next().unwrap_or(it).to_owned());
+        Some((host("src")?, host("dst")?))
+    };
+    let reqid = |word: Option<&str>| word.map(|it| it.split('(').next().unwrap_or(it).to_owned());
+    let have: BTreeSet<_> = states.iter().map(|state| (hosts(state), reqid(state.get("reqid")))).collect();
+    let mut notes = Vec::new();
+    let wanted =
+        policies.iter().filter(|policy| !policy.is_of_socket() && policy.of_template("proto").is_some());
+    let mut asked = BTreeSet::new();
+    for policy in wanted {
+        let ends = match (policy.of_template("src"), policy.of_template("dst")) {
+            // A tunnel has its own ends, transport mode those of the packet.
+            (Some(src), Some(dst)) if !is_unspecified(src) && !is_unspecified(dst) => {
+                Some((src.to_owned(), dst.to_owned()))
+            }
+            _ => hosts(policy),
+        };
+        let reqid = reqid(policy.of_template("reqid"));
+        let found =
+            have.iter().any(|(of, id)| *of == ends && (*id == reqid || reqid.as_deref() == Some("0")));
+        asked.insert((ends, reqid));
+        if !found && policy.of_template("level") != Some("use") {
+            let effect = if policy.direction() == "out" {
+                "packets are held back or lost (XfrmOutNoStates), until IKE makes one"
+            } else {
+                "what arrives unencrypted is dropped (XfrmInTmplMismatch)"
+            };
+            notes.push(format!(
+                "policy without a state: {} dir {}: {effect}",
+                policy.head,
+                policy.direction()
+            ));
+        }
+    }
+    for state in states {
+        if state.lines.iter().any(|line| line.contains("spi 0x00000000")) {
+            notes.push(format!(
+                "state without a partner yet: {}: it was asked for, IKE has not answered",
+                state.head
+            ));
+        } else if !asked.iter().any(|(of, _)| *of == hosts(state)) {
+            notes.push(format!("state without a policy: {}: nothing is sent through it", state.head));
+        }
+    }
+    let pairs: BTreeSet<(String, String)> = states.iter().filter_map(hosts).collect();
+    for (src, dst) in pairs.iter().filter(|(src, dst)| !pairs.contains(&(dst.clone(), src.clone()))) {
+        notes.push(format!("states in one direction only: {src} to {dst}"));
+    }
+    notes
+}
+
+fn is_unspecified(address: &str) -> bool {
+    address.parse::<std::net::IpAddr>().is_ok_and(|it| it.is_unspecified())
+}

@@ -1,0 +1,128 @@
+//! What OVN-Kubernetes puts into a node's kernel, and what it calls it: marks, routing tables, priorities of rules,
+//! chains and sets of netfilter, interfaces.
+//!
+//! The numbers are constants of OVN-Kubernetes (`go-controller/pkg/types/const.go`, `pkg/node/types/const.go`,
+//! `pkg/node/iptables/`, `pkg/node/nftables/`, `pkg/node/egressip/`). What is not among them has no name here.
+
+/// What a mark of a packet in the host's kernel stands for.
+pub fn packet_mark(mark: u32) -> Option<&'static str> {
+    Some(match mark {
+        0x3f0 => "egress IP: to the node itself, not to be translated",
+        0x3f1 => "egress IP on a secondary interface",
+        0x0017_45ec => "service with internalTrafficPolicy=Local",
+        _ => return None,
+    })
+}
+
+/// What a mark of a connection stands for in the zones of the external bridge.
+pub fn connection_mark(zone: u16, mark: u32) -> Option<&'static str> {
+    match (zone, mark) {
+        (64000..=64004, 0x1) => Some("begun by OVN"),
+        (64000..=64004, 0x2) => Some("begun by the host"),
+        _ => None,
+    }
+}
+
+/// What a routing policy rule of this priority is for.
+pub fn rule(priority: u32) -> Option<&'static str> {
+    Some(match priority {
+        30 => "OVN-Kubernetes: services with internalTrafficPolicy=Local",
+        5000 => "OVN-Kubernetes: egress services",
+        5999 => "OVN-Kubernetes: egress IP, traffic to nodes",
+        6000 => "OVN-Kubernetes: egress IP on a secondary interface",
+        _ => return None,
+    })
+}
+
+/// Rules of these priorities are made for pods, on the node that serves them: other nodes need not have them.
+pub fn is_rule_of_pods(priority: u32) -> bool {
+    matches!(priority, 5000 | 6000)
+}
+
+/// What a routing table is for, by its number.
+pub fn routing_table(table: &str) -> Option<&'static str> {
+    Some(match table {
+        "7" => "OVN-Kubernetes: services with internalTrafficPolicy=Local",
+        _ => return None,
+    })
+}
+
+/// What a chain of netfilter is for.
+pub fn chain(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "OVN-KUBE-NODEPORT" => "OVN-Kubernetes: node ports",
+        "OVN-KUBE-EXTERNALIP" => "OVN-Kubernetes: external and load balancer IPs",
+        "OVN-KUBE-ETP" => "OVN-Kubernetes: externalTrafficPolicy=Local",
+        "OVN-KUBE-ITP" => "OVN-Kubernetes: internalTrafficPolicy=Local",
+        "OVN-KUBE-SNAT-MGMTPORT" => "OVN-Kubernetes: source address of what enters by the management port",
+        "OVN-KUBE-EGRESS-SVC" => "OVN-Kubernetes: egress services",
+        "OVN-KUBE-EGRESS-IP-MULTI-NIC" => "OVN-Kubernetes: egress IP on a secondary interface",
+        _ => return None,
+    })
+}
+
+/// The table of nftables that OVN-Kubernetes keeps.
+pub const NFT_TABLE: &str = "ovn-kubernetes";
+
+/// Does this set or map of [`NFT_TABLE`] hold what belongs to one node: its pods, and services with endpoints on it?
+pub fn is_set_of_own_pods(name: &str) -> bool {
+    const OWN: [&str; 9] = [
+        "mgmtport-no-snat-nodeports",
+        "mgmtport-no-snat-services",
+        "nodeports-etp-local",
+        "external-ips-etp-local",
+        "itp-",
+        "egress-service-snat",
+        "egress-ip-snat",
+        "udn-open-ports",
+        "udn-pod-default-ips",
+    ];
+    OWN.iter().any(|own| name.starts_with(own))
+}
+
+/// Is this an interface of one pod? OVN-Kubernetes names it after the pod's sandbox: the first 15 digits, or 12 and the
+/// number of the network.
+pub fn is_pod_interface(name: &str) -> bool {
+    let (sandbox, network) = name.split_once('_').unwrap_or((name, "0"));
+    let hex = |text: &str| text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    let long = if name.contains('_') { 12 } else { 15 };
+    sandbox.len() == long && hex(sandbox) && network.bytes().all(|b| b.is_ascii_alphanumeric())
+}
+
+/// The MAC address that OVN-Kubernetes derives from an IPv4 address (`util.IPAddrToHWAddr`).
+pub fn derived_mac(address: std::net::Ipv4Addr) -> String {
+    let [a, b, c, d] = address.octets();
+    format!("0a:58:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pods_interfaces_are_told_by_their_names() {
+        for pod in ["593cbb593dfe40b", "be8591970f3d04e", "0f0e1d2c3b4a_3"] {
+            assert!(is_pod_interface(pod), "{pod}");
+        }
+        for other in
+            ["eth0", "br-ex", "ovn-k8s-mp0", "genev_sys_6081", "593cbb593dfe40", "enp0s31f6abcdeg", "abcdef"]
+        {
+            assert!(!is_pod_interface(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_has_no_name() {
+        assert_eq!(packet_mark(0x17_45ec), Some("service with internalTrafficPolicy=Local"));
+        assert_eq!(
+            (packet_mark(1), rule(31), routing_table("8"), chain("KUBE-SERVICES")),
+            (None, None, None, None)
+        );
+        assert_eq!((connection_mark(64000, 2), connection_mark(7, 2)), (Some("begun by the host"), None));
+    }
+
+    #[test]
+    fn a_mac_is_made_of_an_address() {
+        assert_eq!(derived_mac([10, 244, 2, 1].into()), "0a:58:0a:f4:02:01");
+    }
+}

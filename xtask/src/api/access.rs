@@ -1,0 +1,135 @@
+//! Who may do what: ClusterRoles read from files, each the role of a user of its own name.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use axum::Json;
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use super::path::Target;
+use super::protobuf;
+use super::status::Status;
+use super::store::{list, text};
+use crate::workspace;
+
+/// Without a role: may do everything.
+const ADMIN: &str = "admin";
+
+/// Users and their roles. A user's token is its name.
+#[derive(Debug, Default)]
+pub(super) struct Access {
+    roles: BTreeMap<String, Vec<Value>>,
+}
+
+impl Access {
+    /// The ClusterRoles in some files of YAML; other objects are passed over.
+    pub(super) fn read(files: &[PathBuf]) -> workspace::Result<Self> {
+        let mut roles = BTreeMap::new();
+        for file in files {
+            let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
+            let yaml = fs::read_to_string(file).map_err(|error| failed(&error))?;
+            let documents: Vec<Value> = serde_saphyr::from_multiple(&yaml).map_err(|error| failed(&error))?;
+            for role in
+                documents.iter().filter(|each| each.get("kind").is_some_and(|kind| kind == "ClusterRole"))
+            {
+                let name = role.pointer("/metadata/name").map_or("", text).to_owned();
+                roles.insert(name, list(role, "rules").cloned().collect());
+            }
+        }
+        if !files.is_empty() && roles.is_empty() {
+            return Err("no ClusterRole in the files given".into());
+        }
+        Ok(Self { roles })
+    }
+
+    /// All who may come.
+    pub(super) fn users(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(ADMIN).chain(self.roles.keys().map(String::as_str))
+    }
+
+    /// Who asks.
+    pub(super) fn user(&self, headers: &HeaderMap) -> Result<String, Status> {
+        let token = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+        match token {
+            Some(token) if self.users().any(|user| user == token) => Ok(token.into()),
+            _ => Err(Status::unauthorized()),
+        }
+    }
+
+    /// May this user do that?
+    pub(super) fn check(&self, user: &str, verb: &str, target: &Target) -> Result<(), Status> {
+        let allowed = match self.roles.get(user) {
+            None => true,
+            Some(rules) => rules.iter().any(|rule| allows(rule, verb, target)),
+        };
+        if allowed { Ok(()) } else { Err(Status::forbidden(user, verb, target)) }
+    }
+}
+
+impl Access {
+    /// Answers the question of a user whether it may do something.
+    pub(super) fn review(&self, user: &str, body: &[u8]) -> Result<Response, Status> {
+        let mut review = protobuf::object(body, protobuf::REVIEW)?;
+        let at = |key: &str| {
+            review.pointer(&format!("/spec/resourceAttributes/{key}")).map_or("", text).to_owned()
+        };
+        let some = |text: String| if text.is_empty() { None } else { Some(text) };
+        let target = Target {
+            group: at("group"),
+            plural: at("resource"),
+            namespace: some(at("namespace")),
+            name: some(at("name")),
+            part: some(at("subresource")),
+            ..Target::default()
+        };
+        let allowed = self.check(user, &at("verb"), &target).is_ok();
+        if let Some(review) = review.as_object_mut() {
+            review.insert("kind".into(), "SelfSubjectAccessReview".into());
+            review.insert("apiVersion".into(), "authorization.k8s.io/v1".into());
+            review.insert("status".into(), json!({ "allowed": allowed }));
+        }
+        Ok((StatusCode::CREATED, Json(review)).into_response())
+    }
+}
+
+fn allows(rule: &Value, verb: &str, target: &Target) -> bool {
+    let among = |key: &str, word: &str| list(rule, key).any(|each| each == word || each == "*");
+    let named = target.name.as_deref().unwrap_or_default();
+    among("verbs", verb)
+        && among("apiGroups", &target.group)
+        && (among("resources", &target.permission())
+            || target
+                .part
+                .as_ref()
+                .is_some_and(|part| list(rule, "resources").any(|each| *each == format!("*/{part}"))))
+        && (rule.get("resourceNames").is_none() || list(rule, "resourceNames").any(|each| each == named))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn may(rule: &Value, verb: &str, path: &str) -> bool {
+        allows(rule, verb, &Target::parse(&path.parse().unwrap()).unwrap())
+    }
+
+    #[test]
+    fn a_rule_allows_what_it_names_and_no_more() {
+        let rule = json!({ "apiGroups": [""], "resources": ["pods", "pods/exec"], "verbs": ["get", "list"] });
+        assert!(may(&rule, "get", "/api/v1/namespaces/default/pods/a"));
+        assert!(may(&rule, "get", "/api/v1/namespaces/default/pods/a/exec"));
+        assert!(!may(&rule, "create", "/api/v1/namespaces/default/pods/a/exec"));
+        assert!(!may(&rule, "get", "/api/v1/namespaces/default/pods/a/log"));
+        assert!(!may(&rule, "list", "/apis/apps/v1/daemonsets"));
+        let named =
+            json!({ "apiGroups": [""], "resources": ["pods"], "verbs": ["get"], "resourceNames": ["a"] });
+        assert!(may(&named, "get", "/api/v1/namespaces/default/pods/a"));
+        assert!(!may(&named, "get", "/api/v1/namespaces/default/pods/b"));
+        let all = json!({ "apiGroups": ["*"], "resources": ["*"], "verbs": ["*"] });
+        assert!(may(&all, "delete", "/apis/apps/v1/namespaces/a/daemonsets/b"));
+    }
+}

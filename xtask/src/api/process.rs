@@ -1,0 +1,170 @@
+//! Processes in the containers of the cluster.
+//!
+//! A command outlives the client that started it, as with a real container runtime: only its own end, the end of its pod
+//! and the end of the API server stop it.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+use tokio::process::{Child, Command};
+
+/// In the environment of every process: which server and which container it belongs to. It is passed on to children,
+/// whatever groups and sessions they make of themselves.
+const MARK: &str = "LAB_CONTAINER";
+
+/// Where a container looks for programs.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What makes a root for a container.
+const CONTAINER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/lab/container.sh");
+
+/// The namespaces that a container runs in.
+#[derive(Clone, Debug)]
+pub(super) enum Place {
+    /// A node's own.
+    Node {
+        /// The process that holds them.
+        pid: u32,
+        /// Where the container sees the node's files, if it does.
+        root: Option<RootMount>,
+    },
+    /// A pod's network, and this machine's files.
+    Network(PathBuf),
+}
+
+/// The node's root, as a container sees it.
+#[derive(Clone, Debug)]
+pub(super) struct RootMount {
+    pub(super) path: String,
+    pub(super) read_only: bool,
+}
+
+/// A container that commands can run in.
+#[derive(Clone, Debug)]
+pub(super) struct Container {
+    pub(super) place: Place,
+    pub(super) namespace: String,
+    pub(super) pod: String,
+    pub(super) name: String,
+}
+
+impl Container {
+    /// Starts a command.
+    pub(super) fn spawn(&self, argv: &[String], stdin: bool) -> io::Result<Child> {
+        let program = argv.first().map(String::as_str).unwrap_or_default();
+        if !self.has(program) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        #[expect(clippy::disallowed_methods, reason = "the lab's containers run what their clients ask for")]
+        let mut command = Command::new("nsenter");
+        match &self.place {
+            Place::Node { pid, .. } => {
+                command.arg(format!("--target={pid}")).args(["--net", "--mount", "--uts"])
+            }
+            Place::Network(path) => command.arg(format!("--net={}", path.display())),
+        };
+        command.arg("--");
+        if let Place::Node { root: Some(root), .. } = &self.place {
+            let mode = if root.read_only { "ro" } else { "rw" };
+            command.args(["unshare", "--mount", "--", "bash", CONTAINER, &root.path, mode]);
+        }
+        command
+            .args(argv)
+            .env_clear()
+            .env("PATH", PATH)
+            .env("HOSTNAME", &self.pod)
+            .env(MARK, self.mark())
+            .stdin(if stdin { Stdio::piped() } else { Stdio::null() })
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()
+    }
+
+    /// Is there such a program? Without one a container runtime starts nothing.
+    fn has(&self, program: &str) -> bool {
+        let root = match &self.place {
+            Place::Node { pid, .. } => PathBuf::from(format!("/proc/{pid}/root")),
+            Place::Network(_) => PathBuf::from("/"),
+        };
+        let below =
+            |folder: &str| root.join(folder.trim_start_matches('/')).join(program.trim_start_matches('/'));
+        if program.contains('/') {
+            below("").exists()
+        } else {
+            !program.is_empty() && PATH.split(':').any(|folder| below(folder).exists())
+        }
+    }
+
+    fn mark(&self) -> String {
+        format!("{}/{}/{}/{}", std::process::id(), self.namespace, self.pod, self.name)
+    }
+}
+
+/// A process of the cluster that runs.
+pub(super) struct Running {
+    pid: u32,
+    /// Namespace, pod and container.
+    container: String,
+    argv: Vec<String>,
+}
+
+impl Running {
+    /// As `/lab/processes` lists it.
+    pub(super) fn object(&self) -> Value {
+        json!({ "pid": self.pid, "container": self.container, "argv": self.argv })
+    }
+}
+
+/// What runs in containers: of this namespace and pod, or of all.
+pub(super) fn running(pod: Option<(&str, &str)>) -> Vec<Running> {
+    let below = pod.map(|(namespace, pod)| format!("{namespace}/{pod}/")).unwrap_or_default();
+    marked(std::process::id(), &below)
+}
+
+/// The commands that run in the containers of a server.
+pub(super) fn running_under(server: u32) -> Vec<String> {
+    marked(server, "")
+        .iter()
+        .map(|process| format!("{}: {}", process.container, process.argv.join(" ")))
+        .collect()
+}
+
+fn marked(server: u32, below: &str) -> Vec<Running> {
+    let server = format!("{MARK}={server}/");
+    let mark = format!("{server}{below}");
+    let look = |folder: &Path| -> Option<Running> {
+        let pid = folder.file_name()?.to_str()?.parse().ok()?;
+        let environment = fs::read(folder.join("environ")).ok()?;
+        let found = environment.split(|byte| *byte == 0).find(|entry| entry.starts_with(mark.as_bytes()))?;
+        let argv = fs::read(folder.join("cmdline")).ok()?;
+        let words = argv.split(|byte| *byte == 0).filter(|word| !word.is_empty());
+        Some(Running {
+            pid,
+            container: String::from_utf8_lossy(found).strip_prefix(&server)?.into(),
+            argv: words.map(|word| String::from_utf8_lossy(word).into_owned()).collect(),
+        })
+    };
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let mut found: Vec<Running> = entries.filter_map(|entry| look(&entry.path())).collect();
+    found.sort_by_key(|process| process.pid);
+    found
+}
+
+/// Ends what runs in containers: of this namespace and pod, or of all.
+pub(super) async fn kill(pod: Option<(&str, &str)>) {
+    // What forks while it is looked for is found the next time.
+    for _ in 0..50 {
+        let pids: Vec<String> = running(pod).iter().map(|process| process.pid.to_string()).collect();
+        if pids.is_empty() {
+            return;
+        }
+        #[expect(clippy::disallowed_methods, reason = "ends what the lab's containers run")]
+        let mut kill = Command::new("kill");
+        _ = kill.arg("-KILL").arg("--").args(pids).stderr(Stdio::null()).status().await;
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}

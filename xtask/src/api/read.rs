@@ -1,0 +1,136 @@
+//! Objects, alone and in lists.
+
+use axum::Json;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+
+use super::cluster::Cluster;
+use super::path::Target;
+use super::query::Query;
+use super::selector::Selector;
+use super::status::Status;
+use super::store::{Key, Resource, Store, key};
+use super::table;
+
+/// How it is asked for.
+pub(super) struct Asked<'a> {
+    pub(super) query: &'a Query,
+    pub(super) headers: &'a HeaderMap,
+}
+
+impl Cluster {
+    /// One object.
+    pub(super) fn get(&self, target: &Target, name: &str, asked: &Asked<'_>) -> Result<Response, Status> {
+        let store = self.store();
+        let resource = find(&store, target)?;
+        let key = (target.namespace.clone().unwrap_or_default(), name.to_owned());
+        let object = resource.objects.get(&key).ok_or_else(|| Status::not_found(target, name))?;
+        if table::wanted(asked.headers) {
+            return Ok(table::answer(resource, &Page::one(object), store.version(), asked.query));
+        }
+        Ok(Json(resource.whole(object)).into_response())
+    }
+
+    /// The objects that a query selects, a page at a time.
+    pub(super) fn list(&self, target: &Target, asked: &Asked<'_>) -> Result<Response, Status> {
+        let store = self.store();
+        let resource = find(&store, target)?;
+        let page = Page::of(resource, target, asked.query)?;
+        if table::wanted(asked.headers) {
+            return Ok(table::answer(resource, &page, store.version(), asked.query));
+        }
+        let objects: Vec<Value> = page.objects.iter().map(|object| (*object).clone()).collect();
+        Ok(Json(resource.list(objects, page.metadata(store.version()))).into_response())
+    }
+}
+
+/// The kind that a path names.
+pub(super) fn find<'a>(store: &'a Store, target: &Target) -> Result<&'a Resource, Status> {
+    store.resource(&target.group_version(), &target.plural).ok_or_else(Status::no_resource)
+}
+
+/// What one answer holds of a list.
+pub(super) struct Page<'a> {
+    pub(super) objects: Vec<&'a Value>,
+    /// Where the next one begins.
+    next: Option<Key>,
+    remaining: usize,
+    /// The server counts only what is not selected.
+    counted: bool,
+}
+
+impl<'a> Page<'a> {
+    /// An object alone.
+    fn one(object: &'a Value) -> Self {
+        Self { objects: vec![object], next: None, remaining: 0, counted: false }
+    }
+
+    /// Those that a query selects, from where the last page ended.
+    pub(super) fn of(resource: &'a Resource, target: &Target, query: &Query) -> Result<Self, Status> {
+        let selector = selector(target, query)?;
+        let after = match query.get("continue") {
+            "" => None,
+            token => Some(start(token)?),
+        };
+        let mut objects: Vec<&Value> = resource
+            .all()
+            .filter(|object| is_at(object, target) && selector.selects(object))
+            .filter(|object| after.as_ref().is_none_or(|after| key(object) > *after))
+            .collect();
+        let limit =
+            query.number("limit")?.and_then(|limit| usize::try_from(limit).ok()).filter(|limit| *limit > 0);
+        let remaining = objects.len().saturating_sub(limit.unwrap_or(objects.len()));
+        objects.truncate(limit.unwrap_or(objects.len()));
+        let next = objects.last().filter(|_| remaining > 0).map(|last| key(last));
+        Ok(Self { objects, next, remaining, counted: selector.is_empty() })
+    }
+
+    /// Would the object be on it, or on one of the next?
+    pub(super) fn holds(object: &Value, target: &Target, query: &Query) -> bool {
+        is_at(object, target) && selector(target, query).is_ok_and(|selector| selector.selects(object))
+    }
+
+    /// The list's own metadata.
+    pub(super) fn metadata(&self, version: u64) -> Value {
+        let mut metadata = json!({ "resourceVersion": version.to_string() });
+        if let (Some(next), Some(metadata)) = (&self.next, metadata.as_object_mut()) {
+            metadata.insert("continue".into(), token(next).into());
+            if self.counted {
+                metadata.insert("remainingItemCount".into(), self.remaining.into());
+            }
+        }
+        metadata
+    }
+}
+
+fn selector(target: &Target, query: &Query) -> Result<Selector, Status> {
+    Selector::parse(&target.plural, query.get("labelSelector"), query.get("fieldSelector"))
+}
+
+/// Is the object in the namespace of a path, and of its name, if it names some?
+fn is_at(object: &Value, target: &Target) -> bool {
+    let (namespace, name) = key(object);
+    target.namespace.as_ref().is_none_or(|wanted| *wanted == namespace)
+        && target.name.as_ref().is_none_or(|wanted| *wanted == name)
+}
+
+/// Opaque to clients, as the real one's: where the next page begins.
+fn token(last: &Key) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(json!({ "v": "meta.k8s.io/v1", "start": [last.0, last.1] }).to_string())
+}
+
+fn start(token: &str) -> Result<Key, Status> {
+    let read = || {
+        let object: Value = serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
+        Some((
+            object.pointer("/start/0")?.as_str()?.to_owned(),
+            object.pointer("/start/1")?.as_str()?.to_owned(),
+        ))
+    };
+    read().ok_or_else(|| {
+        Status::new(StatusCode::BAD_REQUEST, "BadRequest", "continue key is not valid: unable to decode")
+    })
+}

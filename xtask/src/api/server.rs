@@ -1,0 +1,65 @@
+//! The API server as another process, for tasks that try something with it.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use xshell::{Shell, cmd};
+
+use crate::workspace::Result;
+
+/// A server that runs, and its files. It goes when this is dropped.
+pub(crate) struct Server {
+    child: Child,
+    folder: TempDir,
+}
+
+impl Server {
+    /// Starts one in front of the lab in a folder.
+    pub(crate) fn start(sh: &Shell, lab: &Path, arguments: &[&str]) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let (program, path) = (std::env::current_exe()?, folder.path());
+        let (kubeconfig, faults) = (path.join("kubeconfig"), path.join("faults.json"));
+        let server = cmd!(
+            sh,
+            "{program} lab --dir {lab} api --with-stdin --kubeconfig {kubeconfig} --faults {faults} {arguments...}"
+        );
+        // It ends with our end of the pipe, however we end.
+        let mut child = Command::from(server).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let output = child.stdout.take().ok_or("the API server has no standard output")?;
+        let server = Self { child, folder };
+        let mut line = String::new();
+        if BufReader::new(output).read_line(&mut line)? == 0 {
+            return Err("the API server did not start".into());
+        }
+        Ok(server)
+    }
+
+    /// What its clients read.
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
+        self.folder.path().join("kubeconfig")
+    }
+
+    /// Has it behave badly from the next request on, or well again with an empty array.
+    pub(crate) fn faults(&self, faults: &Value) -> Result {
+        // Renamed, so that no request meets half of it.
+        let new = self.folder.path().join("faults.new");
+        fs::write(&new, faults.to_string())?;
+        Ok(fs::rename(new, self.folder.path().join("faults.json"))?)
+    }
+
+    /// The commands that run in its containers, or in those of one pod: their words.
+    pub(crate) fn processes(&self) -> Vec<String> {
+        super::process::running_under(self.child.id())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        _ = self.child.wait();
+    }
+}

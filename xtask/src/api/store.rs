@@ -1,0 +1,205 @@
+//! The objects of the cluster, by kind.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+use tokio::sync::watch;
+
+use super::recorded::Recorded;
+use crate::workspace::Result;
+
+/// Namespace and name; the namespace of what has none is empty.
+pub(super) type Key = (String, String);
+
+/// A kind.
+#[derive(Clone, Debug)]
+pub(super) struct Resource {
+    /// `v1` or `apps/v1`.
+    pub(super) group_version: String,
+    /// `Pod`.
+    pub(super) kind: String,
+    /// Its objects say themselves what kind they are, in lists too, as those of custom resources do.
+    pub(super) custom: bool,
+    /// The columns of its table, where one is recorded.
+    pub(super) columns: Vec<Value>,
+    /// The cells of recorded rows.
+    pub(super) cells: BTreeMap<Key, Value>,
+    /// The objects.
+    pub(super) objects: BTreeMap<Key, Value>,
+}
+
+/// All of them.
+pub(super) struct Store {
+    resources: BTreeMap<(String, String), Resource>,
+    version: u64,
+    /// What happened since the server began, for those who watch.
+    history: Vec<Change>,
+    /// Tells them that there is more.
+    changed: watch::Sender<u64>,
+}
+
+/// Something that happened to an object.
+#[derive(Clone, Debug)]
+pub(super) struct Change {
+    pub(super) version: u64,
+    /// Group with version, and plural.
+    pub(super) of: (String, String),
+    /// `ADDED`, `MODIFIED`, `DELETED`.
+    pub(super) how: &'static str,
+    pub(super) object: Value,
+}
+
+impl Store {
+    /// Every kind that discovery tells of, with the objects that are recorded of it.
+    pub(super) fn new(recorded: &Recorded) -> Result<Self> {
+        let mut resources = BTreeMap::new();
+        for document in ["discovery-api.json", "discovery-apis.json"] {
+            let document = recorded.file(document)?;
+            for group in list(&document, "items") {
+                for version in list(group, "versions") {
+                    let group = group.pointer("/metadata/name").map_or("", text);
+                    let number = version.get("version").map_or("", text);
+                    let group_version =
+                        if group.is_empty() { number.to_owned() } else { format!("{group}/{number}") };
+                    for resource in list(version, "resources") {
+                        let plural = resource.get("resource").map_or("", text).to_owned();
+                        resources.insert(
+                            (group_version.clone(), plural),
+                            Resource {
+                                group_version: group_version.clone(),
+                                kind: resource.pointer("/responseKind/kind").map_or("", text).into(),
+                                custom: false,
+                                columns: Vec::new(),
+                                cells: BTreeMap::new(),
+                                objects: BTreeMap::new(),
+                            },
+                        );
+                    }
+                }
+            }
+        }
+        let mut store = Self { resources, version: 0, history: Vec::new(), changed: watch::channel(0).0 };
+        for kind in recorded.kinds()? {
+            let version =
+                kind.list.pointer("/metadata/resourceVersion").map_or("", text).parse().unwrap_or(0);
+            store.version = store.version.max(version);
+            let resource = store
+                .resources
+                .get_mut(&(kind.group_version.clone(), kind.plural.clone()))
+                .ok_or_else(|| format!("{} is recorded and not discovered", kind.plural))?;
+            resource.custom = list(&kind.list, "items").any(|object| object.get("kind").is_some());
+            resource.objects =
+                list(&kind.list, "items").map(|object| (key(object), object.clone())).collect();
+            resource.columns = list(&kind.table, "columnDefinitions").cloned().collect();
+            let row = |row: &Value| Some((key(row.get("object")?), row.get("cells")?.clone()));
+            resource.cells = list(&kind.table, "rows").filter_map(row).collect();
+        }
+        Ok(store)
+    }
+
+    /// A kind, by its group, version and plural.
+    pub(super) fn resource(&self, group_version: &str, plural: &str) -> Option<&Resource> {
+        self.resources.get(&(group_version.to_owned(), plural.to_owned()))
+    }
+
+    /// The same, to be changed.
+    pub(super) fn resource_mut(&mut self, group_version: &str, plural: &str) -> Option<&mut Resource> {
+        self.resources.get_mut(&(group_version.to_owned(), plural.to_owned()))
+    }
+
+    /// All kinds.
+    pub(super) fn resources_mut(&mut self) -> impl Iterator<Item = &mut Resource> {
+        self.resources.values_mut()
+    }
+
+    /// An object of the core group.
+    pub(super) fn core(&self, plural: &str, namespace: &str, name: &str) -> Option<&Value> {
+        self.resource("v1", plural)?.objects.get(&(namespace.to_owned(), name.to_owned()))
+    }
+
+    /// The state of the store, as clients see it.
+    pub(super) fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Puts an object in, or in the place of an older one. As it then is.
+    pub(super) fn put(&mut self, group_version: &str, plural: &str, mut object: Value) -> Option<Value> {
+        self.version += 1;
+        let version = self.version;
+        let resource = self.resource_mut(group_version, plural)?;
+        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.insert("resourceVersion".into(), version.to_string().into());
+        }
+        if let (false, Some(object)) = (resource.custom, object.as_object_mut()) {
+            // As the recorded ones are: the list says what kind they are.
+            object.retain(|key, _| key != "kind" && key != "apiVersion");
+        }
+        let key = key(&object);
+        resource.cells.remove(&key);
+        let whole = resource.whole(&object);
+        let how = if resource.objects.insert(key, object).is_some() { "MODIFIED" } else { "ADDED" };
+        self.happened(group_version, plural, how, whole.clone());
+        Some(whole)
+    }
+
+    /// Takes an object out.
+    pub(super) fn remove(&mut self, group_version: &str, plural: &str, key: &Key) -> Option<Value> {
+        self.version += 1;
+        let resource = self.resource_mut(group_version, plural)?;
+        let object = resource.objects.remove(key)?;
+        let whole = resource.whole(&object);
+        self.happened(group_version, plural, "DELETED", whole.clone());
+        Some(whole)
+    }
+
+    /// What happened after a version, and a way to hear of more.
+    pub(super) fn since(&self, version: u64) -> (Vec<Change>, watch::Receiver<u64>) {
+        let changes = self.history.iter().filter(|change| change.version > version).cloned().collect();
+        (changes, self.changed.subscribe())
+    }
+
+    fn happened(&mut self, group_version: &str, plural: &str, how: &'static str, object: Value) {
+        let of = (group_version.to_owned(), plural.to_owned());
+        self.history.push(Change { version: self.version, of, how, object });
+        self.changed.send_replace(self.version);
+    }
+}
+
+impl Resource {
+    /// An object that says what it is.
+    pub(super) fn whole(&self, object: &Value) -> Value {
+        let mut whole = Map::new();
+        whole.insert("kind".into(), self.kind.clone().into());
+        whole.insert("apiVersion".into(), self.group_version.clone().into());
+        for (key, value) in object.as_object().into_iter().flatten() {
+            whole.insert(key.clone(), value.clone());
+        }
+        Value::Object(whole)
+    }
+
+    /// A list of some objects.
+    pub(super) fn list(&self, objects: Vec<Value>, metadata: Value) -> Value {
+        json!({
+            "kind": format!("{}List", self.kind),
+            "apiVersion": self.group_version,
+            "metadata": metadata,
+            "items": objects,
+        })
+    }
+}
+
+/// What identifies an object within its kind.
+pub(super) fn key(object: &Value) -> Key {
+    let part = |name: &str| object.pointer(&format!("/metadata/{name}")).map_or("", text).to_owned();
+    (part("namespace"), part("name"))
+}
+
+/// The elements of a list in an object; none: there is no such list.
+pub(super) fn list<'a>(object: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
+    object.get(key).and_then(Value::as_array).into_iter().flatten()
+}
+
+/// A text; empty: it is none.
+pub(super) fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}

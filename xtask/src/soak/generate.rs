@@ -1,0 +1,361 @@
+//! Calls of a tool: what a model asks on a good day, on a bad one, and what somebody asks who means harm.
+//!
+//! All is made of the tool's own schema, of its cases, and of words that earlier answers held; nothing here knows a tool.
+
+use serde_json::{Map, Value, json};
+
+use super::random::Random;
+
+/// Words that mean something to some tool, in the lab.
+const WORDS: &[&str] = &[
+    "ovn-worker",
+    "ovn-worker2",
+    "all",
+    "default",
+    "ovn-kubernetes",
+    "default/client",
+    "default/web-1",
+    "default/web",
+    "default/db",
+    "web",
+    "client",
+    "br-int",
+    "br-ex",
+    "eth0",
+    "ovn-k8s-mp0",
+    "10.96.0.10",
+    "10.244.0.5",
+    "10.244.1.0/24",
+    "172.18.0.2",
+    "0a:58:0a:f4:00:05",
+    "tcp",
+    "udp",
+    "ip4",
+    "ip4.dst == 10.244.1.5",
+    "80",
+    "64000",
+    "table=0",
+    "priority>=100",
+    "Logical_Switch",
+    "Logical_Switch_Port",
+    "Port_Binding",
+    "Chassis",
+    "Interface",
+    "Bridge",
+    "pods",
+    "nodes",
+    "name",
+    "_uuid",
+    "0xdeff105",
+    "main",
+    "filter",
+    "nat",
+    "inet ovn-kubernetes",
+    "app=web",
+];
+
+/// Neither right nor wrong beforehand.
+const ODD: &[&str] = &[
+    "",
+    " ",
+    "no-such-thing",
+    "OVN-WORKER",
+    "ovn-worker ",
+    "ovn_worker",
+    "*",
+    "%",
+    "default/",
+    "/web",
+    "a/b/c",
+    "ovn-worker,ovn-worker2",
+    "255.255.255.255/33",
+    "::1",
+    "fe80::/10",
+    "gg:gg:gg:gg:gg:gg",
+    "0x",
+    "-0",
+    "1e9",
+    "null",
+    "true",
+    "ünïcödé",
+    "日本語",
+    "👩‍👩‍👧",
+    "[",
+    "(",
+    "\\",
+    "^(a+)+$",
+    "ip4 && ip6",
+    "==",
+    "reg0[0..31] == 0",
+    "{",
+    "{}",
+    "\"",
+    "'",
+    "2026-13-45T99:99:99Z",
+    "-5m",
+    "9999999d",
+];
+
+/// What would do harm if anything of it came through.
+const HOSTILE: &[&str] = &[
+    "-h",
+    "--help",
+    "--db=tcp:127.0.0.1:6641",
+    "--db=unix:/run/ovn/ovnnb_db.sock",
+    "-- destroy Logical_Switch ovn-worker",
+    "--",
+    "-",
+    "--no-leader-only",
+    "; touch /run/ovn/soak",
+    "$(touch /run/ovn/soak)",
+    "`touch /run/ovn/soak`",
+    "| tee /run/ovn/soak",
+    "&& ovn-nbctl ls-add soak",
+    "|| reboot",
+    "> /run/ovn/soak",
+    "ls-add soak",
+    "add-br soak",
+    "del-br br-int",
+    "set-fail-mode br-int secure",
+    "destroy",
+    "emer-reset",
+    "--id=@soak create Logical_Switch name=soak",
+    "vlog/set dbg",
+    "exit",
+    "flush",
+    "add table inet soak",
+    "-F",
+    "-A INPUT -j DROP",
+    "link set eth0 down",
+    "netns add soak",
+    "a\nadd table inet soak",
+    "a\r\nb",
+    "a\0b",
+    "a;b",
+    "../../../../etc/shadow",
+    "/etc/passwd",
+    "/proc/self/environ",
+    "file:///etc/passwd",
+    "unix:/run/openvswitch/db.sock",
+    "exec:touch /run/ovn/soak",
+    "\u{202e}evil",
+    "\u{200b}",
+    "\u{1b}[2J",
+    "\u{e0041}",
+    "%s%n%x",
+    "{{7*7}}",
+    "' OR '1'='1",
+    "<script>",
+    "__proto__",
+];
+
+/// How a call is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Mood {
+    Normal,
+    Odd,
+    Hostile,
+}
+
+impl Mood {
+    /// More of what works than of what must not, for only what works goes far.
+    pub(super) fn draw(random: &mut Random) -> Self {
+        match random.below(100) {
+            0..60 => Self::Normal,
+            60..85 => Self::Odd,
+            _ => Self::Hostile,
+        }
+    }
+}
+
+/// A tool, as `tools/list` and the cases tell of it.
+pub(super) struct Tool {
+    pub(super) name: String,
+    schema: Value,
+    /// Parameters that made sense once.
+    cases: Vec<Map<String, Value>>,
+}
+
+impl Tool {
+    /// From its entry in `tools/list`.
+    pub(super) fn new(entry: &Value, cases: Vec<Map<String, Value>>) -> Option<Self> {
+        let name = entry.get("name")?.as_str()?.to_owned();
+        Some(Self { name, schema: entry.get("inputSchema")?.clone(), cases })
+    }
+
+    /// Parameters for a call.
+    pub(super) fn arguments(&self, mood: Mood, words: &Words, random: &mut Random) -> Value {
+        let mut arguments = match random.pick(&self.cases) {
+            Some(case) if random.percent(60) => case.clone(),
+            _ => Map::new(),
+        };
+        let none = Map::new();
+        let properties = self.schema.get("properties").and_then(Value::as_object).unwrap_or(&none);
+        let required = |name: &str| {
+            self.schema
+                .pointer("/required")
+                .is_some_and(|all| all.as_array().is_some_and(|all| all.iter().any(|each| each == name)))
+        };
+        let fresh = arguments.is_empty();
+        for (name, schema) in properties {
+            let wanted = if fresh { required(name) || random.percent(25) } else { random.percent(10) };
+            if wanted {
+                arguments.insert(name.clone(), value(schema, words, random));
+            }
+        }
+        // The nodes of the capture are not all in the lab.
+        if arguments.get("node_name").is_some_and(|node| node == "ovn-control-plane") {
+            arguments.insert("node_name".into(), "ovn-worker".into());
+        }
+        if mood != Mood::Normal {
+            let names: Vec<&String> = properties.keys().collect();
+            for _ in 0..=random.below(2) {
+                let Some(name) = random.pick(&names) else { break };
+                let bad = if mood == Mood::Odd { odd(random) } else { hostile(random) };
+                let listed = properties
+                    .get(*name)
+                    .and_then(|schema| schema.get("type"))
+                    .is_some_and(|kind| kind == "array");
+                arguments
+                    .insert((*name).clone(), if listed && random.percent(70) { json!([bad]) } else { bad });
+            }
+            if random.percent(10) {
+                arguments.insert("command".into(), "ovn-nbctl ls-add soak".into());
+            }
+        }
+        Value::Object(arguments)
+    }
+}
+
+/// A value that a schema allows.
+fn value(schema: &Value, words: &Words, random: &mut Random) -> Value {
+    if let Some(values) = schema.get("enum").and_then(Value::as_array) {
+        return random.pick(values).cloned().unwrap_or_default();
+    }
+    if let Some(forms) = schema.get("anyOf").or_else(|| schema.get("oneOf")).and_then(Value::as_array) {
+        return random.pick(forms).map_or(Value::Null, |form| value(form, words, random));
+    }
+    let number = |key: &str| schema.get(key).and_then(Value::as_i64);
+    match schema.get("type").and_then(Value::as_str) {
+        Some("boolean") => random.percent(50).into(),
+        Some("integer" | "number") => {
+            let least = number("minimum").unwrap_or(0);
+            let most = number("maximum").unwrap_or(least + 1000).min(least + 5000);
+            let span = usize::try_from(most - least + 1).unwrap_or(1);
+            (least + i64::try_from(random.below(span)).unwrap_or_default()).into()
+        }
+        Some("array") => {
+            let items = schema.get("items").cloned().unwrap_or_default();
+            (0..=random.below(2)).map(|_| value(&items, words, random)).collect::<Vec<_>>().into()
+        }
+        Some("object") => json!({}),
+        _ => words.draw(random).into(),
+    }
+}
+
+fn odd(random: &mut Random) -> Value {
+    match random.below(6) {
+        0 => [json!(-1), json!(0), json!(1), json!(i64::MAX), json!(u64::MAX), json!(1.5), json!(1e300)]
+            .get(random.below(7))
+            .cloned()
+            .unwrap_or_default(),
+        1 => "a".repeat(1 << random.below(14)).into(),
+        2 => [json!(null), json!(true), json!([]), json!({}), json!([[]]), json!([null]), json!({ "a": 1 })]
+            .get(random.below(7))
+            .cloned()
+            .unwrap_or_default(),
+        3 => vec!["ovn-worker"; random.below(300)].into(),
+        _ => random.pick(ODD).copied().unwrap_or_default().into(),
+    }
+}
+
+fn hostile(random: &mut Random) -> Value {
+    let one = |random: &mut Random| random.pick(HOSTILE).copied().unwrap_or_default();
+    let text = match random.below(4) {
+        0 => format!("{}{}", random.pick(WORDS).copied().unwrap_or_default(), one(random)),
+        1 => format!("{} {}", random.pick(WORDS).copied().unwrap_or_default(), one(random)),
+        _ => one(random).to_owned(),
+    };
+    text.into()
+}
+
+/// Words to ask with: known ones, and those that answers held.
+pub(super) struct Words(Vec<String>);
+
+/// As many as are kept.
+const MOST_WORDS: usize = 4000;
+
+impl Words {
+    pub(super) fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Learns from an answer.
+    pub(super) fn learn(&mut self, answer: &str, random: &mut Random) {
+        let inside = |c: char| c.is_ascii_alphanumeric() || "_./:-=".contains(c);
+        for word in answer.split(|c| !inside(c)).filter(|word| (3..=60).contains(&word.len())) {
+            if self.0.len() < MOST_WORDS {
+                self.0.push(word.into());
+            } else if random.percent(5) {
+                let index = random.below(MOST_WORDS);
+                if let Some(place) = self.0.get_mut(index) {
+                    *place = word.into();
+                }
+            }
+        }
+    }
+
+    fn draw(&self, random: &mut Random) -> String {
+        let learnt = random.pick(&self.0).filter(|_| random.percent(50)).cloned();
+        learnt.unwrap_or_else(|| random.pick(WORDS).copied().unwrap_or_default().into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tool() -> Tool {
+        let entry = json!({
+            "name": "a",
+            "inputSchema": {
+                "properties": {
+                    "node_name": { "type": "string" },
+                    "table": { "enum": ["x", "y"] },
+                    "columns": { "type": "array", "items": { "type": "string" } },
+                    "limit": { "type": "integer", "minimum": 1, "maximum": 9 },
+                },
+                "required": ["table"],
+            },
+        });
+        Tool::new(&entry, Vec::new()).unwrap()
+    }
+
+    #[test]
+    fn normal_calls_fit_the_schema_and_a_seed_gives_the_same_calls_again() {
+        let tool = tool();
+        let calls = |seed| {
+            let mut random = Random::new(seed);
+            (0..200).map(|_| tool.arguments(Mood::Normal, &Words::new(), &mut random)).collect::<Vec<_>>()
+        };
+        for call in calls(1) {
+            assert!(call["table"] == "x" || call["table"] == "y", "{call}");
+            assert!(
+                call.get("limit").is_none_or(|limit| (1..=9).contains(&limit.as_i64().unwrap())),
+                "{call}"
+            );
+        }
+        assert_eq!(calls(1), calls(1));
+        assert_ne!(calls(1), calls(2));
+    }
+
+    #[test]
+    fn hostile_calls_are() {
+        let (tool, mut random) = (tool(), Random::new(3));
+        let calls: String =
+            (0..500).map(|_| tool.arguments(Mood::Hostile, &Words::new(), &mut random).to_string()).collect();
+        for text in ["ls-add soak", "--help", "\\n", "\\u0000", "$(touch"] {
+            assert!(calls.contains(text), "{text}");
+        }
+    }
+}

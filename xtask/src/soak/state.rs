@@ -1,0 +1,254 @@
+//! Everything in the lab that a tool could change, as it is now.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+use xshell::{Shell, cmd};
+
+use crate::workspace::Result;
+
+/// The lab's nodes.
+pub(super) const NODES: &[&str] = &["ovn-worker", "ovn-worker2"];
+
+/// The databases of a node: socket and name.
+const DATABASES: &[(&str, &str)] = &[
+    ("/run/ovn/ovnnb_db.sock", "OVN_Northbound"),
+    ("/run/ovn/ovnsb_db.sock", "OVN_Southbound"),
+    ("/run/openvswitch/db.sock", "Open_vSwitch"),
+];
+
+/// Columns that daemons write to all the time: counters, times, the state of connections.
+const VOLATILE: &[(&str, &str)] = &[
+    ("NB_Global", "nb_cfg_timestamp"),
+    ("NB_Global", "sb_cfg_timestamp"),
+    ("NB_Global", "hv_cfg_timestamp"),
+    ("Chassis_Private", "nb_cfg_timestamp"),
+    ("MAC_Binding", "timestamp"),
+    ("FDB", "timestamp"),
+    ("Connection", "is_connected"),
+    ("Connection", "status"),
+    ("Open_vSwitch", "statistics"),
+    ("Interface", "statistics"),
+    ("Interface", "link_resets"),
+    ("Port", "statistics"),
+    ("Port", "rstp_statistics"),
+    ("Bridge", "rstp_status"),
+    ("Manager", "is_connected"),
+    ("Manager", "status"),
+    ("Controller", "is_connected"),
+    ("Controller", "status"),
+];
+
+/// What the kernel and the programs print of a node: a name, and the words that print it.
+const PRINTED: &[(&str, &str)] = &[
+    ("nft", "nft list ruleset"),
+    ("iptables-save", "iptables-save"),
+    ("ip6tables-save", "ip6tables-save"),
+    ("ip address", "ip -o address"),
+    ("ip link", "ip -o link"),
+    ("ip route", "ip route show table all"),
+    ("ip -6 route", "ip -6 route show table all"),
+    ("ip rule", "ip rule"),
+    ("ip neigh", "ip neigh"),
+    ("conntrack", "conntrack -L"),
+    ("dpctl/dump-conntrack", "ovs-appctl dpctl/dump-conntrack"),
+    ("OpenFlow br-int", "ovs-ofctl --no-stats --no-names dump-flows br-int"),
+    ("OpenFlow br-ex", "ovs-ofctl --no-stats --no-names dump-flows br-ex"),
+    ("OpenFlow groups", "ovs-ofctl dump-groups br-int"),
+    ("vlog", "ovs-appctl vlog/list"),
+    ("vlog of ovn-controller", "ovn-appctl -t ovn-controller vlog/list"),
+];
+
+/// Folders of a node whose files are looked at.
+const FOLDERS: &[&str] = &["etc/openvswitch", "etc/ovn", "run/openvswitch", "run/ovn"];
+
+/// A line for each thing that is there. What there are several of is numbered.
+#[derive(Debug, Default)]
+pub(super) struct State(BTreeSet<String>);
+
+/// A difference between two states.
+pub(super) type Changes = BTreeSet<String>;
+
+impl State {
+    /// Looks at the lab in a folder.
+    pub(super) fn of(sh: &Shell, lab: &Path) -> Result<Self> {
+        let mut lines = Vec::new();
+        for node in NODES {
+            let enter = concat!(env!("CARGO_MANIFEST_DIR"), "/lab/enter.sh");
+            let run = |words: &str| {
+                let words = words.split(' ');
+                cmd!(sh, "bash {enter} {node} {words...}").env("LAB_DIR", lab).quiet().ignore_stderr().read()
+            };
+            for (socket, name) in DATABASES {
+                let dump = run(&format!("ovsdb-client -f json dump unix:{socket} {name}"))?;
+                rows(&dump, &mut |line| lines.push(format!("{node} {name} {line}")))?;
+            }
+            for (name, words) in PRINTED {
+                let text = run(words)?;
+                lines.extend(text.lines().filter_map(steady).map(|line| format!("{node} {name}: {line}")));
+            }
+            for folder in FOLDERS {
+                let path = lab.join(node).join(folder);
+                for file in fs::read_dir(&path)?.flatten() {
+                    lines.push(format!("{node} /{folder}: {}", described(&file.path())?));
+                }
+            }
+            lines.extend(
+                processes(lab, node)?.into_iter().map(|process| format!("{node} process: {process}")),
+            );
+        }
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut state = BTreeSet::new();
+        for line in &lines {
+            let count = counts.entry(line).or_default();
+            *count += 1;
+            state.insert(if *count == 1 { line.clone() } else { format!("{line} (#{count})") });
+        }
+        Ok(Self(state))
+    }
+
+    /// How much is looked at.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// What is new in a later state, and what is gone. Connections and neighbours may go: they age.
+    pub(super) fn changes(&self, later: &Self) -> Changes {
+        let ages = |line: &&String| {
+            [" conntrack: ", " dpctl/dump-conntrack: ", " ip neigh: "].iter().any(|kind| line.contains(kind))
+        };
+        let gone = self.0.difference(&later.0).filter(|line| !ages(line)).map(|line| format!("- {line}"));
+        gone.chain(later.0.difference(&self.0).map(|line| format!("+ {line}"))).collect()
+    }
+}
+
+/// A line without counters and clocks; none: it is a comment.
+fn steady(line: &str) -> Option<String> {
+    if line.starts_with('#') {
+        return None;
+    }
+    let counts = |word: &&str| {
+        ["timeout=", "use=", "packets=", "bytes=", "n_packets=", "n_bytes=", "duration=", "used:"]
+            .iter()
+            .any(|counter| word.starts_with(counter))
+    };
+    let state = |word: &&str| {
+        ["REACHABLE", "STALE", "DELAY", "PROBE", "NOARP", "PERMANENT", "FAILED", "INCOMPLETE"].contains(word)
+    };
+    let mut words: Vec<&str> = line.split_whitespace().filter(|word| !counts(word) && !state(word)).collect();
+    // conntrack: protocol, its number, the seconds left.
+    if words.get(1).is_some_and(|word| word.parse::<u8>().is_ok())
+        && words.get(2).is_some_and(|word| word.parse::<u32>().is_ok())
+    {
+        words.remove(2);
+        words.retain(|word| {
+            ![
+                "SYN_SENT",
+                "SYN_RECV",
+                "ESTABLISHED",
+                "FIN_WAIT",
+                "CLOSE_WAIT",
+                "LAST_ACK",
+                "TIME_WAIT",
+                "CLOSE",
+            ]
+            .contains(word)
+        });
+    }
+    let line = words.join(" ");
+    Some(line.split(",protoinfo=").next().unwrap_or_default().to_owned())
+}
+
+/// The values of a database, each with its table, row and column, but for what is volatile.
+fn rows(dump: &str, say: &mut dyn FnMut(String)) -> Result {
+    for table in serde_json::Deserializer::from_str(dump).into_iter::<Value>() {
+        let table = table?;
+        let caption = table.get("caption").and_then(Value::as_str).unwrap_or_default();
+        let name = caption.strip_suffix(" table").ok_or("a dump without tables")?;
+        let list = |key: &str| table.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+        let headings = list("headings");
+        for row in list("data") {
+            let cells = row.as_array().cloned().unwrap_or_default();
+            let uuid = cells.first().cloned().unwrap_or_default();
+            for (heading, cell) in headings.iter().zip(cells).skip(1) {
+                let column = heading.as_str().unwrap_or_default();
+                if !VOLATILE.contains(&(name, column)) {
+                    say(format!("{name} {uuid} {column}={cell}"));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A file: its name, and what is in it. Of sockets and links only that they are there.
+fn described(path: &Path) -> Result<String> {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    if !fs::symlink_metadata(path)?.is_file() {
+        return Ok(name);
+    }
+    let mut hasher = DefaultHasher::new();
+    fs::read(path)?.hash(&mut hasher);
+    Ok(format!("{name} {:016x}", hasher.finish()))
+}
+
+/// The commands that run in a node's network namespace.
+fn processes(lab: &Path, node: &str) -> Result<Vec<String>> {
+    let holder = fs::read_to_string(lab.join(node).join("pid"))?;
+    let network = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/net")).ok();
+    let here = network(holder.trim()).ok_or("the node has no network")?;
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc")?.flatten() {
+        let pid = entry.file_name().to_string_lossy().into_owned();
+        if pid.bytes().all(|byte| byte.is_ascii_digit())
+            && network(&pid).is_some_and(|network| network == here)
+        {
+            let words = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            found.push(String::from_utf8_lossy(&words).replace('\0', " ").trim().to_owned());
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_and_counters_are_no_change() {
+        let same = [
+            (
+                "tcp 6 431999 ESTABLISHED src=1.1.1.1 dst=2.2.2.2 sport=1 dport=2 [ASSURED] mark=0 use=1",
+                "tcp 6 12 TIME_WAIT src=1.1.1.1 dst=2.2.2.2 sport=1 dport=2 [ASSURED] mark=0 use=2",
+            ),
+            ("10.0.0.1 dev eth0 lladdr aa:bb STALE", "10.0.0.1 dev eth0 lladdr aa:bb REACHABLE"),
+        ];
+        for (a, b) in same {
+            assert_eq!(steady(a), steady(b));
+        }
+        assert_eq!(steady("# Generated by iptables-save on Sun"), None);
+        assert_ne!(steady("-A INPUT -j DROP"), steady("-A INPUT -j ACCEPT"));
+    }
+
+    #[test]
+    fn a_value_that_changed_is_found_and_a_volatile_one_is_not() {
+        let dump = |name: &str, statistics: u32| {
+            let row = format!(r#"[["uuid","1"],"{name}",{statistics}]"#);
+            format!(
+                r#"{{"caption":"Interface table","headings":["_uuid","name","statistics"],"data":[{row}]}}"#
+            )
+        };
+        let state = |dump: &str| {
+            let mut lines = BTreeSet::new();
+            rows(dump, &mut |line| _ = lines.insert(line)).unwrap();
+            State(lines)
+        };
+        let before = state(&dump("a", 1));
+        assert_eq!(before.changes(&state(&dump("a", 2))), Changes::new());
+        assert_eq!(before.changes(&state(&dump("b", 1))).len(), 2);
+        assert!(rows("{}", &mut |_| ()).is_err());
+    }
+}
