@@ -37,9 +37,23 @@ impl Block {
         self.get("dir").unwrap_or_default()
     }
 
-    /// As ip prints it.
+    /// As ip prints it, without the configured limits and the windows against replay.
     pub(crate) fn text(&self) -> String {
-        self.lines.iter().fold(self.head.clone(), |text, line| text + "\n    " + line)
+        const LEFT_OUT: [&str; 7] = [
+            "limit:",
+            "expire ",
+            "lifetime config:",
+            "lifetime current:",
+            "anti-replay ",
+            "seq-hi ",
+            "replay_window ",
+        ];
+        let told = |line: &&String| {
+            let bitmap =
+                line.split(' ').all(|word| word.len() == 8 && word.bytes().all(|b| b.is_ascii_hexdigit()));
+            !bitmap && *line != "stats:" && !LEFT_OUT.iter().any(|start| line.starts_with(start))
+        };
+        self.lines.iter().filter(told).fold(self.head.clone(), |text, line| text + "\n    " + line)
     }
 }
 
