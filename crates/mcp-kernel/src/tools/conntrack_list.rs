@@ -197,8 +197,16 @@ async fn zone_names(node: &Node<'_>) -> BTreeMap<u16, Arc<str>> {
     names.extend(reserved);
     let bridges = Select::from("Bridge").columns(["name", "external_ids"]);
     if let Ok(rows) = node.rows(Db::OpenVSwitch, &[bridges]).await {
-        let zones = rows.iter().flat_map(|rows| zones::of_bridges(rows).0);
-        names.extend(zones.map(|zone| (zone.id, format!("zone {} ({})", zone.id, zone.name).into())));
+        let zones: Vec<zones::Zone> = rows.iter().flat_map(|rows| zones::of_bridges(rows).0).collect();
+        // Without the southbound database UUIDs stay UUIDs.
+        let zones = match node.rows(Db::Sb, &[zones::datapaths_select()]).await {
+            Ok(datapaths) => datapaths.iter().fold(zones, zones::named),
+            Err(_) => zones,
+        };
+        for zone in zones {
+            let host = if zone.id == 0 { "the host's own, shared by " } else { "" };
+            names.insert(zone.id, format!("zone {} ({host}{})", zone.id, zone.name).into());
+        }
     }
     names
 }

@@ -5,7 +5,7 @@ use crate::{
     interface::Interface,
     types,
 };
-use mcp_core::{Answer, Field, Node, Row, Tool, ToolError};
+use mcp_core::{Answer, Node, Row, Tool, ToolError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::{net::IpAddr, sync::Arc};
@@ -64,12 +64,8 @@ fn rows(interface: &Interface, wanted: Option<IpAddr>) -> Vec<Row> {
     let row = |address: &crate::interface::Address| {
         let words: Vec<&str> = address.words.iter().map(String::as_str).take(2).collect();
         let local = address.is_link_local() || interface.is_of_pod() || compare::is_of_one(address.network());
-        let scope = crate::interface::after(&address.words, "scope").unwrap_or_default();
-        let identity = identity(
-            format!("{} {}", interface.name, words.join(" ")),
-            vec![Field::one("scope", scope)],
-            local,
-        );
+        let scope = compare::fields([("scope", crate::interface::after(&address.words, "scope"))]);
+        let identity = identity(format!("{} {}", interface.name, words.join(" ")), scope, local);
         Row::with(format!("  {}", address.text()), identity).under(&heading)
     };
     addresses.map(row).collect()

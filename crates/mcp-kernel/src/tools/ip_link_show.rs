@@ -96,14 +96,14 @@ fn row(it: &Interface) -> Row {
     }
     it.more.iter().for_each(|line| text += &format!("\n    {line}"));
     let up = it.flags.iter().filter(|flag| matches!(flag.as_str(), "UP" | "NO-CARRIER")).cloned().collect();
-    let field = |name: &str| Field::one(name, it.get(name).unwrap_or_default());
-    let fields = vec![
-        field("mtu"),
-        field("state"),
-        field("master"),
-        Field::one("kind", kind(it)),
-        Field { name: "flags".into(), values: up, spanning: true },
-    ];
+    let kind = kind(it);
+    let mut fields = compare::fields([
+        ("mtu", it.get("mtu")),
+        ("state", it.get("state")),
+        ("master", it.get("master")),
+        ("kind", Some(kind.as_str())),
+    ]);
+    fields.push(Field { name: "flags".into(), values: up, spanning: true });
     Row::with(text, identity(format!("interface {}", it.name), fields, it.is_of_pod()))
 }
 

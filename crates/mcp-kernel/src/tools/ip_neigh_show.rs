@@ -7,7 +7,7 @@ use crate::{
     neighbour::Neighbour,
     types,
 };
-use mcp_core::{Answer, Field, Node, Output, Reading, Row, Tool, ToolError};
+use mcp_core::{Answer, Node, Output, Reading, Row, Tool, ToolError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -62,8 +62,7 @@ impl Tool for NeighShow {
 
 fn row(it: &Neighbour) -> Row {
     let device = it.get("dev").unwrap_or_default();
-    let fields =
-        vec![Field::one("lladdr", it.get("lladdr").unwrap_or_default()), Field::one("state", it.state())];
+    let fields = compare::fields([("lladdr", it.get("lladdr")), ("state", Some(it.state()))]);
     // What is learnt depends on who was talked to; what was put there should be there everywhere.
     let local = !it.is_permanent() || it.state() == "NOARP" || ovn_model::host::is_pod_interface(device);
     Row::with(it.text(), identity(format!("neighbour {} dev {device}", it.address), fields, local))

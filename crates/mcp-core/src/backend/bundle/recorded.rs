@@ -99,18 +99,21 @@ fn namespace(cluster: &Cluster, at: &Target, pod: &PodRef, source: &str) -> Resu
         why: Some(format!("by it, the network namespace of pod {pod} would be known")),
         instead: Vec::new(),
     };
-    let found =
-        cluster.database(&at.node, Db::OpenVSwitch).ok_or_else(|| missing(Db::OpenVSwitch.to_string()))??;
-    let ports = found.database.select(&netns::select(pod))?;
     let host = Target { place: Place::Host, ..at.clone() };
-    let read = ["ip -s -d link", "ip -d address"].into_iter().find_map(|command| {
-        match of_reports(cluster, &host, &Essence::of(command.split(' '))) {
-            Lookup::Read(read) => Some(read),
-            _ => None,
+    let recorded = |command: &str| match of_reports(cluster, &host, &Essence::of(command.split(' '))) {
+        Lookup::Read(read) => Some(String::from_utf8_lossy(&read.value.stdout).into_owned()),
+        _ => None,
+    };
+    let port = match cluster.database(&at.node, Db::OpenVSwitch) {
+        Some(found) => netns::of_rows(&found?.database.select(&netns::select(pod))?),
+        None => {
+            let listing = recorded("ovs-vsctl list interface");
+            netns::of_listing(&listing.ok_or_else(|| missing(Db::OpenVSwitch.to_string()))?, pod)
         }
-    });
-    let links = read.ok_or_else(|| missing("`ip -s -d link`".into()))?.value.stdout;
-    netns::name(at, pod, &ports, &String::from_utf8_lossy(&links), source)
+    };
+    let links = recorded("ip -s -d link").or_else(|| recorded("ip -d address"));
+    let links = links.ok_or_else(|| missing("`ip -s -d link`".into()))?;
+    netns::name(at, pod, port.as_deref(), &links, source)
 }
 
 fn of_reports(cluster: &Cluster, at: &Target, essence: &Essence) -> Lookup {
