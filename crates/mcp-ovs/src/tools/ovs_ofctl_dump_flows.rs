@@ -84,7 +84,7 @@ impl Tool for DumpFlows {
             notes.push(format!("{} of {} flows fit", found.flows.len(), found.of));
         }
         let rows = match counted {
-            true => flows::overview(&found, &tables),
+            true => flows::overview(&found, &tables, compared),
             false => {
                 let origins = match params.origins && integration {
                     true => flows::origins(node, &found.flows).await?,
