@@ -3,6 +3,7 @@
 //! Nothing here fails a build: machines differ. Ratios to another program on the same machine say more than times.
 
 mod databases;
+mod flows;
 mod logs;
 mod measure;
 mod server;
@@ -51,6 +52,7 @@ pub(crate) fn run(bench: &Bench) -> Result {
     databases::measure(&workspace, &plan, &workspace.root.join(&bench.data), &mut table)?;
     logs::measure(&workspace, &plan, &mut table)?;
     server::measure(&workspace, &plan, &mut table)?;
+    flows::measure(&workspace, &plan, &mut table)?;
     if bench.quick {
         println!("Built with the dev profile: the aims are for release builds (cargo xtask bench).\n");
     }
