@@ -34,7 +34,7 @@ fn all(tool: &str, params: Value) -> Result<String, Failed> {
     let mut offset = 0;
     loop {
         let mut params = params.clone();
-        params["offset"] = json!(offset);
+        params.as_object_mut().ok_or("no object")?.insert("offset".into(), json!(offset));
         let page = ask(tool, params)?;
         text += &page;
         match page.split_once("; offset=").and_then(|(_, rest)| rest.split(' ').next()?.parse().ok()) {

@@ -76,7 +76,7 @@ fn one(
     table: &mut Table,
 ) -> Result {
     let sh = &workspace.sh;
-    let &Question { what, call, pattern, .. } = question;
+    let Question { what, call, pattern, .. } = *question;
     let server = workspace.target.join(plan.profile).join("mcp-ovs");
     let ours = || cmd!(sh, "{server} --bundle {report} call {call...} node_name=big").quiet();
     let size = fs::metadata(file)?.len();

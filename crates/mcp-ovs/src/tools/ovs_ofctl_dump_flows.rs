@@ -93,6 +93,9 @@ impl Tool for DumpFlows {
                 rows(&found, &bridge, &tables, &origins, compared)
             }
         };
+        if params.origins && !integration {
+            notes.push("origins are told of br-int: OVN's rows are behind its cookies only".into());
+        }
         if !integration && !compared {
             notes.extend(names::external_legend(rows.iter().map(|row| row.text.as_str())));
         }
