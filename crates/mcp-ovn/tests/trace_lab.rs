@@ -149,7 +149,7 @@ fn thirty_traces(source: &Arc<dyn Backend>) -> Result<(), Failed> {
             let mut params =
                 json!({ "node_name": node, "from": from, "to": to, "protocol": protocol, "form": "summary" });
             if *protocol != "icmp" {
-                params.as_object_mut().unwrap().insert("port".into(), json!(port));
+                params["port"] = json!(port);
             }
             check(source, node, node, &expert, params)?;
             equal += 1;
