@@ -19,22 +19,22 @@ pub(crate) struct List;
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Only with this address, in either direction.
+    /// In either direction.
     #[serde(default)]
     address: Option<String>,
-    /// Only with this port, in either direction.
+    /// The same.
     #[serde(default)]
     port: Option<u16>,
-    /// Only this protocol: tcp, udp, icmp.
+    /// tcp, udp ...
     #[serde(default)]
     protocol: Option<String>,
-    /// Only in this zone.
+    /// This one.
     #[serde(default)]
     zone: Option<u16>,
-    /// Only with this mark.
+    /// This one.
     #[serde(default)]
     mark: Option<String>,
-    /// Only in this state: ESTABLISHED, SYN_SENT, UNREPLIED ...
+    /// SYN_SENT, UNREPLIED ...
     #[serde(default)]
     state: Option<String>,
 }
@@ -124,9 +124,7 @@ impl Tool for List {
     const NAME: &'static str = "conntrack_list";
     const TITLE: &'static str = "Connections in the kernel";
     const TOOLSET: &'static str = "netfilter";
-    const DESCRIPTION: &'static str = "The kernel's connections of a node or pod, by zone, with translated addresses, \
-         filtered by address, port, protocol, zone, mark and state. With the userspace datapath OVN's own zones are in \
-         ovs_appctl_dpctl_dump_conntrack instead.";
+    const DESCRIPTION: &'static str = "The kernel's connections by zone, with translations. With the userspace datapath OVN's are in ovs_appctl_dpctl_dump_conntrack.";
     type Params = Params;
 
     fn title(_: &Params) -> String {

@@ -81,9 +81,7 @@ impl Tool for FrrShow {
     const NAME: &'static str = "frr_show";
     const TITLE: &'static str = "FRR";
     const TOOLSET: &'static str = "routing";
-    const DESCRIPTION: &'static str = "What FRR on a node knows of BGP, BFD, EVPN and routes, and its configuration \
-         without passwords. Use it when routes are advertised or learnt by BGP; ip_route_show tells what reached the \
-         kernel.";
+    const DESCRIPTION: &'static str = "What FRR knows of BGP, BFD, EVPN and routes; its configuration without passwords. Then ip_route_show.";
     type Params = Params;
 
     fn title(params: &Params) -> String {

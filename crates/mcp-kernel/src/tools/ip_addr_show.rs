@@ -15,10 +15,10 @@ pub(crate) struct AddrShow;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Only this interface.
+    /// This one.
     #[serde(default)]
     interface: Option<String>,
-    /// Only this address, or what has it in its network.
+    /// This, or networks around it.
     #[serde(default)]
     address: Option<String>,
 }
@@ -27,8 +27,8 @@ impl Tool for AddrShow {
     const NAME: &'static str = "ip_addr_show";
     const TITLE: &'static str = "Addresses";
     const TOOLSET: &'static str = "network";
-    const DESCRIPTION: &'static str = "The addresses of a node's interfaces, or of a pod's with `pod`. Use it to find \
-         which interface has an address; ip_route_show tells where packets go.";
+    const DESCRIPTION: &'static str =
+        "Addresses of a node's or pod's interfaces; by address, which interface has it.";
     type Params = Params;
 
     fn title(_: &Params) -> String {

@@ -16,7 +16,7 @@ pub(crate) struct LinkShow;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Only this interface.
+    /// This one.
     #[serde(default)]
     interface: Option<String>,
 }
@@ -25,9 +25,8 @@ impl Tool for LinkShow {
     const NAME: &'static str = "ip_link_show";
     const TITLE: &'static str = "Interfaces";
     const TOOLSET: &'static str = "network";
-    const DESCRIPTION: &'static str = "A node's or a pod's interfaces: MTU, state, kind, MAC address, VRF, counters with \
-         errors and drops. Use it for MTU problems (node_name=all compares), and host_counters for a driver's own \
-         counters.";
+    const DESCRIPTION: &'static str =
+        "Interfaces of a node or pod: MTU, state, kind, MAC, VRF, drops. For MTU problems compare all nodes.";
     type Params = Params;
 
     fn title(_: &Params) -> String {

@@ -16,13 +16,13 @@ pub(crate) struct NeighShow;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Only of this interface.
+    /// Of this one.
     #[serde(default)]
     interface: Option<String>,
-    /// Only this address.
+    /// This one.
     #[serde(default)]
     address: Option<String>,
-    /// Only in this state: FAILED, STALE, PERMANENT ...
+    /// FAILED, STALE ...
     #[serde(default)]
     state: Option<String>,
 }
@@ -31,8 +31,8 @@ impl Tool for NeighShow {
     const NAME: &'static str = "ip_neigh_show";
     const TITLE: &'static str = "Neighbours";
     const TOOLSET: &'static str = "network";
-    const DESCRIPTION: &'static str = "Which MAC address a node or pod has for an address (ARP, NDP), and whether it \
-         still answers. FAILED or a wrong MAC address explains why the next hop of a route is not reached.";
+    const DESCRIPTION: &'static str =
+        "MAC addresses of neighbours (ARP, NDP) and whether they answer: is the next hop reached?";
     type Params = Params;
 
     fn title(_: &Params) -> String {

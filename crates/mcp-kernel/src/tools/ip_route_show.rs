@@ -22,16 +22,16 @@ pub(crate) struct RouteShow;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Only this table, by name or number; by default all but `local`.
+    /// Name or number; default all but local.
     #[serde(default)]
     table: Option<String>,
-    /// Only the table of this VRF.
+    /// This VRF's.
     #[serde(default)]
     vrf: Option<String>,
-    /// The route that the host's packets to this address take.
+    /// Destination address.
     #[serde(default)]
     get: Option<String>,
-    /// With `get`: their mark, such as 0x1745ec.
+    /// Of `get`: 0x1745ec.
     #[serde(default)]
     mark: Option<String>,
 }
@@ -40,8 +40,7 @@ impl Tool for RouteShow {
     const NAME: &'static str = "ip_route_show";
     const TITLE: &'static str = "Routes";
     const TOOLSET: &'static str = "network";
-    const DESCRIPTION: &'static str = "A node's or a pod's routes by table or VRF, or with `get` the one that an address \
-         takes: asked of the kernel, or worked out from what a bundle recorded. ip_rule_show tells which table is used.";
+    const DESCRIPTION: &'static str = "Routes of a node or pod by table or VRF; `get`: the one an address takes (offline worked out). ip_rule_show tells which table is used.";
     type Params = Params;
 
     fn title(params: &Params) -> String {
