@@ -22,6 +22,9 @@ pub(super) const MAX_OUTPUT: usize = 512 << 20;
 /// More than a program needs to say what went wrong.
 const MAX_ERROR: usize = 1 << 20;
 
+/// What had arrived before a connection was cut is read at once.
+const AFTER_A_CUT: Duration = Duration::from_millis(200);
+
 /// For what `timeout` says of itself after the time is over.
 const LATE: Duration = Duration::from_secs(1);
 
@@ -190,8 +193,19 @@ async fn attach(
     let status = process.take_status().ok_or_else(missing)?;
     let (out, err) = (process.stdout().ok_or_else(missing)?, process.stderr().ok_or_else(missing)?);
     // All three at once: none of them may wait for another.
-    let (cut, _, status) = tokio::join!(stdout.fill(out, MAX_OUTPUT), stderr.fill(err, MAX_ERROR), status);
-    Ok(Ended { status, cut })
+    let streams = async { tokio::join!(stdout.fill(out, MAX_OUTPUT), stderr.fill(err, MAX_ERROR)).0 };
+    tokio::pin!(streams, status);
+    tokio::select! {
+        cut = &mut streams => Ok(Ended { status: status.await, cut }),
+        status = &mut status => {
+            // Where the connection was cut, kube gives no status and leaves its streams open for ever.
+            let cut = match status {
+                Some(_) => streams.await,
+                None => tokio::time::timeout(AFTER_A_CUT, streams).await.unwrap_or_default(),
+            };
+            Ok(Ended { status, cut })
+        }
+    }
 }
 
 /// The exit status, as kubectl finds it; the text of the message is another one in each version of the protocol.
