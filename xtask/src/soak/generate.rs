@@ -207,10 +207,12 @@ impl Tool {
                 .pointer("/required")
                 .is_some_and(|all| all.as_array().is_some_and(|all| all.iter().any(|each| each == name)))
         };
+        arguments.remove("seconds");
         let fresh = arguments.is_empty();
         for (name, schema) in properties {
             let likely = match name.as_str() {
                 "node_name" => 85,
+                "seconds" => 100,
                 _ if fresh => 12,
                 _ => 5,
             };
@@ -255,6 +257,10 @@ fn value(name: &str, schema: &Value, words: &Words, random: &mut Random) -> Valu
         Some("boolean") => random.percent(50).into(),
         Some("integer" | "number") => {
             let least = number("minimum").unwrap_or(0);
+            // What looks on for a while has seen enough after the shortest.
+            if name == "seconds" {
+                return least.into();
+            }
             let most = number("maximum").unwrap_or(least + 1000).min(least + 5000);
             let span = usize::try_from(most - least + 1).unwrap_or(1);
             (least + i64::try_from(random.below(span)).unwrap_or_default()).into()
