@@ -1,7 +1,5 @@
 //! The overview fits, whether the cluster has three nodes or three hundred.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on, fails")]
-
 use mcp_core::{
     Bundle, NodeName,
     testing::{Case, answer, scenario},
@@ -17,7 +15,8 @@ fn overview() -> Case {
 /// A node as the capture's are, and one that is not ready or in another zone.
 fn node(number: usize) -> String {
     let name = format!("worker-{number:03}");
-    let (status, message) = if number == 17 { ("False", "container runtime is down") } else { ("True", "ok") };
+    let (status, message) =
+        if number == 17 { ("False", "container runtime is down") } else { ("True", "ok") };
     let zone = if number == 42 { "worker-041" } else { &name };
     let (high, low) = (number / 256, number % 256);
     format!(
@@ -77,7 +76,10 @@ fn three_hundred_nodes() {
     };
     let mut pods = "apiVersion: v1\nkind: PodList\nitems:\n".to_owned();
     for number in 0..NODES {
-        write(&format!("must-gather/image/cluster-scoped-resources/core/nodes/worker-{number:03}.yaml"), &node(number));
+        write(
+            &format!("must-gather/image/cluster-scoped-resources/core/nodes/worker-{number:03}.yaml"),
+            &node(number),
+        );
         if number != 250 {
             _ = pods.write_str(&pod(number));
         }

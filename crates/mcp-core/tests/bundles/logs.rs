@@ -162,7 +162,7 @@ fn logs_of_hosts() {
     ] {
         let (text, _, notes) = log(paths.clone(), host(node, which), None).unwrap();
         assert_eq!(text, says, "{node}");
-        assert_eq!(notes.iter().any(|n| n.contains(note)) || note.is_empty(), true, "{notes:?}");
+        assert!(notes.iter().any(|n| n.contains(note)) || note.is_empty(), "{notes:?}");
     }
 }
 
