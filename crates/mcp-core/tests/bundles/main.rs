@@ -7,4 +7,5 @@ mod damaged;
 mod fuzz;
 mod hostile;
 mod layouts;
+mod objects;
 mod real;
