@@ -147,7 +147,7 @@ impl<'de> Visitor<'de> for Lean {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        // A map that grows has room for more than it holds; of thousands of objects that is half of the memory.
+        // A map that grows has room for more than it holds, which counts with thousands of objects.
         let mut all = Vec::new();
         while let Some(key) = map.next_key::<String>()? {
             if key == "managedFields" {
