@@ -8,4 +8,5 @@ mod fuzz;
 mod hostile;
 mod layouts;
 mod logs;
+mod objects;
 mod real;
