@@ -35,7 +35,9 @@ fn role(file: &str) -> Role {
 fn rights(role: &Role) -> BTreeSet<(String, String, String)> {
     let mut all = BTreeSet::new();
     for rule in &role.rules {
-        for (group, resource) in rule.api_groups.iter().flat_map(|g| rule.resources.iter().map(move |r| (g, r))) {
+        for (group, resource) in
+            rule.api_groups.iter().flat_map(|g| rule.resources.iter().map(move |r| (g, r)))
+        {
             all.extend(rule.verbs.iter().map(|verb| (verb.clone(), resource.clone(), group.clone())));
         }
     }
@@ -58,7 +60,10 @@ fn a_server_can_change_nothing_and_read_no_secret() {
             assert!(reads || (verb == "create" && resource == "pods/exec"), "{name} may {verb} {resource}");
             // The core group has Secrets, so nothing of it by a wildcard.
             let named = group != "*" && (resource != "*" || !group.is_empty());
-            assert!(named && resource != "secrets" && resource != "nodes/proxy", "{name}: {resource} of {group}");
+            assert!(
+                named && resource != "secrets" && resource != "nodes/proxy",
+                "{name}: {resource} of {group}"
+            );
         }
     }
 }
@@ -68,7 +73,11 @@ fn each_server_can_do_what_its_backend_asks() {
     for name in SERVERS {
         let rights = rights(&role(&format!("{name}.yaml")));
         for (verb, resource) in [
-            ("list", "nodes"), ("get", "pods"), ("list", "pods"), ("get", "pods/exec"), ("create", "pods/exec"),
+            ("list", "nodes"),
+            ("get", "pods"),
+            ("list", "pods"),
+            ("get", "pods/exec"),
+            ("create", "pods/exec"),
         ] {
             assert!(rights.contains(&right(verb, resource)), "{name} may not {verb} {resource}");
         }

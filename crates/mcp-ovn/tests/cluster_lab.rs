@@ -162,7 +162,11 @@ fn a_container_that_restarts_is_passed_over() -> Result<(), Failed> {
         let new = LiveCluster::open(&api.kubeconfig(), None, false).await?;
         let read = new.command(&place, &argv!(ALLOW: "hostname")).await?;
         assert!(read.origin.what.contains(" in ovn-northd of "), "{}", read.origin.what);
-        assert!(read.notes.iter().any(|note| note.contains("nb-ovsdb") && note.contains("not running")), "{:?}", read.notes);
+        assert!(
+            read.notes.iter().any(|note| note.contains("nb-ovsdb") && note.contains("not running")),
+            "{:?}",
+            read.notes
+        );
         Ok(())
     })
 }
@@ -174,7 +178,9 @@ fn a_command_ends_with_its_call() -> Result<(), Failed> {
     let cluster = source(&api, "admin", false)?;
     let runtime = runtime()?;
     // Too late: it is ended where it runs.
-    let error = runtime.block_on(cluster.command(&at(Place::Host, Duration::from_secs(1))?, &sleep(987_651))).unwrap_err();
+    let error = runtime
+        .block_on(cluster.command(&at(Place::Host, Duration::from_secs(1))?, &sleep(987_651)))
+        .unwrap_err();
     assert!(matches!(error, ReadError::TimedOut { seconds: 1, .. }), "{error}");
     assert!(soon(|| Ok(processes("sleep 987651")? == 0))?, "it runs on after its time");
     // Cancelled.
