@@ -2,7 +2,9 @@
 //!
 //! Nothing here fails a build: machines differ. Ratios to another program on the same machine say more than times.
 
+mod archives;
 mod databases;
+mod flows;
 mod measure;
 mod server;
 
@@ -48,6 +50,7 @@ pub(crate) fn run(bench: &Bench) -> Result {
 
     let mut table = Table { judge: !bench.quick, rows: Vec::new() };
     databases::measure(&workspace, &plan, &workspace.root.join(&bench.data), &mut table)?;
+    archives::measure(&workspace, &plan, &mut table)?;
     server::measure(&workspace, &plan, &mut table)?;
     if bench.quick {
         println!("Built with the dev profile: the aims are for release builds (cargo xtask bench).\n");
