@@ -7,12 +7,12 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Where {
-    /// Column, or `column:key` of a map.
+    /// Or `column:key` of a map.
     pub column: String,
-    /// How it compares; the default is `==`.
+    /// Default ==.
     #[serde(default)]
     pub op: Operator,
-    /// The value, as `list` shows it.
+    /// As `list` shows it.
     pub value: String,
 }
 

@@ -39,21 +39,21 @@ fn where_to_look() -> Value {
     json!({
         "node_name": {
             "type": "string",
-            "description": "One, several (commas), or `all`: how they differ.",
+            "description": "Node, several (a,b), or `all`: compared.",
         },
-        "pod": { "type": "string", "description": "`namespace/name`, instead." },
+        "pod": { "type": "string", "description": "namespace/name: its node." },
     })
 }
 
 /// Those that come after.
 fn how_much() -> Value {
     json!({
-        "grep": { "type": "string", "description": "Regular expression." },
+        "grep": { "type": "string", "description": "Only rows that match (regex)." },
         "offset": { "type": "integer", "minimum": 0 },
         "limit": { "type": "integer", "minimum": 1, "maximum": 10000 },
         "timeout_seconds": {
             "type": "integer", "minimum": 1, "maximum": SECONDS.1,
-            "description": format!("Default {}.", SECONDS.0),
+            "description": format!("Per node; default {}.", SECONDS.0),
         },
     })
 }

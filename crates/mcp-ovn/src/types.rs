@@ -8,18 +8,18 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListParams {
-    /// The table, such as Logical_Switch_Port.
+    /// Such as Logical_Switch_Port.
     pub(crate) table: String,
-    /// One row: its name, UUID or the first digits of it; a pod's port also as namespace/name.
+    /// Name, UUID or its first digits; a pod's port also as namespace/name.
     #[serde(default)]
     pub(crate) record: Option<String>,
-    /// Only rows that meet all of these.
+    /// Conditions, all of which hold.
     #[serde(default, rename = "where")]
     pub(crate) conditions: Vec<Where>,
-    /// Only these columns, separated by commas.
+    /// Only these.
     #[serde(default)]
     pub(crate) columns: Vec<String>,
-    /// Only what belongs to this router, switch, port group, load balancer group, datapath or chassis.
+    /// Only what this router, switch, port group, load balancer group, datapath or chassis has.
     #[serde(default)]
     pub(crate) of: Option<String>,
 }

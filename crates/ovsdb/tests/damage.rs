@@ -122,7 +122,7 @@ fn a_file_that_was_edited_is_read_as_it_stands() {
     for name in ["example.db", "clustered.db"] {
         let original = fixture(name);
         let whole = Database::open(original.clone()).unwrap();
-        let edited = String::from_utf8(original).unwrap().replace("node", "another");
+        let edited = String::from_utf8(original).unwrap().replace(r#""name":"#, r#""name" : "#);
         let strict = Database::open(edited.clone().into_bytes());
         assert!(
             strict.is_err() || strict.is_ok_and(|strict| strict.damage().is_some() && !strict.is_edited())

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use xshell::cmd;
 
 use super::measure::{median, middle, peak, wall};
-use super::{Plan, Table, megabytes, milliseconds};
+use super::{Plan, Table, flows, megabytes, milliseconds};
 use crate::workspace::{Result, Workspace};
 
 /// A table with as many rows as there are pods, and the column that names them.
@@ -26,6 +26,7 @@ pub(super) fn measure(workspace: &Workspace, plan: &Plan, data: &Path, table: &m
     for file in &files {
         table.judge = judge && fs::metadata(file)?.len() >= LARGE;
         one(workspace, plan, file, table)?;
+        lflows::measure(workspace, plan, file, table)?;
     }
     table.judge = judge;
     Ok(())

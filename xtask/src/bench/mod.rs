@@ -2,8 +2,10 @@
 //!
 //! Nothing here fails a build: machines differ. Ratios to another program on the same machine say more than times.
 
+mod archives;
 mod databases;
 mod flows;
+mod lflows;
 mod logs;
 mod measure;
 mod server;
@@ -51,6 +53,7 @@ pub(crate) fn run(bench: &Bench) -> Result {
     let mut table = Table { judge: !bench.quick, rows: Vec::new() };
     databases::measure(&workspace, &plan, &workspace.root.join(&bench.data), &mut table)?;
     logs::measure(&workspace, &plan, &mut table)?;
+    archives::measure(&workspace, &plan, &mut table)?;
     server::measure(&workspace, &plan, &mut table)?;
     flows::measure(&workspace, &plan, &mut table)?;
     if bench.quick {

@@ -215,7 +215,7 @@ async fn a_central_database_is_known_by_its_content() {
     let central = dir.path().join("databases");
     std::fs::create_dir(&central).unwrap();
     std::fs::write(central.join("ovnsb_db.db"), &text).unwrap();
-    let (said, _) = said(vec![central.clone()]);
+    let said = chain(&Bundle::new(vec![central]).nodes().await.unwrap_err());
     assert!(
         said.contains("ovnsb_db.db is of a cluster in central mode, with one database for all nodes; only"),
         "{said}"

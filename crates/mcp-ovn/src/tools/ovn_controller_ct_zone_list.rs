@@ -24,8 +24,8 @@ impl Tool for CtZoneList {
     const NAME: &'static str = "ovn_controller_ct_zone_list";
     const TITLE: &'static str = "Conntrack zones of OVN";
     const TOOLSET: &'static str = "status";
-    const DESCRIPTION: &'static str = "Which conntrack zone belongs to which logical port or router on a node, and \
-         which two share one. Use it to read `zone=` in conntrack entries and `ct(zone=…)` in flows.";
+    const DESCRIPTION: &'static str = "Which conntrack zone belongs to which logical port or router of a \
+         node, and which share one. Use it to read `zone=` in conntrack entries and flows.";
     type Params = Params;
 
     fn title(_: &Params) -> String {

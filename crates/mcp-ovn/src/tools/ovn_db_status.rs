@@ -14,13 +14,13 @@ pub(crate) struct DbStatus;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Instead of the status: the log of this database's transactions, newest first.
+    /// Instead: this database's transactions, newest first.
     #[serde(default)]
     history: Option<HistoryOf>,
-    /// With history: only transactions from this time on, as 2026-11-22T08:00:00Z.
+    /// With history: from 2026-11-22T08:00:00Z on.
     #[serde(default)]
     since: Option<String>,
-    /// With history: only transactions before this time.
+    /// With history: before this time.
     #[serde(default)]
     until: Option<String>,
 }
@@ -45,10 +45,10 @@ impl Tool for DbStatus {
     const NAME: &'static str = "ovn_db_status";
     const TITLE: &'static str = "State of OVN's databases and daemons";
     const TOOLSET: &'static str = "status";
-    const DESCRIPTION: &'static str = "Whether what OVN-Kubernetes asked for is in force on a node: nb_cfg against \
-         sb_cfg and hv_cfg, ovn-northd, ovn-controller and their connections, schema, size and cluster state of each \
-         database. Call it first: where a zone lags, its other rows say what is wanted, not what is. With `history`, \
-         the transactions of a database: what changed, when, by what.";
+    const DESCRIPTION: &'static str = "Is what OVN-Kubernetes asked for in force on a node: nb_cfg, sb_cfg, \
+         hv_cfg, ovn-northd, ovn-controller, connections, schemas, cluster state. Call it first: where a \
+         zone lags, its rows say what is wanted, not what is. With `history`, transactions: what changed, \
+         when, by what.";
     type Params = Params;
 
     fn title(params: &Params) -> String {

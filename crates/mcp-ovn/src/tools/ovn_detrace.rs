@@ -32,9 +32,9 @@ impl Tool for Detrace {
     const NAME: &'static str = "ovn_detrace";
     const TITLE: &'static str = "Origin of OpenFlow flows";
     const TOOLSET: &'static str = "flows";
-    const DESCRIPTION: &'static str = "What is behind OpenFlow cookies of br-int: logical flow with stage and datapath, \
-         the northbound row (ACL, route, policy, NAT, load balancer, port) and its Kubernetes owner. Use it on a flow \
-         dump, an ofproto/trace, or the uuid that ovn_trace shows.";
+    const DESCRIPTION: &'static str = "What is behind OpenFlow cookies of br-int: logical flow, stage, \
+         northbound row (ACL, route, NAT, load balancer, …) and Kubernetes owner. Use it on a flow dump, an \
+         ofproto/trace, or a uuid of ovn_trace.";
     type Params = Params;
 
     fn title(_: &Params) -> String {

@@ -9,11 +9,11 @@ impl Tool for NbctlList {
     const NAME: &'static str = "ovn_nbctl_list";
     const TITLE: &'static str = "Rows of the OVN northbound database";
     const TOOLSET: &'static str = "nb";
-    const DESCRIPTION: &'static str = "Rows of any northbound table (Logical_Switch_Port, Load_Balancer, ACL, \
-         Port_Group, Address_Set, NAT, Logical_Router_Static_Route, Logical_Router_Policy, …), references shown with \
-         names, empty columns left out. Use it for what OVN-Kubernetes wants: routes `of` a router, ACLs `of` a port \
-         group, the row of one pod; node_name=all shows what differs between the zones. Then see what came of it \
-         with ovn_sbctl_list.";
+    const DESCRIPTION: &'static str = "Rows of any northbound table (Logical_Switch_Port, Load_Balancer, \
+         ACL, Port_Group, Address_Set, NAT, Logical_Router_Static_Route, Logical_Router_Policy, …), \
+         references by name, without empty columns. Use it for what OVN-Kubernetes wants: routes `of` a \
+         router, ACLs `of` a port group, one pod's row; node_name=all shows how zones differ. \
+         ovn_sbctl_list tells what came of it.";
     type Params = ListParams;
 
     fn title(params: &ListParams) -> String {

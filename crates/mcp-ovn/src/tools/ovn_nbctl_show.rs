@@ -29,9 +29,8 @@ impl Tool for NbctlShow {
     const NAME: &'static str = "ovn_nbctl_show";
     const TITLE: &'static str = "OVN northbound overview";
     const TOOLSET: &'static str = "nb";
-    const DESCRIPTION: &'static str = "The logical topology of a node's zone as `ovn-nbctl show` prints it: switches \
-         and routers with their ports, addresses and NATs, whole or one of them. Use it to find the names of things; \
-         ovn_nbctl_list then gives their rows.";
+    const DESCRIPTION: &'static str = "Logical topology of a node's zone as `ovn-nbctl show`: switches and \
+         routers with ports, addresses, NATs. Use it to find names; ovn_nbctl_list then gives rows.";
     type Params = Params;
 
     fn title(params: &Params) -> String {

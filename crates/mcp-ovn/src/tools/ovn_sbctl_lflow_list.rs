@@ -51,8 +51,8 @@ impl Tool for LflowList {
     const NAME: &'static str = "ovn_sbctl_lflow_list";
     const TITLE: &'static str = "OVN logical flows";
     const TOOLSET: &'static str = "flows";
-    const DESCRIPTION: &'static str = "Logical flows of a node's zone as `ovn-sbctl lflow-list` prints them; without \
-         a filter, how many each datapath has. Use it for what ovn-northd made of an ACL, route or load balancer; \
+    const DESCRIPTION: &'static str = "Logical flows of a node's zone as `ovn-sbctl lflow-list`; without a \
+         filter, counts per datapath. Use it for what ovn-northd made of an ACL, route or load balancer; \
          node_name=all shows which flows a zone lacks. ovn_detrace tells where one comes from.";
     type Params = Params;
 

@@ -9,10 +9,10 @@ impl Tool for SbctlList {
     const NAME: &'static str = "ovn_sbctl_list";
     const TITLE: &'static str = "Rows of the OVN southbound database";
     const TOOLSET: &'static str = "sb";
-    const DESCRIPTION: &'static str = "Rows of any southbound table (Port_Binding, Chassis, Datapath_Binding, \
-         MAC_Binding, Load_Balancer, Multicast_Group, …), references shown with names, empty columns left out. Use it \
-         for what ovn-northd made and ovn-controller reported: is a port bound and up, on which chassis, which MAC is \
-         known for a next hop. Compare with ovn_nbctl_list.";
+    const DESCRIPTION: &'static str = "Rows of any southbound table (Port_Binding, Chassis, \
+         Datapath_Binding, MAC_Binding, Load_Balancer, …), references by name, without empty columns. Use \
+         it for what ovn-northd made and ovn-controller reported: is a port up, on which chassis, which MAC \
+         has a next hop. Compare with ovn_nbctl_list.";
     type Params = ListParams;
 
     fn title(params: &ListParams) -> String {

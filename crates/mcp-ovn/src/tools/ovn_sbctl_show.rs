@@ -20,9 +20,9 @@ impl Tool for SbctlShow {
     const NAME: &'static str = "ovn_sbctl_show";
     const TITLE: &'static str = "OVN southbound overview";
     const TOOLSET: &'static str = "sb";
-    const DESCRIPTION: &'static str = "The chassis that a node's zone knows, as `ovn-sbctl show` prints it: host \
-         name, encapsulation and the ports bound there, whole or one chassis. Use it to see whether a port is bound \
-         at all and whether a remote chassis has the right tunnel address.";
+    const DESCRIPTION: &'static str = "Chassis that a node's zone knows, as `ovn-sbctl show`: host, \
+         encapsulation, bound ports. Use it to see whether a port is bound and a remote chassis has the \
+         right tunnel address.";
     type Params = Params;
 
     fn title(params: &Params) -> String {

@@ -73,8 +73,8 @@ impl Tool for Trace {
     const NAME: &'static str = "ovn_trace";
     const TITLE: &'static str = "OVN trace";
     const TOOLSET: &'static str = "flows";
-    const DESCRIPTION: &'static str = "The way of a packet through the logical flows of the sender's zone, as \
-         `ovn-trace` tells; nothing is sent. Use it to see which ACL, route or load balancer decides; where the packet \
+    const DESCRIPTION: &'static str = "Way of a packet through the logical flows of the sender's zone \
+         (`ovn-trace`); nothing is sent. Use it to see which ACL, route or load balancer decides; where it \
          leaves for another zone, the answer says how to go on. ovn_detrace explains a flow's uuid.";
     type Params = Params;
 

@@ -1,0 +1,113 @@
+//! Logical flows of a large southbound database, beside `ovn-sbctl` on a private server of the same file.
+//!
+//! They do not print the same: a server's answer is bounded. The work before that is the same, to read what the flows
+//! say and for which datapaths they are.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use xshell::{Cmd, cmd};
+
+use super::measure::{median, memory, peak, wall};
+use super::{Plan, Table, megabytes, milliseconds};
+use crate::workspace::{Result, Workspace};
+
+/// A datapath that every such database has.
+const DATAPATH: &str = "ovn_cluster_router";
+
+/// Measures one database.
+pub(super) fn measure(workspace: &Workspace, plan: &Plan, file: &Path, table: &mut Table) -> Result {
+    let sh = &workspace.sh;
+    let scratch = tempfile::tempdir()?;
+    // The node is in the name.
+    let copy = scratch.path().join("bench_ovnsb_db.db");
+    fs::copy(file, &copy)?;
+    let bundle = format!("--bundle={}", scratch.path().display());
+    let binary = workspace.target.join(plan.profile).join("mcp-ovn");
+    let ours = |what: &str| {
+        cmd!(sh, "{binary} {bundle} call ovn_sbctl_lflow_list node_name=bench timeout_seconds=300 {what}")
+            .quiet()
+    };
+    let server = Served::start(workspace, file)?;
+    let db = format!("--db=unix:{}", server.socket().display());
+    let theirs = |of: &[&str]| cmd!(sh, "ovn-sbctl {db} --no-leader-only lflow-list {of...}").quiet();
+    let one = format!("datapath={DATAPATH}");
+    let all = |table: &mut Table| -> Result {
+        both(plan, table, "all logical flows, counted by stage", &|| ours("count=true"), &|| theirs(&[]))?;
+        both(plan, table, "those of one datapath", &|| ours(&one), &|| theirs(&[DATAPATH]))
+    };
+    all(table)?;
+    table.say("memory of the server that `ovn-sbctl` asks", megabytes(server.memory()));
+    Ok(())
+}
+
+fn both<'a>(
+    plan: &Plan,
+    table: &mut Table,
+    what: &str,
+    ours: &dyn Fn() -> Cmd<'a>,
+    theirs: &dyn Fn() -> Cmd<'a>,
+) -> Result {
+    let runs = plan.runs.min(3);
+    table.say(
+        format!("{what}: a process that opens the file and answers"),
+        milliseconds(median(runs, || wall(ours()))?),
+    );
+    table.say("its peak memory", megabytes(peak(ours())?));
+    table.say(
+        "`ovn-sbctl lflow-list`, whose server has it open",
+        milliseconds(median(runs, || wall(theirs()))?),
+    );
+    table.say("its peak memory, without the server's", megabytes(peak(theirs())?));
+    Ok(())
+}
+
+/// A server of a copy of a database: nobody else reaches it, and nobody can write to it.
+struct Served {
+    dir: tempfile::TempDir,
+    process: Child,
+}
+
+impl Served {
+    fn start(workspace: &Workspace, file: &Path) -> Result<Self> {
+        let dir = tempfile::tempdir()?;
+        let copy = dir.path().join("db");
+        fs::copy(file, &copy)?;
+        let within = |name: &str| dir.path().join(name).display().to_string();
+        let mut server = Command::from(cmd!(workspace.sh, "ovsdb-server"));
+        server.args(["--no-chdir", "-vconsole:off", "-vsyslog:off"]);
+        server
+            .arg(format!("--unixctl={}", within("ctl")))
+            .arg(format!("--remote=punix:{}", within("socket")));
+        // A server that copies from another, which is never there, takes no changes from others.
+        server.arg(format!("--sync-from=unix:{}", within("never"))).arg(&copy);
+        let process = server.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        let served = Self { dir, process };
+        let socket = format!("unix:{}", served.socket().display());
+        // It listens when it has read the file.
+        for _ in 0..600 {
+            let ask = cmd!(workspace.sh, "ovsdb-client --timeout=60 list-dbs {socket}").quiet();
+            if ask.ignore_stdout().ignore_stderr().run().is_ok() {
+                return Ok(served);
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        Err("ovsdb-server did not open the database within a minute".into())
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.dir.path().join("socket")
+    }
+
+    fn memory(&self) -> u64 {
+        memory(self.process.id(), "VmHWM").unwrap_or_default()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        _ = self.process.kill();
+        _ = self.process.wait();
+    }
+}
