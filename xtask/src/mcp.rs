@@ -88,30 +88,48 @@ impl Session {
     }
 
     /// Asks, and waits for the answer.
-    pub(crate) fn request(&mut self, method: &str, mut params: Value) -> Result<Reply> {
+    pub(crate) fn request(&mut self, method: &str, params: Value) -> Result<Reply> {
+        let id = self.ask(method, params)?;
+        match self.answer().map_err(|error| format!("{method}: {error}"))? {
+            (answered, reply) if answered == id => Ok(reply),
+            (other, _) => Err(format!("{method}: an answer to {other}, which nobody asked").into()),
+        }
+    }
+
+    /// Asks without waiting. The number of the question.
+    pub(crate) fn ask(&mut self, method: &str, mut params: Value) -> Result<u64> {
         self.last_id += 1;
         let id = self.last_id;
         if let (Era::Discover, Some(params)) = (self.era, params.as_object_mut()) {
             params.insert("_meta".into(), who_asks(self.era.version()));
         }
         self.send(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }))?;
+        Ok(id)
+    }
+
+    /// The next answer, with the number of its question.
+    pub(crate) fn answer(&mut self) -> Result<(u64, Reply)> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let mut message =
-                self.receive(deadline)?.ok_or_else(|| format!("{method}: the server went away"))?;
-            match message.get("id") {
-                Some(answered) if *answered == id => {
-                    return Ok(match message.get_mut("error") {
+            let mut message = self.receive(deadline)?.ok_or("the server went away")?;
+            // Without a number it is a notification.
+            if let Some(id) = message.get("id") {
+                let id = id.as_u64().ok_or_else(|| format!("an answer to {id}, which nobody asked"))?;
+                return Ok((
+                    id,
+                    match message.get_mut("error") {
                         Some(error) => Err(error.take()),
                         None => Ok(message.get_mut("result").map(Value::take).unwrap_or_default()),
-                    });
-                }
-                Some(other) => {
-                    return Err(format!("{method}: an answer to {other}, which nobody asked").into());
-                }
-                None => {} // A notification.
+                    },
+                ));
             }
         }
+    }
+
+    /// Takes a question back.
+    pub(crate) fn cancel(&mut self, id: u64) -> Result {
+        let params = json!({ "requestId": id, "reason": "nobody waits any more" });
+        self.send(&json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": params }))
     }
 
     /// Asks what must not fail.
@@ -126,10 +144,7 @@ impl Session {
         arguments: &Value,
     ) -> Result<std::result::Result<String, String>> {
         let result = self.expect("tools/call", json!({ "name": tool, "arguments": arguments }))?;
-        let content = result.get("content").and_then(Value::as_array).ok_or("an answer without content")?;
-        let text = content.iter().filter_map(|block| block.get("text")?.as_str()).collect::<String>();
-        let failed = result.get("isError").and_then(Value::as_bool).unwrap_or_default();
-        Ok(if failed { Err(text) } else { Ok(text) })
+        said(&result)
     }
 
     /// Hangs up, and checks that the server then leaves in good order and with nothing more to say.
@@ -164,6 +179,14 @@ impl Session {
             Err(RecvTimeoutError::Timeout) => Err("the server does not answer".into()),
         }
     }
+}
+
+/// The text of a tool's answer, or of its error.
+pub(crate) fn said(result: &Value) -> Result<std::result::Result<String, String>> {
+    let content = result.get("content").and_then(Value::as_array).ok_or("an answer without content")?;
+    let text = content.iter().filter_map(|block| block.get("text")?.as_str()).collect::<String>();
+    let failed = result.get("isError").and_then(Value::as_bool).unwrap_or_default();
+    Ok(if failed { Err(text) } else { Ok(text) })
 }
 
 impl Drop for Session {

@@ -47,8 +47,10 @@ enum Step {
     Fuzz,
     /// Traffic in the lab goes where the databases say
     Check,
-    /// kubectl works with the API server in front of the lab
+    /// kubectl works with the API server in front of the lab, and our servers cope with its faults
     Api,
+    /// 500 generated calls leave the lab as it was
+    Soak,
     /// Both eras of MCP, the MCP Inspector and the conformance suites
     Probe,
     /// The demonstration runs
@@ -72,11 +74,13 @@ pub(crate) fn run(test: &Test) -> Result {
 
 fn steps(test: &Test, workspace: &Workspace, times: &mut Vec<(String, Duration)>) -> Result {
     let chosen = |step: &&Step| test.only.is_empty() || test.only.contains(step);
-    let possible = |step: &&Step| !(test.no_lab && matches!(step, Step::Setup | Step::Check | Step::Api));
+    let possible =
+        |step: &&Step| !(test.no_lab && matches!(step, Step::Setup | Step::Check | Step::Api | Step::Soak));
     let mut lab = None;
     let mut failed = Vec::new();
     for step in Step::value_variants().iter().filter(chosen).filter(possible) {
-        if matches!(step, Step::Tests | Step::Check | Step::Api) && lab.is_none() && !test.no_lab {
+        if matches!(step, Step::Tests | Step::Check | Step::Api | Step::Soak) && lab.is_none() && !test.no_lab
+        {
             lab = Some(timed("lab up", times, || Lab::up(workspace))?);
         }
         match timed(&step.name(), times, || step.run(workspace, lab.is_some())) {
@@ -123,6 +127,7 @@ impl Step {
             Self::Fuzz => task(&["fuzz"]),
             Self::Check => task(&["lab", "--dir", LAB_DIR, "check"]),
             Self::Api => task(&["lab", "--dir", LAB_DIR, "api", "--check"]),
+            Self::Soak => task(&["soak", "--quick", "--lab", LAB_DIR]),
             Self::Probe => task(&["probe"]),
             Self::Demo => task(&["demo"]),
             Self::Bench => task(&["bench", "--quick"]),

@@ -39,21 +39,21 @@ fn where_to_look() -> Value {
     json!({
         "node_name": {
             "type": "string",
-            "description": "A node, several (commas between), or `all`: how they differ.",
+            "description": "One, several (commas), or `all`: how they differ.",
         },
-        "pod": { "type": "string", "description": "`namespace/name`: its node, instead of node_name." },
+        "pod": { "type": "string", "description": "`namespace/name`, instead." },
     })
 }
 
 /// Those that come after.
 fn how_much() -> Value {
     json!({
-        "grep": { "type": "string", "description": "Regular expression: only matching rows." },
-        "offset": { "type": "integer", "minimum": 0, "description": "Rows to skip." },
-        "limit": { "type": "integer", "minimum": 1, "maximum": 10000, "description": "Rows at most." },
+        "grep": { "type": "string", "description": "Regular expression." },
+        "offset": { "type": "integer", "minimum": 0 },
+        "limit": { "type": "integer", "minimum": 1, "maximum": 10000 },
         "timeout_seconds": {
             "type": "integer", "minimum": 1, "maximum": SECONDS.1,
-            "description": format!("For each node; default {}.", SECONDS.0),
+            "description": format!("Default {}.", SECONDS.0),
         },
     })
 }

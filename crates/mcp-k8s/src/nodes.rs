@@ -4,6 +4,7 @@ use crate::pods::{Pod, items, objects, text};
 use mcp_core::{Cluster, ToolError};
 use ovn_model::annotations::{DEFAULT_NETWORK, Gateway, NodeAnnotations};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Where OVN-Kubernetes runs: upstream, OpenShift and MicroShift.
 const NAMESPACES: [&str; 2] = ["ovn-kubernetes", "openshift-ovn-kubernetes"];
@@ -64,13 +65,24 @@ impl KnownNode {
         joined(self.annotations.subnets.get(DEFAULT_NETWORK).into_iter().flatten())
     }
 
-    /// Where tunnels to it end.
+    /// Where its annotation says that tunnels to it end.
+    pub(crate) fn given_encap_ips(&self) -> String {
+        joined(&self.annotations.encap_ips)
+    }
+
+    /// Where tunnels to it end: at its own address, where nothing else is said.
     pub(crate) fn encap_ips(&self) -> String {
         match self.annotations.encap_ips.as_slice() {
             [] => self.addresses.join(","),
             all => joined(all),
         }
     }
+}
+
+/// Do two lists with commas have the same members?
+pub(crate) fn same(a: &str, b: &str) -> bool {
+    let members = |list: &str| list.split(',').map(str::to_owned).collect::<BTreeSet<_>>();
+    members(a) == members(b)
 }
 
 /// With commas between; `none` if there is none.

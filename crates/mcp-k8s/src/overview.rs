@@ -1,7 +1,7 @@
 //! What a cluster is, in as many lines as fit, however many nodes it has.
 
 use crate::{
-    nodes::{Deployment, KnownNode, joined},
+    nodes::{Deployment, KnownNode, joined, same},
     pods::{Pod, items, objects, text},
 };
 use mcp_core::{Area, Cluster, Coverage, Db, NodeName, State, ToolError};
@@ -181,11 +181,11 @@ impl Overview {
         let Some(db) = self.databases.get(&node.name) else { return Vec::new() };
         let pairs = [
             ("zone", node.zone().to_owned(), &db.zone),
-            ("encapsulation", node.encap_ips(), &db.encap),
+            ("encapsulation", node.given_encap_ips(), &db.encap),
             ("subnets", node.subnets(), &db.subnet),
         ];
         let differ = |(_, object, database): &(&str, String, &String)| {
-            !database.is_empty() && object != "none" && !object.is_empty() && object != *database
+            !database.is_empty() && object != "none" && !object.is_empty() && !same(object, database)
         };
         pairs
             .into_iter()
@@ -366,12 +366,22 @@ impl Databases {
                 known.subnet = switch.map_get("other_config", "subnet").unwrap_or_default().to_owned();
             }
         }
-        let select = Select::from("Open_vSwitch").columns(["ovs_version", "external_ids"]);
+        let chassis = Select::from("Chassis")
+            .columns(["hostname", "encaps"])
+            .filter(ovsdb::Condition::is("hostname", name.as_str()));
+        if let Ok(rows) = node.rows(Db::Sb, &[chassis, Select::from("Encap").columns(["ip"])]).await
+            && let [chassis, encaps] = rows.as_slice()
+            && let Some(chassis) = chassis.rows.first()
+        {
+            let ips: BTreeSet<&str> =
+                chassis.refs("encaps").filter_map(|encap| encaps.get(encap)?.text("ip")).collect();
+            known.encap = joined(ips);
+        }
+        let select = Select::from("Open_vSwitch").columns(["ovs_version"]);
         if let Ok(rows) = node.rows(Db::OpenVSwitch, &[select]).await
             && let Some(row) = rows.into_iter().next().and_then(|rows| rows.rows.into_iter().next())
         {
             known.open_vswitch = row.text("ovs_version").unwrap_or_default().to_owned();
-            known.encap = row.map_get("external_ids", "ovn-encap-ip").unwrap_or_default().to_owned();
         }
         known
     }

@@ -74,3 +74,11 @@ pub(crate) fn is_of_one(network: Option<IpNet>) -> bool {
 pub(crate) fn identity(key: impl Into<String>, fields: Vec<Field>, local: bool) -> Identity {
     Identity { key: key.into(), local, role: "", fields }
 }
+
+/// Fields of what is there; what is not, is not compared as an empty text.
+pub(crate) fn fields<'a>(values: impl IntoIterator<Item = (&'static str, Option<&'a str>)>) -> Vec<Field> {
+    values
+        .into_iter()
+        .filter_map(|(name, value)| Some(Field::one(name, value.filter(|it| !it.is_empty())?)))
+        .collect()
+}

@@ -179,3 +179,55 @@ pub(crate) fn vrfs(interfaces: &[Interface]) -> BTreeMap<String, String> {
     let of = |it: &Interface| Some((it.vrf_table()?.to_owned(), it.name.clone()));
     interfaces.iter().filter_map(of).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The words of every recorded address are found again, and each of the other lines is somewhere.
+    #[test]
+    fn recorded_addresses_are_printed_again() {
+        for text in crate::recorded::files("ip_addr") {
+            let parsed = parse(&text);
+            assert_eq!(parsed.other, Vec::<String>::new());
+            let printed = parsed.rows.iter().flat_map(|it| &it.addresses);
+            let printed: Vec<String> =
+                printed.flat_map(|it| [it.words.clone(), it.lifetime.clone()]).flatten().collect();
+            let is_address =
+                |line: &&str| ["inet", "valid_lft"].iter().any(|word| line.trim().starts_with(word));
+            let original: Vec<&str> =
+                text.lines().filter(is_address).flat_map(str::split_whitespace).collect();
+            assert_eq!(printed, original);
+            assert_eq!(parsed.rows.len(), text.lines().filter(|line| !line.starts_with(' ')).count());
+        }
+    }
+
+    #[test]
+    fn counters_kinds_and_the_older_form_are_read() {
+        for text in crate::recorded::files("ip_link") {
+            let parsed = parse(&text);
+            assert_eq!(parsed.other, Vec::<String>::new());
+            let management =
+                parsed.rows.iter().find(|it| it.name == "ovn-k8s-mp0").expect("a management port");
+            assert_eq!((management.get("mtu"), management.counters.len()), (Some("1400"), 12));
+            assert_eq!(management.kind.first().map(String::as_str), Some("tun"));
+        }
+        let old = "1: lo    inet 127.0.0.1/8 scope host lo\\       valid_lft forever preferred_lft forever\n\
+                   17: br-ex    inet 172.18.0.4/16 scope global br-ex\\       valid_lft forever preferred_lft forever\n\
+                   17: br-ex    inet6 fe80::1/64 scope link \\       valid_lft forever preferred_lft forever\n";
+        let parsed = parse(old);
+        assert_eq!((parsed.rows.len(), parsed.rows[1].addresses.len(), parsed.other.len()), (2, 2, 0));
+        assert_eq!(parsed.rows[1].addresses[0].text(), "inet 172.18.0.4/16 scope global br-ex");
+        let vrf = "9: mp1-udn-vrf: <NOARP,MASTER,UP> mtu 65575 qdisc noqueue state UP\n    link/ether 02:00:00:00:00:01 brd ff:ff:ff:ff:ff:ff\n    vrf table 1009 addrgenmode eui64\n";
+        assert_eq!(vrfs(&parse(vrf).rows).get("1009").map(String::as_str), Some("mp1-udn-vrf"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in "([0-9]{1,2}: [a-z]{1,4}(@if2)?: <UP> mtu 7\n|    link/ether 0a\n|    inet [0-9./]{1,9}\n|    RX: a b\n| 7 8\n|\n| valid_lft 1\n){0,20}|.*") {
+            let parsed = parse(&text);
+            prop_assert!(parsed.rows.len() + parsed.other.len() <= text.lines().count());
+        }
+    }
+}

@@ -14,6 +14,8 @@ pub(crate) struct Rule {
     pub(crate) chain: String,
     /// `-s 10.244.0.0/16 -j MASQUERADE`, or the columns of a list. None: it is the chain itself.
     pub(crate) text: Option<String>,
+    /// It is the columns of a list, no options.
+    pub(crate) listed: bool,
     /// Of a built-in chain.
     pub(crate) policy: Option<String>,
     /// Packets and bytes, where they were asked for; of a list as it prints them: `12K`.
@@ -26,7 +28,7 @@ impl Rule {
         self.counters.as_ref().map(|(packets, _)| packets != "0")
     }
 
-    /// As `iptables-save` prints it.
+    /// As `iptables-save` prints it; of a list, its columns after the chain.
     pub(crate) fn print(&self) -> String {
         let counters = self.counters.as_ref().map(|(packets, bytes)| format!("[{packets}:{bytes}]"));
         match &self.text {
@@ -38,7 +40,8 @@ impl Rule {
             ),
             Some(text) => {
                 let counters = counters.map(|counters| counters + " ").unwrap_or_default();
-                format!("{counters}-A {} {text}", self.chain)
+                let append = if self.listed { "" } else { "-A " };
+                format!("{counters}{append}{} {text}", self.chain)
             }
         }
     }
@@ -94,7 +97,14 @@ fn rule(line: &str, table: &str) -> Option<Rule> {
         let mut words = chain.split_whitespace();
         let (chain, policy, counted) = (words.next()?.to_owned(), words.next()?, words.next());
         let policy = (policy != "-").then(|| policy.to_owned());
-        return Some(Rule { table, chain, policy, counters: counted.and_then(counters), text: None });
+        return Some(Rule {
+            table,
+            chain,
+            policy,
+            counters: counted.and_then(counters),
+            text: None,
+            listed: false,
+        });
     }
     let (counted, rest) = match line.split_once(' ') {
         Some((first, rest)) if first.starts_with('[') => (counters(first), rest),
@@ -102,7 +112,14 @@ fn rule(line: &str, table: &str) -> Option<Rule> {
     };
     let rest = rest.strip_prefix("-A ")?;
     let (chain, text) = rest.split_once(' ').unwrap_or((rest, ""));
-    Some(Rule { table, chain: chain.into(), text: Some(text.into()), policy: None, counters: counted })
+    Some(Rule {
+        table,
+        chain: chain.into(),
+        text: Some(text.into()),
+        policy: None,
+        counters: counted,
+        listed: false,
+    })
 }
 
 /// Reads what `iptables -t <table> -nvL` listed.
@@ -122,7 +139,7 @@ pub(crate) fn parse_list(text: &str, table: &str) -> Parsed<Rule> {
                     _ => (None, None),
                 };
                 let (table, chain) = (table.to_owned(), (*name).to_owned());
-                parsed.rows.push(Rule { table, chain, policy, counters, text: None });
+                parsed.rows.push(Rule { table, chain, policy, counters, text: None, listed: true });
             }
             ["pkts", "bytes", ..] => {}
             [packets, bytes, rest @ ..]
@@ -132,6 +149,7 @@ pub(crate) fn parse_list(text: &str, table: &str) -> Parsed<Rule> {
                     table: table.to_owned(),
                     chain: chain.clone().unwrap_or_default(),
                     text: Some(rest.join(" ")),
+                    listed: true,
                     policy: None,
                     counters: Some(((*packets).to_owned(), (*bytes).to_owned())),
                 });

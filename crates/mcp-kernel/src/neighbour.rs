@@ -37,3 +37,21 @@ impl Neighbour {
         self.words.join(" ")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lines::Parsed;
+
+    #[test]
+    fn recorded_neighbours_are_printed_again() {
+        for text in crate::recorded::files("ip_neigh") {
+            let parsed = Parsed::of_lines(&text, Neighbour::parse);
+            let printed: Vec<String> = parsed.rows.iter().map(Neighbour::text).collect();
+            let original: Vec<String> =
+                text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+            assert_eq!((printed, parsed.other.len()), (original, 0));
+            assert!(parsed.rows.iter().any(Neighbour::is_permanent));
+        }
+    }
+}

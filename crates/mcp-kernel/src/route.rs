@@ -235,6 +235,25 @@ mod tests {
                           \tnexthop via 172.18.0.4 dev br-ex weight 1 \nlocal 172.18.0.4 dev br-ex table local scope host\n";
     const RULES: &str = "0:\tfrom all lookup local\n30:\tfrom all fwmark 0x1745ec lookup 7\n40:\tfrom all iif eth9 lookup 8\n32766:\tfrom all lookup main\n";
 
+    fn tokens(text: &str) -> Vec<&str> {
+        text.split_whitespace().collect()
+    }
+
+    #[test]
+    fn recorded_routes_and_rules_are_printed_again() {
+        for text in crate::recorded::files("ip_route") {
+            let parsed = parse(&text);
+            let printed: String = parsed.rows.iter().map(|route| route.text() + "\n").collect();
+            assert_eq!((tokens(&printed), parsed.other.len()), (tokens(&text), 0));
+        }
+        for text in crate::recorded::files("ip_rule") {
+            let parsed = Parsed::of_lines(&text, Rule::parse);
+            let print = |rule: &Rule| format!("{}: {}\n", rule.priority, rule.text());
+            let printed: String = parsed.rows.iter().map(print).collect();
+            assert_eq!((tokens(&printed), parsed.other.len()), (tokens(&text), 0));
+        }
+    }
+
     #[test]
     fn an_address_takes_the_way_that_the_rules_give() {
         let routes = parse(ROUTES);

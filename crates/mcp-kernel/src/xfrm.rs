@@ -37,9 +37,23 @@ impl Block {
         self.get("dir").unwrap_or_default()
     }
 
-    /// As ip prints it.
+    /// As ip prints it, without the configured limits and the windows against replay.
     pub(crate) fn text(&self) -> String {
-        self.lines.iter().fold(self.head.clone(), |text, line| text + "\n    " + line)
+        const LEFT_OUT: [&str; 7] = [
+            "limit:",
+            "expire ",
+            "lifetime config:",
+            "lifetime current:",
+            "anti-replay ",
+            "seq-hi ",
+            "replay_window ",
+        ];
+        let told = |line: &&String| {
+            let bitmap =
+                line.split(' ').all(|word| word.len() == 8 && word.bytes().all(|b| b.is_ascii_hexdigit()));
+            !bitmap && *line != "stats:" && !LEFT_OUT.iter().any(|start| line.starts_with(start))
+        };
+        self.lines.iter().filter(told).fold(self.head.clone(), |text, line| text + "\n    " + line)
     }
 }
 
@@ -137,4 +151,49 @@ pub(crate) fn mismatches(policies: &[Block], states: &[Block]) -> Vec<String> {
 
 fn is_unspecified(address: &str) -> bool {
     address.parse::<std::net::IpAddr>().is_ok_and(|it| it.is_unspecified())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OUT: &str = "src 172.18.0.2/32 dst 172.18.0.3/32 proto udp dport 6081 \n\tdir out priority 1360065 ptype main \n\
+                       \ttmpl src 0.0.0.0 dst 0.0.0.0\n\t\tproto esp reqid 16401 mode transport\n\
+                       src ::/0 dst ::/0 \n\tsocket out priority 0 ptype main \n";
+    const STATE: &str = "src 172.18.0.2 dst 172.18.0.3\n\tproto esp spi 0xb68c384d(3062642765) reqid 16401(0x00004011) mode transport\n\
+                         \taead rfc4106(gcm(aes)) 0x75af7405 (288 bits) 128\n";
+    const BACK: &str = "src 172.18.0.3 dst 172.18.0.2\n\tproto esp spi 0xf8c30232 reqid 16401 mode transport\n\
+                        \taead rfc4106(gcm(aes)) <<Keys hidden>> 128\n";
+
+    #[test]
+    fn a_policy_needs_a_state_and_a_state_a_way_back() {
+        let policies = parse(OUT).rows;
+        assert_eq!((policies.len(), policies.iter().filter(|it| it.is_of_socket()).count()), (2, 1));
+        let notes = mismatches(&policies, &[]);
+        assert!(
+            matches!(notes.as_slice(), [one] if one.starts_with("policy without a state: src 172.18.0.2/32")),
+            "{notes:?}"
+        );
+        let states = parse(STATE).rows;
+        assert_eq!(
+            mismatches(&policies, &states),
+            ["states in one direction only: 172.18.0.2 to 172.18.0.3"]
+        );
+        let states = parse(&format!("{STATE}{BACK}")).rows;
+        let notes = mismatches(&policies, &states);
+        assert_eq!(
+            notes,
+            ["state without a policy: src 172.18.0.3 dst 172.18.0.2: nothing is sent through it"]
+        );
+    }
+
+    #[test]
+    fn keys_do_not_get_into_a_row() {
+        let states = parse(&format!("{STATE}{BACK}")).rows;
+        let texts: Vec<String> = states.iter().map(Block::text).collect();
+        assert!(
+            texts.iter().all(|text| text.contains("aead rfc4106(gcm(aes)) [key]") && !text.contains("75af")),
+            "{texts:?}"
+        );
+    }
 }

@@ -26,7 +26,7 @@ const OFCTL: Program = Program {
     globals: &[
         "--timeout=10",
         "-O",
-        "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15",
+        "OpenFlow10,OpenFlow13,OpenFlow15",
         "OpenFlow13",
         "OpenFlow14",
         "OpenFlow15",
@@ -175,11 +175,11 @@ pub(crate) fn recorded_list(table: &str) -> Option<Argv> {
 pub(crate) fn dump_flows(bridge: &BridgeName, table: Option<u8>) -> Vec<Argv> {
     let first = match table {
         Some(table) => {
-            argv!(ALLOW: "ovs-ofctl", "--timeout=10", "-O", "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15",
+            argv!(ALLOW: "ovs-ofctl", "--timeout=10", "-O", "OpenFlow10,OpenFlow13,OpenFlow15",
                 "dump-flows", {bridge: BridgeName}, {"table=", table: u8})
         }
         None => {
-            argv!(ALLOW: "ovs-ofctl", "--timeout=10", "-O", "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15",
+            argv!(ALLOW: "ovs-ofctl", "--timeout=10", "-O", "OpenFlow10,OpenFlow13,OpenFlow15",
                 "dump-flows", {bridge: BridgeName})
         }
     };
@@ -211,7 +211,7 @@ pub(crate) fn ofctl(asked: Asked, bridge: &BridgeName) -> Vec<Argv> {
     macro_rules! forms {
         ($verb:literal) => {
             vec![
-                argv!(ALLOW: "ovs-ofctl", "--timeout=10", "-O", "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15",
+                argv!(ALLOW: "ovs-ofctl", "--timeout=10", "-O", "OpenFlow10,OpenFlow13,OpenFlow15",
                     $verb, {bridge: BridgeName}),
                 argv!(ALLOW: "ovs-ofctl", "-O", "OpenFlow15", $verb, {bridge: BridgeName}),
                 argv!(ALLOW: "ovs-ofctl", "-O", "OpenFlow14", $verb, {bridge: BridgeName}),

@@ -1,10 +1,11 @@
 //! What this layer's rows are to other nodes' rows: ovn-model's knowledge in core's terms.
 
+use crate::switch;
 use mcp_core::{Db, Fact, Field, Identity, Node};
 use ovn_model::{
     Labels,
     compare::{self, Own},
-    switch,
+    switch as model,
 };
 use ovsdb::{Row, Uuid};
 use std::collections::BTreeMap;
@@ -22,9 +23,10 @@ impl OwnValues {
         }
         let name = node.name().as_str();
         let northbound = node.rows(Db::Nb, &compare::own_selects()).await.unwrap_or_default();
-        let mut switch = node.rows(Db::OpenVSwitch, &switch::own_selects()).await.unwrap_or_default();
-        switch.extend(node.rows(Db::Sb, &[switch::chassis_select()]).await.unwrap_or_default());
-        let mut own = switch::own(name, &switch);
+        let bridges = switch::read(node).await.unwrap_or_default();
+        let mut rows = node.rows(Db::OpenVSwitch, &model::own_selects()).await.unwrap_or_default();
+        rows.extend(node.rows(Db::Sb, &[model::chassis_select()]).await.unwrap_or_default());
+        let mut own = model::own(name, &bridges, &rows);
         let known: Vec<String> = own.iter().map(|own| own.value.clone()).collect();
         own.extend(compare::own(name, &northbound).into_iter().filter(|own| !known.contains(&own.value)));
         Self(own)

@@ -89,16 +89,16 @@ pub(crate) fn identity(flow: &Flow<'_>, bridge: &Bridge) -> Identity {
     }
 }
 
-/// A row a table: how many flows it has.
-pub(crate) fn overview(found: &Found<'_>, tables: &Tables) -> Vec<Row> {
+/// A row a table: how many flows it has. To be compared, without the tables beside the pipelines, whose flows tell what
+/// a node has learnt, unless no table has a name.
+pub(crate) fn overview(found: &Found<'_>, tables: &Tables, compared: bool) -> Vec<Row> {
+    let wanted = |table: &u8| !compared || tables.name(*table).is_some() || tables.unknown().is_some();
     let row = |(table, (flows, packets)): (&u8, &(usize, u64))| {
         let heading = heading(*table, tables);
-        // Beside the pipelines there are tables for what a node has learnt.
-        let local = tables.name(*table).is_none();
-        let identity = Identity { key: heading.to_string(), local, ..Identity::default() };
+        let identity = Identity { key: heading.to_string(), ..Identity::default() };
         Row::with(format!("{heading}: {flows} flows, {packets} packets"), identity)
     };
-    found.tables.iter().map(row).collect()
+    found.tables.iter().filter(|(table, _)| wanted(table)).map(row).collect()
 }
 
 /// More than a person looks at.

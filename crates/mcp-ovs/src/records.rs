@@ -50,7 +50,7 @@ pub(crate) async fn list(node: &Node<'_>, params: &ListParams) -> Result<Answer,
     };
     let mut notes: Vec<String> =
         records.rows.problems().map(|(uuid, problem)| format!("{uuid}: {problem}")).collect();
-    notes.extend(memory.notes(&query));
+    notes.extend(memory.notes(&query, !records.rows.rows.is_empty()));
     Ok(Answer {
         rows: records.rows.rows.iter().map(row).collect(),
         notes,
@@ -132,7 +132,7 @@ struct Memory {
 
 impl Memory {
     async fn read(node: &Node<'_>, records: &Records) -> Self {
-        if node.is_live() || records.rows.rows.is_empty() {
+        if node.is_live() {
             return Self::default();
         }
         let table = &records.rows.table;
@@ -168,12 +168,13 @@ impl Memory {
         }
     }
 
-    fn notes(&self, query: &Query) -> Option<String> {
+    fn notes(&self, query: &Query, any: bool) -> Option<String> {
         let decided: Vec<&str> =
             query.condition_columns().filter(|column| self.columns.contains(*column)).collect();
         match (self.columns.is_empty(), self.printed.is_some(), decided.as_slice()) {
             (true, ..) => None,
             (false, true, []) => None,
+            (false, false, []) if !any || !query.columns.is_empty() => None,
             (false, false, []) => Some(format!(
                 "not in the file, since the server keeps them in memory only: {}",
                 self.columns.iter().map(String::as_str).collect::<Vec<_>>().join(", ")

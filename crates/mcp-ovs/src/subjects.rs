@@ -6,7 +6,7 @@ use ovn_model::counters::{self, Counters};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// The subjects of `ovs_appctl_show`.
+// Without a description, which the schema would repeat.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Subject {

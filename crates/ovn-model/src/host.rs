@@ -80,13 +80,13 @@ pub fn is_set_of_own_pods(name: &str) -> bool {
     OWN.iter().any(|own| name.starts_with(own))
 }
 
-/// Is this an interface of one pod? OVN-Kubernetes names it after the pod's sandbox: the first 15 digits, or 12 and the
-/// number of the network.
+/// Is this an interface of one pod? OVN-Kubernetes names it after the pod's sandbox, in the 15 characters that there
+/// are: 15 digits, or fewer, `_` and the number of the network.
 pub fn is_pod_interface(name: &str) -> bool {
+    const LENGTH: usize = 15;
     let (sandbox, network) = name.split_once('_').unwrap_or((name, "0"));
     let hex = |text: &str| text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-    let long = if name.contains('_') { 12 } else { 15 };
-    sandbox.len() == long && hex(sandbox) && network.bytes().all(|b| b.is_ascii_alphanumeric())
+    name.len() == LENGTH && sandbox.len() >= 10 && hex(sandbox) && network.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// The MAC address that OVN-Kubernetes derives from an IPv4 address (`util.IPAddrToHWAddr`).
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn pods_interfaces_are_told_by_their_names() {
-        for pod in ["593cbb593dfe40b", "be8591970f3d04e", "0f0e1d2c3b4a_3"] {
+        for pod in ["593cbb593dfe40b", "be8591970f3d04e", "4742216693f95_3", "4742216693f9_12"] {
             assert!(is_pod_interface(pod), "{pod}");
         }
         for other in

@@ -145,7 +145,6 @@ pub fn own_selects() -> Vec<Select> {
     vec![
         Select::from("Open_vSwitch").columns(["external_ids"]),
         Select::from("Bridge").columns(["name", "other_config"]),
-        Select::from("Interface").columns(["name", "type"]),
     ]
 }
 
@@ -155,7 +154,7 @@ pub fn chassis_select() -> Select {
 }
 
 /// A node's own values, from what [`own_selects`] asked for.
-pub fn own(node: &str, read: &[Rows]) -> Vec<Own> {
+pub fn own(node: &str, switch: &Switch, read: &[Rows]) -> Vec<Own> {
     let rows = |table: &str| {
         let rows = read.iter().filter(|rows| rows.table.name == table).flat_map(|rows| &rows.rows);
         rows.collect::<Vec<&Row>>()
@@ -171,9 +170,9 @@ pub fn own(node: &str, read: &[Rows]) -> Vec<Own> {
     }
     let own_chassis = rows("Chassis").into_iter().filter(|row| row.text("hostname") == Some(node));
     own_chassis.filter_map(|row| row.text("name")).for_each(|id| all.extend(chassis(id)));
-    for row in rows("Interface").iter().filter(|row| row.text("type") == Some("patch")) {
+    let interfaces = switch.bridges.values().flatten().map(|interface| interface.name.as_str());
+    for name in interfaces.filter(|name| name.starts_with("patch-")) {
         // `patch-br-ex_<node>-to-br-int`
-        let name = row.text("name").unwrap_or_default();
         if let Some((before, after)) = name.split_once(&format!("_{node}-")) {
             all.push(own(&format!("{before} {after}"), name));
         }
@@ -206,7 +205,7 @@ pub(crate) fn differs(table: &str, column: &str) -> bool {
         // Counters, progress, and what the kernel or ovs-vswitchd gives out.
         (_, "statistics" | "status" | "cur_cfg" | "next_cfg" | "rstp_statistics" | "rstp_status") => true,
         ("Interface", "ofport" | "mac_in_use" | "ifindex" | "link_resets" | "cfm_fault_status") => true,
-        ("Bridge", "datapath_id") => true,
+        ("Bridge", "datapath_id") | ("Open_vSwitch", "datapaths") => true,
         // Which pods are here; the ports themselves tell what is missing.
         ("Bridge", "ports") | ("Datapath", "ct_zones") => true,
         _ => false,
@@ -226,6 +225,7 @@ pub(crate) fn own_affair(property: &str) -> bool {
     ) || property.starts_with("external_ids:ct-zone-")
         || property.starts_with("external_ids:ovn-startup-ts")
         || property.starts_with("external_ids:ovn-nb-cfg")
+        || property.starts_with("other_config:ovn-chassis-idx-")
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! Nothing here fails a build: machines differ. Ratios to another program on the same machine say more than times.
 
 mod databases;
+mod flows;
+mod logs;
 mod measure;
 mod server;
 
@@ -48,7 +50,9 @@ pub(crate) fn run(bench: &Bench) -> Result {
 
     let mut table = Table { judge: !bench.quick, rows: Vec::new() };
     databases::measure(&workspace, &plan, &workspace.root.join(&bench.data), &mut table)?;
+    logs::measure(&workspace, &plan, &mut table)?;
     server::measure(&workspace, &plan, &mut table)?;
+    flows::measure(&workspace, &plan, &mut table)?;
     if bench.quick {
         println!("Built with the dev profile: the aims are for release builds (cargo xtask bench).\n");
     }

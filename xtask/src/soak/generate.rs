@@ -54,6 +54,17 @@ const WORDS: &[&str] = &[
     "app=web",
 ];
 
+/// What parameters of these names are mostly asked for.
+const NAMED: &[(&str, &[&str])] = &[
+    ("node_name", &["ovn-worker", "ovn-worker2", "all"]),
+    ("pod", &["default/client", "default/web-1", "default/web-2", "default/db", "default/client-2"]),
+    ("namespace", &["default", "ovn-kubernetes", "clients"]),
+    ("service", &["default/web", "default/kubernetes", "default/empty"]),
+    ("bridge", &["br-int", "br-ex"]),
+    ("interface", &["eth0", "br-ex", "ovn-k8s-mp0"]),
+    ("grep", &["ovn", "10.244", "drop", "default"]),
+];
+
 /// Neither right nor wrong beforehand.
 const ODD: &[&str] = &[
     "",
@@ -196,11 +207,17 @@ impl Tool {
                 .pointer("/required")
                 .is_some_and(|all| all.as_array().is_some_and(|all| all.iter().any(|each| each == name)))
         };
+        arguments.remove("seconds");
         let fresh = arguments.is_empty();
         for (name, schema) in properties {
-            let wanted = if fresh { required(name) || random.percent(25) } else { random.percent(10) };
-            if wanted {
-                arguments.insert(name.clone(), value(schema, words, random));
+            let likely = match name.as_str() {
+                "node_name" => 85,
+                "seconds" => 100,
+                _ if fresh => 12,
+                _ => 5,
+            };
+            if (fresh && required(name)) || random.percent(likely) {
+                arguments.insert(name.clone(), value(name, schema, words, random));
             }
         }
         // The nodes of the capture are not all in the lab.
@@ -228,28 +245,38 @@ impl Tool {
 }
 
 /// A value that a schema allows.
-fn value(schema: &Value, words: &Words, random: &mut Random) -> Value {
+fn value(name: &str, schema: &Value, words: &Words, random: &mut Random) -> Value {
     if let Some(values) = schema.get("enum").and_then(Value::as_array) {
         return random.pick(values).cloned().unwrap_or_default();
     }
     if let Some(forms) = schema.get("anyOf").or_else(|| schema.get("oneOf")).and_then(Value::as_array) {
-        return random.pick(forms).map_or(Value::Null, |form| value(form, words, random));
+        return random.pick(forms).map_or(Value::Null, |form| value(name, form, words, random));
     }
     let number = |key: &str| schema.get(key).and_then(Value::as_i64);
     match schema.get("type").and_then(Value::as_str) {
         Some("boolean") => random.percent(50).into(),
         Some("integer" | "number") => {
             let least = number("minimum").unwrap_or(0);
+            // What looks on for a while has seen enough after the shortest.
+            if name == "seconds" {
+                return least.into();
+            }
             let most = number("maximum").unwrap_or(least + 1000).min(least + 5000);
             let span = usize::try_from(most - least + 1).unwrap_or(1);
             (least + i64::try_from(random.below(span)).unwrap_or_default()).into()
         }
         Some("array") => {
             let items = schema.get("items").cloned().unwrap_or_default();
-            (0..=random.below(2)).map(|_| value(&items, words, random)).collect::<Vec<_>>().into()
+            (0..=random.below(2)).map(|_| value(name, &items, words, random)).collect::<Vec<_>>().into()
         }
         Some("object") => json!({}),
-        _ => words.draw(random).into(),
+        _ => {
+            let named = NAMED.iter().find(|(known, _)| *known == name).filter(|_| random.percent(90));
+            match named.and_then(|(_, words)| random.pick(words)) {
+                Some(word) => (*word).into(),
+                None => words.draw(random).into(),
+            }
+        }
     }
 }
 

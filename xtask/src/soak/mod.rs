@@ -19,7 +19,7 @@ use self::random::Random;
 use self::state::{Changes, NODES, State};
 use crate::api::Server;
 use crate::cases;
-use crate::mcp::{Era, Session};
+use crate::mcp::{self, Era, Session};
 use crate::workspace::{Crate, Result, Workspace};
 
 /// More than the longest answer that a server gives, with its first and last lines.
@@ -134,21 +134,17 @@ fn layer_calls(
             tally.refused += 1;
             continue;
         };
-        let text: String = result
-            .get("content")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .filter_map(|block| block.get("text")?.as_str())
-            .collect();
+        let said = mcp::said(&result)?;
+        let text = said.as_ref().unwrap_or_else(|error| error);
         if text.trim().is_empty() || text.len() > LONGEST_ANSWER {
             return Err(format!("{} {arguments}: an answer of {} bytes", tool.name, text.len()).into());
         }
-        if result.get("isError").is_some_and(|failed| *failed == true) {
-            tally.failed += 1;
-        } else {
-            tally.answered += 1;
-            words.learn(&text, random);
+        match said {
+            Ok(text) => {
+                tally.answered += 1;
+                words.learn(&text, random);
+            }
+            Err(_) => tally.failed += 1,
         }
     }
     session.close()?;

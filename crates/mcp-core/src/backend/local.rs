@@ -148,7 +148,7 @@ impl Local {
         let links = String::from_utf8_lossy(&links.stdout);
         let ports =
             ports.first().ok_or_else(|| ReadError::unreadable("the ports of Open vSwitch", "no reply"))?;
-        let name = netns::name(at, pod, ports, &links, self.name())?;
+        let name = netns::name(at, pod, netns::of_rows(ports).as_deref(), &links, self.name())?;
         let root =
             process.map_or_else(|| PathBuf::from("/"), |pid| PathBuf::from(format!("/proc/{pid}/root")));
         Ok(root.join("run/netns").join(name))
@@ -193,12 +193,7 @@ impl Backend for Local {
         let output = match run(at, argv, &namespaces, MAX_OUTPUT).await? {
             Ended::ByItself(output) => output,
             Ended::ByTime(output) => {
-                return Err(ReadError::TimedOut {
-                    command: argv.to_string(),
-                    node: at.node.clone(),
-                    seconds: at.within.as_secs(),
-                    printed: output.stdout.len(),
-                });
+                return Err(ReadError::timed_out(argv.to_string(), &at.node, at.within, &output));
             }
         };
         read(at, argv, &namespaces, output)

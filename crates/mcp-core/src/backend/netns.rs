@@ -10,22 +10,45 @@ use ovsdb::{Condition, Rows, Select};
 
 /// What has to be read of `conf.db`.
 pub(super) fn select(pod: &PodRef) -> Select {
-    let port = format!("{}_{}", pod.namespace, pod.name);
     Select::from("Interface").columns(["name"]).filter(Condition::map_has(
         "external_ids",
         "iface-id",
-        port.as_str(),
+        port_of(pod).as_str(),
     ))
 }
 
-/// The name of the namespace, of the pod's rows and of what `ip -d link` printed.
+/// The interface, of these rows.
+pub(super) fn of_rows(rows: &Rows) -> Option<String> {
+    rows.rows.iter().find_map(|row| row.text("name")).map(str::to_owned)
+}
+
+/// The interface, of what `ovs-vsctl list interface` printed.
+pub(super) fn of_listing(text: &str, pod: &PodRef) -> Option<String> {
+    let port = port_of(pod);
+    let column = |record: &str, name: &str| {
+        let line = record.lines().find(|line| line.split(':').next().is_some_and(|it| it.trim() == name))?;
+        Some(line.split_once(':')?.1.trim().to_owned())
+    };
+    let is = |record: &&str| {
+        let ids = column(record, "external_ids").unwrap_or_default();
+        let ids = ids.trim_matches(['{', '}']).split(", ").filter_map(|pair| pair.split_once('='));
+        ids.into_iter().any(|(key, value)| key == "iface-id" && value.trim_matches('"') == port)
+    };
+    text.split("\n\n").find(is).and_then(|record| Some(column(record, "name")?.trim_matches('"').to_owned()))
+}
+
+fn port_of(pod: &PodRef) -> String {
+    format!("{}_{}", pod.namespace, pod.name)
+}
+
+/// The name of the namespace, of the pod's interface and of what `ip -d link` printed.
 ///
 /// # Errors
 /// [`ReadError::NotCollected`] with what is missing.
 pub(super) fn name(
     at: &Target,
     pod: &PodRef,
-    ports: &Rows,
+    port: Option<&str>,
     links: &str,
     source: &str,
 ) -> Result<String, ReadError> {
@@ -36,10 +59,10 @@ pub(super) fn name(
         why: Some(why),
         instead: Vec::new(),
     };
-    let Some(port) = ports.rows.iter().find_map(|row| row.text("name")) else {
+    let Some(port) = port else {
         return Err(missing(format!(
-            "no interface of Open vSwitch has iface-id={}_{}: the pod is on the host's network or not wired",
-            pod.namespace, pod.name
+            "no interface of Open vSwitch has iface-id={}: the pod is on the host's network or not wired",
+            port_of(pod)
         )));
     };
     match peer(links, port) {
@@ -79,6 +102,15 @@ fn peer<'a>(links: &'a str, interface: &str) -> Option<Peer<'a>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_listing_names_the_interface() {
+        let text = "_uuid               : 7\nexternal_ids        : {iface-id=shop_web-10, sandbox=\"a\"}\nname                : a10\n\n\
+                    _uuid               : 8\nexternal_ids        : {attached_mac=\"0a:58\", iface-id=shop_web-1}\nname                : \"090d3c91b7564bc\"\n";
+        let of = |pod: &str| of_listing(text, &pod.parse().unwrap());
+        assert_eq!(of("shop/web-1").as_deref(), Some("090d3c91b7564bc"));
+        assert_eq!(of("shop/web"), None);
+    }
 
     #[test]
     fn the_other_end_is_named_or_not() {

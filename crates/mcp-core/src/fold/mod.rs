@@ -149,7 +149,11 @@ fn presence(
         text => format!("{} ({text})", compare::name(*who, names)),
     };
     let nth = if key.nth > 0 { format!(" (occurrence {})", key.nth + 1) } else { String::new() };
-    if absent.len() <= group.len() {
+    if key.about == About::Peer && absent.len() == group.len() {
+        // Of two nodes one has it for the other: which of the two is odd, nobody can tell from here.
+        let have = some(group.iter().map(|cell| concrete(&cell.who)));
+        format!("missing on {}, there on {have}: {shown}{nth}", some(absent.iter().map(concrete)))
+    } else if absent.len() <= group.len() {
         format!("missing on {}: {shown}{nth}", some(absent.iter().map(concrete)))
     } else {
         format!("only on {}: {shown}{nth}", some(group.iter().map(|cell| concrete(&cell.who))))

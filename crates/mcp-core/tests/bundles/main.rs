@@ -7,4 +7,6 @@ mod damaged;
 mod fuzz;
 mod hostile;
 mod layouts;
+mod logs;
+mod objects;
 mod real;

@@ -20,7 +20,9 @@ impl Locator<'_, '_> {
         let full = format!("{}/{}", pod.namespace, pod.name);
         if pod.node.is_empty() {
             self.lines.push(format!("pod {full}: {}, on no node", pod.phase));
-            self.findings.extend(pod.troubles().into_iter().filter(|t| *t != pod.phase));
+            let scheduled = items(object, "/status/conditions").find(|c| text(c, "/type") == "PodScheduled");
+            let why = scheduled.map(|condition| text(condition, "/message")).filter(|why| !why.is_empty());
+            self.findings.extend(why.map(|why| format!("pod {full} is not scheduled: {why}")));
             return Ok(());
         }
         self.lines.push(format!(

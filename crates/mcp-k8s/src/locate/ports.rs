@@ -1,7 +1,7 @@
 //! Logical ports of a node's zone, with what both databases and Open vSwitch say of each.
 
 use super::Locator;
-use crate::nodes::{KnownNode, joined};
+use crate::nodes::{KnownNode, joined, same};
 use mcp_core::{Db, ReadError, ToolError};
 use ovsdb::{Row, Rows, Select};
 use std::collections::BTreeMap;
@@ -121,14 +121,14 @@ impl Locator<'_, '_> {
                 id("system-id"),
                 object.and_then(|o| o.annotations.chassis_id.clone()),
             ));
-            said.push(("encapsulation", id("ovn-encap-ip"), object.map(KnownNode::encap_ips)));
+            said.push(("encapsulation", id("ovn-encap-ip"), object.map(KnownNode::given_encap_ips)));
             self.lines.push(format!("bridge mappings: {}", id("ovn-bridge-mappings")));
         }
         for e in [nb.err(), ovs.err()].into_iter().flatten() {
             self.notes.push(e.to_string());
         }
         for (what, database, annotation) in said {
-            match annotation.filter(|annotation| *annotation != database && annotation != "none") {
+            match annotation.filter(|given| !same(given, &database) && given != "none") {
                 Some(annotation) if database.is_empty() => {
                     self.findings.push(format!(
                         "{what}: the object has {annotation}, the databases of {name} have none"
@@ -201,7 +201,7 @@ fn zone(nb: &[Rows], sb: Option<&[Rows]>, ovs: Option<&[Rows]>) -> Zone {
             name,
         }
     };
-    Zone {
+    let mut zone = Zone {
         ports: table(nb, 0).map(port).collect(),
         balancers: table(nb, 2)
             .map(|row| {
@@ -223,7 +223,13 @@ fn zone(nb: &[Rows], sb: Option<&[Rows]>, ovs: Option<&[Rows]>) -> Zone {
             .collect(),
         has_southbound: sb.is_some(),
         has_interfaces: ovs.is_some(),
-    }
+    };
+    // Rows come by their UUIDs, which say nothing.
+    zone.ports.sort_by(|a, b| a.name.cmp(&b.name));
+    zone.balancers.sort();
+    zone.router_ports.sort();
+    zone.nats.sort();
+    zone
 }
 
 impl Port {

@@ -57,10 +57,11 @@ fn whole(word: &str) -> Option<&'static str> {
         if word.parse::<Ipv6Addr>().is_ok() {
             return Some("<ip>");
         }
-        if let Some((address, port)) = word.rsplit_once(':') {
-            if is_ipv4(address) && number(port) {
-                return Some("<ip>:<n>");
-            }
+        if let Some((address, port)) = word.rsplit_once(':')
+            && is_ipv4(address)
+            && number(port)
+        {
+            return Some("<ip>:<n>");
         }
         let clock = |part: &str| part.split('.').all(number);
         if parts().count() == 3 && parts().all(clock) {

@@ -45,6 +45,7 @@ pub(crate) struct Reading {
     grep: Option<Regex>,
     level: Option<Level>,
     context: usize,
+    whole: bool,
     sink: Sink,
     splitter: Splitter,
     counts: Counts,
@@ -109,6 +110,7 @@ impl LogParams {
             grep,
             level: self.level,
             context: self.context.unwrap_or(0),
+            whole: false,
             sink,
             splitter: Splitter::default(),
             counts: Counts::default(),
@@ -125,6 +127,11 @@ impl LogParams {
 }
 
 impl Reading {
+    /// With all templates, also those of lines that are as usual: what is compared must not be cut.
+    pub(crate) fn whole(self) -> Self {
+        Self { whole: true, ..self }
+    }
+
     /// Reads to the end, or for as long as there is time: what was read until then is told.
     pub(crate) async fn of(mut self, mut stream: LogStream) -> Answer {
         let mut notes = Vec::new();
@@ -242,7 +249,11 @@ impl Reading {
                 notes.extend(digest.notes());
                 notes.insert(0, digest.summary());
                 let all = digest.rows();
-                let more = if self.level.is_none() && self.grep.is_none() { digest.usual() } else { 0 };
+                let more = if self.level.is_none() && self.grep.is_none() && !self.whole {
+                    digest.usual()
+                } else {
+                    0
+                };
                 if more > 0 {
                     notes.push(format!(
                         "{more} more templates, of lines at info or without a level, are left out: grep=. shows all"

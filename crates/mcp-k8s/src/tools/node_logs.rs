@@ -79,6 +79,7 @@ impl Tool for NodeLogs {
             ));
         }
         let reading = params.lines.reading(node.now().await, node.budget(), node.within())?;
+        let reading = if node.is_compared() { reading.whole() } else { reading };
         let query = LogQuery {
             source: LogSource::Host { node: node.name().clone(), log: params.log.into() },
             since: reading.since,

@@ -16,7 +16,7 @@ pub(crate) struct Events;
 
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Params {
-    /// How long to look; default 5.
+    /// Default 5.
     #[serde(default)]
     #[schemars(range(min = 1, max = 60))]
     seconds: Option<u64>,
@@ -28,8 +28,7 @@ impl Tool for Events {
     const NAME: &'static str = "conntrack_events";
     const TITLE: &'static str = "Events of connections";
     const TOOLSET: &'static str = "netfilter";
-    const DESCRIPTION: &'static str = "Live only: which connections begin, change and end on a node or in a pod while it \
-         looks, with the filters of conntrack_list. Use it while somebody repeats what fails.";
+    const DESCRIPTION: &'static str = "Live only: connections that begin, change and end while it looks.";
     type Params = Params;
 
     fn title(params: &Params) -> String {

@@ -19,22 +19,22 @@ pub(crate) struct List;
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Only with this address, in either direction.
+    /// In either direction.
     #[serde(default)]
     address: Option<String>,
-    /// Only with this port, in either direction.
+    /// The same.
     #[serde(default)]
     port: Option<u16>,
-    /// Only this protocol: tcp, udp, icmp.
+    /// tcp, udp ...
     #[serde(default)]
     protocol: Option<String>,
-    /// Only in this zone.
+    /// This one.
     #[serde(default)]
     zone: Option<u16>,
-    /// Only with this mark.
+    /// This one.
     #[serde(default)]
     mark: Option<String>,
-    /// Only in this state: ESTABLISHED, SYN_SENT, UNREPLIED ...
+    /// SYN_SENT, UNREPLIED ...
     #[serde(default)]
     state: Option<String>,
 }
@@ -124,9 +124,7 @@ impl Tool for List {
     const NAME: &'static str = "conntrack_list";
     const TITLE: &'static str = "Connections in the kernel";
     const TOOLSET: &'static str = "netfilter";
-    const DESCRIPTION: &'static str = "The kernel's connections of a node or pod, by zone, with translated addresses, \
-         filtered by address, port, protocol, zone, mark and state. With the userspace datapath OVN's own zones are in \
-         ovs_appctl_dpctl_dump_conntrack instead.";
+    const DESCRIPTION: &'static str = "The kernel's connections by zone, with translations. With the userspace datapath OVN's are in ovs_appctl_dpctl_dump_conntrack.";
     type Params = Params;
 
     fn title(_: &Params) -> String {
@@ -197,8 +195,16 @@ async fn zone_names(node: &Node<'_>) -> BTreeMap<u16, Arc<str>> {
     names.extend(reserved);
     let bridges = Select::from("Bridge").columns(["name", "external_ids"]);
     if let Ok(rows) = node.rows(Db::OpenVSwitch, &[bridges]).await {
-        let zones = rows.iter().flat_map(|rows| zones::of_bridges(rows).0);
-        names.extend(zones.map(|zone| (zone.id, format!("zone {} ({})", zone.id, zone.name).into())));
+        let zones: Vec<zones::Zone> = rows.iter().flat_map(|rows| zones::of_bridges(rows).0).collect();
+        // Without the southbound database UUIDs stay UUIDs.
+        let zones = match node.rows(Db::Sb, &[zones::datapaths_select()]).await {
+            Ok(datapaths) => datapaths.iter().fold(zones, zones::named),
+            Err(_) => zones,
+        };
+        for zone in zones {
+            let host = if zone.id == 0 { "the host's own, shared by " } else { "" };
+            names.insert(zone.id, format!("zone {} ({host}{})", zone.id, zone.name).into());
+        }
     }
     names
 }

@@ -6,7 +6,7 @@ use crate::{
     lines::text,
     secrets,
 };
-use mcp_core::{Answer, Argv, Node, Output, Place, Reading, Row, Tool, ToolError, argv};
+use mcp_core::{Answer, Argv, Fact, Node, Output, Place, Reading, Row, Tool, ToolError, argv};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -81,9 +81,7 @@ impl Tool for FrrShow {
     const NAME: &'static str = "frr_show";
     const TITLE: &'static str = "FRR";
     const TOOLSET: &'static str = "routing";
-    const DESCRIPTION: &'static str = "What FRR on a node knows of BGP, BFD, EVPN and routes, and its configuration \
-         without passwords. Use it when routes are advertised or learnt by BGP; ip_route_show tells what reached the \
-         kernel.";
+    const DESCRIPTION: &'static str = "What FRR knows of BGP, BFD, EVPN and routes; its configuration without passwords. Then ip_route_show.";
     type Params = Params;
 
     fn title(params: &Params) -> String {
@@ -112,7 +110,21 @@ impl Tool for FrrShow {
             rows: shown.map(|line| Row::with(line.clone(), identity(line, Vec::new(), !config))).collect(),
             if_empty: "FRR answered, and has nothing of that sort".into(),
             notes: Vec::new(),
-            facts: compare::facts(node).await,
+            facts: compare::facts(node)
+                .await
+                .into_iter()
+                .chain(lines.iter().filter_map(|line| own(line)))
+                .collect(),
         })
     }
+}
+
+/// What is a node's own in its configuration: peers name each other by it.
+fn own(line: &str) -> Option<Fact> {
+    let (kind, value) = match line.split_whitespace().collect::<Vec<_>>().as_slice() {
+        ["bgp", "router-id", id] => ("BGP router ID", (*id).to_owned()),
+        ["network", prefix] => ("BGP network", (*prefix).to_owned()),
+        _ => return None,
+    };
+    Some(Fact { kind: kind.into(), value, field: None })
 }

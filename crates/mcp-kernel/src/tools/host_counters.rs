@@ -18,16 +18,15 @@ pub(crate) struct HostCounters;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// nstat: of IP, TCP, UDP, ICMP; ethtool: of a driver; features: its offloads; softnet: of each processor;
-    /// sysctl: the settings that matter to OVN-Kubernetes.
+    /// nstat: protocols; ethtool, features: a driver; softnet: processors; sysctl: settings.
     what: What,
-    /// For ethtool and features: this interface; for sysctl: only its settings.
+    /// For ethtool, features, sysctl.
     #[serde(default)]
     interface: Option<String>,
-    /// Counters that are 0, too.
+    /// Those that are 0, too.
     #[serde(default)]
     zeros: bool,
-    /// Live: sample twice, so many seconds apart, and show what moved.
+    /// Live: between two samples.
     #[serde(default)]
     #[schemars(range(min = 1, max = 120))]
     delta_seconds: Option<u16>,
@@ -68,9 +67,8 @@ impl Tool for HostCounters {
     const NAME: &'static str = "host_counters";
     const TITLE: &'static str = "Counters and settings of the kernel";
     const TOOLSET: &'static str = "counters";
-    const DESCRIPTION: &'static str = "What a node's or pod's kernel counted (drops, retransmissions, conntrack and IPsec \
-         errors), and how it is set. With delta_seconds it tells what moves while something fails; node_name=all \
-         compares settings.";
+    const DESCRIPTION: &'static str =
+        "What the kernel counted (drops, errors) and how it is set; delta_seconds: what moves now.";
     type Params = Params;
 
     fn title(params: &Params) -> String {

@@ -5,7 +5,7 @@ use crate::{
     interface::Interface,
     types,
 };
-use mcp_core::{Answer, Field, Node, Row, Tool, ToolError};
+use mcp_core::{Answer, Node, Row, Tool, ToolError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::{net::IpAddr, sync::Arc};
@@ -15,10 +15,10 @@ pub(crate) struct AddrShow;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Only this interface.
+    /// This one.
     #[serde(default)]
     interface: Option<String>,
-    /// Only this address, or what has it in its network.
+    /// This, or networks around it.
     #[serde(default)]
     address: Option<String>,
 }
@@ -27,8 +27,8 @@ impl Tool for AddrShow {
     const NAME: &'static str = "ip_addr_show";
     const TITLE: &'static str = "Addresses";
     const TOOLSET: &'static str = "network";
-    const DESCRIPTION: &'static str = "The addresses of a node's interfaces, or of a pod's with `pod`. Use it to find \
-         which interface has an address; ip_route_show tells where packets go.";
+    const DESCRIPTION: &'static str =
+        "Addresses of a node's or pod's interfaces; by address, which interface has it.";
     type Params = Params;
 
     fn title(_: &Params) -> String {
@@ -64,12 +64,8 @@ fn rows(interface: &Interface, wanted: Option<IpAddr>) -> Vec<Row> {
     let row = |address: &crate::interface::Address| {
         let words: Vec<&str> = address.words.iter().map(String::as_str).take(2).collect();
         let local = address.is_link_local() || interface.is_of_pod() || compare::is_of_one(address.network());
-        let scope = crate::interface::after(&address.words, "scope").unwrap_or_default();
-        let identity = identity(
-            format!("{} {}", interface.name, words.join(" ")),
-            vec![Field::one("scope", scope)],
-            local,
-        );
+        let scope = compare::fields([("scope", crate::interface::after(&address.words, "scope"))]);
+        let identity = identity(format!("{} {}", interface.name, words.join(" ")), scope, local);
         Row::with(format!("  {}", address.text()), identity).under(&heading)
     };
     addresses.map(row).collect()

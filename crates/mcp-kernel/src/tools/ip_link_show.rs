@@ -16,7 +16,7 @@ pub(crate) struct LinkShow;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Only this interface.
+    /// This one.
     #[serde(default)]
     interface: Option<String>,
 }
@@ -25,9 +25,8 @@ impl Tool for LinkShow {
     const NAME: &'static str = "ip_link_show";
     const TITLE: &'static str = "Interfaces";
     const TOOLSET: &'static str = "network";
-    const DESCRIPTION: &'static str = "A node's or a pod's interfaces: MTU, state, kind, MAC address, VRF, counters with \
-         errors and drops. Use it for MTU problems (node_name=all compares), and host_counters for a driver's own \
-         counters.";
+    const DESCRIPTION: &'static str =
+        "Interfaces of a node or pod: MTU, state, kind, MAC, VRF, drops. For MTU problems compare all nodes.";
     type Params = Params;
 
     fn title(_: &Params) -> String {
@@ -96,14 +95,14 @@ fn row(it: &Interface) -> Row {
     }
     it.more.iter().for_each(|line| text += &format!("\n    {line}"));
     let up = it.flags.iter().filter(|flag| matches!(flag.as_str(), "UP" | "NO-CARRIER")).cloned().collect();
-    let field = |name: &str| Field::one(name, it.get(name).unwrap_or_default());
-    let fields = vec![
-        field("mtu"),
-        field("state"),
-        field("master"),
-        Field::one("kind", kind(it)),
-        Field { name: "flags".into(), values: up, spanning: true },
-    ];
+    let kind = kind(it);
+    let mut fields = compare::fields([
+        ("mtu", it.get("mtu")),
+        ("state", it.get("state")),
+        ("master", it.get("master")),
+        ("kind", Some(kind.as_str())),
+    ]);
+    fields.push(Field { name: "flags".into(), values: up, spanning: true });
     Row::with(text, identity(format!("interface {}", it.name), fields, it.is_of_pod()))
 }
 

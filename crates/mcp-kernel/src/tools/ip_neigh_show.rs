@@ -7,7 +7,7 @@ use crate::{
     neighbour::Neighbour,
     types,
 };
-use mcp_core::{Answer, Field, Node, Output, Reading, Row, Tool, ToolError};
+use mcp_core::{Answer, Node, Output, Reading, Row, Tool, ToolError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -16,13 +16,13 @@ pub(crate) struct NeighShow;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Only of this interface.
+    /// Of this one.
     #[serde(default)]
     interface: Option<String>,
-    /// Only this address.
+    /// This one.
     #[serde(default)]
     address: Option<String>,
-    /// Only in this state: FAILED, STALE, PERMANENT ...
+    /// FAILED, STALE ...
     #[serde(default)]
     state: Option<String>,
 }
@@ -31,8 +31,8 @@ impl Tool for NeighShow {
     const NAME: &'static str = "ip_neigh_show";
     const TITLE: &'static str = "Neighbours";
     const TOOLSET: &'static str = "network";
-    const DESCRIPTION: &'static str = "Which MAC address a node or pod has for an address (ARP, NDP), and whether it \
-         still answers. FAILED or a wrong MAC address explains why the next hop of a route is not reached.";
+    const DESCRIPTION: &'static str =
+        "MAC addresses of neighbours (ARP, NDP) and whether they answer: is the next hop reached?";
     type Params = Params;
 
     fn title(_: &Params) -> String {
@@ -62,8 +62,7 @@ impl Tool for NeighShow {
 
 fn row(it: &Neighbour) -> Row {
     let device = it.get("dev").unwrap_or_default();
-    let fields =
-        vec![Field::one("lladdr", it.get("lladdr").unwrap_or_default()), Field::one("state", it.state())];
+    let fields = compare::fields([("lladdr", it.get("lladdr")), ("state", Some(it.state()))]);
     // What is learnt depends on who was talked to; what was put there should be there everywhere.
     let local = !it.is_permanent() || it.state() == "NOARP" || ovn_model::host::is_pod_interface(device);
     Row::with(it.text(), identity(format!("neighbour {} dev {device}", it.address), fields, local))

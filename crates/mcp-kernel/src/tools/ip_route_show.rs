@@ -22,16 +22,16 @@ pub(crate) struct RouteShow;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Only this table, by name or number; by default all but `local`.
+    /// Name or number; default all but local.
     #[serde(default)]
     table: Option<String>,
-    /// Only the table of this VRF.
+    /// This VRF's.
     #[serde(default)]
     vrf: Option<String>,
-    /// The route that the host's packets to this address take.
+    /// Destination address.
     #[serde(default)]
     get: Option<String>,
-    /// With `get`: their mark, such as 0x1745ec.
+    /// Of `get`: 0x1745ec.
     #[serde(default)]
     mark: Option<String>,
 }
@@ -40,8 +40,7 @@ impl Tool for RouteShow {
     const NAME: &'static str = "ip_route_show";
     const TITLE: &'static str = "Routes";
     const TOOLSET: &'static str = "network";
-    const DESCRIPTION: &'static str = "A node's or a pod's routes by table or VRF, or with `get` the one that an address \
-         takes: asked of the kernel, or worked out from what a bundle recorded. ip_rule_show tells which table is used.";
+    const DESCRIPTION: &'static str = "Routes of a node or pod by table or VRF; `get`: the one an address takes (offline worked out). ip_rule_show tells which table is used.";
     type Params = Params;
 
     fn title(params: &Params) -> String {
@@ -100,7 +99,7 @@ async fn show(node: &Node<'_>, place: Place, params: &Params) -> Result<Answer, 
     shown.sort_by_key(|route| order(route));
     let mut notes = parsed.notes();
     let hidden = parsed.rows.iter().filter(|route| route.table() == "local").count();
-    if params.table.is_none() && params.vrf.is_none() && hidden > 0 {
+    if params.table.is_none() && params.vrf.is_none() && hidden > 0 && !node.is_compared() {
         notes.push(format!(
             "{hidden} routes of table local (the node's own addresses) are left out; table=local shows them"
         ));
@@ -125,14 +124,19 @@ fn heading(table: &str, vrfs: &BTreeMap<String, String>) -> Arc<str> {
 fn row(route: &Route, heading: &Arc<str>) -> Row {
     let kind = route.kind().map(|kind| format!("{kind} ")).unwrap_or_default();
     let metric = route.get("metric").map(|metric| format!(" metric {metric}")).unwrap_or_default();
-    let key = format!("table {}: {kind}{}{metric}", route.table(), route.prefix());
-    let field = |name: &str| Field::one(name, route.get(name).unwrap_or_default());
-    let hops = Field { name: "nexthop".into(), values: route.hops.clone(), spanning: true };
-    let fields = vec![field("via"), field("dev"), field("src"), field("mtu"), field("advmss"), hops];
+    let local = is_local(route);
+    // Each interface has such a route: it is the interface's own.
+    let of = route.get("dev").filter(|_| local).map(|dev| format!(" dev {dev}")).unwrap_or_default();
+    let key = format!("table {}: {kind}{}{metric}{of}", route.table(), route.prefix());
+    let mut fields =
+        compare::fields(["via", "dev", "src", "mtu", "advmss"].map(|name| (name, route.get(name))));
+    if !route.hops.is_empty() {
+        fields.push(Field { name: "nexthop".into(), values: route.hops.clone(), spanning: true });
+    }
     let text = [&[kind.trim(), route.prefix()][..], &route.actions()].concat().join(" ");
     let text =
         route.hops.iter().fold(format!("  {}", text.trim_start()), |text, hop| text + "\n      " + hop);
-    Row::with(text, identity(key, fields, is_local(route))).under(heading)
+    Row::with(text, identity(key, fields, local)).under(heading)
 }
 
 /// Does it follow from the node's own addresses or pods?
@@ -205,7 +209,7 @@ fn route_to(to: IpAddr, route: &str, shown: &str) -> Vec<Row> {
         |name: &str| words.iter().skip_while(|word| **word != name).nth(1).copied().unwrap_or_default();
     let kinds = ["blackhole", "unreachable", "prohibit", "local", "broadcast", "multicast"];
     let kind = words.first().copied().filter(|word| kinds.contains(word)).unwrap_or_default();
-    let fields = ["via", "dev", "src", "table"].map(|name| Field::one(name, value(name)));
-    let fields = fields.into_iter().chain([Field::one("kind", kind)]).collect();
+    let words = ["via", "dev", "src", "table"].map(|name| (name, Some(value(name))));
+    let fields = compare::fields(words.into_iter().chain([("kind", Some(kind))]));
     vec![Row::with(shown, identity(format!("route to {to}"), fields, false))]
 }

@@ -31,8 +31,7 @@ impl Tool for RuleShow {
     const NAME: &'static str = "ip_rule_show";
     const TITLE: &'static str = "Routing policy rules";
     const TOOLSET: &'static str = "network";
-    const DESCRIPTION: &'static str = "The rules that choose a node's routing tables, with what OVN-Kubernetes uses them \
-         for (egress IP and service, internalTrafficPolicy). A missing or foreign rule stands out with node_name=all.";
+    const DESCRIPTION: &'static str = "The rules that choose routing tables, and which are OVN-Kubernetes'. A missing or foreign one stands out with all nodes.";
     type Params = Params;
 
     fn title(_: &Params) -> String {

@@ -21,9 +21,7 @@ impl Tool for XfrmShow {
     const NAME: &'static str = "ip_xfrm_show";
     const TITLE: &'static str = "IPsec policies and states";
     const TOOLSET: &'static str = "ipsec";
-    const DESCRIPTION: &'static str = "What a node's kernel encrypts (policies) and with which associations (states), \
-         without keys; where the two do not fit, a note says so. host_counters what=xfrm counts what was dropped, \
-         ipsec_show tells what libreswan thinks.";
+    const DESCRIPTION: &'static str = "What the kernel encrypts (policies), with which states, without keys; says where they do not fit. Then ipsec_show.";
     type Params = Params;
 
     fn title(_: &Params) -> String {

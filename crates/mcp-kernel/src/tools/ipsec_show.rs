@@ -15,8 +15,7 @@ pub(crate) struct IpsecShow;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// traffic: bytes by connection; brief: how many associations; states: of each; status: all, with the
-    /// configuration in force; config: the files.
+    /// Default traffic.
     #[serde(default)]
     what: What,
 }
@@ -36,8 +35,8 @@ impl Tool for IpsecShow {
     const NAME: &'static str = "ipsec_show";
     const TITLE: &'static str = "libreswan";
     const TOOLSET: &'static str = "ipsec";
-    const DESCRIPTION: &'static str = "What libreswan on a node says of its tunnels to the other nodes: traffic, states, \
-         status, configuration without secrets. ip_xfrm_show tells what the kernel does with them.";
+    const DESCRIPTION: &'static str =
+        "What libreswan says of its tunnels, without secrets. Then ip_xfrm_show.";
     type Params = Params;
 
     fn title(params: &Params) -> String {

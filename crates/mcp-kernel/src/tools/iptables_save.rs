@@ -19,22 +19,22 @@ pub(crate) struct Save;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Only this; by default both.
+    /// Default both.
     #[serde(default)]
     family: Option<Family>,
-    /// Only this table: filter, nat, mangle, raw.
+    /// filter, nat ...
     #[serde(default)]
     table: Option<String>,
-    /// Only this chain.
+    /// This one.
     #[serde(default)]
     chain: Option<String>,
-    /// Only rules that name this address or a network around it.
+    /// Named by a rule.
     #[serde(default)]
     address: Option<String>,
-    /// Only rules that name this port.
+    /// The same.
     #[serde(default)]
     port: Option<u16>,
-    /// Only rules that met a packet.
+    /// Those that counted.
     #[serde(default)]
     hit: bool,
 }
@@ -50,9 +50,8 @@ impl Tool for Save {
     const NAME: &'static str = "iptables_save";
     const TITLE: &'static str = "iptables";
     const TOOLSET: &'static str = "netfilter";
-    const DESCRIPTION: &'static str = "The rules of iptables and ip6tables on a node or in a pod, with counters; by \
-         table, chain, address and port. Older OVN-Kubernetes keeps OVN-KUBE-* chains there, newer ones use nftables: \
-         nft_list_ruleset.";
+    const DESCRIPTION: &'static str =
+        "iptables' rules with counters. Older OVN-Kubernetes has OVN-KUBE-* chains; newer: nft_list_ruleset.";
     type Params = Params;
 
     fn title(_: &Params) -> String {

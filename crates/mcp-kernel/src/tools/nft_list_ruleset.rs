@@ -22,25 +22,25 @@ pub(crate) struct ListRuleset;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Only tables of this family.
+    /// Of tables.
     #[serde(default)]
     family: Option<Family>,
-    /// Only this table, such as ovn-kubernetes.
+    /// This one.
     #[serde(default)]
     table: Option<String>,
-    /// Only this chain.
+    /// This one.
     #[serde(default)]
     chain: Option<String>,
-    /// Only this set or map.
+    /// Or map.
     #[serde(default)]
     set: Option<String>,
-    /// Only rules and elements that name this address or a network around it.
+    /// Named by rule or element.
     #[serde(default)]
     address: Option<String>,
-    /// Only those that name this port.
+    /// The same.
     #[serde(default)]
     port: Option<u16>,
-    /// Only rules that counted a packet.
+    /// Those that counted.
     #[serde(default)]
     hit: bool,
 }
@@ -73,9 +73,7 @@ impl Tool for ListRuleset {
     const NAME: &'static str = "nft_list_ruleset";
     const TITLE: &'static str = "nftables";
     const TOOLSET: &'static str = "netfilter";
-    const DESCRIPTION: &'static str = "The chains, rules, sets and maps of a node's nftables, whole or by table, chain, \
-         set, address and port. OVN-Kubernetes keeps table `inet ovn-kubernetes`; rules of iptables-nft are easier \
-         read with iptables_save.";
+    const DESCRIPTION: &'static str = "nftables by table, chain, set, address, port. OVN-Kubernetes has table ovn-kubernetes; iptables' rules: iptables_save.";
     type Params = Params;
 
     fn title(_: &Params) -> String {

@@ -17,22 +17,22 @@ pub(crate) struct Show;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Only those that wait for others.
+    /// Only these.
     #[serde(default)]
     listening: bool,
-    /// Only in this state: ESTAB, SYN-SENT, TIME-WAIT ...
+    /// ESTAB, SYN-SENT ...
     #[serde(default)]
     state: Option<String>,
-    /// Only with this address, at either end.
+    /// At either end.
     #[serde(default)]
     address: Option<String>,
-    /// Only with this port, at either end.
+    /// The same.
     #[serde(default)]
     port: Option<u16>,
-    /// Only of this process.
+    /// A part of its name.
     #[serde(default)]
     process: Option<String>,
-    /// Timers, window, retransmissions.
+    /// Timers, retransmissions.
     #[serde(default)]
     details: bool,
 }
@@ -41,8 +41,8 @@ impl Tool for Show {
     const NAME: &'static str = "ss_show";
     const TITLE: &'static str = "Sockets";
     const TOOLSET: &'static str = "network";
-    const DESCRIPTION: &'static str = "The TCP, UDP and raw sockets of a node or pod, with processes and queues. Use it \
-         to see whether something listens, and with details=true whether a connection retransmits.";
+    const DESCRIPTION: &'static str =
+        "TCP, UDP and raw sockets with processes: does something listen, does it retransmit (details)?";
     type Params = Params;
 
     fn title(_: &Params) -> String {

@@ -134,6 +134,7 @@ fn zones(text: &str, names: &BTreeMap<u16, String>) -> Result<Vec<u16>, ToolErro
 
 fn heading(zone: u16, names: &BTreeMap<u16, String>) -> String {
     match (zone, names.get(&zone)) {
+        (0, Some(name)) => format!("zone 0 ({name}, and whatever has no zone)"),
         (_, Some(name)) => format!("zone {zone} ({name})"),
         (0, None) => "zone 0 (the default zone: not OVN's)".into(),
         (_, None) => format!("zone {zone} (no name known)"),

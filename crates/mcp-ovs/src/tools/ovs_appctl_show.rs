@@ -25,9 +25,9 @@ impl Tool for AppctlShow {
     const NAME: &'static str = "ovs_appctl_show";
     const TITLE: &'static str = "State of ovs-vswitchd";
     const TOOLSET: &'static str = "daemon";
-    const DESCRIPTION: &'static str = "What `ovs-appctl` tells: coverage (events, drops), upcall and memory (load), dpif and \
-         datapath (ports, lookups lost), ct_stats, pmd, fdb and mdb (learnt addresses), tunnels, tunnel_ports, \
-         tunnel_routes, tunnel_neighbours, bond, lacp, bfd, cfm. Use delta_seconds for what happens now.";
+    const DESCRIPTION: &'static str = "What `ovs-appctl` tells of a subject: events and drops (coverage), load (upcall, \
+         memory), look-ups lost and ports (datapath), learnt addresses (fdb, mdb), tunnels, bonds. Use delta_seconds for \
+         what happens now.";
     type Params = Params;
 
     fn title(params: &Params) -> String {
@@ -84,7 +84,10 @@ async fn of_bridges(node: &Node<'_>, subject: Subject, name: Option<&str>) -> Re
         let heading: Arc<str> = format!("bridge {name}").into();
         match switch::text(node, vec![command]).await {
             Ok(text) => answer.rows.extend(rows(subject, &text, Some(&heading))),
-            Err(e) if names.len() > 1 => answer.notes.push(format!("{name}: {e}")),
+            Err(e) if names.len() > 1 => {
+                let why = e.to_string();
+                answer.notes.push(format!("{name}: {}", why.lines().next().unwrap_or_default()));
+            }
             Err(e) => return Err(e.into()),
         }
     }

@@ -84,7 +84,7 @@ impl Tool for DumpFlows {
             notes.push(format!("{} of {} flows fit", found.flows.len(), found.of));
         }
         let rows = match counted {
-            true => flows::overview(&found, &tables),
+            true => flows::overview(&found, &tables, compared),
             false => {
                 let origins = match params.origins && integration {
                     true => flows::origins(node, &found.flows).await?,
@@ -93,6 +93,9 @@ impl Tool for DumpFlows {
                 rows(&found, &bridge, &tables, &origins, compared)
             }
         };
+        if params.origins && !integration {
+            notes.push("origins are told of br-int: OVN's rows are behind its cookies only".into());
+        }
         if !integration && !compared {
             notes.extend(names::external_legend(rows.iter().map(|row| row.text.as_str())));
         }

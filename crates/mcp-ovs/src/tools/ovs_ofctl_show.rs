@@ -131,10 +131,14 @@ fn ports(text: &str, statistics: &str, bridge: &Bridge) -> Vec<(String, Row)> {
     let row = |port: Described<'_>| {
         let name = bridge.ports.name(port.id).unwrap_or("?");
         let mut text = format!("{} {name}: {}", port.id, in_one(&port));
-        if let Some(counters) = statistics.get(port.id) {
-            let counters: Vec<String> =
-                counters.iter().map(|(name, value)| format!("{name}={value}")).collect();
-            text += &format!("\n    {}", counters.join(", "));
+        for direction in ["rx ", "tx "] {
+            let counters = statistics.get(port.id).into_iter().flatten();
+            let counters = counters
+                .filter_map(|(name, value)| Some(format!("{}={value}", name.strip_prefix(direction)?)));
+            let counters: Vec<String> = counters.collect();
+            if !counters.is_empty() {
+                text += &format!("\n    {direction}{}", counters.join(", "));
+            }
         }
         let fields = port.lines.iter().filter_map(|line| line.split_once(':'));
         let fields = fields.filter(|(name, _)| matches!(*name, "config" | "state" | "speed" | "current"));

@@ -89,7 +89,8 @@ async fn recorded(node: &Node<'_>, params: &Params, absent: ReadError) -> Result
         return Err(absent.into());
     };
     let mut rows: Vec<Row> = Vec::new();
-    for line in text.lines() {
+    // The first line is the UUID of the database's one row.
+    for line in text.lines().skip(1) {
         match rows.last_mut().filter(|_| line.starts_with("     ")) {
             Some(bridge) => bridge.text += &format!("\n{}", line.strip_prefix("    ").unwrap_or(line)),
             None => rows.push(Row::line(line.trim())),

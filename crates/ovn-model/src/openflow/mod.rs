@@ -94,7 +94,9 @@ impl<'a> Flow<'a> {
         let (at, _) = line.match_indices("actions=").find(|(at, _)| begins(at))?;
         let (head, actions) = (line.get(..at)?, line.get(at + "actions=".len()..)?);
         let mut flow = Self { attributes: Vec::new(), priority: None, fields: Vec::new(), actions };
-        for token in tokens::split(head).map(Token::parse) {
+        // Between flags there are spaces: `send_flow_rem reset_counts idle_age=40`.
+        let words = |part: &'a str| part.split(if part.contains('"') { '\0' } else { ' ' });
+        for token in tokens::split(head).flat_map(words).filter(|word| !word.is_empty()).map(Token::parse) {
             match token.name {
                 "priority" => flow.priority = token.value,
                 name if ATTRIBUTES.contains(&name) => flow.attributes.push(token),
@@ -186,6 +188,14 @@ mod tests {
                 32768,
                 Some(0),
                 "",
+            ),
+            (
+                " cookie=0x0, duration=40s, table=0, n_packets=1, n_bytes=2, send_flow_rem reset_counts idle_age=4, priority=7,ip,in_port=\"a b\" actions=drop",
+                0,
+                0,
+                7,
+                Some(1),
+                "priority=7,ip,in_port=\"a b\"",
             ),
             // `bridge/dump-flows`.
             (

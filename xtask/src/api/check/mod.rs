@@ -1,5 +1,6 @@
-//! `cargo xtask lab api --check`: is it an API server? kubectl must think so.
+//! `cargo xtask lab api --check`: is it an API server? kubectl must think so. Then: what our servers make of its faults.
 
+mod faults;
 mod kubectl;
 
 use std::path::Path;
@@ -28,5 +29,6 @@ pub(super) fn run(dir: &Path) -> Result {
     let server = Server::start(&workspace.sh, dir, &["--rbac", &role.to_string_lossy()])?;
     let kubectl = Kubectl::install(&workspace, &server.kubeconfig())?;
     kubectl::check(&kubectl)?;
-    kubectl::roles(&kubectl)
+    kubectl::roles(&kubectl)?;
+    faults::check(&workspace, &server)
 }

@@ -9,6 +9,7 @@ use crate::{
     backend::{Origin, Output, Read, ReadError, answered, netns},
 };
 use jiff::Timestamp;
+use std::time::Duration;
 
 /// The shell's statuses for a program that is not there or cannot be run, and that of `timeout(1)`.
 const NOT_RUN: [i32; 2] = [126, 127];
@@ -99,18 +100,21 @@ fn namespace(cluster: &Cluster, at: &Target, pod: &PodRef, source: &str) -> Resu
         why: Some(format!("by it, the network namespace of pod {pod} would be known")),
         instead: Vec::new(),
     };
-    let found =
-        cluster.database(&at.node, Db::OpenVSwitch).ok_or_else(|| missing(Db::OpenVSwitch.to_string()))??;
-    let ports = found.database.select(&netns::select(pod))?;
     let host = Target { place: Place::Host, ..at.clone() };
-    let read = ["ip -s -d link", "ip -d address"].into_iter().find_map(|command| {
-        match of_reports(cluster, &host, &Essence::of(command.split(' '))) {
-            Lookup::Read(read) => Some(read),
-            _ => None,
+    let recorded = |command: &str| match of_reports(cluster, &host, &Essence::of(command.split(' '))) {
+        Lookup::Read(read) => Some(String::from_utf8_lossy(&read.value.stdout).into_owned()),
+        _ => None,
+    };
+    let port = match cluster.database(&at.node, Db::OpenVSwitch) {
+        Some(found) => netns::of_rows(&found?.database.select(&netns::select(pod))?),
+        None => {
+            let listing = recorded("ovs-vsctl list interface");
+            netns::of_listing(&listing.ok_or_else(|| missing(Db::OpenVSwitch.to_string()))?, pod)
         }
-    });
-    let links = read.ok_or_else(|| missing("`ip -s -d link`".into()))?.value.stdout;
-    netns::name(at, pod, &ports, &String::from_utf8_lossy(&links), source)
+    };
+    let links = recorded("ip -s -d link").or_else(|| recorded("ip -d address"));
+    let links = links.ok_or_else(|| missing("`ip -s -d link`".into()))?;
+    netns::name(at, pod, port.as_deref(), &links, source)
 }
 
 fn of_reports(cluster: &Cluster, at: &Target, essence: &Essence) -> Lookup {
@@ -156,12 +160,11 @@ fn answer(cluster: &Cluster, one: &One, report: &Report, recorded: &Recorded, at
         Some(status) if status != 0 && exec.contains('*') && text().contains('*') => {
             tried("which failed because sos hands `*` to the program as it stands")
         }
-        Some(TIMED_OUT) => Lookup::Failed(ReadError::TimedOut {
-            command: exec.clone(),
-            node: at.node.clone(),
-            seconds: *timeout,
-            printed: stdout.len(),
-        }),
+        Some(TIMED_OUT) => {
+            let output = Output { stdout, ..Output::default() };
+            let within = Duration::from_secs(*timeout);
+            Lookup::Failed(ReadError::timed_out(exec.clone(), &at.node, within, &output))
+        }
         Some(status) if status != 0 && !answered(exec.split(' ').next().unwrap_or_default(), status) => {
             Lookup::Failed(ReadError::Failed {
                 command: exec.clone(),

@@ -127,3 +127,20 @@ fn the_meter_counts_what_was_read() {
         assert_eq!(seen, [(0, 2 * size), (size, 2 * size), (2 * size, 2 * size)]);
     }
 }
+
+/// Logs for which there is no room are unpacked anew, each time that they are asked for.
+#[test]
+fn logs_are_read_whether_there_was_room_for_them_or_not() {
+    let names = ["a/logs/rotated/0.log.1", "openvswitch/ovs-vswitchd.log", "pods/a_b_c/d/0.log"];
+    let archive = gz(&tar(&[(names[0], 10), (names[1], 2000), ("etc/x", 1), (names[2], 30)]));
+    let files = open(&archive, Bounds { kept_logs: 45, ..Bounds::default() });
+    for (name, size) in names.into_iter().zip([10, 2000, 30]) {
+        for _ in 0..2 {
+            let mut bytes = Vec::new();
+            files.pour(name, &mut |content| content.read_to_end(&mut bytes).map(drop)).unwrap();
+            assert_eq!(bytes, vec![b'x'; size], "{name}");
+        }
+        assert_eq!(files.read(name).unwrap().len(), size);
+    }
+    assert_eq!(troubles(&files), "");
+}

@@ -147,15 +147,16 @@ impl<'de> Visitor<'de> for Lean {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        let mut all = Map::new();
+        // A map that grows has room for more than it holds, which counts with thousands of objects.
+        let mut all = Vec::new();
         while let Some(key) = map.next_key::<String>()? {
             if key == "managedFields" {
                 map.next_value::<IgnoredAny>()?;
             } else {
-                all.insert(key, map.next_value_seed(Lean)?);
+                all.push((key, map.next_value_seed(Lean)?));
             }
         }
-        Ok(all.into())
+        Ok(all.into_iter().collect::<Map<_, _>>().into())
     }
 }
 

@@ -8,8 +8,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// How many bytes of YAML are remembered as objects, which take some five times as many.
-const BYTES: usize = 16 << 20;
+/// How many bytes of YAML are remembered, as objects, which take several times as many.
+const BYTES: usize = 8 << 20;
 
 /// The objects of the files that were read last, without secrets.
 #[derive(Default)]

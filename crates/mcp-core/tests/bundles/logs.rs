@@ -1,0 +1,203 @@
+//! Logs of containers and hosts, wherever collections have them.
+
+use crate::common::*;
+use mcp_core::{Backend, Bundle, HostLog, LogPart, LogQuery, LogSource, ReadError};
+use std::path::PathBuf;
+
+/// As the API server gives it, and as the runtime keeps it.
+const GIVEN: &str = "2026-11-22T08:11:59.312915400Z I1122 08:11:59.312458    6050 metrics.go:442] Starting\n";
+const KEPT: &str = "2026-11-22T08:11:59.312915400Z stderr F I1122 08:11:59.312458    6050 metrics.go:442] Starting\n";
+const BEFORE: &str = "2026-11-22T08:01:59.312915400Z I1122 08:01:59.312458    50 metrics.go:442] Before\n";
+const OLDEST: &str = "2026-11-21T08:01:59.312915400Z stderr F I1121 08:01:59.312458    50 metrics.go:442] Oldest\n";
+
+/// What a log says, what it was read from, and the notes; or why there is none.
+fn log(paths: Vec<PathBuf>, source: LogSource, since: Option<&str>) -> Result<(String, String, Vec<String>), ReadError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let query = LogQuery { source, since: since.map(|time| time.parse().unwrap()), tail: None };
+        let mut read = Bundle::new(paths).log(&query, std::time::Duration::from_secs(60)).await?;
+        let mut bytes = Vec::new();
+        while let Some(piece) = read.value.next().await {
+            bytes.extend_from_slice(&piece.unwrap());
+        }
+        Ok((String::from_utf8(bytes).unwrap(), read.origin.what, read.notes))
+    })
+}
+
+fn container(pod: &str, container: &str, part: LogPart) -> LogSource {
+    LogSource::Container { pod: pod.parse().unwrap(), container: container.into(), part }
+}
+
+fn host(node: &str, log: HostLog) -> LogSource {
+    LogSource::Host { node: node.parse().unwrap(), log }
+}
+
+/// A directory with these files; it goes with the first value.
+fn folder(files: &[(&str, &[u8])]) -> (tempfile::TempDir, Vec<PathBuf>) {
+    let dir = tempfile::tempdir().unwrap();
+    unpacked(dir.path(), files);
+    let path = dir.path().into();
+    (dir, vec![path])
+}
+
+/// The files of a must-gather with a container that ran twice.
+fn inspected() -> Vec<(String, Vec<u8>)> {
+    let logs = format!("{TOP}/namespaces/shop/pods/web-1/web/web/logs");
+    [
+        ("current.log", GIVEN.into()),
+        // What could not be had at first was had past the kubelet's certificate.
+        ("previous.log", Vec::new()),
+        ("previous.insecure.log", BEFORE.into()),
+        ("rotated/0.log.20261121-080200.gz", gz(OLDEST.as_bytes())),
+    ]
+    .map(|(name, bytes): (&str, Vec<u8>)| (format!("{logs}/{name}"), bytes))
+    .into()
+}
+
+#[test]
+fn a_must_gather_in_every_form() {
+    let files = inspected();
+    let mut tar = Tar::empty();
+    for (name, bytes) in &files {
+        tar = tar.file(name, bytes);
+    }
+    let plain = tar.bytes();
+    let borrowed: Vec<(&str, &[u8])> = files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
+    let zstd = ruzstd::encoding::compress_to_vec(plain.as_slice(), ruzstd::encoding::CompressionLevel::Fastest);
+    let dir = tempfile::tempdir().unwrap();
+    let (_unpacked, directory) = folder(&borrowed);
+    let mut forms = vec![directory];
+    for (name, bytes) in
+        [("a.tar", plain.clone()), ("a.tar.gz", gz(&plain)), ("a.tar.xz", xz(&plain)), ("a.tar.zst", zstd), ("a.zip", zip(&borrowed))]
+    {
+        let path = dir.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        forms.push(vec![path]);
+    }
+    for form in forms {
+        for (part, says) in [
+            (LogPart::Current, GIVEN.to_owned()),
+            (LogPart::Previous, BEFORE.to_owned()),
+            (LogPart::All, format!("{OLDEST}{BEFORE}{GIVEN}")),
+        ] {
+            let (text, what, notes) = log(form.clone(), container("shop/web-1", "web", part), None).unwrap();
+            assert_eq!(text, says, "{form:?} {part:?}");
+            assert!(what.contains("namespaces/shop/pods/web-1/web/web/logs/"), "{what}");
+            assert_eq!(notes.iter().any(|note| note.contains("1 rotated files hold older lines")), part != LogPart::All);
+        }
+    }
+}
+
+/// The kubelet's files, in a sosreport and as kind exports them, with the runtime's names beside them.
+#[test]
+fn files_of_the_kubelet() {
+    let id = "0123456789abcdef".repeat(4);
+    let rotated = gz(OLDEST.as_bytes());
+    let before = BEFORE.replace("Z I", "Z stderr F I");
+    for top in ["sosreport-node-1-2026-11-22-abcdefg/var/log/", "logs/node-1/", "logs/node-1/var/log/"] {
+        let pod = format!("{top}pods/shop_web-1_0b1c2d3e-aaaa-bbbb-cccc-0123456789ab/web");
+        let named = format!("{top}containers/web-1_shop_web-{id}.log");
+        let (_dir, paths) = folder(&[
+            (&format!("{pod}/0.log.20261121-080200.gz"), &rotated),
+            (&format!("{pod}/0.log"), before.as_bytes()),
+            (&format!("{pod}/1.log"), KEPT.as_bytes()),
+            (&named, KEPT.as_bytes()),
+        ]);
+        for (part, says) in [
+            (LogPart::Current, KEPT.to_owned()),
+            (LogPart::Previous, before.clone()),
+            (LogPart::All, format!("{OLDEST}{before}{KEPT}")),
+        ] {
+            let (text, ..) = log(paths.clone(), container("shop/web-1", "", part), None).unwrap();
+            assert_eq!(text, says, "{top} {part:?}");
+        }
+        let (_dir, paths) = folder(&[(&named, KEPT.as_bytes())]);
+        let (text, ..) = log(paths, container("shop/web-1", "web", LogPart::Current), None).unwrap();
+        assert_eq!(text, KEPT, "by the runtime's name alone");
+    }
+}
+
+#[test]
+fn what_is_not_there_is_said_with_what_is() {
+    let logs = |container: &str| format!("{TOP}/namespaces/shop/pods/web-1/{container}/{container}/logs/current.log");
+    let (_dir, paths) = folder(&[(&logs("web"), GIVEN.as_bytes()), (&logs("proxy"), b"")]);
+    for (source, why) in [
+        (container("shop/web-1", "db", LogPart::Current), "the pod has no log of such a container"),
+        (container("shop/web-1", "web", LogPart::Previous), "there is no earlier run of the container"),
+        (container("shop/web-1", "", LogPart::Current), "it has several containers: name one"),
+        (container("shop/web-2", "web", LogPart::Current), "the log of shop/web-2 -c web is not held"),
+        (host("node-1", HostLog::Kubelet), "the log of kubelet of node-1 was not collected"),
+    ] {
+        let error = log(paths.clone(), source, None).unwrap_err();
+        assert!(chain(&error).contains(why), "{}", chain(&error));
+        match error {
+            ReadError::NotHeld { instead, .. } => assert!(!instead.is_empty(), "{why}"),
+            ReadError::NotCollected { instead, .. } => assert!(instead.is_empty(), "{instead:?}"),
+            other => panic!("{other}"),
+        }
+    }
+    // Empty is an answer.
+    assert_eq!(log(paths, container("shop/web-1", "proxy", LogPart::Current), None).unwrap().0, "");
+}
+
+/// `host_service_logs` has the hosts of a role together, journals the programs of a host.
+#[test]
+fn logs_of_hosts() {
+    let role = "Nov 22 08:12:01.1 node-1 kubenswrapper[7]: I1122 08:12:01.100000 7 a.go:1] one\n\
+                Nov 22 08:12:02.1 node-2 kubenswrapper[7]: I1122 08:12:02.100000 7 a.go:1] two\n";
+    let journal = "Nov 22 08:12:01 node-3 kubelet[7]: one\nNov 22 08:12:02 node-3 ovs-vswitchd[8]: two\n";
+    let ring = "[    0.000000] Linux version 6.18\n";
+    let (_dir, paths) = folder(&[
+        (&format!("{TOP}/host_service_logs/masters/kubelet_service.log"), role.as_bytes()),
+        (&format!("{TOP}/nodes/node-2/dmesg"), ring.as_bytes()),
+        ("logs/node-3/kubernetes-version.txt", b"v1.36.2"),
+        ("logs/node-3/journal.log", journal.as_bytes()),
+        ("logs/node-4/kubelet.log", GIVEN.as_bytes()),
+    ]);
+    for (node, which, says, note) in [
+        ("node-1", HostLog::Kubelet, role.lines().next().unwrap().to_owned() + "\n", "only lines that name node-1"),
+        ("node-2", HostLog::Kernel, ring.to_owned(), ""),
+        ("node-3", HostLog::OvsVswitchd, journal.lines().nth(1).unwrap().to_owned() + "\n", "only those of ovs-vswitchd"),
+        ("node-4", HostLog::Kubelet, GIVEN.to_owned(), ""),
+    ] {
+        let (text, _, notes) = log(paths.clone(), host(node, which), None).unwrap();
+        assert_eq!(text, says, "{node}");
+        assert!(notes.iter().any(|n| n.contains(note)) || note.is_empty(), "{notes:?}");
+    }
+}
+
+/// Older files are read as far back as is asked for.
+#[test]
+fn rotated_logs_of_a_host() {
+    let root = "sosreport-node-1-2026-11-22-abcdefg";
+    let log_file = format!("{root}/var/log/openvswitch/ovs-vswitchd.log");
+    let line = |day: u8| format!("2026-11-{day}T08:00:00.000Z|00001|bridge|INFO|day {day}\n");
+    let (_dir, paths) = folder(&[
+        (&log_file, line(22).as_bytes()),
+        (&format!("{log_file}-20261121.gz"), &gz(line(20).as_bytes())),
+        (&format!("{log_file}.1"), line(21).as_bytes()),
+        (&format!("{root}/sos_commands/openvswitch/journalctl_--no-pager_--unit_ovs-configuration"), b"-- No entries --\n"),
+    ]);
+    let source = || host("node-1", HostLog::OvsVswitchd);
+    let (text, what, notes) = log(paths.clone(), source(), None).unwrap();
+    assert_eq!((text, what.as_str()), (line(22), "var/log/openvswitch/ovs-vswitchd.log"));
+    assert!(notes.iter().any(|note| note.contains("2 rotated files hold older lines")), "{notes:?}");
+    let (text, what, _) = log(paths.clone(), source(), Some("2026-11-20T00:00:00Z")).unwrap();
+    assert_eq!(text, format!("{}{}{}", line(20), line(21), line(22)));
+    assert!(what.starts_with("3 files from "), "{what}");
+    let error = chain(&log(paths, host("node-1", HostLog::OvsConfiguration), None).unwrap_err());
+    assert!(error.contains("journalctl --unit ovs-configuration found no entries"), "{error}");
+}
+
+/// The logs of the real cluster.
+#[test]
+fn the_capture() {
+    let must_gather = || vec![testdata("capture/must-gather.tar.xz")];
+    let source = container("ovn-kubernetes/ovnkube-node-pqrlf", "ovnkube-controller", LogPart::Previous);
+    let (text, ..) = log(must_gather(), source, None).unwrap();
+    assert_eq!(text.len(), 114_858);
+    assert!(text.contains("ovnkube.go:149] failed to run ovnkube: "));
+    let report = vec![testdata("capture/sosreport-ovn-worker-2026-11-22-olhriiu.tar.xz")];
+    let (text, ..) = log(report, host("ovn-worker", HostLog::OvsVswitchd), None).unwrap();
+    assert_eq!(text.lines().count(), 404);
+}

@@ -1,0 +1,172 @@
+//! The two live nodes of the lab: healthy ones show no difference, a fault stands out in one call, and what is asked of a
+//! pod is answered from its namespace.
+//!
+//! `cargo xtask test` builds the lab and runs these; by hand: `cargo xtask lab up`, then `cargo test -- --ignored`.
+
+use mcp_core::testing::{Case, Failed, answer, lab};
+use serde_json::{Value, json};
+use std::sync::{Mutex, PoisonError};
+
+/// The tests change the one lab: one at a time.
+static LAB: Mutex<()> = Mutex::new(());
+
+/// Runs a program in the namespaces of a node.
+fn on(node: &str, command: &str) -> Result<String, Failed> {
+    let dir = std::env::var("OVNK_LAB_DIR").unwrap_or_else(|_| "/var/lib/ovnk-lab".into());
+    let pid = std::fs::read_to_string(format!("{dir}/{node}/pid"))?;
+    let target = format!("--target={}", pid.trim());
+    let words = ["--net", "--mount", "--uts", "--"].into_iter().chain(command.split(' '));
+    #[expect(clippy::disallowed_methods, reason = "a test makes and mends its own faults")]
+    let output = std::process::Command::new("nsenter").arg(target).args(words).output()?;
+    assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+fn ask(tool: &str, params: Value) -> Result<String, Failed> {
+    let params = params.as_object().cloned().ok_or("an object")?;
+    answer(mcp_kernel::layer(), lab()?, &Case { scenario: String::new(), tool: tool.into(), params })
+}
+
+fn differences(tool: &str) -> Result<Vec<String>, Failed> {
+    let text = ask(tool, json!({ "node_name": "all" }))?;
+    assert!(text.len() < 4_000, "{} bytes:\n{text}", text.len());
+    let rest = |line: &&str| {
+        !["# ", "the same on all", "of one node", "note: "].iter().any(|start| line.starts_with(start))
+    };
+    Ok(text.lines().filter(rest).map(str::to_owned).collect())
+}
+
+const TOOLS: [&str; 8] = [
+    "ip_addr_show",
+    "ip_link_show",
+    "ip_route_show",
+    "ip_rule_show",
+    "ip_neigh_show",
+    "ip_xfrm_show",
+    "nft_list_ruleset",
+    "iptables_save",
+];
+
+/// A fault, how it is mended, the tool that shows it and what it says.
+struct Fault {
+    make: &'static str,
+    mend: &'static str,
+    tool: &'static str,
+    seen: &'static str,
+}
+
+const FAULTS: [Fault; 5] = [
+    Fault {
+        make: "ip rule add priority 99 to 10.244.0.0/16 lookup 99",
+        mend: "ip rule del priority 99",
+        tool: "ip_rule_show",
+        seen: "IPv4 rule 99: from all to 10.244.0.0/16 lookup 99",
+    },
+    Fault {
+        make: "ip route add blackhole 10.9.0.0/16",
+        mend: "ip route del blackhole 10.9.0.0/16",
+        tool: "ip_route_show",
+        seen: "table main: blackhole 10.9.0.0/16",
+    },
+    Fault {
+        make: "nft add table inet foreign { chain forward { type filter hook forward priority 0 ; policy drop ; } ; }",
+        mend: "nft delete table inet foreign",
+        tool: "nft_list_ruleset",
+        seen: "chain inet foreign forward",
+    },
+    Fault {
+        make: "ip link set ovn-k8s-mp0 mtu 1300",
+        mend: "ip link set ovn-k8s-mp0 mtu 1400",
+        tool: "ip_link_show",
+        seen: "interface ovn-k8s-mp0: mtu differs",
+    },
+    Fault {
+        make: "iptables -A FORWARD -d 10.244.0.0/16 -j DROP",
+        mend: "iptables -D FORWARD -d 10.244.0.0/16 -j DROP",
+        tool: "iptables_save",
+        seen: "iptables *filter -A FORWARD -d 10.244.0.0/16 -j DROP",
+    },
+];
+
+#[test]
+#[ignore = "needs the lab: cargo xtask test"]
+fn healthy_nodes_show_nothing_and_each_fault_stands_out() -> Result<(), Failed> {
+    let _one = LAB.lock().unwrap_or_else(PoisonError::into_inner);
+    for tool in TOOLS {
+        assert_eq!(differences(tool)?, ["no difference"], "{tool}");
+    }
+    for fault in FAULTS {
+        on("ovn-worker2", fault.make)?;
+        let seen = differences(fault.tool);
+        on("ovn-worker2", fault.mend)?;
+        let seen = seen?.join("\n");
+        assert!(seen.contains(fault.seen) && seen.contains("ovn-worker2"), "{}: {seen}", fault.make);
+        assert_eq!(differences(fault.tool)?, ["no difference"], "after {}", fault.mend);
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs the lab: cargo xtask test"]
+fn a_pod_is_asked_in_its_own_namespace() -> Result<(), Failed> {
+    let _one = LAB.lock().unwrap_or_else(PoisonError::into_inner);
+    let text = ask("ip_addr_show", json!({ "pod": "default/web-1" }))?;
+    assert!(text.contains("inet 10.244.0.5/24") && !text.contains("br-ex"), "{text}");
+    let text = ask("ip_route_show", json!({ "pod": "default/web-1", "get": "10.96.0.10" }))?;
+    assert!(text.contains("via 10.244.0.1 dev eth0 src 10.244.0.5"), "{text}");
+    let text = ask("ss_show", json!({ "pod": "default/web-1", "listening": true }))?;
+    assert!(text.contains("tcp LISTEN 0.0.0.0:8080"), "{text}");
+    let text = ask("ip_addr_show", json!({ "pod": "default/nobody" }))?;
+    assert!(text.starts_with("error:"), "{text}");
+    Ok(())
+}
+
+/// What the kernel says is what the rules and routes give.
+#[test]
+#[ignore = "needs the lab: cargo xtask test"]
+fn events_and_counters_show_what_happens() -> Result<(), Failed> {
+    let _one = LAB.lock().unwrap_or_else(PoisonError::into_inner);
+    let pings = std::thread::spawn(|| {
+        on("ovn-worker", "ping -c 20 -i 0.2 -W 1 172.18.0.3").map(|_| ()).map_err(|e| e.to_string())
+    });
+    let events =
+        ask("conntrack_events", json!({ "node_name": "ovn-worker", "seconds": 2, "protocol": "icmp" }))?;
+    let moved =
+        ask("host_counters", json!({ "node_name": "ovn-worker", "what": "nstat", "delta_seconds": 1 }))?;
+    pings.join().map_err(|_| "the thread that pings")??;
+    assert!(events.contains("dst=172.18.0.3") && events.contains("[NEW]"), "{events}");
+    assert!(moved.contains("IcmpOutEchos") && moved.contains("/s), now "), "{moved}");
+    Ok(())
+}
+
+/// The answer from the live nodes, twice: looking changed nothing. Counters and times are not asked for.
+#[test]
+#[ignore = "needs the lab: cargo xtask test"]
+fn looking_changes_nothing() -> Result<(), Failed> {
+    let _one = LAB.lock().unwrap_or_else(PoisonError::into_inner);
+    let state = || -> Result<Vec<String>, Failed> {
+        let commands = [
+            "ip -o addr",
+            "ip route show table all",
+            "ip rule",
+            "nft list ruleset",
+            "cat /proc/net/ip_tables_names",
+        ];
+        commands.iter().map(|command| on("ovn-worker", command).or_else(|_| Ok(String::new()))).collect()
+    };
+    let before = state()?;
+    for tool in TOOLS {
+        ask(tool, json!({ "node_name": "ovn-worker" }))?;
+    }
+    for what in ["nstat", "softnet", "conntrack", "xfrm", "sysctl"] {
+        ask("host_counters", json!({ "node_name": "ovn-worker", "what": what }))?;
+    }
+    let without_counters = |all: Vec<String>| -> Vec<String> {
+        let counted = |word: &&str| word.bytes().all(|b| b.is_ascii_digit());
+        all.iter()
+            .map(|text| text.split_whitespace().filter(|word| !counted(word)).collect::<Vec<_>>().join(" "))
+            .collect()
+    };
+    assert_eq!(without_counters(state()?), without_counters(before));
+    Ok(())
+}

@@ -1,0 +1,152 @@
+//! Faults that one node has and the others have not: each is put into a copy of the capture's sosreports and has to be
+//! seen in one short answer over all nodes.
+
+use mcp_core::{
+    Bundle,
+    testing::{Case, Failed, answer, unpack},
+};
+use serde_json::{Value, json};
+use std::{fs, path::PathBuf, sync::Arc};
+use tempfile::TempDir;
+
+const REPORTS: [&str; 3] = [
+    "sosreport-ovn-control-plane-2026-11-22-wvkhveu",
+    "sosreport-ovn-worker-2026-11-22-olhriiu",
+    "sosreport-ovn-worker2-2026-11-22-xzpdlmo",
+];
+
+/// The reports, unpacked, to be changed.
+struct Reports(TempDir);
+
+impl Reports {
+    fn new() -> Result<Self, Failed> {
+        let dir = tempfile::tempdir()?;
+        for report in REPORTS {
+            unpack(&format!("capture/{report}.tar.xz"), dir.path())?;
+        }
+        Ok(Self(dir))
+    }
+
+    /// What a command printed on ovn-worker2.
+    fn output(&self, file: &str) -> Result<PathBuf, Failed> {
+        let path = self.0.path().join(REPORTS[2]).join("sos_commands/openvswitch").join(file);
+        path.exists().then_some(path.clone()).ok_or_else(|| format!("{} is not there", path.display()).into())
+    }
+
+    /// Changes it.
+    fn change(&self, file: &str, change: impl Fn(&str) -> String) -> Result<(), Failed> {
+        let path = self.output(file)?;
+        let text = fs::read_to_string(&path)?;
+        let changed = change(&text);
+        assert_ne!(text, changed, "the fault was not put in");
+        Ok(fs::write(path, changed)?)
+    }
+
+    fn ask(&self, tool: &str, params: Value) -> Result<String, Failed> {
+        let mut params = params.as_object().expect("an object").clone();
+        params.insert("node_name".into(), "all".into());
+        let case = Case { scenario: String::new(), tool: tool.into(), params };
+        let backend = Bundle::new(REPORTS.map(|report| self.0.path().join(report)).to_vec());
+        let text = answer(mcp_ovs::layer(), Arc::new(backend), &case)?;
+        assert!(text.len() < 2_500, "{} bytes:\n{text}", text.len());
+        Ok(text)
+    }
+}
+
+/// What is said after the evidence and the summary, without the notes.
+fn differences(text: &str) -> Vec<&str> {
+    let head = |line: &&str| {
+        line.starts_with("# ") || line.starts_with("the same on all") || line.starts_with("of one node")
+    };
+    text.lines().skip_while(head).filter(|line| !line.starts_with("note: ")).collect()
+}
+
+const FLOWS: &str = "ovs-ofctl_-O_OpenFlow15_dump-flows_br-ex";
+
+#[test]
+fn healthy_nodes_show_no_difference() -> Result<(), Failed> {
+    let reports = Reports::new()?;
+    for (tool, params) in [
+        ("ovs_ofctl_dump_flows", json!({ "bridge": "br-ex" })),
+        ("ovs_ofctl_dump_flows", json!({ "bridge": "br-int" })),
+        ("ovs_ofctl_show", json!({ "bridge": "br-ex" })),
+        ("ovs_appctl_show", json!({ "subject": "tunnels" })),
+        ("ovs_appctl_dpctl_dump_flows", json!({})),
+        ("ovs_appctl_dpctl_dump_conntrack", json!({})),
+    ] {
+        let text = reports.ask(tool, params.clone())?;
+        assert_eq!(differences(&text), ["no difference"], "{tool} {params}: {text}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_missing_flow_of_the_external_bridge() -> Result<(), Failed> {
+    let reports = Reports::new()?;
+    // Return traffic of connections that OVN began: without it, replies go to the host.
+    let is_it = |line: &&str| line.contains("ct_state=+est+trk,ct_mark=0x1,ip actions=");
+    reports.change(FLOWS, |text| {
+        text.lines().filter(|line| !is_it(line)).map(|line| format!("{line}\n")).collect()
+    })?;
+    let text = reports.ask("ovs_ofctl_dump_flows", json!({ "bridge": "br-ex" }))?;
+    assert_eq!(
+        differences(&text),
+        ["missing on ovn-worker2: table=1, priority=100,ct_state=+est+trk,ct_mark=0x1,ip"],
+        "{text}"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_flow_that_sends_elsewhere() -> Result<(), Failed> {
+    let reports = Reports::new()?;
+    reports.change(FLOWS, |text| {
+        text.replace(
+            "priority=200,udp,in_port=LOCAL,tp_dst=6081 actions=output:1",
+            "priority=200,udp,in_port=LOCAL,tp_dst=6081 actions=drop",
+        )
+    })?;
+    let text = reports.ask("ovs_ofctl_dump_flows", json!({ "bridge": "br-ex" }))?;
+    let seen = differences(&text);
+    assert_eq!(seen[0], "table=0, priority=200,udp,in_port=LOCAL,tp_dst=6081: actions differs", "{text}");
+    assert!(seen.contains(&"    ovn-worker2: drop"), "{text}");
+    Ok(())
+}
+
+#[test]
+fn a_flow_that_only_one_node_has() -> Result<(), Failed> {
+    let reports = Reports::new()?;
+    let foreign = " cookie=0x0, duration=9.1s, table=0, n_packets=7, n_bytes=420, idle_age=1, priority=900,ip,nw_src=10.244.0.0/16 actions=drop\n";
+    reports.change(FLOWS, |text| format!("{text}{foreign}"))?;
+    let text = reports.ask("ovs_ofctl_dump_flows", json!({ "bridge": "br-ex" }))?;
+    assert_eq!(
+        differences(&text),
+        ["only on ovn-worker2: table=0, priority=900,ip,nw_src=10.244.0.0/16"],
+        "{text}"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_port_that_is_down() -> Result<(), Failed> {
+    let reports = Reports::new()?;
+    reports.change("ovs-ofctl_-O_OpenFlow15_dump-ports-desc_br-ex", |text| {
+        text.replacen("state:      LIVE", "state:      LINK_DOWN", 1)
+    })?;
+    let text = reports.ask("ovs_ofctl_show", json!({ "bridge": "br-ex" }))?;
+    let seen = differences(&text);
+    assert_eq!(seen[0], "port eth0: state differs", "{text}");
+    assert!(seen.contains(&"    ovn-worker2: LINK_DOWN"), "{text}");
+    Ok(())
+}
+
+#[test]
+fn a_tunnel_that_is_missing() -> Result<(), Failed> {
+    let reports = Reports::new()?;
+    reports.change("ovs-appctl_ofproto.list-tunnels", |text| {
+        text.lines().filter(|line| !line.contains("->172.18.0.3")).map(|line| format!("{line}\n")).collect()
+    })?;
+    let text = reports.ask("ovs_appctl_show", json!({ "subject": "tunnels" }))?;
+    assert!(differences(&text)[0].starts_with("missing on ovn-worker2 about ovn-worker ("), "{text}");
+    Ok(())
+}

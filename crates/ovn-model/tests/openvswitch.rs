@@ -1,0 +1,115 @@
+//! What Open vSwitch printed, read and printed again: every flow, datapath flow and connection of the test data, word by
+//! word.
+
+use ovn_model::{conntrack::Entry, datapath, openflow};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+type Failed = Box<dyn std::error::Error>;
+
+fn testdata() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata")
+}
+
+/// The outputs that are there, by their paths: recorded on the three nodes of the capture (Open vSwitch 4.0, userspace
+/// datapath) and on a machine with the kernel's datapath (3.1).
+fn outputs(wanted: impl Fn(&str) -> bool) -> Result<BTreeMap<String, String>, Failed> {
+    let mut outputs = BTreeMap::new();
+    for folder in ["capture", "kernel-datapath"] {
+        for archive in std::fs::read_dir(testdata().join(folder))?.flatten().map(|entry| entry.path()) {
+            let name = archive.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if !name.ends_with(".tar.xz") || name.starts_with("must-gather") || name.contains("clients") {
+                continue;
+            }
+            for entry in tar::Archive::new(liblzma::read::XzDecoder::new(File::open(&archive)?)).entries()? {
+                let mut entry = entry?;
+                let path = entry.path()?.display().to_string();
+                if entry.header().entry_type().is_file() && wanted(&path) {
+                    let mut text = String::new();
+                    entry.read_to_string(&mut text)?;
+                    outputs.insert(format!("{name}/{path}"), text);
+                }
+            }
+        }
+    }
+    Ok(outputs)
+}
+
+/// The words of a line, which commas and spaces separate.
+fn words(line: &str) -> Vec<&str> {
+    line.split([',', ' ', '\t']).filter(|word| !word.is_empty()).collect()
+}
+
+/// A line as it was read and printed; nothing if it was not understood.
+type Printer = fn(&str) -> Option<String>;
+
+/// How many lines of how many outputs are printed as they were; those that are not understood have to be these.
+fn all_words_are_kept(
+    outputs: &BTreeMap<String, String>,
+    print: Printer,
+    not_understood: impl Fn(&str) -> bool,
+) -> (usize, usize) {
+    let (mut files, mut lines) = (0, 0);
+    for (path, text) in outputs {
+        files += 1;
+        for line in text.lines().filter(|line| !line.trim().is_empty()) {
+            match print(line) {
+                Some(printed) => {
+                    assert_eq!(words(&printed), words(line), "{path}");
+                    lines += 1;
+                }
+                None => assert!(not_understood(line), "{path}: not understood: {line}"),
+            }
+        }
+    }
+    (files, lines)
+}
+
+#[test]
+fn openflow_flows_of_every_version() -> Result<(), Failed> {
+    let outputs = outputs(|path| {
+        path.contains("dump-flows") && !path.contains("dpctl") || path.ends_with("_br-int.txt")
+    })?;
+    let forms = [
+        "OpenFlow10",
+        "OpenFlow11",
+        "OpenFlow12",
+        "OpenFlow13",
+        "OpenFlow14",
+        "OpenFlow15",
+        "bridge.dump-flows",
+    ];
+    for form in forms {
+        assert!(outputs.keys().any(|path| path.contains(form)), "no output of {form}");
+    }
+    let print = |line: &str| openflow::Flow::parse(line).map(|flow| flow.to_string());
+    let (files, flows) = all_words_are_kept(&outputs, print, openflow::is_header);
+    assert!(files >= 20 && flows > 20_000, "{flows} flows in {files} outputs");
+    Ok(())
+}
+
+#[test]
+fn datapath_flows_of_the_kernel_and_of_userspace() -> Result<(), Failed> {
+    let outputs = outputs(|path| path.contains("dpctl") && path.contains("dump-flows"))?;
+    for datapath in ["system_ovs-system", "netdev_ovs-netdev", "nodes/"] {
+        assert!(outputs.keys().any(|path| path.contains(datapath)), "no output of {datapath}");
+    }
+    let print = |line: &str| datapath::Flow::parse(line).map(|flow| flow.to_string());
+    let other = |line: &str| line.starts_with("flow-dump from") || line.starts_with("ovs-dpctl: ");
+    let (files, flows) = all_words_are_kept(&outputs, print, other);
+    assert!(files >= 7 && flows > 100, "{flows} flows in {files} outputs");
+    Ok(())
+}
+
+#[test]
+fn connections() -> Result<(), Failed> {
+    let outputs = outputs(|path| path.contains("dump-conntrack"))?;
+    let print = |line: &str| Entry::parse(line).map(|entry| entry.to_string());
+    let (files, connections) = all_words_are_kept(&outputs, print, |_| false);
+    assert!(files >= 7 && connections > 100, "{connections} connections in {files} outputs");
+    Ok(())
+}
