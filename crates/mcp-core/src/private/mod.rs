@@ -103,6 +103,16 @@ impl Workshop {
         self.write(path, bytes).await
     }
 
+    /// Reads a database that a program has made.
+    ///
+    /// # Errors
+    /// [`PrivateError::Directory`] if there is none.
+    pub async fn read_database(&self, path: &PrivatePath) -> Result<Database, PrivateError> {
+        let failed = |e| PrivateError::directory("cannot read a private database", e);
+        let bytes = tokio::fs::read(path.as_path()).await.map_err(failed)?;
+        Database::open(bytes).map_err(|e| failed(std::io::Error::other(e)))
+    }
+
     /// Starts a program that runs as long as the workshop, and waits until this socket of it is there.
     ///
     /// # Errors

@@ -13,10 +13,21 @@ use std::net::IpAddr;
 const PRIVATE_SWITCH: &str = "it changes the private switch, whose devices are dummies: nothing leaves it";
 
 /// What runs on a private copy of what was collected.
-pub(crate) const PRIVATE: PrivateAllow = PrivateAllow(Allow(&[SERVER, SWITCH, OFCTL, APPCTL]));
+pub(crate) const PRIVATE: PrivateAllow = PrivateAllow(Allow(&[TOOL, SERVER, SWITCH, OFCTL, APPCTL]));
 
 /// Daemons log to where nobody would look; what keeps them from running, they say on standard error all the same.
 const QUIET: &[&str] = &["-vconsole:off", "-vsyslog:off", "-vfile:off"];
+
+const TOOL: Program = Program {
+    name: "ovsdb-tool",
+    globals: &[],
+    verbs: &[Verb {
+        words: &["create"],
+        options: &[],
+        operands: &[&[Operand("private-path")], &[Text("/usr/share/openvswitch/vswitch.ovsschema")]],
+        reads_only: "ovsdb-tool(1): makes a new file, here a private one",
+    }],
+};
 
 const SERVER: Program = Program {
     name: "ovsdb-server",
@@ -164,6 +175,11 @@ const CONTROL: &[Part] = &[Text("--target="), Operand("private-path")];
 const BRIDGE: &[Part] = &[Operand("bridge")];
 const FLOW: &[Part] = &[Operand("flow-match")];
 const NEXT: &[Part] = &[Operand("ct-next")];
+
+/// An empty database of the schema that is installed.
+pub(super) fn create(file: &PrivatePath) -> PrivateArgv {
+    private_argv!(PRIVATE: "ovsdb-tool", "create", {file: PrivatePath}, "/usr/share/openvswitch/vswitch.ovsschema")
+}
 
 /// A server of a private database.
 pub(super) fn serve(file: &PrivatePath, socket: &PrivatePath, control: &PrivatePath) -> PrivateArgv {

@@ -12,7 +12,11 @@ mod text;
 
 pub(crate) use commands::PRIVATE;
 
-use crate::trace::{self, Question};
+use crate::{
+    commands::{recorded_list, recorded_show},
+    switch,
+    trace::{self, Question},
+};
 use database::Recorded;
 use mcp_core::{
     Db, Node, PrivateError, ReadError, ToolError, Workshop,
@@ -32,13 +36,8 @@ const UNKNOWN: &str = "a replay has no conntrack: each step is what ct_state say
 
 /// The trace of a packet through what was collected of a node, and what to say of it.
 pub(crate) async fn trace(node: &Node<'_>, question: &Question) -> Result<(String, Vec<String>), ToolError> {
-    let schema = node.schema(Db::OpenVSwitch).await.map_err(|e| no_ports(node, question, e))?;
-    let rows = node.rows(Db::OpenVSwitch, &database::selects()).await?;
-    let Some(recorded) = Recorded::new(&schema, &rows) else {
-        return Err(ToolError::bad("the collected conf.db has no switch", "Ask for another node."));
-    };
-    let bridges = recorded.bridges();
-    let state = State::read(node, &bridges, &question.bridge.name, &recorded.remotes()).await?;
+    let recorded = collected(node).await.map_err(|e| no_ports(node, question, e))?;
+    let state = State::read(node, &recorded.bridges, &question.bridge.name, &recorded.remotes()).await?;
     for (program, package) in
         [("ovs-vswitchd", SWITCH), ("ovsdb-server", CLIENTS), ("ovs-ofctl", CLIENTS), ("ovs-appctl", CLIENTS)]
     {
@@ -46,7 +45,7 @@ pub(crate) async fn trace(node: &Node<'_>, question: &Question) -> Result<(Strin
     }
     let mut workshop = Workshop::open(node.within(), MEMORY)?;
     let version = version(&workshop).await?;
-    let control = start(&mut workshop, &recorded, &bridges).await?;
+    let control = start(&mut workshop, &recorded).await?;
     for (bridge, flows) in &state.bridges {
         fill(&workshop, &bridge.name, flows, &version).await?;
     }
@@ -54,8 +53,7 @@ pub(crate) async fn trace(node: &Node<'_>, question: &Question) -> Result<(Strin
     let mut skipped = 0;
     for (bridge, flows) in &state.bridges {
         for learnt in &flows.learnt {
-            let name = bridge.ports.iter().find(|(number, _)| *number == learnt.port);
-            match name.and_then(|(_, name)| PortName::parse(name).ok()) {
+            match bridge.port(&learnt.port).and_then(|name| PortName::parse(name).ok()) {
                 Some(port) => {
                     let add = commands::fdb_add(&control, &bridge.name, &port, learnt.vlan, learnt.mac);
                     skipped += usize::from(workshop.run(&add).await.is_err());
@@ -80,16 +78,37 @@ pub(crate) async fn trace(node: &Node<'_>, question: &Question) -> Result<(Strin
                 .into(),
         );
     }
-    let written = recorded.version.map(|version| format!(", collected from {version}")).unwrap_or_default();
+    let written =
+        recorded.version.as_deref().map(|version| format!(", collected from {version}")).unwrap_or_default();
     notes.push(format!("replayed in a private {version}{written}; {UNKNOWN}"));
     Ok((text, notes))
+}
+
+/// The switch that was collected: of `conf.db`, else of what `ovs-vsctl` printed of it when the report was made.
+async fn collected(node: &Node<'_>) -> Result<Recorded, ReadError> {
+    let absent = match node.rows(Db::OpenVSwitch, &database::selects()).await {
+        Ok(rows) => return Ok(Recorded::of_rows(&rows)),
+        Err(e @ (ReadError::NotCollected { .. } | ReadError::Unreadable { .. })) => e,
+        Err(e) => return Err(e),
+    };
+    let text = async |argv| switch::text(node, vec![argv]).await.ok();
+    let Some(show) = text(recorded_show()).await else { return Err(absent) };
+    let mut lists = Vec::new();
+    for list in ["Interface", "Bridge"].into_iter().filter_map(recorded_list) {
+        match text(list).await {
+            Some(list) => lists.push(list),
+            None => return Err(absent),
+        }
+    }
+    let list = |at: usize| lists.get(at).map_or("", String::as_str);
+    Ok(Recorded::of_text(&show, list(0), list(1)))
 }
 
 /// Without `conf.db` nobody knows what ports are: flows alone are no switch.
 fn no_ports(node: &Node<'_>, question: &Question, error: ReadError) -> ToolError {
     match error {
         ReadError::NotCollected { .. } => ToolError::bad(
-            format!("a trace is replayed on the ports that conf.db has, and {error}"),
+            format!("a trace is replayed on the ports that conf.db or `ovs-vsctl show` has, and {error}"),
             format!(
                 "Follow it table by table with ovs_ofctl_dump_flows, or run on {}: ovs-appctl ofproto/trace {} '{}'",
                 node.name(),
@@ -110,22 +129,22 @@ async fn version(workshop: &Workshop) -> Result<String, PrivateError> {
 }
 
 /// Starts the switch and waits until it has made its bridges. The socket by which it is told the rest.
-async fn start(
-    workshop: &mut Workshop,
-    recorded: &Recorded<'_>,
-    bridges: &[database::Bridge],
-) -> Result<PrivatePath, PrivateError> {
+async fn start(workshop: &mut Workshop, recorded: &Recorded) -> Result<PrivatePath, PrivateError> {
     let [file, socket, server, control] = [
         workshop.path("conf.db")?,
         workshop.path("db.sock")?,
         workshop.path("db.ctl")?,
         workshop.path("vs.ctl")?,
     ];
-    workshop.write(&file, recorded.private()).await?;
+    // Its own schema, as it is installed: it fits the switch.
+    let empty = workshop.path("empty.db")?;
+    workshop.run(&commands::create(&empty)).await?;
+    let schema = workshop.read_database(&empty).await?;
+    workshop.write(&file, recorded.private(schema.schema())).await?;
     workshop.start(&commands::serve(&file, &socket, &server), &socket).await?;
     let switch = commands::switch(&socket, &control);
     workshop.start(&switch, &control).await?;
-    for bridge in bridges {
+    for bridge in &recorded.bridges {
         let management = management(workshop, &bridge.name)?;
         workshop.ready(&management, &switch).await?;
     }
