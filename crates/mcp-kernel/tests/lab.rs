@@ -75,10 +75,10 @@ const FAULTS: [Fault; 5] = [
         seen: "chain inet foreign forward",
     },
     Fault {
-        make: "ip link set ovn-k8s-mp0 mtu 1300",
-        mend: "ip link set ovn-k8s-mp0 mtu 1400",
+        make: "ip link set eth0 mtu 1300",
+        mend: "ip link set eth0 mtu 1500",
         tool: "ip_link_show",
-        seen: "interface ovn-k8s-mp0: mtu differs",
+        seen: "interface eth0: mtu differs",
     },
     Fault {
         make: "iptables -A FORWARD -d 10.244.0.0/16 -j DROP",
