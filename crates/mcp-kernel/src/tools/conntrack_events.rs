@@ -26,7 +26,7 @@ pub(crate) struct Params {
 
 impl Tool for Events {
     const NAME: &'static str = "conntrack_events";
-    const TITLE: &'static str = "Events of connections";
+    const TITLE: &'static str = "Connection events";
     const TOOLSET: &'static str = "netfilter";
     const DESCRIPTION: &'static str = "Live only: connections that begin, change and end while it looks.";
     type Params = Params;

@@ -122,9 +122,9 @@ pub(crate) fn shown(it: &Connection<'_>) -> String {
 
 impl Tool for List {
     const NAME: &'static str = "conntrack_list";
-    const TITLE: &'static str = "Connections in the kernel";
+    const TITLE: &'static str = "Connections";
     const TOOLSET: &'static str = "netfilter";
-    const DESCRIPTION: &'static str = "The kernel's connections by zone, with translations. With the userspace datapath OVN's are in ovs_appctl_dpctl_dump_conntrack.";
+    const DESCRIPTION: &'static str = "The kernel's connections by zone, with translations. Of the userspace datapath: ovs_appctl_dpctl_dump_conntrack.";
     type Params = Params;
 
     fn title(_: &Params) -> String {

@@ -15,7 +15,7 @@ pub(crate) struct FrrShow;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// What to show.
+    /// Which.
     what: What,
 }
 
@@ -81,7 +81,8 @@ impl Tool for FrrShow {
     const NAME: &'static str = "frr_show";
     const TITLE: &'static str = "FRR";
     const TOOLSET: &'static str = "routing";
-    const DESCRIPTION: &'static str = "What FRR knows of BGP, BFD, EVPN and routes; its configuration without passwords. Then ip_route_show.";
+    const DESCRIPTION: &'static str =
+        "What FRR knows of BGP, BFD, EVPN, routes; its configuration. Then ip_route_show.";
     type Params = Params;
 
     fn title(params: &Params) -> String {

@@ -18,7 +18,7 @@ pub(crate) struct HostCounters;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// nstat: protocols; ethtool, features: a driver; softnet: processors; sysctl: settings.
+    /// nstat: protocols; ethtool, features: driver; softnet: CPUs; sysctl: settings.
     what: What,
     /// For ethtool, features, sysctl.
     #[serde(default)]
@@ -65,7 +65,7 @@ impl What {
 
 impl Tool for HostCounters {
     const NAME: &'static str = "host_counters";
-    const TITLE: &'static str = "Counters and settings of the kernel";
+    const TITLE: &'static str = "Kernel counters and settings";
     const TOOLSET: &'static str = "counters";
     const DESCRIPTION: &'static str =
         "What the kernel counted (drops, errors) and how it is set; delta_seconds: what moves now.";

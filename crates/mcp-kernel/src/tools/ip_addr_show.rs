@@ -27,8 +27,7 @@ impl Tool for AddrShow {
     const NAME: &'static str = "ip_addr_show";
     const TITLE: &'static str = "Addresses";
     const TOOLSET: &'static str = "network";
-    const DESCRIPTION: &'static str =
-        "Addresses of a node's or pod's interfaces; by address, which interface has it.";
+    const DESCRIPTION: &'static str = "Addresses by interface, or the interface that has one.";
     type Params = Params;
 
     fn title(_: &Params) -> String {

@@ -26,7 +26,7 @@ impl Tool for LinkShow {
     const TITLE: &'static str = "Interfaces";
     const TOOLSET: &'static str = "network";
     const DESCRIPTION: &'static str =
-        "Interfaces of a node or pod: MTU, state, kind, MAC, VRF, drops. For MTU problems compare all nodes.";
+        "Interfaces: MTU, state, kind, MAC, VRF, drops. For MTU problems compare all nodes.";
     type Params = Params;
 
     fn title(_: &Params) -> String {

@@ -31,8 +31,7 @@ impl Tool for NeighShow {
     const NAME: &'static str = "ip_neigh_show";
     const TITLE: &'static str = "Neighbours";
     const TOOLSET: &'static str = "network";
-    const DESCRIPTION: &'static str =
-        "MAC addresses of neighbours (ARP, NDP) and whether they answer: is the next hop reached?";
+    const DESCRIPTION: &'static str = "MAC addresses of neighbours (ARP, NDP): is the next hop reached?";
     type Params = Params;
 
     fn title(_: &Params) -> String {

@@ -29,9 +29,9 @@ pub(crate) async fn rules(node: &Node<'_>, place: Place, v6: bool) -> Result<Par
 
 impl Tool for RuleShow {
     const NAME: &'static str = "ip_rule_show";
-    const TITLE: &'static str = "Routing policy rules";
+    const TITLE: &'static str = "Routing rules";
     const TOOLSET: &'static str = "network";
-    const DESCRIPTION: &'static str = "The rules that choose routing tables, and which are OVN-Kubernetes'. A missing or foreign one stands out with all nodes.";
+    const DESCRIPTION: &'static str = "The rules that choose routing tables, OVN-Kubernetes' own named. A foreign or missing one: compare all nodes.";
     type Params = Params;
 
     fn title(_: &Params) -> String {

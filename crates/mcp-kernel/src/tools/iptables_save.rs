@@ -51,7 +51,7 @@ impl Tool for Save {
     const TITLE: &'static str = "iptables";
     const TOOLSET: &'static str = "netfilter";
     const DESCRIPTION: &'static str =
-        "iptables' rules with counters. Older OVN-Kubernetes has OVN-KUBE-* chains; newer: nft_list_ruleset.";
+        "Rules with counters. Older OVN-Kubernetes has OVN-KUBE-* chains; newer: nft_list_ruleset.";
     type Params = Params;
 
     fn title(_: &Params) -> String {

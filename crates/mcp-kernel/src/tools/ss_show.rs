@@ -42,7 +42,7 @@ impl Tool for Show {
     const TITLE: &'static str = "Sockets";
     const TOOLSET: &'static str = "network";
     const DESCRIPTION: &'static str =
-        "TCP, UDP and raw sockets with processes: does something listen, does it retransmit (details)?";
+        "Sockets with processes: does something listen, does it retransmit (details)?";
     type Params = Params;
 
     fn title(_: &Params) -> String {
