@@ -218,12 +218,7 @@ impl<'a> Node<'a> {
         &self,
         work: impl Future<Output = Result<T, crate::ToolError>> + Send,
     ) -> Result<T, crate::ToolError> {
-        let late = |_| ReadError::TimedOut {
-            command: "the whole call".into(),
-            node: self.name.clone(),
-            seconds: self.within.as_secs(),
-            printed: 0,
-        };
+        let late = |_| ReadError::timed_out("the whole call", &self.name, self.within, &Output::default());
         tokio::time::timeout(self.within + crate::tool::SLACK, work).await.map_err(late)?
     }
 }

@@ -193,12 +193,7 @@ impl Backend for Local {
         let output = match run(at, argv, &namespaces, MAX_OUTPUT).await? {
             Ended::ByItself(output) => output,
             Ended::ByTime(output) => {
-                return Err(ReadError::TimedOut {
-                    command: argv.to_string(),
-                    node: at.node.clone(),
-                    seconds: at.within.as_secs(),
-                    printed: output.stdout.len(),
-                });
+                return Err(ReadError::timed_out(argv.to_string(), &at.node, at.within, &output));
             }
         };
         read(at, argv, &namespaces, output)

@@ -167,6 +167,18 @@ pub(crate) fn answered(program: &str, status: i32) -> bool {
     program == "sysctl" && status == 1
 }
 
+impl Output {
+    /// The last lines, in one: why a command failed or was not finished, if anything says it.
+    pub(crate) fn last(&self) -> String {
+        /// In characters.
+        const ENOUGH: usize = 400;
+        let text = String::from_utf8_lossy(if self.stderr.is_empty() { &self.stdout } else { &self.stderr });
+        let text = text.trim();
+        let begin = text.char_indices().rev().nth(ENOUGH - 1).map_or(0, |(at, _)| at);
+        text.get(begin..).unwrap_or_default().to_owned()
+    }
+}
+
 /// Why a read gave nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
@@ -209,7 +221,10 @@ pub enum ReadError {
         stderr: String,
     },
     /// The command took too long and was ended.
-    #[error("`{command}` did not finish on {node} within {seconds} s (it had printed {printed} bytes)")]
+    #[error(
+        "`{command}` did not finish on {node} within {seconds} s (it had printed {printed} bytes{})",
+        ending(last)
+    )]
     TimedOut {
         /// The command.
         command: String,
@@ -219,6 +234,8 @@ pub enum ReadError {
         seconds: u64,
         /// Bytes that had arrived.
         printed: usize,
+        /// The end of them.
+        last: String,
     },
     /// What is asked of the cluster took too long.
     #[error("{what} was not finished within {seconds} s")]
@@ -266,6 +283,11 @@ pub enum ReadError {
     Query(#[source] BadWord),
 }
 
+/// The end of an output, to be put after its length.
+fn ending(last: &str) -> String {
+    if last.is_empty() { String::new() } else { format!(", at last: {last}") }
+}
+
 /// A reason, to be put after what it is the reason of.
 fn because(why: Option<&str>) -> String {
     why.map(|why| format!(" ({why})")).unwrap_or_default()
@@ -278,6 +300,22 @@ impl ReadError {
         cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
         Self::Unreadable { what: what.into(), cause: cause.into() }
+    }
+
+    /// A command was ended because its time was over. What had arrived tells how far it was.
+    pub(crate) fn timed_out(
+        command: impl Into<String>,
+        node: &NodeName,
+        within: Duration,
+        output: &Output,
+    ) -> Self {
+        Self::TimedOut {
+            command: command.into(),
+            node: node.clone(),
+            seconds: within.as_secs(),
+            printed: output.stdout.len(),
+            last: output.last(),
+        }
     }
 
     /// The source does not hold it.

@@ -9,6 +9,7 @@ use crate::{
     backend::{Origin, Output, Read, ReadError, answered, netns},
 };
 use jiff::Timestamp;
+use std::time::Duration;
 
 /// The shell's statuses for a program that is not there or cannot be run, and that of `timeout(1)`.
 const NOT_RUN: [i32; 2] = [126, 127];
@@ -156,12 +157,11 @@ fn answer(cluster: &Cluster, one: &One, report: &Report, recorded: &Recorded, at
         Some(status) if status != 0 && exec.contains('*') && text().contains('*') => {
             tried("which failed because sos hands `*` to the program as it stands")
         }
-        Some(TIMED_OUT) => Lookup::Failed(ReadError::TimedOut {
-            command: exec.clone(),
-            node: at.node.clone(),
-            seconds: *timeout,
-            printed: stdout.len(),
-        }),
+        Some(TIMED_OUT) => {
+            let output = Output { stdout, ..Output::default() };
+            let within = Duration::from_secs(*timeout);
+            Lookup::Failed(ReadError::timed_out(exec.clone(), &at.node, within, &output))
+        }
         Some(status) if status != 0 && !answered(exec.split(' ').next().unwrap_or_default(), status) => {
             Lookup::Failed(ReadError::Failed {
                 command: exec.clone(),

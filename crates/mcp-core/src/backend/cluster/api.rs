@@ -33,11 +33,6 @@ impl Deadline {
         self.at.saturating_duration_since(Instant::now())
     }
 
-    /// What was given, in seconds.
-    pub(super) fn seconds(&self) -> u64 {
-        self.seconds
-    }
-
     /// No longer than what is left.
     pub(super) async fn bound<T>(
         &self,

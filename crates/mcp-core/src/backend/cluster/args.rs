@@ -16,13 +16,13 @@ pub(crate) struct ClusterArgs {
     pub(crate) context: Option<String>,
     /// Where no running container has a program, start a privileged pod on the node for it, and delete it again.
     #[arg(long, global = true, conflicts_with_all = ["bundle", "local", "recorded"])]
-    allow_debug_pods: bool,
+    pub(super) allow_debug_pods: bool,
     /// The image of debug pods; else the one of ovnkube-node, which is on the node already.
     #[arg(long, global = true, value_name = "IMAGE", requires = "allow_debug_pods")]
-    debug_image: Option<String>,
+    pub(super) debug_image: Option<String>,
     /// The namespace of debug pods; else that of OVN-Kubernetes, which may have privileged pods.
     #[arg(long, global = true, value_name = "NAMESPACE", requires = "allow_debug_pods")]
-    debug_namespace: Option<Namespace>,
+    pub(super) debug_namespace: Option<Namespace>,
     /// What a debug pod may use at most: `cpu=500m`, `memory=512Mi`.
     #[arg(
         long,
@@ -31,10 +31,10 @@ pub(crate) struct ClusterArgs {
         value_delimiter = ',',
         requires = "allow_debug_pods"
     )]
-    debug_limits: Vec<String>,
+    pub(super) debug_limits: Vec<String>,
     /// A secret of the debug namespace that the image is pulled with.
     #[arg(long, global = true, value_name = "NAME", requires = "allow_debug_pods")]
-    debug_pull_secret: Vec<String>,
+    pub(super) debug_pull_secret: Vec<String>,
 }
 
 impl ClusterArgs {

@@ -245,9 +245,16 @@ impl ClusterError {
         while let Some(cause) = source {
             let text = cause.to_string();
             // rustls is not named here: kube chooses it.
-            let is_tls = ["certificate", "handshake", "AlertReceived", "fatal alert"]
-                .iter()
-                .any(|word| text.contains(word));
+            let is_tls = [
+                "certificate",
+                "handshake",
+                "AlertReceived",
+                "fatal alert",
+                "corrupt message",
+                "CorruptMessage",
+            ]
+            .iter()
+            .any(|word| text.contains(word));
             if let Some(e) = cause.downcast_ref::<io::Error>() {
                 match e.kind() {
                     io::ErrorKind::ConnectionRefused => {

@@ -12,7 +12,8 @@ use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::Status}
 use kube::api::AttachParams;
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    pin::pin,
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -22,11 +23,11 @@ pub(super) const MAX_OUTPUT: usize = 512 << 20;
 /// More than a program needs to say what went wrong.
 const MAX_ERROR: usize = 1 << 20;
 
-/// What had arrived before a connection was cut is read at once.
-const AFTER_A_CUT: Duration = Duration::from_millis(200);
-
 /// For what `timeout` says of itself after the time is over.
 const LATE: Duration = Duration::from_secs(1);
+
+/// For what has arrived of a connection that was cut.
+const DRAIN: Duration = Duration::from_millis(200);
 
 /// Where a command runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +52,8 @@ pub(super) enum NotRun {
     NotRunning(String),
     /// The pod is not there any more.
     Gone(ReadError),
+    /// It was not finished in time: what had arrived.
+    TimedOut(Output),
     /// Anything else, which another container would not do better.
     Failed(ReadError),
 }
@@ -62,10 +65,6 @@ struct Arrived {
 }
 
 impl Arrived {
-    fn len(&self) -> usize {
-        self.bytes.lock().unwrap_or_else(PoisonError::into_inner).len()
-    }
-
     fn take(&self) -> Vec<u8> {
         std::mem::take(&mut *self.bytes.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -91,22 +90,13 @@ pub(super) async fn run(
     at: &Container,
     before: &[String],
     argv: &Argv,
-    node: &crate::NodeName,
     deadline: Deadline,
 ) -> Result<Output, NotRun> {
     let left = deadline.left();
     // Whole seconds, rounded up; what is behind the point is no time, but the mark.
     let seconds = left.as_secs() + u64::from(left.subsec_millis() > 0);
-    let timed_out = |printed| {
-        NotRun::Failed(ReadError::TimedOut {
-            command: argv.to_string(),
-            node: node.clone(),
-            seconds: deadline.seconds(),
-            printed,
-        })
-    };
     if seconds == 0 {
-        return Err(timed_out(0));
+        return Err(NotRun::TimedOut(Output::default()));
     }
     let mark = CallMark::new(seconds);
     let limit = mark.to_string();
@@ -119,11 +109,11 @@ pub(super) async fn run(
         namespace: Some(at.pod.namespace.to_string()),
         name: Some(at.pod.name.to_string()),
     };
-    let (stdout, stderr) = (Arc::new(Arrived::default()), Arrived::default());
+    let (stdout, stderr) = (Arrived::default(), Arrived::default());
     let work = attach(api, at, words.collect(), &asked, &stdout, &stderr);
     let Ok(result) = tokio::time::timeout(left + LATE, work).await else {
         // Nothing came back at all: the command may run, and `end` sees to it.
-        return Err(timed_out(stdout.len()));
+        return Err(NotRun::TimedOut(arrived(&stdout, &stderr)));
     };
     let ended = match result {
         Err(e) => {
@@ -133,7 +123,7 @@ pub(super) async fn run(
         }
         Ok(ended) => ended,
     };
-    let said = String::from_utf8_lossy(&stderr.take()).into_owned();
+    let Output { stdout, stderr, .. } = arrived(&stdout, &stderr);
     let Some(status) = ended.status else {
         // The connection was cut, the command may run.
         let heard = format!("{} bytes had arrived", stdout.len());
@@ -145,16 +135,23 @@ pub(super) async fn run(
         return Err(NotRun::Failed(ReadError::TooLarge { what, limit: MAX_OUTPUT as u64 }));
     }
     let message = status.message.clone().unwrap_or_default();
+    let said = String::from_utf8_lossy(&stderr);
     match exit_status(&status) {
         // timeout(1): 124 if the time was over, 137 if the command had to be killed.
-        Some(124 | 137) if deadline.left().is_zero() => Err(timed_out(stdout.len())),
+        Some(124 | 137) if deadline.left().is_zero() => {
+            Err(NotRun::TimedOut(Output { stdout, stderr, status: None }))
+        }
         Some(126 | 127) if is_about_timeout(&said) || is_about_timeout(&message) => Err(NotRun::NoTimeout),
         Some(126 | 127) => Err(NotRun::NoProgram),
-        Some(code) => Ok(Output { stdout: stdout.take(), stderr: said.into(), status: Some(code) }),
+        Some(code) => Ok(Output { stdout, stderr, status: Some(code) }),
         // The runtime could not start it: what it is missing is the first word.
         None if is_about_timeout(&message) => Err(NotRun::NoTimeout),
         None => Err(NotRun::NotRunning(message)),
     }
+}
+
+fn arrived(stdout: &Arrived, stderr: &Arrived) -> Output {
+    Output { stdout: stdout.take(), stderr: stderr.take(), status: None }
 }
 
 /// A runtime's words for a program that is not there: `exec: "timeout": executable file not found in $PATH` (runc),
@@ -192,20 +189,19 @@ async fn attach(
     let missing = || ReadError::unreadable(asked.to_string(), "a stream of the connection is missing");
     let status = process.take_status().ok_or_else(missing)?;
     let (out, err) = (process.stdout().ok_or_else(missing)?, process.stderr().ok_or_else(missing)?);
-    // All three at once: none of them may wait for another.
-    let streams = async { tokio::join!(stdout.fill(out, MAX_OUTPUT), stderr.fill(err, MAX_ERROR)).0 };
-    tokio::pin!(streams, status);
-    tokio::select! {
-        cut = &mut streams => Ok(Ended { status: status.await, cut }),
-        status = &mut status => {
-            // Where the connection was cut, kube gives no status and leaves its streams open for ever.
-            let cut = match status {
-                Some(_) => streams.await,
-                None => tokio::time::timeout(AFTER_A_CUT, streams).await.unwrap_or_default(),
-            };
-            Ok(Ended { status, cut })
-        }
-    }
+    // Both at once: neither may wait for the other.
+    let mut streams = pin!(async { tokio::join!(stdout.fill(out, MAX_OUTPUT), stderr.fill(err, MAX_ERROR)) });
+    let mut status = pin!(status);
+    let status = tokio::select! {
+        (cut, _) = &mut streams => return Ok(Ended { status: status.await, cut }),
+        status = &mut status => status,
+    };
+    let (cut, _) = match status {
+        Some(_) => streams.await,
+        // A connection that was cut does not end its streams in kube 5.0: what is there is all there will be.
+        None => tokio::time::timeout(DRAIN, streams).await.unwrap_or_default(),
+    };
+    Ok(Ended { status, cut })
 }
 
 /// The exit status, as kubectl finds it; the text of the message is another one in each version of the protocol.
@@ -297,6 +293,14 @@ mod tests {
         ] {
             assert_eq!(status(value.clone()), code, "{value}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_too_much_is_read_and_dropped() {
+        let arrived = Arrived::default();
+        assert!(arrived.fill(&[7; 300_000][..], 100_000).await, "it was cut");
+        assert_eq!(arrived.take(), [7; 100_000]);
+        assert!(!arrived.fill(&[7; 10][..], 10).await);
     }
 
     #[test]

@@ -4,11 +4,14 @@ use super::{
     api::{Api, Deadline, Reader, path},
     error::{Asked, ClusterError},
 };
-use crate::{HostLog, LogPart, LogQuery, LogSource, LogStream, NodeName, Origin, PodRef, Read, ReadError};
+use crate::{
+    HostLog, LogPart, LogQuery, LogSource, LogStream, NodeName, Origin, PodRef, Read, ReadError,
+    kubernetes::host_files,
+};
 use bytes::Bytes;
 use futures::AsyncReadExt;
 use jiff::Timestamp;
-use kube::{api::LogParams, api::Request};
+use kube::api::{LogParams, Request};
 use std::io;
 
 /// A piece of a log.
@@ -43,7 +46,8 @@ async fn of_container(
     };
     let open = async |previous: bool| {
         let how = LogParams {
-            container: Some(container.into()),
+            // None: the only one that the pod has.
+            container: Some(container.to_owned()).filter(|name| !name.is_empty()),
             previous,
             since_time: query.since.and_then(whole_second),
             tail_lines: query.tail.and_then(|lines| lines.try_into().ok()),
@@ -121,20 +125,20 @@ enum Kept {
     Unit(&'static str),
 }
 
-fn kept(log: HostLog) -> &'static [Kept] {
-    use Kept::{File, Unit};
-    match log {
-        HostLog::Kubelet => &[Unit("kubelet"), File("kubelet.log")],
-        HostLog::OvsVswitchd => &[File("openvswitch/ovs-vswitchd.log"), Unit("ovs-vswitchd")],
-        HostLog::OvsdbServer => &[File("openvswitch/ovsdb-server.log"), Unit("ovsdb-server")],
-        HostLog::OvnController => &[File("ovn/ovn-controller.log"), File("openvswitch/ovn-controller.log")],
-        HostLog::AclAudit => &[File("ovn/acl-audit-log.log")],
-        HostLog::NetworkManager => &[Unit("NetworkManager")],
-        HostLog::OvsConfiguration => &[Unit("ovs-configuration")],
-        HostLog::Runtime => &[Unit("crio"), Unit("containerd")],
-        HostLog::Kernel => &[File("kern.log"), File("dmesg")],
-        HostLog::Libreswan => &[File("openvswitch/libreswan.log"), File("pluto.log"), Unit("ipsec")],
-    }
+fn kept(log: HostLog) -> Vec<Kept> {
+    let units: &[&str] = match log {
+        HostLog::Kubelet => &["kubelet"],
+        HostLog::OvsVswitchd => &["ovs-vswitchd"],
+        HostLog::OvsdbServer => &["ovsdb-server"],
+        HostLog::NetworkManager => &["NetworkManager"],
+        HostLog::OvsConfiguration => &["ovs-configuration"],
+        HostLog::Runtime => &["crio", "containerd"],
+        HostLog::Libreswan => &["ipsec"],
+        HostLog::OvnController | HostLog::AclAudit | HostLog::Kernel => &[],
+    };
+    // What is not below /var/log is where bundles have it.
+    let files = host_files(log).iter().filter_map(|path| path.strip_prefix("var/log/"));
+    files.map(Kept::File).chain(units.iter().copied().map(Kept::Unit)).collect()
 }
 
 async fn of_host(

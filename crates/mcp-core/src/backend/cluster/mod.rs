@@ -38,6 +38,7 @@ use leftovers::Leftovers;
 use ovsdb::{Database, Rows, Schema, Select};
 use serde_json::Value;
 use std::{
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -98,6 +99,20 @@ impl<T: Clone> Fresh<T> {
 }
 
 impl Cluster {
+    /// The cluster of a kubeconfig, in its context or its current one, with or without debug pods.
+    ///
+    /// # Errors
+    /// What is wrong with the file, and which contexts it has.
+    pub async fn open(kubeconfig: &Path, context: Option<&str>, debug_pods: bool) -> Result<Self, String> {
+        let args = ClusterArgs {
+            kubeconfig: Some(kubeconfig.into()),
+            context: context.map(str::to_owned),
+            allow_debug_pods: debug_pods,
+            ..ClusterArgs::default()
+        };
+        Self::find(&args).await.map_err(|e| e.to_string())
+    }
+
     /// The cluster that the command line, the environment or this pod's service account names. Nothing is asked of it
     /// yet.
     pub(crate) async fn find(args: &ClusterArgs) -> Result<Self, BadCluster> {
@@ -166,7 +181,11 @@ impl Backend for Cluster {
     }
 
     async fn command(&self, at: &Target, argv: &Argv) -> Result<Read<Output>, ReadError> {
-        self.connected().await?.command(at, argv).await
+        self.connected().await?.command(at, argv, false).await
+    }
+
+    async fn follow(&self, at: &Target, argv: &Argv) -> Result<Read<Output>, ReadError> {
+        self.connected().await?.command(at, argv, true).await
     }
 
     async fn schema(&self, at: &Target, db: Db) -> Result<Arc<Schema>, ReadError> {

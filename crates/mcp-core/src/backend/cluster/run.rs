@@ -7,7 +7,7 @@ use super::{
     exec::{self, Container, NotRun},
     pods::{self, Candidates},
 };
-use crate::{Argv, NodeName, Origin, Output, Place, PodRef, Read, ReadError, Target};
+use crate::{Argv, NodeName, Origin, Output, Place, PodRef, Read, ReadError, Target, backend::answered};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{api::Request, core::params::GetParams};
@@ -15,7 +15,17 @@ use kube::{api::Request, core::params::GetParams};
 /// How many pods that are not OVN-Kubernetes' own are asked for a program.
 const OTHERS: usize = 8;
 
-/// A place where a command was looked for in vain.
+/// A command for a place.
+#[derive(Clone, Copy)]
+struct Job<'a> {
+    at: &'a Target,
+    argv: &'a Argv,
+    deadline: Deadline,
+    /// The end of its time is its end: what arrived by then is the answer.
+    follows: bool,
+}
+
+/// Where it was looked for in vain.
 #[derive(Default)]
 struct Tried {
     /// It could not be bounded there.
@@ -30,30 +40,27 @@ struct Tried {
 
 impl Connected {
     /// Runs a command where its target says.
-    pub(super) async fn command(&self, at: &Target, argv: &Argv) -> Result<Read<Output>, ReadError> {
-        let deadline = Deadline::after(at.within);
-        let first = deadline.bound(&argv, self.attempt(at, argv, deadline)).await?;
-        match first {
+    pub(super) async fn command(
+        &self,
+        at: &Target,
+        argv: &Argv,
+        follows: bool,
+    ) -> Result<Read<Output>, ReadError> {
+        let job = Job { at, argv, deadline: Deadline::after(at.within), follows };
+        match self.attempt(job).await? {
             Ok(read) => Ok(read),
             Err(tried) if tried.gone.is_some() => {
                 // It was replaced since we looked.
                 self.pods.forget(&at.node);
-                match deadline.bound(&argv, self.attempt(at, argv, deadline)).await? {
-                    Ok(read) => Ok(read),
-                    Err(tried) => Err(self.in_vain(at, argv, tried)),
-                }
+                self.attempt(job).await?.map_err(|tried| self.in_vain(job, tried))
             }
-            Err(tried) => Err(self.in_vain(at, argv, tried)),
+            Err(tried) => Err(self.in_vain(job, tried)),
         }
     }
 
     /// Once through all candidates.
-    async fn attempt(
-        &self,
-        at: &Target,
-        argv: &Argv,
-        deadline: Deadline,
-    ) -> Result<Result<Read<Output>, Tried>, ReadError> {
+    async fn attempt(&self, job: Job<'_>) -> Result<Result<Read<Output>, Tried>, ReadError> {
+        let Job { at, argv, deadline, .. } = job;
         let mut tried = Tried::default();
         let (api, node) = (&self.api, &at.node);
         let pods = self.pods.of(api, node, deadline).await?;
@@ -69,7 +76,7 @@ impl Connected {
             None => (at.place.clone(), pods::candidates(&pods, &at.place)),
         };
         let anything = !found.containers.is_empty();
-        if let Some(read) = self.among(found, at, argv, deadline, &mut tried).await? {
+        if let Some(read) = self.among(job, found, &mut tried).await? {
             return Ok(Ok(read));
         }
         if tried.gone.is_some() {
@@ -83,7 +90,7 @@ impl Connected {
                 found.passed_over.clear();
                 prefer(&mut found, argv.program());
                 found.containers.truncate(OTHERS);
-                if let Some(read) = self.among(found, at, argv, deadline, &mut tried).await? {
+                if let Some(read) = self.among(job, found, &mut tried).await? {
                     return Ok(Ok(read));
                 }
             }
@@ -92,7 +99,7 @@ impl Connected {
             _ => return Err(pods::nothing(&pods, &at.place, node)),
         }
         let pod = of_pod.filter(|_| matches!(place, Place::Pod(_)));
-        match self.in_debug_pod(at, argv, pod.as_ref(), &pods, deadline, &mut tried).await? {
+        match self.in_debug_pod(job, pod.as_ref(), &pods, &mut tried).await? {
             Some(read) => Ok(Ok(read)),
             None => Ok(Err(tried)),
         }
@@ -101,15 +108,13 @@ impl Connected {
     /// The first of the candidates that has the program.
     async fn among(
         &self,
+        job: Job<'_>,
         found: Candidates,
-        at: &Target,
-        argv: &Argv,
-        deadline: Deadline,
         tried: &mut Tried,
     ) -> Result<Option<Read<Output>>, ReadError> {
         tried.passed_over.extend(found.passed_over);
         for container in found.containers {
-            if let Some(read) = self.one(&container, &[], at, argv, deadline, tried).await? {
+            if let Some(read) = self.one(job, &container, &[], tried).await? {
                 return Ok(Some(read));
             }
         }
@@ -119,15 +124,22 @@ impl Connected {
     /// In one container.
     async fn one(
         &self,
+        job: Job<'_>,
         container: &Container,
         before: &[String],
-        at: &Target,
-        argv: &Argv,
-        deadline: Deadline,
         tried: &mut Tried,
     ) -> Result<Option<Read<Output>>, ReadError> {
-        match exec::run(&self.api, container, before, argv, &at.node, deadline).await {
-            Ok(output) => finished(container, before, at, argv, output, &tried.passed_over).map(Some),
+        let Job { at, argv, deadline, follows } = job;
+        match exec::run(&self.api, container, before, argv, deadline).await {
+            Ok(output) => finished(job, container, before, output, &tried.passed_over).map(Some),
+            Err(NotRun::TimedOut(output)) if follows => {
+                let output = Output { status: Some(0), ..output };
+                finished(job, container, before, output, &tried.passed_over).map(Some)
+            }
+            Err(NotRun::TimedOut(output)) => {
+                let command = format!("{argv}` in `{container}");
+                Err(ReadError::timed_out(command, &at.node, at.within, &output))
+            }
             Err(NotRun::NoProgram) => {
                 tried.without += 1;
                 Ok(None)
@@ -152,48 +164,45 @@ impl Connected {
     /// In a debug pod on the node: its own programs, then the host's.
     async fn in_debug_pod(
         &self,
-        at: &Target,
-        argv: &Argv,
+        job: Job<'_>,
         pod: Option<&Pod>,
         pods: &[Pod],
-        deadline: Deadline,
         tried: &mut Tried,
     ) -> Result<Option<Read<Output>>, ReadError> {
+        let Job { at, deadline, .. } = job;
         let Some(debug) = &self.debug else { return Ok(None) };
         let pod_of_node = debug.on(&self.api, &at.node, pods, deadline).await?;
         let container = pod_of_node.container();
         let before = match pod {
             None => Vec::new(),
             Some(pod) => {
-                let pid = self.process_of(pod, &container, at, deadline).await?;
+                let pid = self.process_of(job, pod, &container).await?;
                 ["nsenter".to_owned(), format!("--target={pid}"), "--net".into(), "--".into()].into()
             }
         };
-        if let Some(read) = self.one(&container, &before, at, argv, deadline, tried).await? {
+        if let Some(read) = self.one(job, &container, &before, tried).await? {
             return Ok(Some(read));
         }
         let mut hosts = before;
         hosts.extend(["chroot".to_owned(), super::debug::HOST_ROOT.to_owned()]);
-        self.one(&container, &hosts, at, argv, deadline, tried).await
+        self.one(job, &container, &hosts, tried).await
     }
 
     /// A process in a pod's network namespace, as a debug pod sees it: by the pod's control group, which is named by
     /// its UID whatever the container runtime is.
-    async fn process_of(
-        &self,
-        pod: &Pod,
-        debug: &Container,
-        at: &Target,
-        deadline: Deadline,
-    ) -> Result<u32, ReadError> {
+    async fn process_of(&self, job: Job<'_>, pod: &Pod, debug: &Container) -> Result<u32, ReadError> {
+        let Job { at, deadline, .. } = job;
         let failed =
             |why: String| ReadError::unreadable(format!("the network namespace of {}", at.place), why);
         let uid = pod.metadata.uid.as_deref().unwrap_or_default();
         let uid = uid.parse().map_err(|e: crate::BadName| failed(e.to_string()))?;
         let argv = crate::commands::processes_of_pod(&uid);
-        let output = match exec::run(&self.api, debug, &[], &argv, &at.node, deadline).await {
+        let output = match exec::run(&self.api, debug, &[], &argv, deadline).await {
             Ok(output) => output,
             Err(NotRun::Failed(e) | NotRun::Gone(e)) => return Err(e),
+            Err(NotRun::TimedOut(output)) => {
+                return Err(ReadError::timed_out(argv.to_string(), &at.node, at.within, &output));
+            }
             Err(_) => return Err(failed("the image of the debug pod has no find(1) and grep(1)".into())),
         };
         let text = String::from_utf8_lossy(&output.stdout);
@@ -202,7 +211,8 @@ impl Connected {
     }
 
     /// No container could run it.
-    fn in_vain(&self, at: &Target, argv: &Argv, tried: Tried) -> ReadError {
+    fn in_vain(&self, job: Job<'_>, tried: Tried) -> ReadError {
+        let Job { at, argv, .. } = job;
         if let Some(gone) = tried.gone {
             return gone;
         }
@@ -253,16 +263,16 @@ async fn pod_on(api: &Api, pod: &PodRef, node: &NodeName, deadline: Deadline) ->
 
 /// What a command that ran says.
 fn finished(
+    job: Job<'_>,
     container: &Container,
     before: &[String],
-    at: &Target,
-    argv: &Argv,
     output: Output,
     passed_over: &[String],
 ) -> Result<Read<Output>, ReadError> {
+    let Job { at, argv, .. } = job;
     let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     match output.status {
-        Some(0) => {
+        Some(status) if status == 0 || answered(argv.program(), status) => {
             let mut notes = passed_over.to_vec();
             if !stderr.is_empty() {
                 notes.push(format!("{} said: {stderr}", argv.program()));
@@ -272,12 +282,14 @@ fn finished(
             Ok(Read { value: output, origin: Origin { what, when: Some(Timestamp::now()) }, notes })
         }
         status => {
+            // vtysh(1) complains on standard output.
+            let said = if stderr.is_empty() { output.last() } else { stderr };
             let passed_over: String = passed_over.iter().map(|one| format!("; {one}")).collect();
             Err(ReadError::Failed {
                 command: format!("{argv}` in `{container}"),
                 node: at.node.clone(),
                 status: status.unwrap_or(-1),
-                stderr: stderr + &passed_over,
+                stderr: said + &passed_over,
             })
         }
     }

@@ -78,7 +78,8 @@ impl DebugPods {
             tokio::spawn(delete_when_idle(slot, Arc::downgrade(&pod)));
             Ok(pod)
         });
-        made.await.map_err(|e| ReadError::unreadable("a debug pod", e))?
+        let made = async { made.await.map_err(|e| ReadError::unreadable("a debug pod", e))? };
+        deadline.bound(&what, made).await
     }
 
     /// Deletes all of them.

@@ -1,0 +1,218 @@
+//! Commands over a WebSocket: how they end, and what of them arrives.
+
+use crate::server::{Reply, Server};
+use axum::http::Uri;
+use mcp_core::{
+    Backend, ClusterError, Output, Place, Read, ReadError, Target, argv,
+    argv::{Allow, Program, Verb},
+};
+use serde_json::{Value, json};
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
+const ALLOW: Allow = Allow(&[Program {
+    name: "ovn-appctl",
+    globals: &[],
+    verbs: &[Verb { words: &["version"], options: &[], operands: &[], reads_only: "a test" }],
+}]);
+
+const V4: &str = "v4.channel.k8s.io";
+const V5: &str = "v5.channel.k8s.io";
+
+/// A pod as the resolver needs it: containers with what they mount and whether they run.
+fn pod(containers: &[(&str, bool)]) -> Value {
+    let spec = |(name, _): &(&str, bool)| json!({ "name": name, "volumeMounts": [{ "name": "v", "mountPath": "/run/ovn/" }] });
+    let status = |(name, runs): &(&str, bool)| {
+        let state = if *runs {
+            json!({ "running": {} })
+        } else {
+            json!({ "waiting": { "reason": "CrashLoopBackOff" } })
+        };
+        json!({ "name": name, "ready": *runs, "restartCount": 0, "image": "", "imageID": "", "state": state })
+    };
+    json!({
+        "metadata": { "name": "ovnkube-node-x", "namespace": "ovn-kubernetes", "uid": "1", "labels": { "app": "ovnkube-node" } },
+        "spec": { "nodeName": "n1", "hostNetwork": true, "containers": containers.iter().map(spec).collect::<Vec<_>>() },
+        "status": { "phase": "Running", "containerStatuses": containers.iter().map(status).collect::<Vec<_>>() },
+    })
+}
+
+fn ended(code: Option<i32>) -> Vec<u8> {
+    let status = match code {
+        Some(0) => json!({ "metadata": {}, "status": "Success" }),
+        Some(code) => json!({
+            "metadata": {}, "status": "Failure", "reason": "NonZeroExitCode", "message": "command terminated with non-zero exit code",
+            "details": { "causes": [{ "reason": "ExitCode", "message": code.to_string() }] },
+        }),
+        None => json!({
+            "metadata": {}, "status": "Failure", "reason": "InternalError", "code": 500,
+            "message": "OCI runtime exec failed: exec failed: unable to start container process: exec: \"timeout\": executable file not found in $PATH: unknown",
+        }),
+    };
+    status.to_string().into_bytes()
+}
+
+/// The words of a command, and its container.
+fn asked(uri: &Uri) -> (Vec<String>, String) {
+    let mut words = Vec::new();
+    let mut container = String::new();
+    for pair in uri.query().unwrap().split('&') {
+        match pair.split_once('=') {
+            Some(("command", word)) => words.push(word.replace('+', " ")),
+            Some(("container", name)) => container = name.into(),
+            _ => {}
+        }
+    }
+    (words, container)
+}
+
+/// What `ovn-appctl version` gives, where the containers of a node are these.
+async fn run(
+    containers: &'static [(&'static str, bool)],
+    exec: impl Fn(&str, &[String]) -> Reply + Send + Sync + 'static,
+) -> Result<Read<Output>, ReadError> {
+    let server = Server::start(move |uri, _| {
+        if uri.path() == "/api/v1/pods" {
+            return Reply::ok(
+                json!({ "kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": [pod(containers)] }),
+            );
+        }
+        assert_eq!(uri.path(), "/api/v1/namespaces/ovn-kubernetes/pods/ovnkube-node-x/exec");
+        let (words, container) = asked(uri);
+        // Bounded where it runs, whoever goes away.
+        assert_eq!(words[..2], ["timeout", "-k"], "{words:?}");
+        exec(&container, &words[4..])
+    })
+    .await;
+    let at =
+        Target { node: "n1".parse().unwrap(), place: Place::OvnController, within: Duration::from_secs(20) };
+    let source = server.source().await;
+    let read = source.command(&at, &argv!(ALLOW: "ovn-appctl", "version")).await;
+    source.close().await;
+    read
+}
+
+const ONE: &[(&str, bool)] = &[("ovn-controller", true)];
+
+#[tokio::test]
+async fn both_protocols_give_both_streams_and_the_exit_status() {
+    for protocol in [V5, V4] {
+        let read = run(ONE, move |_, words| {
+            assert_eq!(words, ["ovn-appctl", "version"]);
+            // The real server's first messages are empty.
+            let messages = [
+                (1, "".into()),
+                (2, "".into()),
+                (2, b"a warning".to_vec()),
+                (1, b"26.03".to_vec()),
+                (3, ended(Some(0))),
+            ];
+            Reply::Streams(protocol, messages.into())
+        });
+        let read = read.await.unwrap();
+        assert_eq!(read.value.stdout, b"26.03");
+        assert_eq!(read.notes, ["ovn-appctl said: a warning"]);
+        assert_eq!(read.origin.what, "ovn-appctl version in ovn-controller of ovn-kubernetes/ovnkube-node-x");
+        let error = run(ONE, move |_, _| {
+            Reply::Streams(protocol, vec![(2, b"no such daemon".to_vec()), (3, ended(Some(7)))])
+        });
+        let error = error.await.unwrap_err();
+        assert!(
+            matches!(&error, ReadError::Failed { status: 7, stderr, .. } if stderr == "no such daemon"),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn neither_stream_waits_for_the_other() {
+    // More than any buffer on the way, of the stream that is read second.
+    let read = run(ONE, |_, _| {
+        let mut messages = vec![(2, vec![b'e'; 32 << 10]); 20];
+        messages.extend(vec![(1, vec![b'o'; 32 << 10]); 80]);
+        messages.push((3, ended(Some(0))));
+        Reply::Streams(V5, messages)
+    });
+    let read = read.await.unwrap();
+    assert_eq!((read.value.stdout.len(), read.value.stderr.len()), (80 * (32 << 10), 20 * (32 << 10)));
+}
+
+#[tokio::test]
+async fn a_connection_that_is_cut_is_no_end_of_a_command() {
+    static ENDED: AtomicUsize = AtomicUsize::new(0);
+    let error = run(ONE, |_, words| match words {
+        // It may still run, so it is ended.
+        [program, ..] if program == "pkill" => {
+            ENDED.fetch_add(1, Ordering::SeqCst);
+            Reply::Streams(V5, vec![(3, ended(Some(0)))])
+        }
+        _ => Reply::Streams(V5, vec![(1, b"half an ans".to_vec())]),
+    })
+    .await
+    .unwrap_err();
+    assert_eq!(ENDED.load(Ordering::SeqCst), 1);
+    assert!(
+        matches!(&error, ReadError::Cluster(ClusterError::Cut { said, .. }) if said == "11 bytes had arrived"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn what_does_not_let_a_websocket_through_is_named() {
+    let error = run(ONE, |_, _| Reply::ok(json!({}))).await.unwrap_err();
+    assert!(matches!(&error, ReadError::Cluster(ClusterError::NoUpgrade { .. })), "{error}");
+    let refused = "pods \"ovnkube-node-x\" is forbidden: User \"jane\" cannot create resource \"pods/exec\" in API group \
+                   \"\" in the namespace \"ovn-kubernetes\"";
+    let error = run(ONE, move |_, _| Reply::status(403, "Forbidden", refused)).await.unwrap_err();
+    let what = "create pods/exec ovnkube-node-x in namespace ovn-kubernetes";
+    assert!(
+        matches!(&error, ReadError::Cluster(ClusterError::Forbidden { what: it, .. }) if it == what),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn the_next_container_is_asked_if_one_does_not_run_or_lacks_the_program() {
+    const THREE: &[(&str, bool)] = &[("ovn-controller", false), ("ovnkube-controller", true), ("zz", true)];
+    let read = run(THREE, |container, _| match container {
+        "ovnkube-controller" => {
+            let said = b"timeout: failed to run command 'ovn-appctl': No such file or directory".to_vec();
+            Reply::Streams(V5, vec![(2, said), (3, ended(Some(127)))])
+        }
+        "zz" => Reply::Streams(V5, vec![(1, b"26.03".to_vec()), (3, ended(Some(0)))]),
+        other => panic!("{other} does not run"),
+    });
+    let read = read.await.unwrap();
+    assert!(read.origin.what.ends_with(" in zz of ovn-kubernetes/ovnkube-node-x"), "{}", read.origin.what);
+    assert_eq!(
+        read.notes,
+        ["ovn-controller of ovn-kubernetes/ovnkube-node-x is not running (CrashLoopBackOff)"]
+    );
+    // It ended after it was listed.
+    let read = run(&[("ovn-controller", true), ("zz", true)], |container, _| match container {
+        "ovn-controller" => Reply::status(500, "InternalError", "container not found (\"ovn-controller\")"),
+        _ => Reply::Streams(V4, vec![(1, b"26.03".to_vec()), (3, ended(Some(0)))]),
+    });
+    assert_eq!(read.await.unwrap().value.stdout, b"26.03");
+}
+
+#[tokio::test]
+async fn nothing_runs_without_a_bound() {
+    let error = run(ONE, |_, _| Reply::Streams(V5, vec![(3, ended(None))])).await.unwrap_err();
+    assert!(
+        matches!(&error, ReadError::Cluster(ClusterError::NoTimeout { command, .. }) if command == "ovn-appctl version"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn no_candidate_is_an_error_that_says_what_is_there() {
+    let error = run(&[("ovn-controller", false)], |_, _| panic!("nothing to ask")).await.unwrap_err();
+    let ReadError::Cluster(ClusterError::NoContainer { wanted, there, .. }) = &error else {
+        panic!("{error}")
+    };
+    assert_eq!(wanted, "a container ovn-controller, or one that mounts /run/ovn or /var/run/ovn");
+    assert_eq!(there[..], ["ovn-kubernetes/ovnkube-node-x with ovn-controller (CrashLoopBackOff)"]);
+}

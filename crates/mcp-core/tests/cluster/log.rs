@@ -1,0 +1,85 @@
+//! Logs: bytes as they are, cut in the middle, previous runs, and a kubelet that does not know its journal.
+
+use crate::server::{Reply, Server};
+use axum::http::Uri;
+use mcp_core::{Backend, HostLog, LogPart, LogQuery, LogSource, ReadError};
+use std::time::Duration;
+
+const SOON: Duration = Duration::from_secs(20);
+
+fn of_container(part: LogPart) -> LogQuery {
+    let source = LogSource::Container { pod: "shop/web".parse().unwrap(), container: "web".into(), part };
+    LogQuery { source, since: Some("2026-11-22T08:00:00.9Z".parse().unwrap()), tail: Some(5) }
+}
+
+fn of_host(log: HostLog) -> LogQuery {
+    LogQuery { source: LogSource::Host { node: "n1".parse().unwrap(), log }, since: None, tail: Some(5) }
+}
+
+/// All that comes, and how it ends.
+async fn read(server: &Server, query: LogQuery) -> Result<(Vec<u8>, Option<std::io::Error>), ReadError> {
+    let mut stream = server.source().await.log(&query, SOON).await?.value;
+    let mut bytes = Vec::new();
+    while let Some(piece) = stream.next().await {
+        match piece {
+            Ok(piece) => bytes.extend(piece),
+            Err(e) => return Ok((bytes, Some(e))),
+        }
+    }
+    Ok((bytes, None))
+}
+
+fn container(uri: &Uri) -> Reply {
+    assert_eq!(uri.path(), "/api/v1/namespaces/shop/pods/web/log");
+    let query = uri.query().unwrap();
+    // Whole seconds, and no line less.
+    for part in ["container=web", "sinceTime=2026-11-22T08%3A00%3A00Z", "tailLines=5", "timestamps=true"] {
+        assert!(query.contains(part), "{query}");
+    }
+    if query.contains("previous=true") {
+        return Reply::status(
+            400,
+            "BadRequest",
+            "previous terminated container \"web\" in pod \"web\" not found",
+        );
+    }
+    Reply::Text(b"a \xff\xfe b\nlast")
+}
+
+#[tokio::test]
+async fn a_log_is_bytes() {
+    let server = Server::start(|uri, _| container(uri)).await;
+    for part in [LogPart::Current, LogPart::All] {
+        let (bytes, end) = read(&server, of_container(part)).await.unwrap();
+        assert_eq!(bytes, b"a \xff\xfe b\nlast");
+        assert!(end.is_none());
+    }
+    let error = read(&server, of_container(LogPart::Previous)).await.unwrap_err();
+    assert!(error.to_string().contains("previous terminated container"), "{error}");
+}
+
+#[tokio::test]
+async fn a_log_that_is_cut_says_so() {
+    let server = Server::start(|_, _| Reply::Cut(b"one\ntwo\n")).await;
+    let (bytes, end) = read(&server, of_container(LogPart::Current)).await.unwrap();
+    assert_eq!(bytes, b"one\ntwo\n");
+    assert!(end.unwrap().to_string().contains("in the middle"));
+}
+
+#[tokio::test]
+async fn a_hosts_log_is_a_file_or_the_journal_and_never_a_page_of_links() {
+    let server = Server::start(|uri, _| match (uri.path(), uri.query()) {
+        ("/api/v1/nodes/n1/proxy/logs/openvswitch/ovs-vswitchd.log", None) => {
+            Reply::Text(b"|00001|vlog|INFO|opened\n")
+        }
+        ("/api/v1/nodes/n1/proxy/logs/", Some("query=kubelet&tailLines=5")) => {
+            Reply::Text(b"<!doctype html>\n<pre>\n<a href=\"kubelet.log\">kubelet.log</a>\n</pre>\n")
+        }
+        _ => Reply::status(404, "NotFound", "the server could not find the requested resource"),
+    })
+    .await;
+    let (bytes, _) = read(&server, of_host(HostLog::OvsVswitchd)).await.unwrap();
+    assert_eq!(bytes, b"|00001|vlog|INFO|opened\n");
+    let error = read(&server, of_host(HostLog::Kubelet)).await.unwrap_err().to_string();
+    assert!(error.contains("journal of kubelet (this kubelet does not serve its journal)"), "{error}");
+}

@@ -1,0 +1,95 @@
+//! The roles in `deploy/rbac`: one a server, no right to change anything, no Secrets, and the union is one.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on, fails")]
+
+use serde::Deserialize;
+use std::{collections::BTreeSet, path::Path};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Role {
+    kind: String,
+    metadata: Metadata,
+    rules: Vec<Rule>,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Rule {
+    api_groups: Vec<String>,
+    resources: Vec<String>,
+    verbs: Vec<String>,
+}
+
+fn role(file: &str) -> Role {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/rbac").join(file);
+    serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// Every single right: verb, resource, group.
+fn rights(role: &Role) -> BTreeSet<(String, String, String)> {
+    let mut all = BTreeSet::new();
+    for rule in &role.rules {
+        for (group, resource) in
+            rule.api_groups.iter().flat_map(|g| rule.resources.iter().map(move |r| (g, r)))
+        {
+            all.extend(rule.verbs.iter().map(|verb| (verb.clone(), resource.clone(), group.clone())));
+        }
+    }
+    all
+}
+
+fn right(verb: &str, resource: &str) -> (String, String, String) {
+    (verb.into(), resource.into(), String::new())
+}
+
+const SERVERS: [&str; 4] = ["mcp-k8s", "mcp-kernel", "mcp-ovn", "mcp-ovs"];
+
+#[test]
+fn a_server_can_change_nothing_and_read_no_secret() {
+    for name in SERVERS.iter().chain(&["ovn-troubleshooter"]) {
+        let role = role(&format!("{name}.yaml"));
+        assert_eq!((role.kind.as_str(), role.metadata.name.as_str()), ("ClusterRole", *name));
+        for (verb, resource, group) in rights(&role) {
+            let reads = ["get", "list"].contains(&verb.as_str());
+            assert!(reads || (verb == "create" && resource == "pods/exec"), "{name} may {verb} {resource}");
+            // The core group has Secrets, so nothing of it by a wildcard.
+            let named = group != "*" && (resource != "*" || !group.is_empty());
+            assert!(
+                named && resource != "secrets" && resource != "nodes/proxy",
+                "{name}: {resource} of {group}"
+            );
+        }
+    }
+}
+
+#[test]
+fn each_server_can_do_what_its_backend_asks() {
+    for name in SERVERS {
+        let rights = rights(&role(&format!("{name}.yaml")));
+        for (verb, resource) in [
+            ("list", "nodes"),
+            ("get", "pods"),
+            ("list", "pods"),
+            ("get", "pods/exec"),
+            ("create", "pods/exec"),
+        ] {
+            assert!(rights.contains(&right(verb, resource)), "{name} may not {verb} {resource}");
+        }
+    }
+    let debug = role("debug-pods.yaml");
+    assert_eq!(debug.kind, "Role");
+    assert_eq!(rights(&debug), [right("create", "pods"), right("delete", "pods")].into());
+    assert_eq!(rights(&role("node-logs.yaml")), [right("get", "nodes/proxy")].into());
+}
+
+#[test]
+fn the_union_is_the_union() {
+    let all: BTreeSet<_> = SERVERS.iter().flat_map(|name| rights(&role(&format!("{name}.yaml")))).collect();
+    assert_eq!(rights(&role("ovn-troubleshooter.yaml")), all);
+}

@@ -1,0 +1,225 @@
+//! The lab behind an API server: one answer from there and from the nodes themselves, each server's rights, faults, and that
+//! nothing outlives its call.
+
+use mcp_core::{
+    Argv, Backend, LiveCluster, Place, ReadError, Target, argv,
+    argv::{Allow, Part::Operand, Program, Verb},
+    testing::{Case, Failed, LabApi, answer, lab, testdata},
+};
+use serde_json::{Value, json};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+const ALLOW: Allow = Allow(&[
+    Program {
+        name: "sleep",
+        globals: &[],
+        verbs: &[Verb { words: &[], options: &[], operands: &[&[Operand("number")]], reads_only: "a test" }],
+    },
+    Program {
+        name: "hostname",
+        globals: &[],
+        verbs: &[Verb { words: &[], options: &[], operands: &[], reads_only: "a test" }],
+    },
+]);
+
+const SOON: Duration = Duration::from_secs(20);
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failed> {
+    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
+}
+
+fn source(api: &LabApi, context: &str, debug_pods: bool) -> Result<Arc<dyn Backend>, Failed> {
+    Ok(Arc::new(runtime()?.block_on(LiveCluster::open(&api.kubeconfig(), Some(context), debug_pods))?))
+}
+
+fn role(name: &str) -> PathBuf {
+    testdata().join("../deploy/rbac").join(name)
+}
+
+fn at(place: Place, within: Duration) -> Result<Target, Failed> {
+    Ok(Target { node: "ovn-worker".parse()?, place, within })
+}
+
+fn sleep(seconds: u32) -> Argv {
+    argv!(ALLOW: "sleep", {seconds: u32})
+}
+
+/// The processes of this machine whose command line holds these words, but for our own.
+fn processes(words: &str) -> Result<usize, Failed> {
+    let command_line = |entry: std::fs::DirEntry| std::fs::read(entry.path().join("cmdline")).ok();
+    let all = std::fs::read_dir("/proc")?.flatten().filter_map(command_line);
+    Ok(all.filter(|line| String::from_utf8_lossy(line).replace('\0', " ").contains(words)).count())
+}
+
+/// Waits until it is so, for as long as the issue allows.
+fn soon(is_so: impl Fn() -> Result<bool, Failed>) -> Result<bool, Failed> {
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(5) {
+        if is_so()? {
+            return Ok(true);
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    is_so()
+}
+
+#[test]
+#[ignore = "needs the lab: cargo xtask test"]
+fn one_answer_from_the_nodes_and_from_the_cluster() -> Result<(), Failed> {
+    // Where it was read differs, and is meant to.
+    let body = |text: String| -> Vec<String> {
+        text.lines().filter(|line| !line.starts_with("# ")).map(str::to_owned).collect()
+    };
+    for flavour in ["upstream", "openshift"] {
+        let api = LabApi::start(flavour, &[role("mcp-ovn.yaml")])?;
+        // Under its own role alone.
+        let cluster = source(&api, "mcp-ovn", false)?;
+        let mut asked = 0;
+        for file in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases"))?.flatten() {
+            let case = Case::read(&file.path())?;
+            if case.scenario != "lab" {
+                continue;
+            }
+            let direct = body(answer(mcp_ovn::layer(), lab()?, &case)?);
+            let through = body(answer(mcp_ovn::layer(), cluster.clone(), &case)?);
+            assert_eq!(direct, through, "{flavour}: {:?}", file.path());
+            asked += 1;
+        }
+        assert!(asked >= 8, "only {asked} cases");
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs the lab: cargo xtask test"]
+fn a_missing_right_is_named() -> Result<(), Failed> {
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("reader.yaml");
+    let rules = json!([{ "apiGroups": [""], "resources": ["nodes", "pods"], "verbs": ["get", "list"] }]);
+    let reader = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": { "name": "reader" }, "rules": rules,
+    });
+    std::fs::write(&file, reader.to_string())?;
+    let api = LabApi::start("upstream", &[file])?;
+    let ask = |params: Value| -> Result<String, Failed> {
+        let params = params.as_object().expect("an object").clone();
+        let case = Case { scenario: String::new(), tool: "ovn_nbctl_show".into(), params };
+        answer(mcp_ovn::layer(), source(&api, "reader", false)?, &case)
+    };
+    let text = ask(json!({ "node_name": "ovn-worker" }))?;
+    assert!(text.contains("pods/exec") && text.contains("in namespace ovn-kubernetes (403)"), "{text}");
+    assert!(text.contains("hint: ") && text.contains("deploy/rbac"), "{text}");
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs the lab: cargo xtask test"]
+fn a_fault_is_an_answer_and_the_next_call_is_another() -> Result<(), Failed> {
+    let api = LabApi::start("upstream", &[])?;
+    let cluster = source(&api, "admin", false)?;
+    let params = json!({ "node_name": "ovn-worker", "of": "join", "timeout_seconds": 5 });
+    let case = Case {
+        scenario: String::new(),
+        tool: "ovn_nbctl_show".into(),
+        params: params.as_object().expect("an object").clone(),
+    };
+    for (fault, said) in [
+        (json!({ "path": "/exec", "status": 429 }), "(429)"),
+        (json!({ "path": "/exec", "status": 503 }), "(503)"),
+        (json!({ "path": "/exec", "status": 500 }), "(500)"),
+        (json!({ "path": "/exec", "status": 403 }), "(403)"),
+        (json!({ "path": "/exec", "hang": true }), "within 5 s"),
+        (json!({ "path": "/exec", "cut_after": 1000 }), "bytes had arrived"),
+        (json!({ "path": "/api/v1/pods", "status": 503 }), "(503)"),
+        (json!({ "path": "/api/v1/pods", "hang": true }), "within 5 s"),
+    ] {
+        api.faults(&json!([fault]))?;
+        // The pods of a node are known for some seconds: a new server knows none.
+        let new = source(&api, "admin", false)?;
+        let text = answer(mcp_ovn::layer(), new, &case)?;
+        assert!(text.starts_with("error: ") && text.contains(said), "{fault}: {text}");
+        api.faults(&json!([]))?;
+        let text = answer(mcp_ovn::layer(), cluster.clone(), &case)?;
+        assert!(text.contains("jtor-GR_ovn-worker"), "after {fault}: {text}");
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs the lab: cargo xtask test"]
+fn a_container_that_restarts_is_passed_over() -> Result<(), Failed> {
+    let api = LabApi::start("upstream", &[])?;
+    let cluster = source(&api, "admin", false)?;
+    runtime()?.block_on(async {
+        let place = at(Place::NbSocket, SOON)?;
+        let read = cluster.command(&place, &argv!(ALLOW: "hostname")).await?;
+        let (_, container) = read.origin.what.split_once(" in nb-ovsdb of ").ok_or("not in nb-ovsdb")?;
+        api.faults(&json!([{ "restarting": format!("{container}/nb-ovsdb") }]))?;
+        let new = LiveCluster::open(&api.kubeconfig(), None, false).await?;
+        let read = new.command(&place, &argv!(ALLOW: "hostname")).await?;
+        assert!(read.origin.what.contains(" in ovn-northd of "), "{}", read.origin.what);
+        assert!(
+            read.notes.iter().any(|note| note.contains("nb-ovsdb") && note.contains("not running")),
+            "{:?}",
+            read.notes
+        );
+        Ok(())
+    })
+}
+
+#[test]
+#[ignore = "needs the lab: cargo xtask test"]
+fn a_command_ends_with_its_call() -> Result<(), Failed> {
+    let api = LabApi::start("upstream", &[])?;
+    let cluster = source(&api, "admin", false)?;
+    let runtime = runtime()?;
+    // Too late: it is ended where it runs.
+    let error = runtime
+        .block_on(cluster.command(&at(Place::Host, Duration::from_secs(1))?, &sleep(987_651)))
+        .unwrap_err();
+    assert!(matches!(error, ReadError::TimedOut { seconds: 1, .. }), "{error}");
+    assert!(soon(|| Ok(processes("sleep 987651")? == 0))?, "it runs on after its time");
+    // Cancelled.
+    let other = cluster.clone();
+    let target = at(Place::Host, Duration::from_secs(300))?;
+    let call = runtime.spawn(async move { other.command(&target, &sleep(987_652)).await.map(drop) });
+    assert!(soon(|| Ok(processes("sleep 987652")? > 0))?, "it did not begin");
+    call.abort();
+    assert!(soon(|| Ok(processes("sleep 987652")? == 0))?, "it runs on though nobody waits");
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs the lab: cargo xtask test"]
+fn debug_pods_are_made_only_if_allowed_and_are_gone_afterwards() -> Result<(), Failed> {
+    const NOWHERE: Allow = Allow(&[Program {
+        name: "/host/bin/hostname",
+        globals: &[],
+        verbs: &[Verb { words: &[], options: &[], operands: &[], reads_only: "a test" }],
+    }]);
+    let api = LabApi::start("upstream", &[])?;
+    runtime()?.block_on(async {
+        let place = at(Place::Host, SOON)?;
+        // In no container of OVN-Kubernetes, but with the host's files below /host it is there.
+        let argv = argv!(NOWHERE: "/host/bin/hostname");
+        let without = LiveCluster::open(&api.kubeconfig(), None, false).await?;
+        let error = without.command(&place, &argv).await.unwrap_err();
+        assert!(error.to_string().contains("a debug pod could run it"), "{error}");
+        let with = LiveCluster::open(&api.kubeconfig(), None, true).await?;
+        let kinds = with.kinds(SOON).await?.value;
+        let pods = kinds.into_iter().find(|kind| kind.is_called("pods")).ok_or("no pods")?;
+        let query = mcp_core::ObjectQuery {
+            labels: "app.kubernetes.io/managed-by=ovn-kubernetes-mcp".parse()?,
+            ..mcp_core::ObjectQuery::all(pods)
+        };
+        let result = with.command(&place, &argv).await;
+        assert_eq!(with.objects(&query, SOON).await?.value.len(), 1, "{result:?}");
+        with.close().await;
+        assert_eq!(without.objects(&query, SOON).await?.value.len(), 0, "it is left");
+        Ok(())
+    })
+}
