@@ -82,8 +82,9 @@ async fn run(
         assert_eq!(uri.path(), "/api/v1/namespaces/ovn-kubernetes/pods/ovnkube-node-x/exec");
         let (words, container) = asked(uri);
         // Bounded where it runs, whoever goes away.
-        assert_eq!(words[..2], ["timeout", "-k"], "{words:?}");
-        exec(&container, &words[4..])
+        let Some(([timeout, k, _, _], words)) = words.split_first_chunk() else { panic!("{words:?}") };
+        assert_eq!([timeout, k], ["timeout", "-k"]);
+        exec(&container, words)
     })
     .await;
     let at =
@@ -215,4 +216,46 @@ async fn no_candidate_is_an_error_that_says_what_is_there() {
     };
     assert_eq!(wanted, "a container ovn-controller, or one that mounts /run/ovn or /var/run/ovn");
     assert_eq!(there[..], ["ovn-kubernetes/ovnkube-node-x with ovn-controller (CrashLoopBackOff)"]);
+}
+
+#[tokio::test]
+async fn central_mode_is_one_clear_message_and_microshift_is_no_central_mode() {
+    let of = |name: &str, app: &str, node: &str, containers: &[(&str, bool)]| {
+        let mut pod = pod(containers);
+        pod["metadata"]["name"] = json!(name);
+        pod["metadata"]["labels"]["app"] = json!(app);
+        pod["spec"]["nodeName"] = json!(node);
+        pod
+    };
+    // OpenShift up to 4.13, and MicroShift.
+    let master =
+        of("ovnkube-master-a", "ovnkube-master", "m1", &[("northd", true), ("nbdb", true), ("sbdb", true)]);
+    let worker = of("ovnkube-node-b", "ovnkube-node", "n1", &[("ovn-controller", true)]);
+    let here =
+        of("ovnkube-master-a", "ovnkube-master", "n1", &[("northd", true), ("nbdb", true), ("sbdb", true)]);
+    for (pods, central) in [(vec![master, worker.clone()], true), (vec![here, worker], false)] {
+        let server = Server::start(move |uri, _| {
+            if uri.path() != "/api/v1/pods" {
+                assert_eq!(asked(uri).1, "nbdb");
+                return Reply::Streams(V5, vec![(1, b"26.03".to_vec()), (3, ended(Some(0)))]);
+            }
+            let on_node = uri.query().is_some_and(|query| query.contains("spec.nodeName"));
+            let all = pods.iter().filter(|pod| !on_node || pod["spec"]["nodeName"] == "n1");
+            let items: Vec<&Value> = all.collect();
+            Reply::ok(json!({ "kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items }))
+        })
+        .await;
+        let at =
+            Target { node: "n1".parse().unwrap(), place: Place::NbSocket, within: Duration::from_secs(20) };
+        let read = server.source().await.command(&at, &argv!(ALLOW: "ovn-appctl", "version")).await;
+        match read {
+            Ok(read) => assert!(!central && read.value.stdout == b"26.03"),
+            Err(error) => {
+                assert!(
+                    central && matches!(error, ReadError::Cluster(ClusterError::Central { .. })),
+                    "{error}"
+                );
+            }
+        }
+    }
 }

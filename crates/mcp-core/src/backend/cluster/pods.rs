@@ -334,3 +334,6 @@ pub(super) fn progress(pod: &Pod) -> Progress {
         None => Progress::Waiting { reason: "the node has not begun".into(), message: String::new() },
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,137 @@
+//! The pods of a real cluster, as its API server listed them, and what other flavours make of them.
+
+use super::*;
+use serde_json::{Value, json};
+use std::{io::Read, path::Path};
+
+/// The pods on a node of the captured cluster (upstream's chart).
+fn captured(node: &str) -> Vec<Value> {
+    let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/capture/api.tar.xz");
+    let mut archive = tar::Archive::new(liblzma::read::XzDecoder::new(std::fs::File::open(archive).unwrap()));
+    let is_it = |entry: &tar::Entry<'_, _>| entry.path().unwrap().ends_with("api_v1_pods.list.json");
+    let mut list = archive.entries().unwrap().flatten().find(is_it).unwrap();
+    let mut text = String::new();
+    list.read_to_string(&mut text).unwrap();
+    let list: Value = serde_json::from_str(&text).unwrap();
+    let on_node = |pod: &&Value| pod.pointer("/spec/nodeName").is_some_and(|it| it == node);
+    let ours = |pod: &&Value| {
+        pod.pointer("/metadata/labels/app").and_then(Value::as_str).is_some_and(|app| APPS.contains(app))
+    };
+    list["items"].as_array().unwrap().iter().filter(on_node).filter(ours).cloned().collect()
+}
+
+fn typed(pods: Vec<Value>) -> Vec<Pod> {
+    pods.into_iter().map(|pod| serde_json::from_value(pod).unwrap()).collect()
+}
+
+fn names(pods: &[Pod], place: &Place) -> Vec<String> {
+    candidates(pods, place).containers.into_iter().map(|container| container.name).collect()
+}
+
+fn first(pods: &[Pod], place: Place) -> String {
+    names(pods, &place).swap_remove(0)
+}
+
+#[test]
+fn upstream() {
+    let pods = typed(captured("ovn-worker"));
+    assert_eq!(pods.len(), 2, "ovnkube-node and ovs-node");
+    for (place, container) in [
+        (Place::NbSocket, "nb-ovsdb"),
+        (Place::SbSocket, "sb-ovsdb"),
+        (Place::Northd, "ovn-northd"),
+        (Place::OvnController, "ovn-controller"),
+        (Place::OvsSocket, "ovs-daemons"),
+        (Place::Host, "ovnkube-controller"),
+    ] {
+        assert_eq!(first(&pods, place.clone()), container, "{place}");
+    }
+    assert_eq!(names(&pods, &Place::NbSocket)[..3], ["nb-ovsdb", "ovn-northd", "ovnkube-controller"]);
+    assert!(image(&pods).is_some_and(|image| image.contains("ovn")));
+}
+
+#[test]
+fn openshift_has_other_names_and_open_vswitch_on_the_host() {
+    let mut pods = captured("ovn-worker");
+    pods.retain(|pod| pod["metadata"]["labels"]["app"] == "ovnkube-node");
+    let text = json!(pods).to_string();
+    let text = [
+        ("nb-ovsdb", "nbdb"),
+        ("sb-ovsdb", "sbdb"),
+        ("ovn-northd", "northd"),
+        ("ovs-metrics-exporter", "kube-rbac-proxy-node"),
+    ]
+    .iter()
+    .fold(text, |text, (from, to)| {
+        text.replace(&format!("\"name\":\"{from}\""), &format!("\"name\":\"{to}\""))
+    });
+    let pods = typed(serde_json::from_str(&text).unwrap());
+    for (place, container) in [
+        (Place::NbSocket, "nbdb"),
+        (Place::SbSocket, "sbdb"),
+        (Place::Northd, "northd"),
+        (Place::OvsSocket, "ovn-controller"),
+    ] {
+        assert_eq!(first(&pods, place.clone()), container, "{place}");
+        assert!(!names(&pods, &place).iter().any(|name| name.starts_with("kube-rbac-proxy")));
+    }
+}
+
+#[test]
+fn what_does_not_run_is_passed_over_and_named() {
+    let mut pods = captured("ovn-worker");
+    for pod in &mut pods {
+        for status in pod["status"]["containerStatuses"].as_array_mut().unwrap() {
+            if status["name"] == "nb-ovsdb" {
+                status["state"] = json!({ "waiting": { "reason": "CrashLoopBackOff" } });
+            }
+            if status["name"] == "ovn-northd" {
+                status["state"] = json!({ "terminated": { "reason": "Error", "exitCode": 1 } });
+            }
+        }
+    }
+    let found = candidates(&typed(pods), &Place::NbSocket);
+    assert_eq!(found.containers[0].name, "ovnkube-controller");
+    let why: Vec<&str> = found
+        .passed_over
+        .iter()
+        .filter_map(|one| one.split_once(" is not running "))
+        .map(|(_, why)| why)
+        .collect();
+    assert_eq!(why, ["(CrashLoopBackOff)", "(Error, exit status 1)"]);
+}
+
+#[test]
+fn a_pod_that_goes_comes_after_the_one_that_stays() {
+    let mut pods = captured("ovn-worker");
+    let mut old = pods.iter().find(|pod| pod["metadata"]["labels"]["app"] == "ovnkube-node").unwrap().clone();
+    old["metadata"]["name"] = json!("aaa");
+    old["metadata"]["deletionTimestamp"] = json!("2026-11-22T08:00:00Z");
+    pods.push(old);
+    let pods: Vec<Pod> = typed(pods);
+    assert_ne!(candidates(&pods, &Place::NbSocket).containers[0].pod.name.as_str(), "aaa");
+}
+
+#[test]
+fn why_a_pod_waits() {
+    let pod =
+        |status: Value| serde_json::from_value::<Pod>(json!({ "metadata": {}, "status": status })).unwrap();
+    let container = |state: Value| json!({ "phase": "Pending", "containerStatuses": [{ "name": "debug", "ready": false, "restartCount": 0, "image": "", "imageID": "", "state": state }] });
+    let waiting = container(
+        json!({ "waiting": { "reason": "ImagePullBackOff", "message": "Back-off pulling image" } }),
+    );
+    assert!(matches!(progress(&pod(waiting)), Progress::Waiting { reason, message }
+        if reason == "ImagePullBackOff" && message == "Back-off pulling image"));
+    assert!(matches!(progress(&pod(container(json!({ "running": {} })))), Progress::Running));
+    let evicted =
+        json!({ "phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory." });
+    assert!(
+        matches!(progress(&pod(evicted)), Progress::Ended(why) if why.contains("Evicted The node was low"))
+    );
+    let unscheduled = json!({ "phase": "Pending", "conditions": [
+        { "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes are available" },
+    ] });
+    assert!(
+        matches!(progress(&pod(unscheduled)), Progress::Waiting { reason, .. } if reason == "Unschedulable")
+    );
+}
