@@ -146,8 +146,11 @@ fn thirty_traces(source: &Arc<dyn Backend>) -> Result<(), Failed> {
             let expert = format!(
                 "inport==\"{port_name}\" && eth.src=={mac} && eth.dst=={next} && ip4.src=={address} && ip4.dst=={target} && ip.ttl==64 && {transport}"
             );
+            // Null is a parameter that was not given.
             let port = (*protocol != "icmp").then_some(port);
-            let params = json!({ "node_name": node, "from": from, "to": to, "protocol": protocol, "port": port, "form": "summary" });
+            let params = json!({
+                "node_name": node, "from": from, "to": to, "protocol": protocol, "port": port, "form": "summary",
+            });
             check(source, node, node, &expert, params)?;
             equal += 1;
         }

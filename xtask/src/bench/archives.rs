@@ -32,7 +32,8 @@ pub(super) fn measure(workspace: &Workspace, plan: &Plan, table: &mut Table) -> 
 
     let seconds = |time: std::time::Duration| format!("{:.1} s", time.as_secs_f64());
     let binary = workspace.target.join(plan.profile).join("mcp-ovn");
-    let forms: [(&str, &str, &[&str]); 3] = [("tar", "cat", &[]), ("tar.gz", "gzip", &["-dc"]), ("tar.xz", "xz", &["-dc"])];
+    let forms: [(&str, &str, &[&str]); 3] =
+        [("tar", "cat", &[]), ("tar.gz", "gzip", &["-dc"]), ("tar.xz", "xz", &["-dc"])];
     for (end, unpack, options) in forms {
         let archive = dir.join(format!("must-gather.{end}"));
         let bundle = format!("--bundle={}", archive.display());

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use xshell::cmd;
 
 use super::measure::{median, middle, peak, wall};
-use super::{Plan, Table, flows, megabytes, milliseconds};
+use super::{Plan, Table, lflows, megabytes, milliseconds};
 use crate::workspace::{Result, Workspace};
 
 /// A table with as many rows as there are pods, and the column that names them.

@@ -41,7 +41,9 @@ fn ask(workspace: &Workspace, plan: &Plan, table: &mut Table, folder: &Path, log
     let theirs = || cmd!(sh, "{other} -c {NEEDLE} {log}").quiet();
     let grep = format!("grep={NEEDLE}");
     let runs = plan.runs.min(3);
-    let speed = |time: Duration| format!("{} ({:.0} MB/s)", milliseconds(time), size as f64 / 1e6 / time.as_secs_f64());
+    let speed = |time: Duration| {
+        format!("{} ({:.0} MB/s)", milliseconds(time), size as f64 / 1e6 / time.as_secs_f64())
+    };
 
     table.say("**kubectl_logs**, a generated log in a directory", megabytes(size));
     let theirs = median(runs, || wall(theirs()))?;
@@ -64,7 +66,10 @@ fn generate(path: &Path, bytes: usize) -> Result {
     while written < bytes {
         let (minute, second) = (line / 60_000 % 60, line / 1_000 % 60);
         let text = match line % 1_000 {
-            999 => format!("E1122 08:{minute:02}:{second:02}.{:06}    2535 ovnkube.go:149] {NEEDLE}: {line}", line % 1_000_000),
+            999 => format!(
+                "E1122 08:{minute:02}:{second:02}.{:06}    2535 ovnkube.go:149] {NEEDLE}: {line}",
+                line % 1_000_000
+            ),
             kind => format!(
                 "I1122 08:{minute:02}:{second:02}.{:06}    2535 base_network_controller_pods.go:{}] [shop/web-{line}] addLogicalPort took \
                  {}.{:03}ms, libovsdb time 1.5ms: 10.244.{}.{}/24",

@@ -6,12 +6,18 @@ use std::path::PathBuf;
 
 /// As the API server gives it, and as the runtime keeps it.
 const GIVEN: &str = "2026-11-22T08:11:59.312915400Z I1122 08:11:59.312458    6050 metrics.go:442] Starting\n";
-const KEPT: &str = "2026-11-22T08:11:59.312915400Z stderr F I1122 08:11:59.312458    6050 metrics.go:442] Starting\n";
+const KEPT: &str =
+    "2026-11-22T08:11:59.312915400Z stderr F I1122 08:11:59.312458    6050 metrics.go:442] Starting\n";
 const BEFORE: &str = "2026-11-22T08:01:59.312915400Z I1122 08:01:59.312458    50 metrics.go:442] Before\n";
-const OLDEST: &str = "2026-11-21T08:01:59.312915400Z stderr F I1121 08:01:59.312458    50 metrics.go:442] Oldest\n";
+const OLDEST: &str =
+    "2026-11-21T08:01:59.312915400Z stderr F I1121 08:01:59.312458    50 metrics.go:442] Oldest\n";
 
 /// What a log says, what it was read from, and the notes; or why there is none.
-fn log(paths: Vec<PathBuf>, source: LogSource, since: Option<&str>) -> Result<(String, String, Vec<String>), ReadError> {
+fn log(
+    paths: Vec<PathBuf>,
+    source: LogSource,
+    since: Option<&str>,
+) -> Result<(String, String, Vec<String>), ReadError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let query = LogQuery { source, since: since.map(|time| time.parse().unwrap()), tail: None };
@@ -62,14 +68,20 @@ fn a_must_gather_in_every_form() {
         tar = tar.file(name, bytes);
     }
     let plain = tar.bytes();
-    let borrowed: Vec<(&str, &[u8])> = files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
-    let zstd = ruzstd::encoding::compress_to_vec(plain.as_slice(), ruzstd::encoding::CompressionLevel::Fastest);
+    let borrowed: Vec<(&str, &[u8])> =
+        files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
+    let zstd =
+        ruzstd::encoding::compress_to_vec(plain.as_slice(), ruzstd::encoding::CompressionLevel::Fastest);
     let dir = tempfile::tempdir().unwrap();
     let (_unpacked, directory) = folder(&borrowed);
     let mut forms = vec![directory];
-    for (name, bytes) in
-        [("a.tar", plain.clone()), ("a.tar.gz", gz(&plain)), ("a.tar.xz", xz(&plain)), ("a.tar.zst", zstd), ("a.zip", zip(&borrowed))]
-    {
+    for (name, bytes) in [
+        ("a.tar", plain.clone()),
+        ("a.tar.gz", gz(&plain)),
+        ("a.tar.xz", xz(&plain)),
+        ("a.tar.zst", zstd),
+        ("a.zip", zip(&borrowed)),
+    ] {
         let path = dir.path().join(name);
         std::fs::write(&path, bytes).unwrap();
         forms.push(vec![path]);
@@ -83,7 +95,10 @@ fn a_must_gather_in_every_form() {
             let (text, what, notes) = log(form.clone(), container("shop/web-1", "web", part), None).unwrap();
             assert_eq!(text, says, "{form:?} {part:?}");
             assert!(what.contains("namespaces/shop/pods/web-1/web/web/logs/"), "{what}");
-            assert_eq!(notes.iter().any(|note| note.contains("1 rotated files hold older lines")), part != LogPart::All);
+            assert_eq!(
+                notes.iter().any(|note| note.contains("1 rotated files hold older lines")),
+                part != LogPart::All
+            );
         }
     }
 }
@@ -119,7 +134,9 @@ fn files_of_the_kubelet() {
 
 #[test]
 fn what_is_not_there_is_said_with_what_is() {
-    let logs = |container: &str| format!("{TOP}/namespaces/shop/pods/web-1/{container}/{container}/logs/current.log");
+    let logs = |container: &str| {
+        format!("{TOP}/namespaces/shop/pods/web-1/{container}/{container}/logs/current.log")
+    };
     let (_dir, paths) = folder(&[(&logs("web"), GIVEN.as_bytes()), (&logs("proxy"), b"")]);
     for (source, why) in [
         (container("shop/web-1", "db", LogPart::Current), "the pod has no log of such a container"),
@@ -155,9 +172,19 @@ fn logs_of_hosts() {
         ("logs/node-4/kubelet.log", GIVEN.as_bytes()),
     ]);
     for (node, which, says, note) in [
-        ("node-1", HostLog::Kubelet, role.lines().next().unwrap().to_owned() + "\n", "only lines that name node-1"),
+        (
+            "node-1",
+            HostLog::Kubelet,
+            role.lines().next().unwrap().to_owned() + "\n",
+            "only lines that name node-1",
+        ),
         ("node-2", HostLog::Kernel, ring.to_owned(), ""),
-        ("node-3", HostLog::OvsVswitchd, journal.lines().nth(1).unwrap().to_owned() + "\n", "only those of ovs-vswitchd"),
+        (
+            "node-3",
+            HostLog::OvsVswitchd,
+            journal.lines().nth(1).unwrap().to_owned() + "\n",
+            "only those of ovs-vswitchd",
+        ),
         ("node-4", HostLog::Kubelet, GIVEN.to_owned(), ""),
     ] {
         let (text, _, notes) = log(paths.clone(), host(node, which), None).unwrap();
@@ -176,7 +203,10 @@ fn rotated_logs_of_a_host() {
         (&log_file, line(22).as_bytes()),
         (&format!("{log_file}-20261121.gz"), &gz(line(20).as_bytes())),
         (&format!("{log_file}.1"), line(21).as_bytes()),
-        (&format!("{root}/sos_commands/openvswitch/journalctl_--no-pager_--unit_ovs-configuration"), b"-- No entries --\n"),
+        (
+            &format!("{root}/sos_commands/openvswitch/journalctl_--no-pager_--unit_ovs-configuration"),
+            b"-- No entries --\n",
+        ),
     ]);
     let source = || host("node-1", HostLog::OvsVswitchd);
     let (text, what, notes) = log(paths.clone(), source(), None).unwrap();

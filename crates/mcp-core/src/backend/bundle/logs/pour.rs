@@ -109,18 +109,23 @@ impl Lines {
         const WORDS: usize = 6;
         let head = String::from_utf8_lossy(line.get(..256).unwrap_or(line)).into_owned();
         let mut words = head.split_whitespace().take(WORDS);
-        let host = |word: &str| {
-            self.host.as_ref().is_none_or(|host| {
-                word == host.as_str()
-                    || host.as_str().split('.').next() == Some(word.split('.').next().unwrap_or(word))
-            })
-        };
-        let program = |word: &str| {
-            let name = word.split(['[', ':']).next().unwrap_or(word);
-            self.programs.is_empty() || word.ends_with(':') && self.programs.contains(&name)
-        };
-        words.clone().any(host) && words.any(program)
+        // A message may begin like another program's line: the first that ends so is the one that wrote it.
+        let (mut of_host, mut program) = (self.host.is_none(), None);
+        while let (None, Some(word)) = (program, words.next()) {
+            match word.strip_suffix(':') {
+                Some(tag) => program = tag.split('[').next(),
+                None => of_host |= self.host.as_ref().is_some_and(|host| is_host(host.as_str(), word)),
+            }
+        }
+        of_host
+            && (self.programs.is_empty() || program.is_some_and(|program| self.programs.contains(&program)))
     }
+}
+
+/// By its name, or by one with the domain left out.
+fn is_host(host: &str, word: &str) -> bool {
+    let label = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
+    word == host || word == label(host) || host == label(word)
 }
 
 #[cfg(test)]
@@ -135,6 +140,8 @@ mod tests {
             ("2026-11-22T08:12:01+0000 master-0.example.com kubelet[123]: x", true),
             ("Nov 22 08:12:01 master-1 kubelet[123]: x", false),
             ("Nov 22 08:12:01 master-0 crio[123]: kubelet[1]: x", false),
+            ("Nov 22 08:12:01 master-0.example.org kubelet[123]: x", false),
+            ("Nov 22 08:12:01 master-1 kubelet[123]: master-0 is gone", false),
             ("-- No entries --", false),
             ("", false),
         ] {
