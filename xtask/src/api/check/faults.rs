@@ -68,8 +68,7 @@ pub(super) fn check(workspace: &Workspace, server: &Server) -> Result {
     }
     println!("{}: {} faults are told, each within its time-out", ovn.name, CASES.len());
     many(workspace, server, ovn)?;
-    cancelled(workspace, server, kernel)?;
-    killed(workspace, server, kernel)
+    cancelled(workspace, server, kernel)
 }
 
 fn start(workspace: &Workspace, server: &Server, layer: &Crate) -> Result<Session> {
@@ -142,24 +141,6 @@ fn cancelled(workspace: &Workspace, server: &Server, layer: &Crate) -> Result {
     let took = wait(GRACE, || server.processes().is_empty())
         .ok_or_else(|| format!("{GRACE:?} after its call was cancelled there is {:?}", server.processes()))?;
     println!("{}: the command of a cancelled call was gone after {took:.1?}", layer.name);
-    // A client that goes away takes back all that it asked.
-    begin(server, &mut session, 50)?;
-    session.close()?;
-    let took = wait(GRACE, || server.processes().is_empty())
-        .ok_or_else(|| format!("{GRACE:?} after its client was gone there is {:?}", server.processes()))?;
-    println!("{}: the command of a client that went away was gone after {took:.1?}", layer.name);
-    Ok(())
-}
-
-/// Nobody can clean up after kill -9: the command's own bound ends it.
-fn killed(workspace: &Workspace, server: &Server, layer: &Crate) -> Result {
-    let mut session = start(workspace, server, layer)?;
-    begin(server, &mut session, 4)?;
-    // Dropped without a goodbye, a session kills its server.
-    drop(session);
-    let took = wait(Duration::from_secs(20), || server.processes().is_empty())
-        .ok_or_else(|| format!("long after its server was killed there is {:?}", server.processes()))?;
-    println!("{}: the command of a killed server was gone after {took:.1?}", layer.name);
     Ok(())
 }
 
