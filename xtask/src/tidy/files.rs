@@ -39,7 +39,8 @@ const REGISTRIES: &[&str] = &[
 /// No phrase is made past the compile-time check.
 pub(super) fn argv(tree: &Tree) -> Vec<String> {
     let outside = tree.below("crates").map(|(_, file)| file).filter(|file| !file.path.starts_with(ARGV));
-    let rust = outside.filter(|file| file.path.ends_with(".rs"));
+    // What a table refuses is tested where the check is a plain call.
+    let rust = outside.filter(|file| file.path.ends_with(".rs") && !file.path.contains("/tests/"));
     occurrences(rust, ARGV_ONLY, "make commands with argv!, whose phrases are checked at compile time")
 }
 

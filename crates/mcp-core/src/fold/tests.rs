@@ -108,7 +108,10 @@ fn with_two_nodes_a_missing_route_is_seen_by_what_the_other_has() {
     change(&mut zones, 0, "10.244.3.0/24 via 100.88.0.3", None);
     assert_eq!(
         fold(&zones).differences,
-        ["missing on a about b (10.244.3.0/24 via 100.88.0.3): <peer subnet> via <peer transit address>"]
+        [concat!(
+            "missing on a about b (10.244.3.0/24 via 100.88.0.3), there on b about a ",
+            "(10.244.2.0/24 via 100.88.0.2): <peer subnet> via <peer transit address>"
+        )]
     );
 }
 

@@ -81,8 +81,7 @@ impl Tool for FrrShow {
     const NAME: &'static str = "frr_show";
     const TITLE: &'static str = "FRR";
     const TOOLSET: &'static str = "routing";
-    const DESCRIPTION: &'static str =
-        "What FRR knows of BGP, BFD, EVPN, routes; its configuration. Then ip_route_show.";
+    const DESCRIPTION: &'static str = "What FRR knows of BGP, BFD, EVPN, routes; its configuration.";
     type Params = Params;
 
     fn title(params: &Params) -> String {

@@ -25,8 +25,7 @@ impl Tool for LinkShow {
     const NAME: &'static str = "ip_link_show";
     const TITLE: &'static str = "Interfaces";
     const TOOLSET: &'static str = "network";
-    const DESCRIPTION: &'static str =
-        "Interfaces: MTU, state, kind, MAC, VRF, drops. For MTU problems compare all nodes.";
+    const DESCRIPTION: &'static str = "Interfaces: MTU, state, kind, MAC, VRF, drops.";
     type Params = Params;
 
     fn title(_: &Params) -> String {

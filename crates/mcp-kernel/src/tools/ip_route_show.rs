@@ -40,7 +40,8 @@ impl Tool for RouteShow {
     const NAME: &'static str = "ip_route_show";
     const TITLE: &'static str = "Routes";
     const TOOLSET: &'static str = "network";
-    const DESCRIPTION: &'static str = "Routes by table or VRF; `get`: the one an address takes (offline worked out). Which table: ip_rule_show.";
+    const DESCRIPTION: &'static str =
+        "Routes by table or VRF; `get`: the one an address takes (offline worked out).";
     type Params = Params;
 
     fn title(params: &Params) -> String {

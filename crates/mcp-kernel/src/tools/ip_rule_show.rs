@@ -31,7 +31,7 @@ impl Tool for RuleShow {
     const NAME: &'static str = "ip_rule_show";
     const TITLE: &'static str = "Routing rules";
     const TOOLSET: &'static str = "network";
-    const DESCRIPTION: &'static str = "The rules that choose routing tables, OVN-Kubernetes' own named. A foreign or missing one: compare all nodes.";
+    const DESCRIPTION: &'static str = "The rules that choose routing tables, OVN-Kubernetes' own named.";
     type Params = Params;
 
     fn title(_: &Params) -> String {

@@ -21,7 +21,8 @@ impl Tool for XfrmShow {
     const NAME: &'static str = "ip_xfrm_show";
     const TITLE: &'static str = "IPsec policies and states";
     const TOOLSET: &'static str = "ipsec";
-    const DESCRIPTION: &'static str = "What the kernel encrypts (policies), with which states, without keys; says where they do not fit. Then ipsec_show.";
+    const DESCRIPTION: &'static str =
+        "What the kernel encrypts (policies), with which states, without keys; says where they do not fit.";
     type Params = Params;
 
     fn title(_: &Params) -> String {

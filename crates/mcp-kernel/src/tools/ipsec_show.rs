@@ -35,7 +35,7 @@ impl Tool for IpsecShow {
     const NAME: &'static str = "ipsec_show";
     const TITLE: &'static str = "libreswan";
     const TOOLSET: &'static str = "ipsec";
-    const DESCRIPTION: &'static str = "What libreswan says of its tunnels. Then ip_xfrm_show.";
+    const DESCRIPTION: &'static str = "What libreswan says of its tunnels.";
     type Params = Params;
 
     fn title(params: &Params) -> String {

@@ -73,7 +73,8 @@ impl Tool for ListRuleset {
     const NAME: &'static str = "nft_list_ruleset";
     const TITLE: &'static str = "nftables";
     const TOOLSET: &'static str = "netfilter";
-    const DESCRIPTION: &'static str = "nftables by table, chain, set, address, port. OVN-Kubernetes has table ovn-kubernetes; iptables' rules: iptables_save.";
+    const DESCRIPTION: &'static str =
+        "nftables by table, chain, set, address, port. OVN-Kubernetes has table ovn-kubernetes.";
     type Params = Params;
 
     fn title(_: &Params) -> String {

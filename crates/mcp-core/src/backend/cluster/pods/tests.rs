@@ -15,7 +15,9 @@ fn captured(node: &str) -> Vec<Value> {
     let list: Value = serde_json::from_str(&text).unwrap();
     let on_node = |pod: &&Value| pod.pointer("/spec/nodeName").is_some_and(|it| it == node);
     let ours = |pod: &&Value| {
-        pod.pointer("/metadata/labels/app").and_then(Value::as_str).is_some_and(|app| APPS.contains(app))
+        pod.pointer("/metadata/labels/app")
+            .and_then(Value::as_str)
+            .is_some_and(|app| ["ovnkube-node", "ovs-node"].contains(&app))
     };
     list["items"].as_array().unwrap().iter().filter(on_node).filter(ours).cloned().collect()
 }
