@@ -4,6 +4,7 @@
 
 use mcp_core::testing::{Case, Failed, answer, lab};
 use serde_json::{Value, json};
+use std::sync::{Mutex, PoisonError};
 
 const NODES: [&str; 2] = ["ovn-worker", "ovn-worker2"];
 
@@ -124,9 +125,13 @@ fn state(node: &str) -> Result<String, Failed> {
     Ok(state)
 }
 
+/// Held by a test that makes traffic, and by one that looks whether there was any.
+static TRAFFIC: Mutex<()> = Mutex::new(());
+
 #[test]
 #[ignore = "needs the lab: cargo xtask test"]
 fn a_trace_is_the_real_one_and_leaves_nothing_behind() -> Result<(), Failed> {
+    let _quiet = TRAFFIC.lock().unwrap_or_else(PoisonError::into_inner);
     let before = state("ovn-worker")?;
     for (to, port) in [("default/web", 80), ("10.244.1.5", 8080), ("172.18.0.1", 80)] {
         let ours = all(
@@ -159,6 +164,7 @@ fn a_trace_is_the_real_one_and_leaves_nothing_behind() -> Result<(), Failed> {
 #[test]
 #[ignore = "needs the lab: cargo xtask test"]
 fn counters_that_move_are_seen() -> Result<(), Failed> {
+    let _traffic = TRAFFIC.lock().unwrap_or_else(PoisonError::into_inner);
     let pinging = std::thread::spawn(|| {
         on("ovn-worker", &["ping", "-c", "8", "-i", "0.3", "-W", "1", "172.18.0.3"]).is_ok()
     });
