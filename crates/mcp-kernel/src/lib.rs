@@ -11,6 +11,7 @@ mod iptables;
 mod lines;
 mod neighbour;
 mod nft;
+mod prompts;
 #[cfg(test)]
 mod recorded;
 mod route;
@@ -50,7 +51,7 @@ pub fn layer() -> Layer {
             Described::of::<tools::ipsec_show::IpsecShow>(),
             Described::of::<tools::frr_show::FrrShow>(),
         ],
-        prompts: Vec::new(),
+        prompts: prompts::all(),
         completions: Vec::new(),
         documents: Vec::new(),
         allow: commands::ALLOW,

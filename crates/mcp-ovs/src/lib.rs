@@ -5,6 +5,7 @@
 mod commands;
 mod compare;
 mod flows;
+mod prompts;
 mod records;
 mod replay;
 mod subjects;
@@ -35,7 +36,7 @@ pub fn layer() -> Layer {
             Described::of::<tools::ovs_appctl_ofproto_trace::OfprotoTrace>(),
             Described::of::<tools::ovs_appctl_show::AppctlShow>(),
         ],
-        prompts: Vec::new(),
+        prompts: prompts::all(),
         completions: Vec::new(),
         documents: Vec::new(),
         allow: commands::ALLOW,
