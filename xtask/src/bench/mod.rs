@@ -5,6 +5,7 @@
 mod archives;
 mod databases;
 mod flows;
+mod kernel;
 mod lflows;
 mod logs;
 mod measure;
@@ -56,6 +57,7 @@ pub(crate) fn run(bench: &Bench) -> Result {
     archives::measure(&workspace, &plan, &mut table)?;
     server::measure(&workspace, &plan, &mut table)?;
     flows::measure(&workspace, &plan, &mut table)?;
+    kernel::measure(&workspace, &plan, &mut table)?;
     if bench.quick {
         println!("Built with the dev profile: the aims are for release builds (cargo xtask bench).\n");
     }
