@@ -275,7 +275,8 @@ pub fn is_allowed(allow: Allow, command: &str) -> bool {
         Box::leak(text.to_owned().into_boxed_str())
     }
     let word = |word: &str| -> &'static [Part] {
-        let parts = match word.split_once('{').and_then(|(text, kind)| Some((text, kind.strip_suffix('}')?))) {
+        let parts = match word.split_once('{').and_then(|(text, kind)| Some((text, kind.strip_suffix('}')?)))
+        {
             Some(("", kind)) => vec![Part::Operand(leaked(kind))],
             Some((text, kind)) => vec![Part::Text(leaked(text)), Part::Operand(leaked(kind))],
             None => vec![Part::Text(leaked(word))],

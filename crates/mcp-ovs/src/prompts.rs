@@ -28,7 +28,11 @@ fn compare_switches() -> Prompt {
         name: "compare_switches",
         title: "Compare the switches",
         description: "One node behaves differently from the others: find where its switch is made differently.",
-        arguments: &[PromptArgument::optional("table", "a table of conf.db, such as Interface")],
+        arguments: &[PromptArgument {
+            name: "table",
+            description: "a table of conf.db, such as Interface",
+            required: false,
+        }],
         text: "Find out in which way the switches of the nodes differ where they should agree, read-only. Table: {table}\n\
                1. ovs_vsctl_show node_name=all: a bridge, port or tunnel that one node lacks.\n\
                2. ovs_vsctl_list node_name=all table={table}: another MTU, a link that is down, other options; without a \

@@ -240,11 +240,8 @@ fn looking_changes_nothing() -> Result<(), Failed> {
         for (tool, params) in &all {
             let mut params = params.clone();
             params["node_name"] = "ovn-worker".into();
-            let text = ask(tool, params)?;
-            assert!(
-                text.starts_with("# ") || text.contains("mdb") || text.contains("there is no"),
-                "{tool}: {text}"
-            );
+            let text = ask(tool, params.clone())?;
+            assert!(text.starts_with("# "), "{tool} {params}: {text}");
         }
         Ok(())
     })?;
