@@ -10,14 +10,22 @@ use std::process::{Child, Command, Stdio};
 use xshell::{Cmd, cmd};
 
 use super::measure::{median, memory, peak, wall};
-use super::{Plan, Table, megabytes, milliseconds};
+use super::{Plan, Table, data, megabytes, milliseconds};
 use crate::workspace::{Result, Workspace};
 
 /// A datapath that every such database has.
 const DATAPATH: &str = "ovn_cluster_router";
 
-/// Measures one database.
-pub(super) fn measure(workspace: &Workspace, plan: &Plan, file: &Path, table: &mut Table) -> Result {
+/// Measures each database that there is.
+pub(super) fn measure(workspace: &Workspace, plan: &Plan, table: &mut Table) -> Result {
+    let scratch = tempfile::tempdir()?;
+    for file in data::southbound(workspace, plan, scratch.path())? {
+        one(workspace, plan, &file, table)?;
+    }
+    Ok(())
+}
+
+fn one(workspace: &Workspace, plan: &Plan, file: &Path, table: &mut Table) -> Result {
     let sh = &workspace.sh;
     let scratch = tempfile::tempdir()?;
     // The node is in the name.
@@ -32,12 +40,11 @@ pub(super) fn measure(workspace: &Workspace, plan: &Plan, file: &Path, table: &m
     let server = Served::start(workspace, file)?;
     let db = format!("--db=unix:{}", server.socket().display());
     let theirs = |of: &[&str]| cmd!(sh, "ovn-sbctl {db} --no-leader-only lflow-list {of...}").quiet();
-    let one = format!("datapath={DATAPATH}");
-    let all = |table: &mut Table| -> Result {
-        both(plan, table, "all logical flows, counted by stage", &|| ours("count=true"), &|| theirs(&[]))?;
-        both(plan, table, "those of one datapath", &|| ours(&one), &|| theirs(&[DATAPATH]))
-    };
-    all(table)?;
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    table.say(format!("**{name}**, logical flows"), megabytes(fs::metadata(file)?.len()));
+    both(plan, table, "all, counted by stage", &|| ours("count=true"), &|| theirs(&[]))?;
+    let datapath = format!("datapath={DATAPATH}");
+    both(plan, table, "those of one datapath", &|| ours(&datapath), &|| theirs(&[DATAPATH]))?;
     table.say("memory of the server that `ovn-sbctl` asks", megabytes(server.memory()));
     Ok(())
 }
