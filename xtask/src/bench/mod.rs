@@ -54,6 +54,8 @@ fn pieces() -> PossibleValuesParser {
 struct Plan {
     /// Where large databases are.
     data: PathBuf,
+    /// A tenth of what can be made in any size, and the smallest of what cannot.
+    quick: bool,
     /// The folder of cargo's profile.
     profile: &'static str,
     runs: usize,
@@ -64,11 +66,11 @@ struct Plan {
 pub(crate) fn run(bench: &Bench) -> Result {
     let workspace = Workspace::open()?;
     let sh = &workspace.sh;
-    let data = workspace.root.join(&bench.data);
-    let plan = if bench.quick {
-        Plan { data, profile: "debug", runs: 1, starts: 5 }
+    let (data, quick) = (workspace.root.join(&bench.data), bench.quick);
+    let plan = if quick {
+        Plan { data, quick, profile: "debug", runs: 1, starts: 5 }
     } else {
-        Plan { data, profile: "release", runs: 7, starts: 20 }
+        Plan { data, quick, profile: "release", runs: 7, starts: 20 }
     };
     let release = (!bench.quick).then_some("--release");
     let layers: Vec<&str> = workspace.layers().flat_map(|layer| ["--package", &layer.name]).collect();
