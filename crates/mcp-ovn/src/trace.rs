@@ -1,7 +1,10 @@
 //! What ovn-trace needs to be told, and what stands against running it.
 
 use crate::{commands, flows, offline};
-use mcp_core::{Db, Node, Output, Place, ReadError, ToolError, argv::{CtState, OvnExpression}};
+use mcp_core::{
+    Db, Node, Output, Place, ReadError, ToolError,
+    argv::{CtState, OvnExpression},
+};
 use ovn_model::{
     lflow::Datapaths,
     microflow::{self, Microflow, NoDestination, Ports, Protocol, Services},
@@ -115,7 +118,10 @@ pub(crate) fn conntrack(given: &[CtState]) -> Result<[CtState; 4], ToolError> {
         [a, b] => Ok([a, b, b, b]),
         [a, b, c] => Ok([a, b, c, c]),
         [a, b, c, d] => Ok([a, b, c, d]),
-        _ => Err(ToolError::bad("ct has more than four states", "Give those of the first steps: the last one holds from there on.")),
+        _ => Err(ToolError::bad(
+            "ct has more than four states",
+            "Give those of the first steps: the last one holds from there on.",
+        )),
     }
 }
 

@@ -22,10 +22,10 @@ pub(super) fn measure(workspace: &Workspace, plan: &Plan, table: &mut Table) -> 
     let files = data::southbound(workspace, plan, scratch.path())?;
     // The real client needs a minute for a large one.
     let few = if plan.quick { 1 } else { files.len() };
-    files.iter().take(few).try_for_each(|file| one(workspace, file, table))
+    files.iter().take(few).try_for_each(|file| one(workspace, plan, file, table))
 }
 
-fn one(workspace: &Workspace, file: &Path, table: &mut Table) -> Result {
+fn one(workspace: &Workspace, plan: &Plan, file: &Path, table: &mut Table) -> Result {
     let sh = &workspace.sh;
     let scratch = tempfile::tempdir()?;
     // The node is in the name.
