@@ -6,6 +6,10 @@
 //! { "scenario": "capture", "tool": "ovn_nbctl_show", "params": { "node_name": "ovn-worker", "of": "join" } }
 //! ```
 
+mod planted;
+
+pub use planted::{MARKS, Told, told};
+
 use crate::{Backend, Budget, Bundle, Layer, Local, Recorded, Server};
 use rmcp::{
     ClientHandler, RoleClient, ServiceExt,
