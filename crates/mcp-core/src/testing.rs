@@ -7,8 +7,10 @@
 //! ```
 
 mod capture;
+mod planted;
 
 pub use capture::Capture;
+pub use planted::{MARKS, Told, told};
 
 use crate::{Backend, Budget, Bundle, Layer, Local, Recorded, Server};
 use rmcp::{
