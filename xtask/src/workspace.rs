@@ -69,9 +69,8 @@ impl Workspace {
 
     /// Builds the servers in the profile of the tests, so that what is looked at is what is in the tree.
     pub(crate) fn build_layers(&self) -> Result {
-        let packages: Vec<&str> =
-            self.layers().flat_map(|layer| ["--package", layer.name.as_str()]).collect();
-        Ok(cmd!(self.sh, "cargo build --quiet {packages...}").quiet().run()?)
+        // All of the workspace: with some of its packages, what they depend on would be built once more, with their features.
+        Ok(cmd!(self.sh, "cargo build --quiet --workspace --bins").quiet().run()?)
     }
 
     /// The program of a layer, as [`Self::build_layers`] made it.

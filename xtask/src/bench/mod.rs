@@ -6,6 +6,7 @@ mod archives;
 mod data;
 mod databases;
 mod flows;
+mod kernel;
 mod lflows;
 mod logs;
 mod measure;
@@ -30,6 +31,7 @@ const PIECES: &[(&str, Measure)] = &[
     ("archives", archives::measure),
     ("server", server::measure),
     ("flows", flows::measure),
+    ("kernel", kernel::measure),
 ];
 
 /// `cargo xtask bench [--quick] [--only PIECE,..]`
@@ -73,9 +75,7 @@ pub(crate) fn run(bench: &Bench) -> Result {
         Plan { data, quick, profile: "release", runs: 7, starts: 20 }
     };
     let release = (!bench.quick).then_some("--release");
-    let layers: Vec<&str> = workspace.layers().flat_map(|layer| ["--package", &layer.name]).collect();
-    cmd!(sh, "cargo build --quiet {release...} {layers...}").quiet().run()?;
-    cmd!(sh, "cargo build --quiet {release...} --package ovsdb --example one_row").quiet().run()?;
+    cmd!(sh, "cargo build --quiet {release...} --workspace --bins --example one_row").quiet().run()?;
 
     let mut table = Table { judge: !bench.quick, rows: Vec::new() };
     for (name, measure) in PIECES {

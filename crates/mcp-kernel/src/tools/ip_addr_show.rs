@@ -15,7 +15,6 @@ pub(crate) struct AddrShow;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// This one.
     #[serde(default)]
     interface: Option<String>,
     /// This, or networks around it.

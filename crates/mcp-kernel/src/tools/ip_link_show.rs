@@ -16,7 +16,6 @@ pub(crate) struct LinkShow;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// This one.
     #[serde(default)]
     interface: Option<String>,
 }

@@ -16,10 +16,8 @@ pub(crate) struct NeighShow;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Of this one.
     #[serde(default)]
     interface: Option<String>,
-    /// This one.
     #[serde(default)]
     address: Option<String>,
     /// FAILED, STALE ...
