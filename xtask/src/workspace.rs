@@ -67,11 +67,15 @@ impl Workspace {
         self.crates.iter().filter(|each| each.is_layer())
     }
 
+    /// The server of this name.
+    pub(crate) fn layer(&self, name: &str) -> Result<&Crate> {
+        self.layers().find(|layer| layer.name == name).ok_or_else(|| format!("there is no {name}").into())
+    }
+
     /// Builds the servers in the profile of the tests, so that what is looked at is what is in the tree.
     pub(crate) fn build_layers(&self) -> Result {
-        let packages: Vec<&str> =
-            self.layers().flat_map(|layer| ["--package", layer.name.as_str()]).collect();
-        Ok(cmd!(self.sh, "cargo build --quiet {packages...}").quiet().run()?)
+        // Not by their names: cargo would choose other features of their dependencies, and build those once more.
+        Ok(cmd!(self.sh, "cargo build --quiet --workspace --bins").quiet().run()?)
     }
 
     /// The program of a layer, as [`Self::build_layers`] made it.
