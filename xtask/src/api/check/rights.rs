@@ -162,13 +162,13 @@ fn layer_cases(layer: &str) -> Vec<(String, Map<String, Value>)> {
                 json!({ "pod": "ovn-kubernetes/ovnkube-node-k7xwd", "container": "ovn-northd" }),
             ),
             case("kubectl_describe", json!({ "kind": "pod", "name": "web-1", "namespace": "default" })),
-            case("ovnkube_locate", json!({ "pod": "default/web-1" })),
+            case("ovnkube_locate", json!({ "what": "default/web-1" })),
         ],
         "mcp-kernel" => vec![
             case("conntrack_events", json!({ "node_name": "ovn-worker", "seconds": 1 })),
             case("ip_addr_show", json!({ "pod": "default/web-1" })),
         ],
-        _ => vec![case("nothing", json!({}))],
+        _ => Vec::new(),
     }
 }
 
@@ -194,7 +194,7 @@ fn of_objects(kubectl: &Kubectl, right: &Right) -> Result<Option<(&'static str, 
             "kubectl_logs",
             json!({ "pod": "ovn-kubernetes/ovnkube-node-k7xwd", "container": "ovn-northd" }),
         )),
-        "pods/exec" => Some(("ovnkube_locate", json!({ "ip": "10.96.0.10" }))),
+        "pods/exec" => Some(("ovnkube_locate", json!({ "what": "10.96.0.10" }))),
         resource => {
             let group = format!("--api-group={}", right.group);
             let words = ["api-resources", "--verbs=list", "-o", "name", &group];
