@@ -22,9 +22,6 @@ pub(crate) struct Test {
     /// Leave out what needs root and the lab
     #[arg(long)]
     no_lab: bool,
-    /// Also the steps that take long: fuzz, api, soak, bench
-    #[arg(long)]
-    long: bool,
     /// Run the other steps too when one has failed
     #[arg(long)]
     keep_going: bool,
@@ -77,7 +74,7 @@ pub(crate) fn run(test: &Test) -> Result {
 
 fn steps(test: &Test, workspace: &Workspace, times: &mut Vec<(String, Duration)>) -> Result {
     let chosen = |step: &&Step| match test.only.as_slice() {
-        [] => test.long || !step.is_long(),
+        [] => true,
         only => only.contains(step),
     };
     let possible =
@@ -109,11 +106,6 @@ fn timed<T>(name: &str, times: &mut Vec<(String, Duration)>, work: impl FnOnce()
 }
 
 impl Step {
-    /// Is it left out of the checks of every change?
-    fn is_long(self) -> bool {
-        matches!(self, Self::Fuzz | Self::Api | Self::Soak | Self::Bench)
-    }
-
     fn name(self) -> String {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }

@@ -74,7 +74,7 @@ impl Workspace {
 
     /// Builds the servers in the profile of the tests, so that what is looked at is what is in the tree.
     pub(crate) fn build_layers(&self) -> Result {
-        // Not by their names: cargo would choose other features of their dependencies, and build those once more.
+        // All of the workspace: with some of its packages, what they depend on would be built once more, with their features.
         Ok(cmd!(self.sh, "cargo build --quiet --workspace --bins").quiet().run()?)
     }
 

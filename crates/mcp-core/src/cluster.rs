@@ -1,24 +1,30 @@
 //! The whole cluster, as a tool sees it that asks for no node's data.
 
 use crate::{
-    Backend, Budget, Coverage, Kind, LogQuery, LogStream, Node, NodeName, ObjectQuery, Read, ReadError,
-    Table, ToolError, node::Noted,
+    Backend, Budget, Coverage, Db, Kind, LogQuery, LogStream, Node, NodeName, ObjectQuery, Read, ReadError,
+    Table, ToolError, node::Noted, tool::AT_ONCE,
 };
+use futures::{StreamExt, stream, stream::BoxStream};
 use jiff::Timestamp;
+use ovsdb::{Rows, Select};
 use serde_json::Value;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A cluster that a tool reads from. What is read is noted, so that the answer can say where it came from.
 pub struct Cluster<'a> {
     backend: &'a dyn Backend,
     within: Duration,
+    until: Instant,
     budget: Budget,
     noted: Noted,
 }
 
+/// The rows that one of many nodes has, or why there are none.
+pub type RowsOfNode = (NodeName, Result<Vec<Rows>, ReadError>);
+
 impl<'a> Cluster<'a> {
     pub(crate) fn new(backend: &'a dyn Backend, within: Duration, budget: Budget) -> Self {
-        Self { backend, within, budget, noted: Noted::default() }
+        Self { backend, within, until: Instant::now() + within, budget, noted: Noted::default() }
     }
 
     /// How long a call may take.
@@ -41,7 +47,8 @@ impl<'a> Cluster<'a> {
         self.backend.now().await
     }
 
-    /// The time of what was read so far, to which ages are relative: of a bundle, when it was collected.
+    /// When the newest of what was read so far was true: what ages are relative to. Not [`Self::now`]: bundles of one
+    /// cluster can be days apart, and an object is as old as it was when it was read.
     pub fn as_of(&self) -> Option<Timestamp> {
         self.noted.newest()
     }
@@ -94,6 +101,24 @@ impl<'a> Cluster<'a> {
     /// One of its nodes, to read from. What it reads is noted by [`Self::merge`].
     pub fn node(&self, name: NodeName) -> Node<'a> {
         Node::new(self.backend, name, None, self.within, self.budget, false)
+    }
+
+    /// Rows of one database of many nodes, in the order of the nodes and several at once: as far as the time of the call
+    /// goes. For the others it is [`ReadError::TooLate`], so that what came is an answer too.
+    pub fn rows_of<'s>(
+        &'s self,
+        nodes: Vec<NodeName>,
+        db: Db,
+        selects: &'s [Select],
+    ) -> BoxStream<'s, RowsOfNode> {
+        let ask = move |name: NodeName| async move {
+            let node = self.node(name.clone());
+            let rows = tokio::time::timeout_at(self.until.into(), node.rows(db, selects)).await;
+            self.merge(node);
+            let late = ReadError::TooLate { what: format!("{db} of {name}"), seconds: self.within.as_secs() };
+            (name, rows.unwrap_or(Err(late)))
+        };
+        stream::iter(nodes).map(ask).buffered(AT_ONCE).boxed()
     }
 
     /// Notes what was read from a node.

@@ -24,6 +24,7 @@ mod kubernetes;
 mod name;
 mod node;
 mod params;
+mod pem;
 mod private;
 mod progress;
 mod prompt;
@@ -46,7 +47,7 @@ pub use backend::{
     NodeCoverage, Origin, Output, Read, ReadError, Recorded, Recorder, SourceCoverage, State,
 };
 pub use cli::main;
-pub use cluster::Cluster;
+pub use cluster::{Cluster, RowsOfNode};
 pub use completion::{Completer, Completion};
 pub use condition::{Operator, Where};
 pub use delta::{Change, Counters, Delta, Moved};

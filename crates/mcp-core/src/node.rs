@@ -2,7 +2,7 @@
 
 use crate::{
     Argv, Backend, Budget, Db, LogQuery, LogStream, NodeName, Origin, Output, Place, PodRef, Read, ReadError,
-    Target,
+    Target, pem::WithoutKeys,
 };
 use jiff::Timestamp;
 use ovsdb::{Database, Rows, Schema, Select};
@@ -73,6 +73,13 @@ enum Source<T> {
 
 /// Makes the answer of what was read.
 type Parser<From, T> = Box<dyn Fn(From) -> T + Send + Sync>;
+
+/// Rows of an answer are lines, and no line of a key but its first tells what it is.
+fn without_keys(read: Read<Output>) -> Read<Output> {
+    let Output { stdout, stderr, status } = read.value;
+    let value = Output { stdout: WithoutKeys::of(stdout), stderr: WithoutKeys::of(stderr), status };
+    Read { value, ..read }
+}
 
 impl<T> Reading<T> {
     /// The output of a command.
@@ -159,14 +166,14 @@ impl<'a> Node<'a> {
 
     /// The output of a command.
     pub async fn command(&self, place: Place, argv: &Argv) -> Result<Output, ReadError> {
-        Ok(self.noted.take(self.backend.command(&self.at(place), argv).await?))
+        Ok(self.noted.take(without_keys(self.backend.command(&self.at(place), argv).await?)))
     }
 
     /// What a command prints that would go on for ever: what arrives within this time, or within the call's if that is
     /// shorter.
     pub async fn follow(&self, place: Place, argv: &Argv, time: Duration) -> Result<Output, ReadError> {
         let at = Target { within: time.min(self.within), ..self.at(place) };
-        Ok(self.noted.take(self.backend.follow(&at, argv).await?))
+        Ok(self.noted.take(without_keys(self.backend.follow(&at, argv).await?)))
     }
 
     /// A database with its log of transactions.
@@ -187,7 +194,7 @@ impl<'a> Node<'a> {
                 Source::Command { place, argv, parse } => self.command(place, &argv).await.map(parse),
                 Source::Recorded { place, command, parse } => {
                     let read = self.backend.recorded(&self.at(place), command).await;
-                    read.map(|read| parse(self.noted.take(read)))
+                    read.map(|read| parse(self.noted.take(without_keys(read))))
                 }
                 Source::Rows { db, select, parse } => {
                     let rows = self.rows(db, std::slice::from_ref(&select)).await;

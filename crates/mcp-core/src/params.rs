@@ -7,6 +7,9 @@ use std::time::Duration;
 /// How long a call may take on one node, in seconds: by default, and at most.
 const SECONDS: (u64, u64) = (30, 300);
 
+/// The most rows of one answer.
+const ROWS: u64 = 10_000;
+
 /// What every tool takes, whatever else it takes.
 #[derive(Debug)]
 pub(crate) struct Common {
@@ -34,27 +37,26 @@ pub(crate) enum Nodes {
     OfPod(PodRef, Option<NodeName>),
 }
 
-/// The shared parameters that come before a tool's own.
+/// What the schemas leave unsaid of the shared parameters, for the instructions of every server: there it costs once.
+pub(crate) const SHARED: &str = "Of all tools: node_name is a node, several (a,b) or `all`, which compares them; pod \
+                                 means its node; grep keeps the rows that match, limit and offset page through them; \
+                                 timeout_seconds is for each node, 30 by default.";
+
+/// The shared parameters that come before a tool's own: short, because every schema repeats them.
 fn where_to_look() -> Value {
     json!({
-        "node_name": {
-            "type": "string",
-            "description": "Node, several (a,b), or `all`: compared.",
-        },
-        "pod": { "type": "string", "description": "namespace/name: its node." },
+        "node_name": { "type": "string", "description": "Node; a,b or `all`: compared." },
+        "pod": { "type": "string", "description": "namespace/name" },
     })
 }
 
 /// Those that come after.
 fn how_much() -> Value {
     json!({
-        "grep": { "type": "string", "description": "Only rows that match (regex)." },
-        "offset": { "type": "integer", "minimum": 0 },
-        "limit": { "type": "integer", "minimum": 1, "maximum": 10000 },
-        "timeout_seconds": {
-            "type": "integer", "minimum": 1, "maximum": SECONDS.1,
-            "description": format!("Per node; default {}.", SECONDS.0),
-        },
+        "grep": { "type": "string", "description": "Regex on rows." },
+        "offset": { "type": "integer" },
+        "limit": { "type": "integer", "maximum": ROWS },
+        "timeout_seconds": { "type": "integer", "maximum": SECONDS.1 },
     })
 }
 
@@ -70,7 +72,13 @@ pub(crate) fn extend_schema(schema: &mut Map<String, Value>, scope: Scope, own_g
         after.remove("grep");
     }
     let all = [first, own, after].into_iter();
-    let all: Map<String, Value> = all.filter_map(|v| v.as_object().cloned()).flatten().collect();
+    let mut all: Map<String, Value> = all.filter_map(|v| v.as_object().cloned()).flatten().collect();
+    for property in all.values_mut().filter_map(Value::as_object_mut) {
+        // Absent means the same.
+        if property.get("default").is_some_and(|default| *default == json!(false) || *default == json!([])) {
+            property.remove("default");
+        }
+    }
     schema.insert("type".into(), "object".into());
     schema.insert("properties".into(), all.into());
     schema.insert("additionalProperties".into(), false.into());
@@ -149,10 +157,12 @@ fn check_value(name: &str, property: &Value, value: &Value) -> Result<(), ToolEr
     if let Some(number) = value.as_i64() {
         let (low, high) = (bound("minimum").unwrap_or(i64::MIN), bound("maximum").unwrap_or(i64::MAX));
         if !(low..=high).contains(&number) {
-            return Err(ToolError::bad(
-                format!("parameter `{name}` is {number}"),
-                format!("It must be from {low} to {high}."),
-            ));
+            let wanted = match (low, high) {
+                (i64::MIN, high) => format!("It must be at most {high}."),
+                (low, i64::MAX) => format!("It must be at least {low}."),
+                (low, high) => format!("It must be from {low} to {high}."),
+            };
+            return Err(ToolError::bad(format!("parameter `{name}` is {number}"), wanted));
         }
     }
     if let (Some(values), Some(text)) = (property.get("enum").and_then(Value::as_array), value.as_str())
@@ -171,13 +181,22 @@ impl Common {
     /// Takes the shared parameters out of checked arguments.
     pub(crate) fn take(arguments: &mut Map<String, Value>, own_grep: bool) -> Result<Self, ToolError> {
         let grep = if own_grep { None } else { take_text(arguments, "grep") };
-        let mut number = |name| arguments.remove(name).and_then(|value| value.as_u64());
+        let mut number = |name, least| match arguments.remove(name) {
+            None => Ok(None),
+            Some(value) => match value.as_u64().filter(|number| *number >= least) {
+                Some(number) => Ok(Some(number)),
+                None => Err(ToolError::bad(
+                    format!("parameter `{name}` is {value}"),
+                    format!("It must be at least {least}."),
+                )),
+            },
+        };
         let page = Page {
             grep: grep.map(|pattern| regular_expression(&pattern)).transpose()?,
-            offset: number("offset").unwrap_or(0) as usize,
-            limit: number("limit").map(|n| n as usize),
+            offset: number("offset", 0)?.unwrap_or(0) as usize,
+            limit: number("limit", 1)?.map(|n| n as usize),
         };
-        let within = Duration::from_secs(number("timeout_seconds").unwrap_or(SECONDS.0).clamp(1, SECONDS.1));
+        let within = Duration::from_secs(number("timeout_seconds", 1)?.unwrap_or(SECONDS.0).min(SECONDS.1));
         Ok(Self { page, within })
     }
 }
@@ -316,8 +335,8 @@ mod tests {
                 "parameter `zone` is 65536\nhint: It must be from 0 to 65535.",
             ),
             (
-                json!({ "table": "ACL", "limit": 0 }),
-                "parameter `limit` is 0\nhint: It must be from 1 to 10000.",
+                json!({ "table": "ACL", "limit": 20_000 }),
+                "parameter `limit` is 20000\nhint: It must be at most 10000.",
             ),
             (json!({ "table": "ACL", "limit": "all" }), "parameter `limit` is \"all\", not of type integer"),
             (
@@ -350,6 +369,9 @@ mod tests {
             json!({ "node_name": "" }),
             json!({ "pod": "web-1" }),
             json!({ "pod": "shop/web/1" }),
+            json!({ "node_name": "a", "limit": 0 }),
+            json!({ "node_name": "a", "offset": -1 }),
+            json!({ "node_name": "a", "timeout_seconds": -30 }),
             json!({ "node_name": "a", "grep": "(" }),
             json!({ "node_name": "a", "grep": "(a{1000}){1000}" }),
         ] {

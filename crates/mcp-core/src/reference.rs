@@ -3,14 +3,14 @@
 use crate::{
     Layer,
     argv::{Allow, Part, Program, Verb},
-    commands,
+    commands, params,
 };
 use serde_json::Value;
 use std::fmt::Write;
 
 /// The tools and prompts, in Markdown.
 pub(crate) fn tools(layer: &Layer) -> String {
-    let mut text = format!("# {}: tools\n\n{}\n", layer.name, layer.instructions);
+    let mut text = format!("# {}: tools\n\n{}\n\n{}\n", layer.name, layer.instructions, params::SHARED);
     for tool in &layer.tools {
         _ = write!(text, "\n## {}\n\n{} (toolset `{}`)\n\n", tool.name, tool.description, tool.toolset);
         text += "| parameter | type | meaning |\n| --- | --- | --- |\n";

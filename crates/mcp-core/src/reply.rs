@@ -103,9 +103,17 @@ fn one(
     Ok(assemble(&head, &answer.rows, &answer.if_empty, notes, page, budget))
 }
 
+/// As many of what was read are named: a question to three hundred zones reads a database of each.
+const NAMED: usize = 16;
+
 /// What was read and when; a time that all have in common, once.
 fn evidence(origins: &[Origin]) -> String {
     let mut text = String::new();
+    let more = origins.len().saturating_sub(NAMED);
+    let origins = origins.get(more..).unwrap_or_default();
+    if more > 0 {
+        _ = write!(text, "{more} others; ");
+    }
     for (i, origin) in origins.iter().enumerate() {
         let next = origins.get(i + 1);
         match next {

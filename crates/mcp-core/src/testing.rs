@@ -6,6 +6,12 @@
 //! { "scenario": "capture", "tool": "ovn_nbctl_show", "params": { "node_name": "ovn-worker", "of": "join" } }
 //! ```
 
+mod capture;
+mod planted;
+
+pub use capture::Capture;
+pub use planted::{MARKS, Told, told};
+
 use crate::{Backend, Budget, Bundle, Layer, Local, Recorded, Server};
 use rmcp::{
     ClientHandler, RoleClient, ServiceExt,

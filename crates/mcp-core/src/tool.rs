@@ -161,7 +161,7 @@ impl Described {
 }
 
 /// How many nodes are asked at once.
-const AT_ONCE: usize = 16;
+pub(crate) const AT_ONCE: usize = 16;
 
 async fn run<T: Tool>(call: &Call<'_>, mut arguments: Map<String, Value>) -> Result<String, ToolError> {
     let nodes = params::take_nodes(&mut arguments)?;

@@ -3,6 +3,7 @@
 use crate::pods::{Pod, items, objects, text};
 use mcp_core::{Cluster, ToolError};
 use ovn_model::annotations::{DEFAULT_NETWORK, Gateway, NodeAnnotations};
+use ovsdb::Row;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -76,6 +77,25 @@ impl KnownNode {
             [] => self.addresses.join(","),
             all => joined(all),
         }
+    }
+}
+
+/// The subnets of a node's switch, as its annotation has them: OVN keeps of an IPv6 one the first address of a /64.
+pub(crate) fn subnets_of_switch(switch: &Row) -> String {
+    let of = |key| switch.map_get("other_config", key);
+    let prefix = of("ipv6_prefix").map(|prefix| format!("{prefix}/64"));
+    of("subnet").map(str::to_owned).into_iter().chain(prefix).collect::<Vec<_>>().join(",")
+}
+
+/// Names that are shown of a list.
+const NAMES: usize = 12;
+
+/// The first names of a list, and how many more there are.
+pub(crate) fn some<T: ToString>(names: &[T]) -> String {
+    let shown = names.iter().take(NAMES).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(NAMES) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a cluster is, in as many lines as fit, however many nodes it has.
 
 use crate::{
-    nodes::{Deployment, KnownNode, joined, same},
+    nodes::{Deployment, KnownNode, joined, same, some, subnets_of_switch},
     pods::{Pod, items, objects, text},
 };
 use mcp_core::{Area, Cluster, Coverage, Db, NodeName, State, ToolError};
@@ -10,11 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// As many nodes have a line each; of more, those that stand out.
 const EACH: usize = 12;
-/// As many nodes' databases are asked for versions.
+/// As many nodes' databases are read.
 const ASKED: usize = 12;
-/// Lines of nodes that stand out, and names in a list.
+/// Lines of nodes that stand out.
 const STANDS_OUT: usize = 60;
-const NAMES: usize = 12;
 
 /// What was read for it.
 pub(crate) struct Overview {
@@ -48,14 +47,26 @@ impl Overview {
         let flavour = flavour(cluster, &deployment).await?;
         let settings = settings(cluster, &deployment).await?;
         let networks = networks(cluster).await?;
+        let asked = asked(&readable, &nodes, &deployment);
         let mut databases = BTreeMap::new();
-        for name in readable.iter().take(ASKED) {
+        for name in &asked {
             let node = cluster.node(name.clone());
             databases.insert(name.to_string(), Databases::read(&node).await);
             cluster.merge(node);
         }
-        if readable.len() > ASKED {
-            notes.push(format!("versions are of the databases of {ASKED} of {} nodes", readable.len()));
+        if readable.len() > asked.len() {
+            let ill = if asked.iter().any(|name| stands_out(name.as_str(), &nodes, &deployment)) {
+                ", those that stand out first"
+            } else {
+                ""
+            };
+            notes.push(format!(
+                "databases were read of {} of {} nodes{ill}: {}; versions of OVN and Open vSwitch are theirs, and only \
+                 their annotations are compared with databases (ovnkube_locate compares those of any node)",
+                asked.len(),
+                readable.len(),
+                some(&asked)
+            ));
         }
         let coverage = if cluster.is_live() { None } else { Some(cluster.coverage().await?) };
         Ok(Self { nodes, readable, deployment, databases, settings, flavour, networks, coverage, notes })
@@ -257,6 +268,22 @@ impl Overview {
     }
 }
 
+/// Is the node, or a pod that its network depends on, not as it should be?
+fn stands_out(name: &str, nodes: &[KnownNode], deployment: &Deployment) -> bool {
+    let is_well = nodes.iter().any(|node| node.name == name && node.state == "Ready");
+    !is_well || deployment.on(name).any(|pod| !pod.troubles().is_empty())
+}
+
+/// The nodes whose databases are read: those that stand out before others.
+fn asked(readable: &[NodeName], nodes: &[KnownNode], deployment: &Deployment) -> Vec<NodeName> {
+    let mut asked = readable.to_vec();
+    if asked.len() > ASKED {
+        asked.sort_by_key(|name| !stands_out(name.as_str(), nodes, deployment));
+        asked.truncate(ASKED);
+    }
+    asked
+}
+
 /// `ovnkube-node-mk45n 6/6`, and what is wrong with it.
 fn health(pod: &Pod) -> String {
     let (ready, all) = pod.ready();
@@ -272,15 +299,6 @@ fn health(pod: &Pod) -> String {
 
 fn or_unknown(text: &str) -> &str {
     if text.is_empty() { "unknown" } else { text }
-}
-
-/// The first names of a list, and how many more there are.
-fn some(names: &[String]) -> String {
-    let shown = names.iter().take(NAMES).map(String::as_str).collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(NAMES) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
 }
 
 async fn flavour(cluster: &Cluster<'_>, deployment: &Deployment) -> Result<String, ToolError> {
@@ -363,7 +381,7 @@ impl Databases {
                     global.map_get("options", "northd_internal_version").unwrap_or_default().to_owned();
             }
             if let Some(switch) = rows.next().and_then(|rows| rows.rows.into_iter().next()) {
-                known.subnet = switch.map_get("other_config", "subnet").unwrap_or_default().to_owned();
+                known.subnet = subnets_of_switch(&switch);
             }
         }
         let chassis = Select::from("Chassis")

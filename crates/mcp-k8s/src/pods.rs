@@ -57,8 +57,18 @@ pub(crate) fn held<T>(asked: Result<T, ToolError>) -> Result<Option<T>, ToolErro
 
 /// All objects of a kind, by the name of the kind; nothing if the source has none of it.
 pub(crate) async fn objects(cluster: &Cluster<'_>, kind: &str) -> Result<Vec<Value>, ToolError> {
+    objects_of(cluster, kind, None).await
+}
+
+/// Those of a namespace, if one is given that can be one.
+pub(crate) async fn objects_of(
+    cluster: &Cluster<'_>,
+    kind: &str,
+    namespace: Option<&str>,
+) -> Result<Vec<Value>, ToolError> {
     let Some(kind) = held(cluster.kind(kind).await)? else { return Ok(Vec::new()) };
-    let found = cluster.objects(&ObjectQuery::all(kind)).await;
+    let namespace = namespace.and_then(|namespace| namespace.parse().ok());
+    let found = cluster.objects(&ObjectQuery { namespace, ..ObjectQuery::all(kind) }).await;
     Ok(held(found.map_err(Into::into))?.unwrap_or_default())
 }
 

@@ -5,7 +5,9 @@
 
 use mcp_core::testing::{Case, Failed, answer, lab};
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 /// The tests change the one lab: one at a time.
 static LAB: Mutex<()> = Mutex::new(());
@@ -127,14 +129,24 @@ fn a_pod_is_asked_in_its_own_namespace() -> Result<(), Failed> {
 #[ignore = "needs the lab: cargo xtask test"]
 fn events_and_counters_show_what_happens() -> Result<(), Failed> {
     let _one = LAB.lock().unwrap_or_else(PoisonError::into_inner);
-    let pings = std::thread::spawn(|| {
-        on("ovn-worker", "ping -c 20 -i 0.2 -W 1 172.18.0.3").map(|_| ()).map_err(|e| e.to_string())
-    });
-    let events =
-        ask("conntrack_events", json!({ "node_name": "ovn-worker", "seconds": 2, "protocol": "icmp" }))?;
-    let moved =
-        ask("host_counters", json!({ "node_name": "ovn-worker", "what": "nstat", "delta_seconds": 1 }))?;
-    pings.join().map_err(|_| "the thread that pings")??;
+    // Each ping is a connection of its own: one is new whenever the listening has begun.
+    let asking = AtomicBool::new(true);
+    let (events, moved) = std::thread::scope(|scope| {
+        let pings = scope.spawn(|| -> Result<(), String> {
+            while asking.load(Ordering::Relaxed) {
+                on("ovn-worker", "ping -c 1 -W 1 172.18.0.3").map_err(|e| e.to_string())?;
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            Ok(())
+        });
+        let events =
+            ask("conntrack_events", json!({ "node_name": "ovn-worker", "seconds": 2, "protocol": "icmp" }));
+        let moved =
+            ask("host_counters", json!({ "node_name": "ovn-worker", "what": "nstat", "delta_seconds": 1 }));
+        asking.store(false, Ordering::Relaxed);
+        pings.join().map_err(|_| "the thread that pings")??;
+        Ok::<_, Failed>((events?, moved?))
+    })?;
     assert!(events.contains("dst=172.18.0.3") && events.contains("[NEW]"), "{events}");
     assert!(moved.contains("IcmpOutEchos") && moved.contains("/s), now "), "{moved}");
     Ok(())

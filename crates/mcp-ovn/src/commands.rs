@@ -182,8 +182,8 @@ pub(crate) fn cluster_status(db: Db) -> Argv {
 /// The way of a packet through a zone.
 pub(crate) struct Trace<'a> {
     pub(crate) form: TraceForm,
-    /// At each step through conntrack.
-    pub(crate) ct: CtState,
+    /// At each step through conntrack, in turn.
+    pub(crate) ct: [CtState; 4],
     pub(crate) datapath: Uuid,
     pub(crate) microflow: &'a OvnExpression,
 }
@@ -191,26 +191,26 @@ pub(crate) struct Trace<'a> {
 impl Trace<'_> {
     /// With a limit on its memory.
     pub(crate) fn limited(&self) -> Argv {
-        let Self { form, ct, datapath, microflow } = *self;
+        let Self { form, ct: [first, second, third, fourth], datapath, microflow } = *self;
         argv!(ALLOW: "prlimit", "--as=6000000000", "ovn-trace", "--no-leader-only", {"--", form: TraceForm},
-            {"--ct=", ct: CtState}, {"--ct=", ct: CtState}, {"--ct=", ct: CtState}, {"--ct=", ct: CtState},
-            {datapath: Uuid}, {microflow: OvnExpression})
+            {"--ct=", first: CtState}, {"--ct=", second: CtState}, {"--ct=", third: CtState},
+            {"--ct=", fourth: CtState}, {datapath: Uuid}, {microflow: OvnExpression})
     }
 
     /// Without, for containers that lack prlimit(1).
     pub(crate) fn unlimited(&self) -> Argv {
-        let Self { form, ct, datapath, microflow } = *self;
+        let Self { form, ct: [first, second, third, fourth], datapath, microflow } = *self;
         argv!(ALLOW: "ovn-trace", "--no-leader-only", {"--", form: TraceForm},
-            {"--ct=", ct: CtState}, {"--ct=", ct: CtState}, {"--ct=", ct: CtState}, {"--ct=", ct: CtState},
-            {datapath: Uuid}, {microflow: OvnExpression})
+            {"--ct=", first: CtState}, {"--ct=", second: CtState}, {"--ct=", third: CtState},
+            {"--ct=", fourth: CtState}, {datapath: Uuid}, {microflow: OvnExpression})
     }
 
     /// Against a private server.
     pub(crate) fn private(&self, socket: &PrivatePath) -> PrivateArgv {
-        let Self { form, ct, datapath, microflow } = *self;
+        let Self { form, ct: [first, second, third, fourth], datapath, microflow } = *self;
         private_argv!(PRIVATE: "ovn-trace", "--no-leader-only", {"--db=unix:", socket: PrivatePath},
-            {"--", form: TraceForm}, {"--ct=", ct: CtState}, {"--ct=", ct: CtState}, {"--ct=", ct: CtState},
-            {"--ct=", ct: CtState}, {datapath: Uuid}, {microflow: OvnExpression})
+            {"--", form: TraceForm}, {"--ct=", first: CtState}, {"--ct=", second: CtState}, {"--ct=", third: CtState},
+            {"--ct=", fourth: CtState}, {datapath: Uuid}, {microflow: OvnExpression})
     }
 }
 

@@ -1,7 +1,10 @@
 //! What ovn-trace needs to be told, and what stands against running it.
 
 use crate::{commands, flows, offline};
-use mcp_core::{Db, Node, Output, Place, ReadError, ToolError, argv::OvnExpression};
+use mcp_core::{
+    Db, Node, Output, Place, ReadError, ToolError,
+    argv::{CtState, OvnExpression},
+};
 use ovn_model::{
     lflow::Datapaths,
     microflow::{self, Microflow, NoDestination, Ports, Protocol, Services},
@@ -104,6 +107,22 @@ async fn destination(
         node.rows(Db::Nb, &[Services::select()]).await?.first().map(Services::new).unwrap_or_default();
     let found = microflow::destination(ports, Some(&services), to, protocol, port).map_err(no_destination)?;
     found.ok_or_else(|| no_destination(NoDestination::Unknown(Vec::new())))
+}
+
+/// What conntrack says at each step, from what was given of it. The program has another default than its users: it takes
+/// every packet for one of a known connection, and so goes past load balancers.
+pub(crate) fn conntrack(given: &[CtState]) -> Result<[CtState; 4], ToolError> {
+    match *given {
+        [] => Ok([CtState::New; 4]),
+        [a] => Ok([a; 4]),
+        [a, b] => Ok([a, b, b, b]),
+        [a, b, c] => Ok([a, b, c, c]),
+        [a, b, c, d] => Ok([a, b, c, d]),
+        _ => Err(ToolError::bad(
+            "ct has more than four states",
+            "Give those of the first steps: the last one holds from there on.",
+        )),
+    }
 }
 
 /// ovn-trace parses each flow of each datapath: about 12 KiB each, and everything before the first packet.

@@ -2,19 +2,12 @@
 
 use mcp_core::{
     Bundle,
-    testing::{Case, Failed, answer, unpack},
+    testing::{Capture, Case, Failed, answer, unpack},
 };
 use ovn_model::detrace::mentions;
 use ovsdb::{Database, Row, Select};
 use serde_json::json;
 use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
-
-/// The nodes, and the pods that their databases were gathered from.
-const NODES: [(&str, &str); 3] = [
-    ("ovn-control-plane", "ovnkube-node-mk45n"),
-    ("ovn-worker", "ovnkube-node-vwrjk"),
-    ("ovn-worker2", "ovnkube-node-pqrlf"),
-];
 
 fn ask(backend: &Arc<Bundle>, node: &str, cookies: &[String]) -> Result<String, Failed> {
     let mut all = String::new();
@@ -49,14 +42,11 @@ fn is_of_empty_group(acl: &Row, groups: &[Row]) -> bool {
 
 #[test]
 fn every_acl_nat_route_policy_and_load_balancer_is_found_again() -> Result<(), Failed> {
-    let dir = tempfile::tempdir()?;
-    unpack("capture/must-gather.tar.xz", dir.path())?;
-    let gather = fs::read_dir(dir.path())?.flatten().next().ok_or("nothing was unpacked")?.path();
+    let (capture, dir) = (Capture::unpack()?, tempfile::tempdir()?);
     unpack("capture/br-int-flows.tar.xz", dir.path())?;
-    let backend = Arc::new(Bundle::new(vec![gather.clone()]));
-    let store = gather.join("lab-ovn-kubernetes/network_logs/ovnk_database_store");
+    let backend = Arc::new(Bundle::new(vec![capture.bundle()]));
     let (mut found, mut absent) = (0, 0);
-    for (node, pod) in NODES {
+    for (node, pod) in Capture::NODES {
         let flows = fs::read_to_string(
             dir.path().join("br-int-flows").join(node).join("ovs-ofctl_dump-flows_br-int"),
         )?;
@@ -67,7 +57,7 @@ fn every_acl_nat_route_policy_and_load_balancer_is_found_again() -> Result<(), F
         for cookies in cookies.chunks(200) {
             told += &ask(&backend, node, cookies)?;
         }
-        let database = Database::open(fs::read(store.join(format!("{pod}_nbdb")))?)?;
+        let database = Database::open(fs::read(capture.database(pod, "nbdb"))?)?;
         let groups = rows(&database, "Port_Group")?;
         for table in
             ["ACL", "NAT", "QoS", "Load_Balancer", "Logical_Router_Static_Route", "Logical_Router_Policy"]
@@ -85,7 +75,7 @@ fn every_acl_nat_route_policy_and_load_balancer_is_found_again() -> Result<(), F
                 }
             }
         }
-        check_tables(node, &store.join(format!("{pod}_sbdb")), &flows)?;
+        check_tables(node, &capture.database(pod, "sbdb"), &flows)?;
     }
     assert!(found > 120 && absent < 40, "{found} rows were found again, {absent} ACLs have no port");
     Ok(())

@@ -1,59 +1,48 @@
 //! Faults that one zone has and the others have not: each is put into a copy of the capture and has to be seen in one
 //! short answer over all nodes.
 
+mod common;
+
+use common::HEALTHY;
 use mcp_core::{
     Bundle,
-    testing::{Case, Failed, answer, unpack},
+    testing::{Capture, Case, Failed, answer},
 };
 use serde_json::json;
 use std::{fs, path::PathBuf, sync::Arc};
-use tempfile::TempDir;
 
-/// The capture, unpacked, to be changed.
-struct Capture(TempDir);
+/// The northbound database of ovn-worker2's zone.
+fn northbound(capture: &Capture) -> PathBuf {
+    capture.database("ovnkube-node-pqrlf", "nbdb")
+}
 
-impl Capture {
-    fn new() -> Result<Self, Failed> {
-        let dir = tempfile::tempdir()?;
-        unpack("capture/must-gather.tar.xz", dir.path())?;
-        Ok(Self(dir))
-    }
+/// Changes it, as the real ovsdb-tool does.
+fn change(capture: &Capture, operation: serde_json::Value) -> Result<(), Failed> {
+    let transaction = json!(["OVN_Northbound", operation]).to_string();
+    #[expect(clippy::disallowed_methods, reason = "a test makes its own data with the real program")]
+    let mut tool = std::process::Command::new("ovsdb-tool");
+    let output = tool.arg("transact").arg(northbound(capture)).arg(transaction).output()?;
+    let reply = String::from_utf8(output.stdout)?;
+    assert!(
+        output.status.success() && !reply.contains("error"),
+        "{reply}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(reply.contains("\"count\":1"), "the fault was not put in: {reply}");
+    Ok(())
+}
 
-    /// The northbound database of ovn-worker2's zone.
-    fn northbound(&self) -> Result<PathBuf, Failed> {
-        let gather = fs::read_dir(self.0.path())?.flatten().next().ok_or("nothing was unpacked")?.path();
-        let store = gather.join("lab-ovn-kubernetes/network_logs/ovnk_database_store");
-        Ok(store.join("ovnkube-node-pqrlf_nbdb"))
-    }
-
-    /// Changes it, as the real ovsdb-tool does.
-    fn change(&self, operation: serde_json::Value) -> Result<(), Failed> {
-        let transaction = json!(["OVN_Northbound", operation]).to_string();
-        #[expect(clippy::disallowed_methods, reason = "a test makes its own data with the real program")]
-        let mut tool = std::process::Command::new("ovsdb-tool");
-        let output = tool.arg("transact").arg(self.northbound()?).arg(transaction).output()?;
-        let reply = String::from_utf8(output.stdout)?;
-        assert!(
-            output.status.success() && !reply.contains("error"),
-            "{reply}{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        assert!(reply.contains("\"count\":1"), "the fault was not put in: {reply}");
-        Ok(())
-    }
-
-    fn ask(&self, table: &str) -> Result<String, Failed> {
-        let params = json!({ "node_name": "all", "table": table });
-        let case = Case {
-            scenario: String::new(),
-            tool: "ovn_nbctl_list".into(),
-            params: params.as_object().expect("an object").clone(),
-        };
-        let backend = Arc::new(Bundle::new(vec![self.0.path().to_owned()]));
-        let text = answer(mcp_ovn::layer(), backend, &case)?;
-        assert!(text.len() < 2_000, "{} bytes:\n{text}", text.len());
-        Ok(text)
-    }
+fn ask(capture: &Capture, table: &str) -> Result<String, Failed> {
+    let params = json!({ "node_name": "all", "table": table });
+    let case = Case {
+        scenario: String::new(),
+        tool: "ovn_nbctl_list".into(),
+        params: params.as_object().expect("an object").clone(),
+    };
+    let backend = Arc::new(Bundle::new(vec![capture.bundle()]));
+    let text = answer(mcp_ovn::layer(), backend, &case)?;
+    assert!(text.len() < 2_000, "{} bytes:\n{text}", text.len());
+    Ok(text)
 }
 
 /// What is said after the evidence and the summary.
@@ -66,29 +55,25 @@ fn differences(text: &str) -> Vec<&str> {
 
 #[test]
 fn a_healthy_cluster_shows_no_difference() -> Result<(), Failed> {
-    let capture = Capture::new()?;
-    for table in [
-        "Logical_Switch_Port",
-        "Load_Balancer",
-        "ACL",
-        "Port_Group",
-        "Address_Set",
-        "Logical_Router_Static_Route",
-    ] {
-        assert_eq!(differences(&capture.ask(table)?), ["no difference"], "{table}");
+    let capture = Capture::unpack()?;
+    for table in HEALTHY {
+        assert_eq!(differences(&ask(&capture, table)?), ["no difference"], "{table}");
     }
     Ok(())
 }
 
 #[test]
 fn a_changed_tunnel_key() -> Result<(), Failed> {
-    let capture = Capture::new()?;
-    capture.change(json!({
-        "op": "mutate", "table": "Logical_Switch_Port", "where": [["name", "==", "tstor-ovn-worker"]],
-        "mutations": [["options", "delete", ["set", ["requested-tnl-key"]]],
-                      ["options", "insert", ["map", [["requested-tnl-key", "77"]]]]],
-    }))?;
-    let text = capture.ask("Logical_Switch_Port")?;
+    let capture = Capture::unpack()?;
+    change(
+        &capture,
+        json!({
+            "op": "mutate", "table": "Logical_Switch_Port", "where": [["name", "==", "tstor-ovn-worker"]],
+            "mutations": [["options", "delete", ["set", ["requested-tnl-key"]]],
+                          ["options", "insert", ["map", [["requested-tnl-key", "77"]]]]],
+        }),
+    )?;
+    let text = ask(&capture, "Logical_Switch_Port")?;
     let seen = differences(&text);
     assert_eq!(seen[0], "tstor-<peer>: options:requested-tnl-key differs");
     assert_eq!(seen[1], "    ovn-worker2 about ovn-worker: 77");
@@ -98,14 +83,17 @@ fn a_changed_tunnel_key() -> Result<(), Failed> {
 
 #[test]
 fn a_missing_static_route() -> Result<(), Failed> {
-    let capture = Capture::new()?;
+    let capture = Capture::unpack()?;
     // The rows of routes go when no router refers to them.
     let routes = route_to("10.244.1.0/24", &capture)?;
-    capture.change(json!({
-        "op": "mutate", "table": "Logical_Router", "where": [["name", "==", "ovn_cluster_router"]],
-        "mutations": [["static_routes", "delete", ["uuid", routes]]],
-    }))?;
-    let text = capture.ask("Logical_Router_Static_Route")?;
+    change(
+        &capture,
+        json!({
+            "op": "mutate", "table": "Logical_Router", "where": [["name", "==", "ovn_cluster_router"]],
+            "mutations": [["static_routes", "delete", ["uuid", routes]]],
+        }),
+    )?;
+    let text = ask(&capture, "Logical_Router_Static_Route")?;
     let seen = differences(&text);
     assert_eq!(
         seen,
@@ -117,7 +105,7 @@ fn a_missing_static_route() -> Result<(), Failed> {
 }
 
 fn route_to(prefix: &str, capture: &Capture) -> Result<String, Failed> {
-    let database = ovsdb::Database::open(fs::read(capture.northbound()?)?)?;
+    let database = ovsdb::Database::open(fs::read(northbound(capture))?)?;
     let select = ovsdb::Select::from("Logical_Router_Static_Route")
         .filter(ovsdb::Condition::is("ip_prefix", prefix))
         .columns(["ip_prefix", "policy"]);
@@ -128,12 +116,15 @@ fn route_to(prefix: &str, capture: &Capture) -> Result<String, Failed> {
 
 #[test]
 fn a_missing_load_balancer_backend() -> Result<(), Failed> {
-    let capture = Capture::new()?;
-    capture.change(json!({
-        "op": "update", "table": "Load_Balancer", "where": [["name", "==", "Service_shop/web_TCP_cluster"]],
-        "row": { "vips": ["map", [["10.96.150.255:80", "10.244.0.3:8080,10.244.2.3:8080"]]] },
-    }))?;
-    let text = capture.ask("Load_Balancer")?;
+    let capture = Capture::unpack()?;
+    change(
+        &capture,
+        json!({
+            "op": "update", "table": "Load_Balancer", "where": [["name", "==", "Service_shop/web_TCP_cluster"]],
+            "row": { "vips": ["map", [["10.96.150.255:80", "10.244.0.3:8080,10.244.2.3:8080"]]] },
+        }),
+    )?;
+    let text = ask(&capture, "Load_Balancer")?;
     let seen = differences(&text);
     assert_eq!(
         seen,
@@ -148,12 +139,15 @@ fn a_missing_load_balancer_backend() -> Result<(), Failed> {
 
 #[test]
 fn a_missing_member_of_an_address_set() -> Result<(), Failed> {
-    let capture = Capture::new()?;
-    capture.change(json!({
-        "op": "mutate", "table": "Address_Set", "where": [["name", "==", "a930837685428365392"]],
-        "mutations": [["addresses", "delete", "10.244.1.3"]],
-    }))?;
-    let text = capture.ask("Address_Set")?;
+    let capture = Capture::unpack()?;
+    change(
+        &capture,
+        json!({
+            "op": "mutate", "table": "Address_Set", "where": [["name", "==", "a930837685428365392"]],
+            "mutations": [["addresses", "delete", "10.244.1.3"]],
+        }),
+    )?;
+    let text = ask(&capture, "Address_Set")?;
     let seen = differences(&text);
     assert!(
         seen[0].starts_with("a930837685428365392 (PodSelector:shop_")

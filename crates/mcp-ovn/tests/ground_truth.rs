@@ -1,6 +1,6 @@
 //! `ovn-nbctl show` of the capture's databases, against what the real client of their OVN version printed.
 
-use mcp_core::testing::{Failed, unpack};
+use mcp_core::testing::{Capture, Failed};
 use ovn_model::show;
 use ovsdb::Database;
 use std::{collections::BTreeSet, fs, path::Path};
@@ -20,18 +20,12 @@ fn blocks(text: &str) -> BTreeSet<(String, BTreeSet<String>)> {
 
 #[test]
 fn show_of_three_nodes_is_the_real_clients() -> Result<(), Failed> {
-    let dir = tempfile::tempdir()?;
-    unpack("capture/must-gather.tar.xz", dir.path())?;
-    unpack("capture/ovn-26.03-clients.tar.xz", dir.path())?;
-    let gather =
-        fs::read_dir(dir.path())?.flatten().find(|e| e.file_name().to_string_lossy().contains("must-gather"));
-    let store = gather.expect("unpacked").path().join("lab-ovn-kubernetes/network_logs/ovnk_database_store");
+    let capture = Capture::unpack()?;
     let mut compared = 0;
-    for pod in fs::read_dir(dir.path().join("ovn-26.03-clients"))?.flatten().filter(|e| e.path().is_dir()) {
-        let name = pod.file_name().to_string_lossy().into_owned();
-        let ours = shown(&store.join(format!("{name}_nbdb")))?;
-        let theirs = fs::read_to_string(pod.path().join("nbdb/show"))?;
-        assert_eq!(blocks(&ours), blocks(&theirs), "{name}");
+    for (node, pod) in Capture::NODES {
+        let ours = shown(&capture.database(pod, "nbdb"))?;
+        let theirs = fs::read_to_string(capture.printed(pod).join("nbdb/show"))?;
+        assert_eq!(blocks(&ours), blocks(&theirs), "{node}");
         compared += blocks(&theirs).len();
     }
     assert!(compared > 30, "only {compared} switches and routers were compared");

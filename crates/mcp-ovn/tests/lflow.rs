@@ -1,6 +1,6 @@
 //! Logical flows of the capture's databases, against what the real client of their OVN version printed.
 
-use mcp_core::testing::{Failed, unpack};
+use mcp_core::testing::{Capture, Failed};
 use ovn_model::lflow::{Datapaths, Filter, Flow};
 use ovsdb::{Database, Rows, Select};
 use std::{fs, path::Path};
@@ -34,15 +34,12 @@ fn printed(database: &Database, only: Option<&str>, line: fn(&Flow) -> String) -
 
 /// Each database, and the folder of what the real client printed of it.
 fn each(mut check: impl FnMut(&Database, &Path) -> Result<(), Failed>) -> Result<(), Failed> {
-    let dir = tempfile::tempdir()?;
-    unpack("capture/must-gather.tar.xz", dir.path())?;
-    unpack("capture/ovn-26.03-clients.tar.xz", dir.path())?;
-    let gather =
-        fs::read_dir(dir.path())?.flatten().find(|e| e.file_name().to_string_lossy().contains("must-gather"));
-    let store = gather.expect("unpacked").path().join("lab-ovn-kubernetes/network_logs/ovnk_database_store");
-    for pod in fs::read_dir(dir.path().join("ovn-26.03-clients"))?.flatten().filter(|e| e.path().is_dir()) {
-        let file = store.join(format!("{}_sbdb", pod.file_name().to_string_lossy()));
-        check(&Database::open(fs::read(file)?)?, &pod.path().join("sbdb"))?;
+    let capture = Capture::unpack()?;
+    for (_, pod) in Capture::NODES {
+        check(
+            &Database::open(fs::read(capture.database(pod, "sbdb"))?)?,
+            &capture.printed(pod).join("sbdb"),
+        )?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 
 use mcp_core::{
     argv::OvnExpression,
-    testing::{Failed, unpack},
+    testing::{Capture, Failed},
 };
 use ovn_model::{
     lflow::Datapaths,
@@ -11,7 +11,7 @@ use ovn_model::{
     trace::onward,
 };
 use ovsdb::{Database, Rows};
-use std::{fs, path::Path};
+use std::fs;
 
 /// The value that a microflow gives to a field.
 fn value<'a>(microflow: &'a str, field: &str) -> Result<&'a str, Failed> {
@@ -21,17 +21,10 @@ fn value<'a>(microflow: &'a str, field: &str) -> Result<&'a str, Failed> {
 
 /// Each recorded trace: the southbound database, the datapath and the microflow of its command, and what was printed.
 fn each(mut check: impl FnMut(&Database, &str, &str, &str) -> Result<(), Failed>) -> Result<(), Failed> {
-    let dir = tempfile::tempdir()?;
-    unpack("capture/must-gather.tar.xz", dir.path())?;
-    unpack("capture/ovn-26.03-clients.tar.xz", dir.path())?;
-    let gather =
-        fs::read_dir(dir.path())?.flatten().find(|e| e.file_name().to_string_lossy().contains("must-gather"));
-    let store =
-        gather.ok_or("not unpacked")?.path().join("lab-ovn-kubernetes/network_logs/ovnk_database_store");
-    for pod in fs::read_dir(dir.path().join("ovn-26.03-clients"))?.flatten().filter(|e| e.path().is_dir()) {
-        let database =
-            Database::open(fs::read(store.join(format!("{}_sbdb", pod.file_name().to_string_lossy())))?)?;
-        for file in fs::read_dir(pod.path().join("trace"))?.flatten().map(|entry| entry.path()) {
+    let capture = Capture::unpack()?;
+    for (_, pod) in Capture::NODES {
+        let database = Database::open(fs::read(capture.database(pod, "sbdb"))?)?;
+        for file in fs::read_dir(capture.printed(pod).join("trace"))?.flatten().map(|entry| entry.path()) {
             if file.extension().is_some_and(|form| form == "detailed") {
                 let text = fs::read_to_string(&file)?;
                 let (command, trace) = text.split_once('\n').ok_or("no command")?;
@@ -102,18 +95,14 @@ fn a_trace_that_leaves_the_zone_says_how_to_go_on() -> Result<(), Failed> {
 
 #[test]
 fn the_matches_of_all_flows_of_the_capture_are_expressions() -> Result<(), Failed> {
-    let dir = tempfile::tempdir()?;
-    unpack("capture/must-gather.tar.xz", dir.path())?;
-    let gather = fs::read_dir(dir.path())?.flatten().next().ok_or("nothing was unpacked")?.path();
-    let store: &Path = &gather.join("lab-ovn-kubernetes/network_logs/ovnk_database_store");
+    let capture = Capture::unpack()?;
     let mut parsed = 0;
-    for file in fs::read_dir(store)?.flatten().map(|entry| entry.path()) {
-        if file.to_string_lossy().ends_with("_sbdb") {
-            for row in Database::open(fs::read(file)?)?.select(&"Logical_Flow".into())?.rows {
-                let text = row.text("match").ok_or("no match")?;
-                OvnExpression::parse(text).map_err(|e| format!("{text}: {e}"))?;
-                parsed += 1;
-            }
+    for (_, pod) in Capture::NODES {
+        let database = Database::open(fs::read(capture.database(pod, "sbdb"))?)?;
+        for row in database.select(&"Logical_Flow".into())?.rows {
+            let text = row.text("match").ok_or("no match")?;
+            OvnExpression::parse(text).map_err(|e| format!("{text}: {e}"))?;
+            parsed += 1;
         }
     }
     assert!(parsed > 2_000, "only {parsed} matches were parsed");

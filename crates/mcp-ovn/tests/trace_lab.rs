@@ -184,3 +184,29 @@ fn a_trace_goes_on_in_the_other_zone() -> Result<(), Failed> {
     assert!(second.contains("output(\"default_db\")"), "{second}");
     Ok(())
 }
+
+/// Something else lies where each of the two programs is.
+#[test]
+#[ignore = "needs the lab: cargo xtask test"]
+fn a_program_that_is_not_installed_is_named_with_its_package() -> Result<(), Failed> {
+    let dir = tempfile::tempdir()?;
+    gathered(dir.path())?;
+    let bundle = format!("--bundle={}", dir.path().join("gathered").display());
+    for (program, package) in
+        [("ovn-trace", "ovn-common on Debian"), ("ovsdb-server", "openvswitch-common on Debian")]
+    {
+        let hide =
+            "for f in /usr/bin/$1 /usr/sbin/$1; do if [ -e $f ]; then mount --bind /dev/null $f; fi; done";
+        let script = format!("{hide}; shift; exec \"$@\"");
+        #[expect(clippy::disallowed_methods, reason = "a test runs the server where a program is missing")]
+        let mut unshare = std::process::Command::new("unshare");
+        unshare.args(["--mount", "--propagation", "private", "bash", "-c", &script, "hide", program]);
+        unshare.args([env!("CARGO_BIN_EXE_mcp-ovn"), &bundle, "call", "ovn_trace", "node_name=ovn-worker"]);
+        let output = unshare.args(["from=default/client", "to=8.8.8.8", "protocol=icmp"]).output()?;
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8_lossy(&text);
+        assert!(text.contains(&format!("{program} is not installed where this server runs")), "{text}");
+        assert!(text.contains(package), "{text}");
+    }
+    Ok(())
+}

@@ -4,7 +4,7 @@
 
 use mcp_core::{
     Backend, Bundle,
-    testing::{Case, Failed, answer, testdata, unpack},
+    testing::{Capture, Case, Failed, answer, testdata},
 };
 use serde_json::json;
 use std::{fs, path::Path, sync::Arc};
@@ -61,33 +61,14 @@ fn what_can_be_known_here_is_answered_and_nothing_else() -> Result<(), Failed> {
 
 /// What the real program of the capture's version printed, elsewhere.
 fn recorded_traces(source: &Arc<dyn Backend>) -> Result<(), Failed> {
-    let dir = tempfile::tempdir()?;
-    unpack("capture/ovn-26.03-clients.tar.xz", dir.path())?;
-    let nodes = [
-        ("ovnkube-node-mk45n", "ovn-control-plane"),
-        ("ovnkube-node-vwrjk", "ovn-worker"),
-        ("ovnkube-node-pqrlf", "ovn-worker2"),
-    ];
-    let (mut equal, mut other) = (0, 0);
-    for (pod, node) in nodes {
-        for file in fs::read_dir(dir.path().join("ovn-26.03-clients").join(pod).join("trace"))? {
-            let file = file?.path();
-            // The recorded command told once what conntrack says, and the tool tells it each time: where a packet asked
-            // conntrack more often, these are two different questions.
-            let asked_less = |form| {
-                let text = fs::read_to_string(file.with_extension(form));
-                text.map(|text| text.contains("default (use --ct to customize)"))
-            };
-            match asked_less("summary")? || asked_less("detailed")? {
-                true => other += 1,
-                false => {
-                    check(source, node, &file)?;
-                    equal += 1;
-                }
-            }
+    let (capture, mut equal) = (Capture::unpack()?, 0);
+    for (node, pod) in Capture::NODES {
+        for file in fs::read_dir(capture.printed(pod).join("trace"))? {
+            check(source, node, &file?.path())?;
+            equal += 1;
         }
     }
-    assert_eq!((equal, other), (18, 27));
+    assert_eq!(equal, 45);
     Ok(())
 }
 
@@ -98,9 +79,12 @@ fn check(source: &Arc<dyn Backend>, node: &str, file: &Path) -> Result<(), Faile
     let (command, printed) = text.split_once('\n').ok_or("no command")?;
     let (options, microflow) = command.split_once(" '").ok_or("no microflow")?;
     let datapath = options.rsplit_once(' ').ok_or("no datapath")?.1;
+    // The recorded command told the first state of conntrack and left the others to the program, which says so.
+    assert!(options.contains(" --ct=new ") && options.matches("--ct").count() == 1, "{command}");
+    let printed = printed.replace(" /* default (use --ct to customize) */", "");
     let expected: Vec<&str> = printed.lines().filter(|line| !line.starts_with("# rc=")).collect();
     let microflow = microflow.trim_end_matches('\'');
-    let params = json!({ "node_name": node, "datapath": datapath, "microflow": microflow, "form": form });
+    let params = json!({ "node_name": node, "datapath": datapath, "microflow": microflow, "ct": ["new", "est"], "form": form });
     let mut ours = String::new();
     for _ in 0..40 {
         ours = ask(source, params.clone())?;
@@ -110,4 +94,49 @@ fn check(source: &Arc<dyn Backend>, node: &str, file: &Path) -> Result<(), Faile
         }
     }
     Err(format!("{}: {command}: ours is never the real one: {ours}", file.display()).into())
+}
+
+/// Changes a database, as the real ovsdb-tool does. The UUIDs of the rows that are inserted.
+fn insert(file: &Path, operations: &[serde_json::Value]) -> Result<Vec<String>, Failed> {
+    let transaction: Vec<_> =
+        [json!("OVN_Southbound")].into_iter().chain(operations.iter().cloned()).collect();
+    #[expect(clippy::disallowed_methods, reason = "a test makes its own data with the real program")]
+    let mut tool = std::process::Command::new("ovsdb-tool");
+    let output = tool.arg("transact").arg(file).arg(json!(transaction).to_string()).output()?;
+    let reply: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+    let rows = reply.as_array().ok_or("no reply")?.iter().map(|row| row.pointer("/uuid/1")?.as_str());
+    rows.map(|uuid| Ok(uuid.ok_or_else(|| reply.to_string())?.to_owned())).collect()
+}
+
+/// A few hundred flows of a few hundred datapaths, which are one row each: what ovn-trace would make of them is counted
+/// before it is asked, and whether it is installed does not matter.
+#[test]
+fn a_zone_that_is_too_large_is_refused_before_the_program_runs() -> Result<(), Failed> {
+    let capture = Capture::unpack()?;
+    let file = capture.database("ovnkube-node-vwrjk", "sbdb");
+    let flow = |group: serde_json::Value| {
+        json!({ "op": "insert", "table": "Logical_Flow", "row": {
+            "pipeline": "ingress", "table_id": 0, "priority": 1, "match": "1", "actions": "next;", "logical_dp_group": group,
+        } })
+    };
+    let name = |number: usize| format!("d{number}");
+    let datapaths = (0..400).map(|number| {
+        json!({ "op": "insert", "table": "Datapath_Binding", "uuid-name": name(number), "row": { "tunnel_key": 1_000_000 + number } })
+    });
+    let members: Vec<_> = (0..400).map(|number| json!(["named-uuid", name(number)])).collect();
+    let group = json!({ "op": "insert", "table": "Logical_DP_Group", "uuid-name": "all", "row": { "datapaths": ["set", members] } });
+    let first: Vec<_> = datapaths.chain([group, flow(json!(["named-uuid", "all"]))]).collect();
+    let inserted = insert(&file, &first)?;
+    let group = inserted.get(400).ok_or("no group")?;
+    let flows: Vec<_> = (0..400).map(|_| flow(json!(["uuid", group]))).collect();
+    insert(&file, &flows)?;
+    insert(&file, &flows)?;
+    let source: Arc<dyn Backend> = Arc::new(Bundle::new(vec![capture.bundle()]));
+    let params =
+        json!({ "node_name": "ovn-worker", "from": "clients/client-v58hz", "to": "shop/web", "port": 80 });
+    let text = ask(&source, params)?;
+    assert!(text.starts_with("error: the zone has 32"), "{text}");
+    assert!(text.contains("ovn-trace would need more memory than it may"), "{text}");
+    assert!(text.contains("ovn_sbctl_lflow_list"), "{text}");
+    Ok(())
 }

@@ -2,6 +2,8 @@
 
 use ipnet::IpNet;
 use ovsdb::{Row, Rows, Select, Uuid};
+use schemars::JsonSchema;
+use serde::Deserialize;
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},
@@ -188,8 +190,9 @@ pub enum NoDestination {
     NoSuchPort(Vec<String>),
 }
 
-/// The protocol of a microflow.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// The protocol of a microflow. A parameter of tools too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Protocol {
     /// TCP.
     #[default]

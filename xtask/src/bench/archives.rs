@@ -6,7 +6,7 @@ use std::path::Path;
 
 use xshell::cmd;
 
-use super::measure::{peak, wall};
+use super::measure::{wall, watched};
 use super::{Plan, Table, megabytes};
 use crate::workspace::{Result, Workspace};
 
@@ -22,7 +22,7 @@ pub(super) fn measure(workspace: &Workspace, plan: &Plan, table: &mut Table) -> 
     fs::create_dir(&gather)?;
     let capture = workspace.root.join("testdata/capture/must-gather.tar.xz");
     cmd!(sh, "tar --extract --xz --file {capture} --directory {gather}").quiet().run()?;
-    let bytes = if plan.profile == "release" { BYTES } else { BYTES / 10 };
+    let bytes = if plan.quick { BYTES / 10 } else { BYTES };
     logs(&gather.join("namespaces/openshift-ovn-kubernetes/pods/noise/noise/noise/logs"), bytes)?;
     let plain = dir.join("must-gather.tar");
     cmd!(sh, "tar --create --file {plain} --directory {gather} .").quiet().run()?;
@@ -32,20 +32,21 @@ pub(super) fn measure(workspace: &Workspace, plan: &Plan, table: &mut Table) -> 
 
     let seconds = |time: std::time::Duration| format!("{:.1} s", time.as_secs_f64());
     let binary = workspace.target.join(plan.profile).join("mcp-ovn");
-    let forms: [(&str, &str, &[&str]); 3] =
-        [("tar", "cat", &[]), ("tar.gz", "gzip", &["-dc"]), ("tar.xz", "xz", &["-dc"])];
-    for (end, unpack, options) in forms {
+    for (end, unpack) in [("tar", "cat"), ("tar.gz", "gzip"), ("tar.xz", "xz")] {
         let archive = dir.join(format!("must-gather.{end}"));
         let bundle = format!("--bundle={}", archive.display());
-        let ours = || cmd!(sh, "{binary} {bundle} call ovn_nbctl_show node_name=ovn-worker of=join").quiet();
+        let ours = cmd!(sh, "{binary} {bundle} call ovn_nbctl_show node_name=ovn-worker of=join").quiet();
         table.say(
             format!("**an archive of {}**, .{end}", megabytes(bytes)),
             megabytes(fs::metadata(&archive)?.len()),
         );
-        table.say("the first answer: a process that starts, opens, answers", seconds(wall(ours())?));
-        table.say("its peak memory", megabytes(peak(ours())?));
+        let (first, memory) = watched(ours)?;
+        table.say("the first answer: a process that starts, opens, answers", seconds(first));
+        table.say("its peak memory", megabytes(memory));
         table.say("`tar -t`", seconds(wall(cmd!(sh, "tar -tf {archive}").quiet())?));
+        let options = (unpack != "cat").then_some("-dc");
         let unpacked = wall(cmd!(sh, "{unpack} {options...} {archive}").quiet())?;
+        let unpack = options.map_or(unpack.to_owned(), |options| format!("{unpack} {options}"));
         table.say(format!("`{unpack}` of it to nowhere"), seconds(unpacked));
     }
     Ok(())

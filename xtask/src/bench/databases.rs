@@ -1,14 +1,14 @@
 //! One row of a large database file: cold, warm, in memory, beside `ovsdb-tool` and beside just reading the file.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use xshell::cmd;
 
 use super::measure::{median, middle, peak, wall};
-use super::{Plan, Table, lflows, megabytes, milliseconds};
+use super::{Plan, Table, data, megabytes, milliseconds};
 use crate::workspace::{Result, Workspace};
 
 /// A table with as many rows as there are pods, and the column that names them.
@@ -19,42 +19,15 @@ const COLUMN: &str = "logical_port";
 const LARGE: u64 = 10_000_000;
 
 /// Measures each database that there is.
-pub(super) fn measure(workspace: &Workspace, plan: &Plan, data: &Path, table: &mut Table) -> Result {
+pub(super) fn measure(workspace: &Workspace, plan: &Plan, table: &mut Table) -> Result {
     let scratch = tempfile::tempdir()?;
-    let files = files(workspace, data, scratch.path())?;
     let judge = table.judge;
-    for file in &files {
-        table.judge = judge && fs::metadata(file)?.len() >= LARGE;
-        one(workspace, plan, file, table)?;
-        lflows::measure(workspace, plan, file, table)?;
+    for file in data::southbound(workspace, plan, scratch.path())? {
+        table.judge = judge && fs::metadata(&file)?.len() >= LARGE;
+        one(workspace, plan, &file, table)?;
     }
     table.judge = judge;
     Ok(())
-}
-
-/// The large databases, unpacked; or else the largest southbound database of the shipped must-gather.
-fn files(workspace: &Workspace, data: &Path, scratch: &Path) -> Result<Vec<PathBuf>> {
-    let sh = &workspace.sh;
-    let mut unpacked = Vec::new();
-    for packed in sh.read_dir(data).unwrap_or_default() {
-        let name = packed.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if let Some(name) = name.strip_suffix(".xz").filter(|name| name.ends_with("-sb.db")) {
-            let file = scratch.join(name);
-            fs::write(&file, cmd!(sh, "xz --decompress --stdout {packed}").quiet().output()?.stdout)?;
-            unpacked.push(file);
-        }
-    }
-    if !unpacked.is_empty() {
-        unpacked.sort_by_key(|file| fs::metadata(file).map_or(0, |metadata| metadata.len()));
-        return Ok(unpacked);
-    }
-    println!("no large databases in {}: measuring the shipped must-gather\n", data.display());
-    let bundle = workspace.root.join("testdata/capture/must-gather.tar.xz");
-    cmd!(sh, "tar --extract --xz --file {bundle} --directory {scratch}").quiet().run()?;
-    let found = cmd!(sh, "find {scratch} -name *_sbdb -type f").quiet().read()?;
-    let largest =
-        found.lines().map(PathBuf::from).max_by_key(|file| fs::metadata(file).map_or(0, |m| m.len()));
-    Ok(largest.into_iter().collect())
 }
 
 fn one(workspace: &Workspace, plan: &Plan, file: &Path, table: &mut Table) -> Result {

@@ -7,17 +7,25 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use xshell::{Cmd, cmd};
+use xshell::cmd;
 
-use super::measure::{median, memory, peak, wall};
-use super::{Plan, Table, megabytes, milliseconds};
+use super::measure::{memory, watched};
+use super::{Plan, Table, data, megabytes, milliseconds};
 use crate::workspace::{Result, Workspace};
 
 /// A datapath that every such database has.
 const DATAPATH: &str = "ovn_cluster_router";
 
-/// Measures one database.
-pub(super) fn measure(workspace: &Workspace, plan: &Plan, file: &Path, table: &mut Table) -> Result {
+/// Measures each database that there is.
+pub(super) fn measure(workspace: &Workspace, plan: &Plan, table: &mut Table) -> Result {
+    let scratch = tempfile::tempdir()?;
+    let files = data::southbound(workspace, plan, scratch.path())?;
+    // The real client needs a minute for a large one.
+    let few = if plan.quick { 1 } else { files.len() };
+    files.iter().take(few).try_for_each(|file| one(workspace, plan, file, table))
+}
+
+fn one(workspace: &Workspace, plan: &Plan, file: &Path, table: &mut Table) -> Result {
     let sh = &workspace.sh;
     let scratch = tempfile::tempdir()?;
     // The node is in the name.
@@ -32,34 +40,18 @@ pub(super) fn measure(workspace: &Workspace, plan: &Plan, file: &Path, table: &m
     let server = Served::start(workspace, file)?;
     let db = format!("--db=unix:{}", server.socket().display());
     let theirs = |of: &[&str]| cmd!(sh, "ovn-sbctl {db} --no-leader-only lflow-list {of...}").quiet();
-    let one = format!("datapath={DATAPATH}");
-    let all = |table: &mut Table| -> Result {
-        both(plan, table, "all logical flows, counted by stage", &|| ours("count=true"), &|| theirs(&[]))?;
-        both(plan, table, "those of one datapath", &|| ours(&one), &|| theirs(&[DATAPATH]))
-    };
-    all(table)?;
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    table.say(format!("**{name}**, logical flows"), megabytes(fs::metadata(file)?.len()));
+    let datapath = format!("datapath={DATAPATH}");
+    for (what, ours, theirs) in [
+        ("all, counted by stage", ours("count=true"), theirs(&[])),
+        ("those of one datapath", ours(&datapath), theirs(&[DATAPATH])),
+    ] {
+        let both = |(time, memory)| format!("{}, {}", milliseconds(time), megabytes(memory));
+        table.say(format!("{what}: a process that opens the file and answers"), both(watched(ours)?));
+        table.say("`ovn-sbctl lflow-list`, whose server has it open", both(watched(theirs)?));
+    }
     table.say("memory of the server that `ovn-sbctl` asks", megabytes(server.memory()));
-    Ok(())
-}
-
-fn both<'a>(
-    plan: &Plan,
-    table: &mut Table,
-    what: &str,
-    ours: &dyn Fn() -> Cmd<'a>,
-    theirs: &dyn Fn() -> Cmd<'a>,
-) -> Result {
-    let runs = plan.runs.min(3);
-    table.say(
-        format!("{what}: a process that opens the file and answers"),
-        milliseconds(median(runs, || wall(ours()))?),
-    );
-    table.say("its peak memory", megabytes(peak(ours())?));
-    table.say(
-        "`ovn-sbctl lflow-list`, whose server has it open",
-        milliseconds(median(runs, || wall(theirs()))?),
-    );
-    table.say("its peak memory, without the server's", megabytes(peak(theirs())?));
     Ok(())
 }
 

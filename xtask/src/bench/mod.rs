@@ -3,6 +3,7 @@
 //! Nothing here fails a build: machines differ. Ratios to another program on the same machine say more than times.
 
 mod archives;
+mod data;
 mod databases;
 mod flows;
 mod lflows;
@@ -13,13 +14,30 @@ mod server;
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 use xshell::cmd;
 
 use crate::workspace::{Result, Workspace};
 
-/// `cargo xtask bench [--quick]`
+/// Measures one thing, and says so in the table.
+type Measure = fn(&Workspace, &Plan, &mut Table) -> Result;
+
+/// What is measured, in this order.
+const PIECES: &[(&str, Measure)] = &[
+    ("databases", databases::measure),
+    ("lflows", lflows::measure),
+    ("logs", logs::measure),
+    ("archives", archives::measure),
+    ("server", server::measure),
+    ("flows", flows::measure),
+];
+
+/// `cargo xtask bench [--quick] [--only PIECE,..]`
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
+    /// Only these pieces, separated by commas
+    #[arg(long, value_delimiter = ',', value_name = "PIECE", value_parser = pieces())]
+    only: Vec<String>,
     /// Few runs of what the tests have built anyway; times of the dev profile mean little
     #[arg(long)]
     quick: bool,
@@ -28,8 +46,16 @@ pub(crate) struct Bench {
     data: PathBuf,
 }
 
+fn pieces() -> PossibleValuesParser {
+    PossibleValuesParser::new(PIECES.iter().map(|(name, _)| *name))
+}
+
 /// How a measurement is made.
 struct Plan {
+    /// Where large databases are.
+    data: PathBuf,
+    /// A tenth of what can be made in any size, and the smallest of what cannot.
+    quick: bool,
     /// The folder of cargo's profile.
     profile: &'static str,
     runs: usize,
@@ -40,10 +66,11 @@ struct Plan {
 pub(crate) fn run(bench: &Bench) -> Result {
     let workspace = Workspace::open()?;
     let sh = &workspace.sh;
-    let plan = if bench.quick {
-        Plan { profile: "debug", runs: 1, starts: 5 }
+    let (data, quick) = (workspace.root.join(&bench.data), bench.quick);
+    let plan = if quick {
+        Plan { data, quick, profile: "debug", runs: 1, starts: 5 }
     } else {
-        Plan { profile: "release", runs: 7, starts: 20 }
+        Plan { data, quick, profile: "release", runs: 7, starts: 20 }
     };
     let release = (!bench.quick).then_some("--release");
     let layers: Vec<&str> = workspace.layers().flat_map(|layer| ["--package", &layer.name]).collect();
@@ -51,11 +78,12 @@ pub(crate) fn run(bench: &Bench) -> Result {
     cmd!(sh, "cargo build --quiet {release...} --package ovsdb --example one_row").quiet().run()?;
 
     let mut table = Table { judge: !bench.quick, rows: Vec::new() };
-    databases::measure(&workspace, &plan, &workspace.root.join(&bench.data), &mut table)?;
-    logs::measure(&workspace, &plan, &mut table)?;
-    archives::measure(&workspace, &plan, &mut table)?;
-    server::measure(&workspace, &plan, &mut table)?;
-    flows::measure(&workspace, &plan, &mut table)?;
+    for (name, measure) in PIECES {
+        if bench.only.is_empty() || bench.only.iter().any(|only| only == name) {
+            eprintln!("measuring {name}");
+            measure(&workspace, &plan, &mut table)?;
+        }
+    }
     if bench.quick {
         println!("Built with the dev profile: the aims are for release builds (cargo xtask bench).\n");
     }

@@ -8,6 +8,8 @@ use super::{
 };
 use crate::{Db, NodeName};
 use ovsdb::{Select, Uuid};
+use schemars::JsonSchema;
+use serde::Deserialize;
 use std::{fmt, net::IpAddr};
 
 /// One word of a command line, or a part of one, that cannot be taken for anything else.
@@ -137,8 +139,9 @@ impl OvsdbQuery {
     }
 }
 
-/// How much ovn-trace(8) tells: its three output formats.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How much ovn-trace(8) tells: its three output formats. A parameter of tools too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum TraceForm {
     /// Each flow with its stage and actions.
     #[default]
@@ -159,13 +162,15 @@ impl TraceForm {
     }
 }
 
-/// What conntrack says of a packet that is traced (ovn-trace(8), `--ct`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What conntrack says of a packet that is traced (ovn-trace(8), `--ct`). A parameter of tools too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum CtState {
     /// The first packet of a connection.
     #[default]
     New,
     /// A later one.
+    #[serde(rename = "est")]
     Established,
     /// One in the other direction.
     Reply,

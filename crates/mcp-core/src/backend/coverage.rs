@@ -62,6 +62,10 @@ pub enum Area {
     Dataplane,
     /// What the kernel does: links, routes, rules, conntrack.
     Kernel,
+    /// Encryption between nodes: what libreswan and the kernel say of it.
+    Ipsec,
+    /// Routing daemons: configuration and routes of FRR.
+    Frr,
     /// Logs of OVN-Kubernetes, OVN and Open vSwitch.
     Logs,
     /// Kubernetes objects.
@@ -70,12 +74,14 @@ pub enum Area {
 
 impl Area {
     /// All areas, in the order of a report.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Northbound,
         Self::Southbound,
         Self::OpenVSwitch,
         Self::Dataplane,
         Self::Kernel,
+        Self::Ipsec,
+        Self::Frr,
         Self::Logs,
         Self::Objects,
     ];
@@ -89,6 +95,8 @@ impl fmt::Display for Area {
             Self::OpenVSwitch => "conf.db",
             Self::Dataplane => "dataplane",
             Self::Kernel => "kernel",
+            Self::Ipsec => "ipsec",
+            Self::Frr => "frr",
             Self::Logs => "logs",
             Self::Objects => "objects",
         })

@@ -181,6 +181,8 @@ impl Backend for Local {
             Area::OpenVSwitch,
             Area::Dataplane,
             Area::Kernel,
+            Area::Ipsec,
+            Area::Frr,
             Area::Logs,
         ];
         let mut coverage = Coverage::live(self.name(), self.nodes.keys().cloned().collect(), &areas);

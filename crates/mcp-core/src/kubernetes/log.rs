@@ -1,6 +1,6 @@
 //! Logs, of containers and of hosts, as streams: a log is never held in memory as a whole.
 
-use crate::{NodeName, PodRef};
+use crate::{NodeName, PodRef, pem::WithoutKeys};
 use bytes::Bytes;
 use jiff::Timestamp;
 use std::{fmt, time::Instant};
@@ -151,28 +151,43 @@ impl fmt::Display for LogQuery {
     }
 }
 
-/// The bytes of a log, in pieces that need not end where a line does. It ends with the log, or with an error where it
-/// could not be read to its end. Dropping it stops the reading.
+/// The bytes of a log, in pieces that need not end where a line does, without private keys. It ends with the log, or
+/// with an error where it could not be read to its end. Dropping it stops the reading.
 #[derive(Debug)]
-pub struct LogStream(mpsc::Receiver<std::io::Result<Bytes>>);
+pub struct LogStream {
+    pieces: mpsc::Receiver<std::io::Result<Bytes>>,
+    filter: WithoutKeys,
+}
 
 impl LogStream {
     /// A stream, and where its bytes go.
     pub fn channel() -> (mpsc::Sender<std::io::Result<Bytes>>, Self) {
         // Pieces in flight: enough to keep both ends busy, little enough to hold.
-        let (sender, receiver) = mpsc::channel(8);
-        (sender, Self(receiver))
+        let (sender, pieces) = mpsc::channel(8);
+        (sender, Self { pieces, filter: WithoutKeys::default() })
     }
 
     /// The next piece.
     pub async fn next(&mut self) -> Option<std::io::Result<Bytes>> {
-        self.0.recv().await
+        loop {
+            let shown = match self.pieces.recv().await {
+                Some(Ok(piece)) => self.filter.push(&piece),
+                Some(Err(e)) => return Some(Err(e)),
+                None => {
+                    let rest = self.filter.finish();
+                    return (!rest.is_empty()).then(|| Ok(rest.into()));
+                }
+            };
+            if !shown.is_empty() {
+                return Some(Ok(shown.into()));
+            }
+        }
     }
 
     /// The next piece, or [`TimedOut`](std::io::ErrorKind::TimedOut) if it does not come before the deadline: what came
     /// until then is worth more than an error.
     pub async fn next_before(&mut self, deadline: Instant) -> Option<std::io::Result<Bytes>> {
-        match tokio::time::timeout_at(deadline.into(), self.0.recv()).await {
+        match tokio::time::timeout_at(deadline.into(), self.next()).await {
             Ok(piece) => piece,
             Err(_) => Some(Err(std::io::ErrorKind::TimedOut.into())),
         }

@@ -6,7 +6,8 @@ mod guides;
 mod tests;
 
 use crate::{
-    Backend, Budget, Layer, Node, NodeName, Progress, completion, progress::Step, prompt::Prompt, tool::Call,
+    Backend, Budget, Layer, Node, NodeName, Progress, completion, params, progress::Step, prompt::Prompt,
+    tool::Call,
 };
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
@@ -145,7 +146,7 @@ impl ServerHandler for Server {
         }
         ServerConfig::new(capabilities)
             .with_server_info(Implementation::new(layer.name, layer.version).with_title(layer.title))
-            .with_instructions(layer.instructions)
+            .with_instructions(format!("{} {}", layer.instructions, params::SHARED))
     }
 
     async fn discover(&self, _: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {

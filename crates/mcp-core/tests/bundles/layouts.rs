@@ -4,12 +4,12 @@ use crate::common::*;
 use mcp_core::{Backend, Bundle, Coverage, Db, State};
 use std::{fs, path::PathBuf};
 
-fn coverage(bundle: &Bundle) -> Coverage {
+pub(crate) fn coverage(bundle: &Bundle) -> Coverage {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(bundle.coverage()).unwrap()
 }
 
-fn opened(files: &[(&str, &[u8])]) -> (tempfile::TempDir, Bundle) {
+pub(crate) fn opened(files: &[(&str, &[u8])]) -> (tempfile::TempDir, Bundle) {
     let dir = tempfile::tempdir().unwrap();
     unpacked(dir.path(), files);
     let bundle = Bundle::new(vec![dir.path().into()]);
@@ -39,7 +39,7 @@ fn must_gathers() {
         "must-gather.local.1/image/",
         "case/must-gather.local.1/image/",
         "inspect.local.1/",
-        "node-1/image/",
+        "must-gather.local.1/node-1/image/",
     ] {
         let (_dir, bundle) = opened(&[
             (&format!("{top}namespaces/openshift-ovn-kubernetes/pods/p1/p1.yaml"), &pod),
@@ -70,7 +70,7 @@ fn several_images() {
     assert!(coverage.notes.iter().any(|note| note.contains(lost)), "{coverage}");
 }
 
-const PODS: &str = "items:\n- {metadata: {name: p1}, spec: {nodeName: node-1}}\n\
+pub(crate) const PODS: &str = "items:\n- {metadata: {name: p1}, spec: {nodeName: node-1}}\n\
                     - {metadata: {name: p2}, spec: {nodeName: node-2}}\n";
 
 #[test]

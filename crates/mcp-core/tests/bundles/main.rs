@@ -1,6 +1,7 @@
 //! Bundles: what is hostile or broken, what was really collected, and random damage.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
+mod areas;
 mod commands;
 mod common;
 mod damaged;
@@ -10,3 +11,4 @@ mod layouts;
 mod logs;
 mod objects;
 mod real;
+mod reports;

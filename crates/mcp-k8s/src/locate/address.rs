@@ -1,8 +1,8 @@
 //! Whose an address is.
 
-use super::{Locator, pod::SEARCHED, services_slices};
+use super::{Locator, services_slices};
 use crate::{
-    nodes::KnownNode,
+    nodes::{KnownNode, some},
     pods::{Pod, items, objects, text},
 };
 use ipnet::IpNet;
@@ -51,7 +51,8 @@ impl Locator<'_, '_> {
         }
         found |= self.of_egress_ips(&wanted).await?;
         if !found {
-            self.in_databases(&wanted).await?;
+            let within = self.of_subnets(address);
+            self.in_databases(&wanted, &within, &pods).await?;
         }
         Ok(())
     }
@@ -91,13 +92,18 @@ impl Locator<'_, '_> {
             self.node(&node).await?;
             return Ok(true);
         }
+        Ok(known)
+    }
+
+    /// The nodes in whose subnets it is, which is said.
+    fn of_subnets(&mut self, address: IpAddr) -> Vec<String> {
         let within =
             |node: &&KnownNode| node.annotations.subnets.values().flatten().any(|net| net.contains(&address));
         let within: Vec<String> = self.nodes.iter().filter(within).map(|node| node.name.clone()).collect();
         if !within.is_empty() {
-            self.lines.push(format!("{address} is in a subnet of node {}", within.join(", ")));
+            self.lines.push(format!("{address} is in a subnet of node {}", some(&within)));
         }
-        Ok(known)
+        within
     }
 
     async fn of_egress_ips(&mut self, wanted: &str) -> Result<bool, ToolError> {
@@ -144,44 +150,7 @@ impl Locator<'_, '_> {
             self.lines.push(format!("{mac} is of the gateway router and the external bridge of node {node}"));
         }
         if found.is_empty() && gateways.is_empty() {
-            self.in_databases(mac).await?;
-        }
-        Ok(())
-    }
-
-    /// An address that no object has: what the databases have it for.
-    async fn in_databases(&mut self, wanted: &str) -> Result<(), ToolError> {
-        let nodes: Vec<String> = self.readable.iter().take(SEARCHED).map(ToString::to_string).collect();
-        for node in &nodes {
-            let Some(zone) = self.zone_of(node).await? else { continue };
-            for port in zone.ports.iter().filter(|port| port.has(wanted) && port.kind != "remote") {
-                self.lines.push(format!("in the zone of {node}: {}", port.line()));
-            }
-            for (name, mac, networks) in &zone.router_ports {
-                let is =
-                    mac == wanted || networks.iter().any(|network| network.split('/').next() == Some(wanted));
-                if is {
-                    self.lines.push(format!(
-                        "in the zone of {node}: router port {name}, {mac}, {}",
-                        networks.join(",")
-                    ));
-                }
-            }
-            for (kind, external, logical) in
-                zone.nats.iter().filter(|(_, external, logical)| external == wanted || logical == wanted)
-            {
-                self.lines
-                    .push(format!("in the zone of {node}: {kind} external {external}, logical {logical}"));
-            }
-            for (name, vips) in &zone.balancers {
-                for (vip, to) in vips.iter().filter(|(vip, _)| super::ports::host(vip) == wanted) {
-                    self.lines.push(format!("in the zone of {node}: load balancer {name}: {vip} to {to}"));
-                }
-            }
-        }
-        if self.readable.len() > SEARCHED {
-            self.notes
-                .push(format!("the databases of {SEARCHED} of {} nodes were searched", self.readable.len()));
+            self.in_databases(mac, &[], &pods).await?;
         }
         Ok(())
     }

@@ -4,13 +4,15 @@
 //! side. Where they do not agree, that is a finding.
 
 mod address;
+mod balancers;
 mod pod;
 mod ports;
+mod search;
 mod service;
 
 use crate::{
     nodes::{Deployment, KnownNode, joined},
-    pods::{objects, text},
+    pods::{objects, objects_of, text},
 };
 use mcp_core::{Answer, Cluster, NodeName, PodRef, Row, ToolError};
 use serde_json::Value;
@@ -88,8 +90,8 @@ impl<'a, 'b> Locator<'a, 'b> {
     }
 
     async fn named(&mut self, namespace: Option<&str>, name: &str) -> Result<(), ToolError> {
-        let pods = objects(self.cluster, "pods").await?;
-        let services = objects(self.cluster, "services").await?;
+        let pods = objects_of(self.cluster, "pods", namespace).await?;
+        let services = objects_of(self.cluster, "services", namespace).await?;
         let is = |object: &&Value| {
             text(object, "/metadata/name") == name
                 && namespace.is_none_or(|namespace| text(object, "/metadata/namespace") == namespace)
@@ -119,12 +121,18 @@ impl<'a, 'b> Locator<'a, 'b> {
         if node.is_some() || !pods_found.is_empty() || !services_found.is_empty() {
             return Ok(());
         }
-        // The databases know the pod's port where objects were not collected, or are gone.
-        if let Some(pod) =
-            namespace.and_then(|namespace| format!("{namespace}/{name}").parse::<PodRef>().ok())
-            && self.pod_in_databases(&pod).await?
-        {
-            return Ok(());
+        // The databases know the pod's port and the service's load balancers where objects were not collected, or are gone.
+        if let Some(namespace) = namespace {
+            let full = format!("{namespace}/{name}");
+            if let Ok(pod) = full.parse::<PodRef>()
+                && self.pod_in_databases(&pod, &pods).await?
+            {
+                return Ok(());
+            }
+            let gone = self.cluster.is_live() || !services.is_empty();
+            if self.service_in_databases(&full, gone).await? {
+                return Ok(());
+            }
         }
         let full = |object: &Value| {
             format!("{}/{}", text(object, "/metadata/namespace"), text(object, "/metadata/name"))

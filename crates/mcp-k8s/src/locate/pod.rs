@@ -5,12 +5,11 @@ use super::{
     ports::{Port, Zone},
 };
 use crate::pods::{Pod, items, text};
-use mcp_core::{NodeName, PodRef, ToolError};
+use mcp_core::ToolError;
 use ovn_model::annotations::{DEFAULT_NETWORK, PodNetwork, pod_networks};
 use serde_json::Value;
 
-/// As many nodes are searched for a pod without an object, and load balancers named.
-pub(super) const SEARCHED: usize = 12;
+/// As many load balancers are named.
 const BALANCERS: usize = 8;
 
 impl Locator<'_, '_> {
@@ -62,6 +61,9 @@ impl Locator<'_, '_> {
             if let Some(zone) = &zone {
                 self.attached(&pod, network, zone, done);
             }
+        }
+        if let Some(zone) = &zone {
+            self.other_ports(&pod, text(object, "/metadata/uid"), &networks, zone, done);
         }
         if let Some(zone) = &zone {
             for address in
@@ -116,6 +118,16 @@ impl Locator<'_, '_> {
                 port.name
             ));
         }
+        let known = |address: &str| {
+            network.mac_address == address
+                || network.ip_addresses.iter().any(|net| net.addr().to_string() == address)
+        };
+        for address in port.each().filter(|address| !known(address)) {
+            self.findings.push(format!(
+                "network {name}: {address} is in the northbound database, port {}, and not in the annotation",
+                port.name
+            ));
+        }
         if port.up == Some(false) {
             self.findings.push(format!("network {name}: port {} is not up", port.name));
         }
@@ -150,6 +162,30 @@ impl Locator<'_, '_> {
         }
     }
 
+    /// Ports that the zone has for the pod, and that its annotation or its state does not tell of.
+    fn other_ports(&mut self, pod: &Pod, uid: &str, networks: &[PodNetwork], zone: &Zone, done: bool) {
+        let of_pod = |(namespace, name): &(String, String)| *namespace == pod.namespace && *name == pod.name;
+        for port in zone.ports.iter().filter(|port| port.pod.as_ref().is_some_and(of_pod)) {
+            let nad = if port.nad.is_empty() { DEFAULT_NETWORK } else { &port.nad };
+            if !networks.iter().any(|network| network.network == nad) {
+                self.findings.push(format!(
+                    "network {nad}: port {} is in the northbound database of {}, and the annotation has no such network",
+                    port.name, pod.node
+                ));
+            }
+            if done && port.kind != "remote" {
+                self.findings
+                    .push(format!("the pod is done ({}), and port {} is still there", pod.phase, port.name));
+            }
+            if !uid.is_empty() && !port.uid.is_empty() && port.uid != uid {
+                self.findings.push(format!(
+                    "port {} was made for another pod of this name: iface-id-ver {}, and the pod's UID is {uid}",
+                    port.name, port.uid
+                ));
+            }
+        }
+    }
+
     /// The load balancers that send to an address.
     pub(super) fn behind(&mut self, zone: &Zone, address: &str) {
         let all = zone.balancers_to(address);
@@ -159,38 +195,5 @@ impl Locator<'_, '_> {
             let shown = all.iter().take(BALANCERS).cloned().collect::<Vec<_>>().join(", ");
             self.lines.push(format!("load balancers that send to {address}: {shown}{more}"));
         }
-    }
-
-    /// A pod without an object: the zone that has its port as its own.
-    pub(super) async fn pod_in_databases(&mut self, pod: &PodRef) -> Result<bool, ToolError> {
-        let logical = format!("{}_{}", pod.namespace, pod.name);
-        let nodes: Vec<NodeName> = self.readable.iter().take(SEARCHED).cloned().collect();
-        for node in &nodes {
-            let Some(zone) = self.zone_of(node.as_str()).await? else { continue };
-            let found: Vec<&Port> = zone
-                .ports
-                .iter()
-                .filter(|port| port.name.ends_with(&logical) && port.kind != "remote")
-                .collect();
-            if found.is_empty() {
-                continue;
-            }
-            self.lines.push(format!(
-                "pod {pod}: its port is in the zone of node {node}; the source has no object of it"
-            ));
-            self.machinery(node.as_str());
-            for port in found {
-                self.lines.push(format!("  {}", port.line()));
-                for address in port.addresses.iter().flat_map(|all| all.split_whitespace()).skip(1) {
-                    self.behind(&zone, address);
-                }
-            }
-            return Ok(true);
-        }
-        if self.readable.len() > SEARCHED {
-            self.notes
-                .push(format!("the databases of {SEARCHED} of {} nodes were searched", self.readable.len()));
-        }
-        Ok(false)
     }
 }

@@ -1,7 +1,7 @@
 //! Logical ports of a node's zone, with what both databases and Open vSwitch say of each.
 
 use super::Locator;
-use crate::nodes::{KnownNode, joined, same};
+use crate::nodes::{KnownNode, joined, same, subnets_of_switch};
 use mcp_core::{Db, ReadError, ToolError};
 use ovsdb::{Row, Rows, Select};
 use std::collections::BTreeMap;
@@ -14,6 +14,10 @@ pub(super) struct Port {
     /// The NetworkAttachmentDefinition of a user-defined network; empty for the default network.
     pub(super) nad: String,
     pub(super) kind: String,
+    /// The pod that it is of: namespace and name.
+    pub(super) pod: Option<(String, String)>,
+    /// The UID of that pod, as ovnkube-controller had it.
+    pub(super) uid: String,
     pub(super) addresses: Vec<String>,
     pub(super) up: Option<bool>,
     /// `tunnel key 5 of datapath 3, bound to ovn-worker`.
@@ -45,6 +49,24 @@ fn own(text: Option<&str>) -> String {
     text.unwrap_or_default().to_owned()
 }
 
+/// What is read of a northbound database: ports, switches, load balancers, router ports, address translations.
+pub(super) fn northbound() -> [Select; 5] {
+    [
+        Select::from("Logical_Switch_Port").columns([
+            "name",
+            "addresses",
+            "type",
+            "up",
+            "external_ids",
+            "options",
+        ]),
+        Select::from("Logical_Switch").columns(["name", "ports"]),
+        Select::from("Load_Balancer").columns(["name", "vips"]),
+        Select::from("Logical_Router_Port").columns(["name", "mac", "networks"]),
+        Select::from("NAT").columns(["type", "external_ip", "logical_ip"]),
+    ]
+}
+
 impl Locator<'_, '_> {
     /// Reads a zone. None: the source does not have its northbound database.
     pub(super) async fn zone_of(&mut self, name: &str) -> Result<Option<Zone>, ToolError> {
@@ -54,20 +76,13 @@ impl Locator<'_, '_> {
             return Ok(None);
         }
         let node = self.cluster.node(node_name);
-        let northbound = [
-            Select::from("Logical_Switch_Port").columns(["name", "addresses", "type", "up", "external_ids"]),
-            Select::from("Logical_Switch").columns(["name", "ports"]),
-            Select::from("Load_Balancer").columns(["name", "vips"]),
-            Select::from("Logical_Router_Port").columns(["name", "mac", "networks"]),
-            Select::from("NAT").columns(["type", "external_ip", "logical_ip"]),
-        ];
         let southbound = [
             Select::from("Port_Binding").columns(["logical_port", "tunnel_key", "datapath", "chassis"]),
             Select::from("Datapath_Binding").columns(["tunnel_key"]),
             Select::from("Chassis").columns(["name", "hostname"]),
         ];
         let interfaces = [Select::from("Interface").columns(["name", "ofport", "external_ids"])];
-        let nb = node.rows(Db::Nb, &northbound).await;
+        let nb = node.rows(Db::Nb, &northbound()).await;
         let sb = node.rows(Db::Sb, &southbound).await;
         let ovs = node.rows(Db::OpenVSwitch, &interfaces).await;
         self.cluster.merge(node);
@@ -108,9 +123,9 @@ impl Locator<'_, '_> {
         if let Ok(rows) = &nb {
             let zone = table(rows, 0).next().map(|row| own(row.text("name"))).unwrap_or_default();
             let switch = table(rows, 1).find(|row| row.text("name") == Some(name));
-            let subnet = switch.and_then(|row| row.map_get("other_config", "subnet")).map(str::to_owned);
             said.push(("zone", zone, object.map(|o| o.zone().to_owned())));
-            said.push(("subnet of its switch", subnet.unwrap_or_default(), object.map(KnownNode::subnets)));
+            let subnets = switch.map(subnets_of_switch).unwrap_or_default();
+            said.push(("subnet of its switch", subnets, object.map(KnownNode::subnets)));
         }
         if let Ok(rows) = &ovs
             && let Some(row) = table(rows, 0).next()
@@ -128,7 +143,10 @@ impl Locator<'_, '_> {
             self.notes.push(e.to_string());
         }
         for (what, database, annotation) in said {
-            match annotation.filter(|given| !same(given, &database) && given != "none") {
+            // Without an annotation it is what the node chose; but a subnet was always given to it.
+            let chosen =
+                |given: &str| given == "none" && (!what.starts_with("subnet") || database.is_empty());
+            match annotation.filter(|given| !same(given, &database) && !chosen(given)) {
                 Some(annotation) if database.is_empty() => {
                     self.findings.push(format!(
                         "{what}: the object has {annotation}, the databases of {name} have none"
@@ -146,7 +164,8 @@ impl Locator<'_, '_> {
     }
 }
 
-fn zone(nb: &[Rows], sb: Option<&[Rows]>, ovs: Option<&[Rows]>) -> Zone {
+/// A zone from the rows of [`northbound`], or of the first of them; the other databases add to what is said of ports.
+pub(super) fn zone(nb: &[Rows], sb: Option<&[Rows]>, ovs: Option<&[Rows]>) -> Zone {
     let mut switches = BTreeMap::new();
     for switch in table(nb, 1) {
         switches.extend(switch.refs("ports").map(|port| (port, own(switch.text("name")))));
@@ -185,6 +204,8 @@ fn zone(nb: &[Rows], sb: Option<&[Rows]>, ovs: Option<&[Rows]>) -> Zone {
             switch: switches.get(&row.uuid).cloned().unwrap_or_default(),
             nad: own(row.map_get("external_ids", "k8s.ovn.org/nad")),
             kind: own(row.text("type")),
+            pod: of_pod(row),
+            uid: own(row.map_get("options", "iface-id-ver")),
             addresses: row.strings("addresses").map(str::to_owned).collect(),
             up: row.bool("up"),
             binding: binding.map(|row| {
@@ -232,6 +253,15 @@ fn zone(nb: &[Rows], sb: Option<&[Rows]>, ovs: Option<&[Rows]>) -> Zone {
     zone
 }
 
+/// The pod of a port: go-controller names it `<prefix of the network><namespace>_<pod>`, and neither has an underscore.
+fn of_pod(row: &Row) -> Option<(String, String)> {
+    if row.map_get("external_ids", "pod") != Some("true") {
+        return None;
+    }
+    let (_, pod) = row.text("name")?.rsplit_once('_')?;
+    Some((own(row.map_get("external_ids", "namespace")), pod.to_owned()))
+}
+
 impl Port {
     /// One line with all that other layers ask for.
     pub(super) fn line(&self) -> String {
@@ -250,12 +280,15 @@ impl Port {
         line
     }
 
+    /// Its MAC and IP addresses: those that are written down, not `router`, `dynamic` or `unknown`.
+    pub(super) fn each(&self) -> impl Iterator<Item = &str> {
+        let words = self.addresses.iter().flat_map(|all| all.split_whitespace());
+        words.filter_map(|one| one.split('/').next()).filter(|one| one.contains(['.', ':']))
+    }
+
     /// Is this one of its addresses?
     pub(super) fn has(&self, address: &str) -> bool {
-        self.addresses
-            .iter()
-            .flat_map(|all| all.split_whitespace())
-            .any(|one| one.split('/').next() == Some(address))
+        self.each().any(|one| one == address)
     }
 }
 

@@ -1,23 +1,37 @@
 //! Where a service is: its endpoints, and what OVN's load balancers make of them.
 
-use super::{Locator, ports::host};
+use super::{Locator, balancers::Wanted};
 use crate::{
     nodes::joined,
     pods::{items, text},
 };
 use mcp_core::ToolError;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::IpAddr};
 
 /// Endpoints that are named.
 const ENDPOINTS: usize = 20;
 
-/// An endpoint of a slice.
-struct Endpoint {
-    address: String,
-    ready: bool,
-    node: String,
+/// An endpoint of a slice, for one of its ports.
+#[derive(Clone)]
+pub(super) struct Endpoint {
+    pub(super) address: String,
+    pub(super) ip: Option<IpAddr>,
+    pub(super) ready: bool,
+    pub(super) serving: bool,
+    pub(super) node: String,
     target: String,
+    /// The name of the service's port that it is for.
+    pub(super) port_name: String,
+    pub(super) protocol: String,
+    pub(super) port: String,
+}
+
+/// A port of a service.
+pub(super) struct ServicePort {
+    pub(super) name: String,
+    pub(super) protocol: String,
+    pub(super) port: String,
 }
 
 impl Locator<'_, '_> {
@@ -26,9 +40,6 @@ impl Locator<'_, '_> {
         let full = format!("{}/{}", text(service, "/metadata/namespace"), text(service, "/metadata/name"));
         let ips: Vec<String> =
             items(service, "/spec/clusterIPs").filter_map(Value::as_str).map(str::to_owned).collect();
-        let number = |port: &Value, key: &str| {
-            port.get(key).map(|n| n.to_string().replace('"', "")).unwrap_or_default()
-        };
         let ports = items(service, "/spec/ports").map(|port| {
             let node_port = match number(port, "nodePort") {
                 none if none.is_empty() => none,
@@ -65,91 +76,78 @@ impl Locator<'_, '_> {
         if !outside.is_empty() {
             self.lines.push(format!("from outside: {}", outside.join(",")));
         }
+        if text(service, "/spec/type") == "ExternalName" {
+            self.lines.push(format!("it is another name of {}", text(service, "/spec/externalName")));
+            return Ok(());
+        }
         let endpoints = endpoints(slices);
-        let ready: BTreeSet<&str> =
-            endpoints.iter().filter(|e| e.ready).map(|e| e.address.as_str()).collect();
-        if ready.is_empty() {
+        // Several slices of one service have the same endpoints, for different ports; ready for one is ready here.
+        let mut named = endpoints.clone();
+        named.sort_by(|a, b| (!a.ready, &a.address).cmp(&(!b.ready, &b.address)));
+        let mut seen = BTreeSet::new();
+        named.retain(|endpoint| seen.insert(endpoint.address.clone()));
+        if !named.iter().any(|endpoint| endpoint.ready) {
             self.findings.push(format!("service {full} has no ready endpoint: clients are refused at once"));
         }
-        for endpoint in endpoints.iter().take(ENDPOINTS) {
+        for endpoint in named.iter().take(ENDPOINTS) {
             let state = if endpoint.ready { "ready" } else { "NOT ready" };
             self.lines.push(format!(
                 "endpoint {} {state} on {} {}",
                 endpoint.address, endpoint.node, endpoint.target
             ));
         }
-        if endpoints.len() > ENDPOINTS {
-            self.lines.push(format!("and {} more endpoints", endpoints.len() - ENDPOINTS));
+        if named.len() > ENDPOINTS {
+            self.lines.push(format!("and {} more endpoints", named.len() - ENDPOINTS));
         }
-        let local = text(service, "/spec/internalTrafficPolicy") == "Local";
-        self.balanced(&full, &ips, &ready, local).await
-    }
-
-    /// What the load balancers of one zone have for it: each zone has the same of a service for the whole cluster.
-    async fn balanced(
-        &mut self,
-        full: &str,
-        ips: &[String],
-        ready: &BTreeSet<&str>,
-        local: bool,
-    ) -> Result<(), ToolError> {
-        let Some(node) = self.readable.first().map(ToString::to_string) else { return Ok(()) };
-        let Some(zone) = self.zone_of(&node).await? else { return Ok(()) };
-        let prefix = format!("Service_{full}_");
-        let mut backends = BTreeSet::new();
-        let mut any = false;
-        for (name, vips) in zone.balancers.iter().filter(|(name, _)| name.starts_with(&prefix)) {
-            for (vip, to) in vips {
-                self.lines.push(format!(
-                    "load balancer {name} of {node}: {vip} to {}",
-                    if to.is_empty() { "no backend" } else { to }
-                ));
-                if ips.iter().any(|ip| ip == host(vip)) {
-                    any = true;
-                    backends.extend(to.split(',').map(host).filter(|one| !one.is_empty()));
-                }
-            }
-        }
-        let headless = ips.iter().all(|ip| ip == "None");
-        if !any && !headless {
-            self.findings.push(format!(
-                "the northbound database of {node} has no load balancer {prefix}… for {}",
-                joined(ips)
-            ));
-        } else if any && !local {
-            let missing: Vec<_> = ready.iter().filter(|ip| !backends.contains(**ip)).collect();
-            let stale: Vec<_> = backends.iter().filter(|ip| !ready.contains(**ip)).collect();
-            if !missing.is_empty() {
-                self.findings.push(format!("ready, and no backend in OVN of {node}: {}", joined(missing)));
-            }
-            if !stale.is_empty() {
-                self.findings
-                    .push(format!("a backend in OVN of {node}, and no ready endpoint: {}", joined(stale)));
-            }
-        }
-        self.notes.push(format!(
-            "load balancers are those of {node}; ovn_nbctl_list node_name=all table=Load_Balancer grep={full} compares all nodes"
-        ));
-        Ok(())
+        let ports: Vec<ServicePort> = items(service, "/spec/ports")
+            .map(|port| ServicePort {
+                name: text(port, "/name").to_owned(),
+                protocol: text(port, "/protocol").to_owned(),
+                port: number(port, "port"),
+            })
+            .collect();
+        self.balanced(&Wanted {
+            full: &full,
+            ips: ips.iter().filter_map(|ip| ip.parse().ok()).collect(),
+            ports: &ports,
+            endpoints: &endpoints,
+            local: text(service, "/spec/internalTrafficPolicy") == "Local",
+        })
+        .await
     }
 }
 
+/// A field that is a number, or a name in place of one.
+fn number(port: &Value, key: &str) -> String {
+    port.get(key).map(|n| n.to_string().replace('"', "")).unwrap_or_default()
+}
+
 fn endpoints(slices: &[Value]) -> Vec<Endpoint> {
-    let mut all: Vec<Endpoint> = slices
-        .iter()
-        .flat_map(|slice| items(slice, "/endpoints"))
-        .flat_map(|endpoint| {
-            let ready = endpoint.pointer("/conditions/ready").and_then(Value::as_bool).unwrap_or(true);
-            items(endpoint, "/addresses").filter_map(Value::as_str).map(move |address| Endpoint {
-                address: address.to_owned(),
-                ready,
-                node: text(endpoint, "/nodeName").to_owned(),
-                target: text(endpoint, "/targetRef/name").to_owned(),
-            })
-        })
-        .collect();
-    all.sort_by(|a, b| (!a.ready, &a.address).cmp(&(!b.ready, &b.address)));
-    // Several slices of one service have the same endpoints, for different ports.
-    all.dedup_by(|a, b| a.address == b.address);
+    let mut all = Vec::new();
+    for slice in slices {
+        // One without ports stands for itself: headless services have such.
+        let none = Value::Null;
+        let ports: Vec<&Value> = items(slice, "/ports").collect();
+        let ports = if ports.is_empty() { vec![&none] } else { ports };
+        for endpoint in items(slice, "/endpoints") {
+            let is = |condition: &str| {
+                endpoint.pointer(&format!("/conditions/{condition}")).and_then(Value::as_bool)
+            };
+            let ready = is("ready").unwrap_or(true);
+            for address in items(endpoint, "/addresses").filter_map(Value::as_str) {
+                all.extend(ports.iter().map(|port| Endpoint {
+                    address: address.to_owned(),
+                    ip: address.parse().ok(),
+                    ready,
+                    serving: is("serving").unwrap_or(ready),
+                    node: text(endpoint, "/nodeName").to_owned(),
+                    target: text(endpoint, "/targetRef/name").to_owned(),
+                    port_name: text(port, "/name").to_owned(),
+                    protocol: text(port, "/protocol").to_owned(),
+                    port: number(port, "port"),
+                }));
+            }
+        }
+    }
     all
 }

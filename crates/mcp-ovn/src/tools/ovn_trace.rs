@@ -25,7 +25,7 @@ pub(crate) struct Params {
     #[serde(default)]
     to: Option<String>,
     #[serde(default)]
-    protocol: Transport,
+    protocol: Protocol,
     #[serde(default)]
     port: Option<u16>,
     /// With microflow: instead of from and to.
@@ -34,39 +34,11 @@ pub(crate) struct Params {
     /// Expression with inport.
     #[serde(default)]
     microflow: Option<String>,
-    /// Conntrack's state.
+    /// Conntrack's states in turn, the last one from there on; new.
     #[serde(default)]
-    ct: Ct,
+    ct: Vec<CtState>,
     #[serde(default)]
-    form: Form,
-}
-
-#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum Transport {
-    #[default]
-    Tcp,
-    Udp,
-    Sctp,
-    Icmp,
-}
-
-#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum Ct {
-    #[default]
-    New,
-    Est,
-    Reply,
-}
-
-#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum Form {
-    #[default]
-    Detailed,
-    Summary,
-    Minimal,
+    form: TraceForm,
 }
 
 impl Tool for Trace {
@@ -98,7 +70,7 @@ impl Tool for Trace {
                 trace::written(&datapaths, &ports, datapath, text)?
             }
             Params { from: Some(from), to: Some(to), datapath: None, microflow: None, .. } => {
-                trace::named(node, &ports, (from, to), params.protocol.into(), params.port).await?
+                trace::named(node, &ports, (from, to), params.protocol, params.port).await?
             }
             _ => {
                 return Err(ToolError::bad(
@@ -109,8 +81,8 @@ impl Tool for Trace {
         };
         trace::check_size(node, &datapaths).await?;
         let command = commands::Trace {
-            form: params.form.into(),
-            ct: params.ct.into(),
+            form: params.form,
+            ct: trace::conntrack(&params.ct)?,
             datapath: question.datapath,
             microflow: &question.microflow,
         };
@@ -121,7 +93,7 @@ impl Tool for Trace {
                 .iter()
                 .any(|port| port.kind == "remote" && line.contains(&format!("output(\"{}\")", port.name)))
         };
-        let crossing = if matches!(params.form, Form::Minimal) && text.lines().any(remote) {
+        let crossing = if params.form == TraceForm::Minimal && text.lines().any(remote) {
             // The minimal form does not say what the packet looks like where it leaves the zone.
             let (again, _) =
                 trace::run(node, &commands::Trace { form: TraceForm::Summary, ..command }).await?;
@@ -161,35 +133,4 @@ async fn next_step(node: &Node<'_>, ports: &Ports, place: &Onward) -> String {
         "the packet leaves by {} for {zone}: go on with ovn_trace node_name={zone} datapath={} microflow={}{balanced}",
         place.outport, place.datapath, place.microflow
     )
-}
-
-impl From<Transport> for Protocol {
-    fn from(transport: Transport) -> Self {
-        match transport {
-            Transport::Tcp => Self::Tcp,
-            Transport::Udp => Self::Udp,
-            Transport::Sctp => Self::Sctp,
-            Transport::Icmp => Self::Icmp,
-        }
-    }
-}
-
-impl From<Ct> for CtState {
-    fn from(ct: Ct) -> Self {
-        match ct {
-            Ct::New => Self::New,
-            Ct::Est => Self::Established,
-            Ct::Reply => Self::Reply,
-        }
-    }
-}
-
-impl From<Form> for TraceForm {
-    fn from(form: Form) -> Self {
-        match form {
-            Form::Detailed => Self::Detailed,
-            Form::Summary => Self::Summary,
-            Form::Minimal => Self::Minimal,
-        }
-    }
 }

@@ -24,7 +24,7 @@ pub(crate) struct Params {
     #[serde(default)]
     to: Option<String>,
     #[serde(default)]
-    protocol: Transport,
+    protocol: Protocol,
     #[serde(default)]
     port: Option<u16>,
     /// With flow: instead of from and to. Default br-int.
@@ -35,29 +35,10 @@ pub(crate) struct Params {
     flow: Option<String>,
     /// What conntrack says at the first steps; else new.
     #[serde(default)]
-    ct_state: Vec<Ct>,
+    ct_state: Vec<CtState>,
     /// Which bucket of a group is taken; 1 by default.
     #[serde(default)]
     dp_hash: Option<u32>,
-}
-
-#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum Transport {
-    #[default]
-    Tcp,
-    Udp,
-    Sctp,
-    Icmp,
-}
-
-#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum Ct {
-    #[default]
-    New,
-    Est,
-    Reply,
 }
 
 impl Tool for OfprotoTrace {
@@ -104,7 +85,7 @@ async fn question(node: &Node<'_>, params: &Params) -> Result<Question, ToolErro
     let flow = match params {
         Params { flow: Some(flow), from: None, to: None, .. } => trace::written(&bridge, flow)?,
         Params { from: Some(from), to: Some(to), flow: None, bridge: None, .. } => {
-            let named = Named { from, to, protocol: params.protocol.into(), port: params.port };
+            let named = Named { from, to, protocol: params.protocol, port: params.port };
             let (flow, of_service) = trace::named(node, named).await?;
             if of_service {
                 notes.push(
@@ -128,28 +109,7 @@ async fn question(node: &Node<'_>, params: &Params) -> Result<Question, ToolErro
             FlowMatch::parse(&hashed).map_err(|e| ToolError::bad(e.to_string(), "Give a shorter flow."))?
         }
     };
-    let ct = params.ct_state.iter().map(|state| CtNext((*state).into())).collect();
+    let ct = params.ct_state.iter().copied().map(CtNext).collect();
     notes.insert(0, format!("traced in {}: {}", bridge.name.as_str(), flow.as_str()));
     Ok(Question { bridge, flow, ct, notes })
-}
-
-impl From<Transport> for Protocol {
-    fn from(transport: Transport) -> Self {
-        match transport {
-            Transport::Tcp => Self::Tcp,
-            Transport::Udp => Self::Udp,
-            Transport::Sctp => Self::Sctp,
-            Transport::Icmp => Self::Icmp,
-        }
-    }
-}
-
-impl From<Ct> for CtState {
-    fn from(ct: Ct) -> Self {
-        match ct {
-            Ct::New => Self::New,
-            Ct::Est => Self::Established,
-            Ct::Reply => Self::Reply,
-        }
-    }
 }

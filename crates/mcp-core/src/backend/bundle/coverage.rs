@@ -1,18 +1,20 @@
 //! What bundles hold, by node and area.
 
 use super::cluster::{CENTRAL, Candidate, Cluster, EDITED};
-use super::contents::is_central;
+use super::{contents::is_central, logs::held};
 use crate::{
-    Db, NodeName,
+    Db, HostLog, NodeName,
     backend::coverage::{Area, Coverage, Held, NodeCoverage, SourceCoverage, State},
     error::chain,
 };
 use ovsdb::Database;
 use std::collections::BTreeSet;
 
-/// The plugins of sos that ask OVN and Open vSwitch, and those that ask the kernel.
+/// The plugins of sos that ask OVN and Open vSwitch, the kernel, libreswan and FRR.
 const DATAPLANE: [&str; 4] = ["openvswitch", "ovn_host", "ovn_central", "openshift_ovn"];
-const KERNEL: [&str; 5] = ["networking", "firewall_tables", "conntrack", "kernel", "libreswan"];
+const KERNEL: [&str; 4] = ["networking", "firewall_tables", "conntrack", "kernel"];
+const IPSEC: [&str; 1] = ["libreswan"];
+const FRR: [&str; 1] = ["frr"];
 
 /// Opens every database, but keeps none.
 pub(super) fn of(cluster: &Cluster) -> Coverage {
@@ -45,6 +47,8 @@ fn node(cluster: &Cluster, node: &NodeName) -> NodeCoverage {
         Area::OpenVSwitch => database(cluster, node, Db::OpenVSwitch, area),
         Area::Dataplane => commands(cluster, node, &DATAPLANE, area),
         Area::Kernel => commands(cluster, node, &KERNEL, area),
+        Area::Ipsec => commands(cluster, node, &IPSEC, area),
+        Area::Frr => commands(cluster, node, &FRR, area),
         Area::Logs => logs(cluster, node),
         Area::Objects => objects(cluster, node),
     });
@@ -113,6 +117,15 @@ fn commands(cluster: &Cluster, node: &NodeName, plugins: &[&str], area: Area) ->
             }
         }
     }
+    // Of one file, several answers may be read.
+    let mut kept = BTreeSet::new();
+    for (one, gathered) in cluster.gathered(node).filter(|(_, gathered)| gathered.area == area) {
+        if kept.insert((&one.files.name, &gathered.path)) {
+            outputs += 1;
+            empty += usize::from(one.files.size(&gathered.path) == Some(0));
+            truncated.extend(one.files.cut(&gathered.path).map(|_| gathered.shown.clone()));
+        }
+    }
     let state = match outputs {
         0 => State::Absent,
         n if n == empty => State::Empty,
@@ -142,12 +155,26 @@ fn logs(cluster: &Cluster, node: &NodeName) -> Held {
             empty += usize::from(one.files.size(path) == Some(0));
         }
     }
+    let (own, shared): (Vec<_>, Vec<_>) =
+        held(cluster, node).into_iter().partition(|(_, of_this_host)| *of_this_host);
     let state = match files {
+        n if n == empty && !(own.is_empty() && shared.is_empty()) => State::Present,
         0 => State::Absent,
         n if n == empty => State::Empty,
         _ => State::Present,
     };
-    let details = if files > 0 { vec![format!("{files} files, {empty} of them empty")] } else { Vec::new() };
+    let names =
+        |logs: &[(HostLog, bool)]| logs.iter().map(|(log, _)| log.to_string()).collect::<Vec<_>>().join(", ");
+    let mut details = Vec::new();
+    if files > 0 {
+        details.push(format!("{files} files, {empty} of them empty"));
+    }
+    if !own.is_empty() {
+        details.push(format!("of the host: {}", names(&own)));
+    }
+    if !shared.is_empty() {
+        details.push(format!("of the hosts of a role together, perhaps of this one: {}", names(&shared)));
+    }
     Held { area: Area::Logs, state, details }
 }
 

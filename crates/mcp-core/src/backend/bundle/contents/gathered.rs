@@ -1,15 +1,21 @@
 //! Outputs of commands in a must-gather: what its scripts ran in pods of IPsec and FRR.
 //!
 //! `gather_network_logs` keeps `network_logs/ipsec/xfrm/<pod>_state.log` and the like, `gather_frrk8s` one file a pod
-//! with a section a command: `namespaces/openshift-frr-k8s/pods/<pod>/frr/frr/logs/dump_frr`.
+//! with a section a command: `namespaces/openshift-frr-k8s/pods/<pod>/frr/frr/logs/dump_frr`; `gather_metallb` does the
+//! same for the speakers of MetalLB.
 
 use super::Essence;
-use crate::{NodeName, backend::bundle::files::Files};
+use crate::{
+    NodeName,
+    backend::{bundle::files::Files, coverage::Area},
+};
 use jiff::Timestamp;
 
 /// An output, or a copied file.
 pub(crate) struct Gathered {
     pub(crate) node: NodeName,
+    /// The part of the stack that it tells of.
+    pub(crate) area: Area,
     /// The command, if it is the output of one.
     pub(crate) essence: Option<Essence>,
     /// The file, as the node has it, if it is a copy.
@@ -41,10 +47,17 @@ const SECTIONS: [Kept; 5] = [
     Kept::Section("show bfd peer", "vtysh -c show bfd peers"),
 ];
 
+/// The namespaces whose pods run FRR.
+const FRR: [&str; 3] = ["/openshift-frr-k8s/pods/", "/frr-k8s-system/pods/", "/metallb-system/pods/"];
+
+/// Is this a file of FRR's, which has its configuration and its answers among its logs?
+pub(super) fn of_frr(path: &str) -> Option<(&str, &str)> {
+    FRR.iter().find_map(|folder| path.split_once(folder))?.1.split_once('/')
+}
+
 /// The pod whose output a file holds, and what it holds.
 pub(super) fn kept(path: &str) -> Option<(&str, Vec<Kept>)> {
     const IPSEC: &str = "network_logs/ipsec/";
-    const FRR: &str = "/openshift-frr-k8s/pods/";
     if let Some((_, rest)) = path.split_once(IPSEC) {
         let ends = [
             ("xfrm/", "_state.log", Kept::Output("ip xfrm state")),
@@ -60,7 +73,7 @@ pub(super) fn kept(path: &str) -> Option<(&str, Vec<Kept>)> {
         };
         return ends.into_iter().find_map(of);
     }
-    let (pod, file) = path.split_once(FRR)?.1.split_once('/')?;
+    let (pod, file) = of_frr(path)?;
     match file {
         "frr/frr/logs/dump_frr" => Some((pod, SECTIONS.to_vec())),
         "frr/frr/logs/frr.conf" => Some((pod, vec![Kept::Copy("/etc/frr/frr.conf")])),
@@ -78,6 +91,7 @@ impl Kept {
         };
         Gathered {
             node,
+            area: if of_frr(path).is_some() { Area::Frr } else { Area::Ipsec },
             essence: essence.map(|command| Essence::of(command.split(' '))),
             copy_of,
             section,

@@ -42,6 +42,8 @@ pub(super) struct Contents {
     pub(super) logs: BTreeMap<NodeName, Vec<String>>,
     /// Logs of hosts that lie in no host's folder.
     pub(super) host_logs: Vec<(NodeName, HostLog, String)>,
+    /// Logs of hosts below `host_service_logs`, which need not say whose they are.
+    pub(super) service_logs: Vec<String>,
     /// Folders of hosts without a report, with the slash: what `kind export logs` makes.
     pub(super) hosts: Vec<(NodeName, String)>,
     /// What could not be assigned or understood.
@@ -81,6 +83,7 @@ impl Contents {
             && self.missing.is_empty()
             && self.hosts.is_empty()
             && self.host_logs.is_empty()
+            && self.service_logs.is_empty()
     }
 
     /// When the bundle was collected: the time of what was collected last.

@@ -12,6 +12,10 @@ use std::collections::BTreeMap;
 
 const STORE: &str = "network_logs/ovnk_database_store/";
 
+/// Where `gather_network_logs` leaves what ovnkube-controller logged of its transactions:
+/// `ovnk_extras_store/<pod>/ovnkube-controller/libovsdb.log`.
+const EXTRAS: &str = "network_logs/ovnk_extras_store/";
+
 /// Where a must-gather of a central cluster has its databases: that of the leader (4.10 to 4.13), or those of every
 /// master (4.5 to 4.9).
 const CENTRAL: [&str; 2] = ["_nbdb.gz", "_sbdb.gz"];
@@ -50,6 +54,16 @@ pub(super) fn scan(files: &Files, contents: &mut Contents) {
             if let Some(node) = log.split('/').next().and_then(|pod| pods.node(pod)) {
                 contents.logs.entry(node).or_default().push(path.to_owned());
             }
+        } else if let Some((_, extra)) = path.split_once(EXTRAS) {
+            if let Some(node) = extra.split('/').next().and_then(|pod| pods.node(pod)) {
+                contents.logs.entry(node).or_default().push(path.to_owned());
+            }
+        } else if path.contains("host_service_logs/") {
+            contents.service_logs.push(path.to_owned());
+        } else if name == "timestamp" && began_only(files, path) {
+            contents.troubles.push(format!(
+                "{path} says when the collection began and not when it ended: it may have been given up"
+            ));
         } else if let Some((node, log)) = host_log(path, &mut pods) {
             contents.host_logs.push((node, log, path.to_owned()));
         } else if let Some((pod, kept)) = gathered::kept(path) {
@@ -82,6 +96,11 @@ fn add(files: &Files, contents: &mut Contents, pods: &mut Pods, path: &str, db: 
             contents.unknown(files, path, db, shown, "neither its pod nor its zone's name is in the bundle");
         }
     }
+}
+
+/// `oc adm inspect` writes a line when it begins and one when it ends.
+fn began_only(files: &Files, path: &str) -> bool {
+    files.read_small(path).is_some_and(|text| text.iter().filter(|byte| **byte == b'\n').count() == 1)
 }
 
 /// A log of a pod of OVN-Kubernetes or Open vSwitch.
@@ -146,7 +165,9 @@ impl<'a> Pods<'a> {
     fn lists(&mut self) -> &BTreeMap<String, NodeName> {
         let files = self.files;
         self.lists.get_or_insert_with(|| {
-            let ours = |path: &str| path.contains("ovn-kubernetes/") || path.contains("frr-k8s/");
+            let ours = |path: &str| {
+                ["ovn-kubernetes/", "frr-k8s", "metallb-system/"].iter().any(|ns| path.contains(ns))
+            };
             let paths = files.paths().filter(|p| ours(p) && p.ends_with("/core/pods.yaml"));
             let pods = paths.filter_map(|path| yaml::<PodList>(files, path)).flat_map(|list| list.items);
             pods.filter_map(|pod| Some((pod.metadata.name, pod.spec.node_name?.parse().ok()?))).collect()

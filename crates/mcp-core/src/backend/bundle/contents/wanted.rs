@@ -1,5 +1,6 @@
 //! Which files a layer may ask for, by their names: what is kept of a compressed archive.
 
+use super::gathered;
 use crate::{Db, backend::bundle::objects::is_discovery};
 
 /// Is the content of this file worth keeping? The rest is listed only.
@@ -14,8 +15,7 @@ pub(crate) fn wanted(path: &str) -> bool {
         || ["hostname", "timestamp", "version", "version.txt"].contains(&name)
         || object()
         || is_discovery(path)
-        // Of FRR, which has its configuration and its answers among its logs.
-        || (path.contains("frr-k8s/pods/") && ["frr.conf", "dump_frr"].contains(&name))
+        || gathered::kept(path).is_some()
         || path.split('/').any(|part| FOLDERS.contains(&part))
 }
 
@@ -46,12 +46,19 @@ pub(crate) fn is_log(path: &str) -> bool {
         || is_text && folder.split('/').any(|part| FOLDERS.contains(&part))
 }
 
-/// Is this an archive inside the bundle that is opened as if it were unpacked? The databases of a must-gather, and
-/// whole collections that somebody put into one file.
+/// Is this an archive inside the bundle that is opened as if it were unpacked? The databases of a must-gather and what
+/// ovnkube-controller logged of its transactions, and whole collections that somebody put into one file.
 pub(crate) fn packed(path: &str) -> bool {
     const ENDS: [&str; 7] = [".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.zst", ".zip"];
-    const STARTS: [&str; 6] =
-        ["ovnk_database_store", "sosreport-", "sos-collector-", "must-gather", "inspect.local", "kind-"];
+    const STARTS: [&str; 7] = [
+        "ovnk_database_store",
+        "ovnk_extras_store",
+        "sosreport-",
+        "sos-collector-",
+        "must-gather",
+        "inspect.local",
+        "kind-",
+    ];
     let name = path.rsplit('/').next().unwrap_or(path);
     ENDS.iter().any(|end| name.ends_with(end)) && STARTS.iter().any(|start| name.starts_with(start))
 }

@@ -89,7 +89,7 @@ pub(super) fn find(
             }
         }
     }
-    if let Some(found) = of_role(files, node, log) {
+    if let Some(found) = of_role(one, node, log) {
         return Ok(found);
     }
     for root in roots.iter().filter(|_| !programs(log).is_empty()) {
@@ -105,11 +105,11 @@ pub(super) fn find(
 
 /// `host_service_logs/<role>/<unit>_service.log` of a must-gather has the lines of all hosts of a role; older ones have
 /// a folder a node.
-fn of_role(files: &Files, node: &NodeName, log: HostLog) -> Option<(Vec<Piece>, Vec<String>)> {
+fn of_role(one: &One, node: &NodeName, log: HostLog) -> Option<(Vec<Piece>, Vec<String>)> {
     for unit in units(log) {
         let end = format!("/{unit}_service.log");
-        let found = |path: &&str| path.contains("host_service_logs/") && path.ends_with(&end);
-        let paths: Vec<&str> = files.paths().filter(found).collect();
+        let all = one.contents.service_logs.iter().map(String::as_str);
+        let paths: Vec<&str> = all.filter(|path| path.ends_with(&end)).collect();
         let own = paths.iter().find(|path| path.split('/').any(|part| part == node.as_str()));
         let piece = |path: &str, lines| {
             let shown = path.find("host_service_logs/").and_then(|at| path.get(at..)).unwrap_or(path);

@@ -142,17 +142,25 @@ fn host_log(
             Err(reason) => why = why.or(Some(reason)),
         }
     }
-    let held = |log: &&HostLog| {
-        cluster
-            .bundles
-            .iter()
-            .any(|one| hosts::find(one, node, **log, None).is_ok_and(|(p, _)| !p.is_empty()))
-    };
     Err(ReadError::NotCollected {
         what: format!("the log of {log}"),
         node: node.clone(),
         source_name: source.into(),
         why,
-        instead: HostLog::ALL.iter().filter(held).map(|log| format!("log={log}")).collect(),
+        instead: held(cluster, node).into_iter().map(|(log, _)| format!("log={log}")).collect(),
     })
+}
+
+/// The logs of a host in which there is something, and whether they are of this host alone: `host_service_logs` may have
+/// those of all hosts of a role in one file, and then whether this one is among them is known when it is read.
+pub(super) fn held(cluster: &Cluster, node: &NodeName) -> Vec<(HostLog, bool)> {
+    let find = |log: HostLog| {
+        let pieces = cluster.bundles.iter().find_map(|one| {
+            let (mut pieces, _) = hosts::find(one, node, log, None).ok()?;
+            pieces.retain(|piece| one.files.size(&piece.path) != Some(0));
+            (!pieces.is_empty()).then_some(pieces)
+        })?;
+        Some((log, pieces.iter().all(|piece| piece.lines.host.is_none())))
+    };
+    HostLog::ALL.into_iter().filter_map(find).collect()
 }

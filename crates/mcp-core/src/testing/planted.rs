@@ -1,0 +1,288 @@
+//! What is secret is in no answer: a source that plants secrets in all that it reads, and all that a layer can be asked.
+
+use super::{Case, Failed, answer, scenario};
+use crate::{
+    Argv, Backend, Coverage, Db, Kind, Layer, LogQuery, LogStream, NodeName, ObjectQuery, Progress, Table,
+    Target,
+    backend::{Origin, Output, Read, ReadError},
+};
+use async_trait::async_trait;
+use jiff::Timestamp;
+use ovsdb::{Atom, Database, Datum, NewFile, Rows, Schema, Select, Uuid};
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+/// Part of every planted value: in plain text, in base64 at each alignment, and as digits of a key.
+pub const MARKS: [&str; 5] =
+    ["hunter2hunter2", "aHVudGVyMmh1bnRlcj", "h1bnRlcjJodW50ZXIy", "odW50ZXIyaHVudGVyM", "75af74057be0a61c"];
+
+/// Secrets as programs, configurations and logs have them: one of each sort that occurs in practice.
+const LINES: &str = r#"
+2026-11-22T08:30:00.000000000Z E1122 08:30:00.000000 1 client.go:1] request failed: Authorization: Bearer hunter2hunter2
+2026-11-22T08:30:01.000000000Z stderr F E1122 08:30:01.000000 1 a.go:1] password=hunter2hunter2 token: hunter2hunter2
+2026-11-22T08:30:02.000Z|00001|stream_ssl|ERR|https://admin:hunter2hunter2@api.example.org:6443 refused
+level=error time="2026-11-22T08:30:03Z" msg="login" api_key="hunter2hunter2" secret=hunter2hunter2
+{"level":"error","ts":"2026-11-22T08:30:04Z","msg":"pull","auth":"aHVudGVyMmh1bnRlcjI=","password":"hunter2hunter2"}
+2026-11-22T08:30:05Z E mounting -----BEGIN RSA PRIVATE KEY-----
+aHVudGVyMmh1bnRlcjJodW50ZXIyaHVudGVyMmh1bnRlcjI=
+hunter2hunter2
+-----END RSA PRIVATE KEY-----
+: PSK "hunter2hunter2"
+@ovn-worker %any : PSK "hunter2hunter2"
+	psk=hunter2hunter2
+    client-key-data: LS0tLS1CRUdJTiBSU0EgUFJJVkFURSBLRVktLS0tLQpodW50ZXIyaHVudGVyMgo=
+    token: hunter2hunter2
+ neighbor 172.18.0.3 password hunter2hunter2
+password hunter2hunter2
+enable password 8 hunter2hunter2
+ key-string hunter2hunter2
+ ip ospf message-digest-key 1 md5 hunter2hunter2
+src 172.18.0.3 dst 172.18.0.2
+	proto esp spi 0xf8c30232 reqid 1 mode transport
+	aead rfc4106(gcm(aes)) 0x75af74057be0a61c08abe2028beecebf 128
+	auth-trunc hmac(sha256) 0x75af74057be0a61c 128
+	enc cbc(aes) 0x75af74057be0a61c
+options             : {ipsec_psk="hunter2hunter2", psk=hunter2hunter2, private_key="hunter2hunter2"}
+"#;
+
+/// A source that adds secrets to whatever another one reads: to each output of a command, each log, and each map of
+/// texts in a database. Objects are not touched: the source itself takes their secrets out, which has its own tests.
+struct Planted {
+    inner: Arc<dyn Backend>,
+    databases: Mutex<BTreeMap<(NodeName, Db), Arc<Database>>>,
+}
+
+impl Planted {
+    /// The database with secrets in its rows; none where only its server can be asked.
+    async fn planted(&self, at: &Target, db: Db) -> Option<Read<Arc<Database>>> {
+        let read = self.inner.database(at, db).await.ok()?;
+        let key = (at.node.clone(), db);
+        let mut known = self.databases.lock().unwrap_or_else(PoisonError::into_inner);
+        let planted = match known.get(&key) {
+            Some(planted) => planted.clone(),
+            None => {
+                let planted = Arc::new(plant(&read.value)?);
+                known.insert(key, planted.clone());
+                planted
+            }
+        };
+        Some(Read { value: planted, origin: read.origin, notes: read.notes })
+    }
+}
+
+/// Each map of texts has secrets beside what it had.
+fn plant(database: &Database) -> Option<Database> {
+    let mut file = NewFile::new(database.schema());
+    for table in &database.schema().tables {
+        let rows = database.select(&Select::from(table.name.as_str())).ok()?;
+        let mut planted: Vec<(Uuid, Vec<(String, Datum)>)> = Vec::new();
+        for row in rows.rows {
+            let mut columns = Vec::new();
+            for column in &table.columns {
+                let Some(value) = row.get(&column.name) else { continue };
+                let value = match value {
+                    Datum::Map(pairs)
+                        if pairs.iter().all(|(k, v)| k.as_str().is_some() && v.as_str().is_some()) =>
+                    {
+                        let of_texts = column.ty.key.kind == ovsdb::AtomType::String
+                            && column
+                                .ty
+                                .value
+                                .as_ref()
+                                .is_some_and(|value| value.kind == ovsdb::AtomType::String);
+                        let secrets = ["psk", "ipsec_psk", "password", "auth_token", "private_key"];
+                        let secrets = secrets.map(|key| (Atom::from(key), Atom::from("hunter2hunter2")));
+                        let secrets = secrets.into_iter().filter(|_| of_texts);
+                        Datum::map(pairs.iter().cloned().chain(secrets))
+                    }
+                    value => value.clone(),
+                };
+                if value != column.ty.default_datum() {
+                    columns.push((column.name.clone(), value));
+                }
+            }
+            planted.push((row.uuid, columns));
+        }
+        file.table(&table.name, planted);
+    }
+    Database::open(file.into_bytes()).ok()
+}
+
+/// An output with secrets after it, and in the middle; JSON stays what it is.
+fn plant_in(mut output: Output) -> Output {
+    let is_json = output
+        .stdout
+        .iter()
+        .find(|byte| !byte.is_ascii_whitespace())
+        .is_some_and(|byte| b"{[".contains(byte));
+    if !is_json {
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let lines: Vec<&str> = text.lines().collect();
+        let (head, tail) = lines.split_at(lines.len() / 2);
+        output.stdout =
+            [head.join("\n"), LINES.into(), tail.join("\n"), LINES.into()].join("\n").into_bytes();
+    }
+    output.stderr.extend_from_slice(LINES.as_bytes());
+    output
+}
+
+#[async_trait]
+impl Backend for Planted {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn is_live(&self) -> bool {
+        self.inner.is_live()
+    }
+
+    async fn open(&self, progress: &Progress) -> Result<(), ReadError> {
+        self.inner.open(progress).await
+    }
+
+    async fn now(&self) -> Option<Timestamp> {
+        self.inner.now().await
+    }
+
+    async fn nodes(&self) -> Result<Vec<NodeName>, ReadError> {
+        self.inner.nodes().await
+    }
+
+    async fn coverage(&self) -> Result<Coverage, ReadError> {
+        self.inner.coverage().await
+    }
+
+    async fn command(&self, at: &Target, argv: &Argv) -> Result<Read<Output>, ReadError> {
+        let read = self.inner.command(at, argv).await?;
+        Ok(Read { value: plant_in(read.value), ..read })
+    }
+
+    async fn recorded(&self, at: &Target, command: &'static str) -> Result<Read<Output>, ReadError> {
+        let read = self.inner.recorded(at, command).await?;
+        Ok(Read { value: plant_in(read.value), ..read })
+    }
+
+    async fn follow(&self, at: &Target, argv: &Argv) -> Result<Read<Output>, ReadError> {
+        let read = self.inner.follow(at, argv).await?;
+        Ok(Read { value: plant_in(read.value), ..read })
+    }
+
+    async fn schema(&self, at: &Target, db: Db) -> Result<Arc<Schema>, ReadError> {
+        self.inner.schema(at, db).await
+    }
+
+    async fn rows(&self, at: &Target, db: Db, selects: &[Select]) -> Result<Read<Vec<Rows>>, ReadError> {
+        let read = self.inner.rows(at, db, selects).await?;
+        let Some(planted) = self.planted(at, db).await else { return Ok(read) };
+        let rows = selects.iter().map(|select| planted.value.select(select)).collect::<Result<_, _>>()?;
+        Ok(Read { value: rows, ..read })
+    }
+
+    async fn database(&self, at: &Target, db: Db) -> Result<Read<Arc<Database>>, ReadError> {
+        match self.planted(at, db).await {
+            Some(planted) => Ok(planted),
+            None => self.inner.database(at, db).await,
+        }
+    }
+
+    async fn kinds(&self, within: Duration) -> Result<Read<Vec<Kind>>, ReadError> {
+        self.inner.kinds(within).await
+    }
+
+    async fn objects(&self, query: &ObjectQuery, within: Duration) -> Result<Read<Vec<Value>>, ReadError> {
+        self.inner.objects(query, within).await
+    }
+
+    async fn table(&self, query: &ObjectQuery, within: Duration) -> Result<Option<Read<Table>>, ReadError> {
+        self.inner.table(query, within).await
+    }
+
+    async fn log(&self, query: &LogQuery, within: Duration) -> Result<Read<LogStream>, ReadError> {
+        let mut read = self.inner.log(query, within).await?;
+        let (sender, stream) = LogStream::channel();
+        let inner = std::mem::replace(&mut read.value, stream);
+        tokio::spawn(async move {
+            let mut inner = inner;
+            _ = sender.send(Ok(LINES.into())).await;
+            while let Some(piece) = inner.next().await {
+                if sender.send(piece).await.is_err() {
+                    return;
+                }
+            }
+            _ = sender.send(Ok(LINES.into())).await;
+        });
+        Ok(read)
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}
+
+/// What all questions to a layer have told.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Secrets that were in an answer: the question, and the line.
+    pub leaks: Vec<String>,
+    /// Secrets that were left out, as far as answers say it.
+    pub redacted: usize,
+    /// Tools that gave no answer to any question but errors.
+    pub silent: BTreeSet<&'static str>,
+}
+
+/// Asks a layer all questions of its golden cases, over their sources with planted secrets, and each question with each
+/// value of each choice that its tool has.
+///
+/// # Errors
+/// When a case cannot be read or asked.
+pub fn told(layer: fn() -> Layer, cases: &Path) -> Result<Told, Failed> {
+    let mut told = Told { silent: layer().tools.iter().map(|tool| tool.name).collect(), ..Told::default() };
+    let mut sources = BTreeMap::<String, Arc<Planted>>::new();
+    let mut asked = BTreeSet::new();
+    let mut files: Vec<_> = std::fs::read_dir(cases)?.collect::<Result<Vec<_>, _>>()?;
+    files.sort_by_key(std::fs::DirEntry::path);
+    for file in files {
+        let case = Case::read(&file.path())?;
+        let source = sources.entry(case.scenario.clone()).or_insert_with(|| {
+            Arc::new(Planted { inner: scenario(&case.scenario), databases: Mutex::default() })
+        });
+        let own = layer();
+        for case in variants(&own, &case) {
+            let question =
+                format!("{} {} over {}", case.tool, Value::Object(case.params.clone()), case.scenario);
+            if !asked.insert(question.clone()) {
+                continue;
+            }
+            let text = answer(layer(), source.clone(), &case)?;
+            let leaked = text.lines().filter(|line| MARKS.iter().any(|mark| line.contains(mark)));
+            told.leaks.extend(leaked.map(|line| format!("{question}: {line}")));
+            told.redacted += text.matches("[redacted").count();
+            if !text.starts_with("error:") {
+                told.silent.remove(case.tool.as_str());
+            }
+        }
+    }
+    Ok(told)
+}
+
+/// The case, and the case with each value of each choice.
+fn variants(layer: &Layer, case: &Case) -> Vec<Case> {
+    let mut all = vec![case.clone()];
+    let tool = layer.tools.iter().find(|tool| tool.name == case.tool);
+    let properties = tool.and_then(|tool| tool.schema.get("properties")?.as_object());
+    for (name, property) in properties.into_iter().flatten() {
+        for value in property.get("enum").and_then(Value::as_array).into_iter().flatten() {
+            let mut other = case.clone();
+            // A filter would hide what it does not choose.
+            other.params.remove("grep");
+            other.params.insert(name.clone(), value.clone());
+            all.push(other);
+        }
+    }
+    all
+}

@@ -1,0 +1,207 @@
+//! What no object tells: looking through the databases of all zones, those first that are most likely to have it.
+
+use super::{
+    Locator,
+    ports::{Port, Zone, host, northbound, zone},
+};
+use crate::{
+    nodes::{joined, some},
+    pods::{items, text},
+};
+use futures::StreamExt;
+use mcp_core::{Db, NodeName, PodRef, ToolError};
+use ovn_model::annotations::pod_networks;
+use serde_json::Value;
+use std::{collections::BTreeSet, net::IpAddr};
+
+/// How far zones were looked through.
+#[derive(Default)]
+pub(super) struct Progress {
+    pub(super) read: Vec<NodeName>,
+    /// Nodes that gave nothing, and why.
+    pub(super) failed: Vec<(NodeName, String)>,
+}
+
+/// The same said of several zones is said once.
+#[derive(Default)]
+struct Said(Vec<(String, Vec<NodeName>)>);
+
+impl Said {
+    fn add(&mut self, node: &NodeName, text: String) {
+        match self.0.iter_mut().find(|(known, _)| *known == text) {
+            Some((_, nodes)) => nodes.push(node.clone()),
+            None => self.0.push((text, vec![node.clone()])),
+        }
+    }
+
+    fn lines(self) -> impl Iterator<Item = String> {
+        self.0.into_iter().map(|(text, nodes)| format!("in the zone of {}: {text}", some(&nodes)))
+    }
+}
+
+impl Locator<'_, '_> {
+    /// All nodes whose databases can be read, these first.
+    pub(super) fn in_order(&self, first: &[String]) -> Vec<NodeName> {
+        let is_first = |node: &&NodeName| first.iter().any(|name| name == node.as_str());
+        let (mut ordered, rest): (Vec<_>, Vec<_>) = self.readable.iter().partition(is_first);
+        ordered.extend(rest);
+        ordered.into_iter().cloned().collect()
+    }
+
+    /// Says how far the zones were looked through.
+    pub(super) fn searched(&mut self, progress: &Progress) {
+        let (read, all) = (progress.read.len(), self.readable.len());
+        if read == all {
+            self.notes.push(format!("the northbound databases of all {all} nodes were searched"));
+            return;
+        }
+        self.notes.push(format!(
+            "the northbound databases of {read} of {all} nodes were searched: {}",
+            some(&progress.read)
+        ));
+        if let Some((_, why)) = progress.failed.first() {
+            let names: Vec<&NodeName> = progress.failed.iter().map(|(node, _)| node).collect();
+            self.notes.push(format!("not searched: {}; {why}", some(&names)));
+        }
+    }
+
+    /// An address that no object has: what the databases have it for. `first` are the nodes in whose subnets it is.
+    pub(super) async fn in_databases(
+        &mut self,
+        wanted: &str,
+        first: &[String],
+        pods: &[Value],
+    ) -> Result<(), ToolError> {
+        let selects = northbound();
+        let (mut said, mut owners, mut progress) = (Said::default(), Vec::new(), Progress::default());
+        let mut behind = Said::default();
+        let mut zones = self.cluster.rows_of(self.in_order(first), Db::Nb, &selects);
+        while let Some((node, rows)) = zones.next().await {
+            let zone = match rows {
+                Ok(rows) => zone(&rows, None, None),
+                Err(e) => {
+                    progress.failed.push((node, e.to_string()));
+                    continue;
+                }
+            };
+            if zone.ports.iter().any(|port| port.has(wanted) && port.kind != "remote") {
+                owners.push(node.clone());
+            }
+            others(&zone, wanted).for_each(|text| said.add(&node, text));
+            zone.balancers_to(wanted).into_iter().for_each(|name| behind.add(&node, name));
+            progress.read.push(node.clone());
+            // An address of a subnet is of no other zone's ports.
+            if first.iter().any(|name| name == node.as_str()) && owners.contains(&node) {
+                break;
+            }
+        }
+        drop(zones);
+        let nowhere = owners.is_empty();
+        for owner in owners {
+            let Some(zone) = self.zone_of(owner.as_str()).await? else { continue };
+            for port in zone.ports.iter().filter(|port| port.has(wanted) && port.kind != "remote") {
+                self.lines.push(format!("in the zone of {owner}: {}", port.line()));
+                self.against_objects(port, owner.as_str(), pods);
+            }
+        }
+        self.lines.extend(said.lines());
+        for (name, nodes) in behind.0 {
+            let zones = some(&nodes);
+            match nowhere && !first.is_empty() {
+                true => self.findings.push(format!(
+                    "load balancer {name} in the zone of {zones} sends to {wanted}, which is of no pod and no port"
+                )),
+                false => self.lines.push(format!("in the zone of {zones}: load balancer {name} sends to it")),
+            }
+        }
+        self.searched(&progress);
+        Ok(())
+    }
+
+    /// A pod without an object: the zone that has its port as its own.
+    pub(super) async fn pod_in_databases(&mut self, pod: &PodRef, pods: &[Value]) -> Result<bool, ToolError> {
+        let [ports, switches, ..] = northbound();
+        let selects = [ports, switches];
+        let is = |port: &&Port| {
+            let of = |(namespace, name): &(String, String)| {
+                *namespace == pod.namespace.as_str() && *name == pod.name.as_str()
+            };
+            port.pod.as_ref().is_some_and(of) && port.kind != "remote"
+        };
+        let (mut owner, mut progress) = (None, Progress::default());
+        let mut zones = self.cluster.rows_of(self.in_order(&[]), Db::Nb, &selects);
+        while let Some((node, rows)) = zones.next().await {
+            match rows.map(|rows| zone(&rows, None, None)) {
+                Ok(zone) if zone.ports.iter().any(|port| is(&port)) => {
+                    owner = Some(node);
+                    break;
+                }
+                Ok(_) => progress.read.push(node),
+                Err(e) => progress.failed.push((node, e.to_string())),
+            }
+        }
+        drop(zones);
+        let Some(node) = owner else {
+            self.searched(&progress);
+            return Ok(false);
+        };
+        let Some(zone) = self.zone_of(node.as_str()).await? else { return Ok(false) };
+        self.lines.push(format!("pod {pod}: its port is in the zone of node {node}"));
+        self.machinery(node.as_str());
+        for port in zone.ports.iter().filter(is) {
+            self.lines.push(format!("  {}", port.line()));
+            self.against_objects(port, node.as_str(), pods);
+            for address in port.each().filter(|address| address.parse::<IpAddr>().is_ok()) {
+                self.behind(&zone, address);
+            }
+        }
+        Ok(true)
+    }
+
+    /// A port of a pod that has no object, or whose object tells otherwise.
+    fn against_objects(&mut self, port: &Port, node: &str, pods: &[Value]) {
+        let Some((namespace, name)) = &port.pod else { return };
+        let full = format!("{namespace}/{name}");
+        let of_namespace = || pods.iter().filter(|pod| text(pod, "/metadata/namespace") == namespace);
+        let at = format!(
+            "port {} with {} in the northbound database of {node}",
+            port.name,
+            port.addresses.join(",")
+        );
+        match of_namespace().find(|pod| text(pod, "/metadata/name") == name) {
+            Some(pod) => {
+                let networks = pod_networks(pod).unwrap_or_default();
+                let own: BTreeSet<String> = networks
+                    .iter()
+                    .flat_map(|network| &network.ip_addresses)
+                    .map(|net| net.addr().to_string())
+                    .chain(items(pod, "/status/podIPs").map(|ip| text(ip, "/ip").to_owned()))
+                    .collect();
+                let other = port.each().filter(|one| one.parse::<IpAddr>().is_ok());
+                if other.into_iter().any(|ip| !own.contains(ip)) {
+                    self.findings.push(format!("{at}: pod {full} has {} in its object", joined(own)));
+                }
+            }
+            None if self.cluster.is_live() || of_namespace().next().is_some() => {
+                self.findings.push(format!("{at}: there is no pod {full}"));
+            }
+            None => self
+                .notes
+                .push(format!("no pod of namespace {namespace} is in this source: {full} may exist or not")),
+        }
+    }
+}
+
+/// What else of a zone has an address: router ports, translations, virtual addresses.
+fn others<'a>(zone: &'a Zone, wanted: &'a str) -> impl Iterator<Item = String> + 'a {
+    let routers = zone.router_ports.iter().filter(move |(_, mac, networks)| {
+        mac == wanted || networks.iter().any(|network| network.split('/').next() == Some(wanted))
+    });
+    let routers =
+        routers.map(|(name, mac, networks)| format!("router port {name}, {mac}, {}", networks.join(",")));
+    let nats = zone.nats.iter().filter(move |(_, external, logical)| external == wanted || logical == wanted);
+    let nats = nats.map(|(kind, external, logical)| format!("{kind} external {external}, logical {logical}"));
+    let vips = zone.balancers.iter().flat_map(|(name, vips)| vips.iter().map(move |vip| (name, vip)));
+    let vips = vips.filter(move |(_, (vip, _))| host(vip) == wanted);
+    routers.chain(nats).chain(vips.map(|(name, (vip, to))| format!("load balancer {name}: {vip} to {to}")))
+}

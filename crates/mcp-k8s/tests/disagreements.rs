@@ -1,0 +1,245 @@
+//! Where Kubernetes' objects, OVN-Kubernetes' annotations and the databases do not agree, `ovnkube_locate` says so: each
+//! fault is put into a copy of the capture, where nothing was found before.
+
+use mcp_core::{
+    Bundle, NodeName,
+    testing::{Connection, Failed, scenario, unpack},
+};
+use ovsdb::{Condition, Database, Select};
+use serde_json::{Value, json};
+use std::{collections::BTreeSet, fs, path::PathBuf, sync::Arc, time::Duration};
+use tempfile::TempDir;
+
+/// A pod of ovn-worker, its logical port, and its address.
+const POD: &str = "shop/web-7ddbb54ff6-l6vb8";
+const PORT: &str = "shop_web-7ddbb54ff6-l6vb8";
+const ADDRESS: &str = "10.244.1.3";
+
+/// The capture, unpacked, to be changed.
+struct Capture(TempDir);
+
+impl Capture {
+    fn new() -> Result<Self, Failed> {
+        let dir = tempfile::tempdir()?;
+        unpack("capture/must-gather.tar.xz", dir.path())?;
+        Ok(Self(dir))
+    }
+
+    /// The folder of what one gather script wrote.
+    fn gathered(&self) -> Result<PathBuf, Failed> {
+        let gather = fs::read_dir(self.0.path())?.next().ok_or("nothing was unpacked")??.path();
+        Ok(gather.join("lab-ovn-kubernetes"))
+    }
+
+    /// The northbound database of a zone, by the name of its pod's end.
+    fn northbound(&self, pod: &str) -> Result<PathBuf, Failed> {
+        Ok(self.gathered()?.join("network_logs/ovnk_database_store").join(format!("ovnkube-node-{pod}_nbdb")))
+    }
+
+    /// Changes the database of ovn-worker, as the real ovsdb-tool does.
+    fn change(&self, operation: &Value) -> Result<(), Failed> {
+        let transaction = json!(["OVN_Northbound", operation]).to_string();
+        #[expect(clippy::disallowed_methods, reason = "a test makes its own data with the real program")]
+        let mut tool = std::process::Command::new("ovsdb-tool");
+        let output = tool.arg("transact").arg(self.northbound("vwrjk")?).arg(transaction).output()?;
+        let reply = String::from_utf8(output.stdout)?;
+        assert!(reply.contains("\"count\":1"), "{reply}{}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
+    }
+
+    /// The row of ovn-worker's database that has a name.
+    fn uuid(&self, table: &str, name: &str) -> Result<String, Failed> {
+        let database = Database::open(fs::read(self.northbound("vwrjk")?)?)?;
+        let rows = database.select(&Select::from(table).filter(Condition::is("name", name)))?;
+        Ok(rows.rows.first().ok_or_else(|| format!("{table} has no {name}"))?.uuid.to_string())
+    }
+
+    async fn findings(&self, what: &str) -> Result<Vec<String>, Failed> {
+        let source = Arc::new(Bundle::new(vec![self.0.path().to_owned()]));
+        findings(&Connection::open(mcp_k8s::layer(), source).await?, what).await
+    }
+}
+
+async fn findings(connection: &Connection, what: &str) -> Result<Vec<String>, Failed> {
+    let params = json!({ "what": what }).as_object().cloned().unwrap_or_default();
+    let text = connection.call("ovnkube_locate", &params).await?.map_err(|e| format!("{what}: {e}"))?;
+    assert!(text.len() < 6_000, "{what}: {} bytes", text.len());
+    Ok(text.lines().filter_map(|line| line.strip_prefix("FINDING: ")).map(str::to_owned).collect())
+}
+
+fn by_name(name: &str) -> Value {
+    json!([["name", "==", name]])
+}
+
+#[tokio::test]
+async fn a_healthy_cluster_has_no_finding_but_the_planted_pods() -> Result<(), Failed> {
+    let source = scenario("capture");
+    let within = Duration::from_secs(60);
+    let kinds = source.kinds(within).await?.value;
+    let mut asked: BTreeSet<String> = source.nodes().await?.iter().map(NodeName::to_string).collect();
+    for called in ["pods", "services"] {
+        let kind = kinds.iter().find(|kind| kind.is_called(called)).ok_or("no such kind")?;
+        for object in source.objects(&mcp_core::ObjectQuery::all(kind.clone()), within).await?.value {
+            let part = |key: &str| object["metadata"][key].as_str().unwrap_or_default().to_owned();
+            asked.insert(format!("{}/{}", part("namespace"), part("name")));
+        }
+    }
+    assert!(asked.len() > 25, "{asked:?}");
+    let connection = Connection::open(mcp_k8s::layer(), source).await?;
+    let mut found = Vec::new();
+    for what in &asked {
+        found.extend(
+            findings(&connection, what).await?.into_iter().map(|finding| format!("{what}: {finding}")),
+        );
+    }
+    insta::assert_snapshot!("findings_of_the_capture", found.join("\n"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_address_of_the_annotation_that_the_database_does_not_have() -> Result<(), Failed> {
+    let capture = Capture::new()?;
+    let other = "0a:58:0a:f4:01:03 10.244.1.99";
+    capture.change(&json!({
+        "op": "update", "table": "Logical_Switch_Port", "where": by_name(PORT), "row": { "addresses": other }
+    }))?;
+    assert_eq!(
+        capture.findings(POD).await?,
+        [
+            format!(
+                "network default: {ADDRESS} is in the annotation and not in the northbound database, port {PORT}"
+            ),
+            format!(
+                "network default: 10.244.1.99 is in the northbound database, port {PORT}, and not in the annotation"
+            ),
+        ]
+    );
+    // From the other side: no object has this address, and the zone in whose subnet it is knows whose it is.
+    assert_eq!(
+        capture.findings("10.244.1.99").await?,
+        [format!(
+            "port {PORT} with {other} in the northbound database of ovn-worker: pod {POD} has {ADDRESS} in its object"
+        )]
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_pod_without_its_port() -> Result<(), Failed> {
+    let capture = Capture::new()?;
+    let port = capture.uuid("Logical_Switch_Port", PORT)?;
+    capture.change(&json!({
+        "op": "mutate", "table": "Logical_Switch", "where": by_name("ovn-worker"),
+        "mutations": [["ports", "delete", ["uuid", port]]]
+    }))?;
+    let wanted = ["network default: the northbound database of ovn-worker has no port for the pod"];
+    assert_eq!(capture.findings(POD).await?, wanted);
+    // The address leads to the same pod, and so to the same zone.
+    assert_eq!(capture.findings(ADDRESS).await?, wanted);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_port_of_a_pod_that_is_gone() -> Result<(), Failed> {
+    let capture = Capture::new()?;
+    capture.change(&json!({
+        "op": "update", "table": "Logical_Switch_Port", "where": by_name(PORT),
+        "row": { "name": "shop_gone-1", "addresses": "0a:58:0a:f4:01:63 10.244.1.99" }
+    }))?;
+    let wanted =
+        ["port shop_gone-1 with 0a:58:0a:f4:01:63 10.244.1.99 in the northbound database of ovn-worker: \
+                   there is no pod shop/gone-1"];
+    for what in ["shop/gone-1", "10.244.1.99", "0a:58:0a:f4:01:63"] {
+        assert_eq!(capture.findings(what).await?, wanted, "{what}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_port_of_an_earlier_pod_of_the_same_name() -> Result<(), Failed> {
+    let capture = Capture::new()?;
+    let earlier = "00000000-0000-4000-8000-000000000001";
+    capture.change(&json!({
+        "op": "update", "table": "Logical_Switch_Port", "where": by_name(PORT),
+        "row": { "options": ["map", [["iface-id-ver", earlier]]] }
+    }))?;
+    let found = capture.findings(POD).await?;
+    let [one] = found.as_slice() else { return Err(format!("{found:?}").into()) };
+    assert!(
+        one.starts_with(&format!(
+            "port {PORT} was made for another pod of this name: iface-id-ver {earlier}"
+        ))
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_backend_that_one_zone_does_not_have() -> Result<(), Failed> {
+    let capture = Capture::new()?;
+    let backends = "10.244.0.3:8080,10.244.2.3:8080,10.244.1.77:8080";
+    capture.change(&json!({
+        "op": "update", "table": "Load_Balancer", "where": by_name("Service_shop/web_TCP_cluster"),
+        "row": { "vips": ["map", [["10.96.150.255:80", backends]]] }
+    }))?;
+    let wanted = [
+        "in the zone of ovn-worker: a backend of 10.96.150.255:80/TCP, and no ready endpoint: 10.244.1.77:8080",
+        "in the zone of ovn-worker: ready, and no backend of 10.96.150.255:80/TCP: 10.244.1.3:8080",
+    ];
+    for what in ["shop/web", "10.96.150.255"] {
+        assert_eq!(capture.findings(what).await?, wanted, "{what}");
+    }
+    // What the address is that is left: nobody's.
+    assert_eq!(
+        capture.findings("10.244.1.77").await?,
+        [
+            "load balancer Service_shop/web_TCP_cluster (10.96.150.255:80) in the zone of ovn-worker sends to 10.244.1.77, \
+          which is of no pod and no port"
+        ]
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn load_balancers_of_a_service_that_is_gone_or_has_none() -> Result<(), Failed> {
+    let capture = Capture::new()?;
+    capture.change(&json!({
+        "op": "update", "table": "Load_Balancer", "where": by_name("Service_shop/db_TCP_cluster"),
+        "row": {
+            "name": "Service_shop/gone_TCP_cluster",
+            "external_ids": ["map", [["k8s.ovn.org/kind", "Service"], ["k8s.ovn.org/owner", "shop/gone"]]],
+            "vips": ["map", [["10.96.7.7:5432", "10.244.1.4:5432"]]]
+        }
+    }))?;
+    assert_eq!(
+        capture.findings("shop/gone").await?,
+        [
+            "in the zone of ovn-worker: load balancer Service_shop/gone_TCP_cluster: 10.96.7.7:5432 to 10.244.1.4:5432; \
+          there is no service shop/gone"
+        ]
+    );
+    assert_eq!(
+        capture.findings("shop/db").await?,
+        ["in the zone of ovn-worker: no load balancer for 10.96.48.82:5432/tcp of service shop/db"]
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_subnet_that_differs() -> Result<(), Failed> {
+    let capture = Capture::new()?;
+    capture.change(&json!({
+        "op": "mutate", "table": "Logical_Switch", "where": by_name("ovn-worker"),
+        "mutations": [
+            ["other_config", "delete", ["set", ["subnet"]]],
+            ["other_config", "insert", ["map", [["subnet", "10.244.9.0/24"]]]]
+        ]
+    }))?;
+    assert_eq!(
+        capture.findings("ovn-worker").await?,
+        [
+            "subnet of its switch: the object has 10.244.1.0/24, the databases of ovn-worker have 10.244.9.0/24"
+        ]
+    );
+    assert_eq!(capture.findings("ovn-worker2").await?, [""; 0]);
+    Ok(())
+}
