@@ -5,6 +5,7 @@
 mod archives;
 mod data;
 mod databases;
+mod exec;
 mod flows;
 mod lflows;
 mod logs;
@@ -30,6 +31,7 @@ const PIECES: &[(&str, Measure)] = &[
     ("archives", archives::measure),
     ("server", server::measure),
     ("flows", flows::measure),
+    ("exec", exec::measure),
 ];
 
 /// `cargo xtask bench [--quick] [--only PIECE,..]`

@@ -11,7 +11,7 @@ mod ways;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use self::kubectl::Kubectl;
+pub(crate) use self::kubectl::Kubectl;
 use super::Server;
 use crate::mcp::{Era, Session};
 use crate::workspace::{Crate, Result, Workspace};
