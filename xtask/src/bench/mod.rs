@@ -5,6 +5,7 @@
 mod archives;
 mod data;
 mod databases;
+mod exec;
 mod flows;
 mod kernel;
 mod lflows;
@@ -32,6 +33,7 @@ const PIECES: &[(&str, Measure)] = &[
     ("server", server::measure),
     ("flows", flows::measure),
     ("kernel", kernel::measure),
+    ("exec", exec::measure),
 ];
 
 /// `cargo xtask bench [--quick] [--only PIECE,..]`
