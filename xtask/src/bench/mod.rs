@@ -8,6 +8,7 @@ mod flows;
 mod lflows;
 mod logs;
 mod measure;
+mod scale;
 mod server;
 
 use std::path::PathBuf;
@@ -53,6 +54,7 @@ pub(crate) fn run(bench: &Bench) -> Result {
     let mut table = Table { judge: !bench.quick, rows: Vec::new() };
     databases::measure(&workspace, &plan, &workspace.root.join(&bench.data), &mut table)?;
     logs::measure(&workspace, &plan, &mut table)?;
+    scale::measure(&workspace, &plan, &mut table)?;
     archives::measure(&workspace, &plan, &mut table)?;
     server::measure(&workspace, &plan, &mut table)?;
     flows::measure(&workspace, &plan, &mut table)?;
