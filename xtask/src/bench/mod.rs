@@ -11,6 +11,7 @@ mod kernel;
 mod lflows;
 mod logs;
 mod measure;
+mod scale;
 mod server;
 
 use std::path::PathBuf;
@@ -29,6 +30,7 @@ const PIECES: &[(&str, Measure)] = &[
     ("databases", databases::measure),
     ("lflows", lflows::measure),
     ("logs", logs::measure),
+    ("scale", scale::measure),
     ("archives", archives::measure),
     ("server", server::measure),
     ("flows", flows::measure),
