@@ -4,7 +4,7 @@ use super::{Case, Failed, answer, scenario};
 use crate::{
     Argv, Backend, Coverage, Db, Kind, Layer, LogQuery, LogStream, NodeName, ObjectQuery, Progress, Table,
     Target,
-    backend::{Origin, Output, Read, ReadError},
+    backend::{Output, Read, ReadError},
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
