@@ -1,9 +1,13 @@
 #!/usr/bin/env bash
-# container.sh PATH MODE COMMAND...: becomes the command, in a root of its own where the node's is at PATH, read-only if MODE is ro.
+# container.sh PATH MODE PODS COMMAND...: becomes the command, in a root of its own where the node's is at PATH, read-only if MODE is
+# ro. The processes of the node's pods, files named by their numbers in the folder PODS, are in the control groups of their pods.
 # Runs in a mount namespace made for it, which goes with the command: nothing is left of all these mounts.
 set -euo pipefail
-path=$1 mode=$2 root=/mnt
-shift 2
+path=$1 mode=$2 pods=$3 root=/mnt
+shift 3
+for group in "$pods"/*; do
+  mount --bind "$group" "/proc/${group##*/}/cgroup"
+done
 mount -t tmpfs container "$root"
 for entry in /*; do
   if [[ -L $entry ]]; then

@@ -54,6 +54,8 @@ pod() {
   done
   die "no pod $1"
 }
+# pod_uid NAMESPACE/NAME: the same in every lab
+pod_uid() { local sum; sum=$(sha256sum <<<"$1"); echo "${sum:16:8}-${sum:24:4}-4${sum:29:3}-8${sum:33:3}-${sum:36:12}"; }
 pod_ip() { local found; found=$(pod "$1"); echo "${found% *}"; }
 
 log() { printf '%s\n' "$*" >&2; }

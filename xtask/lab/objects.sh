@@ -83,6 +83,7 @@ metadata:
     app: $app
   name: $name
   namespace: default
+  uid: $(pod_uid "default/$name")
 spec:
   containers:
   - name: ${name%-[0-9]}

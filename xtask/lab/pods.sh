@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Pods: a network namespace, a veth into br-int, a logical port - and what they serve. Sourced.
+# Pods: a network namespace, a process in it, a veth into br-int, a logical port - and what they serve. Sourced.
 
 pods_up() {
   local pod name node octet
@@ -17,11 +17,11 @@ pods_up() {
 # pod_up NAMESPACE/NAME NODE OCTET: what ovnkube-controller (logical port) and the CNI plugin (interface) do
 pod_up() {
   local pod=$1 node=$2 net ip mac ns sandbox link uid port group
+  uid=$(pod_uid "$pod")
   net=$(pod_net "$node") mac=$(pod_mac "$node" "$3") ns=$(pod_ns "$1") port=${1/\//_}
   ip=$net.$3
   sandbox=$(sha256sum <<<"$pod")
   sandbox=${sandbox%% *} link=${sandbox:0:15}
-  uid=${sandbox:16:8}-${sandbox:24:4}-4${sandbox:29:3}-8${sandbox:33:3}-${sandbox:36:12}
 
   add lsp-add "$node" "$port" -- lsp-set-addresses "$port" "$mac $ip" -- lsp-set-port-security "$port" "$mac $ip" \
     -- set Logical_Switch_Port "$port" external_ids:namespace="${pod%/*}" external_ids:pod=true \
@@ -31,6 +31,7 @@ pod_up() {
   commit "$node"
 
   ip netns add "$ns"
+  pause "$node" "$ns" "$uid" "$sandbox"
   ip link add eth0 netns "$ns" mtu 1400 address "$mac" type veth peer name "$link" netns "$(node_ns "$node")"
   in_ns "$ns" sysctl -qw net.ipv6.conf.eth0.disable_ipv6=1
   no_offload "$ns" eth0
@@ -42,6 +43,14 @@ pod_up() {
   on "$node" ovs-vsctl --timeout=20 add-port br-int "$link" -- set Interface "$link" external_ids:iface-id="$port" \
     external_ids:iface-id-ver="$uid" external_ids:attached_mac="$(str "$mac")" external_ids:ip_addresses="$ip/24" \
     external_ids:pod-if-name=eth0 external_ids:sandbox="$sandbox"
+}
+
+# pause NODE NETNS UID SANDBOX: what holds a pod's namespaces, and the control group that containerd would give it. Machines differ
+# in what they let one do with control groups, so it is a file that debug pods see in place of the process's own.
+pause() {
+  nsenter --net="/run/netns/$2" -- setsid sleep infinity </dev/null >/dev/null 2>&1 &
+  mkdir -p "$DIR/$1/pods"
+  echo "0::/kubelet.slice/kubepods-besteffort-pod${3//-/_}.slice/cri-containerd-$4.scope" >"$DIR/$1/pods/$!"
 }
 
 # serve NETNS PORT GREETING: HTTP enough for curl, naming the client's address as the server saw it

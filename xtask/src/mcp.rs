@@ -5,7 +5,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -156,6 +156,25 @@ impl Session {
         }
         let status = self.child.wait()?;
         if status.success() { Ok(()) } else { Err(format!("the server ended with {status}").into()) }
+    }
+
+    /// Hangs up in the middle of a call, whose answer may still come, and waits until the server has left in good order.
+    pub(crate) fn hang_up(mut self) -> Result {
+        drop(self.input.take());
+        let deadline = Instant::now() + PATIENCE;
+        while self.receive(deadline)?.is_some() {}
+        let status = self.child.wait()?;
+        if status.success() { Ok(()) } else { Err(format!("the server ended with {status}").into()) }
+    }
+
+    /// Sends it a signal (`TERM`, `KILL`), and waits for its end.
+    pub(crate) fn end(mut self, signal: &str) -> Result<ExitStatus> {
+        let (sh, pid) = (Shell::new()?, self.pid().to_string());
+        cmd!(sh, "kill -{signal} {pid}").quiet().run()?;
+        let deadline = Instant::now() + PATIENCE;
+        // The answers of calls that are under way may still come.
+        while self.receive(deadline)?.is_some() {}
+        Ok(self.child.wait()?)
     }
 
     fn send(&mut self, message: &Value) -> Result {

@@ -67,6 +67,11 @@ impl Workspace {
         self.crates.iter().filter(|each| each.is_layer())
     }
 
+    /// The server of this name.
+    pub(crate) fn layer(&self, name: &str) -> Result<&Crate> {
+        self.layers().find(|layer| layer.name == name).ok_or_else(|| format!("there is no {name}").into())
+    }
+
     /// Builds the servers in the profile of the tests, so that what is looked at is what is in the tree.
     pub(crate) fn build_layers(&self) -> Result {
         // All of the workspace: with some of its packages, what they depend on would be built once more, with their features.

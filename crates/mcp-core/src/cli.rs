@@ -9,8 +9,16 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use rmcp::ServiceExt;
 use serde_json::{Map, Value};
 use std::{io::Write, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::Notify,
+};
+use tokio_util::io::InspectReader;
 use tracing_subscriber::EnvFilter;
+
+/// How long a client that said its last may wait for answers: short enough that what still runs then is ended within five
+/// seconds after it.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
 /// Read-only answers about one layer of an OVN-Kubernetes cluster, for a model over MCP or for you.
 ///
@@ -139,6 +147,7 @@ async fn run(mut layer: Layer, cli: Cli) -> Result<ExitCode, String> {
         // Over HTTP the calls that are under way get a moment: that is its own to see to.
         stopped = stopped(), if cli.http.addr.is_none() => stopped,
     };
+    server.end_calls().await;
     server.backend().close().await;
     answered
 }
@@ -197,21 +206,32 @@ async fn source(args: SourceArgs) -> Result<Arc<dyn Backend>, String> {
     })
 }
 
-/// Serves until the client closes its end, or SIGTERM: calls that are under way are then dropped, and with them what they
-/// run.
+/// Serves until the client closes its end: calls that are under way then get a moment, and are dropped with what they run.
 async fn serve(server: Server) -> Result<ExitCode, String> {
     tracing::info!(server = server.layer().name, source = server.backend().name(), "serving on stdio");
-    let running = match server.serve(rmcp::transport::io::stdio_pipes()).await {
+    let (input, output) = rmcp::transport::io::stdio_pipes();
+    let closed = Arc::new(Notify::new());
+    let close = closed.clone();
+    let input = InspectReader::new(input, move |bytes| {
+        if bytes.is_empty() {
+            close.notify_one();
+        }
+    });
+    let running = match server.clone().serve((input, output)).await {
         Ok(running) => running,
         // A client that goes away before it says anything is no failure.
         Err(rmcp::service::ServerInitializeError::ConnectionClosed(_)) => return Ok(ExitCode::SUCCESS),
         Err(e) => return Err(format!("the client does not speak MCP: {e}")),
     };
-    let mut terminate =
-        signal(SignalKind::terminate()).map_err(|e| format!("cannot wait for signals: {e}"))?;
+    let hurry = async {
+        closed.notified().await;
+        tokio::time::sleep(LAST_ANSWERS).await;
+        server.end_calls().await;
+        std::future::pending().await
+    };
     tokio::select! {
         ended = running.waiting() => ended.map(|_| ExitCode::SUCCESS).map_err(|e| e.to_string()),
-        _ = terminate.recv() => Ok(ExitCode::SUCCESS),
+        never = hurry => never,
     }
 }
 

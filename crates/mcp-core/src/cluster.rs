@@ -55,7 +55,7 @@ impl<'a> Cluster<'a> {
 
     /// The nodes that can be read, by name.
     pub async fn nodes(&self) -> Result<Vec<NodeName>, ReadError> {
-        self.backend.nodes().await
+        crate::resolve::listed(self.backend, self.within).await
     }
 
     /// What there is to read of each node.

@@ -1,6 +1,6 @@
 //! From what a model says to the nodes that are asked.
 
-use crate::{Backend, Db, Kind, NodeName, ObjectQuery, PodRef, Target, ToolError, params::Nodes};
+use crate::{Backend, Db, Kind, NodeName, ObjectQuery, PodRef, ReadError, Target, ToolError, params::Nodes};
 use futures::future::join_all;
 use ovsdb::{Condition, Select};
 use serde_json::Value;
@@ -17,7 +17,7 @@ pub(crate) struct Asked {
 /// The nodes that a call is about.
 pub(crate) async fn nodes(backend: &dyn Backend, nodes: Nodes, within: Duration) -> Result<Asked, ToolError> {
     let of_nodes = |nodes| Asked { nodes, pod: None };
-    let known = backend.nodes().await?;
+    let known = listed(backend, within).await?;
     match nodes {
         Nodes::All if known.is_empty() => {
             Err(ToolError::not_found("node", "all", known.iter().map(NodeName::as_str)))
@@ -38,6 +38,12 @@ pub(crate) async fn nodes(backend: &dyn Backend, nodes: Nodes, within: Duration)
             }
         }
     }
+}
+
+/// The nodes that can be read, within the time of a call.
+pub(crate) async fn listed(backend: &dyn Backend, within: Duration) -> Result<Vec<NodeName>, ReadError> {
+    let late = |_| ReadError::TooLate { what: "list nodes".into(), seconds: within.as_secs() };
+    tokio::time::timeout(within, backend.nodes()).await.map_err(late)?
 }
 
 fn unknown(name: &NodeName, known: &[NodeName]) -> ToolError {
@@ -74,7 +80,11 @@ async fn node_of(
             // It may be gone from the objects, and still have its port.
             None => node_of_port(backend, nodes, pod, within).await,
         },
-        // No objects, or none for us.
+        // None for us: a pod that has no port either is not one that does not exist.
+        Err(e @ ReadError::Cluster(_)) => {
+            node_of_port(backend, nodes, pod, within).await.map_err(|_| ToolError::Read(e))
+        }
+        // No objects.
         Err(_) => node_of_port(backend, nodes, pod, within).await,
     }
 }

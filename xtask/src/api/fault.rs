@@ -3,7 +3,7 @@
 //! They stand in a file, an array of objects. It is looked at before each request, so a test writes it and the next request
 //! meets them; without the file all is well.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -55,6 +55,19 @@ struct Rules {
     rules: Vec<Rule>,
     /// Containers that do not run: `namespace/pod/container`.
     restarting: BTreeSet<String>,
+    /// Programs that the images of the cluster's own pods lack.
+    lacks: Vec<String>,
+    /// Nodes whose kubelet starts no pod.
+    kubelets: BTreeMap<String, Kubelet>,
+}
+
+/// How a kubelet starts no pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kubelet {
+    /// It has as many as it may have, and says so.
+    Full,
+    /// It says nothing.
+    Silent,
 }
 
 impl Faults {
@@ -88,6 +101,16 @@ impl Faults {
         Some(rule.fault.clone())
     }
 
+    /// The programs that the images of the cluster's own pods lack.
+    pub(super) fn lacks(&self) -> Vec<String> {
+        self.state().lacks.clone()
+    }
+
+    /// What keeps a node's kubelet from starting a pod.
+    pub(super) fn kubelet(&self, node: &str) -> Option<Kubelet> {
+        self.state().kubelets.get(node).copied()
+    }
+
     fn state(&self) -> MutexGuard<'_, Rules> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -102,12 +125,26 @@ fn read(text: String) -> Result<Rules, Status> {
     };
     let mut state = Rules { text, ..Rules::default() };
     for fault in faults.as_array().ok_or_else(|| Status::bad_request("faults are an array"))? {
-        match fault.get("restarting").and_then(Value::as_str) {
-            Some(container) => _ = state.restarting.insert(container.into()),
-            None => state.rules.push(rule(fault)?),
+        let word = |key: &str| fault.get(key).and_then(Value::as_str).map(str::to_owned);
+        if let Some(container) = word("restarting") {
+            state.restarting.insert(container);
+        } else if let Some(program) = word("lacks") {
+            state.lacks.push(program);
+        } else if let (Some(node), Some(how)) = (word("node"), word("kubelet")) {
+            state.kubelets.insert(node, kubelet(&how)?);
+        } else {
+            state.rules.push(rule(fault)?);
         }
     }
     Ok(state)
+}
+
+fn kubelet(how: &str) -> Result<Kubelet, Status> {
+    match how {
+        "full" => Ok(Kubelet::Full),
+        "silent" => Ok(Kubelet::Silent),
+        _ => Err(Status::bad_request("a kubelet is full or silent")),
+    }
 }
 
 fn rule(object: &Value) -> Result<Rule, Status> {
@@ -123,7 +160,7 @@ fn rule(object: &Value) -> Result<Rule, Status> {
         Fault::Hang
     } else {
         return Err(Status::bad_request(
-            "a fault is one of slow_ms, status, cut_after, hang: true, restarting",
+            "a fault is one of slow_ms, status, cut_after, hang: true, restarting, lacks, node and kubelet",
         ));
     };
     Ok(Rule {
@@ -171,9 +208,13 @@ mod tests {
             { "path": "/pods", "times": 2, "status": 503 },
             { "path": "/exec", "cut_after": 9 },
             { "restarting": "a/b/c" },
+            { "lacks": "ip" },
+            { "node": "n", "kubelet": "full" },
         ]));
         assert_eq!(faults.refresh().unwrap(), Some(BTreeSet::from(["a/b/c".to_owned()])));
         assert_eq!(of("/api/v1/nodes"), None);
+        assert_eq!((faults.lacks(), faults.kubelet("n")), (vec!["ip".to_owned()], Some(Kubelet::Full)));
+        assert_eq!(faults.kubelet("m"), None);
         for _ in 0..2 {
             assert_eq!(of("/api/v1/pods?limit=1"), Some(Fault::Refused(StatusCode::SERVICE_UNAVAILABLE)));
             // Read again, not begun again.
@@ -188,7 +229,13 @@ mod tests {
 
     #[test]
     fn what_is_no_fault_is_refused() {
-        for bad in [json!({}), json!([{}]), json!([{ "status": 7 }]), json!([{ "path": "/" }])] {
+        for bad in [
+            json!({}),
+            json!([{}]),
+            json!([{ "status": 7 }]),
+            json!([{ "path": "/" }]),
+            json!([{ "node": "n", "kubelet": "x" }]),
+        ] {
             assert!(read(bad.to_string()).is_err(), "{bad}");
         }
     }

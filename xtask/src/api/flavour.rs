@@ -1,7 +1,7 @@
 //! The names that packagings of OVN-Kubernetes give to namespaces, pods and containers.
 
 use clap::ValueEnum;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::store::{Store, key};
 
@@ -12,6 +12,8 @@ pub(super) enum Flavour {
     Upstream,
     /// Namespace openshift-ovn-kubernetes, other names of containers, Open vSwitch on the host
     Openshift,
+    /// The same on one node, whose databases are those of a pod ovnkube-master
+    Microshift,
 }
 
 /// Names of containers, upstream's first.
@@ -28,6 +30,52 @@ impl Flavour {
         match self {
             Self::Upstream => {}
             Self::Openshift => openshift(store),
+            Self::Microshift => {
+                openshift(store);
+                microshift(store);
+            }
+        }
+    }
+}
+
+/// The containers of ovnkube-master.
+const MASTER: &[&str] = &["northd", "nbdb", "sbdb", "ovnkube-controller"];
+
+/// Leaves one node, and divides the pod of OVN-Kubernetes there.
+fn microshift(store: &mut Store) {
+    let Some(nodes) = store.resource_mut("v1", "nodes") else { return };
+    while nodes.objects.len() > 1 {
+        nodes.objects.pop_last();
+    }
+    let left: Vec<String> = nodes.objects.keys().map(|(_, name)| name.clone()).collect();
+    let Some(pods) = store.resource_mut("v1", "pods") else { return };
+    pods.objects.retain(|_, pod| {
+        pod.pointer("/spec/nodeName")
+            .and_then(Value::as_str)
+            .is_none_or(|on| left.iter().any(|node| node == on))
+    });
+    let is_of_node =
+        |pod: &&mut Value| pod.pointer("/metadata/labels/app").is_some_and(|app| app == "ovnkube-node");
+    let Some(node) = pods.objects.values_mut().find(is_of_node) else { return };
+    let mut master = node.clone();
+    keep_containers(node, |name| !MASTER.contains(&name));
+    keep_containers(&mut master, |name| MASTER.contains(&name));
+    if let Some(metadata) = master.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.insert("name".into(), "ovnkube-master-zx5qk".into());
+        metadata.insert("uid".into(), "5b0cf6a2-58a5-4d6c-9d0e-0f7c63f7f1ae".into());
+    }
+    if let Some(labels) = master.pointer_mut("/metadata/labels") {
+        labels["app"] = json!("ovnkube-master");
+    }
+    pods.objects.insert(key(&master), master);
+}
+
+/// Leaves some of a pod's containers.
+fn keep_containers(pod: &mut Value, is_kept: impl Fn(&str) -> bool) {
+    for path in ["/spec/containers", "/status/containerStatuses"] {
+        if let Some(containers) = pod.pointer_mut(path).and_then(Value::as_array_mut) {
+            containers
+                .retain(|container| container.get("name").and_then(Value::as_str).is_some_and(&is_kept));
         }
     }
 }

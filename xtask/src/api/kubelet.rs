@@ -61,6 +61,14 @@ pub(super) fn waits(pod: &mut Value, reason: &str, message: &str) {
     }
 }
 
+/// The kubelet does not take a pod.
+pub(super) fn rejected(pod: &mut Value, reason: &str, why: &str) {
+    let status = json!({ "phase": "Failed", "reason": reason, "message": format!("Pod was rejected: {why}"), "startTime": now() });
+    if let Some(pod) = pod.as_object_mut() {
+        pod.insert("status".into(), status);
+    }
+}
+
 /// The containers of a pod have ended.
 pub(super) fn ended(pod: &mut Value, code: i32) {
     let reason = if code == 0 { "Completed" } else { "Error" };
@@ -171,14 +179,17 @@ impl Cluster {
         let node = object.pointer("/spec/nodeName").map_or("", text);
         let on_host = object.pointer("/spec/hostNetwork").is_some_and(|host| *host == true);
         let place = if on_host {
-            self.lab.holder(node).map(|pid| Place::Node { pid, root: root_mount(&object, &name) })
+            let pods = self.lab.pods(node);
+            self.lab.holder(node).map(|pid| Place::Node { pid, pods, root: root_mount(&object, &name) })
         } else {
             self.lab.network(namespace, pod).map(Place::Network)
         };
         let place = place.ok_or_else(|| {
             Status::internal(format!("unable to upgrade connection: container not found (\"{name}\")"))
         })?;
-        Ok(Container { place, namespace: namespace.into(), pod: pod.into(), name })
+        let made_here = self.workloads.output(namespace, pod).is_some();
+        let lacks = if made_here { Vec::new() } else { self.faults.lacks() };
+        Ok(Container { place, namespace: namespace.into(), pod: pod.into(), name, lacks })
     }
 }
 

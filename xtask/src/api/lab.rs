@@ -41,6 +41,11 @@ impl Lab {
         fs::read_to_string(self.dir.join(node).join("pid")).ok()?.trim().parse().ok()
     }
 
+    /// For each process of a node's pods, by its number: its control group.
+    pub(super) fn pods(&self, node: &str) -> PathBuf {
+        self.dir.join(node).join("pods")
+    }
+
     /// The network namespace of one of the lab's pods.
     pub(super) fn network(&self, namespace: &str, pod: &str) -> Option<PathBuf> {
         let path = Path::new("/run/netns").join(format!("{}-{namespace}-{pod}", self.prefix));

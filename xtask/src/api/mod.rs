@@ -52,6 +52,7 @@ use self::recorded::Recorded;
 use self::store::Store;
 use crate::workspace::{self, Result};
 
+pub(crate) use self::check::Kubectl;
 pub(crate) use self::server::Server;
 
 /// `cargo xtask lab api`

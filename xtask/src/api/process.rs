@@ -18,8 +18,9 @@ const MARK: &str = "LAB_CONTAINER";
 /// Where a container looks for programs.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// What makes a root for a container.
+/// What makes a root for a container, and what takes programs away from one.
 const CONTAINER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/lab/container.sh");
+const WITHOUT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/lab/without.sh");
 
 /// The namespaces that a container runs in.
 #[derive(Clone, Debug)]
@@ -28,6 +29,8 @@ pub(super) enum Place {
     Node {
         /// The process that holds them.
         pid: u32,
+        /// Where it is written which of the machine's processes are those of the node's pods.
+        pods: PathBuf,
         /// Where the container sees the node's files, if it does.
         root: Option<RootMount>,
     },
@@ -49,6 +52,8 @@ pub(super) struct Container {
     pub(super) namespace: String,
     pub(super) pod: String,
     pub(super) name: String,
+    /// Programs that its image does not have, though the machine has them.
+    pub(super) lacks: Vec<String>,
 }
 
 impl Container {
@@ -67,9 +72,12 @@ impl Container {
             Place::Network(path) => command.arg(format!("--net={}", path.display())),
         };
         command.arg("--");
-        if let Place::Node { root: Some(root), .. } = &self.place {
+        if let Place::Node { root: Some(root), pods, .. } = &self.place {
             let mode = if root.read_only { "ro" } else { "rw" };
-            command.args(["unshare", "--mount", "--", "bash", CONTAINER, &root.path, mode]);
+            command.args(["unshare", "--mount", "--", "bash", CONTAINER, &root.path, mode]).arg(pods);
+        }
+        if !self.lacks.is_empty() {
+            command.args(["unshare", "--mount", "--", "bash", WITHOUT, &self.lacks.join(" ")]);
         }
         command
             .args(argv)
@@ -86,6 +94,9 @@ impl Container {
 
     /// Is there such a program? Without one a container runtime starts nothing.
     fn has(&self, program: &str) -> bool {
+        if self.lacks.iter().any(|lacking| lacking == program) {
+            return false;
+        }
         let root = match &self.place {
             Place::Node { pid, .. } => PathBuf::from(format!("/proc/{pid}/root")),
             Place::Network(_) => PathBuf::from("/"),

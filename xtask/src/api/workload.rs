@@ -14,6 +14,7 @@ use tokio::process::ChildStdin;
 use tokio::sync::broadcast;
 
 use super::cluster::Cluster;
+use super::fault::Kubelet;
 use super::join::{complete, now};
 use super::kubelet;
 use super::path::Target;
@@ -172,6 +173,15 @@ impl Cluster {
         if self.store().core("nodes", "", &node).is_none() {
             let why = "0/2 nodes are available: no node of the lab is named in spec.nodeName";
             return self.event(&pod, "Warning", "FailedScheduling", why);
+        }
+        match self.faults.kubelet(&node) {
+            Some(Kubelet::Silent) => return,
+            Some(Kubelet::Full) => {
+                let why = "Node didn't have enough resource: pods, requested: 1, used: 110, capacity: 110";
+                kubelet::rejected(&mut pod, "OutOfpods", why);
+                return self.keep(pod);
+            }
+            None => {}
         }
         tokio::time::sleep(Duration::from_millis(30)).await;
         if registry(&image).ends_with(".invalid") {

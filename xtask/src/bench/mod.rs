@@ -5,11 +5,13 @@
 mod archives;
 mod data;
 mod databases;
+mod exec;
 mod flows;
 mod kernel;
 mod lflows;
 mod logs;
 mod measure;
+mod scale;
 mod server;
 
 use std::path::PathBuf;
@@ -28,10 +30,12 @@ const PIECES: &[(&str, Measure)] = &[
     ("databases", databases::measure),
     ("lflows", lflows::measure),
     ("logs", logs::measure),
+    ("scale", scale::measure),
     ("archives", archives::measure),
     ("server", server::measure),
     ("flows", flows::measure),
     ("kernel", kernel::measure),
+    ("exec", exec::measure),
 ];
 
 /// `cargo xtask bench [--quick] [--only PIECE,..]`

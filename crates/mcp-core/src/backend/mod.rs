@@ -56,7 +56,7 @@ pub trait Backend: Send + Sync + 'static {
         self.is_live().then(Timestamp::now)
     }
 
-    /// The nodes that can be read, by name.
+    /// The nodes that can be read, by name. Who asks says how long that may take.
     async fn nodes(&self) -> Result<Vec<NodeName>, ReadError>;
 
     /// What there is to read of each node, before any question is asked.

@@ -24,6 +24,7 @@ use rmcp::{
 };
 use serde_json::{Map, Value};
 use std::{sync::Arc, time::Duration};
+use tokio::sync::watch;
 
 /// A layer over a source of data.
 #[derive(Clone)]
@@ -31,6 +32,8 @@ pub struct Server {
     layer: Arc<Layer>,
     backend: Arc<dyn Backend>,
     budget: Budget,
+    /// True: the server ends. Each call that is under way holds a receiver.
+    stop: Arc<watch::Sender<bool>>,
 }
 
 /// The lists of a server never change while it runs: an hour, in milliseconds, is a modest promise.
@@ -39,13 +42,22 @@ const TTL_MS: u64 = 3_600_000;
 /// The argument of prompts that every layer completes.
 const NODE: &str = "node_name";
 
+/// To drop a call takes no time, unless its thread is busy.
+const DROPPED_WITHIN: Duration = Duration::from_secs(1);
+
 /// Who types does not wait longer for what could be typed.
 const COMPLETED_WITHIN: Duration = Duration::from_secs(5);
 
 impl Server {
     /// A server.
     pub fn new(layer: Layer, backend: Arc<dyn Backend>, budget: Budget) -> Self {
-        Self { layer: Arc::new(layer), backend, budget }
+        Self { layer: Arc::new(layer), backend, budget, stop: Arc::new(watch::channel(false).0) }
+    }
+
+    /// Drops the calls that are under way, so that what they run can be ended while the backend still can do it.
+    pub(crate) async fn end_calls(&self) {
+        self.stop.send_replace(true);
+        _ = tokio::time::timeout(DROPPED_WITHIN, self.stop.closed()).await;
     }
 
     pub(crate) fn layer(&self) -> &Layer {
@@ -170,6 +182,7 @@ impl ServerHandler for Server {
             }
             None => (Progress::default(), None),
         };
+        let mut stop = self.stop.subscribe();
         let call = self.call(&request.name, request.arguments.unwrap_or_default(), progress);
         let told = async {
             if let Some((token, mut heard)) = heard {
@@ -186,6 +199,7 @@ impl ServerHandler for Server {
             never = told => never,
             // Dropping the call kills what it runs. Nobody waits for this answer.
             () = cx.ct.cancelled() => Err("error: cancelled by the client".into()),
+            _ = stop.wait_for(|stop| *stop) => Err("error: the server ends".into()),
         };
         Ok(match result {
             Ok(text) => CallToolResult::success(vec![ContentBlock::text(text)]),

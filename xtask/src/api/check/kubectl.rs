@@ -60,20 +60,20 @@ const CASES: &[Case] = &[
 ];
 
 /// kubectl, and the server that it talks to.
-pub(super) struct Kubectl {
+pub(crate) struct Kubectl {
     program: PathBuf,
     kubeconfig: PathBuf,
 }
 
 /// What kubectl printed, both streams, and how it ended.
-pub(super) struct Said {
+pub(crate) struct Said {
     pub(super) text: String,
     pub(super) status: i32,
 }
 
 impl Kubectl {
     /// Installs it, unless it is there.
-    pub(super) fn install(workspace: &Workspace, kubeconfig: &Path) -> Result<Self> {
+    pub(crate) fn install(workspace: &Workspace, kubeconfig: &Path) -> Result<Self> {
         let sh = &workspace.sh;
         let folder = workspace.cache("kubectl")?;
         let program = folder.join("bin/kubectl");
@@ -87,7 +87,7 @@ impl Kubectl {
     }
 
     /// Runs it with some words, some input, as some user.
-    pub(super) fn run(&self, user: &str, words: &[&str], input: &str) -> Result<Said> {
+    pub(crate) fn run(&self, user: &str, words: &[&str], input: &str) -> Result<Said> {
         use std::io::Write;
         let sh = xshell::Shell::new()?;
         let (program, kubeconfig) = (&self.program, &self.kubeconfig);
@@ -104,7 +104,7 @@ impl Kubectl {
     }
 
     /// Runs it, and looks at what it says.
-    pub(super) fn expect(
+    pub(crate) fn expect(
         &self,
         user: &str,
         words: &[&str],

@@ -1,13 +1,20 @@
-//! `cargo xtask lab api --check`: is it an API server? kubectl must think so. Then: what our servers make of its faults.
+//! `cargo xtask lab api --check`: is it an API server? kubectl must think so. Then: what our servers make of it, on good days and bad.
 
+mod answers;
+mod debug;
 mod faults;
+mod gone;
 mod kubectl;
+mod rights;
+mod ways;
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use self::kubectl::Kubectl;
+pub(crate) use self::kubectl::Kubectl;
 use super::Server;
-use crate::workspace::{Result, Workspace};
+use crate::mcp::{Era, Session};
+use crate::workspace::{Crate, Result, Workspace};
 
 /// A role that may read pods, and not run anything in them.
 const POD_READER: &str = "apiVersion: rbac.authorization.k8s.io/v1
@@ -20,9 +27,13 @@ rules:
   verbs: [get, list, watch]
 ";
 
+/// How long what a call ran may outlive it.
+const GRACE: Duration = Duration::from_secs(5);
+
 /// Tries it, in front of the lab in a folder.
 pub(super) fn run(dir: &Path) -> Result {
     let workspace = Workspace::open()?;
+    workspace.build_layers()?;
     let folder = tempfile::tempdir()?;
     let role = folder.path().join("role.yaml");
     std::fs::write(&role, POD_READER)?;
@@ -30,5 +41,32 @@ pub(super) fn run(dir: &Path) -> Result {
     let kubectl = Kubectl::install(&workspace, &server.kubeconfig())?;
     kubectl::check(&kubectl)?;
     kubectl::roles(&kubectl)?;
-    faults::check(&workspace, &server)
+    ways::check(&workspace, &server)?;
+    faults::check(&workspace, &server)?;
+    gone::check(&workspace, &server)?;
+    debug::check(&workspace, &server, &kubectl)?;
+    answers::check(&workspace, dir)?;
+    rights::check(&workspace, dir, folder.path())
+}
+
+/// One of our servers, asking the API server.
+fn start(workspace: &Workspace, server: &Server, layer: &Crate, more: &[&str]) -> Result<Session> {
+    let kubeconfig = format!("--kubeconfig={}", server.kubeconfig().display());
+    let words: Vec<String> =
+        std::iter::once(kubeconfig).chain(more.iter().map(|word| (*word).into())).collect();
+    let mut session = Session::start(&workspace.sh, &workspace.binary(layer), &words, Era::Initialize)?;
+    session.open()?;
+    Ok(session)
+}
+
+/// How long it took until it was so; none: too long.
+fn wait(longest: Duration, mut is_so: impl FnMut() -> Result<bool>) -> Result<Option<Duration>> {
+    let begun = Instant::now();
+    while !is_so()? {
+        if begun.elapsed() > longest {
+            return Ok(None);
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(Some(begun.elapsed()))
 }

@@ -294,6 +294,9 @@ impl ClusterError {
                  whoami` with the same context shows whom the cluster takes you for."
                     .into()
             }
+            Self::Forbidden { what, .. } if what.contains(" secrets") => {
+                "No role in deploy/rbac allows to read Secrets, and no tool needs them.".into()
+            }
             Self::Forbidden { what, .. } => format!(
                 "Someone who may has to bind the ClusterRole of this server from deploy/rbac to this user, which allows \
                  to {what}; ovn-troubleshooter is that of all servers."

@@ -50,6 +50,9 @@ const FRESH: Duration = Duration::from_secs(15);
 /// How long a question may take that comes with no time of its own.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// Longer than any call: its own time is over first.
+const LONGEST: Duration = Duration::from_secs(600);
+
 /// The names of objects, without what is in them.
 const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 
@@ -166,7 +169,7 @@ impl Backend for Cluster {
         let request = Request::new("/api/v1/nodes").list(&ListParams::default());
         let request = request.map_err(|e| ReadError::unreadable("a question", e))?;
         let request = api::accept(request, METADATA);
-        let list: Value = api.get(&asked, request, Deadline::after(PATIENCE)).await?;
+        let list: Value = api.get(&asked, request, Deadline::after(LONGEST)).await?;
         let items = list.get("items").and_then(Value::as_array).into_iter().flatten();
         let name = |node: &Value| node.pointer("/metadata/name")?.as_str()?.parse().ok();
         let mut nodes: Vec<NodeName> = items.filter_map(name).collect();
@@ -175,7 +178,8 @@ impl Backend for Cluster {
     }
 
     async fn coverage(&self) -> Result<Coverage, ReadError> {
-        let mut coverage = Coverage::live(self.name(), self.nodes().await?, &Area::ALL);
+        let nodes = crate::resolve::listed(self, PATIENCE).await?;
+        let mut coverage = Coverage::live(self.name(), nodes, &Area::ALL);
         coverage.notes.push(format!("asked at {}", self.reach.server()));
         Ok(coverage)
     }

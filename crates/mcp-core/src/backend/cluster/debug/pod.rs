@@ -27,6 +27,9 @@ use tokio::{sync::watch, time::Instant};
 /// How long a node may take to start one whose image it has.
 const START: Duration = Duration::from_secs(20);
 
+/// What is left of a call's time to say why it did not.
+const LAST_WORD: Duration = Duration::from_secs(1);
+
 /// Reasons that do not pass by waiting.
 const HOPELESS: [&str; 9] = [
     "ErrImagePull",
@@ -158,6 +161,7 @@ async fn wait(api: &Api, node: &NodeName, pod: &PodRef, deadline: Deadline) -> R
         name: Some(pod.name.to_string()),
     };
     let begun = Instant::now();
+    let patience = START.min(deadline.left().saturating_sub(LAST_WORD));
     loop {
         let request = Request::new(format!("/api/v1/namespaces/{}/pods", pod.namespace))
             .get(pod.name.as_str(), &GetParams::default())
@@ -169,9 +173,7 @@ async fn wait(api: &Api, node: &NodeName, pod: &PodRef, deadline: Deadline) -> R
             pods::Progress::Waiting { reason, message } if HOPELESS.contains(&reason.as_str()) => {
                 return Err(failed(node, format!("{reason}: {message}")));
             }
-            pods::Progress::Waiting { reason, message }
-                if begun.elapsed() > START || deadline.left().is_zero() =>
-            {
+            pods::Progress::Waiting { reason, message } if begun.elapsed() > patience => {
                 let why =
                     format!("it is not running after {} s: {reason} {message}", begun.elapsed().as_secs());
                 return Err(failed(node, why.trim_end().to_owned()));

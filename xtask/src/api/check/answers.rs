@@ -1,0 +1,212 @@
+//! One answer, whichever way it comes: through the API server as from the nodes themselves, whatever the packaging calls things.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use super::super::Server;
+use super::start;
+use crate::cases;
+use crate::mcp::{Era, Session};
+use crate::workspace::{Crate, Result, Workspace};
+
+/// The layers whose tools ask nodes. mcp-k8s asks the API server, and a node has none.
+const LAYERS: &[&str] = &["mcp-ovn", "mcp-ovs", "mcp-kernel"];
+
+/// Tools that print what moves by itself: counters, ages, connections. Their numbers may differ, and what is only there for a while.
+const MOVING: &[&str] = &[
+    "conntrack_list",
+    "host_counters",
+    "iptables_save",
+    "ip_link_show",
+    "ip_neigh_show",
+    "nft_list_ruleset",
+    "ovn_db_status",
+    "ovs_appctl_dpctl_dump_conntrack",
+    "ovs_appctl_dpctl_dump_flows",
+    "ovs_appctl_show",
+    "ovs_ofctl_dump_flows",
+    "ovs_ofctl_show",
+    "ss_show",
+];
+
+/// How often two answers may differ because something happened between them.
+const TRIES: usize = 5;
+
+/// Compares all tools that ask nodes.
+pub(super) fn check(workspace: &Workspace, lab: &Path) -> Result {
+    for (flavour, node, per_tool) in
+        [("upstream", "all", 3), ("openshift", "ovn-worker2", 1), ("microshift", "ovn-worker", 1)]
+    {
+        let server = Server::start(&workspace.sh, lab, &["--flavour", flavour])?;
+        let mut count = 0;
+        for name in LAYERS {
+            count += layer(workspace, lab, &server, workspace.layer(name)?, node, per_tool)
+                .map_err(|error| format!("{flavour}, {name}: {error}"))?;
+        }
+        println!("{flavour}: {count} answers of {} servers are those of the nodes themselves", LAYERS.len());
+        if flavour != "upstream" {
+            overview(workspace, &server, flavour)?;
+        }
+    }
+    Ok(())
+}
+
+/// Cases of a layer that make sense in the lab, each once, at most so many a tool; about this node if they are about one.
+pub(super) fn cases(
+    workspace: &Workspace,
+    layer: &Crate,
+    node: &str,
+    per_tool: usize,
+) -> Result<Vec<(String, Map<String, Value>)>> {
+    let mut all = cases::of(workspace, layer)?;
+    // Those of the lab first, which are known to have an answer.
+    all.sort_by_key(|case| case.scenario != "lab");
+    let mut seen = BTreeSet::new();
+    let mut count: BTreeMap<String, usize> = BTreeMap::new();
+    let mut chosen = Vec::new();
+    for mut case in all {
+        let of_lab = |node: &Value| ["ovn-worker", "ovn-worker2", "all"].iter().any(|known| node == known);
+        if case.params.get("node_name").is_some_and(|named| !of_lab(named) || node != "all") {
+            case.params.insert("node_name".into(), json!(if node == "all" { "ovn-worker" } else { node }));
+        }
+        // To look twice takes its time, and shows no more.
+        case.params.remove("delta_seconds");
+        let used = count.entry(case.tool.clone()).or_default();
+        if *used < per_tool && seen.insert(format!("{} {:?}", case.tool, case.params)) {
+            *used += 1;
+            chosen.push((case.tool, case.params));
+        }
+    }
+    Ok(chosen)
+}
+
+/// The number of questions that were compared.
+fn layer(
+    workspace: &Workspace,
+    lab: &Path,
+    server: &Server,
+    layer: &Crate,
+    node: &str,
+    per_tool: usize,
+) -> Result<usize> {
+    let locals: Vec<String> = ["ovn-worker", "ovn-worker2"]
+        .iter()
+        .map(|node| format!("--local={node}={}", lab.join(node).join("pid").display()))
+        .collect();
+    let mut local = Session::start(&workspace.sh, &workspace.binary(layer), &locals, Era::Initialize)?;
+    local.open()?;
+    let mut cluster = start(workspace, server, layer, &[])?;
+    let cases = cases(workspace, layer, node, per_tool)?;
+    let mut compared = 0;
+    for (tool, params) in &cases {
+        // What a node does not know without objects: which pod is on it. And what waits for something to happen.
+        if params.contains_key("pod") || tool == "conntrack_events" {
+            continue;
+        }
+        compared += 1;
+        let mut ask = || -> Result<(Said, Said)> {
+            let params = Value::Object(params.clone());
+            Ok((Said::new(local.call(tool, &params)?), Said::new(cluster.call(tool, &params)?)))
+        };
+        let moving = MOVING.contains(&tool.as_str());
+        let mut told = (Said::default(), Said::default());
+        for _ in 0..TRIES {
+            told = ask()?;
+            if told.0.is_same(&told.1, moving) {
+                break;
+            }
+        }
+        if !told.0.is_same(&told.1, moving) {
+            return Err(format!(
+                "{tool} {params:?}: from the node\n{}\nthrough the API server\n{}",
+                told.0.text, told.1.text
+            )
+            .into());
+        }
+    }
+    local.close()?;
+    cluster.close()?;
+    Ok(compared)
+}
+
+/// An answer, or an error.
+#[derive(Default)]
+struct Said {
+    answers: bool,
+    text: String,
+}
+
+impl Said {
+    fn new(said: std::result::Result<String, String>) -> Self {
+        Self { answers: said.is_ok(), text: said.unwrap_or_else(|error| error) }
+    }
+
+    /// Where it comes from may differ; why there is none has words of its own.
+    fn is_same(&self, other: &Self, moving: bool) -> bool {
+        let body = |said: &Self| -> Vec<String> {
+            let lines = said.text.lines().filter(|line| !line.starts_with("# ")).map(without_container);
+            lines.map(|line| if moving { without_numbers(&line) } else { line }).collect()
+        };
+        match (self.answers, other.answers) {
+            (false, false) => true,
+            (true, true) if moving => {
+                // Entries come and go, but not the kinds of them.
+                let (ours, theirs) = (body(self), body(other));
+                let common = ours.iter().filter(|line| theirs.contains(line)).count();
+                common * 2 >= ours.len().max(theirs.len())
+            }
+            (true, true) => body(self) == body(other),
+            _ => false,
+        }
+    }
+}
+
+/// A command that failed, wherever that was: "`ip route` in `ovn-controller of ...` failed".
+fn without_container(line: &str) -> String {
+    match line.split_once("` in `").and_then(|(before, rest)| Some((before, rest.split_once('`')?.1))) {
+        Some((before, after)) => format!("{before}`{after}"),
+        None => line.to_owned(),
+    }
+}
+
+/// The same whatever it counts.
+fn without_numbers(line: &str) -> String {
+    let mut text = String::new();
+    for c in line.chars() {
+        match c {
+            '0'..='9' if text.ends_with('0') => {}
+            '0'..='9' => text.push('0'),
+            c => text.push(c),
+        }
+    }
+    text
+}
+
+/// mcp-k8s knows what it has before it.
+fn overview(workspace: &Workspace, server: &Server, flavour: &str) -> Result {
+    let mut session = start(workspace, server, workspace.layer("mcp-k8s")?, &[])?;
+    let text = session.call("cluster_overview", &json!({}))?.unwrap_or_else(|error| error);
+    session.close()?;
+    let wanted = ["openshift-ovn-kubernetes", "ovn-worker"];
+    if text.starts_with("error") || wanted.iter().any(|word| !text.contains(word)) {
+        return Err(format!("{flavour}: the overview is {text}").into());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_numbers_may_move() {
+        let said = |text: &str| Said::new(Ok(text.into()));
+        assert!(said("# a\nn_packets=12").is_same(&said("# b\nn_packets=7"), true));
+        assert!(!said("n_packets=12").is_same(&said("n_packets=7"), false));
+        assert!(said("note: `a` failed").is_same(&said("note: `a` in `b of c` failed"), false));
+        assert!(!said("drop").is_same(&said("output"), true));
+        assert!(!said("drop").is_same(&Said::new(Err("drop".into())), true));
+    }
+}

@@ -1,0 +1,272 @@
+//! The roles in `deploy/rbac`: with its own a server can do all that it does; without one right of it, it says which.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use super::super::Server;
+use super::answers::cases;
+use super::kubectl::Kubectl;
+use crate::mcp::Session;
+use crate::workspace::{Crate, Result, Workspace};
+
+/// Tools whose programs the lab does not have, and what needs a right of another role.
+const UNANSWERED: &[&str] = &["frr_show", "ipsec_show", "node_logs"];
+
+/// What no server's own role allows.
+const ON_PURPOSE: &[&str] = &["cannot list resource \"secrets\"", "cannot get resource \"nodes/proxy\""];
+
+/// A single right.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Right {
+    verb: String,
+    group: String,
+    /// With its part: `pods/exec`.
+    resource: String,
+}
+
+impl Right {
+    /// As a rule.
+    fn rule(&self) -> Value {
+        json!({ "apiGroups": [self.group], "resources": [self.resource], "verbs": [self.verb] })
+    }
+
+    /// As an engineer writes it.
+    fn full(&self) -> String {
+        if self.group.is_empty() {
+            self.resource.clone()
+        } else {
+            format!("{}.{}", self.resource, self.group)
+        }
+    }
+}
+
+/// The rights of a role, each alone.
+fn rights(file: &Path) -> Result<Vec<Right>> {
+    let role: Value = serde_saphyr::from_str(&fs::read_to_string(file)?)?;
+    let words = |rule: &Value, key: &str| -> Vec<String> {
+        let all = rule.get(key).and_then(Value::as_array).into_iter().flatten();
+        all.filter_map(|word| word.as_str().map(ToOwned::to_owned)).collect()
+    };
+    let mut all = Vec::new();
+    for rule in role.get("rules").and_then(Value::as_array).into_iter().flatten() {
+        for group in words(rule, "apiGroups") {
+            for resource in words(rule, "resources") {
+                let right = |verb| Right { verb, group: group.clone(), resource: resource.clone() };
+                all.extend(words(rule, "verbs").into_iter().map(right));
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn role<'a>(name: &str, rights: impl Iterator<Item = &'a Right>) -> Value {
+    let rules: Vec<Value> = rights.map(Right::rule).collect();
+    json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": { "name": name }, "rules": rules,
+    })
+}
+
+/// What the user without a right is called.
+fn without(layer: &Crate, number: usize) -> String {
+    format!("{}-without-{number}", layer.name)
+}
+
+/// Asks with all of a role, and with all but one.
+pub(super) fn check(workspace: &Workspace, lab: &Path, folder: &Path) -> Result {
+    let deployed = workspace.root.join("deploy/rbac");
+    let mut roles = Vec::new();
+    let mut layers = Vec::new();
+    for layer in workspace.layers() {
+        let all = rights(&deployed.join(format!("{}.yaml", layer.name)))?;
+        roles.push(role(&layer.name, all.iter()));
+        for (number, missing) in all.iter().enumerate() {
+            roles.push(role(&without(layer, number), all.iter().filter(|right| *right != missing)));
+        }
+        if layer.name == "mcp-k8s" {
+            let logs = rights(&deployed.join("node-logs.yaml"))?;
+            roles.push(role("with-node-logs", all.iter().chain(&logs)));
+            let no_logs = all.iter().filter(|right| !right.resource.contains('/'));
+            roles.push(role("without-logs-and-commands", no_logs));
+        }
+        layers.push((layer, all));
+    }
+    let file = folder.join("roles.yaml");
+    let documents: Vec<String> = roles.iter().map(Value::to_string).collect();
+    fs::write(&file, documents.join("\n---\n"))?;
+    let server = Server::start(&workspace.sh, lab, &["--rbac", &file.to_string_lossy()])?;
+    let kubectl = Kubectl::install(workspace, &server.kubeconfig())?;
+    for (layer, all) in &layers {
+        enough(workspace, &server, layer)?;
+        let named = all
+            .iter()
+            .enumerate()
+            .map(|(number, right)| missing(workspace, &server, &kubectl, layer, number, right));
+        let named = named.collect::<Result<Vec<bool>>>()?;
+        let looked_at = named.iter().filter(|named| **named).count();
+        println!("{}: without any of {looked_at} of its {} rights it says which", layer.name, named.len());
+    }
+    toolsets(workspace, &server)
+}
+
+/// A server that is this user.
+fn start(
+    workspace: &Workspace,
+    server: &Server,
+    layer: &Crate,
+    user: &str,
+    more: &[&str],
+) -> Result<Session> {
+    let context = format!("--context={user}");
+    super::start(workspace, server, layer, &[&[context.as_str()], more].concat())
+}
+
+/// With its own role alone a server is refused nothing, and each of its tools answers.
+fn enough(workspace: &Workspace, server: &Server, layer: &Crate) -> Result {
+    let mut session = start(workspace, server, layer, &layer.name, &[])?;
+    let list = session.expect("tools/list", json!({}))?;
+    let tools = list.get("tools").and_then(Value::as_array).into_iter().flatten();
+    let mut silent: BTreeSet<&str> = tools.filter_map(|tool| tool.get("name")?.as_str()).collect();
+    silent.retain(|tool| !UNANSWERED.contains(tool));
+    let mut asked = cases(workspace, layer, "all", usize::MAX)?;
+    asked.extend(layer_cases(&layer.name));
+    for (tool, params) in &asked {
+        let said = session.call(tool, &Value::Object(params.clone()))?;
+        match &said {
+            Ok(text) | Err(text)
+                if text.contains("(403)") && !ON_PURPOSE.iter().any(|refused| text.contains(refused)) =>
+            {
+                return Err(format!("under its own role: {tool} {params:?}: {text}").into());
+            }
+            Ok(_) => _ = silent.remove(tool.as_str()),
+            Err(_) => {}
+        }
+    }
+    session.close()?;
+    if !silent.is_empty() {
+        return Err(format!("{}: these tools answered to nothing: {silent:?}", layer.name).into());
+    }
+    println!("{}: {} calls under its own role alone, and none is refused", layer.name, asked.len());
+    Ok(())
+}
+
+/// Questions about what the lab has, where the cases are about what a bundle has.
+fn layer_cases(layer: &str) -> Vec<(String, Map<String, Value>)> {
+    let case = |tool: &str, params: Value| (tool.to_owned(), params.as_object().cloned().unwrap_or_default());
+    match layer {
+        "mcp-k8s" => vec![
+            case(
+                "kubectl_logs",
+                json!({ "pod": "ovn-kubernetes/ovnkube-node-k7xwd", "container": "ovn-northd" }),
+            ),
+            case("kubectl_describe", json!({ "kind": "pod", "name": "web-1", "namespace": "default" })),
+            case("ovnkube_locate", json!({ "what": "default/web-1" })),
+        ],
+        "mcp-kernel" => vec![
+            case("conntrack_events", json!({ "node_name": "ovn-worker", "seconds": 1 })),
+            case("ip_addr_show", json!({ "pod": "default/web-1" })),
+        ],
+        _ => Vec::new(),
+    }
+}
+
+/// What asks for a right; none: nothing in the lab does.
+fn question(kubectl: &Kubectl, layer: &Crate, right: &Right) -> Result<Option<(&'static str, Value)>> {
+    let node = json!({ "node_name": "ovn-worker" });
+    let tool = match layer.name.as_str() {
+        "mcp-ovn" => "ovn_nbctl_show",
+        "mcp-ovs" => "ovs_vsctl_show",
+        "mcp-kernel" => "ip_addr_show",
+        "mcp-k8s" => return of_objects(kubectl, right),
+        name => return Err(format!("it is not known what {name} asks for").into()),
+    };
+    Ok(Some(match (right.verb.as_str(), right.resource.as_str()) {
+        ("get", "pods") => (tool, json!({ "pod": "ovn-kubernetes/ovnkube-node-k7xwd" })),
+        _ => (tool, node),
+    }))
+}
+
+fn of_objects(kubectl: &Kubectl, right: &Right) -> Result<Option<(&'static str, Value)>> {
+    Ok(match right.resource.as_str() {
+        "pods/log" => Some((
+            "kubectl_logs",
+            json!({ "pod": "ovn-kubernetes/ovnkube-node-k7xwd", "container": "ovn-northd" }),
+        )),
+        "pods/exec" => Some(("ovnkube_locate", json!({ "what": "10.96.0.10" }))),
+        resource => {
+            let group = format!("--api-group={}", right.group);
+            let words = ["api-resources", "--verbs=list", "-o", "name", &group];
+            let known = kubectl.run("admin", &words, "")?.text;
+            let mut known = known.lines();
+            let full = right.full();
+            let kind = known.find(|name| resource == "*" || **name == full || *name == resource);
+            kind.map(|kind| match right.verb.as_str() {
+                "get" => ("kubectl_get", json!({ "kind": kind, "name": "x", "namespace": "default" })),
+                _ => ("kubectl_get", json!({ "kind": kind })),
+            })
+        }
+    })
+}
+
+/// Without this right the answer says which is missing. False: nothing in the lab asks for it.
+fn missing(
+    workspace: &Workspace,
+    server: &Server,
+    kubectl: &Kubectl,
+    layer: &Crate,
+    number: usize,
+    right: &Right,
+) -> Result<bool> {
+    let Some((tool, params)) = question(kubectl, layer, right)? else { return Ok(false) };
+    let mut session = start(workspace, server, layer, &without(layer, number), &[])?;
+    let text = session.call(tool, &params)?.unwrap_or_else(|error| error);
+    session.close()?;
+    let resource = if right.resource == "*" { "" } else { right.resource.as_str() };
+    let named =
+        text.contains("(403)") && text.contains(&format!("cannot {} resource \"{resource}", right.verb));
+    let namespace = !right.resource.starts_with("pods/") || text.contains("in namespace ovn-kubernetes");
+    if named && namespace {
+        Ok(true)
+    } else {
+        Err(format!("{}: {tool} {params} without {right:?}: {text}", layer.name).into())
+    }
+}
+
+/// What a toolset leaves out needs no rights, and what needs more than a role has, has a role for that.
+fn toolsets(workspace: &Workspace, server: &Server) -> Result {
+    let k8s = workspace.layer("mcp-k8s")?;
+    let toolset = "--toolset=kubectl_get,kubectl_describe,kubectl_events";
+    let mut session = start(workspace, server, k8s, "without-logs-and-commands", &[toolset])?;
+    let list = session.expect("tools/list", json!({}))?;
+    let tools: Vec<&str> = list
+        .get("tools")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(|tool| tool.get("name")?.as_str())
+        .collect();
+    if tools.len() != 3 {
+        return Err(format!("{toolset} serves {tools:?}").into());
+    }
+    let asked = cases(workspace, k8s, "all", usize::MAX)?;
+    for (tool, params) in asked.iter().filter(|(tool, _)| tools.contains(&tool.as_str())) {
+        let text = session.call(tool, &Value::Object(params.clone()))?.unwrap_or_else(|error| error);
+        if text.contains("(403)") {
+            return Err(format!("{toolset}: {tool} {params:?}: {text}").into());
+        }
+    }
+    session.close()?;
+    let logs = json!({ "node_name": "ovn-worker", "log": "ovs-vswitchd" });
+    for (user, says) in [("mcp-k8s", "cannot get resource \"nodes/proxy\""), ("with-node-logs", "|INFO|")] {
+        let mut session = start(workspace, server, k8s, user, &[])?;
+        let text = session.call("node_logs", &logs)?.unwrap_or_else(|error| error);
+        session.close()?;
+        if !text.contains(says) {
+            return Err(format!("node_logs of {user}: {text}").into());
+        }
+    }
+    println!("mcp-k8s: tools that are left out need no rights, and logs of hosts need a role of their own");
+    Ok(())
+}

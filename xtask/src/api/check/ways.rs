@@ -1,0 +1,231 @@
+//! The ways to a cluster: contexts, plugins, proxies, a pod's own service account; and what must not be one.
+
+use std::fs;
+use std::io::copy;
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
+use xshell::Shell;
+
+use super::super::Server;
+use crate::mcp::{Era, Session};
+use crate::workspace::{Result, Workspace};
+
+/// Where a pod has its service account.
+const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/// Prints credentials after it has read all that its standard input has.
+const PLUGIN: &str = r#"cat >>"$0.read"; echo '{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","status":{"token":"admin"}}'"#;
+
+/// Takes each of them.
+pub(super) fn check(workspace: &Workspace, server: &Server) -> Result {
+    let folder = tempfile::tempdir()?;
+    let ways = Ways { workspace, folder: folder.path(), config: read(&server.kubeconfig())? };
+    ways.contexts()?;
+    ways.plugin()?;
+    ways.variables()?;
+    ways.proxy()?;
+    ways.service_account()?;
+    println!(
+        "mcp-ovn: contexts, plugins, proxies and service accounts lead to the cluster, and nothing else does"
+    );
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<Value> {
+    Ok(serde_json::from_str(&fs::read_to_string(path)?)?)
+}
+
+struct Ways<'a> {
+    workspace: &'a Workspace,
+    folder: &'a Path,
+    /// What the API server wrote.
+    config: Value,
+}
+
+impl Ways<'_> {
+    /// The kubeconfig with changes.
+    fn changed(&self, name: &str, changes: &[(&str, Value)]) -> Result<PathBuf> {
+        let mut config = self.config.clone();
+        for (pointer, value) in changes {
+            match config.pointer_mut(pointer) {
+                Some(place) => *place = value.clone(),
+                None => {
+                    let (parent, key) = pointer.rsplit_once('/').ok_or("no pointer")?;
+                    let parent = config.pointer_mut(parent).and_then(Value::as_object_mut);
+                    parent
+                        .ok_or_else(|| format!("a kubeconfig without {pointer}"))?
+                        .insert(key.into(), value.clone());
+                }
+            }
+        }
+        let path = self.folder.join(name);
+        fs::write(&path, config.to_string())?;
+        Ok(path)
+    }
+
+    /// What is said of a node's databases by a server that is started so, and asked three times.
+    fn ask(&self, sh: &Shell, program: &Path, words: &[String]) -> Result<String> {
+        let mut session = Session::start(sh, program, words, Era::Initialize)?;
+        session.open()?;
+        let mut text = String::new();
+        for _ in 0..3 {
+            let said = session.call("ovn_nbctl_show", &json!({ "node_name": "ovn-worker", "of": "join" }))?;
+            text = said.unwrap_or_else(|error| error);
+        }
+        session.close()?;
+        Ok(text)
+    }
+
+    fn ovn(&self) -> Result<PathBuf> {
+        Ok(self.workspace.binary(self.workspace.layer("mcp-ovn")?))
+    }
+
+    fn expect(&self, how: &str, sh: &Shell, words: &[String]) -> Result {
+        let text = self.ask(sh, &self.ovn()?, words)?;
+        if text.contains("jtor-GR_ovn-worker") { Ok(()) } else { Err(format!("{how}: {text}").into()) }
+    }
+
+    /// The one that is named, of the files that KUBECONFIG names together.
+    fn contexts(&self) -> Result {
+        let nowhere = json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "other",
+            "clusters": [{ "name": "other", "cluster": { "server": "https://127.0.0.1:1" } }],
+            "users": [{ "name": "other", "user": { "token": "nobody" } }],
+            "contexts": [{ "name": "other", "context": { "cluster": "other", "user": "other" } }],
+        });
+        let (first, second) = (self.folder.join("other"), self.changed("lab", &[])?);
+        fs::write(&first, nowhere.to_string())?;
+        let sh = Shell::new()?;
+        sh.set_var("KUBECONFIG", std::env::join_paths([&first, &second])?);
+        self.expect("--context", &sh, &["--context=admin".into()])?;
+        let text = self.ask(&sh, &self.ovn()?, &[])?;
+        if text.contains("nothing listens at 127.0.0.1:1") {
+            Ok(())
+        } else {
+            Err(format!("current context: {text}").into())
+        }
+    }
+
+    /// A plugin that reads its standard input finds none, however often it runs.
+    fn plugin(&self) -> Result {
+        let script = self.folder.join("plugin");
+        fs::write(&script, PLUGIN)?;
+        let exec = json!({ "exec": {
+            "apiVersion": "client.authentication.k8s.io/v1", "command": "sh", "args": [script],
+            "interactiveMode": "IfAvailable",
+        } });
+        let config = self.changed("with-plugin", &[("/users/0/user", exec)])?;
+        self.expect("a plugin", &Shell::new()?, &[format!("--kubeconfig={}", config.display())])?;
+        let read = fs::read_to_string(self.folder.join("plugin.read"))?;
+        if read.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("a plugin read from our standard input: {read}").into())
+        }
+    }
+
+    /// Variables with which kube's own tests change user and server.
+    fn variables(&self) -> Result {
+        let sh = Shell::new()?;
+        sh.set_var("KUBE_RS_DEBUG_IMPERSONATE_USER", "nobody");
+        sh.set_var("KUBE_RS_DEBUG_IMPERSONATE_GROUP", "nobody");
+        sh.set_var("KUBE_RS_DEBUG_OVERRIDE_URL", "https://127.0.0.1:1");
+        sh.set_var("KUBECONFIG", self.changed("plain", &[])?);
+        self.expect("KUBE_RS_DEBUG_*", &sh, &[])
+    }
+
+    /// A context's proxy is used, for commands too; the environment's is not for a server on the loopback.
+    fn proxy(&self) -> Result {
+        let proxy = Proxy::start()?;
+        let url = format!("http://127.0.0.1:{}", proxy.port);
+        let config = self.changed("with-proxy", &[("/clusters/0/cluster/proxy-url", json!(url))])?;
+        self.expect("proxy-url", &Shell::new()?, &[format!("--kubeconfig={}", config.display())])?;
+        let used = proxy.connections.load(Ordering::SeqCst);
+        let sh = Shell::new()?;
+        sh.set_var("HTTPS_PROXY", "http://proxy.invalid:3128");
+        let config = self.changed("without-proxy", &[])?;
+        self.expect("NO_PROXY", &sh, &[format!("--kubeconfig={}", config.display())])?;
+        if used > 0 { Ok(()) } else { Err("the context's proxy was not used".into()) }
+    }
+
+    /// In a pod: a token, an authority, and two variables.
+    fn service_account(&self) -> Result {
+        let text = |pointer: &str| self.config.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        let url = text("/clusters/0/cluster/server");
+        let (host, port) =
+            url.trim_start_matches("https://").split_once(':').ok_or("a server without port")?;
+        let account = self.folder.join("account");
+        fs::create_dir(&account)?;
+        fs::write(account.join("token"), "admin")?;
+        fs::write(account.join("namespace"), "default")?;
+        let authority = BASE64_STANDARD.decode(text("/clusters/0/cluster/certificate-authority-data"))?;
+        fs::write(account.join("ca.crt"), authority)?;
+        let sh = Shell::new()?;
+        sh.set_var("KUBERNETES_SERVICE_HOST", host);
+        sh.set_var("KUBERNETES_SERVICE_PORT", port);
+        sh.set_var("HOME", self.folder);
+        sh.set_var("KUBECONFIG", "");
+        // A mount namespace is as much of a pod as this takes; the folder may not be there.
+        let pod = format!(
+            "mount -t tmpfs none /var/run && mkdir -p {ACCOUNT} && mount --bind {} {ACCOUNT} && exec {}",
+            account.display(),
+            self.ovn()?.display(),
+        );
+        let words = ["--mount", "--", "sh", "-c", &pod].map(ToOwned::to_owned);
+        let text = self.ask(&sh, Path::new("unshare"), &words)?;
+        if text.contains("jtor-GR_ovn-worker") {
+            Ok(())
+        } else {
+            Err(format!("a service account: {text}").into())
+        }
+    }
+}
+
+/// A proxy that connects whom it is asked to (RFC 9110, CONNECT), and counts.
+struct Proxy {
+    port: u16,
+    connections: Arc<AtomicUsize>,
+}
+
+impl Proxy {
+    fn start() -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let port = listener.local_addr()?.port();
+        let connections = Arc::<AtomicUsize>::default();
+        let counted = connections.clone();
+        // It goes with this process.
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                counted.fetch_add(1, Ordering::SeqCst);
+                std::thread::spawn(move || connect(client));
+            }
+        });
+        Ok(Self { port, connections })
+    }
+}
+
+fn connect(mut client: TcpStream) -> std::io::Result<()> {
+    use std::io::{Read, Write};
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") && client.read(&mut byte)? == 1 {
+        head.extend(byte);
+    }
+    let head = String::from_utf8_lossy(&head).into_owned();
+    let Some(("CONNECT", rest)) = head.split_once(' ') else { return Ok(()) };
+    let mut server = TcpStream::connect(rest.split(' ').next().unwrap_or_default())?;
+    client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?;
+    let (mut from_client, mut to_server) = (client.try_clone()?, server.try_clone()?);
+    std::thread::spawn(move || {
+        _ = copy(&mut from_client, &mut to_server);
+        _ = to_server.shutdown(Shutdown::Write);
+    });
+    _ = copy(&mut server, &mut client);
+    client.shutdown(Shutdown::Write)
+}
