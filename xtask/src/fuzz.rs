@@ -4,9 +4,11 @@
 //! each time, under bounds: a target fails when it panics, when its process takes more memory than any input may cost,
 //! or when one round does not end.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use serde_json::Value;
 use xshell::cmd;
 
 use crate::workspace::{Result, Workspace};
@@ -19,24 +21,36 @@ pub(crate) struct Fuzz {
     seconds: u64,
 }
 
-/// The tests of one binary whose names begin so.
+/// The tests of one binary whose names begin with, or hold, one of these.
 struct Target {
     what: &'static str,
     package: &'static str,
-    binary: &'static [&'static str],
-    tests: &'static str,
+    /// Of `tests/`; none: the library's own.
+    binary: Option<&'static str>,
+    tests: &'static [&'static str],
+}
+
+const fn library(what: &'static str, package: &'static str, tests: &'static [&'static str]) -> Target {
+    Target { what, package, binary: None, tests }
 }
 
 const TARGETS: &[Target] = &[
-    Target { what: "OVSDB files", package: "ovsdb", binary: &["--test", "damage"], tests: "never_panic" },
+    Target { what: "OVSDB files", package: "ovsdb", binary: Some("damage"), tests: &["never_panic"] },
     Target {
         what: "archives and manifests",
         package: "mcp-core",
-        binary: &["--test", "bundles"],
-        tests: "fuzz::",
+        binary: Some("bundles"),
+        tests: &["fuzz::"],
     },
-    Target { what: "operands of commands", package: "mcp-core", binary: &["--lib"], tests: "argv::" },
-    Target { what: "what programs print", package: "ovn-model", binary: &["--lib"], tests: "" },
+    library("operands of commands, selectors", "mcp-core", &["argv::", "kubernetes::"]),
+    library("filters of flows, what programs print", "ovn-model", &[]),
+    library("lines of logs, paths into objects", "mcp-k8s", &["log::", "path::"]),
+    library("what the switch prints", "mcp-ovs", &["replay::"]),
+    library(
+        "what the kernel's programs print",
+        "mcp-kernel",
+        &["connection::", "interface::", "iptables::", "nft::"],
+    ),
 ];
 
 /// The address space of a target: its threads and its binary take the larger part.
@@ -48,36 +62,78 @@ const ROUND: Duration = Duration::from_secs(240);
 /// Runs round after round of every target.
 pub(crate) fn run(fuzz: &Fuzz) -> Result {
     let workspace = Workspace::open()?;
-    let sh = &workspace.sh;
-    let about = cmd!(sh, "rustc --version --verbose").quiet().read()?;
-    let host = about.lines().find_map(|line| line.strip_prefix("host: ")).ok_or("rustc tells no host")?;
-    let runner = format!("CARGO_TARGET_{}_RUNNER", host.to_uppercase().replace('-', "_"));
-    let bounds = format!("prlimit {MEMORY} timeout --kill-after=5 {}", ROUND.as_secs());
+    let built = build(&workspace)?;
     let share = Duration::from_secs(fuzz.seconds) / u32::try_from(TARGETS.len())?;
-    for &Target { what, package, binary, tests } in TARGETS {
-        cmd!(sh, "cargo test --quiet --no-run --package {package} {binary...}").quiet().run()?;
-        let start = Instant::now();
-        let (mut cases, mut all) = (64_u64, 0);
-        loop {
-            let round = Instant::now();
-            let test = cmd!(sh, "cargo test --quiet --package {package} {binary...} -- {tests}");
-            let test = test.env(&runner, &bounds).env("PROPTEST_CASES", cases.to_string());
-            let output = test.quiet().ignore_status().output()?;
-            if !output.status.success() {
-                print!("{}", String::from_utf8_lossy(&output.stdout));
-                eprint!("{}", String::from_utf8_lossy(&output.stderr));
-                return Err(format!("{what}: {}, after {all} cases of each test", output.status).into());
-            }
-            all += cases;
-            let left = share.saturating_sub(start.elapsed());
-            if left.is_zero() {
-                break;
-            }
-            cases = next(cases, round.elapsed(), left.min(ROUND / 4));
-        }
-        println!("{what}: {all} cases of each test in {:.0} s", start.elapsed().as_secs_f64());
+    for target in TARGETS {
+        let program = built.iter().find(|built| built.is_of(target));
+        let program =
+            program.ok_or_else(|| format!("{}: {} has no such tests", target.what, target.package))?;
+        rounds(&workspace, target, program, share)?;
     }
     Ok(())
+}
+
+fn rounds(workspace: &Workspace, target: &Target, built: &Built, share: Duration) -> Result {
+    let &Target { what, tests, .. } = target;
+    let Built { program, folder, .. } = built;
+    let (seconds, start) = (ROUND.as_secs().to_string(), Instant::now());
+    let (mut cases, mut all) = (64_u64, 0);
+    let _there = workspace.sh.push_dir(folder);
+    loop {
+        let round = Instant::now();
+        let test = cmd!(
+            workspace.sh,
+            "prlimit {MEMORY} timeout --kill-after=5 {seconds} {program} --quiet {tests...}"
+        );
+        let output = test.env("PROPTEST_CASES", cases.to_string()).quiet().ignore_status().output()?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        if !output.status.success() || said.contains("running 0 tests") {
+            print!("{said}");
+            eprint!("{}", String::from_utf8_lossy(&output.stderr));
+            return Err(format!("{what}: {}, after {all} cases of each test", output.status).into());
+        }
+        all += cases;
+        let left = share.saturating_sub(start.elapsed());
+        if left.is_zero() {
+            break;
+        }
+        cases = next(cases, round.elapsed(), left.min(ROUND / 4));
+    }
+    println!("{what}: {all} cases of each test in {:.0} s", start.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// A program of tests.
+struct Built {
+    program: String,
+    /// Of its crate.
+    folder: PathBuf,
+    kind: String,
+    name: String,
+}
+
+impl Built {
+    /// From a line of `cargo test --message-format=json`, if it is of one.
+    fn parse(line: &str) -> Option<Self> {
+        let artifact: Value = serde_json::from_str(line).ok()?;
+        let text = |pointer: &str| artifact.pointer(pointer)?.as_str().map(str::to_owned);
+        let folder = PathBuf::from(text("/manifest_path")?).parent()?.to_owned();
+        let program = text("/executable")?;
+        Some(Self { program, folder, kind: text("/target/kind/0")?, name: text("/target/name")? })
+    }
+
+    fn is_of(&self, target: &Target) -> bool {
+        self.folder.ends_with(target.package)
+            && target.binary.map_or(self.kind == "lib", |name| self.kind == "test" && self.name == name)
+    }
+}
+
+/// Builds them together, as all tests are built: one crate alone would have its dependencies built anew.
+fn build(workspace: &Workspace) -> Result<Vec<Built>> {
+    let binaries = TARGETS.iter().filter_map(|target| target.binary).flat_map(|name| ["--test", name]);
+    let format = "--message-format=json-render-diagnostics";
+    let said = cmd!(workspace.sh, "cargo test --quiet --no-run --workspace --lib {binaries...} {format}");
+    Ok(said.quiet().read()?.lines().filter_map(Built::parse).collect())
 }
 
 /// As many cases as fit into a time, by what the last ones took; at most ten times as many.

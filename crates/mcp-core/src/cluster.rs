@@ -114,11 +114,15 @@ impl<'a> Cluster<'a> {
         let ask = move |name: NodeName| async move {
             let node = self.node(name.clone());
             let rows = tokio::time::timeout_at(self.until.into(), node.rows(db, selects)).await;
-            self.merge(node);
             let late = ReadError::TooLate { what: format!("{db} of {name}"), seconds: self.within.as_secs() };
-            (name, rows.unwrap_or(Err(late)))
+            (node, (name, rows.unwrap_or(Err(late))))
         };
-        stream::iter(nodes).map(ask).buffered(AT_ONCE).boxed()
+        // Noted in the order of the nodes, whichever was the first to answer.
+        let noted = move |(node, rows)| {
+            self.merge(node);
+            rows
+        };
+        stream::iter(nodes).map(ask).buffered(AT_ONCE).map(noted).boxed()
     }
 
     /// Notes what was read from a node.

@@ -42,7 +42,7 @@ fn is_invisible(c: char) -> bool {
 }
 
 /// What marks a secret: what stands before it, and what it is.
-static SECRETS: LazyLock<[Regex; 9]> = LazyLock::new(|| {
+static SECRETS: LazyLock<[Regex; 12]> = LazyLock::new(|| {
     [
         // PEM (RFC 7468).
         r"(?s)(-----BEGIN [A-Z ]*PRIVATE KEY-----)(.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\z))",
@@ -60,6 +60,11 @@ static SECRETS: LazyLock<[Regex; 9]> = LazyLock::new(|| {
         r#"("auth"\s*:\s*)("[^"]*")"#,
         // ip-xfrm(8): algorithm and key of a security association.
         r"(\b(?:aead|auth-trunc|auth|enc|comp)\s+\S+\s+)(0x[0-9a-fA-F]+|\*{4,})",
+        // ipsec.secrets(5).
+        r#"(:\s*(?:PSK|XAUTH|RSA)\s+)("[^"]*"|0x[0-9a-fA-F]+)"#,
+        // FRR's and other routers' configuration: `neighbor … password …`, `enable password 8 …`, at the beginning of a line.
+        r"(?m)^(\s*(?:(?:enable|isis|area|neighbor \S+|username \S+) )?password (?:(?:\d|clear|md5) )?)(\S+)",
+        r"(\b(?:key-string|message-digest-key\s+\d+\s+md5)\s+)(\S+)",
         // Keys of maps: ovs-vswitchd.conf.db(5) `options:psk`, ovn-nb(5) `ipsec_psk`, and the like.
         r#"(?i)(\b[a-z0-9_.-]*(?:psk|passw(?:or)?d|passphrase|secret|(?:private|auth|api|access)[_-]?key|key-data|token)"?[ \t]*[=:][ \t]*)("[^"]*"|[^\s,}\]"]+)"#,
     ]
@@ -120,6 +125,11 @@ mod tests {
             ),
             ("eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxMjM0NTYifQ.c2ln", "[redacted]"),
             ("client-key-data: LS0tLS1CRUdJTiBSU0EgUFJJVkFURSBLRVktLS0tLQo=", "client-key-data: [redacted]"),
+            ("@a %any : PSK \"hunter2\"", "@a %any : PSK [redacted]"),
+            (" neighbor 172.18.0.3 password hunter2", " neighbor 172.18.0.3 password [redacted]"),
+            ("enable password 8 hunter2", "enable password 8 [redacted]"),
+            ("  key-string hunter2", "  key-string [redacted]"),
+            ("ip ospf message-digest-key 1 md5 hunter2", "ip ospf message-digest-key 1 md5 [redacted]"),
             ("x LS0tLS1CRUdJTiBSU0EgUFJJVkFURSBLRVktLS0tLQo= y", "x [redacted] y"),
             ("oauth sha256~0123456789abcdefghijklmnop", "oauth [redacted]"),
             ("https://me:hunter2@example.org/x", "https://me:[redacted]@example.org/x"),
@@ -138,6 +148,8 @@ mod tests {
             "secretariat_pod-1",
             "ip4.dst == 10.0.0.1 && tcp",
             "name: token-reviewer",
+            "service password-encryption",
+            "the password was wrong",
             "automountServiceAccountToken: false",
             "secret:\n  secretName: a",
             "token: [redacted]",

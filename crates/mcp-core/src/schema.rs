@@ -26,7 +26,10 @@ fn rewrite(schema: &mut Value, definitions: &Map<String, Value>) {
     drop_null(object, definitions);
     enumerate(object);
     object.remove("format");
-    if object.get("default").is_some_and(Value::is_null) {
+    // That what is left out is nothing, no or none goes without saying.
+    if matches!(object.get("default"), Some(Value::Null | Value::Bool(false)))
+        || object.get("default").and_then(Value::as_array).is_some_and(Vec::is_empty)
+    {
         object.remove("default");
     }
     for (key, below) in object.iter_mut() {

@@ -12,7 +12,10 @@ mod planted;
 pub use capture::Capture;
 pub use planted::{MARKS, Told, told};
 
-use crate::{Backend, Budget, Bundle, Layer, Local, Recorded, Server};
+use crate::{
+    Backend, Budget, Bundle, Layer, Local, Recorded, Server,
+    argv::{Allow, Part},
+};
 use rmcp::{
     ClientHandler, RoleClient, ServiceExt,
     model::{
@@ -269,6 +272,55 @@ pub fn answer_within(
         Connection::open_within(layer, backend, budget).await?.call(&case.tool, &case.params).await
     })?;
     Ok(result.unwrap_or_else(|error| error))
+}
+
+/// Would a layer's table let these words, separated by `|`, be a command? `{bridge}` stands for an operand of this kind,
+/// `table={number}` for one after a text.
+pub fn is_allowed(allow: Allow, command: &str) -> bool {
+    fn leaked(text: &str) -> &'static str {
+        Box::leak(text.to_owned().into_boxed_str())
+    }
+    let word = |word: &str| -> &'static [Part] {
+        let parts = match word.split_once('{').and_then(|(text, kind)| Some((text, kind.strip_suffix('}')?)))
+        {
+            Some(("", kind)) => vec![Part::Operand(leaked(kind))],
+            Some((text, kind)) => vec![Part::Text(leaked(text)), Part::Operand(leaked(kind))],
+            None => vec![Part::Text(leaked(word))],
+        };
+        Box::leak(parts.into_boxed_slice())
+    };
+    let words: Vec<&'static [Part]> = command.split('|').map(word).collect();
+    let words: &'static [&'static [Part]] = Box::leak(words.into_boxed_slice());
+    // The check panics, as it does in the compiler.
+    std::panic::catch_unwind(move || allow.check(words)).is_ok()
+}
+
+/// The test of a layer's list of tools: what each tool promises, and that the list takes no more than so many bytes, since
+/// every model pays for them. A changed description or parameter is a reviewed change of the snapshot.
+pub fn tools_list(layer: Layer, most: usize) -> Result<(), Failed> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let tools = runtime.block_on(async {
+        Ok::<_, Failed>(Connection::open(layer, scenario("capture")).await?.tools().await?.tools)
+    })?;
+    let bytes = serde_json::to_string(&tools)?.len();
+    assert!(bytes <= most, "tools/list has {bytes} bytes");
+    for tool in &tools {
+        let hints = tool.annotations.as_ref().ok_or("no annotations")?;
+        assert_eq!(hints.read_only_hint, Some(true), "{}", tool.name);
+        assert_ne!(hints.destructive_hint, Some(true), "{}", tool.name);
+        let description = tool.description.as_deref().ok_or("no description")?;
+        let sentences = description.matches(". ").count() + description.matches("? ").count() + 1;
+        assert!(sentences <= 3 && description.len() < 700, "{}: {sentences} sentences", tool.name);
+    }
+    let shown = serde_json::to_string_pretty(&tools)?;
+    insta::with_settings!({
+        snapshot_path => std::env::current_dir()?.join("tests/snapshots"),
+        prepend_module_to_snapshot => false,
+        omit_expression => true,
+    }, {
+        insta::assert_snapshot!("server__tools_list", shown);
+    });
+    Ok(())
 }
 
 /// The test of one case file, for `datatest_stable`.

@@ -155,7 +155,6 @@ const VTYSH: Program = Program {
     name: "vtysh",
     globals: &["-u", "-c"],
     verbs: &[
-        verb(&["show bgp summary"], VIEWS),
         verb(&["show bgp vrf all summary"], VIEWS),
         verb(&["show bgp ipv4 unicast"], VIEWS),
         verb(&["show bgp ipv6 unicast"], VIEWS),

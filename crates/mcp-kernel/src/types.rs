@@ -1,7 +1,41 @@
 //! Parameters that more than one tool takes.
 
+use crate::interface::Interface;
 use mcp_core::ToolError;
+use schemars::JsonSchema;
+use serde::Deserialize;
 use std::{net::IpAddr, str::FromStr};
+
+/// Of a tool that takes the shared parameters alone.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Nothing {}
+
+/// Which interface; several tools take it.
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct OfInterface {
+    #[serde(default)]
+    interface: Option<String>,
+}
+
+impl OfInterface {
+    /// Is this the one? Without a name every one is.
+    pub(crate) fn is(&self, name: &str) -> bool {
+        self.interface.as_deref().is_none_or(|wanted| wanted == name)
+    }
+
+    /// Those of these that are meant.
+    ///
+    /// # Errors
+    /// None has the name.
+    pub(crate) fn among<'a>(
+        &'a self,
+        all: &'a [Interface],
+    ) -> Result<impl Iterator<Item = &'a Interface>, ToolError> {
+        known("interface", self.interface.as_deref(), all.iter().map(|it| it.name.as_str()))?;
+        Ok(all.iter().filter(|it| self.is(&it.name)))
+    }
+}
 
 /// An address that a call names.
 pub(crate) fn address(text: Option<&str>) -> Result<Option<IpAddr>, ToolError> {

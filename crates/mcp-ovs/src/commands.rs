@@ -150,6 +150,7 @@ const VSCTL: Program = Program {
         verb(&["show"], "ovs-vsctl(8): prints a brief overview of the database contents"),
         verb(&["list", "interface"], "ovs-vsctl(8): lists the data of each record"),
         verb(&["list", "bridge"], "ovs-vsctl(8): lists the data of each record"),
+        verb(&["list", "datapath"], "ovs-vsctl(8): lists the data of each record"),
         verb(&["list", "Open_vSwitch"], "ovs-vsctl(8): lists the data of each record"),
         verb(&["list", "manager"], "ovs-vsctl(8): lists the data of each record"),
     ],
@@ -160,12 +161,16 @@ pub(crate) fn recorded_show() -> Argv {
     argv!(ALLOW: "ovs-vsctl", "show")
 }
 
+/// The tables of which reports have what `ovs-vsctl list` printed.
+pub(crate) const LISTED: [&str; 5] = ["Bridge", "Datapath", "Interface", "Manager", "Open_vSwitch"];
+
 /// What `ovs-vsctl list` printed of a table when the node's report was made; none for tables that reports leave out.
 pub(crate) fn recorded_list(table: &str) -> Option<Argv> {
     Some(match table {
         "Interface" => argv!(ALLOW: "ovs-vsctl", "list", "interface"),
         "Bridge" => argv!(ALLOW: "ovs-vsctl", "list", "bridge"),
         "Open_vSwitch" => argv!(ALLOW: "ovs-vsctl", "list", "Open_vSwitch"),
+        "Datapath" => argv!(ALLOW: "ovs-vsctl", "list", "datapath"),
         "Manager" => argv!(ALLOW: "ovs-vsctl", "list", "manager"),
         _ => return None,
     })

@@ -7,7 +7,7 @@ use ovn_model::{
     compare::{self, Own},
     switch as model,
 };
-use ovsdb::{Row, Uuid};
+use ovsdb::{AtomType, Row, Rows, Uuid};
 use std::collections::BTreeMap;
 
 /// What is the node's own: for the comparison of its rows with other nodes'.
@@ -24,7 +24,10 @@ impl OwnValues {
         let name = node.name().as_str();
         let northbound = node.rows(Db::Nb, &compare::own_selects()).await.unwrap_or_default();
         let bridges = switch::read(node).await.unwrap_or_default();
-        let mut rows = node.rows(Db::OpenVSwitch, &model::own_selects()).await.unwrap_or_default();
+        let mut rows = match node.rows(Db::OpenVSwitch, &model::own_selects()).await {
+            Ok(rows) => rows,
+            Err(_) => listed(node).await,
+        };
         rows.extend(node.rows(Db::Sb, &[model::chassis_select()]).await.unwrap_or_default());
         let mut own = model::own(name, &bridges, &rows);
         let known: Vec<String> = own.iter().map(|own| own.value.clone()).collect();
@@ -41,12 +44,26 @@ impl OwnValues {
     /// What identifies a row of `conf.db` on other nodes.
     pub(crate) fn identity(row: &Row, labels: &Labels, owners: &BTreeMap<Uuid, Vec<String>>) -> Identity {
         let counterpart = compare::counterpart(row, labels, owners, &[]);
+        // What a listing refers to has no name, and its UUID is the node's own.
+        let is_uuid = |p: &compare::Property| {
+            let column = row.table.column(&p.name);
+            column.is_some_and(|it| it.ty.key.kind == AtomType::Uuid && it.ty.key.ref_table.is_none())
+        };
         let field = |p: compare::Property| Field { name: p.name, values: p.values, spanning: p.spanning };
         Identity {
             key: counterpart.key,
             local: counterpart.local,
             role: counterpart.role,
-            fields: counterpart.properties.into_iter().map(field).collect(),
+            fields: counterpart.properties.into_iter().filter(|p| !is_uuid(p)).map(field).collect(),
         }
     }
+}
+
+/// What was printed of the tables that tell a node's own values.
+async fn listed(node: &Node<'_>) -> Vec<Rows> {
+    let mut rows = Vec::new();
+    for select in model::own_selects() {
+        rows.extend(switch::listing(node, &select.table).await.map(|listing| listing.rows));
+    }
+    rows
 }

@@ -4,6 +4,7 @@
 
 mod commands;
 mod compare;
+mod completions;
 mod flows;
 mod prompts;
 mod records;
@@ -37,7 +38,7 @@ pub fn layer() -> Layer {
             Described::of::<tools::ovs_appctl_show::AppctlShow>(),
         ],
         prompts: prompts::all(),
-        completions: Vec::new(),
+        completions: completions::all(),
         documents: Vec::new(),
         allow: commands::ALLOW,
         private: replay::PRIVATE,

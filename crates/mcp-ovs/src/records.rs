@@ -2,12 +2,9 @@
 
 use crate::{commands, compare::OwnValues, switch, types::ListParams};
 use mcp_core::{Answer, Db, Node, ReadError, Row as AnswerRow, ToolError, Where};
-use ovn_model::{
-    records::{NoRecords, Query, Records, Source},
-    switch::Record,
-};
-use ovsdb::{Row, Rows, Select, Uuid};
-use std::collections::{BTreeMap, BTreeSet};
+use ovn_model::records::{NoRecords, Query, Records, Source};
+use ovsdb::{Listing, Row, Rows, Select};
+use std::collections::BTreeSet;
 
 /// The database of a node's switch.
 struct Switch<'a>(&'a Node<'a>);
@@ -30,15 +27,29 @@ pub(crate) async fn list(node: &Node<'_>, params: &ListParams) -> Result<Answer,
         columns: params.columns.clone(),
         compared: node.is_compared(),
     };
-    let schema = match node.schema(Db::OpenVSwitch).await {
-        Err(absent @ ReadError::NotCollected { .. }) => return recorded(node, params, absent).await,
-        schema => schema?,
-    };
-    let records = query.ask(&Switch(node), &schema).await.map_err(tool_error)?;
-    let memory = Memory::read(node, &records).await;
+    match node.schema(Db::OpenVSwitch).await {
+        Err(absent @ ReadError::NotCollected { .. }) => {
+            let printed = Printed::read(node, &query, absent).await?;
+            let records = query.ask(&printed, &printed.0.schema).await.map_err(tool_error)?;
+            let mut answer = answer(node, &records, &Memory::default()).await;
+            answer.notes.extend(printed.notes());
+            Ok(answer)
+        }
+        schema => {
+            let schema = schema?;
+            let mut records = query.ask(&Switch(node), &schema).await.map_err(tool_error)?;
+            let memory = Memory::read(node, &mut records).await;
+            let mut answer = answer(node, &records, &memory).await;
+            answer.notes.extend(memory.notes(&query, !records.rows.rows.is_empty()));
+            Ok(answer)
+        }
+    }
+}
+
+async fn answer(node: &Node<'_>, records: &Records, memory: &Memory) -> Answer {
     let own = OwnValues::read(node).await;
     let row = |row: &Row| {
-        let text = records.text(row, |row, column| memory.shown(row, column, &records.columns));
+        let text = records.text(row, |_, column| memory.shown(column, &records.columns));
         match node.is_compared() {
             true => {
                 let mut identity = OwnValues::identity(row, &records.labels, &records.owners);
@@ -48,70 +59,61 @@ pub(crate) async fn list(node: &Node<'_>, params: &ListParams) -> Result<Answer,
             false => AnswerRow::line(text),
         }
     };
-    let mut notes: Vec<String> =
-        records.rows.problems().map(|(uuid, problem)| format!("{uuid}: {problem}")).collect();
-    notes.extend(memory.notes(&query, !records.rows.rows.is_empty()));
-    Ok(Answer {
+    Answer {
         rows: records.rows.rows.iter().map(row).collect(),
-        notes,
+        notes: records.rows.problems().map(|(uuid, problem)| format!("{uuid}: {problem}")).collect(),
         facts: own.facts(),
         if_empty: records.if_empty.clone(),
-    })
+    }
 }
 
-/// What `ovs-vsctl list` printed when the node's report was made.
-async fn recorded(node: &Node<'_>, params: &ListParams, absent: ReadError) -> Result<Answer, ToolError> {
-    let table = ["Interface", "Bridge", "Open_vSwitch", "Manager"];
-    let table = table.into_iter().find(|table| table.eq_ignore_ascii_case(&params.table));
-    let list = table.and_then(commands::recorded_list);
-    let text = match list {
-        Some(list) => switch::text(node, vec![list]).await.map_err(|_| absent)?,
-        None => return Err(absent.into()),
-    };
-    if params.of.is_some() || !params.conditions.is_empty() || node.is_compared() {
-        return Err(ToolError::bad(
-            "conf.db was not collected: there is only what ovs-vsctl list printed, without `of`, `where` and comparison",
-            "Name one node and leave them out; record, columns and grep work.",
-        ));
+/// What `ovs-vsctl list` printed of a table when the node's report was made.
+struct Printed(Listing);
+
+impl Printed {
+    async fn read(node: &Node<'_>, query: &Query, absent: ReadError) -> Result<Self, ToolError> {
+        let table = commands::LISTED.into_iter().find(|table| table.eq_ignore_ascii_case(&query.table));
+        let listing = match table {
+            Some(table) => switch::listing(node, table).await,
+            None => None,
+        };
+        let Some(listing) = listing else {
+            return Err(ToolError::bad(
+                absent.to_string(),
+                format!(
+                    "Of what ovs-vsctl list printed, reports have the tables {}.",
+                    commands::LISTED.join(", ")
+                ),
+            ));
+        };
+        if query.of.is_some() {
+            return Err(ToolError::bad(
+                "conf.db was not collected: what ovs-vsctl list printed does not say what belongs to what",
+                "Leave out `of`: record, where, columns and grep work; ovs_vsctl_show has the ports of each bridge.",
+            ));
+        }
+        Ok(Self(listing))
     }
-    let records = Record::all(&text);
-    let id = |record: &Record<'_>| {
-        record
-            .map("external_ids")
-            .into_iter()
-            .find(|(key, _)| *key == "iface-id")
-            .map_or("", |(_, id)| id)
-            .to_owned()
-    };
-    let wanted = |record: &&Record<'_>| {
-        params.record.as_ref().is_none_or(|wanted| {
-            let name = record.get("name").unwrap_or_default();
-            let uuid = record.get("_uuid").unwrap_or_default();
-            wanted == name
-                || wanted.replacen('/', "_", 1) == id(record)
-                || (wanted.len() >= 4 && uuid.starts_with(wanted))
-        })
-    };
-    let shown = |column: &str, value: &str| match params.columns.is_empty() {
-        true => !matches!(value, "[]" | "{}" | "\"\""),
-        false => column == "_uuid" || params.columns.iter().any(|it| it == column),
-    };
-    let text = |record: &Record<'_>| {
-        let columns = record.0.iter().filter(|(column, value)| shown(column, value));
-        columns.map(|(column, value)| format!("{column:<20}: {value}\n")).collect::<String>()
-    };
-    let rows: Vec<AnswerRow> =
-        records.iter().filter(wanted).map(|record| AnswerRow::line(text(record))).collect();
-    if let (Some(record), true) = (&params.record, rows.is_empty()) {
-        let known = records.iter().filter_map(|record| record.get("name"));
-        return Err(ToolError::not_found(format!("row of {}", params.table), record, known));
+
+    fn notes(&self) -> Vec<String> {
+        let other: Vec<&str> = self.0.other.iter().map(String::as_str).collect();
+        let mut notes = vec!["conf.db was not collected: this is what ovs-vsctl list printed".to_owned()];
+        notes.extend(switch::not_understood(&other));
+        notes
     }
-    Ok(Answer {
-        rows,
-        if_empty: "ovs-vsctl list printed nothing".into(),
-        notes: vec!["conf.db was not collected: this is what ovs-vsctl list printed".into()],
-        facts: Vec::new(),
-    })
+}
+
+impl Source for Printed {
+    type Failed = ReadError;
+
+    async fn rows(&self, selects: &[Select]) -> Result<Vec<Rows>, ReadError> {
+        let rows = |select: &Select| {
+            let mut rows = self.0.rows.clone();
+            rows.rows.retain(|row| select.table == rows.table.name && select.matches(row));
+            rows
+        };
+        Ok(selects.iter().map(rows).collect())
+    }
 }
 
 fn tool_error(none: NoRecords<ReadError>) -> ToolError {
@@ -123,19 +125,19 @@ fn tool_error(none: NoRecords<ReadError>) -> ToolError {
 }
 
 /// The columns that a database server keeps in memory and writes into no file: statistics, states of links, MTUs in use.
-/// Of a node that was collected, the report may have what `ovs-vsctl list` printed of them.
+/// Of a node that was collected, the report may have what `ovs-vsctl list` printed of them, which is filled in.
 #[derive(Default)]
 struct Memory {
     columns: BTreeSet<String>,
-    printed: Option<BTreeMap<(Uuid, String), String>>,
+    is_filled: bool,
 }
 
 impl Memory {
-    async fn read(node: &Node<'_>, records: &Records) -> Self {
+    async fn read(node: &Node<'_>, records: &mut Records) -> Self {
         if node.is_live() {
             return Self::default();
         }
-        let table = &records.rows.table;
+        let table = records.rows.table.clone();
         // A recording of a live server has values in them.
         let unset = |name: &str, default: &ovsdb::Datum| {
             records.rows.rows.iter().all(|row| row.get(name).is_none_or(|datum| datum == default))
@@ -146,32 +148,26 @@ impl Memory {
             .filter(|column| column.ephemeral && unset(&column.name, &column.ty.default_datum()))
             .map(|column| column.name.clone())
             .collect();
-        let printed = match commands::recorded_list(&table.name).filter(|_| !columns.is_empty()) {
-            Some(list) => switch::text(node, vec![list]).await.ok().map(|text| by_row(&text)),
-            None => None,
+        let listing = match columns.is_empty() {
+            true => None,
+            false => switch::listing(node, &table.name).await,
         };
-        Self { columns, printed }
+        if let Some(listing) = &listing {
+            records.rows.fill(&listing.rows, |column| columns.contains(&column.name));
+        }
+        Self { columns, is_filled: listing.is_some() }
     }
 
     /// What is shown in place of the value, which is a default and not what the server had.
-    fn shown(&self, row: &Row, column: &str, asked: &[String]) -> Option<String> {
-        if !self.columns.contains(column) {
-            return None;
-        }
-        match &self.printed {
-            Some(printed) => {
-                let value = printed.get(&(row.uuid, column.to_owned()))?;
-                let empty = matches!(value.as_str(), "{}" | "[]" | "\"\"");
-                (!empty || !asked.is_empty()).then(|| value.clone())
-            }
-            None => (!asked.is_empty()).then(|| "not in the file: the server keeps it in memory".to_owned()),
-        }
+    fn shown(&self, column: &str, asked: &[String]) -> Option<String> {
+        let absent = !self.is_filled && self.columns.contains(column) && !asked.is_empty();
+        absent.then(|| "not in the file: the server keeps it in memory".to_owned())
     }
 
     fn notes(&self, query: &Query, any: bool) -> Option<String> {
         let decided: Vec<&str> =
             query.condition_columns().filter(|column| self.columns.contains(*column)).collect();
-        match (self.columns.is_empty(), self.printed.is_some(), decided.as_slice()) {
+        match (self.columns.is_empty(), self.is_filled, decided.as_slice()) {
             (true, ..) => None,
             (false, true, []) => None,
             (false, false, []) if !any || !query.columns.is_empty() => None,
@@ -185,17 +181,4 @@ impl Memory {
             )),
         }
     }
-}
-
-/// What `list` printed, by row and column.
-fn by_row(text: &str) -> BTreeMap<(Uuid, String), String> {
-    let cells = |record: Record<'_>| {
-        let row = record.get("_uuid").and_then(|uuid| uuid.parse().ok());
-        record
-            .0
-            .into_iter()
-            .filter_map(move |(column, value)| Some(((row?, column.to_owned()), value.to_owned())))
-            .collect::<Vec<_>>()
-    };
-    Record::all(text).into_iter().flat_map(cells).collect()
 }

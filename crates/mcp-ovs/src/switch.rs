@@ -7,6 +7,7 @@ use ovn_model::{
     switch::Switch,
     zones::{self, Zone},
 };
+use ovsdb::Listing;
 use std::collections::BTreeMap;
 
 /// The bridge that ovn-controller fills.
@@ -71,6 +72,12 @@ pub(crate) async fn text(node: &Node<'_>, forms: Vec<Argv>) -> Result<String, Re
 /// Without a copy, unless it is no UTF-8.
 fn into_text(output: Output) -> String {
     String::from_utf8(output.stdout).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
+}
+
+/// The rows of a table of the switch's database, as `ovs-vsctl list` printed them when the report was made.
+pub(crate) async fn listing(node: &Node<'_>, table: &str) -> Option<Listing> {
+    let text = text(node, vec![commands::recorded_list(table)?]).await.ok()?;
+    Some(Listing::parse(Db::OpenVSwitch.name(), table, &text))
 }
 
 /// The conntrack zones that have names: ovn-controller's, which it keeps in `conf.db`, and OVN-Kubernetes' own.

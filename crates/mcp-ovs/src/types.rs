@@ -8,18 +8,18 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListParams {
-    /// The table, such as Interface.
+    /// Such as Interface.
     pub(crate) table: String,
-    /// One row: its name, UUID or the first digits of it; an interface also by its pod, namespace/name.
+    /// Name, UUID or its first digits; an interface also by its pod, namespace/name.
     #[serde(default)]
     pub(crate) record: Option<String>,
-    /// Only rows that meet all of these.
+    /// All hold.
     #[serde(default, rename = "where")]
     pub(crate) conditions: Vec<Where>,
-    /// Only these columns, separated by commas.
+    /// Only these.
     #[serde(default)]
     pub(crate) columns: Vec<String>,
-    /// Only what belongs to this bridge or port.
+    /// Only what this bridge or port has.
     #[serde(default)]
     pub(crate) of: Option<String>,
 }

@@ -150,3 +150,24 @@ fn a_tunnel_that_is_missing() -> Result<(), Failed> {
     assert!(differences(&text)[0].starts_with("missing on ovn-worker2 about ovn-worker ("), "{text}");
     Ok(())
 }
+
+/// Interfaces as `ovs-vsctl list` printed them: these reports have no conf.db. A user-defined network was on two nodes only.
+#[test]
+fn another_mtu_of_an_interface() -> Result<(), Failed> {
+    const KNOWN: &str = "missing on ovn-worker2: ovn-k8s-mp4";
+    let reports = Reports::new()?;
+    let ask = |params: Value| reports.ask("ovs_vsctl_list", params);
+    let text = ask(json!({ "table": "Interface" }))?;
+    assert_eq!(differences(&text), [KNOWN], "{text}");
+    reports.change("ovs-vsctl_-t_5_list_interface", |text| {
+        let record = |record: &str| match record.contains(": ovn-k8s-mp0\n") {
+            true => record.replace("mtu                 : 1400", "mtu                 : 1500"),
+            false => record.to_owned(),
+        };
+        text.split("\n\n").map(record).collect::<Vec<_>>().join("\n\n")
+    })?;
+    let text = ask(json!({ "table": "Interface", "columns": ["mtu"] }))?;
+    let seen = differences(&text);
+    assert!(seen.contains(&"ovn-k8s-mp0: mtu differs") && seen.contains(&"    ovn-worker2: 1500"), "{text}");
+    Ok(())
+}

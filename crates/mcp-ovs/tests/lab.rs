@@ -4,20 +4,48 @@
 
 use mcp_core::testing::{Case, Failed, answer, lab};
 use serde_json::{Value, json};
-use std::sync::{Mutex, PoisonError};
+use std::{
+    collections::BTreeSet,
+    process::{Child, Command, Stdio},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 const NODES: [&str; 2] = ["ovn-worker", "ovn-worker2"];
 
-fn on(node: &str, command: &[&str]) -> Result<String, Failed> {
+/// The tests make traffic and faults in the one lab, and look whether there are any: one at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static LAB: Mutex<()> = Mutex::new(());
+    LAB.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Asks until the answer is as wanted: what a switch shows of a change comes when its thread gets to it.
+fn until(wanted: impl Fn(&str) -> bool, ask: impl Fn() -> Result<String, Failed>) -> Result<(), Failed> {
+    const TIMES: usize = 120;
+    let mut last = String::new();
+    for _ in 0..TIMES {
+        last = ask()?;
+        if wanted(&last) {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    Err(format!("never as wanted: {last}").into())
+}
+
+/// A program in the namespaces of a node.
+fn in_node(node: &str, command: &[&str]) -> Result<Command, Failed> {
     let dir = std::env::var("OVNK_LAB_DIR").unwrap_or_else(|_| "/var/lib/ovnk-lab".into());
     let pid = std::fs::read_to_string(format!("{dir}/{node}/pid"))
         .map_err(|e| format!("no lab: {e}: cargo xtask lab up"))?;
-    let target = format!("--target={}", pid.trim());
     #[expect(clippy::disallowed_methods, reason = "a test asks the real programs")]
-    let output = std::process::Command::new("nsenter")
-        .args([&target, "--net", "--mount", "--uts", "--"])
-        .args(command)
-        .output()?;
+    let mut program = Command::new("nsenter");
+    program.arg(format!("--target={}", pid.trim())).args(["--net", "--mount", "--uts", "--"]).args(command);
+    Ok(program)
+}
+
+fn on(node: &str, command: &[&str]) -> Result<String, Failed> {
+    let output = in_node(node, command)?.output()?;
     match output.status.success() {
         true => Ok(String::from_utf8(output.stdout)?),
         false => Err(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr)).into()),
@@ -48,6 +76,7 @@ fn all(tool: &str, params: Value) -> Result<String, Failed> {
 #[test]
 #[ignore = "needs the lab: cargo xtask test"]
 fn flows_are_those_of_the_real_client() -> Result<(), Failed> {
+    let _alone = alone();
     for node in NODES {
         for bridge in ["br-ex", "br-int"] {
             let theirs = on(node, &["ovs-ofctl", "-O", "OpenFlow15", "--no-stats", "dump-flows", bridge])?;
@@ -78,6 +107,7 @@ fn flows_are_those_of_the_real_client() -> Result<(), Failed> {
 #[test]
 #[ignore = "needs the lab: cargo xtask test"]
 fn the_switch_is_that_of_the_real_client() -> Result<(), Failed> {
+    let _alone = alone();
     for node in NODES {
         let sorted = |text: &str| {
             let mut lines: Vec<String> = text
@@ -98,6 +128,7 @@ fn the_switch_is_that_of_the_real_client() -> Result<(), Failed> {
 #[test]
 #[ignore = "needs the lab: cargo xtask test"]
 fn ports_and_groups_are_those_of_the_real_client() -> Result<(), Failed> {
+    let _alone = alone();
     for node in NODES {
         let theirs = on(node, &["ovs-ofctl", "-O", "OpenFlow15", "dump-ports-desc", "br-int"])?;
         let ours = ask("ovs_ofctl_show", json!({ "node_name": node }))?;
@@ -110,67 +141,177 @@ fn ports_and_groups_are_those_of_the_real_client() -> Result<(), Failed> {
     Ok(())
 }
 
-/// What a trace could leave behind: addresses that were learnt, connections, packets that ports sent.
-fn state(node: &str) -> Result<String, Failed> {
-    let mut state = on(node, &["ovs-appctl", "dpctl/dump-conntrack"])?;
+/// What looking could leave behind: addresses that were learnt, connections, flows, groups, rows.
+fn state(node: &str) -> Result<BTreeSet<String>, Failed> {
+    let mut state = BTreeSet::new();
+    let mut add = |what: &str, text: &str| state.extend(text.lines().map(|line| format!("{what}: {line}")));
+    // Without what is counted and what passes: ages, and in which state a connection is.
+    let connections = on(node, &["ovs-appctl", "dpctl/dump-conntrack"])?;
+    let lasting = |line: &str| line.split(",protoinfo=").next().unwrap_or(line).to_owned() + "\n";
+    add("connection", &connections.lines().map(lasting).collect::<String>());
     for bridge in ["br-int", "br-ex"] {
         let learnt = on(node, &["ovs-appctl", "fdb/show", bridge])?;
-        // Without the ages, which pass.
-        state.extend(
-            learnt
-                .lines()
-                .map(|line| line.rsplit_once(' ').map_or(line, |(entry, _)| entry.trim()).to_owned() + "\n"),
+        let ageless =
+            |line: &str| line.rsplit_once(' ').map_or(line, |(entry, _)| entry.trim()).to_owned() + "\n";
+        add("learnt", &learnt.lines().map(ageless).collect::<String>());
+        let flows = on(node, &["ovs-ofctl", "-O", "OpenFlow15", "--no-stats", "dump-flows", bridge])?;
+        let flows = flows.lines().filter(|line| line.contains("actions="));
+        add(bridge, &flows.map(|line| line.to_owned() + "\n").collect::<String>());
+        let groups = on(node, &["ovs-ofctl", "-O", "OpenFlow15", "dump-groups", bridge])?;
+        add("group", &groups.lines().filter(|line| line.contains("bucket")).collect::<Vec<_>>().join("\n"));
+    }
+    for table in ["Open_vSwitch", "Bridge", "Port"] {
+        add(
+            table,
+            &on(node, &["ovs-vsctl", "--columns=name,external_ids,other_config", "list", table]).or_else(
+                |_| on(node, &["ovs-vsctl", "--columns=external_ids,other_config", "list", table]),
+            )?,
         );
     }
     Ok(state)
 }
 
-/// Held by a test that makes traffic, and by one that looks whether there was any.
-static TRAFFIC: Mutex<()> = Mutex::new(());
+/// Does looking leave something behind? The nodes talk to each other now and then (neighbours, routers); what looking
+/// itself leaves would be there each time.
+fn leaves_nothing_behind(node: &str, look: impl Fn() -> Result<(), Failed>) -> Result<(), Failed> {
+    const TIMES: usize = 5;
+    let mut new: Vec<String> = Vec::new();
+    for _ in 0..TIMES {
+        let before = state(node)?;
+        assert!(before.len() > 500, "only {} things are looked at", before.len());
+        look()?;
+        new = state(node)?.difference(&before).cloned().collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+    }
+    Err(format!("left behind: {new:#?}").into())
+}
+
+/// Packets that flows counted.
+fn counted(node: &str) -> Result<u64, Failed> {
+    let flows = on(node, &["ovs-ofctl", "-O", "OpenFlow15", "dump-flows", "br-int"])?;
+    let counts =
+        flows.split("n_packets=").skip(1).filter_map(|rest| rest.split(',').next()?.parse::<u64>().ok());
+    Ok(counts.sum())
+}
+
+#[test]
+#[ignore = "needs the lab: cargo xtask test"]
+fn looking_changes_nothing() -> Result<(), Failed> {
+    let _alone = alone();
+    let before = counted("ovn-worker")?;
+    let questions = [
+        ("ovs_vsctl_show", json!({})),
+        ("ovs_vsctl_list", json!({ "table": "Interface" })),
+        ("ovs_ofctl_dump_flows", json!({})),
+        ("ovs_ofctl_dump_flows", json!({ "bridge": "br-ex" })),
+        ("ovs_ofctl_show", json!({})),
+        ("ovs_ofctl_show", json!({ "what": "groups" })),
+        ("ovs_ofctl_show", json!({ "what": "meters" })),
+        ("ovs_appctl_dpctl_dump_flows", json!({})),
+        ("ovs_appctl_dpctl_dump_conntrack", json!({})),
+        ("ovs_appctl_ofproto_trace", json!({ "from": "default/client", "to": "default/web", "port": 80 })),
+    ];
+    let subjects = [
+        "coverage",
+        "upcall",
+        "memory",
+        "dpif",
+        "datapath",
+        "ct_stats",
+        "pmd",
+        "pmd_rxq",
+        "fdb",
+        "fdb_stats",
+        "mdb",
+        "tunnels",
+        "tunnel_ports",
+        "tunnel_routes",
+        "tunnel_neighbours",
+        "bond",
+        "lacp",
+        "bfd",
+        "cfm",
+    ];
+    let subjects = subjects.map(|subject| ("ovs_appctl_show", json!({ "subject": subject })));
+    let all: Vec<(&str, Value)> = questions.into_iter().chain(subjects).collect();
+    leaves_nothing_behind("ovn-worker", || {
+        for (tool, params) in &all {
+            let mut params = params.clone();
+            params["node_name"] = "ovn-worker".into();
+            let text = ask(tool, params.clone())?;
+            assert!(text.starts_with("# "), "{tool} {params}: {text}");
+        }
+        Ok(())
+    })?;
+    // Counters only grow: none was reset.
+    assert!(counted("ovn-worker")? >= before);
+    Ok(())
+}
 
 #[test]
 #[ignore = "needs the lab: cargo xtask test"]
 fn a_trace_is_the_real_one_and_leaves_nothing_behind() -> Result<(), Failed> {
-    let _quiet = TRAFFIC.lock().unwrap_or_else(PoisonError::into_inner);
-    let before = state("ovn-worker")?;
-    for (to, port) in [("default/web", 80), ("10.244.1.5", 8080), ("172.18.0.1", 80)] {
-        let ours = all(
-            "ovs_appctl_ofproto_trace",
-            json!({ "node_name": "ovn-worker", "from": "default/client", "to": to, "port": port}),
-        )?;
-        let flow = ours
-            .split_once("note: traced in br-int: ")
-            .ok_or(ours.clone())?
-            .1
-            .lines()
-            .next()
-            .unwrap_or_default();
-        let theirs = on("ovn-worker", &["ovs-appctl", "ofproto/trace", "br-int", flow, "--names"])?;
-        for line in theirs.lines().filter(|line| !line.trim().is_empty() && !line.contains("recirc")) {
-            assert!(ours.contains(line.trim_end()), "{to}: {line} is not in\n{ours}");
+    let _alone = alone();
+    leaves_nothing_behind("ovn-worker", || {
+        for (to, port) in [("default/web", 80), ("10.244.1.5", 8080), ("172.18.0.1", 80)] {
+            // What a node has learnt may be gone a moment later.
+            until(|differs| differs.is_empty(), || differs_from_the_real_one(to, port))?;
         }
-        assert!(ours.contains("Final flow: ") && ours.contains("Datapath actions: "), "{ours}");
-    }
+        Ok(())
+    })?;
     for flow in
         ["ffffffffffff0a580af400040800", "in_port=4,tcp -generate", "-generate", "in_port=4,tcp\n-generate"]
     {
         let refused = ask("ovs_appctl_ofproto_trace", json!({ "node_name": "ovn-worker", "flow": flow }))?;
         assert!(refused.starts_with("error: "), "{flow}: {refused}");
     }
-    assert_eq!(before, state("ovn-worker")?);
     Ok(())
+}
+
+/// The first line of the real program's trace that ours does not have.
+fn differs_from_the_real_one(to: &str, port: u16) -> Result<String, Failed> {
+    let ours = all(
+        "ovs_appctl_ofproto_trace",
+        json!({ "node_name": "ovn-worker", "from": "default/client", "to": to, "port": port}),
+    )?;
+    assert!(ours.contains("Final flow: ") && ours.contains("Datapath actions: "), "{ours}");
+    let flow = ours.split_once("note: traced in br-int: ").ok_or(ours.clone())?.1.lines().next();
+    let flow = flow.unwrap_or_default();
+    let theirs = on("ovn-worker", &["ovs-appctl", "ofproto/trace", "br-int", flow, "--names"])?;
+    let mut lines = theirs.lines().filter(|line| !line.trim().is_empty() && !line.contains("recirc"));
+    let missing = lines.find(|line| !ours.contains(line.trim_end()));
+    Ok(missing.map(|line| format!("{to}: {line} is not in\n{ours}")).unwrap_or_default())
+}
+
+/// A ping that goes on until it is dropped.
+struct Pinging(Child);
+
+impl Pinging {
+    fn start(node: &str, to: &str) -> Result<Self, Failed> {
+        // It answers at all: else nothing would move.
+        on(node, &["ping", "-c", "1", "-W", "10", to])?;
+        let mut ping = in_node(node, &["ping", "-q", "-i", "0.2", to])?;
+        Ok(Self(ping.stdout(Stdio::null()).spawn()?))
+    }
+}
+
+impl Drop for Pinging {
+    fn drop(&mut self) {
+        _ = self.0.kill();
+        _ = self.0.wait();
+    }
 }
 
 #[test]
 #[ignore = "needs the lab: cargo xtask test"]
 fn counters_that_move_are_seen() -> Result<(), Failed> {
-    let _traffic = TRAFFIC.lock().unwrap_or_else(PoisonError::into_inner);
-    let pinging = std::thread::spawn(|| {
-        on("ovn-worker", &["ping", "-c", "8", "-i", "0.3", "-W", "1", "172.18.0.3"]).is_ok()
-    });
+    let _alone = alone();
+    // For as long as it takes: on a busy machine a few pings would be over before the first sample.
+    let _pinging = Pinging::start("ovn-worker", "172.18.0.3")?;
     let ports =
         ask("ovs_ofctl_show", json!({ "node_name": "ovn-worker", "bridge": "br-ex", "delta_seconds": 2 }))?;
-    assert!(pinging.join().is_ok_and(|pinged| pinged), "the other node does not answer");
     assert!(ports.contains("eth0 tx pkts") && ports.contains("/s), now "), "{ports}");
     let coverage = ask(
         "ovs_appctl_show",
@@ -186,6 +327,7 @@ fn counters_that_move_are_seen() -> Result<(), Failed> {
 #[test]
 #[ignore = "needs the lab: cargo xtask test"]
 fn a_flow_that_a_node_lacks_stands_out() -> Result<(), Failed> {
+    let _alone = alone();
     let params = json!({ "node_name": "all", "bridge": "br-ex" });
     let healthy = ask("ovs_ofctl_dump_flows", params.clone())?;
     let flow = "table=0,priority=200,udp,in_port=LOCAL,udp_dst=6081";
@@ -207,6 +349,7 @@ fn a_flow_that_a_node_lacks_stands_out() -> Result<(), Failed> {
 #[test]
 #[ignore = "needs the lab: cargo xtask test"]
 fn a_switch_that_hangs_is_told_in_time() -> Result<(), Failed> {
+    let _alone = alone();
     let pid = on("ovn-worker2", &["cat", "/var/run/openvswitch/ovs-vswitchd.pid"])?;
     on("ovn-worker2", &["kill", "-STOP", pid.trim()])?;
     let text = ask(
@@ -217,4 +360,18 @@ fn a_switch_that_hangs_is_told_in_time() -> Result<(), Failed> {
     let text = text?;
     assert!(text.contains("did not finish on ovn-worker2 within 2 s"), "{text}");
     Ok(())
+}
+
+#[test]
+#[ignore = "needs the lab: cargo xtask test"]
+fn another_mtu_stands_out() -> Result<(), Failed> {
+    let _alone = alone();
+    let compared = || ask("ovs_vsctl_list", json!({ "node_name": "all", "table": "Interface" }));
+    let differs = |text: &str| text.contains("eth0: mtu differs") && text.contains("    ovn-worker2: 1300");
+    until(|text| text.contains("\nno difference"), compared)?;
+    on("ovn-worker2", &["ip", "link", "set", "eth0", "mtu", "1300"])?;
+    let seen = until(differs, compared);
+    on("ovn-worker2", &["ip", "link", "set", "eth0", "mtu", "1500"])?;
+    seen?;
+    until(|text| text.contains("\nno difference"), compared)
 }

@@ -2,7 +2,7 @@
 
 use mcp_core::{
     Backend, Budget, Bundle,
-    testing::{Case, Failed, answer_within, unpack},
+    testing::{Case, Failed, answer_within, testdata, unpack},
 };
 use serde_json::json;
 use std::{
@@ -96,5 +96,79 @@ fn without_its_ports_a_switch_is_not_replayed() -> Result<(), Failed> {
     let text = answer_within(mcp_ovs::layer(), source, &case, Budget::default())?;
     assert!(text.starts_with("error: a trace is replayed on the ports that conf.db or `ovs-vsctl show` has, and Open_vSwitch of ovn-worker was not collected"), "{text}");
     assert!(text.contains("ovs_ofctl_dump_flows"), "{text}");
+    Ok(())
+}
+
+/// A trace without what a replay counts anew (recirculation), with numbers for the names of ports, and with `dec_ttl` as
+/// OpenFlow 1.5 writes it. The packet has the `dp_hash` that the tool gives it.
+fn plain(trace: &str) -> Vec<String> {
+    let names =
+        [("6844d0909128ccb", "4"), ("96603d4dfddd0a0", "5"), ("ovn-222222-0", "2"), ("ovn-k8s-mp0", "3")];
+    let renamed = |line: &str| {
+        let line = names.iter().fold(line.to_owned(), |line, (name, number)| {
+            line.replace(&format!("\"{name}\""), number).replace(name, number)
+        });
+        line.replace("dp_hash=0x1,", "").replace("dec_ttl()", "dec_ttl")
+    };
+    let counted = |line: String| {
+        ["recirc_id=0x", "recirc(0x"].iter().fold(line, |line, before| {
+            let mut parts = line.split(before);
+            let first = parts.next().unwrap_or_default().to_owned();
+            parts.fold(first, |line, part| {
+                line + before + part.trim_start_matches(|c: char| c.is_ascii_hexdigit())
+            })
+        })
+    };
+    let shown = |line: &&str| !["# ", "note: "].iter().any(|start| line.starts_with(start));
+    trace.lines().filter(shown).filter(|line| !line.is_empty()).map(|line| counted(renamed(line))).collect()
+}
+
+/// What the real program printed on a node whose datapath and tunnels are the kernel's, when its report was made.
+#[test]
+fn a_kernel_datapath_is_replayed_as_its_node_traced() -> Result<(), Failed> {
+    let folder = testdata().join("kernel-datapath");
+    let source: Arc<dyn Backend> = Arc::new(Bundle::new(vec![folder.join("sosreport-ovn-worker.tar.xz")]));
+    for (trace, mac, to) in [
+        ("trace-cross.txt", "0a:58:0a:f4:00:01", "10.244.1.5"),
+        ("trace-same.txt", "0a:58:0a:f4:00:05", "10.244.0.5"),
+    ] {
+        let flow = format!(
+            "in_port=4,tcp,dl_src=0a:58:0a:f4:00:04,dl_dst={mac},nw_src=10.244.0.4,nw_dst={to},nw_ttl=64,tp_src=40000,tp_dst=8080"
+        );
+        let params = json!({ "node_name": "ovn-worker", "bridge": "br-int", "flow": flow, "limit": 10_000 });
+        let params = params.as_object().expect("an object").clone();
+        let case = Case { scenario: String::new(), tool: "ovs_appctl_ofproto_trace".into(), params };
+        let room = Budget { lines: 10_000, bytes: 10_000_000 };
+        let text = answer_within(mcp_ovs::layer(), source.clone(), &case, room)?;
+        if !is_installed() {
+            assert!(
+                text.starts_with("error: ovs-vswitchd is not installed where this server runs"),
+                "{text}"
+            );
+            continue;
+        }
+        let (ours, theirs) = (plain(&text), plain(&fs::read_to_string(folder.join(trace))?));
+        assert!(theirs.len() > 150, "{trace}: {} lines", theirs.len());
+        // The last line is the datapath's actions: with the numbers that the kernel gave its ports, and its tunnel.
+        let (ours, theirs) = (ours.split_last(), theirs.split_last());
+        assert_eq!(ours.map(|(_, lines)| lines), theirs.map(|(_, lines)| lines), "{trace}");
+        let tunnel = text.contains("the datapath actions here lack the output to the tunnel");
+        assert_eq!(tunnel, text.contains("-> output to kernel tunnel"), "{text}");
+    }
+    Ok(())
+}
+
+#[test]
+fn without_the_mappings_of_geneve_options_nothing_is_replayed() -> Result<(), Failed> {
+    let dir = tempfile::tempdir()?;
+    unpack("kernel-datapath/sosreport-ovn-worker.tar.xz", dir.path())?;
+    let report = dir.path().join("sosreport-ovn-worker-2026-11-22-kerneldp");
+    fs::remove_file(report.join("sos_commands/openvswitch/ovs-ofctl_-O_OpenFlow15_dump-tlv-map_br-int"))?;
+    let params = json!({ "node_name": "ovn-worker", "bridge": "br-int", "flow": "in_port=4,tcp,tp_dst=80" });
+    let params = params.as_object().expect("an object").clone();
+    let case = Case { scenario: String::new(), tool: "ovs_appctl_ofproto_trace".into(), params };
+    let source: Arc<dyn Backend> = Arc::new(Bundle::new(vec![report]));
+    let text = answer_within(mcp_ovs::layer(), source, &case, Budget::default())?;
+    assert!(text.starts_with("error: flows of br-int look at Geneve options, and which these are"), "{text}");
     Ok(())
 }

@@ -193,6 +193,8 @@ pub enum NoDestination {
 /// The protocol of a microflow. A parameter of tools too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+// What stands in a schema is what the parameter says of itself.
+#[schemars(description = "")]
 pub enum Protocol {
     /// TCP.
     #[default]

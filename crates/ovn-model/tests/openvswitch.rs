@@ -113,3 +113,24 @@ fn connections() -> Result<(), Failed> {
     assert!(files >= 7 && connections > 100, "{connections} connections in {files} outputs");
     Ok(())
 }
+
+/// Tables of conf.db, as `ovs-vsctl list` printed them: typed rows, which print the same again.
+#[test]
+fn lists_of_tables() -> Result<(), Failed> {
+    let outputs =
+        outputs(|path| path.contains("vsctl") && path.contains("_list_") && !path.contains("list_br"))?;
+    let records = |list: &str| {
+        let mut records: Vec<String> = list.trim_end().split("\n\n").map(str::to_owned).collect();
+        records.sort();
+        records
+    };
+    let mut rows = 0;
+    for (path, text) in &outputs {
+        let listing = ovsdb::Listing::parse("Open_vSwitch", "a table", text);
+        assert_eq!((listing.other.len(), listing.rows.problems().count()), (0, 0), "{path}");
+        assert_eq!(records(&ovsdb::print::list(&listing.rows, None)), records(text), "{path}");
+        rows += listing.rows.rows.len();
+    }
+    assert!(outputs.len() > 12 && rows > 80, "{rows} rows in {} outputs", outputs.len());
+    Ok(())
+}

@@ -25,6 +25,7 @@ mod condition;
 mod datum;
 mod decode;
 mod file;
+mod listing;
 mod nearest;
 mod row;
 mod schema;
@@ -41,6 +42,7 @@ pub use file::{
     Change, ChangeKind, Clustered, Damage, DamageReason, Database, Kind, NewFile, OpenError, RowChange,
     Transaction,
 };
+pub use listing::Listing;
 pub use nearest::nearest_first;
 pub use row::{Problem, Row, Rows};
 pub use schema::{

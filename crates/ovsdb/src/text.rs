@@ -71,7 +71,7 @@ fn enclosed(text: &str, open: char, close: char) -> Option<&str> {
 }
 
 /// The words of a list, separated by commas or spaces outside of quotes.
-fn words(list: &str) -> Result<Vec<&str>, String> {
+pub(crate) fn words(list: &str) -> Result<Vec<&str>, String> {
     let mut found = Vec::new();
     let mut start = 0;
     let mut quoted = false;
@@ -92,7 +92,7 @@ fn words(list: &str) -> Result<Vec<&str>, String> {
 }
 
 /// Splits `key=value` at the first `=` outside of quotes.
-fn split_pair(word: &str) -> Option<(&str, &str)> {
+pub(crate) fn split_pair(word: &str) -> Option<(&str, &str)> {
     let mut quoted = false;
     let mut escaped = false;
     let at = word.char_indices().find_map(|(at, letter)| {

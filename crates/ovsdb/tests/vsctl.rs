@@ -5,7 +5,7 @@ mod common;
 use std::fs;
 
 use common::{Server, stdout};
-use ovsdb::{Database, Rows, Select, print};
+use ovsdb::{Database, Listing, Rows, Select, print};
 
 #[test]
 fn switch_configuration_as_ovs_vsctl_prints_it() {
@@ -41,5 +41,8 @@ fn switch_configuration_as_ovs_vsctl_prints_it() {
             records
         };
         assert_eq!(records(&ours), records(&theirs), "{}", table.name);
+        let listing = Listing::parse("Open_vSwitch", &table.name, &theirs);
+        assert_eq!(listing.other, Vec::<String>::new());
+        assert_eq!(records(&print::list(&listing.rows, None)), records(&theirs), "{} as printed", table.name);
     }
 }

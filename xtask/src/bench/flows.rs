@@ -97,7 +97,7 @@ fn one(
 }
 
 /// What a command printed on a node of the capture.
-fn recorded(workspace: &Workspace, name: &str) -> Result<String> {
+pub(super) fn recorded(workspace: &Workspace, name: &str) -> Result<String> {
     let archive = workspace.root.join("testdata/capture/nodes.tar.xz");
     let member = format!("nodes/ovn-worker/{name}");
     Ok(cmd!(workspace.sh, "tar --extract --xz --to-stdout --file {archive} {member}").quiet().read()?)
@@ -117,7 +117,7 @@ fn repeated(text: &str, lines: usize, word: &str, other: &str) -> String {
 }
 
 /// Connections, each with an address of its own in place of the pods'.
-fn addressed(text: &str, lines: usize) -> String {
+pub(super) fn addressed(text: &str, lines: usize) -> String {
     let all: Vec<&str> = text.lines().filter(|line| line.contains("10.244.")).collect();
     let mut out = String::new();
     for (number, line) in all.iter().cycle().take(lines).enumerate() {

@@ -7,9 +7,11 @@ mod data;
 mod databases;
 mod exec;
 mod flows;
+mod kernel;
 mod lflows;
 mod logs;
 mod measure;
+mod scale;
 mod server;
 
 use std::path::PathBuf;
@@ -28,9 +30,11 @@ const PIECES: &[(&str, Measure)] = &[
     ("databases", databases::measure),
     ("lflows", lflows::measure),
     ("logs", logs::measure),
+    ("scale", scale::measure),
     ("archives", archives::measure),
     ("server", server::measure),
     ("flows", flows::measure),
+    ("kernel", kernel::measure),
     ("exec", exec::measure),
 ];
 
@@ -75,9 +79,7 @@ pub(crate) fn run(bench: &Bench) -> Result {
         Plan { data, quick, profile: "release", runs: 7, starts: 20 }
     };
     let release = (!bench.quick).then_some("--release");
-    let layers: Vec<&str> = workspace.layers().flat_map(|layer| ["--package", &layer.name]).collect();
-    cmd!(sh, "cargo build --quiet {release...} {layers...}").quiet().run()?;
-    cmd!(sh, "cargo build --quiet {release...} --package ovsdb --example one_row").quiet().run()?;
+    cmd!(sh, "cargo build --quiet {release...} --workspace --bins --example one_row").quiet().run()?;
 
     let mut table = Table { judge: !bench.quick, rows: Vec::new() };
     for (name, measure) in PIECES {

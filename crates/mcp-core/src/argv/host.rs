@@ -32,6 +32,9 @@ pub enum NftFamily {
 }
 
 impl NftFamily {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::Ip, Self::Ip6, Self::Inet, Self::Arp, Self::Bridge, Self::Netdev];
+
     /// As nft writes it.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -142,6 +142,8 @@ impl OvsdbQuery {
 /// How much ovn-trace(8) tells: its three output formats. A parameter of tools too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+// What stands in a schema is what the parameter says of itself.
+#[schemars(description = "")]
 pub enum TraceForm {
     /// Each flow with its stage and actions.
     #[default]
@@ -165,6 +167,8 @@ impl TraceForm {
 /// What conntrack says of a packet that is traced (ovn-trace(8), `--ct`). A parameter of tools too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+// What stands in a schema is what the parameter says of itself.
+#[schemars(description = "")]
 pub enum CtState {
     /// The first packet of a connection.
     #[default]

@@ -1,27 +1,31 @@
 //! Log files of a running host.
 
-use super::{Origin, Read, ReadError};
-use crate::{HostLog, LogStream, NodeName, kubernetes::host_files};
+use super::{Origin, Read, ReadError, bundle::plain};
+use crate::{HostLog, LogQuery, LogStream, NodeName, kubernetes::host_files};
 use bytes::Bytes;
 use jiff::Timestamp;
 use std::{
     fs::File,
     io::{self, Read as _},
     os::unix::fs::OpenOptionsExt,
-    path::Path,
+    path::{Path, PathBuf},
+    time::SystemTime,
 };
+use tokio::sync::mpsc::Sender;
 
 /// `O_NONBLOCK` of Linux: a pipe in a log's place is opened without waiting for a writer.
 const O_NONBLOCK: i32 = 0o4000;
 /// What is read at once.
 const PIECE: usize = 64 << 10;
 
-/// Opens a log below a host's root directory. It is read to where it ends now.
+/// Opens a log below a host's root directory, after those files that it was before it was rotated, as far back as is
+/// asked for. Each is read to where it ends now.
 pub(super) fn open(
     root: &Path,
     node: &NodeName,
     source: &str,
     log: HostLog,
+    query: &LogQuery,
 ) -> Result<Read<LogStream>, ReadError> {
     let found = |log: HostLog| {
         let files = host_files(log).iter().filter(|file| !file.starts_with("sos_commands/"));
@@ -47,29 +51,131 @@ pub(super) fn open(
         });
     };
     let failed = |e: io::Error| ReadError::unreadable(format!("/{shown} of {node}"), e);
-    let file = File::options().read(true).custom_flags(O_NONBLOCK).open(path).map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
-    if !metadata.is_file() {
-        return Err(failed(io::Error::other("it is no file")));
-    }
-    let (sender, stream) = LogStream::channel();
-    // As long as it is now: a log that grows faster than it is read has no end.
-    let mut content = file.take(metadata.len());
-    tokio::task::spawn_blocking(move || {
-        let mut buffer = vec![0; PIECE];
-        loop {
-            let piece = match content.read(&mut buffer) {
-                Ok(0) => return,
-                Ok(n) => Ok(Bytes::copy_from_slice(buffer.get(..n).unwrap_or_default())),
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                Err(e) => Err(e),
-            };
-            let last = piece.is_err();
-            if sender.blocking_send(piece).is_err() || last {
-                return;
-            }
+    let rotated = rotated(&path);
+    let mut notes = Vec::new();
+    let wanted: Vec<PathBuf> = match query.since {
+        Some(since) => {
+            let since = SystemTime::from(since);
+            rotated.into_iter().filter(|(end, _)| *end >= since).map(|(_, path)| path).collect()
         }
-    });
-    let origin = Origin { what: format!("/{shown}"), when: Some(Timestamp::now()) };
-    Ok(Read { value: stream, origin, notes: Vec::new() })
+        None if rotated.is_empty() => Vec::new(),
+        None => {
+            notes.push(format!(
+                "{} rotated files hold older lines: with `since` they are read too",
+                rotated.len()
+            ));
+            Vec::new()
+        }
+    };
+    let what = match wanted.len() {
+        0 => format!("/{shown}"),
+        n => format!("/{shown} and {n} rotated before it"),
+    };
+    // What was rotated away in the meantime is no error: the next file has its lines or those after.
+    let mut contents: Vec<(File, u64)> = wanted.iter().filter_map(|path| content(path).ok()).collect();
+    contents.push(content(&path).map_err(failed)?);
+    let (sender, stream) = LogStream::channel();
+    tokio::task::spawn_blocking(move || contents.into_iter().all(|content| pour(&sender, content)));
+    Ok(Read { value: stream, origin: Origin { what, when: Some(Timestamp::now()) }, notes })
+}
+
+/// The files that a log was, by when they ended: `x.log.1`, `x.log-20261122.gz`.
+fn rotated(path: &Path) -> Vec<(SystemTime, PathBuf)> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let files =
+        path.parent().and_then(|folder| std::fs::read_dir(folder).ok()).into_iter().flatten().flatten();
+    let of = |file: std::fs::DirEntry| {
+        let other = file.file_name().to_string_lossy().into_owned();
+        let rest = other.strip_prefix(&name)?;
+        let metadata = file.metadata().ok().filter(|metadata| metadata.is_file())?;
+        rest.starts_with(['-', '.']).then(|| Some((metadata.modified().ok()?, file.path())))?
+    };
+    let mut all: Vec<_> = files.filter_map(of).collect();
+    all.sort();
+    all
+}
+
+/// A file, and as long as it is now: a log that grows faster than it is read has no end.
+fn content(path: &Path) -> io::Result<(File, u64)> {
+    let file = File::options().read(true).custom_flags(O_NONBLOCK).open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_file() { Ok((file, metadata.len())) } else { Err(io::Error::other("it is no file")) }
+}
+
+/// Gives a file's text away. False: nobody listens any more, or it could not be read to its end.
+fn pour(sender: &Sender<io::Result<Bytes>>, (file, len): (File, u64)) -> bool {
+    let mut content = file.take(len);
+    let mut content = match plain(&mut content) {
+        Ok(content) => content,
+        Err(e) => return sender.blocking_send(Err(e)).is_ok(),
+    };
+    let (mut buffer, mut last) = (vec![0; PIECE], b'\n');
+    loop {
+        let piece = match content.read(&mut buffer) {
+            // The first line of the next file is no continuation.
+            Ok(0) => return last == b'\n' || sender.blocking_send(Ok(Bytes::from_static(b"\n"))).is_ok(),
+            Ok(n) => Ok(Bytes::copy_from_slice(buffer.get(..n).unwrap_or_default())),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            Err(e) => Err(e),
+        };
+        last = piece.as_ref().ok().and_then(|piece| piece.last().copied()).unwrap_or(b'\n');
+        let failed = piece.is_err();
+        if sender.blocking_send(piece).is_err() {
+            return false;
+        }
+        if failed {
+            // What came before has been given; the next file can still be read.
+            return true;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::LogSource;
+    use std::{fs, io::Write as _, time::Duration};
+
+    async fn text(root: &Path, since: Option<&str>) -> (String, Read<()>) {
+        let node: NodeName = "here".parse().unwrap();
+        let log = HostLog::OvsVswitchd;
+        let source = LogSource::Host { node: node.clone(), log };
+        let query = LogQuery { source, since: since.map(|time| time.parse().unwrap()), tail: None };
+        let mut read = open(root, &node, "local", log, &query).unwrap();
+        let mut text = Vec::new();
+        while let Some(piece) = read.value.next().await {
+            text.extend_from_slice(&piece.unwrap());
+        }
+        let (origin, notes) = (read.origin, read.notes);
+        (String::from_utf8(text).unwrap(), Read { value: (), origin, notes })
+    }
+
+    #[tokio::test]
+    async fn rotated_files_come_first_as_far_back_as_is_asked() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("var/log/openvswitch");
+        fs::create_dir_all(&folder).unwrap();
+        let write = |name: &str, content: &[u8], day: u64| {
+            let path = folder.join(name);
+            fs::write(&path, content).unwrap();
+            let end = SystemTime::UNIX_EPOCH + Duration::from_secs(day * 86_400);
+            File::options().write(true).open(path).unwrap().set_modified(end).unwrap();
+        };
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packed.write_all(b"second, without an end").unwrap();
+        write("ovs-vswitchd.log", b"fourth\n", 103);
+        write("ovs-vswitchd.log.1", b"third\n", 102);
+        write("ovs-vswitchd.log.2.gz", &packed.finish().unwrap(), 101);
+        write("ovs-vswitchd.log.3", b"first\n", 100);
+        write("ovs-vswitchd.logs", b"another\n", 102);
+        fs::create_dir(folder.join("ovs-vswitchd.log.old")).unwrap();
+        let (now, read) = text(root.path(), None).await;
+        assert_eq!(now, "fourth\n");
+        assert_eq!(read.notes, ["3 rotated files hold older lines: with `since` they are read too"]);
+        // 1970-04-12 is day 101.
+        let (since, read) = text(root.path(), Some("1970-04-11T12:00:00Z")).await;
+        assert_eq!(since, "second, without an end\nthird\nfourth\n");
+        assert_eq!(read.origin.what, "/var/log/openvswitch/ovs-vswitchd.log and 2 rotated before it");
+        assert_eq!(text(root.path(), Some("1970-01-01T00:00:00Z")).await.0, format!("first\n{since}"));
+    }
 }

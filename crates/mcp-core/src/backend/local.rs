@@ -248,7 +248,7 @@ impl Backend for Local {
             return Err(ReadError::not_held(query.to_string(), self.name()));
         };
         let root = self.node(node)?.root()?;
-        super::host_log::open(&root, node, self.name(), *log)
+        super::host_log::open(&root, node, self.name(), *log, query)
     }
 }
 

@@ -211,6 +211,7 @@ impl fmt::Display for FieldSelector {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
 
     #[test]
@@ -254,6 +255,22 @@ mod tests {
         }
         for bad in ["spec", "a b=c", "a=b c", "=x"] {
             assert!(bad.parse::<FieldSelector>().is_err(), "{bad}");
+        }
+    }
+    proptest! {
+        /// What is taken is sent to a server as it is written, so it must mean the same there.
+        #[test]
+        fn no_text_panics_and_what_is_taken_means_one_thing(
+            text in ".*|[-a-z0-9./_!=,() ]{0,40}|[a-z]{1,3}(=|!=| in \\(| notin \\()[a-z,]{0,5}\\)?",
+        ) {
+            let pod = json!({ "metadata": { "labels": { "a": "b" } }, "spec": { "a": 1 } });
+            if let Ok(labels) = text.parse::<LabelSelector>() {
+                prop_assert_eq!(labels.to_string().parse::<LabelSelector>().map(|it| it.matches(&pod)), Ok(labels.matches(&pod)));
+                prop_assert!(!labels.to_string().contains(['&', '?', '#', '%']));
+            }
+            if let Ok(fields) = text.parse::<FieldSelector>() {
+                prop_assert_eq!(fields.to_string().parse::<FieldSelector>().map(|it| it.matches(&pod)), Ok(fields.matches(&pod)));
+            }
         }
     }
 }

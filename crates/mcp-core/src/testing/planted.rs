@@ -4,7 +4,7 @@ use super::{Case, Failed, answer, scenario};
 use crate::{
     Argv, Backend, Coverage, Db, Kind, Layer, LogQuery, LogStream, NodeName, ObjectQuery, Progress, Table,
     Target,
-    backend::{Origin, Output, Read, ReadError},
+    backend::{Output, Read, ReadError},
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -50,8 +50,8 @@ src 172.18.0.3 dst 172.18.0.2
 options             : {ipsec_psk="hunter2hunter2", psk=hunter2hunter2, private_key="hunter2hunter2"}
 "#;
 
-/// A source that adds secrets to whatever another one reads: to each output of a command, each log, and each map of
-/// texts in a database. Objects are not touched: the source itself takes their secrets out, which has its own tests.
+/// A source that adds secrets to whatever another one reads: to each output of a command, each log, and each
+/// map of a database that is for anything. Objects are not touched: the source itself takes their secrets out, which has its own tests.
 struct Planted {
     inner: Arc<dyn Backend>,
     databases: Mutex<BTreeMap<(NodeName, Db), Arc<Database>>>,
@@ -75,7 +75,10 @@ impl Planted {
     }
 }
 
-/// Each map of texts has secrets beside what it had.
+/// The columns in which anybody may put anything under any key.
+const PLANTED: [&str; 3] = ["external_ids", "options", "other_config"];
+
+/// Each of them has secrets beside what it had.
 fn plant(database: &Database) -> Option<Database> {
     let mut file = NewFile::new(database.schema());
     for table in &database.schema().tables {
@@ -86,18 +89,9 @@ fn plant(database: &Database) -> Option<Database> {
             for column in &table.columns {
                 let Some(value) = row.get(&column.name) else { continue };
                 let value = match value {
-                    Datum::Map(pairs)
-                        if pairs.iter().all(|(k, v)| k.as_str().is_some() && v.as_str().is_some()) =>
-                    {
-                        let of_texts = column.ty.key.kind == ovsdb::AtomType::String
-                            && column
-                                .ty
-                                .value
-                                .as_ref()
-                                .is_some_and(|value| value.kind == ovsdb::AtomType::String);
+                    Datum::Map(pairs) if PLANTED.contains(&column.name.as_str()) => {
                         let secrets = ["psk", "ipsec_psk", "password", "auth_token", "private_key"];
                         let secrets = secrets.map(|key| (Atom::from(key), Atom::from("hunter2hunter2")));
-                        let secrets = secrets.into_iter().filter(|_| of_texts);
                         Datum::map(pairs.iter().cloned().chain(secrets))
                     }
                     value => value.clone(),

@@ -134,6 +134,11 @@ impl<'a, 'b> Locator<'a, 'b> {
                 return Ok(());
             }
         }
+        // Of another namespace, if this one has none: it may be written wrong.
+        let (pods, services) = match pods.is_empty() && services.is_empty() {
+            true => (objects(self.cluster, "pods").await?, objects(self.cluster, "services").await?),
+            false => (pods, services),
+        };
         let full = |object: &Value| {
             format!("{}/{}", text(object, "/metadata/namespace"), text(object, "/metadata/name"))
         };

@@ -178,6 +178,7 @@ fn unquoted(text: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
 
     #[test]
@@ -232,6 +233,16 @@ mod tests {
             "[?(@.a==)]",
         ] {
             assert!(bad.parse::<Path>().is_err(), "{bad}");
+        }
+    }
+    proptest! {
+        /// However the steps are combined, each leads on from what was found, so there is never more than the object has.
+        #[test]
+        fn no_text_panics(text in ".*|([.]?[a-z]|\\[[-0-9*]{1,3}\\]|\\[[?][(]@[.]a==1[)]\\]|[.][*]){0,6}") {
+            let object = json!({ "a": [{ "a": 1, "b": [1, 2] }, { "a": 2 }], "b": { "a": [] } });
+            if let Ok(path) = text.parse::<Path>() {
+                prop_assert!(path.find(&object).len() <= 9, "{text}");
+            }
         }
     }
 }

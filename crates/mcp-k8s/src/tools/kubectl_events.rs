@@ -35,14 +35,11 @@ pub(crate) enum Severity {
     Warning,
 }
 
-/// Groups that are shown: the newest matter most, and they stand at the end.
-const SHOWN: usize = 150;
-
 impl ClusterTool for KubectlEvents {
     const NAME: &'static str = "kubectl_events";
     const TITLE: &'static str = "Kubernetes events";
     const TOOLSET: &'static str = "objects";
-    const DESCRIPTION: &'static str = "What happened to pods, nodes and other objects, the newest last; events that differ in numbers only \
+    const DESCRIPTION: &'static str = "What happened to pods, nodes and other objects, the newest first; events that differ in numbers only \
          are one line with their count, first and last time. Use it with type=Warning when something does not start, or \
          after kubectl_get has shown what is not ready.";
     type Params = Params;
@@ -71,17 +68,11 @@ impl ClusterTool for KubectlEvents {
             since.is_none_or(|since| event.last.is_none_or(|last| last >= since))
                 && until.is_none_or(|until| event.first.is_none_or(|first| first <= until))
         };
-        let found = events::grouped(all.iter().map(Event::of).filter(in_time));
+        let mut found = events::grouped(all.iter().map(Event::of).filter(in_time));
+        // What is cut, by `limit` or by the size of an answer, is cut at its end: there is what matters least.
+        found.reverse();
         let mut answer = Answer { if_empty: empty(params, all.len()), ..Answer::default() };
-        let older = found.len().saturating_sub(SHOWN);
-        if older > 0 {
-            answer.notes.push(format!(
-                "{older} older groups of {} are left out: type, reason, object, namespace or until give them",
-                found.len()
-            ));
-        }
-        let (heading, lines) =
-            events::table(found.get(older..).unwrap_or_default(), params.namespace.is_none());
+        let (heading, lines) = events::table(&found, params.namespace.is_none());
         let heading: Arc<str> = heading.into();
         answer.rows = lines.into_iter().map(|line| Row::line(line).under(&heading)).collect();
         Ok(answer)

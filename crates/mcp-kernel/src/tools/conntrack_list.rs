@@ -19,19 +19,14 @@ pub(crate) struct List;
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// In either direction.
     #[serde(default)]
     address: Option<String>,
-    /// The same.
     #[serde(default)]
     port: Option<u16>,
-    /// tcp, udp ...
     #[serde(default)]
     protocol: Option<String>,
-    /// This one.
     #[serde(default)]
     zone: Option<u16>,
-    /// This one.
     #[serde(default)]
     mark: Option<String>,
     /// SYN_SENT, UNREPLIED ...

@@ -15,7 +15,6 @@ pub(crate) struct FrrShow;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Which.
     what: What,
 }
 
@@ -24,7 +23,6 @@ pub(crate) struct Params {
 enum What {
     RunningConfig,
     BgpSummary,
-    BgpSummaryAllVrfs,
     BgpRoutes,
     BgpRoutesIpv6,
     BgpNeighbors,
@@ -45,12 +43,8 @@ impl What {
                 (argv!(ALLOW: "vtysh", "-c", "show running-config"), "vtysh -c show running-config")
             }
             Self::BgpSummary => {
-                (argv!(ALLOW: "vtysh", "-u", "-c", "show bgp summary"), "vtysh -c show bgp summary")
+                (argv!(ALLOW: "vtysh", "-u", "-c", "show bgp vrf all summary"), "vtysh -c show bgp summary")
             }
-            Self::BgpSummaryAllVrfs => (
-                argv!(ALLOW: "vtysh", "-u", "-c", "show bgp vrf all summary"),
-                "vtysh -c show bgp vrf all summary",
-            ),
             Self::BgpRoutes => {
                 (argv!(ALLOW: "vtysh", "-u", "-c", "show bgp ipv4 unicast"), "vtysh -c show bgp ipv4 unicast")
             }

@@ -18,15 +18,14 @@ pub(crate) struct HostCounters;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// nstat: protocols; ethtool, features: driver; softnet: CPUs; sysctl: settings.
+    /// ethtool, features: of an interface.
     what: What,
-    /// For ethtool, features, sysctl.
     #[serde(default)]
     interface: Option<String>,
     /// Those that are 0, too.
     #[serde(default)]
     zeros: bool,
-    /// Live: between two samples.
+    /// Live only.
     #[serde(default)]
     #[schemars(range(min = 1, max = 120))]
     delta_seconds: Option<u16>,
@@ -68,7 +67,7 @@ impl Tool for HostCounters {
     const TITLE: &'static str = "Kernel counters and settings";
     const TOOLSET: &'static str = "counters";
     const DESCRIPTION: &'static str =
-        "What the kernel counted (drops, errors) and how it is set; delta_seconds: what moves now.";
+        "What the kernel counted (drops, errors), how it is set (sysctl); delta_seconds: what moves now.";
     type Params = Params;
 
     fn title(params: &Params) -> String {

@@ -3,7 +3,7 @@
 use crate::{
     compare::{self, identity},
     interface::Interface,
-    types,
+    types::{self, OfInterface},
 };
 use mcp_core::{Answer, Node, Row, Tool, ToolError};
 use schemars::JsonSchema;
@@ -13,11 +13,9 @@ use std::{net::IpAddr, sync::Arc};
 pub(crate) struct AddrShow;
 
 #[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// This one.
-    #[serde(default)]
-    interface: Option<String>,
+    #[serde(flatten)]
+    of: OfInterface,
     /// This, or networks around it.
     #[serde(default)]
     address: Option<String>,
@@ -37,14 +35,8 @@ impl Tool for AddrShow {
     async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
         let wanted = types::address(params.address.as_deref())?;
         let parsed = compare::interfaces(node, compare::place(node)).await?;
-        types::known(
-            "interface",
-            params.interface.as_deref(),
-            parsed.rows.iter().map(|it| it.name.as_str()),
-        )?;
-        let of = |it: &&Interface| params.interface.as_ref().is_none_or(|name| *name == it.name);
         Ok(Answer {
-            rows: parsed.rows.iter().filter(of).flat_map(|it| rows(it, wanted)).collect(),
+            rows: params.of.among(&parsed.rows)?.flat_map(|it| rows(it, wanted)).collect(),
             if_empty: match wanted {
                 Some(wanted) => format!("no interface has {wanted} or a network around it"),
                 None => "no interface has an address".into(),

@@ -5,34 +5,24 @@ use crate::{
     compare::{self, identity},
     interface::{self, Interface},
     lines::text,
-    types,
+    types::OfInterface,
 };
 use mcp_core::{Answer, Field, Node, Output, Reading, Row, Tool, ToolError};
-use schemars::JsonSchema;
-use serde::Deserialize;
 
 pub(crate) struct LinkShow;
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Params {
-    /// This one.
-    #[serde(default)]
-    interface: Option<String>,
-}
 
 impl Tool for LinkShow {
     const NAME: &'static str = "ip_link_show";
     const TITLE: &'static str = "Interfaces";
     const TOOLSET: &'static str = "network";
     const DESCRIPTION: &'static str = "Interfaces: MTU, state, kind, MAC, VRF, drops.";
-    type Params = Params;
+    type Params = OfInterface;
 
-    fn title(_: &Params) -> String {
+    fn title(_: &OfInterface) -> String {
         "interfaces".into()
     }
 
-    async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
+    async fn run(node: &Node<'_>, params: &OfInterface) -> Result<Answer, ToolError> {
         let parse = |output: Output| interface::parse(&text(&output));
         let place = compare::place(node);
         let parsed = node
@@ -43,14 +33,8 @@ impl Tool for LinkShow {
                 Reading::recorded(place, "ip -d address", parse),
             ])
             .await?;
-        types::known(
-            "interface",
-            params.interface.as_deref(),
-            parsed.rows.iter().map(|it| it.name.as_str()),
-        )?;
-        let of = |it: &&Interface| params.interface.as_ref().is_none_or(|name| *name == it.name);
         Ok(Answer {
-            rows: parsed.rows.iter().filter(of).map(row).collect(),
+            rows: params.among(&parsed.rows)?.map(row).collect(),
             if_empty: "there is no interface".into(),
             notes: parsed.notes(),
             facts: compare::facts(node).await,

@@ -5,7 +5,7 @@ use crate::{
     compare::{self, identity},
     lines::{Parsed, text},
     neighbour::Neighbour,
-    types,
+    types::{self, OfInterface},
 };
 use mcp_core::{Answer, Node, Output, Reading, Row, Tool, ToolError};
 use schemars::JsonSchema;
@@ -14,12 +14,9 @@ use serde::Deserialize;
 pub(crate) struct NeighShow;
 
 #[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Of this one.
-    #[serde(default)]
-    interface: Option<String>,
-    /// This one.
+    #[serde(flatten)]
+    of: OfInterface,
     #[serde(default)]
     address: Option<String>,
     /// FAILED, STALE ...
@@ -44,7 +41,7 @@ impl Tool for NeighShow {
         let place = compare::place(node);
         let parsed = node.first(vec![Reading::command(place, commands::neighbours(), parse)]).await?;
         let wanted = |it: &&Neighbour| {
-            params.interface.as_deref().is_none_or(|name| it.get("dev") == Some(name))
+            params.of.is(it.get("dev").unwrap_or_default())
                 && address.is_none_or(|ip| it.address == ip)
                 && params.state.as_ref().is_none_or(|state| it.state().eq_ignore_ascii_case(state))
         };

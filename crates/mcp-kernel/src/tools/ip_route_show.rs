@@ -25,7 +25,6 @@ pub(crate) struct Params {
     /// Name or number; default all but local.
     #[serde(default)]
     table: Option<String>,
-    /// This VRF's.
     #[serde(default)]
     vrf: Option<String>,
     /// Destination address.

@@ -5,18 +5,13 @@ use crate::{
     compare::{self, identity},
     lines::{Parsed, text},
     route::Rule,
+    types::Nothing,
 };
 use mcp_core::{Answer, Node, Output, Place, ReadError, Reading, Row, Tool, ToolError};
 use ovn_model::host;
-use schemars::JsonSchema;
-use serde::Deserialize;
 use std::sync::Arc;
 
 pub(crate) struct RuleShow;
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Params {}
 
 /// The rules of a family.
 pub(crate) async fn rules(node: &Node<'_>, place: Place, v6: bool) -> Result<Parsed<Rule>, ReadError> {
@@ -32,13 +27,13 @@ impl Tool for RuleShow {
     const TITLE: &'static str = "Routing rules";
     const TOOLSET: &'static str = "network";
     const DESCRIPTION: &'static str = "The rules that choose routing tables, OVN-Kubernetes' own named.";
-    type Params = Params;
+    type Params = Nothing;
 
-    fn title(_: &Params) -> String {
+    fn title(_: &Nothing) -> String {
         "ip rules".into()
     }
 
-    async fn run(node: &Node<'_>, _: &Params) -> Result<Answer, ToolError> {
+    async fn run(node: &Node<'_>, _: &Nothing) -> Result<Answer, ToolError> {
         let mut answer = Answer { if_empty: "there is no rule".into(), ..Answer::default() };
         for (v6, title) in [(false, "IPv4"), (true, "IPv6")] {
             // A host without IPv6 has no rules for it: those of IPv4 are an answer.

@@ -4,18 +4,13 @@ use crate::{
     commands,
     compare::{self, identity},
     lines::text,
+    types::Nothing,
     xfrm::{self, Block},
 };
 use mcp_core::{Answer, Node, Output, Place, Reading, Row, Tool, ToolError};
-use schemars::JsonSchema;
-use serde::Deserialize;
 use std::sync::Arc;
 
 pub(crate) struct XfrmShow;
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Params {}
 
 impl Tool for XfrmShow {
     const NAME: &'static str = "ip_xfrm_show";
@@ -23,13 +18,13 @@ impl Tool for XfrmShow {
     const TOOLSET: &'static str = "ipsec";
     const DESCRIPTION: &'static str =
         "What the kernel encrypts (policies), with which states, without keys; says where they do not fit.";
-    type Params = Params;
+    type Params = Nothing;
 
-    fn title(_: &Params) -> String {
+    fn title(_: &Nothing) -> String {
         "IPsec policies and states".into()
     }
 
-    async fn run(node: &Node<'_>, _: &Params) -> Result<Answer, ToolError> {
+    async fn run(node: &Node<'_>, _: &Nothing) -> Result<Answer, ToolError> {
         let parse = |output: Output| xfrm::parse(&text(&output));
         let policies =
             node.first(vec![Reading::command(Place::Host, commands::xfrm_policies(), parse)]).await?;

@@ -25,16 +25,13 @@ pub(crate) struct Params {
     /// filter, nat ...
     #[serde(default)]
     table: Option<String>,
-    /// This one.
     #[serde(default)]
     chain: Option<String>,
-    /// Named by a rule.
     #[serde(default)]
     address: Option<String>,
-    /// The same.
     #[serde(default)]
     port: Option<u16>,
-    /// Those that counted.
+    /// With packets.
     #[serde(default)]
     hit: bool,
 }

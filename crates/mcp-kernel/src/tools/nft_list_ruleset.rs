@@ -22,51 +22,21 @@ pub(crate) struct ListRuleset;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Of tables.
-    #[serde(default)]
-    family: Option<Family>,
-    /// This one.
+    /// `inet ovn-kubernetes`, or its name alone.
     #[serde(default)]
     table: Option<String>,
-    /// This one.
     #[serde(default)]
     chain: Option<String>,
     /// Or map.
     #[serde(default)]
     set: Option<String>,
-    /// Named by rule or element.
     #[serde(default)]
     address: Option<String>,
-    /// The same.
     #[serde(default)]
     port: Option<u16>,
-    /// Those that counted.
+    /// With packets.
     #[serde(default)]
     hit: bool,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum Family {
-    Ip,
-    Ip6,
-    Inet,
-    Arp,
-    Bridge,
-    Netdev,
-}
-
-impl From<Family> for NftFamily {
-    fn from(family: Family) -> Self {
-        match family {
-            Family::Ip => Self::Ip,
-            Family::Ip6 => Self::Ip6,
-            Family::Inet => Self::Inet,
-            Family::Arp => Self::Arp,
-            Family::Bridge => Self::Bridge,
-            Family::Netdev => Self::Netdev,
-        }
-    }
 }
 
 impl Tool for ListRuleset {
@@ -82,18 +52,12 @@ impl Tool for ListRuleset {
     }
 
     async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
-        let name = |name: &str, value: &Option<String>| {
-            types::parsed::<NftName>(
-                name,
-                value.as_deref(),
-                "Give a name of letters, digits, `_`, `-` and `.`.",
-            )
-        };
+        let (family, table) = table(params.table.as_deref())?;
         let names = Names {
-            family: params.family.map(NftFamily::from),
-            table: name("table", &params.table)?,
-            chain: name("chain", &params.chain)?,
-            set: name("set", &params.set)?,
+            family,
+            table,
+            chain: name("chain", params.chain.as_deref())?,
+            set: name("set", params.set.as_deref())?,
         };
         let wanted = Wanted { address: types::address(params.address.as_deref())?, port: params.port };
         let parsed = read(node, &names, wanted).await?;
@@ -114,6 +78,22 @@ impl Tool for ListRuleset {
             facts: compare::facts(node).await,
         })
     }
+}
+
+/// A name that a call gives.
+fn name(parameter: &str, text: Option<&str>) -> Result<Option<NftName>, ToolError> {
+    types::parsed(parameter, text, "Give a name of letters, digits, `_`, `-` and `.`.")
+}
+
+/// A table as nft writes it, with its family, or its name alone.
+fn table(text: Option<&str>) -> Result<(Option<NftFamily>, Option<NftName>), ToolError> {
+    let Some((family, rest)) = text.and_then(|text| text.trim().split_once(' ')) else {
+        return Ok((None, name("table", text)?));
+    };
+    let found = NftFamily::ALL.into_iter().find(|it| it.as_str() == family);
+    let known = NftFamily::ALL.map(NftFamily::as_str);
+    let found = found.ok_or_else(|| ToolError::not_found("family of nftables", family, known))?;
+    Ok((Some(found), name("table", Some(rest))?))
 }
 
 /// What a call names.

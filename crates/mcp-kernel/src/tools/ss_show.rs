@@ -17,16 +17,12 @@ pub(crate) struct Show;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Only these.
-    #[serde(default)]
-    listening: bool,
-    /// ESTAB, SYN-SENT ...
+    /// LISTEN, ESTAB ...
     #[serde(default)]
     state: Option<String>,
     /// At either end.
     #[serde(default)]
     address: Option<String>,
-    /// The same.
     #[serde(default)]
     port: Option<u16>,
     /// A part of its name.
@@ -60,8 +56,7 @@ impl Tool for Show {
             ])
             .await?;
         let is_wanted = |it: &&Socket| {
-            (!params.listening || it.is_listening())
-                && params.state.as_ref().is_none_or(|state| it.state.eq_ignore_ascii_case(state))
+            params.state.as_ref().is_none_or(|state| is_in(it, state))
                 && params
                     .process
                     .as_ref()
@@ -82,6 +77,11 @@ impl Tool for Show {
             facts: compare::facts(node).await,
         })
     }
+}
+
+/// UDP has no state that is called listening.
+fn is_in(it: &Socket, state: &str) -> bool {
+    it.state.eq_ignore_ascii_case(state) || (state.eq_ignore_ascii_case("LISTEN") && it.is_listening())
 }
 
 fn row(it: &Socket, details: bool) -> Row {

@@ -69,91 +69,27 @@ const OFCTL: Program = Program {
             operands: &[],
             reads_only: "ovs-ofctl(8): prints its version",
         },
-        Verb {
-            words: &["add-tlv-map"],
-            options: &[],
-            operands: &[&[Text("unix:"), Operand("private-path")], &[Operand("tlv-mapping")]],
-            reads_only: PRIVATE_SWITCH,
-        },
-        Verb {
-            words: &["add-meter"],
-            options: &[],
-            operands: &[&[Text("unix:"), Operand("private-path")], &[Operand("meter")]],
-            reads_only: PRIVATE_SWITCH,
-        },
-        Verb {
-            words: &["add-groups"],
-            options: &[],
-            operands: &[&[Text("unix:"), Operand("private-path")], &[Operand("private-path")]],
-            reads_only: PRIVATE_SWITCH,
-        },
-        Verb {
-            words: &["--bundle", "replace-flows"],
-            options: &[],
-            operands: &[&[Text("unix:"), Operand("private-path")], &[Operand("private-path")]],
-            reads_only: PRIVATE_SWITCH,
-        },
+        filled(&["add-tlv-map"], &[BRIDGE_SOCKET, &[Operand("tlv-mapping")]]),
+        filled(&["add-meter"], &[BRIDGE_SOCKET, &[Operand("meter")]]),
+        filled(&["add-groups"], &[BRIDGE_SOCKET, FILE]),
+        filled(&["--bundle", "replace-flows"], &[BRIDGE_SOCKET, FILE]),
     ],
 };
+
+/// Something that ovs-ofctl gives a bridge of the private switch.
+const fn filled(words: &'static [&'static str], operands: &'static [&'static [Part]]) -> Verb {
+    Verb { words, options: &[], operands, reads_only: PRIVATE_SWITCH }
+}
 
 const APPCTL: Program = Program {
     name: "ovs-appctl",
     globals: &["--timeout=20"],
     verbs: &[
-        Verb {
-            words: &[],
-            options: &["fdb/add"],
-            operands: &[
-                &[Text("--target="), Operand("private-path")],
-                &[Operand("bridge")],
-                &[Operand("port")],
-                &[Operand("number")],
-                &[Operand("ethernet-address")],
-            ],
-            reads_only: PRIVATE_SWITCH,
-        },
-        Verb {
-            words: &[],
-            options: &["netdev-dummy/ip4addr", "netdev-dummy/ip6addr"],
-            operands: &[
-                &[Text("--target="), Operand("private-path")],
-                &[Operand("bridge")],
-                &[Operand("network")],
-            ],
-            reads_only: PRIVATE_SWITCH,
-        },
-        Verb {
-            words: &[],
-            options: &["ovs/route/add"],
-            operands: &[
-                &[Text("--target="), Operand("private-path")],
-                &[Operand("network")],
-                &[Operand("bridge")],
-            ],
-            reads_only: PRIVATE_SWITCH,
-        },
-        Verb {
-            words: &[],
-            options: &["ovs/route/add"],
-            operands: &[
-                &[Text("--target="), Operand("private-path")],
-                &[Operand("network")],
-                &[Operand("bridge")],
-                &[Operand("address")],
-            ],
-            reads_only: PRIVATE_SWITCH,
-        },
-        Verb {
-            words: &[],
-            options: &["tnl/neigh/set"],
-            operands: &[
-                &[Text("--target="), Operand("private-path")],
-                &[Operand("bridge")],
-                &[Operand("address")],
-                &[Operand("ethernet-address")],
-            ],
-            reads_only: PRIVATE_SWITCH,
-        },
+        told(&["fdb/add"], &[CONTROL, BRIDGE, &[Operand("port")], &[Operand("number")], MAC]),
+        told(&["netdev-dummy/ip4addr", "netdev-dummy/ip6addr"], &[CONTROL, BRIDGE, NETWORK]),
+        told(&["ovs/route/add"], &[CONTROL, NETWORK, BRIDGE]),
+        told(&["ovs/route/add"], &[CONTROL, NETWORK, BRIDGE, ADDRESS]),
+        told(&["tnl/neigh/set"], &[CONTROL, BRIDGE, ADDRESS, MAC]),
         traced(&[CONTROL, BRIDGE, FLOW]),
         traced(&[CONTROL, BRIDGE, FLOW, NEXT]),
         traced(&[CONTROL, BRIDGE, FLOW, NEXT, NEXT]),
@@ -161,6 +97,11 @@ const APPCTL: Program = Program {
         traced(&[CONTROL, BRIDGE, FLOW, NEXT, NEXT, NEXT, NEXT]),
     ],
 };
+
+/// Something that the private switch is told. Its command comes after the switch that is meant: as an option.
+const fn told(options: &'static [&'static str], operands: &'static [&'static [Part]]) -> Verb {
+    Verb { words: &[], options, operands, reads_only: PRIVATE_SWITCH }
+}
 
 const fn traced(operands: &'static [&'static [Part]]) -> Verb {
     Verb {
@@ -171,10 +112,15 @@ const fn traced(operands: &'static [&'static [Part]]) -> Verb {
     }
 }
 
+const BRIDGE_SOCKET: &[Part] = &[Text("unix:"), Operand("private-path")];
+const FILE: &[Part] = &[Operand("private-path")];
 const CONTROL: &[Part] = &[Text("--target="), Operand("private-path")];
 const BRIDGE: &[Part] = &[Operand("bridge")];
 const FLOW: &[Part] = &[Operand("flow-match")];
 const NEXT: &[Part] = &[Operand("ct-next")];
+const NETWORK: &[Part] = &[Operand("network")];
+const ADDRESS: &[Part] = &[Operand("address")];
+const MAC: &[Part] = &[Operand("ethernet-address")];
 
 /// An empty database of the schema that is installed.
 pub(super) fn create(file: &PrivatePath) -> PrivateArgv {

@@ -74,7 +74,8 @@ pub(crate) async fn trace(node: &Node<'_>, question: &Question) -> Result<(Strin
     let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
     if recorded.is_kernel() && text::through_kernel_tunnels(&mut text) {
         notes.push(
-            "the node's kernel does the tunnelling: its routes and neighbours decide, which no replay has"
+            "the node's kernel does the tunnelling: its routes and neighbours decide, which no replay has, and the \
+             datapath actions here lack the output to the tunnel"
                 .into(),
         );
     }

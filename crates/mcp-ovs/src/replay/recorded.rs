@@ -15,6 +15,9 @@ use std::net::IpAddr;
 /// More would take longer to tell the switch than a call may take, and hardly one of them matters to a packet.
 const MOST: usize = 500;
 
+/// A field of a Geneve option, which is none before it is mapped to one: as it is matched, and as it is moved.
+const GENEVE: [&str; 2] = ["tun_metadata", "TUN_METADATA"];
+
 /// The state of all bridges.
 pub(super) struct State {
     pub(super) bridges: Vec<(Bridge, Flows)>,
@@ -92,6 +95,16 @@ impl State {
             match first(node, Subject::Fdb.command_of(name).into_iter().collect()).await {
                 Ok(text) => part.learnt = parse::fdb(&text),
                 Err(_) => lacks.push("learnt addresses"),
+            }
+            if part.mappings.is_empty() && GENEVE.iter().any(|field| part.flows.contains(field)) {
+                return Err(ToolError::bad(
+                    format!(
+                        "flows of {name} look at Geneve options, and which these are (`ovs-ofctl dump-tlv-map {name}`) was not \
+                         collected",
+                        name = name.as_str()
+                    ),
+                    "A switch takes no such flows: follow the packet table by table with ovs_ofctl_dump_flows.",
+                ));
             }
             if !lacks.is_empty() {
                 state.notes.push(format!("not collected of {}: {}", name.as_str(), lacks.join(", ")));

@@ -12,7 +12,7 @@ pub(crate) struct Conntrack;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Number, or part of a name: pod (namespace/name), router.
+    /// Number, or (part of) the name of a pod or router.
     #[serde(default)]
     zone: Option<String>,
     /// At either end, before or after NAT.
@@ -20,16 +20,16 @@ pub(crate) struct Params {
     address: Option<String>,
     #[serde(default)]
     port: Option<u16>,
-    /// tcp, udp, icmp, …
+    /// tcp, udp …
     #[serde(default)]
     protocol: Option<String>,
-    /// ESTABLISHED, SYN_SENT, …
+    /// SYN_SENT …
     #[serde(default)]
     state: Option<String>,
     /// 0x2, or value/mask.
     #[serde(default)]
     mark: Option<String>,
-    /// Only how many, by zone and state.
+    /// How many, by zone and state.
     #[serde(default)]
     summary: bool,
 }
@@ -38,9 +38,9 @@ impl Tool for Conntrack {
     const NAME: &'static str = "ovs_appctl_dpctl_dump_conntrack";
     const TITLE: &'static str = "Connections of the datapath";
     const TOOLSET: &'static str = "datapath";
-    const DESCRIPTION: &'static str = "Connections that the datapath tracks, by conntrack zone with the logical port or \
-         router that has it; without a filter, how many by zone and state. Use it for NAT, replies that never came \
-         (SYN_SENT), stale entries of a service.";
+    const DESCRIPTION: &'static str = "Connections that the datapath tracks, by zone with its logical port or router; \
+         without a filter, how many by zone and state. Use it for NAT, replies that never came (SYN_SENT), stale \
+         entries of a service.";
     type Params = Params;
 
     fn title(_: &Params) -> String {

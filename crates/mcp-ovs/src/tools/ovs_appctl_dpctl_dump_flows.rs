@@ -15,16 +15,16 @@ pub(crate) struct Params {
     /// Name or number.
     #[serde(default)]
     in_port: Option<String>,
-    /// In any header that is matched, or written by the actions.
+    /// Matched or written.
     #[serde(default)]
     address: Option<String>,
-    /// TCP, UDP or SCTP port that is matched.
+    /// Matched: of TCP, UDP, SCTP.
     #[serde(default)]
     port: Option<u16>,
-    /// Text in the actions (drop, ct(, userspace).
+    /// Text in them: drop, ct(, userspace.
     #[serde(default)]
     action: Option<String>,
-    /// Only flows with packets.
+    /// With packets.
     #[serde(default)]
     nonzero: bool,
 }
@@ -34,8 +34,7 @@ impl Tool for DatapathFlows {
     const TITLE: &'static str = "Datapath flows";
     const TOOLSET: &'static str = "datapath";
     const DESCRIPTION: &'static str = "Flows that the datapath has cached: what really happened to packets of the last \
-         seconds, most packets first, without what they do not match on. Use it for whether traffic arrives, is \
-         dropped, offloaded or goes to userspace.";
+         seconds. Use it for whether traffic arrives, is dropped, offloaded or goes to userspace.";
     type Params = Params;
 
     fn title(_: &Params) -> String {

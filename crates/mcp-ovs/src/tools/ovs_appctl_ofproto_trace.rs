@@ -27,16 +27,16 @@ pub(crate) struct Params {
     protocol: Protocol,
     #[serde(default)]
     port: Option<u16>,
-    /// With flow: instead of from and to. Default br-int.
+    /// Of flow; default br-int.
     #[serde(default)]
     bridge: Option<String>,
-    /// in_port=eth0,tcp,nw_src=…,tp_dst=80,…
+    /// Instead of from and to: in_port=eth0,tcp,nw_src=…,tp_dst=80,…
     #[serde(default)]
     flow: Option<String>,
-    /// What conntrack says at the first steps; else new.
+    /// What conntrack says at each step; else new.
     #[serde(default)]
     ct_state: Vec<CtState>,
-    /// Which bucket of a group is taken; 1 by default.
+    /// Chooses buckets of groups; default 1.
     #[serde(default)]
     dp_hash: Option<u32>,
 }
@@ -45,9 +45,8 @@ impl Tool for OfprotoTrace {
     const NAME: &'static str = "ovs_appctl_ofproto_trace";
     const TITLE: &'static str = "OpenFlow trace";
     const TOOLSET: &'static str = "openflow";
-    const DESCRIPTION: &'static str = "What OpenFlow does with a packet on a node, bridge by bridge, through conntrack and \
-         groups, as `ovs-appctl ofproto/trace` tells; nothing is sent or learnt. Use it to see where a packet is dropped \
-         or leaves; ovn_detrace tells what the cookies are.";
+    const DESCRIPTION: &'static str = "What OpenFlow does with a packet on a node, through conntrack and groups; nothing is \
+         sent or learnt. Use it to see where a packet is dropped or leaves; ovn_detrace tells what the cookies are.";
     type Params = Params;
 
     fn title(params: &Params) -> String {

@@ -12,10 +12,10 @@ pub(crate) struct AppctlShow;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
     subject: Subject,
-    /// For fdb, fdb_stats and mdb; default all.
+    /// Of fdb, fdb_stats, mdb; default all.
     #[serde(default)]
     bridge: Option<String>,
-    /// For coverage, datapath and pmd: samples counters twice, what moved.
+    /// Of coverage, datapath, pmd.
     #[serde(default)]
     #[schemars(range(min = 1, max = 120))]
     delta_seconds: Option<u16>,
@@ -25,9 +25,8 @@ impl Tool for AppctlShow {
     const NAME: &'static str = "ovs_appctl_show";
     const TITLE: &'static str = "State of ovs-vswitchd";
     const TOOLSET: &'static str = "daemon";
-    const DESCRIPTION: &'static str = "What `ovs-appctl` tells of a subject: events and drops (coverage), load (upcall, \
-         memory), look-ups lost and ports (datapath), learnt addresses (fdb, mdb), tunnels, bonds. Use delta_seconds for \
-         what happens now.";
+    const DESCRIPTION: &'static str = "What `ovs-appctl` tells: events and drops (coverage), load (upcall, memory), lost \
+         look-ups and ports (datapath), learnt addresses (fdb, mdb), tunnels, bonds. delta_seconds: what happens now.";
     type Params = Params;
 
     fn title(params: &Params) -> String {

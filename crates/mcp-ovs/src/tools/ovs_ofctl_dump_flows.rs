@@ -32,16 +32,16 @@ pub(crate) struct Params {
     cookie: Option<String>,
     #[serde(default)]
     priority: Option<u16>,
-    /// Fields that flows match on: tcp,nw_dst=10.96.0.1,in_port=eth0.
+    /// tcp,nw_dst=10.96.0.1,in_port=eth0
     #[serde(default, rename = "match")]
     matching: Vec<String>,
-    /// Text in the actions.
+    /// Text in them.
     #[serde(default)]
     action: Option<String>,
-    /// Only flows with packets.
+    /// With packets.
     #[serde(default)]
     nonzero: bool,
-    /// With what is behind each cookie.
+    /// What is behind each cookie.
     #[serde(default)]
     origins: bool,
 }
@@ -50,9 +50,8 @@ impl Tool for DumpFlows {
     const NAME: &'static str = "ovs_ofctl_dump_flows";
     const TITLE: &'static str = "OpenFlow flows";
     const TOOLSET: &'static str = "openflow";
-    const DESCRIPTION: &'static str = "OpenFlow flows of a bridge as `ovs-ofctl dump-flows` prints them, with names of \
-         ports, tables and cookies; of br-int without a filter, how many each table has. node_name=all with an \
-         external bridge (br-ex) shows a flow that a node lacks.";
+    const DESCRIPTION: &'static str = "OpenFlow flows of a bridge, with names of ports, tables and cookies; of br-int \
+         without a filter, how many each table has. node_name=all with bridge=br-ex shows a flow that a node lacks.";
     type Params = Params;
 
     fn title(params: &Params) -> String {

@@ -25,10 +25,10 @@ pub(crate) struct Params {
     bridge: Option<String>,
     #[serde(default)]
     what: What,
-    /// Only this one: name or number.
+    /// Name or number.
     #[serde(default)]
     id: Option<String>,
-    /// Samples counters of ports twice: what moved.
+    /// Ports only.
     #[serde(default)]
     #[schemars(range(min = 1, max = 120))]
     delta_seconds: Option<u16>,
@@ -48,7 +48,7 @@ impl Tool for OfctlShow {
     const TITLE: &'static str = "Ports, groups and meters of a bridge";
     const TOOLSET: &'static str = "openflow";
     const DESCRIPTION: &'static str = "Ports of a bridge with number, state, MAC and counters (drops, errors); its groups \
-         (load balancers' backends) or meters with statistics. Use delta_seconds to see on which ports packets move.";
+         (load balancers' backends) or meters. delta_seconds: on which ports packets move now.";
     type Params = Params;
 
     fn title(params: &Params) -> String {

@@ -9,9 +9,8 @@ impl Tool for VsctlList {
     const NAME: &'static str = "ovs_vsctl_list";
     const TITLE: &'static str = "Rows of the Open vSwitch database";
     const TOOLSET: &'static str = "switch";
-    const DESCRIPTION: &'static str = "Rows of any table of conf.db (Interface, Port, Bridge, Open_vSwitch, QoS, …), \
-         references shown with names, empty columns left out. Use it for the interface of a pod (record=namespace/pod), \
-         statistics, MTU, errors, ovn-* settings.";
+    const DESCRIPTION: &'static str = "Rows of any table of conf.db (Interface, Port, Bridge, Open_vSwitch, QoS …), \
+         without empty columns. Use it for the interface of a pod, statistics, MTU, errors, ovn-* settings.";
     type Params = ListParams;
 
     fn title(params: &ListParams) -> String {

@@ -12,7 +12,6 @@ pub(crate) struct VsctlShow;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Only this one.
     #[serde(default)]
     bridge: Option<String>,
 }
@@ -21,8 +20,8 @@ impl Tool for VsctlShow {
     const NAME: &'static str = "ovs_vsctl_show";
     const TITLE: &'static str = "Open vSwitch overview";
     const TOOLSET: &'static str = "switch";
-    const DESCRIPTION: &'static str = "Bridges with ports, interfaces, tunnels and their errors, as `ovs-vsctl show` prints \
-         them. Use it for whether a port, a tunnel or the uplink is there; node_name=all shows which node lacks one.";
+    const DESCRIPTION: &'static str = "Bridges with ports, interfaces, tunnels and their errors. Use it for whether a port, a \
+         tunnel or the uplink is there; node_name=all shows which node lacks one.";
     type Params = Params;
 
     fn title(params: &Params) -> String {

@@ -140,6 +140,7 @@ fn flags(wanted: &str, has: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn a_flow_is_wanted_for_what_it_would_match() {
@@ -192,5 +193,15 @@ mod tests {
             ..Filter::default()
         }));
         assert!(!filter(Filter { priority: Some(111), ..Filter::default() }));
+    }
+    proptest! {
+        #[test]
+        fn no_text_panics_and_no_other_field_is_taken_for_it(wanted in ".*|[a-z_]{1,8}=[-+0-9a-fx./:]{0,20}", line in " cookie=0x1, table=0, priority=1,[a-z_]{1,8}=[-+0-9a-fx./:]{0,20} actions=drop") {
+            if let (Ok(wanted), Some(flow)) = (wanted.parse::<Wanted>(), Flow::parse(&line)) {
+                let named = line.contains(&wanted.name);
+                let filter = Filter { fields: vec![wanted], ..Filter::default() };
+                prop_assert!(named || !filter.wants(&flow, &Ports::default()));
+            }
+        }
     }
 }

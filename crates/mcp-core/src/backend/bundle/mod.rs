@@ -14,6 +14,8 @@ mod logs;
 mod objects;
 mod recorded;
 
+pub(super) use logs::plain;
+
 use super::{Backend, Coverage, Origin, Output, Read, ReadError};
 use crate::{Argv, Db, Kind, LogQuery, LogStream, NodeName, ObjectQuery, Place, Progress, Target};
 use async_trait::async_trait;

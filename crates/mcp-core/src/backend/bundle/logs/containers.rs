@@ -195,7 +195,7 @@ pub(super) fn begin(files: &Files, path: &str) -> Option<Timestamp> {
 type Whole<'a> = Chain<Cursor<Vec<u8>>, &'a mut dyn Read>;
 
 /// A file as text, whether it is packed with gzip or not.
-pub(super) fn plain<'a>(content: &'a mut dyn Read) -> std::io::Result<Box<dyn Read + 'a>> {
+pub(in crate::backend) fn plain<'a>(content: &'a mut dyn Read) -> std::io::Result<Box<dyn Read + 'a>> {
     let mut head = Vec::new();
     content.take(2).read_to_end(&mut head)?;
     let packed = head == [0x1f, 0x8b];

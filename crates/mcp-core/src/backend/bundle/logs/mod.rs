@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use std::sync::Arc;
 
 pub(super) use containers::Containers;
+pub(in crate::backend) use containers::plain;
 
 /// Files that together are one log, oldest first.
 struct Found {

@@ -1,0 +1,51 @@
+//! A generated cluster of 300 nodes and 20,000 pods: how long a process takes to its first answer, how much memory it
+//! needs, and how large the answer is.
+
+use std::path::Path;
+
+use xshell::cmd;
+
+use super::measure::{median, peak, wall};
+use super::{Plan, Table, megabytes, milliseconds};
+use crate::workspace::{Result, Workspace};
+
+// The same that the layer's own test of bounds asks.
+#[path = "../../../crates/mcp-k8s/tests/scale/bundle.rs"]
+mod bundle;
+
+/// Nodes and pods; a tenth if it should be quick.
+const SIZE: [usize; 2] = [300, 20_000];
+/// No answer is larger, in bytes.
+const BOUND: usize = 24_000;
+
+/// What is asked of it first: the overview, a list, one object, where a pod is.
+const QUESTIONS: [&[&str]; 5] = [
+    &["cluster_overview"],
+    &["kubectl_get", "kind=pods"],
+    &["kubectl_get", "kind=pod/web-00042", "output=yaml"],
+    &["kubectl_events", "type=Warning"],
+    &["ovnkube_locate", "what=tenant-000/web-00042"],
+];
+
+/// Generates it, asks each question in a new process, and takes it away again.
+pub(super) fn measure(workspace: &Workspace, plan: &Plan, table: &mut Table) -> Result {
+    let folder = tempfile::tempdir()?;
+    let [nodes, pods] = if plan.profile == "release" { SIZE } else { SIZE.map(|n| n / 10) };
+    bundle::write(folder.path(), nodes, pods)?;
+    table.say(format!("**a must-gather of {nodes} nodes and {pods} pods**, the first answer"), String::new());
+    QUESTIONS.iter().try_for_each(|question| ask(workspace, plan, table, folder.path(), question))
+}
+
+fn ask(workspace: &Workspace, plan: &Plan, table: &mut Table, folder: &Path, question: &[&str]) -> Result {
+    let sh = &workspace.sh;
+    let server = workspace.target.join(plan.profile).join("mcp-k8s");
+    let call = || cmd!(sh, "{server} --bundle {folder} call {question...}").quiet();
+    let time = median(plan.runs.min(3), || wall(call()))?;
+    let memory = peak(call())?;
+    let bytes = call().read()?.len();
+    let what = question.join(" ");
+    table.say(format!("{what}: time"), milliseconds(time));
+    table.aim("peak memory", megabytes(memory), "< 200 MB", memory < 200_000_000);
+    table.aim("bytes of the answer", bytes.to_string(), "<= 24000", bytes <= BOUND);
+    Ok(())
+}
