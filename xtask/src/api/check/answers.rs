@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::Server;
 use super::start;
-use crate::cases;
+use crate::cases::{self, Case};
 use crate::mcp::{Era, Session};
 use crate::workspace::{Crate, Result, Workspace};
 
@@ -33,6 +33,24 @@ const MOVING: &[&str] = &[
 
 /// How often two answers may differ because something happened between them.
 const TRIES: usize = 5;
+
+/// Questions about what the lab has, for tools whose cases are about what bundles have.
+const OF_LAB: &[(&str, &str, &str)] = &[
+    (
+        "mcp-k8s",
+        "kubectl_logs",
+        r#"{"pod": "ovn-kubernetes/ovnkube-node-k7xwd", "container": "ovn-northd", "tail": 3}"#,
+    ),
+    ("mcp-k8s", "kubectl_describe", r#"{"kind": "pod", "name": "web-1", "namespace": "default"}"#),
+    ("mcp-k8s", "ovnkube_locate", r#"{"what": "default/web-1"}"#),
+    ("mcp-kernel", "conntrack_events", r#"{"node_name": "ovn-worker", "seconds": 1}"#),
+    ("mcp-kernel", "ip_addr_show", r#"{"pod": "default/web-1"}"#),
+    (
+        "mcp-ovn",
+        "ovn_trace",
+        r#"{"node_name": "ovn-worker", "from": "default/client", "to": "10.244.1.6", "port": 5432}"#,
+    ),
+];
 
 /// Compares all tools that ask nodes.
 pub(super) fn check(workspace: &Workspace, lab: &Path) -> Result {
@@ -61,6 +79,14 @@ pub(super) fn cases(
     per_tool: usize,
 ) -> Result<Vec<(String, Map<String, Value>)>> {
     let mut all = cases::of(workspace, layer)?;
+    for (_, tool, params) in OF_LAB.iter().filter(|(name, ..)| *name == layer.name) {
+        all.push(Case {
+            name: (*tool).into(),
+            scenario: "lab".into(),
+            tool: (*tool).into(),
+            params: serde_json::from_str(params)?,
+        });
+    }
     // Those of the lab first, which are known to have an answer.
     all.sort_by_key(|case| case.scenario != "lab");
     let mut seen = BTreeSet::new();
@@ -71,8 +97,11 @@ pub(super) fn cases(
         if case.params.get("node_name").is_some_and(|named| !of_lab(named) || node != "all") {
             case.params.insert("node_name".into(), json!(if node == "all" { "ovn-worker" } else { node }));
         }
-        // To look twice takes its time, and shows no more.
+        // To look twice, or for long, shows no more.
         case.params.remove("delta_seconds");
+        if case.tool == "conntrack_events" {
+            case.params.insert("seconds".into(), json!(1));
+        }
         let used = count.entry(case.tool.clone()).or_default();
         if *used < per_tool && seen.insert(format!("{} {:?}", case.tool, case.params)) {
             *used += 1;
