@@ -1,8 +1,13 @@
 //! What a model gets: text, with evidence before it and notes after it, always bounded.
 
-use crate::{Answer, NodeName, Origin, Row, ToolError, error::chain, fold::fold, sanitize::clean};
+use crate::{
+    Answer, NodeName, Origin, Row, ToolError,
+    error::chain,
+    fold::fold,
+    sanitize::{clean, redact},
+};
 use regex::Regex;
-use std::{collections::BTreeMap, fmt::Write};
+use std::{borrow::Cow, collections::BTreeMap, fmt::Write};
 
 /// What a call may take of a model's context.
 #[derive(Clone, Copy, Debug)]
@@ -152,7 +157,11 @@ fn many(
             said.entry(note).or_default().push(from.node.clone());
         }
         match from.result {
-            Ok(answer) => good.push((from.node, answer)),
+            Ok(mut answer) => {
+                // Before several rows become one line: a secret may be known by standing where a line begins.
+                answer.rows.iter_mut().for_each(without_secrets);
+                good.push((from.node, answer));
+            }
             Err(e) => failed.push((from.node, e)),
         }
     }
@@ -172,6 +181,19 @@ fn many(
         _ = writeln!(head, "{line}");
     }
     Ok(assemble(&head, &rows, "no difference", notes, page, budget))
+}
+
+fn without_secrets(row: &mut Row) {
+    let hide = |text: &mut String| {
+        if let Cow::Owned(shown) = redact(text) {
+            *text = shown;
+        }
+    };
+    hide(&mut row.text);
+    if let Some(identity) = &mut row.identity {
+        hide(&mut identity.key);
+        identity.fields.iter_mut().flat_map(|field| &mut field.values).for_each(hide);
+    }
 }
 
 /// Puts a reply together, cut to the page and the budget; what was cut is said.

@@ -4,7 +4,7 @@
 //! engineer. It is passed on as text, without what a person could not see: control characters, bidirectional
 //! overrides, zero-width and tag characters. Keys and tokens are replaced, wherever they came from.
 
-use regex::{Captures, Regex};
+use regex::{Captures, Regex, RegexSet};
 use std::{borrow::Cow, sync::LazyLock};
 
 /// A text that is safe to show: invisible characters are made visible, secrets are gone.
@@ -62,14 +62,19 @@ static SECRETS: LazyLock<[Regex; 12]> = LazyLock::new(|| {
         r"(\b(?:aead|auth-trunc|auth|enc|comp)\s+\S+\s+)(0x[0-9a-fA-F]+|\*{4,})",
         // ipsec.secrets(5).
         r#"(:\s*(?:PSK|XAUTH|RSA)\s+)("[^"]*"|0x[0-9a-fA-F]+)"#,
-        // FRR's and other routers' configuration: `neighbor … password …`, `enable password 8 …`, at the beginning of a line.
-        r"(?m)^(\s*(?:(?:enable|isis|area|neighbor \S+|username \S+) )?password (?:(?:\d|clear|md5) )?)(\S+)",
-        r"(\b(?:key-string|message-digest-key\s+\d+\s+md5)\s+)(\S+)",
+        // FRR's and other routers' configuration: `neighbor … password …`, `enable password 8 …`, where a line begins, or
+        // one that somebody quotes.
+        r"(?m)((?:^|: |\()\s*(?:(?:enable|isis|area|neighbor .{1,60}?|username \S+) )?password (?:(?:\d|clear|md5) )?)([^\s)]+)",
+        r"(\b(?:key-string|message-digest-key\s+\d+\s+md5|neighbor\s+\S+\s+password)\s+)(\S+)",
         // Keys of maps: ovs-vswitchd.conf.db(5) `options:psk`, ovn-nb(5) `ipsec_psk`, and the like.
         r#"(?i)(\b[a-z0-9_.-]*(?:psk|passw(?:or)?d|passphrase|secret|(?:private|auth|api|access)[_-]?key|key-data|token)"?[ \t]*[=:][ \t]*)("[^"]*"|[^\s,}\]"]+)"#,
     ]
     .map(|pattern| Regex::new(pattern).expect("a literal"))
 });
+
+/// All of them at once.
+static ANY: LazyLock<RegexSet> =
+    LazyLock::new(|| RegexSet::new(SECRETS.iter().map(Regex::as_str)).expect("each is one"));
 
 /// The text without the secrets that can be known by what they look like or stand beside.
 pub(crate) fn redact(text: &str) -> Cow<'_, str> {
@@ -88,6 +93,10 @@ pub(crate) fn redact(text: &str) -> Cow<'_, str> {
             false => format!("{}[redacted]", part(1)),
         }
     };
+    // Nearly no text has any: one look for all of them.
+    if !ANY.is_match(text) {
+        return Cow::Borrowed(text);
+    }
     SECRETS.iter().fold(Cow::Borrowed(text), |text, secret| match secret.is_match(&text) {
         true => Cow::Owned(secret.replace_all(&text, replace).into_owned()),
         false => text,

@@ -21,22 +21,26 @@ use std::{
 pub const MARKS: [&str; 5] =
     ["hunter2hunter2", "aHVudGVyMmh1bnRlcj", "h1bnRlcjJodW50ZXIy", "odW50ZXIyaHVudGVyM", "75af74057be0a61c"];
 
-/// Secrets as programs, configurations and logs have them: one of each sort that occurs in practice.
-const LINES: &str = r#"
+/// Secrets as logs have them: requests, environments, connections, keys that were printed, configuration.
+const LOGGED: &str = r#"
 2026-11-22T08:30:00.000000000Z E1122 08:30:00.000000 1 client.go:1] request failed: Authorization: Bearer hunter2hunter2
 2026-11-22T08:30:01.000000000Z stderr F E1122 08:30:01.000000 1 a.go:1] password=hunter2hunter2 token: hunter2hunter2
 2026-11-22T08:30:02.000Z|00001|stream_ssl|ERR|https://admin:hunter2hunter2@api.example.org:6443 refused
 level=error time="2026-11-22T08:30:03Z" msg="login" api_key="hunter2hunter2" secret=hunter2hunter2
 {"level":"error","ts":"2026-11-22T08:30:04Z","msg":"pull","auth":"aHVudGVyMmh1bnRlcjI=","password":"hunter2hunter2"}
+: PSK "hunter2hunter2"
+@ovn-worker %any : PSK "hunter2hunter2"
+    client-key-data: LS0tLS1CRUdJTiBSU0EgUFJJVkFURSBLRVktLS0tLQpodW50ZXIyaHVudGVyMgo=
+    token: hunter2hunter2
+"#;
+
+/// Secrets as commands print them, in logs too: keys, configuration of routers and of IPsec, kernel state, databases.
+const PRINTED: &str = r#"
 2026-11-22T08:30:05Z E mounting -----BEGIN RSA PRIVATE KEY-----
 aHVudGVyMmh1bnRlcjJodW50ZXIyaHVudGVyMmh1bnRlcjI=
 hunter2hunter2
 -----END RSA PRIVATE KEY-----
-: PSK "hunter2hunter2"
-@ovn-worker %any : PSK "hunter2hunter2"
 	psk=hunter2hunter2
-    client-key-data: LS0tLS1CRUdJTiBSU0EgUFJJVkFURSBLRVktLS0tLQpodW50ZXIyaHVudGVyMgo=
-    token: hunter2hunter2
  neighbor 172.18.0.3 password hunter2hunter2
 password hunter2hunter2
 enable password 8 hunter2hunter2
@@ -119,9 +123,9 @@ fn plant_in(mut output: Output) -> Output {
         let lines: Vec<&str> = text.lines().collect();
         let (head, tail) = lines.split_at(lines.len() / 2);
         output.stdout =
-            [head.join("\n"), LINES.into(), tail.join("\n"), LINES.into()].join("\n").into_bytes();
+            [head.join("\n"), PRINTED.into(), tail.join("\n"), PRINTED.into()].join("\n").into_bytes();
     }
-    output.stderr.extend_from_slice(LINES.as_bytes());
+    output.stderr.extend_from_slice(PRINTED.as_bytes());
     output
 }
 
@@ -202,13 +206,14 @@ impl Backend for Planted {
         let inner = std::mem::replace(&mut read.value, stream);
         tokio::spawn(async move {
             let mut inner = inner;
-            _ = sender.send(Ok(LINES.into())).await;
+            let planted = || Ok([LOGGED, PRINTED].concat().into());
+            _ = sender.send(planted()).await;
             while let Some(piece) = inner.next().await {
                 if sender.send(piece).await.is_err() {
                     return;
                 }
             }
-            _ = sender.send(Ok(LINES.into())).await;
+            _ = sender.send(planted()).await;
         });
         Ok(read)
     }
