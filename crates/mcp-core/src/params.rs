@@ -2,7 +2,7 @@
 
 use crate::{NodeName, PodRef, ToolError, reply::Page};
 use serde_json::{Map, Value, json};
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 /// How long a call may take on one node, in seconds: by default, and at most.
 const SECONDS: (u64, u64) = (30, 300);
@@ -55,7 +55,7 @@ fn how_much() -> Value {
     json!({
         "grep": { "type": "string", "description": "Regex on rows." },
         "offset": { "type": "integer" },
-        "limit": { "type": "integer", "maximum": ROWS },
+        "limit": { "type": "integer" },
         "timeout_seconds": { "type": "integer", "maximum": SECONDS.1 },
     })
 }
@@ -181,22 +181,22 @@ impl Common {
     /// Takes the shared parameters out of checked arguments.
     pub(crate) fn take(arguments: &mut Map<String, Value>, own_grep: bool) -> Result<Self, ToolError> {
         let grep = if own_grep { None } else { take_text(arguments, "grep") };
-        let mut number = |name, least| match arguments.remove(name) {
+        let mut number = |name, range: RangeInclusive<u64>| match arguments.remove(name) {
             None => Ok(None),
-            Some(value) => match value.as_u64().filter(|number| *number >= least) {
+            Some(value) => match value.as_u64().filter(|number| range.contains(number)) {
                 Some(number) => Ok(Some(number)),
                 None => Err(ToolError::bad(
                     format!("parameter `{name}` is {value}"),
-                    format!("It must be at least {least}."),
+                    format!("It must be from {} to {}.", range.start(), range.end()),
                 )),
             },
         };
         let page = Page {
             grep: grep.map(|pattern| regular_expression(&pattern)).transpose()?,
-            offset: number("offset", 0)?.unwrap_or(0) as usize,
-            limit: number("limit", 1)?.map(|n| n as usize),
+            offset: number("offset", 0..=u64::from(u32::MAX))?.unwrap_or(0) as usize,
+            limit: number("limit", 1..=ROWS)?.map(|n| n as usize),
         };
-        let within = Duration::from_secs(number("timeout_seconds", 1)?.unwrap_or(SECONDS.0).min(SECONDS.1));
+        let within = Duration::from_secs(number("timeout_seconds", 1..=SECONDS.1)?.unwrap_or(SECONDS.0));
         Ok(Self { page, within })
     }
 }
@@ -335,8 +335,8 @@ mod tests {
                 "parameter `zone` is 65536\nhint: It must be from 0 to 65535.",
             ),
             (
-                json!({ "table": "ACL", "limit": 20_000 }),
-                "parameter `limit` is 20000\nhint: It must be at most 10000.",
+                json!({ "table": "ACL", "timeout_seconds": 301 }),
+                "parameter `timeout_seconds` is 301\nhint: It must be at most 300.",
             ),
             (json!({ "table": "ACL", "limit": "all" }), "parameter `limit` is \"all\", not of type integer"),
             (
@@ -370,6 +370,7 @@ mod tests {
             json!({ "pod": "web-1" }),
             json!({ "pod": "shop/web/1" }),
             json!({ "node_name": "a", "limit": 0 }),
+            json!({ "node_name": "a", "limit": 10_001 }),
             json!({ "node_name": "a", "offset": -1 }),
             json!({ "node_name": "a", "timeout_seconds": -30 }),
             json!({ "node_name": "a", "grep": "(" }),
