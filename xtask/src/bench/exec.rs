@@ -80,7 +80,8 @@ impl Place {
         let place = || {
             let (_, rest) = first.split_once(&format!(": {} in ", COMMAND.join(" ")))?;
             let (container, rest) = rest.split_once(" of ")?;
-            let (pod, _) = rest.split_once(',').filter(|(pod, _)| !pod.contains([' ', ';']))?;
+            // A second command would follow a semicolon.
+            let (pod, _) = rest.split_once(',').filter(|(pod, _)| !pod.contains(';'))?;
             let (namespace, pod) = pod.split_once('/')?;
             Some(Self { namespace: namespace.into(), pod: pod.into(), container: container.into() })
         };

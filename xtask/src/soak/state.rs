@@ -114,14 +114,33 @@ impl State {
         self.0.len()
     }
 
-    /// What is new in a later state, and what is gone. Connections and neighbours may go: they age.
+    /// What is new in a later state, and what is gone. Connections and neighbours may go: they age, and so do the
+    /// neighbours that OVN's routers learnt, with their flows.
     pub(super) fn changes(&self, later: &Self) -> Changes {
+        let learnt: BTreeSet<u32> = self.0.iter().filter_map(|line| mac_binding(line)).collect();
         let ages = |line: &&String| {
-            [" conntrack: ", " dpctl/dump-conntrack: ", " ip neigh: "].iter().any(|kind| line.contains(kind))
+            let kinds = [" conntrack: ", " dpctl/dump-conntrack: ", " ip neigh: ", MAC_BINDING];
+            kinds.iter().any(|kind| line.contains(kind))
+                || cookie(line).is_some_and(|cookie| learnt.contains(&cookie))
         };
         let gone = self.0.difference(&later.0).filter(|line| !ages(line)).map(|line| format!("- {line}"));
         gone.chain(later.0.difference(&self.0).map(|line| format!("+ {line}"))).collect()
     }
+}
+
+/// In the lines of neighbours that routers learnt.
+const MAC_BINDING: &str = " OVN_Southbound MAC_Binding ";
+
+/// Such a neighbour: the beginning of its UUID, which is the cookie of its flows.
+fn mac_binding(line: &str) -> Option<u32> {
+    let (_, uuid) = line.split_once(MAC_BINDING)?.1.split_once(r#""uuid",""#)?;
+    u32::from_str_radix(uuid.get(..8)?, 16).ok()
+}
+
+/// The cookie of a flow.
+fn cookie(line: &str) -> Option<u32> {
+    let (_, cookie) = line.split_once(" cookie=0x")?;
+    u32::from_str_radix(cookie.split(',').next()?, 16).ok()
 }
 
 /// A line without counters and clocks; none: it is a comment.
@@ -250,5 +269,18 @@ mod tests {
         assert_eq!(before.changes(&state(&dump("a", 2))), Changes::new());
         assert_eq!(before.changes(&state(&dump("b", 1))).len(), 2);
         assert!(rows("{}", &mut |_| ()).is_err());
+    }
+
+    #[test]
+    fn what_a_router_learnt_ages() {
+        let state = |lines: &[&str]| State(lines.iter().map(|line| (*line).to_owned()).collect());
+        let row =
+            r#"n OVN_Southbound MAC_Binding ["uuid","0c14ac3a-0000-4000-8000-000000000000"] ip="172.18.0.2""#;
+        let flow = "n OpenFlow br-int: cookie=0xc14ac3a, table=66, priority=100 actions=x";
+        let other = "n OpenFlow br-int: cookie=0xc14ac3b, table=66, priority=100 actions=x";
+        let before = state(&[row, flow, other]);
+        assert_eq!(before.changes(&state(&[other])), Changes::new());
+        assert_eq!(before.changes(&state(&[row, flow])).len(), 1, "the other flow is nobody's that ages");
+        assert_eq!(state(&[other]).changes(&before).len(), 2, "what comes is a change");
     }
 }
