@@ -128,6 +128,8 @@
 //! }
 //! ```
 mod allow;
+#[cfg(feature = "testing")]
+mod allowed;
 mod expression;
 mod host;
 mod openflow;
@@ -137,6 +139,8 @@ mod process;
 mod switch;
 
 pub use allow::{Allow, Part, Phrase, Program, Verb};
+#[cfg(feature = "testing")]
+pub use allowed::is_allowed;
 pub use expression::{BadExpression, OvnExpression};
 pub use host::{InterfaceName, NftFamily, NftName};
 pub use openflow::{BadBridge, BadMatch, BridgeName, FlowMatch};
