@@ -114,27 +114,31 @@ impl State {
         self.0.len()
     }
 
-    /// What is new in a later state, and what is gone. Connections and neighbours may go: they age, and so do the
-    /// neighbours that OVN's routers learnt, with their flows.
+    /// What is new in a later state, and what is gone. Connections and neighbours may go: they age, and so does what OVN
+    /// learnt, with its flows.
     pub(super) fn changes(&self, later: &Self) -> Changes {
-        let learnt: BTreeSet<u32> = self.0.iter().filter_map(|line| mac_binding(line)).collect();
+        let learnt = |state: &Self| state.0.iter().filter_map(|line| learnt(line)).collect::<BTreeSet<u32>>();
+        let (before, after) = (learnt(self), learnt(later));
+        let aged: BTreeSet<u32> = before.difference(&after).copied().collect();
         let ages = |line: &&String| {
-            let kinds = [" conntrack: ", " dpctl/dump-conntrack: ", " ip neigh: ", MAC_BINDING];
+            let kinds = [" conntrack: ", " dpctl/dump-conntrack: ", " ip neigh: "];
             kinds.iter().any(|kind| line.contains(kind))
-                || cookie(line).is_some_and(|cookie| learnt.contains(&cookie))
+                || self::learnt(line).or_else(|| cookie(line)).is_some_and(|uuid| aged.contains(&uuid))
         };
         let gone = self.0.difference(&later.0).filter(|line| !ages(line)).map(|line| format!("- {line}"));
         gone.chain(later.0.difference(&self.0).map(|line| format!("+ {line}"))).collect()
     }
 }
 
-/// In the lines of neighbours that routers learnt.
-const MAC_BINDING: &str = " OVN_Southbound MAC_Binding ";
+/// What OVN learns of neighbours and of listeners to multicast, and what it makes of that. Whoever deletes one of its other
+/// logical flows does not get away with it: ovn-northd makes it anew, under another UUID.
+const LEARNT: &[&str] = &["MAC_Binding", "IGMP_Group", "Multicast_Group", "Logical_Flow"];
 
-/// Such a neighbour: the beginning of its UUID, which is the cookie of its flows.
-fn mac_binding(line: &str) -> Option<u32> {
-    let (_, uuid) = line.split_once(MAC_BINDING)?.1.split_once(r#""uuid",""#)?;
-    u32::from_str_radix(uuid.get(..8)?, 16).ok()
+/// A row of these tables: the beginning of its UUID, which is the cookie of its flows.
+fn learnt(line: &str) -> Option<u32> {
+    let (_, row) = line.split_once(" OVN_Southbound ")?;
+    let (table, uuid) = row.split_once(r#" ["uuid",""#)?;
+    u32::from_str_radix(uuid.get(..8).filter(|_| LEARNT.contains(&table))?, 16).ok()
 }
 
 /// The cookie of a flow.
@@ -272,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_router_learnt_ages() {
+    fn what_was_learnt_ages() {
         let state = |lines: &[&str]| State(lines.iter().map(|line| (*line).to_owned()).collect());
         let row =
             r#"n OVN_Southbound MAC_Binding ["uuid","0c14ac3a-0000-4000-8000-000000000000"] ip="172.18.0.2""#;
@@ -281,6 +285,7 @@ mod tests {
         let before = state(&[row, flow, other]);
         assert_eq!(before.changes(&state(&[other])), Changes::new());
         assert_eq!(before.changes(&state(&[row, flow])).len(), 1, "the other flow is nobody's that ages");
+        assert_eq!(before.changes(&state(&[row, other])).len(), 1, "its row is still there");
         assert_eq!(state(&[other]).changes(&before).len(), 2, "what comes is a change");
     }
 }
