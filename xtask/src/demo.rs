@@ -27,11 +27,14 @@ pub(crate) fn run() -> Result {
     let workspace = Workspace::open()?;
     workspace.build_layers()?;
     let layer = workspace.layers().find(|layer| layer.name == "mcp-ovn").ok_or("there is no mcp-ovn")?;
-    let source = workspace.source("capture");
+    let sources = workspace.sources("capture");
     println!("Question: pod {POD} cannot reach service {SERVICE}: \"connection refused\". Why?\n");
-    println!("A model has mcp-ovn with {}", source.replace(&format!("{}/", workspace.root.display()), ""));
+    println!(
+        "A model has mcp-ovn with {}",
+        sources.join(" ").replace(&format!("{}/", workspace.root.display()), "")
+    );
 
-    let mut session = Session::start(&workspace.sh, &workspace.binary(layer), &[source], Era::Initialize)?;
+    let mut session = Session::start(&workspace.sh, &workspace.binary(layer), &sources, Era::Initialize)?;
     session.open()?;
     let mut answers = Vec::new();
     for (number, step) in steps().iter().enumerate() {

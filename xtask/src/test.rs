@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use xshell::cmd;
 
 use crate::task;
-use crate::workspace::{Result, Workspace};
+use crate::workspace::{LAYERS, Result, Workspace};
 
 /// Where the lab is; the tests look for it there too.
 const LAB_DIR: &str = "/var/lib/ovnk-lab";
@@ -118,7 +118,7 @@ impl Step {
             Self::Clippy => {
                 Ok(cmd!(sh, "cargo clippy --workspace --all-targets --all-features -- -D warnings").run()?)
             }
-            Self::Build => Ok(cmd!(sh, "cargo build --workspace").run()?),
+            Self::Build => Ok(cmd!(sh, "cargo build {LAYERS...} --examples").run()?),
             Self::Tidy => task(&["tidy"]),
             Self::Docs => task(&["docs", "--check"]),
             Self::Tests => {

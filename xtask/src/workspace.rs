@@ -45,6 +45,10 @@ impl Crate {
     }
 }
 
+/// What is built of all layers: always the same packages together, or what they depend on would be built once more with other
+/// features; and not this program, which runs.
+pub(crate) const LAYERS: [&str; 5] = ["--workspace", "--exclude", "xtask", "--lib", "--bins"];
+
 impl Workspace {
     /// The workspace that this program was built in, wherever it was called from.
     pub(crate) fn open() -> Result<Self> {
@@ -74,8 +78,7 @@ impl Workspace {
 
     /// Builds the servers in the profile of the tests, so that what is looked at is what is in the tree.
     pub(crate) fn build_layers(&self) -> Result {
-        // All of the workspace: with some of its packages, what they depend on would be built once more, with their features.
-        Ok(cmd!(self.sh, "cargo build --quiet --workspace --bins").quiet().run()?)
+        Ok(cmd!(self.sh, "cargo build --quiet {LAYERS...}").quiet().run()?)
     }
 
     /// The program of a layer, as [`Self::build_layers`] made it.
@@ -89,14 +92,22 @@ impl Workspace {
         Ok(self.sh.create_dir(folder)?)
     }
 
-    /// Where a scenario's data is, as a source flag of a server: its must-gather if it has one, else its recordings.
-    pub(crate) fn source(&self, scenario: &str) -> String {
-        let folder = self.root.join("testdata").join(scenario);
+    /// Where a scenario's data is, as source flags of a server: the bundles that it lists, its must-gather if it has one, else
+    /// its recordings.
+    pub(crate) fn sources(&self, scenario: &str) -> Vec<String> {
+        let testdata = self.root.join("testdata");
+        let folder = testdata.join(scenario);
+        if let Ok(bundles) = std::fs::read_to_string(folder.join("bundles.txt")) {
+            return bundles
+                .lines()
+                .map(|path| format!("--bundle={}", testdata.join(path).display()))
+                .collect();
+        }
         let bundle = folder.join("must-gather.tar.xz");
         if bundle.exists() {
-            format!("--bundle={}", bundle.display())
+            vec![format!("--bundle={}", bundle.display())]
         } else {
-            format!("--recorded={}", folder.join("recorded").display())
+            vec![format!("--recorded={}", folder.join("recorded").display())]
         }
     }
 }

@@ -20,7 +20,7 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use xshell::cmd;
 
-use crate::workspace::{Result, Workspace};
+use crate::workspace::{LAYERS, Result, Workspace};
 
 /// Measures one thing, and says so in the table.
 type Measure = fn(&Workspace, &Plan, &mut Table) -> Result;
@@ -79,7 +79,7 @@ pub(crate) fn run(bench: &Bench) -> Result {
         Plan { data, quick, profile: "release", runs: 7, starts: 20 }
     };
     let release = (!bench.quick).then_some("--release");
-    cmd!(sh, "cargo build --quiet {release...} --workspace --bins --example one_row").quiet().run()?;
+    cmd!(sh, "cargo build --quiet {release...} {LAYERS...} --example one_row").quiet().run()?;
 
     let mut table = Table { judge: !bench.quick, rows: Vec::new() };
     for (name, measure) in PIECES {

@@ -12,11 +12,11 @@ use crate::workspace::{Result, Workspace};
 pub(super) fn measure(workspace: &Workspace, plan: &Plan, table: &mut Table) -> Result {
     for layer in workspace.layers() {
         let binary = workspace.target.join(plan.profile).join(&layer.name);
-        let source = [workspace.source("capture")];
+        let sources = workspace.sources("capture");
         let mut resident = 0;
         let start = median(plan.starts, || {
             let start = Instant::now();
-            let mut session = Session::start(&workspace.sh, &binary, &source, Era::Initialize)?;
+            let mut session = Session::start(&workspace.sh, &binary, &sources, Era::Initialize)?;
             session.open()?;
             let time = start.elapsed();
             resident = memory(session.pid(), "VmRSS").unwrap_or_default();

@@ -57,8 +57,8 @@ struct Listening {
 
 impl Listening {
     fn start(workspace: &Workspace, subject: &Subject<'_>) -> Result<Self> {
-        let (binary, source) = (workspace.binary(subject.layer), &subject.source);
-        let server = cmd!(workspace.sh, "{binary} {source} --http=127.0.0.1:0").env("RUST_LOG", "error");
+        let (binary, sources) = (workspace.binary(subject.layer), &subject.sources);
+        let server = cmd!(workspace.sh, "{binary} {sources...} --http=127.0.0.1:0").env("RUST_LOG", "error");
         let mut child = Command::from(server).stdin(Stdio::null()).stderr(Stdio::piped()).spawn()?;
         let said = child.stderr.take().ok_or("the server has no standard error")?;
         // Made before anything can fail, so that the process does not stay behind.

@@ -28,7 +28,7 @@ pub(super) fn inspect(
         let config = json!({ "mcpServers": { name: {
             "type": "stdio",
             "command": workspace.binary(subject.layer),
-            "args": [subject.source],
+            "args": subject.sources,
             "env": { "RUST_LOG": "error" },
             "protocolEra": if era == Era::Discover { "modern" } else { "legacy" },
         }}});

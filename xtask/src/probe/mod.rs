@@ -67,8 +67,8 @@ pub(crate) fn run(probe: &Probe) -> Result {
 struct Subject<'a> {
     workspace: &'a Workspace,
     layer: &'a Crate,
-    /// The source flag.
-    source: String,
+    /// The source flags.
+    sources: Vec<String>,
     /// One case for each tool: the first that the scenario has.
     cases: BTreeMap<String, Case>,
 }
@@ -105,14 +105,13 @@ impl<'a> Subject<'a> {
         for case in all.into_iter().filter(|case| case.scenario == scenario) {
             cases.entry(case.tool.clone()).or_insert(case);
         }
-        Ok(Self { workspace, layer, source: workspace.source(&scenario), cases })
+        Ok(Self { workspace, layer, sources: workspace.sources(&scenario), cases })
     }
 
     /// A whole conversation, from the first word to the end of the process.
     fn talk(&self, era: Era) -> Result<Talk> {
         let binary = self.workspace.binary(self.layer);
-        let mut session =
-            Session::start(&self.workspace.sh, &binary, std::slice::from_ref(&self.source), era)?;
+        let mut session = Session::start(&self.workspace.sh, &binary, &self.sources, era)?;
         let mut talk = Talk::default();
         let hello = session.open()?;
         self.hello(&mut talk, era, &hello)?;
