@@ -65,6 +65,9 @@ const NAMED: &[(&str, &[&str])] = &[
     ("grep", &["ovn", "10.244", "drop", "default"]),
 ];
 
+/// Parameters by which a tool looks on for a while.
+const LOOKS_ON: &[&str] = &["seconds", "delta_seconds"];
+
 /// Neither right nor wrong beforehand.
 const ODD: &[&str] = &[
     "",
@@ -207,7 +210,7 @@ impl Tool {
                 .pointer("/required")
                 .is_some_and(|all| all.as_array().is_some_and(|all| all.iter().any(|each| each == name)))
         };
-        arguments.remove("seconds");
+        arguments.retain(|name, _| !LOOKS_ON.contains(&name.as_str()));
         let fresh = arguments.is_empty();
         for (name, schema) in properties {
             let likely = match name.as_str() {
@@ -258,7 +261,7 @@ fn value(name: &str, schema: &Value, words: &Words, random: &mut Random) -> Valu
         Some("integer" | "number") => {
             let least = number("minimum").unwrap_or(0);
             // What looks on for a while has seen enough after the shortest.
-            if name == "seconds" {
+            if LOOKS_ON.contains(&name) {
                 return least.into();
             }
             let most = number("maximum").unwrap_or(least + 1000).min(least + 5000);
