@@ -97,10 +97,13 @@ fn check(holds: bool, problem: impl Fn() -> String) -> Result {
 impl<'a> Subject<'a> {
     fn of(workspace: &'a Workspace, layer: &'a Crate) -> Result<Self> {
         let all = cases::of(workspace, layer)?;
-        // The shipped must-gather if there is a case of it, else what was recorded for the first case.
-        let shipped = all.iter().find(|case| case.scenario == "capture").or(all.first());
-        let scenario =
-            shipped.map(|case| case.scenario.clone()).ok_or(format!("{} has no case", layer.name))?;
+        // The scenario that says most about this layer: the one with the most cases.
+        let mut count: BTreeMap<&str, usize> = BTreeMap::new();
+        for case in &all {
+            *count.entry(&case.scenario).or_default() += 1;
+        }
+        let most = count.into_iter().max_by_key(|(_, cases)| *cases);
+        let scenario = most.ok_or(format!("{} has no case", layer.name))?.0.to_owned();
         let mut cases = BTreeMap::new();
         for case in all.into_iter().filter(|case| case.scenario == scenario) {
             cases.entry(case.tool.clone()).or_insert(case);
