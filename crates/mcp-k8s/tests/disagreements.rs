@@ -3,37 +3,28 @@
 
 use mcp_core::{
     Bundle, NodeName,
-    testing::{Connection, Failed, scenario, unpack},
+    testing::{Capture, Connection, Failed, scenario},
 };
 use ovsdb::{Condition, Database, Select};
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, fs, path::PathBuf, sync::Arc, time::Duration};
-use tempfile::TempDir;
 
 /// A pod of ovn-worker, its logical port, and its address.
 const POD: &str = "shop/web-7ddbb54ff6-l6vb8";
 const PORT: &str = "shop_web-7ddbb54ff6-l6vb8";
 const ADDRESS: &str = "10.244.1.3";
 
-/// The capture, unpacked, to be changed.
-struct Capture(TempDir);
+/// The capture, to be changed.
+struct Changed(Capture);
 
-impl Capture {
+impl Changed {
     fn new() -> Result<Self, Failed> {
-        let dir = tempfile::tempdir()?;
-        unpack("capture/must-gather.tar.xz", dir.path())?;
-        Ok(Self(dir))
+        Ok(Self(Capture::unpack()?))
     }
 
-    /// The folder of what one gather script wrote.
-    fn gathered(&self) -> Result<PathBuf, Failed> {
-        let gather = fs::read_dir(self.0.path())?.next().ok_or("nothing was unpacked")??.path();
-        Ok(gather.join("lab-ovn-kubernetes"))
-    }
-
-    /// The northbound database of a zone, by the name of its pod's end.
-    fn northbound(&self, pod: &str) -> Result<PathBuf, Failed> {
-        Ok(self.gathered()?.join("network_logs/ovnk_database_store").join(format!("ovnkube-node-{pod}_nbdb")))
+    /// The northbound database of ovn-worker.
+    fn northbound(&self) -> PathBuf {
+        self.0.database("ovnkube-node-vwrjk", "nbdb")
     }
 
     /// Changes the database of ovn-worker, as the real ovsdb-tool does.
@@ -41,7 +32,7 @@ impl Capture {
         let transaction = json!(["OVN_Northbound", operation]).to_string();
         #[expect(clippy::disallowed_methods, reason = "a test makes its own data with the real program")]
         let mut tool = std::process::Command::new("ovsdb-tool");
-        let output = tool.arg("transact").arg(self.northbound("vwrjk")?).arg(transaction).output()?;
+        let output = tool.arg("transact").arg(self.northbound()).arg(transaction).output()?;
         let reply = String::from_utf8(output.stdout)?;
         assert!(reply.contains("\"count\":1"), "{reply}{}", String::from_utf8_lossy(&output.stderr));
         Ok(())
@@ -49,13 +40,13 @@ impl Capture {
 
     /// The row of ovn-worker's database that has a name.
     fn uuid(&self, table: &str, name: &str) -> Result<String, Failed> {
-        let database = Database::open(fs::read(self.northbound("vwrjk")?)?)?;
+        let database = Database::open(fs::read(self.northbound())?)?;
         let rows = database.select(&Select::from(table).filter(Condition::is("name", name)))?;
         Ok(rows.rows.first().ok_or_else(|| format!("{table} has no {name}"))?.uuid.to_string())
     }
 
     async fn findings(&self, what: &str) -> Result<Vec<String>, Failed> {
-        let source = Arc::new(Bundle::new(vec![self.0.path().to_owned()]));
+        let source = Arc::new(Bundle::new(vec![self.0.bundle()]));
         findings(&Connection::open(mcp_k8s::layer(), source).await?, what).await
     }
 }
@@ -98,7 +89,7 @@ async fn a_healthy_cluster_has_no_finding_but_the_planted_pods() -> Result<(), F
 
 #[tokio::test]
 async fn an_address_of_the_annotation_that_the_database_does_not_have() -> Result<(), Failed> {
-    let capture = Capture::new()?;
+    let capture = Changed::new()?;
     let other = "0a:58:0a:f4:01:03 10.244.1.99";
     capture.change(&json!({
         "op": "update", "table": "Logical_Switch_Port", "where": by_name(PORT), "row": { "addresses": other }
@@ -126,7 +117,7 @@ async fn an_address_of_the_annotation_that_the_database_does_not_have() -> Resul
 
 #[tokio::test]
 async fn a_pod_without_its_port() -> Result<(), Failed> {
-    let capture = Capture::new()?;
+    let capture = Changed::new()?;
     let port = capture.uuid("Logical_Switch_Port", PORT)?;
     capture.change(&json!({
         "op": "mutate", "table": "Logical_Switch", "where": by_name("ovn-worker"),
@@ -141,7 +132,7 @@ async fn a_pod_without_its_port() -> Result<(), Failed> {
 
 #[tokio::test]
 async fn a_port_of_a_pod_that_is_gone() -> Result<(), Failed> {
-    let capture = Capture::new()?;
+    let capture = Changed::new()?;
     capture.change(&json!({
         "op": "update", "table": "Logical_Switch_Port", "where": by_name(PORT),
         "row": { "name": "shop_gone-1", "addresses": "0a:58:0a:f4:01:63 10.244.1.99" }
@@ -157,7 +148,7 @@ async fn a_port_of_a_pod_that_is_gone() -> Result<(), Failed> {
 
 #[tokio::test]
 async fn a_port_of_an_earlier_pod_of_the_same_name() -> Result<(), Failed> {
-    let capture = Capture::new()?;
+    let capture = Changed::new()?;
     let earlier = "00000000-0000-4000-8000-000000000001";
     capture.change(&json!({
         "op": "update", "table": "Logical_Switch_Port", "where": by_name(PORT),
@@ -175,7 +166,7 @@ async fn a_port_of_an_earlier_pod_of_the_same_name() -> Result<(), Failed> {
 
 #[tokio::test]
 async fn a_backend_that_one_zone_does_not_have() -> Result<(), Failed> {
-    let capture = Capture::new()?;
+    let capture = Changed::new()?;
     let backends = "10.244.0.3:8080,10.244.2.3:8080,10.244.1.77:8080";
     capture.change(&json!({
         "op": "update", "table": "Load_Balancer", "where": by_name("Service_shop/web_TCP_cluster"),
@@ -201,7 +192,7 @@ async fn a_backend_that_one_zone_does_not_have() -> Result<(), Failed> {
 
 #[tokio::test]
 async fn load_balancers_of_a_service_that_is_gone_or_has_none() -> Result<(), Failed> {
-    let capture = Capture::new()?;
+    let capture = Changed::new()?;
     capture.change(&json!({
         "op": "update", "table": "Load_Balancer", "where": by_name("Service_shop/db_TCP_cluster"),
         "row": {
@@ -226,7 +217,7 @@ async fn load_balancers_of_a_service_that_is_gone_or_has_none() -> Result<(), Fa
 
 #[tokio::test]
 async fn a_subnet_that_differs() -> Result<(), Failed> {
-    let capture = Capture::new()?;
+    let capture = Changed::new()?;
     capture.change(&json!({
         "op": "mutate", "table": "Logical_Switch", "where": by_name("ovn-worker"),
         "mutations": [

@@ -2,13 +2,10 @@
 
 use mcp_core::{
     Bundle,
-    testing::{Connection, Failed, unpack},
+    testing::{Connection, Failed, MARKS, unpack},
 };
 use serde_json::{Value, json};
 use std::{path::Path, sync::Arc};
-
-/// Part of every planted value, and the same in base64, at each of its three alignments.
-const MARKS: [&str; 4] = ["hunter2hunter2", "aHVudGVyMmh1bnRlcj", "h1bnRlcjJodW50ZXIy", "odW50ZXIyaHVudGVyM"];
 
 const SECRETS: &str = r#"---
 apiVersion: v1

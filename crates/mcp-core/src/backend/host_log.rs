@@ -102,7 +102,7 @@ fn content(path: &Path) -> io::Result<(File, u64)> {
     if metadata.is_file() { Ok((file, metadata.len())) } else { Err(io::Error::other("it is no file")) }
 }
 
-/// Gives a file's text away. False: nobody listens any more, or it could not be read to its end.
+/// Gives a file's text away. False: nobody listens any more.
 fn pour(sender: &Sender<io::Result<Bytes>>, (file, len): (File, u64)) -> bool {
     let mut content = file.take(len);
     let mut content = match plain(&mut content) {

@@ -225,21 +225,32 @@ impl Backend for Planted {
 
 /// What all questions to a layer have told.
 #[derive(Debug, Default)]
-pub struct Told {
+struct Told {
     /// Secrets that were in an answer: the question, and the line.
-    pub leaks: Vec<String>,
+    leaks: Vec<String>,
     /// Secrets that were left out, as far as answers say it.
-    pub redacted: usize,
+    redacted: usize,
     /// Tools that gave no answer to any question but errors.
-    pub silent: BTreeSet<&'static str>,
+    silent: BTreeSet<&'static str>,
+}
+
+/// The test that no tool of a layer tells a secret, over whatever its golden cases read. Each tool has a case with an answer, but
+/// these.
+pub fn no_secrets(layer: fn() -> Layer, silent: &[&'static str]) -> Result<(), Failed> {
+    let told = told(layer, Path::new("tests/cases"))?;
+    assert!(told.leaks.is_empty(), "{} leaks:\n{}", told.leaks.len(), told.leaks.join("\n"));
+    assert!(told.redacted > 20, "{} secrets are said to be left out: were any planted?", told.redacted);
+    assert_eq!(
+        told.silent,
+        silent.iter().copied().collect(),
+        "each tool has a case with an answer, but these"
+    );
+    Ok(())
 }
 
 /// Asks a layer all questions of its golden cases, over their sources with planted secrets, and each question with each
 /// value of each choice that its tool has.
-///
-/// # Errors
-/// When a case cannot be read or asked.
-pub fn told(layer: fn() -> Layer, cases: &Path) -> Result<Told, Failed> {
+fn told(layer: fn() -> Layer, cases: &Path) -> Result<Told, Failed> {
     let mut told = Told { silent: layer().tools.iter().map(|tool| tool.name).collect(), ..Told::default() };
     let mut sources = BTreeMap::<String, Arc<Planted>>::new();
     let mut asked = BTreeSet::new();
