@@ -71,19 +71,13 @@ impl Locator<'_, '_> {
         let mut complaints = BTreeMap::<String, Vec<NodeName>>::new();
         let mut zones = self.cluster.rows_of(self.in_order(&likely), Db::Nb, &selects);
         while let Some((node, rows)) = zones.next().await {
-            let all = match rows {
-                Ok(rows) => balancers(&rows),
-                Err(e) => {
-                    progress.failed.push((node, e.to_string()));
-                    continue;
-                }
-            };
+            let Some(rows) = progress.rows(&node, rows) else { continue };
+            let all = balancers(&rows);
             let own = self.nodes.iter().find(|known| known.name == node.as_str());
             let own = own.map(|known| known.addresses.as_slice()).unwrap_or_default();
             for complaint in wanted.complaints(&all, own) {
                 complaints.entry(complaint).or_default().push(node.clone());
             }
-            progress.read.push(node.clone());
             if shown.is_none() && !all.is_empty() {
                 shown = Some((node, all));
             }
@@ -119,16 +113,11 @@ impl Locator<'_, '_> {
         let (mut found, mut progress) = (BTreeMap::<String, Vec<NodeName>>::new(), Progress::default());
         let mut zones = self.cluster.rows_of(self.in_order(&[]), Db::Nb, &selects);
         while let Some((node, rows)) = zones.next().await {
-            match rows {
-                Ok(rows) => {
-                    for balancer in balancers(&rows) {
-                        let vips = balancer.vips.iter().map(|(vip, to)| format!("{vip} to {to}"));
-                        let text = format!("load balancer {}: {}", balancer.name, joined(vips));
-                        found.entry(text).or_default().push(node.clone());
-                    }
-                    progress.read.push(node);
-                }
-                Err(e) => progress.failed.push((node, e.to_string())),
+            let Some(rows) = progress.rows(&node, rows) else { continue };
+            for balancer in balancers(&rows) {
+                let vips = balancer.vips.iter().map(|(vip, to)| format!("{vip} to {to}"));
+                let text = format!("load balancer {}: {}", balancer.name, joined(vips));
+                found.entry(text).or_default().push(node.clone());
             }
         }
         drop(zones);

@@ -9,8 +9,9 @@ use crate::{
     pods::{items, text},
 };
 use futures::StreamExt;
-use mcp_core::{Db, NodeName, PodRef, ToolError};
+use mcp_core::{Db, NodeName, PodRef, ReadError, ToolError};
 use ovn_model::annotations::pod_networks;
+use ovsdb::Rows;
 use serde_json::Value;
 use std::{collections::BTreeSet, net::IpAddr};
 
@@ -20,6 +21,22 @@ pub(super) struct Progress {
     pub(super) read: Vec<NodeName>,
     /// Nodes that gave nothing, and why.
     pub(super) failed: Vec<(NodeName, String)>,
+}
+
+impl Progress {
+    /// The rows of a zone, noted as read; or none, and why.
+    pub(super) fn rows(&mut self, node: &NodeName, rows: Result<Vec<Rows>, ReadError>) -> Option<Vec<Rows>> {
+        match rows {
+            Ok(rows) => {
+                self.read.push(node.clone());
+                Some(rows)
+            }
+            Err(e) => {
+                self.failed.push((node.clone(), e.to_string()));
+                None
+            }
+        }
+    }
 }
 
 /// The same said of several zones is said once.
@@ -77,19 +94,13 @@ impl Locator<'_, '_> {
         let mut behind = Said::default();
         let mut zones = self.cluster.rows_of(self.in_order(first), Db::Nb, &selects);
         while let Some((node, rows)) = zones.next().await {
-            let zone = match rows {
-                Ok(rows) => zone(&rows, None, None),
-                Err(e) => {
-                    progress.failed.push((node, e.to_string()));
-                    continue;
-                }
-            };
+            let Some(rows) = progress.rows(&node, rows) else { continue };
+            let zone = zone(&rows, None, None);
             if zone.ports.iter().any(|port| port.has(wanted) && port.kind != "remote") {
                 owners.push(node.clone());
             }
             others(&zone, wanted).for_each(|text| said.add(&node, text));
             zone.balancers_to(wanted).into_iter().for_each(|name| behind.add(&node, name));
-            progress.read.push(node.clone());
             // An address of a subnet is of no other zone's ports.
             if first.iter().any(|name| name == node.as_str()) && owners.contains(&node) {
                 break;
@@ -131,13 +142,10 @@ impl Locator<'_, '_> {
         let (mut owner, mut progress) = (None, Progress::default());
         let mut zones = self.cluster.rows_of(self.in_order(&[]), Db::Nb, &selects);
         while let Some((node, rows)) = zones.next().await {
-            match rows.map(|rows| zone(&rows, None, None)) {
-                Ok(zone) if zone.ports.iter().any(|port| is(&port)) => {
-                    owner = Some(node);
-                    break;
-                }
-                Ok(_) => progress.read.push(node),
-                Err(e) => progress.failed.push((node, e.to_string())),
+            let Some(rows) = progress.rows(&node, rows) else { continue };
+            if zone(&rows, None, None).ports.iter().any(|port| is(&port)) {
+                owner = Some(node);
+                break;
             }
         }
         drop(zones);
