@@ -171,15 +171,18 @@ async fn run<T: Tool>(call: &Call<'_>, mut arguments: Map<String, Value>) -> Res
     let Asked { nodes, pod } = resolve::nodes(call.backend, nodes, common.within).await?;
     let compared = nodes.len() > 1;
     let (params, pod, answered) = (&params, &pod, &Answered::of(nodes.len()));
-    let ask = |name: NodeName| async move {
+    let ask = |(place, name): (usize, NodeName)| async move {
         let node = Node::new(call.backend, name.clone(), pod.clone(), common.within, call.budget, compared);
         let result = node.bounded(T::run(&node, params)).await;
         let (origins, notes) = node.into_read();
         answered.add(&name);
-        NodeAnswer { node: name, result, origins, notes }
+        (place, NodeAnswer { node: name, result, origins, notes })
     };
-    let answers = stream::iter(nodes).map(ask).buffered(AT_ONCE).collect::<Vec<NodeAnswer>>();
-    let answers = call.progress.asking(answers, answered, common.within).await;
+    // As they come: a node that is silent keeps no other from being asked.
+    let answers = stream::iter(nodes.into_iter().enumerate()).map(ask).buffer_unordered(AT_ONCE);
+    let mut answers = call.progress.asking(answers.collect::<Vec<_>>(), answered, common.within).await;
+    answers.sort_by_key(|(place, _)| *place);
+    let answers = answers.into_iter().map(|(_, answer)| answer).collect();
     reply::of_nodes(&T::title(params), call.backend.name(), answers, &common.page, call.budget)
 }
 

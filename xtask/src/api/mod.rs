@@ -70,6 +70,9 @@ pub(crate) struct Api {
     /// A file with ClusterRoles: each becomes a user of its name, with a context in the kubeconfig and no more rights
     #[arg(long, value_name = "FILE")]
     rbac: Vec<PathBuf>,
+    /// A file with kinds that the recorded cluster does not have: an array of groups, as `apidiscovery.k8s.io/v2` lists them
+    #[arg(long, value_name = "FILE")]
+    kinds: Option<PathBuf>,
     /// A file with the faults of the moment, read whenever it has changed; it need not be there
     #[arg(long, value_name = "FILE")]
     faults: Option<PathBuf>,
@@ -85,7 +88,10 @@ pub(crate) struct Api {
 pub(crate) fn run(dir: &Path, api: &Api) -> Result {
     let Some(kubeconfig) = &api.kubeconfig else { return check::run(dir) };
     let root = workspace::root()?;
-    let recorded = Recorded::open(&root)?;
+    let mut recorded = Recorded::open(&root)?;
+    if let Some(kinds) = &api.kinds {
+        recorded.add_kinds(kinds)?;
+    }
     let lab = Lab::open(dir)?;
     let mut store = Store::new(&recorded)?;
     join::join(&mut store, &lab, api.flavour)?;

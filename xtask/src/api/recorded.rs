@@ -45,6 +45,16 @@ impl Recorded {
         Ok(Self(files))
     }
 
+    /// Adds kinds that the recorded cluster did not have, without objects: a file of groups as aggregated discovery lists them.
+    pub(super) fn add_kinds(&mut self, path: &Path) -> Result {
+        let wrong = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+        let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
+        let more: Vec<Value> = serde_json::from_str(&text).map_err(|error| wrong(&error))?;
+        let groups = self.0.get_mut("discovery-apis.json").and_then(|groups| groups.get_mut("items"));
+        groups.and_then(Value::as_array_mut).ok_or("no groups are recorded")?.extend(more);
+        Ok(())
+    }
+
     /// A file.
     pub(super) fn file(&self, name: &str) -> Result<Value> {
         self.0.get(name).cloned().ok_or_else(|| format!("the recording has no {name}").into())

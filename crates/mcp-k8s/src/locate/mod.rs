@@ -129,7 +129,7 @@ impl<'a, 'b> Locator<'a, 'b> {
             {
                 return Ok(());
             }
-            let gone = self.cluster.is_live() || !services.is_empty();
+            let gone = self.has_all_objects() || !services.is_empty();
             if self.service_in_databases(&full, gone).await? {
                 return Ok(());
             }
@@ -199,6 +199,11 @@ impl<'a, 'b> Locator<'a, 'b> {
     /// The zone of a node by its object, or its own name.
     fn zone(&self, node: &str) -> String {
         self.nodes.iter().find(|known| known.name == node).map_or(node, |known| known.zone()).to_owned()
+    }
+
+    /// Is what has no object not there? A live cluster says so; a node that is asked for itself alone has no objects.
+    fn has_all_objects(&self) -> bool {
+        self.cluster.is_live() && !self.nodes.is_empty()
     }
 
     /// Can its databases be asked?

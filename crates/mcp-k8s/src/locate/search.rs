@@ -190,7 +190,7 @@ impl Locator<'_, '_> {
                     self.findings.push(format!("{at}: pod {full} has {} in its object", joined(own)));
                 }
             }
-            None if self.cluster.is_live() || of_namespace().next().is_some() => {
+            None if self.has_all_objects() || of_namespace().next().is_some() => {
                 self.findings.push(format!("{at}: there is no pod {full}"));
             }
             None => self

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
 use serde_json::{Map, Value, json};
 
@@ -11,11 +12,13 @@ use crate::cases::{self, Case};
 use crate::mcp::{Era, Session};
 use crate::workspace::{Crate, Result, Workspace};
 
-/// The layers whose tools ask nodes. mcp-k8s asks the API server, and a node has none.
-const LAYERS: &[&str] = &["mcp-ovn", "mcp-ovs", "mcp-kernel"];
+/// Tools that ask the API server alone, which a node does not have.
+const OF_OBJECTS: &[&str] =
+    &["cluster_overview", "kubectl_describe", "kubectl_events", "kubectl_get", "kubectl_logs"];
 
 /// Tools that print what moves by itself: counters, ages, connections. Their numbers may differ, and what is only there for a while.
 const MOVING: &[&str] = &[
+    "conntrack_events",
     "conntrack_list",
     "host_counters",
     "iptables_save",
@@ -30,6 +33,9 @@ const MOVING: &[&str] = &[
     "ovs_ofctl_show",
     "ss_show",
 ];
+
+/// A tool that joins the two: without objects a node still knows its ports.
+const JOINING: &str = "ovnkube_locate";
 
 /// How often two answers may differ because something happened between them.
 const TRIES: usize = 5;
@@ -59,11 +65,12 @@ pub(super) fn check(workspace: &Workspace, lab: &Path) -> Result {
     {
         let server = Server::start(&workspace.sh, lab, &["--flavour", flavour])?;
         let mut count = 0;
-        for name in LAYERS {
-            count += layer(workspace, lab, &server, workspace.layer(name)?, node, per_tool)
-                .map_err(|error| format!("{flavour}, {name}: {error}"))?;
+        for each in workspace.layers() {
+            let cases = cases(workspace, each, node, per_tool)?;
+            count += layer(workspace, lab, &server, each, &cases)
+                .map_err(|error| format!("{flavour}, {}: {error}", each.name))?;
         }
-        println!("{flavour}: {count} answers of {} servers are those of the nodes themselves", LAYERS.len());
+        println!("{flavour}: {count} answers are those of the nodes themselves");
         if flavour != "upstream" {
             overview(workspace, &server, flavour)?;
         }
@@ -111,14 +118,13 @@ pub(super) fn cases(
     Ok(chosen)
 }
 
-/// The number of questions that were compared.
+/// The number of questions that were answered from both sides, at least one of each tool.
 fn layer(
     workspace: &Workspace,
     lab: &Path,
     server: &Server,
     layer: &Crate,
-    node: &str,
-    per_tool: usize,
+    cases: &[(String, Map<String, Value>)],
 ) -> Result<usize> {
     let locals: Vec<String> = ["ovn-worker", "ovn-worker2"]
         .iter()
@@ -127,37 +133,66 @@ fn layer(
     let mut local = Session::start(&workspace.sh, &workspace.binary(layer), &locals, Era::Initialize)?;
     local.open()?;
     let mut cluster = start(workspace, server, layer, &[])?;
-    let cases = cases(workspace, layer, node, per_tool)?;
-    let mut compared = 0;
-    for (tool, params) in &cases {
-        // What a node does not know without objects: which pod is on it. And what waits for something to happen.
-        if params.contains_key("pod") || tool == "conntrack_events" {
-            continue;
-        }
-        compared += 1;
+    let tools = tools(&mut local)?;
+    let mut silent: BTreeSet<&str> =
+        tools.iter().map(String::as_str).filter(|tool| !OF_OBJECTS.contains(tool)).collect();
+    let mut answered = 0;
+    for (tool, params) in cases.iter().filter(|(tool, _)| !OF_OBJECTS.contains(&tool.as_str())) {
+        let _traffic = (tool == "conntrack_events").then(|| Traffic::start(lab)).transpose()?;
         let mut ask = || -> Result<(Said, Said)> {
             let params = Value::Object(params.clone());
             Ok((Said::new(local.call(tool, &params)?), Said::new(cluster.call(tool, &params)?)))
         };
-        let moving = MOVING.contains(&tool.as_str());
-        let mut told = (Said::default(), Said::default());
-        for _ in 0..TRIES {
-            told = ask()?;
-            if told.0.is_same(&told.1, moving) {
+        let how = Alike::of(tool);
+        let mut told = ask()?;
+        for _ in 1..TRIES {
+            if told.0.is_same(&told.1, how) {
                 break;
             }
+            told = ask()?;
         }
-        if !told.0.is_same(&told.1, moving) {
+        if !told.0.is_same(&told.1, how) {
             return Err(format!(
                 "{tool} {params:?}: from the node\n{}\nthrough the API server\n{}",
                 told.0.text, told.1.text
             )
             .into());
         }
+        if told.0.answers {
+            answered += 1;
+            silent.remove(tool.as_str());
+        }
     }
     local.close()?;
     cluster.close()?;
-    Ok(compared)
+    if silent.is_empty() { Ok(answered) } else { Err(format!("nothing answers {silent:?}").into()) }
+}
+
+/// The names of a server's tools.
+pub(super) fn tools(session: &mut Session) -> Result<Vec<String>> {
+    let list = session.expect("tools/list", json!({}))?;
+    let tools = list.get("tools").and_then(Value::as_array).into_iter().flatten();
+    Ok(tools.filter_map(|tool| Some(tool.get("name")?.as_str()?.to_owned())).collect())
+}
+
+/// Connections that a node begins again and again, until this is dropped.
+struct Traffic(Child);
+
+impl Traffic {
+    fn start(lab: &Path) -> Result<Self> {
+        let enter = concat!(env!("CARGO_MANIFEST_DIR"), "/lab/enter.sh");
+        let connect = "while sleep 0.2; do (exec 3<>/dev/tcp/172.18.0.1/6443); done";
+        let mut command = Command::new("bash");
+        command.args([enter, "ovn-worker", "bash", "-c", connect]).env("LAB_DIR", lab).stdin(Stdio::null());
+        Ok(Self(command.spawn()?))
+    }
+}
+
+impl Drop for Traffic {
+    fn drop(&mut self) {
+        _ = self.0.kill();
+        _ = self.0.wait();
+    }
 }
 
 /// An answer, or an error.
@@ -173,21 +208,49 @@ impl Said {
     }
 
     /// Where it comes from may differ; why there is none has words of its own.
-    fn is_same(&self, other: &Self, moving: bool) -> bool {
+    fn is_same(&self, other: &Self, how: Alike) -> bool {
         let body = |said: &Self| -> Vec<String> {
             let lines = said.text.lines().filter(|line| !line.starts_with("# ")).map(without_container);
-            lines.map(|line| if moving { without_numbers(&line) } else { line }).collect()
+            lines.map(|line| if how == Alike::Moving { without_numbers(&line) } else { line }).collect()
         };
+        let (ours, theirs) = (body(self), body(other));
+        let common = |line: &&String| theirs.contains(line);
         match (self.answers, other.answers) {
             (false, false) => true,
-            (true, true) if moving => {
+            (true, true) => match how {
+                Alike::Whole => ours == theirs,
                 // Entries come and go, but not the kinds of them.
-                let (ours, theirs) = (body(self), body(other));
-                let common = ours.iter().filter(|line| theirs.contains(line)).count();
-                common * 2 >= ours.len().max(theirs.len())
-            }
-            (true, true) => body(self) == body(other),
+                Alike::Moving => ours.iter().filter(common).count() * 2 >= ours.len().max(theirs.len()),
+                Alike::Ports => {
+                    let ports = |lines: &[String]| -> Vec<String> {
+                        lines.iter().filter(|line| line.starts_with("  port ")).cloned().collect()
+                    };
+                    !ours.iter().any(|line| line.starts_with("FINDING")) && ports(&ours) == ports(&theirs)
+                }
+            },
             _ => false,
+        }
+    }
+}
+
+/// In what two answers must be alike.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Alike {
+    /// In all.
+    Whole,
+    /// In most, but for numbers.
+    Moving,
+    /// In the ports that they tell of, of which nothing is wrong.
+    Ports,
+}
+
+impl Alike {
+    /// Those of a tool.
+    fn of(tool: &str) -> Self {
+        match tool {
+            JOINING => Self::Ports,
+            _ if MOVING.contains(&tool) => Self::Moving,
+            _ => Self::Whole,
         }
     }
 }
@@ -232,10 +295,14 @@ mod tests {
     #[test]
     fn only_numbers_may_move() {
         let said = |text: &str| Said::new(Ok(text.into()));
-        assert!(said("# a\nn_packets=12").is_same(&said("# b\nn_packets=7"), true));
-        assert!(!said("n_packets=12").is_same(&said("n_packets=7"), false));
-        assert!(said("note: `a` failed").is_same(&said("note: `a` in `b of c` failed"), false));
-        assert!(!said("drop").is_same(&said("output"), true));
-        assert!(!said("drop").is_same(&Said::new(Err("drop".into())), true));
+        let is_same = |ours: &str, theirs: &str, how| said(ours).is_same(&said(theirs), how);
+        assert!(is_same("# a\nn_packets=12", "# b\nn_packets=7", Alike::Moving));
+        assert!(!is_same("n_packets=12", "n_packets=7", Alike::Whole));
+        assert!(is_same("note: `a` failed", "note: `a` in `b of c` failed", Alike::Whole));
+        assert!(!is_same("drop", "output", Alike::Moving));
+        assert!(!said("drop").is_same(&Said::new(Err("drop".into())), Alike::Moving));
+        assert!(is_same("pod a: where\n  port a", "pod a: Running\n  port a", Alike::Ports));
+        assert!(!is_same("  port a", "  port a\n  port b", Alike::Ports));
+        assert!(!is_same("FINDING: x\n  port a", "  port a", Alike::Ports));
     }
 }

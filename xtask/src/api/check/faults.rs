@@ -111,5 +111,29 @@ fn many(workspace: &Workspace, server: &Server, layer: &Crate) -> Result {
     }
     session.close()?;
     println!("{}: {} calls at once are answered", layer.name, asked.len());
-    Ok(())
+    fair(workspace, server, layer)
+}
+
+/// Fifty calls at once, half of them to a node that says nothing: the other half does not wait for it.
+fn fair(workspace: &Workspace, server: &Server, layer: &Crate) -> Result {
+    let mut session = start(workspace, server, layer, &[])?;
+    server.faults(&json!([{ "path": "/pods/ovnkube-node-k7xwd/exec", "hang": true }]))?;
+    let mut silent = Vec::new();
+    for number in 0..50 {
+        let node = if number % 2 == 0 { "ovn-worker" } else { "ovn-worker2" };
+        let call = json!({ "name": "ovn_nbctl_show", "arguments": show(node, LONG) });
+        let id = session.ask("tools/call", call)?;
+        if number % 2 == 0 {
+            silent.push(id);
+        }
+    }
+    let order = (0..50).map(|_| Ok(session.answer()?.0)).collect::<Result<Vec<u64>>>()?;
+    server.faults(&json!([]))?;
+    session.close()?;
+    match order.iter().take(25).find(|id| silent.contains(id)) {
+        Some(_) => {
+            Err(format!("calls to a silent node keep others waiting: of {silent:?}, in {order:?}").into())
+        }
+        None => Ok(println!("{}: 25 of them do not wait for 25 to a node that is silent", layer.name)),
+    }
 }

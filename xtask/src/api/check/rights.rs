@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::super::Server;
-use super::answers::cases;
+use super::answers::{cases, tools};
 use super::kubectl::Kubectl;
 use crate::mcp::Session;
 use crate::workspace::{Crate, Result, Workspace};
@@ -17,6 +17,60 @@ const UNANSWERED: &[&str] = &["frr_show", "ipsec_show", "node_logs"];
 
 /// What no server's own role allows.
 const ON_PURPOSE: &[&str] = &["cannot list resource \"secrets\"", "cannot get resource \"nodes/proxy\""];
+
+/// Kinds that the roles name and the recorded cluster does not have: group and version, whether they are in namespaces, plurals and
+/// kinds. Of a group that is named as a whole, one.
+const ELSEWHERE: &[(&str, &str, bool, &[(&str, &str)])] = &[
+    ("gateway.networking.k8s.io", "v1", true, &[("gateways", "Gateway")]),
+    ("whereabouts.cni.cncf.io", "v1alpha1", true, &[("ippools", "IPPool")]),
+    ("frrk8s.metallb.io", "v1beta1", true, &[("frrconfigurations", "FRRConfiguration")]),
+    ("metallb.io", "v1beta1", true, &[("ipaddresspools", "IPAddressPool")]),
+    ("nmstate.io", "v1", false, &[("nodenetworkconfigurationpolicies", "NodeNetworkConfigurationPolicy")]),
+    ("sriovnetwork.openshift.io", "v1", true, &[("sriovnetworknodepolicies", "SriovNetworkNodePolicy")]),
+    ("network.operator.openshift.io", "v1", true, &[("egressrouters", "EgressRouter")]),
+    ("cloud.network.openshift.io", "v1", false, &[("cloudprivateipconfigs", "CloudPrivateIPConfig")]),
+    (
+        "config.openshift.io",
+        "v1",
+        false,
+        &[
+            ("clusteroperators", "ClusterOperator"),
+            ("clusterversions", "ClusterVersion"),
+            ("infrastructures", "Infrastructure"),
+            ("networks", "Network"),
+            ("nodes", "Node"),
+            ("proxies", "Proxy"),
+        ],
+    ),
+    ("operator.openshift.io", "v1", false, &[("networks", "Network")]),
+    ("machineconfiguration.openshift.io", "v1", false, &[("machineconfigpools", "MachineConfigPool")]),
+    (
+        "kubevirt.io",
+        "v1",
+        true,
+        &[
+            ("virtualmachineinstances", "VirtualMachineInstance"),
+            ("virtualmachineinstancemigrations", "VirtualMachineInstanceMigration"),
+            ("virtualmachines", "VirtualMachine"),
+        ],
+    ),
+];
+
+/// The same as `--kinds` takes them.
+fn elsewhere() -> Value {
+    let group = |(group, version, namespaced, kinds): &(&str, &str, bool, &[(&str, &str)])| {
+        let kind = |(plural, kind): &(&str, &str)| {
+            json!({
+                "resource": plural, "singularResource": kind.to_lowercase(), "verbs": ["get", "list"],
+                "scope": if *namespaced { "Namespaced" } else { "Cluster" },
+                "responseKind": { "group": group, "version": version, "kind": kind },
+            })
+        };
+        let resources: Vec<Value> = kinds.iter().map(kind).collect();
+        json!({ "metadata": { "name": group }, "versions": [{ "version": version, "resources": resources }] })
+    };
+    ELSEWHERE.iter().map(group).collect()
+}
 
 /// Does an answer lack a right that the role should have?
 fn is_refused(text: &str) -> bool {
@@ -101,17 +155,17 @@ pub(super) fn check(workspace: &Workspace, lab: &Path, folder: &Path) -> Result 
     let file = folder.join("roles.yaml");
     let documents: Vec<String> = roles.iter().map(Value::to_string).collect();
     fs::write(&file, documents.join("\n---\n"))?;
-    let server = Server::start(&workspace.sh, lab, &["--rbac", &file.to_string_lossy()])?;
+    let kinds = folder.join("kinds.json");
+    fs::write(&kinds, elsewhere().to_string())?;
+    let options = ["--rbac", &file.to_string_lossy(), "--kinds", &kinds.to_string_lossy()];
+    let server = Server::start(&workspace.sh, lab, &options)?;
     let kubectl = Kubectl::install(workspace, &server.kubeconfig())?;
     for (layer, all) in &layers {
         enough(workspace, &server, layer)?;
-        let named = all
-            .iter()
-            .enumerate()
-            .map(|(number, right)| missing(workspace, &server, &kubectl, layer, number, right));
-        let named = named.collect::<Result<Vec<bool>>>()?;
-        let looked_at = named.iter().filter(|named| **named).count();
-        println!("{}: without any of {looked_at} of its {} rights it says which", layer.name, named.len());
+        for (number, right) in all.iter().enumerate() {
+            missing(workspace, &server, &kubectl, layer, number, right)?;
+        }
+        println!("{}: without any one of its {} rights it says which", layer.name, all.len());
     }
     toolsets(workspace, &server)
 }
@@ -131,10 +185,9 @@ fn start(
 /// With its own role alone a server is refused nothing, and each of its tools answers.
 fn enough(workspace: &Workspace, server: &Server, layer: &Crate) -> Result {
     let mut session = start(workspace, server, layer, &layer.name, &[])?;
-    let list = session.expect("tools/list", json!({}))?;
-    let tools = list.get("tools").and_then(Value::as_array).into_iter().flatten();
-    let mut silent: BTreeSet<&str> = tools.filter_map(|tool| tool.get("name")?.as_str()).collect();
-    silent.retain(|tool| !UNANSWERED.contains(tool));
+    let tools = tools(&mut session)?;
+    let mut silent: BTreeSet<&str> =
+        tools.iter().map(String::as_str).filter(|tool| !UNANSWERED.contains(tool)).collect();
     let asked = cases(workspace, layer, "all", 4)?;
     for (tool, params) in &asked {
         let said = session.call(tool, &Value::Object(params.clone()))?;
@@ -154,8 +207,8 @@ fn enough(workspace: &Workspace, server: &Server, layer: &Crate) -> Result {
     Ok(())
 }
 
-/// What asks for a right; none: nothing in the lab does.
-fn question(kubectl: &Kubectl, layer: &Crate, right: &Right) -> Result<Option<(&'static str, Value)>> {
+/// What asks for a right.
+fn question(kubectl: &Kubectl, layer: &Crate, right: &Right) -> Result<(&'static str, Value)> {
     let node = json!({ "node_name": "ovn-worker" });
     let tool = match layer.name.as_str() {
         "mcp-ovn" => "ovn_nbctl_show",
@@ -164,35 +217,36 @@ fn question(kubectl: &Kubectl, layer: &Crate, right: &Right) -> Result<Option<(&
         "mcp-k8s" => return of_objects(kubectl, right),
         name => return Err(format!("it is not known what {name} asks for").into()),
     };
-    Ok(Some(match (right.verb.as_str(), right.resource.as_str()) {
+    Ok(match (right.verb.as_str(), right.resource.as_str()) {
         ("get", "pods") => (tool, json!({ "pod": "ovn-kubernetes/ovnkube-node-k7xwd" })),
         _ => (tool, node),
-    }))
+    })
 }
 
-fn of_objects(kubectl: &Kubectl, right: &Right) -> Result<Option<(&'static str, Value)>> {
+fn of_objects(kubectl: &Kubectl, right: &Right) -> Result<(&'static str, Value)> {
     Ok(match right.resource.as_str() {
-        "pods/log" => Some((
-            "kubectl_logs",
-            json!({ "pod": "ovn-kubernetes/ovnkube-node-k7xwd", "container": "ovn-northd" }),
-        )),
-        "pods/exec" => Some(("ovnkube_locate", json!({ "what": "10.96.0.10" }))),
+        "pods/log" => {
+            ("kubectl_logs", json!({ "pod": "ovn-kubernetes/ovnkube-node-k7xwd", "container": "ovn-northd" }))
+        }
+        "pods/exec" => ("ovnkube_locate", json!({ "what": "10.96.0.10" })),
         resource => {
             let group = format!("--api-group={}", right.group);
             let words = ["api-resources", "--verbs=list", "-o", "name", &group];
             let known = kubectl.run("admin", &words, "")?.text;
             let mut known = known.lines();
             let full = right.full();
-            let kind = known.find(|name| resource == "*" || **name == full || *name == resource);
-            kind.map(|kind| match right.verb.as_str() {
+            let kind = known
+                .find(|name| resource == "*" || **name == full || *name == resource)
+                .ok_or_else(|| format!("no kind asks for {right:?}: it belongs to ELSEWHERE"))?;
+            match right.verb.as_str() {
                 "get" => ("kubectl_get", json!({ "kind": kind, "name": "x", "namespace": "default" })),
                 _ => ("kubectl_get", json!({ "kind": kind })),
-            })
+            }
         }
     })
 }
 
-/// Without this right the answer says which is missing. False: nothing in the lab asks for it.
+/// Without this right the answer says which is missing.
 fn missing(
     workspace: &Workspace,
     server: &Server,
@@ -200,8 +254,8 @@ fn missing(
     layer: &Crate,
     number: usize,
     right: &Right,
-) -> Result<bool> {
-    let Some((tool, params)) = question(kubectl, layer, right)? else { return Ok(false) };
+) -> Result {
+    let (tool, params) = question(kubectl, layer, right)?;
     let mut session = start(workspace, server, layer, &without(layer, number), &[])?;
     let text = session.call(tool, &params)?.unwrap_or_else(|error| error);
     session.close()?;
@@ -210,7 +264,7 @@ fn missing(
         text.contains("(403)") && text.contains(&format!("cannot {} resource \"{resource}", right.verb));
     let namespace = !right.resource.starts_with("pods/") || text.contains("in namespace ovn-kubernetes");
     if named && namespace {
-        Ok(true)
+        Ok(())
     } else {
         Err(format!("{}: {tool} {params} without {right:?}: {text}", layer.name).into())
     }
@@ -221,19 +275,12 @@ fn toolsets(workspace: &Workspace, server: &Server) -> Result {
     let k8s = workspace.layer("mcp-k8s")?;
     let toolset = "--toolset=kubectl_get,kubectl_describe,kubectl_events";
     let mut session = start(workspace, server, k8s, "without-logs-and-commands", &[toolset])?;
-    let list = session.expect("tools/list", json!({}))?;
-    let tools: Vec<&str> = list
-        .get("tools")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(|tool| tool.get("name")?.as_str())
-        .collect();
+    let tools = tools(&mut session)?;
     if tools.len() != 3 {
         return Err(format!("{toolset} serves {tools:?}").into());
     }
     let asked = cases(workspace, k8s, "all", 4)?;
-    for (tool, params) in asked.iter().filter(|(tool, _)| tools.contains(&tool.as_str())) {
+    for (tool, params) in asked.iter().filter(|(tool, _)| tools.contains(tool)) {
         let text = session.call(tool, &Value::Object(params.clone()))?.unwrap_or_else(|error| error);
         if is_refused(&text) {
             return Err(format!("{toolset}: {tool} {params:?}: {text}").into());
