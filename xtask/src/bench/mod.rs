@@ -6,11 +6,10 @@ mod archives;
 mod data;
 mod databases;
 mod exec;
-mod flows;
-mod kernel;
 mod lflows;
 mod logs;
 mod measure;
+mod outputs;
 mod scale;
 mod server;
 
@@ -33,8 +32,7 @@ const PIECES: &[(&str, Measure)] = &[
     ("scale", scale::measure),
     ("archives", archives::measure),
     ("server", server::measure),
-    ("flows", flows::measure),
-    ("kernel", kernel::measure),
+    ("outputs", outputs::measure),
     ("exec", exec::measure),
 ];
 
