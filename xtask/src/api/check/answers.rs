@@ -17,10 +17,12 @@ const LAYERS: &[&str] = &["mcp-ovn", "mcp-ovs", "mcp-kernel"];
 /// Tools that print what moves by itself: counters, ages, connections. Their numbers may differ, and what is only there for a while.
 const MOVING: &[&str] = &[
     "conntrack_list",
+    "frr_show",
     "host_counters",
     "iptables_save",
     "ip_link_show",
     "ip_neigh_show",
+    "ipsec_show",
     "nft_list_ruleset",
     "ovn_db_status",
     "ovs_appctl_dpctl_dump_conntrack",
