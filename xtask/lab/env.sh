@@ -9,6 +9,12 @@ SUITE_ROOT=${LAB_SUITE_ROOT:-}        # root of a debootstrapped suite whose pro
 SCRIPTS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 OUTSIDE=$PREFIX-outside               # the network between the nodes, and the world beyond it
 
+# Folders that each node has of its own, and that its programs find at their default paths.
+OWN=(
+  run/openvswitch etc/openvswitch var/log/openvswitch run/ovn etc/ovn var/log/ovn
+  run/frr etc/frr run/pluto etc/ipsec.d var/lib/ipsec/nss
+)
+
 NODES=(ovn-worker ovn-worker2)
 # k8s.ovn.org/node-id: the last octet of a node in the join and transit networks and, here, of its own address.
 declare -A ID=([ovn-worker]=2 [ovn-worker2]=3)

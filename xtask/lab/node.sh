@@ -26,13 +26,13 @@ node_up() {
 namespaces_up() {
   local node=$1 dir=$DIR/$1 ns path
   ns=$(node_ns "$node")
-  for path in run/openvswitch run/ovn etc/openvswitch etc/ovn var/log/openvswitch var/log/ovn; do
+  for path in "${OWN[@]}"; do
     mkdir -p "$dir/$path"
     [[ -d /$path ]] || { mkdir -p "/$path" && echo "/$path" >>"$DIR/mountpoints"; }
   done
   ip netns add "$ns"
   setsid nsenter --net="/run/netns/$ns" unshare --mount --uts --propagation slave \
-    bash "$SCRIPTS/holder.sh" "$node" "$dir" "$SUITE_ROOT" </dev/null >"$dir/holder.log" 2>&1 &
+    bash "$SCRIPTS/holder.sh" "$node" "$dir" "$SUITE_ROOT" "${OWN[@]}" </dev/null >"$dir/holder.log" 2>&1 &
   for _ in {1..500}; do
     [[ -s $dir/pid ]] && break
     sleep 0.01

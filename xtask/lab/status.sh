@@ -13,7 +13,8 @@ for node in "${NODES[@]}"; do
   fi
   echo "$node: $(node_ip "$node"), pid $(<"$DIR/$node/pid"), chassis ${CHASSIS[$node]}"
   echo "  $(on "$node" ovn-nbctl --version | head -n 1), $(on "$node" ovs-vsctl --version | head -n 1)"
-  for daemon in openvswitch/ovsdb-server openvswitch/ovs-vswitchd ovn/ovnnb_db ovn/ovnsb_db ovn/ovn-northd ovn/ovn-controller; do
+  for daemon in openvswitch/ovsdb-server openvswitch/ovs-vswitchd ovn/ovnnb_db ovn/ovnsb_db ovn/ovn-northd ovn/ovn-controller \
+    frr/zebra frr/bfdd frr/bgpd pluto/pluto; do
     pid=$(cat "$DIR/$node/run/$daemon.pid" 2>/dev/null) || pid=
     if [[ -n $pid ]] && kill -0 "$pid" 2>/dev/null; then
       echo "  ${daemon#*/} $pid"

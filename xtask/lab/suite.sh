@@ -3,7 +3,8 @@
 set -euo pipefail
 suite=$1 root=$2 mirror=$3
 mapfile -t packages <"$(dirname "$0")/packages"
-[[ ! -x $root/usr/bin/ovn-nbctl ]] || exit 0
+# One that was made before the lab had FRR is made anew.
+[[ ! -x $root/usr/bin/ovn-nbctl || ! -x $root/usr/lib/frr/bgpd ]] || exit 0
 for link in bin lib sbin; do
   [[ -L /$link ]] || { echo "lab: /$link is not part of /usr here: a suite's programs cannot take their place" >&2; exit 1; }
 done
@@ -28,4 +29,5 @@ unshare --mount --propagation private bash -c '
   DEBIAN_FRONTEND=noninteractive chroot "$1" apt-get install -q -y --no-install-recommends "${@:2}"
 ' install "$partial" "${packages[@]}" >>"$root.log" 2>&1 || { tail -n 5 "$root.log" >&2; exit 1; }
 chroot "$partial" apt-get clean
+rm -rf "$root"
 mv "$partial" "$root"

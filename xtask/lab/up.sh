@@ -11,12 +11,19 @@
 . "${0%/*}/pods.sh"
 . "${0%/*}/gateway.sh"
 . "${0%/*}/hostrules.sh"
+. "${0%/*}/frr.sh"
+. "${0%/*}/ipsec.sh"
 
 mkdir -p "$DIR"
 echo "$DIR" >"$RECORD"
 log "lab: nodes"
 outside_up
 for node in "${NODES[@]}"; do node_up "$node"; done
+# Neighbours find each other while the rest is made.
+for node in "${NODES[@]}"; do
+  frr_up "$node"
+  ipsec_up "$node"
+done
 for node in "${NODES[@]}"; do
   log "lab: zone $node"
   topology_up "$node"
@@ -32,5 +39,6 @@ pods_up
 # Up when every chassis has installed what its northbound database says.
 for node in "${NODES[@]}"; do on "$node" ovn-nbctl --timeout=60 --wait=hv sync; done
 "$SCRIPTS/warm.sh"
+for node in "${NODES[@]}"; do frr_ready "$node"; done
 echo "${LAB_SUITE:-}" >"$DIR/suite"
 touch "$DIR/up"

@@ -30,6 +30,8 @@ const NODE_PROGRAMS: &[&str] = &[
     "ovn-controller",
     "nft",
     "iptables-restore",
+    "vtysh",
+    "ipsec",
 ];
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;

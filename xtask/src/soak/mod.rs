@@ -3,6 +3,7 @@
 //! That no tool can write is a matter of construction; this looks whether it is true. The tools and their parameters are taken
 //! from the servers themselves, so a new tool is covered by being there.
 
+mod counters;
 mod generate;
 mod random;
 mod state;

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 use xshell::{Shell, cmd};
 
+use super::counters::{COUNTED, Counters};
 use crate::workspace::Result;
 
 /// The lab's nodes.
@@ -57,16 +58,35 @@ const PRINTED: &[(&str, &str)] = &[
     ("OpenFlow br-int", "ovs-ofctl --no-stats --no-names dump-flows br-int"),
     ("OpenFlow br-ex", "ovs-ofctl --no-stats --no-names dump-flows br-ex"),
     ("OpenFlow groups", "ovs-ofctl dump-groups br-int"),
+    ("fdb of br-int", "ovs-appctl fdb/show br-int"),
+    ("fdb of br-ex", "ovs-appctl fdb/show br-ex"),
+    ("tnl/neigh", "ovs-appctl tnl/neigh/show"),
+    ("ip xfrm policy", "ip xfrm policy"),
+    ("FRR", "vtysh -c show~running-config"),
     ("vlog", "ovs-appctl vlog/list"),
     ("vlog of ovn-controller", "ovn-appctl -t ovn-controller vlog/list"),
 ];
 
-/// Folders of a node whose files are looked at.
-const FOLDERS: &[&str] = &["etc/openvswitch", "etc/ovn", "run/openvswitch", "run/ovn"];
+/// The tables that the legacy iptables has registered: to ask it for one is enough. A kernel without it has no such file.
+const LEGACY_TABLES: &[(&str, &str)] = &[
+    ("tables of the legacy iptables", "cat /proc/net/ip_tables_names"),
+    ("tables of the legacy ip6tables", "cat /proc/net/ip6_tables_names"),
+];
 
-/// A line for each thing that is there. What there are several of is numbered.
+/// The network namespaces of pods, in which tools look, too.
+const PODS: &[&str] = &["default/client", "default/web-1", "default/client-2", "default/web-2", "default/db"];
+
+/// Of what is printed of a node, what a pod has as well.
+const OF_PODS: &[&str] =
+    &["nft", "iptables-save", "ip6tables-save", "ip address", "ip link", "ip route", "ip rule", "ip neigh", "conntrack"];
+
+/// Folders of a node whose files are looked at.
+const FOLDERS: &[&str] =
+    &["etc/openvswitch", "etc/ovn", "run/openvswitch", "run/ovn", "etc/frr", "etc/ipsec.d"];
+
+/// A line for each thing that is there (what there are several of is numbered), and what was counted.
 #[derive(Debug, Default)]
-pub(super) struct State(BTreeSet<String>);
+pub(super) struct State(BTreeSet<String>, Counters);
 
 /// A difference between two states.
 pub(super) type Changes = BTreeSet<String>;
@@ -75,19 +95,31 @@ impl State {
     /// Looks at the lab in a folder.
     pub(super) fn of(sh: &Shell, lab: &Path) -> Result<Self> {
         let mut lines = Vec::new();
+        let mut counters = Counters::default();
+        let enter = concat!(env!("CARGO_MANIFEST_DIR"), "/lab/enter.sh");
+        let command = |place: &str, words: &str| {
+            let words = words.split(' ').map(|word| word.replace('~', " "));
+            cmd!(sh, "bash {enter} {place} {words...}").env("LAB_DIR", lab).quiet().ignore_stderr()
+        };
+        for place in NODES.iter().chain(PODS) {
+            let of_node = NODES.contains(place);
+            for (name, words) in PRINTED.iter().filter(|(name, _)| of_node || OF_PODS.contains(name)) {
+                let text = command(place, words).read()?;
+                lines.extend(text.lines().filter_map(steady).map(|line| format!("{place} {name}: {}", aged(name, line))));
+            }
+            for (name, words) in LEGACY_TABLES {
+                let text = command(place, words).ignore_status().read()?;
+                lines.extend(text.lines().map(|line| format!("{place} {name}: {line}")));
+            }
+        }
         for node in NODES {
-            let enter = concat!(env!("CARGO_MANIFEST_DIR"), "/lab/enter.sh");
-            let run = |words: &str| {
-                let words = words.split(' ');
-                cmd!(sh, "bash {enter} {node} {words...}").env("LAB_DIR", lab).quiet().ignore_stderr().read()
-            };
+            let run = |words: &str| command(node, words).read();
             for (socket, name) in DATABASES {
                 let dump = run(&format!("ovsdb-client -f json dump unix:{socket} {name}"))?;
                 rows(&dump, &mut |line| lines.push(format!("{node} {name} {line}")))?;
             }
-            for (name, words) in PRINTED {
-                let text = run(words)?;
-                lines.extend(text.lines().filter_map(steady).map(|line| format!("{node} {name}: {line}")));
+            for (name, words, read) in COUNTED {
+                counters.add(node, name, *read, &run(words)?);
             }
             for folder in FOLDERS {
                 let path = lab.join(node).join(folder);
@@ -106,27 +138,28 @@ impl State {
             *count += 1;
             state.insert(if *count == 1 { line.clone() } else { format!("{line} (#{count})") });
         }
-        Ok(Self(state))
+        Ok(Self(state, counters))
     }
 
     /// How much is looked at.
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.0.len() + self.1.len()
     }
 
-    /// What is new in a later state, and what is gone. Connections and neighbours may go: they age, and so does what OVN
-    /// learnt, with its flows.
+    /// What is new in a later state, what is gone, and which counters were set back. Connections, neighbours and addresses that
+    /// a bridge learnt may go: they age, and so does what OVN learnt, with its flows.
     pub(super) fn changes(&self, later: &Self) -> Changes {
         let learnt = |state: &Self| state.0.iter().filter_map(|line| learnt(line)).collect::<BTreeSet<u32>>();
         let (before, after) = (learnt(self), learnt(later));
         let aged: BTreeSet<u32> = before.difference(&after).copied().collect();
         let ages = |line: &&String| {
-            let kinds = [" conntrack: ", " dpctl/dump-conntrack: ", " ip neigh: "];
+            let kinds = [" conntrack: ", " dpctl/dump-conntrack: ", " ip neigh: ", " fdb of br-", " tnl/neigh: "];
             kinds.iter().any(|kind| line.contains(kind))
                 || self::learnt(line).or_else(|| cookie(line)).is_some_and(|uuid| aged.contains(&uuid))
         };
         let gone = self.0.difference(&later.0).filter(|line| !ages(line)).map(|line| format!("- {line}"));
-        gone.chain(later.0.difference(&self.0).map(|line| format!("+ {line}"))).collect()
+        let new = later.0.difference(&self.0).map(|line| format!("+ {line}"));
+        gone.chain(new).chain(self.1.lower(&later.1)).collect()
     }
 }
 
@@ -145,6 +178,14 @@ fn learnt(line: &str) -> Option<u32> {
 fn cookie(line: &str) -> Option<u32> {
     let (_, cookie) = line.split_once(" cookie=0x")?;
     u32::from_str_radix(cookie.split(',').next()?, 16).ok()
+}
+
+/// What was learnt, without its age, which stands last.
+fn aged(name: &str, line: String) -> String {
+    match line.rsplit_once(' ') {
+        Some((learnt, _)) if name.starts_with("fdb of ") => learnt.to_owned(),
+        _ => line,
+    }
 }
 
 /// A line without counters and clocks; none: it is a comment.
@@ -267,7 +308,7 @@ mod tests {
         let state = |dump: &str| {
             let mut lines = BTreeSet::new();
             rows(dump, &mut |line| _ = lines.insert(line)).unwrap();
-            State(lines)
+            State(lines, Counters::default())
         };
         let before = state(&dump("a", 1));
         assert_eq!(before.changes(&state(&dump("a", 2))), Changes::new());
@@ -277,7 +318,7 @@ mod tests {
 
     #[test]
     fn what_was_learnt_ages() {
-        let state = |lines: &[&str]| State(lines.iter().map(|line| (*line).to_owned()).collect());
+        let state = |lines: &[&str]| State(lines.iter().map(|line| (*line).to_owned()).collect(), Counters::default());
         let row =
             r#"n OVN_Southbound MAC_Binding ["uuid","0c14ac3a-0000-4000-8000-000000000000"] ip="172.18.0.2""#;
         let flow = "n OpenFlow br-int: cookie=0xc14ac3a, table=66, priority=100 actions=x";

@@ -60,7 +60,8 @@ impl What {
             Self::Ipv6Route => {
                 (argv!(ALLOW: "vtysh", "-u", "-c", "show ipv6 route vrf all"), "vtysh -c show ipv6 route")
             }
-            Self::Bfd => (argv!(ALLOW: "vtysh", "-u", "-c", "show bfd peers"), "vtysh -c show bfd peers"),
+            // Nor has it BFD.
+            Self::Bfd => (argv!(ALLOW: "vtysh", "-c", "show bfd peers"), "vtysh -c show bfd peers"),
             Self::Evpn => (argv!(ALLOW: "vtysh", "-u", "-c", "show evpn vni"), "vtysh -c show evpn vni"),
             Self::EvpnSummary => (
                 argv!(ALLOW: "vtysh", "-u", "-c", "show bgp l2vpn evpn summary"),

@@ -6,7 +6,8 @@ use crate::{
     lines::text,
     secrets,
 };
-use mcp_core::{Answer, Node, Output, Place, Reading, Row, Tool, ToolError, argv};
+use mcp_core::{Answer, Db, Fact, Node, Output, Place, Reading, Row, Tool, ToolError, argv};
+use ovsdb::Select;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -73,7 +74,25 @@ impl Tool for IpsecShow {
             rows: shown.map(|line| Row::with(line.clone(), identity(line, Vec::new(), !config))).collect(),
             if_empty: "libreswan answered, and has nothing of that sort".into(),
             notes: Vec::new(),
-            facts: compare::facts(node).await,
+            facts: compare::facts(node).await.into_iter().chain(tunnels(node).await).collect(),
         })
     }
+}
+
+/// What peers call their connections to this node, by its chassis: `ovn-3c9f7a-0-in-1` (ovs-monitor-ipsec, by the names that
+/// ovn-controller gives tunnels).
+async fn tunnels(node: &Node<'_>) -> Vec<Fact> {
+    if !node.is_compared() {
+        return Vec::new();
+    }
+    let select = Select::from("Open_vSwitch").columns(["external_ids"]);
+    let read = node.rows(Db::OpenVSwitch, &[select]).await.unwrap_or_default();
+    let row = read.first().and_then(|rows| rows.rows.first());
+    let chassis = row.and_then(|row| row.map_get("external_ids", "system-id")).and_then(|id| id.get(..6));
+    let fact = |chassis: &str, way: &str| Fact {
+        kind: format!("tunnel {way}"),
+        value: format!("ovn-{chassis}-0-{way}-1"),
+        field: None,
+    };
+    chassis.into_iter().flat_map(|chassis| ["in", "out"].map(|way| fact(chassis, way))).collect()
 }

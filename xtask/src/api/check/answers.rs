@@ -20,10 +20,12 @@ const OF_OBJECTS: &[&str] =
 const MOVING: &[&str] = &[
     "conntrack_events",
     "conntrack_list",
+    "frr_show",
     "host_counters",
     "iptables_save",
     "ip_link_show",
     "ip_neigh_show",
+    "ipsec_show",
     "nft_list_ruleset",
     "ovn_db_status",
     "ovs_appctl_dpctl_dump_conntrack",
