@@ -71,7 +71,7 @@ const QUESTIONS: [Question; 7] = [
         server: "mcp-kernel",
         file: CONNTRACK,
         call: &["conntrack_list"],
-        pattern: "zone=",
+        pattern: "ASSURED",
     },
     Question {
         what: "rules about a port",

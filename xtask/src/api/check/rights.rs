@@ -12,8 +12,8 @@ use super::kubectl::Kubectl;
 use crate::mcp::Session;
 use crate::workspace::{Crate, Result, Workspace};
 
-/// Tools whose programs the lab does not have, and what needs a right of another role.
-const UNANSWERED: &[&str] = &["frr_show", "ipsec_show", "node_logs"];
+/// What needs a right of another role.
+const UNANSWERED: &[&str] = &["node_logs"];
 
 /// What no server's own role allows.
 const ON_PURPOSE: &[&str] = &["cannot list resource \"secrets\"", "cannot get resource \"nodes/proxy\""];
