@@ -20,6 +20,53 @@ pub(crate) struct Case {
     pub(crate) params: Map<String, Value>,
 }
 
+/// Questions about what the lab has, for tools whose cases are about what bundles have.
+const OF_LAB: &[(&str, &str, &str)] = &[
+    ("mcp-k8s", "cluster_overview", "{}"),
+    ("mcp-k8s", "kubectl_get", r#"{"kind": "pods", "namespace": "default", "output": "wide"}"#),
+    ("mcp-k8s", "kubectl_describe", r#"{"kind": "pod", "name": "web-1", "namespace": "default"}"#),
+    ("mcp-k8s", "kubectl_events", r#"{"namespace": "clients"}"#),
+    (
+        "mcp-k8s",
+        "kubectl_logs",
+        r#"{"pod": "ovn-kubernetes/ovnkube-node-k7xwd", "container": "ovn-northd", "tail": 3}"#,
+    ),
+    ("mcp-k8s", "node_logs", r#"{"node_name": "ovn-worker", "log": "ovs-vswitchd"}"#),
+    ("mcp-k8s", "ovnkube_locate", r#"{"what": "default/web-1"}"#),
+    ("mcp-kernel", "conntrack_events", r#"{"node_name": "ovn-worker", "seconds": 1}"#),
+    ("mcp-kernel", "ip_addr_show", r#"{"pod": "default/web-1"}"#),
+    (
+        "mcp-ovn",
+        "ovn_trace",
+        r#"{"node_name": "ovn-worker", "from": "default/client", "to": "10.244.1.6", "port": 5432}"#,
+    ),
+    ("mcp-ovn", "ovn_sbctl_lflow_list", r#"{"node_name": "ovn-worker", "datapath": "join"}"#),
+];
+
+/// All cases of a layer, by name, and questions about the lab.
+pub(crate) fn with_lab(workspace: &Workspace, layer: &Crate) -> Result<Vec<Case>> {
+    let mut all = of(workspace, layer)?;
+    for (_, tool, params) in OF_LAB.iter().filter(|(name, ..)| *name == layer.name) {
+        all.push(Case {
+            name: (*tool).into(),
+            scenario: LAB.into(),
+            tool: (*tool).into(),
+            params: serde_json::from_str(params)?,
+        });
+    }
+    Ok(all)
+}
+
+impl Case {
+    /// Is it about the lab?
+    pub(crate) fn is_of_lab(&self) -> bool {
+        self.scenario == LAB
+    }
+}
+
+/// The scenario that is recorded in the lab.
+const LAB: &str = "lab";
+
 /// All cases of a layer, by name.
 pub(crate) fn of(workspace: &Workspace, layer: &Crate) -> Result<Vec<Case>> {
     let folder = workspace.root.join(&layer.folder).join("tests/cases");

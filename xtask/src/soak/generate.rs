@@ -60,6 +60,8 @@ const NAMED: &[(&str, &[&str])] = &[
     ("pod", &["default/client", "default/web-1", "default/web-2", "default/db", "default/client-2"]),
     ("namespace", &["default", "ovn-kubernetes", "clients"]),
     ("service", &["default/web", "default/kubernetes", "default/empty"]),
+    ("from", &["default/client", "default/web-1", "default/client-2"]),
+    ("to", &["default/web", "default/web-2", "default/db", "10.244.1.6", "172.18.0.1"]),
     ("bridge", &["br-int", "br-ex"]),
     ("interface", &["eth0", "br-ex", "ovn-k8s-mp0"]),
     ("grep", &["ovn", "10.244", "drop", "default"]),

@@ -23,6 +23,9 @@ use crate::cases;
 use crate::mcp::{self, Era, Session};
 use crate::workspace::{Crate, Result, Workspace};
 
+/// How much likelier a question about the lab is than one about a bundle.
+const OF_LAB: usize = 5;
+
 /// More than the longest answer that a server gives, with its first and last lines.
 const LONGEST_ANSWER: usize = 32_000;
 
@@ -110,8 +113,10 @@ fn layer_calls(
     session.open()?;
     let list = session.expect("tools/list", json!({}))?;
     let mut known: BTreeMap<String, Vec<_>> = BTreeMap::new();
-    for case in cases::of(workspace, layer)? {
-        known.entry(case.tool).or_default().push(case.params);
+    // Only what is answered goes far.
+    for case in cases::with_lab(workspace, layer)? {
+        let times = if case.is_of_lab() { OF_LAB } else { 1 };
+        known.entry(case.tool).or_default().extend(std::iter::repeat_n(case.params, times));
     }
     let entries = list.get("tools").and_then(Value::as_array).cloned().unwrap_or_default();
     let cases = |entry: &Value| {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::Server;
 use super::start;
-use crate::cases::{self, Case};
+use crate::cases;
 use crate::mcp::{Era, Session};
 use crate::workspace::{Crate, Result, Workspace};
 
@@ -42,24 +42,6 @@ const JOINING: &str = "ovnkube_locate";
 /// How often two answers may differ because something happened between them.
 const TRIES: usize = 5;
 
-/// Questions about what the lab has, for tools whose cases are about what bundles have.
-const OF_LAB: &[(&str, &str, &str)] = &[
-    (
-        "mcp-k8s",
-        "kubectl_logs",
-        r#"{"pod": "ovn-kubernetes/ovnkube-node-k7xwd", "container": "ovn-northd", "tail": 3}"#,
-    ),
-    ("mcp-k8s", "kubectl_describe", r#"{"kind": "pod", "name": "web-1", "namespace": "default"}"#),
-    ("mcp-k8s", "ovnkube_locate", r#"{"what": "default/web-1"}"#),
-    ("mcp-kernel", "conntrack_events", r#"{"node_name": "ovn-worker", "seconds": 1}"#),
-    ("mcp-kernel", "ip_addr_show", r#"{"pod": "default/web-1"}"#),
-    (
-        "mcp-ovn",
-        "ovn_trace",
-        r#"{"node_name": "ovn-worker", "from": "default/client", "to": "10.244.1.6", "port": 5432}"#,
-    ),
-];
-
 /// Compares all tools that ask nodes.
 pub(super) fn check(workspace: &Workspace, lab: &Path) -> Result {
     for (flavour, node, per_tool) in
@@ -92,17 +74,9 @@ pub(super) fn cases(
     node: &str,
     per_tool: usize,
 ) -> Result<Vec<(String, Map<String, Value>)>> {
-    let mut all = cases::of(workspace, layer)?;
-    for (_, tool, params) in OF_LAB.iter().filter(|(name, ..)| *name == layer.name) {
-        all.push(Case {
-            name: (*tool).into(),
-            scenario: "lab".into(),
-            tool: (*tool).into(),
-            params: serde_json::from_str(params)?,
-        });
-    }
+    let mut all = cases::with_lab(workspace, layer)?;
     // Those of the lab first, which are known to have an answer.
-    all.sort_by_key(|case| case.scenario != "lab");
+    all.sort_by_key(|case| !case.is_of_lab());
     let mut seen = BTreeSet::new();
     let mut count: BTreeMap<String, usize> = BTreeMap::new();
     let mut chosen = Vec::new();

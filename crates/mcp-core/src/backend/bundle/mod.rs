@@ -75,10 +75,8 @@ impl Bundle {
         let held =
             dbs.iter().filter(|db| !cluster.candidates(node, **db).is_empty()).map(|db| db.to_string());
         let missing = cluster.bundles.iter().flat_map(|one| &one.contents.missing);
-        // A command's other readings are rows: why those are missing belongs to its answer.
-        let concerns = |db: &Db| dbs.iter().all(|other| other.name() != what) || db.name() == what;
-        let missing: Vec<_> =
-            missing.filter(|(of, db, _)| of == node && concerns(db)).map(|(_, _, why)| why.clone()).collect();
+        let missing = missing.filter(|(of, db, _)| of == node && db.name() == what);
+        let missing: Vec<_> = missing.map(|(_, _, why)| why.clone()).collect();
         let reports = cluster.reports(node).map(|(one, report)| {
             let recorded = &report.commands(&one.files).recorded;
             format!("{} commands in {}", recorded.iter().filter(|r| r.path.is_some()).count(), one.files.name)
