@@ -4,7 +4,7 @@
 use super::{
     Cells, Context,
     age::since,
-    object::{NONE, Object, or_none},
+    object::{Object, or_none},
 };
 use serde_json::Value;
 
