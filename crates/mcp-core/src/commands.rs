@@ -4,8 +4,8 @@ use crate::{
     Db, argv,
     argv::{
         Allow, Argv, CallMark, OvsdbQuery,
-        Part::{Operand, Text},
-        PodUid, Program, Verb,
+        Part::{self, Operand, Text},
+        PodUid, Program, SystemdUnit, Verb,
     },
 };
 
@@ -30,7 +30,7 @@ const fn cat(file: &'static [&'static str]) -> Verb {
 }
 
 /// What core may run.
-pub const ALLOW: Allow = Allow(&[OVSDB_CLIENT, IP, PKILL, CAT_FILE, FIND_PROCESSES]);
+pub const ALLOW: Allow = Allow(&[OVSDB_CLIENT, IP, PKILL, CAT_FILE, FIND_PROCESSES, JOURNALCTL]);
 
 const IP: Program = Program {
     name: "ip",
@@ -95,6 +95,37 @@ const FIND_PROCESSES: Program = Program {
     }],
 };
 
+const JOURNAL: &str = "journalctl(1): prints entries, unless an option such as --rotate, --vacuum-*, --flush or --sync asks for \
+                       something else";
+
+const fn journal(operands: &'static [&'static [Part]]) -> Verb {
+    Verb {
+        words: &["--no-pager", "--utc", "--output=short-iso-precise"],
+        options: &[],
+        operands,
+        reads_only: JOURNAL,
+    }
+}
+
+const SINCE: &[Part] = &[Text("--since=@"), Operand("number")];
+const LINES: &[Part] = &[Text("--lines="), Operand("number")];
+const UNIT: &[Part] = &[Text("--unit="), Operand("systemd-unit")];
+const OF_KERNEL: &[Part] = &[Text("_TRANSPORT=kernel")];
+
+/// A host's journal: of one unit, or of the kernel.
+const JOURNALCTL: Program = Program {
+    name: "journalctl",
+    globals: &[],
+    verbs: &[
+        journal(&[UNIT]),
+        journal(&[SINCE, UNIT]),
+        journal(&[LINES, UNIT]),
+        journal(&[OF_KERNEL]),
+        journal(&[SINCE, OF_KERNEL]),
+        journal(&[LINES, OF_KERNEL]),
+    ],
+};
+
 const OVSDB_CLIENT: Program = Program {
     name: "ovsdb-client",
     globals: &[],
@@ -122,6 +153,46 @@ pub(crate) fn end_call(mark: &CallMark) -> Argv {
 pub(crate) fn processes_of_pod(uid: &PodUid) -> Argv {
     argv!(ALLOW: "find", "/proc", "-mindepth", "2", "-maxdepth", "2", "-name", "cgroup", "-exec", "grep", "-l", "-s",
         "-e", {uid: PodUid}, "{}", "+")
+}
+
+/// Which part of a journal.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum JournalPart {
+    /// All of it.
+    All,
+    /// From a second of the epoch on.
+    Since(u32),
+    /// The last lines, so many. With `--since` they would be the first.
+    Last(u32),
+}
+
+/// What the journal has of a unit (none: of the kernel), in UTC, with years.
+pub(crate) fn journal_of(unit: Option<SystemdUnit>, part: JournalPart) -> Argv {
+    match (unit, part) {
+        (Some(unit), JournalPart::All) => {
+            argv!(ALLOW: "journalctl", "--no-pager", "--utc", "--output=short-iso-precise",
+                {"--unit=", unit: SystemdUnit})
+        }
+        (Some(unit), JournalPart::Since(since)) => {
+            argv!(ALLOW: "journalctl", "--no-pager", "--utc", "--output=short-iso-precise", {"--since=@", since: u32},
+                {"--unit=", unit: SystemdUnit})
+        }
+        (Some(unit), JournalPart::Last(lines)) => {
+            argv!(ALLOW: "journalctl", "--no-pager", "--utc", "--output=short-iso-precise", {"--lines=", lines: u32},
+                {"--unit=", unit: SystemdUnit})
+        }
+        (None, JournalPart::All) => {
+            argv!(ALLOW: "journalctl", "--no-pager", "--utc", "--output=short-iso-precise", "_TRANSPORT=kernel")
+        }
+        (None, JournalPart::Since(since)) => {
+            argv!(ALLOW: "journalctl", "--no-pager", "--utc", "--output=short-iso-precise", {"--since=@", since: u32},
+                "_TRANSPORT=kernel")
+        }
+        (None, JournalPart::Last(lines)) => {
+            argv!(ALLOW: "journalctl", "--no-pager", "--utc", "--output=short-iso-precise", {"--lines=", lines: u32},
+                "_TRANSPORT=kernel")
+        }
+    }
 }
 
 /// Where the servers of the known packagings keep the files of a database.

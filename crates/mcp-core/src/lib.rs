@@ -34,7 +34,6 @@ mod resolve;
 mod sanitize;
 mod schema;
 mod server;
-mod suite;
 mod target;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -65,6 +64,5 @@ pub use progress::Progress;
 pub use prompt::{Prompt, PromptArgument};
 pub use reply::Budget;
 pub use server::Server;
-pub use suite::{TOOLS, unknown_tools};
 pub use target::{Db, Namespace, NodeName, Place, PodName, PodRef, Target};
 pub use tool::{ClusterTool, Described, Layer, Tool};

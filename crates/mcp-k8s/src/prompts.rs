@@ -56,8 +56,8 @@ pub(crate) fn all() -> Vec<Prompt> {
                 "5. What Open vSwitch does: ovs_appctl_ofproto_trace on both nodes, ovn_detrace for the flow that drops; \
                  ovs_appctl_dpctl_dump_flows for what is in use.",
                 "6. Between the nodes: ovs_appctl_show and ip_link_show for counters of the tunnel at both ends, \
-                 tcpdump_capture of UDP 6081 on both uplinks; sent and not received is the underlay; host_counters: \
-                 checksum errors mean an offload fault.",
+                 and a tcpdump of UDP 6081 on both uplinks, which the engineer has to take; sent and not received is the \
+                 underlay; host_counters: checksum errors mean an offload fault.",
                 "7. Policies: prompt network_policy. IPsec: ip_xfrm_show on both nodes, a policy without its state.",
             ),
         },
@@ -90,8 +90,8 @@ pub(crate) fn all() -> Vec<Prompt> {
                 "From outside, {destination} of service {service} is not reached (since {since}).",
                 "1. kubectl_describe of the service: externalTrafficPolicy, node ports, ingress addresses; ovnkube_locate \
                  of it: endpoints by node. With Local, a node without endpoint drops on purpose.",
-                "2. Which node receives? For a LoadBalancer the speaker or BGP: frr_show, ip_neigh_show; tcpdump_capture \
-                 on the uplink of that node.",
+                "2. Which node receives? For a LoadBalancer the speaker or BGP: frr_show, ip_neigh_show; ask the engineer \
+                 for a tcpdump on the uplink of that node.",
                 "3. ovs_ofctl_dump_flows of the external bridge by destination port: is there a flow, do its packets \
                  grow, is in_port the uplink of today (ovs_ofctl_show)? ovs_appctl_ofproto_trace of the first packet.",
                 "4. ovn_nbctl_list table=Load_Balancer of=GR_<node> on that node: the address and port with backends.",
@@ -119,7 +119,8 @@ pub(crate) fn all() -> Vec<Prompt> {
                  stale.",
                 "5. ovs_ofctl_dump_flows of the external bridge: ports of today, packets that grow. Local gateway mode: \
                  ip_route_show, nft_list_ruleset (masquerade), host_counters (forwarding, rp_filter).",
-                "6. tcpdump_capture on the uplink: does it leave, with which source, and does an answer come?",
+                "6. Does it leave, with which source, and does an answer come? ovs_appctl_dpctl_dump_conntrack and conntrack_list \
+                 by the outside address; ask the engineer for a tcpdump on the uplink.",
             ),
         },
         Prompt {
@@ -143,7 +144,7 @@ pub(crate) fn all() -> Vec<Prompt> {
                  node only. One on another node, or for an address that is another pod's now, is stale.",
                 "4. Egress on a second interface: ip_rule_show (6000), ip_route_show of its table, nft_list_ruleset \
                  (egress-ip).",
-                "5. Who answers ARP for the address: tcpdump_capture on the uplink, ip_neigh_show of another node; two \
+                "5. Who answers ARP for the address: ip_neigh_show of another node, a tcpdump on the uplink by the engineer; two \
                  MACs or an old one explains silence.",
                 "6. kubectl_logs of the ovnkube-cluster-manager (assignment) and of the ovnkube-controller of both nodes, \
                  digest=true grep=(?i)egressip.",
@@ -204,7 +205,7 @@ pub(crate) fn all() -> Vec<Prompt> {
                 "4. Flapping: ovn_db_status history=sb for chassis that change, ovs_appctl_show of bfd and bonds; an \
                  address whose MAC changes: ip_neigh_show, ovn_sbctl_list table=MAC_Binding.",
                 "5. conntrack: ovs_appctl_dpctl_dump_conntrack by zone and state, limits of zones.",
-                "6. At both ends at once: tcpdump_capture, retis_capture or pwru_trace for the reason of a drop.",
+                "6. For the reason of a drop ask the engineer for tcpdump, retis or pwru at both ends at once.",
             ),
         },
         Prompt {
@@ -220,10 +221,10 @@ pub(crate) fn all() -> Vec<Prompt> {
                 "2. ovn_nbctl_list table=Logical_Router_Port: gateway_mtu belongs on rtoj- and rtos-, never on rtoe- \
                  ports.",
                 "3. ip_route_show for the other node: a cached, smaller mtu; nft_list_ruleset: the chain no-pmtud.",
-                "4. ICMP \"fragmentation needed\": is it sent (tcpdump_capture), or dropped by an ACL (ovn_trace) or as \
+                "4. ICMP \"fragmentation needed\": is it sent (a tcpdump by the engineer), or dropped by an ACL (ovn_trace) or as \
                  invalid by conntrack?",
-                "5. tcpdump_capture at both ends: sizes, MSS, retransmissions of full segments; host_counters: checksum \
-                 errors and offload features.",
+                "5. host_counters: checksum errors and offload features. Ask the engineer for a tcpdump at both ends: sizes, \
+                 MSS, retransmissions of full segments.",
             ),
         },
         Prompt {

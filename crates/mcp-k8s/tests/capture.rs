@@ -1,13 +1,17 @@
 //! The must-gather of the captured cluster against what its API server answered twenty minutes later: the same objects,
 //! and in them the same, but for what time changes.
 
+mod columns;
+
+use columns::{Columns, without_ages};
 use mcp_core::{
     Backend, Bundle, ObjectQuery,
-    testing::{Failed, testdata, unpack},
+    testing::{Connection, Failed, testdata, unpack},
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -104,6 +108,88 @@ async fn the_bundle_has_the_objects_of_the_api_server() -> Result<(), Failed> {
     insta::assert_snapshot!(
         "differences_from_the_api_server",
         format!("{same} objects are the same\n{changed:#?}\n{absent:#?}")
+    );
+    Ok(())
+}
+
+/// All rows of a kind that the tool shows of the bundle, by namespace and name.
+async fn shown(
+    connection: &Connection,
+    kind: &str,
+    output: &str,
+) -> Result<(Vec<String>, BTreeMap<(String, String), Vec<String>>), Failed> {
+    let (mut names, mut rows) = (Vec::new(), BTreeMap::new());
+    let mut next = Some(0);
+    while let Some(offset) = next {
+        let params = json!({ "kind": kind, "output": output, "offset": offset });
+        let text = connection.call("kubectl_get", params.as_object().ok_or("no object")?).await??;
+        let table = text.lines().filter(|line| !line.starts_with("# ") && !line.starts_with("note: "));
+        let table = Columns::parse(table);
+        names = table.names;
+        let namespaced = names.first().is_some_and(|name| name == "NAMESPACE");
+        let name = names.iter().position(|name| name == "NAME");
+        for row in table.rows {
+            let cell = |at: Option<usize>| at.and_then(|at| row.get(at)).cloned().unwrap_or_default();
+            let key = (cell(namespaced.then_some(0)), cell(name));
+            let cells = row.iter().skip(usize::from(namespaced)).map(|cell| without_ages(cell));
+            rows.insert(key, cells.collect());
+        }
+        next = text.split_once("; offset=").and_then(|(_, rest)| rest.split(' ').next()?.parse().ok());
+        names.drain(..usize::from(namespaced));
+    }
+    Ok((names, rows))
+}
+
+/// The rows that the tool makes of the bundle are those of the API server's own tables: the same columns, and the same
+/// in each, but for ages and what happened in the twenty minutes between.
+#[tokio::test]
+async fn the_bundle_gives_the_rows_of_the_api_server() -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    unpack("capture/api.tar.xz", folder.path())?;
+    let bundle = Bundle::new(vec![testdata().join("capture/must-gather.tar.xz")]);
+    let connection = Connection::open(mcp_k8s::layer(), Arc::new(bundle)).await?;
+    let (mut kinds, mut same, mut changed, mut absent) = (0, 0, BTreeSet::new(), BTreeSet::new());
+    for entry in std::fs::read_dir(folder.path().join("api"))? {
+        let path = entry?.path();
+        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let Some(resource) = file.strip_suffix(".table.json") else { continue };
+        let kind = resource.rsplit('_').next().unwrap_or_default();
+        let table: Value = serde_json::from_slice(&std::fs::read(&path)?)?;
+        let columns = table["columnDefinitions"].as_array().ok_or("no columns")?;
+        let (wide_names, wide) = shown(&connection, kind, "wide").await?;
+        let (names, usual) = shown(&connection, kind, "table").await?;
+        let theirs = |wide: bool| -> Vec<String> {
+            let shown = columns.iter().filter(|column| wide || column["priority"] == 0);
+            shown.map(|column| column["name"].as_str().unwrap_or_default().to_uppercase()).collect()
+        };
+        assert_eq!((&wide_names, &names), (&theirs(true), &theirs(false)), "{kind}");
+        for row in table["rows"].as_array().ok_or("no rows")? {
+            let key = name(&row["object"]);
+            let Some(ours) = wide.get(&key) else {
+                absent.insert(format!("{kind} {}/{}", key.0, key.1));
+                continue;
+            };
+            let mut differs = false;
+            let mut narrow = Vec::new();
+            for (i, (column, ours)) in columns.iter().zip(ours).enumerate() {
+                let theirs =
+                    row["cells"][i].as_str().map_or_else(|| row["cells"][i].to_string(), str::to_owned);
+                let theirs = without_ages(theirs.split('\n').next().unwrap_or_default());
+                if *ours != theirs {
+                    differs = true;
+                    changed.insert(format!("{kind} {}: {} was {ours}, is {theirs}", key.1, wide_names[i]));
+                }
+                narrow.extend((column["priority"] == 0).then(|| ours.clone()));
+            }
+            // `wide` has more columns, and nothing else.
+            assert!(kind == "events" || usual.get(&key) == Some(&narrow), "{kind} {key:?}");
+            same += usize::from(!differs);
+        }
+        kinds += 1;
+    }
+    insta::assert_snapshot!(
+        "rows_of_the_api_server",
+        format!("{same} rows of {kinds} kinds are the same\n{changed:#?}\nnot in the bundle: {absent:#?}")
     );
     Ok(())
 }

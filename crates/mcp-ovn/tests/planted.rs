@@ -1,9 +1,28 @@
 //! What is secret is in no answer of any tool: planted in whatever the golden cases read.
 
-use mcp_core::testing::{Failed, no_secrets};
+use mcp_core::testing::{Case, Failed, MARKS, lab, no_secrets, planted_answer};
+use serde_json::json;
 
 #[test]
 fn no_tool_tells_a_secret() -> Result<(), Failed> {
-    // A word on stderr is a failure of it.
+    // A trace is not recorded: what stands for it here is as old as the machine's OVN, and refused. It is asked below.
     no_secrets(mcp_ovn::layer, &["ovn_trace"])
+}
+
+#[test]
+#[ignore = "needs the lab: cargo xtask test"]
+fn no_trace_tells_a_secret() -> Result<(), Failed> {
+    for form in ["detailed", "summary", "minimal"] {
+        let params = json!({
+            "node_name": "ovn-worker", "from": "default/client", "to": "10.244.1.6", "port": 5432, "form": form
+        });
+        let params = params.as_object().cloned().unwrap_or_default();
+        let case = Case { scenario: "lab".into(), tool: "ovn_trace".into(), params };
+        let text = planted_answer(mcp_ovn::layer(), lab()?, &case)?;
+        assert!(!text.starts_with("error:") && text.contains("[redacted"), "{text}");
+        let leaks: Vec<&str> =
+            text.lines().filter(|line| MARKS.iter().any(|mark| line.contains(mark))).collect();
+        assert!(leaks.is_empty(), "{leaks:?}");
+    }
+    Ok(())
 }

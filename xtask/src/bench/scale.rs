@@ -18,22 +18,41 @@ const SIZE: [usize; 2] = [300, 20_000];
 /// No answer is larger, in bytes.
 const BOUND: usize = 24_000;
 
-/// What is asked of it first: the overview, a list, one object, where a pod is.
-const QUESTIONS: [&[&str]; 5] = [
+/// What is asked of it first: the overview, a list, one object, where a pod, a service, an address is.
+const QUESTIONS: [&[&str]; 8] = [
     &["cluster_overview"],
     &["kubectl_get", "kind=pods"],
     &["kubectl_get", "kind=pod/web-00042", "output=yaml"],
     &["kubectl_events", "type=Warning"],
     &["ovnkube_locate", "what=tenant-000/web-00042"],
+    &["ovnkube_locate", "what=tenant-000/web"],
+    &["ovnkube_locate", "what=10.128.9.4"],
+    // Of nobody, so that all zones are searched.
+    &["ovnkube_locate", "what=10.128.9.250"],
 ];
 
 /// Generates it, asks each question in a new process, and takes it away again.
 pub(super) fn measure(workspace: &Workspace, plan: &Plan, table: &mut Table) -> Result {
     let folder = tempfile::tempdir()?;
     let [nodes, pods] = if plan.profile == "release" { SIZE } else { SIZE.map(|n| n / 10) };
-    bundle::write(folder.path(), nodes, pods)?;
-    table.say(format!("**a must-gather of {nodes} nodes and {pods} pods**, the first answer"), String::new());
+    bundle::write(folder.path(), nodes, pods, &databases(workspace)?)?;
+    table.say(
+        format!("**a must-gather of {nodes} nodes with databases and {pods} pods**, the first answer"),
+        String::new(),
+    );
     QUESTIONS.iter().try_for_each(|question| ask(workspace, plan, table, folder.path(), question))
+}
+
+/// A northbound and a southbound database, whose schemas the generated ones have.
+fn databases(workspace: &Workspace) -> Result<[Vec<u8>; 2]> {
+    let (sh, scratch) = (&workspace.sh, tempfile::tempdir()?);
+    let (bundle, scratch) = (workspace.root.join("testdata/capture/must-gather.tar.xz"), scratch.path());
+    cmd!(sh, "tar --extract --xz --file {bundle} --directory {scratch}").quiet().run()?;
+    let first = |db: &str| -> Result<Vec<u8>> {
+        let found = cmd!(sh, "find {scratch} -name *_{db} -type f -print -quit").quiet().read()?;
+        Ok(std::fs::read(found)?)
+    };
+    Ok([first("nbdb")?, first("sbdb")?])
 }
 
 fn ask(workspace: &Workspace, plan: &Plan, table: &mut Table, folder: &Path, question: &[&str]) -> Result {

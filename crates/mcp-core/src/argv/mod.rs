@@ -146,7 +146,7 @@ pub use host::{InterfaceName, NftFamily, NftName};
 pub use openflow::{BadBridge, BadMatch, BridgeName, FlowMatch};
 pub use operand::{BadWord, CtNext, CtState, Operand, OvsdbQuery, TraceForm, Word};
 pub use private::{BadPrivatePath, PrivateAllow, PrivateArgv, PrivatePath};
-pub use process::{CallMark, PodUid};
+pub use process::{CallMark, PodUid, SystemdUnit};
 pub use switch::{BadEthernetAddress, BadPort, EthernetAddress, Meter, Network, PortName, TlvMapping};
 
 use std::fmt;

@@ -4,7 +4,7 @@
 
 use super::{
     BridgeName, CallMark, EthernetAddress, FlowMatch, InterfaceName, Meter, Network, NftFamily, NftName,
-    OvnExpression, PodUid, PortName, PrivatePath, TlvMapping,
+    OvnExpression, PodUid, PortName, PrivatePath, SystemdUnit, TlvMapping,
 };
 use crate::{Db, NodeName};
 use ovsdb::{Select, Uuid};
@@ -106,6 +106,7 @@ operands! {
     NftFamily, "nft-family", |family| Word(family.as_str().into());
     CallMark, "call-mark", |mark| mark.word();
     PodUid, "pod-uid", |uid| uid.word();
+    SystemdUnit, "systemd-unit", |unit| Word(unit.as_str().into());
     CtState, "ct-state", |state| Word(state.as_str().into());
     PrivatePath, "private-path", |path| path.word();
     PortName, "port", |name| name.word();

@@ -1,7 +1,7 @@
 //! What processes are found by.
 
 use super::Word;
-use crate::name::name_type;
+use crate::{HostLog, kubernetes::host_units, name::name_type};
 use std::{
     fmt,
     hash::{BuildHasher, RandomState},
@@ -20,6 +20,22 @@ impl PodUid {
     /// A basic regular expression: systemd's names have an underscore where the UID has a hyphen.
     pub(super) fn word(&self) -> Word {
         Word::parse(format!("pod{}", self.as_str().replace('-', "[-_]"))).expect("it begins with a letter")
+    }
+}
+
+/// A unit of systemd whose journal is a log of the host. There are no others than those that are written in this program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SystemdUnit(&'static str);
+
+impl SystemdUnit {
+    /// The units of a log, the likeliest first.
+    pub(crate) fn of(log: HostLog) -> impl Iterator<Item = Self> {
+        host_units(log).iter().copied().map(Self)
+    }
+
+    /// Its name, without `.service`.
+    pub(super) fn as_str(self) -> &'static str {
+        self.0
     }
 }
 

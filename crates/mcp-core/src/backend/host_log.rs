@@ -35,14 +35,14 @@ pub(super) fn open(
         let files: Vec<&str> =
             host_files(log).iter().copied().filter(|file| file.starts_with("var/")).collect();
         let why = match files.as_slice() {
-            [] => "it is in the journal only, which this source does not read".into(),
-            files => format!("there is no /{}", files.join(", /")),
+            [] => None,
+            files => Some(format!("there is no /{}", files.join(", /"))),
         };
         return Err(ReadError::NotCollected {
             what: format!("the log of {log}"),
             node: node.clone(),
             source_name: source.into(),
-            why: Some(why),
+            why,
             instead: HostLog::ALL
                 .into_iter()
                 .filter(|log| found(*log).is_some())

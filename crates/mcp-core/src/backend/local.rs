@@ -13,7 +13,10 @@ use std::{
     collections::BTreeMap, ffi::OsString, os::unix::process::ExitStatusExt, path::PathBuf, process::Stdio,
     str::FromStr, sync::Arc, time::Duration,
 };
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt},
+    process::Child,
+};
 
 /// More than any command prints that a tool asks for: the answers of a database server are the largest.
 const MAX_OUTPUT: u64 = 512 << 20;
@@ -243,12 +246,24 @@ impl Backend for Local {
         Ok(Read { value: Arc::new(database), origin, notes: Vec::new() })
     }
 
-    async fn log(&self, query: &LogQuery, _within: Duration) -> Result<Read<LogStream>, ReadError> {
+    async fn log(&self, query: &LogQuery, within: Duration) -> Result<Read<LogStream>, ReadError> {
         let LogSource::Host { node, log } = &query.source else {
             return Err(ReadError::not_held(query.to_string(), self.name()));
         };
         let root = self.node(node)?.root()?;
-        super::host_log::open(&root, node, self.name(), *log, query)
+        match super::host_log::open(&root, node, self.name(), *log, query) {
+            Err(ReadError::NotCollected { what, node, source_name, why, instead }) => {
+                let at = Target { node: node.clone(), place: Place::Host, within };
+                let namespaces = self.namespaces(&at).await?;
+                let spawn = |argv: &Argv| spawn(&at, argv, &namespaces);
+                let tried = super::journal::open(&at, *log, query, spawn).await?;
+                tried.map_err(|journal| {
+                    let why = why.into_iter().chain([journal]).collect::<Vec<_>>().join("; ");
+                    ReadError::NotCollected { what, node, source_name, why: Some(why), instead }
+                })
+            }
+            read => read,
+        }
     }
 }
 
@@ -265,11 +280,7 @@ fn read(
         Some(status) if answered(argv.program(), status) => {}
         // nsenter(1) and execvp(3) say 127 for a program that is not there.
         Some(127) if namespaces.entered() => {
-            return Err(ReadError::NoProgram {
-                program: argv.program().into(),
-                place: at.place.to_string(),
-                node: at.node.clone(),
-            });
+            return Err(no_program(at, argv));
         }
         status => {
             // vtysh(1) complains on standard output.
@@ -329,9 +340,8 @@ enum Ended {
     ByTime(Output),
 }
 
-/// Runs a command to its end, or until it takes too long or prints too much. It is killed if the caller
-/// goes away.
-async fn run(at: &Target, argv: &Argv, namespaces: &Namespaces, limit: u64) -> Result<Ended, ReadError> {
+/// Starts a command. It is killed with the handle.
+fn spawn(at: &Target, argv: &Argv, namespaces: &Namespaces) -> Result<Child, ReadError> {
     #[expect(clippy::disallowed_methods, reason = "the one place where a local command is run")]
     let new = tokio::process::Command::new;
     let mut command = if namespaces.entered() {
@@ -350,14 +360,24 @@ async fn run(at: &Target, argv: &Argv, namespaces: &Namespaces, limit: u64) -> R
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
-    let mut child = command.spawn().map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => ReadError::NoProgram {
-            program: argv.program().into(),
-            place: at.place.to_string(),
-            node: at.node.clone(),
-        },
+    command.spawn().map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => no_program(at, argv),
         _ => ReadError::unreadable(format!("`{argv}` on {}", at.node), e),
-    })?;
+    })
+}
+
+fn no_program(at: &Target, argv: &Argv) -> ReadError {
+    ReadError::NoProgram {
+        program: argv.program().into(),
+        place: at.place.to_string(),
+        node: at.node.clone(),
+    }
+}
+
+/// Runs a command to its end, or until it takes too long or prints too much. It is killed if the caller
+/// goes away.
+async fn run(at: &Target, argv: &Argv, namespaces: &Namespaces, limit: u64) -> Result<Ended, ReadError> {
+    let mut child = spawn(at, argv, namespaces)?;
     let (out, err) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
     let mut output = Output::default();
     let finish = async {

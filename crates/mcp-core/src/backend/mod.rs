@@ -7,6 +7,7 @@ mod bundle;
 mod cluster;
 mod coverage;
 mod host_log;
+mod journal;
 mod live;
 mod local;
 mod netns;

@@ -110,6 +110,21 @@ pub(crate) fn host_files(log: HostLog) -> &'static [&'static str] {
     }
 }
 
+/// The units of systemd whose journal a log is, the likeliest first. The kernel's lines are in the journal without a unit.
+pub(crate) fn host_units(log: HostLog) -> &'static [&'static str] {
+    match log {
+        HostLog::Kubelet => &["kubelet"],
+        HostLog::OvsVswitchd => &["ovs-vswitchd", "openvswitch"],
+        HostLog::OvsdbServer => &["ovsdb-server", "openvswitch"],
+        HostLog::OvnController => &["ovn-controller"],
+        HostLog::AclAudit | HostLog::Kernel => &[],
+        HostLog::NetworkManager => &["NetworkManager"],
+        HostLog::OvsConfiguration => &["ovs-configuration"],
+        HostLog::Runtime => &["crio", "containerd"],
+        HostLog::Libreswan => &["ipsec"],
+    }
+}
+
 impl fmt::Display for HostLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

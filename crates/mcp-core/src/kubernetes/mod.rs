@@ -5,8 +5,8 @@ mod query;
 mod redact;
 mod selector;
 
-pub(crate) use log::host_files;
 pub use log::{HostLog, LogPart, LogQuery, LogSource, LogStream};
+pub(crate) use log::{host_files, host_units};
 pub use query::{Column, Kind, ObjectName, ObjectQuery, Table, TableRow};
 pub(crate) use redact::redact;
 pub use selector::{BadSelector, FieldSelector, LabelSelector};

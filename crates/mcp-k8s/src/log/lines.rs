@@ -213,8 +213,11 @@ fn dated(text: &str) -> Option<Body<'_>> {
     Some(Body { time: Some(time), level: leading(message), message })
 }
 
-/// `[ERROR] …`, `WARN …`, Go's `panic: …`.
+/// `[ERROR] …`, `WARN …`, NetworkManager's `<warn>  …`, Go's `panic: …`.
 fn leading(text: &str) -> Option<Level> {
+    if let Some((word, _)) = text.strip_prefix('<').and_then(|rest| rest.split_once('>')) {
+        return Level::named(word);
+    }
     if text.starts_with("panic: ") || text.starts_with("fatal error: ") {
         return Some(Level::Fatal);
     }

@@ -34,6 +34,12 @@ fn reading(value: serde_json::Value) -> Reading {
 fn lines_tell_time_and_level() {
     for (text, when, level, message) in [
         (
+            "2026-11-22T08:50:00.000000+0000 here NetworkManager[77]: <warn>  [1795337400.1] dhcp4 (eth0): request timed out",
+            time("2026-11-22T08:50:00Z"),
+            Some(Level::Warning),
+            "<warn>  [1795337400.1] dhcp4 (eth0): request timed out",
+        ),
+        (
             "2026-11-22T08:11:59.312915400Z I1122 08:11:59.312458    6050 metrics.go:442] Starting Metrics Server",
             time("2026-11-22T08:11:59.312915400Z"),
             Some(Level::Info),

@@ -4,7 +4,7 @@
 use super::{
     Cells, Context,
     age::since,
-    object::{NONE, Object, or_none},
+    object::{Object, or_none},
 };
 use serde_json::Value;
 
@@ -58,40 +58,44 @@ fn roles(node: Object<'_>) -> Vec<&str> {
     all
 }
 
-pub(super) fn namespace(object: Object<'_>, context: &Context) -> Cells {
-    vec![object.text("/metadata/name").into(), object.text("/status/phase").into(), context.age(object)]
-}
-
+/// Of either group: `events.k8s.io` has other names for the same.
 pub(super) fn event(object: Object<'_>, context: &Context) -> Cells {
-    let first =
-        [object.at("/firstTimestamp"), object.at("/eventTime")].into_iter().find(|time| !time.0.is_null());
-    let first = since(first.map_or(&Value::Null, |time| time.0), context.as_of);
-    let last = match object.at("/lastTimestamp").0 {
-        Value::Null => first.clone(),
-        time => since(time, context.as_of),
+    let has = |paths: &[&str]| paths.iter().map(|path| object.at(path)).find(|found| !found.0.is_null());
+    let text = |paths: &[&str]| {
+        paths.iter().map(|path| object.text(path)).find(|text| !text.is_empty()).unwrap_or_default()
     };
-    let (last, count) = match (object.has("/series"), object.int("/count")) {
-        (true, _) => {
-            (since(object.at("/series/lastObservedTime").0, context.as_of), object.int("/series/count"))
-        }
-        (false, 0) => (last, 1),
-        (false, count) => (last, count),
+    let time = |time: Option<Object<'_>>| since(time.map_or(&Value::Null, |time| time.0), context.as_of);
+    let first = time(has(&["/firstTimestamp", "/deprecatedFirstTimestamp", "/eventTime"]));
+    let last = has(&["/lastTimestamp", "/deprecatedLastTimestamp"]).map(|last| time(Some(last)));
+    let count = has(&["/count", "/deprecatedCount"]).map_or(0, |count| count.int(""));
+    let (last, count) = match object.has("/series") {
+        true => (time(Some(object.at("/series/lastObservedTime"))), object.int("/series/count")),
+        false => (last.unwrap_or_else(|| first.clone()), count.max(1)),
     };
-    let of = |paths: [&str; 2]| paths.into_iter().map(|path| object.text(path)).find(|text| !text.is_empty());
-    let component = of(["/source/component", "/reportingComponent"]).unwrap_or_default();
-    let source = match of(["/source/host", "/reportingInstance"]) {
-        Some(host) => format!("{component}, {host}"),
-        None => component.to_owned(),
+    let component = text(&[
+        "/source/component",
+        "/deprecatedSource/component",
+        "/reportingComponent",
+        "/reportingController",
+    ]);
+    let source = match text(&["/source/host", "/deprecatedSource/host", "/reportingInstance"]) {
+        "" => component.to_owned(),
+        host => format!("{component}, {host}"),
     };
-    let kind = object.text("/involvedObject/kind").to_lowercase();
+    let of = has(&["/involvedObject", "/regarding"]).unwrap_or(object.at("/regarding"));
+    let kind = of.text("/kind").to_lowercase();
+    let target = match of.text("/name") {
+        "" => kind,
+        name => format!("{kind}/{name}"),
+    };
     vec![
         last.into(),
         object.text("/type").into(),
         object.text("/reason").into(),
-        format!("{kind}/{}", object.text("/involvedObject/name")).into(),
-        object.text("/involvedObject/fieldPath").into(),
+        target.into(),
+        of.text("/fieldPath").into(),
         source.into(),
-        object.text("/message").trim().into(),
+        text(&["/message", "/note"]).trim().into(),
         first.into(),
         count.into(),
         object.text("/metadata/name").into(),
@@ -113,78 +117,13 @@ pub(super) fn secret(object: Object<'_>, context: &Context) -> Cells {
     ]
 }
 
-/// Kinds of which a server says nothing but when they were made: custom resource definitions, roles.
-pub(super) fn created(object: Object<'_>, _: &Context) -> Cells {
-    vec![object.text("/metadata/name").into(), object.text("/metadata/creationTimestamp").into()]
-}
-
-/// Kinds of which nothing but name and age is known.
-pub(super) fn name_and_age(object: Object<'_>, context: &Context) -> Cells {
-    vec![object.text("/metadata/name").into(), context.age(object)]
-}
-
-pub(super) fn csi_node(object: Object<'_>, context: &Context) -> Cells {
-    vec![object.text("/metadata/name").into(), object.list("/spec/drivers").len().into(), context.age(object)]
-}
-
-pub(super) fn storage_class(object: Object<'_>, context: &Context) -> Cells {
-    let name = object.text("/metadata/name");
-    let default = object.map("/metadata/annotations").into_iter().any(|(key, value)| {
-        key == "storageclass.kubernetes.io/is-default-class" && value.0.as_str() == Some("true")
-    });
-    let unset = |text: &str| if text.is_empty() { Value::from("<unset>") } else { text.into() };
-    vec![
-        if default { format!("{name} (default)").into() } else { name.into() },
-        object.text("/provisioner").into(),
-        unset(object.text("/reclaimPolicy")),
-        unset(object.text("/volumeBindingMode")),
-        object.is("/allowVolumeExpansion").into(),
-        context.age(object),
-    ]
-}
-
-pub(super) fn admission_policy(object: Object<'_>, context: &Context) -> Cells {
-    let kind = match (object.text("/spec/paramKind/apiVersion"), object.text("/spec/paramKind/kind")) {
-        (_, "") => "<unset>".to_owned(),
-        (version, kind) => format!("{version}/{kind}"),
+pub(super) fn component_status(object: Object<'_>, _: &Context) -> Cells {
+    let healthy = object.list("/conditions").find(|condition| condition.text("/type") == "Healthy");
+    let status = match healthy.map(|condition| condition.text("/status")) {
+        Some("True") => "Healthy",
+        Some(_) => "Unhealthy",
+        None => "Unknown",
     };
-    vec![
-        object.text("/metadata/name").into(),
-        object.list("/spec/validations").len().into(),
-        kind.into(),
-        context.age(object),
-    ]
-}
-
-pub(super) fn admission_binding(object: Object<'_>, context: &Context) -> Cells {
-    let parameter = match (object.text("/spec/paramRef/namespace"), object.text("/spec/paramRef/name")) {
-        (_, "") => "<unset>".to_owned(),
-        ("", name) => name.to_owned(),
-        (namespace, name) => format!("{namespace}/{name}"),
-    };
-    vec![
-        object.text("/metadata/name").into(),
-        object.text("/spec/policyName").into(),
-        parameter.into(),
-        context.age(object),
-    ]
-}
-
-pub(super) fn webhooks(object: Object<'_>, context: &Context) -> Cells {
-    vec![object.text("/metadata/name").into(), object.list("/webhooks").len().into(), context.age(object)]
-}
-
-pub(super) fn api_service(object: Object<'_>, context: &Context) -> Cells {
-    let service = match (object.text("/spec/service/namespace"), object.text("/spec/service/name")) {
-        (_, "") => "Local".to_owned(),
-        (namespace, name) => format!("{namespace}/{name}"),
-    };
-    let available = match object.condition("Available") {
-        Some(condition) if condition.text("/status") != "True" => {
-            format!("{} ({})", condition.text("/status"), condition.text("/reason"))
-        }
-        Some(_) => "True".into(),
-        None => NONE.into(),
-    };
-    vec![object.text("/metadata/name").into(), service.into(), available.into(), context.age(object)]
+    let said = |path| healthy.map_or("", |condition| condition.text(path)).into();
+    vec![object.text("/metadata/name").into(), status.into(), said("/message"), said("/error")]
 }

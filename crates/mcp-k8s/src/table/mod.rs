@@ -3,11 +3,14 @@
 //! A line of [`PRINTERS`] and a function make a kind; custom resources have their columns from their definition.
 
 mod age;
+mod autoscaler;
 mod cluster;
+mod control;
 mod custom;
 mod network;
 mod object;
 mod path;
+mod storage;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -47,7 +50,8 @@ struct Printer {
     plural: &'static str,
     /// Columns; after `|` those that `wide` adds.
     columns: &'static str,
-    cells: fn(Object<'_>, &Context) -> Cells,
+    /// None: each column but name and age says where in the object its value is.
+    cells: Option<fn(Object<'_>, &Context) -> Cells>,
 }
 
 const fn printer(
@@ -56,27 +60,39 @@ const fn printer(
     columns: &'static str,
     cells: fn(Object<'_>, &Context) -> Cells,
 ) -> Printer {
-    Printer { group, plural, columns, cells }
+    Printer { group, plural, columns, cells: Some(cells) }
+}
+
+/// A kind whose columns are fields, as `Handler=/handler`.
+const fn fields(group: &'static str, plural: &'static str, columns: &'static str) -> Printer {
+    Printer { group, plural, columns, cells: None }
 }
 
 #[rustfmt::skip]
 const PRINTERS: &[Printer] = &[
     printer("", "pods", "Name,Ready,Status,Restarts,Age|IP,Node,Nominated Node,Readiness Gates", workloads::pod),
     printer("", "nodes", "Name,Status,Roles,Age,Version|Internal-IP,External-IP,OS-Image,Kernel-Version,Container-Runtime", cluster::node),
-    printer("", "namespaces", "Name,Status,Age", cluster::namespace),
+    fields("", "namespaces", "Name,Status=/status/phase,Age"),
     printer("", "services", "Name,Type,Cluster-IP,External-IP,Port(s),Age|Selector", network::service),
     printer("", "endpoints", "Name,Endpoints,Age", network::endpoints),
     printer("", "events", "Last Seen,Type,Reason,Object,|Subobject,Source,|Message,|First Seen,Count,Name", cluster::event),
+    printer("events.k8s.io", "events", "Last Seen,Type,Reason,Object,|Subobject,Source,|Message,|First Seen,Count,Name", cluster::event),
     printer("", "configmaps", "Name,Data,Age", cluster::config_map),
     printer("", "secrets", "Name,Type,Data,Age", cluster::secret),
-    printer("", "serviceaccounts", "Name,Secrets,Age", workloads::service_account),
+    fields("", "serviceaccounts", "Name,Age"),
+    printer("", "componentstatuses", "Name,Status,Message,Error", cluster::component_status),
+    fields("", "limitranges", "Name,Created At=/metadata/creationTimestamp"),
+    printer("", "resourcequotas", "Name,Request,Limit,Age", control::quota),
+    printer("", "podtemplates", "Name,Containers,Images,Pod Labels", workloads::pod_template),
     printer("", "replicationcontrollers", "Name,Desired,Current,Ready,Age|Containers,Images,Selector", workloads::replica_set),
-    printer("", "persistentvolumeclaims", "Name,Status,Volume,Capacity,Access Modes,StorageClass,VolumeAttributesClass,Age|VolumeMode", workloads::claim),
-    printer("", "persistentvolumes", "Name,Capacity,Access Modes,Reclaim Policy,Status,Claim,StorageClass,VolumeAttributesClass,Reason,Age|VolumeMode", workloads::volume),
+    printer("", "persistentvolumeclaims", "Name,Status,Volume,Capacity,Access Modes,StorageClass,VolumeAttributesClass,Age|VolumeMode", storage::claim),
+    printer("", "persistentvolumes", "Name,Capacity,Access Modes,Reclaim Policy,Status,Claim,StorageClass,VolumeAttributesClass,Reason,Age|VolumeMode", storage::volume),
     printer("apps", "deployments", "Name,Ready,Up-to-date,Available,Age|Containers,Images,Selector", workloads::deployment),
     printer("apps", "daemonsets", "Name,Desired,Current,Ready,Up-to-date,Available,Node Selector,Age|Containers,Images,Selector", workloads::daemon_set),
     printer("apps", "replicasets", "Name,Desired,Current,Ready,Age|Containers,Images,Selector", workloads::replica_set),
     printer("apps", "statefulsets", "Name,Ready,Age|Containers,Images", workloads::stateful_set),
+    printer("apps", "controllerrevisions", "Name,Controller,Revision,Age", workloads::revision),
+    printer("autoscaling", "horizontalpodautoscalers", "Name,Reference,Targets,MinPods,MaxPods,Replicas,Age", autoscaler::autoscaler),
     printer("batch", "jobs", "Name,Status,Completions,Duration,Age|Containers,Images,Selector", workloads::job),
     printer("batch", "cronjobs", "Name,Schedule,Timezone,Suspend,Active,Last Schedule,Age|Containers,Images,Selector", workloads::cron_job),
     printer("policy", "poddisruptionbudgets", "Name,Min Available,Max Unavailable,Allowed Disruptions,Age", workloads::disruption_budget),
@@ -85,21 +101,35 @@ const PRINTERS: &[Printer] = &[
     printer("networking.k8s.io", "ingresses", "Name,Class,Hosts,Address,Ports,Age", network::ingress),
     printer("networking.k8s.io", "ingressclasses", "Name,Controller,Parameters,Age", network::ingress_class),
     printer("networking.k8s.io", "servicecidrs", "Name,CIDRs,Age", network::service_cidr),
-    printer("networking.k8s.io", "ipaddresses", "Name,ParentRef,Age", network::ip_address),
-    printer("coordination.k8s.io", "leases", "Name,Holder,Age", workloads::lease),
-    printer("apiextensions.k8s.io", "customresourcedefinitions", "Name,Created At", cluster::created),
-    printer("apiregistration.k8s.io", "apiservices", "Name,Service,Available,Age", cluster::api_service),
-    printer("rbac.authorization.k8s.io", "roles", "Name,Created At", cluster::created),
-    printer("rbac.authorization.k8s.io", "clusterroles", "Name,Created At", cluster::created),
-    printer("rbac.authorization.k8s.io", "rolebindings", "Name,Role,Age|Users,Groups,ServiceAccounts", workloads::role_binding),
-    printer("rbac.authorization.k8s.io", "clusterrolebindings", "Name,Role,Age|Users,Groups,ServiceAccounts", workloads::role_binding),
-    printer("scheduling.k8s.io", "priorityclasses", "Name,Value,Global-Default,Age,PreemptionPolicy", workloads::priority_class),
-    printer("storage.k8s.io", "storageclasses", "Name,Provisioner,ReclaimPolicy,VolumeBindingMode,AllowVolumeExpansion,Age", cluster::storage_class),
-    printer("storage.k8s.io", "csinodes", "Name,Drivers,Age", cluster::csi_node),
-    printer("admissionregistration.k8s.io", "validatingadmissionpolicies", "Name,Validations,ParamKind,Age", cluster::admission_policy),
-    printer("admissionregistration.k8s.io", "validatingadmissionpolicybindings", "Name,PolicyName,ParamRef,Age", cluster::admission_binding),
-    printer("admissionregistration.k8s.io", "validatingwebhookconfigurations", "Name,Webhooks,Age", cluster::webhooks),
-    printer("admissionregistration.k8s.io", "mutatingwebhookconfigurations", "Name,Webhooks,Age", cluster::webhooks),
+    printer("networking.k8s.io", "ipaddresses", "Name,ParentRef", network::ip_address),
+    fields("coordination.k8s.io", "leases", "Name,Holder=/spec/holderIdentity,Age"),
+    fields("apiextensions.k8s.io", "customresourcedefinitions", "Name,Created At=/metadata/creationTimestamp"),
+    printer("apiregistration.k8s.io", "apiservices", "Name,Service,Available,Age", control::api_service),
+    fields("rbac.authorization.k8s.io", "roles", "Name,Created At=/metadata/creationTimestamp"),
+    fields("rbac.authorization.k8s.io", "clusterroles", "Name,Created At=/metadata/creationTimestamp"),
+    printer("rbac.authorization.k8s.io", "rolebindings", "Name,Role,Age|Users,Groups,ServiceAccounts", control::role_binding),
+    printer("rbac.authorization.k8s.io", "clusterrolebindings", "Name,Role,Age|Users,Groups,ServiceAccounts", control::role_binding),
+    printer("certificates.k8s.io", "certificatesigningrequests", "Name,Age,SignerName,Requestor,RequestedDuration,Condition", control::signing_request),
+    printer("scheduling.k8s.io", "priorityclasses", "Name,Value,Global-Default,Age,PreemptionPolicy", control::priority_class),
+    fields("node.k8s.io", "runtimeclasses", "Name,Handler=/handler,Age"),
+    printer("flowcontrol.apiserver.k8s.io", "flowschemas", "Name,PriorityLevel,MatchingPrecedence,DistinguisherMethod,Age,MissingPL", control::flow_schema),
+    printer("flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations", "Name,Type,NominalConcurrencyShares,Queues,HandSize,QueueLengthLimit,Age", control::priority_level),
+    printer("storage.k8s.io", "storageclasses", "Name,Provisioner,ReclaimPolicy,VolumeBindingMode,AllowVolumeExpansion,Age", storage::storage_class),
+    fields("storage.k8s.io", "volumeattributesclasses", "Name,DriverName=/driverName,Age"),
+    printer("storage.k8s.io", "volumeattachments", "Name,Attacher,PV,Node,Attached,Age", storage::attachment),
+    printer("storage.k8s.io", "csinodes", "Name,Drivers,Age", storage::csi_node),
+    printer("storage.k8s.io", "csidrivers", "Name,AttachRequired,PodInfoOnMount,StorageCapacity,TokenRequests,RequiresRepublish,Modes,Age", storage::csi_driver),
+    printer("storage.k8s.io", "csistoragecapacities", "Name,StorageClassName,Capacity", storage::csi_capacity),
+    fields("resource.k8s.io", "deviceclasses", "Name,Age"),
+    fields("resource.k8s.io", "resourceclaimtemplates", "Name,Age"),
+    fields("resource.k8s.io", "resourceslices", "Name,Node=/spec/nodeName,Driver=/spec/driver,Pool=/spec/pool/name,Age"),
+    printer("resource.k8s.io", "resourceclaims", "Name,State,Age", storage::resource_claim),
+    printer("admissionregistration.k8s.io", "validatingadmissionpolicies", "Name,Validations,ParamKind,Age", control::admission_policy),
+    printer("admissionregistration.k8s.io", "validatingadmissionpolicybindings", "Name,PolicyName,ParamRef,Age", control::admission_binding),
+    printer("admissionregistration.k8s.io", "mutatingadmissionpolicies", "Name,Mutations,ParamKind,Age", control::admission_policy),
+    printer("admissionregistration.k8s.io", "mutatingadmissionpolicybindings", "Name,PolicyName,ParamRef,Age", control::admission_binding),
+    printer("admissionregistration.k8s.io", "validatingwebhookconfigurations", "Name,Webhooks,Age", control::webhooks),
+    printer("admissionregistration.k8s.io", "mutatingwebhookconfigurations", "Name,Webhooks,Age", control::webhooks),
 ];
 
 /// Is this a kind of Kubernetes' own, whose columns are known here?
@@ -117,14 +147,30 @@ impl Printer {
         self.group == kind.group && self.plural == kind.plural
     }
 
-    /// A `|` goes over from columns that are always shown to those of `wide`, and back.
-    fn columns(&self) -> Vec<Column> {
+    /// Name, priority, and where the value is. A `|` goes over from columns that are always shown to those of `wide`, and
+    /// back.
+    fn parts(&self) -> impl Iterator<Item = (&'static str, i64, &'static str)> {
         let parts = self.columns.split('|').enumerate();
         let names = parts.flat_map(|(i, part)| part.split(',').map(move |name| (name, (i % 2) as i64)));
-        names
-            .filter(|(name, _)| !name.is_empty())
-            .map(|(name, priority)| Column { name: name.into(), priority })
-            .collect()
+        names.filter(|(name, _)| !name.is_empty()).map(|(part, priority)| {
+            let (name, path) = part.split_once('=').unwrap_or((part, "/metadata/name"));
+            (name, priority, path)
+        })
+    }
+
+    fn columns(&self) -> Vec<Column> {
+        self.parts().map(|(name, priority, _)| Column { name: name.into(), priority }).collect()
+    }
+
+    fn cells(&self, object: Object<'_>, context: &Context) -> Cells {
+        let field = |(name, _, path)| match name {
+            "Age" => context.age(object),
+            _ => object.at(path).0.clone(),
+        };
+        match self.cells {
+            Some(cells) => cells(object, context),
+            None => self.parts().map(field).collect(),
+        }
     }
 }
 
@@ -138,9 +184,9 @@ pub(crate) fn of(kind: &Kind, objects: &[Value], custom: Option<&[Printed]>, con
         let rows = objects.iter().map(|object| row(object, custom::cells(object, printed, context)));
         return Table { columns: custom::columns(printed), rows: rows.collect() };
     }
-    let other = printer("", "", "Name,Age", cluster::name_and_age);
+    let other = fields("", "", "Name,Age");
     let printer = PRINTERS.iter().find(|printer| printer.is_for(kind)).unwrap_or(&other);
-    let rows = objects.iter().map(|object| row(object, (printer.cells)(Object(object), context)));
+    let rows = objects.iter().map(|object| row(object, printer.cells(Object(object), context)));
     Table { columns: printer.columns(), rows: rows.collect() }
 }
 

@@ -5,6 +5,7 @@ use super::{
     object::{NONE, Object, joined, labels, or_none, selector, some},
 };
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 pub(super) fn service(object: Object<'_>, context: &Context) -> Cells {
     let port = |port: Object<'_>| {
@@ -40,11 +41,12 @@ fn external_ip(service: Object<'_>) -> Value {
     }
 }
 
-/// The addresses, or else the names, of load balancers.
+/// The addresses, or else the names, of load balancers, each once, in order.
 fn balancers(object: Object<'_>) -> Vec<&str> {
     let all = object.list("/status/loadBalancer/ingress");
     let one = all.map(|ingress| [ingress.text("/ip"), ingress.text("/hostname")]);
-    one.filter_map(|names| names.into_iter().find(|name| !name.is_empty())).collect()
+    let names = one.filter_map(|names| names.into_iter().find(|name| !name.is_empty()));
+    names.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 pub(super) fn endpoints(object: Object<'_>, context: &Context) -> Cells {
@@ -64,7 +66,9 @@ pub(super) fn endpoints(object: Object<'_>, context: &Context) -> Cells {
             );
         }
     }
-    vec![object.text("/metadata/name").into(), some(all, NONE), context.age(object)]
+    // Those that are not ready are not shown, and that there are some is no `<none>`.
+    let none = if object.list("/subsets").len() == 0 { NONE } else { "" };
+    vec![object.text("/metadata/name").into(), some(all, none), context.age(object)]
 }
 
 pub(super) fn endpoint_slice(object: Object<'_>, context: &Context) -> Cells {
@@ -126,10 +130,13 @@ pub(super) fn service_cidr(object: Object<'_>, context: &Context) -> Cells {
     vec![object.text("/metadata/name").into(), joined(&object.texts("/spec/cidrs")), context.age(object)]
 }
 
-pub(super) fn ip_address(object: Object<'_>, context: &Context) -> Cells {
+pub(super) fn ip_address(object: Object<'_>, _: &Context) -> Cells {
     let parent = object.at("/spec/parentRef");
-    let parts =
-        [parent.text("/group"), parent.text("/resource"), parent.text("/namespace"), parent.text("/name")];
+    let resource = match (parent.text("/resource"), parent.text("/group")) {
+        (resource, "") => resource.to_owned(),
+        (resource, group) => format!("{resource}.{group}"),
+    };
+    let parts = [&resource, parent.text("/namespace"), parent.text("/name")];
     let shown: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-    vec![object.text("/metadata/name").into(), shown.join("/").into(), context.age(object)]
+    vec![object.text("/metadata/name").into(), or_none(&shown.join("/"))]
 }

@@ -1,12 +1,12 @@
 //! Our tables against those that the API server of the captured cluster printed, cell by cell.
 
-use super::{Context, custom, of, of_definition, shipped};
+use super::{Context, Object, PRINTERS, custom, is_known, of, of_definition, shipped};
 use jiff::{SignedDuration, Timestamp};
 use mcp_core::{
     Kind, Table,
     testing::{Failed, unpack},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{collections::BTreeMap, path::Path};
 
 fn json(path: &Path) -> Result<Value, Failed> {
@@ -114,4 +114,174 @@ fn columns_of_custom_resources_are_those_of_their_definitions() -> Result<(), Fa
         }
     }
     Ok(())
+}
+
+/// No kind of Kubernetes' own is left to a guess; those of custom resources are in their definitions.
+#[test]
+fn every_kind_that_the_api_server_lists_has_columns() -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    unpack("capture/api.tar.xz", folder.path())?;
+    let mut known = 0;
+    for file in ["discovery-api.json", "discovery-apis.json"] {
+        let document = json(&folder.path().join("api").join(file))?;
+        for group in document["items"].as_array().into_iter().flatten() {
+            let name = group["metadata"]["name"].as_str().unwrap_or_default();
+            for version in group["versions"].as_array().into_iter().flatten() {
+                for resource in version["resources"].as_array().into_iter().flatten() {
+                    let verbs = resource["verbs"].as_array().cloned().unwrap_or_default();
+                    if !verbs.contains(&"list".into()) {
+                        continue;
+                    }
+                    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+                    let kind = Kind {
+                        group: name.into(),
+                        version: text(&version["version"]),
+                        plural: text(&resource["resource"]),
+                        ..Kind::default()
+                    };
+                    assert!(is_known(&kind) || shipped(&kind).is_some(), "{kind}");
+                    known += 1;
+                }
+            }
+        }
+    }
+    assert_eq!(known, 79);
+    Ok(())
+}
+
+/// A printer has a cell for each column, of any object.
+#[test]
+fn every_column_has_a_cell() {
+    for printer in PRINTERS {
+        let cells = printer.cells(Object(&Value::Null), &Context { as_of: None });
+        assert_eq!(cells.len(), printer.columns().len(), "{}", printer.plural);
+    }
+}
+
+/// Objects of kinds that the capture lacks, and what the server's own tests (`printers_test.go`) say of such.
+#[test]
+fn what_the_capture_lacks_is_printed_as_the_server_does() {
+    let unknown = "<unknown>";
+    for (of, object, cells) in [
+        (
+            "persistentvolumeclaims",
+            json!({ "spec": { "volumeName": "v", "volumeMode": "Filesystem" },
+                "status": { "phase": "Bound", "accessModes": ["ReadWriteMany", "ReadOnlyMany"], "capacity": { "storage": "4Gi" } } }),
+            json!(["a", "Bound", "v", "4Gi", "ROX,RWX", "", "<unset>", unknown, "Filesystem"]),
+        ),
+        (
+            "persistentvolumeclaims",
+            json!({ "spec": { "volumeName": "v" }, "status": { "phase": "Lost" } }),
+            json!(["a", "Lost", "v", "0", "", "", "<unset>", unknown, "<unset>"]),
+        ),
+        (
+            "persistentvolumes",
+            json!({ "spec": { "capacity": { "storage": "4Gi" }, "accessModes": ["ReadOnlyMany"], "claimRef": { "namespace": "n", "name": "c" },
+                "persistentVolumeReclaimPolicy": "Retain", "storageClassName": "fast" }, "status": { "phase": "Bound" } }),
+            json!(["a", "4Gi", "ROX", "Retain", "Bound", "n/c", "fast", "<unset>", "", unknown, "<unset>"]),
+        ),
+        (
+            "storageclasses",
+            json!({ "provisioner": "kubernetes.io/glusterfs", "allowVolumeExpansion": true }),
+            json!(["a", "kubernetes.io/glusterfs", "Delete", "Immediate", true, unknown]),
+        ),
+        (
+            "volumeattachments",
+            json!({ "spec": { "attacher": "x", "nodeName": "n", "source": { "persistentVolumeName": "v" } } }),
+            json!(["a", "x", "v", "n", false, unknown]),
+        ),
+        (
+            "csidrivers",
+            json!({ "spec": { "volumeLifecycleModes": ["Ephemeral", "Persistent"] } }),
+            json!(["a", true, false, false, "<unset>", false, "Ephemeral,Persistent", unknown]),
+        ),
+        (
+            "resourceclaims",
+            json!({ "status": { "allocation": {}, "reservedFor": [{}] } }),
+            json!(["a", "allocated,reserved", unknown]),
+        ),
+        ("resourceclaims", json!({}), json!(["a", "pending", unknown])),
+        (
+            "resourcequotas",
+            json!({ "status": { "hard": { "limits.cpu": "2", "requests.cpu": "6", "pods": "10" }, "used": { "limits.cpu": "1", "pods": "3" } } }),
+            json!(["a", "pods: 3/10, requests.cpu: 0/6", "limits.cpu: 1/2", unknown]),
+        ),
+        (
+            "certificatesigningrequests",
+            json!({ "spec": { "signerName": "example.com/s", "username": "u", "expirationSeconds": 7200 },
+                "status": { "conditions": [{ "type": "Approved" }], "certificate": "eA==" } }),
+            json!(["a", unknown, "example.com/s", "u", "120m", "Approved,Issued"]),
+        ),
+        ("certificatesigningrequests", json!({}), json!(["a", unknown, "<none>", "", "<none>", "Pending"])),
+        (
+            "controllerrevisions",
+            json!({ "revision": 3, "metadata": { "name": "a", "ownerReferences": [{ "apiVersion": "apps/v1", "kind": "DaemonSet", "name": "d", "controller": true }] } }),
+            json!(["a", "daemonset.apps/d", 3, unknown]),
+        ),
+        ("runtimeclasses", json!({ "handler": "h" }), json!(["a", "h", unknown])),
+        ("leases", json!({ "spec": { "holderIdentity": "me" } }), json!(["a", "me", unknown])),
+        (
+            "ipaddresses",
+            json!({ "spec": { "parentRef": { "resource": "services", "namespace": "default", "name": "kubernetes" } } }),
+            json!(["a", "services/default/kubernetes"]),
+        ),
+        (
+            "ipaddresses",
+            json!({ "spec": { "parentRef": { "group": "mygroup", "resource": "myresource", "name": "myname" } } }),
+            json!(["a", "myresource.mygroup/myname"]),
+        ),
+        (
+            "flowschemas",
+            json!({ "spec": { "matchingPrecedence": 1000, "priorityLevelConfiguration": { "name": "exempt" } }, "status": { "conditions": [{ "type": "Dangling", "status": "False" }] } }),
+            json!(["a", "exempt", 1000, "<none>", unknown, "False"]),
+        ),
+        (
+            "prioritylevelconfigurations",
+            json!({ "spec": { "type": "Exempt" } }),
+            json!(["a", "Exempt", "<none>", "<none>", "<none>", "<none>", unknown]),
+        ),
+        (
+            "validatingadmissionpolicybindings",
+            json!({ "spec": { "policyName": "p", "paramRef": { "name": "n" } } }),
+            json!(["a", "p", "*/n", unknown]),
+        ),
+        (
+            "mutatingadmissionpolicies",
+            json!({ "spec": { "mutations": [{}] } }),
+            json!(["a", 1, "<unset>", unknown]),
+        ),
+        (
+            "apiservices",
+            json!({ "status": { "conditions": [{ "type": "Available", "status": "False", "reason": "MissingEndpoints" }] } }),
+            json!(["a", "Local", "False (MissingEndpoints)", unknown]),
+        ),
+        (
+            "endpoints",
+            json!({ "subsets": [{ "notReadyAddresses": [{ "ip": "10.0.0.1" }], "ports": [{ "port": 80 }] }] }),
+            json!(["a", "", unknown]),
+        ),
+        (
+            "componentstatuses",
+            json!({ "conditions": [{ "type": "Healthy", "status": "False", "message": "m", "error": "e" }] }),
+            json!(["a", "Unhealthy", "m", "e"]),
+        ),
+        (
+            "pods",
+            json!({ "spec": { "containers": [{}, {}] }, "status": { "phase": "Running", "containerStatuses": [
+                { "state": { "terminated": { "reason": "Completed", "exitCode": 0 } } },
+                { "state": { "terminated": { "reason": "Error", "exitCode": 1 } } } ] } }),
+            json!(["a", "0/2", "Error", "0", unknown, "<none>", "<none>", "<none>", "<none>"]),
+        ),
+    ] {
+        let mut whole = json!({ "metadata": { "name": "a" } });
+        for (key, value) in object.as_object().into_iter().flatten() {
+            whole[key] = value.clone();
+        }
+        let printer = PRINTERS.iter().find(|printer| printer.plural == of).unwrap();
+        assert_eq!(
+            Value::from(printer.cells(Object(&whole), &Context { as_of: None })),
+            cells,
+            "{of} {object}"
+        );
+    }
 }

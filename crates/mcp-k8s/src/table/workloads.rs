@@ -3,7 +3,7 @@
 use super::{
     Cells, Context,
     age::{human, since},
-    object::{NONE, Object, joined, labels, or_none, selector},
+    object::{NONE, Object, labels, or_none, selector},
 };
 use serde_json::Value;
 
@@ -107,7 +107,7 @@ impl PodStatus {
         (self.restarts, self.last_restart) = (0, None);
         let inits = pod.list("/status/initContainerStatuses");
         inits.filter(|container| sidecars.contains(&container.text("/name"))).for_each(|c| self.count(c));
-        let mut running = false;
+        let (mut running, mut failed) = (false, None);
         for container in pod.list("/status/containerStatuses").rev() {
             self.count(container);
             let (terminated, waiting) =
@@ -116,13 +116,21 @@ impl PodStatus {
                 self.reason = waiting.into();
             } else if container.has("/state/terminated") {
                 self.reason = ended(terminated);
+                if terminated.int("/exitCode") != 0 {
+                    failed = Some(self.reason.clone());
+                }
             } else if container.is("/ready") && container.has("/state/running") {
                 running = true;
                 self.ready += 1;
             }
         }
-        if self.reason == "Completed" && running {
-            self.reason = if pod.is_condition("Ready") { "Running" } else { "NotReady" }.into();
+        if self.reason == "Completed" {
+            self.reason = match failed {
+                _ if running && pod.is_condition("Ready") => "Running".into(),
+                Some(failed) => failed,
+                None if running => "NotReady".into(),
+                None => "Completed".into(),
+            };
         }
     }
 
@@ -284,103 +292,25 @@ pub(super) fn disruption_budget(object: Object<'_>, context: &Context) -> Cells 
     ]
 }
 
-pub(super) fn service_account(object: Object<'_>, context: &Context) -> Cells {
-    vec![object.text("/metadata/name").into(), object.list("/secrets").len().into(), context.age(object)]
-}
-
-pub(super) fn priority_class(object: Object<'_>, context: &Context) -> Cells {
+/// What a daemon set or a stateful set was.
+pub(super) fn revision(object: Object<'_>, context: &Context) -> Cells {
+    let owner = object.list("/metadata/ownerReferences").find(|owner| owner.is("/controller"));
+    let owner = owner.map(|owner| {
+        let kind = owner.text("/kind").to_lowercase();
+        match owner.text("/apiVersion").split_once('/') {
+            Some((group, _)) => format!("{kind}.{group}/{}", owner.text("/name")),
+            None => format!("{kind}/{}", owner.text("/name")),
+        }
+    });
     vec![
         object.text("/metadata/name").into(),
-        object.int("/value").into(),
-        object.is("/globalDefault").into(),
-        context.age(object),
-        object.text("/preemptionPolicy").into(),
-    ]
-}
-
-/// Role bindings of both sorts.
-pub(super) fn role_binding(object: Object<'_>, context: &Context) -> Cells {
-    let subjects = |kind: &str| {
-        let of = object.list("/subjects").filter(|subject| subject.text("/kind") == kind);
-        let all: Vec<String> = of
-            .map(|subject| match (kind, subject.text("/namespace"), subject.text("/name")) {
-                ("ServiceAccount", namespace, name) if !namespace.is_empty() => format!("{namespace}/{name}"),
-                (_, _, name) => name.to_owned(),
-            })
-            .collect();
-        Value::from(all.join(", "))
-    };
-    vec![
-        object.text("/metadata/name").into(),
-        format!("{}/{}", object.text("/roleRef/kind"), object.text("/roleRef/name")).into(),
-        context.age(object),
-        subjects("User"),
-        subjects("Group"),
-        subjects("ServiceAccount"),
-    ]
-}
-
-pub(super) fn lease(object: Object<'_>, context: &Context) -> Cells {
-    vec![
-        object.text("/metadata/name").into(),
-        object.text("/spec/holderIdentity").into(),
+        or_none(&owner.unwrap_or_default()),
+        object.int("/revision").into(),
         context.age(object),
     ]
 }
 
-pub(super) fn claim(object: Object<'_>, context: &Context) -> Cells {
-    let (bound, volume) = (object.text("/status/phase"), object.text("/spec/volumeName"));
-    let terminating = object.has("/metadata/deletionTimestamp");
-    let held = !volume.is_empty();
-    vec![
-        object.text("/metadata/name").into(),
-        if terminating { "Terminating" } else { bound }.into(),
-        volume.into(),
-        if held { object.text("/status/capacity/storage") } else { "" }.into(),
-        if held { modes(object, "/status/accessModes") } else { "".into() },
-        object.text("/spec/storageClassName").into(),
-        unset(object, "/spec/volumeAttributesClassName"),
-        context.age(object),
-        unset(object, "/spec/volumeMode"),
-    ]
-}
-
-pub(super) fn volume(object: Object<'_>, context: &Context) -> Cells {
-    let claim = match (object.text("/spec/claimRef/namespace"), object.text("/spec/claimRef/name")) {
-        (_, "") => String::new(),
-        (namespace, name) => format!("{namespace}/{name}"),
-    };
-    let terminating = object.has("/metadata/deletionTimestamp");
-    vec![
-        object.text("/metadata/name").into(),
-        object.text("/spec/capacity/storage").into(),
-        modes(object, "/spec/accessModes"),
-        object.text("/spec/persistentVolumeReclaimPolicy").into(),
-        if terminating { "Terminating" } else { object.text("/status/phase") }.into(),
-        claim.into(),
-        object.text("/spec/storageClassName").into(),
-        unset(object, "/spec/volumeAttributesClassName"),
-        object.text("/status/reason").into(),
-        context.age(object),
-        unset(object, "/spec/volumeMode"),
-    ]
-}
-
-fn unset(object: Object<'_>, path: &str) -> Value {
-    match object.text(path) {
-        "" => "<unset>".into(),
-        text => text.into(),
-    }
-}
-
-fn modes(object: Object<'_>, path: &str) -> Value {
-    let short = |mode: &str| match mode {
-        "ReadWriteOnce" => "RWO",
-        "ReadOnlyMany" => "ROX",
-        "ReadWriteMany" => "RWX",
-        "ReadWriteOncePod" => "RWOP",
-        _ => "?",
-    };
-    let all: Vec<_> = object.texts(path).into_iter().map(short).collect();
-    if all.is_empty() { "".into() } else { joined(&all) }
+pub(super) fn pod_template(object: Object<'_>, _: &Context) -> Cells {
+    let [names, images] = containers(object, "/template");
+    vec![object.text("/metadata/name").into(), names, images, labels(object, "/template/metadata/labels")]
 }

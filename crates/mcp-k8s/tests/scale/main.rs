@@ -5,7 +5,7 @@ mod bundle;
 
 use mcp_core::{
     Bundle,
-    testing::{Connection, Failed},
+    testing::{Capture, Connection, Failed},
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -20,26 +20,84 @@ async fn ask(connection: &Connection, tool: &str, params: Value) -> Result<Strin
     Ok(text)
 }
 
+/// A server over the generated cluster, which goes with the folder.
+async fn large() -> Result<(tempfile::TempDir, Connection), Failed> {
+    let capture = Capture::unpack()?;
+    let (_, pod) = Capture::NODES[0];
+    let like = [std::fs::read(capture.database(pod, "nbdb"))?, std::fs::read(capture.database(pod, "sbdb"))?];
+    let folder = tempfile::tempdir()?;
+    bundle::write(folder.path(), NODES, PODS, &like)?;
+    let source = Arc::new(Bundle::new(vec![folder.path().to_owned()]));
+    let connection = Connection::open(mcp_k8s::layer(), source).await?;
+    Ok((folder, connection))
+}
+
+#[tokio::test]
+async fn what_is_where_in_three_hundred_zones() -> Result<(), Failed> {
+    let (_folder, connection) = large().await?;
+    let overview = ask(&connection, "cluster_overview", json!({})).await?;
+    for stands_out in [
+        "nodes: 300; 298 are Ready",
+        "node-017: NotReady",
+        "node-200: ovnkube-node-n200x 0/1 ready: ovnkube-controller (waiting: CrashLoopBackOff, restarted 31x)",
+        "Kubernetes v1.35.0 on node-099",
+    ] {
+        assert!(overview.contains(stands_out), "{stands_out}: {overview}");
+    }
+    let locate = async |what: &str| ask(&connection, "ovnkube_locate", json!({ "what": what })).await;
+    let pod = locate("tenant-000/web-00042").await?;
+    let port = "port tenant-000_web-00042 on switch node-042, addresses 0a:58:0a:80:2c:03 10.128.44.3; tunnel key 2 of datapath 3, bound to node-042";
+    assert!(pod.contains(port) && !pod.contains("FINDING"), "{pod}");
+    // Its address leads to the same, and so does the last of all pods from any of its names.
+    assert!(locate("10.128.44.3").await?.contains(port));
+    let last = bundle::address(PODS - 1, NODES);
+    assert!(
+        locate(&last).await?.contains(&format!(
+            "tenant-039_web-03999 on switch node-099, addresses 0a:58:0a:80:65:10 {last}"
+        ))
+    );
+    // All zones are compared, and the one that lacks a backend is named.
+    let service = locate("tenant-000/web").await?;
+    let findings: Vec<&str> = service.lines().filter(|line| line.contains("FINDING")).collect();
+    assert!(
+        matches!(findings.as_slice(), [one] if one.contains("in the zone of node-003: ") && one.contains("10.128.2.3")),
+        "{service}"
+    );
+    assert!(service.contains("the northbound databases of all 300 nodes were searched"), "{service}");
+    assert!(!locate("tenant-001/web").await?.contains("FINDING"));
+    let node = locate("node-042").await?;
+    assert!(node.contains("in its databases: zone node-042"), "{node}");
+    // What nobody has.
+    let nobody = locate("10.128.44.200").await?;
+    assert!(nobody.contains("10.128.44.200 is in a subnet of node node-042"), "{nobody}");
+    assert!(nobody.contains("the northbound databases of all 300 nodes were searched"), "{nobody}");
+    Ok(())
+}
+
 #[tokio::test]
 async fn every_answer_about_a_large_cluster_is_bounded() -> Result<(), Failed> {
-    let folder = tempfile::tempdir()?;
-    bundle::write(folder.path(), NODES, PODS)?;
-    let connection =
-        Connection::open(mcp_k8s::layer(), Arc::new(Bundle::new(vec![folder.path().to_owned()]))).await?;
+    let (_folder, connection) = large().await?;
     let nodes = ask(&connection, "kubectl_get", json!({ "kind": "nodes" })).await?;
-    assert_eq!(nodes.lines().filter(|line| line.contains(" Ready ")).count(), NODES);
+    assert_eq!(nodes.lines().filter(|line| line.contains(" Ready ")).count(), NODES - 1);
     let pods = ask(&connection, "kubectl_get", json!({ "kind": "pods" })).await?;
-    assert!(pods.contains(&format!("of {PODS}; offset=")), "{}", pods.lines().last().unwrap_or_default());
+    assert!(
+        pods.contains(&format!("of {}; offset=", PODS + NODES)),
+        "{}",
+        pods.lines().last().unwrap_or_default()
+    );
     let on_one =
         ask(&connection, "kubectl_get", json!({ "kind": "pods", "fields": "spec.nodeName=node-007" }))
             .await?;
     assert_eq!(on_one.lines().filter(|line| line.starts_with("tenant-")).count(), PODS.div_ceil(NODES));
-    let last =
-        ask(&connection, "kubectl_get", json!({ "kind": "pods", "offset": PODS - 1, "output": "wide" }))
-            .await?;
-    assert!(last.contains("web-03999") && last.contains("10.128.2.3"), "{last}");
+    let last = ask(
+        &connection,
+        "kubectl_get",
+        json!({ "kind": "pods", "offset": PODS + NODES - 1, "output": "wide" }),
+    )
+    .await?;
+    assert!(last.contains("web-03999") && last.contains("10.128.101.16"), "{last}");
     let whole = ask(&connection, "kubectl_get", json!({ "kind": "pods", "output": "yaml" })).await?;
-    assert!(whole.starts_with("error: pods are 4000 objects, of which 50 at most"), "{whole:.300}");
+    assert!(whole.starts_with("error: pods are 4300 objects, of which 50 at most"), "{whole:.300}");
     let one = ask(&connection, "kubectl_get", json!({ "kind": "pod/web-02345", "output": "yaml" })).await?;
     assert!(one.contains("nodeName: node-245") && !one.contains("managedFields"), "{one}");
     let described =
@@ -57,7 +115,7 @@ async fn every_answer_about_a_large_cluster_is_bounded() -> Result<(), Failed> {
     assert!(times.len() == 2 && times.iter().all(|line| line.contains("T08:59:00Z")), "{few}");
     let unknown = ask(&connection, "kubectl_get", json!({ "kind": "pod", "name": "web-99999" })).await?;
     assert!(
-        unknown.contains("no pod is named `web-99999`") && unknown.contains("and 3980 more"),
+        unknown.contains("no pod is named `web-99999`") && unknown.contains("and 4280 more"),
         "{unknown:.300}"
     );
     Ok(())

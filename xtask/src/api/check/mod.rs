@@ -1,6 +1,7 @@
 //! `cargo xtask lab api --check`: is it an API server? kubectl must think so. Then: what our servers make of it, on good days and bad.
 
 mod answers;
+mod columns;
 mod debug;
 mod faults;
 mod gone;
@@ -41,6 +42,7 @@ pub(super) fn run(dir: &Path) -> Result {
     let kubectl = Kubectl::install(&workspace, &server.kubeconfig())?;
     kubectl::check(&kubectl)?;
     kubectl::roles(&kubectl)?;
+    columns::check(&workspace, &server, &kubectl)?;
     ways::check(&workspace, &server)?;
     faults::check(&workspace, &server)?;
     gone::check(&workspace, &server)?;

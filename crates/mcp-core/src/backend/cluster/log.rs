@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     HostLog, LogPart, LogQuery, LogSource, LogStream, NodeName, Origin, PodRef, Read, ReadError,
-    kubernetes::host_files,
+    kubernetes::{host_files, host_units},
 };
 use bytes::Bytes;
 use futures::AsyncReadExt;
@@ -126,19 +126,9 @@ enum Kept {
 }
 
 fn kept(log: HostLog) -> Vec<Kept> {
-    let units: &[&str] = match log {
-        HostLog::Kubelet => &["kubelet"],
-        HostLog::OvsVswitchd => &["ovs-vswitchd"],
-        HostLog::OvsdbServer => &["ovsdb-server"],
-        HostLog::NetworkManager => &["NetworkManager"],
-        HostLog::OvsConfiguration => &["ovs-configuration"],
-        HostLog::Runtime => &["crio", "containerd"],
-        HostLog::Libreswan => &["ipsec"],
-        HostLog::OvnController | HostLog::AclAudit | HostLog::Kernel => &[],
-    };
     // What is not below /var/log is where bundles have it.
     let files = host_files(log).iter().filter_map(|path| path.strip_prefix("var/log/"));
-    files.map(Kept::File).chain(units.iter().copied().map(Kept::Unit)).collect()
+    files.map(Kept::File).chain(host_units(log).iter().copied().map(Kept::Unit)).collect()
 }
 
 async fn of_host(

@@ -4,24 +4,9 @@ use super::{Lines, Piece, containers};
 use crate::{
     HostLog, NodeName,
     backend::bundle::{cluster::One, files::Files},
-    kubernetes::host_files,
+    kubernetes::{host_files, host_units},
 };
 use jiff::Timestamp;
-
-/// The units of systemd whose journal a log is.
-fn units(log: HostLog) -> &'static [&'static str] {
-    match log {
-        HostLog::Kubelet => &["kubelet"],
-        HostLog::OvsVswitchd => &["ovs-vswitchd", "openvswitch"],
-        HostLog::OvsdbServer => &["ovsdb-server", "openvswitch"],
-        HostLog::OvnController => &["ovn-controller"],
-        HostLog::AclAudit | HostLog::Kernel => &[],
-        HostLog::NetworkManager => &["NetworkManager"],
-        HostLog::OvsConfiguration => &["ovs-configuration"],
-        HostLog::Runtime => &["crio", "containerd"],
-        HostLog::Libreswan => &["ipsec"],
-    }
-}
 
 /// The programs whose lines of a whole journal a log is.
 fn programs(log: HostLog) -> &'static [&'static str] {
@@ -78,7 +63,7 @@ pub(super) fn find(
             let (paths, notes) = with_rotated(files, &path, since);
             return Ok((paths.into_iter().map(|path| whole(path, root)).collect(), notes));
         }
-        for unit in units(log) {
+        for unit in host_units(log) {
             let end = format!("/journalctl_--no-pager_--unit_{unit}");
             let below = format!("{root}sos_commands/");
             if let Some(path) = files.below(&below).find(|path| path.ends_with(&end)) {
@@ -106,7 +91,7 @@ pub(super) fn find(
 /// `host_service_logs/<role>/<unit>_service.log` of a must-gather has the lines of all hosts of a role; older ones have
 /// a folder a node.
 fn of_role(one: &One, node: &NodeName, log: HostLog) -> Option<(Vec<Piece>, Vec<String>)> {
-    for unit in units(log) {
+    for unit in host_units(log) {
         let end = format!("/{unit}_service.log");
         let all = one.contents.service_logs.iter().map(String::as_str);
         let paths: Vec<&str> = all.filter(|path| path.ends_with(&end)).collect();
