@@ -11,7 +11,7 @@ mod planted;
 
 pub use crate::argv::is_allowed;
 pub use capture::Capture;
-pub use planted::{MARKS, no_secrets};
+pub use planted::{MARKS, no_secrets, planted_answer};
 
 use crate::{Backend, Budget, Bundle, Layer, Local, Recorded, Server};
 use rmcp::{

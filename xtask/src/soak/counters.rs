@@ -63,9 +63,35 @@ fn rules(text: &str, say: &mut dyn FnMut(String, u64)) {
 
 /// What is followed by a number that only grows.
 const GROWS: &[&str] = &[
-    "n_packets", "n_bytes", "packets", "bytes", "pkts", "drop", "errs", "frame", "over", "crc", "coll", "errors", "dropped",
-    "overruns", "carrier", "collisions", "hit", "missed", "lost", "total", "found", "invalid", "insert", "insert_failed",
-    "early_drop", "error", "search_restart", "clash_resolve", "chaintoolong",
+    "n_packets",
+    "n_bytes",
+    "packets",
+    "bytes",
+    "pkts",
+    "drop",
+    "errs",
+    "frame",
+    "over",
+    "crc",
+    "coll",
+    "errors",
+    "dropped",
+    "overruns",
+    "carrier",
+    "collisions",
+    "hit",
+    "missed",
+    "lost",
+    "total",
+    "found",
+    "invalid",
+    "insert",
+    "insert_failed",
+    "early_drop",
+    "error",
+    "search_restart",
+    "clash_resolve",
+    "chaintoolong",
 ];
 
 /// `n_packets=7, …`, `packets 7 bytes 420`, `hit:7 missed:1`, `total: 7`. A line of a port belongs to the one that names it.
@@ -128,8 +154,16 @@ mod tests {
     #[test]
     fn a_counter_that_went_down_is_found_in_each_form() {
         let forms: [(Read, &str, &str); 7] = [
-            (rules, ":INPUT ACCEPT [7:420]\n[3:180] -A INPUT -j DROP", ":INPUT ACCEPT [8:480]\n[0:0] -A INPUT -j DROP"),
-            (pairs, "\t\tip daddr 1.2.3.4 counter packets 7 bytes 420 drop", "\t\tip daddr 1.2.3.4 counter packets 0 bytes 0 drop"),
+            (
+                rules,
+                ":INPUT ACCEPT [7:420]\n[3:180] -A INPUT -j DROP",
+                ":INPUT ACCEPT [8:480]\n[0:0] -A INPUT -j DROP",
+            ),
+            (
+                pairs,
+                "\t\tip daddr 1.2.3.4 counter packets 7 bytes 420 drop",
+                "\t\tip daddr 1.2.3.4 counter packets 0 bytes 0 drop",
+            ),
             (
                 pairs,
                 " cookie=0x1, duration=9.1s, table=0, n_packets=7, n_bytes=420, idle_age=1, priority=5 actions=drop",
@@ -140,7 +174,11 @@ mod tests {
                 "  port  \"eth0\": rx pkts=7, bytes=420, drop=0\n           tx pkts=1, bytes=1, drop=0",
                 "  port  \"eth0\": rx pkts=9, bytes=999, drop=0\n           tx pkts=0, bytes=0, drop=0",
             ),
-            (pairs, "  lookups: hit:7 missed:5 lost:0\n  flows: 9", "  lookups: hit:1 missed:1 lost:0\n  flows: 3"),
+            (
+                pairs,
+                "  lookups: hit:7 missed:5 lost:0\n  flows: 9",
+                "  lookups: hit:1 missed:1 lost:0\n  flows: 3",
+            ),
             (
                 pairs,
                 "a  0.0/sec 0.1/sec  total: 7\nb  0.0/sec 0.1/sec  total: 7",
@@ -148,7 +186,8 @@ mod tests {
             ),
             (columns, "  eth0: 420 7 0\nIpInReceives 5 0.0", "  eth0: 999 9 0\nIpInReceives 1 0.0"),
         ];
-        let found = forms.map(|(read, before, after)| (lower(read, before, after), lower(read, after, after)));
+        let found =
+            forms.map(|(read, before, after)| (lower(read, before, after), lower(read, after, after)));
         assert_eq!(found, [(2, 0), (2, 0), (2, 0), (2, 0), (2, 0), (1, 0), (1, 0)]);
     }
 }

@@ -77,8 +77,17 @@ const LEGACY_TABLES: &[(&str, &str)] = &[
 const PODS: &[&str] = &["default/client", "default/web-1", "default/client-2", "default/web-2", "default/db"];
 
 /// Of what is printed of a node, what a pod has as well.
-const OF_PODS: &[&str] =
-    &["nft", "iptables-save", "ip6tables-save", "ip address", "ip link", "ip route", "ip rule", "ip neigh", "conntrack"];
+const OF_PODS: &[&str] = &[
+    "nft",
+    "iptables-save",
+    "ip6tables-save",
+    "ip address",
+    "ip link",
+    "ip route",
+    "ip rule",
+    "ip neigh",
+    "conntrack",
+];
 
 /// Folders of a node whose files are looked at.
 const FOLDERS: &[&str] =
@@ -105,7 +114,11 @@ impl State {
             let of_node = NODES.contains(place);
             for (name, words) in PRINTED.iter().filter(|(name, _)| of_node || OF_PODS.contains(name)) {
                 let text = command(place, words).read()?;
-                lines.extend(text.lines().filter_map(steady).map(|line| format!("{place} {name}: {}", aged(name, line))));
+                lines.extend(
+                    text.lines()
+                        .filter_map(steady)
+                        .map(|line| format!("{place} {name}: {}", aged(name, line))),
+                );
             }
             for (name, words) in LEGACY_TABLES {
                 let text = command(place, words).ignore_status().read()?;
@@ -153,7 +166,8 @@ impl State {
         let (before, after) = (learnt(self), learnt(later));
         let aged: BTreeSet<u32> = before.difference(&after).copied().collect();
         let ages = |line: &&String| {
-            let kinds = [" conntrack: ", " dpctl/dump-conntrack: ", " ip neigh: ", " fdb of br-", " tnl/neigh: "];
+            let kinds =
+                [" conntrack: ", " dpctl/dump-conntrack: ", " ip neigh: ", " fdb of br-", " tnl/neigh: "];
             kinds.iter().any(|kind| line.contains(kind))
                 || self::learnt(line).or_else(|| cookie(line)).is_some_and(|uuid| aged.contains(&uuid))
         };
@@ -318,7 +332,9 @@ mod tests {
 
     #[test]
     fn what_was_learnt_ages() {
-        let state = |lines: &[&str]| State(lines.iter().map(|line| (*line).to_owned()).collect(), Counters::default());
+        let state = |lines: &[&str]| {
+            State(lines.iter().map(|line| (*line).to_owned()).collect(), Counters::default())
+        };
         let row =
             r#"n OVN_Southbound MAC_Binding ["uuid","0c14ac3a-0000-4000-8000-000000000000"] ip="172.18.0.2""#;
         let flow = "n OpenFlow br-int: cookie=0xc14ac3a, table=66, priority=100 actions=x";

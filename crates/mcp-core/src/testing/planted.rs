@@ -43,6 +43,7 @@ hunter2hunter2
 	psk=hunter2hunter2
  neighbor 172.18.0.3 password hunter2hunter2
 password hunter2hunter2
+     password: hunter2hunter2
 enable password 8 hunter2hunter2
  key-string hunter2hunter2
  ip ospf message-digest-key 1 md5 hunter2hunter2
@@ -232,6 +233,11 @@ struct Told {
     redacted: usize,
     /// Tools that gave no answer to any question but errors.
     silent: BTreeSet<&'static str>,
+}
+
+/// What a layer answers about a source in all of whose outputs secrets are planted: of tools that only live sources answer.
+pub fn planted_answer(layer: Layer, inner: Arc<dyn Backend>, case: &Case) -> Result<String, Failed> {
+    answer(layer, Arc::new(Planted { inner, databases: Mutex::default() }), case)
 }
 
 /// The test that no tool of a layer tells a secret, over whatever its golden cases read. Each tool has a case with an answer, but
