@@ -14,7 +14,9 @@ pub(crate) async fn interfaces(
     node.first(vec![
         Reading::command(place.clone(), commands::addresses(), parse),
         Reading::recorded(place.clone(), "ip -d address show", parse),
-        Reading::recorded(place, "ip -o addr", parse),
+        Reading::recorded(place.clone(), "ip -o addr", parse),
+        Reading::recorded(place.clone(), "ip addr", parse),
+        Reading::recorded(place, "ip -j -d address", parse),
     ])
     .await
 }

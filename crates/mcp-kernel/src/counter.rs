@@ -33,7 +33,7 @@ pub(crate) fn parse_nstat(text: &str) -> Parsed<Value> {
     })
 }
 
-/// `ethtool -S`, `ethtool -k`: `     rx_packets: 7`, below a title.
+/// `ethtool -S`, `ethtool -k`: `     rx_packets: 7`, `tx-checksumming: on`, below a title.
 pub(crate) fn parse_ethtool(text: &str) -> Parsed<Value> {
     let below: Vec<&str> = text
         .lines()
@@ -45,6 +45,8 @@ pub(crate) fn parse_ethtool(text: &str) -> Parsed<Value> {
         .collect();
     Parsed::of_lines(&below.join("\n"), |line| {
         let (name, value) = line.rsplit_once(": ")?;
+        let is_value = |word: &str| matches!(word, "on" | "off") || word.parse::<i128>().is_ok();
+        value.split_whitespace().next().filter(|word| is_value(word))?;
         Some(Value::new(name.trim(), value.trim()))
     })
 }

@@ -1,7 +1,7 @@
 //! Network interfaces and their addresses, as ip(8) prints them: `ip -s -d link`, `ip -d address`, and the older
-//! `ip -o addr` with a line an address.
+//! `ip -o addr` with a line an address. And the JSON of the first two.
 
-use crate::lines::Parsed;
+use crate::{json, lines::Parsed};
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 
@@ -93,6 +93,7 @@ impl Interface {
 
 /// Reads any of the forms.
 pub(crate) fn parse(text: &str) -> Parsed<Interface> {
+    let text = &json::plain(text, json::interface);
     let mut parsed = Parsed::<Interface>::default();
     let mut lines = text.lines().peekable();
     while let Some(line) = lines.next() {

@@ -1,4 +1,4 @@
-//! iptables' rules, as `iptables-save -c` dumps them, or as `iptables -t <table> -nvL` lists them.
+//! iptables' rules, as `iptables-save -c` dumps them, or as `iptables -t <table> -nvL` or `iptables -vnxL` lists them.
 
 use crate::{
     lines::{Parsed, words},
@@ -18,6 +18,8 @@ pub(crate) struct Rule {
     pub(crate) listed: bool,
     /// Of a built-in chain.
     pub(crate) policy: Option<String>,
+    /// Of another chain in a list: `2`, the rules that lead to it.
+    pub(crate) references: Option<String>,
     /// Packets and bytes, where they were asked for; of a list as it prints them: `12K`.
     pub(crate) counters: Option<(String, String)>,
 }
@@ -32,12 +34,11 @@ impl Rule {
     pub(crate) fn print(&self) -> String {
         let counters = self.counters.as_ref().map(|(packets, bytes)| format!("[{packets}:{bytes}]"));
         match &self.text {
-            None => format!(
-                ":{} {} {}",
-                self.chain,
-                self.policy.as_deref().unwrap_or("-"),
-                counters.unwrap_or_default()
-            ),
+            None => {
+                let references = self.references.as_ref().map(|n| format!("({n} references)"));
+                let policy = self.policy.as_deref().unwrap_or("-");
+                format!(":{} {policy} {}", self.chain, counters.or(references).unwrap_or_default())
+            }
             Some(text) => {
                 let counters = counters.map(|counters| counters + " ").unwrap_or_default();
                 let append = if self.listed { "" } else { "-A " };
@@ -97,14 +98,7 @@ fn rule(line: &str, table: &str) -> Option<Rule> {
         let mut words = chain.split_whitespace();
         let (chain, policy, counted) = (words.next()?.to_owned(), words.next()?, words.next());
         let policy = (policy != "-").then(|| policy.to_owned());
-        return Some(Rule {
-            table,
-            chain,
-            policy,
-            counters: counted.and_then(counters),
-            text: None,
-            listed: false,
-        });
+        return Some(Rule { table, chain, policy, counters: counted.and_then(counters), ..Rule::default() });
     }
     let (counted, rest) = match line.split_once(' ') {
         Some((first, rest)) if first.starts_with('[') => (counters(first), rest),
@@ -112,14 +106,7 @@ fn rule(line: &str, table: &str) -> Option<Rule> {
     };
     let rest = rest.strip_prefix("-A ")?;
     let (chain, text) = rest.split_once(' ').unwrap_or((rest, ""));
-    Some(Rule {
-        table,
-        chain: chain.into(),
-        text: Some(text.into()),
-        policy: None,
-        counters: counted,
-        listed: false,
-    })
+    Some(Rule { table, chain: chain.into(), text: Some(text.into()), counters: counted, ..Rule::default() })
 }
 
 /// Reads what `iptables -t <table> -nvL` listed.
@@ -132,14 +119,19 @@ pub(crate) fn parse_list(text: &str, table: &str) -> Parsed<Rule> {
             ["Chain", name, rest @ ..] => {
                 chain = Some((*name).to_owned());
                 // `(policy ACCEPT 0 packets, 0 bytes)`, `(1 references)`.
-                let (policy, counters) = match rest {
+                let mut chain =
+                    Rule { table: table.into(), chain: (*name).into(), listed: true, ..Rule::default() };
+                match rest {
                     ["(policy", policy, packets, "packets,", bytes, "bytes)"] => {
-                        (Some((*policy).to_owned()), Some(((*packets).to_owned(), (*bytes).to_owned())))
+                        chain.policy = Some((*policy).into());
+                        chain.counters = Some(((*packets).into(), (*bytes).into()));
                     }
-                    _ => (None, None),
-                };
-                let (table, chain) = (table.to_owned(), (*name).to_owned());
-                parsed.rows.push(Rule { table, chain, policy, counters, text: None, listed: true });
+                    [references, "references)"] => {
+                        chain.references = references.strip_prefix('(').map(str::to_owned)
+                    }
+                    _ => {}
+                }
+                parsed.rows.push(chain);
             }
             ["pkts", "bytes", ..] => {}
             [packets, bytes, rest @ ..]
@@ -150,8 +142,8 @@ pub(crate) fn parse_list(text: &str, table: &str) -> Parsed<Rule> {
                     chain: chain.clone().unwrap_or_default(),
                     text: Some(rest.join(" ")),
                     listed: true,
-                    policy: None,
                     counters: Some(((*packets).to_owned(), (*bytes).to_owned())),
+                    ..Rule::default()
                 });
             }
             _ => parsed.other.push(line.to_owned()),

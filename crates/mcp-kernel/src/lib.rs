@@ -6,11 +6,15 @@ mod commands;
 mod compare;
 mod connection;
 mod counter;
+#[cfg(test)]
+mod forms;
 mod interface;
 mod iptables;
+mod json;
 mod lines;
 mod neighbour;
 mod nft;
+mod nft_json;
 mod prompts;
 #[cfg(test)]
 mod recorded;

@@ -36,12 +36,26 @@ impl<T> Parsed<T> {
     }
 }
 
-/// Notes of lines that no parser understood.
+/// Notes of lines that no parser understood, each once.
 pub(crate) fn not_understood(lines: &[String]) -> Vec<String> {
     const SHOWN: usize = 10;
-    let mut notes: Vec<String> =
-        lines.iter().take(SHOWN).map(|line| format!("not understood: {}", line.trim())).collect();
-    if let Some(more) = lines.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+    let mut times: Vec<(&str, usize)> = Vec::new();
+    for line in lines.iter().map(|line| line.trim()) {
+        if let Some((_, count)) = times.iter_mut().find(|(have, _)| *have == line) {
+            *count += 1;
+        } else if times.len() < SHOWN {
+            times.push((line, 1));
+        }
+    }
+    let told: usize = times.iter().map(|(_, count)| count).sum();
+    let mut notes: Vec<String> = times
+        .into_iter()
+        .map(|(line, count)| match count {
+            1 => format!("not understood: {line}"),
+            _ => format!("not understood, {count} times: {line}"),
+        })
+        .collect();
+    if let Some(more) = lines.len().checked_sub(told).filter(|more| *more > 0) {
         notes.push(format!("not understood: {more} more lines"));
     }
     notes
@@ -78,6 +92,15 @@ pub(crate) fn words(line: &str) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_understood_is_told_once() {
+        let mut lines: Vec<String> = (0..12).map(|n| format!("odd {n}")).collect();
+        lines.insert(0, " odd 0".into());
+        let notes = not_understood(&lines);
+        assert_eq!((notes.len(), notes[0].as_str()), (11, "not understood, 2 times: odd 0"));
+        assert_eq!(notes[10], "not understood: 2 more lines");
+    }
 
     #[test]
     fn quotes_hold_words_together() {

@@ -1,6 +1,6 @@
 //! Neighbours: which MAC address an address has, as `ip -s neigh` prints it.
 
-use crate::interface::after;
+use crate::{interface::after, json, lines::Parsed};
 use std::net::IpAddr;
 
 /// An entry of the neighbour table.
@@ -15,6 +15,11 @@ impl Neighbour {
     pub(crate) fn parse(line: &str) -> Option<Self> {
         let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
         Some(Self { address: words.first()?.parse().ok()?, words }).filter(|it| it.get("dev").is_some())
+    }
+
+    /// Reads a list of them, as text or JSON.
+    pub(crate) fn parse_all(text: &str) -> Parsed<Self> {
+        Parsed::of_lines(&json::plain(text, json::neighbour), Self::parse)
     }
 
     /// `dev`, `lladdr`.
@@ -41,7 +46,6 @@ impl Neighbour {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lines::Parsed;
 
     #[test]
     fn recorded_neighbours_are_printed_again() {

@@ -1,7 +1,8 @@
-//! nftables, as `nft -a list ruleset` prints it, with handles or without.
+//! nftables, as `nft -a list ruleset` prints it, with handles or without, or as JSON.
 
 use crate::{
     lines::{Parsed, words},
+    nft_json,
     wanted::Wanted,
 };
 use std::collections::BTreeMap;
@@ -17,7 +18,7 @@ pub(crate) struct Object {
     pub(crate) kind: String,
     /// Its name.
     pub(crate) name: String,
-    handle: Option<String>,
+    pub(crate) handle: Option<String>,
     /// What is said of it: its type, flags, comment; of a base chain its hook, priority and policy.
     pub(crate) properties: Vec<String>,
     /// Of a chain.
@@ -48,6 +49,13 @@ impl Object {
             (false, true) => format!("{}; empty", said.join("; ")),
             (true, _) => "empty".into(),
         }
+    }
+
+    /// As nft prints it when it is not asked for handles.
+    #[cfg(test)]
+    pub(crate) fn without_handles(&self) -> Self {
+        let rules = self.rules.iter().map(|rule| Rule { handle: None, ..rule.clone() }).collect();
+        Self { handle: None, rules, ..self.clone() }
     }
 
     /// As nft prints it, to be compared with what it printed.
@@ -120,6 +128,11 @@ pub(crate) fn held(element: &str, wanted: Wanted) -> (bool, bool) {
 
 /// Reads a ruleset, or a part of one.
 pub(crate) fn parse(text: &str) -> Parsed<Object> {
+    if text.trim_start().starts_with('{')
+        && let Some(rows) = nft_json::parse(text)
+    {
+        return Parsed { rows, other: Vec::new() };
+    }
     let mut parsed = Parsed::<Object>::default();
     let mut table: Option<Object> = None;
     let mut object: Option<Object> = None;

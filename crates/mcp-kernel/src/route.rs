@@ -1,6 +1,6 @@
 //! Routes and the rules that choose their tables, as ip(8) prints them.
 
-use crate::{interface::after, lines::Parsed};
+use crate::{interface::after, json, lines::Parsed};
 use ipnet::IpNet;
 use std::net::IpAddr;
 
@@ -90,8 +90,9 @@ impl Route {
     }
 }
 
-/// Reads `ip route show table all`, which has the routes of both families.
+/// Reads `ip route show table all`, which has the routes of both families, as text or JSON.
 pub(crate) fn parse(text: &str) -> Parsed<Route> {
+    let text = &json::plain(text, json::route);
     let mut parsed = Parsed::<Route>::default();
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
         let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
@@ -128,6 +129,11 @@ impl Rule {
         let (priority, rest) = line.split_once(':')?;
         let words: Vec<String> = rest.split_whitespace().map(str::to_owned).collect();
         Some(Self { priority: priority.trim().parse().ok()?, words }).filter(|rule| !rule.words.is_empty())
+    }
+
+    /// Reads a list of rules, as text or JSON.
+    pub(crate) fn parse_all(text: &str) -> Parsed<Self> {
+        Parsed::of_lines(&json::plain(text, json::rule), Self::parse)
     }
 
     /// Without the priority.
@@ -247,7 +253,7 @@ mod tests {
             assert_eq!((tokens(&printed), parsed.other.len()), (tokens(&text), 0));
         }
         for text in crate::recorded::files("ip_rule") {
-            let parsed = Parsed::of_lines(&text, Rule::parse);
+            let parsed = Rule::parse_all(&text);
             let print = |rule: &Rule| format!("{}: {}\n", rule.priority, rule.text());
             let printed: String = parsed.rows.iter().map(print).collect();
             assert_eq!((tokens(&printed), parsed.other.len()), (tokens(&text), 0));

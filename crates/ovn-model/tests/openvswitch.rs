@@ -16,10 +16,10 @@ fn testdata() -> PathBuf {
 }
 
 /// The outputs that are there, by their paths: recorded on the three nodes of the capture (Open vSwitch 4.0, userspace
-/// datapath) and on a machine with the kernel's datapath (3.1).
+/// datapath), on a machine with the kernel's datapath (3.1), and in the lab in every form (`forms`).
 fn outputs(wanted: impl Fn(&str) -> bool) -> Result<BTreeMap<String, String>, Failed> {
     let mut outputs = BTreeMap::new();
-    for folder in ["capture", "kernel-datapath"] {
+    for folder in ["capture", "kernel-datapath", "forms"] {
         for archive in std::fs::read_dir(testdata().join(folder))?.flatten().map(|entry| entry.path()) {
             let name = archive.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if !name.ends_with(".tar.xz") || name.starts_with("must-gather") || name.contains("clients") {
@@ -82,6 +82,7 @@ fn openflow_flows_of_every_version() -> Result<(), Failed> {
         "OpenFlow14",
         "OpenFlow15",
         "bridge.dump-flows",
+        "--names_--no-stats",
     ];
     for form in forms {
         assert!(outputs.keys().any(|path| path.contains(form)), "no output of {form}");
@@ -95,7 +96,7 @@ fn openflow_flows_of_every_version() -> Result<(), Failed> {
 #[test]
 fn datapath_flows_of_the_kernel_and_of_userspace() -> Result<(), Failed> {
     let outputs = outputs(|path| path.contains("dpctl") && path.contains("dump-flows"))?;
-    for datapath in ["system_ovs-system", "netdev_ovs-netdev", "nodes/"] {
+    for datapath in ["system_ovs-system", "netdev_ovs-netdev", "nodes/", "dump-flows_-m_--names"] {
         assert!(outputs.keys().any(|path| path.contains(datapath)), "no output of {datapath}");
     }
     let print = |line: &str| datapath::Flow::parse(line).map(|flow| flow.to_string());

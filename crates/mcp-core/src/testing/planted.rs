@@ -43,6 +43,7 @@ hunter2hunter2
 	psk=hunter2hunter2
  neighbor 172.18.0.3 password hunter2hunter2
 password hunter2hunter2
+     password: hunter2hunter2
 enable password 8 hunter2hunter2
  key-string hunter2hunter2
  ip ospf message-digest-key 1 md5 hunter2hunter2

@@ -30,7 +30,9 @@ impl Tool for LinkShow {
                 Reading::command(place.clone(), commands::links(), parse),
                 // Of a namespace sos records no counters.
                 Reading::recorded(place.clone(), "ip -d address show", parse),
-                Reading::recorded(place, "ip -d address", parse),
+                Reading::recorded(place.clone(), "ip -d address", parse),
+                Reading::recorded(place.clone(), "ip addr", parse),
+                Reading::recorded(place, "ip -j -s -d link", parse),
             ])
             .await?;
         Ok(Answer {

@@ -3,7 +3,7 @@
 use crate::{
     commands,
     compare::{self, identity},
-    lines::{Parsed, text},
+    lines::text,
     neighbour::Neighbour,
     types::{self, OfInterface},
 };
@@ -37,9 +37,15 @@ impl Tool for NeighShow {
 
     async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
         let address = types::address(params.address.as_deref())?;
-        let parse = |output: Output| Parsed::of_lines(&text(&output), Neighbour::parse);
+        let parse = |output: Output| Neighbour::parse_all(&text(&output));
         let place = compare::place(node);
-        let parsed = node.first(vec![Reading::command(place, commands::neighbours(), parse)]).await?;
+        let parsed = node
+            .first(vec![
+                Reading::command(place.clone(), commands::neighbours(), parse),
+                Reading::recorded(place.clone(), "ip neigh show", parse),
+                Reading::recorded(place, "ip -j -s neigh show", parse),
+            ])
+            .await?;
         let wanted = |it: &&Neighbour| {
             params.of.is(it.get("dev").unwrap_or_default())
                 && address.is_none_or(|ip| it.address == ip)

@@ -64,9 +64,34 @@ impl Tool for RouteShow {
     }
 }
 
-async fn routes(node: &Node<'_>, place: Place) -> Result<Parsed<Route>, ReadError> {
+/// The routes of all tables; of older must-gathers those of table main, and a note of that.
+async fn routes(node: &Node<'_>, place: Place) -> Result<(Parsed<Route>, Option<String>), ReadError> {
     let parse = |output: Output| route::parse(&text(&output));
-    node.first(vec![Reading::command(place, commands::routes(), parse)]).await
+    let all = node
+        .first(vec![
+            Reading::command(place.clone(), commands::routes(), parse),
+            Reading::recorded(place.clone(), "ip -j route show table all", parse),
+        ])
+        .await;
+    let absent = match all {
+        Err(e @ ReadError::NotCollected { .. }) => e,
+        read => return Ok((read?, None)),
+    };
+    let mut main = Parsed::default();
+    let mut found = false;
+    for command in ["ip route", "ip -6 route"] {
+        match node.first(vec![Reading::recorded(place.clone(), command, parse)]).await {
+            Ok(parsed) => {
+                found = true;
+                main.rows.extend(parsed.rows);
+                main.other.extend(parsed.other);
+            }
+            Err(ReadError::NotCollected { .. }) => {}
+            Err(e) => return Err(e),
+        }
+    }
+    let note = "of table main alone: no other table was collected";
+    if found { Ok((main, Some(note.into()))) } else { Err(absent) }
 }
 
 /// Which table belongs to which VRF. Without the interfaces tables stay numbers.
@@ -78,7 +103,7 @@ async fn vrfs(node: &Node<'_>, place: Place) -> BTreeMap<String, String> {
 }
 
 async fn show(node: &Node<'_>, place: Place, params: &Params) -> Result<Answer, ToolError> {
-    let parsed = routes(node, place.clone()).await?;
+    let (parsed, only_main) = routes(node, place.clone()).await?;
     let told =
         |table: &str| matches!(table, "main" | "local" | "default") || host::routing_table(table).is_some();
     let vrfs = match params.vrf.is_some() || parsed.rows.iter().any(|route| !told(route.table())) {
@@ -97,7 +122,7 @@ async fn show(node: &Node<'_>, place: Place, params: &Params) -> Result<Answer, 
         (route.table() != "main", route.table().parse::<u32>().ok(), route.table().to_owned())
     };
     shown.sort_by_key(|route| order(route));
-    let mut notes = parsed.notes();
+    let mut notes: Vec<String> = only_main.into_iter().chain(parsed.notes()).collect();
     let hidden = parsed.rows.iter().filter(|route| route.table() == "local").count();
     if params.table.is_none() && params.vrf.is_none() && hidden > 0 && !node.is_compared() {
         notes.push(format!(
@@ -162,8 +187,8 @@ async fn get(
         let found = text(&asked?).lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
         return Ok(Answer { rows: route_to(to, &found, &found), ..Answer::default() });
     }
-    let routes = routes(node, place.clone()).await?;
-    let mut notes = routes.notes();
+    let (routes, only_main) = routes(node, place.clone()).await?;
+    let mut notes: Vec<String> = only_main.into_iter().chain(routes.notes()).collect();
     notes.push("worked out from the recorded rules and routes: the kernel of that time was not asked".into());
     if let Some(vrf) = vrf {
         let vrfs = vrfs(node, place).await;

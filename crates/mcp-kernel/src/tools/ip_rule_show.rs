@@ -15,11 +15,13 @@ pub(crate) struct RuleShow;
 
 /// The rules of a family.
 pub(crate) async fn rules(node: &Node<'_>, place: Place, v6: bool) -> Result<Parsed<Rule>, ReadError> {
-    let parse = |output: Output| Parsed::of_lines(&text(&output), Rule::parse);
-    let (command, older) =
-        if v6 { (commands::rules_v6(), "ip -6 rule") } else { (commands::rules(), "ip -4 rule") };
-    node.first(vec![Reading::command(place.clone(), command, parse), Reading::recorded(place, older, parse)])
-        .await
+    let parse = |output: Output| Rule::parse_all(&text(&output));
+    let (command, others) = match v6 {
+        true => (commands::rules_v6(), ["ip -6 rule", "ip -j -6 rule list"]),
+        false => (commands::rules(), ["ip -4 rule", "ip -j -4 rule list"]),
+    };
+    let others = others.map(|other| Reading::recorded(place.clone(), other, parse));
+    node.first([Reading::command(place.clone(), command, parse)].into_iter().chain(others).collect()).await
 }
 
 impl Tool for RuleShow {

@@ -115,9 +115,10 @@ async fn read(node: &Node<'_>, place: Place, family: Family) -> Result<Parsed<Ru
         read => return read,
     };
     let mut all = Parsed::default();
-    for (table, list) in lists {
+    for (table, lists) in lists {
         let parse = move |output: Output| iptables::parse_list(&text(&output), table);
-        match node.first(vec![Reading::recorded(place.clone(), list, parse)]).await {
+        let lists = lists.iter().map(|list| Reading::recorded(place.clone(), list, parse));
+        match node.first(lists.collect()).await {
             Ok(parsed) => {
                 all.rows.extend(parsed.rows);
                 all.other.extend(parsed.other);
@@ -129,17 +130,20 @@ async fn read(node: &Node<'_>, place: Place, family: Family) -> Result<Parsed<Ru
     if all.rows.is_empty() { Err(absent) } else { Ok(all) }
 }
 
-const LISTS: [(&str, &str); 4] = [
-    ("filter", "iptables -t filter -nvL"),
-    ("nat", "iptables -t nat -nvL"),
-    ("mangle", "iptables -t mangle -nvL"),
-    ("raw", "iptables -t raw -nvL"),
+/// The tables, and what lists them.
+type Lists = [(&'static str, &'static [&'static str]); 4];
+
+const LISTS: Lists = [
+    ("filter", &["iptables -t filter -nvL", "iptables -vnxL"]),
+    ("nat", &["iptables -t nat -nvL"]),
+    ("mangle", &["iptables -t mangle -nvL"]),
+    ("raw", &["iptables -t raw -nvL"]),
 ];
-const LISTS_V6: [(&str, &str); 4] = [
-    ("filter", "ip6tables -t filter -nvL"),
-    ("nat", "ip6tables -t nat -nvL"),
-    ("mangle", "ip6tables -t mangle -nvL"),
-    ("raw", "ip6tables -t raw -nvL"),
+const LISTS_V6: Lists = [
+    ("filter", &["ip6tables -t filter -nvL", "ip6tables -vnxL"]),
+    ("nat", &["ip6tables -t nat -nvL"]),
+    ("mangle", &["ip6tables -t mangle -nvL"]),
+    ("raw", &["ip6tables -t raw -nvL"]),
 ];
 
 fn row(family: Family, rule: &Rule) -> Row {
@@ -150,7 +154,7 @@ fn row(family: Family, rule: &Rule) -> Row {
     let heading: Arc<str> = format!("{name} *{}", rule.table).into();
     let meaning = host::chain(&rule.chain).filter(|_| rule.text.is_none()).map(|it| format!("  # {it}"));
     let text = format!("  {}{}", rule.print(), meaning.unwrap_or_default());
-    let lasting = Rule { counters: None, policy: None, ..rule.clone() };
+    let lasting = Rule { counters: None, policy: None, references: None, ..rule.clone() };
     let key = format!("{heading} {}", lasting.print().trim());
     let fields = rule.policy.iter().map(|policy| Field::one("policy", policy)).collect();
     Row::with(text, identity(key, fields, rule.chain.starts_with("CNI-"))).under(&heading)

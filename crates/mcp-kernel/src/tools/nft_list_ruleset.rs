@@ -162,7 +162,8 @@ async fn read(node: &Node<'_>, names: &Names, wanted: Wanted) -> Result<Parsed<O
     }
     node.first(vec![
         Reading::command(place.clone(), commands::nft_ruleset(), parse),
-        Reading::recorded(place, "nft list ruleset", parse),
+        Reading::recorded(place.clone(), "nft list ruleset", parse),
+        Reading::recorded(place, "nft -j list ruleset", parse),
     ])
     .await
 }

@@ -2,7 +2,8 @@
 //!
 //! `gather_network_logs` keeps `network_logs/ipsec/xfrm/<pod>_state.log` and the like, `gather_frrk8s` one file a pod
 //! with a section a command: `namespaces/openshift-frr-k8s/pods/<pod>/frr/frr/logs/dump_frr`; `gather_metallb` does the
-//! same for the speakers of MetalLB.
+//! same for the speakers of MetalLB. Up to OpenShift 4.9 `gather_network_logs` kept more of each node, in `network_logs`
+//! itself ([`early`]).
 
 use super::Essence;
 use crate::{
@@ -81,7 +82,44 @@ pub(super) fn kept(path: &str) -> Option<(&str, Vec<Kept>)> {
     }
 }
 
+/// What must-gathers of OpenShift 4.5 to 4.9 have of a node, and before it in the file's name whose it is: the pod of
+/// ovnkube-node, its node and it (`<node>_<pod>_ip_addr`), or the node alone.
+pub(super) fn early(path: &str) -> Option<(&str, Kept)> {
+    const ENDS: [(&str, &str); 12] = [
+        ("_iptables", "iptables-save -c"),
+        ("_ip_addr", "ip addr"),
+        ("_ip_route", "ip route"),
+        ("_ip_6_route", "ip -6 route"),
+        ("_ip_-s_-d_link", "ip -s -d link"),
+        ("_ovs_ofctl_dump_ports_br_int", "ovs-ofctl dump-ports-desc br-int"),
+        ("_ovs_ofctl_dump_ports_br_local", "ovs-ofctl dump-ports-desc br-local"),
+        ("_ovs_ofctl_dump_ports_br_ex", "ovs-ofctl dump-ports-desc br-ex"),
+        ("_ovs_ofctl_dump_flows_br_int", "ovs-ofctl dump-flows br-int"),
+        ("_ovs_ofctl_dump_flows_br_local", "ovs-ofctl dump-flows br-local"),
+        ("_ovs_ofctl_dump_flows_br_ex", "ovs-ofctl dump-flows br-ex"),
+        ("_ovs_dump", "ovs-vsctl show"),
+    ];
+    let name = in_network_logs(path)?;
+    ENDS.iter().find_map(|(end, command)| Some((name.strip_suffix(end)?, Kept::Output(command))))
+}
+
+/// The name of a file that is in `network_logs` itself.
+pub(super) fn in_network_logs(path: &str) -> Option<&str> {
+    let (folder, name) = path.rsplit_once('/')?;
+    (folder.rsplit('/').next() == Some("network_logs")).then_some(name)
+}
+
 impl Kept {
+    /// The part of the stack that it tells of.
+    fn area(self, path: &str) -> Area {
+        match self {
+            _ if of_frr(path).is_some() => Area::Frr,
+            Self::Output(command) if command.starts_with("ovs-") => Area::Dataplane,
+            Self::Output(_) if in_network_logs(path).is_some() => Area::Kernel,
+            _ => Area::Ipsec,
+        }
+    }
+
     pub(super) fn of(self, node: NodeName, files: &Files, path: &str) -> Gathered {
         let start = ["network_logs/", "namespaces/"].iter().find_map(|folder| path.find(folder)).unwrap_or(0);
         let (essence, copy_of, section) = match self {
@@ -91,7 +129,7 @@ impl Kept {
         };
         Gathered {
             node,
-            area: if of_frr(path).is_some() { Area::Frr } else { Area::Ipsec },
+            area: self.area(path),
             essence: essence.map(|command| Essence::of(command.split(' '))),
             copy_of,
             section,
@@ -139,6 +177,13 @@ mod tests {
         );
         assert_eq!(of(&format!("{root}/a_libreswan.log")), None);
         assert_eq!(of(&format!("{root}/a_ipsec.d/ipsec.secrets")), None);
+        let early =
+            |name: &str| early(&format!("a/b/network_logs/{name}")).map(|(of, kept)| (of.to_owned(), kept));
+        let output = |of: &str, command| Some((of.to_owned(), Kept::Output(command)));
+        assert_eq!(early("node-1_ovnkube-node-x_ip_6_route"), output("node-1_ovnkube-node-x", "ip -6 route"));
+        assert_eq!(early("ovnkube-node-x_iptables"), output("ovnkube-node-x", "iptables-save -c"));
+        assert_eq!(early("node-1_ovs_dump"), output("node-1", "ovs-vsctl show"));
+        assert_eq!((early("ipsec/x_iptables"), early("x_nbdb.gz"), early("iptables")), (None, None, None));
         let frr = of("x/namespaces/openshift-frr-k8s/pods/frr-k8s-z/frr/frr/logs/dump_frr");
         assert_eq!(frr.map(|(pod, _, sections)| (pod, sections)), Some(("frr-k8s-z".into(), 5)));
     }

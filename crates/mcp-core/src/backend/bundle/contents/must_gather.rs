@@ -70,6 +70,13 @@ pub(super) fn scan(files: &Files, contents: &mut Contents) {
             let node = pods.node(pod);
             let of_node = |kept: gathered::Kept| Some(kept.of(node.clone()?, files, path));
             contents.gathered.extend(kept.into_iter().filter_map(of_node));
+        } else if let Some((owner, kept)) = gathered::early(path) {
+            let node = pods.owner(owner, &contents.nodes);
+            contents.gathered.extend(node.map(|node| kept.of(node, files, path)));
+        } else if let Some(owner) = gathered::in_network_logs(path).and_then(|it| it.strip_suffix("_conf.db"))
+        {
+            let pod = owner.rsplit('_').next().unwrap_or(owner);
+            add(files, contents, &mut pods, path, Db::OpenVSwitch, pod);
         } else if folder.ends_with("network_logs") && CENTRAL.iter().any(|end| name.ends_with(end)) {
             contents.central.get_or_insert_with(|| from(path, "network_logs/"));
         } else if path.contains(STORE)
@@ -159,6 +166,13 @@ impl<'a> Pods<'a> {
         let node = node.and_then(|name| name.parse().ok()).or_else(|| self.lists().get(pod).cloned());
         self.known.insert(pod.to_owned(), node.clone());
         node
+    }
+
+    /// Whose a file is that is named after a pod, a node and its pod, or a node: `<node>_<pod>`. Neither has an underscore.
+    fn owner(&mut self, name: &str, known: &BTreeMap<NodeName, identity::Identity>) -> Option<NodeName> {
+        let (first, pod) = name.split_once('_').unwrap_or((name, name));
+        let node = || first.parse().ok().filter(|node| first != pod || known.contains_key(node));
+        self.node(pod).or_else(node)
     }
 
     /// From the lists, which are large and only read when a pod has no file of its own.
