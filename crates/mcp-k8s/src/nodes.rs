@@ -38,6 +38,7 @@ impl KnownNode {
         let ready = items(node, "/status/conditions").find(|condition| text(condition, "/type") == "Ready");
         let state = match ready {
             Some(ready) if text(ready, "/status") == "True" => "Ready".into(),
+            Some(ready) if text(ready, "/message").is_empty() => "NotReady".into(),
             Some(ready) => format!("NotReady: {}", text(ready, "/message")),
             None => "NotReady: no condition Ready".to_owned(),
         };

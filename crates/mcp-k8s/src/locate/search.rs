@@ -108,6 +108,9 @@ impl Locator<'_, '_> {
         }
         drop(zones);
         let nowhere = owners.is_empty();
+        if nowhere && said.0.is_empty() && behind.0.is_empty() && !first.is_empty() {
+            self.lines.push(format!("no pod, service, port or translation that was read has {wanted}"));
+        }
         for owner in owners {
             let Some(zone) = self.zone_of(owner.as_str()).await? else { continue };
             for port in zone.ports.iter().filter(|port| port.has(wanted) && port.kind != "remote") {

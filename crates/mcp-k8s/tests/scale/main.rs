@@ -70,6 +70,10 @@ async fn what_is_where_in_three_hundred_zones() -> Result<(), Failed> {
     // What nobody has.
     let nobody = locate("10.128.44.200").await?;
     assert!(nobody.contains("10.128.44.200 is in a subnet of node node-042"), "{nobody}");
+    assert!(
+        nobody.contains("no pod, service, port or translation that was read has 10.128.44.200"),
+        "{nobody}"
+    );
     assert!(nobody.contains("the northbound databases of all 300 nodes were searched"), "{nobody}");
     Ok(())
 }
