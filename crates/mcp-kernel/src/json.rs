@@ -75,7 +75,7 @@ impl<'a> Words<'a> {
 /// `10.96.0.0/16 via 10.244.0.1 dev ovn-k8s-mp0 table 7`, and a line for each next hop.
 pub(crate) fn route(of: &Object) -> String {
     let mut route = Words::new(of);
-    route.pairs(&[("type", ""), ("dst", "")]);
+    route.pairs(&[("type", ""), ("dst", ""), ("nhid", "nhid")]);
     way(&mut route);
     route.pairs(&[
         ("table", "table"),
@@ -245,4 +245,23 @@ fn address(of: &Object) -> String {
     it.rest();
     it.add(&label.unwrap_or_default());
     format!("\n    {}\n       {}", it.text, lasts.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As ip(8) of iproute2 6.1 printed them beside `10.244.1.0/24 nhid 20 via 172.18.0.3 dev br-ex proto bgp metric 20`.
+    #[test]
+    fn what_the_lab_does_not_have() {
+        let text = |json: &str, of: fn(&Object) -> String| plain(json, of).into_owned();
+        let bgp = r#"[{"dst":"10.244.1.0/24","nhid":20,"gateway":"172.18.0.3","dev":"br-ex","protocol":"bgp","metric":20,"flags":[]}]"#;
+        assert_eq!(text(bgp, route), "10.244.1.0/24 nhid 20 via 172.18.0.3 dev br-ex proto bgp metric 20\n");
+        let onlink = r#"[{"dst":"10.96.0.0/16","gateway":"169.254.0.4","dev":"br-ex","flags":["onlink"]}]"#;
+        assert_eq!(text(onlink, route), "10.96.0.0/16 via 169.254.0.4 dev br-ex onlink\n");
+        // What is no JSON stays as it is, and what is no object is passed on.
+        for (other, said) in [("default dev br-ex", "default dev br-ex"), ("[{", "[{"), ("[1]", "1\n")] {
+            assert_eq!(text(other, route), said);
+        }
+    }
 }

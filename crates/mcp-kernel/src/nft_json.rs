@@ -30,15 +30,15 @@ pub(crate) fn parse(text: &str) -> Option<Vec<Object>> {
             _ => objects.push(object(kind, fields)),
         }
     }
-    // As the text has them: a table with what is in it, sets before chains, or alone.
+    // As the text has them: what is in a table, sets before chains, and the table if there is anything to say of it.
     objects.sort_by_key(|it| it.kind == "chain");
     let of = |table: Object| {
-        let own: Vec<Object> = objects
-            .iter()
-            .filter(|it| it.family == table.family && it.table == table.table)
-            .cloned()
-            .collect();
-        if own.is_empty() { vec![table] } else { own }
+        let is_its = |it: &&Object| it.family == table.family && it.table == table.table;
+        let mut own: Vec<Object> = objects.iter().filter(is_its).cloned().collect();
+        if own.is_empty() || !table.properties.is_empty() {
+            own.push(table);
+        }
+        own
     };
     Some(tables.into_iter().flat_map(of).collect())
 }

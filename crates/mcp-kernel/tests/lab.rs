@@ -3,7 +3,7 @@
 //!
 //! `cargo xtask test` builds the lab and runs these; by hand: `cargo xtask lab up`, then `cargo test -- --ignored`.
 
-use mcp_core::testing::{Case, Failed, answer, lab};
+use mcp_core::testing::{Case, Failed, MARKS, answer, lab, planted_answer};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -149,6 +149,47 @@ fn events_and_counters_show_what_happens() -> Result<(), Failed> {
     })?;
     assert!(events.contains("dst=172.18.0.3") && events.contains("[NEW]"), "{events}");
     assert!(moved.contains("IcmpOutEchos") && moved.contains("/s), now "), "{moved}");
+    Ok(())
+}
+
+/// The routing daemons and libreswan of both nodes, and what they were told alike.
+#[test]
+#[ignore = "needs the lab: cargo xtask test"]
+fn daemons_answer_and_agree() -> Result<(), Failed> {
+    let _one = LAB.lock().unwrap_or_else(PoisonError::into_inner);
+    for (tool, what, said) in [
+        ("frr_show", "bgp_summary", "172.18.0.3      4      64512"),
+        ("frr_show", "bgp_routes", "*>i10.244.1.0/24    172.18.0.3"),
+        ("frr_show", "bgp_neighbors", "BGP state = Established"),
+        ("frr_show", "ip_route", "10.244.1.0/24 [200/0] via 172.18.0.3, br-ex"),
+        ("frr_show", "bfd", "BFD Peers:"),
+        ("frr_show", "version", "FRRouting "),
+        ("ipsec_show", "status", "\"ovn-b81d04-0-in-1\": 172.18.0.2/32:UDP/6081===172.18.0.2...172.18.0.3"),
+        ("ipsec_show", "brief", "IKE SAs: total("),
+        ("ipsec_show", "states", "ESTABLISHED_IKE_SA"),
+        ("ipsec_show", "traffic", "libreswan answered, and has nothing of that sort"),
+    ] {
+        let text = ask(tool, json!({ "node_name": "ovn-worker", "what": what }))?;
+        assert!(text.contains(said), "{tool} {what}: {text}");
+    }
+    for (tool, what) in [("frr_show", "running_config"), ("ipsec_show", "config")] {
+        let text = ask(tool, json!({ "node_name": "all", "what": what }))?;
+        assert!(text.lines().any(|line| line == "no difference"), "{tool}: {text}");
+    }
+    Ok(())
+}
+
+/// The one tool that only live nodes answer, with secrets in what is heard.
+#[test]
+#[ignore = "needs the lab: cargo xtask test"]
+fn events_tell_no_secret() -> Result<(), Failed> {
+    let _one = LAB.lock().unwrap_or_else(PoisonError::into_inner);
+    let params = json!({ "node_name": "ovn-worker", "seconds": 1 });
+    let params = params.as_object().cloned().ok_or("an object")?;
+    let case = Case { scenario: String::new(), tool: "conntrack_events".into(), params };
+    let text = planted_answer(mcp_kernel::layer(), lab()?, &case)?;
+    assert!(text.contains("[redacted"), "were any planted? {text}");
+    assert!(!MARKS.iter().any(|mark| text.contains(mark)), "{text}");
     Ok(())
 }
 

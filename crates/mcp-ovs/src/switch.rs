@@ -49,18 +49,32 @@ pub(crate) async fn bridge(node: &Node<'_>, name: Option<&str>) -> Result<Bridge
     match read(node).await {
         Ok(switch) => match (parsed, switch.bridges.get(asked)) {
             (Ok(name), Some(interfaces)) => {
-                Ok(Bridge { name, ports: Ports::of_interfaces(interfaces), notes: Vec::new() })
+                let ports = Ports::of_interfaces(interfaces);
+                match ports.is_empty() {
+                    false => Ok(Bridge { name, ports, notes: Vec::new() }),
+                    true => Ok(described(node, name).await),
+                }
             }
             _ => Err(ToolError::not_found("bridge", asked, switch.bridges.into_keys())),
         },
         Err(ReadError::NotCollected { .. } | ReadError::Unreadable { .. }) => {
             let name =
                 parsed.map_err(|e| ToolError::bad(e.to_string(), "Bridges are called br-int, br-ex."))?;
-            let note = "ports have no names: conf.db was not collected, nor what ovs-vsctl shows of it";
-            Ok(Bridge { name, ports: Ports::default(), notes: vec![note.into()] })
+            Ok(described(node, name).await)
         }
         Err(e) => Err(e.into()),
     }
+}
+
+/// A bridge of which neither `conf.db` nor ovs-vsctl tells the ports: by what OpenFlow says of them.
+async fn described(node: &Node<'_>, name: BridgeName) -> Bridge {
+    let text = text(node, commands::ofctl(commands::Asked::Ports, &name)).await.unwrap_or_default();
+    let ports = Ports::described(&text);
+    let note = match ports.is_empty() {
+        true => "ports have no names: conf.db was not collected, nor what ovs-vsctl shows of it",
+        false => "names of ports are those of OpenFlow, cut to 15 characters: conf.db was not collected",
+    };
+    Bridge { name, ports, notes: vec![note.into()] }
 }
 
 /// What the first of several commands printed that the source has.

@@ -22,6 +22,12 @@ fn gathered(root: &Path, database: bool) -> Result<(), Failed> {
         "kind: Pod\nmetadata:\n  name: {POD}\n  namespace: openshift-ovn-kubernetes\nspec:\n  nodeName: ovn-worker\n"
     );
     fs::write(pod.join(format!("{POD}.yaml")), object)?;
+    let nodes = image.join("cluster-scoped-resources/core/nodes");
+    fs::create_dir_all(&nodes)?;
+    fs::write(
+        nodes.join("ovn-worker.yaml"),
+        "kind: Node\napiVersion: v1\nmetadata:\n  name: ovn-worker\nstatus:\n  addresses: []\n",
+    )?;
     for (output, name) in [
         ("ovs-ofctl_dump-flows_br-int", "ovs_ofctl_dump_flows_br_int"),
         ("ovs-ofctl_dump-flows_br-ex", "ovs_ofctl_dump_flows_br_ex"),

@@ -115,8 +115,15 @@ fn questions() -> Vec<Map<String, Value>> {
         |port| json!({ "node_name": "ovn-worker2", "from": "default/client-2", "to": "10.244.1.6", "port": port }),
     );
     let est = json!({ "node_name": "ovn-worker", "from": "default/client", "to": "10.244.1.5", "port": 8080, "ct_state": ["est", "est", "est"] });
+    // Without ports, by another bucket of the service, and what comes back through its translation.
+    let other = [
+        json!({ "node_name": "ovn-worker", "from": "default/client", "to": "10.244.1.5", "protocol": "icmp" }),
+        json!({ "node_name": "ovn-worker2", "from": "default/client-2", "to": "172.18.0.1", "protocol": "icmp" }),
+        json!({ "node_name": "ovn-worker", "from": "default/client", "to": "10.96.0.10", "port": 80, "dp_hash": 6 }),
+        json!({ "node_name": "ovn-worker", "from": "default/web-1", "to": "172.18.0.1", "port": 40000, "ct_state": ["est", "reply", "est"] }),
+    ];
     let bridges = [
-        // From outside, to outside, by NORMAL, out of a tunnel, IPv6, and an address request.
+        // From outside, to outside, by NORMAL, out of a tunnel, requests for addresses, and IPv6.
         ("br-ex", "in_port=eth0,tcp,dl_src=02:42:ac:12:00:01,dl_dst=02:42:ac:12:00:02,nw_src=172.18.0.1,nw_dst=172.18.0.2,nw_ttl=64,tp_src=80,tp_dst=40000"),
         ("br-ex", "in_port=LOCAL,tcp,dl_src=02:42:ac:12:00:02,dl_dst=02:42:ac:12:00:01,nw_src=172.18.0.2,nw_dst=172.18.0.1,nw_ttl=64,tp_src=40000,tp_dst=80"),
         ("br-ex", "in_port=LOCAL,arp,dl_src=02:42:ac:12:00:02,dl_dst=02:42:ac:12:00:01,arp_op=2,arp_spa=172.18.0.2,arp_tpa=172.18.0.1"),
@@ -124,9 +131,10 @@ fn questions() -> Vec<Map<String, Value>> {
         ("br-int", "in_port=1,tun_id=0xff0003,tun_metadata0=0x30002,tun_src=172.18.0.3,tun_dst=172.18.0.2,tcp,dl_src=0a:58:64:58:00:03,dl_dst=0a:58:64:58:00:02,nw_src=10.244.1.5,nw_dst=10.244.0.4,nw_ttl=63,tp_src=8080,tp_dst=40000"),
         ("br-int", "in_port=4,arp,dl_src=0a:58:0a:f4:00:04,dl_dst=ff:ff:ff:ff:ff:ff,arp_op=1,arp_spa=10.244.0.4,arp_tpa=10.244.0.1,arp_sha=0a:58:0a:f4:00:04"),
         ("br-int", "in_port=4,tcp6,dl_src=0a:58:0a:f4:00:04,dl_dst=0a:58:0a:f4:00:01,ipv6_src=fd00::4,ipv6_dst=fd00::5,nw_ttl=64,tp_dst=80"),
+        ("br-int", "in_port=4,icmp6,dl_src=0a:58:0a:f4:00:04,dl_dst=33:33:ff:00:00:01,ipv6_src=fd00::4,ipv6_dst=ff02::1:ff00:1,nw_ttl=255,icmpv6_type=135,icmpv6_code=0,nd_target=fd00::1,nd_sll=0a:58:0a:f4:00:04"),
     ]
     .map(|(bridge, flow)| json!({ "node_name": "ovn-worker", "bridge": bridge, "flow": flow }));
-    let all = named.chain(database).chain([est]).chain(bridges);
+    let all = named.chain(database).chain([est]).chain(other).chain(bridges);
     all.filter_map(|params| params.as_object().cloned()).collect()
 }
 

@@ -12,13 +12,20 @@ pub struct Described<'a> {
 
 /// Ports: ` 1(eth0): addr:02:42:ac:12:00:02` and lines below. The names are cut to 15 characters.
 pub fn ports(text: &str) -> Vec<Described<'_>> {
-    blocks(text, |line| {
-        let (number, rest) = line.split_once('(')?;
-        let number = number.trim();
-        let rest = rest.split_once("): ")?.1;
-        let is_port = number == "LOCAL" || (!number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()));
-        (is_port && rest.starts_with("addr:")).then_some((number, rest))
-    })
+    blocks(text, |line| port(line).map(|(number, _, rest)| (number, rest)))
+}
+
+/// The numbers and the names of ports, cut to 15 characters.
+pub fn port_names(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.lines().filter_map(port).map(|(number, name, _)| (number, name))
+}
+
+fn port(line: &str) -> Option<(&str, &str, &str)> {
+    let (number, rest) = line.split_once('(')?;
+    let number = number.trim();
+    let (name, rest) = rest.split_once("): ")?;
+    let is_port = number == "LOCAL" || (!number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()));
+    (is_port && rest.starts_with("addr:")).then_some((number, name, rest))
 }
 
 /// Groups, and their statistics: ` group_id=2,type=select,…`.

@@ -1,5 +1,6 @@
 //! The names of a bridge's ports, by their OpenFlow numbers.
 
+use super::described;
 use crate::switch::Interface;
 use std::{
     borrow::Cow,
@@ -25,6 +26,17 @@ impl Ports {
             names: numbered().map(|(number, it)| (number, it.name.clone())).collect(),
             pods: numbered().filter(|(_, it)| it.of_pod).map(|(number, _)| number).collect(),
         }
+    }
+
+    /// Those that OpenFlow describes, with names cut to 15 characters: `dump-ports-desc`.
+    pub fn described(text: &str) -> Self {
+        let numbered = described::port_names(text).filter_map(|(number, name)| Some((parse(number)?, name)));
+        Self::of(numbered)
+    }
+
+    /// Is nothing known?
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
     }
 
     /// Of these numbers and names.
