@@ -98,9 +98,9 @@ impl Host {
     }
 }
 
-async fn ask(connection: &Connection, mut params: Value) -> Result<String, Failed> {
-    params["node_name"] = "here".into();
-    let params = params.as_object().cloned().unwrap_or_default();
+async fn ask(connection: &Connection, params: Value) -> Result<String, Failed> {
+    let mut params = params.as_object().cloned().unwrap_or_default();
+    params.insert("node_name".into(), "here".into());
     Ok(connection.call("node_logs", &params).await?.unwrap_or_else(|error| error))
 }
 

@@ -7,16 +7,14 @@ use sha1::{Digest, Sha1};
 /// Tunnel keys of a zone's own switch begin here; below are its routers.
 const FIRST_KEY: usize = 2;
 
-/// A file of `ovsdb(5)`: the schema of another one, and one transaction that inserts all rows.
+/// A file of `ovsdb(5)`: the schema of another one, which is its first record, and one transaction that inserts all rows.
 fn file(like: &[u8], rows: Map<String, Value>) -> Vec<u8> {
-    let header = like.iter().position(|byte| *byte == b'\n').unwrap_or(0);
-    let length = String::from_utf8_lossy(&like[..header]);
-    let length: usize = length.split(' ').nth(2).and_then(|length| length.parse().ok()).unwrap_or(0);
-    let mut file = like[..=header + length].to_vec();
+    let mut schema: Vec<u8> =
+        like.split_inclusive(|byte| *byte == b'\n').take(2).flatten().copied().collect();
     let record = Value::Object(rows).to_string() + "\n";
     let hash: String = Sha1::digest(&record).iter().map(|byte| format!("{byte:02x}")).collect();
-    file.extend_from_slice(format!("OVSDB JSON {} {hash}\n{record}", record.len()).as_bytes());
-    file
+    schema.extend_from_slice(format!("OVSDB JSON {} {hash}\n{record}", record.len()).as_bytes());
+    schema
 }
 
 fn uuid(table: usize, n: usize) -> String {

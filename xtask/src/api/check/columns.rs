@@ -1,6 +1,6 @@
 //! kubectl's columns and ours: of every kind that the API server has objects of, header and rows, cell by cell.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::super::Server;
 use super::super::store::text;
@@ -10,9 +10,9 @@ use crate::workspace::{Result, Workspace};
 
 // The same that the layer's own tests take tables apart with.
 #[path = "../../../../crates/mcp-k8s/tests/columns/mod.rs"]
-mod columns;
+mod apart;
 
-use columns::{Columns, without_ages};
+use apart::{Columns, without_ages};
 
 /// Questions about some objects of a kind: kubectl's words, and ours.
 const SOME: &[(&str, &str)] = &[
@@ -86,6 +86,12 @@ pub(super) fn check(workspace: &Workspace, server: &Server, kubectl: &Kubectl) -
     Ok(())
 }
 
+type Params = Map<String, Value>;
+
+fn params<const N: usize>(given: [(&str, &str); N]) -> Params {
+    given.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
+}
+
 struct Both<'a> {
     kubectl: &'a Kubectl,
     session: &'a mut Session,
@@ -99,16 +105,16 @@ impl Both<'_> {
     }
 
     /// The lines that are the answer itself, of all its pages.
-    fn ours(&mut self, params: &Value) -> Result<Vec<String>> {
+    fn ours(&mut self, params: &Params) -> Result<Vec<String>> {
         let (mut params, mut all) = (params.clone(), Vec::<String>::new());
         loop {
-            let text = self.session.call("kubectl_get", &params)??;
+            let text = self.session.call("kubectl_get", &json!(params))??;
             let lines = text.lines().filter(|line| !line.starts_with("# ") && !line.starts_with("note: "));
             // Each page has the heading.
             let page = lines.filter(|line| all.first().is_none_or(|first| first != line)).map(str::to_owned);
             all.append(&mut page.collect());
             match text.split_once("; offset=").and_then(|(_, rest)| rest.split_once(' ')) {
-                Some((next, _)) => params["offset"] = next.parse::<u64>()?.into(),
+                Some((next, _)) => _ = params.insert("offset".into(), next.parse::<u64>()?.into()),
                 None => return Ok(all),
             }
         }
@@ -117,7 +123,7 @@ impl Both<'_> {
     /// Tables of all objects of a kind, and one object. False: there is none.
     fn kind(&mut self, kind: &str) -> Result<bool> {
         if self.theirs(&format!("{kind} -A"))?.starts_with("No resources found") {
-            let ours = self.ours(&json!({ "kind": kind }))?;
+            let ours = self.ours(&params([("kind", kind)]))?;
             return match ours.as_slice() {
                 [line] if line.starts_with("there are no ") => Ok(false),
                 _ => Err(format!("there are none, and ours are {ours:?}").into()),
@@ -125,14 +131,14 @@ impl Both<'_> {
         }
         for output in ["table", "wide"] {
             let wide = if output == "wide" { " -o wide" } else { "" };
-            self.tables(&format!("{kind} -A{wide}"), &json!({ "kind": kind, "output": output }))?;
+            self.tables(&format!("{kind} -A{wide}"), &params([("kind", kind), ("output", output)]))?;
         }
         self.whole(kind)?;
         Ok(true)
     }
 
     /// The number of rows that were compared.
-    fn tables(&mut self, words: &str, params: &Value) -> Result<usize> {
+    fn tables(&mut self, words: &str, params: &Params) -> Result<usize> {
         let theirs = self.theirs(words)?;
         let ours = self.ours(params)?;
         let (mut theirs, mut ours) =
@@ -148,7 +154,7 @@ impl Both<'_> {
                 format!("{:?}\n{}", table.names, rows.map(|row| format!("{row:?}\n")).collect::<String>())
             };
             return Err(format!(
-                "kubectl get {words} and kubectl_get {params} differ\nkubectl:\n{}ours:\n{}",
+                "kubectl get {words} and kubectl_get {params:?} differ\nkubectl:\n{}ours:\n{}",
                 of(&theirs, &ours),
                 of(&ours, &theirs)
             )
@@ -165,27 +171,27 @@ impl Both<'_> {
         let of = |key| first.get(key).map_or("", text);
         let (namespace, name) = (of("namespace"), of("name"));
         let (mut words, mut params) =
-            (format!("{kind} {name} -o yaml"), json!({ "kind": kind, "name": name, "output": "yaml" }));
+            (format!("{kind} {name} -o yaml"), params([("kind", kind), ("name", name), ("output", "yaml")]));
         if !namespace.is_empty() {
             words += &format!(" -n {namespace}");
-            params["namespace"] = namespace.into();
+            params.insert("namespace".into(), namespace.into());
         }
         let mut theirs: Value = serde_saphyr::from_str(&self.theirs(&words)?)?;
         let ours: Value = serde_saphyr::from_str(&self.ours(&params)?.join("\n"))?;
         leave_out(&mut theirs);
         match difference(&theirs, &ours, "") {
             None => Ok(()),
-            Some(at) => Err(format!("kubectl get {words} and kubectl_get {params} differ at {at}").into()),
+            Some(at) => Err(format!("kubectl get {words} and kubectl_get {params:?} differ at {at}").into()),
         }
     }
 
     fn fields(&mut self, words: &str, theirs: &str, ours: &[&str]) -> Result {
         let text = self.theirs(&format!("{words} -o custom-columns={theirs}"))?;
-        let mut params = json!({ "columns": ours });
-        let mut words_of = words.split(" -n ");
-        params["kind"] = words_of.next().into();
-        if let Some(namespace) = words_of.next() {
-            params["namespace"] = namespace.into();
+        let (kind, namespace) = words.split_once(" -n ").unwrap_or((words, ""));
+        let mut params = params([("kind", kind)]);
+        params.insert("columns".into(), json!(ours));
+        if !namespace.is_empty() {
+            params.insert("namespace".into(), namespace.into());
         }
         let answer = self.ours(&params)?;
         let (theirs, ours) =
