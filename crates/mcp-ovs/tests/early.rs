@@ -45,9 +45,9 @@ fn gathered(root: &Path, database: bool) -> Result<(), Failed> {
     Ok(())
 }
 
-fn ask(root: &Path, tool: &str, mut params: Value) -> Result<String, Failed> {
-    params["node_name"] = "ovn-worker".into();
-    let params = params.as_object().cloned().ok_or("an object")?;
+fn ask(root: &Path, tool: &str, params: Value) -> Result<String, Failed> {
+    let mut params = params.as_object().cloned().ok_or("an object")?;
+    params.insert("node_name".into(), "ovn-worker".into());
     let backend = Arc::new(Bundle::new(vec![root.join("must-gather.local.1")]));
     answer(mcp_ovs::layer(), backend, &Case { scenario: String::new(), tool: tool.into(), params })
 }
