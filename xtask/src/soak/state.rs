@@ -160,19 +160,26 @@ impl State {
     }
 
     /// What is new in a later state, what is gone, and which counters were set back. Connections, neighbours and addresses that
-    /// a bridge learnt may go: they age, and so does what OVN learnt, with its flows.
+    /// a bridge learnt may go: they age, and so does what OVN learnt, with its flows. The hosts' own addresses may come, too.
     pub(super) fn changes(&self, later: &Self) -> Changes {
         let learnt = |state: &Self| state.0.iter().filter_map(|line| learnt(line)).collect::<BTreeSet<u32>>();
         let (before, after) = (learnt(self), learnt(later));
         let aged: BTreeSet<u32> = before.difference(&after).copied().collect();
-        let ages = |line: &&String| {
-            let kinds =
-                [" conntrack: ", " dpctl/dump-conntrack: ", " ip neigh: ", " fdb of br-", " tnl/neigh: "];
-            kinds.iter().any(|kind| line.contains(kind))
-                || self::learnt(line).or_else(|| cookie(line)).is_some_and(|uuid| aged.contains(&uuid))
+        let of_hosts: BTreeSet<u32> =
+            later.0.iter().filter(|line| is_of_host(line)).filter_map(|line| self::learnt(line)).collect();
+        let is_among = |line: &str, rows: &BTreeSet<u32>| {
+            self::learnt(line).or_else(|| cookie(line)).is_some_and(|uuid| rows.contains(&uuid))
         };
+        let is_neighbour = |line: &str| {
+            [" ip neigh: ", " fdb of br-", " tnl/neigh: "].iter().any(|kind| line.contains(kind))
+        };
+        let ages = |line: &str| {
+            let is_connection = line.contains(" conntrack: ") || line.contains(" dpctl/dump-conntrack: ");
+            is_connection || is_neighbour(line) || is_among(line, &aged)
+        };
+        let comes = |line: &str| (is_neighbour(line) && is_of_host(line)) || is_among(line, &of_hosts);
         let gone = self.0.difference(&later.0).filter(|line| !ages(line)).map(|line| format!("- {line}"));
-        let new = later.0.difference(&self.0).map(|line| format!("+ {line}"));
+        let new = later.0.difference(&self.0).filter(|line| !comes(line)).map(|line| format!("+ {line}"));
         gone.chain(new).chain(self.1.lower(&later.1)).collect()
     }
 }
@@ -180,6 +187,14 @@ impl State {
 /// What OVN learns of neighbours and of listeners to multicast, and what it makes of that. Whoever deletes one of its other
 /// logical flows does not get away with it: ovn-northd makes it anew, under another UUID.
 const LEARNT: &[&str] = &["MAC_Binding", "IGMP_Group", "Multicast_Group", "Logical_Flow"];
+
+/// How the MAC addresses of the lab's hosts begin. They talk to each other at any time (BGP, tunnels that ask for each other), so
+/// bridges, tunnels and gateway routers learn these addresses, and forget them again.
+const HOSTS: &str = "02:42:ac:12:00:";
+
+fn is_of_host(line: &str) -> bool {
+    line.contains(HOSTS)
+}
 
 /// A row of these tables: the beginning of its UUID, which is the cookie of its flows.
 fn learnt(line: &str) -> Option<u32> {
@@ -344,5 +359,11 @@ mod tests {
         assert_eq!(before.changes(&state(&[row, flow])).len(), 1, "the other flow is nobody's that ages");
         assert_eq!(before.changes(&state(&[row, other])).len(), 1, "its row is still there");
         assert_eq!(state(&[other]).changes(&before).len(), 2, "what comes is a change");
+        let of_host = r#"n OVN_Southbound MAC_Binding ["uuid","0c14ac3a-0000-4000-8000-000000000000"] mac="02:42:ac:12:00:03""#;
+        let neighbour = "n fdb of br-ex: 1 0 02:42:ac:12:00:03";
+        let hosts = state(&[row, of_host, flow, other, neighbour]);
+        assert_eq!(state(&[other]).changes(&hosts), Changes::new(), "hosts make themselves known");
+        let of_pod = "n fdb of br-int: 1 0 0a:58:0a:f4:00:05";
+        assert_eq!(state(&[other]).changes(&state(&[other, of_pod])).len(), 1, "and nobody else does");
     }
 }
