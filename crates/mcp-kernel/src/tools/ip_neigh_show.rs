@@ -53,10 +53,14 @@ impl Tool for NeighShow {
         };
         let mut shown: Vec<&Neighbour> = parsed.rows.iter().filter(wanted).collect();
         shown.sort_by_key(|it| (it.get("dev").map(str::to_owned), it.address));
+        let mut notes = parsed.notes();
+        if (1..parsed.rows.len()).contains(&shown.len()) {
+            notes.insert(0, format!("{} of {} neighbours", shown.len(), parsed.rows.len()));
+        }
         Ok(Answer {
             rows: shown.into_iter().map(row).collect(),
             if_empty: format!("none of {} neighbours", parsed.rows.len()),
-            notes: parsed.notes(),
+            notes,
             facts: compare::facts(node).await,
         })
     }

@@ -124,7 +124,11 @@ async fn show(node: &Node<'_>, place: Place, params: &Params) -> Result<Answer, 
     shown.sort_by_key(|route| order(route));
     let mut notes: Vec<String> = only_main.into_iter().chain(parsed.notes()).collect();
     let hidden = parsed.rows.iter().filter(|route| route.table() == "local").count();
-    if params.table.is_none() && params.vrf.is_none() && hidden > 0 && !node.is_compared() {
+    let narrowed = params.table.is_some() || params.vrf.is_some();
+    if narrowed && !shown.is_empty() && !node.is_compared() {
+        notes.insert(0, format!("{} of {} routes", shown.len(), parsed.rows.len()));
+    }
+    if !narrowed && hidden > 0 && !node.is_compared() {
         notes.push(format!(
             "{hidden} routes of table local (the node's own addresses) are left out; table=local shows them"
         ));
