@@ -91,7 +91,11 @@ pub(super) fn prompts_name_tools(tree: &Tree) -> Vec<String> {
         let reference = format!("{}-tools.md", layer.name.trim_start_matches("mcp-"));
         let described = tree.below("docs/reference").filter(|(file, _)| *file == reference);
         for (_, source) in prompts.chain(described) {
-            let words = source.text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            // Of a table of tools only what the model reads.
+            let text = source.text.split_once("instructions: ").map_or(source.text.as_str(), |(_, text)| {
+                text.split_once("tools: vec!").map_or(text, |(instructions, _)| instructions)
+            });
+            let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
             let like_a_tool =
                 words.filter(|word| beginnings.iter().any(|beginning| word.starts_with(beginning)));
             let unknown: BTreeSet<&str> = like_a_tool
