@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::{Map, Value, json};
+use xshell::cmd;
 
 use super::super::Server;
 use super::start;
@@ -118,7 +119,7 @@ fn layer(
     silent.retain(|tool| !OF_OBJECTS.contains(&tool.as_str()));
     let mut answered = 0;
     for (tool, params) in cases.iter().filter(|(tool, _)| !OF_OBJECTS.contains(&tool.as_str())) {
-        let _traffic = (tool == "conntrack_events").then(|| Traffic::start(lab)).transpose()?;
+        let _traffic = (tool == "conntrack_events").then(|| Traffic::start(workspace, lab)).transpose()?;
         let mut ask = || -> Result<(Said, Said)> {
             let params = Value::Object(params.clone());
             Ok((Said::new(local.call(tool, &params)?), Said::new(cluster.call(tool, &params)?)))
@@ -159,12 +160,11 @@ pub(super) fn tools(session: &mut Session) -> Result<Vec<String>> {
 struct Traffic(Child);
 
 impl Traffic {
-    fn start(lab: &Path) -> Result<Self> {
+    fn start(workspace: &Workspace, lab: &Path) -> Result<Self> {
         let enter = concat!(env!("CARGO_MANIFEST_DIR"), "/lab/enter.sh");
         let connect = "while sleep 0.2; do (exec 3<>/dev/tcp/172.18.0.1/6443); done";
-        let mut command = Command::new("bash");
-        command.args([enter, "ovn-worker", "bash", "-c", connect]).env("LAB_DIR", lab).stdin(Stdio::null());
-        Ok(Self(command.spawn()?))
+        let command = cmd!(workspace.sh, "bash {enter} ovn-worker bash -c {connect}").env("LAB_DIR", lab);
+        Ok(Self(Command::from(command).stdin(Stdio::null()).spawn()?))
     }
 }
 

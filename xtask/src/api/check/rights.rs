@@ -18,21 +18,52 @@ const UNANSWERED: &[&str] = &["node_logs"];
 /// What no server's own role allows.
 const ON_PURPOSE: &[&str] = &["cannot list resource \"secrets\"", "cannot get resource \"nodes/proxy\""];
 
-/// Kinds that the roles name and the recorded cluster does not have: group and version, whether they are in namespaces, plurals and
-/// kinds. Of a group that is named as a whole, one.
-const ELSEWHERE: &[(&str, &str, bool, &[(&str, &str)])] = &[
-    ("gateway.networking.k8s.io", "v1", true, &[("gateways", "Gateway")]),
-    ("whereabouts.cni.cncf.io", "v1alpha1", true, &[("ippools", "IPPool")]),
-    ("frrk8s.metallb.io", "v1beta1", true, &[("frrconfigurations", "FRRConfiguration")]),
-    ("metallb.io", "v1beta1", true, &[("ipaddresspools", "IPAddressPool")]),
-    ("nmstate.io", "v1", false, &[("nodenetworkconfigurationpolicies", "NodeNetworkConfigurationPolicy")]),
-    ("sriovnetwork.openshift.io", "v1", true, &[("sriovnetworknodepolicies", "SriovNetworkNodePolicy")]),
-    ("network.operator.openshift.io", "v1", true, &[("egressrouters", "EgressRouter")]),
-    ("cloud.network.openshift.io", "v1", false, &[("cloudprivateipconfigs", "CloudPrivateIPConfig")]),
-    (
-        "config.openshift.io",
+/// Kinds of a group.
+struct Group {
+    name: &'static str,
+    version: &'static str,
+    namespaced: bool,
+    /// Plurals, and kinds.
+    kinds: &'static [(&'static str, &'static str)],
+}
+
+const fn in_namespaces(
+    name: &'static str,
+    version: &'static str,
+    kinds: &'static [(&'static str, &'static str)],
+) -> Group {
+    Group { name, version, namespaced: true, kinds }
+}
+
+const fn of_cluster(name: &'static str, kinds: &'static [(&'static str, &'static str)]) -> Group {
+    Group { name, version: "v1", namespaced: false, kinds }
+}
+
+/// Kinds that the roles name and the recorded cluster does not have. Of a group that is named as a whole, one.
+const ELSEWHERE: &[Group] = &[
+    in_namespaces("gateway.networking.k8s.io", "v1", &[("gateways", "Gateway")]),
+    in_namespaces("whereabouts.cni.cncf.io", "v1alpha1", &[("ippools", "IPPool")]),
+    in_namespaces("frrk8s.metallb.io", "v1beta1", &[("frrconfigurations", "FRRConfiguration")]),
+    in_namespaces("metallb.io", "v1beta1", &[("ipaddresspools", "IPAddressPool")]),
+    in_namespaces(
+        "sriovnetwork.openshift.io",
         "v1",
-        false,
+        &[("sriovnetworknodepolicies", "SriovNetworkNodePolicy")],
+    ),
+    in_namespaces("network.operator.openshift.io", "v1", &[("egressrouters", "EgressRouter")]),
+    in_namespaces(
+        "kubevirt.io",
+        "v1",
+        &[
+            ("virtualmachineinstances", "VirtualMachineInstance"),
+            ("virtualmachineinstancemigrations", "VirtualMachineInstanceMigration"),
+            ("virtualmachines", "VirtualMachine"),
+        ],
+    ),
+    of_cluster("nmstate.io", &[("nodenetworkconfigurationpolicies", "NodeNetworkConfigurationPolicy")]),
+    of_cluster("cloud.network.openshift.io", &[("cloudprivateipconfigs", "CloudPrivateIPConfig")]),
+    of_cluster(
+        "config.openshift.io",
         &[
             ("clusteroperators", "ClusterOperator"),
             ("clusterversions", "ClusterVersion"),
@@ -42,23 +73,13 @@ const ELSEWHERE: &[(&str, &str, bool, &[(&str, &str)])] = &[
             ("proxies", "Proxy"),
         ],
     ),
-    ("operator.openshift.io", "v1", false, &[("networks", "Network")]),
-    ("machineconfiguration.openshift.io", "v1", false, &[("machineconfigpools", "MachineConfigPool")]),
-    (
-        "kubevirt.io",
-        "v1",
-        true,
-        &[
-            ("virtualmachineinstances", "VirtualMachineInstance"),
-            ("virtualmachineinstancemigrations", "VirtualMachineInstanceMigration"),
-            ("virtualmachines", "VirtualMachine"),
-        ],
-    ),
+    of_cluster("operator.openshift.io", &[("networks", "Network")]),
+    of_cluster("machineconfiguration.openshift.io", &[("machineconfigpools", "MachineConfigPool")]),
 ];
 
 /// The same as `--kinds` takes them.
 fn elsewhere() -> Value {
-    let group = |(group, version, namespaced, kinds): &(&str, &str, bool, &[(&str, &str)])| {
+    let group = |Group { name: group, version, namespaced, kinds }: &Group| {
         let kind = |(plural, kind): &(&str, &str)| {
             json!({
                 "resource": plural, "singularResource": kind.to_lowercase(), "verbs": ["get", "list"],
