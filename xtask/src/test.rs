@@ -118,7 +118,7 @@ impl Step {
             Self::Clippy => {
                 Ok(cmd!(sh, "cargo clippy --workspace --all-targets --all-features -- -D warnings").run()?)
             }
-            Self::Build => Ok(cmd!(sh, "cargo build {LAYERS...} --examples").run()?),
+            Self::Build => Ok(cmd!(sh, "cargo build {LAYERS...}").run()?),
             Self::Tidy => task(&["tidy"]),
             Self::Docs => task(&["docs", "--check"]),
             Self::Tests => {
