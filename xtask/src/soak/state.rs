@@ -276,11 +276,14 @@ fn rows(dump: &str, say: &mut dyn FnMut(String)) -> Result {
     Ok(())
 }
 
+/// Where OVN writes what it learns. Its rows are looked at one by one.
+const OF_LEARNT: &str = "ovnsb_db.db";
+
 /// A file: its name, and what is in it. Of sockets and links only that they are there.
 fn described(path: &Path) -> Result<String> {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    if !fs::symlink_metadata(path)?.is_file() {
+    if name == OF_LEARNT || !fs::symlink_metadata(path)?.is_file() {
         return Ok(name);
     }
     let mut hasher = DefaultHasher::new();
