@@ -231,6 +231,13 @@ fn steady(line: &str) -> Option<String> {
         ["REACHABLE", "STALE", "DELAY", "PROBE", "NOARP", "PERMANENT", "FAILED", "INCOMPLETE"].contains(word)
     };
     let mut words: Vec<&str> = line.split_whitespace().filter(|word| !counts(word) && !state(word)).collect();
+    // nft: `packets 7 bytes 420`. That they do not go down is looked at elsewhere.
+    let mut is_count = false;
+    words.retain(|word| {
+        let counted = is_count && word.parse::<u64>().is_ok();
+        is_count = ["packets", "bytes"].contains(word);
+        !counted
+    });
     // conntrack: protocol, its number, the seconds left.
     if words.get(1).is_some_and(|word| word.parse::<u8>().is_ok())
         && words.get(2).is_some_and(|word| word.parse::<u32>().is_ok())
@@ -321,6 +328,10 @@ mod tests {
                 "tcp 6 12 TIME_WAIT src=1.1.1.1 dst=2.2.2.2 sport=1 dport=2 [ASSURED] mark=0 use=2",
             ),
             ("10.0.0.1 dev eth0 lladdr aa:bb STALE", "10.0.0.1 dev eth0 lladdr aa:bb REACHABLE"),
+            (
+                "counter packets 12 bytes 1006 jump KUBE-FIREWALL",
+                "counter packets 14 bytes 1129 jump KUBE-FIREWALL",
+            ),
         ];
         for (a, b) in same {
             assert_eq!(steady(a), steady(b));
