@@ -54,7 +54,7 @@ pub use document::Document;
 pub use error::ToolError;
 pub use kubernetes::{
     BadSelector, Column, FieldSelector, HostLog, Kind, LabelSelector, LogPart, LogQuery, LogSource,
-    LogStream, ObjectName, ObjectQuery, Table, TableRow,
+    LogStream, ObjectName, ObjectQuery, Table, TableRow, Unread,
 };
 pub use name::BadName;
 pub use node::{Node, Reading};

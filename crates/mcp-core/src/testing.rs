@@ -7,10 +7,12 @@
 //! ```
 
 mod capture;
+mod early;
 mod planted;
 
 pub use crate::argv::is_allowed;
 pub use capture::Capture;
+pub use early::EarlyGather;
 pub use planted::{MARKS, no_secrets, planted_answer};
 
 use crate::{Backend, Budget, Bundle, Layer, Local, Recorded, Server};

@@ -1,6 +1,6 @@
 //! Pods and the state of their containers, as their objects tell.
 
-use mcp_core::{Cluster, Kind, ObjectQuery, PodRef, ReadError, ToolError};
+use mcp_core::{Cluster, Kind, ObjectQuery, PodRef, ReadError, ToolError, Unread};
 use serde_json::Value;
 use std::fmt;
 
@@ -31,6 +31,50 @@ pub(crate) struct Container {
     pub(crate) before: Option<String>,
 }
 
+/// What only a pod that is shown whole, or described, tells: no list of pods and no search among them looks at it.
+const DETAILS: Unread = &[
+    "spec/affinity",
+    "spec/securityContext",
+    "spec/tolerations",
+    "spec/topologySpreadConstraints",
+    "spec/volumes",
+    "spec/containers/*/args",
+    "spec/containers/*/command",
+    "spec/containers/*/env",
+    "spec/containers/*/envFrom",
+    "spec/containers/*/lifecycle",
+    "spec/containers/*/livenessProbe",
+    "spec/containers/*/readinessProbe",
+    "spec/containers/*/resources",
+    "spec/containers/*/securityContext",
+    "spec/containers/*/startupProbe",
+    "spec/containers/*/volumeMounts",
+    "spec/initContainers/*/args",
+    "spec/initContainers/*/command",
+    "spec/initContainers/*/env",
+    "spec/initContainers/*/envFrom",
+    "spec/initContainers/*/resources",
+    "spec/initContainers/*/securityContext",
+    "spec/initContainers/*/volumeMounts",
+    "status/containerStatuses/*/allocatedResources",
+    "status/containerStatuses/*/containerID",
+    "status/containerStatuses/*/imageID",
+    "status/containerStatuses/*/resources",
+    "status/containerStatuses/*/user",
+    "status/containerStatuses/*/volumeMounts",
+    "status/initContainerStatuses/*/allocatedResources",
+    "status/initContainerStatuses/*/containerID",
+    "status/initContainerStatuses/*/imageID",
+    "status/initContainerStatuses/*/resources",
+    "status/initContainerStatuses/*/user",
+    "status/initContainerStatuses/*/volumeMounts",
+];
+
+/// What lists and searches do not look at in objects of a kind.
+pub(crate) fn details(kind: &Kind) -> Unread {
+    if kind.group.is_empty() && kind.plural == "pods" { DETAILS } else { &[] }
+}
+
 /// A text in an object; empty where it is not.
 pub(crate) fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
@@ -55,7 +99,7 @@ pub(crate) fn held<T>(asked: Result<T, ToolError>) -> Result<Option<T>, ToolErro
     }
 }
 
-/// All objects of a kind, by the name of the kind; nothing if the source has none of it.
+/// All objects of a kind, by the name of the kind, without their [`details`]; nothing if the source has none of it.
 pub(crate) async fn objects(cluster: &Cluster<'_>, kind: &str) -> Result<Vec<Value>, ToolError> {
     objects_of(cluster, kind, None).await
 }
@@ -68,7 +112,8 @@ pub(crate) async fn objects_of(
 ) -> Result<Vec<Value>, ToolError> {
     let Some(kind) = held(cluster.kind(kind).await)? else { return Ok(Vec::new()) };
     let namespace = namespace.and_then(|namespace| namespace.parse().ok());
-    let found = cluster.objects(&ObjectQuery { namespace, ..ObjectQuery::all(kind) }).await;
+    let without = details(&kind);
+    let found = cluster.objects(&ObjectQuery { namespace, without, ..ObjectQuery::all(kind) }).await;
     Ok(held(found.map_err(Into::into))?.unwrap_or_default())
 }
 
@@ -116,6 +161,7 @@ impl Pod {
             None => return Ok(Vec::new()),
         });
         query.namespace = namespace.parse().ok();
+        query.without = DETAILS;
         match cluster.objects(&query).await {
             Ok(found) => Ok(found.iter().map(Self::of).collect()),
             Err(ReadError::NotHeld { .. }) => Ok(Vec::new()),

@@ -1,7 +1,9 @@
 //! Which objects a call means: kinds, names and namespaces as an engineer writes them.
 
-use crate::table::Object;
-use mcp_core::{Cluster, FieldSelector, Kind, LabelSelector, Namespace, ObjectName, ObjectQuery, ToolError};
+use crate::{pods::details, table::Object};
+use mcp_core::{
+    Cluster, FieldSelector, Kind, LabelSelector, Namespace, ObjectName, ObjectQuery, ToolError, Unread,
+};
 use serde_json::Value;
 use std::str::FromStr;
 
@@ -73,7 +75,14 @@ impl Which {
             [one] => Some(one.clone()),
             _ => None,
         };
-        ObjectQuery { kind, namespace, name, labels: self.labels.clone(), fields: self.fields.clone() }
+        ObjectQuery {
+            kind,
+            namespace,
+            name,
+            labels: self.labels.clone(),
+            fields: self.fields.clone(),
+            without: &[],
+        }
     }
 
     /// The objects of a kind.
@@ -81,7 +90,21 @@ impl Which {
     /// # Errors
     /// When one that was named is not there, with those that are; or the namespace is not.
     pub(crate) async fn objects(&self, cluster: &Cluster<'_>, kind: &Kind) -> Result<Vec<Value>, ToolError> {
-        let mut objects = cluster.objects(&self.query(kind.clone())).await?;
+        self.find(cluster, kind, &[]).await
+    }
+
+    /// The objects of a kind as lists show them, without their [`details`]. Errors as of [`Self::objects`].
+    pub(crate) async fn listed(&self, cluster: &Cluster<'_>, kind: &Kind) -> Result<Vec<Value>, ToolError> {
+        self.find(cluster, kind, details(kind)).await
+    }
+
+    async fn find(
+        &self,
+        cluster: &Cluster<'_>,
+        kind: &Kind,
+        without: Unread,
+    ) -> Result<Vec<Value>, ToolError> {
+        let mut objects = cluster.objects(&ObjectQuery { without, ..self.query(kind.clone()) }).await?;
         if self.names.len() > 1 {
             objects.retain(|object| {
                 self.names.iter().any(|name| name.as_str() == Object(object).text("/metadata/name"))
@@ -99,7 +122,8 @@ impl Which {
             self.check_namespace(cluster, kind).await?;
             // Selected away is not the same as not there.
             let wider = Self { namespace: self.namespace.clone(), ..Self::default() };
-            let known = cluster.objects(&wider.query(kind.clone())).await?;
+            let query = ObjectQuery { without: details(kind), ..wider.query(kind.clone()) };
+            let known = cluster.objects(&query).await?;
             let name = |object: &Value| Object(object).text("/metadata/name").to_owned();
             let what = match &self.namespace {
                 Some(namespace) if kind.namespaced => format!("{} in namespace {namespace}", kind.singular),

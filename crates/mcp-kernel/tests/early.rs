@@ -1,52 +1,20 @@
-//! What must-gathers of OpenShift 4.5 to 4.9 keep of a node beside databases. No real one was at hand: real outputs (`testdata/forms`)
-//! under the names that `gather_network_logs` of those releases gave them.
+//! What must-gathers of OpenShift 4.5 to 4.9 keep of a node beside databases.
 
-use mcp_core::{
-    Bundle,
-    testing::{Case, Failed, answer, unpack},
-};
-use serde_json::{Value, json};
-use std::{fs, path::Path, sync::Arc};
-
-const POD: &str = "ovnkube-node-k7xwd";
-
-/// A must-gather of one node, whose files begin like this.
-fn gathered(root: &Path, owner: &str) -> Result<(), Failed> {
-    unpack("forms/outputs.tar.xz", root)?;
-    let image = root.join("must-gather.local.1/quay-io-must-gather");
-    let (logs, pod) =
-        (image.join("network_logs"), image.join(format!("namespaces/openshift-ovn-kubernetes/pods/{POD}")));
-    fs::create_dir_all(&logs)?;
-    fs::create_dir_all(&pod)?;
-    let object = format!(
-        "kind: Pod\nmetadata:\n  name: {POD}\n  namespace: openshift-ovn-kubernetes\nspec:\n  nodeName: ovn-worker\n"
-    );
-    fs::write(pod.join(format!("{POD}.yaml")), object)?;
-    for (output, name) in [
-        ("iptables-save_-c", "iptables"),
-        ("ip_addr", "ip_addr"),
-        ("ip_route", "ip_route"),
-        ("ip_-6_route", "ip_6_route"),
-        ("ip_-s_-d_link", "ip_-s_-d_link"),
-    ] {
-        fs::copy(root.join("outputs").join(output), logs.join(format!("{owner}_{name}")))?;
-    }
-    Ok(())
-}
-
-fn ask(root: &Path, tool: &str, params: Value) -> Result<String, Failed> {
-    let mut params = params.as_object().cloned().ok_or("an object")?;
-    params.insert("node_name".into(), "ovn-worker".into());
-    let backend = Arc::new(Bundle::new(vec![root.join("must-gather.local.1")]));
-    answer(mcp_kernel::layer(), backend, &Case { scenario: String::new(), tool: tool.into(), params })
-}
+use mcp_core::testing::{EarlyGather, Failed};
+use serde_json::json;
 
 #[test]
 fn addresses_routes_and_rules_are_read() -> Result<(), Failed> {
     // Named after the pod at first, later after its node and it.
-    for owner in [POD.to_owned(), format!("ovn-worker_{POD}")] {
-        let root = tempfile::tempdir()?;
-        gathered(root.path(), &owner)?;
+    for owner in [EarlyGather::POD.to_owned(), format!("ovn-worker_{}", EarlyGather::POD)] {
+        let named = |name: &str| format!("{owner}_{name}");
+        let gather = EarlyGather::with(&[
+            ("iptables-save_-c", &named("iptables")),
+            ("ip_addr", &named("ip_addr")),
+            ("ip_route", &named("ip_route")),
+            ("ip_-6_route", &named("ip_6_route")),
+            ("ip_-s_-d_link", &named("ip_-s_-d_link")),
+        ])?;
         let answers = [
             (
                 "ip_addr_show",
@@ -66,15 +34,29 @@ fn addresses_routes_and_rules_are_read() -> Result<(), Failed> {
             ),
         ];
         for (tool, params, said) in answers {
-            let text = ask(root.path(), tool, params)?;
+            let text = gather.ask(mcp_kernel::layer(), tool, params)?;
             assert!(text.contains(said), "{tool}: {text}");
             assert!(text.contains(&format!("network_logs/{owner}_")), "{tool}: {text}");
         }
         // Of the other tables nothing is known, and it is said; what was not asked of the node is no answer.
-        let text = ask(root.path(), "ip_route_show", json!({}))?;
+        let text = gather.ask(mcp_kernel::layer(), "ip_route_show", json!({}))?;
         assert!(text.contains("fe80::/64 dev br-ex") && text.contains("note: of table main alone"), "{text}");
-        let text = ask(root.path(), "ip_rule_show", json!({}))?;
+        let text = gather.ask(mcp_kernel::layer(), "ip_rule_show", json!({}))?;
         assert!(text.starts_with("error: ") && text.contains("was not collected"), "{text}");
     }
+    Ok(())
+}
+
+#[test]
+fn an_empty_file_may_be_a_failure() -> Result<(), Failed> {
+    let gather = EarlyGather::with(&[("ip_route", "ovn-worker_ip_route")])?;
+    std::fs::write(gather.log("ovn-worker_ip_addr"), "")?;
+    let text = gather.ask(mcp_kernel::layer(), "ip_addr_show", json!({}))?;
+    assert!(
+        text.contains("ovn-worker_ip_addr is empty: the command printed nothing, or it failed"),
+        "{text}"
+    );
+    let text = gather.ask(mcp_kernel::layer(), "ip_route_show", json!({}))?;
+    assert!(!text.contains("is empty: the command"), "{text}");
     Ok(())
 }

@@ -7,6 +7,7 @@ mod selector;
 
 pub use log::{HostLog, LogPart, LogQuery, LogSource, LogStream};
 pub(crate) use log::{host_files, host_units};
-pub use query::{Column, Kind, ObjectName, ObjectQuery, Table, TableRow};
+pub(crate) use query::leave_out;
+pub use query::{Column, Kind, ObjectName, ObjectQuery, Table, TableRow, Unread};
 pub(crate) use redact::redact;
 pub use selector::{BadSelector, FieldSelector, LabelSelector};

@@ -83,6 +83,28 @@ pub struct ObjectQuery {
     pub labels: LabelSelector,
     /// Only with these fields.
     pub fields: FieldSelector,
+    /// What of them nobody will look at, and a source may leave out: a large cluster's pods are 20 KB each in memory.
+    pub without: Unread,
+}
+
+/// Fields, as paths whose `*` stands for each item of a list: `spec/containers/*/env`.
+pub type Unread = &'static [&'static str];
+
+/// Takes fields out of an object.
+pub(crate) fn leave_out(object: &mut Value, unread: Unread) {
+    fn at(value: &mut Value, path: &str) {
+        match (path.split_once('/'), value) {
+            (Some(("*", rest)), Value::Array(all)) => all.iter_mut().for_each(|item| at(item, rest)),
+            (Some((field, rest)), Value::Object(fields)) => {
+                if let Some(value) = fields.get_mut(field) {
+                    at(value, rest);
+                }
+            }
+            (None, Value::Object(fields)) => _ = fields.shift_remove(path),
+            _ => {}
+        }
+    }
+    unread.iter().for_each(|path| at(object, path));
 }
 
 impl ObjectQuery {
@@ -104,7 +126,7 @@ impl ObjectQuery {
 /// What a recording of it is found by.
 impl fmt::Display for ObjectQuery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kind, namespace, name, labels, fields } = self;
+        let Self { kind, namespace, name, labels, fields, without: _ } = self;
         write!(f, "{kind}")?;
         if let Some(name) = name {
             write!(f, "/{name}")?;
@@ -151,6 +173,7 @@ pub struct TableRow {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn policies() -> Kind {
         Kind {
@@ -171,6 +194,14 @@ mod tests {
         let with_version = "networkpolicies.v1.networking.k8s.io";
         assert!(policies().is_called(with_version));
         assert!(!["pods", "netpol.apps", "", "networkpol"].iter().any(|name| policies().is_called(name)));
+    }
+
+    #[test]
+    fn what_nobody_looks_at_is_left_out() {
+        let mut pod =
+            json!({ "spec": { "volumes": [1], "containers": [{ "name": "a", "env": [] }, 7] }, "env": 1 });
+        leave_out(&mut pod, &["spec/volumes", "spec/containers/*/env", "spec/nothing/*/env", "env/x"]);
+        assert_eq!(pod, json!({ "spec": { "containers": [{ "name": "a" }, 7] }, "env": 1 }));
     }
 
     #[test]

@@ -78,6 +78,12 @@ fn an_object_that_is_there_twice_is_one() {
     let bundle = Bundle::new(vec![first.clone()]);
     let read = ask(&bundle, "po", None, None).unwrap();
     assert_eq!(phases(&read), ["shop/a: Running", "shop/b: Pending"]);
+    // Without what nobody looks at, which can be selected by and is there the next time.
+    let pods = ObjectQuery::all(kind(&bundle, "po").unwrap());
+    let running =
+        ObjectQuery { fields: "status.phase=Running".parse().unwrap(), without: &["status"], ..pods };
+    assert_eq!(phases(&block_on(bundle.objects(&running, WITHIN)).unwrap()), ["shop/a: "]);
+    assert_eq!(phases(&ask(&bundle, "po", None, None).unwrap()), ["shop/a: Running", "shop/b: Pending"]);
     assert_eq!(read.value[1]["kind"], "Pod", "items of a list are told what they are");
     assert!(read.value[1].pointer("/metadata/managedFields").is_none());
     assert_eq!(phases(&ask(&bundle, "po", Some("shop"), Some("a")).unwrap()), ["shop/a: Running"]);

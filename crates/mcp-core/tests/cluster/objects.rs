@@ -80,6 +80,10 @@ async fn a_field_that_the_server_does_not_know_is_looked_at_here() {
     let source = server.source().await;
     let read = source.objects(&query, SOON).await.unwrap();
     assert_eq!(names(&read.value), ["y"]);
+    assert_eq!(read.value[0]["data"], json!({ "a": "2" }));
+    // What is left out can be selected by all the same.
+    let without = source.objects(&ObjectQuery { without: &["data"], ..query.clone() }, SOON).await.unwrap();
+    assert_eq!((names(&without.value), without.value[0].get("data")), (vec!["y"], None));
     assert!(read.notes[0].contains("cannot select by data.a=2"), "{:?}", read.notes);
     // A table of all of them would be another answer.
     assert!(source.table(&query, SOON).await.unwrap().is_none());
@@ -106,17 +110,23 @@ async fn an_object_that_is_not_there_is_an_answer_and_a_kind_that_is_not_there_a
 #[tokio::test]
 async fn values_of_secrets_do_not_get_in() {
     let server = Server::start(|_, _| {
-        let applied = json!({ "data": { "password": "aHVudGVyMg==" } }).to_string();
+        let applied = json!({ "data": { "password": "aHVudGVyMjEy" } }).to_string();
         Reply::ok(json!({ "kind": "SecretList", "items": [{
             "metadata": { "name": "s", "annotations": { "kubectl.kubernetes.io/last-applied-configuration": applied } },
-            "type": "Opaque", "data": { "password": "aHVudGVyMg==" },
+            "type": "Opaque", "data": { "password": "aHVudGVyMjEy" },
         }] }))
     })
     .await;
     let read =
         server.source().await.objects(&ObjectQuery::all(kind("Secret", "secrets")), SOON).await.unwrap();
     let text = json!(read.value).to_string();
-    assert!(text.contains("password") && !text.contains("aHVudGVyMg"), "{text}");
+    assert!(text.contains("password") && !text.contains("aHVudGVyMj"), "{text}");
+    // Nor can one be guessed: a selector sees what is shown.
+    let guess = ObjectQuery {
+        fields: "data.password=aHVudGVyMjEy".parse().unwrap(),
+        ..ObjectQuery::all(kind("Secret", "secrets"))
+    };
+    assert!(server.source().await.objects(&guess, SOON).await.unwrap().value.is_empty());
 }
 
 #[tokio::test]

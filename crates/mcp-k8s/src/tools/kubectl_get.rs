@@ -162,11 +162,11 @@ async fn table(
     {
         if table.rows.is_empty() {
             // It says what is missing.
-            which.objects(cluster, kind).await?;
+            which.listed(cluster, kind).await?;
         }
         return Ok(table);
     }
-    let objects = which.objects(cluster, kind).await?;
+    let objects = which.listed(cluster, kind).await?;
     let custom = if table::is_known(kind) { None } else { definition(cluster, kind).await };
     if custom.is_none() && !table::is_known(kind) {
         notes.push(format!("which columns kubectl has for {kind} is not known here: output=yaml shows all"));

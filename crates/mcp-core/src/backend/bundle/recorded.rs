@@ -83,10 +83,18 @@ fn gathered(cluster: &Cluster, at: &Target, essence: &Essence) -> Option<Lookup>
     let is = |of: &(&One, &Gathered)| of.1.essence.as_ref() == Some(essence);
     let (one, gathered) = cluster.gathered(&at.node).find(is)?;
     let mut lookup = whole(cluster, one, &gathered.path, &gathered.shown, gathered.when);
-    if let (Lookup::Read(read), Some(section)) = (&mut lookup, &gathered.section) {
-        let text = String::from_utf8_lossy(&read.value.stdout).into_owned();
-        read.value.stdout = gathered::section(&text, section)?.into();
-        read.origin.what = format!("{} ({section})", read.origin.what);
+    if let Lookup::Read(read) = &mut lookup {
+        if let Some(section) = &gathered.section {
+            let text = String::from_utf8_lossy(&read.value.stdout).into_owned();
+            read.value.stdout = gathered::section(&text, section)?.into();
+            read.origin.what = format!("{} ({section})", read.origin.what);
+        }
+        if read.value.stdout.trim_ascii().is_empty() {
+            let what = &read.origin.what;
+            read.notes.push(format!(
+                "{what} is empty: the command printed nothing, or it failed (a must-gather keeps no exit status)"
+            ));
+        }
     }
     Some(lookup)
 }

@@ -209,7 +209,7 @@ pub(super) async fn objects(
     let question = Question { query, asked: asked(query, "list"), accept: "application/json" };
     let mut objects = if let Some(name) = query.name.as_ref().filter(|_| question.is_of_one()) {
         match api.get::<Value>(&asked(query, "get"), question.one(name.as_str())?, deadline).await {
-            Ok(object) => vec![object],
+            Ok(object) => prepared(query, vec![object]).collect(),
             Err(e) if is_no_object(&e, query) => Vec::new(),
             Err(e) => return Err(e),
         }
@@ -220,7 +220,8 @@ pub(super) async fn objects(
             let mut begun = Vec::new();
             let read = pages(api, &question, selectors, deadline, |page: List| {
                 begun.push(all.len());
-                all.extend(page.items.unwrap_or_default());
+                // One page at a time: whole, all of them may be too much.
+                all.extend(prepared(query, page.items.unwrap_or_default()));
                 all.len()
             });
             match read.await {
@@ -237,18 +238,26 @@ pub(super) async fn objects(
             }
         }
     };
-    for object in &mut objects {
+    objects.sort_by_cached_key(key);
+    Ok((objects, notes))
+}
+
+/// What is asked for of a page, as it is given away.
+fn prepared(query: &ObjectQuery, page: Vec<Value>) -> impl Iterator<Item = Value> {
+    page.into_iter().filter_map(|mut object| {
         if let Some(object) = object.as_object_mut() {
             // Lists of built-in kinds leave out what all of them have in common.
             object.insert("apiVersion".into(), query.kind.api_version().into());
             object.insert("kind".into(), query.kind.kind.clone().into());
         }
-    }
-    // A server that ignores a selector, and fields that it does not know.
-    objects.retain(|object| query.matches(object));
-    objects.iter_mut().for_each(|object| kubernetes::redact(&query.kind, object));
-    objects.sort_by_cached_key(key);
-    Ok((objects, notes))
+        // First: a selector that sees a secret tells it.
+        kubernetes::redact(&query.kind, &mut object);
+        // A server that ignores a selector, and fields that it does not know.
+        query.matches(&object).then(|| {
+            kubernetes::leave_out(&mut object, query.without);
+            object
+        })
+    })
 }
 
 fn key(object: &Value) -> (String, String) {

@@ -13,6 +13,7 @@ use crate::{
     Kind, ObjectQuery,
     backend::{Origin, Read, ReadError},
     error::chain,
+    kubernetes::leave_out,
 };
 use jiff::Timestamp;
 use remember::Remembered;
@@ -154,7 +155,11 @@ impl Objects {
             let key = (text("/metadata/namespace"), text("/metadata/name"));
             // What does not match is known too: another copy of it, of another time, does not count.
             if let std::collections::btree_map::Entry::Vacant(vacant) = picked.objects.entry(key) {
-                vacant.insert(query.matches(object).then(|| object.clone()));
+                vacant.insert(query.matches(object).then(|| {
+                    let mut object = object.clone();
+                    leave_out(&mut object, query.without);
+                    object
+                }));
             }
         };
         let Some(one) = cluster.bundles.get(file.bundle) else { return };

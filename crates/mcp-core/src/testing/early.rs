@@ -1,0 +1,64 @@
+//! A must-gather as OpenShift 4.5 to 4.9 made them. No real one was at hand: real outputs (`testdata/forms`) under the names that
+//! `gather_network_logs` of those releases gave them.
+
+use super::{Case, Failed, answer, unpack};
+use crate::{Bundle, Layer};
+use serde_json::Value;
+use std::{fs, path::PathBuf, sync::Arc};
+
+/// One of a single node, `ovn-worker`. It is removed with this.
+pub struct EarlyGather {
+    dir: tempfile::TempDir,
+}
+
+impl EarlyGather {
+    /// The pod that was asked for the node's data.
+    pub const POD: &str = "ovnkube-node-k7xwd";
+
+    /// One with the node, its pod, and these outputs: what it is called in `testdata/forms`, and in `network_logs`.
+    pub fn with(outputs: &[(&str, &str)]) -> Result<Self, Failed> {
+        let gather = Self { dir: tempfile::tempdir()? };
+        unpack("forms/outputs.tar.xz", gather.dir.path())?;
+        gather.object(
+            "cluster-scoped-resources/core/nodes",
+            "ovn-worker",
+            "kind: Node\napiVersion: v1\nmetadata:\n  name: ovn-worker\nstatus:\n  addresses: []\n",
+        )?;
+        let pod = Self::POD;
+        gather.object(
+            &format!("namespaces/openshift-ovn-kubernetes/pods/{pod}"),
+            pod,
+            &format!(
+                "kind: Pod\nmetadata:\n  name: {pod}\n  namespace: openshift-ovn-kubernetes\nspec:\n  nodeName: ovn-worker\n"
+            ),
+        )?;
+        fs::create_dir_all(gather.image().join("network_logs"))?;
+        for (output, name) in outputs {
+            fs::copy(gather.dir.path().join("outputs").join(output), gather.log(name))?;
+        }
+        Ok(gather)
+    }
+
+    /// A file of `network_logs`.
+    pub fn log(&self, name: &str) -> PathBuf {
+        self.image().join("network_logs").join(name)
+    }
+
+    /// What a tool answers about the node.
+    pub fn ask(&self, layer: Layer, tool: &str, params: Value) -> Result<String, Failed> {
+        let mut params = params.as_object().cloned().ok_or("an object")?;
+        params.insert("node_name".into(), "ovn-worker".into());
+        let backend = Arc::new(Bundle::new(vec![self.dir.path().join("must-gather.local.1")]));
+        answer(layer, backend, &Case { scenario: String::new(), tool: tool.into(), params })
+    }
+
+    fn image(&self) -> PathBuf {
+        self.dir.path().join("must-gather.local.1/quay-io-must-gather")
+    }
+
+    fn object(&self, folder: &str, name: &str, text: &str) -> Result<(), Failed> {
+        let folder = self.image().join(folder);
+        fs::create_dir_all(&folder)?;
+        Ok(fs::write(folder.join(format!("{name}.yaml")), text)?)
+    }
+}
