@@ -107,7 +107,8 @@ pub fn main(layer: Layer) -> ExitCode {
         Err(e) => e.exit(),
     };
     // stdout is the protocol: logs go to stderr, and payloads into no log.
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,rmcp=error"));
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("warn,rmcp=error,kube_client=off"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
     // Two threads do: the work is waiting for others, or parsing on the blocking pool.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
@@ -157,7 +158,10 @@ async fn stopped() -> Result<ExitCode, String> {
     let failed = |e: std::io::Error| format!("cannot wait for signals: {e}");
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    // Of a terminal that is closed.
+    let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
     tokio::select! {
+        _ = hangup.recv() => Ok(ExitCode::from(128 + 1)),
         _ = terminate.recv() => Ok(ExitCode::from(128 + 15)),
         _ = interrupt.recv() => Ok(ExitCode::from(128 + 2)),
     }

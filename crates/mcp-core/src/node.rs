@@ -169,11 +169,11 @@ impl<'a> Node<'a> {
         Ok(self.noted.take(without_keys(self.backend.command(&self.at(place), argv).await?)))
     }
 
-    /// What a command prints that would go on for ever: what arrives within this time, or within the call's if that is
-    /// shorter.
+    /// What a command prints that would go on for ever, in so much time, or in what the call has left for it, which is
+    /// noted then.
     pub async fn follow(&self, place: Place, argv: &Argv, time: Duration) -> Result<Output, ReadError> {
-        let at = Target { within: time.min(self.within), ..self.at(place) };
-        Ok(self.noted.take(without_keys(self.backend.follow(&at, argv).await?)))
+        let read = self.backend.follow(&self.at(place), argv, time).await?;
+        Ok(self.noted.take(without_keys(read)))
     }
 
     /// A database with its log of transactions.

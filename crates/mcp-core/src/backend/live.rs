@@ -47,10 +47,13 @@ impl Databases {
         selects: &[Select],
     ) -> Result<Read<Vec<Rows>>, ReadError> {
         let query = OvsdbQuery::new(db, selects).map_err(ReadError::Query)?;
-        let schema = self.schema(source, at, db).await?;
-        for select in selects {
-            select.check(&schema)?;
+        let checked = |schema: &Schema| selects.iter().try_for_each(|select| select.check(schema));
+        let mut schema = self.schema(source, at, db).await?;
+        if checked(&schema).is_err() {
+            // Tables and columns come with an upgrade, too.
+            schema = self.ask(source, at, db).await?;
         }
+        checked(&schema)?;
         let argv = commands::query_rows(db, &query);
         let read = source.command(at, &argv).await?;
         let failed = |e| ReadError::unreadable(format!("the answer of {db} on {}", at.node), e);

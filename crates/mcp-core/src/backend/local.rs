@@ -204,8 +204,9 @@ impl Backend for Local {
         read(at, argv, &namespaces, output)
     }
 
-    async fn follow(&self, at: &Target, argv: &Argv) -> Result<Read<Output>, ReadError> {
+    async fn follow(&self, at: &Target, argv: &Argv, time: Duration) -> Result<Read<Output>, ReadError> {
         let namespaces = self.namespaces(at).await?;
+        let at = &Target { within: time.min(at.within), ..at.clone() };
         match run(at, argv, &namespaces, MAX_FOLLOWED).await? {
             Ended::ByItself(output) => read(at, argv, &namespaces, output),
             Ended::ByTime(output) => read(at, argv, &namespaces, Output { status: Some(0), ..output }),

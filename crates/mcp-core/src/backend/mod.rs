@@ -78,9 +78,9 @@ pub trait Backend: Send + Sync + 'static {
         })
     }
 
-    /// What a command prints that goes on until its time is over: what arrived by then. Only where something can still
-    /// happen.
-    async fn follow(&self, _at: &Target, argv: &Argv) -> Result<Read<Output>, ReadError> {
+    /// What a command prints that would go on for ever, in so much time, which begins when it does. Less if the call has
+    /// less, which is in the notes then. Only where something can still happen.
+    async fn follow(&self, _at: &Target, argv: &Argv, _time: Duration) -> Result<Read<Output>, ReadError> {
         let what = format!("`{argv}`, which tells what happens while it runs,");
         let why = Some("what was collected earlier has no present".into());
         Err(ReadError::NotHeld { what, source_name: self.name().into(), why, instead: Vec::new() })

@@ -285,8 +285,12 @@ impl Backend for Recorder {
         result
     }
 
-    async fn follow(&self, at: &Target, argv: &Argv) -> Result<Read<Output>, ReadError> {
-        self.inner.follow(at, argv).await
+    async fn recorded(&self, at: &Target, command: &'static str) -> Result<Read<Output>, ReadError> {
+        self.inner.recorded(at, command).await
+    }
+
+    async fn follow(&self, at: &Target, argv: &Argv, time: Duration) -> Result<Read<Output>, ReadError> {
+        self.inner.follow(at, argv, time).await
     }
 
     async fn schema(&self, at: &Target, db: Db) -> Result<Arc<Schema>, ReadError> {
@@ -339,6 +343,10 @@ impl Backend for Recorder {
 
     async fn now(&self) -> Option<Timestamp> {
         self.inner.now().await
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
     }
 }
 

@@ -172,8 +172,8 @@ impl Backend for Planted {
         Ok(Read { value: plant_in(read.value), ..read })
     }
 
-    async fn follow(&self, at: &Target, argv: &Argv) -> Result<Read<Output>, ReadError> {
-        let read = self.inner.follow(at, argv).await?;
+    async fn follow(&self, at: &Target, argv: &Argv, time: Duration) -> Result<Read<Output>, ReadError> {
+        let read = self.inner.follow(at, argv, time).await?;
         Ok(Read { value: plant_in(read.value), ..read })
     }
 

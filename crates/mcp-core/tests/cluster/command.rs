@@ -3,7 +3,7 @@
 use crate::server::{Reply, Server};
 use axum::http::Uri;
 use mcp_core::{
-    Backend, ClusterError, Output, Place, Read, ReadError, Target, argv,
+    Backend, ClusterError, LiveCluster, Output, Place, Read, ReadError, Target, ToolError, argv,
     argv::{Allow, Program, Verb},
 };
 use serde_json::{Value, json};
@@ -73,6 +73,21 @@ async fn run(
     containers: &'static [(&'static str, bool)],
     exec: impl Fn(&str, &[String]) -> Reply + Send + Sync + 'static,
 ) -> Result<Read<Output>, ReadError> {
+    let source = source(containers, exec).await;
+    let read = source.command(&at(Place::OvnController, 20), &argv!(ALLOW: "ovn-appctl", "version")).await;
+    source.close().await;
+    read
+}
+
+fn at(place: Place, seconds: u64) -> Target {
+    Target { node: "n1".parse().unwrap(), place, within: Duration::from_secs(seconds) }
+}
+
+/// A cluster with one pod on one node.
+async fn source(
+    containers: &'static [(&'static str, bool)],
+    exec: impl Fn(&str, &[String]) -> Reply + Send + Sync + 'static,
+) -> LiveCluster {
     let server = Server::start(move |uri, _| {
         if uri.path() == "/api/v1/pods" {
             return Reply::ok(
@@ -87,12 +102,7 @@ async fn run(
         exec(&container, words)
     })
     .await;
-    let at =
-        Target { node: "n1".parse().unwrap(), place: Place::OvnController, within: Duration::from_secs(20) };
-    let source = server.source().await;
-    let read = source.command(&at, &argv!(ALLOW: "ovn-appctl", "version")).await;
-    source.close().await;
-    read
+    server.source().await
 }
 
 const ONE: &[(&str, bool)] = &[("ovn-controller", true)];
@@ -209,6 +219,65 @@ async fn nothing_runs_without_a_bound() {
 }
 
 #[tokio::test]
+async fn a_container_that_ended_does_not_lack_the_program() {
+    let said = "container not found (\"ovn-controller\")";
+    let error = run(ONE, move |_, _| Reply::status(500, "InternalError", said)).await.unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.starts_with("no running container has ovn-appctl for ovn-controller of n1: ovn-controller of ")
+            && text.contains(said),
+        "{text}"
+    );
+    // The API server is not to blame for a node.
+    let said = "error dialing backend: dial tcp 172.18.0.2:10250: connect: no route to host";
+    let error = run(ONE, move |_, _| Reply::status(500, "InternalError", said)).await.unwrap_err();
+    let text = ToolError::from(error).report();
+    assert!(text.contains("hint: The API server does not reach the kubelet"), "{text}");
+}
+
+#[tokio::test]
+async fn what_was_not_seen_to_run_saw_nothing() {
+    let version = argv!(ALLOW: "ovn-appctl", "version");
+    let follow = async |exec: fn(&[String]) -> Reply| {
+        let source = source(ONE, move |_, words| match words {
+            [program, ..] if program == "pkill" => Reply::Streams(V5, vec![(3, ended(Some(0)))]),
+            words => exec(words),
+        });
+        let source = source.await;
+        source.follow(&at(Place::OvnController, 20), &version, Duration::from_secs(1)).await
+    };
+    // The end of its time is its end.
+    let read = follow(|_| {
+        std::thread::sleep(Duration::from_secs(1));
+        Reply::Streams(V5, vec![(3, ended(Some(124)))])
+    });
+    assert!(read.await.unwrap().value.stdout.is_empty());
+    let error = follow(|_| Reply::Hang).await.unwrap_err();
+    assert!(matches!(&error, ReadError::Cluster(ClusterError::Silent { .. })), "{error}");
+    let error = follow(|_| Reply::Streams(V5, Vec::new())).await.unwrap_err();
+    assert!(matches!(&error, ReadError::Cluster(ClusterError::Cut { .. })), "{error}");
+}
+
+#[tokio::test]
+async fn who_may_not_leaves_it_to_the_next() {
+    let refused = b"ovn-appctl: Operation not permitted".to_vec();
+    let source = source(&[("a", true), ("b", true)], move |container, _| match container {
+        "a" => Reply::Streams(V5, vec![(2, refused.clone()), (3, ended(Some(1)))]),
+        _ => Reply::Streams(V5, vec![(1, b"26.03".to_vec()), (3, ended(Some(0)))]),
+    });
+    let version = argv!(ALLOW: "ovn-appctl", "version");
+    let read = source.await.command(&at(Place::Host, 20), &version).await.unwrap();
+    assert!(read.origin.what.contains(" in b of "), "{}", read.origin.what);
+    // Where that is all there is, it is the answer.
+    let source = self::source(ONE, |_, _| {
+        let refused = b"ovn-appctl: Operation not permitted".to_vec();
+        Reply::Streams(V5, vec![(2, refused), (3, ended(Some(1)))])
+    });
+    let error = source.await.command(&at(Place::Host, 20), &version).await.unwrap_err();
+    assert!(matches!(&error, ReadError::Failed { status: 1, .. }), "{error}");
+}
+
+#[tokio::test]
 async fn no_candidate_is_an_error_that_says_what_is_there() {
     let error = run(&[("ovn-controller", false)], |_, _| panic!("nothing to ask")).await.unwrap_err();
     let ReadError::Cluster(ClusterError::NoContainer { wanted, there, .. }) = &error else {
@@ -227,16 +296,27 @@ async fn central_mode_is_one_clear_message_and_microshift_is_no_central_mode() {
         pod["spec"]["nodeName"] = json!(node);
         pod
     };
+    // Upstream's manifests have no label `app` there.
+    let mut database = of("ovnkube-db-a", "", "m1", &[("nb-ovsdb", true), ("sb-ovsdb", true)]);
+    database["metadata"]["labels"] = json!({ "name": "ovnkube-db" });
+    let zone = of("zone-a", "ovnkube-zone-controller", "m1", &[("nb-ovsdb", true), ("ovn-northd", true)]);
+    let of_zone = of("zone-a", "ovnkube-zone-controller", "n1", &[("nb-ovsdb", true), ("ovn-northd", true)]);
     // OpenShift up to 4.13, and MicroShift.
     let master =
         of("ovnkube-master-a", "ovnkube-master", "m1", &[("northd", true), ("nbdb", true), ("sbdb", true)]);
     let worker = of("ovnkube-node-b", "ovnkube-node", "n1", &[("ovn-controller", true)]);
     let here =
         of("ovnkube-master-a", "ovnkube-master", "n1", &[("northd", true), ("nbdb", true), ("sbdb", true)]);
-    for (pods, central) in [(vec![master, worker.clone()], true), (vec![here, worker], false)] {
+    for (pods, central) in [
+        (vec![master, worker.clone()], true),
+        (vec![database, worker.clone()], true),
+        (vec![zone, worker.clone()], true),
+        (vec![of_zone, worker.clone()], false),
+        (vec![here, worker], false),
+    ] {
         let server = Server::start(move |uri, _| {
             if uri.path() != "/api/v1/pods" {
-                assert_eq!(asked(uri).1, "nbdb");
+                assert!(["nbdb", "nb-ovsdb"].contains(&asked(uri).1.as_str()));
                 return Reply::Streams(V5, vec![(1, b"26.03".to_vec()), (3, ended(Some(0)))]);
             }
             let on_node = uri.query().is_some_and(|query| query.contains("spec.nodeName"));

@@ -67,7 +67,7 @@ impl Tool for Events {
         notes.extend(lines::not_understood(&other));
         Ok(Answer {
             rows,
-            if_empty: format!("nothing of that sort happened in {seconds} s"),
+            if_empty: "nothing of that sort happened while it looked".into(),
             notes,
             facts: Vec::new(),
         })

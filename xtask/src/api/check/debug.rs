@@ -60,6 +60,13 @@ const CASES: &[Case] = &[
     },
 ];
 
+/// What an API server may fail to say about a pod that it was to make or to delete.
+const LOST: [(&str, fn() -> Value); 3] = [
+    ("no answer", || json!({ "path": "/pods", "method": "POST", "hang": true, "times": 1 })),
+    ("half an answer", || json!({ "path": "/pods", "method": "POST", "cut_after": 10, "times": 1 })),
+    ("too busy to delete", || json!({ "path": "/pods/", "method": "DELETE", "status": 503, "times": 1 })),
+];
+
 /// The API server, and who looks at it from outside.
 struct Scene<'a> {
     workspace: &'a Workspace,
@@ -92,7 +99,12 @@ pub(super) fn check(workspace: &Workspace, server: &Server, kubectl: &Kubectl) -
     server
         .faults(&json!([lacking.first(), lacking.last(), { "node": "ovn-worker", "kubelet": "silent" }]))?;
     scene.cancelled_while_it_starts()?;
+    for (what, fault) in LOST {
+        let faults: Vec<Value> = lacking.iter().cloned().chain([fault()]).collect();
+        scene.lost(what, &faults)?;
+    }
     server.faults(&json!(lacking))?;
+    scene.replaced()?;
     scene.gone()?;
     scene.swept()?;
     server.faults(&json!([]))
@@ -200,6 +212,36 @@ impl Scene<'_> {
         session.cancel(id)?;
         session.close()?;
         self.none("its call was cancelled while it started")
+    }
+
+    /// An answer of the API server that is lost leaves no pod behind, and the next call gets one.
+    fn lost(&self, what: &str, faults: &[Value]) -> Result {
+        self.server.faults(&json!(faults))?;
+        let mut session = self.start(&[ALLOWED])?;
+        let asked = json!({ "node_name": "ovn-worker", "timeout_seconds": 4 });
+        _ = session.call("conntrack_list", &asked)?;
+        let asked = json!({ "node_name": "ovn-worker", "timeout_seconds": 30 });
+        let said = session.call("conntrack_list", &asked)?;
+        said.map_err(|error| format!("{what}, and then: {error}"))?;
+        session.close()?;
+        self.none(what)
+    }
+
+    /// One that somebody deletes while the server has it, is made again.
+    fn replaced(&self) -> Result {
+        let mut session = self.start(&[ALLOWED])?;
+        let asked = json!({ "node_name": "ovn-worker" });
+        for _ in 0..2 {
+            session
+                .call("conntrack_list", &asked)?
+                .map_err(|error| format!("with a debug pod that was deleted: {error}"))?;
+            for pod in self.pods()? {
+                let words = ["delete", "-n", "ovn-kubernetes", "--grace-period=0", "--force", &pod];
+                self.kubectl.expect("admin", &words, "", 0, &[])?;
+            }
+        }
+        session.close()?;
+        self.none("they were deleted")
     }
 
     /// Commands in it end with their calls, and it goes with its server.

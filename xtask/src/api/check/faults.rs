@@ -39,12 +39,15 @@ const fn hangs(fault: fn() -> Value, says: &'static [&'static str]) -> Case {
 const CASES: &[Case] = &[
     answers(|| json!([{ "path": "/exec", "slow_ms": 700 }]), &["GR_ovn-worker"]),
     hangs(|| json!([{ "path": "/exec", "hang": true }]), &["2 s"]),
-    fails(|| json!([{ "path": "/exec", "status": 403 }]), &["403", "pods/exec", "ovn-kubernetes"]),
-    fails(|| json!([{ "path": "/exec", "status": 404 }]), &["404"]),
-    fails(|| json!([{ "path": "/exec", "status": 429 }]), &["429"]),
-    fails(|| json!([{ "path": "/exec", "status": 500 }]), &["500"]),
-    fails(|| json!([{ "path": "/exec", "status": 503 }]), &["503"]),
-    fails(|| json!([{ "path": "/exec", "cut_after": 100 }]), &["connection"]),
+    fails(
+        || json!([{ "path": "/exec", "status": 403 }]),
+        &["403", "pods/exec", "ovn-kubernetes", "deploy/rbac"],
+    ),
+    fails(|| json!([{ "path": "/exec", "status": 404 }]), &["404", "call again"]),
+    fails(|| json!([{ "path": "/exec", "status": 429 }]), &["429", "Wait some seconds"]),
+    fails(|| json!([{ "path": "/exec", "status": 500 }]), &["500", "look at kube-apiserver"]),
+    fails(|| json!([{ "path": "/exec", "status": 503 }]), &["503", "wait some seconds"]),
+    fails(|| json!([{ "path": "/exec", "cut_after": 100 }]), &["connection", "Call again"]),
     answers(
         || json!([{ "restarting": "ovn-kubernetes/ovnkube-node-k7xwd/nb-ovsdb" }]),
         &["GR_ovn-worker", "nb-ovsdb", "CrashLoopBackOff"],
@@ -53,7 +56,10 @@ const CASES: &[Case] = &[
     fails(|| json!([{ "path": "/api", "status": 403 }]), &["403", "list"]),
     hangs(|| json!([{ "path": "/pods?", "hang": true }]), &["2 s"]),
     hangs(|| json!([{ "path": "/api", "hang": true }]), &["list nodes", "2 s"]),
-    fails(|| json!([{ "path": "/api", "cut_after": 50 }]), &["the connection ended", "list nodes"]),
+    fails(
+        || json!([{ "path": "/api", "cut_after": 50 }]),
+        &["the connection ended", "list nodes", "Call again"],
+    ),
 ];
 
 /// Tries all with the servers that it fits.
@@ -63,7 +69,22 @@ pub(super) fn check(workspace: &Workspace, server: &Server) -> Result {
         one(workspace, server, ovn, case)?;
     }
     println!("{}: {} faults are told, each within its time-out", ovn.name, CASES.len());
+    silence(workspace, server)?;
     many(workspace, server, ovn)
+}
+
+/// What never ran has seen no event: an answer that says so would be a lie.
+fn silence(workspace: &Workspace, server: &Server) -> Result {
+    let kernel = workspace.layer("mcp-kernel")?;
+    let mut session = start(workspace, server, kernel, &[])?;
+    server.faults(&json!([{ "path": "/exec", "hang": true }]))?;
+    let said = session.call("conntrack_events", &json!({ "node_name": "ovn-worker", "seconds": 2 }))?;
+    server.faults(&json!([]))?;
+    session.close()?;
+    match said {
+        Err(text) if text.contains("no sign of `") && text.contains("kubelet") => Ok(()),
+        other => Err(format!("events of a node that is silent: {other:?}").into()),
+    }
 }
 
 fn show(node: &str, seconds: u64) -> Value {

@@ -19,6 +19,9 @@ use crate::workspace::{Result, Workspace};
 /// Where a pod has its service account.
 const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
+/// What only the proxy knows as the API server.
+const ELSEWHERE: &str = "cluster.invalid";
+
 /// Prints credentials after it has read all that its standard input has.
 const PLUGIN: &str = r#"cat >>"$0.read"; echo '{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","status":{"token":"admin"}}'"#;
 
@@ -30,6 +33,7 @@ pub(super) fn check(workspace: &Workspace, server: &Server) -> Result {
     ways.plugin()?;
     ways.variables()?;
     ways.proxy()?;
+    ways.log_in_again()?;
     ways.service_account()?;
     println!(
         "mcp-ovn: contexts, plugins, proxies and service accounts lead to the cluster, and nothing else does"
@@ -149,9 +153,52 @@ impl Ways<'_> {
         let used = proxy.connections.load(Ordering::SeqCst);
         let sh = Shell::new()?;
         sh.set_var("HTTPS_PROXY", "http://proxy.invalid:3128");
+        // As people write it.
+        sh.set_var("NO_PROXY", "localhost,10.0.0.0/8, .svc,");
         let config = self.changed("without-proxy", &[])?;
-        self.expect("NO_PROXY", &sh, &[format!("--kubeconfig={}", config.display())])?;
-        if used > 0 { Ok(()) } else { Err("the context's proxy was not used".into()) }
+        self.expect("a server on the loopback", &sh, &[format!("--kubeconfig={}", config.display())])?;
+        // The same server by a name that the proxy alone knows.
+        let server = format!("https://{ELSEWHERE}:{}", self.port()?);
+        let changes = [
+            ("/clusters/0/cluster/server", json!(server)),
+            ("/clusters/0/cluster/tls-server-name", json!("127.0.0.1")),
+        ];
+        let config = [format!("--kubeconfig={}", self.changed("elsewhere", &changes)?.display())];
+        sh.set_var("HTTPS_PROXY", &url);
+        self.expect("HTTPS_PROXY", &sh, &config)?;
+        let of_environment = proxy.connections.load(Ordering::SeqCst);
+        sh.set_var("NO_PROXY", format!("{ELSEWHERE},"));
+        let text = self.ask(&sh, &self.ovn()?, &config)?;
+        let not_excepted =
+            proxy.connections.load(Ordering::SeqCst) > of_environment || !text.contains(ELSEWHERE);
+        match (used, of_environment > used, not_excepted) {
+            (0, ..) => Err("the context's proxy was not used".into()),
+            (_, false, _) => Err("the environment's proxy was not used".into()),
+            (.., true) => Err(format!("NO_PROXY did not except the server: {text}").into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn port(&self) -> Result<String> {
+        let url = self.config.pointer("/clusters/0/cluster/server").and_then(Value::as_str);
+        Ok(url.and_then(|url| url.rsplit_once(':')).ok_or("a server without port")?.1.to_owned())
+    }
+
+    /// Who is refused, logs in and asks again, is answered by the server that runs.
+    fn log_in_again(&self) -> Result {
+        let nobody = json!({ "token": "expired" });
+        let config = self.changed("login", &[("/users/0/user", nobody)])?;
+        let words = [format!("--kubeconfig={}", config.display())];
+        let mut session = Session::start(&Shell::new()?, &self.ovn()?, &words, Era::Initialize)?;
+        session.open()?;
+        let asked = json!({ "node_name": "ovn-worker", "of": "join" });
+        match session.call("ovn_nbctl_show", &asked)? {
+            Err(text) if text.contains("401") && text.contains("Log in again") => {}
+            other => return Err(format!("with a token that nobody has: {other:?}").into()),
+        }
+        self.changed("login", &[])?;
+        session.call("ovn_nbctl_show", &asked)?.map_err(|error| format!("logged in again: {error}"))?;
+        session.close()
     }
 
     /// In a pod: a token, an authority, and two variables.
@@ -219,7 +266,8 @@ fn connect(mut client: TcpStream) -> std::io::Result<()> {
     }
     let head = String::from_utf8_lossy(&head).into_owned();
     let Some(("CONNECT", rest)) = head.split_once(' ') else { return Ok(()) };
-    let mut server = TcpStream::connect(rest.split(' ').next().unwrap_or_default())?;
+    let address = rest.split(' ').next().unwrap_or_default().replace(ELSEWHERE, "127.0.0.1");
+    let mut server = TcpStream::connect(address)?;
     client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?;
     let (mut from_client, mut to_server) = (client.try_clone()?, server.try_clone()?);
     std::thread::spawn(move || {

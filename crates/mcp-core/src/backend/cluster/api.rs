@@ -9,7 +9,15 @@ use futures::{AsyncReadExt, io::AsyncBufRead};
 use http::{Method, Request, header::ACCEPT};
 use kube::Client;
 use serde::de::DeserializeOwned;
-use std::{future::Future, pin::Pin, time::Duration};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use tokio::time::Instant;
 
 /// More than a page of the largest objects has.
@@ -39,8 +47,12 @@ impl Deadline {
         what: &impl ToString,
         work: impl Future<Output = Result<T, ReadError>>,
     ) -> Result<T, ReadError> {
-        let late = |_| ReadError::TooLate { what: what.to_string(), seconds: self.seconds };
-        tokio::time::timeout_at(self.at, work).await.map_err(late)?
+        tokio::time::timeout_at(self.at, work).await.map_err(|_| self.late(what))?
+    }
+
+    /// That it is over.
+    pub(super) fn late(&self, what: &impl ToString) -> ReadError {
+        ReadError::TooLate { what: what.to_string(), seconds: self.seconds }
     }
 }
 
@@ -50,7 +62,9 @@ pub(super) type Reader = Pin<Box<dyn AsyncBufRead + Send>>;
 /// The API server.
 #[derive(Clone)]
 pub(super) struct Api {
-    client: Client,
+    client: Arc<Mutex<Client>>,
+    /// Did the server not take our credentials?
+    is_refused: Arc<AtomicBool>,
     server: String,
     /// What is to be done after a call.
     pub(super) leftovers: Leftovers,
@@ -58,17 +72,31 @@ pub(super) struct Api {
 
 impl Api {
     pub(super) fn new(client: Client, server: String, leftovers: Leftovers) -> Self {
-        Self { client, server, leftovers }
+        Self { client: Arc::new(Mutex::new(client)), is_refused: Arc::default(), server, leftovers }
+    }
+
+    /// Were our credentials refused since this was asked last?
+    pub(super) fn was_refused(&self) -> bool {
+        self.is_refused.swap(false, Ordering::Relaxed)
+    }
+
+    /// Goes on with another client of the same server.
+    pub(super) fn renew(&self, client: Client) {
+        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = client;
     }
 
     /// For commands and debug pods, each of which has one file.
     pub(super) fn client(&self) -> Client {
-        self.client.clone()
+        self.client.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Why a question was not answered.
     pub(super) fn error(&self, asked: &Asked, error: kube::Error) -> ReadError {
-        ReadError::Cluster(ClusterError::of_request(&self.server, asked, error))
+        let error = ClusterError::of_request(&self.server, asked, error);
+        if matches!(error, ClusterError::Unauthorized { .. } | ClusterError::Credentials(_)) {
+            self.is_refused.store(true, Ordering::Relaxed);
+        }
+        ReadError::Cluster(error)
     }
 
     /// What answers to a question, as it comes.
@@ -78,7 +106,7 @@ impl Api {
             return Err(ReadError::Cluster(ClusterError::Nonsense { what: asked.to_string(), said }));
         }
         #[expect(clippy::disallowed_methods, reason = "the one place where a question is asked")]
-        let reader = self.client.request_stream(request).await.map_err(|e| self.error(asked, e))?;
+        let reader = self.client().request_stream(request).await.map_err(|e| self.error(asked, e))?;
         Ok(Box::pin(reader))
     }
 

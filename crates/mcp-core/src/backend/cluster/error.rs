@@ -146,7 +146,7 @@ pub enum ClusterError {
         there: Vec<String>,
     },
     /// Databases of the whole cluster on a few nodes.
-    #[error("{node} has no databases of its own: this cluster runs OVN-Kubernetes in central mode ({found})")]
+    #[error("{node} has no databases of its own ({found}): central mode, or a zone of several nodes")]
     Central {
         /// The node.
         node: String,
@@ -163,13 +163,45 @@ pub enum ClusterError {
         /// The command.
         command: String,
     },
+    /// Nothing came back of a command.
+    #[error("no sign of `{command}` on {node} within {seconds} s: whether it ran is not known")]
+    Silent {
+        /// The command, and where.
+        command: String,
+        /// The node.
+        node: String,
+        /// For how long it was waited, in seconds.
+        seconds: u64,
+    },
+    /// The containers that may have a program do not run.
+    #[error(
+        "no running container has {program} for {place} of {node}: {}{}", passed_over.join("; "), lacking(*without)
+    )]
+    NotRunning {
+        /// The place.
+        place: String,
+        /// The node.
+        node: String,
+        /// The program.
+        program: String,
+        /// How many containers run and lack it.
+        without: usize,
+        /// Those that do not run, and why.
+        passed_over: Vec<String>,
+        /// Could a debug pod run it, if there might be one?
+        needs_debug_pod: bool,
+    },
     /// Only a debug pod could do that.
-    #[error("no running container on {node} has {program}; a debug pod could run it")]
+    #[error(
+        "no running container {}on {node} has {program}; a debug pod could run it", of_those_asked(*not_asked)
+    )]
     NeedsDebugPod {
         /// The node.
         node: String,
         /// The program.
         program: String,
+        /// How many containers of the host's network were not asked for it.
+        not_asked: usize,
     },
     /// A debug pod did not start.
     #[error("the debug pod on {node} did not start: {why}")]
@@ -179,6 +211,14 @@ pub enum ClusterError {
         /// Why.
         why: String,
     },
+}
+
+fn lacking(without: usize) -> String {
+    if without == 0 { String::new() } else { format!("; containers that run and lack it: {without}") }
+}
+
+fn of_those_asked(others: usize) -> String {
+    if others == 0 { String::new() } else { format!("that was asked ({others} were not) ") }
 }
 
 /// What the API server says, cut to what a reader needs.
@@ -305,6 +345,18 @@ impl ClusterError {
                 "It may have been deleted or replaced a moment ago: call again, or look for what exists.".into()
             }
             Self::Busy { .. } => "Wait some seconds, then ask for less at once (one node, one namespace).".into(),
+            Self::Refused { said, .. } if is_about_kubelet(said) => {
+                "The API server does not reach the kubelet: look at the node (kubectl_describe kind=node), and ask a bundle \
+                 or --local on the node if it stays."
+                    .into()
+            }
+            Self::Silent { .. } => {
+                "The node or its kubelet may not answer: look at it (kubectl_describe kind=node), then call again."
+                    .into()
+            }
+            Self::Refused { code: 400..=499, .. } => "The API server does not take the question as it is: what it said \
+                                                      tells what to change."
+                .into(),
             Self::Refused { code: 503 | 504, .. } => {
                 "The API server, or what stands before it, is overloaded or starting: wait some seconds and call again."
                     .into()
@@ -339,6 +391,19 @@ impl ClusterError {
                 "Use an image with coreutils there, or start the server with --allow-debug-pods.".into()
             }
             Self::NeedsDebugPod { .. } => "Start the server with --allow-debug-pods to let it make one.".into(),
+            Self::NotRunning { needs_debug_pod, .. } => {
+                let debug = if *needs_debug_pod {
+                    " With --allow-debug-pods the server could make a pod that has it."
+                } else {
+                    ""
+                };
+                format!("Look at why they do not run (kubectl_describe of the pod), and call again.{debug}")
+            }
+            Self::DebugPod { why, .. } if why.contains("forbidden") => {
+                "Bind deploy/rbac/debug-pods.yaml to this user if it may not create pods; --debug-namespace must allow \
+                 privileged pods."
+                    .into()
+            }
             Self::DebugPod { .. } => {
                 "Check --debug-image, --debug-namespace (it must allow privileged pods) and --debug-pull-secret.".into()
             }
@@ -349,6 +414,13 @@ impl ClusterError {
     pub(crate) fn is_absence(&self) -> bool {
         matches!(self, Self::NoContainer { .. } | Self::NeedsDebugPod { .. } | Self::NoTimeout { .. })
     }
+}
+
+/// The API server's words when it is the kubelet, and not itself, that does not answer: of logs and commands, and of `nodes/proxy`.
+fn is_about_kubelet(said: &str) -> bool {
+    ["error dialing backend", "error trying to reach service", ":10250"]
+        .iter()
+        .any(|words| said.contains(words))
 }
 
 /// What a plugin said, without the command that ran and what it printed for us alone.

@@ -16,7 +16,10 @@ use std::{
     sync::{Mutex, PoisonError},
     time::Duration,
 };
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt},
+    time::Instant,
+};
 
 /// More than any command prints that a tool asks for: the answers of a database server are the largest.
 pub(super) const MAX_OUTPUT: usize = 512 << 20;
@@ -25,6 +28,9 @@ const MAX_ERROR: usize = 1 << 20;
 
 /// For what `timeout` says of itself after the time is over.
 const LATE: Duration = Duration::from_secs(1);
+
+/// When a cancelled command is looked for: one that was about to begin is there a moment later.
+const END_AFTER: [Duration; 2] = [Duration::ZERO, Duration::from_millis(1500)];
 
 /// For what has arrived of a connection that was cut.
 const DRAIN: Duration = Duration::from_millis(200);
@@ -54,6 +60,8 @@ pub(super) enum NotRun {
     Gone(ReadError),
     /// It was not finished in time: what had arrived.
     TimedOut(Output),
+    /// Nobody said how it ended, or that it began, in this time.
+    Silent(Duration, Output),
     /// Anything else, which another container would not do better.
     Failed(ReadError),
 }
@@ -83,6 +91,25 @@ impl Arrived {
     }
 }
 
+/// How long a command may run.
+#[derive(Clone, Copy)]
+pub(super) enum Time {
+    /// To its end, within what is left of the call.
+    ToItsEnd,
+    /// So long, for one that does not end by itself; less if the call has less.
+    For(Duration),
+}
+
+impl Time {
+    /// In whole seconds: `timeout` knows no others here, since what is behind the point is the mark.
+    fn seconds(self, left: Duration) -> u64 {
+        match self {
+            Self::ToItsEnd => left.as_secs() + u64::from(left.subsec_millis() > 0),
+            Self::For(time) => time.as_secs().min(left.as_secs()),
+        }
+    }
+}
+
 /// Runs a command in a container, to its end or its time's. `before` comes before the program: a change of root or of
 /// network namespace.
 pub(super) async fn run(
@@ -90,14 +117,15 @@ pub(super) async fn run(
     at: &Container,
     before: &[String],
     argv: &Argv,
+    time: Time,
     deadline: Deadline,
 ) -> Result<Output, NotRun> {
     let left = deadline.left();
-    // Whole seconds, rounded up; what is behind the point is no time, but the mark.
-    let seconds = left.as_secs() + u64::from(left.subsec_millis() > 0);
+    let seconds = time.seconds(left);
     if seconds == 0 {
-        return Err(NotRun::TimedOut(Output::default()));
+        return Err(NotRun::Failed(deadline.late(&format!("`{argv}`"))));
     }
+    let begun = Instant::now();
     let mark = CallMark::new(seconds);
     let limit = mark.to_string();
     let bounded = ["timeout", "-k", "2", &limit].map(str::to_owned);
@@ -111,14 +139,16 @@ pub(super) async fn run(
     };
     let (stdout, stderr) = (Arrived::default(), Arrived::default());
     let work = attach(api, at, words.collect(), &asked, &stdout, &stderr);
-    let Ok(result) = tokio::time::timeout(left + LATE, work).await else {
-        // Nothing came back at all: the command may run, and `end` sees to it.
-        return Err(NotRun::TimedOut(arrived(&stdout, &stderr)));
+    let Ok(result) = tokio::time::timeout(Duration::from_secs(seconds) + LATE, work).await else {
+        // The command may run, and `end` sees to it.
+        return Err(NotRun::Silent(Duration::from_secs(seconds), arrived(&stdout, &stderr)));
     };
     let ended = match result {
         Err(e) => {
-            // It never began.
-            end.done();
+            if is_an_answer(&e) {
+                // It never began.
+                end.done();
+            }
             return Err(not_begun(e));
         }
         Ok(ended) => ended,
@@ -129,16 +159,24 @@ pub(super) async fn run(
         let heard = format!("{} bytes had arrived", stdout.len());
         return Err(NotRun::Failed(ClusterError::Cut { what: asked.to_string(), said: heard }.into()));
     };
-    end.done();
+    let message = status.message.clone().unwrap_or_default();
+    let code = exit_status(&status);
+    if code.is_some() {
+        end.done();
+    } else if !stdout.is_empty() {
+        // It ran, and the runtime lost it.
+        let said = format!("{message} ({} bytes had arrived)", stdout.len());
+        return Err(NotRun::Failed(ClusterError::Cut { what: asked.to_string(), said }.into()));
+    }
     if ended.cut {
         let what = format!("the output of `{argv}`");
         return Err(NotRun::Failed(ReadError::TooLarge { what, limit: MAX_OUTPUT as u64 }));
     }
-    let message = status.message.clone().unwrap_or_default();
     let said = String::from_utf8_lossy(&stderr);
-    match exit_status(&status) {
-        // timeout(1): 124 if the time was over, 137 if the command had to be killed.
-        Some(124 | 137) if deadline.left().is_zero() => {
+    let time_was_over = begun.elapsed() >= Duration::from_secs(seconds);
+    match code {
+        // timeout(1): 124 if the time was over, 137 if the command had to be killed; BusyBox's has no status of its own.
+        Some(124 | 137 | 143) if time_was_over => {
             Err(NotRun::TimedOut(Output { stdout, stderr, status: None }))
         }
         Some(126 | 127) if is_about_timeout(&said) || is_about_timeout(&message) => Err(NotRun::NoTimeout),
@@ -214,10 +252,18 @@ fn exit_status(status: &Status) -> Option<i32> {
     code.message.as_ref()?.parse().ok()
 }
 
+/// Did somebody say that it was not started? A connection that broke says nothing.
+fn is_an_answer(error: &ReadError) -> bool {
+    !matches!(error, ReadError::Cluster(ClusterError::Cut { .. } | ClusterError::Unreachable { .. }))
+}
+
 /// The server did not start it: is that about this container?
 fn not_begun(error: ReadError) -> NotRun {
     match &error {
-        ReadError::Cluster(ClusterError::NotFound { said, .. }) if said.contains("container") => {
+        // Not about a pod whose name has the word in it: `pods "container-1" not found`.
+        ReadError::Cluster(ClusterError::NotFound { said, .. })
+            if said.contains("container") && !said.starts_with("pods \"") =>
+        {
             NotRun::NotRunning(said.clone())
         }
         ReadError::Cluster(ClusterError::NotFound { .. }) => NotRun::Gone(error),
@@ -255,14 +301,23 @@ impl Drop for EndsWithUs {
         let (api, at) = (self.api.clone(), self.at.clone());
         let end = async move {
             let argv = commands::end_call(&mark);
-            let words = ["timeout", "-k", "1", "3"].map(str::to_owned);
-            let words = words.into_iter().chain(argv.words().iter().cloned()).collect();
-            let asked = Asked::cluster("create", "pods/exec");
-            let (out, err) = (Arrived::default(), Arrived::default());
-            let work = attach(&api, &at, words, &asked, &out, &err);
-            if !matches!(tokio::time::timeout(Duration::from_secs(4), work).await, Ok(Ok(_))) {
-                tracing::debug!(container = %at, "a cancelled command is left to its time-out");
+            for pause in END_AFTER {
+                tokio::time::sleep(pause).await;
+                let words = ["timeout", "-k", "1", "3"].map(str::to_owned);
+                let words = words.into_iter().chain(argv.words().iter().cloned()).collect();
+                let asked = Asked::cluster("create", "pods/exec");
+                let (out, err) = (Arrived::default(), Arrived::default());
+                let work = attach(&api, &at, words, &asked, &out, &err);
+                let ended = tokio::time::timeout(Duration::from_secs(3), work).await;
+                let status = ended.ok().and_then(Result::ok).and_then(|ended| ended.status);
+                match status.as_ref().and_then(exit_status) {
+                    Some(0) => return,
+                    // pkill(1): there is none, or none yet.
+                    Some(1) => {}
+                    _ => break,
+                }
             }
+            tracing::debug!(container = %at, "a cancelled command was not found, or is left to its time-out");
         };
         self.api.leftovers.see_to(end);
     }

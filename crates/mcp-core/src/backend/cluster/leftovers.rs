@@ -24,8 +24,18 @@ impl Leftovers {
 
     /// Waits for all of it, but not for ever.
     pub(super) async fn finish(&self, within: Duration) {
-        let all = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        if tokio::time::timeout(within, all.join_all()).await.is_err() {
+        let take = || std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        // What ends may leave something behind itself.
+        let all = async {
+            loop {
+                let some = take();
+                if some.is_empty() {
+                    break;
+                }
+                some.join_all().await;
+            }
+        };
+        if tokio::time::timeout(within, all).await.is_err() {
             tracing::warn!("what was to be cleaned up was not done in time; its own time-out ends it");
         }
     }

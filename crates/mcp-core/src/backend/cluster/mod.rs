@@ -29,9 +29,10 @@ use super::{Area, Backend, Coverage, Origin, Output, Read, ReadError, live::Data
 use crate::{Argv, Db, Kind, LogQuery, LogStream, NodeName, ObjectQuery, Table, Target, commands};
 use api::{Api, Deadline};
 use async_trait::async_trait;
-use connect::Reach;
+use connect::{Making, Reach};
 use debug::{DebugOptions, DebugPods};
 use error::Asked;
+use exec::Time;
 use jiff::Timestamp;
 use kube::api::{ListParams, Request};
 use leftovers::Leftovers;
@@ -69,7 +70,9 @@ pub(crate) enum BadCluster {
 
 /// The backend.
 pub struct Cluster {
+    args: ClusterArgs,
     reach: Reach,
+    making: Making,
     debug: Option<DebugOptions>,
     /// Made with the first question, so that a server starts though its cluster does not answer.
     connected: OnceCell<Connected>,
@@ -120,7 +123,9 @@ impl Cluster {
     /// yet.
     pub(crate) async fn find(args: &ClusterArgs) -> Result<Self, BadCluster> {
         Ok(Self {
-            reach: Reach::find(args).await?,
+            args: args.clone(),
+            reach: Reach::find(args)?,
+            making: Making::default(),
             debug: args.debug()?,
             connected: OnceCell::new(),
             databases: Databases::default(),
@@ -133,15 +138,37 @@ impl Cluster {
     /// Connects, if that was not done or did not succeed.
     async fn connected(&self) -> Result<&Connected, ReadError> {
         let connect = || async {
-            let client = self.reach.client(PATIENCE).await?;
+            let client = self.making.client(&self.reach, PATIENCE).await?;
             let api = Api::new(client, self.reach.server(), self.leftovers.clone());
             let debug = self.debug.clone().map(|options| DebugPods::new(options, self.leftovers.clone()));
             if debug.is_some() {
                 tokio::spawn(debug::sweep(api.clone()));
             }
-            Ok(Connected { api, pods: pods::Pods::default(), debug })
+            Ok::<_, ReadError>(Connected { api, pods: pods::Pods::default(), debug })
         };
-        self.connected.get_or_try_init(connect).await
+        let connected = self.connected.get_or_try_init(connect).await?;
+        if connected.api.was_refused() {
+            self.log_in_again(&connected.api).await;
+        }
+        Ok(connected)
+    }
+
+    /// With what the kubeconfig says now: someone may have logged in.
+    async fn log_in_again(&self, api: &Api) {
+        match Reach::find(&self.args) {
+            Ok(reach) if reach.server() == self.reach.server() => {
+                match self.making.client(&reach, PATIENCE).await {
+                    Ok(client) => api.renew(client),
+                    Err(problem) => tracing::warn!(%problem, "the kubeconfig was read again"),
+                }
+            }
+            // Answers must not come from another cluster all of a sudden.
+            Ok(reach) => tracing::warn!(
+                now = reach.server(),
+                "the kubeconfig names another server than when this one started: restart to ask that"
+            ),
+            Err(problem) => tracing::warn!(%problem, "the kubeconfig was read again"),
+        }
     }
 
     fn read<T>(what: impl ToString, value: T, notes: Vec<String>) -> Read<T> {
@@ -185,11 +212,11 @@ impl Backend for Cluster {
     }
 
     async fn command(&self, at: &Target, argv: &Argv) -> Result<Read<Output>, ReadError> {
-        self.connected().await?.command(at, argv, false).await
+        self.connected().await?.command(at, argv, Time::ToItsEnd).await
     }
 
-    async fn follow(&self, at: &Target, argv: &Argv) -> Result<Read<Output>, ReadError> {
-        self.connected().await?.command(at, argv, true).await
+    async fn follow(&self, at: &Target, argv: &Argv, time: Duration) -> Result<Read<Output>, ReadError> {
+        self.connected().await?.command(at, argv, Time::For(time)).await
     }
 
     async fn schema(&self, at: &Target, db: Db) -> Result<Arc<Schema>, ReadError> {

@@ -21,13 +21,14 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// The label `app` of OVN-Kubernetes' workloads on nodes. In central mode, and in MicroShift, `ovnkube-master` has the
-/// databases.
-const APPS: &str =
-    "app in (ovnkube-node,ovnkube-node-dpu,ovnkube-node-dpu-host,ovs-node,ovnkube-master,ovnkube-db)";
+/// The label `app` of OVN-Kubernetes' workloads on nodes. In MicroShift, `ovnkube-master` has the databases.
+const APPS: &str = "app in (ovnkube-node,ovnkube-node-dpu,ovnkube-node-dpu-host,ovs-node,ovnkube-master,ovnkube-db,\
+                    ovnkube-zone-controller)";
 
-/// Workloads of the control plane that hold the databases of a whole cluster.
-const CENTRAL: [&str; 2] = ["ovnkube-master", "ovnkube-db"];
+/// Workloads that hold the databases of a whole cluster, or of a zone of several nodes: by their label `app`, upstream's
+/// manifests of central mode by `name`.
+const CENTRAL: [&str; 3] = ["ovnkube-master", "ovnkube-db", "ovnkube-zone-controller"];
+const CENTRAL_BY_NAME: &str = "name in (ovnkube-master,ovnkube-db)";
 
 /// How long a pod is taken to be where it was: the calls of one question.
 const FRESH: Duration = Duration::from_secs(5);
@@ -269,25 +270,33 @@ pub(super) async fn refuse_central(
     }
     let own: &[&str] = &["nb-ovsdb", "nbdb", "sb-ovsdb", "sbdb", "ovn-northd", "northd"];
     let has_own = |pod: &Pod| containers(pod).any(|spec| own.contains(&spec.name.as_str()));
-    let is_central = |pod: &Pod| app(pod).is_some_and(|app| CENTRAL.contains(&app));
-    if pods.iter().any(|pod| has_own(pod) && !is_central(pod)) {
+    let is_central = |pod: &Pod| workload(pod).is_some_and(|name| CENTRAL.contains(&name));
+    // That of a zone answers for its own node, too.
+    if pods
+        .iter()
+        .any(|pod| has_own(pod) && (!is_central(pod) || workload(pod) == Some("ovnkube-zone-controller")))
+    {
         return Ok(());
     }
-    let all = list(api, ListParams::default().labels(APPS), deadline).await?;
+    let labelled = |labels| list(api, ListParams::default().labels(labels), deadline);
+    let (mut all, by_name) = futures::try_join!(labelled(APPS), labelled(CENTRAL_BY_NAME))?;
+    all.extend(by_name);
     let central: Vec<&Pod> = all.iter().filter(|pod| is_central(pod) && has_own(pod)).collect();
     let of = |pod: &Pod| pod.spec.as_ref().and_then(|spec| spec.node_name.clone());
     let elsewhere = all.iter().any(|pod| of(pod).is_some_and(|other| other != node.as_str()));
     match central.first().filter(|_| elsewhere).and_then(|pod| reference(pod)) {
         Some(pod) => {
-            let found = format!("{pod} has those of all nodes");
+            let found = format!("{pod} has those of several nodes");
             Err(ReadError::Cluster(ClusterError::Central { node: node.to_string(), found }))
         }
         None => Ok(()),
     }
 }
 
-fn app(pod: &Pod) -> Option<&str> {
-    pod.metadata.labels.as_ref()?.get("app").map(String::as_str)
+/// What OVN-Kubernetes calls the workload.
+fn workload(pod: &Pod) -> Option<&str> {
+    let labels = pod.metadata.labels.as_ref()?;
+    labels.get("app").or_else(|| labels.get("name")).map(String::as_str)
 }
 
 /// The image that OVN-Kubernetes runs on a node, with the tools of OVN and of the host's network in it.
@@ -311,12 +320,18 @@ pub(super) fn progress(pod: &Pod) -> Progress {
     let said = |reason: &Option<String>, message: &Option<String>| {
         (reason.clone().unwrap_or_default(), message.clone().unwrap_or_default())
     };
-    if let Some("Failed" | "Succeeded") = status.phase.as_deref() {
-        let (reason, message) = said(&status.reason, &status.message);
-        return Progress::Ended(format!("it ended at once: {reason} {message}").trim_end().to_owned());
-    }
     let container =
         status.container_statuses.iter().flatten().next().and_then(|status| status.state.as_ref());
+    if let Some("Failed" | "Succeeded") = status.phase.as_deref() {
+        let (reason, message) = said(&status.reason, &status.message);
+        // The pod says nothing of a container that ended by itself.
+        let ended = container.and_then(|state| state.terminated.as_ref()).map(|ended| {
+            let (reason, message) = said(&ended.reason, &ended.message);
+            format!("{reason} {message}, exit status {}", ended.exit_code)
+        });
+        let why = [reason, message, ended.unwrap_or_default()].join(" ");
+        return Progress::Ended(format!("it ended at once: {}", why.trim()));
+    }
     if container.is_some_and(|state| state.running.is_some()) {
         return Progress::Running;
     }

@@ -4,7 +4,7 @@ use super::{
     Connected,
     api::{Api, Deadline},
     error::{Asked, ClusterError},
-    exec::{self, Container, NotRun},
+    exec::{self, Container, NotRun, Time},
     pods::{self, Candidates},
 };
 use crate::{Argv, NodeName, Origin, Output, Place, PodRef, Read, ReadError, Target, backend::answered};
@@ -21,8 +21,7 @@ struct Job<'a> {
     at: &'a Target,
     argv: &'a Argv,
     deadline: Deadline,
-    /// The end of its time is its end: what arrived by then is the answer.
-    follows: bool,
+    time: Time,
 }
 
 /// Where it was looked for in vain.
@@ -34,8 +33,12 @@ struct Tried {
     passed_over: Vec<String>,
     /// A pod that was there is not: look again.
     gone: Option<ReadError>,
+    /// It ran where it may not do what it is for.
+    powerless: Option<ReadError>,
     /// How many containers lack the program.
     without: usize,
+    /// How many were left alone.
+    not_asked: usize,
 }
 
 impl Connected {
@@ -44,9 +47,9 @@ impl Connected {
         &self,
         at: &Target,
         argv: &Argv,
-        follows: bool,
+        time: Time,
     ) -> Result<Read<Output>, ReadError> {
-        let job = Job { at, argv, deadline: Deadline::after(at.within), follows };
+        let job = Job { at, argv, deadline: Deadline::after(at.within), time };
         match self.attempt(job).await? {
             Ok(read) => Ok(read),
             Err(tried) if tried.gone.is_some() => {
@@ -89,6 +92,7 @@ impl Connected {
                 let mut found = pods::candidates(&others, &Place::Host);
                 found.passed_over.clear();
                 prefer(&mut found, argv.program());
+                tried.not_asked = found.containers.len().saturating_sub(OTHERS);
                 found.containers.truncate(OTHERS);
                 if let Some(read) = self.among(job, found, &mut tried).await? {
                     return Ok(Ok(read));
@@ -129,16 +133,37 @@ impl Connected {
         before: &[String],
         tried: &mut Tried,
     ) -> Result<Option<Read<Output>>, ReadError> {
-        let Job { at, argv, deadline, follows } = job;
-        match exec::run(&self.api, container, before, argv, deadline).await {
-            Ok(output) => finished(job, container, before, output, &tried.passed_over).map(Some),
-            Err(NotRun::TimedOut(output)) if follows => {
-                let output = Output { status: Some(0), ..output };
-                finished(job, container, before, output, &tried.passed_over).map(Some)
+        let Job { at, argv, deadline, time } = job;
+        let command = || format!("{argv}` in `{container}");
+        let left = deadline.left().as_secs();
+        let watched = |output| {
+            let output = Output { status: Some(0), ..output };
+            let mut read = finished(job, container, before, output, &tried.passed_over)?;
+            if matches!(time, Time::For(time) if time.as_secs() > left) {
+                read.notes
+                    .push(format!("it ran for {left} s: to find where took the rest of the call's time"));
             }
-            Err(NotRun::TimedOut(output)) => {
-                let command = format!("{argv}` in `{container}");
-                Err(ReadError::timed_out(command, &at.node, at.within, &output))
+            Ok(Some(read))
+        };
+        match exec::run(&self.api, container, before, argv, time, deadline).await {
+            Ok(output) if is_powerless(&at.place, &output) => {
+                // Another container may have more capabilities, a debug pod has all.
+                let e = finished(job, container, before, output, &tried.passed_over);
+                tried.powerless = tried.powerless.take().or(e.err());
+                Ok(None)
+            }
+            Ok(output) => finished(job, container, before, output, &tried.passed_over).map(Some),
+            // That it ends by its time is how it should be. What arrived tells that it ran, if nobody says so.
+            Err(NotRun::TimedOut(output)) if matches!(time, Time::For(_)) => watched(output),
+            Err(NotRun::Silent(_, output)) if matches!(time, Time::For(_)) && !output.stdout.is_empty() => {
+                watched(output)
+            }
+            Err(NotRun::Silent(waited, output)) if output.stdout.is_empty() && output.stderr.is_empty() => {
+                let (command, seconds) = (command(), waited.as_secs());
+                Err(ClusterError::Silent { command, node: at.node.to_string(), seconds }.into())
+            }
+            Err(NotRun::TimedOut(output) | NotRun::Silent(_, output)) => {
+                Err(ReadError::timed_out(command(), &at.node, at.within, &output))
             }
             Err(NotRun::NoProgram) => {
                 tried.without += 1;
@@ -180,12 +205,25 @@ impl Connected {
                 ["nsenter".to_owned(), format!("--target={pid}"), "--net".into(), "--".into()].into()
             }
         };
-        if let Some(read) = self.one(job, &container, &before, tried).await? {
-            return Ok(Some(read));
-        }
-        let mut hosts = before;
+        let mut hosts = before.clone();
         hosts.extend(["chroot".to_owned(), super::debug::HOST_ROOT.to_owned()]);
-        self.one(job, &container, &hosts, tried).await
+        for before in [before, hosts] {
+            let others = tried.passed_over.len();
+            if let Some(read) = self.one(job, &container, &before, tried).await? {
+                return Ok(Some(read));
+            }
+            // It was evicted, or ended: the next look makes another one.
+            let ended = tried.passed_over.drain(others..).next();
+            if let Some(why) = ended {
+                let node = at.node.to_string();
+                tried.gone.get_or_insert(ClusterError::DebugPod { node, why }.into());
+            }
+            if tried.gone.is_some() {
+                debug.forget(&at.node, &pod_of_node).await;
+                break;
+            }
+        }
+        Ok(None)
     }
 
     /// A process in a pod's network namespace, as a debug pod sees it: by the pod's control group, which is named by
@@ -197,10 +235,10 @@ impl Connected {
         let uid = pod.metadata.uid.as_deref().unwrap_or_default();
         let uid = uid.parse().map_err(|e: crate::BadName| failed(e.to_string()))?;
         let argv = crate::commands::processes_of_pod(&uid);
-        let output = match exec::run(&self.api, debug, &[], &argv, deadline).await {
+        let output = match exec::run(&self.api, debug, &[], &argv, Time::ToItsEnd, deadline).await {
             Ok(output) => output,
             Err(NotRun::Failed(e) | NotRun::Gone(e)) => return Err(e),
-            Err(NotRun::TimedOut(output)) => {
+            Err(NotRun::TimedOut(output) | NotRun::Silent(_, output)) => {
                 return Err(ReadError::timed_out(argv.to_string(), &at.node, at.within, &output));
             }
             Err(_) => return Err(failed("the image of the debug pod has no find(1) and grep(1)".into())),
@@ -213,21 +251,36 @@ impl Connected {
     /// No container could run it.
     fn in_vain(&self, job: Job<'_>, tried: Tried) -> ReadError {
         let Job { at, argv, .. } = job;
-        if let Some(gone) = tried.gone {
-            return gone;
+        if let Some(error) = tried.gone.or(tried.powerless) {
+            return error;
         }
         let (node, program) = (at.node.to_string(), argv.program().to_owned());
         if let (Some(container), 0) = (&tried.unbounded, tried.without) {
             let (container, command) = (container.to_string(), argv.to_string());
             return ClusterError::NoTimeout { container, command }.into();
         }
-        match at.place {
-            Place::Host | Place::Pod(_) if self.debug.is_none() => {
-                ClusterError::NeedsDebugPod { node, program }.into()
-            }
-            _ => ReadError::NoProgram { program, place: at.place.to_string(), node: at.node.clone() },
+        let of_host = matches!(at.place, Place::Host | Place::Pod(_));
+        let needs_debug_pod = of_host && self.debug.is_none();
+        if !tried.passed_over.is_empty() {
+            // It may be in one of those that do not run.
+            let (place, without) = (at.place.to_string(), tried.without);
+            let passed_over = tried.passed_over;
+            return ClusterError::NotRunning { place, node, program, without, passed_over, needs_debug_pod }
+                .into();
         }
+        if needs_debug_pod {
+            return ClusterError::NeedsDebugPod { node, program, not_asked: tried.not_asked }.into();
+        }
+        ReadError::NoProgram { program, place: at.place.to_string(), node: at.node.clone() }
     }
+}
+
+/// Did a program of the host's or a pod's network find that its container may not?
+fn is_powerless(place: &Place, output: &Output) -> bool {
+    let said = String::from_utf8_lossy(&output.stderr);
+    matches!(place, Place::Host | Place::Pod(_))
+        && output.status.is_some_and(|status| status != 0)
+        && ["Operation not permitted", "you must be root"].iter().any(|words| said.contains(words))
 }
 
 /// A program that has a container of its own.

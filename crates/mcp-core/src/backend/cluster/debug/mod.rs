@@ -82,6 +82,16 @@ impl DebugPods {
         deadline.bound(&what, made).await
     }
 
+    /// Deletes one that cannot be used any more; another call may have made the next already.
+    pub(super) async fn forget(&self, node: &NodeName, pod: &Arc<DebugPod>) {
+        let slot = self.slots.lock().unwrap_or_else(PoisonError::into_inner).get(node).cloned();
+        let Some(slot) = slot else { return };
+        let mut place = slot.lock().await;
+        if place.as_ref().is_some_and(|now| Arc::ptr_eq(now, pod)) {
+            *place = None;
+        }
+    }
+
     /// Deletes all of them.
     pub(super) async fn close(&self, within: Duration) {
         self.closing.send_replace(true);

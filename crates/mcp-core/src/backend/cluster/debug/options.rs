@@ -1,14 +1,22 @@
 //! What an operator says about debug pods, checked before anything is made.
 
 use super::owner::Owner;
-use crate::{Namespace, NodeName, ObjectName, ReadError, backend::cluster::ClusterError};
+use crate::{Namespace, NodeName, ObjectName, PodName, PodRef, ReadError, backend::cluster::ClusterError};
 use k8s_openapi::api::core::v1::Pod;
 use regex::Regex;
 use serde_json::{Map, Value, json};
-use std::sync::LazyLock;
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 /// What marks all debug pods of all servers.
 pub(super) const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "ovn-kubernetes-mcp");
+/// What their names begin with.
+pub(super) const PREFIX: &str = "ovn-mcp-debug-";
 /// Where the process that made it is written.
 pub(super) const OWNER: &str = "ovn-kubernetes-mcp/owner";
 /// Where the host's files are, read-only.
@@ -53,8 +61,17 @@ pub(crate) struct DebugOptions {
 /// A pod that is to be made.
 pub(super) struct Plan {
     pub(super) node: NodeName,
-    pub(super) namespace: Namespace,
+    pub(super) at: PodRef,
     pub(super) pod: Pod,
+}
+
+/// A name that no other pod has.
+fn new_name() -> PodName {
+    /// Random to begin with.
+    static BEGIN: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(std::process::id()));
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let number = BEGIN.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+    format!("{PREFIX}{number:016x}").parse().expect("letters, digits and hyphens")
 }
 
 impl DebugOptions {
@@ -102,12 +119,14 @@ impl DebugOptions {
             self.limits.iter().map(|(name, quantity)| (name.clone(), quantity.clone().into())).collect();
         let secrets: Vec<Value> =
             self.pull_secrets.iter().map(|name| json!({ "name": name.as_str() })).collect();
+        let name = new_name();
         let (label, value) = MANAGED_BY;
         let pod = json!({
             "apiVersion": "v1",
             "kind": "Pod",
             "metadata": {
-                "generateName": "ovn-mcp-debug-",
+                // Ours, and not the server's: if its answer is lost, the pod can be deleted all the same.
+                "name": name.as_str(),
                 "labels": { label: value },
                 "annotations": { OWNER: Owner::this_process().to_string() },
             },
@@ -129,13 +148,16 @@ impl DebugOptions {
                     "command": ["sleep", LIFE.to_string()],
                     "resources": { "limits": limits },
                     "securityContext": { "privileged": true },
-                    "volumeMounts": [{ "name": "host", "mountPath": HOST_ROOT, "readOnly": true }],
+                    // What is mounted below it, too: Kubernetes 1.30 and later, where the kernel and the runtime can.
+                    "volumeMounts": [{
+                        "name": "host", "mountPath": HOST_ROOT, "readOnly": true, "recursiveReadOnly": "IfPossible",
+                    }],
                 }],
                 "volumes": [{ "name": "host", "hostPath": { "path": "/", "type": "Directory" } }],
             },
         });
         let pod = serde_json::from_value(pod).map_err(|e| ReadError::unreadable("a debug pod", e))?;
-        Ok(Plan { node: node.clone(), namespace, pod })
+        Ok(Plan { node: node.clone(), at: PodRef { namespace, name }, pod })
     }
 }
 
@@ -175,14 +197,17 @@ mod tests {
         let node: NodeName = "worker-1".parse().unwrap();
         let namespace: Namespace = "ovn-kubernetes".parse().unwrap();
         let plan = options.plan(&node, Some("ovn:1".into()), Some(namespace.clone())).unwrap();
-        assert_eq!(plan.namespace, namespace);
+        assert_eq!(plan.at.namespace, namespace);
+        assert_ne!(options.plan(&node, Some("ovn:1".into()), Some(namespace.clone())).unwrap().at, plan.at);
         let pod = serde_json::to_value(&plan.pod).unwrap();
         for (path, value) in [
             ("/spec/nodeName", json!("worker-1")),
             ("/spec/activeDeadlineSeconds", json!(LIFE)),
             ("/spec/automountServiceAccountToken", json!(false)),
             ("/spec/containers/0/image", json!("ovn:1")),
+            ("/metadata/name", json!(plan.at.name.as_str())),
             ("/spec/containers/0/volumeMounts/0/readOnly", json!(true)),
+            ("/spec/containers/0/volumeMounts/0/recursiveReadOnly", json!("IfPossible")),
             ("/spec/containers/0/resources/limits/memory", json!("1Gi")),
             ("/spec/imagePullSecrets/0/name", json!("regcred")),
             ("/metadata/labels/app.kubernetes.io~1managed-by", json!("ovn-kubernetes-mcp")),

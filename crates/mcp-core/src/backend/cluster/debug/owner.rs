@@ -1,6 +1,10 @@
 //! Whose debug pod it is: a server that was killed leaves pods behind, and the next one must tell them from those of a
 //! server that works.
 
+use rustix::{
+    io::Errno,
+    process::{Pid, test_kill_process},
+};
 use std::{fmt, str::FromStr};
 
 /// A process, so that another process of the same host can tell whether it still runs.
@@ -36,8 +40,14 @@ impl Owner {
         let us = Self::this_process();
         let same_place =
             (&self.host, &self.boot, &self.pid_namespace) == (&us.host, &us.boot, &us.pid_namespace);
-        same_place && started(self.pid) != Some(self.started)
+        same_place && started(self.pid).map_or_else(|| is_gone(self.pid), |started| started != self.started)
     }
+}
+
+/// Is there no such process? With `hidepid` (proc(5)) another user's has no folder below /proc, and is there.
+fn is_gone(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    pid.is_none_or(|pid| test_kill_process(pid) == Err(Errno::SRCH))
 }
 
 fn started(pid: u32) -> Option<u64> {

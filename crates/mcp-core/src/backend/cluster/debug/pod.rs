@@ -27,6 +27,9 @@ use tokio::{sync::watch, time::Instant};
 /// How long a node may take to start one whose image it has.
 const START: Duration = Duration::from_secs(20);
 
+/// When a pod that could not be deleted is deleted again, or one that may still come into being.
+const AGAIN: [Duration; 3] = [Duration::ZERO, Duration::from_secs(1), Duration::from_secs(2)];
+
 /// What is left of a call's time to say why it did not.
 const LAST_WORD: Duration = Duration::from_secs(1);
 
@@ -51,36 +54,49 @@ pub(crate) struct DebugPod {
     used: Mutex<Instant>,
 }
 
-/// A pod that was made, and has to go.
+/// A pod that was made or asked for, and has to go.
 struct Made {
     api: Api,
     pod: PodRef,
     leftovers: Leftovers,
+    /// Did the server say whether it is there?
+    is_known: bool,
 }
 
 impl Drop for Made {
     fn drop(&mut self) {
-        let (api, pod) = (self.api.clone(), self.pod.clone());
-        self.leftovers.see_to(async move { delete(&api, &pod).await });
+        let (api, pod, is_known) = (self.api.clone(), self.pod.clone(), self.is_known);
+        self.leftovers.see_to(async move { delete(&api, &pod, is_known).await });
     }
 }
 
-/// Deletes a debug pod at once.
-pub(super) async fn delete(api: &Api, pod: &PodRef) {
+/// Deletes a debug pod at once. One of which it is not known whether it is there may still come.
+pub(super) async fn delete(api: &Api, pod: &PodRef, is_known: bool) {
     let pods: kube::Api<Pod> = kube::Api::namespaced(api.client(), pod.namespace.as_str());
     let now = DeleteParams::default().grace_period(0);
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place where a pod is deleted: one that a server made"
-    )]
-    let deleted = tokio::time::timeout(Duration::from_secs(5), pods.delete(pod.name.as_str(), &now)).await;
-    match deleted {
-        Ok(Ok(_)) => {}
-        Ok(Err(kube::Error::Api(status))) if status.is_not_found() => {}
-        Ok(Err(problem)) => {
-            tracing::warn!(%pod, %problem, "a debug pod could not be deleted: its deadline ends it")
+    let mut problem = None;
+    for pause in AGAIN {
+        tokio::time::sleep(pause).await;
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one place where a pod is deleted: one that a server made"
+        )]
+        let deleted =
+            tokio::time::timeout(Duration::from_secs(3), pods.delete(pod.name.as_str(), &now)).await;
+        match deleted {
+            Ok(Ok(_)) => return,
+            Ok(Err(kube::Error::Api(status))) if status.is_not_found() => {
+                problem = None;
+                if is_known {
+                    return;
+                }
+            }
+            Ok(Err(e)) => problem = Some(crate::error::chain(&e)),
+            Err(_) => problem = Some("it takes too long".into()),
         }
-        Err(_) => tracing::warn!(%pod, "a debug pod could not be deleted in time: its deadline ends it"),
+    }
+    if let Some(problem) = problem {
+        tracing::warn!(%pod, problem, "a debug pod could not be deleted: its deadline ends it");
     }
 }
 
@@ -93,17 +109,21 @@ impl DebugPod {
         mut closing: watch::Receiver<bool>,
         deadline: Deadline,
     ) -> Result<Self, ReadError> {
-        let Plan { node, namespace, pod } = plan;
-        // No time-out in between: what is made must be known by its name.
-        let name = create(api, &node, &namespace, &pod).await?;
-        let pod = PodRef { namespace, name };
-        let made = Made { api: api.clone(), pod, leftovers };
+        let Plan { node, at, pod } = plan;
+        let mut made = Made { api: api.clone(), pod: at, leftovers, is_known: false };
+        let what = format!("a debug pod on {node}");
+        let stopping = || Err(failed(&node, "this server is about to stop".into()));
+        let created = tokio::select! {
+            created = deadline.bound(&what, create(api, &node, &made.pod.namespace, &pod)) => created,
+            _ = closing.wait_for(|closing| *closing) => return stopping(),
+        };
+        // A no is known as well as a yes.
+        made.is_known = matches!(created, Ok(()) | Err(ReadError::Cluster(ClusterError::DebugPod { .. })));
+        created?;
         let now = Instant::now();
         tokio::select! {
             waited = wait(api, &node, &made.pod, deadline) => waited?,
-            _ = closing.wait_for(|closing| *closing) => {
-                return Err(failed(&node, "this server is about to stop".into()));
-            }
+            _ = closing.wait_for(|closing| *closing) => return stopping(),
         }
         Ok(Self { made, since: now, used: Mutex::new(now) })
     }
@@ -127,26 +147,19 @@ impl DebugPod {
     }
 }
 
-async fn create(
-    api: &Api,
-    node: &NodeName,
-    namespace: &Namespace,
-    pod: &Pod,
-) -> Result<crate::PodName, ReadError> {
+async fn create(api: &Api, node: &NodeName, namespace: &Namespace, pod: &Pod) -> Result<(), ReadError> {
     let pods: kube::Api<Pod> = kube::Api::namespaced(api.client(), namespace.as_str());
     let asked =
         Asked { verb: "create", resource: "pods".into(), namespace: Some(namespace.to_string()), name: None };
     #[expect(clippy::disallowed_methods, reason = "the one place where a pod is made")]
     let created = pods.create(&PostParams::default(), pod).await;
-    let created = created.map_err(|e| match api.error(&asked, e) {
+    created.map(drop).map_err(|e| match api.error(&asked, e) {
         // Admission: a quota, a policy, Pod Security, OpenShift's security context constraints.
         ReadError::Cluster(
             ClusterError::Forbidden { said, .. } | ClusterError::Refused { code: 400..=499, said, .. },
         ) => failed(node, format!("the API server refused it: {said}")),
         other => other,
-    })?;
-    let name = created.metadata.name.unwrap_or_default();
-    name.parse().map_err(|e: crate::BadName| failed(node, e.to_string()))
+    })
 }
 
 fn failed(node: &NodeName, why: String) -> ReadError {

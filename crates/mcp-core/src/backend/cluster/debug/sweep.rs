@@ -1,7 +1,7 @@
 //! Debug pods of servers that were killed.
 
 use super::{
-    options::{LIFE, MANAGED_BY, OWNER},
+    options::{LIFE, MANAGED_BY, OWNER, PREFIX},
     owner::Owner,
     pod,
 };
@@ -14,6 +14,9 @@ use k8s_openapi::{List, api::core::v1::Pod};
 use kube::api::{ListParams, Request};
 use std::time::Duration;
 
+/// By how much clocks may differ, in seconds.
+const CLOCKS: u32 = 3600;
+
 /// Deletes the pods that nobody will delete: their server is known to be dead, or they are past their deadline.
 pub(crate) async fn sweep(api: Api) {
     let (label, value) = MANAGED_BY;
@@ -24,7 +27,7 @@ pub(crate) async fn sweep(api: Api) {
         Ok(list) => {
             for left in list.items.iter().filter(|pod| is_left_over(pod)).filter_map(pods::reference) {
                 tracing::warn!(pod = %left, "deleting the debug pod of a server that is gone");
-                pod::delete(&api, &left).await;
+                pod::delete(&api, &left, true).await;
             }
         }
         Err(problem) => tracing::warn!(%problem, "cannot look for debug pods of servers that are gone"),
@@ -32,14 +35,18 @@ pub(crate) async fn sweep(api: Api) {
 }
 
 fn is_left_over(pod: &Pod) -> bool {
+    // The label may be on pods of others; what a server of ours made has all three.
+    let owner = pod.metadata.annotations.as_ref().and_then(|all| all.get(OWNER));
+    let Some(owner) = owner.and_then(|owner| owner.parse::<Owner>().ok()) else { return false };
+    if !pod.metadata.name.as_ref().is_some_and(|name| name.starts_with(PREFIX)) {
+        return false;
+    }
     let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
     let ended = matches!(phase, Some("Failed" | "Succeeded"));
     let made = pod.metadata.creation_timestamp.as_ref().map(|time| time.0);
-    let expired =
-        made.is_some_and(|made| jiff::Timestamp::now().as_second() - made.as_second() > i64::from(LIFE));
-    let owner = pod.metadata.annotations.as_ref().and_then(|all| all.get(OWNER));
-    let dead = owner.and_then(|owner| owner.parse::<Owner>().ok()).is_some_and(|owner| owner.is_dead());
-    ended || expired || dead
+    let expired = made
+        .is_some_and(|made| jiff::Timestamp::now().as_second() - made.as_second() > i64::from(LIFE + CLOCKS));
+    ended || expired || owner.is_dead()
 }
 
 #[cfg(test)]
@@ -50,7 +57,9 @@ mod tests {
     fn pod(owner: &str, age: i64, phase: &str) -> Pod {
         let made = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second() - age).unwrap();
         serde_json::from_value(json!({
-            "metadata": { "annotations": { OWNER: owner }, "creationTimestamp": made.to_string() },
+            "metadata": {
+                "name": "ovn-mcp-debug-1", "annotations": { OWNER: owner }, "creationTimestamp": made.to_string(),
+            },
             "status": { "phase": phase },
         }))
         .unwrap()
@@ -63,8 +72,12 @@ mod tests {
         assert!(!is_left_over(&pod(&us, 10, "Running")), "ours");
         assert!(is_left_over(&pod(&dead, 10, "Running")), "of a server that was killed here");
         assert!(!is_left_over(&pod("elsewhere b n 1 2", 10, "Running")), "of a server elsewhere");
-        assert!(is_left_over(&pod("elsewhere b n 1 2", 700, "Running")), "its deadline is over");
+        assert!(!is_left_over(&pod("elsewhere b n 1 2", 700, "Running")), "clocks differ");
+        assert!(is_left_over(&pod("elsewhere b n 1 2", 5_000, "Running")), "its deadline is over");
         assert!(is_left_over(&pod("elsewhere b n 1 2", 10, "Failed")));
-        assert!(!is_left_over(&pod("whatever", 10, "Pending")));
+        assert!(!is_left_over(&pod("whatever", 5_000, "Failed")), "nobody's");
+        let mut others = pod("elsewhere b n 1 2", 5_000, "Failed");
+        others.metadata.name = Some("web-1".into());
+        assert!(!is_left_over(&others));
     }
 }

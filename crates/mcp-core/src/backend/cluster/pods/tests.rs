@@ -137,3 +137,25 @@ fn why_a_pod_waits() {
         matches!(progress(&pod(unscheduled)), Progress::Waiting { reason, .. } if reason == "Unschedulable")
     );
 }
+
+#[test]
+fn why_a_pod_ended_is_told_by_its_container() {
+    let pod = |status: serde_json::Value| {
+        serde_json::from_value::<Pod>(json!({ "metadata": {}, "status": status })).unwrap()
+    };
+    let state = json!({ "terminated": { "exitCode": 128, "reason": "StartError", "message": "exec: sleep: not found" } });
+    let status = json!({ "name": "debug", "image": "", "imageID": "", "ready": false, "restartCount": 0, "state": state });
+    for (status, why) in [
+        (
+            json!({ "phase": "Failed", "containerStatuses": [status] }),
+            "it ended at once: StartError exec: sleep: not found, exit status 128",
+        ),
+        (
+            json!({ "phase": "Failed", "reason": "OutOfpods", "message": "Pod was rejected" }),
+            "it ended at once: OutOfpods Pod was rejected",
+        ),
+    ] {
+        let Progress::Ended(said) = progress(&pod(status)) else { panic!("it ended") };
+        assert_eq!(said, why);
+    }
+}
