@@ -55,7 +55,8 @@ pub(crate) type Reply = std::result::Result<Value, Value>;
 impl Session {
     /// Starts a server. Its log goes where ours goes, without warnings: the mistakes of a probe are deliberate.
     pub(crate) fn start(sh: &Shell, binary: &Path, arguments: &[String], era: Era) -> Result<Self> {
-        let mut command = Command::from(cmd!(sh, "{binary} {arguments...}").env("RUST_LOG", "error"));
+        let mut command =
+            Command::from(cmd!(sh, "{binary} {arguments...}").env("RUST_LOG", "error,kube_client=off"));
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let input = child.stdin.take();
         let output = child.stdout.take().ok_or("the server has no standard output")?;

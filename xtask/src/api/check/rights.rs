@@ -171,6 +171,10 @@ pub(super) fn check(workspace: &Workspace, lab: &Path, folder: &Path) -> Result 
             let no_logs = all.iter().filter(|right| !right.resource.contains('/'));
             roles.push(role("without-logs-and-commands", no_logs));
         }
+        if layer.name == "mcp-kernel" {
+            let pods = rights(&deployed.join("debug-pods.yaml"))?;
+            roles.push(role("with-debug-pods", all.iter().chain(&pods)));
+        }
         layers.push((layer, all));
     }
     let file = folder.join("roles.yaml");
@@ -188,7 +192,8 @@ pub(super) fn check(workspace: &Workspace, lab: &Path, folder: &Path) -> Result 
         }
         println!("{}: without any one of its {} rights it says which", layer.name, all.len());
     }
-    toolsets(workspace, &server)
+    toolsets(workspace, &server)?;
+    debug_pods(workspace, &server, &kubectl)
 }
 
 /// A server that is this user.
@@ -318,5 +323,31 @@ fn toolsets(workspace: &Workspace, server: &Server) -> Result {
         }
     }
     println!("mcp-k8s: tools that are left out need no rights, and logs of hosts need a role of their own");
+    Ok(())
+}
+
+/// Debug pods have a role of their own, which is enough to make one and to delete it.
+fn debug_pods(workspace: &Workspace, server: &Server, kubectl: &Kubectl) -> Result {
+    let kernel = workspace.layer("mcp-kernel")?;
+    server.faults(&json!([{ "lacks": "conntrack" }]))?;
+    for (user, says) in [
+        ("mcp-kernel", ["cannot create resource \"pods\"", "deploy/rbac/debug-pods.yaml"]),
+        ("with-debug-pods", ["in debug of ovn-kubernetes/ovn-mcp-debug-", "connection"]),
+    ] {
+        let mut session = start(workspace, server, kernel, user, &["--allow-debug-pods"])?;
+        let text = session.call("conntrack_list", &json!({ "node_name": "ovn-worker" }))?;
+        let text = text.unwrap_or_else(|error| error);
+        session.close()?;
+        if let Some(missing) = says.iter().find(|part| !text.contains(**part)) {
+            return Err(format!("a debug pod of {user}, without `{missing}`: {text}").into());
+        }
+    }
+    server.faults(&json!([]))?;
+    let list = ["get", "pods", "-n", "ovn-kubernetes", "-o", "name"];
+    let left = kubectl.expect("admin", &list, "", 0, &[])?.text;
+    if left.contains("ovn-mcp-debug-") {
+        return Err(format!("under its role a server left {left}").into());
+    }
+    println!("mcp-kernel: debug pods need a role of their own, and no more than that");
     Ok(())
 }
