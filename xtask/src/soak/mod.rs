@@ -5,6 +5,7 @@
 
 mod counters;
 mod generate;
+mod planted;
 mod random;
 mod state;
 
@@ -16,6 +17,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use self::generate::{Mood, Tool, Words};
+use self::planted::Planted;
 use self::random::Random;
 use self::state::{Changes, NODES, State};
 use crate::api::Server;
@@ -74,6 +76,7 @@ pub(crate) fn run(soak: &Soak) -> Result {
             .collect(),
     };
 
+    let _planted = Planted::plant(&workspace.sh, &soak.lab)?;
     let look = || State::of(&workspace.sh, &soak.lab);
     let before = look()?;
     let start = Instant::now();

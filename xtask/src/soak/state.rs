@@ -8,6 +8,7 @@ use serde_json::Value;
 use xshell::{Shell, cmd};
 
 use super::counters::{COUNTED, Counters};
+use super::planted::is_planted;
 use crate::workspace::Result;
 
 /// The lab's nodes.
@@ -175,7 +176,7 @@ impl State {
         };
         let ages = |line: &str| {
             let is_connection = line.contains(" conntrack: ") || line.contains(" dpctl/dump-conntrack: ");
-            is_connection || is_neighbour(line) || is_among(line, &aged)
+            !is_planted(line) && (is_connection || is_neighbour(line) || is_among(line, &aged))
         };
         let comes = |line: &str| (is_neighbour(line) && is_of_host(line)) || is_among(line, &of_hosts);
         let gone = self.0.difference(&later.0).filter(|line| !ages(line)).map(|line| format!("- {line}"));
@@ -377,6 +378,9 @@ mod tests {
         let neighbour = "n fdb of br-ex: 1 0 02:42:ac:12:00:03";
         let hosts = state(&[row, of_host, flow, other, neighbour]);
         assert_eq!(state(&[other]).changes(&hosts), Changes::new(), "hosts make themselves known");
+        let planted = "n conntrack: tcp 6 src=192.0.2.1 dst=192.0.2.2 sport=7 dport=7";
+        let aged = "n conntrack: tcp 6 src=10.0.0.1 dst=192.0.2.2 sport=7 dport=7";
+        assert_eq!(state(&[planted, aged]).changes(&state(&[])), Changes::from([format!("- {planted}")]));
         let of_pod = "n fdb of br-int: 1 0 0a:58:0a:f4:00:05";
         assert_eq!(state(&[other]).changes(&state(&[other, of_pod])).len(), 1, "and nobody else does");
     }

@@ -161,7 +161,7 @@ pub(super) async fn run(
     };
     let message = status.message.clone().unwrap_or_default();
     let code = exit_status(&status);
-    if code.is_some() {
+    if code.is_some() || is_about_timeout(&message) {
         end.done();
     } else if !stdout.is_empty() {
         // It ran, and the runtime lost it.

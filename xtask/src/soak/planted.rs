@@ -1,0 +1,62 @@
+//! What stays until somebody takes it away. Connections and neighbours age, so that one is gone shows nothing; of these it does.
+
+use std::path::{Path, PathBuf};
+
+use xshell::{Shell, cmd};
+
+use super::state::NODES;
+use crate::workspace::Result;
+
+/// How each is planted and taken away: addresses for documentation (RFC 5737), times longer than any run.
+const ENTRIES: &[(&str, &str)] = &[
+    (
+        "conntrack -I -p tcp -s 192.0.2.1 -d 192.0.2.2 --sport 7 --dport 7 --state ESTABLISHED -u ASSURED -t 1000000",
+        "conntrack -D -s 192.0.2.1",
+    ),
+    (
+        "ip neigh replace 192.0.2.9 lladdr 02:00:c0:00:02:09 dev br-ex nud permanent",
+        "ip neigh del 192.0.2.9 dev br-ex",
+    ),
+    ("ovs-appctl fdb/add br-ex eth0 0 02:00:c0:00:02:09", "ovs-appctl fdb/del br-ex 0 02:00:c0:00:02:09"),
+];
+
+/// Is this line of a state about one of them?
+pub(super) fn is_planted(line: &str) -> bool {
+    ["=192.0.2.1 ", " 192.0.2.9 ", "02:00:c0:00:02:09"].iter().any(|mark| line.contains(mark))
+}
+
+/// The entries, until this is dropped.
+pub(super) struct Planted<'a> {
+    sh: &'a Shell,
+    lab: PathBuf,
+}
+
+impl<'a> Planted<'a> {
+    pub(super) fn plant(sh: &'a Shell, lab: &Path) -> Result<Self> {
+        let planted = Self { sh, lab: lab.to_owned() };
+        for node in NODES {
+            for (plant, _) in ENTRIES {
+                planted.run(node, plant)?;
+            }
+        }
+        Ok(planted)
+    }
+
+    fn run(&self, node: &str, words: &str) -> Result {
+        let enter = concat!(env!("CARGO_MANIFEST_DIR"), "/lab/enter.sh");
+        let words = words.split(' ');
+        let command = cmd!(self.sh, "bash {enter} {node} {words...}").env("LAB_DIR", &self.lab);
+        Ok(command.quiet().ignore_stdout().ignore_stderr().run()?)
+    }
+}
+
+impl Drop for Planted<'_> {
+    fn drop(&mut self) {
+        for node in NODES {
+            for (_, remove) in ENTRIES {
+                // One that is gone was told.
+                _ = self.run(node, remove);
+            }
+        }
+    }
+}
