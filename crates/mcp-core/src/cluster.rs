@@ -2,13 +2,18 @@
 
 use crate::{
     Backend, Budget, Coverage, Db, Kind, LogQuery, LogStream, Node, NodeName, ObjectQuery, Read, ReadError,
-    Table, ToolError, node::Noted, tool::AT_ONCE,
+    Table, ToolError,
+    node::Noted,
+    tool::{AT_ONCE, SLACK},
 };
-use futures::{StreamExt, stream, stream::BoxStream};
+use futures::{Stream, StreamExt, stream, stream::BoxStream};
 use jiff::Timestamp;
 use ovsdb::{Rows, Select};
 use serde_json::Value;
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 /// A cluster that a tool reads from. What is read is noted, so that the answer can say where it came from.
 pub struct Cluster<'a> {
@@ -19,8 +24,8 @@ pub struct Cluster<'a> {
     noted: Noted,
 }
 
-/// The rows that one of many nodes has, or why there are none.
-pub type RowsOfNode = (NodeName, Result<Vec<Rows>, ReadError>);
+/// What was made of the rows that one of many nodes has, or why there are none.
+pub type RowsOfNode<T> = (NodeName, Result<T, ReadError>);
 
 impl<'a> Cluster<'a> {
     pub(crate) fn new(backend: &'a dyn Backend, within: Duration, budget: Budget) -> Self {
@@ -63,23 +68,53 @@ impl<'a> Cluster<'a> {
         self.backend.coverage().await
     }
 
-    /// The kinds of objects that it has.
-    pub async fn kinds(&self) -> Result<Vec<Kind>, ReadError> {
-        // The list of kinds is no evidence: what is read of them is.
-        Ok(self.backend.kinds(self.within).await?.value)
+    /// The kind that an engineer calls so, or none. Where it may be of a group whose kinds could not be learnt, that is
+    /// noted: none is no proof then.
+    pub async fn known_kind(&self, name: &str) -> Result<Option<Kind>, ReadError> {
+        Ok(self.look_for(name).await?.ok())
     }
 
     /// The kind that an engineer calls so.
     ///
     /// # Errors
-    /// [`ToolError::NotFound`] with the kinds that there are.
+    /// [`ToolError::NotFound`] with the kinds that there are; another where not all of them could be learnt.
     pub async fn kind(&self, name: &str) -> Result<Kind, ToolError> {
-        let kinds = self.kinds().await?;
-        let found = kinds.iter().find(|kind| kind.is_called(name)).cloned();
-        // The group would make a long name of a short one, and unlike what was meant.
-        found.ok_or_else(|| {
-            ToolError::not_found("kind of object", name, kinds.into_iter().map(|kind| kind.plural))
+        self.look_for(name).await?.map_err(|Missed { kinds, unknown }| {
+            // The group would make a long name of a short one, and unlike what was meant.
+            let none = ToolError::not_found("kind of object", name, kinds.into_iter().map(|kind| kind.plural));
+            if unknown.is_empty() {
+                return none;
+            }
+            ToolError::bad(
+                format!("no known kind of object is named `{name}`, and not all are known: {}", unknown.join("; ")),
+                format!(
+                    "If it is of such a group, its server has to answer first: kubectl_get apiservices says why it does \
+                     not. {}",
+                    none.hint()
+                ),
+            )
         })
+    }
+
+    async fn look_for(&self, name: &str) -> Result<Result<Kind, Missed>, ReadError> {
+        // The list of kinds is no evidence: what is read of them is.
+        let Read { value: kinds, notes, .. } = self.backend.kinds(self.within).await?;
+        if let Some(found) = kinds.iter().find(|kind| kind.is_called(name)) {
+            return Ok(Ok(found.clone()));
+        }
+        let group = name.split_once('.').map(|(_, group)| group.to_lowercase());
+        let may_have_it = |note: &String| {
+            let mut words = note.split([' ', '/']);
+            // `v1.apps` is of `apps` too.
+            group.as_ref().is_none_or(|group| {
+                words.any(|word| {
+                    group.strip_suffix(word).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+                })
+            })
+        };
+        let unknown: Vec<String> = notes.into_iter().filter(may_have_it).collect();
+        unknown.iter().for_each(|note| self.noted.note(note.clone()));
+        Ok(Err(Missed { kinds, unknown }))
     }
 
     /// Objects, by namespace and name. Values of Secrets and managed fields are not among what they hold.
@@ -98,35 +133,53 @@ impl<'a> Cluster<'a> {
         Ok(self.noted.take(self.backend.log(query, self.within).await?))
     }
 
-    /// One of its nodes, to read from. What it reads is noted by [`Self::merge`].
-    pub fn node(&self, name: NodeName) -> Node<'a> {
-        Node::new(self.backend, name, None, self.within, self.budget, false)
-    }
-
-    /// Rows of one database of many nodes, in the order of the nodes and several at once: as far as the time of the call
-    /// goes. For the others it is [`ReadError::TooLate`], so that what came is an answer too.
-    pub fn rows_of<'s>(
+    /// What is made of the rows of one database of many nodes. As [`Self::ask`].
+    pub fn rows_of<'s, T: Send + 's>(
         &'s self,
         nodes: Vec<NodeName>,
         db: Db,
-        selects: &'s [Select],
-    ) -> BoxStream<'s, RowsOfNode> {
-        let ask = move |name: NodeName| async move {
-            let node = self.node(name.clone());
-            let rows = tokio::time::timeout_at(self.until.into(), node.rows(db, selects)).await;
-            let late = ReadError::TooLate { what: format!("{db} of {name}"), seconds: self.within.as_secs() };
-            (node, (name, rows.unwrap_or(Err(late))))
+        selects: &[Select],
+        read: impl Fn(Vec<Rows>) -> T + Send + 's,
+    ) -> BoxStream<'s, RowsOfNode<T>> {
+        self.ask(nodes.into_iter().map(|node| (node, db, selects.to_vec())).collect(), read)
+    }
+
+    /// What is made of the rows that answer questions to databases of nodes: in the order of the questions, several asked
+    /// at once. Each has half of the call's time at most, so that a node that is silent takes no more than that, and keeps
+    /// no other from being asked: what came is an answer too.
+    ///
+    /// `read` makes little of much as it comes: what waits for its turn is held.
+    pub fn ask<'s, T: Send + 's>(
+        &'s self,
+        questions: Vec<(NodeName, Db, Vec<Select>)>,
+        read: impl Fn(Vec<Rows>) -> T + Send + 's,
+    ) -> BoxStream<'s, RowsOfNode<T>> {
+        let ask = move |(place, (name, db, selects)): (usize, (NodeName, Db, Vec<Select>))| async move {
+            let left = self.until.saturating_duration_since(Instant::now());
+            let share = left.min(self.within / 2);
+            let node = Node::new(self.backend, name.clone(), None, share, self.budget, false);
+            // Who is late by itself says more of it, and needs time to say it; but all of it is in the call's.
+            let most = (share + SLACK).min(left + SLACK / 2);
+            let rows = tokio::time::timeout(most, node.rows(db, &selects)).await;
+            let seconds = if left.is_zero() { self.within } else { share }.as_secs();
+            let late = ReadError::TooLate { what: format!("{db} of {name}"), seconds };
+            (place, (node, name, rows.unwrap_or(Err(late))))
         };
-        // Noted in the order of the nodes, whichever was the first to answer.
-        let noted = move |(node, rows)| {
+        let read = move |(place, (node, name, rows)): (usize, (Node<'a>, NodeName, Result<Vec<Rows>, _>))| {
+            (place, (node, name, rows.map(&read)))
+        };
+        // Noted in the order of the questions, whichever was answered first.
+        let noted = |(node, name, read)| {
             self.merge(node);
-            rows
+            (name, read)
         };
-        stream::iter(nodes).map(ask).buffered(AT_ONCE).map(noted).boxed()
+        let answers =
+            stream::iter(questions.into_iter().enumerate()).map(ask).buffer_unordered(AT_ONCE).map(read);
+        in_order(answers.boxed()).map(noted).boxed()
     }
 
     /// Notes what was read from a node.
-    pub fn merge(&self, node: Node<'_>) {
+    fn merge(&self, node: Node<'_>) {
         let (origins, notes) = node.into_read();
         for origin in origins {
             self.noted.take(Read { value: (), origin, notes: Vec::new() });
@@ -138,5 +191,132 @@ impl<'a> Cluster<'a> {
 
     pub(crate) fn into_read(self) -> (Vec<crate::Origin>, Vec<String>) {
         self.noted.into_read()
+    }
+}
+
+/// A name that no kind has: the kinds that there are, and why there may be more.
+struct Missed {
+    kinds: Vec<Kind>,
+    unknown: Vec<String>,
+}
+
+/// What comes in any order, in that of its places, which count from 0.
+fn in_order<T>(unordered: impl Stream<Item = (usize, T)> + Unpin) -> impl Stream<Item = T> {
+    stream::unfold((unordered, BTreeMap::new(), 0), |(mut unordered, mut waiting, next)| async move {
+        loop {
+            if let Some(item) = waiting.remove(&next) {
+                return Some((item, (unordered, waiting, next + 1)));
+            }
+            let (place, item) = unordered.next().await?;
+            waiting.insert(place, item);
+        }
+    })
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::{Argv, Origin, Output, Target};
+    use async_trait::async_trait;
+    use ovsdb::{Database, Schema};
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    };
+
+    /// Of the node `silent` nothing comes; of `late` it comes a little later, of others at once.
+    #[derive(Default)]
+    pub(crate) struct Fake {
+        pub(crate) kinds: (Vec<Kind>, Vec<String>),
+        /// Why there are no objects.
+        pub(crate) objects: Option<fn() -> ReadError>,
+        /// Questions to databases: all of them.
+        pub(crate) asked: AtomicUsize,
+    }
+
+    #[async_trait]
+    impl Backend for Fake {
+        fn name(&self) -> &str {
+            "fake"
+        }
+
+        async fn nodes(&self) -> Result<Vec<NodeName>, ReadError> {
+            Ok(names())
+        }
+
+        async fn coverage(&self) -> Result<Coverage, ReadError> {
+            Err(ReadError::not_held("coverage", "fake"))
+        }
+
+        async fn command(&self, _: &Target, _: &Argv) -> Result<Read<Output>, ReadError> {
+            Err(ReadError::not_held("a command", "fake"))
+        }
+
+        async fn schema(&self, _: &Target, _: Db) -> Result<Arc<Schema>, ReadError> {
+            Err(ReadError::not_held("a schema", "fake"))
+        }
+
+        async fn rows(&self, at: &Target, _: Db, _: &[Select]) -> Result<Read<Vec<Rows>>, ReadError> {
+            self.asked.fetch_add(1, Relaxed);
+            match at.node.as_str() {
+                "silent" => std::future::pending().await,
+                "late" => tokio::time::sleep(Duration::from_millis(100)).await,
+                _ => {}
+            }
+            let origin = Origin { what: at.node.to_string(), when: None };
+            Ok(Read { value: Vec::new(), origin, notes: vec![format!("note of {}", at.node)] })
+        }
+
+        async fn database(&self, _: &Target, _: Db) -> Result<Read<Arc<Database>>, ReadError> {
+            Err(ReadError::not_held("a database", "fake"))
+        }
+
+        async fn kinds(&self, _: Duration) -> Result<Read<Vec<Kind>>, ReadError> {
+            let (value, notes) = self.kinds.clone();
+            Ok(Read { value, origin: Origin { what: "kinds".into(), when: None }, notes })
+        }
+
+        async fn objects(&self, _: &ObjectQuery, _: Duration) -> Result<Read<Vec<Value>>, ReadError> {
+            Err(self.objects.map_or_else(|| ReadError::not_held("objects", "fake"), |why| why()))
+        }
+    }
+
+    /// More than are asked at once, behind the silent one.
+    fn names() -> Vec<NodeName> {
+        let slow = ["silent".to_owned(), "late".to_owned()].into_iter();
+        slow.chain((0..100).map(|n| format!("n{n:03}"))).map(|name| name.parse().unwrap()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_silent_node_keeps_no_other_from_being_read() {
+        let fake = Fake::default();
+        let cluster = Cluster::new(&fake, Duration::from_millis(400), Budget::default());
+        let names = names();
+        let rows: Vec<_> = cluster.rows_of(names.clone(), Db::Nb, &[], |rows| rows.len()).collect().await;
+        assert_eq!(rows.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>(), names, "in their order");
+        let failed: Vec<_> =
+            rows.iter().filter(|(_, rows)| rows.is_err()).map(|(name, _)| name.as_str()).collect();
+        assert_eq!(failed, ["silent"]);
+        let (origins, notes) = cluster.into_read();
+        assert_eq!(origins.first().unwrap().what, "late", "what is read is noted in their order too");
+        assert_eq!((origins.len(), notes.len()), (101, 101));
+    }
+
+    #[tokio::test]
+    async fn what_was_not_learnt_is_not_said_to_be_missing() {
+        let unknown = "the kinds of metrics.k8s.io/v1beta1 are not known: 503".to_owned();
+        let fake = Fake { kinds: (vec![Kind::pod()], vec![unknown.clone()]), ..Fake::default() };
+        let cluster = Cluster::new(&fake, Duration::from_secs(1), Budget::default());
+        assert!(cluster.kind("po").await.is_ok());
+        for sure in ["egressips.k8s.ovn.org", "leases.v1.coordination.k8s.io"] {
+            assert!(matches!(cluster.kind(sure).await, Err(ToolError::NotFound { .. })), "{sure}");
+        }
+        assert_eq!(cluster.known_kind("egressips.k8s.ovn.org").await.unwrap(), None);
+        for unsure in ["podmetrics", "pods.metrics.k8s.io", "pods.v1beta1.metrics.k8s.io"] {
+            let report = cluster.kind(unsure).await.unwrap_err().report();
+            assert!(report.contains("not all are known: the kinds of metrics.k8s.io/v1beta1"), "{report}");
+        }
+        assert_eq!(cluster.known_kind("podmetrics").await.unwrap(), None);
+        assert_eq!(cluster.into_read().1, [unknown]);
     }
 }

@@ -2,10 +2,11 @@
 
 use crate::{
     nodes::{Deployment, KnownNode, joined, same, some, subnets_of_switch},
-    pods::{Pod, items, objects, text},
+    pods::{Pod, items, objects, selected, text},
 };
-use mcp_core::{Area, Cluster, Coverage, Db, NodeName, State, ToolError};
-use ovsdb::Select;
+use futures::StreamExt;
+use mcp_core::{Area, Cluster, Coverage, Db, NodeName, ObjectQuery, ReadError, State, ToolError};
+use ovsdb::{Rows, Select};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// As many nodes have a line each; of more, those that stand out.
@@ -45,27 +46,26 @@ impl Overview {
         let nodes = KnownNode::all(cluster).await?;
         let deployment = Deployment::read(cluster).await?;
         let flavour = flavour(cluster, &deployment).await?;
-        let settings = settings(cluster, &deployment).await?;
+        // Nothing else hangs on them, and who may not read them may read the rest.
+        let settings = settings(cluster, &deployment).await.unwrap_or_else(|e| {
+            notes.push(format!("MTU and address ranges are not known: {e}"));
+            Vec::new()
+        });
         let networks = networks(cluster).await?;
         let asked = asked(&readable, &nodes, &deployment);
-        let mut databases = BTreeMap::new();
-        for name in &asked {
-            let node = cluster.node(name.clone());
-            databases.insert(name.to_string(), Databases::read(&node).await);
-            cluster.merge(node);
-        }
-        if readable.len() > asked.len() {
+        let databases = databases(cluster, &asked, &mut notes).await;
+        let (read, all) = (databases.len(), readable.len());
+        if all > asked.len() {
             let ill = if asked.iter().any(|name| stands_out(name.as_str(), &nodes, &deployment)) {
                 ", those that stand out first"
             } else {
                 ""
             };
+            let names: Vec<&String> = databases.keys().collect();
+            let names = if names.is_empty() { String::new() } else { format!(": {}", some(&names)) };
             notes.push(format!(
-                "databases were read of {} of {} nodes{ill}: {}; versions of OVN and Open vSwitch are theirs, and only \
-                 their annotations are compared with databases (ovnkube_locate compares those of any node)",
-                asked.len(),
-                readable.len(),
-                some(&asked)
+                "databases were read of {read} of {all} nodes{ill}{names}; versions of OVN and Open vSwitch are theirs, \
+                 and only their annotations are compared with databases (ovnkube_locate compares those of any node)"
             ));
         }
         let coverage = if cluster.is_live() { None } else { Some(cluster.coverage().await?) };
@@ -325,12 +325,12 @@ async fn settings(cluster: &Cluster<'_>, deployment: &Deployment) -> Result<Vec<
         let services = joined(items(network, "/status/serviceNetwork").filter_map(|of| of.as_str()));
         return Ok(vec![format!("MTU {}; pods {pods}; services {services}", or_unknown(&mtu))]);
     }
-    let maps = objects(cluster, "configmaps").await?;
-    let config = maps.iter().find(|map| {
-        text(map, "/metadata/name") == "ovn-config"
-            && text(map, "/metadata/namespace") == deployment.namespace
-    });
-    Ok(match config {
+    // Where it is not known where to look, there is no such one.
+    let Ok(namespace) = deployment.namespace.parse() else { return Ok(Vec::new()) };
+    let query =
+        ObjectQuery { namespace: Some(namespace), name: "ovn-config".parse().ok(), ..ObjectQuery::default() };
+    let maps = selected(cluster, "configmaps", query).await?;
+    Ok(match maps.first() {
         Some(map) => vec![format!(
             "MTU {}; pods {}; services {}",
             or_unknown(text(map, "/data/mtu")),
@@ -365,44 +365,74 @@ async fn networks(cluster: &Cluster<'_>) -> Result<Vec<String>, ToolError> {
     })
 }
 
+/// What is asked of each of a node's databases.
+fn questions(node: &NodeName) -> [(NodeName, Db, Vec<Select>); 3] {
+    let is = |column: &str| ovsdb::Condition::is(column, node.as_str());
+    let global = Select::from("NB_Global").columns(["name", "options"]);
+    let switch = Select::from("Logical_Switch").columns(["name", "other_config"]).filter(is("name"));
+    let chassis = Select::from("Chassis").columns(["hostname", "encaps"]).filter(is("hostname"));
+    let encaps = Select::from("Encap").columns(["ip"]);
+    [
+        (node.clone(), Db::Nb, vec![global, switch]),
+        (node.clone(), Db::Sb, vec![chassis, encaps]),
+        (node.clone(), Db::OpenVSwitch, vec![Select::from("Open_vSwitch").columns(["ovs_version"])]),
+    ]
+}
+
 impl Databases {
-    async fn read(node: &mcp_core::Node<'_>) -> Self {
-        let name = node.name().to_string();
-        let mut known = Self::default();
-        let switch = Select::from("Logical_Switch")
-            .columns(["name", "other_config"])
-            .filter(ovsdb::Condition::is("name", name.as_str()));
-        let selects = [Select::from("NB_Global").columns(["name", "options"]), switch];
-        if let Ok(rows) = node.rows(Db::Nb, &selects).await {
-            let mut rows = rows.into_iter();
-            if let Some(global) = rows.next().and_then(|rows| rows.rows.into_iter().next()) {
-                known.zone = global.text("name").unwrap_or_default().to_owned();
-                known.northd =
-                    global.map_get("options", "northd_internal_version").unwrap_or_default().to_owned();
+    /// Takes what one of them answered.
+    fn take(&mut self, db: Db, rows: &[Rows]) {
+        let first = |at: usize| rows.get(at).and_then(|rows| rows.rows.first());
+        match db {
+            Db::Nb => {
+                if let Some(global) = first(0) {
+                    self.zone = global.text("name").unwrap_or_default().to_owned();
+                    self.northd =
+                        global.map_get("options", "northd_internal_version").unwrap_or_default().to_owned();
+                }
+                self.subnet = first(1).map(subnets_of_switch).unwrap_or_default();
             }
-            if let Some(switch) = rows.next().and_then(|rows| rows.rows.into_iter().next()) {
-                known.subnet = subnets_of_switch(&switch);
+            Db::Sb => {
+                if let (Some(chassis), Some(encaps)) = (first(0), rows.get(1)) {
+                    let ips: BTreeSet<&str> =
+                        chassis.refs("encaps").filter_map(|encap| encaps.get(encap)?.text("ip")).collect();
+                    self.encap = joined(ips);
+                }
+            }
+            Db::OpenVSwitch => {
+                let version = first(0).and_then(|row| row.text("ovs_version"));
+                self.open_vswitch = version.unwrap_or_default().to_owned();
             }
         }
-        let chassis = Select::from("Chassis")
-            .columns(["hostname", "encaps"])
-            .filter(ovsdb::Condition::is("hostname", name.as_str()));
-        if let Ok(rows) = node.rows(Db::Sb, &[chassis, Select::from("Encap").columns(["ip"])]).await
-            && let [chassis, encaps] = rows.as_slice()
-            && let Some(chassis) = chassis.rows.first()
-        {
-            let ips: BTreeSet<&str> =
-                chassis.refs("encaps").filter_map(|encap| encaps.get(encap)?.text("ip")).collect();
-            known.encap = joined(ips);
-        }
-        let select = Select::from("Open_vSwitch").columns(["ovs_version"]);
-        if let Ok(rows) = node.rows(Db::OpenVSwitch, &[select]).await
-            && let Some(row) = rows.into_iter().next().and_then(|rows| rows.rows.into_iter().next())
-        {
-            known.open_vswitch = row.text("ovs_version").unwrap_or_default().to_owned();
-        }
-        known
     }
+}
+
+/// What the databases of nodes say: a node is among them if at least one of its own was read.
+async fn databases(
+    cluster: &Cluster<'_>,
+    nodes: &[NodeName],
+    notes: &mut Vec<String>,
+) -> BTreeMap<String, Databases> {
+    let questions: Vec<_> = nodes.iter().flat_map(questions).collect();
+    let dbs: Vec<Db> = questions.iter().map(|(_, db, _)| *db).collect();
+    let answers = cluster.ask(questions, |rows| rows).collect::<Vec<_>>().await;
+    let (mut read, mut failed) = (BTreeMap::<String, Databases>::new(), BTreeMap::<_, Vec<NodeName>>::new());
+    for (db, (node, rows)) in dbs.into_iter().zip(answers) {
+        match rows {
+            Ok(rows) => read.entry(node.to_string()).or_default().take(db, &rows),
+            // Of a bundle it is said what was collected.
+            Err(ReadError::NotCollected { .. } | ReadError::NotHeld { .. }) if !cluster.is_live() => {}
+            Err(e) => {
+                // The same of many nodes is said once.
+                let why = e.to_string().replace(node.as_str(), "<node>");
+                failed.entry((db, why)).or_default().push(node);
+            }
+        }
+    }
+    notes.extend(
+        failed.into_iter().map(|((db, why), nodes)| format!("{db} was not read of {}: {why}", some(&nodes))),
+    );
+    read
 }
 
 /// What a bundle holds, nodes of which the same is true together.

@@ -85,23 +85,23 @@ pub(crate) fn items<'a>(value: &'a Value, pointer: &str) -> impl Iterator<Item =
     value.pointer(pointer).and_then(Value::as_array).into_iter().flatten()
 }
 
-/// The kind, if the source has objects: logs and databases can be there without.
-async fn pods(cluster: &Cluster<'_>) -> Result<Option<Kind>, ToolError> {
-    held(cluster.kind("pods").await)
+/// The kind, if the source has objects, and such: logs and databases can be there without.
+async fn kind(cluster: &Cluster<'_>, name: &str) -> Result<Option<Kind>, ToolError> {
+    Ok(held(cluster.known_kind(name).await)?.flatten())
 }
 
 /// What was asked for, or nothing if the source has no such objects.
-pub(crate) fn held<T>(asked: Result<T, ToolError>) -> Result<Option<T>, ToolError> {
+fn held<T>(asked: Result<T, ReadError>) -> Result<Option<T>, ToolError> {
     match asked {
         Ok(found) => Ok(Some(found)),
-        Err(ToolError::Read(ReadError::NotHeld { .. }) | ToolError::NotFound { .. }) => Ok(None),
-        Err(e) => Err(e),
+        Err(ReadError::NotHeld { .. }) => Ok(None),
+        Err(e) => Err(e.into()),
     }
 }
 
 /// All objects of a kind, by the name of the kind, without their [`details`]; nothing if the source has none of it.
 pub(crate) async fn objects(cluster: &Cluster<'_>, kind: &str) -> Result<Vec<Value>, ToolError> {
-    objects_of(cluster, kind, None).await
+    selected(cluster, kind, ObjectQuery::default()).await
 }
 
 /// Those of a namespace, if one is given that can be one.
@@ -110,17 +110,25 @@ pub(crate) async fn objects_of(
     kind: &str,
     namespace: Option<&str>,
 ) -> Result<Vec<Value>, ToolError> {
-    let Some(kind) = held(cluster.kind(kind).await)? else { return Ok(Vec::new()) };
     let namespace = namespace.and_then(|namespace| namespace.parse().ok());
-    let without = details(&kind);
-    let found = cluster.objects(&ObjectQuery { namespace, without, ..ObjectQuery::all(kind) }).await;
-    Ok(held(found.map_err(Into::into))?.unwrap_or_default())
+    selected(cluster, kind, ObjectQuery { namespace, ..ObjectQuery::default() }).await
+}
+
+/// Those that are asked for; the kind is yet to be put into the query.
+pub(crate) async fn selected(
+    cluster: &Cluster<'_>,
+    name: &str,
+    query: ObjectQuery,
+) -> Result<Vec<Value>, ToolError> {
+    let Some(kind) = kind(cluster, name).await? else { return Ok(Vec::new()) };
+    let query = ObjectQuery { without: details(&kind), kind, ..query };
+    Ok(held(cluster.objects(&query).await)?.unwrap_or_default())
 }
 
 impl Pod {
     /// The pod, if the source has objects and it is among them.
     pub(crate) async fn read(cluster: &Cluster<'_>, pod: &PodRef) -> Result<Option<Self>, ToolError> {
-        let Some(kind) = pods(cluster).await? else { return Ok(None) };
+        let Some(kind) = kind(cluster, "pods").await? else { return Ok(None) };
         let query = ObjectQuery {
             namespace: Some(pod.namespace.clone()),
             name: pod.name.as_str().parse().ok(),
@@ -156,7 +164,7 @@ impl Pod {
 
     /// Those of a namespace; none where the source has no objects.
     pub(crate) async fn of_namespace(cluster: &Cluster<'_>, namespace: &str) -> Result<Vec<Self>, ToolError> {
-        let mut query = ObjectQuery::all(match pods(cluster).await? {
+        let mut query = ObjectQuery::all(match kind(cluster, "pods").await? {
             Some(kind) => kind,
             None => return Ok(Vec::new()),
         });

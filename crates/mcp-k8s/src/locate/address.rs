@@ -41,18 +41,18 @@ impl Locator<'_, '_> {
             self.findings.push(format!("{wanted} is the address of several pods: {}", running.join(", ")));
         }
         for pod in &own {
-            self.pod(pod).await?;
+            self.pod(pod).await;
         }
         let mut found = !own.is_empty();
         found |= self.of_services(&wanted).await?;
-        found |= self.of_nodes(address).await?;
+        found |= self.of_nodes(address).await;
         for pod in host.iter().take(5) {
             self.lines.push(format!("pod {}/{} has it with its host {}", pod.namespace, pod.name, pod.node));
         }
         found |= self.of_egress_ips(&wanted).await?;
         if !found {
             let within = self.of_subnets(address);
-            self.in_databases(&wanted, &within, &pods).await?;
+            self.in_databases(&wanted, &within, &pods).await;
         }
         Ok(())
     }
@@ -70,13 +70,13 @@ impl Locator<'_, '_> {
         for service in services.iter().filter(has) {
             found = true;
             let slices = services_slices(self.cluster, service).await?;
-            self.service(service, &slices).await?;
+            self.service(service, &slices).await;
         }
         Ok(found)
     }
 
     /// An address of a node, or within its subnet.
-    async fn of_nodes(&mut self, address: IpAddr) -> Result<bool, ToolError> {
+    async fn of_nodes(&mut self, address: IpAddr) -> bool {
         let mut said = Vec::new();
         let mut whose = None;
         for node in &self.nodes {
@@ -89,10 +89,9 @@ impl Locator<'_, '_> {
         let known = !said.is_empty();
         self.lines.append(&mut said);
         if let Some(node) = whose {
-            self.node(&node).await?;
-            return Ok(true);
+            self.node(&node).await;
         }
-        Ok(known)
+        known
     }
 
     /// The nodes in whose subnets it is, which is said.
@@ -138,7 +137,7 @@ impl Locator<'_, '_> {
         };
         let found: Vec<&Value> = pods.iter().filter(has).collect();
         for pod in &found {
-            self.pod(pod).await?;
+            self.pod(pod).await;
         }
         let gateways: Vec<String> = self
             .nodes
@@ -150,7 +149,7 @@ impl Locator<'_, '_> {
             self.lines.push(format!("{mac} is of the gateway router and the external bridge of node {node}"));
         }
         if found.is_empty() && gateways.is_empty() {
-            self.in_databases(mac, &[], &pods).await?;
+            self.in_databases(mac, &[], &pods).await;
         }
         Ok(())
     }

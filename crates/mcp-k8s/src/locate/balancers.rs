@@ -8,7 +8,7 @@ use super::{
 };
 use crate::nodes::{joined, some};
 use futures::StreamExt;
-use mcp_core::{Db, NodeName, ToolError};
+use mcp_core::{Db, NodeName};
 use ovsdb::{Condition, Rows, Select};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -46,7 +46,7 @@ fn select(full: &str) -> [Select; 1] {
     [Select::from("Load_Balancer").columns(columns).filter(Condition::map_has("external_ids", OWNER, full))]
 }
 
-fn balancers(rows: &[Rows]) -> Vec<Balancer> {
+fn balancers(rows: Vec<Rows>) -> Vec<Balancer> {
     let mut all: Vec<Balancer> = rows
         .iter()
         .flat_map(|rows| &rows.rows)
@@ -64,15 +64,14 @@ fn balancers(rows: &[Rows]) -> Vec<Balancer> {
 impl Locator<'_, '_> {
     /// What the load balancers of all zones have for a service. Those of one are shown; each is compared with the
     /// endpoints, and where one is not as it should be, that is a finding.
-    pub(super) async fn balanced(&mut self, wanted: &Wanted<'_>) -> Result<(), ToolError> {
+    pub(super) async fn balanced(&mut self, wanted: &Wanted<'_>) {
         let likely: Vec<String> = wanted.endpoints.iter().map(|endpoint| endpoint.node.clone()).collect();
         let selects = select(wanted.full);
         let (mut shown, mut progress) = (None, Progress::default());
         let mut complaints = BTreeMap::<String, Vec<NodeName>>::new();
-        let mut zones = self.cluster.rows_of(self.in_order(&likely), Db::Nb, &selects);
-        while let Some((node, rows)) = zones.next().await {
-            let Some(rows) = progress.rows(&node, rows) else { continue };
-            let all = balancers(&rows);
+        let mut zones = self.cluster.rows_of(self.in_order(&likely), Db::Nb, &selects, balancers);
+        while let Some((node, read)) = zones.next().await {
+            let Some(all) = progress.of(&node, read) else { continue };
             let own = self.nodes.iter().find(|known| known.name == node.as_str());
             let own = own.map(|known| known.addresses.as_slice()).unwrap_or_default();
             for complaint in wanted.complaints(&all, own) {
@@ -104,17 +103,15 @@ impl Locator<'_, '_> {
             ));
         }
         self.searched(&progress);
-        Ok(())
     }
 
     /// The load balancers of a service without an object, which should be gone with it.
-    pub(super) async fn service_in_databases(&mut self, full: &str, gone: bool) -> Result<bool, ToolError> {
+    pub(super) async fn service_in_databases(&mut self, full: &str, gone: bool) -> bool {
         let selects = select(full);
         let (mut found, mut progress) = (BTreeMap::<String, Vec<NodeName>>::new(), Progress::default());
-        let mut zones = self.cluster.rows_of(self.in_order(&[]), Db::Nb, &selects);
-        while let Some((node, rows)) = zones.next().await {
-            let Some(rows) = progress.rows(&node, rows) else { continue };
-            for balancer in balancers(&rows) {
+        let mut zones = self.cluster.rows_of(self.in_order(&[]), Db::Nb, &selects, balancers);
+        while let Some((node, read)) = zones.next().await {
+            for balancer in progress.of(&node, read).into_iter().flatten() {
                 let vips = balancer.vips.iter().map(|(vip, to)| format!("{vip} to {to}"));
                 let text = format!("load balancer {}: {}", balancer.name, joined(vips));
                 found.entry(text).or_default().push(node.clone());
@@ -135,7 +132,7 @@ impl Locator<'_, '_> {
         if any {
             self.searched(&progress);
         }
-        Ok(any)
+        any
     }
 }
 

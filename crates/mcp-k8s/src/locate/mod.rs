@@ -12,9 +12,9 @@ mod service;
 
 use crate::{
     nodes::{Deployment, KnownNode, joined},
-    pods::{objects, objects_of, text},
+    pods::{objects, objects_of, selected, text},
 };
-use mcp_core::{Answer, Cluster, NodeName, PodRef, Row, ToolError};
+use mcp_core::{Answer, Cluster, NodeName, ObjectQuery, PodRef, Row, ToolError};
 use serde_json::Value;
 use std::net::IpAddr;
 
@@ -110,13 +110,13 @@ impl<'a, 'b> Locator<'a, 'b> {
             })
             .flatten();
         if let Some(node) = &node {
-            self.node(node).await?;
+            self.node(node).await;
         }
         for pod in &pods_found {
-            self.pod(pod).await?;
+            self.pod(pod).await;
         }
         for service in &services_found {
-            self.service(service, &services_slices(self.cluster, service).await?).await?;
+            self.service(service, &services_slices(self.cluster, service).await?).await;
         }
         if node.is_some() || !pods_found.is_empty() || !services_found.is_empty() {
             return Ok(());
@@ -125,12 +125,12 @@ impl<'a, 'b> Locator<'a, 'b> {
         if let Some(namespace) = namespace {
             let full = format!("{namespace}/{name}");
             if let Ok(pod) = full.parse::<PodRef>()
-                && self.pod_in_databases(&pod, &pods).await?
+                && self.pod_in_databases(&pod, &pods).await
             {
                 return Ok(());
             }
             let gone = self.has_all_objects() || !services.is_empty();
-            if self.service_in_databases(&full, gone).await? {
+            if self.service_in_databases(&full, gone).await {
                 return Ok(());
             }
         }
@@ -150,7 +150,7 @@ impl<'a, 'b> Locator<'a, 'b> {
     }
 
     /// What a node is, and where its parts run.
-    async fn node(&mut self, name: &str) -> Result<(), ToolError> {
+    async fn node(&mut self, name: &str) {
         let known = self.nodes.iter().find(|node| node.name == name).cloned();
         let Some(node) = known else {
             self.lines.push(format!("node {name}: it has no object in this source"));
@@ -180,7 +180,7 @@ impl<'a, 'b> Locator<'a, 'b> {
         for (annotation, text) in &annotations.unreadable {
             self.findings.push(format!("{annotation} of node {name} is not understood: {text}"));
         }
-        self.own_tables(name, Some(&node)).await
+        self.own_tables(name, Some(&node)).await;
     }
 
     /// The pods that make a node's network, with containers to ask and read logs of.
@@ -214,11 +214,16 @@ impl<'a, 'b> Locator<'a, 'b> {
 
 /// The endpoint slices of a service.
 async fn services_slices(cluster: &Cluster<'_>, service: &Value) -> Result<Vec<Value>, ToolError> {
-    let mut slices = objects(cluster, "endpointslices.discovery.k8s.io").await?;
-    let (namespace, name) = (text(service, "/metadata/namespace"), text(service, "/metadata/name"));
-    slices.retain(|slice| {
-        text(slice, "/metadata/namespace") == namespace
-            && text(slice, "/metadata/labels/kubernetes.io~1service-name") == name
-    });
-    Ok(slices)
+    let labels = format!("kubernetes.io/service-name={}", text(service, "/metadata/name"));
+    let query = ObjectQuery {
+        namespace: text(service, "/metadata/namespace").parse().ok(),
+        labels: labels.parse().map_err(|e| {
+            ToolError::bad(
+                format!("endpoint slices cannot be selected: {e}"),
+                "kubectl_describe shows the service.",
+            )
+        })?,
+        ..ObjectQuery::default()
+    };
+    selected(cluster, "endpointslices.discovery.k8s.io", query).await
 }

@@ -5,7 +5,6 @@ use super::{
     ports::{Port, Zone},
 };
 use crate::pods::{Pod, items, text};
-use mcp_core::ToolError;
 use ovn_model::annotations::{DEFAULT_NETWORK, PodNetwork, pod_networks};
 use serde_json::Value;
 
@@ -14,7 +13,7 @@ const BALANCERS: usize = 8;
 
 impl Locator<'_, '_> {
     /// A pod, from its object.
-    pub(super) async fn pod(&mut self, object: &Value) -> Result<(), ToolError> {
+    pub(super) async fn pod(&mut self, object: &Value) {
         let pod = Pod::of(object);
         let full = format!("{}/{}", pod.namespace, pod.name);
         if pod.node.is_empty() {
@@ -22,7 +21,7 @@ impl Locator<'_, '_> {
             let scheduled = items(object, "/status/conditions").find(|c| text(c, "/type") == "PodScheduled");
             let why = scheduled.map(|condition| text(condition, "/message")).filter(|why| !why.is_empty());
             self.findings.extend(why.map(|why| format!("pod {full} is not scheduled: {why}")));
-            return Ok(());
+            return;
         }
         self.lines.push(format!(
             "pod {full}: {}, on node {} (zone {})",
@@ -38,7 +37,7 @@ impl Locator<'_, '_> {
             let ips: Vec<&str> = items(object, "/status/podIPs").map(|ip| text(ip, "/ip")).collect();
             self.lines
                 .push(format!("network of its host: addresses {}; it has no logical port", ips.join(",")));
-            return Ok(());
+            return;
         }
         let networks = match pod_networks(object) {
             Ok(networks) => networks,
@@ -54,7 +53,7 @@ impl Locator<'_, '_> {
             ));
         }
         self.status_address(object, &networks);
-        let zone = self.zone_of(&pod.node).await?;
+        let zone = self.zone_of(&pod.node).await;
         let done = ["Succeeded", "Failed"].contains(&pod.phase.as_str());
         for network in &networks {
             self.lines.push(format!("network {network}"));
@@ -72,7 +71,6 @@ impl Locator<'_, '_> {
                 self.behind(zone, &address);
             }
         }
-        Ok(())
     }
 
     /// The address that Kubernetes shows must be the one that OVN-Kubernetes gave.

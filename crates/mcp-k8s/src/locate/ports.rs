@@ -2,7 +2,8 @@
 
 use super::Locator;
 use crate::nodes::{KnownNode, joined, same, subnets_of_switch};
-use mcp_core::{Db, ReadError, ToolError};
+use futures::StreamExt;
+use mcp_core::{Db, NodeName};
 use ovsdb::{Row, Rows, Select};
 use std::collections::BTreeMap;
 
@@ -68,66 +69,65 @@ pub(super) fn northbound() -> [Select; 5] {
 }
 
 impl Locator<'_, '_> {
-    /// Reads a zone. None: the source does not have its northbound database.
-    pub(super) async fn zone_of(&mut self, name: &str) -> Result<Option<Zone>, ToolError> {
-        let Ok(node_name) = name.parse() else { return Ok(None) };
+    /// Rows of databases of a node, asked at once. What of them could not be read is noted, and takes nothing from the rest.
+    async fn databases<const N: usize>(
+        &mut self,
+        name: &str,
+        questions: [(Db, &[Select]); N],
+    ) -> [Option<Vec<Rows>>; N] {
+        let Ok(node) = name.parse::<NodeName>() else { return [const { None }; N] };
         if !self.is_readable(name) {
             self.notes.push(format!("the databases of {name} are not in this source"));
-            return Ok(None);
+            return [const { None }; N];
         }
-        let node = self.cluster.node(node_name);
+        let questions = questions.map(|(db, selects)| (node.clone(), db, selects.to_vec()));
+        let mut answers =
+            self.cluster.ask(questions.into(), |rows| rows).collect::<Vec<_>>().await.into_iter();
+        std::array::from_fn(|_| match answers.next()?.1 {
+            Ok(rows) => Some(rows),
+            Err(e) => {
+                self.notes.push(e.to_string());
+                None
+            }
+        })
+    }
+
+    /// Reads a zone. None: its northbound database could not be read.
+    pub(super) async fn zone_of(&mut self, name: &str) -> Option<Zone> {
         let southbound = [
             Select::from("Port_Binding").columns(["logical_port", "tunnel_key", "datapath", "chassis"]),
             Select::from("Datapath_Binding").columns(["tunnel_key"]),
             Select::from("Chassis").columns(["name", "hostname"]),
         ];
         let interfaces = [Select::from("Interface").columns(["name", "ofport", "external_ids"])];
-        let nb = node.rows(Db::Nb, &northbound()).await;
-        let sb = node.rows(Db::Sb, &southbound).await;
-        let ovs = node.rows(Db::OpenVSwitch, &interfaces).await;
-        self.cluster.merge(node);
-        let nb = match nb {
-            Ok(rows) => rows,
-            Err(e @ (ReadError::NotCollected { .. } | ReadError::NotHeld { .. })) => {
-                self.notes.push(e.to_string());
-                return Ok(None);
-            }
-            Err(e) => return Err(e.into()),
-        };
-        for absent in [sb.as_ref().err(), ovs.as_ref().err()].into_iter().flatten() {
-            self.notes.push(absent.to_string());
-        }
-        Ok(Some(zone(&nb, sb.as_deref().ok(), ovs.as_deref().ok())))
+        let nb = northbound();
+        let questions = [
+            (Db::Nb, nb.as_slice()),
+            (Db::Sb, southbound.as_slice()),
+            (Db::OpenVSwitch, interfaces.as_slice()),
+        ];
+        let [nb, sb, ovs] = self.databases(name, questions).await;
+        Some(zone(&nb?, sb.as_deref(), ovs.as_deref()))
     }
 
     /// What the databases of a node say of the node itself.
-    pub(super) async fn own_tables(
-        &mut self,
-        name: &str,
-        object: Option<&KnownNode>,
-    ) -> Result<(), ToolError> {
-        let Ok(node_name) = name.parse() else { return Ok(()) };
-        if !self.is_readable(name) {
-            self.notes.push(format!("the databases of {name} are not in this source"));
-            return Ok(());
-        }
-        let node = self.cluster.node(node_name);
+    pub(super) async fn own_tables(&mut self, name: &str, object: Option<&KnownNode>) {
         let northbound = [
             Select::from("NB_Global").columns(["name"]),
             Select::from("Logical_Switch").columns(["name", "other_config"]),
         ];
-        let nb = node.rows(Db::Nb, &northbound).await;
-        let ovs = node.rows(Db::OpenVSwitch, &[Select::from("Open_vSwitch").columns(["external_ids"])]).await;
-        self.cluster.merge(node);
+        let open_vswitch = [Select::from("Open_vSwitch").columns(["external_ids"])];
+        let questions = [(Db::Nb, northbound.as_slice()), (Db::OpenVSwitch, open_vswitch.as_slice())];
+        let [nb, ovs] = self.databases(name, questions).await;
         let mut said = Vec::new();
-        if let Ok(rows) = &nb {
+        if let Some(rows) = &nb {
             let zone = table(rows, 0).next().map(|row| own(row.text("name"))).unwrap_or_default();
             let switch = table(rows, 1).find(|row| row.text("name") == Some(name));
             said.push(("zone", zone, object.map(|o| o.zone().to_owned())));
             let subnets = switch.map(subnets_of_switch).unwrap_or_default();
             said.push(("subnet of its switch", subnets, object.map(KnownNode::subnets)));
         }
-        if let Ok(rows) = &ovs
+        if let Some(rows) = &ovs
             && let Some(row) = table(rows, 0).next()
         {
             let id = |key: &str| own(row.map_get("external_ids", key));
@@ -138,9 +138,6 @@ impl Locator<'_, '_> {
             ));
             said.push(("encapsulation", id("ovn-encap-ip"), object.map(KnownNode::given_encap_ips)));
             self.lines.push(format!("bridge mappings: {}", id("ovn-bridge-mappings")));
-        }
-        for e in [nb.err(), ovs.err()].into_iter().flatten() {
-            self.notes.push(e.to_string());
         }
         for (what, database, annotation) in said {
             // Without an annotation it is what the node chose; but a subnet was always given to it.
@@ -160,7 +157,6 @@ impl Locator<'_, '_> {
                 None => self.lines.push(format!("in its databases: {what} {database}")),
             }
         }
-        Ok(())
     }
 }
 

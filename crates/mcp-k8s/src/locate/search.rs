@@ -9,7 +9,7 @@ use crate::{
     pods::{items, text},
 };
 use futures::StreamExt;
-use mcp_core::{Db, NodeName, PodRef, ReadError, ToolError};
+use mcp_core::{Db, NodeName, PodRef, ReadError};
 use ovn_model::annotations::pod_networks;
 use ovsdb::Rows;
 use serde_json::Value;
@@ -24,12 +24,12 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// The rows of a zone, noted as read; or none, and why.
-    pub(super) fn rows(&mut self, node: &NodeName, rows: Result<Vec<Rows>, ReadError>) -> Option<Vec<Rows>> {
-        match rows {
-            Ok(rows) => {
+    /// What is in a zone, which is noted as read; or none, and why.
+    pub(super) fn of<T>(&mut self, node: &NodeName, read: Result<T, ReadError>) -> Option<T> {
+        match read {
+            Ok(found) => {
                 self.read.push(node.clone());
-                Some(rows)
+                Some(found)
             }
             Err(e) => {
                 self.failed.push((node.clone(), e.to_string()));
@@ -83,24 +83,22 @@ impl Locator<'_, '_> {
     }
 
     /// An address that no object has: what the databases have it for. `first` are the nodes in whose subnets it is.
-    pub(super) async fn in_databases(
-        &mut self,
-        wanted: &str,
-        first: &[String],
-        pods: &[Value],
-    ) -> Result<(), ToolError> {
-        let selects = northbound();
+    pub(super) async fn in_databases(&mut self, wanted: &str, first: &[String], pods: &[Value]) {
         let (mut said, mut owners, mut progress) = (Said::default(), Vec::new(), Progress::default());
         let mut behind = Said::default();
-        let mut zones = self.cluster.rows_of(self.in_order(first), Db::Nb, &selects);
-        while let Some((node, rows)) = zones.next().await {
-            let Some(rows) = progress.rows(&node, rows) else { continue };
+        let look = |rows: Vec<Rows>| {
             let zone = zone(&rows, None, None);
-            if zone.ports.iter().any(|port| port.has(wanted) && port.kind != "remote") {
+            let owns = zone.ports.iter().any(|port| port.has(wanted) && port.kind != "remote");
+            (owns, others(&zone, wanted).collect::<Vec<_>>(), zone.balancers_to(wanted))
+        };
+        let mut zones = self.cluster.rows_of(self.in_order(first), Db::Nb, &northbound(), look);
+        while let Some((node, read)) = zones.next().await {
+            let Some((owns, others, balancers)) = progress.of(&node, read) else { continue };
+            if owns {
                 owners.push(node.clone());
             }
-            others(&zone, wanted).for_each(|text| said.add(&node, text));
-            zone.balancers_to(wanted).into_iter().for_each(|name| behind.add(&node, name));
+            others.into_iter().for_each(|text| said.add(&node, text));
+            balancers.into_iter().for_each(|name| behind.add(&node, name));
             // An address of a subnet is of no other zone's ports.
             if first.iter().any(|name| name == node.as_str()) && owners.contains(&node) {
                 break;
@@ -112,7 +110,7 @@ impl Locator<'_, '_> {
             self.lines.push(format!("no pod, service, port or translation that was read has {wanted}"));
         }
         for owner in owners {
-            let Some(zone) = self.zone_of(owner.as_str()).await? else { continue };
+            let Some(zone) = self.zone_of(owner.as_str()).await else { continue };
             for port in zone.ports.iter().filter(|port| port.has(wanted) && port.kind != "remote") {
                 self.lines.push(format!("in the zone of {owner}: {}", port.line()));
                 self.against_objects(port, owner.as_str(), pods);
@@ -129,13 +127,11 @@ impl Locator<'_, '_> {
             }
         }
         self.searched(&progress);
-        Ok(())
     }
 
     /// A pod without an object: the zone that has its port as its own.
-    pub(super) async fn pod_in_databases(&mut self, pod: &PodRef, pods: &[Value]) -> Result<bool, ToolError> {
+    pub(super) async fn pod_in_databases(&mut self, pod: &PodRef, pods: &[Value]) -> bool {
         let [ports, switches, ..] = northbound();
-        let selects = [ports, switches];
         let is = |port: &&Port| {
             let of = |(namespace, name): &(String, String)| {
                 *namespace == pod.namespace.as_str() && *name == pod.name.as_str()
@@ -143,10 +139,10 @@ impl Locator<'_, '_> {
             port.pod.as_ref().is_some_and(of) && port.kind != "remote"
         };
         let (mut owner, mut progress) = (None, Progress::default());
-        let mut zones = self.cluster.rows_of(self.in_order(&[]), Db::Nb, &selects);
-        while let Some((node, rows)) = zones.next().await {
-            let Some(rows) = progress.rows(&node, rows) else { continue };
-            if zone(&rows, None, None).ports.iter().any(|port| is(&port)) {
+        let look = |rows: Vec<Rows>| zone(&rows, None, None).ports.iter().any(|port| is(&port));
+        let mut zones = self.cluster.rows_of(self.in_order(&[]), Db::Nb, &[ports, switches], look);
+        while let Some((node, read)) = zones.next().await {
+            if progress.of(&node, read) == Some(true) {
                 owner = Some(node);
                 break;
             }
@@ -154,11 +150,12 @@ impl Locator<'_, '_> {
         drop(zones);
         let Some(node) = owner else {
             self.searched(&progress);
-            return Ok(false);
+            return false;
         };
-        let Some(zone) = self.zone_of(node.as_str()).await? else { return Ok(false) };
         self.lines.push(format!("pod {pod}: its port is in the zone of node {node}"));
         self.machinery(node.as_str());
+        // Read once more, with the databases beside it. If that fails, it is noted.
+        let Some(zone) = self.zone_of(node.as_str()).await else { return true };
         for port in zone.ports.iter().filter(is) {
             self.lines.push(format!("  {}", port.line()));
             self.against_objects(port, node.as_str(), pods);
@@ -166,7 +163,7 @@ impl Locator<'_, '_> {
                 self.behind(&zone, address);
             }
         }
-        Ok(true)
+        true
     }
 
     /// A port of a pod that has no object, or whose object tells otherwise.

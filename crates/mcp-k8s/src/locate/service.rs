@@ -5,7 +5,6 @@ use crate::{
     nodes::joined,
     pods::{items, text},
 };
-use mcp_core::ToolError;
 use serde_json::Value;
 use std::{collections::BTreeSet, net::IpAddr};
 
@@ -36,7 +35,7 @@ pub(super) struct ServicePort {
 
 impl Locator<'_, '_> {
     /// A service, from its object and its endpoint slices.
-    pub(super) async fn service(&mut self, service: &Value, slices: &[Value]) -> Result<(), ToolError> {
+    pub(super) async fn service(&mut self, service: &Value, slices: &[Value]) {
         let full = format!("{}/{}", text(service, "/metadata/namespace"), text(service, "/metadata/name"));
         let ips: Vec<String> =
             items(service, "/spec/clusterIPs").filter_map(Value::as_str).map(str::to_owned).collect();
@@ -78,7 +77,7 @@ impl Locator<'_, '_> {
         }
         if text(service, "/spec/type") == "ExternalName" {
             self.lines.push(format!("it is another name of {}", text(service, "/spec/externalName")));
-            return Ok(());
+            return;
         }
         let endpoints = endpoints(slices);
         // Several slices of one service have the same endpoints, for different ports; ready for one is ready here.
@@ -113,7 +112,7 @@ impl Locator<'_, '_> {
             endpoints: &endpoints,
             local: text(service, "/spec/internalTrafficPolicy") == "Local",
         })
-        .await
+        .await;
     }
 }
 
