@@ -34,7 +34,7 @@ impl KnownNode {
         Ok(objects(cluster, "nodes").await?.iter().map(Self::of).collect())
     }
 
-    fn of(node: &Value) -> Self {
+    pub(crate) fn of(node: &Value) -> Self {
         let ready = items(node, "/status/conditions").find(|condition| text(condition, "/type") == "Ready");
         let state = match ready {
             Some(ready) if text(ready, "/status") == "True" => "Ready".into(),

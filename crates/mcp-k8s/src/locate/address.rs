@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use mcp_core::ToolError;
 use ovn_model::annotations::pod_networks;
 use serde_json::Value;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 impl Locator<'_, '_> {
     /// An IP address.
@@ -17,7 +17,7 @@ impl Locator<'_, '_> {
         let wanted = address.to_string();
         let pods = objects(self.cluster, "pods").await?;
         let has = |pod: &&Value| {
-            items(pod, "/status/podIPs").any(|ip| text(ip, "/ip") == wanted)
+            items(pod, "/status/podIPs").any(|ip| is(text(ip, "/ip"), address))
                 || pod_networks(pod)
                     .unwrap_or_default()
                     .iter()
@@ -44,12 +44,12 @@ impl Locator<'_, '_> {
             self.pod(pod).await;
         }
         let mut found = !own.is_empty();
-        found |= self.of_services(&wanted).await?;
+        found |= self.of_services(address).await?;
         found |= self.of_nodes(address).await;
         for pod in host.iter().take(5) {
             self.lines.push(format!("pod {}/{} has it with its host {}", pod.namespace, pod.name, pod.node));
         }
-        found |= self.of_egress_ips(&wanted).await?;
+        found |= self.of_egress_ips(address).await?;
         if !found {
             let within = self.of_subnets(address);
             self.in_databases(&wanted, &within, &pods).await;
@@ -57,14 +57,14 @@ impl Locator<'_, '_> {
         Ok(())
     }
 
-    async fn of_services(&mut self, wanted: &str) -> Result<bool, ToolError> {
+    async fn of_services(&mut self, address: IpAddr) -> Result<bool, ToolError> {
         let services = objects(self.cluster, "services").await?;
         let has = |service: &&Value| {
             items(service, "/spec/clusterIPs")
                 .chain(items(service, "/spec/externalIPs"))
                 .filter_map(Value::as_str)
                 .chain(items(service, "/status/loadBalancer/ingress").map(|ingress| text(ingress, "/ip")))
-                .any(|ip| ip == wanted)
+                .any(|ip| is(ip, address))
         };
         let mut found = false;
         for service in services.iter().filter(has) {
@@ -105,21 +105,21 @@ impl Locator<'_, '_> {
         within
     }
 
-    async fn of_egress_ips(&mut self, wanted: &str) -> Result<bool, ToolError> {
+    async fn of_egress_ips(&mut self, address: IpAddr) -> Result<bool, ToolError> {
         let mut found = false;
         for egress in objects(self.cluster, "egressips.k8s.ovn.org").await? {
-            if items(&egress, "/spec/egressIPs").filter_map(Value::as_str).any(|ip| ip == wanted) {
+            if items(&egress, "/spec/egressIPs").filter_map(Value::as_str).any(|ip| is(ip, address)) {
                 found = true;
                 let name = text(&egress, "/metadata/name");
                 let mut status =
-                    items(&egress, "/status/items").filter(|item| text(item, "/egressIP") == wanted);
+                    items(&egress, "/status/items").filter(|item| is(text(item, "/egressIP"), address));
                 match status.next() {
                     Some(item) => self
                         .lines
-                        .push(format!("{wanted} is of EgressIP {name}, on node {}", text(item, "/node"))),
+                        .push(format!("{address} is of EgressIP {name}, on node {}", text(item, "/node"))),
                     None => self
                         .findings
-                        .push(format!("EgressIP {name} has {wanted}, which no node has been given")),
+                        .push(format!("EgressIP {name} has {address}, which no node has been given")),
                 }
             }
         }
@@ -155,19 +155,32 @@ impl Locator<'_, '_> {
     }
 }
 
+/// Is this the address? People write one IPv6 address in many ways.
+fn is(text: &str, address: IpAddr) -> bool {
+    text.parse() == Ok(address)
+}
+
+/// The n-th address of a network, whose own is the 0th.
+fn nth(net: &IpNet, n: u8) -> Option<IpAddr> {
+    Some(match net.network() {
+        IpAddr::V4(first) => Ipv4Addr::from_bits(first.to_bits().checked_add(n.into())?).into(),
+        IpAddr::V6(first) => Ipv6Addr::from_bits(first.to_bits().checked_add(n.into())?).into(),
+    })
+}
+
 /// What an address is to a node.
 fn roles(node: &KnownNode, address: IpAddr) -> Vec<String> {
     let annotations = &node.annotations;
     let mut roles = Vec::new();
-    if node.addresses.iter().any(|own| own.parse() == Ok(address)) {
+    if node.addresses.iter().any(|own| is(own, address)) {
         roles.push("its own address".to_owned());
     }
-    let is = |net: &IpNet| net.addr() == address;
+    let is_of = |net: &IpNet| net.addr() == address;
     for (role, nets) in [
         ("an address of its host", &annotations.host_cidrs),
         ("its transit switch port", &annotations.transit),
     ] {
-        if nets.iter().any(is) && roles.is_empty() {
+        if nets.iter().any(is_of) && roles.is_empty() {
             roles.push(role.to_owned());
         }
     }
@@ -178,12 +191,37 @@ fn roles(node: &KnownNode, address: IpAddr) -> Vec<String> {
     for (network, net) in
         annotations.subnets.iter().flat_map(|(network, nets)| nets.iter().map(move |net| (network, net)))
     {
-        let mut hosts = net.hosts();
-        if hosts.next() == Some(address) {
+        if nth(net, 1) == Some(address) {
             roles.push(format!("the router's port of its switch (network {network})"));
-        } else if hosts.next() == Some(address) {
+        } else if nth(net, 2) == Some(address) {
             roles.push(format!("its management port (network {network})"));
         }
     }
     roles
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_two_addresses_of_a_subnet_are_its_routers_and_its_hosts() {
+        let node = serde_json::json!({ "metadata": { "name": "n1", "annotations": {
+            "k8s.ovn.org/node-subnets": r#"{"default":["10.244.1.0/24","fd00:10:244:2::/64"]}"#
+        } } });
+        let node = KnownNode::of(&node);
+        for (address, role) in [
+            ("10.244.1.0", ""),
+            ("10.244.1.1", "the router's port of its switch (network default)"),
+            ("10.244.1.2", "its management port (network default)"),
+            ("10.244.1.3", ""),
+            ("fd00:10:244:2::", ""),
+            ("fd00:10:244:2::1", "the router's port of its switch (network default)"),
+            ("fd00:10:244:2::2", "its management port (network default)"),
+            ("fd00:10:244:2::3", ""),
+        ] {
+            assert_eq!(roles(&node, address.parse().unwrap()).join(", "), role, "{address}");
+        }
+        assert!(is("FD00::0001", "fd00::1".parse().unwrap()));
+    }
 }
