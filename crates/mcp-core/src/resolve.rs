@@ -1,10 +1,14 @@
 //! From what a model says to the nodes that are asked.
 
-use crate::{Backend, Db, Kind, NodeName, ObjectQuery, PodRef, ReadError, Target, ToolError, params::Nodes};
-use futures::future::join_all;
+use crate::{
+    Backend, ClusterError, Db, Kind, NodeName, ObjectQuery, PodRef, ReadError, Target, ToolError,
+    params::Nodes,
+    tool::{AT_ONCE, SLACK},
+};
+use futures::{StreamExt, stream};
 use ovsdb::{Condition, Select};
 use serde_json::Value;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What a call is about.
 pub(crate) struct Asked {
@@ -17,6 +21,7 @@ pub(crate) struct Asked {
 /// The nodes that a call is about.
 pub(crate) async fn nodes(backend: &dyn Backend, nodes: Nodes, within: Duration) -> Result<Asked, ToolError> {
     let of_nodes = |nodes| Asked { nodes, pod: None };
+    let until = Instant::now() + within;
     let known = listed(backend, within).await?;
     match nodes {
         Nodes::All if known.is_empty() => {
@@ -28,7 +33,7 @@ pub(crate) async fn nodes(backend: &dyn Backend, nodes: Nodes, within: Duration)
             None => Ok(of_nodes(names)),
         },
         Nodes::OfPod(pod, given) => {
-            let node = node_of(backend, &known, &pod, within).await?;
+            let node = node_of(backend, &known, &pod, until).await?;
             match given {
                 Some(given) if given != node => Err(ToolError::bad(
                     format!("pod {pod} is on {node}, not on {given}"),
@@ -55,14 +60,14 @@ async fn node_of(
     backend: &dyn Backend,
     nodes: &[NodeName],
     pod: &PodRef,
-    within: Duration,
+    until: Instant,
 ) -> Result<NodeName, ToolError> {
     let query = ObjectQuery {
         namespace: Some(pod.namespace.clone()),
         name: pod.name.as_str().parse().ok(),
         ..ObjectQuery::all(Kind::pod())
     };
-    match backend.objects(&query, within).await {
+    match backend.objects(&query, left(until)).await {
         Ok(read) => match read.value.first() {
             Some(object) => match object.pointer("/spec/nodeName").and_then(Value::as_str) {
                 Some(node) => node.parse().map_err(|e: crate::BadName| {
@@ -78,15 +83,24 @@ async fn node_of(
                 "Look for it in its namespace with mcp-k8s; a pod that was replaced has another name.",
             )),
             // It may be gone from the objects, and still have its port.
-            None => node_of_port(backend, nodes, pod, within).await,
+            None => node_of_port(backend, nodes, pod, until).await,
         },
         // None for us: a pod that has no port either is not one that does not exist.
-        Err(e @ ReadError::Cluster(_)) => {
-            node_of_port(backend, nodes, pod, within).await.map_err(|_| ToolError::Read(e))
+        Err(e @ ReadError::Cluster(ClusterError::Forbidden { .. })) => {
+            node_of_port(backend, nodes, pod, until).await.map_err(|_| ToolError::Read(e))
         }
         // No objects.
-        Err(_) => node_of_port(backend, nodes, pod, within).await,
+        Err(ReadError::NotHeld { .. } | ReadError::NotCollected { .. }) => {
+            node_of_port(backend, nodes, pod, until).await
+        }
+        // A server that is slow, or gone, would not be better for a question to each of its nodes.
+        Err(e) => Err(ToolError::Read(e)),
     }
+}
+
+/// What is left of the time of a call.
+fn left(until: Instant) -> Duration {
+    until.saturating_duration_since(Instant::now())
 }
 
 /// The node whose zone has the pod's logical switch port as its own. OVN-Kubernetes names it
@@ -95,7 +109,7 @@ async fn node_of_port(
     backend: &dyn Backend,
     nodes: &[NodeName],
     pod: &PodRef,
-    within: Duration,
+    until: Instant,
 ) -> Result<NodeName, ToolError> {
     let port = format!("{}_{}", pod.namespace, pod.name);
     let select = Select::from("Logical_Switch_Port").columns(["name", "type"]);
@@ -103,15 +117,23 @@ async fn node_of_port(
     let ask = |node: &NodeName| {
         let node = node.clone();
         async move {
-            let at = Target { node: node.clone(), place: Db::Nb.place(), within };
-            let rows = backend.rows(&at, Db::Nb, std::slice::from_ref(select)).await?;
+            let at = Target { node: node.clone(), place: Db::Nb.place(), within: left(until) };
+            // A source that tells by itself that it took too long says more of it.
+            let rows = backend.rows(&at, Db::Nb, std::slice::from_ref(select));
+            let late = |_| ReadError::TooLate {
+                what: format!("{} of {node}", Db::Nb),
+                seconds: at.within.as_secs(),
+            };
+            let rows = tokio::time::timeout(at.within + SLACK, rows).await.map_err(late)??;
             let here =
                 rows.value.iter().flat_map(|rows| &rows.rows).any(|row| row.text("type") != Some("remote"));
             Ok(here.then_some(node))
         }
     };
     let mut failed = None;
-    for found in join_all(nodes.iter().map(ask)).await {
+    // The first that has it is enough: no other is waited for.
+    let mut asked = stream::iter(nodes).map(ask).buffer_unordered(AT_ONCE);
+    while let Some(found) = asked.next().await {
         match found {
             Ok(Some(node)) => return Ok(node),
             Ok(None) => {}
@@ -126,5 +148,40 @@ async fn node_of_port(
             "Look for the port with ovn_nbctl_list table=Logical_Switch_Port node_name=all grep=<part of the name>; \
              a pod on the host's network has none.",
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::tests::Fake;
+    use std::sync::atomic::Ordering::Relaxed;
+
+    /// What looking for a pod says, how many databases were asked, and how long it took.
+    async fn look(objects: fn() -> ReadError) -> (String, usize, Duration) {
+        let fake = Fake { objects: Some(objects), ..Fake::default() };
+        let (begin, pod) = (Instant::now(), "shop/web".parse().unwrap());
+        let within = Duration::from_millis(300);
+        let asked = nodes(&fake, Nodes::OfPod(pod, None), within).await;
+        (asked.err().unwrap().report(), fake.asked.load(Relaxed), begin.elapsed())
+    }
+
+    #[tokio::test]
+    async fn databases_are_asked_for_a_pod_where_there_are_no_objects_and_not_where_the_server_is_in_trouble()
+    {
+        let (report, asked, _) =
+            look(|| ReadError::TooLate { what: "get pods web".into(), seconds: 30 }).await;
+        assert!(report.starts_with("error: get pods web was not finished within 30 s"), "{report}");
+        assert_eq!(asked, 0);
+        // One node is silent: it takes no more than the time of the call, and all others are asked.
+        let (report, asked, spent) = look(|| ReadError::not_held("pods", "fake")).await;
+        assert!(report.starts_with("error: OVN_Northbound of silent was not finished within"), "{report}");
+        assert_eq!(asked, 102);
+        assert!(spent < Duration::from_secs(5), "{spent:?}");
+        let forbidden =
+            || ReadError::Cluster(ClusterError::Forbidden { what: "get pods web".into(), said: "no".into() });
+        let (report, asked, _) = look(forbidden).await;
+        assert!(report.starts_with("error: not allowed to get pods web (403): no"), "{report}");
+        assert_eq!(asked, 102);
     }
 }
