@@ -178,6 +178,9 @@ fn cluster(path: &str) -> Option<(u16, Value)> {
         _ if path.ends_with("/exec") => {
             refused(403, "pods is forbidden: User \"jane\" cannot create resource \"pods/exec\"")
         }
+        "/api/v1/namespaces/shop/pods/web/log" if query.contains("previous=true") => {
+            refused(400, "previous terminated container \"web\" in pod \"web\" not found")
+        }
         _ => refused(404, "the server could not find the requested resource"),
     }
 }
@@ -241,5 +244,13 @@ async fn a_kind_of_a_group_that_is_silent_may_be_there() -> Result<(), Failed> {
     let (said, _) = call(cluster, "kubectl_get", json!({ "kind": "leases.coordination.k8s.io" })).await?;
     let error = said.unwrap_err();
     assert!(error.starts_with("error: no kind of object is named"), "{error}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_previous_run_is_an_answer() -> Result<(), Failed> {
+    let (said, _) = call(cluster, "kubectl_logs", json!({ "pod": "shop/web", "run": "previous" })).await?;
+    let text = said.unwrap();
+    assert!(text.contains("\nthere was no run of web before this one, or it is not kept\n"), "{text}");
     Ok(())
 }

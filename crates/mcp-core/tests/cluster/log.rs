@@ -54,8 +54,34 @@ async fn a_log_is_bytes() {
         assert_eq!(bytes, b"a \xff\xfe b\nlast");
         assert!(end.is_none());
     }
+}
+
+/// Kubernetes has a refusal (400) for each, as if the question were wrong.
+#[tokio::test]
+async fn a_log_that_is_not_there_yet_or_never_was_is_no_failure() {
+    let server = Server::start(|uri, _| container(uri)).await;
     let error = read(&server, of_container(LogPart::Previous)).await.unwrap_err();
-    assert!(error.to_string().contains("previous terminated container"), "{error}");
+    let none = "there was no run of web before this one, or it is not kept";
+    assert!(matches!(&error, ReadError::NotHeld { why: Some(why), .. } if why == none), "{error}");
+
+    let server = Server::start(|uri, _| {
+        if uri.query().unwrap().contains("previous=true") {
+            return Reply::Text(b"before\n");
+        }
+        let said = "container \"web\" in pod \"web\" is waiting to start: ContainerCreating";
+        Reply::status(400, "BadRequest", said)
+    })
+    .await;
+    let error = read(&server, of_container(LogPart::Current)).await.unwrap_err();
+    let waits = "web has written nothing yet, it is waiting to start: ContainerCreating";
+    assert!(matches!(&error, ReadError::NotHeld { why: Some(why), .. } if why == waits), "{error}");
+    let (bytes, end) = read(&server, of_container(LogPart::All)).await.unwrap();
+    assert_eq!((bytes.as_slice(), end.is_none()), (b"before\n".as_slice(), true));
+
+    let server =
+        Server::start(|_, _| Reply::status(400, "BadRequest", "a container name must be specified")).await;
+    let error = read(&server, of_container(LogPart::Current)).await.unwrap_err();
+    assert!(matches!(error, ReadError::Cluster(_)), "{error}");
 }
 
 #[tokio::test]
@@ -82,4 +108,39 @@ async fn a_hosts_log_is_a_file_or_the_journal_and_never_a_page_of_links() {
     assert_eq!(bytes, b"|00001|vlog|INFO|opened\n");
     let error = read(&server, of_host(HostLog::Kubelet)).await.unwrap_err().to_string();
     assert!(error.contains("journal of kubelet (this kubelet does not serve its journal)"), "{error}");
+}
+
+/// What the kubelet of Kubernetes 1.36 says with 200 OK of a unit that it does not know.
+#[tokio::test]
+async fn a_unit_that_the_kubelet_does_not_know_is_passed_over() {
+    const WITH_OPTIONS: &[u8] =
+        b"\noptions present and query resolved to log files for [crio]\ntry without specifying options\n";
+    const WITHOUT: &[u8] = b"\nlog not found for crio\n";
+    const NOTHING: &[u8] =
+        b"-- Logs begin at Sun 2026-11-22 08:00:00 UTC, end at Sun 2026-11-22 09:00:00 UTC. --\n-- No entries --\n";
+    const LOG: &[u8] = b"Nov 22 08:00:00.000000 n1 containerd[7]: log not found for crio\n";
+    for (crio, containerd, log) in [
+        (WITH_OPTIONS, LOG, Some(LOG)),
+        (WITHOUT, LOG, Some(LOG)),
+        (NOTHING, LOG, Some(LOG)),
+        (NOTHING, WITHOUT, Some(b"".as_slice())),
+        (WITHOUT, NOTHING, Some(b"".as_slice())),
+        (WITH_OPTIONS, WITHOUT, None),
+    ] {
+        let server = Server::start(move |uri, _| match uri.query() {
+            Some(query) if query.starts_with("query=crio&") => Reply::Text(crio),
+            Some(query) if query.starts_with("query=containerd&") => Reply::Text(containerd),
+            _ => Reply::status(404, "NotFound", "the server could not find the requested resource"),
+        })
+        .await;
+        match (read(&server, of_host(HostLog::Runtime)).await, log) {
+            (Ok((bytes, None)), Some(log)) => assert_eq!(bytes, log),
+            (Err(e @ ReadError::NotCollected { .. }), None) => {
+                let e = e.to_string();
+                assert!(e.contains("journal of crio (the kubelet's journal has no such unit)"), "{e}");
+                assert!(e.contains("journal of containerd (the kubelet knows no such unit"), "{e}");
+            }
+            (other, log) => panic!("{other:?} where {log:?} is to come"),
+        }
+    }
 }

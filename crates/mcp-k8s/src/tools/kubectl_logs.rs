@@ -80,6 +80,11 @@ impl ClusterTool for KubectlLogs {
                 let why = Some(format!("there is no log of pod {pod}"));
                 return Err(ReadError::NotHeld { what, source_name, why, instead }.into());
             }
+            // It was asked, and knows why there is none: that is the answer.
+            Err(ReadError::NotHeld { why: Some(why), .. }) if cluster.is_live() => {
+                let notes = note.into_iter().collect();
+                return Ok(Answer { if_empty: why, notes, ..Answer::default() });
+            }
             stream => stream?,
         };
         let mut answer = reading.of(stream).await;

@@ -9,13 +9,20 @@ use crate::{
     kubernetes::{host_files, host_units},
 };
 use bytes::Bytes;
-use futures::AsyncReadExt;
+use futures::{AsyncReadExt, io::Cursor};
 use jiff::Timestamp;
 use kube::api::{LogParams, Request};
-use std::io;
+use std::{
+    io,
+    time::{Duration, Instant},
+};
 
 /// A piece of a log.
 const PIECE: usize = 64 << 10;
+
+/// A kubelet ends the answer to a query of its journal after 30 seconds, and does not say so. It begins to count a little
+/// later than we do.
+const JOURNAL: Duration = Duration::from_secs(29);
 
 pub(super) async fn log(
     api: &Api,
@@ -60,26 +67,47 @@ async fn of_container(
             .map_err(|e| ReadError::unreadable("a question", e))?;
         deadline.bound(&asked, api.stream(&asked, request)).await
     };
-    let mut notes = Vec::new();
-    let mut readers = Vec::new();
-    if part != LogPart::Current {
-        match open(true).await {
+    let previous = if part == LogPart::Previous { " --previous" } else { "" };
+    let what = format!("log of {container} of {pod}{previous}");
+    let (mut readers, mut notes) = (Vec::new(), Vec::new());
+    for (previous, but) in [(true, LogPart::Current), (false, LogPart::Previous)] {
+        if part == but {
+            continue;
+        }
+        match open(previous).await {
             Ok(reader) => readers.push(reader),
-            // There was none: an answer, where all is asked for.
-            Err(ReadError::Cluster(ClusterError::Refused { code: 400, said, .. }))
-                if part == LogPart::All && said.contains("previous terminated container") => {}
-            Err(e) => return Err(e),
+            // Of several runs the others are an answer.
+            Err(e) => notes.push(not_there(e, container)?),
         }
     }
-    if part != LogPart::Previous {
-        readers.push(open(false).await?);
+    if readers.is_empty() {
+        let (source_name, why) = ("what the kubelet keeps".into(), Some(notes.join("; ")));
+        return Err(ReadError::NotHeld { what, source_name, why, instead: Vec::new() });
     }
     if part == LogPart::All {
         notes.push("a live cluster gives no rotated files: the beginning of a run may be missing".into());
     }
-    let previous = if part == LogPart::Previous { " --previous" } else { "" };
-    let what = format!("log of {container} of {pod}{previous}");
-    Ok(Read { value: forward(readers), origin: Origin { what, when: Some(Timestamp::now()) }, notes })
+    Ok(Read { value: forward(readers, None), origin: Origin { what, when: Some(Timestamp::now()) }, notes })
+}
+
+/// Why a container has no such log, where that is what the kubelet says, which takes it for an error (400).
+fn not_there(error: ReadError, container: &str) -> Result<String, ReadError> {
+    let said = match &error {
+        ReadError::Cluster(ClusterError::Refused { code: 400, said, .. }) => said.as_str(),
+        _ => return Err(error),
+    };
+    let container = if container.is_empty() { "the container" } else { container };
+    if said.contains("previous terminated container") {
+        return Ok(format!("there was no run of {container} before this one, or it is not kept"));
+    }
+    match said.split_once("is waiting to start") {
+        // `: ContainerCreating`, or ` - no logs yet`.
+        Some((_, why)) => {
+            let why = why.trim_start_matches([':', ' ', '-']);
+            Ok(format!("{container} has written nothing yet, it is waiting to start: {why}"))
+        }
+        None => Err(error),
+    }
 }
 
 /// The API server knows whole seconds only: no line may be lost.
@@ -87,8 +115,9 @@ fn whole_second(time: Timestamp) -> Option<Timestamp> {
     Timestamp::from_second(time.as_second()).ok()
 }
 
-/// One stream of several readers, one after the other.
-fn forward(readers: Vec<Reader>) -> LogStream {
+/// One stream of several readers, one after the other. `cut` is when the other side ends without a word: then the stream
+/// does not end as if all had come.
+fn forward(readers: Vec<Reader>, cut: Option<Instant>) -> LogStream {
     let (sender, stream) = LogStream::channel();
     tokio::spawn(async move {
         for mut reader in readers {
@@ -112,6 +141,11 @@ fn forward(readers: Vec<Reader>) -> LogStream {
                     return;
                 }
             }
+        }
+        if cut.is_some_and(|cut| cut <= Instant::now()) {
+            let said = "a kubelet ends a query of its journal after 30 s, and this one took as long, so the newest lines \
+                        may be missing: ask for less with `since`, or with a shorter `tail`";
+            _ = sender.send(Err(io::Error::other(said))).await;
         }
     });
     stream
@@ -141,24 +175,28 @@ async fn of_host(
     let asked =
         Asked { verb: "get", resource: "nodes/proxy".into(), namespace: None, name: Some(node.to_string()) };
     let mut looked = Vec::new();
+    let mut empty = None;
     for kept in kept(log) {
-        let (what, at) = match kept {
-            Kept::File(file) => (format!("/var/log/{file}"), format!("logs/{file}")),
-            Kept::Unit(unit) => (format!("journal of {unit}"), unit_query(unit, query)),
+        let (what, at, is_unit) = match kept {
+            Kept::File(file) => (format!("/var/log/{file}"), format!("logs/{file}"), false),
+            Kept::Unit(unit) => (format!("journal of {unit}"), unit_query(unit, query), true),
         };
         let request = path(format!("/api/v1/nodes/{node}/proxy/{at}"))?;
-        match deadline.bound(&asked, open_log(api, &asked, request)).await {
-            Ok(Some(stream)) => {
-                let what = format!("{what} of {node}");
-                let origin = Origin { what, when: Some(Timestamp::now()) };
-                return Ok(Read { value: stream, origin, notes: Vec::new() });
-            }
-            Ok(None) => looked.push(format!("{what} (this kubelet does not serve its journal)")),
+        let cut = is_unit.then(|| Instant::now() + JOURNAL);
+        let read = |value| {
+            let origin = Origin { what: format!("{what} of {node}"), when: Some(Timestamp::now()) };
+            Read { value, origin, notes: Vec::new() }
+        };
+        match deadline.bound(&asked, open_log(api, &asked, request, is_unit)).await {
+            Ok(Opened::Log(reader)) => return Ok(read(forward(vec![reader], cut))),
+            Ok(Opened::NoEntries) => empty = empty.or_else(|| Some(read(forward(Vec::new(), None)))),
+            Ok(Opened::Nothing(why)) => looked.push(format!("{what} ({why})")),
             Err(ReadError::Cluster(ClusterError::NotFound { .. })) => looked.push(what),
             Err(e) => return Err(e),
         }
     }
-    Err(ReadError::NotCollected {
+    // Its unit is known, and has said nothing: not the same as a unit that is not known.
+    empty.ok_or_else(|| ReadError::NotCollected {
         what: format!("the log of {log}"),
         node: node.clone(),
         source_name: "what the kubelet serves".into(),
@@ -174,18 +212,86 @@ fn unit_query(unit: &str, query: &LogQuery) -> String {
     format!("logs/?query={unit}{}{}", since.unwrap_or_default(), tail.unwrap_or_default())
 }
 
-/// None: what comes is a list of files, as a kubelet gives that does not know the query.
+/// What a kubelet answers with: a log, or words about it. All of it is 200 OK.
+enum Opened {
+    Log(Reader),
+    /// The journal knows the unit, and has no line of that time.
+    NoEntries,
+    /// There is no such log, and why.
+    Nothing(&'static str),
+}
+
 async fn open_log(
     api: &Api,
     asked: &Asked,
     request: http::Request<Vec<u8>>,
-) -> Result<Option<LogStream>, ReadError> {
-    use futures::AsyncBufReadExt;
+    is_unit: bool,
+) -> Result<Opened, ReadError> {
+    /// Longer than what a kubelet says of a unit in place of its log: all of that is here.
+    const WORDS: u64 = 1_024;
     let mut reader = api.stream(asked, request).await?;
-    let begin = reader.fill_buf().await;
-    let begin = begin.map_err(|e| ClusterError::Cut { what: asked.to_string(), said: e.to_string() })?;
+    let mut begin = Vec::new();
+    let read = (&mut reader).take(WORDS).read_to_end(&mut begin).await;
+    read.map_err(|e| ClusterError::Cut { what: asked.to_string(), said: e.to_string() })?;
     let is_page = [b"<pre>".as_slice(), b"<!doctype html>", b"<!DOCTYPE html>"]
         .iter()
         .any(|mark| begin.starts_with(mark));
-    Ok(if is_page { None } else { Some(forward(vec![reader])) })
+    if is_page {
+        // A list of files, as a kubelet gives that does not know the query.
+        return Ok(Opened::Nothing("this kubelet does not serve its journal"));
+    }
+    let whole = (begin.len() as u64) < WORDS;
+    if is_unit
+        && whole
+        && let Some(words) = instead_of_a_log(&String::from_utf8_lossy(&begin))
+    {
+        return Ok(words);
+    }
+    Ok(Opened::Log(Box::pin(Cursor::new(begin).chain(reader))))
+}
+
+/// What kubelet_server_journal.go of Kubernetes, or journalctl(1), says of a unit in place of its log.
+fn instead_of_a_log(said: &str) -> Option<Opened> {
+    let mut lines = said.lines().filter(|line| !line.is_empty());
+    let mut first = lines.next()?;
+    // An older journalctl begins with how far its journal goes.
+    if first.starts_with("-- Logs begin at ") || first.starts_with("-- Journal begins at ") {
+        first = lines.next()?;
+    }
+    if first == "-- No entries --" {
+        return Some(Opened::NoEntries);
+    }
+    let known = [
+        ("log not found for ", "the kubelet knows no such unit and no such file"),
+        ("options present and query resolved to log files for ", "the kubelet's journal has no such unit"),
+        ("error getting log for ", "the kubelet could not read its file"),
+        ("error: journal output not available", "the kubelet has no journalctl"),
+        ("failed to get logging cmd: ", "the kubelet has no journalctl"),
+    ];
+    known.iter().find(|(words, _)| first.starts_with(words)).map(|(_, why)| Opened::Nothing(why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reader(text: &'static str) -> Reader {
+        Box::pin(Cursor::new(text.as_bytes()))
+    }
+
+    #[tokio::test]
+    async fn a_query_that_took_too_long_does_not_end_as_if_all_had_come() {
+        let now = Instant::now();
+        for (cut, ends_well) in [(None, true), (Some(now + JOURNAL), true), (Some(now), false)] {
+            let mut stream = forward(vec![reader("a line\n")], cut);
+            assert_eq!(stream.next().await.unwrap().unwrap().as_ref(), b"a line\n");
+            match stream.next().await {
+                None => assert!(ends_well),
+                Some(end) => {
+                    assert!(!ends_well);
+                    assert!(end.unwrap_err().to_string().contains("after 30 s"));
+                }
+            }
+        }
+    }
 }
