@@ -37,12 +37,21 @@ impl Page {
     fn grep(&self, answer: &mut Answer) {
         if let Some(grep) = &self.grep {
             let all = answer.rows.len();
-            answer.rows.retain(|row| grep.is_match(&row.text));
+            answer.rows.retain(|row| grep.is_match(&Row::shown(&row.text)));
             if all > 0 {
                 answer.if_empty =
                     format!("no row of {all} matches grep={grep}, which looks at what is shown");
             }
         }
+    }
+}
+
+impl Row {
+    /// What a reply shows of a text. What is looked for is looked for here: where it is found must not tell what a secret
+    /// is, and not even which guess at it is right.
+    pub fn shown(text: &str) -> Cow<'_, str> {
+        // ASCII's control characters stand in no secret's way, and nearly all logs are ASCII: no copy for them.
+        if text.is_ascii() { redact(text) } else { Cow::Owned(clean(text)) }
     }
 }
 
@@ -342,6 +351,20 @@ mod tests {
             text(answer, &grep, Budget::default())
                 .ends_with("no row of 3 matches grep=absent, which looks at what is shown\n")
         );
+    }
+
+    #[test]
+    fn a_search_sees_no_secret() {
+        let found = |grep: &str| {
+            let grep = Page { grep: regex::Regex::new(grep).ok(), ..Page::default() };
+            let rows = vec![Row::line("options: {psk=hunter2}")];
+            !text(Answer { rows, ..Answer::default() }, &grep, Budget::default())
+                .contains("no row of 1 matches")
+        };
+        assert!(found("psk"));
+        assert!(!found("hunter"));
+        let (right, wrong) = (r"psk=(hunter2|\[redacted)", r"psk=(hunter3|\[redacted)");
+        assert_eq!(found(right), found(wrong));
     }
 
     #[test]

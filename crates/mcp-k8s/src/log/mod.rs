@@ -5,6 +5,7 @@ mod digest;
 mod lines;
 mod mask;
 mod question;
+mod search;
 mod split;
 #[cfg(test)]
 mod tests;

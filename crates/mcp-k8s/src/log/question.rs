@@ -3,13 +3,13 @@
 use super::{
     digest::Digest,
     lines::{Level, Line},
+    search::Search,
     split::Splitter,
     time::Calendar,
     window::Tail,
 };
 use jiff::Timestamp;
 use mcp_core::{Answer, Budget, LogStream, Row, ToolError, regular_expression};
-use regex::Regex;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::time::{Duration, Instant};
@@ -42,7 +42,7 @@ pub(crate) struct Reading {
     calendar: Calendar,
     pub(crate) since: Option<Timestamp>,
     until: Option<Timestamp>,
-    grep: Option<Regex>,
+    grep: Option<Search>,
     level: Option<Level>,
     context: usize,
     whole: bool,
@@ -102,7 +102,8 @@ impl LogParams {
             .as_deref()
             .filter(|grep| !grep.trim().is_empty())
             .map(regular_expression)
-            .transpose()?;
+            .transpose()?
+            .map(Search::new);
         Ok(Reading {
             calendar,
             since,
@@ -164,7 +165,7 @@ impl Reading {
             self.counts.other += 1;
             return;
         }
-        let matches = self.grep.as_ref().is_none_or(|grep| grep.is_match(text));
+        let matches = self.grep.as_ref().is_none_or(|grep| grep.finds(text));
         let timed = self.since.is_some() || self.until.is_some();
         // What need not be understood is not looked into.
         if !matches && !timed {

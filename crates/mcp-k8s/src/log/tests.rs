@@ -165,6 +165,30 @@ fn templates_are_lines_without_what_changes() {
     }
 }
 
+/// What is looked for is looked for in what is shown: an answer must not tell which guess at a secret is right.
+#[test]
+fn a_search_sees_no_secret() {
+    let found = |grep: &str| {
+        let mut reading = reading(serde_json::json!({ "grep": grep }));
+        reading.feed(
+            "2026-11-22T08:00:00Z login password=hunter2 now\nanother\nnaïve token=hunter2 now\n".as_bytes(),
+        );
+        let shown = reading.counts().found;
+        let text: Vec<String> = reading.finish(Vec::new()).rows.into_iter().map(|row| row.text).collect();
+        (shown, text)
+    };
+    assert_eq!(found("now").0, 2);
+    assert_eq!(found("password|token").0, 2);
+    for secret in ["hunter", "hunter2", "=hunter2", "h.nter", "password=h", "nothing|hunter2"] {
+        assert_eq!(found(secret).0, 0, "{secret}");
+    }
+    for (right, wrong) in [(r"word=(hunter2|\[red)", r"word=(hunter3|\[red)"), ("hunter2|act", "hunter3|act")]
+    {
+        assert_eq!(found(right), found(wrong), "{right}");
+        assert!(found(right).0 > 0, "{right}");
+    }
+}
+
 /// The log of a crash-looping ovnkube-controller: its last words are the cause, and come first.
 #[test]
 fn the_cause_of_a_failure_is_on_top() {
