@@ -1,5 +1,6 @@
 //! Pods and the state of their containers, as their objects tell.
 
+use jiff::Timestamp;
 use mcp_core::{Cluster, Kind, ObjectQuery, PodRef, ReadError, ToolError, Unread};
 use serde_json::Value;
 use std::fmt;
@@ -213,6 +214,11 @@ impl Container {
             state: state.unwrap_or_else(|| "not started".into()),
             before: status.pointer("/lastState").and_then(run),
         }
+    }
+
+    /// Since when it runs, if it does.
+    pub(crate) fn running_since(&self) -> Option<Timestamp> {
+        self.state.strip_prefix("running since ")?.parse().ok()
     }
 
     fn is_well(&self) -> bool {

@@ -42,6 +42,10 @@ pub(crate) struct Reading {
     calendar: Calendar,
     pub(crate) since: Option<Timestamp>,
     until: Option<Timestamp>,
+    /// The last lines, so many, are all that the source was asked for.
+    last: Option<u64>,
+    /// Since when there could be lines, of which the source may have lost the older.
+    begun: Option<Timestamp>,
     grep: Option<Search>,
     level: Option<Level>,
     context: usize,
@@ -49,7 +53,8 @@ pub(crate) struct Reading {
     sink: Sink,
     splitter: Splitter,
     counts: Counts,
-    /// The time of the last line that had one: those without follow it.
+    /// The time of the first line that had one, and of the last: those without follow it.
+    first: Option<Timestamp>,
     time: Option<Timestamp>,
     deadline: Instant,
 }
@@ -108,6 +113,8 @@ impl LogParams {
             calendar,
             since,
             until,
+            last: self.only_tail(),
+            begun: None,
             grep,
             level: self.level,
             context: self.context.unwrap_or(0),
@@ -115,6 +122,7 @@ impl LogParams {
             sink,
             splitter: Splitter::default(),
             counts: Counts::default(),
+            first: None,
             time: None,
             deadline: Instant::now() + within,
         })
@@ -131,6 +139,11 @@ impl Reading {
     /// With all templates, also those of lines that are as usual: what is compared must not be cut.
     pub(crate) fn whole(self) -> Self {
         Self { whole: true, ..self }
+    }
+
+    /// Of a log that began then, and of which only the newest file is to be had.
+    pub(crate) fn begun(self, begun: Option<Timestamp>) -> Self {
+        Self { begun, ..self }
     }
 
     /// Reads to the end, or for as long as there is time: what was read until then is told.
@@ -173,6 +186,7 @@ impl Reading {
             return self.passed(text);
         }
         let line = Line::of(text, self.calendar);
+        self.first = self.first.or(line.time);
         self.time = line.time.or(self.time);
         if timed && !self.in_time() {
             self.counts.out_of_time += 1;
@@ -231,16 +245,32 @@ impl Reading {
         if out_of_time > 0 && found == 0 {
             notes.push(format!("{out_of_time} of {lines} lines are outside of the time asked for"));
         }
+        if let (Some(since), Some(begun), Some(first)) = (self.since, self.begun, self.first)
+            && begun < since
+            && since < first
+        {
+            notes.push(format!(
+                "the first line since {since} is of {first}: what was written between, if anything, may have been \
+                 rotated away"
+            ));
+        }
         let if_empty = match lines {
             0 => "the log is empty".to_owned(),
             n => format!("none of {n} lines is what was asked for"),
         };
         let rows = match self.sink {
             Sink::Tail(tail) => {
-                if tail.lost() > 0 {
-                    let (shown, found) = (tail.found() - tail.lost(), tail.found());
+                let (shown, found) = (tail.found() - tail.lost(), tail.found());
+                // A source that gives as many as it was asked for may have more.
+                let all = self.last != Some(lines);
+                if tail.lost() > 0 || !all {
+                    let of = if all {
+                        format!(" of {found} lines")
+                    } else {
+                        " lines, and there may be more".into()
+                    };
                     notes.push(format!(
-                        "the last {shown} of {found} lines: `until` the first time shown gives those before, `digest` all in short, \
+                        "the last {shown}{of}: `until` the first time shown gives those before, `digest` all in short, \
                          `tail` more at once as far as they fit"
                     ));
                 }

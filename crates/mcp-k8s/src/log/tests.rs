@@ -189,6 +189,32 @@ fn a_search_sees_no_secret() {
     }
 }
 
+/// A live cluster gives the last lines that it was asked for, and what was not rotated away.
+#[test]
+fn what_is_before_the_first_line_is_said_to_be_unknown() {
+    let notes = |asked: serde_json::Value, lines: usize, begun: &str| {
+        let mut reading = reading(asked).begun(time(begun));
+        for line in 0..lines {
+            reading.feed(format!("2026-11-22T08:30:{line:02}Z a line\n").as_bytes());
+        }
+        reading.finish(Vec::new()).notes.join("; ")
+    };
+    let tail = serde_json::json!({ "tail": 3 });
+    assert!(
+        notes(tail.clone(), 3, "2026-11-22T08:00:00Z")
+            .starts_with("the last 3 lines, and there may be more: ")
+    );
+    assert_eq!(notes(tail.clone(), 2, "2026-11-22T08:00:00Z"), "");
+    assert!(notes(tail, 4, "2026-11-22T08:00:00Z").starts_with("the last 3 of 4 lines: "));
+    let since = serde_json::json!({ "since": "2026-11-22T08:10:00Z" });
+    let rotated = notes(since.clone(), 2, "2026-11-22T08:00:00Z");
+    assert!(
+        rotated.contains("the first line since 2026-11-22T08:10:00Z is of 2026-11-22T08:30:00Z"),
+        "{rotated}"
+    );
+    assert_eq!(notes(since, 2, "2026-11-22T08:20:00Z"), "");
+}
+
 /// The log of a crash-looping ovnkube-controller: its last words are the cause, and come first.
 #[test]
 fn the_cause_of_a_failure_is_on_top() {

@@ -64,6 +64,10 @@ impl ClusterTool for KubectlLogs {
         let reading = params.log.reading(cluster.now().await, cluster.budget(), cluster.within())?;
         let known = Pod::read(cluster, &pod).await?;
         let (container, note) = choose(&pod, known.as_ref(), params.container.as_deref())?;
+        // Of the files of a run a live cluster gives the newest; a bundle says what it has.
+        let runs = known.iter().flat_map(|pod| &pod.containers).find(|known| known.name == container);
+        let begun = runs.filter(|_| cluster.is_live()).and_then(Container::running_since);
+        let reading = reading.begun(begun.filter(|_| matches!(params.run, Run::Current)));
         let part = match params.run {
             Run::Current => LogPart::Current,
             Run::Previous => LogPart::Previous,
