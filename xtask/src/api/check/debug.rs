@@ -60,8 +60,11 @@ const CASES: &[Case] = &[
     },
 ];
 
+/// In words, and as a fault.
+type Lost = (&'static str, fn() -> Value);
+
 /// What an API server may fail to say about a pod that it was to make or to delete.
-const LOST: [(&str, fn() -> Value); 3] = [
+const LOST: [Lost; 3] = [
     ("no answer", || json!({ "path": "/pods", "method": "POST", "hang": true, "times": 1 })),
     ("half an answer", || json!({ "path": "/pods", "method": "POST", "cut_after": 10, "times": 1 })),
     ("too busy to delete", || json!({ "path": "/pods/", "method": "DELETE", "status": 503, "times": 1 })),
