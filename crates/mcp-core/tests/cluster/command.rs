@@ -23,7 +23,7 @@ const V5: &str = "v5.channel.k8s.io";
 
 /// A pod as the resolver needs it: containers with what they mount and whether they run.
 fn pod(containers: &[(&str, bool)]) -> Value {
-    let spec = |(name, _): &(&str, bool)| json!({ "name": name, "volumeMounts": [{ "name": "v", "mountPath": "/run/ovn/" }] });
+    let spec = |(name, _): &(&str, bool)| json!({ "name": name, "image": "ovn", "volumeMounts": [{ "name": "v", "mountPath": "/run/ovn/" }] });
     let status = |(name, runs): &(&str, bool)| {
         let state = if *runs {
             json!({ "running": {} })
@@ -275,6 +275,36 @@ async fn who_may_not_leaves_it_to_the_next() {
     });
     let error = source.await.command(&at(Place::Host, 20), &version).await.unwrap_err();
     assert!(matches!(&error, ReadError::Failed { status: 1, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_debug_pod_that_may_be_there_is_deleted_and_one_that_was_refused_is_not() {
+    const REFUSED: &str = "pods is forbidden: User \"jane\" cannot create resource \"pods\"";
+    let answers: [(fn() -> Reply, bool); 3] = [
+        (|| Reply::status(403, "Forbidden", REFUSED), false),
+        (|| Reply::Hang, true),
+        (|| Reply::Cut(b"{"), true),
+    ];
+    for (answer, deletes) in answers {
+        let server = Server::start(move |uri, _| match uri.path() {
+            "/api/v1/pods" => Reply::ok(json!({
+                "kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": [pod(ONE)],
+            })),
+            "/api/v1/namespaces/ovn-kubernetes/pods" => answer(),
+            path if path.ends_with("/exec") => Reply::Streams(V5, vec![(3, ended(Some(127)))]),
+            _ => Reply::status(404, "NotFound", "pods \"ovn-mcp-debug-1\" not found"),
+        })
+        .await;
+        let source = server.source_with_debug_pods().await;
+        let error =
+            source.command(&at(Place::Host, 2), &argv!(ALLOW: "ovn-appctl", "version")).await.unwrap_err();
+        source.close().await;
+        let deleted = server
+            .asked()
+            .iter()
+            .any(|asked| asked.starts_with("DELETE /api/v1/namespaces/ovn-kubernetes/pods/ovn-mcp-debug-"));
+        assert_eq!(deleted, deletes, "{error}");
+    }
 }
 
 #[tokio::test]

@@ -77,9 +77,18 @@ impl Server {
 
     /// A source that asks it.
     pub(crate) async fn source(&self) -> LiveCluster {
+        self.source_that(false).await
+    }
+
+    /// One that may make debug pods.
+    pub(crate) async fn source_with_debug_pods(&self) -> LiveCluster {
+        self.source_that(true).await
+    }
+
+    async fn source_that(&self, makes_debug_pods: bool) -> LiveCluster {
         let file = self.dir.path().join("kubeconfig");
         std::fs::write(&file, kubeconfig(&format!("http://127.0.0.1:{}", self.port)).to_string()).unwrap();
-        LiveCluster::open(&file, None, false).await.unwrap()
+        LiveCluster::open(&file, None, makes_debug_pods).await.unwrap()
     }
 }
 

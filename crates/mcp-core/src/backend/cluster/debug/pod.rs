@@ -59,19 +59,31 @@ struct Made {
     api: Api,
     pod: PodRef,
     leftovers: Leftovers,
-    /// Did the server say whether it is there?
-    is_known: bool,
+    is: There,
+}
+
+/// What the server said of a pod.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum There {
+    /// It was made.
+    Yes,
+    /// It was refused.
+    No,
+    /// Nothing: it may be there, or still come.
+    Maybe,
 }
 
 impl Drop for Made {
     fn drop(&mut self) {
-        let (api, pod, is_known) = (self.api.clone(), self.pod.clone(), self.is_known);
-        self.leftovers.see_to(async move { delete(&api, &pod, is_known).await });
+        if self.is != There::No {
+            let (api, pod, is) = (self.api.clone(), self.pod.clone(), self.is);
+            self.leftovers.see_to(async move { delete(&api, &pod, is).await });
+        }
     }
 }
 
-/// Deletes a debug pod at once. One of which it is not known whether it is there may still come.
-pub(super) async fn delete(api: &Api, pod: &PodRef, is_known: bool) {
+/// Deletes a debug pod at once.
+pub(super) async fn delete(api: &Api, pod: &PodRef, is: There) {
     let pods: kube::Api<Pod> = kube::Api::namespaced(api.client(), pod.namespace.as_str());
     let now = DeleteParams::default().grace_period(0);
     let mut problem = None;
@@ -87,7 +99,7 @@ pub(super) async fn delete(api: &Api, pod: &PodRef, is_known: bool) {
             Ok(Ok(_)) => return,
             Ok(Err(kube::Error::Api(status))) if status.is_not_found() => {
                 problem = None;
-                if is_known {
+                if is == There::Yes {
                     return;
                 }
             }
@@ -110,15 +122,18 @@ impl DebugPod {
         deadline: Deadline,
     ) -> Result<Self, ReadError> {
         let Plan { node, at, pod } = plan;
-        let mut made = Made { api: api.clone(), pod: at, leftovers, is_known: false };
+        let mut made = Made { api: api.clone(), pod: at, leftovers, is: There::Maybe };
         let what = format!("a debug pod on {node}");
         let stopping = || Err(failed(&node, "this server is about to stop".into()));
         let created = tokio::select! {
             created = deadline.bound(&what, create(api, &node, &made.pod.namespace, &pod)) => created,
             _ = closing.wait_for(|closing| *closing) => return stopping(),
         };
-        // A no is known as well as a yes.
-        made.is_known = matches!(created, Ok(()) | Err(ReadError::Cluster(ClusterError::DebugPod { .. })));
+        made.is = match &created {
+            Ok(()) => There::Yes,
+            Err(ReadError::Cluster(ClusterError::DebugPod { .. })) => There::No,
+            Err(_) => There::Maybe,
+        };
         created?;
         let now = Instant::now();
         tokio::select! {

@@ -27,7 +27,7 @@ pub(crate) async fn sweep(api: Api) {
         Ok(list) => {
             for left in list.items.iter().filter(|pod| is_left_over(pod)).filter_map(pods::reference) {
                 tracing::warn!(pod = %left, "deleting the debug pod of a server that is gone");
-                pod::delete(&api, &left, true).await;
+                pod::delete(&api, &left, pod::There::Yes).await;
             }
         }
         Err(problem) => tracing::warn!(%problem, "cannot look for debug pods of servers that are gone"),
