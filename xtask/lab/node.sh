@@ -44,6 +44,8 @@ uplink_up() {
   local node=$1 ns
   ns=$(node_ns "$node")
   ip link add eth0 netns "$ns" address "$(node_mac "$node")" type veth peer name "up-$node" netns "$OUTSIDE"
+  # A wire says nothing of its own: no neighbour discovery from an address that nobody knows.
+  in_ns "$OUTSIDE" sysctl -qw "net.ipv6.conf.up-$node.disable_ipv6=1"
   ip -n "$OUTSIDE" link set "up-$node" master br0 up
   no_offload "$OUTSIDE" "up-$node"
   no_offload "$ns" eth0

@@ -70,6 +70,7 @@ pub(super) fn check(workspace: &Workspace, server: &Server) -> Result {
     }
     println!("{}: {} faults are told, each within its time-out", ovn.name, CASES.len());
     silence(workspace, server)?;
+    half_a_log(workspace, server)?;
     many(workspace, server, ovn)
 }
 
@@ -85,6 +86,25 @@ fn silence(workspace: &Workspace, server: &Server) -> Result {
         Err(text) if text.contains("no sign of `") && text.contains("kubelet") => Ok(()),
         other => Err(format!("events of a node that is silent: {other:?}").into()),
     }
+}
+
+/// A log that breaks off is shown as far as it came, and it is said.
+fn half_a_log(workspace: &Workspace, server: &Server) -> Result {
+    let k8s = workspace.layer("mcp-k8s")?;
+    let mut session = start(workspace, server, k8s, &[])?;
+    let asked = json!({ "pod": "ovn-kubernetes/ovnkube-node-k7xwd", "container": "ovn-northd" });
+    for (fault, says) in [
+        (json!([{ "path": "/log", "cut_after": 400 }]), ["not read to the end", "|INFO|"]),
+        (json!([{ "path": "/log", "status": 503 }]), ["(503)", "hint: "]),
+    ] {
+        server.faults(&fault)?;
+        let text = session.call("kubectl_logs", &asked)?.unwrap_or_else(|error| error);
+        server.faults(&json!([]))?;
+        if let Some(missing) = says.iter().find(|part| !text.contains(**part)) {
+            return Err(format!("{fault}, without `{missing}`: {text}").into());
+        }
+    }
+    session.close()
 }
 
 fn show(node: &str, seconds: u64) -> Value {
