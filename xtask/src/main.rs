@@ -76,7 +76,29 @@ fn task(words: &[&str]) -> workspace::Result {
     }
 }
 
+/// Starts this program once more, without what cargo tells a program that it runs. Build scripts look at that (ring's does):
+/// cargo would build half of everything anew when it is called from here, and once more when it is not.
+fn forget_cargo() -> std::io::Result<()> {
+    use std::os::unix::process::CommandExt;
+    let is_told = |name: &str| ["CARGO_MANIFEST_", "CARGO_PKG_"].iter().any(|told| name.starts_with(told));
+    let told: Vec<_> = std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_told)).collect();
+    if told.is_empty() {
+        return Ok(());
+    }
+    #[expect(clippy::disallowed_methods, reason = "this program itself")]
+    let mut again = std::process::Command::new(std::env::current_exe()?);
+    again.args(std::env::args_os().skip(1));
+    for (name, _) in told {
+        again.env_remove(name);
+    }
+    // It comes back only if it cannot be done.
+    Err(again.exec())
+}
+
 fn main() -> ExitCode {
+    if let Err(error) = forget_cargo() {
+        eprintln!("warning: {error}");
+    }
     run(Task::parse()).unwrap_or_else(|error| {
         eprintln!("error: {error}");
         ExitCode::FAILURE
