@@ -38,6 +38,7 @@ mod target;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod tool;
+mod unique;
 
 pub use answer::{Answer, Fact, Field, Identity, Row};
 pub use argv::Argv;

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use xshell::{Shell, cmd};
+use xshell::Shell;
 
-use super::state::NODES;
+use super::state::{NODES, inside};
 use crate::workspace::Result;
 
 /// How each is planted and taken away: addresses for documentation (RFC 5737), times longer than any run.
@@ -43,10 +43,7 @@ impl<'a> Planted<'a> {
     }
 
     fn run(&self, node: &str, words: &str) -> Result {
-        let enter = concat!(env!("CARGO_MANIFEST_DIR"), "/lab/enter.sh");
-        let words = words.split(' ');
-        let command = cmd!(self.sh, "bash {enter} {node} {words...}").env("LAB_DIR", &self.lab);
-        Ok(command.quiet().ignore_stdout().ignore_stderr().run()?)
+        Ok(inside(self.sh, &self.lab, node, words).ignore_stdout().run()?)
     }
 }
 

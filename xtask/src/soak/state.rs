@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
-use xshell::{Shell, cmd};
+use xshell::{Cmd, Shell, cmd};
 
 use super::counters::{COUNTED, Counters};
 use super::planted::is_planted;
@@ -94,6 +94,13 @@ const OF_PODS: &[&str] = &[
 const FOLDERS: &[&str] =
     &["etc/openvswitch", "etc/ovn", "run/openvswitch", "run/ovn", "etc/frr", "etc/ipsec.d"];
 
+/// A command in a place of the lab: its words, in which `~` stands for a space.
+pub(super) fn inside<'a>(sh: &'a Shell, lab: &Path, place: &str, words: &str) -> Cmd<'a> {
+    let enter = concat!(env!("CARGO_MANIFEST_DIR"), "/lab/enter.sh");
+    let words = words.split(' ').map(|word| word.replace('~', " "));
+    cmd!(sh, "bash {enter} {place} {words...}").env("LAB_DIR", lab).quiet().ignore_stderr()
+}
+
 /// A line for each thing that is there (what there are several of is numbered), and what was counted.
 #[derive(Debug, Default)]
 pub(super) struct State(BTreeSet<String>, Counters);
@@ -106,11 +113,7 @@ impl State {
     pub(super) fn of(sh: &Shell, lab: &Path) -> Result<Self> {
         let mut lines = Vec::new();
         let mut counters = Counters::default();
-        let enter = concat!(env!("CARGO_MANIFEST_DIR"), "/lab/enter.sh");
-        let command = |place: &str, words: &str| {
-            let words = words.split(' ').map(|word| word.replace('~', " "));
-            cmd!(sh, "bash {enter} {place} {words...}").env("LAB_DIR", lab).quiet().ignore_stderr()
-        };
+        let command = |place: &str, words: &str| inside(sh, lab, place, words);
         for place in NODES.iter().chain(PODS) {
             let of_node = NODES.contains(place);
             for (name, words) in PRINTED.iter().filter(|(name, _)| of_node || OF_PODS.contains(name)) {

@@ -1,15 +1,8 @@
 //! What processes are found by.
 
 use super::Word;
-use crate::{HostLog, kubernetes::host_units, name::name_type};
-use std::{
-    fmt,
-    hash::{BuildHasher, RandomState},
-    sync::{
-        LazyLock,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use crate::{HostLog, kubernetes::host_units, name::name_type, unique};
+use std::fmt;
 
 name_type! {
     /// The UID of a pod, as its control groups are named.
@@ -47,11 +40,7 @@ pub struct CallMark(String);
 impl CallMark {
     /// A new one.
     pub(crate) fn new(seconds: u64) -> Self {
-        /// What two servers do not have in common.
-        static BEGIN: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(std::process::id()));
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let number = BEGIN.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 1_000_000_000;
-        Self(format!("{seconds}.000{number:09}"))
+        Self(format!("{seconds}.000{:09}", unique::number() % 1_000_000_000))
     }
 
     /// An extended regular expression for the command lines that begin with `timeout` and this.

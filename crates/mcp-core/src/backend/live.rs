@@ -52,8 +52,8 @@ impl Databases {
         if checked(&schema).is_err() {
             // Tables and columns come with an upgrade, too.
             schema = self.ask(source, at, db).await?;
+            checked(&schema)?;
         }
-        checked(&schema)?;
         let argv = commands::query_rows(db, &query);
         let read = source.command(at, &argv).await?;
         let failed = |e| ReadError::unreadable(format!("the answer of {db} on {}", at.node), e);

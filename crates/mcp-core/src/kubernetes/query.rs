@@ -87,7 +87,7 @@ pub struct ObjectQuery {
     pub without: Unread,
 }
 
-/// Fields, as paths whose `*` stands for each item of a list: `spec/containers/*/env`.
+/// Fields, as paths whose `*` stands for each item of a list and each field of an object: `spec/*/*/env`.
 pub type Unread = &'static [&'static str];
 
 /// Takes fields out of an object.
@@ -95,6 +95,7 @@ pub(crate) fn leave_out(object: &mut Value, unread: Unread) {
     fn at(value: &mut Value, path: &str) {
         match (path.split_once('/'), value) {
             (Some(("*", rest)), Value::Array(all)) => all.iter_mut().for_each(|item| at(item, rest)),
+            (Some(("*", rest)), Value::Object(all)) => all.values_mut().for_each(|value| at(value, rest)),
             (Some((field, rest)), Value::Object(fields)) => {
                 if let Some(value) = fields.get_mut(field) {
                     at(value, rest);
@@ -202,6 +203,8 @@ mod tests {
             json!({ "spec": { "volumes": [1], "containers": [{ "name": "a", "env": [] }, 7] }, "env": 1 });
         leave_out(&mut pod, &["spec/volumes", "spec/containers/*/env", "spec/nothing/*/env", "env/x"]);
         assert_eq!(pod, json!({ "spec": { "containers": [{ "name": "a" }, 7] }, "env": 1 }));
+        leave_out(&mut pod, &["spec/*/*/name", "env/*/x"]);
+        assert_eq!(pod, json!({ "spec": { "containers": [{}, 7] }, "env": 1 }));
     }
 
     #[test]

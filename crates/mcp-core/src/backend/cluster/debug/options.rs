@@ -1,17 +1,13 @@
 //! What an operator says about debug pods, checked before anything is made.
 
 use super::owner::Owner;
-use crate::{Namespace, NodeName, ObjectName, PodName, PodRef, ReadError, backend::cluster::ClusterError};
+use crate::{
+    Namespace, NodeName, ObjectName, PodName, PodRef, ReadError, backend::cluster::ClusterError, unique,
+};
 use k8s_openapi::api::core::v1::Pod;
 use regex::Regex;
 use serde_json::{Map, Value, json};
-use std::{
-    hash::{BuildHasher, RandomState},
-    sync::{
-        LazyLock,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::sync::LazyLock;
 
 /// What marks all debug pods of all servers.
 pub(super) const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "ovn-kubernetes-mcp");
@@ -67,11 +63,7 @@ pub(super) struct Plan {
 
 /// A name that no other pod has.
 fn new_name() -> PodName {
-    /// Random to begin with.
-    static BEGIN: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(std::process::id()));
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let number = BEGIN.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
-    format!("{PREFIX}{number:016x}").parse().expect("letters, digits and hyphens")
+    format!("{PREFIX}{:016x}", unique::number()).parse().expect("letters, digits and hyphens")
 }
 
 impl DebugOptions {
