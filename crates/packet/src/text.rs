@@ -1,0 +1,120 @@
+//! How values are written.
+
+use crate::{CtState, Field, Kind, Masked, bits};
+use std::{
+    fmt,
+    net::{Ipv4Addr, Ipv6Addr},
+};
+
+/// A text that is no value of a field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadValue {
+    /// The field.
+    pub field: Field,
+    /// What stands there.
+    pub text: String,
+}
+
+impl fmt::Display for BadValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { field, text } = self;
+        write!(
+            f,
+            "{text:?} is no value of {}, which has {} bits and takes {}",
+            field.name(),
+            field.width(),
+            field.kind()
+        )
+    }
+}
+
+impl std::error::Error for BadValue {}
+
+/// A MAC address: `0a:58:0a:80:01:05`.
+#[must_use]
+pub fn show_mac(value: u128) -> String {
+    let octets: Vec<String> = (0..6).rev().map(|at| format!("{:02x}", value >> (8 * at) & 0xff)).collect();
+    octets.join(":")
+}
+
+/// The number of a MAC address.
+#[must_use]
+pub fn parse_mac(text: &str) -> Option<u128> {
+    let octets: Vec<&str> = text.split(':').collect();
+    let valid =
+        |octet: &&str| (1..=2).contains(&octet.len()) && octet.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if octets.len() != 6 || !octets.iter().all(valid) {
+        return None;
+    }
+    octets.iter().try_fold(0, |value, octet| Some(value << 8 | u128::from_str_radix(octet, 16).ok()?))
+}
+
+impl Field {
+    /// A value, as flows write it.
+    #[must_use]
+    pub fn show(self, value: u128) -> String {
+        match self.kind() {
+            Kind::Mac => show_mac(value),
+            Kind::Ip4 => Ipv4Addr::from_bits(value as u32).to_string(),
+            Kind::Ip6 => Ipv6Addr::from_bits(value).to_string(),
+            // A bit that has no name shows as a number, with all others.
+            Kind::CtState if value <= 0xff => CtState(value as u32).to_string(),
+            Kind::Hex | Kind::CtState => format!("{value:#x}"),
+            Kind::Decimal => value.to_string(),
+        }
+    }
+
+    /// A value with its mask: `10.0.0.0/8`, `0x1/0x3`.
+    #[must_use]
+    pub fn show_masked(self, Masked { value, mask }: Masked) -> String {
+        let address = matches!(self.kind(), Kind::Ip4 | Kind::Ip6);
+        match Masked::new(value, mask).prefix_length(self.width()) {
+            _ if mask == bits(self.width()) => self.show(value),
+            Some(length) if address => format!("{}/{length}", self.show(value)),
+            _ if address || self.kind() == Kind::Mac => format!("{}/{}", self.show(value), self.show(mask)),
+            _ => format!("{value:#x}/{mask:#x}"),
+        }
+    }
+
+    /// Reads a value: an address where the field is one, a number (decimal or `0x…`) in any field.
+    ///
+    /// # Errors
+    /// If the text is none, or the number is wider than the field.
+    pub fn parse(self, text: &str) -> Result<u128, BadValue> {
+        let number = || match text.strip_prefix("0x") {
+            Some(hex) if hex.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+                u128::from_str_radix(hex, 16).ok()
+            }
+            None if text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().ok(),
+            _ => None,
+        };
+        let value = match self.kind() {
+            Kind::Mac => parse_mac(text).or_else(number),
+            Kind::Ip4 => text.parse().ok().map(|it: Ipv4Addr| u128::from(it.to_bits())).or_else(number),
+            Kind::Ip6 => text.parse().ok().map(Ipv6Addr::to_bits).or_else(number),
+            Kind::CtState => number().or_else(|| text.parse().ok().map(|it: CtState| it.0.into())),
+            Kind::Hex | Kind::Decimal => number(),
+        };
+        let fits = value.filter(|value| *value <= bits(self.width()));
+        fits.ok_or_else(|| BadValue { field: self, text: text.to_owned() })
+    }
+
+    /// Reads a value with an optional mask: `10.0.0.0/8`, `0x1/0x3`, `01:00:00:00:00:00/01:00:00:00:00:00`.
+    ///
+    /// # Errors
+    /// If either is none, or wider than the field.
+    pub fn parse_masked(self, text: &str) -> Result<Masked, BadValue> {
+        let Some((value, mask)) = text.split_once('/') else {
+            return Ok(Masked::exact(self.parse(text)?, self.width()));
+        };
+        let value = self.parse(value)?;
+        let address = matches!(self.kind(), Kind::Ip4 | Kind::Ip6);
+        match mask.parse() {
+            Ok(length) if address && length <= self.width() => {
+                Ok(Masked::prefix(value, self.width(), length))
+            }
+            Ok(_) if address => Err(BadValue { field: self, text: text.to_owned() }),
+            _ => Ok(Masked::new(value, self.parse(mask)?)),
+        }
+    }
+}
