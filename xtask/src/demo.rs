@@ -25,8 +25,8 @@ struct Step {
 /// Asks, and shows what comes back.
 pub(crate) fn run() -> Result {
     let workspace = Workspace::open()?;
-    workspace.build_layers()?;
-    let layer = workspace.layers().find(|layer| layer.name == "mcp-ovn").ok_or("there is no mcp-ovn")?;
+    let layer = workspace.layer("mcp-ovn")?;
+    workspace.build_layer(layer)?;
     let sources = workspace.sources("capture");
     println!("Question: pod {POD} cannot reach service {SERVICE}: \"connection refused\". Why?\n");
     println!(

@@ -3,6 +3,7 @@
 //! The cases that test the tools record the data that they are tested on, so nothing is recorded that no case reads.
 
 use std::fs;
+use std::path::Path;
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -41,12 +42,32 @@ pub(crate) fn run(record: &Record) -> Result {
     let folder = workspace.root.join("testdata").join(&record.scenario);
     workspace.sh.create_dir(&folder)?;
     // Beside the old recordings: those go when the new ones are there.
-    let scratch = tempfile::tempdir_in(&folder)?;
-    let new = scratch.path().join("recorded");
+    let new = folder.join("recorded.new");
+    workspace.sh.remove_path(&new)?;
+    let asked = ask(record, &workspace, source, &new);
+    let replaced = asked.and_then(|asked| replace(&new, &folder.join("recorded")).map(|()| asked));
+    workspace.sh.remove_path(&new)?;
+    let asked = replaced?;
+    let today = cmd!(workspace.sh, "date --utc +%F").quiet().read()?;
+    let about = json!({
+        "scenario": record.scenario,
+        "recorded": today,
+        "source": source,
+        "ovn": record.version(&workspace, record.ovn.as_deref(), &["ovn-nbctl", "--version"]),
+        "ovs": record.version(&workspace, record.ovs.as_deref(), &["ovs-vswitchd", "--version"]),
+        "kernel": record.version(&workspace, record.kernel.as_deref(), &["uname", "-r"]),
+    });
+    workspace.sh.write_file(folder.join("scenario.json"), format!("{about:#}\n"))?;
+    println!("{asked} cases recorded in testdata/{}", record.scenario);
+    Ok(())
+}
+
+/// Asks every case, and records the source's answers in a folder. The number of cases.
+fn ask(record: &Record, workspace: &Workspace, source: &[String], new: &Path) -> Result<usize> {
     let mut asked = 0;
     for layer in workspace.layers() {
         let binary = workspace.binary(layer);
-        for case in cases::of(&workspace, layer)?.iter().filter(|case| case.scenario == record.scenario) {
+        for case in cases::of(workspace, layer)?.iter().filter(|case| case.scenario == record.scenario) {
             let (tool, arguments) = (&case.tool, arguments(case));
             let call = cmd!(workspace.sh, "{binary} {source...} --record {new} call {tool} {arguments...}");
             let output = call.quiet().ignore_status().output()?;
@@ -59,25 +80,18 @@ pub(crate) fn run(record: &Record) -> Result {
     if asked == 0 {
         return Err(format!("no case has the scenario `{}`", record.scenario).into());
     }
+    Ok(asked)
+}
+
+/// Puts new recordings in the place of the old ones.
+fn replace(new: &Path, old: &Path) -> Result {
     if !new.exists() {
         return Err("the source answered nothing: what was recorded before stays".into());
     }
-    let old = folder.join("recorded");
     if old.exists() {
-        fs::remove_dir_all(&old)?;
+        fs::remove_dir_all(old)?;
     }
-    fs::rename(&new, &old)?;
-    let about = json!({
-        "scenario": record.scenario,
-        "recorded": jiff::Timestamp::now().strftime("%Y-%m-%d").to_string(),
-        "source": source,
-        "ovn": record.version(&workspace, record.ovn.as_deref(), &["ovn-nbctl", "--version"]),
-        "ovs": record.version(&workspace, record.ovs.as_deref(), &["ovs-vswitchd", "--version"]),
-        "kernel": record.version(&workspace, record.kernel.as_deref(), &["uname", "-r"]),
-    });
-    workspace.sh.write_file(folder.join("scenario.json"), format!("{about:#}\n"))?;
-    println!("{asked} cases recorded in testdata/{}", record.scenario);
-    Ok(())
+    Ok(fs::rename(new, old)?)
 }
 
 impl Record {

@@ -29,6 +29,8 @@ pub(crate) struct Crate {
     pub(crate) folder: String,
     /// All that its manifest names, for tests and builds too.
     pub(crate) dependencies: Vec<String>,
+    /// What of that a release of it needs: all but what its tests alone name, by path alone.
+    pub(crate) released_with: Vec<String>,
     /// Has it a program of its own name?
     pub(crate) has_binary: bool,
 }
@@ -81,6 +83,12 @@ impl Workspace {
         Ok(cmd!(self.sh, "cargo build --quiet {LAYERS...}").quiet().run()?)
     }
 
+    /// Builds one of them and nothing else. Its dependencies have the features that they have where all are built.
+    pub(crate) fn build_layer(&self, layer: &Crate) -> Result {
+        let name = &layer.name;
+        Ok(cmd!(self.sh, "cargo build --quiet --package {name} --bin {name}").quiet().run()?)
+    }
+
     /// The program of a layer, as [`Self::build_layers`] made it.
     pub(crate) fn binary(&self, layer: &Crate) -> PathBuf {
         self.target.join("debug").join(&layer.name)
@@ -125,10 +133,15 @@ fn read_crate(package: &Value, root: &Path) -> Crate {
     let folder = manifest.parent().unwrap_or(root);
     let is_binary =
         |target: &Value| target.get("kind").is_some_and(|kinds| kinds.to_string().contains("\"bin\""));
+    let for_tests = |dependency: &&Value| text(dependency, "kind") == "dev" && text(dependency, "req") == "*";
     Crate {
         name: text(package, "name"),
         folder: folder.strip_prefix(root).unwrap_or(folder).to_string_lossy().into_owned(),
         dependencies: all("dependencies").map(|dependency| text(dependency, "name")).collect(),
+        released_with: all("dependencies")
+            .filter(|dependency| !for_tests(dependency))
+            .map(|dependency| text(dependency, "name"))
+            .collect(),
         has_binary: all("targets").any(is_binary),
     }
 }

@@ -27,9 +27,7 @@ use rmcp::{
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::{
-    io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::Stdio,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -72,69 +70,6 @@ pub fn lab() -> Result<Arc<dyn Backend>, Failed> {
     let dir = std::env::var("OVNK_LAB_DIR").unwrap_or_else(|_| "/var/lib/ovnk-lab".into());
     let node = |name: &str| format!("{name}={dir}/{name}/pid").parse();
     Ok(Arc::new(Local::new(vec![node("ovn-worker")?, node("ovn-worker2")?])))
-}
-
-/// The API server of `cargo xtask lab api`, in front of the lab. It ends with this.
-pub struct LabApi {
-    process: std::process::Child,
-    dir: tempfile::TempDir,
-}
-
-impl LabApi {
-    /// Starts one: with the names of a flavour (`upstream`, `openshift`), and the ClusterRoles of files as users.
-    pub fn start(flavour: &str, roles: &[PathBuf]) -> Result<Self, Failed> {
-        // Beside the tests, where cargo builds the binaries of the workspace.
-        let built = std::env::current_exe()?;
-        let xtask = built.ancestors().nth(2).ok_or("no target directory")?.join("xtask");
-        if !xtask.exists() {
-            return Err(format!("{} is not built: cargo build -p xtask", xtask.display()).into());
-        }
-        let lab = std::env::var("OVNK_LAB_DIR").unwrap_or_else(|_| "/var/lib/ovnk-lab".into());
-        let dir = tempfile::tempdir()?;
-        #[expect(clippy::disallowed_methods, reason = "a test starts a server to ask")]
-        let mut command = std::process::Command::new(xtask);
-        command.current_dir(testdata()).args([
-            "lab",
-            "--dir",
-            &lab,
-            "api",
-            "--with-stdin",
-            "--flavour",
-            flavour,
-        ]);
-        command.arg("--kubeconfig").arg(dir.path().join("kubeconfig"));
-        command.arg("--faults").arg(dir.path().join("faults"));
-        command.args(roles.iter().flat_map(|file| [Path::new("--rbac"), file]));
-        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let mut line = String::new();
-        let output = process.stdout.take().ok_or("no output")?;
-        BufReader::new(output).read_line(&mut line)?;
-        if line.is_empty() {
-            return Err(format!("the lab's API server did not start: {}", process.wait()?).into());
-        }
-        Ok(Self { process, dir })
-    }
-
-    /// The kubeconfig that finds it. `admin` is the context that may do everything.
-    pub fn kubeconfig(&self) -> PathBuf {
-        self.dir.path().join("kubeconfig")
-    }
-
-    /// What goes wrong from now on: docs/lab.md.
-    pub fn faults(&self, faults: &Value) -> Result<(), Failed> {
-        // Whole, or not at all: it may be read at any time.
-        let (new, file) = (self.dir.path().join("new"), self.dir.path().join("faults"));
-        std::fs::write(&new, faults.to_string())?;
-        Ok(std::fs::rename(new, file)?)
-    }
-}
-
-impl Drop for LabApi {
-    fn drop(&mut self) {
-        // It ends with its standard input.
-        drop(self.process.stdin.take());
-        _ = self.process.wait();
-    }
 }
 
 /// The source of a scenario: the bundles that its folder lists in `bundles.txt`, by their paths in the test data; the

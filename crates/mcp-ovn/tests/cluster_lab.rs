@@ -1,10 +1,11 @@
 //! The lab behind an API server: one answer from there and from the nodes themselves, each server's rights, faults, and that
 //! nothing outlives its call.
 
+use lab_api::LabApi;
 use mcp_core::{
     Argv, Backend, LiveCluster, Place, ReadError, Target, argv,
     argv::{Allow, Part::Operand, Program, Verb},
-    testing::{Case, Failed, LabApi, answer, lab, testdata},
+    testing::{Case, Failed, answer, lab, testdata},
 };
 use serde_json::{Value, json};
 use std::{

@@ -6,31 +6,32 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
-use tempfile::TempDir;
-use xshell::{Shell, cmd};
+use xshell::{Shell, TempDir, cmd};
 
-use crate::workspace::Result;
+use crate::workspace::{Result, Workspace};
 
 /// A server that runs, and its files. It goes when this is dropped.
 pub(crate) struct Server {
     child: Child,
     folder: TempDir,
+    program: PathBuf,
 }
 
 impl Server {
     /// Starts one in front of the lab in a folder.
-    pub(crate) fn start(sh: &Shell, lab: &Path, arguments: &[&str]) -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let (program, path) = (std::env::current_exe()?, folder.path());
+    pub(crate) fn start(workspace: &Workspace, lab: &Path, arguments: &[&str]) -> Result<Self> {
+        let sh = &workspace.sh;
+        let folder = sh.create_temp_dir()?;
+        let (program, path) = (super::program(workspace)?, folder.path());
         let (kubeconfig, faults) = (path.join("kubeconfig"), path.join("faults.json"));
         let server = cmd!(
             sh,
-            "{program} lab --dir {lab} api --with-stdin --kubeconfig {kubeconfig} --faults {faults} {arguments...}"
+            "{program} serve --lab {lab} --with-stdin --kubeconfig {kubeconfig} --faults {faults} {arguments...}"
         );
         // It ends with our end of the pipe, however we end.
         let mut child = Command::from(server).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let output = child.stdout.take().ok_or("the API server has no standard output")?;
-        let server = Self { child, folder };
+        let server = Self { child, folder, program };
         let mut line = String::new();
         if BufReader::new(output).read_line(&mut line)? == 0 {
             return Err("the API server did not start".into());
@@ -51,9 +52,11 @@ impl Server {
         Ok(fs::rename(new, self.folder.path().join("faults.json"))?)
     }
 
-    /// The commands that run in its containers, or in those of one pod: their words.
-    pub(crate) fn processes(&self) -> Vec<String> {
-        super::process::running_under(self.child.id())
+    /// The commands that run in its containers, each with its container.
+    pub(crate) fn processes(&self) -> Result<Vec<String>> {
+        let (sh, program, pid) = (Shell::new()?, &self.program, self.child.id().to_string());
+        let listed = cmd!(sh, "{program} running {pid}").quiet().read()?;
+        Ok(listed.lines().map(str::to_owned).collect())
     }
 }
 

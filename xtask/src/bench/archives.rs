@@ -16,7 +16,7 @@ const BYTES: u64 = 2_000_000_000;
 /// Makes a must-gather with logs of that size, a tenth of it if it should be quick, packs it and asks it.
 pub(super) fn measure(workspace: &Workspace, plan: &Plan, table: &mut Table) -> Result {
     let sh = &workspace.sh;
-    let scratch = tempfile::tempdir()?;
+    let scratch = workspace.sh.create_temp_dir()?;
     let dir = scratch.path();
     let gather = dir.join("gather");
     fs::create_dir(&gather)?;

@@ -20,7 +20,7 @@ const LARGE: u64 = 10_000_000;
 
 /// Measures each database that there is.
 pub(super) fn measure(workspace: &Workspace, plan: &Plan, table: &mut Table) -> Result {
-    let scratch = tempfile::tempdir()?;
+    let scratch = workspace.sh.create_temp_dir()?;
     let judge = table.judge;
     for file in data::southbound(workspace, plan, scratch.path())? {
         table.judge = judge && fs::metadata(&file)?.len() >= LARGE;

@@ -2,20 +2,13 @@
 //!
 //! The API server is the lab's, so the network between costs nothing: what is left is what client, protocol and server take.
 
+use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-use futures::StreamExt;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use serde_json::{Value, json};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use serde_json::json;
+use xshell::cmd;
 
 use super::measure::middle;
 use super::{Plan, Table, milliseconds};
@@ -35,7 +28,7 @@ pub(super) fn measure(workspace: &Workspace, plan: &Plan, table: &mut Table) -> 
         table.say("not measured", format!("no lab in {} (cargo xtask lab up)", lab.display()));
         return Ok(());
     }
-    let server = Server::start(&workspace.sh, &lab, &[])?;
+    let server = Server::start(workspace, &lab, &[])?;
     let kubectl = Kubectl::install(workspace, &server.kubeconfig())?;
     let binary = workspace.target.join(plan.profile).join("mcp-kernel");
     let source = [format!("--kubeconfig={}", server.kubeconfig().display())];
@@ -43,11 +36,11 @@ pub(super) fn measure(workspace: &Workspace, plan: &Plan, table: &mut Table) -> 
     session.open()?;
     let asked = json!({ "node_name": "ovn-worker" });
     let place = Place::of(&session.call(TOOL, &asked)?.map_err(|error| format!("{TOOL}: {error}"))?)?;
-    let bare = Bare::new(&server, &place)?;
+    let mut bare = Bare::start(workspace, plan, &server, &place)?;
     let words = place.kubectl();
     let (mut alone, mut ours, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..plan.starts {
-        alone.push(timed(|| bare.run())?);
+        alone.push(bare.run()?);
         ours.push(timed(|| session.call(TOOL, &asked)?.map(drop).map_err(Into::into))?);
         theirs.push(timed(|| kubectl.expect("admin", &words, "", 0, &["inet"]).map(drop))?);
     }
@@ -94,67 +87,38 @@ impl Place {
     }
 }
 
-/// An exec and nothing around it.
+/// The client of `lab-api` that has nothing around an exec.
 struct Bare {
-    runtime: tokio::runtime::Runtime,
-    tls: TlsConnector,
-    /// Address and port.
-    server: String,
-    path: String,
-    token: String,
+    child: Child,
+    /// Taken when it is to end.
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
 }
 
 impl Bare {
-    fn new(server: &Server, place: &Place) -> Result<Self> {
-        let config: Value = serde_json::from_str(&std::fs::read_to_string(server.kubeconfig())?)?;
-        let text = |pointer: &str| {
-            config
-                .pointer(pointer)
-                .and_then(Value::as_str)
-                .ok_or_else(|| format!("a kubeconfig without {pointer}"))
-        };
-        let authority = BASE64_STANDARD.decode(text("/clusters/0/cluster/certificate-authority-data")?)?;
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(&authority)?)?;
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let Place { namespace, pod, container } = place;
-        let words: String = COMMAND.iter().map(|word| format!("&command={word}")).collect();
-        Ok(Self {
-            runtime: tokio::runtime::Builder::new_current_thread().enable_all().build()?,
-            tls: TlsConnector::from(Arc::new(tls)),
-            server: text("/clusters/0/cluster/server")?.trim_start_matches("https://").into(),
-            path: format!(
-                "/api/v1/namespaces/{namespace}/pods/{pod}/exec?container={container}&stdout=true&stderr=true{words}"
-            ),
-            token: text("/users/0/user/token")?.into(),
-        })
+    fn start(workspace: &Workspace, plan: &Plan, server: &Server, place: &Place) -> Result<Self> {
+        let program = workspace.target.join(plan.profile).join("examples/bare_exec");
+        let (kubeconfig, Place { namespace, pod, container }) = (server.kubeconfig(), place);
+        let bare = cmd!(workspace.sh, "{program} {kubeconfig} {namespace} {pod} {container} {COMMAND...}");
+        let mut child = Command::from(bare).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let input = child.stdin.take();
+        let output = BufReader::new(child.stdout.take().ok_or("bare_exec has no standard output")?);
+        Ok(Self { child, input, output })
     }
 
-    fn run(&self) -> Result {
-        self.runtime.block_on(async {
-            let tcp = TcpStream::connect(&self.server).await?;
-            tcp.set_nodelay(true)?;
-            let tls = self.tls.connect(ServerName::try_from("localhost")?, tcp).await?;
-            let mut request = format!("wss://{}{}", self.server, self.path).into_client_request()?;
-            let headers = request.headers_mut();
-            headers.insert("Sec-WebSocket-Protocol", "v5.channel.k8s.io".parse()?);
-            headers.insert("Authorization", format!("Bearer {}", self.token).parse()?);
-            let (mut socket, _) = tokio_tungstenite::client_async(request, tls).await?;
-            while let Some(message) = socket.next().await {
-                // Its status is the last that a command says.
-                if let Message::Binary(bytes) = message?
-                    && let Some((3, status)) = bytes.split_first()
-                {
-                    let status = String::from_utf8_lossy(status);
-                    return if status.contains("Success") { Ok(()) } else { Err(status.into()) };
-                }
-            }
-            Err("an exec without status".into())
-        })
+    /// The time of one.
+    fn run(&mut self) -> Result<Duration> {
+        self.input.as_mut().ok_or("bare_exec has no standard input")?.write_all(b"\n")?;
+        let mut line = String::new();
+        self.output.read_line(&mut line)?;
+        Ok(Duration::from_nanos(line.trim().parse().map_err(|_| format!("bare_exec says `{line}`"))?))
+    }
+}
+
+impl Drop for Bare {
+    fn drop(&mut self) {
+        drop(self.input.take());
+        _ = self.child.wait();
     }
 }
 

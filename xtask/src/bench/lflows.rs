@@ -18,7 +18,7 @@ const DATAPATH: &str = "ovn_cluster_router";
 
 /// Measures each database that there is.
 pub(super) fn measure(workspace: &Workspace, plan: &Plan, table: &mut Table) -> Result {
-    let scratch = tempfile::tempdir()?;
+    let scratch = workspace.sh.create_temp_dir()?;
     let files = data::southbound(workspace, plan, scratch.path())?;
     // The real client needs a minute for a large one.
     let few = if plan.quick { 1 } else { files.len() };
@@ -27,7 +27,7 @@ pub(super) fn measure(workspace: &Workspace, plan: &Plan, table: &mut Table) -> 
 
 fn one(workspace: &Workspace, plan: &Plan, file: &Path, table: &mut Table) -> Result {
     let sh = &workspace.sh;
-    let scratch = tempfile::tempdir()?;
+    let scratch = workspace.sh.create_temp_dir()?;
     // The node is in the name.
     let copy = scratch.path().join("bench_ovnsb_db.db");
     fs::copy(file, &copy)?;
@@ -57,13 +57,13 @@ fn one(workspace: &Workspace, plan: &Plan, file: &Path, table: &mut Table) -> Re
 
 /// A server of a copy of a database: nobody else reaches it, and nobody can write to it.
 struct Served {
-    dir: tempfile::TempDir,
+    dir: xshell::TempDir,
     process: Child,
 }
 
 impl Served {
     fn start(workspace: &Workspace, file: &Path) -> Result<Self> {
-        let dir = tempfile::tempdir()?;
+        let dir = workspace.sh.create_temp_dir()?;
         let copy = dir.path().join("db");
         fs::copy(file, &copy)?;
         let within = |name: &str| dir.path().join(name).display().to_string();

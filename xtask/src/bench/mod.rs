@@ -77,7 +77,9 @@ pub(crate) fn run(bench: &Bench) -> Result {
         Plan { data, quick, profile: "release", runs: 7, starts: 20 }
     };
     let release = (!bench.quick).then_some("--release");
-    cmd!(sh, "cargo build --quiet {release...} {LAYERS...} --example one_row").quiet().run()?;
+    cmd!(sh, "cargo build --quiet {release...} {LAYERS...} --example one_row --example bare_exec")
+        .quiet()
+        .run()?;
 
     let mut table = Table { judge: !bench.quick, rows: Vec::new() };
     for (name, measure) in PIECES {

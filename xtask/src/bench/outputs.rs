@@ -91,7 +91,7 @@ const QUESTIONS: [Question; 7] = [
 
 /// Measures each.
 pub(super) fn measure(workspace: &Workspace, plan: &Plan, table: &mut Table) -> Result {
-    let scratch = tempfile::tempdir()?;
+    let scratch = workspace.sh.create_temp_dir()?;
     let report = scratch.path().join("sosreport-big");
     write(workspace, &report, if plan.quick { 10 } else { 1 })?;
     QUESTIONS.iter().try_for_each(|question| one(workspace, plan, &report, question, table))

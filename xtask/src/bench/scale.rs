@@ -33,7 +33,7 @@ const QUESTIONS: [&[&str]; 8] = [
 
 /// Generates it, asks each question in a new process, and takes it away again.
 pub(super) fn measure(workspace: &Workspace, plan: &Plan, table: &mut Table) -> Result {
-    let folder = tempfile::tempdir()?;
+    let folder = workspace.sh.create_temp_dir()?;
     let [nodes, pods] = if plan.profile == "release" { SIZE } else { SIZE.map(|n| n / 10) };
     bundle::write(folder.path(), nodes, pods, &databases(workspace)?)?;
     table.say(
@@ -45,7 +45,7 @@ pub(super) fn measure(workspace: &Workspace, plan: &Plan, table: &mut Table) -> 
 
 /// A northbound and a southbound database, whose schemas the generated ones have.
 fn databases(workspace: &Workspace) -> Result<[Vec<u8>; 2]> {
-    let (sh, scratch) = (&workspace.sh, tempfile::tempdir()?);
+    let (sh, scratch) = (&workspace.sh, workspace.sh.create_temp_dir()?);
     let (bundle, scratch) = (workspace.root.join("testdata/capture/must-gather.tar.xz"), scratch.path());
     cmd!(sh, "tar --extract --xz --file {bundle} --directory {scratch}").quiet().run()?;
     let first = |db: &str| -> Result<Vec<u8>> {

@@ -65,9 +65,9 @@ pub(crate) fn run(soak: &Soak) -> Result {
     workspace.build_layers()?;
     let calls = if soak.quick { 500 } else { soak.calls };
     let layers: Vec<&Crate> = workspace.layers().collect();
-    let scratch = tempfile::tempdir()?;
+    let scratch = workspace.sh.create_temp_dir()?;
     workspace.sh.set_var("TMPDIR", scratch.path());
-    let server = soak.api.then(|| Server::start(&workspace.sh, &soak.lab, &[])).transpose()?;
+    let server = soak.api.then(|| Server::start(&workspace, &soak.lab, &[])).transpose()?;
     let source: Vec<String> = match &server {
         Some(server) => vec![format!("--kubeconfig={}", server.kubeconfig().display())],
         None => NODES
@@ -171,7 +171,7 @@ fn report(layer: &Crate, tallies: &BTreeMap<String, Tally>) {
 fn nothing_runs(server: &Server) -> Result {
     let deadline = Instant::now() + Duration::from_secs(5);
     loop {
-        let running = server.processes();
+        let running = server.processes()?;
         if running.is_empty() {
             return Ok(());
         }

@@ -8,10 +8,16 @@ const SHARED: &[&str] = &["mcp-core", "ovn-model", "ovsdb"];
 /// Crates that are useful without MCP.
 const BELOW_CORE: &[&str] = &["ovn-model", "ovsdb", "xtask"];
 
+/// Crates for tests alone.
+const FOR_TESTS: &[&str] = &["lab-api", "mcp-testing"];
+
 /// Layers depend on the shared crates and on no other layer.
 pub(super) fn layers_stand_alone(tree: &Tree) -> Vec<String> {
-    let foreign =
-        |name: &&String| tree.crates.iter().any(|c| c.name == **name) && !SHARED.contains(&name.as_str());
+    let foreign = |name: &&String| {
+        tree.crates.iter().any(|c| c.name == **name)
+            && !SHARED.contains(&name.as_str())
+            && !FOR_TESTS.contains(&name.as_str())
+    };
     let problems = tree.layers().flat_map(|layer| {
         layer.dependencies.iter().filter(foreign).map(|other| {
             format!("{} depends on {other}: move what both need to ovn-model or mcp-core", layer.name)
@@ -23,12 +29,24 @@ pub(super) fn layers_stand_alone(tree: &Tree) -> Vec<String> {
 /// MCP and the Kubernetes client change often: one crate follows them, for all.
 pub(super) fn only_core_speaks_mcp(tree: &Tree) -> Vec<String> {
     let kept = |name: &&String| ["rmcp", "kube", "k8s-openapi"].iter().any(|kept| name.starts_with(kept));
-    let others = tree.crates.iter().filter(|each| each.name != "mcp-core");
+    let others =
+        tree.crates.iter().filter(|each| each.name != "mcp-core" && !FOR_TESTS.contains(&each.name.as_str()));
     let problems = others.flat_map(|each| {
         each.dependencies
             .iter()
             .filter(kept)
             .map(|name| format!("{} depends on {name}: let mcp-core offer what is needed of it", each.name))
+    });
+    problems.collect()
+}
+
+/// A crate can be released without the crates that its tests need.
+pub(super) fn tests_alone_use_test_crates(tree: &Tree) -> Vec<String> {
+    let released = tree.crates.iter().filter(|each| !FOR_TESTS.contains(&each.name.as_str()));
+    let problems = released.flat_map(|each| {
+        each.released_with.iter().filter(|name| FOR_TESTS.contains(&name.as_str())).map(|name| {
+            format!("{} needs {name} when it is released: name it in [dev-dependencies], by path and without a version", each.name)
+        })
     });
     problems.collect()
 }
@@ -94,6 +112,17 @@ mod tests {
             tree.depend("mcp-ovn", name);
             assert_eq!(only_core_speaks_mcp(&tree).len(), 1, "{name}");
         }
+    }
+
+    #[test]
+    fn a_test_crate_in_a_release_is_found() {
+        let mut tree = tree();
+        tree.depend("mcp-ovn", "lab-api");
+        assert_eq!(tests_alone_use_test_crates(&tree), Vec::<String>::new());
+        let layer = tree.crates.iter_mut().find(|each| each.name == "mcp-ovn").unwrap();
+        layer.released_with.push("lab-api".into());
+        let wanted = "mcp-ovn needs lab-api when it is released: name it in [dev-dependencies], by path and without a version";
+        assert_eq!(tests_alone_use_test_crates(&tree), [wanted]);
     }
 
     #[test]

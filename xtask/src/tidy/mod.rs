@@ -63,8 +63,9 @@ type Check = fn(&Tree) -> Vec<String>;
 /// All checks, by what they promise.
 const CHECKS: &[(&str, Check)] = &[
     ("layers know the shared crates and not each other", manifests::layers_stand_alone),
-    ("only mcp-core names rmcp and kube", manifests::only_core_speaks_mcp),
+    ("only mcp-core and its tests name rmcp and kube", manifests::only_core_speaks_mcp),
     ("ovsdb and ovn-model know nothing of MCP, xtask of no crate", manifests::below_core),
+    ("what is released needs no crate for tests", manifests::tests_alone_use_test_crates),
     ("every crate takes the workspace's lints", manifests::lints),
     ("every crate has a README and a changelog", manifests::readme_and_changelog),
     ("a layer looks like every other layer", layers::shape),
@@ -106,6 +107,7 @@ mod example {
             folder: format!("crates/{name}"),
             dependencies: dependencies.iter().map(|name| (*name).into()).collect(),
             has_binary,
+            ..Crate::default()
         };
         let mut tree = Tree {
             crates: vec![

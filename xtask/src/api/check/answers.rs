@@ -48,7 +48,7 @@ pub(super) fn check(workspace: &Workspace, lab: &Path) -> Result {
     for (flavour, node, per_tool) in
         [("upstream", "all", 3), ("openshift", "ovn-worker2", 1), ("microshift", "ovn-worker", 1)]
     {
-        let server = Server::start(&workspace.sh, lab, &["--flavour", flavour])?;
+        let server = Server::start(workspace, lab, &["--flavour", flavour])?;
         let mut count = 0;
         for each in workspace.layers() {
             let cases = cases(workspace, each, node, per_tool)?;

@@ -3,7 +3,6 @@
 use serde_json::{Map, Value, json};
 
 use super::super::Server;
-use super::super::store::text;
 use super::{Kubectl, start};
 use crate::mcp::Session;
 use crate::workspace::{Result, Workspace};
@@ -168,7 +167,7 @@ impl Both<'_> {
     fn whole(&mut self, kind: &str) -> Result {
         let list: Value = serde_json::from_str(&self.theirs(&format!("{kind} -A -o json"))?)?;
         let first = list.pointer("/items/0/metadata").ok_or("no object in a list of them")?;
-        let of = |key| first.get(key).map_or("", text);
+        let of = |key| first.get(key).and_then(Value::as_str).unwrap_or_default();
         let (namespace, name) = (of("namespace"), of("name"));
         let (mut words, mut params) =
             (format!("{kind} {name} -o yaml"), params([("kind", kind), ("name", name), ("output", "yaml")]));

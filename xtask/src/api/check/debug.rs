@@ -146,7 +146,7 @@ impl Scene<'_> {
 
     /// No debug pod is there, or very soon none will be; and nothing runs.
     fn none(&self, when: &str) -> Result {
-        wait(GRACE, || Ok(self.pods()?.is_empty() && self.server.processes().is_empty()))?.ok_or_else(
+        wait(GRACE, || Ok(self.pods()?.is_empty() && self.server.processes()?.is_empty()))?.ok_or_else(
             || format!("after {when} there are {:?} and {:?}", self.pods(), self.server.processes()),
         )?;
         Ok(())
@@ -274,7 +274,7 @@ impl Scene<'_> {
         begin(self.server, &mut session, 50)?;
         session.end("KILL")?;
         let left = self.pods()?;
-        if left.len() != 1 || !runs(self.server) {
+        if left.len() != 1 || !runs(self.server)? {
             return Err(format!("a server that was killed left {left:?}").into());
         }
         let mut session = self.start(&[ALLOWED])?;
@@ -282,7 +282,7 @@ impl Scene<'_> {
         session
             .call("ip_rule_show", &json!({ "node_name": "ovn-worker2" }))?
             .map_err(|error| format!("after another server was killed: {error}"))?;
-        wait(GRACE, || Ok(self.pods()?.iter().all(|pod| !left.contains(pod)) && !runs(self.server)))?
+        wait(GRACE, || Ok(self.pods()?.iter().all(|pod| !left.contains(pod)) && !runs(self.server)?))?
             .ok_or("the debug pod of a server that was killed is not swept")?;
         session.close()?;
         self.none("the second server has ended")?;

@@ -19,19 +19,18 @@ const BEGIN: Duration = Duration::from_secs(30);
 pub(super) fn begin(server: &Server, session: &mut Session, seconds: u64) -> Result<u64> {
     let arguments = json!({ "node_name": "ovn-worker", "seconds": seconds, "timeout_seconds": seconds + 10 });
     let id = session.ask("tools/call", json!({ "name": "conntrack_events", "arguments": arguments }))?;
-    wait(BEGIN, || Ok(runs(server)))?
-        .ok_or("the command of conntrack_events was not seen in any container")?;
+    wait(BEGIN, || runs(server))?.ok_or("the command of conntrack_events was not seen in any container")?;
     Ok(id)
 }
 
 /// Does the command of that call run? What makes a place for it names it too, but begins with another word.
-pub(super) fn runs(server: &Server) -> bool {
-    server.processes().iter().any(|words| words.contains(": conntrack -E"))
+pub(super) fn runs(server: &Server) -> Result<bool> {
+    Ok(server.processes()?.iter().any(|words| words.contains(": conntrack -E")))
 }
 
 /// Waits until it does not. The time since then.
 pub(super) fn ended(server: &Server, since: Instant, how: &str) -> Result {
-    wait(GRACE.saturating_sub(since.elapsed()), || Ok(!runs(server)))?
+    wait(GRACE.saturating_sub(since.elapsed()), || Ok(!runs(server)?))?
         .ok_or_else(|| format!("{how}: {:.1?} later there is {:?}", since.elapsed(), server.processes()))?;
     println!("mcp-kernel, {how}: its command was gone after {:.1?}", since.elapsed());
     Ok(())
@@ -60,7 +59,7 @@ pub(super) fn check(workspace: &Workspace, server: &Server) -> Result {
     // Nobody is left to end the command: its own bound does.
     let (session, _) = begun(3)?;
     session.end("KILL")?;
-    wait(BEGIN, || Ok(!runs(server)))?.ok_or("a command outlives its bound")?;
+    wait(BEGIN, || Ok(!runs(server)?))?.ok_or("a command outlives its bound")?;
     println!("mcp-kernel, it was killed: its command ended by itself");
     Ok(())
 }

@@ -35,10 +35,10 @@ const GRACE: Duration = Duration::from_secs(5);
 pub(super) fn run(dir: &Path) -> Result {
     let workspace = Workspace::open()?;
     workspace.build_layers()?;
-    let folder = tempfile::tempdir()?;
+    let folder = workspace.sh.create_temp_dir()?;
     let role = folder.path().join("role.yaml");
     std::fs::write(&role, POD_READER)?;
-    let server = Server::start(&workspace.sh, dir, &["--rbac", &role.to_string_lossy()])?;
+    let server = Server::start(&workspace, dir, &["--rbac", &role.to_string_lossy()])?;
     let kubectl = Kubectl::install(&workspace, &server.kubeconfig())?;
     kubectl::check(&kubectl)?;
     kubectl::roles(&kubectl)?;

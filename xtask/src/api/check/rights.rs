@@ -183,7 +183,7 @@ pub(super) fn check(workspace: &Workspace, lab: &Path, folder: &Path) -> Result 
     let kinds = folder.join("kinds.json");
     fs::write(&kinds, elsewhere().to_string())?;
     let options = ["--rbac", &file.to_string_lossy(), "--kinds", &kinds.to_string_lossy()];
-    let server = Server::start(&workspace.sh, lab, &options)?;
+    let server = Server::start(workspace, lab, &options)?;
     let kubectl = Kubectl::install(workspace, &server.kubeconfig())?;
     for (layer, all) in &layers {
         enough(workspace, &server, layer)?;

@@ -27,7 +27,7 @@ const PLUGIN: &str = r#"cat >>"$0.read"; echo '{"kind":"ExecCredential","apiVers
 
 /// Takes each of them.
 pub(super) fn check(workspace: &Workspace, server: &Server) -> Result {
-    let folder = tempfile::tempdir()?;
+    let folder = workspace.sh.create_temp_dir()?;
     let ways = Ways { workspace, folder: folder.path(), config: read(&server.kubeconfig())? };
     ways.contexts()?;
     ways.plugin()?;

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use xshell::{Shell, cmd};
 
-use crate::workspace::Result;
+use super::Result;
 
 /// The scripts, wherever cargo was called from.
-const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/lab");
+const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../xtask/lab");
 
 /// A lab that is up.
 #[derive(Clone, Debug)]

@@ -189,7 +189,8 @@ impl Cluster {
         })?;
         let made_here = self.workloads.output(namespace, pod).is_some();
         let lacks = if made_here { Vec::new() } else { self.faults.lacks() };
-        Ok(Container { place, namespace: namespace.into(), pod: pod.into(), name, lacks })
+        let server = self.processes.server.clone();
+        Ok(Container { server, place, namespace: namespace.into(), pod: pod.into(), name, lacks })
     }
 }
 

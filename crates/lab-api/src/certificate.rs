@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::workspace::Result;
+use super::Result;
 
 /// A server's certificate and the one of its authority.
 pub(super) struct Identity {

@@ -7,6 +7,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
@@ -19,8 +20,8 @@ const MARK: &str = "LAB_CONTAINER";
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// What makes a root for a container, and what takes programs away from one.
-const CONTAINER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/lab/container.sh");
-const WITHOUT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/lab/without.sh");
+const CONTAINER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../xtask/lab/container.sh");
+const WITHOUT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../xtask/lab/without.sh");
 
 /// The namespaces that a container runs in.
 #[derive(Clone, Debug)]
@@ -48,6 +49,8 @@ pub(super) struct RootMount {
 /// A container that commands can run in.
 #[derive(Clone, Debug)]
 pub(super) struct Container {
+    /// The server that it belongs to.
+    pub(super) server: String,
     pub(super) place: Place,
     pub(super) namespace: String,
     pub(super) pod: String,
@@ -111,7 +114,7 @@ impl Container {
     }
 
     fn mark(&self) -> String {
-        format!("{}/{}/{}/{}", std::process::id(), self.namespace, self.pod, self.name)
+        format!("{}/{}/{}/{}", self.server, self.namespace, self.pod, self.name)
     }
 }
 
@@ -130,32 +133,67 @@ impl Running {
     }
 }
 
-/// What runs in containers: of this namespace and pod, or of all.
-pub(super) fn running(pod: Option<(&str, &str)>) -> Vec<Running> {
-    let below = pod.map(|(namespace, pod)| format!("{namespace}/{pod}/")).unwrap_or_default();
-    marked(std::process::id(), &below)
+/// What runs in the containers of one server.
+pub(super) struct Processes {
+    /// What tells it from others: its process, and which of the servers in that process it is.
+    pub(super) server: String,
 }
 
-/// The commands that run in the containers of a server.
-pub(super) fn running_under(server: u32) -> Vec<String> {
-    marked(server, "")
+impl Processes {
+    /// Of a new server.
+    pub(super) fn new() -> Self {
+        static SERVERS: AtomicU32 = AtomicU32::new(0);
+        Self { server: format!("{}.{}", std::process::id(), SERVERS.fetch_add(1, Ordering::Relaxed)) }
+    }
+
+    /// All that runs, or what runs in a pod: its namespace and name.
+    pub(super) fn running(&self, pod: Option<(&str, &str)>) -> Vec<Running> {
+        let below = pod.map(|(namespace, pod)| format!("{namespace}/{pod}/")).unwrap_or_default();
+        marked(&format!("{}/", self.server), &below)
+    }
+
+    /// Ends all that runs, or what runs in a pod: its namespace and name.
+    pub(super) async fn kill(&self, pod: Option<(&str, &str)>) {
+        // What forks while it is looked for is found the next time.
+        for _ in 0..50 {
+            let pids: Vec<String> = self.running(pod).iter().map(|process| process.pid.to_string()).collect();
+            if pids.is_empty() {
+                return;
+            }
+            #[expect(clippy::disallowed_methods, reason = "ends what the lab's containers run")]
+            let mut kill = Command::new("kill");
+            _ = kill.arg("-KILL").arg("--").args(pids).stderr(Stdio::null()).status().await;
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    }
+}
+
+/// The commands that run in the containers of the servers of a process, each with its container.
+pub fn running_under(pid: u32) -> Vec<String> {
+    marked(&format!("{pid}."), "")
         .iter()
         .map(|process| format!("{}: {}", process.container, process.argv.join(" ")))
         .collect()
 }
 
-fn marked(server: u32, below: &str) -> Vec<Running> {
-    let server = format!("{MARK}={server}/");
-    let mark = format!("{server}{below}");
+/// What runs with a mark that begins so, in containers whose names begin so.
+fn marked(server: &str, below: &str) -> Vec<Running> {
+    let server = format!("{MARK}={server}");
     let look = |folder: &Path| -> Option<Running> {
         let pid = folder.file_name()?.to_str()?.parse().ok()?;
         let environment = fs::read(folder.join("environ")).ok()?;
-        let found = environment.split(|byte| *byte == 0).find(|entry| entry.starts_with(mark.as_bytes()))?;
+        let entries = environment.split(|byte| *byte == 0).map(String::from_utf8_lossy);
+        let rest = entries.filter_map(|entry| Some(entry.strip_prefix(&server)?.to_owned())).next()?;
+        // Without the number of the server, where all of a process are meant.
+        let container = if server.ends_with('/') { &rest } else { rest.split_once('/')?.1 };
+        if !container.starts_with(below) {
+            return None;
+        }
         let argv = fs::read(folder.join("cmdline")).ok()?;
         let words = argv.split(|byte| *byte == 0).filter(|word| !word.is_empty());
         Some(Running {
             pid,
-            container: String::from_utf8_lossy(found).strip_prefix(&server)?.into(),
+            container: container.into(),
             argv: words.map(|word| String::from_utf8_lossy(word).into_owned()).collect(),
         })
     };
@@ -165,17 +203,26 @@ fn marked(server: u32, below: &str) -> Vec<Running> {
     found
 }
 
-/// Ends what runs in containers: of this namespace and pod, or of all.
-pub(super) async fn kill(pod: Option<(&str, &str)>) {
-    // What forks while it is looked for is found the next time.
-    for _ in 0..50 {
-        let pids: Vec<String> = running(pod).iter().map(|process| process.pid.to_string()).collect();
-        if pids.is_empty() {
-            return;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_sees_its_own_commands_and_no_others() {
+        let (one, other) = (Processes::new(), Processes::new());
+        let mark = format!("{}/default/web-1/web", one.server);
+        #[expect(clippy::disallowed_methods, reason = "stands for a command in a container")]
+        let mut sleep = std::process::Command::new("sleep").arg("60").env(MARK, mark).spawn().unwrap();
+        let words = |found: Vec<Running>| found.iter().map(|each| each.container.clone()).collect::<Vec<_>>();
+        // The environment is not to be seen before the program has begun.
+        while words(one.running(None)).is_empty() {
+            std::thread::yield_now();
         }
-        #[expect(clippy::disallowed_methods, reason = "ends what the lab's containers run")]
-        let mut kill = Command::new("kill");
-        _ = kill.arg("-KILL").arg("--").args(pids).stderr(Stdio::null()).status().await;
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        assert_eq!(words(one.running(Some(("default", "web-1")))), ["default/web-1/web"]);
+        assert_eq!(words(one.running(Some(("default", "web")))), [""; 0]);
+        assert_eq!(words(other.running(None)), [""; 0]);
+        assert!(running_under(std::process::id()).contains(&"default/web-1/web: sleep 60".to_owned()));
+        sleep.kill().unwrap();
+        sleep.wait().unwrap();
     }
 }

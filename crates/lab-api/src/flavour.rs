@@ -7,7 +7,7 @@ use super::store::{Store, key};
 
 /// Whose names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Flavour {
+pub enum Flavour {
     /// The Helm chart: namespace ovn-kubernetes, Open vSwitch in pods of its own
     Upstream,
     /// Namespace openshift-ovn-kubernetes, other names of containers, Open vSwitch on the host

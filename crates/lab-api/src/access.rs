@@ -10,11 +10,11 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use super::Result as Outcome;
 use super::path::Target;
 use super::protobuf;
 use super::status::Status;
 use super::store::{list, text};
-use crate::workspace;
 
 /// Without a role: may do everything.
 const ADMIN: &str = "admin";
@@ -27,7 +27,7 @@ pub(super) struct Access {
 
 impl Access {
     /// The ClusterRoles in some files of YAML; other objects are passed over.
-    pub(super) fn read(files: &[PathBuf]) -> workspace::Result<Self> {
+    pub(super) fn read(files: &[PathBuf]) -> Outcome<Self> {
         let mut roles = BTreeMap::new();
         for file in files {
             let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());

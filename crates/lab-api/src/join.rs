@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::Result;
 use super::flavour::Flavour;
 use super::kubelet;
 use super::lab::Lab;
 use super::store::{Key, Resource, Store, key, list, text};
-use crate::workspace::Result;
 
 /// Kinds that say what runs: the lab's own take the place of all recorded ones.
 const RUNNING: &[(&str, &str)] = &[

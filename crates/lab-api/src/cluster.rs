@@ -18,7 +18,7 @@ use super::exec::{self, Exec, PROTOCOLS};
 use super::fault::{self, Fault, Faults};
 use super::lab::Lab;
 use super::path::Target;
-use super::process;
+use super::process::{Processes, Running};
 use super::query::Query;
 use super::read::Asked;
 use super::status::Status;
@@ -36,6 +36,7 @@ pub(super) struct Cluster {
     pub(super) access: Access,
     pub(super) faults: Faults,
     pub(super) workloads: Workloads,
+    pub(super) processes: Processes,
     /// Containers that a fault keeps from running.
     pub(super) restarting: Mutex<BTreeSet<String>>,
     store: Mutex<Store>,
@@ -49,6 +50,7 @@ impl Cluster {
             access,
             faults,
             workloads: Workloads::default(),
+            processes: Processes::new(),
             restarting: Mutex::default(),
             store: Mutex::new(store),
         }
@@ -113,7 +115,7 @@ async fn answer(
 ) -> Result<Response, Status> {
     let user = cluster.access.user(&parts.headers)?;
     if parts.uri.path() == "/lab/processes" {
-        let running: Vec<Value> = process::running(None).iter().map(process::Running::object).collect();
+        let running: Vec<Value> = cluster.processes.running(None).iter().map(Running::object).collect();
         return Ok(Json(json!(running)).into_response());
     }
     if let Some(discovery) = cluster.discovery.answer(parts.uri.path(), &parts.headers) {

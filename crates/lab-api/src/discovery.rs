@@ -6,9 +6,9 @@ use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use super::Result;
 use super::recorded::Recorded;
 use super::store::{list, text};
-use crate::workspace::Result;
 
 /// The documents.
 pub(super) struct Discovery {

@@ -18,7 +18,6 @@ use super::fault::Kubelet;
 use super::join::{complete, now};
 use super::kubelet;
 use super::path::Target;
-use super::process;
 use super::protobuf;
 use super::query::Query;
 use super::read::Page;
@@ -159,7 +158,7 @@ impl Cluster {
     async fn end(&self, key: &Key) -> Option<Value> {
         let gone = self.store().remove("v1", "pods", key);
         self.workloads.remove(key);
-        process::kill(Some((&key.0, &key.1))).await;
+        self.processes.kill(Some((&key.0, &key.1))).await;
         gone
     }
 
@@ -220,7 +219,7 @@ impl Cluster {
             Some(deadline) => match tokio::time::timeout(deadline, run).await {
                 Ok(code) => code,
                 Err(_) => {
-                    process::kill(Some((&key.0, &key.1))).await;
+                    self.processes.kill(Some((&key.0, &key.1))).await;
                     kubelet::ended(&mut pod, 137);
                     if let Some(status) = pod.get_mut("status").and_then(Value::as_object_mut) {
                         status.insert("reason".into(), "DeadlineExceeded".into());

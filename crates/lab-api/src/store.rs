@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
+use super::Result;
 use super::recorded::Recorded;
-use crate::workspace::Result;
 
 /// Namespace and name; the namespace of what has none is empty.
 pub(super) type Key = (String, String);

@@ -8,7 +8,7 @@ use std::path::Path;
 use liblzma::read::XzDecoder;
 use serde_json::Value;
 
-use crate::workspace::Result;
+use super::Result;
 
 /// The files of the recording, by name.
 pub(super) struct Recorded(BTreeMap<String, Value>);
@@ -27,8 +27,8 @@ pub(super) struct RecordedKind {
 
 impl Recorded {
     /// Unpacks it.
-    pub(super) fn open(root: &Path) -> Result<Self> {
-        let path = root.join("testdata/capture/api.tar.xz");
+    pub(super) fn open() -> Result<Self> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/capture/api.tar.xz");
         let file = File::open(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         let mut archive = tar::Archive::new(XzDecoder::new(BufReader::new(file)));
         let mut files = BTreeMap::new();

@@ -1,0 +1,78 @@
+//! The API server of the lab as a program, for `cargo xtask lab api` and for whatever tries something with it.
+#![expect(clippy::print_stdout, reason = "a program for those who run it")]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use lab_api::{Options, Result, Server};
+use tokio::signal::unix::{SignalKind, signal};
+
+#[derive(Debug, Parser)]
+#[command(about = "A Kubernetes API server in front of the lab")]
+enum Task {
+    /// Serve until told to stop
+    Serve {
+        /// The lab's folder
+        #[arg(long, default_value = "/var/lib/ovnk-lab", value_name = "DIR")]
+        lab: PathBuf,
+        #[command(flatten)]
+        options: Options,
+        /// End when standard input does, so that a program that dies leaves no server behind
+        #[arg(long)]
+        with_stdin: bool,
+    },
+    /// List the commands that run in the containers of a server, one a line
+    Running {
+        /// The process of the server
+        pid: u32,
+    },
+}
+
+fn main() -> ExitCode {
+    let done = match Task::parse() {
+        Task::Serve { lab, options, with_stdin } => serve(&lab, &options, with_stdin),
+        Task::Running { pid } => {
+            lab_api::running_under(pid).iter().for_each(|line| println!("{line}"));
+            Ok(())
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(lab: &std::path::Path, options: &Options, with_stdin: bool) -> Result {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let outcome = runtime.block_on(async {
+        let stopped = stop(with_stdin)?;
+        let server = Server::bind(lab, options).await?;
+        println!("https://{}, as {} says", server.address(), options.kubeconfig.display());
+        server.serve(stopped).await
+    });
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Until somebody says so.
+fn stop(with_stdin: bool) -> Result<impl Future<Output = ()>> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let end_of_input = async move {
+        if with_stdin {
+            _ = tokio::io::copy(&mut tokio::io::stdin(), &mut tokio::io::sink()).await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    };
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            () = end_of_input => {}
+        }
+    })
+}
