@@ -43,6 +43,7 @@ const TARGETS: &[Target] = &[
         tests: &["fuzz::"],
     },
     library("operands of commands, selectors", "mcp-core", &["argv::", "kubernetes::"]),
+    library("flows, matches, actions", "openflow", &[]),
     library("filters of flows, what programs print", "ovn-model", &[]),
     library("lines of logs, paths into objects", "mcp-k8s", &["log::", "path::"]),
     library("what the switch prints", "mcp-ovs", &["replay::"]),

@@ -2,11 +2,12 @@
 
 use crate::switch::Bridge;
 use mcp_core::{Db, Field, Identity, Node, ReadError, Row, ToolError};
+use openflow::{Filter, Flow, is_header};
 use ovn_model::{
     UuidPrefix,
     detrace::{Index, summary},
     lflow::{Datapaths, Flow as LogicalFlow},
-    openflow::{Filter, Flow, is_header, names::Tables},
+    openflow::names::Tables,
 };
 use std::{
     cmp::Reverse,

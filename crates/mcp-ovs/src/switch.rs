@@ -2,8 +2,8 @@
 
 use crate::commands;
 use mcp_core::{Argv, Db, Node, Output, Place, ReadError, Reading, ToolError, argv::BridgeName};
+use openflow::Ports;
 use ovn_model::{
-    openflow::Ports,
     switch::Switch,
     zones::{self, Zone},
 };
@@ -49,7 +49,7 @@ pub(crate) async fn bridge(node: &Node<'_>, name: Option<&str>) -> Result<Bridge
     match read(node).await {
         Ok(switch) => match (parsed, switch.bridges.get(asked)) {
             (Ok(name), Some(interfaces)) => {
-                let ports = Ports::of_interfaces(interfaces);
+                let ports = ovn_model::openflow::ports(interfaces);
                 match ports.is_empty() {
                     false => Ok(Bridge { name, ports, notes: Vec::new() }),
                     true => Ok(described(node, name).await),

@@ -4,7 +4,7 @@
 //! tcp,orig=(src=10.244.0.2,dst=10.244.0.5,sport=42368,dport=8080),reply=(src=…),id=0,zone=17,mark=2,protoinfo=(state=CLOSING)
 //! ```
 
-use crate::tokens;
+use openflow::tokens;
 use std::{collections::BTreeMap, fmt, net::IpAddr};
 
 /// A connection, in the words of its line.

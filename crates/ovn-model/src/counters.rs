@@ -1,6 +1,6 @@
 //! Counters in what Open vSwitch prints, by name: what can be sampled twice.
 
-use crate::openflow::Ports;
+use openflow::Ports;
 use std::collections::BTreeMap;
 
 /// Named counters.

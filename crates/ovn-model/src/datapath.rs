@@ -6,8 +6,8 @@
 //!
 //! The kernel's and the userspace datapath's, with `-m` and without, with names and without.
 
-use crate::tokens;
 use ipnet::IpNet;
+use openflow::tokens;
 use std::{fmt, net::IpAddr};
 
 /// A flow, in the words of its line.

@@ -17,7 +17,8 @@
 //! * [`zones`]: conntrack zones, and what they stand for
 //! * [`annotations`]: what OVN-Kubernetes writes down on nodes and pods
 //! * [`records`]: the rows of a table that a question is about, with the names of what they refer to
-//! * [`openflow`], [`datapath`], [`conntrack`], [`counters`]: what Open vSwitch prints
+//! * [`mod@openflow`]: what the numbers in OpenFlow flows stand for
+//! * [`datapath`], [`conntrack`], [`counters`]: what Open vSwitch prints
 //! * [`status`]: is what was asked for in force
 
 pub mod annotations;
@@ -38,7 +39,6 @@ pub mod show;
 pub mod stages;
 pub mod status;
 pub mod switch;
-mod tokens;
 pub mod trace;
 pub mod zones;
 

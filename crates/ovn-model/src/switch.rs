@@ -132,7 +132,7 @@ impl<'a> Record<'a> {
         let inner =
             self.get(column).and_then(|value| value.strip_prefix('{')?.strip_suffix('}')).unwrap_or_default();
         let pair = |part: &'a str| part.split_once('=').map(|(key, value)| (unquoted(key), unquoted(value)));
-        crate::tokens::split(inner).filter_map(pair).collect()
+        openflow::tokens::split(inner).filter_map(pair).collect()
     }
 }
 

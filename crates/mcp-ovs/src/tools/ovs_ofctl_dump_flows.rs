@@ -8,10 +8,8 @@ use crate::{
     types,
 };
 use mcp_core::{Answer, Node, ReadError, Row, Tool, ToolError};
-use ovn_model::openflow::{
-    BadWanted, Filter, Wanted,
-    names::{self, Tables},
-};
+use openflow::{BadWanted, Filter, Wanted};
+use ovn_model::openflow::names::{self, Tables};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;

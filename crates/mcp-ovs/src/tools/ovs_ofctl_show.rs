@@ -7,10 +7,8 @@ use crate::{
     types,
 };
 use mcp_core::{Answer, Delta, Field, Identity, Node, ReadError, Row, Tool, ToolError};
-use ovn_model::{
-    counters,
-    openflow::described::{self, Described},
-};
+use openflow::described::{self, Described};
+use ovn_model::counters;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;

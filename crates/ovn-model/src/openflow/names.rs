@@ -82,7 +82,7 @@ fn numbers_after<'a>(text: &'a str, word: &'a str) -> impl Iterator<Item = u64> 
         let whole = !before.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
         let rest = text.get(at + word.len()..)?;
         let end = rest.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(rest.len());
-        crate::tokens::number(rest.get(..end)?).filter(|_| whole)
+        openflow::tokens::number(rest.get(..end)?).filter(|_| whole)
     })
 }
 

@@ -2,7 +2,7 @@
 
 /// The parts of a list: commas within brackets or quotes separate nothing. No part is lost; each is trimmed, and those
 /// that are empty are left out.
-pub(crate) fn split(text: &str) -> impl Iterator<Item = &str> {
+pub fn split(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
         loop {
@@ -37,7 +37,7 @@ fn end(text: &str) -> usize {
 }
 
 /// `name=value`, `name:value` or `name(value)`, whichever comes first; else a name alone.
-pub(crate) fn name_and_value<'a>(part: &'a str, signs: &[char]) -> (&'a str, Option<&'a str>) {
+pub fn name_and_value<'a>(part: &'a str, signs: &[char]) -> (&'a str, Option<&'a str>) {
     match part.find(signs) {
         Some(at) => {
             let (name, value) = (part.get(..at).unwrap_or(part), part.get(at + 1..).unwrap_or_default());
@@ -49,7 +49,7 @@ pub(crate) fn name_and_value<'a>(part: &'a str, signs: &[char]) -> (&'a str, Opt
 }
 
 /// A number as Open vSwitch prints it: decimal, or hexadecimal after `0x`.
-pub(crate) fn number(text: &str) -> Option<u64> {
+pub fn number(text: &str) -> Option<u64> {
     match text.strip_prefix("0x") {
         Some(digits) => u64::from_str_radix(digits, 16).ok(),
         None => text.parse().ok(),
@@ -57,7 +57,7 @@ pub(crate) fn number(text: &str) -> Option<u64> {
 }
 
 /// `value/mask`; without a mask all bits count.
-pub(crate) fn masked(text: &str) -> Option<(u64, u64)> {
+pub fn masked(text: &str) -> Option<(u64, u64)> {
     match text.split_once('/') {
         Some((value, mask)) => Some((number(value)?, number(mask)?)),
         None => Some((number(text)?, u64::MAX)),

@@ -1,7 +1,6 @@
 //! Which flows are wanted.
 
-use super::{Flow, Ports, Token};
-use crate::tokens;
+use crate::{Flow, Ports, Token, tokens};
 use ipnet::IpNet;
 use std::{net::IpAddr, str::FromStr};
 

@@ -1,7 +1,6 @@
 //! The names of a bridge's ports, by their OpenFlow numbers.
 
-use super::described;
-use crate::switch::Interface;
+use crate::described;
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
@@ -19,13 +18,10 @@ pub struct Ports {
 const LOCAL: u16 = 65534;
 
 impl Ports {
-    /// Those of a bridge.
-    pub fn of_interfaces(interfaces: &[Interface]) -> Self {
-        let numbered = || interfaces.iter().filter_map(|it| Some((it.ofport?, it)));
-        Self {
-            names: numbered().map(|(number, it)| (number, it.name.clone())).collect(),
-            pods: numbered().filter(|(_, it)| it.of_pod).map(|(number, _)| number).collect(),
-        }
+    /// The same ports, of which these numbers belong to pods.
+    #[must_use]
+    pub fn with_pods(self, pods: impl IntoIterator<Item = u16>) -> Self {
+        Self { pods: pods.into_iter().collect(), ..self }
     }
 
     /// Those that OpenFlow describes, with names cut to 15 characters: `dump-ports-desc`.

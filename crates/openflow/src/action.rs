@@ -1,0 +1,417 @@
+//! Actions, as `ovs-actions(7)` describes them and ovs-ofctl prints them in any version of OpenFlow.
+
+use crate::{Ports, field, matching, tokens};
+use packet::{Field, Masked, Subfield};
+use std::net::IpAddr;
+
+/// An action, and the words that it was read from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Action<'a> {
+    /// As it is printed.
+    pub text: &'a str,
+    /// What it does.
+    pub does: Does<'a>,
+}
+
+/// A port that a flow sends to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum To {
+    /// A port, or one of the reserved ones that are no port (`NORMAL`).
+    Port(u16),
+    /// The port whose number these bits hold.
+    Bits(Subfield),
+}
+
+/// What an action does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Does<'a> {
+    /// `drop`: nothing.
+    Drop,
+    /// Sends the packet.
+    Output(To),
+    /// Looks up a table, perhaps as if the packet came from another port.
+    Resubmit {
+        /// The other port.
+        port: Option<u16>,
+        /// The table; the current one if none is given.
+        table: Option<u8>,
+        /// With the addresses of the connection's first packet.
+        original: bool,
+    },
+    /// `goto_table`.
+    Goto(u8),
+    /// Sets bits of a field: `load`, `set_field`, `mod_dl_src`.
+    Set(Field, Masked),
+    /// Copies bits.
+    Move(Subfield, Subfield),
+    /// Puts bits on the stack.
+    Push(Subfield),
+    /// Takes bits from the stack.
+    Pop(Subfield),
+    /// Sets a port of TCP, UDP or SCTP.
+    SetPort(Field, u16),
+    /// Adds a VLAN tag.
+    PushVlan,
+    /// Removes the VLAN tag.
+    PopVlan,
+    /// Lowers the time to live. With what is told of it when it is over.
+    DecTtl {
+        /// A controller is told.
+        tells: bool,
+    },
+    /// Hands the packet to a group.
+    Group(u32),
+    /// Gives the packet to connection tracking.
+    Ct(Ct<'a>),
+    /// Forgets what connection tracking said.
+    CtClear,
+    /// A translation, within `ct`.
+    Nat(NatRange),
+    /// Actions on a copy.
+    Clone(Vec<Action<'a>>),
+    /// A part of a conjunctive match: id, clause, number of clauses. Clauses count from 1.
+    Conjunction(u32, u8, u8),
+    /// Is the packet larger than this? The answer goes to a bit.
+    CheckLarger(u16, Subfield),
+    /// Hands the packet to a controller.
+    Controller {
+        /// The flow stops until the controller resumes it.
+        pauses: bool,
+    },
+    /// Ends the pipeline.
+    Exit,
+    /// Counts against a meter.
+    Meter(u32),
+    /// Does nothing to the packet: `note`, `sample`, `learn`, `fin_timeout`, `set_queue`.
+    Aside(&'static str),
+    /// Not evaluated. What comes after it is not known either.
+    Other,
+}
+
+/// `ct(…)`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ct<'a> {
+    /// The connection is kept.
+    pub commit: bool,
+    /// The table in which the packet goes on when it was tracked.
+    pub table: Option<u8>,
+    /// The zone.
+    pub zone: Zone,
+    /// Actions on the connection, and the translation.
+    pub actions: Vec<Action<'a>>,
+}
+
+/// A zone of connection tracking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Zone {
+    /// A number.
+    Number(u16),
+    /// The number that these bits hold.
+    Bits(Subfield),
+}
+
+impl Default for Zone {
+    fn default() -> Self {
+        Self::Number(0)
+    }
+}
+
+/// `nat(src=10.0.0.1-10.0.0.5:80-90)`: the first address and port are those that a trace takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NatRange {
+    /// The source is translated rather than the destination; nothing if neither is said.
+    pub source: Option<bool>,
+    /// To this address.
+    pub address: Option<IpAddr>,
+    /// To this port.
+    pub port: Option<u16>,
+}
+
+/// Reads a list of actions. Each is understood or [`Does::Other`]; none is lost.
+pub fn actions<'a>(text: &'a str, ports: &Ports) -> Vec<Action<'a>> {
+    // Broken brackets run into each other: nothing of such a list is to be believed.
+    if !is_balanced(text) {
+        return vec![Action { text, does: Does::Other }];
+    }
+    let parse = |text: &'a str| Action { text, does: does(text, ports).unwrap_or(Does::Other) };
+    tokens::split(text).map(parse).collect()
+}
+
+fn is_balanced(text: &str) -> bool {
+    let mut depth = 0i32;
+    for byte in text.bytes() {
+        match byte {
+            b'(' => depth += 1,
+            b')' => depth -= 1,
+            _ => {}
+        }
+        if depth < 0 {
+            return false;
+        }
+    }
+    depth == 0 && !text.ends_with([',', ':', '='])
+}
+
+fn does<'a>(text: &'a str, ports: &Ports) -> Option<Does<'a>> {
+    let (name, value) = tokens::name_and_value(text, &[':', '(', '=']);
+    let Some(value) = value else { return alone(name, ports) };
+    let set = |field: Field| Some(Does::Set(field, Masked::exact(field.parse(value).ok()?, field.width())));
+    Some(match name {
+        "output" => Does::Output(to(value, ports)?),
+        "resubmit" => resubmit(value, ports)?,
+        "goto_table" => Does::Goto(value.parse().ok()?),
+        "load" => {
+            let (value, into) = value.split_once("->")?;
+            let into = field::subfield(into)?;
+            let value = number(value)?;
+            let mask = packet::bits(into.width());
+            Does::Set(into.field(), Masked::new((value & mask) << into.first(), mask << into.first()))
+        }
+        "set_field" => {
+            let (value, into) = value.rsplit_once("->")?;
+            let field = field::named(into)?;
+            match (field, value) {
+                (Field::IN_PORT, port) => {
+                    let port = matching::port(port, ports)?;
+                    Does::Set(field, Masked::exact(port.into(), field.width()))
+                }
+                _ => Does::Set(field, field.parse_masked(value).ok()?),
+            }
+        }
+        "move" => {
+            let (from, into) = value.split_once("->")?;
+            let (from, into) = (field::subfield(from)?, field::subfield(into)?);
+            (from.width() == into.width()).then_some(Does::Move(from, into))?
+        }
+        "push" => Does::Push(field::subfield(value)?),
+        "pop" => Does::Pop(field::subfield(value)?),
+        "mod_dl_src" => set(Field::ETH_SRC)?,
+        "mod_dl_dst" => set(Field::ETH_DST)?,
+        "mod_nw_src" => set(Field::IP_SRC)?,
+        "mod_nw_dst" => set(Field::IP_DST)?,
+        "mod_nw_ttl" => set(Field::IP_TTL)?,
+        "mod_nw_ecn" => set(Field::IP_ECN)?,
+        "mod_nw_tos" => Does::Set(Field::IP_TOS, Masked::new(Field::IP_TOS.parse(value).ok()?, 0xfc)),
+        "mod_tp_src" => Does::SetPort(Field::TCP_SRC, value.parse().ok()?),
+        "mod_tp_dst" => Does::SetPort(Field::TCP_DST, value.parse().ok()?),
+        "mod_vlan_vid" | "set_vlan_vid" => {
+            let number = Field::VLAN_VID.parse(value).ok()?;
+            Does::Set(Field::VLAN_TCI, Masked::new(number | 0x1000, 0x1fff))
+        }
+        "mod_vlan_pcp" | "set_vlan_pcp" => {
+            let number = Field::VLAN_PCP.parse(value).ok()?;
+            Does::Set(Field::VLAN_TCI, Masked::new(number << 13 | 0x1000, 0xf000))
+        }
+        "push_vlan" => Does::PushVlan,
+        "set_tunnel" | "set_tunnel64" => set(Field::TUN_ID)?,
+        "write_metadata" => Does::Set(Field::METADATA, Field::METADATA.parse_masked(value).ok()?),
+        "group" => Does::Group(value.parse().ok()?),
+        "ct" => Does::Ct(ct(value, ports)?),
+        "nat" => Does::Nat(nat(value)?),
+        "clone" => Does::Clone(actions(value, ports)),
+        "conjunction" => {
+            let (id, clause) = value.split_once(',')?;
+            let (clause, clauses) = clause.split_once('/')?;
+            Does::Conjunction(id.parse().ok()?, clause.parse().ok()?, clauses.parse().ok()?)
+        }
+        "check_pkt_larger" => {
+            let (size, into) = value.split_once(")->")?;
+            Does::CheckLarger(size.parse().ok()?, field::subfield(into)?)
+        }
+        "dec_ttl" => Does::DecTtl { tells: !value.is_empty() },
+        "controller" | "CONTROLLER" => {
+            Does::Controller { pauses: tokens::split(value).any(|part| part == "pause") }
+        }
+        "meter" => Does::Meter(value.parse().ok()?),
+        "note" => Does::Aside("a note to whoever reads the flow"),
+        "sample" => Does::Aside("a sample of the packet goes to a collector"),
+        "learn" => Does::Aside("a flow would be learnt; a trace learns nothing"),
+        "fin_timeout" => Does::Aside("the flow would end sooner after FIN or RST"),
+        "set_queue" => Does::Aside("the packet goes to this queue of its port"),
+        _ => return None,
+    })
+}
+
+/// An action without a value.
+fn alone<'a>(name: &str, ports: &Ports) -> Option<Does<'a>> {
+    Some(match name {
+        "drop" => Does::Drop,
+        "ct_clear" => Does::CtClear,
+        "strip_vlan" | "pop_vlan" => Does::PopVlan,
+        "dec_ttl" => Does::DecTtl { tells: true },
+        "nat" => Does::Nat(NatRange::default()),
+        "exit" => Does::Exit,
+        "pop_queue" => Does::Aside("the packet goes to the queue that it came with"),
+        "CONTROLLER" | "controller" => Does::Controller { pauses: false },
+        name => Does::Output(To::Port(matching::port(name, ports)?)),
+    })
+}
+
+fn to(text: &str, ports: &Ports) -> Option<To> {
+    match matching::port(text, ports) {
+        Some(port) => Some(To::Port(port)),
+        None => field::subfield(text).map(To::Bits),
+    }
+}
+
+/// `,8`, `2,8`, `,8,ct`, `2`
+fn resubmit<'a>(text: &str, ports: &Ports) -> Option<Does<'a>> {
+    let mut parts = text.split(',');
+    let port = match parts.next()? {
+        "" | "IN_PORT" => None,
+        port => Some(matching::port(port, ports)?),
+    };
+    let table = match parts.next() {
+        None | Some("") => None,
+        Some(table) => Some(table.parse().ok()?),
+    };
+    let original = match parts.next() {
+        None => false,
+        Some("ct") => true,
+        Some(_) => return None,
+    };
+    Some(Does::Resubmit { port, table, original })
+}
+
+fn ct<'a>(text: &'a str, ports: &Ports) -> Option<Ct<'a>> {
+    let mut ct = Ct::default();
+    for part in tokens::split(text) {
+        match tokens::name_and_value(part, &['=', '(']) {
+            ("commit", None) => ct.commit = true,
+            // A connection in the other direction makes way: for a trace the same.
+            ("force", None) => {}
+            ("table", Some(table)) => ct.table = Some(table.parse().ok()?),
+            ("zone", Some(zone)) => {
+                ct.zone = match zone.parse() {
+                    Ok(number) => Zone::Number(number),
+                    Err(_) => Zone::Bits(field::subfield(zone)?),
+                }
+            }
+            ("exec", Some(inner)) => ct.actions.extend(actions(inner, ports)),
+            ("nat", _) => {
+                let nat = Action { text: part, does: does(part, ports)? };
+                // The translation is read first, whatever the order of the words.
+                ct.actions.insert(0, nat);
+            }
+            ("alg", Some(_)) => {}
+            _ => return None,
+        }
+    }
+    ct.actions.iter().all(|action| action.does != Does::Other).then_some(ct)
+}
+
+/// `src=10.0.0.1`, `dst=10.0.0.1:80`, `dst=[fd00::1]:80`, `src=10.0.0.1-10.0.0.9:1-9,random`, `src`
+fn nat(text: &str) -> Option<NatRange> {
+    let mut range = NatRange::default();
+    for part in tokens::split(text) {
+        let (name, value) = tokens::name_and_value(part, &['=']);
+        match name {
+            "src" => range.source = Some(true),
+            "dst" => range.source = Some(false),
+            "random" | "hash" | "persistent" => continue,
+            _ => return None,
+        }
+        let Some(value) = value else { continue };
+        let (address, port) = match value.strip_prefix('[') {
+            Some(rest) => {
+                let (address, rest) = rest.split_once(']')?;
+                // `[fd00::1]-[fd00::9]:80`
+                (address, rest.rsplit_once("]:").map(|(_, port)| port).or_else(|| rest.strip_prefix(':')))
+            }
+            None if value.matches(':').count() > 1 => (value, None),
+            None => match value.split_once(':') {
+                Some((address, port)) => (address, Some(port)),
+                None => (value, None),
+            },
+        };
+        let first = |text: &'_ str| text.split('-').next().unwrap_or_default().to_owned();
+        range.address = Some(first(address).parse().ok()?);
+        range.port = match port {
+            Some(port) => Some(first(port).parse().ok()?),
+            None => None,
+        };
+    }
+    Some(range)
+}
+
+/// A number of up to 128 bits.
+fn number(text: &str) -> Option<u128> {
+    match text.strip_prefix("0x") {
+        Some(digits) => u128::from_str_radix(digits, 16).ok(),
+        None => text.parse().ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn one(text: &str) -> Does<'_> {
+        let all = actions(text, &Ports::of([(4, "web")]));
+        let [action] = all.as_slice() else { panic!("{all:?}") };
+        action.does.clone()
+    }
+
+    #[test]
+    fn old_and_new_words_are_the_same_action() {
+        for (old, new) in [
+            ("load:0x1->NXM_NX_REG10[12]", "set_field:0x1000/0x1000->reg10"),
+            ("load:0x1->OXM_OF_PKT_REG4[48]", "set_field:0x1000000000000/0x1000000000000->xreg4"),
+            ("mod_dl_src:0a:58:0a:f4:02:01", "set_field:0a:58:0a:f4:02:01->eth_src"),
+            ("load:0xffff->NXM_OF_IN_PORT[]", "set_field:0xffff/0xffff->metadata"),
+            ("strip_vlan", "pop_vlan"),
+            ("output:4", "output:web"),
+            ("dec_ttl(0)", "dec_ttl"),
+        ] {
+            match (one(old), one(new)) {
+                // OpenFlow's port number is wider than Open vSwitch's.
+                (Does::Set(Field::IN_PORT, value), _) => assert_eq!(value.value, 0xffff),
+                (old, new) => assert_eq!(old, new),
+            }
+        }
+    }
+
+    #[test]
+    fn nested_actions() {
+        let Does::Ct(ct) = one(
+            "ct(commit,table=21,zone=NXM_NX_REG13[0..15],nat(dst=10.244.0.5:8080),exec(set_field:0x2/0x2->ct_mark))",
+        ) else {
+            panic!()
+        };
+        assert_eq!((ct.commit, ct.table, ct.actions.len()), (true, Some(21), 2));
+        let nat = NatRange { source: Some(false), address: "10.244.0.5".parse().ok(), port: Some(8080) };
+        assert_eq!(ct.actions.first().map(|it| &it.does), Some(&Does::Nat(nat)));
+        assert_eq!(
+            one("nat(dst=[fd00::5]:80)"),
+            Does::Nat(NatRange { address: "fd00::5".parse().ok(), port: Some(80), ..nat })
+        );
+        let Does::Clone(inner) = one("clone(ct_clear,dec_ttl,resubmit(,8))") else { panic!() };
+        assert_eq!(inner.len(), 3);
+        assert_eq!(one("resubmit(2,8,ct)"), Does::Resubmit { port: Some(2), table: Some(8), original: true });
+    }
+
+    #[test]
+    fn what_is_damaged_or_unknown_is_said() {
+        for text in [
+            "teleport(br-moon)",
+            "resubmit(,1",
+            "load:zz->NXM_NX_REG0[]",
+            "ct(zone=moon)",
+            "move:reg0->xreg0",
+            "output:",
+            "ct(exec(teleport))",
+        ] {
+            assert_eq!(one(text), Does::Other, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_panics_and_nothing_is_lost(text in ".*|((load|move|ct|clone|nat|resubmit|output)[:(=]|[a-z0-9,()\\[\\].:/>=-]){0,30}") {
+            let read = actions(&text, &Ports::default());
+            let strip = |text: &str| text.chars().filter(|c| *c != ',' && !c.is_whitespace()).collect::<String>();
+            prop_assert_eq!(strip(&read.iter().map(|it| it.text).collect::<String>()), strip(&text));
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! OpenFlow flows, as ovs-ofctl(8) `dump-flows` and ovs-vswitchd(8) `bridge/dump-flows` print them.
+//!
+//! ```text
+//!  cookie=0xdeff105, duration=95.5s, table=0, n_packets=36, n_bytes=3060, priority=100,ip,in_port=LOCAL actions=output:1
+//! cookie=0xdeff105, duration=95s, n_packets=36, n_bytes=3060, priority=100,ip,in_port=LOCAL,actions=output:1
+//! ```
+
+use crate::tokens;
+use std::fmt;
+
+/// A flow, in the words of its line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flow<'a> {
+    /// Cookie, counters and whatever else stands before the priority.
+    pub attributes: Vec<Token<'a>>,
+    /// The priority, where one is printed: the default one is not.
+    pub priority: Option<&'a str>,
+    /// What it matches.
+    pub fields: Vec<Token<'a>>,
+    /// What it does.
+    pub actions: &'a str,
+}
+
+/// A name, and a value where there is one: `in_port=3`, `tcp`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Token<'a> {
+    /// The name.
+    pub name: &'a str,
+    /// The value.
+    pub value: Option<&'a str>,
+}
+
+/// The priority of a flow that prints none (OpenFlow 1.0, `OFP_DEFAULT_PRIORITY`).
+const DEFAULT_PRIORITY: u16 = 32768;
+
+/// What a flow is told about beside its match: the words of ovs-ofctl(8), "Flow Statistics" and "flow syntax".
+const ATTRIBUTES: [&str; 19] = [
+    "cookie",
+    "duration",
+    "table",
+    "table_id",
+    "n_packets",
+    "n_bytes",
+    "n_offload_packets",
+    "n_offload_bytes",
+    "idle_timeout",
+    "hard_timeout",
+    "idle_age",
+    "hard_age",
+    "importance",
+    "send_flow_rem",
+    "check_overlap",
+    "reset_counts",
+    "no_packet_counts",
+    "no_byte_counts",
+    "out_port",
+];
+
+impl<'a> Token<'a> {
+    pub(crate) fn parse(part: &'a str) -> Self {
+        let (name, value) = tokens::name_and_value(part, &['=']);
+        Self { name, value }
+    }
+}
+
+impl fmt::Display for Token<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)?;
+        self.value.map_or(Ok(()), |value| write!(f, "={value}"))
+    }
+}
+
+impl<'a> Flow<'a> {
+    /// Reads a line; nothing if it is no flow.
+    pub fn parse(line: &'a str) -> Option<Self> {
+        let line = line.trim();
+        let begins = |at: &usize| {
+            line.get(..*at).is_none_or(|before| before.ends_with([' ', ',']) || before.is_empty())
+        };
+        let (at, _) = line.match_indices("actions=").find(|(at, _)| begins(at))?;
+        let (head, actions) = (line.get(..at)?, line.get(at + "actions=".len()..)?);
+        let mut flow = Self { attributes: Vec::new(), priority: None, fields: Vec::new(), actions };
+        // Between flags there are spaces: `send_flow_rem reset_counts idle_age=40`.
+        let words = |part: &'a str| part.split(if part.contains('"') { '\0' } else { ' ' });
+        for token in tokens::split(head).flat_map(words).filter(|word| !word.is_empty()).map(Token::parse) {
+            match token.name {
+                "priority" => flow.priority = token.value,
+                name if ATTRIBUTES.contains(&name) => flow.attributes.push(token),
+                _ => flow.fields.push(token),
+            }
+        }
+        Some(flow)
+    }
+
+    fn attribute(&self, name: &str) -> Option<&'a str> {
+        self.attributes.iter().find(|token| token.name == name)?.value
+    }
+
+    /// The cookie; 0 if none is printed.
+    pub fn cookie(&self) -> u64 {
+        self.attribute("cookie").and_then(tokens::number).unwrap_or(0)
+    }
+
+    /// The table; 0 if none is printed. `bridge/dump-flows` also prints the hidden tables above 253.
+    pub fn table(&self) -> u8 {
+        let table = self.attribute("table").or_else(|| self.attribute("table_id"));
+        table.and_then(|table| table.parse().ok()).unwrap_or(0)
+    }
+
+    /// The priority.
+    pub fn priority(&self) -> u16 {
+        self.priority.and_then(|priority| priority.parse().ok()).unwrap_or(DEFAULT_PRIORITY)
+    }
+
+    /// How many packets it matched, if counters were printed.
+    pub fn packets(&self) -> Option<u64> {
+        self.attribute("n_packets")?.parse().ok()
+    }
+
+    /// How many bytes these had.
+    pub fn bytes(&self) -> Option<u64> {
+        self.attribute("n_bytes")?.parse().ok()
+    }
+
+    /// What it matches, as it is printed: `priority=100,ip,in_port=LOCAL`.
+    pub fn matched(&self) -> String {
+        let priority = self.priority.map(|priority| format!("priority={priority}"));
+        let fields = self.fields.iter().map(Token::to_string);
+        priority.into_iter().chain(fields).collect::<Vec<_>>().join(",")
+    }
+}
+
+/// As `dump-flows` prints it.
+impl fmt::Display for Flow<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for attribute in &self.attributes {
+            write!(f, "{attribute}, ")?;
+        }
+        match self.matched().as_str() {
+            "" => write!(f, "actions={}", self.actions),
+            matched => write!(f, "{matched} actions={}", self.actions),
+        }
+    }
+}
+
+/// Is this a line that tells which message the flows came in?
+pub fn is_header(line: &str) -> bool {
+    line.contains("_FLOW reply") || line.trim().is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn each_form_of_a_dump() {
+        for (line, cookie, table, priority, packets, matched) in [
+            (
+                " cookie=0xdeff105, duration=95.5s, table=1, n_packets=31, n_bytes=2550, idle_age=9, priority=100,ip,in_port=2 actions=ct(commit,zone=64000,exec(set_field:0x1->ct_mark)),output:1",
+                0xdef_f105,
+                1,
+                100,
+                Some(31),
+                "priority=100,ip,in_port=2",
+            ),
+            // `--no-stats`, and a table that is not printed because it is 0.
+            (" priority=0 actions=drop", 0, 0, 0, None, "priority=0"),
+            // A priority that is not printed because it is the default.
+            (
+                " cookie=0xdeff105, duration=1s, table=3, n_packets=0, n_bytes=0, actions=LOCAL",
+                0xdef_f105,
+                3,
+                32768,
+                Some(0),
+                "",
+            ),
+            (
+                " cookie=0x0, duration=40s, table=0, n_packets=1, n_bytes=2, send_flow_rem reset_counts idle_age=4, priority=7,ip,in_port=\"a b\" actions=drop",
+                0,
+                0,
+                7,
+                Some(1),
+                "priority=7,ip,in_port=\"a b\"",
+            ),
+            // `bridge/dump-flows`.
+            (
+                "table_id=254, duration=95s, n_packets=4, n_bytes=0, priority=0,reg0=0x1,actions=drop",
+                0,
+                254,
+                0,
+                Some(4),
+                "priority=0,reg0=0x1",
+            ),
+        ] {
+            let flow = Flow::parse(line).unwrap();
+            assert_eq!(
+                (flow.cookie(), flow.table(), flow.priority(), flow.packets()),
+                (cookie, table, priority, packets)
+            );
+            assert_eq!(flow.matched(), matched);
+        }
+        assert_eq!(Flow::parse("NXST_FLOW reply (xid=0x4): flags=[more]"), None);
+        assert_eq!(Flow::parse("ovs-ofctl: br-x is not a bridge or a socket"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_panics(line in ".*|[a-z0-9=,() \"]{0,40}actions=.*") {
+            _ = Flow::parse(&line).map(|flow| flow.to_string());
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! What a flow matches: fields with values of which some bits count.
+
+use crate::{Ports, Token, field};
+use packet::{CtState, Field, Masked, Packet};
+
+/// A part of a match that is not understood.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no match that is understood")]
+pub struct BadMatch(pub String);
+
+/// What a flow matches. All tests must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Match {
+    tests: Vec<(Field, Masked)>,
+}
+
+/// The protocols that stand for tests of their own: name, Ethernet type, IP protocol.
+const PROTOCOLS: [(&str, u128, Option<u128>); 16] = [
+    ("ip", 0x0800, None),
+    ("ipv6", 0x86dd, None),
+    ("icmp", 0x0800, Some(1)),
+    ("icmp6", 0x86dd, Some(58)),
+    ("igmp", 0x0800, Some(2)),
+    ("tcp", 0x0800, Some(6)),
+    ("tcp6", 0x86dd, Some(6)),
+    ("udp", 0x0800, Some(17)),
+    ("udp6", 0x86dd, Some(17)),
+    ("sctp", 0x0800, Some(132)),
+    ("sctp6", 0x86dd, Some(132)),
+    ("arp", 0x0806, None),
+    ("rarp", 0x8035, None),
+    ("mpls", 0x8847, None),
+    ("mplsm", 0x8848, None),
+    ("nsh", 0x894f, None),
+];
+
+/// The flags of `tcp_flags`, from the lowest.
+const TCP_FLAGS: [&str; 12] =
+    ["fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr", "ns", "[200]", "[400]", "[800]"];
+
+/// The names of ports that are no port (OpenFlow, `ofp_port_no`), as Open vSwitch numbers them.
+const RESERVED: [(&str, u16); 9] = [
+    ("IN_PORT", 0xfff8),
+    ("TABLE", 0xfff9),
+    ("NORMAL", 0xfffa),
+    ("FLOOD", 0xfffb),
+    ("ALL", 0xfffc),
+    ("CONTROLLER", 0xfffd),
+    ("LOCAL", 0xfffe),
+    ("ANY", 0xffff),
+    ("NONE", 0xffff),
+];
+
+/// The number of a port: as a number, reserved, or by its name.
+pub(crate) fn port(text: &str, ports: &Ports) -> Option<u16> {
+    let reserved = || RESERVED.iter().find(|(name, _)| *name == text).map(|(_, number)| *number);
+    text.parse().ok().or_else(reserved).or_else(|| ports.number(text.trim_matches('"')))
+}
+
+/// A port as Open vSwitch writes it.
+pub fn show_port(number: u16) -> String {
+    let reserved = RESERVED.iter().find(|(_, it)| *it == number);
+    reserved.map_or_else(|| number.to_string(), |(name, _)| (*name).to_owned())
+}
+
+impl Match {
+    /// Of the fields of a flow. `ports` for those that are written by name.
+    ///
+    /// # Errors
+    /// If a field or its value is not understood.
+    pub fn of(fields: &[Token<'_>], ports: &Ports) -> Result<Self, BadMatch> {
+        let mut found = Self::default();
+        for token in fields {
+            found.add(token, ports).ok_or_else(|| BadMatch(token.to_string()))?;
+        }
+        found.tests.sort_unstable();
+        found.tests.dedup();
+        Ok(found)
+    }
+
+    /// The tests, in an order of their own.
+    pub fn tests(&self) -> &[(Field, Masked)] {
+        &self.tests
+    }
+
+    /// Does it match a packet?
+    pub fn matches(&self, packet: &Packet) -> bool {
+        self.tests.iter().all(|(field, masked)| masked.matches(packet.get(*field)))
+    }
+
+    /// The packet that has these values and is zero elsewhere.
+    pub fn packet(&self) -> Packet {
+        let mut packet = Packet::default();
+        for (field, masked) in &self.tests {
+            let value = packet.get(*field) & !masked.mask | masked.value;
+            packet.set(*field, value);
+        }
+        packet
+    }
+
+    fn test(&mut self, field: Field, masked: Masked) -> Option<()> {
+        self.tests.push((field, masked));
+        Some(())
+    }
+
+    fn exact(&mut self, field: Field, value: u128) -> Option<()> {
+        self.test(field, Masked::exact(value, field.width()))
+    }
+
+    fn add(&mut self, token: &Token<'_>, ports: &Ports) -> Option<()> {
+        let Some(value) = token.value else {
+            if token.name == "eth" {
+                return Some(());
+            }
+            let (_, ethernet, protocol) = PROTOCOLS.iter().find(|(name, _, _)| *name == token.name)?;
+            self.exact(Field::ETH_TYPE, *ethernet)?;
+            return protocol.map_or(Some(()), |protocol| self.exact(Field::IP_PROTO, protocol));
+        };
+        match token.name {
+            "in_port" | "in_port_oxm" => self.exact(Field::IN_PORT, port(value, ports)?.into()),
+            "nw_frag" | "ip_frag" => self.test(Field::IP_FRAG, fragment(value)?),
+            "ct_state" => self.test(Field::CT_STATE, flags(value, &CtState::NAMES)?),
+            "tcp_flags" => self.test(Field::TCP_FLAGS, flags(value, &TCP_FLAGS)?),
+            "dl_vlan" if matches!(value, "0xffff" | "65535") => {
+                self.test(Field::VLAN_TCI, Masked::new(0, 0x1000))
+            }
+            "dl_vlan" => {
+                let number = Field::VLAN_VID.parse(value).ok()?;
+                self.test(Field::VLAN_TCI, Masked::new(number | 0x1000, 0x1fff))
+            }
+            "dl_vlan_pcp" => {
+                let number = Field::VLAN_PCP.parse(value).ok()?;
+                self.test(Field::VLAN_TCI, Masked::new(number << 13 | 0x1000, 0xf000))
+            }
+            // DSCP in its place: the lower two bits do not count.
+            "nw_tos" => {
+                let number = Field::IP_TOS.parse(value).ok()?;
+                self.test(Field::IP_TOS, Masked::new(number, 0xfc))
+            }
+            name => {
+                let field = field::named(name)?;
+                self.test(field, field.parse_masked(value).ok()?)
+            }
+        }
+    }
+}
+
+/// `nw_frag`: bit 0 says that it is a fragment, bit 1 that it is not the first.
+fn fragment(text: &str) -> Option<Masked> {
+    let (value, mask) = match text {
+        "no" => (0, 3),
+        "yes" => (1, 1),
+        "first" => (1, 3),
+        "later" => (3, 3),
+        "not_later" => (0, 2),
+        _ => return None,
+    };
+    Some(Masked::new(value, mask))
+}
+
+/// `+new-est`, `new|trk`, or a number with a mask.
+fn flags(text: &str, names: &[&str]) -> Option<Masked> {
+    let bit = |name: &str| names.iter().position(|it| *it == name).map(|at| 1u128 << at);
+    if text.starts_with(['+', '-']) {
+        let mut found = Masked::new(0, 0);
+        let mut rest = text;
+        while let Some(set) = rest.chars().next().map(|sign| sign == '+') {
+            let word = rest.get(1..)?;
+            let end = word.find(['+', '-']).unwrap_or(word.len());
+            let bit = bit(word.get(..end)?)?;
+            found.mask |= bit;
+            found.value |= if set { bit } else { 0 };
+            rest = word.get(end..)?;
+        }
+        return Some(found);
+    }
+    if let Some((value, mask)) = crate::tokens::masked(text) {
+        let mask = if text.contains('/') { mask.into() } else { packet::bits(32) };
+        return Some(Masked::new(value.into(), mask));
+    }
+    let bits = text.split('|').map(bit).try_fold(0, |all, bit| Some(all | bit?))?;
+    Some(Masked::new(bits, packet::bits(32)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Flow;
+
+    fn parsed(text: &str) -> Result<Match, BadMatch> {
+        let line = format!("{text} actions=drop");
+        Match::of(&Flow::parse(&line).unwrap().fields, &Ports::of([(4, "web")]))
+    }
+
+    #[test]
+    fn a_packet_is_matched_by_the_bits_that_count() {
+        let packet = parsed("tcp,in_port=4,ct_state=new|trk,reg0=0x287,nw_src=10.244.0.4,nw_dst=10.244.1.5,tp_dst=80,dl_vlan=5,nw_tos=32")
+            .unwrap()
+            .packet();
+        for matches in [
+            "ip",
+            "tcp",
+            "in_port=web",
+            "in_port=\"web\"",
+            "ct_state=+new-est+trk",
+            "ct_state=0x1/0x3",
+            "reg0=0x2/0x2",
+            "nw_dst=10.244.0.0/16",
+            "nw_dst=10.0.1.0/255.0.255.0",
+            "tp_dst=0x50/0xfff0",
+            "vlan_tci=0x1000/0x1000",
+            "dl_vlan=5",
+            "nw_frag=not_later",
+            "xxreg0=0x287000000000000000000000000",
+            "ip_dscp=8",
+        ] {
+            assert!(parsed(matches).is_ok_and(|it| it.matches(&packet)), "{matches}");
+        }
+        for other in ["udp", "arp", "in_port=LOCAL", "ct_state=-new", "dl_vlan=6", "nw_frag=yes", "tp_dst=81"]
+        {
+            assert!(parsed(other).is_ok_and(|it| !it.matches(&packet)), "{other}");
+        }
+        for bad in
+            ["teleport", "reg0=zzz", "nw_src=1.2.3", "ct_state=+old", "in_port=nowhere", "nw_frag=maybe"]
+        {
+            assert_eq!(parsed(bad), Err(BadMatch(bad.into())), "{bad}");
+        }
+    }
+}
