@@ -2,6 +2,15 @@
 #![forbid(unsafe_code)]
 
 pub mod actions;
+mod conntrack;
+mod eval;
 pub mod lex;
 pub mod matches;
+mod microflow;
 pub mod symbol;
+pub mod tree;
+mod zone;
+
+pub use conntrack::{Connection, Conntrack, CtZone};
+pub use eval::{Branch, Choice, End, Start, Trace};
+pub use zone::{Allowed, Binding, Compiled, Datapath, Finding, Port, Semantics, Zone};

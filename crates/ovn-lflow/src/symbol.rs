@@ -5,6 +5,7 @@
 //! table is that of OVN 26.03 (`lib/logical-fields.c`).
 
 use packet::{Field, Subfield};
+use std::{collections::HashMap, sync::LazyLock};
 
 /// What a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +39,9 @@ impl Symbol {
     /// The symbol of a name.
     #[must_use]
     pub fn named(name: &str) -> Option<&'static Self> {
-        SYMBOLS.iter().find(|symbol| symbol.name == name)
+        static BY_NAME: LazyLock<HashMap<&str, &Symbol>> =
+            LazyLock::new(|| SYMBOLS.iter().map(|symbol| (symbol.name, symbol)).collect());
+        BY_NAME.get(name).copied()
     }
 
     /// How many bits it has; nothing of a port.

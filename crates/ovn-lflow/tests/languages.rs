@@ -301,8 +301,16 @@ fn every_action_prints_as_it_is_written() {
         assert!(EVERY_ACTION.iter().any(|text| pattern(text)), "{} is not tried", verb.text());
     }
     // Those that have no name; a field of the packet that is sent next counts as another action than other fields.
-    let unnamed =
-        ["next;", "reg0 = 1;", "icmp4.frag_mtu = 1400;", "reg0 = reg1;", "reg0 <-> reg1;", "push(reg0);", "pop(reg0);", "ip.ttl--;"];
+    let unnamed = [
+        "next;",
+        "reg0 = 1;",
+        "icmp4.frag_mtu = 1400;",
+        "reg0 = reg1;",
+        "reg0 <-> reg1;",
+        "push(reg0);",
+        "pop(reg0);",
+        "ip.ttl--;",
+    ];
     assert!(
         unnamed
             .iter()

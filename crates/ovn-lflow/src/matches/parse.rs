@@ -3,7 +3,11 @@
 use super::{Constant, Expr, Operand, Relation};
 use crate::{
     lex::{Format, Number, SyntaxError, Token, tokens},
-    symbol::{Meaning, Symbol},
+    symbol::{Meaning, SYMBOLS, Symbol},
+};
+use std::{
+    collections::HashMap,
+    sync::{LazyLock, OnceLock},
 };
 
 /// Parentheses that are nested deeper than this are refused, as OVN does.
@@ -258,7 +262,13 @@ fn is_nominal(symbol: &Symbol) -> bool {
     match symbol.meaning {
         Meaning::Nominal(_) | Meaning::Port(_) | Meaning::Outside(_) => true,
         Meaning::Field(_) | Meaning::Part(..) => false,
-        Meaning::Predicate(text) => parse(text).is_ok_and(|expr| uses_nominal(&expr)),
+        Meaning::Predicate(text) => {
+            // Parsing one predicate asks this of those that it uses, which stand before it: no cycle.
+            static NOMINAL: LazyLock<HashMap<&str, OnceLock<bool>>> =
+                LazyLock::new(|| SYMBOLS.iter().map(|symbol| (symbol.name, OnceLock::new())).collect());
+            let is = || parse(text).is_ok_and(|expr| uses_nominal(&expr));
+            NOMINAL.get(symbol.name).is_some_and(|known| *known.get_or_init(is))
+        }
     }
 }
 

@@ -1,0 +1,356 @@
+//! The actions of a flow, one after the other.
+
+use super::{End, Machine, Place};
+use crate::{
+    actions::{Action, Verb},
+    lex::Token,
+    matches::{Constant, Operand},
+    symbol::Meaning,
+    tree::{Kind, Line},
+};
+use ovn_model::lflow::Pipeline;
+use packet::{CtState, Field, Packet};
+
+impl Machine<'_> {
+    /// Does these actions to a packet.
+    pub(crate) fn actions(
+        &mut self,
+        actions: &[Action],
+        place: Place,
+        packet: &mut Packet,
+        lines: &mut Vec<Line>,
+    ) {
+        if actions.is_empty() {
+            lines.push(Line::new(Kind::Action, "drop;"));
+            return;
+        }
+        let ends = self.ends.len();
+        let mut stack = Vec::new();
+        for action in actions {
+            lines.push(Line::new(Kind::Action, shown(action, place)));
+            if !self.action(action, place, packet, &mut stack, lines) {
+                return;
+            }
+        }
+        if self.ends.len() == ends {
+            let stage = self.zone.stage(place.datapath, place.pipeline, place.table);
+            let stage = stage.map_or_else(|| place.table.to_string(), str::to_owned);
+            let why = Some("its actions do not send the packet on".to_owned());
+            self.ends.push(End::Dropped { datapath: place.datapath, stage, flow: None, why });
+        }
+    }
+
+    /// Whether the actions after it are done too.
+    fn action(
+        &mut self,
+        action: &Action,
+        place: Place,
+        packet: &mut Packet,
+        stack: &mut Vec<u128>,
+        lines: &mut Vec<Line>,
+    ) -> bool {
+        match action {
+            Action::Set(..) | Action::Move(..) | Action::Exchange(..) => {
+                changes(action, packet, lines);
+                self.assign(action, place, packet);
+            }
+            Action::DecrementTtl => return self.decrement_ttl(place, packet, lines),
+            Action::Push(field) => {
+                let value = field.place().map_or(0, |place| packet.bits(place));
+                lines.push(Line::new(Kind::Modify, format!("push({field}) -> {value:#x}")));
+                stack.push(value);
+            }
+            Action::Pop(field) => {
+                let value = stack.pop();
+                let text =
+                    value.map_or_else(|| "/* empty stack */".to_owned(), |value| format!("{value:#x}"));
+                lines.push(Line::new(Kind::Modify, format!("pop({field}) <- {text}")));
+                if let (Some(value), Some(place)) = (value, field.place()) {
+                    packet.set_bits(place, value);
+                }
+            }
+            Action::Next { pipeline, table } => self.next(*pipeline, *table, place, packet, lines),
+            Action::Nat { verb, to, ports } => self.ct_nat(*verb, *to, *ports, place, packet, lines),
+            Action::LoadBalance { verb, backends, snat, .. } => {
+                self.ct_lb(*verb, (backends, snat.as_deref()), place, packet, lines);
+            }
+            Action::Select { to, values, .. } => self.select(*to, values, place, packet, lines),
+            Action::Fields { verb, to, fields } => self.fields(*verb, *to, fields, place, packet, lines),
+            Action::Block { verb: Verb::CtCommit, actions } => self.ct_commit(actions, place, packet),
+            Action::Block { verb, actions } => self.block(*verb, actions, place, packet, lines),
+            Action::Call { verb, to, arguments } => self.call(*verb, *to, arguments, place, packet, lines),
+        }
+        true
+    }
+
+    /// Sets fields.
+    pub(crate) fn assign(&self, action: &Action, at: Place, packet: &mut Packet) {
+        match action {
+            Action::Set(to, value) => {
+                let Some(place) = to.place() else { return };
+                match value {
+                    Constant::Number(number) => {
+                        let mask = number.mask.unwrap_or(u128::MAX);
+                        let kept = packet.bits(place) & !mask;
+                        packet.set_bits(place, kept | number.value);
+                    }
+                    Constant::Text(name) => {
+                        // A name that the datapath does not know is no port.
+                        let key = self.zone.ports.key_of(at.datapath, name).unwrap_or(0);
+                        packet.set_bits(place, key.into());
+                    }
+                    _ => {}
+                }
+            }
+            Action::Move(to, from) => {
+                if let (Some(to), Some(from)) = (to.place(), from.place()) {
+                    packet.set_bits(to, packet.bits(from));
+                }
+            }
+            Action::Exchange(a, b) => {
+                if let (Some(a), Some(b)) = (a.place(), b.place()) {
+                    packet.exchange(a, b);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn decrement_ttl(&mut self, place: Place, packet: &mut Packet, lines: &mut Vec<Line>) -> bool {
+        let ttl = packet.get(Field::IP_TTL);
+        if !packet.is_ip4() && !packet.is_ip6() {
+            lines.push(Line::new(Kind::Error, "*** TTL decrement of non-IP packet"));
+        } else if ttl > u128::from(!self.is_ovn_trace()) {
+            packet.set(Field::IP_TTL, ttl - 1);
+            lines.push(Line::new(Kind::Modify, "ip.ttl--"));
+        } else {
+            lines.push(Line::new(Kind::Error, "*** TTL underflow"));
+            if !self.is_ovn_trace() {
+                let stage = self.zone.stage(place.datapath, place.pipeline, place.table);
+                let stage = stage.map_or_else(|| place.table.to_string(), str::to_owned);
+                let why = Some("its time to live ends here".to_owned());
+                self.ends.push(End::Dropped { datapath: place.datapath, stage, flow: None, why });
+                return false;
+            }
+        }
+        true
+    }
+
+    fn next(
+        &mut self,
+        pipeline: Option<Pipeline>,
+        table: Option<u32>,
+        place: Place,
+        packet: &mut Packet,
+        lines: &mut Vec<Line>,
+    ) {
+        let target = Place {
+            pipeline: pipeline.unwrap_or(place.pipeline),
+            table: table.map_or(place.table + 1, i64::from),
+            ..place
+        };
+        if target.pipeline == place.pipeline {
+            return self.stage(target, packet, lines);
+        }
+        let (port, field) = match target.pipeline {
+            Pipeline::Ingress => ("inport", Field::REG14),
+            Pipeline::Egress => ("outport", Field::REG15),
+        };
+        let name = self.port_name(place.datapath, packet.get(field) as u32);
+        let dp = self.datapath_name(place.datapath);
+        let title = format!("{}(dp=\"{dp}\", {port}=\"{name}\")", target.pipeline);
+        let mut line = Line::new(Kind::Pipeline, title);
+        self.stage(target, packet, &mut line.within);
+        lines.push(line);
+    }
+
+    fn select(
+        &mut self,
+        to: Operand,
+        values: &[(u16, u16)],
+        place: Place,
+        packet: &Packet,
+        lines: &mut Vec<Line>,
+    ) {
+        let names: Vec<String> =
+            values.iter().map(|(value, weight)| format!("{value} (weight {weight})")).collect();
+        let at = self.choose(&format!("{to} by hash"), &names);
+        let value = values.get(at).map_or(0, |(value, _)| *value);
+        let mut packet = packet.clone();
+        if let Some(place) = to.place() {
+            packet.set_bits(place, value.into());
+        }
+        let title = format!("select: {to} = {value} /* Randomly selected. Use --select-id to specify. */");
+        let mut line = Line::new(Kind::Transformation, title);
+        self.stage(Place { table: place.table + 1, ..place }, &mut packet, &mut line.within);
+        lines.push(line);
+    }
+
+    /// Actions without a form of their own.
+    fn call(
+        &mut self,
+        verb: Verb,
+        to: Option<Operand>,
+        arguments: &[Token],
+        place: Place,
+        packet: &mut Packet,
+        lines: &mut Vec<Line>,
+    ) {
+        let result = |packet: &mut Packet, value: u128| {
+            if let Some(place) = to.and_then(|to| to.place()) {
+                packet.set_bits(place, value);
+            }
+        };
+        match verb {
+            Verb::Output => self.output(place, packet, lines),
+            Verb::CtNext => self.ct_next(arguments, place, packet, lines),
+            Verb::CtClear => packet.clear_ct(),
+            Verb::CtCommitNat | Verb::CtCommitToZone => {
+                self.ct_commit_on(verb, arguments, place, packet, lines)
+            }
+            // The form of before 25.03, with arguments.
+            Verb::CtCommit => self.ct_commit(&[], place, packet),
+            Verb::CheckInPortSec | Verb::CheckOutPortSec => {
+                let broken = self.breaks_security(place, packet, verb == Verb::CheckInPortSec);
+                result(packet, broken.into());
+            }
+            Verb::ChkLbHairpin | Verb::ChkLbHairpinReply => {
+                if let Some(to) = to {
+                    self.hairpin(verb, to, packet, lines);
+                }
+            }
+            Verb::CtStateSave => {
+                let state = packet.ct_state();
+                let state = if state.has(CtState::TRK) { u128::from(state.0 & 0xff) } else { 0 };
+                result(packet, state);
+                let name = to.map(|to| to.to_string()).unwrap_or_default();
+                lines.push(Line::new(Kind::Action, format!("/* {name} = {state}; */")));
+            }
+            Verb::CtOrigNwDst | Verb::CtOrigIp6Dst | Verb::CtOrigTpDst | Verb::CtOrigProto => {
+                if let Some(to) = to {
+                    self.ct_original(verb, to, packet, lines);
+                }
+            }
+            Verb::PutDhcpv4Opts | Verb::PutDhcpv6Opts | Verb::PutNdRaOpts => {
+                if verb != Verb::PutNdRaOpts {
+                    let text = "/* We assume that this packet is DHCPDISCOVER or DHCPREQUEST. */";
+                    lines.push(Line::new(Kind::Error, text));
+                }
+                let text = Action::Call { verb, to: None, arguments: arguments.to_vec() }.to_string();
+                lines.push(Line::new(Kind::Modify, text.trim_end_matches(';')));
+                result(packet, 1);
+            }
+            Verb::DhcpRelayReqChk | Verb::DhcpRelayRespChk => {
+                lines.push(Line::new(Kind::Error, "/* We assume that this packet is one of DHCP. */"));
+                result(packet, 1);
+            }
+            Verb::DnsLookup => {
+                lines.push(Line::new(Kind::Error, "*** dns_lookup action not implemented"));
+                result(packet, 0);
+                self.note("names in DNS queries are not looked up: the query is taken for one that OVN does not answer");
+            }
+            Verb::FloodRemote => lines.push(Line::new(Kind::Output, "/* Flood to all remote chassis */")),
+            Verb::Mirror => self.mirror(arguments, place, packet, lines),
+            // ovn-trace passes over all that follow.
+            _ if self.is_ovn_trace() => {}
+            Verb::CheckPktLarger => {
+                let Some(Token::Number(limit)) = arguments.first() else { return };
+                match self.size {
+                    Some(size) => result(packet, (u128::from(size) > limit.value).into()),
+                    None => {
+                        self.note(format!("packets larger than {} bytes may go another way", limit.value))
+                    }
+                }
+            }
+            Verb::ChkLbAff => {
+                result(packet, 0);
+                self.note(
+                    "a client whose backend is remembered goes to that one: affinity is not in the databases",
+                );
+            }
+            Verb::ChkEcmpNh | Verb::ChkEcmpNhMac => {
+                result(packet, 0);
+                self.note(
+                    "where a connection came in by one of several next hops, its answers leave by that one",
+                );
+            }
+            Verb::FwdGroup => self.forwarding_group(arguments, place, packet, lines),
+            Verb::SetMeter => self.note("a meter may drop packets above its rate"),
+            _ => {}
+        }
+    }
+
+    fn mirror(&mut self, arguments: &[Token], place: Place, packet: &Packet, lines: &mut Vec<Line>) {
+        let port = match arguments.first() {
+            Some(Token::Text(name)) => self.zone.port(name).filter(|port| port.datapath == place.datapath),
+            _ => None,
+        };
+        let Some(port) = port else {
+            lines.push(Line::new(Kind::Error, "/* omitting output because no taget port found. */"));
+            return;
+        };
+        let mut copy = packet.clone();
+        copy.set(Field::REG14, 0);
+        copy.set(Field::REG15, port.key.into());
+        let mut line = Line::new(Kind::Transformation, "clone");
+        self.stage(Place { pipeline: Pipeline::Egress, table: 0, ..place }, &mut copy, &mut line.within);
+        lines.push(line);
+    }
+
+    /// One of several ports, by hash.
+    fn forwarding_group(
+        &mut self,
+        arguments: &[Token],
+        place: Place,
+        packet: &mut Packet,
+        lines: &mut Vec<Line>,
+    ) {
+        let after = arguments.iter().skip_while(|it| **it != Token::Name("childports".to_owned()));
+        let ports: Vec<String> = after
+            .filter_map(|it| if let Token::Text(name) = it { Some(name.clone()) } else { None })
+            .collect();
+        let at = self.choose("port of the forwarding group", &ports);
+        let key = ports.get(at).and_then(|name| self.zone.ports.key_of(place.datapath, name));
+        packet.set(Field::REG15, key.unwrap_or(0).into());
+        self.output(place, packet, lines);
+    }
+}
+
+/// An action as ovn-trace prints it: `next` without what goes without saying.
+fn shown(action: &Action, place: Place) -> String {
+    let Action::Next { pipeline, table } = action else { return action.to_string() };
+    let target = table.map_or(place.table + 1, i64::from);
+    match pipeline.filter(|pipeline| *pipeline != place.pipeline) {
+        Some(pipeline) => format!("next(pipeline={pipeline}, table={target});"),
+        None if target == place.table + 1 => "next;".to_owned(),
+        None => format!("next({target});"),
+    }
+}
+
+/// Is it a register? Changes of registers are no changes of the packet.
+fn is_register(operand: Operand) -> bool {
+    let name = operand.place().map(|place| place.field().name()).unwrap_or_default();
+    name.starts_with("reg") || name.starts_with("xreg") || name.starts_with("xxreg")
+}
+
+/// What changes in the packet.
+fn changes(action: &Action, packet: &Packet, lines: &mut Vec<Line>) {
+    let mut moved = |to: &Operand, from: &Operand| {
+        if let Some(place) = from.place().filter(|_| !is_register(*to)) {
+            let value = packet.bits(place);
+            let value = if place.is_whole() { place.field().show(value) } else { format!("{value:#x}") };
+            lines.push(Line::new(Kind::Modify, format!("{to} = {value}")));
+        }
+    };
+    match action {
+        Action::Move(to, from) => moved(to, from),
+        Action::Exchange(a, b) => {
+            moved(a, b);
+            moved(b, a);
+        }
+        Action::Set(to, _) if matches!(to.symbol.meaning, Meaning::Outside(_)) || !is_register(*to) => {
+            lines.push(Line::new(Kind::Modify, action.to_string().trim_end_matches(';')));
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,126 @@
+//! Actions that look something up: neighbours, MAC addresses, load balancers, connections.
+
+use super::{Machine, Place};
+use crate::{
+    actions::Verb,
+    matches::Operand,
+    tree::{Kind, Line},
+};
+use packet::{Field, Packet, show_mac};
+
+impl Machine<'_> {
+    /// An action on fields.
+    pub(crate) fn fields(
+        &mut self,
+        verb: Verb,
+        to: Option<Operand>,
+        fields: &[Operand],
+        place: Place,
+        packet: &mut Packet,
+        lines: &mut Vec<Line>,
+    ) {
+        let value = |at: usize, packet: &Packet| {
+            fields.get(at).and_then(Operand::place).map_or(0, |place| packet.bits(place))
+        };
+        let mut result = None;
+        match verb {
+            Verb::GetArp | Verb::GetNd => {
+                self.get_neighbour(value(0, packet) as u32, value(1, packet), place, packet, lines);
+            }
+            Verb::LookupArp | Verb::LookupNd | Verb::LookupArpIp | Verb::LookupNdIp => {
+                let port = self.port_name(place.datapath, value(0, packet) as u32);
+                let by_mac = fields.len() == 3;
+                let found = self.zone.binding(&port, value(1, packet));
+                let found = found.filter(|binding| !by_mac || binding.mac == value(2, packet));
+                let text = match found {
+                    Some(_) if by_mac => {
+                        format!("/* MAC binding to {} found. */", show_mac(packet.get(Field::ETH_DST)))
+                    }
+                    Some(_) => "/* MAC binding found. */".to_owned(),
+                    None => "/* lookup failed - No MAC binding. */".to_owned(),
+                };
+                lines.push(Line::new(Kind::Action, text));
+                result = Some(u128::from(found.is_some()));
+            }
+            Verb::GetFdb => {
+                result = Some(self.zone.fdb(place.datapath, value(0, packet)).unwrap_or(0).into());
+            }
+            Verb::LookupFdb => {
+                let known = self.zone.fdb(place.datapath, value(1, packet));
+                let found = known.is_some_and(|key| u128::from(key) == value(0, packet));
+                let text = if found {
+                    format!("/* MAC lookup for {} found in FDB. */", show_mac(packet.get(Field::ETH_DST)))
+                } else {
+                    "/* lookup mac failed in mac learning table. */".to_owned()
+                };
+                lines.push(Line::new(Kind::Action, text));
+                result = Some(found.into());
+            }
+            Verb::GetRemoteFdb => {
+                lines.push(Line::new(
+                    Kind::Output,
+                    "/* The remote FDB table is different per each chassis. */",
+                ));
+                self.note("where a MAC address is behind other endpoints is not in the southbound database");
+            }
+            // The controller learns; this packet goes on unchanged.
+            _ => {}
+        }
+        if let (Some(result), Some(to)) = (result, to.and_then(|to| to.place())) {
+            packet.set_bits(to, result);
+        }
+    }
+
+    /// The neighbour's MAC address becomes the destination.
+    fn get_neighbour(
+        &mut self,
+        key: u32,
+        address: u128,
+        place: Place,
+        packet: &mut Packet,
+        lines: &mut Vec<Line>,
+    ) {
+        let port = self.port_name(place.datapath, key);
+        let found = self.zone.binding(&port, address);
+        let mac = found.map_or(0, |binding| binding.mac);
+        packet.set(Field::ETH_DST, mac);
+        lines.push(Line::new(
+            Kind::Action,
+            match found {
+                Some(_) => format!("/* MAC binding to {}. */", show_mac(mac)),
+                None => "/* No MAC binding. */".to_owned(),
+            },
+        ));
+        lines.push(Line::new(Kind::Modify, format!("eth.dst = {}", show_mac(mac))));
+        if found.is_none() && !self.is_ovn_trace() {
+            self.note(format!(
+                "port {port} has not learnt the neighbour yet: the packet waits while it asks"
+            ));
+        }
+    }
+
+    /// Does a load balancer send the packet back to its sender? Which one does not matter.
+    pub(crate) fn hairpin(&mut self, verb: Verb, to: Operand, packet: &mut Packet, lines: &mut Vec<Line>) {
+        let (ct_destination, source, destination) = if packet.is_ip6() {
+            (Field::CT_IPV6_DST, Field::IPV6_SRC, Field::IPV6_DST)
+        } else {
+            (Field::CT_NW_DST, Field::IP_SRC, Field::IP_DST)
+        };
+        let address = packet.get(ct_destination);
+        let port = packet.get(if verb == Verb::ChkLbHairpin { Field::CT_TP_DST } else { Field::TCP_DST });
+        let mut vips = self.zone.vips.iter().filter(|(vip, _)| *vip == address);
+        // ovn-trace looks at the first address that fits, whatever its port.
+        let known = if self.is_ovn_trace() {
+            vips.next().is_some_and(|(_, vip)| u128::from(*vip) == port)
+        } else {
+            vips.any(|(_, vip)| *vip == 0 || u128::from(*vip) == port)
+        };
+        let found = known
+            && packet.ct_state().has(packet::CtState::DNAT)
+            && packet.get(source) == packet.get(destination);
+        if let Some(place) = to.place() {
+            packet.set_bits(place, found.into());
+        }
+        lines.push(Line::new(Kind::Modify, format!("{to} = {}", u8::from(found))));
+    }
+}
