@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod actions;
+mod chain;
 mod conntrack;
 mod eval;
 pub mod lex;
@@ -11,6 +12,7 @@ pub mod symbol;
 pub mod tree;
 mod zone;
 
+pub use chain::{Hop, Network, Onward, Outcome, Way};
 pub use conntrack::{Connection, Conntrack, CtZone};
 pub use eval::{Branch, Choice, End, Start, Trace};
 pub use zone::{Allowed, Binding, Compiled, Datapath, Finding, Port, Semantics, Zone};

@@ -179,6 +179,10 @@ pub struct Zone {
     bindings: HashMap<(String, u128), Binding>,
     /// By key of the datapath and address: the key of the port.
     fdb: HashMap<(u32, u128), u32>,
+    /// The names of all chassis.
+    chassis: HashMap<Uuid, String>,
+    /// The chassis of this zone, if there is one only.
+    own_chassis: Option<Uuid>,
     /// Addresses and ports of all load balancers.
     pub(crate) vips: Vec<(u128, u16)>,
 }
@@ -212,6 +216,18 @@ impl Zone {
     #[must_use]
     pub fn datapath_by_key(&self, key: u32) -> Option<usize> {
         self.datapaths.iter().position(|datapath| datapath.key == key)
+    }
+
+    /// The name of the chassis that a port is bound to.
+    #[must_use]
+    pub fn chassis_of(&self, port: &Port) -> Option<&str> {
+        self.chassis.get(&port.chassis?).map(String::as_str)
+    }
+
+    /// The name of this zone's own chassis; nothing if there are several.
+    #[must_use]
+    pub fn own_chassis(&self) -> Option<&str> {
+        self.chassis.get(&self.own_chassis?).map(String::as_str)
     }
 
     /// How many flows are in force.

@@ -116,6 +116,10 @@ impl Zone {
             indexes,
             bindings: bindings(read),
             fdb: rows(read, "FDB").filter_map(fdb).collect(),
+            chassis: rows(read, "Chassis")
+                .filter_map(|row| Some((row.uuid, row.text("name")?.to_owned())))
+                .collect(),
+            own_chassis: chassis,
             vips: rows(read, "Load_Balancer").flat_map(vips).collect(),
             ports,
         }
