@@ -13,7 +13,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     for path in arguments {
         let database = Database::open(fs::read(&path)?)?;
         let selects = Zone::selects(database.schema());
-        let rows: Vec<Rows> = selects.iter().map(|it| database.select(it)).collect::<Result<_, SelectError>>()?;
+        let rows: Vec<Rows> =
+            selects.iter().map(|it| database.select(it)).collect::<Result<_, SelectError>>()?;
         zones.push((path, Zone::new(&rows, Semantics::Datapath)));
     }
     let (first, zone) = zones.first().ok_or("which databases?")?;

@@ -1,6 +1,6 @@
 //! The actions of a flow, one after the other.
 
-use super::{End, Machine, Place};
+use super::{Machine, Place};
 use crate::{
     actions::{Action, Verb},
     lex::Token,
@@ -33,10 +33,7 @@ impl Machine<'_> {
             }
         }
         if self.ends.len() == ends {
-            let stage = self.zone.stage(place.datapath, place.pipeline, place.table);
-            let stage = stage.map_or_else(|| place.table.to_string(), str::to_owned);
-            let why = Some("its actions do not send the packet on".to_owned());
-            self.ends.push(End::Dropped { datapath: place.datapath, stage, flow: None, why });
+            self.dropped(place, Some("its actions do not send the packet on"));
         }
     }
 
@@ -126,10 +123,7 @@ impl Machine<'_> {
         } else {
             lines.push(Line::new(Kind::Error, "*** TTL underflow"));
             if !self.is_ovn_trace() {
-                let stage = self.zone.stage(place.datapath, place.pipeline, place.table);
-                let stage = stage.map_or_else(|| place.table.to_string(), str::to_owned);
-                let why = Some("its time to live ends here".to_owned());
-                self.ends.push(End::Dropped { datapath: place.datapath, stage, flow: None, why });
+                self.dropped(place, Some("its time to live ends here"));
                 return false;
             }
         }

@@ -158,7 +158,7 @@ impl Zone {
             stages: 0,
             depth: 0,
         };
-        let place = Place { datapath: start.datapath, pipeline: start.pipeline, table: 0 };
+        let place = Place { datapath: start.datapath, pipeline: start.pipeline, table: 0, flow: None };
         let name = |field| machine.port_name(start.datapath, start.packet.get(field) as u32);
         let dp = machine.datapath_name(start.datapath);
         let title = match start.pipeline {
@@ -190,6 +190,8 @@ pub(crate) struct Place {
     pub(crate) datapath: usize,
     pub(crate) pipeline: Pipeline,
     pub(crate) table: i64,
+    /// The flow whose actions are done.
+    pub(crate) flow: Option<Uuid>,
 }
 
 /// One evaluation.
@@ -238,6 +240,14 @@ impl Machine<'_> {
         Some(*first)
     }
 
+    /// The packet ends here; `why` is said where it is not the flow itself that drops it.
+    pub(crate) fn dropped(&mut self, place: Place, why: Option<&str>) {
+        let stage = self.zone.stage(place.datapath, place.pipeline, place.table);
+        let stage = stage.map_or_else(|| place.table.to_string(), str::to_owned);
+        let (datapath, flow, why) = (place.datapath, place.flow, why.map(str::to_owned));
+        self.ends.push(End::Dropped { datapath, stage, flow, why });
+    }
+
     pub(crate) fn datapath_name(&self, datapath: usize) -> &str {
         self.zone.datapaths.get(datapath).map_or("", |it| it.name.as_str())
     }
@@ -274,12 +284,7 @@ impl Machine<'_> {
         let Some(found) = found else {
             let name = stage.map(|name| format!("{name}: ")).unwrap_or_default();
             lines.push(Line::new(Kind::Table, format!("{:2}. {name}no match (implicit drop)", place.table)));
-            self.ends.push(End::Dropped {
-                datapath: place.datapath,
-                stage: stage.map_or_else(|| place.table.to_string(), str::to_owned),
-                flow: None,
-                why: None,
-            });
+            self.dropped(Place { flow: None, ..place }, None);
             self.depth -= 1;
             return;
         };
@@ -294,6 +299,7 @@ impl Machine<'_> {
             ));
         }
         let flow = &found.flow.flow;
+        place.flow = Some(flow.uuid);
         let source = match (&flow.stage, &flow.source) {
             (Some(stage), Some(source)) => format!("{stage} ({source}): "),
             (Some(name), None) => format!("{name}: "),
@@ -311,12 +317,7 @@ impl Machine<'_> {
             ),
         );
         if found.flow.actions.is_empty() {
-            self.ends.push(End::Dropped {
-                datapath: place.datapath,
-                stage: stage.map_or_else(|| place.table.to_string(), str::to_owned),
-                flow: Some(flow.uuid),
-                why: None,
-            });
+            self.dropped(place, None);
         }
         self.actions(&found.flow.actions, place, packet, &mut line.within);
         lines.push(line);

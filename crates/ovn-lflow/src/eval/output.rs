@@ -18,7 +18,7 @@ impl Machine<'_> {
         let key = packet.get(Field::REG15) as u32;
         if key == 0 {
             lines.push(Line::new(Kind::Error, "*** output to null logical port"));
-            self.drop_here(place, "the output port is not set");
+            self.dropped(place, Some("the output port is not set"));
             return;
         }
         let zone = self.zone;
@@ -35,17 +35,6 @@ impl Machine<'_> {
         } else {
             self.unicast(place, port, packet, lines);
         }
-    }
-
-    fn drop_here(&mut self, place: Place, why: &str) {
-        let stage = self.zone.stage(place.datapath, place.pipeline, place.table);
-        let stage = stage.map_or_else(|| place.table.to_string(), str::to_owned);
-        self.ends.push(End::Dropped {
-            datapath: place.datapath,
-            stage,
-            flow: None,
-            why: Some(why.to_owned()),
-        });
     }
 
     /// Out of a datapath: into the one at the other end, or out of the zone's datapaths.
@@ -77,7 +66,7 @@ impl Machine<'_> {
         }
         packet.set(Field::REG14, peer.key.into());
         packet.set(Field::REG15, 0);
-        let place = Place { datapath: peer.datapath, pipeline: Pipeline::Ingress, table: 0 };
+        let place = Place { datapath: peer.datapath, pipeline: Pipeline::Ingress, table: 0, flow: None };
         self.stage(place, &mut packet, &mut line.within);
         lines.push(line);
     }
@@ -133,7 +122,7 @@ impl Machine<'_> {
                     redirect.name
                 );
                 lines.push(Line::new(Kind::Error, text));
-                self.drop_here(place, "the output port stands for a port that does not exist");
+                self.dropped(place, Some("the output port stands for a port that does not exist"));
                 return;
             };
             let text = format!(
@@ -148,7 +137,7 @@ impl Machine<'_> {
         let loopback = packet.get(Field::REG10) & LOOPBACK == LOOPBACK;
         if !(loopback || port.is_some_and(|port| port.key != in_key)) {
             lines.push(Line::new(Kind::Output, OMITTED));
-            self.drop_here(place, "the output port is the one that the packet came in by");
+            self.dropped(place, Some("the output port is the one that the packet came in by"));
             return;
         }
         let title = format!(
