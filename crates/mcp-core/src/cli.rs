@@ -74,6 +74,9 @@ enum Command {
         /// Its parameters.
         #[arg(value_name = "KEY=VALUE", value_parser = parse_argument)]
         arguments: Vec<(String, String)>,
+        /// Also print on standard error what the answer was made of: files, commands and queries, with their times.
+        #[arg(long)]
+        evidence: bool,
     },
     /// List what the source holds, by node and area: present, empty, absent or damaged, and why.
     Coverage,
@@ -169,10 +172,17 @@ async fn stopped() -> Result<ExitCode, String> {
 
 async fn answer(server: &Server, command: Option<Command>, http: &HttpArgs) -> Result<ExitCode, String> {
     match command {
-        Some(Command::Call { tool, arguments }) => {
+        Some(Command::Call { tool, arguments, evidence }) => {
             let arguments: Map<String, Value> = arguments.into_iter().map(|(k, v)| (k, v.into())).collect();
             match server.call(&tool, arguments, Progress::default()).await {
-                Ok(text) => print(&text),
+                Ok(text) => {
+                    let uri =
+                        text.lines().next().and_then(|line| line.rsplit(' ').next()).filter(|_| evidence);
+                    if let Some(Ok(told)) = server.told(uri.unwrap_or_default()).await {
+                        eprint!("{told}");
+                    }
+                    print(&text)
+                }
                 Err(text) => Err(text),
             }
         }

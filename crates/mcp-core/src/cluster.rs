@@ -263,7 +263,7 @@ pub(crate) mod tests {
                 "late" => tokio::time::sleep(Duration::from_millis(100)).await,
                 _ => {}
             }
-            let origin = Origin { what: at.node.to_string(), when: None };
+            let origin = Origin::new(at.node.to_string(), None);
             Ok(Read { value: Vec::new(), origin, notes: vec![format!("note of {}", at.node)] })
         }
 
@@ -273,7 +273,7 @@ pub(crate) mod tests {
 
         async fn kinds(&self, _: Duration) -> Result<Read<Vec<Kind>>, ReadError> {
             let (value, notes) = self.kinds.clone();
-            Ok(Read { value, origin: Origin { what: "kinds".into(), when: None }, notes })
+            Ok(Read { value, origin: Origin::new("kinds", None), notes })
         }
 
         async fn objects(&self, _: &ObjectQuery, _: Duration) -> Result<Read<Vec<Value>>, ReadError> {

@@ -18,6 +18,7 @@ mod condition;
 mod delta;
 mod document;
 mod error;
+mod evidence;
 mod fold;
 mod http;
 mod kubernetes;

@@ -8,7 +8,10 @@ use jiff::Timestamp;
 use ovsdb::{Database, Rows, Schema, Select};
 use std::{
     future::Future,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -21,6 +24,8 @@ pub struct Node<'a> {
     budget: Budget,
     compared: bool,
     noted: Noted,
+    /// Was something asked that is the pod's own?
+    of_pod: AtomicBool,
 }
 
 /// Where what was read came from, and what was odd about it; each once.
@@ -32,7 +37,11 @@ impl Noted {
     pub(crate) fn take<T>(&self, read: Read<T>) -> T {
         {
             let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if !noted.0.iter().any(|origin| origin.what == read.origin.what) {
+            if !noted
+                .0
+                .iter()
+                .any(|origin| (&origin.what, &origin.bundle) == (&read.origin.what, &read.origin.bundle))
+            {
                 noted.0.push(read.origin);
             }
         }
@@ -112,7 +121,16 @@ impl<'a> Node<'a> {
         budget: Budget,
         compared: bool,
     ) -> Self {
-        Self { backend, name, pod, within, budget, compared, noted: Noted::default() }
+        Self {
+            backend,
+            name,
+            pod,
+            within,
+            budget,
+            compared,
+            noted: Noted::default(),
+            of_pod: AtomicBool::new(false),
+        }
     }
 
     /// Its name.
@@ -151,6 +169,9 @@ impl<'a> Node<'a> {
     }
 
     fn at(&self, place: Place) -> Target {
+        if matches!(place, Place::Pod(_)) {
+            self.of_pod.store(true, Ordering::Relaxed);
+        }
         Target { node: self.name.clone(), place, within: self.within }
     }
 
@@ -212,6 +233,14 @@ impl<'a> Node<'a> {
             }
         }
         Err(absent.expect("a tool gives at least one reading"))
+    }
+
+    /// What an answer is of: the node, or its pod where what is the pod's own was asked.
+    pub(crate) fn subject(&self) -> String {
+        match &self.pod {
+            Some(pod) if self.of_pod.load(Ordering::Relaxed) => format!("pod {pod} on {}", self.name),
+            _ => self.name.to_string(),
+        }
     }
 
     /// What was read so far, and what was odd about it.

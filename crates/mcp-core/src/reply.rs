@@ -1,8 +1,9 @@
 //! What a model gets: text, with evidence before it and notes after it, always bounded.
 
 use crate::{
-    Answer, NodeName, Origin, Row, ToolError,
+    Answer, NodeName, Row, ToolError,
     error::chain,
+    evidence::{Given, Record},
     fold::fold,
     sanitize::{clean, redact},
 };
@@ -58,15 +59,30 @@ impl Row {
 /// What one node gave.
 pub(crate) struct NodeAnswer {
     pub(crate) node: NodeName,
+    /// What the answer is of, in words: the node, or a pod on it.
+    pub(crate) subject: String,
     pub(crate) result: Result<Answer, ToolError>,
-    pub(crate) origins: Vec<Origin>,
-    pub(crate) notes: Vec<String>,
+    pub(crate) given: Given,
+}
+
+/// What a reply is about.
+#[derive(Clone, Copy)]
+pub(crate) struct About<'a> {
+    pub(crate) title: &'a str,
+    pub(crate) source: &'a str,
+    pub(crate) record: &'a Record<'a>,
+}
+
+impl About<'_> {
+    /// The first line.
+    fn line(&self, of: &str, given: &[Given]) -> String {
+        self.record.first_line(self.title, of, self.source, given) + "\n"
+    }
 }
 
 /// The reply to a call that was answered by one node, or by several.
 pub(crate) fn of_nodes(
-    title: &str,
-    source: &str,
+    about: About<'_>,
     mut answers: Vec<NodeAnswer>,
     page: &Page,
     budget: Budget,
@@ -75,94 +91,71 @@ pub(crate) fn of_nodes(
     if answers.len() == 1
         && let Some(answer) = answers.pop()
     {
-        return one(title, source, answer, page, budget);
+        return one(about, answer, page, budget);
     }
-    many(title, source, answers, page, budget)
+    many(about, answers, page, budget)
 }
 
 /// The reply to a call that the whole cluster answered.
 pub(crate) fn of_cluster(
-    title: &str,
-    source: &str,
+    about: About<'_>,
     mut answer: Answer,
-    origins: &[Origin],
-    mut notes: Vec<String>,
+    given: Given,
     page: &Page,
     budget: Budget,
 ) -> String {
     page.grep(&mut answer);
-    let evidence = if origins.is_empty() { String::new() } else { format!(": {}", evidence(origins)) };
-    notes.extend(answer.notes);
-    assemble(
-        &format!("# {title}, from {source}{evidence}\n"),
-        &answer.rows,
-        &answer.if_empty,
-        notes,
-        page,
-        budget,
-    )
+    alone(about, "", answer, given, page, budget)
 }
 
-fn one(
-    title: &str,
-    source: &str,
-    from: NodeAnswer,
+fn one(about: About<'_>, from: NodeAnswer, page: &Page, budget: Budget) -> Result<String, ToolError> {
+    let of = format!(" of {}", from.subject);
+    Ok(alone(about, &of, from.result?, from.given, page, budget))
+}
+
+/// The reply that is made of one answer.
+fn alone(
+    about: About<'_>,
+    of: &str,
+    answer: Answer,
+    mut given: Given,
     page: &Page,
     budget: Budget,
-) -> Result<String, ToolError> {
-    let answer = from.result?;
-    let head = format!("# {title} of {}, from {source}: {}\n", from.node, evidence(&from.origins));
-    let mut notes = from.notes;
-    notes.extend(answer.notes);
-    Ok(assemble(&head, &answer.rows, &answer.if_empty, notes, page, budget))
+) -> String {
+    let before = about.record.keep(std::slice::from_mut(&mut given));
+    let head = about.line(of, std::slice::from_ref(&given));
+    let notes = given.notes.into_iter().chain(answer.notes).chain(about.record.said_before(before));
+    assemble(&head, &answer.rows, &answer.if_empty, notes.collect(), page, budget)
 }
 
-/// As many of what was read are named: a question to three hundred zones reads a database of each.
-const NAMED: usize = 16;
-
-/// What was read and when; a time that all have in common, once.
-fn evidence(origins: &[Origin]) -> String {
-    let mut text = String::new();
-    let more = origins.len().saturating_sub(NAMED);
-    let origins = origins.get(more..).unwrap_or_default();
-    if more > 0 {
-        _ = write!(text, "{more} others; ");
-    }
-    for (i, origin) in origins.iter().enumerate() {
-        let next = origins.get(i + 1);
-        match next {
-            Some(next) if next.time() == origin.time() => _ = write!(text, "{}; ", origin.what),
-            Some(_) => _ = write!(text, "{}, {}; ", origin.what, origin.time()),
-            None => _ = write!(text, "{}, {}", origin.what, origin.time()),
-        }
-    }
-    text
-}
+/// The names of so many bytes of nodes fit in the first line; the evidence has all of them.
+const NAMED: usize = 64;
 
 fn many(
-    title: &str,
-    source: &str,
-    answers: Vec<NodeAnswer>,
+    about: About<'_>,
+    mut answers: Vec<NodeAnswer>,
     page: &Page,
     budget: Budget,
 ) -> Result<String, ToolError> {
-    let names: Vec<&str> = answers.iter().map(|a| a.node.as_str()).collect();
-    let mut head =
-        format!("# {title} compared on {} nodes, from {source}: {}\n", names.len(), names.join(", "));
-    // The oldest and the newest: nodes are not read at one moment, and what changed between them may differ.
-    let times = answers.iter().flat_map(|a| &a.origins).filter_map(|origin| origin.when);
-    if let (Some(first), Some(last)) = (times.clone().min(), times.max()) {
-        let format = "%Y-%m-%dT%H:%M:%SZ";
-        _ = writeln!(head, "# read {} to {}", first.strftime(format), last.strftime(format));
-    }
     let asked = answers.len();
     let mut said: BTreeMap<String, Vec<NodeName>> = BTreeMap::new();
     let (mut good, mut failed) = (Vec::new(), Vec::new());
-    for mut from in answers {
+    if answers.iter().all(|from| from.result.is_err()) {
+        let failed = answers.into_iter().filter_map(|from| Some((from.node, from.result.err()?)));
+        return Err(ToolError::all_failed(failed.collect()));
+    }
+    let names: Vec<&str> = answers.iter().map(|from| from.node.as_str()).collect();
+    let compared = format!(" compared on {asked} nodes");
+    let named = format!("{compared} ({})", names.join(", "));
+    let mut given: Vec<Given> = answers.iter_mut().map(|from| std::mem::take(&mut from.given)).collect();
+    let before = about.record.keep(&mut given);
+    let mut head = about.line(if named.len() > NAMED { &compared } else { &named }, &given);
+    for (mut from, given) in answers.into_iter().zip(given) {
+        let mut notes = given.notes;
         if let Ok(answer) = &mut from.result {
-            from.notes.append(&mut answer.notes);
+            notes.append(&mut answer.notes);
         }
-        for note in from.notes {
+        for note in notes {
             said.entry(note).or_default().push(from.node.clone());
         }
         match from.result {
@@ -174,9 +167,6 @@ fn many(
             Err(e) => failed.push((from.node, e)),
         }
     }
-    if good.is_empty() {
-        return Err(ToolError::all_failed(failed));
-    }
     let lost =
         failed.iter().map(|(node, e)| format!("{node} gave no answer and is not compared: {}", chain(e)));
     let mut notes: Vec<String> = lost.collect();
@@ -184,6 +174,7 @@ fn many(
         n if n == asked => format!("on all nodes: {note}"),
         _ => format!("{}: {note}", nodes.iter().map(NodeName::as_str).collect::<Vec<_>>().join(", ")),
     }));
+    notes.extend(about.record.said_before(before));
     let folded = fold(&good);
     let rows: Vec<Row> = folded.differences.into_iter().map(Row::line).collect();
     for line in folded.summary {
@@ -276,14 +267,15 @@ fn cut(text: &str, bytes: usize, lines: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Origin, evidence::Evidence};
 
     fn node_answer(name: &str, answer: Answer) -> NodeAnswer {
-        let origin = Origin { what: "file".into(), when: "2026-11-22T08:35:03Z".parse().ok() };
+        let origins = vec![Origin::new("file", "2026-11-22T08:35:03Z".parse().ok())];
         NodeAnswer {
             node: name.parse().unwrap(),
+            subject: name.into(),
             result: Ok(answer),
-            origins: vec![origin],
-            notes: Vec::new(),
+            given: Given { node: Some(name.into()), origins, notes: Vec::new() },
         }
     }
 
@@ -295,8 +287,14 @@ mod tests {
         Page { grep: None, offset, limit }
     }
 
+    fn reply(answers: Vec<NodeAnswer>, page: &Page, budget: Budget) -> Result<String, ToolError> {
+        let evidence = Evidence::new("mcp-test");
+        let record = evidence.record("rows", &serde_json::Map::new());
+        of_nodes(About { title: "rows", source: "source", record: &record }, answers, page, budget)
+    }
+
     fn text(answer: Answer, page: &Page, budget: Budget) -> String {
-        of_nodes("rows", "source", vec![node_answer("n", answer)], page, budget).unwrap()
+        reply(vec![node_answer("n", answer)], page, budget).unwrap()
     }
 
     #[test]
@@ -304,7 +302,7 @@ mod tests {
         let text = text(rows(5), &page(1, Some(2)), Budget::default());
         assert_eq!(
             text,
-            "# rows of n, from source: file, 2026-11-22T08:35:03Z\nrow 1\nrow 2\nnote: rows 2 to 3 of 5; offset=3 gives the next\n"
+            "# rows of n, from source, 2026-11-22T08:35:03Z; evidence://mcp-test/e2631532\nrow 1\nrow 2\nnote: rows 2 to 3 of 5; offset=3 gives the next\n"
         );
     }
 
@@ -371,8 +369,8 @@ mod tests {
     fn a_node_that_fails_is_named_and_the_others_are_compared() {
         let mut answers: Vec<NodeAnswer> = ["a", "b", "c"].map(|name| node_answer(name, rows(2))).into();
         answers[1].result = Err(ToolError::bad("it is broken", "mend it"));
-        answers[0].notes.push("odd".into());
-        let text = of_nodes("rows", "source", answers, &Page::default(), Budget::default()).unwrap();
+        answers[0].given.notes.push("odd".into());
+        let text = reply(answers, &Page::default(), Budget::default()).unwrap();
         assert!(text.contains("the same on all 2 nodes: 2 rows: row 0; row 1\nno difference\n"), "{text}");
         assert!(
             text.contains("note: b gave no answer and is not compared: it is broken\nnote: a: odd\n"),
@@ -382,8 +380,7 @@ mod tests {
             result: Err(ToolError::bad(format!("{name} is broken"), "mend it")),
             ..node_answer(name, rows(0))
         });
-        let error =
-            of_nodes("rows", "source", failed.into(), &Page::default(), Budget::default()).unwrap_err();
+        let error = reply(failed.into(), &Page::default(), Budget::default()).unwrap_err();
         assert!(error.report().starts_with(
             "error: none of the 2 nodes gave an answer\n  a: a is broken\n  b: b is broken\nhint: "
         ));

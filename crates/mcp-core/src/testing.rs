@@ -20,7 +20,8 @@ use rmcp::{
     ClientHandler, RoleClient, ServiceExt,
     model::{
         ArgumentInfo, CallToolRequestParams, CallToolResult, CompleteRequestParams, CompletionContext,
-        ContentBlock, ListToolsResult, ProgressNotificationParam, Reference,
+        ContentBlock, ListToolsResult, ProgressNotificationParam, ReadResourceRequestParams, Reference,
+        ResourceContents,
     },
     service::NotificationContext,
 };
@@ -139,6 +140,22 @@ impl Connection {
         let result: CallToolResult = self.0.call_tool(request).await?;
         let text = result.content.iter().filter_map(ContentBlock::as_text).map(|t| t.text.as_str()).collect();
         Ok(if result.is_error == Some(true) { Err(text) } else { Ok(text) })
+    }
+
+    /// What an answer was made of: the resource that its first line names.
+    pub async fn evidence(&self, answer: &str) -> Result<String, Failed> {
+        let first = answer.lines().next().unwrap_or_default();
+        self.resource(first.rsplit(' ').next().unwrap_or_default()).await
+    }
+
+    /// The text of a resource.
+    pub async fn resource(&self, uri: &str) -> Result<String, Failed> {
+        let read = self.0.read_resource(ReadResourceRequestParams::new(uri)).await?;
+        let text = read.contents.into_iter().filter_map(|contents| match contents {
+            ResourceContents::TextResourceContents { text, .. } => Some(text),
+            _ => None,
+        });
+        Ok(text.collect())
     }
 
     /// How far the calls were, as the server told while they were under way: per cent, and in words.

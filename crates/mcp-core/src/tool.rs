@@ -3,10 +3,11 @@
 use crate::{
     Answer, Backend, Budget, Cluster, Completion, Document, Node, NodeName, Progress, ReadError, ToolError,
     argv::{Allow, PrivateAllow},
+    evidence::{Given, Record},
     params::{self, Common},
     progress::Answered,
     prompt::Prompt,
-    reply::{self, NodeAnswer},
+    reply::{self, About, NodeAnswer},
     resolve::{self, Asked},
     schema,
 };
@@ -118,6 +119,7 @@ pub(crate) struct Call<'a> {
     pub(crate) backend: &'a dyn Backend,
     pub(crate) budget: Budget,
     pub(crate) progress: Progress,
+    pub(crate) record: Record<'a>,
 }
 
 impl Described {
@@ -174,16 +176,19 @@ async fn run<T: Tool>(call: &Call<'_>, mut arguments: Map<String, Value>) -> Res
     let ask = |(place, name): (usize, NodeName)| async move {
         let node = Node::new(call.backend, name.clone(), pod.clone(), common.within, call.budget, compared);
         let result = node.bounded(T::run(&node, params)).await;
+        let subject = node.subject();
         let (origins, notes) = node.into_read();
         answered.add(&name);
-        (place, NodeAnswer { node: name, result, origins, notes })
+        let given = Given { node: Some(name.to_string()), origins, notes };
+        (place, NodeAnswer { node: name, subject, result, given })
     };
     // As they come: a node that is silent keeps no other from being asked.
     let answers = stream::iter(nodes.into_iter().enumerate()).map(ask).buffer_unordered(AT_ONCE);
     let mut answers = call.progress.asking(answers.collect::<Vec<_>>(), answered, common.within).await;
     answers.sort_by_key(|(place, _)| *place);
     let answers = answers.into_iter().map(|(_, answer)| answer).collect();
-    reply::of_nodes(&T::title(params), call.backend.name(), answers, &common.page, call.budget)
+    let about = About { title: &T::title(params), source: call.backend.name(), record: &call.record };
+    reply::of_nodes(about, answers, &common.page, call.budget)
 }
 
 async fn run_on_cluster<T: ClusterTool>(
@@ -198,8 +203,9 @@ async fn run_on_cluster<T: ClusterTool>(
     let answer = tokio::time::timeout(common.within + SLACK, T::run(&cluster, &params));
     let answer = call.progress.asking(answer, &Answered::of(0), common.within).await.map_err(late)??;
     let (origins, notes) = cluster.into_read();
-    let source = call.backend.name();
-    Ok(reply::of_cluster(&T::title(&params), source, answer, &origins, notes, &common.page, call.budget))
+    let about = About { title: &T::title(&params), source: call.backend.name(), record: &call.record };
+    let given = Given { node: None, origins, notes };
+    Ok(reply::of_cluster(about, answer, given, &common.page, call.budget))
 }
 
 /// For what takes longer than its own time-out to say so.

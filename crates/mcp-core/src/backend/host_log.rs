@@ -76,7 +76,7 @@ pub(super) fn open(
     contents.push(content(&path).map_err(failed)?);
     let (sender, stream) = LogStream::channel();
     tokio::task::spawn_blocking(move || contents.into_iter().all(|content| pour(&sender, content)));
-    Ok(Read { value: stream, origin: Origin { what, when: Some(Timestamp::now()) }, notes })
+    Ok(Read { value: stream, origin: Origin::new(what, Some(Timestamp::now())), notes })
 }
 
 /// The files that a log was, by when they ended: `x.log.1`, `x.log-20261122.gz`.

@@ -46,7 +46,7 @@ pub(super) async fn open(
             .map_err(|_| ReadError::timed_out(argv.to_string(), &at.node, at.within, &Default::default()))?;
         match first.map_err(|e| ReadError::unreadable(format!("the output of `{argv}`"), e))? {
             First::Piece(piece) => {
-                let origin = Origin { what: argv.to_string(), when: Some(Timestamp::now()) };
+                let origin = Origin::new(argv.to_string(), Some(Timestamp::now()));
                 return Ok(Ok(Read { value: forward(piece, child), origin, notes: Vec::new() }));
             }
             First::Nothing => looked.push(format!("`{argv}` found no entries")),

@@ -4,7 +4,9 @@
 //! the network, mount and UTS namespaces of a process, so that one server can stand for several nodes: the
 //! host seen from a debug container (`NODE=1` with hostPID), or the nodes of the lab.
 
-use super::{Area, Backend, Coverage, Origin, Output, Read, ReadError, answered, live::Databases, netns};
+use super::{
+    Area, Backend, Coverage, Origin, Output, Read, ReadError, answered, live::Databases, netns, warnings,
+};
 use crate::{Argv, Db, LogQuery, LogSource, LogStream, NodeName, Place, PodRef, Target, commands};
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -243,7 +245,7 @@ impl Backend for Local {
         let bytes = tokio::fs::read(&file).await.map_err(|e| ReadError::unreadable(&what, e))?;
         let database = Database::open(bytes).map_err(|e| ReadError::unreadable(what, e))?;
         // The server may be in the middle of an append: an incomplete last record is no damage here.
-        let origin = Origin { what: path.into(), when: Some(Timestamp::now()) };
+        let origin = Origin::new(path, Some(Timestamp::now()));
         Ok(Read { value: Arc::new(database), origin, notes: Vec::new() })
     }
 
@@ -294,16 +296,12 @@ fn read(
             });
         }
     }
-    let warning = (!stderr.is_empty()).then(|| format!("{} said: {stderr}", argv.program()));
+    let (notes, beside) = warnings(argv.program(), &stderr);
     let what = match &at.place {
         Place::Pod(_) => format!("{argv} in {}", at.place),
         _ => argv.to_string(),
     };
-    Ok(Read {
-        value: output,
-        origin: Origin { what, when: Some(Timestamp::now()) },
-        notes: warning.into_iter().collect(),
-    })
+    Ok(Read { value: output, origin: Origin::new(what, Some(Timestamp::now())).beside(beside), notes })
 }
 
 /// In which namespaces a command runs, where that is not in this process's own.

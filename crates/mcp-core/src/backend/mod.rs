@@ -138,9 +138,29 @@ pub struct Origin {
     pub what: String,
     /// When the data was collected, as far as the source tells.
     pub when: Option<Timestamp>,
+    /// The bundle that it was in, where the source is made of bundles.
+    pub bundle: Option<String>,
+    /// What is known beside it, for who asks where an answer comes from: copies that were not read, what a program says
+    /// whenever it runs.
+    pub beside: Vec<String>,
 }
 
 impl Origin {
+    /// Of this, at this time.
+    pub fn new(what: impl Into<String>, when: Option<Timestamp>) -> Self {
+        Self { what: what.into(), when, bundle: None, beside: Vec::new() }
+    }
+
+    /// It was in this bundle.
+    pub(crate) fn in_bundle(self, bundle: impl Into<String>) -> Self {
+        Self { bundle: Some(bundle.into()), ..self }
+    }
+
+    /// With what is known beside it.
+    pub(crate) fn beside(self, beside: Vec<String>) -> Self {
+        Self { beside, ..self }
+    }
+
     /// When, to the second.
     pub(crate) fn time(&self) -> String {
         match self.when {
@@ -166,6 +186,20 @@ pub struct Output {
 /// sysctl(8) ends with 1 when one of hundreds of keys cannot be read, after it has printed the others.
 pub(crate) fn answered(program: &str, status: i32) -> bool {
     program == "sysctl" && status == 1
+}
+
+/// What a program that succeeded wrote to standard error, as notes; and what it writes there whenever it runs, which is
+/// no news: conntrack(8) how many entries there were, nft(8) that other programs made some tables.
+pub(crate) fn warnings(program: &str, stderr: &str) -> (Vec<String>, Vec<String>) {
+    let is_banner = |line: &&str| {
+        line.ends_with("flow entries have been shown.")
+            || line.ends_with("is managed by iptables-nft, do not touch!")
+    };
+    let lines = stderr.lines().map(str::trim).filter(|line| !line.is_empty());
+    let (banners, warnings): (Vec<&str>, Vec<&str>) = lines.partition(is_banner);
+    let said = |lines: Vec<&str>| format!("{program} said: {}", lines.join("\n"));
+    let said = |lines: Vec<&str>| (!lines.is_empty()).then(|| said(lines)).into_iter().collect();
+    (said(warnings), said(banners))
 }
 
 impl Output {

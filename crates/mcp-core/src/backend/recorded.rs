@@ -120,10 +120,10 @@ impl Recorded {
         let (head, body) = text.split_once("\n\n").unwrap_or((&text, ""));
         let field = |name| head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
         Some(Recording {
-            origin: Origin {
-                what: field("what").unwrap_or(ask).into(),
-                when: field("when").and_then(|when| when.parse().ok()),
-            },
+            origin: Origin::new(
+                field("what").unwrap_or(ask),
+                field("when").and_then(|when| when.parse().ok()),
+            ),
             status: field("status").and_then(|status| status.parse().ok()),
             body: body.into(),
         })

@@ -2,10 +2,17 @@
 //!
 //! A skill is a resource too, so that a client without that extension can read it.
 
-use crate::{Document, Layer, Prompt, PromptArgument};
-use rmcp::model::{self, Resource, ResourceContents, SkillFrontmatter, SkillResource, SkillResources};
+use crate::{
+    Document, Layer, Prompt, PromptArgument,
+    evidence::{COVERAGE, Evidence},
+};
+use rmcp::model::{
+    self, Resource, ResourceContents, ResourceTemplate, SkillFrontmatter, SkillResource, SkillResources,
+};
 
 const MARKDOWN: &str = "text/markdown";
+
+pub(super) const PLAIN: &str = "text/plain";
 
 pub(super) fn prompt(prompt: &Prompt) -> model::Prompt {
     let argument = |a: &PromptArgument| {
@@ -22,8 +29,8 @@ pub(super) fn skill(layer: &Layer, prompt: &Prompt) -> model::Skill {
     model::Skill::new(uri, front, SkillResources::Files(vec![file]))
 }
 
-/// Skills and documents, in the order of the layer's tables.
-pub(super) fn resources(layer: &Layer) -> Vec<Resource> {
+/// Skills and documents, in the order of the layer's tables; and what the source holds.
+pub(super) fn resources(layer: &Layer, evidence: &Evidence) -> Vec<Resource> {
     let skill = |prompt: &Prompt| {
         Resource::new(prompt.uri(layer.name), prompt.skill_name())
             .with_title(prompt.title)
@@ -35,7 +42,24 @@ pub(super) fn resources(layer: &Layer) -> Vec<Resource> {
             .with_description(document.description)
     };
     let all = layer.prompts.iter().map(skill).chain(layer.documents.iter().map(document));
-    all.map(|resource| resource.with_mime_type(MARKDOWN)).collect()
+    let coverage = Resource::new(evidence.uri(COVERAGE), COVERAGE)
+        .with_title("What the source holds")
+        .with_description(
+            "What was collected, by node and area: present, empty, absent or damaged, and why; which copies are read.",
+        )
+        .with_mime_type(PLAIN);
+    all.map(|resource| resource.with_mime_type(MARKDOWN)).chain([coverage]).collect()
+}
+
+/// The evidence of a call.
+pub(super) fn template(evidence: &Evidence) -> ResourceTemplate {
+    ResourceTemplate::new(evidence.uri("{call}"), "evidence")
+        .with_title("What an answer was made of")
+        .with_description(
+            "The first line of an answer names it: every file, command and query that was read and when, copies that were \
+             not read, and all notes.",
+        )
+        .with_mime_type(PLAIN)
 }
 
 /// What a resource holds.

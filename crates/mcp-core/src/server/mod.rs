@@ -6,7 +6,13 @@ mod guides;
 mod tests;
 
 use crate::{
-    Backend, Budget, Layer, Node, NodeName, Progress, completion, params, progress::Step, prompt::Prompt,
+    Backend, Budget, Layer, Node, NodeName, Progress, completion,
+    error::chain,
+    evidence::{COVERAGE, Evidence},
+    params,
+    progress::Step,
+    prompt::Prompt,
+    sanitize::clean,
     tool::Call,
 };
 use rmcp::{
@@ -15,10 +21,10 @@ use rmcp::{
         CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams,
         CompleteResult, CompletionInfo, ContentBlock, DiscoverResult, GetPromptRequestParams,
         GetPromptResponse, GetPromptResult, GetSkillRequestParams, GetSkillResult, Implementation,
-        ListPromptsResult, ListResourcesResult, ListSkillsResult, ListToolsResult, PaginatedRequestParams,
-        ProgressNotificationParam, PromptMessage, ProtocolVersion, ReadResourceRequestParams,
-        ReadResourceResponse, ReadResourceResult, Reference, Role, ServerCapabilities, ServerConfig,
-        Tool as McpTool, ToolAnnotations,
+        ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListSkillsResult,
+        ListToolsResult, PaginatedRequestParams, ProgressNotificationParam, PromptMessage, ProtocolVersion,
+        ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Reference, ResourceContents,
+        Role, ServerCapabilities, ServerConfig, Tool as McpTool, ToolAnnotations,
     },
     service::RequestContext,
 };
@@ -32,6 +38,7 @@ pub struct Server {
     layer: Arc<Layer>,
     backend: Arc<dyn Backend>,
     budget: Budget,
+    evidence: Arc<Evidence>,
     /// True: the server ends. Each call that is under way holds a receiver.
     stop: Arc<watch::Sender<bool>>,
 }
@@ -51,7 +58,8 @@ const COMPLETED_WITHIN: Duration = Duration::from_secs(5);
 impl Server {
     /// A server.
     pub fn new(layer: Layer, backend: Arc<dyn Backend>, budget: Budget) -> Self {
-        Self { layer: Arc::new(layer), backend, budget, stop: Arc::new(watch::channel(false).0) }
+        let evidence = Arc::new(Evidence::new(layer.name));
+        Self { layer: Arc::new(layer), backend, budget, evidence, stop: Arc::new(watch::channel(false).0) }
     }
 
     /// Drops the calls that are under way, so that what they run can be ended while the backend still can do it.
@@ -75,7 +83,8 @@ impl Server {
         arguments: Map<String, Value>,
         progress: Progress,
     ) -> Result<String, String> {
-        let call = Call { backend: &*self.backend, budget: self.budget, progress };
+        let record = self.evidence.record(name, &arguments);
+        let call = Call { backend: &*self.backend, budget: self.budget, progress, record };
         let result = match self.layer.tool(name) {
             Ok(tool) => tool.call(&call, arguments).await,
             Err(e) => Err(e),
@@ -96,6 +105,15 @@ impl Server {
                 )
         };
         self.layer.tools.iter().map(describe).collect()
+    }
+
+    /// What a resource holds that tells where answers come from; none if there is no such resource.
+    pub(crate) async fn told(&self, uri: &str) -> Option<Result<String, String>> {
+        if uri != self.evidence.uri(COVERAGE) {
+            return self.evidence.read(uri).map(Ok);
+        }
+        let coverage = self.backend.coverage().await;
+        Some(coverage.map(|coverage| clean(&coverage.to_string())).map_err(|e| clean(&chain(&e))))
     }
 
     fn prompt(&self, name: &str) -> Option<&Prompt> {
@@ -138,9 +156,7 @@ impl ServerHandler for Server {
         if arguments.any(|argument| self.completes(argument.name)) {
             capabilities.completions = Some(Default::default());
         }
-        if !(layer.prompts.is_empty() && layer.documents.is_empty()) {
-            capabilities.resources = Some(Default::default());
-        }
+        capabilities.resources = Some(Default::default());
         if !layer.prompts.is_empty() {
             capabilities.extensions = ServerCapabilities::builder().enable_skills().build().extensions;
         }
@@ -264,7 +280,7 @@ impl ServerHandler for Server {
         _: Option<PaginatedRequestParams>,
         cx: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        let list = ListResourcesResult::with_all_items(guides::resources(&self.layer));
+        let list = ListResourcesResult::with_all_items(guides::resources(&self.layer, &self.evidence));
         Ok(if modern(&cx) { list.with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Public) } else { list })
     }
 
@@ -273,9 +289,27 @@ impl ServerHandler for Server {
         request: ReadResourceRequestParams,
         cx: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
+        if let Some(told) = self.told(&request.uri).await {
+            let text = told.map_err(|e| ErrorData::internal_error(e, None))?;
+            let contents = ResourceContents::text(text, &request.uri).with_mime_type(guides::PLAIN);
+            let result = ReadResourceResult::new(vec![contents]);
+            // The next call may have more to tell.
+            let result = if modern(&cx) {
+                result.with_ttl_ms(0).with_cache_scope(CacheScope::Private)
+            } else {
+                result
+            };
+            return Ok(result.into());
+        }
         let contents = guides::contents(&self.layer, &request.uri).ok_or_else(|| {
-            let known: Vec<String> = guides::resources(&self.layer).into_iter().map(|r| r.uri).collect();
-            let text = format!("there is no resource `{}`; there are: {}", request.uri, known.join(", "));
+            let known = guides::resources(&self.layer, &self.evidence).into_iter().map(|r| r.uri);
+            let known: Vec<String> = known.collect();
+            let text = format!(
+                "there is no resource `{}`; there are: {}; and the evidence of the last calls, which is kept for some \
+                 time: the first line of an answer names it",
+                request.uri,
+                known.join(", ")
+            );
             ErrorData::resource_not_found(text, None)
         })?;
         let result = ReadResourceResult::new(vec![contents]);
@@ -285,6 +319,15 @@ impl ServerHandler for Server {
             result
         };
         Ok(result.into())
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        cx: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        let list = ListResourceTemplatesResult::with_all_items(vec![guides::template(&self.evidence)]);
+        Ok(if modern(&cx) { list.with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Public) } else { list })
     }
 
     async fn list_skills(

@@ -89,7 +89,7 @@ impl Backend for Nodes {
         if at.node.as_str() != "quick" {
             self.0.notified().await;
         }
-        let origin = crate::Origin { what: argv.to_string(), when: None };
+        let origin = crate::Origin::new(argv.to_string(), None);
         let output = Output { stdout: b"it answered".to_vec(), ..Output::default() };
         Ok(Read { value: output, origin, notes: Vec::new() })
     }

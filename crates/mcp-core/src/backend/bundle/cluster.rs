@@ -47,7 +47,10 @@ pub(super) struct Candidate {
 pub(super) struct Found<'a> {
     pub(super) database: Arc<Database>,
     pub(super) candidate: &'a Candidate,
+    /// What is odd about it.
     pub(super) notes: Vec<String>,
+    /// The copies that are not read.
+    pub(super) beside: Vec<String>,
 }
 
 /// What is said of a database that is not of one zone.
@@ -158,8 +161,8 @@ impl Cluster {
                     if database.is_edited() {
                         notes.push(format!("{} {EDITED}", candidate.shown));
                     }
-                    notes.extend(candidates.iter().skip(i + 1).map(|other| self.also(other)));
-                    return Some(Ok(Found { database, candidate, notes }));
+                    let beside = candidates.iter().skip(i + 1).map(Candidate::not_read).collect();
+                    return Some(Ok(Found { database, candidate, notes, beside }));
                 }
                 Ok(database) => {
                     let damage = database.damage().map(|damage| chain(damage)).unwrap_or_default();
@@ -173,19 +176,12 @@ impl Cluster {
             }
         }
         match (damaged, failed) {
-            (Some((database, candidate)), _) => Some(Ok(Found { database, candidate, notes })),
+            (Some((database, candidate)), _) => {
+                Some(Ok(Found { database, candidate, notes, beside: Vec::new() }))
+            }
             (None, Some(e)) => Some(Err(e)),
             (None, None) => None,
         }
-    }
-
-    fn also(&self, other: &Candidate) -> String {
-        let when =
-            other.when.map_or("of unknown time".into(), |t| t.strftime("of %Y-%m-%dT%H:%M:%SZ").to_string());
-        let bundle = &self.files(other).name;
-        format!(
-            "{bundle}, {when}, has databases of this node too, which are not read: the first bundle counts"
-        )
     }
 
     /// Opens a database, or gives the one that is open.
@@ -205,6 +201,15 @@ impl Cluster {
             recent.pop_front();
         }
         Ok(database)
+    }
+}
+
+impl Candidate {
+    /// What is said of a copy where another is read.
+    fn not_read(&self) -> String {
+        let when =
+            self.when.map_or("of unknown time".into(), |t| t.strftime("of %Y-%m-%dT%H:%M:%SZ").to_string());
+        format!("not read: {}, {when}: the first bundle counts", self.shown)
     }
 }
 

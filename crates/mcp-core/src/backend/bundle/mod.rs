@@ -162,7 +162,8 @@ impl Backend for Bundle {
         let read = move || {
             of.database(&node, db).transpose().map(|found| {
                 found.map(|found| {
-                    let origin = Origin { what: found.candidate.shown.clone(), when: found.candidate.when };
+                    let origin = Origin::new(&found.candidate.shown, found.candidate.when);
+                    let origin = origin.in_bundle(&of.files(found.candidate).name).beside(found.beside);
                     let notes = found.notes.into_iter().chain(of.notes.iter().cloned()).collect();
                     Read { value: found.database, origin, notes }
                 })

@@ -71,7 +71,7 @@ fn whole(cluster: &Cluster, one: &One, full: &str, shown: &str, when: Option<Tim
     match one.files.read(full) {
         Ok(stdout) => Lookup::Read(Read {
             value: Output { stdout, stderr: Vec::new(), status: None },
-            origin: Origin { what, when },
+            origin: Origin::new(what, when).in_bundle(&one.files.name),
             notes: one.files.cut(full).into_iter().collect(),
         }),
         Err(e) => Lookup::Failed(e),
@@ -192,7 +192,7 @@ fn answer(cluster: &Cluster, one: &One, report: &Report, recorded: &Recorded, at
             if let Some(why) = &report.commands(&one.files).no_manifest {
                 notes.push(format!("whether `{exec}` succeeded is not known: {why}"));
             }
-            let origin = Origin { what: shown, when: when.or(report.when) };
+            let origin = Origin::new(shown, when.or(report.when)).in_bundle(&one.files.name);
             // What it wrote to standard error is in the same file.
             Lookup::Read(Read { value: Output { stdout, stderr: Vec::new(), status }, origin, notes })
         }

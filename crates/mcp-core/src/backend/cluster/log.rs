@@ -87,7 +87,7 @@ async fn of_container(
     if part == LogPart::All {
         notes.push("a live cluster gives no rotated files: the beginning of a run may be missing".into());
     }
-    Ok(Read { value: forward(readers, None), origin: Origin { what, when: Some(Timestamp::now()) }, notes })
+    Ok(Read { value: forward(readers, None), origin: Origin::new(what, Some(Timestamp::now())), notes })
 }
 
 /// Why a container has no such log, where that is what the kubelet says, which takes it for an error (400).
@@ -184,7 +184,7 @@ async fn of_host(
         let request = path(format!("/api/v1/nodes/{node}/proxy/{at}"))?;
         let cut = is_unit.then(|| Instant::now() + JOURNAL);
         let read = |value| {
-            let origin = Origin { what: format!("{what} of {node}"), when: Some(Timestamp::now()) };
+            let origin = Origin::new(format!("{what} of {node}"), Some(Timestamp::now()));
             Read { value, origin, notes: Vec::new() }
         };
         match deadline.bound(&asked, open_log(api, &asked, request, is_unit)).await {

@@ -172,7 +172,7 @@ impl Cluster {
     }
 
     fn read<T>(what: impl ToString, value: T, notes: Vec<String>) -> Read<T> {
-        let origin = Origin { what: what.to_string(), when: Some(Timestamp::now()) };
+        let origin = Origin::new(what.to_string(), Some(Timestamp::now()));
         Read { value, origin, notes }
     }
 }

@@ -7,7 +7,10 @@ use super::{
     exec::{self, Container, NotRun, Time},
     pods::{self, Candidates},
 };
-use crate::{Argv, NodeName, Origin, Output, Place, PodRef, Read, ReadError, Target, backend::answered};
+use crate::{
+    Argv, NodeName, Origin, Output, Place, PodRef, Read, ReadError, Target,
+    backend::{answered, warnings},
+};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{api::Request, core::params::GetParams};
@@ -327,12 +330,15 @@ fn finished(
     match output.status {
         Some(status) if status == 0 || answered(argv.program(), status) => {
             let mut notes = passed_over.to_vec();
-            if !stderr.is_empty() {
-                notes.push(format!("{} said: {stderr}", argv.program()));
-            }
+            let (warnings, beside) = warnings(argv.program(), &stderr);
+            notes.extend(warnings);
             let by = if before.iter().any(|word| word == "chroot") { ", the host's own" } else { "" };
             let what = format!("{argv} in {container}{by}");
-            Ok(Read { value: output, origin: Origin { what, when: Some(Timestamp::now()) }, notes })
+            Ok(Read {
+                value: output,
+                origin: Origin::new(what, Some(Timestamp::now())).beside(beside),
+                notes,
+            })
         }
         status => {
             // vtysh(1) complains on standard output.

@@ -63,7 +63,7 @@ pub(super) fn open(
     let when =
         one.contents.when().or_else(|| pieces.iter().filter_map(|p| one.files.modified(&p.path)).max());
     let stream = pour::start(cluster.clone(), bundle, pieces);
-    Ok(Read { value: stream, origin: Origin { what, when }, notes })
+    Ok(Read { value: stream, origin: Origin::new(what, when).in_bundle(&one.files.name), notes })
 }
 
 fn container_log(

@@ -85,7 +85,7 @@ impl Objects {
     pub(super) fn kinds(&self, bundles: &[One]) -> Read<Vec<Kind>> {
         let value = self.kinds.get_or_init(|| kinds::all(bundles, self)).clone();
         let when = self.times.iter().flatten().max().copied();
-        Read { value, origin: Origin { what: "kinds of objects".into(), when }, notes: Vec::new() }
+        Read { value, origin: Origin::new("kinds of objects", when), notes: Vec::new() }
     }
 
     /// The objects that a query asks for, by namespace and name.
@@ -124,11 +124,15 @@ impl Objects {
             notes.extend(self.open_end(kind, all));
         }
         notes.extend(cluster.notes.iter().cloned());
-        Ok(Found::Read(Read {
-            value,
-            origin: Origin { what: shown(cluster, kind, &picked.read), when },
-            notes,
-        }))
+        let origin = Origin::new(shown(cluster, kind, &picked.read), when);
+        // Of several bundles together, none is the one.
+        let bundles: BTreeSet<usize> = picked.read.iter().map(|file| file.bundle).collect();
+        let only = bundles.first().filter(|_| bundles.len() == 1).and_then(|at| cluster.bundles.get(*at));
+        let origin = match only {
+            Some(one) => origin.in_bundle(&one.files.name),
+            None => origin,
+        };
+        Ok(Found::Read(Read { value, origin, notes }))
     }
 
     /// Without the files that cannot hold what is asked for: of one object its own file is enough.
