@@ -312,7 +312,14 @@ impl Machine<'_> {
 
 /// An action as ovn-trace prints it: `next` without what goes without saying.
 fn shown(action: &Action, place: Place) -> String {
-    let Action::Next { pipeline, table } = action else { return action.to_string() };
+    let (pipeline, table) = match action {
+        Action::Next { pipeline, table } => (pipeline, table),
+        // 26.03 says which zone it takes where none is named.
+        Action::Call { verb: Verb::CtNext, arguments, .. } if arguments.is_empty() => {
+            return "ct_next(dnat);".to_owned();
+        }
+        _ => return action.to_string(),
+    };
     let target = table.map_or(place.table + 1, i64::from);
     match pipeline.filter(|pipeline| *pipeline != place.pipeline) {
         Some(pipeline) => format!("next(pipeline={pipeline}, table={target});"),

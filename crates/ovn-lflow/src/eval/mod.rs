@@ -14,11 +14,12 @@ mod transform;
 use crate::{
     conntrack::Conntrack,
     tree::{Kind, Line},
-    zone::{Semantics, Zone},
+    zone::{Compiled, Found, Semantics, Zone},
 };
 use ovn_model::lflow::Pipeline;
 use ovsdb::Uuid;
 use packet::{CtState, Field, Packet};
+use std::collections::BTreeMap;
 
 /// More stages than this are not gone through for one packet: flows that send it round and round end here.
 const MOST_STAGES: usize = 4096;
@@ -155,6 +156,7 @@ impl Zone {
             choices: Vec::new(),
             ends: Vec::new(),
             notes: Vec::new(),
+            ties: BTreeMap::new(),
             stages: 0,
             depth: 0,
         };
@@ -205,6 +207,8 @@ pub(crate) struct Machine<'a> {
     choices: Vec<Choice>,
     pub(crate) ends: Vec<End>,
     notes: Vec<String>,
+    /// Which flow was taken where several have one priority.
+    ties: BTreeMap<Vec<Uuid>, usize>,
     stages: usize,
     depth: usize,
 }
@@ -238,6 +242,30 @@ impl Machine<'_> {
         let (first, rest) = self.states.split_first()?;
         self.states = rest;
         Some(*first)
+    }
+
+    /// Of several flows with one priority that all match, the switch takes any, but always the same one.
+    fn tie<'b>(&mut self, found: &Found<'b>, stage: &str) -> &'b Compiled {
+        if found.others.is_empty() {
+            return found.flow;
+        }
+        let all: Vec<&Compiled> = [found.flow].into_iter().chain(found.others.iter().copied()).collect();
+        let names: Vec<String> = all.iter().map(|it| format!("flow {}", it.flow.uuid)).collect();
+        let key: Vec<Uuid> = all.iter().map(|it| it.flow.uuid).collect();
+        let at = match self.ties.get(&key) {
+            Some(at) => *at,
+            None => {
+                let priority = found.flow.flow.priority;
+                self.note(format!(
+                    "{} of stage {stage} have the same priority {priority} and all match: the switch takes any of them",
+                    names.join(", "),
+                ));
+                let at = self.choose(&format!("flow of priority {priority} in stage {stage}"), &names);
+                self.ties.insert(key, at);
+                at
+            }
+        };
+        all.get(at).copied().unwrap_or(found.flow)
     }
 
     /// The packet ends here; `why` is said where it is not the flow itself that drops it.
@@ -288,17 +316,8 @@ impl Machine<'_> {
             self.depth -= 1;
             return;
         };
-        if !found.others.is_empty() {
-            let others: Vec<String> = found.others.iter().map(|it| it.flow.uuid.to_string()).collect();
-            self.note(format!(
-                "flow {} and {} of stage {} have the same priority {} and both match: the switch takes either",
-                found.flow.flow.uuid,
-                others.join(", "),
-                stage.unwrap_or_default(),
-                found.flow.flow.priority,
-            ));
-        }
-        let flow = &found.flow.flow;
+        let taken = self.tie(&found, stage.unwrap_or_default());
+        let flow = &taken.flow;
         place.flow = Some(flow.uuid);
         let source = match (&flow.stage, &flow.source) {
             (Some(stage), Some(source)) => format!("{stage} ({source}): "),
@@ -316,10 +335,10 @@ impl Machine<'_> {
                 flow.uuid.first32()
             ),
         );
-        if found.flow.actions.is_empty() {
+        if taken.actions.is_empty() {
             self.dropped(place, None);
         }
-        self.actions(&found.flow.actions, place, packet, &mut line.within);
+        self.actions(&taken.actions, place, packet, &mut line.within);
         lines.push(line);
         self.depth -= 1;
     }

@@ -35,7 +35,7 @@ fn has_no_addresses(allowed: &Allowed) -> bool {
 
 /// The address that the port's MAC address makes (RFC 4291, appendix A).
 fn link_local(mac: u128) -> u128 {
-    let interface = (mac & 0xff_ffff_0000_00) << 16 | 0xff_fe00_0000 | mac & 0xff_ffff;
+    let interface = (mac & 0xffff_ff00_0000) << 16 | 0x00ff_fe00_0000 | mac & 0xff_ffff;
     0xfe80 << 112 | interface ^ 0x0200_0000_0000_0000
 }
 
