@@ -3,12 +3,16 @@
 
 pub mod action;
 pub mod described;
+pub mod eval;
 mod field;
 mod filter;
 mod flow;
 pub mod group;
 mod matching;
 mod ports;
+mod switch;
+mod table;
+mod text;
 pub mod tokens;
 
 pub use field::applies;
@@ -16,3 +20,5 @@ pub use filter::{BadWanted, Filter, Wanted};
 pub use flow::{Flow, Token, is_header};
 pub use matching::{BadMatch, Match, show_port};
 pub use ports::Ports;
+pub use switch::{Bridge, Learnt, Port, PortKind, Switch};
+pub use text::flow as show_flow;

@@ -1,0 +1,291 @@
+//! The flows of a bridge, by table, so that the one that matches a packet is found quickly.
+//!
+//! Flows that look at the same bits of the same fields are one set, in which the bits are the key (tuple space search).
+
+use crate::{
+    Flow, Match, Ports,
+    action::{self, Does},
+};
+use packet::{Field, Packet};
+use std::collections::{BTreeMap, HashMap};
+
+/// A flow of a table.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry<'a> {
+    pub(crate) cookie: u64,
+    pub(crate) priority: u16,
+    /// What it matches, without the priority.
+    pub(crate) matched: &'a str,
+    pub(crate) actions: &'a str,
+    matches: Match,
+    /// The next of the same match, with a lower priority.
+    next: Option<usize>,
+}
+
+/// Flows that look at the same bits.
+#[derive(Clone, Debug)]
+struct Tuple {
+    fields: Vec<(Field, u128)>,
+    highest: u16,
+    first: HashMap<Box<[u128]>, usize>,
+}
+
+/// The flows of a table.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Table<'a> {
+    entries: Vec<Entry<'a>>,
+    /// The highest priority first.
+    tuples: Vec<Tuple>,
+    /// Flows whose match is not understood: any packet might be theirs.
+    unclear: Vec<(u16, &'a str)>,
+}
+
+/// What a table has for a packet.
+#[derive(Clone, Debug)]
+pub(crate) enum Found<'t, 'a> {
+    /// A flow, and the flows of the conjunction that led to it.
+    Flow(&'t Entry<'a>, Vec<&'t Entry<'a>>),
+    /// None.
+    Miss,
+    /// A flow with a match that is not understood comes before.
+    Unclear(&'a str),
+}
+
+/// The tables of a dump, and the lines that are no flows.
+pub(crate) fn tables<'a>(dump: &'a str, ports: &Ports) -> (BTreeMap<u8, Table<'a>>, Vec<String>) {
+    let (mut tables, mut other): (BTreeMap<u8, Table<'a>>, _) = (BTreeMap::new(), Vec::new());
+    for line in dump.lines().filter(|line| !crate::is_header(line)) {
+        let Some(flow) = Flow::parse(line).filter(|flow| !flow.actions.trim().is_empty()) else {
+            other.push(line.trim().to_owned());
+            continue;
+        };
+        tables.entry(flow.table()).or_default().add(line, &flow, ports);
+    }
+    if !dump.is_empty() && !dump.ends_with('\n') {
+        other
+            .push(format!("the dump ends within a line: {}", dump.lines().last().unwrap_or_default().trim()));
+    }
+    tables.values_mut().for_each(|table| table.tuples.sort_by_key(|tuple| std::cmp::Reverse(tuple.highest)));
+    (tables, other)
+}
+
+impl<'a> Table<'a> {
+    fn add(&mut self, line: &'a str, flow: &Flow<'a>, ports: &Ports) {
+        let Ok(matches) = Match::of(&flow.fields, ports) else {
+            return self.unclear.push((flow.priority(), line.trim()));
+        };
+        let at = self.entries.len();
+        let fields: Vec<_> = matches.tests().iter().map(|(field, masked)| (*field, masked.mask)).collect();
+        let key: Box<[u128]> = matches.tests().iter().map(|(_, masked)| masked.value).collect();
+        let priority = flow.priority();
+        let mut entry = Entry {
+            cookie: flow.cookie(),
+            priority,
+            matched: span(line, flow),
+            actions: flow.actions,
+            matches,
+            next: None,
+        };
+        let tuple = match self.tuples.iter().position(|tuple| tuple.fields == fields) {
+            Some(at) => at,
+            None => {
+                self.tuples.push(Tuple { fields, highest: 0, first: HashMap::new() });
+                self.tuples.len() - 1
+            }
+        };
+        let Some(tuple) = self.tuples.get_mut(tuple) else { return };
+        tuple.highest = tuple.highest.max(priority);
+        match tuple.first.get(&key).copied() {
+            Some(first) if self.entries.get(first).is_some_and(|it| it.priority > priority) => {
+                entry.next = self.entries.get(first).and_then(|it| it.next);
+                if let Some(first) = self.entries.get_mut(first) {
+                    first.next = Some(at);
+                }
+            }
+            first => {
+                entry.next = first;
+                tuple.first.insert(key, at);
+            }
+        }
+        self.entries.push(entry);
+    }
+
+    /// The flow that a packet matches.
+    pub(crate) fn find(&self, packet: &Packet) -> Found<'_, 'a> {
+        let mut packet = packet.clone();
+        packet.set(Field::CONJ_ID, 0);
+        let mut soft: Vec<(&Entry<'a>, Vec<(u32, u8, u8)>)> = Vec::new();
+        let hard = self.best(&packet, Some(&mut soft));
+        let floor = hard.map_or(-1, |entry| i32::from(entry.priority));
+        let unclear = |priority: i32| {
+            self.unclear.iter().find(|(it, _)| i32::from(*it) >= priority).map(|(_, line)| *line)
+        };
+        let mut levels: Vec<u16> = soft.iter().map(|(entry, _)| entry.priority).collect();
+        levels.sort_unstable();
+        levels.dedup();
+        for level in levels.into_iter().rev().filter(|level| i32::from(*level) > floor) {
+            let parts: Vec<_> = soft.iter().filter(|(entry, _)| entry.priority == level).collect();
+            let mut clauses: BTreeMap<u32, (u64, u8)> = BTreeMap::new();
+            for (id, clause, of) in parts.iter().flat_map(|(_, list)| list) {
+                let seen = clauses.entry(*id).or_insert((0, *of));
+                seen.0 |= 1u64.checked_shl(u32::from(clause.saturating_sub(1))).unwrap_or(0);
+            }
+            let whole = clauses.iter().filter(|(_, (seen, of))| seen.count_ones() == u32::from(*of));
+            for (id, _) in whole {
+                packet.set(Field::CONJ_ID, (*id).into());
+                if let Some(entry) = self.best(&packet, None) {
+                    if let Some(line) = unclear(i32::from(level)) {
+                        return Found::Unclear(line);
+                    }
+                    let of = |list: &[(u32, u8, u8)]| list.iter().any(|(it, _, _)| it == id);
+                    let parts = parts.iter().filter(|(_, list)| of(list)).map(|(entry, _)| *entry);
+                    return Found::Flow(entry, parts.collect());
+                }
+            }
+        }
+        match (unclear(floor), hard) {
+            (Some(line), _) => Found::Unclear(line),
+            (None, Some(entry)) => Found::Flow(entry, Vec::new()),
+            (None, None) => Found::Miss,
+        }
+    }
+
+    /// The flow of the highest priority. Where `soft` takes them, flows that are a part of a conjunction go there instead.
+    fn best<'t>(
+        &'t self,
+        packet: &Packet,
+        mut soft: Option<&mut Vec<(&'t Entry<'a>, Vec<(u32, u8, u8)>)>>,
+    ) -> Option<&'t Entry<'a>> {
+        let mut best: Option<&Entry<'a>> = None;
+        let mut key = Vec::new();
+        for tuple in &self.tuples {
+            if best.is_some_and(|best| best.priority >= tuple.highest) {
+                break;
+            }
+            key.clear();
+            key.extend(tuple.fields.iter().map(|(field, mask)| packet.get(*field) & mask));
+            let mut at = tuple.first.get(key.as_slice()).copied();
+            while let Some(entry) = at.and_then(|at| self.entries.get(at)) {
+                let parts = conjunctions(entry.actions);
+                if parts.is_empty() {
+                    if best.is_none_or(|best| best.priority < entry.priority) {
+                        best = Some(entry);
+                    }
+                    break;
+                }
+                if let Some(soft) = &mut soft {
+                    soft.push((entry, parts));
+                }
+                at = entry.next;
+            }
+        }
+        best
+    }
+}
+
+/// The match as the line has it, between the priority and the actions.
+fn span<'a>(line: &'a str, flow: &Flow<'a>) -> &'a str {
+    let (Some(first), Some(last)) = (flow.fields.first(), flow.fields.last()) else { return "" };
+    let place = |text: &str| (text.as_ptr() as usize).checked_sub(line.as_ptr() as usize);
+    let end = last.value.unwrap_or(last.name);
+    match (place(first.name), place(end)) {
+        (Some(from), Some(to)) => line.get(from..to + end.len()).unwrap_or_default(),
+        _ => "",
+    }
+}
+
+/// The conjunctions that a flow is a part of.
+fn conjunctions(text: &str) -> Vec<(u32, u8, u8)> {
+    if !text.starts_with("conjunction(") {
+        return Vec::new();
+    }
+    let parts = action::actions(text, &Ports::default()).into_iter();
+    parts
+        .filter_map(|it| match it.does {
+            Does::Conjunction(id, clause, of) => Some((id, clause, of)),
+            _ => None,
+        })
+        .collect()
+}
+
+impl Entry<'_> {
+    /// What it matches.
+    #[cfg(test)]
+    fn matches(&self, packet: &Packet) -> bool {
+        self.matches.matches(packet)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn packet(text: &str) -> Packet {
+        let line = format!("{text} actions=drop");
+        Match::of(&Flow::parse(&line).unwrap().fields, &Ports::default()).unwrap().packet()
+    }
+
+    fn actions<'a>(table: &Table<'a>, packet: &Packet) -> Option<&'a str> {
+        match table.find(packet) {
+            Found::Flow(entry, _) => Some(entry.actions),
+            Found::Miss => None,
+            Found::Unclear(line) => Some(line),
+        }
+    }
+
+    #[test]
+    fn conjunctions_need_a_part_of_each_clause() {
+        let dump = " priority=10,ip,nw_src=10.0.0.1 actions=conjunction(7,1/2)\n priority=10,ip,nw_src=10.0.0.2 actions=conjunction(7,1/2),conjunction(8,1/2)\n priority=10,tcp,tp_dst=80 actions=conjunction(7,2/2)\n priority=10,conj_id=7,ip actions=output:1\n priority=5,ip actions=output:2\n";
+        let (tables, other) = tables(dump, &Ports::default());
+        let table = tables.get(&0).unwrap();
+        assert!(other.is_empty());
+        for (flow, out) in [
+            ("tcp,nw_src=10.0.0.1,tp_dst=80", Some("output:1")),
+            ("tcp,nw_src=10.0.0.2,tp_dst=80", Some("output:1")),
+            ("tcp,nw_src=10.0.0.1,tp_dst=81", Some("output:2")),
+            ("tcp,nw_src=10.0.0.3,tp_dst=80", Some("output:2")),
+            ("arp", None),
+        ] {
+            assert_eq!(actions(table, &packet(flow)), out, "{flow}");
+        }
+    }
+
+    #[test]
+    fn a_flow_that_is_not_understood_hides_those_below_it() {
+        let dump = " priority=10,teleport=1 actions=drop\n priority=5,ip actions=output:2\n priority=20,arp actions=output:3\n nonsense\n priority=1 actions=output";
+        let (tables, other) = tables(dump, &Ports::default());
+        let table = tables.get(&0).unwrap();
+        assert_eq!(actions(table, &packet("ip")), Some("priority=10,teleport=1 actions=drop"));
+        assert_eq!(actions(table, &packet("arp")), Some("output:3"));
+        assert_eq!(other, ["nonsense", "the dump ends within a line: priority=1 actions=output"]);
+    }
+
+    proptest! {
+        /// The index finds what a search through all flows finds.
+        #[test]
+        fn the_index_is_the_linear_search(
+            flows in prop::collection::vec((0u16..50, 0u8..8, 0u32..4, 0u32..4, 0u32..4), 1..60),
+            regs in (0u32..4, 0u32..4, 0u32..4),
+        ) {
+            let mut seen = std::collections::BTreeSet::new();
+            let mut dump = String::new();
+            for (at, (priority, which, a, b, c)) in flows.iter().enumerate() {
+                let tests = [(1, "reg0", a), (2, "reg1", b), (4, "reg2", c)];
+                let tests: String = tests.iter().filter(|(bit, _, _)| which & bit != 0).map(|(_, name, value)| format!(",{name}={value:#x}")).collect();
+                // Of two flows that match alike with one priority, a switch may take either.
+                if seen.insert(*priority) {
+                    dump += &format!(" priority={priority}{tests} actions=output:{at}\n");
+                }
+            }
+            let mut packet = Packet::default();
+            packet.set(Field::REG0, regs.0.into());
+            packet.set(Field::REG1, regs.1.into());
+            packet.set(Field::REG2, regs.2.into());
+            let (tables, _) = tables(&dump, &Ports::default());
+            let table = tables.get(&0).unwrap();
+            let slow = table.entries.iter().filter(|it| it.matches(&packet)).max_by_key(|it| it.priority).map(|it| it.actions);
+            prop_assert_eq!(actions(table, &packet), slow);
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! The text of `ofproto/trace`.
+
+use crate::eval::{Outcome, Pass, Trace};
+use packet::{CtState, Field, Packet};
+use std::fmt;
+
+/// What a line of a trace is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mark {
+    Bridge,
+    Table,
+    Thaw,
+    Action,
+    Bucket,
+    Detail,
+    Warning,
+    Error,
+}
+
+/// A line, and what is below it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Node {
+    mark: Mark,
+    text: String,
+    pub(crate) subs: Vec<Self>,
+}
+
+impl Node {
+    pub(crate) fn new(mark: Mark, text: String) -> Self {
+        Self { mark, text, subs: Vec::new() }
+    }
+}
+
+/// How wide the lines between passes are.
+const RULE: usize = 79;
+
+/// As `ofproto/trace` prints it, without the megaflow, which depends on the order in which a switch searches.
+impl fmt::Display for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, pass) in self.passes.iter().enumerate() {
+            if let Some(resumed) = &pass.resumed {
+                let state = states(resumed.state);
+                let why = match resumed.is_assumed {
+                    true => format!("default ct_state={state} (use --ct-next to customize)"),
+                    false => format!("ct_state={state}"),
+                };
+                writeln!(f, "\n{}\nrecirc({at:#x}) - resume conntrack with {why}", "=".repeat(RULE))?;
+                if let Some(before) = &resumed.before {
+                    writeln!(f, "Replacing src/dst IP/ports to simulate NAT:")?;
+                    writeln!(f, " Initial flow: {}", addresses(before))?;
+                    writeln!(f, " Modified flow: {}", addresses(&pass.begins))?;
+                }
+                writeln!(f, "{}\n", "=".repeat(RULE))?;
+            }
+            write!(f, "{pass}")?;
+        }
+        if self.cut {
+            writeln!(f, "\nThere are more branches, which are not followed.")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Pass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "Flow: {}", flow(&self.begins))?;
+        nodes(f, &self.nodes, 0)?;
+        match self.begins == self.ends {
+            true => writeln!(f, "\nFinal flow: unchanged")?,
+            false => writeln!(f, "\nFinal flow: {}", flow(&self.ends))?,
+        }
+        let actions: Vec<String> = self.outcomes.iter().filter_map(action).collect();
+        writeln!(f, "Actions: {}", if actions.is_empty() { "drop".into() } else { actions.join(",") })
+    }
+}
+
+/// What a packet's way comes to, as an action; nothing for what is dropped.
+fn action(outcome: &Outcome) -> Option<String> {
+    match outcome {
+        Outcome::Port { port, .. } => Some(port.clone()),
+        Outcome::Tunnel { port, to, packet, .. } => {
+            let id = packet.get(Field::TUN_ID);
+            let to = to.map(|to| format!(",dst={to}")).unwrap_or_default();
+            Some(format!("tunnel({port},tun_id={id:#x}{to})"))
+        }
+        Outcome::Controller => Some("controller".into()),
+        Outcome::Ct(text) => Some(text.clone()),
+        Outcome::NotEvaluated(what) => Some(format!("not evaluated: {what}")),
+        Outcome::Dropped { .. } => None,
+    }
+}
+
+fn nodes(f: &mut fmt::Formatter<'_>, all: &[Node], level: usize) -> fmt::Result {
+    for (at, node) in all.iter().enumerate() {
+        let more = at + 1 < all.len() || !matches!(node.mark, Mark::Bridge | Mark::Table | Mark::Thaw);
+        let deeper = level + usize::from(more);
+        let indent = " ".repeat(4 * deeper);
+        let text = &node.text;
+        match node.mark {
+            Mark::Detail => writeln!(f, "{indent} -> {text}")?,
+            Mark::Warning => writeln!(f, "{indent} >> {text}")?,
+            Mark::Error => writeln!(f, "{indent} >>>> {text} <<<<")?,
+            Mark::Bridge => writeln!(f, "\n{indent}{text}\n{indent}{}", "-".repeat(text.len()))?,
+            Mark::Table | Mark::Thaw | Mark::Action | Mark::Bucket => writeln!(f, "{indent}{text}")?,
+        }
+        nodes(f, &node.subs, deeper + usize::from(more))?;
+    }
+    Ok(())
+}
+
+/// `trk|new`, in the order of Open vSwitch's own text.
+fn states(state: CtState) -> String {
+    match state == CtState::NEW | CtState::TRK {
+        true => "trk|new".into(),
+        false => state.to_string(),
+    }
+}
+
+fn addresses(packet: &Packet) -> String {
+    let (source, destination) = match packet.is_ip6() {
+        true => (Field::IPV6_SRC, Field::IPV6_DST),
+        false => (Field::IP_SRC, Field::IP_DST),
+    };
+    let name = if packet.is_ip6() { "ipv6" } else { "nw" };
+    format!(
+        "{name}_src={},tp_src={},{name}_dst={},tp_dst={}",
+        source.show(packet.get(source)),
+        packet.get(Field::TCP_SRC),
+        destination.show(packet.get(destination)),
+        packet.get(Field::TCP_DST)
+    )
+}
+
+/// A packet as Open vSwitch writes flows: what every packet has, and of the rest what is not zero.
+pub fn flow(packet: &Packet) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    let mut add = |name: &str, field: Field| parts.push(format!("{name}={}", field.show(packet.get(field))));
+    let set = |field: &Field| packet.get(*field) != 0;
+    let first = [Field::PKT_MARK, Field::RECIRC_ID, Field::DP_HASH, Field::CONJ_ID, Field::SKB_PRIORITY];
+    let tracked = [Field::CT_STATE, Field::CT_ZONE, Field::CT_MARK, Field::CT_LABEL];
+    first.into_iter().chain(tracked).filter(set).for_each(|field| add(field.name(), field));
+    let ethernet = packet.get(Field::ETH_TYPE);
+    let protocol = packet.get(Field::IP_PROTO);
+    if set(&Field::RECIRC_ID) {
+        parts.push("eth".into());
+    }
+    let version = if packet.is_ip6() { "6" } else { "" };
+    match (ethernet, protocol) {
+        (0x0800 | 0x86dd, 6) => parts.push(format!("tcp{version}")),
+        (0x0800 | 0x86dd, 17) => parts.push(format!("udp{version}")),
+        (0x0800 | 0x86dd, 132) => parts.push(format!("sctp{version}")),
+        (0x0800, 1) => parts.push("icmp".into()),
+        (0x86dd, 58) => parts.push("icmp6".into()),
+        (0x0800, _) => parts.push("ip".into()),
+        (0x86dd, _) => parts.push("ipv6".into()),
+        (0x0806, _) => parts.push("arp".into()),
+        (0x8035, _) => parts.push("rarp".into()),
+        _ => {}
+    }
+    let mut add = |name: &str, field: Field| parts.push(format!("{name}={}", field.show(packet.get(field))));
+    (0..16).filter_map(Field::reg).filter(set).for_each(|field| add(field.name(), field));
+    let tunnel = [Field::TUN_ID, Field::TUN_SRC, Field::TUN_DST, Field::TUN_IPV6_SRC, Field::TUN_IPV6_DST];
+    let options = (0..8).filter_map(Field::tun_metadata);
+    tunnel.into_iter().chain(options).filter(set).for_each(|field| add(field.name(), field));
+    Some(Field::METADATA).filter(set).into_iter().for_each(|field| add("metadata", field));
+    parts.push(format!("in_port={}", crate::show_port(packet.get(Field::IN_PORT) as u16)));
+    match packet.get(Field::VLAN_TCI) {
+        0 => parts.push("vlan_tci=0x0000".into()),
+        tag => parts.push(format!("dl_vlan={},dl_vlan_pcp={}", tag & 0xfff, tag >> 13)),
+    }
+    let mut add = |name: &str, field: Field| parts.push(format!("{name}={}", field.show(packet.get(field))));
+    add("dl_src", Field::ETH_SRC);
+    add("dl_dst", Field::ETH_DST);
+    match ethernet {
+        0x0806 | 0x8035 => {
+            for field in [Field::ARP_SPA, Field::ARP_TPA, Field::ARP_OP, Field::ARP_SHA, Field::ARP_THA] {
+                add(field.name(), field);
+            }
+        }
+        0x0800 | 0x86dd => {
+            match packet.is_ip6() {
+                true => {
+                    add("ipv6_src", Field::IPV6_SRC);
+                    add("ipv6_dst", Field::IPV6_DST);
+                    parts.push(format!("ipv6_label=0x{:05x}", packet.get(Field::IPV6_LABEL)));
+                }
+                false => {
+                    add("nw_src", Field::IP_SRC);
+                    add("nw_dst", Field::IP_DST);
+                }
+            }
+            transport(packet, protocol, &mut parts);
+        }
+        other => parts.push(format!("dl_type=0x{other:04x}")),
+    }
+    parts.join(",")
+}
+
+/// What IP and the protocols above it have.
+fn transport(packet: &Packet, protocol: u128, parts: &mut Vec<String>) {
+    let known = matches!((packet.is_ip6(), protocol), (_, 6 | 17 | 132) | (false, 1) | (true, 58));
+    if !known {
+        parts.push(format!("nw_proto={protocol}"));
+    }
+    let fragment = match packet.get(Field::IP_FRAG) {
+        0 => "no",
+        1 => "first",
+        _ => "later",
+    };
+    parts.push(format!(
+        "nw_tos={},nw_ecn={},nw_ttl={},nw_frag={fragment}",
+        packet.get(Field::IP_TOS) & 0xfc,
+        packet.get(Field::IP_ECN),
+        packet.get(Field::IP_TTL)
+    ));
+    let (source, destination) = (packet.get(Field::TCP_SRC), packet.get(Field::TCP_DST));
+    match (packet.is_ip6(), protocol) {
+        (_, 6 | 17 | 132) => parts.push(format!("tp_src={source},tp_dst={destination}")),
+        (false, 1) | (true, 58) => parts.push(format!("icmp_type={source},icmp_code={destination}")),
+        _ => {}
+    }
+    match (packet.is_ip6(), protocol, source) {
+        (_, 6, _) => match packet.get(Field::TCP_FLAGS) {
+            0 => parts.push("tcp_flags=0".into()),
+            flags => parts.push(format!("tcp_flags={flags:#x}")),
+        },
+        (true, 58, 135 | 136) => {
+            let address = if source == 135 { Field::ND_SLL } else { Field::ND_TLL };
+            for field in [Field::ND_TARGET, address] {
+                parts.push(format!("{}={}", field.name(), field.show(packet.get(field))));
+            }
+        }
+        _ => {}
+    }
+}
