@@ -76,10 +76,6 @@ impl<'a> Bridge<'a> {
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
-
-    pub(crate) fn port_name(&self, number: u16) -> String {
-        self.ports.get(&number).map_or_else(|| crate::show_port(number), |port| port.name.clone())
-    }
 }
 
 impl<'a> Switch<'a> {

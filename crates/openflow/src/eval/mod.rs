@@ -141,6 +141,7 @@ pub fn trace(switch: &Switch<'_>, question: &Question) -> Trace {
         let given = states.next();
         let choices = given.map_or_else(|| question.assumed.clone(), |state| vec![state]);
         for state in choices {
+            let state = state | CtState::TRK;
             if passes.len() >= MOST_PASSES {
                 return Trace { passes, cut: true };
             }
@@ -166,7 +167,7 @@ fn resumed(waiting: &Waiting, state: CtState) -> (Packet, Option<Packet>) {
     use packet::Field;
     use std::net::IpAddr;
     let mut packet = waiting.packet.clone();
-    packet.set_ct_state(state | CtState::TRK);
+    packet.set_ct_state(state);
     packet.set(Field::RECIRC_ID, 1);
     let before = waiting.nat.map(|_| packet.clone());
     if let Some(nat) = waiting.nat
