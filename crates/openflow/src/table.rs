@@ -39,6 +39,9 @@ pub(crate) struct Table<'a> {
     unclear: Vec<(u16, &'a str)>,
 }
 
+/// A flow that is a part of conjunctions: of each its id, the clause and how many clauses it has.
+type Part<'t, 'a> = (&'t Entry<'a>, Vec<(u32, u8, u8)>);
+
 /// What a table has for a packet.
 #[derive(Clone, Debug)]
 pub(crate) enum Found<'t, 'a> {
@@ -112,7 +115,7 @@ impl<'a> Table<'a> {
     pub(crate) fn find(&self, packet: &Packet) -> Found<'_, 'a> {
         let mut packet = packet.clone();
         packet.set(Field::CONJ_ID, 0);
-        let mut soft: Vec<(&Entry<'a>, Vec<(u32, u8, u8)>)> = Vec::new();
+        let mut soft: Vec<Part<'_, 'a>> = Vec::new();
         let hard = self.best(&packet, Some(&mut soft));
         let floor = hard.map_or(-1, |entry| i32::from(entry.priority));
         let unclear = |priority: i32| {
@@ -152,7 +155,7 @@ impl<'a> Table<'a> {
     fn best<'t>(
         &'t self,
         packet: &Packet,
-        mut soft: Option<&mut Vec<(&'t Entry<'a>, Vec<(u32, u8, u8)>)>>,
+        mut soft: Option<&mut Vec<Part<'t, 'a>>>,
     ) -> Option<&'t Entry<'a>> {
         let mut best: Option<&Entry<'a>> = None;
         let mut key = Vec::new();
