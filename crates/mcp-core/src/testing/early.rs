@@ -1,7 +1,7 @@
 //! A must-gather as OpenShift 4.5 to 4.9 made them. No real one was at hand: real outputs (`testdata/forms`) under the names that
 //! `gather_network_logs` of those releases gave them.
 
-use super::{Case, Failed, answer, unpack};
+use super::{Connection, Failed, unpack};
 use crate::{Bundle, Layer};
 use serde_json::Value;
 use std::{fs, path::PathBuf, sync::Arc};
@@ -44,12 +44,19 @@ impl EarlyGather {
         self.image().join("network_logs").join(name)
     }
 
-    /// What a tool answers about the node.
+    /// What a tool answers about the node, and below it the evidence that its first line names.
     pub fn ask(&self, layer: Layer, tool: &str, params: Value) -> Result<String, Failed> {
         let mut params = params.as_object().cloned().ok_or("an object")?;
         params.insert("node_name".into(), "ovn-worker".into());
         let backend = Arc::new(Bundle::new(vec![self.dir.path().join("must-gather.local.1")]));
-        answer(layer, backend, &Case { scenario: String::new(), tool: tool.into(), params })
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        runtime.block_on(async {
+            let connection = Connection::open(layer, backend).await?;
+            match connection.call(tool, &params).await? {
+                Ok(text) => Ok(format!("{text}\n{}", connection.evidence(&text).await?)),
+                Err(error) => Ok(error),
+            }
+        })
     }
 
     fn image(&self) -> PathBuf {

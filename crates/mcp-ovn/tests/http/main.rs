@@ -61,7 +61,8 @@ async fn a_model_finds_skills_and_documents() -> Result<(), Failed> {
 
     let list = modern(&server, "resources/list", None, &json!({})).await?.json()?;
     let resources = list.pointer("/result/resources").and_then(Value::as_array).ok_or("no resources")?;
-    assert_eq!(resources.len(), skills.len() + 2);
+    // The two documents, and what the source holds.
+    assert_eq!(resources.len(), skills.len() + 3);
     for (resource, holds) in [
         (uri, "---\nname: triage-egress\ndescription: \"A pod cannot"),
         ("mcp-ovn://names", "| `GR_<node>` | gateway router"),
