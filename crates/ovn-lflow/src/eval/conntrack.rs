@@ -116,12 +116,7 @@ impl Machine<'_> {
             None => {}
         }
         if self.is_ovn_trace() {
-            if !tracked.ct_state().has(CtState::TRK) {
-                let (state, assumed) = self.assumed_state();
-                tracked.set_ct_state(tracked.ct_state() | state);
-                title.push_str(assumed);
-            }
-            populate(&mut tracked, packet);
+            self.assume_tracked(&mut tracked, packet, &mut title);
         } else {
             let zone = self.ct_zone(place, packet, !destination && !shared);
             let translation =
@@ -246,18 +241,23 @@ impl Machine<'_> {
             _ => format!("ct_commit_to_zone({})", if source { "snat" } else { "dnat" }),
         };
         if self.is_ovn_trace() {
-            if !tracked.ct_state().has(CtState::TRK) {
-                let (state, assumed) = self.assumed_state();
-                tracked.set_ct_state(tracked.ct_state() | state);
-                title.push_str(assumed);
-            }
-            populate(&mut tracked, packet);
+            self.assume_tracked(&mut tracked, packet, &mut title);
         } else {
             let zone = self.ct_zone(place, packet, source);
             self.track(zone, &mut tracked, verb == Verb::CtCommitNat);
             self.conntrack.commit_packet(zone, &mut packet.clone(), None, (0, 0));
         }
         self.go_on(title, place, &mut tracked, lines);
+    }
+
+    /// As `ovn-trace` does it: a packet that is not tracked yet gets the assumed state, which the title then names.
+    fn assume_tracked(&mut self, tracked: &mut Packet, packet: &Packet, title: &mut String) {
+        if !tracked.ct_state().has(CtState::TRK) {
+            let (state, assumed) = self.assumed_state();
+            tracked.set_ct_state(tracked.ct_state() | state);
+            title.push_str(assumed);
+        }
+        populate(tracked, packet);
     }
 
     /// `ct_commit`: the connection is known from now on.
