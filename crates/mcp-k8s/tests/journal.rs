@@ -98,10 +98,14 @@ impl Host {
     }
 }
 
+/// What the log holds, and below it the evidence that the answer's first line names.
 async fn ask(connection: &Connection, params: Value) -> Result<String, Failed> {
     let mut params = params.as_object().cloned().unwrap_or_default();
     params.insert("node_name".into(), "here".into());
-    Ok(connection.call("node_logs", &params).await?.unwrap_or_else(|error| error))
+    Ok(match connection.call("node_logs", &params).await? {
+        Ok(text) => format!("{text}\n{}", connection.evidence(&text).await?),
+        Err(error) => error,
+    })
 }
 
 #[tokio::test]
