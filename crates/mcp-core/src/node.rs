@@ -2,7 +2,8 @@
 
 use crate::{
     Argv, Backend, Budget, Db, LogQuery, LogStream, NodeName, Origin, Output, Place, PodRef, Read, ReadError,
-    Target, pem::WithoutKeys,
+    Target,
+    sanitize::{Redactor, Seen},
 };
 use jiff::Timestamp;
 use ovsdb::{Database, Rows, Schema, Select};
@@ -83,10 +84,10 @@ enum Source<T> {
 /// Makes the answer of what was read.
 type Parser<From, T> = Box<dyn Fn(From) -> T + Send + Sync>;
 
-/// Rows of an answer are lines, and no line of a key but its first tells what it is.
-fn without_keys(read: Read<Output>) -> Read<Output> {
+/// Before anything parses, compares or filters it: a piece of a text does not tell that it belongs to a secret.
+fn without_secrets(read: Read<Output>) -> Read<Output> {
     let Output { stdout, stderr, status } = read.value;
-    let value = Output { stdout: WithoutKeys::of(stdout), stderr: WithoutKeys::of(stderr), status };
+    let value = Output { stdout: Redactor::of(stdout), stderr: Redactor::of(stderr), status };
     Read { value, ..read }
 }
 
@@ -180,21 +181,24 @@ impl<'a> Node<'a> {
         self.backend.schema(&self.at(db.place()), db).await
     }
 
-    /// Rows, one [`Rows`] a select, all of one moment.
+    /// Rows, one [`Rows`] a select, all of one moment, without secrets. A condition sees what is shown.
     pub async fn rows(&self, db: Db, selects: &[Select]) -> Result<Vec<Rows>, ReadError> {
-        Ok(self.noted.take(self.backend.rows(&self.at(db.place()), db, selects).await?))
+        let seen = Seen::of(selects);
+        let mut read = self.backend.rows(&self.at(db.place()), db, seen.asked()).await?;
+        read.notes.extend(seen.show(&mut read.value));
+        Ok(self.noted.take(read))
     }
 
     /// The output of a command.
     pub async fn command(&self, place: Place, argv: &Argv) -> Result<Output, ReadError> {
-        Ok(self.noted.take(without_keys(self.backend.command(&self.at(place), argv).await?)))
+        Ok(self.noted.take(without_secrets(self.backend.command(&self.at(place), argv).await?)))
     }
 
     /// What a command prints that would go on for ever, in so much time, or in what the call has left for it, which is
     /// noted then.
     pub async fn follow(&self, place: Place, argv: &Argv, time: Duration) -> Result<Output, ReadError> {
         let read = self.backend.follow(&self.at(place), argv, time).await?;
-        Ok(self.noted.take(without_keys(read)))
+        Ok(self.noted.take(without_secrets(read)))
     }
 
     /// A database with its log of transactions.
@@ -215,7 +219,7 @@ impl<'a> Node<'a> {
                 Source::Command { place, argv, parse } => self.command(place, &argv).await.map(parse),
                 Source::Recorded { place, command, parse } => {
                     let read = self.backend.recorded(&self.at(place), command).await;
-                    read.map(|read| parse(self.noted.take(without_keys(read))))
+                    read.map(|read| parse(self.noted.take(without_secrets(read))))
                 }
                 Source::Rows { db, select, parse } => {
                     let rows = self.rows(db, std::slice::from_ref(&select)).await;

@@ -1,7 +1,7 @@
 //! The transactions of a database: what changed, when, by what.
 
 use jiff::Timestamp;
-use mcp_core::{Answer, Db, Node, Row, ToolError};
+use mcp_core::{Answer, Db, Node, Row, ToolError, redact_datum};
 use ovn_model::label;
 use ovsdb::{Atom, Change, ChangeKind, Database, Datum, RowChange, Transaction, Uuid, print};
 use std::{collections::BTreeSet, fmt::Write, sync::Arc};
@@ -105,9 +105,13 @@ fn line(database: &Database, transaction: &Transaction<'_>, change: &Change) -> 
 /// `up: false -> true`, for each column; of sets and maps, what came and went.
 fn columns(database: &Database, rows: &RowChange) -> String {
     let change = |column: &str| {
-        let datum = |row: &Option<ovsdb::Row>| row.as_ref().and_then(|row| row.get(column).cloned());
+        let shown = |datum: &Datum| redact_datum(column, datum).unwrap_or_else(|| datum.clone());
+        let datum = |row: &Option<ovsdb::Row>| row.as_ref().and_then(|row| row.get(column).map(shown));
         let (before, after) =
             (elements(database, datum(&rows.before)), elements(database, datum(&rows.after)));
+        if before == after {
+            return format!("{column}: a secret in it changed");
+        }
         match (before.len(), after.len()) {
             (0..=1, 0..=1) => format!("{column}: {} -> {}", value(&before), value(&after)),
             _ => {

@@ -22,7 +22,7 @@ pub(crate) async fn list(node: &Node<'_>, db: Db, params: &ListParams) -> Result
         table: params.table.clone(),
         record: params.record.clone(),
         of: params.of.clone(),
-        conditions: params.conditions.iter().map(Where::parts).collect::<Result<_, _>>()?,
+        conditions: params.conditions.iter().map(Where::parts).collect(),
         columns: params.columns.clone(),
         compared: node.is_compared(),
     };

@@ -1,5 +1,6 @@
 //! Conditions on one column, as a person writes them and as a server evaluates them.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -238,6 +239,21 @@ impl Condition {
     #[must_use]
     pub fn column(&self) -> &str {
         &self.column
+    }
+
+    /// What the column is compared with; of a condition on a key, the pair of it and its value.
+    #[must_use]
+    pub fn operand(&self) -> Cow<'_, Datum> {
+        match &self.test {
+            Test::Column(value) => Cow::Borrowed(value),
+            Test::Key(key, value) => Cow::Owned(Datum::Map(vec![(key.clone(), value.clone())])),
+        }
+    }
+
+    /// Whether it asks for an order (`<`), not only for what is equal.
+    #[must_use]
+    pub const fn is_of_order(&self) -> bool {
+        self.op.orders()
     }
 
     /// Whether a row passes. A row whose column was not read does not.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{Atom, Datum, TableSchema, Uuid};
+use crate::{Atom, ColumnSchema, Datum, TableSchema, Uuid};
 
 /// Rows of one table.
 #[derive(Clone, Debug, PartialEq)]
@@ -116,6 +116,22 @@ impl Row {
             if !wanted {
                 *value = None;
             }
+        }
+    }
+
+    /// Changes values: `edit` gets each column that was read and gives its new value, if it has one.
+    pub fn edit(&mut self, mut edit: impl FnMut(&ColumnSchema, &Datum) -> Option<Datum>) {
+        for (column, value) in self.table.columns.iter().zip(&mut self.values) {
+            if let Some(new) = value.as_ref().and_then(|value| edit(column, value)) {
+                *value = Some(new);
+            }
+        }
+    }
+
+    /// Forgets the value of a column.
+    pub fn forget(&mut self, column: &str) {
+        if let Some(at) = self.table.column_index(column) {
+            self.set(at, None);
         }
     }
 

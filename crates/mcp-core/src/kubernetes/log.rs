@@ -1,6 +1,6 @@
 //! Logs, of containers and of hosts, as streams: a log is never held in memory as a whole.
 
-use crate::{NodeName, PodRef, pem::WithoutKeys};
+use crate::{NodeName, PodRef, sanitize::Redactor};
 use bytes::Bytes;
 use jiff::Timestamp;
 use std::{fmt, time::Instant};
@@ -171,7 +171,7 @@ impl fmt::Display for LogQuery {
 #[derive(Debug)]
 pub struct LogStream {
     pieces: mpsc::Receiver<std::io::Result<Bytes>>,
-    filter: WithoutKeys,
+    filter: Redactor,
 }
 
 impl LogStream {
@@ -179,7 +179,7 @@ impl LogStream {
     pub fn channel() -> (mpsc::Sender<std::io::Result<Bytes>>, Self) {
         // Pieces in flight: enough to keep both ends busy, little enough to hold.
         let (sender, pieces) = mpsc::channel(8);
-        (sender, Self { pieces, filter: WithoutKeys::default() })
+        (sender, Self { pieces, filter: Redactor::default() })
     }
 
     /// The next piece.

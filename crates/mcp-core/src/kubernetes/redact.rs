@@ -1,92 +1,192 @@
 //! What of an object is not shown: secrets, and what only machines read.
 //!
 //! Every source of objects calls [`redact`] on each object before it gives it away, so no tool can show what it never
-//! had. Text is looked through once more when an answer is made ([`crate::sanitize`]); here is what text alone does
-//! not tell: that a value belongs to a Secret, or to a variable whose name stands beside it.
+//! had, and no selector sees it. Text is looked through once more when an answer is made ([`crate::sanitize`]); here is
+//! what text alone does not tell: that a value belongs to a Secret, or to a variable whose name stands beside it.
 
 use super::Kind;
-use crate::sanitize;
+use crate::sanitize::{self, REDACTED, is_open, names};
 use regex::Regex;
 use serde_json::{Map, Value};
-use std::sync::LazyLock;
+use std::{borrow::Cow, sync::LazyLock};
 
-/// What stands in place of a secret.
-const REDACTED: &str = "[redacted]";
+/// The fields of a Secret that hold its values.
+const DATA: [&str; 3] = ["data", "stringData", "binaryData"];
+
+/// What of a Secret is shown.
+const SHOWN: [&str; 8] =
+    ["apiVersion", "kind", "metadata", "type", "immutable", "data", "stringData", "binaryData"];
+
+/// Text in text in text is looked into as deep as this; what is deeper is hidden.
+const DEPTH: usize = 6;
 
 /// Takes the values of Secrets, tokens, passwords and private keys out of an object, and its managed fields.
 pub(crate) fn redact(kind: &Kind, object: &mut Value) {
-    let own_kind = object.get("kind").and_then(Value::as_str);
-    let is_secret = kind.group.is_empty() && kind.kind == "Secret" || own_kind == Some("Secret");
-    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+    let is_secret = kind.group.is_empty() && kind.kind == "Secret";
+    if is_secret && let Some(fields) = object.as_object_mut() {
+        hide_data(fields);
+    }
+    walk(object, DEPTH);
+}
+
+/// Hides the values of a Secret, whatever their form, and fields that no Secret has.
+fn hide_data(secret: &mut Map<String, Value>) {
+    let is_object = secret.contains_key("metadata") || DATA.iter().any(|field| secret.contains_key(*field));
+    for (name, value) in secret.iter_mut() {
+        if DATA.contains(&name.as_str()) {
+            hide(value, name != "stringData");
+        } else if is_object && !SHOWN.contains(&name.as_str()) {
+            hide(value, false);
+        }
+    }
+}
+
+/// In place of a Secret's value, how long it is: what `kubectl describe` tells of it.
+fn hide(value: &mut Value, base64: bool) {
+    match value {
+        Value::Object(fields) => fields.values_mut().for_each(|value| hide(value, base64)),
+        Value::Array(all) => all.iter_mut().for_each(|value| hide(value, base64)),
+        value => {
+            // What `oc adm inspect` collected has its own words for values that it left out.
+            let len = value.as_str().map_or(0, |text| match base64 {
+                true => text.trim_end_matches('=').len() * 3 / 4,
+                false => text.len(),
+            });
+            *value = format!("[redacted: {len} bytes]").into();
+        }
+    }
+}
+
+fn walk(value: &mut Value, depth: usize) {
+    match value {
+        Value::String(text) => redact_text(text, depth),
+        Value::Array(all) => {
+            all.iter_mut().for_each(|value| walk(value, depth));
+            redact_operands(all);
+        }
+        Value::Object(fields) => redact_fields(fields, depth),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn redact_fields(fields: &mut Map<String, Value>, depth: usize) {
+    match fields.get("kind").and_then(Value::as_str) {
+        Some("Secret") => hide_data(fields),
+        // Items of some lists do not say what they are, since the list does.
+        Some("SecretList") => {
+            let items = fields.get_mut("items").and_then(Value::as_array_mut);
+            items.into_iter().flatten().filter_map(Value::as_object_mut).for_each(hide_data);
+        }
+        _ => {}
+    }
+    if let Some(metadata) = fields.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.shift_remove("managedFields");
         if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
-            // A copy of the whole object, as it was applied: with everything that is taken out below.
-            annotations.retain(|key, _| !key.ends_with("last-applied-configuration"));
+            redact_annotations(annotations);
             if annotations.is_empty() {
                 metadata.shift_remove("annotations");
             }
         }
     }
-    if is_secret {
-        for field in ["data", "stringData"] {
-            if let Some(data) = object.get_mut(field).and_then(Value::as_object_mut) {
-                data.values_mut().for_each(|value| hide(value, field == "data"));
-            }
+    redact_named(fields);
+    // Keys, too: a label or a key of a ConfigMap can be anything.
+    let keys: Vec<String> = fields.keys().filter(|key| sanitize::redact(key) != **key).cloned().collect();
+    for key in keys {
+        fields.shift_remove(&key);
+        fields.insert(sanitize::redact(&key).into_owned(), REDACTED.into());
+    }
+    for (key, value) in fields.iter_mut() {
+        match names::sort(key) {
+            Some(sort) => redact_secret(value, sort, depth),
+            None => walk(value, depth),
         }
     }
-    walk(object);
 }
 
-/// In place of a Secret's value, how long it is: what `kubectl describe` tells of it.
-fn hide(value: &mut Value, base64: bool) {
-    // What `oc adm inspect` collected has its own words for values that it left out.
-    let len = value.as_str().map_or(0, |text| match base64 {
-        true => text.trim_end_matches('=').len() * 3 / 4,
-        false => text.len(),
+/// The copy of a whole object, as it was applied, is left out; of what holds a manifest otherwise is said that it does.
+fn redact_annotations(annotations: &mut Map<String, Value>) {
+    static MANIFEST: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r#"(?m)(?:^|[{,\s])\\*["']?kind\\*["']?\s*:\s*\\*["']?[A-Z]"#).expect("a literal")
     });
-    *value = format!("[redacted: {len} bytes]").into();
+    annotations.retain(|key, _| !key.ends_with("last-applied-configuration"));
+    for (key, value) in annotations {
+        let Value::String(text) = value else { continue };
+        let has = |word: &str| text.contains(word);
+        let is_manifest = MANIFEST.is_match(text) && (has("apiVersion") || has("metadata") || has("data"));
+        // Text that was compressed is in base64 then: gzip begins like this, and so does zip.
+        let is_packed = ["H4sI", "UEsDB"].iter().any(|magic| text.starts_with(magic));
+        if is_manifest || is_packed || key.contains("last-applied") || key.ends_with("/applied") {
+            *text = format!("[redacted: a manifest of {} bytes]", text.len());
+        }
+    }
 }
 
-fn walk(value: &mut Value) {
+/// The value of a secret name: a text, texts in a list, and what an object has under a name such as `value`.
+fn redact_secret(value: &mut Value, sort: names::Sort, depth: usize) {
     match value {
-        Value::String(text) => redact_text(text),
+        Value::String(text) if !is_open(text) => *text = REDACTED.into(),
+        Value::Number(_) if sort == names::Sort::Password => *value = REDACTED.into(),
         Value::Array(all) => {
-            all.iter_mut().for_each(walk);
-            redact_operands(all);
-        }
-        Value::Object(fields) => {
-            redact_named(fields);
-            for (key, value) in fields.iter_mut() {
+            for value in all {
                 match value {
-                    Value::String(text) if !text.is_empty() && is_secret_name(key) => {
-                        if !text.starts_with(REDACTED.trim_end_matches(']')) {
-                            *text = REDACTED.into();
-                        }
-                    }
-                    value => walk(value),
+                    Value::String(text) if !is_open(text) => *text = REDACTED.into(),
+                    value => walk(value, depth),
                 }
             }
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        Value::Object(fields) => {
+            for (key, value) in fields.iter_mut() {
+                if matches!(
+                    key.as_str(),
+                    "value" | "values" | "data" | "content" | "plain" | "plaintext" | "raw"
+                ) && matches!(value, Value::String(_) | Value::Array(_) | Value::Number(_))
+                {
+                    redact_secret(value, sort, depth);
+                }
+            }
+            redact_fields(fields, depth);
+        }
+        _ => {}
     }
 }
 
-fn redact_text(text: &mut String) {
+fn redact_text(text: &mut String, depth: usize) {
     // Files in a MachineConfig (RFC 2397): pull secrets and keys are among them, encoded.
     if text.starts_with("data:") && text.contains(',') {
         *text = format!("[redacted: a data URL of {} bytes]", text.len());
-    } else if let std::borrow::Cow::Owned(redacted) = sanitize::redact(text) {
+        return;
+    }
+    // JSON in JSON: its names may be written with escapes, and may be anywhere in it.
+    if text.trim_start().starts_with(['{', '[']) && text.len() > 2 {
+        if depth == 0 {
+            *text = format!("[redacted: {} bytes, too deep to look into]", text.len());
+            return;
+        }
+        if let Ok(mut inner) = serde_json::from_str::<Value>(text) {
+            let before = inner.clone();
+            walk(&mut inner, depth - 1);
+            if inner != before {
+                *text = inner.to_string();
+            }
+        }
+    }
+    if let Cow::Owned(redacted) = sanitize::redact(text) {
         *text = redacted;
     }
 }
 
-/// `{name: DB_PASSWORD, value: …}`: a container's variable, or anything of that form.
+/// `{name: DB_PASSWORD, value: …}`: a container's variable, a header of a probe, or anything of that form.
 fn redact_named(fields: &mut Map<String, Value>) {
-    if fields.get("name").and_then(Value::as_str).is_some_and(is_secret_name)
-        && let Some(Value::String(value)) = fields.get_mut("value")
-        && !value.is_empty()
-    {
-        *value = REDACTED.into();
+    let name = ["name", "key", "Name", "Key"].iter().find_map(|name| fields.get(*name)?.as_str());
+    let sort = name.and_then(|name| match name.eq_ignore_ascii_case("cookie") {
+        true => Some(names::Sort::Authorization),
+        false => names::sort(name),
+    });
+    let Some(sort) = sort else { return };
+    for name in ["value", "Value", "values"] {
+        if let Some(value) = fields.get_mut(name) {
+            redact_secret(value, sort, 0);
+        }
     }
 }
 
@@ -95,22 +195,11 @@ fn redact_operands(words: &mut [Value]) {
     let mut secret = false;
     for word in words {
         let Value::String(text) = word else { return };
-        if secret {
+        if secret && !text.starts_with('-') && !is_open(text) {
             *text = REDACTED.into();
         }
-        secret = text.starts_with('-') && !text.contains('=') && is_secret_name(text);
+        secret = text.starts_with('-') && !text.contains('=') && names::sort(text).is_some();
     }
-}
-
-/// Is this the name of something that is secret: a key, a variable, an option?
-fn is_secret_name(name: &str) -> bool {
-    static SECRET: LazyLock<Regex> = LazyLock::new(|| {
-        // Names of files, of Secrets and of policies are none; `pullSecret` and `tokenSecret` are names of Secrets too,
-        // but nothing tells.
-        let whole = r"(?i)(psk|passw(or)?d|password[_-]?hash|passphrase|secret|token|credentials?|key[_-]data|dockerconfigjson|htpasswd|((private|auth|api|access|secret|signing|encryption|shared)[_.-]?key))$";
-        Regex::new(whole).expect("a literal")
-    });
-    SECRET.is_match(name)
 }
 
 #[cfg(test)]
@@ -146,6 +235,99 @@ mod tests {
         let mut named = secret;
         named["kind"] = "Secret".into();
         assert_eq!(redacted("Other", named)["data"], shown["data"]);
+    }
+
+    /// Wherever an object of the kind Secret is, and in whatever form its data are.
+    #[test]
+    fn a_secret_inside_anything_is_hidden() {
+        let secret = json!({ "kind": "Secret", "metadata": { "name": "s" }, "data": { "a": "hunter2" } });
+        let nested = json!({ "kind": "Secret", "stringData": { "a": "hunter2" } }).to_string();
+        let yaml = "kind: Secret\ndata:\n  a: hunter2\n";
+        let forms = [
+            json!({ "items": [secret] }),
+            json!({ "objects": [secret, { "kind": "Pod" }] }),
+            json!({ "kind": "SecretList", "items": [{ "data": { "a": "hunter2" } }] }),
+            json!({ "spec": { "template": secret } }),
+            json!({ "spec": { "resources": [{ "raw": nested }] } }),
+            json!({ "data": { "x.json": json!({ "deep": nested }).to_string() } }),
+            json!({ "data": { "x.json": "{\"kind\":\"\\u0053ecret\",\"d\":1,\"data\":{\"a\":\"hunter2\"}}" } }),
+            json!({ "data": { "x.yaml": yaml } }),
+            json!({ "data": { "x.yaml": format!("a: 1\n---\n{yaml}---\nkind: Pod\n") } }),
+            json!({ "data": { "x.yaml": "data:\n  a: hunter2\nkind: \"Secret\"\n" } }),
+            json!({ "data": { "x.yaml": "list:\n- data: {a: hunter2}\n  kind: Secret\n" } }),
+            json!({ "kind": "Secret", "data": ["hunter2"] }),
+            json!({ "kind": "Secret", "data": "hunter2" }),
+            json!({ "kind": "Secret", "data": { "a": { "b": "hunter2" } } }),
+            json!({ "kind": "Secret", "binaryData": { "a": "hunter2" } }),
+            json!({ "kind": "Secret", "metadata": {}, "values": { "a": "hunter2" } }),
+            json!({ "metadata": { "annotations": { "a.io/last-applied": "{\"x\":\"hunter2\"}" } } }),
+            json!({ "metadata": { "annotations": { "a.io/x": "{\"kind\":\"Pod\",\"metadata\":{\"y\":\"hunter2\"}}" } } }),
+            json!({ "metadata": { "annotations": { "a.io/x": "apiVersion: v1\nkind: Pod\nx: hunter2\n" } } }),
+            json!({ "metadata": { "annotations": { "objectset.rio.cattle.io/applied": "H4sIhunter2" } } }),
+            json!({ "spec": { "template": { "metadata": { "annotations": {
+                "kubectl.kubernetes.io/last-applied-configuration": "hunter2" } } } } }),
+            json!({ "spec": { "manifests": [{ "kind": "List", "items": [secret] }] } }),
+        ];
+        for form in forms {
+            let shown = redacted("Any", form.clone()).to_string();
+            assert!(!shown.contains("hunter2"), "{form} gives {shown}");
+        }
+    }
+
+    /// Variables, headers, options and nested configuration.
+    #[test]
+    fn a_value_with_a_secret_name_is_hidden() {
+        let env = |name: &str| json!({ "env": [{ "name": name, "value": "hunter2" }] });
+        let names = [
+            "DB_PASS",
+            "DB_PWD",
+            "PASSWORD_1",
+            "TOKEN_V2",
+            "CREDS",
+            "BASIC_AUTH",
+            "TLS_KEY",
+            "PGPASSWORD",
+            "API_KEY",
+            "JWT",
+            "AWS_SECRET_ACCESS_KEY",
+            "REDIS_AUTH",
+            "dbPassword",
+            "Authorization",
+            "Cookie",
+            "X-Api-Key",
+            "Proxy-Authorization",
+        ];
+        let others = [
+            json!({ "httpGet": { "httpHeaders": [{ "name": "Authorization", "value": "Basic hunter2" }] } }),
+            json!({ "args": ["--password", "hunter2"] }),
+            json!({ "args": ["sh", "-c", "run --token hunter2"] }),
+            json!({ "password": 123, "x": { "password": { "value": "hunter2" } } }),
+            json!({ "tokens": ["hunter2"] }),
+            json!({ "data": { "c": "password: |\n  hunter2\n  hunter2\n" } }),
+            json!({ "data": { "c": "{\"password\":\"hun\\\"hunter2\"}" } }),
+            json!({ "data": { "c": "{\"a\":\"{\\\"password\\\":\\\"hunter2\\\"}\"}" } }),
+            json!({ "data": { "c": "redis://:hunter2@h" } }),
+            json!({ "data": { "c": "<password>hunter2</password>" } }),
+            json!({ "status": { "message": "login with password=hunter2 failed" } }),
+        ];
+        for object in names.into_iter().map(env).chain(others) {
+            let shown = redacted("Pod", object.clone()).to_string();
+            assert!(!shown.contains("hunter2") && shown.contains("[redacted"), "{object} gives {shown}");
+        }
+    }
+
+    #[test]
+    fn references_to_secrets_are_evidence() {
+        let object = json!({
+            "involvedObject": { "kind": "Secret", "name": "tls", "namespace": "a", "apiVersion": "v1" },
+            "spec": {
+                "rules": [{ "resources": ["secrets"], "verbs": ["get"] }],
+                "tolerations": [{ "key": "node.kubernetes.io/not-ready", "operator": "Exists" }],
+                "env": [{ "name": "PASSWORD_FILE", "value": "/run/p" }, { "name": "PASSWORD", "value": "$(OTHER)" }],
+            },
+            "data": { "ca.crt": "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n", "v": "{\"a\": 1}" },
+        });
+        assert_eq!(redacted("Event", object.clone()), object);
     }
 
     #[test]

@@ -1,0 +1,185 @@
+//! Secrets that are known by their form, or by the words of a format that stand before them.
+//!
+//! Each class is what docs/security.md promises. A name and its value ([`super::pairs`]), and what takes several lines
+//! ([`super::lines`]), are the other two ways to know a secret.
+
+use super::REDACTED;
+use base64::Engine;
+use regex::{Captures, Regex, RegexSet};
+use std::{borrow::Cow, sync::LazyLock};
+
+/// A form of secret on one line.
+struct Form {
+    /// What stands before the secret, in group 1; the secret, in group 2; what stands after it, in group 3.
+    pattern: &'static str,
+    /// Whether group 2 is one after all.
+    is_secret: fn(&str) -> bool,
+}
+
+const fn form(pattern: &'static str) -> Form {
+    Form { pattern, is_secret: |_| true }
+}
+
+/// Words of a form that [`FORMS`] look for: no line without one of them, in small or capital letters, has any.
+pub(super) const TRIGGERS: &[&str] = &[
+    "eyj",
+    "sha256~",
+    "ghp_",
+    "gho_",
+    "ghs_",
+    "ghu_",
+    "ghr_",
+    "github_pat_",
+    "glpat-",
+    "xoxb-",
+    "xoxp-",
+    "age-secret-key",
+    "bearer",
+    "basic ",
+    "://",
+    "@tcp(",
+    "@unix(",
+    "-u ",
+    "-u\"",
+    "--user",
+    "\"auth",
+    "aead",
+    "auth",
+    "enc ",
+    "comp ",
+    "md5keys",
+    "xauth",
+    ": rsa",
+    ": eap",
+    "exponent",
+    "prime1",
+    "prime2",
+    "coefficient",
+    "key-string",
+    "message-digest",
+    "snmp",
+    "community",
+    "cookie:",
+    "cookie\"",
+    "identified by",
+    "digest",
+    "tcp-md5",
+];
+
+static FORMS: &[Form] = &[
+    // JSON Web Tokens (RFC 7519): two base64url objects and a signature; encrypted ones have three parts more.
+    form(
+        r"()\b(eyJ[A-Za-z0-9_-]{8,}\.(?:eyJ[A-Za-z0-9_-]{8,}|[A-Za-z0-9_-]*\.[A-Za-z0-9_-]+)(?:\.[A-Za-z0-9_-]*)*)()",
+    ),
+    // Tokens that their issuers gave a prefix: OpenShift's OAuth server, GitHub, GitLab, Slack, age.
+    form(
+        r"()\b(sha256~[A-Za-z0-9_-]{20,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[bp]-[\w-]{16,}|AGE-SECRET-KEY-1[A-Z0-9]{16,})()",
+    ),
+    // HTTP authentication without the name of its header (RFC 6750, RFC 7617).
+    Form {
+        pattern: r#"(?i)(\bbearer\\*["']?[ :=]\s*\\*["']?)([A-Za-z0-9._~+/-]{8,}=*)()"#,
+        is_secret: is_random,
+    },
+    Form { pattern: r"(?i)(\bbasic )([A-Za-z0-9+/]{8,}={0,2})()", is_secret: is_user_and_password },
+    // A password in a URL (RFC 3986 section 3.2.1), which begins or holds signs that it should not.
+    Form { pattern: r#"(://[^/\s:@"'?\[]*:)([^\s/?"'<>\\]+)(@)"#, is_secret: |_| true },
+    Form {
+        pattern: r#"(://[^/\s:@"'?\[]*:)([^\s"'<>\\@]*[^\s"'<>\\@\d:/.\]][^\s"'<>\\@:]*)(@[\w.-]+(?:[:/\s"']|$))"#,
+        is_secret: |it| !it.contains("//") && !it.starts_with(|c: char| c.is_ascii_digit()),
+    },
+    // The same in a data source name of Go's MySQL driver.
+    form(r"(\b[\w.-]+:)([^\s/]+)(@(?:tcp|unix)\()"),
+    // curl's and others' user and password.
+    Form {
+        pattern: r#"((?:^|[\s"'\[])(?:-u|--(?:proxy-)?user)[\s=,"']+[^\s:"'=]+:)([^\s"']+)()"#,
+        is_secret: |it| !it.bytes().all(|b| b.is_ascii_digit()),
+    },
+    // Credentials of an image registry (containers-auth.json(5)), at any depth of quotes.
+    Form { pattern: r#"(\\*"auth\\*"\s*:\s*\\*")([A-Za-z0-9+/=_-]{8,})()"#, is_secret: |_| true },
+    form(r#"((?:^|[\s:/])_auth\s*=\s*"?)([^\s"]+)()"#),
+    // ip-xfrm(8): algorithm and key of a security association.
+    form(r"(\b(?:aead|auth-trunc|auth|enc|comp)\s+\S+\s+)(0x[0-9a-fA-F]+|\*{4,})()"),
+    // ss(8): keys of TCP-MD5, by address.
+    form(r"(\bmd5keys:)(\S+)()"),
+    // ipsec.secrets(5), with quotes, without them, in hexadecimal, base64 (`0s`) and text (`0t`).
+    form(r#"((?:^|\s):\s*(?:PSK|XAUTH|EAP|PIN|NTLM|PPK)\s+)("[^"]*"?|'[^']*'?|\S+)()"#),
+    form(r"((?:^|\s):\s*RSA\s+(?:\S+\s+)?)(0[xst]\S+|\x22[^\x22]*\x22)()"),
+    form(
+        r"((?i:privateexponent|prime[12]|exponent[12]|coefficient)\s*:\s*)(0[xs][0-9A-Za-z+/=]+|[0-9a-fA-F:]{8,})()",
+    ),
+    // FRR and other routers: a command that ends with a password, where the line begins or where somebody quotes it.
+    form(
+        r"((?:^|: |[(\x22'])\s*(?:\d+\s+)?(?:no )?(?:(?:enable |isis |area \S+ |neighbor \S+ |username \S+ (?:privilege \d+ )?|domain-|area-|peer \S+ )?password|enable secret|username \S+ secret) (?:(?:\d|clear|md5|sha\d*|encrypted|cleartext) )*)([^\s)\x22'].*)()",
+    ),
+    form(r"(\bneighbor\s+\S+\s+(?:password|tcp-md5)\s+(?:\d )?)(\S.*)()"),
+    form(
+        r"(\b(?:key-string|authentication-key(?:\s+\d+\s+md5)?|message-digest-key\s+\d+\s+(?:md5|hmac\S*|sha\S*))\s+(?:\d )?)(\S.*)()",
+    ),
+    form(
+        r"(\b(?:ip|ipv6)\s+(?:rip|nhrp|vrrp|eigrp|ospf)\s+authentication(?:-key)?\s+(?:(?:string|text|md5|mode|cleartext)\s+)*)([^\s-].*)()",
+    ),
+    Form {
+        pattern: r"(\bauthentication\s+(?:string|text|cleartext|md5 key|simple)\s+(?:\d )?)(\S.*)()",
+        is_secret: |_| true,
+    },
+    form(r"(\bsnmp(?:-server)?\s+community\s+|\brocommunity6?\s+|\brwcommunity6?\s+)(\S+)()"),
+    // HTTP cookies (RFC 6265): what follows the name of each.
+    form(r#"((?:\b[Cc]ookie|\bCOOKIE)\\*["']?:\s*\[?\\*["']?)([^\s=;"']+=[^"'\]\\]*)()"#),
+    // SQL.
+    form(r"(?i)(\bidentified by\s+\\*['\x22])([^'\x22\\]+)()"),
+];
+
+static PATTERNS: LazyLock<Vec<Regex>> =
+    LazyLock::new(|| FORMS.iter().map(|form| Regex::new(form.pattern).expect("a literal")).collect());
+
+/// All of them at once.
+static ANY: LazyLock<RegexSet> =
+    LazyLock::new(|| RegexSet::new(FORMS.iter().map(|form| form.pattern)).expect("each is one"));
+
+/// The line without secrets of these forms.
+pub(super) fn redact(line: &str) -> Cow<'_, str> {
+    let mut shown = Cow::Borrowed(line);
+    for at in ANY.matches(line) {
+        let (Some(form), Some(pattern)) = (FORMS.get(at), PATTERNS.get(at)) else { continue };
+        let replace = |found: &Captures<'_>| {
+            let part = |n| found.get(n).map_or("", |part| part.as_str());
+            match super::is_open(part(2)) || !(form.is_secret)(part(2)) {
+                true => part(0).to_owned(),
+                false => [part(1), REDACTED, part(3)].concat(),
+            }
+        };
+        if let Cow::Owned(without) = pattern.replace_all(&shown, replace) {
+            shown = Cow::Owned(without);
+        }
+    }
+    shown
+}
+
+/// No word of a language: it has a digit, or is very long.
+pub(super) fn is_random(text: &str) -> bool {
+    text.len() >= 24 || text.bytes().any(|b| b.is_ascii_digit())
+}
+
+/// `user:password` in base64.
+fn is_user_and_password(text: &str) -> bool {
+    let decoded = decode(text);
+    decoded.contains(&b':') && decoded.iter().all(|b| (b' '..0x7f).contains(b) || *b >= 0x80)
+}
+
+/// What a text is in base64, of either alphabet; an end that is no whole number of bytes is left out.
+pub(super) fn decode(text: &str) -> Vec<u8> {
+    let sign = |c: u8| match c {
+        b'-' => Some(b'+'),
+        b'_' => Some(b'/'),
+        c if c.is_ascii_alphanumeric() || b"+/".contains(&c) => Some(c),
+        _ => None,
+    };
+    let mut text: Vec<u8> = text.bytes().filter_map(sign).collect();
+    text.truncate(text.len() / 4 * 4 + if text.len() % 4 == 1 { 0 } else { text.len() % 4 });
+    let forgiving = base64::engine::GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(base64::engine::DecodePaddingMode::Indifferent);
+    base64::engine::GeneralPurpose::new(&base64::alphabet::STANDARD, forgiving)
+        .decode(text)
+        .unwrap_or_default()
+}
