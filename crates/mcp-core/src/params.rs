@@ -15,6 +15,8 @@ const ROWS: u64 = 10_000;
 pub(crate) struct Common {
     pub(crate) page: Page,
     pub(crate) within: Duration,
+    /// The bundle that is read alone.
+    pub(crate) bundle: Option<String>,
 }
 
 /// What a tool asks.
@@ -40,7 +42,8 @@ pub(crate) enum Nodes {
 /// What the schemas leave unsaid of the shared parameters, for the instructions of every server: there it costs once.
 pub(crate) const SHARED: &str = "Of all tools: node_name is a node, several (a,b) or `all`, which compares them; pod \
                                  means its node; grep keeps the rows that match, limit and offset page through them; \
-                                 timeout_seconds is for each node, 30 by default.";
+                                 bundle, a name or a part of it, reads one of several bundles alone, where else the newest \
+                                 readable copy is read; timeout_seconds is for each node, 30 by default.";
 
 /// The shared parameters that come before a tool's own: short, because every schema repeats them.
 fn where_to_look() -> Value {
@@ -56,6 +59,7 @@ fn how_much() -> Value {
         "grep": { "type": "string", "description": "Regex on rows." },
         "offset": { "type": "integer" },
         "limit": { "type": "integer" },
+        "bundle": { "type": "string", "description": "Only this bundle's copy." },
         "timeout_seconds": { "type": "integer", "maximum": SECONDS.1 },
     })
 }
@@ -181,6 +185,7 @@ impl Common {
     /// Takes the shared parameters out of checked arguments.
     pub(crate) fn take(arguments: &mut Map<String, Value>, own_grep: bool) -> Result<Self, ToolError> {
         let grep = if own_grep { None } else { take_text(arguments, "grep") };
+        let bundle = take_text(arguments, "bundle");
         let mut number = |name, range: RangeInclusive<u64>| match arguments.remove(name) {
             None => Ok(None),
             Some(value) => match value.as_u64().filter(|number| range.contains(number)) {
@@ -197,7 +202,7 @@ impl Common {
             limit: number("limit", 1..=ROWS)?.map(|n| n as usize),
         };
         let within = Duration::from_secs(number("timeout_seconds", 1..=SECONDS.1)?.unwrap_or(SECONDS.0));
-        Ok(Self { page, within })
+        Ok(Self { page, within, bundle })
     }
 }
 
@@ -306,6 +311,7 @@ mod tests {
                 "grep",
                 "offset",
                 "limit",
+                "bundle",
                 "timeout_seconds"
             ]
         );

@@ -50,6 +50,32 @@ pub(crate) enum BadArgument {
     Unknown(String),
 }
 
+/// A procedure leads from layer to layer, and a client need not have all servers.
+const OTHER_SERVERS: &str = "\nWhere a tool that is named here is of a server that you do not have, leave the step out, and \
+                             say at the end which were left out.\n";
+
+/// The text without the lines `What it is: {blank}` and the clauses `(since {blank})`.
+fn without(text: &str, blank: &str) -> String {
+    let introduces = |line: &&str| {
+        let label = line.trim_end().strip_suffix(blank).and_then(|line| line.strip_suffix(": "));
+        label.is_some_and(|label| !label.contains(['.', '{']))
+    };
+    let mut text: String = text.split_inclusive('\n').filter(|line| !introduces(line)).collect();
+    let mut from = 0;
+    while let Some(at) = text.get(from..).and_then(|rest| rest.find(blank)).map(|at| from + at) {
+        from = at + blank.len();
+        let (before, after) = (text.get(..at).unwrap_or_default(), text.get(from..).unwrap_or_default());
+        let open = before
+            .rfind(" (")
+            .filter(|open| !before.get(open + 2..).unwrap_or_default().contains(['(', ')', '\n']));
+        if let (Some(open), Some(0)) = (open, after.find(')')) {
+            text.replace_range(open..=from, "");
+            from = open;
+        }
+    }
+    text
+}
+
 impl Prompt {
     /// Has it a blank of this name?
     pub(crate) fn asks_for(&self, name: &str) -> bool {
@@ -71,7 +97,7 @@ impl Prompt {
         let blank = |text: String, a: &PromptArgument| {
             text.replace(&format!("{{{}}}", a.name), &format!("<{}>", a.name))
         };
-        let text = self.arguments.iter().fold(self.text.to_owned(), blank);
+        let text = self.arguments.iter().fold(self.text.to_owned(), blank) + OTHER_SERVERS;
         let needed = self.arguments.iter().map(|argument| {
             let if_known = if argument.required { "" } else { " (if known)" };
             format!("- `<{}>`{if_known}: {}\n", argument.name, argument.description)
@@ -86,7 +112,9 @@ impl Prompt {
         )
     }
 
-    /// The text with the blanks filled in; one that may be empty reads `(not given)`.
+    /// The text with the blanks filled in. Of a blank that is left empty, the line or the clause in parentheses that only
+    /// says what it is goes; elsewhere it reads `<blank>`, as in the skill, and whoever follows the text fills it in once
+    /// that is known.
     pub(crate) fn fill<'a>(
         &self,
         given: impl Iterator<Item = (&'a str, &'a str)> + Clone,
@@ -96,16 +124,16 @@ impl Prompt {
         {
             return Err(BadArgument::Unknown(name.into()));
         }
-        self.arguments.iter().try_fold(self.text.to_owned(), |text, argument| {
+        let filled = self.arguments.iter().try_fold(self.text.to_owned(), |text, argument| {
+            let blank = format!("{{{}}}", argument.name);
             let value = given.clone().find(|(name, value)| *name == argument.name && !value.is_empty());
             match value {
-                Some((_, value)) => {
-                    Ok(text.replace(&format!("{{{}}}", argument.name), &crate::sanitize::clean(value)))
-                }
+                Some((_, value)) => Ok(text.replace(&blank, &crate::sanitize::clean(value))),
                 None if argument.required => Err(BadArgument::Missing(argument.name, argument.description)),
-                None => Ok(text.replace(&format!("{{{}}}", argument.name), "(not given)")),
+                None => Ok(without(&text, &blank).replace(&blank, &format!("<{}>", argument.name))),
             }
-        })
+        });
+        Ok(filled? + OTHER_SERVERS)
     }
 }
 
@@ -121,7 +149,7 @@ mod tests {
             PromptArgument { name: "source", description: "who", required: true },
             PromptArgument { name: "since", description: "when", required: false },
         ],
-        text: "from {source} since {since}, {source}",
+        text: "from {source} (since {since}), {source}\nSince: {since}\nsince={since}\n",
     };
 
     fn fill(given: &[(&str, &str)]) -> Result<String, String> {
@@ -130,8 +158,15 @@ mod tests {
 
     #[test]
     fn blanks_are_filled() {
-        assert_eq!(fill(&[("source", "a/b"), ("since", "noon")]).unwrap(), "from a/b since noon, a/b");
-        assert_eq!(fill(&[("source", "a"), ("since", "")]).unwrap(), "from a since (not given), a");
+        let filled = |given: &[(&str, &str)]| {
+            let text = fill(given).unwrap();
+            text.strip_suffix(OTHER_SERVERS).unwrap().to_owned()
+        };
+        assert_eq!(
+            filled(&[("source", "a/b"), ("since", "noon")]),
+            "from a/b (since noon), a/b\nSince: noon\nsince=noon\n"
+        );
+        assert_eq!(filled(&[("source", "a"), ("since", "")]), "from a, a\nsince=<since>\n");
         assert_eq!(fill(&[]).unwrap_err(), "argument `source` is missing: who");
         assert_eq!(fill(&[("source", "a"), ("x", "y")]).unwrap_err(), "there is no argument `x`");
     }

@@ -116,7 +116,7 @@ type Running<'a> = BoxFuture<'a, Result<String, ToolError>>;
 
 /// A call and what it works with.
 pub(crate) struct Call<'a> {
-    pub(crate) backend: &'a dyn Backend,
+    pub(crate) backend: &'a Arc<dyn Backend>,
     pub(crate) budget: Budget,
     pub(crate) progress: Progress,
     pub(crate) record: Record<'a>,
@@ -169,12 +169,12 @@ async fn run<T: Tool>(call: &Call<'_>, mut arguments: Map<String, Value>) -> Res
     let nodes = params::take_nodes(&mut arguments)?;
     let common = Common::take(&mut arguments, T::OWN_GREP)?;
     let params: T::Params = own_parameters(arguments, T::DESCRIPTION)?;
-    call.backend.open(&call.progress).await?;
-    let Asked { nodes, pod } = resolve::nodes(call.backend, nodes, common.within).await?;
+    let backend = &*chosen(call, &common).await?;
+    let Asked { nodes, pod } = resolve::nodes(backend, nodes, common.within).await?;
     let compared = nodes.len() > 1;
     let (params, pod, answered) = (&params, &pod, &Answered::of(nodes.len()));
     let ask = |(place, name): (usize, NodeName)| async move {
-        let node = Node::new(call.backend, name.clone(), pod.clone(), common.within, call.budget, compared);
+        let node = Node::new(backend, name.clone(), pod.clone(), common.within, call.budget, compared);
         let result = node.bounded(T::run(&node, params)).await;
         let subject = node.subject();
         let (origins, notes) = node.into_read();
@@ -187,7 +187,7 @@ async fn run<T: Tool>(call: &Call<'_>, mut arguments: Map<String, Value>) -> Res
     let mut answers = call.progress.asking(answers.collect::<Vec<_>>(), answered, common.within).await;
     answers.sort_by_key(|(place, _)| *place);
     let answers = answers.into_iter().map(|(_, answer)| answer).collect();
-    let about = About { title: &T::title(params), source: call.backend.name(), record: &call.record };
+    let about = About { title: &T::title(params), source: backend.name(), record: &call.record };
     reply::of_nodes(about, answers, &common.page, call.budget)
 }
 
@@ -197,15 +197,24 @@ async fn run_on_cluster<T: ClusterTool>(
 ) -> Result<String, ToolError> {
     let common = Common::take(&mut arguments, T::OWN_GREP)?;
     let params: T::Params = own_parameters(arguments, T::DESCRIPTION)?;
-    call.backend.open(&call.progress).await?;
-    let cluster = Cluster::new(call.backend, common.within, call.budget);
+    let backend = &*chosen(call, &common).await?;
+    let cluster = Cluster::new(backend, common.within, call.budget);
     let late = |_| ReadError::TooLate { what: T::NAME.into(), seconds: common.within.as_secs() };
     let answer = tokio::time::timeout(common.within + SLACK, T::run(&cluster, &params));
     let answer = call.progress.asking(answer, &Answered::of(0), common.within).await.map_err(late)??;
     let (origins, notes) = cluster.into_read();
-    let about = About { title: &T::title(&params), source: call.backend.name(), record: &call.record };
+    let about = About { title: &T::title(&params), source: backend.name(), record: &call.record };
     let given = Given { node: None, origins, notes };
     Ok(reply::of_cluster(about, answer, given, &common.page, call.budget))
+}
+
+/// The source of a call, ready to answer: all of it, or the one bundle that the call names.
+async fn chosen(call: &Call<'_>, common: &Common) -> Result<Arc<dyn Backend>, ToolError> {
+    call.backend.open(&call.progress).await?;
+    match &common.bundle {
+        Some(bundle) => Ok(call.backend.only(bundle).await?),
+        None => Ok(call.backend.clone()),
+    }
 }
 
 /// For what takes longer than its own time-out to say so.

@@ -33,7 +33,8 @@ fn compare_switches() -> Prompt {
             description: "a table of conf.db, such as Interface",
             required: false,
         }],
-        text: "Find out in which way the switches of the nodes differ where they should agree, read-only. Table: {table}\n\
+        text: "Find out in which way the switches of the nodes differ where they should agree, read-only.\n\
+               Table: {table}\n\
                1. ovs_vsctl_show node_name=all: a bridge, port or tunnel that one node lacks.\n\
                2. ovs_vsctl_list node_name=all table={table}: another MTU, a link that is down, other options; without a \
                table Interface, then Open_vSwitch for ovn-* settings.\n\

@@ -41,6 +41,15 @@ pub trait Backend: Send + Sync + 'static {
     /// What this is, for the first line of an answer: `must-gather.tar.xz`, `local`.
     fn name(&self) -> &str;
 
+    /// What is read here, for the instructions of the server: which cluster or files, of when, and what is not in them. For
+    /// what can be asked now, its name is all that is known beforehand.
+    async fn about(&self) -> String {
+        match self.is_live() {
+            true => format!("{}, asked live", self.name()),
+            false => self.name().to_owned(),
+        }
+    }
+
     /// Can it be asked now, and again in a second? Else it was collected earlier.
     fn is_live(&self) -> bool {
         false
@@ -55,6 +64,17 @@ pub trait Backend: Send + Sync + 'static {
     /// What "now" means here: the time for a source that can be asked now, else the time of what was collected last.
     async fn now(&self) -> Option<Timestamp> {
         self.is_live().then(Timestamp::now)
+    }
+
+    /// The same source, but only what one of its bundles has: the one of this name, or the only one whose name has this
+    /// in it.
+    async fn only(&self, bundle: &str) -> Result<Arc<dyn Backend>, ReadError> {
+        Err(ReadError::NotHeld {
+            what: format!("bundle `{bundle}`"),
+            source_name: self.name().into(),
+            why: Some("this source is not made of bundles".into()),
+            instead: Vec::new(),
+        })
     }
 
     /// The nodes that can be read, by name. Who asks says how long that may take.

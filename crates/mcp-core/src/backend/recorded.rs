@@ -254,12 +254,20 @@ impl Backend for Recorder {
         self.inner.name()
     }
 
+    async fn about(&self) -> String {
+        self.inner.about().await
+    }
+
     fn is_live(&self) -> bool {
         self.inner.is_live()
     }
 
     async fn open(&self, progress: &Progress) -> Result<(), ReadError> {
         self.inner.open(progress).await
+    }
+
+    async fn only(&self, bundle: &str) -> Result<Arc<dyn Backend>, ReadError> {
+        self.inner.only(bundle).await
     }
 
     async fn nodes(&self) -> Result<Vec<NodeName>, ReadError> {

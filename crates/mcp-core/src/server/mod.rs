@@ -21,10 +21,11 @@ use rmcp::{
         CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams,
         CompleteResult, CompletionInfo, ContentBlock, DiscoverResult, GetPromptRequestParams,
         GetPromptResponse, GetPromptResult, GetSkillRequestParams, GetSkillResult, Implementation,
-        ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListSkillsResult,
-        ListToolsResult, PaginatedRequestParams, ProgressNotificationParam, PromptMessage, ProtocolVersion,
-        ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Reference, ResourceContents,
-        Role, ServerCapabilities, ServerConfig, Tool as McpTool, ToolAnnotations,
+        InitializeRequestParams, InitializeResult, ListPromptsResult, ListResourceTemplatesResult,
+        ListResourcesResult, ListSkillsResult, ListToolsResult, PaginatedRequestParams,
+        ProgressNotificationParam, PromptMessage, ProtocolVersion, ReadResourceRequestParams,
+        ReadResourceResponse, ReadResourceResult, Reference, ResourceContents, Role, ServerCapabilities,
+        ServerConfig, Tool as McpTool, ToolAnnotations,
     },
     service::RequestContext,
 };
@@ -51,6 +52,9 @@ const NODE: &str = "node_name";
 
 /// To drop a call takes no time, unless its thread is busy.
 const DROPPED_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long a client that begins waits for what the source is.
+const OPENED_WITHIN: Duration = Duration::from_secs(2);
 
 /// Who types does not wait longer for what could be typed.
 const COMPLETED_WITHIN: Duration = Duration::from_secs(5);
@@ -84,12 +88,28 @@ impl Server {
         progress: Progress,
     ) -> Result<String, String> {
         let record = self.evidence.record(name, &arguments);
-        let call = Call { backend: &*self.backend, budget: self.budget, progress, record };
+        let call = Call { backend: &self.backend, budget: self.budget, progress, record };
         let result = match self.layer.tool(name) {
             Ok(tool) => tool.call(&call, arguments).await,
             Err(e) => Err(e),
         };
         result.map_err(|e| crate::sanitize::clean(&e.report()))
+    }
+
+    /// What a client is told at the beginning: what the layer covers, which source is read and what that lacks, and the
+    /// parameters of all tools. Opening a large bundle takes longer than a client waits; it goes on meanwhile.
+    async fn instructions(&self) -> String {
+        let opened = tokio::time::timeout(OPENED_WITHIN, self.backend.open(&Progress::default())).await;
+        let about = match opened {
+            Ok(Err(e)) => format!("{}, which cannot be read: {}", self.backend.name(), chain(&e)),
+            _ => self.backend.about().await,
+        };
+        let (about, coverage) = (clean(&about), self.evidence.uri(COVERAGE));
+        format!(
+            "{} This server reads {about}; {coverage} has the whole list. {}",
+            self.layer.instructions,
+            params::SHARED
+        )
     }
 
     fn tools(&self) -> Vec<McpTool> {
@@ -165,9 +185,21 @@ impl ServerHandler for Server {
             .with_instructions(format!("{} {}", layer.instructions, params::SHARED))
     }
 
+    async fn initialize(
+        &self,
+        request: InitializeRequestParams,
+        cx: RequestContext<RoleServer>,
+    ) -> Result<InitializeResult, ErrorData> {
+        cx.peer.set_peer_info(request.clone());
+        let mut result = self.negotiate_initialize(&request)?;
+        result.instructions = Some(self.instructions().await);
+        Ok(result)
+    }
+
     async fn discover(&self, _: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
         let versions = self.supported_protocol_versions().into_owned();
-        Ok(DiscoverResult::from_server_info(versions, self.get_info())
+        let info = self.get_info().with_instructions(self.instructions().await);
+        Ok(DiscoverResult::from_server_info(versions, info)
             .with_ttl_ms(TTL_MS)
             .with_cache_scope(CacheScope::Public))
     }

@@ -145,7 +145,11 @@ fn what_one_bundle_has_damaged_another_may_have_whole() {
     let good = database();
     let pod_path = format!("{TOP}/namespaces/ovn-kubernetes/pods/p1/p1.yaml");
     for (name, bytes) in [("damaged", &good[..good.len() - 20]), ("whole", &good[..])] {
-        unpacked(&dir.path().join(name), &[(&pod_path, &pod()), (&format!("{STORE}/p1_nbdb"), bytes)]);
+        let store = format!("{STORE}/p1_nbdb");
+        unpacked(&dir.path().join(name), &[(&pod_path, &pod()), (&store, bytes)]);
+        // Of the same age, the one that was given first counts.
+        let store = fs::File::options().write(true).open(dir.path().join(name).join(store)).unwrap();
+        store.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
     }
     let bundle = Bundle::new(vec![dir.path().join("damaged"), dir.path().join("whole")]);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -11,6 +11,7 @@ use crate::{Db, NodeName, backend::ReadError, error::chain};
 use jiff::Timestamp;
 use ovsdb::Database;
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet, VecDeque},
     path::PathBuf,
     sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
@@ -18,7 +19,7 @@ use std::{
 
 /// The bundles, and which of them answers for what.
 pub(super) struct Cluster {
-    pub(super) bundles: Vec<One>,
+    pub(super) bundles: Vec<Arc<One>>,
     databases: BTreeMap<(NodeName, Db), Vec<Candidate>>,
     /// What does not fit together, or could not be opened: said with every answer.
     pub(super) notes: Vec<String>,
@@ -33,7 +34,7 @@ pub(super) struct One {
     containers: OnceLock<Containers>,
 }
 
-/// A file that holds a database of a node. The first of several is read.
+/// A file that holds a database of a node. Of several, the first that is whole is read.
 pub(super) struct Candidate {
     bundle: usize,
     path: String,
@@ -94,8 +95,29 @@ impl Cluster {
             }
         }
         notes.extend(join::join(&mut bundles));
+        let bundles: Vec<Arc<One>> = bundles.into_iter().map(Arc::new).collect();
         let databases = candidates(&bundles);
         Ok(Self { bundles, databases, notes, recent: Mutex::default(), objects: Lazy::default() })
+    }
+
+    /// Only what one of the bundles has, under the names that all together gave its nodes.
+    pub(super) fn only(&self, bundle: usize) -> Option<Self> {
+        let bundles = vec![self.bundles.get(bundle)?.clone()];
+        Some(Self {
+            databases: candidates(&bundles),
+            bundles,
+            notes: self.notes.clone(),
+            recent: Mutex::default(),
+            objects: Lazy::default(),
+        })
+    }
+
+    /// The bundles with their places, those collected last first. Of the same age, and where the age is not known, the
+    /// order in which they were given decides.
+    pub(super) fn newest_first(&self) -> Vec<(usize, &One)> {
+        let mut all: Vec<(usize, &One)> = self.bundles.iter().map(|one| &**one).enumerate().collect();
+        all.sort_by_key(|(_, one)| Reverse(one.when()));
+        all
     }
 
     /// Kubernetes objects.
@@ -116,26 +138,30 @@ impl Cluster {
     /// When what was collected last was collected.
     pub(super) fn as_of(&self) -> Option<Timestamp> {
         let when = self.bundles.iter().filter_map(|one| one.contents.when()).max();
-        when.or_else(|| self.bundles.iter().filter_map(|one| one.containers().newest(&one.files)).max())
+        when.or_else(|| self.bundles.iter().filter_map(|one| one.when()).max())
     }
 
-    /// The reports of a node.
+    /// The reports of a node, the newest first.
     pub(super) fn reports<'a>(&'a self, node: &'a NodeName) -> impl Iterator<Item = (&'a One, &'a Report)> {
-        let of = move |one: &'a One| {
-            one.contents.reports.iter().filter(move |r| r.node == *node).map(move |r| (one, r))
+        let of = move |one: &'a Arc<One>| {
+            one.contents.reports.iter().filter(move |r| r.node == *node).map(move |r| (&**one, r))
         };
-        self.bundles.iter().flat_map(of)
+        let mut all: Vec<(&One, &Report)> = self.bundles.iter().flat_map(of).collect();
+        all.sort_by_key(|(_, report)| Reverse(report.when));
+        all.into_iter()
     }
 
-    /// What must-gathers keep of commands that were run on a node.
+    /// What must-gathers keep of commands that were run on a node, the newest first.
     pub(super) fn gathered<'a>(
         &'a self,
         node: &'a NodeName,
     ) -> impl Iterator<Item = (&'a One, &'a Gathered)> {
-        let of = move |one: &'a One| {
-            one.contents.gathered.iter().filter(move |g| g.node == *node).map(move |g| (one, g))
+        let of = move |one: &'a Arc<One>| {
+            one.contents.gathered.iter().filter(move |g| g.node == *node).map(move |g| (&**one, g))
         };
-        self.bundles.iter().flat_map(of)
+        let mut all: Vec<(&One, &Gathered)> = self.bundles.iter().flat_map(of).collect();
+        all.sort_by_key(|(_, gathered)| Reverse(gathered.when));
+        all.into_iter()
     }
 
     /// The files that hold a database, the one that counts first.
@@ -148,7 +174,7 @@ impl Cluster {
         &self.bundles.get(candidate.bundle).expect("an index of `bundles`").files
     }
 
-    /// The database of the first bundle that has it whole; else of the first that has it at all.
+    /// The newest copy of a database that is whole; else the newest that can be read at all.
     pub(super) fn database(&self, node: &NodeName, db: Db) -> Option<Result<Found<'_>, ReadError>> {
         let (mut damaged, mut failed, mut notes) = (None, None, Vec::new());
         let candidates = self.candidates(node, db);
@@ -209,7 +235,7 @@ impl Candidate {
     fn not_read(&self) -> String {
         let when =
             self.when.map_or("of unknown time".into(), |t| t.strftime("of %Y-%m-%dT%H:%M:%SZ").to_string());
-        format!("not read: {}, {when}: the first bundle counts", self.shown)
+        format!("not read: {}, {when}; the parameter bundle chooses another copy than the newest", self.shown)
     }
 }
 
@@ -217,6 +243,11 @@ impl One {
     /// The logs of containers. Looked for when first asked.
     pub(super) fn containers(&self) -> &Containers {
         self.containers.get_or_init(|| Containers::of_files(&self.files))
+    }
+
+    /// When it was collected: the time of what was collected last, as far as it tells.
+    pub(super) fn when(&self) -> Option<Timestamp> {
+        self.contents.when().or_else(|| self.containers().newest(&self.files))
     }
 
     fn open(path: &std::path::Path, bounds: Bounds, meter: &Meter) -> Result<Self, ReadError> {
@@ -244,13 +275,14 @@ impl One {
     }
 }
 
-/// The files of each database: as the bundles were given, which is the order of the user's trust; in one bundle the
-/// newest first, since a pod that was made anew leaves the file of the old one behind.
-fn candidates(bundles: &[One]) -> BTreeMap<(NodeName, Db), Vec<Candidate>> {
+/// The files of each database, the newest first: a pod that was made anew leaves the file of the old one behind, and of
+/// several bundles the last one shows what is there now. Of the same age, the bundle that was given first counts.
+fn candidates(bundles: &[Arc<One>]) -> BTreeMap<(NodeName, Db), Vec<Candidate>> {
     let mut databases = BTreeMap::<_, Vec<Candidate>>::new();
-    for (bundle, One { files, contents, .. }) in bundles.iter().enumerate() {
+    for (bundle, one) in bundles.iter().enumerate() {
+        let One { files, contents, .. } = &**one;
         let mut stored: Vec<_> = contents.databases.iter().collect();
-        stored.sort_by(|a, b| b.when.cmp(&a.when).then_with(|| a.path.cmp(&b.path)));
+        stored.sort_by(|a, b| a.path.cmp(&b.path));
         for stored in stored {
             let shown = if bundles.len() == 1 {
                 stored.shown.clone()
@@ -266,5 +298,6 @@ fn candidates(bundles: &[One]) -> BTreeMap<(NodeName, Db), Vec<Candidate>> {
             });
         }
     }
+    databases.values_mut().for_each(|copies| copies.sort_by_key(|copy| Reverse(copy.when)));
     databases
 }

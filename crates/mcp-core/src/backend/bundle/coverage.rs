@@ -18,13 +18,12 @@ const FRR: [&str; 1] = ["frr"];
 
 /// Opens every database, but keeps none.
 pub(super) fn of(cluster: &Cluster) -> Coverage {
-    let source = |one: &super::cluster::One| SourceCoverage {
+    let source = |one: &std::sync::Arc<super::cluster::One>| SourceCoverage {
         name: one.files.name.clone(),
-        when: one.contents.when(),
+        when: one.when(),
         files: Some(one.files.paths().count()),
     };
-    let mut nodes: BTreeSet<NodeName> = cluster.nodes().into_iter().collect();
-    nodes.extend(cluster.bundles.iter().flat_map(|one| one.contents.nodes.keys().cloned()));
+    let nodes = all_nodes(cluster);
     let mut notes = cluster.notes.clone();
     for one in &cluster.bundles {
         let troubles = one.files.troubles().into_iter().chain(one.contents.troubles.iter().cloned());
@@ -37,6 +36,62 @@ pub(super) fn of(cluster: &Cluster) -> Coverage {
         sources: cluster.bundles.iter().map(source).collect(),
         nodes: nodes.iter().map(|n| node(cluster, n)).collect(),
         notes,
+    }
+}
+
+/// The nodes that any of the bundles tells of, whether or not there is anything to read of them.
+fn all_nodes(cluster: &Cluster) -> BTreeSet<NodeName> {
+    let told = cluster.bundles.iter().flat_map(|one| one.contents.nodes.keys().cloned());
+    cluster.nodes().into_iter().chain(told).collect()
+}
+
+/// Which files are read, of when, of which nodes, and what is not in them. No database is opened for it.
+pub(super) fn about(cluster: &Cluster) -> String {
+    /// More names help nobody.
+    const NAMES: usize = 8;
+    let listed = |names: Vec<String>| {
+        let more = names.len().saturating_sub(NAMES);
+        let shown = names.into_iter().take(NAMES).collect::<Vec<_>>().join(", ");
+        if more > 0 { format!("{shown} and {more} more") } else { shown }
+    };
+    let bundle = |one: &std::sync::Arc<super::cluster::One>| match one.when() {
+        Some(when) => format!("{} of {}", one.files.name, when.strftime("%Y-%m-%dT%H:%M:%SZ")),
+        None => format!("{} of unknown time", one.files.name),
+    };
+    let nodes = all_nodes(cluster);
+    let mut missing = Vec::new();
+    for area in Area::ALL {
+        let lack: Vec<String> =
+            nodes.iter().filter(|node| !is_held(cluster, node, area)).map(ToString::to_string).collect();
+        match lack.len() {
+            0 => {}
+            n if n == nodes.len() => missing.push(area.to_string()),
+            _ => missing.push(format!("{area} of {}", listed(lack))),
+        }
+    }
+    let bundles = listed(cluster.bundles.iter().map(bundle).collect());
+    let nodes = match nodes.len() {
+        0 => "it names no node".into(),
+        _ => format!("nodes: {}", listed(nodes.iter().map(ToString::to_string).collect())),
+    };
+    let missing =
+        if missing.is_empty() { String::new() } else { format!("; not in it: {}", missing.join(", ")) };
+    format!("{bundles}; {nodes}{missing}")
+}
+
+/// Is there anything of a node in an area, whatever it is worth?
+fn is_held(cluster: &Cluster, node: &NodeName, area: Area) -> bool {
+    let some = |held: Held| held.state != State::Absent;
+    match area {
+        Area::Northbound => !cluster.candidates(node, Db::Nb).is_empty(),
+        Area::Southbound => !cluster.candidates(node, Db::Sb).is_empty(),
+        Area::OpenVSwitch => !cluster.candidates(node, Db::OpenVSwitch).is_empty(),
+        Area::Dataplane => some(commands(cluster, node, &DATAPLANE, area)),
+        Area::Kernel => some(commands(cluster, node, &KERNEL, area)),
+        Area::Ipsec => some(commands(cluster, node, &IPSEC, area)),
+        Area::Frr => some(commands(cluster, node, &FRR, area)),
+        Area::Logs => some(logs(cluster, node)),
+        Area::Objects => some(objects(cluster, node)),
     }
 }
 
@@ -56,17 +111,18 @@ fn node(cluster: &Cluster, node: &NodeName) -> NodeCoverage {
 }
 
 fn database(cluster: &Cluster, node: &NodeName, db: Db, area: Area) -> Held {
-    let mut best = None;
-    let mut details = Vec::new();
-    for candidate in cluster.candidates(node, db) {
-        let (state, detail) = file(cluster, db, candidate);
-        details.push(detail);
-        // One that is whole answers, wherever it lies.
-        best = match best {
-            Some(State::Present | State::Empty) => best,
-            _ => Some(state),
-        };
-    }
+    let copies: Vec<_> =
+        cluster.candidates(node, db).iter().map(|candidate| file(cluster, db, candidate)).collect();
+    // The first that is whole answers.
+    let read = copies.iter().position(|(state, _)| matches!(state, State::Present | State::Empty));
+    let best = read.map_or(copies.last(), |read| copies.get(read)).map(|(state, _)| *state);
+    let several = copies.len() > 1 && read.is_some();
+    let said = |(at, (_, detail)): (usize, (State, String))| match several {
+        true if read == Some(at) => format!("read: {detail}"),
+        true => format!("not read: {detail}"),
+        false => detail,
+    };
+    let mut details: Vec<String> = copies.into_iter().enumerate().map(said).collect();
     let missing = cluster.bundles.iter().flat_map(|one| &one.contents.missing);
     let missing = missing.filter(|(of, which, _)| of == node && *which == db).map(|(_, _, why)| why.clone());
     details.extend(missing);

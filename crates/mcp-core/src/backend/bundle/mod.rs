@@ -25,7 +25,12 @@ use jiff::Timestamp;
 use ovsdb::{Database, Rows, Schema, Select};
 use recorded::Lookup;
 use serde_json::Value;
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use tokio::sync::OnceCell;
 
 /// One or more bundles, read as one cluster.
@@ -33,6 +38,8 @@ pub struct Bundle {
     name: String,
     paths: Vec<PathBuf>,
     opened: Arc<OnceCell<Arc<Cluster>>>,
+    /// Each of the bundles alone, by its place; made when first asked for.
+    alone: Mutex<BTreeMap<usize, Arc<Self>>>,
     /// How much of the archives was read to open them.
     meter: Meter,
 }
@@ -47,7 +54,7 @@ impl Bundle {
             [first, _, _, ..] => format!("{first} and {} more bundles", names.len() - 1),
             names => names.join(" + "),
         };
-        Self { name, paths, opened: Arc::default(), meter: Meter::default() }
+        Self { name, paths, opened: Arc::default(), alone: Mutex::default(), meter: Meter::default() }
     }
 
     async fn opened(&self) -> Result<Arc<Cluster>, ReadError> {
@@ -130,6 +137,49 @@ impl Backend for Bundle {
 
     async fn nodes(&self) -> Result<Vec<NodeName>, ReadError> {
         Ok(self.opened().await?.nodes())
+    }
+
+    async fn about(&self) -> String {
+        match self.opened.get().cloned() {
+            Some(cluster) => {
+                let about = blocking(move || Ok(coverage::about(&cluster))).await;
+                about.unwrap_or_else(|_| self.name.clone())
+            }
+            None => format!("{}, which is still being opened", self.name),
+        }
+    }
+
+    async fn only(&self, bundle: &str) -> Result<Arc<dyn Backend>, ReadError> {
+        let cluster = self.opened().await?;
+        let names: Vec<&str> = cluster.bundles.iter().map(|one| one.files.name.as_str()).collect();
+        let exact = names.iter().position(|name| *name == bundle);
+        let mut like = names.iter().enumerate().filter(|(_, name)| name.contains(bundle)).map(|(at, _)| at);
+        let (first, second) = (like.next(), like.next());
+        let not_held = |why: &str| ReadError::NotHeld {
+            what: format!("bundle `{bundle}`"),
+            source_name: self.name.clone(),
+            why: Some(why.into()),
+            instead: names.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        let at = match (exact, first, second) {
+            (Some(at), ..) | (None, Some(at), None) => at,
+            (None, Some(_), Some(_)) => return Err(not_held("several have this in their names")),
+            (None, None, _) => return Err(not_held("none has this in its name")),
+        };
+        let mut alone = self.alone.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(one) = alone.get(&at) {
+            return Ok(one.clone());
+        }
+        let view = cluster.only(at).ok_or_else(|| not_held("it is gone"))?;
+        let one = Arc::new(Self {
+            name: names.get(at).copied().unwrap_or_default().to_owned(),
+            paths: Vec::new(),
+            opened: Arc::new(OnceCell::new_with(Some(Arc::new(view)))),
+            alone: Mutex::default(),
+            meter: self.meter.clone(),
+        });
+        alone.insert(at, one.clone());
+        Ok(one)
     }
 
     async fn coverage(&self) -> Result<Coverage, ReadError> {

@@ -25,7 +25,7 @@ pub(super) enum Lookup {
     NotRun(Option<String>),
 }
 
-/// The output of a command on a node, of the first report that has it; else of what a must-gather keeps.
+/// The output of a command on a node, of the newest report that has it; else of what a must-gather keeps.
 pub(super) fn find(cluster: &Cluster, at: &Target, words: &[&str], source: &str) -> Lookup {
     if let ["cat", path] = words {
         return file(cluster, at, path);

@@ -4,7 +4,7 @@ mod containers;
 mod hosts;
 mod pour;
 
-use super::cluster::Cluster;
+use super::cluster::{Cluster, One};
 use crate::{
     HostLog, LogPart, LogQuery, LogSource, LogStream, NodeName, PodRef,
     backend::{Origin, Read, ReadError},
@@ -20,6 +20,13 @@ struct Found {
     bundle: usize,
     pieces: Vec<Piece>,
     notes: Vec<String>,
+}
+
+impl Found {
+    /// Has any of its files a byte?
+    fn has_lines(&self, one: &One) -> bool {
+        self.pieces.iter().any(|piece| one.files.size(&piece.path) != Some(0))
+    }
 }
 
 /// A file of a log.
@@ -82,8 +89,8 @@ fn container_log(
         why,
         instead,
     };
-    let (mut why, mut instead) = (None, Vec::new());
-    for (bundle, one) in cluster.bundles.iter().enumerate() {
+    let (mut why, mut instead, mut empty) = (None, Vec::new(), None);
+    for (bundle, one) in cluster.newest_first() {
         let logs = one.containers();
         let Some(containers) = logs.of(pod) else {
             instead.extend(logs.near(pod));
@@ -109,7 +116,12 @@ fn container_log(
                         path,
                         lines: Lines::default(),
                     };
-                    return Ok(Found { bundle, pieces: paths.into_iter().map(piece).collect(), notes });
+                    let found = Found { bundle, pieces: paths.into_iter().map(piece).collect(), notes };
+                    // An older bundle may have what was there before the log was emptied.
+                    if found.has_lines(one) {
+                        return Ok(found);
+                    }
+                    empty = empty.or(Some(found));
                 }
                 Err(parts) => {
                     why = Some("there is no earlier run of the container".into());
@@ -117,6 +129,9 @@ fn container_log(
                 }
             },
         }
+    }
+    if let Some(empty) = empty {
+        return Ok(empty);
     }
     /// More names help nobody.
     const NAMES: usize = 20;
@@ -135,13 +150,22 @@ fn host_log(
     log: HostLog,
     since: Option<Timestamp>,
 ) -> Result<Found, ReadError> {
-    let mut why = None;
-    for (bundle, one) in cluster.bundles.iter().enumerate() {
+    let (mut why, mut empty) = (None, None);
+    for (bundle, one) in cluster.newest_first() {
         match hosts::find(one, node, log, since) {
-            Ok((pieces, notes)) if !pieces.is_empty() => return Ok(Found { bundle, pieces, notes }),
+            Ok((pieces, notes)) if !pieces.is_empty() => {
+                let found = Found { bundle, pieces, notes };
+                if found.has_lines(one) {
+                    return Ok(found);
+                }
+                empty = empty.or(Some(found));
+            }
             Ok(_) => {}
             Err(reason) => why = why.or(Some(reason)),
         }
+    }
+    if let Some(empty) = empty {
+        return Ok(empty);
     }
     Err(ReadError::NotCollected {
         what: format!("the log of {log}"),
@@ -156,7 +180,7 @@ fn host_log(
 /// those of all hosts of a role in one file, and then whether this one is among them is known when it is read.
 pub(super) fn held(cluster: &Cluster, node: &NodeName) -> Vec<(HostLog, bool)> {
     let find = |log: HostLog| {
-        let pieces = cluster.bundles.iter().find_map(|one| {
+        let pieces = cluster.newest_first().into_iter().find_map(|(_, one)| {
             let (mut pieces, _) = hosts::find(one, node, log, None).ok()?;
             pieces.retain(|piece| one.files.size(&piece.path) != Some(0));
             (!pieces.is_empty()).then_some(pieces)

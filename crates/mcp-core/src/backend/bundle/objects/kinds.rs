@@ -11,7 +11,7 @@ use crate::{
 };
 use serde::Deserialize;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// Group, version, kind, plural, singular, `ns` for namespaced, short names; `-` for none. Kubernetes 1.36 and
 /// OVN-Kubernetes of 2026-08 as their API server lists them, and what a must-gather of OpenShift has beside.
@@ -89,9 +89,9 @@ struct Served {
 }
 
 /// All kinds, the first of a name being the one that is meant by it.
-pub(super) fn all(bundles: &[One], objects: &Objects) -> Vec<Kind> {
+pub(super) fn all(bundles: &[Arc<One>], objects: &Objects) -> Vec<Kind> {
     let mut kinds = Kinds::default();
-    for One { files, .. } in bundles {
+    for files in bundles.iter().map(|one| &one.files) {
         for group in discovered(files) {
             kinds.extend(of_group(group));
         }

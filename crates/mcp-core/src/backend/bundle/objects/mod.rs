@@ -19,6 +19,7 @@ use jiff::Timestamp;
 use remember::Remembered;
 use serde_json::Value;
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, OnceLock},
 };
@@ -60,7 +61,7 @@ pub(super) enum Found {
 
 impl Objects {
     /// Looks through the names of the files.
-    pub(super) fn of(bundles: &[One]) -> Self {
+    pub(super) fn of(bundles: &[Arc<One>]) -> Self {
         let mut files = BTreeMap::<_, Vec<ObjectFile>>::new();
         for (bundle, one) in bundles.iter().enumerate() {
             for path in one.files.paths() {
@@ -77,12 +78,12 @@ impl Objects {
         }
         // One that stands alone was written after the list that it is in: it is read first, and the first counts.
         files.values_mut().for_each(|all| all.sort_by_key(|file| (file.bundle, file.name.is_none())));
-        let times = bundles.iter().map(collected).collect();
+        let times = bundles.iter().map(|one| collected(one)).collect();
         Self { files, times, kinds: OnceLock::new(), remembered: Remembered::default() }
     }
 
     /// The kinds of objects that the cluster has, collected or not.
-    pub(super) fn kinds(&self, bundles: &[One]) -> Read<Vec<Kind>> {
+    pub(super) fn kinds(&self, bundles: &[Arc<One>]) -> Read<Vec<Kind>> {
         let value = self.kinds.get_or_init(|| kinds::all(bundles, self)).clone();
         let when = self.times.iter().flatten().max().copied();
         Read { value, origin: Origin::new("kinds of objects", when), notes: Vec::new() }
@@ -108,6 +109,7 @@ impl Objects {
                 instead: ovsdb::nearest_first(wanted, namespaces.into_iter()),
             });
         }
+        let (files, other) = self.one_bundle_each(files);
         let mut picked = Picked::default();
         for file in self.worth_reading(files, query) {
             self.pick(cluster, file, query, &mut picked);
@@ -120,6 +122,7 @@ impl Objects {
         let value = picked.objects.into_values().flatten().collect();
         let when = picked.read.iter().filter_map(|file| *self.times.get(file.bundle)?).max();
         let mut notes = picked.notes;
+        notes.extend(not_read(cluster, kind, &picked.read, &other));
         if wanted.is_none() && query.name.is_none() {
             notes.extend(self.open_end(kind, all));
         }
@@ -133,6 +136,23 @@ impl Objects {
             None => origin,
         };
         Ok(Found::Read(Read { value, origin, notes }))
+    }
+
+    /// Of each namespace the files of one bundle, and the bundles that have others: of two lists of two moments together,
+    /// nothing was ever true. One that has a list counts more than one that has single objects, then the newest.
+    fn one_bundle_each<'a>(&self, files: Vec<&'a ObjectFile>) -> (Vec<&'a ObjectFile>, BTreeSet<usize>) {
+        let mut best = BTreeMap::<Option<&str>, _>::new();
+        for file in &files {
+            let time = self.times.get(file.bundle).copied().flatten();
+            let rank = (file.name.is_none(), time, Reverse(file.bundle));
+            let best = best.entry(file.namespace.as_deref()).or_insert(rank);
+            *best = rank.max(*best);
+        }
+        let is_best = |file: &&ObjectFile| {
+            best.get(&file.namespace.as_deref()).is_some_and(|(.., Reverse(bundle))| *bundle == file.bundle)
+        };
+        let (read, other): (Vec<_>, Vec<_>) = files.into_iter().partition(is_best);
+        (read, other.into_iter().map(|file| file.bundle).collect())
     }
 
     /// Without the files that cannot hold what is asked for: of one object its own file is enough.
@@ -218,7 +238,7 @@ impl Objects {
     }
 
     /// An object of a kind that nothing else tells of, and whether it lies in a namespace.
-    fn example(&self, bundles: &[One], group: &str, plural: &str) -> Option<(Value, bool)> {
+    fn example(&self, bundles: &[Arc<One>], group: &str, plural: &str) -> Option<(Value, bool)> {
         let files = self.files.get(&(group.to_owned(), plural.to_owned()))?;
         files.iter().find_map(|file| {
             let mut first = None;
@@ -229,7 +249,7 @@ impl Objects {
     }
 
     /// The CustomResourceDefinitions.
-    fn definitions(&self, bundles: &[One]) -> Vec<Value> {
+    fn definitions(&self, bundles: &[Arc<One>]) -> Vec<Value> {
         let key = ("apiextensions.k8s.io".to_owned(), "customresourcedefinitions".to_owned());
         let mut all = Vec::new();
         for file in self.files.get(&key).into_iter().flatten() {
@@ -251,6 +271,22 @@ struct Picked<'a> {
 }
 
 /// The files, as an answer names them: without the folders that are named after the collection.
+/// What is said where other bundles have objects of the kind too.
+fn not_read(cluster: &Cluster, kind: &Kind, read: &[&ObjectFile], other: &BTreeSet<usize>) -> Option<String> {
+    let name = |at: &usize| Some(cluster.bundles.get(*at)?.files.name.clone());
+    let other: Vec<String> = other.iter().filter_map(name).collect();
+    let read: BTreeSet<usize> = read.iter().map(|file| file.bundle).collect();
+    let read: Vec<String> = read.iter().filter_map(name).collect();
+    (!other.is_empty() && !read.is_empty()).then(|| {
+        let other = other.join(", ");
+        format!(
+            "{kind} are read from {}, for each namespace from the newest bundle that has a list of them; not read: those \
+             of {other}, which the parameter bundle chooses",
+            read.join(", ")
+        )
+    })
+}
+
 fn shown(cluster: &Cluster, kind: &Kind, files: &[&ObjectFile]) -> String {
     let below = |path: &str| {
         let at = ["cluster-scoped-resources/", "namespaces/"].iter().filter_map(|top| path.find(top)).min();
@@ -291,7 +327,7 @@ fn time_of_go(line: &str) -> Option<Timestamp> {
 pub(super) struct Lazy(OnceLock<Arc<Objects>>);
 
 impl Lazy {
-    pub(super) fn get(&self, bundles: &[One]) -> Arc<Objects> {
+    pub(super) fn get(&self, bundles: &[Arc<One>]) -> Arc<Objects> {
         self.0.get_or_init(|| Arc::new(Objects::of(bundles))).clone()
     }
 }
