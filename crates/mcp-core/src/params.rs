@@ -40,27 +40,28 @@ pub(crate) enum Nodes {
 }
 
 /// What the schemas leave unsaid of the shared parameters, for the instructions of every server: there it costs once.
-pub(crate) const SHARED: &str = "Of all tools: node_name is a node, several (a,b) or `all`, which compares them; pod \
-                                 means its node; grep keeps the rows that match, limit and offset page through them; \
-                                 bundle, a name or a part of it, reads one of several bundles alone, where else the newest \
-                                 readable copy is read; timeout_seconds is for each node, 30 by default.";
+pub(crate) const SHARED: &str = "All tools share these parameters: node_name is one node, several nodes (a,b) or `all`, \
+                                 and several nodes are compared; pod stands for the node that it runs on; grep keeps the \
+                                 rows that match, limit and offset page through the rows; bundle reads one bundle only, by \
+                                 its name or a part of its name, and without it the newest readable copy is read; \
+                                 timeout_seconds applies to each node, and the default is 30.";
 
 /// The shared parameters that come before a tool's own: short, because every schema repeats them.
 fn where_to_look() -> Value {
     json!({
-        "node_name": { "type": "string", "description": "Node; a,b or `all`: compared." },
-        "pod": { "type": "string", "description": "namespace/name" },
+        "node_name": { "type": "string", "description": "One node; several (a,b) or `all` are compared." },
+        "pod": { "type": "string", "description": "namespace/name: means its node." },
     })
 }
 
 /// Those that come after.
 fn how_much() -> Value {
     json!({
-        "grep": { "type": "string", "description": "Regex on rows." },
-        "offset": { "type": "integer" },
-        "limit": { "type": "integer" },
-        "bundle": { "type": "string", "description": "Only this bundle's copy." },
-        "timeout_seconds": { "type": "integer", "maximum": SECONDS.1 },
+        "grep": { "type": "string", "description": "Regex; keeps the rows that match." },
+        "offset": { "type": "integer", "description": "Rows to skip." },
+        "limit": { "type": "integer", "description": "Most rows to show." },
+        "bundle": { "type": "string", "description": "Reads this bundle only." },
+        "timeout_seconds": { "type": "integer", "maximum": SECONDS.1, "description": "Limit for each node." },
     })
 }
 

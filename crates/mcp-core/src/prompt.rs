@@ -50,11 +50,11 @@ pub(crate) enum BadArgument {
     Unknown(String),
 }
 
-/// A procedure leads from layer to layer, and a client need not have all servers.
-const OTHER_SERVERS: &str = "\nWhere a tool that is named here is of a server that you do not have, leave the step out, and \
-                             say at the end which were left out.\n";
+/// The last line of every prompt: a procedure uses tools of several servers, and a client may have only some of them.
+const OTHER_SERVERS: &str = "\nIf you do not have the server of a tool that this text names, skip the step, and list the \
+                             skipped steps at the end.\n";
 
-/// The text without the lines `What it is: {blank}` and the clauses `(since {blank})`.
+/// Removes the lines `What it is: {blank}` and the clauses `(since {blank})` from a text.
 fn without(text: &str, blank: &str) -> String {
     let introduces = |line: &&str| {
         let label = line.trim_end().strip_suffix(blank).and_then(|line| line.strip_suffix(": "));
@@ -112,9 +112,8 @@ impl Prompt {
         )
     }
 
-    /// The text with the blanks filled in. Of a blank that is left empty, the line or the clause in parentheses that only
-    /// says what it is goes; elsewhere it reads `<blank>`, as in the skill, and whoever follows the text fills it in once
-    /// that is known.
+    /// Fills in the blanks of the text. If a blank has no value, the lines and the clauses in parentheses that only
+    /// introduce it are removed; elsewhere it reads `<blank>`, as in the skill, and the reader fills it in later.
     pub(crate) fn fill<'a>(
         &self,
         given: impl Iterator<Item = (&'a str, &'a str)> + Clone,

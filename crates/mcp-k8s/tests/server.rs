@@ -3,5 +3,5 @@
 /// It leaves room for the other servers: docs/architecture.md.
 #[test]
 fn the_list_of_tools() -> Result<(), mcp_core::testing::Failed> {
-    mcp_core::testing::tools_list(mcp_k8s::layer(), 9_300)
+    mcp_core::testing::tools_list(mcp_k8s::layer(), 16_000)
 }

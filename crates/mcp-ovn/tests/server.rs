@@ -7,7 +7,7 @@ use std::process::{Output, Stdio};
 /// It leaves room for the other servers: docs/architecture.md.
 #[test]
 fn the_list_of_tools() -> Result<(), Failed> {
-    tools_list(mcp_ovn::layer(), 12_000)
+    tools_list(mcp_ovn::layer(), 16_000)
 }
 
 /// A prompt that asks for what does not exist sends the model into the void.

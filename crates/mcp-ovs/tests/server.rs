@@ -5,7 +5,7 @@ use mcp_core::testing::{Connection, Failed, problems_of_prompts, scenario, tools
 /// It leaves room for the other servers: docs/architecture.md.
 #[test]
 fn the_list_of_tools() -> Result<(), Failed> {
-    tools_list(mcp_ovs::layer(), 9_900)
+    tools_list(mcp_ovs::layer(), 16_000)
 }
 
 /// A prompt that asks for what does not exist sends the model into the void.

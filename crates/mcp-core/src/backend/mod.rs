@@ -41,11 +41,11 @@ pub trait Backend: Send + Sync + 'static {
     /// What this is, for the first line of an answer: `must-gather.tar.xz`, `local`.
     fn name(&self) -> &str;
 
-    /// What is read here, for the instructions of the server: which cluster or files, of when, and what is not in them. For
-    /// what can be asked now, its name is all that is known beforehand.
+    /// What the instructions of the server say about the source: which cluster or files it is, of which time, and what was
+    /// not collected. A live source gives its name only.
     async fn about(&self) -> String {
         match self.is_live() {
-            true => format!("{}, asked live", self.name()),
+            true => format!("{}, live", self.name()),
             false => self.name().to_owned(),
         }
     }
@@ -66,13 +66,13 @@ pub trait Backend: Send + Sync + 'static {
         self.is_live().then(Timestamp::now)
     }
 
-    /// The same source, but only what one of its bundles has: the one of this name, or the only one whose name has this
-    /// in it.
+    /// A view of this source that has only one of its bundles: the bundle of this name, or the only bundle whose name
+    /// contains this text.
     async fn only(&self, bundle: &str) -> Result<Arc<dyn Backend>, ReadError> {
         Err(ReadError::NotHeld {
             what: format!("bundle `{bundle}`"),
             source_name: self.name().into(),
-            why: Some("this source is not made of bundles".into()),
+            why: Some("this source does not consist of bundles; leave out the parameter `bundle`".into()),
             instead: Vec::new(),
         })
     }

@@ -53,7 +53,7 @@ const NODE: &str = "node_name";
 /// To drop a call takes no time, unless its thread is busy.
 const DROPPED_WITHIN: Duration = Duration::from_secs(1);
 
-/// How long a client that begins waits for what the source is.
+/// How long a connecting client waits until the source is open.
 const OPENED_WITHIN: Duration = Duration::from_secs(2);
 
 /// Who types does not wait longer for what could be typed.
@@ -96,8 +96,9 @@ impl Server {
         result.map_err(|e| crate::sanitize::clean(&e.report()))
     }
 
-    /// What a client is told at the beginning: what the layer covers, which source is read and what that lacks, and the
-    /// parameters of all tools. Opening a large bundle takes longer than a client waits; it goes on meanwhile.
+    /// The instructions that a client gets when it connects: what the layer covers, which source the server reads and what
+    /// that source lacks, and the parameters that all tools share. A large bundle takes longer to open than a client waits,
+    /// so the text then says that the bundle is still being opened.
     async fn instructions(&self) -> String {
         let opened = tokio::time::timeout(OPENED_WITHIN, self.backend.open(&Progress::default())).await;
         let about = match opened {
@@ -106,7 +107,7 @@ impl Server {
         };
         let (about, coverage) = (clean(&about), self.evidence.uri(COVERAGE));
         format!(
-            "{} This server reads {about}; {coverage} has the whole list. {}",
+            "{} This server reads {about}. The resource {coverage} lists what there is of each node. {}",
             self.layer.instructions,
             params::SHARED
         )

@@ -76,7 +76,8 @@ async fn a_bundle_can_be_chosen() {
         assert_eq!((read.origin.bundle.as_deref(), read.origin.beside.len()), (Some("monday"), 0));
         assert_eq!(names(&*only).await.0, ["web-1"]);
     }
-    for (wrong, why) in [("friday", "none has this in its name"), ("day", "several have this in their names")]
+    for (wrong, why) in
+        [("friday", "no bundle has this in its name"), ("day", "several bundles have this in their names")]
     {
         let Err(ReadError::NotHeld { why: Some(said), instead, .. }) = bundle.only(wrong).await.map(drop)
         else {

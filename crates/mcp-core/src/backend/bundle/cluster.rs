@@ -34,7 +34,7 @@ pub(super) struct One {
     containers: OnceLock<Containers>,
 }
 
-/// A file that holds a database of a node. Of several, the first that is whole is read.
+/// A file that holds a database of a node. The first whole file of several is read.
 pub(super) struct Candidate {
     bundle: usize,
     path: String,
@@ -100,7 +100,7 @@ impl Cluster {
         Ok(Self { bundles, databases, notes, recent: Mutex::default(), objects: Lazy::default() })
     }
 
-    /// Only what one of the bundles has, under the names that all together gave its nodes.
+    /// A view of one bundle only. Its nodes keep the names that they have among all bundles.
     pub(super) fn only(&self, bundle: usize) -> Option<Self> {
         let bundles = vec![self.bundles.get(bundle)?.clone()];
         Some(Self {
@@ -112,8 +112,8 @@ impl Cluster {
         })
     }
 
-    /// The bundles with their places, those collected last first. Of the same age, and where the age is not known, the
-    /// order in which they were given decides.
+    /// The bundles and their indices, the newest first. Bundles of the same age or of unknown age stay in the order in
+    /// which they were given.
     pub(super) fn newest_first(&self) -> Vec<(usize, &One)> {
         let mut all: Vec<(usize, &One)> = self.bundles.iter().map(|one| &**one).enumerate().collect();
         all.sort_by_key(|(_, one)| Reverse(one.when()));
@@ -174,7 +174,7 @@ impl Cluster {
         &self.bundles.get(candidate.bundle).expect("an index of `bundles`").files
     }
 
-    /// The newest copy of a database that is whole; else the newest that can be read at all.
+    /// The newest whole copy of a database; if no copy is whole, the newest that can be read at all.
     pub(super) fn database(&self, node: &NodeName, db: Db) -> Option<Result<Found<'_>, ReadError>> {
         let (mut damaged, mut failed, mut notes) = (None, None, Vec::new());
         let candidates = self.candidates(node, db);
@@ -235,7 +235,10 @@ impl Candidate {
     fn not_read(&self) -> String {
         let when =
             self.when.map_or("of unknown time".into(), |t| t.strftime("of %Y-%m-%dT%H:%M:%SZ").to_string());
-        format!("not read: {}, {when}; the parameter bundle chooses another copy than the newest", self.shown)
+        format!(
+            "not read: {}, {when}; the newest whole copy is read, and the parameter `bundle` chooses another",
+            self.shown
+        )
     }
 }
 
@@ -245,7 +248,7 @@ impl One {
         self.containers.get_or_init(|| Containers::of_files(&self.files))
     }
 
-    /// When it was collected: the time of what was collected last, as far as it tells.
+    /// When the bundle was collected: the time of its newest part that has a known time.
     pub(super) fn when(&self) -> Option<Timestamp> {
         self.contents.when().or_else(|| self.containers().newest(&self.files))
     }
@@ -275,8 +278,8 @@ impl One {
     }
 }
 
-/// The files of each database, the newest first: a pod that was made anew leaves the file of the old one behind, and of
-/// several bundles the last one shows what is there now. Of the same age, the bundle that was given first counts.
+/// The files of each database, the newest first: a replaced pod leaves its file behind, and the newest bundle shows the
+/// present state. Files of the same age stay in the order in which their bundles were given.
 fn candidates(bundles: &[Arc<One>]) -> BTreeMap<(NodeName, Db), Vec<Candidate>> {
     let mut databases = BTreeMap::<_, Vec<Candidate>>::new();
     for (bundle, one) in bundles.iter().enumerate() {

@@ -39,15 +39,15 @@ pub(super) fn of(cluster: &Cluster) -> Coverage {
     }
 }
 
-/// The nodes that any of the bundles tells of, whether or not there is anything to read of them.
+/// All nodes that any of the bundles names, also those of which there is nothing to read.
 fn all_nodes(cluster: &Cluster) -> BTreeSet<NodeName> {
     let told = cluster.bundles.iter().flat_map(|one| one.contents.nodes.keys().cloned());
     cluster.nodes().into_iter().chain(told).collect()
 }
 
-/// Which files are read, of when, of which nodes, and what is not in them. No database is opened for it.
+/// One line about the source: its bundles and their times, its nodes, and what was not collected. It opens no database.
 pub(super) fn about(cluster: &Cluster) -> String {
-    /// More names help nobody.
+    /// The line stays short enough for the instructions of a server.
     const NAMES: usize = 8;
     let listed = |names: Vec<String>| {
         let more = names.len().saturating_sub(NAMES);
@@ -71,15 +71,15 @@ pub(super) fn about(cluster: &Cluster) -> String {
     }
     let bundles = listed(cluster.bundles.iter().map(bundle).collect());
     let nodes = match nodes.len() {
-        0 => "it names no node".into(),
-        _ => format!("nodes: {}", listed(nodes.iter().map(ToString::to_string).collect())),
+        0 => "it names no node".to_owned(),
+        _ => format!("its nodes: {}", listed(nodes.iter().map(ToString::to_string).collect())),
     };
     let missing =
-        if missing.is_empty() { String::new() } else { format!("; not in it: {}", missing.join(", ")) };
+        if missing.is_empty() { String::new() } else { format!("; not collected: {}", missing.join(", ")) };
     format!("{bundles}; {nodes}{missing}")
 }
 
-/// Is there anything of a node in an area, whatever it is worth?
+/// Whether there is anything of a node in an area, readable or not.
 fn is_held(cluster: &Cluster, node: &NodeName, area: Area) -> bool {
     let some = |held: Held| held.state != State::Absent;
     match area {
@@ -113,7 +113,7 @@ fn node(cluster: &Cluster, node: &NodeName) -> NodeCoverage {
 fn database(cluster: &Cluster, node: &NodeName, db: Db, area: Area) -> Held {
     let copies: Vec<_> =
         cluster.candidates(node, db).iter().map(|candidate| file(cluster, db, candidate)).collect();
-    // The first that is whole answers.
+    // The first whole copy is the one that tools read.
     let read = copies.iter().position(|(state, _)| matches!(state, State::Present | State::Empty));
     let best = read.map_or(copies.last(), |read| copies.get(read)).map(|(state, _)| *state);
     let several = copies.len() > 1 && read.is_some();

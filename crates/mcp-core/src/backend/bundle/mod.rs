@@ -38,7 +38,7 @@ pub struct Bundle {
     name: String,
     paths: Vec<PathBuf>,
     opened: Arc<OnceCell<Arc<Cluster>>>,
-    /// Each of the bundles alone, by its place; made when first asked for.
+    /// The views of single bundles that calls have asked for, by the index of the bundle.
     alone: Mutex<BTreeMap<usize, Arc<Self>>>,
     /// How much of the archives was read to open them.
     meter: Meter,
@@ -163,8 +163,8 @@ impl Backend for Bundle {
         };
         let at = match (exact, first, second) {
             (Some(at), ..) | (None, Some(at), None) => at,
-            (None, Some(_), Some(_)) => return Err(not_held("several have this in their names")),
-            (None, None, _) => return Err(not_held("none has this in its name")),
+            (None, Some(_), Some(_)) => return Err(not_held("several bundles have this in their names")),
+            (None, None, _) => return Err(not_held("no bundle has this in its name")),
         };
         let mut alone = self.alone.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(one) = alone.get(&at) {

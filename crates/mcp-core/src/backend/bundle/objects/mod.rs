@@ -138,8 +138,8 @@ impl Objects {
         Ok(Found::Read(Read { value, origin, notes }))
     }
 
-    /// Of each namespace the files of one bundle, and the bundles that have others: of two lists of two moments together,
-    /// nothing was ever true. One that has a list counts more than one that has single objects, then the newest.
+    /// Chooses one bundle for each namespace, since the union of two lists of two moments shows a state that never existed.
+    /// A bundle with a list wins over one with single objects; then the newest wins. Also returns the bundles left out.
     fn one_bundle_each<'a>(&self, files: Vec<&'a ObjectFile>) -> (Vec<&'a ObjectFile>, BTreeSet<usize>) {
         let mut best = BTreeMap::<Option<&str>, _>::new();
         for file in &files {
@@ -271,7 +271,7 @@ struct Picked<'a> {
 }
 
 /// The files, as an answer names them: without the folders that are named after the collection.
-/// What is said where other bundles have objects of the kind too.
+/// The note that says which bundles with objects of the kind were not read.
 fn not_read(cluster: &Cluster, kind: &Kind, read: &[&ObjectFile], other: &BTreeSet<usize>) -> Option<String> {
     let name = |at: &usize| Some(cluster.bundles.get(*at)?.files.name.clone());
     let other: Vec<String> = other.iter().filter_map(name).collect();
@@ -280,8 +280,8 @@ fn not_read(cluster: &Cluster, kind: &Kind, read: &[&ObjectFile], other: &BTreeS
     (!other.is_empty() && !read.is_empty()).then(|| {
         let other = other.join(", ");
         format!(
-            "{kind} are read from {}, for each namespace from the newest bundle that has a list of them; not read: those \
-             of {other}, which the parameter bundle chooses",
+            "{kind} are read from {}: each namespace is read from the newest bundle that has a list of it. Those of {other} \
+             are not read; the parameter `bundle` chooses a bundle",
             read.join(", ")
         )
     })
