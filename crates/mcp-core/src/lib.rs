@@ -35,8 +35,6 @@ mod sanitize;
 mod schema;
 mod server;
 mod target;
-#[cfg(feature = "testing")]
-pub mod testing;
 mod tool;
 mod unique;
 

@@ -70,6 +70,15 @@ pub trait ClusterTool: Send + Sync + 'static {
 }
 
 /// What a layer is made of: its tools, what it tells about their use, and the commands that it may run.
+///
+/// A layer is built, not written as a literal, so that a new field of it breaks no layer that is released on its own:
+///
+/// ```
+/// use mcp_core::Layer;
+/// let layer = Layer::new("mcp-demo", "0.1.0", "A demonstration").instructions("It has no tools.");
+/// assert!(layer.tools.is_empty());
+/// ```
+#[non_exhaustive]
 pub struct Layer {
     /// The server's name: `mcp-ovn`.
     pub name: &'static str,
@@ -223,6 +232,67 @@ pub(crate) const SLACK: Duration = Duration::from_secs(2);
 fn own_parameters<P: DeserializeOwned>(arguments: Map<String, Value>, hint: &str) -> Result<P, ToolError> {
     serde_json::from_value(arguments.into())
         .map_err(|e| ToolError::bad(format!("the parameters do not fit together: {e}"), hint))
+}
+
+/// Builds a layer: its names first, then what it has. What is not set is empty.
+impl Layer {
+    /// A layer of this name and version, which people call by this title.
+    pub fn new(name: &'static str, version: &'static str, title: &'static str) -> Self {
+        Self {
+            name,
+            version,
+            title,
+            instructions: "",
+            tools: Vec::new(),
+            prompts: Vec::new(),
+            completions: Vec::new(),
+            documents: Vec::new(),
+            allow: Allow(&[]),
+            private: PrivateAllow::NONE,
+        }
+    }
+
+    /// Sets [`Self::instructions`].
+    #[must_use]
+    pub fn instructions(self, instructions: &'static str) -> Self {
+        Self { instructions, ..self }
+    }
+
+    /// Sets [`Self::tools`].
+    #[must_use]
+    pub fn tools(self, tools: Vec<Described>) -> Self {
+        Self { tools, ..self }
+    }
+
+    /// Sets [`Self::prompts`].
+    #[must_use]
+    pub fn prompts(self, prompts: Vec<Prompt>) -> Self {
+        Self { prompts, ..self }
+    }
+
+    /// Sets [`Self::completions`].
+    #[must_use]
+    pub fn completions(self, completions: Vec<Completion>) -> Self {
+        Self { completions, ..self }
+    }
+
+    /// Sets [`Self::documents`].
+    #[must_use]
+    pub fn documents(self, documents: Vec<Document>) -> Self {
+        Self { documents, ..self }
+    }
+
+    /// Sets [`Self::allow`].
+    #[must_use]
+    pub fn allow(self, allow: Allow) -> Self {
+        Self { allow, ..self }
+    }
+
+    /// Sets [`Self::private`].
+    #[must_use]
+    pub fn private(self, private: PrivateAllow) -> Self {
+        Self { private, ..self }
+    }
 }
 
 impl Layer {

@@ -21,17 +21,14 @@ use mcp_core::{Described, Layer};
 
 /// The tools, prompts and commands of this layer.
 pub fn layer() -> Layer {
-    Layer {
-        name: env!("CARGO_PKG_NAME"),
-        version: env!("CARGO_PKG_VERSION"),
-        title: "Kubernetes and OVN-Kubernetes",
-        instructions: "A cluster with OVN-Kubernetes, read-only, live or from bundles. Begin with cluster_overview, then \
+    Layer::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"), "Kubernetes and OVN-Kubernetes")
+        .instructions("A cluster with OVN-Kubernetes, read-only, live or from bundles. Begin with cluster_overview, then \
                        ovnkube_locate for the pod, service, node or address in question: it names what the tools of the \
                        other servers ask for. kubectl_get for lists of any kind (short names as in kubectl: po, svc, \
                        netpol, eip, udn, cudn, anp, net-attach-def), kubectl_describe for one object with its events \
                        and annotations, kubectl_events for what happened, kubectl_logs and node_logs with digest=true \
-                       for what programs said. Secrets are never shown.",
-        tools: vec![
+                       for what programs said. Secrets are never shown.")
+        .tools(vec![
             Described::of_cluster::<tools::cluster_overview::ClusterOverview>(),
             Described::of_cluster::<tools::kubectl_get::KubectlGet>(),
             Described::of_cluster::<tools::kubectl_describe::KubectlDescribe>(),
@@ -39,11 +36,7 @@ pub fn layer() -> Layer {
             Described::of_cluster::<tools::kubectl_logs::KubectlLogs>(),
             Described::of::<tools::node_logs::NodeLogs>(),
             Described::of_cluster::<tools::ovnkube_locate::OvnkubeLocate>(),
-        ],
-        prompts: prompts::all(),
-        completions: Vec::new(),
-        documents: Vec::new(),
-        allow: commands::ALLOW,
-        private: mcp_core::argv::PrivateAllow::NONE,
-    }
+        ])
+        .prompts(prompts::all())
+        .allow(commands::ALLOW)
 }

@@ -4,10 +4,8 @@
 mod columns;
 
 use columns::{Columns, without_ages};
-use mcp_core::{
-    Backend, Bundle, ObjectQuery,
-    testing::{Connection, Failed, testdata, unpack},
-};
+use mcp_core::{Backend, Bundle, ObjectQuery};
+use mcp_testing::{Connection, Failed, testdata, unpack};
 use serde_json::{Map, Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},

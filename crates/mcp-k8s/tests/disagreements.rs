@@ -1,10 +1,8 @@
 //! Where Kubernetes' objects, OVN-Kubernetes' annotations and the databases do not agree, `ovnkube_locate` says so: each
 //! fault is put into a copy of the capture, where nothing was found before.
 
-use mcp_core::{
-    Bundle, NodeName,
-    testing::{Capture, Connection, Failed, scenario},
-};
+use mcp_core::{Bundle, NodeName};
+use mcp_testing::{Capture, Connection, Failed, scenario};
 use ovsdb::{Condition, Database, Select};
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, fs, path::PathBuf, sync::Arc, time::Duration};

@@ -1,9 +1,7 @@
 //! Logs of a host that are in its journal only, in local mode: a journal that systemd's own program made.
 
-use mcp_core::{
-    Local,
-    testing::{Connection, Failed},
-};
+use mcp_core::Local;
+use mcp_testing::{Connection, Failed};
 use serde_json::{Value, json};
 use std::{
     fmt::Write as _,

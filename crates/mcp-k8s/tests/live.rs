@@ -2,10 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on, fails")]
 
-use mcp_core::{
-    LiveCluster,
-    testing::{Connection, Failed},
-};
+use mcp_core::LiveCluster;
+use mcp_testing::{Connection, Failed};
 use serde_json::{Value, json};
 use std::{
     sync::{Arc, Mutex},

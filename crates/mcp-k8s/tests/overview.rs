@@ -1,9 +1,7 @@
 //! The overview fits, whether the cluster has three nodes or three hundred.
 
-use mcp_core::{
-    Bundle, NodeName,
-    testing::{Case, answer, scenario},
-};
+use mcp_core::{Bundle, NodeName};
+use mcp_testing::{Case, answer, scenario};
 use std::{fmt::Write, fs, sync::Arc};
 
 const NODES: usize = 300;

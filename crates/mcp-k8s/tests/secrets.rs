@@ -1,9 +1,7 @@
 //! What is secret stays in the bundle: planted wherever it occurs in practice, and looked for in every answer.
 
-use mcp_core::{
-    Bundle,
-    testing::{Connection, Failed, MARKS, unpack},
-};
+use mcp_core::Bundle;
+use mcp_testing::{Connection, Failed, MARKS, unpack};
 use serde_json::{Value, json};
 use std::{path::Path, sync::Arc};
 

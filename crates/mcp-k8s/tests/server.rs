@@ -2,6 +2,6 @@
 
 /// It leaves room for the other servers: docs/architecture.md.
 #[test]
-fn the_list_of_tools() -> Result<(), mcp_core::testing::Failed> {
-    mcp_core::testing::tools_list(mcp_k8s::layer(), 16_000)
+fn the_list_of_tools() -> Result<(), mcp_testing::Failed> {
+    mcp_testing::tools_list(mcp_k8s::layer())
 }

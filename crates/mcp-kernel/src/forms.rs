@@ -10,7 +10,7 @@ use crate::{
     route::{self, Rule},
     socket,
 };
-use mcp_core::testing::unpack;
+use mcp_testing::unpack;
 use std::sync::LazyLock;
 
 /// What a command printed, by the name that sos gives it.

@@ -30,16 +30,13 @@ use mcp_core::{Described, Layer};
 
 /// The tools, prompts and commands of this layer.
 pub fn layer() -> Layer {
-    Layer {
-        name: env!("CARGO_PKG_NAME"),
-        version: env!("CARGO_PKG_VERSION"),
-        title: "Netfilter and host network",
-        instructions: "The kernel of a node of OVN-Kubernetes, read-only: routes and rules, netfilter, connections, \
+    Layer::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"), "Netfilter and host network")
+        .instructions("The kernel of a node of OVN-Kubernetes, read-only: routes and rules, netfilter, connections, \
                        sockets, IPsec, FRR. Name a node, a pod (its network namespace), or compare all nodes with \
                        node_name=all: a foreign rule, another MTU, a missing route stands out. Begin with ip_rule_show \
                        and ip_route_show for where packets go, nft_list_ruleset for what is translated or dropped, \
-                       conntrack_list for what became of a connection, host_counters for what is lost.",
-        tools: vec![
+                       conntrack_list for what became of a connection, host_counters for what is lost.")
+        .tools(vec![
             Described::of::<tools::ip_addr_show::AddrShow>(),
             Described::of::<tools::ip_link_show::LinkShow>(),
             Described::of::<tools::ip_route_show::RouteShow>(),
@@ -54,11 +51,7 @@ pub fn layer() -> Layer {
             Described::of::<tools::host_counters::HostCounters>(),
             Described::of::<tools::ipsec_show::IpsecShow>(),
             Described::of::<tools::frr_show::FrrShow>(),
-        ],
-        prompts: prompts::all(),
-        completions: Vec::new(),
-        documents: Vec::new(),
-        allow: commands::ALLOW,
-        private: mcp_core::argv::PrivateAllow::NONE,
-    }
+        ])
+        .prompts(prompts::all())
+        .allow(commands::ALLOW)
 }

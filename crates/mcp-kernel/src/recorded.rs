@@ -1,6 +1,6 @@
 //! For tests: what the real programs printed on the nodes of the captured cluster.
 
-use mcp_core::testing::unpack;
+use mcp_testing::unpack;
 use std::{path::Path, sync::LazyLock};
 
 static NODES: LazyLock<tempfile::TempDir> = LazyLock::new(|| {

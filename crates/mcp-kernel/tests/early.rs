@@ -1,6 +1,6 @@
 //! What must-gathers of OpenShift 4.5 to 4.9 keep of a node beside databases.
 
-use mcp_core::testing::{EarlyGather, Failed};
+use mcp_testing::{EarlyGather, Failed};
 use serde_json::json;
 
 #[test]

@@ -3,7 +3,7 @@
 //!
 //! `cargo xtask test` builds the lab and runs these; by hand: `cargo xtask lab up`, then `cargo test -- --ignored`.
 
-use mcp_core::testing::{Case, Failed, MARKS, answer, lab, planted_answer};
+use mcp_testing::{Case, Failed, MARKS, answer, lab, planted_answer};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};

@@ -1,10 +1,9 @@
 //! What this layer's table does not allow: every way known to change something with a program that it does list.
 
-use mcp_core::testing;
 use std::panic;
 
 fn is_allowed(command: &str) -> bool {
-    testing::is_allowed(mcp_kernel::layer().allow, command)
+    mcp_core::argv::is_allowed(mcp_kernel::layer().allow, command)
 }
 
 /// Words are separated by `|`; `{address}` stands for an operand.

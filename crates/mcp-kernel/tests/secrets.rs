@@ -1,9 +1,7 @@
 //! Secrets that are in what is read and in no answer: planted wherever they occur in practice.
 
-use mcp_core::{
-    Bundle,
-    testing::{Case, Failed, answer},
-};
+use mcp_core::Bundle;
+use mcp_testing::{Case, Failed, answer};
 use serde_json::json;
 use std::{fs, path::Path, sync::Arc};
 

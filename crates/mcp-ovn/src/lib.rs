@@ -20,16 +20,13 @@ use mcp_core::{Described, Layer};
 
 /// The tools, prompts and commands of this layer.
 pub fn layer() -> Layer {
-    Layer {
-        name: env!("CARGO_PKG_NAME"),
-        version: env!("CARGO_PKG_VERSION"),
-        title: "OVN databases and daemons",
-        instructions: "OVN as OVN-Kubernetes uses it, read-only. In interconnect mode each node is a zone with its own \
+    Layer::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"), "OVN databases and daemons")
+        .instructions("OVN as OVN-Kubernetes uses it, read-only. In interconnect mode each node is a zone with its own \
                        northbound and southbound database: name a node, or compare all with node_name=all. Begin \
                        with ovn_db_status (is what was asked for in force?), then ovn_nbctl_show for the topology, \
                        ovn_nbctl_list and ovn_sbctl_list for rows; ovn_trace and ovn_sbctl_lflow_list tell what \
-                       flows do with a packet, ovn_detrace where a flow comes from.",
-        tools: vec![
+                       flows do with a packet, ovn_detrace where a flow comes from.")
+        .tools(vec![
             Described::of::<tools::ovn_nbctl_show::NbctlShow>(),
             Described::of::<tools::ovn_sbctl_show::SbctlShow>(),
             Described::of::<tools::ovn_nbctl_list::NbctlList>(),
@@ -39,11 +36,10 @@ pub fn layer() -> Layer {
             Described::of::<tools::ovn_detrace::Detrace>(),
             Described::of::<tools::ovn_db_status::DbStatus>(),
             Described::of::<tools::ovn_controller_ct_zone_list::CtZoneList>(),
-        ],
-        prompts: prompts::all(),
-        completions: completions::all(),
-        documents: documents::all(),
-        allow: commands::ALLOW,
-        private: commands::PRIVATE,
-    }
+        ])
+        .prompts(prompts::all())
+        .completions(completions::all())
+        .documents(documents::all())
+        .allow(commands::ALLOW)
+        .private(commands::PRIVATE)
 }

@@ -1,6 +1,6 @@
 //! A server that reads an archive leaves nothing in the temporary directory, however it ends.
 
-use mcp_core::testing::{Failed, testdata};
+use mcp_testing::{Failed, testdata};
 use std::{
     fs,
     io::{BufRead, BufReader, Write},

@@ -5,8 +5,8 @@ use lab_api::LabApi;
 use mcp_core::{
     Argv, Backend, LiveCluster, Place, ReadError, Target, argv,
     argv::{Allow, Part::Operand, Program, Verb},
-    testing::{Case, Failed, answer, lab, testdata},
 };
+use mcp_testing::{Case, Failed, answer, lab, testdata};
 use serde_json::{Value, json};
 use std::{
     path::{Path, PathBuf},

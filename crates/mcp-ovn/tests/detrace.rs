@@ -1,9 +1,7 @@
 //! From the OpenFlow flows of the capture's nodes back to the northbound rows that they were made for.
 
-use mcp_core::{
-    Bundle,
-    testing::{Capture, Case, Failed, answer, unpack},
-};
+use mcp_core::Bundle;
+use mcp_testing::{Capture, Case, Failed, answer, unpack};
 use ovn_model::detrace::mentions;
 use ovsdb::{Database, Row, Select};
 use serde_json::json;

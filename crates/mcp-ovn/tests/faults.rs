@@ -4,10 +4,8 @@
 mod common;
 
 use common::HEALTHY;
-use mcp_core::{
-    Bundle,
-    testing::{Capture, Case, Failed, answer},
-};
+use mcp_core::Bundle;
+use mcp_testing::{Capture, Case, Failed, answer};
 use serde_json::json;
 use std::{fs, path::PathBuf, sync::Arc};
 

@@ -1,6 +1,6 @@
 //! `ovn-nbctl show` of the capture's databases, against what the real client of their OVN version printed.
 
-use mcp_core::testing::{Capture, Failed};
+use mcp_testing::{Capture, Failed};
 use ovn_model::show;
 use ovsdb::Database;
 use std::{collections::BTreeSet, fs, path::Path};

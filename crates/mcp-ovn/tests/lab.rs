@@ -5,10 +5,8 @@
 mod common;
 
 use common::HEALTHY;
-use mcp_core::{
-    Backend, Bundle, Db, Recorded, Recorder, Target,
-    testing::{Case, Failed, answer, lab},
-};
+use mcp_core::{Backend, Bundle, Db, Recorded, Recorder, Target};
+use mcp_testing::{Case, Failed, answer, lab};
 use ovsdb::{Rows, Select, print};
 use serde_json::{Value, json};
 use std::{

@@ -1,6 +1,6 @@
 //! Logical flows of the capture's databases, against what the real client of their OVN version printed.
 
-use mcp_core::testing::{Capture, Failed};
+use mcp_testing::{Capture, Failed};
 use ovn_model::lflow::{Datapaths, Filter, Flow};
 use ovsdb::{Database, Rows, Select};
 use std::{fs, path::Path};

@@ -1,6 +1,6 @@
 //! Logical flows and their origins on the live nodes of the lab, against the real `ovn-sbctl` and `ovn-detrace`.
 
-use mcp_core::testing::{Case, Failed, answer, lab};
+use mcp_testing::{Case, Failed, answer, lab};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeSet,

@@ -1,6 +1,6 @@
 //! What is secret is in no answer of any tool: planted in whatever the golden cases read.
 
-use mcp_core::testing::{Case, Failed, MARKS, lab, no_secrets, planted_answer};
+use mcp_testing::{Case, Failed, MARKS, lab, no_secrets, planted_answer};
 use serde_json::json;
 
 #[test]

@@ -1,13 +1,13 @@
 //! The server as its clients see it: the list of tools, the prompts, the command line.
 
-use mcp_core::testing::{Connection, Failed, problems_of_prompts, scenario, testdata, tools_list};
+use mcp_testing::{Connection, Failed, problems_of_prompts, scenario, testdata, tools_list};
 use serde_json::{Map, Value, json};
 use std::process::{Output, Stdio};
 
 /// It leaves room for the other servers: docs/architecture.md.
 #[test]
 fn the_list_of_tools() -> Result<(), Failed> {
-    tools_list(mcp_ovn::layer(), 16_000)
+    tools_list(mcp_ovn::layer())
 }
 
 /// A prompt that asks for what does not exist sends the model into the void.

@@ -1,10 +1,8 @@
 //! Microflows made from names, against those that an expert wrote for the capture, and what the real `ovn-trace` of the
 //! capture's OVN version printed of them.
 
-use mcp_core::{
-    argv::OvnExpression,
-    testing::{Capture, Failed},
-};
+use mcp_core::argv::OvnExpression;
+use mcp_testing::{Capture, Failed};
 use ovn_model::{
     lflow::Datapaths,
     microflow::{Microflow, NoMicroflow, Ports, Protocol},

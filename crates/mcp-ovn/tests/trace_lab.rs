@@ -1,10 +1,8 @@
 //! Traces in the zones of the lab, live and from a bundle: asked with names, against the real `ovn-trace` with an
 //! expert's microflow.
 
-use mcp_core::{
-    Backend, Bundle,
-    testing::{Case, Failed, answer, lab},
-};
+use mcp_core::{Backend, Bundle};
+use mcp_testing::{Case, Failed, answer, lab};
 use serde_json::{Value, json};
 use std::{path::Path, sync::Arc};
 

@@ -2,10 +2,8 @@
 //! is never made up. Where that is as new as the capture's, it is what the real program printed; `xtask/lab/in-suite.sh`
 //! brings such a one to an older machine.
 
-use mcp_core::{
-    Backend, Bundle,
-    testing::{Capture, Case, Failed, answer, testdata},
-};
+use mcp_core::{Backend, Bundle};
+use mcp_testing::{Capture, Case, Failed, answer, testdata};
 use serde_json::json;
 use std::{fs, path::Path, sync::Arc};
 

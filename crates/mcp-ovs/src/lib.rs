@@ -19,15 +19,12 @@ use mcp_core::{Described, Layer};
 
 /// The tools, prompts and commands of this layer.
 pub fn layer() -> Layer {
-    Layer {
-        name: env!("CARGO_PKG_NAME"),
-        version: env!("CARGO_PKG_VERSION"),
-        title: "Open vSwitch",
-        instructions: "Open vSwitch on the nodes of OVN-Kubernetes, read-only: br-int is ovn-controller's, br-ex \
+    Layer::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"), "Open vSwitch")
+        .instructions("Open vSwitch on the nodes of OVN-Kubernetes, read-only: br-int is ovn-controller's, br-ex \
                        OVN-Kubernetes'. Name a node, or compare all with node_name=all. Begin with ovs_vsctl_show, then \
                        follow a packet with ovs_appctl_ofproto_trace, flows with ovs_ofctl_dump_flows, and what really \
-                       happened with the datapath's flows and connections; ovs_appctl_show tells counters and tunnels.",
-        tools: vec![
+                       happened with the datapath's flows and connections; ovs_appctl_show tells counters and tunnels.")
+        .tools(vec![
             Described::of::<tools::ovs_vsctl_show::VsctlShow>(),
             Described::of::<tools::ovs_vsctl_list::VsctlList>(),
             Described::of::<tools::ovs_ofctl_dump_flows::DumpFlows>(),
@@ -36,11 +33,9 @@ pub fn layer() -> Layer {
             Described::of::<tools::ovs_appctl_dpctl_dump_conntrack::Conntrack>(),
             Described::of::<tools::ovs_appctl_ofproto_trace::OfprotoTrace>(),
             Described::of::<tools::ovs_appctl_show::AppctlShow>(),
-        ],
-        prompts: prompts::all(),
-        completions: completions::all(),
-        documents: Vec::new(),
-        allow: commands::ALLOW,
-        private: replay::PRIVATE,
-    }
+        ])
+        .prompts(prompts::all())
+        .completions(completions::all())
+        .allow(commands::ALLOW)
+        .private(replay::PRIVATE)
 }

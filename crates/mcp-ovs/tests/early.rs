@@ -1,6 +1,6 @@
 //! What must-gathers of OpenShift 4.5 to 4.9 keep of a node's switch.
 
-use mcp_core::testing::{EarlyGather, Failed, unpack};
+use mcp_testing::{EarlyGather, Failed, unpack};
 use serde_json::json;
 
 const FLOWS_AND_PORTS: [(&str, &str); 3] = [

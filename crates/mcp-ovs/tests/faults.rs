@@ -1,10 +1,8 @@
 //! Faults that one node has and the others have not: each is put into a copy of the capture's sosreports and has to be
 //! seen in one short answer over all nodes.
 
-use mcp_core::{
-    Bundle,
-    testing::{Case, Failed, answer, unpack},
-};
+use mcp_core::Bundle;
+use mcp_testing::{Case, Failed, answer, unpack};
 use serde_json::{Value, json};
 use std::{fs, path::PathBuf, sync::Arc};
 use tempfile::TempDir;

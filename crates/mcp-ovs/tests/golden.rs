@@ -1,7 +1,7 @@
 //! Every case file of this layer against its snapshot.
 
 fn case(path: &std::path::Path) -> datatest_stable::Result<()> {
-    mcp_core::testing::golden(mcp_ovs::layer(), path)
+    mcp_testing::golden(mcp_ovs::layer(), path)
 }
 
 datatest_stable::harness! {

@@ -2,7 +2,7 @@
 //!
 //! `cargo xtask test` builds the lab and runs these; by hand: `cargo xtask lab up`, then `cargo test -- --ignored`.
 
-use mcp_core::testing::{Case, Failed, answer, lab};
+use mcp_testing::{Case, Failed, answer, lab};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeSet,

@@ -1,6 +1,6 @@
 //! What is secret is in no answer of any tool: planted in whatever the golden cases read.
 
-use mcp_core::testing::{Failed, no_secrets};
+use mcp_testing::{Failed, no_secrets};
 
 #[test]
 fn no_tool_tells_a_secret() -> Result<(), Failed> {

@@ -1,7 +1,7 @@
 //! What this layer's tables do not allow: every way known to change something with a program that they do list
 //! (ovs-ofctl(8), ovs-appctl(8), ovs-vswitchd(8), ovs-dpctl(8), ovs-vsctl(8)).
 
-use mcp_core::testing::is_allowed;
+use mcp_core::argv::is_allowed;
 use std::panic;
 
 /// Words are separated by `|`; `{bridge}` stands for an operand.

@@ -1,9 +1,7 @@
 //! A trace through the flows of a real sosreport of Open vSwitch 4.0, with whatever version is installed here.
 
-use mcp_core::{
-    Backend, Budget, Bundle,
-    testing::{Case, Failed, answer_within, testdata, unpack},
-};
+use mcp_core::{Backend, Budget, Bundle};
+use mcp_testing::{Case, Failed, answer_within, testdata, unpack};
 use serde_json::json;
 use std::{
     fs,

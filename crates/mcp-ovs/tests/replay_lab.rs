@@ -1,9 +1,7 @@
 //! Traces through what a report of the lab's nodes holds, against the same traces in the live switches.
 
-use mcp_core::{
-    Backend, Budget, Bundle,
-    testing::{Case, Failed, answer_within, lab},
-};
+use mcp_core::{Backend, Budget, Bundle};
+use mcp_testing::{Case, Failed, answer_within, lab};
 use serde_json::{Map, Value, json};
 use std::{
     path::{Path, PathBuf},

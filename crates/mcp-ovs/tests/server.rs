@@ -1,11 +1,11 @@
 //! The list of tools, as clients see it.
 
-use mcp_core::testing::{Connection, Failed, problems_of_prompts, scenario, tools_list};
+use mcp_testing::{Connection, Failed, problems_of_prompts, scenario, tools_list};
 
 /// It leaves room for the other servers: docs/architecture.md.
 #[test]
 fn the_list_of_tools() -> Result<(), Failed> {
-    tools_list(mcp_ovs::layer(), 16_000)
+    tools_list(mcp_ovs::layer())
 }
 
 /// A prompt that asks for what does not exist sends the model into the void.

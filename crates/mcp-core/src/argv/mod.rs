@@ -128,7 +128,6 @@
 //! }
 //! ```
 mod allow;
-#[cfg(feature = "testing")]
 mod allowed;
 mod expression;
 mod host;
@@ -139,7 +138,6 @@ mod process;
 mod switch;
 
 pub use allow::{Allow, Part, Phrase, Program, Verb};
-#[cfg(feature = "testing")]
 pub use allowed::is_allowed;
 pub use expression::{BadExpression, OvnExpression};
 pub use host::{InterfaceName, NftFamily, NftName};

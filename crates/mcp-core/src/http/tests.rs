@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     Answer, Argv, Backend, Budget, Coverage, Db, Described, Layer, Node, NodeName, Output, Progress, Read,
-    ReadError, Target, Tool, ToolError, argv::Allow,
+    ReadError, Target, Tool, ToolError,
 };
 use async_trait::async_trait;
 use schemars::JsonSchema;
@@ -108,18 +108,8 @@ struct Running {
 
 impl Running {
     async fn start() -> Self {
-        let layer = Layer {
-            name: "mcp-test",
-            version: "0",
-            title: "Test",
-            instructions: "Wait.",
-            tools: vec![Described::of::<Wait>()],
-            prompts: Vec::new(),
-            completions: Vec::new(),
-            documents: Vec::new(),
-            allow: Allow(&[]),
-            private: crate::argv::PrivateAllow::NONE,
-        };
+        let layer =
+            Layer::new("mcp-test", "0", "Test").instructions("Wait.").tools(vec![Described::of::<Wait>()]);
         let slow = Slow::default();
         let (waiting, go) = (slow.waiting.clone(), slow.go.clone());
         let server = Server::new(layer, Arc::new(slow), Budget::default());

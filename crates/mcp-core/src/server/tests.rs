@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     Answer, Argv, Bundle, Coverage, Db, Described, NodeName, Output, Read, ReadError, Row, Target, Tool,
-    ToolError, argv::Allow, commands, prompt::PromptArgument,
+    ToolError, commands, prompt::PromptArgument,
 };
 use async_trait::async_trait;
 use rmcp::{
@@ -15,18 +15,13 @@ use std::path::Path;
 use tokio::sync::{Notify, mpsc};
 
 fn layer(tools: Vec<crate::Described>, arguments: &'static [PromptArgument]) -> Layer {
-    Layer {
-        name: "mcp-test",
-        version: "0",
-        title: "Test",
-        instructions: "Ask.",
-        tools,
-        prompts: vec![Prompt { name: "p", title: "P", description: "", arguments, text: "" }],
-        completions: Vec::new(),
-        documents: Vec::new(),
-        allow: Allow(&[]),
-        private: crate::argv::PrivateAllow::NONE,
-    }
+    Layer::new("mcp-test", "0", "Test").instructions("Ask.").tools(tools).prompts(vec![Prompt {
+        name: "p",
+        title: "P",
+        description: "",
+        arguments,
+        text: "",
+    }])
 }
 
 fn server(arguments: &'static [PromptArgument]) -> Server {

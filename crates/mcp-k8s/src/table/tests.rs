@@ -2,10 +2,8 @@
 
 use super::{Context, Object, PRINTERS, custom, is_known, of, of_definition, shipped};
 use jiff::{SignedDuration, Timestamp};
-use mcp_core::{
-    Kind, Table,
-    testing::{Failed, unpack},
-};
+use mcp_core::{Kind, Table};
+use mcp_testing::{Failed, unpack};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, path::Path};
 

@@ -3,10 +3,8 @@
 
 mod bundle;
 
-use mcp_core::{
-    Bundle,
-    testing::{Capture, Connection, Failed},
-};
+use mcp_core::Bundle;
+use mcp_testing::{Capture, Connection, Failed};
 use serde_json::{Value, json};
 use std::sync::Arc;
 

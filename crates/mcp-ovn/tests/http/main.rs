@@ -2,7 +2,7 @@
 
 mod server;
 
-use mcp_core::testing::{Connection, Failed, scenario};
+use mcp_testing::{Connection, Failed, scenario};
 use serde_json::{Map, Value, json};
 use server::{Server, USUAL, answer, call, command, exchange, modern, params, request};
 use std::time::Duration;

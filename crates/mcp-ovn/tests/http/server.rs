@@ -1,6 +1,6 @@
 //! A server that listens, and a client with no library: what travels is written here.
 
-use mcp_core::testing::{Failed, testdata};
+use mcp_testing::{Failed, testdata};
 use serde_json::{Value, json};
 use std::{net::SocketAddr, process::Stdio, time::Duration};
 use tokio::{

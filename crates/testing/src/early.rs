@@ -2,7 +2,7 @@
 //! `gather_network_logs` of those releases gave them.
 
 use super::{Connection, Failed, unpack};
-use crate::{Bundle, Layer};
+use mcp_core::{Bundle, Layer};
 use serde_json::Value;
 use std::{fs, path::PathBuf, sync::Arc};
 

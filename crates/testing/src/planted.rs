@@ -1,13 +1,12 @@
 //! What is secret is in no answer: a source that plants secrets in all that it reads, and all that a layer can be asked.
 
 use super::{Case, Failed, answer, scenario};
-use crate::{
-    Argv, Backend, Coverage, Db, Kind, Layer, LogQuery, LogStream, NodeName, ObjectQuery, Progress, Table,
-    Target,
-    backend::{Output, Read, ReadError},
-};
 use async_trait::async_trait;
 use jiff::Timestamp;
+use mcp_core::{
+    Argv, Backend, Coverage, Db, Kind, Layer, LogQuery, LogStream, NodeName, ObjectQuery, Output, Progress,
+    Read, ReadError, Table, Target,
+};
 use ovsdb::{Atom, Database, Datum, NewFile, Rows, Schema, Select, Uuid};
 use serde_json::Value;
 use std::{

@@ -10,12 +10,11 @@ mod capture;
 mod early;
 mod planted;
 
-pub use crate::argv::is_allowed;
 pub use capture::Capture;
 pub use early::EarlyGather;
 pub use planted::{MARKS, no_secrets, planted_answer};
 
-use crate::{Backend, Budget, Bundle, Layer, Local, Recorded, Server};
+use mcp_core::{Backend, Budget, Bundle, Layer, Local, Recorded, Server};
 use rmcp::{
     ClientHandler, RoleClient, ServiceExt,
     model::{
@@ -191,7 +190,7 @@ pub fn problems_of_prompts(layer: &Layer) -> Vec<String> {
         for word in prompt.text.split_whitespace() {
             let word = word.trim_start_matches('(');
             let name = word.trim_end_matches([',', '.', ';', ':', ')', '`']);
-            if let Ok(found) = layer.tool(name) {
+            if let Some(found) = layer.tools.iter().find(|tool| tool.name == name) {
                 (tool, asked) = (Some(found), asked + 1);
             } else if let (Some(tool), Some((parameter, _))) = (tool, word.split_once('='))
                 && parameter.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
@@ -226,16 +225,62 @@ pub fn answer_within(
     Ok(result.unwrap_or_else(|error| error))
 }
 
-/// The test of a layer's list of tools: what each tool promises, and that the list takes no more than so many bytes, since
-/// every model pays for them. A changed description or parameter is a reviewed change of the snapshot.
-pub fn tools_list(layer: Layer, most: usize) -> Result<(), Failed> {
+/// The most bytes of one server's `tools/list`, and of the lists of all servers together: every model pays for them.
+pub const SCHEMA_BYTES: usize = 16_000;
+/// As [`SCHEMA_BYTES`].
+pub const ALL_SCHEMA_BYTES: usize = 56_000;
+/// Where the limits are explained.
+const SCHEMA_RULES: &str = "docs/adding-a-tool.md, \"What a schema may cost\"";
+
+/// What is wrong with the lists of tools of some servers, each with its name.
+pub fn problems_of_sizes<'a>(lists: impl IntoIterator<Item = (&'a str, usize)>) -> Vec<String> {
+    let (mut problems, mut all) = (Vec::new(), 0);
+    for (server, bytes) in lists {
+        all += bytes;
+        if bytes > SCHEMA_BYTES {
+            problems.push(format!(
+                "tools/list of {server} has {bytes} bytes; the limit of one server is {SCHEMA_BYTES} ({SCHEMA_RULES})"
+            ));
+        }
+    }
+    if all > ALL_SCHEMA_BYTES {
+        problems.push(format!(
+            "tools/list of all servers has {all} bytes; the limit of all together is {ALL_SCHEMA_BYTES} ({SCHEMA_RULES})"
+        ));
+    }
+    problems
+}
+
+/// The parameters of a tool that have no description, as `tool.parameter`; of objects in them, and of lists of those, too.
+pub fn undescribed(tool: &str, schema: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    for (name, property) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
+        let path = format!("{tool}.{name}");
+        if property.get("description").and_then(Value::as_str).is_none_or(|text| text.trim().is_empty()) {
+            found.push(path.clone());
+        }
+        found.extend(undescribed(&path, property.get("items").unwrap_or(property)));
+    }
+    found
+}
+
+/// The test of a layer's list of tools: what each tool promises, that every parameter is described, and that the list is not
+/// too large. A changed description or parameter is a reviewed change of the snapshot.
+pub fn tools_list(layer: Layer) -> Result<(), Failed> {
+    let name = layer.name;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let tools = runtime.block_on(async {
         Ok::<_, Failed>(Connection::open(layer, scenario("capture")).await?.tools().await?.tools)
     })?;
     let bytes = serde_json::to_string(&tools)?.len();
-    assert!(bytes <= most, "tools/list has {bytes} bytes");
+    assert_eq!(problems_of_sizes([(name, bytes)]), [""; 0]);
     for tool in &tools {
+        let schema = Value::Object(tool.input_schema.as_ref().clone());
+        let undescribed = undescribed(&tool.name, &schema);
+        assert!(
+            undescribed.is_empty(),
+            "{undescribed:?} have no description: write a doc comment ({SCHEMA_RULES})"
+        );
         let hints = tool.annotations.as_ref().ok_or("no annotations")?;
         assert_eq!(hints.read_only_hint, Some(true), "{}", tool.name);
         assert_ne!(hints.destructive_hint, Some(true), "{}", tool.name);
