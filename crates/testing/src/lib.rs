@@ -251,21 +251,7 @@ pub fn problems_of_sizes<'a>(lists: impl IntoIterator<Item = (&'a str, usize)>) 
     problems
 }
 
-/// The parameters of a tool that have no description, as `tool.parameter`; of objects in them, and of lists of those, too.
-pub fn undescribed(tool: &str, schema: &Value) -> Vec<String> {
-    let mut found = Vec::new();
-    for (name, property) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
-        let path = format!("{tool}.{name}");
-        if property.get("description").and_then(Value::as_str).is_none_or(|text| text.trim().is_empty()) {
-            found.push(path.clone());
-        }
-        found.extend(undescribed(&path, property.get("items").unwrap_or(property)));
-    }
-    found
-}
-
-/// The test of a layer's list of tools: what each tool promises, that every parameter is described, and that the list is not
-/// too large. A changed description or parameter is a reviewed change of the snapshot.
+/// The test of a layer's list of tools: what each tool promises, and that the list is not too large. A changed description or parameter is a reviewed change of the snapshot.
 pub fn tools_list(layer: Layer) -> Result<(), Failed> {
     let name = layer.name;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -275,12 +261,6 @@ pub fn tools_list(layer: Layer) -> Result<(), Failed> {
     let bytes = serde_json::to_string(&tools)?.len();
     assert_eq!(problems_of_sizes([(name, bytes)]), [""; 0]);
     for tool in &tools {
-        let schema = Value::Object(tool.input_schema.as_ref().clone());
-        let undescribed = undescribed(&tool.name, &schema);
-        assert!(
-            undescribed.is_empty(),
-            "{undescribed:?} have no description: write a doc comment ({SCHEMA_RULES})"
-        );
         let hints = tool.annotations.as_ref().ok_or("no annotations")?;
         assert_eq!(hints.read_only_hint, Some(true), "{}", tool.name);
         assert_ne!(hints.destructive_hint, Some(true), "{}", tool.name);

@@ -1,7 +1,7 @@
-//! What all servers together cost a model, and that the checks of lists of tools find what they are for.
+//! What all servers together cost a model, and that a list that is too large is found.
 
-use mcp_testing::{ALL_SCHEMA_BYTES, Failed, SCHEMA_BYTES, problems_of_sizes, undescribed};
-use serde_json::{Value, json};
+use mcp_testing::{ALL_SCHEMA_BYTES, Failed, SCHEMA_BYTES, problems_of_sizes};
+use serde_json::Value;
 use std::path::Path;
 
 /// The lists of tools of all layers, as their snapshots have them, which the layers' own tests compare with the servers.
@@ -34,15 +34,4 @@ fn the_limit_that_was_passed_is_named() {
     let all = problems_of_sizes([("mcp-a", SCHEMA_BYTES); ALL_SCHEMA_BYTES / SCHEMA_BYTES + 1]);
     assert_eq!(all.len(), 1, "{all:?}");
     assert!(all[0].contains("64000 bytes; the limit of all together is 56000"), "{all:?}");
-}
-
-#[test]
-fn a_parameter_without_description_is_found_wherever_it_is() {
-    let schema = json!({ "properties": {
-        "good": { "type": "string", "description": "What it is." },
-        "bad": { "type": "string" },
-        "empty": { "type": "string", "description": " " },
-        "list": { "description": "Several.", "items": { "properties": { "inner": { "type": "string" } } } },
-    } });
-    assert_eq!(undescribed("show", &schema), ["show.bad", "show.empty", "show.list.inner"]);
 }
