@@ -14,6 +14,7 @@ pub(crate) struct Nothing {}
 /// Which interface; several tools take it.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct OfInterface {
+    /// Name of an interface; default all.
     #[serde(default)]
     interface: Option<String>,
 }

@@ -225,14 +225,14 @@ pub fn answer_within(
     Ok(result.unwrap_or_else(|error| error))
 }
 
-/// The most bytes of one server's `tools/list`, and of the lists of all servers together: every model pays for them.
+/// The limit for the `tools/list` of one server, in bytes: a client sends the list to its model.
 pub const SCHEMA_BYTES: usize = 16_000;
-/// As [`SCHEMA_BYTES`].
+/// The limit for the lists of all servers together, in bytes.
 pub const ALL_SCHEMA_BYTES: usize = 56_000;
-/// Where the limits are explained.
+/// The page that documents both limits.
 const SCHEMA_RULES: &str = "docs/adding-a-tool.md, \"What a schema may cost\"";
 
-/// What is wrong with the lists of tools of some servers, each with its name.
+/// Which limits are exceeded by servers, given by name and size of their `tools/list`.
 pub fn problems_of_sizes<'a>(lists: impl IntoIterator<Item = (&'a str, usize)>) -> Vec<String> {
     let (mut problems, mut all) = (Vec::new(), 0);
     for (server, bytes) in lists {
@@ -251,7 +251,8 @@ pub fn problems_of_sizes<'a>(lists: impl IntoIterator<Item = (&'a str, usize)>) 
     problems
 }
 
-/// The test of a layer's list of tools: what each tool promises, and that the list is not too large. A changed description or parameter is a reviewed change of the snapshot.
+/// The test of a layer's list of tools. It checks the annotations and the size, and that each parameter has a description.
+/// A snapshot shows every changed description or parameter to the reviewer.
 pub fn tools_list(layer: Layer) -> Result<(), Failed> {
     let name = layer.name;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -267,6 +268,10 @@ pub fn tools_list(layer: Layer) -> Result<(), Failed> {
         let description = tool.description.as_deref().ok_or("no description")?;
         let sentences = description.matches(". ").count() + description.matches("? ").count() + 1;
         assert!(sentences <= 3 && description.len() < 700, "{}: {sentences} sentences", tool.name);
+        let properties = tool.input_schema.get("properties").and_then(Value::as_object);
+        let bare = properties.into_iter().flatten().filter(|(_, schema)| schema.get("description").is_none());
+        let bare: Vec<&str> = bare.map(|(name, _)| name.as_str()).collect();
+        assert_eq!(bare, [""; 0], "{}: these parameters have no doc comment ({SCHEMA_RULES})", tool.name);
     }
     let shown = serde_json::to_string_pretty(&tools)?;
     insta::with_settings!({

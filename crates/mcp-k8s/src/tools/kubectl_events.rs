@@ -19,6 +19,7 @@ pub(crate) struct Params {
     object: Option<String>,
     /// A namespace; default all.
     namespace: Option<String>,
+    /// Normal or Warning; default both.
     #[serde(rename = "type")]
     severity: Option<Severity>,
     /// `FailedScheduling`, `BackOff`, …

@@ -16,7 +16,7 @@ pub(crate) struct Events;
 
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Params {
-    /// Default 5.
+    /// How long to listen; default 5.
     #[serde(default)]
     #[schemars(range(min = 1, max = 60))]
     seconds: Option<u64>,

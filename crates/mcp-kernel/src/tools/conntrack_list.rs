@@ -19,17 +19,22 @@ pub(crate) struct List;
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
+    /// At either end, before or after NAT.
     #[serde(default)]
     address: Option<String>,
+    /// At either end.
     #[serde(default)]
     port: Option<u16>,
+    /// tcp, udp …
     #[serde(default)]
     protocol: Option<String>,
+    /// Number of a zone.
     #[serde(default)]
     zone: Option<u16>,
+    /// 0x2, or value/mask.
     #[serde(default)]
     mark: Option<String>,
-    /// SYN_SENT, UNREPLIED ...
+    /// SYN_SENT, UNREPLIED …
     #[serde(default)]
     state: Option<String>,
 }

@@ -15,6 +15,7 @@ pub(crate) struct FrrShow;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
+    /// Which `show` command.
     what: What,
 }
 

@@ -18,14 +18,15 @@ pub(crate) struct HostCounters;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// ethtool, features: of an interface.
+    /// ethtool and features need an interface.
     what: What,
+    /// Name of an interface.
     #[serde(default)]
     interface: Option<String>,
-    /// Those that are 0, too.
+    /// Shows counters that are 0, too.
     #[serde(default)]
     zeros: bool,
-    /// Live only.
+    /// Counts for this long; live only.
     #[serde(default)]
     #[schemars(range(min = 1, max = 120))]
     delta_seconds: Option<u16>,

@@ -16,7 +16,7 @@ pub(crate) struct AddrShow;
 pub(crate) struct Params {
     #[serde(flatten)]
     of: OfInterface,
-    /// This, or networks around it.
+    /// An address, or a network that contains it.
     #[serde(default)]
     address: Option<String>,
 }

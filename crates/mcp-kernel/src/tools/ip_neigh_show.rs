@@ -17,9 +17,10 @@ pub(crate) struct NeighShow;
 pub(crate) struct Params {
     #[serde(flatten)]
     of: OfInterface,
+    /// Address of the neighbour.
     #[serde(default)]
     address: Option<String>,
-    /// FAILED, STALE ...
+    /// FAILED, STALE …
     #[serde(default)]
     state: Option<String>,
 }

@@ -25,12 +25,13 @@ pub(crate) struct Params {
     /// Name or number; default all but local.
     #[serde(default)]
     table: Option<String>,
+    /// Name of a VRF.
     #[serde(default)]
     vrf: Option<String>,
     /// Destination address.
     #[serde(default)]
     get: Option<String>,
-    /// Of `get`: 0x1745ec.
+    /// Packet mark for `get`: 0x1745ec.
     #[serde(default)]
     mark: Option<String>,
 }

@@ -22,16 +22,19 @@ pub(crate) struct Params {
     /// Default both.
     #[serde(default)]
     family: Option<Family>,
-    /// filter, nat ...
+    /// filter, nat …
     #[serde(default)]
     table: Option<String>,
+    /// Name of a chain.
     #[serde(default)]
     chain: Option<String>,
+    /// Rules that match it.
     #[serde(default)]
     address: Option<String>,
+    /// Rules that match it.
     #[serde(default)]
     port: Option<u16>,
-    /// With packets.
+    /// Only rules that counted packets.
     #[serde(default)]
     hit: bool,
 }

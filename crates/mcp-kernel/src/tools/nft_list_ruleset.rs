@@ -25,16 +25,19 @@ pub(crate) struct Params {
     /// `inet ovn-kubernetes`, or its name alone.
     #[serde(default)]
     table: Option<String>,
+    /// Name of a chain.
     #[serde(default)]
     chain: Option<String>,
-    /// Or map.
+    /// Name of a set or map.
     #[serde(default)]
     set: Option<String>,
+    /// Rules that match it.
     #[serde(default)]
     address: Option<String>,
+    /// Rules that match it.
     #[serde(default)]
     port: Option<u16>,
-    /// With packets.
+    /// Only rules that counted packets.
     #[serde(default)]
     hit: bool,
 }

@@ -17,18 +17,19 @@ pub(crate) struct Show;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// LISTEN, ESTAB ...
+    /// LISTEN, ESTAB …
     #[serde(default)]
     state: Option<String>,
     /// At either end.
     #[serde(default)]
     address: Option<String>,
+    /// At either end.
     #[serde(default)]
     port: Option<u16>,
     /// A part of its name.
     #[serde(default)]
     process: Option<String>,
-    /// Timers, retransmissions.
+    /// Shows timers and retransmissions.
     #[serde(default)]
     details: bool,
 }

@@ -19,20 +19,22 @@ pub(crate) struct Params {
     /// Switch or router: name or UUID; `GR_<node>` is each node's own.
     #[serde(default)]
     datapath: Option<String>,
+    /// Default both.
     #[serde(default)]
     pipeline: Option<Half>,
     /// Name or part of it (`acl`), or table number.
     #[serde(default)]
     stage: Option<String>,
-    /// Text that the match holds.
+    /// Text in the match.
     #[serde(default, rename = "match")]
     matching: Option<String>,
     /// Cookie (0x…), UUID or its first digits.
     #[serde(default)]
     uuid: Option<String>,
+    /// Lowest priority.
     #[serde(default)]
     min_priority: Option<i64>,
-    /// Only how many each stage has.
+    /// Counts the flows of each stage.
     #[serde(default)]
     count: bool,
     /// Print UUIDs (cookies).

@@ -24,8 +24,10 @@ pub(crate) struct Params {
     /// Address, pod or service (namespace/name).
     #[serde(default)]
     to: Option<String>,
+    /// Of the packet.
     #[serde(default)]
     protocol: Protocol,
+    /// Destination port.
     #[serde(default)]
     port: Option<u16>,
     /// With microflow: instead of from and to.
@@ -37,6 +39,7 @@ pub(crate) struct Params {
     /// Conntrack's states in turn, the last one from there on; new.
     #[serde(default)]
     ct: Vec<CtState>,
+    /// How much of the trace is printed.
     #[serde(default)]
     form: TraceForm,
 }

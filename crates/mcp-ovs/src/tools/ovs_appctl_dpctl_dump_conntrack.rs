@@ -18,6 +18,7 @@ pub(crate) struct Params {
     /// At either end, before or after NAT.
     #[serde(default)]
     address: Option<String>,
+    /// At either end.
     #[serde(default)]
     port: Option<u16>,
     /// tcp, udp …
@@ -29,7 +30,7 @@ pub(crate) struct Params {
     /// 0x2, or value/mask.
     #[serde(default)]
     mark: Option<String>,
-    /// How many, by zone and state.
+    /// Counts connections by zone and state.
     #[serde(default)]
     summary: bool,
 }

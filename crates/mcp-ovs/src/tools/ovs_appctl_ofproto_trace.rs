@@ -23,11 +23,13 @@ pub(crate) struct Params {
     /// Address, pod or service (namespace/name).
     #[serde(default)]
     to: Option<String>,
+    /// Of the packet.
     #[serde(default)]
     protocol: Protocol,
+    /// Destination port.
     #[serde(default)]
     port: Option<u16>,
-    /// Of flow; default br-int.
+    /// Of `flow`; default br-int.
     #[serde(default)]
     bridge: Option<String>,
     /// Instead of from and to: in_port=eth0,tcp,nw_src=…,tp_dst=80,…

@@ -11,11 +11,12 @@ pub(crate) struct AppctlShow;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
+    /// What to show.
     subject: Subject,
     /// Of fdb, fdb_stats, mdb; default all.
     #[serde(default)]
     bridge: Option<String>,
-    /// Of coverage, datapath, pmd.
+    /// Counts for this long: coverage, datapath, pmd.
     #[serde(default)]
     #[schemars(range(min = 1, max = 120))]
     delta_seconds: Option<u16>,

@@ -28,18 +28,19 @@ pub(crate) struct Params {
     /// 0x…, or value/mask.
     #[serde(default)]
     cookie: Option<String>,
+    /// Exactly this priority.
     #[serde(default)]
     priority: Option<u16>,
     /// tcp,nw_dst=10.96.0.1,in_port=eth0
     #[serde(default, rename = "match")]
     matching: Vec<String>,
-    /// Text in them.
+    /// Text in the actions.
     #[serde(default)]
     action: Option<String>,
-    /// With packets.
+    /// Only flows that counted packets.
     #[serde(default)]
     nonzero: bool,
-    /// What is behind each cookie.
+    /// Shows what each cookie stands for.
     #[serde(default)]
     origins: bool,
 }

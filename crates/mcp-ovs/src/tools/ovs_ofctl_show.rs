@@ -21,12 +21,13 @@ pub(crate) struct Params {
     /// Default br-int.
     #[serde(default)]
     bridge: Option<String>,
+    /// What to list; default ports.
     #[serde(default)]
     what: What,
     /// Name or number.
     #[serde(default)]
     id: Option<String>,
-    /// Ports only.
+    /// Counts for this long; ports only.
     #[serde(default)]
     #[schemars(range(min = 1, max = 120))]
     delta_seconds: Option<u16>,

@@ -12,6 +12,7 @@ pub(crate) struct VsctlShow;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
+    /// Default all.
     #[serde(default)]
     bridge: Option<String>,
 }
