@@ -2,7 +2,7 @@
 
 use crate::{
     Backend, Budget, Coverage, Db, Kind, LogQuery, LogStream, Node, NodeName, ObjectQuery, Read, ReadError,
-    Table, ToolError,
+    Reading, Table, ToolError,
     node::Noted,
     tool::{AT_ONCE, SLACK},
 };
@@ -175,6 +175,36 @@ impl<'a> Cluster<'a> {
         };
         let answers =
             stream::iter(questions.into_iter().enumerate()).map(ask).buffer_unordered(AT_ONCE).map(read);
+        in_order(answers.boxed()).map(noted).boxed()
+    }
+
+    /// What the first reading that each of many nodes has gives: in the order of the nodes, several asked at once, with
+    /// their time as in [`Self::ask`].
+    pub fn first_of<'s, T: Send + 's>(
+        &'s self,
+        nodes: Vec<NodeName>,
+        readings: impl Fn() -> Vec<Reading<T>> + Send + Sync + 's,
+    ) -> BoxStream<'s, RowsOfNode<T>> {
+        let ask = move |(place, name): (usize, NodeName)| {
+            let readings = readings();
+            async move {
+                let left = self.until.saturating_duration_since(Instant::now());
+                let share = left.min(self.within / 2);
+                let node = Node::new(self.backend, name.clone(), None, share, self.budget, false);
+                let most = (share + SLACK).min(left + SLACK / 2);
+                let read = tokio::time::timeout(most, node.first(readings)).await;
+                let late = ReadError::TooLate {
+                    what: format!("what was asked of {name}"),
+                    seconds: share.as_secs(),
+                };
+                (place, (node, name, read.unwrap_or(Err(late))))
+            }
+        };
+        let noted = |(node, name, read)| {
+            self.merge(node);
+            (name, read)
+        };
+        let answers = stream::iter(nodes.into_iter().enumerate()).map(ask).buffer_unordered(AT_ONCE);
         in_order(answers.boxed()).map(noted).boxed()
     }
 

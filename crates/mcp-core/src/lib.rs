@@ -9,6 +9,7 @@
 pub mod argv;
 
 mod answer;
+pub mod audit;
 mod backend;
 mod cli;
 mod cluster;

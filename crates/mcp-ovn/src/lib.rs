@@ -2,6 +2,7 @@
 //!
 //! A tool is a file in `tools`, a line in [`layer`] and a case in `tests/cases`.
 
+mod checks;
 mod commands;
 mod compare;
 mod completions;
@@ -36,6 +37,7 @@ pub fn layer() -> Layer {
             Described::of::<tools::ovn_detrace::Detrace>(),
             Described::of::<tools::ovn_db_status::DbStatus>(),
             Described::of::<tools::ovn_controller_ct_zone_list::CtZoneList>(),
+            Described::of_audit::<checks::OvnAudit>(),
         ])
         .prompts(prompts::all())
         .completions(completions::all())

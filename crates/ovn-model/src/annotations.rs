@@ -102,6 +102,25 @@ pub struct PodRoute {
     pub next_hop: String,
 }
 
+/// Where tunnels to nodes end, by the names of the nodes, from Node objects. As [`tunnel_ends`].
+pub fn tunnel_ends_of(nodes: &[Value]) -> BTreeMap<String, Vec<IpAddr>> {
+    let name = |node: &Value| node.pointer("/metadata/name").and_then(Value::as_str).map(str::to_owned);
+    nodes.iter().filter_map(|node| Some((name(node)?, tunnel_ends(node)))).collect()
+}
+
+/// Where tunnels to a node end: at the addresses of its annotation `k8s.ovn.org/node-encap-ips`; where it has none, at one
+/// of the internal addresses of its Node object. Empty where the object tells neither.
+pub fn tunnel_ends(node: &Value) -> Vec<IpAddr> {
+    let given = NodeAnnotations::of(node).encap_ips;
+    if !given.is_empty() {
+        return given;
+    }
+    let addresses = node.pointer("/status/addresses").and_then(Value::as_array);
+    let internal = |address: &&Value| address.pointer("/type").and_then(Value::as_str) == Some("InternalIP");
+    let parsed = |address: &Value| address.pointer("/address")?.as_str()?.parse().ok();
+    addresses.into_iter().flatten().filter(internal).filter_map(parsed).collect()
+}
+
 impl NodeAnnotations {
     /// What a Node object says.
     pub fn of(node: &Value) -> Self {

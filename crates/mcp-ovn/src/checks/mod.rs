@@ -1,0 +1,18 @@
+//! What `ovn_audit` checks: databases against objects. One file a check.
+
+mod chassis_encap;
+
+use mcp_core::audit::{Audit, CheckEntry};
+
+pub(crate) struct OvnAudit;
+
+impl Audit for OvnAudit {
+    const NAME: &'static str = "ovn_audit";
+    const TITLE: &'static str = "Audit of OVN databases";
+    const TOOLSET: &'static str = "status";
+    const DESCRIPTION: &'static str = "Checks the databases of all zones against the cluster's objects: findings, the worst first, then what is fine, then what could not be checked.";
+
+    fn checks() -> Vec<CheckEntry> {
+        vec![CheckEntry::of::<chassis_encap::ChassisEncap>()]
+    }
+}
