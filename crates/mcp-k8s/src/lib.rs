@@ -2,6 +2,7 @@
 //!
 //! A tool is a file in `tools`, a line in [`layer`] and a case in `tests/cases`.
 
+mod checks;
 mod commands;
 mod describe;
 mod events;
@@ -36,6 +37,7 @@ pub fn layer() -> Layer {
             Described::of_cluster::<tools::kubectl_logs::KubectlLogs>(),
             Described::of::<tools::node_logs::NodeLogs>(),
             Described::of_cluster::<tools::ovnkube_locate::OvnkubeLocate>(),
+            Described::of_audit::<checks::K8sAudit>(),
         ])
         .prompts(prompts::all())
         .allow(commands::ALLOW)

@@ -2,6 +2,7 @@
 //!
 //! A tool is a file in `tools`, a line in [`layer`] and a case in `tests/cases`.
 
+mod checks;
 mod commands;
 mod compare;
 mod connection;
@@ -51,6 +52,7 @@ pub fn layer() -> Layer {
             Described::of::<tools::host_counters::HostCounters>(),
             Described::of::<tools::ipsec_show::IpsecShow>(),
             Described::of::<tools::frr_show::FrrShow>(),
+            Described::of_audit::<checks::KernelAudit>(),
         ])
         .prompts(prompts::all())
         .allow(commands::ALLOW)

@@ -2,6 +2,7 @@
 //!
 //! A tool is a file in `tools`, a line in [`layer`] and a case in `tests/cases`.
 
+mod checks;
 mod commands;
 mod compare;
 mod completions;
@@ -33,6 +34,7 @@ pub fn layer() -> Layer {
             Described::of::<tools::ovs_appctl_dpctl_dump_conntrack::Conntrack>(),
             Described::of::<tools::ovs_appctl_ofproto_trace::OfprotoTrace>(),
             Described::of::<tools::ovs_appctl_show::AppctlShow>(),
+            Described::of_audit::<checks::OvsAudit>(),
         ])
         .prompts(prompts::all())
         .completions(completions::all())

@@ -1,0 +1,99 @@
+//! Nodes whose management port has another MTU than those of the others.
+
+use crate::{commands, interface, lines::text};
+use futures::StreamExt;
+use mcp_core::{
+    Cluster, NodeName, Output, Place, Reading, ToolError,
+    audit::{Certainty, Check, Finding, Outcome, Severity},
+};
+use std::collections::BTreeMap;
+
+/// The management port of the default network (`go-controller/pkg/types/const.go`).
+const PORT: &str = "ovn-k8s-mp0";
+
+pub(crate) struct ManagementMtu;
+
+impl Check for ManagementMtu {
+    const ID: &'static str = "management-mtu";
+    const TITLE: &'static str = "The management ports of all nodes have one MTU";
+    const READS: &'static str = "the interfaces of each node";
+
+    async fn run(cluster: &Cluster<'_>) -> Result<Outcome, ToolError> {
+        let readings = || {
+            let parse = |output: Output| {
+                let interfaces = interface::parse(&text(&output)).rows;
+                let port = interfaces.iter().find(|interface| interface.name == PORT);
+                port.and_then(|port| port.get("mtu")?.parse::<u32>().ok())
+            };
+            vec![
+                Reading::command(Place::Host, commands::links(), parse),
+                Reading::command(Place::Host, commands::addresses(), parse),
+                Reading::recorded(Place::Host, "ip -d address show", parse),
+                Reading::recorded(Place::Host, "ip addr", parse),
+            ]
+        };
+        let mut outcome = Outcome::default();
+        let mut mtus = BTreeMap::new();
+        let mut nodes = cluster.first_of(cluster.nodes().await?, readings);
+        while let Some((node, result)) = nodes.next().await {
+            match result {
+                Ok(Some(mtu)) => _ = mtus.insert(node, mtu),
+                Ok(None) => outcome.unread.push(format!("{node}: it has no interface {PORT} with an MTU")),
+                Err(e) => outcome.could_not_read(&node, &e),
+            }
+        }
+        if mtus.len() == 1 {
+            let only =
+                mtus.into_keys().map(|node| format!("{node}: there is no other node to compare it with"));
+            outcome.unread.extend(only);
+            return Ok(outcome);
+        }
+        outcome.findings = findings(&mtus);
+        if !mtus.is_empty() {
+            outcome.looked_at = format!("{} nodes", mtus.len());
+        }
+        Ok(outcome)
+    }
+}
+
+/// Those that do not have what most have; where no MTU is that of more than half of the nodes, all that do not have the
+/// largest.
+fn findings(mtus: &BTreeMap<NodeName, u32>) -> Vec<Finding> {
+    let mut counts = BTreeMap::new();
+    mtus.values().for_each(|mtu| *counts.entry(*mtu).or_insert(0_usize) += 1);
+    let most = counts.iter().find(|(_, count)| **count * 2 > mtus.len()).or(counts.last_key_value());
+    let Some((&usual, &count)) = most else { return Vec::new() };
+    let finding = |(node, mtu): (&NodeName, &u32)| Finding {
+        severity: Severity::Error,
+        certainty: Certainty::Suspicion,
+        object: format!("Interface {PORT}"),
+        node: Some(node.clone()),
+        field: "mtu".into(),
+        wrong: mtu.to_string(),
+        right: format!("{usual}, as on {count} of {} nodes", mtus.len()),
+        shown_by: format!("ip_link_show interface={PORT} node_name=all"),
+        refuted_by: "the MTU of the cluster is being changed, one node after another".into(),
+    };
+    mtus.iter().filter(|(_, mtu)| **mtu != usual).map(finding).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_one_that_differs_is_found() {
+        let found = |mtus: &[(&str, u32)]| {
+            let mtus = mtus.iter().map(|(node, mtu)| (node.parse().unwrap(), *mtu)).collect();
+            findings(&mtus)
+                .into_iter()
+                .map(|it| (it.node.unwrap().to_string(), it.wrong, it.right))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(found(&[("a", 1400), ("b", 1400)]), []);
+        let one = ("b".to_owned(), "900".to_owned(), "1400, as on 2 of 3 nodes".to_owned());
+        assert_eq!(found(&[("a", 1400), ("b", 900), ("c", 1400)]), [one]);
+        let one = ("b".to_owned(), "900".to_owned(), "1400, as on 1 of 2 nodes".to_owned());
+        assert_eq!(found(&[("a", 1400), ("b", 900)]), [one]);
+    }
+}
