@@ -178,8 +178,8 @@ impl<'a> Cluster<'a> {
         in_order(answers.boxed()).map(noted).boxed()
     }
 
-    /// What the first reading that each of many nodes has gives: in the order of the nodes, several asked at once, with
-    /// their time as in [`Self::ask`].
+    /// Takes from each node the first reading that the node has. It asks several nodes at once and returns the results in
+    /// the order of the nodes. The time limits are those of [`Self::ask`].
     pub fn first_of<'s, T: Send + 's>(
         &'s self,
         nodes: Vec<NodeName>,
@@ -193,10 +193,8 @@ impl<'a> Cluster<'a> {
                 let node = Node::new(self.backend, name.clone(), None, share, self.budget, false);
                 let most = (share + SLACK).min(left + SLACK / 2);
                 let read = tokio::time::timeout(most, node.first(readings)).await;
-                let late = ReadError::TooLate {
-                    what: format!("what was asked of {name}"),
-                    seconds: share.as_secs(),
-                };
+                let late =
+                    ReadError::TooLate { what: format!("the reading of {name}"), seconds: share.as_secs() };
                 (place, (node, name, read.unwrap_or(Err(late))))
             }
         };

@@ -102,14 +102,14 @@ pub struct PodRoute {
     pub next_hop: String,
 }
 
-/// Where tunnels to nodes end, by the names of the nodes, from Node objects. As [`tunnel_ends`].
+/// The tunnel endpoints of all nodes, by node name, from the Node objects; see [`tunnel_ends`].
 pub fn tunnel_ends_of(nodes: &[Value]) -> BTreeMap<String, Vec<IpAddr>> {
     let name = |node: &Value| node.pointer("/metadata/name").and_then(Value::as_str).map(str::to_owned);
     nodes.iter().filter_map(|node| Some((name(node)?, tunnel_ends(node)))).collect()
 }
 
-/// Where tunnels to a node end: at the addresses of its annotation `k8s.ovn.org/node-encap-ips`; where it has none, at one
-/// of the internal addresses of its Node object. Empty where the object tells neither.
+/// The addresses at which tunnels to a node may end: those of the annotation `k8s.ovn.org/node-encap-ips`, or else the
+/// internal addresses of the Node object. Empty if the object has neither.
 pub fn tunnel_ends(node: &Value) -> Vec<IpAddr> {
     let given = NodeAnnotations::of(node).encap_ips;
     if !given.is_empty() {

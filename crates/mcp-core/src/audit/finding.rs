@@ -1,52 +1,53 @@
-//! What a check says.
+//! The outcome of a check.
 
 use crate::{NodeName, ReadError, error::chain};
 
-/// How bad it is, the worst first.
+/// How bad a finding is; the worst comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// Traffic is lost, or goes where it must not.
+    /// Traffic is lost or goes to the wrong place.
     Error,
-    /// Something fails under a condition that does not hold now, or is slower than it should be.
+    /// Something is slower than it should be, or fails under a condition that does not hold now.
     Warning,
-    /// It is unusual, and harms nothing by itself.
+    /// Something is unusual but does no harm by itself.
     Notice,
 }
 
-/// How sure it is.
+/// How certain a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Certainty {
-    /// What was read contradicts what must be.
+    /// The data contradicts what must be true.
     Certain,
-    /// It may be meant so, or be over soon; the finding says what would refute it.
+    /// The state may be intended or temporary; the finding says what would refute it.
     Suspicion,
 }
 
-/// Something that is wrong.
+/// One fault that a check found.
 #[derive(Clone, Debug)]
 pub struct Finding {
-    /// How bad it is.
+    /// How bad the fault is.
     pub severity: Severity,
-    /// How sure it is.
+    /// How certain the fault is.
     pub certainty: Certainty,
-    /// What is wrong: its kind and name, `Node ovn-worker`.
+    /// The kind and the name of the faulty object: `Node ovn-worker`.
     pub object: String,
-    /// The node where it shows.
+    /// The node whose data shows the fault.
     pub node: Option<NodeName>,
-    /// Which of its fields.
+    /// The field of the object that is wrong.
     pub field: String,
-    /// What the field says.
+    /// The value of the field.
     pub wrong: String,
-    /// What it should say.
+    /// The value that the field should have.
     pub right: String,
-    /// The call that shows it: `kubectl_get kind=node name=ovn-worker output=yaml`.
+    /// The call that shows the fault: `kubectl_get kind=node name=ovn-worker output=yaml`.
     pub shown_by: String,
-    /// What would refute it, as a sentence without its full stop.
+    /// What would refute the finding: a clause without a full stop.
     pub refuted_by: String,
 }
 
 impl Finding {
-    /// Does it concern what has this name? The object, the node where it shows, or the kind and the name of the object.
+    /// Whether the finding is about the object or node of this name. An object may be named with or without its kind and
+    /// namespace.
     pub(super) fn is_about(&self, name: &str) -> bool {
         let object = self.object.split_once(' ').map_or(self.object.as_str(), |(_, name)| name);
         let last = object.rsplit('/').next().unwrap_or(object);
@@ -55,30 +56,30 @@ impl Finding {
     }
 }
 
-/// Where a fault is described.
+/// A document that describes a fault.
 #[derive(Clone, Copy, Debug)]
 pub struct Source {
     /// The pull request, issue or bug: `OCPBUGS-44195`.
     pub name: &'static str,
-    /// The first version that has it, if known.
+    /// The first version with the fault, if known.
     pub first: Option<&'static str>,
-    /// The version that mends it, if known.
+    /// The version that fixes the fault, if known.
     pub fixed: Option<&'static str>,
 }
 
-/// What a check found.
+/// What a check found and what it could not read.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// What it looked at, counted: `3 nodes`.
+    /// What the check looked at, with its number: `3 nodes`. Empty if it looked at nothing.
     pub looked_at: String,
-    /// What is wrong.
+    /// The faults.
     pub findings: Vec<Finding>,
-    /// What could not be looked at, and why: `ovn-worker2: OVN_Southbound was not collected`.
+    /// What the check could not read, and why: `ovn-worker2: OVN_Southbound was not collected`.
     pub unread: Vec<String>,
 }
 
 impl Outcome {
-    /// A node could not be read.
+    /// Adds a node that the check could not read.
     pub fn could_not_read(&mut self, node: &NodeName, why: &ReadError) {
         self.unread.push(format!("{node}: {}", chain(why)));
     }

@@ -1,8 +1,8 @@
-//! Audits: a layer's table of checks as one tool.
+//! Audits: the checks of a layer are one tool.
 //!
-//! A [`Check`] looks at one thing on all nodes and says what it found, what it looked at, and what it could not look at
-//! and why. Core makes one tool of a layer's checks ([`Described::of_audit`]): it runs them, each bounded by itself, and
-//! puts what they say into one short answer. `docs/adding-a-check.md` shows how to write one.
+//! A [`Check`] looks at one thing on all nodes. It returns what it found, what it looked at, and what it could not read.
+//! [`Described::of_audit`] makes one tool of all checks of a layer: it runs the checks, each with its own time limit, and
+//! writes one short answer. `docs/adding-a-check.md` shows how to write a check.
 
 mod finding;
 mod run;
@@ -16,26 +16,25 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::marker::PhantomData;
 
-/// One thing that can be wrong, and how to see whether it is.
+/// Looks for one kind of fault.
 pub trait Check: Send + Sync + 'static {
-    /// Its name, as findings and the parameter `check` give it: `node-subnets`.
+    /// The name in findings and in the parameter `check`: `node-subnets`.
     const ID: &'static str;
-    /// What is right if it finds nothing, as a sentence without its full stop.
+    /// What is true if the check finds no fault: a sentence without a full stop.
     const TITLE: &'static str;
-    /// What it reads, in words: `Node objects; Chassis and Encap of each zone's southbound database`.
+    /// What the check reads: `Node objects; Chassis and Encap of each zone's southbound database`.
     const READS: &'static str;
-    /// Where the fault is described, and in which versions it occurs.
+    /// Which documents describe the fault, and which versions have it.
     const SOURCES: &'static [Source] = &[];
 
-    /// Looks.
+    /// Runs the check.
     ///
     /// # Errors
-    /// When nothing could be looked at: the answer says that the check could not be made, and why. What could not be
-    /// read of some nodes only is [`Outcome::unread`].
+    /// If the check could read nothing at all. What it could not read of some nodes belongs in [`Outcome::unread`].
     fn run(cluster: &Cluster<'_>) -> impl Future<Output = Result<Outcome, ToolError>> + Send;
 }
 
-/// The checks of a layer, as one tool.
+/// The checks of a layer, which are one tool.
 pub trait Audit: Send + Sync + 'static {
     /// As [`crate::Tool::NAME`]: `ovn_audit`.
     const NAME: &'static str;
@@ -46,17 +45,17 @@ pub trait Audit: Send + Sync + 'static {
     /// As [`crate::Tool::TOOLSET`].
     const TOOLSET: &'static str;
 
-    /// The checks, in the order of the documents.
+    /// The checks. Findings of equal severity have the order of this list.
     fn checks() -> Vec<CheckEntry>;
 }
 
-/// What an audit is asked.
+/// The parameters of an audit.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 struct Params {
-    /// Only findings about this object or node: its name, or namespace/name.
+    /// Only findings about this object or node: name or namespace/name.
     about: Option<String>,
-    /// Only this check, by its id.
+    /// Only the check of this id.
     check: Option<String>,
 }
 
@@ -89,7 +88,7 @@ impl<A: Audit> ClusterTool for AuditTool<A> {
 }
 
 impl Described {
-    /// A line of a layer's table: the audit that its checks make.
+    /// The audit of a layer, as a line in the layer's table of tools.
     pub fn of_audit<A: Audit>() -> Self {
         Self::of_cluster::<AuditTool<A>>()
     }

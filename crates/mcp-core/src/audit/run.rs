@@ -1,10 +1,10 @@
-//! Running the checks.
+//! Runs the checks.
 
 use super::{Check, Outcome, Source};
 use crate::{Cluster, ReadError, ToolError};
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
 
-/// A check without its type: a line of a layer's table.
+/// A check without its type, as a line in a layer's table of checks.
 pub struct CheckEntry {
     /// [`Check::ID`].
     pub id: &'static str,
@@ -17,14 +17,14 @@ pub struct CheckEntry {
     run: Run,
 }
 
-/// A check's work, without its type.
+/// [`Check::run`] without the type of the check.
 type Run = Box<dyn for<'a, 'b> Fn(&'a Cluster<'b>) -> Running<'a> + Send + Sync>;
 
-/// What a check says, in the making.
+/// The future of [`Check::run`].
 type Running<'a> = BoxFuture<'a, Result<Outcome, ToolError>>;
 
 impl CheckEntry {
-    /// A line of a layer's table.
+    /// The entry of a check.
     pub fn of<C: Check>() -> Self {
         Self {
             id: C::ID,
@@ -36,13 +36,12 @@ impl CheckEntry {
     }
 }
 
-/// A check and what came of it.
+/// A check and its result.
 pub(super) type Ran<'c> = (&'c CheckEntry, Result<Outcome, ToolError>);
 
-/// Runs checks, a few at once. One that takes longer than the call may has not been made, and keeps no other from
-/// being made.
+/// Runs the checks, a few at once. A check that exceeds the time of the call fails alone; the other checks still run.
 pub(super) async fn all<'c>(cluster: &Cluster<'_>, checks: &'c [CheckEntry]) -> Vec<Ran<'c>> {
-    /// Each asks many nodes at once.
+    /// Each check already asks many nodes at once.
     const AT_ONCE: usize = 4;
     let running: Vec<BoxFuture<'_, Ran<'c>>> =
         checks.iter().map(|check| bounded(cluster, check).boxed()).collect();

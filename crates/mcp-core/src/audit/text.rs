@@ -1,10 +1,10 @@
-//! The answer of an audit.
+//! Writes the answer of an audit.
 
 use super::{Certainty, CheckEntry, Finding, Severity, run::Ran};
 use crate::{Answer, Row, error::chain};
 use std::{fmt::Write, sync::Arc};
 
-/// Findings first, the worst first; then what was checked and is fine; then what could not be checked, and why.
+/// Writes the findings, the worst first; then the checks without findings; then what could not be checked, and why.
 pub(super) fn answer(results: Vec<Ran<'_>>, about: Option<&str>) -> Answer {
     let (mut found, mut fine, mut unchecked, mut others) = (Vec::new(), Vec::new(), Vec::new(), 0);
     for (check, outcome) in results {
@@ -26,23 +26,21 @@ pub(super) fn answer(results: Vec<Ran<'_>>, about: Option<&str>) -> Answer {
             }
         }
     }
-    // Stable: findings alike in severity stay in the order of the checks, and of what each found.
+    // The sort is stable: findings of equal severity keep the order of the checks.
     found.sort_by_key(|(_, finding)| (finding.severity, finding.certainty));
     let mut rows = Vec::new();
     if found.is_empty() {
         rows.push(Row::line(match about {
-            Some(about) => format!("no finding concerns {about}; {others} concern something else"),
+            Some(about) => {
+                format!("no finding is about {about}; {} about other objects", counted(others, "finding"))
+            }
             None => "no finding".to_owned(),
         }));
     }
     let heading: Arc<str> = format!("{}:", counted(found.len(), "finding")).into();
     rows.extend(found.iter().map(|(check, finding)| Row::line(line(check, finding)).under(&heading)));
     if !fine.is_empty() {
-        rows.push(Row::line(format!(
-            "checked and fine, {}: {}",
-            counted(fine.len(), "check"),
-            fine.join(", ")
-        )));
+        rows.push(Row::line(format!("{} found no fault: {}", counted(fine.len(), "check"), fine.join(", "))));
     }
     let heading: Arc<str> = "could not be checked:".into();
     rows.extend(unchecked.into_iter().map(|why| Row::line(format!("  {why}")).under(&heading)));
@@ -110,7 +108,7 @@ mod tests {
     struct Bad;
     impl Check for Bad {
         const ID: &'static str = "bad";
-        const TITLE: &'static str = "It is well";
+        const TITLE: &'static str = "All is well";
         const READS: &'static str = "pods";
         const SOURCES: &'static [Source] =
             &[Source { name: "issue 1", first: Some("1.0"), fixed: Some("1.2") }];
@@ -127,7 +125,7 @@ mod tests {
     struct Good;
     impl Check for Good {
         const ID: &'static str = "good";
-        const TITLE: &'static str = "It is well";
+        const TITLE: &'static str = "All is well";
         const READS: &'static str = "nodes";
         async fn run(_: &Cluster<'_>) -> Result<Outcome, ToolError> {
             Ok(Outcome { looked_at: "2 nodes".into(), ..Outcome::default() })
@@ -137,7 +135,7 @@ mod tests {
     struct Absent;
     impl Check for Absent {
         const ID: &'static str = "absent";
-        const TITLE: &'static str = "It is well";
+        const TITLE: &'static str = "All is well";
         const READS: &'static str = "nodes";
         async fn run(_: &Cluster<'_>) -> Result<Outcome, ToolError> {
             Err(ReadError::not_held("nodes", "bundle").into())
@@ -147,7 +145,7 @@ mod tests {
     struct Hangs;
     impl Check for Hangs {
         const ID: &'static str = "hangs";
-        const TITLE: &'static str = "It is well";
+        const TITLE: &'static str = "All is well";
         const READS: &'static str = "a log";
         async fn run(_: &Cluster<'_>) -> Result<Outcome, ToolError> {
             std::future::pending().await
@@ -162,7 +160,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn findings_come_first_and_what_was_not_checked_is_not_fine() {
+    async fn findings_come_first_and_failed_checks_are_listed() {
         let checks = [
             CheckEntry::of::<Hangs>(),
             CheckEntry::of::<Good>(),
@@ -180,7 +178,7 @@ mod tests {
             ]
         );
         assert!(text.contains("known as: issue 1, since 1.0, fixed in 1.2"), "{text}");
-        assert!(text.contains("checked and fine, 1 check: good (2 nodes)\n"), "{text}");
+        assert!(text.contains("1 check found no fault: good (2 nodes)\n"), "{text}");
         assert!(
             text.ends_with(
                 "  hangs: a log was not finished within 1 s\n  absent: nodes is not held in bundle\n  bad of n2: silent\n"
@@ -190,7 +188,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn about_leaves_what_concerns_it() {
+    async fn about_keeps_the_findings_of_an_object() {
         let checks = [CheckEntry::of::<Bad>()];
         for name in ["web", "shop/web", "Pod shop/web"] {
             let text = shown(&checks, Some(name)).await;
@@ -198,6 +196,6 @@ mod tests {
         }
         assert_eq!(shown(&checks, Some("n1")).await.matches(") bad: ").count(), 3);
         let text = shown(&checks, Some("db")).await;
-        assert!(text.starts_with("no finding concerns db; 3 concern something else\n"), "{text}");
+        assert!(text.starts_with("no finding is about db; 3 findings about other objects\n"), "{text}");
     }
 }

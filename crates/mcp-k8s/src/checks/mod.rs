@@ -1,4 +1,4 @@
-//! What `k8s_audit` checks: objects against what OVN-Kubernetes needs of them. One file a check.
+//! The checks of `k8s_audit`: objects against what OVN-Kubernetes needs. Each check has its own file.
 
 mod node_subnets;
 
@@ -10,8 +10,8 @@ impl Audit for K8sAudit {
     const NAME: &'static str = "k8s_audit";
     const TITLE: &'static str = "Audit of objects";
     const TOOLSET: &'static str = "overview";
-    const DESCRIPTION: &'static str = "Checks the objects of the whole cluster against what OVN-Kubernetes needs of them: \
-         findings, the worst first, then what is fine, then what could not be checked.";
+    const DESCRIPTION: &'static str = "Checks the objects of the whole cluster against what OVN-Kubernetes needs and lists every fault it finds, the worst \
+         first, with the call that shows it. Also lists the checks that found no fault, and what could not be checked.";
 
     fn checks() -> Vec<CheckEntry> {
         vec![CheckEntry::of::<node_subnets::NodeSubnets>()]

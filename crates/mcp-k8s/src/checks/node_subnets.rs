@@ -1,4 +1,4 @@
-//! Nodes without a subnet for their pods.
+//! Finds nodes without a subnet for their pods.
 
 use mcp_core::{
     Cluster, ObjectQuery, ToolError,
@@ -33,7 +33,7 @@ fn finding(node: &Value) -> Option<Finding> {
     let unreadable = annotations.unreadable.iter().find(|(key, _)| key.ends_with("node-subnets"));
     Some(Finding {
         severity: Severity::Error,
-        // A hybrid overlay gives a node of Windows its subnet in another annotation.
+        // A Windows node of a hybrid overlay has its subnet in another annotation.
         certainty: Certainty::Suspicion,
         object: format!("Node {name}"),
         node: name.parse().ok(),
@@ -41,7 +41,7 @@ fn finding(node: &Value) -> Option<Finding> {
         wrong: unreadable.map_or_else(|| "absent".into(), |(_, text)| format!("`{text}`")),
         right: "a subnet of the default network".into(),
         shown_by: format!("kubectl_describe kind=node name={name}"),
-        refuted_by: "the node has just joined, or is one of a hybrid overlay, which has k8s.ovn.org/hybrid-overlay-node-subnet".into(),
+        refuted_by: "the node has just joined, or it belongs to a hybrid overlay and has k8s.ovn.org/hybrid-overlay-node-subnet".into(),
     })
 }
 

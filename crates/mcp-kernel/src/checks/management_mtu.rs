@@ -1,4 +1,4 @@
-//! Nodes whose management port has another MTU than those of the others.
+//! Finds nodes whose management port has another MTU than on most nodes.
 
 use crate::{commands, interface, lines::text};
 use futures::StreamExt;
@@ -38,7 +38,7 @@ impl Check for ManagementMtu {
         while let Some((node, result)) = nodes.next().await {
             match result {
                 Ok(Some(mtu)) => _ = mtus.insert(node, mtu),
-                Ok(None) => outcome.unread.push(format!("{node}: it has no interface {PORT} with an MTU")),
+                Ok(None) => outcome.unread.push(format!("{node}: there is no interface {PORT} with an MTU")),
                 Err(e) => outcome.could_not_read(&node, &e),
             }
         }
@@ -56,8 +56,7 @@ impl Check for ManagementMtu {
     }
 }
 
-/// Those that do not have what most have; where no MTU is that of more than half of the nodes, all that do not have the
-/// largest.
+/// Finds the nodes that differ from the MTU of the majority. Without a majority, the largest MTU counts as right.
 fn findings(mtus: &BTreeMap<NodeName, u32>) -> Vec<Finding> {
     let mut counts = BTreeMap::new();
     mtus.values().for_each(|mtu| *counts.entry(*mtu).or_insert(0_usize) += 1);
@@ -72,7 +71,7 @@ fn findings(mtus: &BTreeMap<NodeName, u32>) -> Vec<Finding> {
         wrong: mtu.to_string(),
         right: format!("{usual}, as on {count} of {} nodes", mtus.len()),
         shown_by: format!("ip_link_show interface={PORT} node_name=all"),
-        refuted_by: "the MTU of the cluster is being changed, one node after another".into(),
+        refuted_by: "the MTU of the cluster is being changed now, node by node".into(),
     };
     mtus.iter().filter(|(_, mtu)| **mtu != usual).map(finding).collect()
 }
@@ -82,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_one_that_differs_is_found() {
+    fn the_node_that_differs_is_found() {
         let found = |mtus: &[(&str, u32)]| {
             let mtus = mtus.iter().map(|(node, mtu)| (node.parse().unwrap(), *mtu)).collect();
             findings(&mtus)

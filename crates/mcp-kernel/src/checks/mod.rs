@@ -1,4 +1,4 @@
-//! What `kernel_audit` checks: hosts against each other and against the layers above. One file a check.
+//! The checks of `kernel_audit`: hosts against each other and against the layers above. Each check has its own file.
 
 mod management_mtu;
 
@@ -10,7 +10,8 @@ impl Audit for KernelAudit {
     const NAME: &'static str = "kernel_audit";
     const TITLE: &'static str = "Audit of hosts";
     const TOOLSET: &'static str = "network";
-    const DESCRIPTION: &'static str = "Checks the kernels of all nodes against each other: findings, the worst first, then what is fine, then what could not be checked.";
+    const DESCRIPTION: &'static str = "Checks the hosts of all nodes against each other and lists every fault it finds, the worst \
+         first, with the call that shows it. Also lists the checks that found no fault, and what could not be checked.";
 
     fn checks() -> Vec<CheckEntry> {
         vec![CheckEntry::of::<management_mtu::ManagementMtu>()]

@@ -1,4 +1,4 @@
-//! Switches that end tunnels at an address that is not their node's.
+//! Finds nodes whose Open vSwitch ends tunnels at an address that is not an address of the node.
 
 use futures::StreamExt;
 use mcp_core::{
@@ -31,10 +31,12 @@ impl Check for EncapIp {
         while let Some((name, result)) = switches.next().await {
             match (result, ends.get(name.as_str())) {
                 (Err(e), _) => outcome.could_not_read(&name, &e),
-                (Ok(_), None) => outcome.unread.push(format!("{name}: there is no Node object of this name")),
-                (Ok(ip), Some(ends)) => {
+                (Ok(ip), Some(ends)) if !ends.is_empty() => {
                     read += 1;
                     outcome.findings.extend(finding(&name, ip.as_deref(), ends));
+                }
+                (Ok(_), _) => {
+                    outcome.unread.push(format!("{name}: no Node object tells the address of this node"))
                 }
             }
         }
@@ -47,7 +49,7 @@ impl Check for EncapIp {
 
 fn finding(node: &NodeName, given: Option<&str>, ends: &[IpAddr]) -> Option<Finding> {
     let is_right = |ip: &str| ip.trim().parse().is_ok_and(|ip: IpAddr| ends.contains(&ip));
-    if ends.is_empty() || given.is_some_and(|given| given.split(',').all(is_right)) {
+    if given.is_some_and(|given| given.split(',').all(is_right)) {
         return None;
     }
     let right: Vec<String> = ends.iter().map(IpAddr::to_string).collect();
@@ -60,7 +62,7 @@ fn finding(node: &NodeName, given: Option<&str>, ends: &[IpAddr]) -> Option<Find
         wrong: given.unwrap_or("absent").to_owned(),
         right: right.join(" or "),
         shown_by: format!("ovs_vsctl_list table=Open_vSwitch columns=external_ids node_name={node}"),
-        refuted_by: "the node's address has just changed, or ovnkube-node has not started yet".into(),
+        refuted_by: "the address of the node has just changed, or ovnkube-node has not started yet".into(),
     })
 }
 
@@ -69,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_address_must_be_the_nodes() {
+    fn every_address_must_belong_to_the_node() {
         let node: NodeName = "n1".parse().unwrap();
         let ends = ["172.18.0.2", "fc00::2"].map(|ip| ip.parse().unwrap());
         let wrong = |given: Option<&str>| finding(&node, given, &ends).map(|finding| finding.wrong);

@@ -1,4 +1,4 @@
-//! What `ovs_audit` checks: switches against objects and databases. One file a check.
+//! The checks of `ovs_audit`: Open vSwitch against objects and databases. Each check has its own file.
 
 mod encap_ip;
 
@@ -10,7 +10,8 @@ impl Audit for OvsAudit {
     const NAME: &'static str = "ovs_audit";
     const TITLE: &'static str = "Audit of Open vSwitch";
     const TOOLSET: &'static str = "switch";
-    const DESCRIPTION: &'static str = "Checks Open vSwitch on all nodes against the cluster's objects: findings, the worst first, then what is fine, then what could not be checked.";
+    const DESCRIPTION: &'static str = "Checks Open vSwitch on all nodes against the cluster's objects and lists every fault it finds, the worst \
+         first, with the call that shows it. Also lists the checks that found no fault, and what could not be checked.";
 
     fn checks() -> Vec<CheckEntry> {
         vec![CheckEntry::of::<encap_ip::EncapIp>()]
