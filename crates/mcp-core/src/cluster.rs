@@ -1,8 +1,8 @@
 //! The whole cluster, as a tool sees it that asks for no node's data.
 
 use crate::{
-    Backend, Budget, Coverage, Db, Kind, LogQuery, LogStream, Node, NodeName, ObjectQuery, Read, ReadError,
-    Reading, Table, ToolError,
+    Backend, Budget, BundleFile, Coverage, Db, Kind, LogQuery, LogStream, Node, NodeName, ObjectQuery, Read,
+    ReadError, Reading, Table, ToolError,
     node::Noted,
     tool::{AT_ONCE, SLACK},
 };
@@ -128,7 +128,14 @@ impl<'a> Cluster<'a> {
         Ok(read.map(|read| self.noted.take(read)))
     }
 
-    /// A log.
+    /// The files whose paths contain a text, by bundle and path. Only bundles have files.
+    pub async fn files(&self, contains: &str) -> Result<Vec<BundleFile>, ReadError> {
+        let late = || ReadError::TooLate { what: "the list of files".into(), seconds: self.within.as_secs() };
+        let read = tokio::time::timeout(self.within, self.backend.files(contains)).await;
+        Ok(self.noted.take(read.map_err(|_| late())??))
+    }
+
+    /// A log or another file.
     pub async fn log(&self, query: &LogQuery) -> Result<LogStream, ReadError> {
         Ok(self.noted.take(self.backend.log(query, self.within).await?))
     }

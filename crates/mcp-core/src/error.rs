@@ -97,8 +97,10 @@ impl ToolError {
     }
 }
 
-/// An error and its causes, in one line.
-pub(crate) fn chain(error: &dyn Error) -> String {
+/// An error and its causes, in one line: `ovnnb_db.db could not be read: it is cut`.
+///
+/// The `Display` of an error names no cause, so a text made with `to_string` loses it.
+pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

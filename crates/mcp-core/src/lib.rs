@@ -42,8 +42,8 @@ mod unique;
 pub use answer::{Answer, Fact, Field, Identity, Row};
 pub use argv::Argv;
 pub use backend::{
-    Area, Backend, BadLocal, Bundle, Cluster as LiveCluster, ClusterError, Coverage, Held, Local, LocalNode,
-    NodeCoverage, Origin, Output, Read, ReadError, Recorded, Recorder, SourceCoverage, State,
+    Area, Backend, BadLocal, Bundle, BundleFile, Cluster as LiveCluster, ClusterError, Coverage, Held, Local,
+    LocalNode, NodeCoverage, Origin, Output, Read, ReadError, Recorded, Recorder, SourceCoverage, State,
 };
 pub use cli::main;
 pub use cluster::{Cluster, RowsOfNode};
@@ -51,10 +51,10 @@ pub use completion::{Completer, Completion};
 pub use condition::{Operator, Where};
 pub use delta::{Change, Counters, Delta, Moved};
 pub use document::Document;
-pub use error::ToolError;
+pub use error::{ToolError, chain};
 pub use kubernetes::{
     BadSelector, Column, FieldSelector, HostLog, Kind, LabelSelector, LogPart, LogQuery, LogSource,
-    LogStream, ObjectName, ObjectQuery, Table, TableRow, Unread,
+    LogStream, ObjectName, ObjectQuery, Table, TableRow, Unread, yaml_lines,
 };
 pub use name::BadName;
 pub use node::{Node, Reading};

@@ -16,7 +16,6 @@ mod table;
 mod tools;
 mod types;
 mod which;
-mod yaml;
 
 use mcp_core::{Described, Layer};
 
@@ -28,7 +27,7 @@ pub fn layer() -> Layer {
                        other servers ask for. kubectl_get for lists of any kind (short names as in kubectl: po, svc, \
                        netpol, eip, udn, cudn, anp, net-attach-def), kubectl_describe for one object with its events \
                        and annotations, kubectl_events for what happened, kubectl_logs and node_logs with digest=true \
-                       for what programs said. Secrets are never shown.")
+                       for what programs said, bundle_files for any other file of a bundle. Secrets are never shown.")
         .tools(vec![
             Described::of_cluster::<tools::cluster_overview::ClusterOverview>(),
             Described::of_cluster::<tools::kubectl_get::KubectlGet>(),
@@ -37,6 +36,7 @@ pub fn layer() -> Layer {
             Described::of_cluster::<tools::kubectl_logs::KubectlLogs>(),
             Described::of::<tools::node_logs::NodeLogs>(),
             Described::of_cluster::<tools::ovnkube_locate::OvnkubeLocate>(),
+            Described::of_cluster::<tools::bundle_files::BundleFiles>(),
             Described::of_audit::<checks::K8sAudit>(),
         ])
         .prompts(prompts::all())

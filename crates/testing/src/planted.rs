@@ -4,8 +4,8 @@ use super::{Case, Failed, answer, scenario};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use mcp_core::{
-    Argv, Backend, Coverage, Db, Kind, Layer, LogQuery, LogStream, NodeName, ObjectQuery, Output, Progress,
-    Read, ReadError, Table, Target,
+    Argv, Backend, BundleFile, Coverage, Db, Kind, Layer, LogQuery, LogStream, NodeName, ObjectQuery, Output,
+    Progress, Read, ReadError, Table, Target,
 };
 use ovsdb::{Atom, Database, Datum, NewFile, Rows, Schema, Select, Uuid};
 use serde_json::Value;
@@ -204,6 +204,10 @@ impl Backend for Planted {
 
     async fn table(&self, query: &ObjectQuery, within: Duration) -> Result<Option<Read<Table>>, ReadError> {
         self.inner.table(query, within).await
+    }
+
+    async fn files(&self, contains: &str) -> Result<Read<Vec<BundleFile>>, ReadError> {
+        self.inner.files(contains).await
     }
 
     async fn log(&self, query: &LogQuery, within: Duration) -> Result<Read<LogStream>, ReadError> {

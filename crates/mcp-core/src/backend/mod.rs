@@ -131,13 +131,33 @@ pub trait Backend: Send + Sync + 'static {
         Ok(None)
     }
 
-    /// A log, from its beginning or from as late as the query allows.
+    /// The files whose paths contain a text, by bundle and path. Only where the source consists of files.
+    async fn files(&self, _contains: &str) -> Result<Read<Vec<BundleFile>>, ReadError> {
+        Err(ReadError::not_held("a list of files", self.name()))
+    }
+
+    /// A log or another file, from its beginning or from as late as the query allows.
     async fn log(&self, query: &LogQuery, _within: Duration) -> Result<Read<LogStream>, ReadError> {
         Err(ReadError::not_held(query.to_string(), self.name()))
     }
 
     /// Ends what outlives its calls. Nothing is asked afterwards.
     async fn close(&self) {}
+}
+
+/// A file of a bundle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BundleFile {
+    /// The name of the bundle.
+    pub bundle: String,
+    /// The path inside the bundle.
+    pub path: String,
+    /// The size in bytes, as the bundle tells it. The file may be packed.
+    pub size: u64,
+    /// When the file was written, as the bundle tells it.
+    pub modified: Option<Timestamp>,
+    /// Whether each reading unpacks an archive again up to this file, so that many readings take long.
+    pub is_packed: bool,
 }
 
 /// What was read and where it came from.

@@ -15,7 +15,7 @@
 //! [`Recorder`] wraps any backend and writes such a directory, so the cases that test the tools also record the
 //! data that they are tested on.
 
-use super::{Backend, Coverage, Origin, Output, Read, ReadError};
+use super::{Backend, BundleFile, Coverage, Origin, Output, Read, ReadError};
 use crate::{Argv, Db, Kind, LogQuery, LogStream, NodeName, ObjectQuery, Place, Progress, Table, Target};
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -342,6 +342,10 @@ impl Backend for Recorder {
             self.write_of_cluster(&ask_table(query), read)?;
         }
         Ok(read)
+    }
+
+    async fn files(&self, contains: &str) -> Result<Read<Vec<BundleFile>>, ReadError> {
+        self.inner.files(contains).await
     }
 
     async fn log(&self, query: &LogQuery, within: Duration) -> Result<Read<LogStream>, ReadError> {

@@ -36,6 +36,13 @@ pub enum LogSource {
         /// Which log.
         log: HostLog,
     },
+    /// A file of a bundle.
+    File {
+        /// The name of the bundle.
+        bundle: String,
+        /// The path inside the bundle.
+        path: String,
+    },
 }
 
 /// Which run of a container.
@@ -155,6 +162,7 @@ impl fmt::Display for LogQuery {
                 write!(f, "log {pod} -c {container}{part}")?;
             }
             LogSource::Host { node, log } => write!(f, "log {node} {log}")?,
+            LogSource::File { bundle, path } => write!(f, "file {path} in {bundle}")?,
         }
         if let Some(since) = self.since {
             write!(f, " --since-time={since}")?;

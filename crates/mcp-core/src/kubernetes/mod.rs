@@ -4,6 +4,7 @@ mod log;
 mod query;
 mod redact;
 mod selector;
+mod yaml;
 
 pub use log::{HostLog, LogPart, LogQuery, LogSource, LogStream};
 pub(crate) use log::{host_files, host_units};
@@ -11,3 +12,4 @@ pub(crate) use query::leave_out;
 pub use query::{Column, Kind, ObjectName, ObjectQuery, Table, TableRow, Unread};
 pub(crate) use redact::redact;
 pub use selector::{BadSelector, FieldSelector, LabelSelector};
+pub use yaml::yaml_lines;

@@ -3,10 +3,7 @@
 mod node;
 mod pod;
 
-use crate::{
-    table::{Object, aligned, since},
-    yaml,
-};
+use crate::table::{Object, aligned, since};
 use jiff::Timestamp;
 use mcp_core::{Kind, Row};
 use ovn_model::annotations;
@@ -114,7 +111,7 @@ fn whole(object: &Value) -> Vec<Section> {
                 status.shift_remove("conditions");
             }
             let empty = value.as_object().is_some_and(serde_json::Map::is_empty);
-            Section::new(key, if empty { Vec::new() } else { yaml::lines(&value) })
+            Section::new(key, if empty { Vec::new() } else { mcp_core::yaml_lines(&value) })
         })
         .collect()
 }

@@ -14,3 +14,4 @@ mod window;
 
 pub(crate) use digest::cut;
 pub(crate) use question::LogParams;
+pub(crate) use split::Splitter;

@@ -3,7 +3,6 @@
 use crate::{
     table::{self, BadPath, Context, Path},
     which::Which,
-    yaml,
 };
 use mcp_core::{Answer, Cluster, ClusterTool, Kind, ObjectQuery, Row, Table, ToolError};
 use schemars::JsonSchema;
@@ -196,7 +195,7 @@ fn whole(object: &Value, kind: &Kind, output: Output) -> Vec<Row> {
             let text = serde_json::to_string_pretty(object).unwrap_or_default();
             text.lines().map(str::to_owned).collect()
         }
-        _ => yaml::lines(object),
+        _ => mcp_core::yaml_lines(object),
     };
     lines.into_iter().map(|line| Row::line(line).under(&heading)).collect()
 }

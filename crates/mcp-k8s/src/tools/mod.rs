@@ -1,5 +1,6 @@
 //! One file a tool.
 
+pub(crate) mod bundle_files;
 pub(crate) mod cluster_overview;
 pub(crate) mod kubectl_describe;
 pub(crate) mod kubectl_events;

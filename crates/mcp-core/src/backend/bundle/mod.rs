@@ -5,6 +5,7 @@
 //! one cluster of several. Opening is lazy: a server that starts with a bundle reads nothing of it before the first
 //! question.
 
+mod browse;
 mod cluster;
 mod contents;
 mod coverage;
@@ -16,8 +17,8 @@ mod recorded;
 
 pub(super) use logs::plain;
 
-use super::{Backend, Coverage, Origin, Output, Read, ReadError};
-use crate::{Argv, Db, Kind, LogQuery, LogStream, NodeName, ObjectQuery, Place, Progress, Target};
+use super::{Backend, BundleFile, Coverage, Origin, Output, Read, ReadError};
+use crate::{Argv, Db, Kind, LogQuery, LogSource, LogStream, NodeName, ObjectQuery, Place, Progress, Target};
 use async_trait::async_trait;
 use cluster::Cluster;
 use files::{Bounds, Meter};
@@ -225,8 +226,25 @@ impl Backend for Bundle {
 
     async fn log(&self, query: &LogQuery, _within: Duration) -> Result<Read<LogStream>, ReadError> {
         let cluster = self.opened().await?;
+        if let LogSource::File { bundle, path } = &query.source {
+            return browse::open(cluster, &self.name, bundle, path).await;
+        }
         let (name, query) = (self.name.clone(), query.clone());
         blocking(move || logs::open(&cluster, &name, &query)).await
+    }
+
+    async fn files(&self, contains: &str) -> Result<Read<Vec<BundleFile>>, ReadError> {
+        let cluster = self.opened().await?;
+        let contains = contains.to_owned();
+        let list = move || {
+            let files = browse::list(&cluster, &contains);
+            Ok(Read {
+                value: files,
+                origin: Origin::new("the list of files", cluster.as_of()),
+                notes: cluster.notes.clone(),
+            })
+        };
+        blocking(list).await
     }
 
     async fn now(&self) -> Option<Timestamp> {

@@ -34,6 +34,7 @@ pub(super) async fn log(
             of_container(api, query, pod, container, *part, deadline).await
         }
         LogSource::Host { node, log } => of_host(api, query, node, *log, deadline).await,
+        LogSource::File { .. } => Err(ReadError::not_held(query.to_string(), "a live cluster")),
     }
 }
 

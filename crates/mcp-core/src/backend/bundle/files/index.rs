@@ -55,9 +55,6 @@ pub(super) enum Want {
     Listed,
 }
 
-/// What is listed without being kept.
-pub(super) const UNWANTED: &str = "no tool asks for it, so it was left in the archive";
-
 /// The names below an archive inside a bundle: the packed databases appear where they would lie unpacked.
 pub(super) fn below(archive: &str) -> String {
     let (parent, name) = archive.rsplit_once('/').map_or(("", archive), |(parent, name)| (parent, name));

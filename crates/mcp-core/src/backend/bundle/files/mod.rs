@@ -6,7 +6,7 @@
 //! * of a plain `.tar` or a `.zip` the place of each member is noted, and members are read where asked;
 //! * of a compressed archive, what layers ask for ([`wanted`]) is copied into one temporary file that has no name
 //!   ([`Spool`]), so that it goes with the process, however that ends. Logs are copied too, up to a bound; those beyond
-//!   are unpacked anew when they are asked for. The rest is listed only.
+//!   are unpacked anew when they are asked for, and so is the rest.
 //!
 //! Memory holds names, places and times.
 
@@ -180,6 +180,12 @@ impl Files {
     /// How large a file is, as the bundle says.
     pub(super) fn size(&self, path: &str) -> Option<u64> {
         Some(link::resolve(&self.index, path).ok()?.1.size)
+    }
+
+    /// Whether each reading of a file unpacks an archive again up to this file.
+    pub(super) fn is_packed(&self, path: &str) -> bool {
+        let entry = link::resolve(&self.index, path);
+        entry.is_ok_and(|(_, entry)| matches!(entry.content, Content::Packed { .. }))
     }
 
     /// What is missing at the end of a file, because the archive ends within it.

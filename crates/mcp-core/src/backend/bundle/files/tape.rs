@@ -1,7 +1,7 @@
 //! Tar archives, plain or as they come out of a decompressor.
 
 use super::{
-    index::{Content, Entry, Index, UNWANTED, Want},
+    index::{Content, Entry, Index, Want},
     span::Span,
 };
 use jiff::Timestamp;
@@ -97,7 +97,7 @@ fn keep<R: Read>(
     let sparse = entry.header().entry_type() == EntryType::GNUSparse;
     let limit = if sparse { bounds.small_file } else { bounds.file };
     match index.wants(path) {
-        Want::Listed => return Ok((Content::LeftOut(UNWANTED), Ok(()))),
+        Want::Listed => return Ok((anew(), Ok(()))),
         Want::Log if sparse || !index.room_for_log(entry.size()) => return Ok((anew(), Ok(()))),
         Want::Log | Want::Kept => {}
     }

@@ -56,6 +56,7 @@ pub(super) fn open(
             container_log(cluster, source, pod, container, *part)?
         }
         LogSource::Host { node, log } => host_log(cluster, source, node, *log, query.since)?,
+        LogSource::File { .. } => return Err(ReadError::not_held(query.to_string(), source)),
     };
     let Found { bundle, pieces, notes } = found;
     let one = cluster.bundles.get(bundle).expect("an index of `bundles`");
@@ -71,6 +72,12 @@ pub(super) fn open(
         one.contents.when().or_else(|| pieces.iter().filter_map(|p| one.files.modified(&p.path)).max());
     let stream = pour::start(cluster.clone(), bundle, pieces);
     Ok(Read { value: stream, origin: Origin::new(what, when).in_bundle(&one.files.name), notes })
+}
+
+/// The bytes of one file, as they are. A file that is packed with gzip is unpacked.
+pub(super) fn file(cluster: &Arc<Cluster>, bundle: usize, path: String) -> LogStream {
+    let piece = Piece { shown: path.clone(), path, lines: Lines::default() };
+    pour::start(cluster.clone(), bundle, vec![piece])
 }
 
 fn container_log(

@@ -25,6 +25,7 @@ use std::{
 };
 
 pub(super) use kinds::is_discovery;
+pub(super) use read::each;
 
 /// Does a file of this name hold objects?
 pub(super) fn is_object(path: &str) -> bool {

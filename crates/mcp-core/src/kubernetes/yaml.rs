@@ -1,13 +1,13 @@
-//! Objects as YAML.
+//! Values as YAML.
 
 use serde_json::Value;
 
 /// The lines of a value, as `kubectl -o yaml` writes them.
-pub(crate) fn lines(value: &Value) -> Vec<String> {
+pub fn yaml_lines(value: &Value) -> Vec<String> {
     let options = serde_saphyr::ser_options! { compact_list_indent: true, prefer_block_scalars: true };
     match serde_saphyr::to_string_with_options(value, options) {
         Ok(text) => text.lines().map(str::to_owned).collect(),
-        // What YAML has no words for JSON has.
+        // JSON can express every value, YAML cannot.
         Err(_) => vec![value.to_string()],
     }
 }

@@ -1,0 +1,317 @@
+//! The files of a bundle: listed, searched and read.
+
+use crate::log::Splitter;
+use mcp_core::{
+    Answer, BundleFile, Cluster, ClusterTool, LogQuery, LogSource, ReadError, Row, ToolError, chain,
+    regular_expression,
+};
+use regex::Regex;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::{
+    collections::BTreeMap,
+    error::Error,
+    io::ErrorKind,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// How many folders a list without a path shows.
+const FOLDERS: usize = 60;
+/// How much of a file is held to be paged through, in bytes.
+const HELD: usize = 8 << 20;
+/// How many lines a search holds.
+const FOUND: usize = 2_000;
+/// How many packed files a search unpacks: each of them costs as much as opening the bundle.
+const PACKED: usize = 4;
+/// How much of a line a search shows, in bytes.
+const SHOWN: usize = 400;
+/// For the notes, once the time for reading is over.
+const REST: Duration = Duration::from_secs(1);
+
+pub(crate) struct BundleFiles;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(default)]
+#[derive(Default)]
+pub(crate) struct Params {
+    /// A path or a part of one: one file is read, several are listed.
+    path: Option<String>,
+    /// Regex: shows the matching lines of all these files.
+    search: Option<String>,
+}
+
+impl ClusterTool for BundleFiles {
+    const NAME: &'static str = "bundle_files";
+    const TITLE: &'static str = "Files of a bundle";
+    const TOOLSET: &'static str = "files";
+    const DESCRIPTION: &'static str = "Lists, searches and reads any file or recorded command output of a bundle. Use it \
+         for what no other tool shows; without `path` it lists the folders. Secrets are left out, and databases are \
+         read with the tools for their rows.";
+    type Params = Params;
+
+    fn title(params: &Params) -> String {
+        match (&params.path, &params.search) {
+            (None, None) => "folders of the bundle".into(),
+            (Some(path), None) => format!("files {path}"),
+            (None, Some(search)) => format!("lines that match {search} in all files"),
+            (Some(path), Some(search)) => format!("lines that match {search} in files {path}"),
+        }
+    }
+
+    async fn run(cluster: &Cluster<'_>, params: &Params) -> Result<Answer, ToolError> {
+        if cluster.is_live() {
+            return Err(ToolError::bad(
+                "the source is live and has no files",
+                "bundle_files reads bundles only; kubectl_get, kubectl_logs and node_logs read a live cluster.",
+            ));
+        }
+        let given = |text: &Option<String>| text.as_deref().map(str::trim).unwrap_or_default().to_owned();
+        let (path, search) = (given(&params.path), given(&params.search));
+        let files = cluster.files(&path).await?;
+        if files.is_empty() {
+            return Err(ToolError::bad(
+                format!("no path of a file contains `{path}`"),
+                "Give a shorter part of the path; bundle_files without `path` lists the folders.",
+            ));
+        }
+        if !search.is_empty() {
+            return Ok(found(cluster, &files, &regular_expression(&search)?).await);
+        }
+        let exact: Vec<&BundleFile> = files.iter().filter(|file| file.path == path).collect();
+        match (exact.as_slice(), files.as_slice()) {
+            ([file], _) => read(cluster, file).await,
+            (_, [file]) => read(cluster, file).await,
+            _ if path.is_empty() => Ok(folders(&files)),
+            _ => Ok(list(&files)),
+        }
+    }
+}
+
+/// The folders of the bundles, as deep as the answer has room for.
+fn folders(files: &[BundleFile]) -> Answer {
+    let at_depth = |depth: usize| {
+        let mut folders = BTreeMap::<(&str, String), (usize, u64)>::new();
+        for file in files {
+            let mut parts: Vec<&str> = file.path.split('/').collect();
+            parts.pop();
+            parts.truncate(depth);
+            let sum = folders.entry((&file.bundle, parts.join("/"))).or_default();
+            (sum.0, sum.1) = (sum.0 + 1, sum.1.saturating_add(file.size));
+        }
+        folders
+    };
+    let mut shown = at_depth(1);
+    for depth in 2.. {
+        let deeper = at_depth(depth);
+        if deeper.len() > FOLDERS || deeper.len() == shown.len() {
+            break;
+        }
+        shown = deeper;
+    }
+    let row = |((bundle, folder), (count, bytes)): ((&str, String), (usize, u64))| {
+        let heading: Arc<str> = format!("{bundle}:").into();
+        Row::line(format!("  {folder}/  files: {count}, bytes: {bytes}")).under(&heading)
+    };
+    let notes = vec!["give `path`, a part of a path, to list files; `search` finds lines in them".to_owned()];
+    Answer { rows: shown.into_iter().map(row).collect(), notes, ..Answer::default() }
+}
+
+fn list(files: &[BundleFile]) -> Answer {
+    let row = |file: &BundleFile| {
+        let heading: Arc<str> = format!("{}:", file.bundle).into();
+        let when = file.modified.map(|time| time.strftime(", %Y-%m-%dT%H:%M:%SZ").to_string());
+        let text = format!("  {}  {} bytes{}", file.path, file.size, when.unwrap_or_default());
+        Row::line(text).under(&heading)
+    };
+    let mut notes = Vec::new();
+    let bundles = files.iter().map(|file| &file.bundle);
+    if bundles.clone().min() != bundles.max() {
+        notes.push("a path can be in several bundles; `bundle` chooses one".to_owned());
+    }
+    Answer { rows: files.iter().map(row).collect(), notes, ..Answer::default() }
+}
+
+fn query(file: &BundleFile) -> LogQuery {
+    let source = LogSource::File { bundle: file.bundle.clone(), path: file.path.clone() };
+    LogQuery { source, since: None, tail: None }
+}
+
+/// The lines of a file. Core pages through them and looks for `grep`.
+async fn read(cluster: &Cluster<'_>, file: &BundleFile) -> Result<Answer, ToolError> {
+    let deadline = Instant::now() + cluster.within().saturating_sub(REST);
+    let mut stream = cluster.log(&query(file)).await?;
+    let (mut rows, mut notes, mut held) = (Vec::new(), Vec::new(), 0);
+    let mut splitter = Splitter::default();
+    let mut take = |line: &str| {
+        held += line.len() + 1;
+        if held <= HELD {
+            rows.push(Row::line(line));
+        }
+        held <= HELD
+    };
+    let mut goes_on = true;
+    while goes_on && let Some(piece) = stream.next_before(deadline).await {
+        match piece {
+            Ok(bytes) => splitter.feed(&bytes, &mut |line| goes_on &= take(line)),
+            Err(e) => {
+                let why =
+                    if e.kind() == ErrorKind::TimedOut { "the time was over".into() } else { chain(&e) };
+                notes.push(format!("the file was not read to its end: {why}"));
+                goes_on = e.kind() != ErrorKind::TimedOut;
+            }
+        }
+    }
+    splitter.finish(&mut |line| goes_on &= take(line));
+    if held > HELD {
+        notes.push(format!(
+            "only the first {HELD} bytes of the file are read here; `search` looks at all of it"
+        ));
+    }
+    if splitter.cut > 0 {
+        notes.push(format!("{} lines are cut after 64 KiB", splitter.cut));
+    }
+    Ok(Answer { rows, if_empty: "the file is empty".into(), notes, ..Answer::default() })
+}
+
+/// What a search has found so far, and what it could not look at.
+#[derive(Default)]
+struct Search {
+    rows: Vec<Row>,
+    searched: usize,
+    packed: usize,
+    /// Why files could not be read: how many, and the first of them.
+    unread: BTreeMap<String, (usize, String)>,
+    full: bool,
+    late: bool,
+}
+
+async fn found(cluster: &Cluster<'_>, files: &[BundleFile], pattern: &Regex) -> Answer {
+    let deadline = Instant::now() + cluster.within().saturating_sub(REST);
+    let too_many_packed = files.iter().filter(|file| file.is_packed).count() > PACKED;
+    let mut search = Search::default();
+    for file in files {
+        if too_many_packed && file.is_packed {
+            search.packed += 1;
+            continue;
+        }
+        if search.full || search.late || Instant::now() >= deadline {
+            search.late |= !search.full;
+            break;
+        }
+        search.file(cluster, file, pattern, deadline).await;
+    }
+    search.answer(files.len())
+}
+
+impl Search {
+    async fn file(&mut self, cluster: &Cluster<'_>, file: &BundleFile, pattern: &Regex, deadline: Instant) {
+        let mut stream = match cluster.log(&query(file)).await {
+            Ok(stream) => stream,
+            Err(e) => return self.not_read(file, cause(&e)),
+        };
+        self.searched += 1;
+        let heading: Arc<str> = format!("{} in {}:", file.path, file.bundle).into();
+        let mut number = 0_usize;
+        let (rows, full) = (&mut self.rows, &mut self.full);
+        let mut take = |line: &str| {
+            number += 1;
+            match pattern.find(line) {
+                Some(_) if rows.len() == FOUND => *full = true,
+                Some(at) => {
+                    let text = format!("  {number}: {}", around(line, at.start()));
+                    rows.push(Row::line(text).under(&heading));
+                }
+                None => {}
+            }
+        };
+        let mut failed = None;
+        let mut splitter = Splitter::default();
+        while let Some(piece) = stream.next_before(deadline).await {
+            match piece {
+                Ok(bytes) => splitter.feed(&bytes, &mut take),
+                Err(e) if e.kind() == ErrorKind::TimedOut => {
+                    self.late = true;
+                    break;
+                }
+                Err(e) => failed = Some(chain(&e)),
+            }
+        }
+        splitter.finish(&mut take);
+        if let Some(why) = failed {
+            self.not_read(file, why);
+        }
+    }
+
+    fn not_read(&mut self, file: &BundleFile, why: String) {
+        self.unread.entry(why).or_insert_with(|| (0, file.path.clone())).0 += 1;
+    }
+
+    fn answer(self, files: usize) -> Answer {
+        let mut notes = vec![format!("{} of {files} files were searched", self.searched)];
+        if self.packed > 0 {
+            notes.push(format!(
+                "{} files are packed in an archive and were not searched: a longer `path` that names at most {PACKED} of \
+                 them unpacks them",
+                self.packed
+            ));
+        }
+        if self.full {
+            notes.push(format!("the search stopped after {FOUND} lines: give a longer `path` or `search`"));
+        }
+        if self.late {
+            notes.push("the time was over: give a longer `path`, or raise timeout_seconds".into());
+        }
+        notes.extend(self.unread.into_iter().map(|(why, (count, path))| {
+            format!("not searched or not to the end, because {why}: {count} files, such as {path}")
+        }));
+        Answer { rows: self.rows, if_empty: "no line matches".into(), notes, ..Answer::default() }
+    }
+}
+
+/// Why a file could not be read, without its path: many files have the same reason.
+fn cause(e: &ReadError) -> String {
+    e.source().map_or_else(|| chain(e), |cause| chain(cause))
+}
+
+/// A line, or the part of a long line around a place.
+fn around(line: &str, at: usize) -> String {
+    if line.len() <= SHOWN {
+        return line.to_owned();
+    }
+    let begin = line.floor_char_boundary(at.saturating_sub(SHOWN / 4));
+    let end = line.floor_char_boundary((begin + SHOWN).min(line.len()));
+    let dots = |cut: bool| if cut { "…" } else { "" };
+    let part = line.get(begin..end).unwrap_or_default();
+    format!("{}{part}{}", dots(begin > 0), dots(end < line.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(path: &str) -> BundleFile {
+        BundleFile { bundle: "b".into(), path: path.into(), size: 10, modified: None, is_packed: false }
+    }
+
+    #[test]
+    fn folders_are_as_deep_as_there_is_room() {
+        let texts =
+            |files: &[BundleFile]| folders(files).rows.into_iter().map(|row| row.text).collect::<Vec<_>>();
+        assert_eq!(
+            texts(&[file("a/b/1"), file("a/b/2"), file("a/c/3"), file("4")]),
+            ["  /  files: 1, bytes: 10", "  a/b/  files: 2, bytes: 20", "  a/c/  files: 1, bytes: 10"]
+        );
+        let many: Vec<BundleFile> = (0..100).map(|n| file(&format!("a/{n}/x"))).collect();
+        assert_eq!(texts(&many), ["  a/  files: 100, bytes: 1000"]);
+    }
+
+    #[test]
+    fn a_long_line_is_cut_around_what_was_found() {
+        let line = format!("{}needle{}", "é".repeat(1_000), "z".repeat(1_000));
+        let shown = around(&line, 2_000);
+        assert!(shown.starts_with('…') && shown.ends_with('…') && shown.contains("needle"), "{shown}");
+        assert!(shown.len() < SHOWN + 8, "{}", shown.len());
+        assert_eq!(around("needle", 0), "needle");
+    }
+}

@@ -1,0 +1,76 @@
+//! Files of the shipped bundles, of packed bundles, and of bundles with secrets.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use mcp_core::{Backend, Bundle};
+use mcp_testing::{Case, Failed, answer, scenario};
+use serde_json::{Value, json};
+use std::{fs, sync::Arc};
+
+fn ask(source: Arc<dyn Backend>, params: Value) -> Result<String, Failed> {
+    let params = params.as_object().unwrap().clone();
+    let case = Case { scenario: String::new(), tool: "bundle_files".into(), params };
+    answer(mcp_k8s::layer(), source, &case)
+}
+
+/// The must-gather has a list of Secrets of every namespace, and `oc adm inspect` leaves their values in place.
+#[test]
+fn the_secrets_of_a_real_must_gather_are_left_out() -> Result<(), Failed> {
+    let text = ask(scenario("capture"), json!({ "path": "core/secrets.yaml", "search": "." }))?;
+    assert!(text.contains("kind: Secret") || text.contains("[redacted"), "{text}");
+    let path = "namespaces/ovn-kubernetes/core/secrets.yaml";
+    let text = ask(scenario("capture"), json!({ "path": path }))?;
+    for line in text.lines().filter(|line| line.contains("tls.key") || line.contains("tls.crt")) {
+        assert!(line.contains("[redacted"), "{line}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_secret_is_redacted_whatever_the_file_is_called() -> Result<(), Failed> {
+    let dir = tempfile::tempdir()?;
+    let folder = dir.path().join("must-gather.local.1/quay-io/notes");
+    fs::create_dir_all(&folder)?;
+    let list =
+        "apiVersion: v1\nitems:\n- data: {key: aHVudGVyMg==}\n  metadata: {name: s}\nkind: SecretList\n";
+    let json =
+        r#"{"kind":"Secret","apiVersion":"v1","stringData":{"key":"hunter2"},"metadata":{"name":"s"}}"#;
+    let one = "data: {key: aHVudGVyMg==}\nkind: Secret\nmetadata: {name: s}\n";
+    for (name, text) in [("a.txt", list), ("b.txt", json), ("c.txt", one)] {
+        fs::write(folder.join(name), text)?;
+        let source = || Arc::new(Bundle::new(vec![dir.path().join("must-gather.local.1")]));
+        for params in [json!({ "path": name }), json!({ "path": name, "search": "key" })] {
+            let text = ask(source(), params)?;
+            assert!(text.contains("key: '[redacted") || text.contains("key: \"[redacted"), "{text}");
+            assert!(!text.contains("hunter2") && !text.contains("aHVudGVyMg"), "{text}");
+        }
+    }
+    Ok(())
+}
+
+/// Of a compressed archive, the server copies only what typed tools ask for. The rest is unpacked on demand.
+#[test]
+fn a_file_that_no_tool_asks_for_is_read_from_a_packed_bundle() -> Result<(), Failed> {
+    let path = "event-filter.html";
+    let listed = ask(scenario("capture"), json!({ "path": "filter.h" }))?;
+    assert!(listed.contains("<html"), "{listed}");
+    let found = ask(scenario("capture"), json!({ "path": path, "search": "(?i)<title>" }))?;
+    assert!(found.contains("1 of 1 files were searched"), "{found}");
+    Ok(())
+}
+
+#[test]
+fn a_database_is_refused_and_a_long_file_is_paged() -> Result<(), Failed> {
+    let refused = ask(scenario("capture"), json!({ "path": "_nbdb", "search": "web" }))?;
+    assert!(refused.contains("it is a database; ask for the rows of its tables"), "{refused}");
+    assert!(refused.contains("no line matches"), "{refused}");
+    let sos = "sos_commands/networking/ip_route_show_table_all";
+    let page = |offset: u32| {
+        let params = json!({ "path": sos, "bundle": "sosreport-ovn-worker-", "limit": 2, "offset": offset });
+        ask(scenario("bundles/joined"), params)
+    };
+    let (first, second) = (page(0)?, page(2)?);
+    assert!(first.contains("offset=2"), "{first}");
+    let row = |text: &str| text.lines().nth(1).unwrap_or_default().to_owned();
+    assert_ne!(row(&first), row(&second));
+    Ok(())
+}
