@@ -16,6 +16,8 @@ pub(crate) async fn interfaces(
         Reading::recorded(place.clone(), "ip -d address show", parse),
         Reading::recorded(place.clone(), "ip -o addr", parse),
         Reading::recorded(place.clone(), "ip addr", parse),
+        // As sos before 4.0 and many scripts write it.
+        Reading::recorded(place.clone(), "ip addr show", parse),
         Reading::recorded(place, "ip -j -d address", parse),
     ])
     .await

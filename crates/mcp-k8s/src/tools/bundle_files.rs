@@ -31,9 +31,8 @@ const REST: Duration = Duration::from_secs(1);
 
 pub(crate) struct BundleFiles;
 
-#[derive(Deserialize, JsonSchema)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(default)]
-#[derive(Default)]
 pub(crate) struct Params {
     /// A path or a part of one: one file is read, several are listed.
     path: Option<String>,
@@ -96,7 +95,7 @@ fn folders(files: &[BundleFile]) -> Answer {
             let mut parts: Vec<&str> = file.path.split('/').collect();
             parts.pop();
             parts.truncate(depth);
-            let sum = folders.entry((&file.bundle, parts.join("/"))).or_default();
+            let sum = folders.entry((file.bundle.as_str(), parts.join("/"))).or_default();
             (sum.0, sum.1) = (sum.0 + 1, sum.1.saturating_add(file.size));
         }
         folders

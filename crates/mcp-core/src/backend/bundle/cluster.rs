@@ -264,6 +264,8 @@ impl One {
         let Self { files, contents, .. } = one;
         let mut why = match &contents.central {
             Some(file) => format!("{file} {CENTRAL}"),
+            // What could not be understood says more than that there is nothing else.
+            None if !contents.troubles.is_empty() => contents.troubles.join("; "),
             None => format!(
                 "none of its {} files is a database of OVN or Open vSwitch, a Kubernetes object or the output of a command, \
                  as a must-gather of an interconnect cluster (network_logs/ovnk_database_store, namespaces), a sosreport \
@@ -271,7 +273,8 @@ impl One {
                 files.paths().count()
             ),
         };
-        for trouble in files.unfinished.iter().cloned().chain(files.troubles()).chain(contents.troubles) {
+        let others = if contents.central.is_some() { contents.troubles } else { Vec::new() };
+        for trouble in files.unfinished.iter().cloned().chain(files.troubles()).chain(others) {
             why = format!("{why}; {trouble}");
         }
         Err(ReadError::unreadable(path.display().to_string(), why))

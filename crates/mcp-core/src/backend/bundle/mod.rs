@@ -79,6 +79,7 @@ impl Bundle {
         node: &NodeName,
         tried: Option<String>,
     ) -> ReadError {
+        let wanted = what.trim_start_matches('`').split('`').next().unwrap_or_default().to_owned();
         let dbs = [Db::Nb, Db::Sb, Db::OpenVSwitch];
         let held =
             dbs.iter().filter(|db| !cluster.candidates(node, **db).is_empty()).map(|db| db.to_string());
@@ -87,7 +88,9 @@ impl Bundle {
         let missing: Vec<_> = missing.map(|(_, _, why)| why.clone()).collect();
         let reports = cluster.reports(node).map(|(one, report)| {
             let recorded = &report.commands(&one.files).recorded;
-            format!("{} commands in {}", recorded.iter().filter(|r| r.path.is_some()).count(), one.files.name)
+            let held = recorded.iter().filter(|command| command.path.is_some());
+            let held: Vec<&str> = held.map(|command| command.exec.as_str()).collect();
+            format!("{} in {}", nearest_commands(&wanted, &held), one.files.name)
         });
         ReadError::NotCollected {
             what,
@@ -269,6 +272,21 @@ impl Backend for Bundle {
                 instead,
             }),
         }
+    }
+}
+
+/// The recorded commands that are most like one that was not recorded, and the number of all others.
+fn nearest_commands(wanted: &str, recorded: &[&str]) -> String {
+    const NAMED: usize = 4;
+    let program = |command: &str| command.split([' ', '_']).next().unwrap_or_default().to_owned();
+    let mut nearest = ovsdb::nearest_first(wanted, recorded.iter().copied());
+    // Stable: commands of the same program come first, each group by its likeness.
+    nearest.sort_by_key(|command| program(command) != program(wanted));
+    let named: Vec<String> = nearest.iter().take(NAMED).map(|command| format!("`{command}`")).collect();
+    match nearest.len() - named.len() {
+        0 if named.is_empty() => "no command".into(),
+        0 => named.join(", "),
+        more => format!("{} and {more} more commands", named.join(", ")),
     }
 }
 

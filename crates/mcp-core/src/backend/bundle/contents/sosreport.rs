@@ -48,7 +48,11 @@ pub(super) fn scan(files: &Files, contents: &mut Contents) {
     for root in roots(files) {
         let identity = identity(files, &root);
         let Some(node) = name(files, &root, &identity) else {
-            contents.troubles.push(format!("{root}: the sosreport tells no host name"));
+            let folder = if root.is_empty() { "the bundle" } else { root.trim_end_matches('/') };
+            contents.troubles.push(format!(
+                "{folder} is a sosreport of an unknown host: it has no etc/hostname and no recorded output of `hostname`, \
+                 and its folder is not named sosreport-<host>-<date>"
+            ));
             continue;
         };
         let report = Report { root, node, when: None, recorded: OnceLock::new() };
@@ -97,12 +101,14 @@ fn identity(files: &Files, root: &str) -> Identity {
     identity
 }
 
-/// The host's name, as the host says it; else as the report's folder does: `sosreport-<host>-…`.
+/// The host's name, as the host says it; else as the report's folder says it: `sosreport-<host>-…`. If the report is the
+/// bundle itself, the bundle has the name of the folder.
 fn name(files: &Files, root: &str, identity: &Identity) -> Option<NodeName> {
     let said = ["etc/hostname", "sos_commands/host/hostname", "hostname", "sos_commands/host/hostname_-f"];
     let said = said.iter().filter_map(|path| text(files, &format!("{root}{path}")));
     let known = identity.names.iter().cloned();
-    let folder = root.trim_end_matches('/').rsplit('/').next().and_then(|folder| {
+    let folder = if root.is_empty() { files.name.as_str() } else { root };
+    let folder = folder.trim_end_matches('/').rsplit('/').next().and_then(|folder| {
         let host = folder.strip_prefix("sosreport-")?;
         // `-2026-11-22-wvkhveu`, `-20210101120000`: the name ends where a year begins.
         let year = host.match_indices('-').find(|(at, _)| {
