@@ -88,8 +88,8 @@ impl<'a> Cluster<'a> {
             ToolError::bad(
                 format!("no known kind of object is named `{name}`, and not all are known: {}", unknown.join("; ")),
                 format!(
-                    "If it is of such a group, its server has to answer first: kubectl_get apiservices says why it does \
-                     not. {}",
+                    "If the kind belongs to one of these groups, the server of the group does not answer; its APIService \
+                     object says why. {}",
                     none.hint()
                 ),
             )

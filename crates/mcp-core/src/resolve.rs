@@ -145,8 +145,7 @@ async fn node_of_port(
         Some(e) => Err(ToolError::Read(e)),
         None => Err(ToolError::bad(
             format!("no node has a logical switch port {port}, so pod {pod} is not known"),
-            "Look for the port with ovn_nbctl_list table=Logical_Switch_Port node_name=all grep=<part of the name>; \
-             a pod on the host's network has none.",
+            "Look for the port in the table Logical_Switch_Port of all nodes; a pod on the host's network has no port.",
         )),
     }
 }

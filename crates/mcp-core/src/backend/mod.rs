@@ -434,7 +434,7 @@ impl ReadError {
                 "This source has nothing of that sort; a must-gather or a live cluster has.".into()
             }
             Self::NotCollected { instead, .. } | Self::NotHeld { instead, .. } => format!("Collected instead: {}.", instead.join(", ")),
-            Self::Failed { .. } => "Read what the program said; ovn_db_status tells whether its daemon runs.".into(),
+            Self::Failed { .. } => "Read what the program said, and check whether its daemon runs.".into(),
             Self::TimedOut { .. } => {
                 "Ask for less (a table, a match, one node), or raise timeout_seconds; a daemon that hangs does not answer either.".into()
             }
@@ -443,7 +443,7 @@ impl ReadError {
             Self::TooLarge { .. } => "Ask for fewer columns or rows.".into(),
             Self::Unreadable { .. } => "The rest of this source can still be asked.".into(),
             Self::Cluster(e) => e.hint(),
-            Self::Select(_) => "Use the names given above; ovn_nbctl_list and ovn_sbctl_list take them as they stand.".into(),
+            Self::Select(_) => "Use the names given above as they stand.".into(),
             Self::Query(_) => "Give fewer or shorter conditions.".into(),
         }
     }

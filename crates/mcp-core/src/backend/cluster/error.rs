@@ -346,12 +346,12 @@ impl ClusterError {
             }
             Self::Busy { .. } => "Wait some seconds, then ask for less at once (one node, one namespace).".into(),
             Self::Refused { said, .. } if is_about_kubelet(said) => {
-                "The API server does not reach the kubelet: look at the node (kubectl_describe kind=node), and ask a bundle \
-                 or --local on the node if it stays."
+                "The API server does not reach the kubelet: look at the Node object and its events. If this persists, ask a \
+                 bundle, or run with --local on the node."
                     .into()
             }
             Self::Silent { .. } => {
-                "The node or its kubelet may not answer: look at it (kubectl_describe kind=node), then call again."
+                "The node or its kubelet may not answer: look at the Node object and its events, then call again."
                     .into()
             }
             Self::Refused { code: 400..=499, .. } => "The API server does not take the question as it is: what it said \
@@ -397,7 +397,7 @@ impl ClusterError {
                 } else {
                     ""
                 };
-                format!("Look at why they do not run (kubectl_describe of the pod), and call again.{debug}")
+                format!("The object of the pod and its events say why they do not run. Call again when they run.{debug}")
             }
             Self::DebugPod { why, .. } if why.contains("forbidden") => {
                 "Bind deploy/rbac/debug-pods.yaml to this user if it may not create pods; --debug-namespace must allow \
