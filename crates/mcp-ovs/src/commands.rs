@@ -18,7 +18,7 @@ const fn of_bridge(words: &'static [&'static str], reads_only: &'static str) -> 
 }
 
 /// The table.
-pub(crate) const ALLOW: Allow = Allow(&[OFCTL, APPCTL, DPCTL, VSCTL]);
+pub(crate) const ALLOW: Allow = Allow(&[OFCTL, APPCTL]);
 
 const OFCTL: Program = Program {
     name: "ovs-ofctl",
@@ -130,48 +130,23 @@ const APPCTL: Program = Program {
     ],
 };
 
-/// Only recorded: sosreport asks the kernel's datapath with it.
-const DPCTL: Program = Program {
-    name: "ovs-dpctl",
-    globals: &[],
-    verbs: &[Verb {
-        words: &["dump-flows"],
-        options: &["--name", "-m", "type=ovs"],
-        operands: &[],
-        reads_only: "ovs-dpctl(8): prints the flow entries of a datapath",
-    }],
-};
+/// `ovs-vsctl show`, which is read from reports only: live, the rows of the database say more.
+pub(crate) const RECORDED_SHOW: &str = "ovs-vsctl show";
 
-/// Only recorded: it has the columns that the server keeps in memory, and that are in no file.
-const VSCTL: Program = Program {
-    name: "ovs-vsctl",
-    globals: &[],
-    verbs: &[
-        verb(&["show"], "ovs-vsctl(8): prints a brief overview of the database contents"),
-        verb(&["list", "interface"], "ovs-vsctl(8): lists the data of each record"),
-        verb(&["list", "bridge"], "ovs-vsctl(8): lists the data of each record"),
-        verb(&["list", "datapath"], "ovs-vsctl(8): lists the data of each record"),
-        verb(&["list", "Open_vSwitch"], "ovs-vsctl(8): lists the data of each record"),
-        verb(&["list", "manager"], "ovs-vsctl(8): lists the data of each record"),
-    ],
-};
+/// The flows of the kernel's datapath, as some reports have them.
+pub(crate) const RECORDED_DATAPATH_FLOWS: &str = "ovs-dpctl dump-flows --name -m type=ovs";
 
-/// What `ovs-vsctl show` printed when the node's report was made.
-pub(crate) fn recorded_show() -> Argv {
-    argv!(ALLOW: "ovs-vsctl", "show")
-}
-
-/// The tables of which reports have what `ovs-vsctl list` printed.
+/// The tables of which reports have the output of `ovs-vsctl list`.
 pub(crate) const LISTED: [&str; 5] = ["Bridge", "Datapath", "Interface", "Manager", "Open_vSwitch"];
 
-/// What `ovs-vsctl list` printed of a table when the node's report was made; none for tables that reports leave out.
-pub(crate) fn recorded_list(table: &str) -> Option<Argv> {
+/// The `ovs-vsctl list` of a table, which is read from reports only. Reports leave out the other tables.
+pub(crate) fn recorded_list(table: &str) -> Option<&'static str> {
     Some(match table {
-        "Interface" => argv!(ALLOW: "ovs-vsctl", "list", "interface"),
-        "Bridge" => argv!(ALLOW: "ovs-vsctl", "list", "bridge"),
-        "Open_vSwitch" => argv!(ALLOW: "ovs-vsctl", "list", "Open_vSwitch"),
-        "Datapath" => argv!(ALLOW: "ovs-vsctl", "list", "datapath"),
-        "Manager" => argv!(ALLOW: "ovs-vsctl", "list", "manager"),
+        "Interface" => "ovs-vsctl list interface",
+        "Bridge" => "ovs-vsctl list bridge",
+        "Open_vSwitch" => "ovs-vsctl list Open_vSwitch",
+        "Datapath" => "ovs-vsctl list datapath",
+        "Manager" => "ovs-vsctl list manager",
         _ => return None,
     })
 }
@@ -246,7 +221,6 @@ pub(crate) fn datapath_flows() -> Vec<Argv> {
         argv!(ALLOW: "ovs-appctl", "--timeout=10", "dpctl/dump-flows", "-m", "--names"),
         argv!(ALLOW: "ovs-appctl", "dpctl/dump-flows", "-m", "system@ovs-system"),
         argv!(ALLOW: "ovs-appctl", "dpctl/dump-flows", "-m", "netdev@ovs-netdev"),
-        argv!(ALLOW: "ovs-dpctl", "dump-flows", "--name", "-m", "type=ovs"),
         argv!(ALLOW: "ovs-appctl", "dpctl/dump-flows"),
     ]
 }

@@ -29,10 +29,10 @@ pub(crate) async fn read(node: &Node<'_>) -> Result<Switch, ReadError> {
         Err(e @ (ReadError::NotCollected { .. } | ReadError::Unreadable { .. })) => e,
         Err(e) => return Err(e),
     };
-    let Ok(show) = text(node, vec![commands::recorded_show()]).await else { return Err(absent) };
+    let Ok(show) = recorded(node, commands::RECORDED_SHOW).await else { return Err(absent) };
     let mut lists = Vec::new();
     for list in ["Interface", "Bridge"].into_iter().filter_map(commands::recorded_list) {
-        lists.push(text(node, vec![list]).await.unwrap_or_default());
+        lists.push(recorded(node, list).await.unwrap_or_default());
     }
     Ok(Switch::of_text(
         &show,
@@ -77,10 +77,29 @@ async fn described(node: &Node<'_>, name: BridgeName) -> Bridge {
     Bridge { name, ports, notes: vec![note.into()] }
 }
 
-/// What the first of several commands printed that the source has.
+/// The output of the first of several commands that the source has.
 pub(crate) async fn text(node: &Node<'_>, forms: Vec<Argv>) -> Result<String, ReadError> {
-    let reading = |argv| Reading::command(Place::OvsSocket, argv, into_text);
     node.first(forms.into_iter().map(reading).collect()).await
+}
+
+/// As [`text`], with a last form that is read where it was recorded and never run.
+pub(crate) async fn text_or_recorded(
+    node: &Node<'_>,
+    forms: Vec<Argv>,
+    command: &'static str,
+) -> Result<String, ReadError> {
+    let mut readings: Vec<_> = forms.into_iter().map(reading).collect();
+    readings.push(Reading::recorded(Place::OvsSocket, command, into_text));
+    node.first(readings).await
+}
+
+/// The output of a command that is read where it was recorded and never run.
+pub(crate) async fn recorded(node: &Node<'_>, command: &'static str) -> Result<String, ReadError> {
+    text_or_recorded(node, Vec::new(), command).await
+}
+
+fn reading(argv: Argv) -> Reading<String> {
+    Reading::command(Place::OvsSocket, argv, into_text)
 }
 
 /// Without a copy, unless it is no UTF-8.
@@ -90,7 +109,7 @@ fn into_text(output: Output) -> String {
 
 /// The rows of a table of the switch's database, as `ovs-vsctl list` printed them when the report was made.
 pub(crate) async fn listing(node: &Node<'_>, table: &str) -> Option<Listing> {
-    let text = text(node, vec![commands::recorded_list(table)?]).await.ok()?;
+    let text = recorded(node, commands::recorded_list(table)?).await.ok()?;
     Some(Listing::parse(Db::OpenVSwitch.name(), table, &text))
 }
 

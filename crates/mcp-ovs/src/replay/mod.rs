@@ -13,7 +13,7 @@ mod text;
 pub(crate) use commands::PRIVATE;
 
 use crate::{
-    commands::{recorded_list, recorded_show},
+    commands::{RECORDED_SHOW, recorded_list},
     switch,
     trace::{self, Question},
 };
@@ -92,8 +92,8 @@ async fn collected(node: &Node<'_>) -> Result<Recorded, ReadError> {
         Err(e @ (ReadError::NotCollected { .. } | ReadError::Unreadable { .. })) => e,
         Err(e) => return Err(e),
     };
-    let text = async |argv| switch::text(node, vec![argv]).await.ok();
-    let Some(show) = text(recorded_show()).await else { return Err(absent) };
+    let text = async |command| switch::recorded(node, command).await.ok();
+    let Some(show) = text(RECORDED_SHOW).await else { return Err(absent) };
     let mut lists = Vec::new();
     for list in ["Interface", "Bridge"].into_iter().filter_map(recorded_list) {
         match text(list).await {

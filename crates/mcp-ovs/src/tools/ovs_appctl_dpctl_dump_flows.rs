@@ -53,7 +53,9 @@ impl Tool for DatapathFlows {
             action: params.action.clone(),
             nonzero: params.nonzero,
         };
-        let dump = switch::text(node, commands::datapath_flows()).await?;
+        let dump =
+            switch::text_or_recorded(node, commands::datapath_flows(), commands::RECORDED_DATAPATH_FLOWS)
+                .await?;
         let (mut flows, mut other, mut all) = (Vec::new(), Vec::new(), 0);
         let mut heading: Option<Arc<str>> = None;
         for line in dump.lines().filter(|line| !line.trim().is_empty()) {

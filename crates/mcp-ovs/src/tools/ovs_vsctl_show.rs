@@ -85,7 +85,7 @@ impl Tool for VsctlShow {
 
 /// What `ovs-vsctl show` printed when the node's report was made.
 async fn recorded(node: &Node<'_>, params: &Params, absent: ReadError) -> Result<Answer, ToolError> {
-    let Ok(text) = switch::text(node, vec![commands::recorded_show()]).await else {
+    let Ok(text) = switch::recorded(node, commands::RECORDED_SHOW).await else {
         return Err(absent.into());
     };
     let mut rows: Vec<Row> = Vec::new();
