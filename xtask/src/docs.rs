@@ -23,7 +23,9 @@ pub(crate) struct Docs {
 /// Writes or checks the references of every layer.
 pub(crate) fn run(docs: &Docs) -> Result {
     let workspace = Workspace::open()?;
+    println!("building the servers; the first build takes some minutes");
     workspace.build_layers()?;
+    println!("comparing {FOLDER} with what the servers print");
     let mut stale = Vec::new();
     for layer in workspace.layers() {
         for of in ["tools", "commands"] {
