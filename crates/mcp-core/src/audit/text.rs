@@ -159,7 +159,7 @@ mod tests {
         answer.rows.iter().map(|row| row.text.clone() + "\n").collect()
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn findings_come_first_and_failed_checks_are_listed() {
         let checks = [
             CheckEntry::of::<Hangs>(),

@@ -9,7 +9,7 @@ use serde_saphyr::{Budget, Error, Options};
 use std::fmt;
 
 /// Gives each object of a file: of a list its items, else the one that it is.
-pub(super) fn each(bytes: &[u8], mut take: impl FnMut(Value)) -> Result<(), Error> {
+pub(in crate::backend::bundle) fn each(bytes: &[u8], mut take: impl FnMut(Value)) -> Result<(), Error> {
     let read =
         |deserializer: serde_saphyr::Deserializer<'_, '_>| deserializer.deserialize_any(File(&mut take));
     serde_saphyr::with_deserializer_from_slice_with_options(bytes, options(), read)
