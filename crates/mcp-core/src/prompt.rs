@@ -175,7 +175,7 @@ mod tests {
         let skill = Prompt { description: "When: \"now\".", name: "a_b", ..PROMPT };
         assert_eq!(skill.uri("mcp-test"), "skill://mcp-test/a-b/SKILL.md");
         let text = "---\nname: a-b\ndescription: \"When: \\\"now\\\".\"\n---\n\n# P\n\n- `<source>`: who\n- `<since>` (if known): when\n\n\
-                    from <source> since <since>, <source>";
-        assert_eq!(skill.skill(), text);
+                    from <source> (since <since>), <source>\nSince: <since>\nsince=<since>\n";
+        assert_eq!(skill.skill(), format!("{text}{OTHER_SERVERS}"));
     }
 }

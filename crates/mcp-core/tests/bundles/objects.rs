@@ -66,7 +66,8 @@ fn directory(files: &[(&str, &str)]) -> (tempfile::TempDir, PathBuf) {
     (dir, path)
 }
 
-/// An object in a list and in a file of its own is one, and the file counts; so it is with several bundles.
+/// An object in a list and in a file of its own is one, and the file counts. Of two bundles with lists of one namespace,
+/// only one is read, because their union would be a state that never existed.
 #[test]
 fn an_object_that_is_there_twice_is_one() {
     let (_first, first) = directory(&[
@@ -89,10 +90,9 @@ fn an_object_that_is_there_twice_is_one() {
     assert_eq!(phases(&ask(&bundle, "po", Some("shop"), Some("a")).unwrap()), ["shop/a: Running"]);
     assert_eq!(phases(&ask(&bundle, "po", Some("shop"), Some("b")).unwrap()), ["shop/b: Pending"]);
     let both = Bundle::new(vec![first, second]);
-    assert_eq!(
-        phases(&ask(&both, "po", None, None).unwrap()),
-        ["shop/a: Running", "shop/b: Pending", "shop/c: Failed"]
-    );
+    let read = ask(&both, "po", None, None).unwrap();
+    assert_eq!(phases(&read), ["shop/a: Running", "shop/b: Pending"]);
+    assert!(read.notes.iter().any(|note| note.contains("are not read")), "{:?}", read.notes);
 }
 
 #[test]
