@@ -30,6 +30,10 @@ fn a_secret_is_redacted_whatever_the_file_is_called() -> Result<(), Failed> {
     let dir = tempfile::tempdir()?;
     let folder = dir.path().join("must-gather.local.1/quay-io/notes");
     fs::create_dir_all(&folder)?;
+    // Without an object, nothing would say that this is a must-gather.
+    let pods = dir.path().join("must-gather.local.1/quay-io/namespaces/shop/core");
+    fs::create_dir_all(&pods)?;
+    fs::write(pods.join("pods.yaml"), "apiVersion: v1\nitems: []\nkind: PodList\n")?;
     let list =
         "apiVersion: v1\nitems:\n- data: {key: aHVudGVyMg==}\n  metadata: {name: s}\nkind: SecretList\n";
     let json =
