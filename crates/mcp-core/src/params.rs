@@ -49,19 +49,19 @@ pub(crate) const SHARED: &str = "All tools share these parameters: node_name is 
 /// The shared parameters that come before a tool's own: short, because every schema repeats them.
 fn where_to_look() -> Value {
     json!({
-        "node_name": { "type": "string", "description": "One node; several (a,b) or `all` are compared." },
-        "pod": { "type": "string", "description": "namespace/name: means its node." },
+        "node_name": { "type": "string", "description": "Node; a,b or `all` are compared." },
+        "pod": { "type": "string", "description": "namespace/name: its node." },
     })
 }
 
 /// Those that come after.
 fn how_much() -> Value {
     json!({
-        "grep": { "type": "string", "description": "Regex; keeps the rows that match." },
+        "grep": { "type": "string", "description": "Regex that rows match." },
         "offset": { "type": "integer", "description": "Rows to skip." },
-        "limit": { "type": "integer", "description": "Most rows to show." },
-        "bundle": { "type": "string", "description": "Reads this bundle only." },
-        "timeout_seconds": { "type": "integer", "maximum": SECONDS.1, "description": "Limit for each node." },
+        "limit": { "type": "integer", "description": "Rows to show." },
+        "bundle": { "type": "string", "description": "This bundle only." },
+        "timeout_seconds": { "type": "integer", "maximum": SECONDS.1, "description": "For each node." },
     })
 }
 

@@ -31,10 +31,10 @@ pub(super) fn answer(results: Vec<Ran<'_>>, about: Option<&str>) -> Answer {
     let mut rows = Vec::new();
     if found.is_empty() {
         rows.push(Row::line(match about {
-            Some(about) => {
+            Some(about) if others > 0 => {
                 format!("no finding is about {about}; {} about other objects", counted(others, "finding"))
             }
-            None => "no finding".to_owned(),
+            Some(_) | None => "no finding".to_owned(),
         }));
     }
     let heading: Arc<str> = format!("{}:", counted(found.len(), "finding")).into();
