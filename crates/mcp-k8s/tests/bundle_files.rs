@@ -51,6 +51,28 @@ fn a_secret_is_redacted_whatever_the_file_is_called() -> Result<(), Failed> {
     Ok(())
 }
 
+/// A search sees what is shown. It cannot test guesses of a secret, and a long line is not cut before it is redacted.
+#[test]
+fn a_search_sees_no_secret() -> Result<(), Failed> {
+    let dir = tempfile::tempdir()?;
+    let pods = dir.path().join("must-gather.local.1/namespaces/shop/core");
+    fs::create_dir_all(&pods)?;
+    fs::write(pods.join("pods.yaml"), "apiVersion: v1\nitems: []\nkind: PodList\n")?;
+    let line = format!("x=y password={}needle{}\n", "hunter2".repeat(100), " z".repeat(500));
+    fs::write(dir.path().join("must-gather.local.1/notes"), line)?;
+    let ask_for = |search: &str| {
+        let source = Arc::new(Bundle::new(vec![dir.path().join("must-gather.local.1")]));
+        ask(source, json!({ "path": "notes", "search": search }))
+    };
+    for guess in ["hunter2", "needle", "password=h"] {
+        let text = ask_for(guess)?;
+        assert!(text.contains("no line matches"), "{text}");
+    }
+    let text = ask_for("password=")?;
+    assert!(text.contains("x=y password=[redacted]") && !text.contains("hunter2"), "{text}");
+    Ok(())
+}
+
 /// Of a compressed archive, the server copies only what typed tools ask for. The rest is unpacked on demand.
 #[test]
 fn a_file_that_no_tool_asks_for_is_read_from_a_packed_bundle() -> Result<(), Failed> {

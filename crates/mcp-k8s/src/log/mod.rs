@@ -14,4 +14,5 @@ mod window;
 
 pub(crate) use digest::cut;
 pub(crate) use question::LogParams;
+pub(crate) use search::Search;
 pub(crate) use split::Splitter;

@@ -1,11 +1,10 @@
 //! The files of a bundle: listed, searched and read.
 
-use crate::log::Splitter;
+use crate::log::{Search, Splitter};
 use mcp_core::{
     Answer, BundleFile, Cluster, ClusterTool, LogQuery, LogSource, ReadError, Row, ToolError, chain,
     regular_expression,
 };
-use regex::Regex;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::{
@@ -75,7 +74,7 @@ impl ClusterTool for BundleFiles {
             ));
         }
         if !search.is_empty() {
-            return Ok(found(cluster, &files, &regular_expression(&search)?).await);
+            return Ok(search_all(cluster, &files, &Search::new(regular_expression(&search)?)).await);
         }
         let exact: Vec<&BundleFile> = files.iter().filter(|file| file.path == path).collect();
         match (exact.as_slice(), files.as_slice()) {
@@ -175,7 +174,7 @@ async fn read(cluster: &Cluster<'_>, file: &BundleFile) -> Result<Answer, ToolEr
 
 /// What a search has found so far, and what it could not look at.
 #[derive(Default)]
-struct Search {
+struct Found {
     rows: Vec<Row>,
     searched: usize,
     packed: usize,
@@ -185,26 +184,32 @@ struct Search {
     late: bool,
 }
 
-async fn found(cluster: &Cluster<'_>, files: &[BundleFile], pattern: &Regex) -> Answer {
+async fn search_all(cluster: &Cluster<'_>, files: &[BundleFile], pattern: &Search) -> Answer {
     let deadline = Instant::now() + cluster.within().saturating_sub(REST);
     let too_many_packed = files.iter().filter(|file| file.is_packed).count() > PACKED;
-    let mut search = Search::default();
+    let mut found = Found::default();
     for file in files {
         if too_many_packed && file.is_packed {
-            search.packed += 1;
+            found.packed += 1;
             continue;
         }
-        if search.full || search.late || Instant::now() >= deadline {
-            search.late |= !search.full;
+        if found.full || found.late || Instant::now() >= deadline {
+            found.late |= !found.full;
             break;
         }
-        search.file(cluster, file, pattern, deadline).await;
+        found.search(cluster, file, pattern, deadline).await;
     }
-    search.answer(files.len())
+    found.answer(files.len())
 }
 
-impl Search {
-    async fn file(&mut self, cluster: &Cluster<'_>, file: &BundleFile, pattern: &Regex, deadline: Instant) {
+impl Found {
+    async fn search(
+        &mut self,
+        cluster: &Cluster<'_>,
+        file: &BundleFile,
+        pattern: &Search,
+        deadline: Instant,
+    ) {
         let mut stream = match cluster.log(&query(file)).await {
             Ok(stream) => stream,
             Err(e) => return self.not_read(file, cause(&e)),
@@ -217,8 +222,8 @@ impl Search {
             number += 1;
             match pattern.find(line) {
                 Some(_) if rows.len() == FOUND => *full = true,
-                Some(at) => {
-                    let text = format!("  {number}: {}", around(line, at.start()));
+                Some((at, shown)) => {
+                    let text = format!("  {number}: {}", around(&shown, at));
                     rows.push(Row::line(text).under(&heading));
                 }
                 None => {}
