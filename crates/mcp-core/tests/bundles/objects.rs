@@ -89,7 +89,10 @@ fn an_object_that_is_there_twice_is_one() {
     assert!(read.value[1].pointer("/metadata/managedFields").is_none());
     assert_eq!(phases(&ask(&bundle, "po", Some("shop"), Some("a")).unwrap()), ["shop/a: Running"]);
     assert_eq!(phases(&ask(&bundle, "po", Some("shop"), Some("b")).unwrap()), ["shop/b: Pending"]);
-    let both = Bundle::new(vec![first, second]);
+    let older = second.join(TOP).join("namespaces/shop/core/pods.yaml");
+    let older = std::fs::File::options().write(true).open(older).unwrap();
+    older.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    let both = Bundle::new(vec![second, first]);
     let read = ask(&both, "po", None, None).unwrap();
     assert_eq!(phases(&read), ["shop/a: Running", "shop/b: Pending"]);
     assert!(read.notes.iter().any(|note| note.contains("are not read")), "{:?}", read.notes);
