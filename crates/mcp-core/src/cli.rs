@@ -113,12 +113,12 @@ pub fn main(layer: Layer) -> ExitCode {
     let filter = EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| EnvFilter::new("warn,rmcp=error,kube_client=off"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
-    // Two threads do: the work is waiting for others, or parsing on the blocking pool.
+    // Two threads do: they wait for others, and calls compute on the blocking pool.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let result = runtime.map_err(|e| e.to_string()).and_then(|runtime| {
         let result = runtime.block_on(run(layer, cli));
-        // A file that somebody still reads for a call that nobody waits for must not hold the process.
-        runtime.shutdown_timeout(Duration::from_secs(2));
+        // A thread that still computes for a call that nobody waits for must not hold the process.
+        runtime.shutdown_background();
         result
     });
     result.unwrap_or_else(|problem| {
@@ -173,6 +173,8 @@ async fn stopped() -> Result<ExitCode, String> {
 async fn answer(server: &Server, command: Option<Command>, http: &HttpArgs) -> Result<ExitCode, String> {
     match command {
         Some(Command::Call { tool, arguments, evidence }) => {
+            // A person who waits need not ask again. What is wrong with the source, the call says.
+            _ = server.backend().open(&Progress::default()).await;
             let arguments: Map<String, Value> = arguments.into_iter().map(|(k, v)| (k, v.into())).collect();
             match server.call(&tool, arguments, Progress::default()).await {
                 Ok(text) => {

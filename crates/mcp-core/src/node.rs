@@ -1,8 +1,8 @@
 //! One node, as a tool sees it.
 
 use crate::{
-    Argv, Backend, Budget, Db, LogQuery, LogStream, NodeName, Origin, Output, Place, PodRef, Read, ReadError,
-    Target,
+    Argv, Backend, Budget, Db, Deadline, LogQuery, LogStream, NodeName, Origin, Output, Place, PodRef, Read,
+    ReadError, Target,
     sanitize::{Redactor, Seen},
 };
 use jiff::Timestamp;
@@ -258,7 +258,11 @@ impl<'a> Node<'a> {
         &self,
         work: impl Future<Output = Result<T, crate::ToolError>> + Send,
     ) -> Result<T, crate::ToolError> {
-        let late = |_| ReadError::timed_out("the whole call", &self.name, self.within, &Output::default());
-        tokio::time::timeout(self.within + crate::tool::SLACK, work).await.map_err(late)?
+        let late = || ReadError::OutOfTime { what: format!("the question to {}", self.name) };
+        let deadline = Deadline::current();
+        deadline.check().map_err(|_| late())?;
+        // The rest of the slack is for what is made of the answers.
+        let within = deadline.left().min(self.within) + crate::tool::SLACK / 2;
+        tokio::time::timeout(within, work).await.map_err(|_| late())?
     }
 }

@@ -1,10 +1,10 @@
 //! The parameters of a call: those that all tools share, and the check of all against the schema.
 
-use crate::{NodeName, PodRef, ToolError, reply::Page};
+use crate::{NodeName, Pattern, PodRef, ToolError, reply::Page};
 use serde_json::{Map, Value, json};
 use std::{ops::RangeInclusive, time::Duration};
 
-/// How long a call may take on one node, in seconds: by default, and at most.
+/// How long a call may take, in seconds: by default, and at most.
 const SECONDS: (u64, u64) = (30, 300);
 
 /// The most rows of one answer.
@@ -44,7 +44,7 @@ pub(crate) const SHARED: &str = "All tools share these parameters: node_name is 
                                  and several nodes are compared; pod stands for the node that it runs on; grep keeps the \
                                  rows that match, limit and offset page through the rows; bundle reads one bundle only, by \
                                  its name or a part of its name, and without it the newest readable copy is read; \
-                                 timeout_seconds applies to each node, and the default is 30.";
+                                 timeout_seconds applies to the whole call, and the default is 30.";
 
 /// The shared parameters that come before a tool's own: short, because every schema repeats them.
 fn where_to_look() -> Value {
@@ -198,13 +198,20 @@ impl Common {
             },
         };
         let page = Page {
-            grep: grep.map(|pattern| regular_expression(&pattern)).transpose()?,
+            grep: grep.map(|pattern| Pattern::new(&pattern)).transpose()?,
             offset: number("offset", 0..=u64::from(u32::MAX))?.unwrap_or(0) as usize,
             limit: number("limit", 1..=ROWS)?.map(|n| n as usize),
         };
         let within = Duration::from_secs(number("timeout_seconds", 1..=SECONDS.1)?.unwrap_or(SECONDS.0));
         Ok(Self { page, within, bundle })
     }
+}
+
+/// How long a call with these checked arguments may take.
+pub(crate) fn within(arguments: &Map<String, Value>) -> Duration {
+    let seconds = arguments.get("timeout_seconds").and_then(Value::as_u64);
+    // One that is out of range is an error of the call, which is told in time.
+    Duration::from_secs(seconds.unwrap_or(SECONDS.0).clamp(1, SECONDS.1))
 }
 
 fn take_text(arguments: &mut Map<String, Value>, name: &str) -> Option<String> {
@@ -243,19 +250,6 @@ fn nodes_of(nodes: Option<String>, pod: Option<String>) -> Result<Nodes, ToolErr
             Ok(Nodes::Named(names))
         }
     }
-}
-
-/// A regular expression that a model gave for the parameter `grep`.
-///
-/// # Errors
-/// [`ToolError::BadParameter`]: it is none, or too large.
-pub fn regular_expression(pattern: &str) -> Result<regex::Regex, ToolError> {
-    regex::RegexBuilder::new(pattern).size_limit(1 << 20).multi_line(true).build().map_err(|e| {
-        ToolError::bad(
-            format!("parameter `grep` is no regular expression: {e}"),
-            "The syntax is that of RE2, without look-around and back-references; quote `(`, `[`, `{` with `\\`.",
-        )
-    })
 }
 
 #[cfg(test)]

@@ -1,13 +1,12 @@
 //! What a model gets: text, with evidence before it and notes after it, always bounded.
 
 use crate::{
-    Answer, NodeName, Row, ToolError,
+    Answer, Deadline, NodeName, Pattern, ReadError, Row, ToolError,
     error::chain,
     evidence::{Given, Record},
     fold::fold,
     sanitize::{clean, redact},
 };
-use regex::Regex;
 use std::{borrow::Cow, collections::BTreeMap, fmt::Write};
 
 /// What a call may take of a model's context.
@@ -28,22 +27,36 @@ impl Default for Budget {
 /// Which rows of an answer to give.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Page {
-    pub(crate) grep: Option<Regex>,
+    pub(crate) grep: Option<Pattern>,
     pub(crate) offset: usize,
     pub(crate) limit: Option<usize>,
 }
 
 impl Page {
     /// Leaves the rows that match.
-    fn grep(&self, answer: &mut Answer) {
-        if let Some(grep) = &self.grep {
-            let all = answer.rows.len();
-            answer.rows.retain(|row| grep.is_match(&Row::shown(&row.text)));
-            if all > 0 {
-                answer.if_empty =
-                    format!("no row of {all} matches grep={grep}, which looks at what is shown");
+    fn grep(&self, answer: &mut Answer) -> Result<(), ToolError> {
+        let Some(grep) = &self.grep else { return Ok(()) };
+        let (deadline, all, mut long) = (Deadline::current(), answer.rows.len(), 0);
+        answer.rows.retain(|row| {
+            if deadline.is_over() {
+                return false;
             }
+            let shown = Row::shown(&row.text);
+            long += usize::from(Pattern::is_longer(&shown));
+            grep.is_in(&shown)
+        });
+        deadline.check().map_err(|_| ReadError::OutOfTime { what: format!("grep in {all} rows") })?;
+        if all > 0 {
+            answer.if_empty =
+                format!("no row of {all} matches grep={}, which looks at what is shown", grep.as_str());
         }
+        if long > 0 {
+            let most = Pattern::LOOKED_AT;
+            answer
+                .notes
+                .push(format!("grep looked at the first {most} bytes only of {long} rows that are longer"));
+        }
+        Ok(())
     }
 }
 
@@ -87,7 +100,9 @@ pub(crate) fn of_nodes(
     page: &Page,
     budget: Budget,
 ) -> Result<String, ToolError> {
-    answers.iter_mut().filter_map(|answer| answer.result.as_mut().ok()).for_each(|answer| page.grep(answer));
+    for answer in answers.iter_mut().filter_map(|answer| answer.result.as_mut().ok()) {
+        page.grep(answer)?;
+    }
     if answers.len() == 1
         && let Some(answer) = answers.pop()
     {
@@ -103,9 +118,9 @@ pub(crate) fn of_cluster(
     given: Given,
     page: &Page,
     budget: Budget,
-) -> String {
-    page.grep(&mut answer);
-    alone(about, "", answer, given, page, budget)
+) -> Result<String, ToolError> {
+    page.grep(&mut answer)?;
+    Ok(alone(about, "", answer, given, page, budget))
 }
 
 fn one(about: About<'_>, from: NodeAnswer, page: &Page, budget: Budget) -> Result<String, ToolError> {
@@ -343,7 +358,7 @@ mod tests {
             text(rows(3), &page(7, None), Budget::default())
                 .ends_with("note: offset=7 is past the end: there are 3 rows\n")
         );
-        let grep = Page { grep: regex::Regex::new("absent").ok(), ..Page::default() };
+        let grep = Page { grep: Pattern::new("absent").ok(), ..Page::default() };
         let answer = Answer { if_empty: "table X is empty".into(), ..rows(3) };
         assert!(
             text(answer, &grep, Budget::default())
@@ -354,7 +369,7 @@ mod tests {
     #[test]
     fn a_search_sees_no_secret() {
         let found = |grep: &str| {
-            let grep = Page { grep: regex::Regex::new(grep).ok(), ..Page::default() };
+            let grep = Page { grep: Pattern::new(grep).ok(), ..Page::default() };
             let rows = vec![Row::line("options: {psk=hunter2}")];
             !text(Answer { rows, ..Answer::default() }, &grep, Budget::default())
                 .contains("no row of 1 matches")

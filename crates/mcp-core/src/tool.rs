@@ -1,7 +1,8 @@
 //! One tool, and the table of a server's tools.
 
 use crate::{
-    Answer, Backend, Budget, Cluster, Completion, Document, Node, NodeName, Progress, ReadError, ToolError,
+    Answer, Backend, Budget, Cluster, Completion, Deadline, Document, Node, NodeName, Progress, ReadError,
+    ToolError,
     argv::{Allow, PrivateAllow},
     evidence::{Given, Record},
     params::{self, Common},
@@ -160,13 +161,18 @@ impl Described {
         }
     }
 
-    /// Answers a call. The same path for MCP and for the command line.
+    /// Checks the arguments of a call, and says how long it may take.
+    pub(crate) fn check(&self, arguments: &mut Map<String, Value>) -> Result<Duration, ToolError> {
+        params::check(&self.schema, arguments)?;
+        Ok(params::within(arguments))
+    }
+
+    /// Answers a call whose arguments were checked. The same path for MCP and for the command line.
     pub(crate) async fn call(
         &self,
         call: &Call<'_>,
-        mut arguments: Map<String, Value>,
+        arguments: Map<String, Value>,
     ) -> Result<String, ToolError> {
-        params::check(&self.schema, &mut arguments)?;
         (self.run)(call, arguments).await
     }
 }
@@ -179,11 +185,12 @@ async fn run<T: Tool>(call: &Call<'_>, mut arguments: Map<String, Value>) -> Res
     let common = Common::take(&mut arguments, T::OWN_GREP)?;
     let params: T::Params = own_parameters(arguments, T::DESCRIPTION)?;
     let backend = &*chosen(call, &common).await?;
-    let Asked { nodes, pod } = resolve::nodes(backend, nodes, common.within).await?;
+    let Asked { nodes, pod } = resolve::nodes(backend, nodes, left(common.within)).await?;
     let compared = nodes.len() > 1;
     let (params, pod, answered) = (&params, &pod, &Answered::of(nodes.len()));
     let ask = |(place, name): (usize, NodeName)| async move {
-        let node = Node::new(backend, name.clone(), pod.clone(), common.within, call.budget, compared);
+        let within = left(common.within);
+        let node = Node::new(backend, name.clone(), pod.clone(), within, call.budget, compared);
         let result = node.bounded(T::run(&node, params)).await;
         let subject = node.subject();
         let (origins, notes) = node.into_read();
@@ -207,19 +214,35 @@ async fn run_on_cluster<T: ClusterTool>(
     let common = Common::take(&mut arguments, T::OWN_GREP)?;
     let params: T::Params = own_parameters(arguments, T::DESCRIPTION)?;
     let backend = &*chosen(call, &common).await?;
-    let cluster = Cluster::new(backend, common.within, call.budget);
-    let late = |_| ReadError::TooLate { what: T::NAME.into(), seconds: common.within.as_secs() };
-    let answer = tokio::time::timeout(common.within + SLACK, T::run(&cluster, &params));
+    let cluster = Cluster::new(backend, left(common.within), call.budget);
+    let late = |_| ReadError::OutOfTime { what: T::NAME.into() };
+    let within = Deadline::current().left().min(common.within) + SLACK / 2;
+    let answer = tokio::time::timeout(within, T::run(&cluster, &params));
     let answer = call.progress.asking(answer, &Answered::of(0), common.within).await.map_err(late)??;
     let (origins, notes) = cluster.into_read();
     let about = About { title: &T::title(&params), source: backend.name(), record: &call.record };
     let given = Given { node: None, origins, notes };
-    Ok(reply::of_cluster(about, answer, given, &common.page, call.budget))
+    reply::of_cluster(about, answer, given, &common.page, call.budget)
+}
+
+/// Makes the source ready, as far as the call's time allows. What takes longer goes on, for the next call.
+async fn open(call: &Call<'_>) -> Result<(), ToolError> {
+    let late = |_| ReadError::OutOfTime {
+        what: format!("opening {}, which goes on and is done once for all calls,", call.backend.name()),
+    };
+    let opened = tokio::time::timeout(Deadline::current().left(), call.backend.open(&call.progress));
+    Ok(opened.await.map_err(late)??)
+}
+
+/// What a call has left of its time, in whole seconds, so that an error names what was asked for.
+fn left(within: Duration) -> Duration {
+    let left = Deadline::current().left();
+    within.min(Duration::from_secs(left.as_secs().saturating_add(u64::from(left.subsec_nanos() > 0))))
 }
 
 /// The source of a call, ready to answer: all of it, or the one bundle that the call names.
 async fn chosen(call: &Call<'_>, common: &Common) -> Result<Arc<dyn Backend>, ToolError> {
-    call.backend.open(&call.progress).await?;
+    open(call).await?;
     match &common.bundle {
         Some(bundle) => Ok(call.backend.only(bundle).await?),
         None => Ok(call.backend.clone()),

@@ -1,7 +1,7 @@
 //! Log files of a running host.
 
 use super::{Origin, Read, ReadError, bundle::plain};
-use crate::{HostLog, LogQuery, LogStream, NodeName, kubernetes::host_files};
+use crate::{Deadline, HostLog, LogQuery, LogStream, NodeName, deadline::Timed, kubernetes::host_files};
 use bytes::Bytes;
 use jiff::Timestamp;
 use std::{
@@ -75,7 +75,9 @@ pub(super) fn open(
     let mut contents: Vec<(File, u64)> = wanted.iter().filter_map(|path| content(path).ok()).collect();
     contents.push(content(&path).map_err(failed)?);
     let (sender, stream) = LogStream::channel();
-    tokio::task::spawn_blocking(move || contents.into_iter().all(|content| pour(&sender, content)));
+    let deadline = Deadline::current();
+    let pour = move || contents.into_iter().all(|content| pour(&sender, content));
+    tokio::task::spawn_blocking(move || deadline.during(pour));
     Ok(Read { value: stream, origin: Origin::new(what, Some(Timestamp::now())), notes })
 }
 
@@ -104,7 +106,7 @@ fn content(path: &Path) -> io::Result<(File, u64)> {
 
 /// Gives a file's text away. False: nobody listens any more.
 fn pour(sender: &Sender<io::Result<Bytes>>, (file, len): (File, u64)) -> bool {
-    let mut content = file.take(len);
+    let mut content = Timed::new(file.take(len));
     let mut content = match plain(&mut content) {
         Ok(content) => content,
         Err(e) => return sender.blocking_send(Err(e)).is_ok(),

@@ -320,6 +320,12 @@ pub enum ReadError {
         /// The limit.
         seconds: u64,
     },
+    /// The call's time was over before all was read or computed.
+    #[error("{what} was not finished when the time of the call was over")]
+    OutOfTime {
+        /// What.
+        what: String,
+    },
     /// The place has no such program.
     #[error("{program} is not installed where {place} of {node} was looked for")]
     NoProgram {
@@ -438,7 +444,7 @@ impl ReadError {
             Self::TimedOut { .. } => {
                 "Ask for less (a table, a match, one node), or raise timeout_seconds; a daemon that hangs does not answer either.".into()
             }
-            Self::TooLate { .. } => "Ask for less (a namespace, a name, a shorter time), or raise timeout_seconds.".into(),
+            Self::TooLate { .. } | Self::OutOfTime { .. } => "Ask for less (a namespace, a name, a shorter time), or raise timeout_seconds.".into(),
             Self::NoProgram { .. } => "Run the server where the program is, or ask a bundle that recorded it.".into(),
             Self::TooLarge { .. } => "Ask for fewer columns or rows.".into(),
             Self::Unreadable { .. } => "The rest of this source can still be asked.".into(),

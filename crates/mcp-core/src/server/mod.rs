@@ -6,14 +6,14 @@ mod guides;
 mod tests;
 
 use crate::{
-    Backend, Budget, Layer, Node, NodeName, Progress, completion,
+    Backend, Budget, Deadline, Layer, Node, NodeName, Progress, ReadError, ToolError, completion,
     error::chain,
     evidence::{COVERAGE, Evidence},
     params,
     progress::Step,
     prompt::Prompt,
     sanitize::clean,
-    tool::Call,
+    tool::{Call, SLACK},
 };
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
@@ -87,13 +87,28 @@ impl Server {
         arguments: Map<String, Value>,
         progress: Progress,
     ) -> Result<String, String> {
-        let record = self.evidence.record(name, &arguments);
-        let call = Call { backend: &self.backend, budget: self.budget, progress, record };
-        let result = match self.layer.tool(name) {
-            Ok(tool) => tool.call(&call, arguments).await,
-            Err(e) => Err(e),
-        };
+        let result = self.answer(name, arguments, progress).await;
         result.map_err(|e| crate::sanitize::clean(&e.report()))
+    }
+
+    async fn answer(
+        &self,
+        name: &str,
+        mut arguments: Map<String, Value>,
+        progress: Progress,
+    ) -> Result<String, ToolError> {
+        let within = self.layer.tool(name)?.check(&mut arguments)?;
+        let deadline = Deadline::within(within);
+        // Held by the thread of the call: as long as it is there, what the call runs may not be ended yet.
+        let (server, name, under_way) = (self.clone(), name.to_owned(), self.stop.subscribe());
+        let answer = move || async move {
+            let _under_way = under_way;
+            let record = server.evidence.record(&name, &arguments);
+            let call = Call { backend: &server.backend, budget: server.budget, progress, record };
+            server.layer.tool(&name)?.call(&call, arguments).await
+        };
+        let late = |_| ReadError::TooLate { what: "the whole call".into(), seconds: within.as_secs() };
+        deadline.run(SLACK, answer).await.map_err(late)?
     }
 
     /// The instructions that a client gets when it connects: what the layer covers, which source the server reads and what

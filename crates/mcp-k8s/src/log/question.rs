@@ -9,7 +9,7 @@ use super::{
     window::Tail,
 };
 use jiff::Timestamp;
-use mcp_core::{Answer, Budget, LogStream, Row, ToolError, regular_expression};
+use mcp_core::{Answer, Budget, Deadline, LogStream, Pattern, Row, ToolError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::time::{Duration, Instant};
@@ -56,7 +56,11 @@ pub(crate) struct Reading {
     /// The time of the first line that had one, and of the last: those without follow it.
     first: Option<Timestamp>,
     time: Option<Timestamp>,
+    /// When to stop and tell what was read until then, and when nobody waits for it any more.
     deadline: Instant,
+    call: Deadline,
+    /// The time was over with a line, and those after it were not looked at.
+    late: bool,
 }
 
 #[derive(Debug)]
@@ -106,7 +110,7 @@ impl LogParams {
             .grep
             .as_deref()
             .filter(|grep| !grep.trim().is_empty())
-            .map(regular_expression)
+            .map(Pattern::new)
             .transpose()?
             .map(Search::new);
         Ok(Reading {
@@ -125,6 +129,8 @@ impl LogParams {
             first: None,
             time: None,
             deadline: Instant::now() + within,
+            call: Deadline::current(),
+            late: false,
         })
     }
 
@@ -149,17 +155,12 @@ impl Reading {
     /// Reads to the end, or for as long as there is time: what was read until then is told.
     pub(crate) async fn of(mut self, mut stream: LogStream) -> Answer {
         let mut notes = Vec::new();
-        while let Some(piece) = stream.next_before(self.deadline).await {
+        while !self.late
+            && let Some(piece) = stream.next_before(self.deadline).await
+        {
             match piece {
                 Ok(bytes) => self.feed(&bytes),
-                Err(e) if e.kind() == std::io::ErrorKind::TimedOut => {
-                    notes.push(
-                        "the log is longer than can be read in time: this is its beginning; give since, or raise \
-                         timeout_seconds"
-                            .to_owned(),
-                    );
-                    break;
-                }
+                Err(e) if e.kind() == std::io::ErrorKind::TimedOut => self.late = true,
                 Err(e) => notes.push(format!("not read to the end: {e}")),
             }
         }
@@ -173,6 +174,11 @@ impl Reading {
     }
 
     fn line(&mut self, text: &str) {
+        // A line can be slow to match, and a piece has thousands of them.
+        self.late = self.late || Instant::now() >= self.deadline || self.call.is_over();
+        if self.late {
+            return;
+        }
         self.counts.lines += 1;
         if text.is_empty() {
             self.counts.other += 1;
@@ -232,6 +238,13 @@ impl Reading {
     pub(crate) fn finish(mut self, mut notes: Vec<String>) -> Answer {
         let mut splitter = std::mem::take(&mut self.splitter);
         splitter.finish(&mut |line| self.line(line));
+        if self.late {
+            notes.push(
+                "the log is longer than can be read in time: this is its beginning; give since, or raise \
+                 timeout_seconds"
+                    .to_owned(),
+            );
+        }
         let Counts { lines, found, out_of_time, no_level, .. } = self.counts;
         if splitter.cut > 0 {
             notes.push(format!(

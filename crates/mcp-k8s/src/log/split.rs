@@ -1,7 +1,9 @@
 //! Lines out of the pieces of a stream.
 
+use mcp_core::Pattern;
+
 /// What is looked at of a line; what is longer is no text for people.
-const LONGEST: usize = 64 << 10;
+const LONGEST: usize = Pattern::LOOKED_AT;
 
 /// Cuts pieces into lines, of which it holds at most one.
 #[derive(Debug, Default)]

@@ -18,7 +18,7 @@ mod recorded;
 pub(super) use logs::plain;
 
 use super::{Backend, BundleFile, Coverage, Origin, Output, Read, ReadError};
-use crate::{Argv, Db, Kind, LogQuery, LogSource, LogStream, NodeName, ObjectQuery, Place, Progress, Target};
+use crate::{Argv, Db, Deadline, Kind, LogQuery, LogSource, LogStream, NodeName, ObjectQuery, Place, Progress, Target};
 use async_trait::async_trait;
 use cluster::Cluster;
 use files::{Bounds, Meter};
@@ -257,7 +257,7 @@ impl Backend for Bundle {
 
     async fn kinds(&self, _within: Duration) -> Result<Read<Vec<Kind>>, ReadError> {
         let cluster = self.opened().await?;
-        blocking(move || Ok(cluster.objects().kinds(&cluster.bundles))).await
+        blocking(move || cluster.objects().kinds(&cluster.bundles)).await
     }
 
     async fn objects(&self, query: &ObjectQuery, _within: Duration) -> Result<Read<Vec<Value>>, ReadError> {
@@ -294,5 +294,7 @@ fn nearest_commands(wanted: &str, recorded: &[&str]) -> String {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ReadError> + Send + 'static,
 ) -> Result<T, ReadError> {
-    tokio::task::spawn_blocking(work).await.map_err(|e| ReadError::unreadable("the bundle", e))?
+    let deadline = Deadline::current();
+    let work = tokio::task::spawn_blocking(move || deadline.during(work));
+    work.await.map_err(|e| ReadError::unreadable("the bundle", e))?
 }

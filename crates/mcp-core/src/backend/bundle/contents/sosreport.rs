@@ -5,7 +5,7 @@
 
 use super::{Contents, Identity, Stored, manifest};
 use crate::{
-    Db, NodeName,
+    Db, Deadline, NodeName,
     backend::bundle::files::{Files, Gone},
 };
 use jiff::Timestamp;
@@ -39,7 +39,7 @@ pub(crate) struct Report {
 impl Report {
     /// What was recorded. Read when first asked.
     pub(crate) fn commands(&self, files: &Files) -> &manifest::Commands {
-        self.recorded.get_or_init(|| manifest::Commands::of(files, &self.root))
+        self.recorded.get_or_init(|| Deadline::without(|| manifest::Commands::of(files, &self.root)))
     }
 }
 

@@ -8,6 +8,7 @@ use super::{
     span::Span,
     tape,
 };
+use crate::deadline::Timed;
 use std::{
     io::{self, BufReader, Cursor, Read},
     sync::{
@@ -55,7 +56,7 @@ pub(super) fn member<T>(
     bounds: Bounds,
     read: &mut dyn FnMut(&mut dyn Read) -> Result<T, Unreadable>,
 ) -> Result<T, Unreadable> {
-    let mut tar = tar::Archive::new(Guarded::new(packed.clone(), codec, bounds)?);
+    let mut tar = tar::Archive::new(Timed::new(Guarded::new(packed.clone(), codec, bounds)?));
     match tar.entries()?.nth(member) {
         Some(entry) => read(&mut entry?),
         None => Err(Unreadable::NoFile),

@@ -1,10 +1,12 @@
 //! Files that are read piece by piece. A log can be larger than memory; nobody holds it as a whole.
 
 use super::{Files, Unreadable, compressed, directory, index::Content, link};
+use crate::deadline::Timed;
 use std::io::Read;
 
 impl Files {
-    /// Hands the content of a file to `read`, from its beginning, and how large it is said to be.
+    /// Hands the content of a file to `read`, from its beginning, and how large it is said to be. It ends with an error
+    /// when the call is over for which it is read.
     pub(super) fn with_content<T>(
         &self,
         path: &str,
@@ -14,13 +16,13 @@ impl Files {
         match &entry.content {
             Content::OnDisk => {
                 let root = self.root.as_ref().ok_or(Unreadable::NoFile)?;
-                read(&mut directory::file(root, &real)?, entry.size)
+                read(&mut Timed::new(directory::file(root, &real)?), entry.size)
             }
-            Content::Span(span) => read(&mut span.clone(), span.len),
+            Content::Span(span) => read(&mut Timed::new(span.clone()), span.len),
             Content::Zipped { zip, member } => {
                 // A reader of its own: it is held for as long as somebody reads.
                 let mut zip = self.zip(*zip)?;
-                read(&mut zip.by_index(*member)?, entry.size)
+                read(&mut Timed::new(zip.by_index(*member)?), entry.size)
             }
             Content::Packed { archive, codec, member } => {
                 let mut read = Some(read);

@@ -1,7 +1,7 @@
 //! The bytes of a log, from its files into a stream.
 
 use super::{Lines, Piece, containers::plain};
-use crate::{LogStream, backend::bundle::cluster::Cluster};
+use crate::{Deadline, LogStream, backend::bundle::cluster::Cluster};
 use bytes::Bytes;
 use std::{
     io::{self, Read},
@@ -17,14 +17,18 @@ const LINE: usize = 1 << 20;
 /// Begins to read. It ends with the log, with an error, or when nobody listens any more.
 pub(super) fn start(cluster: Arc<Cluster>, bundle: usize, pieces: Vec<Piece>) -> LogStream {
     let (sender, stream) = LogStream::channel();
-    tokio::task::spawn_blocking(move || {
+    let deadline = Deadline::current();
+    let pour = move || {
         let Some(one) = cluster.bundles.get(bundle) else { return };
         for Piece { path, lines, shown } in pieces {
             let mut pour = Pour { sender: &sender, lines, line: Vec::new(), last: b'\n' };
             let result = one.files.pour(&path, &mut |content| pour.all(content));
             if let Err(e) = result {
                 // What came before has been given; the next file can still be read.
-                let e = io::Error::other(format!("{shown}: {e}"));
+                let e = match Deadline::current().check() {
+                    Ok(()) => io::Error::other(format!("{shown}: {e}")),
+                    Err(over) => over.into(),
+                };
                 if sender.blocking_send(Err(e)).is_err() {
                     return;
                 }
@@ -33,7 +37,8 @@ pub(super) fn start(cluster: Arc<Cluster>, bundle: usize, pieces: Vec<Piece>) ->
                 return;
             }
         }
-    });
+    };
+    tokio::task::spawn_blocking(move || deadline.during(pour));
     stream
 }
 

@@ -10,7 +10,7 @@ mod remember;
 
 use super::cluster::{Cluster, One};
 use crate::{
-    Kind, ObjectQuery,
+    Deadline, Kind, ObjectQuery,
     backend::{Origin, Read, ReadError},
     error::chain,
     kubernetes::leave_out,
@@ -84,10 +84,19 @@ impl Objects {
     }
 
     /// The kinds of objects that the cluster has, collected or not.
-    pub(super) fn kinds(&self, bundles: &[Arc<One>]) -> Read<Vec<Kind>> {
-        let value = self.kinds.get_or_init(|| kinds::all(bundles, self)).clone();
+    pub(super) fn kinds(&self, bundles: &[Arc<One>]) -> Result<Read<Vec<Kind>>, ReadError> {
+        let value = match self.kinds.get() {
+            Some(kinds) => kinds.clone(),
+            None => {
+                let kinds = kinds::all(bundles, self);
+                // What was looked for in a hurry is not kept: kinds may be missing.
+                let late = |_| ReadError::OutOfTime { what: "looking for kinds of objects".into() };
+                Deadline::current().check().map_err(late)?;
+                self.kinds.get_or_init(|| kinds).clone()
+            }
+        };
         let when = self.times.iter().flatten().max().copied();
-        Read { value, origin: Origin::new("kinds of objects", when), notes: Vec::new() }
+        Ok(Read { value, origin: Origin::new("kinds of objects", when), notes: Vec::new() })
     }
 
     /// The objects that a query asks for, by namespace and name.
@@ -329,7 +338,7 @@ pub(super) struct Lazy(OnceLock<Arc<Objects>>);
 
 impl Lazy {
     pub(super) fn get(&self, bundles: &[Arc<One>]) -> Arc<Objects> {
-        self.0.get_or_init(|| Arc::new(Objects::of(bundles))).clone()
+        self.0.get_or_init(|| Arc::new(Deadline::without(|| Objects::of(bundles)))).clone()
     }
 }
 

@@ -3,15 +3,19 @@
 //! Lists are read one object at a time, so that those which nobody asked for are never all in memory; managed fields,
 //! half of many objects, are skipped while reading.
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use crate::Deadline;
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use serde_saphyr::{Budget, Error, Options};
 use std::fmt;
 
-/// Gives each object of a file: of a list its items, else the one that it is.
+/// Gives each object of a file: of a list its items, else the one that it is. It ends with an error when the call is over for
+/// which it is read.
 pub(in crate::backend::bundle) fn each(bytes: &[u8], mut take: impl FnMut(Value)) -> Result<(), Error> {
-    let read =
-        |deserializer: serde_saphyr::Deserializer<'_, '_>| deserializer.deserialize_any(File(&mut take));
+    let deadline = Deadline::current();
+    let read = |deserializer: serde_saphyr::Deserializer<'_, '_>| {
+        deserializer.deserialize_any(File(&mut take, &deadline))
+    };
     serde_saphyr::with_deserializer_from_slice_with_options(bytes, options(), read)
 }
 
@@ -26,7 +30,7 @@ fn options() -> Options {
 }
 
 /// A document: an object, or a list of them.
-struct File<'a, F>(&'a mut F);
+struct File<'a, F>(&'a mut F, &'a Deadline);
 
 impl<'de, F: FnMut(Value)> Visitor<'de> for File<'_, F> {
     type Value = ();
@@ -41,9 +45,9 @@ impl<'de, F: FnMut(Value)> Visitor<'de> for File<'_, F> {
         while let Some(key) = map.next_key::<String>()? {
             if key == "items" {
                 is_list = true;
-                map.next_value_seed(Items(self.0))?;
+                map.next_value_seed(Items(self.0, self.1))?;
             } else {
-                object.insert(key, map.next_value_seed(Lean)?);
+                object.insert(key, map.next_value_seed(Lean(self.1))?);
             }
         }
         if !is_list {
@@ -54,7 +58,7 @@ impl<'de, F: FnMut(Value)> Visitor<'de> for File<'_, F> {
 }
 
 /// The objects of a list.
-struct Items<'a, F>(&'a mut F);
+struct Items<'a, F>(&'a mut F, &'a Deadline);
 
 impl<'de, F: FnMut(Value)> DeserializeSeed<'de> for Items<'_, F> {
     type Value = ();
@@ -77,7 +81,7 @@ impl<'de, F: FnMut(Value)> Visitor<'de> for Items<'_, F> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while let Some(object) = items.next_element_seed(Lean)? {
+        while let Some(object) = items.next_element_seed(Lean(self.1))? {
             (self.0)(object);
         }
         Ok(())
@@ -85,9 +89,10 @@ impl<'de, F: FnMut(Value)> Visitor<'de> for Items<'_, F> {
 }
 
 /// Any value, without managed fields.
-struct Lean;
+#[derive(Clone, Copy)]
+struct Lean<'a>(&'a Deadline);
 
-impl<'de> DeserializeSeed<'de> for Lean {
+impl<'de> DeserializeSeed<'de> for Lean<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -95,7 +100,7 @@ impl<'de> DeserializeSeed<'de> for Lean {
     }
 }
 
-impl<'de> Visitor<'de> for Lean {
+impl<'de> Visitor<'de> for Lean<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -140,7 +145,8 @@ impl<'de> Visitor<'de> for Lean {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut all = Vec::new();
-        while let Some(value) = items.next_element_seed(Lean)? {
+        while let Some(value) = items.next_element_seed(self)? {
+            self.0.check().map_err(A::Error::custom)?;
             all.push(value);
         }
         Ok(all.into())
@@ -150,10 +156,11 @@ impl<'de> Visitor<'de> for Lean {
         // A map that grows has room for more than it holds, which counts with thousands of objects.
         let mut all = Vec::new();
         while let Some(key) = map.next_key::<String>()? {
+            self.0.check().map_err(A::Error::custom)?;
             if key == "managedFields" {
                 map.next_value::<IgnoredAny>()?;
             } else {
-                all.push((key, map.next_value_seed(Lean)?));
+                all.push((key, map.next_value_seed(self)?));
             }
         }
         Ok(all.into_iter().collect::<Map<_, _>>().into())

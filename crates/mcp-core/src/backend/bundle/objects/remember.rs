@@ -1,7 +1,7 @@
 //! Files that were read last, as objects.
 
 use super::read;
-use crate::{Kind, ReadError, backend::bundle::files::Files, kubernetes::redact};
+use crate::{Deadline, Kind, ReadError, backend::bundle::files::Files, kubernetes::redact};
 use serde_json::Value;
 use std::{
     collections::VecDeque,
@@ -49,6 +49,9 @@ impl Remembered {
                 kept.push(object);
             }
         });
+        Deadline::current()
+            .check()
+            .map_err(|_| ReadError::OutOfTime { what: format!("reading {path} in {}", files.name) })?;
         let mut notes: Vec<String> = files.cut(path).into_iter().collect();
         if let Err(e) = read {
             if given == 0 {

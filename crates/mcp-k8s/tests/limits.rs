@@ -1,0 +1,104 @@
+//! A `grep` that is slow to match keeps neither its call, nor the server, nor its end waiting.
+
+use mcp_core::testing::Failed;
+use std::{
+    fmt::Write as _,
+    fs,
+    io::{BufRead, BufReader, Write},
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// Far more than any of this takes, and far less than the searches would.
+const BOUND: Duration = Duration::from_secs(60);
+
+/// Each line takes milliseconds: most of these states are alive all the time.
+const SLOW: &str = "(?:[a-m][a-z]{1,40}){1,40}[b-d]{9}";
+
+/// A bundle with one log, of letters without an order.
+fn bundle(dir: &Path) -> Result<(), Failed> {
+    let folder = dir.join("namespaces/shop/pods/web/app/app/logs");
+    fs::create_dir_all(&folder)?;
+    let (mut text, mut state) = (String::new(), 1_u64);
+    for line in 0..60_000 {
+        write!(text, "2026-11-22T08:00:00.{line:09}Z ")?;
+        for _ in 0..300 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            text.push(char::from(b'a' + (state >> 33) as u8 % 26));
+        }
+        text.push('\n');
+    }
+    Ok(fs::write(folder.join("current.log"), text)?)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the server, as its clients start it")]
+fn server(bundle: &Path) -> Command {
+    let mut server = Command::new(env!("CARGO_BIN_EXE_mcp-k8s"));
+    server.arg("--bundle").arg(bundle).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    server
+}
+
+/// Waits for the end of a process; one that does not end fails the test.
+fn ended(mut child: Child) -> Result<std::process::Output, Failed> {
+    let until = Instant::now() + BOUND;
+    while child.try_wait()?.is_none() {
+        if Instant::now() > until {
+            child.kill()?;
+            return Err("it goes on and on".into());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(child.wait_with_output()?)
+}
+
+#[test]
+fn a_search_ends_with_the_time_of_its_call() -> Result<(), Failed> {
+    let dir = tempfile::tempdir()?;
+    bundle(dir.path())?;
+    let mut call = server(dir.path());
+    call.args(["call", "kubectl_logs", "pod=shop/web", "timeout_seconds=2", &format!("grep={SLOW}")]);
+    let output = ended(call.spawn()?)?;
+    let told = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("the log is longer than can be read in time: this is its beginning"), "{told}");
+    Ok(())
+}
+
+#[test]
+fn a_search_keeps_no_server_from_ending() -> Result<(), Failed> {
+    let dir = tempfile::tempdir()?;
+    bundle(dir.path())?;
+    for terminated in [false, true] {
+        let mut server = server(dir.path()).spawn()?;
+        let mut input = server.stdin.take().ok_or("no stdin")?;
+        let mut output = BufReader::new(server.stdout.take().ok_or("no stdout")?);
+        let mut line = String::new();
+        writeln!(
+            input,
+            r#"{{"jsonrpc":"2.0","id":1,"method":"initialize","params":{{"protocolVersion":"2025-11-25","capabilities":{{}},"clientInfo":{{"name":"t","version":"0"}}}}}}"#
+        )?;
+        output.read_line(&mut line)?;
+        writeln!(input, r#"{{"jsonrpc":"2.0","method":"notifications/initialized"}}"#)?;
+        // More searches than there are threads that serve, and one question that must be answered beside them.
+        for id in 2..6 {
+            writeln!(
+                input,
+                r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"kubectl_logs","arguments":{{"pod":"shop/web","grep":"{SLOW}","timeout_seconds":300}}}}}}"#
+            )?;
+        }
+        writeln!(input, r#"{{"jsonrpc":"2.0","id":7,"method":"ping"}}"#)?;
+        line.clear();
+        output.read_line(&mut line)?;
+        assert!(line.contains(r#""id":7"#), "{line}");
+        if terminated {
+            let pid =
+                i32::try_from(server.id()).ok().and_then(rustix::process::Pid::from_raw).ok_or("no pid")?;
+            rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
+            assert_eq!(ended(server)?.status.code(), Some(128 + 15));
+        } else {
+            drop(input);
+            assert!(ended(server)?.status.success());
+        }
+    }
+    Ok(())
+}
