@@ -97,13 +97,15 @@ impl Server {
         mut arguments: Map<String, Value>,
         progress: Progress,
     ) -> Result<String, ToolError> {
+        // The evidence is of the call as it was asked.
+        let asked = arguments.clone();
         let within = self.layer.tool(name)?.check(&mut arguments)?;
         let deadline = Deadline::within(within);
         // Held by the thread of the call: as long as it is there, what the call runs may not be ended yet.
         let (server, name, under_way) = (self.clone(), name.to_owned(), self.stop.subscribe());
         let answer = move || async move {
             let _under_way = under_way;
-            let record = server.evidence.record(&name, &arguments);
+            let record = server.evidence.record(&name, &asked);
             let call = Call { backend: &server.backend, budget: server.budget, progress, record };
             server.layer.tool(&name)?.call(&call, arguments).await
         };
