@@ -5,7 +5,7 @@
 
 use super::{Cluster, blocking, cluster::One, logs, objects};
 use crate::{
-    LogStream,
+    Deadline, LogStream,
     backend::{BundleFile, Origin, Read, ReadError},
     kubernetes::{Kind, redact, yaml_lines},
 };
@@ -105,7 +105,8 @@ impl Form {
 /// The objects of a file without secrets, as YAML documents.
 fn written_again(one: Arc<One>, path: String) -> LogStream {
     let (sender, stream) = LogStream::channel();
-    tokio::task::spawn_blocking(move || {
+    let deadline = Deadline::current();
+    let write = move || {
         let Some(bytes) = one.files.read_small(&path) else {
             let why = "it is too large to be read as a file of objects; ask for its objects";
             _ = sender.blocking_send(Err(io::Error::other(why)));
@@ -129,7 +130,8 @@ fn written_again(one: Arc<One>, path: String) -> LogStream {
         if let Err(e) = parsed {
             _ = sender.blocking_send(Err(io::Error::other(e)));
         }
-    });
+    };
+    tokio::task::spawn_blocking(move || deadline.during(write));
     stream
 }
 

@@ -7,7 +7,7 @@ use super::{
     logs::Containers,
     objects::{self, Lazy, Objects},
 };
-use crate::{Db, NodeName, backend::ReadError, error::chain};
+use crate::{Db, Deadline, NodeName, backend::ReadError, error::chain};
 use jiff::Timestamp;
 use ovsdb::Database;
 use std::{
@@ -245,7 +245,7 @@ impl Candidate {
 impl One {
     /// The logs of containers. Looked for when first asked.
     pub(super) fn containers(&self) -> &Containers {
-        self.containers.get_or_init(|| Containers::of_files(&self.files))
+        self.containers.get_or_init(|| Deadline::without(|| Containers::of_files(&self.files)))
     }
 
     /// When the bundle was collected: the time of its newest part that has a known time.

@@ -18,7 +18,9 @@ mod recorded;
 pub(super) use logs::plain;
 
 use super::{Backend, BundleFile, Coverage, Origin, Output, Read, ReadError};
-use crate::{Argv, Db, Deadline, Kind, LogQuery, LogSource, LogStream, NodeName, ObjectQuery, Place, Progress, Target};
+use crate::{
+    Argv, Db, Deadline, Kind, LogQuery, LogSource, LogStream, NodeName, ObjectQuery, Place, Progress, Target,
+};
 use async_trait::async_trait;
 use cluster::Cluster;
 use files::{Bounds, Meter};
