@@ -2,8 +2,8 @@
 
 use crate::log::{Search, Splitter};
 use mcp_core::{
-    Answer, BundleFile, Cluster, ClusterTool, LogQuery, LogSource, ReadError, Row, ToolError, chain,
-    regular_expression,
+    Answer, BundleFile, Cluster, ClusterTool, Deadline, LogQuery, LogSource, Pattern, ReadError, Row,
+    ToolError, chain,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -74,7 +74,7 @@ impl ClusterTool for BundleFiles {
             ));
         }
         if !search.is_empty() {
-            return Ok(search_all(cluster, &files, &Search::new(regular_expression(&search)?)).await);
+            return Ok(search_all(cluster, &files, &Search::new(Pattern::new(&search)?)).await);
         }
         let exact: Vec<&BundleFile> = files.iter().filter(|file| file.path == path).collect();
         match (exact.as_slice(), files.as_slice()) {
@@ -217,8 +217,14 @@ impl Found {
         self.searched += 1;
         let heading: Arc<str> = format!("{} in {}:", file.path, file.bundle).into();
         let mut number = 0_usize;
-        let (rows, full) = (&mut self.rows, &mut self.full);
+        let (rows, full, late) = (&mut self.rows, &mut self.full, &mut self.late);
+        let call = Deadline::current();
         let mut take = |line: &str| {
+            // A line can be slow to match, and a piece has thousands of them.
+            *late = *late || Instant::now() >= deadline || call.is_over();
+            if *late {
+                return;
+            }
             number += 1;
             match pattern.find(line) {
                 Some(_) if rows.len() == FOUND => *full = true,
@@ -229,19 +235,20 @@ impl Found {
                 None => {}
             }
         };
-        let mut failed = None;
+        let (mut failed, mut timed_out) = (None, false);
         let mut splitter = Splitter::default();
         while let Some(piece) = stream.next_before(deadline).await {
             match piece {
                 Ok(bytes) => splitter.feed(&bytes, &mut take),
                 Err(e) if e.kind() == ErrorKind::TimedOut => {
-                    self.late = true;
+                    timed_out = true;
                     break;
                 }
                 Err(e) => failed = Some(chain(&e)),
             }
         }
         splitter.finish(&mut take);
+        self.late |= timed_out;
         if let Some(why) = failed {
             self.not_read(file, why);
         }
