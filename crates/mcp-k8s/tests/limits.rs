@@ -1,6 +1,6 @@
 //! A `grep` that is slow to match keeps neither its call, nor the server, nor its end waiting.
 
-use mcp_core::testing::Failed;
+use mcp_testing::Failed;
 use std::{
     fmt::Write as _,
     fs,
