@@ -109,7 +109,10 @@ fn columns(database: &Database, rows: &RowChange) -> String {
         let datum = |row: &Option<ovsdb::Row>| row.as_ref().and_then(|row| row.get(column).map(shown));
         let (before, after) =
             (elements(database, datum(&rows.before)), elements(database, datum(&rows.after)));
-        if before == after {
+        let is_secret = |row: &Option<ovsdb::Row>| {
+            row.as_ref().and_then(|row| redact_datum(column, row.get(column)?)).is_some()
+        };
+        if before == after && (is_secret(&rows.before) || is_secret(&rows.after)) {
             return format!("{column}: a secret in it changed");
         }
         match (before.len(), after.len()) {

@@ -14,7 +14,7 @@ mod symbols;
 #[cfg(test)]
 mod tests;
 
-use crate::{Answer, Field, NodeName, Row};
+use crate::{Answer, Field, NodeName, Row, sanitize::REDACTED};
 use compare::{Cell, compare_fields, some};
 use std::collections::{BTreeMap, BTreeSet};
 use symbols::{NodeIndex, Speaker, Symbols};
@@ -76,7 +76,16 @@ pub(crate) fn fold(answers: &[(NodeName, Answer)]) -> Folded {
         }
     }
     folded.summary = summary(&same, &local, &names);
+    folded.summary.extend(not_compared(groups.values().flatten()));
     folded
+}
+
+/// Says which values were not compared, because they are secrets: that they look alike does not mean that they are.
+fn not_compared<'a>(cells: impl Iterator<Item = &'a Cell<'a>>) -> Option<String> {
+    let is_hidden = |field: &&Field| field.values.iter().any(|value| value.contains(REDACTED));
+    let fields = cells.flat_map(|cell| cell.fields).filter(is_hidden).map(|field| field.name.clone());
+    let names: Vec<String> = fields.collect::<BTreeSet<_>>().into_iter().collect();
+    (!names.is_empty()).then(|| format!("not compared, because the values are redacted: {}", keys(&names)))
 }
 
 /// Puts the rows of all nodes into groups by their key.

@@ -202,3 +202,20 @@ fn a_value_that_is_all_of_a_row_is_shown_when_it_is_the_same() {
         ["the same on all 2 nodes: 2 rows: long; state (lags)"]
     );
 }
+
+#[test]
+fn secrets_are_not_said_to_be_the_same() {
+    let zone = |name: &str| {
+        let rows = vec![row("tunnel", &[("options:psk", &["[redacted]"]), ("type", &["geneve"])])];
+        (name.parse().unwrap(), Answer { rows, ..Answer::default() })
+    };
+    let folded = fold(&[zone("a"), zone("b")]);
+    assert_eq!(folded.differences, Vec::<String>::new());
+    assert_eq!(
+        folded.summary,
+        [
+            "the same on all 2 nodes: 1 row: tunnel",
+            "not compared, because the values are redacted: options:psk"
+        ]
+    );
+}

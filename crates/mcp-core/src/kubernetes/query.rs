@@ -1,7 +1,7 @@
 //! Kinds of objects, and which of them are asked for.
 
 use super::{FieldSelector, LabelSelector};
-use crate::{Namespace, name::name_type};
+use crate::{Namespace, name::name_type, sanitize};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
@@ -171,6 +171,20 @@ pub struct TableRow {
     pub cells: Vec<Value>,
 }
 
+impl Table {
+    /// Leaves out what is secret by the heading of its column, or by its form: a column of a custom resource can show
+    /// any field.
+    pub(crate) fn redact(&mut self) {
+        for row in &mut self.rows {
+            for (column, cell) in self.columns.iter().zip(&mut row.cells) {
+                if let Value::String(text) = cell {
+                    *text = sanitize::redact_value(&column.name, text).into_owned();
+                }
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -215,5 +229,16 @@ mod tests {
         for bad in ["", ".", "..", "a/b", "a%2fb", "a?b", "-n", "a b", "a\n"] {
             assert!(bad.parse::<ObjectName>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_column_can_show_a_secret() {
+        let column = |name: &str| Column { name: name.into(), priority: 0 };
+        let columns = ["Name", "Admin Password", "URL", "Secrets"].map(column).to_vec();
+        let cells = ["db", "hunter2", "https://me:hunter2@h/", "1"].map(Value::from).to_vec();
+        let mut table = Table { columns, rows: vec![TableRow { namespace: "a".into(), cells }] };
+        table.redact();
+        let shown = ["db", "[redacted]", "https://me:[redacted]@h/", "1"].map(Value::from);
+        assert_eq!(table.rows.first().map(|row| row.cells.as_slice()), Some(&shown[..]));
     }
 }

@@ -5,142 +5,135 @@
 
 use super::REDACTED;
 use base64::Engine;
-use regex::{Captures, Regex, RegexSet};
+use regex::{Captures, Regex};
 use std::{borrow::Cow, sync::LazyLock};
 
 /// A form of secret on one line.
-struct Form {
+pub(super) struct Form {
+    /// No line without one of these, in small or capital letters, has this form.
+    pub(super) words: &'static [&'static str],
     /// What stands before the secret, in group 1; the secret, in group 2; what stands after it, in group 3.
     pattern: &'static str,
     /// Whether group 2 is one after all.
     is_secret: fn(&str) -> bool,
 }
 
-const fn form(pattern: &'static str) -> Form {
-    Form { pattern, is_secret: |_| true }
+const fn form(words: &'static [&'static str], pattern: &'static str) -> Form {
+    Form { words, pattern, is_secret: |_| true }
 }
 
-/// Words of a form that [`FORMS`] look for: no line without one of them, in small or capital letters, has any.
-pub(super) const TRIGGERS: &[&str] = &[
-    "eyj",
-    "sha256~",
-    "ghp_",
-    "gho_",
-    "ghs_",
-    "ghu_",
-    "ghr_",
-    "github_pat_",
-    "glpat-",
-    "xoxb-",
-    "xoxp-",
-    "age-secret-key",
-    "bearer",
-    "basic ",
-    "://",
-    "@tcp(",
-    "@unix(",
-    "-u ",
-    "-u\"",
-    "--user",
-    "\"auth",
-    "aead",
-    "auth",
-    "enc ",
-    "comp ",
-    "md5keys",
-    "xauth",
-    ": rsa",
-    ": eap",
-    "exponent",
-    "prime1",
-    "prime2",
-    "coefficient",
-    "key-string",
-    "message-digest",
-    "snmp",
-    "community",
-    "cookie:",
-    "cookie\"",
-    "identified by",
-    "digest",
-    "tcp-md5",
-];
-
-static FORMS: &[Form] = &[
+pub(super) static FORMS: &[Form] = &[
     // JSON Web Tokens (RFC 7519): two base64url objects and a signature; encrypted ones have three parts more.
     form(
+        &["eyj"],
         r"()\b(eyJ[A-Za-z0-9_-]{8,}\.(?:eyJ[A-Za-z0-9_-]{8,}|[A-Za-z0-9_-]*\.[A-Za-z0-9_-]+)(?:\.[A-Za-z0-9_-]*)*)()",
     ),
     // Tokens that their issuers gave a prefix: OpenShift's OAuth server, GitHub, GitLab, Slack, age.
     form(
+        &[
+            "sha256~",
+            "ghp_",
+            "gho_",
+            "ghs_",
+            "ghu_",
+            "ghr_",
+            "github_pat_",
+            "glpat-",
+            "xoxb-",
+            "xoxp-",
+            "age-secret-key",
+        ],
         r"()\b(sha256~[A-Za-z0-9_-]{20,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[bp]-[\w-]{16,}|AGE-SECRET-KEY-1[A-Z0-9]{16,})()",
     ),
     // HTTP authentication without the name of its header (RFC 6750, RFC 7617).
     Form {
+        words: &["bearer"],
         pattern: r#"(?i)(\bbearer\\*["']?[ :=]\s*\\*["']?)([A-Za-z0-9._~+/-]{8,}=*)()"#,
         is_secret: is_random,
     },
-    Form { pattern: r"(?i)(\bbasic )([A-Za-z0-9+/]{8,}={0,2})()", is_secret: is_user_and_password },
-    // A password in a URL (RFC 3986 section 3.2.1), which begins or holds signs that it should not.
-    Form { pattern: r#"(://[^/\s:@"'?\[]*:)([^\s/?"'<>\\]+)(@)"#, is_secret: |_| true },
     Form {
+        words: &["basic "],
+        pattern: r"(?i)(\bbasic )([A-Za-z0-9+/]{8,}={0,2})()",
+        is_secret: is_user_and_password,
+    },
+    // A password in a URL (RFC 3986 section 3.2.1), which begins or holds signs that it should not.
+    Form { words: &["://"], pattern: r#"(://[^/\s:@"'?\[]*:)([^\s/?"'<>\\]+)(@)"#, is_secret: |_| true },
+    Form {
+        words: &["://"],
         pattern: r#"(://[^/\s:@"'?\[]*:)([^\s"'<>\\@]*[^\s"'<>\\@\d:/.\]][^\s"'<>\\@:]*)(@[\w.-]+(?:[:/\s"']|$))"#,
         is_secret: |it| !it.contains("//") && !it.starts_with(|c: char| c.is_ascii_digit()),
     },
     // The same in a data source name of Go's MySQL driver.
-    form(r"(\b[\w.-]+:)([^\s/]+)(@(?:tcp|unix)\()"),
+    form(&["@tcp(", "@unix("], r"(\b[\w.-]+:)([^\s/]+)(@(?:tcp|unix)\()"),
     // curl's and others' user and password.
     Form {
+        words: &["-u ", "-u\"", "-u'", "-u=", "-u,", "-user"],
         pattern: r#"((?:^|[\s"'\[])(?:-u|--(?:proxy-)?user)[\s=,"']+[^\s:"'=]+:)([^\s"']+)()"#,
         is_secret: |it| !it.bytes().all(|b| b.is_ascii_digit()),
     },
     // Credentials of an image registry (containers-auth.json(5)), at any depth of quotes.
-    Form { pattern: r#"(\\*"auth\\*"\s*:\s*\\*")([A-Za-z0-9+/=_-]{8,})()"#, is_secret: |_| true },
-    form(r#"((?:^|[\s:/])_auth\s*=\s*"?)([^\s"]+)()"#),
+    Form {
+        words: &["\"auth"],
+        pattern: r#"(\\*"auth\\*"\s*:\s*\\*")([A-Za-z0-9+/=_-]{8,})()"#,
+        is_secret: |_| true,
+    },
+    form(&["_auth"], r#"((?:^|[\s:/])_auth\s*=\s*"?)([^\s"]+)()"#),
     // ip-xfrm(8): algorithm and key of a security association.
-    form(r"(\b(?:aead|auth-trunc|auth|enc|comp)\s+\S+\s+)(0x[0-9a-fA-F]+|\*{4,})()"),
-    // ss(8): keys of TCP-MD5, by address.
-    form(r"(\bmd5keys:)(\S+)()"),
-    // ipsec.secrets(5), with quotes, without them, in hexadecimal, base64 (`0s`) and text (`0t`).
-    form(r#"((?:^|\s):\s*(?:PSK|XAUTH|EAP|PIN|NTLM|PPK)\s+)("[^"]*"?|'[^']*'?|\S+)()"#),
-    form(r"((?:^|\s):\s*RSA\s+(?:\S+\s+)?)(0[xst]\S+|\x22[^\x22]*\x22)()"),
     form(
+        &["aead", "auth", "enc ", "comp "],
+        r"(\b(?:aead|auth-trunc|auth|enc|comp)\s+\S+\s+)(0x[0-9a-fA-F]+|\*{4,})()",
+    ),
+    // ss(8): keys of TCP-MD5, by address.
+    form(&["md5keys"], r"(\bmd5keys:)(\S+)()"),
+    // ipsec.secrets(5), with quotes, without them, in hexadecimal, base64 (`0s`) and text (`0t`).
+    form(
+        &["psk", "xauth", ": eap", ":eap", ": pin", ":pin", ": ntlm", ":ntlm", ": ppk", ":ppk"],
+        r#"((?:^|\s):\s*(?:PSK|XAUTH|EAP|PIN|NTLM|PPK)\s+)("[^"]*"?|'[^']*'?|\S+)()"#,
+    ),
+    form(&[": rsa", ":rsa"], r"((?:^|\s):\s*RSA\s+(?:\S+\s+)?)(0[xst]\S+|\x22[^\x22]*\x22)()"),
+    form(
+        &["exponent", "prime1", "prime2", "coefficient"],
         r"((?i:privateexponent|prime[12]|exponent[12]|coefficient)\s*:\s*)(0[xs][0-9A-Za-z+/=]+|[0-9a-fA-F:]{8,})()",
     ),
     // FRR and other routers: a command that ends with a password, where the line begins or where somebody quotes it.
     form(
+        &["password ", "secret "],
         r"((?:^|: |[(\x22'])\s*(?:\d+\s+)?(?:no )?(?:(?:enable |isis |area \S+ |neighbor \S+ |username \S+ (?:privilege \d+ )?|domain-|area-|peer \S+ )?password|enable secret|username \S+ secret) (?:(?:\d|clear|md5|sha\d*|encrypted|cleartext) )*)([^\s)\x22'].*)()",
     ),
-    form(r"(\bneighbor\s+\S+\s+(?:password|tcp-md5)\s+(?:\d )?)(\S.*)()"),
+    form(&["neighbor"], r"(\bneighbor\s+\S+\s+(?:password|tcp-md5)\s+(?:\d )?)(\S.*)()"),
     form(
+        &["key-string", "authentication-key", "message-digest-key"],
         r"(\b(?:key-string|authentication-key(?:\s+\d+\s+md5)?|message-digest-key\s+\d+\s+(?:md5|hmac\S*|sha\S*))\s+(?:\d )?)(\S.*)()",
     ),
     form(
+        &["authentication"],
         r"(\b(?:ip|ipv6)\s+(?:rip|nhrp|vrrp|eigrp|ospf)\s+authentication(?:-key)?\s+(?:(?:string|text|md5|mode|cleartext)\s+)*)([^\s-].*)()",
     ),
     Form {
+        words: &["authentication"],
         pattern: r"(\bauthentication\s+(?:string|text|cleartext|md5 key|simple)\s+(?:\d )?)(\S.*)()",
         is_secret: |_| true,
     },
-    form(r"(\bsnmp(?:-server)?\s+community\s+|\brocommunity6?\s+|\brwcommunity6?\s+)(\S+)()"),
+    form(
+        &["snmp", "community"],
+        r"(\bsnmp(?:-server)?\s+community\s+|\brocommunity6?\s+|\brwcommunity6?\s+)(\S+)()",
+    ),
     // HTTP cookies (RFC 6265): what follows the name of each.
-    form(r#"((?:\b[Cc]ookie|\bCOOKIE)\\*["']?:\s*\[?\\*["']?)([^\s=;"']+=[^"'\]\\]*)()"#),
+    form(
+        &["cookie:", "cookie\"", "cookie'", "cookie\\"],
+        r#"((?:\b[Cc]ookie|\bCOOKIE)\\*["']?:\s*\[?\\*["']?)([^\s=;"']+=[^"'\]\\]*)()"#,
+    ),
     // SQL.
-    form(r"(?i)(\bidentified by\s+\\*['\x22])([^'\x22\\]+)()"),
+    form(&["identified by"], r"(?i)(\bidentified by\s+\\*['\x22])([^'\x22\\]+)()"),
 ];
 
 static PATTERNS: LazyLock<Vec<Regex>> =
     LazyLock::new(|| FORMS.iter().map(|form| Regex::new(form.pattern).expect("a literal")).collect());
 
-/// All of them at once.
-static ANY: LazyLock<RegexSet> =
-    LazyLock::new(|| RegexSet::new(FORMS.iter().map(|form| form.pattern)).expect("each is one"));
-
-/// The line without secrets of these forms.
-pub(super) fn redact(line: &str) -> Cow<'_, str> {
+/// The line without secrets of these forms: those whose words it has.
+pub(super) fn redact(line: &str, found: Forms) -> Cow<'_, str> {
     let mut shown = Cow::Borrowed(line);
-    for at in ANY.matches(line) {
-        let (Some(form), Some(pattern)) = (FORMS.get(at), PATTERNS.get(at)) else { continue };
+    for (_, (form, pattern)) in FORMS.iter().zip(&*PATTERNS).enumerate().filter(|(at, _)| found.has(*at)) {
         let replace = |found: &Captures<'_>| {
             let part = |n| found.get(n).map_or("", |part| part.as_str());
             match super::is_open(part(2)) || !(form.is_secret)(part(2)) {
@@ -153,6 +146,22 @@ pub(super) fn redact(line: &str) -> Cow<'_, str> {
         }
     }
     shown
+}
+
+/// A set of forms, by their place among [`FORMS`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Forms(u64);
+
+const _: () = assert!(FORMS.len() <= 64, "a set of forms has 64 bits");
+
+impl Forms {
+    pub(super) fn add(&mut self, at: usize) {
+        self.0 |= 1 << at;
+    }
+
+    fn has(self, at: usize) -> bool {
+        self.0 & (1 << at) != 0
+    }
 }
 
 /// No word of a language: it has a digit, or is very long.

@@ -1,14 +1,13 @@
 //! Lines, one after the other: what a secret of several lines leaves out, and text that comes in pieces.
 
 use super::{
-    REDACTED,
+    Found, REDACTED,
     forms::{self, decode},
-    may_hold,
     pairs::{self, indent, without_prefix},
 };
 use memchr::memmem;
 use regex::{Captures, Regex};
-use std::{borrow::Cow, sync::LazyLock};
+use std::{borrow::Cow, ops::Range, sync::LazyLock};
 
 /// What a line leaves open for those after it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,6 +45,8 @@ static END: LazyLock<Regex> =
 /// What base64 makes of `-----BEGIN `, and of `PRIVATE KEY` at each of three places.
 pub(super) const ENCODED: [&str; 4] =
     ["LS0tLS1CRUdJTi", "UFJJVkFURSBLRV", "BSSVZBVEUgS0VZ", "QUklWQVRFIEtFW"];
+
+static ENCODED_ANY: LazyLock<Regex> = LazyLock::new(|| Regex::new(&ENCODED.join("|")).expect("literals"));
 
 /// A program begins to say something: no quote of the line before goes on here.
 static FRESH: LazyLock<Regex> = LazyLock::new(|| {
@@ -101,6 +102,14 @@ impl Lines {
                 let shown = self.redact(rest);
                 Some(if prefix.is_empty() { shown } else { Cow::Owned(prefix + &shown) })
             }
+            // What follows on the line may be another quoted text, or its middle: only signs are shown of it. And it may
+            // leave something open.
+            Go::After(prefix, rest, quote) => {
+                self.redact(rest);
+                let (_, after) = rest.split_once(&quote)?;
+                let is_end = after.chars().all(|c| c.is_whitespace() || ",;)]}>".contains(c));
+                Some(Cow::Owned(prefix + &quote + if is_end { after } else { "" }))
+            }
         }
     }
 
@@ -154,7 +163,7 @@ impl Lines {
                 let end: String = std::iter::repeat_n(quote, if triple { 3 } else { 1 }).collect();
                 match text.find(&end) {
                     _ if FRESH.is_match(text) => all,
-                    Some(at) => Go::From(prefix(), text.get(at..).unwrap_or_default()),
+                    Some(_) => Go::After(prefix(), text, end),
                     None => hide(self, open),
                 }
             }
@@ -204,18 +213,25 @@ impl Lines {
         if self.of_secret && ANY_KIND.is_match(line) {
             self.of_secret = KIND.is_match(line);
         }
-        if !self.of_secret && !may_hold(line) {
+        let found = Found::of(line);
+        if !self.of_secret && found.is_none() {
             return Cow::Borrowed(line);
         }
         let mut shown = Cow::Borrowed(line);
-        self.keys(&mut shown);
-        self.encoded(&mut shown);
-        self.of_secret |= KIND.is_match(&shown);
+        if found.keys {
+            self.keys(&mut shown);
+            self.encoded(&mut shown);
+        }
+        // A kind that is a name of secrets has one of the words of names.
+        self.of_secret |= found.names && shown.contains("Secret") && KIND.is_match(&shown);
         if self.of_secret {
             self.data(&mut shown);
         }
-        if let Cow::Owned(text) = forms::redact(&shown) {
+        if let Cow::Owned(text) = forms::redact(&shown, found.forms) {
             shown = Cow::Owned(text);
+        }
+        if !found.names {
+            return shown;
         }
         let (text, open) = pairs::redact(&shown);
         if self.open == Open::Nothing {
@@ -229,39 +245,39 @@ impl Lines {
 
     /// Private keys that begin in the line.
     fn keys(&mut self, shown: &mut Cow<'_, str>) {
+        let mut cut = Cut::of(shown);
         let mut from = 0;
-        while let Some(begin) =
-            shown.get(from..).and_then(|rest| BEGIN.find(rest)).map(|begin| from + begin.end())
-        {
+        while let Some(begin) = shown.get(from..).and_then(|rest| BEGIN.find(rest)) {
+            let begin = from + begin.end();
             let rest = shown.get(begin..).unwrap_or_default();
+            from = begin;
             if rest.trim_start().starts_with("[redacted") {
-                from = begin;
                 continue;
             }
             let end = END.find(rest).map(|end| begin + end.end());
             if end.is_none() {
                 self.open = Open::Key { odd: 0 };
             }
-            let text = [
-                shown.get(..begin).unwrap_or_default(),
-                REDACTED,
-                end.and_then(|end| shown.get(end..)).unwrap_or_default(),
-            ];
-            *shown = Cow::Owned(text.concat());
-            from = begin + REDACTED.len();
+            from = end.unwrap_or(shown.len());
+            cut.out(begin..from, REDACTED);
+        }
+        if let Some(left) = cut.done() {
+            *shown = Cow::Owned(left);
         }
     }
 
     /// Private keys in base64, as a kubeconfig has them: a certificate may stand before the key.
     fn encoded(&mut self, shown: &mut Cow<'_, str>) {
         let is_part = |c: u8| c.is_ascii_alphanumeric() || b"+/=_-".contains(&c);
+        let mut cut = Cut::of(shown);
         let mut from = 0;
-        let first =
-            |text: &str| ENCODED.iter().filter_map(|it| memmem::find(text.as_bytes(), it.as_bytes())).min();
-        while let Some(at) = shown.get(from..).and_then(first).map(|at| from + at) {
-            let bytes = shown.as_bytes();
+        let bytes = shown.as_bytes();
+        while let Some(at) =
+            ENCODED_ANY.find(shown.get(from..).unwrap_or_default()).map(|it| from + it.start())
+        {
+            let before = bytes.get(from..at).unwrap_or_default();
             let start =
-                bytes.iter().take(at).rposition(|c| !is_part(*c) || *c == b'=').map_or(0, |at| at + 1);
+                before.iter().rposition(|c| !is_part(*c) || *c == b'=').map_or(from, |it| from + it + 1);
             let end = bytes.iter().skip(at).position(|c| !is_part(*c)).map_or(bytes.len(), |len| at + len);
             let run = shown.get(start..end).unwrap_or_default();
             let decoded = decode(run);
@@ -270,46 +286,72 @@ impl Lines {
                 if goes_on {
                     self.open = Open::Base64;
                 }
-                *shown = Cow::Owned(
-                    [shown.get(..start).unwrap_or_default(), REDACTED, shown.get(end..).unwrap_or_default()]
-                        .concat(),
-                );
-                from = start + REDACTED.len();
-            } else {
-                from = end;
+                cut.out(start..end, REDACTED);
             }
+            from = end;
+        }
+        if let Some(left) = cut.done() {
+            *shown = Cow::Owned(left);
         }
     }
 
     /// The values of a Secret.
     fn data(&mut self, shown: &mut Cow<'_, str>) {
+        let mut cut = Cut::of(shown);
         let mut from = 0;
-        while let Some((start, bracket)) = shown.get(from..).and_then(|rest| {
-            let found = DATA.captures(rest)?;
-            Some((from + found.get(0)?.end(), found.name("open").is_some_and(|open| !open.is_empty())))
-        }) {
+        while let Some(found) = DATA.captures_at(shown, from) {
+            let start = found.get(0).map_or(shown.len(), |found| found.end());
+            let bracket = found.name("open").is_some_and(|open| !open.is_empty());
             let rest = shown.get(start..).unwrap_or_default();
-            if rest.trim().is_empty() {
+            from = start;
+            if rest.trim_start().is_empty() {
                 if self.open == Open::Nothing {
                     self.open = Open::Block { indent: indent(shown), list: true };
-                    let text = [shown.trim_end(), if bracket { "" } else { " " }, REDACTED].concat();
-                    *shown = Cow::Owned(text);
+                    let end = shown.trim_end().len();
+                    cut.out(end..shown.len(), if bracket { REDACTED } else { " [redacted]" });
                 }
-                return;
+                break;
             }
             if rest.trim_start_matches(['"', '\\', '\'']).starts_with("[redacted") {
-                from = start;
                 continue;
             }
-            let end = match bracket {
-                true => closing(rest),
-                false => rest.len(),
+            from = match bracket {
+                true => start + closing(rest),
+                false => shown.len(),
             };
-            let text =
-                [shown.get(..start).unwrap_or_default(), REDACTED, rest.get(end..).unwrap_or_default()];
-            *shown = Cow::Owned(text.concat());
-            from = start + REDACTED.len();
+            cut.out(start..from, REDACTED);
         }
+        if let Some(left) = cut.done() {
+            *shown = Cow::Owned(left);
+        }
+    }
+}
+
+/// A line from which parts are taken, in their order: each byte is copied once, however many they are.
+struct Cut<'a> {
+    line: &'a str,
+    shown: String,
+    copied: usize,
+}
+
+impl<'a> Cut<'a> {
+    fn of(line: &'a str) -> Self {
+        Self { line, shown: String::new(), copied: 0 }
+    }
+
+    /// Takes a part out and puts something in its place.
+    fn out(&mut self, part: Range<usize>, instead: &str) {
+        self.shown += self.line.get(self.copied..part.start).unwrap_or_default();
+        self.shown += instead;
+        self.copied = part.end;
+    }
+
+    /// What is left, if anything was taken out.
+    fn done(mut self) -> Option<String> {
+        (!self.shown.is_empty()).then(|| {
+            self.shown += self.line.get(self.copied..).unwrap_or_default();
+            self.shown
+        })
     }
 }
 
@@ -325,6 +367,8 @@ enum Go<'a> {
     Shown(String),
     /// This, and what is shown of this part of the line.
     From(String, &'a str),
+    /// This, and what is shown of this part of the line after this quote, which ends a secret.
+    After(String, &'a str, String),
 }
 
 /// Where the bracket is that was opened before, or the end.

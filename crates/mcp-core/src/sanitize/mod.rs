@@ -14,7 +14,8 @@ pub(crate) use lines::Redactor;
 pub(crate) use rows::Seen;
 pub use rows::redact_datum;
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use forms::Forms;
 use lines::Lines;
 use regex::Regex;
 use std::{borrow::Cow, sync::LazyLock};
@@ -58,18 +59,61 @@ fn is_invisible(c: char) -> bool {
 pub(crate) const REDACTED: &str = "[redacted]";
 
 /// What may be a secret has one of these words, in small or capital letters.
-static WORDS: LazyLock<AhoCorasick> = LazyLock::new(|| {
-    let words = forms::TRIGGERS.iter().chain(pairs::TRIGGERS).chain(&lines::ENCODED).chain(&["private"]);
-    AhoCorasick::builder().ascii_case_insensitive(true).build(words).expect("literals")
+static WORDS: LazyLock<(AhoCorasick, Vec<Kind>)> = LazyLock::new(|| {
+    let forms = forms::FORMS.iter().enumerate();
+    let forms = forms.flat_map(|(at, form)| form.words.iter().map(move |word| (*word, Kind::Form(at))));
+    let names = pairs::TRIGGERS.iter().map(|word| (*word, Kind::Name));
+    let keys = lines::ENCODED.iter().chain(&["private"]).map(|word| (*word, Kind::Key));
+    let (words, kinds): (Vec<&str>, Vec<Kind>) = forms.chain(names).chain(keys).unzip();
+    let words =
+        AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA)).build(words);
+    (words.expect("literals"), kinds)
 });
 
-/// Whether a text may hold a secret: one look for all classes, since nearly no text has any.
-fn any(text: &[u8]) -> bool {
-    WORDS.is_match(text)
+/// What a word may belong to.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Form(usize),
+    Name,
+    Key,
 }
 
-fn may_hold(line: &str) -> bool {
-    any(line.as_bytes())
+/// What a line may hold, by its words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Found {
+    forms: Forms,
+    names: bool,
+    keys: bool,
+}
+
+impl Found {
+    /// One look for all classes, since nearly no line has any.
+    fn of(line: &str) -> Self {
+        let mut found = Self::default();
+        let (words, kinds) = &*WORDS;
+        for word in words.find_overlapping_iter(line) {
+            match kinds.get(word.pattern().as_usize()) {
+                Some(Kind::Form(at)) => found.forms.add(*at),
+                Some(Kind::Name) => found.names = true,
+                Some(Kind::Key) => found.keys = true,
+                None => {}
+            }
+        }
+        found
+    }
+
+    fn is_none(self) -> bool {
+        self == Self::default()
+    }
+}
+
+/// Whether a text may hold a secret.
+fn any(text: &[u8]) -> bool {
+    WORDS.0.is_match(text)
+}
+
+fn may_hold(text: &str) -> bool {
+    any(text.as_bytes())
 }
 
 /// Whether this value tells nothing: it is none, a switch, a reference, where a file is, or redacted already.

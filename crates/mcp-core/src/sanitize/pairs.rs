@@ -11,6 +11,7 @@ use super::{
     lines::Open,
     names::{Sort, sort},
 };
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use regex::Regex;
 use std::{borrow::Cow, ops::Range, sync::LazyLock};
 
@@ -18,10 +19,22 @@ use std::{borrow::Cow, ops::Range, sync::LazyLock};
 pub(super) const TRIGGERS: &[&str] =
     &["pass", "pwd", "pw", "psk", "secret", "token", "cred", "auth", "key", "jwt", "dockerc"];
 
-static NAME: LazyLock<Regex> = LazyLock::new(|| {
-    let stem = TRIGGERS.join("|");
-    Regex::new(&format!(r"(?i)[\w.-]*?(?:{stem})[\w.-]*")).expect("literals")
+static STEMS: LazyLock<AhoCorasick> = LazyLock::new(|| {
+    let words =
+        AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA)).build(TRIGGERS);
+    words.expect("literals")
 });
+
+/// The first word from there on that may be the name of a secret.
+fn name(line: &str, from: usize) -> Option<Range<usize>> {
+    let is_part = |c: char| c.is_alphanumeric() || "_.-".contains(c);
+    let stem = STEMS.find(line.get(from..)?)?;
+    let (stem_start, stem_end) = (from + stem.start(), from + stem.end());
+    let before = line.get(from..stem_start)?;
+    let start = from + before.trim_end_matches(is_part).len();
+    let after = line.get(stem_end..)?;
+    Some(start..line.len() - after.trim_start_matches(is_part).len())
+}
 
 /// Colours of a terminal, as they are and as they are shown.
 const COLOUR: &str = r"(?:\x1b\[[\d;]*m|\\u\{1b\}\[[\d;]*m|\\(?:x1b|033|u001[bB])\[[\d;]*m)*";
@@ -62,9 +75,31 @@ static BEGINS: LazyLock<Regex> = LazyLock::new(|| {
 static SCHEME: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"^[A-Za-z][A-Za-z0-9-]{2,24}\s+").expect("a literal"));
 
-/// Prose after `token: `: words of letters.
-static PROSE: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"^\[?(?:[A-Za-z]+(?:[\s,;.]|$)|\S+:(?:\s|$))").expect("a literal"));
+/// So many bytes before a name tell what it is the name of, and so many after a sign tell what follows. A line can have
+/// a million names: what is looked at for each of them is bounded.
+const NEAR: usize = 256;
+
+/// Whether what follows `token: ` is prose: words of letters.
+fn is_prose(rest: &str) -> bool {
+    static PROSE: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"^\[?(?:[A-Za-z]+(?:[\s,;.]|$)|\S+:(?:\s|$))").expect("a literal"));
+    let near = head(rest, NEAR);
+    // A word that goes on after it is no word of a language.
+    PROSE.find(near).is_some_and(|prose| prose.end() < near.len() || near.len() == rest.len())
+}
+
+/// The first bytes of a text, in whole characters.
+fn head(text: &str, most: usize) -> &str {
+    let end = (0..=most.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+    text.get(..end).unwrap_or_default()
+}
+
+/// The last ones.
+fn tail(text: &str, most: usize) -> &str {
+    let from = text.len().saturating_sub(most);
+    let start = (from..=text.len()).find(|start| text.is_char_boundary(*start)).unwrap_or_default();
+    text.get(start..).unwrap_or_default()
+}
 
 /// A value that was found.
 struct Value {
@@ -78,8 +113,7 @@ struct Value {
 pub(super) fn redact(line: &str) -> (Cow<'_, str>, Open) {
     let (mut shown, mut copied, mut from) = (String::new(), 0, 0);
     let mut open = Open::Nothing;
-    while let Some(name) = line.get(from..).and_then(|rest| NAME.find(rest)) {
-        let name = from + name.start()..from + name.end();
+    while let Some(name) = name(line, from) {
         from = name.end;
         let Some(value) = find(line, name) else { continue };
         let text = line.get(value.at.clone()).unwrap_or_default();
@@ -113,7 +147,9 @@ fn marker(line: &str, at: &Range<usize>) -> String {
 
 /// The value of what may be the name of a secret.
 fn find(line: &str, name: Range<usize>) -> Option<Value> {
-    let before = line.get(..name.start)?;
+    let all_before = line.get(..name.start)?;
+    let before = tail(all_before, NEAR);
+    let in_line = tail(all_before, IN_MAP);
     let text = line.get(name.clone())?.trim_end_matches(['.', '-']);
     let after = line.get(name.start + text.len()..)?;
     // `private key: x`: the word before belongs to it.
@@ -124,27 +160,27 @@ fn find(line: &str, name: Range<usize>) -> Option<Value> {
         false => sort(text)?,
     };
     let at = name.start + text.len();
-    let begins = BEGINS.is_match(if is_two { before.trim_end().trim_end_matches(word) } else { before });
+    let begins = before.len() == all_before.len()
+        && BEGINS.is_match(if is_two { before.trim_end().trim_end_matches(word) } else { before });
     let is_option = text.starts_with('-');
-    // XML.
-    if before.ends_with('<') || before.ends_with("&lt;") || before.ends_with("u003c") {
-        let start = at + after.find('>')? + 1;
+    // XML, as it is and as it is quoted.
+    let tags = [("<", ">"), ("&lt;", "&gt;"), ("\\u003c", "\\u003e")];
+    if let Some((opens, closes)) = tags.into_iter().find(|(opens, _)| before.ends_with(opens)) {
+        let start = at + head(after, NEAR).find(closes)? + closes.len();
         let rest = line.get(start..)?;
-        let end = ["</", "&lt;", "\\u003c", "<"]
-            .iter()
-            .filter_map(|end| rest.find(end))
-            .min()
-            .unwrap_or(rest.len());
-        return Some(Value { at: start..start + end, open: Open::Nothing });
+        return Some(Value {
+            at: start..start + rest.find(opens).unwrap_or(rest.len()),
+            open: Open::Nothing,
+        });
     }
     if let Some(named) = NAMED.find(after).filter(|_| NAMES.is_match(before)) {
         return value(
             line,
             at + named.end(),
-            Place { sort, begins: false, blank: false, colon: true, before },
+            Place { sort, begins: false, blank: false, colon: true, before: in_line },
         );
     }
-    if after.trim_matches(['"', '\'', '\\', ' ', ',']).is_empty() {
+    if after.len() < NEAR && after.trim_matches(['"', '\'', '\\', ' ', ',']).is_empty() {
         let open = match () {
             () if NAMES.is_match(before) => Open::Named,
             () if is_option && begins => Open::Next { indent: indent(line), list: false },
@@ -164,14 +200,16 @@ fn find(line: &str, name: Range<usize>) -> Option<Value> {
                 start = quote.trim_end_matches('\\').len();
             }
             let blank = between.name("blank").is_some_and(|blank| !blank.is_empty());
-            return value(line, start, Place { sort, begins, blank, colon: sign == ":", before });
+            return value(line, start, Place { sort, begins, blank, colon: sign == ":", before: in_line });
         }
     }
     // `--password x`.
     let start = at + after.len() - after.trim_start_matches(['"', '\'']).trim_start().len();
     let rest = line.get(start..)?;
     let is_word = is_option && after.starts_with([' ', '\t']) && !rest.starts_with('-');
-    is_word.then(|| value(line, start, Place { sort, begins: false, blank: false, colon: false, before }))?
+    is_word.then(|| {
+        value(line, start, Place { sort, begins: false, blank: false, colon: false, before: in_line })
+    })?
 }
 
 /// Where a value stands.
@@ -186,6 +224,10 @@ struct Place<'a> {
     before: &'a str,
 }
 
+/// Where a value ends that has no quotes and stands in a map is looked for in so many bytes; else nothing of the rest of
+/// the line is shown.
+const IN_MAP: usize = 4 << 10;
+
 /// The value that begins here.
 fn value(line: &str, start: usize, place: Place<'_>) -> Option<Value> {
     let rest = line.get(start..)?;
@@ -193,7 +235,7 @@ fn value(line: &str, start: usize, place: Place<'_>) -> Option<Value> {
     if rest.trim_start_matches(['"', '\'', '\\']).starts_with("[redacted") {
         return None;
     }
-    if rest.trim().is_empty() {
+    if rest.trim_start().is_empty() {
         let open = if place.begins { Open::Next { indent: indent(line), list: true } } else { Open::Nothing };
         return to(0, open);
     }
@@ -210,17 +252,16 @@ fn value(line: &str, start: usize, place: Place<'_>) -> Option<Value> {
         return quoted(line, start, slashes, quote, place);
     }
     if rest.starts_with('[') {
-        let end = closing(rest);
-        let is_prose = place.sort == Sort::Token && PROSE.is_match(rest);
-        return match end {
-            Some(_) if is_prose => None,
+        if place.sort == Sort::Token && is_prose(rest) {
+            return None;
+        }
+        return match closing(rest) {
             // An array of JSON stays one.
             Some(end) => scheme(line, start + 1..start + end, place),
             None if rest.trim_end() == "[" => {
                 let at = start + 1..line.len();
                 Some(Value { at, open: Open::Block { indent: indent(line), list: false } })
             }
-            None if is_prose => None,
             None => to(rest.len(), Open::Nothing),
         };
     }
@@ -233,7 +274,7 @@ fn value(line: &str, start: usize, place: Place<'_>) -> Option<Value> {
         && !is_json
         && (place.before.contains("map[") || place.before.contains('{'));
     let is_yaml = place.begins && place.colon && place.blank;
-    let is_prose = place.sort != Sort::Password && place.colon && place.blank && PROSE.is_match(rest);
+    let is_prose = place.sort != Sort::Password && place.colon && place.blank && is_prose(rest);
     if place.sort == Sort::Authorization {
         return authorization(line, start, place);
     }
@@ -248,8 +289,10 @@ fn value(line: &str, start: usize, place: Place<'_>) -> Option<Value> {
             (ANOTHER.find(rest).map_or(end, |next| next.start().min(end)), Open::Nothing)
         }
         () if in_map => {
-            let next = ANOTHER.find(rest).map_or(rest.len(), |next| next.start());
-            (next.min(bracket(rest)), Open::Nothing)
+            let near = head(rest, IN_MAP);
+            let next = ANOTHER.find(near).map(|next| next.start());
+            let end = next.into_iter().chain(bracket(near)).min();
+            (end.unwrap_or(rest.len()), Open::Nothing)
         }
         () => (word(rest), Open::Nothing),
     };
@@ -334,7 +377,7 @@ fn authorization(line: &str, start: usize, place: Place<'_>) -> Option<Value> {
     let end = if many { proof.len() } else { word(proof) };
     let known = ["bearer", "basic", "token", "negotiate", "apikey", "ntlm", "key"];
     let known = known.iter().any(|it| scheme.trim_end().eq_ignore_ascii_case(it));
-    let is_last = proof.get(end..)?.trim().is_empty() && (place.begins || !scheme.is_empty());
+    let is_last = proof.get(end..)?.trim_start().is_empty() && (place.begins || !scheme.is_empty());
     let is_proof = known || many || is_random(proof.get(..end)?) || (is_last && place.colon);
     let at = start + scheme.len();
     (is_proof && end > 0).then_some(Value { at: at..at + end, open: Open::Nothing })
@@ -355,7 +398,7 @@ fn word(rest: &str) -> usize {
         let ends = match c {
             c if c.is_whitespace() || c.is_control() => true,
             '"' | '\'' | '`' => next.is_none_or(|next| next.is_whitespace() || ",;:)]}>".contains(next)),
-            '\\' => after.trim_start_matches('\\').starts_with(['"', 'n', 't', 'r', 'u']),
+            '\\' => head(after, NEAR).trim_start_matches('\\').starts_with(['"', 'n', 't', 'r', 'u']),
             ',' | ';' | '&' => {
                 next.is_none_or(|next| next.is_whitespace() || "\"'\\".contains(next))
                     || NEXT.is_match(rest.get(at..).unwrap_or_default())
@@ -374,7 +417,7 @@ fn word(rest: &str) -> usize {
 }
 
 /// Where the map ends in which a value stands.
-fn bracket(rest: &str) -> usize {
+fn bracket(rest: &str) -> Option<usize> {
     let mut depth = 0_usize;
     for (at, c) in rest.char_indices() {
         let next = rest.get(at + 1..).and_then(|rest| rest.chars().next());
@@ -382,12 +425,12 @@ fn bracket(rest: &str) -> usize {
             '[' | '{' | '(' => depth += 1,
             ']' | '}' | ')' if depth > 0 => depth -= 1,
             ']' | '}' if next.is_none_or(|next| next.is_whitespace() || "]})\"',:;".contains(next)) => {
-                return at;
+                return Some(at);
             }
             _ => {}
         }
     }
-    rest.len()
+    None
 }
 
 /// The bracket that closes the first one.

@@ -70,7 +70,7 @@ impl Tool for Show {
         };
         shown.sort_by_key(|it| key(it));
         let mut notes = vec![format!("{} of {} sockets", shown.len(), parsed.rows.len())];
-        notes.extend(parsed.notes());
+        notes.extend(socket::not_understood(&parsed.other));
         Ok(Answer {
             rows: shown.into_iter().map(|it| row(it, params.details)).collect(),
             if_empty: "there is no such socket".into(),

@@ -310,5 +310,7 @@ pub(super) async fn table(
         }
     }
     rows.sort_by(|(a, x), (b, y)| (&x.namespace, a).cmp(&(&y.namespace, b)));
-    Ok(Some(Table { columns, rows: rows.into_iter().map(|(_, row)| row).collect() }))
+    let mut table = Table { columns, rows: rows.into_iter().map(|(_, row)| row).collect() };
+    table.redact();
+    Ok(Some(table))
 }

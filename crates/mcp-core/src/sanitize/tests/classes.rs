@@ -1,17 +1,14 @@
-//! Every promised class in many forms, and healthy data of which nothing may be lost.
-
-use super::{Redactor, clean};
-use base64::{Engine, prelude::BASE64_STANDARD};
+//! Every promised class of secrets, in many forms.
 
 /// Whatever is planted.
-const SECRET: &str = "hunter2";
+pub(super) const SECRET: &str = "hunter2";
 
 /// The forms of a class: in each, `@` stands for a secret, of which no part may be shown.
-struct Class {
-    name: &'static str,
-    forms: &'static [&'static str],
+pub(super) struct Class {
+    pub(super) name: &'static str,
+    pub(super) forms: &'static [&'static str],
     /// What the secret can be there.
-    values: &'static [&'static str],
+    pub(super) values: &'static [&'static str],
 }
 
 /// Without blanks and signs that end something.
@@ -25,7 +22,7 @@ const QUOTED: &[&str] = &[
     "hunter2: hunter2=hunter2",
 ];
 
-const CLASSES: &[Class] = &[
+pub(super) const CLASSES: &[Class] = &[
     Class {
         name: "a name and its value",
         values: WORDS,
@@ -368,233 +365,3 @@ const CLASSES: &[Class] = &[
         ],
     },
 ];
-
-/// The parts of a secret that would tell it.
-fn tells(text: &str) -> bool {
-    [SECRET, "75af7405", "two words", "eyJ"].iter().any(|part| text.contains(part))
-}
-
-#[test]
-fn no_form_of_any_class_is_shown() {
-    let mut told = Vec::new();
-    for class in CLASSES {
-        assert!(class.forms.len() >= 20, "{}: {} forms", class.name, class.forms.len());
-        for form in class.forms {
-            for value in class.values {
-                let text = plant(form, value);
-                let shown = clean(&text);
-                if tells(&shown) || !shown.contains("[redacted") && text != shown {
-                    told.push(format!("{}: {text:?} gives {shown:?}", class.name));
-                }
-                let again = clean(&shown);
-                if again != shown {
-                    told.push(format!("{}: {shown:?} gives {again:?} when cleaned again", class.name));
-                }
-                // As a log, in pieces.
-                let shown = in_pieces(text.as_bytes(), 7);
-                if tells(&shown) && !text.contains("data") {
-                    told.push(format!("{}: {text:?} in pieces gives {shown:?}", class.name));
-                }
-            }
-        }
-    }
-    assert!(told.is_empty(), "{} of them:\n{}", told.len(), told.join("\n"));
-}
-
-/// The form with the secret in place of `@`; a URL's own sign, which follows, stays.
-fn plant(form: &str, value: &str) -> String {
-    form.replace("@@", "\u{0}at")
-        .replace("@a ", "\u{0}name ")
-        .replace('@', value)
-        .replace("\u{0}at", &format!("{value}@"))
-        .replace("\u{0}name", "@a")
-}
-
-fn in_pieces(text: &[u8], size: usize) -> String {
-    let mut redactor = Redactor::default();
-    let mut shown: Vec<u8> = text.chunks(size).flat_map(|piece| redactor.push(piece)).collect();
-    shown.extend(redactor.finish());
-    String::from_utf8_lossy(&shown).into_owned()
-}
-
-/// Base64 with a line break after so many characters.
-fn encoded(text: &str, width: usize) -> String {
-    let text = BASE64_STANDARD.encode(text);
-    let lines: Vec<&str> =
-        text.as_bytes().chunks(width).filter_map(|line| std::str::from_utf8(line).ok()).collect();
-    lines.join("\n")
-}
-
-#[test]
-fn keys_in_base64_are_not_shown() {
-    let certificate =
-        format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", "MIIBszCCAVmg".repeat(20));
-    let key = "-----BEGIN RSA PRIVATE KEY-----\nhunter2hunter2\n-----END RSA PRIVATE KEY-----\n";
-    for text in [
-        key.to_owned(),
-        certificate.clone() + key,
-        format!("a: |\n{key}"),
-        format!("x{key}"),
-        format!("xy{key}"),
-    ] {
-        for width in [64, 76, 1 << 20] {
-            let planted = format!("  tls: {}\nafter it", encoded(&text, width));
-            let shown = clean(&planted);
-            let first = encoded(&text, 1 << 20).split_at(40).0.to_owned();
-            let shows =
-                |shown: &str| planted.lines().filter(|line| line.len() > 40).any(|line| shown.contains(line));
-            assert!(
-                shown.contains("[redacted]") && !shown.contains(&first) && !shows(&shown),
-                "{planted}\n{shown}"
-            );
-            assert!(shown.ends_with("after it"), "{shown}");
-        }
-    }
-    let shown = clean(&format!("ca: {}", encoded(&certificate, 1 << 20)));
-    assert!(!shown.contains("[redacted]"), "a certificate is no secret: {shown}");
-}
-
-#[test]
-fn a_key_has_any_length_and_one_without_an_end_does_not_swallow_the_log() {
-    let key = format!(
-        "-----BEGIN PRIVATE KEY-----\n{}-----END PRIVATE KEY-----\nafter it\n",
-        "hunter2hunter2\n".repeat(10_000)
-    );
-    for size in [1_000, 70_000, 1 << 20] {
-        assert_eq!(
-            in_pieces(key.as_bytes(), size),
-            "-----BEGIN PRIVATE KEY-----[redacted]\n-----END PRIVATE KEY-----\nafter it\n"
-        );
-    }
-    let one_line = key.replace('\n', "\\n");
-    for size in [1_000, 70_000] {
-        assert!(!tells(&in_pieces(one_line.as_bytes(), size)));
-    }
-    let log = format!("-----BEGIN PRIVATE KEY-----\n{}", "I1122 a line of a log\n".repeat(5_000));
-    assert!(in_pieces(log.as_bytes(), 1_000).len() > log.len() - 10_000);
-}
-
-#[test]
-fn wide_characters_hide_nothing() {
-    for class in CLASSES.iter().take(4) {
-        for form in class.forms {
-            let text = plant(form, class.values[0]);
-            for wide in [u16::to_le_bytes, u16::to_be_bytes] {
-                let bytes: Vec<u8> =
-                    "\u{feff}".encode_utf16().chain(text.encode_utf16()).flat_map(wide).collect();
-                let shown = in_pieces(&bytes, 5);
-                assert!(!tells(&shown.replace('\0', "")), "{text:?}: {shown:?}");
-                let shown = String::from_utf8_lossy(&Redactor::of(bytes)).replace('\0', "");
-                assert!(!tells(&shown), "{text:?}: {shown:?}");
-            }
-        }
-    }
-}
-
-#[test]
-fn what_cannot_be_seen_is_shown() {
-    assert_eq!(clean("a\u{202e}b\u{200b}c\u{1b}[31m"), r"a\u{202e}b\u{200b}c\u{1b}[31m");
-    assert_eq!(clean("x\u{e0049}\u{e0067}y"), r"x\u{e0049}\u{e0067}y");
-    assert_eq!(clean("naïve → 日本\n\tok"), "naïve → 日本\n\tok");
-}
-
-#[test]
-fn what_stands_beside_a_secret_stays() {
-    for (text, shown) in [
-        ("{psk=hunter2, csum=\"true\"}", "{psk=[redacted], csum=\"true\"}"),
-        (r#"options: {ipsec_psk="a b"}"#, r#"options: {ipsec_psk="[redacted]"}"#),
-        ("Authorization: Bearer abc.def1, next", "Authorization: Bearer [redacted], next"),
-        ("https://me:hunter2@example.org/x", "https://me:[redacted]@example.org/x"),
-        ("a\npassword: |\n  x\n  y\nuser: me\n", "a\npassword: [redacted]\nuser: me\n"),
-        ("map[password:two words user:me]", "map[password:[redacted] user:me]"),
-        ("user=a password=hunter2 err=\"x\"", "user=a password=[redacted] err=\"x\""),
-        (r#"{"token":123456789,"user":"me"}"#, r#"{"token":"[redacted]","user":"me"}"#),
-        (r#"{"password":"a\"b\\","user":"me"}"#, r#"{"password":"[redacted]","user":"me"}"#),
-        (
-            r#""{\"password\":\"a\\\"b\",\"user\":\"me\"}""#,
-            r#""{\"password\":\"[redacted]\",\"user\":\"me\"}""#,
-        ),
-        (" neighbor 172.18.0.3 password hunter2", " neighbor 172.18.0.3 password [redacted]"),
-        ("?token=abc1&user=me", "?token=[redacted]&user=me"),
-        ("DB_PASSWORD=hunter2\0PATH=/bin", "DB_PASSWORD=[redacted]\\u{0}PATH=/bin"),
-        ("secret:\n  secretName: a", "secret:\n  secretName: a"),
-    ] {
-        assert_eq!(clean(text), shown);
-    }
-}
-
-/// Lines of real logs, configuration and tables, of which every word is evidence.
-const HEALTHY: &[&str] = &[
-    "secretariat_pod-1",
-    "ip4.dst == 10.0.0.1 && tcp",
-    "name: token-reviewer",
-    "service password-encryption",
-    "the password was wrong",
-    "automountServiceAccountToken: false",
-    "secret:\n  secretName: a",
-    "token: [redacted]",
-    "failed to fetch token: serviceaccounts \"ovnkube-node\" is forbidden",
-    "error: failed to fetch token: serviceaccounts \"x\" not found",
-    "couldn't get secret: secrets \"x\" not found",
-    "unable to load token: open /var/run/secrets/kubernetes.io/serviceaccount/token: no such file",
-    "Unable to authenticate the request\" err=\"[invalid bearer token, service account token has expired]\"",
-    "invalid bearer token, square/go-jose: error",
-    "bearer token authentication is enabled",
-    "  --authorization-mode=RBAC --authentication-token-webhook-config-file=/etc/x",
-    "--tls-private-key-file=/var/run/secrets/tls.key --client-ca-file=/etc/ca.crt",
-    "--token-file=/var/run/token --anonymous-auth=false",
-    "options: {tunnel_key=\"3\", requested-tnl-key=\"5\", ipsec=\"true\"}",
-    "tunnel_key          : 2",
-    "external_ids        : {\"k8s.ovn.org/owner-type\"=NetworkPolicy, direction=Ingress, key=\"a:b\", ipsec=\"false\"}",
-    " cookie=0x1a2b, duration=5.1s, table=0, n_packets=4, priority=100,tun_id=0x2 actions=set_field:0x1->reg0",
-    "private_key         : \"/ovn-cert/tls.key\"",
-    "key: value",
-    "keys: 5",
-    "\tauthby=secret\n\tleftauth=psk\n\tauth=esp",
-    "ike=aes_gcm256-sha2_256 auth=none",
-    "authentication succeeded for user admin",
-    "auth: ok",
-    "I1122 08:30:00.000000 1 reflector.go:1] \"Caches populated\" type=\"*v1.Secret\" reflector=\"x\"",
-    "kind: Secret",
-    "involvedObject: {kind: Secret, name: tls, namespace: a}",
-    "secretKeyRef: {name: db, key: password}",
-    "valueFrom:\n  secretKeyRef:\n    key: password\n    name: db",
-    "imagePullSecrets:\n- name: pull",
-    "tcp LISTEN 0.0.0.0:6443 0.0.0.0:* users:((\"kube-api\",pid=7,fd=3))",
-    "password: /run/secrets/db",
-    "https://10.0.0.1:6443/api/v1/namespaces/a@b/pods",
-    "http://user@host:8080/x",
-    "https://[fd00::1]:6443/x?a=b@c",
-    "192.168.1.1:8080 a@b.c",
-    "ip netns identify; ip -u 1000:1000 docker run -u 1000:1000",
-    "set community 65000:1 additive",
-    "neighbor 172.18.0.3 remote-as 64512",
-    "2026-11-22T08:30:00.000Z|00012|bridge|INFO|bridge br-int: added interface pass on port 3",
-    "the check passed: 3 passed, 0 failed; bypass=1 pass: 12",
-    "rx_pass: 12",
-    "DB_PASSWORD: $(DB_PASSWORD)",
-    "        password: <set to the key 'password' in secret 'db'>  Optional: false",
-    "Token ring is not supported",
-    "comp lzo is off; enc is on",
-    "net.core.netdev_rss_key is not read",
-    "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----",
-    "-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----",
-    "Tokens:              <none>",
-    "Mountable secrets:   default-token-abcde",
-    "basic networking works: yes",
-    "kubernetes.io/service-account-token",
-    "leader election key: openshift-ovn-kubernetes/ovn-kubernetes-master",
-    "\"Synced\" key=\"openshift-dns/dns-default\"",
-    "nb_cfg: 3; authenticated: true",
-];
-
-#[test]
-fn healthy_data_stays() {
-    let lost: Vec<String> = HEALTHY
-        .iter()
-        .map(|text| (text, clean(text)))
-        .filter(|(text, shown)| **text != shown)
-        .map(|(text, shown)| format!("{text:?} gives {shown:?}"))
-        .collect();
-    assert!(lost.is_empty(), "{}", lost.join("\n"));
-}
