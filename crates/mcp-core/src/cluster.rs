@@ -1,8 +1,8 @@
 //! The whole cluster, as a tool sees it that asks for no node's data.
 
 use crate::{
-    Backend, Budget, BundleFile, Coverage, Db, Kind, LogQuery, LogStream, Node, NodeName, ObjectQuery, Read,
-    ReadError, Reading, Table, ToolError,
+    Backend, Budget, BundleFile, Coverage, Db, Extent, Kind, LogQuery, LogStream, Node, NodeName,
+    ObjectQuery, Read, ReadError, Reading, Table, ToolError,
     node::Noted,
     tool::{AT_ONCE, SLACK},
 };
@@ -120,6 +120,19 @@ impl<'a> Cluster<'a> {
     /// Objects, by namespace and name. Values of Secrets and managed fields are not among what they hold.
     pub async fn objects(&self, query: &ObjectQuery) -> Result<Vec<Value>, ReadError> {
         Ok(self.noted.take(self.backend.objects(query, self.within).await?))
+    }
+
+    /// As [`Self::objects`], and how many of those that the cluster has are among them.
+    pub async fn list(&self, query: &ObjectQuery) -> Result<(Vec<Value>, Extent), ReadError> {
+        let read = self.backend.objects(query, self.within).await?;
+        let extent = read.origin.extent;
+        Ok((self.noted.take(read), extent))
+    }
+
+    /// The files that were read so far and are damaged. What does not fit together with one of them is no fault of the
+    /// cluster.
+    pub fn damaged(&self) -> Vec<String> {
+        self.noted.damaged()
     }
 
     /// Objects as the API server prints them; none where there is no server to do so.

@@ -44,8 +44,9 @@ mod unique;
 pub use answer::{Answer, Fact, Field, Identity, Row};
 pub use argv::Argv;
 pub use backend::{
-    Area, Backend, BadLocal, Bundle, BundleFile, Cluster as LiveCluster, ClusterError, Coverage, Held, Local,
-    LocalNode, NodeCoverage, Origin, Output, Read, ReadError, Recorded, Recorder, SourceCoverage, State,
+    Area, Backend, BadLocal, Bundle, BundleFile, Cluster as LiveCluster, ClusterError, Coverage, Extent,
+    Held, Local, LocalNode, NodeCoverage, Origin, Output, Read, ReadError, Recorded, Recorder,
+    SourceCoverage, State,
 };
 pub use cli::main;
 pub use cluster::{Cluster, RowsOfNode};

@@ -1,8 +1,8 @@
 //! One node, as a tool sees it.
 
 use crate::{
-    Argv, Backend, Budget, Db, Deadline, LogQuery, LogStream, NodeName, Origin, Output, Place, PodRef, Read,
-    ReadError, Target,
+    Argv, Backend, Budget, Db, Deadline, Extent, LogQuery, LogStream, NodeName, Origin, Output, Place,
+    PodRef, Read, ReadError, Target,
     sanitize::{Redactor, Seen},
 };
 use jiff::Timestamp;
@@ -38,11 +38,10 @@ impl Noted {
     pub(crate) fn take<T>(&self, read: Read<T>) -> T {
         {
             let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if !noted
-                .0
-                .iter()
-                .any(|origin| (&origin.what, &origin.bundle) == (&read.origin.what, &read.origin.bundle))
-            {
+            if !noted.0.iter().any(|origin| {
+                (&origin.what, &origin.bundle, origin.extent)
+                    == (&read.origin.what, &read.origin.bundle, read.origin.extent)
+            }) {
                 noted.0.push(read.origin);
             }
         }
@@ -62,6 +61,13 @@ impl Noted {
     pub(crate) fn newest(&self) -> Option<Timestamp> {
         let noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         noted.0.iter().filter_map(|origin| origin.when).max()
+    }
+
+    /// What of it is damaged.
+    pub(crate) fn damaged(&self) -> Vec<String> {
+        let noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let damaged = noted.0.iter().filter(|origin| origin.extent == Extent::Damaged);
+        damaged.map(|origin| origin.what.clone()).collect()
     }
 
     pub(crate) fn into_read(self) -> (Vec<Origin>, Vec<String>) {

@@ -3,8 +3,12 @@
 //! One thing that goes on for hours leaves many events, since their counts start anew and their messages hold numbers.
 //! What differs in numbers, hashes and addresses only is one group.
 
-use crate::table::{Object, aligned};
+use crate::{
+    table::{Object, aligned},
+    which::Which,
+};
 use jiff::Timestamp;
+use mcp_core::{Cluster, ReadError, ToolError};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -14,6 +18,8 @@ pub(crate) struct Event {
     pub(crate) namespace: String,
     /// `pod/web-1`.
     pub(crate) object: String,
+    /// The UID of the object: one that was made anew under the same name has another.
+    pub(crate) uid: String,
     /// `Normal`, `Warning`.
     pub(crate) severity: String,
     pub(crate) reason: String,
@@ -47,6 +53,7 @@ impl Event {
         Self {
             namespace: text(["/involvedObject/namespace", "/regarding/namespace"]).into(),
             object: format!("{kind}/{name}"),
+            uid: text(["/involvedObject/uid", "/regarding/uid"]).into(),
             severity: event.text("/type").into(),
             reason: event.text("/reason").into(),
             message: text(["/message", "/note"]).trim().into(),
@@ -55,6 +62,70 @@ impl Event {
             count: counts.into_iter().find(|count| *count > 0).unwrap_or(1),
             wordings: 1,
         }
+    }
+}
+
+/// Which events are asked for.
+#[derive(Default)]
+pub(crate) struct Wanted {
+    /// As objects name their kind; none: of any.
+    pub(crate) kind: Option<String>,
+    pub(crate) name: Option<String>,
+    pub(crate) namespace: Option<String>,
+    pub(crate) severity: Option<String>,
+    pub(crate) reason: Option<String>,
+}
+
+impl Wanted {
+    /// What an API server can select events of the core by.
+    fn selector(&self) -> String {
+        let fields = [
+            ("type", &self.severity),
+            ("reason", &self.reason),
+            ("involvedObject.kind", &self.kind),
+            ("involvedObject.namespace", &self.namespace),
+            ("involvedObject.name", &self.name),
+        ];
+        let fields = fields.iter().filter_map(|(field, value)| Some(format!("{field}={}", value.as_ref()?)));
+        fields.collect::<Vec<_>>().join(",")
+    }
+
+    fn has(&self, event: &Event) -> bool {
+        let is = |wanted: &Option<String>, own: &str| wanted.as_ref().is_none_or(|wanted| wanted == own);
+        let (kind, name) = event.object.split_once('/').unwrap_or_default();
+        self.kind.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(kind))
+            && is(&self.name, name)
+            && is(&self.namespace, &event.namespace)
+            && is(&self.severity, &event.severity)
+            && is(&self.reason, &event.reason)
+    }
+}
+
+/// The events of a namespace, or of all. A bundle can have those of the group `events.k8s.io` only, which are the same
+/// events under other names.
+pub(crate) async fn read(
+    cluster: &Cluster<'_>,
+    namespace: Option<&str>,
+    wanted: &Wanted,
+) -> Result<Vec<Event>, ToolError> {
+    let fields = wanted.selector();
+    let which = || Which::parse("events", None, namespace);
+    let of_core = which()?.selected(None, (!fields.is_empty()).then_some(fields.as_str()))?;
+    let kind = cluster.kind("events").await?;
+    // Events without a field are no fault of the path.
+    let missing = match cluster.objects(&of_core.query(kind.clone())).await {
+        Ok(found) if found.is_empty() => {
+            of_core.check_namespace(cluster, &kind).await?;
+            return Ok(Vec::new());
+        }
+        Ok(found) => return Ok(found.iter().map(Event::of).collect()),
+        Err(e @ ReadError::NotHeld { .. }) => e,
+        Err(e) => return Err(e.into()),
+    };
+    let Some(kind) = cluster.known_kind("events.events.k8s.io").await? else { return Err(missing.into()) };
+    match cluster.objects(&which()?.query(kind)).await {
+        Ok(found) => Ok(found.iter().map(Event::of).filter(|event| wanted.has(event)).collect()),
+        Err(_) => Err(missing.into()),
     }
 }
 

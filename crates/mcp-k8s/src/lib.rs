@@ -6,6 +6,7 @@ mod checks;
 mod commands;
 mod describe;
 mod events;
+mod json;
 mod locate;
 mod log;
 mod nodes;

@@ -1,11 +1,12 @@
 //! Nodes and OVN-Kubernetes' own pods, as objects tell of them.
 
-use crate::pods::{Pod, items, objects, text};
+use crate::pods::{Pod, items, objects, objects_of, text};
+use jiff::Timestamp;
 use mcp_core::{Cluster, ToolError};
 use ovn_model::annotations::{DEFAULT_NETWORK, Gateway, NodeAnnotations};
 use ovsdb::Row;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::IpAddr};
 
 /// Where OVN-Kubernetes runs: upstream, OpenShift and MicroShift.
 const NAMESPACES: [&str; 2] = ["ovn-kubernetes", "openshift-ovn-kubernetes"];
@@ -18,6 +19,8 @@ pub(crate) struct KnownNode {
     pub(crate) state: String,
     pub(crate) kubelet: String,
     pub(crate) addresses: Vec<String>,
+    /// `linux`, `windows`; empty where the node does not say.
+    os: String,
     pub(crate) annotations: NodeAnnotations,
 }
 
@@ -26,6 +29,12 @@ pub(crate) struct KnownNode {
 pub(crate) struct Deployment {
     pub(crate) namespace: String,
     pub(crate) pods: Vec<Pod>,
+    /// Are these all of its pods?
+    is_whole: bool,
+    /// The network of an OpenShift cluster that does not run OVN-Kubernetes: `OpenShiftSDN`.
+    pub(crate) other_network: Option<String>,
+    /// When the newest of it was read.
+    pub(crate) as_of: Option<Timestamp>,
 }
 
 impl KnownNode {
@@ -49,6 +58,7 @@ impl KnownNode {
             state: if unschedulable { format!("{state}, cordoned") } else { state },
             kubelet: text(node, "/status/nodeInfo/kubeletVersion").into(),
             addresses: addresses.map(|address| text(address, "/address").to_owned()).collect(),
+            os: text(node, "/metadata/labels/kubernetes.io~1os").into(),
             annotations: NodeAnnotations::of(node),
         }
     }
@@ -65,6 +75,18 @@ impl KnownNode {
     /// Where its pods are on the default network.
     pub(crate) fn subnets(&self) -> String {
         joined(self.annotations.subnets.get(DEFAULT_NETWORK).into_iter().flatten())
+    }
+
+    /// Those of the addresses at which tunnels to it end that are no addresses of its host: what is sent to them does not
+    /// arrive. None where not all addresses of the host are known.
+    pub(crate) fn foreign<'a>(&'a self, ends: &'a str) -> Vec<&'a str> {
+        let hosts = &self.annotations.host_cidrs;
+        let nets = || hosts.iter().chain(&self.annotations.primary);
+        let is_own = |end: &IpAddr| {
+            nets().any(|net| net.addr() == *end) || self.addresses.iter().any(|own| own.parse() == Ok(*end))
+        };
+        let ends = ends.split(',').filter(|end| end.parse().is_ok_and(|end| !is_own(&end)));
+        ends.filter(|_| !hosts.is_empty()).collect()
     }
 
     /// Where its annotation says that tunnels to it end.
@@ -86,6 +108,15 @@ pub(crate) fn subnets_of_switch(switch: &Row) -> String {
     let of = |key| switch.map_get("other_config", key);
     let prefix = of("ipv6_prefix").map(|prefix| format!("{prefix}/64"));
     of("subnet").map(str::to_owned).into_iter().chain(prefix).collect::<Vec<_>>().join(",")
+}
+
+/// A disagreement, as an answer tells it. What follows from a damaged file is no finding: the file may tell less than the
+/// cluster has.
+pub(crate) fn told(cluster: &Cluster<'_>, finding: &str) -> String {
+    match cluster.damaged().as_slice() {
+        [] => format!("FINDING: {finding}"),
+        damaged => format!("uncertain, since {} cannot be read to its end: {finding}", some(damaged)),
+    }
 }
 
 /// Names that are shown of a list.
@@ -115,13 +146,31 @@ pub(crate) fn joined<T: ToString>(all: impl IntoIterator<Item = T>) -> String {
 impl Deployment {
     /// The first of the known namespaces that has pods.
     pub(crate) async fn read(cluster: &Cluster<'_>) -> Result<Self, ToolError> {
+        let mut all = Self { other_network: other_network(cluster).await, ..Self::default() };
         for namespace in NAMESPACES {
-            let pods = Pod::of_namespace(cluster, namespace).await?;
+            let pods = objects_of(cluster, "pods", Some(namespace)).await?;
             if !pods.is_empty() {
-                return Ok(Self { namespace: namespace.into(), pods });
+                all.namespace = namespace.into();
+                (all.pods, all.is_whole) = (pods.iter().map(Pod::of).collect(), pods.is_whole());
+                break;
             }
         }
-        Ok(Self::default())
+        all.as_of = cluster.as_of();
+        Ok(all)
+    }
+
+    /// Should the pod `ovnkube-node` run on a node, and does not? Not known where not all pods were collected.
+    pub(crate) fn lacks_pod(&self, node: &KnownNode) -> bool {
+        // One of which less was collected than its node may run here.
+        let may_be_here = |pod: &Pod| pod.node == node.name || (pod.node.is_empty() && pod.phase.is_empty());
+        let is_there =
+            || self.pods.iter().any(|pod| pod.name.starts_with("ovnkube-node") && may_be_here(pod));
+        self.is_whole && self.other_network.is_none() && node.os != "windows" && !is_there()
+    }
+
+    /// What is wrong with a pod, when it was read.
+    pub(crate) fn troubles(&self, pod: &Pod) -> Vec<String> {
+        pod.troubles(self.as_of)
     }
 
     /// The pods of a node that its network depends on.
@@ -142,6 +191,15 @@ impl Deployment {
             ["ovnkube-controller", "ovnkube-node", "ovnkube-master"].iter().find_map(|name| named(name));
         container.map(|container| container.image.as_str())
     }
+}
+
+/// The network of an OpenShift cluster, where it is another than OVN-Kubernetes. Who may not read it may read the rest.
+async fn other_network(cluster: &Cluster<'_>) -> Option<String> {
+    let all = objects(cluster, "networks.config.openshift.io").await.ok()?;
+    let network = all.first()?;
+    let kind = [text(network, "/status/networkType"), text(network, "/spec/networkType")];
+    let kind = kind.into_iter().find(|kind| !kind.is_empty())?;
+    (!kind.eq_ignore_ascii_case("OVNKubernetes")).then(|| kind.to_owned())
 }
 
 /// Pods of daemon sets: ovnkube-node, ovs-node, ovn-ipsec.

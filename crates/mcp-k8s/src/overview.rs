@@ -1,12 +1,13 @@
 //! What a cluster is, in as many lines as fit, however many nodes it has.
 
+mod databases;
+
 use crate::{
-    nodes::{Deployment, KnownNode, joined, same, some, subnets_of_switch},
+    nodes::{Deployment, KnownNode, joined, same, some, told},
     pods::{Pod, items, objects, selected, text},
 };
-use futures::StreamExt;
-use mcp_core::{Area, Cluster, Coverage, Db, NodeName, ObjectQuery, ReadError, State, ToolError};
-use ovsdb::{Rows, Select};
+use databases::{Databases, databases};
+use mcp_core::{Area, Cluster, Coverage, NodeName, ObjectQuery, State, ToolError};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// As many nodes have a line each; of more, those that stand out.
@@ -29,16 +30,6 @@ pub(crate) struct Overview {
     pub(crate) notes: Vec<String>,
 }
 
-/// What the databases of a node say of it.
-#[derive(Clone, Debug, Default)]
-struct Databases {
-    zone: String,
-    northd: String,
-    open_vswitch: String,
-    encap: String,
-    subnet: String,
-}
-
 impl Overview {
     pub(crate) async fn read(cluster: &Cluster<'_>) -> Result<Self, ToolError> {
         let mut notes = Vec::new();
@@ -52,6 +43,12 @@ impl Overview {
             Vec::new()
         });
         let networks = networks(cluster).await?;
+        if let Some(other) = &deployment.other_network {
+            notes.push(format!(
+                "the network of this cluster is {other}, not OVN-Kubernetes: what the tools tell of zones, gateways and \
+                 OVN's databases does not apply"
+            ));
+        }
         let asked = asked(&readable, &nodes, &deployment);
         let databases = databases(cluster, &asked, &mut notes).await;
         let (read, all) = (databases.len(), readable.len());
@@ -72,20 +69,24 @@ impl Overview {
         Ok(Self { nodes, readable, deployment, databases, settings, flavour, networks, coverage, notes })
     }
 
-    pub(crate) fn rows(&self) -> Vec<String> {
+    pub(crate) fn rows(&self, cluster: &Cluster<'_>) -> Vec<String> {
         let mut rows = vec![format!("flavour: {}", self.flavour)];
         rows.extend(self.versions());
         rows.extend(self.settings.iter().cloned());
-        rows.extend(self.zones());
+        rows.extend(match &self.deployment.other_network {
+            Some(other) => vec![format!("network type: {other}")],
+            None => self.zones(),
+        });
         rows.extend(self.networks.iter().cloned());
-        let control_plane: Vec<String> = self.deployment.control_plane().map(health).collect();
+        let control_plane: Vec<String> =
+            self.deployment.control_plane().map(|pod| self.health(pod)).collect();
         if !control_plane.is_empty() {
             rows.push(format!("control plane: {}", some(&control_plane)));
         }
         rows.extend(if self.nodes.len().max(self.readable.len()) > EACH {
             self.aggregated()
         } else {
-            self.each()
+            self.each(cluster)
         });
         if let Some(coverage) = &self.coverage {
             rows.extend(held(coverage));
@@ -137,7 +138,11 @@ impl Overview {
             }
         }
         let zones: BTreeSet<&str> = self.nodes.iter().map(KnownNode::zone).collect();
-        if !self.nodes.is_empty() {
+        if let Some((node, switches)) = self.central() {
+            rows.push(format!(
+                "central mode: one zone for all nodes, of which the database of {node} has {switches} switches"
+            ));
+        } else if !self.nodes.is_empty() {
             rows.push(match own == self.nodes.len() {
                 true => format!("interconnect: each of {own} nodes is a zone of its own"),
                 false => format!(
@@ -151,12 +156,27 @@ impl Overview {
         rows
     }
 
+    /// A node whose database has the switches of other nodes, which say of no common zone: the databases are those of
+    /// central mode. With it, how many nodes' switches it has.
+    fn central(&self) -> Option<(&str, usize)> {
+        let foreign = |name: &String, node: &str| {
+            name != node && self.nodes.iter().any(|known| known.name == *name && known.zone() == name)
+        };
+        self.databases.iter().find_map(|(node, db)| {
+            let others = db.switches.iter().filter(|name| foreign(name, node)).count();
+            (others > 0).then_some((node.as_str(), others + 1))
+        })
+    }
+
     /// A line a node.
-    fn each(&self) -> Vec<String> {
+    fn each(&self, cluster: &Cluster<'_>) -> Vec<String> {
         let known: BTreeSet<&str> = self.nodes.iter().map(|node| node.name.as_str()).collect();
         let mut rows = vec!["nodes:".to_owned()];
         for node in &self.nodes {
             rows.push(format!("  {}", self.line(node)));
+            rows.extend(
+                self.disagreements(node).iter().map(|finding| format!("    {}", told(cluster, finding))),
+            );
         }
         for name in self.readable.iter().filter(|name| !known.contains(name.as_str())) {
             let db = self.databases.get(name.as_str()).cloned().unwrap_or_default();
@@ -171,38 +191,73 @@ impl Overview {
     }
 
     fn line(&self, node: &KnownNode) -> String {
-        let zone = if node.zone() == node.name { "own".into() } else { node.zone().to_owned() };
-        let pods: Vec<String> = self.deployment.on(&node.name).map(health).collect();
+        if self.deployment.other_network.is_some() {
+            return format!("{}  {}  addresses {}", node.name, node.state, joined(&node.addresses));
+        }
+        let zone = match node.zone() {
+            _ if self.central().is_some() => "of all nodes".into(),
+            zone if zone == node.name => "own".into(),
+            zone => zone.to_owned(),
+        };
+        let pods: Vec<String> = self.deployment.on(&node.name).map(|pod| self.health(pod)).collect();
         let pods = if pods.is_empty() { "no pod of OVN-Kubernetes known".into() } else { pods.join(", ") };
-        let mut line = format!(
+        format!(
             "{}  {}  zone {zone}  subnets {}  encapsulation {}  {pods}",
             node.name,
             node.state,
             node.subnets(),
             node.encap_ips()
-        );
-        for finding in self.disagreements(node) {
-            line = format!("{line}  FINDING: {finding}");
-        }
-        line
+        )
     }
 
-    /// Where the node's object and its databases differ.
+    /// `ovnkube-node-mk45n 6/6`, and what is wrong with it.
+    fn health(&self, pod: &Pod) -> String {
+        let (ready, all) = pod.ready();
+        let restarts = match pod.restarts() {
+            0 => String::new(),
+            n => format!(", restarted {n}x"),
+        };
+        match self.deployment.troubles(pod).as_slice() {
+            [] => format!("{} {ready}/{all} ready{restarts}", pod.name),
+            troubles => format!("{} {ready}/{all} ready: {}", pod.name, troubles.join("; ")),
+        }
+    }
+
+    /// Where the node's object, its pods and its databases do not fit together.
     fn disagreements(&self, node: &KnownNode) -> Vec<String> {
-        let Some(db) = self.databases.get(&node.name) else { return Vec::new() };
+        let mut said = Vec::new();
+        if self.deployment.other_network.is_some() {
+            return said;
+        }
+        if self.deployment.lacks_pod(node) {
+            said.push("no pod ovnkube-node runs on it".to_owned());
+        }
+        let given = node.given_encap_ips();
+        let ends = |what: &str, ends: &str| {
+            let foreign = node.foreign(ends).into_iter();
+            foreign
+                .map(|end| format!("encapsulation {end} in the {what} is no address of the node"))
+                .collect::<Vec<_>>()
+        };
+        said.extend(ends("annotation", &given));
+        let Some(db) = self.databases.get(&node.name) else { return said };
+        if !same(&given, &db.encap) {
+            said.extend(ends("database", &db.encap));
+        }
         let pairs = [
             ("zone", node.zone().to_owned(), &db.zone),
-            ("encapsulation", node.given_encap_ips(), &db.encap),
+            ("encapsulation", given, &db.encap),
             ("subnets", node.subnets(), &db.subnet),
         ];
         let differ = |(_, object, database): &(&str, String, &String)| {
             !database.is_empty() && object != "none" && !object.is_empty() && !same(object, database)
         };
-        pairs
-            .into_iter()
-            .filter(differ)
-            .map(|(what, object, db)| format!("{what} is {object} in the object and {db} in the database"))
-            .collect()
+        said.extend(
+            pairs.into_iter().filter(differ).map(|(what, object, db)| {
+                format!("{what} is {object} in the object and {db} in the database")
+            }),
+        );
+        said
     }
 
     /// Many nodes: what most have in common, and who stands out.
@@ -218,15 +273,10 @@ impl Overview {
                 why.push("no subnet".into());
             }
             let pods: Vec<&Pod> = self.deployment.on(&node.name).collect();
-            if !self.deployment.pods.is_empty()
-                && !pods.iter().any(|pod| pod.name.starts_with("ovnkube-node"))
-            {
-                why.push("no pod ovnkube-node".into());
-            }
             why.extend(
                 pods.iter()
-                    .filter(|pod| !pod.troubles().is_empty() || pod.restarts() > usual)
-                    .map(|pod| health(pod)),
+                    .filter(|pod| !self.deployment.troubles(pod).is_empty() || pod.restarts() > usual)
+                    .map(|pod| self.health(pod)),
             );
             if why.is_empty() {
                 well.push(node.name.clone())
@@ -271,7 +321,7 @@ impl Overview {
 /// Is the node, or a pod that its network depends on, not as it should be?
 fn stands_out(name: &str, nodes: &[KnownNode], deployment: &Deployment) -> bool {
     let is_well = nodes.iter().any(|node| node.name == name && node.state == "Ready");
-    !is_well || deployment.on(name).any(|pod| !pod.troubles().is_empty())
+    !is_well || deployment.on(name).any(|pod| !deployment.troubles(pod).is_empty())
 }
 
 /// The nodes whose databases are read: those that stand out before others.
@@ -282,19 +332,6 @@ fn asked(readable: &[NodeName], nodes: &[KnownNode], deployment: &Deployment) ->
         asked.truncate(ASKED);
     }
     asked
-}
-
-/// `ovnkube-node-mk45n 6/6`, and what is wrong with it.
-fn health(pod: &Pod) -> String {
-    let (ready, all) = pod.ready();
-    let restarts = match pod.restarts() {
-        0 => String::new(),
-        n => format!(", restarted {n}x"),
-    };
-    match pod.troubles().as_slice() {
-        [] => format!("{} {ready}/{all} ready{restarts}", pod.name),
-        troubles => format!("{} {ready}/{all} ready: {}", pod.name, troubles.join("; ")),
-    }
 }
 
 fn or_unknown(text: &str) -> &str {
@@ -347,12 +384,12 @@ async fn networks(cluster: &Cluster<'_>) -> Result<Vec<String>, ToolError> {
     for (kind, short) in
         [("userdefinednetworks.k8s.ovn.org", "udn"), ("clusteruserdefinednetworks.k8s.ovn.org", "cudn")]
     {
-        for network in objects(cluster, kind).await? {
+        for network in objects(cluster, kind).await?.iter() {
             let spec = if short == "udn" { "/spec" } else { "/spec/network" };
-            let topology = text(&network, &format!("{spec}/topology")).to_owned();
-            let role = text(&network, &format!("{spec}/{}/role", topology.to_lowercase())).to_lowercase();
+            let topology = text(network, &format!("{spec}/topology")).to_owned();
+            let role = text(network, &format!("{spec}/{}/role", topology.to_lowercase())).to_lowercase();
             let name = joined(
-                [text(&network, "/metadata/namespace"), text(&network, "/metadata/name")]
+                [text(network, "/metadata/namespace"), text(network, "/metadata/name")]
                     .into_iter()
                     .filter(|t| !t.is_empty()),
             );
@@ -363,76 +400,6 @@ async fn networks(cluster: &Cluster<'_>) -> Result<Vec<String>, ToolError> {
         0 => Vec::new(),
         n => vec![format!("networks beside the default one: {n}: {}", some(&names))],
     })
-}
-
-/// What is asked of each of a node's databases.
-fn questions(node: &NodeName) -> [(NodeName, Db, Vec<Select>); 3] {
-    let is = |column: &str| ovsdb::Condition::is(column, node.as_str());
-    let global = Select::from("NB_Global").columns(["name", "options"]);
-    let switch = Select::from("Logical_Switch").columns(["name", "other_config"]).filter(is("name"));
-    let chassis = Select::from("Chassis").columns(["hostname", "encaps"]).filter(is("hostname"));
-    let encaps = Select::from("Encap").columns(["ip"]);
-    [
-        (node.clone(), Db::Nb, vec![global, switch]),
-        (node.clone(), Db::Sb, vec![chassis, encaps]),
-        (node.clone(), Db::OpenVSwitch, vec![Select::from("Open_vSwitch").columns(["ovs_version"])]),
-    ]
-}
-
-impl Databases {
-    /// Takes what one of them answered.
-    fn take(&mut self, db: Db, rows: &[Rows]) {
-        let first = |at: usize| rows.get(at).and_then(|rows| rows.rows.first());
-        match db {
-            Db::Nb => {
-                if let Some(global) = first(0) {
-                    self.zone = global.text("name").unwrap_or_default().to_owned();
-                    self.northd =
-                        global.map_get("options", "northd_internal_version").unwrap_or_default().to_owned();
-                }
-                self.subnet = first(1).map(subnets_of_switch).unwrap_or_default();
-            }
-            Db::Sb => {
-                if let (Some(chassis), Some(encaps)) = (first(0), rows.get(1)) {
-                    let ips: BTreeSet<&str> =
-                        chassis.refs("encaps").filter_map(|encap| encaps.get(encap)?.text("ip")).collect();
-                    self.encap = joined(ips);
-                }
-            }
-            Db::OpenVSwitch => {
-                let version = first(0).and_then(|row| row.text("ovs_version"));
-                self.open_vswitch = version.unwrap_or_default().to_owned();
-            }
-        }
-    }
-}
-
-/// What the databases of nodes say: a node is among them if at least one of its own was read.
-async fn databases(
-    cluster: &Cluster<'_>,
-    nodes: &[NodeName],
-    notes: &mut Vec<String>,
-) -> BTreeMap<String, Databases> {
-    let questions: Vec<_> = nodes.iter().flat_map(questions).collect();
-    let dbs: Vec<Db> = questions.iter().map(|(_, db, _)| *db).collect();
-    let answers = cluster.ask(questions, |rows| rows).collect::<Vec<_>>().await;
-    let (mut read, mut failed) = (BTreeMap::<String, Databases>::new(), BTreeMap::<_, Vec<NodeName>>::new());
-    for (db, (node, rows)) in dbs.into_iter().zip(answers) {
-        match rows {
-            Ok(rows) => read.entry(node.to_string()).or_default().take(db, &rows),
-            // Of a bundle it is said what was collected.
-            Err(ReadError::NotCollected { .. } | ReadError::NotHeld { .. }) if !cluster.is_live() => {}
-            Err(e) => {
-                // The same of many nodes is said once.
-                let why = e.to_string().replace(node.as_str(), "<node>");
-                failed.entry((db, why)).or_default().push(node);
-            }
-        }
-    }
-    notes.extend(
-        failed.into_iter().map(|((db, why), nodes)| format!("{db} was not read of {}: {why}", some(&nodes))),
-    );
-    read
 }
 
 /// What a bundle holds, nodes of which the same is true together.

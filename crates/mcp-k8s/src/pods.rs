@@ -1,9 +1,9 @@
 //! Pods and the state of their containers, as their objects tell.
 
-use jiff::Timestamp;
-use mcp_core::{Cluster, Kind, ObjectQuery, PodRef, ReadError, ToolError, Unread};
+use jiff::{SignedDuration, Timestamp};
+use mcp_core::{Cluster, Extent, Kind, ObjectQuery, PodRef, ReadError, ToolError, Unread};
 use serde_json::Value;
-use std::fmt;
+use std::{fmt, ops::Deref};
 
 /// A pod, as far as its containers go.
 #[derive(Clone, Debug)]
@@ -16,6 +16,11 @@ pub(crate) struct Pod {
     pub(crate) host_network: bool,
     /// Init containers first.
     pub(crate) containers: Vec<Container>,
+    /// When it should be gone, if it is being deleted: the time of its deletion and its grace period.
+    pub(crate) gone_by: Option<Timestamp>,
+    /// What its condition `Ready` says, if that does not hold. The condition can fail where all containers are ready: on a
+    /// node that is dead, or for a readiness gate.
+    not_ready: Option<String>,
 }
 
 /// A container and how it is.
@@ -23,13 +28,56 @@ pub(crate) struct Pod {
 pub(crate) struct Container {
     pub(crate) name: String,
     pub(crate) image: String,
-    pub(crate) init: bool,
+    pub(crate) sort: Sort,
     pub(crate) ready: bool,
     pub(crate) restarts: u64,
     /// `running since …`, `waiting: CrashLoopBackOff`, `ended: Error (1) at …`.
     pub(crate) state: String,
     /// How its run before ended.
     pub(crate) before: Option<String>,
+}
+
+/// Which list of the pod a container stands in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Sort {
+    Init,
+    #[default]
+    Regular,
+    /// Made by `kubectl debug`, and done when the engineer is: it is never ready, and nothing depends on it.
+    Ephemeral,
+}
+
+/// How long after its time a pod is still as it should be: the kubelet cleans up, and clocks differ.
+const LATE: SignedDuration = SignedDuration::from_secs(60);
+
+/// The objects of a kind that a source has.
+pub(crate) struct Collected {
+    items: Vec<Value>,
+    /// None: none were collected, or the cluster has no such kind.
+    extent: Option<Extent>,
+}
+
+impl Collected {
+    /// None were collected.
+    pub(crate) const NONE: Self = Self { items: Vec::new(), extent: None };
+
+    /// Were any collected? Else that there are none says nothing.
+    pub(crate) fn is_collected(&self) -> bool {
+        self.extent.is_some()
+    }
+
+    /// Are they all that the cluster has? Only then is one that is not among them not there.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.extent == Some(Extent::Whole)
+    }
+}
+
+impl Deref for Collected {
+    type Target = [Value];
+
+    fn deref(&self) -> &[Value] {
+        &self.items
+    }
 }
 
 /// What only a pod that is shown whole, or described, tells: no list of pods and no search among them looks at it.
@@ -88,8 +136,8 @@ fn held<T>(asked: Result<T, ReadError>) -> Result<Option<T>, ToolError> {
     }
 }
 
-/// All objects of a kind, by the name of the kind, without their [`details`]; nothing if the source has none of it.
-pub(crate) async fn objects(cluster: &Cluster<'_>, kind: &str) -> Result<Vec<Value>, ToolError> {
+/// All objects of a kind, by the name of the kind, without their [`details`].
+pub(crate) async fn objects(cluster: &Cluster<'_>, kind: &str) -> Result<Collected, ToolError> {
     selected(cluster, kind, ObjectQuery::default()).await
 }
 
@@ -98,7 +146,7 @@ pub(crate) async fn objects_of(
     cluster: &Cluster<'_>,
     kind: &str,
     namespace: Option<&str>,
-) -> Result<Vec<Value>, ToolError> {
+) -> Result<Collected, ToolError> {
     let namespace = namespace.and_then(|namespace| namespace.parse().ok());
     selected(cluster, kind, ObjectQuery { namespace, ..ObjectQuery::default() }).await
 }
@@ -108,10 +156,13 @@ pub(crate) async fn selected(
     cluster: &Cluster<'_>,
     name: &str,
     query: ObjectQuery,
-) -> Result<Vec<Value>, ToolError> {
-    let Some(kind) = kind(cluster, name).await? else { return Ok(Vec::new()) };
+) -> Result<Collected, ToolError> {
+    let Some(kind) = kind(cluster, name).await? else { return Ok(Collected::NONE) };
     let query = ObjectQuery { without: details(&kind), kind, ..query };
-    Ok(held(cluster.objects(&query).await)?.unwrap_or_default())
+    Ok(match held(cluster.list(&query).await)? {
+        Some((items, extent)) => Collected { items, extent: Some(extent) },
+        None => Collected::NONE,
+    })
 }
 
 impl Pod {
@@ -132,13 +183,17 @@ impl Pod {
 
     /// From its object.
     pub(crate) fn of(object: &Value) -> Self {
-        let containers = [("initContainers", true), ("containers", false), ("ephemeralContainers", false)];
-        let of_kind = |(kind, init): (&str, bool)| {
+        let containers = [
+            ("initContainers", Sort::Init),
+            ("containers", Sort::Regular),
+            ("ephemeralContainers", Sort::Ephemeral),
+        ];
+        let of_kind = |(kind, sort): (&str, Sort)| {
             let single = kind.strip_suffix('s').unwrap_or(kind);
             let statuses = format!("/status/{single}Statuses");
             let status = |name: &str| items(object, &statuses).find(|s| text(s, "/name") == name);
             items(object, &format!("/spec/{kind}"))
-                .map(|spec| Container::of(spec, status(text(spec, "/name")), init))
+                .map(|spec| Container::of(spec, status(text(spec, "/name")), sort))
                 .collect::<Vec<_>>()
         };
         Self {
@@ -148,37 +203,47 @@ impl Pod {
             phase: text(object, "/status/phase").into(),
             host_network: object.pointer("/spec/hostNetwork").and_then(Value::as_bool).unwrap_or(false),
             containers: containers.into_iter().flat_map(of_kind).collect(),
+            gone_by: text(object, "/metadata/deletionTimestamp").parse().ok(),
+            not_ready: not_ready(object),
         }
     }
 
-    /// Those of a namespace; none where the source has no objects.
-    pub(crate) async fn of_namespace(cluster: &Cluster<'_>, namespace: &str) -> Result<Vec<Self>, ToolError> {
-        let mut query = ObjectQuery::all(match kind(cluster, "pods").await? {
-            Some(kind) => kind,
-            None => return Ok(Vec::new()),
-        });
-        query.namespace = namespace.parse().ok();
-        query.without = DETAILS;
-        match cluster.objects(&query).await {
-            Ok(found) => Ok(found.iter().map(Self::of).collect()),
-            Err(ReadError::NotHeld { .. }) => Ok(Vec::new()),
-            Err(e) => Err(e.into()),
-        }
+    /// Is it done, so that it needs no network any more?
+    pub(crate) fn is_done(&self) -> bool {
+        ["Succeeded", "Failed"].contains(&self.phase.as_str())
     }
 
-    /// What is wrong with it; nothing if all of its containers are as they should be.
-    pub(crate) fn troubles(&self) -> Vec<String> {
-        if self.phase == "Succeeded" {
-            return Vec::new();
+    /// What is wrong with it at a time; nothing if it is as it should be.
+    pub(crate) fn troubles(&self, as_of: Option<Timestamp>) -> Vec<String> {
+        let late =
+            self.gone_by.filter(|gone_by| as_of.is_some_and(|now| now.duration_since(*gone_by) > LATE));
+        let late = late.map(|gone_by| format!("it is being deleted, and should be gone since {gone_by}"));
+        let mut troubles: Vec<String> = late.into_iter().collect();
+        // Of one without a status, nothing is known.
+        if ["Succeeded", ""].contains(&self.phase.as_str()) {
+            return troubles;
         }
         let ill = self.containers.iter().filter(|container| !container.is_well());
         let ill: Vec<String> = ill.map(ToString::to_string).collect();
-        if ill.is_empty() && self.phase != "Running" { vec![self.phase.clone()] } else { ill }
+        match &self.not_ready {
+            _ if !ill.is_empty() => troubles.extend(ill),
+            // Its containers end one after the other.
+            Some(_) if self.gone_by.is_some() => {}
+            Some(why) if self.phase == "Running" => troubles.push(why.clone()),
+            _ if self.phase != "Running" => troubles.push(self.phase.clone()),
+            _ => {}
+        }
+        troubles
+    }
+
+    /// The containers that make it what it is.
+    pub(crate) fn own(&self) -> impl Iterator<Item = &Container> {
+        self.containers.iter().filter(|container| container.sort == Sort::Regular)
     }
 
     /// How many of its containers are ready, and of how many.
     pub(crate) fn ready(&self) -> (usize, usize) {
-        let own = || self.containers.iter().filter(|container| !container.init);
+        let own = || self.own();
         (own().filter(|container| container.ready).count(), own().count())
     }
 
@@ -189,14 +254,14 @@ impl Pod {
 }
 
 impl Container {
-    fn of(spec: &Value, status: Option<&Value>, init: bool) -> Self {
+    fn of(spec: &Value, status: Option<&Value>, sort: Sort) -> Self {
         let none = Value::Null;
         let status = status.unwrap_or(&none);
         let state = status.pointer("/state").and_then(run);
         Self {
             name: text(spec, "/name").into(),
             image: text(spec, "/image").into(),
-            init,
+            sort,
             ready: status.pointer("/ready").and_then(Value::as_bool).unwrap_or(false),
             restarts: status.pointer("/restartCount").and_then(Value::as_u64).unwrap_or(0),
             state: state.unwrap_or_else(|| "not started".into()),
@@ -210,8 +275,25 @@ impl Container {
     }
 
     fn is_well(&self) -> bool {
-        if self.init { self.state.starts_with("ended: Completed") || self.ready } else { self.ready }
+        match self.sort {
+            Sort::Init => self.state.starts_with("ended: Completed") || self.ready,
+            Sort::Regular => self.ready,
+            Sort::Ephemeral => true,
+        }
     }
+}
+
+/// What the condition `Ready` of a pod says, if it is there and does not hold.
+fn not_ready(object: &Value) -> Option<String> {
+    let ready = items(object, "/status/conditions").find(|condition| text(condition, "/type") == "Ready")?;
+    let status = text(ready, "/status");
+    if status == "True" || text(ready, "/reason") == "PodCompleted" {
+        return None;
+    }
+    let why = [text(ready, "/reason"), text(ready, "/message")];
+    let why: Vec<&str> = why.into_iter().filter(|text| !text.is_empty()).collect();
+    let why = if why.is_empty() { String::new() } else { format!(": {}", why.join(": ")) };
+    Some(format!("its containers are ready, and its condition Ready is {status}{why}"))
 }
 
 /// What a `ContainerState` says.
@@ -229,9 +311,14 @@ fn run(state: &Value) -> Option<String> {
 
 impl fmt::Display for Container {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, init, ready, restarts, state, before, .. } = self;
-        write!(f, "{name} ({}{state}", if *init { "init, " } else { "" })?;
-        if state.starts_with("running") && !ready {
+        let Self { name, sort, ready, restarts, state, before, .. } = self;
+        let sort = match sort {
+            Sort::Init => "init, ",
+            Sort::Regular => "",
+            Sort::Ephemeral => "ephemeral, ",
+        };
+        write!(f, "{name} ({sort}{state}")?;
+        if state.starts_with("running") && !ready && self.sort != Sort::Ephemeral {
             write!(f, ", not ready")?;
         }
         if *restarts > 0 {

@@ -2,10 +2,11 @@
 
 use crate::{pods::details, table::Object};
 use mcp_core::{
-    Cluster, FieldSelector, Kind, LabelSelector, Namespace, ObjectName, ObjectQuery, ToolError, Unread,
+    Cluster, Extent, FieldSelector, Kind, LabelSelector, Namespace, ObjectName, ObjectQuery, ToolError,
+    Unread,
 };
 use serde_json::Value;
-use std::str::FromStr;
+use std::{collections::BTreeSet, str::FromStr};
 
 /// What was asked for, before any of it is looked up.
 #[derive(Default)]
@@ -137,7 +138,30 @@ impl Which {
             }
             return Err(ToolError::not_found(what, missing.to_string(), known.iter().map(name)));
         }
-        if found.is_empty() { self.check_namespace(cluster, kind).await } else { Ok(()) }
+        if !found.is_empty() {
+            return Ok(());
+        }
+        self.check_namespace(cluster, kind).await?;
+        self.check_fields(cluster, kind).await
+    }
+
+    /// That nothing has a value says little where nothing has the field: its path may be written wrong. An API server says
+    /// so itself.
+    async fn check_fields(&self, cluster: &Cluster<'_>, kind: &Kind) -> Result<(), ToolError> {
+        if self.fields.is_empty() || cluster.is_live() {
+            return Ok(());
+        }
+        let all = cluster.objects(&ObjectQuery::all(kind.clone())).await?;
+        let is_nowhere = |path: &&str| !all.iter().any(|object| FieldSelector::has(object, path));
+        match self.fields.paths().find(is_nowhere) {
+            Some(path) if !all.is_empty() => Err(ToolError::bad(
+                format!("none of the {} {kind} has a field `{path}`", all.len()),
+                format!(
+                    "Paths are those of the objects, with their capitals: kubectl_get kind={kind} output=yaml shows them."
+                ),
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Nothing in a namespace that does not exist is another answer than nothing.
@@ -145,15 +169,24 @@ impl Which {
         let Some(namespace) = self.namespace.as_ref().filter(|_| kind.namespaced) else { return Ok(()) };
         let Ok(namespaces) = cluster.kind("namespaces").await else { return Ok(()) };
         // Who may not list namespaces is not told that this one is missing.
-        let all = match cluster.objects(&ObjectQuery::all(namespaces)).await {
-            Err(_) => return Ok(()),
-            Ok(all) => all,
-        };
-        let names = || all.iter().map(|object| Object(object).text("/metadata/name").to_owned());
-        match names().any(|name| name == namespace.as_str()) {
-            true => Ok(()),
-            false => Err(ToolError::not_found("namespace", namespace.to_string(), names())),
+        let Ok((all, extent)) = cluster.list(&ObjectQuery::all(namespaces)).await else { return Ok(()) };
+        let mut names: BTreeSet<&str> =
+            all.iter().map(|object| Object(object).text("/metadata/name")).collect();
+        if names.contains(namespace.as_str()) {
+            return Ok(());
         }
+        if extent == Extent::Whole {
+            return Err(ToolError::not_found("namespace", namespace.to_string(), names));
+        }
+        // A namespace whose own object was not collected is there if anything in it was.
+        let query = ObjectQuery { without: details(kind), ..ObjectQuery::all(kind.clone()) };
+        let objects = cluster.objects(&query).await.unwrap_or_default();
+        names.extend(objects.iter().map(|object| Object(object).text("/metadata/namespace")));
+        names.remove("");
+        if names.contains(namespace.as_str()) {
+            return Ok(());
+        }
+        Err(ToolError::not_found("namespace that was collected", namespace.to_string(), names))
     }
 
     /// What is asked of a kind, in words.

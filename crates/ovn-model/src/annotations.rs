@@ -5,7 +5,7 @@
 //! and `pod_annotation.go`; older releases wrote one string where newer write a list.
 
 use ipnet::IpNet;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
@@ -44,6 +44,8 @@ pub struct NodeAnnotations {
     pub host_cidrs: Vec<IpNet>,
     /// Where tunnels to it end; where none is given, at its own address.
     pub encap_ips: Vec<IpAddr>,
+    /// The range of the addresses that stand for the host inside OVN, alike on all nodes (`node-masquerade-subnet`).
+    pub masquerade: Vec<IpNet>,
     /// Annotations that could not be understood: name and text.
     pub unreadable: Vec<(String, String)>,
 }
@@ -61,8 +63,10 @@ pub struct Gateway {
     /// The MAC address of bridge and gateway router.
     pub mac_address: String,
     /// Its addresses.
+    #[serde(deserialize_with = "or_default")]
     pub ip_addresses: Vec<IpNet>,
     /// The default gateways of the host.
+    #[serde(deserialize_with = "or_default")]
     pub next_hops: Vec<IpAddr>,
     /// `true` where node ports are served.
     pub node_port_enable: String,
@@ -77,18 +81,39 @@ pub struct PodNetwork {
     /// `default`, or the `namespace/name` of its NetworkAttachmentDefinition.
     #[serde(skip)]
     pub network: String,
-    /// Its addresses.
+    /// Its addresses; none of a network without address management.
+    #[serde(deserialize_with = "or_default")]
     pub ip_addresses: Vec<IpNet>,
     /// Its MAC address.
+    #[serde(deserialize_with = "or_default")]
     pub mac_address: String,
     /// Where its default route leads.
+    #[serde(deserialize_with = "or_default")]
     pub gateway_ips: Vec<IpAddr>,
     /// Other routes.
+    #[serde(deserialize_with = "or_default")]
     pub routes: Vec<PodRoute>,
     /// `primary`, `secondary` or `infrastructure-locked`.
+    #[serde(deserialize_with = "or_default")]
     pub role: String,
     /// The tunnel key of its port, where all zones must agree on one: layer 2 networks.
     pub tunnel_id: Option<u32>,
+}
+
+/// The networks of a pod, as far as they can be understood.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PodNetworks {
+    /// Does the pod carry the annotation? One that has the network of its host, or no addresses yet, does not.
+    pub is_annotated: bool,
+    /// The default network first.
+    pub networks: Vec<PodNetwork>,
+    /// The texts of those that could not be understood, with their names; the whole text where it has no names.
+    pub unreadable: Vec<String>,
+}
+
+/// `null` where a value could be: Go writes an empty list so.
+fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(value: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(value)?.unwrap_or_default())
 }
 
 /// A route of a pod.
@@ -142,40 +167,47 @@ impl NodeAnnotations {
             "node-chassis-id" => self.chassis_id = Some(text.into()),
             "node-id" => self.node_id = Some(text.into()),
             "node-subnets" => {
-                let all: BTreeMap<String, Several> = serde_json::from_str(text).ok()?;
+                let all: BTreeMap<String, Option<Several>> = serde_json::from_str(text).ok()?;
                 for (network, subnets) in all {
-                    self.subnets.insert(network, subnets.parsed()?);
+                    self.subnets.insert(network, parsed(subnets)?);
                 }
             }
             "l3-gateway-config" => self.gateways = serde_json::from_str(text).ok()?,
             "node-primary-ifaddr" => self.primary = both(text)?,
             "node-transit-switch-port-ifaddr" => self.transit = both(text)?,
-            "host-cidrs" => self.host_cidrs = serde_json::from_str::<Several>(text).ok()?.parsed()?,
-            "node-encap-ips" => self.encap_ips = serde_json::from_str::<Several>(text).ok()?.parsed()?,
+            "host-cidrs" => self.host_cidrs = parsed(serde_json::from_str(text).ok()?)?,
+            "node-encap-ips" => self.encap_ips = parsed(serde_json::from_str(text).ok()?)?,
+            "node-masquerade-subnet" => self.masquerade = both(text)?,
             _ => {}
         }
         Some(())
     }
 }
 
-/// The networks of a Pod object, the default one first; none where it carries no such annotation: it has the network of
-/// its host, or has not got addresses yet.
-///
-/// # Errors
-/// With the annotation as it stands, where it is not understood.
-pub fn pod_networks(pod: &Value) -> Result<Vec<PodNetwork>, String> {
+/// The networks of a Pod object.
+pub fn pod_networks(pod: &Value) -> PodNetworks {
     let annotations = pod.pointer("/metadata/annotations");
     match annotations.and_then(|all| all.get(POD_NETWORKS)).and_then(Value::as_str) {
-        None => Ok(Vec::new()),
-        Some(text) => networks(text).ok_or_else(|| text.to_owned()),
+        None => PodNetworks::default(),
+        Some(text) => networks(text),
     }
 }
 
-fn networks(text: &str) -> Option<Vec<PodNetwork>> {
-    let all: BTreeMap<String, PodNetwork> = serde_json::from_str(text).ok()?;
-    let mut all: Vec<_> = all.into_iter().map(|(network, one)| PodNetwork { network, ..one }).collect();
-    all.sort_by_key(|one| one.network != DEFAULT_NETWORK);
-    Some(all)
+/// Each network is understood by itself: one of an unknown form takes nothing from the others.
+fn networks(text: &str) -> PodNetworks {
+    let mut all = PodNetworks { is_annotated: true, ..PodNetworks::default() };
+    let Ok(by_name) = serde_json::from_str::<BTreeMap<String, Value>>(text) else {
+        all.unreadable.push(text.to_owned());
+        return all;
+    };
+    for (network, value) in by_name {
+        match serde_json::from_value::<PodNetwork>(value.clone()) {
+            Ok(one) => all.networks.push(PodNetwork { network, ..one }),
+            Err(_) => all.unreadable.push(format!("{network}: {value}")),
+        }
+    }
+    all.networks.sort_by_key(|one| one.network != DEFAULT_NETWORK);
+    all
 }
 
 /// An annotation of OVN-Kubernetes or Multus as an engineer reads it, in one line or several. None: it is somebody
@@ -186,7 +218,13 @@ pub fn readable(key: &str, text: &str) -> Option<String> {
         return Some(lines(all));
     }
     let lines = match key.strip_prefix(PREFIX)? {
-        "pod-networks" => lines(networks(text)?),
+        "pod-networks" => {
+            let PodNetworks { networks, unreadable, .. } = networks(text);
+            if networks.is_empty() && !unreadable.is_empty() {
+                return None;
+            }
+            lines(networks.iter().map(PodNetwork::to_string).chain(unreadable))
+        }
         "l3-gateway-config" => {
             let all: BTreeMap<String, Gateway> = serde_json::from_str(text).ok()?;
             lines(all.iter().map(|(network, gateway)| format!("{network}: {gateway}")))
@@ -225,6 +263,11 @@ enum Several {
     All(Vec<String>),
 }
 
+/// What a list in an annotation holds; `null` is an empty one.
+fn parsed<T: FromStr>(list: Option<Several>) -> Option<Vec<T>> {
+    list.map_or(Some(Vec::new()), Several::parsed)
+}
+
 impl Several {
     fn parsed<T: FromStr>(self) -> Option<Vec<T>> {
         let all = match self {
@@ -237,8 +280,8 @@ impl Several {
 
 /// `{"ipv4": …, "ipv6": …}`.
 fn both(text: &str) -> Option<Vec<IpNet>> {
-    let both: BTreeMap<String, String> = serde_json::from_str(text).ok()?;
-    both.values().filter(|text| !text.is_empty()).map(|text| text.parse().ok()).collect()
+    let both: BTreeMap<String, Option<String>> = serde_json::from_str(text).ok()?;
+    both.values().flatten().filter(|text| !text.is_empty()).map(|text| text.parse().ok()).collect()
 }
 
 /// An interface that Multus attached.
@@ -388,8 +431,8 @@ mod tests {
     #[test]
     fn a_pod_says_its_networks() {
         let pod = json!({ "metadata": { "annotations": { POD_NETWORKS: NETWORKS } } });
-        let all = pod_networks(&pod).unwrap();
-        let shown: Vec<_> = all.iter().map(PodNetwork::to_string).collect();
+        let all = pod_networks(&pod);
+        let shown: Vec<_> = all.networks.iter().map(PodNetwork::to_string).collect();
         assert_eq!(
             shown,
             [
@@ -397,9 +440,31 @@ mod tests {
                 "blue/l2-secondary: 10.200.0.2/16 0a:58:0a:c8:00:02 secondary, tunnel key 11",
             ]
         );
-        assert_eq!(pod_networks(&json!({})), Ok(Vec::new()));
-        let broken = json!({ "metadata": { "annotations": { POD_NETWORKS: "{" } } });
-        assert_eq!(pod_networks(&broken), Err("{".into()));
+        assert!(all.is_annotated && all.unreadable.is_empty());
+        assert_eq!(pod_networks(&json!({})), PodNetworks::default());
+        let broken = pod_networks(&json!({ "metadata": { "annotations": { POD_NETWORKS: "{" } } }));
+        assert_eq!((broken.networks.len(), broken.unreadable), (0, vec!["{".to_owned()]));
+    }
+
+    /// A network without address management has `null` for its addresses; one of an unknown form hides no other.
+    #[test]
+    fn networks_are_understood_one_by_one() {
+        let text = r#"{"blue/l2":{"ip_addresses":null,"mac_address":"0a:58:c0:a8:00:02","role":"secondary","routes":null},"default":{"ip_addresses":["10.244.0.6/24"],"mac_address":"0a:58:0a:f4:00:06"},"new/form":{"ip_addresses":7}}"#;
+        let all = pod_networks(&json!({ "metadata": { "annotations": { POD_NETWORKS: text } } }));
+        let shown: Vec<_> = all.networks.iter().map(PodNetwork::to_string).collect();
+        assert_eq!(
+            shown,
+            ["default: 10.244.0.6/24 0a:58:0a:f4:00:06", "blue/l2: none 0a:58:c0:a8:00:02 secondary"]
+        );
+        assert_eq!(all.unreadable, [r#"new/form: {"ip_addresses":7}"#]);
+        let node = json!({ "metadata": { "annotations": {
+            "k8s.ovn.org/host-cidrs": "null",
+            "k8s.ovn.org/node-subnets": r#"{"default":null}"#,
+            "k8s.ovn.org/node-masquerade-subnet": r#"{"ipv4":"169.254.0.0/17","ipv6":null}"#,
+        } } });
+        let node = NodeAnnotations::of(&node);
+        assert!(node.unreadable.is_empty() && node.subnets["default"].is_empty(), "{node:?}");
+        assert_eq!(node.masquerade, ["169.254.0.0/17".parse().unwrap()]);
     }
 
     #[test]

@@ -183,12 +183,26 @@ pub struct Origin {
     /// What is known beside it, for who asks where an answer comes from: copies that were not read, what a program says
     /// whenever it runs.
     pub beside: Vec<String>,
+    /// How much of it there is.
+    pub extent: Extent,
+}
+
+/// How much of what a cluster has a source gave. What is missing from a part proves nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Extent {
+    /// All that the cluster had at that time.
+    #[default]
+    Whole,
+    /// What was collected: the cluster may have had more.
+    Part,
+    /// What can still be read of a damaged file.
+    Damaged,
 }
 
 impl Origin {
     /// Of this, at this time.
     pub fn new(what: impl Into<String>, when: Option<Timestamp>) -> Self {
-        Self { what: what.into(), when, bundle: None, beside: Vec::new() }
+        Self { what: what.into(), when, bundle: None, beside: Vec::new(), extent: Extent::Whole }
     }
 
     /// It was in this bundle.
@@ -199,6 +213,11 @@ impl Origin {
     /// With what is known beside it.
     pub(crate) fn beside(self, beside: Vec<String>) -> Self {
         Self { beside, ..self }
+    }
+
+    /// So much of it.
+    pub(crate) fn to_extent(self, extent: Extent) -> Self {
+        Self { extent, ..self }
     }
 
     /// When, to the second.

@@ -17,6 +17,13 @@ pub struct LogQuery {
     pub tail: Option<u64>,
 }
 
+impl LogQuery {
+    /// All of a log, as it is now.
+    pub fn all(source: LogSource) -> Self {
+        Self { source, since: None, tail: None }
+    }
+}
+
 /// Whose log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogSource {
@@ -111,7 +118,7 @@ pub(crate) fn host_files(log: HostLog) -> &'static [&'static str] {
         ],
         HostLog::AclAudit => &["var/log/ovn/acl-audit-log.log"],
         HostLog::NetworkManager | HostLog::OvsConfiguration => &[],
-        HostLog::Runtime => &["containerd.log", "var/log/crio.log"],
+        HostLog::Runtime => &["containerd.log", "var/log/containerd.log", "var/log/crio.log"],
         HostLog::Kernel => &["sos_commands/kernel/dmesg_-T", "sos_commands/kernel/dmesg", "var/log/dmesg"],
         HostLog::Libreswan => &["var/log/openvswitch/libreswan.log", "var/log/pluto.log"],
     }

@@ -150,12 +150,23 @@ impl FieldSelector {
         self.0.is_empty()
     }
 
-    /// Do the fields of an object meet it? A field that is not there is empty, as the API server has it.
+    /// The paths that it looks at.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|equality| equality.path.as_str())
+    }
+
+    /// Is there a field at a path of an object?
+    pub fn has(object: &Value, path: &str) -> bool {
+        path.split('.').try_fold(object, |object, key| object.get(key)).is_some()
+    }
+
+    /// Do the fields of an object meet it? A field that is not there has the value that Go gives it, which is what an API
+    /// server compares: it is empty, false or zero.
     pub fn matches(&self, object: &Value) -> bool {
         self.0.iter().all(|Equality { path, equal, value }| {
             let field = path.split('.').try_fold(object, |object, key| object.get(key));
             let is = match field {
-                None | Some(Value::Null) => value.is_empty(),
+                None | Some(Value::Null) => ["", "false", "0"].contains(&value.as_str()),
                 Some(Value::String(text)) => text == value,
                 Some(other) => *other == serde_json::from_str::<Value>(value).unwrap_or_default(),
             };
@@ -247,6 +258,9 @@ mod tests {
             ("spec.nodeName!=n", false),
             ("metadata.name=a,spec.hostNetwork=true", true),
             ("status.phase=", true),
+            ("spec.hostPID=false", true),
+            ("spec.hostPID=true", false),
+            ("spec.hostNetwork=false", false),
             ("status.phase!=Running", true),
         ] {
             let parsed: FieldSelector = selector.parse().unwrap();

@@ -71,7 +71,7 @@ fn several_images() {
 }
 
 pub(crate) const PODS: &str = "items:\n- {metadata: {name: p1}, spec: {nodeName: node-1}}\n\
-                    - {metadata: {name: p2}, spec: {nodeName: node-2}}\n";
+                    - {metadata: {name: p2}, spec: {nodeName: node-2}}\nkind: PodList\n";
 
 #[test]
 fn central_clusters() {

@@ -1,29 +1,25 @@
 //! Whose an address is.
 
-use super::{Locator, services_slices};
+use super::Locator;
 use crate::{
     nodes::{KnownNode, some},
     pods::{Pod, items, objects, text},
 };
 use ipnet::IpNet;
 use mcp_core::ToolError;
-use ovn_model::annotations::pod_networks;
+use ovn_model::annotations::{DEFAULT_NETWORK, pod_networks};
 use serde_json::Value;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 impl Locator<'_, '_> {
     /// An IP address.
     pub(super) async fn address(&mut self, address: IpAddr) -> Result<(), ToolError> {
         let wanted = address.to_string();
         let pods = objects(self.cluster, "pods").await?;
-        let has = |pod: &&Value| {
-            items(pod, "/status/podIPs").any(|ip| is(text(ip, "/ip"), address))
-                || pod_networks(pod)
-                    .unwrap_or_default()
-                    .iter()
-                    .flat_map(|n| &n.ip_addresses)
-                    .any(|net| net.addr() == address)
-        };
+        let has = |pod: &&Value| !networks_with(pod, address).is_empty();
         let (host, own): (Vec<Pod>, Vec<&Value>) = {
             let found: Vec<&Value> = pods.iter().filter(has).collect();
             let on_host = |object: &&&Value| Pod::of(object).host_network;
@@ -32,17 +28,24 @@ impl Locator<'_, '_> {
                 found.iter().filter(|o| !on_host(o)).copied().collect(),
             )
         };
-        let running: Vec<String> = own
-            .iter()
-            .filter(|pod| !["Succeeded", "Failed"].contains(&text(pod, "/status/phase")))
-            .map(|pod| format!("{}/{}", text(pod, "/metadata/namespace"), text(pod, "/metadata/name")))
-            .collect();
-        if running.len() > 1 {
-            self.findings.push(format!("{wanted} is the address of several pods: {}", running.join(", ")));
+        // Networks may have the same ranges: only on one network is an address that of one pod.
+        let mut by_network = BTreeMap::<String, Vec<String>>::new();
+        for pod in own.iter().filter(|pod| !Pod::of(pod).is_done()) {
+            for network in networks_with(pod, address) {
+                let name = format!("{}/{}", text(pod, "/metadata/namespace"), text(pod, "/metadata/name"));
+                by_network.entry(network).or_default().push(name);
+            }
+        }
+        for (network, pods) in by_network.into_iter().filter(|(_, pods)| pods.len() > 1) {
+            self.findings.push(format!(
+                "{wanted} is the address of several pods on network {network}: {}",
+                pods.join(", ")
+            ));
         }
         for pod in &own {
             self.pod(pod).await;
         }
+        self.masquerade(address);
         let mut found = !own.is_empty();
         found |= self.of_services(address).await?;
         found |= self.of_nodes(address).await;
@@ -57,20 +60,13 @@ impl Locator<'_, '_> {
         Ok(())
     }
 
+    /// The services that have an address, of which one is shown with all that is known of it.
     async fn of_services(&mut self, address: IpAddr) -> Result<bool, ToolError> {
         let services = objects(self.cluster, "services").await?;
-        let has = |service: &&Value| {
-            items(service, "/spec/clusterIPs")
-                .chain(items(service, "/spec/externalIPs"))
-                .filter_map(Value::as_str)
-                .chain(items(service, "/status/loadBalancer/ingress").map(|ingress| text(ingress, "/ip")))
-                .any(|ip| is(ip, address))
-        };
         let mut found = false;
-        for service in services.iter().filter(has) {
+        for service in services.iter().filter(|service| serves(service, address)) {
             found = true;
-            let slices = services_slices(self.cluster, service).await?;
-            self.service(service, &slices).await;
+            self.service(service).await;
         }
         Ok(found)
     }
@@ -107,16 +103,21 @@ impl Locator<'_, '_> {
 
     async fn of_egress_ips(&mut self, address: IpAddr) -> Result<bool, ToolError> {
         let mut found = false;
-        for egress in objects(self.cluster, "egressips.k8s.ovn.org").await? {
-            if items(&egress, "/spec/egressIPs").filter_map(Value::as_str).any(|ip| is(ip, address)) {
+        for egress in objects(self.cluster, "egressips.k8s.ovn.org").await?.iter() {
+            if items(egress, "/spec/egressIPs").filter_map(Value::as_str).any(|ip| is(ip, address)) {
                 found = true;
-                let name = text(&egress, "/metadata/name");
+                let name = text(egress, "/metadata/name");
                 let mut status =
-                    items(&egress, "/status/items").filter(|item| is(text(item, "/egressIP"), address));
+                    items(egress, "/status/items").filter(|item| is(text(item, "/egressIP"), address));
                 match status.next() {
                     Some(item) => self
                         .lines
                         .push(format!("{address} is of EgressIP {name}, on node {}", text(item, "/node"))),
+                    None if egress.pointer("/status/items").is_none() => {
+                        self.lines.push(format!(
+                            "{address} is of EgressIP {name}, which has no status that was read"
+                        ));
+                    }
                     None => self
                         .findings
                         .push(format!("EgressIP {name} has {address}, which no node has been given")),
@@ -130,10 +131,7 @@ impl Locator<'_, '_> {
     pub(super) async fn mac(&mut self, mac: &str) -> Result<(), ToolError> {
         let pods = objects(self.cluster, "pods").await?;
         let has = |pod: &&Value| {
-            pod_networks(pod)
-                .unwrap_or_default()
-                .iter()
-                .any(|network| network.mac_address.to_lowercase() == mac)
+            pod_networks(pod).networks.iter().any(|network| network.mac_address.to_lowercase() == mac)
         };
         let found: Vec<&Value> = pods.iter().filter(has).collect();
         for pod in &found {
@@ -155,13 +153,31 @@ impl Locator<'_, '_> {
     }
 }
 
+/// The networks on which a pod has an address; the default one where only its status tells.
+fn networks_with(pod: &Value, address: IpAddr) -> Vec<String> {
+    let networks = pod_networks(pod).networks.into_iter();
+    let with = networks.filter(|network| network.ip_addresses.iter().any(|net| net.addr() == address));
+    let with: Vec<String> = with.map(|network| network.network).collect();
+    let by_status = items(pod, "/status/podIPs").any(|ip| is(text(ip, "/ip"), address));
+    if with.is_empty() && by_status { vec![DEFAULT_NETWORK.to_owned()] } else { with }
+}
+
+/// Is it an address of a service, inside of the cluster or outside?
+pub(super) fn serves(service: &Value, address: IpAddr) -> bool {
+    items(service, "/spec/clusterIPs")
+        .chain(items(service, "/spec/externalIPs"))
+        .filter_map(Value::as_str)
+        .chain(items(service, "/status/loadBalancer/ingress").map(|ingress| text(ingress, "/ip")))
+        .any(|ip| is(ip, address))
+}
+
 /// Is this the address? People write one IPv6 address in many ways.
-fn is(text: &str, address: IpAddr) -> bool {
+pub(super) fn is(text: &str, address: IpAddr) -> bool {
     text.parse() == Ok(address)
 }
 
 /// The n-th address of a network, whose own is the 0th.
-fn nth(net: &IpNet, n: u8) -> Option<IpAddr> {
+pub(super) fn nth(net: &IpNet, n: u8) -> Option<IpAddr> {
     Some(match net.network() {
         IpAddr::V4(first) => Ipv4Addr::from_bits(first.to_bits().checked_add(n.into())?).into(),
         IpAddr::V6(first) => Ipv6Addr::from_bits(first.to_bits().checked_add(n.into())?).into(),

@@ -5,22 +5,27 @@
 
 mod address;
 mod balancers;
+mod egress;
+mod endpoint;
+mod masquerade;
 mod pod;
 mod ports;
 mod search;
 mod service;
 
 use crate::{
-    nodes::{Deployment, KnownNode, joined},
-    pods::{objects, objects_of, selected, text},
+    nodes::{Deployment, KnownNode, joined, some, told},
+    pods::{Collected, objects, objects_of, selected, text},
 };
 use mcp_core::{Answer, Cluster, NodeName, ObjectQuery, PodRef, Row, ToolError};
 use serde_json::Value;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// What was asked for.
 enum Asked {
     Address(IpAddr),
+    /// Of a service, a node port or a pod.
+    Endpoint(SocketAddr),
     /// In lower case.
     Mac(String),
     /// Of a pod or a service; or of a node.
@@ -42,6 +47,9 @@ impl Asked {
     fn of(text: &str) -> Self {
         if let Ok(address) = text.parse() {
             return Self::Address(address);
+        }
+        if let Ok(endpoint) = text.parse() {
+            return Self::Endpoint(endpoint);
         }
         let parts = || text.split([':', '-']);
         if parts().count() == 6
@@ -71,6 +79,7 @@ impl<'a, 'b> Locator<'a, 'b> {
         };
         match Asked::of(what) {
             Asked::Address(address) => locator.address(address).await?,
+            Asked::Endpoint(endpoint) => locator.endpoint(endpoint).await?,
             Asked::Mac(mac) => locator.mac(&mac).await?,
             Asked::Named(namespace, name) => locator.named(namespace.as_deref(), &name).await?,
         }
@@ -79,7 +88,7 @@ impl<'a, 'b> Locator<'a, 'b> {
                 "this source has no objects of nodes: annotations cannot be compared with databases".into(),
             );
         }
-        let findings = locator.findings.iter().map(|finding| format!("FINDING: {finding}"));
+        let findings = locator.findings.iter().map(|finding| told(cluster, finding));
         let rows = findings.chain(locator.lines.iter().cloned()).map(Row::line).collect();
         Ok(Answer {
             rows,
@@ -116,22 +125,26 @@ impl<'a, 'b> Locator<'a, 'b> {
             self.pod(pod).await;
         }
         for service in &services_found {
-            self.service(service, &services_slices(self.cluster, service).await?).await;
+            self.service(service).await;
         }
         if node.is_some() || !pods_found.is_empty() || !services_found.is_empty() {
             return Ok(());
         }
         // The databases know the pod's port and the service's load balancers where objects were not collected, or are gone.
+        let mut unread = Vec::new();
         if let Some(namespace) = namespace {
             let full = format!("{namespace}/{name}");
-            if let Ok(pod) = full.parse::<PodRef>()
-                && self.pod_in_databases(&pod, &pods).await
-            {
+            if let Ok(pod) = full.parse::<PodRef>() {
+                match self.pod_in_databases(&pod).await {
+                    Ok(()) => return Ok(()),
+                    Err(nodes) => unread = nodes,
+                }
+            }
+            if self.service_in_databases(&full, services.is_whole()).await {
                 return Ok(());
             }
-            let gone = self.has_all_objects() || !services.is_empty();
-            if self.service_in_databases(&full, gone).await {
-                return Ok(());
+            if pods.is_whole() {
+                unread.clear();
             }
         }
         // Of another namespace, if this one has none: it may be written wrong.
@@ -143,10 +156,28 @@ impl<'a, 'b> Locator<'a, 'b> {
             format!("{}/{}", text(object, "/metadata/namespace"), text(object, "/metadata/name"))
         };
         let known =
-            pods.iter().chain(&services).map(full).chain(self.readable.iter().map(ToString::to_string));
+            pods.iter().chain(services.iter()).map(full).chain(self.readable.iter().map(ToString::to_string));
         let name =
             namespace.map(|namespace| format!("{namespace}/{name}")).unwrap_or_else(|| name.to_owned());
-        Err(ToolError::not_found("pod, service or node", name, known.collect::<Vec<_>>()))
+        let missing = ToolError::not_found("pod, service or node", name, known.collect::<Vec<_>>());
+        if unread.is_empty() {
+            return Err(missing);
+        }
+        let unread = some(&unread);
+        Err(ToolError::bad(
+            format!(
+                "{missing} as far as was read; a pod could be on {unread}, whose northbound database was not"
+            ),
+            missing.hint(),
+        ))
+    }
+
+    /// Objects that the answer is true without: where they cannot be read, that is noted.
+    async fn read(&mut self, kind: &str, query: ObjectQuery) -> Collected {
+        selected(self.cluster, kind, query).await.unwrap_or_else(|e| {
+            self.notes.push(e.to_string());
+            Collected::NONE
+        })
     }
 
     /// What a node is, and where its parts run.
@@ -157,6 +188,14 @@ impl<'a, 'b> Locator<'a, 'b> {
             return self.own_tables(name, None).await;
         };
         let annotations = &node.annotations;
+        let ends = node.given_encap_ips();
+        for end in node.foreign(&ends) {
+            self.findings
+                .push(format!("encapsulation: {end} in the annotation is no address of node {name}"));
+        }
+        if self.deployment.lacks_pod(&node) {
+            self.findings.push(format!("no pod ovnkube-node runs on node {name}"));
+        }
         self.lines.push(format!(
             "node {name}: {}, kubelet {}, addresses {}",
             node.state,
@@ -186,9 +225,8 @@ impl<'a, 'b> Locator<'a, 'b> {
     /// The pods that make a node's network, with containers to ask and read logs of.
     fn machinery(&mut self, node: &str) {
         for pod in self.deployment.on(node) {
-            let own = pod.containers.iter().filter(|container| !container.init);
-            let names = own.map(|container| container.name.as_str()).collect::<Vec<_>>().join(", ");
-            let troubles = match pod.troubles().as_slice() {
+            let names = pod.own().map(|container| container.name.as_str()).collect::<Vec<_>>().join(", ");
+            let troubles = match self.deployment.troubles(pod).as_slice() {
                 [] => String::new(),
                 troubles => format!("; not well: {}", troubles.join("; ")),
             };
@@ -201,29 +239,8 @@ impl<'a, 'b> Locator<'a, 'b> {
         self.nodes.iter().find(|known| known.name == node).map_or(node, |known| known.zone()).to_owned()
     }
 
-    /// Is what has no object not there? A live cluster says so; a node that is asked for itself alone has no objects.
-    fn has_all_objects(&self) -> bool {
-        self.cluster.is_live() && !self.nodes.is_empty()
-    }
-
     /// Can its databases be asked?
     fn is_readable(&self, node: &str) -> bool {
         self.readable.iter().any(|name| name.as_str() == node)
     }
-}
-
-/// The endpoint slices of a service.
-async fn services_slices(cluster: &Cluster<'_>, service: &Value) -> Result<Vec<Value>, ToolError> {
-    let labels = format!("kubernetes.io/service-name={}", text(service, "/metadata/name"));
-    let query = ObjectQuery {
-        namespace: text(service, "/metadata/namespace").parse().ok(),
-        labels: labels.parse().map_err(|e| {
-            ToolError::bad(
-                format!("endpoint slices cannot be selected: {e}"),
-                "kubectl_describe shows the service.",
-            )
-        })?,
-        ..ObjectQuery::default()
-    };
-    selected(cluster, "endpointslices.discovery.k8s.io", query).await
 }

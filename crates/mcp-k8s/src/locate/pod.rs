@@ -4,8 +4,11 @@ use super::{
     Locator,
     ports::{Port, Zone},
 };
-use crate::pods::{Pod, items, text};
-use ovn_model::annotations::{DEFAULT_NETWORK, PodNetwork, pod_networks};
+use crate::{
+    nodes::joined,
+    pods::{Pod, items, text},
+};
+use ovn_model::annotations::{DEFAULT_NETWORK, PodNetwork, PodNetworks, pod_networks};
 use serde_json::Value;
 
 /// As many load balancers are named.
@@ -29,8 +32,16 @@ impl Locator<'_, '_> {
             pod.node,
             self.zone(&pod.node)
         ));
-        for trouble in pod.troubles() {
+        for trouble in pod.troubles(self.cluster.as_of()) {
             self.findings.push(format!("pod {full} is not well: {trouble}"));
+        }
+        if let Some(gone_by) = pod.gone_by {
+            self.lines.push(format!("it is being deleted: it should be gone by {gone_by}"));
+        }
+        if let Some(other) = &self.deployment.other_network {
+            let ips: Vec<&str> = items(object, "/status/podIPs").map(|ip| text(ip, "/ip")).collect();
+            self.lines.push(format!("addresses {}, given by {other}", joined(ips)));
+            return;
         }
         self.machinery(&pod.node);
         if pod.host_network {
@@ -39,22 +50,22 @@ impl Locator<'_, '_> {
                 .push(format!("network of its host: addresses {}; it has no logical port", ips.join(",")));
             return;
         }
-        let networks = match pod_networks(object) {
-            Ok(networks) => networks,
-            Err(text) => {
-                self.findings
-                    .push(format!("the annotation k8s.ovn.org/pod-networks is not understood: {text}"));
-                Vec::new()
-            }
-        };
-        if networks.is_empty() {
+        let PodNetworks { networks, unreadable, .. } = pod_networks(object);
+        // What else is said of a pod's networks needs all of them.
+        let is_known = unreadable.is_empty();
+        if !is_known {
+            let text = unreadable.join("; ");
+            self.findings.push(format!("the annotation k8s.ovn.org/pod-networks is not understood: {text}"));
+        } else if networks.is_empty() {
             self.findings.push(format!(
                 "pod {full} has no annotation k8s.ovn.org/pod-networks: OVN-Kubernetes gave it no address yet"
             ));
         }
-        self.status_address(object, &networks);
+        if is_known {
+            self.status_address(object, &networks);
+        }
         let zone = self.zone_of(&pod.node).await;
-        let done = ["Succeeded", "Failed"].contains(&pod.phase.as_str());
+        let done = pod.is_done();
         for network in &networks {
             self.lines.push(format!("network {network}"));
             if let Some(zone) = &zone {
@@ -62,7 +73,11 @@ impl Locator<'_, '_> {
             }
         }
         if let Some(zone) = &zone {
-            self.other_ports(&pod, text(object, "/metadata/uid"), &networks, zone, done);
+            let networks = is_known.then_some(networks.as_slice());
+            self.other_ports(&pod, text(object, "/metadata/uid"), networks, zone, done);
+        }
+        if !done {
+            self.egress(object, &pod, &networks).await;
         }
         if let Some(zone) = &zone {
             for address in
@@ -91,7 +106,8 @@ impl Locator<'_, '_> {
             if network.network == DEFAULT_NETWORK {
                 port.name == logical
             } else {
-                port.name.ends_with(&logical) && port.nad == network.network
+                port.nad == network.network
+                    && port.pod.as_ref().is_some_and(|(of, name)| *of == pod.namespace && *name == pod.name)
             }
         };
         let name = &network.network;
@@ -112,8 +128,8 @@ impl Locator<'_, '_> {
             .chain([network.mac_address.clone()]);
         for address in addresses.filter(|address| !address.is_empty() && !port.has(address)) {
             self.findings.push(format!(
-                "network {name}: {address} is in the annotation and not in the northbound database, port {}",
-                port.name
+                "network {name}: {address} is in the annotation and not in the northbound database, {}",
+                port.row()
             ));
         }
         let known = |address: &str| {
@@ -122,17 +138,17 @@ impl Locator<'_, '_> {
         };
         for address in port.each().filter(|address| !known(address)) {
             self.findings.push(format!(
-                "network {name}: {address} is in the northbound database, port {}, and not in the annotation",
-                port.name
+                "network {name}: {address} is in the northbound database, {}, and not in the annotation",
+                port.row()
             ));
         }
         if port.up == Some(false) {
-            self.findings.push(format!("network {name}: port {} is not up", port.name));
+            self.findings.push(format!("network {name}: {} is not up", port.row()));
         }
         if zone.has_southbound && !port.bound {
             let why =
                 if port.binding.is_some() { "bound to no chassis" } else { "not in the southbound database" };
-            self.findings.push(format!("network {name}: port {} is {why}", port.name));
+            self.findings.push(format!("network {name}: {} is {why}", port.row()));
         }
         match &port.interface {
             None if zone.has_interfaces => {
@@ -154,31 +170,43 @@ impl Locator<'_, '_> {
                 .iter()
                 .filter(|other| other.name != port.name && other.switch == port.switch && other.has(&ip));
             for other in others {
-                self.findings
-                    .push(format!("{ip} is an address of port {} too, on the same switch", other.name));
+                self.findings.push(format!("{ip} is an address of {} too, on the same switch", other.row()));
             }
         }
     }
 
     /// Ports that the zone has for the pod, and that its annotation or its state does not tell of.
-    fn other_ports(&mut self, pod: &Pod, uid: &str, networks: &[PodNetwork], zone: &Zone, done: bool) {
+    /// `networks`: those of its annotation, if all are known.
+    fn other_ports(
+        &mut self,
+        pod: &Pod,
+        uid: &str,
+        networks: Option<&[PodNetwork]>,
+        zone: &Zone,
+        done: bool,
+    ) {
         let of_pod = |(namespace, name): &(String, String)| *namespace == pod.namespace && *name == pod.name;
         for port in zone.ports.iter().filter(|port| port.pod.as_ref().is_some_and(of_pod)) {
             let nad = if port.nad.is_empty() { DEFAULT_NETWORK } else { &port.nad };
-            if !networks.iter().any(|network| network.network == nad) {
+            if networks.is_some_and(|all| !all.iter().any(|network| network.network == nad)) {
                 self.findings.push(format!(
-                    "network {nad}: port {} is in the northbound database of {}, and the annotation has no such network",
-                    port.name, pod.node
+                    "network {nad}: {} is in the northbound database of {}, and the annotation has no such network",
+                    port.row(),
+                    pod.node
                 ));
             }
             if done && port.kind != "remote" {
-                self.findings
-                    .push(format!("the pod is done ({}), and port {} is still there", pod.phase, port.name));
+                self.findings.push(format!(
+                    "the pod is done ({}), and {} is still there",
+                    pod.phase,
+                    port.row()
+                ));
             }
             if !uid.is_empty() && !port.uid.is_empty() && port.uid != uid {
                 self.findings.push(format!(
-                    "port {} was made for another pod of this name: iface-id-ver {}, and the pod's UID is {uid}",
-                    port.name, port.uid
+                    "{} was made for another pod of this name: iface-id-ver {}, and the pod's UID is {uid}",
+                    port.row(),
+                    port.uid
                 ));
             }
         }

@@ -4,12 +4,13 @@ use super::Locator;
 use crate::nodes::{KnownNode, joined, same, subnets_of_switch};
 use futures::StreamExt;
 use mcp_core::{Db, NodeName};
-use ovsdb::{Row, Rows, Select};
-use std::collections::BTreeMap;
+use ovsdb::{Condition, Row, Rows, Select, Uuid};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A logical switch port.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Port {
+    uuid: Uuid,
     pub(super) name: String,
     pub(super) switch: String,
     /// The NetworkAttachmentDefinition of a user-defined network; empty for the default network.
@@ -42,7 +43,7 @@ pub(super) struct Zone {
     pub(super) has_interfaces: bool,
 }
 
-fn table(rows: &[Rows], at: usize) -> impl Iterator<Item = &Row> {
+pub(super) fn table(rows: &[Rows], at: usize) -> impl Iterator<Item = &Row> {
     rows.get(at).into_iter().flat_map(|rows| &rows.rows)
 }
 
@@ -70,7 +71,7 @@ pub(super) fn northbound() -> [Select; 5] {
 
 impl Locator<'_, '_> {
     /// Rows of databases of a node, asked at once. What of them could not be read is noted, and takes nothing from the rest.
-    async fn databases<const N: usize>(
+    pub(super) async fn databases<const N: usize>(
         &mut self,
         name: &str,
         questions: [(Db, &[Select]); N],
@@ -116,10 +117,29 @@ impl Locator<'_, '_> {
             Select::from("NB_Global").columns(["name"]),
             Select::from("Logical_Switch").columns(["name", "other_config"]),
         ];
+        let grouped = ["name", "load_balancer_group"];
+        let balancing = [
+            Select::from("Load_Balancer_Group").columns(["name"]),
+            Select::from("Logical_Switch").columns(grouped).filter(Condition::is("name", name)),
+            Select::from("Logical_Router")
+                .columns(grouped)
+                .filter(Condition::is("name", format!("GR_{name}").as_str())),
+        ];
+        let southbound = [
+            Select::from("Chassis").columns(["hostname", "encaps"]).filter(Condition::is("hostname", name)),
+            Select::from("Encap").columns(["ip"]),
+        ];
         let open_vswitch = [Select::from("Open_vSwitch").columns(["external_ids"])];
-        let questions = [(Db::Nb, northbound.as_slice()), (Db::OpenVSwitch, open_vswitch.as_slice())];
-        let [nb, ovs] = self.databases(name, questions).await;
+        let questions = [
+            (Db::Nb, northbound.as_slice()),
+            (Db::Nb, balancing.as_slice()),
+            (Db::Sb, southbound.as_slice()),
+            (Db::OpenVSwitch, open_vswitch.as_slice()),
+        ];
+        let [nb, balancing, sb, ovs] = self.databases(name, questions).await;
+        self.grouped(&balancing.unwrap_or_default());
         let mut said = Vec::new();
+        let given_encap = object.map(KnownNode::given_encap_ips);
         if let Some(rows) = &nb {
             let zone = table(rows, 0).next().map(|row| own(row.text("name"))).unwrap_or_default();
             let switch = table(rows, 1).find(|row| row.text("name") == Some(name));
@@ -136,8 +156,23 @@ impl Locator<'_, '_> {
                 id("system-id"),
                 object.and_then(|o| o.annotations.chassis_id.clone()),
             ));
-            said.push(("encapsulation", id("ovn-encap-ip"), object.map(KnownNode::given_encap_ips)));
+            said.push(("encapsulation", id("ovn-encap-ip"), given_encap.clone()));
             self.lines.push(format!("bridge mappings: {}", id("ovn-bridge-mappings")));
+        }
+        if let Some([chassis, encaps]) = sb.as_deref()
+            && let Some(chassis) = chassis.rows.first()
+        {
+            let ends = chassis.refs("encaps").filter_map(|encap| encaps.get(encap)?.text("ip"));
+            // One end can be there for each type of tunnel.
+            let ends: BTreeSet<&str> = ends.collect();
+            if !ends.is_empty() {
+                said.push(("encapsulation in the southbound database", joined(ends), given_encap));
+            }
+        }
+        for (what, database, _) in said.iter().filter(|(what, ..)| what.starts_with("encapsulation")) {
+            for end in object.into_iter().flat_map(|object| object.foreign(database)) {
+                self.findings.push(format!("{what}: {end} is no address of node {name}"));
+            }
         }
         for (what, database, annotation) in said {
             // Without an annotation it is what the node chose; but a subnet was always given to it.
@@ -155,6 +190,26 @@ impl Locator<'_, '_> {
                     ));
                 }
                 None => self.lines.push(format!("in its databases: {what} {database}")),
+            }
+        }
+    }
+}
+
+impl Locator<'_, '_> {
+    /// A switch or gateway router without the group of the cluster's load balancers reaches no service.
+    fn grouped(&mut self, rows: &[Rows]) {
+        /// As go-controller names it (`types.ClusterLBGroupName`).
+        const GROUP: &str = "clusterLBGroup";
+        let Some(group) = table(rows, 0).find(|row| row.text("name") == Some(GROUP)) else { return };
+        for (what, at) in [("switch", 1), ("router", 2)] {
+            for row in
+                table(rows, at).filter(|row| !row.refs("load_balancer_group").any(|of| of == group.uuid))
+            {
+                self.findings.push(format!(
+                    "{what} {} (_uuid {}) has not the load balancer group {GROUP}: it reaches no service of the cluster",
+                    row.text("name").unwrap_or_default(),
+                    row.uuid
+                ));
             }
         }
     }
@@ -197,6 +252,7 @@ pub(super) fn zone(nb: &[Rows], sb: Option<&[Rows]>, ovs: Option<&[Rows]>) -> Zo
             (text, row.map_get("external_ids", "ovn-installed") == Some("true"))
         });
         Port {
+            uuid: row.uuid,
             switch: switches.get(&row.uuid).cloned().unwrap_or_default(),
             nad: own(row.map_get("external_ids", "k8s.ovn.org/nad")),
             kind: own(row.text("type")),
@@ -259,6 +315,11 @@ fn of_pod(row: &Row) -> Option<(String, String)> {
 }
 
 impl Port {
+    /// Its name, and how its row is found.
+    pub(super) fn row(&self) -> String {
+        format!("port {} (_uuid {})", self.name, self.uuid)
+    }
+
     /// One line with all that other layers ask for.
     pub(super) fn line(&self) -> String {
         let mut line =

@@ -6,13 +6,12 @@ use super::{
 };
 use crate::{
     nodes::{joined, some},
-    pods::{items, text},
+    pods::{Collected, items, objects_of, text},
 };
 use futures::StreamExt;
 use mcp_core::{Db, NodeName, PodRef, ReadError};
 use ovn_model::annotations::pod_networks;
 use ovsdb::Rows;
-use serde_json::Value;
 use std::{collections::BTreeSet, net::IpAddr};
 
 /// How far zones were looked through.
@@ -65,10 +64,19 @@ impl Locator<'_, '_> {
         ordered.into_iter().cloned().collect()
     }
 
+    /// The nodes of the cluster whose northbound database was not read, for whatever reason.
+    fn unread(&self, progress: &Progress) -> Vec<String> {
+        let known = self.nodes.iter().map(|node| node.name.as_str());
+        let all: BTreeSet<&str> = known.chain(self.readable.iter().map(NodeName::as_str)).collect();
+        let is_read = |name: &&str| progress.read.iter().any(|read| read.as_str() == *name);
+        all.into_iter().filter(|name| !is_read(name)).map(str::to_owned).collect()
+    }
+
     /// Says how far the zones were looked through.
     pub(super) fn searched(&mut self, progress: &Progress) {
-        let (read, all) = (progress.read.len(), self.readable.len());
-        if read == all {
+        let unread = self.unread(progress);
+        let (read, all) = (progress.read.len(), progress.read.len() + unread.len());
+        if unread.is_empty() {
             self.notes.push(format!("the northbound databases of all {all} nodes were searched"));
             return;
         }
@@ -80,10 +88,14 @@ impl Locator<'_, '_> {
             let names: Vec<&NodeName> = progress.failed.iter().map(|(node, _)| node).collect();
             self.notes.push(format!("not searched: {}; {why}", some(&names)));
         }
+        let absent: Vec<&String> = unread.iter().filter(|name| !self.is_readable(name)).collect();
+        if !absent.is_empty() {
+            self.notes.push(format!("not searched: {}; nothing of them is in this source", some(&absent)));
+        }
     }
 
     /// An address that no object has: what the databases have it for. `first` are the nodes in whose subnets it is.
-    pub(super) async fn in_databases(&mut self, wanted: &str, first: &[String], pods: &[Value]) {
+    pub(super) async fn in_databases(&mut self, wanted: &str, first: &[String], pods: &Collected) {
         let (mut said, mut owners, mut progress) = (Said::default(), Vec::new(), Progress::default());
         let mut behind = Said::default();
         let look = |rows: Vec<Rows>| {
@@ -105,23 +117,33 @@ impl Locator<'_, '_> {
             }
         }
         drop(zones);
-        let nowhere = owners.is_empty();
-        if nowhere && said.0.is_empty() && behind.0.is_empty() && !first.is_empty() {
+        let is_unread = |name: &&String| !progress.read.iter().any(|read| read.as_str() == name.as_str());
+        let unread: Vec<&String> = first.iter().filter(is_unread).collect();
+        // Whose an address is, is known to the zone in whose subnet it is.
+        let nowhere = owners.is_empty() && !first.is_empty() && unread.is_empty();
+        if owners.is_empty() && !unread.is_empty() {
+            self.lines.push(format!(
+                "whose {wanted} is, is not known: the northbound database of {} was not read",
+                some(&unread)
+            ));
+        }
+        if nowhere && said.0.is_empty() && behind.0.is_empty() {
             self.lines.push(format!("no pod, service, port or translation that was read has {wanted}"));
         }
         for owner in owners {
             let Some(zone) = self.zone_of(owner.as_str()).await else { continue };
             for port in zone.ports.iter().filter(|port| port.has(wanted) && port.kind != "remote") {
                 self.lines.push(format!("in the zone of {owner}: {}", port.line()));
-                self.against_objects(port, owner.as_str(), pods);
+                self.against_objects(port, owner.as_str()).await;
             }
         }
         self.lines.extend(said.lines());
         for (name, nodes) in behind.0 {
             let zones = some(&nodes);
-            match nowhere && !first.is_empty() {
+            let none = if pods.is_collected() { "no pod and no port" } else { "no port" };
+            match nowhere {
                 true => self.findings.push(format!(
-                    "load balancer {name} in the zone of {zones} sends to {wanted}, which is of no pod and no port"
+                    "load balancer {name} in the zone of {zones} sends to {wanted}, which is of {none}"
                 )),
                 false => self.lines.push(format!("in the zone of {zones}: load balancer {name} sends to it")),
             }
@@ -130,7 +152,10 @@ impl Locator<'_, '_> {
     }
 
     /// A pod without an object: the zone that has its port as its own.
-    pub(super) async fn pod_in_databases(&mut self, pod: &PodRef, pods: &[Value]) -> bool {
+    ///
+    /// # Errors
+    /// The nodes whose databases were not read, where no zone that was read has it.
+    pub(super) async fn pod_in_databases(&mut self, pod: &PodRef) -> Result<(), Vec<String>> {
         let [ports, switches, ..] = northbound();
         let is = |port: &&Port| {
             let of = |(namespace, name): &(String, String)| {
@@ -150,36 +175,40 @@ impl Locator<'_, '_> {
         drop(zones);
         let Some(node) = owner else {
             self.searched(&progress);
-            return false;
+            return Err(self.unread(&progress));
         };
         self.lines.push(format!("pod {pod}: its port is in the zone of node {node}"));
         self.machinery(node.as_str());
         // Read once more, with the databases beside it. If that fails, it is noted.
-        let Some(zone) = self.zone_of(node.as_str()).await else { return true };
+        let Some(zone) = self.zone_of(node.as_str()).await else { return Ok(()) };
         for port in zone.ports.iter().filter(is) {
             self.lines.push(format!("  {}", port.line()));
-            self.against_objects(port, node.as_str(), pods);
+            self.against_objects(port, node.as_str()).await;
             for address in port.each().filter(|address| address.parse::<IpAddr>().is_ok()) {
                 self.behind(&zone, address);
             }
         }
-        true
+        Ok(())
     }
 
     /// A port of a pod that has no object, or whose object tells otherwise.
-    fn against_objects(&mut self, port: &Port, node: &str, pods: &[Value]) {
+    async fn against_objects(&mut self, port: &Port, node: &str) {
         let Some((namespace, name)) = &port.pod else { return };
         let full = format!("{namespace}/{name}");
-        let of_namespace = || pods.iter().filter(|pod| text(pod, "/metadata/namespace") == namespace);
-        let at = format!(
-            "port {} with {} in the northbound database of {node}",
-            port.name,
-            port.addresses.join(",")
-        );
-        match of_namespace().find(|pod| text(pod, "/metadata/name") == name) {
+        let pods = objects_of(self.cluster, "pods", Some(namespace)).await.unwrap_or_else(|e| {
+            self.notes.push(e.to_string());
+            Collected::NONE
+        });
+        let at =
+            format!("{} with {} in the northbound database of {node}", port.row(), port.addresses.join(","));
+        match pods.iter().find(|pod| text(pod, "/metadata/name") == name) {
             Some(pod) => {
-                let networks = pod_networks(pod).unwrap_or_default();
+                let networks = pod_networks(pod);
+                if !networks.unreadable.is_empty() {
+                    return;
+                }
                 let own: BTreeSet<String> = networks
+                    .networks
                     .iter()
                     .flat_map(|network| &network.ip_addresses)
                     .map(|net| net.addr().to_string())
@@ -190,12 +219,12 @@ impl Locator<'_, '_> {
                     self.findings.push(format!("{at}: pod {full} has {} in its object", joined(own)));
                 }
             }
-            None if self.has_all_objects() || of_namespace().next().is_some() => {
+            None if pods.is_whole() => {
                 self.findings.push(format!("{at}: there is no pod {full}"));
             }
-            None => self
-                .notes
-                .push(format!("no pod of namespace {namespace} is in this source: {full} may exist or not")),
+            None => self.notes.push(format!(
+                "not all pods of namespace {namespace} are in this source: {full} may exist or not"
+            )),
         }
     }
 }

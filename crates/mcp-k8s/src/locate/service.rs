@@ -3,8 +3,9 @@
 use super::{Locator, balancers::Wanted};
 use crate::{
     nodes::joined,
-    pods::{items, text},
+    pods::{Collected, items, text},
 };
+use mcp_core::ObjectQuery;
 use serde_json::Value;
 use std::{collections::BTreeSet, net::IpAddr};
 
@@ -31,11 +32,26 @@ pub(super) struct ServicePort {
     pub(super) name: String,
     pub(super) protocol: String,
     pub(super) port: String,
+    pub(super) node_port: Option<String>,
+}
+
+impl ServicePort {
+    /// Those of a service.
+    pub(super) fn all(service: &Value) -> Vec<Self> {
+        let of = |port: &Value| Self {
+            name: text(port, "/name").to_owned(),
+            protocol: text(port, "/protocol").to_owned(),
+            port: number(port, "port"),
+            node_port: Some(number(port, "nodePort")).filter(|port| !port.is_empty()),
+        };
+        items(service, "/spec/ports").map(of).collect()
+    }
 }
 
 impl Locator<'_, '_> {
     /// A service, from its object and its endpoint slices.
-    pub(super) async fn service(&mut self, service: &Value, slices: &[Value]) {
+    pub(super) async fn service(&mut self, service: &Value) {
+        let slices = self.slices(service).await;
         let full = format!("{}/{}", text(service, "/metadata/namespace"), text(service, "/metadata/name"));
         let ips: Vec<String> =
             items(service, "/spec/clusterIPs").filter_map(Value::as_str).map(str::to_owned).collect();
@@ -69,8 +85,10 @@ impl Locator<'_, '_> {
             }
         }
         let outside = items(service, "/spec/externalIPs").filter_map(Value::as_str);
-        let outside =
-            outside.chain(items(service, "/status/loadBalancer/ingress").map(|ingress| text(ingress, "/ip")));
+        // What a proxy in front of the cluster answers for is no address of the cluster's load balancers.
+        let ingress =
+            items(service, "/status/loadBalancer/ingress").filter(|of| text(of, "/ipMode") != "Proxy");
+        let outside = outside.chain(ingress.map(|ingress| text(ingress, "/ip")));
         let outside: Vec<&str> = outside.filter(|ip| !ip.is_empty()).collect();
         if !outside.is_empty() {
             self.lines.push(format!("from outside: {}", outside.join(",")));
@@ -79,17 +97,20 @@ impl Locator<'_, '_> {
             self.lines.push(format!("it is another name of {}", text(service, "/spec/externalName")));
             return;
         }
-        let endpoints = endpoints(slices);
+        let endpoints = endpoints(&slices);
         // Several slices of one service have the same endpoints, for different ports; ready for one is ready here.
         let mut named = endpoints.clone();
         named.sort_by(|a, b| (!a.ready, &a.address).cmp(&(!b.ready, &b.address)));
         let mut seen = BTreeSet::new();
         named.retain(|endpoint| seen.insert(endpoint.address.clone()));
-        if !named.iter().any(|endpoint| endpoint.ready) {
-            self.findings.push(format!("service {full} has no ready endpoint: clients are refused at once"));
-        }
+        let is_headless = ips.iter().any(|ip| ip == "None");
+        self.readiness(&full, &slices, &named, is_headless);
         for endpoint in named.iter().take(ENDPOINTS) {
-            let state = if endpoint.ready { "ready" } else { "NOT ready" };
+            let state = match endpoint {
+                Endpoint { ready: true, .. } => "ready",
+                Endpoint { serving: true, .. } => "serving until it is gone",
+                _ => "NOT ready",
+            };
             self.lines.push(format!(
                 "endpoint {} {state} on {} {}",
                 endpoint.address, endpoint.node, endpoint.target
@@ -98,21 +119,46 @@ impl Locator<'_, '_> {
         if named.len() > ENDPOINTS {
             self.lines.push(format!("and {} more endpoints", named.len() - ENDPOINTS));
         }
-        let ports: Vec<ServicePort> = items(service, "/spec/ports")
-            .map(|port| ServicePort {
-                name: text(port, "/name").to_owned(),
-                protocol: text(port, "/protocol").to_owned(),
-                port: number(port, "port"),
-            })
-            .collect();
         self.balanced(&Wanted {
             full: &full,
             ips: ips.iter().filter_map(|ip| ip.parse().ok()).collect(),
-            ports: &ports,
-            endpoints: &endpoints,
-            local: text(service, "/spec/internalTrafficPolicy") == "Local",
+            outside: outside.iter().filter_map(|ip| ip.parse().ok()).collect(),
+            ports: &ServicePort::all(service),
+            endpoints: slices.is_whole().then_some(endpoints.as_slice()),
+            internal_local: text(service, "/spec/internalTrafficPolicy") == "Local",
+            external_local: text(service, "/spec/externalTrafficPolicy") == "Local",
         })
         .await;
+    }
+
+    /// What clients of a service without a ready endpoint see; nothing of one that has some.
+    fn readiness(&mut self, full: &str, slices: &Collected, named: &[Endpoint], is_headless: bool) {
+        if named.iter().any(|endpoint| endpoint.ready) {
+            return;
+        }
+        if named.iter().any(|endpoint| endpoint.serving) {
+            self.lines.push("no endpoint is ready: those that serve until they are gone are used".into());
+        } else if !slices.is_whole() {
+            let what = if slices.is_collected() { "not all of the" } else { "no" };
+            self.notes.push(format!(
+                "{what} EndpointSlices of {full} were collected: whether it has a ready endpoint is not known"
+            ));
+        } else if is_headless {
+            self.findings.push(format!("service {full} has no ready endpoint: its name has no address"));
+        } else {
+            self.findings.push(format!("service {full} has no ready endpoint: clients are refused at once"));
+        }
+    }
+
+    /// The endpoint slices of a service. If they cannot be read, the rest of the answer is still true.
+    async fn slices(&mut self, service: &Value) -> Collected {
+        let labels = format!("kubernetes.io/service-name={}", text(service, "/metadata/name"));
+        let query = ObjectQuery {
+            namespace: text(service, "/metadata/namespace").parse().ok(),
+            labels: labels.parse().unwrap_or_default(),
+            ..ObjectQuery::default()
+        };
+        self.read("endpointslices.discovery.k8s.io", query).await
     }
 }
 

@@ -26,6 +26,8 @@ pub(crate) enum Level {
 pub(crate) struct Line<'a> {
     /// When it was written: by the kubelet, the runtime or the journal, else by the program itself.
     pub(crate) time: Option<Timestamp>,
+    /// Has the time no zone, on a host that may have another than UTC?
+    pub(crate) is_zoneless: bool,
     /// What the program says.
     pub(crate) level: Option<Level>,
     /// The program's own line, without what was put before it. Has it a time of its own?
@@ -74,10 +76,11 @@ impl Level {
 impl<'a> Line<'a> {
     /// Never fails: a line of another form is its own message.
     pub(crate) fn of(text: &'a str, calendar: Calendar) -> Self {
-        let (outer, own) = wrapped(text, calendar);
+        let Wrapped { time, is_zoneless, own } = wrapped(text, calendar);
         let inner = body(own, calendar);
         Self {
-            time: outer.or(inner.time),
+            time: time.or(inner.time),
+            is_zoneless: if time.is_some() { is_zoneless } else { inner.is_zoneless },
             level: inner.level,
             own,
             own_time: inner.time.is_some(),
@@ -87,18 +90,26 @@ impl<'a> Line<'a> {
 }
 
 /// What stands around a program's line: the time, and the line.
-fn wrapped(text: &str, calendar: Calendar) -> (Option<Timestamp>, &str) {
+struct Wrapped<'a> {
+    time: Option<Timestamp>,
+    is_zoneless: bool,
+    own: &'a str,
+}
+
+fn wrapped(text: &str, calendar: Calendar) -> Wrapped<'_> {
     if let Some((time, rest)) = time::rfc3339(text)
         && let Some(rest) = rest.strip_prefix(' ')
     {
         let streams = ["stdout F ", "stderr F ", "stdout P ", "stderr P "];
         let rest = streams.iter().find_map(|stream| rest.strip_prefix(stream)).unwrap_or(rest);
-        return (Some(time), program(rest).unwrap_or(rest));
+        return Wrapped { time: Some(time), is_zoneless: false, own: program(rest).unwrap_or(rest) };
     }
     match time::syslog(text, calendar) {
         // The host comes before the program.
-        Some((time, rest)) => (time, program(rest.trim_start()).unwrap_or(rest)),
-        None => (None, text),
+        Some((time, rest)) => {
+            Wrapped { time, is_zoneless: true, own: program(rest.trim_start()).unwrap_or(rest) }
+        }
+        None => Wrapped { time: None, is_zoneless: false, own: text },
     }
 }
 
@@ -115,6 +126,7 @@ fn program(text: &str) -> Option<&str> {
 /// What a program's line says.
 struct Body<'a> {
     time: Option<Timestamp>,
+    is_zoneless: bool,
     level: Option<Level>,
     message: &'a str,
 }
@@ -124,7 +136,7 @@ fn body(text: &str, calendar: Calendar) -> Body<'_> {
         .or_else(|| vlog(text))
         .or_else(|| structured(text))
         .or_else(|| dated(text))
-        .unwrap_or_else(|| Body { time: None, level: leading(text), message: text })
+        .unwrap_or_else(|| Body { time: None, is_zoneless: false, level: leading(text), message: text })
 }
 
 /// `I1122 08:11:59.312458    6050 metrics.go:442] message`
@@ -145,6 +157,8 @@ fn klog(text: &str, calendar: Calendar) -> Option<Body<'_>> {
     let message = rest.trim_start().trim_start_matches(|c: char| c.is_ascii_digit()).trim_start();
     Some(Body {
         time: calendar.of_year(month, day, clock.0, clock.1, clock.2, clock.3),
+        // Containers have UTC, and on hosts the journal stands around it.
+        is_zoneless: false,
         level: Some(level),
         message,
     })
@@ -159,7 +173,7 @@ fn vlog(text: &str) -> Option<Body<'_>> {
     if !sequence.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    Some(Body { time: Some(time), level: Level::named(level), message })
+    Some(Body { time: Some(time), is_zoneless: false, level: Level::named(level), message })
 }
 
 /// JSON (`{"level":"info","ts":…}`) and logfmt (`time="…" level=info msg="…"`). Their messages stay as they are.
@@ -177,43 +191,86 @@ fn structured(text: &str) -> Option<Body<'_>> {
         Timestamp::new(seconds.parse().ok()?, nanos).ok()
     };
     let time = time.and_then(|text| text.parse().ok().or_else(|| seconds(text)));
-    Some(Body { time, level: Some(level), message: text })
+    Some(Body { time, is_zoneless: false, level: Some(level), message: text })
 }
 
-/// The value of a key of a flat JSON object, in quotes or without.
+/// The value of a key of a JSON object, in quotes or without; not of an object in it, nor of its text.
 fn json_value<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    let rest = text.match_indices(name).find_map(|(at, found)| {
-        let before = text.get(..at)?.ends_with('"');
-        let after = text.get(at + found.len()..)?.strip_prefix('"')?.trim_start().strip_prefix(':')?;
-        before.then(|| after.trim_start())
-    })?;
-    match rest.strip_prefix('"') {
-        Some(quoted) => quoted.split('"').next(),
-        None => rest.split([',', '}']).next(),
+    let mut rest = text.strip_prefix('{')?;
+    let mut depth = 1_usize;
+    loop {
+        rest = rest.trim_start();
+        if let Some(quoted) = rest.strip_prefix('"') {
+            let end = quote(quoted)?;
+            let (word, after) = (quoted.get(..end)?, quoted.get(end + 1..)?);
+            match after.trim_start().strip_prefix(':') {
+                Some(value) if depth == 1 && word == name => {
+                    let value = value.trim_start();
+                    return match value.strip_prefix('"') {
+                        Some(quoted) => quoted.get(..quote(quoted)?),
+                        None => value.split([',', '}', ' ']).next(),
+                    };
+                }
+                Some(value) => rest = value,
+                None => rest = after,
+            }
+            continue;
+        }
+        let c = rest.chars().next()?;
+        match c {
+            '{' | '[' => depth += 1,
+            '}' | ']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        rest = rest.get(c.len_utf8()..)?;
     }
 }
 
-/// The value of a key of logfmt.
+/// The value of a key of logfmt; not of what only looks so within the value of another.
 fn pair<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    let rest = text.match_indices(name).find_map(|(at, found)| {
-        let alone = at == 0 || text.get(..at)?.ends_with(' ');
-        text.get(at + found.len()..)?.strip_prefix('=').filter(|_| alone)
-    })?;
-    match rest.strip_prefix('"') {
-        Some(quoted) => quoted.split('"').next(),
-        None => rest.split(' ').next(),
+    let mut rest = text;
+    loop {
+        rest = rest.trim_start();
+        let end = rest.find(['=', ' '])?;
+        let (key, after) = (rest.get(..end)?, rest.get(end..)?);
+        let Some(value) = after.strip_prefix('=') else {
+            rest = after;
+            continue;
+        };
+        let (value, after) = match value.strip_prefix('"') {
+            Some(quoted) => {
+                let end = quote(quoted)?;
+                (quoted.get(..end)?, quoted.get(end + 1..)?)
+            }
+            None => value.split_at_checked(value.find(' ').unwrap_or(value.len()))?,
+        };
+        if key == name {
+            return Some(value);
+        }
+        rest = after;
     }
+}
+
+/// Where a text in quotes ends: at the first quote that is not escaped.
+fn quote(text: &str) -> Option<usize> {
+    let mut escaped = false;
+    text.bytes().position(|byte| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
+    })
 }
 
 /// A time of the program's own, and perhaps a level: `2026-11-22 08:01:53 ERROR …`, zap's `2026-…Z\tINFO\t…`, the
 /// kernel's.
 fn dated(text: &str) -> Option<Body<'_>> {
-    let (time, rest) = time::rfc3339(text).or_else(|| time::civil(text)).or_else(|| time::dmesg(text))?;
+    let zoned = time::rfc3339(text);
+    let (time, rest) = zoned.or_else(|| time::civil(text)).or_else(|| time::dmesg(text))?;
     let message = rest.trim_start_matches([' ', '\t', '|', ':']);
-    Some(Body { time: Some(time), level: leading(message), message })
+    Some(Body { time: Some(time), is_zoneless: zoned.is_none(), level: leading(message), message })
 }
 
-/// `[ERROR] …`, `WARN …`, NetworkManager's `<warn>  …`, Go's `panic: …`.
+/// `[ERROR] …`, `[error] …`, `WARN …`, NetworkManager's `<warn>  …`, Go's `panic: …`.
 fn leading(text: &str) -> Option<Level> {
     if let Some((word, _)) = text.strip_prefix('<').and_then(|rest| rest.split_once('>')) {
         return Level::named(word);
@@ -221,10 +278,10 @@ fn leading(text: &str) -> Option<Level> {
     if text.starts_with("panic: ") || text.starts_with("fatal error: ") {
         return Some(Level::Fatal);
     }
-    let word = match text.strip_prefix('[') {
-        Some(inside) => inside.split(']').next()?,
-        None => text.split([' ', '\t', ':']).next()?,
-    };
+    if let Some(inside) = text.strip_prefix('[') {
+        return Level::named(inside.split(']').next()?);
+    }
+    let word = text.split([' ', '\t', ':']).next()?;
     let capitals = !word.is_empty() && word.len() <= 11 && word.bytes().all(|byte| byte.is_ascii_uppercase());
     if capitals { Level::named(word) } else { None }
 }

@@ -4,6 +4,9 @@
 mod digest;
 mod lines;
 mod mask;
+#[cfg(test)]
+mod pages;
+mod partial;
 mod question;
 mod search;
 mod split;
@@ -13,6 +16,6 @@ mod time;
 mod window;
 
 pub(crate) use digest::cut;
-pub(crate) use question::LogParams;
+pub(crate) use question::{LogParams, end_of};
 pub(crate) use search::Search;
 pub(crate) use split::Splitter;

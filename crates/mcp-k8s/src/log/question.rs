@@ -3,10 +3,11 @@
 use super::{
     digest::Digest,
     lines::{Level, Line},
+    partial::Partial,
     search::Search,
     split::Splitter,
-    time::Calendar,
-    window::Tail,
+    time::{Calendar, span},
+    window::{Most, Tail},
 };
 use jiff::Timestamp;
 use mcp_core::{Answer, Budget, Deadline, LogStream, Pattern, Row, ToolError};
@@ -14,14 +15,20 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::time::{Duration, Instant};
 
+/// What the kubelet answers in place of a log file that is gone, as if that were the log.
+const REFUSED: &str = "unable to retrieve container logs for ";
+
 /// Which lines of a log: what all tools for logs take.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct LogParams {
-    /// From this time on: 2026-11-22T08:00:00Z, or how long before the end: 15m, 2h.
+    /// From this time on: 2026-11-22T08:00:00Z, or how long before now (of a bundle: before the log ends): 15m, 2h.
     since: Option<String>,
-    /// Up to this time.
+    /// Up to this time; as `since`.
     until: Option<String>,
+    /// Only lines before the one of this number, to read on backwards.
+    #[schemars(range(min = 1))]
+    before: Option<u64>,
     /// Regular expression on lines.
     grep: Option<String>,
     /// Lines around each found.
@@ -42,6 +49,10 @@ pub(crate) struct Reading {
     calendar: Calendar,
     pub(crate) since: Option<Timestamp>,
     until: Option<Timestamp>,
+    /// Lines from this number on are not looked at.
+    before: u64,
+    /// What spans of time were counted back from, where that was the end of the log.
+    end: Option<Timestamp>,
     /// The last lines, so many, are all that the source was asked for.
     last: Option<u64>,
     /// Since when there could be lines, of which the source may have lost the older.
@@ -52,7 +63,12 @@ pub(crate) struct Reading {
     whole: bool,
     sink: Sink,
     splitter: Splitter,
+    partial: Partial,
     counts: Counts,
+    /// Lines whose time has no zone.
+    zoneless: u64,
+    /// What the kubelet says in place of a log that it has not.
+    refused: Option<String>,
     /// The time of the first line that had one, and of the last: those without follow it.
     first: Option<Timestamp>,
     time: Option<Timestamp>,
@@ -80,18 +96,27 @@ pub(crate) struct Counts {
 }
 
 impl LogParams {
-    /// Begins to read. `now` is what spans of time are counted back from.
+    /// Are there spans of time in it, which are counted back from now or from the end of the log?
+    pub(crate) fn is_relative(&self) -> bool {
+        let is_span = |text: &String| span(text.trim()).is_some();
+        self.since.iter().chain(&self.until).any(is_span)
+    }
+
+    /// Begins to read. `now` tells the year of times without one. Spans of time are counted back from `end`, the end of a log
+    /// that was collected earlier; else from now.
     pub(crate) fn reading(
         &self,
         now: Option<Timestamp>,
+        end: Option<Timestamp>,
         budget: Budget,
         within: Duration,
     ) -> Result<Reading, ToolError> {
         /// Left for the first line and the notes.
         const REST: usize = 2_500;
         let calendar = Calendar(now);
+        let from = Calendar(end.or(now));
         let time = |name, text: &Option<String>| {
-            text.as_deref().filter(|t| !t.trim().is_empty()).map(|text| calendar.read(name, text)).transpose()
+            text.as_deref().filter(|t| !t.trim().is_empty()).map(|text| from.read(name, text)).transpose()
         };
         let (since, until) = (time("since", &self.since)?, time("until", &self.until)?);
         if let (Some(since), Some(until)) = (since, until)
@@ -103,8 +128,9 @@ impl LogParams {
         let sink = if self.digest {
             Sink::Digest(Digest::default())
         } else {
-            let lines = tail.min(budget.lines.saturating_sub(4).max(1));
-            Sink::Tail(Tail::new(lines, budget.bytes.saturating_sub(REST), self.context.unwrap_or(0)))
+            let lines = budget.lines.saturating_sub(4).max(1);
+            let most = Most { found: tail.min(lines), lines, bytes: budget.bytes.saturating_sub(REST) };
+            Sink::Tail(Tail::new(most, self.context.unwrap_or(0)))
         };
         let grep = self
             .grep
@@ -117,6 +143,8 @@ impl LogParams {
             calendar,
             since,
             until,
+            before: self.before.unwrap_or(u64::MAX),
+            end: end.filter(|_| self.is_relative()),
             last: self.only_tail(),
             begun: None,
             grep,
@@ -125,7 +153,10 @@ impl LogParams {
             whole: false,
             sink,
             splitter: Splitter::default(),
+            partial: Partial::default(),
             counts: Counts::default(),
+            zoneless: 0,
+            refused: None,
             first: None,
             time: None,
             deadline: Instant::now() + within,
@@ -136,7 +167,11 @@ impl LogParams {
 
     /// Is only the end of the log asked for, so that nothing before it need be read?
     pub(crate) fn only_tail(&self) -> Option<u64> {
-        let all = self.until.is_some() || self.grep.is_some() || self.level.is_some() || self.digest;
+        let all = self.until.is_some()
+            || self.grep.is_some()
+            || self.level.is_some()
+            || self.before.is_some()
+            || self.digest;
         (!all).then(|| self.tail.unwrap_or(100) as u64)
     }
 }
@@ -156,6 +191,7 @@ impl Reading {
     pub(crate) async fn of(mut self, mut stream: LogStream) -> Answer {
         let mut notes = Vec::new();
         while !self.late
+            && self.counts.lines + 1 < self.before
             && let Some(piece) = stream.next_before(self.deadline).await
         {
             match piece {
@@ -169,17 +205,27 @@ impl Reading {
 
     pub(crate) fn feed(&mut self, bytes: &[u8]) {
         let mut splitter = std::mem::take(&mut self.splitter);
-        splitter.feed(bytes, &mut |line| self.line(line));
+        splitter.feed(bytes, &mut |line| self.piece(line));
         self.splitter = splitter;
+    }
+
+    /// A line of the file, which may be a part of one that the runtime has split.
+    fn piece(&mut self, text: &str) {
+        let mut partial = std::mem::take(&mut self.partial);
+        partial.join(text, &mut |line| self.line(line));
+        self.partial = partial;
     }
 
     fn line(&mut self, text: &str) {
         // A line can be slow to match, and a piece has thousands of them.
         self.late = self.late || Instant::now() >= self.deadline || self.call.is_over();
-        if self.late {
+        if self.late || self.counts.lines + 1 >= self.before {
             return;
         }
         self.counts.lines += 1;
+        if self.counts.lines == 1 && text.starts_with(REFUSED) {
+            self.refused = Some(text.to_owned());
+        }
         if text.is_empty() {
             self.counts.other += 1;
             return;
@@ -192,6 +238,7 @@ impl Reading {
             return self.passed(text);
         }
         let line = Line::of(text, self.calendar);
+        self.zoneless += u64::from(line.is_zoneless);
         self.first = self.first.or(line.time);
         self.time = line.time.or(self.time);
         if timed && !self.in_time() {
@@ -237,7 +284,9 @@ impl Reading {
     /// The answer, with what was found and what was not.
     pub(crate) fn finish(mut self, mut notes: Vec<String>) -> Answer {
         let mut splitter = std::mem::take(&mut self.splitter);
-        splitter.finish(&mut |line| self.line(line));
+        splitter.finish(&mut |line| self.piece(line));
+        let mut partial = std::mem::take(&mut self.partial);
+        partial.finish(&mut |line| self.line(line));
         if self.late {
             notes.push(
                 "the log is longer than can be read in time: this is its beginning; give since, or raise \
@@ -246,6 +295,20 @@ impl Reading {
             );
         }
         let Counts { lines, found, out_of_time, no_level, .. } = self.counts;
+        if let Some(refused) = self.refused.filter(|_| lines == 1) {
+            let if_empty = format!("the kubelet has no such log: {refused}");
+            return Answer { if_empty, notes, ..Answer::default() };
+        }
+        let is_timed = self.since.is_some() || self.until.is_some();
+        if self.zoneless > 0 && (is_timed || matches!(self.sink, Sink::Digest(_))) {
+            notes.push(
+                "times of this log have no zone: they are taken as UTC, which the host's zone may not be"
+                    .into(),
+            );
+        }
+        if let Some(end) = self.end {
+            notes.push(format!("spans of time are counted back from {end}, the time of the log's last line"));
+        }
         if splitter.cut > 0 {
             notes.push(format!(
                 "{} lines are longer than 64 KiB: only their beginning was looked at",
@@ -268,6 +331,7 @@ impl Reading {
             ));
         }
         let if_empty = match lines {
+            0 if self.before < u64::MAX => format!("the log has no line before {}", self.before),
             0 => "the log is empty".to_owned(),
             n => format!("none of {n} lines is what was asked for"),
         };
@@ -276,15 +340,16 @@ impl Reading {
                 let (shown, found) = (tail.found() - tail.lost(), tail.found());
                 // A source that gives as many as it was asked for may have more.
                 let all = self.last != Some(lines);
-                if tail.lost() > 0 || !all {
-                    let of = if all {
-                        format!(" of {found} lines")
-                    } else {
-                        " lines, and there may be more".into()
-                    };
+                if !all {
                     notes.push(format!(
-                        "the last {shown}{of}: `until` the first time shown gives those before, `digest` all in short, \
-                         `tail` more at once as far as they fit"
+                        "the last {shown} lines, and there may be more: `tail` gives more at once, `digest` all in short; \
+                         grep=. reads from the beginning, and says with which `before` to go on"
+                    ));
+                } else if tail.lost() > 0 {
+                    let first = tail.first().unwrap_or(1);
+                    notes.push(format!(
+                        "the last {shown} of {found} lines: before={first} gives those before, `digest` all in short, `tail` \
+                         more at once as far as they fit"
                     ));
                 }
                 tail.into_lines().into_iter().map(Row::line).collect()
@@ -319,10 +384,31 @@ impl Reading {
     #[cfg(test)]
     pub(crate) fn held(&self) -> usize {
         match &self.sink {
-            Sink::Tail(tail) => tail.held(),
+            Sink::Tail(tail) => tail.held() + self.partial.held(),
             Sink::Digest(digest) => digest.held(),
         }
     }
+}
+
+/// When the last line of a log that has a time was written. None: none of the last lines has one, or the end did not come in
+/// time.
+pub(crate) async fn end_of(
+    mut stream: LogStream,
+    now: Option<Timestamp>,
+    within: Duration,
+) -> Option<Timestamp> {
+    /// As much of the end is looked at.
+    const END: usize = 128 << 10;
+    let deadline = Instant::now() + within;
+    let mut end: Vec<u8> = Vec::new();
+    while let Some(piece) = stream.next_before(deadline).await {
+        end.extend_from_slice(&piece.ok()?);
+        if end.len() > 2 * END {
+            end.drain(..end.len() - END);
+        }
+    }
+    let text = String::from_utf8_lossy(&end);
+    text.lines().rev().find_map(|line| Line::of(line, Calendar(now)).time)
 }
 
 /// The program's own line where it has a time of its own; what the kubelet or the runtime put before it says it twice.

@@ -13,21 +13,21 @@ use mcp_core::Budget;
 use proptest::prelude::*;
 use std::time::Duration;
 
-fn now() -> Calendar {
+pub(super) fn now() -> Calendar {
     Calendar("2026-11-22T09:00:00Z".parse().ok())
 }
 
-fn time(text: &str) -> Option<Timestamp> {
+pub(super) fn time(text: &str) -> Option<Timestamp> {
     Some(text.parse().unwrap())
 }
 
-fn params(value: serde_json::Value) -> LogParams {
+pub(super) fn params(value: serde_json::Value) -> LogParams {
     serde_json::from_value(value).unwrap()
 }
 
 /// It has time for all that it is given, on a slow machine too.
-fn reading(value: serde_json::Value) -> Reading {
-    params(value).reading(now().0, Budget::default(), Duration::from_secs(3600)).unwrap()
+pub(super) fn reading(value: serde_json::Value) -> Reading {
+    params(value).reading(now().0, None, Budget::default(), Duration::from_secs(3600)).unwrap()
 }
 
 /// Each of them was written by a program of the captured cluster, or of a node with systemd.
@@ -131,6 +131,22 @@ fn lines_tell_time_and_level() {
             " ==================== command: ovs-server",
         ),
         ("Information about nothing", None, None, "Information about nothing"),
+        // What only looks like a level stands in the text of another field, or in an object within.
+        (
+            r#"time="2026-11-22T08:01:50.5Z" msg="probe said level=error code=\"7\" level=error" level=info"#,
+            time("2026-11-22T08:01:50.5Z"),
+            Some(Level::Info),
+            r#"time="2026-11-22T08:01:50.5Z" msg="probe said level=error code=\"7\" level=error" level=info"#,
+        ),
+        (
+            r#"{"msg":"got \"level\":\"fatal\"","request":{"level":"error","n":[{"level":"error"}]},"level":"warn"}"#,
+            None,
+            Some(Level::Warning),
+            r#"{"msg":"got \"level\":\"fatal\"","request":{"level":"error","n":[{"level":"error"}]},"level":"warn"}"#,
+        ),
+        ("[error] connect() failed", None, Some(Level::Error), "[error] connect() failed"),
+        ("[notice] 1#1: start", None, Some(Level::Info), "[notice] 1#1: start"),
+        ("[anything] at all", None, None, "[anything] at all"),
     ] {
         let line = Line::of(text, now());
         assert_eq!((line.time, line.level, line.message), (when, level, message), "{text}");

@@ -57,7 +57,7 @@ impl Calendar {
 }
 
 /// `1h30m`, `90s`, `2d`.
-fn span(text: &str) -> Option<Span> {
+pub(super) fn span(text: &str) -> Option<Span> {
     let (mut seconds, mut number, mut any) = (0_i64, None::<i64>, false);
     for c in text.chars() {
         if let Some(digit) = c.to_digit(10) {

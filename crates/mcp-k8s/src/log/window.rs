@@ -12,12 +12,23 @@ pub(crate) struct Tail {
     lines: VecDeque<Kept>,
     bytes: usize,
     found: u64,
-    /// Lines at most that are kept, and bytes.
-    most: (usize, usize),
+    /// Of the lines that are kept, those that were found.
+    kept: usize,
+    most: Most,
     /// Lines before and after each that is found.
     context: usize,
     before: VecDeque<(u64, String)>,
     after: usize,
+}
+
+/// How much is kept at most.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Most {
+    /// Lines that were found.
+    pub(crate) found: usize,
+    /// Lines, with those around them.
+    pub(crate) lines: usize,
+    pub(crate) bytes: usize,
 }
 
 #[derive(Debug)]
@@ -28,12 +39,13 @@ struct Kept {
 }
 
 impl Tail {
-    pub(crate) fn new(lines: usize, bytes: usize, context: usize) -> Self {
+    pub(crate) fn new(most: Most, context: usize) -> Self {
         Self {
             lines: VecDeque::new(),
             bytes: 0,
             found: 0,
-            most: (lines, bytes),
+            kept: 0,
+            most,
             context,
             before: VecDeque::new(),
             after: 0,
@@ -62,13 +74,24 @@ impl Tail {
 
     fn keep(&mut self, line: Kept) {
         self.bytes += line.text.len() + 1;
+        self.kept += usize::from(line.found);
         self.lines.push_back(line);
-        // At least the last one, however long.
-        while self.lines.len() > 1 && (self.lines.len() > self.most.0 || self.bytes > self.most.1) {
-            if let Some(gone) = self.lines.pop_front() {
-                self.bytes -= gone.text.len() + 1;
+        let Most { found, lines, bytes } = self.most;
+        while self.kept > found || self.lines.len() > lines || self.bytes > bytes {
+            match self.lines.pop_front_if(|first| !first.found || self.kept > 1) {
+                Some(gone) => {
+                    self.bytes -= gone.text.len() + 1;
+                    self.kept -= usize::from(gone.found);
+                }
+                // At least the last that was found stays, however long it is, and what stands after it.
+                None => break,
             }
         }
+    }
+
+    /// The number of the first line that was found and is kept.
+    pub(crate) fn first(&self) -> Option<u64> {
+        self.lines.iter().find(|line| line.found).map(|line| line.number)
     }
 
     /// Lines that were found.
@@ -78,7 +101,7 @@ impl Tail {
 
     /// Of these, how many are not kept.
     pub(crate) fn lost(&self) -> u64 {
-        self.found - self.lines.iter().filter(|line| line.found).count() as u64
+        self.found - self.kept as u64
     }
 
     /// Bytes of text that are held.

@@ -24,7 +24,7 @@ pub(crate) use age::since;
 pub(crate) use cluster::node_status;
 pub(crate) use custom::{Printed, of_definition};
 use object::NONE;
-pub(crate) use object::Object;
+pub(crate) use object::{Object, selector};
 pub(crate) use path::{BadPath, Path};
 pub(crate) use text::{Lines, aligned, lines};
 pub(crate) use workloads::PodStatus;

@@ -30,7 +30,7 @@ impl ClusterTool for ClusterOverview {
         let mut notes = overview.notes.clone();
         notes.push(format!("next: {}", overview.next().join("; ")));
         Ok(Answer {
-            rows: overview.rows().into_iter().map(Row::line).collect(),
+            rows: overview.rows(cluster).into_iter().map(Row::line).collect(),
             if_empty: String::new(),
             notes,
             facts: Vec::new(),

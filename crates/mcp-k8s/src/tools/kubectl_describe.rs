@@ -2,7 +2,7 @@
 
 use crate::{
     describe::{self, Section},
-    events::{self, Event},
+    events::{self, Wanted},
     table::{self, Context, Object},
     which::Which,
 };
@@ -85,20 +85,36 @@ async fn happened(
 ) -> Result<Section, ToolError> {
     let of = Object(object);
     let namespace = of.text("/metadata/namespace");
-    let fields =
-        format!("involvedObject.kind={},involvedObject.name={}", kind.kind, of.text("/metadata/name"));
-    let which = Which::parse("events", None, Some(namespace).filter(|name| !name.is_empty()))?
-        .selected(None, Some(&fields))?;
-    let query = which.query(cluster.kind("events").await?);
-    let all = match cluster.objects(&query).await {
+    let wanted = Wanted {
+        kind: Some(kind.kind.clone()),
+        name: Some(of.text("/metadata/name").to_owned()),
+        ..Wanted::default()
+    };
+    let namespace = Some(namespace).filter(|name| !name.is_empty());
+    let mut all = match events::read(cluster, namespace, &wanted).await {
         Ok(all) => all,
-        Err(e @ ReadError::NotHeld { .. }) => {
+        Err(ToolError::Read(e @ ReadError::NotHeld { .. })) => {
             answer.notes.push(e.to_string());
             return Ok(Section::new("Events", vec!["not collected".into()]));
         }
-        Err(e) => return Err(e.into()),
+        Err(e) => return Err(e),
     };
-    let groups = events::grouped(all.iter().map(Event::of));
+    // Of a pod that was made anew under the same name, as those of a StatefulSet are. The kubelet gives its node, and pods
+    // of its own files, another UID in events than the API server has.
+    let uid = of.text("/metadata/uid");
+    let is_mirror =
+        of.map("/metadata/annotations").iter().any(|(key, _)| *key == "kubernetes.io/config.mirror");
+    if kind.kind == "Pod" && !is_mirror && !uid.is_empty() {
+        let before = all.len();
+        all.retain(|event| event.uid.is_empty() || event.uid == uid);
+        let earlier = before - all.len();
+        if earlier > 0 {
+            answer.notes.push(format!(
+                "{earlier} events of an earlier pod of this name are left out: kubectl_events has them"
+            ));
+        }
+    }
+    let groups = events::grouped(all);
     let older = groups.len().saturating_sub(EVENTS);
     if older > 0 {
         answer.notes.push(format!("{older} older groups of events are left out: kubectl_events has them"));

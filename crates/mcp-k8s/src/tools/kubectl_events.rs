@@ -1,21 +1,18 @@
 //! Events.
 
-use crate::{
-    events::{self, Event},
-    which::Which,
-};
+use crate::events::{self, Event, Wanted};
 use jiff::{SignedDuration, Timestamp};
 use mcp_core::{Answer, Cluster, ClusterTool, Row, ToolError};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 pub(crate) struct KubectlEvents;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Events of one object: `pod/web-1`, `node/ovn-worker`, or a name alone.
+    /// Events of one object: `pod/web-1`, `pod/shop/web-1`, `node/ovn-worker`, or a name alone.
     object: Option<String>,
     /// A namespace; default all.
     namespace: Option<String>,
@@ -50,16 +47,18 @@ impl ClusterTool for KubectlEvents {
     }
 
     async fn run(cluster: &Cluster<'_>, params: &Params) -> Result<Answer, ToolError> {
-        let kind = cluster.kind("events").await?;
-        let which = Which::parse("events", None, params.namespace.as_deref())?;
         let object = params.object.as_deref().map(str::trim).filter(|object| !object.is_empty());
-        let object = match object {
-            Some(object) => Some(Of::parse(cluster, object).await?),
-            None => None,
+        let of = match object {
+            Some(object) => of(cluster, object).await?,
+            None => Wanted::default(),
         };
-        let fields = selector(params, object.as_ref());
-        let which = which.selected(None, (!fields.is_empty()).then_some(fields.as_str()))?;
-        let all = which.objects(cluster, &kind).await?;
+        let wanted = Wanted {
+            severity: params.severity.map(|severity| format!("{severity:?}")),
+            reason: params.reason.clone(),
+            ..of
+        };
+        let namespace = params.namespace.as_deref().or(wanted.namespace.as_deref());
+        let all = events::read(cluster, namespace, &wanted).await?;
         let as_of = cluster.as_of();
         let (since, until) = (
             moment("since", params.since.as_deref(), as_of)?,
@@ -69,10 +68,19 @@ impl ClusterTool for KubectlEvents {
             since.is_none_or(|since| event.last.is_none_or(|last| last >= since))
                 && until.is_none_or(|until| event.first.is_none_or(|first| first <= until))
         };
-        let mut found = events::grouped(all.iter().map(Event::of).filter(in_time));
+        let mut answer = Answer { if_empty: empty(params, all.len()), ..Answer::default() };
+        let uids = all.iter().filter(|event| in_time(event)).map(|event| (&event.object, &event.uid));
+        let uids: BTreeSet<_> = uids.filter(|(_, uid)| !uid.is_empty()).collect();
+        let objects: BTreeSet<_> = uids.iter().map(|(object, _)| object).collect();
+        if wanted.name.is_some() && uids.len() > objects.len() {
+            answer.notes.push(
+                "some of them are of an earlier object of this name: kubectl_describe leaves those out"
+                    .into(),
+            );
+        }
+        let mut found = events::grouped(all.into_iter().filter(in_time));
         // What is cut, by `limit` or by the size of an answer, is cut at its end: there is what matters least.
         found.reverse();
-        let mut answer = Answer { if_empty: empty(params, all.len()), ..Answer::default() };
         let (heading, lines) = events::table(&found, params.namespace.is_none());
         let heading: Arc<str> = heading.into();
         answer.rows = lines.into_iter().map(|line| Row::line(line).under(&heading)).collect();
@@ -80,42 +88,27 @@ impl ClusterTool for KubectlEvents {
     }
 }
 
-/// What an event must be of.
-struct Of {
-    /// As objects name their kind; none: of any.
-    kind: Option<String>,
-    name: String,
-    namespace: Option<String>,
-}
-
-impl Of {
-    /// `pod/web-1`, `web-1`, `shop/web-1`.
-    async fn parse(cluster: &Cluster<'_>, text: &str) -> Result<Self, ToolError> {
-        let Some((first, name)) = text.split_once('/') else {
-            return Ok(Self { kind: None, name: text.into(), namespace: None });
-        };
-        let kind = cluster.kind(first).await;
+/// What an event must be of: `pod/shop/web-1`, `pod/web-1`, `shop/web-1`, `web-1`.
+async fn of(cluster: &Cluster<'_>, text: &str) -> Result<Wanted, ToolError> {
+    let named = |kind: Option<String>, namespace: Option<&str>, name: &str| Wanted {
+        kind,
+        namespace: namespace.map(str::to_owned),
+        name: Some(name.to_owned()),
+        ..Wanted::default()
+    };
+    match text.split('/').collect::<Vec<_>>().as_slice() {
+        [kind, namespace, name] => {
+            let kind = cluster.kind(kind).await?;
+            Ok(named(Some(kind.kind), Some(namespace), name))
+        }
         // What is no kind is a namespace.
-        Ok(match (kind, first.parse::<mcp_core::Namespace>()) {
-            (Ok(kind), _) => Self { kind: Some(kind.kind), name: name.into(), namespace: None },
-            (Err(_), Ok(namespace)) => {
-                Self { kind: None, name: name.into(), namespace: Some(namespace.to_string()) }
-            }
-            (Err(error), Err(_)) => return Err(error),
-        })
+        [first, name] => match (cluster.kind(first).await, first.parse::<mcp_core::Namespace>()) {
+            (Ok(kind), _) => Ok(named(Some(kind.kind), None, name)),
+            (Err(_), Ok(namespace)) => Ok(named(None, Some(namespace.as_str()), name)),
+            (Err(error), Err(_)) => Err(error),
+        },
+        _ => Ok(named(None, None, text)),
     }
-}
-
-/// What an API server can select events by.
-fn selector(params: &Params, object: Option<&Of>) -> String {
-    let severity = params.severity.map(|severity| format!("type={severity:?}"));
-    let reason = params.reason.as_ref().map(|reason| format!("reason={reason}"));
-    let of = object.into_iter().flat_map(|of| {
-        let kind = of.kind.as_ref().map(|kind| format!("involvedObject.kind={kind}"));
-        let namespace = of.namespace.as_ref().map(|name| format!("involvedObject.namespace={name}"));
-        kind.into_iter().chain(namespace).chain([format!("involvedObject.name={}", of.name)])
-    });
-    severity.into_iter().chain(reason).chain(of).collect::<Vec<_>>().join(",")
 }
 
 /// A time, or how long before the data was read.

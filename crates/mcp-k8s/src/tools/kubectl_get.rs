@@ -1,6 +1,7 @@
 //! Objects.
 
 use crate::{
+    json,
     table::{self, BadPath, Context, Path},
     which::Which,
 };
@@ -42,9 +43,6 @@ pub(crate) enum Output {
     Json,
 }
 
-/// More objects than this are not written out whole: nobody reads them.
-const WHOLE: usize = 50;
-
 impl ClusterTool for KubectlGet {
     const NAME: &'static str = "kubectl_get";
     const TITLE: &'static str = "Kubernetes objects";
@@ -62,22 +60,45 @@ impl ClusterTool for KubectlGet {
         let which = Which::parse(&params.kind, params.name.as_deref(), params.namespace.as_deref())?
             .selected(params.labels.as_deref(), params.fields.as_deref())?;
         let columns = paths(params.columns.as_deref().unwrap_or_default())?;
-        let mut kinds = Vec::new();
-        for name in &which.kinds {
-            kinds.push(cluster.kind(name).await?);
-        }
+        let several = which.kinds.len() > 1;
         let mut answer = Answer::default();
-        let mut none = Vec::new();
-        for kind in &kinds {
-            let rows = rows(cluster, &which, kind, params.output, &columns, &mut answer.notes).await?;
-            if rows.is_empty() {
-                none.push(which.words(kind));
+        let (mut document, mut none, mut failed) = (Vec::new(), Vec::new(), Vec::new());
+        for name in &which.kinds {
+            // Of several kinds, one that is not there hides no other.
+            let kind = match cluster.kind(name).await {
+                Ok(kind) => kind,
+                Err(e) => {
+                    failed.push(e);
+                    continue;
+                }
+            };
+            let before = (answer.rows.len(), document.len());
+            let got = if params.output == Output::Json && columns.is_empty() {
+                which.objects(cluster, &kind).await.map(|found| document.extend(found))
+            } else {
+                let rows = rows(cluster, &which, &kind, params.output, &columns, &mut answer.notes).await;
+                // One heading tells apart what several kinds have given.
+                let headed = |row| if several { headed(row, &kind) } else { row };
+                rows.map(|rows| answer.rows.extend(rows.into_iter().map(headed)))
+            };
+            match got {
+                Err(e) => failed.push(e),
+                Ok(()) if before == (answer.rows.len(), document.len()) => none.push(which.words(&kind)),
+                Ok(()) => {}
             }
-            // One heading tells apart what several kinds have given.
-            let several = kinds.len() > 1;
-            answer.rows.extend(rows.into_iter().map(|row| if several { headed(row, kind) } else { row }));
         }
-        answer.if_empty = format!("there are no {}", none.join(", no "));
+        if !document.is_empty() {
+            answer.rows.push(Row::line(json::document(&document, cluster.budget())?));
+        }
+        if failed.len() == which.kinds.len()
+            && let Some(error) = failed.drain(..).next()
+        {
+            return Err(error);
+        }
+        answer.notes.extend(failed.iter().map(ToString::to_string));
+        if !none.is_empty() {
+            answer.if_empty = format!("there are no {}", none.join(", no "));
+        }
         if !answer.rows.is_empty() && !none.is_empty() {
             answer.notes.push(answer.if_empty.clone());
         }
@@ -136,17 +157,19 @@ async fn rows(
         return Ok(shown(&table, output == Output::Wide));
     }
     let objects = which.objects(cluster, kind).await?;
-    if objects.len() > WHOLE {
-        return Err(ToolError::bad(
-            format!(
-                "{} are {} objects, of which {WHOLE} at most are written out whole",
-                which.words(kind),
-                objects.len()
-            ),
-            "Name one, narrow the choice with namespace, labels or fields, or give the fields that matter in columns.",
-        ));
-    }
-    Ok(objects.iter().flat_map(|object| whole(object, kind, output)).collect())
+    // Of one object each line is a row, so that none is too large to be read on; of several each object is, so that
+    // `limit` counts objects.
+    Ok(match objects.as_slice() {
+        [only] => whole(only, kind),
+        several => several.iter().map(|object| together(whole(object, kind))).collect(),
+    })
+}
+
+/// The rows of an object as one.
+fn together(rows: Vec<Row>) -> Row {
+    let heading = rows.first().and_then(|row| row.heading.clone());
+    let text = rows.into_iter().map(|row| row.text).collect::<Vec<_>>().join("\n");
+    Row { heading, ..Row::line(text) }
 }
 
 /// As the server prints it, where there is one; else as it would.
@@ -182,20 +205,13 @@ async fn definition(cluster: &Cluster<'_>, kind: &Kind) -> Option<Vec<table::Pri
     given.or_else(|| table::shipped(kind))
 }
 
-/// An object, a row for each line, so that no object is too large to be read on.
-fn whole(object: &Value, kind: &Kind, output: Output) -> Vec<Row> {
+/// An object as YAML, a row for each line.
+fn whole(object: &Value, kind: &Kind) -> Vec<Row> {
     let part = |path| table::Object(object).text(path);
     let name = match (part("/metadata/namespace"), part("/metadata/name")) {
         ("", name) => format!("# {}/{name}", kind.singular),
         (namespace, name) => format!("# {}/{name} in {namespace}", kind.singular),
     };
     let heading: Arc<str> = name.into();
-    let lines = match output {
-        Output::Json => {
-            let text = serde_json::to_string_pretty(object).unwrap_or_default();
-            text.lines().map(str::to_owned).collect()
-        }
-        _ => mcp_core::yaml_lines(object),
-    };
-    lines.into_iter().map(|line| Row::line(line).under(&heading)).collect()
+    mcp_core::yaml_lines(object).into_iter().map(|line| Row::line(line).under(&heading)).collect()
 }

@@ -1,7 +1,7 @@
 //! The log of a container.
 
 use crate::{
-    log::LogParams,
+    log::{LogParams, end_of},
     pods::{Container, Pod},
 };
 use mcp_core::{Answer, Cluster, ClusterTool, LogPart, LogQuery, LogSource, PodRef, ReadError, ToolError};
@@ -61,23 +61,29 @@ impl ClusterTool for KubectlLogs {
             params.pod.trim().parse().map_err(|e: String| {
                 ToolError::bad(e, "Give `namespace/name`; kubectl_get pods lists them.")
             })?;
-        let reading = params.log.reading(cluster.now().await, cluster.budget(), cluster.within())?;
         let known = Pod::read(cluster, &pod).await?;
         let (container, note) = choose(&pod, known.as_ref(), params.container.as_deref())?;
-        // Of the files of a run a live cluster gives the newest; a bundle says what it has.
-        let runs = known.iter().flat_map(|pod| &pod.containers).find(|known| known.name == container);
-        let begun = runs.filter(|_| cluster.is_live()).and_then(Container::running_since);
-        let reading = reading.begun(begun.filter(|_| matches!(params.run, Run::Current)));
         let part = match params.run {
             Run::Current => LogPart::Current,
             Run::Previous => LogPart::Previous,
             Run::All => LogPart::All,
         };
-        let query = LogQuery {
-            source: LogSource::Container { pod: pod.clone(), container, part },
-            since: reading.since,
-            tail: params.log.only_tail(),
+        let source = LogSource::Container { pod: pod.clone(), container: container.clone(), part };
+        let now = cluster.now().await;
+        let end = match params.log.is_relative() && !cluster.is_live() {
+            true => match cluster.log(&LogQuery::all(source.clone())).await {
+                Ok(stream) => end_of(stream, now, cluster.within() / 2).await,
+                // The reading of it says why.
+                Err(_) => None,
+            },
+            false => None,
         };
+        let reading = params.log.reading(now, end, cluster.budget(), cluster.within())?;
+        // Of the files of a run a live cluster gives the newest; a bundle says what it has.
+        let runs = known.iter().flat_map(|pod| &pod.containers).find(|known| known.name == container);
+        let begun = runs.filter(|_| cluster.is_live()).and_then(Container::running_since);
+        let reading = reading.begun(begun.filter(|_| matches!(params.run, Run::Current)));
+        let query = LogQuery { source, since: reading.since, tail: params.log.only_tail() };
         let stream = match cluster.log(&query).await {
             // Its objects are there, and it is not among them: that is why.
             Err(ReadError::NotHeld { what, source_name, why: None, instead }) if known.is_none() => {
@@ -115,7 +121,7 @@ fn choose(
             }
         },
         None => {
-            let mut own = known.containers.iter().filter(|container| !container.init);
+            let mut own = known.own();
             match (own.next(), own.next()) {
                 (Some(only), None) => Ok((only.name.clone(), told(only))),
                 _ => {

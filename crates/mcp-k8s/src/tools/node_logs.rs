@@ -1,6 +1,6 @@
 //! A log of the host.
 
-use crate::log::LogParams;
+use crate::log::{LogParams, end_of};
 use mcp_core::{Answer, Fact, HostLog, LogQuery, LogSource, Node, Tool, ToolError};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -78,13 +78,19 @@ impl Tool for NodeLogs {
                 "Add digest=true, which compares what the logs say, or ask one node.",
             ));
         }
-        let reading = params.lines.reading(node.now().await, node.budget(), node.within())?;
-        let reading = if node.is_compared() { reading.whole() } else { reading };
-        let query = LogQuery {
-            source: LogSource::Host { node: node.name().clone(), log: params.log.into() },
-            since: reading.since,
-            tail: params.lines.only_tail(),
+        let source = LogSource::Host { node: node.name().clone(), log: params.log.into() };
+        let now = node.now().await;
+        let end = match params.lines.is_relative() && !node.is_live() {
+            true => match node.log(&LogQuery::all(source.clone())).await {
+                Ok(stream) => end_of(stream, now, node.within() / 2).await,
+                // The reading of it says why.
+                Err(_) => None,
+            },
+            false => None,
         };
+        let reading = params.lines.reading(now, end, node.budget(), node.within())?;
+        let reading = if node.is_compared() { reading.whole() } else { reading };
+        let query = LogQuery { source, since: reading.since, tail: params.lines.only_tail() };
         let mut answer = reading.of(node.log(&query).await?).await;
         // Addresses are masked in templates already.
         let name = Fact { kind: "node".into(), value: node.name().to_string(), field: None };

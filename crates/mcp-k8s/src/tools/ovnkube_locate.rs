@@ -10,7 +10,7 @@ pub(crate) struct OvnkubeLocate;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// A pod or service as `namespace/name`, a node, an IP or a MAC address.
+    /// A pod or service as `namespace/name`, a node, an IP address, `IP:port`, or a MAC address.
     what: String,
 }
 

@@ -17,7 +17,7 @@ mod recorded;
 
 pub(super) use logs::plain;
 
-use super::{Backend, BundleFile, Coverage, Origin, Output, Read, ReadError};
+use super::{Backend, BundleFile, Coverage, Extent, Origin, Output, Read, ReadError};
 use crate::{
     Argv, Db, Deadline, Kind, LogQuery, LogSource, LogStream, NodeName, ObjectQuery, Place, Progress, Target,
 };
@@ -220,6 +220,8 @@ impl Backend for Bundle {
                 found.map(|found| {
                     let origin = Origin::new(&found.candidate.shown, found.candidate.when);
                     let origin = origin.in_bundle(&of.files(found.candidate).name).beside(found.beside);
+                    let is_whole = found.database.damage().is_none();
+                    let origin = origin.to_extent(if is_whole { Extent::Whole } else { Extent::Damaged });
                     let notes = found.notes.into_iter().chain(of.notes.iter().cloned()).collect();
                     Read { value: found.database, origin, notes }
                 })

@@ -11,7 +11,7 @@ mod remember;
 use super::cluster::{Cluster, One};
 use crate::{
     Deadline, Kind, ObjectQuery,
-    backend::{Origin, Read, ReadError},
+    backend::{Extent, Origin, Read, ReadError},
     error::chain,
     kubernetes::leave_out,
 };
@@ -120,6 +120,7 @@ impl Objects {
             });
         }
         let (files, other) = self.one_bundle_each(files);
+        let collected = extent(kind, wanted.is_some(), &files);
         let mut picked = Picked::default();
         for file in self.worth_reading(files, query) {
             self.pick(cluster, file, query, &mut picked);
@@ -137,7 +138,8 @@ impl Objects {
             notes.extend(self.open_end(kind, all));
         }
         notes.extend(cluster.notes.iter().cloned());
-        let origin = Origin::new(shown(cluster, kind, &picked.read), when);
+        let extent = if picked.is_damaged { Extent::Damaged } else { collected };
+        let origin = Origin::new(shown(cluster, kind, &picked.read), when).to_extent(extent);
         // Of several bundles together, none is the one.
         let bundles: BTreeSet<usize> = picked.read.iter().map(|file| file.bundle).collect();
         let only = bundles.first().filter(|_| bundles.len() == 1).and_then(|at| cluster.bundles.get(*at));
@@ -199,10 +201,13 @@ impl Objects {
         let Some(one) = cluster.bundles.get(file.bundle) else { return };
         match self.remembered.each(file.bundle, &file.path, &query.kind, &one.files, &mut take) {
             Ok(notes) => {
+                // All that there is to say of a file is that it is damaged.
+                picked.is_damaged |= !notes.is_empty();
                 picked.notes.extend(notes);
                 picked.read.push(file);
             }
             Err(error) => {
+                picked.is_damaged = true;
                 picked.notes.push(chain(&error));
                 picked.error = picked.error.take().or(Some(error));
             }
@@ -276,11 +281,20 @@ struct Picked<'a> {
     /// By namespace and name; none for those that do not match.
     objects: BTreeMap<(String, String), Option<Value>>,
     read: Vec<&'a ObjectFile>,
+    is_damaged: bool,
     notes: Vec<String>,
     error: Option<ReadError>,
 }
 
-/// The files, as an answer names them: without the folders that are named after the collection.
+/// How many of a kind's objects the files hold: those of a list were all that there were; others were collected one by
+/// one, and of a list a namespace there may be more namespaces.
+fn extent(kind: &Kind, of_namespace: bool, files: &[&ObjectFile]) -> Extent {
+    let is_whole = |file: &&ObjectFile| {
+        file.name.is_none() && (of_namespace || !kind.namespaced || file.namespace.is_none())
+    };
+    if files.iter().any(is_whole) { Extent::Whole } else { Extent::Part }
+}
+
 /// The note that says which bundles with objects of the kind were not read.
 fn not_read(cluster: &Cluster, kind: &Kind, read: &[&ObjectFile], other: &BTreeSet<usize>) -> Option<String> {
     let name = |at: &usize| Some(cluster.bundles.get(*at)?.files.name.clone());
@@ -297,6 +311,7 @@ fn not_read(cluster: &Cluster, kind: &Kind, read: &[&ObjectFile], other: &BTreeS
     })
 }
 
+/// The files, as an answer names them: without the folders that are named after the collection.
 fn shown(cluster: &Cluster, kind: &Kind, files: &[&ObjectFile]) -> String {
     let below = |path: &str| {
         let at = ["cluster-scoped-resources/", "namespaces/"].iter().filter_map(|top| path.find(top)).min();

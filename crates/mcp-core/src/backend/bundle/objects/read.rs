@@ -9,14 +9,21 @@ use serde_json::{Map, Number, Value};
 use serde_saphyr::{Budget, Error, Options};
 use std::fmt;
 
-/// Gives each object of a file: of a list its items, else the one that it is. It ends with an error when the call is over for
-/// which it is read.
+/// Gives each object of a file: of a list its items, else the one that it is.
+///
+/// # Errors
+/// When the call is over for which it is read. Also where the file was cut at a place at which it is still YAML: collectors
+/// end every file with a line feed, and every list with its kind.
 pub(in crate::backend::bundle) fn each(bytes: &[u8], mut take: impl FnMut(Value)) -> Result<(), Error> {
     let deadline = Deadline::current();
     let read = |deserializer: serde_saphyr::Deserializer<'_, '_>| {
         deserializer.deserialize_any(File(&mut take, &deadline))
     };
-    serde_saphyr::with_deserializer_from_slice_with_options(bytes, options(), read)
+    serde_saphyr::with_deserializer_from_slice_with_options(bytes, options(), read)?;
+    if bytes.ends_with(b"\n") {
+        return Ok(());
+    }
+    Err(serde::de::Error::custom("the file was cut: it ends in the middle of a line"))
 }
 
 /// The default budget refuses lists of a few thousand pods; the file's size bounds the work as well. Depth stays
@@ -41,19 +48,28 @@ impl<'de, F: FnMut(Value)> Visitor<'de> for File<'_, F> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let mut object = Map::new();
-        let mut is_list = false;
+        let (mut is_list, mut has_kind) = (false, false);
         while let Some(key) = map.next_key::<String>()? {
             if key == "items" {
                 is_list = true;
                 map.next_value_seed(Items(self.0, self.1))?;
             } else {
+                has_kind |= key == "kind";
                 object.insert(key, map.next_value_seed(Lean(self.1))?);
             }
         }
-        if !is_list {
-            (self.0)(object.into());
+        let object = Value::from(object);
+        let is_named = || object.pointer("/metadata/name").is_some_and(|name| name.as_str() != Some(""));
+        match is_list {
+            true if has_kind => Ok(()),
+            true => Err(serde::de::Error::custom("the file was cut: the list ends before its kind")),
+            false if is_named() => {
+                (self.0)(object);
+                Ok(())
+            }
+            // What a program wrote in place of an object can be YAML too.
+            false => Err(serde::de::Error::custom("it is no object, or was cut: it has no name")),
         }
-        Ok(())
     }
 }
 
@@ -197,6 +213,14 @@ mod tests {
         let deep = "[".repeat(10_000);
         for bad in ["", "- a", "x", "a: [", "a: 1\na: 2\n", &format!("a: {deep}"), &"a:\n ".repeat(500)] {
             assert!(objects(bad).is_err(), "{bad:.40}");
+        }
+        for cut in [
+            "items:\n- {a: 1}\n",
+            "apiVersion: v1\nitems:\n",
+            "kind: Pod\nmetadata: {name: a",
+            "kind: Pod\nmetadata:\n  name: we",
+        ] {
+            assert!(objects(cut).is_err(), "{cut:?}");
         }
         // What came before the damage was given.
         let mut all = Vec::new();

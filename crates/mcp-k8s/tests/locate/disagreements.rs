@@ -1,64 +1,11 @@
 //! Where Kubernetes' objects, OVN-Kubernetes' annotations and the databases do not agree, `ovnkube_locate` says so: each
 //! fault is put into a copy of the capture, where nothing was found before.
 
-use mcp_core::{Bundle, NodeName};
-use mcp_testing::{Capture, Connection, Failed, scenario};
-use ovsdb::{Condition, Database, Select};
-use serde_json::{Value, json};
-use std::{collections::BTreeSet, fs, path::PathBuf, sync::Arc, time::Duration};
-
-/// A pod of ovn-worker, its logical port, and its address.
-const POD: &str = "shop/web-7ddbb54ff6-l6vb8";
-const PORT: &str = "shop_web-7ddbb54ff6-l6vb8";
-const ADDRESS: &str = "10.244.1.3";
-
-/// The capture, to be changed.
-struct Changed(Capture);
-
-impl Changed {
-    fn new() -> Result<Self, Failed> {
-        Ok(Self(Capture::unpack()?))
-    }
-
-    /// The northbound database of ovn-worker.
-    fn northbound(&self) -> PathBuf {
-        self.0.database("ovnkube-node-vwrjk", "nbdb")
-    }
-
-    /// Changes the database of ovn-worker, as the real ovsdb-tool does.
-    fn change(&self, operation: &Value) -> Result<(), Failed> {
-        let transaction = json!(["OVN_Northbound", operation]).to_string();
-        #[expect(clippy::disallowed_methods, reason = "a test makes its own data with the real program")]
-        let mut tool = std::process::Command::new("ovsdb-tool");
-        let output = tool.arg("transact").arg(self.northbound()).arg(transaction).output()?;
-        let reply = String::from_utf8(output.stdout)?;
-        assert!(reply.contains("\"count\":1"), "{reply}{}", String::from_utf8_lossy(&output.stderr));
-        Ok(())
-    }
-
-    /// The row of ovn-worker's database that has a name.
-    fn uuid(&self, table: &str, name: &str) -> Result<String, Failed> {
-        let database = Database::open(fs::read(self.northbound())?)?;
-        let rows = database.select(&Select::from(table).filter(Condition::is("name", name)))?;
-        Ok(rows.rows.first().ok_or_else(|| format!("{table} has no {name}"))?.uuid.to_string())
-    }
-
-    async fn findings(&self, what: &str) -> Result<Vec<String>, Failed> {
-        let source = Arc::new(Bundle::new(vec![self.0.bundle()]));
-        findings(&Connection::open(mcp_k8s::layer(), source).await?, what).await
-    }
-}
-
-async fn findings(connection: &Connection, what: &str) -> Result<Vec<String>, Failed> {
-    let params = json!({ "what": what }).as_object().cloned().unwrap_or_default();
-    let text = connection.call("ovnkube_locate", &params).await?.map_err(|e| format!("{what}: {e}"))?;
-    assert!(text.len() < 6_000, "{what}: {} bytes", text.len());
-    Ok(text.lines().filter_map(|line| line.strip_prefix("FINDING: ")).map(str::to_owned).collect())
-}
-
-fn by_name(name: &str) -> Value {
-    json!([["name", "==", name]])
-}
+use crate::changed::{ADDRESS, Changed, POD, PORT, by_name, findings, locate};
+use mcp_core::NodeName;
+use mcp_testing::{Connection, Failed, scenario};
+use serde_json::json;
+use std::{collections::BTreeSet, time::Duration};
 
 #[tokio::test]
 async fn a_healthy_cluster_has_no_finding_but_the_planted_pods() -> Result<(), Failed> {
@@ -78,7 +25,9 @@ async fn a_healthy_cluster_has_no_finding_but_the_planted_pods() -> Result<(), F
     let mut found = Vec::new();
     for what in &asked {
         found.extend(
-            findings(&connection, what).await?.into_iter().map(|finding| format!("{what}: {finding}")),
+            findings(&locate(&connection, what).await?)
+                .into_iter()
+                .map(|finding| format!("{what}: {finding}")),
         );
     }
     insta::assert_snapshot!("findings_of_the_capture", found.join("\n"));

@@ -1,0 +1,110 @@
+//! How a pod's traffic leaves the cluster, where an EgressIP says so.
+
+use super::{Locator, ports::table};
+use crate::{
+    pods::{Pod, items, text},
+    table::{Object, selector},
+};
+use mcp_core::{Db, LabelSelector, ObjectQuery};
+use ovn_model::annotations::{DEFAULT_NETWORK, PodNetwork};
+use ovsdb::{Condition, Select};
+use serde_json::Value;
+use std::net::IpAddr;
+
+/// The priority of the policies that send a pod's traffic to the node of its EgressIP (`types.EgressIPReroutePriority`).
+const REROUTE: i64 = 100;
+
+impl Locator<'_, '_> {
+    /// The EgressIPs that select a pod, against what its zone makes of its traffic.
+    pub(super) async fn egress(&mut self, object: &Value, pod: &Pod, networks: &[PodNetwork]) {
+        let all = self.read("egressips.k8s.ovn.org", ObjectQuery::default()).await;
+        if all.is_empty() {
+            return;
+        }
+        let query = ObjectQuery { name: pod.namespace.parse().ok(), ..ObjectQuery::default() };
+        let namespaces = self.read("namespaces", query).await;
+        let Some(namespace) = namespaces.first() else {
+            self.notes.push(format!(
+                "namespace {} was not collected: whether an EgressIP selects the pod is not known",
+                pod.namespace
+            ));
+            return;
+        };
+        let selected: Vec<&Value> = all
+            .iter()
+            .filter(|egress| {
+                selects(egress, "/spec/namespaceSelector", namespace)
+                    && selects(egress, "/spec/podSelector", object)
+            })
+            .collect();
+        if selected.is_empty() {
+            return;
+        }
+        let policies = [Select::from("Logical_Router_Policy")
+            .columns(["priority", "match", "action", "nexthops"])
+            .filter(Condition::is("priority", REROUTE))];
+        let [policies] = self.databases(&pod.node, [(Db::Nb, policies.as_slice())]).await;
+        for egress in selected {
+            let name = text(egress, "/metadata/name");
+            let given: Vec<(IpAddr, &str)> = items(egress, "/status/items")
+                .filter_map(|item| Some((text(item, "/egressIP").parse().ok()?, text(item, "/node"))))
+                .collect();
+            let shown: Vec<String> = given.iter().map(|(ip, node)| format!("{ip} on node {node}")).collect();
+            if shown.is_empty() && egress.pointer("/status/items").is_none() {
+                self.lines.push(format!("EgressIP {name} selects it, and has no status that was read"));
+                continue;
+            }
+            if shown.is_empty() {
+                self.findings.push(format!(
+                    "EgressIP {name} selects the pod, and no node has been given its addresses"
+                ));
+                continue;
+            }
+            self.lines
+                .push(format!("EgressIP {name} selects it: it leaves the cluster by {}", shown.join(" or ")));
+            let Some(rows) = &policies else { continue };
+            for address in egressing(networks) {
+                if !given.iter().any(|(ip, _)| ip.is_ipv4() == address.is_ipv4()) {
+                    continue;
+                }
+                let family = if address.is_ipv4() { "ip4" } else { "ip6" };
+                let wanted = format!("{family}.src == {address}");
+                let policy = table(rows, 0)
+                    .find(|row| row.text("match") == Some(&wanted) && row.text("action") == Some("reroute"));
+                match policy {
+                    Some(row) => {
+                        let hops: Vec<&str> = row.strings("nexthops").collect();
+                        self.lines.push(format!(
+                            "  policy {REROUTE} {wanted}: reroute to {} (_uuid {})",
+                            hops.join(","),
+                            row.uuid
+                        ));
+                    }
+                    None => self.findings.push(format!(
+                        "EgressIP {name}: the zone of {} has no policy {REROUTE} {wanted} that reroutes: the pod leaves \
+                         with the address of its node",
+                        pod.node
+                    )),
+                }
+            }
+        }
+    }
+}
+
+/// The addresses with which a pod leaves the cluster: those of its primary network.
+fn egressing(networks: &[PodNetwork]) -> impl Iterator<Item = IpAddr> {
+    let is_primary = |network: &&PodNetwork| match network.role.as_str() {
+        "" => network.network == DEFAULT_NETWORK,
+        role => role == "primary",
+    };
+    networks.iter().filter(is_primary).flat_map(|network| &network.ip_addresses).map(|net| net.addr())
+}
+
+/// Does a selector of an object select another? An empty one, or none, selects all.
+fn selects(object: &Value, path: &str, other: &Value) -> bool {
+    let selector = selector(Object(object), path);
+    match selector.as_str() {
+        None | Some("<none>") => true,
+        Some(text) => text.parse::<LabelSelector>().is_ok_and(|selector| selector.matches(other)),
+    }
+}

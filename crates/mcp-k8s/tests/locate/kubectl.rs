@@ -1,0 +1,176 @@
+//! Objects, events and logs as `kubectl` would show them, where a bundle has less than a cluster.
+
+use crate::changed::Changed;
+use mcp_testing::Failed;
+use serde_json::{Value, json};
+
+/// A pod with events.
+const CRASHY: &str = "crashy-67b46f8869-p2vbt";
+const EVENTS: &str = "namespaces/clients/core/events.yaml";
+
+async fn ask(capture: &Changed, tool: &str, params: Value) -> Result<Result<String, String>, Failed> {
+    let params = params.as_object().cloned().unwrap_or_default();
+    capture.connection().await?.call(tool, &params).await
+}
+
+async fn answer(capture: &Changed, tool: &str, params: Value) -> Result<String, Failed> {
+    Ok(ask(capture, tool, params).await?.unwrap_or_else(|error| error))
+}
+
+/// Lines of an answer that are neither its first line nor notes.
+fn rows(answer: &str) -> Vec<&str> {
+    answer.lines().skip(1).filter(|line| !line.starts_with("note: ")).collect()
+}
+
+#[tokio::test]
+async fn events_of_either_group_are_found() -> Result<(), Failed> {
+    let capture = Changed::new()?;
+    let asked = json!({ "object": format!("pod/clients/{CRASHY}"), "type": "Warning" });
+    let before = answer(&capture, "kubectl_events", asked.clone()).await?;
+    assert!(before.contains("BackOff"), "{before}");
+    let mut list = Value::Null;
+    capture.edit(EVENTS, |core| list = core.clone())?;
+    for event in list["items"].as_array_mut().into_iter().flatten() {
+        event["apiVersion"] = "events.k8s.io/v1".into();
+        for (core, newer) in [
+            ("involvedObject", "regarding"),
+            ("message", "note"),
+            ("count", "deprecatedCount"),
+            ("firstTimestamp", "deprecatedFirstTimestamp"),
+            ("lastTimestamp", "deprecatedLastTimestamp"),
+        ] {
+            event[newer] = event[core].take();
+        }
+    }
+    list["apiVersion"] = "events.k8s.io/v1".into();
+    for namespace in std::fs::read_dir(capture.image().join("namespaces"))? {
+        let events = namespace?.path().join("core/events.yaml");
+        if events.exists() {
+            std::fs::remove_file(events)?;
+        }
+    }
+    capture.add("namespaces/clients/events.k8s.io/events.yaml", &list)?;
+    let after = answer(&capture, "kubectl_events", asked).await?;
+    assert_eq!(rows(&before), rows(&after));
+    let described =
+        answer(&capture, "kubectl_describe", json!({ "kind": "pod", "name": format!("clients/{CRASHY}") }));
+    assert!(described.await?.contains("BackOff"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn events_of_an_earlier_pod_are_told_apart() -> Result<(), Failed> {
+    let capture = Changed::new()?;
+    let asked = json!({ "kind": "pod", "name": format!("clients/{CRASHY}") });
+    let described = answer(&capture, "kubectl_describe", asked.clone()).await?;
+    assert!(!described.contains("of an earlier pod"), "{described}");
+    capture.edit(EVENTS, |list| {
+        let events = list["items"].as_array_mut().into_iter().flatten();
+        for event in
+            events.filter(|event| event["involvedObject"]["name"] == CRASHY && event["reason"] == "BackOff")
+        {
+            event["involvedObject"]["uid"] = "00000000-0000-4000-8000-000000000001".into();
+        }
+    })?;
+    let described = answer(&capture, "kubectl_describe", asked).await?;
+    assert!(described.contains("events of an earlier pod of this name are left out"), "{described}");
+    assert!(!described.contains("Back-off restarting"), "{described}");
+    let events = answer(&capture, "kubectl_events", json!({ "object": format!("pod/{CRASHY}") })).await?;
+    assert!(events.contains("some of them are of an earlier object of this name"), "{events}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn fields_that_objects_leave_out_have_their_defaults() -> Result<(), Failed> {
+    let capture = Changed::new()?;
+    let asked = |fields: &str| json!({ "kind": "pods", "fields": fields });
+    let on_host = answer(&capture, "kubectl_get", asked("spec.hostNetwork=true")).await?;
+    let others = answer(&capture, "kubectl_get", asked("spec.hostNetwork=false")).await?;
+    assert!(on_host.contains("ovnkube-node-vwrjk") && !on_host.contains("web-"), "{on_host}");
+    assert!(others.contains("web-7ddbb54ff6-l6vb8") && !others.contains("ovnkube"), "{others}");
+    let none = ask(&capture, "kubectl_get", asked("spec.nodeName=nowhere")).await?;
+    assert!(none.is_ok_and(|none| none.contains("there are no pods that the selectors select")));
+    let wrong = ask(&capture, "kubectl_get", asked("spec.nodename=ovn-worker")).await?;
+    assert!(
+        wrong.as_ref().is_err_and(|error| error.contains("pods has a field `spec.nodename`")),
+        "{wrong:?}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_kind_that_is_not_held_hides_no_other() -> Result<(), Failed> {
+    let capture = Changed::new()?;
+    for missing in ["leases", "nosuchkind"] {
+        let several =
+            answer(&capture, "kubectl_get", json!({ "kind": format!("{missing},svc"), "namespace": "shop" }));
+        let several = several.await?;
+        assert!(several.contains("web-nodeport"), "{several}");
+        assert!(
+            several.lines().any(|line| line.starts_with("note: ") && line.contains(missing)),
+            "{several}"
+        );
+    }
+    let none = ask(&capture, "kubectl_get", json!({ "kind": "leases,nosuchkind" })).await?;
+    assert!(none.is_err(), "{none:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_namespace_is_there_if_anything_of_it_is() -> Result<(), Failed> {
+    let capture = Changed::new()?;
+    capture.remove("namespaces/default/default.yaml")?;
+    for (namespace, said) in [
+        ("default", "no service in namespace default is named `web`"),
+        ("nowhere", "nothing of namespace nowhere was collected"),
+    ] {
+        let asked = json!({ "kind": "Service", "name": "web", "namespace": namespace });
+        let text = answer(&capture, "kubectl_get", asked).await?;
+        assert!(text.contains(said), "{text}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn json_is_one_document_that_parses() -> Result<(), Failed> {
+    let capture = Changed::new()?;
+    let document =
+        |answer: &str| -> Result<Value, Failed> { Ok(serde_json::from_str(&rows(answer).join("\n"))?) };
+    let text =
+        answer(&capture, "kubectl_get", json!({ "kind": "svc", "namespace": "shop", "output": "json" }))
+            .await?;
+    let services = document(&text)?;
+    assert_eq!(services["kind"], "List");
+    assert_eq!(services["metadata"], json!({}));
+    assert_eq!(services["items"].as_array().map(Vec::len), Some(5));
+    let text = answer(&capture, "kubectl_get", json!({ "kind": "pods", "output": "json" })).await?;
+    let pods = document(&text)?;
+    let (shown, left) =
+        (pods["items"].as_array().map_or(0, Vec::len), &pods["metadata"]["remainingItemCount"]);
+    assert_eq!(Some(19 - shown as u64), left.as_u64(), "{shown} shown");
+    let pod = json!({ "kind": "pod", "name": "shop/web-7ddbb54ff6-l6vb8", "output": "json" });
+    assert_eq!(document(&answer(&capture, "kubectl_get", pod).await?)?["kind"], "Pod");
+    Ok(())
+}
+
+#[tokio::test]
+async fn limit_counts_objects() -> Result<(), Failed> {
+    let capture = Changed::new()?;
+    let asked = json!({ "kind": "configmaps,pods", "output": "yaml", "limit": 3 });
+    let text = answer(&capture, "kubectl_get", asked).await?;
+    assert_eq!(text.lines().filter(|line| line.starts_with("# configmap/")).count(), 3, "{text}");
+    assert!(text.contains("offset=3 gives the next"), "{text}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_span_is_counted_back_from_the_end_of_the_log() -> Result<(), Failed> {
+    let capture = Changed::new()?;
+    let asked = json!({
+        "pod": "ovn-kubernetes/ovnkube-node-pqrlf", "container": "ovnkube-controller", "run": "previous", "since": "1m"
+    });
+    let text = answer(&capture, "kubectl_logs", asked).await?;
+    assert!(text.contains("the time of the log's last line"), "{text}");
+    assert!(text.contains("failed to run ovnkube"), "{text}");
+    Ok(())
+}
