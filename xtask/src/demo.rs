@@ -103,7 +103,7 @@ fn conclusion(answers: &[String]) -> Result<String> {
         return Err("an answer is missing".into());
     };
     let (vip, endpoints) = virtual_ip(service).ok_or("the service's row shows no virtual IP")?;
-    let everywhere = compared.lines().any(|line| line == "no difference");
+    let everywhere = compared.lines().any(|line| line.starts_with("compared and equal: "));
     let zones = if everywhere { "and all nodes agree" } else { "but the nodes differ: compare them" };
     let cause = if !endpoints.is_empty() {
         format!("{vip} has the endpoints {endpoints}, {zones}. The load balancer is not the cause.")
@@ -153,12 +153,12 @@ mod tests {
 
     #[test]
     fn the_conclusion_follows_the_evidence() {
-        let reset = conclude("\"10.96.0.1:80\"=\"\"", true, "no difference\n");
+        let reset = conclude("\"10.96.0.1:80\"=\"\"", true, "compared and equal: 1 row\n");
         assert!(
             reset.starts_with("10.96.0.1:80 has no endpoint, and all nodes agree. OVN answers"),
             "{reset}"
         );
-        let dropped = conclude("\"10.96.0.1:80\"=\"\"", false, "no difference\n");
+        let dropped = conclude("\"10.96.0.1:80\"=\"\"", false, "compared and equal: 1 row\n");
         assert!(dropped.contains("times out"), "{dropped}");
         let fine = conclude("\"10.96.0.1:80\"=\"10.244.0.3:80\"", true, "");
         assert!(

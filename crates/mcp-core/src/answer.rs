@@ -1,9 +1,9 @@
 //! What a tool says of one node, before core makes a reply of it.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// A tool's answer for one node.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Answer {
     /// The rows, in a stable order: by name, then UUID.
     pub rows: Vec<Row>,
@@ -13,6 +13,11 @@ pub struct Answer {
     pub notes: Vec<String>,
     /// What is the node's own and so differs from node to node. Only read when nodes are compared.
     pub facts: Vec<Fact>,
+    /// What of the rows is not compared with other nodes, each with the reason: `column ports (the pods of the node)`.
+    /// Only read when nodes are compared.
+    pub not_compared: Vec<String>,
+    /// What the node has of that which rows can need: [`Identity::needs`].
+    pub has: BTreeSet<String>,
 }
 
 /// A piece of an answer that stands for itself: a record, a flow, a line.
@@ -24,6 +29,9 @@ pub struct Row {
     pub text: String,
     /// What identifies it on other nodes. None: the text does, and lines of a heading stay out of it.
     pub identity: Option<Identity>,
+    /// It does not fit the question. It is there because its counterpart on another node may fit: a filter that ran
+    /// before the comparison would make a missing row of one that differs.
+    pub unasked: bool,
 }
 
 /// What makes a row of one node comparable with a row of another.
@@ -33,6 +41,11 @@ pub struct Identity {
     pub key: String,
     /// It belongs to this node alone (a pod's port): that other nodes lack it means nothing.
     pub local: bool,
+    /// What a node must have to have this row too (a member of a port group): a node without it lacks nothing.
+    pub needs: Option<String>,
+    /// The list in which the order of the rows matters (a chain of rules): rows that all nodes have must stand there in the
+    /// same order.
+    pub sequence: Option<String>,
     /// Rows of different roles are compared in their [`Field::spanning`] fields only: a port is `remote` on all nodes
     /// but its own.
     pub role: &'static str,
@@ -70,7 +83,13 @@ impl Row {
 
     /// A row with a name and properties.
     pub fn with(text: impl Into<String>, identity: Identity) -> Self {
-        Self { text: text.into(), identity: Some(identity), heading: None }
+        Self { text: text.into(), identity: Some(identity), ..Self::default() }
+    }
+
+    /// The row, which fits the question or is there for the comparison only.
+    #[must_use]
+    pub fn asked(self, asked: bool) -> Self {
+        Self { unasked: !asked, ..self }
     }
 
     /// The row under a heading.

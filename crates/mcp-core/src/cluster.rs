@@ -12,6 +12,7 @@ use ovsdb::{Rows, Select};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -21,7 +22,7 @@ pub struct Cluster<'a> {
     within: Duration,
     until: Instant,
     budget: Budget,
-    noted: Noted,
+    noted: Arc<Noted>,
 }
 
 /// What was made of the rows that one of many nodes has, or why there are none.
@@ -29,7 +30,7 @@ pub type RowsOfNode<T> = (NodeName, Result<T, ReadError>);
 
 impl<'a> Cluster<'a> {
     pub(crate) fn new(backend: &'a dyn Backend, within: Duration, budget: Budget) -> Self {
-        Self { backend, within, until: Instant::now() + within, budget, noted: Noted::default() }
+        Self { backend, within, until: Instant::now() + within, budget, noted: Arc::default() }
     }
 
     /// How long a call may take.
@@ -61,6 +62,13 @@ impl<'a> Cluster<'a> {
     /// The nodes that can be read, by name.
     pub async fn nodes(&self) -> Result<Vec<NodeName>, ReadError> {
         crate::resolve::listed(self.backend, self.within).await
+    }
+
+    /// A node, to be asked as a tool asks the node that it answers for. What is read of it is noted with what the whole call
+    /// reads, it has what is left of the call's time, and the reply has the call's budget.
+    pub fn node(&self, name: &NodeName) -> Node<'a> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        Node::new(self.backend, name.clone(), None, left, self.budget, false).noting(&self.noted)
     }
 
     /// What there is to read of each node.
@@ -238,7 +246,7 @@ impl<'a> Cluster<'a> {
     }
 
     pub(crate) fn into_read(self) -> (Vec<crate::Origin>, Vec<String>) {
-        self.noted.into_read()
+        self.noted.read()
     }
 }
 
@@ -267,10 +275,7 @@ pub(crate) mod tests {
     use crate::{Argv, Origin, Output, Target};
     use async_trait::async_trait;
     use ovsdb::{Database, Schema};
-    use std::sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    };
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
     /// Of the node `silent` nothing comes; of `late` it comes a little later, of others at once.
     #[derive(Default)]
@@ -348,6 +353,18 @@ pub(crate) mod tests {
         let (origins, notes) = cluster.into_read();
         assert_eq!(origins.first().unwrap().what, "late", "what is read is noted in their order too");
         assert_eq!((origins.len(), notes.len()), (101, 101));
+    }
+
+    #[tokio::test]
+    async fn a_node_of_the_cluster_shares_its_evidence_and_its_time() {
+        let fake = Fake::default();
+        let cluster = Cluster::new(&fake, Duration::from_secs(3), Budget::default());
+        let node = cluster.node(&"n001".parse().unwrap());
+        node.rows(Db::Nb, &[]).await.unwrap();
+        assert!(node.within() <= cluster.within());
+        let (origins, notes) = cluster.into_read();
+        assert_eq!(origins.iter().map(|origin| origin.what.as_str()).collect::<Vec<_>>(), ["n001"]);
+        assert_eq!(notes, ["note of n001"]);
     }
 
     #[tokio::test]

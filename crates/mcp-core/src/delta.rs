@@ -137,7 +137,7 @@ impl Delta {
             rows: self.moved.iter().map(row).collect(),
             if_empty: format!("none of {} counters moved in {seconds:.1} s", self.still),
             notes: vec![format!("sampled twice, {seconds:.1} s apart; {} counters did not move", self.still)],
-            facts: Vec::new(),
+            ..Answer::default()
         }
     }
 }

@@ -70,4 +70,4 @@ pub use reply::Budget;
 pub use sanitize::redact_datum;
 pub use server::Server;
 pub use target::{Db, Namespace, NodeName, Place, PodName, PodRef, Target};
-pub use tool::{ClusterTool, Described, Layer, Tool};
+pub use tool::{ClusterTool, Described, Layer, Many, Tool};

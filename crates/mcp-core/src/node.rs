@@ -1,12 +1,13 @@
 //! One node, as a tool sees it.
 
 use crate::{
-    Argv, Backend, Budget, Db, Deadline, Extent, LogQuery, LogStream, NodeName, Origin, Output, Place,
-    PodRef, Read, ReadError, Target,
+    Argv, Backend, Budget, Db, Deadline, Extent, Kind, LogQuery, LogStream, NodeName, ObjectQuery, Origin,
+    Output, Place, PodRef, Read, ReadError, Target,
     sanitize::{Redactor, Seen},
 };
 use jiff::Timestamp;
 use ovsdb::{Database, Rows, Schema, Select};
+use serde_json::Value;
 use std::{
     future::Future,
     sync::{
@@ -24,7 +25,7 @@ pub struct Node<'a> {
     within: Duration,
     budget: Budget,
     compared: bool,
-    noted: Noted,
+    noted: Arc<Noted>,
     /// Was something asked that is the pod's own?
     of_pod: AtomicBool,
 }
@@ -70,8 +71,9 @@ impl Noted {
         damaged.map(|origin| origin.what.clone()).collect()
     }
 
-    pub(crate) fn into_read(self) -> (Vec<Origin>, Vec<String>) {
-        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+    /// What was noted, which is taken out.
+    pub(crate) fn read(&self) -> (Vec<Origin>, Vec<String>) {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -135,9 +137,31 @@ impl<'a> Node<'a> {
             within,
             budget,
             compared,
-            noted: Noted::default(),
+            noted: Arc::default(),
             of_pod: AtomicBool::new(false),
         }
+    }
+
+    /// The node, which notes what it reads with what the whole call reads.
+    pub(crate) fn noting(self, noted: &Arc<Noted>) -> Self {
+        Self { noted: noted.clone(), ..self }
+    }
+
+    /// Adds a note to the answer.
+    pub fn note(&self, note: impl Into<String>) {
+        self.noted.note(note.into());
+    }
+
+    /// The node's own values, or an empty value if they could not be read. A note says so then, because the node's own
+    /// values look like differences without it.
+    pub fn own_values<T: Default>(&self, what: &str, read: Result<T, ReadError>) -> T {
+        read.unwrap_or_else(|e| {
+            let why = if e.is_absence() { "not collected".to_owned() } else { crate::error::chain(&e) };
+            self.note(format!(
+                "{what} of the node are not known ({why}), so some of them may look like differences"
+            ));
+            T::default()
+        })
     }
 
     /// Its name.
@@ -165,6 +189,11 @@ impl<'a> Node<'a> {
         self.backend.is_live()
     }
 
+    /// Waits, so that a live node can go on meanwhile.
+    pub async fn pause(&self, time: Duration) {
+        tokio::time::sleep(time.min(self.within)).await;
+    }
+
     /// What "now" means here: for what was collected earlier, when it was.
     pub async fn now(&self) -> Option<Timestamp> {
         self.backend.now().await
@@ -180,6 +209,19 @@ impl<'a> Node<'a> {
             self.of_pod.store(true, Ordering::Relaxed);
         }
         Target { node: self.name.clone(), place, within: self.within }
+    }
+
+    /// The node's Kubernetes object, if the source has objects. A note says if it could not be read.
+    pub async fn object(&self) -> Option<Value> {
+        let query = ObjectQuery { name: self.name.as_str().parse().ok(), ..ObjectQuery::all(Kind::node()) };
+        match self.backend.objects(&query, self.within).await {
+            Ok(read) => self.noted.take(read).into_iter().next(),
+            Err(ReadError::NotHeld { .. } | ReadError::NotCollected { .. }) => None,
+            Err(e) => {
+                self.note(format!("the annotations of the node are not known: {}", crate::error::chain(&e)));
+                None
+            }
+        }
     }
 
     /// The schema of a database.
@@ -255,7 +297,7 @@ impl<'a> Node<'a> {
 
     /// What was read so far, and what was odd about it.
     pub(crate) fn into_read(self) -> (Vec<Origin>, Vec<String>) {
-        self.noted.into_read()
+        self.noted.read()
     }
 
     /// Runs a tool's work, but no longer than the call allows. A command tells itself that it took too long;

@@ -37,6 +37,8 @@ pub(crate) enum Nodes {
     Named(Vec<NodeName>),
     /// The one where a pod is; if a name is given as well, it must be that one.
     OfPod(PodRef, Option<NodeName>),
+    /// No node is named: the only one that there is, or the one of a pod that another parameter names.
+    Unnamed(Option<PodRef>),
 }
 
 /// What the schemas leave unsaid of the shared parameters, for the instructions of every server: there it costs once.
@@ -222,12 +224,16 @@ fn take_text(arguments: &mut Map<String, Value>, name: &str) -> Option<String> {
 }
 
 /// Takes which nodes are meant out of checked arguments.
-pub(crate) fn take_nodes(arguments: &mut Map<String, Value>) -> Result<Nodes, ToolError> {
-    let nodes = take_text(arguments, "node_name");
-    nodes_of(nodes, take_text(arguments, "pod"))
+///
+/// Where no node is named, the first of the parameters `names_pod` that names a pod tells which one.
+pub(crate) fn take_nodes(arguments: &mut Map<String, Value>, names_pod: &[&str]) -> Result<Nodes, ToolError> {
+    let (nodes, pod) = (take_text(arguments, "node_name"), take_text(arguments, "pod"));
+    let mut texts = names_pod.iter().filter_map(|name| arguments.get(*name)?.as_str());
+    let other = texts.find_map(|text| text.trim().parse().ok());
+    nodes_of(nodes, pod, other)
 }
 
-fn nodes_of(nodes: Option<String>, pod: Option<String>) -> Result<Nodes, ToolError> {
+fn nodes_of(nodes: Option<String>, pod: Option<String>, other: Option<PodRef>) -> Result<Nodes, ToolError> {
     let parse = |name: &str| {
         name.trim()
             .parse::<NodeName>()
@@ -238,10 +244,7 @@ fn nodes_of(nodes: Option<String>, pod: Option<String>) -> Result<Nodes, ToolErr
         return Ok(Nodes::OfPod(pod, nodes.as_deref().map(parse).transpose()?));
     }
     match nodes.as_deref() {
-        None => Err(ToolError::bad(
-            "parameter `node_name` is missing",
-            "Data belongs to a node: give node_name (one, several separated by commas, or `all`) or pod.",
-        )),
+        None => Ok(Nodes::Unnamed(other)),
         Some("all") => Ok(Nodes::All),
         Some(names) => {
             let mut names: Vec<NodeName> = names.split(',').map(parse).collect::<Result<_, _>>()?;
@@ -355,7 +358,8 @@ mod tests {
     fn nodes_are_one_several_all_or_a_pods() {
         let take = |arguments: Value| {
             let mut arguments = arguments.as_object().unwrap().clone();
-            take_nodes(&mut arguments).and_then(|nodes| Ok((nodes, Common::take(&mut arguments, false)?)))
+            take_nodes(&mut arguments, &["from"])
+                .and_then(|nodes| Ok((nodes, Common::take(&mut arguments, false)?)))
         };
         let nodes = |arguments| take(arguments).map(|(nodes, _)| nodes);
         assert!(matches!(nodes(json!({ "node_name": "all" })), Ok(Nodes::All)));
@@ -363,11 +367,14 @@ mod tests {
             matches!(nodes(json!({ "node_name": "b, a,b" })), Ok(Nodes::Named(names)) if names.len() == 2)
         );
         assert!(matches!(nodes(json!({ "pod": "shop/web-1" })), Ok(Nodes::OfPod(_, None))));
+        for unnamed in [json!({}), json!({ "node_name": "" }), json!({ "from": "10.0.0.1" })] {
+            assert!(matches!(nodes(unnamed), Ok(Nodes::Unnamed(None))));
+        }
+        assert!(matches!(nodes(json!({ "from": "shop/web-1" })), Ok(Nodes::Unnamed(Some(_)))));
+        assert!(matches!(nodes(json!({ "from": "shop/web-1", "node_name": "a" })), Ok(Nodes::Named(_))));
         for wrong in [
-            json!({}),
             json!({ "node_name": "a;b" }),
             json!({ "node_name": "-n" }),
-            json!({ "node_name": "" }),
             json!({ "pod": "web-1" }),
             json!({ "pod": "shop/web/1" }),
             json!({ "node_name": "a", "limit": 0 }),

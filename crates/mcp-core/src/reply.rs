@@ -1,13 +1,18 @@
 //! What a model gets: text, with evidence before it and notes after it, always bounded.
 
 use crate::{
-    Answer, Deadline, NodeName, Pattern, ReadError, Row, ToolError,
+    Answer, Deadline, Many, NodeName, Pattern, ReadError, Row, ToolError,
     error::chain,
     evidence::{Given, Record},
-    fold::fold,
+    fold::{self, fold},
     sanitize::{clean, redact},
 };
-use std::{borrow::Cow, collections::BTreeMap, fmt::Write};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+    sync::Arc,
+};
 
 /// What a call may take of a model's context.
 #[derive(Clone, Copy, Debug)]
@@ -33,20 +38,30 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// Leaves the rows that match.
-    fn grep(&self, answer: &mut Answer) -> Result<(), ToolError> {
-        let Some(grep) = &self.grep else { return Ok(()) };
-        let (deadline, all, mut long) = (Deadline::current(), answer.rows.len(), 0);
-        answer.rows.retain(|row| {
-            if deadline.is_over() {
-                return false;
-            }
-            let shown = Row::shown(&row.text);
-            long += usize::from(Pattern::is_longer(&shown));
-            grep.is_in(&shown)
-        });
-        deadline.check().map_err(|_| ReadError::OutOfTime { what: format!("grep in {all} rows") })?;
-        if all > 0 {
+    /// Is this row looked for? No row is once the time of the call is over, which [`Self::in_time`] tells.
+    fn wants(&self, row: &Row) -> bool {
+        let Some(grep) = &self.grep else { return !row.unasked };
+        !row.unasked && !Deadline::current().is_over() && grep.is_in(&Row::shown(&row.text))
+    }
+
+    /// Fails if the time was over before so many rows were looked at.
+    fn in_time(&self, rows: usize) -> Result<(), ToolError> {
+        match &self.grep {
+            Some(_) => Ok(Deadline::current()
+                .check()
+                .map_err(|_| ReadError::OutOfTime { what: format!("grep in {rows} rows") })?),
+            None => Ok(()),
+        }
+    }
+
+    /// Leaves the rows that are looked for.
+    fn filter(&self, answer: &mut Answer) -> Result<(), ToolError> {
+        let all = answer.rows.len();
+        let is_long = |row: &&Row| self.grep.is_some() && Pattern::is_longer(&row.text);
+        let long = answer.rows.iter().filter(is_long).count();
+        answer.rows.retain(|row| self.wants(row));
+        self.in_time(all)?;
+        if let Some(grep) = self.grep.as_ref().filter(|_| all > 0) {
             answer.if_empty =
                 format!("no row of {all} matches grep={}, which looks at what is shown", grep.as_str());
         }
@@ -81,9 +96,21 @@ pub(crate) struct NodeAnswer {
 /// What a reply is about.
 #[derive(Clone, Copy)]
 pub(crate) struct About<'a> {
+    /// What was asked.
     pub(crate) title: &'a str,
+    /// What the source is called.
     pub(crate) source: &'a str,
+    /// The evidence of the call.
     pub(crate) record: &'a Record<'a>,
+}
+
+/// What a reply of several nodes needs to know beside their answers.
+#[derive(Clone, Copy)]
+pub(crate) struct Several<'a> {
+    /// What becomes of the answers.
+    pub(crate) many: Many,
+    /// The nodes that were not asked.
+    pub(crate) others: &'a [NodeName],
 }
 
 impl About<'_> {
@@ -96,19 +123,20 @@ impl About<'_> {
 /// The reply to a call that was answered by one node, or by several.
 pub(crate) fn of_nodes(
     about: About<'_>,
+    several: Several<'_>,
     mut answers: Vec<NodeAnswer>,
     page: &Page,
     budget: Budget,
 ) -> Result<String, ToolError> {
-    for answer in answers.iter_mut().filter_map(|answer| answer.result.as_mut().ok()) {
-        page.grep(answer)?;
-    }
     if answers.len() == 1
-        && let Some(answer) = answers.pop()
+        && let Some(mut answer) = answers.pop()
     {
+        if let Ok(answer) = &mut answer.result {
+            page.filter(answer)?;
+        }
         return one(about, answer, page, budget);
     }
-    many(about, answers, page, budget)
+    many(about, several, answers, page, budget)
 }
 
 /// The reply to a call that the whole cluster answered.
@@ -119,7 +147,7 @@ pub(crate) fn of_cluster(
     page: &Page,
     budget: Budget,
 ) -> Result<String, ToolError> {
-    page.grep(&mut answer)?;
+    page.filter(&mut answer)?;
     Ok(alone(about, "", answer, given, page, budget))
 }
 
@@ -146,8 +174,12 @@ fn alone(
 /// The names of so many bytes of nodes fit in the first line; the evidence has all of them.
 const NAMED: usize = 64;
 
+/// So many rows of several nodes are shown although nobody looked for them, if they take no more than so many bytes.
+const FEW: (usize, usize) = (3, 1_000);
+
 fn many(
     about: About<'_>,
+    several: Several<'_>,
     mut answers: Vec<NodeAnswer>,
     page: &Page,
     budget: Budget,
@@ -160,11 +192,16 @@ fn many(
         return Err(ToolError::all_failed(failed.collect()));
     }
     let names: Vec<&str> = answers.iter().map(|from| from.node.as_str()).collect();
-    let compared = format!(" compared on {asked} nodes");
-    let named = format!("{compared} ({})", names.join(", "));
+    let is_compared = !matches!(several.many, Many::Each { .. });
+    let of = if is_compared {
+        format!(" compared on {asked} nodes")
+    } else {
+        format!(" of each of {asked} nodes")
+    };
+    let named = format!("{of} ({})", names.join(", "));
     let mut given: Vec<Given> = answers.iter_mut().map(|from| std::mem::take(&mut from.given)).collect();
     let before = about.record.keep(&mut given);
-    let mut head = about.line(if named.len() > NAMED { &compared } else { &named }, &given);
+    let mut head = about.line(if named.len() > NAMED { &of } else { &named }, &given);
     for (mut from, given) in answers.into_iter().zip(given) {
         let mut notes = given.notes;
         if let Ok(answer) = &mut from.result {
@@ -182,20 +219,143 @@ fn many(
             Err(e) => failed.push((from.node, e)),
         }
     }
-    let lost =
-        failed.iter().map(|(node, e)| format!("{node} gave no answer and is not compared: {}", chain(e)));
+    let not = if is_compared { " and is not compared" } else { "" };
+    let lost = failed.iter().map(|(node, e)| format!("{node} gave no answer{not}: {}", chain(e)));
     let mut notes: Vec<String> = lost.collect();
     notes.extend(said.into_iter().map(|(note, nodes)| match nodes.len() {
         n if n == asked => format!("on all nodes: {note}"),
         _ => format!("{}: {note}", nodes.iter().map(NodeName::as_str).collect::<Vec<_>>().join(", ")),
     }));
     notes.extend(about.record.said_before(before));
-    let folded = fold(&good);
-    let rows: Vec<Row> = folded.differences.into_iter().map(Row::line).collect();
-    for line in folded.summary {
-        _ = writeln!(head, "{line}");
+    let (rows, empty) = match (several.many, good.as_slice()) {
+        (Many::Each { because }, _) => {
+            _ = writeln!(head, "not compared, because {because}");
+            (each(good, page, budget)?, String::new())
+        }
+        (_, [(node, _)]) => {
+            _ = writeln!(head, "not compared, because only {node} gave an answer; this is what it has");
+            (each(good, page, budget)?, String::new())
+        }
+        _ => {
+            let (verdict, rows, empty) = compared(&good, several.others, page, budget)?;
+            head += &verdict;
+            (rows, empty)
+        }
+    };
+    Ok(assemble(&head, &rows, &empty, notes, page, budget))
+}
+
+/// What a comparison found: in a few lines, in rows, and what is said if no row is shown.
+fn compared(
+    good: &[(NodeName, Answer)],
+    others: &[NodeName],
+    page: &Page,
+    budget: Budget,
+) -> Result<(String, Vec<Row>, String), ToolError> {
+    let folded = fold(good, others, |row| page.wants(row));
+    page.in_time(folded.rows)?;
+    let (differ, same, own) = (folded.differences.len(), folded.same.len(), folded.own.len());
+    let mut head = String::new();
+    let hidden: Vec<String> = folded.hidden.iter().map(|name| format!("{name} (redacted)")).collect();
+    let not_compared = good.iter().flat_map(|(_, answer)| &answer.not_compared).chain(&hidden);
+    let not_compared: BTreeSet<&str> = not_compared.map(String::as_str).collect();
+    let not_compared: Vec<&str> = not_compared.into_iter().collect();
+    if differ + same + own == 0 {
+        let empty = match &page.grep {
+            Some(grep) if folded.rows > 0 => format!(
+                "no row matches on any node: grep={} looks at what is shown, of {}",
+                grep.as_str(),
+                fold::count(folded.rows)
+            ),
+            _ => nothing(good),
+        };
+        return Ok((head, Vec::new(), empty));
     }
-    Ok(assemble(&head, &rows, "no difference", notes, page, budget))
+    let is_filtered =
+        page.grep.is_some() || good.iter().flat_map(|(_, answer)| &answer.rows).any(|row| row.unasked);
+    let bytes = folded.same.iter().chain(&folded.own).map(|kept| kept.rows.len()).sum::<usize>();
+    let shown = is_filtered || (same + own <= FEW.0 && bytes <= FEW.1);
+    let named = |of: &[fold::Kept]| if shown { String::new() } else { format!(": {}", fold::keys(of)) };
+    if differ > 0 {
+        _ = write!(head, "different: {}; ", fold::count(differ));
+    }
+    _ = writeln!(head, "compared and equal: {}{}", fold::count(same), named(&folded.same));
+    if own > 0 {
+        _ = writeln!(head, "of one node only, as expected: {}{}", fold::count(own), named(&folded.own));
+    }
+    if !not_compared.is_empty() {
+        _ = writeln!(head, "not compared: {}", not_compared.join("; "));
+    }
+    // The rows behind the differences take half of the room at most: the next page has the differences that follow.
+    let mut room = budget.bytes / 2;
+    let mut rows: Vec<Row> = Vec::new();
+    for difference in folded.differences {
+        let mut text = difference.text;
+        if let Some(left) = room.checked_sub(difference.rows.len()) {
+            (room, text) = (left, text + &difference.rows);
+        }
+        rows.push(Row::line(text));
+    }
+    if shown {
+        let mut add = |heading: String, of: Vec<fold::Kept>| {
+            let heading: Arc<str> = heading.into();
+            rows.extend(of.into_iter().map(|kept| Row::line(kept.rows).under(&heading)));
+        };
+        add("of one node only, as expected:".into(), folded.own);
+        add(format!("the same on all {} nodes:", good.len()), folded.same);
+    }
+    let empty = match (same, not_compared.is_empty()) {
+        (0, _) => "nothing to compare: no row should be on more than one node",
+        (_, true) => "no difference",
+        (_, false) => "no difference in what is compared",
+    };
+    Ok((head, rows, empty.to_owned()))
+}
+
+/// What is said if no node has a row: once if all say the same.
+fn nothing(good: &[(NodeName, Answer)]) -> String {
+    let mut said: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (node, answer) in good {
+        said.entry(&answer.if_empty).or_default().push(node.as_str());
+    }
+    let told: Vec<String> = match said.len() {
+        1 => said.into_keys().map(str::to_owned).collect(),
+        _ => said.into_iter().map(|(why, nodes)| format!("{} ({})", why, nodes.join(", "))).collect(),
+    };
+    format!("no row matches on any node: {}", told.join("; "))
+}
+
+/// The rows of each node under its name. Each has its share of the room, unless a page is asked for.
+fn each(good: Vec<(NodeName, Answer)>, page: &Page, budget: Budget) -> Result<Vec<Row>, ToolError> {
+    let nodes = good.len().max(1);
+    let is_paged = page.limit.is_some() || page.offset > 0;
+    let mut rows = Vec::new();
+    for (node, mut answer) in good {
+        page.filter(&mut answer)?;
+        let heading = |of: Option<&str>| -> Arc<str> {
+            of.map_or_else(|| format!("{node}:"), |of| format!("{node}: {of}")).into()
+        };
+        let all = answer.rows.len();
+        if all == 0 {
+            rows.push(Row::line(format!("  {}", answer.if_empty)).under(&heading(None)));
+        }
+        let (mut bytes, mut lines) = (budget.bytes * 3 / 4 / nodes, (budget.lines / nodes).saturating_sub(2));
+        for (nth, row) in answer.rows.into_iter().enumerate() {
+            let heading = heading(row.heading.as_deref());
+            let fits = bytes.checked_sub(row.text.len()).zip(lines.checked_sub(row.text.lines().count()));
+            match fits {
+                Some(left) => (bytes, lines) = left,
+                None if is_paged || nth == 0 => {}
+                None => {
+                    let more = format!("  … {} more: node_name={node} gives them", fold::count(all - nth));
+                    rows.push(Row::line(more).under(&heading));
+                    break;
+                }
+            }
+            rows.push(row.under(&heading));
+        }
+    }
+    Ok(rows)
 }
 
 fn without_secrets(row: &mut Row) {
@@ -302,14 +462,89 @@ mod tests {
         Page { grep: None, offset, limit }
     }
 
-    fn reply(answers: Vec<NodeAnswer>, page: &Page, budget: Budget) -> Result<String, ToolError> {
+    /// The reply of nodes to a question whose answers become this.
+    fn reply(many: Many, answers: Vec<NodeAnswer>, page: &Page, budget: Budget) -> Result<String, ToolError> {
         let evidence = Evidence::new("mcp-test");
         let record = evidence.record("rows", &serde_json::Map::new());
-        of_nodes(About { title: "rows", source: "source", record: &record }, answers, page, budget)
+        let about = About { title: "rows", source: "source", record: &record };
+        of_nodes(about, Several { many, others: &[] }, answers, page, budget)
     }
 
     fn text(answer: Answer, page: &Page, budget: Budget) -> String {
-        reply(vec![node_answer("n", answer)], page, budget).unwrap()
+        reply(Many::Compare, vec![node_answer("n", answer)], page, budget).unwrap()
+    }
+
+    /// The reply of nodes that have these rows, after the lines that say what was read.
+    fn of_several(many: Many, answers: Vec<Answer>, grep: Option<&str>) -> String {
+        let names = ["a", "b", "c"].into_iter();
+        let answers = names.zip(answers).map(|(name, answer)| node_answer(name, answer)).collect();
+        let page = Page { grep: grep.map(|grep| Pattern::new(grep).unwrap()), ..Page::default() };
+        let text = reply(many, answers, &page, Budget::default()).unwrap();
+        text.lines().skip_while(|line| line.starts_with("# ")).map(|line| format!("{line}\n")).collect()
+    }
+
+    fn balancer(backend: &str) -> Row {
+        let fields = vec![crate::Field::one("backend", backend)];
+        let identity = crate::Identity { key: "web".into(), fields, ..crate::Identity::default() };
+        Row::with(format!("web -> {backend}"), identity)
+    }
+
+    fn of_rows(rows: Vec<Row>) -> Answer {
+        Answer { rows, if_empty: "the table is empty".into(), ..Answer::default() }
+    }
+
+    #[test]
+    fn a_filter_leaves_rows_that_differ_and_makes_none_that_are_missing() {
+        let answers = || ["10.0.0.1", "10.0.0.1", "10.0.0.9"].map(|ip| of_rows(vec![balancer(ip)])).to_vec();
+        let expected = "different: 1 row; compared and equal: 0 rows\nweb: backend differs\n    c: 10.0.0.9\n    a, b: \
+                        10.0.0.1\n  on c: web -> 10.0.0.9\n  on a: web -> 10.0.0.1\n";
+        for grep in [None, Some("10.0.0.1"), Some("10.0.0.9")] {
+            assert_eq!(of_several(Many::Compare, answers(), grep), expected, "{grep:?}");
+        }
+        // A filter of the tool's own works alike.
+        let mut marked = answers();
+        marked[..2].iter_mut().flat_map(|answer| &mut answer.rows).for_each(|row| row.unasked = true);
+        assert_eq!(of_several(Many::Compare, marked, None), expected);
+    }
+
+    #[test]
+    fn nothing_found_not_compared_and_equal_are_three_answers() {
+        let equal = || vec![of_rows(vec![balancer("10.0.0.1")]); 3];
+        assert_eq!(
+            of_several(Many::Compare, equal(), Some("web")),
+            "compared and equal: 1 row\nthe same on all 3 nodes:\nweb -> 10.0.0.1\n"
+        );
+        assert_eq!(
+            of_several(Many::Compare, equal(), Some("absent")),
+            "no row matches on any node: grep=absent looks at what is shown, of 3 rows\n"
+        );
+        assert_eq!(
+            of_several(Many::Compare, vec![of_rows(Vec::new()); 3], None),
+            "no row matches on any node: the table is empty\n"
+        );
+        assert_eq!(
+            of_several(Many::Each { because: "each has its own" }, equal(), None),
+            "not compared, because each has its own\na:\nweb -> 10.0.0.1\nb:\nweb -> 10.0.0.1\nc:\nweb -> 10.0.0.1\n"
+        );
+        let mut left_out: Vec<Answer> =
+            vec![of_rows((0..5).map(|n| Row::line(format!("row {n}"))).collect()); 3];
+        left_out[0].not_compared.push("column ports (the pods of the node)".into());
+        assert_eq!(
+            of_several(Many::Compare, left_out, None),
+            "compared and equal: 5 rows: row 0; row 1; row 2; row 3; row 4\nnot compared: column ports (the pods of the \
+             node)\nno difference in what is compared\n"
+        );
+    }
+
+    #[test]
+    fn each_node_has_its_share_of_the_room() {
+        let answers = ["a", "b", "c"].map(|name| node_answer(name, rows(1000))).into();
+        let many = Many::Each { because: "so" };
+        let text = reply(many, answers, &Page::default(), Budget::default()).unwrap();
+        for node in ["a", "b", "c"] {
+            assert!(text.contains(&format!("\n{node}:\nrow 0\n")), "{text}");
+            assert!(text.contains(&format!("  … 869 rows more: node_name={node} gives them\n")), "{text}");
+        }
     }
 
     #[test]
@@ -385,8 +620,11 @@ mod tests {
         let mut answers: Vec<NodeAnswer> = ["a", "b", "c"].map(|name| node_answer(name, rows(2))).into();
         answers[1].result = Err(ToolError::bad("it is broken", "mend it"));
         answers[0].given.notes.push("odd".into());
-        let text = reply(answers, &Page::default(), Budget::default()).unwrap();
-        assert!(text.contains("the same on all 2 nodes: 2 rows: row 0; row 1\nno difference\n"), "{text}");
+        let text = reply(Many::Compare, answers, &Page::default(), Budget::default()).unwrap();
+        assert!(
+            text.contains("compared and equal: 2 rows\nthe same on all 2 nodes:\nrow 0\nrow 1\n"),
+            "{text}"
+        );
         assert!(
             text.contains("note: b gave no answer and is not compared: it is broken\nnote: a: odd\n"),
             "{text}"
@@ -395,7 +633,7 @@ mod tests {
             result: Err(ToolError::bad(format!("{name} is broken"), "mend it")),
             ..node_answer(name, rows(0))
         });
-        let error = reply(failed.into(), &Page::default(), Budget::default()).unwrap_err();
+        let error = reply(Many::Compare, failed.into(), &Page::default(), Budget::default()).unwrap_err();
         assert!(error.report().starts_with(
             "error: none of the 2 nodes gave an answer\n  a: a is broken\n  b: b is broken\nhint: "
         ));

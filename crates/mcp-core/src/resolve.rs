@@ -14,20 +14,31 @@ use std::time::{Duration, Instant};
 pub(crate) struct Asked {
     /// At least one.
     pub(crate) nodes: Vec<NodeName>,
+    /// The other nodes of the source.
+    pub(crate) others: Vec<NodeName>,
     /// The pod by which the node was named.
     pub(crate) pod: Option<PodRef>,
 }
 
 /// The nodes that a call is about.
 pub(crate) async fn nodes(backend: &dyn Backend, nodes: Nodes, within: Duration) -> Result<Asked, ToolError> {
-    let of_nodes = |nodes| Asked { nodes, pod: None };
     let until = Instant::now() + within;
     let known = listed(backend, within).await?;
+    let of_nodes = |nodes: Vec<NodeName>| Asked {
+        others: known.iter().filter(|node| !nodes.contains(node)).cloned().collect(),
+        nodes,
+        pod: None,
+    };
     match nodes {
         Nodes::All if known.is_empty() => {
             Err(ToolError::not_found("node", "all", known.iter().map(NodeName::as_str)))
         }
-        Nodes::All => Ok(of_nodes(known)),
+        Nodes::All => Ok(of_nodes(known.clone())),
+        Nodes::Unnamed(pod) => match (known.as_slice(), pod) {
+            ([only], _) => Ok(of_nodes(vec![only.clone()])),
+            (_, Some(pod)) => Ok(of_nodes(vec![node_of(backend, &known, &pod, until).await?])),
+            (known, None) => Err(ToolError::bad("parameter `node_name` is missing", which(known))),
+        },
         Nodes::Named(names) => match names.iter().find(|name| !known.contains(name)) {
             Some(name) => Err(unknown(name, &known)),
             None => Ok(of_nodes(names)),
@@ -39,7 +50,7 @@ pub(crate) async fn nodes(backend: &dyn Backend, nodes: Nodes, within: Duration)
                     format!("pod {pod} is on {node}, not on {given}"),
                     "Give either pod or node_name.",
                 )),
-                _ => Ok(Asked { nodes: vec![node], pod: Some(pod) }),
+                _ => Ok(Asked { pod: Some(pod), ..of_nodes(vec![node]) }),
             }
         }
     }
@@ -49,6 +60,18 @@ pub(crate) async fn nodes(backend: &dyn Backend, nodes: Nodes, within: Duration)
 pub(crate) async fn listed(backend: &dyn Backend, within: Duration) -> Result<Vec<NodeName>, ReadError> {
     let late = |_| ReadError::TooLate { what: "list nodes".into(), seconds: within.as_secs() };
     tokio::time::timeout(within, backend.nodes()).await.map_err(late)?
+}
+
+/// How to say which node is meant.
+fn which(known: &[NodeName]) -> String {
+    /// More names help nobody.
+    const NAMES: usize = 10;
+    let names: Vec<&str> = known.iter().take(NAMES).map(NodeName::as_str).collect();
+    let more = if known.len() > NAMES { ", …" } else { "" };
+    format!(
+        "Data belongs to a node: give node_name (one, several separated by commas, or `all`) or pod. The nodes are: {}{more}.",
+        names.join(", ")
+    )
 }
 
 fn unknown(name: &NodeName, known: &[NodeName]) -> ToolError {

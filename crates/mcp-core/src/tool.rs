@@ -8,7 +8,7 @@ use crate::{
     params::{self, Common},
     progress::Answered,
     prompt::Prompt,
-    reply::{self, About, NodeAnswer},
+    reply::{self, About, NodeAnswer, Several},
     resolve::{self, Asked},
     schema,
 };
@@ -17,6 +17,25 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+/// What becomes of the answers when several nodes are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Many {
+    /// They are compared: what is the same once, then what differs.
+    Compare,
+    /// Each node's rows stand under its name.
+    Each {
+        /// Why they are not compared, as the end of a sentence.
+        because: &'static str,
+    },
+    /// Only one node can be asked.
+    Refuse {
+        /// Why, in a sentence without its full stop.
+        because: &'static str,
+        /// What to ask instead, in a sentence.
+        instead: &'static str,
+    },
+}
 
 /// One read-only question that a model can ask of a node.
 ///
@@ -33,11 +52,21 @@ pub trait Tool: Send + Sync + 'static {
     const TOOLSET: &'static str;
     /// Does it look for `grep` itself, because it reads more than anybody may hold? Then that is its own parameter.
     const OWN_GREP: bool = false;
+    /// What becomes of the answers of several nodes.
+    const MANY: Many = Many::Compare;
+    /// The parameters that can name a pod (`namespace/name`): where no node is named, the first of them that does chooses
+    /// the node.
+    const NAMES_POD: &'static [&'static str] = &[];
     /// What the model gives beside the shared parameters.
     type Params: DeserializeOwned + JsonSchema + Send + Sync;
 
     /// What the first line of the answer calls it: `OVN_Northbound show`.
     fn title(params: &Self::Params) -> String;
+
+    /// As [`Self::MANY`], where that depends on what is asked.
+    fn many(_params: &Self::Params) -> Many {
+        Self::MANY
+    }
 
     /// Answers for one node.
     fn run(node: &Node<'_>, params: &Self::Params) -> impl Future<Output = Result<Answer, ToolError>> + Send;
@@ -181,12 +210,16 @@ impl Described {
 pub(crate) const AT_ONCE: usize = 16;
 
 async fn run<T: Tool>(call: &Call<'_>, mut arguments: Map<String, Value>) -> Result<String, ToolError> {
-    let nodes = params::take_nodes(&mut arguments)?;
+    let nodes = params::take_nodes(&mut arguments, T::NAMES_POD)?;
     let common = Common::take(&mut arguments, T::OWN_GREP)?;
     let params: T::Params = own_parameters(arguments, T::DESCRIPTION)?;
     let backend = &*chosen(call, &common).await?;
-    let Asked { nodes, pod } = resolve::nodes(backend, nodes, left(common.within)).await?;
-    let compared = nodes.len() > 1;
+    let Asked { nodes, others, pod } = resolve::nodes(backend, nodes, left(common.within)).await?;
+    let many = T::many(&params);
+    if let (Many::Refuse { because, instead }, 2..) = (many, nodes.len()) {
+        return Err(ToolError::bad(because, instead));
+    }
+    let compared = nodes.len() > 1 && many == Many::Compare;
     let (params, pod, answered) = (&params, &pod, &Answered::of(nodes.len()));
     let ask = |(place, name): (usize, NodeName)| async move {
         let within = left(common.within);
@@ -204,7 +237,7 @@ async fn run<T: Tool>(call: &Call<'_>, mut arguments: Map<String, Value>) -> Res
     answers.sort_by_key(|(place, _)| *place);
     let answers = answers.into_iter().map(|(_, answer)| answer).collect();
     let about = About { title: &T::title(params), source: backend.name(), record: &call.record };
-    reply::of_nodes(about, answers, &common.page, call.budget)
+    reply::of_nodes(about, Several { many, others: &others }, answers, &common.page, call.budget)
 }
 
 async fn run_on_cluster<T: ClusterTool>(

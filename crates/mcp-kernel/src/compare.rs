@@ -3,6 +3,10 @@
 use crate::{commands, interface, interface::Interface, lines::text};
 use ipnet::IpNet;
 use mcp_core::{Fact, Field, Identity, Node, Output, Place, ReadError, Reading};
+use ovn_model::{
+    annotations::{DEFAULT_NETWORK, NodeAnnotations},
+    host,
+};
 use std::net::IpAddr;
 
 /// The interfaces with their addresses.
@@ -28,19 +32,23 @@ pub(crate) fn place(node: &Node<'_>) -> Place {
     node.pod().map_or(Place::Host, |pod| Place::Pod(pod.clone()))
 }
 
-/// The node's name, and its addresses, networks and MAC addresses by interface; nothing if nothing is compared. Without
-/// the addresses the rows are compared as they are.
+/// The node's name, and its addresses, networks and MAC addresses by interface; nothing if nothing is compared. Where
+/// the addresses cannot be read, that is noted.
 pub(crate) async fn facts(node: &Node<'_>) -> Vec<Fact> {
     if !node.is_compared() {
         return Vec::new();
     }
     let mut facts = vec![fact(Fact::NAME, node.name().as_str())];
-    let mut interfaces = interfaces(node, Place::Host).await.map(|parsed| parsed.rows).unwrap_or_default();
+    let read = interfaces(node, Place::Host).await.map(|parsed| parsed.rows);
+    let mut interfaces = node.own_values("addresses and MAC addresses", read);
     interfaces.sort_by(|a, b| a.name.cmp(&b.name));
     for interface in interfaces.iter().filter(|it| !it.is_of_pod() && it.name != "lo") {
         facts.extend(of(interface));
     }
-    facts
+    match node.object().await {
+        Some(object) => confirmed(facts, &NodeAnnotations::of(&object)),
+        None => facts,
+    }
 }
 
 fn fact(kind: impl Into<String>, value: impl ToString) -> Fact {
@@ -49,21 +57,65 @@ fn fact(kind: impl Into<String>, value: impl ToString) -> Fact {
 
 fn of(interface: &Interface) -> Vec<Fact> {
     let name = &interface.name;
-    let mut facts: Vec<Fact> =
-        interface.mac().map(|mac| fact(format!("{name} MAC"), mac)).into_iter().collect();
     let networks = interface.addresses.iter().filter(|address| !is_of_one(address.network()));
-    for (nth, network) in networks.filter_map(|address| address.network()).enumerate() {
+    let networks: Vec<IpNet> = networks.filter_map(|address| address.network()).collect();
+    // OVN-Kubernetes makes some MAC addresses of an IPv4 address. One that is not made so is of another kind, and stands out.
+    let is_derived = |mac: &str| networks.iter().any(|net| derived_mac(net.addr()).as_deref() == Some(mac));
+    let kind = |mac: &str| if is_derived(mac) { "derived MAC" } else { "MAC" };
+    let mut facts: Vec<Fact> =
+        interface.mac().map(|mac| fact(format!("{name} {}", kind(mac)), mac)).into_iter().collect();
+    for (nth, network) in networks.into_iter().enumerate() {
         let nth = if nth == 0 { String::new() } else { format!(" {}", nth + 1) };
-        let mut add = |what: &str, value: String| facts.push(fact(format!("{name} {what}{nth}"), value));
-        add("address", network.addr().to_string());
-        add("network", network.trunc().to_string());
-        add("broadcast address", network.broadcast().to_string());
-        // OVN-Kubernetes gives the first address of a node's subnet to the switch's router.
-        if let Some(first) = network.hosts().next().filter(|first| *first != network.addr()) {
-            add("gateway", first.to_string());
-            if let IpAddr::V4(first) = first {
-                add("gateway MAC", ovn_model::host::derived_mac(first));
-            }
+        facts.extend(of_network(name, &nth, network));
+    }
+    facts
+}
+
+/// What follows from an address of an interface with its network, the interface's own, or that of this number.
+fn of_network(name: &str, nth: &str, network: IpNet) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    let mut add = |what: &str, value: String| facts.push(fact(format!("{name} {what}{nth}"), value));
+    add("address", network.addr().to_string());
+    add("network", network.trunc().to_string());
+    add("broadcast address", network.broadcast().to_string());
+    // OVN-Kubernetes gives the first address of a node's subnet to the switch's router.
+    if let Some(first) = network.hosts().next().filter(|first| *first != network.addr()) {
+        add("gateway", first.to_string());
+        derived_mac(first).into_iter().for_each(|mac| add("gateway MAC", mac));
+    }
+    facts
+}
+
+fn derived_mac(address: IpAddr) -> Option<String> {
+    match address {
+        IpAddr::V4(address) => Some(host::derived_mac(address)),
+        IpAddr::V6(_) => None,
+    }
+}
+
+/// The facts, with what OVN-Kubernetes wrote on the node in place of what its kernel has: a wrong address is not recognised
+/// as the node's own then, and stands out.
+fn confirmed(mut facts: Vec<Fact>, annotations: &NodeAnnotations) -> Vec<Fact> {
+    let mut told = Vec::new();
+    if let Some(gateway) = annotations.gateways.get(DEFAULT_NETWORK) {
+        let first = gateway.ip_addresses.iter().find(|net| net.addr().is_ipv4());
+        told.extend(first.into_iter().flat_map(|net| of_network(&gateway.bridge_id, "", *net)));
+        if !gateway.mac_address.is_empty() {
+            told.push(fact(format!("{} MAC", gateway.bridge_id), gateway.mac_address.to_lowercase()));
+        }
+    }
+    let subnets = annotations.subnets.get(DEFAULT_NETWORK);
+    let management = subnets.into_iter().flatten().find(|net| net.addr().is_ipv4()).and_then(|net| {
+        let second = net.hosts().nth(1)?;
+        IpNet::new(second, net.prefix_len()).ok()
+    });
+    told.extend(management.into_iter().flat_map(|net| of_network(host::MANAGEMENT_PORT, "", net)));
+    for fact in told {
+        let before = facts.len();
+        facts.retain(|it| it.kind != fact.kind);
+        // What the kernel has no such value of is not the node's.
+        if facts.len() < before {
+            facts.push(fact);
         }
     }
     facts
@@ -76,7 +128,7 @@ pub(crate) fn is_of_one(network: Option<IpNet>) -> bool {
 
 /// A row that other nodes should have too, with what should be the same.
 pub(crate) fn identity(key: impl Into<String>, fields: Vec<Field>, local: bool) -> Identity {
-    Identity { key: key.into(), local, role: "", fields }
+    Identity { key: key.into(), local, fields, ..Identity::default() }
 }
 
 /// Fields of what is there; what is not, is not compared as an empty text.

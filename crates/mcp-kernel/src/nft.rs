@@ -5,6 +5,7 @@ use crate::{
     nft_json,
     wanted::Wanted,
 };
+use mcp_core::Row;
 use std::collections::BTreeMap;
 
 /// A table's object: a chain, a set, a map, a flowtable.
@@ -43,7 +44,8 @@ impl Object {
 
     /// `type nat hook postrouting priority srcnat; policy accept; comment "…"`; or that there is nothing.
     pub(crate) fn about(&self) -> String {
-        let said: Vec<&str> = self.properties.iter().map(|it| it.trim_end_matches(';')).collect();
+        // Each by itself: in the middle of a line nobody would see that one is a secret.
+        let said: Vec<_> = self.properties.iter().map(|it| Row::shown(it.trim_end_matches(';'))).collect();
         match (said.is_empty(), self.rules.is_empty() && self.elements.is_empty()) {
             (false, false) => said.join("; "),
             (false, true) => format!("{}; empty", said.join("; ")),

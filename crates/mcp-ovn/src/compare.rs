@@ -1,10 +1,12 @@
 //! What this layer's rows are to other nodes' rows: ovn-model's knowledge in core's terms.
 
 use ipnet::IpNet;
-use mcp_core::{Db, Fact, Field, Identity, Node, ReadError};
+use mcp_core::{Db, Fact, Field, Identity, Node};
 use ovn_model::{
     Labels,
+    annotations::NodeAnnotations,
     compare::{self, Own},
+    own,
 };
 use ovsdb::{Row, Uuid};
 use std::collections::BTreeMap;
@@ -17,15 +19,15 @@ pub(crate) struct OwnValues {
 }
 
 impl OwnValues {
-    /// Reads it, if the answer will be compared.
-    pub(crate) async fn read(node: &Node<'_>) -> Result<Self, ReadError> {
+    /// Reads it, if the answer will be compared. A note says if the northbound database cannot be read.
+    pub(crate) async fn read(node: &Node<'_>) -> Self {
         if !node.is_compared() {
-            return Ok(Self::default());
+            return Self::default();
         }
-        let rows = node.rows(Db::Nb, &compare::own_selects()).await?;
-        let own = compare::own(node.name().as_str(), &rows);
+        let rows = node.own_values("addresses and names", node.rows(Db::Nb, &compare::own_selects()).await);
+        let own = own::confirmed(compare::own(node.name().as_str(), &rows), &annotations(node).await);
         let subnets = own.iter().filter_map(|own| own.value.parse().ok()).collect();
-        Ok(Self { own, subnets })
+        Self { own, subnets }
     }
 
     /// As core takes them.
@@ -48,6 +50,12 @@ impl OwnValues {
             local: counterpart.local,
             role: counterpart.role,
             fields: counterpart.properties.into_iter().map(field).collect(),
+            ..Identity::default()
         }
     }
+}
+
+/// What the node's annotations say; nothing where the source has no objects.
+pub(crate) async fn annotations(node: &Node<'_>) -> NodeAnnotations {
+    node.object().await.map(|object| NodeAnnotations::of(&object)).unwrap_or_default()
 }

@@ -1,12 +1,18 @@
 //! What the tools on logical flows read.
 
+use crate::compare::annotations;
 use mcp_core::{Db, Fact, Field, Identity, Node, ReadError, Row, ToolError};
 use ovn_model::{
     compare,
-    lflow::{Datapath, Datapaths, Filter, Flow, LocalPods, derived, has_own_endpoints, is_ecmp_member},
+    lflow::{
+        Datapath, Datapaths, Filter, Flow, LocalPods, derived, groups_select, groups_with_ports,
+        has_own_endpoints, is_ecmp_member, port_group,
+    },
+    own,
     stages::{Layout, Release},
 };
 use ovsdb::{Rows, Select, Uuid};
+use std::collections::BTreeSet;
 
 /// Flows and what they belong to.
 #[derive(Debug, Default)]
@@ -73,16 +79,26 @@ pub(crate) async fn facts(node: &Node<'_>) -> Vec<Fact> {
     if !node.is_compared() {
         return Vec::new();
     }
-    let rows = node.rows(Db::Nb, &compare::own_selects()).await.unwrap_or_default();
-    let mut own = compare::own(node.name().as_str(), &rows);
+    let rows = node.own_values("addresses and names", node.rows(Db::Nb, &compare::own_selects()).await);
+    let own = compare::own(node.name().as_str(), &rows);
+    let mut own = own::confirmed(own, &annotations(node).await);
     own.extend(derived(&own));
     own.into_iter().map(|own| Fact { kind: own.kind, value: own.value, field: own.column }).collect()
 }
 
 /// The node's own pods, as far as the northbound database can be read.
 pub(crate) async fn local_pods(node: &Node<'_>) -> LocalPods {
-    let ports = node.rows(Db::Nb, &[LocalPods::select()]).await.unwrap_or_default();
+    let ports = node.own_values("pods", node.rows(Db::Nb, &[LocalPods::select()]).await);
     ports.first().map(LocalPods::new).unwrap_or_default()
+}
+
+/// The port groups of the node that have a port, as what rows of the comparison can need.
+pub(crate) async fn groups(node: &Node<'_>) -> BTreeSet<String> {
+    if !node.is_compared() {
+        return BTreeSet::new();
+    }
+    let groups = node.own_values("port groups", node.rows(Db::Nb, &[groups_select()]).await);
+    groups.first().map(groups_with_ports).unwrap_or_default()
 }
 
 /// A row for each datapath that has a flow, to be compared with the other zones' flows.
@@ -113,11 +129,12 @@ pub(crate) async fn compared(
                     datapath.name, flow.pipeline, flow.table, flow.priority, flow.matches
                 ),
                 local: pods.have(flow),
-                role: "",
+                needs: port_group(flow).map(str::to_owned),
                 fields: match has_own_endpoints(flow) {
                     true => Vec::new(),
                     false => vec![Field::one("action", flow.actions.clone())],
                 },
+                ..Identity::default()
             };
             rows.push(Row::with(format!("{}: {}", datapath.name, flow.line()), identity));
         }

@@ -42,12 +42,6 @@ impl Window {
 
 /// Answers for one node, newest first.
 pub(crate) async fn answer(node: &Node<'_>, db: Db, window: &Window) -> Result<Answer, ToolError> {
-    if node.is_compared() {
-        return Err(ToolError::bad(
-            "transactions of several nodes cannot be compared: each zone has its own",
-            "Ask for one node at a time.",
-        ));
-    }
     let database: Arc<Database> = node.database(db).await?;
     let of_time = |t: &Transaction<'_>| window.contains(time(t));
     let rows: Vec<Row> =
@@ -60,7 +54,7 @@ pub(crate) async fn answer(node: &Node<'_>, db: Db, window: &Window) -> Result<A
             first.strftime("%Y-%m-%dT%H:%M:%SZ")
         ));
     }
-    Ok(Answer { rows, if_empty: "no transaction in this time".into(), notes, facts: Vec::new() })
+    Ok(Answer { rows, if_empty: "no transaction in this time".into(), notes, ..Answer::default() })
 }
 
 fn time(transaction: &Transaction<'_>) -> Option<Timestamp> {

@@ -28,14 +28,14 @@ pub(crate) async fn list(node: &Node<'_>, db: Db, params: &ListParams) -> Result
     };
     let schema = node.schema(db).await?;
     let records = query.ask(&Database(node, db), &schema).await.map_err(tool_error)?;
-    let own = OwnValues::read(node).await?;
+    let own = OwnValues::read(node).await;
     let row = |row: &Row| {
         let text = records.text(row, |_, _| None);
         match node.is_compared() {
             true => {
                 let mut identity = own.identity(row, &records.labels, &records.owners);
                 identity.fields.retain(|field| records.is_asked(&field.name));
-                AnswerRow::with(text, identity)
+                AnswerRow::with(text, identity).asked(records.is_row_asked(row))
             }
             false => AnswerRow::line(text),
         }
@@ -45,6 +45,8 @@ pub(crate) async fn list(node: &Node<'_>, db: Db, params: &ListParams) -> Result
         notes: records.rows.problems().map(|(uuid, problem)| format!("{uuid}: {problem}")).collect(),
         facts: own.facts(),
         if_empty: records.if_empty.clone(),
+        not_compared: records.left_out(),
+        ..Answer::default()
     })
 }
 

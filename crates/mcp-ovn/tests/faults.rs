@@ -7,55 +7,91 @@ use common::HEALTHY;
 use mcp_core::Bundle;
 use mcp_testing::{Capture, Case, Failed, answer};
 use serde_json::json;
-use std::{fs, path::PathBuf, sync::Arc};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// The northbound database of ovn-worker2's zone.
 fn northbound(capture: &Capture) -> PathBuf {
     capture.database("ovnkube-node-pqrlf", "nbdb")
 }
 
-/// Changes it, as the real ovsdb-tool does.
+/// The southbound one.
+fn southbound(capture: &Capture) -> PathBuf {
+    capture.database("ovnkube-node-pqrlf", "sbdb")
+}
+
+/// Removes a database, and the archive that must-gather leaves of all of them beside.
+fn remove(file: &Path) -> Result<(), Failed> {
+    fs::remove_file(file)?;
+    let packed = file.parent().ok_or("no folder")?.with_extension("tar.gz");
+    if packed.exists() {
+        fs::remove_file(packed)?;
+    }
+    Ok(())
+}
+
+/// Changes the northbound database.
 fn change(capture: &Capture, operation: serde_json::Value) -> Result<(), Failed> {
-    let transaction = json!(["OVN_Northbound", operation]).to_string();
+    transact(&northbound(capture), "OVN_Northbound", operation)
+}
+
+/// Changes a database, as the real ovsdb-tool does.
+fn transact(file: &Path, database: &str, operation: serde_json::Value) -> Result<(), Failed> {
+    let transaction = json!([database, operation]).to_string();
     #[expect(clippy::disallowed_methods, reason = "a test makes its own data with the real program")]
     let mut tool = std::process::Command::new("ovsdb-tool");
-    let output = tool.arg("transact").arg(northbound(capture)).arg(transaction).output()?;
+    let output = tool.arg("transact").arg(file).arg(transaction).output()?;
     let reply = String::from_utf8(output.stdout)?;
     assert!(
         output.status.success() && !reply.contains("error"),
         "{reply}{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    assert!(reply.contains("\"count\":1"), "the fault was not put in: {reply}");
+    let is_done = reply.contains("\"count\":1") || reply.contains("[\"uuid\",");
+    assert!(is_done, "the fault was not put in: {reply}");
     Ok(())
 }
 
 fn ask(capture: &Capture, table: &str) -> Result<String, Failed> {
-    let params = json!({ "node_name": "all", "table": table });
-    let case = Case {
-        scenario: String::new(),
-        tool: "ovn_nbctl_list".into(),
-        params: params.as_object().expect("an object").clone(),
-    };
+    call(capture, "ovn_nbctl_list", json!({ "node_name": "all", "table": table }))
+}
+
+fn call(capture: &Capture, tool: &str, params: serde_json::Value) -> Result<String, Failed> {
+    let params = params.as_object().ok_or("an object")?.clone();
+    let case = Case { scenario: String::new(), tool: tool.into(), params };
     let backend = Arc::new(Bundle::new(vec![capture.bundle()]));
     let text = answer(mcp_ovn::layer(), backend, &case)?;
-    assert!(text.len() < 2_000, "{} bytes:\n{text}", text.len());
+    assert!(text.len() < 4_000, "{} bytes:\n{text}", text.len());
     Ok(text)
 }
 
-/// What is said after the evidence and the summary.
+/// What differs, without the evidence, the summary and the rows themselves.
 fn differences(text: &str) -> Vec<&str> {
-    let head = |line: &&str| {
-        line.starts_with("# ") || line.starts_with("the same on all") || line.starts_with("of one node")
+    let is_head = |line: &str| {
+        ["# ", "compared and equal", "different: ", "not compared: ", "of one node"]
+            .iter()
+            .any(|it| line.starts_with(it))
     };
-    text.lines().skip_while(head).collect()
+    let mut in_row = false;
+    let is_rest = |line: &&str| {
+        in_row = line.starts_with("  on ") || (in_row && line.starts_with(' '));
+        !in_row && !is_head(line)
+    };
+    text.lines().filter(is_rest).collect()
 }
 
 #[test]
 fn a_healthy_cluster_shows_no_difference() -> Result<(), Failed> {
     let capture = Capture::unpack()?;
     for table in HEALTHY {
-        assert_eq!(differences(&ask(&capture, table)?), ["no difference"], "{table}");
+        let text = ask(&capture, table)?;
+        assert!(
+            matches!(differences(&text)[..], [line] if line.starts_with("no difference")),
+            "{table}: {text}"
+        );
     }
     Ok(())
 }
@@ -153,5 +189,145 @@ fn a_missing_member_of_an_address_set() -> Result<(), Failed> {
         "{text}"
     );
     assert_eq!(seen[1..], ["    10.244.1.3: missing on ovn-worker2"], "{text}");
+    Ok(())
+}
+
+/// What the line of `ovn_db_status` says that tells whether what was asked for is in force on ovn-worker2.
+fn configuration(capture: &Capture) -> Result<(String, String), Failed> {
+    let text = call(capture, "ovn_db_status", json!({ "node_name": "ovn-worker2" }))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("configuration")).ok_or("no such line")?;
+    let state = line.trim_start_matches([' ', ':']).split(':').next().unwrap_or_default().to_owned();
+    Ok((state, text))
+}
+
+#[test]
+fn what_is_behind_what_is_not_known_and_what_is_in_force_are_three_states() -> Result<(), Failed> {
+    let sb = |capture: &Capture, operation| transact(&southbound(capture), "OVN_Southbound", operation);
+    let capture = Capture::unpack()?;
+    let (state, text) = configuration(&capture)?;
+    assert_eq!(state, "in force", "{text}");
+    assert!(text.contains("2026-11-22T08:34:57Z, copied by ovn-northd (e2e_timestamp"), "{text}");
+
+    // ovn-northd stopped long ago: nb_cfg has not moved since, but the time that ovnkube-controller writes has.
+    let stamp = json!(["map", [["e2e_timestamp", "1795336000"]]]);
+    sb(
+        &capture,
+        json!({
+            "op": "mutate", "table": "SB_Global", "where": [],
+            "mutations": [["options", "delete", ["set", ["e2e_timestamp"]]], ["options", "insert", stamp]],
+        }),
+    )?;
+    let (state, text) = configuration(&capture)?;
+    assert_eq!(state, "behind", "{text}");
+    assert!(text.contains("ovn-northd has not followed the northbound database for 497 s"), "{text}");
+
+    // The southbound database lacks what the northbound one has.
+    let capture = Capture::unpack()?;
+    sb(
+        &capture,
+        json!({
+            "op": "delete", "table": "Load_Balancer",
+            "where": [["name", "==", "Service_shop/web_TCP_cluster"]],
+        }),
+    )?;
+    let (state, text) = configuration(&capture)?;
+    assert_eq!(state, "behind", "{text}");
+    assert!(
+        text.contains("lacks what the northbound one has: load balancer Service_shop/web_TCP_cluster;"),
+        "{text}"
+    );
+
+    // Nobody can tell what ovn-controller installed.
+    let capture = Capture::unpack()?;
+    sb(&capture, json!({ "op": "delete", "table": "Chassis_Private", "where": [] }))?;
+    let (state, text) = configuration(&capture)?;
+    assert_eq!(state, "unknown", "{text}");
+    assert!(text.contains("has no row of Chassis_Private"), "{text}");
+
+    // Nor what ovn-northd worked off, or what was asked for.
+    for of in [southbound, northbound] {
+        let capture = Capture::unpack()?;
+        remove(&of(&capture))?;
+        let (state, text) = configuration(&capture)?;
+        assert_eq!(state, "unknown", "{text}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_node_without_databases_is_named_and_asked() -> Result<(), Failed> {
+    let capture = Capture::unpack()?;
+    remove(&northbound(&capture))?;
+    remove(&southbound(&capture))?;
+    let text = ask(&capture, "Port_Group")?;
+    assert!(text.contains(" compared on 3 nodes, "), "{text}");
+    assert!(
+        text.contains("note: ovn-worker2 gave no answer and is not compared: OVN_Northbound of ovn-worker2"),
+        "{text}"
+    );
+    Ok(())
+}
+
+#[test]
+fn own_values_that_could_not_be_read_are_said() -> Result<(), Failed> {
+    let capture = Capture::unpack()?;
+    remove(&northbound(&capture))?;
+    for (tool, params) in [
+        ("ovn_sbctl_list", json!({ "node_name": "all", "table": "Encap" })),
+        (
+            "ovn_sbctl_lflow_list",
+            json!({ "node_name": "all", "datapath": "join", "stage": "ls_in_l2_lkup", "limit": 1 }),
+        ),
+        ("ovn_db_status", json!({ "node_name": "all" })),
+    ] {
+        let text = call(&capture, tool, params)?;
+        assert!(
+            text.contains("note: ovn-worker2: addresses and names of the node are not known (not collected), so some of them may look like differences"),
+            "{tool}: {text}"
+        );
+    }
+    Ok(())
+}
+
+/// The values that each node has for itself are those of its annotations.
+#[test]
+fn a_wrong_own_value() -> Result<(), Failed> {
+    let port = |name: &str, column: &str, value: &str| {
+        let row = json!({ column: value });
+        json!({ "op": "update", "table": "Logical_Router_Port", "where": [["name", "==", name]], "row": row })
+    };
+    for (name, column, value, seen) in [
+        ("rtoj-GR_ovn-worker2", "networks", "100.64.0.9/16", "rtoj-GR_<node>: networks differs"),
+        ("rtots-ovn-worker2", "networks", "100.88.0.9/16", "rtots-<node>: networks differs"),
+        ("rtos-ovn-worker2", "networks", "10.244.2.9/24", "rtos-<node>: networks differs"),
+        ("rtoe-GR_ovn-worker2", "networks", "172.18.0.9/16", "rtoe-GR_<node>: networks differs"),
+        ("rtoe-GR_ovn-worker2", "mac", "c2:5c:06:53:ca:5d", "rtoe-GR_<node>: mac differs"),
+        ("rtos-ovn-worker2", "mac", "52:54:00:00:00:01", "rtos-<node>: mac differs"),
+    ] {
+        let capture = Capture::unpack()?;
+        change(&capture, port(name, column, value))?;
+        let text = ask(&capture, "Logical_Router_Port")?;
+        assert!(text.contains(&format!("\n{seen}\n    ovn-worker2: {value}")), "{name}: {text}");
+    }
+    // The addresses that node ports are served at, where services are templates.
+    let capture = Capture::unpack()?;
+    for ((_, pod), address) in Capture::NODES.iter().zip(["172.18.0.2", "172.18.0.3", "172.18.0.9"]) {
+        let file = capture.database(pod, "nbdb");
+        let database = ovsdb::Database::open(fs::read(&file)?)?;
+        let routers = database.select(&ovsdb::Select::from("Logical_Router").columns(["options"]))?;
+        let chassis =
+            routers.rows.iter().find_map(|row| row.map_get("options", "chassis")).ok_or("no chassis")?;
+        let row = json!({ "variables": ["map", [["NODEIP_IPv4_0", address]]] });
+        transact(
+            &file,
+            "OVN_Northbound",
+            json!({
+                "op": "update", "table": "Chassis_Template_Var", "where": [["chassis", "==", chassis]],
+                "row": row,
+            }),
+        )?;
+    }
+    let text = ask(&capture, "Chassis_Template_Var")?;
+    assert!(text.contains("variables:NODEIP_IPv4_0 differs\n    ovn-worker2: 172.18.0.9\n"), "{text}");
     Ok(())
 }

@@ -4,15 +4,20 @@ use crate::switch;
 use mcp_core::{Db, Fact, Field, Identity, Node};
 use ovn_model::{
     Labels,
+    annotations::NodeAnnotations,
     compare::{self, Own},
-    switch as model,
+    own, switch as model,
 };
 use ovsdb::{AtomType, Row, Rows, Uuid};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is the node's own: for the comparison of its rows with other nodes'.
 #[derive(Debug, Default)]
-pub(crate) struct OwnValues(Vec<Own>);
+pub(crate) struct OwnValues {
+    own: Vec<Own>,
+    /// The interfaces of pods, which are the names of their ports too.
+    pods: BTreeSet<String>,
+}
 
 impl OwnValues {
     /// Reads it, if the answer will be compared. What the northbound database would tell is left out where it is not
@@ -22,27 +27,43 @@ impl OwnValues {
             return Self::default();
         }
         let name = node.name().as_str();
-        let northbound = node.rows(Db::Nb, &compare::own_selects()).await.unwrap_or_default();
-        let bridges = switch::read(node).await.unwrap_or_default();
+        let northbound =
+            node.own_values("addresses and names", node.rows(Db::Nb, &compare::own_selects()).await);
+        let bridges = node.own_values("bridges", switch::read(node).await);
         let mut rows = match node.rows(Db::OpenVSwitch, &model::own_selects()).await {
             Ok(rows) => rows,
             Err(_) => listed(node).await,
         };
-        rows.extend(node.rows(Db::Sb, &[model::chassis_select()]).await.unwrap_or_default());
+        // Where conf.db tells its system-id, nobody else needs to.
+        let has_id =
+            rows.iter().flat_map(|of| &of.rows).any(|row| row.map_get("external_ids", "system-id").is_some());
+        if !has_id {
+            let chassis = node.rows(Db::Sb, &[model::chassis_select()]).await;
+            rows.extend(node.own_values("system-id", chassis));
+        }
         let mut own = model::own(name, &bridges, &rows);
         let known: Vec<String> = own.iter().map(|own| own.value.clone()).collect();
         own.extend(compare::own(name, &northbound).into_iter().filter(|own| !known.contains(&own.value)));
-        Self(own)
+        let annotations = node.object().await.map(|object| NodeAnnotations::of(&object)).unwrap_or_default();
+        let own = own::confirmed(own, &annotations);
+        let interfaces = bridges.bridges.values().flatten();
+        let pods = interfaces.filter(|it| it.of_pod).map(|it| it.name.clone()).collect();
+        Self { own, pods }
     }
 
     /// As core takes them.
     pub(crate) fn facts(&self) -> Vec<Fact> {
         let fact = |own: &Own| Fact { kind: own.kind.clone(), value: own.value.clone(), field: own.column };
-        self.0.iter().map(fact).collect()
+        self.own.iter().map(fact).collect()
     }
 
     /// What identifies a row of `conf.db` on other nodes.
-    pub(crate) fn identity(row: &Row, labels: &Labels, owners: &BTreeMap<Uuid, Vec<String>>) -> Identity {
+    pub(crate) fn identity(
+        &self,
+        row: &Row,
+        labels: &Labels,
+        owners: &BTreeMap<Uuid, Vec<String>>,
+    ) -> Identity {
         let counterpart = compare::counterpart(row, labels, owners, &[]);
         // What a listing refers to has no name, and its UUID is the node's own.
         let is_uuid = |p: &compare::Property| {
@@ -52,10 +73,15 @@ impl OwnValues {
         let field = |p: compare::Property| Field { name: p.name, values: p.values, spanning: p.spanning };
         Identity {
             key: counterpart.key,
-            local: counterpart.local,
+            local: counterpart.local || self.is_of_pod(row),
             role: counterpart.role,
             fields: counterpart.properties.into_iter().filter(|p| !is_uuid(p)).map(field).collect(),
+            ..Identity::default()
         }
+    }
+
+    fn is_of_pod(&self, row: &Row) -> bool {
+        row.table.name == "Port" && row.text("name").is_some_and(|name| self.pods.contains(name))
     }
 }
 

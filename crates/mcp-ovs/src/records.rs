@@ -52,9 +52,9 @@ async fn answer(node: &Node<'_>, records: &Records, memory: &Memory) -> Answer {
         let text = records.text(row, |_, column| memory.shown(column, &records.columns));
         match node.is_compared() {
             true => {
-                let mut identity = OwnValues::identity(row, &records.labels, &records.owners);
+                let mut identity = own.identity(row, &records.labels, &records.owners);
                 identity.fields.retain(|field| records.is_asked(&field.name));
-                AnswerRow::with(text, identity)
+                AnswerRow::with(text, identity).asked(records.is_row_asked(row))
             }
             false => AnswerRow::line(text),
         }
@@ -64,6 +64,8 @@ async fn answer(node: &Node<'_>, records: &Records, memory: &Memory) -> Answer {
         notes: records.rows.problems().map(|(uuid, problem)| format!("{uuid}: {problem}")).collect(),
         facts: own.facts(),
         if_empty: records.if_empty.clone(),
+        not_compared: records.left_out(),
+        ..Answer::default()
     }
 }
 

@@ -51,12 +51,15 @@ impl Reports {
     }
 }
 
-/// What is said after the evidence and the summary, without the notes.
+/// What differs, without the evidence, the summary, the rows themselves and the notes.
 fn differences(text: &str) -> Vec<&str> {
-    let head = |line: &&str| {
-        line.starts_with("# ") || line.starts_with("the same on all") || line.starts_with("of one node")
+    let mut in_row = false;
+    let rest = |line: &&str| {
+        in_row = line.starts_with("  on ") || (in_row && line.starts_with(' '));
+        let heads = ["# ", "compared and equal", "different: ", "not compared: ", "of one node", "note: "];
+        !in_row && !heads.iter().any(|start| line.starts_with(start))
     };
-    text.lines().skip_while(head).filter(|line| !line.starts_with("note: ")).collect()
+    text.lines().filter(rest).collect()
 }
 
 const FLOWS: &str = "ovs-ofctl_-O_OpenFlow15_dump-flows_br-ex";
@@ -69,11 +72,20 @@ fn healthy_nodes_show_no_difference() -> Result<(), Failed> {
         ("ovs_ofctl_dump_flows", json!({ "bridge": "br-int" })),
         ("ovs_ofctl_show", json!({ "bridge": "br-ex" })),
         ("ovs_appctl_show", json!({ "subject": "tunnels" })),
-        ("ovs_appctl_dpctl_dump_flows", json!({})),
-        ("ovs_appctl_dpctl_dump_conntrack", json!({})),
     ] {
         let text = reports.ask(tool, params.clone())?;
-        assert_eq!(differences(&text), ["no difference"], "{tool} {params}: {text}");
+        assert!(text.lines().any(|line| line.starts_with("compared and equal: ")), "{tool} {params}: {text}");
+    }
+    Ok(())
+}
+
+#[test]
+fn what_each_node_has_for_itself_is_said_not_to_be_compared() -> Result<(), Failed> {
+    let reports = Reports::new()?;
+    for tool in ["ovs_appctl_dpctl_dump_flows", "ovs_appctl_dpctl_dump_conntrack"] {
+        let text = reports.ask(tool, json!({ "limit": 2 }))?;
+        assert!(text.contains("\nnot compared, because "), "{tool}: {text}");
+        assert!(!text.contains("no difference"), "{tool}: {text}");
     }
     Ok(())
 }
@@ -167,5 +179,55 @@ fn another_mtu_of_an_interface() -> Result<(), Failed> {
     let text = ask(json!({ "table": "Interface", "columns": ["mtu"] }))?;
     let seen = differences(&text);
     assert!(seen.contains(&"ovn-k8s-mp0: mtu differs") && seen.contains(&"    ovn-worker2: 1500"), "{text}");
+    Ok(())
+}
+
+/// What `ovs-vsctl show` prints of a port and its interface, of `conf.db` and as it was recorded.
+#[test]
+fn a_tag_and_an_error_of_an_interface() -> Result<(), Failed> {
+    let dir = tempfile::tempdir()?;
+    unpack("capture/nodes.tar.xz", dir.path())?;
+    let database = dir.path().join("nodes/ovn-worker2/conf.db");
+    for (table, row) in [
+        ("Port", json!({ "tag": 5 })),
+        ("Interface", json!({ "error": "could not open network device eth0" })),
+    ] {
+        let update = json!({ "op": "update", "table": table, "where": [["name", "==", "eth0"]], "row": row });
+        let transaction = json!(["Open_vSwitch", update]).to_string();
+        #[expect(clippy::disallowed_methods, reason = "a test makes its own data with the real program")]
+        let mut tool = std::process::Command::new("ovsdb-tool");
+        let output = tool.arg("transact").arg(&database).arg(transaction).output()?;
+        let reply = String::from_utf8(output.stdout)?;
+        assert!(reply.contains("\"count\":1"), "the fault was not put in: {reply}");
+    }
+    let params = json!({ "node_name": "all", "bridge": "br-ex" });
+    let case = Case {
+        scenario: String::new(),
+        tool: "ovs_vsctl_show".into(),
+        params: params.as_object().ok_or("an object")?.clone(),
+    };
+    let text = answer(mcp_ovs::layer(), Arc::new(Bundle::new(vec![dir.path().to_owned()])), &case)?;
+    let seen = differences(&text);
+    assert_eq!(seen[0], "Bridge br-ex Port eth0: interface differs", "{text}");
+    assert!(
+        seen[1].starts_with("    ovn-worker2: Interface eth0 ") && seen[1].contains("could not open"),
+        "{text}"
+    );
+    assert!(seen.contains(&"Bridge br-ex Port eth0: tag differs"), "{text}");
+
+    let reports = Reports::new()?;
+    reports.change("ovs-vsctl_-t_5_show", |text| {
+        text.replacen("Port eth0\n", "Port eth0\n            tag: 5\n", 1)
+    })?;
+    let text = reports.ask("ovs_vsctl_show", json!({ "bridge": "br-ex" }))?;
+    assert_eq!(
+        differences(&text)[..3],
+        [
+            "Bridge br-ex Port eth0: tag differs",
+            "    ovn-worker2: 5",
+            "    ovn-control-plane, ovn-worker: nothing"
+        ],
+        "{text}"
+    );
     Ok(())
 }

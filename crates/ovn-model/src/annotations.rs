@@ -40,6 +40,9 @@ pub struct NodeAnnotations {
     pub primary: Vec<IpNet>,
     /// Its addresses on the transit switch between zones.
     pub transit: Vec<IpNet>,
+    /// The addresses of its gateway router on the join switch. Newer releases do not write them: they follow from
+    /// [`Self::node_id`].
+    pub join: Vec<IpNet>,
     /// All addresses of the host.
     pub host_cidrs: Vec<IpNet>,
     /// Where tunnels to it end; where none is given, at its own address.
@@ -175,6 +178,13 @@ impl NodeAnnotations {
             "l3-gateway-config" => self.gateways = serde_json::from_str(text).ok()?,
             "node-primary-ifaddr" => self.primary = both(text)?,
             "node-transit-switch-port-ifaddr" => self.transit = both(text)?,
+            "node-gateway-router-lrp-ifaddr" => self.join = both(text)?,
+            "node-gateway-router-lrp-ifaddrs" => {
+                let all: BTreeMap<String, BTreeMap<String, String>> = serde_json::from_str(text).ok()?;
+                let own = all.get(DEFAULT_NETWORK).into_iter().flat_map(BTreeMap::values);
+                self.join =
+                    own.filter(|it| !it.is_empty()).map(|it| it.parse().ok()).collect::<Option<_>>()?;
+            }
             "host-cidrs" => self.host_cidrs = parsed(serde_json::from_str(text).ok()?)?,
             "node-encap-ips" => self.encap_ips = parsed(serde_json::from_str(text).ok()?)?,
             "node-masquerade-subnet" => self.masquerade = both(text)?,

@@ -5,10 +5,10 @@
 //! transit switch's ports, the routes to the other nodes' subnets), and some exist in one zone alone (the ports of
 //! its pods). See the enhancement "OVN Interconnect" and `go-controller/pkg/types/const.go`.
 
-use crate::{Labels, label};
+use crate::{Labels, label, label::has_name};
 use ipnet::IpNet;
 use ovsdb::{ColumnSchema, Row, Rows, Select, Uuid};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Something that is a zone's own and so differs from zone to zone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,7 +25,7 @@ pub struct Own {
 pub const NAME: &str = "name";
 
 /// The columns that hold the tunnel key of a transit switch's port.
-const KEY_COLUMNS: [&str; 2] = ["options:requested-tnl-key", "tunnel_key"];
+pub(crate) const KEY_COLUMNS: [&str; 2] = ["options:requested-tnl-key", "tunnel_key"];
 
 /// What a port that several zones have is in each of them: the zone of its node, and the others, where it is remote.
 const SPANNING: [&str; 6] =
@@ -88,15 +88,20 @@ pub fn own(node: &str, read: &[Rows]) -> Vec<Own> {
     };
     for port in rows("Logical_Router_Port") {
         let name = port.text("name").unwrap_or_default();
-        port.strings("networks")
-            .for_each(|network| add(name, "address", network.split('/').next().unwrap_or(network)));
-        add(name, "MAC", port.text("mac").unwrap_or_default());
+        let addresses: Vec<&str> =
+            port.strings("networks").map(|network| network.split('/').next().unwrap_or(network)).collect();
+        addresses.iter().for_each(|address| add(name, "address", address));
+        let networks = port.strings("networks").filter_map(|network| network.parse::<IpNet>().ok());
+        networks
+            .filter(|_| name.contains("rtoj-"))
+            .for_each(|it| add(name, "network", &it.trunc().to_string()));
+        let mac = port.text("mac").unwrap_or_default();
+        add(name, mac_kind(mac, &addresses), mac);
     }
     for switch in rows("Logical_Switch") {
         let name = switch.text("name").unwrap_or_default();
-        for (key, value) in switch
-            .map("other_config")
-            .filter(|(key, _)| matches!(*key, "subnet" | "ipv6_prefix" | "exclude_ips"))
+        for (key, value) in
+            switch.map("other_config").filter(|(key, _)| matches!(*key, "subnet" | "ipv6_prefix"))
         {
             add(name, key, value);
         }
@@ -104,8 +109,12 @@ pub fn own(node: &str, read: &[Rows]) -> Vec<Own> {
     for port in rows("Logical_Switch_Port").iter().filter(|p| p.text("type") == Some("")) {
         let name = port.text("name").unwrap_or_default();
         if name.starts_with("k8s-") || name.contains("_k8s-") {
-            for (at, word) in port.strings("addresses").flat_map(|a| a.split(' ').enumerate()) {
-                add(name, if at == 0 { "MAC" } else { "address" }, word);
+            for addresses in port.strings("addresses") {
+                let mut words = addresses.split(' ');
+                let mac = words.next().unwrap_or_default();
+                let addresses: Vec<&str> = words.collect();
+                add(name, mac_kind(mac, &addresses), mac);
+                addresses.iter().for_each(|address| add(name, "address", address));
             }
         }
     }
@@ -128,6 +137,13 @@ pub fn own(node: &str, read: &[Rows]) -> Vec<Own> {
     }
     own.retain(|own| !own.value.is_empty());
     own
+}
+
+/// OVN-Kubernetes makes most MAC addresses of an IPv4 address. One that is made so on other nodes and not on this one is of
+/// another kind, and stands out.
+fn mac_kind(mac: &str, addresses: &[&str]) -> &'static str {
+    let derived = |address: &&str| address.parse().is_ok_and(|ip| crate::host::derived_mac(ip) == mac);
+    if addresses.iter().any(derived) { "derived MAC" } else { "MAC" }
 }
 
 /// What the name of a node's own object says that it is: `rtots-worker` is the node's transit port.
@@ -171,8 +187,8 @@ pub fn counterpart(
         owner.strip_prefix("Logical_Router ").or(owner.strip_prefix("Logical_Switch ")).unwrap_or(&owner);
     let key = match (owner, singleton(table)) {
         (_, true) => table.to_owned(),
-        ("", _) => label(row),
-        (owner, _) => format!("{owner}: {}", label(row)),
+        ("", _) => name_of(row, labels, subnets),
+        (owner, _) => format!("{owner}: {}", name_of(row, labels, subnets)),
     };
     let spans = row.map_get("options", "requested-tnl-key").is_some();
     let own_key = |column: &str| column == "tunnel_key" && !spans;
@@ -187,6 +203,77 @@ pub fn counterpart(
         },
         properties: columns.flat_map(|column| properties(row, column, labels, subnets, spans)).collect(),
     }
+}
+
+/// What a row is called in every zone. What has no name is called after what it holds: its UUID is its zone's own.
+fn name_of(row: &Row, labels: &Labels, subnets: &[IpNet]) -> String {
+    let table = row.table.name.as_str();
+    let name = match has_name(row) {
+        true => without_uuids(&label(row)),
+        false => {
+            let columns =
+                row.table.columns.iter().filter(|c| !differs(table, &c.name) && c.name != "tunnel_key");
+            let held = columns.flat_map(|column| properties(row, column, labels, subnets, false));
+            let held = held
+                .filter(|of| !of.values.is_empty())
+                .map(|of| format!("{}={}", of.name, of.values.join(",")));
+            format!("{table} {}", held.collect::<Vec<_>>().join(" "))
+        }
+    };
+    match (table, row.refs("datapath").next()) {
+        // Each datapath has some of the same name, or one.
+        ("Multicast_Group" | "IP_Multicast", Some(datapath)) => format!("{}: {name}", labels.get(datapath)),
+        _ => name,
+    }
+}
+
+/// A name in which UUIDs, such as those that ovn-northd puts into names of meters, are left out.
+fn without_uuids(name: &str) -> String {
+    const LENGTH: usize = 36;
+    let mut text = name.to_owned();
+    let mut from = 0;
+    while let Some(part) = text.get(from..).filter(|part| part.len() >= LENGTH) {
+        match part.get(..LENGTH).filter(|part| part.parse::<Uuid>().is_ok()) {
+            Some(_) => text.replace_range(from..from + LENGTH, "<uuid>"),
+            None => from += part.chars().next().map_or(1, char::len_utf8),
+        }
+    }
+    text
+}
+
+/// The columns and keys of these rows that are not compared, because they are a zone's own affair.
+pub fn left_out(rows: &Rows) -> BTreeSet<String> {
+    let table = rows.table.name.as_str();
+    let mut names = BTreeSet::new();
+    for column in &rows.table.columns {
+        let is_foreign = column.ty.key.kind == ovsdb::AtomType::Uuid && column.ty.key.ref_table.is_none();
+        if differs(table, &column.name) || is_foreign || column.name == "tunnel_key" {
+            names.insert(column.name.clone());
+        } else if column.ty.value.is_some() {
+            let datums = rows.rows.iter().filter_map(|row| row.get(&column.name));
+            let keys = datums.flat_map(|datum| datum.pairs()).map(|(key, _)| ovsdb::print::atom(key));
+            let property = |key: String| format!("{}:{}", column.name, key.trim_matches('"'));
+            let own = keys.map(property).filter(|property| own_affair(property));
+            // `external_ids:ct-zone-…`: one for each port. `variables:Service_…`: one for each port of a service.
+            names.extend(own.map(|name| {
+                match (name.split_once("ct-zone-"), name.starts_with("variables:")) {
+                    (Some((before, _)), _) => format!("{before}ct-zone-*"),
+                    (None, true) => "variables:Service_*".to_owned(),
+                    (None, false) => name,
+                }
+            }));
+        }
+    }
+    // Parts of values, which no other zone need have.
+    let leads_to_own =
+        |row: &Row| table == "Load_Balancer" && row.map("vips").any(|(vip, _)| is_own(row, vip));
+    if rows.rows.iter().any(leads_to_own) {
+        names.insert("vips of load balancers for the node's own endpoints: only that they are there".into());
+    }
+    if rows.rows.iter().any(|row| table == "Address_Set" && holds_own_pods(row)) {
+        names.insert("addresses of the node's own pods in address sets for egress".into());
+    }
+    names
 }
 
 fn singleton(table: &str) -> bool {
@@ -211,7 +298,7 @@ fn is_local(row: &Row, subnets: &[IpNet]) -> bool {
         // A pod's interface.
         "Interface" => row.map_get("external_ids", "sandbox").is_some(),
         // What a zone has learnt, and what its ovn-northd made for its own ports.
-        "MAC_Binding" | "FDB" | "IGMP_Group" | "Chassis_Template_Var" => true,
+        "MAC_Binding" | "FDB" | "IGMP_Group" => true,
         "Port_Group" => row.table.column("acls").is_none(),
         _ => false,
     }
@@ -232,9 +319,9 @@ fn differs(table: &str, column: &str) -> bool {
             _,
             "nb_cfg" | "sb_cfg" | "hv_cfg" | "nb_cfg_timestamp" | "sb_cfg_timestamp" | "hv_cfg_timestamp",
         ) => true,
-        ("NB_Global" | "SB_Global", "options" | "connections" | "ssl") => true,
+        ("NB_Global" | "SB_Global", "connections" | "ssl") => true,
         // Which ports and pods are here; the tables of what is referred to tell what is missing.
-        ("Port_Group", "ports") => true,
+        ("Port_Group" | "Multicast_Group", "ports") => true,
         ("Logical_Switch", "ports") => true,
         ("Logical_Router", "ports" | "static_routes" | "policies" | "nat") => true,
         // Numbers that each zone's ovn-northd or ovn-controller gives out for itself.
@@ -271,32 +358,26 @@ fn properties(
     if column.ty.key.kind == ovsdb::AtomType::Uuid && column.ty.key.ref_table.is_none() {
         return Vec::new();
     }
-    if column.ty.value.is_some() {
-        let pairs = datum.pairs().iter().map(|(key, value)| {
-            let name = format!("{}:{}", column.name, ovsdb::print::atom(key).trim_matches('"'));
-            let value = value.as_str().map_or_else(|| ovsdb::print::atom(value), str::to_owned);
-            property(name, vec![value])
-        });
-        return pairs.filter(|p| !own_affair(&p.name)).collect();
-    }
     let atom = |atom: &ovsdb::Atom| match (atom, atom.as_str()) {
-        (ovsdb::Atom::Uuid(uuid), _) => labels.get(*uuid),
+        (ovsdb::Atom::Uuid(uuid), _) => without_uuids(&labels.in_any_zone(*uuid)),
         (_, Some(text)) => text.to_owned(),
         (other, None) => ovsdb::print::atom(other),
     };
+    if column.ty.value.is_some() {
+        let pairs = datum.pairs().iter().map(|(key, value)| {
+            let name = format!("{}:{}", column.name, ovsdb::print::atom(key).trim_matches('"'));
+            property(name, vec![atom(value)])
+        });
+        return pairs.filter(|p| !own_affair(&p.name)).collect();
+    }
     vec![property(column.name.clone(), datum.atoms().iter().map(atom).collect())]
 }
 
-/// What a load balancer does, a virtual address and a backend each. Where the traffic policy is `Local`, each node has
-/// the endpoints that are on it: which load balancers and addresses these are, is in
-/// `go-controller/pkg/ovn/controller/services/lb_config.go` and `docs/design/masquerade-ips.md`.
+/// What a load balancer does, a virtual address and a backend each.
 fn backends(row: &Row) -> Vec<String> {
-    let local_balancer = row.text("name").is_some_and(|name| name.contains("_node_local_"));
     let pairs = row.map("vips").flat_map(|(vip, backends)| {
-        let host = vip.rsplit_once(':').map_or(vip, |(host, _)| host);
-        let local = local_balancer || matches!(host, "169.254.0.3" | "169.254.169.3" | "[fd69::3]");
         let backends: Vec<&str> =
-            if local { vec!["the node's own endpoints"] } else { backends.split(',').collect() };
+            if is_own(row, vip) { vec!["the node's own endpoints"] } else { backends.split(',').collect() };
         backends
             .into_iter()
             .map(move |backend| format!("{vip} -> {}", if backend.is_empty() { "none" } else { backend }))
@@ -304,14 +385,27 @@ fn backends(row: &Row) -> Vec<String> {
     pairs.collect()
 }
 
+/// Does a virtual address of a load balancer lead to endpoints of the zone's own node? Where the traffic policy is `Local`, each
+/// node has the endpoints that are on it: which load balancers and addresses these are, is in
+/// `go-controller/pkg/ovn/controller/services/lb_config.go` and `docs/design/masquerade-ips.md`.
+fn is_own(row: &Row, vip: &str) -> bool {
+    let host = vip.rsplit_once(':').map_or(vip, |(host, _)| host);
+    row.text("name").is_some_and(|name| name.contains("_node_local_"))
+        || matches!(host, "169.254.0.3" | "169.254.169.3" | "[fd69::3]")
+}
+
 /// The members of an address set. Those for egress hold the pods that the zone itself has to serve.
 fn addresses(row: &Row, subnets: &[IpNet]) -> Vec<String> {
-    let owner = row.map_get("external_ids", "k8s.ovn.org/owner-type").unwrap_or_default();
-    let own_pods = matches!(owner, "EgressIP" | "EgressQoS" | "EgressService");
+    let own_pods = holds_own_pods(row);
     row.strings("addresses")
         .filter(|address| !(own_pods && within(Some(address), subnets)))
         .map(str::to_owned)
         .collect()
+}
+
+fn holds_own_pods(row: &Row) -> bool {
+    let owner = row.map_get("external_ids", "k8s.ovn.org/owner-type").unwrap_or_default();
+    matches!(owner, "EgressIP" | "EgressQoS" | "EgressService")
 }
 
 /// A key of a map whose value is a zone's own affair: which chassis of its own it wants, when something was made.
@@ -324,5 +418,12 @@ fn own_affair(property: &str) -> bool {
             // Of a datapath binding: which row of its own northbound database it was made of.
             | "external_ids:logical-switch"
             | "external_ids:logical-router"
-    ) || crate::switch::own_affair(property)
+            // What each zone's ovn-northd makes up, and when it last did something.
+            | "options:mac_prefix"
+            | "options:svc_monitor_mac"
+            | "options:e2e_timestamp"
+    )
+        // Backends of a service as its template has them on one chassis, which may be those of the node alone.
+        || property.starts_with("variables:Service_")
+        || crate::switch::own_affair(property)
 }

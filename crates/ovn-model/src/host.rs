@@ -89,6 +89,9 @@ pub fn is_pod_interface(name: &str) -> bool {
     name.len() == LENGTH && sandbox.len() >= 10 && hex(sandbox) && network.bytes().all(|b| b.is_ascii_digit())
 }
 
+/// The interface by which the host reaches pods, and pods reach the host (`types.K8sMgmtIntfName`).
+pub const MANAGEMENT_PORT: &str = "ovn-k8s-mp0";
+
 /// The MAC address that OVN-Kubernetes derives from an IPv4 address (`util.IPAddrToHWAddr`).
 pub fn derived_mac(address: std::net::Ipv4Addr) -> String {
     let [a, b, c, d] = address.octets();

@@ -49,7 +49,9 @@ pub fn label_columns(table: &TableSchema) -> Vec<&str> {
         "Logical_Router_Static_Route" => &["ip_prefix", "nexthop", "output_port", "policy", "route_table"],
         "Logical_Router_Policy" => &["priority", "match"],
         "MAC_Binding" | "Static_MAC_Binding" => &["logical_port", "ip"],
-        "DHCP_Options" => &["cidr"],
+        "DHCP_Options" => &["cidr", "name"],
+        "RBAC_Permission" => &["table"],
+        "HA_Chassis" => &["chassis_name", "priority"],
         "QoS" => &["direction", "priority", "match"],
         "Load_Balancer_Health_Check" => &["vip"],
         "Chassis_Template_Var" => &["chassis"],
@@ -102,7 +104,11 @@ pub fn label(row: &Row) -> String {
         ]),
         "Logical_Router_Policy" => words(&[&number("priority"), text("match")]),
         "MAC_Binding" | "Static_MAC_Binding" => words(&[text("logical_port"), text("ip")]),
-        "DHCP_Options" => text("cidr").to_owned(),
+        "DHCP_Options" => words(&[text("cidr"), text("name")]),
+        "RBAC_Permission" => text("table").to_owned(),
+        "HA_Chassis" if !text("chassis_name").is_empty() => {
+            words(&[text("chassis_name"), &number("priority")])
+        }
         "QoS" => words(&[text("direction"), &number("priority"), text("match")]),
         "Load_Balancer_Health_Check" => text("vip").to_owned(),
         "Chassis_Template_Var" => text("chassis").to_owned(),
@@ -115,6 +121,11 @@ pub fn label(row: &Row) -> String {
         _ => text("name").to_owned(),
     };
     if label.is_empty() { short(row.uuid) } else { label }
+}
+
+/// Is a row called by more than the digits of its UUID?
+pub(crate) fn has_name(row: &Row) -> bool {
+    label(row) != short(row.uuid)
 }
 
 /// A hashed name with what it stands for. Every owner's id begins with the name of its controller, which
@@ -155,6 +166,14 @@ impl Labels {
     /// Adds the names of these rows.
     pub fn add(&mut self, rows: &Rows) {
         self.0.extend(rows.rows.iter().map(|row| (row.uuid, label(row))));
+    }
+
+    /// The name of a row, as every zone has it: of a row without a name only that it is there.
+    pub(crate) fn in_any_zone(&self, uuid: Uuid) -> String {
+        match self.0.get(&uuid) {
+            Some(label) if *label == short(uuid) => "a row without a name".into(),
+            _ => self.get(uuid),
+        }
     }
 
     /// The name of a row. A reference to a row that is not there is shown as what it is: dangling.

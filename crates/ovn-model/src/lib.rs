@@ -14,6 +14,7 @@
 //! * [`stages`]: which OpenFlow table a stage is, by the version of OVN
 //! * [`UuidPrefix`]: cookies, which tell from which row a flow comes
 //! * [`compare`]: what makes a row of one node's zone the counterpart of another's
+//! * [`own`]: what a node's annotations say of what is its own
 //! * [`zones`]: conntrack zones, and what they stand for
 //! * [`annotations`]: what OVN-Kubernetes writes down on nodes and pods
 //! * [`records`]: the rows of a table that a question is about, with the names of what they refer to
@@ -33,6 +34,7 @@ mod label;
 pub mod lflow;
 pub mod microflow;
 pub mod openflow;
+pub mod own;
 mod parts;
 pub mod records;
 pub mod show;

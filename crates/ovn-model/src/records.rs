@@ -78,6 +78,8 @@ pub struct Records {
     pub owners: BTreeMap<Uuid, Vec<String>>,
     /// What is said if there is none.
     pub if_empty: String,
+    /// Of rows that will be compared, those that were asked for; none: all.
+    asked: Option<BTreeSet<Uuid>>,
 }
 
 impl Query {
@@ -97,14 +99,20 @@ impl Query {
                 });
             }
         };
-        rows.rows.sort_by_cached_key(|row| (label(row), row.uuid));
         let filtered = self.record.is_some() || self.of.is_some() || !self.conditions.is_empty();
+        let mut asked = None;
+        if self.compared && filtered {
+            // What does not fit here may be the counterpart of what does on another node.
+            asked = Some(rows.rows.iter().map(|row| row.uuid).collect());
+            rows = one(&table, source.rows(&[Select::from(table.name.as_str())]).await?);
+        }
+        rows.rows.sort_by_cached_key(|row| (label(row), row.uuid));
         let if_empty = match filtered {
             true => format!("no row of {} fits", table.name),
             false => format!("table {} is empty", table.name),
         };
         let (labels, owners) = meaning(source, schema, &rows).await?;
-        Ok(Records { rows, columns, labels, owners, if_empty })
+        Ok(Records { rows, columns, labels, owners, if_empty, asked })
     }
 
     /// The columns that conditions look at.
@@ -270,6 +278,16 @@ impl Records {
         }
         refs.sort();
         format!("[{}]", refs.join(", "))
+    }
+
+    /// Is this row among those that were asked for?
+    pub fn is_row_asked(&self, row: &Row) -> bool {
+        self.asked.as_ref().is_none_or(|asked| asked.contains(&row.uuid))
+    }
+
+    /// What of these rows is not compared with other nodes, of the columns that were asked for.
+    pub fn left_out(&self) -> Vec<String> {
+        crate::compare::left_out(&self.rows).into_iter().filter(|name| self.is_asked(name)).collect()
     }
 
     /// Is this field, a column or `column:key`, among the columns asked for?

@@ -2,9 +2,19 @@
 //!
 //! A client raises `NB_Global.nb_cfg`; ovn-northd copies it to `SB_Global.nb_cfg` when it has worked off all before
 //! it, ovn-controller writes it to its `Chassis_Private` row when the flows are installed, and ovn-northd sums
-//! up in `NB_Global.sb_cfg` and `hv_cfg` (ovn-nb(5), ovn-sb(5), "nb_cfg").
+//! up in `NB_Global.sb_cfg` and `hv_cfg` (ovn-nb(5), ovn-sb(5), "nb_cfg"). Clients do not raise it with each change, so equal
+//! numbers alone do not show that ovn-northd follows. Two more signs do:
+//!
+//! * ovnkube-controller writes the time to `NB_Global.options:e2e_timestamp` every 30 seconds, and ovn-northd copies the
+//!   options to `SB_Global` (`go-controller/pkg/metrics/ovnkube_controller.go`);
+//! * ovn-northd copies ports, address sets and the load balancers of switches to the southbound database
+//!   ([`NotCopied`]).
 
 use ovsdb::{Row, Rows, Select};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// What has to be read of the northbound database.
 pub fn nb_selects() -> Vec<Select> {
@@ -33,6 +43,10 @@ pub struct Progress {
     pub sb_nb_cfg: Option<i64>,
     /// The last that each chassis of this zone had installed: its host name, and the number.
     pub chassis: Vec<(String, i64)>,
+    /// When ovnkube-controller last wrote the time to the northbound database, in seconds since 1970.
+    pub written: Option<i64>,
+    /// The last such time that ovn-northd copied to the southbound database.
+    pub copied: Option<i64>,
     /// The zone's name: in interconnect mode the node's.
     pub zone: String,
     /// Versions, as ovn-northd writes them: `26.03.1-21.8.0-82.14`.
@@ -58,12 +72,15 @@ pub fn progress(nb: &[Rows], sb: &[Rows]) -> Progress {
         }
     });
     let int = |row: Option<&Row>, column| row.and_then(|row| row.int(column));
+    let time = |row: Option<&Row>| row?.map_get("options", "e2e_timestamp")?.parse().ok();
     Progress {
         nb_cfg: int(global, "nb_cfg"),
         sb_cfg: int(global, "sb_cfg"),
         hv_cfg: int(global, "hv_cfg"),
         sb_nb_cfg: int(sb_global, "nb_cfg"),
         chassis: chassis.collect(),
+        written: time(global),
+        copied: time(sb_global),
         zone: global.and_then(|g| g.text("name")).unwrap_or_default().into(),
         northd_version: global
             .and_then(|g| g.map_get("options", "northd_internal_version"))
@@ -72,25 +89,188 @@ pub fn progress(nb: &[Rows], sb: &[Rows]) -> Progress {
     }
 }
 
-impl Progress {
-    /// What is behind, in words; nothing if all is in force.
-    pub fn findings(&self) -> Vec<String> {
-        let mut findings = Vec::new();
-        let Some(nb_cfg) = self.nb_cfg else { return findings };
-        if let Some(done) = self.sb_nb_cfg.filter(|done| *done < nb_cfg) {
-            findings.push(format!(
-                "ovn-northd has not worked off the last change: nb_cfg {nb_cfg}, southbound {done}; it is stopped, paused or busy"
-            ));
+/// The state of a zone: behind if anything is, else unknown if anything is not known, else in force.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// What is behind, in words.
+    pub behind: Vec<String>,
+    /// Why it cannot be told whether the rest is in force.
+    pub unknown: Vec<String>,
+}
+
+impl Verdict {
+    /// In one word or two.
+    pub fn state(&self) -> &'static str {
+        match (self.behind.is_empty(), self.unknown.is_empty()) {
+            (false, _) => "behind",
+            (true, false) => "unknown",
+            (true, true) => "in force",
         }
+    }
+}
+
+/// ovnkube-controller writes the time so often.
+const WRITTEN_EVERY: Duration = Duration::from_secs(30);
+
+impl Progress {
+    /// What the numbers and times tell.
+    pub fn verdict(&self) -> Verdict {
+        let mut verdict = Verdict::default();
+        self.numbers(&mut verdict);
+        self.times(&mut verdict);
+        verdict
+    }
+
+    fn numbers(&self, verdict: &mut Verdict) {
+        let Verdict { behind, unknown } = verdict;
+        match (self.nb_cfg, self.sb_nb_cfg) {
+            (None, _) => unknown.push("there is no row of NB_Global: what was asked for is not known".into()),
+            (Some(_), None) => {
+                unknown.push("there is no row of SB_Global: what ovn-northd worked off is not known".into());
+            }
+            (Some(nb_cfg), Some(done)) if done < nb_cfg => behind.push(format!(
+                "ovn-northd has not worked off the last change: nb_cfg {nb_cfg}, southbound {done}; it is stopped, paused or busy"
+            )),
+            _ => {}
+        }
+        let asked = self.sb_nb_cfg.or(self.nb_cfg);
         for (chassis, done) in &self.chassis {
-            let asked = self.sb_nb_cfg.unwrap_or(nb_cfg);
-            if *done < asked {
-                findings.push(format!(
+            if let Some(asked) = asked.filter(|asked| done < asked) {
+                behind.push(format!(
                     "ovn-controller of {chassis} has not installed what the southbound database asks for: {asked}, installed {done}"
                 ));
             }
         }
-        findings
+        if self.chassis.is_empty() {
+            unknown.push(
+                "the southbound database has no row of Chassis_Private for a chassis of this zone: what ovn-controller \
+                 installed is not known"
+                    .into(),
+            );
+        }
+    }
+
+    fn times(&self, verdict: &mut Verdict) {
+        let (Some(written), Some(copied)) = (self.written, self.copied) else { return };
+        let late = u64::try_from(written.saturating_sub(copied)).unwrap_or(0);
+        // The two databases are not read at one moment: one time may be written in between.
+        if late > 2 * WRITTEN_EVERY.as_secs() {
+            verdict.behind.push(format!(
+                "ovn-northd has not followed the northbound database for {late} s: its e2e_timestamp is {written}, the \
+                 southbound one {copied}; ovn-northd is stopped, paused or busy"
+            ));
+        } else if late > 0 {
+            verdict.unknown.push(format!(
+                "the e2e_timestamp of the northbound database is {late} s newer than the southbound one: ovn-northd does not \
+                 follow, or the databases were read that far apart"
+            ));
+        }
+    }
+}
+
+/// What the southbound database should have of the northbound one, and has not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NotCopied(Vec<String>);
+
+impl NotCopied {
+    /// What has to be read of the northbound database.
+    pub fn nb_selects() -> Vec<Select> {
+        vec![
+            Select::from("Logical_Switch").columns(["load_balancer", "load_balancer_group"]),
+            Select::from("Load_Balancer_Group").columns(["load_balancer"]),
+            Select::from("Load_Balancer").columns(["name", "vips"]),
+            Select::from("Address_Set").columns(["name", "addresses"]),
+            Select::from("Logical_Switch_Port").columns(["name"]),
+            Select::from("Logical_Router_Port").columns(["name"]),
+        ]
+    }
+
+    /// What has to be read of the southbound database.
+    pub fn sb_selects() -> Vec<Select> {
+        vec![
+            Select::from("Load_Balancer").columns(["name", "vips"]),
+            Select::from("Address_Set").columns(["name", "addresses"]),
+            Select::from("Port_Binding").columns(["logical_port"]),
+        ]
+    }
+
+    /// From what [`Self::nb_selects`] and [`Self::sb_selects`] asked for.
+    pub fn new(nb: &[Rows], sb: &[Rows]) -> Self {
+        let rows = |of: &[Rows], table: &str| -> Vec<Row> {
+            let rows = of.iter().filter(|rows| rows.table.name == table).flat_map(|rows| rows.rows.clone());
+            rows.collect()
+        };
+        let mut missing = Vec::new();
+        let mut compare = |what: &str, asked: &[(String, String)], done: &[(String, String)]| {
+            let done: BTreeMap<&str, &str> =
+                done.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            for (name, value) in asked {
+                match done.get(name.as_str()) {
+                    None => missing.push(format!("{what} {name}")),
+                    Some(other) if other != value => missing.push(format!("{what} {name} as it is now")),
+                    Some(_) => {}
+                }
+            }
+        };
+        let ports = |of: &[Rows], tables: &[&str], column: &str| -> Vec<(String, String)> {
+            let rows = tables.iter().flat_map(|table| rows(of, table));
+            rows.filter_map(|row| Some((row.text(column)?.to_owned(), String::new()))).collect()
+        };
+        compare(
+            "port",
+            &ports(nb, &["Logical_Switch_Port", "Logical_Router_Port"], "name"),
+            &ports(sb, &["Port_Binding"], "logical_port"),
+        );
+        let sets = |of: &[Rows]| -> Vec<(String, String)> {
+            let members = |row: &Row| {
+                row.strings("addresses").collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(" ")
+            };
+            rows(of, "Address_Set")
+                .iter()
+                .filter_map(|row| Some((row.text("name")?.to_owned(), members(row))))
+                .collect()
+        };
+        compare("address set", &sets(nb), &sets(sb));
+        let balancer = |row: &Row| {
+            let vips: BTreeMap<&str, &str> = row.map("vips").collect();
+            Some((row.text("name")?.to_owned(), format!("{vips:?}")))
+        };
+        // Those of routers alone are copied by some versions only.
+        let switches = rows(nb, "Logical_Switch");
+        let groups: BTreeSet<_> = switches.iter().flat_map(|row| row.refs("load_balancer_group")).collect();
+        let of_groups = rows(nb, "Load_Balancer_Group");
+        let of_groups = of_groups.iter().filter(|row| groups.contains(&row.uuid));
+        let used: BTreeSet<_> =
+            switches.iter().chain(of_groups).flat_map(|row| row.refs("load_balancer")).collect();
+        let asked: Vec<_> = rows(nb, "Load_Balancer")
+            .iter()
+            .filter(|row| used.contains(&row.uuid))
+            .filter_map(balancer)
+            .collect();
+        let done: Vec<_> = rows(sb, "Load_Balancer").iter().filter_map(balancer).collect();
+        compare("load balancer", &asked, &done);
+        Self(missing)
+    }
+
+    /// What of it was missing before, too. What is new takes ovn-northd a moment.
+    #[must_use]
+    pub fn still(mut self, before: &Self) -> Self {
+        self.0.retain(|it| before.0.contains(it));
+        self
+    }
+
+    /// In words; nothing if nothing is missing.
+    pub fn finding(&self) -> Option<String> {
+        /// Enough to know where to look.
+        const SHOWN: usize = 5;
+        let (first, more) = self.0.split_at(self.0.len().min(SHOWN));
+        let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+        (!first.is_empty()).then(|| {
+            format!(
+                "the southbound database lacks what the northbound one has: {}{more}; ovn-northd is stopped, paused or busy",
+                first.join(", ")
+            )
+        })
     }
 }
 

@@ -187,7 +187,7 @@ pub fn own(node: &str, switch: &Switch, read: &[Rows]) -> Vec<Own> {
 }
 
 /// What has the name of a chassis: ovn-controller names the tunnels to it so (`controller/encaps.c`).
-fn chassis(id: &str) -> impl Iterator<Item = Own> {
+pub(crate) fn chassis(id: &str) -> impl Iterator<Item = Own> {
     let own = |kind: String, value: String| Own { kind, value, column: None };
     let short: String = id.chars().take(6).collect();
     let tunnels = (0..4).map(move |n| own(format!("tunnel {n}"), format!("ovn-{short}-{n}")));

@@ -1,30 +1,39 @@
 //! Comparing the fields of one row, seen from several nodes.
 
 use super::{
-    symbols::{Speaker, Symbols},
+    symbols::{Kinds, Speaker, Symbols, agree},
     values,
 };
-use crate::Field;
+use crate::{Field, Row};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A row of a node, in a group.
 pub(super) struct Cell<'a> {
     pub(super) who: Speaker,
+    pub(super) row: &'a Row,
+    /// Its place among the rows of the node.
+    pub(super) at: usize,
     pub(super) fields: &'a [Field],
     pub(super) role: &'static str,
     pub(super) local: bool,
+    /// What the node's own values in its key can be.
+    pub(super) kinds: Vec<Kinds>,
 }
 
-/// One difference for each field that is not the same everywhere.
-pub(super) fn compare_fields(
-    shown: &str,
-    group: &[Cell<'_>],
-    names: &[&str],
-    symbols: &Symbols,
-) -> Vec<String> {
+/// How the cells of a group differ in their fields.
+#[derive(Default)]
+pub(super) struct Fields {
+    /// The fields that differ, with who has what.
+    pub(super) differences: Vec<String>,
+    /// What each cell has in them: equal for cells that are alike.
+    pub(super) sides: Vec<String>,
+}
+
+/// Compares each field, in the words of any node.
+pub(super) fn compare_fields(group: &[Cell<'_>], names: &[&str], symbols: &Symbols) -> Fields {
     let all = || group.iter().flat_map(|cell| cell.fields);
     let fields: BTreeSet<&str> = all().map(|f| f.name.as_str()).collect();
-    let mut differences = Vec::new();
+    let mut compared = Fields { differences: Vec::new(), sides: vec![String::new(); group.len()] };
     for field in fields {
         let roles: BTreeSet<&str> = if all().any(|f| f.name == field && f.spanning) {
             BTreeSet::from([""])
@@ -32,21 +41,29 @@ pub(super) fn compare_fields(
             group.iter().map(|cell| cell.role).collect()
         };
         for role in roles {
-            let cells: Vec<&Cell<'_>> =
-                group.iter().filter(|cell| role.is_empty() || cell.role == role).collect();
-            differences.extend(difference(shown, field, &cells, names, symbols));
+            let (places, cells): (Vec<usize>, Vec<&Cell<'_>>) =
+                group.iter().enumerate().filter(|(_, cell)| role.is_empty() || cell.role == role).unzip();
+            let Some((difference, sides)) = difference(field, &cells, names, symbols) else { continue };
+            compared.differences.push(difference);
+            for (place, side) in places.into_iter().zip(sides) {
+                if let Some(of) = compared.sides.get_mut(place) {
+                    of.push_str(&side);
+                }
+            }
         }
     }
-    differences
+    compared
 }
 
+/// A value in the words of any node, with the values that stand for it here and what they can be.
+type Templates<'a> = BTreeMap<String, Vec<(&'a str, Vec<Kinds>)>>;
+
 fn difference(
-    shown: &str,
     field: &str,
     group: &[&Cell<'_>],
     names: &[&str],
     symbols: &Symbols,
-) -> Option<String> {
+) -> Option<(String, Vec<String>)> {
     let raw: Vec<BTreeSet<&str>> = group
         .iter()
         .map(|cell| values(cell.fields, field).unwrap_or_default().iter().map(String::as_str).collect())
@@ -58,38 +75,50 @@ fn difference(
     // What all have, needs no second look; the rest is compared in the words of any node.
     let common: BTreeSet<&str> =
         first.iter().filter(|v| others.iter().all(|o| o.contains(*v))).copied().collect();
-    let rest: Vec<BTreeMap<String, Vec<&str>>> = raw
+    let rest: Vec<Templates<'_>> = raw
         .iter()
         .zip(group)
         .map(|(values, cell)| {
-            let mut templates: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+            let mut templates = Templates::new();
             for value in values.difference(&common) {
-                let template = symbols.template(value, Some(field), cell.who).text;
-                templates.entry(template).or_default().push(value);
+                let template = symbols.template(value, Some(field), cell.who);
+                templates.entry(template.text).or_default().push((value, template.kinds));
             }
             templates
         })
         .collect();
-    let count =
-        |of: &BTreeMap<String, Vec<&str>>| of.iter().map(|(t, v)| (t.clone(), v.len())).collect::<Vec<_>>();
-    let mut counts = rest.iter().map(count);
-    let first = counts.next()?;
-    if counts.all(|other| other == first) {
-        return None;
+    let count = |of: &Templates<'_>| of.iter().map(|(t, v)| (t.clone(), v.len())).collect::<Vec<_>>();
+    let counts: Vec<_> = rest.iter().map(count).collect();
+    let sides = || counts.iter().map(|count| format!("{field}\n{count:?}\n")).collect();
+    if counts.windows(2).all(|two| matches!(two, [a, b] if a == b)) {
+        // Several values of one template cannot be told apart; of one, each node has to mean the same by it.
+        let templates = rest.first().into_iter().flat_map(BTreeMap::keys);
+        let mut unlike = templates.filter(|template| {
+            let of = |node: &Templates<'_>| match node.get(*template).map(Vec::as_slice) {
+                Some([(_, kinds)]) => Some(kinds.clone()),
+                _ => None,
+            };
+            let of_nodes: Option<Vec<Vec<Kinds>>> = rest.iter().map(of).collect();
+            of_nodes.is_some_and(|all| !agree(all.iter().map(Vec::as_slice)))
+        });
+        unlike.next()?;
+        let told = |(values, cell): (&BTreeSet<&str>, &&Cell<'_>)| {
+            let values: Vec<&str> = values.difference(&common).copied().collect();
+            format!("{}: {}", name(cell.who, names), values.join(", "))
+        };
+        let lines = some(raw.iter().zip(group).map(told));
+        // Which node is right, the values alone do not tell: each is a side of its own.
+        let sides = raw.iter().map(|values| format!("{field}\n{values:?}\n")).collect();
+        return Some((format!("{field} means another value of the node\n    {lines}"), sides));
     }
     let set = raw.iter().any(|values| values.len() > 1);
     let lines =
         if set { members(&rest, group, names, symbols) } else { variants(&rest, group, names, symbols) };
-    Some(format!("{shown}: {field} differs{}", lines.concat()))
+    Some((format!("{field} differs{}", lines.concat()), sides()))
 }
 
 /// A set: which of its members are not everywhere.
-fn members(
-    rest: &[BTreeMap<String, Vec<&str>>],
-    group: &[&Cell<'_>],
-    names: &[&str],
-    symbols: &Symbols,
-) -> Vec<String> {
+fn members(rest: &[Templates<'_>], group: &[&Cell<'_>], names: &[&str], symbols: &Symbols) -> Vec<String> {
     let templates: BTreeSet<&str> = rest.iter().flat_map(|of| of.keys()).map(String::as_str).collect();
     let mut lines = Vec::new();
     for template in templates {
@@ -102,7 +131,7 @@ fn members(
         let who = |of: &[usize]| some(of.iter().filter_map(|i| Some(name(group.get(*i)?.who, names))));
         let example = have.first().and_then(|i| rest.get(*i)?.get(template)?.first());
         let value = match (have.len(), example) {
-            (1, Some(value)) => (*value).to_owned(),
+            (1, Some((value, _))) => (*value).to_owned(),
             _ => symbols.show(template),
         };
         lines.push(if lack.len() <= have.len() {
@@ -115,12 +144,7 @@ fn members(
 }
 
 /// A single value: who has which.
-fn variants(
-    rest: &[BTreeMap<String, Vec<&str>>],
-    group: &[&Cell<'_>],
-    names: &[&str],
-    symbols: &Symbols,
-) -> Vec<String> {
+fn variants(rest: &[Templates<'_>], group: &[&Cell<'_>], names: &[&str], symbols: &Symbols) -> Vec<String> {
     let mut holders: BTreeMap<Option<&str>, Vec<usize>> = BTreeMap::new();
     for (i, of) in rest.iter().enumerate() {
         holders.entry(of.keys().next().map(String::as_str)).or_default().push(i);

@@ -10,6 +10,8 @@
 //! * one that a tool calls local is expected nowhere else.
 
 mod compare;
+mod order;
+mod shown;
 mod symbols;
 #[cfg(test)]
 mod tests;
@@ -17,15 +19,39 @@ mod tests;
 use crate::{Answer, Field, NodeName, Row, sanitize::REDACTED};
 use compare::{Cell, compare_fields, some};
 use std::collections::{BTreeMap, BTreeSet};
-use symbols::{NodeIndex, Speaker, Symbols};
+use symbols::{NodeIndex, Speaker, Symbols, agree};
 
 /// Answers of several nodes, folded.
 #[derive(Debug, Default)]
 pub(crate) struct Folded {
-    /// What differs, each one or more lines.
-    pub(crate) differences: Vec<String>,
-    /// What is the same, and how much is not comparable.
-    pub(crate) summary: Vec<String>,
+    /// What differs, is missing or is extra.
+    pub(crate) differences: Vec<Difference>,
+    /// What no other node should have.
+    pub(crate) own: Vec<Kept>,
+    /// What is the same on all nodes.
+    pub(crate) same: Vec<Kept>,
+    /// The fields that are not compared, because their values are redacted.
+    pub(crate) hidden: BTreeSet<String>,
+    /// Rows that all nodes gave together, whether they were asked for or not.
+    pub(crate) rows: usize,
+}
+
+/// A row that is not the same on all nodes.
+#[derive(Debug)]
+pub(crate) struct Difference {
+    /// What it is called, and who differs in what.
+    pub(crate) text: String,
+    /// The row itself, of one node of each side.
+    pub(crate) rows: String,
+}
+
+/// A row that does not differ.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    /// What it is called.
+    pub(crate) key: String,
+    /// The row itself, of each node.
+    pub(crate) rows: String,
 }
 
 /// Rows that are one row, seen from several nodes.
@@ -46,46 +72,65 @@ enum About {
     Peer,
 }
 
-/// Folds the answers of nodes that were asked the same.
-pub(crate) fn fold(answers: &[(NodeName, Answer)]) -> Folded {
-    let symbols = Symbols::new(answers.iter().map(|(_, a)| a.facts.as_slice()).enumerate());
+/// Folds the answers of nodes that were asked the same. `others` are the nodes that were not asked. Of what was folded, it
+/// keeps what has a row that is asked for on any node.
+pub(crate) fn fold(
+    answers: &[(NodeName, Answer)],
+    others: &[NodeName],
+    is_asked: impl Fn(&Row) -> bool,
+) -> Folded {
+    let facts = answers.iter().map(|(_, a)| a.facts.as_slice()).enumerate();
+    let symbols = Symbols::new(facts, others.iter().map(NodeName::as_str));
     let groups = group(answers, &symbols);
     let names: Vec<&str> = answers.iter().map(|(name, _)| name.as_str()).collect();
-    let mut folded = Folded::default();
-    let (mut same, mut local) = (Vec::new(), BTreeMap::new());
-    for (key, group) in &groups {
+    let rows = answers.iter().map(|(_, answer)| answer.rows.len()).sum();
+    let mut folded = Folded { rows, ..Folded::default() };
+    for (key, group) in groups.iter().filter(|(_, group)| group.iter().any(|cell| is_asked(cell.row))) {
         let shown = symbols.show(&key.template);
-        let before = folded.differences.len();
         if group.iter().all(|cell| cell.local) && !(key.about == About::Cluster && group.len() > 1) {
-            for cell in group {
-                let keys: &mut Vec<String> = local.entry(cell.who.node).or_default();
-                keys.push(symbols.fill(&key.template, cell.who));
-            }
+            folded.own.extend(group.iter().map(|cell| {
+                let name = names.get(cell.who.node).copied().unwrap_or("?");
+                let key = symbols.fill(&key.template, cell.who);
+                Kept { key: format!("{key} on {name}"), rows: shown::on(name, cell.row) }
+            }));
             continue;
         }
-        let absent = absent(key, group, names.len());
-        if !absent.is_empty() {
-            folded.differences.push(presence(&shown, key, group, &absent, &names, &symbols));
+        let mut absent = absent(key, group, names.len());
+        let needs = group.iter().find_map(|cell| cell.row.identity.as_ref()?.needs.as_ref());
+        if let Some(needs) = needs {
+            let has =
+                |who: &Speaker| answers.get(who.node).is_some_and(|(_, answer)| answer.has.contains(needs));
+            absent.retain(has);
         }
-        folded.differences.extend(compare_fields(&shown, group, &names, &symbols));
-        if folded.differences.len() == before {
-            same.push(match only_value(group) {
-                Some(value) => format!("{shown} ({value})"),
-                None => shown,
+        let mut lines: Vec<String> = Vec::new();
+        if !absent.is_empty() {
+            lines.push(presence(&shown, key, group, &absent, &names, &symbols));
+        }
+        if !agree(group.iter().map(|cell| cell.kinds.as_slice())) {
+            lines.push(format!("{shown}: its name means another value of the node"));
+        }
+        let fields = compare_fields(group, &names, &symbols);
+        lines.extend(fields.differences.iter().map(|difference| format!("{shown}: {difference}")));
+        if lines.is_empty() {
+            folded.same.push(Kept {
+                key: only_value(group).map_or(shown.clone(), |value| format!("{shown} ({value})")),
+                rows: shown::everywhere(&shown, group, &names),
             });
+        } else {
+            let rows = shown::sides(&shown, group, &fields.sides, &names);
+            folded.differences.push(Difference { text: lines.join("\n"), rows });
         }
     }
-    folded.summary = summary(&same, &local, &names);
-    folded.summary.extend(not_compared(groups.values().flatten()));
+    let asked = groups.values().filter(|group| group.iter().any(|cell| is_asked(cell.row)));
+    folded.hidden = hidden(asked.flatten());
+    folded.differences.extend(order::compare(&groups, &names, is_asked));
     folded
 }
 
-/// Says which values were not compared, because they are secrets: that they look alike does not mean that they are.
-fn not_compared<'a>(cells: impl Iterator<Item = &'a Cell<'a>>) -> Option<String> {
+/// The fields whose values are secrets: that they look alike does not mean that they are.
+fn hidden<'a>(cells: impl Iterator<Item = &'a Cell<'a>>) -> BTreeSet<String> {
     let is_hidden = |field: &&Field| field.values.iter().any(|value| value.contains(REDACTED));
-    let fields = cells.flat_map(|cell| cell.fields).filter(is_hidden).map(|field| field.name.clone());
-    let names: Vec<String> = fields.collect::<BTreeSet<_>>().into_iter().collect();
-    (!names.is_empty()).then(|| format!("not compared, because the values are redacted: {}", keys(&names)))
+    cells.flat_map(|cell| cell.fields).filter(is_hidden).map(|field| field.name.clone()).collect()
 }
 
 /// Puts the rows of all nodes into groups by their key.
@@ -93,14 +138,17 @@ fn group<'a>(answers: &'a [(NodeName, Answer)], symbols: &Symbols) -> BTreeMap<G
     let mut groups: BTreeMap<GroupKey, Group<'a>> = BTreeMap::new();
     for (node, (_, answer)) in answers.iter().enumerate() {
         let mut seen: BTreeMap<(About, String, Option<NodeIndex>), usize> = BTreeMap::new();
-        for row in &answer.rows {
-            let (about, template, peer) = classify(key_of(row), node, symbols);
+        for (at, row) in answer.rows.iter().enumerate() {
+            let Classified { about, template, peer, kinds } = classify(key_of(row), node, symbols);
             let nth = seen.entry((about, template.clone(), peer)).or_insert(0);
             let cell = Cell {
                 who: Speaker { node, peer },
+                row,
+                at,
                 role: row.identity.as_ref().map_or("", |identity| identity.role),
                 fields: row.identity.as_ref().map_or(&[], |identity| &identity.fields),
                 local: row.identity.as_ref().is_some_and(|identity| identity.local),
+                kinds,
             };
             groups.entry(GroupKey { about, template, nth: *nth }).or_default().push(cell);
             *nth += 1;
@@ -113,16 +161,32 @@ fn key_of(row: &Row) -> &str {
     row.identity.as_ref().map_or(&row.text, |identity| &identity.key)
 }
 
-fn classify(key: &str, node: NodeIndex, symbols: &Symbols) -> (About, String, Option<NodeIndex>) {
+/// What the key of a row says.
+struct Classified {
+    about: About,
+    template: String,
+    peer: Option<NodeIndex>,
+    kinds: Vec<symbols::Kinds>,
+}
+
+fn classify(key: &str, node: NodeIndex, symbols: &Symbols) -> Classified {
     let template = symbols.template(key, None, Speaker { node, peer: None });
     let mut peers = template.peers.iter();
-    match (peers.next(), peers.next(), template.own) {
-        (None, _, false) => (About::Cluster, template.text, None),
-        (None, _, true) => (About::OwnNode, template.text, None),
-        (Some(peer), None, _) => (About::Peer, template.text, Some(*peer)),
+    let (about, peer) = match (peers.next(), peers.next(), template.own) {
+        (None, _, false) => (About::Cluster, None),
+        (None, _, true) => (About::OwnNode, None),
+        (Some(peer), None, _) => (About::Peer, Some(*peer)),
         // About several other nodes: only nodes that say the very same can be compared.
-        (Some(_), Some(_), _) => (About::Cluster, key.to_owned(), None),
-    }
+        (Some(_), Some(_), _) => {
+            return Classified {
+                about: About::Cluster,
+                template: key.to_owned(),
+                peer: None,
+                kinds: Vec::new(),
+            };
+        }
+    };
+    Classified { about, template: template.text, peer, kinds: template.kinds }
 }
 
 /// Who should have a row of this group and has not.
@@ -183,28 +247,16 @@ fn only_value<'a>(group: &Group<'a>) -> Option<&'a str> {
     group.iter().all(|cell| value(cell) == Some(first)).then_some(first)
 }
 
-fn summary(same: &[String], local: &BTreeMap<NodeIndex, Vec<String>>, names: &[&str]) -> Vec<String> {
-    let rows = |n: usize| if n == 1 { "1 row".to_owned() } else { format!("{n} rows") };
-    let mut lines = Vec::new();
-    if !same.is_empty() {
-        lines.push(format!("the same on all {} nodes: {}: {}", names.len(), rows(same.len()), keys(same)));
-    }
-    if !local.is_empty() {
-        let all: Vec<String> = local
-            .iter()
-            .flat_map(|(node, keys)| keys.iter().map(|key| (names.get(*node).copied().unwrap_or("?"), key)))
-            .map(|(node, key)| format!("{key} on {node}"))
-            .collect();
-        lines.push(format!("of one node only, as expected: {}: {}", rows(all.len()), keys(&all)));
-    }
-    lines
+/// So many rows.
+pub(crate) fn count(n: usize) -> String {
+    if n == 1 { "1 row".to_owned() } else { format!("{n} rows") }
 }
 
 /// The first of many keys. Enough to see what was compared; the rows themselves come with one node.
-fn keys(all: &[String]) -> String {
+pub(crate) fn keys(all: &[Kept]) -> String {
     const BYTES: usize = 500;
     let mut text = String::new();
-    for (i, key) in all.iter().enumerate() {
+    for (i, Kept { key, .. }) in all.iter().enumerate() {
         if i > 0 && text.len() + key.len() > BYTES {
             text += &format!("; and {} more", all.len() - i);
             break;

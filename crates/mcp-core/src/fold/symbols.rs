@@ -1,7 +1,7 @@
 //! Recognising what is a node's own in a text, so that two nodes' texts can be compared.
 
 use crate::answer::Fact;
-use regex::Regex;
+use aho_corasick::{AhoCorasick, MatchKind};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A node, by its position among those asked.
@@ -16,11 +16,29 @@ pub(super) struct Speaker {
 
 /// The facts of all nodes.
 pub(super) struct Symbols {
-    /// A value and whose it is; values that several nodes share tell nothing and are left out.
-    owners: HashMap<(Option<&'static str>, String), (NodeIndex, String)>,
-    values: BTreeMap<(NodeIndex, String), String>,
-    pattern: Option<Regex>,
+    /// What is recognised wherever it stands; values that several nodes share tell nothing and are left out.
+    /// None is the name of a node that was not asked.
+    words: Vec<Option<Word>>,
+    pattern: Option<AhoCorasick>,
+    /// What is recognised as the whole value of one field.
+    of_fields: HashMap<&'static str, HashMap<String, Word>>,
+    /// The value of each class on each node; none where the class has several.
+    values: BTreeMap<(NodeIndex, String), Option<String>>,
 }
+
+/// A value of one node.
+struct Word {
+    owner: NodeIndex,
+    /// What it is called in a template. Kinds that have one value on any node are one class: what one node cannot tell
+    /// apart, must not differ on another.
+    class: String,
+    /// What it is on its node: the kinds of the class that have this value there.
+    kinds: Kinds,
+    is_name: bool,
+}
+
+/// The kinds that a value stands for on its node.
+pub(super) type Kinds = BTreeSet<String>;
 
 /// Around the kind of a fact in a template. No text of a cluster holds them: they are private-use
 /// characters, which [`crate::sanitize`] would leave, and here they never reach an answer.
@@ -31,76 +49,118 @@ const CLOSE: char = '\u{e001}';
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Template {
     pub(super) text: String,
+    /// What each replaced value can be, in their order.
+    pub(super) kinds: Vec<Kinds>,
     /// Does it name something of the speaker's node?
     pub(super) own: bool,
     /// Whose else it names something of.
     pub(super) peers: BTreeSet<NodeIndex>,
 }
 
+/// A value in a field, or anywhere.
+type Place<'a> = (Option<&'static str>, &'a str);
+
 impl Symbols {
-    pub(super) fn new<'a>(facts: impl Iterator<Item = (NodeIndex, &'a [Fact])>) -> Self {
-        let mut all: BTreeMap<(Option<&'static str>, &str), BTreeMap<NodeIndex, &str>> = BTreeMap::new();
-        let mut values = BTreeMap::new();
+    /// From the facts of the nodes that were asked, and the names of those that were not: a longer name is not the
+    /// shorter one in it.
+    pub(super) fn new<'a>(
+        facts: impl Iterator<Item = (NodeIndex, &'a [Fact])>,
+        others: impl Iterator<Item = &'a str>,
+    ) -> Self {
+        let mut all: BTreeMap<Place<'_>, BTreeMap<NodeIndex, BTreeSet<&str>>> = BTreeMap::new();
+        let mut of_kinds: BTreeMap<(NodeIndex, &str), BTreeSet<&str>> = BTreeMap::new();
         for (node, facts) in facts {
             for Fact { kind, value, field } in facts.iter().filter(|f| !f.value.is_empty()) {
-                all.entry((*field, value)).or_default().entry(node).or_insert(kind);
-                values.entry((node, kind.clone())).or_insert(value.clone());
+                all.entry((*field, value)).or_default().entry(node).or_default().insert(kind);
+                of_kinds.entry((node, kind)).or_default().insert(value);
             }
         }
-        let mut owners = HashMap::new();
-        let mut words = Vec::new();
+        let classes = classes(all.values().flat_map(BTreeMap::values));
+        let class = |kind: &str| classes.get(kind).cloned().unwrap_or_else(|| kind.to_owned());
+        let mut of_classes: BTreeMap<(NodeIndex, String), BTreeSet<&str>> = BTreeMap::new();
+        for ((node, kind), values) in of_kinds {
+            of_classes.entry((node, class(kind))).or_default().extend(values);
+        }
+        let only = |of: BTreeSet<&str>| match (of.len(), of.first()) {
+            (1, Some(value)) => Some((*value).to_owned()),
+            _ => None,
+        };
+        let mut symbols = Self {
+            words: Vec::new(),
+            pattern: None,
+            of_fields: HashMap::new(),
+            values: of_classes.into_iter().map(|(of, values)| (of, only(values))).collect(),
+        };
+        let mut patterns = Vec::new();
         for ((field, value), nodes) in all {
-            if let (1, Some((node, kind))) = (nodes.len(), nodes.first_key_value()) {
-                if field.is_none() {
-                    words.push(regex::escape(value));
+            let (1, Some((owner, kinds))) = (nodes.len(), nodes.first_key_value()) else { continue };
+            let Some(first) = kinds.first() else { continue };
+            let word = Word {
+                owner: *owner,
+                class: class(first),
+                is_name: kinds.contains(Fact::NAME),
+                kinds: kinds.iter().map(|kind| (*kind).to_owned()).collect(),
+            };
+            match field {
+                Some(field) => {
+                    symbols.of_fields.entry(field).or_default().insert(value.to_owned(), word);
                 }
-                owners.insert((field, value.to_owned()), (*node, (*kind).to_owned()));
+                None => {
+                    patterns.push(value);
+                    symbols.words.push(Some(word));
+                }
             }
         }
-        // Of two values of which one begins the other, the longer one is meant.
-        words.sort_by_key(|word| std::cmp::Reverse(word.len()));
-        let pattern = (!words.is_empty())
-            .then(|| regex::RegexBuilder::new(&words.join("|")).size_limit(256 << 20).build().ok());
-        Self { owners, values, pattern: pattern.flatten() }
+        for other in others {
+            patterns.push(other);
+            symbols.words.push(None);
+        }
+        symbols.pattern = AhoCorasick::builder().match_kind(MatchKind::Standard).build(patterns).ok();
+        symbols
     }
 
     /// The template of a text, as the node that has it would write it. With a peer, only that peer's values are
     /// recognised; without, every other node's.
     pub(super) fn template(&self, text: &str, field: Option<&str>, who: Speaker) -> Template {
-        let mut template = Template { text: String::new(), own: false, peers: BTreeSet::new() };
-        if let Some(field) = field
-            && let Some((owner, kind)) = self.fact_of_field(field, text)
-        {
-            template.symbol(owner, kind, who);
+        let mut template =
+            Template { text: String::new(), kinds: Vec::new(), own: false, peers: BTreeSet::new() };
+        if let Some(word) = field.and_then(|field| self.of_fields.get(field)?.get(text)) {
+            template.symbol(word, who);
             return template;
         }
+        let mut found: Vec<(usize, usize, Option<&Word>)> = Vec::new();
+        for place in self.pattern.iter().flat_map(|pattern| pattern.find_overlapping_iter(text)) {
+            let Some(word) = self.words.get(place.pattern().as_usize()) else { continue };
+            let is_known =
+                |word: &Word| word.owner == who.node || who.peer.is_none_or(|peer| peer == word.owner);
+            let is_name = word.as_ref().is_none_or(|word| word.is_name);
+            let (before, after) = (&text[..place.start()], &text[place.end()..]);
+            if word.as_ref().is_none_or(is_known) && stands_alone(before, after, is_name) {
+                found.push((place.start(), place.end(), word.as_ref()));
+            }
+        }
+        // Of two values of which one begins the other, the longer one is meant.
+        found.sort_by_key(|(start, end, _)| (*start, std::cmp::Reverse(*end)));
         let mut from = 0;
-        for found in self.pattern.iter().flat_map(|pattern| pattern.find_iter(text)) {
-            let (before, after) = (&text[..found.start()], &text[found.end()..]);
-            let Some((owner, kind)) = self.owners.get(&(None, found.as_str().to_owned())) else { continue };
-            let known = *owner == who.node || who.peer.is_none_or(|peer| peer == *owner);
-            if known && stands_alone(before, after) {
-                template.text += &text[from..found.start()];
-                template.symbol(*owner, kind, who);
-                from = found.end();
+        for (start, end, word) in found {
+            if start >= from {
+                template.text += &text[from..start];
+                match word {
+                    Some(word) => template.symbol(word, who),
+                    None => template.text += &text[start..end],
+                }
+                from = end;
             }
         }
         template.text += &text[from..];
         template
     }
 
-    fn fact_of_field(&self, field: &str, text: &str) -> Option<(NodeIndex, &str)> {
-        let is = |of: &&(Option<&'static str>, String)| of.0.is_some_and(|of| of == field) && of.1 == text;
-        // Few facts belong to one field.
-        let key = self.owners.keys().find(is)?;
-        self.owners.get(key).map(|(owner, kind)| (*owner, kind.as_str()))
-    }
-
     /// What a template stands for on one node.
     pub(super) fn fill(&self, template: &str, who: Speaker) -> String {
         self.replace(template, |owned, kind| {
             let node = if owned { Some(who.node) } else { who.peer };
-            node.and_then(|node| self.values.get(&(node, kind.to_owned())).cloned())
+            node.and_then(|node| self.values.get(&(node, kind.to_owned())).cloned().flatten())
         })
     }
 
@@ -114,9 +174,8 @@ impl Symbols {
         for (i, part) in template.split([OPEN, CLOSE]).enumerate() {
             match (i % 2, part.split_once(' ')) {
                 (1, Some((whose, kind))) => {
-                    let shown = || {
-                        if kind == Fact::NAME { format!("<{whose}>") } else { format!("<{whose} {kind}>") }
-                    };
+                    let is_name = kind.split(OR).any(|kind| kind == Fact::NAME);
+                    let shown = || if is_name { format!("<{whose}>") } else { format!("<{whose} {kind}>") };
                     text += &value(whose == "node", kind).unwrap_or_else(shown);
                 }
                 _ => text += part,
@@ -127,15 +186,16 @@ impl Symbols {
 }
 
 impl Template {
-    fn symbol(&mut self, owner: NodeIndex, kind: &str, who: Speaker) {
-        let whose = if owner == who.node {
+    fn symbol(&mut self, word: &Word, who: Speaker) {
+        let whose = if word.owner == who.node {
             self.own = true;
             "node"
         } else {
-            self.peers.insert(owner);
+            self.peers.insert(word.owner);
             "peer"
         };
-        self.text += &format!("{OPEN}{whose} {kind}{CLOSE}");
+        self.text += &format!("{OPEN}{whose} {}{CLOSE}", word.class);
+        self.kinds.push(word.kinds.clone());
     }
 }
 
@@ -144,14 +204,58 @@ impl Fact {
     pub const NAME: &'static str = "name";
 }
 
-/// Is what stands between these a whole name, number or address, and not a part of a longer one?
-fn stands_alone(before: &str, after: &str) -> bool {
+/// Between the kinds of a class.
+const OR: &str = " or ";
+
+/// The class of each kind that has a value in common with another kind on any node.
+fn classes<'a, 'b>(same: impl Iterator<Item = &'b BTreeSet<&'a str>>) -> BTreeMap<&'a str, String>
+where
+    'a: 'b,
+{
+    let mut classes: Vec<BTreeSet<&str>> = Vec::new();
+    for kinds in same.filter(|kinds| kinds.len() > 1) {
+        let mut joined = kinds.clone();
+        for class in classes.extract_if(.., |class| !class.is_disjoint(kinds)) {
+            joined.extend(class);
+        }
+        classes.push(joined);
+    }
+    // `transit address` stands for `blue transit address` too.
+    let name = |class: &BTreeSet<&str>| {
+        let mut kinds: Vec<&str> = class.iter().copied().collect();
+        kinds.sort_by_key(|kind| kind.len());
+        let shortest = kinds.first().copied().unwrap_or_default();
+        kinds.retain(|kind| *kind == shortest || !kind.ends_with(&format!(" {shortest}")));
+        kinds.join(OR)
+    };
+    classes.iter().flat_map(|class| class.iter().map(|kind| (*kind, name(class)))).collect()
+}
+
+/// Can the values at each place of one template be the same thing on every node? On a node where a management port has
+/// the gateway's address, the address can be either; on another, only what it is there.
+pub(super) fn agree<'a>(of_nodes: impl Iterator<Item = &'a [Kinds]>) -> bool {
+    let mut common: Option<Vec<Kinds>> = None;
+    for kinds in of_nodes {
+        match &mut common {
+            None => common = Some(kinds.to_vec()),
+            Some(common) => {
+                common.iter_mut().zip(kinds).for_each(|(all, more)| all.retain(|k| more.contains(k)))
+            }
+        }
+    }
+    common.is_none_or(|common| common.iter().all(|kinds| !kinds.is_empty()))
+}
+
+/// Is what stands between these a whole name, number or address, and not a part of a longer one? Of the name of a node
+/// other names are made (`patch-br-ex_worker-to-br-int`, `worker.example`); of an address none.
+fn stands_alone(before: &str, after: &str, is_name: bool) -> bool {
     let part_before = |c: char| c.is_ascii_alphanumeric() || c == '.';
     let part_after = |c: char| c.is_ascii_alphanumeric();
     let mut following = after.chars();
     let next = following.next();
-    // `worker` in `worker-1` and `worker.example`, `10.0.0.1` in `10.0.0.1.5`; but not in `10.0.0.1.` or `worker-`.
-    let joined = next.is_some_and(|c| c == '-' || c == '.') && following.next().is_some_and(part_after);
+    // Not `10.0.0.1` in `10.0.0.1.5`, but in `10.0.0.1.`; not `worker` in `worker-1`, which may be a node that is not asked.
+    let joins = |c: char| if is_name { c.is_ascii_digit() } else { part_after(c) };
+    let joined = next.is_some_and(|c| c == '-' || c == '.') && following.next().is_some_and(joins);
     !before.ends_with(part_before) && !next.is_some_and(part_after) && !joined
 }
 
@@ -179,7 +283,7 @@ mod tests {
             key("3"),
             fact("same", "x"),
         ];
-        Symbols::new([(0, &a[..]), (1, &b[..])].into_iter())
+        Symbols::new([(0, &a[..]), (1, &b[..])].into_iter(), ["w-2-x"].into_iter())
     }
 
     #[test]
@@ -197,6 +301,40 @@ mod tests {
         assert_eq!(show("2", Some("tunnel_key"), 0).0, "<node transit key>");
         assert_eq!(show("2", Some("priority"), 0).0, "2");
         assert_eq!(show("x", None, 0).0, "x");
+    }
+
+    #[test]
+    fn a_name_is_recognised_inside_other_names() {
+        let symbols = two();
+        let show =
+            |text: &str| symbols.show(&symbols.template(text, None, Speaker { node: 0, peer: None }).text);
+        assert_eq!(show("patch-br-ex_w-to-br-int"), "patch-br-ex_<node>-to-br-int");
+        assert_eq!(show("kube-proxy-w.example"), "kube-proxy-<node>.example");
+        assert_eq!(show("GR_w-2-x"), "GR_w-2-x", "a node that is not asked");
+    }
+
+    #[test]
+    fn what_one_node_cannot_tell_apart_is_one_class_and_is_told_apart_on_the_others() {
+        let a = [fact("port address", "10.0.0.2"), fact("gateway", "10.0.0.2")];
+        let b = [fact("port address", "10.0.1.2"), fact("gateway", "10.0.1.1")];
+        let symbols = Symbols::new([(0, &a[..]), (1, &b[..])].into_iter(), std::iter::empty());
+        let of = |text: &str, node| symbols.template(text, None, Speaker { node, peer: None });
+        let (first, port, gateway) = (of("10.0.0.2", 0), of("10.0.1.2", 1), of("10.0.1.1", 1));
+        assert_eq!(first.text, port.text);
+        assert_eq!(first.text, gateway.text);
+        assert!(agree([&first.kinds[..], &port.kinds].into_iter()));
+        assert!(agree([&first.kinds[..], &gateway.kinds].into_iter()));
+        assert!(!agree([&first.kinds[..], &gateway.kinds, &port.kinds].into_iter()));
+    }
+
+    #[test]
+    fn thousands_of_values_are_recognised() {
+        let facts: Vec<Fact> = (0..20_000)
+            .map(|n| fact(&format!("address {n}"), &format!("10.{}.{}.1", n / 250, n % 250)))
+            .collect();
+        let symbols = Symbols::new([(0, &facts[..])].into_iter(), std::iter::empty());
+        let template = symbols.template("via 10.79.249.1", None, Speaker { node: 0, peer: None });
+        assert_eq!(symbols.show(&template.text), "via <node address 19999>");
     }
 
     #[test]

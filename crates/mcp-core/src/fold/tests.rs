@@ -1,6 +1,20 @@
 use super::*;
 use crate::{Fact, Identity};
 
+/// Folds the rows of all nodes that are asked for.
+fn fold_all(answers: &[(NodeName, Answer)]) -> Folded {
+    fold(answers, &[], |row| !row.unasked)
+}
+
+/// What differs, without the rows themselves.
+fn differences(answers: &[(NodeName, Answer)]) -> Vec<String> {
+    fold_all(answers).differences.into_iter().map(|difference| difference.text).collect()
+}
+
+fn all_keys(of: &[Kept]) -> String {
+    format!("{}: {}", count(of.len()), keys(of))
+}
+
 fn facts(name: &str, n: u8) -> Vec<Fact> {
     let fact = |kind: &str, value: String, field| Fact { kind: kind.into(), value, field };
     vec![
@@ -56,15 +70,13 @@ fn change(zones: &mut [(NodeName, Answer)], node: usize, key: &str, with: Option
 
 #[test]
 fn healthy_zones_do_not_differ() {
-    let folded = fold(&healthy());
-    assert_eq!(folded.differences, Vec::<String>::new());
+    let folded = fold_all(&healthy());
+    assert!(folded.differences.is_empty(), "{folded:?}");
     assert_eq!(
-        folded.summary,
-        [
-            "the same on all 3 nodes: 5 rows: join; GR_<node>; tstor-<node>; tstor-<peer>; <peer subnet> via <peer transit address>",
-            "of one node only, as expected: 3 rows: pod-of-2 on a; pod-of-3 on b; pod-of-4 on c",
-        ]
+        all_keys(&folded.same),
+        "5 rows: join; GR_<node>; tstor-<node>; tstor-<peer>; <peer subnet> via <peer transit address>"
     );
+    assert_eq!(all_keys(&folded.own), "3 rows: pod-of-2 on a; pod-of-3 on b; pod-of-4 on c");
 }
 
 #[test]
@@ -72,7 +84,7 @@ fn a_value_that_differs_is_named_with_its_meaning() {
     let mut zones = healthy();
     change(&mut zones, 1, "tstor-a", Some(row("tstor-a", &[("key", &["9"])])));
     assert_eq!(
-        fold(&zones).differences,
+        differences(&zones),
         [
             "tstor-<peer>: key differs\n    b about a: 9\n    a about b, a about c, b about c, c about a, c about b: <peer tunnel key>"
         ]
@@ -85,7 +97,7 @@ fn the_owners_own_value_is_compared_with_what_the_others_have() {
     // What node a says of itself changes: now both others are wrong about it.
     zones[0].1.facts.iter_mut().filter(|f| f.kind == "tunnel key").for_each(|f| f.value = "9".into());
     change(&mut zones, 0, "tstor-a", Some(row("tstor-a", &[("key", &["9"])])));
-    let seen = fold(&zones).differences;
+    let seen = differences(&zones);
     assert_eq!(seen.len(), 1, "{seen:?}");
     assert!(seen[0].contains("b about a, c about a: 2"), "{seen:?}");
 }
@@ -95,7 +107,7 @@ fn a_route_to_one_peer_that_is_missing() {
     let mut zones = healthy();
     change(&mut zones, 2, "10.244.3.0/24 via 100.88.0.3", None);
     assert_eq!(
-        fold(&zones).differences,
+        differences(&zones),
         ["missing on c about b (10.244.3.0/24 via 100.88.0.3): <peer subnet> via <peer transit address>"]
     );
 }
@@ -107,7 +119,7 @@ fn with_two_nodes_a_missing_route_is_seen_by_what_the_other_has() {
     // Node c is not asked: what the others have for it is the same text on both.
     change(&mut zones, 0, "10.244.3.0/24 via 100.88.0.3", None);
     assert_eq!(
-        fold(&zones).differences,
+        differences(&zones),
         [concat!(
             "missing on a about b (10.244.3.0/24 via 100.88.0.3), there on b about a ",
             "(10.244.2.0/24 via 100.88.0.2): <peer subnet> via <peer transit address>"
@@ -120,21 +132,21 @@ fn a_member_of_a_set_that_is_missing_or_extra() {
     let mut zones = healthy();
     change(&mut zones, 0, "join", Some(row("join", &[("members", &["y"])])));
     change(&mut zones, 2, "join", Some(row("join", &[("members", &["x", "y", "z"])])));
-    assert_eq!(fold(&zones).differences, ["join: members differs\n    x: missing on a\n    z: only on c"]);
+    assert_eq!(differences(&zones), ["join: members differs\n    x: missing on a\n    z: only on c"]);
 }
 
 #[test]
 fn a_row_that_only_one_node_has() {
     let mut zones = healthy();
     zones[1].1.rows.push(row("leftover", &[]));
-    assert_eq!(fold(&zones).differences, ["only on b: leftover"]);
+    assert_eq!(differences(&zones), ["only on b: leftover"]);
 }
 
 #[test]
 fn a_row_that_a_node_has_twice() {
     let mut zones = healthy();
     zones[1].1.rows.push(row("join", &[("members", &["x", "y"])]));
-    assert_eq!(fold(&zones).differences, ["only on b: join (occurrence 2)"]);
+    assert_eq!(differences(&zones), ["only on b: join (occurrence 2)"]);
 }
 
 #[test]
@@ -142,7 +154,7 @@ fn what_is_local_on_its_node_and_elsewhere_not_is_expected_everywhere() {
     let mut zones = healthy();
     zones[0].1.rows.push(local("layer2-pod"));
     zones[1].1.rows.push(row("layer2-pod", &[]));
-    assert_eq!(fold(&zones).differences, ["missing on c: layer2-pod"]);
+    assert_eq!(differences(&zones), ["missing on c: layer2-pod"]);
 }
 
 #[test]
@@ -164,12 +176,12 @@ fn roles_are_compared_in_their_spanning_fields_only() {
     ]) {
         zone.1.rows.push(row);
     }
-    assert!(fold(&zones).differences.is_empty());
+    assert!(differences(&zones).is_empty());
     zones[2].1.rows.pop();
     zones[2].1.rows.push(port("remote", "", "2"));
     assert_eq!(
-        fold(&zones).differences,
-        ["port: address differs\n    c: 2\n    a, b: 1", "port: type differs\n    c: \n    b: remote"]
+        differences(&zones),
+        ["port: address differs\n    c: 2\n    a, b: 1\nport: type differs\n    c: \n    b: remote"]
     );
 }
 
@@ -183,9 +195,12 @@ fn three_hundred_nodes_are_folded_into_a_few_lines() {
     };
     let mut zones: Vec<(NodeName, Answer)> = (0..300).map(zone).collect();
     zones[17].1.rows.retain(|row| row.text != "tstor-node-4");
-    let folded = fold(&zones);
-    assert_eq!(folded.differences, ["missing on node-17 about node-4 (tstor-node-4): tstor-<peer>"]);
-    assert!(folded.summary.iter().map(String::len).sum::<usize>() < 1_000);
+    let folded = fold_all(&zones);
+    assert_eq!(differences(&zones), ["missing on node-17 about node-4 (tstor-node-4): tstor-<peer>"]);
+    assert!(keys(&folded.same).len() < 1_000);
+    assert!(
+        folded.differences[0].rows.len() + folded.same.iter().map(|of| of.rows.len()).sum::<usize>() < 2_000
+    );
 }
 
 #[test]
@@ -197,9 +212,79 @@ fn a_value_that_is_all_of_a_row_is_shown_when_it_is_the_same() {
         ];
         (name.parse().unwrap(), Answer { rows, ..Answer::default() })
     };
+    assert_eq!(all_keys(&fold_all(&[zone("a"), zone("b")]).same), "2 rows: long; state (lags)");
+}
+
+#[test]
+fn what_differs_is_kept_whole_when_one_of_its_rows_is_asked_for() {
+    let mut zones = healthy();
+    change(
+        &mut zones,
+        1,
+        "join",
+        Some(Row { text: "join with z".into(), ..row("join", &[("members", &["x", "z"])]) }),
+    );
+    for asked in ["z", "join"] {
+        let folded = fold(&zones, &[], |row| row.text.contains(asked));
+        assert_eq!(
+            folded.differences.iter().map(|it| it.text.as_str()).collect::<Vec<_>>(),
+            ["join: members differs\n    y: missing on b\n    z: only on b"],
+            "asked for {asked}"
+        );
+        assert_eq!(folded.differences[0].rows, "\n  on b: join with z");
+    }
+    assert!(fold(&zones, &[], |row| row.text.contains("pod-of-2")).differences.is_empty());
+}
+
+#[test]
+fn rows_stand_for_what_they_are_called() {
+    let mut zones = healthy();
+    for (node, (name, zone)) in zones.iter_mut().enumerate() {
+        let text = format!("rule on {name}\n  hits {}", node / 2);
+        zone.rows.push(Row { text, ..row("rule", &[]) });
+        zone.rows.push(Row { text: "equal\n  in two lines".into(), ..row("equal", &[]) });
+    }
+    let folded = fold_all(&zones);
+    let rows = |key: &str| folded.same.iter().find(|it| it.key == key).unwrap().rows.clone();
+    assert_eq!(rows("equal"), "equal\n  in two lines");
     assert_eq!(
-        fold(&[zone("a"), zone("b")]).summary,
-        ["the same on all 2 nodes: 2 rows: long; state (lags)"]
+        rows("rule"),
+        "rule\n  on a: rule on a\n    hits 0\n  on b: rule on b\n    hits 0\n  on c: rule on c\n    hits 1"
+    );
+}
+
+#[test]
+fn a_row_that_needs_something_is_missing_only_where_that_is() {
+    let mut zones = healthy();
+    let of_group = || {
+        let identity = Identity { key: "flow".into(), needs: Some("group".into()), ..Identity::default() };
+        Row::with("flow", identity)
+    };
+    zones[0].1.rows.push(of_group());
+    zones[0].1.has.insert("group".into());
+    assert!(differences(&zones).is_empty());
+    zones[1].1.has.insert("group".into());
+    assert_eq!(differences(&zones), ["missing on b: flow"]);
+}
+
+#[test]
+fn rows_of_a_list_that_changed_places() {
+    let rule = |text: &str| {
+        let identity = Identity { key: text.into(), sequence: Some("chain c".into()), ..Identity::default() };
+        Row::with(text, identity)
+    };
+    let chain = |rules: &[&str]| rules.iter().copied().map(rule).collect::<Vec<_>>();
+    let mut zones = healthy();
+    zones[0].1.rows.extend(chain(&["accept web", "drop all", "return"]));
+    zones[1].1.rows.extend(chain(&["drop all", "accept web", "return"]));
+    // A rule more is a row more, and no other order.
+    zones[2].1.rows.extend(chain(&["accept web", "log", "drop all", "return"]));
+    let folded = fold_all(&zones);
+    let texts: Vec<_> = folded.differences.iter().map(|it| it.text.as_str()).collect();
+    assert_eq!(texts, ["only on c: log", "chain c: its rows stand in another order on b"]);
+    assert_eq!(
+        folded.differences[1].rows,
+        "\n  on b:\n    drop all\n    accept web\n  on a, c:\n    accept web\n    drop all"
     );
 }
 
@@ -209,13 +294,7 @@ fn secrets_are_not_said_to_be_the_same() {
         let rows = vec![row("tunnel", &[("options:psk", &["[redacted]"]), ("type", &["geneve"])])];
         (name.parse().unwrap(), Answer { rows, ..Answer::default() })
     };
-    let folded = fold(&[zone("a"), zone("b")]);
-    assert_eq!(folded.differences, Vec::<String>::new());
-    assert_eq!(
-        folded.summary,
-        [
-            "the same on all 2 nodes: 1 row: tunnel",
-            "not compared, because the values are redacted: options:psk"
-        ]
-    );
+    let folded = fold_all(&[zone("a"), zone("b")]);
+    assert!(folded.differences.is_empty());
+    assert_eq!(folded.hidden.into_iter().collect::<Vec<_>>(), ["options:psk"]);
 }

@@ -44,6 +44,19 @@ impl Kind {
         }
     }
 
+    /// Nodes.
+    pub(crate) fn node() -> Self {
+        Self {
+            group: String::new(),
+            version: "v1".into(),
+            kind: "Node".into(),
+            plural: "nodes".into(),
+            singular: "node".into(),
+            short_names: vec!["no".into()],
+            namespaced: false,
+        }
+    }
+
     /// `v1`, `networking.k8s.io/v1`.
     pub fn api_version(&self) -> String {
         if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }

@@ -94,7 +94,7 @@ impl<'a, 'b> Locator<'a, 'b> {
             rows,
             if_empty: format!("{what} is nowhere in what was read"),
             notes: locator.notes,
-            facts: Vec::new(),
+            ..Answer::default()
         })
     }
 

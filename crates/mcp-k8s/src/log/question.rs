@@ -371,7 +371,7 @@ impl Reading {
                 all.into_iter().take(digest.templates() - more).collect()
             }
         };
-        Answer { rows, if_empty, notes, facts: Vec::new() }
+        Answer { rows, if_empty, notes, ..Answer::default() }
     }
 
     /// What became of the lines so far.

@@ -33,7 +33,7 @@ impl ClusterTool for ClusterOverview {
             rows: overview.rows(cluster).into_iter().map(Row::line).collect(),
             if_empty: String::new(),
             notes,
-            facts: Vec::new(),
+            ..Answer::default()
         })
     }
 }

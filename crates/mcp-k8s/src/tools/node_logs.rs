@@ -1,7 +1,7 @@
 //! A log of the host.
 
 use crate::log::{LogParams, end_of};
-use mcp_core::{Answer, Fact, HostLog, LogQuery, LogSource, Node, Tool, ToolError};
+use mcp_core::{Answer, Fact, HostLog, LogQuery, LogSource, Many, Node, Tool, ToolError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -71,13 +71,16 @@ impl Tool for NodeLogs {
         format!("{what} {}", HostLog::from(params.log))
     }
 
-    async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
-        if node.is_compared() && !params.lines.digest {
-            return Err(ToolError::bad(
-                "lines of several nodes' logs cannot be compared",
-                "Add digest=true, which compares what the logs say, or ask one node.",
-            ));
+    fn many(params: &Params) -> Many {
+        match params.lines.digest {
+            true => Many::Compare,
+            false => Many::Each {
+                because: "lines of logs are each node's own: digest=true compares what the logs say",
+            },
         }
+    }
+
+    async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
         let source = LogSource::Host { node: node.name().clone(), log: params.log.into() };
         let now = node.now().await;
         let end = match params.lines.is_relative() && !node.is_live() {

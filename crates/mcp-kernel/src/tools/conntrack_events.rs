@@ -7,7 +7,7 @@ use crate::{
     lines::{self, text},
     tools::conntrack_list::{self, shown},
 };
-use mcp_core::{Answer, Node, Row, Tool, ToolError};
+use mcp_core::{Answer, Many, Node, Row, Tool, ToolError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::time::Duration;
@@ -29,6 +29,7 @@ impl Tool for Events {
     const TITLE: &'static str = "Connection events";
     const TOOLSET: &'static str = "netfilter";
     const DESCRIPTION: &'static str = "Live only: connections that begin, change and end while it looks.";
+    const MANY: Many = Many::Each { because: "each node tracks its own connections" };
     type Params = Params;
 
     fn title(params: &Params) -> String {
@@ -69,7 +70,7 @@ impl Tool for Events {
             rows,
             if_empty: "nothing of that sort happened while it looked".into(),
             notes,
-            facts: Vec::new(),
+            ..Answer::default()
         })
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     connection::Connection,
     lines, types,
 };
-use mcp_core::{Answer, Db, Node, Output, Place, ReadError, Row, Tool, ToolError};
+use mcp_core::{Answer, Db, Many, Node, Output, Place, ReadError, Row, Tool, ToolError};
 use ovn_model::{host, zones};
 use ovsdb::Select;
 use schemars::JsonSchema;
@@ -125,6 +125,7 @@ impl Tool for List {
     const TITLE: &'static str = "Connections";
     const TOOLSET: &'static str = "netfilter";
     const DESCRIPTION: &'static str = "The kernel's connections by zone, with translations. Of the userspace datapath: ovs_appctl_dpctl_dump_conntrack.";
+    const MANY: Many = Many::Each { because: "each node tracks its own connections" };
     type Params = Params;
 
     fn title(_: &Params) -> String {
@@ -167,7 +168,7 @@ impl Tool for List {
             rows: rows.collect(),
             if_empty: "there is no such connection".into(),
             notes,
-            facts: Vec::new(),
+            ..Answer::default()
         })
     }
 }

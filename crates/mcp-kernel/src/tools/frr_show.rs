@@ -111,6 +111,7 @@ impl Tool for FrrShow {
                 .into_iter()
                 .chain(lines.iter().filter_map(|line| own(line)))
                 .collect(),
+            ..Answer::default()
         })
     }
 }

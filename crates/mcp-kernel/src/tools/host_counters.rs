@@ -105,6 +105,7 @@ impl Tool for HostCounters {
             if_empty: format!("none of {all} has another value than 0"),
             notes,
             facts: compare::facts(node).await,
+            ..Answer::default()
         })
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     interface::Interface,
     types::{self, OfInterface},
 };
-use mcp_core::{Answer, Node, Row, Tool, ToolError};
+use mcp_core::{Answer, Field, Node, Row, Tool, ToolError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::{net::IpAddr, sync::Arc};
@@ -43,6 +43,7 @@ impl Tool for AddrShow {
             },
             notes: parsed.notes(),
             facts: compare::facts(node).await,
+            ..Answer::default()
         })
     }
 }
@@ -55,9 +56,26 @@ fn rows(interface: &Interface, wanted: Option<IpAddr>) -> Vec<Row> {
     let row = |address: &crate::interface::Address| {
         let words: Vec<&str> = address.words.iter().map(String::as_str).take(2).collect();
         let local = address.is_link_local() || interface.is_of_pod() || compare::is_of_one(address.network());
-        let scope = compare::fields([("scope", crate::interface::after(&address.words, "scope"))]);
-        let identity = identity(format!("{} {}", interface.name, words.join(" ")), scope, local);
+        let attributes =
+            Field { name: "attributes".into(), values: attributes(&address.words), spanning: true };
+        let identity = identity(format!("{} {}", interface.name, words.join(" ")), vec![attributes], local);
         Row::with(format!("  {}", address.text()), identity).under(&heading)
     };
     addresses.map(row).collect()
+}
+
+/// What else is said of an address (`scope global`, `dadfailed`), without the time that is left to it.
+fn attributes(words: &[String]) -> Vec<String> {
+    let mut words = words.iter().skip(2).map(String::as_str);
+    let mut attributes = Vec::new();
+    while let Some(word) = words.next() {
+        match word {
+            "valid_lft" | "preferred_lft" => _ = words.next(),
+            "scope" | "brd" | "peer" | "metric" | "proto" => {
+                attributes.push(format!("{word} {}", words.next().unwrap_or_default()));
+            }
+            word => attributes.push(word.to_owned()),
+        }
+    }
+    attributes
 }

@@ -8,6 +8,7 @@ use crate::{
     types::OfInterface,
 };
 use mcp_core::{Answer, Field, Node, Output, Reading, Row, Tool, ToolError};
+use std::collections::BTreeMap;
 
 pub(crate) struct LinkShow;
 
@@ -35,11 +36,19 @@ impl Tool for LinkShow {
                 Reading::recorded(place, "ip -j -s -d link", parse),
             ])
             .await?;
+        let mut rows: Vec<Row> = params.among(&parsed.rows)?.map(row).collect();
+        if node.is_compared() {
+            rows.extend(of_pods(params.among(&parsed.rows)?));
+        }
         Ok(Answer {
-            rows: params.among(&parsed.rows)?.map(row).collect(),
+            rows,
             if_empty: "there is no interface".into(),
             notes: parsed.notes(),
             facts: compare::facts(node).await,
+            not_compared: vec![
+                "counters, peers, limits of drivers, and of MAC addresses all but those that OVN-Kubernetes gives".into(),
+            ],
+            ..Answer::default()
         })
     }
 }
@@ -79,16 +88,32 @@ fn row(it: &Interface) -> Row {
         }
     }
     it.more.iter().for_each(|line| text += &format!("\n    {line}"));
-    let up = it.flags.iter().filter(|flag| matches!(flag.as_str(), "UP" | "NO-CARRIER")).cloned().collect();
-    let kind = kind(it);
+    let details = details(it);
     let mut fields = compare::fields([
         ("mtu", it.get("mtu")),
         ("state", it.get("state")),
         ("master", it.get("master")),
-        ("kind", Some(kind.as_str())),
+        ("mac", it.mac()),
+        ("kind", Some(details.as_str())),
     ]);
-    fields.push(Field { name: "flags".into(), values: up, spanning: true });
+    fields.push(Field { name: "flags".into(), values: it.flags.clone(), spanning: true });
     Row::with(text, identity(format!("interface {}", it.name), fields, it.is_of_pod()))
+}
+
+/// The interfaces of pods are each of one node, but their MTU and their state are those of all pods.
+fn of_pods<'a>(interfaces: impl Iterator<Item = &'a Interface>) -> Option<Row> {
+    let mut names = BTreeMap::<(&str, &str), Vec<&str>>::new();
+    for it in interfaces.filter(|it| it.is_of_pod()) {
+        let value = (it.get("mtu").unwrap_or("unknown"), it.get("state").unwrap_or("unknown"));
+        names.entry(value).or_default().push(&it.name);
+    }
+    let lines = names.iter().map(|((mtu, state), names)| {
+        format!("\n  mtu {mtu} state {state}: {} ({})", names.len(), names.join(", "))
+    });
+    let values = names.keys().map(|(mtu, state)| format!("mtu {mtu} state {state}")).collect();
+    let fields = vec![Field { name: "mtu and state".into(), values, spanning: true }];
+    let text = format!("interfaces of pods{}", lines.collect::<String>());
+    (!names.is_empty()).then(|| Row::with(text, identity("interfaces of pods", fields, false)))
 }
 
 /// What kind of device it is, in the words that tell; the rest is limits of the driver.
@@ -99,4 +124,20 @@ fn kind(it: &Interface) -> String {
         .position(|word| word == "addrgenmode" || word == "numtxqueues" || word == "bridge_slave");
     let told = limits.unwrap_or(it.kind.len()).min(16);
     it.kind.get(..told).unwrap_or_default().join(" ")
+}
+
+/// All that is said of the device, for the comparison: without limits of the driver, timers, and identifiers that are made
+/// of MAC addresses.
+fn details(it: &Interface) -> String {
+    let mut words = it.kind.iter().map(String::as_str);
+    let mut told = Vec::new();
+    while let Some(word) = words.next() {
+        match word {
+            "numtxqueues" => break,
+            "addrgenmode" | "bridge_id" | "designated_root" | "designated_bridge" => _ = words.next(),
+            timer if timer.ends_with("_timer") => _ = words.next(),
+            word => told.push(word),
+        }
+    }
+    told.join(" ")
 }

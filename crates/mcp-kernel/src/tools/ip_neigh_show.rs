@@ -63,6 +63,7 @@ impl Tool for NeighShow {
             if_empty: format!("none of {} neighbours", parsed.rows.len()),
             notes,
             facts: compare::facts(node).await,
+            ..Answer::default()
         })
     }
 }

@@ -134,11 +134,17 @@ async fn show(node: &Node<'_>, place: Place, params: &Params) -> Result<Answer, 
             "{hidden} routes of table local (the node's own addresses) are left out; table=local shows them"
         ));
     }
+    let mut not_compared = vec!["the time that routes have left".to_owned()];
+    if !narrowed && hidden > 0 {
+        not_compared
+            .push("routes of table local, which are the node's own addresses: table=local shows them".into());
+    }
     Ok(Answer {
+        not_compared,
         rows: shown.into_iter().map(|route| row(route, &heading(route.table(), &vrfs))).collect(),
         if_empty: format!("none of {} routes is in it", parsed.rows.len()),
         notes,
-        facts: Vec::new(),
+        ..Answer::default()
     })
 }
 
@@ -158,15 +164,39 @@ fn row(route: &Route, heading: &Arc<str>) -> Row {
     // Each interface has such a route: it is the interface's own.
     let of = route.get("dev").filter(|_| local).map(|dev| format!(" dev {dev}")).unwrap_or_default();
     let key = format!("table {}: {kind}{}{metric}{of}", route.table(), route.prefix());
-    let mut fields =
-        compare::fields(["via", "dev", "src", "mtu", "advmss"].map(|name| (name, route.get(name))));
+    let mut fields = compare::fields(["via", "dev", "src", "advmss"].map(|name| (name, route.get(name))));
     if !route.hops.is_empty() {
         fields.push(Field { name: "nexthop".into(), values: route.hops.clone(), spanning: true });
     }
+    fields.push(Field { name: "attributes".into(), values: attributes(route), spanning: true });
     let text = [&[kind.trim(), route.prefix()][..], &route.actions()].concat().join(" ");
     let text =
         route.hops.iter().fold(format!("  {}", text.trim_start()), |text, hop| text + "\n      " + hop);
     Row::with(text, identity(key, fields, local)).under(heading)
+}
+
+/// What else the route says, without what has a field of its own and the time that is left to it.
+fn attributes(route: &Route) -> Vec<String> {
+    let actions = route.actions();
+    let mut words = actions.into_iter();
+    let mut attributes = Vec::new();
+    while let Some(word) = words.next() {
+        match word {
+            "via" | "dev" | "src" | "advmss" | "metric" | "expires" => _ = words.next(),
+            "proto" | "scope" | "pref" | "error" => {
+                attributes.push(format!("{word} {}", words.next().unwrap_or_default()))
+            }
+            "mtu" => {
+                let value = match words.next() {
+                    Some("lock") => format!("lock {}", words.next().unwrap_or_default()),
+                    value => value.unwrap_or_default().to_owned(),
+                };
+                attributes.push(format!("mtu {value}"));
+            }
+            word => attributes.push(word.to_owned()),
+        }
+    }
+    attributes
 }
 
 /// Does it follow from the node's own addresses or pods?

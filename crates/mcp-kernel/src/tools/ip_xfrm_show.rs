@@ -54,6 +54,7 @@ impl Tool for XfrmShow {
             if_empty: "no policy and no state: the kernel encrypts nothing".into(),
             notes,
             facts: compare::facts(node).await,
+            ..Answer::default()
         })
     }
 }

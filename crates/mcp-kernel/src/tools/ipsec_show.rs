@@ -75,6 +75,7 @@ impl Tool for IpsecShow {
             if_empty: "libreswan answered, and has nothing of that sort".into(),
             notes: Vec::new(),
             facts: compare::facts(node).await.into_iter().chain(tunnels(node).await).collect(),
+            ..Answer::default()
         })
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     types,
     wanted::Wanted,
 };
-use mcp_core::{Answer, Field, Node, Output, Place, ReadError, Reading, Row, Tool, ToolError};
+use mcp_core::{Answer, Field, Identity, Node, Output, Place, ReadError, Reading, Row, Tool, ToolError};
 use ovn_model::host;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -61,7 +61,11 @@ impl Tool for Save {
     async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
         let wanted = Wanted { address: types::address(params.address.as_deref())?, port: params.port };
         let place = compare::place(node);
-        let mut answer = Answer { if_empty: "there is no such rule".into(), ..Answer::default() };
+        let mut answer = Answer {
+            if_empty: "there is no such rule".into(),
+            not_compared: vec!["counters".into()],
+            ..Answer::default()
+        };
         let families =
             [Family::Ipv4, Family::Ipv6].into_iter().filter(|it| params.family.is_none_or(|of| of == *it));
         let mut all: Vec<(Family, Rule)> = Vec::new();
@@ -160,5 +164,7 @@ fn row(family: Family, rule: &Rule) -> Row {
     let lasting = Rule { counters: None, policy: None, references: None, ..rule.clone() };
     let key = format!("{heading} {}", lasting.print().trim());
     let fields = rule.policy.iter().map(|policy| Field::one("policy", policy)).collect();
-    Row::with(text, identity(key, fields, rule.chain.starts_with("CNI-"))).under(&heading)
+    let sequence = rule.text.is_some().then(|| format!("{heading} {}", rule.chain));
+    let identity = Identity { sequence, ..identity(key, fields, rule.chain.starts_with("CNI-")) };
+    Row::with(text, identity).under(&heading)
 }

@@ -9,7 +9,7 @@ use crate::{
     wanted::Wanted,
 };
 use mcp_core::{
-    Answer, Field, Node, Output, ReadError, Reading, Row, Tool, ToolError,
+    Answer, Field, Identity, Node, Output, ReadError, Reading, Row, Tool, ToolError,
     argv::{NftFamily, NftName},
 };
 use ovn_model::host;
@@ -79,6 +79,8 @@ impl Tool for ListRuleset {
             if_empty: "there is no such rule or element".into(),
             notes,
             facts: compare::facts(node).await,
+            not_compared: vec!["counters, handles and the time that elements have left".into()],
+            ..Answer::default()
         })
     }
 }
@@ -195,7 +197,7 @@ fn rows(object: &Object, wanted: Wanted, hit: bool, sets: &BTreeMap<String, &Obj
     rows
 }
 
-fn of_object(object: &Object) -> mcp_core::Identity {
+fn of_object(object: &Object) -> Identity {
     let properties = Field { name: "properties".into(), values: object.properties.clone(), spanning: true };
     identity(format!("{} {}", object.kind, object.key()), vec![properties], is_local(object))
 }
@@ -203,13 +205,30 @@ fn of_object(object: &Object) -> mcp_core::Identity {
 fn of_rule(object: &Object, rule: &Rule, heading: &Arc<str>) -> Row {
     let handle = rule.handle.as_ref().map(|handle| format!(" # handle {handle}")).unwrap_or_default();
     let key = format!("{} {}: {}", object.kind, object.key(), rule.lasting());
-    Row::with(format!("  {}{handle}", rule.text), identity(key, Vec::new(), is_local(object))).under(heading)
+    let sequence = Some(format!("{} {}", object.kind, object.key()));
+    let identity = Identity { sequence, ..identity(key, Vec::new(), is_local(object)) };
+    Row::with(format!("  {}{handle}", rule.text), identity).under(heading)
 }
 
 fn of_element(object: &Object, element: &str, heading: &Arc<str>) -> Row {
     let own = object.table == host::NFT_TABLE && host::is_set_of_own_pods(&object.name);
-    let key = format!("{} {}: {element}", object.kind, object.key());
+    let key = format!("{} {}: {}", object.kind, object.key(), lasting(element));
     Row::with(format!("  {element}"), identity(key, Vec::new(), own || is_local(object))).under(heading)
+}
+
+/// An element without what changes by itself: counters, and when it ends.
+fn lasting(element: &str) -> String {
+    let mut words = element.split(' ');
+    let mut kept = Vec::new();
+    while let Some(word) = words.next() {
+        match word {
+            "expires" => _ = words.next(),
+            // `counter packets 7 bytes 420`
+            "packets" | "bytes" if kept.contains(&"counter") => _ = words.next(),
+            word => kept.push(word),
+        }
+    }
+    kept.join(" ")
 }
 
 /// Chains that the portmap plugin makes for one pod each.

@@ -76,6 +76,7 @@ impl Tool for Show {
             if_empty: "there is no such socket".into(),
             notes,
             facts: compare::facts(node).await,
+            ..Answer::default()
         })
     }
 }

@@ -73,7 +73,8 @@ impl Tool for CtZoneList {
             if_empty: "no logical entity has this zone".into(),
             notes,
             // Without the northbound database the names alone are compared.
-            facts: OwnValues::read(node).await.unwrap_or_default().facts(),
+            facts: OwnValues::read(node).await.facts(),
+            ..Answer::default()
         })
     }
 }

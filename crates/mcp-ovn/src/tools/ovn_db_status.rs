@@ -2,12 +2,15 @@
 
 use crate::{commands, history};
 use futures::future::join_all;
-use mcp_core::{Answer, Argv, Db, Field, Identity, Node, Place, ReadError, Row, Tool, ToolError};
-use ovn_model::status::{self, Progress};
+use jiff::Timestamp;
+use mcp_core::{
+    Answer, Argv, Db, Field, Identity, Many, Node, Place, ReadError, Row, Tool, ToolError, chain,
+};
+use ovn_model::status::{self, NotCopied, Progress, Verdict};
 use ovsdb::{Kind, Rows};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 pub(crate) struct DbStatus;
 
@@ -45,9 +48,9 @@ impl Tool for DbStatus {
     const NAME: &'static str = "ovn_db_status";
     const TITLE: &'static str = "State of OVN's databases and daemons";
     const TOOLSET: &'static str = "status";
-    const DESCRIPTION: &'static str = "Is what OVN-Kubernetes asked for in force on a node: nb_cfg, sb_cfg, \
-         hv_cfg, ovn-northd, ovn-controller, connections, schemas, cluster state. Call it first: where a \
-         zone lags, its rows say what is wanted, not what is. With `history`, transactions: what changed, \
+    const DESCRIPTION: &'static str = "Is what OVN-Kubernetes asked for in force on a node, behind, or unknown: \
+         nb_cfg, sb_cfg, hv_cfg, ovn-northd, ovn-controller, connections, schemas, cluster state. Call it first: where a \
+         zone is behind, its rows say what is wanted, not what is. With `history`, transactions: what changed, \
          when, by what.";
     type Params = Params;
 
@@ -55,6 +58,13 @@ impl Tool for DbStatus {
         match params.history {
             Some(of) => format!("transactions of {}", of.db()),
             None => "status of OVN".into(),
+        }
+    }
+
+    fn many(params: &Params) -> Many {
+        match params.history {
+            Some(_) => Many::Each { because: "each zone has its own transactions" },
+            None => Many::Compare,
         }
     }
 
@@ -81,11 +91,8 @@ async fn status(node: &Node<'_>) -> Result<Answer, ToolError> {
         (nb, sb) => (readable(nb, &mut notes), readable(sb, &mut notes)),
     };
     let progress = status::progress(&nb, &sb);
-    lines.progress(&progress);
-    notes.extend(progress.findings());
-    for db in [Db::Nb, Db::Sb] {
-        database(node, db, &mut lines).await;
-    }
+    let mut verdict = progress.verdict();
+    not_copied(node, &mut verdict).await;
     let commands = [
         ("ovn-northd", Place::Northd, commands::northd_status()),
         ("ovn-northd to northbound", Place::Northd, commands::northd_connection(Db::Nb)),
@@ -95,38 +102,90 @@ async fn status(node: &Node<'_>) -> Result<Answer, ToolError> {
     ];
     // At once: one daemon that hangs must not keep the others from answering in time.
     let asked = commands.iter().map(|(_, place, argv)| said(node, place.clone(), argv));
-    for ((name, ..), (state, absent)) in commands.iter().zip(join_all(asked).await) {
-        match absent {
-            true => lines.absent.entry(state).or_default().push(name),
-            false => lines.add(name, &state, Some(&state)),
+    let said = join_all(asked).await;
+    for ((name, ..), said) in commands.iter().zip(&said) {
+        match said {
+            Said::Is(state) if WELL.contains(&state.as_str()) => {}
+            Said::Is(state) => verdict.unknown.push(format!("{name}: {state}")),
+            Said::Nothing(why) => verdict.unknown.push(format!("{name} gives no answer: {why}")),
+            Said::NotCollected(_) => {}
         }
     }
+    lines.progress(&progress, verdict.state());
+    for db in [Db::Nb, Db::Sb] {
+        database(node, db, &mut lines).await;
+    }
+    for ((name, ..), said) in commands.iter().zip(said) {
+        match said {
+            Said::NotCollected(why) => lines.absent.entry(why).or_default().push(name),
+            Said::Is(state) => lines.add(name, &state, Some(&state)),
+            Said::Nothing(why) => lines.add(name, &format!("no answer: {why}"), Some("no answer")),
+        }
+    }
+    notes.extend(verdict.behind);
+    notes.extend(verdict.unknown.into_iter().map(|why| format!("not known whether all is in force: {why}")));
     for (why, names) in &lines.absent {
         let why = if why.is_empty() { String::new() } else { format!(" ({why})") };
         notes.push(format!("not collected in this source: the state of {}{why}", names.join(", ")));
     }
-    let facts = crate::compare::OwnValues::read(node).await.unwrap_or_default().facts();
-    Ok(Answer { rows: lines.rows, if_empty: String::new(), notes, facts })
+    let facts = crate::compare::OwnValues::read(node).await.facts();
+    Ok(Answer { rows: lines.rows, if_empty: String::new(), notes, facts, ..Answer::default() })
+}
+
+/// What daemons say that work: `ovn-appctl status` of ovn-northd, `connection-status` and `debug/status` of both.
+const WELL: [&str; 3] = ["active", "running", "connected"];
+
+/// Compares the two databases, if both can be read. That one is not there is said already.
+async fn not_copied(node: &Node<'_>, verdict: &mut Verdict) {
+    /// ovn-northd may wait so long before it looks again (`northd-backoff-interval-ms`), and then it works.
+    const MEANWHILE: Duration = Duration::from_secs(1);
+    let compare = || async {
+        let nb = node.rows(Db::Nb, &NotCopied::nb_selects()).await?;
+        let sb = node.rows(Db::Sb, &NotCopied::sb_selects()).await?;
+        Ok::<_, ReadError>(NotCopied::new(&nb, &sb))
+    };
+    let mut found = compare().await;
+    if node.is_live()
+        && let Ok(first) = &found
+        && first.finding().is_some()
+    {
+        node.pause(MEANWHILE).await;
+        found = compare().await.map(|second| second.still(first));
+    }
+    match found {
+        Ok(missing) => verdict.behind.extend(missing.finding()),
+        Err(ReadError::NotCollected { .. } | ReadError::NotHeld { .. }) => {}
+        Err(e) => verdict.unknown.push(format!("the databases cannot be compared: {}", chain(&e))),
+    }
 }
 
 /// What could be read; what could not is a note, since the other database can still be told of.
 fn readable(read: Result<Vec<Rows>, ReadError>, notes: &mut Vec<String>) -> Vec<Rows> {
     read.unwrap_or_else(|e| {
-        notes.push(e.to_string());
+        notes.push(chain(&e));
         Vec::new()
     })
 }
 
-/// What a daemon says of itself; or that the source has nothing of it, and why.
-async fn said(node: &Node<'_>, place: Place, argv: &Argv) -> (String, bool) {
+/// What a daemon says of itself.
+enum Said {
+    /// This.
+    Is(String),
+    /// It was asked and gave no answer: why.
+    Nothing(String),
+    /// The source has no answer of it: why, or an empty text.
+    NotCollected(String),
+}
+
+async fn said(node: &Node<'_>, place: Place, argv: &Argv) -> Said {
     match node.command(place, argv).await {
         Ok(output) => {
             let text = String::from_utf8_lossy(&output.stdout);
             let text = text.trim();
-            (text.strip_prefix("Status: ").unwrap_or(text).to_owned(), false)
+            Said::Is(text.strip_prefix("Status: ").unwrap_or(text).to_owned())
         }
-        Err(ReadError::NotCollected { why, .. }) => (why.unwrap_or_default(), true),
-        Err(e) => (format!("no answer: {e}"), false),
+        Err(ReadError::NotCollected { why, .. }) => Said::NotCollected(why.unwrap_or_default()),
+        Err(e) => Said::Nothing(chain(&e)),
     }
 }
 
@@ -147,13 +206,14 @@ async fn database(node: &Node<'_>, db: Db, lines: &mut Lines) {
             None,
         );
     } else {
-        let place = db.place();
-        let (state, absent) = said(node, place, &commands::cluster_status(db)).await;
-        if !absent {
+        let state = match said(node, db.place(), &commands::cluster_status(db)).await {
+            Said::NotCollected(_) => return,
+            Said::Is(state) => state,
             // A standalone server knows no such command.
-            let state = if state.contains("is not a valid command") { "standalone".into() } else { state };
-            lines.add(&format!("{db} server"), &state, None);
-        }
+            Said::Nothing(why) if why.contains("is not a valid command") => "standalone".into(),
+            Said::Nothing(why) => format!("no answer: {why}"),
+        };
+        lines.add(&format!("{db} server"), &state, None);
     }
 }
 
@@ -173,7 +233,7 @@ impl Lines {
         self.rows.push(Row::with(format!("{name:<29}: {value}"), identity));
     }
 
-    fn progress(&mut self, progress: &Progress) {
+    fn progress(&mut self, progress: &Progress, state: &str) {
         let number = |n: Option<i64>| n.map_or("?".into(), |n| n.to_string());
         let Progress { nb_cfg, sb_cfg, hv_cfg, sb_nb_cfg, .. } = *progress;
         self.add("zone", &progress.zone, Some(&progress.zone));
@@ -186,10 +246,21 @@ impl Lines {
             number(hv_cfg),
             number(sb_nb_cfg)
         );
-        let state = if progress.findings().is_empty() { "in force" } else { "lags" };
         self.add("configuration", &format!("{state}: {cfg}"), Some(state));
         for (chassis, done) in &progress.chassis {
             self.add(&format!("installed on {chassis}"), &format!("nb_cfg {done}"), None);
         }
+        let time = |seconds: Option<i64>| seconds.and_then(|it| Timestamp::from_second(it).ok());
+        let written = match (time(progress.written), time(progress.copied)) {
+            (Some(written), Some(copied)) if written == copied => {
+                format!("{written}, copied by ovn-northd (e2e_timestamp, every 30 s)")
+            }
+            (Some(written), Some(copied)) => {
+                format!("{written}; ovn-northd copied that of {copied} (e2e_timestamp, every 30 s)")
+            }
+            (Some(written), None) => format!("{written} (e2e_timestamp, every 30 s)"),
+            (None, _) => "not known: there is no e2e_timestamp".into(),
+        };
+        self.add("ovnkube-controller wrote last", &written, None);
     }
 }

@@ -1,7 +1,7 @@
 //! Where OpenFlow flows come from.
 
 use crate::origins::Origins;
-use mcp_core::{Answer, Node, Row, Tool, ToolError};
+use mcp_core::{Answer, Many, Node, Row, Tool, ToolError};
 use ovn_model::{
     UuidPrefix,
     detrace::{Mention, mentions},
@@ -35,6 +35,10 @@ impl Tool for Detrace {
     const DESCRIPTION: &'static str = "What is behind OpenFlow cookies of br-int: logical flow, stage, \
          northbound row (ACL, route, NAT, load balancer, …) and Kubernetes owner. Use it on a flow dump, an \
          ofproto/trace, or a uuid of ovn_trace.";
+    const MANY: Many = Many::Refuse {
+        because: "a cookie means something on one node only",
+        instead: "Name the node whose flows these are.",
+    };
     type Params = Params;
 
     fn title(_: &Params) -> String {
@@ -43,12 +47,6 @@ impl Tool for Detrace {
 
     async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
         let asked = asked(params)?;
-        if node.is_compared() {
-            return Err(ToolError::bad(
-                "a cookie means something on one node only",
-                "Name the node whose flows these are.",
-            ));
-        }
         let prefixes: BTreeSet<&UuidPrefix> = asked.iter().map(|asked| &asked.prefix).collect();
         let origins =
             Origins::read(node, &prefixes, asked.iter().filter_map(|asked| asked.mention.as_ref())).await?;
@@ -66,7 +64,7 @@ impl Tool for Detrace {
             rows,
             if_empty: "the text shows no flow with a cookie".into(),
             notes: origins.notes.clone(),
-            facts: Vec::new(),
+            ..Answer::default()
         })
     }
 }

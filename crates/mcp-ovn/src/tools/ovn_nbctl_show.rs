@@ -77,6 +77,7 @@ async fn compared(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError>
             row
         }));
         all.facts = answer.facts;
+        all.not_compared.extend(answer.not_compared.iter().map(|column| format!("{table} {column}")));
     }
     Ok(all)
 }

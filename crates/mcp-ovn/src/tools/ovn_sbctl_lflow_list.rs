@@ -88,6 +88,8 @@ impl Tool for LflowList {
             .into(),
             notes: read.notes,
             facts: flows::facts(node).await,
+            has: flows::groups(node).await,
+            ..Answer::default()
         })
     }
 }

@@ -45,7 +45,7 @@ impl Tool for SbctlShow {
         if let (Some(of), true, false) = (&params.chassis, shown.is_empty(), node.is_compared()) {
             return Err(ToolError::not_found("chassis", of, all.iter().map(|row| ovn_model::label(row))));
         }
-        let own = OwnValues::read(node).await?;
+        let own = OwnValues::read(node).await;
         let row = |row: &DbRow| {
             let text = print::show_row(print::OVN_SB_SHOW, &read, row);
             match node.is_compared() {
@@ -58,6 +58,7 @@ impl Tool for SbctlShow {
             if_empty: "no chassis is registered: ovn-controller has not connected".into(),
             notes: Vec::new(),
             facts: own.facts(),
+            ..Answer::default()
         })
     }
 }

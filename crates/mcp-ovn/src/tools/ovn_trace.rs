@@ -2,7 +2,7 @@
 
 use crate::{commands, flows, trace};
 use mcp_core::{
-    Answer, Node, Row, Tool, ToolError,
+    Answer, Many, Node, Row, Tool, ToolError,
     argv::{CtState, TraceForm},
 };
 use ovn_model::{
@@ -51,6 +51,11 @@ impl Tool for Trace {
     const DESCRIPTION: &'static str = "Way of a packet through the logical flows of the sender's zone \
          (`ovn-trace`); nothing is sent. Use it to see which ACL, route or load balancer decides; where it \
          leaves for another zone, the answer says how to go on. ovn_detrace explains a flow's uuid.";
+    const MANY: Many = Many::Refuse {
+        because: "a packet begins on one node",
+        instead: "Name the sender's node, or give `pod`.",
+    };
+    const NAMES_POD: &'static [&'static str] = &["from"];
     type Params = Params;
 
     fn title(params: &Params) -> String {
@@ -61,12 +66,6 @@ impl Tool for Trace {
     }
 
     async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
-        if node.is_compared() {
-            return Err(ToolError::bad(
-                "a packet begins on one node",
-                "Name the sender's node, or give `pod`.",
-            ));
-        }
         let (datapaths, ports) = (flows::datapaths(node).await?, trace::ports(node).await?);
         let question = match params {
             Params { datapath: Some(datapath), microflow: Some(text), from: None, to: None, .. } => {
@@ -112,7 +111,7 @@ impl Tool for Trace {
             rows: text.lines().map(Row::line).collect(),
             if_empty: "ovn-trace printed nothing".into(),
             notes,
-            facts: Vec::new(),
+            ..Answer::default()
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Connections of the datapath.
 
 use crate::{commands, switch, types};
-use mcp_core::{Answer, Identity, Node, Row, Tool, ToolError};
+use mcp_core::{Answer, Many, Node, Row, Tool, ToolError};
 use ovn_model::conntrack::{Entry, Filter, Summary};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -42,6 +42,7 @@ impl Tool for Conntrack {
     const DESCRIPTION: &'static str = "Connections that the datapath tracks, by zone with its logical port or router; \
          without a filter, how many by zone and state. Use it for NAT, replies that never came (SYN_SENT), stale \
          entries of a service.";
+    const MANY: Many = Many::Each { because: "each node tracks its own connections" };
     type Params = Params;
 
     fn title(_: &Params) -> String {
@@ -81,17 +82,6 @@ impl Tool for Conntrack {
                 false => entries.push((entry.zone(), line.trim())),
             }
         }
-        if node.is_compared() {
-            let text = format!("{}: {fit} of {all} connections fit", node.name());
-            return Ok(Answer {
-                rows: vec![Row::with(
-                    text.as_str(),
-                    Identity { key: text.clone(), local: true, ..Identity::default() },
-                )],
-                notes: vec!["connections of a node are no other's: they are not compared".into()],
-                ..Answer::default()
-            });
-        }
         entries.sort_unstable();
         let mut notes = Vec::new();
         if counted && !params.summary && fit > 0 {
@@ -104,7 +94,7 @@ impl Tool for Conntrack {
             rows: if counted { summary_rows(&summary, &names) } else { rows(&entries, &names) },
             if_empty: if all == 0 { "no connection is tracked" } else { "no connection fits" }.into(),
             notes,
-            facts: Vec::new(),
+            ..Answer::default()
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Datapath flows.
 
 use crate::{commands, switch};
-use mcp_core::{Answer, Identity, Node, Row, Tool, ToolError};
+use mcp_core::{Answer, Many, Node, Row, Tool, ToolError};
 use ovn_model::datapath::{Filter, Flow};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -35,6 +35,7 @@ impl Tool for DatapathFlows {
     const TOOLSET: &'static str = "datapath";
     const DESCRIPTION: &'static str = "Flows that the datapath has cached: what really happened to packets of the last \
          seconds. Use it for whether traffic arrives, is dropped, offloaded or goes to userspace.";
+    const MANY: Many = Many::Each { because: "a packet that passes one node need not pass another" };
     type Params = Params;
 
     fn title(_: &Params) -> String {
@@ -71,18 +72,6 @@ impl Tool for DatapathFlows {
                 None => other.push(line),
             }
         }
-        if node.is_compared() {
-            let packets: u64 = flows.iter().map(|(_, packets, _)| packets).sum();
-            let text = format!("{}: {} of {all} flows fit, with {packets} packets", node.name(), flows.len());
-            return Ok(Answer {
-                rows: vec![Row::with(
-                    text.as_str(),
-                    Identity { key: text.clone(), local: true, ..Identity::default() },
-                )],
-                notes: vec!["what passes a node passes no other: datapath flows are not compared".into()],
-                ..Answer::default()
-            });
-        }
         flows.sort_by(|a, b| (&a.0, b.1, &a.2).cmp(&(&b.0, a.1, &b.2)));
         let zones = switch::zones(node).await;
         let mut notes = Vec::new();
@@ -101,7 +90,7 @@ impl Tool for DatapathFlows {
             }
             .into(),
             notes,
-            facts: Vec::new(),
+            ..Answer::default()
         })
     }
 }

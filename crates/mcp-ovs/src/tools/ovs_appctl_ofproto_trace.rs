@@ -5,7 +5,7 @@ use crate::{
     trace::{self, Named, Question},
 };
 use mcp_core::{
-    Answer, Node, Row, Tool, ToolError,
+    Answer, Many, Node, Row, Tool, ToolError,
     argv::{CtNext, CtState, FlowMatch},
 };
 use ovn_model::microflow::Protocol;
@@ -49,6 +49,11 @@ impl Tool for OfprotoTrace {
     const TOOLSET: &'static str = "openflow";
     const DESCRIPTION: &'static str = "What OpenFlow does with a packet on a node, through conntrack and groups; nothing is \
          sent or learnt. Use it to see where a packet is dropped or leaves; ovn_detrace tells what the cookies are.";
+    const MANY: Many = Many::Refuse {
+        because: "a packet begins on one node",
+        instead: "Name the sender's node, or give `pod`.",
+    };
+    const NAMES_POD: &'static [&'static str] = &["from"];
     type Params = Params;
 
     fn title(params: &Params) -> String {
@@ -59,12 +64,6 @@ impl Tool for OfprotoTrace {
     }
 
     async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
-        if node.is_compared() {
-            return Err(ToolError::bad(
-                "a packet begins on one node",
-                "Name the sender's node, or give `pod`.",
-            ));
-        }
         let question = question(node, params).await?;
         let (text, said) = trace::run(node, &question).await?;
         let mut notes = question.notes;
@@ -75,7 +74,7 @@ impl Tool for OfprotoTrace {
             rows: text.lines().map(Row::line).collect(),
             if_empty: "ofproto/trace printed nothing".into(),
             notes,
-            facts: Vec::new(),
+            ..Answer::default()
         })
     }
 }

@@ -73,8 +73,9 @@ impl Tool for DumpFlows {
         let counted = integration && (whole || compared);
         let mut found = flows::find(&dump, &bridge, &filter, !counted);
         found.flows.retain(|flow| wanted.is_empty() || wanted.contains(&flow.table()));
+        let mut not_compared = vec!["counters and ages of flows".to_owned()];
         if counted && compared {
-            notes.push("flows of br-int hold numbers that each node gives out: only which tables have flows is compared; compare what they were made of with ovn_sbctl_lflow_list".into());
+            not_compared = vec!["flows of br-int, which hold numbers that each node gives out: only which tables have flows is compared; ovn_sbctl_lflow_list compares what the flows are made of".into()];
         } else if counted {
             notes
                 .push("these are numbers of flows: give table, match, cookie or action for the flows".into());
@@ -104,6 +105,8 @@ impl Tool for DumpFlows {
             if_empty: if found.of == 0 { "there is no flow" } else { "no flow fits" }.into(),
             notes,
             facts: OwnValues::read(node).await.facts(),
+            not_compared,
+            ..Answer::default()
         })
     }
 }

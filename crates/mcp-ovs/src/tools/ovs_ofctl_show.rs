@@ -98,6 +98,7 @@ impl Tool for OfctlShow {
             if_empty: format!("there are no {}", Self::title(params)),
             notes,
             facts: OwnValues::read(node).await.facts(),
+            ..Answer::default()
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::{commands, compare::OwnValues, switch};
 use mcp_core::{Answer, Db, Field, Identity, Node, ReadError, Row, Tool, ToolError};
+use ovn_model::switch::Switch;
 use ovsdb::{Row as DbRow, Rows, Select, print};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -55,32 +56,25 @@ impl Tool for VsctlShow {
         if let (Some(name), true, false) = (&params.bridge, bridges.is_empty(), node.is_compared()) {
             return Err(ToolError::not_found("bridge", name, all.iter().map(|row| ovn_model::label(row))));
         }
-        let own = OwnValues::read(node).await;
-        let row = |row: &DbRow| {
-            let text = print::show_row(print::OVS_SHOW, &read, row);
-            match node.is_compared() {
-                true => Row::with(text.as_str(), identity(row, &read, &pods)),
-                false => Row::line(text.trim_end()),
-            }
-        };
-        let mut rows: Vec<Row> = bridges.into_iter().map(row).collect();
+        let mut texts: Vec<String> =
+            bridges.into_iter().map(|row| print::show_row(print::OVS_SHOW, &read, row)).collect();
         if params.bridge.is_none() {
             let root = table(&read, "Open_vSwitch");
-            rows.extend(root.first().and_then(|row| row.text("ovs_version")).map(|version| {
-                let fields = vec![Field::one("ovs_version", version)];
-                Row::with(
-                    format!("ovs_version: {version}"),
-                    Identity { key: "Open_vSwitch".into(), fields, ..Identity::default() },
-                )
-            }));
+            let version = root.first().and_then(|row| row.text("ovs_version"));
+            texts.extend(version.map(|version| format!("ovs_version: {version}")));
         }
-        Ok(Answer {
-            rows,
-            if_empty: "the switch has no bridge".into(),
-            notes: Vec::new(),
-            facts: own.facts(),
-        })
+        Ok(answer(node, &texts, &pods).await)
     }
+}
+
+/// The answer of what is shown of each bridge, and beside the bridges.
+async fn answer(node: &Node<'_>, texts: &[String], pods: &BTreeSet<String>) -> Answer {
+    let rows = match node.is_compared() {
+        true => texts.iter().flat_map(|text| parts(text, pods)).collect(),
+        false => texts.iter().map(|text| Row::line(text.trim_end())).collect(),
+    };
+    let facts = OwnValues::read(node).await.facts();
+    Answer { rows, if_empty: "the switch has no bridge".into(), facts, ..Answer::default() }
 }
 
 /// What `ovs-vsctl show` printed when the node's report was made.
@@ -88,25 +82,28 @@ async fn recorded(node: &Node<'_>, params: &Params, absent: ReadError) -> Result
     let Ok(text) = switch::recorded(node, commands::RECORDED_SHOW).await else {
         return Err(absent.into());
     };
-    let mut rows: Vec<Row> = Vec::new();
+    let mut texts: Vec<String> = Vec::new();
     // The first line is the UUID of the database's one row.
     for line in text.lines().skip(1) {
-        match rows.last_mut().filter(|_| line.starts_with("     ")) {
-            Some(bridge) => bridge.text += &format!("\n{}", line.strip_prefix("    ").unwrap_or(line)),
-            None => rows.push(Row::line(line.trim())),
+        match texts.last_mut().filter(|_| line.starts_with("     ")) {
+            Some(bridge) => *bridge += &format!("\n{}", line.strip_prefix("    ").unwrap_or(line)),
+            None => texts.push(line.trim().to_owned()),
         }
     }
-    let of = |row: &Row, name: &str| row.text.lines().next() == Some(&format!("Bridge {name}"));
     if let Some(name) = &params.bridge {
-        rows.retain(|row| of(row, name));
+        texts.retain(|text| text.lines().next() == Some(&format!("Bridge {name}")));
     }
-    // Lines that other nodes have as well: its own values are replaced in them.
-    Ok(Answer {
-        rows,
-        if_empty: "the switch has no such bridge".into(),
-        notes: vec!["conf.db was not collected: this is what ovs-vsctl show printed".into()],
-        facts: OwnValues::read(node).await.facts(),
-    })
+    let switch = match node.is_compared() {
+        true => switch::read(node).await.unwrap_or_default(),
+        false => Switch::default(),
+    };
+    let of_pods = switch.bridges.values().flatten().filter(|it| it.of_pod).map(|it| it.name.clone());
+    let mut answer = answer(node, &texts, &of_pods.collect()).await;
+    if params.bridge.is_some() {
+        answer.if_empty = "the switch has no such bridge".into();
+    }
+    answer.notes.push("conf.db was not collected: this is what ovs-vsctl show printed".into());
+    Ok(answer)
 }
 
 fn table<'a>(read: &'a [Rows], name: &str) -> Vec<&'a DbRow> {
@@ -120,22 +117,81 @@ fn pods(interfaces: Option<&Rows>) -> BTreeSet<String> {
     rows.filter(of_pod).filter_map(|row| row.text("name")).map(str::to_owned).collect()
 }
 
-/// Every node has the same bridges; of their ports, all but those of pods.
-fn identity(bridge: &DbRow, read: &[Rows], pods: &BTreeSet<String>) -> Identity {
-    let ports: BTreeSet<_> = bridge.refs("ports").collect();
-    let ports = table(read, "Port")
-        .into_iter()
-        .filter(|row| ports.contains(&row.uuid))
-        .filter_map(|row| row.text("name"));
-    let set = |column: &str| bridge.text(column).unwrap_or_default().to_owned();
-    let ports = ports.filter(|port| !pods.contains(*port)).map(str::to_owned).collect();
-    Identity {
-        key: format!("Bridge {}", ovn_model::label(bridge)),
-        fields: vec![
-            Field { name: "ports".into(), values: ports, spanning: true },
-            Field::one("fail_mode", set("fail_mode")),
-            Field::one("datapath_type", set("datapath_type")),
-        ],
-        ..Identity::default()
+/// The parts of what is shown of a bridge, or beside the bridges, each to be compared by itself: the bridge without its
+/// ports, and each port with its interfaces. Every node has the same, but for the ports of pods.
+fn parts(text: &str, pods: &BTreeSet<String>) -> Vec<Row> {
+    let mut parts: Vec<Vec<&str>> = Vec::new();
+    for line in text.lines() {
+        match parts.last_mut().filter(|_| line.starts_with(' ') && !line.starts_with("    Port ")) {
+            Some(part) => part.push(line),
+            None => parts.push(vec![line]),
+        }
+    }
+    let heading = text.lines().next().unwrap_or_default();
+    parts.iter().map(|lines| part(lines, heading, pods)).collect()
+}
+
+/// A part, with all that is said of it as fields.
+fn part(lines: &[&str], heading: &str, pods: &BTreeSet<String>) -> Row {
+    let depth = |line: &str| line.len() - line.trim_start().len();
+    let first = lines.first().copied().unwrap_or_default();
+    let mut fields: Vec<Field> = Vec::new();
+    let mut add = |name: &str, value: String| match fields.iter_mut().find(|field| field.name == name) {
+        Some(field) => field.values.push(value),
+        None => fields.push(Field::one(name, value)),
+    };
+    let mut rest = lines.iter().skip(usize::from(!first.contains(": "))).peekable();
+    while let Some(line) = rest.next() {
+        if let Some((name, value)) = line.trim().split_once(": ") {
+            add(name, value.to_owned());
+            continue;
+        }
+        // `Interface eth0` or `Controller "tcp:…"`, and below it what is said of it.
+        let mut block = line.trim().to_owned();
+        while let Some(more) = rest.next_if(|more| depth(more) > depth(line)) {
+            block += &format!(" {}", more.trim());
+        }
+        add(&block.split(' ').next().unwrap_or_default().to_lowercase(), block.clone());
+    }
+    let name = first.trim().split_once(": ").map_or(first.trim(), |(name, _)| name);
+    let key = if first.starts_with(' ') { format!("{heading} {name}") } else { name.to_owned() };
+    let local = name.strip_prefix("Port ").is_some_and(|port| pods.contains(port.trim_matches('"')));
+    let text: Vec<&str> = lines.iter().map(|line| line.get(depth(first)..).unwrap_or(line)).collect();
+    Row::with(text.join("\n"), Identity { key, local, fields, ..Identity::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_is_shown_of_a_bridge_is_compared() {
+        let text = "Bridge br-int\n    Controller \"tcp:127.0.0.1:6653\"\n        is_connected: true\n    \
+                    fail_mode: secure\n    Port eth0\n        tag: 5\n        Interface eth0\n            \
+                    type: system\n            error: \"could not open\"\n    Port \"53f0146acce247a\"\n        \
+                    Interface \"53f0146acce247a\"\n";
+        let rows = parts(text, &BTreeSet::from(["53f0146acce247a".to_owned()]));
+        let told: Vec<String> = rows
+            .iter()
+            .map(|row| {
+                let identity = row.identity.clone().unwrap();
+                let fields = identity.fields.iter().map(|it| format!("{}={}", it.name, it.values.join("|")));
+                format!("{} [{}] {}", identity.key, fields.collect::<Vec<_>>().join(", "), identity.local)
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "Bridge br-int [controller=Controller \"tcp:127.0.0.1:6653\" is_connected: true, fail_mode=secure] false",
+                "Bridge br-int Port eth0 [tag=5, interface=Interface eth0 type: system error: \"could not open\"] false",
+                "Bridge br-int Port \"53f0146acce247a\" [interface=Interface \"53f0146acce247a\"] true",
+            ]
+        );
+        assert_eq!(rows[1].text.lines().nth(1), Some("    tag: 5"));
+        let version = &parts("ovs_version: 3.1.0", &BTreeSet::new())[0];
+        assert_eq!(
+            version.identity.as_ref().map(|it| (it.key.as_str(), it.fields.len())),
+            Some(("ovs_version", 1))
+        );
     }
 }

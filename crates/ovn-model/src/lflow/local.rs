@@ -4,7 +4,10 @@ use super::Flow;
 use crate::{compare::Own, show::link_local};
 use ipnet::IpNet;
 use ovsdb::{Rows, Select};
-use std::{collections::HashSet, net::Ipv6Addr};
+use std::{
+    collections::{BTreeSet, HashSet},
+    net::Ipv6Addr,
+};
 
 /// What a zone's own pods are called in matches: the names of their ports, and their addresses.
 #[derive(Clone, Debug, Default)]
@@ -31,14 +34,28 @@ impl LocalPods {
         Self(words)
     }
 
-    /// Does a flow match on one of them? A flow on a port group is there only where a port of the group is.
+    /// Does a flow match on one of them?
     pub fn have(&self, flow: &Flow) -> bool {
-        if flow.matches.contains("port == @") {
-            return true;
-        }
         let part_of_word = |c: char| c.is_alphanumeric() || matches!(c, '.' | ':' | '-' | '_');
         !self.0.is_empty() && flow.matches.split(|c| !part_of_word(c)).any(|word| self.0.contains(word))
     }
+}
+
+/// The port groups that have a port, by the names that matches call them by.
+pub fn groups_with_ports(groups: &Rows) -> BTreeSet<String> {
+    let groups = groups.rows.iter().filter(|row| row.refs("ports").next().is_some());
+    groups.filter_map(|row| row.text("name")).map(str::to_owned).collect()
+}
+
+/// What has to be read of the northbound database for [`groups_with_ports`].
+pub fn groups_select() -> Select {
+    Select::from("Port_Group").columns(["name", "ports"])
+}
+
+/// The port group on which a flow matches. ovn-northd makes such a flow only where a port of the group is.
+pub fn port_group(flow: &Flow) -> Option<&str> {
+    let (_, after) = flow.matches.split_once("port == @")?;
+    Some(after.split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.'))).next().unwrap_or(after))
 }
 
 /// What follows from a zone's own values, and what ovn-northd puts into flows beside them: of a MAC address, the

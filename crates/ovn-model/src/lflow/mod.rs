@@ -12,7 +12,9 @@ mod local;
 pub use count::{Count, counts};
 pub use datapaths::{Datapath, Datapaths};
 pub use filter::{Filter, Stage};
-pub use local::{LocalPods, derived, has_own_endpoints, is_ecmp_member};
+pub use local::{
+    LocalPods, derived, groups_select, groups_with_ports, has_own_endpoints, is_ecmp_member, port_group,
+};
 
 use ovsdb::{Row, Rows, Uuid};
 use std::{

@@ -125,14 +125,21 @@ impl Cluster {
         self.objects.get(&self.bundles)
     }
 
-    /// The nodes of which there is something to read.
+    /// The nodes that any file names: by a database, a report, recorded commands, logs, or the node's object alone. A node of
+    /// which nothing else was collected is in the cluster nevertheless.
     pub(super) fn nodes(&self) -> Vec<NodeName> {
-        let databases = self.databases.keys().map(|(node, _)| node);
-        let reports =
-            self.bundles.iter().flat_map(|one| one.contents.reports.iter().map(|report| &report.node));
-        let gathered =
-            self.bundles.iter().flat_map(|one| one.contents.gathered.iter().map(|gathered| &gathered.node));
-        databases.chain(reports).chain(gathered).cloned().collect::<BTreeSet<_>>().into_iter().collect()
+        let mut nodes: BTreeSet<&NodeName> = self.databases.keys().map(|(node, _)| node).collect();
+        for Contents { nodes: known, objects, reports, gathered, missing, logs, host_logs, hosts, .. } in
+            self.bundles.iter().map(|one| &one.contents)
+        {
+            nodes.extend(known.keys().chain(objects).chain(logs.keys()));
+            nodes.extend(reports.iter().map(|report| &report.node));
+            nodes.extend(gathered.iter().map(|gathered| &gathered.node));
+            nodes.extend(missing.iter().map(|(node, ..)| node));
+            nodes.extend(host_logs.iter().map(|(node, ..)| node));
+            nodes.extend(hosts.iter().map(|(node, _)| node));
+        }
+        nodes.into_iter().cloned().collect()
     }
 
     /// When what was collected last was collected.

@@ -23,7 +23,7 @@ pub(super) fn of(cluster: &Cluster) -> Coverage {
         when: one.when(),
         files: Some(one.files.paths().count()),
     };
-    let nodes = all_nodes(cluster);
+    let nodes = cluster.nodes();
     let mut notes = cluster.notes.clone();
     for one in &cluster.bundles {
         let troubles = one.files.troubles().into_iter().chain(one.contents.troubles.iter().cloned());
@@ -39,12 +39,6 @@ pub(super) fn of(cluster: &Cluster) -> Coverage {
     }
 }
 
-/// All nodes that any of the bundles names, also those of which there is nothing to read.
-fn all_nodes(cluster: &Cluster) -> BTreeSet<NodeName> {
-    let told = cluster.bundles.iter().flat_map(|one| one.contents.nodes.keys().cloned());
-    cluster.nodes().into_iter().chain(told).collect()
-}
-
 /// One line about the source: its bundles and their times, its nodes, and what was not collected. It opens no database.
 pub(super) fn about(cluster: &Cluster) -> String {
     /// The line stays short enough for the instructions of a server.
@@ -58,7 +52,7 @@ pub(super) fn about(cluster: &Cluster) -> String {
         Some(when) => format!("{} of {}", one.files.name, when.strftime("%Y-%m-%dT%H:%M:%SZ")),
         None => format!("{} of unknown time", one.files.name),
     };
-    let nodes = all_nodes(cluster);
+    let nodes = cluster.nodes();
     let mut missing = Vec::new();
     for area in Area::ALL {
         let lack: Vec<String> =

@@ -1,0 +1,147 @@
+//! Any single change to a route, a rule or an address of a node is seen when all nodes are compared, or the answer says that it
+//! is not compared.
+//!
+//! The changes are random. `CHANGES_SEED=<seed>` repeats a run, and `CHANGES=<number>` makes it longer.
+
+use mcp_core::{Budget, Bundle};
+use mcp_testing::{Case, Failed, answer_within, unpack};
+use serde_json::json;
+use std::{fs, path::Path, sync::Arc};
+
+/// So many changes in a normal run.
+const CHANGES: usize = 60;
+
+const NODES: [&str; 3] = ["ovn-control-plane", "ovn-worker", "ovn-worker2"];
+
+/// The tools, and the outputs that they read.
+const OUTPUTS: [(&str, &str); 6] = [
+    ("ip_route_show", "networking/ip_route_show_table_all"),
+    ("ip_rule_show", "networking/ip_-4_rule_list"),
+    ("ip_addr_show", "networking/ip_-d_address"),
+    ("nft_list_ruleset", "firewall_tables/nft_-a_list_ruleset"),
+    ("iptables_save", "networking/iptables-save"),
+    ("iptables_save", "networking/ip6tables-save"),
+];
+
+fn ask(dir: &Path, tool: &str, grep: Option<&str>) -> Result<String, Failed> {
+    let mut params = json!({ "node_name": "all" });
+    if let Some(grep) = grep {
+        params["grep"] = grep.into();
+    }
+    let params = params.as_object().ok_or("an object")?.clone();
+    let case = Case { scenario: String::new(), tool: tool.into(), params };
+    // Nothing that is seen is cut.
+    let budget = Budget { lines: 100_000, bytes: 10_000_000 };
+    answer_within(mcp_kernel::layer(), Arc::new(Bundle::new(vec![dir.to_owned()])), &case, budget)
+}
+
+/// What an answer says beside its first line and how many rows are equal.
+fn told(answer: &str) -> Vec<&str> {
+    let is_summary = |line: &&str| {
+        ["# ", "different: ", "compared and equal: ", "of one node only"]
+            .iter()
+            .any(|it| line.starts_with(it))
+    };
+    answer.lines().filter(|line| !is_summary(line)).collect()
+}
+
+/// Is a line something that a tool compares? Not a frame around others, and nothing of table local, which is not shown unless it
+/// is asked for.
+fn is_compared(tool: &str, line: &str) -> bool {
+    match tool {
+        "nft_list_ruleset" => line.starts_with("\t\t") && !line.trim().is_empty() && !line.ends_with('{'),
+        "iptables_save" => line.starts_with(['-', ':']),
+        "ip_addr_show" => line.trim_start().starts_with("inet"),
+        _ => !line.trim().is_empty() && !line.contains("table local"),
+    }
+}
+
+/// The words of a line that may be changed: not counters, handles and remaining times, which no tool compares.
+fn places(tool: &str, line: &str) -> Vec<(usize, usize)> {
+    let mut places = Vec::new();
+    let (mut from, mut before) = (0, "");
+    for word in line.split_inclusive(char::is_whitespace) {
+        let text = word.trim_end();
+        let is_lasting = !matches!(before, "packets" | "bytes" | "handle" | "expires" | "#")
+            && !matches!(text, "#" | "handle" | "packets" | "bytes" | "expires" | "elements" | "=" | "{" | "}")
+            // `[12:345]` of iptables.
+            && !(tool == "iptables_save" && text.starts_with('['));
+        if is_lasting && !text.is_empty() {
+            places.push((from, from + text.len()));
+        }
+        (from, before) = (from + word.len(), text);
+    }
+    places
+}
+
+/// A character like this one, and not this one.
+fn other(letter: char) -> char {
+    match letter {
+        digit @ '0'..='8' => char::from(digit as u8 + 1),
+        '9' => '0',
+        'x' => 'y',
+        _ => 'x',
+    }
+}
+
+/// The line with one character changed, or without it.
+fn changed(tool: &str, line: &str, rng: &mut fastrand::Rng) -> Option<Option<String>> {
+    if rng.u8(0..3) == 0 {
+        return Some(None);
+    }
+    let (from, to) = rng.choice(places(tool, line))?;
+    let word = &line[from..to];
+    let at = from + rng.choice(word.char_indices().map(|(at, _)| at).collect::<Vec<_>>())?;
+    let letter = line[at..].chars().next()?;
+    let new = format!("{}{}{}", &line[..at], other(letter), &line[at + letter.len_utf8()..]);
+    Some(Some(new))
+}
+
+/// What finds the row of a line: its longest word.
+fn pattern(line: &str) -> String {
+    let word = line.split_whitespace().max_by_key(|word| word.len()).unwrap_or_default();
+    word.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '.' }).collect()
+}
+
+#[test]
+fn any_change_of_a_route_a_rule_or_an_address_is_seen() -> Result<(), Failed> {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let seed = number("CHANGES_SEED").unwrap_or_else(|| fastrand::u64(..));
+    println!("CHANGES_SEED={seed}");
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let wanted = number("CHANGES").map_or(CHANGES, |n| n as usize);
+    let dir = tempfile::tempdir()?;
+    unpack("kernel/nodes.tar.xz", dir.path())?;
+    let (mut different, mut of_one, mut missed) = (0, 0, Vec::new());
+    while different + of_one + missed.len() < wanted {
+        let (tool, output) = rng.choice(OUTPUTS).ok_or("no output")?;
+        let node = rng.choice(NODES).ok_or("no node")?;
+        let file = dir.path().join(format!("sosreport-{node}-2026-11-22-kernel/sos_commands/{output}"));
+        let original = fs::read_to_string(&file)?;
+        let lines: Vec<&str> = original.lines().collect();
+        let candidates: Vec<usize> = (0..lines.len()).filter(|at| is_compared(tool, lines[*at])).collect();
+        let Some(at) = rng.choice(&candidates).copied() else { continue };
+        let Some(change) = changed(tool, lines[at], &mut rng) else { continue };
+        let before = ask(dir.path(), tool, None)?;
+        let all = lines.iter().enumerate().filter_map(|(n, line)| match n == at {
+            true => change.clone(),
+            false => Some((*line).to_owned()),
+        });
+        let text: String = all.map(|line| line + "\n").collect();
+        fs::write(&file, text)?;
+        let after = ask(dir.path(), tool, None)?;
+        fs::write(&file, &original)?;
+        let alone = ask(dir.path(), tool, Some(&pattern(lines[at])))?;
+        if told(&before) != told(&after) {
+            different += 1;
+        } else if alone.contains("of one node only, as expected: ") {
+            of_one += 1;
+        } else {
+            missed.push(format!("{tool} of {node}: {:?} became {change:?}\n{after}", lines[at]));
+        }
+    }
+    println!("{different} different, {of_one} of one node only");
+    assert!(missed.is_empty(), "{} of {wanted} changes are not seen:\n{}", missed.len(), missed.join("\n\n"));
+    assert!(different >= wanted / 4, "most changes are not compared");
+    Ok(())
+}

@@ -1,0 +1,291 @@
+//! Any single change to a zone is seen when all zones are compared, or the answer says that it is not compared.
+//!
+//! The changes are random: a column of a row of the captured cluster, or a logical flow. `CHANGES_SEED=<seed>` repeats a run, and
+//! `CHANGES=<number>` makes it longer.
+
+use mcp_core::Bundle;
+use mcp_testing::{Capture, Case, Failed, answer_within};
+use ovsdb::{Atom, Database, Datum, NewFile, Row, Select, Uuid};
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc};
+
+/// So many changes in a normal run.
+const CHANGES: usize = 60;
+
+/// A database of a zone.
+struct Zone {
+    node: &'static str,
+    tool: &'static str,
+    file: PathBuf,
+    original: Vec<u8>,
+    database: Database,
+    /// The rows of each table that has any.
+    tables: Vec<(String, Vec<Row>)>,
+}
+
+impl Zone {
+    fn open(capture: &Capture, node: &'static str, pod: &str, db: &str) -> Result<Self, Failed> {
+        let file = capture.database(pod, db);
+        let original = fs::read(&file)?;
+        let database = Database::open(original.clone())?;
+        let mut tables = Vec::new();
+        for table in &database.schema().tables {
+            let rows = database.select(&Select::from(table.name.as_str()))?.rows;
+            if !rows.is_empty() {
+                tables.push((table.name.clone(), rows));
+            }
+        }
+        let tool = if db == "nbdb" { "ovn_nbctl_list" } else { "ovn_sbctl_list" };
+        Ok(Self { node, tool, file, original, database, tables })
+    }
+
+    /// Writes the database with another value of one column of a row; without the row if there is no value.
+    fn write(&self, table: &str, of: Uuid, change: Option<(&str, &Datum)>) -> Result<(), Failed> {
+        let mut file = NewFile::new(self.database.schema());
+        for (name, rows) in &self.tables {
+            let mut all = Vec::new();
+            for row in rows {
+                let is_it = row.uuid == of && name == table;
+                if is_it && change.is_none() {
+                    continue;
+                }
+                let value = |column: &str| match change {
+                    Some((changed, value)) if is_it && changed == column => Some(value.clone()),
+                    _ => row.get(column).cloned(),
+                };
+                let columns = row.table.columns.iter();
+                let columns = columns.filter_map(|column| {
+                    let value = value(&column.name).filter(|it| *it != column.ty.default_datum())?;
+                    Some((column.name.clone(), value))
+                });
+                all.push((row.uuid, columns.collect::<Vec<_>>()));
+            }
+            file.table(name, all);
+        }
+        Ok(fs::write(&self.file, file.into_bytes())?)
+    }
+
+    fn restore(&self) -> Result<(), Failed> {
+        Ok(fs::write(&self.file, &self.original)?)
+    }
+
+    /// Another row of the table that a column refers to.
+    fn other_row(&self, table: &str, rng: &mut fastrand::Rng) -> Option<Uuid> {
+        let (_, rows) = self.tables.iter().find(|(name, _)| name == table)?;
+        Some(rng.choice(rows)?.uuid)
+    }
+}
+
+/// A value like this one, and not this one. The key that was changed, of a map.
+fn changed(
+    zone: &Zone,
+    column: &ovsdb::ColumnSchema,
+    value: &Datum,
+    rng: &mut fastrand::Rng,
+) -> Option<(Datum, Option<String>)> {
+    let other = |atom: &Atom, rng: &mut fastrand::Rng| match atom {
+        Atom::Integer(number) => Some(Atom::Integer(number + rng.i64(1..100))),
+        Atom::Real(number) => Some(Atom::Real(number + 1.5)),
+        Atom::Boolean(truth) => Some(Atom::Boolean(!truth)),
+        Atom::String(text) => Some(Atom::from(other_text(text, rng).as_str())),
+        Atom::Uuid(_) => zone.other_row(column.ty.key.ref_table.as_deref()?, rng).map(Atom::Uuid),
+    };
+    let new = match value {
+        Datum::Set(atoms) => {
+            let mut atoms = atoms.clone();
+            let at = rng.usize(0..atoms.len().max(1));
+            match (atoms.get(at).cloned(), rng.u8(0..3)) {
+                (Some(_), 0) if atoms.len() > column.ty.min => _ = atoms.remove(at),
+                (Some(atom), _) => atoms[at] = other(&atom, rng)?,
+                (None, _) => atoms.push(other(&Atom::default_of(column.ty.key.kind), rng)?),
+            }
+            (Datum::set(atoms), None)
+        }
+        Datum::Map(pairs) => {
+            let mut pairs = pairs.clone();
+            let at = rng.usize(0..pairs.len().max(1));
+            let key = match (pairs.get(at).cloned(), rng.u8(0..3)) {
+                (Some((key, _)), 0) => {
+                    pairs.remove(at);
+                    key
+                }
+                (Some((key, value)), _) => {
+                    pairs[at].1 = other(&value, rng)?;
+                    key
+                }
+                (None, _) => {
+                    let key = Atom::from("unheard-of");
+                    pairs.push((key.clone(), Atom::from("value")));
+                    key
+                }
+            };
+            (Datum::map(pairs), key.as_str().map(str::to_owned))
+        }
+    };
+    (new.0 != *value).then_some(new)
+}
+
+/// A text with one character changed, as somebody mistypes a name or an address.
+fn other_text(text: &str, rng: &mut fastrand::Rng) -> String {
+    let mut letters: Vec<char> = text.chars().collect();
+    if letters.is_empty() {
+        return "something".into();
+    }
+    let at = rng.usize(0..letters.len());
+    letters[at] = match letters[at] {
+        digit @ '0'..='8' => char::from(digit as u8 + 1),
+        '9' => '0',
+        'x' => 'y',
+        _ => 'x',
+    };
+    letters.into_iter().collect()
+}
+
+fn ask(capture: &Capture, tool: &str, params: Value) -> Result<String, Failed> {
+    let params = params.as_object().ok_or("an object")?.clone();
+    let case = Case { scenario: String::new(), tool: tool.into(), params };
+    // Nothing that is seen is cut.
+    let budget = mcp_core::Budget { lines: 100_000, bytes: 10_000_000 };
+    let text = answer_within(mcp_ovn::layer(), Arc::new(Bundle::new(vec![capture.bundle()])), &case, budget)?;
+    Ok(text.lines().skip(1).map(|line| format!("{line}\n")).collect())
+}
+
+/// What an answer says of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Seen {
+    Different,
+    NotCompared,
+    OneNodeOnly,
+}
+
+/// Is the change of this column, and of this key of it, seen? The row is the only one that is asked for.
+fn seen(before: &str, after: &str, column: &str, key: Option<&str>) -> Option<Seen> {
+    if after.contains("different: ") && before != after {
+        return Some(Seen::Different);
+    }
+    let left_out = after.lines().find_map(|line| line.strip_prefix("not compared: ")).unwrap_or_default();
+    let is_named = |name: &str| {
+        name.split(" of ").next() == Some(column)
+            || name.split_once(':').is_some_and(|(of, own)| {
+                let own = own.trim_end_matches('*');
+                of == column && key.is_some_and(|key| key.starts_with(own))
+            })
+    };
+    if left_out.split("; ").any(is_named) {
+        return Some(Seen::NotCompared);
+    }
+    is_of_one_node(after).then_some(Seen::OneNodeOnly)
+}
+
+/// Says an answer of all that was asked for that no other node has it?
+fn is_of_one_node(answer: &str) -> bool {
+    answer.contains("compared and equal: 0 rows") && answer.contains("\nof one node only, as expected: ")
+}
+
+/// A regular expression for a text: signs stand for any sign.
+fn pattern(text: &str) -> String {
+    text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '.' }).collect()
+}
+
+fn environment(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+fn rng() -> fastrand::Rng {
+    let seed = environment("CHANGES_SEED").unwrap_or_else(|| fastrand::u64(..));
+    println!("CHANGES_SEED={seed}");
+    fastrand::Rng::with_seed(seed)
+}
+
+fn zones(capture: &Capture, db: &str) -> Result<Vec<Zone>, Failed> {
+    Capture::NODES.iter().map(|(node, pod)| Zone::open(capture, node, pod, db)).collect()
+}
+
+#[test]
+fn any_change_of_a_row_is_seen() -> Result<(), Failed> {
+    let (capture, mut rng) = (Capture::unpack()?, rng());
+    let mut zones_of_all = zones(&capture, "nbdb")?;
+    zones_of_all.extend(zones(&capture, "sbdb")?);
+    let (mut told, mut missed) = (BTreeMap::<Seen, usize>::new(), Vec::new());
+    let wanted = environment("CHANGES").map_or(CHANGES, |n| n as usize);
+    while told.values().sum::<usize>() + missed.len() < wanted {
+        let zone = rng.choice(&zones_of_all).ok_or("no zone")?;
+        let (table, rows) = rng.choice(&zone.tables).ok_or("no table")?;
+        let row = rng.choice(rows).ok_or("no row")?;
+        let column = rng.choice(&row.table.columns).ok_or("no column")?;
+        let value = row.get(&column.name).ok_or("no value")?;
+        let Some((new, key)) = changed(zone, column, value, &mut rng) else { continue };
+        let params = || json!({ "node_name": "all", "table": table, "record": row.uuid.to_string() });
+        let before = ask(&capture, zone.tool, params())?;
+        zone.write(table, row.uuid, Some((column.name.as_str(), &new)))?;
+        let after = ask(&capture, zone.tool, params())?;
+        zone.restore()?;
+        match seen(&before, &after, &column.name, key.as_deref()) {
+            Some(seen) => *told.entry(seen).or_default() += 1,
+            None => missed.push(format!(
+                "{} of {} {table} {}: {}: {value:?} became {new:?}\n{after}",
+                zone.tool, zone.node, row.uuid, column.name
+            )),
+        }
+    }
+    println!("{told:?}");
+    assert!(missed.is_empty(), "{} of {wanted} changes are not seen:\n{}", missed.len(), missed.join("\n\n"));
+    assert!(
+        told.get(&Seen::Different).is_some_and(|n| *n >= wanted / 4),
+        "most changes are not compared: {told:?}"
+    );
+    Ok(())
+}
+
+#[test]
+fn any_change_of_a_logical_flow_is_seen() -> Result<(), Failed> {
+    let (capture, mut rng) = (Capture::unpack()?, rng());
+    let zones = zones(&capture, "sbdb")?;
+    let wanted = environment("CHANGES").map_or(CHANGES, |n| n as usize) / 4;
+    let (mut done, mut missed) = (0, Vec::new());
+    while done < wanted {
+        let zone = rng.choice(&zones).ok_or("no zone")?;
+        let rows = |table: &str| zone.tables.iter().find(|(name, _)| name == table).map(|(_, rows)| rows);
+        let flow = rng.choice(rows("Logical_Flow").ok_or("no flow")?).ok_or("no flow")?;
+        let group = flow.refs("logical_dp_group").next().and_then(|uuid| {
+            rows("Logical_DP_Group")?.iter().find(|group| group.uuid == uuid)?.refs("datapaths").next()
+        });
+        let datapath = flow.refs("logical_datapath").next().or(group);
+        let datapath = rows("Datapath_Binding").into_iter().flatten().find(|row| Some(row.uuid) == datapath);
+        let Some(name) = datapath.and_then(|row| row.map_get("external_ids", "name")) else { continue };
+        let stage = flow.map_get("external_ids", "stage-name").ok_or("a flow without a stage")?;
+        let own = name.replace(zone.node, "<node>");
+        // `ovn-worker2` is `<node>2` only for the node of the shorter name.
+        let datapath = if name.ends_with(zone.node) { own } else { name.to_owned() };
+        let params = || json!({ "node_name": "all", "datapath": datapath, "stage": stage });
+        let value = |column: &str| flow.get(column).cloned().ok_or("no such column");
+        let text = |column: &str, rng: &mut fastrand::Rng| -> Result<Datum, Failed> {
+            let text = value(column)?.atoms().first().and_then(Atom::as_str).unwrap_or_default().to_owned();
+            Ok(Datum::scalar(other_text(&text, rng).as_str()))
+        };
+        let change = match rng.u8(0..4) {
+            0 => Some(("actions", text("actions", &mut rng)?)),
+            1 => Some(("match", text("match", &mut rng)?)),
+            2 => Some(("priority", Datum::scalar(flow.int("priority").unwrap_or(0) + 1))),
+            _ => None,
+        };
+        let before = ask(&capture, "ovn_sbctl_lflow_list", params())?;
+        let mut alone = params();
+        alone["grep"] = pattern(flow.text("match").unwrap_or_default()).into();
+        let alone = ask(&capture, "ovn_sbctl_lflow_list", alone)?;
+        zone.write("Logical_Flow", flow.uuid, change.as_ref().map(|(column, value)| (*column, value)))?;
+        let after = ask(&capture, "ovn_sbctl_lflow_list", params())?;
+        zone.restore()?;
+        done += 1;
+        if before == after && !is_of_one_node(&alone) {
+            missed.push(format!(
+                "{} {datapath} {stage} {}: {change:?}: {:?}\n{after}",
+                zone.node,
+                flow.uuid,
+                flow.text("match")
+            ));
+        }
+    }
+    assert!(missed.is_empty(), "{} of {wanted} changes are not seen:\n{}", missed.len(), missed.join("\n\n"));
+    Ok(())
+}
