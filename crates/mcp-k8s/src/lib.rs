@@ -6,6 +6,7 @@ mod checks;
 mod commands;
 mod describe;
 mod events;
+mod file_search;
 mod json;
 mod locate;
 mod log;
