@@ -122,8 +122,8 @@ proptest! {
             let (_, rest) = line.split_once(" line ").unwrap_or_else(|| line.split_once("line ").unwrap());
             rest.split(' ').next().unwrap().parse().unwrap()
         };
-        let expression = regex::Regex::new(grep.unwrap_or(".")).unwrap();
-        let wanted: Vec<usize> = (0..all.len()).filter(|at| expression.is_match(&all[*at])).collect();
+        let expression = mcp_core::Pattern::new(grep.unwrap_or(".")).unwrap();
+        let wanted: Vec<usize> = (0..all.len()).filter(|at| expression.is_in(&all[*at])).collect();
         let (mut before, mut pages) = (None::<u64>, Vec::new());
         loop {
             let asked = serde_json::json!({ "tail": tail, "grep": grep.unwrap_or("."), "context": context, "before": before });

@@ -11,17 +11,17 @@ use std::{
 };
 
 /// A pod of ovn-worker, its logical port, and its address.
-pub const POD: &str = "shop/web-7ddbb54ff6-l6vb8";
-pub const PORT: &str = "shop_web-7ddbb54ff6-l6vb8";
-pub const ADDRESS: &str = "10.244.1.3";
+pub(crate) const POD: &str = "shop/web-7ddbb54ff6-l6vb8";
+pub(crate) const PORT: &str = "shop_web-7ddbb54ff6-l6vb8";
+pub(crate) const ADDRESS: &str = "10.244.1.3";
 /// The ovnkube-node pod of ovn-worker.
-pub const OVNKUBE: &str = "ovnkube-node-vwrjk";
+pub(crate) const OVNKUBE: &str = "ovnkube-node-vwrjk";
 
 /// A copy of the capture.
-pub struct Changed(Capture);
+pub(crate) struct Changed(Capture);
 
 impl Changed {
-    pub fn new() -> Result<Self, Failed> {
+    pub(crate) fn new() -> Result<Self, Failed> {
         let capture = Capture::unpack()?;
         // The databases are there unpacked too.
         let packed = capture.database(OVNKUBE, "nbdb").with_file_name("../ovnk_database_store.tar.gz");
@@ -30,22 +30,22 @@ impl Changed {
     }
 
     /// What is collected of the cluster.
-    pub fn image(&self) -> PathBuf {
+    pub(crate) fn image(&self) -> PathBuf {
         self.0.bundle().join("must-gather.local.4417836294/lab-ovn-kubernetes")
     }
 
     /// A database of the node of an ovnkube-node pod.
-    pub fn database(&self, pod: &str, db: &str) -> PathBuf {
+    pub(crate) fn database(&self, pod: &str, db: &str) -> PathBuf {
         self.0.database(pod, db)
     }
 
     /// The northbound database of ovn-worker.
-    pub fn northbound(&self) -> PathBuf {
+    pub(crate) fn northbound(&self) -> PathBuf {
         self.database(OVNKUBE, "nbdb")
     }
 
     /// Changes a database, as the real ovsdb-tool does.
-    pub fn transact(&self, database: &Path, schema: &str, operations: &[Value]) -> Result<(), Failed> {
+    pub(crate) fn transact(&self, database: &Path, schema: &str, operations: &[Value]) -> Result<(), Failed> {
         let mut transaction = vec![json!(schema)];
         transaction.extend_from_slice(operations);
         #[expect(clippy::disallowed_methods, reason = "a test makes its own data with the real program")]
@@ -58,24 +58,24 @@ impl Changed {
     }
 
     /// Changes the northbound database of ovn-worker.
-    pub fn change(&self, operation: &Value) -> Result<(), Failed> {
+    pub(crate) fn change(&self, operation: &Value) -> Result<(), Failed> {
         self.transact(&self.northbound(), "OVN_Northbound", std::slice::from_ref(operation))
     }
 
     /// Changes the southbound database of ovn-worker.
-    pub fn change_southbound(&self, operation: &Value) -> Result<(), Failed> {
+    pub(crate) fn change_southbound(&self, operation: &Value) -> Result<(), Failed> {
         self.transact(&self.database(OVNKUBE, "sbdb"), "OVN_Southbound", std::slice::from_ref(operation))
     }
 
     /// The row of ovn-worker's northbound database that has a name.
-    pub fn uuid(&self, table: &str, name: &str) -> Result<String, Failed> {
+    pub(crate) fn uuid(&self, table: &str, name: &str) -> Result<String, Failed> {
         let database = Database::open(fs::read(self.northbound())?)?;
         let rows = database.select(&Select::from(table).filter(Condition::is("name", name)))?;
         Ok(rows.rows.first().ok_or_else(|| format!("{table} has no {name}"))?.uuid.to_string())
     }
 
     /// Changes the file of an object, or of a list of them.
-    pub fn edit(&self, path: &str, edit: impl FnOnce(&mut Value)) -> Result<(), Failed> {
+    pub(crate) fn edit(&self, path: &str, edit: impl FnOnce(&mut Value)) -> Result<(), Failed> {
         let path = self.image().join(path);
         let mut value: Value = serde_saphyr::from_slice(&fs::read(&path)?)?;
         edit(&mut value);
@@ -104,7 +104,7 @@ impl Changed {
     }
 
     /// Removes a list, and the files of its objects.
-    pub fn remove_list(&self, list: &str) -> Result<(), Failed> {
+    pub(crate) fn remove_list(&self, list: &str) -> Result<(), Failed> {
         for path in self.singles(list)? {
             fs::remove_file(path)?;
         }
@@ -112,7 +112,12 @@ impl Changed {
     }
 
     /// Changes the objects of a list that have a name, or begin with it, there and in files of their own. There must be one.
-    pub fn edit_named(&self, path: &str, name: &str, mut edit: impl FnMut(&mut Value)) -> Result<(), Failed> {
+    pub(crate) fn edit_named(
+        &self,
+        path: &str,
+        name: &str,
+        mut edit: impl FnMut(&mut Value),
+    ) -> Result<(), Failed> {
         for single in self.singles(path)? {
             if single.file_name().is_some_and(|own| own.to_string_lossy().starts_with(name)) {
                 self.edit(&single.to_string_lossy(), &mut edit)?;
@@ -132,20 +137,20 @@ impl Changed {
     }
 
     /// Adds a file.
-    pub fn add(&self, path: &str, object: &Value) -> Result<(), Failed> {
+    pub(crate) fn add(&self, path: &str, object: &Value) -> Result<(), Failed> {
         let path = self.image().join(path);
         fs::create_dir_all(path.parent().ok_or("a folder")?)?;
         Ok(fs::write(path, format!("{object:#}\n"))?)
     }
 
     /// Removes a file or folder.
-    pub fn remove(&self, path: &str) -> Result<(), Failed> {
+    pub(crate) fn remove(&self, path: &str) -> Result<(), Failed> {
         let path = self.image().join(path);
         Ok(if path.is_dir() { fs::remove_dir_all(path)? } else { fs::remove_file(path)? })
     }
 
     /// Removes the databases of the other nodes.
-    pub fn only_ovn_worker(&self) -> Result<(), Failed> {
+    pub(crate) fn only_ovn_worker(&self) -> Result<(), Failed> {
         for (_, pod) in Capture::NODES.iter().filter(|(_, pod)| *pod != OVNKUBE) {
             fs::remove_file(self.database(pod, "nbdb"))?;
             fs::remove_file(self.database(pod, "sbdb"))?;
@@ -153,26 +158,26 @@ impl Changed {
         Ok(())
     }
 
-    pub async fn connection(&self) -> Result<Connection, Failed> {
+    pub(crate) async fn connection(&self) -> Result<Connection, Failed> {
         Connection::open(mcp_k8s::layer(), Arc::new(Bundle::new(vec![self.0.bundle()]))).await
     }
 
     /// What `ovnkube_locate` says, or its error.
-    pub async fn locate(&self, what: &str) -> Result<String, Failed> {
+    pub(crate) async fn locate(&self, what: &str) -> Result<String, Failed> {
         locate(&self.connection().await?, what).await
     }
 
-    pub async fn findings(&self, what: &str) -> Result<Vec<String>, Failed> {
+    pub(crate) async fn findings(&self, what: &str) -> Result<Vec<String>, Failed> {
         Ok(findings(&self.locate(what).await?))
     }
 
-    pub async fn overview(&self) -> Result<String, Failed> {
+    pub(crate) async fn overview(&self) -> Result<String, Failed> {
         let called = self.connection().await?.call("cluster_overview", &serde_json::Map::new()).await?;
         Ok(called.unwrap_or_else(|error| error))
     }
 }
 
-pub async fn locate(connection: &Connection, what: &str) -> Result<String, Failed> {
+pub(crate) async fn locate(connection: &Connection, what: &str) -> Result<String, Failed> {
     let params = json!({ "what": what }).as_object().cloned().unwrap_or_default();
     let text = connection.call("ovnkube_locate", &params).await?.unwrap_or_else(|error| error);
     // Notes on damaged files are bounded with the answer.
@@ -181,12 +186,18 @@ pub async fn locate(connection: &Connection, what: &str) -> Result<String, Faile
 }
 
 /// The findings of an answer, without the UUIDs of rows.
-pub fn findings(answer: &str) -> Vec<String> {
-    let uuids = regex::Regex::new(r" \(_uuid [0-9a-f-]{36}\)").expect("an expression");
+pub(crate) fn findings(answer: &str) -> Vec<String> {
     let found = answer.lines().filter_map(|line| line.trim_start().strip_prefix("FINDING: "));
-    found.map(|line| uuids.replace_all(line, "").into_owned()).collect()
+    found.map(without_uuids).collect()
 }
 
-pub fn by_name(name: &str) -> Value {
+/// A line without each ` (_uuid …)`.
+fn without_uuids(line: &str) -> String {
+    let mut parts = line.split(" (_uuid ");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| text + part.split_once(')').map_or(part, |(_, rest)| rest))
+}
+
+pub(crate) fn by_name(name: &str) -> Value {
     json!([["name", "==", name]])
 }
