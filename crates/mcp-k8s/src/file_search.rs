@@ -136,7 +136,7 @@ impl Found {
 
 /// Why a file could not be read, without its path: many files have the same reason.
 fn cause(e: &ReadError) -> String {
-    e.source().map_or_else(|| chain(e), |cause| chain(cause))
+    e.source().map_or_else(|| chain(e), chain)
 }
 
 /// A line, or the part of a long line around a place.

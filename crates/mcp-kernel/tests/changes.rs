@@ -25,10 +25,11 @@ const OUTPUTS: [(&str, &str); 6] = [
 
 fn ask(dir: &Path, tool: &str, grep: Option<&str>) -> Result<String, Failed> {
     let mut params = json!({ "node_name": "all" });
+    let params = params.as_object_mut().ok_or("an object")?;
     if let Some(grep) = grep {
-        params["grep"] = grep.into();
+        params.insert("grep".into(), grep.into());
     }
-    let params = params.as_object().ok_or("an object")?.clone();
+    let params = params.clone();
     let case = Case { scenario: String::new(), tool: tool.into(), params };
     // Nothing that is seen is cut.
     let budget = Budget { lines: 100_000, bytes: 10_000_000 };
@@ -62,11 +63,14 @@ fn places(tool: &str, line: &str) -> Vec<(usize, usize)> {
     let (mut from, mut before) = (0, "");
     for word in line.split_inclusive(char::is_whitespace) {
         let text = word.trim_end();
-        let is_lasting = !matches!(before, "packets" | "bytes" | "handle" | "expires" | "#")
-            && !matches!(text, "#" | "handle" | "packets" | "bytes" | "expires" | "elements" | "=" | "{" | "}")
-            // `[12:345]` of iptables.
-            && !(tool == "iptables_save" && text.starts_with('['));
-        if is_lasting && !text.is_empty() {
+        let is_count = matches!(before, "packets" | "bytes" | "handle" | "expires" | "#")
+            || matches!(
+                text,
+                "#" | "handle" | "packets" | "bytes" | "expires" | "elements" | "=" | "{" | "}"
+            );
+        // `[12:345]` of iptables.
+        let is_counter = tool == "iptables_save" && text.starts_with('[');
+        if !is_count && !is_counter && !text.is_empty() {
             places.push((from, from + text.len()));
         }
         (from, before) = (from + word.len(), text);

@@ -96,7 +96,7 @@ fn changed(
             let at = rng.usize(0..atoms.len().max(1));
             match (atoms.get(at).cloned(), rng.u8(0..3)) {
                 (Some(_), 0) if atoms.len() > column.ty.min => _ = atoms.remove(at),
-                (Some(atom), _) => atoms[at] = other(&atom, rng)?,
+                (Some(atom), _) => *atoms.get_mut(at)? = other(&atom, rng)?,
                 (None, _) => atoms.push(other(&Atom::default_of(column.ty.key.kind), rng)?),
             }
             (Datum::set(atoms), None)
@@ -110,7 +110,7 @@ fn changed(
                     key
                 }
                 (Some((key, value)), _) => {
-                    pairs[at].1 = other(&value, rng)?;
+                    pairs.get_mut(at)?.1 = other(&value, rng)?;
                     key
                 }
                 (None, _) => {
@@ -132,12 +132,14 @@ fn other_text(text: &str, rng: &mut fastrand::Rng) -> String {
         return "something".into();
     }
     let at = rng.usize(0..letters.len());
-    letters[at] = match letters[at] {
-        digit @ '0'..='8' => char::from(digit as u8 + 1),
-        '9' => '0',
-        'x' => 'y',
-        _ => 'x',
-    };
+    if let Some(letter) = letters.get_mut(at) {
+        *letter = match *letter {
+            digit @ '0'..='8' => char::from(digit as u8 + 1),
+            '9' => '0',
+            'x' => 'y',
+            _ => 'x',
+        };
+    }
     letters.into_iter().collect()
 }
 
@@ -193,7 +195,7 @@ fn environment(name: &str) -> Option<u64> {
 
 fn rng() -> fastrand::Rng {
     let seed = environment("CHANGES_SEED").unwrap_or_else(|| fastrand::u64(..));
-    println!("CHANGES_SEED={seed}");
+    eprintln!("CHANGES_SEED={seed}");
     fastrand::Rng::with_seed(seed)
 }
 

@@ -216,7 +216,7 @@ impl Origin {
     }
 
     /// So much of it.
-    pub(crate) fn to_extent(self, extent: Extent) -> Self {
+    pub(crate) fn with_extent(self, extent: Extent) -> Self {
         Self { extent, ..self }
     }
 

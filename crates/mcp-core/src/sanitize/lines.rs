@@ -191,10 +191,11 @@ impl Lines {
             }
         };
         let is_list = trimmed.starts_with("- ");
-        if !is_value && !(is_list && !MAPPING.is_match(text) && indent(line) >= of) || super::is_open(item) {
+        let is_item = is_list && !MAPPING.is_match(text) && indent(line) >= of;
+        if !(is_value || is_item) || super::is_open(item) {
             return Go::From(String::new(), line);
         }
-        if deeper && !(is_list && !list) {
+        if deeper && (list || !is_list) {
             self.open = Open::Plain { indent: of };
         } else if is_list && list {
             self.open = Open::Next { indent: of, list };

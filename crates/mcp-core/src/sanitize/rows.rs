@@ -11,10 +11,11 @@ pub fn redact_datum(column: &str, datum: &Datum) -> Option<Datum> {
         Datum::Map(pairs) => {
             let shown: Vec<_> = pairs.iter().map(|(key, value)| pair(is_secret, key, value)).collect();
             let changed = shown.iter().any(|(key, value)| key.is_some() || value.is_some());
-            let both = |((key, value), (shown, instead)): (&(Atom, Atom), (Option<Atom>, Option<Atom>))| {
-                (shown.unwrap_or_else(|| key.clone()), instead.unwrap_or_else(|| value.clone()))
-            };
-            changed.then(|| Datum::map(pairs.iter().zip(shown).map(both)))
+            changed.then(|| {
+                Datum::map(pairs.iter().zip(shown).map(|((key, value), (shown, instead))| {
+                    (shown.unwrap_or_else(|| key.clone()), instead.unwrap_or_else(|| value.clone()))
+                }))
+            })
         }
         set => {
             let shown: Vec<_> = set.atoms().iter().map(|atom| self::atom(is_secret, atom)).collect();
@@ -126,8 +127,8 @@ fn is_the_same(condition: &Condition) -> bool {
         .iter()
         .chain(operand.pairs().iter().flat_map(|(key, value)| [key, value]))
         .any(|atom| atom.as_str().is_some_and(is_marked));
-    !(condition.is_of_order() && has_text)
-        && !is_marked
+    let is_other = is_marked || (condition.is_of_order() && has_text);
+    !is_other
         && redact_datum(condition.column(), &operand).is_none()
         && operand.pairs().iter().all(|(key, _)| key.as_str().is_none_or(|key| names::sort(key).is_none()))
         && !is_secret(condition.column())

@@ -146,7 +146,12 @@ impl Changed {
     /// Removes a file or folder.
     pub(crate) fn remove(&self, path: &str) -> Result<(), Failed> {
         let path = self.image().join(path);
-        Ok(if path.is_dir() { fs::remove_dir_all(path)? } else { fs::remove_file(path)? })
+        if path.is_dir() {
+            fs::remove_dir_all(path)?
+        } else {
+            fs::remove_file(path)?
+        }
+        Ok(())
     }
 
     /// Removes the databases of the other nodes.

@@ -221,7 +221,7 @@ impl Backend for Bundle {
                     let origin = Origin::new(&found.candidate.shown, found.candidate.when);
                     let origin = origin.in_bundle(&of.files(found.candidate).name).beside(found.beside);
                     let is_whole = found.database.damage().is_none();
-                    let origin = origin.to_extent(if is_whole { Extent::Whole } else { Extent::Damaged });
+                    let origin = origin.with_extent(if is_whole { Extent::Whole } else { Extent::Damaged });
                     let notes = found.notes.into_iter().chain(of.notes.iter().cloned()).collect();
                     Read { value: found.database, origin, notes }
                 })

@@ -139,7 +139,7 @@ impl Objects {
         }
         notes.extend(cluster.notes.iter().cloned());
         let extent = if picked.is_damaged { Extent::Damaged } else { collected };
-        let origin = Origin::new(shown(cluster, kind, &picked.read), when).to_extent(extent);
+        let origin = Origin::new(shown(cluster, kind, &picked.read), when).with_extent(extent);
         // Of several bundles together, none is the one.
         let bundles: BTreeSet<usize> = picked.read.iter().map(|file| file.bundle).collect();
         let only = bundles.first().filter(|_| bundles.len() == 1).and_then(|at| cluster.bundles.get(*at));
