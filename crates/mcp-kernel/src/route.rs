@@ -15,7 +15,7 @@ pub(crate) struct Route {
 }
 
 /// The types of rtnetlink(7), as ip writes them.
-const TYPES: [&str; 10] = [
+pub(crate) const TYPES: [&str; 10] = [
     "unicast",
     "local",
     "broadcast",
@@ -73,6 +73,30 @@ impl Route {
             }
         }
         actions
+    }
+
+    /// What else the route says, without what has a field of its own and the time that is left to it.
+    pub(crate) fn attributes(&self) -> Vec<String> {
+        let actions = self.actions();
+        let mut words = actions.into_iter();
+        let mut attributes = Vec::new();
+        while let Some(word) = words.next() {
+            match word {
+                "via" | "dev" | "src" | "advmss" | "metric" | "expires" => _ = words.next(),
+                "proto" | "scope" | "pref" | "error" => {
+                    attributes.push(format!("{word} {}", words.next().unwrap_or_default()))
+                }
+                "mtu" => {
+                    let value = match words.next() {
+                        Some("lock") => format!("lock {}", words.next().unwrap_or_default()),
+                        value => value.unwrap_or_default().to_owned(),
+                    };
+                    attributes.push(format!("mtu {value}"));
+                }
+                word => attributes.push(word.to_owned()),
+            }
+        }
+        attributes
     }
 
     /// Each interface that it leads through.

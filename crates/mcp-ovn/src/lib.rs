@@ -6,6 +6,7 @@ mod checks;
 mod commands;
 mod compare;
 mod completions;
+mod daemon;
 mod documents;
 mod flows;
 mod history;

@@ -10,6 +10,9 @@ use super::Tree;
 const FILES: &[&str] = &["src/main.rs", "src/lib.rs", "src/commands.rs", "src/types.rs", "tests/golden.rs"];
 const FOLDERS: &[&str] = &["src/tools", "tests/cases"];
 
+/// Where a layer's tools are: each in a file of its own, and the audit beside its checks.
+const TOOLS: &[&str] = &["tools", "checks"];
+
 /// What insta puts between the file of a test and the name of its snapshot; a case's has the name alone.
 const OF_A_TEST: &str = "__";
 
@@ -36,11 +39,11 @@ pub(super) fn tools_have_cases(tree: &Tree) -> Vec<String> {
         let folder = &layer.folder;
         let asked: BTreeSet<String> =
             cases(tree, folder).filter_map(|(_, case)| text(&case, "tool")).collect();
-        for (file, source) in tree.below(&format!("{folder}/src/tools")) {
-            for name in names(&source.text) {
-                if !asked.contains(name) {
+        for below in TOOLS {
+            for (file, source) in tree.below(&format!("{folder}/src/{below}")) {
+                for name in names(&source.text).filter(|name| !asked.contains(*name)) {
                     problems.push(format!(
-                        "{folder}/src/tools/{file}: `{name}` has no case: add one to tests/cases"
+                        "{folder}/src/{below}/{file}: `{name}` has no case: add one to tests/cases"
                     ));
                 }
             }
@@ -72,7 +75,7 @@ pub(super) fn prompts_name_tools(tree: &Tree) -> Vec<String> {
     let of = |folder: String| tree.below(&folder).map(|(_, source)| source).collect::<Vec<_>>();
     let tools: BTreeSet<&str> = tree
         .layers()
-        .flat_map(|layer| of(format!("{}/src/tools", layer.folder)))
+        .flat_map(|layer| TOOLS.iter().flat_map(move |below| of(format!("{}/src/{below}", layer.folder))))
         .flat_map(|source| names(&source.text))
         .collect();
     // `ovn_`, `kubectl_`, `ip_`: no other word has these beginnings.
@@ -92,8 +95,8 @@ pub(super) fn prompts_name_tools(tree: &Tree) -> Vec<String> {
         let described = tree.below("docs/reference").filter(|(file, _)| *file == reference);
         for (_, source) in prompts.chain(described) {
             // Of a table of tools only what the model reads.
-            let text = source.text.split_once("instructions: ").map_or(source.text.as_str(), |(_, text)| {
-                text.split_once("tools: vec!").map_or(text, |(instructions, _)| instructions)
+            let text = source.text.split_once(".instructions(").map_or(source.text.as_str(), |(_, text)| {
+                text.split_once(".tools(vec!").map_or(text, |(instructions, _)| instructions)
             });
             let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
             let like_a_tool =

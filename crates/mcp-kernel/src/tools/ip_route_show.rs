@@ -168,35 +168,11 @@ fn row(route: &Route, heading: &Arc<str>) -> Row {
     if !route.hops.is_empty() {
         fields.push(Field { name: "nexthop".into(), values: route.hops.clone(), spanning: true });
     }
-    fields.push(Field { name: "attributes".into(), values: attributes(route), spanning: true });
+    fields.push(Field { name: "attributes".into(), values: route.attributes(), spanning: true });
     let text = [&[kind.trim(), route.prefix()][..], &route.actions()].concat().join(" ");
     let text =
         route.hops.iter().fold(format!("  {}", text.trim_start()), |text, hop| text + "\n      " + hop);
     Row::with(text, identity(key, fields, local)).under(heading)
-}
-
-/// What else the route says, without what has a field of its own and the time that is left to it.
-fn attributes(route: &Route) -> Vec<String> {
-    let actions = route.actions();
-    let mut words = actions.into_iter();
-    let mut attributes = Vec::new();
-    while let Some(word) = words.next() {
-        match word {
-            "via" | "dev" | "src" | "advmss" | "metric" | "expires" => _ = words.next(),
-            "proto" | "scope" | "pref" | "error" => {
-                attributes.push(format!("{word} {}", words.next().unwrap_or_default()))
-            }
-            "mtu" => {
-                let value = match words.next() {
-                    Some("lock") => format!("lock {}", words.next().unwrap_or_default()),
-                    value => value.unwrap_or_default().to_owned(),
-                };
-                attributes.push(format!("mtu {value}"));
-            }
-            word => attributes.push(word.to_owned()),
-        }
-    }
-    attributes
 }
 
 /// Does it follow from the node's own addresses or pods?
@@ -267,8 +243,7 @@ fn route_to(to: IpAddr, route: &str, shown: &str) -> Vec<Row> {
     let words: Vec<&str> = route.split_whitespace().collect();
     let value =
         |name: &str| words.iter().skip_while(|word| **word != name).nth(1).copied().unwrap_or_default();
-    let kinds = ["blackhole", "unreachable", "prohibit", "local", "broadcast", "multicast"];
-    let kind = words.first().copied().filter(|word| kinds.contains(word)).unwrap_or_default();
+    let kind = words.first().copied().filter(|word| route::TYPES.contains(word)).unwrap_or_default();
     let words = ["via", "dev", "src", "table"].map(|name| (name, Some(value(name))));
     let fields = compare::fields(words.into_iter().chain([("kind", Some(kind))]));
     vec![Row::with(shown, identity(format!("route to {to}"), fields, false))]

@@ -1,11 +1,13 @@
 //! Is what was asked for in force, and what was asked for when.
 
-use crate::{commands, history};
+use crate::{
+    commands,
+    daemon::{Said, said},
+    history,
+};
 use futures::future::join_all;
 use jiff::Timestamp;
-use mcp_core::{
-    Answer, Argv, Db, Field, Identity, Many, Node, Place, ReadError, Row, Tool, ToolError, chain,
-};
+use mcp_core::{Answer, Db, Field, Identity, Many, Node, Place, ReadError, Row, Tool, ToolError, chain};
 use ovn_model::status::{self, NotCopied, Progress, Verdict};
 use ovsdb::{Kind, Rows};
 use schemars::JsonSchema;
@@ -165,28 +167,6 @@ fn readable(read: Result<Vec<Rows>, ReadError>, notes: &mut Vec<String>) -> Vec<
         notes.push(chain(&e));
         Vec::new()
     })
-}
-
-/// What a daemon says of itself.
-enum Said {
-    /// This.
-    Is(String),
-    /// It was asked and gave no answer: why.
-    Nothing(String),
-    /// The source has no answer of it: why, or an empty text.
-    NotCollected(String),
-}
-
-async fn said(node: &Node<'_>, place: Place, argv: &Argv) -> Said {
-    match node.command(place, argv).await {
-        Ok(output) => {
-            let text = String::from_utf8_lossy(&output.stdout);
-            let text = text.trim();
-            Said::Is(text.strip_prefix("Status: ").unwrap_or(text).to_owned())
-        }
-        Err(ReadError::NotCollected { why, .. }) => Said::NotCollected(why.unwrap_or_default()),
-        Err(e) => Said::Nothing(chain(&e)),
-    }
 }
 
 async fn database(node: &Node<'_>, db: Db, lines: &mut Lines) {

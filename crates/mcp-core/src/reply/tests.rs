@@ -1,0 +1,189 @@
+use super::*;
+use crate::{Origin, evidence::Evidence};
+
+fn node_answer(name: &str, answer: Answer) -> NodeAnswer {
+    let origins = vec![Origin::new("file", "2026-11-22T08:35:03Z".parse().ok())];
+    NodeAnswer {
+        node: name.parse().unwrap(),
+        subject: name.into(),
+        result: Ok(answer),
+        given: Given { node: Some(name.into()), origins, notes: Vec::new() },
+    }
+}
+
+fn rows(n: usize) -> Answer {
+    Answer { rows: (0..n).map(|i| Row::line(format!("row {i}"))).collect(), ..Answer::default() }
+}
+
+fn page(offset: usize, limit: Option<usize>) -> Page {
+    Page { grep: None, offset, limit }
+}
+
+/// The reply of nodes to a question whose answers become this.
+fn reply(many: Many, answers: Vec<NodeAnswer>, page: &Page, budget: Budget) -> Result<String, ToolError> {
+    let evidence = Evidence::new("mcp-test");
+    let record = evidence.record("rows", &serde_json::Map::new());
+    let about = About { title: "rows", source: "source", record: &record };
+    of_nodes(about, Several { many, others: &[] }, answers, page, budget)
+}
+
+fn text(answer: Answer, page: &Page, budget: Budget) -> String {
+    reply(Many::Compare, vec![node_answer("n", answer)], page, budget).unwrap()
+}
+
+/// The reply of nodes that have these rows, after the lines that say what was read.
+fn of_several(many: Many, answers: Vec<Answer>, grep: Option<&str>) -> String {
+    let names = ["a", "b", "c"].into_iter();
+    let answers = names.zip(answers).map(|(name, answer)| node_answer(name, answer)).collect();
+    let page = Page { grep: grep.map(|grep| Pattern::new(grep).unwrap()), ..Page::default() };
+    let text = reply(many, answers, &page, Budget::default()).unwrap();
+    text.lines().skip_while(|line| line.starts_with("# ")).map(|line| format!("{line}\n")).collect()
+}
+
+fn balancer(backend: &str) -> Row {
+    let fields = vec![crate::Field::one("backend", backend)];
+    let identity = crate::Identity { key: "web".into(), fields, ..crate::Identity::default() };
+    Row::with(format!("web -> {backend}"), identity)
+}
+
+fn of_rows(rows: Vec<Row>) -> Answer {
+    Answer { rows, if_empty: "the table is empty".into(), ..Answer::default() }
+}
+
+#[test]
+fn a_filter_leaves_rows_that_differ_and_makes_none_that_are_missing() {
+    let answers = || ["10.0.0.1", "10.0.0.1", "10.0.0.9"].map(|ip| of_rows(vec![balancer(ip)])).to_vec();
+    let expected = "different: 1 row; compared and equal: 0 rows\nweb: backend differs\n    c: 10.0.0.9\n    a, b: \
+                    10.0.0.1\n  on c: web -> 10.0.0.9\n  on a: web -> 10.0.0.1\n";
+    for grep in [None, Some("10.0.0.1"), Some("10.0.0.9")] {
+        assert_eq!(of_several(Many::Compare, answers(), grep), expected, "{grep:?}");
+    }
+    // A filter of the tool's own works alike.
+    let mut marked = answers();
+    marked[..2].iter_mut().flat_map(|answer| &mut answer.rows).for_each(|row| row.unasked = true);
+    assert_eq!(of_several(Many::Compare, marked, None), expected);
+}
+
+#[test]
+fn nothing_found_not_compared_and_equal_are_three_answers() {
+    let equal = || vec![of_rows(vec![balancer("10.0.0.1")]); 3];
+    assert_eq!(
+        of_several(Many::Compare, equal(), Some("web")),
+        "compared and equal: 1 row\nthe same on all 3 nodes:\nweb -> 10.0.0.1\n"
+    );
+    assert_eq!(
+        of_several(Many::Compare, equal(), Some("absent")),
+        "no row matches on any node: grep=absent looks at what is shown, of 3 rows\n"
+    );
+    assert_eq!(
+        of_several(Many::Compare, vec![of_rows(Vec::new()); 3], None),
+        "no row matches on any node: the table is empty\n"
+    );
+    assert_eq!(
+        of_several(Many::Each { because: "each has its own" }, equal(), None),
+        "not compared, because each has its own\na:\nweb -> 10.0.0.1\nb:\nweb -> 10.0.0.1\nc:\nweb -> 10.0.0.1\n"
+    );
+    let mut left_out: Vec<Answer> = vec![of_rows((0..5).map(|n| Row::line(format!("row {n}"))).collect()); 3];
+    left_out[0].not_compared.push("column ports (the pods of the node)".into());
+    assert_eq!(
+        of_several(Many::Compare, left_out, None),
+        "compared and equal: 5 rows: row 0; row 1; row 2; row 3; row 4\nnot compared: column ports (the pods of the \
+         node)\nno difference in what is compared\n"
+    );
+}
+
+#[test]
+fn each_node_has_its_share_of_the_room() {
+    let answers = ["a", "b", "c"].map(|name| node_answer(name, rows(1000))).into();
+    let many = Many::Each { because: "so" };
+    let text = reply(many, answers, &Page::default(), Budget::default()).unwrap();
+    for node in ["a", "b", "c"] {
+        assert!(text.contains(&format!("\n{node}:\nrow 0\n")), "{text}");
+        assert!(text.contains(&format!("  … 869 rows more: node_name={node} gives them\n")), "{text}");
+    }
+}
+
+#[test]
+fn the_first_line_says_what_was_read_and_the_last_what_was_cut() {
+    let text = text(rows(5), &page(1, Some(2)), Budget::default());
+    assert_eq!(
+        text,
+        "# rows of n, from source, 2026-11-22T08:35:03Z; evidence://mcp-test/e2631532\nrow 1\nrow 2\nnote: rows 2 to 3 of 5; offset=3 gives the next\n"
+    );
+}
+
+#[test]
+fn every_answer_is_bounded_and_every_row_can_be_had() {
+    let budget = Budget { lines: 400, bytes: 2_000 };
+    let (mut offset, mut seen) = (0, 0);
+    while offset < 1000 {
+        let text = text(rows(1000), &page(offset, None), budget);
+        assert!(text.len() <= budget.bytes, "{}", text.len());
+        let shown = text.lines().filter(|line| line.starts_with("row ")).count();
+        assert!(shown > 0);
+        (offset, seen) = (offset + shown, seen + shown);
+    }
+    assert_eq!(seen, 1000);
+    let lines =
+        text(rows(1000), &page(0, None), Budget::default()).lines().filter(|l| l.starts_with("row ")).count();
+    assert_eq!(lines, 400);
+}
+
+#[test]
+fn a_row_larger_than_the_budget_is_cut_and_said_to_be() {
+    let answer = Answer { rows: vec![Row::line("é".repeat(5_000)), Row::line("next")], ..Answer::default() };
+    let text = text(answer, &page(0, None), Budget { lines: 400, bytes: 2_000 });
+    assert!(text.len() <= 2_000, "{}", text.len());
+    assert!(text.contains("note: this row is cut: it has 10000 bytes"), "{text}");
+    assert!(text.contains("rows 1 to 1 of 2; offset=1"), "{text}");
+}
+
+#[test]
+fn empty_past_the_end_and_filtered_away_are_three_answers() {
+    let empty = Answer { if_empty: "table X is empty".into(), ..Answer::default() };
+    assert!(text(empty, &page(0, None), Budget::default()).ends_with("table X is empty\n"));
+    assert!(
+        text(rows(3), &page(7, None), Budget::default())
+            .ends_with("note: offset=7 is past the end: there are 3 rows\n")
+    );
+    let grep = Page { grep: Pattern::new("absent").ok(), ..Page::default() };
+    let answer = Answer { if_empty: "table X is empty".into(), ..rows(3) };
+    assert!(
+        text(answer, &grep, Budget::default())
+            .ends_with("no row of 3 matches grep=absent, which looks at what is shown\n")
+    );
+}
+
+#[test]
+fn a_search_sees_no_secret() {
+    let found = |grep: &str| {
+        let grep = Page { grep: Pattern::new(grep).ok(), ..Page::default() };
+        let rows = vec![Row::line("options: {psk=hunter2}")];
+        !text(Answer { rows, ..Answer::default() }, &grep, Budget::default()).contains("no row of 1 matches")
+    };
+    assert!(found("psk"));
+    assert!(!found("hunter"));
+    let (right, wrong) = (r"psk=(hunter2|\[redacted)", r"psk=(hunter3|\[redacted)");
+    assert_eq!(found(right), found(wrong));
+}
+
+#[test]
+fn a_node_that_fails_is_named_and_the_others_are_compared() {
+    let mut answers: Vec<NodeAnswer> = ["a", "b", "c"].map(|name| node_answer(name, rows(2))).into();
+    answers[1].result = Err(ToolError::bad("it is broken", "mend it"));
+    answers[0].given.notes.push("odd".into());
+    let text = reply(Many::Compare, answers, &Page::default(), Budget::default()).unwrap();
+    assert!(text.contains("compared and equal: 2 rows\nthe same on all 2 nodes:\nrow 0\nrow 1\n"), "{text}");
+    assert!(
+        text.contains("note: b gave no answer and is not compared: it is broken\nnote: a: odd\n"),
+        "{text}"
+    );
+    let failed = ["a", "b"].map(|name| NodeAnswer {
+        result: Err(ToolError::bad(format!("{name} is broken"), "mend it")),
+        ..node_answer(name, rows(0))
+    });
+    let error = reply(Many::Compare, failed.into(), &Page::default(), Budget::default()).unwrap_err();
+    assert!(error.report().starts_with(
+        "error: none of the 2 nodes gave an answer\n  a: a is broken\n  b: b is broken\nhint: "
+    ));
+}
