@@ -73,6 +73,7 @@ fn each_server_can_do_what_its_backend_asks() {
     for name in SERVERS {
         let rights = rights(&role(&format!("{name}.yaml")));
         for (verb, resource) in [
+            ("get", "nodes"),
             ("list", "nodes"),
             ("get", "pods"),
             ("list", "pods"),

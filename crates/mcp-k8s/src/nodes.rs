@@ -115,7 +115,7 @@ pub(crate) fn subnets_of_switch(switch: &Row) -> String {
 pub(crate) fn told(cluster: &Cluster<'_>, finding: &str) -> String {
     match cluster.damaged().as_slice() {
         [] => format!("FINDING: {finding}"),
-        damaged => format!("uncertain, since {} cannot be read to its end: {finding}", some(damaged)),
+        damaged => format!("uncertain, since not all of {} could be read: {finding}", some(damaged)),
     }
 }
 

@@ -44,7 +44,7 @@ fn a_secret_is_redacted_whatever_the_file_is_called() -> Result<(), Failed> {
         let source = || Arc::new(Bundle::new(vec![dir.path().join("must-gather.local.1")]));
         for params in [json!({ "path": name }), json!({ "path": name, "search": "key" })] {
             let text = ask(source(), params)?;
-            assert!(text.contains("key: '[redacted") || text.contains("key: \"[redacted"), "{text}");
+            assert!(text.contains("[redacted"), "{text}");
             assert!(!text.contains("hunter2") && !text.contains("aHVudGVyMg"), "{text}");
         }
     }

@@ -69,10 +69,16 @@ impl Zone {
         Ok(fs::write(&self.file, &self.original)?)
     }
 
-    /// Another row of the table that a column refers to.
-    fn other_row(&self, table: &str, rng: &mut fastrand::Rng) -> Option<Uuid> {
+    /// Another row of the table that a column refers to, which says something else: a reference is compared by what the row
+    /// says.
+    fn other_row(&self, table: &str, now: Uuid, rng: &mut fastrand::Rng) -> Option<Uuid> {
         let (_, rows) = self.tables.iter().find(|(name, _)| name == table)?;
-        Some(rng.choice(rows)?.uuid)
+        let says = |row: &Row| -> Vec<Option<Datum>> {
+            row.table.columns.iter().map(|column| row.get(&column.name).cloned()).collect()
+        };
+        let before = rows.iter().find(|row| row.uuid == now).map(says);
+        let other = rng.choice(rows)?;
+        (Some(says(other)) != before).then_some(other.uuid)
     }
 }
 
@@ -88,7 +94,7 @@ fn changed(
         Atom::Real(number) => Some(Atom::Real(number + 1.5)),
         Atom::Boolean(truth) => Some(Atom::Boolean(!truth)),
         Atom::String(text) => Some(Atom::from(other_text(text, rng).as_str())),
-        Atom::Uuid(_) => zone.other_row(column.ty.key.ref_table.as_deref()?, rng).map(Atom::Uuid),
+        Atom::Uuid(now) => zone.other_row(column.ty.key.ref_table.as_deref()?, *now, rng).map(Atom::Uuid),
     };
     let new = match value {
         Datum::Set(atoms) => {

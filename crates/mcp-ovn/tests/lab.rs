@@ -144,7 +144,8 @@ fn one_answer_from_three_sources() -> Result<(), Failed> {
     let mut asked = 0;
     for file in std::fs::read_dir(cases)?.flatten().map(|entry| entry.path()) {
         let case = Case::read(&file)?;
-        if case.scenario != "lab" {
+        // The audit names the source that has no Kubernetes objects: each has another name.
+        if case.scenario != "lab" || case.tool == "ovn_audit" {
             continue;
         }
         let live = body(answer(mcp_ovn::layer(), recorder.clone(), &case)?);

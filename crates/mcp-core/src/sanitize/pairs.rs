@@ -65,6 +65,10 @@ static NEXT: LazyLock<Regex> =
 static ANOTHER: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"[,;]?\s+[A-Za-z_][\w./-]*[:=]").expect("a literal"));
 
+/// A field of a Go struct begins: `Cert: `.
+static FIELD: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"^[A-Z][A-Za-z0-9]*:(?:[\s\[{}]|$)").expect("a literal"));
+
 /// What may stand before a name that begins a line: the time of a log, marks of a list or of a difference, `export`.
 static BEGINS: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r#"^[\u{feff}\u{fffd}]*(?:\d{4}-\d\d-\d\dT\S+ (?:(?:stdout|stderr) [FP] )?)?[ \t]*(?:[-+>#;|*] ?[ \t]*)*(?:export |set |setenv |ENV |ARG |declare -x )?\\*["'`]?$"#)
@@ -277,6 +281,10 @@ fn value(line: &str, start: usize, place: Place<'_>) -> Option<Value> {
     let is_prose = place.sort != Sort::Password && place.colon && place.blank && is_prose(rest);
     if place.sort == Sort::Authorization {
         return authorization(line, start, place);
+    }
+    // `{PrivKey: Cert: CACert:}` of Go's `%+v`: the value is empty, and the next field begins.
+    if place.colon && place.blank && !place.begins && FIELD.is_match(head(rest, NEAR)) {
+        return None;
     }
     if is_prose && !(is_yaml && rest.split_whitespace().nth(1).is_none()) {
         return None;

@@ -145,6 +145,10 @@ fn what_stands_beside_a_secret_stays() {
         ("Authorization: Bearer abc.def1, next", "Authorization: Bearer [redacted], next"),
         ("https://me:hunter2@example.org/x", "https://me:[redacted]@example.org/x"),
         ("a\npassword: |\n  x\n  y\nuser: me\n", "a\npassword: [redacted]\nuser: me\n"),
+        (
+            "{PrivKey: Cert: CACert:} Token: TokenFile: Mode:shared",
+            "{PrivKey: Cert: CACert:} Token: TokenFile: Mode:shared",
+        ),
         ("map[password:two words user:me]", "map[password:[redacted] user:me]"),
         ("user=a password=hunter2 err=\"x\"", "user=a password=[redacted] err=\"x\""),
         (r#"{"token":123456789,"user":"me"}"#, r#"{"token":"[redacted]","user":"me"}"#),

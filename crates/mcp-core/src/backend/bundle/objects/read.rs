@@ -20,7 +20,9 @@ pub(in crate::backend::bundle) fn each(bytes: &[u8], mut take: impl FnMut(Value)
         deserializer.deserialize_any(File(&mut take, &deadline))
     };
     serde_saphyr::with_deserializer_from_slice_with_options(bytes, options(), read)?;
-    if bytes.ends_with(b"\n") {
+    // A document of JSON ends with the bracket that it begins with, and is not read without it.
+    let is_json = bytes.trim_ascii().first().is_some_and(|first| matches!(first, b'{' | b'['));
+    if is_json || bytes.ends_with(b"\n") {
         return Ok(());
     }
     Err(serde::de::Error::custom("the file was cut: it ends in the middle of a line"))
