@@ -81,11 +81,14 @@ pub(super) struct Lines {
     open: Open,
     /// The lines are of an object of the kind Secret.
     of_secret: bool,
+    /// So many kinds that are Secret are still to come: the values of an object stand before its kind.
+    to_come: usize,
 }
 
 impl Lines {
     pub(super) fn of(text: &str) -> Self {
-        Self { of_secret: text.contains("Secret") && KIND.is_match(text), ..Self::default() }
+        let to_come = if text.contains("Secret") { KIND.find_iter(text).count() } else { 0 };
+        Self { of_secret: to_come > 0, to_come, ..Self::default() }
     }
 
     /// Whether lines that hold nothing pass as they are.
@@ -211,8 +214,12 @@ impl Lines {
 
     /// The line without what begins in it.
     fn redact<'a>(&mut self, line: &'a str) -> Cow<'a, str> {
-        if self.of_secret && ANY_KIND.is_match(line) {
-            self.of_secret = KIND.is_match(line);
+        if self.of_secret {
+            let kinds = KIND.find_iter(line).count();
+            self.to_come = self.to_come.saturating_sub(kinds);
+            if ANY_KIND.is_match(line) {
+                self.of_secret = kinds > 0 || self.to_come > 0;
+            }
         }
         let found = Found::of(line);
         if !self.of_secret && found.is_none() {

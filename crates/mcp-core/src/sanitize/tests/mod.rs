@@ -168,3 +168,11 @@ fn what_stands_beside_a_secret_stays() {
         assert_eq!(clean(text), shown);
     }
 }
+
+/// The values of a Secret stand before its kind, whatever stands before them.
+#[test]
+fn a_secret_after_another_object_is_hidden() {
+    let text = "apiVersion: v1\ndata:\n  a: b\nkind: ConfigMap\n---\napiVersion: v1\ndata:\n  a: hunter2\nkind: Secret\n---\ndata:\n  a: shown\nkind: ConfigMap\n";
+    let shown = clean(text);
+    assert!(!shown.contains("hunter2"), "{shown}");
+}
