@@ -3,13 +3,9 @@
 //!
 //! The changes are random. `CHANGES_SEED=<seed>` repeats a run, and `CHANGES=<number>` makes it longer.
 
-use mcp_core::{Budget, Bundle};
-use mcp_testing::{Case, Failed, answer_within, unpack};
+use mcp_testing::{Failed, RandomChanges, answer_uncut, other_letter, unpack, with_line};
 use serde_json::json;
-use std::{fs, path::Path, sync::Arc};
-
-/// So many changes in a normal run.
-const CHANGES: usize = 60;
+use std::{fs, path::Path};
 
 const NODES: [&str; 3] = ["ovn-control-plane", "ovn-worker", "ovn-worker2"];
 
@@ -25,15 +21,10 @@ const OUTPUTS: [(&str, &str); 6] = [
 
 fn ask(dir: &Path, tool: &str, grep: Option<&str>) -> Result<String, Failed> {
     let mut params = json!({ "node_name": "all" });
-    let params = params.as_object_mut().ok_or("an object")?;
     if let Some(grep) = grep {
-        params.insert("grep".into(), grep.into());
+        params.as_object_mut().ok_or("an object")?.insert("grep".into(), grep.into());
     }
-    let params = params.clone();
-    let case = Case { scenario: String::new(), tool: tool.into(), params };
-    // Nothing that is seen is cut.
-    let budget = Budget { lines: 100_000, bytes: 10_000_000 };
-    answer_within(mcp_kernel::layer(), Arc::new(Bundle::new(vec![dir.to_owned()])), &case, budget)
+    answer_uncut(mcp_kernel::layer(), vec![dir.to_owned()], tool, params)
 }
 
 /// What an answer says beside its first line and how many rows are equal.
@@ -78,16 +69,6 @@ fn places(tool: &str, line: &str) -> Vec<(usize, usize)> {
     places
 }
 
-/// A character like this one, and not this one.
-fn other(letter: char) -> char {
-    match letter {
-        digit @ '0'..='8' => char::from(digit as u8 + 1),
-        '9' => '0',
-        'x' => 'y',
-        _ => 'x',
-    }
-}
-
 /// The line with one character changed, or without it.
 fn changed(tool: &str, line: &str, rng: &mut fastrand::Rng) -> Option<Option<String>> {
     if rng.u8(0..3) == 0 {
@@ -97,7 +78,7 @@ fn changed(tool: &str, line: &str, rng: &mut fastrand::Rng) -> Option<Option<Str
     let word = &line[from..to];
     let at = from + rng.choice(word.char_indices().map(|(at, _)| at).collect::<Vec<_>>())?;
     let letter = line[at..].chars().next()?;
-    let new = format!("{}{}{}", &line[..at], other(letter), &line[at + letter.len_utf8()..]);
+    let new = format!("{}{}{}", &line[..at], other_letter(letter), &line[at + letter.len_utf8()..]);
     Some(Some(new))
 }
 
@@ -109,11 +90,7 @@ fn pattern(line: &str) -> String {
 
 #[test]
 fn any_change_of_a_route_a_rule_or_an_address_is_seen() -> Result<(), Failed> {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let seed = number("CHANGES_SEED").unwrap_or_else(|| fastrand::u64(..));
-    println!("CHANGES_SEED={seed}");
-    let mut rng = fastrand::Rng::with_seed(seed);
-    let wanted = number("CHANGES").map_or(CHANGES, |n| n as usize);
+    let RandomChanges { mut rng, wanted } = RandomChanges::from_environment();
     let dir = tempfile::tempdir()?;
     unpack("kernel/nodes.tar.xz", dir.path())?;
     let (mut different, mut of_one, mut missed) = (0, 0, Vec::new());
@@ -127,12 +104,7 @@ fn any_change_of_a_route_a_rule_or_an_address_is_seen() -> Result<(), Failed> {
         let Some(at) = rng.choice(&candidates).copied() else { continue };
         let Some(change) = changed(tool, lines[at], &mut rng) else { continue };
         let before = ask(dir.path(), tool, None)?;
-        let all = lines.iter().enumerate().filter_map(|(n, line)| match n == at {
-            true => change.clone(),
-            false => Some((*line).to_owned()),
-        });
-        let text: String = all.map(|line| line + "\n").collect();
-        fs::write(&file, text)?;
+        fs::write(&file, with_line(&lines, at, change.as_deref()))?;
         let after = ask(dir.path(), tool, None)?;
         fs::write(&file, &original)?;
         let alone = ask(dir.path(), tool, Some(&pattern(lines[at])))?;

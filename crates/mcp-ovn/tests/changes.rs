@@ -3,14 +3,10 @@
 //! The changes are random: a column of a row of the captured cluster, or a logical flow. `CHANGES_SEED=<seed>` repeats a run, and
 //! `CHANGES=<number>` makes it longer.
 
-use mcp_core::Bundle;
-use mcp_testing::{Capture, Case, Failed, answer_within};
+use mcp_testing::{Capture, Failed, RandomChanges, answer_uncut, other_letter};
 use ovsdb::{Atom, Database, Datum, NewFile, Row, Select, Uuid};
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc};
-
-/// So many changes in a normal run.
-const CHANGES: usize = 60;
+use std::{collections::BTreeMap, fs, path::PathBuf};
 
 /// A database of a zone.
 struct Zone {
@@ -139,22 +135,13 @@ fn other_text(text: &str, rng: &mut fastrand::Rng) -> String {
     }
     let at = rng.usize(0..letters.len());
     if let Some(letter) = letters.get_mut(at) {
-        *letter = match *letter {
-            digit @ '0'..='8' => char::from(digit as u8 + 1),
-            '9' => '0',
-            'x' => 'y',
-            _ => 'x',
-        };
+        *letter = other_letter(*letter);
     }
     letters.into_iter().collect()
 }
 
 fn ask(capture: &Capture, tool: &str, params: Value) -> Result<String, Failed> {
-    let params = params.as_object().ok_or("an object")?.clone();
-    let case = Case { scenario: String::new(), tool: tool.into(), params };
-    // Nothing that is seen is cut.
-    let budget = mcp_core::Budget { lines: 100_000, bytes: 10_000_000 };
-    let text = answer_within(mcp_ovn::layer(), Arc::new(Bundle::new(vec![capture.bundle()])), &case, budget)?;
+    let text = answer_uncut(mcp_ovn::layer(), vec![capture.bundle()], tool, params)?;
     Ok(text.lines().skip(1).map(|line| format!("{line}\n")).collect())
 }
 
@@ -195,27 +182,17 @@ fn pattern(text: &str) -> String {
     text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '.' }).collect()
 }
 
-fn environment(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
-}
-
-fn rng() -> fastrand::Rng {
-    let seed = environment("CHANGES_SEED").unwrap_or_else(|| fastrand::u64(..));
-    eprintln!("CHANGES_SEED={seed}");
-    fastrand::Rng::with_seed(seed)
-}
-
 fn zones(capture: &Capture, db: &str) -> Result<Vec<Zone>, Failed> {
     Capture::NODES.iter().map(|(node, pod)| Zone::open(capture, node, pod, db)).collect()
 }
 
 #[test]
 fn any_change_of_a_row_is_seen() -> Result<(), Failed> {
-    let (capture, mut rng) = (Capture::unpack()?, rng());
+    let capture = Capture::unpack()?;
+    let RandomChanges { mut rng, wanted } = RandomChanges::from_environment();
     let mut zones_of_all = zones(&capture, "nbdb")?;
     zones_of_all.extend(zones(&capture, "sbdb")?);
     let (mut told, mut missed) = (BTreeMap::<Seen, usize>::new(), Vec::new());
-    let wanted = environment("CHANGES").map_or(CHANGES, |n| n as usize);
     while told.values().sum::<usize>() + missed.len() < wanted {
         let zone = rng.choice(&zones_of_all).ok_or("no zone")?;
         let (table, rows) = rng.choice(&zone.tables).ok_or("no table")?;
@@ -247,9 +224,10 @@ fn any_change_of_a_row_is_seen() -> Result<(), Failed> {
 
 #[test]
 fn any_change_of_a_logical_flow_is_seen() -> Result<(), Failed> {
-    let (capture, mut rng) = (Capture::unpack()?, rng());
+    let capture = Capture::unpack()?;
+    let RandomChanges { mut rng, wanted } = RandomChanges::from_environment();
     let zones = zones(&capture, "sbdb")?;
-    let wanted = environment("CHANGES").map_or(CHANGES, |n| n as usize) / 4;
+    let wanted = wanted / 4;
     let (mut done, mut missed) = (0, Vec::new());
     while done < wanted {
         let zone = rng.choice(&zones).ok_or("no zone")?;

@@ -7,10 +7,12 @@
 //! ```
 
 mod capture;
+mod changes;
 mod early;
 mod planted;
 
 pub use capture::Capture;
+pub use changes::{RandomChanges, answer_uncut, other_letter, with_line};
 pub use early::EarlyGather;
 pub use planted::{MARKS, no_secrets, planted_answer};
 
