@@ -86,6 +86,11 @@ fn one_answer_from_the_nodes_and_from_the_cluster() -> Result<(), Failed> {
             let direct = body(answer(mcp_ovn::layer(), lab()?, &case)?);
             // Under its own role alone.
             let through = body(answer(mcp_ovn::layer(), source(&api, "mcp-ovn", false)?, &case)?);
+            // The nodes alone have no Kubernetes objects, which the audit reads.
+            if case.tool == "ovn_audit" {
+                assert!(through.iter().any(|line| line.starts_with("1 check found no fault")), "{through:?}");
+                continue;
+            }
             assert_eq!(direct, through, "{flavour}: {:?}", file.path());
             asked += 1;
         }
@@ -134,7 +139,7 @@ fn a_fault_is_an_answer_and_the_next_call_another() -> Result<(), Failed> {
         (json!({ "path": "/exec", "hang": true }), "not finished when the time of the call was over"),
         (json!({ "path": "/exec", "cut_after": 1000 }), "bytes had arrived"),
         (json!({ "path": "/api/v1/pods", "status": 503 }), "(503)"),
-        (json!({ "path": "/api/v1/pods", "hang": true }), "the time of the call was over"),
+        (json!({ "path": "/api/v1/pods", "hang": true }), "within 5 s"),
     ] {
         api.faults(&json!([fault]))?;
         let text = answer(mcp_ovn::layer(), source(&api, "admin", false)?, &case)?;
