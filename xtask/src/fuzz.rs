@@ -43,7 +43,11 @@ const TARGETS: &[Target] = &[
         tests: &["fuzz::"],
     },
     library("operands of commands, selectors", "mcp-core", &["argv::", "kubernetes::"]),
-    library("secrets among anything", "mcp-core", &["sanitize::tests::damage::"]),
+    library(
+        "secrets among anything, objects in YAML, messages of clients",
+        "mcp-core",
+        &["sanitize::tests::damage::", "objects::read::", "message::"],
+    ),
     library("flows, matches, actions", "openflow", &[]),
     library("filters of flows, what programs print", "ovn-model", &[]),
     library("lines of logs, paths into objects", "mcp-k8s", &["log::", "path::"]),

@@ -1,4 +1,5 @@
-//! Who may do what: ClusterRoles read from files, each the role of a user of its own name.
+//! Who may do what: ClusterRoles read from files, each the role of a user of its own name; a Role of that name is its too,
+//! in one namespace.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,26 +23,38 @@ const ADMIN: &str = "admin";
 /// Users and their roles. A user's token is its name.
 #[derive(Debug, Default)]
 pub(super) struct Access {
-    roles: BTreeMap<String, Vec<Value>>,
+    roles: BTreeMap<String, Vec<Rule>>,
+}
+
+#[derive(Debug)]
+struct Rule {
+    rule: Value,
+    /// Where it counts; none: everywhere.
+    namespace: Option<String>,
 }
 
 impl Access {
-    /// The ClusterRoles in some files of YAML; other objects are passed over.
+    /// The ClusterRoles and Roles in some files of YAML; other objects are passed over.
     pub(super) fn read(files: &[PathBuf]) -> Outcome<Self> {
-        let mut roles = BTreeMap::new();
+        let mut roles = BTreeMap::<_, Vec<Rule>>::new();
         for file in files {
             let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
             let yaml = fs::read_to_string(file).map_err(|error| failed(&error))?;
             let documents: Vec<Value> = serde_saphyr::from_multiple(&yaml).map_err(|error| failed(&error))?;
-            for role in
-                documents.iter().filter(|each| each.get("kind").is_some_and(|kind| kind == "ClusterRole"))
-            {
-                let name = role.pointer("/metadata/name").map_or("", text).to_owned();
-                roles.insert(name, list(role, "rules").cloned().collect());
+            for role in &documents {
+                let at = |path| role.pointer(path).map_or("", text).to_owned();
+                let namespace = match at("/kind").as_str() {
+                    "ClusterRole" => None,
+                    "Role" => Some(at("/metadata/namespace")),
+                    _ => continue,
+                };
+                let rules = list(role, "rules").cloned();
+                let rules = rules.map(|rule| Rule { rule, namespace: namespace.clone() });
+                roles.entry(at("/metadata/name")).or_default().extend(rules);
             }
         }
         if !files.is_empty() && roles.is_empty() {
-            return Err("no ClusterRole in the files given".into());
+            return Err("no ClusterRole and no Role in the files given".into());
         }
         Ok(Self { roles })
     }
@@ -64,7 +77,9 @@ impl Access {
     pub(super) fn check(&self, user: &str, verb: &str, target: &Target) -> Result<(), Status> {
         let allowed = match self.roles.get(user) {
             None => true,
-            Some(rules) => rules.iter().any(|rule| allows(rule, verb, target)),
+            Some(rules) => rules.iter().any(|Rule { rule, namespace }| {
+                allows(rule, verb, target) && (namespace.is_none() || *namespace == target.namespace)
+            }),
         };
         if allowed { Ok(()) } else { Err(Status::forbidden(user, verb, target)) }
     }
@@ -115,6 +130,21 @@ mod tests {
 
     fn may(rule: &Value, verb: &str, path: &str) -> bool {
         allows(rule, verb, &Target::parse(&path.parse().unwrap()).unwrap())
+    }
+
+    #[test]
+    fn a_role_counts_in_its_namespace() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("roles.yaml");
+        let rule = "rules: [{apiGroups: [\"\"], resources: [pods], verbs: [get]}]";
+        let role = |kind, namespace| format!("kind: {kind}\nmetadata: {{name: jane{namespace}}}\n{rule}\n");
+        fs::write(&file, role("Role", ", namespace: a")).unwrap();
+        let access = Access::read(&[file]).unwrap();
+        let may =
+            |path: &str| access.check("jane", "get", &Target::parse(&path.parse().unwrap()).unwrap()).is_ok();
+        assert!(may("/api/v1/namespaces/a/pods/x"));
+        assert!(!may("/api/v1/namespaces/b/pods/x"));
+        assert!(!may("/api/v1/pods"));
     }
 
     #[test]

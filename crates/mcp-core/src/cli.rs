@@ -4,6 +4,7 @@ use crate::{
     Backend, Budget, Layer, Progress, Server, Workshop,
     backend::{Bundle, Cluster, ClusterArgs, Local, LocalNode, Recorded, Recorder},
     http::{self, HttpArgs},
+    stdio::Stdio,
 };
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use rmcp::ServiceExt;
@@ -13,7 +14,6 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     sync::Notify,
 };
-use tokio_util::io::InspectReader;
 use tracing_subscriber::EnvFilter;
 
 /// How long a client that said its last may wait for answers: short enough that what still runs then is ended within five
@@ -110,8 +110,9 @@ pub fn main(layer: Layer) -> ExitCode {
         Err(e) => e.exit(),
     };
     // stdout is the protocol: logs go to stderr, and payloads into no log.
+    // What cannot be sent to a client that went away is no error of ours.
     let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("warn,rmcp=error,kube_client=off"));
+        .unwrap_or_else(|_| EnvFilter::new("warn,rmcp=error,rmcp::service=off,kube_client=off"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
     // Two threads do: they wait for others, and calls compute on the blocking pool.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
@@ -227,13 +228,7 @@ async fn serve(server: Server) -> Result<ExitCode, String> {
     tracing::info!(server = server.layer().name, source = server.backend().name(), "serving on stdio");
     let (input, output) = rmcp::transport::io::stdio_pipes();
     let closed = Arc::new(Notify::new());
-    let close = closed.clone();
-    let input = InspectReader::new(input, move |bytes| {
-        if bytes.is_empty() {
-            close.notify_one();
-        }
-    });
-    let running = match server.clone().serve((input, output)).await {
+    let running = match server.clone().serve(Stdio::new(input, output, closed.clone())).await {
         Ok(running) => running,
         // A client that goes away before it says anything is no failure.
         Err(rmcp::service::ServerInitializeError::ConnectionClosed(_)) => return Ok(ExitCode::SUCCESS),

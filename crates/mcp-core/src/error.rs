@@ -1,7 +1,7 @@
 //! Errors that a model can act on.
 
-use crate::{NodeName, PrivateError, ReadError};
-use std::{error::Error, fmt::Write};
+use crate::{NodeName, PrivateError, ReadError, evidence::shortened};
+use std::{borrow::Cow, error::Error, fmt::Write};
 
 /// Why a tool gave no answer, and what to try next.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +30,9 @@ pub enum ToolError {
     /// A program that was to work on a copy of a bundle's data did not.
     #[error(transparent)]
     Private(#[from] PrivateError),
+    /// The server has too much to do.
+    #[error("{0}")]
+    Busy(String),
     /// No node could be asked.
     #[error("none of the {} nodes gave an answer", .0.len())]
     AllFailed(Vec<(NodeName, ToolError)>),
@@ -47,7 +50,8 @@ impl ToolError {
         name: impl Into<String>,
         known: impl IntoIterator<Item = impl Into<String>>,
     ) -> Self {
-        let (kind, name) = (kind.into(), name.into());
+        // It is compared with each of the others, so it is cut first.
+        let (kind, name) = (kind.into(), echo(&name.into()).into_owned());
         let mut known: Vec<String> = known.into_iter().map(Into::into).collect();
         known.sort();
         known.dedup();
@@ -79,6 +83,7 @@ impl ToolError {
             Self::BadParameter { hint, .. } => hint.clone(),
             Self::Read(e) => e.hint(),
             Self::Private(e) => e.hint(),
+            Self::Busy(_) => "Wait until other calls are answered, then ask again.".into(),
             Self::AllFailed(errors) => {
                 errors.first().map_or_else(String::new, |(node, e)| format!("On {node}: {e}. {}", e.hint()))
             }
@@ -97,6 +102,32 @@ impl ToolError {
     }
 }
 
+impl ToolError {
+    /// As [`Self::report`], in at most so many bytes: the beginning says what failed, and the hint what to do.
+    pub(crate) fn report_within(&self, bytes: usize) -> String {
+        let all = self.report();
+        if all.len() <= bytes {
+            return all;
+        }
+        let note = format!("\nnote: this error is cut: it has {} bytes\nhint: ", all.len());
+        let hint = self.hint();
+        let hint = shortened(&hint, bytes / 4);
+        let room = bytes.saturating_sub(note.len() + hint.len());
+        let problem = all.split_once("\nhint: ").map_or(all.as_str(), |(problem, _)| problem);
+        shortened(problem, room) + &note + &hint
+    }
+}
+
+/// What a caller gave, as an error quotes it: the beginning of a long text tells which it is.
+pub(crate) fn echo(text: &str) -> Cow<'_, str> {
+    /// In bytes.
+    const ENOUGH: usize = 200;
+    match text.len() > ENOUGH {
+        true => Cow::Owned(format!("{} ({} bytes)", shortened(text, ENOUGH), text.len())),
+        false => Cow::Borrowed(text),
+    }
+}
+
 /// An error and its causes, in one line: `ovnnb_db.db could not be read: it is cut`.
 ///
 /// The `Display` of an error names no cause, so a text made with `to_string` loses it.
@@ -108,4 +139,44 @@ pub fn chain(error: &dyn Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_no_longer_than_an_answer() {
+        let node: NodeName = "n".parse().unwrap();
+        let failed = |said: String| {
+            ToolError::from(ReadError::Failed {
+                command: "nft list ruleset".into(),
+                node: node.clone(),
+                status: 1,
+                stderr: said,
+            })
+        };
+        let long = failed("é".repeat(1 << 20));
+        for bytes in [1_000, 24_000] {
+            let report = long.report_within(bytes);
+            assert!(report.len() <= bytes, "{}", report.len());
+            assert!(
+                report.starts_with("error: `nft list ruleset` failed on n with exit status 1: é"),
+                "{report:.99}"
+            );
+            assert!(report.ends_with(&format!("\nhint: {}", long.hint())), "{report}");
+            assert!(report.contains(&format!("this error is cut: it has {} bytes", long.report().len())));
+        }
+        let all = ToolError::AllFailed((0..200).map(|_| (node.clone(), failed("x".repeat(1_000)))).collect());
+        assert!(all.report_within(24_000).len() <= 24_000);
+        let short = failed("no".into());
+        assert_eq!(short.report_within(24_000), short.report());
+    }
+
+    #[test]
+    fn what_was_given_is_quoted_and_not_repeated() {
+        let given = "x".repeat(900_000);
+        let report = ToolError::not_found("table", &given, ["ACL"]).report();
+        assert!(report.len() < 400 && report.contains("(900000 bytes)"), "{report:.500}");
+    }
 }

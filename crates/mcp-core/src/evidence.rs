@@ -174,8 +174,8 @@ fn when<'a>(origins: impl Iterator<Item = &'a Origin>) -> String {
     }
 }
 
-/// A text of at most so many bytes, and one sign more that says that it was cut.
-fn shortened(text: &str, most: usize) -> String {
+/// A text of at most so many bytes, the last of which say that it was cut.
+pub(crate) fn shortened(text: &str, most: usize) -> String {
     const CUT: &str = "…";
     if text.len() <= most {
         return text.to_owned();

@@ -3,12 +3,15 @@
 use crate::{
     Argv, Backend, Budget, Db, Deadline, Extent, Kind, LogQuery, LogStream, NodeName, ObjectQuery, Origin,
     Output, Place, PodRef, Read, ReadError, Target,
+    backend::netns,
+    commands,
     sanitize::{Redactor, Seen},
 };
 use jiff::Timestamp;
 use ovsdb::{Database, Rows, Schema, Select};
 use serde_json::Value;
 use std::{
+    collections::HashSet,
     future::Future,
     sync::{
         Arc, Mutex, PoisonError,
@@ -32,18 +35,27 @@ pub struct Node<'a> {
 
 /// Where what was read came from, and what was odd about it; each once.
 #[derive(Debug, Default)]
-pub(crate) struct Noted(Mutex<(Vec<Origin>, Vec<String>)>);
+pub(crate) struct Noted(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    origins: Vec<Origin>,
+    /// In their order.
+    notes: Vec<String>,
+    /// The same: there can be thousands, and each is looked for.
+    known: HashSet<String>,
+}
 
 impl Noted {
     /// The value, after noting the rest.
     pub(crate) fn take<T>(&self, read: Read<T>) -> T {
         {
             let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if !noted.0.iter().any(|origin| {
+            if !noted.origins.iter().any(|origin| {
                 (&origin.what, &origin.bundle, origin.extent)
                     == (&read.origin.what, &read.origin.bundle, read.origin.extent)
             }) {
-                noted.0.push(read.origin);
+                noted.origins.push(read.origin);
             }
         }
         read.notes.into_iter().for_each(|note| self.note(note));
@@ -53,27 +65,28 @@ impl Noted {
     /// Something odd.
     pub(crate) fn note(&self, note: String) {
         let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !noted.1.contains(&note) {
-            noted.1.push(note);
+        if noted.known.insert(note.clone()) {
+            noted.notes.push(note);
         }
     }
 
     /// When the newest of it was read.
     pub(crate) fn newest(&self) -> Option<Timestamp> {
         let noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        noted.0.iter().filter_map(|origin| origin.when).max()
+        noted.origins.iter().filter_map(|origin| origin.when).max()
     }
 
     /// What of it is damaged.
     pub(crate) fn damaged(&self) -> Vec<String> {
         let noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let damaged = noted.0.iter().filter(|origin| origin.extent == Extent::Damaged);
+        let damaged = noted.origins.iter().filter(|origin| origin.extent == Extent::Damaged);
         damaged.map(|origin| origin.what.clone()).collect()
     }
 
     /// What was noted, which is taken out.
     pub(crate) fn read(&self) -> (Vec<Origin>, Vec<String>) {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        let kept = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        (kept.origins, kept.notes)
     }
 }
 
@@ -239,7 +252,28 @@ impl<'a> Node<'a> {
 
     /// The output of a command.
     pub async fn command(&self, place: Place, argv: &Argv) -> Result<Output, ReadError> {
+        self.check_interface(&place, argv).await?;
         Ok(self.noted.take(without_secrets(self.backend.command(&self.at(place), argv).await?)))
+    }
+
+    /// Is the interface there that a command asks about?
+    ///
+    /// ethtool(8) and ip(8) ask the kernel for an interface by name with an ioctl, and for one that does not exist the kernel
+    /// tries to load a module of that name. To list the interfaces asks for no name.
+    async fn check_interface(&self, place: &Place, argv: &Argv) -> Result<(), ReadError> {
+        let Some(name) = argv.interface().filter(|_| self.is_live()) else { return Ok(()) };
+        let links = self.backend.command(&self.at(place.clone()), &commands::links()).await?.value;
+        let links = String::from_utf8_lossy(&links.stdout);
+        let known: Vec<&str> = netns::interfaces(&links).collect();
+        if known.contains(&name) {
+            return Ok(());
+        }
+        Err(ReadError::NoInterface {
+            name: name.into(),
+            place: place.to_string(),
+            node: self.name.clone(),
+            known: ovsdb::nearest_first(name, known.into_iter()),
+        })
     }
 
     /// What a command prints that would go on for ever, in so much time, or in what the call has left for it, which is

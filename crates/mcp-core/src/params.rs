@@ -1,6 +1,6 @@
 //! The parameters of a call: those that all tools share, and the check of all against the schema.
 
-use crate::{NodeName, Pattern, PodRef, ToolError, reply::Page};
+use crate::{NodeName, Pattern, PodRef, ToolError, error::echo, reply::Page};
 use serde_json::{Map, Value, json};
 use std::{ops::RangeInclusive, time::Duration};
 
@@ -158,7 +158,11 @@ fn check_value(name: &str, property: &Value, value: &Value) -> Result<(), ToolEr
     };
     let what = property.get("description").and_then(Value::as_str).unwrap_or_default();
     if !right {
-        return Err(ToolError::bad(format!("parameter `{name}` is {value}, not of type {wanted}"), what));
+        let given = value.to_string();
+        return Err(ToolError::bad(
+            format!("parameter `{name}` is {}, not of type {wanted}", echo(&given)),
+            what,
+        ));
     }
     let bound = |key| property.get(key).and_then(Value::as_i64);
     if let Some(number) = value.as_i64() {
@@ -194,7 +198,7 @@ impl Common {
             Some(value) => match value.as_u64().filter(|number| range.contains(number)) {
                 Some(number) => Ok(Some(number)),
                 None => Err(ToolError::bad(
-                    format!("parameter `{name}` is {value}"),
+                    format!("parameter `{name}` is {}", echo(&value.to_string())),
                     format!("It must be from {} to {}.", range.start(), range.end()),
                 )),
             },
@@ -237,10 +241,10 @@ fn nodes_of(nodes: Option<String>, pod: Option<String>, other: Option<PodRef>) -
     let parse = |name: &str| {
         name.trim()
             .parse::<NodeName>()
-            .map_err(|e| ToolError::bad(e.to_string(), "Give the name of a node, or `all`."))
+            .map_err(|e| ToolError::bad(echo(&e.to_string()), "Give the name of a node, or `all`."))
     };
     if let Some(pod) = pod {
-        let pod = pod.parse().map_err(|e: String| ToolError::bad(e, "Give `namespace/name`."))?;
+        let pod = pod.parse().map_err(|e: String| ToolError::bad(echo(&e), "Give `namespace/name`."))?;
         return Ok(Nodes::OfPod(pod, nodes.as_deref().map(parse).transpose()?));
     }
     match nodes.as_deref() {

@@ -4,6 +4,7 @@ use crate::{
     Answer, Backend, Budget, Cluster, Completion, Deadline, Document, Node, NodeName, Progress, ReadError,
     ToolError,
     argv::{Allow, PrivateAllow},
+    error::echo,
     evidence::{Given, Record},
     params::{self, Common},
     progress::Answered,
@@ -286,8 +287,9 @@ async fn chosen(call: &Call<'_>, common: &Common) -> Result<Arc<dyn Backend>, To
 pub(crate) const SLACK: Duration = Duration::from_secs(2);
 
 fn own_parameters<P: DeserializeOwned>(arguments: Map<String, Value>, hint: &str) -> Result<P, ToolError> {
-    serde_json::from_value(arguments.into())
-        .map_err(|e| ToolError::bad(format!("the parameters do not fit together: {e}"), hint))
+    serde_json::from_value(arguments.into()).map_err(|e| {
+        ToolError::bad(format!("the parameters do not fit together: {}", echo(&e.to_string())), hint)
+    })
 }
 
 /// Builds a layer: its names first, then what it has. What is not set is empty.

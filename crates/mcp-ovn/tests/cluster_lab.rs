@@ -41,6 +41,15 @@ fn role(name: &str) -> PathBuf {
     testdata().join("../deploy/rbac").join(name)
 }
 
+/// The right to run commands in the namespace of OVN-Kubernetes alone, for a user.
+fn exec_of(user: &str, namespace: &str, dir: &Path) -> Result<PathBuf, Failed> {
+    let text = std::fs::read_to_string(role("exec.yaml"))?;
+    let bound = text.replace("name: mcp-exec", &format!("name: {user}\n  namespace: {namespace}"));
+    let file = dir.join(format!("{user}-in-{namespace}.yaml"));
+    std::fs::write(&file, bound)?;
+    Ok(file)
+}
+
 fn at(place: Place, within: Duration) -> Result<Target, Failed> {
     Ok(Target { node: "ovn-worker".parse()?, place, within })
 }
@@ -75,8 +84,10 @@ fn one_answer_from_the_nodes_and_from_the_cluster() -> Result<(), Failed> {
     let body = |text: String| -> Vec<String> {
         text.lines().filter(|line| !line.starts_with("# ")).map(str::to_owned).collect()
     };
-    for flavour in ["upstream", "openshift"] {
-        let api = LabApi::start(flavour, &[role("mcp-ovn.yaml")])?;
+    let dir = tempfile::tempdir()?;
+    for (flavour, namespace) in [("upstream", "ovn-kubernetes"), ("openshift", "openshift-ovn-kubernetes")] {
+        let exec = exec_of("mcp-ovn", namespace, dir.path())?;
+        let api = LabApi::start(flavour, &[role("mcp-ovn.yaml"), exec])?;
         let mut asked = 0;
         for file in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases"))?.flatten() {
             let case = Case::read(&file.path())?;

@@ -6,11 +6,13 @@
 //! { "scenario": "capture", "tool": "ovn_nbctl_show", "params": { "node_name": "ovn-worker", "of": "join" } }
 //! ```
 
+mod attack;
 mod capture;
 mod changes;
 mod early;
 mod planted;
 
+pub use attack::attack;
 pub use capture::Capture;
 pub use changes::{RandomChanges, answer_uncut, other_letter, with_line};
 pub use early::EarlyGather;

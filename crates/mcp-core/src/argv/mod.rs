@@ -151,7 +151,11 @@ use std::fmt;
 
 /// A complete read-only command line. Made by [`argv!`](crate::argv!).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Argv(Vec<String>);
+pub struct Argv {
+    words: Vec<String>,
+    /// The network interface that it asks about.
+    interface: Option<String>,
+}
 
 impl Argv {
     /// Fills the operands of a phrase, in their order. The literals come from the phrase, so nothing that
@@ -159,30 +163,43 @@ impl Argv {
     #[doc(hidden)]
     pub fn fill(phrase: &Phrase, operands: &[Word]) -> Self {
         let mut operands = operands.iter();
+        let mut interface = None;
         let word = |parts: &[Part]| {
             parts.iter().fold(String::new(), |word, part| match part {
                 Part::Text(text) => word + text,
-                Part::Operand(_) => word + operands.next().map_or("", Word::as_str),
+                Part::Operand(kind) => {
+                    let operand = operands.next().map_or("", Word::as_str);
+                    if *kind == InterfaceName::KIND {
+                        interface = Some(operand.to_owned());
+                    }
+                    word + operand
+                }
             })
         };
-        Self(phrase.words().iter().copied().map(word).collect())
+        let words = phrase.words().iter().copied().map(word).collect();
+        Self { words, interface }
+    }
+
+    /// The network interface that it asks about.
+    pub(crate) fn interface(&self) -> Option<&str> {
+        self.interface.as_deref()
     }
 
     /// The words, program first.
     pub fn words(&self) -> &[String] {
-        &self.0
+        &self.words
     }
 
     /// The program.
     pub fn program(&self) -> &str {
-        self.0.first().map_or("", String::as_str)
+        self.words.first().map_or("", String::as_str)
     }
 }
 
 /// As an engineer would type it. For reading: it is not quoted for a shell, and no shell ever sees it.
 impl fmt::Display for Argv {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join(" "))
+        f.write_str(&self.words.join(" "))
     }
 }
 

@@ -1,20 +1,21 @@
 //! Log files of a running host.
 
-use super::{Origin, Read, ReadError, bundle::plain};
+use super::{
+    Origin, Read, ReadError,
+    bundle::plain,
+    nofollow::{Folder, Root},
+};
 use crate::{Deadline, HostLog, LogQuery, LogStream, NodeName, deadline::Timed, kubernetes::host_files};
 use bytes::Bytes;
 use jiff::Timestamp;
 use std::{
     fs::File,
     io::{self, Read as _},
-    os::unix::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
+    path::Path,
     time::SystemTime,
 };
 use tokio::sync::mpsc::Sender;
 
-/// `O_NONBLOCK` of Linux: a pipe in a log's place is opened without waiting for a writer.
-const O_NONBLOCK: i32 = 0o4000;
 /// What is read at once.
 const PIECE: usize = 64 << 10;
 
@@ -27,11 +28,16 @@ pub(super) fn open(
     log: HostLog,
     query: &LogQuery,
 ) -> Result<Read<LogStream>, ReadError> {
+    let unreadable = |path: &str, e: io::Error| ReadError::unreadable(format!("/{path} of {node}"), e);
+    let root = Root::open(root).map_err(|e| unreadable("", e))?;
+    // The first that is there, even if it cannot be opened: an older one in another place is not what is asked for.
     let found = |log: HostLog| {
         let files = host_files(log).iter().filter(|file| !file.starts_with("sos_commands/"));
-        files.map(|file| (root.join(file), *file)).find(|(path, _)| path.is_file())
+        files
+            .map(|path| (*path, root.file(path)))
+            .find(|(_, file)| file.as_ref().err().is_none_or(|e| e.kind() != io::ErrorKind::NotFound))
     };
-    let Some((path, shown)) = found(log) else {
+    let Some((shown, file)) = found(log) else {
         let files: Vec<&str> =
             host_files(log).iter().copied().filter(|file| file.starts_with("var/")).collect();
         let why = match files.as_slice() {
@@ -50,13 +56,15 @@ pub(super) fn open(
                 .collect(),
         });
     };
-    let failed = |e: io::Error| ReadError::unreadable(format!("/{shown} of {node}"), e);
-    let rotated = rotated(&path);
+    let failed = |e: io::Error| unreadable(shown, e);
+    let file = file.map_err(failed)?;
+    let (folder, name) = shown.rsplit_once('/').unwrap_or(("", shown));
+    let rotated = rotated(&root.folder(folder).map_err(failed)?, name);
     let mut notes = Vec::new();
-    let wanted: Vec<PathBuf> = match query.since {
+    let wanted: Vec<File> = match query.since {
         Some(since) => {
             let since = SystemTime::from(since);
-            rotated.into_iter().filter(|(end, _)| *end >= since).map(|(_, path)| path).collect()
+            rotated.into_iter().filter(|(end, _)| *end >= since).map(|(_, file)| file).collect()
         }
         None if rotated.is_empty() => Vec::new(),
         None => {
@@ -71,9 +79,8 @@ pub(super) fn open(
         0 => format!("/{shown}"),
         n => format!("/{shown} and {n} rotated before it"),
     };
-    // What was rotated away in the meantime is no error: the next file has its lines or those after.
-    let mut contents: Vec<(File, u64)> = wanted.iter().filter_map(|path| content(path).ok()).collect();
-    contents.push(content(&path).map_err(failed)?);
+    let mut contents: Vec<(File, u64)> = wanted.into_iter().filter_map(|file| content(file).ok()).collect();
+    contents.push(content(file).map_err(failed)?);
     let (sender, stream) = LogStream::channel();
     let deadline = Deadline::current();
     let pour = move || contents.into_iter().all(|content| pour(&sender, content));
@@ -82,26 +89,21 @@ pub(super) fn open(
 }
 
 /// The files that a log was, by when they ended: `x.log.1`, `x.log-20261122.gz`.
-fn rotated(path: &Path) -> Vec<(SystemTime, PathBuf)> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let files =
-        path.parent().and_then(|folder| std::fs::read_dir(folder).ok()).into_iter().flatten().flatten();
-    let of = |file: std::fs::DirEntry| {
-        let other = file.file_name().to_string_lossy().into_owned();
-        let rest = other.strip_prefix(&name)?;
-        let metadata = file.metadata().ok().filter(|metadata| metadata.is_file())?;
-        rest.starts_with(['-', '.']).then(|| Some((metadata.modified().ok()?, file.path())))?
+fn rotated(folder: &Folder, name: &str) -> Vec<(SystemTime, File)> {
+    let of = |other: std::ffi::OsString| {
+        let is_older = other.to_string_lossy().strip_prefix(name)?.starts_with(['-', '.']);
+        let file = is_older.then(|| folder.file(other.as_ref()).ok())??;
+        Some((file.metadata().ok()?.modified().ok()?, other, file))
     };
-    let mut all: Vec<_> = files.filter_map(of).collect();
-    all.sort();
-    all
+    let mut all: Vec<_> = folder.names().unwrap_or_default().into_iter().filter_map(of).collect();
+    all.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+    all.into_iter().map(|(end, _, file)| (end, file)).collect()
 }
 
 /// A file, and as long as it is now: a log that grows faster than it is read has no end.
-fn content(path: &Path) -> io::Result<(File, u64)> {
-    let file = File::options().read(true).custom_flags(O_NONBLOCK).open(path)?;
-    let metadata = file.metadata()?;
-    if metadata.is_file() { Ok((file, metadata.len())) } else { Err(io::Error::other("it is no file")) }
+fn content(file: File) -> io::Result<(File, u64)> {
+    let len = file.metadata()?.len();
+    Ok((file, len))
 }
 
 /// Gives a file's text away. False: nobody listens any more.
@@ -179,5 +181,26 @@ mod tests {
         assert_eq!(since, "second, without an end\nthird\nfourth\n");
         assert_eq!(read.origin.what, "/var/log/openvswitch/ovs-vswitchd.log and 2 rotated before it");
         assert_eq!(text(root.path(), Some("1970-01-01T00:00:00Z")).await.0, format!("first\n{since}"));
+    }
+    #[tokio::test]
+    async fn a_link_in_the_place_of_a_log_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("root/var/log/openvswitch");
+        fs::create_dir_all(&folder).unwrap();
+        let secret = dir.path().join("shadow");
+        fs::write(&secret, "root:secret\n").unwrap();
+        std::os::unix::fs::symlink(&secret, folder.join("ovs-vswitchd.log")).unwrap();
+        let (node, log): (NodeName, _) = ("here".parse().unwrap(), HostLog::OvsVswitchd);
+        let source = LogSource::Host { node: node.clone(), log };
+        let query = LogQuery { source, since: Some(Timestamp::UNIX_EPOCH), tail: None };
+        let open = |path: &Path| open(path, &node, "local", log, &query).map(|read| read.value);
+        let e = crate::error::chain(&open(&dir.path().join("root")).err().unwrap());
+        assert!(e.contains("ovs-vswitchd.log is a symbolic link, and links are not followed"), "{e}");
+        // Nor one among the files before it.
+        fs::remove_file(folder.join("ovs-vswitchd.log")).unwrap();
+        fs::write(folder.join("ovs-vswitchd.log"), "now\n").unwrap();
+        std::os::unix::fs::symlink(&secret, folder.join("ovs-vswitchd.log.1")).unwrap();
+        let (now, _) = text(&dir.path().join("root"), Some("1970-01-01T00:00:00Z")).await;
+        assert_eq!(now, "now\n");
     }
 }

@@ -5,7 +5,8 @@
 //! host seen from a debug container (`NODE=1` with hostPID), or the nodes of the lab.
 
 use super::{
-    Area, Backend, Coverage, Origin, Output, Read, ReadError, answered, live::Databases, netns, warnings,
+    Area, Backend, Coverage, Origin, Output, Read, ReadError, answered, live::Databases, netns,
+    nofollow::Root, warnings,
 };
 use crate::{Argv, Db, LogQuery, LogSource, LogStream, NodeName, Place, PodRef, Target, commands};
 use async_trait::async_trait;
@@ -227,9 +228,13 @@ impl Backend for Local {
         let root = self.node(&at.node)?.root()?;
         let limit = MAX_OUTPUT;
         let what = format!("the file of {db} on {}", at.node);
-        let found =
-            commands::database_files(db).iter().map(|path| (root.join(path.trim_start_matches('/')), *path));
-        let Some((file, path)) = found.into_iter().find(|(file, _)| file.is_file()) else {
+        let failed = |e: std::io::Error| ReadError::unreadable(&what, e);
+        let root = Root::open(&root).map_err(failed)?;
+        let mut found = commands::database_files(db)
+            .iter()
+            .map(|path| (*path, root.file(path)))
+            .filter(|(_, file)| file.as_ref().err().is_none_or(|e| e.kind() != std::io::ErrorKind::NotFound));
+        let Some((path, file)) = found.next() else {
             return Err(ReadError::NotCollected {
                 what: format!("{what} ({})", commands::database_files(db).join(" or ")),
                 node: at.node.clone(),
@@ -238,11 +243,12 @@ impl Backend for Local {
                 instead: Vec::new(),
             });
         };
-        let metadata = tokio::fs::metadata(&file).await.map_err(|e| ReadError::unreadable(&what, e))?;
-        if metadata.len() > limit {
+        let file = file.map_err(failed)?;
+        if file.metadata().map_err(failed)?.len() > limit {
             return Err(ReadError::TooLarge { what, limit });
         }
-        let bytes = tokio::fs::read(&file).await.map_err(|e| ReadError::unreadable(&what, e))?;
+        let mut bytes = Vec::new();
+        tokio::fs::File::from_std(file).take(limit).read_to_end(&mut bytes).await.map_err(failed)?;
         let database = Database::open(bytes).map_err(|e| ReadError::unreadable(what, e))?;
         // The server may be in the middle of an append: an incomplete last record is no damage here.
         let origin = Origin::new(path, Some(Timestamp::now()));

@@ -10,7 +10,8 @@ mod host_log;
 mod journal;
 mod live;
 mod local;
-mod netns;
+pub(crate) mod netns;
+mod nofollow;
 mod recorded;
 
 pub use bundle::Bundle;
@@ -345,6 +346,18 @@ pub enum ReadError {
         /// What.
         what: String,
     },
+    /// There is no such network interface.
+    #[error("there is no network interface `{name}` on {node} ({place})")]
+    NoInterface {
+        /// The name that was given.
+        name: String,
+        /// The place.
+        place: String,
+        /// The node.
+        node: NodeName,
+        /// Those that are there, the most alike first.
+        known: Vec<String>,
+    },
     /// The place has no such program.
     #[error("{program} is not installed where {place} of {node} was looked for")]
     NoProgram {
@@ -465,6 +478,10 @@ impl ReadError {
             }
             Self::TooLate { .. } | Self::OutOfTime { .. } => "Ask for less (a namespace, a name, a shorter time), or raise timeout_seconds.".into(),
             Self::NoProgram { .. } => "Run the server where the program is, or ask a bundle that recorded it.".into(),
+            Self::NoInterface { known, .. } => {
+                let shown: Vec<&str> = known.iter().take(20).map(String::as_str).collect();
+                format!("There are, the most alike first: {}; ip_link_show lists all.", shown.join(", "))
+            }
             Self::TooLarge { .. } => "Ask for fewer columns or rows.".into(),
             Self::Unreadable { .. } => "The rest of this source can still be asked.".into(),
             Self::Cluster(e) => e.hint(),

@@ -74,6 +74,17 @@ pub(super) fn name(
     }
 }
 
+/// The names of all interfaces, of what `ip -d link` printed. An interface can have several.
+pub(crate) fn interfaces(links: &str) -> impl Iterator<Item = &str> {
+    links.lines().filter_map(|line| {
+        if let Some(other) = line.trim_start().strip_prefix("altname ") {
+            return Some(other.trim());
+        }
+        let name = line.strip_prefix(|c: char| c.is_ascii_digit())?.split(' ').nth(1)?.strip_suffix(':')?;
+        Some(name.split('@').next().unwrap_or(name))
+    })
+}
+
 /// The other end of an interface.
 #[derive(Debug, PartialEq, Eq)]
 enum Peer<'a> {
@@ -110,6 +121,13 @@ mod tests {
         let of = |pod: &str| of_listing(text, &pod.parse().unwrap());
         assert_eq!(of("shop/web-1").as_deref(), Some("090d3c91b7564bc"));
         assert_eq!(of("shop/web"), None);
+    }
+
+    #[test]
+    fn all_names_of_interfaces() {
+        let links = "1: lo: <LOOPBACK,UP> mtu 65536\n    link/loopback 00:00:00:00:00:00\n2: eth0@if14: <UP> mtu 1500\n    \
+                     link/ether 02:00:00:00:00:01\n    altname enp0s3\n10: br-ex: <UP> mtu 1500\n";
+        assert_eq!(interfaces(links).collect::<Vec<_>>(), ["lo", "eth0", "enp0s3", "br-ex"]);
     }
 
     #[test]

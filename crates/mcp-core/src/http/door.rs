@@ -1,31 +1,31 @@
 //! Who may come in, and how much they may bring.
 
-use super::{PATIENCE, token::Token};
-use crate::Server;
+use super::{PATIENCE, guests::Guest, request, token::Token};
+use crate::{
+    Server,
+    message::{self, MOST, Refused},
+};
 use axum::{
-    Router,
+    Json, Router,
     body::{Body, HttpBody, to_bytes},
     extract::{Request, State},
     http::{
-        HeaderValue, StatusCode,
-        header::{AUTHORIZATION, WWW_AUTHENTICATE},
+        HeaderMap, HeaderName, HeaderValue, StatusCode,
+        header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, WWW_AUTHENTICATE},
         uri::Authority,
     },
-    middleware::{Next, from_fn_with_state},
+    middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::{any, get},
 };
-use rmcp::transport::streamable_http_server::{
-    StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager,
+use rmcp::{
+    model::JsonRpcError,
+    transport::streamable_http_server::{
+        StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager,
+    },
 };
 use std::{net::SocketAddr, sync::Arc};
-use tokio::{sync::Semaphore, time::timeout};
-
-/// What a request may bring: a call is a few hundred bytes.
-const BODY_BYTES: usize = 1 << 20;
-
-/// How many calls are answered at once; more wait.
-const CALLS: usize = 64;
+use tokio::time::timeout;
 
 /// MCP over HTTP without sessions, in both eras.
 type Mcp = StreamableHttpService<Server, NeverSessionManager>;
@@ -35,13 +35,6 @@ pub(super) struct Door {
     config: StreamableHttpServerConfig,
     server: Server,
     token: Option<Token>,
-}
-
-/// What answers a request.
-#[derive(Clone)]
-struct Inside {
-    mcp: Mcp,
-    calls: Arc<Semaphore>,
 }
 
 impl Door {
@@ -67,46 +60,62 @@ impl Door {
     pub(super) fn router(self) -> Router {
         let Self { config, server, token } = self;
         let mcp = Mcp::new(move || Ok(server.clone()), Arc::new(NeverSessionManager::default()), config);
-        let inside = Inside { mcp, calls: Arc::new(Semaphore::new(CALLS)) };
         Router::new()
             .route("/mcp", any(answer))
-            .with_state(inside)
+            .with_state(mcp)
             .fallback(async || StatusCode::NOT_FOUND)
             .layer(from_fn_with_state(Arc::new(token), admit))
             // After the layer: whoever looks after the process has no token, and learns nothing here.
-            .route("/healthz", get(async || "ok\n"))
+            .route("/healthz", get(async || ([CLOSE], "ok\n")))
+            .layer(from_fn(request::clear))
     }
 }
+
+/// The end of a connection whose client has not proved that it may be here.
+const CLOSE: (HeaderName, HeaderValue) = (CONNECTION, HeaderValue::from_static("close"));
 
 /// Lets in who has the token.
 async fn admit(State(token): State<Arc<Option<Token>>>, mut request: Request, next: Next) -> Response {
     if let Some(token) = &*token
         && !token.is_in(request.headers())
     {
-        let challenge = [(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))];
+        let challenge = [CLOSE, (WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))];
         return (StatusCode::UNAUTHORIZED, challenge, "a bearer token is needed\n").into_response();
+    }
+    if request.extensions().get::<Arc<Guest>>().is_some_and(|guest| !guest.welcome()) {
+        return (StatusCode::SERVICE_UNAVAILABLE, [CLOSE], "there are too many connections\n")
+            .into_response();
     }
     // What is behind the door has no use for it, and cannot log what it does not have.
     request.headers_mut().remove(AUTHORIZATION);
     next.run(request).await
 }
 
-/// Reads a request, and hands it on when its turn has come.
-async fn answer(State(inside): State<Inside>, request: Request) -> Response {
+/// Reads a request, and hands it on if it holds a message.
+async fn answer(State(mcp): State<Mcp>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let too_large = || (StatusCode::PAYLOAD_TOO_LARGE, "a request has at most 1 MiB\n").into_response();
-    if body.size_hint().lower() > BODY_BYTES as u64 {
+    if body.size_hint().lower() > MOST as u64 {
         return too_large();
     }
-    let body = match timeout(PATIENCE, to_bytes(body, BODY_BYTES)).await {
-        Ok(Ok(bytes)) => Body::from(bytes),
+    let body = match timeout(PATIENCE, to_bytes(body, MOST)).await {
+        Ok(Ok(bytes)) => bytes,
         Ok(Err(_)) => return too_large(),
         Err(_) => return (StatusCode::REQUEST_TIMEOUT, "the request did not arrive\n").into_response(),
     };
-    let turn = inside.calls.acquire().await;
-    let response = inside.mcp.handle(Request::from_parts(head, body)).await.map(Body::new);
-    drop(turn);
-    response
+    // What is of another type than JSON, the SDK refuses as that.
+    if is_json(&head.headers)
+        && let Err(Refused { id, error }) = message::parse(&body)
+    {
+        return (StatusCode::BAD_REQUEST, Json(JsonRpcError::new(id, error))).into_response();
+    }
+    mcp.handle(Request::from_parts(head, Body::from(body))).await.map(Body::new)
+}
+
+/// Does a request say that it brings JSON?
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
 /// The names that a request may give to this server: a page that makes its own name mean this host has another.
@@ -118,8 +127,11 @@ pub(super) fn hosts(addr: SocketAddr, more: &[String]) -> Vec<String> {
 
 /// A name with or without a port.
 pub(super) fn parse_host(text: &str) -> Result<String, String> {
-    let fine = text.parse::<Authority>().is_ok_and(|name| !name.host().is_empty() && !text.contains('@'));
-    if fine { Ok(text.into()) } else { Err("give a name or an address, with or without a port".into()) }
+    if request::is_host(text) {
+        Ok(text.into())
+    } else {
+        Err("give a name or an address, with or without a port".into())
+    }
 }
 
 /// A scheme, a name, and perhaps a port.

@@ -4,30 +4,34 @@
 //! axum's own `serve` waits for ever for a client that stalls, so the loop that accepts connections is here.
 
 mod door;
+mod guests;
+mod request;
 #[cfg(test)]
 mod tests;
 mod token;
 
 use crate::Server;
 use clap::Args;
-use hyper::server::conn::http1;
+use guests::Guests;
+use hyper::{
+    Request,
+    body::Incoming,
+    server::conn::http1,
+    service::{Service, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
-use std::{io, net::SocketAddr, path::PathBuf, pin::pin, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, path::PathBuf, pin::pin, time::Duration};
 use token::{BadToken, Token};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
-    sync::Semaphore,
     time::{sleep, timeout},
 };
 use tokio_io_timeout::TimeoutStream;
-
-/// How many connections there may be; more wait until one of them ends.
-const CONNECTIONS: usize = 256;
 
 /// How long a client may take to say what it wants, how long it may leave what it is told unread, and how long a
 /// connection may be silent.
@@ -104,21 +108,17 @@ impl Listening {
         let mut stop = pin!(stop);
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(PATIENCE).max_buf_size(HEAD_BYTES);
-        let connections = Arc::new(Semaphore::new(CONNECTIONS));
+        let guests = Guests::new();
         let open = GracefulShutdown::new();
         let cancel = self.door.cancel();
         let service = TowerToHyperService::new(self.door.router());
         loop {
-            let next = async {
-                let place = connections.clone().acquire_owned().await;
-                (place, self.listener.accept().await)
-            };
-            let (place, accepted) = tokio::select! {
+            let accepted = tokio::select! {
                 () = &mut stop => break,
-                next = next => next,
+                accepted = self.listener.accept() => accepted,
             };
-            let stream = match accepted {
-                Ok((stream, _)) => stream,
+            let (stream, peer) = match accepted {
+                Ok(accepted) => accepted,
                 Err(problem) => {
                     // Out of file descriptors, mostly: others will be closed.
                     tracing::warn!(%problem, "cannot accept a connection");
@@ -130,12 +130,21 @@ impl Listening {
             let mut stream = TimeoutStream::new(stream);
             stream.set_write_timeout(Some(PATIENCE));
             let stream = TokioIo::new(Box::pin(stream));
-            let connection = open.watch(http.serve_connection(stream, service.clone()));
+            let guest = guests.receive(peer.ip().to_canonical());
+            // Each request tells whose it is.
+            let (inside, of) = (service.clone(), guest.clone());
+            let service = service_fn(move |mut request: Request<Incoming>| {
+                request.extensions_mut().insert(of.clone());
+                inside.call(request)
+            });
+            let connection = open.watch(http.serve_connection(stream, service));
             tokio::spawn(async move {
-                if let Err(problem) = connection.await {
-                    tracing::debug!(%problem, "a connection ended early");
+                tokio::select! {
+                    ended = connection => if let Err(problem) = ended {
+                        tracing::debug!(%problem, "a connection ended early");
+                    },
+                    () = guest.told_to_leave() => tracing::debug!("a connection on which nothing came in made room"),
                 }
-                drop(place);
             });
         }
         drop(self.listener);

@@ -8,7 +8,10 @@ use crate::{
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::SeqCst},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -99,6 +102,7 @@ impl Backend for Slow {
 
 /// A server that listens, and its levers.
 struct Running {
+    server: Server,
     addr: SocketAddr,
     waiting: Arc<AtomicUsize>,
     go: Arc<Notify>,
@@ -114,11 +118,11 @@ impl Running {
         let (waiting, go) = (slow.waiting.clone(), slow.go.clone());
         let server = Server::new(layer, Arc::new(slow), Budget::default());
         let args = HttpArgs { addr: None, token_file: None, hosts: Vec::new(), origins: Vec::new() };
-        let listening = Listening::open(server, "127.0.0.1:0".parse().unwrap(), &args).await.unwrap();
+        let listening = Listening::open(server.clone(), "127.0.0.1:0".parse().unwrap(), &args).await.unwrap();
         let addr = listening.addr;
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(listening.serve(async move { _ = stopped.await }));
-        Self { addr, waiting, go, stop, task }
+        Self { server, addr, waiting, go, stop, task }
     }
 
     /// Begins a call, in the stateless era or the one before.
@@ -175,6 +179,62 @@ async fn until(stream: &mut TcpStream, text: &str) -> String {
     heard
 }
 
+/// What is answered to these bytes, and to nothing else on this connection.
+async fn told(running: &Running, request: &str) -> String {
+    let mut stream = TcpStream::connect(running.addr).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    answer(stream).await
+}
+
+#[tokio::test]
+async fn what_is_not_clear_or_no_message_is_refused_by_its_name() {
+    let running = Running::start().await;
+    let post = |head: &str, body: &str| {
+        format!(
+            "POST /mcp HTTP/1.1\r\n{head}Connection: close\r\nContent-Type: application/json\r\n\
+             Accept: application/json, text/event-stream\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let host = "Host: localhost\r\n";
+    for (body, code) in [("{", -32700), ("\"\\ud800\"", -32700), ("[]", -32600), ("{}", -32600)] {
+        let answer = told(&running, &post(host, body)).await;
+        assert!(
+            answer.starts_with("HTTP/1.1 400 ") && answer.contains(&format!("\"code\":{code}")),
+            "{answer}"
+        );
+    }
+    let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+    assert!(told(&running, &post(host, ping)).await.starts_with("HTTP/1.1 200 "));
+    for head in [
+        "Host: localhost\r\nHost: localhost\r\n",
+        "Host: evil@127.0.0.1\r\n",
+        "Host: localhost\r\nOrigin: http://localhost:80evil\r\n",
+        "Host: localhost\r\nOrigin: http://localhost\r\nOrigin: http://localhost\r\n",
+    ] {
+        let answer = told(&running, &post(head, ping)).await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{head}: {answer}");
+    }
+    let absolute = post(host, ping).replacen("/mcp", "http://localhost/mcp", 1);
+    assert!(told(&running, &absolute).await.starts_with("HTTP/1.1 400 "));
+}
+
+#[tokio::test]
+async fn who_has_not_come_in_keeps_nobody_out() {
+    let running = Running::start().await;
+    let mut silent = Vec::new();
+    for _ in 0..300 {
+        silent.push(TcpStream::connect(running.addr).await.unwrap());
+    }
+    // Without a word about the connection: the server ends it.
+    let health = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let answer = told(&running, health).await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("ok\n"), "{answer}");
+    let stream = running.call(false).await;
+    running.settle(1).await;
+    drop(stream);
+}
+
 #[tokio::test]
 async fn a_client_that_goes_away_ends_its_call() {
     let running = Running::start().await;
@@ -213,6 +273,44 @@ async fn only_so_many_calls_are_answered_at_once_and_the_others_wait() {
     running.settle(64).await;
     drop(streams.split_off(6));
     running.settle(6).await;
+}
+
+#[tokio::test]
+async fn without_http_as_many_are_answered_some_wait_and_the_rest_is_refused() {
+    let running = Running::start().await;
+    let arguments = serde_json::json!({ "node_name": "all" }).as_object().cloned().unwrap();
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..600 {
+        let (server, arguments) = (running.server.clone(), arguments.clone());
+        calls.spawn(async move { server.call("wait", arguments, Progress::default()).await });
+    }
+    for _ in 512..600 {
+        let refused = calls.join_next().await.unwrap().unwrap().unwrap_err();
+        assert!(refused.starts_with("error: 512 calls are under way already\nhint: Wait until"), "{refused}");
+    }
+    running.settle(64).await;
+    calls.shutdown().await;
+    running.settle(0).await;
+}
+
+#[tokio::test]
+async fn a_call_whose_turn_does_not_come_says_so() {
+    let running = Running::start().await;
+    let arguments = |seconds: u64| {
+        let all = serde_json::json!({ "node_name": "all", "timeout_seconds": seconds });
+        all.as_object().cloned().unwrap()
+    };
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..64 {
+        let (server, arguments) = (running.server.clone(), arguments(300));
+        calls.spawn(async move { server.call("wait", arguments, Progress::default()).await });
+    }
+    running.settle(64).await;
+    let late = running.server.call("wait", arguments(1), Progress::default()).await.unwrap_err();
+    assert!(
+        late.starts_with("error: 64 calls are answered at once, and none of them ended within 1 s"),
+        "{late}"
+    );
 }
 
 #[tokio::test]

@@ -2,7 +2,9 @@
 
 use axum::http::{HeaderMap, header::AUTHORIZATION};
 use std::{
-    fmt, io,
+    fmt,
+    io::{self, Read},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 use subtle::ConstantTimeEq;
@@ -22,6 +24,12 @@ pub(crate) enum BadToken {
     /// The file cannot be read.
     #[error("the token file {0} cannot be read")]
     Unreadable(PathBuf, #[source] io::Error),
+    /// Others could put their own token there.
+    #[error(
+        "the token file {0} may be written by others than its owner (mode {1:04o})\nhint: Take the right away with `chmod \
+         go-w`, and see that nobody wrote to it."
+    )]
+    Writable(PathBuf, u32),
     /// What was read is empty, can be guessed or cannot be sent.
     #[error(
         "the token in {0} cannot be used: it must be 16 to 4096 visible ASCII characters\nhint: Make one with \
@@ -34,7 +42,14 @@ impl Token {
     /// The token of the file, else that of the environment, if there is one.
     pub(super) fn find(file: Option<&Path>) -> Result<Option<Self>, BadToken> {
         if let Some(path) = file {
-            let text = std::fs::read(path).map_err(|e| BadToken::Unreadable(path.into(), e))?;
+            let unreadable = |e| BadToken::Unreadable(path.into(), e);
+            let mut file = std::fs::File::open(path).map_err(unreadable)?;
+            let mode = file.metadata().map_err(unreadable)?.mode() & 0o7777;
+            if mode & 0o022 != 0 {
+                return Err(BadToken::Writable(path.into(), mode));
+            }
+            let mut text = Vec::new();
+            (&mut file).take(*LENGTH.end() as u64 * 2).read_to_end(&mut text).map_err(unreadable)?;
             return Self::new(&text).map(Some).ok_or_else(|| BadToken::Unusable(path.display().to_string()));
         }
         match std::env::var_os(VARIABLE) {
@@ -105,6 +120,24 @@ mod tests {
         assert!(!admits(&["Basic 0123456789abcdef"]));
         assert!(!admits(&["Bearer 0123456789abcdef", "Bearer 0123456789abcdef"]));
         assert!(!admits(&[]));
+    }
+
+    #[test]
+    fn a_file_that_others_may_write_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), GOOD).unwrap();
+        let found = |mode| {
+            std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+            Token::find(Some(file.path()))
+        };
+        for mode in [0o600, 0o400, 0o644, 0o440] {
+            assert!(found(mode).unwrap().is_some(), "{mode:o}");
+        }
+        for mode in [0o602, 0o620, 0o666] {
+            let problem = found(mode).unwrap_err().to_string();
+            assert!(problem.contains(&format!("by others than its owner (mode {mode:04o})")), "{problem}");
+        }
     }
 
     #[test]

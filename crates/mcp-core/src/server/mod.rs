@@ -7,7 +7,7 @@ mod tests;
 
 use crate::{
     Backend, Budget, Deadline, Layer, Node, NodeName, Progress, ReadError, ToolError, completion,
-    error::chain,
+    error::{chain, echo},
     evidence::{COVERAGE, Evidence},
     params,
     progress::Step,
@@ -31,7 +31,7 @@ use rmcp::{
 };
 use serde_json::{Map, Value};
 use std::{sync::Arc, time::Duration};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// A layer over a source of data.
 #[derive(Clone)]
@@ -40,12 +40,22 @@ pub struct Server {
     backend: Arc<dyn Backend>,
     budget: Budget,
     evidence: Arc<Evidence>,
+    /// For the calls that are answered now.
+    turns: Arc<Semaphore>,
+    /// For these, and for those that wait for their turn.
+    places: Arc<Semaphore>,
     /// True: the server ends. Each call that is under way holds a receiver.
     stop: Arc<watch::Sender<bool>>,
 }
 
 /// The lists of a server never change while it runs: an hour, in milliseconds, is a modest promise.
 const TTL_MS: u64 = 3_600_000;
+
+/// How many calls are answered at once, and how many more may wait for their turn. A call takes memory, a thread and a
+/// program on a node, so a client that asks for thousands at a time gets them one after the other.
+const AT_ONCE: usize = 64;
+/// See [`AT_ONCE`].
+const WAITING: usize = 448;
 
 /// The argument of prompts that every layer completes.
 const NODE: &str = "node_name";
@@ -63,7 +73,15 @@ impl Server {
     /// A server.
     pub fn new(layer: Layer, backend: Arc<dyn Backend>, budget: Budget) -> Self {
         let evidence = Arc::new(Evidence::new(layer.name));
-        Self { layer: Arc::new(layer), backend, budget, evidence, stop: Arc::new(watch::channel(false).0) }
+        Self {
+            layer: Arc::new(layer),
+            backend,
+            budget,
+            evidence,
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
+            places: Arc::new(Semaphore::new(AT_ONCE + WAITING)),
+            stop: Arc::new(watch::channel(false).0),
+        }
     }
 
     /// Drops the calls that are under way, so that what they run can be ended while the backend still can do it.
@@ -88,7 +106,12 @@ impl Server {
         progress: Progress,
     ) -> Result<String, String> {
         let result = self.answer(name, arguments, progress).await;
-        result.map_err(|e| crate::sanitize::clean(&e.report()))
+        result.map_err(|e| self.report(&e))
+    }
+
+    /// The text of an error, as long as an answer may be.
+    fn report(&self, error: &ToolError) -> String {
+        clean(&error.report_within(self.budget.bytes))
     }
 
     async fn answer(
@@ -101,10 +124,21 @@ impl Server {
         let asked = arguments.clone();
         let within = self.layer.tool(name)?.check(&mut arguments)?;
         let deadline = Deadline::within(within);
-        // Held by the thread of the call: as long as it is there, what the call runs may not be ended yet.
-        let (server, name, under_way) = (self.clone(), name.to_owned(), self.stop.subscribe());
+        let Ok(_place) = self.places.try_acquire() else {
+            return Err(ToolError::Busy(format!("{} calls are under way already", AT_ONCE + WAITING)));
+        };
+        let turn = tokio::time::timeout(deadline.left(), self.turns.clone().acquire_owned()).await;
+        let turn = turn.map_err(|_| {
+            let seconds = within.as_secs();
+            ToolError::Busy(format!(
+                "{AT_ONCE} calls are answered at once, and none of them ended within {seconds} s"
+            ))
+        })?;
+        // Both are held by the thread of the call: as long as it is there, what the call runs may not be ended yet.
+        let held = (self.stop.subscribe(), turn);
+        let (server, name) = (self.clone(), name.to_owned());
         let answer = move || async move {
-            let _under_way = under_way;
+            let _held = held;
             let record = server.evidence.record(&name, &asked);
             let call = Call { backend: &server.backend, budget: server.budget, progress, record };
             server.layer.tool(&name)?.call(&call, arguments).await
@@ -238,7 +272,7 @@ impl ServerHandler for Server {
     ) -> Result<CallToolResponse, ErrorData> {
         if let Err(e) = self.layer.tool(&request.name) {
             // The one error that is the protocol's and not the tool's (MCP, "Tools", error handling).
-            return Err(ErrorData::invalid_params(e.report(), None));
+            return Err(ErrorData::invalid_params(self.report(&e), None));
         }
         tracing::debug!(tool = %request.name, "call");
         let (progress, heard) = match cx.meta.get_progress_token() {
@@ -290,12 +324,15 @@ impl ServerHandler for Server {
     ) -> Result<GetPromptResponse, ErrorData> {
         let Some(prompt) = self.prompt(&request.name) else {
             let known: Vec<&str> = self.layer.prompts.iter().map(|p| p.name).collect();
-            let text = format!("there is no prompt `{}`; there are: {}", request.name, known.join(", "));
+            let text =
+                format!("there is no prompt `{}`; there are: {}", echo(&request.name), known.join(", "));
             return Err(ErrorData::invalid_params(text, None));
         };
         let arguments = request.arguments.unwrap_or_default();
         let given = arguments.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
-        let text = prompt.fill(given).map_err(|e| ErrorData::invalid_params(e.to_string(), None))?;
+        let text = prompt
+            .fill(given)
+            .map_err(|e| ErrorData::invalid_params(echo(&e.to_string()).into_owned(), None))?;
         let message = PromptMessage::new_text(Role::User, text);
         Ok(GetPromptResult::new(vec![message]).with_description(prompt.description).into())
     }
@@ -357,7 +394,7 @@ impl ServerHandler for Server {
             let text = format!(
                 "there is no resource `{}`; there are: {}; and the evidence of the last calls, which is kept for some \
                  time: the first line of an answer names it",
-                request.uri,
+                echo(&request.uri),
                 known.join(", ")
             );
             ErrorData::resource_not_found(text, None)
@@ -400,7 +437,7 @@ impl ServerHandler for Server {
         let found = layer.prompts.iter().find(|prompt| prompt.uri(layer.name) == request.uri);
         let skill = found.ok_or_else(|| {
             let known: Vec<String> = layer.prompts.iter().map(|prompt| prompt.uri(layer.name)).collect();
-            let text = format!("there is no skill `{}`; there are: {}", request.uri, known.join(", "));
+            let text = format!("there is no skill `{}`; there are: {}", echo(&request.uri), known.join(", "));
             ErrorData::invalid_params(text, None)
         })?;
         let result = GetSkillResult::new(guides::skill(layer, skill));

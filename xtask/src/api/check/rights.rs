@@ -160,7 +160,9 @@ pub(super) fn check(workspace: &Workspace, lab: &Path, folder: &Path) -> Result 
     let mut roles = Vec::new();
     let mut layers = Vec::new();
     for layer in workspace.layers() {
-        let all = rights(&deployed.join(format!("{}.yaml", layer.name)))?;
+        let mut all = rights(&deployed.join(format!("{}.yaml", layer.name)))?;
+        // Some tools ask in the network of any pod.
+        all.extend(rights(&deployed.join("exec-everywhere.yaml"))?);
         roles.push(role(&layer.name, all.iter()));
         for (number, missing) in all.iter().enumerate() {
             roles.push(role(&without(layer, number), all.iter().filter(|right| *right != missing)));

@@ -337,6 +337,10 @@ impl ClusterError {
             Self::Forbidden { what, .. } if what.contains(" secrets") => {
                 "No role in deploy/rbac allows to read Secrets, and no tool needs them.".into()
             }
+            Self::Forbidden { what, .. } if what.contains("pods/exec") => format!(
+                "Someone who may has to bind deploy/rbac/exec.yaml (in the namespace of OVN-Kubernetes) or exec-everywhere.yaml \
+                 (in all namespaces) to this user, which allows to {what}."
+            ),
             Self::Forbidden { what, .. } => format!(
                 "Someone who may has to bind the ClusterRole of this server from deploy/rbac to this user, which allows \
                  to {what}; ovn-troubleshooter is that of all servers."

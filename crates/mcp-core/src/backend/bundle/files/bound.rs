@@ -5,6 +5,9 @@
 pub(crate) struct Bounds {
     /// Bytes of a file that is read.
     pub(crate) file: u64,
+    /// Bytes of a file of objects, and of the objects that one question finds: in memory they take several times as many
+    /// as written.
+    pub(crate) objects: u64,
     /// Bytes of a file that is read only to see what the bundle is: an object, a host name.
     pub(crate) small_file: u64,
     /// Files that are listed.
@@ -31,6 +34,7 @@ impl Default for Bounds {
     fn default() -> Self {
         Self {
             file: 2 << 30,
+            objects: 512 << 20,
             small_file: 64 << 20,
             files: 1_000_000,
             names: 256 << 20,

@@ -7,6 +7,7 @@ use super::{
     index::{Content, Entry, Index},
     span::Span,
     tape,
+    zstd::Frames,
 };
 use crate::deadline::Timed;
 use std::{
@@ -78,7 +79,7 @@ impl Guarded {
         let stream: Box<dyn Read> = match codec {
             Codec::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(packed)),
             Codec::Xz => Box::new(liblzma::bufread::XzDecoder::new_multi_decoder(packed)),
-            Codec::Zstd => Box::new(Frames { packed: Some(packed), frame: None }),
+            Codec::Zstd => Box::new(Frames::new(packed)),
         };
         Ok(Self { stream, taken, given: 0, bounds })
     }
@@ -110,41 +111,6 @@ impl Read for Counted {
         let n = self.packed.read(buffer)?;
         self.taken.fetch_add(n as u64, Ordering::Relaxed);
         Ok(n)
-    }
-}
-
-type Packed = BufReader<Counted>;
-
-/// The frames of a zstd file, one after the other: `pzstd` and `tar --zstd -r` write several.
-struct Frames {
-    packed: Option<Packed>,
-    frame: Option<ruzstd::decoding::StreamingDecoder<Packed, ruzstd::decoding::FrameDecoder>>,
-}
-
-impl Read for Frames {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            if let Some(frame) = &mut self.frame {
-                match frame.read(buffer)? {
-                    0 if !buffer.is_empty() => {}
-                    n => return Ok(n),
-                }
-                let sums = |d: &ruzstd::decoding::FrameDecoder| {
-                    (d.get_checksum_from_data(), d.get_calculated_checksum())
-                };
-                if let (Some(told), Some(seen)) = sums(&frame.decoder)
-                    && told != seen
-                {
-                    return Err(io::Error::other("the checksum does not match"));
-                }
-                self.packed = self.frame.take().map(ruzstd::decoding::StreamingDecoder::into_inner);
-            }
-            let Some(mut packed) = self.packed.take() else { return Ok(0) };
-            if io::BufRead::fill_buf(&mut packed)?.is_empty() {
-                return Ok(0);
-            }
-            self.frame = Some(ruzstd::decoding::StreamingDecoder::new(packed).map_err(io::Error::other)?);
-        }
     }
 }
 

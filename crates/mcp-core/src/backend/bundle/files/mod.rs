@@ -24,6 +24,7 @@ mod tape;
 #[cfg(test)]
 mod tests;
 mod zipped;
+mod zstd;
 
 use crate::backend::ReadError;
 use cap_std::fs::Dir;
@@ -201,7 +202,21 @@ impl Files {
 
     /// The content of a file.
     pub(super) fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
-        self.try_read(path, self.bounds.file).map_err(|e| match e {
+        self.read_at_most(path, self.bounds.file)
+    }
+
+    /// The content of a file of objects.
+    pub(super) fn read_objects(&self, path: &str) -> Result<Vec<u8>, ReadError> {
+        self.read_at_most(path, self.bounds.objects)
+    }
+
+    /// How many bytes the objects may have that one question finds.
+    pub(super) fn most_of_objects(&self) -> u64 {
+        self.bounds.objects
+    }
+
+    fn read_at_most(&self, path: &str, limit: u64) -> Result<Vec<u8>, ReadError> {
+        self.try_read(path, limit).map_err(|e| match e {
             Unreadable::TooLarge(limit) => {
                 ReadError::TooLarge { what: format!("{path} in {}", self.name), limit }
             }

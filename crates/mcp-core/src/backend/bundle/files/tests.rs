@@ -142,3 +142,39 @@ fn logs_are_read_whether_there_was_room_for_them_or_not() {
     }
     assert_eq!(troubles(&files), "");
 }
+
+/// A zip with one packed member, and so many names for it in its list.
+fn names_of_one_member(names: usize) -> Vec<u8> {
+    use std::io::Write;
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default();
+    zip.start_file("etc/0000", options).unwrap();
+    zip.write_all(&[b'x'; 1000]).unwrap();
+    let bytes = zip.finish().unwrap().into_inner();
+    let find = |mark: &[u8]| bytes.windows(4).position(|four| four == mark).unwrap();
+    let (list, end) = (find(b"PK\x01\x02"), find(b"PK\x05\x06"));
+    let mut all = bytes[..list].to_vec();
+    for n in 0..names {
+        let mut entry = bytes[list..end].to_vec();
+        let at = entry.windows(8).position(|name| name == b"etc/0000").unwrap();
+        entry[at..at + 8].copy_from_slice(format!("etc/{n:04}").as_bytes());
+        all.extend(entry);
+    }
+    let mut tail = bytes[end..].to_vec();
+    let len = (end - list) * names;
+    tail[8..10].copy_from_slice(&(names as u16).to_le_bytes());
+    tail[10..12].copy_from_slice(&(names as u16).to_le_bytes());
+    tail[12..16].copy_from_slice(&(len as u32).to_le_bytes());
+    all.extend(tail);
+    all
+}
+
+#[test]
+fn what_many_files_of_a_zip_share_is_read_once() {
+    let files = open(&names_of_one_member(500), Bounds::default());
+    assert_eq!(files.paths().count(), 500);
+    let read = files.paths().filter(|path| files.read(path).is_ok()).count();
+    assert_eq!(read, 1);
+    assert!(troubles(&files).contains("499 files share packed bytes with others"), "{}", troubles(&files));
+    assert_eq!(troubles(&open(&names_of_one_member(1), Bounds::default())), "");
+}

@@ -5,7 +5,10 @@ use super::{
     span::Span,
 };
 use jiff::Timestamp;
-use std::io::{self, Read};
+use std::{
+    collections::BTreeSet,
+    io::{self, Read},
+};
 use zip::{ExtraField, ZipArchive};
 
 /// Longer than any path.
@@ -26,6 +29,7 @@ pub(super) fn list(
         zip::result::ZipError::InvalidArchive(_) => io::Error::other(format!("it is cut or damaged: {e}")),
         e => e.into(),
     })?;
+    let overlapping = overlapping(&mut members);
     for member in 0..members.len() {
         let file = match members.by_index_raw(member) {
             Ok(file) => file,
@@ -40,7 +44,13 @@ pub(super) fn list(
         let name = String::from_utf8_lossy(file.name_raw()).into_owned();
         let entry =
             Entry { modified: modified(&file), size: file.size(), content: Content::Zipped { zip, member } };
-        let entry = if file.encrypted() {
+        let entry = if overlapping.contains(&member) {
+            index.count(
+                "share packed bytes with others of the zip, as no packer writes them, and are left out",
+                &name,
+            );
+            Entry { content: Content::LeftOut("it shares its packed bytes with another file"), ..entry }
+        } else if file.encrypted() {
             index.count("is encrypted", &name);
             Entry { content: Content::LeftOut("it is encrypted"), ..entry }
         } else if file.unix_mode().is_some_and(|mode| mode & TYPE == LINK) {
@@ -57,6 +67,28 @@ pub(super) fn list(
         index.insert(prefix, &name, entry)?;
     }
     Ok(members)
+}
+
+/// The members whose packed bytes belong to an earlier member too. A zip of a few megabytes could so hold terabytes.
+fn overlapping(members: &mut ZipArchive<Span>) -> BTreeSet<usize> {
+    let mut places: Vec<(u64, u64, usize)> = (0..members.len())
+        .filter_map(|member| {
+            let file = members.by_index_raw(member).ok()?;
+            let start = file.data_start()?;
+            (file.compressed_size() > 0)
+                .then(|| (start, start.saturating_add(file.compressed_size()), member))
+        })
+        .collect();
+    places.sort_unstable();
+    let mut free = 0;
+    let mut overlapping = BTreeSet::new();
+    for (start, end, member) in places {
+        if start < free {
+            overlapping.insert(member);
+        }
+        free = free.max(end);
+    }
+    overlapping
 }
 
 /// The time in UTC, where the packer noted it. The one that each zip has is local time, of an unknown place.

@@ -122,9 +122,15 @@ impl Objects {
         let (files, other) = self.one_bundle_each(files);
         let collected = extent(kind, wanted.is_some(), &files);
         let mut picked = Picked::default();
-        for file in self.worth_reading(files, query) {
+        let files = self.worth_reading(files, query);
+        let mut left = files.iter();
+        for &file in left.by_ref() {
             self.pick(cluster, file, query, &mut picked);
+            if picked.full {
+                break;
+            }
         }
+        picked.say_what_is_missing(left.len());
         if picked.read.is_empty()
             && let Some(error) = picked.error
         {
@@ -138,7 +144,11 @@ impl Objects {
             notes.extend(self.open_end(kind, all));
         }
         notes.extend(cluster.notes.iter().cloned());
-        let extent = if picked.is_damaged { Extent::Damaged } else { collected };
+        let extent = match (picked.is_damaged, picked.full) {
+            (true, _) => Extent::Damaged,
+            (false, true) => Extent::Part,
+            (false, false) => collected,
+        };
         let origin = Origin::new(shown(cluster, kind, &picked.read), when).with_extent(extent);
         // Of several bundles together, none is the one.
         let bundles: BTreeSet<usize> = picked.read.iter().map(|file| file.bundle).collect();
@@ -186,19 +196,26 @@ impl Objects {
         query: &ObjectQuery,
         picked: &mut Picked<'a>,
     ) {
+        let Some(one) = cluster.bundles.get(file.bundle) else { return };
+        let most = one.files.most_of_objects();
         let mut take = |object: &Value| {
+            picked.full = picked.full || picked.bytes > most;
+            if picked.full {
+                return;
+            }
             let text = |path| object.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
             let key = (text("/metadata/namespace"), text("/metadata/name"));
             // What does not match is known too: another copy of it, of another time, does not count.
             if let std::collections::btree_map::Entry::Vacant(vacant) = picked.objects.entry(key) {
+                picked.bytes += (vacant.key().0.len() + vacant.key().1.len()) as u64 + ENTRY;
                 vacant.insert(query.matches(object).then(|| {
                     let mut object = object.clone();
                     leave_out(&mut object, query.without);
+                    picked.bytes += weight(&object);
                     object
                 }));
             }
         };
-        let Some(one) = cluster.bundles.get(file.bundle) else { return };
         match self.remembered.each(file.bundle, &file.path, &query.kind, &one.files, &mut take) {
             Ok(notes) => {
                 // All that there is to say of a file is that it is damaged.
@@ -208,7 +225,10 @@ impl Objects {
             }
             Err(error) => {
                 picked.is_damaged = true;
-                picked.notes.push(chain(&error));
+                picked.unread += 1;
+                if picked.unread <= UNREAD {
+                    picked.notes.push(chain(&error));
+                }
                 picked.error = picked.error.take().or(Some(error));
             }
         }
@@ -283,6 +303,12 @@ struct Picked<'a> {
     read: Vec<&'a ObjectFile>,
     is_damaged: bool,
     notes: Vec<String>,
+    /// Files that could not be read.
+    unread: usize,
+    /// What the objects take in memory, roughly.
+    bytes: u64,
+    /// That is as much as it may be: what comes after is not looked at.
+    full: bool,
     error: Option<ReadError>,
 }
 
@@ -293,6 +319,42 @@ fn extent(kind: &Kind, of_namespace: bool, files: &[&ObjectFile]) -> Extent {
         file.name.is_none() && (of_namespace || !kind.namespaced || file.namespace.is_none())
     };
     if files.iter().any(is_whole) { Extent::Whole } else { Extent::Part }
+}
+
+/// Of so many files that cannot be read an answer tells each by itself.
+const UNREAD: usize = 12;
+
+/// What an entry of a map takes beside its key and its value, in bytes.
+const ENTRY: u64 = 64;
+
+/// What a value takes in memory, in bytes, roughly.
+fn weight(value: &Value) -> u64 {
+    const VALUE: u64 = size_of::<Value>() as u64;
+    VALUE
+        + match value {
+            Value::Array(all) => all.iter().map(weight).sum(),
+            Value::Object(all) => {
+                all.iter().map(|(key, value)| ENTRY + key.len() as u64 + weight(value)).sum()
+            }
+            Value::String(text) => text.len() as u64,
+            _ => 0,
+        }
+}
+
+impl Picked<'_> {
+    /// Notes what was not read; so many files were not even opened.
+    fn say_what_is_missing(&mut self, unopened: usize) {
+        if self.unread > UNREAD {
+            self.notes.push(format!("{} more files could not be read", self.unread - UNREAD));
+        }
+        if self.full {
+            let files = if unopened > 0 { format!(" and {unopened} more files") } else { String::new() };
+            self.notes.push(format!(
+                "there are more objects than fit in memory: the rest of the last file{files} was not read; ask for a \
+                 namespace or a name"
+            ));
+        }
+    }
 }
 
 /// The note that says which bundles with objects of the kind were not read.
@@ -359,7 +421,65 @@ impl Lazy {
 
 #[cfg(test)]
 mod tests {
-    use super::time_of_go;
+    use super::*;
+    use crate::backend::bundle::files::{Bounds, Meter};
+    use std::fmt::Write as _;
+
+    fn pods() -> ObjectQuery {
+        let kind =
+            Kind { version: "v1".into(), kind: "Pod".into(), plural: "pods".into(), ..Kind::default() };
+        ObjectQuery::all(Kind { namespaced: true, ..kind })
+    }
+
+    fn found(files: &[(String, String)], bounds: Bounds) -> Result<Read<Vec<Value>>, ReadError> {
+        let dir = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let cluster = Cluster::open(&[dir.path().to_owned()], bounds, &Meter::default()).unwrap();
+        match cluster.objects().find(&cluster, &pods())? {
+            Found::Read(read) => Ok(read),
+            Found::NotHeld { .. } => panic!("nothing was collected"),
+        }
+    }
+
+    fn list(namespace: usize, pods: usize) -> (String, String) {
+        let mut text = "items:\n".to_owned();
+        for pod in 0..pods {
+            _ = writeln!(text, "- metadata: {{namespace: n{namespace}, name: p{pod}}}");
+        }
+        (format!("namespaces/n{namespace}/core/pods.yaml"), text)
+    }
+
+    #[test]
+    fn a_question_holds_only_so_many_objects() {
+        let files: Vec<_> = (0..5).map(|namespace| list(namespace, 100)).collect();
+        let bounds = Bounds { objects: 50_000, ..Bounds::default() };
+        let read = found(&files, bounds).unwrap();
+        assert!((50..200).contains(&read.value.len()), "{}", read.value.len());
+        assert!(read.value.iter().map(weight).sum::<u64>() < 51_000);
+        let note = read.notes.iter().find(|note| note.contains("more objects than fit in memory")).unwrap();
+        assert!(note.contains("and 4 more files") || note.contains("and 3 more files"), "{note}");
+        assert_eq!(found(&files, Bounds::default()).unwrap().value.len(), 500);
+        let bounds = Bounds { objects: 1_000, ..Bounds::default() };
+        assert!(matches!(found(&files, bounds), Err(ReadError::TooLarge { limit: 1_000, .. })));
+    }
+
+    #[test]
+    fn thousands_of_files_that_cannot_be_read_are_counted() {
+        let bad = |n| (format!("namespaces/n{n}/core/pods.yaml"), "items: [".to_owned());
+        let files: Vec<_> = (1..2_000).map(bad).chain([list(0, 1)]).collect();
+        let read = found(&files, Bounds::default()).unwrap();
+        assert_eq!(read.value.len(), 1);
+        assert!(read.notes.len() < 20, "{}", read.notes.len());
+        assert!(
+            read.notes.iter().any(|note| note == "1987 more files could not be read"),
+            "{:?}",
+            read.notes
+        );
+    }
 
     #[test]
     fn times_of_go() {

@@ -188,6 +188,7 @@ impl<'de> Visitor<'de> for Lean<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
 
     fn objects(text: &str) -> Result<Vec<Value>, Error> {
@@ -230,5 +231,30 @@ mod tests {
         assert_eq!(all, [json!({ "a": 1 })]);
         let anchors = format!("a: &a [x]\n{}", (0..200).map(|i| format!("b{i}: *a\n")).collect::<String>());
         assert!(objects(&anchors).is_err(), "what repeats itself by reference is bounded");
+    }
+
+    const LIST: &str = "apiVersion: v1\nitems:\n- kind: Pod\n  metadata: {name: \"a\", labels: &x {b: 'c'}}\n  spec: |\n    text\n   \
+                        more\n- metadata:\n    name: >-\n      folded\n    annotations: *x\n    n: [1, 0x1f, 1e3, .inf, ~]\nkind: List\n";
+
+    proptest! {
+        /// Whatever the bytes are, reading ends, and gives no more than they could hold.
+        #[test]
+        fn any_bytes_end(bytes in any::<Vec<u8>>(), text in "[-\\[\\]{}:,&*!|>'\"%@#? \n\ta-c0-9]{0,200}") {
+            for bytes in [bytes.as_slice(), text.as_bytes()] {
+                let mut given = 0;
+                _ = each(bytes, |_| given += 1);
+                prop_assert!(given <= bytes.len().max(1));
+            }
+        }
+
+        #[test]
+        fn a_damaged_list_ends(at in 0..LIST.len(), with in any::<u8>(), cut in 0..LIST.len()) {
+            let mut bytes = LIST.as_bytes().to_vec();
+            bytes[at] = with;
+            bytes.truncate(bytes.len() - cut);
+            let mut given = 0;
+            _ = each(&bytes, |_| given += 1);
+            prop_assert!(given <= bytes.len().max(1));
+        }
     }
 }

@@ -1,0 +1,11 @@
+//! Hostile arguments: whatever a tool is given, its answer has an end and a form.
+
+use mcp_testing::{Failed, attack};
+use std::path::Path;
+
+#[test]
+fn no_argument_breaks_an_answer() -> Result<(), Failed> {
+    let calls = attack(mcp_ovn::layer, &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases"))?;
+    assert!(calls > 1000, "only {calls} calls");
+    Ok(())
+}
