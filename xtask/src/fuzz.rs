@@ -54,7 +54,7 @@ const TARGETS: &[Target] = &[
     library("what the switch prints", "mcp-ovs", &["replay::"]),
     library(
         "what the kernel's programs print",
-        "mcp-kernel",
+        "host-net",
         &["connection::", "interface::", "iptables::", "nft::"],
     ),
 ];

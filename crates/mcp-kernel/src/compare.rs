@@ -1,6 +1,10 @@
 //! What is a node's own in its kernel, for the comparison with other nodes.
 
-use crate::{commands, interface, interface::Interface, lines::text};
+use crate::{
+    commands,
+    output::{filled, text},
+};
+use host_net::{interface, interface::Interface};
 use ipnet::IpNet;
 use mcp_core::{Fact, Field, Identity, Node, Output, Place, ReadError, Reading};
 use ovn_model::{
@@ -13,9 +17,9 @@ use std::net::IpAddr;
 pub(crate) async fn interfaces(
     node: &Node<'_>,
     place: Place,
-) -> Result<crate::lines::Parsed<Interface>, ReadError> {
+) -> Result<host_net::lines::Parsed<Interface>, ReadError> {
     let parse = |output: Output| interface::parse(&text(&output));
-    node.first(vec![
+    let readings = vec![
         Reading::command(place.clone(), commands::addresses(), parse),
         Reading::recorded(place.clone(), "ip -d address show", parse),
         Reading::recorded(place.clone(), "ip -o addr", parse),
@@ -23,8 +27,8 @@ pub(crate) async fn interfaces(
         // As sos before 4.0 and many scripts write it.
         Reading::recorded(place.clone(), "ip addr show", parse),
         Reading::recorded(place, "ip -j -d address", parse),
-    ])
-    .await
+    ];
+    filled("the addresses", node.first(readings).await?)
 }
 
 /// Where what a call asks is: in the pod that it names, else on the host.
@@ -42,7 +46,7 @@ pub(crate) async fn facts(node: &Node<'_>) -> Vec<Fact> {
     let read = interfaces(node, Place::Host).await.map(|parsed| parsed.rows);
     let mut interfaces = node.own_values("addresses and MAC addresses", read);
     interfaces.sort_by(|a, b| a.name.cmp(&b.name));
-    for interface in interfaces.iter().filter(|it| !it.is_of_pod() && it.name != "lo") {
+    for interface in interfaces.iter().filter(|it| !host::is_pod_interface(&it.name) && it.name != "lo") {
         facts.extend(of(interface));
     }
     match node.object().await {

@@ -1,6 +1,6 @@
 //! Counters and settings of the kernel.
 
-use crate::lines::Parsed;
+use host_net::lines::Parsed;
 use mcp_core::Counters;
 
 /// A counter or a setting.

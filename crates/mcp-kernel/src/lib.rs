@@ -5,27 +5,14 @@
 mod checks;
 mod commands;
 mod compare;
-mod connection;
+mod connections;
 mod counter;
-#[cfg(test)]
-mod forms;
-mod interface;
-mod iptables;
-mod json;
-mod lines;
-mod neighbour;
-mod nft;
-mod nft_json;
+mod output;
 mod prompts;
-#[cfg(test)]
-mod recorded;
-mod route;
 mod secrets;
-mod socket;
 mod tools;
 mod types;
-mod wanted;
-mod xfrm;
+mod way;
 
 use mcp_core::{Described, Layer};
 

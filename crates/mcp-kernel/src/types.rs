@@ -1,6 +1,6 @@
 //! Parameters that more than one tool takes.
 
-use crate::interface::Interface;
+use host_net::interface::Interface;
 use mcp_core::ToolError;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -65,6 +65,17 @@ pub(crate) fn mark(text: Option<&str>) -> Result<Option<u32>, ToolError> {
         })
     };
     text.map(parse).transpose()
+}
+
+/// A state that a call asks for: is it one of those that exist, in whichever spelling?
+pub(crate) fn state(asked: Option<&str>, of: &[&str]) -> Result<(), ToolError> {
+    match asked {
+        Some(asked) if !host_net::state::is_known(asked, of) => {
+            let hint = format!("The states are {}.", of.join(", "));
+            Err(ToolError::bad(format!("parameter `state` is `{asked}`: there is no such state"), hint))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The name, if something has it.

@@ -63,6 +63,19 @@ fn known(tool: &str) -> &'static [&'static str] {
     }
 }
 
+impl Nodes {
+    /// The answer about one node.
+    fn answer(&self, tool: &str, mut params: serde_json::Value) -> Result<String, Failed> {
+        params["node_name"] = json!("ovn-worker");
+        let case = Case {
+            scenario: String::new(),
+            tool: tool.into(),
+            params: params.as_object().cloned().ok_or("an object")?,
+        };
+        answer(mcp_kernel::layer(), Arc::new(Bundle::new(vec![self.0.path().to_owned()])), &case)
+    }
+}
+
 const TOOLS: [&str; 7] = [
     "ip_addr_show",
     "ip_link_show",
@@ -255,5 +268,94 @@ fn many_connections_rules_and_routes_make_a_short_answer() -> Result<(), Failed>
     assert!(text.contains("ip daddr 10.96.4.0 tcp dport 2000") && text.contains("of 2000 rules"), "{text}");
     let text = ask("ip_route_show", json!({ "node_name": node }))?;
     assert!(text.contains("of 2000; offset="), "{text}");
+    Ok(())
+}
+
+/// What a program said in place of its list was recorded, with whatever exit status: nobody knows what the list held.
+#[test]
+fn an_error_in_place_of_a_list_is_no_empty_list() -> Result<(), Failed> {
+    const SAID: &str = "connect: Connection refused\n";
+    let lists = [
+        ("ip_addr_show", json!({}), "ip_-d_address", true),
+        ("ip_link_show", json!({ "interface": "br-ex" }), "ip_-s_-d_link", true),
+        ("ip_route_show", json!({}), "ip_route_show_table_all", false),
+        ("ip_route_show", json!({ "get": "8.8.8.8" }), "ip_route_show_table_all", false),
+        ("ip_route_show", json!({ "get": "8.8.8.8" }), "ip_-4_rule_list", true),
+        ("ip_rule_show", json!({}), "ip_-4_rule_list", true),
+        ("ip_neigh_show", json!({}), "ip_-s_-s_neigh_show", false),
+        ("nft_list_ruleset", json!({}), "nft_-a_list_ruleset", false),
+        ("iptables_save", json!({ "family": "ipv4" }), "iptables-save", false),
+        ("conntrack_list", json!({}), "conntrack_-L_-o_extended", false),
+        ("ss_show", json!({}), "ss_-peaonmi", false),
+        ("host_counters", json!({ "what": "conntrack" }), "conntrack_-S", false),
+    ];
+    for (tool, params, file, never_empty) in lists {
+        let nodes = Nodes::new()?;
+        let healthy = nodes.answer(tool, params.clone())?;
+        assert!(!healthy.contains("could not be read"), "{tool}: {healthy}");
+        nodes.change("ovn-worker", file, |_| SAID.into())?;
+        let text = nodes.answer(tool, params.clone())?;
+        assert!(text.contains("could not be read"), "{tool} {params} with an error: {text}");
+        nodes.change("ovn-worker", file, |_| String::new())?;
+        let text = nodes.answer(tool, params.clone())?;
+        assert_eq!(text.contains("could not be read"), never_empty, "{tool} {params} with nothing: {text}");
+    }
+    Ok(())
+}
+
+#[test]
+fn what_stands_behind_the_state_of_a_neighbour_is_not_its_state() -> Result<(), Failed> {
+    let nodes = Nodes::new()?;
+    nodes.change("ovn-worker", "ip_-s_-s_neigh_show", |text| {
+        text + "10.9.9.9 dev br-ex lladdr 0a:58:0a:09:09:09 NOARP proto zebra\n"
+    })?;
+    let text = nodes.answer("ip_neigh_show", json!({ "state": "noarp", "address": "10.9.9.9" }))?;
+    assert!(text.contains("NOARP proto zebra"), "{text}");
+    Ok(())
+}
+
+/// sos writes both outputs of conntrack into one file: the count may stand in the middle of a line.
+#[test]
+fn a_count_in_the_middle_of_a_connection_breaks_nothing() -> Result<(), Failed> {
+    const COUNT: &str = "conntrack v1.4.7 (conntrack-tools): 2 flow entries have been shown.\n";
+    let nodes = Nodes::new()?;
+    let line = |port: u16| {
+        format!(
+            "ipv4     2 tcp      6 86 ESTABLISHED src=10.9.0.1 dst=10.9.0.2 sport={port} dport=80 src=10.9.0.2 \
+             dst=10.9.0.1 sport=80 dport={port} [ASSURED] mark=0 use=1\n"
+        )
+    };
+    let whole = line(1001) + &line(1002);
+    for at in [10, 100, whole.len() - 20] {
+        nodes.change("ovn-worker", "conntrack_-L_-o_extended", |_| {
+            format!("{}{COUNT}{}", &whole[..at], &whole[at..])
+        })?;
+        let text = nodes.answer("conntrack_list", json!({}))?;
+        assert!(text.contains("2 of 2 connections") && !text.contains("not understood"), "{at}: {text}");
+    }
+    Ok(())
+}
+
+/// A rule that asks for what a recording does not tell is a condition of the answer.
+#[test]
+fn a_rule_for_one_user_makes_two_ways() -> Result<(), Failed> {
+    let nodes = Nodes::new()?;
+    nodes.change("ovn-worker", "ip_-4_rule_list", |text| {
+        text.replace(
+            "32766:",
+            "90:\tfrom all uidrange 7-7 lookup 90\n91:\tfrom all to 9.9.9.9 prohibit\n32766:",
+        )
+    })?;
+    nodes.change("ovn-worker", "ip_route_show_table_all", |text| text + "blackhole default table 90 \n")?;
+    let text = nodes.answer("ip_route_show", json!({ "get": "8.8.8.8" }))?;
+    let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("if rule 90 ")).collect();
+    let [one, other] = rows.as_slice() else { panic!("{text}") };
+    assert!(
+        one.ends_with("blackhole default; table 90 by rule 90: from all uidrange 7-7 lookup 90"),
+        "{text}"
+    );
+    assert!(other.contains("does not apply") && other.contains("table main by rule 32766"), "{text}");
+    let text = nodes.answer("ip_route_show", json!({ "get": "9.9.9.9" }))?;
+    assert!(text.contains("prohibit; by rule 91: from all to 9.9.9.9 prohibit"), "{text}");
     Ok(())
 }

@@ -3,10 +3,10 @@
 use super::Tree;
 
 /// What a layer may know of this workspace.
-const SHARED: &[&str] = &["mcp-core", "openflow", "ovn-model", "ovsdb", "packet"];
+const SHARED: &[&str] = &["host-net", "mcp-core", "openflow", "ovn-model", "ovsdb", "packet"];
 
 /// Crates that are useful without MCP.
-const BELOW_CORE: &[&str] = &["openflow", "ovn-model", "ovsdb", "packet", "xtask"];
+const BELOW_CORE: &[&str] = &["host-net", "openflow", "ovn-model", "ovsdb", "packet", "xtask"];
 
 /// Crates for tests alone.
 const FOR_TESTS: &[&str] = &["lab-api", "mcp-testing"];

@@ -1,7 +1,8 @@
 //! Finds nodes whose management port has another MTU than on most nodes.
 
-use crate::{commands, interface, lines::text};
+use crate::{commands, output::text};
 use futures::StreamExt;
+use host_net::interface;
 use mcp_core::{
     Cluster, NodeName, Output, Place, Reading, ToolError,
     audit::{Certainty, Check, Finding, Outcome, Severity},

@@ -3,10 +3,11 @@
 use crate::{
     commands,
     compare::{self, identity},
-    connection::Connection,
-    lines::{self, text},
-    tools::conntrack_list::{self, shown},
+    connections,
+    output::text,
+    tools::conntrack_list::shown,
 };
+use host_net::{connection::Connection, lines};
 use mcp_core::{Answer, Many, Node, Row, Tool, ToolError};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -21,7 +22,7 @@ pub(crate) struct Params {
     #[schemars(range(min = 1, max = 60))]
     seconds: Option<u64>,
     #[serde(flatten)]
-    which: conntrack_list::Params,
+    which: connections::Params,
 }
 
 impl Tool for Events {

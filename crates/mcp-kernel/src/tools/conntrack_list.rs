@@ -3,75 +3,18 @@
 use crate::{
     commands,
     compare::{self, identity},
-    connection::Connection,
-    lines, types,
+    connections::{Filter, Params},
+};
+use host_net::{
+    connection::{self, Connection},
+    lines,
 };
 use mcp_core::{Answer, Db, Many, Node, Output, Place, ReadError, Row, Tool, ToolError};
 use ovn_model::{host, zones};
 use ovsdb::Select;
-use schemars::JsonSchema;
-use serde::Deserialize;
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 pub(crate) struct List;
-
-/// Which connections; `conntrack_events` takes the same.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Params {
-    /// At either end, before or after NAT.
-    #[serde(default)]
-    address: Option<String>,
-    /// At either end.
-    #[serde(default)]
-    port: Option<u16>,
-    /// tcp, udp …
-    #[serde(default)]
-    protocol: Option<String>,
-    /// Number of a zone.
-    #[serde(default)]
-    zone: Option<u16>,
-    /// 0x2, or value/mask.
-    #[serde(default)]
-    mark: Option<String>,
-    /// SYN_SENT, UNREPLIED …
-    #[serde(default)]
-    state: Option<String>,
-}
-
-/// What a call asks for.
-pub(crate) struct Filter<'a> {
-    address: Option<IpAddr>,
-    mark: Option<u32>,
-    params: &'a Params,
-}
-
-impl Params {
-    pub(crate) fn filter(&self) -> Result<Filter<'_>, ToolError> {
-        Ok(Filter {
-            address: types::address(self.address.as_deref())?,
-            mark: types::mark(self.mark.as_deref())?,
-            params: self,
-        })
-    }
-}
-
-impl Filter<'_> {
-    pub(crate) fn wants(&self, it: &Connection<'_>) -> bool {
-        let Params { port, protocol, zone, state, .. } = self.params;
-        let in_state = |state: &String| {
-            it.state.is_some_and(|is| is.eq_ignore_ascii_case(state))
-                || (it.unreplied && state.eq_ignore_ascii_case("UNREPLIED"))
-                || it.rest.iter().any(|flag| flag.trim_matches(['[', ']']).eq_ignore_ascii_case(state))
-        };
-        self.address.is_none_or(|ip| it.has_address(|is| is == ip))
-            && port.is_none_or(|port| it.has_port(port))
-            && protocol.as_ref().is_none_or(|protocol| it.protocol.0.eq_ignore_ascii_case(protocol))
-            && zone.is_none_or(|zone| it.zone() == zone)
-            && self.mark.is_none_or(|mark| it.mark() == mark)
-            && state.as_ref().is_none_or(in_state)
-    }
-}
 
 /// Connections that are kept of a table that may have millions; the others are counted.
 const KEPT: usize = 10_000;
@@ -81,6 +24,8 @@ const KEPT: usize = 10_000;
 struct Found {
     kept: Vec<(u16, String)>,
     total: usize,
+    /// Those of IPv6.
+    v6: usize,
     wanted: usize,
     /// By zone, protocol and state.
     counts: BTreeMap<(u16, String, String), usize>,
@@ -89,16 +34,15 @@ struct Found {
 
 impl Found {
     fn read(&mut self, output: &[u8], filter: &Filter<'_>) {
+        let output = connection::without_count(output);
         for line in output.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
             let line = String::from_utf8_lossy(line);
             let Some(it) = Connection::parse(&line) else {
-                // The count, which conntrack writes to standard error and sos into the same file.
-                if !line.contains("flow entries have been shown") {
-                    self.other.push(line.into_owned());
-                }
+                self.other.push(line.into_owned());
                 continue;
             };
             self.total += 1;
+            self.v6 += usize::from(it.family.is_some_and(|(family, _)| family == "ipv6"));
             if !filter.wants(&it) {
                 continue;
             }
@@ -140,14 +84,21 @@ impl Tool for List {
         found.read(&output.stdout, &filter);
         drop(output);
         let mut notes = Vec::new();
-        match node.command(place.clone(), &commands::connections_v6()).await {
-            Ok(output) => found.read(&output.stdout, &filter),
-            // What is recorded is one listing of both families.
-            Err(ReadError::NotCollected { .. }) => {}
-            Err(e) => notes.push(format!("no connections of IPv6: {e}")),
+        // Newer versions list both families when they are asked for none, and sos records that.
+        if found.v6 == 0 {
+            match node.command(place.clone(), &commands::connections_v6()).await {
+                Ok(output) => found.read(&output.stdout, &filter),
+                Err(ReadError::NotCollected { .. }) => {}
+                Err(e) => notes.push(format!("no connections of IPv6: {e}")),
+            }
+        }
+        if let Some(line) = found.other.first().filter(|_| found.total == 0) {
+            let why = format!("it says `{}`", line.trim());
+            return Err(ReadError::unreadable("what was recorded as the connections", why).into());
         }
         found.kept.sort();
-        let names = if matches!(place, Place::Host) { zone_names(node).await } else { BTreeMap::new() };
+        let Names { zones: names, userspace } =
+            if matches!(place, Place::Host) { names(node).await } else { Names::default() };
         if found.wanted > found.kept.len() {
             notes.push(format!(
                 "only {} of {} are kept: narrow them with address, port, zone or state; all together, by zone, \
@@ -157,19 +108,31 @@ impl Tool for List {
                 counts(&found.counts)
             ));
         }
-        notes.insert(0, format!("{} of {} connections", found.wanted, found.total));
+        let total = found.total;
+        notes.insert(0, format!("{} of {total} connections", found.wanted));
         notes.extend(lines::not_understood(&found.other));
         let rows = found.kept.into_iter().map(|(zone, text)| {
             // Every connection is a node's own.
             let identity = identity(text.clone(), Vec::new(), true);
             Row::with(format!("  {text}"), identity).under(&heading(zone, &names))
         });
-        Ok(Answer {
-            rows: rows.collect(),
-            if_empty: "there is no such connection".into(),
-            notes,
-            ..Answer::default()
-        })
+        Ok(Answer { rows: rows.collect(), if_empty: if_empty(total, userspace), notes, ..Answer::default() })
+    }
+}
+
+/// The datapath in user space has connections of its own.
+fn if_empty(total: usize, userspace: bool) -> String {
+    let none = if total == 0 {
+        "the kernel tracks no connection".to_owned()
+    } else {
+        format!("none of the kernel's {total} connections is such a one")
+    };
+    if userspace {
+        format!(
+            "{none}; bridges of this node have the userspace datapath, whose connections              ovs_appctl_dpctl_dump_conntrack shows"
+        )
+    } else {
+        none
     }
 }
 
@@ -189,13 +152,25 @@ fn counts(counts: &BTreeMap<(u16, String, String), usize>) -> String {
     if more > 0 { format!("{}, and {more} more sorts", shown.join(", ")) } else { shown.join(", ") }
 }
 
+/// What `conf.db` tells of the bridges.
+#[derive(Default)]
+struct Names {
+    /// What the zones stand for.
+    zones: BTreeMap<u16, Arc<str>>,
+    /// A bridge has the userspace datapath.
+    userspace: bool,
+}
+
 /// What the zones stand for, as far as `conf.db` and OVN-Kubernetes tell.
-async fn zone_names(node: &Node<'_>) -> BTreeMap<u16, Arc<str>> {
+async fn names(node: &Node<'_>) -> Names {
+    let mut userspace = false;
     let mut names: BTreeMap<u16, Arc<str>> = BTreeMap::from([(0, "zone 0 (the host's own)".into())]);
     let reserved = zones::RESERVED.iter().map(|(id, name)| (*id, format!("zone {id} ({name})").into()));
     names.extend(reserved);
-    let bridges = Select::from("Bridge").columns(["name", "external_ids"]);
+    let bridges = Select::from("Bridge").columns(["name", "external_ids", "datapath_type"]);
     if let Ok(rows) = node.rows(Db::OpenVSwitch, &[bridges]).await {
+        let bridges = rows.iter().flat_map(|rows| &rows.rows);
+        userspace = bridges.into_iter().any(|bridge| bridge.text("datapath_type") == Some("netdev"));
         let zones: Vec<zones::Zone> = rows.iter().flat_map(|rows| zones::of_bridges(rows).0).collect();
         // Without the southbound database UUIDs stay UUIDs.
         let zones = match node.rows(Db::Sb, &[zones::datapaths_select()]).await {
@@ -207,5 +182,5 @@ async fn zone_names(node: &Node<'_>) -> BTreeMap<u16, Arc<str>> {
             names.insert(zone.id, format!("zone {} ({host}{})", zone.id, zone.name).into());
         }
     }
-    names
+    Names { zones: names, userspace }
 }

@@ -4,11 +4,12 @@ use crate::{
     commands,
     compare::{self, identity},
     counter::{self, Value},
-    lines::{Parsed, text},
+    output::{text, understood},
     types,
 };
+use host_net::lines::Parsed;
 use mcp_core::{
-    Answer, Argv, Delta, Field, Node, Output, ReadError, Reading, Row, Tool, ToolError, argv::InterfaceName,
+    Answer, Argv, Delta, Field, Node, Output, Reading, Row, Tool, ToolError, argv::InterfaceName,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -23,6 +24,9 @@ pub(crate) struct Params {
     /// Name of an interface.
     #[serde(default)]
     interface: Option<String>,
+    /// A part of their names; of sysctl all settings are searched then.
+    #[serde(default)]
+    name: Option<String>,
     /// Shows counters that are 0, too.
     #[serde(default)]
     zeros: bool,
@@ -96,13 +100,22 @@ impl Tool for HostCounters {
         let all = parsed.rows.len();
         let shown: Vec<&Value> = parsed.rows.iter().filter(|it| is_shown(it, params)).collect();
         let mut notes = parsed.notes();
-        if !params.what.is_setting() && !params.zeros && shown.len() < all {
-            notes.push(format!("{} counters are 0; zeros=true shows them", all - shown.len()));
+        let named = parsed.rows.iter().filter(|it| is_named(it, params)).count();
+        if params.what == What::Sysctl && params.name.is_none() {
+            notes.push(format!(
+                "{} of {all} settings, those that matter to the network of OVN-Kubernetes; name=ip_local finds among all",
+                shown.len()
+            ));
+        } else if shown.len() < named {
+            notes.push(format!("{} counters are 0; zeros=true shows them", named - shown.len()));
         }
         let width = shown.iter().map(|it| it.name.chars().count()).max().unwrap_or(0).min(60);
         Ok(Answer {
             rows: shown.into_iter().map(|it| row(it, width, params.what)).collect(),
-            if_empty: format!("none of {all} has another value than 0"),
+            if_empty: match &params.name {
+                Some(name) if named == 0 => format!("none of {all} has `{name}` in its name"),
+                _ => format!("none of {named} has another value than 0"),
+            },
             notes,
             facts: compare::facts(node).await,
             ..Answer::default()
@@ -110,12 +123,19 @@ impl Tool for HostCounters {
     }
 }
 
+/// Has it the name that is asked for? Upper and lower case are one.
+fn is_named(it: &Value, params: &Params) -> bool {
+    let of = params.interface.as_deref().filter(|_| params.what == What::Sysctl);
+    let name = params.name.as_deref().unwrap_or_default().to_lowercase();
+    it.name.to_lowercase().contains(&name) && of.is_none_or(|of| counter::interface_of(&it.name) == Some(of))
+}
+
 fn is_shown(it: &Value, params: &Params) -> bool {
+    if !is_named(it, params) {
+        return false;
+    }
     match params.what {
-        What::Sysctl => {
-            let of = params.interface.as_deref();
-            counter::matters(&it.name) && of.is_none_or(|of| counter::interface_of(&it.name) == Some(of))
-        }
+        What::Sysctl => params.name.is_some() || counter::matters(&it.name),
         What::Features => true,
         _ => params.zeros || !it.is_zero(),
     }
@@ -144,7 +164,7 @@ async fn read(
     };
     let place = compare::place(node);
     let reading = Reading::command(place, command, move |output: Output| parse(&text(&output)));
-    Ok(node.first(vec![reading]).await.map_err(|e: ReadError| e)?)
+    Ok(understood(what.name(), node.first(vec![reading]).await?)?)
 }
 
 fn row(it: &Value, width: usize, what: What) -> Row {

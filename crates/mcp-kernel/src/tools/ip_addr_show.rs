@@ -2,10 +2,11 @@
 
 use crate::{
     compare::{self, identity},
-    interface::Interface,
     types::{self, OfInterface},
 };
+use host_net::interface::Interface;
 use mcp_core::{Answer, Field, Node, Row, Tool, ToolError};
+use ovn_model::host::is_pod_interface;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::{net::IpAddr, sync::Arc};
@@ -50,12 +51,15 @@ impl Tool for AddrShow {
 
 fn rows(interface: &Interface, wanted: Option<IpAddr>) -> Vec<Row> {
     let heading: Arc<str> = format!("{}:", interface.name).into();
-    let has =
-        |ip: IpAddr| move |it: &&crate::interface::Address| it.network().is_some_and(|net| net.contains(&ip));
+    let has = |ip: IpAddr| {
+        move |it: &&host_net::interface::Address| it.network().is_some_and(|net| net.contains(&ip))
+    };
     let addresses = interface.addresses.iter().filter(|address| wanted.is_none_or(|ip| has(ip)(address)));
-    let row = |address: &crate::interface::Address| {
+    let row = |address: &host_net::interface::Address| {
         let words: Vec<&str> = address.words.iter().map(String::as_str).take(2).collect();
-        let local = address.is_link_local() || interface.is_of_pod() || compare::is_of_one(address.network());
+        let local = address.is_link_local()
+            || is_pod_interface(&interface.name)
+            || compare::is_of_one(address.network());
         let attributes =
             Field { name: "attributes".into(), values: attributes(&address.words), spanning: true };
         let identity = identity(format!("{} {}", interface.name, words.join(" ")), vec![attributes], local);

@@ -3,11 +3,12 @@
 use crate::{
     commands,
     compare::{self, identity},
-    interface::{self, Interface},
-    lines::text,
+    output::{filled, text},
     types::OfInterface,
 };
+use host_net::interface::{self, Interface};
 use mcp_core::{Answer, Field, Node, Output, Reading, Row, Tool, ToolError};
+use ovn_model::host::is_pod_interface;
 use std::collections::BTreeMap;
 
 pub(crate) struct LinkShow;
@@ -36,6 +37,7 @@ impl Tool for LinkShow {
                 Reading::recorded(place, "ip -j -s -d link", parse),
             ])
             .await?;
+        let parsed = filled("the interfaces", parsed)?;
         let mut rows: Vec<Row> = params.among(&parsed.rows)?.map(row).collect();
         if node.is_compared() {
             rows.extend(of_pods(params.among(&parsed.rows)?));
@@ -97,13 +99,13 @@ fn row(it: &Interface) -> Row {
         ("kind", Some(details.as_str())),
     ]);
     fields.push(Field { name: "flags".into(), values: it.flags.clone(), spanning: true });
-    Row::with(text, identity(format!("interface {}", it.name), fields, it.is_of_pod()))
+    Row::with(text, identity(format!("interface {}", it.name), fields, is_pod_interface(&it.name)))
 }
 
 /// The interfaces of pods are each of one node, but their MTU and their state are those of all pods.
 fn of_pods<'a>(interfaces: impl Iterator<Item = &'a Interface>) -> Option<Row> {
     let mut names = BTreeMap::<(&str, &str), Vec<&str>>::new();
-    for it in interfaces.filter(|it| it.is_of_pod()) {
+    for it in interfaces.filter(|it| is_pod_interface(&it.name)) {
         let value = (it.get("mtu").unwrap_or("unknown"), it.get("state").unwrap_or("unknown"));
         names.entry(value).or_default().push(&it.name);
     }

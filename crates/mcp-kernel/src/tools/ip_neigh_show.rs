@@ -3,10 +3,10 @@
 use crate::{
     commands,
     compare::{self, identity},
-    lines::text,
-    neighbour::Neighbour,
+    output::{text, understood},
     types::{self, OfInterface},
 };
+use host_net::neighbour::{Neighbour, STATES};
 use mcp_core::{Answer, Node, Output, Reading, Row, Tool, ToolError};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -38,6 +38,7 @@ impl Tool for NeighShow {
 
     async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
         let address = types::address(params.address.as_deref())?;
+        types::state(params.state.as_deref(), &STATES)?;
         let parse = |output: Output| Neighbour::parse_all(&text(&output));
         let place = compare::place(node);
         let parsed = node
@@ -47,6 +48,7 @@ impl Tool for NeighShow {
                 Reading::recorded(place, "ip -j -s neigh show", parse),
             ])
             .await?;
+        let parsed = understood("the neighbours", parsed)?;
         let wanted = |it: &&Neighbour| {
             params.of.is(it.get("dev").unwrap_or_default())
                 && address.is_none_or(|ip| it.address == ip)

@@ -3,11 +3,13 @@
 use crate::{
     commands,
     compare::{self, identity},
-    interface::{self, Interface},
-    lines::{Parsed, text},
-    route::{self, Route, Rule},
-    tools::ip_rule_show,
-    types,
+    output::{text, understood},
+    types, way,
+};
+use host_net::{
+    interface,
+    lines::Parsed,
+    route::{self, Route},
 };
 use mcp_core::{
     Answer, Field, Node, Output, Place, ReadError, Reading, Row, Tool, ToolError, argv::InterfaceName,
@@ -41,7 +43,7 @@ impl Tool for RouteShow {
     const TITLE: &'static str = "Routes";
     const TOOLSET: &'static str = "network";
     const DESCRIPTION: &'static str =
-        "Routes by table or VRF; `get`: the one an address takes (offline worked out).";
+        "Routes by table or VRF; `get`: the way to an address, with the rule and table that decide.";
     type Params = Params;
 
     fn title(params: &Params) -> String {
@@ -58,7 +60,7 @@ impl Tool for RouteShow {
         let vrf =
             types::parsed::<InterfaceName>("vrf", params.vrf.as_deref(), "Give the name of an interface.")?;
         let answer = match to {
-            Some(to) => get(node, place, to, mark, vrf.as_ref()).await?,
+            Some(to) => way::get(node, place, to, mark, vrf.as_ref()).await?,
             None => show(node, place, params).await?,
         };
         Ok(Answer { facts: compare::facts(node).await, ..answer })
@@ -66,7 +68,10 @@ impl Tool for RouteShow {
 }
 
 /// The routes of all tables; of older must-gathers those of table main, and a note of that.
-async fn routes(node: &Node<'_>, place: Place) -> Result<(Parsed<Route>, Option<String>), ReadError> {
+pub(crate) async fn routes(
+    node: &Node<'_>,
+    place: Place,
+) -> Result<(Parsed<Route>, Option<String>), ReadError> {
     let parse = |output: Output| route::parse(&text(&output));
     let all = node
         .first(vec![
@@ -97,14 +102,12 @@ async fn routes(node: &Node<'_>, place: Place) -> Result<(Parsed<Route>, Option<
 
 /// Which table belongs to which VRF. Without the interfaces tables stay numbers.
 async fn vrfs(node: &Node<'_>, place: Place) -> BTreeMap<String, String> {
-    let parse = |output: Output| interface::parse(&text(&output)).rows;
-    let links: Result<Vec<Interface>, _> =
-        node.first(vec![Reading::command(place, commands::links(), parse)]).await;
-    links.map(|links| interface::vrfs(&links)).unwrap_or_default()
+    way::links(node, place).await.map(|links| interface::vrfs(&links)).unwrap_or_default()
 }
 
 async fn show(node: &Node<'_>, place: Place, params: &Params) -> Result<Answer, ToolError> {
     let (parsed, only_main) = routes(node, place.clone()).await?;
+    let parsed = understood("the routes", parsed)?;
     let told =
         |table: &str| matches!(table, "main" | "local" | "default") || host::routing_table(table).is_some();
     let vrfs = match params.vrf.is_some() || parsed.rows.iter().any(|route| !told(route.table())) {
@@ -177,74 +180,10 @@ fn row(route: &Route, heading: &Arc<str>) -> Row {
 
 /// Does it follow from the node's own addresses or pods?
 fn is_local(route: &Route) -> bool {
-    let link_local = route.network().is_some_and(|net| match net.addr() {
+    let link_local = match route.network().addr() {
         IpAddr::V4(_) => false,
         IpAddr::V6(ip) => ip.is_unicast_link_local() || ip.is_multicast(),
-    });
-    let host = route.get("proto") == Some("kernel") && compare::is_of_one(route.network());
+    };
+    let host = route.get("proto") == Some("kernel") && compare::is_of_one(Some(route.network()));
     route.table() == "local" || link_local || host || route.interfaces().any(host::is_pod_interface)
-}
-
-async fn get(
-    node: &Node<'_>,
-    place: Place,
-    to: IpAddr,
-    mark: Option<u32>,
-    vrf: Option<&InterfaceName>,
-) -> Result<Answer, ToolError> {
-    let asked = node.command(place.clone(), &commands::route_get(to, mark, vrf)).await;
-    let absent = matches!(asked, Err(ReadError::NotCollected { .. }));
-    if !absent {
-        let found = text(&asked?).lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
-        return Ok(Answer { rows: route_to(to, &found, &found), ..Answer::default() });
-    }
-    let (routes, only_main) = routes(node, place.clone()).await?;
-    let mut notes: Vec<String> = only_main.into_iter().chain(routes.notes()).collect();
-    notes.push("worked out from the recorded rules and routes: the kernel of that time was not asked".into());
-    if let Some(vrf) = vrf {
-        let vrfs = vrfs(node, place).await;
-        types::known("VRF", Some(vrf.as_str()), vrfs.values().map(String::as_str))?;
-        let of_vrf = routes
-            .rows
-            .iter()
-            .filter(|route| vrfs.get(route.table()).is_some_and(|name| name == vrf.as_str()));
-        let found = route::best(of_vrf, to).map(Route::text);
-        let rows = found.map(|found| route_to(to, &found, &found)).unwrap_or_default();
-        return Ok(Answer {
-            rows,
-            if_empty: format!("VRF {vrf} has no route to {to}"),
-            notes,
-            ..Answer::default()
-        });
-    }
-    let rules: Parsed<Rule> = ip_rule_show::rules(node, place, to.is_ipv6()).await?;
-    let (found, unknown) = route::lookup(&rules.rows, &routes.rows, to, mark.unwrap_or(0));
-    for rule in unknown {
-        notes.push(format!(
-            "rule {}: {} asks for what is not known here and was passed over",
-            rule.priority,
-            rule.text()
-        ));
-    }
-    let rows = found.map(|found| {
-        let rule = format!("by rule {}: {}", found.rule.priority, found.rule.text());
-        route_to(to, &found.route.text(), &format!("{}\n  {rule}", found.route.text()))
-    });
-    Ok(Answer {
-        rows: rows.unwrap_or_default(),
-        if_empty: format!("no table that the rules lead to has a route to {to}: the network is unreachable"),
-        notes,
-        ..Answer::default()
-    })
-}
-
-/// One row, with the words that nodes can have in common.
-fn route_to(to: IpAddr, route: &str, shown: &str) -> Vec<Row> {
-    let words: Vec<&str> = route.split_whitespace().collect();
-    let value =
-        |name: &str| words.iter().skip_while(|word| **word != name).nth(1).copied().unwrap_or_default();
-    let kind = words.first().copied().filter(|word| route::TYPES.contains(word)).unwrap_or_default();
-    let words = ["via", "dev", "src", "table"].map(|name| (name, Some(value(name))));
-    let fields = compare::fields(words.into_iter().chain([("kind", Some(kind))]));
-    vec![Row::with(shown, identity(format!("route to {to}"), fields, false))]
 }

@@ -3,10 +3,10 @@
 use crate::{
     commands,
     compare::{self, identity},
-    lines::{Parsed, text},
-    route::Rule,
+    output::{filled, text},
     types::Nothing,
 };
+use host_net::{lines::Parsed, rule::Rule};
 use mcp_core::{Answer, Node, Output, Place, ReadError, Reading, Row, Tool, ToolError};
 use ovn_model::host;
 use std::sync::Arc;
@@ -44,7 +44,7 @@ impl Tool for RuleShow {
                     answer.notes.push(format!("no rules of IPv6: {e}"));
                     continue;
                 }
-                read => read?,
+                read => filled("the routing rules", read?)?,
             };
             let heading: Arc<str> = title.into();
             answer.rows.extend(parsed.rows.iter().map(|rule| row(rule, &heading)));

@@ -3,10 +3,10 @@
 use crate::{
     commands,
     compare::{self, identity},
-    lines::text,
+    output::{text, understood},
     types::Nothing,
-    xfrm::{self, Block},
 };
+use host_net::xfrm::{self, Block};
 use mcp_core::{Answer, Node, Output, Place, Reading, Row, Tool, ToolError};
 use std::sync::Arc;
 
@@ -35,6 +35,8 @@ impl Tool for XfrmShow {
                 Reading::recorded(Place::Host, "ip xfrm state", parse),
             ])
             .await?;
+        let policies = understood("the IPsec policies", policies)?;
+        let states = understood("the IPsec states", states)?;
         let of_sockets = policies.rows.iter().filter(|policy| policy.is_of_socket()).count();
         let shown = policies.rows.iter().filter(|policy| !policy.is_of_socket());
         let (policy, state): (Arc<str>, Arc<str>) = ("policies".into(), "states".into());

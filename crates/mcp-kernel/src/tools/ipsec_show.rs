@@ -3,7 +3,7 @@
 use crate::{
     commands::{self, ALLOW},
     compare::{self, identity},
-    lines::text,
+    output::text,
     secrets,
 };
 use mcp_core::{Answer, Db, Fact, Node, Output, Place, Reading, Row, Tool, ToolError, argv};

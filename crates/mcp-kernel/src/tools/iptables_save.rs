@@ -3,9 +3,12 @@
 use crate::{
     commands,
     compare::{self, identity},
-    iptables::{self, Rule},
-    lines::{Parsed, text},
+    output::{text, understood},
     types,
+};
+use host_net::{
+    iptables::{self, Rule},
+    lines::Parsed,
     wanted::Wanted,
 };
 use mcp_core::{Answer, Field, Identity, Node, Output, Place, ReadError, Reading, Row, Tool, ToolError};
@@ -76,7 +79,7 @@ impl Tool for Save {
                     answer.notes.push(format!("no rules of IPv6: {e}"));
                     continue;
                 }
-                read => read?,
+                read => understood("the rules of iptables", read?)?,
             };
             answer.notes.extend(parsed.notes());
             all.extend(parsed.rows.into_iter().map(|rule| (family, rule)));
@@ -97,6 +100,16 @@ impl Tool for Save {
                 && (!params.hit || (rule.text.is_some() && rule.hit() == Some(true)))
         };
         let total = all.iter().filter(|(_, rule)| of(rule) && rule.text.is_some()).count();
+        let uncounted =
+            all.iter().filter(|(_, rule)| of(rule) && rule.text.is_some() && rule.hit().is_none()).count();
+        if params.hit && uncounted > 0 {
+            answer.notes.insert(
+                0,
+                format!(
+                    "{uncounted} rules were recorded without counters: nobody knows whether packets met them"
+                ),
+            );
+        }
         if filtered {
             answer.notes.insert(0, format!("of {total} rules"));
         }

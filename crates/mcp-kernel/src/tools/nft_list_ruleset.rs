@@ -3,9 +3,12 @@
 use crate::{
     commands,
     compare::{self, identity},
-    lines::{Parsed, text},
-    nft::{self, Object, Rule},
+    output::{text, understood},
     types,
+};
+use host_net::{
+    lines::Parsed,
+    nft::{self, Object, Rule},
     wanted::Wanted,
 };
 use mcp_core::{
@@ -65,12 +68,24 @@ impl Tool for ListRuleset {
         let wanted = Wanted { address: types::address(params.address.as_deref())?, port: params.port };
         let parsed = read(node, &names, wanted).await?;
         names.check(&parsed.rows)?;
-        let sets = nft::sets(&parsed.rows);
+        let index = Index { sets: nft::sets(&parsed.rows), counters: nft::counters(&parsed.rows) };
         let of: Vec<&Object> = parsed.rows.iter().filter(|object| names.fit(object)).collect();
         let total: usize = of.iter().map(|object| object.rules.len()).sum();
         let filtered = wanted.is_any() || params.hit;
-        let rows: Vec<Row> = of.iter().flat_map(|object| rows(object, wanted, params.hit, &sets)).collect();
+        let rows: Vec<Row> = of.iter().flat_map(|object| rows(object, wanted, params.hit, &index)).collect();
         let mut notes = parsed.notes();
+        if params.hit {
+            let uncounted = |object: &&Object| {
+                object.rules.iter().filter(|rule| rule.packets(&index.counters, object).is_none()).count()
+            };
+            let uncounted: usize = of.iter().map(uncounted).sum();
+            if uncounted > 0 {
+                notes.insert(
+                    0,
+                    format!("{uncounted} rules have no counter: nobody knows whether packets met them"),
+                );
+            }
+        }
         if filtered {
             notes.insert(0, format!("of {total} rules in {} chains, sets and maps", of.len()));
         }
@@ -165,36 +180,51 @@ async fn read(node: &Node<'_>, names: &Names, wanted: Wanted) -> Result<Parsed<O
             Err(e) => return Err(e),
         }
     }
-    node.first(vec![
+    let readings = vec![
         Reading::command(place.clone(), commands::nft_ruleset(), parse),
         Reading::recorded(place.clone(), "nft list ruleset", parse),
         Reading::recorded(place, "nft -j list ruleset", parse),
-    ])
-    .await
+    ];
+    understood("the rules of nftables", node.first(readings).await?)
 }
 
-fn rows(object: &Object, wanted: Wanted, hit: bool, sets: &BTreeMap<String, &Object>) -> Vec<Row> {
+/// What rules refer to, by its key.
+struct Index<'a> {
+    sets: BTreeMap<String, &'a Object>,
+    counters: BTreeMap<String, u64>,
+}
+
+fn rows(object: &Object, wanted: Wanted, hit: bool, index: &Index<'_>) -> Vec<Row> {
     let filtered = wanted.is_any() || hit;
     let title = host::chain(&object.name).map(|meaning| format!("  # {meaning}")).unwrap_or_default();
     let heading: Arc<str> = format!("{} {}{title}", object.kind, object.key()).into();
     let mut rows = Vec::new();
     // What it is, apart from what is in it; of a chain without a hook there is nothing to say.
     if !filtered && (!object.properties.is_empty() || object.rules.is_empty()) {
-        rows.push(Row::with(format!("  {}", object.about()), of_object(object)).under(&heading));
+        rows.push(Row::with(format!("  {}", about(object)), of_object(object)).under(&heading));
     }
     let is_wanted = |rule: &&Rule| {
-        (!wanted.is_any() || rule.concerns(wanted, sets, object))
-            && (!hit || rule.packets().is_some_and(|n| n > 0))
+        (!wanted.is_any() || rule.concerns(wanted, &index.sets, object))
+            && (!hit || rule.packets(&index.counters, object).is_some_and(|n| n > 0))
     };
     rows.extend(object.rules.iter().filter(is_wanted).map(|rule| of_rule(object, rule, &heading)));
-    if !hit {
-        let held = |element: &&String| {
-            let (address, port) = nft::held(element, wanted);
-            wanted.are(address, port)
-        };
-        rows.extend(object.elements.iter().filter(held).map(|element| of_element(object, element, &heading)));
-    }
+    let is_wanted = |element: &&String| {
+        object.element_concerns(element, wanted) && (!hit || nft::packets(element).is_some_and(|n| n > 0))
+    };
+    rows.extend(
+        object.elements.iter().filter(is_wanted).map(|element| of_element(object, element, &heading)),
+    );
     rows
+}
+
+/// What is said of an object, each by itself: in the middle of a line nobody would see that one is a secret.
+fn about(object: &Object) -> String {
+    let said: Vec<_> = object.said().into_iter().map(Row::shown).collect();
+    match (said.is_empty(), object.is_empty()) {
+        (false, false) => said.join("; "),
+        (false, true) => format!("{}; empty", said.join("; ")),
+        (true, _) => "empty".into(),
+    }
 }
 
 fn of_object(object: &Object) -> Identity {
@@ -212,23 +242,8 @@ fn of_rule(object: &Object, rule: &Rule, heading: &Arc<str>) -> Row {
 
 fn of_element(object: &Object, element: &str, heading: &Arc<str>) -> Row {
     let own = object.table == host::NFT_TABLE && host::is_set_of_own_pods(&object.name);
-    let key = format!("{} {}: {}", object.kind, object.key(), lasting(element));
+    let key = format!("{} {}: {}", object.kind, object.key(), nft::lasting(element));
     Row::with(format!("  {element}"), identity(key, Vec::new(), own || is_local(object))).under(heading)
-}
-
-/// An element without what changes by itself: counters, and when it ends.
-fn lasting(element: &str) -> String {
-    let mut words = element.split(' ');
-    let mut kept = Vec::new();
-    while let Some(word) = words.next() {
-        match word {
-            "expires" => _ = words.next(),
-            // `counter packets 7 bytes 420`
-            "packets" | "bytes" if kept.contains(&"counter") => _ = words.next(),
-            word => kept.push(word),
-        }
-    }
-    kept.join(" ")
 }
 
 /// Chains that the portmap plugin makes for one pod each.

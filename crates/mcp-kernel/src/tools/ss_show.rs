@@ -3,12 +3,15 @@
 use crate::{
     commands,
     compare::{self, identity},
-    lines::text,
-    socket::{self, Socket},
+    output::text,
     types,
+};
+use host_net::{
+    socket::{self, Socket},
+    state,
     wanted::Wanted,
 };
-use mcp_core::{Answer, Field, Node, Output, Reading, Row, Tool, ToolError};
+use mcp_core::{Answer, Field, Node, Output, ReadError, Reading, Row, Tool, ToolError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -20,7 +23,7 @@ pub(crate) struct Params {
     /// LISTEN, ESTAB …
     #[serde(default)]
     state: Option<String>,
-    /// At either end.
+    /// At either end, or a listener at every address.
     #[serde(default)]
     address: Option<String>,
     /// At either end.
@@ -48,6 +51,7 @@ impl Tool for Show {
 
     async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
         let wanted = Wanted { address: types::address(params.address.as_deref())?, port: params.port };
+        types::state(params.state.as_deref(), &state::OF_SOCKETS)?;
         let parse = |output: Output| socket::parse(&text(&output));
         let place = compare::place(node);
         let parsed = node
@@ -56,6 +60,11 @@ impl Tool for Show {
                 Reading::recorded(place, "ss -peaonmi", parse),
             ])
             .await?;
+        // What stands in place of the list is not shown: a key of TCP may be in it.
+        if parsed.rows.is_empty() && !parsed.other.is_empty() {
+            let why = "it is no list of sockets";
+            return Err(ReadError::unreadable("what was recorded as the sockets", why).into());
+        }
         let is_wanted = |it: &&Socket| {
             params.state.as_ref().is_none_or(|state| is_in(it, state))
                 && params
@@ -83,7 +92,7 @@ impl Tool for Show {
 
 /// UDP has no state that is called listening.
 fn is_in(it: &Socket, state: &str) -> bool {
-    it.state.eq_ignore_ascii_case(state) || (state.eq_ignore_ascii_case("LISTEN") && it.is_listening())
+    state::is(&it.state, state) || (state::is("LISTEN", state) && it.is_listening())
 }
 
 fn row(it: &Socket, details: bool) -> Row {

@@ -1,54 +1,53 @@
-//! For tests: one node in every form that its programs print (`testdata/forms`). No word is lost, and two forms of one thing
-//! tell the same.
+//! One node in every form that its programs print (`testdata/forms`). No word is lost, and two forms of one thing tell the
+//! same.
 
-use crate::{
+use crate::{archive, node_files, words};
+use host_net::{
     connection::Connection,
     interface::{self, Interface},
     iptables::{self, Rule as Filtered},
     neighbour::Neighbour,
     nft::{self, Object},
-    route::{self, Rule},
+    route,
+    rule::Rule,
     socket,
 };
-use mcp_testing::unpack;
-use std::sync::LazyLock;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 /// What a command printed, by the name that sos gives it.
-fn output(name: &str) -> String {
-    static OUTPUTS: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        unpack("forms/outputs.tar.xz", dir.path()).expect("an archive of the test data");
-        dir
-    });
-    std::fs::read_to_string(OUTPUTS.path().join("outputs").join(name)).expect(name)
+fn output(name: &str) -> &'static str {
+    static OUTPUTS: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| archive("forms/outputs.tar.xz"));
+    OUTPUTS.get(&format!("outputs/{name}")).expect(name)
 }
 
-fn words(text: &str) -> Vec<&str> {
-    text.split_whitespace().collect()
+/// As nft prints it when it is not asked for handles.
+fn without_handles(of: &Object) -> Object {
+    let rules = of.rules.iter().map(|rule| nft::Rule { handle: None, ..rule.clone() }).collect();
+    Object { handle: None, rules, ..of.clone() }
 }
 
 #[test]
 fn routes_and_rules_in_text_and_json() {
     let [text, json] = ["ip_route_show_table_all", "ip_-j_route_show_table_all"].map(|name| {
-        let parsed = route::parse(&output(name));
+        let parsed = route::parse(output(name));
         assert_eq!(parsed.other, Vec::<String>::new(), "{name}");
         parsed.rows.iter().map(route::Route::text).collect::<Vec<_>>()
     });
     assert!(text.len() > 15);
     assert_eq!(json, text);
-    let [text, json] = ["ip_-4_rule_list", "ip_-j_-4_rule_list"].map(|name| Rule::parse_all(&output(name)));
+    let [text, json] = ["ip_-4_rule_list", "ip_-j_-4_rule_list"].map(|name| Rule::parse_all(output(name)));
     assert_eq!((text.rows.len(), &text), (4, &json));
     // Of a list of one table the routes are those of the whole.
-    let whole = route::parse(&output("ip_route_show_table_all"));
+    let whole = route::parse(output("ip_route_show_table_all"));
     for name in ["ip_route", "ip_-6_route"] {
-        let main = route::parse(&output(name));
+        let main = route::parse(output(name));
         let all = main.rows.iter().all(|route| whole.rows.contains(route));
         assert!(all && !main.rows.is_empty() && main.other.is_empty(), "{name}: {main:#?}");
     }
     for name in ["ip_route", "ip_-6_route", "ip_-6_route_show_table_all"] {
         let printed: String =
-            route::parse(&output(name)).rows.iter().map(|route| route.text() + "\n").collect();
-        assert_eq!(words(&printed), words(&output(name)), "{name}");
+            route::parse(output(name)).rows.iter().map(|route| route.text() + "\n").collect();
+        assert_eq!(words(&printed), words(output(name)), "{name}");
     }
 }
 
@@ -56,7 +55,7 @@ fn routes_and_rules_in_text_and_json() {
 fn neighbours_in_text_and_json() {
     // Seconds go by between two outputs.
     let lasting = |name: &str| {
-        let parsed = Neighbour::parse_all(&output(name));
+        let parsed = Neighbour::parse_all(output(name));
         assert_eq!(parsed.other, Vec::<String>::new(), "{name}");
         let of = |it: &Neighbour| {
             (it.address, it.get("dev").map(str::to_owned), it.get("lladdr").map(str::to_owned))
@@ -66,14 +65,14 @@ fn neighbours_in_text_and_json() {
     let text = lasting("ip_-s_-s_neigh_show");
     assert!(text.len() > 3);
     assert_eq!((lasting("ip_neigh_show"), lasting("ip_-j_-s_neigh_show")), (text.clone(), text));
-    let json = Neighbour::parse_all(&output("ip_-j_-s_neigh_show"));
+    let json = Neighbour::parse_all(output("ip_-j_-s_neigh_show"));
     assert!(json.rows.iter().any(|it| it.is_permanent() && it.text().contains(" used ")), "{json:#?}");
 }
 
 #[test]
 fn interfaces_and_addresses_in_every_form() {
     let read = |name: &str| {
-        let parsed = interface::parse(&output(name));
+        let parsed = interface::parse(output(name));
         assert_eq!(parsed.other, Vec::<String>::new(), "{name}");
         parsed.rows
     };
@@ -126,14 +125,14 @@ fn without_comments(objects: &[Object]) -> Vec<Object> {
 #[test]
 fn rules_of_nftables() {
     let read = |name: &str| {
-        let parsed = nft::parse(&output(name));
+        let parsed = nft::parse(output(name));
         assert_eq!(parsed.other, Vec::<String>::new(), "{name}");
         parsed.rows
     };
     let (with, without) = (read("nft_-a_list_ruleset"), read("nft_list_ruleset"));
     assert!(with.iter().flat_map(|object| &object.rules).all(|rule| rule.handle.is_some()));
-    assert_eq!(with.iter().map(Object::without_handles).collect::<Vec<_>>(), without);
-    let captured = ["nft_list_ruleset", "nft_json"].map(crate::recorded::files);
+    assert_eq!(with.iter().map(without_handles).collect::<Vec<_>>(), without);
+    let captured = ["nft_list_ruleset", "nft_json"].map(node_files);
     let [texts, jsons] =
         captured.map(|texts| texts.iter().map(|text| nft::parse(text).rows).collect::<Vec<_>>());
     let pairs = texts.into_iter().zip(jsons).chain([(with, read("nft_-j_list_ruleset"))]);
@@ -174,21 +173,21 @@ fn rules_of_iptables_saved_and_listed() {
         ("ip6tables_-t_filter_-nvL", "filter"),
     ] {
         let text = output(name);
-        let parsed = iptables::parse_list(&text, table);
+        let parsed = iptables::parse_list(text, table);
         assert_eq!(parsed.other, Vec::<String>::new(), "{name}");
         let titles = |line: &&str| !line.trim_start().starts_with("pkts ");
         let original: Vec<&str> = text.lines().filter(titles).flat_map(words).collect();
         assert_eq!(words(&list_of(&parsed.rows)), original, "{name}");
     }
     let [plain, counted] =
-        ["iptables-save", "iptables-save_-c"].map(|name| iptables::parse_save(&output(name)));
+        ["iptables-save", "iptables-save_-c"].map(|name| iptables::parse_save(output(name)));
     let rules = |rows: &[Filtered]| {
         rows.iter().map(|row| (row.table.clone(), row.chain.clone(), row.text.clone())).collect::<Vec<_>>()
     };
     assert!(counted.rows.iter().all(|row| row.counters.is_some()));
     assert_eq!((rules(&plain.rows), plain.other.len()), (rules(&counted.rows), counted.other.len()));
     // As many rules in a list as in the dump of its table.
-    let listed = iptables::parse_list(&output("iptables_-vnxL"), "filter").rows;
+    let listed = iptables::parse_list(output("iptables_-vnxL"), "filter").rows;
     let of_filter =
         |rows: &[Filtered]| rows.iter().filter(|row| row.table == "filter" && row.text.is_some()).count();
     assert_eq!(of_filter(&listed), of_filter(&plain.rows));
@@ -210,7 +209,7 @@ fn connections_in_every_form() {
 #[test]
 fn sockets_in_both_forms() {
     let [asked, recorded] = ["ss_-tuwanpi", "ss_-peaonmi"].map(|name| {
-        let parsed = socket::parse(&output(name));
+        let parsed = socket::parse(output(name));
         assert_eq!(parsed.other, Vec::<String>::new(), "{name}");
         let ends = parsed
             .rows

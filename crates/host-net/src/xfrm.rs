@@ -7,17 +7,17 @@ use std::collections::BTreeSet;
 
 /// A policy or a state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Block {
+pub struct Block {
     /// The first line: what is selected, or between which hosts.
-    pub(crate) head: String,
+    pub head: String,
     /// The lines below, without their indentation and without keys.
-    pub(crate) lines: Vec<String>,
+    pub lines: Vec<String>,
     words: Vec<String>,
 }
 
 impl Block {
     /// The word after a word, anywhere in it.
-    pub(crate) fn get(&self, key: &str) -> Option<&str> {
+    pub fn get(&self, key: &str) -> Option<&str> {
         after(&self.words, key)
     }
 
@@ -28,17 +28,17 @@ impl Block {
     }
 
     /// A policy of one socket: an IKE daemon keeps its own traffic out of what it encrypts.
-    pub(crate) fn is_of_socket(&self) -> bool {
+    pub fn is_of_socket(&self) -> bool {
         self.lines.iter().any(|line| line.starts_with("socket "))
     }
 
     /// `out`, `in`, `fwd`.
-    pub(crate) fn direction(&self) -> &str {
+    pub fn direction(&self) -> &str {
         self.get("dir").unwrap_or_default()
     }
 
     /// As ip prints it, without the configured limits and the windows against replay.
-    pub(crate) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         const LEFT_OUT: [&str; 7] = [
             "limit:",
             "expire ",
@@ -58,7 +58,7 @@ impl Block {
 }
 
 /// Reads either list.
-pub(crate) fn parse(text: &str) -> Parsed<Block> {
+pub fn parse(text: &str) -> Parsed<Block> {
     let mut parsed = Parsed::<Block>::default();
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
         let shown = without_keys(line);
@@ -96,7 +96,7 @@ fn without_keys(line: &str) -> String {
 }
 
 /// What is odd about policies and states taken together.
-pub(crate) fn mismatches(policies: &[Block], states: &[Block]) -> Vec<String> {
+pub fn mismatches(policies: &[Block], states: &[Block]) -> Vec<String> {
     let hosts = |block: &Block| {
         let host = |key| block.get(key).map(|it| it.split('/').next().unwrap_or(it).to_owned());
         Some((host("src")?, host("dst")?))

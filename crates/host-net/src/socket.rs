@@ -4,19 +4,21 @@ use crate::{lines::Parsed, wanted::Wanted};
 
 /// A socket.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Socket {
+pub struct Socket {
     /// `tcp`, `udp`, `raw`; of other kinds nothing is shown.
-    pub(crate) kind: String,
+    pub kind: String,
     /// `LISTEN`, `ESTAB`, `UNCONN`.
-    pub(crate) state: String,
+    pub state: String,
     /// Bytes received and not read, sent and not acknowledged; of a listening socket, connections waiting and allowed.
-    pub(crate) queues: (String, String),
-    pub(crate) local: String,
-    pub(crate) peer: String,
+    pub queues: (String, String),
+    /// The host's end: `172.18.0.2:6443`, `[::1]:443`, `0.0.0.0:*`.
+    pub local: String,
+    /// The other end.
+    pub peer: String,
     /// `users:(("sshd",pid=7,fd=3))`, and what else stands in the line.
-    pub(crate) process: Vec<String>,
+    pub process: Vec<String>,
     /// The line below: `cubic wscale:7,7 rto:204 rtt:0.1/0.05 …`.
-    pub(crate) details: Vec<String>,
+    pub details: Vec<String>,
 }
 
 impl Socket {
@@ -27,29 +29,42 @@ impl Socket {
     }
 
     /// Does it have an address or port that is looked for, at either end?
-    pub(crate) fn concerns(&self, wanted: Wanted) -> bool {
+    pub fn concerns(&self, wanted: Wanted) -> bool {
         let ends = [&self.local, &self.peer];
         let address = ends.iter().any(|end| {
             let host = Self::host(end);
             wanted.is_address(host)
                 || host.strip_prefix("::ffff:").is_some_and(|mapped| wanted.is_address(mapped))
+                || wanted.address.is_some_and(|address| self.accepts(host, address))
         });
         let port = ends.iter().any(|end| end.rsplit_once(':').is_some_and(|(_, port)| wanted.is_port(port)));
         wanted.are(address, port)
     }
 
+    /// Does it wait at every address, this one among them? `*` is both families, `0.0.0.0` and `[::]` are one each.
+    fn accepts(&self, host: &str, address: std::net::IpAddr) -> bool {
+        let every = match host {
+            "*" => true,
+            "0.0.0.0" => address.is_ipv4(),
+            // Older versions print `:::80` for both families.
+            "::" => address.is_ipv6() || self.local.starts_with(":::"),
+            _ => false,
+        };
+        every && self.is_listening() && Self::host(&self.local) == host
+    }
+
     /// Does it wait for others?
-    pub(crate) fn is_listening(&self) -> bool {
+    pub fn is_listening(&self) -> bool {
         self.state == "LISTEN" || (self.state == "UNCONN" && self.peer.ends_with(":*"))
     }
 
     /// The port at which it does.
-    pub(crate) fn local_port(&self) -> Option<u16> {
+    pub fn local_port(&self) -> Option<u16> {
         self.local.rsplit_once(':')?.1.parse().ok()
     }
 
     /// The names of its processes.
-    pub(crate) fn processes(&self) -> Vec<&str> {
+    pub fn processes(&self) -> Vec<&str> {
         let users = self.process.iter().filter(|word| word.starts_with("users:"));
         let mut names: Vec<&str> = users.flat_map(|word| word.split('"').skip(1).step_by(2)).collect();
         names.sort_unstable();
@@ -58,7 +73,7 @@ impl Socket {
     }
 
     /// In one line, with its details if they are wanted.
-    pub(crate) fn text(&self, details: bool) -> String {
+    pub fn text(&self, details: bool) -> String {
         let Self { kind, state, queues: (received, sent), local, peer, process, .. } = self;
         let queues = if received == "0" && (sent == "0" || self.is_listening()) {
             String::new()
@@ -81,7 +96,7 @@ impl Socket {
 /// ss aligns its columns, so it prints a table when it has all of it; but keys of TCP-MD5 it prints at once, which puts
 /// them before the table or between two parts of it (`print_md5sig` in iproute2's misc/ss.c). So what stands before the
 /// headings is not read.
-pub(crate) fn parse(text: &str) -> Parsed<Socket> {
+pub fn parse(text: &str) -> Parsed<Socket> {
     let text = text.find("Netid").and_then(|headings| text.get(headings..)).unwrap_or(text);
     let mut parsed = Parsed::<Socket>::default();
     let mut skipping = false;
@@ -146,7 +161,7 @@ fn without_key(word: &str) -> String {
 }
 
 /// A note of lines of another form. It does not quote them, since they may hold keys.
-pub(crate) fn not_understood(lines: &[String]) -> Option<String> {
+pub fn not_understood(lines: &[String]) -> Option<String> {
     let lines = match lines.len() {
         0 => return None,
         1 => "1 line of ss was not understood".to_owned(),
@@ -198,7 +213,11 @@ mod tests {
             (true, Some(6443), vec!["kube-api"])
         );
         let wanted = Wanted { address: "172.18.0.1".parse().ok(), port: Some(6443) };
-        assert!(established.concerns(wanted) && !listening.concerns(wanted));
+        assert!(established.concerns(wanted));
+        // It waits at every address of IPv4, and this one may be the host's.
+        assert!(listening.concerns(wanted));
+        assert!(!listening.concerns(Wanted { address: "fd00::1".parse().ok(), port: None }));
+        assert!(!listening.concerns(Wanted { port: Some(80), ..wanted }));
         assert!(
             established.text(true).ends_with(
                 "recv-q 3 send-q 0 users:((\"ovnkube\",pid=9,fd=8))\n    cubic rto:204 retrans:0/3"

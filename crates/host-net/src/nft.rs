@@ -2,134 +2,128 @@
 
 use crate::{
     lines::{Parsed, words},
-    nft_json,
+    nft_json, nft_wanted,
     wanted::Wanted,
 };
-use mcp_core::Row;
 use std::collections::BTreeMap;
 
 /// A table's object: a chain, a set, a map, a flowtable.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Object {
+pub struct Object {
     /// `inet`.
-    pub(crate) family: String,
+    pub family: String,
     /// The table.
-    pub(crate) table: String,
+    pub table: String,
     /// `chain`, `set`, `map`.
-    pub(crate) kind: String,
+    pub kind: String,
     /// Its name.
-    pub(crate) name: String,
-    pub(crate) handle: Option<String>,
+    pub name: String,
+    /// The number by which nft names it, where handles were printed.
+    pub handle: Option<String>,
     /// What is said of it: its type, flags, comment; of a base chain its hook, priority and policy.
-    pub(crate) properties: Vec<String>,
+    pub properties: Vec<String>,
     /// Of a chain.
-    pub(crate) rules: Vec<Rule>,
+    pub rules: Vec<Rule>,
     /// Of a set or map.
-    pub(crate) elements: Vec<String>,
+    pub elements: Vec<String>,
 }
 
 /// A rule of a chain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Rule {
+pub struct Rule {
     /// Without its handle.
-    pub(crate) text: String,
-    pub(crate) handle: Option<String>,
+    pub text: String,
+    /// The number by which nft names it, where handles were printed.
+    pub handle: Option<String>,
 }
 
 impl Object {
     /// `inet ovn-kubernetes mgmtport-snat`.
-    pub(crate) fn key(&self) -> String {
+    pub fn key(&self) -> String {
         format!("{} {} {}", self.family, self.table, self.name).trim_end().to_owned()
     }
 
-    /// `type nat hook postrouting priority srcnat; policy accept; comment "…"`; or that there is nothing.
-    pub(crate) fn about(&self) -> String {
-        // Each by itself: in the middle of a line nobody would see that one is a secret.
-        let said: Vec<_> = self.properties.iter().map(|it| Row::shown(it.trim_end_matches(';'))).collect();
-        match (said.is_empty(), self.rules.is_empty() && self.elements.is_empty()) {
-            (false, false) => said.join("; "),
-            (false, true) => format!("{}; empty", said.join("; ")),
-            (true, _) => "empty".into(),
-        }
+    /// What is said of it, one by one: `type nat hook postrouting priority srcnat`, `policy accept`, `comment "…"`.
+    pub fn said(&self) -> Vec<&str> {
+        self.properties.iter().map(|property| property.trim_end_matches(';')).collect()
     }
 
-    /// As nft prints it when it is not asked for handles.
-    #[cfg(test)]
-    pub(crate) fn without_handles(&self) -> Self {
-        let rules = self.rules.iter().map(|rule| Rule { handle: None, ..rule.clone() }).collect();
-        Self { handle: None, rules, ..self.clone() }
+    /// Has it neither rules nor elements?
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty() && self.elements.is_empty()
     }
+}
 
-    /// As nft prints it, to be compared with what it printed.
-    #[cfg(test)]
-    fn print(&self) -> String {
-        let handle =
-            |handle: &Option<String>| handle.as_ref().map(|it| format!(" # handle {it}")).unwrap_or_default();
-        let mut text = format!("{} {} {{{}\n", self.kind, self.name, handle(&self.handle));
-        self.properties.iter().for_each(|property| text += &format!("{property}\n"));
-        if !self.elements.is_empty() {
-            text += &format!("elements = {{ {} }}\n", self.elements.join(", "));
-        }
-        self.rules.iter().for_each(|rule| text += &format!("{}{}\n", rule.text, handle(&rule.handle)));
-        text + "}\n"
+impl Object {
+    /// What of what is looked for one of its elements holds: the address, and the port.
+    pub fn element_concerns(&self, element: &str, wanted: Wanted) -> bool {
+        let (address, port) = nft_wanted::in_element(self, element, wanted);
+        wanted.are(address, port)
     }
 }
 
 impl Rule {
-    /// Packets that it met, if it counts.
-    pub(crate) fn packets(&self) -> Option<u64> {
-        let mut words = self.text.split_whitespace().skip_while(|word| *word != "packets");
-        words.nth(1)?.parse().ok()
+    /// Packets that it met, if it counts: itself, or with a counter of its table.
+    pub fn packets(&self, counters: &BTreeMap<String, u64>, of: &Object) -> Option<u64> {
+        packets(&self.text).or_else(|| {
+            let words = words(&self.text);
+            let name = words.windows(3).find_map(|three| match three {
+                ["counter", "name", name] => Some(name.trim_matches('"')),
+                _ => None,
+            })?;
+            counters.get(&format!("{} {} {name}", of.family, of.table)).copied()
+        })
     }
 
     /// The rule without what its counter says.
-    pub(crate) fn lasting(&self) -> String {
-        let mut kept = Vec::new();
-        let mut words = words(&self.text).into_iter();
-        while let Some(word) = words.next() {
-            match word {
-                "packets" | "bytes" => _ = words.next(),
-                word => kept.push(word),
-            }
-        }
-        kept.join(" ")
-    }
-
-    /// The sets and maps that it looks into.
-    fn sets(&self) -> impl Iterator<Item = &str> {
-        self.text.split_whitespace().filter_map(|word| word.strip_prefix('@'))
+    pub fn lasting(&self) -> String {
+        lasting(&self.text)
     }
 
     /// Does it name what is looked for, itself or in a set?
-    pub(crate) fn concerns(&self, wanted: Wanted, sets: &BTreeMap<String, &Object>, of: &Object) -> bool {
-        let text = self.lasting();
-        let words = words(&text);
-        let ported = words.iter().any(|word| matches!(*word, "dport" | "sport"));
-        let is_port =
-            |word: &&str| wanted.is_target(word) || (ported && wanted.is_port(word.trim_end_matches(',')));
-        let port = words.iter().any(is_port);
-        let address = words.iter().any(|word| wanted.is_address(word));
-        let in_sets = self.sets().filter_map(|name| sets.get(&format!("{} {} {name}", of.family, of.table)));
-        let elements: Vec<&String> = in_sets.flat_map(|set| &set.elements).collect();
-        wanted.are(address, port)
-            || elements.iter().any(|element| {
-                let (in_address, in_port) = held(element, wanted);
-                wanted.are(address || in_address, port || in_port)
-            })
+    pub fn concerns(&self, wanted: Wanted, sets: &BTreeMap<String, &Object>, of: &Object) -> bool {
+        let named = |name: &str| sets.get(&format!("{} {} {name}", of.family, of.table)).copied();
+        nft_wanted::rule(&self.text, wanted, named)
     }
 }
 
-/// What of what is looked for an element of a set holds: `10.96.0.10 . tcp . 80 : 10.244.0.4 . 8080`.
-pub(crate) fn held(element: &str, wanted: Wanted) -> (bool, bool) {
-    let words = words(element);
-    (
-        words.iter().any(|word| wanted.is_address(word)),
-        words.iter().any(|word| wanted.is_port(word) || wanted.is_target(word)),
-    )
+/// Packets that the counter of a rule or an element has met.
+pub fn packets(text: &str) -> Option<u64> {
+    words(text).windows(3).find_map(|three| match three {
+        ["counter", "packets", packets] => packets.parse().ok(),
+        _ => None,
+    })
+}
+
+/// A rule or an element without what changes by itself: what its counter says, and when it expires.
+pub fn lasting(text: &str) -> String {
+    let mut kept = Vec::new();
+    let mut words = words(text).into_iter().peekable();
+    while let Some(word) = words.next() {
+        match word {
+            "expires" => _ = words.next(),
+            "counter" if words.peek() == Some(&"packets") => {
+                kept.push(word);
+                // `packets 7 bytes 420`.
+                words.by_ref().take(4).for_each(drop);
+            }
+            word => kept.push(word),
+        }
+    }
+    kept.join(" ")
+}
+
+/// The packets of the counters that have names, by their keys.
+pub fn counters(objects: &[Object]) -> BTreeMap<String, u64> {
+    let count = |of: &Object| {
+        let said = of.properties.iter().find_map(|property| property.strip_prefix("packets "))?;
+        Some((of.key(), said.split_whitespace().next()?.parse().ok()?))
+    };
+    objects.iter().filter(|object| object.kind == "counter").filter_map(count).collect()
 }
 
 /// Reads a ruleset, or a part of one.
-pub(crate) fn parse(text: &str) -> Parsed<Object> {
+pub fn parse(text: &str) -> Parsed<Object> {
     if text.trim_start().starts_with('{')
         && let Some(rows) = nft_json::parse(text)
     {
@@ -253,7 +247,7 @@ fn split_elements(text: &str) -> Vec<String> {
 }
 
 /// The sets and maps by their keys.
-pub(crate) fn sets(objects: &[Object]) -> BTreeMap<String, &Object> {
+pub fn sets(objects: &[Object]) -> BTreeMap<String, &Object> {
     objects
         .iter()
         .filter(|object| matches!(object.kind.as_str(), "set" | "map"))
@@ -266,44 +260,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Every token of a recorded ruleset is found again in what is printed of it, in its order.
-    #[test]
-    fn nothing_of_a_ruleset_is_lost() {
-        let tokens = |text: &str| -> Vec<String> {
-            let text = text.replace(',', " , ");
-            text.split_whitespace().filter(|token| *token != ",").map(str::to_owned).collect()
-        };
-        for text in crate::recorded::files("nft_list_ruleset") {
-            let parsed = parse(&text);
-            assert_eq!(parsed.other, Vec::<String>::new());
-            assert!(parsed.rows.len() > 10);
-            let mut printed = String::new();
-            let mut table = String::new();
-            for object in &parsed.rows {
-                let of = format!("table {} {} {{", object.family, object.table);
-                if of != table {
-                    printed += &format!("{}{of}\n", if table.is_empty() { "" } else { "}\n" });
-                    table = of;
-                }
-                if object.kind != "table" {
-                    printed += &object.print();
-                }
-            }
-            printed += "}\n";
-            // A table's own handle is the one thing that no row has.
-            let original: String = text
-                .lines()
-                .map(|line| {
-                    if line.starts_with("table ") { without_handle(line).0 } else { line }.to_owned() + "\n"
-                })
-                .collect();
-            let (printed, original) = (tokens(&printed), tokens(&original));
-            let differs = printed.iter().zip(&original).position(|(a, b)| a != b);
-            assert_eq!(differs.map(|at| (&printed[at], &original[at])), None);
-            assert_eq!(printed.len(), original.len());
-        }
-    }
-
     #[test]
     fn elements_may_go_over_lines_and_rules_look_into_sets() {
         let text = "table inet t {\n\tmap m {\n\t\ttype ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service\n\
@@ -315,7 +271,7 @@ mod tests {
         let [map, chain] = parsed.rows.as_slice() else { panic!("{parsed:?}") };
         assert_eq!(map.elements.len(), 2);
         assert_eq!((chain.properties.len(), chain.rules.len()), (1, 3));
-        assert_eq!(chain.rules[1].packets(), Some(7));
+        assert_eq!(chain.rules[1].packets(&BTreeMap::new(), chain), Some(7));
         assert_eq!(chain.rules[1].lasting(), "ip saddr 10.1.0.0/16 tcp dport { 80, 443 } counter accept");
         let sets = sets(&parsed.rows);
         let concerned = |address: Option<&str>, port| -> Vec<usize> {

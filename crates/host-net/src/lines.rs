@@ -1,14 +1,12 @@
-//! What the parsers of this layer share.
-//!
-//! A parser never fails: it gives rows, and the lines that it did not understand.
+//! What all parsers share: a parser never fails, it gives rows and the lines that it did not understand.
 
 /// What was read of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Parsed<T> {
+pub struct Parsed<T> {
     /// The rows, in their order.
-    pub(crate) rows: Vec<T>,
+    pub rows: Vec<T>,
     /// Lines of another form.
-    pub(crate) other: Vec<String>,
+    pub other: Vec<String>,
 }
 
 impl<T> Default for Parsed<T> {
@@ -19,7 +17,7 @@ impl<T> Default for Parsed<T> {
 
 impl<T> Parsed<T> {
     /// A row a line; empty lines are none.
-    pub(crate) fn of_lines(text: &str, parse: impl Fn(&str) -> Option<T>) -> Self {
+    pub fn of_lines(text: &str, parse: impl Fn(&str) -> Option<T>) -> Self {
         let mut parsed = Self::default();
         for line in text.lines().filter(|line| !line.trim().is_empty()) {
             match parse(line) {
@@ -31,13 +29,13 @@ impl<T> Parsed<T> {
     }
 
     /// Notes of what was not understood: the first lines, and how many more there are.
-    pub(crate) fn notes(&self) -> Vec<String> {
+    pub fn notes(&self) -> Vec<String> {
         not_understood(&self.other)
     }
 }
 
 /// Notes of lines that no parser understood, each once.
-pub(crate) fn not_understood(lines: &[String]) -> Vec<String> {
+pub fn not_understood(lines: &[String]) -> Vec<String> {
     const SHOWN: usize = 10;
     let mut times: Vec<(&str, usize)> = Vec::new();
     for line in lines.iter().map(|line| line.trim()) {
@@ -61,13 +59,8 @@ pub(crate) fn not_understood(lines: &[String]) -> Vec<String> {
     notes
 }
 
-/// The output of a program as text.
-pub(crate) fn text(output: &mcp_core::Output) -> std::borrow::Cow<'_, str> {
-    String::from_utf8_lossy(&output.stdout)
-}
-
 /// Words, of which those in double quotes may hold spaces; the quotes stay.
-pub(crate) fn words(line: &str) -> Vec<&str> {
+pub fn words(line: &str) -> Vec<&str> {
     let mut words = Vec::new();
     let mut rest = line.trim_start();
     while !rest.is_empty() {
@@ -87,6 +80,32 @@ pub(crate) fn words(line: &str) -> Vec<&str> {
         rest = after.trim_start();
     }
     words
+}
+
+/// A number as programs print marks: `0x1745ec`, `1008`.
+pub fn number(text: &str) -> Option<u32> {
+    match text.strip_prefix("0x") {
+        Some(digits) => u32::from_str_radix(digits, 16).ok(),
+        None => text.parse().ok(),
+    }
+}
+
+/// The number of a protocol of IP, by its name in `/etc/protocols` or as a number.
+pub fn protocol_number(text: &str) -> Option<u8> {
+    Some(match text.to_ascii_lowercase().as_str() {
+        "icmp" => 1,
+        "igmp" => 2,
+        "tcp" => 6,
+        "udp" => 17,
+        "dccp" => 33,
+        "gre" => 47,
+        "esp" => 50,
+        "ah" => 51,
+        "icmpv6" | "ipv6-icmp" => 58,
+        "sctp" => 132,
+        "udplite" => 136,
+        other => other.parse().ok()?,
+    })
 }
 
 #[cfg(test)]

@@ -7,38 +7,38 @@ use std::collections::BTreeMap;
 
 /// An interface.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Interface {
+pub struct Interface {
     /// Its name, without what follows an `@`.
-    pub(crate) name: String,
+    pub name: String,
     /// Where the other end is: the name or number after the `@`.
-    pub(crate) peer: Option<String>,
+    pub peer: Option<String>,
     /// `UP`, `LOWER_UP`, `NO-CARRIER`.
-    pub(crate) flags: Vec<String>,
+    pub flags: Vec<String>,
     /// What else its first line says: `mtu 1400 qdisc noqueue state UP`.
-    pub(crate) words: Vec<String>,
+    pub words: Vec<String>,
     /// `link/ether 0a:58:… brd … link-netns …`.
-    pub(crate) link: Vec<String>,
+    pub link: Vec<String>,
     /// What kind of device it is: `veth …`, `tun type tap …`, `vrf table 1007`.
-    pub(crate) kind: Vec<String>,
+    pub kind: Vec<String>,
     /// Its addresses.
-    pub(crate) addresses: Vec<Address>,
+    pub addresses: Vec<Address>,
     /// Counters by direction (`rx`, `tx`) and name.
-    pub(crate) counters: Vec<(&'static str, String, u64)>,
+    pub counters: Vec<(&'static str, String, u64)>,
     /// Lines about something else.
-    pub(crate) more: Vec<String>,
+    pub more: Vec<String>,
 }
 
 /// An address of an interface.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Address {
+pub struct Address {
     /// `inet 10.244.2.2/24 brd 10.244.2.255 scope global ovn-k8s-mp0`.
-    pub(crate) words: Vec<String>,
+    pub words: Vec<String>,
     /// `valid_lft forever preferred_lft forever`.
-    pub(crate) lifetime: Vec<String>,
+    pub lifetime: Vec<String>,
 }
 
 /// The word after a word.
-pub(crate) fn after<'a>(words: &'a [String], key: &str) -> Option<&'a str> {
+pub fn after<'a>(words: &'a [String], key: &str) -> Option<&'a str> {
     words.iter().skip_while(|word| *word != key).nth(1).map(String::as_str)
 }
 
@@ -48,18 +48,18 @@ fn split(line: &str) -> Vec<String> {
 
 impl Address {
     /// `10.244.2.2/24`; an end of a tunnel has no length.
-    pub(crate) fn network(&self) -> Option<IpNet> {
+    pub fn network(&self) -> Option<IpNet> {
         let word = self.words.get(1)?;
         word.parse().ok().or_else(|| Some(IpNet::from(word.parse::<std::net::IpAddr>().ok()?)))
     }
 
     /// Is it made by the kernel for one link?
-    pub(crate) fn is_link_local(&self) -> bool {
+    pub fn is_link_local(&self) -> bool {
         after(&self.words, "scope") == Some("link")
     }
 
     /// As ip prints it, in one line; that it lasts for ever goes without saying.
-    pub(crate) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         let lasting = self.lifetime == ["valid_lft", "forever", "preferred_lft", "forever"];
         let lifetime = if lasting { &[][..] } else { &self.lifetime };
         [&self.words[..], lifetime].concat().join(" ")
@@ -68,12 +68,12 @@ impl Address {
 
 impl Interface {
     /// `mtu`, `state`, `master`, `qdisc`.
-    pub(crate) fn get(&self, key: &str) -> Option<&str> {
+    pub fn get(&self, key: &str) -> Option<&str> {
         after(&self.words, key)
     }
 
     /// Its MAC address.
-    pub(crate) fn mac(&self) -> Option<&str> {
+    pub fn mac(&self) -> Option<&str> {
         self.link
             .get(1)
             .map(String::as_str)
@@ -81,18 +81,13 @@ impl Interface {
     }
 
     /// The routing table that it stands for, if it is a VRF.
-    pub(crate) fn vrf_table(&self) -> Option<&str> {
+    pub fn vrf_table(&self) -> Option<&str> {
         after(&self.kind, "table").filter(|_| self.kind.first().is_some_and(|kind| kind == "vrf"))
-    }
-
-    /// Is it an interface of one pod?
-    pub(crate) fn is_of_pod(&self) -> bool {
-        ovn_model::host::is_pod_interface(&self.name)
     }
 }
 
 /// Reads any of the forms.
-pub(crate) fn parse(text: &str) -> Parsed<Interface> {
+pub fn parse(text: &str) -> Parsed<Interface> {
     let text = &json::plain(text, json::interface);
     let mut parsed = Parsed::<Interface>::default();
     let mut lines = text.lines().peekable();
@@ -176,7 +171,7 @@ fn header(line: &str) -> Option<Header> {
 }
 
 /// Which VRF has which routing table.
-pub(crate) fn vrfs(interfaces: &[Interface]) -> BTreeMap<String, String> {
+pub fn vrfs(interfaces: &[Interface]) -> BTreeMap<String, String> {
     let of = |it: &Interface| Some((it.vrf_table()?.to_owned(), it.name.clone()));
     interfaces.iter().filter_map(of).collect()
 }
@@ -186,34 +181,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The words of every recorded address are found again, and each of the other lines is somewhere.
     #[test]
-    fn recorded_addresses_are_printed_again() {
-        for text in crate::recorded::files("ip_addr") {
-            let parsed = parse(&text);
-            assert_eq!(parsed.other, Vec::<String>::new());
-            let printed = parsed.rows.iter().flat_map(|it| &it.addresses);
-            let printed: Vec<String> =
-                printed.flat_map(|it| [it.words.clone(), it.lifetime.clone()]).flatten().collect();
-            let is_address =
-                |line: &&str| ["inet", "valid_lft"].iter().any(|word| line.trim().starts_with(word));
-            let original: Vec<&str> =
-                text.lines().filter(is_address).flat_map(str::split_whitespace).collect();
-            assert_eq!(printed, original);
-            assert_eq!(parsed.rows.len(), text.lines().filter(|line| !line.starts_with(' ')).count());
-        }
-    }
-
-    #[test]
-    fn counters_kinds_and_the_older_form_are_read() {
-        for text in crate::recorded::files("ip_link") {
-            let parsed = parse(&text);
-            assert_eq!(parsed.other, Vec::<String>::new());
-            let management =
-                parsed.rows.iter().find(|it| it.name == "ovn-k8s-mp0").expect("a management port");
-            assert_eq!((management.get("mtu"), management.counters.len()), (Some("1400"), 12));
-            assert_eq!(management.kind.first().map(String::as_str), Some("tun"));
-        }
+    fn the_older_form_and_vrfs_are_read() {
         let old = "1: lo    inet 127.0.0.1/8 scope host lo\\       valid_lft forever preferred_lft forever\n\
                    17: br-ex    inet 172.18.0.4/16 scope global br-ex\\       valid_lft forever preferred_lft forever\n\
                    17: br-ex    inet6 fe80::1/64 scope link \\       valid_lft forever preferred_lft forever\n";

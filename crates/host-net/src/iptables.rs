@@ -7,31 +7,31 @@ use crate::{
 
 /// A chain or a rule.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Rule {
+pub struct Rule {
     /// `nat`.
-    pub(crate) table: String,
+    pub table: String,
     /// `POSTROUTING`.
-    pub(crate) chain: String,
+    pub chain: String,
     /// `-s 10.244.0.0/16 -j MASQUERADE`, or the columns of a list. None: it is the chain itself.
-    pub(crate) text: Option<String>,
+    pub text: Option<String>,
     /// It is the columns of a list, no options.
-    pub(crate) listed: bool,
+    pub listed: bool,
     /// Of a built-in chain.
-    pub(crate) policy: Option<String>,
+    pub policy: Option<String>,
     /// Of another chain in a list: `2`, the rules that lead to it.
-    pub(crate) references: Option<String>,
+    pub references: Option<String>,
     /// Packets and bytes, where they were asked for; of a list as it prints them: `12K`.
-    pub(crate) counters: Option<(String, String)>,
+    pub counters: Option<(String, String)>,
 }
 
 impl Rule {
     /// Has a packet met it? None: nobody counted.
-    pub(crate) fn hit(&self) -> Option<bool> {
+    pub fn hit(&self) -> Option<bool> {
         self.counters.as_ref().map(|(packets, _)| packets != "0")
     }
 
     /// As `iptables-save` prints it; of a list, its columns after the chain.
-    pub(crate) fn print(&self) -> String {
+    pub fn print(&self) -> String {
         let counters = self.counters.as_ref().map(|(packets, bytes)| format!("[{packets}:{bytes}]"));
         match &self.text {
             None => {
@@ -47,30 +47,62 @@ impl Rule {
         }
     }
 
-    /// Does it name what is looked for?
-    pub(crate) fn concerns(&self, wanted: Wanted) -> bool {
-        const PORTS: [&str; 8] =
-            ["--dport", "--sport", "--dports", "--sports", "--ports", "--to-ports", "multiport", "dports"];
+    /// Does it name what is looked for? A rule that excludes it (`! --dport 80`) does, too.
+    pub fn concerns(&self, wanted: Wanted) -> bool {
         let Some(text) = &self.text else { return false };
+        let (mut address, mut port) = (false, false);
         let words = words(text);
-        let address = words.iter().any(|word| {
-            wanted.is_address(word) || word.strip_prefix("to:").is_some_and(|to| wanted.is_address(to))
-        });
-        let mut port = words
-            .windows(2)
-            .any(|two| matches!(two, [name, value] if PORTS.contains(name) && wanted.is_port(value)));
-        // `dpt:80`, `dpts:30000:32767`, `to:10.244.0.4:8080`, `10.244.0.4:8080`.
-        port |= words.iter().any(|word| match word.split_once(':') {
-            Some(("dpt" | "spt" | "dpts" | "spts", value)) => wanted.is_port(value),
-            Some(("to", target)) => wanted.is_target(target),
-            _ => wanted.is_target(word),
-        });
+        let mut words = words.iter().copied().filter(|word| *word != "!");
+        while let Some(word) = words.next() {
+            match word {
+                // What follows is text.
+                "--comment" | "--log-prefix" | "--nflog-prefix" => _ = words.next(),
+                "/*" => _ = words.by_ref().find(|word| *word == "*/"),
+                _ if is_port_option(word) => port |= words.next().is_some_and(|value| wanted.is_port(value)),
+                _ => {
+                    // In a list: `dpt:80`, `dpts:30000:32767`, `to:10.244.0.4:8080`, `to::80`.
+                    let (name, value) = word.split_once(':').unwrap_or(("", word));
+                    match name {
+                        "dpt" | "spt" | "dpts" | "spts" => port |= wanted.is_port(value),
+                        "to" => {
+                            address |= wanted.is_address(value);
+                            port |= wanted.is_target(value);
+                        }
+                        _ => {
+                            address |= wanted.is_address(word);
+                            port |= wanted.is_target(word);
+                        }
+                    }
+                }
+            }
+        }
         wanted.are(address, port)
     }
 }
 
+/// Options of a dump, and words of a list, that a port follows.
+fn is_port_option(word: &str) -> bool {
+    const OPTIONS: [&str; 14] = [
+        "dport",
+        "sport",
+        "dports",
+        "sports",
+        "ports",
+        "destination-port",
+        "source-port",
+        "to-ports",
+        "on-port",
+        "ctorigsrcport",
+        "ctorigdstport",
+        "ctreplsrcport",
+        "ctrepldstport",
+        "ports:",
+    ];
+    OPTIONS.contains(&word.strip_prefix("--").unwrap_or(word))
+}
+
 /// Reads what `iptables-save` printed.
-pub(crate) fn parse_save(text: &str) -> Parsed<Rule> {
+pub fn parse_save(text: &str) -> Parsed<Rule> {
     let mut parsed = Parsed::<Rule>::default();
     let mut table = String::new();
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
@@ -110,7 +142,7 @@ fn rule(line: &str, table: &str) -> Option<Rule> {
 }
 
 /// Reads what `iptables -t <table> -nvL` listed.
-pub(crate) fn parse_list(text: &str, table: &str) -> Parsed<Rule> {
+pub fn parse_list(text: &str, table: &str) -> Parsed<Rule> {
     let mut parsed = Parsed::<Rule>::default();
     let mut chain = None;
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
@@ -177,21 +209,6 @@ mod tests {
             (1, 1, 0)
         );
         assert_eq!((concerned(Some("10.96.0.10"), None), concerned(Some("10.96.0.10"), Some(53))), (1, 0));
-    }
-
-    #[test]
-    fn recorded_dumps_are_printed_again() {
-        for text in crate::recorded::files("iptables-save")
-            .into_iter()
-            .chain(crate::recorded::files("ip6tables-save"))
-        {
-            let parsed = parse_save(&text);
-            assert_eq!(parsed.other, Vec::<String>::new());
-            let printed: Vec<String> = parsed.rows.iter().map(Rule::print).collect();
-            let original: Vec<&str> =
-                text.lines().filter(|line| !line.starts_with(['#', '*']) && *line != "COMMIT").collect();
-            assert_eq!(printed, original);
-        }
     }
 
     #[test]

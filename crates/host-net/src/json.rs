@@ -64,6 +64,20 @@ impl<'a> Words<'a> {
         }
     }
 
+    /// A word that is printed if the key is there, whatever its value.
+    fn flag(&mut self, key: &'a str, shown: &str) {
+        if self.take(key).is_some() {
+            self.add(shown);
+        }
+    }
+
+    /// `sport 1-100`, which JSON has as two values.
+    fn range(&mut self, shown: &str, [from, to]: [&'a str; 2]) {
+        if let (Some(from), Some(to)) = (self.take(from), self.take(to)) {
+            self.add(&format!("{shown} {}-{}", word(from), word(to)));
+        }
+    }
+
     fn rest(&mut self) {
         let rest: Vec<_> = self.of.iter().filter(|(key, _)| !self.done.contains(&key.as_str())).collect();
         for (key, value) in rest {
@@ -75,7 +89,7 @@ impl<'a> Words<'a> {
 /// `10.96.0.0/16 via 10.244.0.1 dev ovn-k8s-mp0 table 7`, and a line for each next hop.
 pub(crate) fn route(of: &Object) -> String {
     let mut route = Words::new(of);
-    route.pairs(&[("type", ""), ("dst", ""), ("nhid", "nhid")]);
+    route.pairs(&[("type", ""), ("dst", ""), ("from", "from"), ("tos", "tos"), ("nhid", "nhid")]);
     way(&mut route);
     route.pairs(&[
         ("table", "table"),
@@ -130,6 +144,7 @@ pub(crate) fn rule(of: &Object) -> String {
             rule.add(&format!("{shown} {}{length}", word(network)));
         }
     }
+    rule.pairs(&[("tos", "tos"), ("dscp", "dscp")]);
     let (mark, mask) = (rule.take("fwmark"), rule.take("fwmask"));
     if let Some(mark) = mark {
         rule.add(&format!(
@@ -138,9 +153,30 @@ pub(crate) fn rule(of: &Object) -> String {
             mask.map(|mask| format!("/{}", word(mask))).unwrap_or_default()
         ));
     }
-    rule.pairs(&[("iif", "iif"), ("oif", "oif")]);
+    for (key, gone) in [("iif", "iif_detached"), ("oif", "oif_detached")] {
+        rule.pairs(&[(key, key)]);
+        rule.flag(gone, "[detached]");
+    }
+    rule.flag("l3mdev", "lookup [l3mdev-table]");
+    rule.range("uidrange", ["uid_start", "uid_end"]);
+    rule.pairs(&[("ipproto", "ipproto")]);
+    for (key, ends) in [("sport", ["sport_start", "sport_end"]), ("dport", ["dport_start", "dport_end"])] {
+        rule.pairs(&[(key, key)]);
+        rule.range(key, ends);
+    }
     if let Some(table) = rule.take("table") {
         rule.add(&format!("lookup {}", word(table)));
+    }
+    rule.pairs(&[
+        ("suppress_prefixlen", "suppress_prefixlength"),
+        ("suppress_ifgroup", "suppress_ifgroup"),
+        ("goto", "goto"),
+    ]);
+    rule.flag("unresolved", "[unresolved]");
+    rule.flag("nop", "nop");
+    rule.pairs(&[("action", "")]);
+    if let (Some(from), Some(to)) = (rule.take("flow_from"), rule.take("flow_to")) {
+        rule.add(&format!("realms {}/{}", word(from), word(to)));
     }
     rule.pairs(&[("protocol", "proto")]);
     rule.rest();

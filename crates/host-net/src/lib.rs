@@ -1,0 +1,19 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+pub mod connection;
+pub mod fib;
+pub mod interface;
+pub mod iptables;
+mod json;
+pub mod lines;
+pub mod neighbour;
+pub mod nft;
+mod nft_json;
+mod nft_wanted;
+pub mod route;
+pub mod rule;
+pub mod socket;
+pub mod state;
+pub mod wanted;
+pub mod xfrm;
