@@ -49,6 +49,18 @@ const TARGETS: &[Target] = &[
         &["sanitize::tests::damage::", "objects::read::", "message::"],
     ),
     library("flows, matches, actions", "openflow", &[]),
+    Target {
+        what: "logical flows: both languages",
+        package: "ovn-lflow",
+        binary: Some("languages"),
+        tests: &["panic", "parses_to_the_same"],
+    },
+    Target {
+        what: "logical flows: damaged zones, any packet",
+        package: "ovn-lflow",
+        binary: Some("damage"),
+        tests: &[],
+    },
     library("filters of flows, what programs print", "ovn-model", &[]),
     library("lines of logs, paths into objects", "mcp-k8s", &["log::", "path::"]),
     library("what the switch prints", "mcp-ovs", &["replay::"]),

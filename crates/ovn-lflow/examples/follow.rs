@@ -26,7 +26,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         writeln!(out, "{}{:#?}", tree::detailed(&branch.lines), branch.notes)?;
     }
     for way in hop.ways() {
-        writeln!(out, "{:?} {:?} {:#?}", way.zones, way.choices, way.outcome)?;
+        let zones: Vec<&str> = way.legs.iter().map(|leg| leg.zone.as_str()).collect();
+        writeln!(out, "{zones:?} {:?} {:#?}", way.choices, way.outcome)?;
     }
     Ok(())
 }

@@ -6,12 +6,13 @@
 
 use crate::{
     conntrack::Conntrack,
-    eval::{Branch, Choice, End, Start},
+    eval::{Branch, Choice, End, Pass, Start},
+    tree::Line,
     zone::Zone,
 };
 use ovn_model::lflow::Pipeline;
 use packet::{Field, Packet};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Zones that send each other packets, by name.
 #[derive(Debug, Default)]
@@ -43,6 +44,8 @@ pub enum Onward {
         why: String,
         /// Whether the zone was not read, so that what happens there is not known, rather than a drop.
         unknown: bool,
+        /// The host whose zone was not read.
+        host: Option<String>,
     },
 }
 
@@ -59,20 +62,37 @@ pub enum Outcome {
         why: String,
         /// Whether what happens is not known, rather than a drop.
         unknown: bool,
+        /// The host whose zone was not read.
+        host: Option<String>,
     },
+    /// Nowhere: ovn-controller takes the packet, or nothing is made of it.
+    Taken,
 }
 
 /// One way through all zones.
 #[derive(Clone, Debug)]
 pub struct Way {
-    /// The zones, in order.
-    pub zones: Vec<String>,
+    /// What happened in each zone, in order.
+    pub legs: Vec<Leg>,
     /// The choices that lead here, in all zones.
     pub choices: Vec<Choice>,
     /// Where it ends.
     pub outcome: Outcome,
     /// The connections that are known afterwards, by zone.
     pub known: BTreeMap<String, Conntrack>,
+}
+
+/// What happened in one zone to a packet on its way.
+#[derive(Clone, Debug)]
+pub struct Leg {
+    /// The zone.
+    pub zone: String,
+    /// The pipelines that it went through.
+    pub passes: Vec<Pass>,
+    /// The branch that it is on, as lines.
+    pub lines: Arc<Vec<Line>>,
+    /// What cannot be known, and what else was noticed.
+    pub notes: Vec<String>,
 }
 
 /// More zones than these are not gone through: a packet that is sent round ends here.
@@ -113,7 +133,7 @@ impl<'a> Network<'a> {
             let mut after = known.clone();
             after.insert(name.to_owned(), branch.conntrack.clone());
             let ends = branch.ends.iter().filter_map(|end| match end {
-                End::Delivered { datapath, port, kind, packet } if kind == "remote" => {
+                End::Delivered { datapath, port, kind, packet, .. } if kind == "remote" => {
                     Some(self.onward(zone, *datapath, port, packet, &start, &after, left))
                 }
                 _ => None,
@@ -142,7 +162,7 @@ impl<'a> Network<'a> {
         known: &BTreeMap<String, Conntrack>,
         left: usize,
     ) -> Onward {
-        let lost = |why: String, unknown| Onward::Lost { port: port.to_owned(), why, unknown };
+        let lost = |why: String, unknown| Onward::Lost { port: port.to_owned(), why, unknown, host: None };
         let Some(left) = left.checked_sub(1) else {
             return lost(
                 "the packet goes from zone to zone and is not followed any further".to_owned(),
@@ -160,10 +180,10 @@ impl<'a> Network<'a> {
         };
         let other = self.zones.iter().find(|(_, zone)| zone.own_chassis() == Some(chassis));
         let Some((name, zone)) = other else {
-            return lost(
-                format!("the zone of chassis {chassis} was not read: what happens there is not known"),
-                true,
-            );
+            let host = from.host_of(own).map(str::to_owned);
+            let of = host.as_deref().map_or_else(|| format!("chassis {chassis}"), str::to_owned);
+            let why = format!("the zone of {of} was not read: what happens there is not known");
+            return Onward::Lost { port: port.to_owned(), why, unknown: true, host };
         };
         let Some(place) = zone.datapath_by_key(datapath.key) else {
             let (key, dp) = (datapath.key, &datapath.name);
@@ -210,24 +230,32 @@ impl Hop {
     pub fn ways(&self) -> Vec<Way> {
         let mut ways = Vec::new();
         for (branch, onward) in &self.branches {
-            let here = |outcome| Way {
-                zones: vec![self.zone.clone()],
+            let leg = |pass: usize| Leg {
+                zone: self.zone.clone(),
+                passes: branch.way_to(pass).into_iter().cloned().collect(),
+                lines: branch.lines.clone(),
+                notes: branch.notes.clone(),
+            };
+            let here = |pass, outcome| Way {
+                legs: vec![leg(pass)],
                 choices: branch.choices.clone(),
                 outcome,
                 known: BTreeMap::from([(self.zone.clone(), branch.conntrack.clone())]),
             };
+            if branch.ends.is_empty() {
+                ways.push(here(branch.passes.len().saturating_sub(1), Outcome::Taken));
+            }
             let goes_on = |end: &&End| matches!(end, End::Delivered { kind, .. } if kind == "remote");
-            ways.extend(
-                branch.ends.iter().filter(|end| !goes_on(end)).map(|end| here(Outcome::End(end.clone()))),
-            );
-            for next in onward {
+            let ends_here = branch.ends.iter().filter(|end| !goes_on(end));
+            ways.extend(ends_here.map(|end| here(end.pass(), Outcome::End(end.clone()))));
+            for (end, next) in branch.ends.iter().filter(goes_on).zip(onward) {
                 match next {
-                    Onward::Lost { port, why, unknown } => {
-                        let (port, why, unknown) = (port.clone(), why.clone(), *unknown);
-                        ways.push(here(Outcome::Lost { port, why, unknown }));
+                    Onward::Lost { port, why, unknown, host } => {
+                        let (port, why, unknown, host) = (port.clone(), why.clone(), *unknown, host.clone());
+                        ways.push(here(end.pass(), Outcome::Lost { port, why, unknown, host }));
                     }
                     Onward::Hop(hop) => ways.extend(hop.ways().into_iter().map(|mut way| {
-                        way.zones.insert(0, self.zone.clone());
+                        way.legs.insert(0, leg(end.pass()));
                         way.choices = branch.choices.iter().chain(&way.choices).cloned().collect();
                         // Unless the packet comes back to this zone, which then knows more.
                         way.known.entry(self.zone.clone()).or_insert_with(|| branch.conntrack.clone());

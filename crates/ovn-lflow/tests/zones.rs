@@ -44,7 +44,7 @@ fn a_pod_reaches_a_pod_of_another_node() {
     assert_eq!(port, "clients_client-v58hz");
     // Two routers, one in each zone.
     assert_eq!(packet.get(Field::IP_TTL), 62);
-    assert_eq!(ways.first().map(|way| way.zones.len()), Some(2));
+    assert_eq!(ways.first().map(|way| way.legs.len()), Some(2));
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn an_answer_comes_back_from_the_address_of_the_service() {
     let ways = follow(&zones, "ip4.dst == 10.96.150.255 && tcp.dst == 80").ways();
     for way in &ways {
         let [(port, packet)] = delivered(std::slice::from_ref(way))[..] else { panic!("{way:?}") };
-        let last = way.zones.last().expect("a zone");
+        let last = &way.legs.last().expect("a zone").zone;
         let start = answer(zones.get(last).expect("the zone"), port, packet);
         let back = network(&zones).trace(last, &start, &way.known).expect("a trace").ways();
         let [(port, packet)] = delivered(&back)[..] else { panic!("{back:?}") };

@@ -12,6 +12,7 @@ mod measure;
 mod outputs;
 mod scale;
 mod server;
+mod zones;
 
 use std::path::PathBuf;
 
@@ -28,6 +29,7 @@ type Measure = fn(&Workspace, &Plan, &mut Table) -> Result;
 const PIECES: &[(&str, Measure)] = &[
     ("databases", databases::measure),
     ("lflows", lflows::measure),
+    ("zones", zones::measure),
     ("logs", logs::measure),
     ("scale", scale::measure),
     ("archives", archives::measure),
@@ -77,9 +79,12 @@ pub(crate) fn run(bench: &Bench) -> Result {
         Plan { data, quick, profile: "release", runs: 7, starts: 20 }
     };
     let release = (!bench.quick).then_some("--release");
-    cmd!(sh, "cargo build --quiet {release...} {LAYERS...} --example one_row --example bare_exec")
-        .quiet()
-        .run()?;
+    cmd!(
+        sh,
+        "cargo build --quiet {release...} {LAYERS...} --example one_row --example bare_exec --example compile"
+    )
+    .quiet()
+    .run()?;
 
     let mut table = Table { judge: !bench.quick, rows: Vec::new() };
     for (name, measure) in PIECES {

@@ -220,7 +220,24 @@ impl Machine<'_> {
     }
 
     fn backend(&mut self, usable: &[&Backend]) -> Option<Backend> {
+        let is_wanted = |it: &&Backend| {
+            self.wanted.is_some_and(|(address, port)| {
+                it.address == address && (port.is_none() || it.port.is_none() || it.port == port)
+            })
+        };
+        if let Some(backend) = usable.iter().copied().find(is_wanted) {
+            return Some(backend.clone());
+        }
+        if self.wanted.is_some() && self.is_ovn_trace() {
+            return None;
+        }
         let names: Vec<String> = usable.iter().map(ToString::to_string).collect();
+        if self.wanted.is_some() && !names.is_empty() {
+            self.note(format!(
+                "a load balancer on the way does not have the backend that was asked for, but {}",
+                names.join(", ")
+            ));
+        }
         let at = self.choose("backend", &names);
         usable.get(at).map(|backend| (*backend).clone())
     }

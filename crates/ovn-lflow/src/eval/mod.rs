@@ -16,10 +16,10 @@ use crate::{
     tree::{Kind, Line},
     zone::{Compiled, Found, Semantics, Zone},
 };
-use ovn_model::lflow::Pipeline;
+use ovn_model::lflow::{Flow, Pipeline};
 use ovsdb::Uuid;
 use packet::{CtState, Field, Packet};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// More stages than this are not gone through for one packet: flows that send it round and round end here.
 const MOST_STAGES: usize = 4096;
@@ -43,6 +43,8 @@ pub struct Start {
     pub conntrack: Conntrack,
     /// How large the packet is, where that is known.
     pub size: Option<u32>,
+    /// The address of the only backend to follow, and its port if that counts, where a load balancer has it.
+    pub backend: Option<(u128, Option<u16>)>,
 }
 
 impl Start {
@@ -59,6 +61,7 @@ impl Start {
             states,
             conntrack,
             size: None,
+            backend: None,
         })
     }
 }
@@ -76,11 +79,28 @@ pub struct Choice {
     pub of: usize,
 }
 
+/// A packet on its way through one pipeline of a datapath.
+#[derive(Clone, Debug)]
+pub struct Pass {
+    /// The datapath, by its place in the zone.
+    pub datapath: usize,
+    /// The pipeline.
+    pub pipeline: Pipeline,
+    /// The packet as it came in, with its ports in the registers.
+    pub packet: Packet,
+    /// The flows that it matched, in order.
+    pub flows: Vec<Arc<Flow>>,
+    /// The pass that it came from, by its place among those of the branch.
+    pub from: Option<usize>,
+}
+
 /// Where a packet ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
     /// It left the zone's datapaths by a port.
     Delivered {
+        /// The last pass, by its place among those of the branch.
+        pass: usize,
         /// The datapath, by its place in the zone.
         datapath: usize,
         /// The port.
@@ -92,6 +112,8 @@ pub enum End {
     },
     /// A flow drops it.
     Dropped {
+        /// The last pass, by its place among those of the branch.
+        pass: usize,
         /// The datapath, by its place in the zone.
         datapath: usize,
         /// The name of the stage, or its number.
@@ -110,8 +132,10 @@ pub struct Branch {
     pub choices: Vec<Choice>,
     /// Where the packet, and those made of it, ended.
     pub ends: Vec<End>,
+    /// The pipelines that the packet, and those made of it, went through.
+    pub passes: Vec<Pass>,
     /// What happened on the way.
-    pub lines: Vec<Line>,
+    pub lines: Arc<Vec<Line>>,
     /// What cannot be known, and what else was noticed.
     pub notes: Vec<String>,
     /// The connections that are known afterwards.
@@ -125,6 +149,27 @@ pub struct Trace {
     pub branches: Vec<Branch>,
     /// Whether there were more than are followed.
     pub cut: bool,
+}
+
+impl End {
+    /// The last pass, by its place among those of the branch.
+    #[must_use]
+    pub const fn pass(&self) -> usize {
+        match self {
+            Self::Delivered { pass, .. } | Self::Dropped { pass, .. } => *pass,
+        }
+    }
+}
+
+impl Branch {
+    /// The pipelines on the way to a pass, in order.
+    #[must_use]
+    pub fn way_to(&self, pass: usize) -> Vec<&Pass> {
+        let before = |pass: &&Pass| self.passes.get(pass.from?);
+        let mut way: Vec<&Pass> = std::iter::successors(self.passes.get(pass), before).collect();
+        way.reverse();
+        way
+    }
 }
 
 impl Zone {
@@ -152,6 +197,8 @@ impl Zone {
             script,
             states: &start.states,
             size: start.size,
+            wanted: start.backend,
+            passes: Vec::new(),
             conntrack: start.conntrack.clone(),
             choices: Vec::new(),
             ends: Vec::new(),
@@ -160,7 +207,8 @@ impl Zone {
             stages: 0,
             depth: 0,
         };
-        let place = Place { datapath: start.datapath, pipeline: start.pipeline, table: 0, flow: None };
+        let place =
+            Place { datapath: start.datapath, pipeline: start.pipeline, table: 0, flow: None, pass: 0 };
         let name = |field| machine.port_name(start.datapath, start.packet.get(field) as u32);
         let dp = machine.datapath_name(start.datapath);
         let title = match start.pipeline {
@@ -172,9 +220,9 @@ impl Zone {
         };
         let mut line = Line::new(Kind::Pipeline, title);
         machine.stage(place, &mut start.packet.clone(), &mut line.within);
-        let Machine { choices, ends, mut notes, conntrack, .. } = machine;
+        let Machine { choices, ends, passes, mut notes, conntrack, .. } = machine;
         notes.dedup();
-        Branch { choices, ends, lines: vec![line], notes, conntrack }
+        Branch { choices, ends, passes, lines: Arc::new(vec![line]), notes, conntrack }
     }
 }
 
@@ -194,6 +242,8 @@ pub(crate) struct Place {
     pub(crate) table: i64,
     /// The flow whose actions are done.
     pub(crate) flow: Option<Uuid>,
+    /// The pass that it is part of.
+    pub(crate) pass: usize,
 }
 
 /// One evaluation.
@@ -203,6 +253,9 @@ pub(crate) struct Machine<'a> {
     /// Those that were not used yet.
     states: &'a [CtState],
     pub(crate) size: Option<u32>,
+    /// The only backend to follow.
+    pub(crate) wanted: Option<(u128, Option<u16>)>,
+    passes: Vec<Pass>,
     pub(crate) conntrack: Conntrack,
     choices: Vec<Choice>,
     pub(crate) ends: Vec<End>,
@@ -272,8 +325,8 @@ impl Machine<'_> {
     pub(crate) fn dropped(&mut self, place: Place, why: Option<&str>) {
         let stage = self.zone.stage(place.datapath, place.pipeline, place.table);
         let stage = stage.map_or_else(|| place.table.to_string(), str::to_owned);
-        let (datapath, flow, why) = (place.datapath, place.flow, why.map(str::to_owned));
-        self.ends.push(End::Dropped { datapath, stage, flow, why });
+        let (pass, datapath, flow, why) = (place.pass, place.datapath, place.flow, why.map(str::to_owned));
+        self.ends.push(End::Dropped { pass, datapath, stage, flow, why });
     }
 
     pub(crate) fn datapath_name(&self, datapath: usize) -> &str {
@@ -288,6 +341,18 @@ impl Machine<'_> {
         }
     }
 
+    /// The pass that a stage is part of: a new one where the packet has come to another pipeline.
+    fn pass(&mut self, place: Place, packet: &Packet) -> usize {
+        let now = self.passes.get(place.pass);
+        if now.is_some_and(|pass| (pass.datapath, pass.pipeline) == (place.datapath, place.pipeline)) {
+            return place.pass;
+        }
+        let from = now.map(|_| place.pass);
+        let Place { datapath, pipeline, .. } = place;
+        self.passes.push(Pass { datapath, pipeline, packet: packet.clone(), flows: Vec::new(), from });
+        self.passes.len() - 1
+    }
+
     /// The packet enters a stage.
     pub(crate) fn stage(&mut self, mut place: Place, packet: &mut Packet, lines: &mut Vec<Line>) {
         if self.depth >= DEEPEST || self.stages >= MOST_STAGES {
@@ -300,6 +365,7 @@ impl Machine<'_> {
         }
         self.depth += 1;
         let zone = self.zone;
+        place.pass = self.pass(place, packet);
         let found = loop {
             self.stages += 1;
             let found = zone.find(place.datapath, place.pipeline, place.table, packet);
@@ -319,6 +385,9 @@ impl Machine<'_> {
         let taken = self.tie(&found, stage.unwrap_or_default());
         let flow = &taken.flow;
         place.flow = Some(flow.uuid);
+        if let Some(pass) = self.passes.get_mut(place.pass) {
+            pass.flows.push(flow.clone());
+        }
         let source = match (&flow.stage, &flow.source) {
             (Some(stage), Some(source)) => format!("{stage} ({source}): "),
             (Some(name), None) => format!("{name}: "),

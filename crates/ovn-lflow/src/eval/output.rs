@@ -52,7 +52,7 @@ impl Machine<'_> {
         let Some(peer) = peer else {
             lines.push(Line::new(Kind::Modify, format!("output(\"{name}\")")));
             let (port, kind, packet) = (name.to_owned(), kind.to_owned(), Box::new(packet.clone()));
-            self.ends.push(End::Delivered { datapath: place.datapath, port, kind, packet });
+            self.ends.push(End::Delivered { pass: place.pass, datapath: place.datapath, port, kind, packet });
             return;
         };
         let title =
@@ -66,7 +66,8 @@ impl Machine<'_> {
         }
         packet.set(Field::REG14, peer.key.into());
         packet.set(Field::REG15, 0);
-        let place = Place { datapath: peer.datapath, pipeline: Pipeline::Ingress, table: 0, flow: None };
+        let place =
+            Place { datapath: peer.datapath, pipeline: Pipeline::Ingress, table: 0, flow: None, ..place };
         self.stage(place, &mut packet, &mut line.within);
         lines.push(line);
     }

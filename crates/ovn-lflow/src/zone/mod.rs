@@ -15,6 +15,7 @@ use sets::PortSet;
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
+    sync::Arc,
 };
 
 /// Whose behaviour is evaluated.
@@ -123,10 +124,10 @@ impl Ports {
 /// A flow that is in force.
 #[derive(Debug)]
 pub struct Compiled {
-    /// The flow.
-    pub flow: Flow,
-    /// Its actions.
-    pub actions: Vec<Action>,
+    /// The flow, which traces keep.
+    pub flow: Arc<Flow>,
+    /// Its actions, which it may share with other flows.
+    pub actions: Arc<[Action]>,
     node: Node,
 }
 
@@ -134,7 +135,7 @@ impl Compiled {
     /// Does it match every packet and do nothing but go on? ovn-trace leaves such flows out.
     pub(crate) fn is_passed_over(&self) -> bool {
         matches!(self.node, Node::Constant(true))
-            && matches!(self.actions.as_slice(), [Action::Next { pipeline: None, table }]
+            && matches!(&*self.actions, [Action::Next { pipeline: None, table }]
                 if table.is_none_or(|table| i64::from(table) == self.flow.table + 1))
     }
 }
@@ -179,8 +180,8 @@ pub struct Zone {
     bindings: HashMap<(String, u128), Binding>,
     /// By key of the datapath and address: the key of the port.
     fdb: HashMap<(u32, u128), u32>,
-    /// The names of all chassis.
-    chassis: HashMap<Uuid, String>,
+    /// The names of all chassis, and the hosts that they run on.
+    chassis: HashMap<Uuid, (String, String)>,
     /// The chassis of this zone, if there is one only.
     own_chassis: Option<Uuid>,
     /// Addresses and ports of all load balancers.
@@ -221,13 +222,19 @@ impl Zone {
     /// The name of the chassis that a port is bound to.
     #[must_use]
     pub fn chassis_of(&self, port: &Port) -> Option<&str> {
-        self.chassis.get(&port.chassis?).map(String::as_str)
+        self.chassis.get(&port.chassis?).map(|(name, _)| name.as_str())
+    }
+
+    /// The name of the host that the chassis of a port runs on: of OVN-Kubernetes, the node.
+    #[must_use]
+    pub fn host_of(&self, port: &Port) -> Option<&str> {
+        self.chassis.get(&port.chassis?).map(|(_, host)| host.as_str()).filter(|host| !host.is_empty())
     }
 
     /// The name of this zone's own chassis; nothing if there are several.
     #[must_use]
     pub fn own_chassis(&self) -> Option<&str> {
-        self.chassis.get(&self.own_chassis?).map(String::as_str)
+        self.chassis.get(&self.own_chassis?).map(|(name, _)| name.as_str())
     }
 
     /// How many flows are in force.

@@ -34,7 +34,7 @@ const WANTED: &[(&str, &[&str])] = &[
     ("Static_MAC_Binding", &["logical_port", "ip", "mac"]),
     ("FDB", &["dp_key", "port_key", "mac"]),
     ("Load_Balancer", &["vips"]),
-    ("Chassis", &["name", "other_config"]),
+    ("Chassis", &["name", "hostname", "other_config"]),
     ("Chassis_Template_Var", &["chassis", "variables"]),
 ];
 
@@ -80,8 +80,12 @@ impl Zone {
         let mut compiled: Vec<Compiled> = Vec::with_capacity(flows.len());
         let mut indexes: Vec<Index> = Vec::new();
         let mut owners = BTreeMap::new();
-        for flow in flows {
-            let (node, actions) = match compile(&mut compiler, &flow, &templates) {
+        let parts: Vec<_> = {
+            let mut texts = Texts::new(&mut compiler, &templates);
+            flows.iter().map(|flow| texts.compile(flow)).collect()
+        };
+        for (flow, parts) in flows.into_iter().zip(parts) {
+            let (node, actions) = match parts {
                 Ok(parts) => parts,
                 Err(what) => {
                     findings.push(Finding { row: flow.uuid, what });
@@ -106,7 +110,7 @@ impl Zone {
             if let Some(index) = indexes.get_mut(at) {
                 index.insert(compiled.len() as u32, &node);
             }
-            compiled.push(Compiled { flow, actions, node });
+            compiled.push(Compiled { flow: Arc::new(flow), actions, node });
         }
         Self {
             semantics,
@@ -117,7 +121,10 @@ impl Zone {
             bindings: bindings(read),
             fdb: rows(read, "FDB").filter_map(fdb).collect(),
             chassis: rows(read, "Chassis")
-                .filter_map(|row| Some((row.uuid, row.text("name")?.to_owned())))
+                .filter_map(|row| {
+                    let host = row.text("hostname").unwrap_or_default();
+                    Some((row.uuid, (row.text("name")?.to_owned(), host.to_owned())))
+                })
                 .collect(),
             own_chassis: chassis,
             vips: rows(read, "Load_Balancer").flat_map(vips).collect(),
@@ -126,22 +133,61 @@ impl Zone {
     }
 }
 
-fn compile(
-    compiler: &mut Compiler<'_>,
-    flow: &Flow,
-    templates: &BTreeMap<String, String>,
-) -> Result<(Node, Vec<Action>), String> {
-    let within =
-        |part: &str, error: &dyn std::fmt::Display| format!("its {part} cannot come into force: {error}");
-    let text = expanded(&flow.matches, templates).map_err(|error| within("match", &error))?;
-    let expr = matches::parse(&text).map_err(|error| within("match", &error))?;
-    let text = expanded(&flow.actions, templates).map_err(|error| within("action", &error))?;
-    let actions = actions::parse(&text).map_err(|error| within("action", &error))?;
-    let mut parts = vec![compiler.expr(&expr).map_err(|error| within("match", &error))?];
-    for text in Action::prerequisites(&actions) {
-        parts.push(compiler.text(text)?);
+/// Actions, and what they presuppose.
+type Deeds = (Arc<[Action]>, Node);
+
+/// The texts of flows, each compiled once: most flows share their actions, and many their match, with flows of other datapaths.
+struct Texts<'c, 'z, 'f> {
+    compiler: &'c mut Compiler<'z>,
+    templates: &'c BTreeMap<String, String>,
+    matches: HashMap<&'f str, Result<Node, String>>,
+    actions: HashMap<&'f str, Result<Deeds, String>>,
+}
+
+impl<'c, 'z, 'f> Texts<'c, 'z, 'f> {
+    fn new(compiler: &'c mut Compiler<'z>, templates: &'c BTreeMap<String, String>) -> Self {
+        Self { compiler, templates, matches: HashMap::new(), actions: HashMap::new() }
     }
-    Ok((Node::all(parts), actions))
+
+    fn compile(&mut self, flow: &'f Flow) -> Result<(Node, Arc<[Action]>), String> {
+        let (compiler, templates) = (&mut *self.compiler, self.templates);
+        let node = self
+            .matches
+            .entry(flow.matches.as_str())
+            .or_insert_with_key(|text| node(compiler, text, templates));
+        let deeds = self
+            .actions
+            .entry(flow.actions.as_str())
+            .or_insert_with_key(|text| deeds(compiler, text, templates));
+        let within = |part: &str, error: &String| format!("its {part} cannot come into force: {error}");
+        let node = node.as_ref().map_err(|error| within("match", error))?;
+        let (actions, presupposed) = deeds.as_ref().map_err(|error| within("action", error))?;
+        Ok((Node::all(vec![node.clone(), presupposed.clone()]), actions.clone()))
+    }
+}
+
+fn node(
+    compiler: &mut Compiler<'_>,
+    text: &str,
+    templates: &BTreeMap<String, String>,
+) -> Result<Node, String> {
+    let text = expanded(text, templates)?;
+    let expr = matches::parse(&text).map_err(|error| error.to_string())?;
+    compiler.expr(&expr)
+}
+
+fn deeds(
+    compiler: &mut Compiler<'_>,
+    text: &str,
+    templates: &BTreeMap<String, String>,
+) -> Result<Deeds, String> {
+    let text = expanded(text, templates)?;
+    let actions = actions::parse(&text).map_err(|error| error.to_string())?;
+    let presupposed = Action::prerequisites(&actions)
+        .into_iter()
+        .map(|text| compiler.text(text))
+        .collect::<Result<_, _>>()?;
+    Ok((actions.into(), Node::all(presupposed)))
 }
 
 /// A text with the variables of the chassis replaced by their values, which may be any text.

@@ -1,0 +1,267 @@
+//! The compatibility mode against the real ovn-trace, on random packets.
+//!
+//! The program understands databases of its own version only: one of 23.03 (Debian 12) is asked about the lab, one of 26.03
+//! about the capture. `xtask/lab/in-suite.sh` brings a newer one to an older machine. `OVNK_PACKETS` and `OVNK_PROCESSES`
+//! say how many packets are compared by the daemon and by a process each.
+
+#[expect(dead_code, reason = "this test uses a part of it")]
+mod common;
+#[path = "common/random.rs"]
+mod random;
+
+use ovn_lflow::{Branch, Semantics, Start, Zone, tree};
+use ovsdb::{Database, Rows, SelectError};
+use packet::CtState;
+use random::{Numbers, Random, numbers, packet, without_flows};
+use std::{
+    error::Error,
+    fs,
+    io::{Read as _, Write as _},
+    net::IpAddr,
+    os::unix::net::UnixStream,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+type Failed = Box<dyn Error>;
+
+#[expect(clippy::disallowed_methods, reason = "a test asks the real programs")]
+fn program(name: &str) -> Command {
+    Command::new(name)
+}
+
+fn printed(command: &mut Command) -> Result<String, Failed> {
+    let output = command.output()?;
+    match output.status.success() {
+        true => Ok(String::from_utf8(output.stdout)?),
+        false => Err(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr)).into()),
+    }
+}
+
+/// A server of a database, and the daemon ovn-trace that has read it.
+struct Programs {
+    dir: tempfile::TempDir,
+    server: Child,
+    daemon: Child,
+}
+
+impl Programs {
+    fn start(database: &Path) -> Result<Self, Failed> {
+        let dir = tempfile::tempdir()?;
+        let at = |name: &str| dir.path().join(name);
+        fs::copy(database, at("sb.db"))?;
+        let quiet = ["-vconsole:off", "-vsyslog:off", "-vfile:off"];
+        let server = program("ovsdb-server")
+            .args(quiet)
+            .arg(at("sb.db"))
+            .arg(format!("--remote=punix:{}", at("sb.sock").display()))
+            .arg(format!("--unixctl={}", at("sb.ctl").display()))
+            .stdin(Stdio::null())
+            .spawn()?;
+        wait_for(&at("sb.sock"))?;
+        let daemon = program("ovn-trace")
+            .args(quiet)
+            .arg(format!("--db=unix:{}", at("sb.sock").display()))
+            .args(["--detach", "--no-chdir", "--no-leader-only"])
+            .arg(format!("--pidfile={}", at("trace.pid").display()))
+            .arg(format!("--unixctl={}", at("trace.ctl").display()))
+            .stdin(Stdio::null())
+            .spawn()?;
+        wait_for(&at("trace.ctl"))?;
+        Ok(Self { server, daemon, dir })
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.dir.path().join("sb.sock")
+    }
+}
+
+impl Drop for Programs {
+    fn drop(&mut self) {
+        if let Ok(mut daemon) = Daemon::connect(self) {
+            _ = daemon.call("exit", &[]);
+        }
+        _ = self.daemon.wait();
+        _ = self.server.kill();
+        _ = self.server.wait();
+    }
+}
+
+fn wait_for(path: &Path) -> Result<(), Failed> {
+    for _ in 0..600 {
+        if path.exists() {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Err(format!("{} never came", path.display()).into())
+}
+
+/// The daemon's control socket, which speaks JSON-RPC as ovn-appctl(8) does.
+struct Daemon(UnixStream);
+
+impl Daemon {
+    fn connect(programs: &Programs) -> Result<Self, Failed> {
+        Ok(Self(UnixStream::connect(programs.dir.path().join("trace.ctl"))?))
+    }
+
+    fn call(&mut self, method: &str, params: &[&str]) -> Result<String, Failed> {
+        let request = serde_json::json!({ "id": 0, "method": method, "params": params });
+        self.0.write_all(request.to_string().as_bytes())?;
+        let mut reply = Vec::new();
+        let mut part = [0; 65536];
+        loop {
+            let length = self.0.read(&mut part)?;
+            reply.extend_from_slice(part.get(..length).unwrap_or_default());
+            match serde_json::from_slice::<serde_json::Value>(&reply) {
+                Ok(reply) => {
+                    let result = reply.get("result").and_then(serde_json::Value::as_str);
+                    return Ok(result.ok_or_else(|| reply.to_string())?.to_owned());
+                }
+                Err(e) if e.is_eof() && length > 0 => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+    }
+}
+
+fn rows(database: &Database) -> Result<Vec<Rows>, Failed> {
+    let selects = Zone::selects(database.schema());
+    Ok(selects.iter().map(|it| database.select(it)).collect::<Result<_, SelectError>>()?)
+}
+
+/// Is what the program printed one of our branches?
+fn is_ours(branches: &[Branch], theirs: &str) -> bool {
+    let theirs: String =
+        theirs.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect();
+    let theirs = without_flows(&theirs);
+    branches.iter().any(|branch| without_flows(&tree::detailed(&branch.lines)) == theirs)
+}
+
+fn differs(packet: &str, theirs: &str, branches: &[Branch]) -> String {
+    let ours = branches.first().map(|branch| tree::detailed(&branch.lines)).unwrap_or_default();
+    format!("=== {packet}\n--- ovn-trace\n{theirs}\n--- ours, the first of {}\n{ours}", branches.len())
+}
+
+fn count(variable: &str, usual: usize) -> Result<usize, Failed> {
+    std::env::var(variable).map_or(Ok(usual), |text| Ok(text.parse()?))
+}
+
+/// Many packets by the daemon, which takes no options.
+fn by_daemon(programs: &Programs, zone: &Zone, numbers: &Numbers, random: &mut Random) -> Result<(), Failed> {
+    let mut daemon = Daemon::connect(programs)?;
+    let (wanted, mut compared) = (count("OVNK_PACKETS", 2_000)?, 0);
+    let mut different = Vec::new();
+    while compared < wanted {
+        let Some((datapath, text)) = packet(random, zone, numbers) else { continue };
+        let theirs = daemon.call("trace", &[&datapath, &text])?;
+        let trace = zone.trace(&zone.start(&text)?);
+        if !is_ours(&trace.branches, &theirs) {
+            different.push(differs(&text, &theirs, &trace.branches));
+        }
+        compared += 1;
+    }
+    let first = different.first().map_or("", String::as_str);
+    assert!(different.is_empty(), "{} of {compared} packets differ, the first:\n{first}", different.len());
+    Ok(())
+}
+
+/// Fewer packets by a process each, with states of connection tracking, a backend and a value of `select`.
+fn by_process(
+    programs: &Programs,
+    zone: &Zone,
+    numbers: &Numbers,
+    random: &mut Random,
+) -> Result<(), Failed> {
+    let states = [
+        ("new", CtState::NEW),
+        ("est", CtState::EST),
+        ("est,rpl", CtState::EST | CtState::RPL),
+        ("inv", CtState::INV),
+        ("new,rel", CtState::NEW | CtState::REL),
+    ];
+    let (wanted, mut compared) = (count("OVNK_PROCESSES", 200)?, 0);
+    while compared < wanted {
+        let Some((datapath, text)) = packet(random, zone, numbers) else { continue };
+        let addresses = numbers.values().flatten().filter_map(|text| text.parse::<IpAddr>().ok());
+        let addresses: Vec<IpAddr> = addresses.collect();
+        let backend = *random.of(&addresses).ok_or("no flow has an address")?;
+        let chosen: Vec<(&str, CtState)> = (0..4).filter_map(|_| random.of(&states).copied()).collect();
+        let id = random.next() % 8;
+        let mut command = program("ovn-trace");
+        command.arg(format!("--db=unix:{}", programs.socket().display())).arg("--no-leader-only");
+        command.args(chosen.iter().map(|(name, _)| format!("--ct={name}")));
+        command.arg(format!("--lb-dst={backend}")).arg(format!("--select-id={id}"));
+        let theirs = printed(command.arg(&datapath).arg(&text))?;
+        let number = match backend {
+            IpAddr::V4(address) => address.to_bits().into(),
+            IpAddr::V6(address) => address.to_bits(),
+        };
+        let states = chosen.iter().map(|(_, state)| *state | CtState::TRK).collect();
+        let start = Start { states, backend: Some((number, None)), ..zone.start(&text)? };
+        let trace = zone.trace(&start);
+        assert!(
+            is_ours(&trace.branches, &theirs),
+            "{chosen:?} {backend} {id}: {}",
+            differs(&text, &theirs, &trace.branches)
+        );
+        compared += 1;
+    }
+    Ok(())
+}
+
+fn compare(database: &Path) -> Result<(), Failed> {
+    let opened = Database::open(fs::read(database)?)?;
+    let rows = rows(&opened)?;
+    let zone = Zone::new(&rows, Semantics::OvnTrace);
+    let numbers = numbers(&rows);
+    let programs = Programs::start(database)?;
+    // Any seed will do; the same one finds the same differences again.
+    let mut random = Random(count("OVNK_SEED", 1)? as u64);
+    by_daemon(&programs, &zone, &numbers, &mut random)?;
+    by_process(&programs, &zone, &numbers, &mut random)
+}
+
+/// The southbound schema that the installed ovn-trace knows.
+fn schema() -> Result<String, Failed> {
+    let text = printed(program("ovn-trace").arg("--version"))?;
+    Ok(text.lines().find_map(|line| line.strip_prefix("DB Schema ")).ok_or("no schema")?.to_owned())
+}
+
+/// The databases that the installed program understands: those of the lab, those of the capture.
+fn understood(dir: &Path) -> Result<Vec<PathBuf>, Failed> {
+    let lab = std::env::var("OVNK_LAB_DIR").unwrap_or_else(|_| "/var/lib/ovnk-lab".into());
+    let of_lab =
+        ["ovn-worker", "ovn-worker2"].map(|node| Path::new(&lab).join(node).join("etc/ovn/ovnsb_db.db"));
+    let mut all: Vec<PathBuf> = of_lab.into_iter().filter(|path| path.exists()).collect();
+    for (path, bytes) in common::archive("must-gather.tar.xz", |path| path.ends_with("_sbdb")) {
+        let file = dir.join(path.rsplit('/').next().unwrap_or_default());
+        fs::write(&file, bytes)?;
+        all.push(file);
+    }
+    let known = schema()?;
+    let mut fitting = Vec::new();
+    for path in all {
+        if Database::open(fs::read(&path)?)?.schema().version == known {
+            fitting.push(path);
+        }
+    }
+    Ok(fitting)
+}
+
+#[test]
+#[ignore = "needs the lab or OVN 26.03: cargo xtask test"]
+fn random_packets_go_where_the_real_program_says() -> Result<(), Failed> {
+    let dir = tempfile::tempdir()?;
+    let databases = understood(dir.path())?;
+    assert!(
+        !databases.is_empty(),
+        "ovn-trace of schema {} understands neither the lab nor the capture",
+        schema()?
+    );
+    for database in databases {
+        compare(&database).map_err(|e| format!("{}: {e}", database.display()))?;
+    }
+    Ok(())
+}
