@@ -2,7 +2,7 @@
 
 use crate::{
     Argv, Backend, Budget, Db, Deadline, Extent, Kind, LogQuery, LogStream, NodeName, ObjectQuery, Origin,
-    Output, Place, PodRef, Read, ReadError, Target,
+    Output, Place, PodRef, Read, ReadError, Target, ToolError,
     backend::netns,
     commands,
     sanitize::{Redactor, Seen},
@@ -175,6 +175,21 @@ impl<'a> Node<'a> {
             ));
             T::default()
         })
+    }
+
+    /// Another node, whose data the answer about this one needs too: a packet goes on there. What is read of it is noted with
+    /// what is read of this one.
+    pub fn peer(&self, name: &NodeName) -> Self {
+        let peer = Self::new(self.backend, name.clone(), None, self.within, self.budget, false);
+        peer.noting(&self.noted)
+    }
+
+    /// The node where a pod is.
+    ///
+    /// # Errors
+    /// If there is no such pod, or it is on no node yet.
+    pub async fn of_pod(&self, pod: &PodRef) -> Result<NodeName, ToolError> {
+        crate::resolve::node_of_pod(self.backend, pod, self.within).await
     }
 
     /// Its name.

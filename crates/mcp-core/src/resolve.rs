@@ -56,6 +56,17 @@ pub(crate) async fn nodes(backend: &dyn Backend, nodes: Nodes, within: Duration)
     }
 }
 
+/// The node where a pod is, within the time of a call.
+pub(crate) async fn node_of_pod(
+    backend: &dyn Backend,
+    pod: &PodRef,
+    within: Duration,
+) -> Result<NodeName, ToolError> {
+    let until = Instant::now() + within;
+    let known = listed(backend, within).await?;
+    node_of(backend, &known, pod, until).await
+}
+
 /// The nodes that can be read, within the time of a call.
 pub(crate) async fn listed(backend: &dyn Backend, within: Duration) -> Result<Vec<NodeName>, ReadError> {
     let late = |_| ReadError::TooLate { what: "list nodes".into(), seconds: within.as_secs() };

@@ -52,7 +52,7 @@ pub(crate) fn all() -> Vec<Prompt> {
                 "3. Zones, if the nodes differ: ovn_nbctl_list node_name=all table=Logical_Switch_Port \
                  of=transit_switch (tunnel keys), then table=Logical_Router_Static_Route of=ovn_cluster_router (a \
                  route to each other node's subnet), then ovn_sbctl_show node_name=all (chassis, encapsulation address).",
-                "4. What OVN does: ovn_trace from source to destination; it names zone and microflow to go on with.",
+                "4. What OVN does: ovn_trace from source to destination, over all zones; the verdict names what decides.",
                 "5. What Open vSwitch does: ovs_appctl_ofproto_trace on both nodes, ovn_detrace for the flow that drops; \
                  ovs_appctl_dpctl_dump_flows for what is in use.",
                 "6. Between the nodes: ovs_appctl_show and ip_link_show for counters of the tunnel at both ends, \

@@ -5,9 +5,8 @@ use mcp_core::{
     argv::{
         Allow, CtState, OvnExpression,
         Part::{self, Operand, Text},
-        PrivateAllow, PrivateArgv, PrivatePath, Program, TraceForm, Verb,
+        Program, TraceForm, Verb,
     },
-    private_argv,
 };
 use ovsdb::Uuid;
 
@@ -84,56 +83,6 @@ const LIMITED_TRACE: Program = Program {
     }],
 };
 
-/// What runs on a private copy of a bundle's southbound database.
-pub(crate) const PRIVATE: PrivateAllow = PrivateAllow(Allow(&[
-    Program {
-        name: "ovsdb-server",
-        globals: QUIET,
-        verbs: &[Verb {
-            words: &[],
-            options: &[],
-            operands: &[
-                &[Operand("private-path")],
-                &[Text("--remote=punix:"), Operand("private-path")],
-                &[Text("--unixctl="), Operand("private-path")],
-                &[Text("--sync-from=unix:"), Operand("private-path")],
-            ],
-            reads_only: "it serves a private copy, and as the backup of a server that is not there (ovsdb-server(1), \
-                         `--sync-from`) it refuses to write even to that",
-        }],
-    },
-    Program {
-        name: "ovn-trace",
-        globals: &[],
-        verbs: &[
-            Verb {
-                words: &["--version"],
-                options: &[],
-                operands: &[],
-                reads_only: "ovn-trace(8): prints version and schema",
-            },
-            Verb {
-                words: &["--no-leader-only"],
-                options: &[],
-                operands: &[
-                    &[Text("--db=unix:"), Operand("private-path")],
-                    &[Text("--"), Operand("trace-form")],
-                    &[Text("--ct="), Operand("ct-state")],
-                    &[Text("--ct="), Operand("ct-state")],
-                    &[Text("--ct="), Operand("ct-state")],
-                    &[Text("--ct="), Operand("ct-state")],
-                    &[Operand("uuid")],
-                    &[Operand("ovn-expression")],
-                ],
-                reads_only: READS,
-            },
-        ],
-    },
-]));
-
-/// Daemons log to where nobody would look; what keeps them from running, they say on standard error all the same.
-const QUIET: &[&str] = &["-vconsole:off", "-vsyslog:off", "-vfile:off"];
-
 /// The conntrack zones that ovn-controller gave out.
 pub(crate) fn ct_zone_list() -> Argv {
     argv!(ALLOW: "ovn-appctl", "--timeout=10", "ct-zone-list")
@@ -204,29 +153,4 @@ impl Trace<'_> {
             {"--ct=", first: CtState}, {"--ct=", second: CtState}, {"--ct=", third: CtState},
             {"--ct=", fourth: CtState}, {datapath: Uuid}, {microflow: OvnExpression})
     }
-
-    /// Against a private server.
-    pub(crate) fn private(&self, socket: &PrivatePath) -> PrivateArgv {
-        let Self { form, ct: [first, second, third, fourth], datapath, microflow } = *self;
-        private_argv!(PRIVATE: "ovn-trace", "--no-leader-only", {"--db=unix:", socket: PrivatePath},
-            {"--", form: TraceForm}, {"--ct=", first: CtState}, {"--ct=", second: CtState}, {"--ct=", third: CtState},
-            {"--ct=", fourth: CtState}, {datapath: Uuid}, {microflow: OvnExpression})
-    }
-}
-
-/// Which version of OVN and of the southbound schema is installed here?
-pub(crate) fn trace_version() -> PrivateArgv {
-    private_argv!(PRIVATE: "ovn-trace", "--version")
-}
-
-/// A server of a private file that nothing can write to.
-pub(crate) fn serve(
-    file: &PrivatePath,
-    socket: &PrivatePath,
-    control: &PrivatePath,
-    nobody: &PrivatePath,
-) -> PrivateArgv {
-    private_argv!(PRIVATE: "ovsdb-server", "-vconsole:off", "-vsyslog:off", "-vfile:off", {file: PrivatePath},
-        {"--remote=punix:", socket: PrivatePath}, {"--unixctl=", control: PrivatePath},
-        {"--sync-from=unix:", nobody: PrivatePath})
 }

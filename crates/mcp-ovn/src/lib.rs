@@ -10,7 +10,6 @@ mod daemon;
 mod documents;
 mod flows;
 mod history;
-mod offline;
 mod origins;
 mod prompts;
 mod records;
@@ -44,5 +43,4 @@ pub fn layer() -> Layer {
         .completions(completions::all())
         .documents(documents::all())
         .allow(commands::ALLOW)
-        .private(commands::PRIVATE)
 }

@@ -8,7 +8,7 @@ use mcp_core::{
     Db, Node, ReadError, ToolError,
     argv::{CtNext, FlowMatch},
 };
-use ovn_model::microflow::{self, Microflow, NoDestination, Protocol, Services};
+use ovn_path::{Microflow, Names, NoEndpoint, Protocol, Services};
 
 /// A packet where it comes into a bridge.
 #[derive(Debug)]
@@ -63,40 +63,20 @@ fn names(bridge: &Bridge) -> String {
 /// A flow from names: the packet that ovn_trace would make of them, at the interface of the sender.
 pub(crate) async fn named(node: &Node<'_>, named: Named<'_>) -> Result<(String, bool), ToolError> {
     let Named { from, to, protocol, port } = named;
-    let read = node.rows(Db::Sb, &[microflow::Ports::select()]).await?;
-    let ports = read.first().map(microflow::Ports::new).unwrap_or_default();
-    let Some(sender) = ports.find(from) else {
-        return Err(ToolError::not_found(
-            "logical port of this zone",
-            from,
-            ports.iter().map(|port| port.name.as_str()),
-        ));
-    };
-    let no_destination = |e| match e {
-        NoDestination::NoPort => {
-            ToolError::bad("parameter `port` is missing", "The destination's port; none with protocol=icmp.")
-        }
-        NoDestination::NoSuchPort(offered) => ToolError::bad(
-            format!("service {to} has no such port"),
-            format!("It has {}.", offered.join(", ")),
-        ),
-        NoDestination::Unknown(known) => {
-            ToolError::not_found("address, pod of this zone or service", to, known)
-        }
-    };
-    let direct = microflow::destination(&ports, None, to, protocol, port).map_err(no_destination)?;
-    let (address, port) = match direct {
-        Some(found) => found,
-        None => {
-            let services = node.rows(Db::Nb, &[Services::select()]).await?;
-            let services = services.first().map(Services::new).unwrap_or_default();
-            let found = microflow::destination(&ports, Some(&services), to, protocol, port)
-                .map_err(no_destination)?;
-            found.ok_or_else(|| no_destination(NoDestination::Unknown(Vec::new())))?
-        }
-    };
-    let microflow = Microflow::new(&ports, sender, address, protocol, port)
-        .map_err(|e| ToolError::bad(e.to_string(), "Give another destination, or bridge and flow."))?;
+    let schema = node.schema(Db::Sb).await?;
+    let mut names = Names::new(&node.rows(Db::Sb, &Names::selects(&schema)).await?);
+    names.sender(from).map_err(no_endpoint)?;
+    let mut found = names.destination(to, protocol, port).map_err(no_endpoint)?;
+    if found.is_none() {
+        let services = node.rows(Db::Nb, &[Services::select()]).await?;
+        names.services = Some(services.first().map(Services::new).unwrap_or_default());
+        found = names.destination(to, protocol, port).map_err(no_endpoint)?;
+    }
+    let nothing = || ToolError::not_found("destination", to, Vec::<String>::new());
+    let to = found.ok_or_else(nothing)?;
+    let sender = names.sender(from).map_err(no_endpoint)?;
+    let microflow = Microflow::new(&names.ports, sender, to.address, protocol, to.port)
+        .map_err(|e| ToolError::bad(e.to_string(), e.hint()))?;
     let switch = switch::read(node).await?;
     let interface = switch.interface_of(microflow.inport());
     let Some(number) = interface.and_then(|(_, interface)| interface.ofport) else {
@@ -105,7 +85,14 @@ pub(crate) async fn named(node: &Node<'_>, named: Named<'_>) -> Result<(String, 
             "The pod is on another node, or its interface was never plugged: ovs_vsctl_list table=Interface.",
         ));
     };
-    Ok((microflow.openflow(number), direct.is_none()))
+    Ok((microflow.openflow(number), to.of_service))
+}
+
+fn no_endpoint(e: NoEndpoint) -> ToolError {
+    match e {
+        NoEndpoint::Unknown { kind, name, known } => ToolError::not_found(kind, name, known),
+        e => ToolError::bad(e.to_string(), e.hint()),
+    }
 }
 
 /// What a trace cannot tell of load balancers. OVN since 26.03 finds them by the protocol and port that conntrack has of a

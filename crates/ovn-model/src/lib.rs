@@ -10,7 +10,6 @@
 //! * [`show`]: the overview that `ovn-nbctl show` prints
 //! * [`lflow`]: logical flows, and the datapaths that they belong to
 //! * [`detrace`]: from OpenFlow back to the rows that flows come from
-//! * [`microflow`] and [`trace`]: what ovn-trace is asked, and what it says
 //! * [`stages`]: which OpenFlow table a stage is, by the version of OVN
 //! * [`UuidPrefix`]: cookies, which tell from which row a flow comes
 //! * [`compare`]: what makes a row of one node's zone the counterpart of another's
@@ -32,7 +31,6 @@ pub mod detrace;
 pub mod host;
 mod label;
 pub mod lflow;
-pub mod microflow;
 pub mod openflow;
 pub mod own;
 mod parts;
@@ -41,7 +39,6 @@ pub mod show;
 pub mod stages;
 pub mod status;
 pub mod switch;
-pub mod trace;
 pub mod zones;
 
 pub use cookie::{BadPrefix, UuidPrefix};

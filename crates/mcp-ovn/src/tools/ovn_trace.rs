@@ -1,27 +1,50 @@
-//! The way of a packet through the logical flows of a zone.
+//! The way of a packet through the logical flows of all zones that it comes to.
 
-use crate::{commands, flows, trace};
+use crate::{
+    commands, flows,
+    trace::{
+        answer::{self, Detail},
+        follow::Zones,
+        question::{self, Question},
+        real,
+    },
+};
 use mcp_core::{
     Answer, Many, Node, Row, Tool, ToolError,
     argv::{CtState, TraceForm},
 };
-use ovn_model::{
-    microflow::{Ports, Protocol},
-    trace::{Onward, onward},
-};
-use ovsdb::Select;
+use ovn_lflow::{Start, Zone, tree};
+use ovn_path::{Protocol, Verdict, answer_to, route};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+};
 
 pub(crate) struct Trace;
+
+/// How the way of a packet is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+// What stands in a schema is what the parameter says of itself.
+#[schemars(description = "")]
+enum Form {
+    #[default]
+    Route,
+    Detailed,
+    Summary,
+    Minimal,
+    Real,
+}
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Pod (namespace/name) or logical port.
+    /// Sender: pod (namespace/name), logical port, node, or an address, which may be outside the cluster.
     #[serde(default)]
     from: Option<String>,
-    /// Address, pod or service (namespace/name).
+    /// Destination: address, pod or service (namespace/name), or node.
     #[serde(default)]
     to: Option<String>,
     /// Of the packet.
@@ -30,27 +53,38 @@ pub(crate) struct Params {
     /// Destination port.
     #[serde(default)]
     port: Option<u16>,
-    /// With microflow: instead of from and to.
+    /// Of microflow; its inport is enough.
     #[serde(default)]
     datapath: Option<String>,
-    /// Expression with inport.
+    /// Instead of from and to: an expression with inport.
     #[serde(default)]
     microflow: Option<String>,
-    /// Conntrack's states in turn, the last one from there on; new.
+    /// What conntrack says at each look-up, the last one from there on. Default: what the connection is known by, which is new.
     #[serde(default)]
     ct: Vec<CtState>,
-    /// How much of the trace is printed.
+    /// Only this backend of a service: address or address:port.
     #[serde(default)]
-    form: TraceForm,
+    backend: Option<String>,
+    /// Size of the packet in bytes, for limits of size.
+    #[serde(default)]
+    size: Option<u32>,
+    /// Also follow the answer back.
+    #[serde(default)]
+    reply: bool,
+    /// route: a line for each datapath; detailed, summary, minimal: as ovn-trace prints it; real: run the container's
+    /// ovn-trace, live only.
+    #[serde(default)]
+    form: Form,
 }
 
 impl Tool for Trace {
     const NAME: &'static str = "ovn_trace";
     const TITLE: &'static str = "OVN trace";
     const TOOLSET: &'static str = "flows";
-    const DESCRIPTION: &'static str = "Way of a packet through the logical flows of the sender's zone \
-         (`ovn-trace`); nothing is sent. Use it to see which ACL, route or load balancer decides; where it \
-         leaves for another zone, the answer says how to go on. ovn_detrace explains a flow's uuid.";
+    const DESCRIPTION: &'static str = "What OVN does with a packet, in all zones that it comes to: the verdict first (delivered \
+         where; dropped or refused by which ACL, route, NAT or load balancer, and for which Kubernetes object), then the \
+         way. Every backend and next hop is followed; nothing is sent and no program runs. Use it first when a connection \
+         fails; ovs_appctl_ofproto_trace shows what the switch makes of it.";
     const MANY: Many = Many::Refuse {
         because: "a packet begins on one node",
         instead: "Name the sender's node, or give `pod`.",
@@ -66,73 +100,127 @@ impl Tool for Trace {
     }
 
     async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
-        let (datapaths, ports) = (flows::datapaths(node).await?, trace::ports(node).await?);
+        let mut names = question::names(node).await?;
         let question = match params {
-            Params { datapath: Some(datapath), microflow: Some(text), from: None, to: None, .. } => {
-                trace::written(&datapaths, &ports, datapath, text)?
+            Params { microflow: Some(text), from: None, to: None, datapath, .. } => {
+                question::written(node, &names, datapath.as_deref(), text).await?
             }
             Params { from: Some(from), to: Some(to), datapath: None, microflow: None, .. } => {
-                trace::named(node, &ports, (from, to), params.protocol, params.port).await?
+                question::named(node, &mut names, (from, to), params.protocol, params.port).await?
             }
             _ => {
                 return Err(ToolError::bad(
                     "what to trace is not clear",
-                    "Give from, to and port, or datapath and microflow.",
+                    "Give from, to and port, or a microflow.",
                 ));
             }
         };
-        trace::check_size(node, &datapaths).await?;
-        let command = commands::Trace {
-            form: params.form,
-            ct: trace::conntrack(&params.ct)?,
-            datapath: question.datapath,
-            microflow: &question.microflow,
-        };
-        let (output, note) = trace::run(node, &command).await?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        let remote = |line: &str| {
-            ports
-                .iter()
-                .any(|port| port.kind == "remote" && line.contains(&format!("output(\"{}\")", port.name)))
-        };
-        let crossing = if params.form == TraceForm::Minimal && text.lines().any(remote) {
-            // The minimal form does not say what the packet looks like where it leaves the zone.
-            let (again, _) =
-                trace::run(node, &commands::Trace { form: TraceForm::Summary, ..command }).await?;
-            String::from_utf8_lossy(&again.stdout).into_owned()
-        } else {
-            text.clone().into_owned()
-        };
-        let mut notes = Vec::from_iter(note);
-        for place in onward(question.microflow.as_str(), &crossing) {
-            notes.push(next_step(node, &ports, &place).await);
+        match params.form {
+            Form::Real => real(node, params, &question).await,
+            Form::Route => evaluated(node, params, &question, Detail::Route).await,
+            Form::Detailed => evaluated(node, params, &question, Detail::Text(tree::detailed)).await,
+            Form::Summary => evaluated(node, params, &question, Detail::Text(tree::summary)).await,
+            Form::Minimal => evaluated(node, params, &question, Detail::Text(tree::minimal)).await,
         }
-        Ok(Answer {
-            rows: text.lines().map(Row::line).collect(),
-            if_empty: "ovn-trace printed nothing".into(),
-            notes,
-            ..Answer::default()
-        })
     }
 }
 
-/// How to go on in the zone of the other end.
-async fn next_step(node: &Node<'_>, ports: &Ports, place: &Onward) -> String {
-    let zone = match ports.find(&place.outport).and_then(|port| port.chassis) {
-        Some(chassis) => flows::rows(node, &[Select::by_uuid("Chassis", chassis)]).await.ok(),
-        None => None,
-    };
-    let chassis = zone.as_ref().and_then(|rows| rows.first()?.rows.first());
-    let zone =
-        chassis.and_then(|row| row.text("hostname")).unwrap_or("the zone that has this port as its own");
-    let balanced = match place.balanced {
-        true => {
-            "; a load balancer chose a backend that ovn-trace does not name: put its address and port in place of the service's"
+/// The flows, evaluated here.
+async fn evaluated(
+    node: &Node<'_>,
+    params: &Params,
+    question: &Question,
+    detail: Detail,
+) -> Result<Answer, ToolError> {
+    let mut zones = Zones::default();
+    let start = zones.begin(node, |zone| start(zone, params, question)).await?;
+    let ways = zones.follow(node, node.name().as_str(), &start, &BTreeMap::new()).await;
+    let causes = zones.causes(node, &ways).await;
+    let mut lines = answer::tell(&ways, &zones.read, &causes, detail);
+    let mut notes = answer::notes(&ways);
+    if params.reply {
+        for (at, way) in answer::delivered(&ways, &zones.read, &causes).into_iter().enumerate() {
+            let Some((zone, start)) = answer_to(way, &zones.read) else { continue };
+            let back = zones.follow(node, &zone, &start, &way.known).await;
+            let causes = zones.causes(node, &back).await;
+            for back in &back {
+                let verdict = Verdict::of(back, &zones.read, &causes);
+                lines.push(format!("answer {}: {}", at + 1, answer::of_answer(way, back, &verdict)));
+                lines.extend(route(back, &zones.read, &causes).into_iter().map(|line| format!("  {line}")));
+            }
+            notes.extend(answer::notes(&back));
         }
-        false => "",
+    }
+    notes.insert(0, format!("the packet: {}", question.microflow.as_str()));
+    notes.extend(zones.into_notes());
+    Ok(Answer {
+        rows: lines.into_iter().map(Row::line).collect(),
+        if_empty: "the packet went nowhere".into(),
+        notes,
+        ..Answer::default()
+    })
+}
+
+/// What the trace begins with.
+fn start(zone: &Zone, params: &Params, question: &Question) -> Result<Start, ToolError> {
+    /// A packet is looked up less often than this in one zone.
+    const LOOK_UPS: usize = 64;
+    let text = question.microflow.as_str();
+    let mut start = zone.start(text).map_err(|e| {
+        ToolError::bad(
+            format!("microflow: {e}"),
+            "Say what each field is: `ip4.src==10.0.0.1`; nothing else is a packet.",
+        )
+    })?;
+    start.size = params.size;
+    start.backend = params.backend.as_deref().map(backend).transpose()?;
+    let state = |state: &CtState| {
+        packet::CtState::TRK
+            | match state {
+                CtState::New => packet::CtState::NEW,
+                CtState::Established => packet::CtState::EST,
+                CtState::Reply => packet::CtState::EST | packet::CtState::RPL,
+            }
     };
-    format!(
-        "the packet leaves by {} for {zone}: go on with ovn_trace node_name={zone} datapath={} microflow={}{balanced}",
-        place.outport, place.datapath, place.microflow
-    )
+    if let Some(last) = params.ct.last() {
+        start.states = params.ct.iter().chain(std::iter::repeat(last)).take(LOOK_UPS).map(state).collect();
+    }
+    Ok(start)
+}
+
+/// `10.244.0.3:8080`, `10.244.0.3`, `[fd00::3]:8080`
+fn backend(text: &str) -> Result<(u128, Option<u16>), ToolError> {
+    let number = |address: IpAddr| match address {
+        IpAddr::V4(address) => address.to_bits().into(),
+        IpAddr::V6(address) => address.to_bits(),
+    };
+    let with_port = text.parse().map(|it: SocketAddr| (number(it.ip()), Some(it.port())));
+    with_port.or_else(|_| text.parse().map(|it| (number(it), None))).map_err(|_| {
+        ToolError::bad(
+            format!("backend: `{text}` is no address"),
+            "Write it like 10.244.0.3 or 10.244.0.3:8080.",
+        )
+    })
+}
+
+/// What the container's own program says.
+async fn real(node: &Node<'_>, params: &Params, question: &Question) -> Result<Answer, ToolError> {
+    real::check_size(node, &flows::datapaths(node).await?).await?;
+    let command = commands::Trace {
+        form: TraceForm::Detailed,
+        ct: real::conntrack(&params.ct)?,
+        datapath: question.datapath,
+        microflow: &question.microflow,
+    };
+    let output = real::run(node, &command).await?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(Answer {
+        rows: text.lines().map(Row::line).collect(),
+        if_empty: "ovn-trace printed nothing".into(),
+        notes: vec![
+            "ovn-trace sees this zone only, picks one backend at random, and leaves out flows with template variables and static MAC bindings"
+                .into(),
+        ],
+        ..Answer::default()
+    })
 }

@@ -8,7 +8,7 @@ use mcp_core::{
     Answer, Many, Node, Row, Tool, ToolError,
     argv::{CtNext, CtState, FlowMatch},
 };
-use ovn_model::microflow::Protocol;
+use ovn_path::Protocol;
 use schemars::JsonSchema;
 use serde::Deserialize;
 

@@ -1,0 +1,18 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod cause;
+mod microflow;
+mod names;
+mod ports;
+mod route;
+mod services;
+mod verdict;
+
+pub use cause::Causes;
+pub use microflow::{Microflow, NoPacket, Protocol};
+pub use names::{Destination, Names, NoEndpoint, Sender};
+pub use ports::{Port, Ports};
+pub use route::{header, route};
+pub use services::{Services, Vip};
+pub use verdict::{Folded, Kind, Verdict, answer_to, fold};
