@@ -8,7 +8,7 @@ use mcp_core::{
     Progress, Read, ReadError, Table, Target,
 };
 use ovsdb::{Atom, Database, Datum, NewFile, Rows, Schema, Select, Uuid};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
@@ -59,9 +59,15 @@ options             : {ipsec_psk="hunter2hunter2", psk=hunter2hunter2, private_k
 struct Planted {
     inner: Arc<dyn Backend>,
     databases: Mutex<BTreeMap<(NodeName, Db), Arc<Database>>>,
+    /// Every command fails, with secrets in what it says of that.
+    fails: bool,
 }
 
 impl Planted {
+    fn new(inner: Arc<dyn Backend>) -> Self {
+        Self { inner, databases: Mutex::default(), fails: false }
+    }
+
     /// The database with secrets in its rows; none where only its server can be asked.
     async fn planted(&self, at: &Target, db: Db) -> Option<Read<Arc<Database>>> {
         let read = self.inner.database(at, db).await.ok()?;
@@ -70,7 +76,7 @@ impl Planted {
         let planted = match known.get(&key) {
             Some(planted) => planted.clone(),
             None => {
-                let planted = Arc::new(plant(&read.value)?);
+                let planted = Arc::new(plant(&read.value, &at.node)?);
                 known.insert(key, planted.clone());
                 planted
             }
@@ -82,8 +88,8 @@ impl Planted {
 /// The columns in which anybody may put anything under any key.
 const PLANTED: [&str; 3] = ["external_ids", "options", "other_config"];
 
-/// Each of them has secrets beside what it had.
-fn plant(database: &Database) -> Option<Database> {
+/// Each of them has secrets beside what it had: by its key, or by its form; and other ones on each node.
+fn plant(database: &Database, node: &NodeName) -> Option<Database> {
     let mut file = NewFile::new(database.schema());
     for table in &database.schema().tables {
         let rows = database.select(&Select::from(table.name.as_str())).ok()?;
@@ -95,8 +101,11 @@ fn plant(database: &Database) -> Option<Database> {
                 let value = match value {
                     Datum::Map(pairs) if PLANTED.contains(&column.name.as_str()) => {
                         let secrets = ["psk", "ipsec_psk", "password", "auth_token", "private_key"];
-                        let secrets = secrets.map(|key| (Atom::from(key), Atom::from("hunter2hunter2")));
-                        Datum::map(pairs.iter().cloned().chain(secrets))
+                        let secret = format!("hunter2hunter2-{node}");
+                        let url = format!("https://me:{secret}@example.org/");
+                        let url = (Atom::from("planted_url"), Atom::from(url.as_str()));
+                        let secrets = secrets.map(|key| (Atom::from(key), Atom::from(secret.as_str())));
+                        Datum::map(pairs.iter().cloned().chain(secrets).chain([url]))
                     }
                     value => value.clone(),
                 };
@@ -156,6 +165,10 @@ impl Backend for Planted {
     }
 
     async fn command(&self, at: &Target, argv: &Argv) -> Result<Read<Output>, ReadError> {
+        if self.fails {
+            let (command, node) = (argv.to_string(), at.node.clone());
+            return Err(ReadError::Failed { command, node, status: 1, stderr: PRINTED.into() });
+        }
         let read = self.inner.command(at, argv).await?;
         let said = read.value.stderr.clone();
         let mut value = plant_in(read.value);
@@ -240,13 +253,17 @@ struct Told {
     leaks: Vec<String>,
     /// Secrets that were left out, as far as answers say it.
     redacted: usize,
+    /// Questions whose answer is another one when the guess in them is right.
+    oracles: Vec<String>,
+    /// Guesses that were made.
+    guesses: usize,
     /// Tools that gave no answer to any question but errors.
     silent: BTreeSet<&'static str>,
 }
 
 /// What a layer answers about a source in all of whose outputs secrets are planted: of tools that only live sources answer.
 pub fn planted_answer(layer: Layer, inner: Arc<dyn Backend>, case: &Case) -> Result<String, Failed> {
-    answer(layer, Arc::new(Planted { inner, databases: Mutex::default() }), case)
+    answer(layer, Arc::new(Planted::new(inner)), case)
 }
 
 /// The test that no tool of a layer tells a secret, over whatever its golden cases read. Each tool has a case with an answer, but
@@ -254,6 +271,8 @@ pub fn planted_answer(layer: Layer, inner: Arc<dyn Backend>, case: &Case) -> Res
 pub fn no_secrets(layer: fn() -> Layer, silent: &[&'static str]) -> Result<(), Failed> {
     let told = told(layer, Path::new("tests/cases"))?;
     assert!(told.leaks.is_empty(), "{} leaks:\n{}", told.leaks.len(), told.leaks.join("\n"));
+    assert!(told.oracles.is_empty(), "{} oracles:\n{}", told.oracles.len(), told.oracles.join("\n"));
+    assert!(told.guesses > 0, "no secret was guessed at");
     assert!(told.redacted > 20, "{} secrets are said to be left out: were any planted?", told.redacted);
     assert_eq!(
         told.silent,
@@ -267,15 +286,18 @@ pub fn no_secrets(layer: fn() -> Layer, silent: &[&'static str]) -> Result<(), F
 /// value of each choice that its tool has.
 fn told(layer: fn() -> Layer, cases: &Path) -> Result<Told, Failed> {
     let mut told = Told { silent: layer().tools.iter().map(|tool| tool.name).collect(), ..Told::default() };
-    let mut sources = BTreeMap::<String, Arc<Planted>>::new();
-    let mut asked = BTreeSet::new();
+    let mut sources = BTreeMap::<String, (Arc<Planted>, Arc<Planted>)>::new();
+    let (mut asked, mut guessed) = (BTreeSet::new(), BTreeMap::new());
     let mut files: Vec<_> = std::fs::read_dir(cases)?.collect::<Result<Vec<_>, _>>()?;
     files.sort_by_key(std::fs::DirEntry::path);
     for file in files {
         let case = Case::read(&file.path())?;
         let source = sources.entry(case.scenario.clone()).or_insert_with(|| {
-            Arc::new(Planted { inner: scenario(&case.scenario), databases: Mutex::default() })
+            let inner = scenario(&case.scenario);
+            let failing = Arc::new(Planted { fails: true, ..Planted::new(inner.clone()) });
+            (Arc::new(Planted::new(inner)), failing)
         });
+        let (source, failing) = &*source;
         let own = layer();
         for case in variants(&own, &case) {
             let question =
@@ -284,22 +306,112 @@ fn told(layer: fn() -> Layer, cases: &Path) -> Result<Told, Failed> {
                 continue;
             }
             let text = answer(layer(), source.clone(), &case)?;
-            let leaked = text.lines().filter(|line| MARKS.iter().any(|mark| line.contains(mark)));
+            let failed = answer(layer(), failing.clone(), &case)?;
+            let leaked = text
+                .lines()
+                .chain(failed.lines())
+                .filter(|line| MARKS.iter().any(|mark| line.contains(mark)));
             told.leaks.extend(leaked.map(|line| format!("{question}: {line}")));
             told.redacted += text.matches("[redacted").count();
             if !text.starts_with("error:") {
                 told.silent.remove(case.tool.as_str());
             }
         }
+        let of_tool = guessed.entry(case.tool.clone()).or_insert(0);
+        *of_tool += 1;
+        for [right, wrong] in guesses(&own, &case).into_iter().filter(|_| *of_tool <= GUESSED) {
+            told.guesses += 1;
+            let texts = [&right, &wrong].map(|case| answer(layer(), source.clone(), case));
+            let [right_text, wrong_text] = texts.map(|text| text.map(|text| without_question(&text)));
+            if right_text? != wrong_text? {
+                told.oracles.push(format!("{} {}", right.tool, Value::Object(right.params)));
+            }
+        }
     }
     Ok(told)
 }
 
-/// The case, and the case with each value of each choice.
+/// So many cases of a tool are asked with guesses: there are many of them, and one way to look at secrets.
+const GUESSED: usize = 2;
+
+/// What is guessed, and is right and wrong.
+const GUESSES: [&str; 2] = ["hunter2hunter2", "hunter3hunter3"];
+
+/// An answer without what it tells of its question: the guess, and the address of the evidence.
+fn without_question(text: &str) -> String {
+    let text = GUESSES.iter().fold(text.to_owned(), |text, guess| text.replace(guess, "guess"));
+    let parts = text.split("evidence://").enumerate();
+    let without = |(at, part): (usize, &str)| match at {
+        0 => part.to_owned(),
+        _ => part.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || "-/".contains(c)).to_owned(),
+    };
+    parts.map(without).collect()
+}
+
+/// Pairs of questions that differ in a guess at a secret only: a search, and conditions on each place in which a secret
+/// is planted, by its name and by what is in it.
+fn guesses(layer: &Layer, case: &Case) -> Vec<[Case; 2]> {
+    let tool = layer.tools.iter().find(|tool| tool.name == case.tool);
+    let Some(properties) = tool.and_then(|tool| tool.schema.get("properties")?.as_object()) else {
+        return Vec::new();
+    };
+    let asked = |name: &str, value: &dyn Fn(&str) -> Value| {
+        GUESSES.map(|guess| {
+            let mut case = case.clone();
+            case.params.insert(name.to_owned(), value(guess));
+            case
+        })
+    };
+    let mut all = Vec::new();
+    if properties.contains_key("grep") {
+        all.push(asked("grep", &|guess| guess.into()));
+    }
+    if properties.contains_key("where") {
+        for column in ["options", "external_ids", "other_config"] {
+            for key in ["psk", "\"ps\\u006b\"", "password", "planted_url"] {
+                for (op, value) in [("==", "-ovn-worker"), (">=", "")] {
+                    let url = if key == "planted_url" { ["https://me:", "@example.org/"] } else { [""; 2] };
+                    let value = |guess: &str| format!("{}{guess}{value}{}", url[0], url[1]);
+                    let column = format!("{column}:{key}");
+                    all.push(asked(
+                        "where",
+                        &|guess| json!([{ "column": column, "op": op, "value": value(guess) }]),
+                    ));
+                }
+            }
+            let map = |guess: &str| format!("{{psk=\"{guess}-ovn-worker\"}}");
+            all.push(asked(
+                "where",
+                &|guess| json!([{ "column": column, "op": "includes", "value": map(guess) }]),
+            ));
+        }
+    }
+    all
+}
+
+/// The case, the case of all nodes, with columns that have secrets, and with each value of each choice.
 fn variants(layer: &Layer, case: &Case) -> Vec<Case> {
     let mut all = vec![case.clone()];
     let tool = layer.tools.iter().find(|tool| tool.name == case.tool);
     let properties = tool.and_then(|tool| tool.schema.get("properties")?.as_object());
+    if case.params.contains_key("node_name") && case.params.get("node_name") != Some(&"all".into()) {
+        let mut other = case.clone();
+        other.params.insert("node_name".into(), "all".into());
+        all.push(other);
+    }
+    // A condition whose secret is shown as any other, and columns in which there are some.
+    if properties
+        .is_some_and(|properties| properties.contains_key("columns") && properties.contains_key("where"))
+    {
+        for column in PLANTED {
+            let mut other = case.clone();
+            other.params.remove("grep");
+            other.params.insert("columns".into(), json!([column]));
+            all.push(other.clone());
+            other.params.insert("where".into(), json!([{ "column": column, "op": "!=", "value": "{}" }]));
+            all.push(other);
+        }
+    }
     for (name, property) in properties.into_iter().flatten() {
         for value in property.get("enum").and_then(Value::as_array).into_iter().flatten() {
             let mut other = case.clone();
