@@ -281,7 +281,12 @@ impl<'a> Fib<'a> {
             None => !is_hidden(route),
             Some(net) => flow.from.is_some_and(|from| net.contains(&from)),
         };
-        let mut fitting: Vec<&Route> = of_prefixes.iter().copied().filter(fits).collect();
+        // An IPv6 route that sends a packet nowhere belongs to `lo`, so a packet that is bound to another interface passes
+        // over it.
+        let bound = self.bound(flow).filter(|dev| self.v6 && *dev != "lo");
+        let of_other_interface = |route: &Route| bound.is_some() && route.kind().is_some_and(leads_nowhere);
+        let mut fitting: Vec<&Route> =
+            of_prefixes.iter().copied().filter(fits).filter(|route| !of_other_interface(route)).collect();
         let rank = |route: &Route| {
             let source = route.sources().map_or(0, |net| net.prefix_len());
             let tos = if self.v6 { 0 } else { route.service() };
@@ -371,6 +376,11 @@ impl Selector {
 /// Does a route of this kind refuse what it is for?
 pub(crate) fn refuses(kind: &str) -> bool {
     matches!(kind, "unreachable" | "prohibit" | "blackhole")
+}
+
+/// Does a route of this kind have no next hop?
+fn leads_nowhere(kind: &str) -> bool {
+    kind == "throw" || refuses(kind)
 }
 
 fn with<'a>(
