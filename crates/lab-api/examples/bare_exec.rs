@@ -1,8 +1,8 @@
-//! An exec and nothing around it: TLS, WebSocket, the command, its status. The benchmark measures calls against it.
+//! A minimal exec client: TLS, WebSocket, the command, its status. The benchmark compares calls with it.
 //!
-//! `bare_exec KUBECONFIG NAMESPACE POD CONTAINER COMMAND...` runs the command once for each line of its input, and prints the
-//! nanoseconds that each took.
-#![expect(clippy::print_stdout, reason = "a program that another reads")]
+//! `bare_exec KUBECONFIG NAMESPACE POD CONTAINER COMMAND...` runs the command once for each line of its input, and
+//! prints the duration of each run in nanoseconds.
+#![expect(clippy::print_stdout, reason = "the benchmark reads the output")]
 
 use std::io::BufRead;
 use std::sync::Arc;
@@ -23,13 +23,13 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 fn main() -> Result {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let [kubeconfig, namespace, pod, container, command @ ..] = words.as_slice() else {
-        return Err("bare_exec KUBECONFIG NAMESPACE POD CONTAINER COMMAND...".into());
+        return Err("usage: bare_exec KUBECONFIG NAMESPACE POD CONTAINER COMMAND...".into());
     };
     let command: String = command.iter().map(|word| format!("&command={word}")).collect();
     let path = format!(
         "/api/v1/namespaces/{namespace}/pods/{pod}/exec?container={container}&stdout=true&stderr=true{command}"
     );
-    let bare = Bare::new(kubeconfig, path)?;
+    let bare = BareClient::new(kubeconfig, path)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     for line in std::io::stdin().lock().lines() {
         line?;
@@ -40,7 +40,7 @@ fn main() -> Result {
     Ok(())
 }
 
-struct Bare {
+struct BareClient {
     tls: TlsConnector,
     /// Address and port.
     server: String,
@@ -48,14 +48,14 @@ struct Bare {
     token: String,
 }
 
-impl Bare {
+impl BareClient {
     fn new(kubeconfig: &str, path: String) -> Result<Self> {
         let config: Value = serde_json::from_str(&std::fs::read_to_string(kubeconfig)?)?;
         let text = |pointer: &str| {
             config
                 .pointer(pointer)
                 .and_then(Value::as_str)
-                .ok_or_else(|| format!("a kubeconfig without {pointer}"))
+                .ok_or_else(|| format!("the kubeconfig has no {pointer}"))
         };
         let authority = BASE64_STANDARD.decode(text("/clusters/0/cluster/certificate-authority-data")?)?;
         let mut roots = rustls::RootCertStore::empty();
@@ -83,7 +83,7 @@ impl Bare {
         headers.insert("Authorization", format!("Bearer {}", self.token).parse()?);
         let (mut socket, _) = tokio_tungstenite::client_async(request, tls).await?;
         while let Some(message) = socket.next().await {
-            // Its status is the last that a command says.
+            // The status is the last message of a command.
             if let Message::Binary(bytes) = message?
                 && let Some((3, status)) = bytes.split_first()
             {
@@ -91,6 +91,6 @@ impl Bare {
                 return if status.contains("Success") { Ok(()) } else { Err(status.into()) };
             }
         }
-        Err("an exec without status".into())
+        Err("the exec ended without a status".into())
     }
 }

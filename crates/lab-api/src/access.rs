@@ -1,5 +1,5 @@
-//! Who may do what: ClusterRoles read from files, each the role of a user of its own name; a Role of that name is its too,
-//! in one namespace.
+//! Checks the rights of users. Each ClusterRole in the given files is the role of a user of the same name. A Role of
+//! that name adds rights in one namespace.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,26 +17,30 @@ use super::protobuf;
 use super::status::Status;
 use super::store::{list, text};
 
-/// Without a role: may do everything.
+/// The user without a role, who has all rights.
 const ADMIN: &str = "admin";
 
-/// Users and their roles. A user's token is its name.
+/// The users and their rules. A user's token is the user's name.
 #[derive(Debug, Default)]
 pub(super) struct Access {
-    roles: BTreeMap<String, Vec<Rule>>,
+    roles: BTreeMap<String, Vec<AccessRule>>,
 }
 
+/// A rule of a role.
 #[derive(Debug)]
-struct Rule {
+struct AccessRule {
     rule: Value,
-    /// Where it counts; none: everywhere.
+    /// The namespace in which the rule applies. `None` for all namespaces.
     namespace: Option<String>,
 }
 
 impl Access {
-    /// The ClusterRoles and Roles in some files of YAML; other objects are passed over.
+    /// Reads the ClusterRoles and Roles in YAML files. Other objects are skipped.
+    ///
+    /// # Errors
+    /// If a file cannot be read or parsed, or if the files have no role.
     pub(super) fn read(files: &[PathBuf]) -> Outcome<Self> {
-        let mut roles = BTreeMap::<_, Vec<Rule>>::new();
+        let mut roles = BTreeMap::<_, Vec<AccessRule>>::new();
         for file in files {
             let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
             let yaml = fs::read_to_string(file).map_err(|error| failed(&error))?;
@@ -49,22 +53,22 @@ impl Access {
                     _ => continue,
                 };
                 let rules = list(role, "rules").cloned();
-                let rules = rules.map(|rule| Rule { rule, namespace: namespace.clone() });
+                let rules = rules.map(|rule| AccessRule { rule, namespace: namespace.clone() });
                 roles.entry(at("/metadata/name")).or_default().extend(rules);
             }
         }
         if !files.is_empty() && roles.is_empty() {
-            return Err("no ClusterRole and no Role in the files given".into());
+            return Err("the given files have neither a ClusterRole nor a Role".into());
         }
         Ok(Self { roles })
     }
 
-    /// All who may come.
+    /// Returns the names of all users.
     pub(super) fn users(&self) -> impl Iterator<Item = &str> {
         std::iter::once(ADMIN).chain(self.roles.keys().map(String::as_str))
     }
 
-    /// Who asks.
+    /// Returns the user of a request.
     pub(super) fn user(&self, headers: &HeaderMap) -> Result<String, Status> {
         let token = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
         match token {
@@ -73,11 +77,11 @@ impl Access {
         }
     }
 
-    /// May this user do that?
+    /// Checks whether a user has the right for a request.
     pub(super) fn check(&self, user: &str, verb: &str, target: &Target) -> Result<(), Status> {
         let allowed = match self.roles.get(user) {
             None => true,
-            Some(rules) => rules.iter().any(|Rule { rule, namespace }| {
+            Some(rules) => rules.iter().any(|AccessRule { rule, namespace }| {
                 allows(rule, verb, target) && (namespace.is_none() || *namespace == target.namespace)
             }),
         };
@@ -86,7 +90,7 @@ impl Access {
 }
 
 impl Access {
-    /// Answers the question of a user whether it may do something.
+    /// Answers a SelfSubjectAccessReview.
     pub(super) fn review(&self, user: &str, body: &[u8]) -> Result<Response, Status> {
         let mut review = protobuf::object(body, protobuf::REVIEW)?;
         let at = |key: &str| {
@@ -133,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_role_counts_in_its_namespace() {
+    fn a_role_applies_in_its_namespace() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("roles.yaml");
         let rule = "rules: [{apiGroups: [\"\"], resources: [pods], verbs: [get]}]";
@@ -148,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_allows_what_it_names_and_no_more() {
+    fn a_rule_allows_only_what_it_names() {
         let rule = json!({ "apiGroups": [""], "resources": ["pods", "pods/exec"], "verbs": ["get", "list"] });
         assert!(may(&rule, "get", "/api/v1/namespaces/default/pods/a"));
         assert!(may(&rule, "get", "/api/v1/namespaces/default/pods/a/exec"));

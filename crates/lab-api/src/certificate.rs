@@ -1,4 +1,5 @@
-//! TLS with an authority of the server's own, made anew at each start and told in the kubeconfig alone.
+//! Provides TLS with the server's own certificate authority. It is created at each start, and only the kubeconfig has
+//! it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,15 +13,15 @@ use tokio_rustls::server::TlsStream;
 
 use super::Result;
 
-/// A server's certificate and the one of its authority.
+/// The certificate of the server and the certificate of its authority.
 pub(super) struct Identity {
-    /// For the kubeconfig, in PEM.
+    /// The certificate of the authority in PEM, for the kubeconfig.
     pub(super) authority: String,
     acceptor: TlsAcceptor,
 }
 
 impl Identity {
-    /// A new one, for the loopback.
+    /// Creates certificates for the loopback address.
     pub(super) fn new() -> Result<Self> {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -39,7 +40,7 @@ impl Identity {
         Ok(Self { authority: authority.pem(), acceptor: TlsAcceptor::from(Arc::new(config)) })
     }
 
-    /// Listens on a port of the loopback; 0: any.
+    /// Listens on a port of the loopback address. 0 selects a free port.
     pub(super) async fn listen(&self, port: u16) -> Result<Listener> {
         let tcp = TcpListener::bind(("127.0.0.1", port)).await?;
         let address = tcp.local_addr()?;
@@ -48,7 +49,7 @@ impl Identity {
         tokio::spawn(async move {
             while let Ok((stream, peer)) = tcp.accept().await {
                 let (acceptor, sender) = (acceptor.clone(), sender.clone());
-                // A client that is slow to shake hands keeps nobody waiting but itself.
+                // Each handshake has its own task, so that a slow client does not delay others.
                 tokio::spawn(async move {
                     if let Ok(stream) = acceptor.accept(stream).await {
                         _ = sender.send((stream, peer)).await;
@@ -60,7 +61,7 @@ impl Identity {
     }
 }
 
-/// Connections whose handshake is done.
+/// A listener that returns connections after their TLS handshake.
 pub(super) struct Listener {
     address: SocketAddr,
     connections: mpsc::Receiver<(TlsStream<TcpStream>, SocketAddr)>,

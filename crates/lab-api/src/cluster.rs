@@ -1,4 +1,4 @@
-//! A cluster and its one API server: who asks for what, and which part answers.
+//! Dispatches the requests to the cluster's API server.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,31 +18,31 @@ use super::exec::{self, Exec, PROTOCOLS};
 use super::fault::{self, Fault, Faults};
 use super::lab::Lab;
 use super::path::Target;
-use super::process::{Processes, Running};
+use super::process::{Processes, RunningProcess};
 use super::query::Query;
-use super::read::Asked;
+use super::read::ReadRequest;
 use super::status::Status;
 use super::store::Store;
 use super::watch;
 use super::workload::Workloads;
 
-/// More than any object that a client makes here.
+/// The maximum size of a request body in bytes. Objects that clients create here are smaller.
 const LARGEST_BODY: usize = 1 << 20;
 
-/// All that the server knows.
-pub(super) struct Cluster {
+/// The state of the server.
+pub(super) struct LabCluster {
     pub(super) lab: Lab,
     pub(super) discovery: Discovery,
     pub(super) access: Access,
     pub(super) faults: Faults,
     pub(super) workloads: Workloads,
     pub(super) processes: Processes,
-    /// Containers that a fault keeps from running.
+    /// The containers that a fault keeps from running.
     pub(super) restarting: Mutex<BTreeSet<String>>,
     store: Mutex<Store>,
 }
 
-impl Cluster {
+impl LabCluster {
     pub(super) fn new(lab: Lab, discovery: Discovery, store: Store, access: Access, faults: Faults) -> Self {
         Self {
             lab,
@@ -56,14 +56,14 @@ impl Cluster {
         }
     }
 
-    /// The objects. Never held across an await.
+    /// Locks the objects. The lock must not be held across an await.
     pub(super) fn store(&self) -> MutexGuard<'_, Store> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Answers a request, or does to it what a fault says.
-pub(super) async fn serve(State(cluster): State<Arc<Cluster>>, request: Request) -> Response {
+/// Answers a request, or applies the fault that is set for it.
+pub(super) async fn serve(State(cluster): State<Arc<LabCluster>>, request: Request) -> Response {
     let (mut parts, body) = request.into_parts();
     let refreshed = cluster.faults.refresh().and_then(|restarting| match restarting {
         Some(restarting) => cluster.restart(&restarting),
@@ -91,13 +91,13 @@ pub(super) async fn serve(State(cluster): State<Arc<Cluster>>, request: Request)
     let body = to_bytes(body, LARGEST_BODY).await.unwrap_or_default();
     let response = answer(&cluster, &mut parts, &body, cut).await.unwrap_or_else(IntoResponse::into_response);
     match cut {
-        // A WebSocket is cut where its messages are.
+        // `exec` itself cuts the messages of a WebSocket.
         Some(size) if !parts.uri.path().ends_with("/exec") => cut_short(response, size).await,
         _ => response,
     }
 }
 
-/// The beginning of an answer, and then nothing: the connection is gone.
+/// Returns the beginning of an answer, after which the connection breaks.
 async fn cut_short(response: Response, size: usize) -> Response {
     let (mut parts, body) = response.into_parts();
     let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
@@ -108,14 +108,15 @@ async fn cut_short(response: Response, size: usize) -> Response {
 }
 
 async fn answer(
-    cluster: &Arc<Cluster>,
+    cluster: &Arc<LabCluster>,
     parts: &mut Parts,
     body: &Bytes,
     cut: Option<usize>,
 ) -> Result<Response, Status> {
     let user = cluster.access.user(&parts.headers)?;
     if parts.uri.path() == "/lab/processes" {
-        let running: Vec<Value> = cluster.processes.running(None).iter().map(Running::object).collect();
+        let running: Vec<Value> =
+            cluster.processes.running(None).iter().map(RunningProcess::object).collect();
         return Ok(Json(json!(running)).into_response());
     }
     if let Some(discovery) = cluster.discovery.answer(parts.uri.path(), &parts.headers) {
@@ -127,7 +128,7 @@ async fn answer(
     cluster.access.check(&user, verb, &target)?;
     let streams = matches!(target.part.as_deref(), Some("exec" | "attach"));
     if streams && parts.method == Method::GET {
-        // Since Kubernetes 1.35, whatever the method that a WebSocket begins with.
+        // Since Kubernetes 1.35, exec and attach need the right to create, also for a WebSocket, which begins with GET.
         cluster.access.check(&user, "create", &target)?;
     }
     let namespace = target.namespace.clone().unwrap_or_default();
@@ -149,10 +150,10 @@ async fn answer(
         }
         (&Method::GET, _, None) if query.is("watch") => watch::watch(cluster, &target, &query),
         (&Method::GET, Some(name), None | Some("status")) => {
-            cluster.get(&target, name, &Asked { query: &query, headers: &parts.headers })
+            cluster.get(&target, name, &ReadRequest { query: &query, headers: &parts.headers })
         }
         (&Method::GET, None, None) => {
-            cluster.list(&target, &Asked { query: &query, headers: &parts.headers })
+            cluster.list(&target, &ReadRequest { query: &query, headers: &parts.headers })
         }
         (&Method::POST, None, None) if pods => cluster.create_pod(&target, body),
         (&Method::POST, None, None) if target.plural == "selfsubjectaccessreviews" => {
@@ -166,6 +167,6 @@ async fn answer(
 
 async fn upgrade(parts: &mut Parts) -> Result<WebSocketUpgrade, Status> {
     let upgrade = WebSocketUpgrade::from_request_parts(parts, &()).await;
-    let refused = |_| Status::bad_request("unable to upgrade: this server speaks WebSockets alone");
+    let refused = |_| Status::bad_request("unable to upgrade: this server supports only WebSockets");
     Ok(upgrade.map_err(refused)?.protocols(PROTOCOLS))
 }

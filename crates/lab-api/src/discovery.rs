@@ -1,4 +1,4 @@
-//! What kinds there are, in both forms in which clients ask for it.
+//! Answers discovery requests, in the aggregated and in the older format.
 
 use axum::Json;
 use axum::http::HeaderMap;
@@ -7,10 +7,10 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::Result;
-use super::recorded::Recorded;
+use super::recorded::Recording;
 use super::store::{list, text};
 
-/// The documents.
+/// The recorded discovery documents.
 pub(super) struct Discovery {
     core: Value,
     groups: Value,
@@ -19,7 +19,7 @@ pub(super) struct Discovery {
 }
 
 impl Discovery {
-    pub(super) fn new(recorded: &Recorded) -> Result<Self> {
+    pub(super) fn new(recorded: &Recording) -> Result<Self> {
         Ok(Self {
             core: recorded.file("discovery-api.json")?,
             groups: recorded.file("discovery-apis.json")?,
@@ -28,7 +28,7 @@ impl Discovery {
         })
     }
 
-    /// The answer, if it is discovery that is asked for.
+    /// Returns the answer to a discovery request, or `None` for other requests.
     pub(super) fn answer(&self, path: &str, headers: &HeaderMap) -> Option<Response> {
         let words: Vec<&str> = path.split('/').filter(|word| !word.is_empty()).collect();
         let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
@@ -66,7 +66,7 @@ impl Discovery {
     }
 }
 
-/// All in one, marked as such.
+/// Returns an aggregated document with its content type.
 fn whole(document: &Value) -> Response {
     let kind = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
     ([(CONTENT_TYPE, kind)], document.to_string()).into_response()
@@ -82,7 +82,7 @@ fn group(group: &Value) -> Value {
     json!({ "kind": "APIGroup", "apiVersion": "v1", "name": name, "versions": versions, "preferredVersion": preferred })
 }
 
-/// The kinds of one version of one group.
+/// Returns the kinds of a version of a group.
 fn resources(document: &Value, group: &str, version: &str) -> Option<Value> {
     let found =
         list(document, "items").find(|each| each.pointer("/metadata/name").map_or("", text) == group)?;

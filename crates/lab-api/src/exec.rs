@@ -1,7 +1,7 @@
-//! `pods/exec`: a command in a container, its streams over a WebSocket.
+//! Implements `pods/exec`: runs a command in a container and carries its streams over a WebSocket.
 //!
-//! The protocols are Kubernetes' `v5.channel.k8s.io` and `v4.channel.k8s.io`: each message begins with the number of its
-//! channel. The fifth can close a channel, so that a command sees the end of its standard input.
+//! The protocols are Kubernetes' `v5.channel.k8s.io` and `v4.channel.k8s.io`: each message begins with the number of
+//! its channel. Version 5 can close a channel, so that a command sees the end of its standard input.
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -19,7 +19,7 @@ use super::query::Query;
 use super::status::Status;
 use super::workload::Output;
 
-/// Best first.
+/// The supported protocols, the preferred one first.
 pub(super) const PROTOCOLS: [&str; 2] = ["v5.channel.k8s.io", "v4.channel.k8s.io"];
 
 const STDIN: u8 = 0;
@@ -28,7 +28,7 @@ const STDERR: u8 = 2;
 const ERROR: u8 = 3;
 const CLOSE: u8 = 255;
 
-/// What a client wants of a command.
+/// The exec request of a client.
 #[derive(Clone, Debug)]
 pub(super) struct Exec {
     container: Container,
@@ -36,12 +36,12 @@ pub(super) struct Exec {
     stdin: bool,
     stdout: bool,
     stderr: bool,
-    /// Cut the connection after so many bytes: a fault.
+    /// The number of bytes after which a simulated fault cuts the connection.
     cut: Option<usize>,
 }
 
 impl Exec {
-    /// Reads the query.
+    /// Parses the query of an exec request.
     pub(super) fn new(container: Container, query: &Query, cut: Option<usize>) -> Result<Self, Status> {
         let (stdin, stdout, stderr) = (query.is("stdin"), query.is("stdout"), query.is("stderr"));
         if !(stdin || stdout || stderr) {
@@ -54,9 +54,9 @@ impl Exec {
         Ok(Self { container, argv, stdin, stdout, stderr, cut })
     }
 
-    /// Runs the command, and serves the client as long as it is there.
+    /// Runs the command, and serves the client until it disconnects.
     pub(super) async fn run(self, mut socket: WebSocket) {
-        // The real server begins so, and clients must live with it.
+        // The real server begins with empty messages, which clients must handle.
         for (channel, wanted) in [(STDOUT, self.stdout), (STDERR, self.stderr)] {
             if wanted && socket.send(message(channel, &[])).await.is_err() {
                 return;
@@ -75,7 +75,7 @@ impl Exec {
         let stdin = child.stdin.take().map(feed);
         let out = child.stdout.take().map(|pipe| pump(pipe, STDOUT, self.stdout.then(|| sender.clone())));
         let err = child.stderr.take().map(|pipe| pump(pipe, STDERR, self.stderr.then(|| sender.clone())));
-        // A task of its own: nobody waits for the command but this, and nothing but its end ends it.
+        // A separate task waits for the command, which runs to its end even if the client disconnects.
         tokio::spawn(async move {
             for pump in [out, err].into_iter().flatten() {
                 _ = pump.await;
@@ -90,7 +90,7 @@ impl Exec {
     }
 }
 
-/// A client that attached itself to a container: it hears what comes from now on.
+/// Serves a client that attaches to a container. The client receives only output that is written from now on.
 pub(super) async fn attach(output: Arc<Output>, mut socket: WebSocket) {
     for channel in [STDOUT, STDERR] {
         if socket.send(message(channel, &[])).await.is_err() {
@@ -115,7 +115,7 @@ pub(super) async fn attach(output: Arc<Output>, mut socket: WebSocket) {
     serve(socket, messages, stdin, None).await;
 }
 
-/// Carries messages to a client and its input from it, until there are no more or it is gone.
+/// Carries messages to a client and input from it, until the messages end or the client disconnects.
 async fn serve(
     socket: WebSocket,
     mut messages: mpsc::Receiver<Message>,
@@ -130,7 +130,7 @@ async fn serve(
                 if let Some(left) = &mut left {
                     let size = outgoing.clone().into_data().len();
                     if size > *left {
-                        // Not a word: the connection is simply gone.
+                        // The fault drops the connection without a close message.
                         return;
                     }
                     *left -= size;
@@ -149,7 +149,7 @@ async fn serve(
                         }
                     }
                     Some((&CLOSE, [STDIN])) => stdin = None,
-                    // Sizes of terminals.
+                    // Terminal sizes are ignored.
                     _ => {}
                 },
                 Some(Ok(Message::Close(_)) | Err(_)) | None => break,
@@ -159,13 +159,13 @@ async fn serve(
     }
     let leave = async {
         _ = to_client.send(goodbye()).await;
-        // Until the client has said goodbye too, for what is sent last must arrive.
+        // Waits for the client's close message, so that the last message arrives.
         while let Some(Ok(_)) = from_client.next().await {}
     };
     _ = tokio::time::timeout(Duration::from_secs(1), leave).await;
 }
 
-/// Writes what comes to a command, until it or its source ends.
+/// Writes received input to a command, until the command or the input ends.
 fn feed(mut pipe: ChildStdin) -> mpsc::Sender<Bytes> {
     let (sender, mut input) = mpsc::channel::<Bytes>(16);
     tokio::spawn(async move {
@@ -178,7 +178,7 @@ fn feed(mut pipe: ChildStdin) -> mpsc::Sender<Bytes> {
     sender
 }
 
-/// Reads a stream to its end, and passes it on as long as somebody listens.
+/// Reads a stream to its end, and passes it on as long as there is a receiver.
 fn pump(
     mut from: impl AsyncRead + Unpin + Send + 'static,
     channel: u8,
@@ -202,12 +202,12 @@ fn message(channel: u8, bytes: &[u8]) -> Message {
     Message::Binary(Bytes::from([&[channel], bytes].concat()))
 }
 
-/// All is said, and nothing went wrong.
+/// Returns the message that closes a connection normally.
 fn goodbye() -> Message {
     Message::Close(Some(CloseFrame { code: close_code::NORMAL, reason: "".into() }))
 }
 
-/// How a command ended, as the error channel says it.
+/// Returns the status of a command that has ended, in the format of the error channel.
 fn ended(status: std::process::ExitStatus) -> Value {
     use std::os::unix::process::ExitStatusExt;
     if status.success() {
@@ -223,7 +223,7 @@ fn ended(status: std::process::ExitStatus) -> Value {
     })
 }
 
-/// What containerd and runc say of a command that they cannot start.
+/// Returns the error of containerd and runc for a command that cannot be started.
 fn refused(argv: &[String], error: &std::io::Error) -> Status {
     let program = argv.first().map(String::as_str).unwrap_or_default();
     let why = match error.kind() {

@@ -1,7 +1,7 @@
-//! Faults on request: what a cluster does on its bad days.
+//! Simulates faults of a cluster.
 //!
-//! They stand in a file, an array of objects. It is looked at before each request, so a test writes it and the next request
-//! meets them; without the file all is well.
+//! A file holds the faults as an array of objects. The server reads it before each request, so a test writes the file
+//! and the next request has the faults. Without the file there are no faults.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -16,32 +16,32 @@ use super::path::Target;
 use super::status::Status;
 use super::store::text;
 
-/// What goes wrong with a request.
+/// A fault of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// It is answered, but so much later.
+    /// The answer is delayed by this time.
     Slow(Duration),
-    /// It is refused with this code.
+    /// The request is refused with this status code.
     Refused(StatusCode),
-    /// The connection is cut after so many bytes of the answer.
+    /// The connection is cut after this number of bytes of the answer.
     Cut(usize),
-    /// It is never answered.
+    /// The request is never answered.
     Hang,
 }
 
-/// To which requests it happens, how often, and what.
+/// A fault, and the requests that have it.
 #[derive(Clone, Debug)]
-struct Rule {
-    /// Part of the path and query.
+struct FaultRule {
+    /// A part of the path and query.
     path: String,
-    /// Empty: any.
+    /// The method. Empty for any method.
     method: String,
-    /// None: always.
+    /// The number of requests that still have the fault. `None` for all requests.
     times: Option<u64>,
     fault: Fault,
 }
 
-/// The faults of now.
+/// The current faults.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     file: Option<PathBuf>,
@@ -50,33 +50,34 @@ pub(super) struct Faults {
 
 #[derive(Debug, Default)]
 struct Rules {
-    /// What the file said when it was last read.
+    /// The content of the file when it was last read.
     text: String,
-    rules: Vec<Rule>,
-    /// Containers that do not run: `namespace/pod/container`.
+    rules: Vec<FaultRule>,
+    /// The containers that do not run, as `namespace/pod/container`.
     restarting: BTreeSet<String>,
-    /// Programs that the images of the cluster's own pods lack.
+    /// The programs that the images of the cluster's own pods lack.
     lacks: Vec<String>,
-    /// Nodes whose kubelet starts no pod.
-    kubelets: BTreeMap<String, Kubelet>,
+    /// The nodes whose kubelets start no pods.
+    kubelets: BTreeMap<String, KubeletFault>,
 }
 
-/// How a kubelet starts no pod.
+/// The reason why a kubelet starts no pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kubelet {
-    /// It has as many as it may have, and says so.
+pub(super) enum KubeletFault {
+    /// The node has the maximum number of pods, and the kubelet rejects the pod.
     Full,
-    /// It says nothing.
+    /// The kubelet does not react.
     Silent,
 }
 
 impl Faults {
-    /// Those of a file.
+    /// Uses the faults in a file.
     pub(super) fn new(file: Option<PathBuf>) -> Self {
         Self { file, state: Mutex::default() }
     }
 
-    /// Reads the file again if it has changed. Then: the containers that do not run.
+    /// Reads the file again if it has changed, and returns the containers that do not run. Returns `None` if the file
+    /// is unchanged.
     pub(super) fn refresh(&self) -> Result<Option<BTreeSet<String>>, Status> {
         let text = self.file.as_ref().and_then(|file| fs::read_to_string(file).ok()).unwrap_or_default();
         let mut state = self.state();
@@ -87,11 +88,11 @@ impl Faults {
         Ok(Some(state.restarting.clone()))
     }
 
-    /// What happens to this request.
+    /// Returns the fault of a request, and counts it.
     pub(super) fn of(&self, method: &Method, uri: &Uri) -> Option<Fault> {
         let text = uri.to_string();
         let mut state = self.state();
-        let fits = |rule: &&mut Rule| {
+        let fits = |rule: &&mut FaultRule| {
             text.contains(&rule.path)
                 && (rule.method.is_empty() || rule.method == method.as_str())
                 && rule.times != Some(0)
@@ -101,13 +102,13 @@ impl Faults {
         Some(rule.fault.clone())
     }
 
-    /// The programs that the images of the cluster's own pods lack.
+    /// Returns the programs that the images of the cluster's own pods lack.
     pub(super) fn lacks(&self) -> Vec<String> {
         self.state().lacks.clone()
     }
 
-    /// What keeps a node's kubelet from starting a pod.
-    pub(super) fn kubelet(&self, node: &str) -> Option<Kubelet> {
+    /// Returns the fault of a node's kubelet.
+    pub(super) fn kubelet(&self, node: &str) -> Option<KubeletFault> {
         self.state().kubelets.get(node).copied()
     }
 
@@ -124,7 +125,7 @@ fn read(text: String) -> Result<Rules, Status> {
         }
     };
     let mut state = Rules { text, ..Rules::default() };
-    for fault in faults.as_array().ok_or_else(|| Status::bad_request("faults are an array"))? {
+    for fault in faults.as_array().ok_or_else(|| Status::bad_request("faults must be an array"))? {
         let word = |key: &str| fault.get(key).and_then(Value::as_str).map(str::to_owned);
         if let Some(container) = word("restarting") {
             state.restarting.insert(container);
@@ -139,31 +140,31 @@ fn read(text: String) -> Result<Rules, Status> {
     Ok(state)
 }
 
-fn kubelet(how: &str) -> Result<Kubelet, Status> {
+fn kubelet(how: &str) -> Result<KubeletFault, Status> {
     match how {
-        "full" => Ok(Kubelet::Full),
-        "silent" => Ok(Kubelet::Silent),
-        _ => Err(Status::bad_request("a kubelet is full or silent")),
+        "full" => Ok(KubeletFault::Full),
+        "silent" => Ok(KubeletFault::Silent),
+        _ => Err(Status::bad_request("kubelet must be `full` or `silent`")),
     }
 }
 
-fn rule(object: &Value) -> Result<Rule, Status> {
+fn rule(object: &Value) -> Result<FaultRule, Status> {
     let number = |key: &str| object.get(key).and_then(Value::as_u64);
     let fault = if let Some(milliseconds) = number("slow_ms") {
         Fault::Slow(Duration::from_millis(milliseconds))
     } else if let Some(code) = number("status") {
         let code = u16::try_from(code).ok().and_then(|code| StatusCode::from_u16(code).ok());
-        Fault::Refused(code.ok_or_else(|| Status::bad_request("`status` is no status code of HTTP"))?)
+        Fault::Refused(code.ok_or_else(|| Status::bad_request("`status` must be an HTTP status code"))?)
     } else if let Some(bytes) = number("cut_after") {
         Fault::Cut(usize::try_from(bytes).unwrap_or(usize::MAX))
     } else if object.get("hang").is_some_and(|hang| *hang == true) {
         Fault::Hang
     } else {
         return Err(Status::bad_request(
-            "a fault is one of slow_ms, status, cut_after, hang: true, restarting, lacks, node and kubelet",
+            "a fault must have slow_ms, status, cut_after, hang: true, restarting, lacks, or node and kubelet",
         ));
     };
-    Ok(Rule {
+    Ok(FaultRule {
         path: object.get("path").map_or("", text).into(),
         method: object.get("method").map_or("", text).into(),
         times: number("times"),
@@ -171,7 +172,7 @@ fn rule(object: &Value) -> Result<Rule, Status> {
     })
 }
 
-/// A refusal as the real server words it.
+/// Returns a refusal with the text of the real server.
 pub(super) fn refusal(code: StatusCode, user: &str, verb: &str, target: Option<&Target>) -> Status {
     let (reason, message) = match (code.as_u16(), target) {
         (403, Some(target)) => return Status::forbidden(user, verb, target),
@@ -198,7 +199,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_fault_happens_where_and_as_often_as_asked() {
+    fn faults_apply_to_matching_requests_as_often_as_configured() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let set = |faults: &Value| fs::write(&file, faults.to_string()).unwrap();
         let faults = Faults::new(Some(file.path().into()));
@@ -213,11 +214,11 @@ mod tests {
         ]));
         assert_eq!(faults.refresh().unwrap(), Some(BTreeSet::from(["a/b/c".to_owned()])));
         assert_eq!(of("/api/v1/nodes"), None);
-        assert_eq!((faults.lacks(), faults.kubelet("n")), (vec!["ip".to_owned()], Some(Kubelet::Full)));
+        assert_eq!((faults.lacks(), faults.kubelet("n")), (vec!["ip".to_owned()], Some(KubeletFault::Full)));
         assert_eq!(faults.kubelet("m"), None);
         for _ in 0..2 {
             assert_eq!(of("/api/v1/pods?limit=1"), Some(Fault::Refused(StatusCode::SERVICE_UNAVAILABLE)));
-            // Read again, not begun again.
+            // Refreshing an unchanged file does not reset the counts.
             assert_eq!(faults.refresh().unwrap(), None);
         }
         assert_eq!(of("/api/v1/pods?limit=1"), None);
@@ -228,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_fault_is_refused() {
+    fn invalid_faults_are_rejected() {
         for bad in [
             json!({}),
             json!([{}]),

@@ -1,22 +1,22 @@
-//! The names that packagings of OVN-Kubernetes give to namespaces, pods and containers.
+//! The names that distributions of OVN-Kubernetes give to namespaces, pods and containers.
 
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use super::store::{Store, key};
 
-/// Whose names.
+/// The distribution of OVN-Kubernetes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Flavour {
-    /// The Helm chart: namespace ovn-kubernetes, Open vSwitch in pods of its own
+    /// The Helm chart: namespace ovn-kubernetes, Open vSwitch in separate pods
     Upstream,
-    /// Namespace openshift-ovn-kubernetes, other names of containers, Open vSwitch on the host
+    /// OpenShift: namespace openshift-ovn-kubernetes, other container names, Open vSwitch on the host
     Openshift,
-    /// The same on one node, whose databases are those of a pod ovnkube-master
+    /// MicroShift: like OpenShift, with one node, whose databases run in a pod ovnkube-master
     Microshift,
 }
 
-/// Names of containers, upstream's first.
+/// The container names of upstream, with those of OpenShift.
 const OPENSHIFT: &[(&str, &str)] = &[
     ("nb-ovsdb", "nbdb"),
     ("sb-ovsdb", "sbdb"),
@@ -25,7 +25,7 @@ const OPENSHIFT: &[(&str, &str)] = &[
 ];
 
 impl Flavour {
-    /// Renames what is in the store.
+    /// Renames the objects in the store.
     pub(super) fn apply(self, store: &mut Store) {
         match self {
             Self::Upstream => {}
@@ -41,7 +41,7 @@ impl Flavour {
 /// The containers of ovnkube-master.
 const MASTER: &[&str] = &["northd", "nbdb", "sbdb", "ovnkube-controller"];
 
-/// Leaves one node, and divides the pod of OVN-Kubernetes there.
+/// Keeps one node, and splits its OVN-Kubernetes pod in two.
 fn microshift(store: &mut Store) {
     let Some(nodes) = store.resource_mut("v1", "nodes") else { return };
     while nodes.objects.len() > 1 {
@@ -70,7 +70,7 @@ fn microshift(store: &mut Store) {
     pods.objects.insert(key(&master), master);
 }
 
-/// Leaves some of a pod's containers.
+/// Keeps only some containers of a pod.
 fn keep_containers(pod: &mut Value, is_kept: impl Fn(&str) -> bool) {
     for path in ["/spec/containers", "/status/containerStatuses"] {
         if let Some(containers) = pod.pointer_mut(path).and_then(Value::as_array_mut) {
@@ -87,7 +87,7 @@ fn openshift(store: &mut Store) {
             let ours = "ovn-kubernetes";
             let here = object.pointer("/metadata/namespace").is_some_and(|namespace| namespace == ours)
                 || (resource.kind == "Namespace" && key(&object).1 == ours);
-            // Open vSwitch is a service of the host there.
+            // In OpenShift, Open vSwitch is a service of the host.
             if here && key(&object).1.starts_with("ovs-node") {
                 continue;
             }
@@ -105,7 +105,7 @@ fn openshift(store: &mut Store) {
     }
 }
 
-/// Containers in the specification and in the status of a pod, and in the template of a daemon set.
+/// Renames the containers in the spec and the status of a pod, and in the template of a daemon set.
 fn rename_containers(object: &mut Value) {
     for path in ["/spec/containers", "/status/containerStatuses", "/spec/template/spec/containers"] {
         for container in object.pointer_mut(path).and_then(Value::as_array_mut).into_iter().flatten() {

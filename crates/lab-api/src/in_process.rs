@@ -1,4 +1,4 @@
-//! A server in the process of a test, which therefore always meets the server that is in the tree.
+//! Runs a server in the process of a test, so that a test always uses the server of the current source tree.
 
 use std::error::Error;
 use std::fs;
@@ -13,10 +13,10 @@ use tokio::sync::oneshot;
 
 use super::{Flavour, Options, Result, Server};
 
-/// What a test gets, whose errors need not go from thread to thread.
-type Tested<T = ()> = std::result::Result<T, Box<dyn Error>>;
+/// The result type for tests. Its errors need not be `Send`.
+type TestResult<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
-/// A server in front of the lab, in a thread of this process. It ends when it is dropped.
+/// A server in front of the lab, in a thread of this process. It ends when this value is dropped.
 pub struct LabApi {
     folder: TempDir,
     stop: Option<oneshot::Sender<()>>,
@@ -24,9 +24,12 @@ pub struct LabApi {
 }
 
 impl LabApi {
-    /// Starts one in front of the lab that `OVNK_LAB_DIR` names: with the names of a flavour (`upstream`, `openshift`,
-    /// `microshift`), and with the ClusterRoles of files as users.
-    pub fn start(flavour: &str, roles: &[PathBuf]) -> Tested<Self> {
+    /// Starts a server in front of the lab in the folder `OVNK_LAB_DIR`. `flavour` is `upstream`, `openshift` or
+    /// `microshift`, and each ClusterRole in the files of `roles` becomes a user.
+    ///
+    /// # Errors
+    /// If the flavour is unknown, the lab is not up, or a file cannot be read.
+    pub fn start(flavour: &str, roles: &[PathBuf]) -> TestResult<Self> {
         let lab = std::env::var_os("OVNK_LAB_DIR").unwrap_or_else(|| "/var/lib/ovnk-lab".into());
         let folder = tempfile::tempdir()?;
         let options = Options {
@@ -39,7 +42,7 @@ impl LabApi {
         };
         let (stop, stopped) = oneshot::channel();
         let (ready, is_ready) = mpsc::channel();
-        // A thread and a runtime of its own: the test may have a runtime that blocks, or several.
+        // The server has its own thread and runtime, because the runtime of a test can block.
         let thread = std::thread::spawn(move || {
             let runtime =
                 tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
@@ -56,25 +59,25 @@ impl LabApi {
             Ok(()) => Ok(server),
             Err(_) => {
                 server.end()?;
-                Err("the API server of the lab ended at once".into())
+                Err("the API server of the lab ended during its start".into())
             }
         }
     }
 
-    /// The kubeconfig that finds it. `admin` is the context that may do everything.
+    /// Returns the path of the kubeconfig. Its context `admin` has all rights.
     pub fn kubeconfig(&self) -> PathBuf {
         self.folder.path().join("kubeconfig")
     }
 
-    /// Has it behave badly from the next request on, or well again with an empty array: `docs/lab.md`.
-    pub fn faults(&self, faults: &Value) -> Tested {
-        // Renamed, so that no request meets half of it.
+    /// Sets the faults from the next request on. An empty array removes all faults. `docs/lab.md` describes them.
+    pub fn faults(&self, faults: &Value) -> TestResult {
+        // The file is renamed into place, so that no request reads half of it.
         let (new, file) = (self.folder.path().join("new"), self.folder.path().join("faults"));
         fs::write(&new, faults.to_string())?;
         Ok(fs::rename(new, file)?)
     }
 
-    fn end(mut self) -> Tested {
+    fn end(mut self) -> TestResult {
         self.stop().map_err(|error| error as Box<dyn Error>)
     }
 
@@ -106,7 +109,7 @@ mod tests {
             |flavour| LabApi::start(flavour, &["/nonexistent/role.yaml".into()]).err().unwrap().to_string();
         assert!(why("cilium").contains("cilium"), "{}", why("cilium"));
         let missing = why("upstream");
-        // Which of the two is missing first depends on whether a lab is up.
+        // Which of the two errors comes first depends on whether a lab is up.
         assert!(missing.contains("no lab in") || missing.contains("/nonexistent/role.yaml"), "{missing}");
     }
 }

@@ -1,7 +1,7 @@
-//! Makes one cluster of the recorded one and the lab.
+//! Joins the recorded cluster and the lab into one cluster.
 //!
-//! What runs is the lab's: nodes, pods, services. Around it stands what is recorded: the workloads and objects of
-//! OVN-Kubernetes, custom resources, and the pods that failed, which is to say the ones that need no network to be looked at.
+//! Nodes, pods and services are those of the lab. The workloads and objects of OVN-Kubernetes, the custom resources,
+//! and the failed pods, which need no network, are recorded.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::kubelet;
 use super::lab::Lab;
 use super::store::{Key, Resource, Store, key, list, text};
 
-/// Kinds that say what runs: the lab's own take the place of all recorded ones.
+/// The kinds whose recorded objects are all replaced by those of the lab.
 const RUNNING: &[(&str, &str)] = &[
     ("v1", "services"),
     ("discovery.k8s.io/v1", "endpointslices"),
@@ -21,8 +21,8 @@ const RUNNING: &[(&str, &str)] = &[
     ("k8s.ovn.org/v1", "egressips"),
 ];
 
-/// A node, once as recorded and once as it is in the lab.
-struct Pair {
+/// A node with its recorded address and its address in the lab.
+struct NodePair {
     name: String,
     recorded: String,
     lab: String,
@@ -44,7 +44,7 @@ pub(super) fn join(store: &mut Store, lab: &Lab, flavour: Flavour) -> Result {
         .into_iter()
         .partition(|pod| pod.pointer("/metadata/namespace").is_some_and(|n| n == "ovn-kubernetes"));
     recorded_pods(store, &nodes, &ovnkube)?;
-    let sets = store.resource_mut("apps/v1", "daemonsets").ok_or("no daemon sets")?;
+    let sets = store.resource_mut("apps/v1", "daemonsets").ok_or("the recording has no daemon sets")?;
     for set in sets.objects.values_mut() {
         for (_, number) in set.get_mut("status").and_then(Value::as_object_mut).into_iter().flatten() {
             if *number == 3 {
@@ -74,14 +74,14 @@ pub(super) fn join(store: &mut Store, lab: &Lab, flavour: Flavour) -> Result {
     Ok(())
 }
 
-/// The recorded nodes that the lab has, with the lab's addresses and annotations.
-fn join_nodes(store: &mut Store, lab: &[&Value]) -> Result<Vec<Pair>> {
-    let resource = store.resource_mut("v1", "nodes").ok_or("no nodes")?;
+/// Keeps the recorded nodes that the lab has, with the lab's addresses and annotations.
+fn join_nodes(store: &mut Store, lab: &[&Value]) -> Result<Vec<NodePair>> {
+    let resource = store.resource_mut("v1", "nodes").ok_or("the recording has no nodes")?;
     let recorded = std::mem::take(&mut resource.objects);
     let mut nodes = Vec::new();
     for object in lab {
-        let mut node = recorded.get(&key(object)).cloned().ok_or("a node of the lab is not recorded")?;
-        let pair = Pair { name: key(object).1, recorded: address(&node), lab: address(object) };
+        let mut node = recorded.get(&key(object)).cloned().ok_or("the recording lacks a node of the lab")?;
+        let pair = NodePair { name: key(object).1, recorded: address(&node), lab: address(object) };
         replace(&mut node, &[(&pair.recorded, &pair.lab)]);
         if let Some(annotations) = node.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
             annotations.retain(|name, _| !name.starts_with("k8s.ovn.org/"));
@@ -102,9 +102,9 @@ fn join_nodes(store: &mut Store, lab: &[&Value]) -> Result<Vec<Pair>> {
     Ok(nodes)
 }
 
-/// Of the recorded pods, those of OVN-Kubernetes on the lab's nodes, and those that failed.
-fn recorded_pods(store: &mut Store, nodes: &[Pair], ovnkube: &[&Value]) -> Result {
-    let resource = store.resource_mut("v1", "pods").ok_or("no pods")?;
+/// Keeps the recorded OVN-Kubernetes pods on the lab's nodes, and the recorded failed pods.
+fn recorded_pods(store: &mut Store, nodes: &[NodePair], ovnkube: &[&Value]) -> Result {
+    let resource = store.resource_mut("v1", "pods").ok_or("the recording has no pods")?;
     let recorded: BTreeMap<Key, Value> = std::mem::take(&mut resource.objects);
     let first = nodes.first().ok_or("the lab has no nodes")?;
     for pod in recorded.into_values() {
@@ -127,7 +127,7 @@ fn recorded_pods(store: &mut Store, nodes: &[Pair], ovnkube: &[&Value]) -> Resul
                 let new_name = in_lab.map_or_else(|| name.clone(), |lab| key(lab).1);
                 replace(&mut pod, &[(&node.recorded, &node.lab), (&name, &new_name)]);
             }
-            // What ran on a node that the lab lacks.
+            // Pods of a node that the lab lacks move to the first node.
             None if !on.is_empty() => replace(&mut pod, &[(&on, &first.name), ("172.18.0.2", &first.lab)]),
             None => {}
         }
@@ -144,7 +144,7 @@ fn is_ready(pod: &Value) -> bool {
     })
 }
 
-/// A node's address in the cluster.
+/// Returns a node's address in the cluster.
 fn address(node: &Value) -> String {
     let status = node.get("status").unwrap_or(&Value::Null);
     let internal = list(status, "addresses")
@@ -168,7 +168,7 @@ pub(super) fn replace(object: &mut Value, pairs: &[(&str, &str)]) {
     }
 }
 
-/// What the API server adds to an object that is new to it.
+/// Adds the fields that the API server adds to a new object.
 pub(super) fn complete(object: &mut Value) {
     let (namespace, name) = key(object);
     let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return };
@@ -178,12 +178,12 @@ pub(super) fn complete(object: &mut Value) {
     }
 }
 
-/// Now, as objects tell it.
+/// Returns the current time in the format of objects.
 pub(super) fn now() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// A UID for a name: another at each creation.
+/// Returns a new random UID.
 fn uid(namespace: &str, name: &str) -> String {
     use std::hash::{BuildHasher, RandomState};
     let random = || RandomState::new().hash_one((namespace, name));
@@ -199,7 +199,7 @@ fn uid(namespace: &str, name: &str) -> String {
 }
 
 impl Resource {
-    /// The objects, to be looked at.
+    /// Returns all objects.
     pub(super) fn all(&self) -> impl Iterator<Item = &Value> {
         self.objects.values()
     }

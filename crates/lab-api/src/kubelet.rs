@@ -1,17 +1,17 @@
-//! What a kubelet says of pods and does with them.
+//! Does the work of a kubelet: sets the status of pods and finds their containers.
 
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
 use serde_json::{Value, json};
 
-use super::cluster::Cluster;
+use super::cluster::LabCluster;
 use super::join::now;
-use super::process::{Container, Place, RootMount};
+use super::process::{Container, ContainerNamespaces, RootMount};
 use super::status::Status;
 use super::store::{list, text};
 
-/// Fills in the status of a pod whose containers run.
+/// Sets the status of a pod whose containers run.
 pub(super) fn is_running(pod: &mut Value) {
     let since = now();
     let started = pod.pointer("/metadata/creationTimestamp").map_or("", text).to_owned();
@@ -52,7 +52,7 @@ pub(super) fn is_running(pod: &mut Value) {
     }
 }
 
-/// The containers of a pod do not run yet, and this is why.
+/// Sets the status of a pod whose containers do not run yet, with the reason.
 pub(super) fn waits(pod: &mut Value, reason: &str, message: &str) {
     is_running(pod);
     set_state(pod, None, &json!({ "waiting": { "reason": reason, "message": message } }));
@@ -61,7 +61,7 @@ pub(super) fn waits(pod: &mut Value, reason: &str, message: &str) {
     }
 }
 
-/// The kubelet does not take a pod.
+/// Sets the status of a pod that the kubelet rejects.
 pub(super) fn rejected(pod: &mut Value, reason: &str, why: &str) {
     let status = json!({ "phase": "Failed", "reason": reason, "message": format!("Pod was rejected: {why}"), "startTime": now() });
     if let Some(pod) = pod.as_object_mut() {
@@ -69,7 +69,7 @@ pub(super) fn rejected(pod: &mut Value, reason: &str, why: &str) {
     }
 }
 
-/// The containers of a pod have ended.
+/// Sets the status of a pod whose containers have ended.
 pub(super) fn ended(pod: &mut Value, code: i32) {
     let reason = if code == 0 { "Completed" } else { "Error" };
     set_state(
@@ -82,7 +82,7 @@ pub(super) fn ended(pod: &mut Value, code: i32) {
     }
 }
 
-/// Says of one container, or of all, that they are in a state.
+/// Sets the state of one container or of all containers.
 fn set_state(pod: &mut Value, container: Option<&str>, state: &Value) {
     let running = state.get("running").is_some();
     let statuses = pod.pointer_mut("/status/containerStatuses").and_then(Value::as_array_mut);
@@ -98,8 +98,9 @@ fn set_state(pod: &mut Value, container: Option<&str>, state: &Value) {
     }
 }
 
-impl Cluster {
-    /// Has these containers restart, `namespace/pod/container`, and all others run that were restarting.
+impl LabCluster {
+    /// Sets the given containers (`namespace/pod/container`) to restarting, and all others that were restarting to
+    /// running.
     pub(super) fn restart(&self, containers: &BTreeSet<String>) -> Result<(), Status> {
         let mut restarting = self.restarting.lock().unwrap_or_else(PoisonError::into_inner);
         let waiting = json!({ "waiting": { "reason": "CrashLoopBackOff", "message": "back-off 10s restarting failed container" } });
@@ -120,7 +121,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// The pod, and the one of its containers that is meant: the first, if none is named.
+    /// Returns a pod and the requested container: the named one, the one in the annotation for the default, or the only
+    /// one.
     pub(super) fn container_of(
         &self,
         namespace: &str,
@@ -154,7 +156,7 @@ impl Cluster {
         Ok((object.clone(), wanted.to_owned()))
     }
 
-    /// The same, if commands can run in it.
+    /// Returns the requested container if it runs, so that commands can be run in it.
     pub(super) fn running_container(
         &self,
         namespace: &str,
@@ -180,9 +182,13 @@ impl Cluster {
         let on_host = object.pointer("/spec/hostNetwork").is_some_and(|host| *host == true);
         let place = if on_host {
             let pods = self.lab.pods(node);
-            self.lab.holder(node).map(|pid| Place::Node { pid, pods, root: root_mount(&object, &name) })
+            self.lab.holder(node).map(|pid| ContainerNamespaces::Node {
+                pid,
+                pods,
+                root: root_mount(&object, &name),
+            })
         } else {
-            self.lab.network(namespace, pod).map(Place::Network)
+            self.lab.network(namespace, pod).map(ContainerNamespaces::Network)
         };
         let place = place.ok_or_else(|| {
             Status::internal(format!("unable to upgrade connection: container not found (\"{name}\")"))
@@ -194,7 +200,7 @@ impl Cluster {
     }
 }
 
-/// Where a container has the node's files, if it has them all.
+/// Returns the mount of the node's root in a container, if there is one.
 fn root_mount(pod: &Value, container: &str) -> Option<RootMount> {
     let spec = pod.get("spec")?;
     let is_root = |volume: &&Value| volume.pointer("/hostPath/path").is_some_and(|path| path == "/");

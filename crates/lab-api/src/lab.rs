@@ -1,4 +1,4 @@
-//! The lab as the API server's cluster: its nodes, its pods' networks, its logs.
+//! Reads the lab: its objects, nodes, pod networks and logs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,10 +8,10 @@ use xshell::{Shell, cmd};
 
 use super::Result;
 
-/// The scripts, wherever cargo was called from.
+/// The folder with the lab's scripts, independent of the working directory.
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../xtask/lab");
 
-/// A lab that is up.
+/// A running lab.
 #[derive(Clone, Debug)]
 pub(super) struct Lab {
     dir: PathBuf,
@@ -19,16 +19,20 @@ pub(super) struct Lab {
 }
 
 impl Lab {
-    /// The lab in a folder.
+    /// Opens the lab in a folder.
+    ///
+    /// # Errors
+    /// If the lab is not up.
     pub(super) fn open(dir: &Path) -> Result<Self> {
         if !dir.join("up").exists() {
-            return Err(format!("no lab in {}: `cargo xtask lab up` makes one", dir.display()).into());
+            return Err(format!("no lab in {}: run `cargo xtask lab up`", dir.display()).into());
         }
         let prefix = std::env::var("LAB_PREFIX").unwrap_or_else(|_| "ovnk-lab".into());
         Ok(Self { dir: dir.to_owned(), prefix })
     }
 
-    /// What the lab is as Kubernetes objects: nodes, pods, services and policies, no more of each than OVN-Kubernetes reads.
+    /// Returns the lab as Kubernetes objects: nodes, pods, services and policies with the fields that OVN-Kubernetes
+    /// reads.
     pub(super) fn objects(&self) -> Result<Vec<Value>> {
         let sh = Shell::new()?;
         let dir = &self.dir;
@@ -36,23 +40,24 @@ impl Lab {
         Ok(serde_saphyr::from_multiple(&yaml)?)
     }
 
-    /// The process that holds a node's namespaces.
+    /// Returns the ID of the process that holds a node's namespaces.
     pub(super) fn holder(&self, node: &str) -> Option<u32> {
         fs::read_to_string(self.dir.join(node).join("pid")).ok()?.trim().parse().ok()
     }
 
-    /// For each process of a node's pods, by its number: its control group.
+    /// Returns the folder with a file for each process of a node's pods. The file's name is the process ID, and its
+    /// content is the control group.
     pub(super) fn pods(&self, node: &str) -> PathBuf {
         self.dir.join(node).join("pods")
     }
 
-    /// The network namespace of one of the lab's pods.
+    /// Returns the path of the network namespace of a pod of the lab.
     pub(super) fn network(&self, namespace: &str, pod: &str) -> Option<PathBuf> {
         let path = Path::new("/run/netns").join(format!("{}-{namespace}-{pod}", self.prefix));
         path.exists().then_some(path)
     }
 
-    /// The log that a daemon of a node writes, by the container that it would run in, under the names of any packaging.
+    /// Returns the log file of a node's daemon, by the name of its container in any distribution.
     pub(super) fn log(&self, node: &str, container: &str) -> Option<PathBuf> {
         let file = match container {
             "nb-ovsdb" | "nbdb" => "ovn/ovsdb-server-nb.log",
@@ -66,7 +71,7 @@ impl Lab {
         path.exists().then_some(path)
     }
 
-    /// What stands for a node's `/var/log`.
+    /// Returns the folder that represents a node's `/var/log`.
     pub(super) fn logs(&self, node: &str) -> PathBuf {
         self.dir.join(node).join("var/log")
     }

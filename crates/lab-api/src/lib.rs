@@ -1,9 +1,10 @@
-//! An API server in front of the lab, so that what speaks to clusters can be tried without one.
+//! A Kubernetes API server in front of the lab, for tests of cluster clients without a cluster.
 //!
-//! It is as faithful as kubectl and kube need, and no more: `docs/lab.md` lists what it serves. Its objects are those of a recorded
-//! cluster joined with the lab's own (`join`); its containers are the lab's nodes and pods (`process`).
+//! It implements only what kubectl and kube need; `docs/lab.md` lists what it serves. Its objects are those of a
+//! recorded cluster joined with the lab's objects (`join`), and its containers are the lab's nodes and pods
+//! (`process`).
 //!
-//! Tests start it in their own process ([`LabApi`]), and the program `lab-api` serves until it is stopped.
+//! Tests start it in their own process ([`LabApi`]). The program `lab-api` serves until it is stopped.
 
 mod access;
 mod certificate;
@@ -44,55 +45,59 @@ use serde_json::{Value, json};
 
 use self::access::Access;
 use self::certificate::{Identity, Listener};
-use self::cluster::Cluster;
+use self::cluster::LabCluster;
 use self::discovery::Discovery;
 use self::fault::Faults;
 use self::lab::Lab;
-use self::recorded::Recorded;
+use self::recorded::Recording;
 use self::store::Store;
 
 pub use self::flavour::Flavour;
 pub use self::in_process::LabApi;
 pub use self::process::running_under;
 
-/// What can go wrong with a server: a text for the one who started it.
+/// The result of server operations. The error is a text for the user.
 pub type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-/// What a server is, and which files it reads and writes.
+/// The options of a server, and the files that it reads and writes.
 #[derive(Clone, Debug, Args)]
 pub struct Options {
-    /// The kubeconfig to write; it goes with the server
+    /// The kubeconfig to write. It is removed when the server ends
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: PathBuf,
-    /// The port of the loopback to listen on; 0: any that is free
+    /// The loopback port to listen on. 0 selects a free port
     #[arg(long, default_value_t = 0)]
     pub port: u16,
-    /// Whose names of namespaces, pods and containers
+    /// The distribution whose names of namespaces, pods and containers are used
     #[arg(long, value_enum, default_value_t = Flavour::Upstream)]
     pub flavour: Flavour,
-    /// A file with ClusterRoles: each becomes a user of its name, with a context in the kubeconfig and no more rights
+    /// A file with ClusterRoles. Each role becomes a user of the same name, with its rights and a context in the
+    /// kubeconfig
     #[arg(long, value_name = "FILE")]
     pub rbac: Vec<PathBuf>,
-    /// A file with kinds that the recorded cluster does not have: an array of groups, as `apidiscovery.k8s.io/v2` lists them
+    /// A file with additional kinds: an array of groups in the format of `apidiscovery.k8s.io/v2`
     #[arg(long, value_name = "FILE")]
     pub kinds: Option<PathBuf>,
-    /// A file with the faults of the moment, read whenever it has changed; it need not be there
+    /// A file with faults to simulate. It is read again when it changes, and need not exist
     #[arg(long, value_name = "FILE")]
     pub faults: Option<PathBuf>,
 }
 
-/// A server that listens, and whose kubeconfig is written.
+/// A listening server whose kubeconfig has been written.
 pub struct Server {
     address: SocketAddr,
     listener: Listener,
-    cluster: Arc<Cluster>,
+    cluster: Arc<LabCluster>,
     kubeconfig: PathBuf,
 }
 
 impl Server {
-    /// Makes one, in front of the lab in a folder.
+    /// Starts to listen, in front of the lab in a folder, and writes the kubeconfig.
+    ///
+    /// # Errors
+    /// If the lab is not up, an input file cannot be read, or the port is in use.
     pub async fn bind(lab: &Path, options: &Options) -> Result<Self> {
-        let mut recorded = Recorded::open()?;
+        let mut recorded = Recording::open()?;
         if let Some(kinds) = &options.kinds {
             recorded.add_kinds(kinds)?;
         }
@@ -106,16 +111,16 @@ impl Server {
         let address = listener.local_addr()?;
         let config = kubeconfig(&format!("https://{address}"), &identity.authority, &access);
         fs::write(&options.kubeconfig, config)?;
-        let cluster = Arc::new(Cluster::new(lab, discovery, store, access, faults));
+        let cluster = Arc::new(LabCluster::new(lab, discovery, store, access, faults));
         Ok(Self { address, listener, cluster, kubeconfig: options.kubeconfig.clone() })
     }
 
-    /// Where it listens.
+    /// Returns the address on which the server listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Serves until `stop` is over. Then what runs in its containers is ended, and its kubeconfig is gone.
+    /// Serves until `stop` completes. Then it kills the processes in its containers and removes the kubeconfig.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> Result {
         let app = Router::new().fallback(cluster::serve).with_state(self.cluster.clone());
         let outcome = tokio::select! {
@@ -128,7 +133,7 @@ impl Server {
     }
 }
 
-/// How clients find the server and what they trust. JSON is YAML.
+/// Returns the kubeconfig as JSON, which is also YAML.
 fn kubeconfig(server: &str, authority: &str, access: &Access) -> String {
     let users: Vec<Value> =
         access.users().map(|user| json!({ "name": user, "user": { "token": user } })).collect();

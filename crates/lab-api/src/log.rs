@@ -1,4 +1,4 @@
-//! `pods/log`: the lines that a container wrote, from the files of the lab's daemons.
+//! Implements `pods/log` with the log files of the lab's daemons, and the logs of nodes.
 
 use std::fs;
 
@@ -6,19 +6,19 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use jiff::{SignedDuration, Timestamp};
 
-use super::cluster::Cluster;
+use super::cluster::LabCluster;
 use super::query::Query;
 use super::status::Status;
 use super::store::text;
 
-/// A line, with the time that the container runtime puts before it.
+/// A line, with the time that the container runtime adds.
 struct Line {
     time: Option<Timestamp>,
     text: String,
 }
 
-impl Cluster {
-    /// What a client asks for of a container's log.
+impl LabCluster {
+    /// Returns the requested part of a container's log.
     pub(super) fn log(&self, namespace: &str, pod: &str, query: &Query) -> Result<Response, Status> {
         let (object, container) = self.container_of(namespace, pod, query.get("container"))?;
         let node = object.pointer("/spec/nodeName").map_or("", text);
@@ -38,8 +38,8 @@ impl Cluster {
     }
 }
 
-impl Cluster {
-    /// `nodes/NAME/proxy/logs/FILE`: a file of a node's `/var/log`, or the names of what is in a folder of it.
+impl LabCluster {
+    /// Answers `nodes/NAME/proxy/logs/FILE`: returns a file in a node's `/var/log`, or the names in a folder.
     pub(super) fn node_log(&self, node: &str, path: &str, query: &Query) -> Result<Response, Status> {
         let file = path.strip_prefix("logs").map(|path| path.trim_start_matches('/'));
         let file =
@@ -62,7 +62,7 @@ impl Cluster {
     }
 }
 
-/// Daemons put the time first: `2026-11-22T08:12:01.123Z|00001|...`
+/// Splits a log into lines with times. Daemons write the time first: `2026-11-22T08:12:01.123Z|00001|...`
 fn lines(text: &str) -> Vec<Line> {
     let mut time = None;
     let line = |line: &str| {
@@ -72,7 +72,7 @@ fn lines(text: &str) -> Vec<Line> {
     text.lines().map(line).collect()
 }
 
-/// Since when, then how many, then how much, in the order of a kubelet.
+/// Applies the start time, then the number of lines, then the number of bytes, in the same order as a kubelet.
 fn select(mut lines: Vec<Line>, query: &Query) -> Result<String, Status> {
     let since = match (query.number("sinceSeconds")?, query.get("sinceTime")) {
         (Some(_), time) if !time.is_empty() => {
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_is_cut_as_asked() {
+    fn a_log_is_limited_as_requested() {
         assert_eq!(ask("").unwrap(), LOG);
         assert_eq!(ask("tailLines=1").unwrap(), "2026-11-22T08:00:02.000Z|00003|main|INFO|three\n");
         let since = ask("sinceTime=2026-11-22T08:00:01Z").unwrap();
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_questions_are_refused() {
+    fn invalid_log_queries_are_rejected() {
         for query in [
             "tailLines=x",
             "sinceTime=yesterday",

@@ -1,5 +1,5 @@
-//! The API server of the lab as a program, for `cargo xtask lab api` and for whatever tries something with it.
-#![expect(clippy::print_stdout, reason = "a program for those who run it")]
+//! The API server of the lab as a program, for `cargo xtask lab api` and for manual tests.
+#![expect(clippy::print_stdout, reason = "the program prints its results")]
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,20 +11,20 @@ use tokio::signal::unix::{SignalKind, signal};
 #[derive(Debug, Parser)]
 #[command(about = "A Kubernetes API server in front of the lab")]
 enum Task {
-    /// Serve until told to stop
+    /// Serve until stopped by a signal
     Serve {
-        /// The lab's folder
+        /// The folder of the lab
         #[arg(long, default_value = "/var/lib/ovnk-lab", value_name = "DIR")]
         lab: PathBuf,
         #[command(flatten)]
         options: Options,
-        /// End when standard input does, so that a program that dies leaves no server behind
+        /// End when standard input ends, so that a parent program that dies leaves no server behind
         #[arg(long)]
         with_stdin: bool,
     },
-    /// List the commands that run in the containers of a server, one a line
+    /// List the commands that run in the containers of a server, one per line
     Running {
-        /// The process of the server
+        /// The process ID of the server
         pid: u32,
     },
 }
@@ -51,14 +51,14 @@ fn serve(lab: &std::path::Path, options: &Options, with_stdin: bool) -> Result {
     let outcome = runtime.block_on(async {
         let stopped = stop(with_stdin)?;
         let server = Server::bind(lab, options).await?;
-        println!("https://{}, as {} says", server.address(), options.kubeconfig.display());
+        println!("serving https://{}; kubeconfig: {}", server.address(), options.kubeconfig.display());
         server.serve(stopped).await
     });
     runtime.shutdown_background();
     outcome
 }
 
-/// Until somebody says so.
+/// Returns a future that completes on a signal or, with `with_stdin`, at the end of standard input.
 fn stop(with_stdin: bool) -> Result<impl Future<Output = ()>> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let end_of_input = async move {

@@ -1,28 +1,28 @@
-//! Paths of the API: what a request is about.
+//! Parses the paths of API requests.
 
 use axum::http::{Method, Uri};
 
-/// `/api/v1/namespaces/NAMESPACE/pods/NAME/exec`, taken apart.
+/// The parts of a path such as `/api/v1/namespaces/NAMESPACE/pods/NAME/exec`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Target {
-    /// The group; empty: core.
+    /// The API group. Empty for the core group.
     pub(super) group: String,
-    /// The version in its group.
+    /// The version of the group.
     pub(super) version: String,
-    /// None: of the cluster, or of all namespaces.
+    /// The namespace. `None` for cluster-scoped objects and for all namespaces.
     pub(super) namespace: Option<String>,
-    /// The kind, as paths write it: `pods`.
+    /// The plural name of the kind: `pods`.
     pub(super) plural: String,
-    /// One object.
+    /// The name of the object. `None` for a list.
     pub(super) name: Option<String>,
-    /// What of it: `log`, `exec`, `proxy`.
+    /// The subresource: `log`, `exec`, `proxy`.
     pub(super) part: Option<String>,
-    /// What follows a `proxy`.
+    /// The path after `proxy`.
     pub(super) rest: String,
 }
 
 impl Target {
-    /// None: not the path of a resource.
+    /// Parses a path. Returns `None` if it is not the path of a resource.
     pub(super) fn parse(uri: &Uri) -> Option<Self> {
         let mut words = uri.path().split('/').filter(|word| !word.is_empty());
         let mut target = match words.next()? {
@@ -31,7 +31,7 @@ impl Target {
             _ => return None,
         };
         let mut rest: Vec<&str> = words.collect();
-        // A namespace is an object too: only with a kind after its name it is a place.
+        // A namespace is also an object. It limits the request only if a kind follows its name.
         if let ["namespaces", namespace, _, ..] = *rest.as_slice()
             && rest.get(2) != Some(&"status")
         {
@@ -46,17 +46,17 @@ impl Target {
         Some(target)
     }
 
-    /// `v1` or `apps/v1`.
+    /// Returns `v1` or `apps/v1`.
     pub(super) fn group_version(&self) -> String {
         if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
     }
 
-    /// `pods`, `daemonsets.apps`.
+    /// Returns `pods` or `daemonsets.apps`.
     pub(super) fn resource(&self) -> String {
         if self.group.is_empty() { self.plural.clone() } else { format!("{}.{}", self.plural, self.group) }
     }
 
-    /// As a role names it: `pods`, `pods/exec`.
+    /// Returns the resource as a role names it: `pods`, `pods/exec`.
     pub(super) fn permission(&self) -> String {
         match &self.part {
             Some(part) => format!("{}/{part}", self.plural),
@@ -64,7 +64,7 @@ impl Target {
         }
     }
 
-    /// As a role calls what is done.
+    /// Returns the verb of the request as a role names it.
     pub(super) fn verb(&self, method: &Method, watch: bool) -> &'static str {
         match (method.as_str(), &self.name) {
             ("POST", _) => "create",
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_namespace_is_an_object_and_a_place() {
+    fn a_namespace_is_an_object_and_a_scope() {
         let pods = target("/api/v1/namespaces/default/pods").unwrap();
         assert_eq!(
             (pods.namespace.as_deref(), pods.plural.as_str(), pods.name),
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_have_a_permission_of_their_own() {
+    fn subresources_have_their_own_permission() {
         let exec = target("/api/v1/namespaces/default/pods/web-1/exec").unwrap();
         assert_eq!((exec.permission().as_str(), exec.verb(&Method::GET, false)), ("pods/exec", "get"));
         let sets = target("/apis/apps/v1/daemonsets").unwrap();
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_resource_is_none() {
+    fn paths_without_a_resource_are_rejected() {
         for path in
             ["/", "/version", "/api", "/api/v1", "/apis", "/apis/apps", "/apis/apps/v1", "/openapi/v3"]
         {

@@ -1,7 +1,7 @@
-//! Processes in the containers of the cluster.
+//! Runs processes in the containers of the cluster.
 //!
-//! A command outlives the client that started it, as with a real container runtime: only its own end, the end of its pod
-//! and the end of the API server stop it.
+//! As with a real container runtime, a command outlives the client that started it. It runs until it ends itself, its
+//! pod is deleted or the API server ends.
 
 use std::fs;
 use std::io;
@@ -12,50 +12,50 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
-/// In the environment of every process: which server and which container it belongs to. It is passed on to children,
-/// whatever groups and sessions they make of themselves.
+/// The environment variable that names the server and the container of a process. Children inherit it, even if they
+/// create new process groups and sessions.
 const MARK: &str = "LAB_CONTAINER";
 
-/// Where a container looks for programs.
+/// The search path for programs in a container.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// What makes a root for a container, and what takes programs away from one.
+/// The scripts that create the root of a container, and that hide programs from it.
 const CONTAINER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../xtask/lab/container.sh");
 const WITHOUT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../xtask/lab/without.sh");
 
 /// The namespaces that a container runs in.
 #[derive(Clone, Debug)]
-pub(super) enum Place {
-    /// A node's own.
+pub(super) enum ContainerNamespaces {
+    /// The namespaces of a node.
     Node {
-        /// The process that holds them.
+        /// The process that holds the namespaces.
         pid: u32,
-        /// Where it is written which of the machine's processes are those of the node's pods.
+        /// The folder that lists the processes of the node's pods.
         pods: PathBuf,
-        /// Where the container sees the node's files, if it does.
+        /// The mount of the node's files in the container, if there is one.
         root: Option<RootMount>,
     },
-    /// A pod's network, and this machine's files.
+    /// The network namespace of a pod, with the files of this machine.
     Network(PathBuf),
 }
 
-/// The node's root, as a container sees it.
+/// The mount of the node's root in a container.
 #[derive(Clone, Debug)]
 pub(super) struct RootMount {
     pub(super) path: String,
     pub(super) read_only: bool,
 }
 
-/// A container that commands can run in.
+/// A container in which commands can run.
 #[derive(Clone, Debug)]
 pub(super) struct Container {
-    /// The server that it belongs to.
+    /// The server that the container belongs to.
     pub(super) server: String,
-    pub(super) place: Place,
+    pub(super) place: ContainerNamespaces,
     pub(super) namespace: String,
     pub(super) pod: String,
     pub(super) name: String,
-    /// Programs that its image does not have, though the machine has them.
+    /// The programs that the container's image lacks, although the machine has them.
     pub(super) lacks: Vec<String>,
 }
 
@@ -66,16 +66,16 @@ impl Container {
         if !self.has(program) {
             return Err(io::ErrorKind::NotFound.into());
         }
-        #[expect(clippy::disallowed_methods, reason = "the lab's containers run what their clients ask for")]
+        #[expect(clippy::disallowed_methods, reason = "the lab's containers run the commands of clients")]
         let mut command = Command::new("nsenter");
         match &self.place {
-            Place::Node { pid, .. } => {
+            ContainerNamespaces::Node { pid, .. } => {
                 command.arg(format!("--target={pid}")).args(["--net", "--mount", "--uts"])
             }
-            Place::Network(path) => command.arg(format!("--net={}", path.display())),
+            ContainerNamespaces::Network(path) => command.arg(format!("--net={}", path.display())),
         };
         command.arg("--");
-        if let Place::Node { root: Some(root), pods, .. } = &self.place {
+        if let ContainerNamespaces::Node { root: Some(root), pods, .. } = &self.place {
             let mode = if root.read_only { "ro" } else { "rw" };
             command.args(["unshare", "--mount", "--", "bash", CONTAINER, &root.path, mode]).arg(pods);
         }
@@ -95,14 +95,14 @@ impl Container {
             .spawn()
     }
 
-    /// Is there such a program? Without one a container runtime starts nothing.
+    /// Checks whether the container has a program. A container runtime refuses to start a missing program.
     fn has(&self, program: &str) -> bool {
         if self.lacks.iter().any(|lacking| lacking == program) {
             return false;
         }
         let root = match &self.place {
-            Place::Node { pid, .. } => PathBuf::from(format!("/proc/{pid}/root")),
-            Place::Network(_) => PathBuf::from("/"),
+            ContainerNamespaces::Node { pid, .. } => PathBuf::from(format!("/proc/{pid}/root")),
+            ContainerNamespaces::Network(_) => PathBuf::from("/"),
         };
         let below =
             |folder: &str| root.join(folder.trim_start_matches('/')).join(program.trim_start_matches('/'));
@@ -118,49 +118,49 @@ impl Container {
     }
 }
 
-/// A process of the cluster that runs.
-pub(super) struct Running {
+/// A running process of the cluster.
+pub(super) struct RunningProcess {
     pid: u32,
-    /// Namespace, pod and container.
+    /// The container as `namespace/pod/container`.
     container: String,
     argv: Vec<String>,
 }
 
-impl Running {
-    /// As `/lab/processes` lists it.
+impl RunningProcess {
+    /// Returns the entry for `/lab/processes`.
     pub(super) fn object(&self) -> Value {
         json!({ "pid": self.pid, "container": self.container, "argv": self.argv })
     }
 }
 
-/// What runs in the containers of one server.
+/// The processes in the containers of a server.
 pub(super) struct Processes {
-    /// What tells it from others: its process, and which of the servers in that process it is.
+    /// The identity of the server: its process ID, and its number within this process.
     pub(super) server: String,
 }
 
 impl Processes {
-    /// Of a new server.
+    /// Creates the identity of a new server.
     pub(super) fn new() -> Self {
         static SERVERS: AtomicU32 = AtomicU32::new(0);
         Self { server: format!("{}.{}", std::process::id(), SERVERS.fetch_add(1, Ordering::Relaxed)) }
     }
 
-    /// All that runs, or what runs in a pod: its namespace and name.
-    pub(super) fn running(&self, pod: Option<(&str, &str)>) -> Vec<Running> {
+    /// Lists all running processes, or those of a pod, given by namespace and name.
+    pub(super) fn running(&self, pod: Option<(&str, &str)>) -> Vec<RunningProcess> {
         let below = pod.map(|(namespace, pod)| format!("{namespace}/{pod}/")).unwrap_or_default();
         marked(&format!("{}/", self.server), &below)
     }
 
-    /// Ends all that runs, or what runs in a pod: its namespace and name.
+    /// Kills all running processes, or those of a pod, given by namespace and name.
     pub(super) async fn kill(&self, pod: Option<(&str, &str)>) {
-        // What forks while it is looked for is found the next time.
+        // A process that forks during the search is found in the next round.
         for _ in 0..50 {
             let pids: Vec<String> = self.running(pod).iter().map(|process| process.pid.to_string()).collect();
             if pids.is_empty() {
                 return;
             }
-            #[expect(clippy::disallowed_methods, reason = "ends what the lab's containers run")]
+            #[expect(clippy::disallowed_methods, reason = "kills the processes in the lab's containers")]
             let mut kill = Command::new("kill");
             _ = kill.arg("-KILL").arg("--").args(pids).stderr(Stdio::null()).status().await;
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
@@ -168,7 +168,7 @@ impl Processes {
     }
 }
 
-/// The commands that run in the containers of the servers of a process, each with its container.
+/// Lists the commands that run in the containers of all servers in a process, each with its container.
 pub fn running_under(pid: u32) -> Vec<String> {
     marked(&format!("{pid}."), "")
         .iter()
@@ -176,29 +176,29 @@ pub fn running_under(pid: u32) -> Vec<String> {
         .collect()
 }
 
-/// What runs with a mark that begins so, in containers whose names begin so.
-fn marked(server: &str, below: &str) -> Vec<Running> {
+/// Finds the processes whose mark begins with `server`, in containers whose names begin with `below`.
+fn marked(server: &str, below: &str) -> Vec<RunningProcess> {
     let server = format!("{MARK}={server}");
-    let look = |folder: &Path| -> Option<Running> {
+    let look = |folder: &Path| -> Option<RunningProcess> {
         let pid = folder.file_name()?.to_str()?.parse().ok()?;
         let environment = fs::read(folder.join("environ")).ok()?;
         let entries = environment.split(|byte| *byte == 0).map(String::from_utf8_lossy);
         let rest = entries.filter_map(|entry| Some(entry.strip_prefix(&server)?.to_owned())).next()?;
-        // Without the number of the server, where all of a process are meant.
+        // If all servers of a process are meant, the rest begins with the number of the server, which is removed.
         let container = if server.ends_with('/') { &rest } else { rest.split_once('/')?.1 };
         if !container.starts_with(below) {
             return None;
         }
         let argv = fs::read(folder.join("cmdline")).ok()?;
         let words = argv.split(|byte| *byte == 0).filter(|word| !word.is_empty());
-        Some(Running {
+        Some(RunningProcess {
             pid,
             container: container.into(),
             argv: words.map(|word| String::from_utf8_lossy(word).into_owned()).collect(),
         })
     };
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let mut found: Vec<Running> = entries.filter_map(|entry| look(&entry.path())).collect();
+    let mut found: Vec<RunningProcess> = entries.filter_map(|entry| look(&entry.path())).collect();
     found.sort_by_key(|process| process.pid);
     found
 }
@@ -211,10 +211,11 @@ mod tests {
     fn a_server_sees_its_own_commands_and_no_others() {
         let (one, other) = (Processes::new(), Processes::new());
         let mark = format!("{}/default/web-1/web", one.server);
-        #[expect(clippy::disallowed_methods, reason = "stands for a command in a container")]
+        #[expect(clippy::disallowed_methods, reason = "represents a command in a container")]
         let mut sleep = std::process::Command::new("sleep").arg("60").env(MARK, mark).spawn().unwrap();
-        let words = |found: Vec<Running>| found.iter().map(|each| each.container.clone()).collect::<Vec<_>>();
-        // The environment is not to be seen before the program has begun.
+        let words =
+            |found: Vec<RunningProcess>| found.iter().map(|each| each.container.clone()).collect::<Vec<_>>();
+        // The environment is not visible before the program has started.
         while words(one.running(None)).is_empty() {
             std::thread::yield_now();
         }

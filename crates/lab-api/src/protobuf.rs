@@ -1,16 +1,16 @@
-//! Objects as kubectl sends them: built-in kinds travel as protocol buffers since client-go prefers them.
+//! Decodes objects that kubectl sends. Built-in kinds arrive as protocol buffers, which client-go prefers.
 //!
-//! What is not in the tables is passed over. The numbers are those of `generated.proto` in k8s.io/api/core/v1,
+//! Fields that are not in the tables are skipped. The numbers are those of `generated.proto` in k8s.io/api/core/v1,
 //! k8s.io/api/authorization/v1 and k8s.io/apimachinery/pkg/apis/meta/v1.
 
 use serde_json::{Map, Value};
 
 use super::status::Status;
 
-/// How every object begins.
+/// The first bytes of every object.
 const MAGIC: &[u8] = b"k8s\0";
 
-/// A message: the numbers, names and kinds of its fields.
+/// A message: the numbers, names and types of its fields.
 pub(super) type Message = &'static [(u64, &'static str, Field)];
 
 #[derive(Clone, Copy)]
@@ -21,15 +21,15 @@ pub(super) enum Field {
     Flag,
     One(Message),
     Many(Message),
-    /// Of text to text.
+    /// A map from text to text.
     Pairs,
-    /// Its fields stand among those around it.
+    /// A message whose fields are merged into the surrounding object.
     Inline(Message),
 }
 
 use Field::{Flag, Inline, Many, Number, One, Pairs, Text, Texts};
 
-/// `Pod`.
+/// The message `Pod`.
 pub(super) const POD: Message = &[(1, "metadata", One(METADATA)), (2, "spec", One(SPEC))];
 
 const METADATA: Message = &[
@@ -60,7 +60,7 @@ const MOUNT: Message = &[(1, "name", Text), (2, "readOnly", Flag), (3, "mountPat
 const TOLERATION: Message =
     &[(1, "key", Text), (2, "operator", Text), (3, "value", Text), (4, "effect", Text)];
 
-/// `SelfSubjectAccessReview`.
+/// The message `SelfSubjectAccessReview`.
 pub(super) const REVIEW: Message = &[(2, "spec", One(&[(1, "resourceAttributes", One(ATTRIBUTES))]))];
 const ATTRIBUTES: Message = &[
     (1, "namespace", Text),
@@ -85,26 +85,26 @@ const CONTAINER: Message = &[
     (18, "tty", Flag),
 ];
 
-/// The object in a body, in whichever way it is written.
+/// Decodes the object in a body, from protocol buffers or JSON.
 pub(super) fn object(body: &[u8], message: Message) -> Result<Value, Status> {
     let unreadable = |why: &str| Status::bad_request(format!("the object provided is unrecognized: {why}"));
     match body.strip_prefix(MAGIC) {
-        Some(envelope) => open(envelope, message).ok_or_else(|| unreadable("it is cut short")),
+        Some(envelope) => open(envelope, message).ok_or_else(|| unreadable("it is truncated")),
         None => serde_json::from_slice(body).map_err(|error| unreadable(&error.to_string())),
     }
 }
 
 fn open(mut envelope: &[u8], message: Message) -> Option<Value> {
     while !envelope.is_empty() {
-        if let (2, Wire::Bytes(raw)) = take_field(&mut envelope)? {
+        if let (2, WireValue::Bytes(raw)) = take_field(&mut envelope)? {
             return Some(Value::Object(read(raw, message)?));
         }
     }
     None
 }
 
-/// What a field holds, by its wire type.
-enum Wire<'a> {
+/// The value of a field, by its wire type.
+enum WireValue<'a> {
     Number(u64),
     Bytes(&'a [u8]),
     Other,
@@ -117,16 +117,18 @@ fn read(mut bytes: &[u8], message: Message) -> Option<Map<String, Value>> {
         let Some((_, name, field)) = message.iter().find(|(known, ..)| *known == number) else { continue };
         let text = |bytes: &[u8]| Value::from(String::from_utf8_lossy(bytes).into_owned());
         match (field, value) {
-            // Clients send empty texts for what they do not set.
-            (Text, Wire::Bytes([])) => {}
-            (Text, Wire::Bytes(bytes)) => _ = object.insert((*name).into(), text(bytes)),
-            (Number, Wire::Number(number)) => _ = object.insert((*name).into(), number.into()),
-            (Flag, Wire::Number(number)) => _ = object.insert((*name).into(), (number != 0).into()),
-            (One(inner), Wire::Bytes(bytes)) => _ = object.insert((*name).into(), read(bytes, inner)?.into()),
-            (Inline(inner), Wire::Bytes(bytes)) => object.extend(read(bytes, inner)?),
-            (Texts, Wire::Bytes(bytes)) => push(&mut object, name, text(bytes)),
-            (Many(inner), Wire::Bytes(bytes)) => push(&mut object, name, read(bytes, inner)?.into()),
-            (Pairs, Wire::Bytes(bytes)) => {
+            // Clients send empty texts for unset fields.
+            (Text, WireValue::Bytes([])) => {}
+            (Text, WireValue::Bytes(bytes)) => _ = object.insert((*name).into(), text(bytes)),
+            (Number, WireValue::Number(number)) => _ = object.insert((*name).into(), number.into()),
+            (Flag, WireValue::Number(number)) => _ = object.insert((*name).into(), (number != 0).into()),
+            (One(inner), WireValue::Bytes(bytes)) => {
+                _ = object.insert((*name).into(), read(bytes, inner)?.into())
+            }
+            (Inline(inner), WireValue::Bytes(bytes)) => object.extend(read(bytes, inner)?),
+            (Texts, WireValue::Bytes(bytes)) => push(&mut object, name, text(bytes)),
+            (Many(inner), WireValue::Bytes(bytes)) => push(&mut object, name, read(bytes, inner)?.into()),
+            (Pairs, WireValue::Bytes(bytes)) => {
                 let mut pair = read(bytes, PAIR)?;
                 let key = pair.remove("key")?.as_str()?.to_owned();
                 let pairs = object.entry(*name).or_insert_with(|| Map::new().into()).as_object_mut()?;
@@ -144,16 +146,16 @@ fn push(object: &mut Map<String, Value>, name: &str, value: Value) {
     }
 }
 
-fn take_field<'a>(bytes: &mut &'a [u8]) -> Option<(u64, Wire<'a>)> {
+fn take_field<'a>(bytes: &mut &'a [u8]) -> Option<(u64, WireValue<'a>)> {
     let tag = take_number(bytes)?;
     let value = match tag & 7 {
-        0 => Wire::Number(take_number(bytes)?),
-        1 => take(bytes, 8).map(|_| Wire::Other)?,
+        0 => WireValue::Number(take_number(bytes)?),
+        1 => take(bytes, 8).map(|_| WireValue::Other)?,
         2 => {
             let size = usize::try_from(take_number(bytes)?).ok()?;
-            Wire::Bytes(take(bytes, size)?)
+            WireValue::Bytes(take(bytes, size)?)
         }
-        5 => take(bytes, 4).map(|_| Wire::Other)?,
+        5 => take(bytes, 4).map(|_| WireValue::Other)?,
         _ => return None,
     };
     Some((tag >> 3, value))
@@ -187,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_is_read_and_what_is_cut_is_none() {
+    fn a_pod_is_decoded_and_truncated_input_is_rejected() {
         let label = field(11, &[field(1, b"app"), field(2, b"web")].concat());
         let metadata = field(1, &[field(1, b"a"), label].concat());
         let container = field(2, &[field(1, b"c"), field(3, b"sleep"), field(3, b"9")].concat());

@@ -1,4 +1,4 @@
-//! Objects, alone and in lists.
+//! Answers requests for single objects and lists.
 
 use axum::Json;
 use axum::http::{HeaderMap, StatusCode};
@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use super::cluster::Cluster;
+use super::cluster::LabCluster;
 use super::path::Target;
 use super::query::Query;
 use super::selector::Selector;
@@ -15,15 +15,20 @@ use super::status::Status;
 use super::store::{Key, Resource, Store, key};
 use super::table;
 
-/// How it is asked for.
-pub(super) struct Asked<'a> {
+/// The query and the headers of a read request.
+pub(super) struct ReadRequest<'a> {
     pub(super) query: &'a Query,
     pub(super) headers: &'a HeaderMap,
 }
 
-impl Cluster {
-    /// One object.
-    pub(super) fn get(&self, target: &Target, name: &str, asked: &Asked<'_>) -> Result<Response, Status> {
+impl LabCluster {
+    /// Returns one object.
+    pub(super) fn get(
+        &self,
+        target: &Target,
+        name: &str,
+        asked: &ReadRequest<'_>,
+    ) -> Result<Response, Status> {
         let store = self.store();
         let resource = find(&store, target)?;
         let key = (target.namespace.clone().unwrap_or_default(), name.to_owned());
@@ -34,8 +39,8 @@ impl Cluster {
         Ok(Json(resource.whole(object)).into_response())
     }
 
-    /// The objects that a query selects, a page at a time.
-    pub(super) fn list(&self, target: &Target, asked: &Asked<'_>) -> Result<Response, Status> {
+    /// Returns a page of the objects that a query selects.
+    pub(super) fn list(&self, target: &Target, asked: &ReadRequest<'_>) -> Result<Response, Status> {
         let store = self.store();
         let resource = find(&store, target)?;
         let page = Page::of(resource, target, asked.query)?;
@@ -47,28 +52,29 @@ impl Cluster {
     }
 }
 
-/// The kind that a path names.
+/// Returns the kind that a path names.
 pub(super) fn find<'a>(store: &'a Store, target: &Target) -> Result<&'a Resource, Status> {
     store.resource(&target.group_version(), &target.plural).ok_or_else(Status::no_resource)
 }
 
-/// What one answer holds of a list.
+/// A page of a list.
 pub(super) struct Page<'a> {
     pub(super) objects: Vec<&'a Value>,
-    /// Where the next one begins.
+    /// The start of the next page.
     next: Option<Key>,
     remaining: usize,
-    /// The server counts only what is not selected.
+    /// Whether the answer gives the number of remaining objects. The real server gives it only for lists without a
+    /// selector.
     counted: bool,
 }
 
 impl<'a> Page<'a> {
-    /// An object alone.
+    /// Returns a page with one object.
     fn one(object: &'a Value) -> Self {
         Self { objects: vec![object], next: None, remaining: 0, counted: false }
     }
 
-    /// Those that a query selects, from where the last page ended.
+    /// Returns the objects that a query selects, after the end of the previous page.
     pub(super) fn of(resource: &'a Resource, target: &Target, query: &Query) -> Result<Self, Status> {
         let selector = selector(target, query)?;
         let after = match query.get("continue") {
@@ -88,12 +94,12 @@ impl<'a> Page<'a> {
         Ok(Self { objects, next, remaining, counted: selector.is_empty() })
     }
 
-    /// Would the object be on it, or on one of the next?
+    /// Checks whether an object belongs to the list of a request.
     pub(super) fn holds(object: &Value, target: &Target, query: &Query) -> bool {
         is_at(object, target) && selector(target, query).is_ok_and(|selector| selector.selects(object))
     }
 
-    /// The list's own metadata.
+    /// Returns the metadata of the list.
     pub(super) fn metadata(&self, version: u64) -> Value {
         let mut metadata = json!({ "resourceVersion": version.to_string() });
         if let (Some(next), Some(metadata)) = (&self.next, metadata.as_object_mut()) {
@@ -110,14 +116,14 @@ fn selector(target: &Target, query: &Query) -> Result<Selector, Status> {
     Selector::parse(&target.plural, query.get("labelSelector"), query.get("fieldSelector"))
 }
 
-/// Is the object in the namespace of a path, and of its name, if it names some?
+/// Checks whether an object has the namespace and the name of a path, if the path has them.
 fn is_at(object: &Value, target: &Target) -> bool {
     let (namespace, name) = key(object);
     target.namespace.as_ref().is_none_or(|wanted| *wanted == namespace)
         && target.name.as_ref().is_none_or(|wanted| *wanted == name)
 }
 
-/// Opaque to clients, as the real one's: where the next page begins.
+/// Returns a continue token, which is opaque to clients and names the start of the next page.
 fn token(last: &Key) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(json!({ "v": "meta.k8s.io/v1", "start": [last.0, last.1] }).to_string())
 }

@@ -1,4 +1,4 @@
-//! What a real API server answered: `testdata/capture/api.tar.xz`.
+//! Reads the recorded answers of a real API server: `testdata/capture/api.tar.xz`.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -10,23 +10,23 @@ use serde_json::Value;
 
 use super::Result;
 
-/// The files of the recording, by name.
-pub(super) struct Recorded(BTreeMap<String, Value>);
+/// The files of the recording by name.
+pub(super) struct Recording(BTreeMap<String, Value>);
 
-/// A kind of which something is recorded.
+/// A kind with recorded objects.
 pub(super) struct RecordedKind {
-    /// `v1` or `apps/v1`.
+    /// The group and version: `v1` or `apps/v1`.
     pub(super) group_version: String,
-    /// `pods`.
+    /// The plural name of the kind: `pods`.
     pub(super) plural: String,
-    /// All objects.
+    /// The list of all objects.
     pub(super) list: Value,
-    /// The same as the server prints it.
+    /// The table of all objects.
     pub(super) table: Value,
 }
 
-impl Recorded {
-    /// Unpacks it.
+impl Recording {
+    /// Unpacks the recording.
     pub(super) fn open() -> Result<Self> {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/capture/api.tar.xz");
         let file = File::open(&path).map_err(|error| format!("{}: {error}", path.display()))?;
@@ -45,22 +45,23 @@ impl Recorded {
         Ok(Self(files))
     }
 
-    /// Adds kinds that the recorded cluster did not have, without objects: a file of groups as aggregated discovery lists them.
+    /// Adds kinds without objects from a file with groups in the format of aggregated discovery.
     pub(super) fn add_kinds(&mut self, path: &Path) -> Result {
         let wrong = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
         let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
         let more: Vec<Value> = serde_json::from_str(&text).map_err(|error| wrong(&error))?;
         let groups = self.0.get_mut("discovery-apis.json").and_then(|groups| groups.get_mut("items"));
-        groups.and_then(Value::as_array_mut).ok_or("no groups are recorded")?.extend(more);
+        groups.and_then(Value::as_array_mut).ok_or("the recording has no API groups")?.extend(more);
         Ok(())
     }
 
-    /// A file.
+    /// Returns a file of the recording.
     pub(super) fn file(&self, name: &str) -> Result<Value> {
         self.0.get(name).cloned().ok_or_else(|| format!("the recording has no {name}").into())
     }
 
-    /// The kinds: `apis_apps_v1_daemonsets.list.json` and the table beside it.
+    /// Returns the recorded kinds, from pairs of files such as `apis_apps_v1_daemonsets.list.json` and
+    /// `apis_apps_v1_daemonsets.table.json`.
     pub(super) fn kinds(&self) -> Result<Vec<RecordedKind>> {
         let mut kinds = Vec::new();
         for (name, list) in &self.0 {
@@ -69,7 +70,7 @@ impl Recorded {
             let (group_version, plural) = match words.as_slice() {
                 ["api", version, plural] => ((*version).to_owned(), *plural),
                 ["apis", group, version, plural] => (format!("{group}/{version}"), *plural),
-                _ => return Err(format!("{name} names no kind").into()),
+                _ => return Err(format!("the file name {name} does not name a kind").into()),
             };
             kinds.push(RecordedKind {
                 group_version,

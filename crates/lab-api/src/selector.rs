@@ -1,10 +1,10 @@
-//! Selectors of labels and fields, as queries write them.
+//! Parses the label and field selectors of queries.
 
 use serde_json::Value;
 
 use super::status::Status;
 
-/// What a request asks for of a kind.
+/// The selectors of a request.
 #[derive(Debug, Default)]
 pub(super) struct Selector {
     labels: Vec<Label>,
@@ -14,11 +14,11 @@ pub(super) struct Selector {
 #[derive(Debug, PartialEq, Eq)]
 struct Label {
     key: String,
-    test: Test,
+    test: LabelTest,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Test {
+enum LabelTest {
     Exists,
     Absent,
     In(Vec<String>),
@@ -32,7 +32,7 @@ struct Field {
     equal: bool,
 }
 
-/// The fields that the API server selects by, beside an object's name and namespace.
+/// Returns the fields that the API server supports in selectors, besides name and namespace.
 fn fields_of(plural: &str) -> &'static [&'static str] {
     match plural {
         "pods" => &[
@@ -65,7 +65,7 @@ fn fields_of(plural: &str) -> &'static [&'static str] {
 }
 
 impl Selector {
-    /// Reads both, or says what is wrong with them.
+    /// Parses both selectors.
     pub(super) fn parse(plural: &str, labels: &str, fields: &str) -> Result<Self, Status> {
         let labels = parts(labels).into_iter().map(label).collect::<Result<_, _>>()?;
         let fields =
@@ -79,12 +79,12 @@ impl Selector {
         }
     }
 
-    /// Does it ask for all?
+    /// Checks whether the selectors match all objects.
     pub(super) fn is_empty(&self) -> bool {
         self.labels.is_empty() && self.fields.is_empty()
     }
 
-    /// Is the object one of those?
+    /// Checks whether the selectors match an object.
     pub(super) fn selects(&self, object: &Value) -> bool {
         self.labels.iter().all(|label| label.fits(object))
             && self.fields.iter().all(|field| field.fits(object))
@@ -96,10 +96,10 @@ impl Label {
         let value = object.pointer("/metadata/labels").and_then(|labels| labels.get(&self.key)?.as_str());
         let among = |values: &[String]| value.is_some_and(|value| values.iter().any(|each| each == value));
         match &self.test {
-            Test::Exists => value.is_some(),
-            Test::Absent => value.is_none(),
-            Test::In(values) => among(values),
-            Test::NotIn(values) => !among(values),
+            LabelTest::Exists => value.is_some(),
+            LabelTest::Absent => value.is_none(),
+            LabelTest::In(values) => among(values),
+            LabelTest::NotIn(values) => !among(values),
         }
     }
 }
@@ -119,7 +119,7 @@ impl Field {
     }
 }
 
-/// Splits at the commas that are not in parentheses.
+/// Splits a selector at the commas outside parentheses.
 fn parts(text: &str) -> Vec<&str> {
     let mut depth = 0_i32;
     let split = text.split(move |c| {
@@ -137,17 +137,17 @@ fn label(text: &str) -> Result<Label, Status> {
     };
     let one = |value: &str| vec![value.trim().to_owned()];
     let (key, test) = if let Some(key) = text.strip_prefix('!') {
-        (key, Test::Absent)
+        (key, LabelTest::Absent)
     } else if let Some((key, list)) = text.split_once(" notin ") {
-        (key, Test::NotIn(values(list)?))
+        (key, LabelTest::NotIn(values(list)?))
     } else if let Some((key, list)) = text.split_once(" in ") {
-        (key, Test::In(values(list)?))
+        (key, LabelTest::In(values(list)?))
     } else if let Some((key, value)) = text.split_once("!=") {
-        (key, Test::NotIn(one(value)))
+        (key, LabelTest::NotIn(one(value)))
     } else if let Some((key, value)) = text.split_once("==").or_else(|| text.split_once('=')) {
-        (key, Test::In(one(value)))
+        (key, LabelTest::In(one(value)))
     } else {
-        (text, Test::Exists)
+        (text, LabelTest::Exists)
     };
     Ok(Label { key: key.trim().into(), test })
 }
@@ -167,7 +167,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn each_form_of_a_label_selects() {
+    fn all_forms_of_label_selectors_are_supported() {
         let web = json!({ "metadata": { "name": "web-1", "labels": { "app": "web", "tier": "front" } } });
         let cases = [
             ("app=web", true),
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_those_of_the_kind() {
+    fn field_selectors_depend_on_the_kind() {
         let pod = json!({ "metadata": { "name": "a" }, "spec": { "nodeName": "n1" }, "status": { "phase": "Running" } });
         for (text, expected) in [
             ("spec.nodeName=n1", true),

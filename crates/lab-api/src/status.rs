@@ -1,4 +1,4 @@
-//! What the API server answers when it does not do what was asked: `Status` objects, worded as the real one words them.
+//! Builds the `Status` objects of refusals and failures, with the texts of the real API server.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -17,55 +17,55 @@ pub(super) struct Status {
 }
 
 impl Status {
-    /// One of any sort.
+    /// Creates a status with any code, reason and message.
     pub(super) fn new(code: StatusCode, reason: &'static str, message: impl Into<String>) -> Self {
         Self { code, reason, message: message.into(), details: Value::Null }
     }
 
-    /// The kind is there, the object is not.
+    /// The object does not exist.
     pub(super) fn not_found(target: &Target, name: &str) -> Self {
         let message = format!("{} \"{name}\" not found", target.resource());
         let details = details(target, name, &target.plural);
         Self { details, ..Self::new(StatusCode::NOT_FOUND, "NotFound", message) }
     }
 
-    /// The server has no such kind.
+    /// The kind does not exist.
     pub(super) fn no_resource() -> Self {
         let message = "the server could not find the requested resource";
         Self { details: json!({}), ..Self::new(StatusCode::NOT_FOUND, "NotFound", message) }
     }
 
-    /// There is no such pod.
+    /// The pod does not exist.
     pub(super) fn pod_not_found(name: &str) -> Self {
         Self::not_found(&Target { plural: "pods".into(), ..Target::default() }, name)
     }
 
-    /// Nobody knows who asks.
+    /// The user is unknown.
     pub(super) fn unauthorized() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "Unauthorized", "Unauthorized")
     }
 
-    /// The object cannot be like that.
+    /// The object is invalid.
     pub(super) fn invalid(target: &Target, name: &str, why: &str) -> Self {
         let message = format!("Pod \"{name}\" is invalid: {why}");
         let details = details(target, name, "Pod");
         Self { details, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message) }
     }
 
-    /// There is one already.
+    /// An object of this name already exists.
     pub(super) fn already_exists(target: &Target, name: &str) -> Self {
         let message = format!("{} \"{name}\" already exists", target.resource());
         let details = details(target, name, &target.plural);
         Self { details, ..Self::new(StatusCode::CONFLICT, "AlreadyExists", message) }
     }
 
-    /// Nobody may do that here.
+    /// The method is not supported for the resource.
     pub(super) fn method_not_allowed() -> Self {
         let message = "the server does not allow this method on the requested resource";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message)
     }
 
-    /// The user may not.
+    /// The user lacks the right.
     pub(super) fn forbidden(user: &str, verb: &str, target: &Target) -> Self {
         let name = target.name.as_deref();
         let what = name.map_or_else(|| target.resource(), |name| format!("{} \"{name}\"", target.resource()));
@@ -82,7 +82,7 @@ impl Status {
         Self { details, ..Self::new(StatusCode::FORBIDDEN, "Forbidden", message) }
     }
 
-    /// The request makes no sense.
+    /// The request is malformed.
     pub(super) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "BadRequest", message)
     }
@@ -93,7 +93,7 @@ impl Status {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", message)
     }
 
-    /// As an object.
+    /// Returns the `Status` object.
     pub(super) fn object(&self) -> Value {
         let mut object = json!({
             "kind": "Status",
@@ -112,7 +112,7 @@ impl Status {
     }
 }
 
-/// What the refusal is about. The core group goes without saying.
+/// Returns the details of a refusal. The core group is omitted.
 fn details(target: &Target, name: &str, kind: &str) -> Value {
     let mut details = json!({ "name": name, "group": target.group, "kind": kind });
     if let Some(details) = details.as_object_mut() {

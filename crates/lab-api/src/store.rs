@@ -1,4 +1,4 @@
-//! The objects of the cluster, by kind.
+//! Stores the objects of the cluster by kind.
 
 use std::collections::BTreeMap;
 
@@ -6,21 +6,21 @@ use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
 use super::Result;
-use super::recorded::Recorded;
+use super::recorded::Recording;
 
-/// Namespace and name; the namespace of what has none is empty.
+/// The namespace and the name of an object. The namespace is empty for cluster-scoped objects.
 pub(super) type Key = (String, String);
 
-/// A kind.
+/// A kind with its objects.
 #[derive(Clone, Debug)]
 pub(super) struct Resource {
-    /// `v1` or `apps/v1`.
+    /// The group and version: `v1` or `apps/v1`.
     pub(super) group_version: String,
-    /// `Pod`.
+    /// The name of the kind: `Pod`.
     pub(super) kind: String,
-    /// Its objects say themselves what kind they are, in lists too, as those of custom resources do.
+    /// Whether objects in lists have their kind and apiVersion, as custom resources do.
     pub(super) custom: bool,
-    /// The columns of its table, where one is recorded.
+    /// The columns of the recorded table, if there is one.
     pub(super) columns: Vec<Value>,
     /// The cells of recorded rows.
     pub(super) cells: BTreeMap<Key, Value>,
@@ -28,30 +28,30 @@ pub(super) struct Resource {
     pub(super) objects: BTreeMap<Key, Value>,
 }
 
-/// All of them.
+/// The objects of all kinds.
 pub(super) struct Store {
     resources: BTreeMap<(String, String), Resource>,
     version: u64,
-    /// What happened since the server began, for those who watch.
-    history: Vec<Change>,
-    /// Tells them that there is more.
+    /// The changes since the start of the server, for watches.
+    history: Vec<ObjectChange>,
+    /// Notifies watches of new changes.
     changed: watch::Sender<u64>,
 }
 
-/// Something that happened to an object.
+/// A change of an object.
 #[derive(Clone, Debug)]
-pub(super) struct Change {
+pub(super) struct ObjectChange {
     pub(super) version: u64,
-    /// Group with version, and plural.
+    /// The group with version, and the plural name of the kind.
     pub(super) of: (String, String),
-    /// `ADDED`, `MODIFIED`, `DELETED`.
+    /// The type of the change: `ADDED`, `MODIFIED`, `DELETED`.
     pub(super) how: &'static str,
     pub(super) object: Value,
 }
 
 impl Store {
-    /// Every kind that discovery tells of, with the objects that are recorded of it.
-    pub(super) fn new(recorded: &Recorded) -> Result<Self> {
+    /// Creates a store with every kind in the discovery documents and all recorded objects.
+    pub(super) fn new(recorded: &Recording) -> Result<Self> {
         let mut resources = BTreeMap::new();
         for document in ["discovery-api.json", "discovery-apis.json"] {
             let document = recorded.file(document)?;
@@ -86,7 +86,7 @@ impl Store {
             let resource = store
                 .resources
                 .get_mut(&(kind.group_version.clone(), kind.plural.clone()))
-                .ok_or_else(|| format!("{} is recorded and not discovered", kind.plural))?;
+                .ok_or_else(|| format!("{} is recorded but missing in discovery", kind.plural))?;
             resource.custom = list(&kind.list, "items").any(|object| object.get("kind").is_some());
             resource.objects =
                 list(&kind.list, "items").map(|object| (key(object), object.clone())).collect();
@@ -97,32 +97,32 @@ impl Store {
         Ok(store)
     }
 
-    /// A kind, by its group, version and plural.
+    /// Returns a kind by its group, version and plural name.
     pub(super) fn resource(&self, group_version: &str, plural: &str) -> Option<&Resource> {
         self.resources.get(&(group_version.to_owned(), plural.to_owned()))
     }
 
-    /// The same, to be changed.
+    /// Returns a kind for changes.
     pub(super) fn resource_mut(&mut self, group_version: &str, plural: &str) -> Option<&mut Resource> {
         self.resources.get_mut(&(group_version.to_owned(), plural.to_owned()))
     }
 
-    /// All kinds.
+    /// Returns all kinds for changes.
     pub(super) fn resources_mut(&mut self) -> impl Iterator<Item = &mut Resource> {
         self.resources.values_mut()
     }
 
-    /// An object of the core group.
+    /// Returns an object of the core group.
     pub(super) fn core(&self, plural: &str, namespace: &str, name: &str) -> Option<&Value> {
         self.resource("v1", plural)?.objects.get(&(namespace.to_owned(), name.to_owned()))
     }
 
-    /// The state of the store, as clients see it.
+    /// Returns the resource version of the store.
     pub(super) fn version(&self) -> u64 {
         self.version
     }
 
-    /// Puts an object in, or in the place of an older one. As it then is.
+    /// Adds or replaces an object. Returns the stored object, or `None` if the kind does not exist.
     pub(super) fn put(&mut self, group_version: &str, plural: &str, mut object: Value) -> Option<Value> {
         self.version += 1;
         let version = self.version;
@@ -131,7 +131,7 @@ impl Store {
             metadata.insert("resourceVersion".into(), version.to_string().into());
         }
         if let (false, Some(object)) = (resource.custom, object.as_object_mut()) {
-            // As the recorded ones are: the list says what kind they are.
+            // Like the recorded objects, which have no kind because their list has it.
             object.retain(|key, _| key != "kind" && key != "apiVersion");
         }
         let key = key(&object);
@@ -142,7 +142,7 @@ impl Store {
         Some(whole)
     }
 
-    /// Takes an object out.
+    /// Removes and returns an object.
     pub(super) fn remove(&mut self, group_version: &str, plural: &str, key: &Key) -> Option<Value> {
         self.version += 1;
         let resource = self.resource_mut(group_version, plural)?;
@@ -152,21 +152,21 @@ impl Store {
         Some(whole)
     }
 
-    /// What happened after a version, and a way to hear of more.
-    pub(super) fn since(&self, version: u64) -> (Vec<Change>, watch::Receiver<u64>) {
+    /// Returns the changes after a version, and a receiver that is notified of later changes.
+    pub(super) fn since(&self, version: u64) -> (Vec<ObjectChange>, watch::Receiver<u64>) {
         let changes = self.history.iter().filter(|change| change.version > version).cloned().collect();
         (changes, self.changed.subscribe())
     }
 
     fn happened(&mut self, group_version: &str, plural: &str, how: &'static str, object: Value) {
         let of = (group_version.to_owned(), plural.to_owned());
-        self.history.push(Change { version: self.version, of, how, object });
+        self.history.push(ObjectChange { version: self.version, of, how, object });
         self.changed.send_replace(self.version);
     }
 }
 
 impl Resource {
-    /// An object that says what it is.
+    /// Returns an object with its kind and apiVersion.
     pub(super) fn whole(&self, object: &Value) -> Value {
         let mut whole = Map::new();
         whole.insert("kind".into(), self.kind.clone().into());
@@ -177,7 +177,7 @@ impl Resource {
         Value::Object(whole)
     }
 
-    /// A list of some objects.
+    /// Returns a list object with the given objects.
     pub(super) fn list(&self, objects: Vec<Value>, metadata: Value) -> Value {
         json!({
             "kind": format!("{}List", self.kind),
@@ -188,18 +188,18 @@ impl Resource {
     }
 }
 
-/// What identifies an object within its kind.
+/// Returns the key of an object, which identifies it within its kind.
 pub(super) fn key(object: &Value) -> Key {
     let part = |name: &str| object.pointer(&format!("/metadata/{name}")).map_or("", text).to_owned();
     (part("namespace"), part("name"))
 }
 
-/// The elements of a list in an object; none: there is no such list.
+/// Returns the elements of a list in an object, or nothing if the list is absent.
 pub(super) fn list<'a>(object: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
     object.get(key).and_then(Value::as_array).into_iter().flatten()
 }
 
-/// A text; empty: it is none.
+/// Returns a text, or an empty text if the value is not a text.
 pub(super) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }

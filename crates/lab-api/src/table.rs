@@ -1,7 +1,7 @@
-//! Objects as the API server prints them.
+//! Prints objects as tables, as the API server does.
 //!
-//! Columns are the recorded ones. A cell is worked out from the object where the lab has made or changed objects of its
-//! kind, and is the recorded one elsewhere; ages are always those of now.
+//! Columns are recorded. Cells of kinds whose objects the lab adds or changes are computed from the object; other cells
+//! are recorded. Ages are always computed.
 
 use axum::Json;
 use axum::http::HeaderMap;
@@ -14,7 +14,7 @@ use super::query::Query;
 use super::read::Page;
 use super::store::{Resource, key, list, text};
 
-/// Does the client want it so?
+/// Checks whether a client accepts a table.
 pub(super) fn wanted(headers: &HeaderMap) -> bool {
     headers
         .get_all(ACCEPT)
@@ -23,7 +23,7 @@ pub(super) fn wanted(headers: &HeaderMap) -> bool {
         .any(|accept| accept.contains("as=Table") && accept.contains("v=v1"))
 }
 
-/// A page, printed.
+/// Returns a page as a table.
 pub(super) fn answer(resource: &Resource, page: &Page<'_>, version: u64, query: &Query) -> Response {
     let columns = if resource.columns.is_empty() { default_columns() } else { resource.columns.clone() };
     let names: Vec<&str> = columns.iter().filter_map(|column| column.get("name")?.as_str()).collect();
@@ -70,7 +70,7 @@ fn default_columns() -> Vec<Value> {
     vec![column("Name", "name"), column("Age", "")]
 }
 
-/// What stands in a column, where that can be worked out.
+/// Computes a cell. Returns `None` if it cannot be computed.
 fn cell(kind: &str, column: &str, object: &Value) -> Option<Value> {
     let at = |path: &str| object.pointer(path).map_or("", text);
     let shown = |text: &str| Some(Value::from(if text.is_empty() { "<none>" } else { text }));
@@ -186,13 +186,13 @@ fn restarts(pod: &Value) -> Value {
     }
 }
 
-/// `app=web,tier=front`.
+/// Formats labels as `app=web,tier=front`.
 fn labels(map: Option<&Value>) -> String {
     let pairs = map.and_then(Value::as_object).into_iter().flatten();
     pairs.map(|(name, value)| format!("{name}={}", text(value))).collect::<Vec<_>>().join(",")
 }
 
-/// How long ago, as Kubernetes shortens it.
+/// Formats an age as Kubernetes does.
 fn age(time: &str) -> Value {
     let Ok(time) = time.parse::<Timestamp>() else { return "<unknown>".into() };
     duration((Timestamp::now().as_second() - time.as_second()).max(0)).into()

@@ -1,4 +1,4 @@
-//! Lists that go on: each change of a kind, as it happens.
+//! Implements watches, which stream the changes of a kind.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -12,28 +12,28 @@ use futures::stream;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::cluster::Cluster;
+use super::cluster::LabCluster;
 use super::path::Target;
 use super::query::Query;
 use super::read::{Page, find};
 use super::status::Status;
 
-/// Longer than a client watches that does not say how long.
+/// The maximum and default duration of a watch in seconds.
 const LONGEST: u64 = 1800;
 
-/// What a client has still to hear.
+/// The state of a watch.
 struct Watcher {
-    cluster: Arc<Cluster>,
+    cluster: Arc<LabCluster>,
     target: Target,
     query: Query,
-    /// It has heard of all until here.
+    /// The version of the last change that was sent.
     version: u64,
     lines: VecDeque<String>,
     until: Instant,
 }
 
 /// Starts a watch.
-pub(super) fn watch(cluster: &Arc<Cluster>, target: &Target, query: &Query) -> Result<Response, Status> {
+pub(super) fn watch(cluster: &Arc<LabCluster>, target: &Target, query: &Query) -> Result<Response, Status> {
     let mut lines = VecDeque::new();
     let version = {
         let store = cluster.store();

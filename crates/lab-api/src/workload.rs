@@ -1,4 +1,4 @@
-//! Pods that clients make: their containers run, in the namespaces of a node, until they end or are deleted.
+//! Runs the pods that clients create. Their containers run in the namespaces of a node until they end or are deleted.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,8 +13,8 @@ use tokio::io::AsyncReadExt;
 use tokio::process::ChildStdin;
 use tokio::sync::broadcast;
 
-use super::cluster::Cluster;
-use super::fault::Kubelet;
+use super::cluster::LabCluster;
+use super::fault::KubeletFault;
 use super::join::{complete, now};
 use super::kubelet;
 use super::path::Target;
@@ -24,16 +24,16 @@ use super::read::Page;
 use super::status::Status;
 use super::store::{Key, key, list, text};
 
-/// What a container wrote and writes.
+/// The output of a container, and its standard input.
 pub(super) struct Output {
     log: Mutex<Vec<u8>>,
-    /// The channel of a stream and what came of it; none follows when the container has ended.
+    /// Sends each piece of output with the number of its channel. `None` when the container has ended.
     pub(super) live: Mutex<Option<broadcast::Sender<(u8, Bytes)>>>,
     pub(super) stdin: Mutex<Option<ChildStdin>>,
 }
 
 impl Output {
-    /// All that it wrote.
+    /// Returns all output.
     pub(super) fn log(&self) -> Vec<u8> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -46,12 +46,12 @@ impl Output {
     }
 }
 
-/// The pods of clients, and what their containers wrote.
+/// The pods of clients, with the output of their containers.
 #[derive(Default)]
 pub(super) struct Workloads(Mutex<BTreeMap<Key, Arc<Output>>>);
 
 impl Workloads {
-    /// What a pod wrote; none: no client made it.
+    /// Returns the output of a pod, or `None` if no client created the pod.
     pub(super) fn output(&self, namespace: &str, pod: &str) -> Option<Arc<Output>> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.get(&(namespace.to_owned(), pod.to_owned())).cloned()
@@ -72,8 +72,8 @@ impl Workloads {
     }
 }
 
-impl Cluster {
-    /// Takes a pod from a client, and leaves the rest to the kubelet.
+impl LabCluster {
+    /// Creates a pod of a client, and starts it in the background as a kubelet does.
     pub(super) fn create_pod(self: &Arc<Self>, target: &Target, body: &[u8]) -> Result<Response, Status> {
         let mut pod = protobuf::object(body, protobuf::POD)?;
         let namespace = target.namespace.clone().ok_or_else(Status::method_not_allowed)?;
@@ -115,7 +115,7 @@ impl Cluster {
         Ok((StatusCode::CREATED, Json(made)).into_response())
     }
 
-    /// Deletes a pod, and what runs in it, at once.
+    /// Deletes a pod and kills its processes immediately.
     pub(super) async fn delete_pod(
         &self,
         target: &Target,
@@ -138,7 +138,7 @@ impl Cluster {
         Ok(Json(gone).into_response())
     }
 
-    /// Deletes the pods that a query selects.
+    /// Deletes the pods that a query selects, and returns them.
     pub(super) async fn delete_pods(&self, target: &Target, query: &Query) -> Result<Response, Status> {
         let keys: Vec<Key> = {
             let store = self.store();
@@ -162,7 +162,7 @@ impl Cluster {
         gone
     }
 
-    /// A kubelet's work, from the image to the end.
+    /// Does the work of a kubelet: pulls the image, runs the container and records its end.
     async fn start(&self, mut pod: Value, output: &Arc<Output>) {
         let key = key(&pod);
         let node = pod.pointer("/spec/nodeName").map_or("", text).to_owned();
@@ -174,8 +174,8 @@ impl Cluster {
             return self.event(&pod, "Warning", "FailedScheduling", why);
         }
         match self.faults.kubelet(&node) {
-            Some(Kubelet::Silent) => return,
-            Some(Kubelet::Full) => {
+            Some(KubeletFault::Silent) => return,
+            Some(KubeletFault::Full) => {
                 let why = "Node didn't have enough resource: pods, requested: 1, used: 110, capacity: 110";
                 kubelet::rejected(&mut pod, "OutOfpods", why);
                 return self.keep(pod);
@@ -232,13 +232,13 @@ impl Cluster {
         self.keep(pod);
     }
 
-    /// Runs a container to its end.
+    /// Runs a container to its end, and returns its exit code.
     async fn run(&self, key: &Key, container: &Value, output: &Arc<Output>) -> i32 {
         let words = |name: &str| list(container, name).map(|word| text(word).to_owned()).collect::<Vec<_>>();
         let mut argv = [words("command"), words("args")].concat();
         let stdin = container.get("stdin").is_some_and(|stdin| *stdin == true);
         if argv.is_empty() {
-            // What images made for this are made of.
+            // The default commands of debug images.
             let shell: &[&str] = if stdin { &["sh"] } else { &["sleep", "infinity"] };
             argv = shell.iter().map(|word| (*word).to_owned()).collect();
         }
@@ -259,7 +259,7 @@ impl Cluster {
         code
     }
 
-    /// Keeps a pod as it is now, unless it was deleted in the meantime.
+    /// Stores the current state of a pod, unless the pod was deleted meanwhile.
     fn keep(&self, pod: Value) {
         let (namespace, name) = key(&pod);
         let mut store = self.store();
@@ -304,7 +304,7 @@ impl Cluster {
     }
 }
 
-/// Reads a stream of a container to its end.
+/// Stores a stream of a container until its end.
 fn collect(
     mut from: impl tokio::io::AsyncRead + Unpin + Send + 'static,
     channel: u8,
@@ -318,13 +318,13 @@ fn collect(
     })
 }
 
-/// The registry that an image comes from: `registry.invalid` of `registry.invalid/tools:1`.
+/// Returns the registry of an image: `registry.invalid` for `registry.invalid/tools:1`.
 fn registry(image: &str) -> &str {
     let (registry, _) = image.split_once('/').unwrap_or_default();
     registry.split(':').next().unwrap_or_default()
 }
 
-/// Five characters, as the API server appends them.
+/// Returns five random characters, as the API server appends them to names.
 fn suffix() -> String {
     use std::hash::{BuildHasher, RandomState};
     const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";

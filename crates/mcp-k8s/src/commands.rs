@@ -1,6 +1,6 @@
-//! What this layer may run.
+//! The commands that this layer may run.
 
 use mcp_core::argv::Allow;
 
-/// The table.
+/// The allow list of this layer: it runs no commands.
 pub(crate) const ALLOW: Allow = Allow(&[]);

@@ -1,39 +1,39 @@
-//! Events: what happened to objects, as those who did it tell.
+//! Reads Kubernetes events and groups those that differ only in numbers, hashes and addresses.
 //!
-//! One thing that goes on for hours leaves many events, since their counts start anew and their messages hold numbers.
-//! What differs in numbers, hashes and addresses only is one group.
+//! A problem that lasts for hours leaves many events, because their counts restart and their messages contain numbers.
 
 use crate::{
     table::{Object, aligned},
-    which::Which,
+    which::ObjectSelection,
 };
 use jiff::Timestamp;
 use mcp_core::{Cluster, ReadError, ToolError};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// An event, or several of one sort.
+/// An event, or a group of events of the same form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Event {
     pub(crate) namespace: String,
-    /// `pod/web-1`.
+    /// Kind and name of the object: `pod/web-1`.
     pub(crate) object: String,
-    /// The UID of the object: one that was made anew under the same name has another.
+    /// The UID of the object. An object that was recreated under the same name has another UID.
     pub(crate) uid: String,
-    /// `Normal`, `Warning`.
+    /// `Normal` or `Warning`.
     pub(crate) severity: String,
     pub(crate) reason: String,
-    /// Of the newest.
+    /// The message of the newest event of the group.
     pub(crate) message: String,
     pub(crate) first: Option<Timestamp>,
     pub(crate) last: Option<Timestamp>,
     pub(crate) count: i64,
-    /// How many messages the group has.
+    /// The number of different messages in the group.
     pub(crate) wordings: usize,
 }
 
 impl Event {
-    /// Of an object of the core's kind `Event`; `events.k8s.io` names its fields in another way.
+    /// Parses an object of kind `Event`, of the core group or of the group `events.k8s.io`, whose fields have other
+    /// names.
     pub(crate) fn of(event: &Value) -> Self {
         let event = Object(event);
         let text = |paths: [&str; 2]| {
@@ -65,10 +65,10 @@ impl Event {
     }
 }
 
-/// Which events are asked for.
+/// The filter for the events to read. A field without a value matches every event.
 #[derive(Default)]
-pub(crate) struct Wanted {
-    /// As objects name their kind; none: of any.
+pub(crate) struct EventFilter {
+    /// The kind of the object, written as in objects: `Pod`.
     pub(crate) kind: Option<String>,
     pub(crate) name: Option<String>,
     pub(crate) namespace: Option<String>,
@@ -76,8 +76,8 @@ pub(crate) struct Wanted {
     pub(crate) reason: Option<String>,
 }
 
-impl Wanted {
-    /// What an API server can select events of the core by.
+impl EventFilter {
+    /// Returns the field selector that an API server supports for events of the core group.
     fn selector(&self) -> String {
         let fields = [
             ("type", &self.severity),
@@ -90,7 +90,7 @@ impl Wanted {
         fields.collect::<Vec<_>>().join(",")
     }
 
-    fn has(&self, event: &Event) -> bool {
+    fn matches(&self, event: &Event) -> bool {
         let is = |wanted: &Option<String>, own: &str| wanted.as_ref().is_none_or(|wanted| wanted == own);
         let (kind, name) = event.object.split_once('/').unwrap_or_default();
         self.kind.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(kind))
@@ -101,18 +101,18 @@ impl Wanted {
     }
 }
 
-/// The events of a namespace, or of all. A bundle can have those of the group `events.k8s.io` only, which are the same
-/// events under other names.
+/// Reads the events of a namespace, or of all namespaces. A bundle can have only the events of the group
+/// `events.k8s.io`, which are the same events with other field names.
 pub(crate) async fn read(
     cluster: &Cluster<'_>,
     namespace: Option<&str>,
-    wanted: &Wanted,
+    wanted: &EventFilter,
 ) -> Result<Vec<Event>, ToolError> {
     let fields = wanted.selector();
-    let which = || Which::parse("events", None, namespace);
+    let which = || ObjectSelection::parse("events", None, namespace);
     let of_core = which()?.selected(None, (!fields.is_empty()).then_some(fields.as_str()))?;
     let kind = cluster.kind("events").await?;
-    // Events without a field are no fault of the path.
+    // Query the objects directly: a field that no event has does not mean that the path is misspelled.
     let missing = match cluster.objects(&of_core.query(kind.clone())).await {
         Ok(found) if found.is_empty() => {
             of_core.check_namespace(cluster, &kind).await?;
@@ -124,12 +124,12 @@ pub(crate) async fn read(
     };
     let Some(kind) = cluster.known_kind("events.events.k8s.io").await? else { return Err(missing.into()) };
     match cluster.objects(&which()?.query(kind)).await {
-        Ok(found) => Ok(found.iter().map(Event::of).filter(|event| wanted.has(event)).collect()),
+        Ok(found) => Ok(found.iter().map(Event::of).filter(|event| wanted.matches(event)).collect()),
         Err(_) => Err(missing.into()),
     }
 }
 
-/// Groups of events that say the same, the newest last.
+/// Groups events that differ only in numbers, the newest group last.
 pub(crate) fn grouped(events: impl IntoIterator<Item = Event>) -> Vec<Event> {
     let mut groups: BTreeMap<[String; 5], (Event, Vec<String>)> = BTreeMap::new();
     for event in events {
@@ -151,12 +151,12 @@ pub(crate) fn grouped(events: impl IntoIterator<Item = Event>) -> Vec<Event> {
     }
     let mut all: Vec<Event> =
         groups.into_values().map(|(group, messages)| Event { wordings: messages.len(), ..group }).collect();
-    // Equal times stay in the order of their names.
+    // The sort is stable, so events of the same time stay in the order of their names.
     all.sort_by_key(|event| event.last);
     all
 }
 
-/// A message without what changes from one time to the next: words with a digit in them.
+/// Returns a message with `#` in place of each word that contains a digit, because such words change between events.
 fn shape(message: &str) -> String {
     let is_word = |c: char| c.is_ascii_alphanumeric() || "-.:_/".contains(c);
     let mut shape = String::new();
@@ -173,7 +173,7 @@ fn shape(message: &str) -> String {
     shape
 }
 
-/// A heading, and a line for each group. `namespaces`: they are of several.
+/// Returns a heading, and a line for each group. `namespaces` adds the column for the namespace.
 pub(crate) fn table(events: &[Event], namespaces: bool) -> (String, Vec<String>) {
     let time = |time: Option<Timestamp>| match time {
         Some(time) => time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn what_differs_in_numbers_is_one_group() {
+    fn events_that_differ_only_in_numbers_are_one_group() {
         let groups = grouped([
             event("dial tcp 10.244.0.5:8080: refused", "2026-11-22T08:10:00Z", 3),
             event("dial tcp 10.244.0.6:8080: refused", "2026-11-22T08:05:00Z", 2),
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn both_forms_of_events_are_understood() {
+    fn events_of_both_api_groups_are_parsed() {
         let scheduled = json!({
             "eventTime": "2026-11-22T08:13:45.437142Z", "firstTimestamp": null, "lastTimestamp": null,
             "involvedObject": { "kind": "Pod", "name": "db", "namespace": "shop" },

@@ -1,6 +1,6 @@
-//! A search through the files of a bundle, bounded in time and in what it holds.
+//! Searches the files of a bundle, within limits of time and memory.
 
-use crate::log::{Search, Splitter};
+use crate::log::{RedactedSearch, Splitter};
 use mcp_core::{Answer, BundleFile, Cluster, Deadline, LogQuery, LogSource, ReadError, Row, chain};
 use std::{
     collections::BTreeMap,
@@ -10,38 +10,42 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How many lines a search holds.
+/// The maximum number of matching lines that a search keeps.
 const FOUND: usize = 2_000;
-/// How many packed files a search unpacks: each of them costs as much as opening the bundle.
+/// The maximum number of packed files that a search unpacks. Unpacking one costs as much as opening the bundle.
 const PACKED: usize = 4;
-/// How much of a line a search shows, in bytes.
+/// The maximum number of bytes of a line that a search shows.
 const SHOWN: usize = 400;
-/// For the notes, once the time for reading is over.
+/// The time that is reserved for the notes after the time limit for reading.
 pub(crate) const REST: Duration = Duration::from_secs(1);
 
-/// The question for the text of a file.
+/// Returns the query for the text of a file.
 pub(crate) fn query(file: &BundleFile) -> LogQuery {
     let source = LogSource::File { bundle: file.bundle.clone(), path: file.path.clone() };
     LogQuery { source, since: None, tail: None }
 }
 
-/// What a search has found so far, and what it could not look at.
+/// The progress of a search: the matching lines so far, and the files that could not be searched.
 #[derive(Default)]
-struct Found {
+struct FileSearch {
     rows: Vec<Row>,
     searched: usize,
     packed: usize,
-    /// Why files could not be read: how many, and the first of them.
+    /// For each reason why files could not be read: the number of files and the path of the first one.
     unread: BTreeMap<String, (usize, String)>,
     full: bool,
     late: bool,
 }
 
-/// Searches files, as far as time and room allow.
-pub(crate) async fn search_all(cluster: &Cluster<'_>, files: &[BundleFile], pattern: &Search) -> Answer {
+/// Searches files until a limit of time or memory is reached.
+pub(crate) async fn search_all(
+    cluster: &Cluster<'_>,
+    files: &[BundleFile],
+    pattern: &RedactedSearch,
+) -> Answer {
     let deadline = Instant::now() + cluster.within().saturating_sub(REST);
     let too_many_packed = files.iter().filter(|file| file.is_packed).count() > PACKED;
-    let mut found = Found::default();
+    let mut found = FileSearch::default();
     for file in files {
         if too_many_packed && file.is_packed {
             found.packed += 1;
@@ -56,12 +60,12 @@ pub(crate) async fn search_all(cluster: &Cluster<'_>, files: &[BundleFile], patt
     found.answer(files.len())
 }
 
-impl Found {
+impl FileSearch {
     async fn search(
         &mut self,
         cluster: &Cluster<'_>,
         file: &BundleFile,
-        pattern: &Search,
+        pattern: &RedactedSearch,
         deadline: Instant,
     ) {
         let mut stream = match cluster.log(&query(file)).await {
@@ -74,7 +78,7 @@ impl Found {
         let (rows, full, late) = (&mut self.rows, &mut self.full, &mut self.late);
         let call = Deadline::current();
         let mut take = |line: &str| {
-            // A line can be slow to match, and a piece has thousands of them.
+            // Matching can be slow, and one piece has thousands of lines, so each line checks the time.
             *late = *late || Instant::now() >= deadline || call.is_over();
             if *late {
                 return;
@@ -116,30 +120,34 @@ impl Found {
         let mut notes = vec![format!("{} of {files} files were searched", self.searched)];
         if self.packed > 0 {
             notes.push(format!(
-                "{} files are packed in an archive and were not searched: a longer `path` that names at most {PACKED} of \
-                 them unpacks them",
+                "{} files are packed in an archive and were not searched; pass a longer `path` that matches at most {PACKED} \
+                 of them",
                 self.packed
             ));
         }
         if self.full {
-            notes.push(format!("the search stopped after {FOUND} lines: give a longer `path` or `search`"));
+            notes.push(format!(
+                "the search stopped after {FOUND} matching lines; pass a longer `path` or `search`"
+            ));
         }
         if self.late {
-            notes.push("the time was over: give a longer `path`, or raise timeout_seconds".into());
+            notes.push(
+                "the search reached its time limit; pass a longer `path` or raise timeout_seconds".into(),
+            );
         }
         notes.extend(self.unread.into_iter().map(|(why, (count, path))| {
-            format!("not searched or not to the end, because {why}: {count} files, such as {path}")
+            format!("{count} files were not searched completely ({why}), for example {path}")
         }));
         Answer { rows: self.rows, if_empty: "no line matches".into(), notes, ..Answer::default() }
     }
 }
 
-/// Why a file could not be read, without its path: many files have the same reason.
+/// Returns why a file could not be read, without its path, so that files with the same reason are counted together.
 fn cause(e: &ReadError) -> String {
     e.source().map_or_else(|| chain(e), chain)
 }
 
-/// A line, or the part of a long line around a place.
+/// Returns a line, or the part of a long line around a position.
 fn around(line: &str, at: usize) -> String {
     if line.len() <= SHOWN {
         return line.to_owned();
@@ -156,7 +164,7 @@ mod tests {
     use super::{SHOWN, around};
 
     #[test]
-    fn a_long_line_is_cut_around_what_was_found() {
+    fn a_long_line_is_cut_around_the_match() {
         let line = format!("{}needle{}", "é".repeat(1_000), "z".repeat(1_000));
         let shown = around(&line, 2_000);
         assert!(shown.starts_with('…') && shown.ends_with('…') && shown.contains("needle"), "{shown}");

@@ -1,12 +1,15 @@
-//! Objects as JSON.
+//! Prints objects as JSON.
 
 use mcp_core::{Budget, ToolError};
 use serde_json::Value;
 
-/// A JSON document that fits into an answer: the object, or of several a list. What does not fit is left out in whole
-/// objects, and the list says how many (`ListMeta.remainingItemCount`).
+/// Returns a JSON document that fits into an answer: the object itself, or a list of several objects. Objects that do
+/// not fit are left out, and `ListMeta.remainingItemCount` of the list says how many.
+///
+/// # Errors
+/// If the only object does not fit.
 pub(crate) fn document(objects: &[Value], budget: Budget) -> Result<String, ToolError> {
-    /// Left for the first line and the notes.
+    /// The bytes that are reserved for the first line and the notes of the answer.
     const REST: usize = 3_000;
     let room = budget.bytes.saturating_sub(REST);
     if let [only] = objects {
@@ -16,8 +19,8 @@ pub(crate) fn document(objects: &[Value], budget: Budget) -> Result<String, Tool
             [pretty, _] if pretty.len() <= room && lines <= budget.lines => Ok(pretty),
             [_, plain] if plain.len() <= room => Ok(plain),
             [_, plain] => Err(ToolError::bad(
-                format!("the object has {} bytes of JSON, and an answer holds {room}", plain.len()),
-                "output=yaml can be read on with offset; columns gives chosen fields.",
+                format!("the object is {} bytes of JSON, and an answer holds {room} bytes", plain.len()),
+                "Use output=yaml, which supports offset, or select fields with columns.",
             )),
         };
     }

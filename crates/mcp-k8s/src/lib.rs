@@ -1,6 +1,7 @@
-//! The Kubernetes and OVN-Kubernetes layer: objects, events, logs, and what OVN-Kubernetes makes of them.
+//! The Kubernetes and OVN-Kubernetes layer: objects, events, logs, and the OVN entities of pods, services and
+//! addresses.
 //!
-//! A tool is a file in `tools`, a line in [`layer`] and a case in `tests/cases`.
+//! A tool consists of a file in `tools`, a line in [`layer`] and a case in `tests/cases`.
 
 mod checks;
 mod commands;
@@ -21,15 +22,16 @@ mod which;
 
 use mcp_core::{Described, Layer};
 
-/// The tools, prompts and commands of this layer.
+/// Returns the tools, prompts and commands of this layer.
 pub fn layer() -> Layer {
     Layer::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"), "Kubernetes and OVN-Kubernetes")
-        .instructions("A cluster with OVN-Kubernetes, read-only, live or from bundles. Begin with cluster_overview, then \
-                       ovnkube_locate for the pod, service, node or address in question: it names what the tools of the \
-                       other servers ask for. kubectl_get for lists of any kind (short names as in kubectl: po, svc, \
-                       netpol, eip, udn, cudn, anp, net-attach-def), kubectl_describe for one object with its events \
-                       and annotations, kubectl_events for what happened, kubectl_logs and node_logs with digest=true \
-                       for what programs said, bundle_files for any other file of a bundle. Secrets are never shown.")
+        .instructions("Reads a cluster with OVN-Kubernetes, live or from bundles, and changes nothing. Begin with \
+                       cluster_overview. Then call ovnkube_locate for the pod, service, node or address in question: it \
+                       shows the names that the tools of the other servers take as parameters. Use kubectl_get to list \
+                       objects of any kind (short names as in kubectl: po, svc, netpol, eip, udn, cudn, anp, \
+                       net-attach-def), kubectl_describe for one object with its events and annotations, kubectl_events \
+                       for events, kubectl_logs and node_logs with digest=true for logs, and bundle_files for any other \
+                       file of a bundle. Secrets are never shown.")
         .tools(vec![
             Described::of_cluster::<tools::cluster_overview::ClusterOverview>(),
             Described::of_cluster::<tools::kubectl_get::KubectlGet>(),

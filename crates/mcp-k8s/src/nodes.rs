@@ -1,4 +1,4 @@
-//! Nodes and OVN-Kubernetes' own pods, as objects tell of them.
+//! Reads nodes and the pods of OVN-Kubernetes from their objects.
 
 use crate::pods::{Pod, items, objects, objects_of, text};
 use jiff::Timestamp;
@@ -8,37 +8,37 @@ use ovsdb::Row;
 use serde_json::Value;
 use std::{collections::BTreeSet, net::IpAddr};
 
-/// Where OVN-Kubernetes runs: upstream, OpenShift and MicroShift.
+/// The namespaces in which OVN-Kubernetes runs: upstream, then OpenShift and MicroShift.
 const NAMESPACES: [&str; 2] = ["ovn-kubernetes", "openshift-ovn-kubernetes"];
 
-/// A node, as its object tells.
+/// The data of a Node object.
 #[derive(Clone, Debug)]
 pub(crate) struct KnownNode {
     pub(crate) name: String,
-    /// `Ready`, `NotReady: reason`.
+    /// `Ready` or `NotReady: reason`.
     pub(crate) state: String,
     pub(crate) kubelet: String,
     pub(crate) addresses: Vec<String>,
-    /// `linux`, `windows`; empty where the node does not say.
+    /// `linux` or `windows`. Empty if the node has no such label.
     os: String,
     pub(crate) annotations: NodeAnnotations,
 }
 
-/// OVN-Kubernetes' namespace and the pods in it.
+/// The namespace of OVN-Kubernetes and its pods.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Deployment {
     pub(crate) namespace: String,
     pub(crate) pods: Vec<Pod>,
-    /// Are these all of its pods?
+    /// Whether `pods` holds all pods of the namespace.
     is_whole: bool,
     /// The network of an OpenShift cluster that does not run OVN-Kubernetes: `OpenShiftSDN`.
     pub(crate) other_network: Option<String>,
-    /// When the newest of it was read.
+    /// The time of the data.
     pub(crate) as_of: Option<Timestamp>,
 }
 
 impl KnownNode {
-    /// All of them; none where the source has no objects.
+    /// Reads all nodes. The list is empty if the source has no Node objects.
     pub(crate) async fn all(cluster: &Cluster<'_>) -> Result<Vec<Self>, ToolError> {
         Ok(objects(cluster, "nodes").await?.iter().map(Self::of).collect())
     }
@@ -63,7 +63,7 @@ impl KnownNode {
         }
     }
 
-    /// Each node is a zone of its own name where no other is given.
+    /// Returns the zone of the node. Without an annotation, it is a zone with the name of the node.
     pub(crate) fn zone(&self) -> &str {
         self.annotations.zone.as_deref().unwrap_or(&self.name)
     }
@@ -72,13 +72,13 @@ impl KnownNode {
         self.annotations.gateways.get(DEFAULT_NETWORK)
     }
 
-    /// Where its pods are on the default network.
+    /// Returns the subnets of the node on the default network.
     pub(crate) fn subnets(&self) -> String {
         joined(self.annotations.subnets.get(DEFAULT_NETWORK).into_iter().flatten())
     }
 
-    /// Those of the addresses at which tunnels to it end that are no addresses of its host: what is sent to them does not
-    /// arrive. None where not all addresses of the host are known.
+    /// Returns the encapsulation addresses that are not addresses of the host, to which tunnel packets do not arrive.
+    /// The list is empty if not all addresses of the host are known.
     pub(crate) fn foreign<'a>(&'a self, ends: &'a str) -> Vec<&'a str> {
         let hosts = &self.annotations.host_cidrs;
         let nets = || hosts.iter().chain(&self.annotations.primary);
@@ -89,12 +89,12 @@ impl KnownNode {
         ends.filter(|_| !hosts.is_empty()).collect()
     }
 
-    /// Where its annotation says that tunnels to it end.
+    /// Returns the encapsulation addresses in the annotation.
     pub(crate) fn given_encap_ips(&self) -> String {
         joined(&self.annotations.encap_ips)
     }
 
-    /// Where tunnels to it end: at its own address, where nothing else is said.
+    /// Returns the encapsulation addresses: those in the annotation, or the addresses of the node if there is none.
     pub(crate) fn encap_ips(&self) -> String {
         match self.annotations.encap_ips.as_slice() {
             [] => self.addresses.join(","),
@@ -103,26 +103,27 @@ impl KnownNode {
     }
 }
 
-/// The subnets of a node's switch, as its annotation has them: OVN keeps of an IPv6 one the first address of a /64.
+/// Returns the subnets of a node's switch in the form of the node's annotation. For IPv6, OVN stores only the first
+/// address of a /64.
 pub(crate) fn subnets_of_switch(switch: &Row) -> String {
     let of = |key| switch.map_get("other_config", key);
     let prefix = of("ipv6_prefix").map(|prefix| format!("{prefix}/64"));
     of("subnet").map(str::to_owned).into_iter().chain(prefix).collect::<Vec<_>>().join(",")
 }
 
-/// A disagreement, as an answer tells it. What follows from a damaged file is no finding: the file may tell less than the
-/// cluster has.
-pub(crate) fn told(cluster: &Cluster<'_>, finding: &str) -> String {
+/// Formats a difference for an answer. It is uncertain, and not a finding, if a file is damaged: the file may hold less
+/// than the cluster has.
+pub(crate) fn finding_line(cluster: &Cluster<'_>, finding: &str) -> String {
     match cluster.damaged().as_slice() {
         [] => format!("FINDING: {finding}"),
-        damaged => format!("uncertain, since not all of {} could be read: {finding}", some(damaged)),
+        damaged => format!("uncertain, because {} could not be read completely: {finding}", some(damaged)),
     }
 }
 
-/// Names that are shown of a list.
+/// The maximum number of names of a list that are shown.
 const NAMES: usize = 12;
 
-/// The first names of a list, and how many more there are.
+/// Returns the first names of a list, and the number of the others.
 pub(crate) fn some<T: ToString>(names: &[T]) -> String {
     let shown = names.iter().take(NAMES).map(ToString::to_string).collect::<Vec<_>>().join(", ");
     match names.len().saturating_sub(NAMES) {
@@ -131,20 +132,20 @@ pub(crate) fn some<T: ToString>(names: &[T]) -> String {
     }
 }
 
-/// Do two lists with commas have the same members?
+/// Checks whether two lists with commas have the same members.
 pub(crate) fn same(a: &str, b: &str) -> bool {
     let members = |list: &str| list.split(',').map(str::to_owned).collect::<BTreeSet<_>>();
     members(a) == members(b)
 }
 
-/// With commas between; `none` if there is none.
+/// Joins items with commas. Returns `none` for an empty list.
 pub(crate) fn joined<T: ToString>(all: impl IntoIterator<Item = T>) -> String {
     let all: Vec<String> = all.into_iter().map(|one| one.to_string()).collect();
     if all.is_empty() { "none".into() } else { all.join(",") }
 }
 
 impl Deployment {
-    /// The first of the known namespaces that has pods.
+    /// Reads the pods of the first known namespace that has pods.
     pub(crate) async fn read(cluster: &Cluster<'_>) -> Result<Self, ToolError> {
         let mut all = Self { other_network: other_network(cluster).await, ..Self::default() };
         for namespace in NAMESPACES {
@@ -159,31 +160,31 @@ impl Deployment {
         Ok(all)
     }
 
-    /// Should the pod `ovnkube-node` run on a node, and does not? Not known where not all pods were collected.
+    /// Checks whether a node lacks its ovnkube-node pod. Returns false if not all pods were collected.
     pub(crate) fn lacks_pod(&self, node: &KnownNode) -> bool {
-        // One of which less was collected than its node may run here.
+        // A pod that was collected without its node and phase may run on this node.
         let may_be_here = |pod: &Pod| pod.node == node.name || (pod.node.is_empty() && pod.phase.is_empty());
         let is_there =
             || self.pods.iter().any(|pod| pod.name.starts_with("ovnkube-node") && may_be_here(pod));
         self.is_whole && self.other_network.is_none() && node.os != "windows" && !is_there()
     }
 
-    /// What is wrong with a pod, when it was read.
+    /// Returns the problems of a pod at the time of the data.
     pub(crate) fn troubles(&self, pod: &Pod) -> Vec<String> {
         pod.troubles(self.as_of)
     }
 
-    /// The pods of a node that its network depends on.
+    /// Returns the OVN-Kubernetes pods of a node.
     pub(crate) fn on<'a>(&'a self, node: &'a str) -> impl Iterator<Item = &'a Pod> {
         self.pods.iter().filter(move |pod| pod.node == node && is_per_node(pod))
     }
 
-    /// Those that the whole cluster depends on.
+    /// Returns the OVN-Kubernetes pods that serve the whole cluster.
     pub(crate) fn control_plane(&self) -> impl Iterator<Item = &Pod> {
         self.pods.iter().filter(|pod| !is_per_node(pod))
     }
 
-    /// The image of OVN-Kubernetes: that of the container which makes the databases' rows.
+    /// Returns the image of OVN-Kubernetes, which is the image of the container that writes the northbound database.
     pub(crate) fn image(&self) -> Option<&str> {
         let containers = || self.pods.iter().flat_map(|pod| &pod.containers);
         let named = |name: &str| containers().find(|container| container.name == name);
@@ -193,7 +194,8 @@ impl Deployment {
     }
 }
 
-/// The network of an OpenShift cluster, where it is another than OVN-Kubernetes. Who may not read it may read the rest.
+/// Returns the network type of an OpenShift cluster that does not use OVN-Kubernetes. Errors are ignored, because a
+/// user without the right to read the Network object can still read the rest.
 async fn other_network(cluster: &Cluster<'_>) -> Option<String> {
     let all = objects(cluster, "networks.config.openshift.io").await.ok()?;
     let network = all.first()?;
@@ -202,7 +204,7 @@ async fn other_network(cluster: &Cluster<'_>) -> Option<String> {
     (!kind.eq_ignore_ascii_case("OVNKubernetes")).then(|| kind.to_owned())
 }
 
-/// Pods of daemon sets: ovnkube-node, ovs-node, ovn-ipsec.
+/// Checks whether a pod belongs to a daemon set: ovnkube-node, ovs-node, ovn-ipsec or ovnkube-master.
 fn is_per_node(pod: &Pod) -> bool {
     ["ovnkube-node", "ovs-node", "ovn-ipsec", "ovnkube-master"].iter().any(|name| pod.name.starts_with(name))
 }

@@ -1,28 +1,28 @@
-//! What a cluster is, in as many lines as fit, however many nodes it has.
+//! Summarizes a cluster in a limited number of lines, whatever its number of nodes.
 
 mod databases;
 
 use crate::{
-    nodes::{Deployment, KnownNode, joined, same, some, told},
+    nodes::{Deployment, KnownNode, finding_line, joined, same, some},
     pods::{Pod, items, objects, selected, text},
 };
-use databases::{Databases, databases};
+use databases::{NodeDatabases, databases};
 use mcp_core::{Area, Cluster, Coverage, NodeName, ObjectQuery, State, ToolError};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// As many nodes have a line each; of more, those that stand out.
+/// The maximum number of nodes that get a line each. A larger cluster shows only the nodes that need attention.
 const EACH: usize = 12;
-/// As many nodes' databases are read.
+/// The maximum number of nodes whose databases are read.
 const ASKED: usize = 12;
-/// Lines of nodes that stand out.
+/// The maximum number of lines for nodes that need attention.
 const STANDS_OUT: usize = 60;
 
-/// What was read for it.
+/// The data that the overview is made from.
 pub(crate) struct Overview {
     pub(crate) nodes: Vec<KnownNode>,
     pub(crate) readable: Vec<NodeName>,
     pub(crate) deployment: Deployment,
-    databases: BTreeMap<String, Databases>,
+    databases: BTreeMap<String, NodeDatabases>,
     settings: Vec<String>,
     flavour: String,
     networks: Vec<String>,
@@ -37,32 +37,33 @@ impl Overview {
         let nodes = KnownNode::all(cluster).await?;
         let deployment = Deployment::read(cluster).await?;
         let flavour = flavour(cluster, &deployment).await?;
-        // Nothing else hangs on them, and who may not read them may read the rest.
+        // The rest of the overview does not need the settings, and a user without the right to read them can read the
+        // rest.
         let settings = settings(cluster, &deployment).await.unwrap_or_else(|e| {
-            notes.push(format!("MTU and address ranges are not known: {e}"));
+            notes.push(format!("MTU and address ranges are unknown: {e}"));
             Vec::new()
         });
         let networks = networks(cluster).await?;
         if let Some(other) = &deployment.other_network {
             notes.push(format!(
-                "the network of this cluster is {other}, not OVN-Kubernetes: what the tools tell of zones, gateways and \
-                 OVN's databases does not apply"
+                "the network of this cluster is {other}, not OVN-Kubernetes: zones, gateways and OVN databases in the \
+                 answers of the tools do not apply"
             ));
         }
-        let asked = asked(&readable, &nodes, &deployment);
+        let asked = nodes_to_read(&readable, &nodes, &deployment);
         let databases = databases(cluster, &asked, &mut notes).await;
         let (read, all) = (databases.len(), readable.len());
         if all > asked.len() {
             let ill = if asked.iter().any(|name| stands_out(name.as_str(), &nodes, &deployment)) {
-                ", those that stand out first"
+                ", beginning with nodes that need attention"
             } else {
                 ""
             };
             let names: Vec<&String> = databases.keys().collect();
             let names = if names.is_empty() { String::new() } else { format!(": {}", some(&names)) };
             notes.push(format!(
-                "databases were read of {read} of {all} nodes{ill}{names}; versions of OVN and Open vSwitch are theirs, \
-                 and only their annotations are compared with databases (ovnkube_locate compares those of any node)"
+                "read the databases of {read} of {all} nodes{ill}{names}; the OVN and Open vSwitch versions come from these \
+                 nodes, and only their annotations are compared with the databases (ovnkube_locate compares any node)"
             ));
         }
         let coverage = if cluster.is_live() { None } else { Some(cluster.coverage().await?) };
@@ -89,7 +90,7 @@ impl Overview {
             self.each(cluster)
         });
         if let Some(coverage) = &self.coverage {
-            rows.extend(held(coverage));
+            rows.extend(coverage_rows(coverage));
         }
         rows
     }
@@ -110,7 +111,7 @@ impl Overview {
             }
         };
         add("Kubernetes", self.nodes.iter().map(|node| (node.name.clone(), node.kubelet.clone())).collect());
-        let databases = |of: fn(&Databases) -> &String| {
+        let databases = |of: fn(&NodeDatabases) -> &String| {
             self.databases.iter().map(|(node, db)| (node.clone(), of(db).clone())).collect::<Vec<_>>()
         };
         add("OVN", databases(|db| &db.northd));
@@ -129,7 +130,7 @@ impl Overview {
         }
         let mut rows = Vec::new();
         match (modes.len(), modes.keys().next()) {
-            (0, _) => rows.push("gateway mode: not known without objects of nodes".to_owned()),
+            (0, _) => rows.push("gateway mode: unknown, because this source has no Node objects".to_owned()),
             (1, Some(mode)) => rows.push(format!("gateway mode: {mode} on all nodes")),
             _ => {
                 let modes: Vec<String> =
@@ -140,11 +141,11 @@ impl Overview {
         let zones: BTreeSet<&str> = self.nodes.iter().map(KnownNode::zone).collect();
         if let Some((node, switches)) = self.central() {
             rows.push(format!(
-                "central mode: one zone for all nodes, of which the database of {node} has {switches} switches"
+                "central mode: one zone for all nodes; the database of {node} has the switches of {switches} nodes"
             ));
         } else if !self.nodes.is_empty() {
             rows.push(match own == self.nodes.len() {
-                true => format!("interconnect: each of {own} nodes is a zone of its own"),
+                true => format!("interconnect: each of the {own} nodes has its own zone"),
                 false => format!(
                     "interconnect: {} nodes in {} zones: {}",
                     self.nodes.len(),
@@ -156,8 +157,8 @@ impl Overview {
         rows
     }
 
-    /// A node whose database has the switches of other nodes, which say of no common zone: the databases are those of
-    /// central mode. With it, how many nodes' switches it has.
+    /// Detects central mode: finds a node whose database has the switches of other nodes, although these nodes announce
+    /// no common zone. Also returns the number of nodes whose switches the database has.
     fn central(&self) -> Option<(&str, usize)> {
         let foreign = |name: &String, node: &str| {
             name != node && self.nodes.iter().any(|known| known.name == *name && known.zone() == name)
@@ -168,20 +169,22 @@ impl Overview {
         })
     }
 
-    /// A line a node.
+    /// Returns a line for each node, and its findings.
     fn each(&self, cluster: &Cluster<'_>) -> Vec<String> {
         let known: BTreeSet<&str> = self.nodes.iter().map(|node| node.name.as_str()).collect();
         let mut rows = vec!["nodes:".to_owned()];
         for node in &self.nodes {
             rows.push(format!("  {}", self.line(node)));
             rows.extend(
-                self.disagreements(node).iter().map(|finding| format!("    {}", told(cluster, finding))),
+                self.disagreements(node)
+                    .iter()
+                    .map(|finding| format!("    {}", finding_line(cluster, finding))),
             );
         }
         for name in self.readable.iter().filter(|name| !known.contains(name.as_str())) {
             let db = self.databases.get(name.as_str()).cloned().unwrap_or_default();
             rows.push(format!(
-                "  {name}  zone {}  subnets {}  encapsulation {}  (no object)",
+                "  {name}  zone {}  subnets {}  encapsulation {}  (no Node object)",
                 or_unknown(&db.zone),
                 or_unknown(&db.subnet),
                 or_unknown(&db.encap)
@@ -195,12 +198,12 @@ impl Overview {
             return format!("{}  {}  addresses {}", node.name, node.state, joined(&node.addresses));
         }
         let zone = match node.zone() {
-            _ if self.central().is_some() => "of all nodes".into(),
+            _ if self.central().is_some() => "common".into(),
             zone if zone == node.name => "own".into(),
             zone => zone.to_owned(),
         };
         let pods: Vec<String> = self.deployment.on(&node.name).map(|pod| self.health(pod)).collect();
-        let pods = if pods.is_empty() { "no pod of OVN-Kubernetes known".into() } else { pods.join(", ") };
+        let pods = if pods.is_empty() { "no OVN-Kubernetes pod known".into() } else { pods.join(", ") };
         format!(
             "{}  {}  zone {zone}  subnets {}  encapsulation {}  {pods}",
             node.name,
@@ -210,7 +213,7 @@ impl Overview {
         )
     }
 
-    /// `ovnkube-node-mk45n 6/6`, and what is wrong with it.
+    /// Formats the health of a pod: `ovnkube-node-mk45n 6/6 ready`, and its problems.
     fn health(&self, pod: &Pod) -> String {
         let (ready, all) = pod.ready();
         let restarts = match pod.restarts() {
@@ -223,20 +226,20 @@ impl Overview {
         }
     }
 
-    /// Where the node's object, its pods and its databases do not fit together.
+    /// Returns the differences between the node's object, its pods and its databases.
     fn disagreements(&self, node: &KnownNode) -> Vec<String> {
         let mut said = Vec::new();
         if self.deployment.other_network.is_some() {
             return said;
         }
         if self.deployment.lacks_pod(node) {
-            said.push("no pod ovnkube-node runs on it".to_owned());
+            said.push("no ovnkube-node pod runs on this node".to_owned());
         }
         let given = node.given_encap_ips();
         let ends = |what: &str, ends: &str| {
             let foreign = node.foreign(ends).into_iter();
             foreign
-                .map(|end| format!("encapsulation {end} in the {what} is no address of the node"))
+                .map(|end| format!("encapsulation {end} in the {what} is not an address of the node"))
                 .collect::<Vec<_>>()
         };
         said.extend(ends("annotation", &given));
@@ -252,15 +255,13 @@ impl Overview {
         let differ = |(_, object, database): &(&str, String, &String)| {
             !database.is_empty() && object != "none" && !object.is_empty() && !same(object, database)
         };
-        said.extend(
-            pairs.into_iter().filter(differ).map(|(what, object, db)| {
-                format!("{what} is {object} in the object and {db} in the database")
-            }),
-        );
+        said.extend(pairs.into_iter().filter(differ).map(|(what, object, db)| {
+            format!("{what} is {object} in the Node object and {db} in the database")
+        }));
         said
     }
 
-    /// Many nodes: what most have in common, and who stands out.
+    /// Summarizes many nodes: the number of healthy nodes, and a line for each node that needs attention.
     fn aggregated(&self) -> Vec<String> {
         let usual = self.usual_restarts();
         let (mut well, mut others) = (Vec::new(), Vec::new());
@@ -285,18 +286,18 @@ impl Overview {
             }
         }
         let mut rows = vec![format!(
-            "nodes: {}; {} are Ready, have a subnet and healthy pods of OVN-Kubernetes: {}",
+            "nodes: {}; {} are Ready and have a subnet and healthy OVN-Kubernetes pods: {}",
             self.nodes.len(),
             well.len(),
             some(&well)
         )];
         if !others.is_empty() {
-            rows.push(format!("{} stand out:", others.len()));
+            rows.push(format!("{} need attention:", others.len()));
             let more = others.len().saturating_sub(STANDS_OUT);
             rows.extend(others.into_iter().take(STANDS_OUT).map(|line| crate::log::cut(&line, 260)));
             if more > 0 {
                 rows.push(format!(
-                    "  and {more} more: kubectl_get nodes, kubectl_get pods of {}",
+                    "  and {more} more; list them with kubectl_get kind=nodes and kubectl_get kind=pods namespace={}",
                     self.deployment.namespace
                 ));
             }
@@ -305,12 +306,13 @@ impl Overview {
         let bare: Vec<String> =
             self.readable.iter().filter(|n| !known.contains(n.as_str())).map(ToString::to_string).collect();
         if !bare.is_empty() {
-            rows.push(format!("{} nodes have no object here: {}", bare.len(), some(&bare)));
+            rows.push(format!("{} nodes have no Node object in this source: {}", bare.len(), some(&bare)));
         }
         rows
     }
 
-    /// Restarts that most pods have had: those of an upgrade are no finding.
+    /// Returns the median number of restarts. Restarts up to this number are not shown as a problem, because an upgrade
+    /// restarts all pods.
     fn usual_restarts(&self) -> u64 {
         let mut all: Vec<u64> = self.deployment.pods.iter().map(Pod::restarts).collect();
         all.sort_unstable();
@@ -318,14 +320,14 @@ impl Overview {
     }
 }
 
-/// Is the node, or a pod that its network depends on, not as it should be?
+/// Checks whether a node needs attention: it is not Ready, or an OVN-Kubernetes pod on it has a problem.
 fn stands_out(name: &str, nodes: &[KnownNode], deployment: &Deployment) -> bool {
     let is_well = nodes.iter().any(|node| node.name == name && node.state == "Ready");
     !is_well || deployment.on(name).any(|pod| !deployment.troubles(pod).is_empty())
 }
 
-/// The nodes whose databases are read: those that stand out before others.
-fn asked(readable: &[NodeName], nodes: &[KnownNode], deployment: &Deployment) -> Vec<NodeName> {
+/// Selects the nodes whose databases are read. Nodes that need attention come first.
+fn nodes_to_read(readable: &[NodeName], nodes: &[KnownNode], deployment: &Deployment) -> Vec<NodeName> {
     let mut asked = readable.to_vec();
     if asked.len() > ASKED {
         asked.sort_by_key(|name| !stands_out(name.as_str(), nodes, deployment));
@@ -345,16 +347,16 @@ async fn flavour(cluster: &Cluster<'_>, deployment: &Deployment) -> Result<Strin
     }
     Ok(match deployment.namespace.as_str() {
         "ovn-kubernetes" => "upstream OVN-Kubernetes (namespace ovn-kubernetes)".into(),
-        "" => "not known: no pod of OVN-Kubernetes is in this source".into(),
+        "" => "unknown, because this source has no OVN-Kubernetes pod".into(),
         // MicroShift runs OpenShift's OVN-Kubernetes without a ClusterVersion.
         namespace if deployment.pods.iter().any(|pod| pod.name.starts_with("ovnkube-master")) => {
-            format!("MicroShift, or OpenShift up to 4.13 (namespace {namespace}, no ClusterVersion here)")
+            format!("MicroShift, or OpenShift up to 4.13 (namespace {namespace}, no ClusterVersion object)")
         }
-        namespace => format!("OpenShift or MicroShift (namespace {namespace}, no ClusterVersion here)"),
+        namespace => format!("OpenShift or MicroShift (namespace {namespace}, no ClusterVersion object)"),
     })
 }
 
-/// MTU and address ranges: upstream in the ConfigMap `ovn-config`, in OpenShift in the object Network.
+/// Reads MTU and address ranges, from the ConfigMap `ovn-config` upstream and from the Network object in OpenShift.
 async fn settings(cluster: &Cluster<'_>, deployment: &Deployment) -> Result<Vec<String>, ToolError> {
     if let Some(network) = objects(cluster, "networks.config.openshift.io").await?.first() {
         let mtu = network.pointer("/status/clusterNetworkMTU").map(ToString::to_string).unwrap_or_default();
@@ -362,7 +364,7 @@ async fn settings(cluster: &Cluster<'_>, deployment: &Deployment) -> Result<Vec<
         let services = joined(items(network, "/status/serviceNetwork").filter_map(|of| of.as_str()));
         return Ok(vec![format!("MTU {}; pods {pods}; services {services}", or_unknown(&mtu))]);
     }
-    // Where it is not known where to look, there is no such one.
+    // Without a known OVN-Kubernetes namespace there is no ConfigMap to read.
     let Ok(namespace) = deployment.namespace.parse() else { return Ok(Vec::new()) };
     let query =
         ObjectQuery { namespace: Some(namespace), name: "ovn-config".parse().ok(), ..ObjectQuery::default() };
@@ -378,7 +380,7 @@ async fn settings(cluster: &Cluster<'_>, deployment: &Deployment) -> Result<Vec<
     })
 }
 
-/// The networks that users defined.
+/// Lists the user-defined networks.
 async fn networks(cluster: &Cluster<'_>) -> Result<Vec<String>, ToolError> {
     let mut names = Vec::new();
     for (kind, short) in
@@ -398,12 +400,12 @@ async fn networks(cluster: &Cluster<'_>) -> Result<Vec<String>, ToolError> {
     }
     Ok(match names.len() {
         0 => Vec::new(),
-        n => vec![format!("networks beside the default one: {n}: {}", some(&names))],
+        n => vec![format!("additional networks: {n}: {}", some(&names))],
     })
 }
 
-/// What a bundle holds, nodes of which the same is true together.
-fn held(coverage: &Coverage) -> Vec<String> {
+/// Returns which data of each node was collected. Nodes with the same data share a line.
+fn coverage_rows(coverage: &Coverage) -> Vec<String> {
     let mut by = BTreeMap::<String, Vec<String>>::new();
     for node in &coverage.nodes {
         let of = |state: State| {
@@ -422,7 +424,7 @@ fn held(coverage: &Coverage) -> Vec<String> {
     rows
 }
 
-/// The areas that any node has, for what to ask next.
+/// Checks whether any node has data of an area. A live cluster has all areas.
 pub(crate) fn has(coverage: Option<&Coverage>, area: Area) -> bool {
     coverage.is_none_or(|coverage| {
         coverage
@@ -434,9 +436,9 @@ pub(crate) fn has(coverage: Option<&Coverage>, area: Area) -> bool {
 }
 
 impl Overview {
-    /// What to ask next.
+    /// Suggests the next calls.
     pub(crate) fn next(&self) -> Vec<String> {
-        let mut next = vec!["ovnkube_locate for a pod, service, node or address".to_owned()];
+        let mut next = vec!["ovnkube_locate for the pod, service, node or address in question".to_owned()];
         if has(self.coverage.as_ref(), Area::Northbound) {
             next.push("ovn_db_status node_name=all".into());
         }

@@ -1,78 +1,80 @@
-//! Pods and the state of their containers, as their objects tell.
+//! Reads pods and the state of their containers from their objects.
 
 use jiff::{SignedDuration, Timestamp};
 use mcp_core::{Cluster, Extent, Kind, ObjectQuery, PodRef, ReadError, ToolError, Unread};
 use serde_json::Value;
 use std::{fmt, ops::Deref};
 
-/// A pod, as far as its containers go.
+/// A pod and its containers.
 #[derive(Clone, Debug)]
 pub(crate) struct Pod {
     pub(crate) namespace: String,
     pub(crate) name: String,
-    /// Where it runs; empty where it does not.
+    /// The node of the pod. Empty if the pod is not scheduled.
     pub(crate) node: String,
     pub(crate) phase: String,
     pub(crate) host_network: bool,
-    /// Init containers first.
+    /// The containers, init containers first.
     pub(crate) containers: Vec<Container>,
-    /// When it should be gone, if it is being deleted: the time of its deletion and its grace period.
+    /// The time by which a pod that is being deleted should be gone (`deletionTimestamp`, which includes the grace
+    /// period).
     pub(crate) gone_by: Option<Timestamp>,
-    /// What its condition `Ready` says, if that does not hold. The condition can fail where all containers are ready: on a
-    /// node that is dead, or for a readiness gate.
+    /// The text of the condition `Ready` if it is not true. The condition can be false while all containers are ready:
+    /// on a dead node, or because of a readiness gate.
     not_ready: Option<String>,
 }
 
-/// A container and how it is.
+/// A container and its state.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Container {
     pub(crate) name: String,
     pub(crate) image: String,
-    pub(crate) sort: Sort,
+    pub(crate) sort: ContainerKind,
     pub(crate) ready: bool,
     pub(crate) restarts: u64,
     /// `running since …`, `waiting: CrashLoopBackOff`, `ended: Error (1) at …`.
     pub(crate) state: String,
-    /// How its run before ended.
+    /// How the previous run ended.
     pub(crate) before: Option<String>,
 }
 
-/// Which list of the pod a container stands in.
+/// The list of the pod that a container belongs to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Sort {
+pub(crate) enum ContainerKind {
     Init,
     #[default]
     Regular,
-    /// Made by `kubectl debug`, and done when the engineer is: it is never ready, and nothing depends on it.
+    /// Created by `kubectl debug`. Such a container is never ready, and nothing depends on it.
     Ephemeral,
 }
 
-/// How long after its time a pod is still as it should be: the kubelet cleans up, and clocks differ.
+/// The delay after `gone_by` that is no problem yet, because the kubelet needs time to clean up and clocks differ.
 const LATE: SignedDuration = SignedDuration::from_secs(60);
 
 /// The objects of a kind that a source has.
-pub(crate) struct Collected {
+pub(crate) struct CollectedObjects {
     items: Vec<Value>,
-    /// None: none were collected, or the cluster has no such kind.
+    /// Whether the objects are complete. `None` if no objects were collected or the cluster does not have the kind.
     extent: Option<Extent>,
 }
 
-impl Collected {
-    /// None were collected.
+impl CollectedObjects {
+    /// The value for a source without objects of the kind.
     pub(crate) const NONE: Self = Self { items: Vec::new(), extent: None };
 
-    /// Were any collected? Else that there are none says nothing.
+    /// Checks whether objects of the kind were collected. If not, an empty list does not mean that the cluster has
+    /// none.
     pub(crate) fn is_collected(&self) -> bool {
         self.extent.is_some()
     }
 
-    /// Are they all that the cluster has? Only then is one that is not among them not there.
+    /// Checks whether these are all objects of the cluster. Only then does an object that is not listed not exist.
     pub(crate) fn is_whole(&self) -> bool {
         self.extent == Some(Extent::Whole)
     }
 }
 
-impl Deref for Collected {
+impl Deref for CollectedObjects {
     type Target = [Value];
 
     fn deref(&self) -> &[Value] {
@@ -80,14 +82,14 @@ impl Deref for Collected {
     }
 }
 
-/// What only a pod that is shown whole, or described, tells: no list of pods and no search among them looks at it.
+/// The fields of a pod that only kubectl_describe and full output show. Lists and searches do not read them.
 const DETAILS: Unread = &[
     "spec/affinity",
     "spec/securityContext",
     "spec/tolerations",
     "spec/topologySpreadConstraints",
     "spec/volumes",
-    // Of containers of any sort.
+    // Fields of containers, init containers and ephemeral containers.
     "spec/*/*/args",
     "spec/*/*/command",
     "spec/*/*/env",
@@ -107,66 +109,66 @@ const DETAILS: Unread = &[
     "status/*/*/volumeMounts",
 ];
 
-/// What lists and searches do not look at in objects of a kind.
+/// Returns the fields of a kind that lists and searches do not read.
 pub(crate) fn details(kind: &Kind) -> Unread {
     if kind.group.is_empty() && kind.plural == "pods" { DETAILS } else { &[] }
 }
 
-/// A text in an object; empty where it is not.
+/// Returns a text of an object. Returns an empty text if the field is absent.
 pub(crate) fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// The items of a list in an object.
+/// Returns the items of a list in an object.
 pub(crate) fn items<'a>(value: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value> {
     value.pointer(pointer).and_then(Value::as_array).into_iter().flatten()
 }
 
-/// The kind, if the source has objects, and such: logs and databases can be there without.
+/// Looks up a kind. Returns nothing if the source has no objects, because a source can have only logs and databases.
 async fn kind(cluster: &Cluster<'_>, name: &str) -> Result<Option<Kind>, ToolError> {
-    Ok(held(cluster.known_kind(name).await)?.flatten())
+    Ok(if_held(cluster.known_kind(name).await)?.flatten())
 }
 
-/// What was asked for, or nothing if the source has no such objects.
-fn held<T>(asked: Result<T, ReadError>) -> Result<Option<T>, ToolError> {
-    match asked {
+/// Turns the error for data that the source does not have into `None`.
+fn if_held<T>(result: Result<T, ReadError>) -> Result<Option<T>, ToolError> {
+    match result {
         Ok(found) => Ok(Some(found)),
         Err(ReadError::NotHeld { .. }) => Ok(None),
         Err(e) => Err(e.into()),
     }
 }
 
-/// All objects of a kind, by the name of the kind, without their [`details`].
-pub(crate) async fn objects(cluster: &Cluster<'_>, kind: &str) -> Result<Collected, ToolError> {
+/// Reads all objects of a kind, by the name of the kind, without their [`details`].
+pub(crate) async fn objects(cluster: &Cluster<'_>, kind: &str) -> Result<CollectedObjects, ToolError> {
     selected(cluster, kind, ObjectQuery::default()).await
 }
 
-/// Those of a namespace, if one is given that can be one.
+/// Reads the objects of a namespace, or of all namespaces if none is given or its name is invalid.
 pub(crate) async fn objects_of(
     cluster: &Cluster<'_>,
     kind: &str,
     namespace: Option<&str>,
-) -> Result<Collected, ToolError> {
+) -> Result<CollectedObjects, ToolError> {
     let namespace = namespace.and_then(|namespace| namespace.parse().ok());
     selected(cluster, kind, ObjectQuery { namespace, ..ObjectQuery::default() }).await
 }
 
-/// Those that are asked for; the kind is yet to be put into the query.
+/// Reads the objects that match a query, whose kind this function fills in.
 pub(crate) async fn selected(
     cluster: &Cluster<'_>,
     name: &str,
     query: ObjectQuery,
-) -> Result<Collected, ToolError> {
-    let Some(kind) = kind(cluster, name).await? else { return Ok(Collected::NONE) };
+) -> Result<CollectedObjects, ToolError> {
+    let Some(kind) = kind(cluster, name).await? else { return Ok(CollectedObjects::NONE) };
     let query = ObjectQuery { without: details(&kind), kind, ..query };
-    Ok(match held(cluster.list(&query).await)? {
-        Some((items, extent)) => Collected { items, extent: Some(extent) },
-        None => Collected::NONE,
+    Ok(match if_held(cluster.list(&query).await)? {
+        Some((items, extent)) => CollectedObjects { items, extent: Some(extent) },
+        None => CollectedObjects::NONE,
     })
 }
 
 impl Pod {
-    /// The pod, if the source has objects and it is among them.
+    /// Reads a pod. Returns `None` if the source does not have its object.
     pub(crate) async fn read(cluster: &Cluster<'_>, pod: &PodRef) -> Result<Option<Self>, ToolError> {
         let Some(kind) = kind(cluster, "pods").await? else { return Ok(None) };
         let query = ObjectQuery {
@@ -181,14 +183,14 @@ impl Pod {
         }
     }
 
-    /// From its object.
+    /// Parses a Pod object.
     pub(crate) fn of(object: &Value) -> Self {
         let containers = [
-            ("initContainers", Sort::Init),
-            ("containers", Sort::Regular),
-            ("ephemeralContainers", Sort::Ephemeral),
+            ("initContainers", ContainerKind::Init),
+            ("containers", ContainerKind::Regular),
+            ("ephemeralContainers", ContainerKind::Ephemeral),
         ];
-        let of_kind = |(kind, sort): (&str, Sort)| {
+        let of_kind = |(kind, sort): (&str, ContainerKind)| {
             let single = kind.strip_suffix('s').unwrap_or(kind);
             let statuses = format!("/status/{single}Statuses");
             let status = |name: &str| items(object, &statuses).find(|s| text(s, "/name") == name);
@@ -208,18 +210,18 @@ impl Pod {
         }
     }
 
-    /// Is it done, so that it needs no network any more?
+    /// Checks whether the pod has ended and no longer needs a network.
     pub(crate) fn is_done(&self) -> bool {
         ["Succeeded", "Failed"].contains(&self.phase.as_str())
     }
 
-    /// What is wrong with it at a time; nothing if it is as it should be.
+    /// Returns the problems of the pod at a time. The list is empty for a healthy pod.
     pub(crate) fn troubles(&self, as_of: Option<Timestamp>) -> Vec<String> {
         let late =
             self.gone_by.filter(|gone_by| as_of.is_some_and(|now| now.duration_since(*gone_by) > LATE));
-        let late = late.map(|gone_by| format!("it is being deleted, and should be gone since {gone_by}"));
+        let late = late.map(|gone_by| format!("it is being deleted and should have been gone by {gone_by}"));
         let mut troubles: Vec<String> = late.into_iter().collect();
-        // Of one without a status, nothing is known.
+        // Nothing is known about a pod without a status.
         if ["Succeeded", ""].contains(&self.phase.as_str()) {
             return troubles;
         }
@@ -227,7 +229,7 @@ impl Pod {
         let ill: Vec<String> = ill.map(ToString::to_string).collect();
         match &self.not_ready {
             _ if !ill.is_empty() => troubles.extend(ill),
-            // Its containers end one after the other.
+            // The containers of a pod that is being deleted end one after the other, which is no problem.
             Some(_) if self.gone_by.is_some() => {}
             Some(why) if self.phase == "Running" => troubles.push(why.clone()),
             _ if self.phase != "Running" => troubles.push(self.phase.clone()),
@@ -236,25 +238,25 @@ impl Pod {
         troubles
     }
 
-    /// The containers that make it what it is.
+    /// Returns the regular containers, without init and ephemeral containers.
     pub(crate) fn own(&self) -> impl Iterator<Item = &Container> {
-        self.containers.iter().filter(|container| container.sort == Sort::Regular)
+        self.containers.iter().filter(|container| container.sort == ContainerKind::Regular)
     }
 
-    /// How many of its containers are ready, and of how many.
+    /// Returns the number of ready regular containers and the number of regular containers.
     pub(crate) fn ready(&self) -> (usize, usize) {
         let own = || self.own();
         (own().filter(|container| container.ready).count(), own().count())
     }
 
-    /// Restarts of all its containers.
+    /// Returns the sum of the restarts of all containers.
     pub(crate) fn restarts(&self) -> u64 {
         self.containers.iter().map(|container| container.restarts).sum()
     }
 }
 
 impl Container {
-    fn of(spec: &Value, status: Option<&Value>, sort: Sort) -> Self {
+    fn of(spec: &Value, status: Option<&Value>, sort: ContainerKind) -> Self {
         let none = Value::Null;
         let status = status.unwrap_or(&none);
         let state = status.pointer("/state").and_then(run);
@@ -269,21 +271,21 @@ impl Container {
         }
     }
 
-    /// Since when it runs, if it does.
+    /// Returns the start time of a running container.
     pub(crate) fn running_since(&self) -> Option<Timestamp> {
         self.state.strip_prefix("running since ")?.parse().ok()
     }
 
     fn is_well(&self) -> bool {
         match self.sort {
-            Sort::Init => self.state.starts_with("ended: Completed") || self.ready,
-            Sort::Regular => self.ready,
-            Sort::Ephemeral => true,
+            ContainerKind::Init => self.state.starts_with("ended: Completed") || self.ready,
+            ContainerKind::Regular => self.ready,
+            ContainerKind::Ephemeral => true,
         }
     }
 }
 
-/// What the condition `Ready` of a pod says, if it is there and does not hold.
+/// Returns the text of the condition `Ready` of a pod if the condition exists and is not true.
 fn not_ready(object: &Value) -> Option<String> {
     let ready = items(object, "/status/conditions").find(|condition| text(condition, "/type") == "Ready")?;
     let status = text(ready, "/status");
@@ -293,10 +295,10 @@ fn not_ready(object: &Value) -> Option<String> {
     let why = [text(ready, "/reason"), text(ready, "/message")];
     let why: Vec<&str> = why.into_iter().filter(|text| !text.is_empty()).collect();
     let why = if why.is_empty() { String::new() } else { format!(": {}", why.join(": ")) };
-    Some(format!("its containers are ready, and its condition Ready is {status}{why}"))
+    Some(format!("all containers are ready, but condition Ready is {status}{why}"))
 }
 
-/// What a `ContainerState` says.
+/// Formats a `ContainerState`.
 fn run(state: &Value) -> Option<String> {
     let (kind, of) = state.as_object()?.iter().next()?;
     Some(match kind.as_str() {
@@ -313,19 +315,19 @@ impl fmt::Display for Container {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, sort, ready, restarts, state, before, .. } = self;
         let sort = match sort {
-            Sort::Init => "init, ",
-            Sort::Regular => "",
-            Sort::Ephemeral => "ephemeral, ",
+            ContainerKind::Init => "init, ",
+            ContainerKind::Regular => "",
+            ContainerKind::Ephemeral => "ephemeral, ",
         };
         write!(f, "{name} ({sort}{state}")?;
-        if state.starts_with("running") && !ready && self.sort != Sort::Ephemeral {
+        if state.starts_with("running") && !ready && self.sort != ContainerKind::Ephemeral {
             write!(f, ", not ready")?;
         }
         if *restarts > 0 {
             write!(f, ", restarted {restarts}x")?;
         }
         if let Some(before) = before {
-            write!(f, ", the run before {before}")?;
+            write!(f, ", previous run {before}")?;
         }
         f.write_str(")")
     }

@@ -1,1 +1,1 @@
-//! Parameters that more than one tool takes.
+//! Parameter types that more than one tool uses.

@@ -1,4 +1,4 @@
-//! Which objects a call means: kinds, names and namespaces as an engineer writes them.
+//! Parses and resolves the objects that a call selects: kinds, names and namespaces as an engineer writes them.
 
 use crate::{pods::details, table::Object};
 use mcp_core::{
@@ -8,20 +8,21 @@ use mcp_core::{
 use serde_json::Value;
 use std::{collections::BTreeSet, str::FromStr};
 
-/// What was asked for, before any of it is looked up.
+/// The selection of objects in a call, before it is looked up.
 #[derive(Default)]
-pub(crate) struct Which {
+pub(crate) struct ObjectSelection {
     /// Names of kinds.
     pub(crate) kinds: Vec<String>,
-    /// Names of objects; none: all.
+    /// Names of objects. If empty, all objects are selected.
     pub(crate) names: Vec<ObjectName>,
     pub(crate) namespace: Option<Namespace>,
     pub(crate) labels: LabelSelector,
     pub(crate) fields: FieldSelector,
 }
 
-impl Which {
-    /// From parameters: `pods,svc` or `pod/web-1`; `web-1,web-2` or `shop/web-1`; a namespace or `all`.
+impl ObjectSelection {
+    /// Parses parameters: kinds as `pods,svc` or `pod/web-1`, names as `web-1,web-2` or `shop/web-1`, a namespace or
+    /// `all`.
     pub(crate) fn parse(kind: &str, name: Option<&str>, namespace: Option<&str>) -> Result<Self, ToolError> {
         let given =
             |text: Option<&str>| text.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
@@ -32,7 +33,7 @@ impl Which {
             (kind, name) = (of.to_owned(), given(Some(one)));
         }
         if let Some((of, one)) = name.clone().as_deref().and_then(|name| name.split_once('/')) {
-            // `pod/web-1` is a name too, of the kind that stands beside it.
+            // A name can repeat its kind: `pod/web-1` with kind `pod` does not name the namespace `pod`.
             if of != kind {
                 namespace = given(Some(of));
             }
@@ -52,24 +53,24 @@ impl Which {
         })
     }
 
-    /// With selectors.
+    /// Adds selectors.
     pub(crate) fn selected(self, labels: Option<&str>, fields: Option<&str>) -> Result<Self, ToolError> {
         let labels = labels.map(str::parse).transpose().map_err(|e| {
             ToolError::bad(
                 format!("parameter `labels`: {e}"),
-                "Give labels as `kubectl -l` takes them: app=web,tier!=db.",
+                "Write labels as for `kubectl -l`: app=web,tier!=db.",
             )
         })?;
         let fields = fields.map(str::parse).transpose().map_err(|e| {
             ToolError::bad(
                 format!("parameter `fields`: {e}"),
-                "Give paths and values: spec.nodeName=a,status.phase!=Running.",
+                "Write paths and values: spec.nodeName=a,status.phase!=Running.",
             )
         })?;
         Ok(Self { labels: labels.unwrap_or_default(), fields: fields.unwrap_or_default(), ..self })
     }
 
-    /// The question for a kind.
+    /// Returns the query for objects of a kind.
     pub(crate) fn query(&self, kind: Kind) -> ObjectQuery {
         let namespace = self.namespace.clone().filter(|_| kind.namespaced);
         let name = match self.names.as_slice() {
@@ -86,15 +87,16 @@ impl Which {
         }
     }
 
-    /// The objects of a kind.
+    /// Returns the selected objects of a kind.
     ///
     /// # Errors
-    /// When one that was named is not there, with those that are; or the namespace is not.
+    /// If a named object or the namespace does not exist. The error lists the names that exist.
     pub(crate) async fn objects(&self, cluster: &Cluster<'_>, kind: &Kind) -> Result<Vec<Value>, ToolError> {
         self.find(cluster, kind, &[]).await
     }
 
-    /// The objects of a kind as lists show them, without their [`details`]. Errors as of [`Self::objects`].
+    /// Returns the selected objects of a kind without their [`details`], which lists do not show. Its errors are those
+    /// of [`Self::objects`].
     pub(crate) async fn listed(&self, cluster: &Cluster<'_>, kind: &Kind) -> Result<Vec<Value>, ToolError> {
         self.find(cluster, kind, details(kind)).await
     }
@@ -115,13 +117,13 @@ impl Which {
         Ok(objects)
     }
 
-    /// Is everything there that was named?
+    /// Checks that every named object exists.
     async fn check(&self, cluster: &Cluster<'_>, kind: &Kind, found: &[Value]) -> Result<(), ToolError> {
         let is_there =
             |name: &&ObjectName| found.iter().any(|one| Object(one).text("/metadata/name") == name.as_str());
         if let Some(missing) = self.names.iter().find(|name| !is_there(name)) {
             self.check_namespace(cluster, kind).await?;
-            // Selected away is not the same as not there.
+            // An object that the selectors exclude exists, so the error must not say that it is missing.
             let wider = Self { namespace: self.namespace.clone(), ..Self::default() };
             let query = ObjectQuery { without: details(kind), ..wider.query(kind.clone()) };
             let known = cluster.objects(&query).await?;
@@ -132,8 +134,8 @@ impl Which {
             };
             if known.iter().any(|object| name(object) == missing.as_str()) {
                 return Err(ToolError::bad(
-                    format!("the {what} `{missing}` is there, but labels or fields leave it out"),
-                    "Give a name, or selectors.",
+                    format!("the {what} `{missing}` exists, but `labels` or `fields` exclude it"),
+                    "Pass either `name` or selectors.",
                 ));
             }
             return Err(ToolError::not_found(what, missing.to_string(), known.iter().map(name)));
@@ -145,8 +147,8 @@ impl Which {
         self.check_fields(cluster, kind).await
     }
 
-    /// That nothing has a value says little where nothing has the field: its path may be written wrong. An API server says
-    /// so itself.
+    /// Fails if no object has the field that a field selector names, because then its path is probably misspelled. A
+    /// live API server rejects unknown fields itself.
     async fn check_fields(&self, cluster: &Cluster<'_>, kind: &Kind) -> Result<(), ToolError> {
         if self.fields.is_empty() || cluster.is_live() {
             return Ok(());
@@ -156,19 +158,17 @@ impl Which {
         match self.fields.paths().find(is_nowhere) {
             Some(path) if !all.is_empty() => Err(ToolError::bad(
                 format!("none of the {} {kind} has a field `{path}`", all.len()),
-                format!(
-                    "Paths are those of the objects, with their capitals: kubectl_get kind={kind} output=yaml shows them."
-                ),
+                format!("Paths are case-sensitive; kubectl_get kind={kind} output=yaml shows them."),
             )),
             _ => Ok(()),
         }
     }
 
-    /// Nothing in a namespace that does not exist is another answer than nothing.
+    /// Fails if the selected namespace does not exist: an empty answer would hide a misspelled name.
     pub(crate) async fn check_namespace(&self, cluster: &Cluster<'_>, kind: &Kind) -> Result<(), ToolError> {
         let Some(namespace) = self.namespace.as_ref().filter(|_| kind.namespaced) else { return Ok(()) };
         let Ok(namespaces) = cluster.kind("namespaces").await else { return Ok(()) };
-        // Who may not list namespaces is not told that this one is missing.
+        // If namespaces cannot be listed, for example without the right to do so, nothing can be said about this one.
         let Ok((all, extent)) = cluster.list(&ObjectQuery::all(namespaces)).await else { return Ok(()) };
         let mut names: BTreeSet<&str> =
             all.iter().map(|object| Object(object).text("/metadata/name")).collect();
@@ -178,7 +178,7 @@ impl Which {
         if extent == Extent::Whole {
             return Err(ToolError::not_found("namespace", namespace.to_string(), names));
         }
-        // A namespace whose own object was not collected is there if anything in it was.
+        // A bundle can hold objects of a namespace whose own object was not collected.
         let query = ObjectQuery { without: details(kind), ..ObjectQuery::all(kind.clone()) };
         let objects = cluster.objects(&query).await.unwrap_or_default();
         names.extend(objects.iter().map(|object| Object(object).text("/metadata/namespace")));
@@ -186,17 +186,17 @@ impl Which {
         if names.contains(namespace.as_str()) {
             return Ok(());
         }
-        Err(ToolError::not_found("namespace that was collected", namespace.to_string(), names))
+        Err(ToolError::not_found("collected namespace", namespace.to_string(), names))
     }
 
-    /// What is asked of a kind, in words.
+    /// Describes the selection for a kind in words.
     pub(crate) fn words(&self, kind: &Kind) -> String {
         let mut words = kind.to_string();
         if let Some(namespace) = self.namespace.as_ref().filter(|_| kind.namespaced) {
             words = format!("{words} in namespace {namespace}");
         }
         if !self.labels.is_empty() || !self.fields.is_empty() {
-            words += " that the selectors select";
+            words += " that match the selectors";
         }
         words
     }
@@ -206,5 +206,5 @@ fn parse<T: FromStr>(text: &str) -> Result<T, ToolError>
 where
     T::Err: std::fmt::Display,
 {
-    text.parse().map_err(|e: T::Err| ToolError::bad(e.to_string(), "Give names as kubectl_get shows them."))
+    text.parse().map_err(|e: T::Err| ToolError::bad(e.to_string(), "Write names as kubectl_get shows them."))
 }

@@ -1,4 +1,4 @@
-//! Hostile arguments: whatever a tool is given, its answer has an end and a form.
+//! Calls tools with hostile arguments. Every answer must end in time and be well-formed.
 
 use mcp_testing::{Failed, attack};
 use std::path::Path;

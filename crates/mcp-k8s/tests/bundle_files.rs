@@ -1,4 +1,4 @@
-//! Files of the shipped bundles, of packed bundles, and of bundles with secrets.
+//! Tests bundle_files with the shipped bundles, with packed bundles, and with bundles that hold secrets.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use mcp_core::{Backend, Bundle};
@@ -12,7 +12,7 @@ fn ask(source: Arc<dyn Backend>, params: Value) -> Result<String, Failed> {
     answer(mcp_k8s::layer(), source, &case)
 }
 
-/// The must-gather has a list of Secrets of every namespace, and `oc adm inspect` leaves their values in place.
+/// The must-gather has a list of the Secrets of every namespace, and `oc adm inspect` does not remove their values.
 #[test]
 fn the_secrets_of_a_real_must_gather_are_left_out() -> Result<(), Failed> {
     let text = ask(scenario("capture"), json!({ "path": "core/secrets.yaml", "search": "." }))?;
@@ -26,11 +26,11 @@ fn the_secrets_of_a_real_must_gather_are_left_out() -> Result<(), Failed> {
 }
 
 #[test]
-fn a_secret_is_redacted_whatever_the_file_is_called() -> Result<(), Failed> {
+fn a_secret_is_redacted_for_any_file_name() -> Result<(), Failed> {
     let dir = tempfile::tempdir()?;
     let folder = dir.path().join("must-gather.local.1/quay-io/notes");
     fs::create_dir_all(&folder)?;
-    // Without an object, nothing would say that this is a must-gather.
+    // Without an object, the folder would not be recognized as a must-gather.
     let pods = dir.path().join("must-gather.local.1/quay-io/namespaces/shop/core");
     fs::create_dir_all(&pods)?;
     fs::write(pods.join("pods.yaml"), "apiVersion: v1\nitems: []\nkind: PodList\n")?;
@@ -43,7 +43,7 @@ fn a_secret_is_redacted_whatever_the_file_is_called() -> Result<(), Failed> {
         fs::write(folder.join(name), text)?;
         let source = || Arc::new(Bundle::new(vec![dir.path().join("must-gather.local.1")]));
         for params in [json!({ "path": name }), json!({ "path": name, "search": "key" })] {
-            // A search sees what is shown: where all values are hidden at once, it finds no name among them.
+            // A search matches redacted text, so it finds no key if all values are replaced together.
             let is_search = params.get("search").is_some();
             let text = ask(source(), params)?;
             assert!(is_search || text.contains("[redacted"), "{text}");
@@ -53,9 +53,10 @@ fn a_secret_is_redacted_whatever_the_file_is_called() -> Result<(), Failed> {
     Ok(())
 }
 
-/// A search sees what is shown. It cannot test guesses of a secret, and a long line is not cut before it is redacted.
+/// A search matches redacted text, so it cannot confirm guesses at a secret. A long line is redacted before it is
+/// truncated.
 #[test]
-fn a_search_sees_no_secret() -> Result<(), Failed> {
+fn a_search_does_not_find_secrets() -> Result<(), Failed> {
     let dir = tempfile::tempdir()?;
     let pods = dir.path().join("must-gather.local.1/namespaces/shop/core");
     fs::create_dir_all(&pods)?;
@@ -75,9 +76,9 @@ fn a_search_sees_no_secret() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Of a compressed archive, the server copies only what typed tools ask for. The rest is unpacked on demand.
+/// The server unpacks only the files that other tools read from a compressed archive. It unpacks other files on demand.
 #[test]
-fn a_file_that_no_tool_asks_for_is_read_from_a_packed_bundle() -> Result<(), Failed> {
+fn a_file_that_no_other_tool_reads_is_unpacked_on_demand() -> Result<(), Failed> {
     let path = "event-filter.html";
     let listed = ask(scenario("capture"), json!({ "path": "filter.h" }))?;
     assert!(listed.contains("<html"), "{listed}");

@@ -1,5 +1,5 @@
-//! The must-gather of the captured cluster against what its API server answered twenty minutes later: the same objects,
-//! and in them the same, but for what time changes.
+//! Compares the must-gather of the captured cluster with the answers of its API server twenty minutes later. The
+//! objects must be equal, except for values that change with time.
 
 mod columns;
 
@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-/// What changes whenever anything does.
+/// The fields that change with every update of an object.
 const CHANGES: [&str; 1] = ["metadata.resourceVersion"];
 
 fn name(object: &Value) -> (String, String) {
@@ -21,7 +21,7 @@ fn name(object: &Value) -> (String, String) {
     (text("/metadata/namespace"), text("/metadata/name"))
 }
 
-/// The paths at which two values differ, without the places in lists.
+/// Collects the paths at which two values differ, without list indexes.
 fn differences(one: &Value, other: &Value, path: &str, found: &mut BTreeSet<String>) {
     let below = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
     match (one, other) {
@@ -39,7 +39,7 @@ fn differences(one: &Value, other: &Value, path: &str, found: &mut BTreeSet<Stri
     }
 }
 
-/// Both sources leave these out.
+/// Removes the fields that both sources leave out.
 fn leave_out(object: &mut Value) {
     if let Some(metadata) = object["metadata"].as_object_mut() {
         metadata.remove("managedFields");
@@ -52,8 +52,8 @@ fn leave_out(object: &mut Value) {
     }
 }
 
-/// The snapshot names what differs: heartbeats, what became of the pods that crash, two annotations, and events, of which
-/// a server forgets all after an hour.
+/// The snapshot lists the differences: heartbeats, the state of crashing pods, two annotations, and events, which an
+/// API server deletes after an hour.
 #[tokio::test]
 async fn the_bundle_has_the_objects_of_the_api_server() -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
@@ -84,7 +84,7 @@ async fn the_bundle_has_the_objects_of_the_api_server() -> Result<(), Failed> {
             };
             leave_out(&mut other);
             let mut found = BTreeSet::new();
-            // Items of the server's lists do not say what they are.
+            // Items in the lists of the API server have no kind and apiVersion.
             let mut ours = ours;
             for field in ["kind", "apiVersion"] {
                 ours.as_object_mut().ok_or("no object")?.remove(field);
@@ -97,7 +97,7 @@ async fn the_bundle_has_the_objects_of_the_api_server() -> Result<(), Failed> {
             }
             changed.entry(plural.to_owned()).or_default().extend(found);
         }
-        // A namespace that came later, with what every namespace has.
+        // A namespace that was created later, with the objects of every namespace.
         for (namespace, name) in theirs.into_keys() {
             *absent.entry(format!("{plural} only on the server: {namespace}/{name}")).or_default() += 1;
         }
@@ -110,7 +110,7 @@ async fn the_bundle_has_the_objects_of_the_api_server() -> Result<(), Failed> {
     Ok(())
 }
 
-/// All rows of a kind that the tool shows of the bundle, by namespace and name.
+/// Returns all rows of a kind that the tool shows for the bundle, by namespace and name.
 async fn shown(
     connection: &Connection,
     kind: &str,
@@ -138,8 +138,8 @@ async fn shown(
     Ok((names, rows))
 }
 
-/// The rows that the tool makes of the bundle are those of the API server's own tables: the same columns, and the same
-/// in each, but for ages and what happened in the twenty minutes between.
+/// The rows that the tool prints for the bundle equal those of the API server's tables, except for ages and the events
+/// of the twenty minutes between.
 #[tokio::test]
 async fn the_bundle_gives_the_rows_of_the_api_server() -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
@@ -179,7 +179,7 @@ async fn the_bundle_gives_the_rows_of_the_api_server() -> Result<(), Failed> {
                 }
                 narrow.extend((column["priority"] == 0).then(|| ours.clone()));
             }
-            // `wide` has more columns, and nothing else.
+            // `wide` only adds columns.
             assert!(kind == "events" || usual.get(&key) == Some(&narrow), "{kind} {key:?}");
             same += usize::from(!differs);
         }

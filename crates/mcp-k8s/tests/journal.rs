@@ -1,4 +1,4 @@
-//! Logs of a host that are in its journal only, in local mode: a journal that systemd's own program made.
+//! Reads logs that exist only in the journal, in local mode. systemd-journal-remote writes the journal.
 
 use mcp_core::Local;
 use mcp_testing::{Connection, Failed};
@@ -11,13 +11,13 @@ use std::{
     sync::Arc,
 };
 
-/// A machine's ID: its journal is in a folder of this name.
+/// The machine ID, which is the name of the journal's folder.
 const MACHINE: &str = "0123456789abcdef0123456789abcdef";
 const JOURNAL_REMOTE: &str = "/lib/systemd/systemd-journal-remote";
 /// 2026-11-22T08:00:00Z.
 const BEGIN: u64 = 1_795_334_400;
 
-/// A process in a mount namespace with a journal of its own, in which a node is: it ends with this.
+/// A process in a mount namespace with its own journal, which acts as a node. It ends when this value is dropped.
 struct Host(Child);
 
 impl Drop for Host {
@@ -32,7 +32,8 @@ fn command(program: &str) -> Command {
     Command::new(program)
 }
 
-/// Entries as systemd exports them (systemd.io/JOURNAL_EXPORT_FORMATS): second, unit (none: the kernel), message.
+/// Formats entries as systemd exports them (systemd.io/JOURNAL_EXPORT_FORMATS). An entry has a second, a unit and a
+/// message. An entry without a unit comes from the kernel.
 fn exported(entries: &[(u64, Option<&str>, String)]) -> String {
     let mut text = String::new();
     for (second, unit, message) in entries {
@@ -53,7 +54,7 @@ fn exported(entries: &[(u64, Option<&str>, String)]) -> String {
     text
 }
 
-/// A pod's interface, as OVN-Kubernetes names them.
+/// The number in the name of a pod's interface, as OVN-Kubernetes generates it.
 fn interface(n: u64) -> u64 {
     0x0cf5_a2f0_d3e1_b4c2 + n * 7_919
 }
@@ -96,7 +97,7 @@ impl Host {
     }
 }
 
-/// What the log holds, and below it the evidence that the answer's first line names.
+/// Returns the answer, followed by the evidence that the first line of the answer names.
 async fn ask(connection: &Connection, params: Value) -> Result<String, Failed> {
     let mut params = params.as_object().cloned().unwrap_or_default();
     params.insert("node_name".into(), "here".into());
@@ -108,7 +109,7 @@ async fn ask(connection: &Connection, params: Value) -> Result<String, Failed> {
 
 #[tokio::test]
 #[ignore = "needs root and systemd-journal-remote: cargo xtask test"]
-async fn what_only_the_journal_has() -> Result<(), Failed> {
+async fn logs_that_only_the_journal_has_are_read() -> Result<(), Failed> {
     std::fs::create_dir_all("/var/log/journal")?;
     let mut entries: Vec<_> = (0..3_000)
         .map(|n| {
@@ -142,7 +143,7 @@ async fn what_only_the_journal_has() -> Result<(), Failed> {
     assert!(carrier.starts_with("2026-11-22T08:49:59.000000") && carrier.contains(&named(2_999)), "{tail}");
     assert!(dhcp.starts_with("2026-11-22T08:50:00.000000") && dhcp.ends_with("request timed out"), "{tail}");
 
-    // All lines are looked through, and not held.
+    // The search reads all lines, not only the last ones.
     let found = ask(&connection, json!({ "log": "NetworkManager", "grep": named(17) })).await?;
     assert!(found.contains("2026-11-22T08:00:17.000000") && !found.contains(&named(18)), "{found}");
     let since = ask(
@@ -154,7 +155,7 @@ async fn what_only_the_journal_has() -> Result<(), Failed> {
     let digest = ask(&connection, json!({ "log": "NetworkManager", "digest": true })).await?;
     assert!(digest.contains("3000x") && digest.contains("request timed out"), "{digest}");
 
-    // The second of two units that a log may be of, and what has none.
+    // The runtime's log is of the second of two possible units, and the kernel's log has no unit.
     let runtime = ask(&connection, json!({ "log": "runtime", "level": "error" })).await?;
     assert!(runtime.contains("--unit=crio") && runtime.contains("no CNI configuration file"), "{runtime}");
     let kernel = ask(&connection, json!({ "log": "kernel", "tail": 10 })).await?;

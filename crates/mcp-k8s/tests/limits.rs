@@ -1,4 +1,4 @@
-//! A `grep` that is slow to match keeps neither its call, nor the server, nor its end waiting.
+//! A `grep` that is slow to match delays neither its call nor other calls nor the end of the server.
 
 use mcp_testing::Failed;
 use std::{
@@ -10,13 +10,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Far more than any of this takes, and far less than the searches would.
+/// The time limit of the tests: much longer than they need, and much shorter than the searches would take.
 const BOUND: Duration = Duration::from_secs(60);
 
-/// Each line takes milliseconds: most of these states are alive all the time.
+/// An expression that takes milliseconds for each line, because most of its states stay active.
 const SLOW: &str = "(?:[a-m][a-z]{1,40}){1,40}[b-d]{9}";
 
-/// A bundle with one log, of letters without an order.
+/// Writes a bundle with one log of pseudo-random letters.
 fn bundle(dir: &Path) -> Result<(), Failed> {
     let folder = dir.join("namespaces/shop/pods/web/app/app/logs");
     fs::create_dir_all(&folder)?;
@@ -39,13 +39,13 @@ fn server(bundle: &Path) -> Command {
     server
 }
 
-/// Waits for the end of a process; one that does not end fails the test.
+/// Waits for the end of a process. The test fails if the process does not end.
 fn ended(mut child: Child) -> Result<std::process::Output, Failed> {
     let until = Instant::now() + BOUND;
     while child.try_wait()?.is_none() {
         if Instant::now() > until {
             child.kill()?;
-            return Err("it goes on and on".into());
+            return Err("the process did not end in time".into());
         }
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -53,19 +53,19 @@ fn ended(mut child: Child) -> Result<std::process::Output, Failed> {
 }
 
 #[test]
-fn a_search_ends_with_the_time_of_its_call() -> Result<(), Failed> {
+fn a_search_ends_at_the_time_limit_of_its_call() -> Result<(), Failed> {
     let dir = tempfile::tempdir()?;
     bundle(dir.path())?;
     let mut call = server(dir.path());
     call.args(["call", "kubectl_logs", "pod=shop/web", "timeout_seconds=2", &format!("grep={SLOW}")]);
     let output = ended(call.spawn()?)?;
     let told = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(told.contains("the log is longer than can be read in time: this is its beginning"), "{told}");
+    assert!(told.contains("the log could not be read completely within the time limit"), "{told}");
     Ok(())
 }
 
 #[test]
-fn a_search_keeps_no_server_from_ending() -> Result<(), Failed> {
+fn a_search_does_not_keep_the_server_from_ending() -> Result<(), Failed> {
     let dir = tempfile::tempdir()?;
     bundle(dir.path())?;
     for terminated in [false, true] {
@@ -79,7 +79,7 @@ fn a_search_keeps_no_server_from_ending() -> Result<(), Failed> {
         )?;
         output.read_line(&mut line)?;
         writeln!(input, r#"{{"jsonrpc":"2.0","method":"notifications/initialized"}}"#)?;
-        // More searches than there are threads that serve, and one question that must be answered beside them.
+        // More searches than the server has threads, and one call that must be answered meanwhile.
         for id in 2..6 {
             writeln!(
                 input,

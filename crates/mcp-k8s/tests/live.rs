@@ -1,6 +1,6 @@
-//! What goes wrong with a live cluster: an API server of a few lines, on a real socket, that answers as a test says.
+//! Tests failures of a live cluster with a small API server on a real socket, which answers as the test says.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on, fails")]
+#![expect(clippy::unwrap_used, reason = "a test fails if it cannot continue")]
 
 use mcp_core::LiveCluster;
 use mcp_testing::{Connection, Failed};
@@ -14,7 +14,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-/// What is answered to a path with its query; none: nothing, ever.
+/// Returns the answer to a path with its query. `None` means that the server never answers.
 type Answer = dyn Fn(&str) -> Option<(u16, Value)> + Send + Sync;
 
 fn refused(code: u16, message: &str) -> Option<(u16, Value)> {
@@ -44,7 +44,7 @@ async fn serve(mut stream: TcpStream, answer: Arc<Answer>, asked: Arc<Mutex<Vec<
     _ = stream.write_all((head + &body).as_bytes()).await;
 }
 
-/// What a tool says of a cluster, and what that was asked.
+/// Returns the answer of a tool, and the requests that the API server received.
 async fn call(
     answer: impl Fn(&str) -> Option<(u16, Value)> + Send + Sync + 'static,
     tool: &str,
@@ -83,7 +83,7 @@ fn node(name: &str) -> Value {
     json!({ "metadata": { "name": name }, "status": { "conditions": [{ "type": "Ready", "status": "True" }] } })
 }
 
-/// A pod of OVN-Kubernetes with all that its databases are asked through.
+/// An ovnkube-node pod with the containers and mounts through which its databases are read.
 fn ovnkube_node(node: &str) -> Value {
     let mounts: Vec<Value> = ["/run/ovn/", "/run/openvswitch/", "/etc/ovn/"]
         .iter()
@@ -118,7 +118,7 @@ fn web() -> Value {
     })
 }
 
-/// Three nodes. The kubelet of the first does not answer, and in others nothing may be run.
+/// A cluster of three nodes. The kubelet of the first node does not answer, and commands are forbidden on the others.
 fn cluster(path: &str) -> Option<(u16, Value)> {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let resource = |name: &str, kind: &str, namespaced: bool| json!({ "name": name, "singularName": kind.to_lowercase(), "kind": kind, "namespaced": namespaced, "verbs": ["get", "list"] });
@@ -165,7 +165,7 @@ fn cluster(path: &str) -> Option<(u16, Value)> {
             403,
             "configmaps \"ovn-config\" is forbidden: User \"jane\" cannot get resource \"configmaps\"",
         ),
-        // By node.
+        // The pods of all namespaces, filtered by node if the query names one.
         "/api/v1/pods" => {
             let of = ["n1", "n2", "n3"]
                 .into_iter()
@@ -184,7 +184,7 @@ fn cluster(path: &str) -> Option<(u16, Value)> {
 }
 
 #[tokio::test]
-async fn an_overview_is_what_came_and_says_what_did_not() -> Result<(), Failed> {
+async fn the_overview_names_the_data_that_could_not_be_read() -> Result<(), Failed> {
     let begin = Instant::now();
     let (said, asked) = call(cluster, "cluster_overview", json!({ "timeout_seconds": 6 })).await?;
     let text = said.unwrap();
@@ -193,11 +193,11 @@ async fn an_overview_is_what_came_and_says_what_did_not() -> Result<(), Failed> 
         assert!(text.contains(&format!("\n  {node}  Ready")), "{text}");
     }
     for note in [
-        "note: OVN_Northbound was not read of n1: ",
-        "note: OVN_Northbound was not read of n2, n3: not allowed to create pods/exec",
-        "note: OVN_Southbound was not read of n2, n3: ",
-        "note: Open_vSwitch was not read of n1: ",
-        "note: MTU and address ranges are not known: not allowed to get configmaps ovn-config in namespace ovn-kubernetes",
+        "note: could not read OVN_Northbound of n1: ",
+        "note: could not read OVN_Northbound of n2, n3: not allowed to create pods/exec",
+        "note: could not read OVN_Southbound of n2, n3: ",
+        "note: could not read Open_vSwitch of n1: ",
+        "note: MTU and address ranges are unknown: not allowed to get configmaps ovn-config in namespace ovn-kubernetes",
         "note: the kinds of k8s.ovn.org/v1 are not known: ",
     ] {
         assert!(text.contains(note), "{note}: {text}");
@@ -207,7 +207,7 @@ async fn an_overview_is_what_came_and_says_what_did_not() -> Result<(), Failed> 
 }
 
 #[tokio::test]
-async fn a_pod_is_located_though_its_databases_are_silent() -> Result<(), Failed> {
+async fn a_pod_is_located_even_if_its_databases_do_not_answer() -> Result<(), Failed> {
     let (said, _) =
         call(cluster, "ovnkube_locate", json!({ "what": "shop/web", "timeout_seconds": 6 })).await?;
     let text = said.unwrap();
@@ -218,12 +218,12 @@ async fn a_pod_is_located_though_its_databases_are_silent() -> Result<(), Failed
         assert!(text.contains(line), "{line}: {text}");
     }
     let late = text.lines().filter(|line| line.starts_with("note: ") && line.contains(" within 3 s")).count();
-    assert_eq!(late, 3, "of three databases, asked at once: {text}");
+    assert_eq!(late, 3, "three databases are read in parallel: {text}");
     Ok(())
 }
 
 #[tokio::test]
-async fn a_services_endpoints_are_asked_for_alone() -> Result<(), Failed> {
+async fn only_the_endpoint_slices_of_the_service_are_requested() -> Result<(), Failed> {
     let (said, asked) =
         call(cluster, "ovnkube_locate", json!({ "what": "shop/db", "timeout_seconds": 6 })).await?;
     assert!(said.unwrap().contains("FINDING: service shop/db has no ready endpoint"));
@@ -235,7 +235,7 @@ async fn a_services_endpoints_are_asked_for_alone() -> Result<(), Failed> {
 }
 
 #[tokio::test]
-async fn a_kind_of_a_group_that_is_silent_may_be_there() -> Result<(), Failed> {
+async fn a_kind_may_exist_if_its_api_group_does_not_answer() -> Result<(), Failed> {
     let (said, _) = call(cluster, "kubectl_get", json!({ "kind": "egressip" })).await?;
     let error = said.unwrap_err();
     assert!(error.contains("not all are known: the kinds of k8s.ovn.org/v1 are not known: "), "{error}");

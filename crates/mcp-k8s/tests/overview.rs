@@ -1,4 +1,4 @@
-//! The overview fits, whether the cluster has three nodes or three hundred.
+//! The overview stays within its size limit for three nodes and for three hundred nodes.
 
 use mcp_core::{Bundle, NodeName};
 use mcp_testing::{Case, answer, scenario};
@@ -10,7 +10,7 @@ fn overview() -> Case {
     Case { scenario: "capture".into(), tool: "cluster_overview".into(), params: serde_json::Map::new() }
 }
 
-/// A node as the capture's are, and one that is not ready or in another zone.
+/// A node like those of the capture. Single nodes are not ready or are in another zone.
 fn node(number: usize) -> String {
     let name = format!("worker-{number:03}");
     let (status, message) =
@@ -40,7 +40,7 @@ status:
     )
 }
 
-/// Its ovnkube-node pod, which crashes on one node and is missing on another.
+/// The ovnkube-node pod of a node, which crashes on one node and is missing on another.
 fn pod(number: usize) -> String {
     let state = if number == 200 {
         "ready: false, restartCount: 31, state: {waiting: {reason: CrashLoopBackOff}}"
@@ -89,7 +89,7 @@ fn three_hundred_nodes() {
     for stands_out in [
         "worker-017: NotReady: container runtime is down",
         "worker-200: ovnkube-node-n200x 0/1 ready: ovnkube-controller (waiting: CrashLoopBackOff, restarted 31x)",
-        "worker-250: no pod ovnkube-node",
+        "worker-250: no ovnkube-node pod",
         "Kubernetes v1.35.0 on worker-099",
         "300 nodes in 299 zones",
     ] {

@@ -1,9 +1,9 @@
-//! One prompt for each complaint. That the tools exist which they name, `cargo xtask tidy` looks at.
+//! Tests the prompts. `cargo xtask tidy` checks that the tools that they name exist.
 
 #[test]
 fn there_is_a_prompt_for_each_complaint() {
     let layer = mcp_k8s::layer();
-    assert_eq!(layer.prompts.len(), 10, "one for each complaint");
+    assert_eq!(layer.prompts.len(), 10, "there is one prompt for each complaint");
     for prompt in &layer.prompts {
         assert!(prompt.text.len() < 3_500, "{} has {} bytes", prompt.name, prompt.text.len());
         for argument in prompt.arguments {
@@ -17,7 +17,7 @@ fn there_is_a_prompt_for_each_complaint() {
     }
 }
 
-/// A prompt that sends the model to another one sends it to one that there is.
+/// Every prompt that another prompt refers to exists.
 #[test]
 fn every_prompt_that_a_prompt_names_exists() {
     let layer = mcp_k8s::layer();

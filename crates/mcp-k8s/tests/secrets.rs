@@ -1,4 +1,4 @@
-//! What is secret stays in the bundle: planted wherever it occurs in practice, and looked for in every answer.
+//! Plants secrets wherever they occur in practice, and searches every answer for them.
 
 use mcp_core::Bundle;
 use mcp_testing::{Connection, Failed, MARKS, unpack};
@@ -142,7 +142,7 @@ fn plant(root: &Path) -> Result<(), Failed> {
 }
 
 #[tokio::test]
-async fn planted_secrets_are_in_no_answer() -> Result<(), Failed> {
+async fn no_answer_contains_a_planted_secret() -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
     unpack("capture/must-gather.tar.xz", folder.path())?;
     let gathered = std::fs::read_dir(folder.path())?.next().ok_or("nothing in it")??.path();
@@ -173,8 +173,8 @@ async fn planted_secrets_are_in_no_answer() -> Result<(), Failed> {
         shown += text.matches("shown").count();
         redacted += text.matches("[redacted").count();
     }
-    assert!(shown >= 6 && redacted >= 40, "what is not secret is shown: {shown}, {redacted}");
-    // A selector is no oracle: what is redacted cannot be asked for.
+    assert!(shown >= 6 && redacted >= 40, "values that are not secret are shown: {shown}, {redacted}");
+    // A selector must not confirm guesses at redacted values.
     let guess =
         json!({ "kind": "secrets", "namespace": "shop", "fields": "stringData.plain=hunter2hunter2" });
     let text = connection.call("kubectl_get", guess.as_object().ok_or("no object")?).await?;

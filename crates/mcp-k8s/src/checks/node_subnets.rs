@@ -51,7 +51,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn absent_and_unreadable_are_found_and_a_subnet_is_fine() {
+    fn reports_an_absent_or_unreadable_annotation_and_accepts_a_subnet() {
         let node = |annotations: Value| json!({ "metadata": { "name": "n1", "annotations": annotations } });
         let found = |annotations| finding(&node(annotations)).map(|finding| finding.wrong);
         let key = "k8s.ovn.org/node-subnets";

@@ -1,4 +1,4 @@
-//! One object, made readable: what `kubectl describe` would say, and what OVN-Kubernetes wrote down on it.
+//! Describes one object like `kubectl describe`, and decodes the annotations that OVN-Kubernetes wrote on it.
 
 mod node;
 mod pod;
@@ -10,11 +10,12 @@ use ovn_model::annotations;
 use serde_json::Value;
 use std::sync::Arc;
 
-/// Characters of an annotation that are shown, some of which hold whole objects, and of a volume.
+/// The maximum number of characters of an annotation that are shown, because some annotations hold whole objects.
 const ANNOTATION: usize = 300;
+/// The maximum number of characters of a volume that are shown.
 const VOLUME: usize = 120;
 
-/// A part of a description.
+/// A section of a description: a heading and its lines.
 pub(crate) struct Section {
     heading: Arc<str>,
     lines: Vec<String>,
@@ -25,14 +26,14 @@ impl Section {
         Self { heading: format!("{heading}:").into(), lines }
     }
 
-    /// A row for each line: none is too long to be read on.
+    /// Returns a row for each line, so that paging can split a long section.
     pub(crate) fn rows(self) -> impl Iterator<Item = Row> {
         let Self { heading, lines } = self;
         lines.into_iter().map(move |line| Row::line(format!("  {line}")).under(&heading))
     }
 }
 
-/// All that the object itself says.
+/// Returns the sections that the object itself provides: everything except events and endpoint slices.
 pub(crate) fn sections(kind: &Kind, object: &Value, as_of: Option<Timestamp>) -> Vec<Section> {
     let it = Object(object);
     let mut all = vec![Section::new(&kind.kind, identity(kind, it, as_of))];
@@ -49,7 +50,7 @@ pub(crate) fn sections(kind: &Kind, object: &Value, as_of: Option<Timestamp>) ->
     all
 }
 
-/// Name, labels, owner.
+/// Returns the lines with name, namespace, times, owner and labels.
 fn identity(kind: &Kind, it: Object<'_>, as_of: Option<Timestamp>) -> Vec<String> {
     let mut lines = Vec::new();
     let mut say = |what: &str, text: String| {
@@ -71,7 +72,8 @@ fn identity(kind: &Kind, it: Object<'_>, as_of: Option<Timestamp>) -> Vec<String
     lines
 }
 
-/// Annotations that OVN-Kubernetes and Multus wrote, decoded; and those of others, cut where they are long.
+/// Returns the annotations of OVN-Kubernetes and Multus, decoded, and all other annotations, truncated if they are
+/// long.
 fn annotated(it: Object<'_>) -> (Vec<String>, Vec<String>) {
     let (mut ours, mut others) = (Vec::new(), Vec::new());
     for (key, value) in it.map("/metadata/annotations") {
@@ -91,16 +93,16 @@ fn annotated(it: Object<'_>) -> (Vec<String>, Vec<String>) {
     (ours, others)
 }
 
-/// The beginning of a text in one line, and how much there is.
+/// Returns the beginning of a text on one line. A truncated text ends with its size in bytes.
 fn cut(text: &str, characters: usize) -> String {
     let line = text.trim().replace('\n', " ");
     match line.char_indices().nth(characters) {
         None => line,
-        Some((at, _)) => format!("{}… ({} bytes in all)", line.get(..at).unwrap_or_default(), text.len()),
+        Some((at, _)) => format!("{}… ({} bytes in total)", line.get(..at).unwrap_or_default(), text.len()),
     }
 }
 
-/// Everything else that an object of any kind has, as YAML.
+/// Returns all other fields of an object as YAML, one section for each top-level field.
 fn whole(object: &Value) -> Vec<Section> {
     let known = ["apiVersion", "kind", "metadata"];
     let fields = object.as_object().into_iter().flatten().filter(|(key, _)| !known.contains(&key.as_str()));
@@ -126,7 +128,7 @@ fn conditions(it: Object<'_>, as_of: Option<Timestamp>) -> Vec<String> {
     if all.len() == 1 { Vec::new() } else { aligned(&all) }
 }
 
-/// `2026-11-22T08:13:45Z (21m ago)`; nothing where there is none.
+/// Formats a time as `2026-11-22T08:13:45Z (21m ago)`. Returns an empty string if the field is absent.
 fn time(value: Object<'_>, as_of: Option<Timestamp>) -> String {
     match value.0.as_str() {
         Some(text) => format!("{text} ({} ago)", since(value.0, as_of)),

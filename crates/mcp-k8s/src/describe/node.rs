@@ -1,4 +1,4 @@
-//! A node: is it there, and what is it made of.
+//! Describes a node: status, addresses, taints, system and capacity.
 
 use super::Section;
 use crate::table::{Object, node_status};

@@ -1,4 +1,4 @@
-//! A pod: where it runs and what became of its containers.
+//! Describes a pod: its node, its addresses, and the state of its containers.
 
 use super::{Section, VOLUME, cut, time};
 use crate::table::{Object, PodStatus};
@@ -32,9 +32,9 @@ fn status(pod: Object<'_>) -> Vec<String> {
     };
     say("message", pod.text("/status/message").into());
     let host = pod.is("/spec/hostNetwork");
-    let network = if host { " (the pod has the node's network)" } else { "" };
+    let network = if host { " (host network)" } else { "" };
     let node = match (pod.text("/spec/nodeName"), pod.text("/status/hostIP")) {
-        ("", _) => "none: it is not scheduled".into(),
+        ("", _) => "none (not scheduled)".into(),
         (node, "") => format!("{node}{network}"),
         (node, ip) => format!("{node} {ip}{network}"),
     };
@@ -61,7 +61,7 @@ fn container(container: Object<'_>, state: Option<Object<'_>>, as_of: Option<Tim
             let restarts = state.int("/restartCount");
             say("state", format!("{}, {ready}, {restarts} restarts", one_state(state.at("/state"), as_of)));
             if state.at("/lastState").has("/terminated") {
-                say("before", one_state(state.at("/lastState"), as_of));
+                say("previous state", one_state(state.at("/lastState"), as_of));
             }
         }
     }
@@ -84,13 +84,13 @@ fn container(container: Object<'_>, state: Option<Object<'_>>, as_of: Option<Tim
     }
     let env = container.list("/env").map(|one| match one.at("/value").0.as_str() {
         Some(value) => format!("{}={value}", one.text("/name")),
-        None => format!("{} (from elsewhere)", one.text("/name")),
+        None => format!("{} (value from a reference)", one.text("/name")),
     });
     say("env", env.collect::<Vec<_>>().join(" "));
     lines
 }
 
-/// `running since …`, `waiting: CrashLoopBackOff: …`, `terminated: Error, exit code 1, …`.
+/// Formats a state: `running since …`, `waiting: CrashLoopBackOff: …`, `terminated: Error, exit code 1, …`.
 fn one_state(state: Object<'_>, as_of: Option<Timestamp>) -> String {
     let because = |it: Object<'_>| {
         let all =

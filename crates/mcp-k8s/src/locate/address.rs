@@ -1,4 +1,4 @@
-//! Whose an address is.
+//! Finds the owner of an address.
 
 use super::Locator;
 use crate::{
@@ -15,7 +15,7 @@ use std::{
 };
 
 impl Locator<'_, '_> {
-    /// An IP address.
+    /// Locates an IP address.
     pub(super) async fn address(&mut self, address: IpAddr) -> Result<(), ToolError> {
         let wanted = address.to_string();
         let pods = objects(self.cluster, "pods").await?;
@@ -28,7 +28,7 @@ impl Locator<'_, '_> {
                 found.iter().filter(|o| !on_host(o)).copied().collect(),
             )
         };
-        // Networks may have the same ranges: only on one network is an address that of one pod.
+        // Networks can have the same ranges, so an address must be unique only within a network.
         let mut by_network = BTreeMap::<String, Vec<String>>::new();
         for pod in own.iter().filter(|pod| !Pod::of(pod).is_done()) {
             for network in networks_with(pod, address) {
@@ -50,7 +50,10 @@ impl Locator<'_, '_> {
         found |= self.of_services(address).await?;
         found |= self.of_nodes(address).await;
         for pod in host.iter().take(5) {
-            self.lines.push(format!("pod {}/{} has it with its host {}", pod.namespace, pod.name, pod.node));
+            self.lines.push(format!(
+                "pod {}/{} has this address through the host network of {}",
+                pod.namespace, pod.name, pod.node
+            ));
         }
         found |= self.of_egress_ips(address).await?;
         if !found {
@@ -60,7 +63,7 @@ impl Locator<'_, '_> {
         Ok(())
     }
 
-    /// The services that have an address, of which one is shown with all that is known of it.
+    /// Locates the services that have an address.
     async fn of_services(&mut self, address: IpAddr) -> Result<bool, ToolError> {
         let services = objects(self.cluster, "services").await?;
         let mut found = false;
@@ -71,14 +74,14 @@ impl Locator<'_, '_> {
         Ok(found)
     }
 
-    /// An address of a node, or within its subnet.
+    /// Lists the nodes that have an address, and locates the first of them.
     async fn of_nodes(&mut self, address: IpAddr) -> bool {
         let mut said = Vec::new();
         let mut whose = None;
         for node in &self.nodes {
             let roles = roles(node, address);
             if !roles.is_empty() {
-                said.push(format!("{address} is of node {}: {}", node.name, roles.join(", ")));
+                said.push(format!("{address} belongs to node {}: {}", node.name, roles.join(", ")));
                 whose = whose.or(Some(node.name.clone()));
             }
         }
@@ -90,7 +93,7 @@ impl Locator<'_, '_> {
         known
     }
 
-    /// The nodes in whose subnets it is, which is said.
+    /// Lists the nodes whose subnets contain an address.
     fn of_subnets(&mut self, address: IpAddr) -> Vec<String> {
         let within =
             |node: &&KnownNode| node.annotations.subnets.values().flatten().any(|net| net.contains(&address));
@@ -110,24 +113,25 @@ impl Locator<'_, '_> {
                 let mut status =
                     items(egress, "/status/items").filter(|item| is(text(item, "/egressIP"), address));
                 match status.next() {
-                    Some(item) => self
-                        .lines
-                        .push(format!("{address} is of EgressIP {name}, on node {}", text(item, "/node"))),
+                    Some(item) => self.lines.push(format!(
+                        "{address} is an egress IP of EgressIP {name}, on node {}",
+                        text(item, "/node")
+                    )),
                     None if egress.pointer("/status/items").is_none() => {
                         self.lines.push(format!(
-                            "{address} is of EgressIP {name}, which has no status that was read"
+                            "{address} is an egress IP of EgressIP {name}, which has no status in this source"
                         ));
                     }
                     None => self
                         .findings
-                        .push(format!("EgressIP {name} has {address}, which no node has been given")),
+                        .push(format!("EgressIP {name} has {address}, but it is not assigned to a node")),
                 }
             }
         }
         Ok(found)
     }
 
-    /// A MAC address.
+    /// Locates a MAC address.
     pub(super) async fn mac(&mut self, mac: &str) -> Result<(), ToolError> {
         let pods = objects(self.cluster, "pods").await?;
         let has = |pod: &&Value| {
@@ -144,7 +148,9 @@ impl Locator<'_, '_> {
             .map(|node| node.name.clone())
             .collect();
         for node in &gateways {
-            self.lines.push(format!("{mac} is of the gateway router and the external bridge of node {node}"));
+            self.lines.push(format!(
+                "{mac} is the MAC address of the gateway router and the external bridge of node {node}"
+            ));
         }
         if found.is_empty() && gateways.is_empty() {
             self.in_databases(mac, &[], &pods).await;
@@ -153,7 +159,7 @@ impl Locator<'_, '_> {
     }
 }
 
-/// The networks on which a pod has an address; the default one where only its status tells.
+/// Returns the networks on which a pod has an address. If only the status has the address, it is the default network.
 fn networks_with(pod: &Value, address: IpAddr) -> Vec<String> {
     let networks = pod_networks(pod).networks.into_iter();
     let with = networks.filter(|network| network.ip_addresses.iter().any(|net| net.addr() == address));
@@ -162,7 +168,7 @@ fn networks_with(pod: &Value, address: IpAddr) -> Vec<String> {
     if with.is_empty() && by_status { vec![DEFAULT_NETWORK.to_owned()] } else { with }
 }
 
-/// Is it an address of a service, inside of the cluster or outside?
+/// Checks whether an address is a cluster address or an external address of a service.
 pub(super) fn serves(service: &Value, address: IpAddr) -> bool {
     items(service, "/spec/clusterIPs")
         .chain(items(service, "/spec/externalIPs"))
@@ -171,12 +177,12 @@ pub(super) fn serves(service: &Value, address: IpAddr) -> bool {
         .any(|ip| is(ip, address))
 }
 
-/// Is this the address? People write one IPv6 address in many ways.
+/// Compares a text with an address. It parses the text, because an IPv6 address has several spellings.
 pub(super) fn is(text: &str, address: IpAddr) -> bool {
     text.parse() == Ok(address)
 }
 
-/// The n-th address of a network, whose own is the 0th.
+/// Returns the n-th address of a network. The 0th address is the network address.
 pub(super) fn nth(net: &IpNet, n: u8) -> Option<IpAddr> {
     Some(match net.network() {
         IpAddr::V4(first) => Ipv4Addr::from_bits(first.to_bits().checked_add(n.into())?).into(),
@@ -184,33 +190,33 @@ pub(super) fn nth(net: &IpNet, n: u8) -> Option<IpAddr> {
     })
 }
 
-/// What an address is to a node.
+/// Returns the roles of an address on a node.
 fn roles(node: &KnownNode, address: IpAddr) -> Vec<String> {
     let annotations = &node.annotations;
     let mut roles = Vec::new();
     if node.addresses.iter().any(|own| is(own, address)) {
-        roles.push("its own address".to_owned());
+        roles.push("node address".to_owned());
     }
     let is_of = |net: &IpNet| net.addr() == address;
-    for (role, nets) in [
-        ("an address of its host", &annotations.host_cidrs),
-        ("its transit switch port", &annotations.transit),
-    ] {
+    for (role, nets) in
+        [("host address", &annotations.host_cidrs), ("transit switch port", &annotations.transit)]
+    {
         if nets.iter().any(is_of) && roles.is_empty() {
             roles.push(role.to_owned());
         }
     }
     if annotations.encap_ips.contains(&address) {
-        roles.push("where tunnels to it end".to_owned());
+        roles.push("encapsulation address".to_owned());
     }
-    // go-controller's GetNodeGatewayIfAddr and GetNodeManagementIfAddr: the first and the second of a subnet.
+    // The first address of a subnet is the router's and the second is the management port's, as in go-controller's
+    // GetNodeGatewayIfAddr and GetNodeManagementIfAddr.
     for (network, net) in
         annotations.subnets.iter().flat_map(|(network, nets)| nets.iter().map(move |net| (network, net)))
     {
         if nth(net, 1) == Some(address) {
-            roles.push(format!("the router's port of its switch (network {network})"));
+            roles.push(format!("router port of the node's switch (network {network})"));
         } else if nth(net, 2) == Some(address) {
-            roles.push(format!("its management port (network {network})"));
+            roles.push(format!("management port (network {network})"));
         }
     }
     roles
@@ -221,19 +227,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_two_addresses_of_a_subnet_are_its_routers_and_its_hosts() {
+    fn the_first_two_addresses_of_a_subnet_belong_to_the_router_and_the_management_port() {
         let node = serde_json::json!({ "metadata": { "name": "n1", "annotations": {
             "k8s.ovn.org/node-subnets": r#"{"default":["10.244.1.0/24","fd00:10:244:2::/64"]}"#
         } } });
         let node = KnownNode::of(&node);
         for (address, role) in [
             ("10.244.1.0", ""),
-            ("10.244.1.1", "the router's port of its switch (network default)"),
-            ("10.244.1.2", "its management port (network default)"),
+            ("10.244.1.1", "router port of the node's switch (network default)"),
+            ("10.244.1.2", "management port (network default)"),
             ("10.244.1.3", ""),
             ("fd00:10:244:2::", ""),
-            ("fd00:10:244:2::1", "the router's port of its switch (network default)"),
-            ("fd00:10:244:2::2", "its management port (network default)"),
+            ("fd00:10:244:2::1", "router port of the node's switch (network default)"),
+            ("fd00:10:244:2::2", "management port (network default)"),
             ("fd00:10:244:2::3", ""),
         ] {
             assert_eq!(roles(&node, address.parse().unwrap()).join(", "), role, "{address}");

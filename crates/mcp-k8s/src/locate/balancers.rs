@@ -1,9 +1,9 @@
-//! A service's load balancers in all zones, beside its endpoints.
+//! Compares the load balancers of a service in all zones with its endpoints.
 
 use super::{
     Locator,
     ports::host,
-    search::Progress,
+    search::ZoneProgress,
     service::{Endpoint, ServicePort},
 };
 use crate::nodes::{KnownNode, joined, some};
@@ -15,48 +15,48 @@ use std::{
     net::IpAddr,
 };
 
-/// The external ID by which ovnkube-controller knows whose a load balancer is: `namespace/name` of the service.
+/// The external ID in which ovnkube-controller stores the owner of a load balancer: `namespace/name` of the service.
 const OWNER: &str = "k8s.ovn.org/owner";
-/// And of which network, if not of the default one.
+/// The external ID for the network of a load balancer. It is absent for the default network.
 const NETWORK: &str = "k8s.ovn.org/network";
-/// As many rows are named in one finding.
+/// The maximum number of rows that a finding names.
 const ROWS: usize = 3;
 
 /// A load balancer of a zone.
-struct Balancer {
+struct LoadBalancer {
     uuid: Uuid,
     name: String,
     protocol: String,
     default_network: bool,
-    /// Virtual address and backends: `10.96.0.10:53`, `10.244.0.3:53,10.244.1.3:53`.
+    /// The virtual addresses and their backends: `10.96.0.10:53` and `10.244.0.3:53,10.244.1.3:53`.
     vips: Vec<(String, String)>,
 }
 
-/// A service's load balancers in a zone.
-struct InZone {
-    all: Vec<Balancer>,
-    /// Switches and routers, and which of these load balancers each has, itself or through a group.
+/// The load balancers of a service in a zone.
+struct ServiceBalancers {
+    all: Vec<LoadBalancer>,
+    /// The load balancers of each switch and router, attached directly or through a group.
     attached: BTreeMap<String, BTreeSet<Uuid>>,
 }
 
-/// What the load balancers of a service should be.
-pub(super) struct Wanted<'a> {
-    /// `namespace/name`.
+/// What the load balancers of a service should contain.
+pub(super) struct ExpectedBalancers<'a> {
+    /// The service as `namespace/name`.
     pub(super) full: &'a str,
-    /// Cluster addresses; none of a headless service.
+    /// The cluster addresses. Empty for a headless service.
     pub(super) ips: Vec<IpAddr>,
-    /// Addresses outside of the cluster.
+    /// The external addresses.
     pub(super) outside: Vec<IpAddr>,
     pub(super) ports: &'a [ServicePort],
-    /// None: they are not known.
+    /// The endpoints, or `None` if they are unknown.
     pub(super) endpoints: Option<&'a [Endpoint]>,
-    /// From within, only endpoints of the same node are used: zones differ by design.
+    /// Whether internalTrafficPolicy is Local. Then each node uses only its own endpoints, and zones differ by design.
     pub(super) internal_local: bool,
-    /// The same for what comes from outside.
+    /// Whether externalTrafficPolicy is Local.
     pub(super) external_local: bool,
 }
 
-/// What is wrong in a zone, and the row in which it is, where there is one.
+/// A fault in a zone, and its row if there is one.
 type Complaint = (String, Option<Uuid>);
 
 fn select(full: &str) -> [Select; 4] {
@@ -74,10 +74,10 @@ fn select(full: &str) -> [Select; 4] {
     ]
 }
 
-fn balancers(rows: Vec<Rows>) -> InZone {
+fn balancers(rows: Vec<Rows>) -> ServiceBalancers {
     let table = |at: usize| rows.get(at).into_iter().flat_map(|rows| &rows.rows);
-    let mut all: Vec<Balancer> = table(0)
-        .map(|row| Balancer {
+    let mut all: Vec<LoadBalancer> = table(0)
+        .map(|row| LoadBalancer {
             uuid: row.uuid,
             name: row.text("name").unwrap_or_default().to_owned(),
             protocol: row.text("protocol").unwrap_or("tcp").to_owned(),
@@ -96,21 +96,21 @@ fn balancers(rows: Vec<Rows>) -> InZone {
             of(row).into_iter().chain(grouped.copied()).collect(),
         )
     };
-    InZone { all, attached: table(2).chain(table(3)).map(place).collect() }
+    ServiceBalancers { all, attached: table(2).chain(table(3)).map(place).collect() }
 }
 
 impl Locator<'_, '_> {
-    /// What the load balancers of all zones have for a service. Those of one are shown; each is compared with the
-    /// endpoints, and where one is not as it should be, that is a finding.
-    pub(super) async fn balanced(&mut self, wanted: &Wanted<'_>) {
+    /// Compares the load balancers of a service in all zones with its endpoints, and shows the load balancers of one
+    /// zone.
+    pub(super) async fn compare_balancers(&mut self, wanted: &ExpectedBalancers<'_>) {
         let endpoints = wanted.endpoints.unwrap_or_default();
         let likely: Vec<String> = endpoints.iter().map(|endpoint| endpoint.node.clone()).collect();
         let selects = select(wanted.full);
-        let (mut shown, mut progress) = (None, Progress::default());
+        let (mut shown, mut progress) = (None, ZoneProgress::default());
         let mut complaints = BTreeMap::<String, Vec<(NodeName, Option<Uuid>)>>::new();
         let mut zones = self.cluster.rows_of(self.in_order(&likely), Db::Nb, &selects, balancers);
         while let Some((node, read)) = zones.next().await {
-            let Some(zone) = progress.of(&node, read) else { continue };
+            let Some(zone) = progress.record(&node, read) else { continue };
             let own = self.nodes.iter().find(|known| known.name == node.as_str());
             for (complaint, row) in wanted.complaints(&zone, node.as_str(), own) {
                 complaints.entry(complaint).or_default().push((node.clone(), row));
@@ -139,22 +139,22 @@ impl Locator<'_, '_> {
                 self.lines.push(format!("load balancer {} of {node}: {vip} to {to}", balancer.name));
             }
             self.notes.push(format!(
-                "load balancers shown are those of {node}; ovn_nbctl_list node_name=all table=Load_Balancer grep={} \
-                 compares all columns",
+                "only the load balancers of {node} are shown; ovn_nbctl_list node_name=all table=Load_Balancer grep={} \
+                 compares all nodes",
                 wanted.full
             ));
         }
-        self.searched(&progress);
+        self.note_searched(&progress);
     }
 
-    /// The load balancers of a service without an object. `gone`: the source has all services of its namespace, and it is
-    /// not among them; then its load balancers should be gone too.
+    /// Lists the load balancers of a service without an object. `gone` says that the source has all services of the
+    /// namespace, so the service does not exist and its load balancers are a finding.
     pub(super) async fn service_in_databases(&mut self, full: &str, gone: bool) -> bool {
         let selects = select(full);
-        let (mut found, mut progress) = (BTreeMap::<String, Vec<NodeName>>::new(), Progress::default());
+        let (mut found, mut progress) = (BTreeMap::<String, Vec<NodeName>>::new(), ZoneProgress::default());
         let mut zones = self.cluster.rows_of(self.in_order(&[]), Db::Nb, &selects, balancers);
         while let Some((node, read)) = zones.next().await {
-            for balancer in progress.of(&node, read).into_iter().flat_map(|zone| zone.all) {
+            for balancer in progress.record(&node, read).into_iter().flat_map(|zone| zone.all) {
                 let vips = balancer.vips.iter().map(|(vip, to)| format!("{vip} to {to}"));
                 let text = format!("load balancer {}: {}", balancer.name, joined(vips));
                 found.entry(text).or_default().push(node.clone());
@@ -165,24 +165,25 @@ impl Locator<'_, '_> {
         for (text, nodes) in found {
             let text = format!("in the zone of {}: {text}", some(&nodes));
             match gone {
-                true => self.findings.push(format!("{text}; there is no service {full}")),
+                true => self.findings.push(format!("{text}; service {full} does not exist")),
                 false => self.lines.push(text),
             }
         }
         if any && !gone {
-            self.notes
-                .push("not all services of this namespace are in this source: it may exist or not".into());
+            self.notes.push(format!(
+                "this source does not have all services, so it is unknown whether {full} exists"
+            ));
         }
         if any {
-            self.searched(&progress);
+            self.note_searched(&progress);
         }
         any
     }
 }
 
-impl Wanted<'_> {
-    /// What of a zone's load balancers is not as the service and its endpoints are. `known` is the node whose zone it is.
-    fn complaints(&self, zone: &InZone, node: &str, known: Option<&KnownNode>) -> Vec<Complaint> {
+impl ExpectedBalancers<'_> {
+    /// Compares the load balancers of a zone with the service and its endpoints. `known` is the node of the zone.
+    fn complaints(&self, zone: &ServiceBalancers, node: &str, known: Option<&KnownNode>) -> Vec<Complaint> {
         // A service of a user-defined network has load balancers of that network only, to other addresses.
         if !zone.all.is_empty() && zone.all.iter().all(|balancer| !balancer.default_network) {
             return Vec::new();
@@ -190,7 +191,8 @@ impl Wanted<'_> {
         let own = known.map(|known| known.addresses.as_slice()).unwrap_or_default();
         let has_local =
             self.endpoints.is_some_and(|all| all.iter().any(|one| one.serving && one.node == node));
-        // Without an endpoint of its own, a node may have nothing for what comes from outside.
+        // With externalTrafficPolicy=Local, a node without local endpoints may have no load balancer for external
+        // traffic.
         let from_outside = !self.external_local || has_local;
         let mut complaints = Vec::new();
         for port in self.ports {
@@ -218,21 +220,21 @@ impl Wanted<'_> {
         complaints
     }
 
-    /// The load balancers of a zone that have a virtual address, and their backends. There must be one, on the switch of the
-    /// node and on its gateway router.
+    /// Returns the load balancers of a zone that have a virtual address, and their backends. It is a complaint if there
+    /// is none, or if the node's switch or gateway router has none of them.
     fn expect<'z>(
         &self,
-        zone: &'z InZone,
+        zone: &'z ServiceBalancers,
         node: &str,
         port: &ServicePort,
         what: &str,
         is: impl Fn(&str) -> bool,
         complaints: &mut Vec<Complaint>,
-    ) -> Vec<(&'z Balancer, &'z str)> {
+    ) -> Vec<(&'z LoadBalancer, &'z str)> {
         let protocol = port.protocol.to_lowercase();
         let balancers =
             zone.all.iter().filter(|balancer| balancer.default_network && balancer.protocol == protocol);
-        let of = |balancer: &'z Balancer| {
+        let of = |balancer: &'z LoadBalancer| {
             let vips = balancer.vips.iter().filter(|(vip, _)| is(vip));
             vips.map(|(_, backends)| (balancer, backends.as_str())).collect::<Vec<_>>()
         };
@@ -247,7 +249,7 @@ impl Wanted<'_> {
             if attached.is_some_and(|attached| !found.iter().any(|(one, _)| attached.contains(&one.uuid))) {
                 let full = self.full;
                 complaints.push((
-                    format!("{place} {name} has no load balancer for {what}/{protocol} of service {full}, which its zone has"),
+                    format!("{place} {name} lacks the load balancer for {what}/{protocol} of service {full}, which its zone has"),
                     found.first().map(|(balancer, _)| balancer.uuid),
                 ));
             }
@@ -271,12 +273,12 @@ impl Wanted<'_> {
                 && endpoint.protocol == port.protocol
         };
         let of_port = || endpoints.iter().filter(of_port);
-        // As kube-proxy does: where none is ready, those that serve until they are gone.
+        // Like kube-proxy: if no endpoint is ready, terminating endpoints that still serve are used.
         let any_ready = of_port().any(|endpoint| endpoint.ready);
         let eligible = of_port().filter(|endpoint| if any_ready { endpoint.ready } else { endpoint.serving });
         let mut eligible: BTreeSet<String> =
             eligible.filter_map(|endpoint| Some(address(endpoint.ip?, &endpoint.port))).collect();
-        // A router reaches an endpoint on its own host by an address that stands for the host.
+        // A router reaches an endpoint on its own host through a masquerade address.
         let masqueraded = there.len();
         there.retain(|backend| !is_masquerade(backend));
         if masqueraded != there.len() {
@@ -286,11 +288,15 @@ impl Wanted<'_> {
         let stale: Vec<&&str> = there.iter().filter(|one| !eligible.contains(**one)).collect();
         let mut said = Vec::new();
         if !missing.is_empty() {
-            said.push(format!("ready, and no backend of {vip}/{}: {}", port.protocol, joined(missing)));
+            said.push(format!(
+                "ready endpoints that are not backends of {vip}/{}: {}",
+                port.protocol,
+                joined(missing)
+            ));
         }
         if !stale.is_empty() {
             said.push(format!(
-                "a backend of {vip}/{}, and no ready endpoint: {}",
+                "backends of {vip}/{} that are not ready endpoints: {}",
                 port.protocol,
                 joined(stale)
             ));
@@ -299,8 +305,8 @@ impl Wanted<'_> {
     }
 }
 
-/// Is a virtual address the node port of a node with these addresses? It can stand in a template, with a variable in the
-/// address's place: `^NODEIP_IPv4_0:30080`.
+/// Checks whether a virtual address is a node port of a node with these addresses. A load balancer template has a
+/// variable in place of the address: `^NODEIP_IPv4_0:30080`.
 fn is_node_port(vip: &str, node_port: &str, own: &[String], is_ipv4: bool) -> bool {
     let of = host(vip);
     let is_own = match of.strip_prefix('^') {
@@ -312,12 +318,13 @@ fn is_node_port(vip: &str, node_port: &str, own: &[String], is_ipv4: bool) -> bo
     is_own && vip.rsplit_once(':').is_some_and(|(_, port)| port == node_port)
 }
 
-/// `10.0.0.1:80` or `[fd00::1]:80`.
+/// Formats an address and a port: `10.0.0.1:80` or `[fd00::1]:80`.
 fn address(ip: IpAddr, port: &str) -> String {
     if ip.is_ipv6() { format!("[{ip}]:{port}") } else { format!("{ip}:{port}") }
 }
 
-/// go-controller's masquerade subnets are link-local in IPv4, and fd69::/112 or wider in IPv6.
+/// Checks whether a backend has a masquerade address. The masquerade subnets of go-controller are link-local in IPv4,
+/// and fd69::/112 or wider in IPv6.
 fn is_masquerade(backend: &str) -> bool {
     match host(backend).parse() {
         Ok(IpAddr::V4(ip)) => ip.is_link_local(),

@@ -1,4 +1,4 @@
-//! How a pod's traffic leaves the cluster, where an EgressIP says so.
+//! Checks the EgressIPs of a pod.
 
 use super::{Locator, ports::table};
 use crate::{
@@ -11,11 +11,12 @@ use ovsdb::{Condition, Select};
 use serde_json::Value;
 use std::net::IpAddr;
 
-/// The priority of the policies that send a pod's traffic to the node of its EgressIP (`types.EgressIPReroutePriority`).
+/// The priority of the router policies that reroute a pod's traffic to the node of its EgressIP
+/// (`types.EgressIPReroutePriority`).
 const REROUTE: i64 = 100;
 
 impl Locator<'_, '_> {
-    /// The EgressIPs that select a pod, against what its zone makes of its traffic.
+    /// Compares the EgressIPs that select a pod with the router policies of the pod's zone.
     pub(super) async fn egress(&mut self, object: &Value, pod: &Pod, networks: &[PodNetwork]) {
         let all = self.read("egressips.k8s.ovn.org", ObjectQuery::default()).await;
         if all.is_empty() {
@@ -25,7 +26,7 @@ impl Locator<'_, '_> {
         let namespaces = self.read("namespaces", query).await;
         let Some(namespace) = namespaces.first() else {
             self.notes.push(format!(
-                "namespace {} was not collected: whether an EgressIP selects the pod is not known",
+                "namespace {} was not collected, so it is unknown whether an EgressIP selects the pod",
                 pod.namespace
             ));
             return;
@@ -51,17 +52,19 @@ impl Locator<'_, '_> {
                 .collect();
             let shown: Vec<String> = given.iter().map(|(ip, node)| format!("{ip} on node {node}")).collect();
             if shown.is_empty() && egress.pointer("/status/items").is_none() {
-                self.lines.push(format!("EgressIP {name} selects it, and has no status that was read"));
+                self.lines.push(format!("EgressIP {name} selects the pod, but has no status in this source"));
                 continue;
             }
             if shown.is_empty() {
                 self.findings.push(format!(
-                    "EgressIP {name} selects the pod, and no node has been given its addresses"
+                    "EgressIP {name} selects the pod, but its addresses are not assigned to a node"
                 ));
                 continue;
             }
-            self.lines
-                .push(format!("EgressIP {name} selects it: it leaves the cluster by {}", shown.join(" or ")));
+            self.lines.push(format!(
+                "EgressIP {name} selects the pod; its traffic leaves the cluster as {}",
+                shown.join(" or ")
+            ));
             let Some(rows) = &policies else { continue };
             for address in egressing(networks) {
                 if !given.iter().any(|(ip, _)| ip.is_ipv4() == address.is_ipv4()) {
@@ -81,7 +84,7 @@ impl Locator<'_, '_> {
                         ));
                     }
                     None => self.findings.push(format!(
-                        "EgressIP {name}: the zone of {} has no policy {REROUTE} {wanted} that reroutes: the pod leaves \
+                        "EgressIP {name}: the zone of {} has no reroute policy {REROUTE} {wanted}: the pod's traffic leaves \
                          with the address of its node",
                         pod.node
                     )),
@@ -91,7 +94,7 @@ impl Locator<'_, '_> {
     }
 }
 
-/// The addresses with which a pod leaves the cluster: those of its primary network.
+/// Returns the addresses of a pod's primary network, with which its traffic leaves the cluster.
 fn egressing(networks: &[PodNetwork]) -> impl Iterator<Item = IpAddr> {
     let is_primary = |network: &&PodNetwork| match network.role.as_str() {
         "" => network.network == DEFAULT_NETWORK,
@@ -100,7 +103,7 @@ fn egressing(networks: &[PodNetwork]) -> impl Iterator<Item = IpAddr> {
     networks.iter().filter(is_primary).flat_map(|network| &network.ip_addresses).map(|net| net.addr())
 }
 
-/// Does a selector of an object select another? An empty one, or none, selects all.
+/// Checks whether the selector at `path` in an object matches another object. An empty or absent selector matches all.
 fn selects(object: &Value, path: &str, other: &Value) -> bool {
     let selector = selector(Object(object), path);
     match selector.as_str() {

@@ -1,4 +1,4 @@
-//! Whose an address with a port is: a service's, a node port's, a pod's.
+//! Finds the owner of an address with a port: a service, a node port or a pod.
 
 use super::{
     Locator,
@@ -14,7 +14,7 @@ use serde_json::Value;
 use std::net::{IpAddr, SocketAddr};
 
 impl Locator<'_, '_> {
-    /// An address with a port. A service that has it is told; else whatever has the address.
+    /// Locates an address with a port: the services that have it, or else the owner of the address.
     pub(super) async fn endpoint(&mut self, endpoint: SocketAddr) -> Result<(), ToolError> {
         let (address, port) = (endpoint.ip(), endpoint.port().to_string());
         let services = objects(self.cluster, "services").await?;
@@ -34,7 +34,7 @@ impl Locator<'_, '_> {
             };
             found = true;
             let of_node = match &node {
-                Some(node) if of == "a node port" => format!(", on {node}"),
+                Some(node) if of == "a node port" => format!(" on {node}"),
                 _ => String::new(),
             };
             self.lines.push(format!("{endpoint} is {of} of service {}{of_node}", full(service)));
@@ -51,17 +51,18 @@ impl Locator<'_, '_> {
             }
             if let Some(node) = &node {
                 self.lines.push(format!(
-                    "{port} is a node port of no service that was read; the address is of {node}"
+                    "no service in this source has node port {port}; the address belongs to {node}"
                 ));
             }
         } else {
-            self.notes
-                .push(format!("no services were collected: whether {port} is a port of one is not known"));
+            self.notes.push(format!(
+                "no services were collected, so it is unknown whether a service has port {port}"
+            ));
         }
         self.address(address).await
     }
 
-    /// Which host an address stands for.
+    /// Returns the host that an address belongs to.
     fn host(&mut self, address: IpAddr) -> Option<String> {
         let of = |net: &ipnet::IpNet| net.addr() == address;
         let node = self.nodes.iter().find(|node| {
@@ -70,7 +71,7 @@ impl Locator<'_, '_> {
         });
         match node {
             Some(node) => Some(format!("node {}", node.name)),
-            None => self.masquerade(address).then(|| "every node itself".to_owned()),
+            None => self.masquerade(address).then(|| "each node's own host".to_owned()),
         }
     }
 }

@@ -1,7 +1,6 @@
-//! From a name or an address to everything that the other layers need.
+//! Locates a pod, service, node or address in OVN and returns the names that the tools of other layers need.
 //!
-//! Kubernetes' objects, OVN-Kubernetes' annotations on them, and the databases of the node in question are put side by
-//! side. Where they do not agree, that is a finding.
+//! It compares Kubernetes objects, OVN-Kubernetes annotations and the databases of the node. A difference is a finding.
 
 mod address;
 mod balancers;
@@ -14,25 +13,25 @@ mod search;
 mod service;
 
 use crate::{
-    nodes::{Deployment, KnownNode, joined, some, told},
-    pods::{Collected, objects, objects_of, selected, text},
+    nodes::{Deployment, KnownNode, finding_line, joined, some},
+    pods::{CollectedObjects, objects, objects_of, selected, text},
 };
 use mcp_core::{Answer, Cluster, NodeName, ObjectQuery, PodRef, Row, ToolError};
 use serde_json::Value;
 use std::net::{IpAddr, SocketAddr};
 
-/// What was asked for.
-enum Asked {
+/// The parsed parameter `what`.
+enum LocateTarget {
     Address(IpAddr),
-    /// Of a service, a node port or a pod.
+    /// An address and port of a service, a node port or a pod.
     Endpoint(SocketAddr),
-    /// In lower case.
+    /// A MAC address in lower case.
     Mac(String),
-    /// Of a pod or a service; or of a node.
+    /// Namespace and name of a pod or a service, or the name of a node without a namespace.
     Named(Option<String>, String),
 }
 
-/// What was read of the cluster, and what is to be said.
+/// The data that was read from the cluster, and the parts of the answer.
 pub(crate) struct Locator<'a, 'b> {
     cluster: &'a Cluster<'b>,
     nodes: Vec<KnownNode>,
@@ -43,8 +42,8 @@ pub(crate) struct Locator<'a, 'b> {
     notes: Vec<String>,
 }
 
-impl Asked {
-    fn of(text: &str) -> Self {
+impl LocateTarget {
+    fn parse(text: &str) -> Self {
         if let Ok(address) = text.parse() {
             return Self::Address(address);
         }
@@ -65,7 +64,7 @@ impl Asked {
 }
 
 impl<'a, 'b> Locator<'a, 'b> {
-    /// Answers.
+    /// Locates what the parameter `what` names.
     pub(crate) async fn locate(cluster: &'a Cluster<'b>, what: &str) -> Result<Answer, ToolError> {
         let what = what.trim();
         let mut locator = Self {
@@ -77,22 +76,23 @@ impl<'a, 'b> Locator<'a, 'b> {
             findings: Vec::new(),
             notes: Vec::new(),
         };
-        match Asked::of(what) {
-            Asked::Address(address) => locator.address(address).await?,
-            Asked::Endpoint(endpoint) => locator.endpoint(endpoint).await?,
-            Asked::Mac(mac) => locator.mac(&mac).await?,
-            Asked::Named(namespace, name) => locator.named(namespace.as_deref(), &name).await?,
+        match LocateTarget::parse(what) {
+            LocateTarget::Address(address) => locator.address(address).await?,
+            LocateTarget::Endpoint(endpoint) => locator.endpoint(endpoint).await?,
+            LocateTarget::Mac(mac) => locator.mac(&mac).await?,
+            LocateTarget::Named(namespace, name) => locator.named(namespace.as_deref(), &name).await?,
         }
         if locator.nodes.is_empty() {
             locator.notes.push(
-                "this source has no objects of nodes: annotations cannot be compared with databases".into(),
+                "this source has no Node objects, so node annotations cannot be compared with databases"
+                    .into(),
             );
         }
-        let findings = locator.findings.iter().map(|finding| told(cluster, finding));
+        let findings = locator.findings.iter().map(|finding| finding_line(cluster, finding));
         let rows = findings.chain(locator.lines.iter().cloned()).map(Row::line).collect();
         Ok(Answer {
             rows,
-            if_empty: format!("{what} is nowhere in what was read"),
+            if_empty: format!("{what} was not found in the data that was read; it may be external"),
             notes: locator.notes,
             ..Answer::default()
         })
@@ -130,7 +130,8 @@ impl<'a, 'b> Locator<'a, 'b> {
         if node.is_some() || !pods_found.is_empty() || !services_found.is_empty() {
             return Ok(());
         }
-        // The databases know the pod's port and the service's load balancers where objects were not collected, or are gone.
+        // If objects were not collected or no longer exist, the databases can still have the port of the pod or the
+        // load balancers of the service.
         let mut unread = Vec::new();
         if let Some(namespace) = namespace {
             let full = format!("{namespace}/{name}");
@@ -147,7 +148,7 @@ impl<'a, 'b> Locator<'a, 'b> {
                 unread.clear();
             }
         }
-        // Of another namespace, if this one has none: it may be written wrong.
+        // If the namespace has no pods and services, its name may be misspelled, so the error suggests all namespaces.
         let (pods, services) = match pods.is_empty() && services.is_empty() {
             true => (objects(self.cluster, "pods").await?, objects(self.cluster, "services").await?),
             false => (pods, services),
@@ -166,35 +167,35 @@ impl<'a, 'b> Locator<'a, 'b> {
         let unread = some(&unread);
         Err(ToolError::bad(
             format!(
-                "{missing} as far as was read; a pod could be on {unread}, whose northbound database was not"
+                "{missing} in the data that was read; a pod could be on {unread}, whose northbound database was not read"
             ),
             missing.hint(),
         ))
     }
 
-    /// Objects that the answer is true without: where they cannot be read, that is noted.
-    async fn read(&mut self, kind: &str, query: ObjectQuery) -> Collected {
+    /// Reads optional objects. An error becomes a note, because the rest of the answer is still correct.
+    async fn read(&mut self, kind: &str, query: ObjectQuery) -> CollectedObjects {
         selected(self.cluster, kind, query).await.unwrap_or_else(|e| {
             self.notes.push(e.to_string());
-            Collected::NONE
+            CollectedObjects::NONE
         })
     }
 
-    /// What a node is, and where its parts run.
+    /// Describes a node: state, zone, addresses, gateway and OVN-Kubernetes pods.
     async fn node(&mut self, name: &str) {
         let known = self.nodes.iter().find(|node| node.name == name).cloned();
         let Some(node) = known else {
-            self.lines.push(format!("node {name}: it has no object in this source"));
+            self.lines.push(format!("node {name}: this source does not have its Node object"));
             return self.own_tables(name, None).await;
         };
         let annotations = &node.annotations;
         let ends = node.given_encap_ips();
         for end in node.foreign(&ends) {
             self.findings
-                .push(format!("encapsulation: {end} in the annotation is no address of node {name}"));
+                .push(format!("encapsulation: {end} in the annotation is not an address of node {name}"));
         }
         if self.deployment.lacks_pod(&node) {
-            self.findings.push(format!("no pod ovnkube-node runs on node {name}"));
+            self.findings.push(format!("no ovnkube-node pod runs on node {name}"));
         }
         self.lines.push(format!(
             "node {name}: {}, kubelet {}, addresses {}",
@@ -215,31 +216,31 @@ impl<'a, 'b> Locator<'a, 'b> {
         if let Some(gateway) = node.gateway() {
             self.lines.push(format!("gateway: {gateway}; router GR_{name}, external switch ext_{name}"));
         }
-        self.machinery(name);
+        self.ovnkube_pods(name);
         for (annotation, text) in &annotations.unreadable {
-            self.findings.push(format!("{annotation} of node {name} is not understood: {text}"));
+            self.findings.push(format!("cannot parse annotation {annotation} of node {name}: {text}"));
         }
         self.own_tables(name, Some(&node)).await;
     }
 
-    /// The pods that make a node's network, with containers to ask and read logs of.
-    fn machinery(&mut self, node: &str) {
+    /// Lists the OVN-Kubernetes pods of a node with their containers.
+    fn ovnkube_pods(&mut self, node: &str) {
         for pod in self.deployment.on(node) {
             let names = pod.own().map(|container| container.name.as_str()).collect::<Vec<_>>().join(", ");
             let troubles = match self.deployment.troubles(pod).as_slice() {
                 [] => String::new(),
-                troubles => format!("; not well: {}", troubles.join("; ")),
+                troubles => format!("; unhealthy: {}", troubles.join("; ")),
             };
-            self.lines.push(format!("runs {}/{}: {names}{troubles}", pod.namespace, pod.name));
+            self.lines.push(format!("OVN-Kubernetes pod {}/{}: {names}{troubles}", pod.namespace, pod.name));
         }
     }
 
-    /// The zone of a node by its object, or its own name.
+    /// Returns the zone of a node by its object, or the name of the node without an object.
     fn zone(&self, node: &str) -> String {
         self.nodes.iter().find(|known| known.name == node).map_or(node, |known| known.zone()).to_owned()
     }
 
-    /// Can its databases be asked?
+    /// Checks whether the databases of a node can be read.
     fn is_readable(&self, node: &str) -> bool {
         self.readable.iter().any(|name| name.as_str() == node)
     }

@@ -1,8 +1,8 @@
-//! Where a pod is.
+//! Locates a pod.
 
 use super::{
     Locator,
-    ports::{Port, Zone},
+    ports::{LogicalPort, ZoneRows},
 };
 use crate::{
     nodes::joined,
@@ -11,16 +11,16 @@ use crate::{
 use ovn_model::annotations::{DEFAULT_NETWORK, PodNetwork, PodNetworks, pod_networks};
 use serde_json::Value;
 
-/// As many load balancers are named.
+/// The maximum number of load balancers that are named.
 const BALANCERS: usize = 8;
 
 impl Locator<'_, '_> {
-    /// A pod, from its object.
+    /// Locates a pod from its object.
     pub(super) async fn pod(&mut self, object: &Value) {
         let pod = Pod::of(object);
         let full = format!("{}/{}", pod.namespace, pod.name);
         if pod.node.is_empty() {
-            self.lines.push(format!("pod {full}: {}, on no node", pod.phase));
+            self.lines.push(format!("pod {full}: {}, not assigned to a node", pod.phase));
             let scheduled = items(object, "/status/conditions").find(|c| text(c, "/type") == "PodScheduled");
             let why = scheduled.map(|condition| text(condition, "/message")).filter(|why| !why.is_empty());
             self.findings.extend(why.map(|why| format!("pod {full} is not scheduled: {why}")));
@@ -33,32 +33,31 @@ impl Locator<'_, '_> {
             self.zone(&pod.node)
         ));
         for trouble in pod.troubles(self.cluster.as_of()) {
-            self.findings.push(format!("pod {full} is not well: {trouble}"));
+            self.findings.push(format!("pod {full} is unhealthy: {trouble}"));
         }
         if let Some(gone_by) = pod.gone_by {
-            self.lines.push(format!("it is being deleted: it should be gone by {gone_by}"));
+            self.lines.push(format!("it is being deleted and should be gone by {gone_by}"));
         }
         if let Some(other) = &self.deployment.other_network {
             let ips: Vec<&str> = items(object, "/status/podIPs").map(|ip| text(ip, "/ip")).collect();
-            self.lines.push(format!("addresses {}, given by {other}", joined(ips)));
+            self.lines.push(format!("addresses {}, assigned by {other}", joined(ips)));
             return;
         }
-        self.machinery(&pod.node);
+        self.ovnkube_pods(&pod.node);
         if pod.host_network {
             let ips: Vec<&str> = items(object, "/status/podIPs").map(|ip| text(ip, "/ip")).collect();
-            self.lines
-                .push(format!("network of its host: addresses {}; it has no logical port", ips.join(",")));
+            self.lines.push(format!("host network: addresses {}; it has no logical port", ips.join(",")));
             return;
         }
         let PodNetworks { networks, unreadable, .. } = pod_networks(object);
-        // What else is said of a pod's networks needs all of them.
+        // The other comparisons need all networks of the pod.
         let is_known = unreadable.is_empty();
         if !is_known {
             let text = unreadable.join("; ");
-            self.findings.push(format!("the annotation k8s.ovn.org/pod-networks is not understood: {text}"));
+            self.findings.push(format!("cannot parse annotation k8s.ovn.org/pod-networks: {text}"));
         } else if networks.is_empty() {
             self.findings.push(format!(
-                "pod {full} has no annotation k8s.ovn.org/pod-networks: OVN-Kubernetes gave it no address yet"
+                "pod {full} has no annotation k8s.ovn.org/pod-networks: OVN-Kubernetes has not assigned an address yet"
             ));
         }
         if is_known {
@@ -88,21 +87,21 @@ impl Locator<'_, '_> {
         }
     }
 
-    /// The address that Kubernetes shows must be the one that OVN-Kubernetes gave.
+    /// Compares the addresses in the pod's status with those that OVN-Kubernetes assigned.
     fn status_address(&mut self, object: &Value, networks: &[PodNetwork]) {
         let given =
             |ip: &str| networks.iter().flat_map(|n| &n.ip_addresses).any(|net| net.addr().to_string() == ip);
         for ip in items(object, "/status/podIPs").map(|ip| text(ip, "/ip")) {
             if !networks.is_empty() && !given(ip) {
-                self.findings.push(format!("status.podIPs has {ip}, which the annotation does not"));
+                self.findings.push(format!("status.podIPs has {ip}, but the annotation does not"));
             }
         }
     }
 
-    /// A network of a pod against the port that it should have.
-    fn attached(&mut self, pod: &Pod, network: &PodNetwork, zone: &Zone, done: bool) {
+    /// Compares a network of a pod with its logical switch port.
+    fn attached(&mut self, pod: &Pod, network: &PodNetwork, zone: &ZoneRows, done: bool) {
         let logical = format!("{}_{}", pod.namespace, pod.name);
-        let is = |port: &&Port| {
+        let is = |port: &&LogicalPort| {
             if network.network == DEFAULT_NETWORK {
                 port.name == logical
             } else {
@@ -128,7 +127,7 @@ impl Locator<'_, '_> {
             .chain([network.mac_address.clone()]);
         for address in addresses.filter(|address| !address.is_empty() && !port.has(address)) {
             self.findings.push(format!(
-                "network {name}: {address} is in the annotation and not in the northbound database, {}",
+                "network {name}: {address} is in the annotation but not in the northbound database, {}",
                 port.row()
             ));
         }
@@ -138,7 +137,7 @@ impl Locator<'_, '_> {
         };
         for address in port.each().filter(|address| !known(address)) {
             self.findings.push(format!(
-                "network {name}: {address} is in the northbound database, {}, and not in the annotation",
+                "network {name}: {address} is in the northbound database, {}, but not in the annotation",
                 port.row()
             ));
         }
@@ -159,7 +158,7 @@ impl Locator<'_, '_> {
             }
             Some((interface, false)) => {
                 self.findings.push(format!(
-                    "network {name}: interface {interface} is not ovn-installed: its flows are not there yet"
+                    "network {name}: interface {interface} is not ovn-installed: its flows are not installed yet"
                 ));
             }
             _ => {}
@@ -170,19 +169,19 @@ impl Locator<'_, '_> {
                 .iter()
                 .filter(|other| other.name != port.name && other.switch == port.switch && other.has(&ip));
             for other in others {
-                self.findings.push(format!("{ip} is an address of {} too, on the same switch", other.row()));
+                self.findings.push(format!("{ip} is also an address of {} on the same switch", other.row()));
             }
         }
     }
 
-    /// Ports that the zone has for the pod, and that its annotation or its state does not tell of.
-    /// `networks`: those of its annotation, if all are known.
+    /// Finds ports of the pod that its annotation or its state does not explain. `networks` are the networks in the
+    /// annotation, if it could be parsed.
     fn other_ports(
         &mut self,
         pod: &Pod,
         uid: &str,
         networks: Option<&[PodNetwork]>,
-        zone: &Zone,
+        zone: &ZoneRows,
         done: bool,
     ) {
         let of_pod = |(namespace, name): &(String, String)| *namespace == pod.namespace && *name == pod.name;
@@ -190,21 +189,21 @@ impl Locator<'_, '_> {
             let nad = if port.nad.is_empty() { DEFAULT_NETWORK } else { &port.nad };
             if networks.is_some_and(|all| !all.iter().any(|network| network.network == nad)) {
                 self.findings.push(format!(
-                    "network {nad}: {} is in the northbound database of {}, and the annotation has no such network",
+                    "network {nad}: {} is in the northbound database of {}, but the annotation has no such network",
                     port.row(),
                     pod.node
                 ));
             }
             if done && port.kind != "remote" {
                 self.findings.push(format!(
-                    "the pod is done ({}), and {} is still there",
+                    "the pod has ended ({}), but {} still exists",
                     pod.phase,
                     port.row()
                 ));
             }
             if !uid.is_empty() && !port.uid.is_empty() && port.uid != uid {
                 self.findings.push(format!(
-                    "{} was made for another pod of this name: iface-id-ver {}, and the pod's UID is {uid}",
+                    "{} was created for another pod of this name: its iface-id-ver is {}, but the pod's UID is {uid}",
                     port.row(),
                     port.uid
                 ));
@@ -212,8 +211,8 @@ impl Locator<'_, '_> {
         }
     }
 
-    /// The load balancers that send to an address.
-    pub(super) fn behind(&mut self, zone: &Zone, address: &str) {
+    /// Lists the load balancers that have an address as a backend.
+    pub(super) fn behind(&mut self, zone: &ZoneRows, address: &str) {
         let all = zone.balancers_to(address);
         if !all.is_empty() {
             let more = all.len().saturating_sub(BALANCERS);

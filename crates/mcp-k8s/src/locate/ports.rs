@@ -1,4 +1,4 @@
-//! Logical ports of a node's zone, with what both databases and Open vSwitch say of each.
+//! Reads the logical ports of a node's zone from the northbound, southbound and Open_vSwitch databases.
 
 use super::Locator;
 use crate::nodes::{KnownNode, joined, same, subnets_of_switch};
@@ -9,35 +9,35 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A logical switch port.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Port {
+pub(super) struct LogicalPort {
     uuid: Uuid,
     pub(super) name: String,
     pub(super) switch: String,
     /// The NetworkAttachmentDefinition of a user-defined network; empty for the default network.
     pub(super) nad: String,
     pub(super) kind: String,
-    /// The pod that it is of: namespace and name.
+    /// The namespace and the name of the port's pod.
     pub(super) pod: Option<(String, String)>,
-    /// The UID of that pod, as ovnkube-controller had it.
+    /// The UID of the pod for which ovnkube-controller created the port.
     pub(super) uid: String,
     pub(super) addresses: Vec<String>,
     pub(super) up: Option<bool>,
-    /// `tunnel key 5 of datapath 3, bound to ovn-worker`.
+    /// The port binding: `tunnel key 5 of datapath 3, bound to ovn-worker`.
     pub(super) binding: Option<String>,
     pub(super) bound: bool,
-    /// `3a8cc1b9_0 (ofport 12)`, and whether ovn-controller is done with it.
+    /// The interface, `3a8cc1b9_0 (ofport 12)`, and whether ovn-controller has marked it as ovn-installed.
     pub(super) interface: Option<(String, bool)>,
 }
 
-/// All that is needed of a zone to say where something is.
+/// The rows of a zone that ovnkube_locate uses.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Zone {
-    pub(super) ports: Vec<Port>,
-    /// Load balancers: name, and for each virtual address its backends.
+pub(super) struct ZoneRows {
+    pub(super) ports: Vec<LogicalPort>,
+    /// The load balancers: name, and the backends of each virtual address.
     pub(super) balancers: Vec<(String, Vec<(String, String)>)>,
-    /// Router ports: name, MAC address, networks.
+    /// The router ports: name, MAC address, networks.
     pub(super) router_ports: Vec<(String, String, Vec<String>)>,
-    /// Address translations: type, external, logical.
+    /// The NAT rules: type, external address, logical address.
     pub(super) nats: Vec<(String, String, String)>,
     pub(super) has_southbound: bool,
     pub(super) has_interfaces: bool,
@@ -51,7 +51,7 @@ fn own(text: Option<&str>) -> String {
     text.unwrap_or_default().to_owned()
 }
 
-/// What is read of a northbound database: ports, switches, load balancers, router ports, address translations.
+/// Returns the queries to a northbound database: ports, switches, load balancers, router ports, NAT rules.
 pub(super) fn northbound() -> [Select; 5] {
     [
         Select::from("Logical_Switch_Port").columns([
@@ -70,7 +70,8 @@ pub(super) fn northbound() -> [Select; 5] {
 }
 
 impl Locator<'_, '_> {
-    /// Rows of databases of a node, asked at once. What of them could not be read is noted, and takes nothing from the rest.
+    /// Reads several databases of a node in parallel. A database that cannot be read becomes a note and does not affect
+    /// the others.
     pub(super) async fn databases<const N: usize>(
         &mut self,
         name: &str,
@@ -78,7 +79,7 @@ impl Locator<'_, '_> {
     ) -> [Option<Vec<Rows>>; N] {
         let Ok(node) = name.parse::<NodeName>() else { return [const { None }; N] };
         if !self.is_readable(name) {
-            self.notes.push(format!("the databases of {name} are not in this source"));
+            self.notes.push(format!("this source does not have the databases of {name}"));
             return [const { None }; N];
         }
         let questions = questions.map(|(db, selects)| (node.clone(), db, selects.to_vec()));
@@ -93,8 +94,8 @@ impl Locator<'_, '_> {
         })
     }
 
-    /// Reads a zone. None: its northbound database could not be read.
-    pub(super) async fn zone_of(&mut self, name: &str) -> Option<Zone> {
+    /// Reads a zone. Returns `None` if its northbound database cannot be read.
+    pub(super) async fn zone_of(&mut self, name: &str) -> Option<ZoneRows> {
         let southbound = [
             Select::from("Port_Binding").columns(["logical_port", "tunnel_key", "datapath", "chassis"]),
             Select::from("Datapath_Binding").columns(["tunnel_key"]),
@@ -111,7 +112,7 @@ impl Locator<'_, '_> {
         Some(zone(&nb?, sb.as_deref(), ovs.as_deref()))
     }
 
-    /// What the databases of a node say of the node itself.
+    /// Compares the annotations of a node with its databases.
     pub(super) async fn own_tables(&mut self, name: &str, object: Option<&KnownNode>) {
         let northbound = [
             Select::from("NB_Global").columns(["name"]),
@@ -163,7 +164,7 @@ impl Locator<'_, '_> {
             && let Some(chassis) = chassis.rows.first()
         {
             let ends = chassis.refs("encaps").filter_map(|encap| encaps.get(encap)?.text("ip"));
-            // One end can be there for each type of tunnel.
+            // A chassis can have one row for each tunnel type with the same address.
             let ends: BTreeSet<&str> = ends.collect();
             if !ends.is_empty() {
                 said.push(("encapsulation in the southbound database", joined(ends), given_encap));
@@ -171,34 +172,35 @@ impl Locator<'_, '_> {
         }
         for (what, database, _) in said.iter().filter(|(what, ..)| what.starts_with("encapsulation")) {
             for end in object.into_iter().flat_map(|object| object.foreign(database)) {
-                self.findings.push(format!("{what}: {end} is no address of node {name}"));
+                self.findings.push(format!("{what}: {end} is not an address of node {name}"));
             }
         }
         for (what, database, annotation) in said {
-            // Without an annotation it is what the node chose; but a subnet was always given to it.
+            // Without an annotation, the node chose the value itself. A subnet is always assigned, so for a subnet a
+            // value without an annotation is a difference.
             let chosen =
                 |given: &str| given == "none" && (!what.starts_with("subnet") || database.is_empty());
             match annotation.filter(|given| !same(given, &database) && !chosen(given)) {
                 Some(annotation) if database.is_empty() => {
                     self.findings.push(format!(
-                        "{what}: the object has {annotation}, the databases of {name} have none"
+                        "{what}: the Node object has {annotation}, but the databases of {name} have none"
                     ));
                 }
                 Some(annotation) => {
                     self.findings.push(format!(
-                        "{what}: the object has {annotation}, the databases of {name} have {database}"
+                        "{what}: the Node object has {annotation}, but the databases of {name} have {database}"
                     ));
                 }
-                None => self.lines.push(format!("in its databases: {what} {database}")),
+                None => self.lines.push(format!("in the node's databases: {what} {database}")),
             }
         }
     }
 }
 
 impl Locator<'_, '_> {
-    /// A switch or gateway router without the group of the cluster's load balancers reaches no service.
+    /// Finds a switch or gateway router without the cluster's load balancer group, from which no service is reachable.
     fn grouped(&mut self, rows: &[Rows]) {
-        /// As go-controller names it (`types.ClusterLBGroupName`).
+        /// The name that go-controller uses (`types.ClusterLBGroupName`).
         const GROUP: &str = "clusterLBGroup";
         let Some(group) = table(rows, 0).find(|row| row.text("name") == Some(GROUP)) else { return };
         for (what, at) in [("switch", 1), ("router", 2)] {
@@ -206,7 +208,7 @@ impl Locator<'_, '_> {
                 table(rows, at).filter(|row| !row.refs("load_balancer_group").any(|of| of == group.uuid))
             {
                 self.findings.push(format!(
-                    "{what} {} (_uuid {}) has not the load balancer group {GROUP}: it reaches no service of the cluster",
+                    "{what} {} (_uuid {}) lacks the load balancer group {GROUP}: it cannot reach services of the cluster",
                     row.text("name").unwrap_or_default(),
                     row.uuid
                 ));
@@ -215,8 +217,9 @@ impl Locator<'_, '_> {
     }
 }
 
-/// A zone from the rows of [`northbound`], or of the first of them; the other databases add to what is said of ports.
-pub(super) fn zone(nb: &[Rows], sb: Option<&[Rows]>, ovs: Option<&[Rows]>) -> Zone {
+/// Builds a zone from the rows of [`northbound`], or from the first tables of it. The southbound and Open_vSwitch
+/// databases add bindings and interfaces to the ports.
+pub(super) fn zone(nb: &[Rows], sb: Option<&[Rows]>, ovs: Option<&[Rows]>) -> ZoneRows {
     let mut switches = BTreeMap::new();
     for switch in table(nb, 1) {
         switches.extend(switch.refs("ports").map(|port| (port, own(switch.text("name")))));
@@ -251,7 +254,7 @@ pub(super) fn zone(nb: &[Rows], sb: Option<&[Rows]>, ovs: Option<&[Rows]>) -> Zo
             let text = format!("{} (ofport {ofport})", row.text("name").unwrap_or_default());
             (text, row.map_get("external_ids", "ovn-installed") == Some("true"))
         });
-        Port {
+        LogicalPort {
             uuid: row.uuid,
             switch: switches.get(&row.uuid).cloned().unwrap_or_default(),
             nad: own(row.map_get("external_ids", "k8s.ovn.org/nad")),
@@ -274,7 +277,7 @@ pub(super) fn zone(nb: &[Rows], sb: Option<&[Rows]>, ovs: Option<&[Rows]>) -> Zo
             name,
         }
     };
-    let mut zone = Zone {
+    let mut zone = ZoneRows {
         ports: table(nb, 0).map(port).collect(),
         balancers: table(nb, 2)
             .map(|row| {
@@ -297,7 +300,7 @@ pub(super) fn zone(nb: &[Rows], sb: Option<&[Rows]>, ovs: Option<&[Rows]>) -> Zo
         has_southbound: sb.is_some(),
         has_interfaces: ovs.is_some(),
     };
-    // Rows come by their UUIDs, which say nothing.
+    // Rows arrive in the order of their UUIDs, which is arbitrary.
     zone.ports.sort_by(|a, b| a.name.cmp(&b.name));
     zone.balancers.sort();
     zone.router_ports.sort();
@@ -305,7 +308,8 @@ pub(super) fn zone(nb: &[Rows], sb: Option<&[Rows]>, ovs: Option<&[Rows]>) -> Zo
     zone
 }
 
-/// The pod of a port: go-controller names it `<prefix of the network><namespace>_<pod>`, and neither has an underscore.
+/// Returns the namespace and name of a port's pod. go-controller names the port
+/// `<prefix of the network><namespace>_<pod>`, and neither a namespace nor a pod name has an underscore.
 fn of_pod(row: &Row) -> Option<(String, String)> {
     if row.map_get("external_ids", "pod") != Some("true") {
         return None;
@@ -314,13 +318,13 @@ fn of_pod(row: &Row) -> Option<(String, String)> {
     Some((own(row.map_get("external_ids", "namespace")), pod.to_owned()))
 }
 
-impl Port {
-    /// Its name, and how its row is found.
+impl LogicalPort {
+    /// Returns the name of the port and the UUID of its row.
     pub(super) fn row(&self) -> String {
         format!("port {} (_uuid {})", self.name, self.uuid)
     }
 
-    /// One line with all that other layers ask for.
+    /// Returns a line with everything that the tools of other layers take as parameters.
     pub(super) fn line(&self) -> String {
         let mut line =
             format!("port {} on switch {}, addresses {}", self.name, self.switch, joined(&self.addresses));
@@ -337,20 +341,20 @@ impl Port {
         line
     }
 
-    /// Its MAC and IP addresses: those that are written down, not `router`, `dynamic` or `unknown`.
+    /// Returns the MAC and IP addresses of the port, without the keywords `router`, `dynamic` and `unknown`.
     pub(super) fn each(&self) -> impl Iterator<Item = &str> {
         let words = self.addresses.iter().flat_map(|all| all.split_whitespace());
         words.filter_map(|one| one.split('/').next()).filter(|one| one.contains(['.', ':']))
     }
 
-    /// Is this one of its addresses?
+    /// Checks whether the port has an address.
     pub(super) fn has(&self, address: &str) -> bool {
         self.each().any(|one| one == address)
     }
 }
 
-impl Zone {
-    /// Load balancers that send to an address: name, virtual address.
+impl ZoneRows {
+    /// Returns the load balancers that have an address as a backend: name and virtual address.
     pub(super) fn balancers_to(&self, address: &str) -> Vec<String> {
         let to = |backends: &str| backends.split(',').any(|one| host(one) == address);
         let mut names: Vec<String> = self
@@ -368,7 +372,7 @@ impl Zone {
     }
 }
 
-/// The address of `10.0.0.1:80` or `[fd00::1]:80`.
+/// Returns the address part of `10.0.0.1:80` or `[fd00::1]:80`.
 pub(super) fn host(text: &str) -> &str {
     let text = text.trim();
     match text.strip_prefix('[') {

@@ -1,12 +1,13 @@
-//! What no object tells: looking through the databases of all zones, those first that are most likely to have it.
+//! Searches the databases of all zones for pods, services and addresses without objects. The most likely zones come
+//! first.
 
 use super::{
     Locator,
-    ports::{Port, Zone, host, northbound, zone},
+    ports::{LogicalPort, ZoneRows, host, northbound, zone},
 };
 use crate::{
     nodes::{joined, some},
-    pods::{Collected, items, objects_of, text},
+    pods::{CollectedObjects, items, objects_of, text},
 };
 use futures::StreamExt;
 use mcp_core::{Db, NodeName, PodRef, ReadError};
@@ -14,17 +15,17 @@ use ovn_model::annotations::pod_networks;
 use ovsdb::Rows;
 use std::{collections::BTreeSet, net::IpAddr};
 
-/// How far zones were looked through.
+/// The progress of a search through zones.
 #[derive(Default)]
-pub(super) struct Progress {
+pub(super) struct ZoneProgress {
     pub(super) read: Vec<NodeName>,
-    /// Nodes that gave nothing, and why.
+    /// The nodes whose databases could not be read, each with the reason.
     pub(super) failed: Vec<(NodeName, String)>,
 }
 
-impl Progress {
-    /// What is in a zone, which is noted as read; or none, and why.
-    pub(super) fn of<T>(&mut self, node: &NodeName, read: Result<T, ReadError>) -> Option<T> {
+impl ZoneProgress {
+    /// Records whether a zone was read, and returns its rows.
+    pub(super) fn record<T>(&mut self, node: &NodeName, read: Result<T, ReadError>) -> Option<T> {
         match read {
             Ok(found) => {
                 self.read.push(node.clone());
@@ -38,11 +39,11 @@ impl Progress {
     }
 }
 
-/// The same said of several zones is said once.
+/// Lines about zones. Zones with the same text share a line.
 #[derive(Default)]
-struct Said(Vec<(String, Vec<NodeName>)>);
+struct ZoneLines(Vec<(String, Vec<NodeName>)>);
 
-impl Said {
+impl ZoneLines {
     fn add(&mut self, node: &NodeName, text: String) {
         match self.0.iter_mut().find(|(known, _)| *known == text) {
             Some((_, nodes)) => nodes.push(node.clone()),
@@ -56,7 +57,7 @@ impl Said {
 }
 
 impl Locator<'_, '_> {
-    /// All nodes whose databases can be read, these first.
+    /// Returns all nodes whose databases can be read, those in `first` before the others.
     pub(super) fn in_order(&self, first: &[String]) -> Vec<NodeName> {
         let is_first = |node: &&NodeName| first.iter().any(|name| name == node.as_str());
         let (mut ordered, rest): (Vec<_>, Vec<_>) = self.readable.iter().partition(is_first);
@@ -64,16 +65,16 @@ impl Locator<'_, '_> {
         ordered.into_iter().cloned().collect()
     }
 
-    /// The nodes of the cluster whose northbound database was not read, for whatever reason.
-    fn unread(&self, progress: &Progress) -> Vec<String> {
+    /// Returns the nodes of the cluster whose northbound database was not read for any reason.
+    fn unread(&self, progress: &ZoneProgress) -> Vec<String> {
         let known = self.nodes.iter().map(|node| node.name.as_str());
         let all: BTreeSet<&str> = known.chain(self.readable.iter().map(NodeName::as_str)).collect();
         let is_read = |name: &&str| progress.read.iter().any(|read| read.as_str() == *name);
         all.into_iter().filter(|name| !is_read(name)).map(str::to_owned).collect()
     }
 
-    /// Says how far the zones were looked through.
-    pub(super) fn searched(&mut self, progress: &Progress) {
+    /// Notes which zones were searched.
+    pub(super) fn note_searched(&mut self, progress: &ZoneProgress) {
         let unread = self.unread(progress);
         let (read, all) = (progress.read.len(), progress.read.len() + unread.len());
         if unread.is_empty() {
@@ -90,14 +91,16 @@ impl Locator<'_, '_> {
         }
         let absent: Vec<&String> = unread.iter().filter(|name| !self.is_readable(name)).collect();
         if !absent.is_empty() {
-            self.notes.push(format!("not searched: {}; nothing of them is in this source", some(&absent)));
+            self.notes.push(format!("not searched: {}; this source has no data of them", some(&absent)));
         }
     }
 
-    /// An address that no object has: what the databases have it for. `first` are the nodes in whose subnets it is.
-    pub(super) async fn in_databases(&mut self, wanted: &str, first: &[String], pods: &Collected) {
-        let (mut said, mut owners, mut progress) = (Said::default(), Vec::new(), Progress::default());
-        let mut behind = Said::default();
+    /// Searches the databases for an address that no object has. `first` are the nodes whose subnets contain the
+    /// address.
+    pub(super) async fn in_databases(&mut self, wanted: &str, first: &[String], pods: &CollectedObjects) {
+        let (mut said, mut owners, mut progress) =
+            (ZoneLines::default(), Vec::new(), ZoneProgress::default());
+        let mut behind = ZoneLines::default();
         let look = |rows: Vec<Rows>| {
             let zone = zone(&rows, None, None);
             let owns = zone.ports.iter().any(|port| port.has(wanted) && port.kind != "remote");
@@ -105,13 +108,13 @@ impl Locator<'_, '_> {
         };
         let mut zones = self.cluster.rows_of(self.in_order(first), Db::Nb, &northbound(), look);
         while let Some((node, read)) = zones.next().await {
-            let Some((owns, others, balancers)) = progress.of(&node, read) else { continue };
+            let Some((owns, others, balancers)) = progress.record(&node, read) else { continue };
             if owns {
                 owners.push(node.clone());
             }
             others.into_iter().for_each(|text| said.add(&node, text));
             balancers.into_iter().for_each(|name| behind.add(&node, name));
-            // An address of a subnet is of no other zone's ports.
+            // Only the zone of the subnet has a port with this address, so the search can stop.
             if first.iter().any(|name| name == node.as_str()) && owners.contains(&node) {
                 break;
             }
@@ -119,16 +122,17 @@ impl Locator<'_, '_> {
         drop(zones);
         let is_unread = |name: &&String| !progress.read.iter().any(|read| read.as_str() == name.as_str());
         let unread: Vec<&String> = first.iter().filter(is_unread).collect();
-        // Whose an address is, is known to the zone in whose subnet it is.
+        // The zone whose subnet contains the address knows its owner.
         let nowhere = owners.is_empty() && !first.is_empty() && unread.is_empty();
         if owners.is_empty() && !unread.is_empty() {
             self.lines.push(format!(
-                "whose {wanted} is, is not known: the northbound database of {} was not read",
+                "the owner of {wanted} is unknown: the northbound database of {} was not read",
                 some(&unread)
             ));
         }
         if nowhere && said.0.is_empty() && behind.0.is_empty() {
-            self.lines.push(format!("no pod, service, port or translation that was read has {wanted}"));
+            self.lines
+                .push(format!("no pod, service, port or NAT rule in the data that was read has {wanted}"));
         }
         for owner in owners {
             let Some(zone) = self.zone_of(owner.as_str()).await else { continue };
@@ -143,43 +147,43 @@ impl Locator<'_, '_> {
             let none = if pods.is_collected() { "no pod and no port" } else { "no port" };
             match nowhere {
                 true => self.findings.push(format!(
-                    "load balancer {name} in the zone of {zones} sends to {wanted}, which is of {none}"
+                    "load balancer {name} in the zone of {zones} sends to {wanted}, but {none} has this address"
                 )),
-                false => self.lines.push(format!("in the zone of {zones}: load balancer {name} sends to it")),
+                false => self.lines.push(format!("in the zone of {zones}: load balancer {name} sends to {wanted}")),
             }
         }
-        self.searched(&progress);
+        self.note_searched(&progress);
     }
 
-    /// A pod without an object: the zone that has its port as its own.
+    /// Searches the databases for a pod without an object: its zone has its port as a local port.
     ///
     /// # Errors
-    /// The nodes whose databases were not read, where no zone that was read has it.
+    /// If no zone that was read has the port. The error holds the nodes whose databases were not read.
     pub(super) async fn pod_in_databases(&mut self, pod: &PodRef) -> Result<(), Vec<String>> {
         let [ports, switches, ..] = northbound();
-        let is = |port: &&Port| {
+        let is = |port: &&LogicalPort| {
             let of = |(namespace, name): &(String, String)| {
                 *namespace == pod.namespace.as_str() && *name == pod.name.as_str()
             };
             port.pod.as_ref().is_some_and(of) && port.kind != "remote"
         };
-        let (mut owner, mut progress) = (None, Progress::default());
+        let (mut owner, mut progress) = (None, ZoneProgress::default());
         let look = |rows: Vec<Rows>| zone(&rows, None, None).ports.iter().any(|port| is(&port));
         let mut zones = self.cluster.rows_of(self.in_order(&[]), Db::Nb, &[ports, switches], look);
         while let Some((node, read)) = zones.next().await {
-            if progress.of(&node, read) == Some(true) {
+            if progress.record(&node, read) == Some(true) {
                 owner = Some(node);
                 break;
             }
         }
         drop(zones);
         let Some(node) = owner else {
-            self.searched(&progress);
+            self.note_searched(&progress);
             return Err(self.unread(&progress));
         };
         self.lines.push(format!("pod {pod}: its port is in the zone of node {node}"));
-        self.machinery(node.as_str());
-        // Read once more, with the databases beside it. If that fails, it is noted.
+        self.ovnkube_pods(node.as_str());
+        // Reads the zone again, together with the southbound and Open_vSwitch databases. An error becomes a note.
         let Some(zone) = self.zone_of(node.as_str()).await else { return Ok(()) };
         for port in zone.ports.iter().filter(is) {
             self.lines.push(format!("  {}", port.line()));
@@ -191,13 +195,13 @@ impl Locator<'_, '_> {
         Ok(())
     }
 
-    /// A port of a pod that has no object, or whose object tells otherwise.
-    async fn against_objects(&mut self, port: &Port, node: &str) {
+    /// Compares a port with the object of its pod. A missing object or an object with other addresses is a finding.
+    async fn against_objects(&mut self, port: &LogicalPort, node: &str) {
         let Some((namespace, name)) = &port.pod else { return };
         let full = format!("{namespace}/{name}");
         let pods = objects_of(self.cluster, "pods", Some(namespace)).await.unwrap_or_else(|e| {
             self.notes.push(e.to_string());
-            Collected::NONE
+            CollectedObjects::NONE
         });
         let at =
             format!("{} with {} in the northbound database of {node}", port.row(), port.addresses.join(","));
@@ -216,21 +220,21 @@ impl Locator<'_, '_> {
                     .collect();
                 let other = port.each().filter(|one| one.parse::<IpAddr>().is_ok());
                 if other.into_iter().any(|ip| !own.contains(ip)) {
-                    self.findings.push(format!("{at}: pod {full} has {} in its object", joined(own)));
+                    self.findings.push(format!("{at}: the object of pod {full} has {}", joined(own)));
                 }
             }
             None if pods.is_whole() => {
                 self.findings.push(format!("{at}: there is no pod {full}"));
             }
             None => self.notes.push(format!(
-                "not all pods of namespace {namespace} are in this source: {full} may exist or not"
+                "this source does not have all pods of namespace {namespace}, so it is unknown whether {full} exists"
             )),
         }
     }
 }
 
-/// What else of a zone has an address: router ports, translations, virtual addresses.
-fn others<'a>(zone: &'a Zone, wanted: &'a str) -> impl Iterator<Item = String> + 'a {
+/// Returns the router ports, NAT rules and virtual addresses of a zone that have an address.
+fn others<'a>(zone: &'a ZoneRows, wanted: &'a str) -> impl Iterator<Item = String> + 'a {
     let routers = zone.router_ports.iter().filter(move |(_, mac, networks)| {
         mac == wanted || networks.iter().any(|network| network.split('/').next() == Some(wanted))
     });

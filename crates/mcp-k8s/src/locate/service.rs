@@ -1,18 +1,18 @@
-//! Where a service is: its endpoints, and what OVN's load balancers make of them.
+//! Locates a service: its endpoints and its OVN load balancers.
 
-use super::{Locator, balancers::Wanted};
+use super::{Locator, balancers::ExpectedBalancers};
 use crate::{
     nodes::joined,
-    pods::{Collected, items, text},
+    pods::{CollectedObjects, items, text},
 };
 use mcp_core::ObjectQuery;
 use serde_json::Value;
 use std::{collections::BTreeSet, net::IpAddr};
 
-/// Endpoints that are named.
+/// The maximum number of endpoints that are listed.
 const ENDPOINTS: usize = 20;
 
-/// An endpoint of a slice, for one of its ports.
+/// An endpoint of an EndpointSlice, for one port of the slice.
 #[derive(Clone)]
 pub(super) struct Endpoint {
     pub(super) address: String,
@@ -21,7 +21,7 @@ pub(super) struct Endpoint {
     pub(super) serving: bool,
     pub(super) node: String,
     target: String,
-    /// The name of the service's port that it is for.
+    /// The name of the service port.
     pub(super) port_name: String,
     pub(super) protocol: String,
     pub(super) port: String,
@@ -36,7 +36,7 @@ pub(super) struct ServicePort {
 }
 
 impl ServicePort {
-    /// Those of a service.
+    /// Returns the ports of a service.
     pub(super) fn all(service: &Value) -> Vec<Self> {
         let of = |port: &Value| Self {
             name: text(port, "/name").to_owned(),
@@ -49,7 +49,7 @@ impl ServicePort {
 }
 
 impl Locator<'_, '_> {
-    /// A service, from its object and its endpoint slices.
+    /// Locates a service from its object and its endpoint slices.
     pub(super) async fn service(&mut self, service: &Value) {
         let slices = self.slices(service).await;
         let full = format!("{}/{}", text(service, "/metadata/namespace"), text(service, "/metadata/name"));
@@ -85,20 +85,21 @@ impl Locator<'_, '_> {
             }
         }
         let outside = items(service, "/spec/externalIPs").filter_map(Value::as_str);
-        // What a proxy in front of the cluster answers for is no address of the cluster's load balancers.
+        // With ipMode Proxy, a proxy outside the cluster answers for the address, and OVN has no load balancer for it.
         let ingress =
             items(service, "/status/loadBalancer/ingress").filter(|of| text(of, "/ipMode") != "Proxy");
         let outside = outside.chain(ingress.map(|ingress| text(ingress, "/ip")));
         let outside: Vec<&str> = outside.filter(|ip| !ip.is_empty()).collect();
         if !outside.is_empty() {
-            self.lines.push(format!("from outside: {}", outside.join(",")));
+            self.lines.push(format!("external addresses: {}", outside.join(",")));
         }
         if text(service, "/spec/type") == "ExternalName" {
-            self.lines.push(format!("it is another name of {}", text(service, "/spec/externalName")));
+            self.lines.push(format!("it is an alias of {}", text(service, "/spec/externalName")));
             return;
         }
         let endpoints = endpoints(&slices);
-        // Several slices of one service have the same endpoints, for different ports; ready for one is ready here.
+        // Several slices of a service can have the same address for different ports. An address counts as ready if it
+        // is ready for any port.
         let mut named = endpoints.clone();
         named.sort_by(|a, b| (!a.ready, &a.address).cmp(&(!b.ready, &b.address)));
         let mut seen = BTreeSet::new();
@@ -108,7 +109,7 @@ impl Locator<'_, '_> {
         for endpoint in named.iter().take(ENDPOINTS) {
             let state = match endpoint {
                 Endpoint { ready: true, .. } => "ready",
-                Endpoint { serving: true, .. } => "serving until it is gone",
+                Endpoint { serving: true, .. } => "terminating but serving",
                 _ => "NOT ready",
             };
             self.lines.push(format!(
@@ -119,7 +120,7 @@ impl Locator<'_, '_> {
         if named.len() > ENDPOINTS {
             self.lines.push(format!("and {} more endpoints", named.len() - ENDPOINTS));
         }
-        self.balanced(&Wanted {
+        self.compare_balancers(&ExpectedBalancers {
             full: &full,
             ips: ips.iter().filter_map(|ip| ip.parse().ok()).collect(),
             outside: outside.iter().filter_map(|ip| ip.parse().ok()).collect(),
@@ -131,27 +132,28 @@ impl Locator<'_, '_> {
         .await;
     }
 
-    /// What clients of a service without a ready endpoint see; nothing of one that has some.
-    fn readiness(&mut self, full: &str, slices: &Collected, named: &[Endpoint], is_headless: bool) {
+    /// Reports what clients see if a service has no ready endpoint.
+    fn readiness(&mut self, full: &str, slices: &CollectedObjects, named: &[Endpoint], is_headless: bool) {
         if named.iter().any(|endpoint| endpoint.ready) {
             return;
         }
         if named.iter().any(|endpoint| endpoint.serving) {
-            self.lines.push("no endpoint is ready: those that serve until they are gone are used".into());
+            self.lines.push("no endpoint is ready; terminating endpoints that still serve are used".into());
         } else if !slices.is_whole() {
             let what = if slices.is_collected() { "not all of the" } else { "no" };
             self.notes.push(format!(
-                "{what} EndpointSlices of {full} were collected: whether it has a ready endpoint is not known"
+                "{what} EndpointSlices of {full} were collected, so it is unknown whether it has a ready endpoint"
             ));
         } else if is_headless {
-            self.findings.push(format!("service {full} has no ready endpoint: its name has no address"));
+            self.findings.push(format!("service {full} has no ready endpoint: its name does not resolve"));
         } else {
-            self.findings.push(format!("service {full} has no ready endpoint: clients are refused at once"));
+            self.findings
+                .push(format!("service {full} has no ready endpoint: connections are refused immediately"));
         }
     }
 
-    /// The endpoint slices of a service. If they cannot be read, the rest of the answer is still true.
-    async fn slices(&mut self, service: &Value) -> Collected {
+    /// Reads the endpoint slices of a service. An error becomes a note.
+    async fn slices(&mut self, service: &Value) -> CollectedObjects {
         let labels = format!("kubernetes.io/service-name={}", text(service, "/metadata/name"));
         let query = ObjectQuery {
             namespace: text(service, "/metadata/namespace").parse().ok(),
@@ -162,7 +164,7 @@ impl Locator<'_, '_> {
     }
 }
 
-/// A field that is a number, or a name in place of one.
+/// Returns a field of a port that is a number or a name.
 fn number(port: &Value, key: &str) -> String {
     port.get(key).map(|n| n.to_string().replace('"', "")).unwrap_or_default()
 }
@@ -170,7 +172,7 @@ fn number(port: &Value, key: &str) -> String {
 fn endpoints(slices: &[Value]) -> Vec<Endpoint> {
     let mut all = Vec::new();
     for slice in slices {
-        // One without ports stands for itself: headless services have such.
+        // A slice without ports, as headless services have, still yields its endpoints.
         let none = Value::Null;
         let ports: Vec<&Value> = items(slice, "/ports").collect();
         let ports = if ports.is_empty() { vec![&none] } else { ports };

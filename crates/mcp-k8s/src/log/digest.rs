@@ -1,8 +1,9 @@
-//! A log folded into templates: which lines it has, how often, first and last.
+//! Folds a log into message templates, with their counts and the times of their first and last lines.
 //!
-//! What is kept does not depend on the order of lines. Of more templates than can be kept, those stay that come first in
-//! a fixed order: the serious ones, and among equals by a hash, which is as good as by chance. Since that bar only
-//! rises, a template that is kept at the end was kept all the time, and its numbers are exact.
+//! The kept templates do not depend on the order of lines. If there are more templates than can be kept, the first ones
+//! in a fixed order stay: the most severe ones, and among equal levels by a hash, which is as good as a random choice.
+//! The threshold of this order only rises, so a template that is kept at the end was never dropped, and its counts are
+//! exact.
 
 use super::{
     lines::{Level, Line},
@@ -16,39 +17,41 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
 };
 
-/// How many templates are kept, and how many places in the source that lines beyond come from.
+/// The maximum number of templates that are kept.
 pub(crate) const KEPT: usize = 4_096;
+/// The maximum number of source locations that are counted, for the lines of templates that were not kept.
 const PLACES: usize = 512;
-/// Rows of lines that are no warnings, where nothing more particular is asked for.
+/// The maximum number of rows below the level warning, unless the call filters by level or text.
 const USUAL: usize = 30;
-/// Bytes that are shown of an error, whose cause is at its end, and of other lines.
+/// The maximum number of bytes that are shown of a warning or error, and of other lines. An error has its cause at the
+/// end.
 const SHOWN: [usize; 2] = [700, 240];
 
-/// A digest in the making.
+/// A digest of the lines so far.
 #[derive(Debug, Default)]
 pub(crate) struct Digest {
-    templates: BTreeMap<Key, Template>,
-    places: BTreeMap<Key, Place>,
-    /// Lines by level; those of programs that give none.
+    templates: BTreeMap<TemplateKey, MessageTemplate>,
+    places: BTreeMap<TemplateKey, SourceLocation>,
+    /// The number of lines of each level. `None` counts lines without a level.
     levels: BTreeMap<Option<Level>, u64>,
     first: Option<Timestamp>,
     last: Option<Timestamp>,
-    /// Has anything been left out?
+    /// Whether templates were left out.
     full: bool,
 }
 
 /// The order in which templates are kept: by weight, then by hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
+struct TemplateKey {
     weight: Reverse<u8>,
     hash: u64,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-struct Template {
+struct MessageTemplate {
     level: Option<Level>,
     text: String,
-    /// The line itself, as long as all of them are alike.
+    /// The message itself, as long as all lines of the template have the same message.
     same: Option<String>,
     place: u64,
     count: u64,
@@ -56,14 +59,15 @@ struct Template {
     last: Option<Timestamp>,
 }
 
+/// The place in a program's source that writes a line.
 #[derive(Debug)]
-struct Place {
+struct SourceLocation {
     name: String,
     level: Option<Level>,
     count: u64,
 }
 
-/// A line without a level may be serious, and most are not.
+/// Returns the rank of a level. A line without a level ranks between info and warning, because it can be severe.
 fn weight(level: Option<Level>) -> u8 {
     match level {
         Some(Level::Fatal) => 5,
@@ -76,22 +80,22 @@ fn weight(level: Option<Level>) -> u8 {
 }
 
 fn hash(value: impl Hash) -> u64 {
-    // With fixed keys: the same in every run.
+    // `DefaultHasher::new` has fixed keys, so every run gives the same hash.
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
     hasher.finish()
 }
 
 impl Digest {
-    /// Another line, written at a time.
+    /// Adds a line with its time.
     pub(crate) fn add(&mut self, line: &Line<'_>, time: Option<Timestamp>) {
         *self.levels.entry(line.level).or_default() += 1;
         (self.first, self.last) = earlier_later((self.first, self.last), time);
         let text = mask(line.message);
         let place = place(line);
         let place_hash = hash((line.level, place));
-        let key = Key { weight: Reverse(weight(line.level)), hash: hash((line.level, &text)) };
-        self.place(Key { hash: place_hash, ..key }, place, line.level);
+        let key = TemplateKey { weight: Reverse(weight(line.level)), hash: hash((line.level, &text)) };
+        self.place(TemplateKey { hash: place_hash, ..key }, place, line.level);
         if let Some(known) = self.templates.get_mut(&key) {
             known.count += 1;
             (known.first, known.last) = earlier_later((known.first, known.last), time);
@@ -104,7 +108,7 @@ impl Digest {
         if self.full && self.templates.last_key_value().is_some_and(|(last, _)| *last < key) {
             return;
         }
-        let template = Template {
+        let template = MessageTemplate {
             level: line.level,
             text: shown(line.level, &text),
             same: Some(shown(line.level, line.message)),
@@ -119,39 +123,39 @@ impl Digest {
         }
     }
 
-    fn place(&mut self, key: Key, name: &str, level: Option<Level>) {
+    fn place(&mut self, key: TemplateKey, name: &str, level: Option<Level>) {
         if let Some(known) = self.places.get_mut(&key) {
             known.count += 1;
         } else if self.places.len() < PLACES
             || self.places.last_key_value().is_some_and(|(last, _)| *last > key)
         {
-            self.places.insert(key, Place { name: cut(name, 120), level, count: 1 });
+            self.places.insert(key, SourceLocation { name: cut(name, 120), level, count: 1 });
             if self.places.len() > PLACES {
                 self.places.pop_last();
             }
         }
     }
 
-    /// Lines that went in.
+    /// Returns the number of lines.
     pub(crate) fn lines(&self) -> u64 {
         self.levels.values().sum()
     }
 
-    /// Lines of each template that was kept.
+    /// Returns the number of lines of each kept template.
     #[cfg(test)]
     pub(crate) fn counts(&self) -> Vec<(String, u64)> {
         self.rows().iter().map(|row| row.text.clone()).zip(self.sorted().iter().map(|t| t.count)).collect()
     }
 
-    /// Bytes of text that are held.
+    /// Returns the number of bytes of text in memory.
     #[cfg(test)]
     pub(crate) fn held(&self) -> usize {
-        let of = |t: &Template| t.text.capacity() + t.same.as_ref().map_or(0, String::capacity);
+        let of = |t: &MessageTemplate| t.text.capacity() + t.same.as_ref().map_or(0, String::capacity);
         self.templates.values().map(of).sum::<usize>()
             + self.places.values().map(|p| p.name.capacity()).sum::<usize>()
     }
 
-    /// What the whole of it is.
+    /// Returns a summary of all lines: number, time range, levels, number of templates.
     pub(crate) fn summary(&self) -> String {
         let mut levels: Vec<_> = self.levels.iter().collect();
         levels.sort_by_key(|(level, _)| Reverse(weight(**level)));
@@ -172,32 +176,33 @@ impl Digest {
         )
     }
 
-    fn sorted(&self) -> Vec<&Template> {
-        let mut all: Vec<&Template> = self.templates.values().collect();
+    fn sorted(&self) -> Vec<&MessageTemplate> {
+        let mut all: Vec<&MessageTemplate> = self.templates.values().collect();
         all.sort_by(|a, b| {
-            let order = |t: &Template| (Reverse(weight(t.level)), t.count, Reverse(t.last));
+            let order = |t: &MessageTemplate| (Reverse(weight(t.level)), t.count, Reverse(t.last));
             order(a).cmp(&order(b)).then_with(|| a.text.cmp(&b.text))
         });
         all
     }
 
-    /// A row a template: the serious before the others, the rare before the frequent, the newest before the older.
+    /// Returns a row for each template, ordered by level (severe first), then by count (rare first), then by time
+    /// (newest first).
     pub(crate) fn rows(&self) -> Vec<Row> {
-        self.sorted().into_iter().map(Template::row).collect()
+        self.sorted().into_iter().map(MessageTemplate::row).collect()
     }
 
-    /// Templates that are kept.
+    /// Returns the number of kept templates.
     pub(crate) fn templates(&self) -> usize {
         self.templates.len()
     }
 
-    /// How many of the rows, at the end, tell of what is as usual.
+    /// Returns the number of rows at the end that the answer leaves out, because they are below the level warning.
     pub(crate) fn usual(&self) -> usize {
         let serious = self.templates.values().filter(|t| t.level >= Some(Level::Warning)).count();
         self.templates.len().saturating_sub(serious + USUAL)
     }
 
-    /// Which lines are of no template that was kept, and how they are had.
+    /// Returns notes on lines whose templates were not kept, and on how to see these lines.
     pub(crate) fn notes(&self) -> Vec<String> {
         if !self.full {
             return Vec::new();
@@ -229,16 +234,21 @@ impl Digest {
                 .take(5)
                 .map(|(n, name)| format!("grep={} ({n} lines)", escaped(name)))
                 .collect();
-            let with =
-                if greps.is_empty() { "a shorter time (since, until)".to_owned() } else { greps.join(", ") };
+            let with = if greps.is_empty() {
+                "a shorter time range (since, until)".to_owned()
+            } else {
+                greps.join(", ")
+            };
             let level = level.map_or("without level", Level::name);
-            notes.push(format!("{left} lines ({level}) are of templates beyond the {KEPT} that are kept: see them with {with}"));
+            notes.push(format!(
+                "{left} lines ({level}) belong to templates beyond the limit of {KEPT}; show them with {with}"
+            ));
         }
         notes
     }
 }
 
-impl Template {
+impl MessageTemplate {
     fn row(&self) -> Row {
         let level = self.level.map_or("-", Level::name);
         let time = match (self.first, self.last) {
@@ -252,7 +262,7 @@ impl Template {
     }
 }
 
-/// Where in a program a line comes from: klog's `file.go:123]`, the module of Open vSwitch.
+/// Returns the source location of a line: klog's `file.go:123]`, or the module of Open vSwitch.
 fn place<'a>(line: &Line<'a>) -> &'a str {
     let word = line.message.split([' ', '|']).next().unwrap_or_default();
     let is_place = word.ends_with(']') && word.contains(".go:")
@@ -260,7 +270,7 @@ fn place<'a>(line: &Line<'a>) -> &'a str {
     if is_place { word } else { "" }
 }
 
-/// As a regular expression finds it.
+/// Escapes a text for a regular expression.
 fn escaped(text: &str) -> String {
     text.chars().flat_map(|c| "[](){}.*+?^$|\\".contains(c).then_some('\\').into_iter().chain([c])).collect()
 }
@@ -284,7 +294,7 @@ fn shown(level: Option<Level>, text: &str) -> String {
     cut(text, if level >= Some(Level::Warning) { long } else { short })
 }
 
-/// A text of so many bytes at most: its beginning, and its end, where the cause stands.
+/// Truncates a text to about `most` bytes: keeps the beginning, and the end, which holds the cause.
 pub(crate) fn cut(text: &str, most: usize) -> String {
     if text.len() <= most {
         return text.to_owned();

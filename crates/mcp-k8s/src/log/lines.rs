@@ -1,7 +1,7 @@
-//! What a line says of itself: when it was written and how serious it is.
+//! Parses the time and the level of log lines.
 //!
-//! Around the program's own line there may be one of the kubelet's (`2026-…Z `), the runtime's (`2026-…Z stderr F `) or
-//! the journal's (`Nov 22 08:01:53 host kubelet[1]: `). Programs of OVN-Kubernetes write klog
+//! The program's own line can have a prefix of the kubelet (`2026-…Z `), of the runtime (`2026-…Z stderr F `) or of
+//! the journal (`Nov 22 08:01:53 host kubelet[1]: `). Programs of OVN-Kubernetes write klog
 //! (`I1122 08:01:53.123456    6050 metrics.go:442] …`), Open vSwitch and OVN
 //! `2026-…Z|00123|module|WARN|…` (ovs-appctl(8), `vlog/set`'s PATTERN), others logfmt, JSON or `LEVEL …`.
 
@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// How serious a line is. Not all programs say.
+/// The level of a line. Not all programs write it.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Level {
@@ -21,19 +21,20 @@ pub(crate) enum Level {
     Fatal,
 }
 
-/// A line, understood as far as it can be.
+/// A parsed line. Parts that could not be parsed are absent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Line<'a> {
-    /// When it was written: by the kubelet, the runtime or the journal, else by the program itself.
+    /// The time in the prefix of the kubelet, the runtime or the journal, or else the program's own time.
     pub(crate) time: Option<Timestamp>,
-    /// Has the time no zone, on a host that may have another than UTC?
+    /// Whether the time has no zone and comes from a host, whose zone may not be UTC.
     pub(crate) is_zoneless: bool,
-    /// What the program says.
+    /// The level that the program wrote.
     pub(crate) level: Option<Level>,
-    /// The program's own line, without what was put before it. Has it a time of its own?
+    /// The program's own line, without the prefix.
     pub(crate) own: &'a str,
+    /// Whether the program's own line has a time.
     pub(crate) own_time: bool,
-    /// Where it says something, without times and counters: the end of the line.
+    /// The message at the end of the line, without times and counters.
     pub(crate) message: &'a str,
 }
 
@@ -48,7 +49,7 @@ impl Level {
         }
     }
 
-    /// The words of klog's letters, of Open vSwitch (`vlog`), logrus, zap and zerolog.
+    /// Parses the level names of klog, Open vSwitch (`vlog`), logrus, zap and zerolog.
     fn named(word: &str) -> Option<Self> {
         const NAMES: [(&str, Level); 17] = [
             ("debug", Level::Debug),
@@ -74,9 +75,9 @@ impl Level {
 }
 
 impl<'a> Line<'a> {
-    /// Never fails: a line of another form is its own message.
+    /// Parses a line. It never fails: a line of an unknown form is its own message.
     pub(crate) fn of(text: &'a str, calendar: Calendar) -> Self {
-        let Wrapped { time, is_zoneless, own } = wrapped(text, calendar);
+        let WrappedLine { time, is_zoneless, own } = wrapped(text, calendar);
         let inner = body(own, calendar);
         Self {
             time: time.or(inner.time),
@@ -89,31 +90,31 @@ impl<'a> Line<'a> {
     }
 }
 
-/// What stands around a program's line: the time, and the line.
-struct Wrapped<'a> {
+/// The time in the prefix of a line, and the program's own line.
+struct WrappedLine<'a> {
     time: Option<Timestamp>,
     is_zoneless: bool,
     own: &'a str,
 }
 
-fn wrapped(text: &str, calendar: Calendar) -> Wrapped<'_> {
+fn wrapped(text: &str, calendar: Calendar) -> WrappedLine<'_> {
     if let Some((time, rest)) = time::rfc3339(text)
         && let Some(rest) = rest.strip_prefix(' ')
     {
         let streams = ["stdout F ", "stderr F ", "stdout P ", "stderr P "];
         let rest = streams.iter().find_map(|stream| rest.strip_prefix(stream)).unwrap_or(rest);
-        return Wrapped { time: Some(time), is_zoneless: false, own: program(rest).unwrap_or(rest) };
+        return WrappedLine { time: Some(time), is_zoneless: false, own: program(rest).unwrap_or(rest) };
     }
     match time::syslog(text, calendar) {
-        // The host comes before the program.
+        // The prefix continues with the host and the program.
         Some((time, rest)) => {
-            Wrapped { time, is_zoneless: true, own: program(rest.trim_start()).unwrap_or(rest) }
+            WrappedLine { time, is_zoneless: true, own: program(rest.trim_start()).unwrap_or(rest) }
         }
-        None => Wrapped { time: None, is_zoneless: false, own: text },
+        None => WrappedLine { time: None, is_zoneless: false, own: text },
     }
 }
 
-/// What follows `host program[123]: `.
+/// Returns the text after `host program[123]: `.
 fn program(text: &str) -> Option<&str> {
     let (host, rest) = text.split_once(' ')?;
     let (program, line) = rest.split_once(": ")?;
@@ -123,24 +124,24 @@ fn program(text: &str) -> Option<&str> {
     (is_name(host) && is_name(program) && (program.ends_with(']') || program == "kernel")).then_some(line)
 }
 
-/// What a program's line says.
-struct Body<'a> {
+/// The parsed parts of a program's own line.
+struct LineBody<'a> {
     time: Option<Timestamp>,
     is_zoneless: bool,
     level: Option<Level>,
     message: &'a str,
 }
 
-fn body(text: &str, calendar: Calendar) -> Body<'_> {
+fn body(text: &str, calendar: Calendar) -> LineBody<'_> {
     klog(text, calendar)
         .or_else(|| vlog(text))
         .or_else(|| structured(text))
         .or_else(|| dated(text))
-        .unwrap_or_else(|| Body { time: None, is_zoneless: false, level: leading(text), message: text })
+        .unwrap_or_else(|| LineBody { time: None, is_zoneless: false, level: leading(text), message: text })
 }
 
-/// `I1122 08:11:59.312458    6050 metrics.go:442] message`
-fn klog(text: &str, calendar: Calendar) -> Option<Body<'_>> {
+/// Parses klog: `I1122 08:11:59.312458    6050 metrics.go:442] message`.
+fn klog(text: &str, calendar: Calendar) -> Option<LineBody<'_>> {
     let level = match text.as_bytes().first()? {
         b'I' => Level::Info,
         b'W' => Level::Warning,
@@ -155,17 +156,17 @@ fn klog(text: &str, calendar: Calendar) -> Option<Body<'_>> {
     let (clock, rest) = time::clock(rest.strip_prefix(' ')?)?;
     let (month, day) = (day.get(..2)?.parse().ok()?, day.get(2..)?.parse().ok()?);
     let message = rest.trim_start().trim_start_matches(|c: char| c.is_ascii_digit()).trim_start();
-    Some(Body {
+    Some(LineBody {
         time: calendar.of_year(month, day, clock.0, clock.1, clock.2, clock.3),
-        // Containers have UTC, and on hosts the journal stands around it.
+        // Containers use UTC, and on hosts the journal adds its own time.
         is_zoneless: false,
         level: Some(level),
         message,
     })
 }
 
-/// `2026-11-22T08:01:54.801Z|00001|vlog|INFO|message`
-fn vlog(text: &str) -> Option<Body<'_>> {
+/// Parses the format of Open vSwitch: `2026-11-22T08:01:54.801Z|00001|vlog|INFO|message`.
+fn vlog(text: &str) -> Option<LineBody<'_>> {
     let (time, rest) = time::rfc3339(text)?;
     let (sequence, message) = rest.strip_prefix('|')?.split_once('|')?;
     let mut fields = message.splitn(3, '|');
@@ -173,11 +174,11 @@ fn vlog(text: &str) -> Option<Body<'_>> {
     if !sequence.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    Some(Body { time: Some(time), is_zoneless: false, level: Level::named(level), message })
+    Some(LineBody { time: Some(time), is_zoneless: false, level: Level::named(level), message })
 }
 
-/// JSON (`{"level":"info","ts":…}`) and logfmt (`time="…" level=info msg="…"`). Their messages stay as they are.
-fn structured(text: &str) -> Option<Body<'_>> {
+/// Parses JSON (`{"level":"info","ts":…}`) and logfmt (`time="…" level=info msg="…"`). The message is the whole line.
+fn structured(text: &str) -> Option<LineBody<'_>> {
     let json = text.starts_with('{');
     let value = |names: &[&str]| {
         names.iter().find_map(|name| if json { json_value(text, name) } else { pair(text, name) })
@@ -191,10 +192,11 @@ fn structured(text: &str) -> Option<Body<'_>> {
         Timestamp::new(seconds.parse().ok()?, nanos).ok()
     };
     let time = time.and_then(|text| text.parse().ok().or_else(|| seconds(text)));
-    Some(Body { time, is_zoneless: false, level: Some(level), message: text })
+    Some(LineBody { time, is_zoneless: false, level: Some(level), message: text })
 }
 
-/// The value of a key of a JSON object, in quotes or without; not of an object in it, nor of its text.
+/// Returns the value of a top-level key of a JSON object, quoted or unquoted. Keys in nested objects and in strings do
+/// not count.
 fn json_value<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let mut rest = text.strip_prefix('{')?;
     let mut depth = 1_usize;
@@ -226,7 +228,7 @@ fn json_value<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     }
 }
 
-/// The value of a key of logfmt; not of what only looks so within the value of another.
+/// Returns the value of a logfmt key. Text within the quoted value of another key does not count.
 fn pair<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let mut rest = text;
     loop {
@@ -251,7 +253,7 @@ fn pair<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     }
 }
 
-/// Where a text in quotes ends: at the first quote that is not escaped.
+/// Returns the end of a quoted text: the first quote that is not escaped.
 fn quote(text: &str) -> Option<usize> {
     let mut escaped = false;
     text.bytes().position(|byte| {
@@ -261,16 +263,16 @@ fn quote(text: &str) -> Option<usize> {
     })
 }
 
-/// A time of the program's own, and perhaps a level: `2026-11-22 08:01:53 ERROR …`, zap's `2026-…Z\tINFO\t…`, the
-/// kernel's.
-fn dated(text: &str) -> Option<Body<'_>> {
+/// Parses a line with a time and optionally a level: `2026-11-22 08:01:53 ERROR …`, zap's `2026-…Z\tINFO\t…`, or a line
+/// of the kernel.
+fn dated(text: &str) -> Option<LineBody<'_>> {
     let zoned = time::rfc3339(text);
     let (time, rest) = zoned.or_else(|| time::civil(text)).or_else(|| time::dmesg(text))?;
     let message = rest.trim_start_matches([' ', '\t', '|', ':']);
-    Some(Body { time: Some(time), is_zoneless: zoned.is_none(), level: leading(message), message })
+    Some(LineBody { time: Some(time), is_zoneless: zoned.is_none(), level: leading(message), message })
 }
 
-/// `[ERROR] …`, `[error] …`, `WARN …`, NetworkManager's `<warn>  …`, Go's `panic: …`.
+/// Parses a level at the beginning: `[ERROR] …`, `[error] …`, `WARN …`, NetworkManager's `<warn>  …`, Go's `panic: …`.
 fn leading(text: &str) -> Option<Level> {
     if let Some((word, _)) = text.strip_prefix('<').and_then(|rest| rest.split_once('>')) {
         return Level::named(word);

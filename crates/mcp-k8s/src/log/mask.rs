@@ -1,11 +1,11 @@
-//! What lines that say the same have in common: their text without numbers, addresses and identifiers.
+//! Masks the numbers, addresses and identifiers of a line, so that lines with the same message have the same template.
 //!
-//! Of each line by itself, so that it does not matter in which order they come.
+//! Each line is masked by itself, so the order of lines does not matter.
 
 use std::net::Ipv6Addr;
 
-/// The text with `<n>` for numbers, `<ip>`, `<mac>`, `<uuid>`, `<hex>`, `<time>` and `<id>` for what changes from one
-/// line to the next.
+/// Returns the text with placeholders for the parts that change between lines: `<n>` for numbers, `<ip>`, `<mac>`,
+/// `<uuid>`, `<hex>`, `<time>` and `<id>`.
 pub(crate) fn mask(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
     let mut rest = text;
@@ -23,7 +23,7 @@ pub(crate) fn mask(text: &str) -> String {
     masked
 }
 
-/// What can stand in an address, a name or a number.
+/// Checks whether a character can be part of an address, a name or a number.
 fn is_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ':')
 }
@@ -42,7 +42,7 @@ fn word_into(word: &str, masked: &mut String) {
     masked.push_str(tail);
 }
 
-/// A word that is one thing.
+/// Returns the placeholder for a word that is a single value.
 fn whole(word: &str) -> Option<&'static str> {
     let hex = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_hexdigit());
     let groups = || word.split('-').map(str::len);
@@ -95,8 +95,8 @@ fn number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// A name, with parts that Kubernetes made up (`rand.String`: five of its letters; the hash of a pod template before
-/// them), and long numbers.
+/// Masks the parts of a name that Kubernetes generated, and long numbers. Generated parts are five letters of
+/// `rand.String` and the pod template hash before them.
 fn parts_into(word: &str, masked: &mut String) {
     let made_up = |part: &str| part.bytes().all(|byte| b"bcdfghjklmnpqrstvwxz2456789".contains(&byte));
     let digit = |part: &str| part.bytes().any(|byte| byte.is_ascii_digit());
@@ -121,7 +121,8 @@ fn parts_into(word: &str, masked: &mut String) {
     }
 }
 
-/// `a12345678901234567890` is the name of an address set; `eth0`, `v1` and `worker2` are names that matter.
+/// Masks long numbers. `a12345678901234567890` is the generated name of an address set, but `eth0`, `v1` and `worker2`
+/// are significant names.
 fn long_numbers_into(text: &str, masked: &mut String) {
     const LONG: usize = 4;
     let mut rest = text;
@@ -131,7 +132,7 @@ fn long_numbers_into(text: &str, masked: &mut String) {
         let digits = after.bytes().take_while(u8::is_ascii_digit).count();
         let (digits, after) = after.split_at_checked(digits).unwrap_or((after, ""));
         masked.push_str(before);
-        // A number by itself: `:443`, `a.443`.
+        // A number without adjacent letters: `:443`, `a.443`.
         let alone = !before.ends_with(|c: char| c.is_ascii_alphabetic() || c == '_')
             && !after.starts_with(|c: char| c.is_ascii_alphabetic());
         let is_line = before.ends_with(".go:");

@@ -1,5 +1,5 @@
-//! Logs as a model can read them: lines understood for time and level, the last that matter, or all folded into
-//! templates. Everything here works on a stream and holds a bounded part of it.
+//! Reads logs: parses the time and level of lines, and returns the last matching lines or a digest of message
+//! templates. Everything here works on a stream and keeps a bounded part of it in memory.
 
 mod digest;
 mod lines;
@@ -17,5 +17,5 @@ mod window;
 
 pub(crate) use digest::cut;
 pub(crate) use question::{LogParams, end_of};
-pub(crate) use search::Search;
+pub(crate) use search::RedactedSearch;
 pub(crate) use split::Splitter;

@@ -1,4 +1,4 @@
-//! Which lines of a log an answer has, and how the others are had.
+//! Tests which lines of a log an answer shows, and how paging reaches the others.
 
 use super::{
     question::end_of,
@@ -9,7 +9,7 @@ use mcp_core::Budget;
 use proptest::prelude::*;
 use std::time::Duration;
 
-/// A runtime splits long lines: what is looked for can stand across the parts.
+/// A runtime splits long lines, so a match can span several parts.
 #[test]
 fn parts_of_a_line_are_joined() {
     let log = "2026-11-22T08:00:00Z stdout P {\"begin\":1,\"na\n\
@@ -37,9 +37,9 @@ fn parts_of_a_line_are_joined() {
     assert_eq!(lines(serde_json::json!({ "grep": "an end" })).len(), 1);
 }
 
-/// The kubelet tells of a log file that is gone as if that were the log.
+/// The kubelet returns its error about a missing log file as the content of the log.
 #[test]
-fn what_the_kubelet_says_in_place_of_a_log_is_no_line() {
+fn an_error_of_the_kubelet_is_not_a_log_line() {
     let refused = "unable to retrieve container logs for containerd://0123";
     for (log, rows) in [(format!("{refused}\n"), 0), (refused.to_owned(), 0), (format!("{refused}\nx\n"), 2)]
     {
@@ -52,7 +52,7 @@ fn what_the_kubelet_says_in_place_of_a_log_is_no_line() {
 }
 
 #[test]
-fn a_zone_is_not_invented() {
+fn a_note_says_that_times_have_no_zone() {
     let notes = |asked: serde_json::Value, line: &str| {
         let mut reading = reading(asked);
         reading.feed(line.as_bytes());
@@ -87,10 +87,10 @@ async fn the_end_of_a_log_is_its_last_time() {
 }
 
 proptest! {
-    /// Whatever the times of a log are (equal, missing, jumping), reading it backwards with `before` gives each line that
-    /// was found once.
+    /// Reading a log backwards with `before` returns each matching line once, even if times are equal, missing or not
+    /// in order.
     #[test]
-    fn paging_by_lines_loses_and_repeats_nothing(
+    fn paging_with_before_neither_loses_nor_repeats_lines(
         seconds in prop::collection::vec((0_u32..4, prop::option::of(0_i64..7200), 0_usize..200), 0..120),
         tail in 1_usize..20,
         lines in 5_usize..30,

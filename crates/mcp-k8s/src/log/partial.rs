@@ -1,17 +1,17 @@
-//! Lines that the container runtime has split, made whole again.
+//! Joins lines that the container runtime has split.
 //!
-//! A runtime cuts what a program writes at 16 KiB and marks all parts but the last: `<time> stderr P <part>`
-//! (CRI, "CRI log format"). Parts of the two streams can stand between each other.
+//! A runtime splits the output of a program at 16 KiB and marks all parts except the last: `<time> stderr P <part>`
+//! (CRI, "CRI log format"). Parts of the two streams can be interleaved.
 
-/// As long as a joined line can be; what is longer is cut by who reads it.
+/// The maximum length of a joined line in bytes. The reader truncates longer lines anyway.
 const LONGEST: usize = 64 << 10;
 
-/// The beginnings of lines whose ends are not yet read, of standard output and standard error.
+/// The beginnings of unfinished lines of standard output and standard error.
 #[derive(Debug, Default)]
-pub(super) struct Partial([String; 2]);
+pub(super) struct PartialLines([String; 2]);
 
-impl Partial {
-    /// Gives a line that is whole: at once, or when its last part has come.
+impl PartialLines {
+    /// Passes complete lines on: an unsplit line at once, a split line after its last part.
     pub(super) fn join(&mut self, line: &str, each: &mut impl FnMut(&str)) {
         let Some((head, stream, is_part, rest)) = parts(line) else { return each(line) };
         let Some(begun) = self.0.get_mut(stream) else { return each(line) };
@@ -30,21 +30,22 @@ impl Partial {
         }
     }
 
-    /// The end of the log: what has begun is a line too.
+    /// Ends the log. Unfinished lines are lines, too.
     pub(super) fn finish(&mut self, each: &mut impl FnMut(&str)) {
         self.0.iter_mut().filter(|begun| !begun.is_empty()).for_each(|begun| each(&std::mem::take(begun)));
     }
 
-    /// Bytes of text that are held.
+    /// Returns the number of bytes of text in memory.
     #[cfg(test)]
     pub(super) fn held(&self) -> usize {
         self.0.iter().map(String::capacity).sum()
     }
 }
 
-/// Of a line as the runtime writes it: what stands before the mark, the stream, whether it is a part, and what follows.
+/// Parses a line of the runtime: the text before the mark, the stream, whether the line is a part, and the text after
+/// the mark.
 fn parts(line: &str) -> Option<(&str, usize, bool, &str)> {
-    // Most lines of other logs are told apart by their first byte or word.
+    // The first byte or word rules out most lines of other logs.
     if !line.as_bytes().first()?.is_ascii_digit() {
         return None;
     }

@@ -1,13 +1,13 @@
-//! What is asked of a log, and the reading of it.
+//! The parameters of log tools, and the reading of a log.
 
 use super::{
     digest::Digest,
     lines::{Level, Line},
-    partial::Partial,
-    search::Search,
+    partial::PartialLines,
+    search::RedactedSearch,
     split::Splitter,
     time::{Calendar, span},
-    window::{Most, Tail},
+    window::{Tail, TailLimits},
 };
 use jiff::Timestamp;
 use mcp_core::{Answer, Budget, Deadline, LogStream, Pattern, Row, ToolError};
@@ -15,79 +15,81 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::time::{Duration, Instant};
 
-/// What the kubelet answers in place of a log file that is gone, as if that were the log.
+/// The beginning of the text that the kubelet returns as the content of a log whose file no longer exists.
 const REFUSED: &str = "unable to retrieve container logs for ";
 
-/// Which lines of a log: what all tools for logs take.
+/// The parameters of all log tools, which select the lines of a log.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct LogParams {
-    /// From this time on: 2026-11-22T08:00:00Z, or how long before now (of a bundle: before the log ends): 15m, 2h.
+    /// Start time: 2026-11-22T08:00:00Z, or an age such as 15m or 2h. In a bundle, ages count from the end of the log.
     since: Option<String>,
-    /// Up to this time; as `since`.
+    /// End time, in the same form as `since`.
     until: Option<String>,
-    /// Only lines before the one of this number, to read on backwards.
+    /// Show only lines before this line number, to page backwards.
     #[schemars(range(min = 1))]
     before: Option<u64>,
-    /// Regular expression on lines.
+    /// Regular expression that lines must match.
     grep: Option<String>,
-    /// Lines around each found.
+    /// Number of lines to show around each match.
     #[schemars(range(max = 50))]
     context: Option<usize>,
-    /// Only lines at least so serious.
+    /// Minimum level of the lines.
     level: Option<Level>,
-    /// The last lines, so many; default 100.
+    /// Number of lines to show, from the end. Default: 100.
     #[schemars(range(min = 1, max = 10000))]
     tail: Option<usize>,
-    /// Instead of lines: templates with counts, first and last time; errors first, then the rarest.
+    /// Show message templates with counts, first and last time instead of lines; errors first, then rare templates.
     pub(crate) digest: bool,
 }
 
 /// The reading of one log.
 #[derive(Debug)]
-pub(crate) struct Reading {
+pub(crate) struct LogReading {
     calendar: Calendar,
     pub(crate) since: Option<Timestamp>,
     until: Option<Timestamp>,
-    /// Lines from this number on are not looked at.
+    /// The line number at which the reading stops.
     before: u64,
-    /// What spans of time were counted back from, where that was the end of the log.
+    /// The end of the log, if ages were counted back from it.
     end: Option<Timestamp>,
-    /// The last lines, so many, are all that the source was asked for.
+    /// The number of last lines, if the source was asked only for these.
     last: Option<u64>,
-    /// Since when there could be lines, of which the source may have lost the older.
+    /// The start of the run. The source may have lost the lines after it.
     begun: Option<Timestamp>,
-    grep: Option<Search>,
+    grep: Option<RedactedSearch>,
     level: Option<Level>,
     context: usize,
     whole: bool,
-    sink: Sink,
+    sink: LineSink,
     splitter: Splitter,
-    partial: Partial,
-    counts: Counts,
-    /// Lines whose time has no zone.
+    partial: PartialLines,
+    counts: LineCounts,
+    /// The number of lines whose time has no zone.
     zoneless: u64,
-    /// What the kubelet says in place of a log that it has not.
+    /// The text that the kubelet returns instead of a log that it does not have.
     refused: Option<String>,
-    /// The time of the first line that had one, and of the last: those without follow it.
+    /// The time of the first line that has a time.
     first: Option<Timestamp>,
+    /// The time of the last line that has a time. Lines without a time count as written at this time.
     time: Option<Timestamp>,
-    /// When to stop and tell what was read until then, and when nobody waits for it any more.
+    /// The time at which to stop and answer with what was read.
     deadline: Instant,
+    /// The end of the call, after which nobody waits for the answer.
     call: Deadline,
-    /// The time was over with a line, and those after it were not looked at.
+    /// Whether the time limit was reached before the end of the log.
     late: bool,
 }
 
 #[derive(Debug)]
-enum Sink {
+enum LineSink {
     Tail(Tail),
     Digest(Digest),
 }
 
-/// Lines by what became of them.
+/// The numbers of lines by the way they were handled.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
+pub(crate) struct LineCounts {
     pub(crate) lines: u64,
     pub(crate) found: u64,
     pub(crate) out_of_time: u64,
@@ -96,22 +98,25 @@ pub(crate) struct Counts {
 }
 
 impl LogParams {
-    /// Are there spans of time in it, which are counted back from now or from the end of the log?
+    /// Checks whether a time is an age, which counts back from now or from the end of the log.
     pub(crate) fn is_relative(&self) -> bool {
         let is_span = |text: &String| span(text.trim()).is_some();
         self.since.iter().chain(&self.until).any(is_span)
     }
 
-    /// Begins to read. `now` tells the year of times without one. Spans of time are counted back from `end`, the end of a log
-    /// that was collected earlier; else from now.
+    /// Prepares the reading of a log. `now` gives the year of times without a year. Ages count back from `end`, the end
+    /// of a collected log, or else from `now`.
+    ///
+    /// # Errors
+    /// If a time or the regular expression is invalid, or `since` is after `until`.
     pub(crate) fn reading(
         &self,
         now: Option<Timestamp>,
         end: Option<Timestamp>,
         budget: Budget,
         within: Duration,
-    ) -> Result<Reading, ToolError> {
-        /// Left for the first line and the notes.
+    ) -> Result<LogReading, ToolError> {
+        /// The bytes that are reserved for the first line and the notes of the answer.
         const REST: usize = 2_500;
         let calendar = Calendar(now);
         let from = Calendar(end.or(now));
@@ -122,15 +127,18 @@ impl LogParams {
         if let (Some(since), Some(until)) = (since, until)
             && since > until
         {
-            return Err(ToolError::bad(format!("since is {since}, after until, {until}"), "Exchange them."));
+            return Err(ToolError::bad(
+                format!("since ({since}) is after until ({until})"),
+                "Swap the two times.",
+            ));
         }
         let tail = self.tail.unwrap_or(100);
         let sink = if self.digest {
-            Sink::Digest(Digest::default())
+            LineSink::Digest(Digest::default())
         } else {
             let lines = budget.lines.saturating_sub(4).max(1);
-            let most = Most { found: tail.min(lines), lines, bytes: budget.bytes.saturating_sub(REST) };
-            Sink::Tail(Tail::new(most, self.context.unwrap_or(0)))
+            let most = TailLimits { found: tail.min(lines), lines, bytes: budget.bytes.saturating_sub(REST) };
+            LineSink::Tail(Tail::new(most, self.context.unwrap_or(0)))
         };
         let grep = self
             .grep
@@ -138,8 +146,8 @@ impl LogParams {
             .filter(|grep| !grep.trim().is_empty())
             .map(Pattern::new)
             .transpose()?
-            .map(Search::new);
-        Ok(Reading {
+            .map(RedactedSearch::new);
+        Ok(LogReading {
             calendar,
             since,
             until,
@@ -153,8 +161,8 @@ impl LogParams {
             whole: false,
             sink,
             splitter: Splitter::default(),
-            partial: Partial::default(),
-            counts: Counts::default(),
+            partial: PartialLines::default(),
+            counts: LineCounts::default(),
             zoneless: 0,
             refused: None,
             first: None,
@@ -165,7 +173,7 @@ impl LogParams {
         })
     }
 
-    /// Is only the end of the log asked for, so that nothing before it need be read?
+    /// Returns the number of last lines if the call needs only the end of the log.
     pub(crate) fn only_tail(&self) -> Option<u64> {
         let all = self.until.is_some()
             || self.grep.is_some()
@@ -176,18 +184,18 @@ impl LogParams {
     }
 }
 
-impl Reading {
-    /// With all templates, also those of lines that are as usual: what is compared must not be cut.
+impl LogReading {
+    /// Keeps all templates, including those below the level warning, because a comparison needs all of them.
     pub(crate) fn whole(self) -> Self {
         Self { whole: true, ..self }
     }
 
-    /// Of a log that began then, and of which only the newest file is to be had.
+    /// Sets the start of a run of which the source has only the newest log file.
     pub(crate) fn begun(self, begun: Option<Timestamp>) -> Self {
         Self { begun, ..self }
     }
 
-    /// Reads to the end, or for as long as there is time: what was read until then is told.
+    /// Reads to the end, or until the time limit is reached, and answers with what was read.
     pub(crate) async fn of(mut self, mut stream: LogStream) -> Answer {
         let mut notes = Vec::new();
         while !self.late
@@ -209,7 +217,7 @@ impl Reading {
         self.splitter = splitter;
     }
 
-    /// A line of the file, which may be a part of one that the runtime has split.
+    /// Adds a line of the file, which can be a part of a line that the runtime has split.
     fn piece(&mut self, text: &str) {
         let mut partial = std::mem::take(&mut self.partial);
         partial.join(text, &mut |line| self.line(line));
@@ -217,7 +225,7 @@ impl Reading {
     }
 
     fn line(&mut self, text: &str) {
-        // A line can be slow to match, and a piece has thousands of them.
+        // Matching can be slow, and one piece has thousands of lines, so each line checks the time.
         self.late = self.late || Instant::now() >= self.deadline || self.call.is_over();
         if self.late || self.counts.lines + 1 >= self.before {
             return;
@@ -232,7 +240,7 @@ impl Reading {
         }
         let matches = self.grep.as_ref().is_none_or(|grep| grep.finds(text));
         let timed = self.since.is_some() || self.until.is_some();
-        // What need not be understood is not looked into.
+        // A line that does not match need not be parsed, unless a time range is given.
         if !matches && !timed {
             self.counts.other += 1;
             return self.passed(text);
@@ -257,14 +265,14 @@ impl Reading {
         }
         self.counts.found += 1;
         match &mut self.sink {
-            Sink::Tail(tail) => tail.add(self.counts.lines, shown(text, &line), true),
-            Sink::Digest(digest) => digest.add(&line, line.time),
+            LineSink::Tail(tail) => tail.add(self.counts.lines, shown(text, &line), true),
+            LineSink::Digest(digest) => digest.add(&line, line.time),
         }
     }
 
-    /// A line that was not found, but may stand beside one.
+    /// Adds a line that does not match but can be a context line.
     fn passed(&mut self, text: &str) {
-        if let Sink::Tail(tail) = &mut self.sink
+        if let LineSink::Tail(tail) = &mut self.sink
             && self.context > 0
         {
             tail.add(self.counts.lines, shown(text, &Line::of(text, self.calendar)), false);
@@ -276,12 +284,12 @@ impl Reading {
             Some(time) => {
                 self.since.is_none_or(|since| time >= since) && self.until.is_none_or(|until| time <= until)
             }
-            // Before the first time: the beginning of the log.
+            // Lines before the first time are the beginning of the log.
             None => self.since.is_none(),
         }
     }
 
-    /// The answer, with what was found and what was not.
+    /// Returns the answer, with notes on lines that are not shown.
     pub(crate) fn finish(mut self, mut notes: Vec<String>) -> Answer {
         let mut splitter = std::mem::take(&mut self.splitter);
         splitter.finish(&mut |line| self.piece(line));
@@ -289,72 +297,70 @@ impl Reading {
         partial.finish(&mut |line| self.line(line));
         if self.late {
             notes.push(
-                "the log is longer than can be read in time: this is its beginning; give since, or raise \
-                 timeout_seconds"
+                "the log could not be read completely within the time limit, and the answer covers its beginning; pass \
+                 since, or raise timeout_seconds"
                     .to_owned(),
             );
         }
-        let Counts { lines, found, out_of_time, no_level, .. } = self.counts;
+        let LineCounts { lines, found, out_of_time, no_level, .. } = self.counts;
         if let Some(refused) = self.refused.filter(|_| lines == 1) {
-            let if_empty = format!("the kubelet has no such log: {refused}");
+            let if_empty = format!("the kubelet does not have this log: {refused}");
             return Answer { if_empty, notes, ..Answer::default() };
         }
         let is_timed = self.since.is_some() || self.until.is_some();
-        if self.zoneless > 0 && (is_timed || matches!(self.sink, Sink::Digest(_))) {
+        if self.zoneless > 0 && (is_timed || matches!(self.sink, LineSink::Digest(_))) {
             notes.push(
-                "times of this log have no zone: they are taken as UTC, which the host's zone may not be"
-                    .into(),
+                "times in this log have no zone and are read as UTC; the host may use another zone".into(),
             );
         }
         if let Some(end) = self.end {
-            notes.push(format!("spans of time are counted back from {end}, the time of the log's last line"));
+            notes.push(format!("ages count back from {end}, the time of the log's last line"));
         }
         if splitter.cut > 0 {
             notes.push(format!(
-                "{} lines are longer than 64 KiB: only their beginning was looked at",
+                "{} lines are longer than 64 KiB; only their first 64 KiB were searched",
                 splitter.cut
             ));
         }
         if no_level > 0 {
-            notes.push(format!("{no_level} lines give no level and were left out"));
+            notes.push(format!("{no_level} lines without a level were left out"));
         }
         if out_of_time > 0 && found == 0 {
-            notes.push(format!("{out_of_time} of {lines} lines are outside of the time asked for"));
+            notes.push(format!("{out_of_time} of {lines} lines are outside the requested time range"));
         }
         if let (Some(since), Some(begun), Some(first)) = (self.since, self.begun, self.first)
             && begun < since
             && since < first
         {
             notes.push(format!(
-                "the first line since {since} is of {first}: what was written between, if anything, may have been \
-                 rotated away"
+                "the first line after {since} is of {first}; lines between the two times may have been rotated away"
             ));
         }
         let if_empty = match lines {
             0 if self.before < u64::MAX => format!("the log has no line before {}", self.before),
             0 => "the log is empty".to_owned(),
-            n => format!("none of {n} lines is what was asked for"),
+            n => format!("none of the {n} lines matches"),
         };
         let rows = match self.sink {
-            Sink::Tail(tail) => {
+            LineSink::Tail(tail) => {
                 let (shown, found) = (tail.found() - tail.lost(), tail.found());
-                // A source that gives as many as it was asked for may have more.
+                // A source that returns exactly the requested number of lines may have more.
                 let all = self.last != Some(lines);
                 if !all {
                     notes.push(format!(
-                        "the last {shown} lines, and there may be more: `tail` gives more at once, `digest` all in short; \
-                         grep=. reads from the beginning, and says with which `before` to go on"
+                        "the last {shown} lines are shown, and there may be more: raise `tail`, use `digest` for a summary, \
+                         or use grep=. to read from the beginning and page with `before`"
                     ));
                 } else if tail.lost() > 0 {
                     let first = tail.first().unwrap_or(1);
                     notes.push(format!(
-                        "the last {shown} of {found} lines: before={first} gives those before, `digest` all in short, `tail` \
-                         more at once as far as they fit"
+                        "the last {shown} of {found} lines are shown: before={first} shows earlier lines, `tail` more lines \
+                         at once, `digest` a summary of all lines"
                     ));
                 }
                 tail.into_lines().into_iter().map(Row::line).collect()
             }
-            Sink::Digest(digest) => {
+            LineSink::Digest(digest) => {
                 notes.extend(digest.notes());
                 notes.insert(0, digest.summary());
                 let all = digest.rows();
@@ -365,7 +371,7 @@ impl Reading {
                 };
                 if more > 0 {
                     notes.push(format!(
-                        "{more} more templates, of lines at info or without a level, are left out: grep=. shows all"
+                        "{more} more templates at level info or below, or without a level, are left out; grep=. shows all"
                     ));
                 }
                 all.into_iter().take(digest.templates() - more).collect()
@@ -374,30 +380,30 @@ impl Reading {
         Answer { rows, if_empty, notes, ..Answer::default() }
     }
 
-    /// What became of the lines so far.
+    /// Returns the numbers of lines so far.
     #[cfg(test)]
-    pub(crate) fn counts(&self) -> &Counts {
+    pub(crate) fn counts(&self) -> &LineCounts {
         &self.counts
     }
 
-    /// Bytes of text that are held.
+    /// Returns the number of bytes of text in memory.
     #[cfg(test)]
     pub(crate) fn held(&self) -> usize {
         match &self.sink {
-            Sink::Tail(tail) => tail.held() + self.partial.held(),
-            Sink::Digest(digest) => digest.held(),
+            LineSink::Tail(tail) => tail.held() + self.partial.held(),
+            LineSink::Digest(digest) => digest.held(),
         }
     }
 }
 
-/// When the last line of a log that has a time was written. None: none of the last lines has one, or the end did not come in
-/// time.
+/// Returns the time of the last line that has a time. Returns `None` if none of the last lines has a time, or if the
+/// end of the log was not reached in time.
 pub(crate) async fn end_of(
     mut stream: LogStream,
     now: Option<Timestamp>,
     within: Duration,
 ) -> Option<Timestamp> {
-    /// As much of the end is looked at.
+    /// The number of bytes at the end that are searched for a time.
     const END: usize = 128 << 10;
     let deadline = Instant::now() + within;
     let mut end: Vec<u8> = Vec::new();
@@ -411,7 +417,7 @@ pub(crate) async fn end_of(
     text.lines().rev().find_map(|line| Line::of(line, Calendar(now)).time)
 }
 
-/// The program's own line where it has a time of its own; what the kubelet or the runtime put before it says it twice.
+/// Returns the program's own line if it has a time, because the prefix of the kubelet or the runtime repeats this time.
 fn shown<'a>(text: &'a str, line: &Line<'a>) -> &'a str {
     if line.own_time { line.own } else { text }
 }

@@ -1,17 +1,17 @@
-//! Looking for what is shown, in gigabytes.
+//! Searches the text that an answer shows, fast enough for gigabytes.
 
 use mcp_core::{Pattern, Row};
 
-/// A regular expression that sees no secret.
+/// A regular expression that is matched against redacted lines, so that it cannot find secrets.
 #[derive(Debug)]
-pub(crate) struct Search {
+pub(crate) struct RedactedSearch {
     grep: Pattern,
-    /// It is of plain words only, and none of them could be in what stands in place of a secret. Then what is shown of a
-    /// line has no word that the line has not, and most lines need no second look.
+    /// Whether the expression consists of plain words that cannot occur in the replacement of a secret. Then a line
+    /// that does not match before redaction cannot match after it, and most lines need not be redacted.
     words: bool,
 }
 
-impl Search {
+impl RedactedSearch {
     pub(crate) fn new(grep: Pattern) -> Self {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || " _-/:=,\"".contains(c);
         let is_word =
@@ -19,7 +19,7 @@ impl Search {
         Self { words: grep.as_str().split('|').all(is_word), grep }
     }
 
-    /// Where it begins in what is shown of a line, and what is shown.
+    /// Returns the position of the match in the redacted line, and the redacted line.
     pub(crate) fn find(&self, line: &str) -> Option<(usize, String)> {
         if !self.finds(line) {
             return None;
@@ -28,7 +28,7 @@ impl Search {
         Some((self.grep.find(&shown)?, shown.into()))
     }
 
-    /// Is it in what is shown of a line?
+    /// Checks whether the redacted line matches.
     pub(crate) fn finds(&self, line: &str) -> bool {
         (!self.words || self.grep.is_in(line)) && self.grep.is_in(&Row::shown(line))
     }

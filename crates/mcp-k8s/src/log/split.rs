@@ -1,22 +1,22 @@
-//! Lines out of the pieces of a stream.
+//! Splits the pieces of a stream into lines.
 
 use mcp_core::Pattern;
 
-/// What is looked at of a line; what is longer is no text for people.
+/// The number of bytes of a line that are examined. Longer lines are not text for people.
 const LONGEST: usize = Pattern::LOOKED_AT;
 
-/// Cuts pieces into lines, of which it holds at most one.
+/// Splits pieces into lines. It keeps at most one line in memory.
 #[derive(Debug, Default)]
 pub(crate) struct Splitter {
     line: Vec<u8>,
-    /// Of the line that is being read, bytes that are not held.
+    /// The number of bytes of the current line that were discarded.
     over: usize,
-    /// Lines of which only the beginning was looked at.
+    /// The number of lines that were truncated.
     pub(crate) cut: u64,
 }
 
 impl Splitter {
-    /// The next piece, which need not end where a line does.
+    /// Adds the next piece, which can end within a line.
     pub(crate) fn feed(&mut self, mut piece: &[u8], each: &mut impl FnMut(&str)) {
         while let Some(end) = piece.iter().position(|byte| *byte == b'\n') {
             let (line, rest) = piece.split_at(end);
@@ -31,7 +31,7 @@ impl Splitter {
         self.hold(piece);
     }
 
-    /// The end: what stands after the last line feed is a line too.
+    /// Ends the stream. The text after the last line feed is a line, too.
     pub(crate) fn finish(&mut self, each: &mut impl FnMut(&str)) {
         if !self.line.is_empty() {
             self.end(each);

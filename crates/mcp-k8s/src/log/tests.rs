@@ -1,10 +1,10 @@
-//! Lines of real programs, and what holds for all lines.
+//! Tests of log reading with lines of real programs, and of properties that hold for all lines.
 
 use super::{
     digest::{Digest, KEPT},
     lines::{Level, Line},
     mask::mask,
-    question::{LogParams, Reading},
+    question::{LogParams, LogReading},
     split::Splitter,
     time::Calendar,
 };
@@ -25,14 +25,14 @@ pub(super) fn params(value: serde_json::Value) -> LogParams {
     serde_json::from_value(value).unwrap()
 }
 
-/// It has time for all that it is given, on a slow machine too.
-pub(super) fn reading(value: serde_json::Value) -> Reading {
+/// Prepares a reading with a time limit that is long enough on slow machines.
+pub(super) fn reading(value: serde_json::Value) -> LogReading {
     params(value).reading(now().0, None, Budget::default(), Duration::from_secs(3600)).unwrap()
 }
 
-/// Each of them was written by a program of the captured cluster, or of a node with systemd.
+/// The lines were written by programs of the captured cluster, or of a node with systemd.
 #[test]
-fn lines_tell_time_and_level() {
+fn times_and_levels_of_real_lines_are_parsed() {
     for (text, when, level, message) in [
         (
             "2026-11-22T08:50:00.000000+0000 here NetworkManager[77]: <warn>  [1795337400.1] dhcp4 (eth0): request timed out",
@@ -131,7 +131,7 @@ fn lines_tell_time_and_level() {
             " ==================== command: ovs-server",
         ),
         ("Information about nothing", None, None, "Information about nothing"),
-        // What only looks like a level stands in the text of another field, or in an object within.
+        // A level in the text of another field or in a nested object does not count.
         (
             r#"time="2026-11-22T08:01:50.5Z" msg="probe said level=error code=\"7\" level=error" level=info"#,
             time("2026-11-22T08:01:50.5Z"),
@@ -154,13 +154,13 @@ fn lines_tell_time_and_level() {
 }
 
 #[test]
-fn a_year_is_not_invented() {
+fn a_line_without_a_known_year_has_no_time() {
     let line = Line::of("I1122 08:11:59.312458    6050 metrics.go:442] x", Calendar(None));
     assert_eq!((line.time, line.level), (None, Some(Level::Info)));
 }
 
 #[test]
-fn templates_are_lines_without_what_changes() {
+fn templates_mask_the_parts_that_change() {
     for (text, template) in [
         (
             "handler.go:193] Removing already-removed *v1.Pod event handler 12",
@@ -182,9 +182,9 @@ fn templates_are_lines_without_what_changes() {
     }
 }
 
-/// What is looked for is looked for in what is shown: an answer must not tell which guess at a secret is right.
+/// A search matches redacted text only, so that an answer does not reveal whether a guess at a secret is right.
 #[test]
-fn a_search_sees_no_secret() {
+fn a_search_does_not_find_secrets() {
     let found = |grep: &str| {
         let mut reading = reading(serde_json::json!({ "grep": grep }));
         reading.feed(
@@ -206,9 +206,9 @@ fn a_search_sees_no_secret() {
     }
 }
 
-/// A live cluster gives the last lines that it was asked for, and what was not rotated away.
+/// A live cluster returns only the requested last lines, and only lines that were not rotated away.
 #[test]
-fn what_is_before_the_first_line_is_said_to_be_unknown() {
+fn a_note_says_that_earlier_lines_may_exist() {
     let notes = |asked: serde_json::Value, lines: usize, begun: &str| {
         let mut reading = reading(asked).begun(time(begun));
         for line in 0..lines {
@@ -219,22 +219,22 @@ fn what_is_before_the_first_line_is_said_to_be_unknown() {
     let tail = serde_json::json!({ "tail": 3 });
     assert!(
         notes(tail.clone(), 3, "2026-11-22T08:00:00Z")
-            .starts_with("the last 3 lines, and there may be more: ")
+            .starts_with("the last 3 lines are shown, and there may be more: ")
     );
     assert_eq!(notes(tail.clone(), 2, "2026-11-22T08:00:00Z"), "");
-    assert!(notes(tail, 4, "2026-11-22T08:00:00Z").starts_with("the last 3 of 4 lines: "));
+    assert!(notes(tail, 4, "2026-11-22T08:00:00Z").starts_with("the last 3 of 4 lines are shown: "));
     let since = serde_json::json!({ "since": "2026-11-22T08:10:00Z" });
     let rotated = notes(since.clone(), 2, "2026-11-22T08:00:00Z");
     assert!(
-        rotated.contains("the first line since 2026-11-22T08:10:00Z is of 2026-11-22T08:30:00Z"),
+        rotated.contains("the first line after 2026-11-22T08:10:00Z is of 2026-11-22T08:30:00Z"),
         "{rotated}"
     );
     assert_eq!(notes(since, 2, "2026-11-22T08:20:00Z"), "");
 }
 
-/// The log of a crash-looping ovnkube-controller: its last words are the cause, and come first.
+/// In the log of a crash-looping ovnkube-controller the last line is the cause, and the digest shows it first.
 #[test]
-fn the_cause_of_a_failure_is_on_top() {
+fn the_cause_of_a_failure_is_the_first_row() {
     let log = include_bytes!("../../tests/logs/udn-without-vrf.log");
     let mut reading = reading(serde_json::json!({ "digest": true }));
     reading.feed(log);
@@ -254,7 +254,7 @@ fn the_cause_of_a_failure_is_on_top() {
         errors.iter().any(|text| text.contains("Failed to get ops to clean up stale QoSes")),
         "{errors:?}"
     );
-    // The many that follow from the one are one row each kind.
+    // The errors that follow from the cause are folded into one row for each kind.
     assert!(
         errors.iter().any(|text| text.starts_with("error 4x") && text.contains("*v1.Pod event handler <n>")),
         "{errors:?}"
@@ -262,9 +262,10 @@ fn the_cause_of_a_failure_is_on_top() {
     assert!(answer.notes.first().unwrap().starts_with("681 lines from "), "{:?}", answer.notes);
 }
 
-/// More templates than are kept, in any order: what is kept is the same, exact, and errors come before the rest.
+/// If a log has more templates than can be kept, the kept ones are the same in any order, their counts are exact, and
+/// errors are kept before other levels.
 #[test]
-fn a_log_of_more_templates_than_are_kept() {
+fn kept_templates_do_not_depend_on_the_order_of_lines() {
     let word = |mut n: u32| {
         let mut text = String::new();
         loop {
@@ -298,19 +299,21 @@ fn a_log_of_more_templates_than_are_kept() {
     assert_eq!(forward.notes(), backward.notes());
     assert_eq!(forward.counts().len(), KEPT);
     let errors = forward.counts().iter().filter(|(text, _)| text.starts_with("error ")).count();
-    assert_eq!(errors, KEPT, "all that are kept are errors");
+    assert_eq!(errors, KEPT, "all kept templates are errors");
     assert!(
-        forward.notes().iter().any(
-            |note| note.contains("lines (info) are of templates beyond") && note.contains("grep=a\\.go:")
-        ),
+        forward
+            .notes()
+            .iter()
+            .any(|note| note.contains("lines (info) belong to templates beyond")
+                && note.contains("grep=a\\.go:")),
         "{:?}",
         forward.notes()
     );
 }
 
-/// 200 MB, of which hardly anything is held, whatever is asked.
+/// Reading a log of 200 MB keeps only a small part of it in memory, whatever the parameters are.
 #[test]
-fn memory_is_bounded_however_long_the_log_is() {
+fn memory_is_bounded_for_long_logs() {
     const BYTES: usize = 200 << 20;
     for (asked, most) in [
         (serde_json::json!({ "digest": true }), 8 << 20),
@@ -322,7 +325,7 @@ fn memory_is_bounded_however_long_the_log_is() {
         while fed < BYTES {
             piece.clear();
             for _ in 0..4_000 {
-                // Names of letters are not masked: a template each, until there are too many.
+                // Names of letters are not masked, so each line is a new template.
                 let name: String =
                     (0..4).map(|at| char::from(b'a' + (lines >> (4 * at) & 15) as u8)).collect();
                 let text = format!(
@@ -344,7 +347,7 @@ fn memory_is_bounded_however_long_the_log_is() {
     }
 }
 
-fn answer_of(bytes: &[u8], asked: serde_json::Value) -> (Reading, u64) {
+fn answer_of(bytes: &[u8], asked: serde_json::Value) -> (LogReading, u64) {
     let mut reading = reading(asked);
     let mut lines = 0;
     let mut splitter = Splitter::default();
@@ -357,14 +360,14 @@ fn answer_of(bytes: &[u8], asked: serde_json::Value) -> (Reading, u64) {
 
 proptest! {
     #[test]
-    fn any_line_is_a_line(text in ".{0,300}") {
+    fn message_and_own_line_are_suffixes_of_any_line(text in ".{0,300}") {
         let line = Line::of(&text, now());
         prop_assert!(text.ends_with(line.message));
         prop_assert!(text.ends_with(line.own));
     }
 
     #[test]
-    fn anything_after_a_beginning_is_a_line(
+    fn the_message_is_a_suffix_of_a_line_with_a_known_beginning(
         begin in prop::sample::select(vec!["I1122 ", "2026-11-22T", "2026-11-22T08:00:00Z ", "2026-11-22T08:00:00Z|1|", "Nov 22 08:00:00 ", "[Sun Nov 2", "{\"level\":", "level=", "2026-11-22 "]),
         rest in ".{0,60}",
     ) {
@@ -374,7 +377,7 @@ proptest! {
     }
 
     #[test]
-    fn numbers_and_addresses_do_not_matter(word in "[a-z]{1,8}", a in any::<u32>(), b in any::<u32>()) {
+    fn numbers_and_addresses_are_masked(word in "[a-z]{1,8}", a in any::<u32>(), b in any::<u32>()) {
         let line = |n: u32| {
             let ip = std::net::Ipv4Addr::from(n);
             mask(&format!("{word} {n} of {ip}:{}, took {n}ms ({word}-{word}) 0x{n:x}", n % 65_536))
@@ -383,7 +386,7 @@ proptest! {
     }
 
     #[test]
-    fn what_has_no_number_stays(text in "[^0-9:-]{0,200}", any in ".{0,200}") {
+    fn text_without_numbers_is_not_masked(text in "[^0-9:-]{0,200}", any in ".{0,200}") {
         prop_assert_eq!(mask(&text), text);
         mask(&any);
     }
@@ -403,7 +406,7 @@ proptest! {
     }
 
     #[test]
-    fn pieces_do_not_matter(bytes in prop::collection::vec(prop_oneof![Just(b'\n'), any::<u8>()], 0..500), size in 1_usize..50) {
+    fn lines_do_not_depend_on_the_size_of_pieces(bytes in prop::collection::vec(prop_oneof![Just(b'\n'), any::<u8>()], 0..500), size in 1_usize..50) {
         let whole = {
             let mut lines = Vec::new();
             let mut splitter = Splitter::default();
@@ -446,7 +449,7 @@ proptest! {
 }
 
 #[test]
-fn times_that_models_give() {
+fn times_in_parameters_are_parsed() {
     for (text, is) in [
         ("15m", "2026-11-22T08:45:00Z"),
         ("1h30m", "2026-11-22T07:30:00Z"),
@@ -459,5 +462,5 @@ fn times_that_models_give() {
     for text in ["yesterday", "15", "m", "1y", "99999999999999999999d", "-1h", ""] {
         assert!(now().read("since", text).is_err(), "{text}");
     }
-    assert!(Calendar(None).read("since", "15m").unwrap_err().report().contains("is not known"));
+    assert!(Calendar(None).read("since", "15m").unwrap_err().report().contains("is unknown"));
 }

@@ -1,4 +1,4 @@
-//! Times at the beginning of lines, and times that a model gives.
+//! Parses the times at the beginning of lines, and the times in parameters.
 
 use jiff::{
     Span, Timestamp, ToSpan,
@@ -7,13 +7,13 @@ use jiff::{
 };
 use mcp_core::ToolError;
 
-/// What "now" means for times without a year, and for spans back from it.
+/// The current time, for times without a year and for ages.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Calendar(pub(crate) Option<Timestamp>);
 
 impl Calendar {
-    /// A time of the year: in the last such year that is not ahead. Times without a zone are taken as UTC, which is what
-    /// containers and the nodes of clusters have.
+    /// Completes a time without a year with the latest year for which the time is not in the future. Times without a
+    /// zone are read as UTC, which containers and cluster nodes use.
     pub(crate) fn of_year(
         self,
         month: i8,
@@ -25,38 +25,39 @@ impl Calendar {
     ) -> Option<Timestamp> {
         let now = self.0?;
         let year = TimeZone::UTC.to_datetime(now).year();
-        // A leap day is in none of the years beside its own.
+        // A leap day does not exist in the year before or after its own, so both years are tried.
         [year, year - 1].into_iter().find_map(|year| {
             let then = DateTime::new(year, month, day, hour, minute, second, nanos).ok()?;
             let then = TimeZone::UTC.to_timestamp(then).ok()?;
-            // Clocks differ a little, and zones.
+            // Clocks and zones of hosts differ, so a time up to a day ahead counts as past.
             (then <= now.checked_add(24.hours()).ok()?).then_some(then)
         })
     }
 
-    /// A time that a model gave: RFC 3339, a date, or a span back from now: `15m`, `2h30m`, `1d`.
+    /// Parses a time in a parameter: RFC 3339, a date, or an age: `15m`, `2h30m`, `1d`.
     pub(crate) fn read(self, name: &str, text: &str) -> Result<Timestamp, ToolError> {
         let text = text.trim();
         let wrong = |why: &str| {
             ToolError::bad(
-                format!("parameter `{name}` is `{text}`{why}"),
-                "Give a time as 2026-11-22T08:00:00Z, or how long ago: 15m, 2h, 1d.",
+                format!("parameter `{name}`: `{text}`{why}"),
+                "Pass a time such as 2026-11-22T08:00:00Z, or an age such as 15m, 2h or 1d.",
             )
         };
         if let Ok(time) = text.parse::<Timestamp>() {
             return Ok(time);
         }
         if let Some(span) = span(text) {
-            let now = self.0.ok_or_else(|| wrong(", but when this was collected is not known"))?;
-            return now.checked_sub(span).map_err(|_| wrong(", which is too long ago"));
+            let now =
+                self.0.ok_or_else(|| wrong(" cannot be used, because the time of collection is unknown"))?;
+            return now.checked_sub(span).map_err(|_| wrong(" is too long ago"));
         }
         let civil = text.parse::<DateTime>().ok().or_else(|| text.parse().ok().map(|d: Date| d.into()));
         let time = civil.and_then(|civil| TimeZone::UTC.to_timestamp(civil).ok());
-        time.ok_or_else(|| wrong(", which is no time"))
+        time.ok_or_else(|| wrong(" is not a time"))
     }
 }
 
-/// `1h30m`, `90s`, `2d`.
+/// Parses an age: `1h30m`, `90s`, `2d`.
 pub(super) fn span(text: &str) -> Option<Span> {
     let (mut seconds, mut number, mut any) = (0_i64, None::<i64>, false);
     for c in text.chars() {
@@ -75,11 +76,11 @@ pub(super) fn span(text: &str) -> Option<Span> {
         seconds = seconds.checked_add(number.take()?.checked_mul(unit)?)?;
         any = true;
     }
-    // Longer than any log is kept, and within what a span can hold.
+    // 100 years is longer than any log is kept and within the range of a `Span`.
     (any && number.is_none() && seconds < 100 * 366 * 86_400).then(|| seconds.seconds())
 }
 
-/// The time of RFC 3339 at the beginning, and what follows it.
+/// Parses an RFC 3339 time at the beginning. Returns the time and the text after it.
 pub(crate) fn rfc3339(text: &str) -> Option<(Timestamp, &str)> {
     let bytes = text.as_bytes();
     if !(bytes.get(4) == Some(&b'-') && bytes.get(10) == Some(&b'T') && bytes.first()?.is_ascii_digit()) {
@@ -90,7 +91,7 @@ pub(crate) fn rfc3339(text: &str) -> Option<(Timestamp, &str)> {
     Some((word.parse().ok()?, rest))
 }
 
-/// `2026-11-22 08:01:53.123` or `2026/11/22 08:01:53` at the beginning, in UTC.
+/// Parses `2026-11-22 08:01:53.123` or `2026/11/22 08:01:53` at the beginning, as UTC.
 pub(crate) fn civil(text: &str) -> Option<(Timestamp, &str)> {
     let (day, rest) = text.split_at_checked(10)?;
     let mut parts = day.split(['-', '/']);
@@ -109,10 +110,10 @@ fn date_of(year: i16, month: i8, day: i8) -> Option<Date> {
     if valid { Date::new(year, month, day).ok() } else { None }
 }
 
-/// Hour, minute, second, nanoseconds.
+/// Hour, minute, second and nanoseconds.
 type Clock = (i8, i8, i8, i32);
 
-/// `08:01:53`, with a fraction or without, at the beginning.
+/// Parses `08:01:53` at the beginning, with or without a fraction.
 pub(crate) fn clock(text: &str) -> Option<(Clock, &str)> {
     let two = |at: usize| text.get(at..at + 2)?.parse::<i8>().ok();
     let bytes = text.as_bytes();
@@ -135,7 +136,7 @@ pub(crate) fn clock(text: &str) -> Option<(Clock, &str)> {
     Some(((hour, minute, second, nanos), rest))
 }
 
-/// `Nov 22 08:01:53`, as syslog and journalctl write it, and what follows.
+/// Parses `Nov 22 08:01:53`, as syslog and journalctl write it. Returns the time and the text after it.
 pub(crate) fn syslog(text: &str, calendar: Calendar) -> Option<(Option<Timestamp>, &str)> {
     let (month, rest) = text.split_at_checked(4)?;
     let month = month_of(month.strip_suffix(' ')?)?;
@@ -145,7 +146,7 @@ pub(crate) fn syslog(text: &str, calendar: Calendar) -> Option<(Option<Timestamp
     Some((calendar.of_year(month, day, clock.0, clock.1, clock.2, clock.3), rest))
 }
 
-/// `[Sun Nov 22 08:01:53 2026]`, as `dmesg -T` writes it.
+/// Parses `[Sun Nov 22 08:01:53 2026]`, as `dmesg -T` writes it.
 pub(crate) fn dmesg(text: &str) -> Option<(Timestamp, &str)> {
     let (inside, rest) = text.strip_prefix('[')?.split_once("] ")?;
     let mut words = inside.split_whitespace();

@@ -1,45 +1,45 @@
-//! The last lines of a log that matter, with what stands around them.
+//! Keeps the last matching lines of a log, with context lines around them.
 
 use super::digest::cut;
 use std::collections::VecDeque;
 
-/// Of a longer line the beginning and the end are shown.
+/// The maximum length of a shown line in bytes. A longer line shows its beginning and its end.
 const LINE: usize = 2_000;
 
-/// The last lines that were found, as many as fit.
+/// The last matching lines that fit into the limits.
 #[derive(Debug)]
 pub(crate) struct Tail {
-    lines: VecDeque<Kept>,
+    lines: VecDeque<KeptLine>,
     bytes: usize,
     found: u64,
-    /// Of the lines that are kept, those that were found.
+    /// The number of matching lines among the kept lines.
     kept: usize,
-    most: Most,
-    /// Lines before and after each that is found.
+    most: TailLimits,
+    /// The number of context lines before and after each matching line.
     context: usize,
     before: VecDeque<(u64, String)>,
     after: usize,
 }
 
-/// How much is kept at most.
+/// The limits of the lines that are kept.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Most {
-    /// Lines that were found.
+pub(crate) struct TailLimits {
+    /// The maximum number of matching lines.
     pub(crate) found: usize,
-    /// Lines, with those around them.
+    /// The maximum number of lines, including context lines.
     pub(crate) lines: usize,
     pub(crate) bytes: usize,
 }
 
 #[derive(Debug)]
-struct Kept {
+struct KeptLine {
     number: u64,
     text: String,
     found: bool,
 }
 
 impl Tail {
-    pub(crate) fn new(most: Most, context: usize) -> Self {
+    pub(crate) fn new(most: TailLimits, context: usize) -> Self {
         Self {
             lines: VecDeque::new(),
             bytes: 0,
@@ -52,18 +52,18 @@ impl Tail {
         }
     }
 
-    /// The next line, counted from 1. Only a line that is found or stands beside one is copied.
+    /// Adds the next line; numbers begin at 1. Only matching lines and context lines are copied.
     pub(crate) fn add(&mut self, number: u64, text: &str, found: bool) {
         if found {
             self.found += 1;
             for (number, text) in std::mem::take(&mut self.before) {
-                self.keep(Kept { number, text, found: false });
+                self.keep(KeptLine { number, text, found: false });
             }
-            self.keep(Kept { number, text: cut(text, LINE), found });
+            self.keep(KeptLine { number, text: cut(text, LINE), found });
             self.after = self.context;
         } else if self.after > 0 {
             self.after -= 1;
-            self.keep(Kept { number, text: cut(text, LINE), found });
+            self.keep(KeptLine { number, text: cut(text, LINE), found });
         } else if self.context > 0 {
             self.before.push_back((number, cut(text, LINE)));
             if self.before.len() > self.context {
@@ -72,46 +72,46 @@ impl Tail {
         }
     }
 
-    fn keep(&mut self, line: Kept) {
+    fn keep(&mut self, line: KeptLine) {
         self.bytes += line.text.len() + 1;
         self.kept += usize::from(line.found);
         self.lines.push_back(line);
-        let Most { found, lines, bytes } = self.most;
+        let TailLimits { found, lines, bytes } = self.most;
         while self.kept > found || self.lines.len() > lines || self.bytes > bytes {
             match self.lines.pop_front_if(|first| !first.found || self.kept > 1) {
                 Some(gone) => {
                     self.bytes -= gone.text.len() + 1;
                     self.kept -= usize::from(gone.found);
                 }
-                // At least the last that was found stays, however long it is, and what stands after it.
+                // The last matching line and the lines after it stay, whatever their length.
                 None => break,
             }
         }
     }
 
-    /// The number of the first line that was found and is kept.
+    /// Returns the number of the first matching line that is kept.
     pub(crate) fn first(&self) -> Option<u64> {
         self.lines.iter().find(|line| line.found).map(|line| line.number)
     }
 
-    /// Lines that were found.
+    /// Returns the number of matching lines.
     pub(crate) fn found(&self) -> u64 {
         self.found
     }
 
-    /// Of these, how many are not kept.
+    /// Returns the number of matching lines that are not kept.
     pub(crate) fn lost(&self) -> u64 {
         self.found - self.kept as u64
     }
 
-    /// Bytes of text that are held.
+    /// Returns the number of bytes of text in memory.
     #[cfg(test)]
     pub(crate) fn held(&self) -> usize {
         let before = self.before.iter().map(|(_, text)| text.capacity());
         self.lines.iter().map(|line| line.text.capacity()).chain(before).sum()
     }
 
-    /// The lines, with `--` where some are missing between them, as grep does.
+    /// Returns the lines. Like grep, it adds `--` between lines that are not adjacent.
     pub(crate) fn into_lines(self) -> Vec<String> {
         let (mut lines, mut next) = (Vec::with_capacity(self.lines.len()), None);
         for line in self.lines {

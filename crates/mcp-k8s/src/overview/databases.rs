@@ -1,4 +1,4 @@
-//! What the databases of nodes say of the nodes themselves.
+//! Reads what the databases of nodes say about the nodes themselves.
 
 use crate::nodes::{joined, some, subnets_of_switch};
 use futures::StreamExt;
@@ -6,19 +6,19 @@ use mcp_core::{Cluster, Db, NodeName, ReadError};
 use ovsdb::{Rows, Select};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What the databases of a node say of it.
+/// What the databases of a node say about the node.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Databases {
+pub(super) struct NodeDatabases {
     pub(super) zone: String,
     pub(super) northd: String,
     pub(super) open_vswitch: String,
     pub(super) encap: String,
     pub(super) subnet: String,
-    /// The switches that the zone has, by name.
+    /// The names of all switches in the zone.
     pub(super) switches: Vec<String>,
 }
 
-/// What is asked of each of a node's databases.
+/// Returns the queries for each database of a node.
 fn questions(node: &NodeName) -> [(NodeName, Db, Vec<Select>); 3] {
     let is = |column: &str| ovsdb::Condition::is(column, node.as_str());
     let global = Select::from("NB_Global").columns(["name", "options"]);
@@ -33,8 +33,8 @@ fn questions(node: &NodeName) -> [(NodeName, Db, Vec<Select>); 3] {
     ]
 }
 
-impl Databases {
-    /// Takes what one of them answered.
+impl NodeDatabases {
+    /// Stores the answer of one database.
     fn take(&mut self, db: Db, rows: &[Rows]) {
         let first = |at: usize| rows.get(at).and_then(|rows| rows.rows.first());
         match db {
@@ -63,30 +63,33 @@ impl Databases {
     }
 }
 
-/// What the databases of nodes say: a node is among them if at least one of its own was read.
+/// Reads the databases of nodes. The result has each node of which at least one database was read.
 pub(super) async fn databases(
     cluster: &Cluster<'_>,
     nodes: &[NodeName],
     notes: &mut Vec<String>,
-) -> BTreeMap<String, Databases> {
+) -> BTreeMap<String, NodeDatabases> {
     let questions: Vec<_> = nodes.iter().flat_map(questions).collect();
     let dbs: Vec<Db> = questions.iter().map(|(_, db, _)| *db).collect();
     let answers = cluster.ask(questions, |rows| rows).collect::<Vec<_>>().await;
-    let (mut read, mut failed) = (BTreeMap::<String, Databases>::new(), BTreeMap::<_, Vec<NodeName>>::new());
+    let (mut read, mut failed) =
+        (BTreeMap::<String, NodeDatabases>::new(), BTreeMap::<_, Vec<NodeName>>::new());
     for (db, (node, rows)) in dbs.into_iter().zip(answers) {
         match rows {
             Ok(rows) => read.entry(node.to_string()).or_default().take(db, &rows),
-            // Of a bundle it is said what was collected.
+            // For a bundle, the coverage rows already say what was not collected.
             Err(ReadError::NotCollected { .. } | ReadError::NotHeld { .. }) if !cluster.is_live() => {}
             Err(e) => {
-                // The same of many nodes is said once.
+                // Nodes with the same error share one note.
                 let why = e.to_string().replace(node.as_str(), "<node>");
                 failed.entry((db, why)).or_default().push(node);
             }
         }
     }
     notes.extend(
-        failed.into_iter().map(|((db, why), nodes)| format!("{db} was not read of {}: {why}", some(&nodes))),
+        failed
+            .into_iter()
+            .map(|((db, why), nodes)| format!("could not read {db} of {}: {why}", some(&nodes))),
     );
     read
 }

@@ -1,9 +1,10 @@
-//! How long ago, as `kubectl` says it.
+//! Formats ages as `kubectl` does.
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-/// `38m`, from a time as objects have it to when they were read; `<unknown>` without either.
+/// Returns the age of a time in an object at the time of the data: `38m`. Returns `<unknown>` if one of the times is
+/// absent.
 pub(crate) fn since(time: &Value, as_of: Option<Timestamp>) -> String {
     match (time.as_str().and_then(|text| text.parse::<Timestamp>().ok()), as_of) {
         (Some(time), Some(as_of)) => human(as_of.as_millisecond() - time.as_millisecond()),
@@ -11,7 +12,8 @@ pub(crate) fn since(time: &Value, as_of: Option<Timestamp>) -> String {
     }
 }
 
-/// A duration in milliseconds, in two units at most (`k8s.io/apimachinery/pkg/util/duration`, `HumanDuration`).
+/// Formats a duration in milliseconds with two units at most, like `HumanDuration` of
+/// `k8s.io/apimachinery/pkg/util/duration`.
 pub(crate) fn human(milliseconds: i64) -> String {
     let seconds = milliseconds / 1000;
     let (minutes, hours) = (seconds / 60, seconds / 3600);
@@ -39,7 +41,7 @@ pub(crate) fn human(milliseconds: i64) -> String {
 mod tests {
     use super::*;
 
-    /// The cases of `HumanDuration`'s own test, `duration_test.go`.
+    /// Uses the cases of the test of `HumanDuration`, `duration_test.go`.
     #[test]
     fn durations() {
         const S: i64 = 1000;

@@ -1,15 +1,15 @@
-//! Autoscalers (`pkg/printers/internalversion/printers.go` of Kubernetes 1.36).
+//! Prints autoscalers (as in `pkg/printers/internalversion/printers.go` of Kubernetes 1.36).
 
 use super::{
-    Cells, Context,
+    Cells, TableContext,
     object::{NONE, Object},
     text::plain,
 };
 
-/// Metrics that are named.
+/// The maximum number of metrics that are shown.
 const SHOWN: usize = 2;
 
-pub(super) fn autoscaler(object: Object<'_>, context: &Context) -> Cells {
+pub(super) fn autoscaler(object: Object<'_>, context: &TableContext) -> Cells {
     let target = object.at("/spec/scaleTargetRef");
     let least = object.at("/spec/minReplicas").0.as_i64();
     vec![
@@ -23,9 +23,9 @@ pub(super) fn autoscaler(object: Object<'_>, context: &Context) -> Cells {
     ]
 }
 
-/// `cpu: 12%/80%, 3/10 (avg) + 1 more...`: what each metric is, and what it should be.
+/// Formats the current value and the target of each metric: `cpu: 12%/80%, 3/10 (avg) + 1 more...`.
 fn metrics(autoscaler: Object<'_>) -> String {
-    // Objects of autoscaling/v1 have one metric, in fields of its own.
+    // Objects of autoscaling/v1 have one metric, which has its own fields.
     if autoscaler.text("/apiVersion") == "autoscaling/v1" {
         return match autoscaler.at("/spec/targetCPUUtilizationPercentage").0.as_i64() {
             Some(target) => {
@@ -50,7 +50,8 @@ fn unknown() -> String {
     "<unknown>".into()
 }
 
-/// A metric. `status` is what stands in its place in the status: of another metric, if the kind is another.
+/// Formats a metric. `status` is the entry at the same position in the status. It belongs to another metric if its type
+/// differs.
 fn metric(spec: Object<'_>, status: Option<Object<'_>>) -> String {
     let (field, named) = match spec.text("/type") {
         "External" => ("external", false),
@@ -96,9 +97,9 @@ mod tests {
         super::metrics(Object(&object))
     }
 
-    /// The cases of the server's own test, `TestPrintHPA` in `printers_test.go`.
+    /// Uses the cases of the API server's test `TestPrintHPA` in `printers_test.go`.
     #[test]
-    fn metrics_are_shown_as_the_server_shows_them() {
+    fn metrics_are_formatted_as_by_the_api_server() {
         let of = |kind: &str, field: &str, more: Value, target: Value| {
             let mut one = json!({ "type": kind, field: more });
             one[field]["target"] = target;
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn two_metrics_are_named_and_the_others_counted() {
+    fn two_metrics_are_shown_and_the_others_are_counted() {
         let cpu = json!({ "type": "Resource", "resource": { "name": "cpu", "target": { "averageUtilization": 80 } } });
         let other = json!({ "type": "Pods", "pods": { "target": { "averageValue": "100m" } } });
         assert_eq!(shown(json!([]), Value::Null), "<none>");
@@ -202,14 +203,14 @@ mod tests {
     }
 
     #[test]
-    fn a_row_is_whole_and_the_older_version_has_one_metric() {
+    fn objects_of_autoscaling_v1_and_v2_are_printed() {
         let mut object = json!({
             "apiVersion": "autoscaling/v1",
             "metadata": { "name": "web" },
             "spec": { "scaleTargetRef": { "kind": "Deployment", "name": "web" }, "maxReplicas": 10, "targetCPUUtilizationPercentage": 80 },
             "status": { "currentReplicas": 4 },
         });
-        let row = |object: &Value| autoscaler(Object(object), &Context { as_of: None });
+        let row = |object: &Value| autoscaler(Object(object), &TableContext { as_of: None });
         let wanted = json!(["web", "Deployment/web", "cpu: <unknown>/80%", "<unset>", 10, 4, "<unknown>"]);
         assert_eq!(Value::from(row(&object)), wanted);
         object["spec"]["minReplicas"] = 2.into();

@@ -1,14 +1,14 @@
-//! What the cluster is made of: nodes, namespaces, events, configuration (`pkg/printers/internalversion/printers.go` of
-//! Kubernetes 1.36).
+//! Prints nodes, namespaces, events and configuration (as in `pkg/printers/internalversion/printers.go` of Kubernetes
+//! 1.36).
 
 use super::{
-    Cells, Context,
+    Cells, TableContext,
     age::since,
     object::{Object, or_none},
 };
 use serde_json::Value;
 
-pub(super) fn node(object: Object<'_>, context: &Context) -> Cells {
+pub(super) fn node(object: Object<'_>, context: &TableContext) -> Cells {
     let address = |kind: &str| {
         let found = object.list("/status/addresses").find(|address| address.text("/type") == kind);
         or_none(found.map_or("", |address| address.text("/address")))
@@ -33,7 +33,7 @@ pub(super) fn node(object: Object<'_>, context: &Context) -> Cells {
     ]
 }
 
-/// `Ready`, `NotReady,SchedulingDisabled`.
+/// Returns the status of a node: `Ready`, `NotReady,SchedulingDisabled`.
 pub(crate) fn node_status(node: Object<'_>) -> String {
     let ready = match node.condition("Ready") {
         Some(condition) if condition.text("/status") == "True" => "Ready",
@@ -58,8 +58,8 @@ fn roles(node: Object<'_>) -> Vec<&str> {
     all
 }
 
-/// Of either group: `events.k8s.io` has other names for the same.
-pub(super) fn event(object: Object<'_>, context: &Context) -> Cells {
+/// Prints events of both API groups. The group `events.k8s.io` has other names for the same fields.
+pub(super) fn event(object: Object<'_>, context: &TableContext) -> Cells {
     let has = |paths: &[&str]| paths.iter().map(|path| object.at(path)).find(|found| !found.0.is_null());
     let text = |paths: &[&str]| {
         paths.iter().map(|path| object.text(path)).find(|text| !text.is_empty()).unwrap_or_default()
@@ -102,12 +102,12 @@ pub(super) fn event(object: Object<'_>, context: &Context) -> Cells {
     ]
 }
 
-pub(super) fn config_map(object: Object<'_>, context: &Context) -> Cells {
+pub(super) fn config_map(object: Object<'_>, context: &TableContext) -> Cells {
     let entries = object.map("/data").len() + object.map("/binaryData").len();
     vec![object.text("/metadata/name").into(), entries.into(), context.age(object)]
 }
 
-pub(super) fn secret(object: Object<'_>, context: &Context) -> Cells {
+pub(super) fn secret(object: Object<'_>, context: &TableContext) -> Cells {
     let entries = object.map("/data").len();
     vec![
         object.text("/metadata/name").into(),
@@ -117,7 +117,7 @@ pub(super) fn secret(object: Object<'_>, context: &Context) -> Cells {
     ]
 }
 
-pub(super) fn component_status(object: Object<'_>, _: &Context) -> Cells {
+pub(super) fn component_status(object: Object<'_>, _: &TableContext) -> Cells {
     let healthy = object.list("/conditions").find(|condition| condition.text("/type") == "Healthy");
     let status = match healthy.map(|condition| condition.text("/status")) {
         Some("True") => "Healthy",

@@ -1,16 +1,16 @@
-//! What rules a cluster: rights, admission, priorities, quotas (`pkg/printers/internalversion/printers.go` of Kubernetes
-//! 1.36).
+//! Prints role bindings, admission policies, priorities and quotas (as in `pkg/printers/internalversion/printers.go` of
+//! Kubernetes 1.36).
 
 use super::{
-    Cells, Context,
+    Cells, TableContext,
     age::human,
     object::{NONE, Object, or_none},
     text::plain,
 };
 use serde_json::Value;
 
-/// Role bindings of both sorts.
-pub(super) fn role_binding(object: Object<'_>, context: &Context) -> Cells {
+/// Prints role bindings and cluster role bindings.
+pub(super) fn role_binding(object: Object<'_>, context: &TableContext) -> Cells {
     let subjects = |kind: &str| {
         let of = object.list("/subjects").filter(|subject| subject.text("/kind") == kind);
         let all: Vec<String> = of
@@ -31,7 +31,7 @@ pub(super) fn role_binding(object: Object<'_>, context: &Context) -> Cells {
     ]
 }
 
-pub(super) fn priority_class(object: Object<'_>, context: &Context) -> Cells {
+pub(super) fn priority_class(object: Object<'_>, context: &TableContext) -> Cells {
     vec![
         object.text("/metadata/name").into(),
         object.int("/value").into(),
@@ -41,8 +41,8 @@ pub(super) fn priority_class(object: Object<'_>, context: &Context) -> Cells {
     ]
 }
 
-/// Policies that validate, and those that change what is asked for.
-pub(super) fn admission_policy(object: Object<'_>, context: &Context) -> Cells {
+/// Prints validating and mutating admission policies.
+pub(super) fn admission_policy(object: Object<'_>, context: &TableContext) -> Cells {
     let kind = match (object.text("/spec/paramKind/apiVersion"), object.text("/spec/paramKind/kind")) {
         (_, "") => "<unset>".to_owned(),
         (version, kind) => format!("{version}/{kind}"),
@@ -55,7 +55,7 @@ pub(super) fn admission_policy(object: Object<'_>, context: &Context) -> Cells {
     ]
 }
 
-pub(super) fn admission_binding(object: Object<'_>, context: &Context) -> Cells {
+pub(super) fn admission_binding(object: Object<'_>, context: &TableContext) -> Cells {
     let parameter = match (object.text("/spec/paramRef/namespace"), object.text("/spec/paramRef/name")) {
         (_, "") => "<unset>".to_owned(),
         ("", name) => format!("*/{name}"),
@@ -69,11 +69,11 @@ pub(super) fn admission_binding(object: Object<'_>, context: &Context) -> Cells 
     ]
 }
 
-pub(super) fn webhooks(object: Object<'_>, context: &Context) -> Cells {
+pub(super) fn webhooks(object: Object<'_>, context: &TableContext) -> Cells {
     vec![object.text("/metadata/name").into(), object.list("/webhooks").len().into(), context.age(object)]
 }
 
-pub(super) fn api_service(object: Object<'_>, context: &Context) -> Cells {
+pub(super) fn api_service(object: Object<'_>, context: &TableContext) -> Cells {
     let service = match (object.text("/spec/service/namespace"), object.text("/spec/service/name")) {
         (_, "") => "Local".to_owned(),
         (namespace, name) => format!("{namespace}/{name}"),
@@ -88,7 +88,7 @@ pub(super) fn api_service(object: Object<'_>, context: &Context) -> Cells {
     vec![object.text("/metadata/name").into(), service.into(), available.into(), context.age(object)]
 }
 
-pub(super) fn signing_request(object: Object<'_>, context: &Context) -> Cells {
+pub(super) fn signing_request(object: Object<'_>, context: &TableContext) -> Cells {
     let is = |kind| object.condition(kind).is_some();
     let mut condition = String::from(match () {
         () if is("Denied") => "Denied",
@@ -112,8 +112,8 @@ pub(super) fn signing_request(object: Object<'_>, context: &Context) -> Cells {
     ]
 }
 
-/// What is used of what may be; limits have a column of their own.
-pub(super) fn quota(object: Object<'_>, context: &Context) -> Cells {
+/// Prints a resource quota: the used and the allowed amounts. Limits have their own column.
+pub(super) fn quota(object: Object<'_>, context: &TableContext) -> Cells {
     let (mut requests, mut limits) = (Vec::new(), Vec::new());
     for (resource, hard) in object.map("/status/hard") {
         let used = object.map("/status/used").into_iter().find(|(other, _)| *other == resource);
@@ -129,7 +129,7 @@ pub(super) fn quota(object: Object<'_>, context: &Context) -> Cells {
     ]
 }
 
-pub(super) fn flow_schema(object: Object<'_>, context: &Context) -> Cells {
+pub(super) fn flow_schema(object: Object<'_>, context: &TableContext) -> Cells {
     let dangling = object.condition("Dangling").map_or("?", |condition| condition.text("/status"));
     vec![
         object.text("/metadata/name").into(),
@@ -141,7 +141,7 @@ pub(super) fn flow_schema(object: Object<'_>, context: &Context) -> Cells {
     ]
 }
 
-pub(super) fn priority_level(object: Object<'_>, context: &Context) -> Cells {
+pub(super) fn priority_level(object: Object<'_>, context: &TableContext) -> Cells {
     let limited = |path: &str| match object.at(&format!("/spec/limited{path}")).0 {
         Value::Null => NONE.into(),
         number => number.clone(),

@@ -1,27 +1,28 @@
-//! Custom resources: the columns that their definition asks for (`additionalPrinterColumns`).
+//! Prints custom resources with the columns of their definition (`additionalPrinterColumns`).
 
-use super::{Cells, Context, age::since, object::Object, path::Path};
+use super::{Cells, TableContext, age::since, object::Object, path::FieldPath};
 use mcp_core::{Column, Kind};
 use serde_json::Value;
 
-/// The columns of OVN-Kubernetes' and the network plumbing group's resources, as their definitions of 2026-08 have them:
-/// resource, version, column, type, priority, path. A test compares it with the definitions of the captured cluster.
+/// The columns of the custom resources of OVN-Kubernetes and the network plumbing group in their definitions of
+/// 2026-08: resource, version, column, type, priority, path. A test compares the table with the definitions of the
+/// captured cluster.
 pub(super) const SHIPPED: &str = include_str!("custom.tsv");
 
 /// A column of a custom resource.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Printed {
+pub(crate) struct PrinterColumn {
     column: Column,
     kind: String,
-    /// None: a path that is more than we understand; its cells are empty.
-    path: Option<Path>,
+    /// The path of the value. `None` for an unsupported path, whose cells are empty.
+    path: Option<FieldPath>,
 }
 
-/// The columns that a CustomResourceDefinition gives for a version.
-pub(crate) fn of_definition(definition: &Value, version: &str) -> Option<Vec<Printed>> {
+/// Returns the columns of a version in a CustomResourceDefinition.
+pub(crate) fn of_definition(definition: &Value, version: &str) -> Option<Vec<PrinterColumn>> {
     let definition = Object(definition);
     let served = definition.list("/spec/versions").find(|served| served.text("/name") == version)?;
-    let columns = served.list("/additionalPrinterColumns").map(|column| Printed {
+    let columns = served.list("/additionalPrinterColumns").map(|column| PrinterColumn {
         column: Column { name: column.text("/name").into(), priority: column.int("/priority") },
         kind: column.text("/type").into(),
         path: column.text("/jsonPath").parse().ok(),
@@ -29,8 +30,8 @@ pub(crate) fn of_definition(definition: &Value, version: &str) -> Option<Vec<Pri
     Some(or_age(columns.collect()))
 }
 
-/// The columns of a resource whose definition ships with us.
-pub(super) fn shipped(kind: &Kind) -> Option<Vec<Printed>> {
+/// Returns the columns of a resource from the shipped table.
+pub(super) fn shipped(kind: &Kind) -> Option<Vec<PrinterColumn>> {
     let resource = kind.to_string();
     let lines = SHIPPED.lines().map(|line| line.split('\t').collect::<Vec<_>>());
     let (mut known, mut all) = (false, Vec::new());
@@ -41,35 +42,35 @@ pub(super) fn shipped(kind: &Kind) -> Option<Vec<Printed>> {
         {
             known = true;
             let column = Column { name: (*name).into(), priority: priority.parse().unwrap_or_default() };
-            all.push(Printed { column, kind: (*typed).into(), path: path.parse().ok() });
+            all.push(PrinterColumn { column, kind: (*typed).into(), path: path.parse().ok() });
         }
     }
     known.then_some(all)
 }
 
-/// A definition without columns has one.
-fn or_age(columns: Vec<Printed>) -> Vec<Printed> {
+/// Adds the default column `Age` if a definition has no columns.
+fn or_age(columns: Vec<PrinterColumn>) -> Vec<PrinterColumn> {
     if !columns.is_empty() {
         return columns;
     }
     let column = Column { name: "Age".into(), priority: 0 };
-    vec![Printed { column, kind: "date".into(), path: ".metadata.creationTimestamp".parse().ok() }]
+    vec![PrinterColumn { column, kind: "date".into(), path: ".metadata.creationTimestamp".parse().ok() }]
 }
 
-pub(super) fn columns(printed: &[Printed]) -> Vec<Column> {
+pub(super) fn columns(printed: &[PrinterColumn]) -> Vec<Column> {
     let name = Column { name: "Name".into(), priority: 0 };
     std::iter::once(name).chain(printed.iter().map(|one| one.column.clone())).collect()
 }
 
-pub(super) fn cells(object: &Value, printed: &[Printed], context: &Context) -> Cells {
+pub(super) fn cells(object: &Value, printed: &[PrinterColumn], context: &TableContext) -> Cells {
     let name = Object(object).text("/metadata/name").into();
     std::iter::once(name).chain(printed.iter().map(|one| one.cell(object, context))).collect()
 }
 
-impl Printed {
-    /// As the API server makes it (`apiextensions-apiserver/pkg/registry/customresource/tableconvertor`): of several values
-    /// the first.
-    fn cell(&self, object: &Value, context: &Context) -> Value {
+impl PrinterColumn {
+    /// Returns the cell as the API server computes it
+    /// (`apiextensions-apiserver/pkg/registry/customresource/tableconvertor`). It uses the first of several values.
+    fn cell(&self, object: &Value, context: &TableContext) -> Value {
         let Some(found) = self.path.as_ref().and_then(|path| path.find(object).first().copied()) else {
             return Value::Null;
         };
@@ -87,7 +88,7 @@ impl Printed {
     }
 }
 
-/// The columns of a definition's versions, as [`SHIPPED`] has them.
+/// Returns the columns of all versions of a definition in the format of [`SHIPPED`].
 #[cfg(test)]
 pub(super) fn ship(definition: &Value) -> String {
     let definition = Object(definition);

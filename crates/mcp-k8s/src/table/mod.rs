@@ -1,6 +1,7 @@
-//! Objects as `kubectl get` shows them, where no API server makes the table: of a bundle.
+//! Prints the objects of a bundle as `kubectl get` does. For a live cluster, the API server makes the table.
 //!
-//! A line of [`PRINTERS`] and a function make a kind; custom resources have their columns from their definition.
+//! Each kind has a line in [`PRINTERS`] and, if needed, a function. The columns of a custom resource come from its
+//! definition.
 
 mod age;
 mod autoscaler;
@@ -22,48 +23,48 @@ use serde_json::Value;
 
 pub(crate) use age::since;
 pub(crate) use cluster::node_status;
-pub(crate) use custom::{Printed, of_definition};
+pub(crate) use custom::{PrinterColumn, of_definition};
 use object::NONE;
 pub(crate) use object::{Object, selector};
-pub(crate) use path::{BadPath, Path};
-pub(crate) use text::{Lines, aligned, lines};
+pub(crate) use path::{BadPath, FieldPath};
+pub(crate) use text::{TableLines, aligned, lines};
 pub(crate) use workloads::PodStatus;
 
-/// A cell for each column.
+/// The cells of a row, one for each column.
 type Cells = Vec<Value>;
 
-/// What a printer needs beside the object.
-pub(crate) struct Context {
-    /// When the objects were read.
+/// The data that printers need in addition to the object.
+pub(crate) struct TableContext {
+    /// The time at which the objects were read.
     pub(crate) as_of: Option<Timestamp>,
 }
 
-impl Context {
+impl TableContext {
     fn age(&self, object: Object<'_>) -> Value {
         since(object.at("/metadata/creationTimestamp").0, self.as_of).into()
     }
 }
 
-/// How a kind is printed.
+/// The columns of a kind and the function that computes their cells.
 struct Printer {
     group: &'static str,
     plural: &'static str,
-    /// Columns; after `|` those that `wide` adds.
+    /// The columns. A `|` switches to the columns that `wide` adds, and back.
     columns: &'static str,
-    /// None: each column but name and age says where in the object its value is.
-    cells: Option<fn(Object<'_>, &Context) -> Cells>,
+    /// The function for the cells. If `None`, each column except name and age names the path of its value.
+    cells: Option<fn(Object<'_>, &TableContext) -> Cells>,
 }
 
 const fn printer(
     group: &'static str,
     plural: &'static str,
     columns: &'static str,
-    cells: fn(Object<'_>, &Context) -> Cells,
+    cells: fn(Object<'_>, &TableContext) -> Cells,
 ) -> Printer {
     Printer { group, plural, columns, cells: Some(cells) }
 }
 
-/// A kind whose columns are fields, as `Handler=/handler`.
+/// Returns the printer of a kind whose columns are fields, written as `Handler=/handler`.
 const fn fields(group: &'static str, plural: &'static str, columns: &'static str) -> Printer {
     Printer { group, plural, columns, cells: None }
 }
@@ -132,13 +133,13 @@ const PRINTERS: &[Printer] = &[
     printer("admissionregistration.k8s.io", "mutatingwebhookconfigurations", "Name,Webhooks,Age", control::webhooks),
 ];
 
-/// Is this a kind of Kubernetes' own, whose columns are known here?
+/// Checks whether a kind is built into Kubernetes and has known columns.
 pub(crate) fn is_known(kind: &Kind) -> bool {
     PRINTERS.iter().any(|printer| printer.is_for(kind))
 }
 
-/// The columns of a custom resource whose definition ships with us.
-pub(crate) fn shipped(kind: &Kind) -> Option<Vec<Printed>> {
+/// Returns the columns of a custom resource from the shipped table.
+pub(crate) fn shipped(kind: &Kind) -> Option<Vec<PrinterColumn>> {
     custom::shipped(kind)
 }
 
@@ -147,8 +148,7 @@ impl Printer {
         self.group == kind.group && self.plural == kind.plural
     }
 
-    /// Name, priority, and where the value is. A `|` goes over from columns that are always shown to those of `wide`, and
-    /// back.
+    /// Returns the name, the priority and the path of each column. Priority 0 is always shown, and 1 only by `wide`.
     fn parts(&self) -> impl Iterator<Item = (&'static str, i64, &'static str)> {
         let parts = self.columns.split('|').enumerate();
         let names = parts.flat_map(|(i, part)| part.split(',').map(move |name| (name, (i % 2) as i64)));
@@ -162,7 +162,7 @@ impl Printer {
         self.parts().map(|(name, priority, _)| Column { name: name.into(), priority }).collect()
     }
 
-    fn cells(&self, object: Object<'_>, context: &Context) -> Cells {
+    fn cells(&self, object: Object<'_>, context: &TableContext) -> Cells {
         let field = |(name, _, path)| match name {
             "Age" => context.age(object),
             _ => object.at(path).0.clone(),
@@ -174,8 +174,13 @@ impl Printer {
     }
 }
 
-/// The table of objects of one kind. `custom`: the columns, where it is a custom resource.
-pub(crate) fn of(kind: &Kind, objects: &[Value], custom: Option<&[Printed]>, context: &Context) -> Table {
+/// Returns the table of the objects of a kind. `custom` are the columns of a custom resource.
+pub(crate) fn of(
+    kind: &Kind,
+    objects: &[Value],
+    custom: Option<&[PrinterColumn]>,
+    context: &TableContext,
+) -> Table {
     let row = |object: &Value, cells| TableRow {
         namespace: Object(object).text("/metadata/namespace").into(),
         cells,
@@ -190,12 +195,12 @@ pub(crate) fn of(kind: &Kind, objects: &[Value], custom: Option<&[Printed]>, con
     Table { columns: printer.columns(), rows: rows.collect() }
 }
 
-/// The table of chosen fields.
-pub(crate) fn of_paths(objects: &[Value], paths: &[(String, Path)]) -> Table {
+/// Returns a table with the values at the given paths.
+pub(crate) fn of_paths(objects: &[Value], paths: &[(String, FieldPath)]) -> Table {
     let column = |name: &str| Column { name: name.into(), priority: 0 };
     let row = |object: &Value| {
         let name = Object(object).text("/metadata/name").into();
-        let cell = |(_, path): &(String, Path)| {
+        let cell = |(_, path): &(String, FieldPath)| {
             let found: Vec<String> = path.find(object).into_iter().map(text::plain).collect();
             if found.is_empty() { NONE.into() } else { Value::from(found.join(",")) }
         };

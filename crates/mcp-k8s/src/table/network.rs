@@ -1,13 +1,14 @@
-//! What connects: services, endpoints, policies (`pkg/printers/internalversion/printers.go` of Kubernetes 1.36).
+//! Prints services, endpoints and network policies (as in `pkg/printers/internalversion/printers.go` of Kubernetes
+//! 1.36).
 
 use super::{
-    Cells, Context,
+    Cells, TableContext,
     object::{NONE, Object, joined, labels, or_none, selector, some},
 };
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-pub(super) fn service(object: Object<'_>, context: &Context) -> Cells {
+pub(super) fn service(object: Object<'_>, context: &TableContext) -> Cells {
     let port = |port: Object<'_>| {
         let protocol = port.text("/protocol");
         match port.int("/nodePort") {
@@ -16,7 +17,7 @@ pub(super) fn service(object: Object<'_>, context: &Context) -> Cells {
         }
     };
     let ports: Vec<_> = object.list("/spec/ports").map(port).collect();
-    // Older objects have one address only.
+    // Older objects have only the field for a single address.
     let ips = [object.text("/spec/clusterIPs/0"), object.text("/spec/clusterIP")];
     vec![
         object.text("/metadata/name").into(),
@@ -41,7 +42,7 @@ fn external_ip(service: Object<'_>) -> Value {
     }
 }
 
-/// The addresses, or else the names, of load balancers, each once, in order.
+/// Returns the addresses, or else the names, of load balancers, sorted and without duplicates.
 fn balancers(object: Object<'_>) -> Vec<&str> {
     let all = object.list("/status/loadBalancer/ingress");
     let one = all.map(|ingress| [ingress.text("/ip"), ingress.text("/hostname")]);
@@ -49,7 +50,7 @@ fn balancers(object: Object<'_>) -> Vec<&str> {
     names.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-pub(super) fn endpoints(object: Object<'_>, context: &Context) -> Cells {
+pub(super) fn endpoints(object: Object<'_>, context: &TableContext) -> Cells {
     let mut all = Vec::new();
     for subset in object.list("/subsets") {
         let ips = || subset.list("/addresses").map(|address| address.text("/ip"));
@@ -66,12 +67,13 @@ pub(super) fn endpoints(object: Object<'_>, context: &Context) -> Cells {
             );
         }
     }
-    // Those that are not ready are not shown, and that there are some is no `<none>`.
+    // Addresses that are not ready are not shown. If an object has only such addresses, the cell is empty and not
+    // `<none>`.
     let none = if object.list("/subsets").len() == 0 { NONE } else { "" };
     vec![object.text("/metadata/name").into(), some(all, none), context.age(object)]
 }
 
-pub(super) fn endpoint_slice(object: Object<'_>, context: &Context) -> Cells {
+pub(super) fn endpoint_slice(object: Object<'_>, context: &TableContext) -> Cells {
     let port = |port: Object<'_>| match (port.at("/port").0.as_i64(), port.text("/name")) {
         (Some(number), _) => number.to_string(),
         (None, "") => "*".into(),
@@ -88,11 +90,11 @@ pub(super) fn endpoint_slice(object: Object<'_>, context: &Context) -> Cells {
     ]
 }
 
-pub(super) fn network_policy(object: Object<'_>, context: &Context) -> Cells {
+pub(super) fn network_policy(object: Object<'_>, context: &TableContext) -> Cells {
     vec![object.text("/metadata/name").into(), selector(object, "/spec/podSelector"), context.age(object)]
 }
 
-pub(super) fn ingress(object: Object<'_>, context: &Context) -> Cells {
+pub(super) fn ingress(object: Object<'_>, context: &TableContext) -> Cells {
     let hosts: Vec<String> = object
         .list("/spec/rules")
         .map(|rule| rule.text("/host"))
@@ -110,7 +112,7 @@ pub(super) fn ingress(object: Object<'_>, context: &Context) -> Cells {
     ]
 }
 
-pub(super) fn ingress_class(object: Object<'_>, context: &Context) -> Cells {
+pub(super) fn ingress_class(object: Object<'_>, context: &TableContext) -> Cells {
     let parameters = object.at("/spec/parameters");
     let group = parameters.text("/apiGroup");
     let shown = match (group, parameters.text("/kind"), parameters.text("/name")) {
@@ -126,11 +128,11 @@ pub(super) fn ingress_class(object: Object<'_>, context: &Context) -> Cells {
     ]
 }
 
-pub(super) fn service_cidr(object: Object<'_>, context: &Context) -> Cells {
+pub(super) fn service_cidr(object: Object<'_>, context: &TableContext) -> Cells {
     vec![object.text("/metadata/name").into(), joined(&object.texts("/spec/cidrs")), context.age(object)]
 }
 
-pub(super) fn ip_address(object: Object<'_>, _: &Context) -> Cells {
+pub(super) fn ip_address(object: Object<'_>, _: &TableContext) -> Cells {
     let parent = object.at("/spec/parentRef");
     let resource = match (parent.text("/resource"), parent.text("/group")) {
         (resource, "") => resource.to_owned(),

@@ -1,8 +1,8 @@
-//! What objects hold, without surprises where they do not.
+//! Reads fields of objects. An absent field gives an empty value, not an error.
 
 use serde_json::Value;
 
-/// What stands where there is nothing.
+/// The cell that `kubectl` shows for an absent value.
 pub(crate) const NONE: &str = "<none>";
 
 static NULL: Value = Value::Null;
@@ -12,32 +12,32 @@ static NULL: Value = Value::Null;
 pub(crate) struct Object<'a>(pub(crate) &'a Value);
 
 impl<'a> Object<'a> {
-    /// What is at a JSON pointer (RFC 6901); null where nothing is.
+    /// Returns the value at a JSON pointer (RFC 6901), or null.
     pub(crate) fn at(self, path: &str) -> Object<'a> {
         Object(self.0.pointer(path).unwrap_or(&NULL))
     }
 
-    /// A text; empty where there is none.
+    /// Returns a text, or an empty text.
     pub(crate) fn text(self, path: &str) -> &'a str {
         self.at(path).0.as_str().unwrap_or_default()
     }
 
-    /// A number; 0 where there is none, as an unset field of an API type is.
+    /// Returns a number, or 0, which is the value of an unset field in the Go types of the API.
     pub(crate) fn int(self, path: &str) -> i64 {
         self.at(path).0.as_i64().unwrap_or_default()
     }
 
-    /// Is it set, and true?
+    /// Checks whether a field is true.
     pub(crate) fn is(self, path: &str) -> bool {
         self.at(path).0.as_bool().unwrap_or_default()
     }
 
-    /// Is there anything?
+    /// Checks whether a field exists.
     pub(crate) fn has(self, path: &str) -> bool {
         !self.at(path).0.is_null()
     }
 
-    /// The members of a list.
+    /// Returns the members of a list.
     pub(crate) fn list(
         self,
         path: &str,
@@ -45,12 +45,12 @@ impl<'a> Object<'a> {
         self.at(path).0.as_array().map_or(&[][..], Vec::as_slice).iter().map(Object)
     }
 
-    /// The texts in a list.
+    /// Returns the texts in a list.
     pub(crate) fn texts(self, path: &str) -> Vec<&'a str> {
         self.list(path).filter_map(|member| member.0.as_str()).collect()
     }
 
-    /// The entries of a map, by key.
+    /// Returns the entries of a map, ordered by key.
     pub(crate) fn map(self, path: &str) -> Vec<(&'a str, Object<'a>)> {
         let entries = self.at(path).0.as_object().into_iter().flatten();
         let mut all: Vec<_> = entries.map(|(key, value)| (key.as_str(), Object(value))).collect();
@@ -58,30 +58,30 @@ impl<'a> Object<'a> {
         all
     }
 
-    /// The condition of a type.
+    /// Returns the condition of a type.
     pub(crate) fn condition(self, kind: &str) -> Option<Object<'a>> {
         self.list("/status/conditions").find(|condition| condition.text("/type") == kind)
     }
 
-    /// Does the condition of a type hold?
+    /// Checks whether the condition of a type is true.
     pub(crate) fn is_condition(self, kind: &str) -> bool {
         self.condition(kind).is_some_and(|condition| condition.text("/status") == "True")
     }
 }
 
-/// A text, or `<none>`.
+/// Returns a text, or `<none>` for an empty text.
 pub(crate) fn or_none(text: &str) -> Value {
     if text.is_empty() { NONE.into() } else { text.into() }
 }
 
-/// Texts with commas between, or `<none>`.
+/// Joins texts with commas. Returns `<none>` for an empty list.
 pub(crate) fn joined(all: &[&str]) -> Value {
     or_none(&all.join(","))
 }
 
-/// The first of many, and how many more.
+/// Returns the first texts, and the number of the others.
 pub(crate) fn some(all: Vec<String>, none: &str) -> Value {
-    /// As `kubectl` has it.
+    /// The number of texts that `kubectl` shows.
     const SHOWN: usize = 3;
     let shown: Vec<_> = all.iter().take(SHOWN).cloned().collect();
     match all.len() {
@@ -91,7 +91,7 @@ pub(crate) fn some(all: Vec<String>, none: &str) -> Value {
     }
 }
 
-/// `a=b,c=d`, or `<none>`.
+/// Formats labels as `a=b,c=d`, or `<none>`.
 pub(crate) fn labels(object: Object<'_>, path: &str) -> Value {
     let all: Vec<_> = object
         .map(path)
@@ -101,7 +101,7 @@ pub(crate) fn labels(object: Object<'_>, path: &str) -> Value {
     or_none(&all.join(","))
 }
 
-/// A label selector of an object as `kubectl -l` takes it, or `<none>`.
+/// Formats a label selector of an object in the syntax of `kubectl -l`, or `<none>`.
 pub(crate) fn selector(object: Object<'_>, path: &str) -> Value {
     let selector = object.at(path);
     let labels = selector.map("/matchLabels").into_iter();

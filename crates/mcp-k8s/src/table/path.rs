@@ -1,5 +1,5 @@
-//! Paths into objects, as `kubectl -o custom-columns` and the printer columns of custom resources have them: the part
-//! of JSONPath without recursion and scripts.
+//! Parses and evaluates paths into objects, as `kubectl -o custom-columns` and the printer columns of custom resources
+//! use them: JSONPath without recursion and scripts.
 //!
 //! `.spec.nodeName`, `{.status.addresses[0].address}`, `.status.items[*].node`, `.metadata.annotations.a\.b/c`,
 //! `.metadata.labels['a.b/c']`, `.status.conditions[?(@.type=="Ready")].status`.
@@ -7,51 +7,51 @@
 use serde_json::Value;
 use std::str::FromStr;
 
-/// A path.
+/// A parsed path into an object.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Path(Vec<Step>);
+pub(crate) struct FieldPath(Vec<PathStep>);
 
 #[derive(Clone, Debug, PartialEq)]
-enum Step {
+enum PathStep {
     Key(String),
-    /// From the end, if negative.
+    /// An index of a list. A negative index counts from the end.
     At(i64),
     All,
-    /// Only members of which a path is, or is not, this value.
+    /// The members whose value at a path equals, or does not equal, a value.
     Where {
-        path: Path,
+        path: FieldPath,
         equal: bool,
         value: Value,
     },
 }
 
-/// The text is no such path: what about it.
+/// The error for a text that is not a path.
 #[derive(Debug, PartialEq, thiserror::Error)]
-#[error("`{text}` is no path: {why}")]
+#[error("`{text}` is not a path: {why}")]
 pub(crate) struct BadPath {
     text: String,
     why: &'static str,
 }
 
-impl Path {
-    /// The values where the path leads, in order.
+impl FieldPath {
+    /// Returns the values at the path, in order.
     pub(crate) fn find<'a>(&self, root: &'a Value) -> Vec<&'a Value> {
         self.0
             .iter()
             .fold(vec![root], |found, step| found.into_iter().flat_map(|value| step.from(value)).collect())
     }
 
-    /// The last name in it: a heading.
+    /// Returns the last name in the path, which is the heading of its column.
     pub(crate) fn name(&self) -> String {
         let name = self.0.iter().rev().find_map(|step| match step {
-            Step::Key(key) => Some(key.rsplit(['/', '.']).next().unwrap_or(key).to_owned()),
+            PathStep::Key(key) => Some(key.rsplit(['/', '.']).next().unwrap_or(key).to_owned()),
             _ => None,
         });
         name.unwrap_or_default()
     }
 }
 
-impl Step {
+impl PathStep {
     fn from<'a>(&self, value: &'a Value) -> Vec<&'a Value> {
         let all = || -> Vec<&Value> {
             match value {
@@ -80,7 +80,7 @@ impl Step {
     }
 }
 
-impl FromStr for Path {
+impl FromStr for FieldPath {
     type Err = BadPath;
     fn from_str(text: &str) -> Result<Self, BadPath> {
         let bad = |why| BadPath { text: text.into(), why };
@@ -95,21 +95,21 @@ impl FromStr for Path {
             rest = if let Some(after) = rest.strip_prefix('[') {
                 let (inside, after) = bracketed(after).ok_or_else(|| bad("`[` is not closed"))?;
                 steps.push(subscript(inside).ok_or_else(|| {
-                    bad("in [] stands a number, *, a quoted key or a condition such as ?(@.type==\"Ready\")")
+                    bad("[] must contain a number, *, a quoted key or a condition such as ?(@.type==\"Ready\")")
                 })?);
                 after
             } else {
                 let after = match rest.strip_prefix('.') {
                     Some(after) => after,
                     None if first => rest,
-                    None => return Err(bad("`.` or `[` must follow")),
+                    None => return Err(bad("`]` must be followed by `.` or `[`")),
                 };
                 let (key, after) = key(after);
                 match key.as_str() {
                     "" if after.starts_with('[') && !steps.is_empty() => {}
                     "" => return Err(bad("a name is empty")),
-                    "*" => steps.push(Step::All),
-                    _ => steps.push(Step::Key(key)),
+                    "*" => steps.push(PathStep::All),
+                    _ => steps.push(PathStep::Key(key)),
                 }
                 after
             };
@@ -119,7 +119,7 @@ impl FromStr for Path {
     }
 }
 
-/// A name up to the next `.` or `[`, of which `\` takes the meaning, and what comes after.
+/// Splits off a name, which ends at the next `.` or `[`. A backslash escapes these characters.
 fn key(text: &str) -> (String, &str) {
     let mut key = String::new();
     let mut chars = text.char_indices();
@@ -133,7 +133,7 @@ fn key(text: &str) -> (String, &str) {
     (key, "")
 }
 
-/// What stands before the closing bracket, quotes and inner brackets considered, and what comes after.
+/// Splits off the text before the closing bracket. Quoted and nested brackets do not count.
 fn bracketed(text: &str) -> Option<(&str, &str)> {
     let (mut depth, mut quote) = (0_usize, None);
     for (at, c) in text.char_indices() {
@@ -150,10 +150,10 @@ fn bracketed(text: &str) -> Option<(&str, &str)> {
     None
 }
 
-fn subscript(text: &str) -> Option<Step> {
+fn subscript(text: &str) -> Option<PathStep> {
     let text = text.trim();
     if text == "*" {
-        return Some(Step::All);
+        return Some(PathStep::All);
     }
     if let Some(condition) = text.strip_prefix("?(").and_then(|rest| rest.strip_suffix(')')) {
         let (equal, (path, value)) = match condition.split_once("!=") {
@@ -163,11 +163,11 @@ fn subscript(text: &str) -> Option<Step> {
         let path = path.trim().strip_prefix('@')?.parse().ok()?;
         let value = unquoted(value.trim())
             .map_or_else(|| serde_json::from_str(value.trim()).ok(), |v| Some(v.into()))?;
-        return Some(Step::Where { path, equal, value });
+        return Some(PathStep::Where { path, equal, value });
     }
     match unquoted(text) {
-        Some(key) => Some(Step::Key(key.to_owned())),
-        None => text.parse().ok().map(Step::At),
+        Some(key) => Some(PathStep::Key(key.to_owned())),
+        None => text.parse().ok().map(PathStep::At),
     }
 }
 
@@ -211,14 +211,14 @@ mod tests {
             (".status.conditions[*].type", json!(["Ready", "Other"])),
             (".spec.*", json!([["1", "2", "3"], true])),
         ] {
-            let parsed: Path = path.parse().unwrap();
+            let parsed: FieldPath = path.parse().unwrap();
             assert_eq!(json!(parsed.find(&object)), found, "{path}");
         }
-        assert_eq!("{.metadata.labels['a.b/zone-name']}".parse::<Path>().unwrap().name(), "zone-name");
+        assert_eq!("{.metadata.labels['a.b/zone-name']}".parse::<FieldPath>().unwrap().name(), "zone-name");
     }
 
     #[test]
-    fn what_is_no_path_is_said() {
+    fn invalid_paths_are_rejected() {
         for bad in [
             "",
             ".",
@@ -232,15 +232,16 @@ mod tests {
             ".a[1]b",
             "[?(@.a==)]",
         ] {
-            assert!(bad.parse::<Path>().is_err(), "{bad}");
+            assert!(bad.parse::<FieldPath>().is_err(), "{bad}");
         }
     }
     proptest! {
-        /// However the steps are combined, each leads on from what was found, so there is never more than the object has.
+        /// Every step selects parts of the values of the step before, so a path never returns more values than the
+        /// object has.
         #[test]
-        fn no_text_panics(text in ".*|([.]?[a-z]|\\[[-0-9*]{1,3}\\]|\\[[?][(]@[.]a==1[)]\\]|[.][*]){0,6}") {
+        fn no_text_causes_a_panic_or_too_many_values(text in ".*|([.]?[a-z]|\\[[-0-9*]{1,3}\\]|\\[[?][(]@[.]a==1[)]\\]|[.][*]){0,6}") {
             let object = json!({ "a": [{ "a": 1, "b": [1, 2] }, { "a": 2 }], "b": { "a": [] } });
-            if let Ok(path) = text.parse::<Path>() {
+            if let Ok(path) = text.parse::<FieldPath>() {
                 prop_assert!(path.find(&object).len() <= 9, "{text}");
             }
         }

@@ -1,12 +1,12 @@
-//! Volumes, and what makes them (`pkg/printers/internalversion/printers.go` of Kubernetes 1.36).
+//! Prints volumes, claims and storage classes (as in `pkg/printers/internalversion/printers.go` of Kubernetes 1.36).
 
 use super::{
-    Cells, Context,
+    Cells, TableContext,
     object::{Object, joined},
 };
 use serde_json::Value;
 
-pub(super) fn claim(object: Object<'_>, context: &Context) -> Cells {
+pub(super) fn claim(object: Object<'_>, context: &TableContext) -> Cells {
     let (bound, volume) = (object.text("/status/phase"), object.text("/spec/volumeName"));
     let terminating = object.has("/metadata/deletionTimestamp");
     let held = !volume.is_empty();
@@ -23,7 +23,7 @@ pub(super) fn claim(object: Object<'_>, context: &Context) -> Cells {
     ]
 }
 
-pub(super) fn volume(object: Object<'_>, context: &Context) -> Cells {
+pub(super) fn volume(object: Object<'_>, context: &TableContext) -> Cells {
     let claim = match (object.text("/spec/claimRef/namespace"), object.text("/spec/claimRef/name")) {
         (_, "") => String::new(),
         (namespace, name) => format!("{namespace}/{name}"),
@@ -64,7 +64,7 @@ fn modes(object: Object<'_>, path: &str) -> Value {
     ORDER.into_iter().filter(|mode| all.contains(mode)).collect::<Vec<_>>().join(",").into()
 }
 
-/// A quantity; nothing is nought.
+/// Returns a quantity. An absent quantity is 0.
 fn size(object: Object<'_>, path: &str) -> Value {
     match object.at(path).0 {
         Value::Null => "0".into(),
@@ -72,7 +72,7 @@ fn size(object: Object<'_>, path: &str) -> Value {
     }
 }
 
-pub(super) fn storage_class(object: Object<'_>, context: &Context) -> Cells {
+pub(super) fn storage_class(object: Object<'_>, context: &TableContext) -> Cells {
     let name = object.text("/metadata/name");
     let default = object.map("/metadata/annotations").into_iter().any(|(key, value)| {
         let marks = [
@@ -95,11 +95,11 @@ pub(super) fn storage_class(object: Object<'_>, context: &Context) -> Cells {
     ]
 }
 
-pub(super) fn csi_node(object: Object<'_>, context: &Context) -> Cells {
+pub(super) fn csi_node(object: Object<'_>, context: &TableContext) -> Cells {
     vec![object.text("/metadata/name").into(), object.list("/spec/drivers").len().into(), context.age(object)]
 }
 
-pub(super) fn csi_driver(object: Object<'_>, context: &Context) -> Cells {
+pub(super) fn csi_driver(object: Object<'_>, context: &TableContext) -> Cells {
     let audiences: Vec<_> = object.list("/spec/tokenRequests").map(|token| token.text("/audience")).collect();
     let asks = object.has("/spec/tokenRequests");
     vec![
@@ -114,7 +114,7 @@ pub(super) fn csi_driver(object: Object<'_>, context: &Context) -> Cells {
     ]
 }
 
-pub(super) fn csi_capacity(object: Object<'_>, _: &Context) -> Cells {
+pub(super) fn csi_capacity(object: Object<'_>, _: &TableContext) -> Cells {
     vec![
         object.text("/metadata/name").into(),
         object.text("/storageClassName").into(),
@@ -122,7 +122,7 @@ pub(super) fn csi_capacity(object: Object<'_>, _: &Context) -> Cells {
     ]
 }
 
-pub(super) fn attachment(object: Object<'_>, context: &Context) -> Cells {
+pub(super) fn attachment(object: Object<'_>, context: &TableContext) -> Cells {
     vec![
         object.text("/metadata/name").into(),
         object.text("/spec/attacher").into(),
@@ -133,7 +133,7 @@ pub(super) fn attachment(object: Object<'_>, context: &Context) -> Cells {
     ]
 }
 
-pub(super) fn resource_claim(object: Object<'_>, context: &Context) -> Cells {
+pub(super) fn resource_claim(object: Object<'_>, context: &TableContext) -> Cells {
     let (deleted, allocated) = (object.has("/metadata/deletionTimestamp"), object.has("/status/allocation"));
     let reserved = allocated && object.list("/status/reservedFor").len() > 0;
     let states = [

@@ -1,6 +1,6 @@
-//! Our tables against those that the API server of the captured cluster printed, cell by cell.
+//! Compares our tables with those of the API server of the captured cluster, cell by cell.
 
-use super::{Context, Object, PRINTERS, custom, is_known, of, of_definition, shipped};
+use super::{Object, PRINTERS, TableContext, custom, is_known, of, of_definition, shipped};
 use jiff::{SignedDuration, Timestamp};
 use mcp_core::{Kind, Table};
 use mcp_testing::{Failed, unpack};
@@ -11,7 +11,7 @@ fn json(path: &Path) -> Result<Value, Failed> {
     Ok(serde_json::from_slice(&std::fs::read(path)?)?)
 }
 
-/// The kind of `apis_apps_v1_daemonsets`.
+/// Parses a kind from a file name such as `apis_apps_v1_daemonsets`.
 fn kind(name: &str) -> Kind {
     let parts: Vec<&str> = name.split('_').collect();
     let (group, version, plural) = match parts[..] {
@@ -22,7 +22,7 @@ fn kind(name: &str) -> Kind {
     Kind { group: group.into(), version: version.into(), plural: plural.into(), ..Kind::default() }
 }
 
-/// What was asked of the API server, and its answers: objects and table.
+/// Reads the recorded answers of the API server: the objects and the table of each request.
 fn answers() -> Result<BTreeMap<String, (Vec<Value>, Value)>, Failed> {
     let folder = tempfile::tempdir()?;
     unpack("capture/api.tar.xz", folder.path())?;
@@ -41,16 +41,16 @@ fn answers() -> Result<BTreeMap<String, (Vec<Value>, Value)>, Failed> {
 fn ours(kind: &Kind, objects: &[Value], definitions: &[Value], as_of: Timestamp) -> Table {
     let definition = definitions.iter().find(|one| one["metadata"]["name"] == kind.to_string().as_str());
     let custom = definition.and_then(|definition| of_definition(definition, &kind.version));
-    of(kind, objects, custom.as_deref(), &Context { as_of: Some(as_of) })
+    of(kind, objects, custom.as_deref(), &TableContext { as_of: Some(as_of) })
 }
 
-/// Ages are of the moment when the server was asked, which nothing tells: there is one, within a minute of the others,
-/// at which all of a table's cells are the same.
+/// Ages depend on the time of the request, which was not recorded. The test searches the minute around the other
+/// requests for a time at which all cells of a table are equal.
 #[test]
-fn every_cell_is_as_the_api_server_printed_it() -> Result<(), Failed> {
+fn every_cell_equals_the_cell_of_the_api_server() -> Result<(), Failed> {
     let answers = answers()?;
     let definitions = &answers["apis_apiextensions.k8s.io_v1_customresourcedefinitions"].0;
-    // The event was last seen at 08:54:45, and 41 s before it was printed.
+    // The event was last seen at 08:54:45, which was 41 s before it was printed.
     let around: Timestamp = events_printed(&answers)?;
     let mut compared = 0;
     for (name, (objects, table)) in &answers {
@@ -76,7 +76,7 @@ fn every_cell_is_as_the_api_server_printed_it() -> Result<(), Failed> {
         let got: Vec<(&str, i64)> = now.columns.iter().map(|c| (c.name.as_str(), c.priority)).collect();
         assert_eq!(got, columns, "{name}");
         let got: Vec<_> = now.rows.iter().map(|row| &row.cells).collect();
-        assert!(moment.is_some(), "{name}: at no moment the same:\n{got:?}\n{rows:?}");
+        assert!(moment.is_some(), "{name}: the tables differ at every time:\n{got:?}\n{rows:?}");
         assert!(!rows.is_empty(), "{name}");
         compared += rows.len();
     }
@@ -91,9 +91,9 @@ fn events_printed(answers: &BTreeMap<String, (Vec<Value>, Value)>) -> Result<Tim
     Ok(last + SignedDuration::from_secs(age.parse()?))
 }
 
-/// What ships with us is what the definitions say; and without a definition the table is the same.
+/// The shipped columns equal those of the definitions, so the table is the same without a definition.
 #[test]
-fn columns_of_custom_resources_are_those_of_their_definitions() -> Result<(), Failed> {
+fn shipped_columns_equal_those_of_the_definitions() -> Result<(), Failed> {
     let answers = answers()?;
     let mut definitions = answers["apis_apiextensions.k8s.io_v1_customresourcedefinitions"].0.clone();
     definitions.sort_by_key(|one| one["metadata"]["name"].as_str().map(str::to_owned));
@@ -114,7 +114,7 @@ fn columns_of_custom_resources_are_those_of_their_definitions() -> Result<(), Fa
     Ok(())
 }
 
-/// No kind of Kubernetes' own is left to a guess; those of custom resources are in their definitions.
+/// Every built-in kind has a printer. The columns of custom resources are in their definitions.
 #[test]
 fn every_kind_that_the_api_server_lists_has_columns() -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
@@ -147,18 +147,18 @@ fn every_kind_that_the_api_server_lists_has_columns() -> Result<(), Failed> {
     Ok(())
 }
 
-/// A printer has a cell for each column, of any object.
+/// Every printer returns a cell for each column, even for an empty object.
 #[test]
 fn every_column_has_a_cell() {
     for printer in PRINTERS {
-        let cells = printer.cells(Object(&Value::Null), &Context { as_of: None });
+        let cells = printer.cells(Object(&Value::Null), &TableContext { as_of: None });
         assert_eq!(cells.len(), printer.columns().len(), "{}", printer.plural);
     }
 }
 
-/// Objects of kinds that the capture lacks, and what the server's own tests (`printers_test.go`) say of such.
+/// Objects of kinds that the capture lacks, with the cells that the API server's tests (`printers_test.go`) expect.
 #[test]
-fn what_the_capture_lacks_is_printed_as_the_server_does() {
+fn kinds_that_the_capture_lacks_are_printed_as_by_the_api_server() {
     let unknown = "<unknown>";
     for (of, object, cells) in [
         (
@@ -277,7 +277,7 @@ fn what_the_capture_lacks_is_printed_as_the_server_does() {
         }
         let printer = PRINTERS.iter().find(|printer| printer.plural == of).unwrap();
         assert_eq!(
-            Value::from(printer.cells(Object(&whole), &Context { as_of: None })),
+            Value::from(printer.cells(Object(&whole), &TableContext { as_of: None })),
             cells,
             "{of} {object}"
         );

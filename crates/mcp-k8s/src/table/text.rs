@@ -1,22 +1,21 @@
-//! A table as text, in columns.
+//! Formats a table as text in aligned columns.
 
 use mcp_core::Table;
 use serde_json::Value;
 
-/// Between columns, as `kubectl` has it.
+/// The number of spaces between columns, as in `kubectl`.
 const GAP: usize = 3;
 
-/// The first line, and one for each row.
-pub(crate) struct Lines {
+/// The lines of a table: the heading, and one line for each row.
+pub(crate) struct TableLines {
     /// The names of the columns.
     pub(crate) heading: String,
     /// The rows.
     pub(crate) rows: Vec<String>,
 }
 
-/// The text of a table. `wide` adds the columns that need width, `namespaces` the one that tells objects of different
-/// namespaces apart.
-pub(crate) fn lines(table: &Table, wide: bool, namespaces: bool) -> Lines {
+/// Formats a table. `wide` adds the wide columns, and `namespaces` adds the column with the namespace.
+pub(crate) fn lines(table: &Table, wide: bool, namespaces: bool) -> TableLines {
     let shown: Vec<usize> = (0..)
         .zip(&table.columns)
         .filter(|(_, column)| wide || column.priority == 0)
@@ -30,10 +29,10 @@ pub(crate) fn lines(table: &Table, wide: bool, namespaces: bool) -> Lines {
         all.push(namespace(&row.namespace).chain(cells).collect());
     }
     let mut rows = aligned(&all).into_iter();
-    Lines { heading: rows.next().unwrap_or_default(), rows: rows.collect() }
+    TableLines { heading: rows.next().unwrap_or_default(), rows: rows.collect() }
 }
 
-/// Rows with each column as wide as its longest member; the last is not filled up.
+/// Aligns columns to the width of their longest cell. The last column is not padded.
 pub(crate) fn aligned(rows: &[Vec<String>]) -> Vec<String> {
     let mut widths = Vec::new();
     for row in rows {
@@ -54,7 +53,7 @@ pub(crate) fn aligned(rows: &[Vec<String>]) -> Vec<String> {
     rows.iter().map(line).collect()
 }
 
-/// A cell in one line: what comes after its first is cut, and said to be.
+/// Formats a cell on one line. Further lines are replaced with `...`.
 fn cell(value: &Value) -> String {
     let text = plain(value);
     match text.split_once(['\n', '\r', '\u{c}']) {
@@ -63,7 +62,7 @@ fn cell(value: &Value) -> String {
     }
 }
 
-/// A value without quotes; nothing for null.
+/// Formats a value without quotes. Null is an empty text.
 pub(crate) fn plain(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
@@ -79,7 +78,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn columns_are_aligned_and_wide_ones_optional() {
+    fn columns_are_aligned_and_wide_columns_are_optional() {
         let column = |name: &str, priority| Column { name: name.into(), priority };
         let row = |namespace: &str, cells: Value| TableRow {
             namespace: namespace.into(),
@@ -92,10 +91,10 @@ mod tests {
                 row("shop", json!(["long-name", null, "two\nlines"])),
             ],
         };
-        let Lines { heading, rows } = lines(&table, false, true);
+        let TableLines { heading, rows } = lines(&table, false, true);
         assert_eq!(heading, "NAMESPACE   NAME        PORT(S)");
         assert_eq!(rows, ["a           x           80", "shop        long-name   two..."]);
-        let Lines { heading, rows } = lines(&table, true, false);
+        let TableLines { heading, rows } = lines(&table, true, false);
         assert_eq!(heading, "NAME        NODE   PORT(S)");
         assert_eq!(rows, ["x           n      80", "long-name          two..."]);
     }

@@ -1,13 +1,13 @@
-//! What runs: pods and what makes them (`pkg/printers/internalversion/printers.go` of Kubernetes 1.36).
+//! Prints pods and workloads (as in `pkg/printers/internalversion/printers.go` of Kubernetes 1.36).
 
 use super::{
-    Cells, Context,
+    Cells, TableContext,
     age::{human, since},
     object::{NONE, Object, labels, or_none, selector},
 };
 use serde_json::Value;
 
-pub(super) fn pod(pod: Object<'_>, context: &Context) -> Cells {
+pub(super) fn pod(pod: Object<'_>, context: &TableContext) -> Cells {
     let status = PodStatus::of(pod);
     let restarts = match &status.last_restart {
         Some(when) if status.restarts > 0 => {
@@ -31,7 +31,7 @@ pub(super) fn pod(pod: Object<'_>, context: &Context) -> Cells {
     ]
 }
 
-/// What `kubectl get pods` makes of a pod's status.
+/// The status of a pod as `kubectl get pods` computes it.
 #[derive(Default)]
 pub(crate) struct PodStatus {
     pub(crate) reason: String,
@@ -75,7 +75,7 @@ impl PodStatus {
         status
     }
 
-    /// Init containers, one after the other. Is one of them not done?
+    /// Reads the init containers in order. Returns true if one of them has not finished.
     fn init(&mut self, pod: Object<'_>, sidecars: &[&str]) -> bool {
         let all = pod.list("/spec/initContainers").len();
         for (i, container) in pod.list("/status/initContainerStatuses").enumerate() {
@@ -103,7 +103,7 @@ impl PodStatus {
     }
 
     fn main(&mut self, pod: Object<'_>, sidecars: &[&str]) {
-        // Of init containers only those count that go on running.
+        // Only init containers that keep running (sidecars) count.
         (self.restarts, self.last_restart) = (0, None);
         let inits = pod.list("/status/initContainerStatuses");
         inits.filter(|container| sidecars.contains(&container.text("/name"))).for_each(|c| self.count(c));
@@ -137,14 +137,14 @@ impl PodStatus {
     fn count(&mut self, container: Object<'_>) {
         self.restarts += container.int("/restartCount");
         let ended = container.at("/lastState/terminated/finishedAt").0;
-        // Times of one form are in order as texts are.
+        // RFC 3339 times of the same form sort as texts.
         if ended.as_str() > self.last_restart.as_ref().and_then(Value::as_str) {
             self.last_restart = Some(ended.clone());
         }
     }
 }
 
-/// Why a container ended.
+/// Returns why a container ended.
 fn ended(terminated: Object<'_>) -> String {
     match (terminated.text("/reason"), terminated.int("/signal")) {
         ("", 0) => format!("ExitCode:{}", terminated.int("/exitCode")),
@@ -153,7 +153,7 @@ fn ended(terminated: Object<'_>) -> String {
     }
 }
 
-/// The names and images of the containers of a template.
+/// Returns the names and images of the containers in a pod template.
 fn containers(object: Object<'_>, template: &str) -> [Value; 2] {
     ["/name", "/image"].map(|field| {
         let all: Vec<_> =
@@ -162,7 +162,7 @@ fn containers(object: Object<'_>, template: &str) -> [Value; 2] {
     })
 }
 
-pub(super) fn deployment(object: Object<'_>, context: &Context) -> Cells {
+pub(super) fn deployment(object: Object<'_>, context: &TableContext) -> Cells {
     let [names, images] = containers(object, "/spec/template");
     vec![
         object.text("/metadata/name").into(),
@@ -176,7 +176,7 @@ pub(super) fn deployment(object: Object<'_>, context: &Context) -> Cells {
     ]
 }
 
-pub(super) fn daemon_set(object: Object<'_>, context: &Context) -> Cells {
+pub(super) fn daemon_set(object: Object<'_>, context: &TableContext) -> Cells {
     let [names, images] = containers(object, "/spec/template");
     let status = |field: &str| object.int(&format!("/status/{field}")).into();
     vec![
@@ -194,8 +194,8 @@ pub(super) fn daemon_set(object: Object<'_>, context: &Context) -> Cells {
     ]
 }
 
-/// Replica sets, and the older replication controllers, whose selectors are plain labels.
-pub(super) fn replica_set(object: Object<'_>, context: &Context) -> Cells {
+/// Prints replica sets, and replication controllers, whose selectors are plain labels.
+pub(super) fn replica_set(object: Object<'_>, context: &TableContext) -> Cells {
     let [names, images] = containers(object, "/spec/template");
     let plain = object.text("/kind") == "ReplicationController";
     vec![
@@ -210,13 +210,13 @@ pub(super) fn replica_set(object: Object<'_>, context: &Context) -> Cells {
     ]
 }
 
-pub(super) fn stateful_set(object: Object<'_>, context: &Context) -> Cells {
+pub(super) fn stateful_set(object: Object<'_>, context: &TableContext) -> Cells {
     let [names, images] = containers(object, "/spec/template");
     let ready = format!("{}/{}", object.int("/status/readyReplicas"), object.int("/spec/replicas"));
     vec![object.text("/metadata/name").into(), ready.into(), context.age(object), names, images]
 }
 
-pub(super) fn job(object: Object<'_>, context: &Context) -> Cells {
+pub(super) fn job(object: Object<'_>, context: &TableContext) -> Cells {
     let [names, images] = containers(object, "/spec/template");
     let (done, parallel) = (object.int("/status/succeeded"), object.int("/spec/parallelism"));
     let completions = match object.at("/spec/completions").0.as_i64() {
@@ -246,7 +246,7 @@ pub(super) fn job(object: Object<'_>, context: &Context) -> Cells {
     ]
 }
 
-fn duration(job: Object<'_>, context: &Context) -> String {
+fn duration(job: Object<'_>, context: &TableContext) -> String {
     let time = |path| job.text(path).parse::<jiff::Timestamp>().ok();
     let end = time("/status/completionTime").or(context.as_of);
     match (time("/status/startTime"), end) {
@@ -255,7 +255,7 @@ fn duration(job: Object<'_>, context: &Context) -> String {
     }
 }
 
-pub(super) fn cron_job(object: Object<'_>, context: &Context) -> Cells {
+pub(super) fn cron_job(object: Object<'_>, context: &TableContext) -> Cells {
     let [names, images] = containers(object, "/spec/jobTemplate/spec/template");
     let suspend = match object.at("/spec/suspend").0.as_bool() {
         Some(true) => "True",
@@ -277,7 +277,7 @@ pub(super) fn cron_job(object: Object<'_>, context: &Context) -> Cells {
     ]
 }
 
-pub(super) fn disruption_budget(object: Object<'_>, context: &Context) -> Cells {
+pub(super) fn disruption_budget(object: Object<'_>, context: &TableContext) -> Cells {
     let bound = |path: &str| match object.at(path).0 {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.to_string(),
@@ -292,8 +292,8 @@ pub(super) fn disruption_budget(object: Object<'_>, context: &Context) -> Cells 
     ]
 }
 
-/// What a daemon set or a stateful set was.
-pub(super) fn revision(object: Object<'_>, context: &Context) -> Cells {
+/// Prints a controller revision, which is a former state of a daemon set or stateful set.
+pub(super) fn revision(object: Object<'_>, context: &TableContext) -> Cells {
     let owner = object.list("/metadata/ownerReferences").find(|owner| owner.is("/controller"));
     let owner = owner.map(|owner| {
         let kind = owner.text("/kind").to_lowercase();
@@ -310,7 +310,7 @@ pub(super) fn revision(object: Object<'_>, context: &Context) -> Cells {
     ]
 }
 
-pub(super) fn pod_template(object: Object<'_>, _: &Context) -> Cells {
+pub(super) fn pod_template(object: Object<'_>, _: &TableContext) -> Cells {
     let [names, images] = containers(object, "/template");
     vec![object.text("/metadata/name").into(), names, images, labels(object, "/template/metadata/labels")]
 }

@@ -1,17 +1,17 @@
-//! The files of a bundle: listed, searched and read.
+//! The tool `bundle_files`: lists, searches and reads the files of a bundle.
 
 use crate::{
     file_search::{REST, query, search_all},
-    log::{Search, Splitter},
+    log::{RedactedSearch, Splitter},
 };
 use mcp_core::{Answer, BundleFile, Cluster, ClusterTool, Pattern, Row, ToolError, chain};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::{collections::BTreeMap, io::ErrorKind, sync::Arc, time::Instant};
 
-/// How many folders a list without a path shows.
+/// The maximum number of folders that a list without a path shows.
 const FOLDERS: usize = 60;
-/// How much of a file is held to be paged through, in bytes.
+/// The number of bytes of a file that are held in memory for paging.
 const HELD: usize = 8 << 20;
 
 pub(crate) struct BundleFiles;
@@ -19,9 +19,9 @@ pub(crate) struct BundleFiles;
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct Params {
-    /// A path or a part of one: one file is read, several are listed.
+    /// A path or a part of a path. One matching file is read; several are listed.
     path: Option<String>,
-    /// Regex: shows the matching lines of all these files.
+    /// Regular expression: shows the matching lines of these files instead.
     search: Option<String>,
 }
 
@@ -30,8 +30,8 @@ impl ClusterTool for BundleFiles {
     const TITLE: &'static str = "Files of a bundle";
     const TOOLSET: &'static str = "files";
     const DESCRIPTION: &'static str = "Lists, searches and reads any file or recorded command output of a bundle. Use it \
-         for what no other tool shows; without `path` it lists the folders. Secrets are left out, and databases are \
-         read with the tools for their rows.";
+         for files that no other tool shows; without `path` it lists the folders. Secrets are left out. Read databases \
+         with the tools that list their rows, such as ovn_nbctl_list.";
     type Params = Params;
 
     fn title(params: &Params) -> String {
@@ -46,8 +46,8 @@ impl ClusterTool for BundleFiles {
     async fn run(cluster: &Cluster<'_>, params: &Params) -> Result<Answer, ToolError> {
         if cluster.is_live() {
             return Err(ToolError::bad(
-                "the source is live and has no files",
-                "bundle_files reads bundles only; kubectl_get, kubectl_logs and node_logs read a live cluster.",
+                "bundle_files needs a bundle, and this source is a live cluster",
+                "Use kubectl_get, kubectl_logs or node_logs to read a live cluster.",
             ));
         }
         let given = |text: &Option<String>| text.as_deref().map(str::trim).unwrap_or_default().to_owned();
@@ -55,12 +55,12 @@ impl ClusterTool for BundleFiles {
         let files = cluster.files(&path).await?;
         if files.is_empty() {
             return Err(ToolError::bad(
-                format!("no path of a file contains `{path}`"),
-                "Give a shorter part of the path; bundle_files without `path` lists the folders.",
+                format!("no file path contains `{path}`"),
+                "Pass a shorter part of the path; bundle_files without `path` lists the folders.",
             ));
         }
         if !search.is_empty() {
-            return Ok(search_all(cluster, &files, &Search::new(Pattern::new(&search)?)).await);
+            return Ok(search_all(cluster, &files, &RedactedSearch::new(Pattern::new(&search)?)).await);
         }
         let exact: Vec<&BundleFile> = files.iter().filter(|file| file.path == path).collect();
         match (exact.as_slice(), files.as_slice()) {
@@ -72,7 +72,7 @@ impl ClusterTool for BundleFiles {
     }
 }
 
-/// The folders of the bundles, as deep as the answer has room for.
+/// Lists the folders of the bundles, to the greatest depth that stays within [`FOLDERS`] rows.
 fn folders(files: &[BundleFile]) -> Answer {
     let at_depth = |depth: usize| {
         let mut folders = BTreeMap::<(&str, String), (usize, u64)>::new();
@@ -97,7 +97,8 @@ fn folders(files: &[BundleFile]) -> Answer {
         let heading: Arc<str> = format!("{bundle}:").into();
         Row::line(format!("  {folder}/  files: {count}, bytes: {bytes}")).under(&heading)
     };
-    let notes = vec!["give `path`, a part of a path, to list files; `search` finds lines in them".to_owned()];
+    let notes =
+        vec!["pass a part of a path as `path` to list files, or `search` to find lines in them".to_owned()];
     Answer { rows: shown.into_iter().map(row).collect(), notes, ..Answer::default() }
 }
 
@@ -111,12 +112,12 @@ fn list(files: &[BundleFile]) -> Answer {
     let mut notes = Vec::new();
     let bundles = files.iter().map(|file| &file.bundle);
     if bundles.clone().min() != bundles.max() {
-        notes.push("a path can be in several bundles; `bundle` chooses one".to_owned());
+        notes.push("several bundles have matching files; pass bundle= to choose one bundle".to_owned());
     }
     Answer { rows: files.iter().map(row).collect(), notes, ..Answer::default() }
 }
 
-/// The lines of a file. Core pages through them and looks for `grep`.
+/// Returns the lines of a file as rows. mcp-core pages through the rows and applies `grep`.
 async fn read(cluster: &Cluster<'_>, file: &BundleFile) -> Result<Answer, ToolError> {
     let deadline = Instant::now() + cluster.within().saturating_sub(REST);
     let mut stream = cluster.log(&query(file)).await?;
@@ -134,8 +135,11 @@ async fn read(cluster: &Cluster<'_>, file: &BundleFile) -> Result<Answer, ToolEr
         match piece {
             Ok(bytes) => splitter.feed(&bytes, &mut |line| goes_on &= take(line)),
             Err(e) => {
-                let why =
-                    if e.kind() == ErrorKind::TimedOut { "the time was over".into() } else { chain(&e) };
+                let why = if e.kind() == ErrorKind::TimedOut {
+                    "the time limit was reached".into()
+                } else {
+                    chain(&e)
+                };
                 notes.push(format!("the file was not read to its end: {why}"));
                 goes_on = e.kind() != ErrorKind::TimedOut;
             }
@@ -144,11 +148,11 @@ async fn read(cluster: &Cluster<'_>, file: &BundleFile) -> Result<Answer, ToolEr
     splitter.finish(&mut |line| goes_on &= take(line));
     if held > HELD {
         notes.push(format!(
-            "only the first {HELD} bytes of the file are read here; `search` looks at all of it"
+            "only the first {HELD} bytes of the file were read; `search` reads the whole file"
         ));
     }
     if splitter.cut > 0 {
-        notes.push(format!("{} lines are cut after 64 KiB", splitter.cut));
+        notes.push(format!("{} lines were truncated to 64 KiB", splitter.cut));
     }
     Ok(Answer { rows, if_empty: "the file is empty".into(), notes, ..Answer::default() })
 }
@@ -162,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_are_as_deep_as_there_is_room() {
+    fn folders_are_listed_as_deep_as_the_row_limit_allows() {
         let texts =
             |files: &[BundleFile]| folders(files).rows.into_iter().map(|row| row.text).collect::<Vec<_>>();
         assert_eq!(

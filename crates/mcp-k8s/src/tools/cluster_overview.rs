@@ -1,4 +1,4 @@
-//! What a model reads first.
+//! The tool `cluster_overview`: summarizes the cluster. It is the first call of a session.
 
 use crate::overview::Overview;
 use mcp_core::{Answer, Cluster, ClusterTool, Row, ToolError};
@@ -15,10 +15,10 @@ impl ClusterTool for ClusterOverview {
     const NAME: &'static str = "cluster_overview";
     const TITLE: &'static str = "Overview of the cluster";
     const TOOLSET: &'static str = "overview";
-    const DESCRIPTION: &'static str = "Call it first: flavour, versions, gateway mode, interconnect zones, MTU, networks, \
-         and each node with its zone, subnets, encapsulation address and the health of its OVN-Kubernetes pods. Of a \
-         bundle, what was collected of each node and what not. Then ovnkube_locate for the pod, service or address in \
-         question.";
+    const DESCRIPTION: &'static str = "Summarizes the cluster; call it first. Shows flavour, versions, gateway mode, \
+         interconnect zones, MTU, networks, and for each node its zone, subnets, encapsulation address and the health of \
+         its OVN-Kubernetes pods. For a bundle it also shows which data of each node was collected. Call ovnkube_locate \
+         next, for the pod, service or address in question.";
     type Params = Params;
 
     fn title(_: &Params) -> String {

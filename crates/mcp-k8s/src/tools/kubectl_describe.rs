@@ -1,10 +1,10 @@
-//! One object.
+//! The tool `kubectl_describe`: describes one object.
 
 use crate::{
     describe::{self, Section},
-    events::{self, Wanted},
-    table::{self, Context, Object},
-    which::Which,
+    events::{self, EventFilter},
+    table::{self, Object, TableContext},
+    which::ObjectSelection,
 };
 use mcp_core::{Answer, Cluster, ClusterTool, Kind, ObjectQuery, ReadError, ToolError};
 use schemars::JsonSchema;
@@ -16,24 +16,24 @@ pub(crate) struct KubectlDescribe;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Kind or short name, or `pod/web-1`.
+    /// Kind or short name, or kind and name: `pod/web-1`.
     kind: String,
-    /// Its name, or `namespace/name`.
+    /// Name of the object, or `namespace/name`.
     name: Option<String>,
-    /// Its namespace; may be left out where one namespace only has the name.
+    /// Namespace of the object. Needed only if several namespaces have an object of this name.
     namespace: Option<String>,
 }
 
-/// Groups of events that are shown.
+/// The maximum number of event groups that are shown.
 const EVENTS: usize = 20;
 
 impl ClusterTool for KubectlDescribe {
     const NAME: &'static str = "kubectl_describe";
     const TITLE: &'static str = "One Kubernetes object";
     const TOOLSET: &'static str = "objects";
-    const DESCRIPTION: &'static str = "One object: status, conditions, owner, its events, and the annotations of OVN-Kubernetes made readable \
-         (subnets, gateway, chassis, transit address, networks and addresses of a pod). Use it when kubectl_get shows that \
-         something is not ready; kubectl_get with output=yaml has all fields.";
+    const DESCRIPTION: &'static str = "Describes one object: status, conditions, owner, events, and decoded OVN-Kubernetes \
+         annotations (subnets, gateway, chassis, transit address, networks and addresses of a pod). Use it when \
+         kubectl_get shows that an object is not ready; kubectl_get with output=yaml shows all fields.";
     type Params = Params;
 
     fn title(params: &Params) -> String {
@@ -44,11 +44,12 @@ impl ClusterTool for KubectlDescribe {
     }
 
     async fn run(cluster: &Cluster<'_>, params: &Params) -> Result<Answer, ToolError> {
-        let which = Which::parse(&params.kind, params.name.as_deref(), params.namespace.as_deref())?;
+        let which =
+            ObjectSelection::parse(&params.kind, params.name.as_deref(), params.namespace.as_deref())?;
         let ([kind], [_]) = (which.kinds.as_slice(), which.names.as_slice()) else {
             return Err(ToolError::bad(
-                "one object is described at a time: give one kind and one name",
-                "kubectl_get lists objects and their names.",
+                "kubectl_describe describes one object at a time and needs one kind and one name",
+                "Call kubectl_get to list objects and their names.",
             ));
         };
         let kind = cluster.kind(kind).await?;
@@ -58,26 +59,27 @@ impl ClusterTool for KubectlDescribe {
                 found.iter().map(|one| Object(one).text("/metadata/namespace")).collect::<Vec<_>>();
             return Err(ToolError::bad(
                 format!("{} objects have this name", found.len()),
-                format!("Give the namespace: {}.", namespaces.join(", ")),
+                format!("Pass one of these namespaces: {}.", namespaces.join(", ")),
             ));
         };
         let as_of = cluster.as_of();
         let mut sections = describe::sections(&kind, object, as_of);
         let mut answer = Answer::default();
         if kind.group.is_empty() && kind.plural == "services" {
-            sections.extend(endpoints(cluster, object, &mut answer).await?);
+            sections.extend(endpoints_section(cluster, object, &mut answer).await?);
         }
-        sections.push(happened(cluster, &kind, object, &mut answer).await?);
+        sections.push(events_section(cluster, &kind, object, &mut answer).await?);
         if kind.group.is_empty() && kind.plural == "pods" {
-            answer.notes.push("kubectl_get with output=yaml has the whole spec".into());
+            answer.notes.push("kubectl_get with output=yaml shows the whole spec".into());
         }
         answer.rows = sections.into_iter().flat_map(Section::rows).collect();
         Ok(answer)
     }
 }
 
-/// The events of an object, and that there are none, or none were collected.
-async fn happened(
+/// Returns the section with the events of an object. It says `none` if there are none, and `not collected` if the
+/// source has no events.
+async fn events_section(
     cluster: &Cluster<'_>,
     kind: &Kind,
     object: &Value,
@@ -85,10 +87,10 @@ async fn happened(
 ) -> Result<Section, ToolError> {
     let of = Object(object);
     let namespace = of.text("/metadata/namespace");
-    let wanted = Wanted {
+    let wanted = EventFilter {
         kind: Some(kind.kind.clone()),
         name: Some(of.text("/metadata/name").to_owned()),
-        ..Wanted::default()
+        ..EventFilter::default()
     };
     let namespace = Some(namespace).filter(|name| !name.is_empty());
     let mut all = match events::read(cluster, namespace, &wanted).await {
@@ -99,8 +101,9 @@ async fn happened(
         }
         Err(e) => return Err(e),
     };
-    // Of a pod that was made anew under the same name, as those of a StatefulSet are. The kubelet gives its node, and pods
-    // of its own files, another UID in events than the API server has.
+    // A pod can be recreated under the same name, for example by a StatefulSet; events of the earlier pod have another
+    // UID. Nodes and mirror pods are not filtered: in their events the kubelet uses a UID that differs from the API
+    // server's.
     let uid = of.text("/metadata/uid");
     let is_mirror =
         of.map("/metadata/annotations").iter().any(|(key, _)| *key == "kubernetes.io/config.mirror");
@@ -110,14 +113,14 @@ async fn happened(
         let earlier = before - all.len();
         if earlier > 0 {
             answer.notes.push(format!(
-                "{earlier} events of an earlier pod of this name are left out: kubectl_events has them"
+                "{earlier} events of an earlier pod of this name are left out; kubectl_events shows them"
             ));
         }
     }
     let groups = events::grouped(all);
     let older = groups.len().saturating_sub(EVENTS);
     if older > 0 {
-        answer.notes.push(format!("{older} older groups of events are left out: kubectl_events has them"));
+        answer.notes.push(format!("{older} older groups of events are left out; kubectl_events shows them"));
     }
     let (heading, lines) = events::table(groups.get(older..).unwrap_or_default(), false);
     let none = groups.is_empty().then(|| "none".to_owned());
@@ -125,8 +128,8 @@ async fn happened(
     Ok(Section::new("Events", lines))
 }
 
-/// Where a service leads.
-async fn endpoints(
+/// Returns the section with the endpoint slices of a service, or nothing if none were collected.
+async fn endpoints_section(
     cluster: &Cluster<'_>,
     service: &Value,
     answer: &mut Answer,
@@ -134,7 +137,7 @@ async fn endpoints(
     let of = Object(service);
     let kind = cluster.kind("endpointslices.discovery.k8s.io").await?;
     let labels = format!("kubernetes.io/service-name={}", of.text("/metadata/name"));
-    let which = Which::parse("endpointslices", None, Some(of.text("/metadata/namespace")))?
+    let which = ObjectSelection::parse("endpointslices", None, Some(of.text("/metadata/namespace")))?
         .selected(Some(&labels), None)?;
     let query: ObjectQuery = which.query(kind.clone());
     let slices = match cluster.objects(&query).await {
@@ -145,8 +148,8 @@ async fn endpoints(
         }
         Err(e) => return Err(e.into()),
     };
-    let table = table::of(&kind, &slices, None, &Context { as_of: cluster.as_of() });
-    let table::Lines { heading, rows } = table::lines(&table, false, false);
+    let table = table::of(&kind, &slices, None, &TableContext { as_of: cluster.as_of() });
+    let table::TableLines { heading, rows } = table::lines(&table, false, false);
     let mut lines = if rows.is_empty() { vec!["none".to_owned()] } else { vec![heading] };
     lines.extend(rows);
     for endpoint in slices.iter().flat_map(|slice| Object(slice).list("/endpoints")) {

@@ -1,6 +1,6 @@
-//! Events.
+//! The tool `kubectl_events`: lists events.
 
-use crate::events::{self, Event, Wanted};
+use crate::events::{self, Event, EventFilter};
 use jiff::{SignedDuration, Timestamp};
 use mcp_core::{Answer, Cluster, ClusterTool, Row, ToolError};
 use schemars::JsonSchema;
@@ -12,18 +12,18 @@ pub(crate) struct KubectlEvents;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Events of one object: `pod/web-1`, `pod/shop/web-1`, `node/ovn-worker`, or a name alone.
+    /// Show events of one object only: `pod/web-1`, `pod/shop/web-1`, `node/ovn-worker`, or a name alone.
     object: Option<String>,
-    /// A namespace; default all.
+    /// Namespace. Default: all namespaces.
     namespace: Option<String>,
-    /// Normal or Warning; default both.
+    /// Type of event. Default: both.
     #[serde(rename = "type")]
     severity: Option<Severity>,
-    /// `FailedScheduling`, `BackOff`, …
+    /// Reason of the event: `FailedScheduling`, `BackOff`, …
     reason: Option<String>,
-    /// Not before: RFC 3339, or `30m` before now (of a bundle: before it was collected).
+    /// Start time: RFC 3339, or an age such as `30m`. In a bundle, ages count from the time of collection.
     since: Option<String>,
-    /// Not after; as `since`.
+    /// End time, in the same form as `since`.
     until: Option<String>,
 }
 
@@ -37,9 +37,9 @@ impl ClusterTool for KubectlEvents {
     const NAME: &'static str = "kubectl_events";
     const TITLE: &'static str = "Kubernetes events";
     const TOOLSET: &'static str = "objects";
-    const DESCRIPTION: &'static str = "What happened to pods, nodes and other objects, the newest first; events that differ in numbers only \
-         are one line with their count, first and last time. Use it with type=Warning when something does not start, or \
-         after kubectl_get has shown what is not ready.";
+    const DESCRIPTION: &'static str = "Lists events of pods, nodes and other objects, the newest first. Events whose \
+         messages differ only in numbers are one line with their count, first and last time. Use it with type=Warning when \
+         something does not start, or after kubectl_get has shown an object that is not ready.";
     type Params = Params;
 
     fn title(_: &Params) -> String {
@@ -49,10 +49,10 @@ impl ClusterTool for KubectlEvents {
     async fn run(cluster: &Cluster<'_>, params: &Params) -> Result<Answer, ToolError> {
         let object = params.object.as_deref().map(str::trim).filter(|object| !object.is_empty());
         let of = match object {
-            Some(object) => of(cluster, object).await?,
-            None => Wanted::default(),
+            Some(object) => parse_object(cluster, object).await?,
+            None => EventFilter::default(),
         };
-        let wanted = Wanted {
+        let wanted = EventFilter {
             severity: params.severity.map(|severity| format!("{severity:?}")),
             reason: params.reason.clone(),
             ..of
@@ -74,12 +74,12 @@ impl ClusterTool for KubectlEvents {
         let objects: BTreeSet<_> = uids.iter().map(|(object, _)| object).collect();
         if wanted.name.is_some() && uids.len() > objects.len() {
             answer.notes.push(
-                "some of them are of an earlier object of this name: kubectl_describe leaves those out"
+                "some of these events belong to an earlier object of this name; kubectl_describe leaves those out"
                     .into(),
             );
         }
         let mut found = events::grouped(all.into_iter().filter(in_time));
-        // What is cut, by `limit` or by the size of an answer, is cut at its end: there is what matters least.
+        // `limit` and the size of an answer cut rows at the end, so the oldest events come last.
         found.reverse();
         let (heading, lines) = events::table(&found, params.namespace.is_none());
         let heading: Arc<str> = heading.into();
@@ -88,20 +88,20 @@ impl ClusterTool for KubectlEvents {
     }
 }
 
-/// What an event must be of: `pod/shop/web-1`, `pod/web-1`, `shop/web-1`, `web-1`.
-async fn of(cluster: &Cluster<'_>, text: &str) -> Result<Wanted, ToolError> {
-    let named = |kind: Option<String>, namespace: Option<&str>, name: &str| Wanted {
+/// Parses the parameter `object`: `pod/shop/web-1`, `pod/web-1`, `shop/web-1` or `web-1`.
+async fn parse_object(cluster: &Cluster<'_>, text: &str) -> Result<EventFilter, ToolError> {
+    let named = |kind: Option<String>, namespace: Option<&str>, name: &str| EventFilter {
         kind,
         namespace: namespace.map(str::to_owned),
         name: Some(name.to_owned()),
-        ..Wanted::default()
+        ..EventFilter::default()
     };
     match text.split('/').collect::<Vec<_>>().as_slice() {
         [kind, namespace, name] => {
             let kind = cluster.kind(kind).await?;
             Ok(named(Some(kind.kind), Some(namespace), name))
         }
-        // What is no kind is a namespace.
+        // A first part that is not a kind is a namespace.
         [first, name] => match (cluster.kind(first).await, first.parse::<mcp_core::Namespace>()) {
             (Ok(kind), _) => Ok(named(Some(kind.kind), None, name)),
             (Err(_), Ok(namespace)) => Ok(named(None, Some(namespace.as_str()), name)),
@@ -111,23 +111,21 @@ async fn of(cluster: &Cluster<'_>, text: &str) -> Result<Wanted, ToolError> {
     }
 }
 
-/// A time, or how long before the data was read.
+/// Parses a time, or an age that counts back from `as_of`.
 fn moment(name: &str, text: Option<&str>, as_of: Option<Timestamp>) -> Result<Option<Timestamp>, ToolError> {
     let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
     let before = || Some(as_of? - text.parse::<SignedDuration>().ok()?.abs());
     let moment = text.parse().ok().or_else(before);
     moment.map(Some).ok_or_else(|| {
         ToolError::bad(
-            format!("parameter `{name}` is `{text}`, which is no time"),
-            "Give a time such as 2026-11-22T08:30:00Z, or how long before: 30m, 2h.",
+            format!("parameter `{name}`: `{text}` is not a time"),
+            "Pass a time such as 2026-11-22T08:30:00Z, or an age such as 30m or 2h.",
         )
     })
 }
 
 fn empty(params: &Params, events: usize) -> String {
     let of = params.object.as_ref().map(|object| format!(" of {object}")).unwrap_or_default();
-    let all = if events > 0 { " at that time" } else { "" };
-    format!(
-        "there is no such event{of}{all}; the cluster keeps events for an hour, unless it is told otherwise"
-    )
+    let all = if events > 0 { " in this time range" } else { "" };
+    format!("no matching events{of}{all}; by default a cluster keeps events for one hour")
 }

@@ -1,9 +1,9 @@
-//! Objects.
+//! The tool `kubectl_get`: lists objects.
 
 use crate::{
     json,
-    table::{self, BadPath, Context, Path},
-    which::Which,
+    table::{self, BadPath, FieldPath, TableContext},
+    which::ObjectSelection,
 };
 use mcp_core::{Answer, Cluster, ClusterTool, Kind, ObjectQuery, Row, Table, ToolError};
 use schemars::JsonSchema;
@@ -16,20 +16,20 @@ pub(crate) struct KubectlGet;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Kind or short name, or several: `pods,svc`, `eip`, `node/ovn-worker`.
+    /// One or more kinds or short names: `pods,svc`, `eip`, `node/ovn-worker`.
     kind: String,
-    /// Names of objects.
+    /// One or more names of objects, separated by commas.
     name: Option<String>,
-    /// A namespace; default all.
+    /// Namespace. Default: all namespaces.
     namespace: Option<String>,
     /// Label selector: `app=web,tier!=db`.
     labels: Option<String>,
     /// Field selector: `spec.nodeName=a,status.phase!=Running`.
     fields: Option<String>,
-    /// Default `table`.
+    /// Output format. Default: `table`.
     #[serde(default)]
     output: Output,
-    /// Paths to show instead: `.spec.nodeName`, `IP:.status.podIP`, `.status.conditions[?(@.type=="Ready")].status`.
+    /// Paths to show as columns: `.spec.nodeName`, `IP:.status.podIP`, `.status.conditions[?(@.type=="Ready")].status`.
     columns: Option<Vec<String>>,
 }
 
@@ -47,9 +47,10 @@ impl ClusterTool for KubectlGet {
     const NAME: &'static str = "kubectl_get";
     const TITLE: &'static str = "Kubernetes objects";
     const TOOLSET: &'static str = "objects";
-    const DESCRIPTION: &'static str = "Objects of any kind, custom resources of OVN-Kubernetes among them, as kubectl's table, as \
-         wide, YAML or JSON, or chosen fields of them; of a bundle, AGE counts to when it was collected. Values of Secrets \
-         are never shown. kubectl_describe says more of one object, kubectl_events what happened.";
+    const DESCRIPTION: &'static str = "Lists objects of any kind, including the custom resources of OVN-Kubernetes, as a \
+         table like kubectl's, as a wide table, as YAML or JSON, or as selected fields. In a bundle, AGE is the age at the \
+         time of collection. Values of Secrets are never shown. kubectl_describe shows more about one object, \
+         kubectl_events shows its history.";
     type Params = Params;
 
     fn title(params: &Params) -> String {
@@ -57,14 +58,15 @@ impl ClusterTool for KubectlGet {
     }
 
     async fn run(cluster: &Cluster<'_>, params: &Params) -> Result<Answer, ToolError> {
-        let which = Which::parse(&params.kind, params.name.as_deref(), params.namespace.as_deref())?
-            .selected(params.labels.as_deref(), params.fields.as_deref())?;
+        let which =
+            ObjectSelection::parse(&params.kind, params.name.as_deref(), params.namespace.as_deref())?
+                .selected(params.labels.as_deref(), params.fields.as_deref())?;
         let columns = paths(params.columns.as_deref().unwrap_or_default())?;
         let several = which.kinds.len() > 1;
         let mut answer = Answer::default();
         let (mut document, mut none, mut failed) = (Vec::new(), Vec::new(), Vec::new());
         for name in &which.kinds {
-            // Of several kinds, one that is not there hides no other.
+            // A kind that cannot be read must not hide the other kinds.
             let kind = match cluster.kind(name).await {
                 Ok(kind) => kind,
                 Err(e) => {
@@ -77,7 +79,7 @@ impl ClusterTool for KubectlGet {
                 which.objects(cluster, &kind).await.map(|found| document.extend(found))
             } else {
                 let rows = rows(cluster, &which, &kind, params.output, &columns, &mut answer.notes).await;
-                // One heading tells apart what several kinds have given.
+                // Each row names its kind in the heading, because an answer can hold several kinds.
                 let headed = |row| if several { headed(row, &kind) } else { row };
                 rows.map(|rows| answer.rows.extend(rows.into_iter().map(headed)))
             };
@@ -111,8 +113,8 @@ fn headed(row: Row, kind: &Kind) -> Row {
     Row { heading: Some(format!("{kind}:\n{heading}").into()), ..row }
 }
 
-/// `NAME:.path` or `.path`.
-fn paths(columns: &[String]) -> Result<Vec<(String, Path)>, ToolError> {
+/// Parses the parameter `columns`: `NAME:.path` or `.path`.
+fn paths(columns: &[String]) -> Result<Vec<(String, FieldPath)>, ToolError> {
     let parse = |text: &String| {
         let (name, path) = match text.split_once(':') {
             Some((name, path))
@@ -123,28 +125,28 @@ fn paths(columns: &[String]) -> Result<Vec<(String, Path)>, ToolError> {
             }
             _ => (None, text.as_str()),
         };
-        let path: Path = path.parse()?;
+        let path: FieldPath = path.parse()?;
         Ok((name.unwrap_or_else(|| path.name()), path))
     };
     columns.iter().map(parse).collect::<Result<_, BadPath>>().map_err(|e| {
         ToolError::bad(
             format!("parameter `columns`: {e}"),
-            "Give paths such as .spec.nodeName, .status.conditions[*].type, .metadata.labels['a.b/c'].",
+            "Pass paths such as .spec.nodeName, .status.conditions[*].type, .metadata.labels['a.b/c'].",
         )
     })
 }
 
 async fn rows(
     cluster: &Cluster<'_>,
-    which: &Which,
+    which: &ObjectSelection,
     kind: &Kind,
     output: Output,
-    columns: &[(String, Path)],
+    columns: &[(String, FieldPath)],
     notes: &mut Vec<String>,
 ) -> Result<Vec<Row>, ToolError> {
     let several = kind.namespaced && which.namespace.is_none();
     let shown = |table: &Table, wide| {
-        let table::Lines { heading, rows } = table::lines(table, wide, several);
+        let table::TableLines { heading, rows } = table::lines(table, wide, several);
         let heading: Arc<str> = heading.into();
         rows.into_iter().map(|line| Row::line(line).under(&heading)).collect()
     };
@@ -157,25 +159,25 @@ async fn rows(
         return Ok(shown(&table, output == Output::Wide));
     }
     let objects = which.objects(cluster, kind).await?;
-    // Of one object each line is a row, so that none is too large to be read on; of several each object is, so that
-    // `limit` counts objects.
+    // One object: each line is a row, so that paging can split the object. Several objects: each object is a row, so
+    // that `limit` counts objects.
     Ok(match objects.as_slice() {
-        [only] => whole(only, kind),
-        several => several.iter().map(|object| together(whole(object, kind))).collect(),
+        [only] => yaml_rows(only, kind),
+        several => several.iter().map(|object| merged(yaml_rows(object, kind))).collect(),
     })
 }
 
-/// The rows of an object as one.
-fn together(rows: Vec<Row>) -> Row {
+/// Merges the rows of an object into one row.
+fn merged(rows: Vec<Row>) -> Row {
     let heading = rows.first().and_then(|row| row.heading.clone());
     let text = rows.into_iter().map(|row| row.text).collect::<Vec<_>>().join("\n");
     Row { heading, ..Row::line(text) }
 }
 
-/// As the server prints it, where there is one; else as it would.
+/// Returns the table that the API server prints, or builds the same table from the objects of a bundle.
 async fn table(
     cluster: &Cluster<'_>,
-    which: &Which,
+    which: &ObjectSelection,
     kind: &Kind,
     notes: &mut Vec<String>,
 ) -> Result<Table, ToolError> {
@@ -183,7 +185,7 @@ async fn table(
         && let Some(table) = cluster.table(&which.query(kind.clone())).await?
     {
         if table.rows.is_empty() {
-            // It says what is missing.
+            // This call fails with the reason if the name or the namespace does not exist.
             which.listed(cluster, kind).await?;
         }
         return Ok(table);
@@ -191,13 +193,15 @@ async fn table(
     let objects = which.listed(cluster, kind).await?;
     let custom = if table::is_known(kind) { None } else { definition(cluster, kind).await };
     if custom.is_none() && !table::is_known(kind) {
-        notes.push(format!("which columns kubectl has for {kind} is not known here: output=yaml shows all"));
+        notes.push(format!(
+            "the columns that kubectl prints for {kind} are unknown; output=yaml shows all fields"
+        ));
     }
-    Ok(table::of(kind, &objects, custom.as_deref(), &Context { as_of: cluster.as_of() }))
+    Ok(table::of(kind, &objects, custom.as_deref(), &TableContext { as_of: cluster.as_of() }))
 }
 
-/// The columns of a custom resource.
-async fn definition(cluster: &Cluster<'_>, kind: &Kind) -> Option<Vec<table::Printed>> {
+/// Returns the columns of a custom resource, from its definition in the source or from the shipped table.
+async fn definition(cluster: &Cluster<'_>, kind: &Kind) -> Option<Vec<table::PrinterColumn>> {
     let definitions = cluster.kind("customresourcedefinitions.apiextensions.k8s.io").await.ok()?;
     let query = ObjectQuery { name: kind.to_string().parse().ok(), ..ObjectQuery::all(definitions) };
     let found = cluster.objects(&query).await.unwrap_or_default();
@@ -205,8 +209,8 @@ async fn definition(cluster: &Cluster<'_>, kind: &Kind) -> Option<Vec<table::Pri
     given.or_else(|| table::shipped(kind))
 }
 
-/// An object as YAML, a row for each line.
-fn whole(object: &Value, kind: &Kind) -> Vec<Row> {
+/// Returns an object as YAML, one row for each line.
+fn yaml_rows(object: &Value, kind: &Kind) -> Vec<Row> {
     let part = |path| table::Object(object).text(path);
     let name = match (part("/metadata/namespace"), part("/metadata/name")) {
         ("", name) => format!("# {}/{name}", kind.singular),

@@ -1,4 +1,4 @@
-//! The log of a container.
+//! The tool `kubectl_logs`: reads the log of a container.
 
 use crate::{
     log::{LogParams, end_of},
@@ -12,12 +12,12 @@ pub(crate) struct KubectlLogs;
 
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Params {
-    /// `namespace/name`.
+    /// Pod as `namespace/name`.
     pod: String,
-    /// Its container, init containers too; may be left out if it has one.
+    /// Container or init container of the pod. Needed only if the pod has several containers.
     #[serde(default)]
     container: Option<String>,
-    /// Which run of the container.
+    /// Run of the container. Default: `current`.
     #[serde(default)]
     run: Run,
     #[serde(flatten)]
@@ -29,9 +29,9 @@ pub(crate) struct Params {
 enum Run {
     #[default]
     Current,
-    /// The one before the last restart.
+    /// The run before the last restart.
     Previous,
-    /// All that is kept, with rotated files.
+    /// All runs whose logs are kept, including rotated files.
     All,
 }
 
@@ -39,9 +39,9 @@ impl ClusterTool for KubectlLogs {
     const NAME: &'static str = "kubectl_logs";
     const TITLE: &'static str = "Log of a container";
     const TOOLSET: &'static str = "logs";
-    const DESCRIPTION: &'static str = "The log of a container: its last lines, or those in a time, at a level, or that \
-         match `grep`. Begin with digest=true: it folds a log of any size into templates with counts, errors and \
-         rare lines first; after a restart ask for run=previous.";
+    const DESCRIPTION: &'static str = "Shows the log of a container: the last lines, or the lines of a time range, of a \
+         level, or that match `grep`. Begin with digest=true, which folds a log of any size into message templates with \
+         counts, errors and rare messages first. After a restart use run=previous.";
     const OWN_GREP: bool = true;
     type Params = Params;
 
@@ -57,10 +57,9 @@ impl ClusterTool for KubectlLogs {
     }
 
     async fn run(cluster: &Cluster<'_>, params: &Params) -> Result<Answer, ToolError> {
-        let pod: PodRef =
-            params.pod.trim().parse().map_err(|e: String| {
-                ToolError::bad(e, "Give `namespace/name`; kubectl_get pods lists them.")
-            })?;
+        let pod: PodRef = params.pod.trim().parse().map_err(|e: String| {
+            ToolError::bad(e, "Pass the pod as `namespace/name`; kubectl_get kind=pods lists pods.")
+        })?;
         let known = Pod::read(cluster, &pod).await?;
         let (container, note) = choose(&pod, known.as_ref(), params.container.as_deref())?;
         let part = match params.run {
@@ -73,24 +72,25 @@ impl ClusterTool for KubectlLogs {
         let end = match params.log.is_relative() && !cluster.is_live() {
             true => match cluster.log(&LogQuery::all(source.clone())).await {
                 Ok(stream) => end_of(stream, now, cluster.within() / 2).await,
-                // The reading of it says why.
+                // The read below reports the error.
                 Err(_) => None,
             },
             false => None,
         };
         let reading = params.log.reading(now, end, cluster.budget(), cluster.within())?;
-        // Of the files of a run a live cluster gives the newest; a bundle says what it has.
+        // A live cluster returns only the newest log file of a run, so the start of the run is checked; a bundle itself
+        // says which files it has.
         let runs = known.iter().flat_map(|pod| &pod.containers).find(|known| known.name == container);
         let begun = runs.filter(|_| cluster.is_live()).and_then(Container::running_since);
         let reading = reading.begun(begun.filter(|_| matches!(params.run, Run::Current)));
         let query = LogQuery { source, since: reading.since, tail: params.log.only_tail() };
         let stream = match cluster.log(&query).await {
-            // Its objects are there, and it is not among them: that is why.
+            // The source has pod objects, but not this pod: the error says so.
             Err(ReadError::NotHeld { what, source_name, why: None, instead }) if known.is_none() => {
-                let why = Some(format!("there is no log of pod {pod}"));
+                let why = Some(format!("no log of pod {pod}"));
                 return Err(ReadError::NotHeld { what, source_name, why, instead }.into());
             }
-            // It was asked, and knows why there is none: that is the answer.
+            // The API server said why there is no log, so this is an answer and not a failure.
             Err(ReadError::NotHeld { why: Some(why), .. }) if cluster.is_live() => {
                 let notes = note.into_iter().collect();
                 return Ok(Answer { if_empty: why, notes, ..Answer::default() });
@@ -103,7 +103,8 @@ impl ClusterTool for KubectlLogs {
     }
 }
 
-/// The container that is meant, and how it is. Empty: the source has to know.
+/// Returns the name of the container and a note with its state. The name is empty if the pod has no object and the call
+/// names no container: then the source chooses the container.
 fn choose(
     pod: &PodRef,
     known: Option<&Pod>,
@@ -127,8 +128,8 @@ fn choose(
                 _ => {
                     let all: Vec<String> = known.containers.iter().map(ToString::to_string).collect();
                     Err(ToolError::bad(
-                        format!("{pod} has several containers, and none is named"),
-                        format!("Give container: {}.", all.join("; ")),
+                        format!("pod {pod} has several containers, and `container` is missing"),
+                        format!("Pass one of these containers: {}.", all.join("; ")),
                     ))
                 }
             }

@@ -1,4 +1,4 @@
-//! One file a tool.
+//! The tools of this layer, each in its own file.
 
 pub(crate) mod bundle_files;
 pub(crate) mod cluster_overview;

@@ -1,4 +1,4 @@
-//! A log of the host.
+//! The tool `node_logs`: reads a log of a host.
 
 use crate::log::{LogParams, end_of};
 use mcp_core::{Answer, Fact, HostLog, LogQuery, LogSource, Many, Node, Tool, ToolError};
@@ -9,7 +9,7 @@ pub(crate) struct NodeLogs;
 
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Params {
-    /// Whose log.
+    /// Service or log of the host.
     log: Source,
     #[serde(flatten)]
     lines: LogParams,
@@ -60,9 +60,10 @@ impl Tool for NodeLogs {
     const NAME: &'static str = "node_logs";
     const TITLE: &'static str = "Log of a host";
     const TOOLSET: &'static str = "logs";
-    const DESCRIPTION: &'static str = "A log of the host, read as kubectl_logs reads those of containers. With \
-         digest=true and several nodes: which templates only some of them have. Without `since` rotated files are left \
-         out; upstream writes ACL logs into that of ovn-controller (grep=acl_log).";
+    const DESCRIPTION: &'static str = "Shows a log of the host, in the same way as kubectl_logs shows a container's log. \
+         With digest=true and several nodes it shows the message templates that only some of the nodes have. Without \
+         `since` rotated files are left out. Upstream OVN-Kubernetes writes ACL logs to the log of ovn-controller \
+         (grep=acl_log).";
     const OWN_GREP: bool = true;
     type Params = Params;
 
@@ -75,7 +76,7 @@ impl Tool for NodeLogs {
         match params.lines.digest {
             true => Many::Compare,
             false => Many::Each {
-                because: "lines of logs are each node's own: digest=true compares what the logs say",
+                because: "log lines differ on every node; digest=true compares the message templates",
             },
         }
     }
@@ -86,7 +87,7 @@ impl Tool for NodeLogs {
         let end = match params.lines.is_relative() && !node.is_live() {
             true => match node.log(&LogQuery::all(source.clone())).await {
                 Ok(stream) => end_of(stream, now, node.within() / 2).await,
-                // The reading of it says why.
+                // The read below reports the error.
                 Err(_) => None,
             },
             false => None,
@@ -95,7 +96,7 @@ impl Tool for NodeLogs {
         let reading = if node.is_compared() { reading.whole() } else { reading };
         let query = LogQuery { source, since: reading.since, tail: params.lines.only_tail() };
         let mut answer = reading.of(node.log(&query).await?).await;
-        // Addresses are masked in templates already.
+        // Templates mask addresses already, so the only fact to add is the node's name.
         let name = Fact { kind: "node".into(), value: node.name().to_string(), field: None };
         answer.facts.push(name);
         Ok(answer)

@@ -1,4 +1,4 @@
-//! Everything that the other layers need to know of a pod, service, node or address.
+//! The tool `ovnkube_locate`: finds the OVN entities of a pod, service, node or address.
 
 use crate::locate::Locator;
 use mcp_core::{Answer, Cluster, ClusterTool, ToolError};
@@ -10,22 +10,22 @@ pub(crate) struct OvnkubeLocate;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// A pod or service as `namespace/name`, a node, an IP address, `IP:port`, or a MAC address.
+    /// Pod or service as `namespace/name`, node, IP address, `IP:port`, or MAC address.
     what: String,
 }
 
 impl ClusterTool for OvnkubeLocate {
     const NAME: &'static str = "ovnkube_locate";
-    const TITLE: &'static str = "Where something is in OVN-Kubernetes";
+    const TITLE: &'static str = "Location of a pod, service or address in OVN";
     const TOOLSET: &'static str = "overview";
-    const DESCRIPTION: &'static str = "From a pod, service, node, IP or MAC address to what the other tools ask for: node, \
-         zone, ovnkube pod and containers, logical switch and port, addresses, tunnel key, interface, network, load \
-         balancers. Objects, annotations and the databases of the node are compared: where they differ it says \
-         FINDING.";
+    const DESCRIPTION: &'static str = "Finds a pod, service, node, IP or MAC address and shows what the other tools take as \
+         parameters: node, zone, ovnkube pod and containers, logical switch and port, addresses, tunnel key, interface, \
+         network, load balancers. It compares objects, annotations and the databases of the node, and marks each \
+         difference as FINDING.";
     type Params = Params;
 
     fn title(params: &Params) -> String {
-        format!("where {} is", params.what.trim())
+        format!("location of {}", params.what.trim())
     }
 
     async fn run(cluster: &Cluster<'_>, params: &Params) -> Result<Answer, ToolError> {

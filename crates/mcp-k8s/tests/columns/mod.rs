@@ -1,6 +1,6 @@
-//! A table as kubectl and we print it, taken apart again, for those who compare two.
+//! Parses a printed table, so that tests can compare the tables of kubectl and of this server.
 
-/// The cells of a table of text.
+/// The cells of a printed table.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Columns {
     /// The headings.
@@ -10,7 +10,7 @@ pub(crate) struct Columns {
 }
 
 impl Columns {
-    /// A cell is what stands below a heading; headings have two spaces between them at least.
+    /// Parses a table. A cell is the text below a heading; headings are separated by at least two spaces.
     pub(crate) fn parse<'a>(mut lines: impl Iterator<Item = &'a str>) -> Self {
         let heading: Vec<char> = lines.next().unwrap_or_default().chars().collect();
         let is_space = |at: usize| heading.get(at).is_none_or(|c| *c == ' ');
@@ -30,7 +30,7 @@ impl Columns {
     }
 }
 
-/// What a cell says without its ages, `5m12s`: they grow while others are asked. Other numbers have no such units.
+/// Returns a cell with `AGE` in place of ages such as `5m12s`, which grow between two requests.
 pub(crate) fn without_ages(cell: &str) -> String {
     let is_age = |word: &str| {
         let word = word.trim_matches(['(', ')', ',']);

@@ -1,11 +1,11 @@
-//! What was not collected, is empty, or was cut is no fault of the cluster: whatever a tool reads is taken away, emptied and
-//! cut, and no finding follows that was not there before.
+//! Tests that missing data causes no findings: each input of the tools is removed, emptied or truncated, and no finding
+//! may appear that did not exist before.
 
 use crate::changed::{Changed, OVNKUBE, POD, findings, locate};
 use mcp_testing::{Connection, Failed};
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
-/// A question for each path through `ovnkube_locate`.
+/// A target for each path through `ovnkube_locate`.
 const QUESTIONS: [&str; 12] = [
     "ovn-worker",
     POD,
@@ -21,7 +21,7 @@ const QUESTIONS: [&str; 12] = [
     "172.18.0.3:30080",
 ];
 
-/// What the tools read: parts of the paths of the files that are lost together.
+/// The inputs of the tools. Each entry has parts of the paths of the files that are lost together.
 const INPUTS: [&[&str]; 13] = [
     &["/core/nodes/"],
     &["/core/pods.yaml"],
@@ -38,20 +38,20 @@ const INPUTS: [&[&str]; 13] = [
     &["/ovnk_database_store/"],
 ];
 
-/// What becomes of a file.
+/// The ways in which a file is lost.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Loss {
     Removed,
     Emptied,
-    /// In the middle of a line.
+    /// Truncated in the middle of a line.
     Halved,
-    /// After a whole line, so many hundredths of it, so that what is left may still be well-formed.
+    /// Truncated at the end of a line after a percentage of the file, so that the rest may still be well-formed.
     AtALine(usize),
-    /// By the text of a program that failed.
+    /// Replaced by the error text of a program that failed.
     Replaced,
 }
 
-/// The text of a file after that; none: the file is gone.
+/// Returns the content of a file after the loss, or `None` if the file is removed.
 fn after(loss: Loss, content: &[u8]) -> Option<Vec<u8>> {
     let half = content.len() / 2;
     let head = |end: usize| content.get(..end).unwrap_or_default().to_vec();
@@ -77,7 +77,7 @@ fn after(loss: Loss, content: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// Logs are not among them: no finding is made of one.
+/// Checks whether a file belongs to an input. Logs are excluded, because no finding depends on a log.
 fn is_hit(path: &str, input: &[&str]) -> bool {
     !path.ends_with(".log") && input.iter().any(|part| path.contains(part))
 }
@@ -90,7 +90,7 @@ fn files(folder: PathBuf, found: &mut Vec<PathBuf>) -> Result<(), Failed> {
     Ok(())
 }
 
-/// All that was found: question and finding.
+/// Returns all findings with their targets.
 async fn all_findings(connection: &Connection) -> Result<BTreeSet<(String, String)>, Failed> {
     let mut all = BTreeSet::new();
     for question in QUESTIONS {
@@ -104,7 +104,7 @@ async fn all_findings(connection: &Connection) -> Result<BTreeSet<(String, Strin
 }
 
 #[tokio::test]
-async fn no_finding_follows_from_what_is_not_there() -> Result<(), Failed> {
+async fn missing_data_causes_no_finding() -> Result<(), Failed> {
     let capture = Changed::new()?;
     let before = all_findings(&capture.connection().await?).await?;
     assert!(before.iter().any(|(question, _)| question == "shop/no-backends"), "{before:?}");

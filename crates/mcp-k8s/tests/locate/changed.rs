@@ -1,4 +1,4 @@
-//! The capture, to be changed.
+//! A copy of the capture that tests change.
 
 use mcp_core::Bundle;
 use mcp_testing::{Capture, Connection, Failed};
@@ -23,18 +23,18 @@ pub(crate) struct Changed(Capture);
 impl Changed {
     pub(crate) fn new() -> Result<Self, Failed> {
         let capture = Capture::unpack()?;
-        // The databases are there unpacked too.
+        // The capture also has the unpacked databases.
         let packed = capture.database(OVNKUBE, "nbdb").with_file_name("../ovnk_database_store.tar.gz");
         fs::remove_file(packed)?;
         Ok(Self(capture))
     }
 
-    /// What is collected of the cluster.
+    /// The folder with the collected data of the cluster.
     pub(crate) fn image(&self) -> PathBuf {
         self.0.bundle().join("must-gather.local.4417836294/lab-ovn-kubernetes")
     }
 
-    /// A database of the node of an ovnkube-node pod.
+    /// Returns the path of a database, by the name of the node's ovnkube-node pod.
     pub(crate) fn database(&self, pod: &str, db: &str) -> PathBuf {
         self.0.database(pod, db)
     }
@@ -44,7 +44,7 @@ impl Changed {
         self.database(OVNKUBE, "nbdb")
     }
 
-    /// Changes a database, as the real ovsdb-tool does.
+    /// Changes a database with the real ovsdb-tool.
     pub(crate) fn transact(&self, database: &Path, schema: &str, operations: &[Value]) -> Result<(), Failed> {
         let mut transaction = vec![json!(schema)];
         transaction.extend_from_slice(operations);
@@ -67,14 +67,14 @@ impl Changed {
         self.transact(&self.database(OVNKUBE, "sbdb"), "OVN_Southbound", std::slice::from_ref(operation))
     }
 
-    /// The row of ovn-worker's northbound database that has a name.
+    /// Returns the UUID of the row with a name in the northbound database of ovn-worker.
     pub(crate) fn uuid(&self, table: &str, name: &str) -> Result<String, Failed> {
         let database = Database::open(fs::read(self.northbound())?)?;
         let rows = database.select(&Select::from(table).filter(Condition::is("name", name)))?;
         Ok(rows.rows.first().ok_or_else(|| format!("{table} has no {name}"))?.uuid.to_string())
     }
 
-    /// Changes the file of an object, or of a list of them.
+    /// Changes the file of an object or of a list of objects.
     pub(crate) fn edit(&self, path: &str, edit: impl FnOnce(&mut Value)) -> Result<(), Failed> {
         let path = self.image().join(path);
         let mut value: Value = serde_saphyr::from_slice(&fs::read(&path)?)?;
@@ -83,7 +83,7 @@ impl Changed {
         Ok(fs::write(path, format!("{value:#}\n"))?)
     }
 
-    /// The files that have the objects of a list each by itself, which count before those of the list.
+    /// Returns the files with single objects of a list. These files take precedence over the list.
     fn singles(&self, list: &str) -> Result<Vec<PathBuf>, Failed> {
         let list = self.image().join(list);
         let namespace = list.ancestors().nth(2).ok_or("a namespace")?;
@@ -103,7 +103,7 @@ impl Changed {
         Ok(found)
     }
 
-    /// Removes a list, and the files of its objects.
+    /// Removes a list and the files of its objects.
     pub(crate) fn remove_list(&self, list: &str) -> Result<(), Failed> {
         for path in self.singles(list)? {
             fs::remove_file(path)?;
@@ -111,7 +111,8 @@ impl Changed {
         self.remove(list)
     }
 
-    /// Changes the objects of a list that have a name, or begin with it, there and in files of their own. There must be one.
+    /// Changes the objects whose names begin with a prefix, in a list and in the files of single objects. At least one
+    /// must exist.
     pub(crate) fn edit_named(
         &self,
         path: &str,
@@ -167,7 +168,7 @@ impl Changed {
         Connection::open(mcp_k8s::layer(), Arc::new(Bundle::new(vec![self.0.bundle()]))).await
     }
 
-    /// What `ovnkube_locate` says, or its error.
+    /// Returns the answer or the error of `ovnkube_locate`.
     pub(crate) async fn locate(&self, what: &str) -> Result<String, Failed> {
         locate(&self.connection().await?, what).await
     }
@@ -190,13 +191,13 @@ pub(crate) async fn locate(connection: &Connection, what: &str) -> Result<String
     Ok(text)
 }
 
-/// The findings of an answer, without the UUIDs of rows.
+/// Returns the findings of an answer, without the UUIDs of rows.
 pub(crate) fn findings(answer: &str) -> Vec<String> {
     let found = answer.lines().filter_map(|line| line.trim_start().strip_prefix("FINDING: "));
     found.map(without_uuids).collect()
 }
 
-/// A line without each ` (_uuid …)`.
+/// Removes each ` (_uuid …)` from a line.
 fn without_uuids(line: &str) -> String {
     let mut parts = line.split(" (_uuid ");
     let first = parts.next().unwrap_or_default().to_owned();

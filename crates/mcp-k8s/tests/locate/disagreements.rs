@@ -1,5 +1,5 @@
-//! Where Kubernetes' objects, OVN-Kubernetes' annotations and the databases do not agree, `ovnkube_locate` says so: each
-//! fault is put into a copy of the capture, where nothing was found before.
+//! Tests that `ovnkube_locate` reports differences between Kubernetes objects, OVN-Kubernetes annotations and
+//! databases. Each fault is planted in a copy of the capture, which has no such finding before.
 
 use crate::changed::{ADDRESS, Changed, POD, PORT, by_name, findings, locate};
 use mcp_core::NodeName;
@@ -14,7 +14,7 @@ async fn a_healthy_cluster_has_no_finding_but_the_planted_pods() -> Result<(), F
     let kinds = source.kinds(within).await?.value;
     let mut asked: BTreeSet<String> = source.nodes().await?.iter().map(NodeName::to_string).collect();
     for called in ["pods", "services"] {
-        let kind = kinds.iter().find(|kind| kind.is_called(called)).ok_or("no such kind")?;
+        let kind = kinds.iter().find(|kind| kind.is_called(called)).ok_or("the kind does not exist")?;
         for object in source.objects(&mcp_core::ObjectQuery::all(kind.clone()), within).await?.value {
             let part = |key: &str| object["metadata"][key].as_str().unwrap_or_default().to_owned();
             asked.insert(format!("{}/{}", part("namespace"), part("name")));
@@ -35,7 +35,7 @@ async fn a_healthy_cluster_has_no_finding_but_the_planted_pods() -> Result<(), F
 }
 
 #[tokio::test]
-async fn an_address_of_the_annotation_that_the_database_does_not_have() -> Result<(), Failed> {
+async fn an_address_that_differs_between_annotation_and_database_is_a_finding() -> Result<(), Failed> {
     let capture = Changed::new()?;
     let other = "0a:58:0a:f4:01:03 10.244.1.99";
     capture.change(&json!({
@@ -45,25 +45,25 @@ async fn an_address_of_the_annotation_that_the_database_does_not_have() -> Resul
         capture.findings(POD).await?,
         [
             format!(
-                "network default: {ADDRESS} is in the annotation and not in the northbound database, port {PORT}"
+                "network default: {ADDRESS} is in the annotation but not in the northbound database, port {PORT}"
             ),
             format!(
-                "network default: 10.244.1.99 is in the northbound database, port {PORT}, and not in the annotation"
+                "network default: 10.244.1.99 is in the northbound database, port {PORT}, but not in the annotation"
             ),
         ]
     );
-    // From the other side: no object has this address, and the zone in whose subnet it is knows whose it is.
+    // In the other direction: no object has this address, but the zone of its subnet has the port.
     assert_eq!(
         capture.findings("10.244.1.99").await?,
         [format!(
-            "port {PORT} with {other} in the northbound database of ovn-worker: pod {POD} has {ADDRESS} in its object"
+            "port {PORT} with {other} in the northbound database of ovn-worker: the object of pod {POD} has {ADDRESS}"
         )]
     );
     Ok(())
 }
 
 #[tokio::test]
-async fn a_pod_without_its_port() -> Result<(), Failed> {
+async fn a_pod_without_its_port_is_a_finding() -> Result<(), Failed> {
     let capture = Changed::new()?;
     let port = capture.uuid("Logical_Switch_Port", PORT)?;
     capture.change(&json!({
@@ -72,13 +72,13 @@ async fn a_pod_without_its_port() -> Result<(), Failed> {
     }))?;
     let wanted = ["network default: the northbound database of ovn-worker has no port for the pod"];
     assert_eq!(capture.findings(POD).await?, wanted);
-    // The address leads to the same pod, and so to the same zone.
+    // The address leads to the same pod and the same zone.
     assert_eq!(capture.findings(ADDRESS).await?, wanted);
     Ok(())
 }
 
 #[tokio::test]
-async fn a_port_of_a_pod_that_is_gone() -> Result<(), Failed> {
+async fn a_port_of_a_deleted_pod_is_a_finding() -> Result<(), Failed> {
     let capture = Changed::new()?;
     capture.change(&json!({
         "op": "update", "table": "Logical_Switch_Port", "where": by_name(PORT),
@@ -94,7 +94,7 @@ async fn a_port_of_a_pod_that_is_gone() -> Result<(), Failed> {
 }
 
 #[tokio::test]
-async fn a_port_of_an_earlier_pod_of_the_same_name() -> Result<(), Failed> {
+async fn a_port_of_an_earlier_pod_of_the_same_name_is_a_finding() -> Result<(), Failed> {
     let capture = Changed::new()?;
     let earlier = "00000000-0000-4000-8000-000000000001";
     capture.change(&json!({
@@ -103,16 +103,14 @@ async fn a_port_of_an_earlier_pod_of_the_same_name() -> Result<(), Failed> {
     }))?;
     let found = capture.findings(POD).await?;
     let [one] = found.as_slice() else { return Err(format!("{found:?}").into()) };
-    assert!(
-        one.starts_with(&format!(
-            "port {PORT} was made for another pod of this name: iface-id-ver {earlier}"
-        ))
-    );
+    assert!(one.starts_with(&format!(
+        "port {PORT} was created for another pod of this name: its iface-id-ver is {earlier}"
+    )));
     Ok(())
 }
 
 #[tokio::test]
-async fn a_backend_that_one_zone_does_not_have() -> Result<(), Failed> {
+async fn a_backend_that_one_zone_lacks_is_a_finding() -> Result<(), Failed> {
     let capture = Changed::new()?;
     let backends = "10.244.0.3:8080,10.244.2.3:8080,10.244.1.77:8080";
     capture.change(&json!({
@@ -120,25 +118,25 @@ async fn a_backend_that_one_zone_does_not_have() -> Result<(), Failed> {
         "row": { "vips": ["map", [["10.96.150.255:80", backends]]] }
     }))?;
     let wanted = [
-        "in the zone of ovn-worker: a backend of 10.96.150.255:80/TCP, and no ready endpoint: 10.244.1.77:8080",
-        "in the zone of ovn-worker: ready, and no backend of 10.96.150.255:80/TCP: 10.244.1.3:8080",
+        "in the zone of ovn-worker: backends of 10.96.150.255:80/TCP that are not ready endpoints: 10.244.1.77:8080",
+        "in the zone of ovn-worker: ready endpoints that are not backends of 10.96.150.255:80/TCP: 10.244.1.3:8080",
     ];
     for what in ["shop/web", "10.96.150.255"] {
         assert_eq!(capture.findings(what).await?, wanted, "{what}");
     }
-    // What the address is that is left: nobody's.
+    // Nothing has the address of the stale backend.
     assert_eq!(
         capture.findings("10.244.1.77").await?,
         [
             "load balancer Service_shop/web_TCP_cluster (10.96.150.255:80) in the zone of ovn-worker sends to 10.244.1.77, \
-          which is of no pod and no port"
+          but no pod and no port has this address"
         ]
     );
     Ok(())
 }
 
 #[tokio::test]
-async fn load_balancers_of_a_service_that_is_gone_or_has_none() -> Result<(), Failed> {
+async fn load_balancers_of_a_deleted_service_are_a_finding() -> Result<(), Failed> {
     let capture = Changed::new()?;
     capture.change(&json!({
         "op": "update", "table": "Load_Balancer", "where": by_name("Service_shop/db_TCP_cluster"),
@@ -152,7 +150,7 @@ async fn load_balancers_of_a_service_that_is_gone_or_has_none() -> Result<(), Fa
         capture.findings("shop/gone").await?,
         [
             "in the zone of ovn-worker: load balancer Service_shop/gone_TCP_cluster: 10.96.7.7:5432 to 10.244.1.4:5432; \
-          there is no service shop/gone"
+          service shop/gone does not exist"
         ]
     );
     assert_eq!(
@@ -163,7 +161,7 @@ async fn load_balancers_of_a_service_that_is_gone_or_has_none() -> Result<(), Fa
 }
 
 #[tokio::test]
-async fn a_subnet_that_differs() -> Result<(), Failed> {
+async fn a_subnet_that_differs_is_a_finding() -> Result<(), Failed> {
     let capture = Changed::new()?;
     capture.change(&json!({
         "op": "mutate", "table": "Logical_Switch", "where": by_name("ovn-worker"),
@@ -175,7 +173,7 @@ async fn a_subnet_that_differs() -> Result<(), Failed> {
     assert_eq!(
         capture.findings("ovn-worker").await?,
         [
-            "subnet of its switch: the object has 10.244.1.0/24, the databases of ovn-worker have 10.244.9.0/24"
+            "subnet of its switch: the Node object has 10.244.1.0/24, but the databases of ovn-worker have 10.244.9.0/24"
         ]
     );
     assert_eq!(capture.findings("ovn-worker2").await?, [""; 0]);

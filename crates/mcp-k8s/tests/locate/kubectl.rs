@@ -1,4 +1,4 @@
-//! Objects, events and logs as `kubectl` would show them, where a bundle has less than a cluster.
+//! Tests objects, events and logs of bundles that have less data than a cluster.
 
 use crate::changed::Changed;
 use mcp_testing::Failed;
@@ -17,13 +17,13 @@ async fn answer(capture: &Changed, tool: &str, params: Value) -> Result<String, 
     Ok(ask(capture, tool, params).await?.unwrap_or_else(|error| error))
 }
 
-/// Lines of an answer that are neither its first line nor notes.
+/// Returns the lines of an answer without its first line and its notes.
 fn rows(answer: &str) -> Vec<&str> {
     answer.lines().skip(1).filter(|line| !line.starts_with("note: ")).collect()
 }
 
 #[tokio::test]
-async fn events_of_either_group_are_found() -> Result<(), Failed> {
+async fn events_of_both_api_groups_are_found() -> Result<(), Failed> {
     let capture = Changed::new()?;
     let asked = json!({ "object": format!("pod/clients/{CRASHY}"), "type": "Warning" });
     let before = answer(&capture, "kubectl_events", asked.clone()).await?;
@@ -59,7 +59,7 @@ async fn events_of_either_group_are_found() -> Result<(), Failed> {
 }
 
 #[tokio::test]
-async fn events_of_an_earlier_pod_are_told_apart() -> Result<(), Failed> {
+async fn events_of_an_earlier_pod_are_left_out() -> Result<(), Failed> {
     let capture = Changed::new()?;
     let asked = json!({ "kind": "pod", "name": format!("clients/{CRASHY}") });
     let described = answer(&capture, "kubectl_describe", asked.clone()).await?;
@@ -76,12 +76,12 @@ async fn events_of_an_earlier_pod_are_told_apart() -> Result<(), Failed> {
     assert!(described.contains("events of an earlier pod of this name are left out"), "{described}");
     assert!(!described.contains("Back-off restarting"), "{described}");
     let events = answer(&capture, "kubectl_events", json!({ "object": format!("pod/{CRASHY}") })).await?;
-    assert!(events.contains("some of them are of an earlier object of this name"), "{events}");
+    assert!(events.contains("some of these events belong to an earlier object of this name"), "{events}");
     Ok(())
 }
 
 #[tokio::test]
-async fn fields_that_objects_leave_out_have_their_defaults() -> Result<(), Failed> {
+async fn omitted_fields_have_their_defaults() -> Result<(), Failed> {
     let capture = Changed::new()?;
     let asked = |fields: &str| json!({ "kind": "pods", "fields": fields });
     let on_host = answer(&capture, "kubectl_get", asked("spec.hostNetwork=true")).await?;
@@ -89,7 +89,7 @@ async fn fields_that_objects_leave_out_have_their_defaults() -> Result<(), Faile
     assert!(on_host.contains("ovnkube-node-vwrjk") && !on_host.contains("web-"), "{on_host}");
     assert!(others.contains("web-7ddbb54ff6-l6vb8") && !others.contains("ovnkube"), "{others}");
     let none = ask(&capture, "kubectl_get", asked("spec.nodeName=nowhere")).await?;
-    assert!(none.is_ok_and(|none| none.contains("there are no pods that the selectors select")));
+    assert!(none.is_ok_and(|none| none.contains("there are no pods that match the selectors")));
     let wrong = ask(&capture, "kubectl_get", asked("spec.nodename=ovn-worker")).await?;
     assert!(
         wrong.as_ref().is_err_and(|error| error.contains("pods has a field `spec.nodename`")),
@@ -99,7 +99,7 @@ async fn fields_that_objects_leave_out_have_their_defaults() -> Result<(), Faile
 }
 
 #[tokio::test]
-async fn a_kind_that_is_not_held_hides_no_other() -> Result<(), Failed> {
+async fn a_kind_that_was_not_collected_does_not_hide_other_kinds() -> Result<(), Failed> {
     let capture = Changed::new()?;
     for missing in ["leases", "nosuchkind"] {
         let several =
@@ -117,7 +117,7 @@ async fn a_kind_that_is_not_held_hides_no_other() -> Result<(), Failed> {
 }
 
 #[tokio::test]
-async fn a_namespace_is_there_if_anything_of_it_is() -> Result<(), Failed> {
+async fn a_namespace_exists_if_anything_in_it_was_collected() -> Result<(), Failed> {
     let capture = Changed::new()?;
     capture.remove("namespaces/default/default.yaml")?;
     for (namespace, said) in [
@@ -132,7 +132,7 @@ async fn a_namespace_is_there_if_anything_of_it_is() -> Result<(), Failed> {
 }
 
 #[tokio::test]
-async fn json_is_one_document_that_parses() -> Result<(), Failed> {
+async fn json_output_is_one_valid_document() -> Result<(), Failed> {
     let capture = Changed::new()?;
     let document =
         |answer: &str| -> Result<Value, Failed> { Ok(serde_json::from_str(&rows(answer).join("\n"))?) };
@@ -164,7 +164,7 @@ async fn limit_counts_objects() -> Result<(), Failed> {
 }
 
 #[tokio::test]
-async fn a_span_is_counted_back_from_the_end_of_the_log() -> Result<(), Failed> {
+async fn an_age_counts_back_from_the_end_of_the_log() -> Result<(), Failed> {
     let capture = Changed::new()?;
     let asked = json!({
         "pod": "ovn-kubernetes/ovnkube-node-pqrlf", "container": "ovnkube-controller", "run": "previous", "since": "1m"

@@ -1,5 +1,5 @@
-//! Findings of `ovnkube_locate` and `cluster_overview`: each is planted in a copy of the capture, is not there where
-//! nothing is wrong, and does not follow from what was not collected.
+//! Tests the findings of `ovnkube_locate` and `cluster_overview`. Each fault is planted in a copy of the capture. A
+//! healthy cluster and data that was not collected cause no findings.
 
 #![expect(clippy::indexing_slicing, reason = "an index of a JSON object that is absent is null, or is added")]
 

@@ -1,4 +1,4 @@
-//! What is found of nodes, and what is not.
+//! Tests the findings about nodes.
 
 use crate::changed::{ADDRESS, Changed, OVNKUBE, POD, findings};
 use mcp_testing::Failed;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 const NODE: &str = "cluster-scoped-resources/core/nodes/ovn-worker.yaml";
 
 #[tokio::test]
-async fn tunnels_that_end_at_an_address_of_nobody() -> Result<(), Failed> {
+async fn an_encapsulation_address_that_no_node_has_is_a_finding() -> Result<(), Failed> {
     let capture = Changed::new()?;
     capture.edit(NODE, |node| {
         node["metadata"]["annotations"]["k8s.ovn.org/node-encap-ips"] = r#"["172.18.9.9"]"#.into();
@@ -15,20 +15,20 @@ async fn tunnels_that_end_at_an_address_of_nobody() -> Result<(), Failed> {
     assert_eq!(
         capture.findings("ovn-worker").await?,
         [
-            "encapsulation: 172.18.9.9 in the annotation is no address of node ovn-worker",
-            "encapsulation in the southbound database: the object has 172.18.9.9, the databases of ovn-worker have 172.18.0.3",
+            "encapsulation: 172.18.9.9 in the annotation is not an address of node ovn-worker",
+            "encapsulation in the southbound database: the Node object has 172.18.9.9, but the databases of ovn-worker have 172.18.0.3",
         ]
     );
     let overview = capture.overview().await?;
     assert_eq!(
         findings(&overview),
         [
-            "encapsulation 172.18.9.9 in the annotation is no address of the node",
-            "encapsulation is 172.18.9.9 in the object and 172.18.0.3 in the database",
+            "encapsulation 172.18.9.9 in the annotation is not an address of the node",
+            "encapsulation is 172.18.9.9 in the Node object and 172.18.0.3 in the database",
         ],
         "{overview}"
     );
-    // Which addresses the host has is not known.
+    // Without this annotation, the addresses of the host are unknown.
     capture.edit(NODE, |node| {
         node["metadata"]["annotations"]["k8s.ovn.org/host-cidrs"] = Value::Null;
     })?;
@@ -40,7 +40,7 @@ async fn tunnels_that_end_at_an_address_of_nobody() -> Result<(), Failed> {
 }
 
 #[tokio::test]
-async fn a_southbound_end_that_the_annotation_does_not_tell() -> Result<(), Failed> {
+async fn a_southbound_encapsulation_address_is_compared_with_the_host() -> Result<(), Failed> {
     let capture = Changed::new()?;
     capture.edit(NODE, |node| {
         node["metadata"]["annotations"]["k8s.ovn.org/node-encap-ips"] = Value::Null;
@@ -51,13 +51,13 @@ async fn a_southbound_end_that_the_annotation_does_not_tell() -> Result<(), Fail
     }))?;
     assert_eq!(
         capture.findings("ovn-worker").await?,
-        ["encapsulation in the southbound database: 172.18.9.9 is no address of node ovn-worker"]
+        ["encapsulation in the southbound database: 172.18.9.9 is not an address of node ovn-worker"]
     );
     Ok(())
 }
 
 #[tokio::test]
-async fn a_node_without_its_pod() -> Result<(), Failed> {
+async fn a_node_without_its_ovnkube_node_pod_is_a_finding() -> Result<(), Failed> {
     let capture = Changed::new()?;
     assert_eq!(findings(&capture.overview().await?), [""; 0]);
     let list = "namespaces/ovn-kubernetes/core/pods.yaml";
@@ -66,9 +66,9 @@ async fn a_node_without_its_pod() -> Result<(), Failed> {
         pods.into_iter().for_each(|pods| pods.retain(|pod| pod["metadata"]["name"] != OVNKUBE));
     })?;
     capture.remove(&format!("namespaces/ovn-kubernetes/pods/{OVNKUBE}"))?;
-    assert_eq!(findings(&capture.overview().await?), ["no pod ovnkube-node runs on it"]);
-    assert_eq!(capture.findings("ovn-worker").await?, ["no pod ovnkube-node runs on node ovn-worker"]);
-    // Where pods were collected one by one, one that was not collected may run.
+    assert_eq!(findings(&capture.overview().await?), ["no ovnkube-node pod runs on this node"]);
+    assert_eq!(capture.findings("ovn-worker").await?, ["no ovnkube-node pod runs on node ovn-worker"]);
+    // If pods were collected one by one, a pod that was not collected may exist.
     capture.remove(list)?;
     let overview = capture.overview().await?;
     assert_eq!(findings(&overview), [""; 0], "{overview}");
@@ -77,7 +77,7 @@ async fn a_node_without_its_pod() -> Result<(), Failed> {
 }
 
 #[tokio::test]
-async fn a_cluster_with_another_network() -> Result<(), Failed> {
+async fn a_cluster_with_another_network_has_no_ovn_findings() -> Result<(), Failed> {
     let capture = Changed::new()?;
     capture.add(
         "cluster-scoped-resources/config.openshift.io/networks.yaml",
@@ -97,21 +97,21 @@ async fn a_cluster_with_another_network() -> Result<(), Failed> {
     for what in [POD, ADDRESS] {
         let answer = capture.locate(what).await?;
         assert_eq!(findings(&answer), [""; 0], "{answer}");
-        assert!(answer.contains("given by OpenShiftSDN"), "{answer}");
+        assert!(answer.contains("assigned by OpenShiftSDN"), "{answer}");
     }
     Ok(())
 }
 
 #[tokio::test]
-async fn one_database_of_all_nodes_is_no_interconnect() -> Result<(), Failed> {
+async fn one_database_for_all_nodes_is_central_mode() -> Result<(), Failed> {
     let capture = Changed::new()?;
-    assert!(capture.overview().await?.contains("interconnect: each of 3 nodes is a zone of its own"));
+    assert!(capture.overview().await?.contains("interconnect: each of the 3 nodes has its own zone"));
     capture
         .change(&json!({ "op": "insert", "table": "Logical_Switch", "row": { "name": "ovn-worker2" } }))?;
     let overview = capture.overview().await?;
     assert!(
         overview.contains(
-            "central mode: one zone for all nodes, of which the database of ovn-worker has 2 switches"
+            "central mode: one zone for all nodes; the database of ovn-worker has the switches of 2 nodes"
         ),
         "{overview}"
     );

@@ -1,4 +1,4 @@
-//! The findings that have no test of their own: each is planted, and is not there before.
+//! Tests the findings that have no other test: each fault is planted, and its finding did not exist before.
 
 use crate::changed::{ADDRESS, Changed, POD, PORT, by_name};
 use mcp_testing::Failed;
@@ -8,8 +8,8 @@ const PODS: &str = "namespaces/shop/core/pods.yaml";
 const NODE: &str = "cluster-scoped-resources/core/nodes/ovn-worker.yaml";
 const EGRESS: &str = "cluster-scoped-resources/k8s.ovn.org/egressips/clients-egress.yaml";
 
-/// What is done to the capture, what is asked, and what is found then.
-struct Case {
+/// A fault to plant, the target to locate, and the expected finding.
+struct PlantedFault {
     plant: fn(&Changed) -> Result<(), Failed>,
     ask: &'static str,
     found: String,
@@ -32,8 +32,8 @@ fn binding(capture: &Changed, row: Value) -> Result<(), Failed> {
     }))
 }
 
-fn cases() -> Vec<Case> {
-    let case = |ask: &'static str, found: String, plant: fn(&Changed) -> Result<(), Failed>| Case {
+fn cases() -> Vec<PlantedFault> {
+    let case = |ask: &'static str, found: String, plant: fn(&Changed) -> Result<(), Failed>| PlantedFault {
         plant,
         ask,
         found,
@@ -41,10 +41,10 @@ fn cases() -> Vec<Case> {
     vec![
         case(
             POD,
-            format!("pod {POD} has no annotation k8s.ovn.org/pod-networks: OVN-Kubernetes gave it no address yet"),
+            format!("pod {POD} has no annotation k8s.ovn.org/pod-networks: OVN-Kubernetes has not assigned an address yet"),
             |capture| pod(capture, |pod| pod["metadata"]["annotations"] = Value::Null),
         ),
-        case(POD, "status.podIPs has 10.244.1.99, which the annotation does not".into(), |capture| {
+        case(POD, "status.podIPs has 10.244.1.99, but the annotation does not".into(), |capture| {
             pod(capture, |pod| pod["status"]["podIPs"] = json!([{ "ip": "10.244.1.99" }]))
         }),
         case(POD, format!("network default: port {PORT} is not up"), |capture| port(capture, json!({ "up": false }))),
@@ -54,19 +54,19 @@ fn cases() -> Vec<Case> {
         case(POD, format!("network default: port {PORT} is not in the southbound database"), |capture| {
             binding(capture, json!({ "logical_port": "other" }))
         }),
-        case(POD, format!("{ADDRESS} is an address of port shop_db-d9f74476-j7v76 too, on the same switch"), |capture| {
+        case(POD, format!("{ADDRESS} is also an address of port shop_db-d9f74476-j7v76 on the same switch"), |capture| {
             capture.change(&json!({
                 "op": "update", "table": "Logical_Switch_Port", "where": by_name("shop_db-d9f74476-j7v76"),
                 "row": { "addresses": "0a:58:0a:f4:01:04 10.244.1.3" }
             }))
         }),
-        case(POD, format!("the pod is done (Failed), and port {PORT} is still there"), |capture| {
+        case(POD, format!("the pod has ended (Failed), but port {PORT} still exists"), |capture| {
             pod(capture, |pod| pod["status"]["phase"] = "Failed".into())
         }),
         case(
             "blue/blue-app-6cf57b6ccc-ccpnr",
             "network blue/l2-secondary: port blue.l2.secondary_blue_blue-app-6cf57b6ccc-ccpnr is in the northbound database \
-             of ovn-worker, and the annotation has no such network"
+             of ovn-worker, but the annotation has no such network"
                 .into(),
             |capture| {
                 capture.edit_named("namespaces/blue/core/pods.yaml", "blue-app-6cf57b6ccc-ccpnr", |pod| {
@@ -77,17 +77,17 @@ fn cases() -> Vec<Case> {
                 })
             },
         ),
-        case("172.18.0.100", "EgressIP clients-egress has 172.18.0.100, which no node has been given".into(), |capture| {
+        case("172.18.0.100", "EgressIP clients-egress has 172.18.0.100, but it is not assigned to a node".into(), |capture| {
             capture.edit(EGRESS, |egress| egress["status"]["items"] = json!([]))
         }),
         case(
             "clients/client-v58hz",
-            "EgressIP clients-egress selects the pod, and no node has been given its addresses".into(),
+            "EgressIP clients-egress selects the pod, but its addresses are not assigned to a node".into(),
             |capture| capture.edit(EGRESS, |egress| egress["status"]["items"] = json!([])),
         ),
         case(
             "ovn-worker",
-            "k8s.ovn.org/node-subnets of node ovn-worker is not understood: {".into(),
+            "cannot parse annotation k8s.ovn.org/node-subnets of node ovn-worker: {".into(),
             |capture| {
                 capture.edit(NODE, |node| {
                     node["metadata"]["annotations"]["k8s.ovn.org/node-subnets"] = "{".into();
@@ -96,7 +96,7 @@ fn cases() -> Vec<Case> {
         ),
         case(
             "ovn-worker",
-            "zone: the object has other, the databases of ovn-worker have ovn-worker".into(),
+            "zone: the Node object has other, but the databases of ovn-worker have ovn-worker".into(),
             |capture| {
                 capture.edit(NODE, |node| {
                     node["metadata"]["annotations"]["k8s.ovn.org/zone-name"] = "other".into();
@@ -107,9 +107,9 @@ fn cases() -> Vec<Case> {
 }
 
 #[tokio::test]
-async fn what_is_planted_is_found() -> Result<(), Failed> {
+async fn every_planted_fault_is_found() -> Result<(), Failed> {
     let healthy = Changed::new()?;
-    for Case { plant, ask, found } in cases() {
+    for PlantedFault { plant, ask, found } in cases() {
         assert!(!healthy.findings(ask).await?.contains(&found), "{ask}: {found}");
         let capture = Changed::new()?;
         plant(&capture)?;
@@ -119,9 +119,9 @@ async fn what_is_planted_is_found() -> Result<(), Failed> {
     Ok(())
 }
 
-/// What follows from a damaged file is said, and is no finding.
+/// A difference that follows from a damaged file is reported as uncertain, not as a finding.
 #[tokio::test]
-async fn what_is_damaged_proves_nothing() -> Result<(), Failed> {
+async fn a_damaged_file_causes_no_finding() -> Result<(), Failed> {
     let capture = Changed::new()?;
     let pod = POD.split_once('/').map_or(POD, |(_, name)| name);
     capture.remove(&format!("namespaces/shop/pods/{pod}"))?;
@@ -131,7 +131,7 @@ async fn what_is_damaged_proves_nothing() -> Result<(), Failed> {
     std::fs::write(&path, text.get(..=end).unwrap_or_default())?;
     let answer = capture.locate(POD).await?;
     assert!(!answer.contains("FINDING"), "{answer}");
-    assert!(answer.contains("uncertain, since not all of 4 files of pods could be read: "), "{answer}");
+    assert!(answer.contains("uncertain, because 4 files of pods could not be read completely: "), "{answer}");
     assert!(answer.contains("namespaces/shop/core/pods.yaml is damaged after 4 objects"), "{answer}");
     assert!(answer.contains("the file was cut: the list ends before its kind"), "{answer}");
     Ok(())

@@ -1,4 +1,4 @@
-//! What is found of pods, and what is not.
+//! Tests the findings about pods.
 
 use crate::changed::{ADDRESS, Changed, POD, by_name, findings};
 use mcp_testing::Failed;
@@ -14,7 +14,7 @@ fn name(pod: &str) -> &str {
     pod.split_once('/').map_or(pod, |(_, name)| name)
 }
 
-/// Changes the annotation of a pod's networks.
+/// Changes the annotation with the networks of a pod.
 fn edit_networks(pod: &mut Value, edit: impl FnOnce(&mut Value)) {
     let annotation = &mut pod["metadata"]["annotations"]["k8s.ovn.org/pod-networks"];
     let mut networks: Value =
@@ -44,7 +44,7 @@ async fn a_network_without_address_management_is_no_fault() -> Result<(), Failed
 }
 
 #[tokio::test]
-async fn an_annotation_that_is_not_understood_is_one_finding() -> Result<(), Failed> {
+async fn an_annotation_that_cannot_be_parsed_is_one_finding() -> Result<(), Failed> {
     for (text, said) in [(r#"{"default":{"ip_addresses":7}}"#, r#"default: {"ip_addresses":7}"#), ("{", "{")]
     {
         let capture = Changed::new()?;
@@ -53,15 +53,15 @@ async fn an_annotation_that_is_not_understood_is_one_finding() -> Result<(), Fai
         })?;
         assert_eq!(
             capture.findings(POD).await?,
-            [format!("the annotation k8s.ovn.org/pod-networks is not understood: {said}")]
+            [format!("cannot parse annotation k8s.ovn.org/pod-networks: {said}")]
         );
     }
     Ok(())
 }
 
-/// A port of another namespace whose name ends alike is no port of the pod.
+/// A port of another namespace whose name has the same end is not a port of the pod.
 #[tokio::test]
-async fn names_that_end_alike_are_not_the_same() -> Result<(), Failed> {
+async fn a_port_whose_name_has_the_same_end_belongs_to_another_pod() -> Result<(), Failed> {
     let capture = Changed::new()?;
     capture.change(&json!({
         "op": "update", "table": "Logical_Switch_Port", "where": by_name(BLUE_PORT),
@@ -78,7 +78,7 @@ async fn names_that_end_alike_are_not_the_same() -> Result<(), Failed> {
 }
 
 #[tokio::test]
-async fn an_address_is_of_one_pod_on_each_network() -> Result<(), Failed> {
+async fn an_address_is_unique_within_a_network() -> Result<(), Failed> {
     let capture = Changed::new()?;
     let other = |network: &'static str| {
         move |pod: &mut Value| {
@@ -100,14 +100,14 @@ async fn an_address_is_of_one_pod_on_each_network() -> Result<(), Failed> {
         several(&capture.locate(ADDRESS).await?),
         [format!("{ADDRESS} is the address of several pods on network default: {BLUE_POD}, {POD}")]
     );
-    // One that is done has given its address back.
+    // A pod that has ended has released its address.
     capture.edit_named(BLUE, name(BLUE_POD), |pod| pod["status"]["phase"] = "Succeeded".into())?;
     assert_eq!(several(&capture.locate(ADDRESS).await?), [""; 0]);
     Ok(())
 }
 
 #[tokio::test]
-async fn a_pod_can_be_ill_although_its_containers_are_well() -> Result<(), Failed> {
+async fn a_pod_can_be_unhealthy_although_its_containers_are_ready() -> Result<(), Failed> {
     let ready = |reason: &'static str, message: &'static str| {
         move |pod: &mut Value| {
             for condition in pod["status"]["conditions"].as_array_mut().into_iter().flatten() {
@@ -120,7 +120,7 @@ async fn a_pod_can_be_ill_although_its_containers_are_well() -> Result<(), Faile
         }
     };
     for (reason, message, said) in [
-        // As the node lifecycle controller leaves it, when the node is dead.
+        // The node lifecycle controller writes this condition if the node is dead.
         ("", "", String::new()),
         (
             "ReadinessGatesNotReady",
@@ -133,24 +133,22 @@ async fn a_pod_can_be_ill_although_its_containers_are_well() -> Result<(), Faile
         capture.edit_named(PODS, name(POD), ready(reason, message))?;
         assert_eq!(
             capture.findings(POD).await?,
-            [format!(
-                "pod {POD} is not well: its containers are ready, and its condition Ready is False{said}"
-            )]
+            [format!("pod {POD} is unhealthy: all containers are ready, but condition Ready is False{said}")]
         );
     }
     Ok(())
 }
 
 #[tokio::test]
-async fn a_pod_that_does_not_go_away() -> Result<(), Failed> {
+async fn a_pod_that_is_not_deleted_in_time_is_a_finding() -> Result<(), Failed> {
     for (gone_by, late) in [("2026-11-22T08:20:00Z", true), ("2026-11-22T08:35:30Z", false)] {
         let capture = Changed::new()?;
         capture.edit_named(PODS, name(POD), |pod| pod["metadata"]["deletionTimestamp"] = gone_by.into())?;
         let answer = capture.locate(POD).await?;
         let wanted =
-            format!("pod {POD} is not well: it is being deleted, and should be gone since {gone_by}");
+            format!("pod {POD} is unhealthy: it is being deleted and should have been gone by {gone_by}");
         assert_eq!(findings(&answer), if late { vec![wanted] } else { Vec::new() }, "{answer}");
-        assert!(answer.contains(&format!("it is being deleted: it should be gone by {gone_by}")), "{answer}");
+        assert!(answer.contains(&format!("it is being deleted and should be gone by {gone_by}")), "{answer}");
     }
     Ok(())
 }
@@ -176,12 +174,12 @@ async fn an_ephemeral_container_is_no_fault() -> Result<(), Failed> {
 }
 
 #[tokio::test]
-async fn an_egress_ip_that_the_zone_does_not_route_to() -> Result<(), Failed> {
+async fn an_egress_ip_without_a_reroute_policy_is_a_finding() -> Result<(), Failed> {
     let capture = Changed::new()?;
     let pod = "clients/client-v58hz";
     let healthy = capture.locate(pod).await?;
     assert_eq!(findings(&healthy), [""; 0], "{healthy}");
-    assert!(healthy.contains("EgressIP clients-egress selects it"), "{healthy}");
+    assert!(healthy.contains("EgressIP clients-egress selects the pod"), "{healthy}");
     assert!(
         healthy.contains("policy 100 ip4.src == 10.244.1.5: reroute to 100.64.0.2,100.88.0.4"),
         "{healthy}"
@@ -193,11 +191,11 @@ async fn an_egress_ip_that_the_zone_does_not_route_to() -> Result<(), Failed> {
     assert_eq!(
         capture.findings(pod).await?,
         [
-            "EgressIP clients-egress: the zone of ovn-worker has no policy 100 ip4.src == 10.244.1.5 that reroutes: the pod \
+            "EgressIP clients-egress: the zone of ovn-worker has no reroute policy 100 ip4.src == 10.244.1.5: the pod's traffic \
           leaves with the address of its node"
         ]
     );
-    // Which pods it selects is not known without the namespace's labels.
+    // Without the namespace's labels it is unknown which pods the EgressIP selects.
     capture.remove("namespaces/clients/clients.yaml")?;
     assert_eq!(capture.findings(pod).await?, [""; 0]);
     Ok(())

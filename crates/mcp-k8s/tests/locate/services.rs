@@ -1,4 +1,4 @@
-//! What is found of services, and what is not.
+//! Tests the findings about services.
 
 use crate::changed::{Changed, by_name, findings};
 use mcp_testing::Failed;
@@ -11,7 +11,7 @@ fn delete(name: &str) -> Value {
 }
 
 #[tokio::test]
-async fn load_balancers_of_a_node_port_that_are_gone() -> Result<(), Failed> {
+async fn a_missing_load_balancer_of_a_node_port_is_a_finding() -> Result<(), Failed> {
     let capture = Changed::new()?;
     let service = "shop/web-nodeport";
     assert_eq!(capture.findings(service).await?, [""; 0]);
@@ -21,7 +21,7 @@ async fn load_balancers_of_a_node_port_that_are_gone() -> Result<(), Failed> {
     assert_eq!(
         findings(&answer),
         [
-            "in the zone of ovn-worker: switch ovn-worker has no load balancer for node port 30080/tcp of service \
+            "in the zone of ovn-worker: switch ovn-worker lacks the load balancer for node port 30080/tcp of service \
           shop/web-nodeport, which its zone has"
         ]
     );
@@ -35,7 +35,7 @@ async fn load_balancers_of_a_node_port_that_are_gone() -> Result<(), Failed> {
 }
 
 #[tokio::test]
-async fn a_switch_or_router_without_the_group_of_load_balancers() -> Result<(), Failed> {
+async fn a_switch_or_router_without_the_load_balancer_group_is_a_finding() -> Result<(), Failed> {
     for (table, what, name) in
         [("Logical_Switch", "switch", "ovn-worker"), ("Logical_Router", "router", "GR_ovn-worker")]
     {
@@ -48,14 +48,14 @@ async fn a_switch_or_router_without_the_group_of_load_balancers() -> Result<(), 
         assert_eq!(
             capture.findings("shop/db").await?,
             [format!(
-                "in the zone of ovn-worker: {what} {name} has no load balancer for 10.96.48.82:5432/tcp of service shop/db, \
+                "in the zone of ovn-worker: {what} {name} lacks the load balancer for 10.96.48.82:5432/tcp of service shop/db, \
                  which its zone has"
             )]
         );
         assert_eq!(
             capture.findings("ovn-worker").await?,
             [format!(
-                "{what} {name} has not the load balancer group clusterLBGroup: it reaches no service of the cluster"
+                "{what} {name} lacks the load balancer group clusterLBGroup: it cannot reach services of the cluster"
             )]
         );
     }
@@ -63,7 +63,7 @@ async fn a_switch_or_router_without_the_group_of_load_balancers() -> Result<(), 
 }
 
 #[tokio::test]
-async fn endpoints_that_serve_until_they_are_gone_are_used() -> Result<(), Failed> {
+async fn terminating_endpoints_that_still_serve_are_used() -> Result<(), Failed> {
     let capture = Changed::new()?;
     let set = |ready: bool, serving: bool| {
         move |slice: &mut Value| {
@@ -77,24 +77,23 @@ async fn endpoints_that_serve_until_they_are_gone_are_used() -> Result<(), Faile
         let answer = capture.locate(service).await?;
         assert_eq!(findings(&answer), [""; 0], "{answer}");
         assert!(
-            answer.contains("endpoint 10.244.0.3 serving until it is gone on ovn-control-plane"),
+            answer.contains("endpoint 10.244.0.3 terminating but serving on ovn-control-plane"),
             "{answer}"
         );
         assert!(
-            answer.contains("no endpoint is ready: those that serve until they are gone are used"),
+            answer.contains("no endpoint is ready; terminating endpoints that still serve are used"),
             "{answer}"
         );
     }
     capture.edit_named(SLICES, "web-", set(false, false))?;
     assert_eq!(
         capture.findings("shop/web-headless").await?,
-        ["service shop/web-headless has no ready endpoint: its name has no address"]
+        ["service shop/web-headless has no ready endpoint: its name does not resolve"]
     );
     assert!(
-        capture
-            .findings("shop/web")
-            .await?
-            .contains(&"service shop/web has no ready endpoint: clients are refused at once".to_owned())
+        capture.findings("shop/web").await?.contains(
+            &"service shop/web has no ready endpoint: connections are refused immediately".to_owned()
+        )
     );
     Ok(())
 }
@@ -106,9 +105,12 @@ async fn endpoints_that_were_not_collected_are_not_missing() -> Result<(), Faile
     for service in ["shop/web", "shop/web-nodeport", "shop/web-headless", "10.96.150.255"] {
         let answer = capture.locate(service).await?;
         assert_eq!(findings(&answer), [""; 0], "{answer}");
-        assert!(answer.contains("were collected: whether it has a ready endpoint is not known"), "{answer}");
+        assert!(
+            answer.contains("were collected, so it is unknown whether it has a ready endpoint"),
+            "{answer}"
+        );
     }
-    // What does not need them is found all the same.
+    // Findings that do not need endpoints are still reported.
     capture.change(&delete("Service_shop/db_TCP_cluster"))?;
     assert_eq!(
         capture.findings("shop/db").await?,
@@ -118,32 +120,29 @@ async fn endpoints_that_were_not_collected_are_not_missing() -> Result<(), Faile
 }
 
 #[tokio::test]
-async fn addresses_with_ports_lead_to_services() -> Result<(), Failed> {
+async fn addresses_with_ports_are_located() -> Result<(), Failed> {
     let capture = Changed::new()?;
     for (what, said) in [
         (
             "172.18.0.3:30080",
-            "172.18.0.3:30080 is a node port of service shop/web-nodeport, on node ovn-worker",
+            "172.18.0.3:30080 is a node port of service shop/web-nodeport on node ovn-worker",
         ),
         (
             "169.254.0.3:30080",
-            "169.254.0.3:30080 is a node port of service shop/web-nodeport, on every node itself",
+            "169.254.0.3:30080 is a node port of service shop/web-nodeport on each node's own host",
         ),
         ("10.96.150.255:80", "10.96.150.255:80 is a port of service shop/web"),
         ("10.96.150.255:81", "service shop/web has no port 81; it has 80/TCP,80/UDP"),
         (
             "172.18.0.3:30081",
-            "30081 is a node port of no service that was read; the address is of node ovn-worker",
+            "no service in this source has node port 30081; the address belongs to node ovn-worker",
         ),
         ("10.244.1.3:8080", "pod shop/web-7ddbb54ff6-l6vb8: Running, on node ovn-worker"),
         (
             "169.254.0.2",
-            "169.254.0.2 is a masquerade address, alike on all nodes (169.254.0.0/17): the host's",
+            "169.254.0.2 is a masquerade address, the same on all nodes (169.254.0.0/17): address of the host",
         ),
-        (
-            "fd69::4",
-            "fd69::4 is a masquerade address, alike on all nodes (fd69::/112): a next hop that nothing has",
-        ),
+        ("fd69::4", "fd69::4 is a masquerade address, the same on all nodes (fd69::/112): dummy next hop"),
     ] {
         let answer = capture.locate(what).await?;
         assert!(answer.contains(said), "{what}: {answer}");

@@ -1,13 +1,14 @@
-//! A must-gather as large as one wants: for the test of what is answered, and for the bench of how fast.
+//! Generates a must-gather of any size, for the test of the answers and for the benchmark.
 
 #[path = "database.rs"]
 mod database;
 
 use std::{fmt::Write as _, fs, io, path::Path};
 
-/// Pods of one namespace.
+/// The number of pods of a namespace.
 const PODS_OF_A_NAMESPACE: usize = 100;
-/// A node that is not ready, one of an older release, one whose ovnkube-node crashes, and one whose zone lacks a backend.
+/// The numbers of four faulty nodes: one is not ready, one has an older release, on one ovnkube-node crashes, and one
+/// lacks a backend in its zone.
 const ILL: [usize; 4] = [17, 99, 200, 3];
 
 fn name_of_node(node: usize) -> String {
@@ -30,13 +31,13 @@ fn namespace_of(n: usize) -> String {
     format!("tenant-{:03}", n / PODS_OF_A_NAMESPACE)
 }
 
-/// The parts of a pod's address: those of its node's subnet, then its number there.
+/// The four parts of a pod's address: the subnet of its node, then its number on the node.
 fn parts(n: usize, nodes: usize) -> [usize; 4] {
     let node = n % nodes;
     [10, 128 + node / 250, node % 250 + 2, n / nodes + 3]
 }
 
-/// Pods are dealt to nodes like cards.
+/// Returns the address of a pod. Pods are assigned to nodes in turn.
 pub(crate) fn address(n: usize, nodes: usize) -> String {
     parts(n, nodes).map(|part| part.to_string()).join(".")
 }
@@ -45,19 +46,19 @@ fn mac(n: usize, nodes: usize) -> String {
     format!("0a:58:{}", parts(n, nodes).map(|part| format!("{part:02x}")).join(":"))
 }
 
-/// The address of a namespace's service.
+/// Returns the address of a namespace's service.
 fn vip(namespace: usize) -> String {
     format!("10.96.{}.{}", namespace / 250, namespace % 250 + 1)
 }
 
-/// The pods behind the service of a namespace, whose first pod is given: one in ten.
+/// Returns the backends of a namespace's service: every tenth pod, beginning with the given one.
 fn backends(first: usize, pods: usize) -> impl Iterator<Item = usize> {
     (first..pods.min(first + PODS_OF_A_NAMESPACE)).step_by(10)
 }
 
-/// Writes a collection of a cluster with so many nodes and pods, as `oc adm inspect` lays it out: each node in a file of
-/// its own, the pods of a namespace in a list, a service of each, and events about one pod in ten. Each node is a zone with
-/// databases; `like` are a northbound and a southbound one whose schemas they have.
+/// Writes a must-gather of a cluster in the layout of `oc adm inspect`: a file for each node, a list of pods and a
+/// service for each namespace, and events about every tenth pod. Each node is a zone with databases, which use the
+/// schemas of the northbound and the southbound database in `like`.
 pub(crate) fn write(root: &Path, nodes: usize, pods: usize, like: &[Vec<u8>; 2]) -> io::Result<()> {
     let folder = root.join("cluster-scoped-resources/core/nodes");
     fs::create_dir_all(&folder)?;
@@ -132,7 +133,7 @@ fn slice(namespace: &str, endpoints: impl Iterator<Item = (usize, usize)>) -> St
     )
 }
 
-/// Its ovnkube-node pod, after which the databases are named.
+/// Writes the ovnkube-node pod of a node, whose name is in the file names of the databases.
 fn ovnkube_node(list: &mut String, n: usize) {
     let state = if n == ILL[2] {
         "ready: false, restartCount: 31, state: {waiting: {reason: CrashLoopBackOff}}"

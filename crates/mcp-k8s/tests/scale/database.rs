@@ -1,13 +1,15 @@
-//! The databases of a generated zone: the schema of a real file, and rows as ovnkube-controller and ovn-northd write them.
+//! Generates the databases of a zone: the schema of a real file, and rows as ovnkube-controller and ovn-northd write
+//! them.
 
 use super::{address, mac, name_of_node, name_of_pod, namespace_of, vip};
 use serde_json::{Map, Value, json};
 use sha1::{Digest, Sha1};
 
-/// Tunnel keys of a zone's own switch begin here; below are its routers.
+/// The first tunnel key of a zone's own switch. The keys below belong to routers.
 const FIRST_KEY: usize = 2;
 
-/// A file of `ovsdb(5)`: the schema of another one, which is its first record, and one transaction that inserts all rows.
+/// Builds a file of `ovsdb(5)`: the schema of another file, which is its first record, and one transaction that inserts
+/// all rows.
 fn file(like: &[u8], rows: Map<String, Value>) -> Vec<u8> {
     let mut schema: Vec<u8> =
         like.split_inclusive(|byte| *byte == b'\n').take(2).flatten().copied().collect();
@@ -29,7 +31,7 @@ fn map<const N: usize>(pairs: [(&str, String); N]) -> Value {
     json!(["map", pairs.map(|(key, value)| [key.to_owned(), value]).to_vec()])
 }
 
-/// The northbound database of a zone. One zone lacks a backend of the first service.
+/// Builds the northbound database of a zone. One zone lacks a backend of the first service.
 pub(crate) fn northbound(like: &[u8], node: usize, nodes: usize, pods: usize, short: bool) -> Vec<u8> {
     let own = || (node..pods).step_by(nodes);
     let name = name_of_node(node);
@@ -90,7 +92,7 @@ pub(crate) fn northbound(like: &[u8], node: usize, nodes: usize, pods: usize, sh
     file(like, rows)
 }
 
-/// The southbound database of a zone: where its ports are.
+/// Builds the southbound database of a zone, with its port bindings.
 pub(crate) fn southbound(like: &[u8], node: usize, nodes: usize, pods: usize) -> Vec<u8> {
     let mut bindings = Map::new();
     for (at, n) in (node..pods).step_by(nodes).enumerate() {

@@ -1,5 +1,5 @@
-//! A cluster of 300 nodes and a fifth of the pods that the bench has: every answer is bounded, says how much there is, and
-//! can be read on.
+//! Tests a cluster of 300 nodes and a fifth of the benchmark's pods. Every answer is bounded, gives the total, and can
+//! be paged.
 
 mod bundle;
 
@@ -18,7 +18,7 @@ async fn ask(connection: &Connection, tool: &str, params: Value) -> Result<Strin
     Ok(text)
 }
 
-/// A server over the generated cluster, which goes with the folder.
+/// Opens a server for the generated cluster. The folder must live as long as the server.
 async fn large() -> Result<(tempfile::TempDir, Connection), Failed> {
     let capture = Capture::unpack()?;
     let (_, pod) = Capture::NODES[0];
@@ -31,7 +31,7 @@ async fn large() -> Result<(tempfile::TempDir, Connection), Failed> {
 }
 
 #[tokio::test]
-async fn what_is_where_in_three_hundred_zones() -> Result<(), Failed> {
+async fn pods_and_services_are_located_in_three_hundred_zones() -> Result<(), Failed> {
     let (_folder, connection) = large().await?;
     let overview = ask(&connection, "cluster_overview", json!({})).await?;
     for stands_out in [
@@ -46,7 +46,7 @@ async fn what_is_where_in_three_hundred_zones() -> Result<(), Failed> {
     let pod = locate("tenant-000/web-00042").await?;
     let port = "port tenant-000_web-00042 on switch node-042, addresses 0a:58:0a:80:2c:03 10.128.44.3; tunnel key 2 of datapath 3, bound to node-042";
     assert!(pod.contains(port) && !pod.contains("FINDING"), "{pod}");
-    // Its address leads to the same, and so does the last of all pods from any of its names.
+    // The pod's address leads to the same port. The last pod is found, too.
     assert!(locate("10.128.44.3").await?.contains(port));
     let last = bundle::address(PODS - 1, NODES);
     assert!(
@@ -54,7 +54,7 @@ async fn what_is_where_in_three_hundred_zones() -> Result<(), Failed> {
             "tenant-039_web-03999 on switch node-099, addresses 0a:58:0a:80:65:10 {last}"
         ))
     );
-    // All zones are compared, and the one that lacks a backend is named.
+    // All zones are compared, and the finding names the zone that lacks a backend.
     let service = locate("tenant-000/web").await?;
     let findings: Vec<&str> = service.lines().filter(|line| line.contains("FINDING")).collect();
     assert!(
@@ -64,12 +64,12 @@ async fn what_is_where_in_three_hundred_zones() -> Result<(), Failed> {
     assert!(service.contains("the northbound databases of all 300 nodes were searched"), "{service}");
     assert!(!locate("tenant-001/web").await?.contains("FINDING"));
     let node = locate("node-042").await?;
-    assert!(node.contains("in its databases: zone node-042"), "{node}");
-    // What nobody has.
+    assert!(node.contains("in the node's databases: zone node-042"), "{node}");
+    // An address that nothing has.
     let nobody = locate("10.128.44.200").await?;
     assert!(nobody.contains("10.128.44.200 is in a subnet of node node-042"), "{nobody}");
     assert!(
-        nobody.contains("no pod, service, port or translation that was read has 10.128.44.200"),
+        nobody.contains("no pod, service, port or NAT rule in the data that was read has 10.128.44.200"),
         "{nobody}"
     );
     assert!(nobody.contains("the northbound databases of all 300 nodes were searched"), "{nobody}");
