@@ -1,4 +1,4 @@
-//! The local backend with real programs: what they print, how they fail, and that they do not outlive their call.
+//! Tests the local backend with real programs: what they print, how they fail, and that they do not outlive their call.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on, fails")]
 
@@ -68,7 +68,7 @@ async fn the_environment_is_cleared() {
 }
 
 #[tokio::test]
-async fn a_failure_keeps_its_words_and_a_missing_program_is_another_thing() {
+async fn a_failure_keeps_its_message_and_differs_from_a_missing_program() {
     for pid in [None, Some(std::process::id())] {
         let error = run(pid, argv!(ALLOW: "cat", "/does/not/exist")).await.unwrap_err();
         assert!(
@@ -83,7 +83,7 @@ async fn a_failure_keeps_its_words_and_a_missing_program_is_another_thing() {
     }
 }
 
-/// Processes that sleep for a number of seconds that nobody else sleeps.
+/// Counts processes that sleep for this number of seconds, which no other test uses.
 fn sleepers(seconds: u32) -> usize {
     let is = |entry: std::fs::DirEntry| {
         let cmdline = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
@@ -99,7 +99,7 @@ fn sleepers(seconds: u32) -> usize {
 }
 
 #[tokio::test]
-async fn what_takes_too_long_is_ended() {
+async fn a_command_that_takes_too_long_is_killed() {
     for (pid, seconds) in [(None, 86_411), (Some(std::process::id()), 86_412)] {
         let started = Instant::now();
         let error = run(pid, argv!(ALLOW: "sleep", {seconds: u32})).await.unwrap_err();
@@ -110,7 +110,7 @@ async fn what_takes_too_long_is_ended() {
 }
 
 #[tokio::test]
-async fn a_call_that_nobody_waits_for_ends_its_program() {
+async fn an_aborted_call_kills_its_program() {
     let seconds = 86_413;
     let call = tokio::spawn(run(Some(std::process::id()), argv!(ALLOW: "sleep", {seconds: u32})));
     while sleepers(seconds) == 0 {
@@ -123,13 +123,13 @@ async fn a_call_that_nobody_waits_for_ends_its_program() {
 async fn gone(seconds: u32) {
     let started = Instant::now();
     while sleepers(seconds) > 0 {
-        assert!(started.elapsed() < Duration::from_secs(5), "it still sleeps");
+        assert!(started.elapsed() < Duration::from_secs(5), "the program still runs");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
 #[tokio::test]
-async fn endless_output_is_an_error_and_not_a_full_memory() {
+async fn endless_output_is_an_error_and_does_not_fill_memory() {
     let (local, at) = local(None);
     let at = Target { within: Duration::from_secs(120), ..at };
     let error = local.command(&at, &argv!(ALLOW: "yes")).await.unwrap_err();
@@ -137,7 +137,7 @@ async fn endless_output_is_an_error_and_not_a_full_memory() {
 }
 
 #[tokio::test]
-async fn a_node_that_is_not_there_and_a_process_that_is_gone() {
+async fn an_unknown_node_and_a_missing_pid_file_are_errors() {
     let (local, at) = local(None);
     let other = Target { node: "other".parse().unwrap(), ..at };
     let argv = argv!(ALLOW: "env");
@@ -145,13 +145,13 @@ async fn a_node_that_is_not_there_and_a_process_that_is_gone() {
     let gone = Local::new(vec!["here=/does/not/exist/pid".parse().unwrap()]);
     let at = Target { node: "here".parse().unwrap(), ..other };
     let error = gone.command(&at, &argv).await.unwrap_err();
-    assert!(error.to_string().contains("/does/not/exist/pid, which names a process of here"), "{error}");
+    assert!(error.to_string().contains("/does/not/exist/pid, the PID file of here"), "{error}");
     let error = gone.rows(&at, Db::Nb, &[ovsdb::Select::from("NB_Global")]).await.unwrap_err();
     assert!(matches!(error, ReadError::Unreadable { .. }), "{error}");
 }
 
 #[test]
-fn what_is_no_node() {
+fn invalid_node_arguments_are_rejected() {
     for text in ["", "here", "here=", "here=x", "=1", "HERE=1", "here=-1", "here=../pid", "a b=1"] {
         assert!(text.parse::<LocalNode>().is_err(), "{text:?}");
     }

@@ -1,4 +1,4 @@
-//! Private workshops with real programs: what they give, how they fail, and that nothing of them is left.
+//! Tests private workshops with real programs: what they return, how they fail, and that they leave nothing behind.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on, fails")]
 
@@ -35,7 +35,7 @@ const PRIVATE: PrivateAllow = PrivateAllow(Allow(&[
     Program { name: "env", globals: &[], verbs: &[verb(&[])] },
     Program { name: "pwd", globals: &[], verbs: &[verb(&[])] },
     Program { name: "yes", globals: &[], verbs: &[verb(&[])] },
-    // Both run until they are ended, and name their directory.
+    // Both verbs run until they are killed, and their command line contains the name of their directory.
     Program {
         name: "tail",
         globals: &["-f"],
@@ -69,24 +69,24 @@ fn follow(path: &PrivatePath) -> PrivateArgv {
     private_argv!(PRIVATE: "tail", "-f", {path: PrivatePath})
 }
 
-/// The processes that name a directory on their command lines and are no zombies.
+/// Counts the processes, except zombies, whose command lines contain the name of a directory.
 fn working_in(directory: &Path) -> usize {
     let name = directory.to_str().unwrap();
     let alive = |dir: &Path| fs::read_to_string(dir.join("cmdline")).is_ok_and(|line| line.contains(name));
     fs::read_dir("/proc").unwrap().flatten().filter(|entry| alive(&entry.path())).count()
 }
 
-/// Waits for what must become true; whoever waits in vain fails.
+/// Waits until a condition is true, and fails after a time limit.
 fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let since = Instant::now();
     while !holds() {
-        assert!(since.elapsed() < LONG, "waited in vain: {what}");
+        assert!(since.elapsed() < LONG, "waited too long for: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
 
 #[tokio::test]
-async fn a_program_works_in_a_directory_of_its_own() {
+async fn a_program_runs_in_a_directory_of_its_own() {
     use std::os::unix::fs::PermissionsExt;
     let workshop = workshop();
     let directory = directory(&workshop);
@@ -109,7 +109,7 @@ async fn a_program_works_in_a_directory_of_its_own() {
 }
 
 #[tokio::test]
-async fn bad_ends_are_told_apart() {
+async fn failures_are_told_apart() {
     let workshop = workshop();
     let nothing = workshop.path("nothing").unwrap();
     let error = workshop.run(&private_argv!(PRIVATE: "cat", {nothing: PrivatePath})).await.unwrap_err();
@@ -126,27 +126,27 @@ async fn bad_ends_are_told_apart() {
 }
 
 #[tokio::test]
-async fn a_program_may_not_eat_the_machine() {
+async fn a_program_has_a_memory_limit() {
     let workshop = Workshop::open(LONG, 200_000_000).unwrap();
-    // A line without end, which tail(1) keeps in memory.
+    // tail(1) keeps a line without an end in memory.
     let error = workshop.run(&private_argv!(PRIVATE: "tail", "/dev/zero")).await.unwrap_err();
     assert!(matches!(error, PrivateError::Memory { limit: 200_000_000, .. }), "{error}");
     assert_eq!(error.to_string(), "tail needs more than the 200000000 bytes of memory that it may have");
 }
 
 #[tokio::test]
-async fn a_program_that_takes_too_long_is_ended() {
+async fn a_program_that_takes_too_long_is_killed() {
     let workshop = Workshop::open(Duration::from_millis(300), Workshop::MEMORY).unwrap();
     let directory = directory(&workshop);
     let file = workshop.path("a.txt").unwrap();
     workshop.write(&file, "").await.unwrap();
     let error = workshop.run(&follow(&file)).await.unwrap_err();
     assert!(matches!(error, PrivateError::TimedOut { .. }), "{error}");
-    until("tail is ended", || working_in(&directory) == 0);
+    until("the end of tail", || working_in(&directory) == 0);
 }
 
 #[tokio::test]
-async fn a_call_that_is_dropped_leaves_nothing() {
+async fn a_dropped_call_leaves_nothing_behind() {
     let workshop = workshop();
     let directory = directory(&workshop);
     let call = tokio::spawn(async move {
@@ -161,7 +161,7 @@ async fn a_call_that_is_dropped_leaves_nothing() {
     call.abort();
     assert!(call.await.unwrap_err().is_cancelled());
     assert!(!directory.exists());
-    until("tail is ended", || working_in(&directory) == 0);
+    until("the end of tail", || working_in(&directory) == 0);
 }
 
 #[tokio::test]
@@ -186,23 +186,23 @@ async fn a_daemon_runs_as_long_as_its_workshop() {
         {"--unixctl=", control: PrivatePath});
     workshop.start(&serve, &socket).await.unwrap();
     assert!(socket.as_path().exists());
-    until("ovsdb-server is seen", || working_in(&other) == 1);
+    until("the start of ovsdb-server", || working_in(&other) == 1);
     drop(workshop);
     assert!(!other.exists());
-    until("ovsdb-server is ended", || working_in(&other) == 0);
+    until("the end of ovsdb-server", || working_in(&other) == 0);
     assert!(directory != other);
 }
 
-/// Holds a workshop with a program in it, until it is killed: `a_killed_server_leaves_nothing` runs it in a process of
-/// its own. By itself it sees that both are there.
+/// Holds a workshop with a program in it until it is killed. `a_killed_server_leaves_nothing_behind` runs this test in
+/// its own process. Run by itself, the test only checks that the workshop and the program exist.
 #[tokio::test]
-async fn a_workshop_that_is_held() {
+async fn a_workshop_is_held_until_its_process_is_killed() {
     let mut workshop = workshop();
     let [file, out] = ["a.txt", "tail-0.err"].map(|name| workshop.path(name).unwrap());
     workshop.write(&file, "").await.unwrap();
     workshop.start(&follow(&file), &out).await.unwrap();
     let directory = directory(&workshop);
-    until("tail runs", || working_in(&directory) == 1);
+    until("the start of tail", || working_in(&directory) == 1);
     assert!(directory.exists());
     if std::env::var_os("HOLD").is_some() {
         println!("held {}", directory.display());
@@ -211,25 +211,25 @@ async fn a_workshop_that_is_held() {
 }
 
 #[test]
-fn a_killed_server_leaves_nothing() {
+fn a_killed_server_leaves_nothing_behind() {
     for signal in ["KILL", "TERM"] {
         #[expect(clippy::disallowed_methods, reason = "a test needs a server that it can kill")]
         let mut command = std::process::Command::new(std::env::current_exe().unwrap());
-        let arguments = ["--exact", "a_workshop_that_is_held", "--nocapture"];
+        let arguments = ["--exact", "a_workshop_is_held_until_its_process_is_killed", "--nocapture"];
         let mut server = command.args(arguments).env("HOLD", "1").stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(server.stdout.take().unwrap()).lines();
         let held = |line: String| line.split_once("held ").map(|(_, path)| PathBuf::from(path));
         let directory = lines.map_while(Result::ok).find_map(held).unwrap();
-        until("tail is seen", || working_in(&directory) == 1);
-        // Its owner lives: nobody else may take it away.
+        until("the start of tail", || working_in(&directory) == 1);
+        // The owner of the directory is alive, so no other process may remove it.
         Workshop::sweep();
         assert!(directory.exists());
         #[expect(clippy::disallowed_methods, reason = "a test kills the server that it started")]
         let mut kill = std::process::Command::new("kill");
         assert!(kill.args(["-s", signal, &server.id().to_string()]).status().unwrap().success());
         server.wait().unwrap();
-        until("the kernel ends tail", || working_in(&directory) == 0);
-        assert!(directory.exists(), "nobody could remove it");
+        until("the end of tail by the kernel", || working_in(&directory) == 0);
+        assert!(directory.exists(), "no process was left to remove the directory");
         Workshop::sweep();
         assert!(!directory.exists());
     }

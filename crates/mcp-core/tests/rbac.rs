@@ -1,4 +1,5 @@
-//! The roles in `deploy/rbac`: one a server, no right to change anything, no Secrets, and the union is one.
+//! Tests the roles in `deploy/rbac`: there is one per server, none may change anything or read Secrets, and one role is
+//! the union of all.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on, fails")]
 
@@ -31,7 +32,7 @@ fn role(file: &str) -> Role {
     serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// Every single right: verb, resource, group.
+/// Lists the rights of a role one by one: verb, resource, group.
 fn rights(role: &Role) -> BTreeSet<(String, String, String)> {
     let mut all = BTreeSet::new();
     for rule in &role.rules {
@@ -51,14 +52,14 @@ fn right(verb: &str, resource: &str) -> (String, String, String) {
 const SERVERS: [&str; 4] = ["mcp-k8s", "mcp-kernel", "mcp-ovn", "mcp-ovs"];
 
 #[test]
-fn a_server_can_change_nothing_and_read_no_secret() {
+fn a_server_may_not_change_anything_or_read_secrets() {
     for name in SERVERS.iter().chain(&["ovn-troubleshooter"]) {
         let role = role(&format!("{name}.yaml"));
         assert_eq!((role.kind.as_str(), role.metadata.name.as_str()), ("ClusterRole", *name));
         for (verb, resource, group) in rights(&role) {
             assert!(["get", "list"].contains(&verb.as_str()), "{name} may {verb} {resource}");
             assert_ne!(resource, "pods/exec", "{name} may run commands in the whole cluster");
-            // The core group has Secrets, so nothing of it by a wildcard.
+            // The core group contains Secrets, so no wildcard may cover it.
             let named = group != "*" && (resource != "*" || !group.is_empty());
             assert!(
                 named && resource != "secrets" && resource != "nodes/proxy",
@@ -69,7 +70,7 @@ fn a_server_can_change_nothing_and_read_no_secret() {
 }
 
 #[test]
-fn each_server_can_do_what_its_backend_asks() {
+fn each_server_may_send_the_requests_of_its_backend() {
     for name in SERVERS {
         let rights = rights(&role(&format!("{name}.yaml")));
         for (verb, resource) in [("get", "nodes"), ("list", "nodes"), ("get", "pods"), ("list", "pods")] {
@@ -89,7 +90,7 @@ fn each_server_can_do_what_its_backend_asks() {
 }
 
 #[test]
-fn the_union_is_the_union() {
+fn the_role_of_all_servers_is_the_union() {
     let all: BTreeSet<_> = SERVERS.iter().flat_map(|name| rights(&role(&format!("{name}.yaml")))).collect();
     assert_eq!(rights(&role("ovn-troubleshooter.yaml")), all);
 }

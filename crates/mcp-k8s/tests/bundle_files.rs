@@ -90,7 +90,7 @@ fn a_file_that_no_other_tool_reads_is_unpacked_on_demand() -> Result<(), Failed>
 #[test]
 fn a_database_is_refused_and_a_long_file_is_paged() -> Result<(), Failed> {
     let refused = ask(scenario("capture"), json!({ "path": "_nbdb", "search": "web" }))?;
-    assert!(refused.contains("it is a database; ask for the rows of its tables"), "{refused}");
+    assert!(refused.contains("the file is a database; read the rows of its tables instead"), "{refused}");
     assert!(refused.contains("no line matches"), "{refused}");
     let sos = "sos_commands/networking/ip_route_show_table_all";
     let page = |offset: u32| {

@@ -181,7 +181,7 @@ mod tests {
         assert!(text.contains("1 check found no fault: good (2 nodes)\n"), "{text}");
         assert!(
             text.ends_with(
-                "  hangs: a log was not finished within 1 s\n  absent: nodes is not held in bundle\n  bad of n2: silent\n"
+                "  hangs: a log took longer than 1 s\n  absent: nodes is not available in bundle\n  bad of n2: silent\n"
             ),
             "{text}"
         );

@@ -1,4 +1,4 @@
-//! What a source holds, before any question is asked of it.
+//! Describes which data a source has, before any question is asked.
 
 use crate::NodeName;
 use jiff::Timestamp;
@@ -7,49 +7,49 @@ use std::{
     fmt::{self, Write},
 };
 
-/// What a source holds, by node and area.
+/// The data that a source has, by node and area.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
-    /// What was opened.
+    /// The opened bundles, hosts or clusters.
     pub sources: Vec<SourceCoverage>,
-    /// Its nodes, by name.
+    /// The nodes, sorted by name.
     pub nodes: Vec<NodeCoverage>,
-    /// What is wrong or odd about the source as a whole: bundles that do not fit together, files of no known node.
+    /// Problems with the source as a whole: bundles that do not belong together, files of no known node.
     pub notes: Vec<String>,
 }
 
-/// One thing that was opened: a bundle, a host, a cluster.
+/// A bundle, host or cluster that was opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceCoverage {
     /// Its name.
     pub name: String,
-    /// When it was collected, where it was.
+    /// When it was collected, if it was.
     pub when: Option<Timestamp>,
-    /// How many files it has, where it has any.
+    /// The number of files, if it consists of files.
     pub files: Option<usize>,
 }
 
-/// What there is of one node.
+/// The data of one node, by area.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeCoverage {
     /// The node.
     pub node: NodeName,
-    /// Every area, in its order.
+    /// All areas, in the order of [`Area::ALL`].
     pub areas: Vec<Held>,
 }
 
-/// What there is of one node in one area.
+/// The data of one node in one area.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
     /// The area.
     pub area: Area,
-    /// Is it there?
+    /// Whether the data is there.
     pub state: State,
-    /// What is there, or why it is not.
+    /// Which data is there, or why it is not.
     pub details: Vec<String>,
 }
 
-/// A part of the stack, as it is collected.
+/// An area of data that is collected together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Area {
     /// OVN's northbound database.
@@ -58,13 +58,13 @@ pub enum Area {
     Southbound,
     /// Open vSwitch's own database.
     OpenVSwitch,
-    /// What Open vSwitch and OVN's daemons do: flows, ports, conntrack zones.
+    /// The state of Open vSwitch and of OVN's daemons: flows, ports, conntrack zones.
     Dataplane,
-    /// What the kernel does: links, routes, rules, conntrack.
+    /// The state of the kernel: links, routes, rules, conntrack.
     Kernel,
-    /// Encryption between nodes: what libreswan and the kernel say of it.
+    /// Encryption between nodes: the state of libreswan and of the kernel's IPsec.
     Ipsec,
-    /// Routing daemons: configuration and routes of FRR.
+    /// Routing daemons: the configuration and routes of FRR.
     Frr,
     /// Logs of OVN-Kubernetes, OVN and Open vSwitch.
     Logs,
@@ -73,7 +73,7 @@ pub enum Area {
 }
 
 impl Area {
-    /// All areas, in the order of a report.
+    /// All areas, in the order of the report.
     pub const ALL: [Self; 9] = [
         Self::Northbound,
         Self::Southbound,
@@ -103,18 +103,18 @@ impl fmt::Display for Area {
     }
 }
 
-/// Is it there? Absent and empty are different answers.
+/// Whether data of an area is there. Absent and empty are different answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Nothing was collected: the source can be asked now.
+    /// The source is live and can be asked now; nothing was collected.
     Live,
-    /// It was collected and can be read.
+    /// The data was collected and can be read.
     Present,
-    /// It was collected, and there is nothing in it.
+    /// The data was collected, and it is empty.
     Empty,
-    /// It was not collected.
+    /// The data was not collected.
     Absent,
-    /// It was collected, and cannot be read, or not to its end.
+    /// The data was collected, but cannot be read, or not to its end.
     Damaged,
 }
 
@@ -131,7 +131,7 @@ impl fmt::Display for State {
 }
 
 impl Coverage {
-    /// Of nodes that answer now, in these areas.
+    /// The coverage of a live source whose nodes answer in these areas.
     pub fn live(name: &str, nodes: Vec<NodeName>, areas: &[Area]) -> Self {
         let held = |area: Area| {
             let state = if areas.contains(&area) { State::Live } else { State::Absent };
@@ -145,13 +145,13 @@ impl Coverage {
         }
     }
 
-    /// What there is of a node in an area.
+    /// The data of a node in an area.
     pub fn of(&self, node: &NodeName, area: Area) -> Option<&Held> {
         self.nodes.iter().find(|n| n.node == *node)?.areas.iter().find(|held| held.area == area)
     }
 }
 
-/// A table, and below it what is behind its words, nodes of which the same is true together.
+/// Prints a table of states, and below it the details. Nodes with the same details share a line.
 impl fmt::Display for Coverage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for source in &self.sources {

@@ -1,4 +1,4 @@
-//! Log files of a running host.
+//! Reads the log files of a running host.
 
 use super::{
     Origin, Read, ReadError,
@@ -16,11 +16,11 @@ use std::{
 };
 use tokio::sync::mpsc::Sender;
 
-/// What is read at once.
+/// The size of one read, in bytes.
 const PIECE: usize = 64 << 10;
 
-/// Opens a log below a host's root directory, after those files that it was before it was rotated, as far back as is
-/// asked for. Each is read to where it ends now.
+/// Opens a log below a host's root directory, preceded by its rotated files as far back as the query asks. Each file is
+/// read up to its length at this moment.
 pub(super) fn open(
     root: &Path,
     node: &NodeName,
@@ -30,7 +30,8 @@ pub(super) fn open(
 ) -> Result<Read<LogStream>, ReadError> {
     let unreadable = |path: &str, e: io::Error| ReadError::unreadable(format!("/{path} of {node}"), e);
     let root = Root::open(root).map_err(|e| unreadable("", e))?;
-    // The first that is there, even if it cannot be opened: an older one in another place is not what is asked for.
+    // The first existing path counts, even if it cannot be opened: an older file at another path is not the log that
+    // was asked for.
     let found = |log: HostLog| {
         let files = host_files(log).iter().filter(|file| !file.starts_with("sos_commands/"));
         files
@@ -42,7 +43,7 @@ pub(super) fn open(
             host_files(log).iter().copied().filter(|file| file.starts_with("var/")).collect();
         let why = match files.as_slice() {
             [] => None,
-            files => Some(format!("there is no /{}", files.join(", /"))),
+            files => Some(format!("not found: /{}", files.join(", /"))),
         };
         return Err(ReadError::NotCollected {
             what: format!("the log of {log}"),
@@ -69,7 +70,7 @@ pub(super) fn open(
         None if rotated.is_empty() => Vec::new(),
         None => {
             notes.push(format!(
-                "{} rotated files hold older lines: with `since` they are read too",
+                "rotated files with older lines: {}; pass `since` to read them too",
                 rotated.len()
             ));
             Vec::new()
@@ -77,7 +78,7 @@ pub(super) fn open(
     };
     let what = match wanted.len() {
         0 => format!("/{shown}"),
-        n => format!("/{shown} and {n} rotated before it"),
+        n => format!("/{shown} and {n} rotated files"),
     };
     let mut contents: Vec<(File, u64)> = wanted.into_iter().filter_map(|file| content(file).ok()).collect();
     contents.push(content(file).map_err(failed)?);
@@ -88,7 +89,7 @@ pub(super) fn open(
     Ok(Read { value: stream, origin: Origin::new(what, Some(Timestamp::now())), notes })
 }
 
-/// The files that a log was, by when they ended: `x.log.1`, `x.log-20261122.gz`.
+/// The rotated files of a log, oldest first, with their modification times: `x.log.1`, `x.log-20261122.gz`.
 fn rotated(folder: &Folder, name: &str) -> Vec<(SystemTime, File)> {
     let of = |other: std::ffi::OsString| {
         let is_older = other.to_string_lossy().strip_prefix(name)?.starts_with(['-', '.']);
@@ -100,13 +101,14 @@ fn rotated(folder: &Folder, name: &str) -> Vec<(SystemTime, File)> {
     all.into_iter().map(|(end, _, file)| (end, file)).collect()
 }
 
-/// A file, and as long as it is now: a log that grows faster than it is read has no end.
+/// Returns a file with its current length. The length bounds the read, because a log that grows faster than it is read
+/// has no end.
 fn content(file: File) -> io::Result<(File, u64)> {
     let len = file.metadata()?.len();
     Ok((file, len))
 }
 
-/// Gives a file's text away. False: nobody listens any more.
+/// Sends the text of a file. Returns false if nobody reads the stream any more.
 fn pour(sender: &Sender<io::Result<Bytes>>, (file, len): (File, u64)) -> bool {
     let mut content = Timed::new(file.take(len));
     let mut content = match plain(&mut content) {
@@ -116,7 +118,7 @@ fn pour(sender: &Sender<io::Result<Bytes>>, (file, len): (File, u64)) -> bool {
     let (mut buffer, mut last) = (vec![0; PIECE], b'\n');
     loop {
         let piece = match content.read(&mut buffer) {
-            // The first line of the next file is no continuation.
+            // A missing newline is added, so that the first line of the next file does not continue this line.
             Ok(0) => return last == b'\n' || sender.blocking_send(Ok(Bytes::from_static(b"\n"))).is_ok(),
             Ok(n) => Ok(Bytes::copy_from_slice(buffer.get(..n).unwrap_or_default())),
             Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
@@ -128,7 +130,7 @@ fn pour(sender: &Sender<io::Result<Bytes>>, (file, len): (File, u64)) -> bool {
             return false;
         }
         if failed {
-            // What came before has been given; the next file can still be read.
+            // The text before the error was sent, and the next file can still be read.
             return true;
         }
     }
@@ -155,7 +157,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn rotated_files_come_first_as_far_back_as_is_asked() {
+    async fn rotated_files_are_read_first_as_far_back_as_since_asks() {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join("var/log/openvswitch");
         fs::create_dir_all(&folder).unwrap();
@@ -175,15 +177,15 @@ mod tests {
         fs::create_dir(folder.join("ovs-vswitchd.log.old")).unwrap();
         let (now, read) = text(root.path(), None).await;
         assert_eq!(now, "fourth\n");
-        assert_eq!(read.notes, ["3 rotated files hold older lines: with `since` they are read too"]);
+        assert_eq!(read.notes, ["rotated files with older lines: 3; pass `since` to read them too"]);
         // 1970-04-12 is day 101.
         let (since, read) = text(root.path(), Some("1970-04-11T12:00:00Z")).await;
         assert_eq!(since, "second, without an end\nthird\nfourth\n");
-        assert_eq!(read.origin.what, "/var/log/openvswitch/ovs-vswitchd.log and 2 rotated before it");
+        assert_eq!(read.origin.what, "/var/log/openvswitch/ovs-vswitchd.log and 2 rotated files");
         assert_eq!(text(root.path(), Some("1970-01-01T00:00:00Z")).await.0, format!("first\n{since}"));
     }
     #[tokio::test]
-    async fn a_link_in_the_place_of_a_log_is_not_followed() {
+    async fn a_symbolic_link_in_place_of_a_log_is_not_followed() {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("root/var/log/openvswitch");
         fs::create_dir_all(&folder).unwrap();
@@ -196,7 +198,7 @@ mod tests {
         let open = |path: &Path| open(path, &node, "local", log, &query).map(|read| read.value);
         let e = crate::error::chain(&open(&dir.path().join("root")).err().unwrap());
         assert!(e.contains("ovs-vswitchd.log is a symbolic link, and links are not followed"), "{e}");
-        // Nor one among the files before it.
+        // A symbolic link among the rotated files is not followed either.
         fs::remove_file(folder.join("ovs-vswitchd.log")).unwrap();
         fs::write(folder.join("ovs-vswitchd.log"), "now\n").unwrap();
         std::os::unix::fs::symlink(&secret, folder.join("ovs-vswitchd.log.1")).unwrap();

@@ -1,4 +1,4 @@
-//! The journal of a running host, where a log has no file of its own.
+//! Reads the journal of a running host, for logs that have no file of their own.
 
 use super::{Origin, Read, ReadError};
 use crate::{Argv, HostLog, LogQuery, LogStream, Target, argv::SystemdUnit, commands, commands::JournalPart};
@@ -7,14 +7,14 @@ use jiff::Timestamp;
 use std::{io, time::Instant};
 use tokio::{io::AsyncReadExt, process::Child};
 
-/// What is read at once.
+/// The size of one read, in bytes.
 const PIECE: usize = 64 << 10;
-/// What journalctl prints of a unit that never ran.
+/// The text that journalctl prints for a unit without entries.
 const NONE: &[u8] = b"-- No entries --";
-/// More than it says of what went wrong.
+/// The limit of journalctl's error output, in bytes.
 const MAX_ERROR: u64 = 4 << 10;
 
-/// Opens the journal of a log: of the first of its units that has an entry. The inner error says what was looked for.
+/// Opens the journal of the first unit of a log that has an entry. The inner error says which units were tried.
 pub(super) async fn open(
     at: &Target,
     log: HostLog,
@@ -37,54 +37,54 @@ pub(super) async fn open(
         let mut child = match spawn(&argv) {
             Ok(child) => child,
             Err(ReadError::NoProgram { .. }) => {
-                return Ok(Err("there is no journalctl to read the journal with".into()));
+                return Ok(Err("journalctl is not installed".into()));
             }
             Err(e) => return Err(e),
         };
-        let first = tokio::time::timeout_at(deadline.into(), first(&mut child)).await;
+        let first = tokio::time::timeout_at(deadline.into(), read_first(&mut child)).await;
         let first = first
             .map_err(|_| ReadError::timed_out(argv.to_string(), &at.node, at.within, &Default::default()))?;
         match first.map_err(|e| ReadError::unreadable(format!("the output of `{argv}`"), e))? {
-            First::Piece(piece) => {
+            FirstOutput::Piece(piece) => {
                 let origin = Origin::new(argv.to_string(), Some(Timestamp::now()));
                 return Ok(Ok(Read { value: forward(piece, child), origin, notes: Vec::new() }));
             }
-            First::Nothing => looked.push(format!("`{argv}` found no entries")),
-            First::Failed(said) => looked.push(format!("`{argv}` failed: {said}")),
+            FirstOutput::Nothing => looked.push(format!("`{argv}` found no entries")),
+            FirstOutput::Failed(said) => looked.push(format!("`{argv}` failed: {said}")),
         }
     }
     Ok(Err(looked.join(", ")))
 }
 
-/// What the program began with.
-enum First {
+/// The first output of journalctl.
+enum FirstOutput {
     Piece(Bytes),
     Nothing,
     Failed(String),
 }
 
-async fn first(child: &mut Child) -> io::Result<First> {
+async fn read_first(child: &mut Child) -> io::Result<FirstOutput> {
     let piece = match child.stdout.as_mut() {
-        Some(out) => next(out).await?,
+        Some(out) => read_piece(out).await?,
         None => Bytes::new(),
     };
     if !piece.is_empty() && !piece.starts_with(NONE) {
-        return Ok(First::Piece(piece));
+        return Ok(FirstOutput::Piece(piece));
     }
-    let (status, said) = end(child).await?;
-    // nsenter(1) says 127 for a program that is not there.
-    Ok(if status { First::Nothing } else { First::Failed(said) })
+    let (status, said) = wait_for_end(child).await?;
+    // nsenter(1) exits with 127 if the program does not exist.
+    Ok(if status { FirstOutput::Nothing } else { FirstOutput::Failed(said) })
 }
 
-/// A piece; empty: that was all.
-async fn next(out: &mut (impl AsyncReadExt + Unpin)) -> io::Result<Bytes> {
+/// Reads the next piece; an empty piece means the end.
+async fn read_piece(out: &mut (impl AsyncReadExt + Unpin)) -> io::Result<Bytes> {
     let mut piece = Vec::with_capacity(PIECE);
     out.read_buf(&mut piece).await?;
     Ok(piece.into())
 }
 
-/// Did it end well, and what did it complain of?
-async fn end(child: &mut Child) -> io::Result<(bool, String)> {
+/// Waits for the program, and returns whether it succeeded and what it wrote to standard error.
+async fn wait_for_end(child: &mut Child) -> io::Result<(bool, String)> {
     let mut said = Vec::new();
     if let Some(err) = child.stderr.take() {
         err.take(MAX_ERROR).read_to_end(&mut said).await?;
@@ -93,7 +93,7 @@ async fn end(child: &mut Child) -> io::Result<(bool, String)> {
     Ok((status.success(), String::from_utf8_lossy(&said).trim().to_owned()))
 }
 
-/// The rest of what it prints. The program ends with whoever listens.
+/// Streams the first piece and the rest of the output. The program ends when nobody reads the stream any more.
 fn forward(first: Bytes, mut child: Child) -> LogStream {
     let (sender, stream) = LogStream::channel();
     tokio::spawn(async move {
@@ -105,14 +105,14 @@ fn forward(first: Bytes, mut child: Child) -> LogStream {
             }
             let Some(out) = child.stdout.as_mut() else { return };
             piece = tokio::select! {
-                piece = next(out) => piece,
+                piece = read_piece(out) => piece,
                 () = sender.closed() => return,
             };
             if piece.as_ref().is_ok_and(Bytes::is_empty) {
                 break;
             }
         }
-        if let Ok((false, said)) = end(&mut child).await {
+        if let Ok((false, said)) = wait_for_end(&mut child).await {
             _ = sender.send(Err(io::Error::other(format!("journalctl failed: {said}")))).await;
         }
     });

@@ -1,4 +1,4 @@
-//! Databases that are asked through their servers, by the sources that can run a command.
+//! Reads databases through their servers, for sources that can run commands.
 
 use super::{Backend, Origin, Read, ReadError};
 use crate::{Db, NodeName, Target, argv::OvsdbQuery, commands};
@@ -8,11 +8,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// The schemas that servers use, each asked once.
+/// A cache of the schemas that database servers use. Each schema is read once.
 #[derive(Default)]
-pub(super) struct Databases(Mutex<BTreeMap<(NodeName, Db), Arc<Schema>>>);
+pub(super) struct DatabaseServers(Mutex<BTreeMap<(NodeName, Db), Arc<Schema>>>);
 
-impl Databases {
+impl DatabaseServers {
     /// The schema that the server of a database uses.
     pub(super) async fn schema(
         &self,
@@ -38,7 +38,7 @@ impl Databases {
         Ok(schema)
     }
 
-    /// Rows, as the server has them.
+    /// Rows as the server returns them.
     pub(super) async fn rows(
         &self,
         source: &impl Backend,
@@ -50,7 +50,7 @@ impl Databases {
         let checked = |schema: &Schema| selects.iter().try_for_each(|select| select.check(schema));
         let mut schema = self.schema(source, at, db).await?;
         if checked(&schema).is_err() {
-            // Tables and columns come with an upgrade, too.
+            // An upgrade of the server can add tables and columns, so the schema is read again.
             schema = self.ask(source, at, db).await?;
             checked(&schema)?;
         }
@@ -58,14 +58,14 @@ impl Databases {
         let read = source.command(at, &argv).await?;
         let failed = |e| ReadError::unreadable(format!("the answer of {db} on {}", at.node), e);
         let rows = match ovsdb::wire::parse_reply(&schema, selects, &read.value.stdout) {
-            // The server was upgraded while we ran.
+            // The server was upgraded between the two reads.
             Err(WireError::SchemaMismatch { .. }) => {
                 let schema = self.ask(source, at, db).await?;
                 ovsdb::wire::parse_reply(&schema, selects, &read.value.stdout).map_err(failed)?
             }
             result => result.map_err(failed)?,
         };
-        // Not the whole transaction, but where it was asked.
+        // The origin names the database and where the command ran, without the whole transaction.
         let asked_where = read.origin.what.strip_prefix(&argv.to_string()).unwrap_or_default();
         let what = format!("ovsdb-client query {db}{asked_where}");
         Ok(Read { value: rows, origin: Origin { what, ..read.origin }, notes: read.notes })

@@ -1,11 +1,11 @@
-//! This host's own programs, in the namespaces of one or more nodes.
+//! Runs this host's own programs, in the namespaces of one or more nodes.
 //!
-//! `--local` alone is this host: the mode of a server inside `kubectl debug node/…`. `--local NODE=PID` enters
-//! the network, mount and UTS namespaces of a process, so that one server can stand for several nodes: the
-//! host seen from a debug container (`NODE=1` with hostPID), or the nodes of the lab.
+//! `--local` alone means this host: a server inside `kubectl debug node/…` uses this mode. `--local NODE=PID` enters
+//! the network, mount and UTS namespaces of a process, so that one server can serve several nodes: the host as seen
+//! from a debug container (`NODE=1` with hostPID), or the nodes of the lab.
 
 use super::{
-    Area, Backend, Coverage, Origin, Output, Read, ReadError, answered, live::Databases, netns,
+    Area, Backend, Coverage, Origin, Output, Read, ReadError, answered, live::DatabaseServers, netns,
     nofollow::Root, warnings,
 };
 use crate::{Argv, Db, LogQuery, LogSource, LogStream, NodeName, Place, PodRef, Target, commands};
@@ -21,40 +21,41 @@ use tokio::{
     process::Child,
 };
 
-/// More than any command prints that a tool asks for: the answers of a database server are the largest.
+/// The output limit of a command, in bytes. It is more than any command prints that a tool runs; the answers of a
+/// database server are the largest.
 const MAX_OUTPUT: u64 = 512 << 20;
-/// More than anybody reads of what happened in a few seconds.
+/// The output limit of a command that reports events for a few seconds, in bytes.
 const MAX_FOLLOWED: u64 = 16 << 20;
-/// More than a program needs to say what went wrong.
+/// The limit of standard error, in bytes.
 const MAX_ERROR: u64 = 1 << 20;
-/// Enough of what a program printed to see why it failed, in characters.
+/// How much of a failed program's standard output an error quotes, in characters.
 const MAX_SAID: usize = 1000;
-/// Where programs are looked for: the environment of every command is cleared.
+/// The search path for programs. The environment of every command is cleared.
 pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// A node of a local backend, as written on the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalNode {
     name: NodeName,
-    /// A process in its namespaces; none: this process's own.
+    /// A process in the node's namespaces, or `None` for this process's own namespaces.
     process: Option<Process>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Process {
     Pid(u32),
-    /// A file that holds the process id, read at each call: the process may have been restarted.
+    /// A file that contains the process ID. It is read at each call, because the process may have been restarted.
     PidFile(PathBuf),
 }
 
-/// The text is no node of a local backend.
+/// The text does not describe a node of a local backend.
 #[derive(Debug, thiserror::Error)]
 pub enum BadLocal {
-    /// No `NODE`.
+    /// `NODE` is not a valid node name.
     #[error(transparent)]
     Name(#[from] crate::name::BadName),
-    /// No `=`, or neither a process id nor an absolute path after it.
-    #[error("`{0}` is not NODE=PID or NODE=/path/of/a/pid/file")]
+    /// The text has no `=`, or neither a process ID nor an absolute path after it.
+    #[error("`{0}` is not of the form NODE=PID or NODE=/path/to/pidfile")]
     Form(String),
 }
 
@@ -86,10 +87,7 @@ impl LocalNode {
             Some(Process::Pid(pid)) => Ok(Some(*pid)),
             Some(Process::PidFile(path)) => {
                 let failed = |e: Box<dyn std::error::Error + Send + Sync>| {
-                    ReadError::unreadable(
-                        format!("{}, which names a process of {}", path.display(), self.name),
-                        e,
-                    )
+                    ReadError::unreadable(format!("{}, the PID file of {}", path.display(), self.name), e)
                 };
                 let text = std::fs::read_to_string(path).map_err(|e| failed(e.into()))?;
                 text.trim().parse().map(Some).map_err(|e: std::num::ParseIntError| failed(e.into()))
@@ -99,7 +97,7 @@ impl LocalNode {
 }
 
 impl LocalNode {
-    /// Where its file system begins.
+    /// The root directory of the node's file system.
     fn root(&self) -> Result<PathBuf, ReadError> {
         Ok(match self.pid()? {
             Some(pid) => PathBuf::from(format!("/proc/{pid}/root")),
@@ -108,17 +106,17 @@ impl LocalNode {
     }
 }
 
-/// The backend.
+/// A source that runs programs on this host.
 pub struct Local {
     nodes: BTreeMap<NodeName, LocalNode>,
-    databases: Databases,
+    databases: DatabaseServers,
 }
 
 impl Local {
-    /// A backend of these nodes.
+    /// Creates a backend for these nodes.
     pub fn new(nodes: Vec<LocalNode>) -> Self {
         let nodes = nodes.into_iter().map(|node| (node.name.clone(), node)).collect();
-        Self { nodes, databases: Databases::default() }
+        Self { nodes, databases: DatabaseServers::default() }
     }
 
     fn node(&self, name: &NodeName) -> Result<&LocalNode, ReadError> {
@@ -140,7 +138,7 @@ impl Local {
         Ok(Namespaces { process, network })
     }
 
-    /// The network namespace of a pod, as a path for this process.
+    /// The network namespace of a pod, as a path that this process can open.
     async fn network_of(
         &self,
         at: &Target,
@@ -178,7 +176,7 @@ impl Backend for Local {
     async fn coverage(&self) -> Result<Coverage, ReadError> {
         let line = |node: &LocalNode| match node.pid() {
             Ok(None) => format!("{} is this host", node.name),
-            Ok(Some(pid)) => format!("{} is the namespaces of process {pid}", node.name),
+            Ok(Some(pid)) => format!("{} uses the namespaces of process {pid}", node.name),
             Err(e) => format!("{}: {}", node.name, crate::error::chain(&e)),
         };
         let areas = [
@@ -199,8 +197,8 @@ impl Backend for Local {
     async fn command(&self, at: &Target, argv: &Argv) -> Result<Read<Output>, ReadError> {
         let namespaces = self.namespaces(at).await?;
         let output = match run(at, argv, &namespaces, MAX_OUTPUT).await? {
-            Ended::ByItself(output) => output,
-            Ended::ByTime(output) => {
+            CommandEnd::ByItself(output) => output,
+            CommandEnd::ByTime(output) => {
                 return Err(ReadError::timed_out(argv.to_string(), &at.node, at.within, &output));
             }
         };
@@ -211,8 +209,8 @@ impl Backend for Local {
         let namespaces = self.namespaces(at).await?;
         let at = &Target { within: time.min(at.within), ..at.clone() };
         match run(at, argv, &namespaces, MAX_FOLLOWED).await? {
-            Ended::ByItself(output) => read(at, argv, &namespaces, output),
-            Ended::ByTime(output) => read(at, argv, &namespaces, Output { status: Some(0), ..output }),
+            CommandEnd::ByItself(output) => read(at, argv, &namespaces, output),
+            CommandEnd::ByTime(output) => read(at, argv, &namespaces, Output { status: Some(0), ..output }),
         }
     }
 
@@ -250,7 +248,7 @@ impl Backend for Local {
         let mut bytes = Vec::new();
         tokio::fs::File::from_std(file).take(limit).read_to_end(&mut bytes).await.map_err(failed)?;
         let database = Database::open(bytes).map_err(|e| ReadError::unreadable(what, e))?;
-        // The server may be in the middle of an append: an incomplete last record is no damage here.
+        // The server may be in the middle of an append, so an incomplete last record is no damage here.
         let origin = Origin::new(path, Some(Timestamp::now()));
         Ok(Read { value: Arc::new(database), origin, notes: Vec::new() })
     }
@@ -276,7 +274,7 @@ impl Backend for Local {
     }
 }
 
-/// What a command that has ended gave.
+/// Turns the output of a finished command into an answer or an error.
 fn read(
     at: &Target,
     argv: &Argv,
@@ -287,12 +285,12 @@ fn read(
     match output.status {
         Some(0) => {}
         Some(status) if answered(argv.program(), status) => {}
-        // nsenter(1) and execvp(3) say 127 for a program that is not there.
+        // nsenter(1) and execvp(3) exit with 127 if the program does not exist.
         Some(127) if namespaces.entered() => {
             return Err(no_program(at, argv));
         }
         status => {
-            // vtysh(1) complains on standard output.
+            // vtysh(1) prints its errors to standard output.
             let said = || String::from_utf8_lossy(&output.stdout).chars().take(MAX_SAID).collect();
             return Err(ReadError::Failed {
                 command: argv.to_string(),
@@ -310,12 +308,12 @@ fn read(
     Ok(Read { value: output, origin: Origin::new(what, Some(Timestamp::now())).beside(beside), notes })
 }
 
-/// In which namespaces a command runs, where that is not in this process's own.
+/// The namespaces that a command enters, if it does not run in this process's own.
 #[derive(Debug, Default)]
 struct Namespaces {
-    /// Those of a process: network, mount, UTS.
+    /// The network, mount and UTS namespaces of this process ID.
     process: Option<u32>,
-    /// This network namespace.
+    /// The network namespace at this path.
     network: Option<PathBuf>,
 }
 
@@ -324,7 +322,8 @@ impl Namespaces {
         self.process.is_some() || self.network.is_some()
     }
 
-    /// The options of nsenter(1). It opens all namespaces before it enters the first: paths are this process's.
+    /// The options of nsenter(1). It opens all namespaces before it enters the first one, so paths are relative to this
+    /// process.
     fn options(&self) -> Vec<OsString> {
         let target =
             self.process.iter().flat_map(|pid| [format!("--target={pid}"), "--mount".into(), "--uts".into()]);
@@ -339,13 +338,13 @@ impl Namespaces {
     }
 }
 
-/// How a command ended, with what it had printed.
-enum Ended {
+/// How a command ended, with its output so far.
+enum CommandEnd {
     ByItself(Output),
     ByTime(Output),
 }
 
-/// Starts a command. It is killed with the handle.
+/// Starts a command. Dropping the handle kills it.
 fn spawn(at: &Target, argv: &Argv, namespaces: &Namespaces) -> Result<Child, ReadError> {
     #[expect(clippy::disallowed_methods, reason = "the one place where a local command is run")]
     let new = tokio::process::Command::new;
@@ -379,9 +378,8 @@ fn no_program(at: &Target, argv: &Argv) -> ReadError {
     }
 }
 
-/// Runs a command to its end, or until it takes too long or prints too much. It is killed if the caller
-/// goes away.
-async fn run(at: &Target, argv: &Argv, namespaces: &Namespaces, limit: u64) -> Result<Ended, ReadError> {
+/// Runs a command until it ends, takes too long or prints too much. The command is killed if the caller goes away.
+async fn run(at: &Target, argv: &Argv, namespaces: &Namespaces, limit: u64) -> Result<CommandEnd, ReadError> {
     let mut child = spawn(at, argv, namespaces)?;
     let (out, err) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
     let mut output = Output::default();
@@ -394,13 +392,13 @@ async fn run(at: &Target, argv: &Argv, namespaces: &Namespaces, limit: u64) -> R
     match tokio::time::timeout(at.within, finish).await {
         Ok(Ok(status)) => {
             output.status = status.code().or(status.signal().map(|signal| 128 + signal));
-            Ok(Ended::ByItself(output))
+            Ok(CommandEnd::ByItself(output))
         }
         Ok(Err(e)) if e.kind() == std::io::ErrorKind::FileTooLarge => {
             Err(ReadError::TooLarge { what: format!("the output of `{argv}`"), limit })
         }
         Ok(Err(e)) => Err(ReadError::unreadable(format!("the output of `{argv}`"), e)),
-        Err(_) => Ok(Ended::ByTime(output)),
+        Err(_) => Ok(CommandEnd::ByTime(output)),
     }
 }
 

@@ -1,7 +1,7 @@
-//! Where data comes from: a running node, or something recorded earlier.
+//! The source of data: a running node or cluster, or data that was recorded earlier.
 //!
-//! A tool does not know which. It names a node and a place, asks for rows, a command's output or a file,
-//! and gets the answer with its origin, or an error that tells absent from empty and from failed.
+//! A tool does not know which source it reads. The tool names a node and a place and asks for rows, the output of a
+//! command, or a file. It gets the answer with its origin, or an error that tells apart absent, empty and failed.
 
 mod bundle;
 mod cluster;
@@ -34,16 +34,16 @@ use std::{sync::Arc, time::Duration};
 
 /// A source of read-only data.
 ///
-/// **Invariant:** no method can change what it reads from.
+/// **Invariant:** no method can change the source.
 ///
-/// A new method needs two layers that want it.
+/// Add a method only when two layers need it.
 #[async_trait]
 pub trait Backend: Send + Sync + 'static {
-    /// What this is, for the first line of an answer: `must-gather.tar.xz`, `local`.
+    /// The name of the source in the first line of an answer: `must-gather.tar.xz`, `local`.
     fn name(&self) -> &str;
 
-    /// What the instructions of the server say about the source: which cluster or files it is, of which time, and what was
-    /// not collected. A live source gives its name only.
+    /// Describes the source for the server's instructions: which cluster or files it is, when its data was collected,
+    /// and what was not collected. A live source gives only its name.
     async fn about(&self) -> String {
         match self.is_live() {
             true => format!("{}, live", self.name()),
@@ -51,177 +51,177 @@ pub trait Backend: Send + Sync + 'static {
         }
     }
 
-    /// Can it be asked now, and again in a second? Else it was collected earlier.
+    /// Returns true if the source can be read now and again later, and false if its data was collected earlier.
     fn is_live(&self) -> bool {
         false
     }
 
-    /// Makes ready to answer what takes long to open. Done once; every call asks for it first, to tell its client how
-    /// far that is.
+    /// Prepares data that takes long to open. The preparation happens once. Every call waits for it first, so that the
+    /// client sees its progress.
     async fn open(&self, _progress: &Progress) -> Result<(), ReadError> {
         Ok(())
     }
 
-    /// What "now" means here: the time for a source that can be asked now, else the time of what was collected last.
+    /// The source's current time: the clock for a live source, or the time of the newest collected data.
     async fn now(&self) -> Option<Timestamp> {
         self.is_live().then(Timestamp::now)
     }
 
-    /// A view of this source that has only one of its bundles: the bundle of this name, or the only bundle whose name
-    /// contains this text.
+    /// A view of this source with only one of its bundles. `bundle` is the full name of a bundle, or a part of a name
+    /// that only one bundle contains.
     async fn only(&self, bundle: &str) -> Result<Arc<dyn Backend>, ReadError> {
         Err(ReadError::NotHeld {
             what: format!("bundle `{bundle}`"),
             source_name: self.name().into(),
-            why: Some("this source does not consist of bundles; leave out the parameter `bundle`".into()),
+            why: Some("this source has no bundles; omit the parameter `bundle`".into()),
             instead: Vec::new(),
         })
     }
 
-    /// The nodes that can be read, by name. Who asks says how long that may take.
+    /// The nodes that can be read, sorted by name. The caller sets the time limit.
     async fn nodes(&self) -> Result<Vec<NodeName>, ReadError>;
 
-    /// What there is to read of each node, before any question is asked.
+    /// Which data the source has for each node. Callers can read it before any other question.
     async fn coverage(&self) -> Result<Coverage, ReadError>;
 
-    /// The output of a command.
+    /// Runs a command, or returns its recorded output.
     async fn command(&self, at: &Target, argv: &Argv) -> Result<Read<Output>, ReadError>;
 
-    /// The output of a command that somebody ran when a bundle was collected, and that no server runs: it prints keys,
-    /// or does more than read.
+    /// Returns the output of a command that was run when a bundle was collected. No server runs such a command, because
+    /// it prints keys or does more than read.
     async fn recorded(&self, at: &Target, command: &'static str) -> Result<Read<Output>, ReadError> {
         Err(ReadError::NotCollected {
             what: format!("`{command}`"),
             node: at.node.clone(),
             source_name: self.name().into(),
-            why: Some("it is read where it was recorded, never run".into()),
+            why: Some("this command is never run; its output exists only in bundles that recorded it".into()),
             instead: Vec::new(),
         })
     }
 
-    /// What a command prints that would go on for ever, in so much time, which begins when it does. Less if the call has
-    /// less, which is in the notes then. Only where something can still happen.
+    /// Runs a command that does not end by itself, for `time`, which begins when the command starts. If the call has
+    /// less time left, the command runs for less, and a note says so. Only a live source can do this.
     async fn follow(&self, _at: &Target, argv: &Argv, _time: Duration) -> Result<Read<Output>, ReadError> {
-        let what = format!("`{argv}`, which tells what happens while it runs,");
-        let why = Some("what was collected earlier has no present".into());
+        let what = format!("`{argv}`, which reports events while it runs,");
+        let why = Some("this needs a live source; a bundle cannot answer it".into());
         Err(ReadError::NotHeld { what, source_name: self.name().into(), why, instead: Vec::new() })
     }
 
-    /// The schema of a database: the one that its server uses, or that its file holds.
+    /// The schema of a database: the schema that its server uses, or the schema in its file.
     async fn schema(&self, at: &Target, db: Db) -> Result<Arc<Schema>, ReadError>;
 
-    /// Rows of a database, one [`Rows`] per select, all of one moment.
+    /// Rows of a database, one [`Rows`] per select. All rows belong to the same moment.
     async fn rows(&self, at: &Target, db: Db, selects: &[Select]) -> Result<Read<Vec<Rows>>, ReadError>;
 
-    /// The database with its log of transactions. Only where its file can be read.
+    /// The database with its transaction log. Only a source that can read the database file has it.
     async fn database(&self, at: &Target, db: Db) -> Result<Read<Arc<Database>>, ReadError>;
 
-    /// The kinds of Kubernetes objects that it has.
+    /// The kinds of Kubernetes objects that the source has.
     async fn kinds(&self, _within: Duration) -> Result<Read<Vec<Kind>>, ReadError> {
         Err(ReadError::not_held("Kubernetes objects", self.name()))
     }
 
-    /// Kubernetes objects, by namespace and name, without managed fields and without the values of Secrets. None is an
-    /// answer: the kind is there, and has no such object.
+    /// Kubernetes objects, sorted by namespace and name, without managed fields and without the values of Secrets. An
+    /// empty list means that the source has the kind, but no matching object.
     async fn objects(&self, query: &ObjectQuery, _within: Duration) -> Result<Read<Vec<Value>>, ReadError> {
         Err(ReadError::not_held(query.to_string(), self.name()))
     }
 
-    /// Objects as the API server prints them; none where there is no server to do so.
+    /// Objects in the columns that the API server prints, or `None` if no API server can print them.
     async fn table(&self, _query: &ObjectQuery, _within: Duration) -> Result<Option<Read<Table>>, ReadError> {
         Ok(None)
     }
 
-    /// The files whose paths contain a text, by bundle and path. Only where the source consists of files.
+    /// The files whose paths contain a text, sorted by bundle and path. Only a source that consists of files has them.
     async fn files(&self, _contains: &str) -> Result<Read<Vec<BundleFile>>, ReadError> {
         Err(ReadError::not_held("a list of files", self.name()))
     }
 
-    /// A log or another file, from its beginning or from as late as the query allows.
+    /// A log or another file, from its beginning or from the first line that the query still needs.
     async fn log(&self, query: &LogQuery, _within: Duration) -> Result<Read<LogStream>, ReadError> {
         Err(ReadError::not_held(query.to_string(), self.name()))
     }
 
-    /// Ends what outlives its calls. Nothing is asked afterwards.
+    /// Ends everything that outlives its call. Callers do not use the source afterwards.
     async fn close(&self) {}
 }
 
-/// A file of a bundle.
+/// A file in a bundle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BundleFile {
     /// The name of the bundle.
     pub bundle: String,
     /// The path inside the bundle.
     pub path: String,
-    /// The size in bytes, as the bundle tells it. The file may be packed.
+    /// The size in bytes, as the bundle states it. The file may be compressed.
     pub size: u64,
-    /// When the file was written, as the bundle tells it.
+    /// The modification time, as the bundle states it.
     pub modified: Option<Timestamp>,
-    /// Whether each reading unpacks an archive again up to this file, so that many readings take long.
+    /// True if each read decompresses an archive again from its beginning to this file, so that many reads take long.
     pub is_packed: bool,
 }
 
-/// What was read and where it came from.
+/// A value that was read, and where it came from.
 #[derive(Clone, Debug)]
 pub struct Read<T> {
-    /// What was read.
+    /// The value.
     pub value: T,
     /// Where it came from.
     pub origin: Origin,
-    /// What is odd about it: a truncated file, a warning on stderr.
+    /// Problems with the data: a truncated file, a warning on stderr.
     pub notes: Vec<String>,
 }
 
-/// Where something was read and when that was true.
+/// Where data was read, and when it was true.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     /// The file, command or query: `network_logs/ovnk_database_store/ovnkube-node-mk45n_nbdb`.
     pub what: String,
-    /// When the data was collected, as far as the source tells.
+    /// When the data was collected, if the source records it.
     pub when: Option<Timestamp>,
-    /// The bundle that it was in, where the source is made of bundles.
+    /// The bundle that contains the data, if the source consists of bundles.
     pub bundle: Option<String>,
-    /// What is known beside it, for who asks where an answer comes from: copies that were not read, what a program says
-    /// whenever it runs.
+    /// Details for a reader who asks where an answer comes from: copies that were not read, banners that a program
+    /// prints at every run.
     pub beside: Vec<String>,
-    /// How much of it there is.
+    /// How complete the data is.
     pub extent: Extent,
 }
 
-/// How much of what a cluster has a source gave. What is missing from a part proves nothing.
+/// How much of the cluster's data a source returned. The absence of a row from partial data proves nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Extent {
-    /// All that the cluster had at that time.
+    /// Everything that the cluster had at that time.
     #[default]
     Whole,
-    /// What was collected: the cluster may have had more.
+    /// A part that was collected; the cluster may have had more.
     Part,
-    /// What can still be read of a damaged file.
+    /// The readable part of a damaged file.
     Damaged,
 }
 
 impl Origin {
-    /// Of this, at this time.
+    /// An origin without a bundle or further details, of [`Extent::Whole`].
     pub fn new(what: impl Into<String>, when: Option<Timestamp>) -> Self {
         Self { what: what.into(), when, bundle: None, beside: Vec::new(), extent: Extent::Whole }
     }
 
-    /// It was in this bundle.
+    /// Sets the bundle.
     pub(crate) fn in_bundle(self, bundle: impl Into<String>) -> Self {
         Self { bundle: Some(bundle.into()), ..self }
     }
 
-    /// With what is known beside it.
+    /// Sets the further details.
     pub(crate) fn beside(self, beside: Vec<String>) -> Self {
         Self { beside, ..self }
     }
 
-    /// So much of it.
+    /// Sets the extent.
     pub(crate) fn with_extent(self, extent: Extent) -> Self {
         Self { extent, ..self }
     }
 
-    /// When, to the second.
+    /// The time, to the second.
     pub(crate) fn time(&self) -> String {
         match self.when {
             Some(when) => when.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
@@ -230,26 +230,27 @@ impl Origin {
     }
 }
 
-/// What a command printed. Never cut silently: a cut is in the notes of its [`Read`].
+/// What a command printed. Output is never cut silently: a note of its [`Read`] says that it was cut.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Output {
     /// Standard output.
     pub stdout: Vec<u8>,
     /// Standard error.
     pub stderr: Vec<u8>,
-    /// Exit status, where one is known; `128 + n` for a death by signal n.
+    /// The exit status, if known; `128 + n` if signal n ended the program.
     pub status: Option<i32>,
 }
 
-/// Did a program answer although it ended with an error?
+/// Returns true if a program gave a usable answer although its exit status is an error.
 ///
-/// sysctl(8) ends with 1 when one of hundreds of keys cannot be read, after it has printed the others.
+/// sysctl(8) exits with 1 if it cannot read one of hundreds of keys, after it has printed the others.
 pub(crate) fn answered(program: &str, status: i32) -> bool {
     program == "sysctl" && status == 1
 }
 
-/// What a program that succeeded wrote to standard error, as notes; and what it writes there whenever it runs, which is
-/// no news: conntrack(8) how many entries there were, nft(8) that other programs made some tables.
+/// Splits the standard error of a successful program into warnings and banners, each as notes. A banner is a line that
+/// the program prints at every run: conntrack(8) prints how many entries there were, nft(8) says that other programs
+/// own some tables.
 pub(crate) fn warnings(program: &str, stderr: &str) -> (Vec<String>, Vec<String>) {
     let is_banner = |line: &&str| {
         line.ends_with("flow entries have been shown.")
@@ -257,15 +258,15 @@ pub(crate) fn warnings(program: &str, stderr: &str) -> (Vec<String>, Vec<String>
     };
     let lines = stderr.lines().map(str::trim).filter(|line| !line.is_empty());
     let (banners, warnings): (Vec<&str>, Vec<&str>) = lines.partition(is_banner);
-    let said = |lines: Vec<&str>| format!("{program} said: {}", lines.join("\n"));
+    let said = |lines: Vec<&str>| format!("stderr of {program}: {}", lines.join("\n"));
     let said = |lines: Vec<&str>| (!lines.is_empty()).then(|| said(lines)).into_iter().collect();
     (said(warnings), said(banners))
 }
 
 impl Output {
-    /// The last lines, in one: why a command failed or was not finished, if anything says it.
+    /// The end of the output, at most 400 characters. It usually says why a command failed or did not finish.
     pub(crate) fn last(&self) -> String {
-        /// In characters.
+        /// The maximum length in characters.
         const ENOUGH: usize = 400;
         let text = String::from_utf8_lossy(if self.stderr.is_empty() { &self.stdout } else { &self.stderr });
         let text = text.trim();
@@ -274,92 +275,92 @@ impl Output {
     }
 }
 
-/// Why a read gave nothing.
+/// Why a read returned nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// The source does not hold it: it was not collected. Not the same as empty.
+    /// The source does not have a node's data: it was not collected. This is not the same as empty.
     #[error("{what} of {node} was not collected in {source_name}{}", because(why.as_deref()))]
     NotCollected {
-        /// What was asked for.
+        /// What the caller asked for.
         what: String,
-        /// Of which node.
+        /// The node.
         node: NodeName,
-        /// The source.
+        /// The name of the source.
         source_name: String,
-        /// Why, where that is known: it was tried, it is a link to what is not there.
+        /// The reason, if known: the collector tried and failed, or the file is a link to a missing target.
         why: Option<String>,
-        /// What the source holds of this node.
+        /// What the source has of this node.
         instead: Vec<String>,
     },
-    /// The source does not hold it, and it is no node's: objects, a pod's log.
-    #[error("{what} is not held in {source_name}{}", because(why.as_deref()))]
+    /// The source does not have data that belongs to no single node: objects, the log of a pod.
+    #[error("{what} is not available in {source_name}{}", because(why.as_deref()))]
     NotHeld {
-        /// What was asked for.
+        /// What the caller asked for.
         what: String,
-        /// The source.
+        /// The name of the source.
         source_name: String,
-        /// Why, where that is known.
+        /// The reason, if known.
         why: Option<String>,
-        /// What the source holds of that sort.
+        /// What the source has of the same kind.
         instead: Vec<String>,
     },
-    /// The command ended with an error.
+    /// The command exited with an error.
     #[error("`{command}` failed on {node} with exit status {status}: {stderr}")]
     Failed {
         /// The command.
         command: String,
-        /// Where it ran.
+        /// The node where it ran.
         node: NodeName,
         /// Its exit status.
         status: i32,
-        /// What it said.
+        /// What it printed.
         stderr: String,
     },
-    /// The command took too long and was ended.
+    /// The command took too long and was stopped.
     #[error(
-        "`{command}` did not finish on {node} within {seconds} s (it had printed {printed} bytes{})",
+        "`{command}` did not finish on {node} within {seconds} s (it printed {printed} bytes{})",
         ending(last)
     )]
     TimedOut {
         /// The command.
         command: String,
-        /// Where it ran.
+        /// The node where it ran.
         node: NodeName,
-        /// The limit.
+        /// The time limit in seconds.
         seconds: u64,
-        /// Bytes that had arrived.
+        /// The number of bytes that it had printed.
         printed: usize,
-        /// The end of them.
+        /// The end of its output.
         last: String,
     },
-    /// What is asked of the cluster took too long.
-    #[error("{what} was not finished within {seconds} s")]
+    /// A request to the cluster took too long.
+    #[error("{what} took longer than {seconds} s")]
     TooLate {
-        /// What.
+        /// The request.
         what: String,
-        /// The limit.
+        /// The time limit in seconds.
         seconds: u64,
     },
-    /// The call's time was over before all was read or computed.
-    #[error("{what} was not finished when the time of the call was over")]
+    /// The call ran out of time before it had read or computed everything.
+    #[error("{what} did not finish within the time limit of the call")]
     OutOfTime {
-        /// What.
+        /// What did not finish.
         what: String,
     },
-    /// There is no such network interface.
+    /// The network interface does not exist.
     #[error("there is no network interface `{name}` on {node} ({place})")]
     NoInterface {
-        /// The name that was given.
+        /// The name that the caller gave.
         name: String,
-        /// The place.
+        /// The place: host, or a pod.
         place: String,
         /// The node.
         node: NodeName,
-        /// Those that are there, the most alike first.
+        /// The existing interfaces, the most similar names first.
         known: Vec<String>,
     },
-    /// The place has no such program.
-    #[error("{program} is not installed where {place} of {node} was looked for")]
+    /// The program is not installed at this place.
+    #[error("{program} is not installed for {place} on {node}")]
     NoProgram {
         /// The program.
         program: String,
@@ -368,46 +369,46 @@ pub enum ReadError {
         /// The node.
         node: NodeName,
     },
-    /// More than a server may hold in memory.
+    /// The data is larger than a server may hold in memory.
     #[error("{what} is larger than {limit} bytes")]
     TooLarge {
-        /// What.
+        /// The data.
         what: String,
-        /// The limit, in bytes.
+        /// The limit in bytes.
         limit: u64,
     },
-    /// It is there, but could not be read.
+    /// The data exists, but could not be read.
     #[error("{what} could not be read")]
     Unreadable {
-        /// What.
+        /// The data.
         what: String,
-        /// Why.
+        /// The reason.
         #[source]
         cause: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A live cluster gave nothing.
+    /// A live cluster returned nothing.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
-    /// The select does not fit the database.
+    /// The select does not match the schema of the database.
     #[error(transparent)]
     Select(#[from] ovsdb::SelectError),
-    /// The question does not fit on a command line.
-    #[error("the query cannot be asked: ask for fewer conditions")]
+    /// The query does not fit on a command line.
+    #[error("the query does not fit on a command line; use fewer conditions")]
     Query(#[source] BadWord),
 }
 
-/// The end of an output, to be put after its length.
+/// Formats the end of an output, to follow its length.
 fn ending(last: &str) -> String {
-    if last.is_empty() { String::new() } else { format!(", at last: {last}") }
+    if last.is_empty() { String::new() } else { format!("; its output ended with: {last}") }
 }
 
-/// A reason, to be put after what it is the reason of.
+/// Formats a reason in parentheses, or returns an empty text.
 fn because(why: Option<&str>) -> String {
     why.map(|why| format!(" ({why})")).unwrap_or_default()
 }
 
 impl ReadError {
-    /// Something is there, but could not be read.
+    /// An error for data that exists but could not be read.
     pub fn unreadable(
         what: impl Into<String>,
         cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -415,7 +416,7 @@ impl ReadError {
         Self::Unreadable { what: what.into(), cause: cause.into() }
     }
 
-    /// A command was ended because its time was over. What had arrived tells how far it was.
+    /// An error for a command that was stopped at its time limit. The end of its output shows how far it came.
     pub(crate) fn timed_out(
         command: impl Into<String>,
         node: &NodeName,
@@ -431,12 +432,12 @@ impl ReadError {
         }
     }
 
-    /// The source does not hold it.
+    /// An error for data that the source does not have, without a reason.
     pub fn not_held(what: impl Into<String>, source_name: impl Into<String>) -> Self {
         Self::NotHeld { what: what.into(), source_name: source_name.into(), why: None, instead: Vec::new() }
     }
 
-    /// Neither the one nor the other reading of the same thing is there.
+    /// Combines the errors of two ways to read the same data into one error, if both say "not collected".
     pub(crate) fn or(self, other: Self) -> Self {
         match (self, other) {
             (
@@ -453,7 +454,7 @@ impl ReadError {
         }
     }
 
-    /// Would another reading of the same thing be worth a try?
+    /// Returns true if another way to read the same data is worth a try.
     pub(crate) fn is_absence(&self) -> bool {
         match self {
             Self::NotCollected { .. } | Self::NotHeld { .. } | Self::NoProgram { .. } => true,
@@ -462,31 +463,31 @@ impl ReadError {
         }
     }
 
-    /// One sentence on what to do instead.
+    /// One or two sentences that say what to do next.
     pub(crate) fn hint(&self) -> String {
         match self {
             Self::NotCollected { instead, node, .. } if instead.is_empty() => {
-                format!("This source holds nothing of {node} in this layer; `coverage` on the command line lists what it holds.")
+                format!("This source has no data of {node} for this layer. The subcommand `coverage` of the command line lists what the source has.")
             }
             Self::NotHeld { instead, .. } if instead.is_empty() => {
-                "This source has nothing of that sort; a must-gather or a live cluster has.".into()
+                "This source has no such data; use a must-gather or a live cluster.".into()
             }
             Self::NotCollected { instead, .. } | Self::NotHeld { instead, .. } => format!("Collected instead: {}.", instead.join(", ")),
-            Self::Failed { .. } => "Read what the program said, and check whether its daemon runs.".into(),
+            Self::Failed { .. } => "Read the program's message, and check whether its daemon runs.".into(),
             Self::TimedOut { .. } => {
-                "Ask for less (a table, a match, one node), or raise timeout_seconds; a daemon that hangs does not answer either.".into()
+                "Ask for less (a table, a match, one node), or raise timeout_seconds. If that does not help, check whether the daemon hangs.".into()
             }
-            Self::TooLate { .. } | Self::OutOfTime { .. } => "Ask for less (a namespace, a name, a shorter time), or raise timeout_seconds.".into(),
-            Self::NoProgram { .. } => "Run the server where the program is, or ask a bundle that recorded it.".into(),
+            Self::TooLate { .. } | Self::OutOfTime { .. } => "Ask for less (a namespace, a name, a shorter period), or raise timeout_seconds.".into(),
+            Self::NoProgram { .. } => "Run the server on a host that has the program, or use a bundle that recorded its output.".into(),
             Self::NoInterface { known, .. } => {
                 let shown: Vec<&str> = known.iter().take(20).map(String::as_str).collect();
-                format!("There are, the most alike first: {}; ip_link_show lists all.", shown.join(", "))
+                format!("Did you mean: {}? The tool ip_link_show lists all interfaces.", shown.join(", "))
             }
             Self::TooLarge { .. } => "Ask for fewer columns or rows.".into(),
-            Self::Unreadable { .. } => "The rest of this source can still be asked.".into(),
+            Self::Unreadable { .. } => "Check the path and its permissions. The rest of this source still works.".into(),
             Self::Cluster(e) => e.hint(),
-            Self::Select(_) => "Use the names given above as they stand.".into(),
-            Self::Query(_) => "Give fewer or shorter conditions.".into(),
+            Self::Select(_) => "Use one of the names above, spelled exactly as shown.".into(),
+            Self::Query(_) => "Use fewer or shorter conditions.".into(),
         }
     }
 }

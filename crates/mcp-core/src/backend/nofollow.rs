@@ -1,7 +1,7 @@
-//! Files of a node, opened without following a symbolic link.
+//! Opens files of a node without following symbolic links.
 //!
-//! A server that runs as root reads logs and databases from directories that other users may write to. A link there could
-//! lead to any file of the node, so none is followed, in no part of a path.
+//! A server that runs as root reads logs and databases from directories that other users may write to. A link there
+//! could lead to any file of the node, so no link is followed, in no component of a path.
 
 use rustix::{
     fd::OwnedFd,
@@ -19,20 +19,20 @@ use std::{
 /// The root directory of a node's file system.
 pub(super) struct Root(OwnedFd);
 
-/// A directory that was reached from a [`Root`].
+/// A directory below a [`Root`].
 pub(super) struct Folder(OwnedFd);
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
-/// A pipe in a file's place is opened without waiting for a writer.
+/// `NONBLOCK` opens a pipe in place of a file without waiting for a writer.
 const FILE: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
 
 impl Root {
-    /// Opens the root. Its own path is the operator's, and may be a link: `/proc/PID/root` is one.
+    /// Opens the root. The operator chooses its path, which may be a link: `/proc/PID/root` is one.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         Ok(Self(open(path, DIRECTORY, Mode::empty())?))
     }
 
-    /// The directory at a path, which is relative to the root.
+    /// Opens the directory at a path that is relative to the root.
     pub(super) fn folder(&self, path: &str) -> io::Result<Folder> {
         let mut folder = Folder(self.0.try_clone()?);
         for name in path.split('/').filter(|name| !name.is_empty()) {
@@ -41,7 +41,7 @@ impl Root {
         Ok(folder)
     }
 
-    /// The file at a path.
+    /// Opens the file at a path that is relative to the root.
     pub(super) fn file(&self, path: &str) -> io::Result<File> {
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
         self.folder(folder)?.file(name.as_ref())
@@ -49,13 +49,13 @@ impl Root {
 }
 
 impl Folder {
-    /// A file in it.
+    /// Opens a file in this directory.
     pub(super) fn file(&self, name: &Path) -> io::Result<File> {
         let file = File::from(self.at(name, FILE)?);
-        if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no file")) }
+        if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
     }
 
-    /// The names in it.
+    /// The names of the entries in this directory.
     pub(super) fn names(&self) -> io::Result<Vec<OsString>> {
         let name = |entry: rustix::io::Result<rustix::fs::DirEntry>| -> io::Result<OsString> {
             Ok(OsStr::from_bytes(entry?.file_name().to_bytes()).to_owned())
@@ -69,7 +69,7 @@ impl Folder {
             found.is_ok_and(|found| FileType::from_raw_mode(found.st_mode).is_symlink())
         };
         openat(&self.0, name, flags | OFlags::NOFOLLOW, Mode::empty()).map_err(|e| match e {
-            // Which of the two the kernel says depends on what was to be opened.
+            // The kernel returns ELOOP or ENOTDIR for a link, depending on the flags.
             Errno::LOOP | Errno::NOTDIR if is_link() => io::Error::new(
                 io::ErrorKind::PermissionDenied,
                 format!("{} is a symbolic link, and links are not followed", name.display()),
@@ -85,7 +85,7 @@ mod tests {
     use std::{fs, io::Read, os::unix::fs::symlink};
 
     #[test]
-    fn files_are_opened_and_links_are_not() {
+    fn files_are_opened_and_symbolic_links_are_refused() {
         let dir = tempfile::tempdir().unwrap();
         let (inside, outside) = (dir.path().join("root/var/log/ovn"), dir.path().join("shadow"));
         fs::create_dir_all(&inside).unwrap();
@@ -108,7 +108,11 @@ mod tests {
             assert_eq!(e, format!("{link} is a symbolic link, and links are not followed"));
         }
         assert_eq!(root.file("var/log/x/a.log").unwrap_err().kind(), io::ErrorKind::NotFound);
-        assert!(root.file("var/log/ovn").unwrap_err().to_string().contains("it is no file"));
-        assert_eq!(root.folder("var/log/ovn").unwrap().names().unwrap().len(), 5, "with `.` and `..`");
+        assert!(root.file("var/log/ovn").unwrap_err().to_string().contains("not a regular file"));
+        assert_eq!(
+            root.folder("var/log/ovn").unwrap().names().unwrap().len(),
+            5,
+            "the names include `.` and `..`"
+        );
     }
 }

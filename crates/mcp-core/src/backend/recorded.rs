@@ -1,7 +1,7 @@
-//! Recorded answers: what golden tests are made of.
+//! Replays recorded answers, which the golden tests use.
 //!
-//! A scenario is a directory with a folder for each node, and one for the cluster's objects, and in it a file for each
-//! question, named by the question's hash:
+//! A scenario is a directory with one folder per node, and one folder for the cluster's objects. Each folder has one
+//! file per question, named by the hash of the question:
 //!
 //! ```text
 //! ask: ovn-appctl ct-zone-list
@@ -12,8 +12,8 @@
 //! what the program printed
 //! ```
 //!
-//! [`Recorder`] wraps any backend and writes such a directory, so the cases that test the tools also record the
-//! data that they are tested on.
+//! [`Recorder`] wraps any backend and writes such a directory, so the cases that test the tools also record the data
+//! that they are tested on.
 
 use super::{Backend, BundleFile, Coverage, Origin, Output, Read, ReadError};
 use crate::{Argv, Db, Kind, LogQuery, LogStream, NodeName, ObjectQuery, Place, Progress, Table, Target};
@@ -30,24 +30,24 @@ use std::{
     time::Duration,
 };
 
-/// A directory of recorded answers.
+/// A source that replays a directory of recorded answers.
 pub struct Recorded {
     root: PathBuf,
     name: String,
 }
 
-/// Wraps a backend and writes what it gives.
+/// A wrapper of a backend that records its answers.
 pub struct Recorder {
     inner: Arc<dyn Backend>,
     root: PathBuf,
 }
 
-/// What was asked of a node, as the key of its recording.
+/// The key of a recording of rows of a node.
 fn ask_rows(db: Db, selects: &[Select]) -> String {
     format!("query {}", wire::query_json(db.name(), selects))
 }
 
-/// A pod's namespace is another place to ask than the node's.
+/// The key of a recording of a command. A pod's namespace is a different place than the node's.
 fn ask_command(at: &Target, argv: &Argv) -> String {
     match &at.place {
         Place::Pod(pod) => format!("in {pod}: {argv}"),
@@ -59,10 +59,10 @@ fn ask_schema(db: Db) -> String {
     format!("schema {db}")
 }
 
-/// The folder of what is asked of no node.
+/// The folder of answers that belong to no node.
 const CLUSTER: &str = "cluster";
 
-/// What was asked of the cluster, as the key of its recording.
+/// The key of the recording of the cluster's kinds.
 fn ask_kinds() -> String {
     "kinds".into()
 }
@@ -89,9 +89,9 @@ struct Recording {
 }
 
 impl Recorded {
-    /// Answers recorded in a directory.
+    /// Opens a directory of recorded answers.
     pub fn new(root: PathBuf) -> Self {
-        // `testdata/<scenario>/recorded`
+        // The path has the form `testdata/<scenario>/recorded`.
         let scenario = if root.ends_with("recorded") { root.parent().unwrap_or(&root) } else { &root };
         let name = scenario.file_name().unwrap_or(root.as_os_str()).to_string_lossy().into_owned();
         Self { name: format!("recorded {name}"), root }
@@ -107,7 +107,7 @@ impl Recorded {
         })
     }
 
-    /// An answer about the cluster; none where it was not asked.
+    /// The recorded answer about the cluster, or `None` if it was not recorded.
     fn of_cluster<T: DeserializeOwned>(&self, ask: &str) -> Result<Option<Read<T>>, ReadError> {
         let Some(Recording { origin, body, .. }) = self.read(CLUSTER, ask) else { return Ok(None) };
         let value = serde_json::from_str(&body);
@@ -148,7 +148,9 @@ impl Backend for Recorded {
 
     async fn coverage(&self) -> Result<Coverage, ReadError> {
         let mut coverage = Coverage::live(&self.name, self.nodes().await?, &[]);
-        coverage.notes.push("what was recorded is known by its question only".into());
+        coverage
+            .notes
+            .push("recordings are found by their question only, so their contents cannot be listed".into());
         Ok(coverage)
     }
 
@@ -211,7 +213,7 @@ impl Backend for Recorded {
 }
 
 impl Recorder {
-    /// Records what `inner` gives into a directory.
+    /// Wraps `inner` and records its answers in the directory `root`.
     pub fn new(inner: Arc<dyn Backend>, root: PathBuf) -> Self {
         Self { inner, root }
     }
@@ -241,7 +243,7 @@ impl Recorder {
         _ = write!(text, "status: {status}\n\n{body}");
         let file = path(&self.root, folder, ask);
         let write = || {
-            std::fs::create_dir_all(file.parent().expect("it was joined"))?;
+            std::fs::create_dir_all(file.parent().expect("a joined path has a parent"))?;
             std::fs::write(&file, text)
         };
         write().map_err(|e| ReadError::unreadable(format!("the recording {}", file.display()), e))
@@ -349,7 +351,7 @@ impl Backend for Recorder {
     }
 
     async fn log(&self, query: &LogQuery, within: Duration) -> Result<Read<LogStream>, ReadError> {
-        // Too large to be recorded.
+        // Logs are too large to record.
         self.inner.log(query, within).await
     }
 
@@ -368,7 +370,7 @@ mod tests {
     use crate::Bundle;
 
     #[tokio::test]
-    async fn what_the_cluster_said_is_said_again() {
+    async fn recorded_answers_of_the_cluster_are_replayed() {
         let folder = tempfile::tempdir().unwrap();
         let capture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/capture/must-gather.tar.xz");
         let recorder = Recorder::new(Arc::new(Bundle::new(vec![capture])), folder.path().to_owned());

@@ -1,4 +1,4 @@
-//! What the coverage says of each part of the stack: present, absent, empty or damaged, and why.
+//! Tests the state of each area in the coverage: present, absent, empty or damaged, and why.
 
 use crate::{
     common::*,
@@ -12,7 +12,7 @@ fn held(coverage: &Coverage, node: &str, area: Area) -> Held {
     coverage.of(&node.parse().unwrap(), area).unwrap().clone()
 }
 
-/// The pods `p1` on node-1 and `p2` on node-2, and these files.
+/// Builds a must-gather with the pod `p1` on node-1, the pod `p2` on node-2, and these files.
 fn must_gather(files: &[(&str, &[u8])]) -> Coverage {
     let files: Vec<(String, &[u8])> =
         files.iter().map(|(name, bytes)| (format!("{MG}/{name}"), *bytes)).collect();
@@ -24,7 +24,7 @@ fn must_gather(files: &[(&str, &[u8])]) -> Coverage {
 }
 
 #[test]
-fn ipsec_of_a_must_gather() {
+fn ipsec_of_a_must_gather_is_covered() {
     let said = must_gather(&[
         ("network_logs/ipsec/p1_ipsec.conf", b"conn x\n"),
         ("network_logs/ipsec/p1_ipsec.d/openvswitch.conf", b"conn y\n"),
@@ -37,18 +37,15 @@ fn ipsec_of_a_must_gather() {
     ]);
     let one = held(&said, "node-1", Area::Ipsec);
     assert_eq!(one.state, State::Present);
-    assert_eq!(one.details, ["6 outputs, 2 of them empty, 0 of commands that failed"]);
+    assert_eq!(one.details, ["6 outputs, 2 empty, 0 of failed commands"]);
     assert_eq!(held(&said, "node-2", Area::Ipsec).state, State::Empty);
     assert_eq!(held(&said, "node-1", Area::Frr).state, State::Absent);
     let logs = held(&said, "node-1", Area::Logs);
-    assert_eq!(
-        (logs.state, logs.details.as_slice()),
-        (State::Present, &["of the host: libreswan".into()][..])
-    );
+    assert_eq!((logs.state, logs.details.as_slice()), (State::Present, &["this host: libreswan".into()][..]));
 }
 
 #[test]
-fn frr_of_a_must_gather() {
+fn frr_of_a_must_gather_is_covered() {
     let dump = b"###### show running-config\nrouter bgp 64512\n###### show bgp ipv4\n###### show bfd peer\n";
     for namespace in ["openshift-frr-k8s", "frr-k8s-system", "metallb-system"] {
         let pods = format!("{MG}/namespaces/{namespace}/core/pods.yaml");
@@ -62,13 +59,13 @@ fn frr_of_a_must_gather() {
         let said = coverage(&bundle);
         let one = held(&said, "node-1", Area::Frr);
         assert_eq!((one.state, one.details.len()), (State::Present, 1), "{namespace}: {said}");
-        assert_eq!(one.details, ["2 outputs, 0 of them empty, 0 of commands that failed"]);
+        assert_eq!(one.details, ["2 outputs, 0 empty, 0 of failed commands"]);
     }
 }
 
-/// Of masters and workers in one file each, in a folder a node as older ones have it, and of some nodes alone.
+/// The logs are in one file per role, in one folder per node as in older must-gathers, and in files of single nodes.
 #[test]
-fn logs_of_hosts_in_a_must_gather() {
+fn logs_of_hosts_in_a_must_gather_are_covered() {
     let said = must_gather(&[
         ("network_logs/ovnk_database_store/p1_nbdb", &database()),
         ("network_logs/ovnk_database_store/p2_nbdb", &database()),
@@ -77,14 +74,14 @@ fn logs_of_hosts_in_a_must_gather() {
         ("host_service_logs/node-2/ovs-vswitchd_service.log", b"Nov 22 08:12:01 node-2 ovs-vswitchd[7]: x\n"),
         ("nodes/node-2/node-2_logs_kubelet.gz", &gz(b"I1122 08:11:59.3 7 a.go:1] x\n")),
     ]);
-    let together = "of the hosts of a role together, perhaps of this one: ";
+    let together = "all hosts of a role together, perhaps including this host: ";
     assert_eq!(held(&said, "node-1", Area::Logs).details, [format!("{together}kubelet, ovs-vswitchd")]);
-    assert_eq!(held(&said, "node-2", Area::Logs).details, ["of the host: kubelet, ovs-vswitchd"]);
+    assert_eq!(held(&said, "node-2", Area::Logs).details, ["this host: kubelet, ovs-vswitchd"]);
 }
 
-/// What ovnkube-controller logged of its transactions, packed as `gather_network_logs` leaves it, or not.
+/// The transaction log of ovnkube-controller, compressed as `gather_network_logs` writes it, or uncompressed.
 #[test]
-fn extras_of_a_must_gather() {
+fn transaction_logs_of_a_must_gather_are_covered() {
     let file = "ovnk_extras_store/p1/ovnkube-controller/libovsdb.log";
     let packed = Tar::empty().file(file, b"x\n").file(&format!("{file}.1"), b"").gz();
     for said in [
@@ -99,13 +96,13 @@ fn extras_of_a_must_gather() {
         ]),
     ] {
         let logs = held(&said, "node-1", Area::Logs);
-        assert_eq!(logs.details, ["2 files, 1 of them empty"], "{said}");
+        assert_eq!(logs.details, ["2 files, 1 empty"], "{said}");
     }
 }
 
-/// Each reason that a report can have for what it lacks.
+/// The test covers each reason that a report can have for a missing output.
 #[test]
-fn outputs_of_a_report() {
+fn missing_outputs_of_a_report_are_explained() {
     let command = |exec: &str, file: Option<&str>, status: i32, truncated: bool| {
         let file = file.map(|file| format!("sos_commands/libreswan/{file}"));
         serde_json::json!({ "exec": exec, "filepath": file, "return_code": status, "truncated": truncated })
@@ -134,25 +131,25 @@ fn outputs_of_a_report() {
     assert_eq!(
         ipsec.details,
         [
-            "3 outputs, 1 of them empty, 1 of commands that failed",
-            "1 outputs that the manifest lists are not in the bundle",
-            "not on the node: certutil",
+            "3 outputs, 1 empty, 1 of failed commands",
+            "in the manifest but not in the bundle: 1 outputs",
+            "programs that the node does not have: certutil",
             "cut: ipsec whack --status",
         ]
     );
     let frr = held(&said, "node-1", Area::Frr);
     assert_eq!(
         (frr.state, frr.details.as_slice()),
-        (State::Absent, &["not on the node: vtysh".to_owned()][..])
+        (State::Absent, &["programs that the node does not have: vtysh".to_owned()][..])
     );
     assert_eq!(held(&said, "node-1", Area::Kernel).state, State::Absent);
 }
 
-/// A gathering that ran out of time or room leaves its beginning, and not its end.
+/// A collection that ran out of time or space records its start, but not its end.
 #[test]
-fn a_collection_that_was_given_up() {
+fn a_collection_that_did_not_end_is_reported() {
     let begun = "2026-11-22 08:34:55.535425953 +0000 UTC m=+0.400717961\n";
-    let note = "timestamp says when the collection began and not when it ended";
+    let note = "timestamp has the start of the collection but not its end";
     for (text, given_up) in [(begun.to_owned(), true), (begun.repeat(2), false)] {
         let said = must_gather(&[
             ("timestamp", text.as_bytes()),

@@ -1,4 +1,4 @@
-//! Several copies of one thing, in several bundles: which of them is read, and how another is chosen.
+//! Tests several copies of the same data in several bundles: which copy is read, and how to choose another one.
 
 use crate::common::*;
 use mcp_core::{Backend, Bundle, Db, LogPart, LogQuery, LogSource, ObjectQuery, ReadError};
@@ -11,7 +11,7 @@ use std::{
 const WITHIN: Duration = Duration::from_secs(60);
 const LOG: &str = "namespaces/shop/pods/p1/c/c/logs/current.log";
 
-/// A bundle that was collected so many seconds after 1970.
+/// Creates a bundle that was collected this many seconds after 1970.
 fn collected(dir: &Path, name: &str, seconds: u64, files: &[(&str, &[u8])]) -> std::path::PathBuf {
     let bundle = dir.join(name);
     unpacked(&bundle, files);
@@ -26,7 +26,7 @@ fn pods(name: &str) -> String {
     format!("apiVersion: v1\nkind: PodList\nitems:\n- metadata: {{name: {name}, namespace: shop}}\n")
 }
 
-/// The older one is given first. In the newer one, the log is empty and a pod has been replaced.
+/// Opens two bundles, the older one first. In the newer one, the log is empty and a pod was replaced.
 fn two(dir: &Path) -> Bundle {
     let pod_path = format!("{TOP}/namespaces/ovn-kubernetes/pods/p1/p1.yaml");
     let (store, shop) = (format!("{STORE}/p1_nbdb"), format!("{TOP}/namespaces/shop/core/pods.yaml"));
@@ -76,9 +76,10 @@ async fn a_bundle_can_be_chosen() {
         assert_eq!((read.origin.bundle.as_deref(), read.origin.beside.len()), (Some("monday"), 0));
         assert_eq!(names(&*only).await.0, ["web-1"]);
     }
-    for (wrong, why) in
-        [("friday", "no bundle has this in its name"), ("day", "several bundles have this in their names")]
-    {
+    for (wrong, why) in [
+        ("friday", "no bundle has this text in its name"),
+        ("day", "several bundles have this text in their names"),
+    ] {
         let Err(ReadError::NotHeld { why: Some(said), instead, .. }) = bundle.only(wrong).await.map(drop)
         else {
             panic!("{wrong} is not refused")
@@ -88,18 +89,18 @@ async fn a_bundle_can_be_chosen() {
 }
 
 #[tokio::test]
-async fn objects_of_two_moments_are_not_mixed() {
+async fn objects_from_different_times_are_not_mixed() {
     let dir = tempfile::tempdir().unwrap();
     let (found, notes) = names(&two(dir.path())).await;
     assert_eq!(found, ["web-2"]);
     assert!(
-        notes.iter().any(|note| note.contains("are read from tuesday") && note.contains("of monday")),
+        notes.iter().any(|note| note.contains("are read from tuesday") && note.contains("Not read: monday")),
         "{notes:?}"
     );
 }
 
 #[tokio::test]
-async fn an_empty_log_does_not_hide_that_of_another_bundle() {
+async fn an_empty_log_does_not_hide_the_log_of_another_bundle() {
     let dir = tempfile::tempdir().unwrap();
     let bundle = two(dir.path());
     let source = LogSource::Container {

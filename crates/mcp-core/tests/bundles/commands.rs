@@ -1,4 +1,4 @@
-//! Commands are answered from what a sosreport recorded.
+//! Tests that commands are answered from the recorded outputs of a sosreport.
 
 use crate::common::*;
 use mcp_core::{
@@ -100,7 +100,7 @@ async fn text(bundle: &Bundle, argv: &Argv) -> (String, Vec<String>) {
 }
 
 #[tokio::test]
-async fn by_the_manifest() {
+async fn commands_are_found_by_the_manifest() {
     let (_dir, bundle) = report(Some(&manifest()));
     let ask = |argv: Argv| {
         let bundle = &bundle;
@@ -111,11 +111,11 @@ async fn by_the_manifest() {
     assert_eq!(zones.origin.when.unwrap().to_string(), "2026-11-22T08:40:40Z");
     assert!(zones.notes.is_empty(), "{:?}", zones.notes);
 
-    // Empty is an answer.
+    // Empty output is an answer.
     assert_eq!(text(&bundle, &argv!(ALLOW: "ovs-appctl", "bfd/show")).await.0, "");
 
     let (_, notes) = text(&bundle, &argv!(ALLOW: "ovs-ofctl", "dump-flows", "br-int")).await;
-    assert!(notes.iter().any(|note| note.contains("has only the end of what")), "{notes:?}");
+    assert!(notes.iter().any(|note| note.contains("has only the end of the output")), "{notes:?}");
 
     let failed = ask(argv!(ALLOW: "ovs-vsctl", "list", "bridge")).await.unwrap_err();
     assert!(
@@ -128,34 +128,31 @@ async fn by_the_manifest() {
     let no_program = ask(argv!(ALLOW: "netstat", "-s")).await.unwrap_err();
     assert!(matches!(&no_program, ReadError::NoProgram { program, .. } if program == "netstat"));
 
-    // sos was asked for it and got nothing that says anything about the daemon.
+    // sos ran the command, but the output says nothing about the daemon.
     let northd = ask(argv!(ALLOW: "ovn-appctl", "--target=ovn-northd", "status")).await.unwrap_err();
     assert!(matches!(northd, ReadError::NotCollected { .. }));
-    assert!(northd.to_string().contains("sos hands `*` to the program as it stands"), "{northd}");
+    assert!(northd.to_string().contains("sos ran it with an unexpanded `*`"), "{northd}");
 
     let lost = ask(argv!(ALLOW: "ovs-appctl", "coverage/show")).await.unwrap_err().to_string();
-    assert!(lost.contains("which the manifest lists, but whose output is not in the bundle"), "{lost}");
+    assert!(lost.contains("which is in the manifest, but whose output is not in the bundle"), "{lost}");
 
     let never = ask(argv!(ALLOW: "ovn-appctl", "connection-status")).await.unwrap_err();
     assert!(matches!(never, ReadError::NotCollected { why: None, .. }));
 }
 
 #[tokio::test]
-async fn by_the_names_of_files() {
+async fn commands_are_found_by_the_names_of_files() {
     for broken in [None, Some("{")] {
         let (_dir, bundle) = report(broken);
         let (zones, notes) = text(&bundle, &argv!(ALLOW: "ovn-appctl", "--timeout=10", "ct-zone-list")).await;
         assert_eq!(zones, "join_dnat 3\n");
-        assert!(
-            notes.iter().any(|note| note.starts_with("whether `") && note.contains("is not known")),
-            "{notes:?}"
-        );
+        assert!(notes.iter().any(|note| note.starts_with("it is not known whether `")), "{notes:?}");
     }
 }
 
-/// In the real report, among 943 outputs.
+/// The real report has 943 outputs.
 #[tokio::test]
-async fn in_a_real_report() {
+async fn commands_are_found_in_a_real_report() {
     let bundle = Bundle::new(vec![testdata("capture/sosreport-ovn-worker-2026-11-22-olhriiu.tar.xz")]);
     let ask = |argv: Argv| {
         let bundle = &bundle;
@@ -167,6 +164,6 @@ async fn in_a_real_report() {
     let bridges = ask(argv!(ALLOW: "ovs-vsctl", "list", "bridge")).await.unwrap();
     assert!(String::from_utf8(bridges.value.stdout).unwrap().contains("br-int"));
     let connection = ask(argv!(ALLOW: "ovn-appctl", "--timeout=10", "connection-status")).await.unwrap_err();
-    assert!(connection.to_string().contains("sos hands `*` to the program"), "{connection}");
+    assert!(connection.to_string().contains("sos ran it with an unexpanded `*`"), "{connection}");
     assert!(matches!(ask(argv!(ALLOW: "netstat", "-s")).await.unwrap_err(), ReadError::NoProgram { .. }));
 }

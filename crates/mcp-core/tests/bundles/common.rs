@@ -1,4 +1,4 @@
-//! Bundles made for a test: a must-gather of one node, and what can be wrong with it.
+//! Builds bundles for tests: a must-gather of one node, and damaged variants of it.
 
 use mcp_core::{Backend, Bundle, Db, NodeName, Target};
 use ovsdb::Select;
@@ -11,17 +11,17 @@ use std::{
 };
 use tar::{Builder, EntryType, Header};
 
-/// The folder that the bundle's files are in, as `oc adm must-gather` makes it.
+/// The folder of the bundle's files, as `oc adm must-gather` names it.
 pub(crate) const TOP: &str = "must-gather.local.1/image";
 pub(crate) const STORE: &str = "must-gather.local.1/image/network_logs/ovnk_database_store";
-/// What lies outside of every bundle and must never be seen.
+/// A text in files outside every bundle, which must never be read.
 pub(crate) const SECRET: &str = "outside-of-the-bundle";
 
 pub(crate) fn testdata(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata").join(name)
 }
 
-/// A real database, small.
+/// A small real database.
 pub(crate) fn database() -> Vec<u8> {
     fs::read(testdata("ovsdb/example.db")).expect("test data")
 }
@@ -30,7 +30,7 @@ pub(crate) fn pod() -> Vec<u8> {
     b"apiVersion: v1\nkind: Pod\nmetadata:\n  name: p1\nspec:\n  nodeName: node-1\n".to_vec()
 }
 
-/// A tar archive, made member by member.
+/// Builds a tar archive member by member.
 pub(crate) struct Tar(Builder<Vec<u8>>);
 
 impl Tar {
@@ -38,7 +38,7 @@ impl Tar {
         Self(Builder::new(Vec::new()))
     }
 
-    /// With the pod and the northbound database of node-1.
+    /// An archive with the pod and the northbound database of node-1.
     pub(crate) fn good() -> Self {
         Self::empty()
             .file(&format!("{TOP}/namespaces/ovn-kubernetes/pods/p1/p1.yaml"), &pod())
@@ -55,10 +55,10 @@ impl Tar {
         self
     }
 
-    /// A member whose name and size are not checked.
+    /// Adds a member whose name and size are not checked.
     pub(crate) fn raw(mut self, name: &[u8], kind: EntryType, size: u64, bytes: &[u8]) -> Self {
         if name.len() > 100 {
-            // As GNU tar writes a long name.
+            // GNU tar writes a long name in this form.
             let mut long = header(EntryType::GNULongName, name.len() as u64 + 1);
             long.as_gnu_mut().expect("it is GNU").name[..13].copy_from_slice(b"././@LongLink");
             long.set_cksum();
@@ -73,7 +73,7 @@ impl Tar {
         self
     }
 
-    /// A member `etc/x` without content and with something odd in its header.
+    /// Adds a member `etc/x` without content and with an unusual header.
     pub(crate) fn with(mut self, change: impl FnOnce(&mut Header)) -> Self {
         let mut header = header(EntryType::Regular, 0);
         header.as_gnu_mut().expect("it is GNU").name[..5].copy_from_slice(b"etc/x");
@@ -125,7 +125,7 @@ pub(crate) fn xz(bytes: &[u8]) -> Vec<u8> {
     packed.finish().expect("in memory")
 }
 
-/// A zip of these files.
+/// Builds a zip archive of these files.
 pub(crate) fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     for (name, bytes) in files {
@@ -144,7 +144,7 @@ pub(crate) fn unpacked(dir: &Path, files: &[(&str, &[u8])]) {
     }
 }
 
-/// What the server says of these bundles: the coverage, or why there is none; and whether node-1's database answers.
+/// Returns the coverage of these bundles, or the error; and the row count of node-1's database, or the error.
 pub(crate) fn said(paths: Vec<PathBuf>) -> (String, Result<usize, String>) {
     let bundle = Bundle::new(paths);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -157,7 +157,7 @@ pub(crate) fn said(paths: Vec<PathBuf>) -> (String, Result<usize, String>) {
     })
 }
 
-/// How many rows a table has, or why that is not known.
+/// The number of rows of a table, or the error.
 pub(crate) async fn rows(bundle: &Bundle, node: &str, db: Db, table: &str) -> Result<usize, String> {
     let read = bundle.rows(&at(node, db), db, &[Select::from(table)]).await.map_err(|e| chain(&e))?;
     Ok(read.value.iter().map(|rows| rows.rows.len()).sum())
@@ -168,7 +168,7 @@ pub(crate) fn at(node: &str, db: Db) -> Target {
     Target { node, place: db.place(), within: Duration::from_secs(60) }
 }
 
-/// An error and its causes, as a reply gives them.
+/// Formats an error and its causes as a reply does.
 pub(crate) fn chain(error: &dyn Error) -> String {
     match error.source() {
         Some(cause) => format!("{error}: {}", chain(cause)),

@@ -1,10 +1,10 @@
-//! What is in a bundle and is damaged: databases, objects, manifests.
+//! Tests with damaged files in a bundle: databases, objects, manifests.
 
 use crate::common::*;
 use mcp_core::{Backend, Bundle, Db};
 use std::fs;
 
-/// The good bundle with another database.
+/// The valid bundle with a different database.
 fn with_database(bytes: &[u8]) -> (String, Result<usize, String>) {
     with(&[
         (&format!("{TOP}/namespaces/ovn-kubernetes/pods/p1/p1.yaml"), &pod()),
@@ -19,7 +19,7 @@ fn with(files: &[(&str, &[u8])]) -> (String, Result<usize, String>) {
 }
 
 #[test]
-fn databases() {
+fn damaged_databases_are_reported() {
     let good = database();
     let (half, last) = (good.len() / 2, good.len() - 5);
     let flipped = [&good[..last], b"!", &good[last + 1..]].concat();
@@ -54,9 +54,9 @@ fn databases() {
     }
 }
 
-/// A database that was collected and has no row is not one that was not collected.
+/// A database that was collected and has no rows differs from one that was not collected.
 #[test]
-fn a_database_without_rows() {
+fn a_database_without_rows_is_empty() {
     let good = database();
     let second = good.windows(6).skip(1).position(|bytes| bytes == b"OVSDB ").unwrap() + 1;
     let (text, rows) = with_database(&good[..second]);
@@ -65,7 +65,7 @@ fn a_database_without_rows() {
 }
 
 #[test]
-fn objects() {
+fn damaged_objects_do_not_hide_other_nodes() {
     let store = format!("{STORE}/p1_nbdb");
     let pod = format!("{TOP}/namespaces/ovn-kubernetes/pods/p1/p1.yaml");
     let laughs = (1..30).fold("a0: &a0 x\n".to_owned(), |yaml, i| {
@@ -75,15 +75,15 @@ fn objects() {
     let cases: [(&str, &[u8]); 8] = [
         ("no YAML", b"metadata: [}"),
         ("no text", b"\xff\xfe\0"),
-        ("another pod's", b"metadata: {name: p2}\nspec: {nodeName: node-2}\n"),
+        ("of another pod", b"metadata: {name: p2}\nspec: {nodeName: node-2}\n"),
         ("no node yet", b"metadata: {name: p1}\nspec: {}\n"),
-        ("a name that is none", b"metadata: {name: p1}\nspec: {nodeName: ../../etc}\n"),
+        ("an invalid name", b"metadata: {name: p1}\nspec: {nodeName: ../../etc}\n"),
         ("a long line", &[b'x'; 10 << 20]),
         ("aliases of aliases", laughs.as_bytes()),
         ("nested deeply", nested.as_bytes()),
     ];
     for (name, bytes) in cases {
-        // The other database, whose pod is known, answers all the same.
+        // The other database, whose pod is known, still answers.
         let (text, rows) = with(&[
             (&pod, bytes),
             (&store, &database()),
@@ -94,13 +94,13 @@ fn objects() {
             (&format!("{STORE}/p9_nbdb"), &database()),
         ]);
         assert_eq!(rows, Ok(2), "{name}: {text}");
-        let says = "p1_nbdb: neither its pod nor its zone's name is in the bundle";
+        let says = "p1_nbdb: the bundle contains neither its pod nor the name of its zone";
         assert!(text.contains(says), "{name}: {text}");
     }
 }
 
 #[test]
-fn manifests() {
+fn damaged_manifests_are_reported() {
     let manifest = |command: &str| {
         format!(
             "{{\"components\":{{\"report\":{{\"plugins\":{{\"openvswitch\":{{\"commands\":[{command}]}}}}}}}}}}"
@@ -111,19 +111,19 @@ fn manifests() {
     let nested = "[".repeat(100_000);
     let long = format!(r#"{{"exec":"{}","filepath":null,"return_code":127}}"#, "x".repeat(10 << 20));
     let cases: [(&str, String, &str); 9] = [
-        ("no JSON", "{".into(), "cannot be understood"),
-        ("nothing", String::new(), "cannot be understood"),
-        ("another JSON", "[]".into(), "cannot be understood"),
-        ("nested deeply", nested, "cannot be understood"),
-        (
-            "a path that leads out",
-            manifest(secret),
-            "1 outputs that the manifest lists are not in the bundle",
-        ),
-        ("an absolute path", manifest(absolute), "1 outputs that the manifest lists are not in the bundle"),
-        ("a long command", manifest(&long), "not on the node: xxx"),
+        ("no JSON", "{".into(), "cannot be parsed"),
+        ("nothing", String::new(), "cannot be parsed"),
+        ("another JSON", "[]".into(), "cannot be parsed"),
+        ("nested deeply", nested, "cannot be parsed"),
+        ("a path that leads out", manifest(secret), "in the manifest but not in the bundle: 1 outputs"),
+        ("an absolute path", manifest(absolute), "in the manifest but not in the bundle: 1 outputs"),
+        ("a long command", manifest(&long), "programs that the node does not have: xxx"),
         ("no command", manifest(""), "absent"),
-        ("little said", manifest(r#"{"exec":"ovs-vsctl show"}"#), "1 outputs that the manifest lists"),
+        (
+            "few fields",
+            manifest(r#"{"exec":"ovs-vsctl show"}"#),
+            "in the manifest but not in the bundle: 1 outputs",
+        ),
     ];
     for (name, json, says) in cases {
         let (text, rows) = with(&[
@@ -138,16 +138,16 @@ fn manifests() {
     }
 }
 
-/// The first bundle's database is damaged, the second's is whole.
+/// The database of the first bundle is damaged, and that of the second is undamaged.
 #[test]
-fn what_one_bundle_has_damaged_another_may_have_whole() {
+fn an_undamaged_copy_in_another_bundle_is_read() {
     let dir = tempfile::tempdir().unwrap();
     let good = database();
     let pod_path = format!("{TOP}/namespaces/ovn-kubernetes/pods/p1/p1.yaml");
     for (name, bytes) in [("damaged", &good[..good.len() - 20]), ("whole", &good[..])] {
         let store = format!("{STORE}/p1_nbdb");
         unpacked(&dir.path().join(name), &[(&pod_path, &pod()), (&store, bytes)]);
-        // Of the same age, the one that was given first counts.
+        // Of two copies of the same age, the copy of the first bundle counts.
         let store = fs::File::options().write(true).open(dir.path().join(name).join(store)).unwrap();
         store.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
     }
@@ -160,7 +160,7 @@ fn what_one_bundle_has_damaged_another_may_have_whole() {
 }
 
 #[test]
-fn bundles_of_one_name_and_bundles_that_cannot_be_read() {
+fn bundles_of_the_same_name_and_unreadable_bundles_are_told_apart() {
     let dir = tempfile::tempdir().unwrap();
     let pod_path = format!("{TOP}/namespaces/ovn-kubernetes/pods/p1/p1.yaml");
     for parent in ["a", "b"] {
@@ -176,9 +176,9 @@ fn bundles_of_one_name_and_bundles_that_cannot_be_read() {
     assert!(text.contains("broken.tar.xz could not be read"), "{text}");
 }
 
-/// What an archive that is cut does not have may have been in the rest: every answer says so.
+/// Data that a cut archive lacks may have been in the missing part, so every answer has a note about it.
 #[tokio::test]
-async fn an_archive_that_is_cut_is_told_with_every_answer() {
+async fn every_answer_mentions_a_cut_archive() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("must-gather.tar");
     let whole = Tar::good().file("must-gather.local.1/image/audit_logs/a", &[0; 4096]).bytes();

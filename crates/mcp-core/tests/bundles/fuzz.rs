@@ -1,12 +1,13 @@
-//! Random damage to real collections: whatever the bytes, the server answers or says why not, and does not panic.
+//! Damages real collections at random. Whatever the bytes are, the server answers or reports an error, and does not
+//! panic.
 //!
-//! Bounded for every run of the tests; `PROPTEST_CASES` makes it longer.
+//! The number of cases is small enough for every test run; `PROPTEST_CASES` raises it.
 
 use crate::common::*;
 use proptest::prelude::*;
 use std::{fs, io::Read, sync::LazyLock};
 
-/// What happens to a file: bytes are changed, parts of it are lost, doubled or swapped.
+/// A change of a file: a byte is set, the end is cut, or a part is lost or doubled.
 #[derive(Clone, Debug)]
 enum Damage {
     Set(usize, u8),
@@ -48,7 +49,7 @@ fn apply(bytes: &[u8], damage: &[Damage]) -> Vec<u8> {
     bytes
 }
 
-/// Asks everything of a bundle that holds this.
+/// Reads everything from a bundle with these bytes.
 fn ask(bytes: &[u8]) -> String {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("bundle");
@@ -71,7 +72,7 @@ const MANIFEST: &str = r#"{"components":{"report":{"plugins":{"openvswitch":{"co
 "truncated":false,"return_code":0,"start_time":1795336840.94},
 {"exec":"netstat -s","filepath":null,"return_code":127,"truncated":false}]}}}}}"#;
 
-/// A sosreport of the capture, unpacked.
+/// A sosreport of the capture as an uncompressed tar.
 fn report() -> &'static [u8] {
     static REPORT: LazyLock<Vec<u8>> = LazyLock::new(|| {
         let file =
@@ -87,31 +88,31 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases(150)) })]
 
     #[test]
-    fn a_plain_archive(damage in damage()) {
+    fn a_damaged_plain_archive_does_not_panic(damage in damage()) {
         ask(&apply(&small().bytes(), &damage));
     }
 
     #[test]
-    fn an_archive_in_gzip(damage in damage()) {
+    fn a_damaged_gzip_archive_does_not_panic(damage in damage()) {
         ask(&apply(&small().gz(), &damage));
-        // And what was damaged before it was packed.
+        // The archive was damaged before it was compressed.
         ask(&gz(&apply(&small().bytes(), &damage)));
     }
 
     #[test]
-    fn an_archive_in_xz_or_zstd(damage in damage()) {
+    fn a_damaged_xz_or_zstd_archive_does_not_panic(damage in damage()) {
         ask(&apply(&small().xz(), &damage));
         ask(&apply(&small().zst(), &damage));
     }
 
     #[test]
-    fn a_zip(damage in damage()) {
+    fn a_damaged_zip_does_not_panic(damage in damage()) {
         let packed = zip(&[("case/must-gather.tar", &small().bytes()), ("sos/etc/hostname", b"node-3")]);
         ask(&apply(&packed, &damage));
     }
 
     #[test]
-    fn a_manifest(damage in damage()) {
+    fn a_damaged_manifest_still_has_its_node(damage in damage()) {
         let manifest = apply(MANIFEST.as_bytes(), &damage);
         let tar = Tar::empty()
             .file("etc/hostname", b"node-2\n")
@@ -121,16 +122,16 @@ proptest! {
         prop_assert!(text.contains("node-2"), "{text}");
     }
 
-    /// Of a report that sos made, so of a size at which one more case costs a while.
+    /// A real report is so large that each case takes a while, so only one in ten cases runs.
     #[test]
-    fn a_real_report(damage in damage(), seldom in 0..10u8) {
+    fn a_damaged_real_report_does_not_panic(damage in damage(), seldom in 0..10u8) {
         if seldom == 0 {
             ask(&apply(report(), &damage));
         }
     }
 
     #[test]
-    fn a_pod_and_a_database(damage in damage()) {
+    fn a_damaged_pod_and_database_do_not_panic(damage in damage()) {
         let tar = Tar::empty()
             .file(&format!("{TOP}/namespaces/ovn-kubernetes/pods/p1/p1.yaml"), &apply(&pod(), &damage))
             .file(&format!("{STORE}/p1_nbdb"), &apply(&database(), &damage));

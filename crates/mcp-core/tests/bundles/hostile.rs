@@ -1,10 +1,11 @@
-//! Archives and directories that are broken, or made to do harm: what the server says, and that it still answers.
+//! Tests with archives and directories that are broken or malicious: the server explains the problem, and still
+//! answers.
 
 use crate::common::*;
 use std::{fs, path::PathBuf};
 use tar::EntryType::{Block, Char, Fifo, GNUSparse, Link, Regular, Symlink};
 
-/// A bundle, whether node-1's database still answers from it, and words of what the server says.
+/// A bundle, whether node-1's database still answers from it, and texts that the server must print.
 struct Case {
     name: &'static str,
     file: Vec<u8>,
@@ -16,13 +17,13 @@ fn case(name: &'static str, file: Vec<u8>, answers: bool, says: &'static [&'stat
     Case { name, file, answers, says }
 }
 
-/// The first bytes of a file.
+/// Returns the first bytes of a file.
 fn cut(mut bytes: Vec<u8>, len: usize) -> Vec<u8> {
     bytes.truncate(len);
     bytes
 }
 
-/// With one byte changed, counted from the end when negative.
+/// Changes one byte. A negative position counts from the end.
 fn flip(mut bytes: Vec<u8>, at: isize) -> Vec<u8> {
     let at = if at < 0 { bytes.len() - at.unsigned_abs() } else { at.unsigned_abs() };
     bytes[at] ^= 0x55;
@@ -34,7 +35,7 @@ fn longer(mut bytes: Vec<u8>, with: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A large file that no packer makes smaller, after the good ones.
+/// An archive with a large file that does not compress, after the valid files.
 fn padded() -> Tar {
     let mut seed = 1u64;
     let noise: Vec<u8> = (0..400_000)
@@ -46,7 +47,7 @@ fn padded() -> Tar {
     Tar::good().file("must-gather.local.1/image/audit_logs/noise", &noise)
 }
 
-/// A chain of links, the last of them to the database.
+/// Builds a chain of links, the last of which leads to the database.
 fn link_chain(links: usize) -> Tar {
     let first = Tar::empty()
         .file(&format!("{TOP}/namespaces/ovn-kubernetes/pods/p1/p1.yaml"), &pod())
@@ -57,7 +58,7 @@ fn link_chain(links: usize) -> Tar {
     tar.link(&format!("{STORE}/p1_nbdb"), Symlink, &format!("../../../../link{}", links - 1))
 }
 
-/// The database by way of a link.
+/// The database behind a link.
 fn linked(to: &str) -> Tar {
     Tar::empty()
         .file(&format!("{TOP}/namespaces/ovn-kubernetes/pods/p1/p1.yaml"), &pod())
@@ -72,42 +73,67 @@ fn archives() -> Vec<Case> {
     };
     let deep = format!("{}x", "d/".repeat(3000));
     vec![
-        case("nothing in it", Vec::new(), false, &["it is empty"]),
+        case("an empty file", Vec::new(), false, &["the file is empty"]),
         case(
             "text",
             b"hello, here is the must-gather\n".to_vec(),
             false,
             &["it begins with \"hello, here is the must-\""],
         ),
-        case("bzip2", b"BZh91AY&SY".to_vec(), false, &["packed with bzip2: unpack it first"]),
-        case("rar", b"Rar!\x1a\x07\0".to_vec(), false, &["packed with rar"]),
-        case("encrypted", b"-----BEGIN PGP MESSAGE-----\n".to_vec(), false, &["encrypted: decrypt it first"]),
-        case("tar of nothing", vec![0; 10240], false, &["it is no directory, tar"]),
+        case("bzip2", b"BZh91AY&SY".to_vec(), false, &["compressed with bzip2; decompress it first"]),
+        case("rar", b"Rar!\x1a\x07\0".to_vec(), false, &["a rar archive"]),
+        case("encrypted", b"-----BEGIN PGP MESSAGE-----\n".to_vec(), false, &["encrypted; decrypt it first"]),
+        case("tar without members", vec![0; 10240], false, &["not a directory, a tar"]),
         case(
-            "tar without what we read",
+            "tar without known files",
             Tar::empty().file("a", b"b").bytes(),
             false,
             &["none of its 1 files"],
         ),
-        case("tar cut in a header", cut(padded().bytes(), 512 * 7 + 100), true, &["it is cut"]),
+        case("tar cut in a header", cut(padded().bytes(), 512 * 7 + 100), true, &["the archive is cut"]),
         case(
             "tar cut in a member",
             cut(padded().bytes(), 512 * 20),
             true,
-            &["it is cut", "bytes are missing"],
+            &["the archive is cut", "bytes are missing"],
         ),
         case(
             "tar with a wrong checksum",
             flip(padded().bytes(), 512 * 5 + 10),
             true,
-            &["what comes before is read"],
+            &["only the files before that point are available"],
         ),
-        case("gzip cut", cut(padded().gz(), 200_000), true, &["it is cut", "what comes before is read"]),
-        case("xz cut", cut(padded().xz(), 300_000), true, &["it is cut", "what comes before is read"]),
-        case("zstd cut", cut(padded().zst(), 300_000), true, &["what comes before is read"]),
+        case(
+            "gzip cut",
+            cut(padded().gz(), 200_000),
+            true,
+            &["the archive is cut", "only the files before that point are available"],
+        ),
+        case(
+            "xz cut",
+            cut(padded().xz(), 300_000),
+            true,
+            &["the archive is cut", "only the files before that point are available"],
+        ),
+        case(
+            "zstd cut",
+            cut(padded().zst(), 300_000),
+            true,
+            &["only the files before that point are available"],
+        ),
         case("gzip with a wrong checksum", flip(padded().gz(), -6), true, &["corrupt gzip stream"]),
-        case("gzip damaged within", flip(padded().gz(), 200_000), true, &["what comes before is read"]),
-        case("xz damaged within", flip(padded().xz(), 200_000), true, &["what comes before is read"]),
+        case(
+            "gzip damaged within",
+            flip(padded().gz(), 200_000),
+            true,
+            &["only the files before that point are available"],
+        ),
+        case(
+            "xz damaged within",
+            flip(padded().xz(), 200_000),
+            true,
+            &["only the files before that point are available"],
+        ),
         case("zstd cut in its first bytes", cut(padded().zst(), 6), false, &["cut"]),
         case(
             "gzip and then something else",
@@ -115,34 +141,39 @@ fn archives() -> Vec<Case> {
             true,
             &["invalid gzip header"],
         ),
-        case("packed twice", gz(&padded().gz()), false, &["packed twice"]),
+        case("compressed twice", gz(&padded().gz()), false, &["compressed twice"]),
         case("bomb: ratio", Tar::good().file("x", &bomb()).xz(), true, &["times its size"]),
         case(
-            "a size that is not there",
+            "a size beyond the end",
             Tar::good().raw(b"x", Regular, 1 << 40, b"").bytes(),
             true,
             &["bytes are missing"],
         ),
         case(
-            "a size that is not there, packed",
+            "a size beyond the end, compressed",
             Tar::good().raw(b"etc/x", Regular, 1 << 40, b"").gz(),
             true,
-            &["what comes before is read"],
+            &["only the files before that point are available"],
         ),
-        case("bomb: sparse", sparse(1 << 50).gz(), true, &["1 file is too large to be kept: \"etc/x\""]),
-        case("bomb: sparse, plain", sparse(1 << 30).bytes(), true, &["1 file is too large to be kept"]),
+        case("bomb: sparse", sparse(1 << 50).gz(), true, &["1 file left out (too large to keep): \"etc/x\""]),
+        case(
+            "bomb: sparse, uncompressed",
+            sparse(1 << 30).bytes(),
+            true,
+            &["1 file left out (too large to keep)"],
+        ),
         case("sparse", sparse(1 << 20).gz(), true, &["present"]),
         case("archives in archives", nested(2), true, &["present"]),
         case("too many archives in archives", nested(6), false, &["nested too deeply"]),
-        case("packed databases", packed_store(&gz(&store())), true, &["present"]),
+        case("databases in an archive", packed_store(&gz(&store())), true, &["present"]),
         case(
-            "packed databases, cut",
+            "databases in a cut archive",
             packed_store(&cut(gz(&store()), 200)),
             false,
-            &["DAMAGED", "it is cut"],
+            &["DAMAGED", "the archive is cut"],
         ),
         case(
-            "packed databases that are none",
+            "databases in a file that is no archive",
             packed_store(b"no archive"),
             false,
             &["cannot be read to its end"],
@@ -151,14 +182,9 @@ fn archives() -> Vec<Case> {
             "names with ..",
             Tar::good().raw(b"../../etc/cron.d/x", Regular, 1, b"x").bytes(),
             true,
-            &["would lie outside"],
+            &["the name leads out of the bundle"],
         ),
-        case(
-            "names from the root",
-            Tar::good().raw(b"/etc/passwd", Regular, 1, b"x").bytes(),
-            true,
-            &["present"],
-        ),
+        case("absolute names", Tar::good().raw(b"/etc/passwd", Regular, 1, b"x").bytes(), true, &["present"]),
         case("odd names", odd_names(), true, &["present"]),
         case(
             "a name of 6000 bytes",
@@ -166,8 +192,8 @@ fn archives() -> Vec<Case> {
             true,
             &["present"],
         ),
-        case("a name of nothing", Tar::good().raw(b"./", Regular, 1, b"x").bytes(), true, &["present"]),
-        case("devices", devices(), true, &["3 files is a device, pipe or the like"]),
+        case("an empty name", Tar::good().raw(b"./", Regular, 1, b"x").bytes(), true, &["present"]),
+        case("devices", devices(), true, &["3 files left out (device, pipe or similar)"]),
         case(
             "one name twice",
             Tar::good().file(&format!("{STORE}/p1_nbdb"), &database()).bytes(),
@@ -215,7 +241,7 @@ fn archives() -> Vec<Case> {
             "zip with ..",
             zip(&[("../../x", b"x"), ("must-gather.tar", inner.as_slice())]),
             true,
-            &["would lie outside"],
+            &["the name leads out of the bundle"],
         ),
         case(
             "zip with damage",
@@ -227,7 +253,7 @@ fn archives() -> Vec<Case> {
     ]
 }
 
-/// 300 MB that pack to nothing.
+/// 300 MB that compress to almost nothing.
 fn bomb() -> Vec<u8> {
     vec![b'0'; 300 << 20]
 }
@@ -250,7 +276,7 @@ fn hard(to: &str) -> Tar {
         .link(&format!("{STORE}/p1_nbdb"), Link, to)
 }
 
-/// A member of so many bytes, of which the archive has none.
+/// A sparse member of this size, of which the archive stores no bytes.
 fn sparse(size: u64) -> Tar {
     Tar::good().with(|header| {
         header.set_entry_type(GNUSparse);
@@ -272,7 +298,7 @@ fn devices() -> Vec<u8> {
 }
 
 #[test]
-fn archives_that_are_broken_or_hostile() {
+fn broken_and_malicious_archives_do_no_harm() {
     let cases = archives();
     assert!(cases.len() >= 40);
     let mut wrong = Vec::new();
@@ -287,7 +313,7 @@ fn archives_that_are_broken_or_hostile() {
         if rows.is_ok() != answers || missing.count() > 0 || all.contains(SECRET) || all.contains("root:") {
             wrong.push(format!("== {name}\n{text}\nrows: {rows:?}\n"));
         }
-        // Nothing is written beside it, and nothing in it.
+        // Reading a bundle writes neither to the bundle nor next to it.
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "{name}");
         assert_eq!(fs::read(&path).unwrap(), file, "{name}");
     }
@@ -307,7 +333,7 @@ fn good_directory(dir: &std::path::Path) -> PathBuf {
 }
 
 #[test]
-fn a_directory_with_links_pipes_and_names_that_are_no_text() {
+fn a_directory_with_links_sockets_and_names_that_are_not_utf8() {
     use std::os::unix::{ffi::OsStrExt, fs::symlink, net::UnixListener};
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("secret"), SECRET).unwrap();
@@ -321,13 +347,16 @@ fn a_directory_with_links_pipes_and_names_that_are_no_text() {
     fs::write(bundle.join(std::ffi::OsStr::from_bytes(b"\xff_nbdb")), database()).unwrap();
     let (text, rows) = said(vec![bundle]);
     assert_eq!(rows, Ok(2), "{text}");
-    assert!(text.contains("1 file is a device, pipe or socket and is not opened: \"socket\""), "{text}");
-    assert!(text.contains("absolute_nbdb: neither its pod nor its zone's name is in the bundle"), "{text}");
+    assert!(text.contains("1 file left out (device, pipe or socket): \"socket\""), "{text}");
+    assert!(
+        text.contains("absolute_nbdb: the bundle contains neither its pod nor the name of its zone"),
+        "{text}"
+    );
     assert!(!text.contains(SECRET));
 }
 
 #[test]
-fn files_that_change_while_they_are_read() {
+fn files_that_change_after_listing_do_no_harm() {
     use mcp_core::{Backend, Bundle, Db};
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("secret"), SECRET).unwrap();
@@ -343,20 +372,20 @@ fn files_that_change_while_they_are_read() {
             rows(&opened, "node-1", Db::Nb, "Logical_Switch").await
         })
     };
-    // It vanished.
+    // The file vanished.
     let gone = after(&|| fs::remove_file(&file).unwrap()).unwrap_err();
     assert!(gone.contains("p1_nbdb") && gone.contains("could not be read"), "{gone}");
-    // It grew, by a record that is only half written.
+    // The file grew by a record that is only half written.
     let grown = after(&|| fs::write(&file, longer(database(), b"OVSDB JSON 400 31")).unwrap());
     assert_eq!(grown, Ok(2));
-    // Something else took its place.
+    // A directory took its place.
     let pipe = after(&|| {
         fs::remove_file(&file).unwrap();
         fs::create_dir(&file).unwrap();
     });
     assert!(pipe.unwrap_err().contains("could not be read"));
     fs::remove_dir(&file).unwrap();
-    // A link that leads out took its place.
+    // A link that leads out of the bundle took its place.
     let link = after(&|| {
         fs::remove_file(&file).unwrap();
         std::os::unix::fs::symlink("../../../../../secret", &file).unwrap();
@@ -371,19 +400,20 @@ fn change_back(file: &std::path::Path) {
 }
 
 #[test]
-fn a_path_that_is_no_bundle() {
+fn a_path_that_is_not_a_bundle_is_an_error() {
     let (text, _) = said(vec!["/nonexistent/must-gather".into()]);
     assert_eq!(text, "/nonexistent/must-gather could not be read: No such file or directory (os error 2)");
     let (text, _) = said(vec!["/dev/zero".into()]);
-    assert_eq!(text, "/dev/zero could not be read: it is neither a file nor a directory");
+    assert_eq!(text, "/dev/zero could not be read: not a file or directory");
     let dir = tempfile::tempdir().unwrap();
     let (text, _) = said(vec![dir.path().into()]);
-    assert!(text.contains("none of its 0 files is a database"), "{text}");
+    assert!(text.contains("it contains no files"), "{text}");
 }
 
-/// The tests run as root, to whom nothing is forbidden: a file that the kernel refuses to read stands for one.
+/// The tests run as root, who may read every file, so a file that the kernel refuses to read stands in for a forbidden
+/// one.
 #[test]
-fn a_file_that_must_not_be_read() {
+fn a_file_that_cannot_be_read_is_an_error() {
     let (text, rows) = said(vec!["/proc/self/clear_refs".into()]);
     assert!(rows.is_err() && text.contains("could not be read"), "{text}");
 }

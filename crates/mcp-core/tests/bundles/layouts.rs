@@ -1,4 +1,4 @@
-//! The forms that collections come in.
+//! Tests with the layouts of collections.
 
 use crate::common::*;
 use mcp_core::{Backend, Bundle, Coverage, Db, State};
@@ -16,7 +16,7 @@ pub(crate) fn opened(files: &[(&str, &[u8])]) -> (tempfile::TempDir, Bundle) {
     (dir, bundle)
 }
 
-/// `node: northbound southbound conf.db`, as far as they are there.
+/// Formats the states of the databases: `node: northbound southbound conf.db`.
 fn databases(coverage: &Coverage) -> Vec<String> {
     let node = |node: &mcp_core::NodeCoverage| {
         let there = node.areas.iter().take(3).map(|held| match held.state {
@@ -28,9 +28,9 @@ fn databases(coverage: &Coverage) -> Vec<String> {
     coverage.nodes.iter().map(node).collect()
 }
 
-/// Where the files of an image lie differs.
+/// The folder of an image differs between must-gathers.
 #[test]
-fn must_gathers() {
+fn must_gathers_are_found_in_every_folder() {
     let pod = pod();
     let database = database();
     for top in [
@@ -49,9 +49,10 @@ fn must_gathers() {
     }
 }
 
-/// Several images: one has the objects, one the databases. Packed and unpacked, the same file counts once.
+/// One image has the objects and another has the databases. A file that is present compressed and uncompressed counts
+/// once.
 #[test]
-fn several_images() {
+fn several_images_are_combined() {
     let packed = Tar::empty()
         .file("ovnk_database_store/p1_nbdb", &database())
         .file("ovnk_database_store/p2_nbdb", &database())
@@ -66,7 +67,7 @@ fn several_images() {
     assert_eq!(databases(&coverage), ["node-1: present - -", "node-2: present - -"]);
     let node = "node-1".parse().unwrap();
     assert_eq!(coverage.of(&node, mcp_core::Area::Northbound).unwrap().details.len(), 1);
-    let lost = "p3_nbdb: neither its pod nor its zone's name is in the bundle";
+    let lost = "p3_nbdb: the bundle contains neither its pod nor the name of its zone";
     assert!(coverage.notes.iter().any(|note| note.contains(lost)), "{coverage}");
 }
 
@@ -74,7 +75,7 @@ pub(crate) const PODS: &str = "items:\n- {metadata: {name: p1}, spec: {nodeName:
                     - {metadata: {name: p2}, spec: {nodeName: node-2}}\nkind: PodList\n";
 
 #[test]
-fn central_clusters() {
+fn central_clusters_are_refused() {
     for file in ["leader_nbdb.gz", "ovnkube-master-x_nbdb.gz"] {
         let (_dir, bundle) = opened(&[
             (&format!("mg/image/network_logs/{file}"), &gz(&database())),
@@ -82,13 +83,13 @@ fn central_clusters() {
         ]);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let error = chain(&runtime.block_on(bundle.nodes()).unwrap_err());
-        assert!(error.contains("only interconnect mode, with a zone for each node, is supported"), "{error}");
+        assert!(error.contains("only interconnect mode, with one zone per node, is supported"), "{error}");
         assert!(error.contains(file), "{error}");
     }
 }
 
 #[test]
-fn kind_logs_and_artifacts_of_ci() {
+fn kind_logs_and_artifacts_of_ci_are_recognized() {
     let database = database();
     let (_dir, bundle) = opened(&[
         ("kind-logs/ovn-worker/kubelet.log", b"x"),
@@ -108,9 +109,9 @@ fn kind_logs_and_artifacts_of_ci() {
     assert_eq!((logs("ovn-worker"), logs("ovn-worker2")), (State::Present, State::Empty));
 }
 
-/// A file that somebody sent alone, packed or not.
+/// A single file that somebody sent, compressed or not.
 #[test]
-fn one_database() {
+fn a_single_database_is_a_bundle() {
     let dir = tempfile::tempdir().unwrap();
     for (name, bytes) in [("node-7_ovnnb_db.db", database()), ("node-7_ovnnb_db.db.gz", gz(&database()))] {
         let path = dir.path().join(name);
@@ -151,7 +152,7 @@ fn node_object(name: &str, system_id: &str, address: &str) -> (String, Vec<u8>) 
     (format!("mg/image/cluster-scoped-resources/core/nodes/{name}.yaml"), yaml.into_bytes())
 }
 
-/// A host need not have the name that Kubernetes has for it.
+/// The name of a host may differ from the node's name in Kubernetes.
 #[test]
 fn nodes_of_several_bundles_are_joined() {
     let cases = [
@@ -175,14 +176,14 @@ fn nodes_of_several_bundles_are_joined() {
             write(&dir.path().join("sos"), &sosreport("sosreport-x-2026-01-01-abc/", host, system_id));
         let coverage = coverage(&Bundle::new(vec![gathered, report]));
         assert_eq!(databases(&coverage), ["node-1: present - -", "node-2: - - -"], "{how}: {coverage}");
-        let note = format!("the host {host} of sos is the node node-1");
+        let note = format!("host {host} in sos is node node-1");
         let said = coverage.notes.iter().any(|n| n.contains(&note) && n.contains(says));
         assert!(said, "{how}: {coverage}");
     }
 }
 
 #[test]
-fn bundles_that_do_not_fit_together_are_told() {
+fn bundles_that_do_not_belong_together_are_reported() {
     let dir = tempfile::tempdir().unwrap();
     let one = write(&dir.path().join("one"), &sosreport("", "node-1", "chassis-1"));
     let other = write(&dir.path().join("other"), &sosreport("", "node-1", "chassis-9"));
@@ -191,15 +192,15 @@ fn bundles_that_do_not_fit_together_are_told() {
     let says =
         |text: &str| assert!(coverage.notes.iter().any(|note| note.contains(text)), "{text}: {coverage}");
     says("node-1 has the system-id chassis-1 in one and chassis-9 in other");
-    says("one and third are of different clusters: they have no chassis in common");
+    says("one and third are from different clusters: they have no chassis in common");
 
-    // Weeks apart.
+    // The bundles are weeks apart.
     let old = filetime(&one, 1_700_000_000);
     let text = said(vec![old, other]).0;
-    assert!(text.contains("were collected") && text.contains("apart: what differs between them"), "{text}");
+    assert!(text.contains("were collected") && text.contains("apart: differences between them"), "{text}");
 }
 
-/// Sets the time of all files below.
+/// Sets the modification time of all files below a directory.
 fn filetime(dir: &std::path::Path, seconds: u64) -> PathBuf {
     let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
     let mut ahead = vec![dir.to_owned()];
@@ -213,9 +214,9 @@ fn filetime(dir: &std::path::Path, seconds: u64) -> PathBuf {
     dir.to_owned()
 }
 
-/// A zip of collections, as cases are closed with.
+/// A zip of collections, as people attach it to a support case.
 #[test]
-fn a_file_of_bundles() {
+fn a_zip_of_bundles_is_opened() {
     let report = sosreport("sosreport-node-1-2026-01-01-abc/", "node-1", "chassis-1");
     let packed = report.iter().fold(Tar::empty(), |tar, (name, bytes)| tar.file(name, bytes)).xz();
     let all = zip(&[

@@ -1,10 +1,10 @@
-//! Logs of containers and hosts, wherever collections have them.
+//! Tests with logs of containers and hosts in all kinds of collections.
 
 use crate::common::*;
 use mcp_core::{Backend, Bundle, HostLog, LogPart, LogQuery, LogSource, ReadError};
 use std::path::PathBuf;
 
-/// As the API server gives it, and as the runtime keeps it.
+/// A line of a log as the API server returns it. `KEPT` is the same line as the container runtime stores it.
 const GIVEN: &str = "2026-11-22T08:11:59.312915400Z I1122 08:11:59.312458    6050 metrics.go:442] Starting\n";
 const KEPT: &str =
     "2026-11-22T08:11:59.312915400Z stderr F I1122 08:11:59.312458    6050 metrics.go:442] Starting\n";
@@ -12,7 +12,7 @@ const BEFORE: &str = "2026-11-22T08:01:59.312915400Z I1122 08:01:59.312458    50
 const OLDEST: &str =
     "2026-11-21T08:01:59.312915400Z stderr F I1121 08:01:59.312458    50 metrics.go:442] Oldest\n";
 
-/// What a log says, what it was read from, and the notes; or why there is none.
+/// Returns the text of a log, its origin and the notes, or the error.
 fn log(
     paths: Vec<PathBuf>,
     source: LogSource,
@@ -38,7 +38,7 @@ fn host(node: &str, log: HostLog) -> LogSource {
     LogSource::Host { node: node.parse().unwrap(), log }
 }
 
-/// A directory with these files; it goes with the first value.
+/// Creates a directory with these files. The directory is deleted with the first value.
 fn folder(files: &[(&str, &[u8])]) -> (tempfile::TempDir, Vec<PathBuf>) {
     let dir = tempfile::tempdir().unwrap();
     unpacked(dir.path(), files);
@@ -51,7 +51,7 @@ fn inspected() -> Vec<(String, Vec<u8>)> {
     let logs = format!("{TOP}/namespaces/shop/pods/web-1/web/web/logs");
     [
         ("current.log", GIVEN.into()),
-        // What could not be had at first was had past the kubelet's certificate.
+        // The collector could not read the log at first, and read it without verifying the kubelet's certificate.
         ("previous.log", Vec::new()),
         ("previous.insecure.log", BEFORE.into()),
         ("rotated/0.log.20261121-080200.gz", gz(OLDEST.as_bytes())),
@@ -61,7 +61,7 @@ fn inspected() -> Vec<(String, Vec<u8>)> {
 }
 
 #[test]
-fn a_must_gather_in_every_form() {
+fn logs_are_read_from_a_must_gather_in_every_format() {
     let files = inspected();
     let mut tar = Tar::empty();
     for (name, bytes) in &files {
@@ -96,16 +96,16 @@ fn a_must_gather_in_every_form() {
             assert_eq!(text, says, "{form:?} {part:?}");
             assert!(what.contains("namespaces/shop/pods/web-1/web/web/logs/"), "{what}");
             assert_eq!(
-                notes.iter().any(|note| note.contains("1 rotated files hold older lines")),
+                notes.iter().any(|note| note.contains("rotated files with older lines: 1;")),
                 part != LogPart::All
             );
         }
     }
 }
 
-/// The kubelet's files, in a sosreport and as kind exports them, with the runtime's names beside them.
+/// The files of the kubelet in a sosreport and in exports of kind, next to the names that the runtime gives them.
 #[test]
-fn files_of_the_kubelet() {
+fn log_files_of_the_kubelet_are_read() {
     let id = "0123456789abcdef".repeat(4);
     let rotated = gz(OLDEST.as_bytes());
     let before = BEFORE.replace("Z I", "Z stderr F I");
@@ -128,21 +128,21 @@ fn files_of_the_kubelet() {
         }
         let (_dir, paths) = folder(&[(&named, KEPT.as_bytes())]);
         let (text, ..) = log(paths, container("shop/web-1", "web", LogPart::Current), None).unwrap();
-        assert_eq!(text, KEPT, "by the runtime's name alone");
+        assert_eq!(text, KEPT, "with the runtime's name only");
     }
 }
 
 #[test]
-fn what_is_not_there_is_said_with_what_is() {
+fn an_error_about_a_missing_log_lists_the_existing_logs() {
     let logs = |container: &str| {
         format!("{TOP}/namespaces/shop/pods/web-1/{container}/{container}/logs/current.log")
     };
     let (_dir, paths) = folder(&[(&logs("web"), GIVEN.as_bytes()), (&logs("proxy"), b"")]);
     for (source, why) in [
-        (container("shop/web-1", "db", LogPart::Current), "the pod has no log of such a container"),
-        (container("shop/web-1", "web", LogPart::Previous), "there is no earlier run of the container"),
-        (container("shop/web-1", "", LogPart::Current), "it has several containers: name one"),
-        (container("shop/web-2", "web", LogPart::Current), "the log of shop/web-2 -c web is not held"),
+        (container("shop/web-1", "db", LogPart::Current), "the pod has no log of this container"),
+        (container("shop/web-1", "web", LogPart::Previous), "the container has no log of a previous run"),
+        (container("shop/web-1", "", LogPart::Current), "the pod has several containers: name one"),
+        (container("shop/web-2", "web", LogPart::Current), "the log of shop/web-2 -c web is not available"),
         (host("node-1", HostLog::Kubelet), "the log of kubelet of node-1 was not collected"),
     ] {
         let error = log(paths.clone(), source, None).unwrap_err();
@@ -153,13 +153,13 @@ fn what_is_not_there_is_said_with_what_is() {
             other => panic!("{other}"),
         }
     }
-    // Empty is an answer.
+    // An empty log is an answer.
     assert_eq!(log(paths, container("shop/web-1", "proxy", LogPart::Current), None).unwrap().0, "");
 }
 
-/// `host_service_logs` has the hosts of a role together, journals the programs of a host.
+/// `host_service_logs` has all hosts of a role in one file, and a journal has all programs of a host.
 #[test]
-fn logs_of_hosts() {
+fn the_lines_of_a_host_and_a_program_are_selected() {
     let role = "Nov 22 08:12:01.1 node-1 kubenswrapper[7]: I1122 08:12:01.100000 7 a.go:1] one\n\
                 Nov 22 08:12:02.1 node-2 kubenswrapper[7]: I1122 08:12:02.100000 7 a.go:1] two\n";
     let journal = "Nov 22 08:12:01 node-3 kubelet[7]: one\nNov 22 08:12:02 node-3 ovs-vswitchd[8]: two\n";
@@ -176,14 +176,14 @@ fn logs_of_hosts() {
             "node-1",
             HostLog::Kubelet,
             role.lines().next().unwrap().to_owned() + "\n",
-            "only lines that name node-1",
+            "only the lines of node-1",
         ),
         ("node-2", HostLog::Kernel, ring.to_owned(), ""),
         (
             "node-3",
             HostLog::OvsVswitchd,
             journal.lines().nth(1).unwrap().to_owned() + "\n",
-            "only those of ovs-vswitchd",
+            "only the lines of ovs-vswitchd",
         ),
         ("node-4", HostLog::Kubelet, GIVEN.to_owned(), ""),
     ] {
@@ -193,9 +193,9 @@ fn logs_of_hosts() {
     }
 }
 
-/// Older files are read as far back as is asked for.
+/// Rotated files are read as far back as `since` asks.
 #[test]
-fn rotated_logs_of_a_host() {
+fn rotated_logs_of_a_host_are_read_first() {
     let root = "sosreport-node-1-2026-11-22-abcdefg";
     let log_file = format!("{root}/var/log/openvswitch/ovs-vswitchd.log");
     let line = |day: u8| format!("2026-11-{day}T08:00:00.000Z|00001|bridge|INFO|day {day}\n");
@@ -211,7 +211,7 @@ fn rotated_logs_of_a_host() {
     let source = || host("node-1", HostLog::OvsVswitchd);
     let (text, what, notes) = log(paths.clone(), source(), None).unwrap();
     assert_eq!((text, what.as_str()), (line(22), "var/log/openvswitch/ovs-vswitchd.log"));
-    assert!(notes.iter().any(|note| note.contains("2 rotated files hold older lines")), "{notes:?}");
+    assert!(notes.iter().any(|note| note.contains("rotated files with older lines: 2;")), "{notes:?}");
     let (text, what, _) = log(paths.clone(), source(), Some("2026-11-20T00:00:00Z")).unwrap();
     assert_eq!(text, format!("{}{}{}", line(20), line(21), line(22)));
     assert!(what.starts_with("3 files from "), "{what}");
@@ -221,7 +221,7 @@ fn rotated_logs_of_a_host() {
 
 /// The logs of the real cluster.
 #[test]
-fn the_capture() {
+fn logs_of_the_capture_are_read() {
     let must_gather = || vec![testdata("capture/must-gather.tar.xz")];
     let source = container("ovn-kubernetes/ovnkube-node-pqrlf", "ovnkube-controller", LogPart::Previous);
     let (text, ..) = log(must_gather(), source, None).unwrap();

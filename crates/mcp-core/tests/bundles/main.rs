@@ -1,4 +1,4 @@
-//! Bundles: what is hostile or broken, what was really collected, and random damage.
+//! Tests with bundles: broken and malicious ones, real collections, and random damage.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod areas;

@@ -1,4 +1,4 @@
-//! Kubernetes objects in bundles.
+//! Tests with Kubernetes objects in bundles.
 
 use crate::common::*;
 use mcp_core::{Backend, Bundle, Kind, ObjectQuery, Read, ReadError};
@@ -29,7 +29,7 @@ fn ask(
     block_on(bundle.objects(&query, WITHIN))
 }
 
-/// `namespace/name: phase` of each.
+/// Formats each object as `namespace/name: phase`.
 fn phases(read: &Read<Vec<Value>>) -> Vec<String> {
     let text =
         |object: &Value, path| object.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -66,10 +66,10 @@ fn directory(files: &[(&str, &str)]) -> (tempfile::TempDir, PathBuf) {
     (dir, path)
 }
 
-/// An object in a list and in a file of its own is one, and the file counts. Of two bundles with lists of one namespace,
-/// only one is read, because their union would be a state that never existed.
+/// An object in a list and in a file of its own counts once, and the file wins. If two bundles have lists of the same
+/// namespace, only one list is read, because their union would be a state that never existed.
 #[test]
-fn an_object_that_is_there_twice_is_one() {
+fn an_object_in_two_files_counts_once() {
     let (_first, first) = directory(&[
         ("namespaces/shop/core/pods.yaml", &list(&[("a", "Pending"), ("b", "Pending")])),
         ("namespaces/shop/pods/a/a.yaml", &pod("a", "Running")),
@@ -79,13 +79,13 @@ fn an_object_that_is_there_twice_is_one() {
     let bundle = Bundle::new(vec![first.clone()]);
     let read = ask(&bundle, "po", None, None).unwrap();
     assert_eq!(phases(&read), ["shop/a: Running", "shop/b: Pending"]);
-    // Without what nobody looks at, which can be selected by and is there the next time.
+    // A field that is left out of the answer can still select objects, and the next query returns it.
     let pods = ObjectQuery::all(kind(&bundle, "po").unwrap());
     let running =
         ObjectQuery { fields: "status.phase=Running".parse().unwrap(), without: &["status"], ..pods };
     assert_eq!(phases(&block_on(bundle.objects(&running, WITHIN)).unwrap()), ["shop/a: "]);
     assert_eq!(phases(&ask(&bundle, "po", None, None).unwrap()), ["shop/a: Running", "shop/b: Pending"]);
-    assert_eq!(read.value[1]["kind"], "Pod", "items of a list are told what they are");
+    assert_eq!(read.value[1]["kind"], "Pod", "items of a list get the kind of the list");
     assert!(read.value[1].pointer("/metadata/managedFields").is_none());
     assert_eq!(phases(&ask(&bundle, "po", Some("shop"), Some("a")).unwrap()), ["shop/a: Running"]);
     assert_eq!(phases(&ask(&bundle, "po", Some("shop"), Some("b")).unwrap()), ["shop/b: Pending"]);
@@ -95,7 +95,7 @@ fn an_object_that_is_there_twice_is_one() {
     let both = Bundle::new(vec![second, first]);
     let read = ask(&both, "po", None, None).unwrap();
     assert_eq!(phases(&read), ["shop/a: Running", "shop/b: Pending"]);
-    assert!(read.notes.iter().any(|note| note.contains("are not read")), "{:?}", read.notes);
+    assert!(read.notes.iter().any(|note| note.contains("Not read: ")), "{:?}", read.notes);
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn empty_not_collected_and_unknown_are_three_answers() {
     assert_eq!(kind(&bundle, "nonsense"), None);
 }
 
-/// Kinds come from discovery, from definitions, and from what lies there.
+/// Kinds come from discovery, from definitions, and from the objects in the bundle.
 #[test]
 fn kinds_are_those_of_the_cluster() {
     let widget = "apiVersion: example.org/v1\nkind: Widget\nmetadata: {name: w}\n";
@@ -138,16 +138,20 @@ fn kinds_are_those_of_the_cluster() {
     let gadget = kind(&bundle, "gd").unwrap();
     assert_eq!((gadget.api_version().as_str(), gadget.namespaced), ("example.org/v2", true));
     assert_eq!(kind(&bundle, "widget").unwrap().to_string(), "widgets.example.org");
-    assert!(kind(&bundle, "cudn").is_some(), "without discovery, what OVN-Kubernetes is known to have");
-    // In a compressed archive, too, where only what is wanted is kept.
+    assert!(kind(&bundle, "cudn").is_some(), "without discovery, the known kinds of OVN-Kubernetes exist");
+    // A compressed archive, of which only some files are kept, has the same kinds.
     let capture = Bundle::new(vec![testdata("capture/must-gather.tar.xz")]);
     assert_eq!(kind(&capture, "udn").unwrap().api_version(), "k8s.ovn.org/v1");
-    assert_eq!(kind(&capture, "frrconfigurations"), None, "what its discovery does not list, it has not got");
+    assert_eq!(
+        kind(&capture, "frrconfigurations"),
+        None,
+        "a kind that discovery does not list does not exist"
+    );
     assert_eq!(ask(&capture, "no", None, None).unwrap().value.len(), 3);
 }
 
 #[test]
-fn what_is_damaged_does_not_hide_the_rest() {
+fn damaged_files_do_not_hide_the_others() {
     let cut = list(&[("b", "Running"), ("c", "Running")]) + "- metadata: {name: [\n";
     let (_dir, path) = directory(&[
         ("namespaces/blue/core/pods.yaml", "no: [object"),
@@ -159,9 +163,11 @@ fn what_is_damaged_does_not_hide_the_rest() {
     let read = ask(&bundle, "po", None, None).unwrap();
     assert_eq!(phases(&read), ["shop/a: Running", "shop/b: Running", "shop/c: Running"]);
     let notes = read.notes.join("\n");
-    for said in
-        ["blue/core/pods.yaml", "red/core/pods.yaml", "shop/core/pods.yaml is damaged after 2 objects"]
-    {
+    for said in [
+        "blue/core/pods.yaml",
+        "red/core/pods.yaml",
+        "shop/core/pods.yaml is damaged; only the 2 objects before the damage",
+    ] {
         assert!(notes.contains(said), "{said}: {notes}");
     }
     assert!(matches!(ask(&bundle, "po", Some("blue"), None), Err(ReadError::Unreadable { .. })));

@@ -1,4 +1,4 @@
-//! What was really collected: one cluster, by `oc adm inspect` and by sos on each node a few minutes later.
+//! Tests with real collections of one cluster: by `oc adm inspect`, and by sos on each node a few minutes later.
 
 use crate::common::*;
 use mcp_core::{Area, Backend, Bundle, Db, NodeName, State};
@@ -28,7 +28,8 @@ async fn database(bundle: &Bundle, node: &str, db: Db) -> Arc<Database> {
     bundle.database(&at(node, db), db).await.unwrap().value
 }
 
-/// What of the rows is not the same: `table` where rows came or went, `table.column`, and of maps `table.column:key`.
+/// The differences between two databases: `table` if rows were added or removed, `table.column`, and for maps
+/// `table.column:key`.
 fn differences(one: &Database, other: &Database) -> BTreeSet<String> {
     let mut differ = BTreeSet::new();
     for table in &one.schema().tables {
@@ -59,7 +60,7 @@ fn differences(one: &Database, other: &Database) -> BTreeSet<String> {
     differ
 }
 
-/// The sosreports were made five minutes after the must-gather: what OVN keeps changing differs, and nothing else.
+/// The sosreports were made five minutes after the must-gather. Only data that OVN changes all the time differs.
 #[tokio::test]
 async fn a_sosreport_and_the_must_gather_have_the_same_rows() {
     let gathered = Bundle::new(vec![capture("must-gather.tar.xz")]);
@@ -74,7 +75,7 @@ async fn a_sosreport_and_the_must_gather_have_the_same_rows() {
     }
     let all = |set: BTreeSet<String>| set.into_iter().collect::<Vec<_>>().join(" ");
     assert_eq!(all(northbound), "NB_Global.options:e2e_timestamp");
-    // Multicast groups of IPv6 neighbour discovery and bindings of addresses age, and with the groups their flows.
+    // Multicast groups of IPv6 neighbour discovery and MAC bindings age, and the flows of the groups age with them.
     let ages = "IGMP_Group Logical_Flow MAC_Binding MAC_Binding.timestamp Multicast_Group";
     assert_eq!(all(southbound), format!("{ages} SB_Global.options:e2e_timestamp"));
     for (node, file) in NODES {
@@ -90,9 +91,9 @@ async fn a_sosreport_and_the_must_gather_have_the_same_rows() {
     }
 }
 
-/// However it is packed, a bundle says the same.
+/// A bundle gives the same answers in every format.
 #[tokio::test]
-async fn every_form_of_one_bundle_gives_the_same() {
+async fn every_format_of_a_bundle_gives_the_same_answers() {
     use std::io::Read;
     let mut tar = Vec::new();
     let packed = std::fs::read(capture(NODES[1].1)).unwrap();
@@ -136,12 +137,12 @@ async fn every_form_of_one_bundle_gives_the_same() {
 }
 
 #[tokio::test]
-async fn together_they_have_every_area_of_every_node() {
+async fn all_bundles_together_cover_every_area_of_every_node() {
     let coverage = Bundle::new(all()).coverage().await.unwrap();
     for (node, _) in NODES {
         let node = node.parse().unwrap();
         for area in Area::ALL {
-            // The cluster has neither.
+            // The cluster uses neither IPsec nor FRR.
             let expected =
                 if matches!(area, Area::Ipsec | Area::Frr) { State::Absent } else { State::Present };
             assert_eq!(coverage.of(&node, area).unwrap().state, expected, "{area} of {node}: {coverage}");
@@ -150,7 +151,7 @@ async fn together_they_have_every_area_of_every_node() {
     assert!(coverage.notes.is_empty(), "{coverage}");
 }
 
-/// sos runs no shell, so `ovn-controller.*.ctl` finds no daemon: that is not the daemon's fault.
+/// sos runs no shell, so `ovn-controller.*.ctl` matches no daemon, which is not the daemon's fault.
 #[tokio::test]
 async fn absent_failed_and_missing_programs_are_told_apart() {
     let bundle = Bundle::new(vec![capture(NODES[1].1)]);
@@ -159,20 +160,18 @@ async fn absent_failed_and_missing_programs_are_told_apart() {
     let conf_db = conf_db.unwrap_err().to_string();
     assert!(conf_db.contains("Open_vSwitch of ovn-worker was not collected"), "{conf_db}");
     assert!(
-        conf_db.contains("it is a link to var/lib/openvswitch/conf.db, which is not in the bundle"),
+        conf_db.contains("the path is a link to var/lib/openvswitch/conf.db, which is not in the bundle"),
         "{conf_db}"
     );
     let coverage = bundle.coverage().await.unwrap();
     let kernel = coverage.of(&"ovn-worker".parse().unwrap(), Area::Kernel).unwrap();
     assert!(
-        kernel
-            .details
-            .iter()
-            .any(|detail| detail.starts_with("not on the node: ") && detail.contains("netstat"))
+        kernel.details.iter().any(|detail| detail.starts_with("programs that the node does not have: ")
+            && detail.contains("netstat"))
     );
 }
 
-/// A report that `sos clean` (sos 4.12) went through: other names and addresses, and the same rows.
+/// A report that `sos clean` (sos 4.12) edited has other names and addresses, and the same rows.
 #[tokio::test]
 async fn a_cleaned_report_has_the_same_rows() {
     let cleaned = "bundles/cleaned/sosreport-obfuscatedword1-2026-11-22-olhriiu-obfuscated.tar.xz";
@@ -197,9 +196,9 @@ async fn a_cleaned_report_has_the_same_rows() {
     assert_eq!(held.state, State::Present, "{held:?}");
 }
 
-/// A southbound database in which several chassis are not remote is one of all nodes.
+/// A southbound database with several chassis that are not remote belongs to all nodes.
 #[tokio::test]
-async fn a_central_database_is_known_by_its_content() {
+async fn a_central_database_is_recognized_by_its_content() {
     let gathered = Bundle::new(vec![capture("must-gather.tar.xz")]);
     let zone = database(&gathered, "ovn-worker", Db::Sb).await;
     assert!(zone.damage().is_none());
@@ -208,7 +207,7 @@ async fn a_central_database_is_known_by_its_content() {
     let packed = std::fs::File::open(capture("must-gather.tar.xz")).unwrap();
     tar::Archive::new(liblzma::read::XzDecoder::new(packed)).unpack(&unpacked).unwrap();
     let file = walk(&unpacked).into_iter().find(|path| path.ends_with("ovnkube-node-vwrjk_sbdb")).unwrap();
-    // As `sos clean` would leave one, so that its checksums are not looked at.
+    // The file looks as if `sos clean` had edited it, so that its checksums are not verified.
     let text = std::fs::read_to_string(file)
         .unwrap()
         .replace(r#"["is-remote","true"]"#, r#"["x","53:4f:53:00:00:01"]"#);
@@ -217,10 +216,10 @@ async fn a_central_database_is_known_by_its_content() {
     std::fs::write(central.join("ovnsb_db.db"), &text).unwrap();
     let said = chain(&Bundle::new(vec![central]).nodes().await.unwrap_err());
     assert!(
-        said.contains("ovnsb_db.db is of a cluster in central mode, with one database for all nodes; only"),
+        said.contains("ovnsb_db.db is from a cluster in central mode, with one database for all nodes; only"),
         "{said}"
     );
-    // In the report of a node it is told, and what it is is said.
+    // In the report of a node, the database is read, with a note that it is a central one.
     let report = dir.path().join("report");
     std::fs::create_dir_all(report.join("sos_commands")).unwrap();
     std::fs::create_dir_all(report.join("etc/ovn")).unwrap();
@@ -231,7 +230,7 @@ async fn a_central_database_is_known_by_its_content() {
     assert!(read.notes.iter().any(|note| note.contains("in central mode")), "{:?}", read.notes);
 }
 
-/// All files below a directory.
+/// Lists all files below a directory.
 fn walk(dir: &std::path::Path) -> Vec<PathBuf> {
     let below = |path: PathBuf| if path.is_dir() { walk(&path) } else { vec![path] };
     std::fs::read_dir(dir).unwrap().flatten().flat_map(|entry| below(entry.path())).collect()

@@ -1,4 +1,4 @@
-//! Sosreports of all versions: where databases lie, how reports are named, and what stands for what.
+//! Tests with sosreports of all versions: the paths of databases, the names of reports, and the paths of outputs.
 
 use crate::{
     common::*,
@@ -9,7 +9,7 @@ use mcp_core::{
     argv::{Allow, Program, Verb},
 };
 
-/// Upstream, OpenShift, distributions, by hand.
+/// The paths are those of upstream, OpenShift, distributions and manual installations.
 #[test]
 fn databases_are_found_wherever_a_node_keeps_them() {
     let database = database();
@@ -38,9 +38,9 @@ fn databases_are_found_wherever_a_node_keeps_them() {
     }
 }
 
-/// The host's name is asked of what the host said; only then of the folder, which every version names otherwise.
+/// The host's own files name the host first. The folder comes last, because its name differs between versions.
 #[tokio::test]
-async fn a_report_is_of_the_host_that_it_names() {
+async fn a_report_belongs_to_the_host_that_it_names() {
     let none: &[(&str, &str)] = &[];
     for (folder, files, node) in [
         ("sosreport-node-1-2026-01-01-abcdefg", none, "node-1"),
@@ -79,8 +79,8 @@ const ALLOW: Allow = Allow(&[Program {
     }],
 }]);
 
-/// An output over the limit lies in `sos_strings`, behind a link; a snap's programs have its name before theirs; what a
-/// container's programs said is not the host's.
+/// An output above the size limit is in `sos_strings`, behind a link. A program of a snap has the name of the snap in
+/// front. Outputs from a container do not belong to the host.
 #[tokio::test]
 async fn outputs_are_found_where_sos_puts_them() {
     let top = "sosreport-node-1-2026-01-01-abcdefg";
@@ -98,14 +98,14 @@ async fn outputs_are_found_where_sos_puts_them() {
             ),
         ),
         (
-            "a snap's",
+            "in a snap",
             report().file(
                 &format!("{top}/sos_commands/openvswitch/openstack-hypervisor.{name}"),
                 flows.as_bytes(),
             ),
         ),
         (
-            "a container's beside it",
+            "next to the output of a container",
             report()
                 .file(&format!("{top}/sos_containers/ovs/sos_commands/openvswitch/{name}"), b"another\n")
                 .file(&format!("{top}/sos_commands/openvswitch/{name}"), flows.as_bytes()),

@@ -1,4 +1,4 @@
-//! Commands over a WebSocket: how they end, and what of them arrives.
+//! Tests commands over a WebSocket: how they end, and which part of their output arrives.
 
 use crate::server::{Reply, Server};
 use axum::http::Uri;
@@ -21,7 +21,7 @@ const ALLOW: Allow = Allow(&[Program {
 const V4: &str = "v4.channel.k8s.io";
 const V5: &str = "v5.channel.k8s.io";
 
-/// A pod as the resolver needs it: containers with what they mount and whether they run.
+/// A pod as the backend needs it: containers with their mounts and states.
 fn pod(containers: &[(&str, bool)]) -> Value {
     let spec = |(name, _): &(&str, bool)| json!({ "name": name, "image": "ovn", "volumeMounts": [{ "name": "v", "mountPath": "/run/ovn/" }] });
     let status = |(name, runs): &(&str, bool)| {
@@ -54,7 +54,7 @@ fn ended(code: Option<i32>) -> Vec<u8> {
     status.to_string().into_bytes()
 }
 
-/// The words of a command, and its container.
+/// Parses the command line and the container of a request.
 fn asked(uri: &Uri) -> (Vec<String>, String) {
     let mut words = Vec::new();
     let mut container = String::new();
@@ -68,7 +68,7 @@ fn asked(uri: &Uri) -> (Vec<String>, String) {
     (words, container)
 }
 
-/// What `ovn-appctl version` gives, where the containers of a node are these.
+/// Runs `ovn-appctl version` on a node with these containers.
 async fn run(
     containers: &'static [(&'static str, bool)],
     exec: impl Fn(&str, &[String]) -> Reply + Send + Sync + 'static,
@@ -96,7 +96,7 @@ async fn source(
         }
         assert_eq!(uri.path(), "/api/v1/namespaces/ovn-kubernetes/pods/ovnkube-node-x/exec");
         let (words, container) = asked(uri);
-        // Bounded where it runs, whoever goes away.
+        // The time limit applies inside the container, even if the client goes away.
         let Some(([timeout, k, _, _], words)) = words.split_first_chunk() else { panic!("{words:?}") };
         assert_eq!([timeout, k], ["timeout", "-k"]);
         exec(&container, words)
@@ -108,11 +108,11 @@ async fn source(
 const ONE: &[(&str, bool)] = &[("ovn-controller", true)];
 
 #[tokio::test]
-async fn both_protocols_give_both_streams_and_the_exit_status() {
+async fn both_protocols_return_both_streams_and_the_exit_status() {
     for protocol in [V5, V4] {
         let read = run(ONE, move |_, words| {
             assert_eq!(words, ["ovn-appctl", "version"]);
-            // The real server's first messages are empty.
+            // The first messages of the real server are empty.
             let messages = [
                 (1, "".into()),
                 (2, "".into()),
@@ -124,7 +124,7 @@ async fn both_protocols_give_both_streams_and_the_exit_status() {
         });
         let read = read.await.unwrap();
         assert_eq!(read.value.stdout, b"26.03");
-        assert_eq!(read.notes, ["ovn-appctl said: a warning"]);
+        assert_eq!(read.notes, ["stderr of ovn-appctl: a warning"]);
         assert_eq!(read.origin.what, "ovn-appctl version in ovn-controller of ovn-kubernetes/ovnkube-node-x");
         let error = run(ONE, move |_, _| {
             Reply::Streams(protocol, vec![(2, b"no such daemon".to_vec()), (3, ended(Some(7)))])
@@ -139,7 +139,7 @@ async fn both_protocols_give_both_streams_and_the_exit_status() {
 
 #[tokio::test]
 async fn neither_stream_waits_for_the_other() {
-    // More than any buffer on the way, of the stream that is read second.
+    // The stream that is read second carries more data than any buffer on the path.
     let read = run(ONE, |_, _| {
         let mut messages = vec![(2, vec![b'e'; 32 << 10]); 20];
         messages.extend(vec![(1, vec![b'o'; 32 << 10]); 80]);
@@ -151,10 +151,10 @@ async fn neither_stream_waits_for_the_other() {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_cut_is_no_end_of_a_command() {
+async fn a_cut_connection_is_not_the_end_of_a_command() {
     static ENDED: AtomicUsize = AtomicUsize::new(0);
     let error = run(ONE, |_, words| match words {
-        // It may still run, so it is ended.
+        // The command may still run, so the client kills it.
         [program, ..] if program == "pkill" => {
             ENDED.fetch_add(1, Ordering::SeqCst);
             Reply::Streams(V5, vec![(3, ended(Some(0)))])
@@ -171,7 +171,7 @@ async fn a_connection_that_is_cut_is_no_end_of_a_command() {
 }
 
 #[tokio::test]
-async fn what_does_not_let_a_websocket_through_is_named() {
+async fn a_refused_websocket_is_reported() {
     let error = run(ONE, |_, _| Reply::ok(json!({}))).await.unwrap_err();
     assert!(matches!(&error, ReadError::Cluster(ClusterError::NoUpgrade { .. })), "{error}");
     let refused = "pods \"ovnkube-node-x\" is forbidden: User \"jane\" cannot create resource \"pods/exec\" in API group \
@@ -185,7 +185,7 @@ async fn what_does_not_let_a_websocket_through_is_named() {
 }
 
 #[tokio::test]
-async fn the_next_container_is_asked_if_one_does_not_run_or_lacks_the_program() {
+async fn the_next_container_is_tried_if_one_does_not_run_or_lacks_the_program() {
     const THREE: &[(&str, bool)] = &[("ovn-controller", false), ("ovnkube-controller", true), ("zz", true)];
     let read = run(THREE, |container, _| match container {
         "ovnkube-controller" => {
@@ -201,7 +201,7 @@ async fn the_next_container_is_asked_if_one_does_not_run_or_lacks_the_program() 
         read.notes,
         ["ovn-controller of ovn-kubernetes/ovnkube-node-x is not running (CrashLoopBackOff)"]
     );
-    // It ended after it was listed.
+    // The container ended after it was listed.
     let read = run(&[("ovn-controller", true), ("zz", true)], |container, _| match container {
         "ovn-controller" => Reply::status(500, "InternalError", "container not found (\"ovn-controller\")"),
         _ => Reply::Streams(V4, vec![(1, b"26.03".to_vec()), (3, ended(Some(0)))]),
@@ -210,7 +210,7 @@ async fn the_next_container_is_asked_if_one_does_not_run_or_lacks_the_program() 
 }
 
 #[tokio::test]
-async fn nothing_runs_without_a_bound() {
+async fn no_command_runs_without_a_time_limit() {
     let error = run(ONE, |_, _| Reply::Streams(V5, vec![(3, ended(None))])).await.unwrap_err();
     assert!(
         matches!(&error, ReadError::Cluster(ClusterError::NoTimeout { command, .. }) if command == "ovn-appctl version"),
@@ -219,24 +219,24 @@ async fn nothing_runs_without_a_bound() {
 }
 
 #[tokio::test]
-async fn a_container_that_ended_does_not_lack_the_program() {
+async fn a_container_that_ended_is_not_reported_as_lacking_the_program() {
     let said = "container not found (\"ovn-controller\")";
     let error = run(ONE, move |_, _| Reply::status(500, "InternalError", said)).await.unwrap_err();
     let text = error.to_string();
     assert!(
-        text.starts_with("no running container has ovn-appctl for ovn-controller of n1: ovn-controller of ")
+        text.starts_with("no running container has ovn-appctl for ovn-controller on n1: ovn-controller of ")
             && text.contains(said),
         "{text}"
     );
-    // The API server is not to blame for a node.
+    // The error is the kubelet's and not the API server's.
     let said = "error dialing backend: dial tcp 172.18.0.2:10250: connect: no route to host";
     let error = run(ONE, move |_, _| Reply::status(500, "InternalError", said)).await.unwrap_err();
     let text = ToolError::from(error).report();
-    assert!(text.contains("hint: The API server does not reach the kubelet"), "{text}");
+    assert!(text.contains("hint: The API server cannot reach the kubelet"), "{text}");
 }
 
 #[tokio::test]
-async fn what_was_not_seen_to_run_saw_nothing() {
+async fn a_command_that_was_not_seen_running_is_an_error_and_not_empty() {
     let version = argv!(ALLOW: "ovn-appctl", "version");
     let follow = async |exec: fn(&[String]) -> Reply| {
         let source = source(ONE, move |_, words| match words {
@@ -246,7 +246,7 @@ async fn what_was_not_seen_to_run_saw_nothing() {
         let source = source.await;
         source.follow(&at(Place::OvnController, 20), &version, Duration::from_secs(1)).await
     };
-    // The end of its time is its end.
+    // The end of the time limit is the normal end of this command.
     let read = follow(|_| {
         std::thread::sleep(Duration::from_secs(1));
         Reply::Streams(V5, vec![(3, ended(Some(124)))])
@@ -259,7 +259,7 @@ async fn what_was_not_seen_to_run_saw_nothing() {
 }
 
 #[tokio::test]
-async fn who_may_not_leaves_it_to_the_next() {
+async fn a_container_without_privileges_leaves_the_command_to_the_next() {
     let refused = b"ovn-appctl: Operation not permitted".to_vec();
     let source = source(&[("a", true), ("b", true)], move |container, _| match container {
         "a" => Reply::Streams(V5, vec![(2, refused.clone()), (3, ended(Some(1)))]),
@@ -268,7 +268,7 @@ async fn who_may_not_leaves_it_to_the_next() {
     let version = argv!(ALLOW: "ovn-appctl", "version");
     let read = source.await.command(&at(Place::Host, 20), &version).await.unwrap();
     assert!(read.origin.what.contains(" in b of "), "{}", read.origin.what);
-    // Where that is all there is, it is the answer.
+    // If no other container exists, the error is the answer.
     let source = self::source(ONE, |_, _| {
         let refused = b"ovn-appctl: Operation not permitted".to_vec();
         Reply::Streams(V5, vec![(2, refused), (3, ended(Some(1)))])
@@ -278,7 +278,7 @@ async fn who_may_not_leaves_it_to_the_next() {
 }
 
 #[tokio::test]
-async fn a_debug_pod_that_may_be_there_is_deleted_and_one_that_was_refused_is_not() {
+async fn a_debug_pod_that_may_exist_is_deleted_and_a_refused_one_is_not() {
     const REFUSED: &str = "pods is forbidden: User \"jane\" cannot create resource \"pods\"";
     let answers: [(fn() -> Reply, bool); 3] = [
         (|| Reply::status(403, "Forbidden", REFUSED), false),
@@ -308,8 +308,8 @@ async fn a_debug_pod_that_may_be_there_is_deleted_and_one_that_was_refused_is_no
 }
 
 #[tokio::test]
-async fn no_candidate_is_an_error_that_says_what_is_there() {
-    let error = run(&[("ovn-controller", false)], |_, _| panic!("nothing to ask")).await.unwrap_err();
+async fn without_a_candidate_the_error_lists_the_existing_containers() {
+    let error = run(&[("ovn-controller", false)], |_, _| panic!("no command should run")).await.unwrap_err();
     let ReadError::Cluster(ClusterError::NoContainer { wanted, there, .. }) = &error else {
         panic!("{error}")
     };
@@ -318,7 +318,7 @@ async fn no_candidate_is_an_error_that_says_what_is_there() {
 }
 
 #[tokio::test]
-async fn central_mode_is_one_clear_message_and_microshift_is_no_central_mode() {
+async fn central_mode_has_one_clear_error_and_microshift_is_not_central_mode() {
     let of = |name: &str, app: &str, node: &str, containers: &[(&str, bool)]| {
         let mut pod = pod(containers);
         pod["metadata"]["name"] = json!(name);
@@ -326,12 +326,12 @@ async fn central_mode_is_one_clear_message_and_microshift_is_no_central_mode() {
         pod["spec"]["nodeName"] = json!(node);
         pod
     };
-    // Upstream's manifests have no label `app` there.
+    // Upstream's manifests do not set the label `app` there.
     let mut database = of("ovnkube-db-a", "", "m1", &[("nb-ovsdb", true), ("sb-ovsdb", true)]);
     database["metadata"]["labels"] = json!({ "name": "ovnkube-db" });
     let zone = of("zone-a", "ovnkube-zone-controller", "m1", &[("nb-ovsdb", true), ("ovn-northd", true)]);
     let of_zone = of("zone-a", "ovnkube-zone-controller", "n1", &[("nb-ovsdb", true), ("ovn-northd", true)]);
-    // OpenShift up to 4.13, and MicroShift.
+    // OpenShift up to 4.13 and MicroShift have this pod.
     let master =
         of("ovnkube-master-a", "ovnkube-master", "m1", &[("northd", true), ("nbdb", true), ("sbdb", true)]);
     let worker = of("ovnkube-node-b", "ovnkube-node", "n1", &[("ovn-controller", true)]);

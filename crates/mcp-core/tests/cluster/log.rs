@@ -1,4 +1,4 @@
-//! Logs: bytes as they are, cut in the middle, previous runs, and a kubelet that does not know its journal.
+//! Tests logs: unchanged bytes, a cut connection, previous runs, and a kubelet that does not serve its journal.
 
 use crate::server::{Reply, Server};
 use axum::http::Uri;
@@ -16,7 +16,7 @@ fn of_host(log: HostLog) -> LogQuery {
     LogQuery { source: LogSource::Host { node: "n1".parse().unwrap(), log }, since: None, tail: Some(5) }
 }
 
-/// All that comes, and how it ends.
+/// Returns all bytes of a log, and the error at its end, if any.
 async fn read(server: &Server, query: LogQuery) -> Result<(Vec<u8>, Option<std::io::Error>), ReadError> {
     let mut stream = server.source().await.log(&query, SOON).await?.value;
     let mut bytes = Vec::new();
@@ -32,7 +32,7 @@ async fn read(server: &Server, query: LogQuery) -> Result<(Vec<u8>, Option<std::
 fn container(uri: &Uri) -> Reply {
     assert_eq!(uri.path(), "/api/v1/namespaces/shop/pods/web/log");
     let query = uri.query().unwrap();
-    // Whole seconds, and no line less.
+    // The time has whole seconds, rounded down, so that no line is lost.
     for part in ["container=web", "sinceTime=2026-11-22T08%3A00%3A00Z", "tailLines=5", "timestamps=true"] {
         assert!(query.contains(part), "{query}");
     }
@@ -47,7 +47,7 @@ fn container(uri: &Uri) -> Reply {
 }
 
 #[tokio::test]
-async fn a_log_is_bytes() {
+async fn the_bytes_of_a_log_are_unchanged() {
     let server = Server::start(|uri, _| container(uri)).await;
     for part in [LogPart::Current, LogPart::All] {
         let (bytes, end) = read(&server, of_container(part)).await.unwrap();
@@ -56,12 +56,12 @@ async fn a_log_is_bytes() {
     }
 }
 
-/// Kubernetes has a refusal (400) for each, as if the question were wrong.
+/// Kubernetes answers each of these with an error (400), as if the request were wrong.
 #[tokio::test]
-async fn a_log_that_is_not_there_yet_or_never_was_is_no_failure() {
+async fn a_log_that_does_not_exist_yet_is_not_a_failure() {
     let server = Server::start(|uri, _| container(uri)).await;
     let error = read(&server, of_container(LogPart::Previous)).await.unwrap_err();
-    let none = "there was no run of web before this one, or it is not kept";
+    let none = "web has no previous run, or its log was deleted";
     assert!(matches!(&error, ReadError::NotHeld { why: Some(why), .. } if why == none), "{error}");
 
     let server = Server::start(|uri, _| {
@@ -73,7 +73,7 @@ async fn a_log_that_is_not_there_yet_or_never_was_is_no_failure() {
     })
     .await;
     let error = read(&server, of_container(LogPart::Current)).await.unwrap_err();
-    let waits = "web has written nothing yet, it is waiting to start: ContainerCreating";
+    let waits = "web has not started yet, so it has no log: ContainerCreating";
     assert!(matches!(&error, ReadError::NotHeld { why: Some(why), .. } if why == waits), "{error}");
     let (bytes, end) = read(&server, of_container(LogPart::All)).await.unwrap();
     assert_eq!((bytes.as_slice(), end.is_none()), (b"before\n".as_slice(), true));
@@ -85,11 +85,11 @@ async fn a_log_that_is_not_there_yet_or_never_was_is_no_failure() {
 }
 
 #[tokio::test]
-async fn a_log_that_is_cut_says_so() {
+async fn a_cut_log_ends_with_an_error() {
     let server = Server::start(|_, _| Reply::Cut(b"one\ntwo\n")).await;
     let (bytes, end) = read(&server, of_container(LogPart::Current)).await.unwrap();
     assert_eq!(bytes, b"one\ntwo\n");
-    assert!(end.unwrap().to_string().contains("in the middle"));
+    assert!(end.unwrap().to_string().contains("before the end of the log"));
 }
 
 #[tokio::test]
@@ -110,7 +110,7 @@ async fn a_hosts_log_is_a_file_or_the_journal_and_never_a_page_of_links() {
     assert!(error.contains("journal of kubelet (this kubelet does not serve its journal)"), "{error}");
 }
 
-/// What the kubelet of Kubernetes 1.36 says with 200 OK of a unit that it does not know.
+/// The messages are those that the kubelet of Kubernetes 1.36 returns with 200 OK for an unknown unit.
 #[tokio::test]
 async fn a_unit_that_the_kubelet_does_not_know_is_passed_over() {
     const WITH_OPTIONS: &[u8] =
@@ -138,9 +138,9 @@ async fn a_unit_that_the_kubelet_does_not_know_is_passed_over() {
             (Err(e @ ReadError::NotCollected { .. }), None) => {
                 let e = e.to_string();
                 assert!(e.contains("journal of crio (the kubelet's journal has no such unit)"), "{e}");
-                assert!(e.contains("journal of containerd (the kubelet knows no such unit"), "{e}");
+                assert!(e.contains("journal of containerd (the kubelet has no such unit"), "{e}");
             }
-            (other, log) => panic!("{other:?} where {log:?} is to come"),
+            (other, log) => panic!("got {other:?}, expected {log:?}"),
         }
     }
 }

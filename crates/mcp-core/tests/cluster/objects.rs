@@ -1,4 +1,4 @@
-//! Lists in pages, selectors that a server does not know, kinds in both forms, secrets.
+//! Tests lists in pages, selectors that a server does not support, both forms of discovery, and secrets.
 
 use crate::server::{Reply, Server};
 use mcp_core::{Backend, Kind, ObjectQuery, Table};
@@ -41,7 +41,7 @@ async fn pages_are_one_list() {
     .await;
     let read = server.source().await.objects(&ObjectQuery::all(kind("Pod", "pods")), SOON).await.unwrap();
     assert_eq!(names(&read.value), ["a", "b", "c"]);
-    // What lists leave out is there, what only machines read is not.
+    // Fields that lists omit are filled in, and fields that only machines read are removed.
     assert_eq!(
         read.value[0],
         json!({ "metadata": { "name": "a", "namespace": "shop" }, "apiVersion": "v1", "kind": "Pod" })
@@ -49,7 +49,7 @@ async fn pages_are_one_list() {
 }
 
 #[tokio::test]
-async fn a_list_whose_pages_are_forgotten_is_read_at_once() {
+async fn a_list_whose_pages_expired_is_read_again_in_one_page() {
     let server = Server::start(|uri, _| match uri.query().unwrap_or_default() {
         query if query.contains("continue=") => {
             Reply::status(410, "Expired", "The provided continue parameter is too old")
@@ -64,7 +64,7 @@ async fn a_list_whose_pages_are_forgotten_is_read_at_once() {
 }
 
 #[tokio::test]
-async fn a_field_that_the_server_does_not_know_is_looked_at_here() {
+async fn a_field_selector_that_the_server_does_not_support_is_evaluated_here() {
     let server = Server::start(|uri, _| {
         if uri.query().is_some_and(|query| query.contains("fieldSelector")) {
             return Reply::status(400, "BadRequest", "field label not supported: data.a");
@@ -81,16 +81,16 @@ async fn a_field_that_the_server_does_not_know_is_looked_at_here() {
     let read = source.objects(&query, SOON).await.unwrap();
     assert_eq!(names(&read.value), ["y"]);
     assert_eq!(read.value[0]["data"], json!({ "a": "2" }));
-    // What is left out can be selected by all the same.
+    // A field that is left out of the answer can still select objects.
     let without = source.objects(&ObjectQuery { without: &["data"], ..query.clone() }, SOON).await.unwrap();
     assert_eq!((names(&without.value), without.value[0].get("data")), (vec!["y"], None));
     assert!(read.notes[0].contains("cannot select by data.a=2"), "{:?}", read.notes);
-    // A table of all of them would be another answer.
+    // A table of all objects would be a different answer.
     assert!(source.table(&query, SOON).await.unwrap().is_none());
 }
 
 #[tokio::test]
-async fn an_object_that_is_not_there_is_an_answer_and_a_kind_that_is_not_there_an_error() {
+async fn a_missing_object_is_an_empty_answer_and_a_missing_kind_is_an_error() {
     let server = Server::start(|uri, _| match uri.path() {
         "/api/v1/namespaces/shop/pods/web" => Reply::status(404, "NotFound", "pods \"web\" not found"),
         _ => Reply::status(404, "NotFound", "the server could not find the requested resource"),
@@ -108,7 +108,7 @@ async fn an_object_that_is_not_there_is_an_answer_and_a_kind_that_is_not_there_a
 }
 
 #[tokio::test]
-async fn values_of_secrets_do_not_get_in() {
+async fn values_of_secrets_are_redacted() {
     let server = Server::start(|_, _| {
         let applied = json!({ "data": { "password": "aHVudGVyMjEy" } }).to_string();
         Reply::ok(json!({ "kind": "SecretList", "items": [{
@@ -121,7 +121,7 @@ async fn values_of_secrets_do_not_get_in() {
         server.source().await.objects(&ObjectQuery::all(kind("Secret", "secrets")), SOON).await.unwrap();
     let text = json!(read.value).to_string();
     assert!(text.contains("password") && !text.contains("aHVudGVyMj"), "{text}");
-    // Nor can one be guessed: a selector sees what is shown.
+    // A selector sees redacted values only, so it cannot confirm a guess.
     let guess = ObjectQuery {
         fields: "data.password=aHVudGVyMjEy".parse().unwrap(),
         ..ObjectQuery::all(kind("Secret", "secrets"))
@@ -130,12 +130,12 @@ async fn values_of_secrets_do_not_get_in() {
 }
 
 #[tokio::test]
-async fn a_table_is_the_servers_or_none() {
+async fn a_table_comes_from_the_server_or_not_at_all() {
     let server = Server::start(|uri, headers| {
         let accept = headers["accept"].to_str().unwrap();
         assert!(accept.starts_with("application/json;as=Table;v=v1;g=meta.k8s.io"), "{accept}");
         if uri.path().ends_with("/nodes") {
-            // What drops the header of a request it does not know.
+            // A proxy that drops the header of the request returns a list instead of a table.
             return Reply::ok(json!({ "kind": "NodeList", "items": [] }));
         }
         let row = |name: &str| {
@@ -218,7 +218,7 @@ async fn kinds_are_found_in_both_forms_of_discovery() {
         })
         .await;
         let read = server.source().await.kinds(SOON).await.unwrap();
-        // That a group is missing is said.
+        // A note names the group that is missing.
         assert!(
             read.notes.len() == 1 && read.notes[0].contains("metrics.k8s.io/v1beta1"),
             "{:?}",
@@ -233,7 +233,7 @@ async fn kinds_are_found_in_both_forms_of_discovery() {
 }
 
 #[tokio::test]
-async fn kinds_and_nodes_are_not_asked_for_at_each_call() {
+async fn kinds_and_nodes_are_cached_between_calls() {
     static ASKED: AtomicUsize = AtomicUsize::new(0);
     let server = Server::start(|_, _| {
         ASKED.fetch_add(1, Ordering::SeqCst);

@@ -1,4 +1,4 @@
-//! A server that answers as a test says.
+//! A test server that answers as a test tells it to.
 
 use axum::{
     Router,
@@ -18,15 +18,15 @@ use std::{
 };
 use tokio::net::TcpListener;
 
-/// What it answers with.
+/// The answer to a request.
 pub(crate) enum Reply {
     Json(u16, Value),
     Text(&'static [u8]),
-    /// The beginning of an answer, and then the connection is cut.
+    /// The beginning of an answer, after which the connection is cut.
     Cut(&'static [u8]),
-    /// Nothing, ever.
+    /// No answer, ever.
     Hang,
-    /// Messages over a WebSocket, each with its channel, and the end of the connection.
+    /// Messages over a WebSocket, each with its channel, followed by the end of the connection.
     Streams(&'static str, Vec<(u8, Vec<u8>)>),
 }
 
@@ -35,7 +35,7 @@ impl Reply {
         Self::Json(200, value)
     }
 
-    /// As the real server refuses.
+    /// An error as the real API server returns it.
     pub(crate) fn status(code: u16, reason: &str, message: &str) -> Self {
         Self::Json(
             code,
@@ -44,7 +44,7 @@ impl Reply {
     }
 }
 
-/// What a request is answered with.
+/// Chooses the answer to a request.
 type Answer = dyn Fn(&Uri, &HeaderMap) -> Reply + Send + Sync;
 
 pub(crate) struct Server {
@@ -70,17 +70,17 @@ impl Server {
         Self { port, asked, dir: tempfile::tempdir().unwrap() }
     }
 
-    /// What it was asked, in order.
+    /// The requests that the server received, in order.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
 
-    /// A source that asks it.
+    /// A live cluster whose API server is this server.
     pub(crate) async fn source(&self) -> LiveCluster {
         self.source_that(false).await
     }
 
-    /// One that may make debug pods.
+    /// A live cluster that may create debug pods.
     pub(crate) async fn source_with_debug_pods(&self) -> LiveCluster {
         self.source_that(true).await
     }
@@ -92,7 +92,7 @@ impl Server {
     }
 }
 
-/// A kubeconfig with one context. JSON is YAML.
+/// A kubeconfig with one context. The text is JSON, which is valid YAML.
 pub(crate) fn kubeconfig(server: &str) -> Value {
     json!({
         "apiVersion": "v1",
@@ -114,7 +114,7 @@ async fn serve(State(shared): State<Shared>, request: Request<Body>) -> Response
         }
         Reply::Text(bytes) => bytes.into_response(),
         Reply::Cut(bytes) => {
-            // The cut comes after the beginning is on its way.
+            // The connection is cut after the beginning is on its way.
             let pieces = futures::stream::unfold(Some(bytes), |bytes| async move {
                 if bytes.is_none() {
                     tokio::time::sleep(Duration::from_millis(100)).await;

@@ -1,4 +1,5 @@
-//! A server that is busy, broken, silent, not there, or somebody else: one question, one answer that says what to do.
+//! Tests with a server that is busy, broken, silent, missing, or not an API server: the client asks once, and the error
+//! says what to do.
 
 use crate::server::{Reply, Server, kubeconfig};
 use mcp_core::{Backend, ClusterError, Kind, LiveCluster, ObjectQuery, ReadError};
@@ -16,7 +17,7 @@ fn pods() -> ObjectQuery {
     ObjectQuery { namespace: Some("shop".parse().unwrap()), ..ObjectQuery::all(pods) }
 }
 
-/// What a list of pods fails with, and how often the server was asked.
+/// Returns the error of a list of pods, and the number of requests that the server received.
 async fn fails(reply: fn() -> Reply) -> (ClusterError, usize) {
     let server = Server::start(move |_, _| reply()).await;
     match server.source().await.objects(&pods(), Duration::from_secs(20)).await {
@@ -26,8 +27,8 @@ async fn fails(reply: fn() -> Reply) -> (ClusterError, usize) {
 }
 
 #[tokio::test]
-async fn a_server_in_trouble_is_asked_once() {
-    // kube's own policy asks again up to fifteen times, for minutes.
+async fn a_failing_server_is_asked_once() {
+    // kube's default policy retries up to fifteen times, for minutes.
     for (reply, shown) in [
         (
             (|| Reply::status(429, "TooManyRequests", "too many requests")) as fn() -> Reply,
@@ -61,13 +62,13 @@ async fn a_server_in_trouble_is_asked_once() {
             "cannot list pods in namespace shop: not found (404): the server could not find the requested resource",
         ),
         (
-            // A proxy, that knows nothing of Status.
+            // A proxy answers without a Status object.
             || Reply::Json(502, json!("<html>Bad Gateway</html>")),
             "the API server could not list pods in namespace shop (502): \"<html>Bad Gateway</html>\"",
         ),
         (
             || Reply::Text(b"<html>Please log in</html>"),
-            "the answer to `list pods in namespace shop` makes no sense: expected value at line 1 column 1",
+            "the answer to `list pods in namespace shop` does not come from a Kubernetes API: expected value at line 1 column 1",
         ),
     ] {
         let (error, asked) = fails(reply).await;
@@ -78,13 +79,13 @@ async fn a_server_in_trouble_is_asked_once() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_cut_is_no_shorter_list() {
+async fn a_cut_answer_is_an_error_and_not_a_shorter_list() {
     let (error, _) = fails(|| Reply::Cut(br#"{"kind":"PodList","items":["#)).await;
     assert!(matches!(&error, ClusterError::Cut { said, .. } if said.contains("after 27 bytes")), "{error}");
 }
 
 #[tokio::test]
-async fn a_server_that_is_silent_is_left() {
+async fn a_silent_server_times_out() {
     let server = Server::start(|_, _| Reply::Hang).await;
     let source = server.source().await;
     let error = source.objects(&pods(), Duration::from_millis(300)).await.unwrap_err();
@@ -107,8 +108,8 @@ async fn of_server(server: &str) -> ClusterError {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_or_is_somebody_else() {
-    // A port that was free a moment ago.
+async fn a_missing_server_and_a_wrong_server_are_told_apart() {
+    // The port was free a moment ago.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let error = of_server(&format!("http://127.0.0.1:{port}")).await;
     assert!(
@@ -125,11 +126,11 @@ async fn a_server_that_is_not_there_or_is_somebody_else() {
 }
 
 #[tokio::test]
-async fn a_kubeconfig_that_cannot_be_used_says_what_it_has() {
+async fn an_error_about_a_kubeconfig_lists_its_contexts() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("kubeconfig");
     let open = async |context| LiveCluster::open(&file, context, false).await.map(drop).unwrap_err();
-    assert!(open(None).await.contains("cannot be used"), "it is not there");
+    assert!(open(None).await.contains("cannot be used"), "the kubeconfig does not exist");
     std::fs::write(&file, kubeconfig("http://127.0.0.1:1").to_string()).unwrap();
     let error = open(Some("prod")).await;
     assert!(error.contains("prod") && error.ends_with("hint: Its contexts are: test."), "{error}");
@@ -138,7 +139,7 @@ async fn a_kubeconfig_that_cannot_be_used_says_what_it_has() {
 }
 
 #[tokio::test]
-async fn a_plugin_that_fails_tells_why_and_nothing_secret() {
+async fn the_error_of_a_plugin_contains_no_secrets() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("kubeconfig");
     let mut config = kubeconfig("http://127.0.0.1:1");

@@ -50,7 +50,7 @@ const CASES: &[Case] = &[
         options: &[],
         fault: || json!({ "node": "ovn-worker", "kubelet": "silent" }),
         seconds: 4,
-        says: &["it is not running after", "the node has not begun"],
+        says: &["it is not running after", "the node has not started it yet"],
     },
     Case {
         options: &["--debug-namespace=nowhere"],

@@ -44,9 +44,9 @@ const CASES: &[Case] = &[
         &["403", "pods/exec", "ovn-kubernetes", "deploy/rbac"],
     ),
     fails(|| json!([{ "path": "/exec", "status": 404 }]), &["404", "call again"]),
-    fails(|| json!([{ "path": "/exec", "status": 429 }]), &["429", "Wait some seconds"]),
-    fails(|| json!([{ "path": "/exec", "status": 500 }]), &["500", "look at kube-apiserver"]),
-    fails(|| json!([{ "path": "/exec", "status": 503 }]), &["503", "wait some seconds"]),
+    fails(|| json!([{ "path": "/exec", "status": 429 }]), &["429", "Wait a few seconds"]),
+    fails(|| json!([{ "path": "/exec", "status": 500 }]), &["500", "check kube-apiserver"]),
+    fails(|| json!([{ "path": "/exec", "status": 503 }]), &["503", "Wait a few seconds"]),
     fails(|| json!([{ "path": "/exec", "cut_after": 100 }]), &["connection", "Call again"]),
     answers(
         || json!([{ "restarting": "ovn-kubernetes/ovnkube-node-k7xwd/nb-ovsdb" }]),
@@ -83,7 +83,7 @@ fn silence(workspace: &Workspace, server: &Server) -> Result {
     server.faults(&json!([]))?;
     session.close()?;
     match said {
-        Err(text) if text.contains("no sign of `") && text.contains("kubelet") => Ok(()),
+        Err(text) if text.contains("no answer from `") && text.contains("kubelet") => Ok(()),
         other => Err(format!("events of a node that is silent: {other:?}").into()),
     }
 }

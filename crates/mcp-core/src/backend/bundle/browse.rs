@@ -1,9 +1,9 @@
-//! Any file of a bundle, by its path: for what no other method of a source reads.
+//! Reads any file of a bundle by its path, for files that no other method reads.
 //!
 //! A file of Kubernetes objects is parsed and written again, because only parsed objects can be redacted reliably. A
-//! database is refused: the rows of its tables are what a tool shows.
+//! database is refused, because tools show the rows of its tables.
 
-use super::{Cluster, blocking, cluster::One, logs, objects};
+use super::{BundledCluster, blocking, cluster::OpenBundle, logs, objects};
 use crate::{
     Deadline, LogStream,
     backend::{BundleFile, Origin, Read, ReadError},
@@ -16,24 +16,24 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-/// How much of a file decides what it is, in bytes.
+/// How much of a file is read to recognize its content, in bytes.
 const HEAD: u64 = 64 << 10;
 
-/// How much of a packed file of objects is read, in bytes.
+/// How much of a compressed file of objects is read, in bytes after decompression.
 const UNPACKED: u64 = 64 << 20;
 
-/// What a file is, by its beginning.
+/// The kind of a file's content, recognized by its beginning.
 #[derive(Debug, PartialEq, Eq)]
-enum Form {
+enum TextForm {
     Text,
     Objects,
     Database,
     Binary,
 }
 
-/// The files whose paths contain a text, by bundle and path.
-pub(super) fn list(cluster: &Cluster, contains: &str) -> Vec<BundleFile> {
-    let of = |one: &Arc<One>| {
+/// The files whose paths contain a text, sorted by bundle and path.
+pub(super) fn list(cluster: &BundledCluster, contains: &str) -> Vec<BundleFile> {
+    let of = |one: &Arc<OpenBundle>| {
         let file = |path: &str| BundleFile {
             bundle: one.files.name.clone(),
             path: path.to_owned(),
@@ -46,9 +46,9 @@ pub(super) fn list(cluster: &Cluster, contains: &str) -> Vec<BundleFile> {
     cluster.bundles.iter().flat_map(of).collect()
 }
 
-/// Opens a file. Its text comes while it is read.
+/// Opens a file as a stream.
 pub(super) async fn open(
-    cluster: Arc<Cluster>,
+    cluster: Arc<BundledCluster>,
     source: &str,
     bundle: &str,
     path: &str,
@@ -63,21 +63,21 @@ pub(super) async fn open(
     }
     let (of, head_of) = (one.clone(), path.to_owned());
     let head = blocking(move || head(&of, &head_of)).await?;
-    let value = match Form::of(&head) {
-        Form::Text => logs::file(&cluster, at, path.to_owned()),
-        Form::Objects => written_again(one.clone(), path.to_owned()),
-        Form::Database => {
-            let why = "it is a database; ask for the rows of its tables";
+    let value = match TextForm::of(&head) {
+        TextForm::Text => logs::file(&cluster, at, path.to_owned()),
+        TextForm::Objects => written_again(one.clone(), path.to_owned()),
+        TextForm::Database => {
+            let why = "the file is a database; read the rows of its tables instead";
             return Err(ReadError::unreadable(shown, why));
         }
-        Form::Binary => return Err(ReadError::unreadable(shown, "it is not a text file")),
+        TextForm::Binary => return Err(ReadError::unreadable(shown, "the file is not a text file")),
     };
     let origin = Origin::new(path, one.files.modified(path).or_else(|| one.when())).in_bundle(bundle);
     let notes = one.files.cut(path).into_iter().chain(cluster.notes.iter().cloned()).collect();
     Ok(Read { value, origin, notes })
 }
 
-fn head(one: &One, path: &str) -> Result<Vec<u8>, ReadError> {
+fn head(one: &OpenBundle, path: &str) -> Result<Vec<u8>, ReadError> {
     let mut head = Vec::new();
     let read = one
         .files
@@ -86,9 +86,9 @@ fn head(one: &One, path: &str) -> Result<Vec<u8>, ReadError> {
     Ok(head)
 }
 
-impl Form {
+impl TextForm {
     fn of(head: &[u8]) -> Self {
-        /// YAML or JSON whose first key is one of a Kubernetes object or of a list of them.
+        /// Matches YAML or JSON whose first key belongs to a Kubernetes object or a list of objects.
         static OBJECT: LazyLock<Regex> = LazyLock::new(|| {
             let first = r#"\A\s*(?:#[^\n]*\n\s*)*(?:---\s*)?[{\[\s]*(?:-\s+)?"?(?:apiVersion|kind|items|metadata|data|stringData)"?\s*:"#;
             Regex::new(first).expect("a literal")
@@ -102,13 +102,14 @@ impl Form {
     }
 }
 
-/// The objects of a file without secrets, as YAML documents.
-fn written_again(one: Arc<One>, path: String) -> LogStream {
+/// Streams the objects of a file as YAML documents without secrets.
+fn written_again(one: Arc<OpenBundle>, path: String) -> LogStream {
     let (sender, stream) = LogStream::channel();
     let deadline = Deadline::current();
     let write = move || {
         let Some(bytes) = one.files.read_small(&path) else {
-            let why = "it is too large to be read as a file of objects; ask for its objects";
+            let why =
+                "the file is too large to show as a whole; read its objects by kind and namespace instead";
             _ = sender.blocking_send(Err(io::Error::other(why)));
             return;
         };
@@ -118,7 +119,7 @@ fn written_again(one: Arc<One>, path: String) -> LogStream {
             _ = sender.blocking_send(Err(e));
             return;
         }
-        // The items of a list have no kind of their own, and the kind of the list can stand behind them.
+        // The items of a list have no kind of their own, and the kind of the list can follow its items.
         let of_secrets = path.split(['/', '.']).any(|part| part == "secrets");
         let is_secret = of_secrets || memmem::find(&text, b"SecretList").is_some();
         let kind = Kind { kind: if is_secret { "Secret".into() } else { String::new() }, ..Kind::default() };
@@ -137,23 +138,23 @@ fn written_again(one: Arc<One>, path: String) -> LogStream {
 
 #[cfg(test)]
 mod tests {
-    use super::Form;
+    use super::TextForm;
 
     #[test]
-    fn the_beginning_decides() {
+    fn the_first_bytes_decide_what_a_file_is() {
         for (head, form) in [
-            ("OVSDB JSON 12 0123\n{}", Form::Database),
-            ("OVSDB CLUSTER 12 0123\n{}", Form::Database),
-            ("\u{7f}ELF\0\0", Form::Binary),
-            ("---\napiVersion: v1\nkind: Pod\n", Form::Objects),
-            ("# comment\n- apiVersion: v1\n", Form::Objects),
-            ("{\n  \"kind\": \"SecretList\", \"apiVersion\": \"v1\"", Form::Objects),
-            ("data:\n  password: aHVudGVyMg==\nkind: Secret\n", Form::Objects),
-            ("default via 10.0.0.1 dev eth0\n", Form::Text),
-            ("I1122 08:00:00 kind: Secret apiVersion: v1\n", Form::Text),
-            ("", Form::Text),
+            ("OVSDB JSON 12 0123\n{}", TextForm::Database),
+            ("OVSDB CLUSTER 12 0123\n{}", TextForm::Database),
+            ("\u{7f}ELF\0\0", TextForm::Binary),
+            ("---\napiVersion: v1\nkind: Pod\n", TextForm::Objects),
+            ("# comment\n- apiVersion: v1\n", TextForm::Objects),
+            ("{\n  \"kind\": \"SecretList\", \"apiVersion\": \"v1\"", TextForm::Objects),
+            ("data:\n  password: aHVudGVyMg==\nkind: Secret\n", TextForm::Objects),
+            ("default via 10.0.0.1 dev eth0\n", TextForm::Text),
+            ("I1122 08:00:00 kind: Secret apiVersion: v1\n", TextForm::Text),
+            ("", TextForm::Text),
         ] {
-            assert_eq!(Form::of(head.as_bytes()), form, "{head:?}");
+            assert_eq!(TextForm::of(head.as_bytes()), form, "{head:?}");
         }
     }
 }

@@ -1,11 +1,11 @@
-//! Bundles taken together as one cluster.
+//! Combines bundles into one cluster.
 
 use super::{
-    contents::{self, Contents, Gathered, Report},
-    files::{Bounds, Files, Meter},
+    contents::{self, Contents, Gathered, SosReport},
+    files::{Bounds, Files, ReadMeter},
     join,
-    logs::Containers,
-    objects::{self, Lazy, Objects},
+    logs::ContainerLogs,
+    objects::{self, LazyObjects, Objects},
 };
 use crate::{Db, Deadline, NodeName, backend::ReadError, error::chain};
 use jiff::Timestamp;
@@ -17,61 +17,61 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
 };
 
-/// The bundles, and which of them answers for what.
-pub(super) struct Cluster {
-    pub(super) bundles: Vec<Arc<One>>,
-    databases: BTreeMap<(NodeName, Db), Vec<Candidate>>,
-    /// What does not fit together, or could not be opened: said with every answer.
+/// Several bundles as one cluster, and which bundle answers for what.
+pub(super) struct BundledCluster {
+    pub(super) bundles: Vec<Arc<OpenBundle>>,
+    databases: BTreeMap<(NodeName, Db), Vec<DatabaseCopy>>,
+    /// Problems that every answer mentions: bundles that do not belong together, bundles that could not be opened.
     pub(super) notes: Vec<String>,
     recent: Mutex<VecDeque<Arc<Database>>>,
-    objects: Lazy,
+    objects: LazyObjects,
 }
 
 /// One bundle.
-pub(super) struct One {
+pub(super) struct OpenBundle {
     pub(super) files: Files,
     pub(super) contents: Contents,
-    containers: OnceLock<Containers>,
+    containers: OnceLock<ContainerLogs>,
 }
 
-/// A file that holds a database of a node. The first whole file of several is read.
-pub(super) struct Candidate {
+/// A file that contains a database of a node. Of several such files, the first undamaged file is read.
+pub(super) struct DatabaseCopy {
     bundle: usize,
     path: String,
-    /// As an answer names it.
+    /// The name of the file in answers.
     pub(super) shown: String,
     pub(super) when: Option<Timestamp>,
     opened: Mutex<Weak<Database>>,
 }
 
-/// A database and what to say about it.
-pub(super) struct Found<'a> {
+/// A database, and what an answer says about it.
+pub(super) struct FoundDatabase<'a> {
     pub(super) database: Arc<Database>,
-    pub(super) candidate: &'a Candidate,
-    /// What is odd about it.
+    pub(super) candidate: &'a DatabaseCopy,
+    /// Problems with the database.
     pub(super) notes: Vec<String>,
-    /// The copies that are not read.
+    /// Copies that are not read.
     pub(super) beside: Vec<String>,
 }
 
-/// What is said of a database that is not of one zone.
-pub(super) const CENTRAL: &str = "is of a cluster in central mode, with one database for all nodes; only interconnect mode, with a \
-                                  zone for each node, is supported";
+/// The end of a note about a database that does not belong to one zone.
+pub(super) const CENTRAL: &str = "is from a cluster in central mode, with one database for all nodes; only interconnect mode, with one \
+                                  zone per node, is supported";
 
-/// What is said of a database that `sos clean` went through.
-pub(super) const EDITED: &str = "was edited by `sos clean`: its addresses, names and checksums are not those of the cluster, and \
-                                 what it calls the same may differ from report to report";
+/// The end of a note about a database that `sos clean` edited.
+pub(super) const EDITED: &str = "was edited by `sos clean`: its addresses, names and checksums differ from the cluster's, and \
+                                 the same name may mean different things in two reports";
 
-/// Databases that stay open when nobody reads them: so many bytes of files.
+/// The total file size of recently used databases that stay open, in bytes.
 const RECENT: usize = 1 << 30;
 
-impl Cluster {
-    /// Opens bundles. One that cannot be read does not keep the others from answering.
-    pub(super) fn open(paths: &[PathBuf], bounds: Bounds, meter: &Meter) -> Result<Self, ReadError> {
+impl BundledCluster {
+    /// Opens bundles. A bundle that cannot be read does not stop the other bundles from answering.
+    pub(super) fn open(paths: &[PathBuf], bounds: Bounds, meter: &ReadMeter) -> Result<Self, ReadError> {
         meter.begin(paths);
         let (mut bundles, mut notes, mut first) = (Vec::new(), Vec::new(), None);
         for path in paths {
-            match One::open(path, bounds, meter) {
+            match OpenBundle::open(path, bounds, meter) {
                 Ok(one) => {
                     notes.extend(one.files.unfinished.iter().cloned());
                     bundles.push(one);
@@ -95,12 +95,12 @@ impl Cluster {
             }
         }
         notes.extend(join::join(&mut bundles));
-        let bundles: Vec<Arc<One>> = bundles.into_iter().map(Arc::new).collect();
+        let bundles: Vec<Arc<OpenBundle>> = bundles.into_iter().map(Arc::new).collect();
         let databases = candidates(&bundles);
-        Ok(Self { bundles, databases, notes, recent: Mutex::default(), objects: Lazy::default() })
+        Ok(Self { bundles, databases, notes, recent: Mutex::default(), objects: LazyObjects::default() })
     }
 
-    /// A view of one bundle only. Its nodes keep the names that they have among all bundles.
+    /// Creates a view of one bundle. Its nodes keep the names that they have among all bundles.
     pub(super) fn only(&self, bundle: usize) -> Option<Self> {
         let bundles = vec![self.bundles.get(bundle)?.clone()];
         Some(Self {
@@ -108,25 +108,25 @@ impl Cluster {
             bundles,
             notes: self.notes.clone(),
             recent: Mutex::default(),
-            objects: Lazy::default(),
+            objects: LazyObjects::default(),
         })
     }
 
     /// The bundles and their indices, the newest first. Bundles of the same age or of unknown age stay in the order in
     /// which they were given.
-    pub(super) fn newest_first(&self) -> Vec<(usize, &One)> {
-        let mut all: Vec<(usize, &One)> = self.bundles.iter().map(|one| &**one).enumerate().collect();
+    pub(super) fn newest_first(&self) -> Vec<(usize, &OpenBundle)> {
+        let mut all: Vec<(usize, &OpenBundle)> = self.bundles.iter().map(|one| &**one).enumerate().collect();
         all.sort_by_key(|(_, one)| Reverse(one.when()));
         all
     }
 
-    /// Kubernetes objects.
+    /// The Kubernetes objects.
     pub(super) fn objects(&self) -> Arc<Objects> {
         self.objects.get(&self.bundles)
     }
 
-    /// The nodes that any file names: by a database, a report, recorded commands, logs, or the node's object alone. A node of
-    /// which nothing else was collected is in the cluster nevertheless.
+    /// The nodes that any file names: a database, a report, recorded commands, logs, or only a Node object. A node
+    /// without any other data is part of the cluster too.
     pub(super) fn nodes(&self) -> Vec<NodeName> {
         let mut nodes: BTreeSet<&NodeName> = self.databases.keys().map(|(node, _)| node).collect();
         for Contents { nodes: known, objects, reports, gathered, missing, logs, host_logs, hosts, .. } in
@@ -142,47 +142,50 @@ impl Cluster {
         nodes.into_iter().cloned().collect()
     }
 
-    /// When what was collected last was collected.
+    /// The collection time of the newest data.
     pub(super) fn as_of(&self) -> Option<Timestamp> {
         let when = self.bundles.iter().filter_map(|one| one.contents.when()).max();
         when.or_else(|| self.bundles.iter().filter_map(|one| one.when()).max())
     }
 
     /// The reports of a node, the newest first.
-    pub(super) fn reports<'a>(&'a self, node: &'a NodeName) -> impl Iterator<Item = (&'a One, &'a Report)> {
-        let of = move |one: &'a Arc<One>| {
+    pub(super) fn reports<'a>(
+        &'a self,
+        node: &'a NodeName,
+    ) -> impl Iterator<Item = (&'a OpenBundle, &'a SosReport)> {
+        let of = move |one: &'a Arc<OpenBundle>| {
             one.contents.reports.iter().filter(move |r| r.node == *node).map(move |r| (&**one, r))
         };
-        let mut all: Vec<(&One, &Report)> = self.bundles.iter().flat_map(of).collect();
+        let mut all: Vec<(&OpenBundle, &SosReport)> = self.bundles.iter().flat_map(of).collect();
         all.sort_by_key(|(_, report)| Reverse(report.when));
         all.into_iter()
     }
 
-    /// What must-gathers keep of commands that were run on a node, the newest first.
+    /// The recorded commands of a node in must-gathers, the newest first.
     pub(super) fn gathered<'a>(
         &'a self,
         node: &'a NodeName,
-    ) -> impl Iterator<Item = (&'a One, &'a Gathered)> {
-        let of = move |one: &'a Arc<One>| {
+    ) -> impl Iterator<Item = (&'a OpenBundle, &'a Gathered)> {
+        let of = move |one: &'a Arc<OpenBundle>| {
             one.contents.gathered.iter().filter(move |g| g.node == *node).map(move |g| (&**one, g))
         };
-        let mut all: Vec<(&One, &Gathered)> = self.bundles.iter().flat_map(of).collect();
+        let mut all: Vec<(&OpenBundle, &Gathered)> = self.bundles.iter().flat_map(of).collect();
         all.sort_by_key(|(_, gathered)| Reverse(gathered.when));
         all.into_iter()
     }
 
-    /// The files that hold a database, the one that counts first.
-    pub(super) fn candidates(&self, node: &NodeName, db: Db) -> &[Candidate] {
+    /// The files that contain a database, in the order in which they are tried.
+    pub(super) fn candidates(&self, node: &NodeName, db: Db) -> &[DatabaseCopy] {
         self.databases.get(&(node.clone(), db)).map_or(&[], Vec::as_slice)
     }
 
-    /// The files of a candidate.
-    pub(super) fn files(&self, candidate: &Candidate) -> &Files {
+    /// The files of the bundle that contains a candidate.
+    pub(super) fn files(&self, candidate: &DatabaseCopy) -> &Files {
         &self.bundles.get(candidate.bundle).expect("an index of `bundles`").files
     }
 
-    /// The newest whole copy of a database; if no copy is whole, the newest that can be read at all.
-    pub(super) fn database(&self, node: &NodeName, db: Db) -> Option<Result<Found<'_>, ReadError>> {
+    /// Opens the newest undamaged copy of a database, or the newest readable copy if all are damaged.
+    pub(super) fn database(&self, node: &NodeName, db: Db) -> Option<Result<FoundDatabase<'_>, ReadError>> {
         let (mut damaged, mut failed, mut notes) = (None, None, Vec::new());
         let candidates = self.candidates(node, db);
         for (i, candidate) in candidates.iter().enumerate() {
@@ -194,8 +197,8 @@ impl Cluster {
                     if database.is_edited() {
                         notes.push(format!("{} {EDITED}", candidate.shown));
                     }
-                    let beside = candidates.iter().skip(i + 1).map(Candidate::not_read).collect();
-                    return Some(Ok(Found { database, candidate, notes, beside }));
+                    let beside = candidates.iter().skip(i + 1).map(DatabaseCopy::not_read).collect();
+                    return Some(Ok(FoundDatabase { database, candidate, notes, beside }));
                 }
                 Ok(database) => {
                     let damage = database.damage().map(|damage| chain(damage)).unwrap_or_default();
@@ -210,16 +213,16 @@ impl Cluster {
         }
         match (damaged, failed) {
             (Some((database, candidate)), _) => {
-                Some(Ok(Found { database, candidate, notes, beside: Vec::new() }))
+                Some(Ok(FoundDatabase { database, candidate, notes, beside: Vec::new() }))
             }
             (None, Some(e)) => Some(Err(e)),
             (None, None) => None,
         }
     }
 
-    /// Opens a database, or gives the one that is open.
-    pub(super) fn open_database(&self, candidate: &Candidate) -> Result<Arc<Database>, ReadError> {
-        // Held while reading: a second question for the same file waits for the first to open it.
+    /// Opens a database, or returns it if it is open.
+    pub(super) fn open_database(&self, candidate: &DatabaseCopy) -> Result<Arc<Database>, ReadError> {
+        // The lock is held while reading: a second question for the same file waits until the first has opened it.
         let mut opened = candidate.opened.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(database) = opened.upgrade() {
             return Ok(database);
@@ -237,30 +240,30 @@ impl Cluster {
     }
 }
 
-impl Candidate {
-    /// What is said of a copy where another is read.
+impl DatabaseCopy {
+    /// The note about a copy that is not read.
     fn not_read(&self) -> String {
         let when =
             self.when.map_or("of unknown time".into(), |t| t.strftime("of %Y-%m-%dT%H:%M:%SZ").to_string());
         format!(
-            "not read: {}, {when}; the newest whole copy is read, and the parameter `bundle` chooses another",
+            "not read: {}, {when}; the newest undamaged copy is read; pass `bundle` to choose another",
             self.shown
         )
     }
 }
 
-impl One {
-    /// The logs of containers. Looked for when first asked.
-    pub(super) fn containers(&self) -> &Containers {
-        self.containers.get_or_init(|| Deadline::without(|| Containers::of_files(&self.files)))
+impl OpenBundle {
+    /// The logs of containers. The first call searches for them.
+    pub(super) fn containers(&self) -> &ContainerLogs {
+        self.containers.get_or_init(|| Deadline::without(|| ContainerLogs::of_files(&self.files)))
     }
 
-    /// When the bundle was collected: the time of its newest part that has a known time.
+    /// The collection time of the bundle: the time of its newest part with a known time.
     pub(super) fn when(&self) -> Option<Timestamp> {
         self.contents.when().or_else(|| self.containers().newest(&self.files))
     }
 
-    fn open(path: &std::path::Path, bounds: Bounds, meter: &Meter) -> Result<Self, ReadError> {
+    fn open(path: &std::path::Path, bounds: Bounds, meter: &ReadMeter) -> Result<Self, ReadError> {
         let files = Files::open(path, bounds, meter)?;
         let contents = Contents::of(&files);
         let one = Self { files, contents, containers: OnceLock::new() };
@@ -271,12 +274,13 @@ impl One {
         let Self { files, contents, .. } = one;
         let mut why = match &contents.central {
             Some(file) => format!("{file} {CENTRAL}"),
-            // What could not be understood says more than that there is nothing else.
+            // A file that could not be understood explains more than the absence of other files.
             None if !contents.troubles.is_empty() => contents.troubles.join("; "),
+            None if files.paths().next().is_none() => "it contains no files".into(),
             None => format!(
-                "none of its {} files is a database of OVN or Open vSwitch, a Kubernetes object or the output of a command, \
-                 as a must-gather of an interconnect cluster (network_logs/ovnk_database_store, namespaces), a sosreport \
-                 (sos_commands) or kind logs (ovnnb_db.db) have them",
+                "none of its {} files is an OVN or Open vSwitch database, a Kubernetes object or the output of a command; \
+                 expected are the files of a must-gather of an interconnect cluster (network_logs/ovnk_database_store, \
+                 namespaces), of a sosreport (sos_commands) or of kind logs (ovnnb_db.db)",
                 files.paths().count()
             ),
         };
@@ -288,12 +292,12 @@ impl One {
     }
 }
 
-/// The files of each database, the newest first: a replaced pod leaves its file behind, and the newest bundle shows the
-/// present state. Files of the same age stay in the order in which their bundles were given.
-fn candidates(bundles: &[Arc<One>]) -> BTreeMap<(NodeName, Db), Vec<Candidate>> {
-    let mut databases = BTreeMap::<_, Vec<Candidate>>::new();
+/// Lists the files of each database, the newest first: a replaced pod leaves its file behind, and the newest bundle
+/// shows the latest state. Files of the same age keep the order in which their bundles were given.
+fn candidates(bundles: &[Arc<OpenBundle>]) -> BTreeMap<(NodeName, Db), Vec<DatabaseCopy>> {
+    let mut databases = BTreeMap::<_, Vec<DatabaseCopy>>::new();
     for (bundle, one) in bundles.iter().enumerate() {
-        let One { files, contents, .. } = &**one;
+        let OpenBundle { files, contents, .. } = &**one;
         let mut stored: Vec<_> = contents.databases.iter().collect();
         stored.sort_by(|a, b| a.path.cmp(&b.path));
         for stored in stored {
@@ -302,7 +306,7 @@ fn candidates(bundles: &[Arc<One>]) -> BTreeMap<(NodeName, Db), Vec<Candidate>> 
             } else {
                 format!("{} in {}", stored.shown, files.name)
             };
-            databases.entry((stored.node.clone(), stored.db)).or_default().push(Candidate {
+            databases.entry((stored.node.clone(), stored.db)).or_default().push(DatabaseCopy {
                 bundle,
                 path: stored.path.clone(),
                 shown,

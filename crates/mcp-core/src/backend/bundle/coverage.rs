@@ -1,6 +1,6 @@
-//! What bundles hold, by node and area.
+//! Describes which data the bundles have, by node and area.
 
-use super::cluster::{CENTRAL, Candidate, Cluster, EDITED};
+use super::cluster::{BundledCluster, CENTRAL, DatabaseCopy, EDITED};
 use super::{contents::is_central, logs::held};
 use crate::{
     Db, HostLog, NodeName,
@@ -10,15 +10,15 @@ use crate::{
 use ovsdb::Database;
 use std::collections::BTreeSet;
 
-/// The plugins of sos that ask OVN and Open vSwitch, the kernel, libreswan and FRR.
+/// The sos plugins that collect from OVN and Open vSwitch, the kernel, libreswan and FRR.
 const DATAPLANE: [&str; 4] = ["openvswitch", "ovn_host", "ovn_central", "openshift_ovn"];
 const KERNEL: [&str; 4] = ["networking", "firewall_tables", "conntrack", "kernel"];
 const IPSEC: [&str; 1] = ["libreswan"];
 const FRR: [&str; 1] = ["frr"];
 
-/// Opens every database, but keeps none.
-pub(super) fn of(cluster: &Cluster) -> Coverage {
-    let source = |one: &std::sync::Arc<super::cluster::One>| SourceCoverage {
+/// The coverage of a cluster. This opens every database and keeps none of them open.
+pub(super) fn of(cluster: &BundledCluster) -> Coverage {
+    let source = |one: &std::sync::Arc<super::cluster::OpenBundle>| SourceCoverage {
         name: one.files.name.clone(),
         when: one.when(),
         files: Some(one.files.paths().count()),
@@ -39,16 +39,17 @@ pub(super) fn of(cluster: &Cluster) -> Coverage {
     }
 }
 
-/// One line about the source: its bundles and their times, its nodes, and what was not collected. It opens no database.
-pub(super) fn about(cluster: &Cluster) -> String {
-    /// The line stays short enough for the instructions of a server.
+/// Describes the source on one line: its bundles and their times, its nodes, and what was not collected. This opens no
+/// database.
+pub(super) fn about(cluster: &BundledCluster) -> String {
+    /// The limit keeps the line short enough for the server's instructions.
     const NAMES: usize = 8;
     let listed = |names: Vec<String>| {
         let more = names.len().saturating_sub(NAMES);
         let shown = names.into_iter().take(NAMES).collect::<Vec<_>>().join(", ");
         if more > 0 { format!("{shown} and {more} more") } else { shown }
     };
-    let bundle = |one: &std::sync::Arc<super::cluster::One>| match one.when() {
+    let bundle = |one: &std::sync::Arc<super::cluster::OpenBundle>| match one.when() {
         Some(when) => format!("{} of {}", one.files.name, when.strftime("%Y-%m-%dT%H:%M:%SZ")),
         None => format!("{} of unknown time", one.files.name),
     };
@@ -65,7 +66,7 @@ pub(super) fn about(cluster: &Cluster) -> String {
     }
     let bundles = listed(cluster.bundles.iter().map(bundle).collect());
     let nodes = match nodes.len() {
-        0 => "it names no node".to_owned(),
+        0 => "it contains no node".to_owned(),
         _ => format!("its nodes: {}", listed(nodes.iter().map(ToString::to_string).collect())),
     };
     let missing =
@@ -73,8 +74,8 @@ pub(super) fn about(cluster: &Cluster) -> String {
     format!("{bundles}; {nodes}{missing}")
 }
 
-/// Whether there is anything of a node in an area, readable or not.
-fn is_held(cluster: &Cluster, node: &NodeName, area: Area) -> bool {
+/// Returns true if there is data of a node in an area, readable or not.
+fn is_held(cluster: &BundledCluster, node: &NodeName, area: Area) -> bool {
     let some = |held: Held| held.state != State::Absent;
     match area {
         Area::Northbound => !cluster.candidates(node, Db::Nb).is_empty(),
@@ -89,7 +90,7 @@ fn is_held(cluster: &Cluster, node: &NodeName, area: Area) -> bool {
     }
 }
 
-fn node(cluster: &Cluster, node: &NodeName) -> NodeCoverage {
+fn node(cluster: &BundledCluster, node: &NodeName) -> NodeCoverage {
     let areas = Area::ALL.map(|area| match area {
         Area::Northbound => database(cluster, node, Db::Nb, area),
         Area::Southbound => database(cluster, node, Db::Sb, area),
@@ -104,10 +105,10 @@ fn node(cluster: &Cluster, node: &NodeName) -> NodeCoverage {
     NodeCoverage { node: node.clone(), areas: areas.into() }
 }
 
-fn database(cluster: &Cluster, node: &NodeName, db: Db, area: Area) -> Held {
+fn database(cluster: &BundledCluster, node: &NodeName, db: Db, area: Area) -> Held {
     let copies: Vec<_> =
         cluster.candidates(node, db).iter().map(|candidate| file(cluster, db, candidate)).collect();
-    // The first whole copy is the one that tools read.
+    // Tools read the first undamaged copy.
     let read = copies.iter().position(|(state, _)| matches!(state, State::Present | State::Empty));
     let best = read.map_or(copies.last(), |read| copies.get(read)).map(|(state, _)| *state);
     let several = copies.len() > 1 && read.is_some();
@@ -123,13 +124,13 @@ fn database(cluster: &Cluster, node: &NodeName, db: Db, area: Area) -> Held {
     Held { area, state: best.unwrap_or(State::Absent), details }
 }
 
-fn file(cluster: &Cluster, db: Db, candidate: &Candidate) -> (State, String) {
+fn file(cluster: &BundledCluster, db: Db, candidate: &DatabaseCopy) -> (State, String) {
     let shown = &candidate.shown;
     match cluster.open_database(candidate) {
         Err(e) => (State::Damaged, chain(&e)),
         Ok(database) => match database.damage() {
             Some(damage) => (State::Damaged, format!("{shown}: {}", chain(damage))),
-            None if rows(&database) == 0 => (State::Empty, format!("{shown} has no row")),
+            None if rows(&database) == 0 => (State::Empty, format!("{shown} has no rows")),
             None if is_central(db, &database) => (State::Present, format!("{shown} {CENTRAL}")),
             None if database.is_edited() => (State::Present, format!("{shown} {EDITED}")),
             None => (State::Present, shown.clone()),
@@ -141,14 +142,18 @@ fn rows(database: &Database) -> usize {
     database.schema().tables.iter().filter_map(|table| database.row_count(&table.name).ok()).sum()
 }
 
-/// Recorded outputs, and why others are not there.
-fn commands(cluster: &Cluster, node: &NodeName, plugins: &[&str], area: Area) -> Held {
+/// The state of recorded outputs, and why others are missing.
+fn commands(cluster: &BundledCluster, node: &NodeName, plugins: &[&str], area: Area) -> Held {
     let (mut outputs, mut empty, mut failed, mut lost) = (0, 0, 0, 0);
     let (mut no_program, mut truncated, mut details) = (BTreeSet::new(), Vec::new(), Vec::new());
     for (one, report) in cluster.reports(node) {
         let commands = report.commands(&one.files);
-        details
-            .extend(commands.no_manifest.as_ref().map(|why| format!("by the names of files, since {why}")));
+        details.extend(
+            commands
+                .no_manifest
+                .as_ref()
+                .map(|why| format!("commands are known by file names only, because {why}")),
+        );
         for recorded in commands.recorded.iter().filter(|r| plugins.contains(&r.plugin.as_str())) {
             let program = || recorded.exec.split_whitespace().next().unwrap_or_default().to_owned();
             let path = recorded.path.as_ref().map(|path| format!("{}{path}", report.root));
@@ -167,7 +172,7 @@ fn commands(cluster: &Cluster, node: &NodeName, plugins: &[&str], area: Area) ->
             }
         }
     }
-    // Of one file, several answers may be read.
+    // Several answers may come from the same file, which counts once.
     let mut kept = BTreeSet::new();
     for (one, gathered) in cluster.gathered(node).filter(|(_, gathered)| gathered.area == area) {
         if kept.insert((&one.files.name, &gathered.path)) {
@@ -182,14 +187,16 @@ fn commands(cluster: &Cluster, node: &NodeName, plugins: &[&str], area: Area) ->
         _ => State::Present,
     };
     if outputs > 0 {
-        details
-            .insert(0, format!("{outputs} outputs, {empty} of them empty, {failed} of commands that failed"));
+        details.insert(0, format!("{outputs} outputs, {empty} empty, {failed} of failed commands"));
     }
     if lost > 0 {
-        details.push(format!("{lost} outputs that the manifest lists are not in the bundle"));
+        details.push(format!("in the manifest but not in the bundle: {lost} outputs"));
     }
     if !no_program.is_empty() {
-        details.push(format!("not on the node: {}", no_program.into_iter().collect::<Vec<_>>().join(", ")));
+        details.push(format!(
+            "programs that the node does not have: {}",
+            no_program.into_iter().collect::<Vec<_>>().join(", ")
+        ));
     }
     if !truncated.is_empty() {
         details.push(format!("cut: {}", truncated.join(", ")));
@@ -197,7 +204,7 @@ fn commands(cluster: &Cluster, node: &NodeName, plugins: &[&str], area: Area) ->
     Held { area, state, details }
 }
 
-fn logs(cluster: &Cluster, node: &NodeName) -> Held {
+fn logs(cluster: &BundledCluster, node: &NodeName) -> Held {
     let (mut files, mut empty) = (0, 0);
     for one in &cluster.bundles {
         for path in one.contents.logs.get(node).into_iter().flatten() {
@@ -217,18 +224,19 @@ fn logs(cluster: &Cluster, node: &NodeName) -> Held {
         |logs: &[(HostLog, bool)]| logs.iter().map(|(log, _)| log.to_string()).collect::<Vec<_>>().join(", ");
     let mut details = Vec::new();
     if files > 0 {
-        details.push(format!("{files} files, {empty} of them empty"));
+        details.push(format!("{files} files, {empty} empty"));
     }
     if !own.is_empty() {
-        details.push(format!("of the host: {}", names(&own)));
+        details.push(format!("this host: {}", names(&own)));
     }
     if !shared.is_empty() {
-        details.push(format!("of the hosts of a role together, perhaps of this one: {}", names(&shared)));
+        details
+            .push(format!("all hosts of a role together, perhaps including this host: {}", names(&shared)));
     }
     Held { area: Area::Logs, state, details }
 }
 
-fn objects(cluster: &Cluster, node: &NodeName) -> Held {
+fn objects(cluster: &BundledCluster, node: &NodeName) -> Held {
     let told = cluster.bundles.iter().filter(|one| one.contents.objects.contains(node));
     let names: Vec<_> = told.map(|one| one.files.name.clone()).collect();
     let state = if names.is_empty() { State::Absent } else { State::Present };

@@ -1,64 +1,64 @@
-//! Which node of one bundle is which of another, and whether the bundles fit together at all.
+//! Matches the nodes of different bundles, and checks whether the bundles belong to the same cluster.
 
 use super::{
-    cluster::One,
-    contents::{self, Identity, chassis},
+    cluster::OpenBundle,
+    contents::{self, NodeIdentity, chassis},
 };
 use crate::{Db, NodeName};
 use jiff::{SpanRound, Timestamp, Unit};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Bundles collected further apart than this describe different states of a cluster, in seconds.
+/// Bundles whose collection times differ by more than this, in seconds, describe different states of a cluster.
 const FAR_APART: i64 = 3600;
 
-/// Gives the nodes of all bundles the names that Kubernetes has for them. What does not fit is returned.
-pub(super) fn join(bundles: &mut [One]) -> Vec<String> {
+/// Renames the nodes of all bundles to their Kubernetes names. Returns notes about what does not match.
+pub(super) fn join(bundles: &mut [OpenBundle]) -> Vec<String> {
     let mut notes = Vec::new();
-    let mut known: BTreeMap<NodeName, Known> = BTreeMap::new();
-    for One { files, contents, .. } in &*bundles {
+    let mut known: BTreeMap<NodeName, KnownNode> = BTreeMap::new();
+    for OpenBundle { files, contents, .. } in &*bundles {
         for name in &contents.objects {
             let identity = contents.nodes.get(name).cloned().unwrap_or_default();
-            meet(&mut known, name, &identity, &files.name, &mut notes);
+            add_identity(&mut known, name, &identity, &files.name, &mut notes);
         }
     }
-    for One { files, contents, .. } in &mut *bundles {
+    for OpenBundle { files, contents, .. } in &mut *bundles {
         let mut names = BTreeMap::new();
         for (host, identity) in contents.nodes.iter().filter(|(name, _)| !contents.objects.contains(*name)) {
-            match same(&known, host, identity) {
+            match find_same_node(&known, host, identity) {
                 Some((node, by)) => {
-                    notes.push(format!("the host {host} of {} is the node {node}: {by}", files.name));
+                    notes.push(format!("host {host} in {} is node {node}: {by}", files.name));
                     names.insert(host.clone(), node);
                 }
-                None => meet(&mut known, host, identity, &files.name, &mut notes),
+                None => add_identity(&mut known, host, identity, &files.name, &mut notes),
             }
         }
         contents.rename(&names);
     }
-    notes.extend(strangers(bundles));
+    notes.extend(note_unrelated_bundles(bundles));
     notes.extend(far_apart(bundles));
     notes
 }
 
-/// A node, and the bundle that told of it first.
-struct Known {
-    identity: Identity,
+/// A known node, and the bundle that named it first.
+struct KnownNode {
+    identity: NodeIdentity,
     bundle: String,
 }
 
-/// Another bundle tells of a node of this name. If it is another node, that is noted.
-fn meet(
-    known: &mut BTreeMap<NodeName, Known>,
+/// Adds what a bundle says about a node. Adds a note if another bundle has a different node of the same name.
+fn add_identity(
+    known: &mut BTreeMap<NodeName, KnownNode>,
     name: &NodeName,
-    identity: &Identity,
+    identity: &NodeIdentity,
     bundle: &str,
     notes: &mut Vec<String>,
 ) {
     let first = known
         .entry(name.clone())
-        .or_insert_with(|| Known { identity: identity.clone(), bundle: bundle.to_owned() });
+        .or_insert_with(|| KnownNode { identity: identity.clone(), bundle: bundle.to_owned() });
     match (&first.identity.system_id, &identity.system_id) {
         (Some(one), Some(other)) if one != other => notes.push(format!(
-            "{name} has the system-id {one} in {} and {other} in {bundle}: it was installed anew, or these are of \
+            "{name} has the system-id {one} in {} and {other} in {bundle}: it was reinstalled, or the bundles are from \
              different clusters",
             first.bundle
         )),
@@ -66,39 +66,45 @@ fn meet(
     }
 }
 
-/// The known node that a host is, if its name does not say so, and what tells.
-fn same(known: &BTreeMap<NodeName, Known>, host: &NodeName, own: &Identity) -> Option<(NodeName, String)> {
+/// Finds the known node that a host is, if their names differ, and the reason.
+fn find_same_node(
+    known: &BTreeMap<NodeName, KnownNode>,
+    host: &NodeName,
+    own: &NodeIdentity,
+) -> Option<(NodeName, String)> {
     if known.contains_key(host) {
         return None;
     }
-    let possible = |other: &Identity| match (&own.system_id, &other.system_id) {
+    let possible = |other: &NodeIdentity| match (&own.system_id, &other.system_id) {
         (Some(a), Some(b)) => a == b,
         _ => true,
     };
-    let only = |is: &dyn Fn(&NodeName, &Identity) -> bool| {
+    let only = |is: &dyn Fn(&NodeName, &NodeIdentity) -> bool| {
         let mut found =
             known.iter().filter(|(name, k)| possible(&k.identity) && is(name, &k.identity)).map(|(n, _)| n);
         found.next().filter(|_| found.next().is_none()).cloned()
     };
     let label = |name: &str| name.split('.').next().unwrap_or(name).to_owned();
-    let by_id = |_: &NodeName, other: &Identity| own.system_id.is_some() && own.system_id == other.system_id;
-    let by_name = |name: &NodeName, other: &Identity| {
+    let by_id =
+        |_: &NodeName, other: &NodeIdentity| own.system_id.is_some() && own.system_id == other.system_id;
+    let by_name = |name: &NodeName, other: &NodeIdentity| {
         label(name.as_str()) == label(host.as_str())
             || other.names.contains(host.as_str())
             || own.names.contains(name.as_str())
     };
-    let by_address = |_: &NodeName, other: &Identity| !own.encap_ips.is_disjoint(&other.encap_ips);
+    let by_address = |_: &NodeName, other: &NodeIdentity| !own.encap_ips.is_disjoint(&other.encap_ips);
     if let Some(node) = only(&by_id) {
         return Some((node, "they have the same system-id".into()));
     }
     if let Some(node) = only(&by_name) {
-        return Some((node, "one name is the other without its domain, or its label".into()));
+        return Some((node, "one name is the other without its domain, or is its label".into()));
     }
     only(&by_address).map(|node| (node, "they have the same encapsulation address".into()))
 }
 
-/// Bundles that share no chassis with the first. Every zone's southbound database knows all chassis of its cluster.
-fn strangers(bundles: &[One]) -> Vec<String> {
+/// Notes about bundles that have no chassis in common with the first bundle. The southbound database of every zone
+/// knows all chassis of its cluster.
+fn note_unrelated_bundles(bundles: &[OpenBundle]) -> Vec<String> {
     let Some((first, others)) = bundles.split_first() else { return Vec::new() };
     let mut notes = Vec::new();
     for other in others {
@@ -112,22 +118,22 @@ fn strangers(bundles: &[One]) -> Vec<String> {
         if ours.is_empty() || theirs.is_empty() {
             if !common {
                 notes.push(format!(
-                    "whether {a} and {b} are of one cluster cannot be told: they have no node in common"
+                    "cannot tell whether {a} and {b} are from the same cluster: they have no node in common"
                 ));
             }
         } else if ours.is_disjoint(&theirs) {
-            notes.push(format!("{a} and {b} are of different clusters: they have no chassis in common"));
+            notes.push(format!("{a} and {b} are from different clusters: they have no chassis in common"));
         }
     }
     notes
 }
 
-fn system_ids(one: &One) -> BTreeSet<String> {
+fn system_ids(one: &OpenBundle) -> BTreeSet<String> {
     one.contents.nodes.values().filter_map(|identity| identity.system_id.clone()).collect()
 }
 
 /// The chassis in one of the bundle's southbound databases.
-fn all_chassis(one: &One) -> BTreeSet<String> {
+fn all_chassis(one: &OpenBundle) -> BTreeSet<String> {
     let southbound = one.contents.databases.iter().filter(|stored| stored.db == Db::Sb);
     let open = |path: &str| contents::open(one.files.read(path).ok()?).ok();
     southbound
@@ -137,8 +143,8 @@ fn all_chassis(one: &One) -> BTreeSet<String> {
         .unwrap_or_default()
 }
 
-fn far_apart(bundles: &[One]) -> Option<String> {
-    let when = |one: &One| Some((one.contents.when()?, one.files.name.clone()));
+fn far_apart(bundles: &[OpenBundle]) -> Option<String> {
+    let when = |one: &OpenBundle| Some((one.contents.when()?, one.files.name.clone()));
     let times: Vec<(Timestamp, String)> = bundles.iter().filter_map(when).collect();
     let ((from, first), (to, last)) = (times.iter().min()?, times.iter().max()?);
     let apart = to.as_second() - from.as_second();
@@ -148,6 +154,6 @@ fn far_apart(bundles: &[One]) -> Option<String> {
     let round = SpanRound::new().largest(Unit::Hour).smallest(Unit::Minute);
     let apart = (*to - *from).round(round).map_or_else(|_| format!("{apart} s"), |span| format!("{span:#}"));
     Some(format!(
-        "{first} and {last} were collected {apart} apart: what differs between them may have changed since"
+        "{first} and {last} were collected {apart} apart: differences between them may be changes over that time"
     ))
 }

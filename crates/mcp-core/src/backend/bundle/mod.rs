@@ -1,9 +1,9 @@
-//! Bundles: what was collected from a cluster, in files.
+//! Bundles: files that were collected from a cluster.
 //!
-//! A must-gather holds the databases of every node's zone, a sosreport those of one node and the outputs of hundreds
-//! of commands; [`files`] reads them as they are packed, [`contents`] knows what lies where, and [`cluster`] makes
-//! one cluster of several. Opening is lazy: a server that starts with a bundle reads nothing of it before the first
-//! question.
+//! A must-gather has the databases of every node's zone. A sosreport has the databases of one node and the outputs of
+//! hundreds of commands. [`files`] reads bundles without unpacking them, [`contents`] knows what each file holds, and
+//! [`cluster`] combines several bundles into one cluster. Bundles open lazily: a server that starts with a bundle reads
+//! nothing before the first question.
 
 mod browse;
 mod cluster;
@@ -22,8 +22,8 @@ use crate::{
     Argv, Db, Deadline, Kind, LogQuery, LogSource, LogStream, NodeName, ObjectQuery, Place, Progress, Target,
 };
 use async_trait::async_trait;
-use cluster::Cluster;
-use files::{Bounds, Meter};
+use cluster::BundledCluster;
+use files::{Bounds, ReadMeter};
 use jiff::Timestamp;
 use ovsdb::{Database, Rows, Schema, Select};
 use recorded::Lookup;
@@ -36,47 +36,47 @@ use std::{
 };
 use tokio::sync::OnceCell;
 
-/// One or more bundles, read as one cluster.
+/// A source that reads one or more bundles as one cluster.
 pub struct Bundle {
     name: String,
     paths: Vec<PathBuf>,
-    opened: Arc<OnceCell<Arc<Cluster>>>,
-    /// The views of single bundles that calls have asked for, by the index of the bundle.
+    opened: Arc<OnceCell<Arc<BundledCluster>>>,
+    /// Views of single bundles that calls have asked for, by the index of the bundle.
     alone: Mutex<BTreeMap<usize, Arc<Self>>>,
-    /// How much of the archives was read to open them.
-    meter: Meter,
+    /// How many bytes of the archives were read while opening them.
+    meter: ReadMeter,
 }
 
 impl Bundle {
-    /// Bundles at these paths: directories or archives. Nothing is read yet.
+    /// Creates a source from directories and archives. It reads nothing yet.
     pub fn new(paths: Vec<PathBuf>) -> Self {
         let name = |p: &PathBuf| p.file_name().unwrap_or(p.as_os_str()).to_string_lossy().into_owned();
         let names: Vec<_> = paths.iter().map(name).collect();
         let name = match names.as_slice() {
-            // Each of them would be named in every answer; what was read says where it was.
+            // Every answer would repeat all names; the origin of the data names its bundle.
             [first, _, _, ..] => format!("{first} and {} more bundles", names.len() - 1),
             names => names.join(" + "),
         };
-        Self { name, paths, opened: Arc::default(), alone: Mutex::default(), meter: Meter::default() }
+        Self { name, paths, opened: Arc::default(), alone: Mutex::default(), meter: ReadMeter::default() }
     }
 
-    async fn opened(&self) -> Result<Arc<Cluster>, ReadError> {
+    async fn opened(&self) -> Result<Arc<BundledCluster>, ReadError> {
         if let Some(cluster) = self.opened.get() {
             return Ok(cluster.clone());
         }
         let (cell, paths, meter) = (self.opened.clone(), self.paths.clone(), self.meter.clone());
         let opening = async move {
-            let open = || blocking(move || Cluster::open(&paths, Bounds::default(), &meter));
+            let open = || blocking(move || BundledCluster::open(&paths, Bounds::default(), &meter));
             cell.get_or_try_init(|| async { open().await.map(Arc::new) }).await.cloned()
         };
-        // A client that gives up and asks again must find the work going on, not begun anew.
+        // The work continues in its own task, so that a client that gives up and asks again does not start it anew.
         tokio::spawn(opening).await.map_err(|e| ReadError::unreadable(&self.name, e))?
     }
 
-    /// It is not there: with what is there of that node.
+    /// The error for data that was not collected, with a list of what the bundles have of that node.
     fn not_collected(
         &self,
-        cluster: &Cluster,
+        cluster: &BundledCluster,
         what: String,
         node: &NodeName,
         tried: Option<String>,
@@ -105,7 +105,7 @@ impl Bundle {
 }
 
 impl Bundle {
-    /// What was recorded of a command.
+    /// Finds the recorded output of a command.
     async fn find(&self, at: &Target, words: Vec<String>) -> Result<Read<Output>, ReadError> {
         let cluster = self.opened().await?;
         let (of, at_node, asked, name) = (cluster.clone(), at.clone(), words.clone(), self.name.clone());
@@ -151,7 +151,7 @@ impl Backend for Bundle {
                 let about = blocking(move || Ok(coverage::about(&cluster))).await;
                 about.unwrap_or_else(|_| self.name.clone())
             }
-            None => format!("{}, which is still being opened", self.name),
+            None => format!("{} (still opening)", self.name),
         }
     }
 
@@ -169,14 +169,16 @@ impl Backend for Bundle {
         };
         let at = match (exact, first, second) {
             (Some(at), ..) | (None, Some(at), None) => at,
-            (None, Some(_), Some(_)) => return Err(not_held("several bundles have this in their names")),
-            (None, None, _) => return Err(not_held("no bundle has this in its name")),
+            (None, Some(_), Some(_)) => {
+                return Err(not_held("several bundles have this text in their names"));
+            }
+            (None, None, _) => return Err(not_held("no bundle has this text in its name")),
         };
         let mut alone = self.alone.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(one) = alone.get(&at) {
             return Ok(one.clone());
         }
-        let view = cluster.only(at).ok_or_else(|| not_held("it is gone"))?;
+        let view = cluster.only(at).ok_or_else(|| not_held("the bundle no longer exists"))?;
         let one = Arc::new(Self {
             name: names.get(at).copied().unwrap_or_default().to_owned(),
             paths: Vec::new(),
@@ -268,8 +270,8 @@ impl Backend for Bundle {
         let cluster = self.opened().await?;
         let asked = query.clone();
         match blocking(move || cluster.objects().find(&cluster, &asked)).await? {
-            objects::Found::Read(read) => Ok(read),
-            objects::Found::NotHeld { why, instead } => Err(ReadError::NotHeld {
+            objects::ObjectLookup::Read(read) => Ok(read),
+            objects::ObjectLookup::NotHeld { why, instead } => Err(ReadError::NotHeld {
                 what: query.to_string(),
                 source_name: self.name.clone(),
                 why,
@@ -279,12 +281,12 @@ impl Backend for Bundle {
     }
 }
 
-/// The recorded commands that are most like one that was not recorded, and the number of all others.
+/// Lists the recorded commands that are most similar to one that was not recorded, and the number of the others.
 fn nearest_commands(wanted: &str, recorded: &[&str]) -> String {
     const NAMED: usize = 4;
     let program = |command: &str| command.split([' ', '_']).next().unwrap_or_default().to_owned();
     let mut nearest = ovsdb::nearest_first(wanted, recorded.iter().copied());
-    // Stable: commands of the same program come first, each group by its likeness.
+    // The sort is stable: commands of the same program come first, and each group stays sorted by similarity.
     nearest.sort_by_key(|command| program(command) != program(wanted));
     let named: Vec<String> = nearest.iter().take(NAMED).map(|command| format!("`{command}`")).collect();
     match nearest.len() - named.len() {
@@ -294,7 +296,7 @@ fn nearest_commands(wanted: &str, recorded: &[&str]) -> String {
     }
 }
 
-/// Runs what reads files or computes for long away from the threads that serve.
+/// Runs work that reads files or computes for long on a blocking thread.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ReadError> + Send + 'static,
 ) -> Result<T, ReadError> {

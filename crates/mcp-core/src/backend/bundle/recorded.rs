@@ -1,8 +1,8 @@
-//! Commands that were run when a bundle was collected.
+//! Finds the recorded output of commands that were run when a bundle was collected.
 
 use super::{
-    cluster::{Cluster, One},
-    contents::{Essence, Gathered, Recorded, Report, gathered},
+    cluster::{BundledCluster, OpenBundle},
+    contents::{CommandKey, Gathered, RecordedCommand, SosReport, gathered},
 };
 use crate::{
     Db, Place, PodRef, Target,
@@ -11,32 +11,34 @@ use crate::{
 use jiff::Timestamp;
 use std::time::Duration;
 
-/// The shell's statuses for a program that is not there or cannot be run, and that of `timeout(1)`.
+/// The shell's exit statuses for a program that is missing or cannot be run.
 const NOT_RUN: [i32; 2] = [126, 127];
 const TIMED_OUT: i32 = 124;
 
-/// What the cluster's bundles have for a command.
+/// What the bundles of a cluster have for a command.
 pub(super) enum Lookup {
-    /// It was run.
+    /// The command was run, and its output is available.
     Read(Read<Output>),
-    /// It was run or tried, and there is no output; or it failed.
+    /// The command failed, or its output cannot be read.
     Failed(ReadError),
-    /// It was not run, or not so that it says anything: with what was tried.
+    /// The command was not run or left no useful output, with the reason if known.
     NotRun(Option<String>),
 }
 
-/// The output of a command on a node, of the newest report that has it; else of what a must-gather keeps.
-pub(super) fn find(cluster: &Cluster, at: &Target, words: &[&str], source: &str) -> Lookup {
+/// Finds the output of a command on a node: in the newest report that has it, otherwise in a must-gather.
+pub(super) fn find(cluster: &BundledCluster, at: &Target, words: &[&str], source: &str) -> Lookup {
     if let ["cat", path] = words {
         return file(cluster, at, path);
     }
     let essence = match &at.place {
         Place::Pod(pod) => match namespace(cluster, at, pod, source) {
-            // As sos runs it in each of the namespaces.
-            Ok(name) => Essence::of(["ip", "netns", "exec", &name].into_iter().chain(words.iter().copied())),
+            // sos runs the command with this prefix in each namespace.
+            Ok(name) => {
+                CommandKey::of(["ip", "netns", "exec", &name].into_iter().chain(words.iter().copied()))
+            }
             Err(e) => return Lookup::Failed(e),
         },
-        _ => Essence::of(words.iter().copied()),
+        _ => CommandKey::of(words.iter().copied()),
     };
     match of_reports(cluster, at, &essence) {
         Lookup::NotRun(tried) if !matches!(at.place, Place::Pod(_)) => {
@@ -49,8 +51,8 @@ pub(super) fn find(cluster: &Cluster, at: &Target, words: &[&str], source: &str)
     }
 }
 
-/// A file of the node, which a report has where the node has it.
-fn file(cluster: &Cluster, at: &Target, path: &str) -> Lookup {
+/// Finds a file of the node, which a report stores at the path it has on the node.
+fn file(cluster: &BundledCluster, at: &Target, path: &str) -> Lookup {
     for (one, report) in cluster.reports(&at.node) {
         let full = format!("{}{}", report.root, path.trim_start_matches('/'));
         if one.files.has(&full) {
@@ -64,8 +66,14 @@ fn file(cluster: &Cluster, at: &Target, path: &str) -> Lookup {
     }
 }
 
-/// A whole file, as the output of a command.
-fn whole(cluster: &Cluster, one: &One, full: &str, shown: &str, when: Option<Timestamp>) -> Lookup {
+/// Returns a whole file as the output of a command.
+fn whole(
+    cluster: &BundledCluster,
+    one: &OpenBundle,
+    full: &str,
+    shown: &str,
+    when: Option<Timestamp>,
+) -> Lookup {
     let what =
         if cluster.bundles.len() == 1 { shown.to_owned() } else { format!("{shown} in {}", one.files.name) };
     match one.files.read(full) {
@@ -78,9 +86,9 @@ fn whole(cluster: &Cluster, one: &One, full: &str, shown: &str, when: Option<Tim
     }
 }
 
-/// What a must-gather keeps of a command.
-fn gathered(cluster: &Cluster, at: &Target, essence: &Essence) -> Option<Lookup> {
-    let is = |of: &(&One, &Gathered)| of.1.essence.as_ref() == Some(essence);
+/// Finds the output of a command in a must-gather.
+fn gathered(cluster: &BundledCluster, at: &Target, essence: &CommandKey) -> Option<Lookup> {
+    let is = |of: &(&OpenBundle, &Gathered)| of.1.essence.as_ref() == Some(essence);
     let (one, gathered) = cluster.gathered(&at.node).find(is)?;
     let mut lookup = whole(cluster, one, &gathered.path, &gathered.shown, gathered.when);
     if let Lookup::Read(read) = &mut lookup {
@@ -92,24 +100,24 @@ fn gathered(cluster: &Cluster, at: &Target, essence: &Essence) -> Option<Lookup>
         if read.value.stdout.trim_ascii().is_empty() {
             let what = &read.origin.what;
             read.notes.push(format!(
-                "{what} is empty: the command printed nothing, or it failed (a must-gather keeps no exit status)"
+                "{what} is empty: the command printed nothing, or it failed (a must-gather records no exit status)"
             ));
         }
     }
     Some(lookup)
 }
 
-/// The name of a pod's network namespace, by which the report's files are named.
-fn namespace(cluster: &Cluster, at: &Target, pod: &PodRef, source: &str) -> Result<String, ReadError> {
+/// Finds the name of a pod's network namespace, which the file names in the report contain.
+fn namespace(cluster: &BundledCluster, at: &Target, pod: &PodRef, source: &str) -> Result<String, ReadError> {
     let missing = |what: String| ReadError::NotCollected {
         what,
         node: at.node.clone(),
         source_name: source.into(),
-        why: Some(format!("by it, the network namespace of pod {pod} would be known")),
+        why: Some(format!("it is needed to find the network namespace of pod {pod}")),
         instead: Vec::new(),
     };
     let host = Target { place: Place::Host, ..at.clone() };
-    let recorded = |command: &str| match of_reports(cluster, &host, &Essence::of(command.split(' '))) {
+    let recorded = |command: &str| match of_reports(cluster, &host, &CommandKey::of(command.split(' '))) {
         Lookup::Read(read) => Some(String::from_utf8_lossy(&read.value.stdout).into_owned()),
         _ => None,
     };
@@ -125,7 +133,7 @@ fn namespace(cluster: &Cluster, at: &Target, pod: &PodRef, source: &str) -> Resu
     netns::name(at, pod, port.as_deref(), &links, source)
 }
 
-fn of_reports(cluster: &Cluster, at: &Target, essence: &Essence) -> Lookup {
+fn of_reports(cluster: &BundledCluster, at: &Target, essence: &CommandKey) -> Lookup {
     let mut tried = None;
     for (one, report) in cluster.reports(&at.node) {
         if let Some(recorded) = report.commands(&one.files).find(essence) {
@@ -138,8 +146,14 @@ fn of_reports(cluster: &Cluster, at: &Target, essence: &Essence) -> Lookup {
     Lookup::NotRun(tried)
 }
 
-fn answer(cluster: &Cluster, one: &One, report: &Report, recorded: &Recorded, at: &Target) -> Lookup {
-    let Recorded { exec, path, status, truncated, when, timeout, .. } = recorded;
+fn answer(
+    cluster: &BundledCluster,
+    one: &OpenBundle,
+    report: &SosReport,
+    recorded: &RecordedCommand,
+    at: &Target,
+) -> Lookup {
+    let RecordedCommand { exec, path, status, truncated, when, timeout, .. } = recorded;
     let tried = |why: &str| Lookup::NotRun(Some(format!("`{exec}`, {why}")));
     let Some(path) = path else {
         return match status {
@@ -148,7 +162,7 @@ fn answer(cluster: &Cluster, one: &One, report: &Report, recorded: &Recorded, at
                 place: at.place.to_string(),
                 node: at.node.clone(),
             }),
-            Some(status) => tried(&format!("which ended with exit status {status} and left no output")),
+            Some(status) => tried(&format!("which exited with status {status} and left no output")),
             None => tried("which left no output"),
         };
     };
@@ -156,7 +170,7 @@ fn answer(cluster: &Cluster, one: &One, report: &Report, recorded: &Recorded, at
         if cluster.bundles.len() == 1 { path.clone() } else { format!("{path} in {}", one.files.name) };
     let full = format!("{}{path}", report.root);
     if !one.files.has(&full) {
-        return tried("which the manifest lists, but whose output is not in the bundle");
+        return tried("which is in the manifest, but whose output is not in the bundle");
     }
     let stdout = match one.files.read(&full) {
         Ok(bytes) => bytes,
@@ -164,9 +178,9 @@ fn answer(cluster: &Cluster, one: &One, report: &Report, recorded: &Recorded, at
     };
     let text = || String::from_utf8_lossy(&stdout).trim().to_owned();
     match *status {
-        // sos runs no shell that would find the file that `*` stands for.
+        // sos runs no shell that would expand `*` to a file name.
         Some(status) if status != 0 && exec.contains('*') && text().contains('*') => {
-            tried("which failed because sos hands `*` to the program as it stands")
+            tried("which failed because sos ran it with an unexpanded `*`")
         }
         Some(TIMED_OUT) => {
             let output = Output { stdout, ..Output::default() };
@@ -184,16 +198,18 @@ fn answer(cluster: &Cluster, one: &One, report: &Report, recorded: &Recorded, at
         status => {
             let mut notes: Vec<String> = one.files.cut(&full).into_iter().collect();
             if *truncated {
-                notes.push(format!("{path} has only the end of what `{exec}` printed: sos cut it"));
+                notes.push(format!(
+                    "{path} has only the end of the output of `{exec}`, because sos truncated it"
+                ));
             }
             if let Some(status) = status.filter(|status| *status != 0) {
-                notes.push(format!("`{exec}` ended with exit status {status}: some of it could not be read"));
+                notes.push(format!("`{exec}` exited with status {status}: some values could not be read"));
             }
             if let Some(why) = &report.commands(&one.files).no_manifest {
-                notes.push(format!("whether `{exec}` succeeded is not known: {why}"));
+                notes.push(format!("it is not known whether `{exec}` succeeded: {why}"));
             }
             let origin = Origin::new(shown, when.or(report.when)).in_bundle(&one.files.name);
-            // What it wrote to standard error is in the same file.
+            // sos writes standard error to the same file.
             Lookup::Read(Read { value: Output { stdout, stderr: Vec::new(), status }, origin, notes })
         }
     }

@@ -1,7 +1,7 @@
-//! Questions to the API server. This is the one way to it for everything that is not a command: GET alone.
+//! Sends GET requests to the API server. Everything except commands and debug pods goes through here.
 
 use super::{
-    error::{Asked, ClusterError},
+    error::{ApiRequest, ClusterError},
     leftovers::Leftovers,
 };
 use crate::ReadError;
@@ -20,28 +20,28 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// More than a page of the largest objects has.
+/// The limit of an answer in bytes, which is more than a page of the largest objects.
 const MAX_BODY: u64 = 256 << 20;
 
-/// The end of a call's time.
+/// The time limit of a call.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Deadline {
+pub(super) struct RequestDeadline {
     at: Instant,
     seconds: u64,
 }
 
-impl Deadline {
-    /// From now on.
+impl RequestDeadline {
+    /// A time limit that starts now.
     pub(super) fn after(within: Duration) -> Self {
         Self { at: Instant::now() + within, seconds: within.as_secs() }
     }
 
-    /// What is left.
+    /// The time left.
     pub(super) fn left(&self) -> Duration {
         self.at.saturating_duration_since(Instant::now())
     }
 
-    /// No longer than what is left.
+    /// Runs work, but no longer than the time left.
     pub(super) async fn bound<T>(
         &self,
         what: &impl ToString,
@@ -50,23 +50,23 @@ impl Deadline {
         tokio::time::timeout_at(self.at, work).await.map_err(|_| self.late(what))?
     }
 
-    /// That it is over.
+    /// The error for a time limit that is over.
     pub(super) fn late(&self, what: &impl ToString) -> ReadError {
         ReadError::TooLate { what: what.to_string(), seconds: self.seconds }
     }
 }
 
-/// What a log is read from.
+/// The body of an answer, which may be a log.
 pub(super) type Reader = Pin<Box<dyn AsyncBufRead + Send>>;
 
-/// The API server.
+/// A connection to the API server.
 #[derive(Clone)]
 pub(super) struct Api {
     client: Arc<Mutex<Client>>,
-    /// Did the server not take our credentials?
+    /// True if the server rejected the credentials.
     is_refused: Arc<AtomicBool>,
     server: String,
-    /// What is to be done after a call.
+    /// Work that must continue after a call.
     pub(super) leftovers: Leftovers,
 }
 
@@ -75,23 +75,23 @@ impl Api {
         Self { client: Arc::new(Mutex::new(client)), is_refused: Arc::default(), server, leftovers }
     }
 
-    /// Were our credentials refused since this was asked last?
+    /// Returns true if the credentials were rejected since the last call of this function.
     pub(super) fn was_refused(&self) -> bool {
         self.is_refused.swap(false, Ordering::Relaxed)
     }
 
-    /// Goes on with another client of the same server.
+    /// Replaces the client with another client of the same server.
     pub(super) fn renew(&self, client: Client) {
         *self.client.lock().unwrap_or_else(PoisonError::into_inner) = client;
     }
 
-    /// For commands and debug pods, each of which has one file.
+    /// The client, for commands and debug pods. Each of the two has one file that uses it.
     pub(super) fn client(&self) -> Client {
         self.client.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Why a question was not answered.
-    pub(super) fn error(&self, asked: &Asked, error: kube::Error) -> ReadError {
+    /// Explains why a request was not answered, and notes whether the credentials were rejected.
+    pub(super) fn error(&self, asked: &ApiRequest, error: kube::Error) -> ReadError {
         let error = ClusterError::of_request(&self.server, asked, error);
         if matches!(error, ClusterError::Unauthorized { .. } | ClusterError::Credentials(_)) {
             self.is_refused.store(true, Ordering::Relaxed);
@@ -99,23 +99,27 @@ impl Api {
         ReadError::Cluster(error)
     }
 
-    /// What answers to a question, as it comes.
-    pub(super) async fn stream(&self, asked: &Asked, request: Request<Vec<u8>>) -> Result<Reader, ReadError> {
+    /// Sends a request, and returns the body of the answer as a stream.
+    pub(super) async fn stream(
+        &self,
+        asked: &ApiRequest,
+        request: Request<Vec<u8>>,
+    ) -> Result<Reader, ReadError> {
         if request.method() != Method::GET {
-            let said = format!("{} is no question", request.method());
+            let said = format!("the method is {}, not GET", request.method());
             return Err(ReadError::Cluster(ClusterError::Nonsense { what: asked.to_string(), said }));
         }
-        #[expect(clippy::disallowed_methods, reason = "the one place where a question is asked")]
+        #[expect(clippy::disallowed_methods, reason = "the one place that sends GET requests")]
         let reader = self.client().request_stream(request).await.map_err(|e| self.error(asked, e))?;
         Ok(Box::pin(reader))
     }
 
-    /// The answer to a question, whole.
+    /// Sends a request, and parses the whole answer.
     pub(super) async fn get<T: DeserializeOwned>(
         &self,
-        asked: &Asked,
+        asked: &ApiRequest,
         request: Request<Vec<u8>>,
-        deadline: Deadline,
+        deadline: RequestDeadline,
     ) -> Result<T, ReadError> {
         let body = deadline.bound(asked, async {
             let mut body = Vec::new();
@@ -137,13 +141,13 @@ impl Api {
     }
 }
 
-/// A request with another form of the answer.
+/// Asks for a different form of the answer.
 pub(super) fn accept(mut request: Request<Vec<u8>>, form: &'static str) -> Request<Vec<u8>> {
     request.headers_mut().insert(ACCEPT, http::HeaderValue::from_static(form));
     request
 }
 
-/// A path that is made of names.
+/// Builds a GET request for a path that consists of names.
 pub(super) fn path(path: String) -> Result<Request<Vec<u8>>, ReadError> {
-    Request::get(path).body(Vec::new()).map_err(|e| ReadError::unreadable("a question", e))
+    Request::get(path).body(Vec::new()).map_err(|e| ReadError::unreadable("a request", e))
 }

@@ -1,29 +1,29 @@
-//! What the command line says about a live cluster.
+//! Command line options for a live cluster.
 
-use super::debug::{BadDebug, DebugOptions};
+use super::debug::{DebugOptionError, DebugOptions};
 use crate::Namespace;
 use clap::Args;
 use std::path::PathBuf;
 
-/// A live cluster: the source, if no other is named.
+/// The options of a live cluster, which is the default source.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct ClusterArgs {
-    /// The kubeconfig of a live cluster; else KUBECONFIG, `~/.kube/config`, or the service account of this pod.
+    /// Kubeconfig of a live cluster [default: KUBECONFIG, `~/.kube/config`, or the service account of this pod].
     #[arg(long, global = true, value_name = "PATH", conflicts_with_all = ["bundle", "local", "recorded"])]
     pub(crate) kubeconfig: Option<PathBuf>,
-    /// The context of the kubeconfig; else its current one.
+    /// Context of the kubeconfig [default: its current context].
     #[arg(long, global = true, value_name = "NAME", conflicts_with_all = ["bundle", "local", "recorded"])]
     pub(crate) context: Option<String>,
-    /// Where no running container has a program, start a privileged pod on the node for it, and delete it again.
+    /// Start a privileged pod on the node if no running container has a program, and delete it afterwards.
     #[arg(long, global = true, conflicts_with_all = ["bundle", "local", "recorded"])]
     pub(super) allow_debug_pods: bool,
-    /// The image of debug pods; else the one of ovnkube-node, which is on the node already.
+    /// Image of debug pods [default: the image of ovnkube-node, which the node already has].
     #[arg(long, global = true, value_name = "IMAGE", requires = "allow_debug_pods")]
     pub(super) debug_image: Option<String>,
-    /// The namespace of debug pods; else that of OVN-Kubernetes, which may have privileged pods.
+    /// Namespace of debug pods [default: the namespace of OVN-Kubernetes, which allows privileged pods].
     #[arg(long, global = true, value_name = "NAMESPACE", requires = "allow_debug_pods")]
     pub(super) debug_namespace: Option<Namespace>,
-    /// What a debug pod may use at most: `cpu=500m`, `memory=512Mi`.
+    /// Resource limits of a debug pod: `cpu=500m`, `memory=512Mi`.
     #[arg(
         long,
         global = true,
@@ -32,14 +32,14 @@ pub(crate) struct ClusterArgs {
         requires = "allow_debug_pods"
     )]
     pub(super) debug_limits: Vec<String>,
-    /// A secret of the debug namespace that the image is pulled with.
+    /// Secret in the debug namespace for pulling the image.
     #[arg(long, global = true, value_name = "NAME", requires = "allow_debug_pods")]
     pub(super) debug_pull_secret: Vec<String>,
 }
 
 impl ClusterArgs {
-    /// How debug pods are made; none: not at all.
-    pub(super) fn debug(&self) -> Result<Option<DebugOptions>, BadDebug> {
+    /// The options of debug pods, or `None` if they are not allowed.
+    pub(super) fn debug(&self) -> Result<Option<DebugOptions>, DebugOptionError> {
         if !self.allow_debug_pods {
             return Ok(None);
         }

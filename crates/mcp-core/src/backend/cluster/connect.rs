@@ -1,6 +1,6 @@
-//! From a kubeconfig, or from the pod that we are in, to a client.
+//! Builds a client from a kubeconfig, or from the service account of this pod.
 
-use super::{args::ClusterArgs, error::ClusterError, proxy::Environment};
+use super::{args::ClusterArgs, error::ClusterError, proxy::ProxyEnvironment};
 use kube::{
     Client, Config,
     config::{ExecAuthCluster, ExecInteractiveMode, Kubeconfig, KubeconfigError},
@@ -11,30 +11,30 @@ use tokio::{sync::Mutex, task::JoinHandle};
 /// How long the API server may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// Where a service account finds its token in a pod.
+/// The path of a service account's token in a pod.
 const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
-/// Why there is no cluster to ask.
+/// Why no cluster can be used.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum NoCluster {
-    /// Nothing says where one is.
+pub(crate) enum ClusterConfigError {
+    /// No cluster is configured.
     #[error(
-        "no source of data: --kubeconfig is not given, KUBECONFIG is not set, {home} does not exist, and this is no pod \
-         with a service account\nhint: Name a kubeconfig with --kubeconfig=PATH, or give --bundle=PATH for a \
+        "no data source: --kubeconfig is not given, KUBECONFIG is not set, {home} does not exist, and this is not a pod \
+         with a service account\nhint: Pass --kubeconfig=PATH for a live cluster, --bundle=PATH for a \
          must-gather or sosreport, or --local on a node."
     )]
     NotConfigured {
-        /// Where kubectl looks.
+        /// The path of kubectl's default kubeconfig.
         home: String,
     },
     /// A kubeconfig cannot be used.
     #[error("the kubeconfig {from} cannot be used: {why}{}", contexts(known))]
     BadConfig {
-        /// Which.
+        /// The kubeconfig.
         from: String,
-        /// Why.
+        /// The reason.
         why: String,
-        /// The contexts that it has, if that is what was looked for.
+        /// The contexts that it has, if the requested context is missing.
         known: Vec<String>,
     },
     /// A service account cannot be used.
@@ -45,7 +45,7 @@ pub(crate) enum NoCluster {
     Proxy(String),
 }
 
-/// A proxy as it can be shown: what stands before `@` is a password.
+/// A proxy URL that is safe to show: the text before `@` contains a password.
 fn without_user(proxy: &str) -> &str {
     proxy.rsplit('@').next().unwrap_or(proxy)
 }
@@ -54,17 +54,17 @@ fn contexts(known: &[String]) -> String {
     if known.is_empty() { String::new() } else { format!("\nhint: Its contexts are: {}.", known.join(", ")) }
 }
 
-/// How a cluster is reached.
+/// How to reach a cluster.
 #[derive(Clone)]
-pub(super) struct Reach {
-    /// What it is called in answers.
+pub(super) struct ClusterAccess {
+    /// The cluster's name in answers.
     pub(super) name: String,
     config: Config,
 }
 
-impl Reach {
-    /// As the command line, the environment and this pod have it, in that order.
-    pub(super) fn find(args: &ClusterArgs) -> Result<Self, NoCluster> {
+impl ClusterAccess {
+    /// Finds the cluster: the command line comes first, then the environment, then this pod's service account.
+    pub(super) fn find(args: &ClusterArgs) -> Result<Self, ClusterConfigError> {
         let home = std::env::home_dir().map(|home| home.join(".kube/config"));
         let shown = |path: &Path| path.display().to_string();
         let (from, read) = match (&args.kubeconfig, Kubeconfig::from_env(), home.as_deref()) {
@@ -77,18 +77,22 @@ impl Reach {
             }
             (None, Ok(None), home) => {
                 let home = home.map_or_else(|| "~/.kube/config".into(), shown);
-                return Err(NoCluster::NotConfigured { home });
+                return Err(ClusterConfigError::NotConfigured { home });
             }
         };
         let read = read.map_err(|e| bad(&from, &e, Vec::new()))?;
         Self::of_kubeconfig(&from, &read, args.context.as_deref())
     }
 
-    /// Not by kube's own `Config::infer`, which lets variables named KUBE_RS_DEBUG_* change user and server, nor by its other
-    /// ways, which refuse a `NO_PROXY` that is no list of URLs.
-    fn of_kubeconfig(from: &str, kubeconfig: &Kubeconfig, context: Option<&str>) -> Result<Self, NoCluster> {
+    /// Builds the configuration without kube's `Config::infer`, which lets variables named KUBE_RS_DEBUG_* change user
+    /// and server, and without kube's other constructors, which reject a `NO_PROXY` that is not a list of URLs.
+    fn of_kubeconfig(
+        from: &str,
+        kubeconfig: &Kubeconfig,
+        context: Option<&str>,
+    ) -> Result<Self, ClusterConfigError> {
         let known = || kubeconfig.contexts.iter().map(|context| context.name.clone()).collect::<Vec<_>>();
-        let wrong = |why: String, known| NoCluster::BadConfig { from: from.into(), why, known };
+        let wrong = |why: String, known| ClusterConfigError::BadConfig { from: from.into(), why, known };
         let name = context.or(kubeconfig.current_context.as_deref()).filter(|name| !name.is_empty());
         let name = name.ok_or_else(|| wrong("it has no current context".into(), known()))?;
         let named = kubeconfig.contexts.iter().find(|context| context.name == name);
@@ -101,7 +105,7 @@ impl Reach {
         let url =
             server.parse().map_err(|_| wrong(format!("its server `{server}` is not a URL"), Vec::new()))?;
         let mut config = Config::new(url);
-        // A plugin is told of the cluster; it has the authority in one piece, wherever that is kept.
+        // A credential plugin gets the cluster's data with the certificate authority inline, wherever it is stored.
         let told = ExecAuthCluster::try_from(cluster).map_err(|e| bad(from, &e, Vec::new()))?;
         if let Some(authority) = &told.certificate_authority_data {
             let all = pem::parse_many(authority);
@@ -115,28 +119,30 @@ impl Reach {
         let named = kubeconfig.auth_infos.iter().find(|user| Some(&user.name) == context.user.as_ref());
         config.auth_info = named.and_then(|user| user.auth_info.clone()).unwrap_or_default();
         if let Some(exec) = &mut config.auth_info.exec {
-            // Our standard input is the protocol's: a plugin that asks on it would swallow a request.
+            // The server's standard input carries MCP messages. A plugin that prompts there would swallow a request.
             exec.interactive_mode = Some(ExecInteractiveMode::Never);
             exec.cluster = exec.provide_cluster_info.then_some(told);
         }
         Self::with(format!("cluster {name}"), config, cluster.proxy_url.as_deref())
     }
 
-    fn in_cluster() -> Result<Self, NoCluster> {
-        let config = Config::incluster_env().map_err(|e| NoCluster::InCluster(crate::error::chain(&e)))?;
+    fn in_cluster() -> Result<Self, ClusterConfigError> {
+        let config =
+            Config::incluster_env().map_err(|e| ClusterConfigError::InCluster(crate::error::chain(&e)))?;
         Self::with("this cluster".into(), config, None)
     }
 
-    fn with(name: String, mut config: Config, proxy: Option<&str>) -> Result<Self, NoCluster> {
-        let proxy = Environment::of_process().proxy(proxy, &config.cluster_url);
-        config.proxy_url = proxy.map_err(NoCluster::Proxy)?;
+    fn with(name: String, mut config: Config, proxy: Option<&str>) -> Result<Self, ClusterConfigError> {
+        let proxy = ProxyEnvironment::of_process().proxy(proxy, &config.cluster_url);
+        config.proxy_url = proxy.map_err(ClusterConfigError::Proxy)?;
         config.connect_timeout = Some(CONNECT);
-        // Up to fifteen retries, doubling to a quarter of an hour: an engineer wants to know now that it is busy.
+        // kube retries up to fifteen times and doubles the wait up to a quarter of an hour. An engineer wants to know
+        // now that the server is busy.
         config.default_retry = false;
         Ok(Self { name, config })
     }
 
-    /// The server, without what a URL can hide.
+    /// The host and port of the server, without the parts of a URL that can contain secrets.
     pub(super) fn server(&self) -> String {
         let url = &self.config.cluster_url;
         let port = url.port_u16().map(|port| format!(":{port}")).unwrap_or_default();
@@ -146,7 +152,7 @@ impl Reach {
     fn client(&self) -> JoinHandle<Result<Client, kube::Error>> {
         let config = self.config.clone();
         let runtime = tokio::runtime::Handle::current();
-        // A plugin is waited for without the runtime knowing; and the client starts a task of its own.
+        // The client runs its plugin synchronously and spawns a task, so it needs a blocking thread inside the runtime.
         tokio::task::spawn_blocking(move || {
             let _inside = runtime.enter();
             Client::try_from(config)
@@ -154,13 +160,18 @@ impl Reach {
     }
 }
 
-/// A client that is being made, which goes on when nobody has the time to wait: one plugin at a time is enough.
+/// A client under construction. The construction continues if the caller runs out of time, so that only one plugin runs
+/// at a time.
 #[derive(Default)]
-pub(super) struct Making(Mutex<Option<JoinHandle<Result<Client, kube::Error>>>>);
+pub(super) struct PendingClient(Mutex<Option<JoinHandle<Result<Client, kube::Error>>>>);
 
-impl Making {
-    /// A client. Where the user is made known by a plugin, that runs here.
-    pub(super) async fn client(&self, reach: &Reach, within: Duration) -> Result<Client, ClusterError> {
+impl PendingClient {
+    /// Returns a client. If the kubeconfig authenticates with a plugin, the plugin runs here.
+    pub(super) async fn client(
+        &self,
+        reach: &ClusterAccess,
+        within: Duration,
+    ) -> Result<Client, ClusterError> {
         let made = async {
             let mut making = self.0.lock().await;
             let made = making.get_or_insert_with(|| reach.client()).await;
@@ -172,7 +183,7 @@ impl Making {
             Ok(Ok(Err(e))) => Err(ClusterError::of_client(&reach.server(), e)),
             Ok(Err(e)) => Err(ClusterError::Credentials(e.to_string())),
             Err(_) => Err(ClusterError::Credentials(format!(
-                "what the kubeconfig runs to prove who you are did not finish within {} s; it goes on, and the next \
+                "the credential plugin of the kubeconfig did not finish within {} s; it continues, and the next \
                  call waits for it",
                 within.as_secs()
             ))),
@@ -180,7 +191,7 @@ impl Making {
     }
 }
 
-fn bad(from: &str, error: &KubeconfigError, known: Vec<String>) -> NoCluster {
-    // Its texts repeat their causes.
-    NoCluster::BadConfig { from: from.into(), why: error.to_string(), known }
+fn bad(from: &str, error: &KubeconfigError, known: Vec<String>) -> ClusterConfigError {
+    // The text of this error already includes its causes.
+    ClusterConfigError::BadConfig { from: from.into(), why: error.to_string(), known }
 }

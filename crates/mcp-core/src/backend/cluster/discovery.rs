@@ -1,8 +1,8 @@
-//! The kinds of objects that an API server has.
+//! Discovers the kinds of objects that an API server has.
 
 use super::{
-    api::{Api, Deadline, accept, path},
-    error::Asked,
+    api::{Api, RequestDeadline, accept, path},
+    error::ApiRequest,
 };
 use crate::{Kind, ReadError};
 use futures::{StreamExt, stream};
@@ -11,39 +11,44 @@ use kube::client::APIGroupDiscoveryList;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 
-/// All kinds in one answer (Kubernetes 1.26 and later).
+/// The media type for all kinds in one answer (Kubernetes 1.26 and later).
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,\
                           application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json";
 
-/// Either form of the answer: a server that does not know the first gives the second, and nobody says so.
+/// An answer in either form. A server that does not support the first form silently returns the second.
 #[derive(Deserialize)]
 #[serde(tag = "kind")]
-enum Groups {
+enum DiscoveryAnswer {
     #[serde(rename = "APIGroupDiscoveryList")]
     Aggregated(APIGroupDiscoveryList),
     #[serde(rename = "APIGroupList")]
     Versions(APIGroupList),
-    /// Of the core, which has one.
+    /// The core group, which has one version.
     #[serde(rename = "APIVersions")]
     Core {},
 }
 
-/// Kinds, the core's first, then in the server's own order of preference; and what could not be learnt.
-pub(super) async fn kinds(api: &Api, deadline: Deadline) -> Result<(Vec<Kind>, Vec<String>), ReadError> {
-    let asked = Asked::cluster("get", "the list of kinds");
-    let ask =
-        async |at: &str| api.get::<Groups>(&asked, accept(path(at.into())?, AGGREGATED), deadline).await;
+/// Returns the kinds and notes about kinds that could not be discovered. The kinds of the core group come first, then
+/// the other groups in the server's order of preference.
+pub(super) async fn kinds(
+    api: &Api,
+    deadline: RequestDeadline,
+) -> Result<(Vec<Kind>, Vec<String>), ReadError> {
+    let asked = ApiRequest::cluster("get", "the list of kinds");
+    let ask = async |at: &str| {
+        api.get::<DiscoveryAnswer>(&asked, accept(path(at.into())?, AGGREGATED), deadline).await
+    };
     let (core, others) = futures::try_join!(ask("/api"), ask("/apis"))?;
     match (core, others) {
-        (Groups::Aggregated(core), Groups::Aggregated(others)) => {
+        (DiscoveryAnswer::Aggregated(core), DiscoveryAnswer::Aggregated(others)) => {
             Ok(aggregated(core.items.into_iter().chain(others.items)))
         }
-        (_, Groups::Versions(groups)) => one_by_one(api, groups, deadline).await,
+        (_, DiscoveryAnswer::Versions(groups)) => one_by_one(api, groups, deadline).await,
         _ => one_by_one(api, APIGroupList::default(), deadline).await,
     }
 }
 
-/// The kinds of groups, each in the first version that has it.
+/// Takes each kind from the first version of its group that has it.
 fn aggregated(groups: impl Iterator<Item = kube::client::APIGroupDiscovery>) -> (Vec<Kind>, Vec<String>) {
     let (mut kinds, mut notes) = (Vec::new(), Vec::new());
     for group in groups {
@@ -53,7 +58,7 @@ fn aggregated(groups: impl Iterator<Item = kube::client::APIGroupDiscovery>) -> 
             let v = version.version.unwrap_or_default();
             if version.freshness.as_deref() == Some("Stale") {
                 notes.push(format!(
-                    "the API server could not ask {name}/{v} for its kinds: they may be missing"
+                    "the API server could not discover the kinds of {name}/{v}, so they may be missing"
                 ));
             }
             for resource in version.resources {
@@ -76,11 +81,11 @@ fn aggregated(groups: impl Iterator<Item = kube::client::APIGroupDiscovery>) -> 
     (kinds, notes)
 }
 
-/// The same from an older server, or through a proxy that drops what it does not know: a question for each version.
+/// Discovers the kinds of an older server, or through a proxy that drops unknown headers, with one request per version.
 async fn one_by_one(
     api: &Api,
     groups: APIGroupList,
-    deadline: Deadline,
+    deadline: RequestDeadline,
 ) -> Result<(Vec<Kind>, Vec<String>), ReadError> {
     let mut versions = vec![(String::new(), "v1".to_owned(), "/api/v1".to_owned())];
     for group in groups.groups {
@@ -93,7 +98,7 @@ async fn one_by_one(
         versions.extend(all.into_iter().map(at));
     }
     let ask = |(group, version, at): (String, String, String)| async move {
-        let asked = Asked::cluster("get", format!("the kinds of {at}"));
+        let asked = ApiRequest::cluster("get", format!("the kinds of {at}"));
         let list: Result<APIResourceList, _> = match path(at) {
             Ok(request) => api.get(&asked, request, deadline).await,
             Err(e) => Err(e),
@@ -121,7 +126,7 @@ async fn one_by_one(
                     }
                 }
             }
-            // The core must be there; a group whose own server is down must not hide the others.
+            // The core group must answer, but a group whose own server is down must not hide the others.
             Err(e) if group.is_empty() => return Err(e),
             Err(e) => notes
                 .push(format!("the kinds of {group}/{version} are not known: {}", crate::error::chain(&e))),

@@ -1,30 +1,30 @@
-//! Why a cluster gave nothing, and what to do about it.
+//! Explains why a cluster returned nothing, and what to do about it.
 
 use kube::core::Status;
 use std::{error::Error, fmt, io};
 
-/// What was asked of the API server, in the words of RBAC.
+/// A request to the API server, described in the terms of RBAC.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Asked {
-    /// `list`.
+pub(super) struct ApiRequest {
+    /// The verb: `list`.
     pub(super) verb: &'static str,
-    /// `pods`, `networkpolicies.networking.k8s.io`, `pods/exec`.
+    /// The resource: `pods`, `networkpolicies.networking.k8s.io`, `pods/exec`.
     pub(super) resource: String,
-    /// None: of the whole cluster.
+    /// The namespace, or `None` for the whole cluster.
     pub(super) namespace: Option<String>,
-    /// One object.
+    /// The name, if the request is for one object.
     pub(super) name: Option<String>,
 }
 
-impl Asked {
-    /// Of the whole cluster.
+impl ApiRequest {
+    /// Describes a request for the whole cluster.
     pub(super) fn cluster(verb: &'static str, resource: impl Into<String>) -> Self {
         Self { verb, resource: resource.into(), namespace: None, name: None }
     }
 }
 
-/// `list pods in namespace shop`.
-impl fmt::Display for Asked {
+/// Prints the request: `list pods in namespace shop`.
+impl fmt::Display for ApiRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.verb, self.resource)?;
         if let Some(name) = &self.name {
@@ -37,125 +37,127 @@ impl fmt::Display for Asked {
     }
 }
 
-/// Why a cluster gave nothing.
+/// Why a cluster returned nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ClusterError {
-    /// It does not know who we are (401).
-    #[error("the API server {server} does not accept our credentials (401): {said}")]
+    /// The API server does not know who the user is (401).
+    #[error("the API server {server} rejected the credentials (401): {said}")]
     Unauthorized {
         /// The server.
         server: String,
-        /// What it said.
+        /// Its message.
         said: String,
     },
-    /// There is nothing to prove with who we are.
-    #[error("there are no credentials: {0}")]
+    /// There are no usable credentials.
+    #[error("no usable credentials: {0}")]
     Credentials(String),
-    /// We may not (403).
+    /// The user is not allowed to do this (403).
     #[error("not allowed to {what} (403): {said}")]
     Forbidden {
-        /// What, in the words of RBAC: `create pods/exec in namespace ovn-kubernetes`.
+        /// The action in the terms of RBAC: `create pods/exec in namespace ovn-kubernetes`.
         what: String,
-        /// What it said.
+        /// The message of the API server.
         said: String,
     },
-    /// It is not there (404).
+    /// The object does not exist (404).
     #[error("cannot {what}: not found (404): {said}")]
     NotFound {
-        /// What was asked.
+        /// The request.
         what: String,
-        /// What it said.
+        /// The message of the API server.
         said: String,
     },
-    /// It is too busy (429).
+    /// The API server is too busy (429).
     #[error("the API server is too busy to {what} (429): {said}")]
     Busy {
-        /// What was asked.
+        /// The request.
         what: String,
-        /// What it said.
+        /// The message of the API server.
         said: String,
     },
-    /// Any other refusal.
+    /// The API server refused for any other reason.
     #[error("the API server could not {what} ({code}): {said}")]
     Refused {
-        /// What was asked.
+        /// The request.
         what: String,
         /// The HTTP status.
         code: u16,
-        /// What it said.
+        /// The message of the API server.
         said: String,
     },
-    /// It does not listen.
+    /// No process listens at the address of the API server.
     #[error("nothing listens at {server}: {said}")]
     NotListening {
         /// The server.
         server: String,
-        /// What the system said.
+        /// The message of the operating system.
         said: String,
     },
-    /// It, or the way to it, does not answer.
+    /// The API server, or the network path to it, does not answer.
     #[error("{server} cannot be reached: {said}")]
     Unreachable {
         /// The server.
         server: String,
-        /// What the system said.
+        /// The message of the operating system.
         said: String,
     },
-    /// It is not who it should be, or does not think that we are.
-    #[error("no trust between us and {server}: {said}")]
+    /// The TLS handshake failed: one side does not trust the other's certificate.
+    #[error("cannot establish a trusted TLS connection to {server}: {said}")]
     Tls {
         /// The server.
         server: String,
-        /// What is wrong.
+        /// The problem.
         said: String,
     },
-    /// The connection ended before the answer did.
-    #[error("the connection ended while we were to {what}: {said}")]
+    /// The connection ended before the answer was complete.
+    #[error("cannot {what}: the connection ended early: {said}")]
     Cut {
-        /// What was asked.
+        /// The request.
         what: String,
-        /// How, and what had arrived.
+        /// How it ended, and what had arrived.
         said: String,
     },
-    /// What stands between does not let commands through.
-    #[error("cannot {what}: no WebSocket connection: {said}")]
+    /// A proxy or load balancer on the path does not let commands through.
+    #[error("cannot {what}: the WebSocket connection failed: {said}")]
     NoUpgrade {
-        /// What was asked.
+        /// The request.
         what: String,
-        /// Why.
+        /// The reason.
         said: String,
     },
-    /// The answer is none.
-    #[error("the answer to `{what}` makes no sense: {said}")]
+    /// The answer is not a valid answer of a Kubernetes API server.
+    #[error("the answer to `{what}` does not come from a Kubernetes API: {said}")]
     Nonsense {
-        /// What was asked.
+        /// The request.
         what: String,
-        /// Why.
+        /// The reason.
         said: String,
     },
-    /// No container where a command could run.
-    #[error("no running container reaches {place} of {node}: looked for {wanted}")]
+    /// There is no container where the command could run.
+    #[error("no running container reaches {place} on {node}; searched for {wanted}")]
     NoContainer {
         /// The place.
         place: String,
         /// The node.
         node: String,
-        /// What was looked for.
+        /// The containers that were searched for.
         wanted: String,
-        /// What is there.
+        /// The containers that exist.
         there: Vec<String>,
     },
-    /// Databases of the whole cluster on a few nodes.
-    #[error("{node} has no databases of its own ({found}): central mode, or a zone of several nodes")]
+    /// The node has no databases of its own: a few nodes have the databases of the whole cluster.
+    #[error(
+        "{node} has no databases of its own ({found}): the cluster uses central mode, or a zone has several nodes"
+    )]
     Central {
         /// The node.
         node: String,
-        /// What shows it.
+        /// The evidence.
         found: String,
     },
-    /// Commands could not be bounded.
+    /// The command could not be given a time limit.
     #[error(
-        "{container} has no `timeout` program, so a command in it could outlive this call: `{command}` was not run"
+        "{container} has no `timeout` program. A command could outlive this call there, so `{command}` was not run"
     )]
     NoTimeout {
         /// The container.
@@ -163,19 +165,19 @@ pub enum ClusterError {
         /// The command.
         command: String,
     },
-    /// Nothing came back of a command.
-    #[error("no sign of `{command}` on {node} within {seconds} s: whether it ran is not known")]
+    /// The command sent nothing back.
+    #[error("no answer from `{command}` on {node} within {seconds} s; it is not known whether it ran")]
     Silent {
-        /// The command, and where.
+        /// The command and its container.
         command: String,
         /// The node.
         node: String,
-        /// For how long it was waited, in seconds.
+        /// How long the server waited, in seconds.
         seconds: u64,
     },
-    /// The containers that may have a program do not run.
+    /// The containers that may have the program are not running.
     #[error(
-        "no running container has {program} for {place} of {node}: {}{}", passed_over.join("; "), lacking(*without)
+        "no running container has {program} for {place} on {node}: {}{}", passed_over.join("; "), lacking(*without)
     )]
     NotRunning {
         /// The place.
@@ -184,14 +186,14 @@ pub enum ClusterError {
         node: String,
         /// The program.
         program: String,
-        /// How many containers run and lack it.
+        /// The number of running containers that lack the program.
         without: usize,
-        /// Those that do not run, and why.
+        /// The containers that are not running, and why.
         passed_over: Vec<String>,
-        /// Could a debug pod run it, if there might be one?
+        /// True if a debug pod could run it, but debug pods are not allowed.
         needs_debug_pod: bool,
     },
-    /// Only a debug pod could do that.
+    /// Only a debug pod could run the program.
     #[error(
         "no running container {}on {node} has {program}; a debug pod could run it", of_those_asked(*not_asked)
     )]
@@ -200,28 +202,28 @@ pub enum ClusterError {
         node: String,
         /// The program.
         program: String,
-        /// How many containers of the host's network were not asked for it.
+        /// The number of containers on the host's network that were not searched for the program.
         not_asked: usize,
     },
-    /// A debug pod did not start.
+    /// The debug pod did not start.
     #[error("the debug pod on {node} did not start: {why}")]
     DebugPod {
         /// The node.
         node: String,
-        /// Why.
+        /// The reason.
         why: String,
     },
 }
 
 fn lacking(without: usize) -> String {
-    if without == 0 { String::new() } else { format!("; containers that run and lack it: {without}") }
+    if without == 0 { String::new() } else { format!("; running containers that do not have it: {without}") }
 }
 
 fn of_those_asked(others: usize) -> String {
-    if others == 0 { String::new() } else { format!("that was asked ({others} were not) ") }
+    if others == 0 { String::new() } else { format!("that was searched ({others} more were not) ") }
 }
 
-/// What the API server says, cut to what a reader needs.
+/// Cuts a message of the API server to a readable length.
 fn cut(text: &str) -> String {
     const MOST: usize = 400;
     let text = text.trim();
@@ -232,8 +234,8 @@ fn cut(text: &str) -> String {
 }
 
 impl ClusterError {
-    /// The answer of the API server that is none.
-    pub(super) fn of_status(server: &str, asked: &Asked, status: &Status) -> Self {
+    /// Turns an error status of the API server into an error.
+    pub(super) fn of_status(server: &str, asked: &ApiRequest, status: &Status) -> Self {
         let (what, said) = (asked.to_string(), cut(&status.message));
         match status.code {
             401 => Self::Unauthorized { server: server.into(), said },
@@ -244,8 +246,8 @@ impl ClusterError {
         }
     }
 
-    /// Why a question was not answered.
-    pub(super) fn of_request(server: &str, asked: &Asked, error: kube::Error) -> Self {
+    /// Explains why a request was not answered.
+    pub(super) fn of_request(server: &str, asked: &ApiRequest, error: kube::Error) -> Self {
         match error {
             kube::Error::Api(status) => Self::of_status(server, asked, &status),
             kube::Error::UpgradeConnection(e) => {
@@ -261,12 +263,12 @@ impl ClusterError {
         }
     }
 
-    /// Why there is no client, or no connection of it.
+    /// Explains why there is no client, or why it could not connect.
     pub(super) fn of_client(server: &str, error: kube::Error) -> Self {
         if let kube::Error::Auth(e) = &error {
             return Self::Credentials(of_auth(e));
         }
-        // A plugin that is asked again for a later request fails inside of the transport.
+        // A credential plugin that runs again for a later request fails inside the transport.
         let mut source: Option<&(dyn Error + 'static)> = Some(&error);
         while let Some(cause) = source {
             if let Some(e) = cause.downcast_ref::<kube::client::AuthError>() {
@@ -278,13 +280,13 @@ impl ClusterError {
             .unwrap_or_else(|| Self::Unreachable { server: server.into(), said: last(&error) })
     }
 
-    /// What the system says of a connection, if that is what failed.
+    /// Explains a failed connection, if the error comes from the transport.
     fn of_transport(server: &str, error: &(dyn Error + 'static)) -> Option<Self> {
         let server = server.to_owned();
         let mut source = Some(error);
         while let Some(cause) = source {
             let text = cause.to_string();
-            // rustls is not named here: kube chooses it.
+            // The types of rustls are not named here, because kube chooses the TLS library.
             let is_tls = [
                 "certificate",
                 "handshake",
@@ -313,12 +315,12 @@ impl ClusterError {
             } else if text.contains("dns error") {
                 return Some(Self::Unreachable {
                     server,
-                    said: format!("its name is not known ({})", last(cause)),
+                    said: format!("its name cannot be resolved ({})", last(cause)),
                 });
             } else if text.contains("tunnel error") || text.contains("proxy") {
                 return Some(Self::Unreachable {
                     server,
-                    said: format!("the proxy before it: {}", last(cause)),
+                    said: format!("the proxy failed: {}", last(cause)),
                 });
             }
             source = cause.source();
@@ -326,85 +328,85 @@ impl ClusterError {
         None
     }
 
-    /// One sentence on what to do.
+    /// One or two sentences that say what to do next.
     pub(crate) fn hint(&self) -> String {
         match self {
             Self::Unauthorized { .. } | Self::Credentials(_) => {
                 "Log in again (the kubeconfig's token or certificate may have expired) and call again; `kubectl auth \
-                 whoami` with the same context shows whom the cluster takes you for."
+                 whoami` with the same context shows who you are logged in as."
                     .into()
             }
             Self::Forbidden { what, .. } if what.contains(" secrets") => {
-                "No role in deploy/rbac allows to read Secrets, and no tool needs them.".into()
+                "No tool needs to read Secrets, and no role in deploy/rbac allows it.".into()
             }
             Self::Forbidden { what, .. } if what.contains("pods/exec") => format!(
-                "Someone who may has to bind deploy/rbac/exec.yaml (in the namespace of OVN-Kubernetes) or exec-everywhere.yaml \
-                 (in all namespaces) to this user, which allows to {what}."
+                "Ask an administrator to bind deploy/rbac/exec.yaml (in the namespace of OVN-Kubernetes) or exec-everywhere.yaml \
+                 (in all namespaces) to this user. Either role allows this user to {what}."
             ),
             Self::Forbidden { what, .. } => format!(
-                "Someone who may has to bind the ClusterRole of this server from deploy/rbac to this user, which allows \
-                 to {what}; ovn-troubleshooter is that of all servers."
+                "Ask an administrator to bind this server's ClusterRole from deploy/rbac to this user, which allows this user \
+                 to {what}. The ClusterRole ovn-troubleshooter covers all servers."
             ),
             Self::NotFound { .. } => {
-                "It may have been deleted or replaced a moment ago: call again, or look for what exists.".into()
+                "It may have been deleted or replaced a moment ago. Call again, or list what exists.".into()
             }
-            Self::Busy { .. } => "Wait some seconds, then ask for less at once (one node, one namespace).".into(),
+            Self::Busy { .. } => "Wait a few seconds, then ask for less at a time (one node, one namespace).".into(),
             Self::Refused { said, .. } if is_about_kubelet(said) => {
-                "The API server does not reach the kubelet: look at the Node object and its events. If this persists, ask a \
+                "The API server cannot reach the kubelet. Check the Node object and its events. If this persists, use a \
                  bundle, or run with --local on the node."
                     .into()
             }
             Self::Silent { .. } => {
-                "The node or its kubelet may not answer: look at the Node object and its events, then call again."
+                "The node or its kubelet may not answer. Check the Node object and its events, then call again."
                     .into()
             }
-            Self::Refused { code: 400..=499, .. } => "The API server does not take the question as it is: what it said \
-                                                      tells what to change."
+            Self::Refused { code: 400..=499, .. } => "The API server rejected the request. Its message \
+                                                      says what to change."
                 .into(),
             Self::Refused { code: 503 | 504, .. } => {
-                "The API server, or what stands before it, is overloaded or starting: wait some seconds and call again."
+                "The API server, or a proxy in front of it, is overloaded or starting. Wait a few seconds and call again."
                     .into()
             }
             Self::Refused { .. } => {
-                "The API server failed, not the question: call again, and look at kube-apiserver if it stays.".into()
+                "The API server failed, and the request is valid. Call again. If it fails again, check kube-apiserver.".into()
             }
             Self::NotListening { .. } | Self::Unreachable { .. } => {
-                "Check the server and proxy of the kubeconfig's context, and the way there (VPN, NO_PROXY); if the API \
-                 server is down, ask a must-gather with --bundle, or run with --local on the node."
+                "Check the server and proxy in the kubeconfig's context, and the network path (VPN, NO_PROXY). If the API \
+                 server is down, use a must-gather with --bundle, or run with --local on the node."
                     .into()
             }
-            Self::Tls { .. } => "Check certificate-authority and server of the kubeconfig's context; a proxy that opens \
-                                 TLS needs its own authority there."
+            Self::Tls { .. } => "Check certificate-authority and server in the kubeconfig's context. A proxy that decrypts \
+                                 TLS needs its own certificate authority there."
                 .into(),
-            Self::Cut { .. } => "Call again; if it stays, ask for less, and look at what stands between (proxy, load \
-                                 balancer, konnectivity)."
+            Self::Cut { .. } => "Call again. If it fails again, ask for less, and check the proxy, load balancer or \
+                                 konnectivity server on the path."
                 .into(),
             Self::NoUpgrade { .. } => {
-                "A proxy in between may not let WebSocket through: set NO_PROXY for the API server, or connect another way."
+                "A proxy on the path may block WebSocket. Add the API server to NO_PROXY, or connect without the proxy."
                     .into()
             }
-            Self::Nonsense { .. } => "Is this the address of a Kubernetes API server?".into(),
+            Self::Nonsense { .. } => "Check that the server in the kubeconfig is the address of a Kubernetes API server.".into(),
             Self::NoContainer { there, .. } if there.is_empty() => {
-                "No pod of OVN-Kubernetes runs on this node: is it its network, and is the node up?".into()
+                "No OVN-Kubernetes pod runs on this node. Check that the cluster uses OVN-Kubernetes and that the node is up.".into()
             }
-            Self::NoContainer { there, .. } => format!("There are: {}.", there.join("; ")),
+            Self::NoContainer { there, .. } => format!("Existing containers: {}.", there.join("; ")),
             Self::Central { .. } => {
-                "Only interconnect mode, one zone a node, is supported: a must-gather of this cluster tells as much.".into()
+                "Only interconnect mode with one zone per node is supported. A must-gather of this cluster has the same limit.".into()
             }
             Self::NoTimeout { .. } => {
-                "Use an image with coreutils there, or start the server with --allow-debug-pods.".into()
+                "Use an image with coreutils for that container, or start the server with --allow-debug-pods.".into()
             }
-            Self::NeedsDebugPod { .. } => "Start the server with --allow-debug-pods to let it make one.".into(),
+            Self::NeedsDebugPod { .. } => "Start the server with --allow-debug-pods, which lets it create one.".into(),
             Self::NotRunning { needs_debug_pod, .. } => {
                 let debug = if *needs_debug_pod {
-                    " With --allow-debug-pods the server could make a pod that has it."
+                    " With --allow-debug-pods, the server can create a pod that has the program."
                 } else {
                     ""
                 };
-                format!("The object of the pod and its events say why they do not run. Call again when they run.{debug}")
+                format!("The pod's status and events say why the containers are not running. Call again when they are.{debug}")
             }
             Self::DebugPod { why, .. } if why.contains("forbidden") => {
-                "Bind deploy/rbac/debug-pods.yaml to this user if it may not create pods; --debug-namespace must allow \
+                "Bind deploy/rbac/debug-pods.yaml to this user if the user may not create pods. --debug-namespace must allow \
                  privileged pods."
                     .into()
             }
@@ -414,37 +416,38 @@ impl ClusterError {
         }
     }
 
-    /// Would another reading of the same thing be worth a try?
+    /// Returns true if another way to read the same data is worth a try.
     pub(crate) fn is_absence(&self) -> bool {
         matches!(self, Self::NoContainer { .. } | Self::NeedsDebugPod { .. } | Self::NoTimeout { .. })
     }
 }
 
-/// The API server's words when it is the kubelet, and not itself, that does not answer: of logs and commands, and of `nodes/proxy`.
+/// Returns true if the API server reports that the kubelet, and not itself, does not answer: for logs, commands and
+/// `nodes/proxy`.
 fn is_about_kubelet(said: &str) -> bool {
     ["error dialing backend", "error trying to reach service", ":10250"]
         .iter()
         .any(|words| said.contains(words))
 }
 
-/// What a plugin said, without the command that ran and what it printed for us alone.
+/// The message of a credential plugin, without its command line and its standard output, which may hold secrets.
 fn of_auth(error: &kube::client::AuthError) -> String {
     match error {
         kube::client::AuthError::AuthExecRun { out, .. } => {
             let said = cut(&String::from_utf8_lossy(&out.stderr));
-            format!("the plugin that the kubeconfig names failed with {}: {said}", out.status)
+            format!("the credential plugin of the kubeconfig failed with {}: {said}", out.status)
         }
         kube::client::AuthError::AuthExecStart(e) => {
-            format!("the plugin that the kubeconfig names cannot be started: {e}")
+            format!("the credential plugin of the kubeconfig cannot be started: {e}")
         }
         kube::client::AuthError::AuthExecParse(_) => {
-            "the plugin that the kubeconfig names printed no ExecCredential".into()
+            "the credential plugin of the kubeconfig printed no ExecCredential".into()
         }
         other => cut(&other.to_string()),
     }
 }
 
-/// The innermost cause: those around it repeat it.
+/// The message of the innermost cause; the outer messages repeat it.
 fn last(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -1,11 +1,12 @@
-//! A command in a container, over a WebSocket.
+//! Runs a command in a container, over a WebSocket.
 //!
 //! The API server does not end a command whose client is gone (kubernetes#89031, runc#3359). So each command runs under
-//! `timeout` in its container, with a mark on its command line by which it is found and ended when a call is cancelled.
+//! `timeout` in its container. Its command line carries a mark, by which the command is found and killed when a call is
+//! cancelled.
 
 use super::{
-    api::{Api, Deadline},
-    error::{Asked, ClusterError},
+    api::{Api, RequestDeadline},
+    error::{ApiRequest, ClusterError},
 };
 use crate::{Argv, Output, PodRef, ReadError, argv::CallMark, commands};
 use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::Status};
@@ -21,21 +22,22 @@ use tokio::{
     time::Instant,
 };
 
-/// More than any command prints that a tool asks for: the answers of a database server are the largest.
+/// The output limit of a command, in bytes. It is more than any command prints that a tool runs; the answers of a
+/// database server are the largest.
 pub(super) const MAX_OUTPUT: usize = 512 << 20;
-/// More than a program needs to say what went wrong.
+/// The limit of standard error, in bytes.
 const MAX_ERROR: usize = 1 << 20;
 
-/// For what `timeout` says of itself after the time is over.
-const LATE: Duration = Duration::from_secs(1);
+/// How long `timeout` may take to report that it ended the command.
+const TIMEOUT_GRACE: Duration = Duration::from_secs(1);
 
-/// When a cancelled command is looked for: one that was about to begin is there a moment later.
-const END_AFTER: [Duration; 2] = [Duration::ZERO, Duration::from_millis(1500)];
+/// When the server looks for a cancelled command. The second time finds a command that was just starting.
+const KILL_PAUSES: [Duration; 2] = [Duration::ZERO, Duration::from_millis(1500)];
 
-/// For what has arrived of a connection that was cut.
-const DRAIN: Duration = Duration::from_millis(200);
+/// How long the server waits for data that arrived before a connection was cut.
+const DRAIN_TIME: Duration = Duration::from_millis(200);
 
-/// Where a command runs.
+/// The container where a command runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Container {
     pub(super) pod: PodRef,
@@ -49,38 +51,39 @@ impl fmt::Display for Container {
 }
 
 /// Why a command gave no output.
-pub(super) enum NotRun {
-    /// The container has no such program (126, 127).
+pub(super) enum ExecError {
+    /// The container does not have the program (exit status 126 or 127).
     NoProgram,
-    /// It has no `timeout`.
+    /// The container does not have `timeout`.
     NoTimeout,
-    /// The container does not run any more: what the server says.
+    /// The container is no longer running, with the message of the server.
     NotRunning(String),
-    /// The pod is not there any more.
+    /// The pod no longer exists.
     Gone(ReadError),
-    /// It was not finished in time: what had arrived.
+    /// The command did not finish in time, with its output so far.
     TimedOut(Output),
-    /// Nobody said how it ended, or that it began, in this time.
+    /// The server reported neither the start nor the end of the command within this time.
     Silent(Duration, Output),
-    /// Anything else, which another container would not do better.
+    /// Any other error, which would happen in another container too.
     Failed(ReadError),
 }
 
-/// What arrived, while it arrives: it is there even if the end never comes.
+/// A buffer for output that is still arriving. It keeps its bytes even if the stream never ends.
 #[derive(Default)]
-struct Arrived {
+struct StreamBuffer {
     bytes: Mutex<Vec<u8>>,
 }
 
-impl Arrived {
+impl StreamBuffer {
     fn take(&self) -> Vec<u8> {
         std::mem::take(&mut *self.bytes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Reads to the end. What is above the limit is dropped, but read: a stream that nobody reads stops the other.
+    /// Reads a stream to its end. Bytes above the limit are read but dropped, because an unread stream blocks the other
+    /// stream. Returns true if bytes were dropped.
     async fn fill(&self, mut from: impl AsyncRead + Unpin, limit: usize) -> bool {
         let (mut cut, mut piece) = (false, vec![0; 64 << 10]);
-        // An error ends the stream; that there is no exit status then tells.
+        // An error ends the stream. The missing exit status then shows that something went wrong.
         while let Ok(n @ 1..) = from.read(&mut piece).await {
             let mut bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
             let room = limit.saturating_sub(bytes.len());
@@ -93,15 +96,15 @@ impl Arrived {
 
 /// How long a command may run.
 #[derive(Clone, Copy)]
-pub(super) enum Time {
-    /// To its end, within what is left of the call.
+pub(super) enum TimeLimit {
+    /// Until it ends, within the time that the call has left.
     ToItsEnd,
-    /// So long, for one that does not end by itself; less if the call has less.
+    /// For this time, if the command does not end by itself, or for less if the call has less time left.
     For(Duration),
 }
 
-impl Time {
-    /// In whole seconds: `timeout` knows no others here, since what is behind the point is the mark.
+impl TimeLimit {
+    /// The time limit in whole seconds. The decimals of the number that `timeout` gets are the mark.
     fn seconds(self, left: Duration) -> u64 {
         match self {
             Self::ToItsEnd => left.as_secs() + u64::from(left.subsec_millis() > 0),
@@ -110,43 +113,43 @@ impl Time {
     }
 }
 
-/// Runs a command in a container, to its end or its time's. `before` comes before the program: a change of root or of
-/// network namespace.
+/// Runs a command in a container until it ends or its time is over. `before` is put in front of the program: a change
+/// of root directory or of network namespace.
 pub(super) async fn run(
     api: &Api,
     at: &Container,
     before: &[String],
     argv: &Argv,
-    time: Time,
-    deadline: Deadline,
-) -> Result<Output, NotRun> {
+    time: TimeLimit,
+    deadline: RequestDeadline,
+) -> Result<Output, ExecError> {
     let left = deadline.left();
     let seconds = time.seconds(left);
     if seconds == 0 {
-        return Err(NotRun::Failed(deadline.late(&format!("`{argv}`"))));
+        return Err(ExecError::Failed(deadline.late(&format!("`{argv}`"))));
     }
     let begun = Instant::now();
     let mark = CallMark::new(seconds);
     let limit = mark.to_string();
     let bounded = ["timeout", "-k", "2", &limit].map(str::to_owned);
     let words = bounded.into_iter().chain(before.iter().cloned()).chain(argv.words().iter().cloned());
-    let end = EndsWithUs { api: api.clone(), at: at.clone(), mark: Some(mark) };
-    let asked = Asked {
+    let end = KillOnDrop { api: api.clone(), at: at.clone(), mark: Some(mark) };
+    let asked = ApiRequest {
         verb: "create",
         resource: "pods/exec".into(),
         namespace: Some(at.pod.namespace.to_string()),
         name: Some(at.pod.name.to_string()),
     };
-    let (stdout, stderr) = (Arrived::default(), Arrived::default());
+    let (stdout, stderr) = (StreamBuffer::default(), StreamBuffer::default());
     let work = attach(api, at, words.collect(), &asked, &stdout, &stderr);
-    let Ok(result) = tokio::time::timeout(Duration::from_secs(seconds) + LATE, work).await else {
-        // The command may run, and `end` sees to it.
-        return Err(NotRun::Silent(Duration::from_secs(seconds), arrived(&stdout, &stderr)));
+    let Ok(result) = tokio::time::timeout(Duration::from_secs(seconds) + TIMEOUT_GRACE, work).await else {
+        // The command may still run, so dropping `end` kills it.
+        return Err(ExecError::Silent(Duration::from_secs(seconds), arrived(&stdout, &stderr)));
     };
     let ended = match result {
         Err(e) => {
             if is_an_answer(&e) {
-                // It never began.
+                // The command never started.
                 end.done();
             }
             return Err(not_begun(e));
@@ -155,55 +158,57 @@ pub(super) async fn run(
     };
     let Output { stdout, stderr, .. } = arrived(&stdout, &stderr);
     let Some(status) = ended.status else {
-        // The connection was cut, the command may run.
+        // The connection was cut, and the command may still run.
         let heard = format!("{} bytes had arrived", stdout.len());
-        return Err(NotRun::Failed(ClusterError::Cut { what: asked.to_string(), said: heard }.into()));
+        return Err(ExecError::Failed(ClusterError::Cut { what: asked.to_string(), said: heard }.into()));
     };
     let message = status.message.clone().unwrap_or_default();
     let code = exit_status(&status);
     if code.is_some() || is_about_timeout(&message) {
         end.done();
     } else if !stdout.is_empty() {
-        // It ran, and the runtime lost it.
+        // The command ran, and the container runtime lost track of it.
         let said = format!("{message} ({} bytes had arrived)", stdout.len());
-        return Err(NotRun::Failed(ClusterError::Cut { what: asked.to_string(), said }.into()));
+        return Err(ExecError::Failed(ClusterError::Cut { what: asked.to_string(), said }.into()));
     }
     if ended.cut {
         let what = format!("the output of `{argv}`");
-        return Err(NotRun::Failed(ReadError::TooLarge { what, limit: MAX_OUTPUT as u64 }));
+        return Err(ExecError::Failed(ReadError::TooLarge { what, limit: MAX_OUTPUT as u64 }));
     }
     let said = String::from_utf8_lossy(&stderr);
     let time_was_over = begun.elapsed() >= Duration::from_secs(seconds);
     match code {
-        // timeout(1): 124 if the time was over, 137 if the command had to be killed; BusyBox's has no status of its own.
+        // timeout(1) exits with 124 if the time is over, and with 137 if it had to kill the command. The `timeout` of
+        // BusyBox has no exit status of its own.
         Some(124 | 137 | 143) if time_was_over => {
-            Err(NotRun::TimedOut(Output { stdout, stderr, status: None }))
+            Err(ExecError::TimedOut(Output { stdout, stderr, status: None }))
         }
-        Some(126 | 127) if is_about_timeout(&said) || is_about_timeout(&message) => Err(NotRun::NoTimeout),
-        Some(126 | 127) => Err(NotRun::NoProgram),
+        Some(126 | 127) if is_about_timeout(&said) || is_about_timeout(&message) => Err(ExecError::NoTimeout),
+        Some(126 | 127) => Err(ExecError::NoProgram),
         Some(code) => Ok(Output { stdout, stderr, status: Some(code) }),
-        // The runtime could not start it: what it is missing is the first word.
-        None if is_about_timeout(&message) => Err(NotRun::NoTimeout),
-        None => Err(NotRun::NotRunning(message)),
+        // The runtime could not start the first word of the command line, which is `timeout`.
+        None if is_about_timeout(&message) => Err(ExecError::NoTimeout),
+        None => Err(ExecError::NotRunning(message)),
     }
 }
 
-fn arrived(stdout: &Arrived, stderr: &Arrived) -> Output {
+fn arrived(stdout: &StreamBuffer, stderr: &StreamBuffer) -> Output {
     Output { stdout: stdout.take(), stderr: stderr.take(), status: None }
 }
 
-/// A runtime's words for a program that is not there: `exec: "timeout": executable file not found in $PATH` (runc),
-/// ``executable file `timeout` not found`` (crun). `timeout` itself says `timeout: failed to run command 'x'`.
+/// Returns true if a runtime reports that `timeout` is missing: `exec: "timeout": executable file not found in $PATH`
+/// (runc), ``executable file `timeout` not found`` (crun). `timeout` itself reports a missing program as `timeout:
+/// failed to run command 'x'`.
 fn is_about_timeout(said: &str) -> bool {
     ["\"timeout\"", "`timeout`", "'timeout'"].iter().any(|word| said.contains(word))
         && ["not found", "no such file", "No such file"].iter().any(|word| said.contains(word))
 }
 
 /// How a command ended.
-struct Ended {
-    /// None: the connection ended first.
+struct ExecEnd {
+    /// The status, or `None` if the connection ended first.
     status: Option<Status>,
-    /// Standard output was too long.
+    /// True if standard output was longer than its limit.
     cut: bool,
 }
 
@@ -211,10 +216,10 @@ async fn attach(
     api: &Api,
     at: &Container,
     words: Vec<String>,
-    asked: &Asked,
-    stdout: &Arrived,
-    stderr: &Arrived,
-) -> Result<Ended, ReadError> {
+    asked: &ApiRequest,
+    stdout: &StreamBuffer,
+    stderr: &StreamBuffer,
+) -> Result<ExecEnd, ReadError> {
     let pods: kube::Api<Pod> = kube::Api::namespaced(api.client(), at.pod.namespace.as_str());
     let how = AttachParams::default()
         .container(&at.name)
@@ -224,25 +229,25 @@ async fn attach(
     #[expect(clippy::disallowed_methods, reason = "the one place where a command is run in a container")]
     let process = pods.exec(at.pod.name.as_str(), words, &how).await;
     let mut process = process.map_err(|e| api.error(asked, e))?;
-    let missing = || ReadError::unreadable(asked.to_string(), "a stream of the connection is missing");
+    let missing = || ReadError::unreadable(asked.to_string(), "the connection lacks a stream");
     let status = process.take_status().ok_or_else(missing)?;
     let (out, err) = (process.stdout().ok_or_else(missing)?, process.stderr().ok_or_else(missing)?);
-    // Both at once: neither may wait for the other.
+    // Both streams are read at once, because neither may wait for the other.
     let mut streams = pin!(async { tokio::join!(stdout.fill(out, MAX_OUTPUT), stderr.fill(err, MAX_ERROR)) });
     let mut status = pin!(status);
     let status = tokio::select! {
-        (cut, _) = &mut streams => return Ok(Ended { status: status.await, cut }),
+        (cut, _) = &mut streams => return Ok(ExecEnd { status: status.await, cut }),
         status = &mut status => status,
     };
     let (cut, _) = match status {
         Some(_) => streams.await,
-        // A connection that was cut does not end its streams in kube 5.0: what is there is all there will be.
-        None => tokio::time::timeout(DRAIN, streams).await.unwrap_or_default(),
+        // A connection that was cut does not end its streams in kube 5.0, so no more data comes.
+        None => tokio::time::timeout(DRAIN_TIME, streams).await.unwrap_or_default(),
     };
-    Ok(Ended { status, cut })
+    Ok(ExecEnd { status, cut })
 }
 
-/// The exit status, as kubectl finds it; the text of the message is another one in each version of the protocol.
+/// The exit status, from the field that kubectl uses. The text of the message differs between versions of the protocol.
 fn exit_status(status: &Status) -> Option<i32> {
     if status.status.as_deref() == Some("Success") {
         return Some(0);
@@ -252,72 +257,72 @@ fn exit_status(status: &Status) -> Option<i32> {
     code.message.as_ref()?.parse().ok()
 }
 
-/// Did somebody say that it was not started? A connection that broke says nothing.
+/// Returns true if the server reported that the command was not started. A broken connection reports nothing.
 fn is_an_answer(error: &ReadError) -> bool {
     !matches!(error, ReadError::Cluster(ClusterError::Cut { .. } | ClusterError::Unreachable { .. }))
 }
 
-/// The server did not start it: is that about this container?
-fn not_begun(error: ReadError) -> NotRun {
+/// Decides whether a failed start concerns only this container.
+fn not_begun(error: ReadError) -> ExecError {
     match &error {
-        // Not about a pod whose name has the word in it: `pods "container-1" not found`.
+        // A pod's name may contain the word, as in `pods "container-1" not found`.
         ReadError::Cluster(ClusterError::NotFound { said, .. })
             if said.contains("container") && !said.starts_with("pods \"") =>
         {
-            NotRun::NotRunning(said.clone())
+            ExecError::NotRunning(said.clone())
         }
-        ReadError::Cluster(ClusterError::NotFound { .. }) => NotRun::Gone(error),
+        ReadError::Cluster(ClusterError::NotFound { .. }) => ExecError::Gone(error),
         ReadError::Cluster(ClusterError::Refused { code: 400 | 500, said, .. })
             if said.contains("container") =>
         {
-            NotRun::NotRunning(said.clone())
+            ExecError::NotRunning(said.clone())
         }
         ReadError::Cluster(ClusterError::Refused { code: 400, said, .. })
             if said.contains("does not have a host") =>
         {
-            NotRun::Gone(error)
+            ExecError::Gone(error)
         }
-        _ => NotRun::Failed(error),
+        _ => ExecError::Failed(error),
     }
 }
 
-/// Ends a command that nobody waits for any more.
-struct EndsWithUs {
+/// Kills a command when nobody waits for it any more.
+struct KillOnDrop {
     api: Api,
     at: Container,
     mark: Option<CallMark>,
 }
 
-impl EndsWithUs {
-    /// It ended by itself.
+impl KillOnDrop {
+    /// Records that the command ended by itself.
     fn done(mut self) {
         self.mark = None;
     }
 }
 
-impl Drop for EndsWithUs {
+impl Drop for KillOnDrop {
     fn drop(&mut self) {
         let Some(mark) = self.mark.take() else { return };
         let (api, at) = (self.api.clone(), self.at.clone());
         let end = async move {
             let argv = commands::end_call(&mark);
-            for pause in END_AFTER {
+            for pause in KILL_PAUSES {
                 tokio::time::sleep(pause).await;
                 let words = ["timeout", "-k", "1", "3"].map(str::to_owned);
                 let words = words.into_iter().chain(argv.words().iter().cloned()).collect();
-                let asked = Asked::cluster("create", "pods/exec");
-                let (out, err) = (Arrived::default(), Arrived::default());
+                let asked = ApiRequest::cluster("create", "pods/exec");
+                let (out, err) = (StreamBuffer::default(), StreamBuffer::default());
                 let work = attach(&api, &at, words, &asked, &out, &err);
                 let ended = tokio::time::timeout(Duration::from_secs(3), work).await;
                 let status = ended.ok().and_then(Result::ok).and_then(|ended| ended.status);
                 match status.as_ref().and_then(exit_status) {
                     Some(0) => return,
-                    // pkill(1): there is none, or none yet.
+                    // pkill(1) found no such process, or the process has not started yet.
                     Some(1) => {}
                     _ => break,
                 }
             }
-            tracing::debug!(container = %at, "a cancelled command was not found, or is left to its time-out");
+            tracing::debug!(container = %at, "a cancelled command was not found, or ends at its time limit");
         };
         self.api.leftovers.see_to(end);
     }
@@ -329,13 +334,13 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn the_exit_status_comes_from_the_causes_and_from_no_text() {
+    fn the_exit_status_comes_from_the_causes_and_not_from_the_message() {
         let status = |value| exit_status(&serde_json::from_value(value).unwrap());
         let causes = json!([{ "reason": "ExitCode", "message": "7" }]);
         for (value, code) in [
             (json!({ "status": "Success" }), Some(0)),
             (json!({ "status": "Failure", "details": { "causes": causes } }), Some(7)),
-            // v5.channel.k8s.io and v4 word it differently.
+            // The protocols v5.channel.k8s.io and v4 use different texts.
             (
                 json!({ "status": "Failure", "message": "command terminated with exit code 9", "details": { "causes": causes } }),
                 Some(7),
@@ -351,9 +356,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_too_much_is_read_and_dropped() {
-        let arrived = Arrived::default();
-        assert!(arrived.fill(&[7; 300_000][..], 100_000).await, "it was cut");
+    async fn output_above_the_limit_is_read_and_dropped() {
+        let arrived = StreamBuffer::default();
+        assert!(arrived.fill(&[7; 300_000][..], 100_000).await, "bytes were dropped");
         assert_eq!(arrived.take(), [7; 100_000]);
         assert!(!arrived.fill(&[7; 10][..], 10).await);
     }

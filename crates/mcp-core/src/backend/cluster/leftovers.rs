@@ -1,4 +1,4 @@
-//! What must be done after its call is over: ending a command that nobody waits for, deleting a pod.
+//! Runs work that must continue after its call: killing an abandoned command, deleting a pod.
 
 use std::{
     future::Future,
@@ -7,14 +7,14 @@ use std::{
 };
 use tokio::task::JoinSet;
 
-/// Work that outlives its call, and is waited for before the process ends.
+/// Work that outlives its call. The process waits for it before it exits.
 #[derive(Clone, Default)]
 pub(super) struct Leftovers(Arc<Mutex<JoinSet<()>>>);
 
 impl Leftovers {
-    /// Does it, whatever becomes of the caller.
+    /// Runs the work, even if the caller goes away.
     pub(super) fn see_to(&self, work: impl Future<Output = ()> + Send + 'static) {
-        // None: the runtime is gone, and with it every connection.
+        // Without a runtime there are no connections to clean up.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             while all.try_join_next().is_some() {}
@@ -22,10 +22,10 @@ impl Leftovers {
         }
     }
 
-    /// Waits for all of it, but not for ever.
+    /// Waits for all of the work, up to a time limit.
     pub(super) async fn finish(&self, within: Duration) {
         let take = || std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        // What ends may leave something behind itself.
+        // Work that ends may add more work.
         let all = async {
             loop {
                 let some = take();
@@ -36,7 +36,7 @@ impl Leftovers {
             }
         };
         if tokio::time::timeout(within, all).await.is_err() {
-            tracing::warn!("what was to be cleaned up was not done in time; its own time-out ends it");
+            tracing::warn!("cleanup did not finish in time; the leftovers end at their own time limits");
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Logs: of containers through the API server, of hosts through the kubelet's log endpoint.
+//! Reads logs of containers through the API server, and logs of hosts through the kubelet's log endpoint.
 
 use super::{
-    api::{Api, Deadline, Reader, path},
-    error::{Asked, ClusterError},
+    api::{Api, Reader, RequestDeadline, path},
+    error::{ApiRequest, ClusterError},
 };
 use crate::{
     HostLog, LogPart, LogQuery, LogSource, LogStream, NodeName, Origin, PodRef, Read, ReadError,
@@ -17,17 +17,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A piece of a log.
+/// The size of one read, in bytes.
 const PIECE: usize = 64 << 10;
 
-/// A kubelet ends the answer to a query of its journal after 30 seconds, and does not say so. It begins to count a little
-/// later than we do.
+/// A kubelet silently ends the answer to a journal query after 30 seconds. It starts to count a little later than this
+/// server.
 const JOURNAL: Duration = Duration::from_secs(29);
 
 pub(super) async fn log(
     api: &Api,
     query: &LogQuery,
-    deadline: Deadline,
+    deadline: RequestDeadline,
 ) -> Result<Read<LogStream>, ReadError> {
     match &query.source {
         LogSource::Container { pod, container, part } => {
@@ -44,9 +44,9 @@ async fn of_container(
     pod: &PodRef,
     container: &str,
     part: LogPart,
-    deadline: Deadline,
+    deadline: RequestDeadline,
 ) -> Result<Read<LogStream>, ReadError> {
-    let asked = Asked {
+    let asked = ApiRequest {
         verb: "get",
         resource: "pods/log".into(),
         namespace: Some(pod.namespace.to_string()),
@@ -54,18 +54,18 @@ async fn of_container(
     };
     let open = async |previous: bool| {
         let how = LogParams {
-            // None: the only one that the pod has.
+            // An empty name means the only container of the pod.
             container: Some(container.to_owned()).filter(|name| !name.is_empty()),
             previous,
             since_time: query.since.and_then(whole_second),
             tail_lines: query.tail.and_then(|lines| lines.try_into().ok()),
-            // As bundles have them: many programs write no time, or one without a date.
+            // Bundles have timestamps too, and many programs write no time, or a time without a date.
             timestamps: true,
             ..LogParams::default()
         };
         let request = Request::new(format!("/api/v1/namespaces/{}/pods", pod.namespace))
             .logs(pod.name.as_str(), &how)
-            .map_err(|e| ReadError::unreadable("a question", e))?;
+            .map_err(|e| ReadError::unreadable("a request", e))?;
         deadline.bound(&asked, api.stream(&asked, request)).await
     };
     let previous = if part == LogPart::Previous { " --previous" } else { "" };
@@ -77,21 +77,23 @@ async fn of_container(
         }
         match open(previous).await {
             Ok(reader) => readers.push(reader),
-            // Of several runs the others are an answer.
+            // With several runs, the logs of the other runs are still an answer.
             Err(e) => notes.push(not_there(e, container)?),
         }
     }
     if readers.is_empty() {
-        let (source_name, why) = ("what the kubelet keeps".into(), Some(notes.join("; ")));
+        let (source_name, why) = ("the logs of the kubelet".into(), Some(notes.join("; ")));
         return Err(ReadError::NotHeld { what, source_name, why, instead: Vec::new() });
     }
     if part == LogPart::All {
-        notes.push("a live cluster gives no rotated files: the beginning of a run may be missing".into());
+        notes.push(
+            "a live cluster does not return rotated files, so the beginning of a run may be missing".into(),
+        );
     }
     Ok(Read { value: forward(readers, None), origin: Origin::new(what, Some(Timestamp::now())), notes })
 }
 
-/// Why a container has no such log, where that is what the kubelet says, which takes it for an error (400).
+/// Why a container has no such log, if the kubelet says so. The kubelet reports that case as an error (400).
 fn not_there(error: ReadError, container: &str) -> Result<String, ReadError> {
     let said = match &error {
         ReadError::Cluster(ClusterError::Refused { code: 400, said, .. }) => said.as_str(),
@@ -99,25 +101,25 @@ fn not_there(error: ReadError, container: &str) -> Result<String, ReadError> {
     };
     let container = if container.is_empty() { "the container" } else { container };
     if said.contains("previous terminated container") {
-        return Ok(format!("there was no run of {container} before this one, or it is not kept"));
+        return Ok(format!("{container} has no previous run, or its log was deleted"));
     }
     match said.split_once("is waiting to start") {
-        // `: ContainerCreating`, or ` - no logs yet`.
+        // The message continues with `: ContainerCreating` or with ` - no logs yet`.
         Some((_, why)) => {
             let why = why.trim_start_matches([':', ' ', '-']);
-            Ok(format!("{container} has written nothing yet, it is waiting to start: {why}"))
+            Ok(format!("{container} has not started yet, so it has no log: {why}"))
         }
         None => Err(error),
     }
 }
 
-/// The API server knows whole seconds only: no line may be lost.
+/// Rounds down to a whole second, because the API server knows only whole seconds and no line may be lost.
 fn whole_second(time: Timestamp) -> Option<Timestamp> {
     Timestamp::from_second(time.as_second()).ok()
 }
 
-/// One stream of several readers, one after the other. `cut` is when the other side ends without a word: then the stream
-/// does not end as if all had come.
+/// Streams several readers one after the other. `cut` is the time at which the kubelet silently ends an answer: a
+/// stream that ends later ends with an error, because lines may be missing.
 fn forward(readers: Vec<Reader>, cut: Option<Instant>) -> LogStream {
     let (sender, stream) = LogStream::channel();
     tokio::spawn(async move {
@@ -132,8 +134,10 @@ fn forward(readers: Vec<Reader>, cut: Option<Instant>) -> LogStream {
                     Ok(0) => break,
                     Ok(n) => sender.send(Ok(piece.iter().take(n).copied().collect::<Bytes>())).await,
                     Err(e) => {
-                        let cut =
-                            io::Error::new(e.kind(), format!("the connection ended in the middle: {e}"));
+                        let cut = io::Error::new(
+                            e.kind(),
+                            format!("the connection ended before the end of the log: {e}"),
+                        );
                         _ = sender.send(Err(cut)).await;
                         return;
                     }
@@ -144,8 +148,8 @@ fn forward(readers: Vec<Reader>, cut: Option<Instant>) -> LogStream {
             }
         }
         if cut.is_some_and(|cut| cut <= Instant::now()) {
-            let said = "a kubelet ends a query of its journal after 30 s, and this one took as long, so the newest lines \
-                        may be missing: ask for less with `since`, or with a shorter `tail`";
+            let said = "the kubelet ends a journal query after 30 s, and this query took that long, so the newest lines \
+                        may be missing: ask for less with a later `since` or a smaller `tail`";
             _ = sender.send(Err(io::Error::other(said))).await;
         }
     });
@@ -153,17 +157,17 @@ fn forward(readers: Vec<Reader>, cut: Option<Instant>) -> LogStream {
 }
 
 /// Where a host keeps a log.
-enum Kept {
-    /// In a file below /var/log.
+enum HostLogPlace {
+    /// The log is in a file below /var/log.
     File(&'static str),
-    /// In the journal, under a unit.
+    /// The log is in the journal, under a unit.
     Unit(&'static str),
 }
 
-fn kept(log: HostLog) -> Vec<Kept> {
-    // What is not below /var/log is where bundles have it.
+fn places_of(log: HostLog) -> Vec<HostLogPlace> {
+    // Other paths than /var/log occur only in bundles.
     let files = host_files(log).iter().filter_map(|path| path.strip_prefix("var/log/"));
-    files.map(Kept::File).chain(host_units(log).iter().copied().map(Kept::Unit)).collect()
+    files.map(HostLogPlace::File).chain(host_units(log).iter().copied().map(HostLogPlace::Unit)).collect()
 }
 
 async fn of_host(
@@ -171,16 +175,20 @@ async fn of_host(
     query: &LogQuery,
     node: &NodeName,
     log: HostLog,
-    deadline: Deadline,
+    deadline: RequestDeadline,
 ) -> Result<Read<LogStream>, ReadError> {
-    let asked =
-        Asked { verb: "get", resource: "nodes/proxy".into(), namespace: None, name: Some(node.to_string()) };
+    let asked = ApiRequest {
+        verb: "get",
+        resource: "nodes/proxy".into(),
+        namespace: None,
+        name: Some(node.to_string()),
+    };
     let mut looked = Vec::new();
     let mut empty = None;
-    for kept in kept(log) {
-        let (what, at, is_unit) = match kept {
-            Kept::File(file) => (format!("/var/log/{file}"), format!("logs/{file}"), false),
-            Kept::Unit(unit) => (format!("journal of {unit}"), unit_query(unit, query), true),
+    for place in places_of(log) {
+        let (what, at, is_unit) = match place {
+            HostLogPlace::File(file) => (format!("/var/log/{file}"), format!("logs/{file}"), false),
+            HostLogPlace::Unit(unit) => (format!("journal of {unit}"), unit_query(unit, query), true),
         };
         let request = path(format!("/api/v1/nodes/{node}/proxy/{at}"))?;
         let cut = is_unit.then(|| Instant::now() + JOURNAL);
@@ -189,46 +197,46 @@ async fn of_host(
             Read { value, origin, notes: Vec::new() }
         };
         match deadline.bound(&asked, open_log(api, &asked, request, is_unit)).await {
-            Ok(Opened::Log(reader)) => return Ok(read(forward(vec![reader], cut))),
-            Ok(Opened::NoEntries) => empty = empty.or_else(|| Some(read(forward(Vec::new(), None)))),
-            Ok(Opened::Nothing(why)) => looked.push(format!("{what} ({why})")),
+            Ok(KubeletAnswer::Log(reader)) => return Ok(read(forward(vec![reader], cut))),
+            Ok(KubeletAnswer::NoEntries) => empty = empty.or_else(|| Some(read(forward(Vec::new(), None)))),
+            Ok(KubeletAnswer::Nothing(why)) => looked.push(format!("{what} ({why})")),
             Err(ReadError::Cluster(ClusterError::NotFound { .. })) => looked.push(what),
             Err(e) => return Err(e),
         }
     }
-    // Its unit is known, and has said nothing: not the same as a unit that is not known.
+    // The kubelet knows the unit, and the unit has no lines. That differs from an unknown unit.
     empty.ok_or_else(|| ReadError::NotCollected {
         what: format!("the log of {log}"),
         node: node.clone(),
-        source_name: "what the kubelet serves".into(),
-        why: Some(format!("looked for {}", looked.join(", "))),
+        source_name: "the logs of the kubelet".into(),
+        why: Some(format!("searched: {}", looked.join(", "))),
         instead: Vec::new(),
     })
 }
 
-/// Kubernetes 1.27's NodeLogQuery.
+/// The path of a NodeLogQuery request, which Kubernetes 1.27 introduced.
 fn unit_query(unit: &str, query: &LogQuery) -> String {
     let since = query.since.and_then(whole_second).map(|since| format!("&sinceTime={since}"));
     let tail = query.tail.map(|lines| format!("&tailLines={lines}"));
     format!("logs/?query={unit}{}{}", since.unwrap_or_default(), tail.unwrap_or_default())
 }
 
-/// What a kubelet answers with: a log, or words about it. All of it is 200 OK.
-enum Opened {
+/// A kubelet's answer: a log, or a message instead of a log. Both have the status 200 OK.
+enum KubeletAnswer {
     Log(Reader),
-    /// The journal knows the unit, and has no line of that time.
+    /// The journal knows the unit, and has no line of that period.
     NoEntries,
-    /// There is no such log, and why.
+    /// There is no such log, for this reason.
     Nothing(&'static str),
 }
 
 async fn open_log(
     api: &Api,
-    asked: &Asked,
+    asked: &ApiRequest,
     request: http::Request<Vec<u8>>,
     is_unit: bool,
-) -> Result<Opened, ReadError> {
-    /// Longer than what a kubelet says of a unit in place of its log: all of that is here.
+) -> Result<KubeletAnswer, ReadError> {
+    /// More bytes than a message that a kubelet sends instead of a log, so a message arrives whole.
     const WORDS: u64 = 1_024;
     let mut reader = api.stream(asked, request).await?;
     let mut begin = Vec::new();
@@ -238,8 +246,8 @@ async fn open_log(
         .iter()
         .any(|mark| begin.starts_with(mark));
     if is_page {
-        // A list of files, as a kubelet gives that does not know the query.
-        return Ok(Opened::Nothing("this kubelet does not serve its journal"));
+        // A kubelet that does not support the query returns a list of files.
+        return Ok(KubeletAnswer::Nothing("this kubelet does not serve its journal"));
     }
     let whole = (begin.len() as u64) < WORDS;
     if is_unit
@@ -248,28 +256,29 @@ async fn open_log(
     {
         return Ok(words);
     }
-    Ok(Opened::Log(Box::pin(Cursor::new(begin).chain(reader))))
+    Ok(KubeletAnswer::Log(Box::pin(Cursor::new(begin).chain(reader))))
 }
 
-/// What kubelet_server_journal.go of Kubernetes, or journalctl(1), says of a unit in place of its log.
-fn instead_of_a_log(said: &str) -> Option<Opened> {
+/// Recognizes a message that kubelet_server_journal.go of Kubernetes or journalctl(1) prints instead of the log of a
+/// unit.
+fn instead_of_a_log(said: &str) -> Option<KubeletAnswer> {
     let mut lines = said.lines().filter(|line| !line.is_empty());
     let mut first = lines.next()?;
-    // An older journalctl begins with how far its journal goes.
+    // Older versions of journalctl first print the period of the journal.
     if first.starts_with("-- Logs begin at ") || first.starts_with("-- Journal begins at ") {
         first = lines.next()?;
     }
     if first == "-- No entries --" {
-        return Some(Opened::NoEntries);
+        return Some(KubeletAnswer::NoEntries);
     }
     let known = [
-        ("log not found for ", "the kubelet knows no such unit and no such file"),
+        ("log not found for ", "the kubelet has no such unit and no such file"),
         ("options present and query resolved to log files for ", "the kubelet's journal has no such unit"),
-        ("error getting log for ", "the kubelet could not read its file"),
+        ("error getting log for ", "the kubelet could not read the file"),
         ("error: journal output not available", "the kubelet has no journalctl"),
         ("failed to get logging cmd: ", "the kubelet has no journalctl"),
     ];
-    known.iter().find(|(words, _)| first.starts_with(words)).map(|(_, why)| Opened::Nothing(why))
+    known.iter().find(|(words, _)| first.starts_with(words)).map(|(_, why)| KubeletAnswer::Nothing(why))
 }
 
 #[cfg(test)]
@@ -281,7 +290,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_query_that_took_too_long_does_not_end_as_if_all_had_come() {
+    async fn a_query_that_took_too_long_ends_with_an_error() {
         let now = Instant::now();
         for (cut, ends_well) in [(None, true), (Some(now + JOURNAL), true), (Some(now), false)] {
             let mut stream = forward(vec![reader("a line\n")], cut);

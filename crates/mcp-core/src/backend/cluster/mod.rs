@@ -1,12 +1,12 @@
-//! A live cluster: objects and logs from its API server, commands in the containers that reach what they need.
+//! A live cluster as a source: objects and logs from its API server, and commands in containers that reach the data.
 //!
 //! | file | what |
 //! | --- | --- |
-//! | `args`, `connect`, `proxy` | from the command line and the environment to a client |
-//! | `api`, `error` | questions (GET and nothing else), and why one is not answered |
-//! | `discovery`, `objects`, `log` | kinds, objects and tables, logs |
-//! | `pods`, `run`, `exec` | from a place to a container, and a command in it |
-//! | `debug`, `leftovers` | pods for what no container has; what is cleaned up after a call |
+//! | `args`, `connect`, `proxy` | build a client from the command line and the environment |
+//! | `api`, `error` | send requests (only GET), and explain failures |
+//! | `discovery`, `objects`, `log` | read kinds, objects and tables, and logs |
+//! | `pods`, `run`, `exec` | find a container for a place, and run a command in it |
+//! | `debug`, `leftovers` | create pods for programs that no container has; clean up after a call |
 
 mod api;
 mod args;
@@ -25,14 +25,14 @@ mod run;
 pub(crate) use args::ClusterArgs;
 pub use error::ClusterError;
 
-use super::{Area, Backend, Coverage, Origin, Output, Read, ReadError, live::Databases};
+use super::{Area, Backend, Coverage, Origin, Output, Read, ReadError, live::DatabaseServers};
 use crate::{Argv, Db, Kind, LogQuery, LogStream, NodeName, ObjectQuery, Table, Target, commands};
-use api::{Api, Deadline};
+use api::{Api, RequestDeadline};
 use async_trait::async_trait;
-use connect::{Making, Reach};
+use connect::{ClusterAccess, PendingClient};
 use debug::{DebugOptions, DebugPods};
-use error::Asked;
-use exec::Time;
+use error::ApiRequest;
+use exec::TimeLimit;
 use jiff::Timestamp;
 use kube::api::{ListParams, Request};
 use leftovers::Leftovers;
@@ -45,57 +45,57 @@ use std::{
 };
 use tokio::{sync::OnceCell, time::Instant};
 
-/// How long what hardly changes is taken to be so: nodes and kinds.
-const FRESH: Duration = Duration::from_secs(15);
+/// How long the list of nodes and the list of kinds are cached.
+const CACHE_TIME: Duration = Duration::from_secs(15);
 
-/// How long a question may take that comes with no time of its own.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// The time limit of a request that has no limit of its own.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Longer than any call: its own time is over first.
-const LONGEST: Duration = Duration::from_secs(600);
+/// Longer than any call, so that the limit of the call applies first.
+const LONGEST_CALL: Duration = Duration::from_secs(600);
 
-/// The names of objects, without what is in them.
+/// Asks the API server for the metadata of objects only.
 const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 
-/// Why a cluster cannot be the source.
+/// Why the cluster cannot be a source.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BadCluster {
-    /// There is none.
+    /// No cluster is configured, or its configuration is invalid.
     #[error(transparent)]
-    Reach(#[from] connect::NoCluster),
-    /// Debug pods cannot be made so.
+    Config(#[from] connect::ClusterConfigError),
+    /// The options of debug pods are invalid.
     #[error(transparent)]
-    Debug(#[from] debug::BadDebug),
+    Debug(#[from] debug::DebugOptionError),
 }
 
-/// The backend.
+/// A live cluster as a source.
 pub struct Cluster {
     args: ClusterArgs,
-    reach: Reach,
-    making: Making,
+    reach: ClusterAccess,
+    making: PendingClient,
     debug: Option<DebugOptions>,
-    /// Made with the first question, so that a server starts though its cluster does not answer.
-    connected: OnceCell<Connected>,
-    databases: Databases,
-    nodes: Fresh<Vec<NodeName>>,
-    kinds: Fresh<(Vec<Kind>, Vec<String>)>,
+    /// The connection. The first request makes it, so that a server starts even if its cluster does not answer.
+    connected: OnceCell<Connection>,
+    databases: DatabaseServers,
+    nodes: Cached<Vec<NodeName>>,
+    kinds: Cached<(Vec<Kind>, Vec<String>)>,
     leftovers: Leftovers,
 }
 
-/// What there is once somebody has asked.
-struct Connected {
+/// The state of a cluster once it is connected.
+struct Connection {
     api: Api,
     pods: pods::Pods,
     debug: Option<DebugPods>,
 }
 
-/// Something that is asked again after a while.
-struct Fresh<T>(Mutex<Option<(Instant, T)>>);
+/// A cached value that expires.
+struct Cached<T>(Mutex<Option<(Instant, T)>>);
 
-impl<T: Clone> Fresh<T> {
+impl<T: Clone> Cached<T> {
     fn get(&self) -> Option<T> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.as_ref().filter(|(when, _)| when.elapsed() < FRESH).map(|(_, value)| value.clone())
+        known.as_ref().filter(|(when, _)| when.elapsed() < CACHE_TIME).map(|(_, value)| value.clone())
     }
 
     fn set(&self, value: T) -> T {
@@ -105,10 +105,10 @@ impl<T: Clone> Fresh<T> {
 }
 
 impl Cluster {
-    /// The cluster of a kubeconfig, in its context or its current one, with or without debug pods.
+    /// Opens the cluster of a kubeconfig, in the given or the current context, with or without debug pods.
     ///
     /// # Errors
-    /// What is wrong with the file, and which contexts it has.
+    /// Returns what is wrong with the file, and which contexts it has.
     pub async fn open(kubeconfig: &Path, context: Option<&str>, debug_pods: bool) -> Result<Self, String> {
         let args = ClusterArgs {
             kubeconfig: Some(kubeconfig.into()),
@@ -119,32 +119,32 @@ impl Cluster {
         Self::find(&args).await.map_err(|e| e.to_string())
     }
 
-    /// The cluster that the command line, the environment or this pod's service account names. Nothing is asked of it
-    /// yet.
+    /// Finds the cluster that the command line, the environment or this pod's service account names. This sends no
+    /// request.
     pub(crate) async fn find(args: &ClusterArgs) -> Result<Self, BadCluster> {
         Ok(Self {
             args: args.clone(),
-            reach: Reach::find(args)?,
-            making: Making::default(),
+            reach: ClusterAccess::find(args)?,
+            making: PendingClient::default(),
             debug: args.debug()?,
             connected: OnceCell::new(),
-            databases: Databases::default(),
-            nodes: Fresh(Mutex::default()),
-            kinds: Fresh(Mutex::default()),
+            databases: DatabaseServers::default(),
+            nodes: Cached(Mutex::default()),
+            kinds: Cached(Mutex::default()),
             leftovers: Leftovers::default(),
         })
     }
 
-    /// Connects, if that was not done or did not succeed.
-    async fn connected(&self) -> Result<&Connected, ReadError> {
+    /// Returns the connection, and connects first if needed.
+    async fn connected(&self) -> Result<&Connection, ReadError> {
         let connect = || async {
-            let client = self.making.client(&self.reach, PATIENCE).await?;
+            let client = self.making.client(&self.reach, REQUEST_TIMEOUT).await?;
             let api = Api::new(client, self.reach.server(), self.leftovers.clone());
             let debug = self.debug.clone().map(|options| DebugPods::new(options, self.leftovers.clone()));
             if debug.is_some() {
                 tokio::spawn(debug::sweep(api.clone()));
             }
-            Ok::<_, ReadError>(Connected { api, pods: pods::Pods::default(), debug })
+            Ok::<_, ReadError>(Connection { api, pods: pods::Pods::default(), debug })
         };
         let connected = self.connected.get_or_try_init(connect).await?;
         if connected.api.was_refused() {
@@ -153,21 +153,21 @@ impl Cluster {
         Ok(connected)
     }
 
-    /// With what the kubeconfig says now: someone may have logged in.
+    /// Reads the kubeconfig again, because someone may have logged in.
     async fn log_in_again(&self, api: &Api) {
-        match Reach::find(&self.args) {
+        match ClusterAccess::find(&self.args) {
             Ok(reach) if reach.server() == self.reach.server() => {
-                match self.making.client(&reach, PATIENCE).await {
+                match self.making.client(&reach, REQUEST_TIMEOUT).await {
                     Ok(client) => api.renew(client),
-                    Err(problem) => tracing::warn!(%problem, "the kubeconfig was read again"),
+                    Err(problem) => tracing::warn!(%problem, "logging in with the kubeconfig again failed"),
                 }
             }
-            // Answers must not come from another cluster all of a sudden.
+            // Answers must not suddenly come from another cluster.
             Ok(reach) => tracing::warn!(
                 now = reach.server(),
-                "the kubeconfig names another server than when this one started: restart to ask that"
+                "the kubeconfig names a different server now; restart to use that server"
             ),
-            Err(problem) => tracing::warn!(%problem, "the kubeconfig was read again"),
+            Err(problem) => tracing::warn!(%problem, "reading the kubeconfig again failed"),
         }
     }
 
@@ -192,11 +192,11 @@ impl Backend for Cluster {
             return Ok(nodes);
         }
         let api = &self.connected().await?.api;
-        let asked = Asked::cluster("list", "nodes");
+        let asked = ApiRequest::cluster("list", "nodes");
         let request = Request::new("/api/v1/nodes").list(&ListParams::default());
-        let request = request.map_err(|e| ReadError::unreadable("a question", e))?;
+        let request = request.map_err(|e| ReadError::unreadable("a request", e))?;
         let request = api::accept(request, METADATA);
-        let list: Value = api.get(&asked, request, Deadline::after(LONGEST)).await?;
+        let list: Value = api.get(&asked, request, RequestDeadline::after(LONGEST_CALL)).await?;
         let items = list.get("items").and_then(Value::as_array).into_iter().flatten();
         let name = |node: &Value| node.pointer("/metadata/name")?.as_str()?.parse().ok();
         let mut nodes: Vec<NodeName> = items.filter_map(name).collect();
@@ -205,18 +205,18 @@ impl Backend for Cluster {
     }
 
     async fn coverage(&self) -> Result<Coverage, ReadError> {
-        let nodes = crate::resolve::listed(self, PATIENCE).await?;
+        let nodes = crate::resolve::listed(self, REQUEST_TIMEOUT).await?;
         let mut coverage = Coverage::live(self.name(), nodes, &Area::ALL);
-        coverage.notes.push(format!("asked at {}", self.reach.server()));
+        coverage.notes.push(format!("API server: {}", self.reach.server()));
         Ok(coverage)
     }
 
     async fn command(&self, at: &Target, argv: &Argv) -> Result<Read<Output>, ReadError> {
-        self.connected().await?.command(at, argv, Time::ToItsEnd).await
+        self.connected().await?.command(at, argv, TimeLimit::ToItsEnd).await
     }
 
     async fn follow(&self, at: &Target, argv: &Argv, time: Duration) -> Result<Read<Output>, ReadError> {
-        self.connected().await?.command(at, argv, Time::For(time)).await
+        self.connected().await?.command(at, argv, TimeLimit::For(time)).await
     }
 
     async fn schema(&self, at: &Target, db: Db) -> Result<Arc<Schema>, ReadError> {
@@ -235,7 +235,7 @@ impl Backend for Cluster {
                     let database = Database::open(read.value.stdout);
                     let what = format!("the file of {db} on {}", at.node);
                     let database = database.map_err(|e| ReadError::unreadable(what, e))?;
-                    // The path, as other sources name it, and then the container.
+                    // The origin begins with the path, as in other sources, and the container follows.
                     let what = read.origin.what.trim_start_matches("cat ").to_owned();
                     let origin = Origin { what, ..read.origin };
                     return Ok(Read { value: Arc::new(database), origin, notes: read.notes });
@@ -260,7 +260,7 @@ impl Backend for Cluster {
             Some(known) => known,
             None => {
                 let api = &self.connected().await?.api;
-                self.kinds.set(discovery::kinds(api, Deadline::after(within)).await?)
+                self.kinds.set(discovery::kinds(api, RequestDeadline::after(within)).await?)
             }
         };
         Ok(Self::read("discovery", kinds, notes))
@@ -268,22 +268,22 @@ impl Backend for Cluster {
 
     async fn objects(&self, query: &ObjectQuery, within: Duration) -> Result<Read<Vec<Value>>, ReadError> {
         let api = &self.connected().await?.api;
-        let (objects, notes) = objects::objects(api, query, Deadline::after(within)).await?;
+        let (objects, notes) = objects::objects(api, query, RequestDeadline::after(within)).await?;
         Ok(Self::read(query, objects, notes))
     }
 
     async fn table(&self, query: &ObjectQuery, within: Duration) -> Result<Option<Read<Table>>, ReadError> {
         let api = &self.connected().await?.api;
-        let table = objects::table(api, query, Deadline::after(within)).await?;
+        let table = objects::table(api, query, RequestDeadline::after(within)).await?;
         Ok(table.map(|table| Self::read(query, table, Vec::new())))
     }
 
     async fn log(&self, query: &LogQuery, within: Duration) -> Result<Read<LogStream>, ReadError> {
-        log::log(&self.connected().await?.api, query, Deadline::after(within)).await
+        log::log(&self.connected().await?.api, query, RequestDeadline::after(within)).await
     }
 
     async fn close(&self) {
-        if let Some(Connected { debug: Some(debug), .. }) = self.connected.get() {
+        if let Some(Connection { debug: Some(debug), .. }) = self.connected.get() {
             debug.close(Duration::from_secs(5)).await;
         }
         self.leftovers.finish(Duration::from_secs(5)).await;

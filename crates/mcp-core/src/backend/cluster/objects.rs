@@ -1,8 +1,8 @@
-//! Kubernetes objects.
+//! Reads Kubernetes objects.
 
 use super::{
-    api::{Api, Deadline, accept},
-    error::{Asked, ClusterError},
+    api::{Api, RequestDeadline, accept},
+    error::{ApiRequest, ClusterError},
 };
 use crate::{Column, Kind, ObjectQuery, ReadError, Table, TableRow, kubernetes};
 use http::Request;
@@ -13,14 +13,14 @@ use kube::{
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
-/// Objects in a page: as kubectl asks.
+/// The number of objects in a page, which is kubectl's.
 const PAGE: u32 = 500;
-/// More than a model could read in a year, and little enough to hold.
+/// The largest number of objects in one answer. It is more than a model could ever read, and small enough for memory.
 const MAX_OBJECTS: usize = 200_000;
 
 const AS_TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
 
-/// What lists have in common.
+/// The metadata that all lists have.
 #[derive(Deserialize, Default)]
 struct ListMeta {
     #[serde(rename = "continue", default)]
@@ -28,7 +28,7 @@ struct ListMeta {
 }
 
 #[derive(Deserialize)]
-struct List {
+struct ObjectPage {
     #[serde(default)]
     metadata: ListMeta,
     #[serde(default)]
@@ -37,52 +37,52 @@ struct List {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Printed {
+struct TablePage {
     kind: String,
     #[serde(default)]
     metadata: ListMeta,
     #[serde(default)]
-    column_definitions: Vec<PrintedColumn>,
+    column_definitions: Vec<TablePageColumn>,
     #[serde(default)]
-    rows: Option<Vec<PrintedRow>>,
+    rows: Option<Vec<TablePageRow>>,
 }
 
 #[derive(Deserialize)]
-struct PrintedColumn {
+struct TablePageColumn {
     name: String,
     #[serde(default)]
     priority: i64,
 }
 
 #[derive(Deserialize)]
-struct PrintedRow {
+struct TablePageRow {
     #[serde(default)]
     cells: Vec<Value>,
     #[serde(default)]
     object: Value,
 }
 
-/// A page of a list, whatever it is made of.
+/// A page of a list: objects, or rows of a table.
 trait Page: DeserializeOwned {
     fn go_on(&self) -> Option<&str>;
 }
 
-impl Page for List {
+impl Page for ObjectPage {
     fn go_on(&self) -> Option<&str> {
         self.metadata.go_on.as_deref().filter(|token| !token.is_empty())
     }
 }
 
-impl Page for Printed {
+impl Page for TablePage {
     fn go_on(&self) -> Option<&str> {
         self.metadata.go_on.as_deref().filter(|token| !token.is_empty())
     }
 }
 
-/// What is asked, and how.
-struct Question<'a> {
+/// A request for objects, and the form of its answer.
+struct ListRequest<'a> {
     query: &'a ObjectQuery,
-    asked: Asked,
+    asked: ApiRequest,
     accept: &'static str,
 }
 
@@ -96,24 +96,25 @@ fn collection(kind: &Kind, namespace: Option<&str>) -> String {
     format!("{root}/{}/{of}{}", kind.api_version(), kind.plural)
 }
 
-impl Question<'_> {
+impl ListRequest<'_> {
     fn path(&self) -> String {
         collection(&self.query.kind, self.query.namespace.as_ref().map(|ns| ns.as_str()))
     }
 
-    /// One object has a path of its own, unless it could be in any namespace.
+    /// Returns true if the request is for one object with a path of its own. An object that could be in any namespace
+    /// has none.
     fn is_of_one(&self) -> bool {
         self.query.name.is_some() && (!self.query.kind.namespaced || self.query.namespace.is_some())
     }
 
     fn one(&self, name: &str) -> Result<Request<Vec<u8>>, ReadError> {
         let request = Ask::new(self.path()).get(name, &GetParams::default());
-        Ok(accept(request.map_err(|e| ReadError::unreadable("a question", e))?, self.accept))
+        Ok(accept(request.map_err(|e| ReadError::unreadable("a request", e))?, self.accept))
     }
 
     fn page(
         &self,
-        selectors: Selectors,
+        selectors: ServerSelectors,
         limit: Option<u32>,
         go_on: Option<&str>,
     ) -> Result<Request<Vec<u8>>, ReadError> {
@@ -124,25 +125,25 @@ impl Question<'_> {
             list = list.labels(&labels.to_string());
         }
         let by_name = name.as_ref().map(|name| format!("metadata.name={name}"));
-        let by_fields = (selectors == Selectors::All && !fields.is_empty()).then(|| fields.to_string());
+        let by_fields = (selectors == ServerSelectors::All && !fields.is_empty()).then(|| fields.to_string());
         let fields: Vec<String> = by_name.into_iter().chain(by_fields).collect();
         if !fields.is_empty() {
             list = list.fields(&fields.join(","));
         }
         let request = Ask::new(self.path()).list(&list);
-        Ok(accept(request.map_err(|e| ReadError::unreadable("a question", e))?, self.accept))
+        Ok(accept(request.map_err(|e| ReadError::unreadable("a request", e))?, self.accept))
     }
 }
 
-/// Which selectors the server evaluates: it knows few fields of most kinds.
+/// Which selectors the server evaluates. It supports few fields of most kinds.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Selectors {
+enum ServerSelectors {
     All,
     LabelsOnly,
 }
 
-fn asked(query: &ObjectQuery, verb: &'static str) -> Asked {
-    Asked {
+fn asked(query: &ObjectQuery, verb: &'static str) -> ApiRequest {
+    ApiRequest {
         verb,
         resource: query.kind.to_string(),
         namespace: query.namespace.as_ref().map(ToString::to_string),
@@ -150,19 +151,20 @@ fn asked(query: &ObjectQuery, verb: &'static str) -> Asked {
     }
 }
 
-/// All pages. `take` gives back how many there are now.
+/// Reads all pages. `take` stores a page, and returns the number of objects so far.
 async fn pages<P: Page>(
     api: &Api,
-    question: &Question<'_>,
-    selectors: Selectors,
-    deadline: Deadline,
+    question: &ListRequest<'_>,
+    selectors: ServerSelectors,
+    deadline: RequestDeadline,
     mut take: impl FnMut(P) -> usize,
-) -> Result<Restart, ReadError> {
+) -> Result<Restarted, ReadError> {
     let (mut go_on, mut limit) = (None::<String>, Some(PAGE));
     loop {
         let request = question.page(selectors, limit, go_on.as_deref())?;
         let page: P = match api.get(&question.asked, request, deadline).await {
-            // The pages are of one moment, and the server does not remember it for ever (410 Gone): once more, at once.
+            // All pages show the same moment, and the server forgets that moment after a while (410 Gone). Then the
+            // list is read once more, in one page.
             Err(ReadError::Cluster(ClusterError::Refused { code: 410, .. })) if go_on.is_some() => {
                 (go_on, limit) = (None, None);
                 continue;
@@ -179,34 +181,34 @@ async fn pages<P: Page>(
         }
         match next {
             Some(next) => go_on = Some(next),
-            None => return Ok(Restart(limit.is_none())),
+            None => return Ok(Restarted(limit.is_none())),
         }
     }
 }
 
-/// Was the list begun again? Then what came before is in it once more.
-struct Restart(bool);
+/// True if the list was read again from the start, so that the last page contains all earlier ones.
+struct Restarted(bool);
 
-/// Does the server say that it cannot select by such a field?
+/// Returns true if the server cannot select by the field.
 fn is_unknown_field(error: &ReadError) -> bool {
     matches!(error, ReadError::Cluster(ClusterError::Refused { code: 400, said, .. })
         if said.contains("field label not supported") || said.contains("not a known field selector"))
 }
 
-/// Is the kind there, and only the object not?
+/// Returns true if the kind exists, but the object does not.
 fn is_no_object(error: &ReadError, query: &ObjectQuery) -> bool {
     let named = |said: &str| query.name.as_ref().is_some_and(|name| said.contains(&format!("\"{name}\"")));
     matches!(error, ReadError::Cluster(ClusterError::NotFound { said, .. }) if named(said))
 }
 
-/// Objects, by namespace and name.
+/// Returns objects sorted by namespace and name, and notes.
 pub(super) async fn objects(
     api: &Api,
     query: &ObjectQuery,
-    deadline: Deadline,
+    deadline: RequestDeadline,
 ) -> Result<(Vec<Value>, Vec<String>), ReadError> {
     let mut notes = Vec::new();
-    let question = Question { query, asked: asked(query, "list"), accept: "application/json" };
+    let question = ListRequest { query, asked: asked(query, "list"), accept: "application/json" };
     let mut objects = if let Some(name) = query.name.as_ref().filter(|_| question.is_of_one()) {
         match api.get::<Value>(&asked(query, "get"), question.one(name.as_str())?, deadline).await {
             Ok(object) => prepared(query, vec![object]).collect(),
@@ -214,25 +216,28 @@ pub(super) async fn objects(
             Err(e) => return Err(e),
         }
     } else {
-        let mut selectors = Selectors::All;
+        let mut selectors = ServerSelectors::All;
         loop {
             let mut all = Vec::new();
             let mut begun = Vec::new();
-            let read = pages(api, &question, selectors, deadline, |page: List| {
+            let read = pages(api, &question, selectors, deadline, |page: ObjectPage| {
                 begun.push(all.len());
-                // One page at a time: whole, all of them may be too much.
+                // Each page is reduced as it arrives, because all pages together may not fit into memory.
                 all.extend(prepared(query, page.items.unwrap_or_default()));
                 all.len()
             });
             match read.await {
-                Ok(Restart(true)) => {
+                Ok(Restarted(true)) => {
                     all.drain(..begun.last().copied().unwrap_or(0));
                     break all;
                 }
-                Ok(Restart(false)) => break all,
-                Err(e) if selectors == Selectors::All && is_unknown_field(&e) => {
-                    notes.push(format!("the API server cannot select by {}: done here", query.fields));
-                    selectors = Selectors::LabelsOnly;
+                Ok(Restarted(false)) => break all,
+                Err(e) if selectors == ServerSelectors::All && is_unknown_field(&e) => {
+                    notes.push(format!(
+                        "the API server cannot select by {}, so this server did it",
+                        query.fields
+                    ));
+                    selectors = ServerSelectors::LabelsOnly;
                 }
                 Err(e) => return Err(e),
             }
@@ -242,17 +247,17 @@ pub(super) async fn objects(
     Ok((objects, notes))
 }
 
-/// What is asked for of a page, as it is given away.
+/// Completes, redacts and filters the objects of a page.
 fn prepared(query: &ObjectQuery, page: Vec<Value>) -> impl Iterator<Item = Value> {
     page.into_iter().filter_map(|mut object| {
         if let Some(object) = object.as_object_mut() {
-            // Lists of built-in kinds leave out what all of them have in common.
+            // Lists of built-in kinds omit the kind and version of their items.
             object.insert("apiVersion".into(), query.kind.api_version().into());
             object.insert("kind".into(), query.kind.kind.clone().into());
         }
-        // First: a selector that sees a secret tells it.
+        // Values are redacted before the selectors are evaluated: a selector that sees a secret would reveal it.
         kubernetes::redact(&query.kind, &mut object);
-        // A server that ignores a selector, and fields that it does not know.
+        // The objects are filtered again, for servers that ignore a selector and fields that a server cannot select by.
         query.matches(&object).then(|| {
             kubernetes::leave_out(&mut object, query.without);
             object
@@ -265,31 +270,31 @@ fn key(object: &Value) -> (String, String) {
     (text("/metadata/namespace"), text("/metadata/name"))
 }
 
-/// Objects as the server prints them; none if it does not.
+/// Returns objects as the server prints them, or `None` if it does not.
 pub(super) async fn table(
     api: &Api,
     query: &ObjectQuery,
-    deadline: Deadline,
+    deadline: RequestDeadline,
 ) -> Result<Option<Table>, ReadError> {
-    let question = Question { query, asked: asked(query, "list"), accept: AS_TABLE };
-    let mut all: Vec<Printed> = Vec::new();
+    let question = ListRequest { query, asked: asked(query, "list"), accept: AS_TABLE };
+    let mut all: Vec<TablePage> = Vec::new();
     if let Some(name) = query.name.as_ref().filter(|_| question.is_of_one()) {
         match api.get::<Value>(&asked(query, "get"), question.one(name.as_str())?, deadline).await {
-            Ok(value) => all.extend(serde_json::from_value::<Printed>(value)),
+            Ok(value) => all.extend(serde_json::from_value::<TablePage>(value)),
             Err(e) if is_no_object(&e, query) => return Ok(Some(Table::default())),
             Err(e) => return Err(e),
         }
     } else {
         let mut begun = 0;
-        let read = pages(api, &question, Selectors::All, deadline, |page: Printed| {
+        let read = pages(api, &question, ServerSelectors::All, deadline, |page: TablePage| {
             begun = all.len();
             all.push(page);
             all.iter().map(|page| page.rows.as_ref().map_or(0, Vec::len)).sum()
         });
         match read.await {
-            Ok(Restart(true)) => _ = all.drain(..begun),
-            Ok(Restart(false)) => {}
-            // Printing without the selector would print other objects.
+            Ok(Restarted(true)) => _ = all.drain(..begun),
+            Ok(Restarted(false)) => {}
+            // A table without the selector would show other objects.
             Err(e) if is_unknown_field(&e) => return Ok(None),
             Err(e) => return Err(e),
         }
@@ -299,9 +304,9 @@ pub(super) async fn table(
     }
     let (mut columns, mut rows) = (Vec::new(), Vec::new());
     for page in all {
-        // Later pages may leave them out.
+        // Later pages may omit the columns.
         if columns.is_empty() {
-            let column = |c: PrintedColumn| Column { name: c.name, priority: c.priority };
+            let column = |c: TablePageColumn| Column { name: c.name, priority: c.priority };
             columns = page.column_definitions.into_iter().map(column).collect();
         }
         for row in page.rows.unwrap_or_default() {

@@ -1,11 +1,11 @@
-//! The pods of OVN-Kubernetes on a node, and which of their containers reaches what.
+//! The OVN-Kubernetes pods of a node, and which of their containers reaches a place.
 //!
-//! Names of namespaces, workloads and containers differ between flavours and releases (upstream, OpenShift, MicroShift;
-//! with and without a hyphen). What does not differ is a label, and which directories a container mounts.
+//! The names of namespaces, workloads and containers differ between distributions and releases (upstream, OpenShift,
+//! MicroShift; with and without a hyphen). The label `app` and the directories that a container mounts do not differ.
 
 use super::{
-    api::{Api, Deadline},
-    error::{Asked, ClusterError},
+    api::{Api, RequestDeadline},
+    error::{ApiRequest, ClusterError},
     exec::Container,
 };
 use crate::{NodeName, Place, PodRef, ReadError};
@@ -21,32 +21,32 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// The label `app` of OVN-Kubernetes' workloads on nodes. In MicroShift, `ovnkube-master` has the databases.
+/// A label selector for OVN-Kubernetes workloads on nodes. In MicroShift, `ovnkube-master` has the databases.
 const APPS: &str = "app in (ovnkube-node,ovnkube-node-dpu,ovnkube-node-dpu-host,ovs-node,ovnkube-master,ovnkube-db,\
                     ovnkube-zone-controller)";
 
-/// Workloads that hold the databases of a whole cluster, or of a zone of several nodes: by their label `app`, upstream's
-/// manifests of central mode by `name`.
+/// Workloads that have the databases of a whole cluster, or of a zone with several nodes. The label `app` names them;
+/// upstream's manifests of central mode use the label `name`.
 const CENTRAL: [&str; 3] = ["ovnkube-master", "ovnkube-db", "ovnkube-zone-controller"];
 const CENTRAL_BY_NAME: &str = "name in (ovnkube-master,ovnkube-db)";
 
-/// How long a pod is taken to be where it was: the calls of one question.
+/// How long a list of pods is cached: as long as the calls of one question take.
 const FRESH: Duration = Duration::from_secs(5);
 
-/// What a place is found by.
-struct Wanted {
-    /// Containers, the best first: those whose daemon it is, then those that have its clients.
+/// How to find the containers for a place.
+struct ContainerRule {
+    /// The names of containers, the best first: containers of the daemon, then containers with its clients.
     names: &'static [&'static str],
-    /// Of the names, how many are the daemon's own.
+    /// How many of the names belong to the daemon itself.
     own: usize,
-    /// Where its sockets are: any container that mounts one reaches it.
+    /// The directories of the daemon's sockets. Every container that mounts one of them reaches the daemon.
     mounts: &'static [&'static str],
 }
 
 const OVN: &[&str] = &["/run/ovn", "/var/run/ovn"];
 const OVS: &[&str] = &["/run/openvswitch", "/var/run/openvswitch"];
 
-fn wanted(place: &Place) -> Wanted {
+fn rule_for(place: &Place) -> ContainerRule {
     let (names, own, mounts): (&[&str], _, _) = match place {
         Place::NbSocket => (&["nb-ovsdb", "nbdb", "ovn-northd", "northd", "ovnkube-controller"], 2, OVN),
         Place::SbSocket => {
@@ -54,7 +54,7 @@ fn wanted(place: &Place) -> Wanted {
         }
         Place::Northd => (&["ovn-northd", "northd"], 2, OVN),
         Place::OvnController => (&["ovn-controller"], 1, OVN),
-        // On OpenShift it runs on the host, and these reach its sockets.
+        // On OpenShift, Open vSwitch runs on the host, and these containers reach its sockets.
         Place::OvsSocket => {
             (&["ovs-daemons", "ovn-controller", "ovnkube-controller", "ovnkube-node"], 1, OVS)
         }
@@ -64,23 +64,23 @@ fn wanted(place: &Place) -> Wanted {
             &[],
         ),
     };
-    Wanted { names, own, mounts }
+    ContainerRule { names, own, mounts }
 }
 
-/// The pods of nodes, for a few seconds.
+/// A cache of the pods of each node, for a few seconds.
 #[derive(Default)]
-pub(super) struct Pods(Mutex<HashMap<NodeName, Seen>>);
+pub(super) struct Pods(Mutex<HashMap<NodeName, CachedPods>>);
 
-/// When, and what.
-type Seen = (Instant, Arc<Vec<Pod>>);
+/// When the pods were listed, and the pods.
+type CachedPods = (Instant, Arc<Vec<Pod>>);
 
 impl Pods {
-    /// The pods of OVN-Kubernetes on a node.
+    /// The OVN-Kubernetes pods on a node.
     pub(super) async fn of(
         &self,
         api: &Api,
         node: &NodeName,
-        deadline: Deadline,
+        deadline: RequestDeadline,
     ) -> Result<Arc<Vec<Pod>>, ReadError> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(node).cloned();
         if let Some((_, pods)) = known.filter(|(when, _)| when.elapsed() < FRESH) {
@@ -93,24 +93,24 @@ impl Pods {
         Ok(pods)
     }
 
-    /// A pod was not where it had been.
+    /// Drops the cached pods of a node, because one of them has moved or ended.
     pub(super) fn forget(&self, node: &NodeName) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(node);
     }
 }
 
-async fn list(api: &Api, which: ListParams, deadline: Deadline) -> Result<Vec<Pod>, ReadError> {
-    let asked = Asked::cluster("list", "pods");
+async fn list(api: &Api, which: ListParams, deadline: RequestDeadline) -> Result<Vec<Pod>, ReadError> {
+    let asked = ApiRequest::cluster("list", "pods");
     let request = Request::new("/api/v1/pods").list(&which);
-    let request = request.map_err(|e| ReadError::unreadable("a question", e))?;
+    let request = request.map_err(|e| ReadError::unreadable("a request", e))?;
     Ok(api.get::<List<Pod>>(&asked, request, deadline).await?.items)
 }
 
-/// All pods on a node that use the host's network.
+/// All running pods on a node that use the host's network.
 pub(super) async fn on_host_network(
     api: &Api,
     node: &NodeName,
-    deadline: Deadline,
+    deadline: RequestDeadline,
 ) -> Result<Vec<Pod>, ReadError> {
     let on_node = format!("spec.nodeName={node},status.phase=Running");
     let mut pods = list(api, ListParams::default().fields(&on_node), deadline).await?;
@@ -122,17 +122,17 @@ pub(super) fn uses_host_network(pod: &Pod) -> bool {
     pod.spec.as_ref().is_some_and(|spec| spec.host_network == Some(true))
 }
 
-/// Containers where a command can run, the best first, and what was passed over.
+/// The containers where a command can run, the best first, and the containers that were passed over.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Candidates {
     pub(super) containers: Vec<Container>,
-    /// `nbdb of …, which is not running (CrashLoopBackOff)`
+    /// The containers that are not running, and why: `nbdb of …, which is not running (CrashLoopBackOff)`.
     pub(super) passed_over: Vec<String>,
 }
 
-/// The containers of pods that reach a place.
+/// Finds the containers that reach a place.
 pub(super) fn candidates(pods: &[Pod], place: &Place) -> Candidates {
-    let wanted = wanted(place);
+    let wanted = rule_for(place);
     let mut ranked = Vec::new();
     for pod in pods.iter().filter(|pod| *place != Place::Host || uses_host_network(pod)) {
         let ending = pod.metadata.deletion_timestamp.is_some();
@@ -145,7 +145,7 @@ pub(super) fn candidates(pods: &[Pod], place: &Place) -> Candidates {
                 (None, _) if mounts(spec, wanted.mounts) => Some((false, wanted.names.len())),
                 _ => None,
             };
-            // Its clients are not in there.
+            // The container kube-rbac-proxy has no OVN or Open vSwitch clients.
             if let Some(rank) = rank.filter(|_| !spec.name.starts_with("kube-rbac-proxy")) {
                 ranked.push(((ending, rank), pod, spec));
             }
@@ -164,7 +164,7 @@ pub(super) fn candidates(pods: &[Pod], place: &Place) -> Candidates {
     found
 }
 
-/// The running containers of a pod, in its order.
+/// The running containers of a pod, in the order of its spec.
 pub(super) fn running(pod: &Pod) -> Candidates {
     let mut found = Candidates::default();
     for spec in containers(pod) {
@@ -178,7 +178,7 @@ pub(super) fn running(pod: &Pod) -> Candidates {
     found
 }
 
-/// Its containers, and those of its init containers that stay (`restartPolicy: Always`).
+/// The containers of a pod and its sidecars, which are init containers with `restartPolicy: Always`.
 fn containers(pod: &Pod) -> impl Iterator<Item = &Spec> {
     let spec = pod.spec.as_ref();
     let init = spec.and_then(|spec| spec.init_containers.as_ref()).into_iter().flatten();
@@ -190,7 +190,7 @@ fn is_privileged(spec: &Spec) -> bool {
     spec.security_context.as_ref().is_some_and(|context| context.privileged == Some(true))
 }
 
-/// Does it mount one of these directories?
+/// Returns true if the container mounts one of these directories.
 fn mounts(spec: &Spec, wanted: &[&str]) -> bool {
     let mounted = |path: &str| {
         let path = path.trim_end_matches('/');
@@ -210,7 +210,7 @@ fn status<'a>(pod: &'a Pod, container: &str) -> Option<&'a ContainerStatus> {
     all.into_iter().find(|status| status.name == container)
 }
 
-/// None: it runs.
+/// Why a container is not running, or `None` if it runs.
 fn why_not_running(pod: &Pod, container: &str) -> Option<String> {
     let unknown = || {
         let phase = pod.status.as_ref().and_then(|status| status.phase.clone());
@@ -229,8 +229,8 @@ fn why_not_running(pod: &Pod, container: &str) -> Option<String> {
     waiting.or(ended).map_or_else(unknown, Some)
 }
 
-/// What there is on a node, for an error.
-fn there(pods: &[Pod]) -> Vec<String> {
+/// Lists the containers that exist on a node, for an error.
+fn existing_containers(pods: &[Pod]) -> Vec<String> {
     let line = |pod: &Pod| {
         let container = |spec: &Spec| match why_not_running(pod, &spec.name) {
             None => spec.name.clone(),
@@ -242,9 +242,9 @@ fn there(pods: &[Pod]) -> Vec<String> {
     pods.iter().filter_map(line).collect()
 }
 
-/// No container reaches a place.
-pub(super) fn nothing(pods: &[Pod], place: &Place, node: &NodeName) -> ReadError {
-    let Wanted { names, own, mounts } = wanted(place);
+/// The error for a place that no container reaches.
+pub(super) fn no_container(pods: &[Pod], place: &Place, node: &NodeName) -> ReadError {
+    let ContainerRule { names, own, mounts } = rule_for(place);
     let named: Vec<&str> = names.iter().take(own).copied().collect();
     let wanted = match (place, named.is_empty()) {
         (Place::Host, _) => "any container of a pod on the host's network".to_owned(),
@@ -252,18 +252,18 @@ pub(super) fn nothing(pods: &[Pod], place: &Place, node: &NodeName) -> ReadError
         _ => format!("a container {}, or one that mounts {}", named.join(" or "), mounts.join(" or ")),
     };
     let (place, node) = (place.to_string(), node.to_string());
-    ReadError::Cluster(ClusterError::NoContainer { place, node, wanted, there: there(pods) })
+    ReadError::Cluster(ClusterError::NoContainer { place, node, wanted, there: existing_containers(pods) })
 }
 
-/// Fails if the databases of this cluster are not its nodes' own.
+/// Fails if the databases of this cluster do not belong to single nodes.
 ///
-/// MicroShift has a workload `ovnkube-master` too, but it is all of a cluster of one node.
+/// MicroShift also has a workload `ovnkube-master`, but its cluster has only one node.
 pub(super) async fn refuse_central(
     api: &Api,
     node: &NodeName,
     place: &Place,
     pods: &[Pod],
-    deadline: Deadline,
+    deadline: RequestDeadline,
 ) -> Result<(), ReadError> {
     if !matches!(place, Place::NbSocket | Place::SbSocket | Place::Northd) {
         return Ok(());
@@ -271,7 +271,7 @@ pub(super) async fn refuse_central(
     let own: &[&str] = &["nb-ovsdb", "nbdb", "sb-ovsdb", "sbdb", "ovn-northd", "northd"];
     let has_own = |pod: &Pod| containers(pod).any(|spec| own.contains(&spec.name.as_str()));
     let is_central = |pod: &Pod| workload(pod).is_some_and(|name| CENTRAL.contains(&name));
-    // That of a zone answers for its own node, too.
+    // The controller of a zone answers for its own node too.
     if pods
         .iter()
         .any(|pod| has_own(pod) && (!is_central(pod) || workload(pod) == Some("ovnkube-zone-controller")))
@@ -286,36 +286,39 @@ pub(super) async fn refuse_central(
     let elsewhere = all.iter().any(|pod| of(pod).is_some_and(|other| other != node.as_str()));
     match central.first().filter(|_| elsewhere).and_then(|pod| reference(pod)) {
         Some(pod) => {
-            let found = format!("{pod} has those of several nodes");
+            let found = format!("{pod} has the databases of several nodes");
             Err(ReadError::Cluster(ClusterError::Central { node: node.to_string(), found }))
         }
         None => Ok(()),
     }
 }
 
-/// What OVN-Kubernetes calls the workload.
+/// The name that OVN-Kubernetes gives the workload of a pod.
 fn workload(pod: &Pod) -> Option<&str> {
     let labels = pod.metadata.labels.as_ref()?;
     labels.get("app").or_else(|| labels.get("name")).map(String::as_str)
 }
 
-/// The image that OVN-Kubernetes runs on a node, with the tools of OVN and of the host's network in it.
+/// The image that OVN-Kubernetes runs on a node. It contains the tools of OVN and of the host's network.
 pub(super) fn image(pods: &[Pod]) -> Option<&str> {
     let of = |name: &str| pods.iter().flat_map(containers).find(|spec| spec.name == name);
     let spec = ["ovnkube-controller", "ovnkube-node", "ovn-controller"].into_iter().find_map(of)?;
     spec.image.as_deref()
 }
 
-/// How far a pod with one container is.
-pub(super) enum Progress {
+/// The progress of starting a pod with one container.
+pub(super) enum StartProgress {
     Running,
     Waiting { reason: String, message: String },
     Ended(String),
 }
 
-pub(super) fn progress(pod: &Pod) -> Progress {
+pub(super) fn start_progress(pod: &Pod) -> StartProgress {
     let Some(status) = pod.status.as_ref() else {
-        return Progress::Waiting { reason: "the node has not seen it yet".into(), message: String::new() };
+        return StartProgress::Waiting {
+            reason: "the node has not accepted it yet".into(),
+            message: String::new(),
+        };
     };
     let said = |reason: &Option<String>, message: &Option<String>| {
         (reason.clone().unwrap_or_default(), message.clone().unwrap_or_default())
@@ -324,29 +327,32 @@ pub(super) fn progress(pod: &Pod) -> Progress {
         status.container_statuses.iter().flatten().next().and_then(|status| status.state.as_ref());
     if let Some("Failed" | "Succeeded") = status.phase.as_deref() {
         let (reason, message) = said(&status.reason, &status.message);
-        // The pod says nothing of a container that ended by itself.
+        // The status of the pod does not mention a container that ended by itself.
         let ended = container.and_then(|state| state.terminated.as_ref()).map(|ended| {
             let (reason, message) = said(&ended.reason, &ended.message);
             format!("{reason} {message}, exit status {}", ended.exit_code)
         });
         let why = [reason, message, ended.unwrap_or_default()].join(" ");
-        return Progress::Ended(format!("it ended at once: {}", why.trim()));
+        return StartProgress::Ended(format!("it ended immediately: {}", why.trim()));
     }
     if container.is_some_and(|state| state.running.is_some()) {
-        return Progress::Running;
+        return StartProgress::Running;
     }
     if let Some(waiting) = container.and_then(|state| state.waiting.as_ref()) {
         let (reason, message) = said(&waiting.reason, &waiting.message);
-        return Progress::Waiting { reason, message };
+        return StartProgress::Waiting { reason, message };
     }
-    // Not even begun: what the node or the scheduler waits for.
+    // The pod has not started: a condition says what the node or the scheduler waits for.
     let unmet = status.conditions.iter().flatten().find(|condition| condition.status == "False");
     match unmet {
         Some(condition) => {
             let (reason, message) = said(&condition.reason, &condition.message);
-            Progress::Waiting { reason, message }
+            StartProgress::Waiting { reason, message }
         }
-        None => Progress::Waiting { reason: "the node has not begun".into(), message: String::new() },
+        None => StartProgress::Waiting {
+            reason: "the node has not started it yet".into(),
+            message: String::new(),
+        },
     }
 }
 

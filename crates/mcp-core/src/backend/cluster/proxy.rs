@@ -1,21 +1,21 @@
-//! Which proxy, if any, stands between us and the API server.
+//! Chooses the proxy, if any, between this server and the API server.
 //!
-//! kube 5.0 asks `NO_PROXY` about the proxy's own address rather than the API server's, so this is ours: the rules are
-//! those of Go's `httpproxy`, which kubectl follows.
+//! kube 5.0 compares `NO_PROXY` with the address of the proxy instead of the API server's, so this module decides. The
+//! rules are those of Go's `httpproxy`, which kubectl follows.
 
 use http::Uri;
 use ipnet::IpNet;
 use std::net::IpAddr;
 
-/// What of the environment matters here.
-pub(super) struct Environment {
+/// The proxy variables of the environment.
+pub(super) struct ProxyEnvironment {
     https: Option<String>,
     http: Option<String>,
     no_proxy: String,
 }
 
-impl Environment {
-    /// That of this process.
+impl ProxyEnvironment {
+    /// Reads the environment of this process.
     pub(super) fn of_process() -> Self {
         let var = |names: [&str; 2]| {
             names.iter().find_map(|name| std::env::var(name).ok().filter(|text| !text.trim().is_empty()))
@@ -27,11 +27,11 @@ impl Environment {
         }
     }
 
-    /// The proxy for a server: that of its kubeconfig, whatever else is said; or the environment's, unless the server
-    /// is excepted.
+    /// Returns the proxy for a server. A proxy in the kubeconfig always counts. Otherwise the proxy of the environment
+    /// counts, unless `NO_PROXY` excludes the server.
     ///
     /// # Errors
-    /// The text of a proxy that is no URL.
+    /// Returns the text of a proxy that is not a URL.
     pub(super) fn proxy(&self, configured: Option<&str>, server: &Uri) -> Result<Option<Uri>, String> {
         let configured = configured.map(str::trim).filter(|text| !text.is_empty());
         let of_environment =
@@ -45,7 +45,7 @@ impl Environment {
         with_scheme.parse().map(Some).map_err(|_| text.to_owned())
     }
 
-    /// Is this server to be reached without the environment's proxy?
+    /// Returns true if `NO_PROXY` excludes the server.
     fn excepts(&self, server: &Uri) -> bool {
         let host = server.host().unwrap_or_default().trim_matches(['[', ']']).to_lowercase();
         let port = server.port_u16().unwrap_or(if server.scheme_str() == Some("http") { 80 } else { 443 });
@@ -73,7 +73,7 @@ impl Environment {
                 return true;
             }
             let name = name.trim_start_matches('*');
-            // `.example.org` is what is below it; `example.org` is itself and what is below it.
+            // `.example.org` matches subdomains only; `example.org` matches itself and its subdomains.
             let below = if name.starts_with('.') { name.to_owned() } else { format!(".{name}") };
             !name.is_empty() && ip.is_none() && (host == name || host.ends_with(&below))
         };
@@ -85,8 +85,12 @@ impl Environment {
 mod tests {
     use super::*;
 
-    fn environment(no_proxy: &str) -> Environment {
-        Environment { https: Some("http://proxy.example:3128".into()), http: None, no_proxy: no_proxy.into() }
+    fn environment(no_proxy: &str) -> ProxyEnvironment {
+        ProxyEnvironment {
+            https: Some("http://proxy.example:3128".into()),
+            http: None,
+            no_proxy: no_proxy.into(),
+        }
     }
 
     fn is_proxied(no_proxy: &str, server: &str) -> bool {
@@ -94,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn no_proxy_is_about_the_server() {
+    fn no_proxy_is_compared_with_the_server() {
         for (no_proxy, server, proxied) in [
             ("", "https://10.0.0.1:6443", true),
             ("", "https://127.0.0.1:6443", false),
@@ -116,7 +120,7 @@ mod tests {
             ("example.org:443", "https://api.example.org:6443", true),
             ("*", "https://api.example.org", false),
             ("a,,b,", "https://api.example.org", true),
-            // The proxy's own name says nothing about the server: kube 5.0 takes it for the server's.
+            // The proxy's own name does not exclude the server: kube 5.0 compares `NO_PROXY` with it.
             ("proxy.example", "https://api.example.org", true),
         ] {
             assert_eq!(is_proxied(no_proxy, server), proxied, "NO_PROXY={no_proxy} {server}");
@@ -124,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kubeconfigs_proxy_is_meant() {
+    fn a_proxy_in_the_kubeconfig_always_counts() {
         let all = environment("*");
         let server = "https://api.example.org".parse().unwrap();
         let proxy = all.proxy(Some("socks5://127.0.0.1:1080"), &server).unwrap().unwrap();

@@ -1,10 +1,10 @@
-//! From a place on a node to a container, and a command in it.
+//! Finds a container for a place on a node, and runs a command in it.
 
 use super::{
-    Connected,
-    api::{Api, Deadline},
-    error::{Asked, ClusterError},
-    exec::{self, Container, NotRun, Time},
+    Connection,
+    api::{Api, RequestDeadline},
+    error::{ApiRequest, ClusterError},
+    exec::{self, Container, ExecError, TimeLimit},
     pods::{self, Candidates},
 };
 use crate::{
@@ -15,59 +15,59 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{api::Request, core::params::GetParams};
 
-/// How many pods that are not OVN-Kubernetes' own are asked for a program.
+/// How many pods outside OVN-Kubernetes are tried for a program.
 const OTHERS: usize = 8;
 
-/// A command for a place.
+/// A command, where it runs, and its time limits.
 #[derive(Clone, Copy)]
-struct Job<'a> {
+struct CommandJob<'a> {
     at: &'a Target,
     argv: &'a Argv,
-    deadline: Deadline,
-    time: Time,
+    deadline: RequestDeadline,
+    time: TimeLimit,
 }
 
-/// Where it was looked for in vain.
+/// The result of the search so far, while no container could run the command.
 #[derive(Default)]
-struct Tried {
-    /// It could not be bounded there.
+struct SearchState {
+    /// A container that has no program to limit the command's time.
     unbounded: Option<Container>,
-    /// What was passed over, and why.
+    /// The containers that were passed over, and why.
     passed_over: Vec<String>,
-    /// A pod that was there is not: look again.
+    /// A pod no longer exists, so the search must start again.
     gone: Option<ReadError>,
-    /// It ran where it may not do what it is for.
+    /// The error of a command that ran in a container without the privileges it needs.
     powerless: Option<ReadError>,
-    /// How many containers lack the program.
+    /// The number of containers that lack the program.
     without: usize,
-    /// How many were left alone.
+    /// The number of containers that were not tried.
     not_asked: usize,
 }
 
-impl Connected {
-    /// Runs a command where its target says.
+impl Connection {
+    /// Runs a command at its target.
     pub(super) async fn command(
         &self,
         at: &Target,
         argv: &Argv,
-        time: Time,
+        time: TimeLimit,
     ) -> Result<Read<Output>, ReadError> {
-        let job = Job { at, argv, deadline: Deadline::after(at.within), time };
+        let job = CommandJob { at, argv, deadline: RequestDeadline::after(at.within), time };
         match self.attempt(job).await? {
             Ok(read) => Ok(read),
             Err(tried) if tried.gone.is_some() => {
-                // It was replaced since we looked.
+                // The pod was replaced since the list was read.
                 self.pods.forget(&at.node);
-                self.attempt(job).await?.map_err(|tried| self.in_vain(job, tried))
+                self.attempt(job).await?.map_err(|tried| self.no_container_error(job, tried))
             }
-            Err(tried) => Err(self.in_vain(job, tried)),
+            Err(tried) => Err(self.no_container_error(job, tried)),
         }
     }
 
-    /// Once through all candidates.
-    async fn attempt(&self, job: Job<'_>) -> Result<Result<Read<Output>, Tried>, ReadError> {
-        let Job { at, argv, deadline, .. } = job;
-        let mut tried = Tried::default();
+    /// Tries all candidates once.
+    async fn attempt(&self, job: CommandJob<'_>) -> Result<Result<Read<Output>, SearchState>, ReadError> {
+        let CommandJob { at, argv, deadline, .. } = job;
+        let mut tried = SearchState::default();
         let (api, node) = (&self.api, &at.node);
         let pods = self.pods.of(api, node, deadline).await?;
         pods::refuse_central(api, node, &at.place, &pods, deadline).await?;
@@ -76,13 +76,13 @@ impl Connected {
             _ => None,
         };
         let (place, found) = match &of_pod {
-            // It has no network of its own.
+            // A pod on the host's network has no network of its own.
             Some(pod) if pods::uses_host_network(pod) => (Place::Host, pods::candidates(&pods, &Place::Host)),
             Some(pod) => (at.place.clone(), pods::running(pod)),
             None => (at.place.clone(), pods::candidates(&pods, &at.place)),
         };
         let anything = !found.containers.is_empty();
-        if let Some(read) = self.among(job, found, &mut tried).await? {
+        if let Some(read) = self.run_in_first(job, found, &mut tried).await? {
             return Ok(Ok(read));
         }
         if tried.gone.is_some() {
@@ -97,13 +97,13 @@ impl Connected {
                 prefer(&mut found, argv.program());
                 tried.not_asked = found.containers.len().saturating_sub(OTHERS);
                 found.containers.truncate(OTHERS);
-                if let Some(read) = self.among(job, found, &mut tried).await? {
+                if let Some(read) = self.run_in_first(job, found, &mut tried).await? {
                     return Ok(Ok(read));
                 }
             }
             Place::Pod(_) => {}
             _ if anything => return Ok(Err(tried)),
-            _ => return Err(pods::nothing(&pods, &at.place, node)),
+            _ => return Err(pods::no_container(&pods, &at.place, node)),
         }
         let pod = of_pod.filter(|_| matches!(place, Place::Pod(_)));
         match self.in_debug_pod(job, pod.as_ref(), &pods, &mut tried).await? {
@@ -112,92 +112,98 @@ impl Connected {
         }
     }
 
-    /// The first of the candidates that has the program.
-    async fn among(
+    /// Runs the command in the first candidate that has the program.
+    async fn run_in_first(
         &self,
-        job: Job<'_>,
+        job: CommandJob<'_>,
         found: Candidates,
-        tried: &mut Tried,
+        tried: &mut SearchState,
     ) -> Result<Option<Read<Output>>, ReadError> {
         tried.passed_over.extend(found.passed_over);
         for container in found.containers {
-            if let Some(read) = self.one(job, &container, &[], tried).await? {
+            if let Some(read) = self.run_in(job, &container, &[], tried).await? {
                 return Ok(Some(read));
             }
         }
         Ok(None)
     }
 
-    /// In one container.
-    async fn one(
+    /// Runs the command in one container.
+    async fn run_in(
         &self,
-        job: Job<'_>,
+        job: CommandJob<'_>,
         container: &Container,
         before: &[String],
-        tried: &mut Tried,
+        tried: &mut SearchState,
     ) -> Result<Option<Read<Output>>, ReadError> {
-        let Job { at, argv, deadline, time } = job;
+        let CommandJob { at, argv, deadline, time } = job;
         let command = || format!("{argv}` in `{container}");
         let left = deadline.left().as_secs();
         let watched = |output| {
             let output = Output { status: Some(0), ..output };
             let mut read = finished(job, container, before, output, &tried.passed_over)?;
-            if matches!(time, Time::For(time) if time.as_secs() > left) {
-                read.notes
-                    .push(format!("it ran for {left} s: to find where took the rest of the call's time"));
+            if matches!(time, TimeLimit::For(time) if time.as_secs() > left) {
+                read.notes.push(format!(
+                    "it ran for only {left} s, because finding the container took the rest of the call's time"
+                ));
             }
             Ok(Some(read))
         };
         match exec::run(&self.api, container, before, argv, time, deadline).await {
             Ok(output) if is_powerless(&at.place, &output) => {
-                // Another container may have more capabilities, a debug pod has all.
+                // Another container may have more capabilities, and a debug pod has all.
                 let e = finished(job, container, before, output, &tried.passed_over);
                 tried.powerless = tried.powerless.take().or(e.err());
                 Ok(None)
             }
             Ok(output) => finished(job, container, before, output, &tried.passed_over).map(Some),
-            // That it ends by its time is how it should be. What arrived tells that it ran, if nobody says so.
-            Err(NotRun::TimedOut(output)) if matches!(time, Time::For(_)) => watched(output),
-            Err(NotRun::Silent(_, output)) if matches!(time, Time::For(_)) && !output.stdout.is_empty() => {
+            // Ending at the time limit is the expected outcome. If the exit status is missing, the output shows that it
+            // ran.
+            Err(ExecError::TimedOut(output)) if matches!(time, TimeLimit::For(_)) => watched(output),
+            Err(ExecError::Silent(_, output))
+                if matches!(time, TimeLimit::For(_)) && !output.stdout.is_empty() =>
+            {
                 watched(output)
             }
-            Err(NotRun::Silent(waited, output)) if output.stdout.is_empty() && output.stderr.is_empty() => {
+            Err(ExecError::Silent(waited, output))
+                if output.stdout.is_empty() && output.stderr.is_empty() =>
+            {
                 let (command, seconds) = (command(), waited.as_secs());
                 Err(ClusterError::Silent { command, node: at.node.to_string(), seconds }.into())
             }
-            Err(NotRun::TimedOut(output) | NotRun::Silent(_, output)) => {
+            Err(ExecError::TimedOut(output) | ExecError::Silent(_, output)) => {
                 Err(ReadError::timed_out(command(), &at.node, at.within, &output))
             }
-            Err(NotRun::NoProgram) => {
+            Err(ExecError::NoProgram) => {
                 tried.without += 1;
                 Ok(None)
             }
-            Err(NotRun::NoTimeout) => {
+            Err(ExecError::NoTimeout) => {
                 tried.unbounded.get_or_insert_with(|| container.clone());
                 Ok(None)
             }
-            Err(NotRun::NotRunning(said)) => {
+            Err(ExecError::NotRunning(said)) => {
                 self.pods.forget(&at.node);
                 tried.passed_over.push(format!("{container} is not running ({said})"));
                 Ok(None)
             }
-            Err(NotRun::Gone(e)) => {
+            Err(ExecError::Gone(e)) => {
                 tried.gone = Some(e);
                 Ok(None)
             }
-            Err(NotRun::Failed(e)) => Err(e),
+            Err(ExecError::Failed(e)) => Err(e),
         }
     }
 
-    /// In a debug pod on the node: its own programs, then the host's.
+    /// Runs the command in a debug pod on the node: first with the pod's own programs, then with the host's.
     async fn in_debug_pod(
         &self,
-        job: Job<'_>,
+        job: CommandJob<'_>,
         pod: Option<&Pod>,
         pods: &[Pod],
-        tried: &mut Tried,
+        tried: &mut SearchState,
     ) -> Result<Option<Read<Output>>, ReadError> {
-        let Job { at, deadline, .. } = job;
+        let CommandJob { at, deadline, .. } = job;
         let Some(debug) = &self.debug else { return Ok(None) };
         let pod_of_node = debug.on(&self.api, &at.node, pods, deadline).await?;
         let container = pod_of_node.container();
@@ -212,10 +218,10 @@ impl Connected {
         hosts.extend(["chroot".to_owned(), super::debug::HOST_ROOT.to_owned()]);
         for before in [before, hosts] {
             let others = tried.passed_over.len();
-            if let Some(read) = self.one(job, &container, &before, tried).await? {
+            if let Some(read) = self.run_in(job, &container, &before, tried).await? {
                 return Ok(Some(read));
             }
-            // It was evicted, or ended: the next look makes another one.
+            // The debug pod was evicted, or it ended. The next attempt creates another one.
             let ended = tried.passed_over.drain(others..).next();
             if let Some(why) = ended {
                 let node = at.node.to_string();
@@ -229,31 +235,34 @@ impl Connected {
         Ok(None)
     }
 
-    /// A process in a pod's network namespace, as a debug pod sees it: by the pod's control group, which is named by
-    /// its UID whatever the container runtime is.
-    async fn process_of(&self, job: Job<'_>, pod: &Pod, debug: &Container) -> Result<u32, ReadError> {
-        let Job { at, deadline, .. } = job;
+    /// Finds a process in a pod's network namespace, as a debug pod sees it. The pod's control group shows the process:
+    /// its name contains the UID of the pod with every container runtime.
+    async fn process_of(&self, job: CommandJob<'_>, pod: &Pod, debug: &Container) -> Result<u32, ReadError> {
+        let CommandJob { at, deadline, .. } = job;
         let failed =
             |why: String| ReadError::unreadable(format!("the network namespace of {}", at.place), why);
         let uid = pod.metadata.uid.as_deref().unwrap_or_default();
         let uid = uid.parse().map_err(|e: crate::BadName| failed(e.to_string()))?;
         let argv = crate::commands::processes_of_pod(&uid);
-        let output = match exec::run(&self.api, debug, &[], &argv, Time::ToItsEnd, deadline).await {
+        let output = match exec::run(&self.api, debug, &[], &argv, TimeLimit::ToItsEnd, deadline).await {
             Ok(output) => output,
-            Err(NotRun::Failed(e) | NotRun::Gone(e)) => return Err(e),
-            Err(NotRun::TimedOut(output) | NotRun::Silent(_, output)) => {
+            Err(ExecError::Failed(e) | ExecError::Gone(e)) => return Err(e),
+            Err(ExecError::TimedOut(output) | ExecError::Silent(_, output)) => {
                 return Err(ReadError::timed_out(argv.to_string(), &at.node, at.within, &output));
             }
-            Err(_) => return Err(failed("the image of the debug pod has no find(1) and grep(1)".into())),
+            Err(_) => return Err(failed("the image of the debug pod lacks find(1) or grep(1)".into())),
         };
         let text = String::from_utf8_lossy(&output.stdout);
         let pid = |line: &str| line.strip_prefix("/proc/")?.split('/').next()?.parse::<u32>().ok();
-        text.lines().filter_map(pid).min().ok_or_else(|| failed("no process of it runs on the node".into()))
+        text.lines()
+            .filter_map(pid)
+            .min()
+            .ok_or_else(|| failed("no process of the pod runs on the node".into()))
     }
 
-    /// No container could run it.
-    fn in_vain(&self, job: Job<'_>, tried: Tried) -> ReadError {
-        let Job { at, argv, .. } = job;
+    /// Explains why no container could run the command.
+    fn no_container_error(&self, job: CommandJob<'_>, tried: SearchState) -> ReadError {
+        let CommandJob { at, argv, .. } = job;
         if let Some(error) = tried.gone.or(tried.powerless) {
             return error;
         }
@@ -265,7 +274,7 @@ impl Connected {
         let of_host = matches!(at.place, Place::Host | Place::Pod(_));
         let needs_debug_pod = of_host && self.debug.is_none();
         if !tried.passed_over.is_empty() {
-            // It may be in one of those that do not run.
+            // One of the containers that are not running may have the program.
             let (place, without) = (at.place.to_string(), tried.without);
             let passed_over = tried.passed_over;
             return ClusterError::NotRunning { place, node, program, without, passed_over, needs_debug_pod }
@@ -278,7 +287,7 @@ impl Connected {
     }
 }
 
-/// Did a program of the host's or a pod's network find that its container may not?
+/// Returns true if a program that needs the host's or a pod's network lacked the privileges for it.
 fn is_powerless(place: &Place, output: &Output) -> bool {
     let said = String::from_utf8_lossy(&output.stderr);
     matches!(place, Place::Host | Place::Pod(_))
@@ -286,7 +295,7 @@ fn is_powerless(place: &Place, output: &Output) -> bool {
         && ["Operation not permitted", "you must be root"].iter().any(|words| said.contains(words))
 }
 
-/// A program that has a container of its own.
+/// Sorts the container that is dedicated to a program first.
 fn prefer(found: &mut Candidates, program: &str) {
     let own: &[&str] = match program {
         "vtysh" => &["frr"],
@@ -296,9 +305,14 @@ fn prefer(found: &mut Candidates, program: &str) {
     found.containers.sort_by_key(|container| !own.contains(&container.name.as_str()));
 }
 
-/// The pod itself, which must be where the call is about.
-async fn pod_on(api: &Api, pod: &PodRef, node: &NodeName, deadline: Deadline) -> Result<Pod, ReadError> {
-    let asked = Asked {
+/// Reads the pod, and checks that it runs on the node of the call.
+async fn pod_on(
+    api: &Api,
+    pod: &PodRef,
+    node: &NodeName,
+    deadline: RequestDeadline,
+) -> Result<Pod, ReadError> {
+    let asked = ApiRequest {
         verb: "get",
         resource: "pods".into(),
         namespace: Some(pod.namespace.to_string()),
@@ -306,33 +320,33 @@ async fn pod_on(api: &Api, pod: &PodRef, node: &NodeName, deadline: Deadline) ->
     };
     let request = Request::new(format!("/api/v1/namespaces/{}/pods", pod.namespace))
         .get(pod.name.as_str(), &GetParams::default())
-        .map_err(|e| ReadError::unreadable("a question", e))?;
+        .map_err(|e| ReadError::unreadable("a request", e))?;
     let found: Pod = api.get(&asked, request, deadline).await?;
     match found.spec.as_ref().and_then(|spec| spec.node_name.as_deref()) {
         Some(there) if there == node.as_str() => Ok(found),
         there => {
-            let said = format!("it is on {}, not on {node}", there.unwrap_or("no node"));
+            let said = format!("the pod is on {}, not on {node}", there.unwrap_or("no node"));
             Err(ClusterError::NotFound { what: asked.to_string(), said }.into())
         }
     }
 }
 
-/// What a command that ran says.
+/// Turns the output of a finished command into an answer or an error.
 fn finished(
-    job: Job<'_>,
+    job: CommandJob<'_>,
     container: &Container,
     before: &[String],
     output: Output,
     passed_over: &[String],
 ) -> Result<Read<Output>, ReadError> {
-    let Job { at, argv, .. } = job;
+    let CommandJob { at, argv, .. } = job;
     let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     match output.status {
         Some(status) if status == 0 || answered(argv.program(), status) => {
             let mut notes = passed_over.to_vec();
             let (warnings, beside) = warnings(argv.program(), &stderr);
             notes.extend(warnings);
-            let by = if before.iter().any(|word| word == "chroot") { ", the host's own" } else { "" };
+            let by = if before.iter().any(|word| word == "chroot") { " (the host's program)" } else { "" };
             let what = format!("{argv} in {container}{by}");
             Ok(Read {
                 value: output,
@@ -341,7 +355,7 @@ fn finished(
             })
         }
         status => {
-            // vtysh(1) complains on standard output.
+            // vtysh(1) prints its errors to standard output.
             let said = if stderr.is_empty() { output.last() } else { stderr };
             let passed_over: String = passed_over.iter().map(|one| format!("; {one}")).collect();
             Err(ReadError::Failed {

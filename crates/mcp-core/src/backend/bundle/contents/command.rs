@@ -1,36 +1,37 @@
-//! What a command asks, apart from how it is written.
+//! Compares commands by what they ask, independently of how they are written.
 //!
-//! The same question is written in several ways: `ovn-appctl --timeout=10 ct-zone-list` is what a tool would run,
-//! `ovs-appctl -t /var/run/ovn-ic/ovn-controller.1234.ctl ct-zone-list` is what sos ran, and
-//! `ovs-appctl_-t_.var.run.ovn-ic.ovn-controller.1234.ctl_ct-zone-list` is the file that holds the answer.
+//! The same question has several forms: a tool would run `ovn-appctl --timeout=10 ct-zone-list`, sos ran
+//! `ovs-appctl -t /var/run/ovn-ic/ovn-controller.1234.ctl ct-zone-list`, and the answer is in the file
+//! `ovs-appctl_-t_.var.run.ovn-ic.ovn-controller.1234.ctl_ct-zone-list`.
 
 use regex::Regex;
 use std::sync::LazyLock;
 
-/// A question: its program, the daemon that is asked, and its words; how long to wait and the like left out.
+/// The essential part of a command: its program, the daemon that it asks, and its words, without options such as time
+/// limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Essence {
+pub(crate) struct CommandKey {
     program: String,
     daemon: Option<String>,
     words: Vec<String>,
 }
 
-/// Options that change nothing about the answer, and whether a number follows.
+/// Options that do not change the answer, and whether a number follows.
 const NEUTRAL: [(&str, bool); 5] =
     [("--timeout", true), ("-t", true), ("-T", true), ("--no-leader-only", false), ("--no-pager", false)];
 
-impl Essence {
-    /// Of a command, as it is run.
+impl CommandKey {
+    /// Parses a command line.
     pub(crate) fn of<'a>(words: impl IntoIterator<Item = &'a str>) -> Self {
         let mangled =
             words.into_iter().map(|word| mangle(word.rsplit_once("bin/").map_or(word, |(_, name)| name)));
         Self::of_file(&mangled.collect::<Vec<_>>().join("_"))
     }
 
-    /// Of a recorded output, by the name that sos gave its file.
+    /// Parses the name that sos gave the file of a recorded output.
     pub(crate) fn of_file(name: &str) -> Self {
         let mut parts = name.split('_').filter(|part| !part.is_empty()).peekable();
-        // A snap's programs have its name before theirs: `openstack-hypervisor.ovs-ofctl`.
+        // A program of a snap has the name of the snap in front: `openstack-hypervisor.ovs-ofctl`.
         let program = parts.next().unwrap_or_default();
         let program = program.rsplit_once('.').map_or(program, |(_, own)| own);
         let is_appctl = program.ends_with("-appctl");
@@ -42,7 +43,8 @@ impl Essence {
                 Some((_, false)) => {}
                 _ if is_appctl && (part == "-t" || part == "--target") => {
                     let mut target = parts.next().unwrap_or_default().to_owned();
-                    // A path; what was not a letter in it has been taken for an end: `ovnnb_db.ctl`.
+                    // The target is a path. sos replaced its special characters by underscores, so the path continues
+                    // up to `.ctl`: `ovnnb_db.ctl`.
                     while target.starts_with('.') && !target.ends_with(".ctl") {
                         let Some(more) = parts.next() else { break };
                         target = format!("{target}_{more}");
@@ -68,13 +70,15 @@ impl Essence {
     }
 }
 
-/// As sos makes a file's name of a command (`_mangle_command`): `/` to `.`, all else that is odd to `_`.
+/// Turns a command into a file name as sos does (`_mangle_command`): `/` becomes `.`, and other special characters
+/// become `_`.
 fn mangle(word: &str) -> String {
     static ODD: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"[^\w\-./]+").expect("a constant expression"));
     ODD.replace_all(word, "_").replace('/', ".")
 }
 
-/// `.var.run.ovn.ovn-controller.1234.ctl`, `ovn-controller` -> `ovn-controller`.
+/// The name of the daemon in a target: `.var.run.ovn.ovn-controller.1234.ctl` and `ovn-controller` both mean
+/// `ovn-controller`.
 fn daemon_of(target: &str) -> String {
     let name = target.strip_suffix(".ctl").unwrap_or(target).trim_end_matches(['.', '_']);
     let name = name
@@ -88,12 +92,12 @@ fn daemon_of(target: &str) -> String {
 mod tests {
     use super::*;
 
-    fn essence(command: &str) -> Essence {
-        Essence::of(command.split(' '))
+    fn essence(command: &str) -> CommandKey {
+        CommandKey::of(command.split(' '))
     }
 
     #[test]
-    fn a_question_is_the_same_however_it_was_written() {
+    fn the_same_question_in_different_forms_is_equal() {
         for (asked, recorded) in [
             (
                 "ovn-appctl --timeout=10 ct-zone-list",
@@ -118,14 +122,14 @@ mod tests {
             ("vtysh -c show bgp summary", "vtysh -c 'show bgp summary'"),
         ] {
             assert_eq!(essence(asked), essence(recorded));
-            // And by the name of the file, as sos makes it.
+            // The name of the file that sos writes is equal too.
             let file = mangle(recorded.trim_start_matches("/usr/bin/"));
-            assert_eq!(essence(asked), Essence::of_file(&file), "{file}");
+            assert_eq!(essence(asked), CommandKey::of_file(&file), "{file}");
         }
     }
 
     #[test]
-    fn other_questions_stay_others() {
+    fn different_questions_are_not_equal() {
         for (one, other) in [
             ("ovs-ofctl dump-flows br-int", "ovs-ofctl -O OpenFlow13 dump-flows br-int"),
             ("ovs-ofctl dump-flows br-int", "ovs-ofctl dump-flows br-ex"),

@@ -1,72 +1,73 @@
-//! Outputs of commands in a must-gather: what its scripts ran in pods of IPsec and FRR.
+//! Outputs of commands in a must-gather, which its scripts ran in the pods of IPsec and FRR.
 //!
-//! `gather_network_logs` keeps `network_logs/ipsec/xfrm/<pod>_state.log` and the like, `gather_frrk8s` one file a pod
-//! with a section a command: `namespaces/openshift-frr-k8s/pods/<pod>/frr/frr/logs/dump_frr`; `gather_metallb` does the
-//! same for the speakers of MetalLB. Up to OpenShift 4.9 `gather_network_logs` kept more of each node, in `network_logs`
-//! itself ([`early`]).
+//! `gather_network_logs` writes files such as `network_logs/ipsec/xfrm/<pod>_state.log`. `gather_frrk8s` writes one
+//! file per pod with one section per command: `namespaces/openshift-frr-k8s/pods/<pod>/frr/frr/logs/dump_frr`;
+//! `gather_metallb` does the same for the speakers of MetalLB. Up to OpenShift 4.9, `gather_network_logs` wrote more
+//! data of each node directly into `network_logs` ([`early`]).
 
-use super::Essence;
+use super::CommandKey;
 use crate::{
     NodeName,
     backend::{bundle::files::Files, coverage::Area},
 };
 use jiff::Timestamp;
 
-/// An output, or a copied file.
+/// The output of a command, or a copy of a file.
 pub(crate) struct Gathered {
     pub(crate) node: NodeName,
-    /// The part of the stack that it tells of.
+    /// The area that it belongs to.
     pub(crate) area: Area,
-    /// The command, if it is the output of one.
-    pub(crate) essence: Option<Essence>,
-    /// The file, as the node has it, if it is a copy.
+    /// The command, if this is the output of a command.
+    pub(crate) essence: Option<CommandKey>,
+    /// The path of the file on the node, if this is a copy of a file.
     pub(crate) copy_of: Option<String>,
-    /// The section of the file that it is.
+    /// The section of the file, if the file has several.
     pub(crate) section: Option<&'static str>,
-    /// In the bundle.
+    /// The path in the bundle.
     pub(crate) path: String,
-    /// As an answer names it.
+    /// The path in answers.
     pub(crate) shown: String,
     pub(crate) when: Option<Timestamp>,
 }
 
-/// What a file is.
+/// The content of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kept {
+pub(super) enum GatheredContent {
     Output(&'static str),
     Copy(&'static str),
-    /// A command's, below a line with these words.
+    /// The section of a command: the title of the section, and the command.
     Section(&'static str, &'static str),
 }
 
-/// In which order, and under which titles, `gather_frrk8s` keeps what vtysh says.
-const SECTIONS: [Kept; 5] = [
-    Kept::Section("show running-config", "vtysh -c show running-config"),
-    Kept::Section("show bgp ipv4", "vtysh -c show bgp ipv4 unicast"),
-    Kept::Section("show bgp ipv6", "vtysh -c show bgp ipv6 unicast"),
-    Kept::Section("show bgp neighbor", "vtysh -c show bgp neighbors"),
-    Kept::Section("show bfd peer", "vtysh -c show bfd peers"),
+/// The sections of the file that `gather_frrk8s` writes, in their order, and the vtysh commands.
+const SECTIONS: [GatheredContent; 5] = [
+    GatheredContent::Section("show running-config", "vtysh -c show running-config"),
+    GatheredContent::Section("show bgp ipv4", "vtysh -c show bgp ipv4 unicast"),
+    GatheredContent::Section("show bgp ipv6", "vtysh -c show bgp ipv6 unicast"),
+    GatheredContent::Section("show bgp neighbor", "vtysh -c show bgp neighbors"),
+    GatheredContent::Section("show bfd peer", "vtysh -c show bfd peers"),
 ];
 
 /// The namespaces whose pods run FRR.
 const FRR: [&str; 3] = ["/openshift-frr-k8s/pods/", "/frr-k8s-system/pods/", "/metallb-system/pods/"];
 
-/// Is this a file of FRR's, which has its configuration and its answers among its logs?
+/// Recognizes a file of FRR, whose configuration and outputs are among its logs. Returns the pod and the rest of the
+/// path.
 pub(super) fn of_frr(path: &str) -> Option<(&str, &str)> {
     FRR.iter().find_map(|folder| path.split_once(folder))?.1.split_once('/')
 }
 
-/// The pod whose output a file holds, and what it holds.
-pub(super) fn kept(path: &str) -> Option<(&str, Vec<Kept>)> {
+/// Returns the pod whose output a file contains, and the content of the file.
+pub(super) fn kept(path: &str) -> Option<(&str, Vec<GatheredContent>)> {
     const IPSEC: &str = "network_logs/ipsec/";
     if let Some((_, rest)) = path.split_once(IPSEC) {
         let ends = [
-            ("xfrm/", "_state.log", Kept::Output("ip xfrm state")),
-            ("xfrm/", "_policy.log", Kept::Output("ip xfrm policy")),
-            ("status/", ".log", Kept::Output("ipsec status")),
-            ("trafficstatus/", ".log", Kept::Output("ipsec trafficstatus")),
-            ("", "_ipsec.d/openvswitch.conf", Kept::Copy("/etc/ipsec.d/openvswitch.conf")),
-            ("", "_ipsec.conf", Kept::Copy("/etc/ipsec.conf")),
+            ("xfrm/", "_state.log", GatheredContent::Output("ip xfrm state")),
+            ("xfrm/", "_policy.log", GatheredContent::Output("ip xfrm policy")),
+            ("status/", ".log", GatheredContent::Output("ipsec status")),
+            ("trafficstatus/", ".log", GatheredContent::Output("ipsec trafficstatus")),
+            ("", "_ipsec.d/openvswitch.conf", GatheredContent::Copy("/etc/ipsec.d/openvswitch.conf")),
+            ("", "_ipsec.conf", GatheredContent::Copy("/etc/ipsec.conf")),
         ];
         let of = |(folder, end, kept)| {
             let pod: &str = rest.strip_prefix(folder)?.strip_suffix(end)?;
@@ -77,14 +78,14 @@ pub(super) fn kept(path: &str) -> Option<(&str, Vec<Kept>)> {
     let (pod, file) = of_frr(path)?;
     match file {
         "frr/frr/logs/dump_frr" => Some((pod, SECTIONS.to_vec())),
-        "frr/frr/logs/frr.conf" => Some((pod, vec![Kept::Copy("/etc/frr/frr.conf")])),
+        "frr/frr/logs/frr.conf" => Some((pod, vec![GatheredContent::Copy("/etc/frr/frr.conf")])),
         _ => None,
     }
 }
 
-/// What must-gathers of OpenShift 4.5 to 4.9 have of a node, and before it in the file's name whose it is: the pod of
-/// ovnkube-node, its node and it (`<node>_<pod>_ip_addr`), or the node alone.
-pub(super) fn early(path: &str) -> Option<(&str, Kept)> {
+/// Recognizes the files of a node in must-gathers of OpenShift 4.5 to 4.9. Returns the owner, which precedes the kind
+/// of data in the file's name: the pod of ovnkube-node, the node and that pod (`<node>_<pod>_ip_addr`), or the node.
+pub(super) fn early(path: &str) -> Option<(&str, GatheredContent)> {
     const ENDS: [(&str, &str); 12] = [
         ("_iptables", "iptables-save -c"),
         ("_ip_addr", "ip addr"),
@@ -100,17 +101,17 @@ pub(super) fn early(path: &str) -> Option<(&str, Kept)> {
         ("_ovs_dump", "ovs-vsctl show"),
     ];
     let name = in_network_logs(path)?;
-    ENDS.iter().find_map(|(end, command)| Some((name.strip_suffix(end)?, Kept::Output(command))))
+    ENDS.iter().find_map(|(end, command)| Some((name.strip_suffix(end)?, GatheredContent::Output(command))))
 }
 
-/// The name of a file that is in `network_logs` itself.
+/// The name of a file that is directly in `network_logs`.
 pub(super) fn in_network_logs(path: &str) -> Option<&str> {
     let (folder, name) = path.rsplit_once('/')?;
     (folder.rsplit('/').next() == Some("network_logs")).then_some(name)
 }
 
-impl Kept {
-    /// The part of the stack that it tells of.
+impl GatheredContent {
+    /// The area that the content belongs to.
     fn area(self, path: &str) -> Area {
         match self {
             _ if of_frr(path).is_some() => Area::Frr,
@@ -130,7 +131,7 @@ impl Kept {
         Gathered {
             node,
             area: self.area(path),
-            essence: essence.map(|command| Essence::of(command.split(' '))),
+            essence: essence.map(|command| CommandKey::of(command.split(' '))),
             copy_of,
             section,
             path: path.to_owned(),
@@ -140,7 +141,7 @@ impl Kept {
     }
 }
 
-/// The lines below a title, up to the next: `###### show bgp ipv4`.
+/// Returns the lines below a title such as `###### show bgp ipv4`, up to the next title.
 pub(crate) fn section(text: &str, title: &str) -> Option<String> {
     let heading =
         |line: &str| line.starts_with("######").then(|| line.trim_matches('#').trim().to_lowercase());
@@ -157,29 +158,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_are_told_by_their_paths() {
-        fn of(path: &str) -> Option<(String, Option<Kept>, usize)> {
+    fn files_are_recognized_by_their_paths() {
+        fn of(path: &str) -> Option<(String, Option<GatheredContent>, usize)> {
             kept(path).map(|(pod, kept)| (pod.to_owned(), kept.first().copied(), kept.len()))
         }
         let ipsec = |pod: &str, kept| Some((pod.to_owned(), Some(kept), 1));
         let root = "must-gather/quay-io/network_logs/ipsec";
         assert_eq!(
             of(&format!("{root}/xfrm/ovn-ipsec-host-x_state.log")),
-            ipsec("ovn-ipsec-host-x", Kept::Output("ip xfrm state"))
+            ipsec("ovn-ipsec-host-x", GatheredContent::Output("ip xfrm state"))
         );
         assert_eq!(
             of(&format!("{root}/trafficstatus/a.log")),
-            ipsec("a", Kept::Output("ipsec trafficstatus"))
+            ipsec("a", GatheredContent::Output("ipsec trafficstatus"))
         );
         assert_eq!(
             of(&format!("{root}/a_ipsec.d/openvswitch.conf")),
-            ipsec("a", Kept::Copy("/etc/ipsec.d/openvswitch.conf"))
+            ipsec("a", GatheredContent::Copy("/etc/ipsec.d/openvswitch.conf"))
         );
         assert_eq!(of(&format!("{root}/a_libreswan.log")), None);
         assert_eq!(of(&format!("{root}/a_ipsec.d/ipsec.secrets")), None);
         let early =
             |name: &str| early(&format!("a/b/network_logs/{name}")).map(|(of, kept)| (of.to_owned(), kept));
-        let output = |of: &str, command| Some((of.to_owned(), Kept::Output(command)));
+        let output = |of: &str, command| Some((of.to_owned(), GatheredContent::Output(command)));
         assert_eq!(early("node-1_ovnkube-node-x_ip_6_route"), output("node-1_ovnkube-node-x", "ip -6 route"));
         assert_eq!(early("ovnkube-node-x_iptables"), output("ovnkube-node-x", "iptables-save -c"));
         assert_eq!(early("node-1_ovs_dump"), output("node-1", "ovs-vsctl show"));

@@ -1,4 +1,4 @@
-//! By what a node is known: its names, its system-id, its tunnel addresses.
+//! Identifies a node: its names, its system-id, and its tunnel addresses.
 
 use crate::{Db, NodeName, backend::bundle::files::Files};
 use ovsdb::{Database, Row, Select};
@@ -9,25 +9,25 @@ use std::{
     sync::LazyLock,
 };
 
-/// What a source says of a node, apart from the name it gives it.
+/// The identity of a node in one source, apart from the node's name there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Identity {
-    /// Open vSwitch's `external_ids:system-id`, which is the name of the node's chassis.
+pub(crate) struct NodeIdentity {
+    /// `external_ids:system-id` of Open vSwitch, which is also the name of the node's chassis.
     pub(crate) system_id: Option<String>,
-    /// Where tunnels to it end.
+    /// The addresses of the node's tunnel endpoint.
     pub(crate) encap_ips: BTreeSet<String>,
-    /// Other names: the host's own, the label `kubernetes.io/hostname`.
+    /// Other names: the host's own name, the label `kubernetes.io/hostname`.
     pub(crate) names: BTreeSet<String>,
 }
 
-impl Identity {
-    /// From the text of `ovs-vsctl list Open_vSwitch`, or from anything that prints its `external_ids`.
+impl NodeIdentity {
+    /// Parses the output of `ovs-vsctl list Open_vSwitch`, or any other output that contains its `external_ids`.
     pub(crate) fn of_listing(text: &str) -> Self {
         static PAIR: LazyLock<Regex> = LazyLock::new(|| {
             Regex::new(r#"\b(system-id|ovn-encap-ip|hostname)="?([^",}\s]+)"#).expect("a constant expression")
         });
         let mut identity = Self::default();
-        // A node can have `system-id-<network>` and the like beside it: those are others.
+        // A node can also have keys such as `system-id-<network>`, which do not count.
         for found in PAIR.captures_iter(text) {
             let (_, [key, value]) = found.extract();
             identity.add(key, value);
@@ -35,7 +35,7 @@ impl Identity {
         identity
     }
 
-    /// From `conf.db`.
+    /// Reads the identity from `conf.db`.
     pub(crate) fn of_conf_db(database: &Database) -> Self {
         let mut identity = Self::default();
         let rows = database.select(&Select::from("Open_vSwitch").columns(["external_ids"]));
@@ -57,7 +57,7 @@ impl Identity {
         }
     }
 
-    /// What two sources say of one node, taken together.
+    /// Adds the identity from another source to this one.
     pub(crate) fn merge(&mut self, other: Self) {
         self.system_id = self.system_id.take().or(other.system_id);
         self.encap_ips.extend(other.encap_ips);
@@ -65,9 +65,9 @@ impl Identity {
     }
 }
 
-/// The node whose database this is, as far as the database knows.
+/// The node that a database belongs to, if the database names it.
 ///
-/// In interconnect mode a zone has the name of its node; that of a central database is `global`, or none.
+/// In interconnect mode, the name of a zone is the name of its node. A central database has the name `global` or none.
 pub(crate) fn node_of(db: Db, database: &Database) -> Option<NodeName> {
     let first = |select: Select| database.select(&select).ok().and_then(|rows| rows.rows.into_iter().next());
     match db {
@@ -75,7 +75,7 @@ pub(crate) fn node_of(db: Db, database: &Database) -> Option<NodeName> {
             let name = first(Select::from("NB_Global").columns(["name"]))?.text("name")?.to_owned();
             if name == "global" { None } else { name.parse().ok() }
         }
-        Db::OpenVSwitch => Identity::of_conf_db(database).names.first()?.parse().ok(),
+        Db::OpenVSwitch => NodeIdentity::of_conf_db(database).names.first()?.parse().ok(),
         Db::Sb => match own_chassis(database).as_slice() {
             [only] => only.text("hostname")?.parse().ok(),
             _ => None,
@@ -83,8 +83,8 @@ pub(crate) fn node_of(db: Db, database: &Database) -> Option<NodeName> {
     }
 }
 
-/// Is this a database of all nodes, and not of one zone? In a zone all chassis but the node's own are remote
-/// (ovn-sb(5), `Chassis`, `other_config:is-remote`).
+/// Returns true if the database has the data of all nodes and not of one zone. In a zone, all chassis except the node's
+/// own are remote (ovn-sb(5), `Chassis`, `other_config:is-remote`).
 pub(crate) fn is_central(db: Db, database: &Database) -> bool {
     match db {
         Db::Nb => {
@@ -96,14 +96,14 @@ pub(crate) fn is_central(db: Db, database: &Database) -> bool {
     }
 }
 
-/// The chassis of the zone itself.
+/// The chassis that are not remote.
 fn own_chassis(database: &Database) -> Vec<Row> {
     let select = Select::from("Chassis").columns(["hostname", "other_config"]);
     let rows = database.select(&select).map(|rows| rows.rows).unwrap_or_default();
     rows.into_iter().filter(|row| row.map_get("other_config", "is-remote") != Some("true")).collect()
 }
 
-/// The chassis that a zone's southbound database knows: all of the cluster's.
+/// The names of the chassis that a zone's southbound database knows, which are all chassis of the cluster.
 pub(crate) fn chassis(database: &Database) -> BTreeSet<String> {
     let rows = database.select(&Select::from("Chassis").columns(["name"]));
     rows.map(|rows| rows.rows.iter().filter_map(|row| Some(row.text("name")?.to_owned())).collect())
@@ -111,16 +111,16 @@ pub(crate) fn chassis(database: &Database) -> BTreeSet<String> {
 }
 
 #[derive(Deserialize)]
-struct Object {
+struct NodeObject {
     #[serde(default)]
-    metadata: Metadata,
+    metadata: NodeMetadata,
     #[serde(default)]
-    status: Status,
+    status: NodeStatus,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Metadata {
+struct NodeMetadata {
     name: String,
     annotations: BTreeMap<String, String>,
     labels: BTreeMap<String, String>,
@@ -128,29 +128,29 @@ struct Metadata {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Status {
-    addresses: Vec<Address>,
+struct NodeStatus {
+    addresses: Vec<NodeAddress>,
 }
 
 #[derive(Deserialize)]
-struct Address {
+struct NodeAddress {
     #[serde(rename = "type")]
     kind: String,
     address: String,
 }
 
 #[derive(Deserialize)]
-struct List {
-    items: Vec<Object>,
+struct NodeList {
+    items: Vec<NodeObject>,
 }
 
-/// The nodes of a cluster, from the objects that `oc adm inspect` wrote.
-pub(crate) fn of_objects(files: &Files) -> BTreeMap<NodeName, Identity> {
+/// Reads the nodes of a cluster from the objects that `oc adm inspect` wrote.
+pub(crate) fn of_objects(files: &Files) -> BTreeMap<NodeName, NodeIdentity> {
     let mut nodes = BTreeMap::new();
     for path in files.paths().filter(|path| path.contains("cluster-scoped-resources/core/nodes")) {
         let objects = match path.ends_with("core/nodes.yaml") {
-            true => yaml::<List>(files, path).map(|list| list.items),
-            false => yaml::<Object>(files, path).map(|one| vec![one]),
+            true => yaml::<NodeList>(files, path).map(|list| list.items),
+            false => yaml::<NodeObject>(files, path).map(|one| vec![one]),
         };
         for object in objects.unwrap_or_default() {
             if let Ok(name) = object.metadata.name.parse() {
@@ -161,24 +161,24 @@ pub(crate) fn of_objects(files: &Files) -> BTreeMap<NodeName, Identity> {
     nodes
 }
 
-/// `k8s.ovn.org/node-chassis-id` and `k8s.ovn.org/node-encap-ips` are written by ovnkube-node; where the latter is
-/// missing, tunnels end at the node's own address.
-fn of_object(Object { metadata, status }: &Object) -> Identity {
+/// ovnkube-node writes the annotations `k8s.ovn.org/node-chassis-id` and `k8s.ovn.org/node-encap-ips`. Without the
+/// second one, tunnels end at the node's internal address.
+fn of_object(NodeObject { metadata, status }: &NodeObject) -> NodeIdentity {
     let annotation = |name: &str| metadata.annotations.get(name).map(String::as_str);
     let encap_ips: Option<BTreeSet<String>> =
         annotation("k8s.ovn.org/node-encap-ips").and_then(|text| serde_json::from_str(text).ok());
     let internal = || status.addresses.iter().filter(|a| a.kind == "InternalIP").map(|a| a.address.clone());
-    Identity {
+    NodeIdentity {
         system_id: annotation("k8s.ovn.org/node-chassis-id").map(str::to_owned),
         encap_ips: encap_ips.unwrap_or_else(|| internal().collect()),
         names: metadata.labels.get("kubernetes.io/hostname").cloned().into_iter().collect(),
     }
 }
 
-/// An object of the bundle; nothing when it is not what it should be.
+/// Parses an object of the bundle. Returns `None` if the file does not contain such an object.
 pub(crate) fn yaml<T: for<'de> Deserialize<'de>>(files: &Files, path: &str) -> Option<T> {
     let bytes = files.read_small(path)?;
-    // The default budget refuses lists of a few thousand pods; the file's size bounds the work as well.
+    // The default budget rejects lists of a few thousand pods, and the size of the file bounds the work too.
     let options = serde_saphyr::options! { budget: None };
     serde_saphyr::from_slice_with_options(&bytes, options).ok()
 }

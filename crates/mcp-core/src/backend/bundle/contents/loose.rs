@@ -1,14 +1,14 @@
-//! Databases and logs that lie in no must-gather and no sosreport: what `kind export logs` and upstream's CI leave,
+//! Finds databases and logs outside must-gathers and sosreports: the exports of `kind export logs` and upstream's CI,
 //! and files that somebody copied by hand.
 //!
-//! `contrib/export-kind-logs.sh` makes a directory a node, with `kubelet.log` in it; the end-to-end tests add
-//! `e2e-dbs/<test>/{<node>-conf.db,ovnnb_db.db,ovnsb_db.db}`, and the workflow `<node>_ovn{n,s}b_db.db`.
+//! `contrib/export-kind-logs.sh` writes one directory per node, which contains `kubelet.log`. The end-to-end tests add
+//! `e2e-dbs/<test>/{<node>-conf.db,ovnnb_db.db,ovnsb_db.db}`, and the workflow adds `<node>_ovn{n,s}b_db.db`.
 
-use super::{Contents, Identity, Stored, identity, wanted::database};
+use super::{Contents, NodeIdentity, StoredDatabase, identity, wanted::database};
 use crate::{Db, NodeName, backend::bundle::files::Files};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Finds what the other scans have not claimed.
+/// Finds the files that the other scans did not claim.
 pub(super) fn scan(files: &Files, contents: &mut Contents) {
     let claimed: BTreeSet<String> = contents.databases.iter().map(|stored| stored.path.clone()).collect();
     let reports: Vec<String> = contents.reports.iter().map(|report| report.root.clone()).collect();
@@ -35,7 +35,7 @@ pub(super) fn scan(files: &Files, contents: &mut Contents) {
     }
     for (folder, node) in folders {
         contents.objects.insert(node.clone());
-        contents.node(&node, Identity::default());
+        contents.node(&node, NodeIdentity::default());
         contents.hosts.push((node, folder));
     }
 }
@@ -43,18 +43,18 @@ pub(super) fn scan(files: &Files, contents: &mut Contents) {
 fn add(files: &Files, contents: &mut Contents, path: &str, db: Db, node: Option<NodeName>) {
     match node {
         Some(node) => {
-            contents.node(&node, Identity::default());
+            contents.node(&node, NodeIdentity::default());
             let (path, when) = (path.to_owned(), files.modified(path));
-            contents.databases.push(Stored { node, db, shown: path.clone(), path, when });
+            contents.databases.push(StoredDatabase { node, db, shown: path.clone(), path, when });
         }
         None => {
-            let why = "no node's name is in it, in its path or beside it";
+            let why = "neither the file, nor its path, nor a file next to it names a node";
             contents.unknown(files, path, db, path.to_owned(), why);
         }
     }
 }
 
-/// Directories of nodes, with the slash, and their names.
+/// The directories of nodes, with a trailing slash, and the names of the nodes.
 fn kind_nodes(files: &Files) -> BTreeMap<String, NodeName> {
     let folder = |path: &str| {
         let folder =
@@ -65,7 +65,7 @@ fn kind_nodes(files: &Files) -> BTreeMap<String, NodeName> {
     files.paths().filter_map(folder).collect()
 }
 
-/// The node that the database itself names, or the northbound one beside it; else the folder's name.
+/// Finds the node that the database or the northbound database next to it names, or else the folder.
 fn node_in(files: &Files, path: &str, db: Db, folder: &str) -> Option<NodeName> {
     let open = |path: &str| super::open(files.read(path).ok()?).ok();
     let own = open(path).and_then(|database| identity::node_of(db, &database));

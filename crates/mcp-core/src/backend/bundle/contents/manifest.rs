@@ -1,6 +1,6 @@
-//! What a sosreport recorded: by its manifest, or where that is missing by the names of the files.
+//! The commands that a sosreport recorded, from its manifest, or from the file names if the manifest is missing.
 
-use super::command::Essence;
+use super::command::CommandKey;
 use crate::backend::bundle::files::Files;
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -8,61 +8,61 @@ use std::collections::BTreeMap;
 
 /// The commands of a report.
 #[derive(Debug)]
-pub(crate) struct Commands {
-    /// Those that were run, or tried.
-    pub(crate) recorded: Vec<Recorded>,
-    /// Why the manifest does not tell how they ended.
+pub(crate) struct RecordedCommands {
+    /// The commands that were run or tried.
+    pub(crate) recorded: Vec<RecordedCommand>,
+    /// Why the exit statuses are unknown.
     pub(crate) no_manifest: Option<String>,
 }
 
-/// One command.
+/// A recorded command.
 #[derive(Clone, Debug)]
-pub(crate) struct Recorded {
-    /// As it was run; where that is not known, the name of its file.
+pub(crate) struct RecordedCommand {
+    /// The command line, or the name of the output file if the command line is unknown.
     pub(crate) exec: String,
-    /// The part of sos that ran it: `openvswitch`, `networking`.
+    /// The plugin of sos that ran it: `openvswitch`, `networking`.
     pub(crate) plugin: String,
-    /// What it asks.
-    pub(crate) essence: Essence,
-    /// Where its output is, below the report. None: it has none.
+    /// The essential part of the command, which a query is compared with.
+    pub(crate) essence: CommandKey,
+    /// The path of its output, relative to the report, or `None` if it has no output.
     pub(crate) path: Option<String>,
-    /// How it ended, if that is known. 126 and 127 are the shell's: there is no such program. 124 is that of
-    /// `timeout(1)`.
+    /// The exit status, if known. The shell returns 126 and 127 if the program is missing or cannot run, and
+    /// `timeout(1)` returns 124.
     pub(crate) status: Option<i32>,
-    /// Only the end of its output was kept.
+    /// True if only the end of the output was kept.
     pub(crate) truncated: bool,
     /// When it was run.
     pub(crate) when: Option<Timestamp>,
-    /// How long it was allowed to run, in seconds.
+    /// The time limit of the command, in seconds.
     pub(crate) timeout: u64,
 }
 
 #[derive(Deserialize)]
 struct Manifest {
-    components: Components,
+    components: ManifestComponents,
 }
 
 #[derive(Deserialize)]
-struct Components {
-    report: Part,
+struct ManifestComponents {
+    report: ManifestReport,
 }
 
 #[derive(Deserialize)]
-struct Part {
-    plugins: BTreeMap<String, Plugin>,
+struct ManifestReport {
+    plugins: BTreeMap<String, ManifestPlugin>,
 }
 
 #[derive(Deserialize)]
-struct Plugin {
+struct ManifestPlugin {
     #[serde(default)]
-    commands: Vec<Command>,
+    commands: Vec<ManifestCommand>,
     #[serde(default)]
     command_timeout: Option<f64>,
 }
 
-/// Versions of sos differ in what else there is.
+/// A command in the manifest. Other fields differ between versions of sos.
 #[derive(Deserialize)]
-struct Command {
+struct ManifestCommand {
     exec: String,
     #[serde(default)]
     filepath: Option<String>,
@@ -74,8 +74,8 @@ struct Command {
     start_time: Option<f64>,
 }
 
-impl Commands {
-    /// Those of the report in this folder.
+impl RecordedCommands {
+    /// Reads the commands of the report in this folder.
     pub(crate) fn of(files: &Files, root: &str) -> Self {
         let manifest = format!("{root}sos_reports/manifest.json");
         let parsed = match files.has(&manifest) {
@@ -90,21 +90,22 @@ impl Commands {
         }
     }
 
-    /// The recording that answers best: one that went well, else one that failed, else one that was only tried.
-    pub(crate) fn find(&self, essence: &Essence) -> Option<&Recorded> {
-        let rank = |recorded: &&Recorded| (recorded.path.is_none(), recorded.status.is_some_and(|s| s != 0));
+    /// The best recording of a command: one that succeeded, else one that failed, else one without output.
+    pub(crate) fn find(&self, essence: &CommandKey) -> Option<&RecordedCommand> {
+        let rank =
+            |recorded: &&RecordedCommand| (recorded.path.is_none(), recorded.status.is_some_and(|s| s != 0));
         self.recorded.iter().filter(|recorded| recorded.essence == *essence).min_by_key(rank)
     }
 }
 
-/// The commands of a manifest.
-fn parse(json: &[u8]) -> Result<Vec<Recorded>, String> {
+/// Parses a manifest.
+fn parse(json: &[u8]) -> Result<Vec<RecordedCommand>, String> {
     let manifest: Manifest = serde_json::from_slice(json)
-        .map_err(|e| format!("sos_reports/manifest.json cannot be understood ({e})"))?;
-    let of_plugin = |(name, plugin): (String, Plugin)| {
+        .map_err(|e| format!("sos_reports/manifest.json cannot be parsed ({e})"))?;
+    let of_plugin = |(name, plugin): (String, ManifestPlugin)| {
         let timeout = plugin.command_timeout.unwrap_or_default() as u64;
-        plugin.commands.into_iter().map(move |command| Recorded {
-            essence: Essence::of(command.exec.split_whitespace()),
+        plugin.commands.into_iter().map(move |command| RecordedCommand {
+            essence: CommandKey::of(command.exec.split_whitespace()),
             plugin: name.clone(),
             exec: command.exec,
             path: command.filepath,
@@ -117,16 +118,16 @@ fn parse(json: &[u8]) -> Result<Vec<Recorded>, String> {
     Ok(manifest.components.report.plugins.into_iter().flat_map(of_plugin).collect())
 }
 
-/// Commands by the names of their files; how they ended is not known.
-fn by_names(files: &Files, root: &str) -> Vec<Recorded> {
+/// Lists commands by the names of their files, without exit statuses.
+fn by_names(files: &Files, root: &str) -> Vec<RecordedCommand> {
     let below = format!("{root}sos_commands/");
     let recorded = |path: &str| {
         let name = path.rsplit('/').next()?;
         let plugin = path.strip_prefix(&below)?.split('/').next()?;
-        Some(Recorded {
+        Some(RecordedCommand {
             exec: name.to_owned(),
             plugin: plugin.to_owned(),
-            essence: Essence::of_file(name),
+            essence: CommandKey::of_file(name),
             path: Some(path.strip_prefix(root)?.to_owned()),
             status: None,
             truncated: false,

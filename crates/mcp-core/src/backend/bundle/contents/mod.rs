@@ -1,4 +1,4 @@
-//! What is what in a bundle: databases, recorded commands, objects and logs, and the node of each.
+//! Recognizes the contents of a bundle: databases, recorded commands, objects and logs, and the node of each.
 
 mod command;
 mod database;
@@ -15,58 +15,58 @@ use crate::{Db, HostLog, NodeName};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(super) use command::Essence;
+pub(super) use command::CommandKey;
 pub(super) use database::open;
 pub(super) use gathered::Gathered;
-pub(super) use identity::{Identity, chassis, is_central};
-pub(super) use manifest::Recorded;
-pub(super) use sosreport::Report;
+pub(super) use identity::{NodeIdentity, chassis, is_central};
+pub(super) use manifest::RecordedCommand;
+pub(super) use sosreport::SosReport;
 pub(super) use wanted::{is_log, packed, wanted};
 
-/// What one bundle holds.
+/// The contents of one bundle.
 #[derive(Default)]
 pub(super) struct Contents {
-    /// Its nodes, by the names it gives them.
-    pub(super) nodes: BTreeMap<NodeName, Identity>,
-    /// Nodes whose names come from Kubernetes and not from a host.
+    /// The nodes, by the names that the bundle uses.
+    pub(super) nodes: BTreeMap<NodeName, NodeIdentity>,
+    /// The nodes whose names come from Kubernetes and not from a host.
     pub(super) objects: BTreeSet<NodeName>,
-    /// Files that are databases.
-    pub(super) databases: Vec<Stored>,
-    /// Sosreports: recorded commands.
-    pub(super) reports: Vec<Report>,
-    /// What must-gathers keep of commands that were run on nodes.
+    /// The database files.
+    pub(super) databases: Vec<StoredDatabase>,
+    /// The sosreports, with their recorded commands.
+    pub(super) reports: Vec<SosReport>,
+    /// The recorded commands of nodes in must-gathers.
     pub(super) gathered: Vec<Gathered>,
-    /// Databases that should be there and are not, and why.
+    /// Databases that should be in the bundle but are missing, and why.
     pub(super) missing: Vec<(NodeName, Db, String)>,
-    /// Log files by node.
+    /// The log files by node.
     pub(super) logs: BTreeMap<NodeName, Vec<String>>,
-    /// Logs of hosts that lie in no host's folder.
+    /// The logs of hosts outside the folder of a host.
     pub(super) host_logs: Vec<(NodeName, HostLog, String)>,
-    /// Logs of hosts below `host_service_logs`, which need not say whose they are.
+    /// The logs of hosts below `host_service_logs`, whose paths may not name the host.
     pub(super) service_logs: Vec<String>,
-    /// Folders of hosts without a report, with the slash: what `kind export logs` makes.
+    /// The folders of hosts without a report, with a trailing slash: `kind export logs` writes them.
     pub(super) hosts: Vec<(NodeName, String)>,
-    /// What could not be assigned or understood.
+    /// Files that could not be assigned to a node or understood.
     pub(super) troubles: Vec<String>,
-    /// Where it shows that the cluster was a central one.
+    /// The file that shows that the cluster used central mode.
     pub(super) central: Option<String>,
 }
 
 /// A database file.
 #[derive(Clone, Debug)]
-pub(super) struct Stored {
+pub(super) struct StoredDatabase {
     pub(super) node: NodeName,
     pub(super) db: Db,
-    /// In the bundle.
+    /// The path in the bundle.
     pub(super) path: String,
-    /// As an answer names it: without the folders that are named after the collection.
+    /// The path in answers, without the leading folders that are named after the collection.
     pub(super) shown: String,
-    /// When it was collected, as far as the bundle tells.
+    /// The collection time, if the bundle records it.
     pub(super) when: Option<Timestamp>,
 }
 
 impl Contents {
-    /// Looks through the names of a bundle, and into the few files that tell which node is which.
+    /// Scans the file names of a bundle, and reads the few files that identify nodes.
     pub(super) fn of(files: &Files) -> Self {
         let mut contents = Self::default();
         must_gather::scan(files, &mut contents);
@@ -75,7 +75,7 @@ impl Contents {
         contents
     }
 
-    /// Nothing that any tool could read?
+    /// Returns true if there is nothing that a tool could read.
     pub(super) fn is_empty(&self) -> bool {
         self.databases.is_empty()
             && self.reports.is_empty()
@@ -86,20 +86,21 @@ impl Contents {
             && self.service_logs.is_empty()
     }
 
-    /// When the bundle was collected: the time of what was collected last.
+    /// The collection time of the newest data in the bundle.
     pub(super) fn when(&self) -> Option<Timestamp> {
         let databases = self.databases.iter().filter_map(|stored| stored.when);
         databases.chain(self.reports.iter().filter_map(|report| report.when)).max()
     }
 
-    /// The folders in which files lie as they lay on a node.
+    /// The folders that mirror the file system of a node.
     pub(super) fn roots(&self, node: &NodeName) -> Vec<&str> {
         let reports =
             self.reports.iter().filter(|report| report.node == *node).map(|report| report.root.as_str());
         reports.chain(self.hosts.iter().filter(|(of, _)| of == node).map(|(_, root)| root.as_str())).collect()
     }
 
-    /// A database of no known node: of all nodes, or what it is cannot be told.
+    /// Records a database that belongs to no known node: it has the data of all nodes, or its node cannot be
+    /// identified.
     fn unknown(&mut self, files: &Files, path: &str, db: Db, shown: String, why: &str) {
         let database = files.read(path).ok().and_then(|bytes| open(bytes).ok());
         if database.is_some_and(|database| is_central(db, &database)) {
@@ -109,11 +110,11 @@ impl Contents {
         }
     }
 
-    fn node(&mut self, name: &NodeName, identity: Identity) {
+    fn node(&mut self, name: &NodeName, identity: NodeIdentity) {
         self.nodes.entry(name.clone()).or_default().merge(identity);
     }
 
-    /// Gives nodes the names that the cluster has for them.
+    /// Renames nodes to the names that the cluster uses.
     pub(super) fn rename(&mut self, names: &BTreeMap<NodeName, NodeName>) {
         let new = |node: &mut NodeName| {
             if let Some(name) = names.get(node) {

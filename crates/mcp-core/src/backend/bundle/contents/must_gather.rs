@@ -1,23 +1,24 @@
-//! Must-gathers, and what `oc adm inspect` writes.
+//! Must-gathers and other output of `oc adm inspect`.
 //!
-//! `openshift/must-gather`'s `gather_network_logs_basics` leaves the databases of an interconnect cluster in
-//! `network_logs/ovnk_database_store/<ovnkube-node pod>_{nbdb,sbdb}` (packed or not); `oc adm inspect` leaves the
-//! pods, and so their nodes, in `namespaces/<ns>/pods/<pod>/<pod>.yaml` and `…/core/pods.yaml`. Where these lie
-//! below the top differs: one directory an image, one a node with `--node-selector`, another around it all.
+//! `gather_network_logs_basics` of `openshift/must-gather` writes the databases of an interconnect cluster to
+//! `network_logs/ovnk_database_store/<ovnkube-node pod>_{nbdb,sbdb}`, compressed or not. `oc adm inspect` writes the
+//! pods, which name their nodes, to `namespaces/<ns>/pods/<pod>/<pod>.yaml` and `…/core/pods.yaml`. These folders are
+//! at different depths: there is one directory per image, one per node with `--node-selector`, and sometimes another
+//! around all of them.
 
-use super::{Contents, Stored, gathered, identity, identity::yaml, wanted::database};
+use super::{Contents, StoredDatabase, gathered, identity, identity::yaml, wanted::database};
 use crate::{Db, HostLog, NodeName, backend::bundle::files::Files};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
 const STORE: &str = "network_logs/ovnk_database_store/";
 
-/// Where `gather_network_logs` leaves what ovnkube-controller logged of its transactions:
+/// The folder in which `gather_network_logs` stores the transaction log of ovnkube-controller:
 /// `ovnk_extras_store/<pod>/ovnkube-controller/libovsdb.log`.
 const EXTRAS: &str = "network_logs/ovnk_extras_store/";
 
-/// Where a must-gather of a central cluster has its databases: that of the leader (4.10 to 4.13), or those of every
-/// master (4.5 to 4.9).
+/// The suffixes of the databases of a central cluster: the databases of the leader (4.10 to 4.13) or of every master
+/// (4.5 to 4.9).
 const CENTRAL: [&str; 2] = ["_nbdb.gz", "_sbdb.gz"];
 
 #[derive(Deserialize)]
@@ -47,7 +48,7 @@ pub(super) fn scan(files: &Files, contents: &mut Contents) {
     let objects = identity::of_objects(files);
     contents.objects.extend(objects.keys().cloned());
     contents.nodes.extend(objects);
-    let mut pods = Pods::of(files);
+    let mut pods = PodNodes::of(files);
     for path in files.paths() {
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
         if let Some((_, log)) = path.split_once("/pods/").filter(|_| is_ovn_log(path)) {
@@ -62,13 +63,13 @@ pub(super) fn scan(files: &Files, contents: &mut Contents) {
             contents.service_logs.push(path.to_owned());
         } else if name == "timestamp" && began_only(files, path) {
             contents.troubles.push(format!(
-                "{path} says when the collection began and not when it ended: it may have been given up"
+                "{path} has the start of the collection but not its end, so the collection may be incomplete"
             ));
         } else if let Some((node, log)) = host_log(path, &mut pods) {
             contents.host_logs.push((node, log, path.to_owned()));
         } else if let Some((pod, kept)) = gathered::kept(path) {
             let node = pods.node(pod);
-            let of_node = |kept: gathered::Kept| Some(kept.of(node.clone()?, files, path));
+            let of_node = |kept: gathered::GatheredContent| Some(kept.of(node.clone()?, files, path));
             contents.gathered.extend(kept.into_iter().filter_map(of_node));
         } else if let Some((owner, kept)) = gathered::early(path) {
             let node = pods.owner(owner, &contents.nodes);
@@ -87,7 +88,7 @@ pub(super) fn scan(files: &Files, contents: &mut Contents) {
     }
 }
 
-fn add(files: &Files, contents: &mut Contents, pods: &mut Pods, path: &str, db: Db, pod: &str) {
+fn add(files: &Files, contents: &mut Contents, pods: &mut PodNodes, path: &str, db: Db, pod: &str) {
     let shown = from(path, "network_logs/");
     let node = pods.node(pod);
     if let Some(node) = &node {
@@ -95,29 +96,36 @@ fn add(files: &Files, contents: &mut Contents, pods: &mut Pods, path: &str, db: 
     }
     match node.or_else(|| zone_of(files, path)) {
         Some(node) => {
-            contents.node(&node, identity::Identity::default());
+            contents.node(&node, identity::NodeIdentity::default());
             let when = files.modified(path);
-            contents.databases.push(Stored { node, db, path: path.into(), shown, when });
+            contents.databases.push(StoredDatabase { node, db, path: path.into(), shown, when });
         }
         None => {
-            contents.unknown(files, path, db, shown, "neither its pod nor its zone's name is in the bundle");
+            contents.unknown(
+                files,
+                path,
+                db,
+                shown,
+                "the bundle contains neither its pod nor the name of its zone",
+            );
         }
     }
 }
 
-/// `oc adm inspect` writes a line when it begins and one when it ends.
+/// Returns true if a collection started but did not end. `oc adm inspect` writes one line for each.
 fn began_only(files: &Files, path: &str) -> bool {
     files.read_small(path).is_some_and(|text| text.iter().filter(|byte| **byte == b'\n').count() == 1)
 }
 
-/// A log of a pod of OVN-Kubernetes or Open vSwitch.
+/// Returns true for a log of an OVN-Kubernetes or Open vSwitch pod.
 fn is_ovn_log(path: &str) -> bool {
     path.contains("/logs/") && (path.contains("ovn-kubernetes/pods/"))
 }
 
-/// What lies in a must-gather by node or pod, beside `host_service_logs`: `gather_ppc` leaves
-/// `nodes/<node>/{dmesg,<node>_logs_kubelet.gz}`, `gather_network_logs` `network_logs/ipsec/<pod>_libreswan.log`.
-fn host_log(path: &str, pods: &mut Pods) -> Option<(NodeName, HostLog)> {
+/// Recognizes the logs of a node or pod outside `host_service_logs`: `gather_ppc` writes
+/// `nodes/<node>/{dmesg,<node>_logs_kubelet.gz}`, and `gather_network_logs` writes
+/// `network_logs/ipsec/<pod>_libreswan.log`.
+fn host_log(path: &str, pods: &mut PodNodes) -> Option<(NodeName, HostLog)> {
     let (folder, name) = path.rsplit_once('/')?;
     if let Some(pod) = name.strip_suffix("_libreswan.log").filter(|_| folder.ends_with("network_logs/ipsec"))
     {
@@ -132,20 +140,20 @@ fn host_log(path: &str, pods: &mut Pods) -> Option<(NodeName, HostLog)> {
     (above == "nodes" || above.ends_with("/nodes")).then_some((node.parse().ok()?, log))
 }
 
-/// The path without the folders above it, which have the names of the collection and of an image.
+/// The path without the leading folders, which are named after the collection and an image.
 fn from(path: &str, folder: &str) -> String {
     path.find(folder).and_then(|at| path.get(at..)).unwrap_or(path).to_owned()
 }
 
-/// Which pod ran on which node.
-struct Pods<'a> {
+/// The nodes on which pods ran.
+struct PodNodes<'a> {
     files: &'a Files,
     objects: BTreeMap<&'a str, &'a str>,
     known: BTreeMap<String, Option<NodeName>>,
     lists: Option<BTreeMap<String, NodeName>>,
 }
 
-impl<'a> Pods<'a> {
+impl<'a> PodNodes<'a> {
     fn of(files: &'a Files) -> Self {
         let object = |path: &'a str| {
             let (folder, name) = path.rsplit_once('/')?;
@@ -168,14 +176,15 @@ impl<'a> Pods<'a> {
         node
     }
 
-    /// Whose a file is that is named after a pod, a node and its pod, or a node: `<node>_<pod>`. Neither has an underscore.
-    fn owner(&mut self, name: &str, known: &BTreeMap<NodeName, identity::Identity>) -> Option<NodeName> {
+    /// The owner of a file that is named after a pod, a node and its pod (`<node>_<pod>`), or a node. The names of
+    /// nodes and pods contain no underscore.
+    fn owner(&mut self, name: &str, known: &BTreeMap<NodeName, identity::NodeIdentity>) -> Option<NodeName> {
         let (first, pod) = name.split_once('_').unwrap_or((name, name));
         let node = || first.parse().ok().filter(|node| first != pod || known.contains_key(node));
         self.node(pod).or_else(node)
     }
 
-    /// From the lists, which are large and only read when a pod has no file of its own.
+    /// Reads the lists of pods. They are large, so they are read only for a pod without a file of its own.
     fn lists(&mut self) -> &BTreeMap<String, NodeName> {
         let files = self.files;
         self.lists.get_or_insert_with(|| {
@@ -189,7 +198,7 @@ impl<'a> Pods<'a> {
     }
 }
 
-/// The node that a database names, or the northbound one beside it.
+/// The node that a database, or the northbound database next to it, names.
 fn zone_of(files: &Files, path: &str) -> Option<NodeName> {
     let open = |path: &str| super::open(files.read(path).ok()?).ok();
     let beside = path.strip_suffix("_sbdb").map(|pod| format!("{pod}_nbdb"));

@@ -1,9 +1,9 @@
-//! Which files a layer may ask for, by their names: what is kept of a compressed archive.
+//! Decides by its name which file of a compressed archive is kept, because a layer may ask for it.
 
 use super::gathered;
 use crate::{Db, backend::bundle::objects::is_discovery};
 
-/// Is the content of this file worth keeping? The rest is listed only.
+/// Returns true if the content of this file is kept. Other files are only listed.
 pub(crate) fn wanted(path: &str) -> bool {
     const FOLDERS: [&str; 6] = ["network_logs", "sos_commands", "sos_strings", "sos_reports", "etc", "proc"];
     let name = path.rsplit('/').next().unwrap_or(path);
@@ -19,11 +19,12 @@ pub(crate) fn wanted(path: &str) -> bool {
         || path.split('/').any(|part| FOLDERS.contains(&part))
 }
 
-/// Is this a log that a tool may ask for?
+/// Returns true if this is a log that a tool may ask for.
 ///
-/// Of containers: what `oc adm inspect` and the kubelet write, `…/logs/current.log`, `…/logs/rotated/0.log.<date>.gz`,
-/// `pods/<ns>_<pod>_<uid>/<container>/0.log`, `containers/<pod>_<ns>_<container>-<id>.log`. Of hosts: `host_service_logs`,
-/// what lies in `var/log`, and what `kind export logs` leaves.
+/// Logs of containers are the files of `oc adm inspect` and the kubelet: `…/logs/current.log`,
+/// `…/logs/rotated/0.log.<date>.gz`, `pods/<ns>_<pod>_<uid>/<container>/0.log`,
+/// `containers/<pod>_<ns>_<container>-<id>.log`. Logs of hosts are in `host_service_logs`, in `var/log`, and in exports
+/// of `kind export logs`.
 pub(crate) fn is_log(path: &str) -> bool {
     const HOST: [&str; 10] = [
         "kubelet.log",
@@ -46,8 +47,8 @@ pub(crate) fn is_log(path: &str) -> bool {
         || is_text && folder.split('/').any(|part| FOLDERS.contains(&part))
 }
 
-/// Is this an archive inside the bundle that is opened as if it were unpacked? The databases of a must-gather and what
-/// ovnkube-controller logged of its transactions, and whole collections that somebody put into one file.
+/// Returns true if this is an archive inside the bundle that is opened too: the databases of a must-gather, the
+/// transaction log of ovnkube-controller, and whole collections that somebody put into one file.
 pub(crate) fn packed(path: &str) -> bool {
     const ENDS: [&str; 7] = [".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.zst", ".zip"];
     const STARTS: [&str; 7] = [
@@ -63,10 +64,10 @@ pub(crate) fn packed(path: &str) -> bool {
     ENDS.iter().any(|end| name.ends_with(end)) && STARTS.iter().any(|start| name.starts_with(start))
 }
 
-/// Which database a file of this name is, and what stands before that in the name: a pod or a node.
+/// Returns the database that a file of this name contains, and the pod or node in front of it in the name.
 ///
-/// `<ovnkube-node pod>_nbdb` in a must-gather; `ovnnb_db.db` and `conf.db` on a node, and in upstream's CI with the
-/// node's name before it: `<node>_ovnnb_db.db`, `<node>-conf.db`.
+/// The name is `<ovnkube-node pod>_nbdb` in a must-gather, and `ovnnb_db.db` or `conf.db` on a node. In upstream's CI
+/// the name of the node is in front: `<node>_ovnnb_db.db`, `<node>-conf.db`.
 pub(crate) fn database(name: &str) -> Option<(Db, &str)> {
     const ENDS: [(&str, Db); 9] = [
         ("_ovnnb_db.db", Db::Nb),
@@ -80,7 +81,7 @@ pub(crate) fn database(name: &str) -> Option<(Db, &str)> {
         ("conf.db", Db::OpenVSwitch),
     ];
     let of = |&(end, db): &(&str, Db)| Some((db, name.strip_suffix(end)?));
-    // `myconf.db` is something else.
+    // A name such as `myconf.db` is not a database of Open vSwitch.
     ENDS.iter().find_map(of).filter(|(_, before)| {
         before.is_empty()
             || ENDS.iter().take(4).chain(ENDS.iter().skip(6).take(2)).any(|(end, _)| name.ends_with(end))

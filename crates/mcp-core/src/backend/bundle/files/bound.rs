@@ -1,32 +1,32 @@
-//! What one bundle may take of this process.
+//! Limits for the resources that one bundle may use.
 
-/// Bounds of a bundle. Real ones stay well below; what is made to exhaust a reader does not.
+/// The limits of a bundle. Real bundles stay well below them; bundles that are made to exhaust a reader do not.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
     /// Bytes of a file that is read.
     pub(crate) file: u64,
-    /// Bytes of a file of objects, and of the objects that one question finds: in memory they take several times as many
-    /// as written.
+    /// Bytes of a file of objects, and of the objects in one answer. Objects take several times as much memory as their
+    /// YAML.
     pub(crate) objects: u64,
-    /// Bytes of a file that is read only to see what the bundle is: an object, a host name.
+    /// Bytes of a file that is read to recognize the bundle: an object, a host name.
     pub(crate) small_file: u64,
-    /// Files that are listed.
+    /// Number of listed files.
     pub(crate) files: usize,
     /// Bytes of all names together.
     pub(crate) names: usize,
-    /// Directories within directories.
+    /// Depth of nested directories.
     pub(crate) depth: usize,
-    /// Archives within archives: a bundle in a file of bundles, and in it the packed databases.
+    /// Depth of nested archives: a file of bundles contains a bundle, which contains compressed databases.
     pub(crate) nesting: usize,
-    /// Bytes that come out of one compressed archive.
+    /// Decompressed bytes of one archive.
     pub(crate) unpacked: u64,
-    /// Bytes that come out for one that goes in, once more than `ratio_from` came out. Logs reach 100.
+    /// Ratio of decompressed to compressed bytes, which applies beyond `ratio_from` bytes. Logs reach 100.
     pub(crate) ratio: u64,
-    /// See `ratio`.
+    /// Decompressed bytes from which `ratio` applies.
     pub(crate) ratio_from: u64,
-    /// Bytes that are kept in the temporary file.
+    /// Bytes in the temporary file.
     pub(crate) kept: u64,
-    /// Of these, bytes of logs. Logs beyond are unpacked anew each time that they are asked for.
+    /// Bytes of logs in the temporary file. Further logs are decompressed again each time.
     pub(crate) kept_logs: u64,
 }
 

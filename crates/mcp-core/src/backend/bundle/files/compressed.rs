@@ -1,13 +1,13 @@
-//! What is packed with gzip, xz or zstd: an archive, or one database.
+//! Reads files that are compressed with gzip, xz or zstd: an archive, or one database.
 
 use super::{
-    Unreadable,
+    FileError,
     bound::Bounds,
-    form::{Codec, Form, HEAD, of_head},
-    index::{Content, Entry, Index},
+    form::{Codec, FileFormat, HEAD, of_head},
+    index::{Content, Entry, FileIndex},
     span::Span,
     tape,
-    zstd::Frames,
+    zstd::ZstdReader,
 };
 use crate::deadline::Timed;
 use std::{
@@ -18,25 +18,25 @@ use std::{
     },
 };
 
-/// Reads it once, from front to end.
+/// Reads the file once, from beginning to end, and lists its contents.
 pub(super) fn list(
     packed: &Span,
     codec: Codec,
     name: &str,
     prefix: &str,
-    index: &mut Index,
+    index: &mut FileIndex,
 ) -> io::Result<()> {
-    let mut stream = Guarded::new(packed.clone(), codec, index.bounds())?;
+    let mut stream = BoundedDecoder::new(packed.clone(), codec, index.bounds())?;
     let mut head = Vec::new();
     (&mut stream).take(HEAD as u64).read_to_end(&mut head)?;
     let form = of_head(&head).map_err(io::Error::other)?;
     let all = Cursor::new(head).chain(stream);
     match form {
-        Form::Tar => {
+        FileFormat::Tar => {
             let anew = |member| Content::Packed { archive: packed.clone(), codec, member };
             tape::list_stream(all, prefix, index, &anew)
         }
-        Form::Database => {
+        FileFormat::Database => {
             let name = name.rsplit('/').next().unwrap_or(name);
             let name = [".gz", ".xz", ".zst"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
             let limit = index.bounds().file;
@@ -45,47 +45,49 @@ pub(super) fn list(
             index.insert(prefix, name, Entry { modified: None, size, content: Content::Span(span) })?;
             whole
         }
-        Form::Zip | Form::Compressed(_) => Err(io::Error::other("it is packed twice: unpack it once")),
+        FileFormat::Zip | FileFormat::Compressed(_) => {
+            Err(io::Error::other("the file is compressed twice; decompress it once"))
+        }
     }
 }
 
-/// Unpacks an archive up to one of its members, and hands that to `read`.
+/// Decompresses an archive up to one of its members, and passes that member to `read`.
 pub(super) fn member<T>(
     packed: &Span,
     codec: Codec,
     member: usize,
     bounds: Bounds,
-    read: &mut dyn FnMut(&mut dyn Read) -> Result<T, Unreadable>,
-) -> Result<T, Unreadable> {
-    let mut tar = tar::Archive::new(Timed::new(Guarded::new(packed.clone(), codec, bounds)?));
+    read: &mut dyn FnMut(&mut dyn Read) -> Result<T, FileError>,
+) -> Result<T, FileError> {
+    let mut tar = tar::Archive::new(Timed::new(BoundedDecoder::new(packed.clone(), codec, bounds)?));
     match tar.entries()?.nth(member) {
         Some(entry) => read(&mut entry?),
-        None => Err(Unreadable::NoFile),
+        None => Err(FileError::NoFile),
     }
 }
 
-/// A decompressor that stops when far more comes out than a collection of text would give.
-struct Guarded {
+/// A decompressor that stops when its output is far larger than a collection of text can be.
+struct BoundedDecoder {
     stream: Box<dyn Read>,
     taken: Arc<AtomicU64>,
     given: u64,
     bounds: Bounds,
 }
 
-impl Guarded {
+impl BoundedDecoder {
     fn new(packed: Span, codec: Codec, bounds: Bounds) -> io::Result<Self> {
         let taken = Arc::new(AtomicU64::new(0));
-        let packed = BufReader::with_capacity(1 << 16, Counted { packed, taken: taken.clone() });
+        let packed = BufReader::with_capacity(1 << 16, CountingReader { packed, taken: taken.clone() });
         let stream: Box<dyn Read> = match codec {
             Codec::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(packed)),
             Codec::Xz => Box::new(liblzma::bufread::XzDecoder::new_multi_decoder(packed)),
-            Codec::Zstd => Box::new(Frames::new(packed)),
+            Codec::Zstd => Box::new(ZstdReader::new(packed)),
         };
         Ok(Self { stream, taken, given: 0, bounds })
     }
 }
 
-impl Read for Guarded {
+impl Read for BoundedDecoder {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = self.stream.read(buffer).map_err(in_words)?;
         self.given += n as u64;
@@ -93,20 +95,20 @@ impl Read for Guarded {
         let allowed = self.taken.load(Ordering::Relaxed).saturating_mul(ratio).max(ratio_from).min(unpacked);
         if self.given > allowed {
             return Err(io::Error::other(format!(
-                "it unpacks to more than {unpacked} bytes, or {ratio} times its size, as nothing collected does"
+                "it decompresses to more than {unpacked} bytes or {ratio} times its size, which no real bundle does"
             )));
         }
         Ok(n)
     }
 }
 
-/// Counts what a decompressor takes.
-struct Counted {
+/// Counts the bytes that a decompressor reads.
+struct CountingReader {
     packed: Span,
     taken: Arc<AtomicU64>,
 }
 
-impl Read for Counted {
+impl Read for CountingReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = self.packed.read(buffer)?;
         self.taken.fetch_add(n as u64, Ordering::Relaxed);
@@ -114,12 +116,12 @@ impl Read for Counted {
     }
 }
 
-/// An end that comes too early, in the same words for each of them.
+/// Replaces the various messages for an unexpected end by one message.
 fn in_words(e: io::Error) -> io::Error {
     let text = crate::error::chain(&e);
     let early = e.kind() == io::ErrorKind::UnexpectedEof
         || ["premature eof", "unexpected end", "failed to fill whole buffer"]
             .iter()
             .any(|early| text.contains(early));
-    if early { io::Error::new(io::ErrorKind::UnexpectedEof, "it is cut") } else { e }
+    if early { io::Error::new(io::ErrorKind::UnexpectedEof, "the archive is cut") } else { e }
 }

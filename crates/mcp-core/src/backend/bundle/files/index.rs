@@ -5,7 +5,7 @@ use crate::backend::bundle::contents::{is_log, packed, wanted};
 use jiff::Timestamp;
 use std::{collections::BTreeMap, io};
 
-/// A file, a link, or something else with a name.
+/// A file, a link, or another named entry.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) modified: Option<Timestamp>,
@@ -13,49 +13,50 @@ pub(super) struct Entry {
     pub(super) content: Content,
 }
 
-/// Where the bytes are.
+/// Where the bytes of an entry are.
 #[derive(Debug)]
 pub(super) enum Content {
-    /// In the directory, at this path.
+    /// In the directory, at the same path.
     OnDisk,
-    /// In a plain tar, or in the temporary file.
+    /// In a plain tar archive, or in the temporary file.
     Span(Span),
-    /// In this zip, at this place of its list.
+    /// In a zip archive, as this member.
     Zipped { zip: usize, member: usize },
-    /// In this compressed archive, as so many-th of its members: to be unpacked anew.
+    /// In a compressed archive, as this member, which must be decompressed again.
     Packed { archive: Span, codec: Codec, member: usize },
-    /// Elsewhere in the bundle, seen from here.
+    /// A link to another path in the bundle.
     Link(String),
-    /// Nowhere, and why.
+    /// Not available, for this reason.
     LeftOut(&'static str),
 }
 
-/// Files by their path.
-pub(super) struct Index {
+/// The entries of a bundle, by path.
+pub(super) struct FileIndex {
     entries: BTreeMap<String, Entry>,
     bounds: Bounds,
     names: usize,
-    /// Bytes of logs that are kept.
+    /// The size of the logs that are kept, in bytes.
     logs: u64,
     packed: Vec<String>,
     troubles: Vec<String>,
-    /// Troubles of single files: what, how many, and one of them.
+    /// Problems with single files: the problem, the number of files, and one example.
     counted: BTreeMap<&'static str, (usize, String)>,
     pub(super) spool: Spool,
 }
 
-/// What is done with a member of a compressed archive.
+/// How a member of a compressed archive is handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Want {
-    /// It is copied.
+pub(super) enum Retention {
+    /// The member is copied.
     Kept,
-    /// It is copied while there is room for logs.
+    /// The member is copied while there is room for logs.
     Log,
-    /// Its name is noted.
+    /// Only the name is listed.
     Listed,
 }
 
-/// The names below an archive inside a bundle: the packed databases appear where they would lie unpacked.
+/// The prefix of the files in an archive inside a bundle. The compressed databases appear at the paths that they have
+/// when they are unpacked.
 pub(super) fn below(archive: &str) -> String {
     let (parent, name) = archive.rsplit_once('/').map_or(("", archive), |(parent, name)| (parent, name));
     match (name.starts_with("ovnk_"), parent) {
@@ -65,7 +66,7 @@ pub(super) fn below(archive: &str) -> String {
     }
 }
 
-impl Index {
+impl FileIndex {
     pub(super) fn new(bounds: Bounds) -> Self {
         Self {
             entries: BTreeMap::new(),
@@ -101,17 +102,17 @@ impl Index {
         from.map(|(path, _)| path.as_str()).take_while(move |path| path.starts_with(prefix))
     }
 
-    /// The archives found since this was last asked.
+    /// Returns the archives that were found since the last call.
     pub(super) fn take_packed(&mut self) -> Vec<String> {
         std::mem::take(&mut self.packed)
     }
 
-    /// Something is wrong with the bundle.
+    /// Records a problem with the bundle.
     pub(super) fn trouble(&mut self, what: String) {
         self.troubles.push(what);
     }
 
-    /// The temporary file takes no more: why is said once.
+    /// Records a file that did not fit into the temporary file. The reason is recorded once.
     pub(super) fn full(&mut self, why: &io::Error, path: &str) {
         const WHAT: &str = "could not be kept in the temporary file";
         if !self.counted.contains_key(WHAT) {
@@ -120,7 +121,7 @@ impl Index {
         self.count(WHAT, path);
     }
 
-    /// Something is wrong with a file. However many there are, it is said once.
+    /// Counts a problem with a file, so that any number of files yields one line.
     pub(super) fn count(&mut self, what: &'static str, path: &str) {
         self.counted.entry(what).or_insert_with(|| (0, path.to_owned())).0 += 1;
     }
@@ -133,18 +134,18 @@ impl Index {
         self.troubles.iter().cloned().chain(counted).collect()
     }
 
-    /// Is the content of this file to be kept, where that costs something?
-    pub(super) fn wants(&self, path: &str) -> Want {
+    /// Decides whether to keep the content of a file that is expensive to read again.
+    pub(super) fn wants(&self, path: &str) -> Retention {
         if wanted(path) || packed(path) {
-            Want::Kept
+            Retention::Kept
         } else if is_log(path) {
-            Want::Log
+            Retention::Log
         } else {
-            Want::Listed
+            Retention::Listed
         }
     }
 
-    /// Is there room for a log of so many bytes among those that are kept? If so, it is taken.
+    /// Reserves room for a log of this size. Returns false if there is no room.
     pub(super) fn room_for_log(&mut self, size: u64) -> bool {
         let fits = self.logs.saturating_add(size) <= self.bounds.kept_logs;
         if fits {
@@ -153,14 +154,14 @@ impl Index {
         fits
     }
 
-    /// Adds a file under its name in the archive or directory. The last of one name is the one that counts, as when
-    /// an archive is unpacked; but what an archive inside the bundle holds does not hide what lies beside it.
+    /// Adds a file under its name in the archive or directory. The last file of the same name counts, as when an
+    /// archive is unpacked. A file in an archive inside the bundle does not hide a file next to that archive.
     ///
     /// # Errors
-    /// When there are more files than any bundle has.
+    /// Returns an error if there are more files than any real bundle has.
     pub(super) fn insert(&mut self, prefix: &str, name: &str, entry: Entry) -> io::Result<()> {
         let Some(path) = normal(prefix, name) else {
-            self.count("would lie outside the bundle, by its name, and is left out", name);
+            self.count("left out (the name leads out of the bundle)", name);
             return Ok(());
         };
         if path.is_empty() || (!prefix.is_empty() && self.entries.contains_key(&path)) {
@@ -169,7 +170,7 @@ impl Index {
         self.names += path.len();
         if self.entries.len() >= self.bounds.files || self.names > self.bounds.names {
             return Err(io::Error::other(format!(
-                "it has more than {} files, or {} bytes of names",
+                "the bundle has more than {} files or more than {} bytes of names",
                 self.bounds.files, self.bounds.names
             )));
         }
@@ -182,7 +183,7 @@ impl Index {
         Ok(())
     }
 
-    /// A database that was given by itself, without a bundle around it.
+    /// Adds a database that was opened by itself, without a bundle.
     pub(super) fn add_database(&mut self, file: &Span, name: &str, prefix: &str) -> io::Result<()> {
         let name = name.rsplit('/').next().unwrap_or(name);
         let content = Content::Span(file.clone());
@@ -190,7 +191,7 @@ impl Index {
     }
 }
 
-/// A path as it is listed: no `.`, no doubled or leading slash. None: it leads out.
+/// Normalizes a path: no `.`, and no doubled or leading slash. Returns `None` if the path leads out of the bundle.
 fn normal(prefix: &str, name: &str) -> Option<String> {
     if name.split('/').any(|part| part == "..") {
         return None;

@@ -1,26 +1,26 @@
-//! Where links lead: inside the bundle, or nowhere.
+//! Resolves links, which must lead to files inside the bundle.
 
-use super::index::{Content, Entry, Index};
+use super::index::{Content, Entry, FileIndex};
 
-/// Why there is no file at the end of a path.
+/// Why there is no file at a path.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Gone {
-    #[error("it is not in the bundle")]
+pub(crate) enum LinkError {
+    #[error("the file is not in the bundle")]
     Missing,
-    #[error("it is a link to {0}, which is not in the bundle")]
+    #[error("the path is a link to {0}, which is not in the bundle")]
     Dangling(String),
-    #[error("it is a link that leads out of the bundle, to {0}")]
+    #[error("the path is a link that leads out of the bundle, to {0}")]
     LeadsOut(String),
-    #[error("it is a link that leads in a circle")]
+    #[error("the path is a link that leads in a circle")]
     Circle,
 }
 
-/// As many as Linux follows (`path_resolution(7)`).
+/// The number of links that Linux follows (`path_resolution(7)`).
 const MAX_LINKS: usize = 40;
 
-/// Follows links in any part of a path, over the list of files: the file system is not asked.
-pub(super) fn resolve<'a>(index: &'a Index, path: &str) -> Result<(String, &'a Entry), Gone> {
-    // As it nearly always is.
+/// Follows links in any component of a path, using only the list of files and not the file system.
+pub(super) fn resolve<'a>(index: &'a FileIndex, path: &str) -> Result<(String, &'a Entry), LinkError> {
+    // Most paths contain no link.
     if let Some(entry) = index.get(path)
         && !matches!(entry.content, Content::Link(_))
     {
@@ -31,7 +31,7 @@ pub(super) fn resolve<'a>(index: &'a Index, path: &str) -> Result<(String, &'a E
     while let Some(part) = ahead.pop() {
         if part == ".." {
             let Some(up) = parent(&done) else {
-                return Err(Gone::LeadsOut(last.unwrap_or_else(|| path.into())));
+                return Err(LinkError::LeadsOut(last.unwrap_or_else(|| path.into())));
             };
             done = up;
             continue;
@@ -41,10 +41,10 @@ pub(super) fn resolve<'a>(index: &'a Index, path: &str) -> Result<(String, &'a E
             Some(Content::Link(to)) => {
                 links += 1;
                 if links > MAX_LINKS {
-                    return Err(Gone::Circle);
+                    return Err(LinkError::Circle);
                 }
                 if to.starts_with('/') {
-                    return Err(Gone::LeadsOut(to.clone()));
+                    return Err(LinkError::LeadsOut(to.clone()));
                 }
                 last = Some(to.clone());
                 ahead.extend(parts(to));
@@ -54,17 +54,17 @@ pub(super) fn resolve<'a>(index: &'a Index, path: &str) -> Result<(String, &'a E
     }
     match (index.get(&done), last) {
         (Some(entry), _) => Ok((done, entry)),
-        (None, Some(_)) => Err(Gone::Dangling(done)),
-        (None, None) => Err(Gone::Missing),
+        (None, Some(_)) => Err(LinkError::Dangling(done)),
+        (None, None) => Err(LinkError::Missing),
     }
 }
 
-/// The parts of a path, the first at the end.
+/// The components of a path in reverse order.
 fn parts(path: &str) -> Vec<String> {
     path.split('/').rev().filter(|part| !part.is_empty() && *part != ".").map(str::to_owned).collect()
 }
 
-/// The directory above; none above the bundle.
+/// The parent directory, or `None` for the bundle's top directory.
 fn parent(path: &str) -> Option<String> {
     if path.is_empty() {
         return None;

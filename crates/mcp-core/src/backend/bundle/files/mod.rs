@@ -1,14 +1,14 @@
-//! The files of one bundle, in a directory or an archive, whatever it is packed with.
+//! The files of one bundle, in a directory or an archive of any format.
 //!
-//! A bundle is listed once, from front to end, and nothing is written beside it:
+//! A bundle is listed once, from beginning to end, and nothing is written next to it:
 //!
-//! * a directory is opened as a capability and read where asked;
-//! * of a plain `.tar` or a `.zip` the place of each member is noted, and members are read where asked;
-//! * of a compressed archive, what layers ask for ([`wanted`]) is copied into one temporary file that has no name
-//!   ([`Spool`]), so that it goes with the process, however that ends. Logs are copied too, up to a bound; those beyond
-//!   are unpacked anew when they are asked for, and so is the rest.
+//! * A directory is opened as a capability, and files are read on demand.
+//! * For a plain `.tar` or a `.zip`, the position of each member is noted, and members are read on demand.
+//! * For a compressed archive, the files that layers may ask for ([`wanted`]) are copied into one temporary file
+//!   without a name ([`Spool`]), which disappears with the process, however the process ends. Logs are copied too, up
+//!   to a limit. Logs beyond the limit and all other files are decompressed again when they are needed.
 //!
-//! Memory holds names, places and times.
+//! Only names, positions and times are held in memory.
 
 mod bound;
 mod compressed;
@@ -28,7 +28,7 @@ mod zstd;
 
 use crate::backend::ReadError;
 use cap_std::fs::Dir;
-use index::{Content, Index};
+use index::{Content, FileIndex};
 use jiff::Timestamp;
 use span::Span;
 use std::{
@@ -40,31 +40,31 @@ use std::{
 use zip::ZipArchive;
 
 pub(super) use bound::Bounds;
-pub(super) use link::Gone;
-pub(super) use meter::Meter;
+pub(super) use link::LinkError;
+pub(super) use meter::ReadMeter;
 
-/// The files of one bundle, by their path inside it.
+/// The files of one bundle, by their path in the bundle.
 pub(super) struct Files {
-    /// What it is called in answers: the last part of its path.
+    /// The name of the bundle in answers, which is the last component of its path.
     pub(super) name: String,
-    index: Index,
+    index: FileIndex,
     bounds: Bounds,
     root: Option<Dir>,
     zips: Vec<Mutex<ZipArchive<Span>>>,
-    /// Archives that end early. What is missed may have been in the rest, so every answer has to say it.
+    /// Notes about archives that end early. Missing data may have been in the rest, so every answer repeats them.
     pub(super) unfinished: Vec<String>,
 }
 
 /// Why a file of a bundle cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unreadable {
+pub(super) enum FileError {
     #[error(transparent)]
-    Gone(#[from] Gone),
+    Link(#[from] LinkError),
     #[error("{0}")]
     LeftOut(&'static str),
-    #[error("it has more than {0} bytes")]
+    #[error("the file has more than {0} bytes")]
     TooLarge(u64),
-    #[error("it is no longer a file")]
+    #[error("the path is no longer a file")]
     NoFile,
     #[error(transparent)]
     Zip(#[from] zip::result::ZipError),
@@ -73,13 +73,13 @@ pub(super) enum Unreadable {
 }
 
 impl Files {
-    /// Lists a bundle.
-    pub(super) fn open(path: &Path, bounds: Bounds, meter: &Meter) -> Result<Self, ReadError> {
+    /// Lists the files of a bundle.
+    pub(super) fn open(path: &Path, bounds: Bounds, meter: &ReadMeter) -> Result<Self, ReadError> {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let failed = |e: std::io::Error| ReadError::unreadable(path.display().to_string(), e);
         let mut files = Self {
             name,
-            index: Index::new(bounds),
+            index: FileIndex::new(bounds),
             bounds,
             root: None,
             zips: Vec::new(),
@@ -96,42 +96,43 @@ impl Files {
             files.add(&span.metered(meter), &own_name, "")?;
             meter.passed(len);
         } else {
-            return Err(failed(std::io::Error::other("it is neither a file nor a directory")));
+            return Err(failed(std::io::Error::other("not a file or directory")));
         }
         files.add_packed()?;
         Ok(files)
     }
 
-    /// Lists what an archive holds, below `prefix`.
+    /// Lists the files of an archive below `prefix`.
     fn add(&mut self, packed: &Span, name: &str, prefix: &str) -> Result<(), ReadError> {
         let listed = match form::of(packed) {
-            Ok(form::Form::Tar) => tape::list(packed, prefix, &mut self.index),
-            Ok(form::Form::Compressed(codec)) => {
+            Ok(form::FileFormat::Tar) => tape::list(packed, prefix, &mut self.index),
+            Ok(form::FileFormat::Compressed(codec)) => {
                 compressed::list(packed, codec, name, prefix, &mut self.index)
             }
-            Ok(form::Form::Zip) => {
+            Ok(form::FileFormat::Zip) => {
                 zipped::list(packed, prefix, &mut self.index, self.zips.len()).map(|zip| {
                     self.zips.push(Mutex::new(zip));
                 })
             }
-            Ok(form::Form::Database) => self.index.add_database(packed, name, prefix),
+            Ok(form::FileFormat::Database) => self.index.add_database(packed, name, prefix),
             Err(e) => Err(e),
         };
-        // An archive that ends early still has what came before.
+        // An archive that ends early still has the files before its end.
         match listed {
             Err(e) if self.index.is_empty() => {
                 Err(ReadError::unreadable(name, Box::<dyn std::error::Error + Send + Sync>::from(e)))
             }
             Err(e) => {
-                self.unfinished
-                    .push(format!("{name} cannot be read to its end ({e}): what comes before is read"));
+                self.unfinished.push(format!(
+                    "{name} cannot be read to its end ({e}); only the files before that point are available"
+                ));
                 Ok(())
             }
             Ok(()) => Ok(()),
         }
     }
 
-    /// Lists the archives that are in the bundle: packed databases, and whole bundles that were put into one file.
+    /// Lists the archives inside the bundle: compressed databases, and whole bundles that were put into one file.
     fn add_packed(&mut self) -> Result<(), ReadError> {
         for _ in 0..self.bounds.nesting {
             for path in self.index.take_packed() {
@@ -148,124 +149,124 @@ impl Files {
         Ok(())
     }
 
-    /// The paths of all files, sorted; of links, where they lie.
+    /// The paths of all files, sorted. Links are listed at their own paths.
     pub(super) fn paths(&self) -> impl Iterator<Item = &str> {
         self.index.paths()
     }
 
-    /// The paths that begin so, sorted.
+    /// The paths that begin with a prefix, sorted.
     pub(super) fn below<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a str> {
         self.index.below(prefix)
     }
 
-    /// What is wrong with single files of the bundle: what was left out and why.
+    /// Problems with single files of the bundle, such as files that were left out.
     pub(super) fn troubles(&self) -> Vec<String> {
         self.index.troubles()
     }
 
-    /// Is there such a file, itself or behind links?
+    /// Returns true if the path leads to a file, directly or through links.
     pub(super) fn has(&self, path: &str) -> bool {
         link::resolve(&self.index, path).is_ok()
     }
 
-    /// The path where links lead.
-    pub(super) fn real_path(&self, path: &str) -> Result<String, Gone> {
+    /// The path of the file, after following links.
+    pub(super) fn real_path(&self, path: &str) -> Result<String, LinkError> {
         Ok(link::resolve(&self.index, path)?.0)
     }
 
-    /// When a file was written, as the bundle says.
+    /// The modification time of a file, as the bundle states it.
     pub(super) fn modified(&self, path: &str) -> Option<Timestamp> {
         link::resolve(&self.index, path).ok()?.1.modified
     }
 
-    /// How large a file is, as the bundle says.
+    /// The size of a file in bytes, as the bundle states it.
     pub(super) fn size(&self, path: &str) -> Option<u64> {
         Some(link::resolve(&self.index, path).ok()?.1.size)
     }
 
-    /// Whether each reading of a file unpacks an archive again up to this file.
+    /// Returns true if each read decompresses an archive again up to this file.
     pub(super) fn is_packed(&self, path: &str) -> bool {
         let entry = link::resolve(&self.index, path);
         entry.is_ok_and(|(_, entry)| matches!(entry.content, Content::Packed { .. }))
     }
 
-    /// What is missing at the end of a file, because the archive ends within it.
+    /// A note that the archive ends within this file, if it does.
     pub(super) fn cut(&self, path: &str) -> Option<String> {
         let (_, entry) = link::resolve(&self.index, path).ok()?;
         match &entry.content {
             Content::Span(span) if span.len < entry.size => {
-                Some(format!("{path} is cut: the archive has {} of its {} bytes", span.len, entry.size))
+                Some(format!("{path} is cut: the archive has only {} of its {} bytes", span.len, entry.size))
             }
             _ => None,
         }
     }
 
-    /// The content of a file.
+    /// Reads a file.
     pub(super) fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
         self.read_at_most(path, self.bounds.file)
     }
 
-    /// The content of a file of objects.
+    /// Reads a file of objects, which has a lower size limit.
     pub(super) fn read_objects(&self, path: &str) -> Result<Vec<u8>, ReadError> {
         self.read_at_most(path, self.bounds.objects)
     }
 
-    /// How many bytes the objects may have that one question finds.
+    /// The limit of the size of the objects in one answer, in bytes.
     pub(super) fn most_of_objects(&self) -> u64 {
         self.bounds.objects
     }
 
     fn read_at_most(&self, path: &str, limit: u64) -> Result<Vec<u8>, ReadError> {
         self.try_read(path, limit).map_err(|e| match e {
-            Unreadable::TooLarge(limit) => {
+            FileError::TooLarge(limit) => {
                 ReadError::TooLarge { what: format!("{path} in {}", self.name), limit }
             }
             e => ReadError::unreadable(format!("{path} in {}", self.name), e),
         })
     }
 
-    /// The content of a file that is expected to be small.
+    /// Reads a file that is expected to be small. Returns `None` if that fails.
     pub(super) fn read_small(&self, path: &str) -> Option<Vec<u8>> {
         self.try_read(path, self.bounds.small_file).ok()
     }
 
-    fn try_read(&self, path: &str, limit: u64) -> Result<Vec<u8>, Unreadable> {
+    fn try_read(&self, path: &str, limit: u64) -> Result<Vec<u8>, FileError> {
         self.with_content(path, |content, size| take(content, size, limit))
     }
 
-    /// A reader of a zip.
-    fn zip(&self, number: usize) -> Result<ZipArchive<Span>, Unreadable> {
-        let zip = self.zips.get(number).ok_or(Unreadable::NoFile)?;
+    /// A reader of a zip archive.
+    fn zip(&self, number: usize) -> Result<ZipArchive<Span>, FileError> {
+        let zip = self.zips.get(number).ok_or(FileError::NoFile)?;
         Ok(zip.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
 
-    /// A file as something that can be read at any place.
-    fn span(&mut self, path: &str) -> Result<Span, Unreadable> {
+    /// Opens a file for random access.
+    fn span(&mut self, path: &str) -> Result<Span, FileError> {
         let (real, entry) = link::resolve(&self.index, path)?;
         match &entry.content {
             Content::Span(span) => Ok(span.clone()),
             Content::OnDisk => {
-                let root = self.root.as_ref().ok_or(Unreadable::NoFile)?;
+                let root = self.root.as_ref().ok_or(FileError::NoFile)?;
                 Ok(Span::whole(Arc::new(directory::file(root, &real)?))?)
             }
-            // Unpacked into the temporary file, since an archive inside is read back and forth.
+            // An archive in a zip is decompressed into the temporary file, because an archive is read back and forth.
             Content::Zipped { zip, member } => {
                 let (zip, member) = (*zip, *member);
                 let mut zip = self.zip(zip)?;
                 let (span, whole) = self.index.spool.keep(zip.by_index(member)?, self.bounds.file)?;
-                whole.map(|()| span).map_err(Unreadable::Io)
+                whole.map(|()| span).map_err(FileError::Io)
             }
-            Content::LeftOut(why) => Err(Unreadable::LeftOut(why)),
-            Content::Packed { .. } | Content::Link(_) => Err(Unreadable::NoFile),
+            Content::LeftOut(why) => Err(FileError::LeftOut(why)),
+            Content::Packed { .. } | Content::Link(_) => Err(FileError::NoFile),
         }
     }
 }
 
-/// Reads all, but not more than the limit: a file can grow while it is read.
-fn take(from: impl Read, size: u64, limit: u64) -> Result<Vec<u8>, Unreadable> {
-    /// What a size is believed before it is seen.
+/// Reads everything up to the limit. A file can grow while it is read.
+fn take(from: impl Read, size: u64, limit: u64) -> Result<Vec<u8>, FileError> {
+    /// The largest buffer that is allocated before any bytes arrive.
     const AT_ONCE: u64 = 64 << 20;
     let mut bytes = Vec::with_capacity(size.min(limit).min(AT_ONCE) as usize);
     from.take(limit + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > limit { Err(Unreadable::TooLarge(limit)) } else { Ok(bytes) }
+    if bytes.len() as u64 > limit { Err(FileError::TooLarge(limit)) } else { Ok(bytes) }
 }

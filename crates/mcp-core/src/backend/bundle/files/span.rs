@@ -1,6 +1,6 @@
-//! A part of a file, as a file of its own.
+//! A part of a file that can be read like a file of its own.
 
-use super::meter::Gauge;
+use super::meter::MeterGauge;
 use std::{
     fs::File,
     io::{self, Read, Seek, SeekFrom},
@@ -8,35 +8,35 @@ use std::{
     sync::Arc,
 };
 
-/// Some bytes of a file, with a place in them. Several can read one file at once.
+/// A range of bytes of a file, with a read position. Several spans can read one file at the same time.
 #[derive(Clone, Debug)]
 pub(super) struct Span {
     file: Arc<File>,
     start: u64,
-    /// How many bytes.
+    /// The length in bytes.
     pub(super) len: u64,
     at: u64,
-    gauge: Option<Gauge>,
+    gauge: Option<MeterGauge>,
 }
 
 impl Span {
-    /// The whole file, as long as it is now.
+    /// The whole file, with its length at this moment.
     pub(super) fn whole(file: Arc<File>) -> io::Result<Self> {
         let len = file.metadata()?.len();
         Ok(Self { file, start: 0, len, at: 0, gauge: None })
     }
 
-    /// A part of a file.
+    /// A range of a file.
     pub(super) fn of(file: Arc<File>, start: u64, len: u64) -> Self {
         Self { file, start, len, at: 0, gauge: None }
     }
 
-    /// The same, telling how far it was read.
-    pub(super) fn metered(self, meter: &super::Meter) -> Self {
+    /// Returns the same span, which reports its progress to a meter.
+    pub(super) fn metered(self, meter: &super::ReadMeter) -> Self {
         Self { gauge: Some(meter.gauge()), ..self }
     }
 
-    /// A part of this part: what there is of it.
+    /// A range of this span, cut at its end.
     pub(super) fn part(&self, start: u64, len: u64) -> Self {
         let start = start.min(self.len);
         Self::of(self.file.clone(), self.start + start, len.min(self.len - start))
@@ -64,7 +64,7 @@ impl Seek for Span {
             SeekFrom::End(by) => self.len.checked_add_signed(by),
             SeekFrom::Current(by) => self.at.checked_add_signed(by),
         };
-        self.at = at.ok_or_else(|| io::Error::other("a seek before the start"))?;
+        self.at = at.ok_or_else(|| io::Error::other("the seek position is before the start"))?;
         Ok(self.at)
     }
 }

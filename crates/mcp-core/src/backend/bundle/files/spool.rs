@@ -1,4 +1,4 @@
-//! Where the wanted members of compressed archives are kept.
+//! Stores the wanted members of compressed archives.
 
 use super::span::Span;
 use std::{
@@ -8,10 +8,10 @@ use std::{
     sync::Arc,
 };
 
-/// One temporary file without a name, made when first needed.
+/// A temporary file without a name, created when it is first needed.
 ///
-/// The kernel frees it with the process, whether that returns, is terminated or is killed: nothing is left to clean
-/// up, and nobody else can open it. It lies where `TMPDIR` says, else in `/tmp`.
+/// The kernel frees the file when the process ends in any way, so nothing remains to clean up, and no other process can
+/// open it. The file is in `TMPDIR`, or in `/tmp` by default.
 #[derive(Debug)]
 pub(super) struct Spool {
     file: Option<Arc<File>>,
@@ -20,15 +20,16 @@ pub(super) struct Spool {
 }
 
 impl Spool {
-    /// Nothing yet, and never more than so many bytes.
+    /// Creates an empty store that holds at most `limit` bytes.
     pub(super) fn new(limit: u64) -> Self {
         Self { file: None, len: 0, limit }
     }
 
-    /// Copies to the end. If that fails on the way, what came before is kept: the second part says why.
+    /// Copies a reader to its end. If reading fails on the way, the bytes so far are kept, and the second part of the
+    /// result is the error.
     ///
     /// # Errors
-    /// When there is no temporary file to write to, or no room in it.
+    /// Returns an error if the temporary file cannot be written, or has no room.
     pub(super) fn keep(&mut self, mut from: impl Read, limit: u64) -> io::Result<(Span, io::Result<()>)> {
         let file = match &self.file {
             Some(file) => file.clone(),
@@ -44,11 +45,11 @@ impl Spool {
                 Err(e) => break Err(e),
             };
             if self.len - start + n as u64 > limit {
-                break Err(io::Error::other(format!("it has more than {limit} bytes")));
+                break Err(io::Error::other(format!("the file has more than {limit} bytes")));
             }
             if self.len + n as u64 > self.limit {
                 return Err(io::Error::other(format!(
-                    "what is kept would take more than {} bytes",
+                    "the files to keep need more than {} bytes",
                     self.limit
                 )));
             }

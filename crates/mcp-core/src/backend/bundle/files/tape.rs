@@ -1,24 +1,24 @@
-//! Tar archives, plain or as they come out of a decompressor.
+//! Reads tar archives, plain or decompressed as a stream.
 
 use super::{
-    index::{Content, Entry, Index, Want},
+    index::{Content, Entry, FileIndex, Retention},
     span::Span,
 };
 use jiff::Timestamp;
 use std::io::{self, Read};
 use tar::{Archive, EntryType};
 
-/// Notes where each member of a plain archive lies, without reading it.
-pub(super) fn list(archive: &Span, prefix: &str, index: &mut Index) -> io::Result<()> {
+/// Lists the members of a plain archive with their positions, without reading them.
+pub(super) fn list(archive: &Span, prefix: &str, index: &mut FileIndex) -> io::Result<()> {
     let mut tar = Archive::new(archive.clone());
     for entry in tar.entries_with_seek().map_err(plain)? {
         let mut entry = entry.map_err(plain)?;
         let (start, size) = (entry.raw_file_position(), entry.size());
         let sparse = entry.header().entry_type() == EntryType::GNUSparse;
         add(&mut entry, prefix, index, |entry, path, index| {
-            // The bytes of a sparse member lie apart.
+            // The bytes of a sparse member are not contiguous.
             if sparse {
-                keep(entry, path, index, || Content::LeftOut("it is too large to be kept"))
+                keep(entry, path, index, || Content::LeftOut("the file is too large to keep"))
             } else {
                 Ok((Content::Span(archive.part(start, size)), Ok(())))
             }
@@ -30,12 +30,12 @@ pub(super) fn list(archive: &Span, prefix: &str, index: &mut Index) -> io::Resul
     Ok(())
 }
 
-/// Reads an archive from front to end, and keeps what layers ask for. `anew` says how a member is had later, by its
-/// place in the archive.
+/// Reads an archive from beginning to end, and keeps the files that layers ask for. `anew` returns the content of a
+/// member that will be read again later, by its index in the archive.
 pub(super) fn list_stream(
     stream: impl Read,
     prefix: &str,
-    index: &mut Index,
+    index: &mut FileIndex,
     anew: &dyn Fn(usize) -> Content,
 ) -> io::Result<()> {
     let mut tar = Archive::new(stream);
@@ -43,19 +43,19 @@ pub(super) fn list_stream(
         let mut entry = entry.map_err(plain)?;
         add(&mut entry, prefix, index, |entry, path, index| keep(entry, path, index, || anew(member)))?;
     }
-    // To the very end, since that is where the checksum is.
+    // The stream is read to its very end, because the checksum is there.
     let mut rest = tar.into_inner();
     io::copy(&mut rest, &mut io::sink()).map(drop)
 }
 
-type Kept = io::Result<(Content, io::Result<()>)>;
+type MemberContent = io::Result<(Content, io::Result<()>)>;
 
-/// Adds a member. `bytes` says where the content of a file is, and whether all of it.
+/// Adds a member. `bytes` returns the content of a file, and an error if it is incomplete.
 fn add<R: Read>(
     entry: &mut tar::Entry<'_, R>,
     prefix: &str,
-    index: &mut Index,
-    bytes: impl FnOnce(&mut tar::Entry<'_, R>, &str, &mut Index) -> Kept,
+    index: &mut FileIndex,
+    bytes: impl FnOnce(&mut tar::Entry<'_, R>, &str, &mut FileIndex) -> MemberContent,
 ) -> io::Result<()> {
     let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
     let target = || Some(String::from_utf8_lossy(&entry.link_name_bytes()?).into_owned());
@@ -65,11 +65,11 @@ fn add<R: Read>(
     let (content, whole) = match kind {
         EntryType::Directory | EntryType::XGlobalHeader => return Ok(()),
         EntryType::Symlink => {
-            (target().map_or(Content::LeftOut("it is a link to nothing"), Content::Link), Ok(()))
+            (target().map_or(Content::LeftOut("the path is a link without a target"), Content::Link), Ok(()))
         }
-        // A second name of an earlier member, seen from the top of the archive.
+        // A hard link is a second name of an earlier member, relative to the top of the archive.
         EntryType::Link => (
-            target().map_or(Content::LeftOut("it is a link to nothing"), |to| {
+            target().map_or(Content::LeftOut("the path is a link without a target"), |to| {
                 let up = "../".repeat(path.trim_start_matches("./").matches('/').count());
                 Content::Link(format!("{up}{}", to.trim_start_matches('/')))
             }),
@@ -77,53 +77,56 @@ fn add<R: Read>(
         ),
         kind if kind.is_file() || kind == EntryType::GNUSparse => bytes(entry, &path, index)?,
         _ => {
-            index.count("is a device, pipe or the like and is not opened", &path);
-            (Content::LeftOut("it is a device, pipe or the like"), Ok(()))
+            index.count("left out (device, pipe or similar)", &path);
+            (Content::LeftOut("the path is a device, pipe or similar"), Ok(()))
         }
     };
     index.insert(prefix, &path, Entry { modified, size, content })?;
     whole
 }
 
-/// Copies a member that a layer may ask for. A log for which there is no room is to be had `anew`.
+/// Copies a member that a layer may ask for. A log for which there is no room will be read `anew`.
 fn keep<R: Read>(
     entry: &mut tar::Entry<'_, R>,
     path: &str,
-    index: &mut Index,
+    index: &mut FileIndex,
     anew: impl FnOnce() -> Content,
-) -> Kept {
+) -> MemberContent {
     let bounds = index.bounds();
-    // A sparse member can be large in an archive that is small. No collection has any of use.
+    // A sparse member can be large in a small archive. No collection contains useful ones.
     let sparse = entry.header().entry_type() == EntryType::GNUSparse;
     let limit = if sparse { bounds.small_file } else { bounds.file };
     match index.wants(path) {
-        Want::Listed => return Ok((anew(), Ok(()))),
-        Want::Log if sparse || !index.room_for_log(entry.size()) => return Ok((anew(), Ok(()))),
-        Want::Log | Want::Kept => {}
+        Retention::Listed => return Ok((anew(), Ok(()))),
+        Retention::Log if sparse || !index.room_for_log(entry.size()) => return Ok((anew(), Ok(()))),
+        Retention::Log | Retention::Kept => {}
     }
     if entry.size() > limit {
-        index.count("is too large to be kept", path);
-        return Ok((Content::LeftOut("it is too large to be kept"), Ok(())));
+        index.count("left out (too large to keep)", path);
+        return Ok((Content::LeftOut("the file is too large to keep"), Ok(())));
     }
     match index.spool.keep(entry, limit) {
         Ok((span, whole)) => Ok((Content::Span(span), whole)),
         Err(e) => {
             index.full(&e, path);
-            Ok((Content::LeftOut("it could not be kept in the temporary file"), Ok(())))
+            Ok((Content::LeftOut("the file could not be kept in the temporary file"), Ok(())))
         }
     }
 }
 
 fn cut(missing: u64) -> io::Error {
-    io::Error::new(io::ErrorKind::UnexpectedEof, format!("it is cut: at least {missing} bytes are missing"))
+    io::Error::new(
+        io::ErrorKind::UnexpectedEof,
+        format!("the archive is cut: at least {missing} bytes are missing"),
+    )
 }
 
-/// The library's own words for an archive that ends early are about its buffers.
+/// Replaces the library's message for an archive that ends early, which describes its buffers.
 fn plain(e: io::Error) -> io::Error {
     match e.kind() {
-        io::ErrorKind::UnexpectedEof => io::Error::new(e.kind(), "it is cut"),
+        io::ErrorKind::UnexpectedEof => io::Error::new(e.kind(), "the archive is cut"),
         _ if e.to_string().contains("failed to read entire block") => {
-            io::Error::new(io::ErrorKind::UnexpectedEof, "it is cut")
+            io::Error::new(io::ErrorKind::UnexpectedEof, "the archive is cut")
         }
         _ => e,
     }

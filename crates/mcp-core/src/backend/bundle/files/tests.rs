@@ -1,6 +1,6 @@
-//! Bounds, made small: what is over them is said, and the rest is read.
+//! Tests with small limits: a file over a limit is reported, and the rest is still read.
 
-use super::Meter;
+use super::ReadMeter;
 use super::{Bounds, Files};
 
 fn tar(files: &[(&str, usize)]) -> Vec<u8> {
@@ -25,7 +25,7 @@ fn open(bytes: &[u8], bounds: Bounds) -> Files {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("bundle");
     std::fs::write(&path, bytes).unwrap();
-    Files::open(&path, bounds, &Meter::default()).unwrap()
+    Files::open(&path, bounds, &ReadMeter::default()).unwrap()
 }
 
 fn troubles(files: &Files) -> String {
@@ -33,22 +33,22 @@ fn troubles(files: &Files) -> String {
 }
 
 #[test]
-fn too_many_files_or_names() {
+fn too_many_files_or_names_are_reported() {
     let bytes = tar(&[("a", 1), ("b", 1), ("c", 1)]);
     let files = open(&bytes, Bounds { files: 2, ..Bounds::default() });
     assert_eq!(files.paths().collect::<Vec<_>>(), ["a", "b"]);
-    assert!(troubles(&files).contains("it has more than 2 files"), "{}", troubles(&files));
+    assert!(troubles(&files).contains("the bundle has more than 2 files"), "{}", troubles(&files));
     let files = open(&bytes, Bounds { names: 1, ..Bounds::default() });
     assert_eq!(files.paths().collect::<Vec<_>>(), ["a"]);
-    assert!(troubles(&files).contains("or 1 bytes of names"), "{}", troubles(&files));
+    assert!(troubles(&files).contains("or more than 1 bytes of names"), "{}", troubles(&files));
 }
 
 #[test]
-fn a_file_that_is_too_large() {
+fn a_file_that_is_too_large_is_an_error() {
     let bounds = Bounds { file: 9, ..Bounds::default() };
     for (bytes, says) in [
         (tar(&[("etc/a", 10), ("etc/b", 9)]), "larger than 9 bytes"),
-        (gz(&tar(&[("etc/a", 10), ("etc/b", 9)])), "too large to be kept"),
+        (gz(&tar(&[("etc/a", 10), ("etc/b", 9)])), "too large to keep"),
     ] {
         let files = open(&bytes, bounds);
         assert!(crate::error::chain(&files.read("etc/a").unwrap_err()).contains(says));
@@ -57,15 +57,15 @@ fn a_file_that_is_too_large() {
 }
 
 #[test]
-fn the_temporary_file_is_full() {
+fn a_full_temporary_file_is_reported() {
     let files = open(
         &gz(&tar(&[("etc/a", 10), ("etc/b", 10), ("etc/c", 1)])),
         Bounds { kept: 15, ..Bounds::default() },
     );
     assert_eq!(files.read("etc/a").unwrap().len(), 10);
     let why = crate::error::chain(&files.read("etc/b").unwrap_err());
-    assert!(why.contains("it could not be kept in the temporary file"), "{why}");
-    assert!(troubles(&files).contains("what is kept would take more than 15 bytes"), "{}", troubles(&files));
+    assert!(why.contains("the file could not be kept in the temporary file"), "{why}");
+    assert!(troubles(&files).contains("the files to keep need more than 15 bytes"), "{}", troubles(&files));
     assert!(
         troubles(&files).contains("could not be kept in the temporary file: \"etc/b\""),
         "{}",
@@ -74,29 +74,34 @@ fn the_temporary_file_is_full() {
 }
 
 #[test]
-fn more_than_any_archive_unpacks_to() {
+fn an_archive_that_decompresses_to_too_much_is_cut() {
     let files =
         open(&gz(&tar(&[("etc/a", 10), ("etc/b", 4000)])), Bounds { unpacked: 2000, ..Bounds::default() });
     assert_eq!(files.read("etc/a").unwrap().len(), 10);
-    assert!(troubles(&files).contains("it unpacks to more than 2000 bytes"), "{}", troubles(&files));
+    assert!(troubles(&files).contains("it decompresses to more than 2000 bytes"), "{}", troubles(&files));
     assert!(files.cut("etc/b").unwrap().contains("of its 4000 bytes"));
 }
 
 #[test]
-fn directories_that_are_too_deep() {
+fn directories_that_are_nested_too_deeply_are_reported() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(dir.path().join("a/b/c")).unwrap();
     for file in ["a/1", "a/b/2", "a/b/c/3"] {
         std::fs::write(dir.path().join(file), "x").unwrap();
     }
-    let files = Files::open(dir.path(), Bounds { depth: 2, ..Bounds::default() }, &Meter::default()).unwrap();
+    let files =
+        Files::open(dir.path(), Bounds { depth: 2, ..Bounds::default() }, &ReadMeter::default()).unwrap();
     assert_eq!(files.paths().collect::<Vec<_>>(), ["a/1", "a/b/2"]);
-    assert!(troubles(&files).contains("lie too deep, and what is below is left out"), "{}", troubles(&files));
+    assert!(
+        troubles(&files).contains("left out with everything below (nested too deeply)"),
+        "{}",
+        troubles(&files)
+    );
 }
 
-/// A file that no layer asks for stays in its archive. It can be read all the same.
+/// A file that no layer asks for stays in its archive, and can still be read.
 #[test]
-fn what_is_not_kept() {
+fn a_file_that_is_not_kept_can_still_be_read() {
     let archive = tar(&[("audit_logs/a", 10)]);
     for (bytes, is_packed) in [(gz(&archive), true), (archive, false)] {
         let files = open(&bytes, Bounds::default());
@@ -105,14 +110,14 @@ fn what_is_not_kept() {
     }
 }
 
-/// What is told while an archive is opened ends with all of it, however it is packed.
+/// After an archive was opened, the meter has counted all of it, whatever its format.
 #[test]
 fn the_meter_counts_what_was_read() {
     let plain = tar(&[("etc/a", 1000), ("etc/b", 300_000)]);
     for bytes in [gz(&plain), plain] {
         let dir = tempfile::tempdir().unwrap();
         let paths = ["1.tar", "2.tar"].map(|name| dir.path().join(name));
-        let (meter, size) = (Meter::default(), bytes.len() as u64);
+        let (meter, size) = (ReadMeter::default(), bytes.len() as u64);
         for path in &paths {
             std::fs::write(path, &bytes).unwrap();
         }
@@ -126,9 +131,9 @@ fn the_meter_counts_what_was_read() {
     }
 }
 
-/// Logs for which there is no room are unpacked anew, each time that they are asked for.
+/// Logs without room in the temporary file are decompressed again each time.
 #[test]
-fn logs_are_read_whether_there_was_room_for_them_or_not() {
+fn logs_can_be_read_with_and_without_room_for_them() {
     let names = ["a/logs/rotated/0.log.1", "openvswitch/ovs-vswitchd.log", "pods/a_b_c/d/0.log"];
     let archive = gz(&tar(&[(names[0], 10), (names[1], 2000), ("etc/x", 1), (names[2], 30)]));
     let files = open(&archive, Bounds { kept_logs: 45, ..Bounds::default() });
@@ -143,7 +148,7 @@ fn logs_are_read_whether_there_was_room_for_them_or_not() {
     assert_eq!(troubles(&files), "");
 }
 
-/// A zip with one packed member, and so many names for it in its list.
+/// Builds a zip with one compressed member, and this number of names for it in its list.
 fn names_of_one_member(names: usize) -> Vec<u8> {
     use std::io::Write;
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
@@ -170,11 +175,15 @@ fn names_of_one_member(names: usize) -> Vec<u8> {
 }
 
 #[test]
-fn what_many_files_of_a_zip_share_is_read_once() {
+fn compressed_bytes_that_many_files_of_a_zip_share_are_read_once() {
     let files = open(&names_of_one_member(500), Bounds::default());
     assert_eq!(files.paths().count(), 500);
     let read = files.paths().filter(|path| files.read(path).is_ok()).count();
     assert_eq!(read, 1);
-    assert!(troubles(&files).contains("499 files share packed bytes with others"), "{}", troubles(&files));
+    assert!(
+        troubles(&files).contains("499 files left out (compressed bytes shared with other files"),
+        "{}",
+        troubles(&files)
+    );
     assert_eq!(troubles(&open(&names_of_one_member(1), Bounds::default())), "");
 }

@@ -1,7 +1,7 @@
-//! Zip archives. Members are read where asked.
+//! Reads zip archives. Members are read on demand.
 
 use super::{
-    index::{Content, Entry, Index},
+    index::{Content, Entry, FileIndex},
     span::Span,
 };
 use jiff::Timestamp;
@@ -11,22 +11,24 @@ use std::{
 };
 use zip::{ExtraField, ZipArchive};
 
-/// Longer than any path.
+/// The limit of a link's target in bytes, which no path exceeds.
 const MAX_TARGET: u64 = 4096;
-/// The type of a file in Unix's mode, and that of a link.
+/// The mask of the file type in a Unix mode, and the type of a symbolic link.
 const TYPE: u32 = 0o170_000;
 const LINK: u32 = 0o120_000;
 
-/// Lists the members; `zip` is the number under which the archive will be known.
+/// Lists the members of a zip archive. `zip` is the index that the archive will have.
 pub(super) fn list(
     archive: &Span,
     prefix: &str,
-    index: &mut Index,
+    index: &mut FileIndex,
     zip: usize,
 ) -> io::Result<ZipArchive<Span>> {
     let mut members = ZipArchive::new(archive.clone()).map_err(|e| match e {
-        // The list of members is at the end.
-        zip::result::ZipError::InvalidArchive(_) => io::Error::other(format!("it is cut or damaged: {e}")),
+        // The list of members is at the end of a zip archive, so an archive that is cut looks invalid.
+        zip::result::ZipError::InvalidArchive(_) => {
+            io::Error::other(format!("the archive is cut or damaged: {e}"))
+        }
         e => e.into(),
     })?;
     let overlapping = overlapping(&mut members);
@@ -46,20 +48,25 @@ pub(super) fn list(
             Entry { modified: modified(&file), size: file.size(), content: Content::Zipped { zip, member } };
         let entry = if overlapping.contains(&member) {
             index.count(
-                "share packed bytes with others of the zip, as no packer writes them, and are left out",
+                "left out (compressed bytes shared with other files of the zip, which no real archive does)",
                 &name,
             );
-            Entry { content: Content::LeftOut("it shares its packed bytes with another file"), ..entry }
+            Entry {
+                content: Content::LeftOut("the file shares its compressed bytes with another file"),
+                ..entry
+            }
         } else if file.encrypted() {
-            index.count("is encrypted", &name);
-            Entry { content: Content::LeftOut("it is encrypted"), ..entry }
+            index.count("left out (encrypted)", &name);
+            Entry { content: Content::LeftOut("the file is encrypted"), ..entry }
         } else if file.unix_mode().is_some_and(|mode| mode & TYPE == LINK) {
             drop(file);
             let mut target = String::new();
             let read = members.by_index(member).map_err(io::Error::from);
             match read.and_then(|file| file.take(MAX_TARGET).read_to_string(&mut target)) {
                 Ok(_) => Entry { content: Content::Link(target), ..entry },
-                Err(_) => Entry { content: Content::LeftOut("it is a link that cannot be read"), ..entry },
+                Err(_) => {
+                    Entry { content: Content::LeftOut("the path is a link that cannot be read"), ..entry }
+                }
             }
         } else {
             entry
@@ -69,7 +76,8 @@ pub(super) fn list(
     Ok(members)
 }
 
-/// The members whose packed bytes belong to an earlier member too. A zip of a few megabytes could so hold terabytes.
+/// The members whose compressed bytes also belong to an earlier member. Such a zip of a few megabytes could contain
+/// terabytes.
 fn overlapping(members: &mut ZipArchive<Span>) -> BTreeSet<usize> {
     let mut places: Vec<(u64, u64, usize)> = (0..members.len())
         .filter_map(|member| {
@@ -91,7 +99,8 @@ fn overlapping(members: &mut ZipArchive<Span>) -> BTreeSet<usize> {
     overlapping
 }
 
-/// The time in UTC, where the packer noted it. The one that each zip has is local time, of an unknown place.
+/// The modification time in UTC, if the archive has it. The time that every zip has is local time in an unknown time
+/// zone.
 fn modified<R: Read>(file: &zip::read::ZipFile<'_, R>) -> Option<Timestamp> {
     file.extra_data_fields().find_map(|field| match field {
         ExtraField::ExtendedTimestamp(times) => Timestamp::from_second(i64::from(times.mod_time()?)).ok(),

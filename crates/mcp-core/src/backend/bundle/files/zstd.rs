@@ -1,32 +1,33 @@
-//! Files that are packed with zstd (RFC 8878): frames, one after the other. `pzstd` and `tar --zstd -r` write several.
+//! Reads files that are compressed with zstd (RFC 8878), which consist of frames. `pzstd` and `tar --zstd -r` write
+//! several frames.
 
 use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 use std::io::{self, Cursor, Read};
 
-/// The most bytes of what was unpacked that a frame may refer back to: a decoder holds all of them. It is what zstd(1)
-/// takes unless it is told to take more.
+/// The largest window of a frame, in bytes. A decoder keeps that much of its output in memory. It is also the default
+/// limit of zstd(1).
 const WINDOW: u64 = 128 << 20;
 
-/// The beginning of a frame.
+/// The first bytes of a frame.
 const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
-/// The most bytes of a frame before its blocks: the magic number, a byte that says what follows, the window, the number of
-/// a dictionary, the size of the content.
+/// The largest header of a frame, in bytes: the magic number, the descriptor, the window, the dictionary ID, and the
+/// size of the content.
 const HEADER: usize = 4 + 1 + 1 + 4 + 8;
 
-/// A reader of all frames.
-pub(super) struct Frames<R: Read> {
-    packed: Option<Ahead<R>>,
-    frame: Option<StreamingDecoder<Ahead<R>, FrameDecoder>>,
+/// A reader of all frames of a file.
+pub(super) struct ZstdReader<R: Read> {
+    packed: Option<PeekReader<R>>,
+    frame: Option<StreamingDecoder<PeekReader<R>, FrameDecoder>>,
 }
 
-impl<R: Read> Frames<R> {
+impl<R: Read> ZstdReader<R> {
     pub(super) fn new(packed: R) -> Self {
-        Self { packed: Some(Ahead { read: Cursor::default(), rest: packed }), frame: None }
+        Self { packed: Some(PeekReader { read: Cursor::default(), rest: packed }), frame: None }
     }
 }
 
-impl<R: Read> Read for Frames<R> {
+impl<R: Read> Read for ZstdReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             if let Some(frame) = &mut self.frame {
@@ -49,7 +50,7 @@ impl<R: Read> Read for Frames<R> {
             }
             if let Some(window) = window(header).filter(|window| *window > WINDOW) {
                 return Err(io::Error::other(format!(
-                    "it can only be unpacked with {window} bytes of memory, more than the {WINDOW} that zstd takes: pack it \
+                    "decompression needs {window} bytes of memory, more than zstd's default of {WINDOW}; compress it again \
                      without --long"
                 )));
             }
@@ -58,7 +59,8 @@ impl<R: Read> Read for Frames<R> {
     }
 }
 
-/// How much a frame refers back to (RFC 8878, 3.1.1.1). None: it is no frame, or cut, which the decoder says.
+/// The size of a frame's window (RFC 8878, 3.1.1.1). Returns `None` if the bytes are not a complete header, which the
+/// decoder reports.
 fn window(header: &[u8]) -> Option<u64> {
     let rest = header.strip_prefix(&MAGIC)?;
     let (descriptor, rest) = rest.split_first()?;
@@ -67,7 +69,7 @@ fn window(header: &[u8]) -> Option<u64> {
         let base = 1_u64 << (10 + u32::from(window >> 3));
         return Some(base + base / 8 * u64::from(window & 7));
     }
-    // There is one segment, as large as the content.
+    // The frame has a single segment, whose size is the size of the content.
     let dictionary = [0, 1, 2, 4].get(usize::from(descriptor & 3))?;
     let len = 1_usize << (descriptor >> 6);
     let mut size = [0; 8];
@@ -76,14 +78,14 @@ fn window(header: &[u8]) -> Option<u64> {
     Some(if len == 2 { size + 256 } else { size })
 }
 
-/// A reader whose next bytes can be looked at before they are read.
-struct Ahead<R> {
+/// A reader that can look ahead.
+struct PeekReader<R> {
     read: Cursor<Vec<u8>>,
     rest: R,
 }
 
-impl<R: Read> Ahead<R> {
-    /// The next so many bytes, or all that there are.
+impl<R: Read> PeekReader<R> {
+    /// Returns the next bytes without consuming them, or fewer at the end.
     fn ahead(&mut self, bytes: usize) -> io::Result<&[u8]> {
         let mut read = std::mem::take(self.read.get_mut());
         read.drain(..read.len().min(self.read.position() as usize));
@@ -95,7 +97,7 @@ impl<R: Read> Ahead<R> {
     }
 }
 
-impl<R: Read> Read for Ahead<R> {
+impl<R: Read> Read for PeekReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.read.read(buffer)? {
             0 => self.rest.read(buffer),
@@ -108,9 +110,9 @@ impl<R: Read> Read for Ahead<R> {
 mod tests {
     use super::*;
 
-    /// A frame with this window, whose only block repeats a byte 100 times.
+    /// Builds a frame with this window, whose only block repeats a byte 100 times.
     fn frame(window: u8) -> Vec<u8> {
-        // The last block, of one repeated byte: RFC 8878, 3.1.1.2.
+        // The last block is an RLE block: RFC 8878, 3.1.1.2.
         let block: u32 = 1 | 1 << 1 | 100 << 3;
         let mut frame = MAGIC.to_vec();
         frame.extend([0, window]);
@@ -121,17 +123,17 @@ mod tests {
 
     fn unpacked(bytes: &[u8]) -> io::Result<Vec<u8>> {
         let mut all = Vec::new();
-        Frames::new(bytes).read_to_end(&mut all).map(|_| all)
+        ZstdReader::new(bytes).read_to_end(&mut all).map(|_| all)
     }
 
     #[test]
     fn frames_that_need_much_memory_are_refused() {
-        // 2 to the 27th, and an eighth more.
+        // The largest window is 2 to the 27th bytes, and the next size is an eighth larger.
         let (most, more) = (17 << 3, 17 << 3 | 1);
         assert_eq!(unpacked(&frame(most)).unwrap(), [b'x'; 100]);
         let e = unpacked(&frame(more)).unwrap_err();
         assert!(e.to_string().contains("150994944 bytes of memory"), "{e}");
-        // The same of one segment: 2 to the 32nd bytes.
+        // A single segment of 2 to the 32nd bytes is refused too.
         let mut whole = MAGIC.to_vec();
         whole.extend([0x20 | 3 << 6]);
         whole.extend((1_u64 << 32).to_le_bytes());
@@ -139,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn several_frames_and_one_that_is_cut() {
+    fn several_frames_are_read_and_a_cut_frame_is_an_error() {
         let (one, mut two) = (frame(0), [frame(0), frame(1 << 3)].concat());
         assert_eq!(unpacked(&two).unwrap(), [b'x'; 200]);
         assert_eq!(unpacked(&[]).unwrap(), b"");

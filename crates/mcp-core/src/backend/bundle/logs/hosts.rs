@@ -1,14 +1,15 @@
-//! Logs of hosts: `host_service_logs` of a must-gather, the files and journals of a sosreport, what kind exports.
+//! Finds the logs of hosts: `host_service_logs` of a must-gather, the files and journals of a sosreport, and the
+//! exports of kind.
 
-use super::{Lines, Piece, containers};
+use super::{LineFilter, LogPiece, containers};
 use crate::{
     HostLog, NodeName,
-    backend::bundle::{cluster::One, files::Files},
+    backend::bundle::{cluster::OpenBundle, files::Files},
     kubernetes::{host_files, host_units},
 };
 use jiff::Timestamp;
 
-/// The programs whose lines of a whole journal a log is.
+/// The programs whose lines in a whole journal belong to a log.
 fn programs(log: HostLog) -> &'static [&'static str] {
     match log {
         HostLog::Kubelet => &["kubelet", "kubenswrapper", "hyperkube"],
@@ -24,7 +25,7 @@ fn programs(log: HostLog) -> &'static [&'static str] {
     }
 }
 
-/// Journals of everything, below a host's folder.
+/// Journals of all programs, below a host's folder.
 const JOURNALS: [&str; 6] = [
     "journal.log",
     "var/log/messages",
@@ -34,18 +35,19 @@ const JOURNALS: [&str; 6] = [
     "sos_commands/logs/journalctl_--no-pager_--catalog_--boot",
 ];
 
-/// The files of a log of a node, oldest first, and what there is to say. None: it is not there; an error: why not.
+/// Finds the files of a node's log, oldest first, and notes. The list is empty if the log is missing; the error says
+/// why, if known.
 pub(super) fn find(
-    one: &One,
+    one: &OpenBundle,
     node: &NodeName,
     log: HostLog,
     since: Option<Timestamp>,
-) -> Result<(Vec<Piece>, Vec<String>), String> {
+) -> Result<(Vec<LogPiece>, Vec<String>), String> {
     let files = &one.files;
-    let whole = |path: String, root: &str| Piece {
+    let whole = |path: String, root: &str| LogPiece {
         shown: path.strip_prefix(root).unwrap_or(&path).to_owned(),
         path,
-        lines: Lines::default(),
+        lines: LineFilter::default(),
     };
     if let Some((_, _, path)) =
         one.contents.host_logs.iter().find(|(of, which, _)| of == node && *which == log)
@@ -56,7 +58,7 @@ pub(super) fn find(
     let roots = one.contents.roots(node);
     for root in &roots {
         let paths = host_files(log).iter().flat_map(|file| {
-            // `kind export logs` leaves `/var/log` as the node's folder.
+            // In exports of `kind export logs`, `/var/log` is the node's folder.
             [format!("{root}{file}"), format!("{root}{}", file.strip_prefix("var/log/").unwrap_or(file))]
         });
         if let Some(path) = paths.into_iter().find(|path| files.has(path)) {
@@ -79,18 +81,19 @@ pub(super) fn find(
     }
     for root in roots.iter().filter(|_| !programs(log).is_empty()) {
         if let Some(path) = JOURNALS.iter().map(|name| format!("{root}{name}")).find(|path| files.has(path)) {
-            let lines = Lines { host: None, programs: programs(log) };
-            let piece = Piece { lines, ..whole(path, root) };
-            let note = format!("{} has the lines of all programs: only those of {log} are read", piece.shown);
+            let lines = LineFilter { host: None, programs: programs(log) };
+            let piece = LogPiece { lines, ..whole(path, root) };
+            let note =
+                format!("{} has the lines of all programs; only the lines of {log} are read", piece.shown);
             return Ok((vec![piece], vec![note]));
         }
     }
     why.map_or(Ok((Vec::new(), Vec::new())), Err)
 }
 
-/// `host_service_logs/<role>/<unit>_service.log` of a must-gather has the lines of all hosts of a role; older ones have
-/// a folder a node.
-fn of_role(one: &One, node: &NodeName, log: HostLog) -> Option<(Vec<Piece>, Vec<String>)> {
+/// Finds `host_service_logs/<role>/<unit>_service.log` of a must-gather, which has the lines of all hosts of a role.
+/// Older must-gathers have one folder per node.
+fn of_role(one: &OpenBundle, node: &NodeName, log: HostLog) -> Option<(Vec<LogPiece>, Vec<String>)> {
     for unit in host_units(log) {
         let end = format!("/{unit}_service.log");
         let all = one.contents.service_logs.iter().map(String::as_str);
@@ -98,16 +101,16 @@ fn of_role(one: &One, node: &NodeName, log: HostLog) -> Option<(Vec<Piece>, Vec<
         let own = paths.iter().find(|path| path.split('/').any(|part| part == node.as_str()));
         let piece = |path: &str, lines| {
             let shown = path.find("host_service_logs/").and_then(|at| path.get(at..)).unwrap_or(path);
-            Piece { shown: shown.to_owned(), path: path.to_owned(), lines }
+            LogPiece { shown: shown.to_owned(), path: path.to_owned(), lines }
         };
         if let Some(path) = own {
-            return Some((vec![piece(path, Lines::default())], Vec::new()));
+            return Some((vec![piece(path, LineFilter::default())], Vec::new()));
         }
         if !paths.is_empty() {
-            let lines = Lines { host: Some(node.clone()), programs: &[] };
+            let lines = LineFilter { host: Some(node.clone()), programs: &[] };
             let pieces: Vec<_> = paths.iter().map(|path| piece(path, lines.clone())).collect();
             let note = format!(
-                "host_service_logs has a role's hosts together: only lines that name {node} are read"
+                "host_service_logs has all hosts of a role in one file; only the lines of {node} are read"
             );
             return Some((pieces, vec![note]));
         }
@@ -115,13 +118,14 @@ fn of_role(one: &One, node: &NodeName, log: HostLog) -> Option<(Vec<Piece>, Vec<
     None
 }
 
-/// `-- No entries --`, which is what journalctl writes of a unit that never ran, or where there is no journal.
+/// Returns true if the file is empty or has `-- No entries --`, which journalctl prints for a unit that never ran, or
+/// without a journal.
 fn empty_journal(files: &Files, path: &str) -> bool {
     files.size(path).is_some_and(|size| size < 256)
         && files.read_small(path).is_none_or(|text| text.is_empty() || text.starts_with(b"-- No entries --"))
 }
 
-/// A log file, after those that it was before it was rotated, as far back as is asked for.
+/// Lists the rotated files of a log, as far back as `since` asks, and then the log itself.
 fn with_rotated(files: &Files, path: &str, since: Option<Timestamp>) -> (Vec<String>, Vec<String>) {
     let older = |other: &&str| {
         other.strip_prefix(path).is_some_and(|rest| rest.starts_with(['-', '.']) && !rest.contains('/'))
@@ -130,7 +134,7 @@ fn with_rotated(files: &Files, path: &str, since: Option<Timestamp>) -> (Vec<Str
     let Some(since) = since else {
         let note = match rotated.len() {
             0 => Vec::new(),
-            n => vec![format!("{n} rotated files hold older lines: with `since` they are read too")],
+            n => vec![format!("rotated files with older lines: {n}; pass `since` to read them too")],
         };
         return (vec![path.to_owned()], note);
     };

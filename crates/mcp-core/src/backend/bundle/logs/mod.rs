@@ -1,10 +1,10 @@
-//! Logs in bundles: which files they are, and their bytes as a stream.
+//! Finds the log files in bundles, and streams their bytes.
 
 mod containers;
 mod hosts;
 mod pour;
 
-use super::cluster::{Cluster, One};
+use super::cluster::{BundledCluster, OpenBundle};
 use crate::{
     HostLog, LogPart, LogQuery, LogSource, LogStream, NodeName, PodRef,
     backend::{Origin, Read, ReadError},
@@ -12,42 +12,43 @@ use crate::{
 use jiff::Timestamp;
 use std::sync::Arc;
 
-pub(super) use containers::Containers;
+pub(super) use containers::ContainerLogs;
 pub(in crate::backend) use containers::plain;
 
-/// Files that together are one log, oldest first.
-struct Found {
+/// The files that together are one log, oldest first.
+struct LogFiles {
     bundle: usize,
-    pieces: Vec<Piece>,
+    pieces: Vec<LogPiece>,
     notes: Vec<String>,
 }
 
-impl Found {
-    /// Has any of its files a byte?
-    fn has_lines(&self, one: &One) -> bool {
+impl LogFiles {
+    /// Returns true if any of the files is not empty.
+    fn has_lines(&self, one: &OpenBundle) -> bool {
         self.pieces.iter().any(|piece| one.files.size(&piece.path) != Some(0))
     }
 }
 
 /// A file of a log.
-struct Piece {
+struct LogPiece {
     path: String,
-    /// As an answer names it.
+    /// The name of the file in answers.
     shown: String,
-    /// Which of its lines belong to the log.
-    lines: Lines,
+    /// The lines of the file that belong to the log.
+    lines: LineFilter,
 }
 
-/// Which lines of a file belong to a log: a journal has those of all programs, and a collection those of several hosts.
+/// Selects the lines of a file that belong to a log. A journal has the lines of all programs, and a collection has the
+/// lines of several hosts.
 #[derive(Clone, Debug, Default)]
-struct Lines {
+struct LineFilter {
     host: Option<NodeName>,
     programs: &'static [&'static str],
 }
 
-/// Opens a log. Its bytes come while it is read.
+/// Opens a log as a stream.
 pub(super) fn open(
-    cluster: &Arc<Cluster>,
+    cluster: &Arc<BundledCluster>,
     source: &str,
     query: &LogQuery,
 ) -> Result<Read<LogStream>, ReadError> {
@@ -58,7 +59,7 @@ pub(super) fn open(
         LogSource::Host { node, log } => host_log(cluster, source, node, *log, query.since)?,
         LogSource::File { .. } => return Err(ReadError::not_held(query.to_string(), source)),
     };
-    let Found { bundle, pieces, notes } = found;
+    let LogFiles { bundle, pieces, notes } = found;
     let one = cluster.bundles.get(bundle).expect("an index of `bundles`");
     let mut notes: Vec<String> = notes.into_iter().chain(cluster.notes.iter().cloned()).collect();
     notes.extend(pieces.iter().filter_map(|piece| one.files.cut(&piece.path)));
@@ -74,19 +75,19 @@ pub(super) fn open(
     Ok(Read { value: stream, origin: Origin::new(what, when).in_bundle(&one.files.name), notes })
 }
 
-/// The bytes of one file, as they are. A file that is packed with gzip is unpacked.
-pub(super) fn file(cluster: &Arc<Cluster>, bundle: usize, path: String) -> LogStream {
-    let piece = Piece { shown: path.clone(), path, lines: Lines::default() };
+/// Streams the bytes of one file. A file that is compressed with gzip is decompressed.
+pub(super) fn file(cluster: &Arc<BundledCluster>, bundle: usize, path: String) -> LogStream {
+    let piece = LogPiece { shown: path.clone(), path, lines: LineFilter::default() };
     pour::start(cluster.clone(), bundle, vec![piece])
 }
 
 fn container_log(
-    cluster: &Cluster,
+    cluster: &BundledCluster,
     source: &str,
     pod: &PodRef,
     container: &str,
     part: LogPart,
-) -> Result<Found, ReadError> {
+) -> Result<LogFiles, ReadError> {
     let not_held = |why: Option<String>, instead: Vec<String>| ReadError::NotHeld {
         what: format!(
             "the log of {pod}{}",
@@ -107,31 +108,31 @@ fn container_log(
             ("", 1) => containers.keys().next().map(String::as_str).unwrap_or_default(),
             ("", _) => {
                 let names = containers.keys().cloned().collect();
-                return Err(not_held(Some("it has several containers: name one".into()), names));
+                return Err(not_held(Some("the pod has several containers: name one".into()), names));
             }
             (name, _) => name,
         };
         match containers.get(name) {
             None => {
-                why = Some("the pod has no log of such a container".into());
+                why = Some("the pod has no log of this container".into());
                 instead.extend(containers.keys().map(|name| format!("-c {name}")));
             }
             Some(files) => match containers::choose(&one.files, files, part) {
                 Ok((paths, notes)) => {
-                    let piece = |path: String| Piece {
+                    let piece = |path: String| LogPiece {
                         shown: containers::shown(&path),
                         path,
-                        lines: Lines::default(),
+                        lines: LineFilter::default(),
                     };
-                    let found = Found { bundle, pieces: paths.into_iter().map(piece).collect(), notes };
-                    // An older bundle may have what was there before the log was emptied.
+                    let found = LogFiles { bundle, pieces: paths.into_iter().map(piece).collect(), notes };
+                    // An older bundle may have lines that were written before the log was emptied.
                     if found.has_lines(one) {
                         return Ok(found);
                     }
                     empty = empty.or(Some(found));
                 }
                 Err(parts) => {
-                    why = Some("there is no earlier run of the container".into());
+                    why = Some("the container has no log of a previous run".into());
                     instead.extend(parts);
                 }
             },
@@ -140,7 +141,7 @@ fn container_log(
     if let Some(empty) = empty {
         return Ok(empty);
     }
-    /// More names help nobody.
+    /// A longer list of names does not help the reader.
     const NAMES: usize = 20;
     let more = instead.len().saturating_sub(NAMES);
     instead.truncate(NAMES);
@@ -151,17 +152,17 @@ fn container_log(
 }
 
 fn host_log(
-    cluster: &Cluster,
+    cluster: &BundledCluster,
     source: &str,
     node: &NodeName,
     log: HostLog,
     since: Option<Timestamp>,
-) -> Result<Found, ReadError> {
+) -> Result<LogFiles, ReadError> {
     let (mut why, mut empty) = (None, None);
     for (bundle, one) in cluster.newest_first() {
         match hosts::find(one, node, log, since) {
             Ok((pieces, notes)) if !pieces.is_empty() => {
-                let found = Found { bundle, pieces, notes };
+                let found = LogFiles { bundle, pieces, notes };
                 if found.has_lines(one) {
                     return Ok(found);
                 }
@@ -183,9 +184,9 @@ fn host_log(
     })
 }
 
-/// The logs of a host in which there is something, and whether they are of this host alone: `host_service_logs` may have
-/// those of all hosts of a role in one file, and then whether this one is among them is known when it is read.
-pub(super) fn held(cluster: &Cluster, node: &NodeName) -> Vec<(HostLog, bool)> {
+/// The logs of a host that are not empty, and whether each belongs to this host alone. `host_service_logs` may have the
+/// logs of all hosts of a role in one file. Then only a read shows whether this host is among them.
+pub(super) fn held(cluster: &BundledCluster, node: &NodeName) -> Vec<(HostLog, bool)> {
     let find = |log: HostLog| {
         let pieces = cluster.newest_first().into_iter().find_map(|(_, one)| {
             let (mut pieces, _) = hosts::find(one, node, log, None).ok()?;

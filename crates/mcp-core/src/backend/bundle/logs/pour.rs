@@ -1,7 +1,7 @@
-//! The bytes of a log, from its files into a stream.
+//! Streams the bytes of a log from its files.
 
-use super::{Lines, Piece, containers::plain};
-use crate::{Deadline, LogStream, backend::bundle::cluster::Cluster};
+use super::{LineFilter, LogPiece, containers::plain};
+use crate::{Deadline, LogStream, backend::bundle::cluster::BundledCluster};
 use bytes::Bytes;
 use std::{
     io::{self, Read},
@@ -9,22 +9,22 @@ use std::{
 };
 use tokio::sync::mpsc::Sender;
 
-/// What is read at once.
+/// The size of one read, in bytes.
 const PIECE: usize = 64 << 10;
-/// No line of a journal is longer; what is, is not looked into.
+/// The limit of a line in bytes. No line of a journal is longer, and only this much of a longer line is searched.
 const LINE: usize = 1 << 20;
 
-/// Begins to read. It ends with the log, with an error, or when nobody listens any more.
-pub(super) fn start(cluster: Arc<Cluster>, bundle: usize, pieces: Vec<Piece>) -> LogStream {
+/// Starts to read. Reading ends with the log, or when nobody reads the stream any more.
+pub(super) fn start(cluster: Arc<BundledCluster>, bundle: usize, pieces: Vec<LogPiece>) -> LogStream {
     let (sender, stream) = LogStream::channel();
     let deadline = Deadline::current();
     let pour = move || {
         let Some(one) = cluster.bundles.get(bundle) else { return };
-        for Piece { path, lines, shown } in pieces {
-            let mut pour = Pour { sender: &sender, lines, line: Vec::new(), last: b'\n' };
+        for LogPiece { path, lines, shown } in pieces {
+            let mut pour = LogWriter { sender: &sender, lines, line: Vec::new(), last: b'\n' };
             let result = one.files.pour(&path, &mut |content| pour.all(content));
             if let Err(e) = result {
-                // What came before has been given; the next file can still be read.
+                // The text before the error was sent, and the next file can still be read.
                 let e = match Deadline::current().check() {
                     Ok(()) => io::Error::other(format!("{shown}: {e}")),
                     Err(over) => over.into(),
@@ -42,15 +42,15 @@ pub(super) fn start(cluster: Arc<Cluster>, bundle: usize, pieces: Vec<Piece>) ->
     stream
 }
 
-struct Pour<'a> {
+struct LogWriter<'a> {
     sender: &'a Sender<io::Result<Bytes>>,
-    lines: Lines,
-    /// The beginning of a line whose end is not yet read, where lines are looked into.
+    lines: LineFilter,
+    /// The beginning of a line whose end has not been read yet, if lines are selected.
     line: Vec<u8>,
     last: u8,
 }
 
-impl Pour<'_> {
+impl LogWriter<'_> {
     fn all(&mut self, content: &mut dyn Read) -> io::Result<()> {
         let mut content = plain(content)?;
         let mut buffer = vec![0; PIECE];
@@ -69,14 +69,14 @@ impl Pour<'_> {
             let line = std::mem::take(&mut self.line);
             self.send(if self.lines.has(&line) { &line } else { b"" });
         }
-        // The first line of the next file is no continuation.
+        // A missing newline is added, so that the first line of the next file does not continue this line.
         if self.last != b'\n' {
             self.send(b"\n");
         }
         Ok(())
     }
 
-    /// False: nobody listens.
+    /// Sends the selected lines of a piece. Returns false if nobody reads the stream any more.
     fn give(&mut self, bytes: &[u8]) -> bool {
         if self.lines.are_all() {
             return self.send(bytes);
@@ -103,18 +103,20 @@ impl Pour<'_> {
     }
 }
 
-impl Lines {
+impl LineFilter {
     fn are_all(&self) -> bool {
         self.host.is_none() && self.programs.is_empty()
     }
 
-    /// `Nov 22 08:12:01 host program[123]: …`: the host and the program stand among the first words.
+    /// Returns true if the line belongs to the log. The host and the program are among the first words: `Nov 22
+    /// 08:12:01 host program[123]: …`.
     fn has(&self, line: &[u8]) -> bool {
-        /// A date of three words, or of one, the host and the program; `oc adm node-logs` may put a host before it.
+        /// The number of words to search: a date of one or three words, the host and the program. `oc adm node-logs`
+        /// may put a host in front.
         const WORDS: usize = 6;
         let head = String::from_utf8_lossy(line.get(..256).unwrap_or(line)).into_owned();
         let mut words = head.split_whitespace().take(WORDS);
-        // A message may begin like another program's line: the first that ends so is the one that wrote it.
+        // A message may contain a text like another program's prefix, so the first such word names the program.
         let (mut of_host, mut program) = (self.host.is_none(), None);
         while let (None, Some(word)) = (program, words.next()) {
             match word.strip_suffix(':') {
@@ -127,7 +129,7 @@ impl Lines {
     }
 }
 
-/// By its name, or by one with the domain left out.
+/// Compares host names, in full or without their domains.
 fn is_host(host: &str, word: &str) -> bool {
     let label = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
     word == host || word == label(host) || host == label(word)
@@ -135,11 +137,11 @@ fn is_host(host: &str, word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::Lines;
+    use super::LineFilter;
 
     #[test]
-    fn lines_of_a_journal_tell_host_and_program() {
-        let kubelet = Lines { host: "master-0.example.com".parse().ok(), programs: &["kubelet"] };
+    fn journal_lines_are_selected_by_host_and_program() {
+        let kubelet = LineFilter { host: "master-0.example.com".parse().ok(), programs: &["kubelet"] };
         for (line, has) in [
             ("Nov 22 08:12:01.123456 master-0 kubelet[123]: I1122 …", true),
             ("2026-11-22T08:12:01+0000 master-0.example.com kubelet[123]: x", true),

@@ -1,45 +1,45 @@
-//! Which kinds of objects the cluster of a bundle has, and what they are called.
+//! The kinds of objects in the cluster of a bundle, and their names.
 //!
-//! `oc adm inspect` leaves what the API server says of itself in `aggregated-discovery-api.yaml` and `-apis.yaml`. Without
-//! these, kinds are those of the CustomResourceDefinitions in the bundle, and those that Kubernetes, OVN-Kubernetes
-//! and OpenShift are known to have.
+//! `oc adm inspect` writes the API server's discovery documents to `aggregated-discovery-api.yaml` and `-apis.yaml`.
+//! Without these files, the kinds are the CustomResourceDefinitions in the bundle and the known kinds of Kubernetes,
+//! OVN-Kubernetes and OpenShift.
 
 use super::{Objects, read};
 use crate::{
     Kind,
-    backend::bundle::{cluster::One, files::Files},
+    backend::bundle::{cluster::OpenBundle, files::Files},
 };
 use serde::Deserialize;
 use serde_json::Value;
 use std::{collections::BTreeSet, sync::Arc};
 
-/// Group, version, kind, plural, singular, `ns` for namespaced, short names; `-` for none. Kubernetes 1.36 and
-/// OVN-Kubernetes of 2026-08 as their API server lists them, and what a must-gather of OpenShift has beside.
+/// The known kinds: group, version, kind, plural, singular, `ns` for namespaced, short names; `-` means none. They come
+/// from the API server of Kubernetes 1.36 with OVN-Kubernetes of 2026-08, and from a must-gather of OpenShift.
 const KNOWN: &str = include_str!("known.tsv");
 
-/// What the API servers say that they have (`apidiscovery.k8s.io/v2`).
+/// A group in the discovery document (`apidiscovery.k8s.io/v2`).
 #[derive(Deserialize)]
-struct Group {
+struct DiscoveryGroup {
     #[serde(default)]
-    metadata: Name,
-    versions: Vec<Version>,
+    metadata: GroupMetadata,
+    versions: Vec<DiscoveryVersion>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Name {
+struct GroupMetadata {
     name: String,
 }
 
 #[derive(Deserialize)]
-struct Version {
+struct DiscoveryVersion {
     version: String,
-    resources: Vec<Resource>,
+    resources: Vec<DiscoveryResource>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Resource {
+struct DiscoveryResource {
     resource: String,
     #[serde(default)]
     singular_resource: String,
@@ -56,23 +56,23 @@ struct ResponseKind {
     kind: String,
 }
 
-/// `apiextensions.k8s.io/v1`.
+/// A CustomResourceDefinition (`apiextensions.k8s.io/v1`).
 #[derive(Deserialize)]
-struct Definition {
-    spec: Spec,
+struct CrdObject {
+    spec: CrdSpec,
 }
 
 #[derive(Deserialize)]
-struct Spec {
+struct CrdSpec {
     group: String,
-    names: Names,
+    names: CrdNames,
     scope: String,
-    versions: Vec<Served>,
+    versions: Vec<CrdVersion>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Names {
+struct CrdNames {
     kind: String,
     plural: String,
     #[serde(default)]
@@ -82,21 +82,21 @@ struct Names {
 }
 
 #[derive(Deserialize)]
-struct Served {
+struct CrdVersion {
     name: String,
     #[serde(default)]
     served: bool,
 }
 
-/// All kinds, the first of a name being the one that is meant by it.
-pub(super) fn all(bundles: &[Arc<One>], objects: &Objects) -> Vec<Kind> {
-    let mut kinds = Kinds::default();
+/// All kinds. If several kinds have the same name, the name means the first one.
+pub(super) fn all(bundles: &[Arc<OpenBundle>], objects: &Objects) -> Vec<Kind> {
+    let mut kinds = KnownKinds::default();
     for files in bundles.iter().map(|one| &one.files) {
         for group in discovered(files) {
             kinds.extend(of_group(group));
         }
     }
-    // Without discovery, what is known to exist somewhere may exist here.
+    // Without discovery, every kind that is known anywhere may exist here.
     if kinds.all.is_empty() {
         kinds.extend(known());
         kinds.extend(objects.definitions(bundles).into_iter().filter_map(of_definition));
@@ -115,17 +115,17 @@ pub(super) fn all(bundles: &[Arc<One>], objects: &Objects) -> Vec<Kind> {
 }
 
 #[derive(Default)]
-struct Kinds {
+struct KnownKinds {
     all: Vec<Kind>,
     seen: BTreeSet<(String, String)>,
 }
 
-impl Kinds {
+impl KnownKinds {
     fn has(&self, group: &str, plural: &str) -> bool {
         self.seen.contains(&(group.to_owned(), plural.to_owned()))
     }
 
-    /// The first of several versions is the preferred one.
+    /// Adds kinds that are not known yet. The first of several versions is the preferred one.
     fn extend(&mut self, kinds: impl IntoIterator<Item = Kind>) {
         let seen = &mut self.seen;
         self.all
@@ -133,30 +133,30 @@ impl Kinds {
     }
 }
 
-fn discovered(files: &Files) -> Vec<Group> {
-    // The core, which comes first, is in the shorter one.
+fn discovered(files: &Files) -> Vec<DiscoveryGroup> {
+    // The core group comes first; it is in the file with the shorter name.
     let mut paths: Vec<_> = files.paths().filter(|path| is_discovery(path)).collect();
     paths.sort_by_key(|path| (path.ends_with("apis.yaml"), *path));
     let mut groups = Vec::new();
     for path in paths {
         let group = |object| groups.extend(serde_json::from_value(object));
-        // What cannot be read tells less, which is no reason to tell nothing.
+        // A damaged file still yields the groups before the damage.
         _ = files.read_small(path).map(|bytes| read::each(&bytes, group));
     }
     groups
 }
 
-/// Is this the file with what the API servers say of themselves?
+/// Returns true if the file is a discovery document of the API server.
 pub(in crate::backend::bundle) fn is_discovery(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     ["aggregated-discovery-api.yaml", "aggregated-discovery-apis.yaml"].contains(&name)
 }
 
-fn of_group(group: Group) -> impl Iterator<Item = Kind> {
-    let Group { metadata: Name { name }, versions } = group;
-    let of_version = move |Version { version, resources }| {
+fn of_group(group: DiscoveryGroup) -> impl Iterator<Item = Kind> {
+    let DiscoveryGroup { metadata: GroupMetadata { name }, versions } = group;
+    let of_version = move |DiscoveryVersion { version, resources }| {
         let name = name.clone();
-        let listed = |resource: &Resource| resource.verbs.iter().any(|verb| verb == "list");
+        let listed = |resource: &DiscoveryResource| resource.verbs.iter().any(|verb| verb == "list");
         resources.into_iter().filter(listed).map(move |resource| Kind {
             group: name.clone(),
             version: version.clone(),
@@ -171,7 +171,7 @@ fn of_group(group: Group) -> impl Iterator<Item = Kind> {
 }
 
 fn of_definition(object: Value) -> Option<Kind> {
-    let Spec { group, names, scope, versions } = serde_json::from_value::<Definition>(object).ok()?.spec;
+    let CrdSpec { group, names, scope, versions } = serde_json::from_value::<CrdObject>(object).ok()?.spec;
     Some(Kind {
         group,
         version: versions.iter().find(|version| version.served)?.name.clone(),
@@ -220,7 +220,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_known_kind_has_all_its_names() {
+    fn every_known_kind_is_found_by_its_names() {
         let all: Vec<Kind> = known().collect();
         assert_eq!(all.len(), KNOWN.lines().count());
         for (name, plural) in [

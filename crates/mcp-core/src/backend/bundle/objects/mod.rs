@@ -1,14 +1,14 @@
-//! Kubernetes objects of bundles, as `oc adm inspect` wrote them.
+//! Kubernetes objects in bundles, as `oc adm inspect` writes them.
 //!
-//! [`place`] knows what lies where, [`read`] makes objects of files, [`kinds`] knows what they are called. Files are
-//! read when they are asked for, and what was read last is remembered ([`remember`]).
+//! [`place`] knows what each path holds, [`read`] parses objects, and [`kinds`] knows the names of kinds. A file is
+//! read when a question needs it, and the most recently read files are cached ([`remember`]).
 
 mod kinds;
 mod place;
 mod read;
 mod remember;
 
-use super::cluster::{Cluster, One};
+use super::cluster::{BundledCluster, OpenBundle};
 use crate::{
     Deadline, Kind, ObjectQuery,
     backend::{Extent, Origin, Read, ReadError},
@@ -16,7 +16,7 @@ use crate::{
     kubernetes::leave_out,
 };
 use jiff::Timestamp;
-use remember::Remembered;
+use remember::ObjectCache;
 use serde_json::Value;
 use std::{
     cmp::Reverse,
@@ -27,22 +27,22 @@ use std::{
 pub(super) use kinds::is_discovery;
 pub(super) use read::each;
 
-/// Does a file of this name hold objects?
+/// Returns true if a file of this name contains objects.
 pub(super) fn is_object(path: &str) -> bool {
     place::of(path).is_some()
 }
 
-/// The files with objects, of all bundles.
+/// The files with objects in all bundles.
 pub(super) struct Objects {
-    /// By group and plural.
+    /// The files by API group and plural.
     files: BTreeMap<(String, String), Vec<ObjectFile>>,
-    /// When each bundle was collected.
+    /// The collection time of each bundle.
     times: Vec<Option<Timestamp>>,
     kinds: OnceLock<Vec<Kind>>,
-    remembered: Remembered,
+    remembered: ObjectCache,
 }
 
-/// A file with one object or a list.
+/// A file with one object or a list of objects.
 struct ObjectFile {
     bundle: usize,
     path: String,
@@ -50,10 +50,10 @@ struct ObjectFile {
     name: Option<String>,
 }
 
-/// What there is for a question.
-pub(super) enum Found {
+/// The answer to a query.
+pub(super) enum ObjectLookup {
     Read(Read<Vec<Value>>),
-    /// Nothing was collected: why, and what was collected instead.
+    /// Nothing was collected: the reason, and what was collected instead.
     NotHeld {
         why: Option<String>,
         instead: Vec<String>,
@@ -61,8 +61,8 @@ pub(super) enum Found {
 }
 
 impl Objects {
-    /// Looks through the names of the files.
-    pub(super) fn of(bundles: &[Arc<One>]) -> Self {
+    /// Finds the files by their names.
+    pub(super) fn of(bundles: &[Arc<OpenBundle>]) -> Self {
         let mut files = BTreeMap::<_, Vec<ObjectFile>>::new();
         for (bundle, one) in bundles.iter().enumerate() {
             for path in one.files.paths() {
@@ -77,20 +77,21 @@ impl Objects {
                 }
             }
         }
-        // One that stands alone was written after the list that it is in: it is read first, and the first counts.
+        // A file with a single object was written after the list that also contains the object. The file is read first,
+        // and the first copy of an object counts.
         files.values_mut().for_each(|all| all.sort_by_key(|file| (file.bundle, file.name.is_none())));
         let times = bundles.iter().map(|one| collected(one)).collect();
-        Self { files, times, kinds: OnceLock::new(), remembered: Remembered::default() }
+        Self { files, times, kinds: OnceLock::new(), remembered: ObjectCache::default() }
     }
 
     /// The kinds of objects that the cluster has, collected or not.
-    pub(super) fn kinds(&self, bundles: &[Arc<One>]) -> Result<Read<Vec<Kind>>, ReadError> {
+    pub(super) fn kinds(&self, bundles: &[Arc<OpenBundle>]) -> Result<Read<Vec<Kind>>, ReadError> {
         let value = match self.kinds.get() {
             Some(kinds) => kinds.clone(),
             None => {
                 let kinds = kinds::all(bundles, self);
-                // What was looked for in a hurry is not kept: kinds may be missing.
-                let late = |_| ReadError::OutOfTime { what: "looking for kinds of objects".into() };
+                // A search that ran out of time is not kept, because kinds may be missing.
+                let late = |_| ReadError::OutOfTime { what: "the search for kinds of objects".into() };
                 Deadline::current().check().map_err(late)?;
                 self.kinds.get_or_init(|| kinds).clone()
             }
@@ -99,11 +100,15 @@ impl Objects {
         Ok(Read { value, origin: Origin::new("kinds of objects", when), notes: Vec::new() })
     }
 
-    /// The objects that a query asks for, by namespace and name.
-    pub(super) fn find(&self, cluster: &Cluster, query: &ObjectQuery) -> Result<Found, ReadError> {
+    /// Returns the objects that match a query, sorted by namespace and name.
+    pub(super) fn find(
+        &self,
+        cluster: &BundledCluster,
+        query: &ObjectQuery,
+    ) -> Result<ObjectLookup, ReadError> {
         let kind = &query.kind;
         let Some(all) = self.files.get(&(kind.group.clone(), kind.plural.clone())) else {
-            return Ok(Found::NotHeld { why: None, instead: self.collected() });
+            return Ok(ObjectLookup::NotHeld { why: None, instead: self.collected() });
         };
         let wanted = query.namespace.as_ref().map(|namespace| namespace.as_str());
         let of_namespace = |file: &&ObjectFile| match (wanted, file.namespace.as_deref()) {
@@ -114,14 +119,14 @@ impl Objects {
         if files.is_empty() {
             let namespaces: BTreeSet<_> = all.iter().filter_map(|file| file.namespace.as_deref()).collect();
             let wanted = wanted.unwrap_or_default();
-            return Ok(Found::NotHeld {
+            return Ok(ObjectLookup::NotHeld {
                 why: Some(format!("nothing of namespace {wanted} was collected")),
                 instead: ovsdb::nearest_first(wanted, namespaces.into_iter()),
             });
         }
         let (files, other) = self.one_bundle_each(files);
         let collected = extent(kind, wanted.is_some(), &files);
-        let mut picked = Picked::default();
+        let mut picked = CollectedObjects::default();
         let files = self.worth_reading(files, query);
         let mut left = files.iter();
         for &file in left.by_ref() {
@@ -150,18 +155,19 @@ impl Objects {
             (false, false) => collected,
         };
         let origin = Origin::new(shown(cluster, kind, &picked.read), when).with_extent(extent);
-        // Of several bundles together, none is the one.
+        // Data from several bundles has no single bundle as its origin.
         let bundles: BTreeSet<usize> = picked.read.iter().map(|file| file.bundle).collect();
         let only = bundles.first().filter(|_| bundles.len() == 1).and_then(|at| cluster.bundles.get(*at));
         let origin = match only {
             Some(one) => origin.in_bundle(&one.files.name),
             None => origin,
         };
-        Ok(Found::Read(Read { value, origin, notes }))
+        Ok(ObjectLookup::Read(Read { value, origin, notes }))
     }
 
-    /// Chooses one bundle for each namespace, since the union of two lists of two moments shows a state that never existed.
-    /// A bundle with a list wins over one with single objects; then the newest wins. Also returns the bundles left out.
+    /// Chooses one bundle for each namespace, because the union of two lists from different times shows a state that
+    /// never existed. A bundle with a list wins over a bundle with single objects; among those, the newest wins. Also
+    /// returns the bundles that are left out.
     fn one_bundle_each<'a>(&self, files: Vec<&'a ObjectFile>) -> (Vec<&'a ObjectFile>, BTreeSet<usize>) {
         let mut best = BTreeMap::<Option<&str>, _>::new();
         for file in &files {
@@ -177,7 +183,7 @@ impl Objects {
         (read, other.into_iter().map(|file| file.bundle).collect())
     }
 
-    /// Without the files that cannot hold what is asked for: of one object its own file is enough.
+    /// Drops the files that cannot contain the object. For one object, its own file is enough.
     fn worth_reading<'a>(&self, files: Vec<&'a ObjectFile>, query: &ObjectQuery) -> Vec<&'a ObjectFile> {
         let Some(name) = &query.name else { return files };
         let may = |file: &&ObjectFile| file.name.as_deref().is_none_or(|own| own == name.as_str());
@@ -191,10 +197,10 @@ impl Objects {
 
     fn pick<'a>(
         &self,
-        cluster: &Cluster,
+        cluster: &BundledCluster,
         file: &'a ObjectFile,
         query: &ObjectQuery,
-        picked: &mut Picked<'a>,
+        picked: &mut CollectedObjects<'a>,
     ) {
         let Some(one) = cluster.bundles.get(file.bundle) else { return };
         let most = one.files.most_of_objects();
@@ -205,7 +211,8 @@ impl Objects {
             }
             let text = |path| object.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
             let key = (text("/metadata/namespace"), text("/metadata/name"));
-            // What does not match is known too: another copy of it, of another time, does not count.
+            // An object that does not match is remembered too, because another copy of it, from another time, does not
+            // count.
             if let std::collections::btree_map::Entry::Vacant(vacant) = picked.objects.entry(key) {
                 picked.bytes += (vacant.key().0.len() + vacant.key().1.len()) as u64 + ENTRY;
                 vacant.insert(query.matches(object).then(|| {
@@ -218,7 +225,7 @@ impl Objects {
         };
         match self.remembered.each(file.bundle, &file.path, &query.kind, &one.files, &mut take) {
             Ok(notes) => {
-                // All that there is to say of a file is that it is damaged.
+                // The only notes about a file say that it is damaged.
                 picked.is_damaged |= !notes.is_empty();
                 picked.notes.extend(notes);
                 picked.read.push(file);
@@ -234,9 +241,9 @@ impl Objects {
         }
     }
 
-    /// What the collection leaves open: it may not have all namespaces, or not all objects.
+    /// A note that the collection may lack namespaces or objects.
     fn open_end(&self, kind: &Kind, files: &[ObjectFile]) -> Option<String> {
-        /// More names help nobody.
+        /// A longer list of names does not help the reader.
         const NAMES: usize = 12;
         if kind.group.is_empty() && ["namespaces", "nodes"].contains(&kind.plural.as_str()) {
             return None;
@@ -246,9 +253,9 @@ impl Objects {
         };
         let own = namespaces(files);
         if own.is_empty() {
-            // So `oc adm inspect` writes whole kinds, and single objects that another refers to.
+            // `oc adm inspect` writes whole kinds as lists, and single objects that another object refers to.
             let singly = files.iter().all(|file| file.name.is_some());
-            return singly.then(|| format!("{kind} were collected one by one: there may be others"));
+            return singly.then(|| format!("single {kind} were collected, so there may be others"));
         }
         let shown: Vec<_> = own.iter().take(NAMES).map(String::as_str).collect();
         let more = own.len().saturating_sub(NAMES);
@@ -258,7 +265,7 @@ impl Objects {
         Some(format!("collected{of} in these namespaces only: {}{more}", shown.join(", ")))
     }
 
-    /// The kinds that were collected.
+    /// The kinds that were collected, as `plural.group`.
     fn collected(&self) -> Vec<String> {
         let name = |(group, plural): &(String, String)| match group.as_str() {
             "" => plural.clone(),
@@ -272,8 +279,8 @@ impl Objects {
         self.files.keys().map(|(group, plural)| (group.as_str(), plural.as_str()))
     }
 
-    /// An object of a kind that nothing else tells of, and whether it lies in a namespace.
-    fn example(&self, bundles: &[Arc<One>], group: &str, plural: &str) -> Option<(Value, bool)> {
+    /// An object of a kind whose names are otherwise unknown, and whether the object is in a namespace.
+    fn example(&self, bundles: &[Arc<OpenBundle>], group: &str, plural: &str) -> Option<(Value, bool)> {
         let files = self.files.get(&(group.to_owned(), plural.to_owned()))?;
         files.iter().find_map(|file| {
             let mut first = None;
@@ -283,8 +290,8 @@ impl Objects {
         })
     }
 
-    /// The CustomResourceDefinitions.
-    fn definitions(&self, bundles: &[Arc<One>]) -> Vec<Value> {
+    /// The CustomResourceDefinitions in the bundles.
+    fn definitions(&self, bundles: &[Arc<OpenBundle>]) -> Vec<Value> {
         let key = ("apiextensions.k8s.io".to_owned(), "customresourcedefinitions".to_owned());
         let mut all = Vec::new();
         for file in self.files.get(&key).into_iter().flatten() {
@@ -295,25 +302,25 @@ impl Objects {
     }
 }
 
-/// What was read so far.
+/// The objects that were read so far.
 #[derive(Default)]
-struct Picked<'a> {
-    /// By namespace and name; none for those that do not match.
+struct CollectedObjects<'a> {
+    /// The objects by namespace and name; `None` for objects that do not match.
     objects: BTreeMap<(String, String), Option<Value>>,
     read: Vec<&'a ObjectFile>,
     is_damaged: bool,
     notes: Vec<String>,
-    /// Files that could not be read.
+    /// The number of files that could not be read.
     unread: usize,
-    /// What the objects take in memory, roughly.
+    /// The approximate size of the objects in memory, in bytes.
     bytes: u64,
-    /// That is as much as it may be: what comes after is not looked at.
+    /// True if the size limit is reached, so that the rest is not read.
     full: bool,
     error: Option<ReadError>,
 }
 
-/// How many of a kind's objects the files hold: those of a list were all that there were; others were collected one by
-/// one, and of a list a namespace there may be more namespaces.
+/// How complete the files are. A list contained all objects at that time. Single objects are only a part, and lists of
+/// single namespaces do not show other namespaces.
 fn extent(kind: &Kind, of_namespace: bool, files: &[&ObjectFile]) -> Extent {
     let is_whole = |file: &&ObjectFile| {
         file.name.is_none() && (of_namespace || !kind.namespaced || file.namespace.is_none())
@@ -321,13 +328,13 @@ fn extent(kind: &Kind, of_namespace: bool, files: &[&ObjectFile]) -> Extent {
     if files.iter().any(is_whole) { Extent::Whole } else { Extent::Part }
 }
 
-/// Of so many files that cannot be read an answer tells each by itself.
+/// How many unreadable files an answer lists one by one.
 const UNREAD: usize = 12;
 
-/// What an entry of a map takes beside its key and its value, in bytes.
+/// The size of a map entry without its key and value, in bytes.
 const ENTRY: u64 = 64;
 
-/// What a value takes in memory, in bytes, roughly.
+/// The approximate size of a value in memory, in bytes.
 fn weight(value: &Value) -> u64 {
     const VALUE: u64 = size_of::<Value>() as u64;
     VALUE
@@ -341,8 +348,8 @@ fn weight(value: &Value) -> u64 {
         }
 }
 
-impl Picked<'_> {
-    /// Notes what was not read; so many files were not even opened.
+impl CollectedObjects<'_> {
+    /// Adds notes about what was not read. `unopened` is the number of files that were not opened.
     fn say_what_is_missing(&mut self, unopened: usize) {
         if self.unread > UNREAD {
             self.notes.push(format!("{} more files could not be read", self.unread - UNREAD));
@@ -350,15 +357,20 @@ impl Picked<'_> {
         if self.full {
             let files = if unopened > 0 { format!(" and {unopened} more files") } else { String::new() };
             self.notes.push(format!(
-                "there are more objects than fit in memory: the rest of the last file{files} was not read; ask for a \
+                "there are more objects than fit in memory: the rest of the last file{files} was not read; pass a \
                  namespace or a name"
             ));
         }
     }
 }
 
-/// The note that says which bundles with objects of the kind were not read.
-fn not_read(cluster: &Cluster, kind: &Kind, read: &[&ObjectFile], other: &BTreeSet<usize>) -> Option<String> {
+/// The note about bundles with objects of the kind that were not read.
+fn not_read(
+    cluster: &BundledCluster,
+    kind: &Kind,
+    read: &[&ObjectFile],
+    other: &BTreeSet<usize>,
+) -> Option<String> {
     let name = |at: &usize| Some(cluster.bundles.get(*at)?.files.name.clone());
     let other: Vec<String> = other.iter().filter_map(name).collect();
     let read: BTreeSet<usize> = read.iter().map(|file| file.bundle).collect();
@@ -366,15 +378,15 @@ fn not_read(cluster: &Cluster, kind: &Kind, read: &[&ObjectFile], other: &BTreeS
     (!other.is_empty() && !read.is_empty()).then(|| {
         let other = other.join(", ");
         format!(
-            "{kind} are read from {}: each namespace is read from the newest bundle that has a list of it. Those of {other} \
-             are not read; the parameter `bundle` chooses a bundle",
+            "{kind} are read from {}: each namespace is read from the newest bundle that has a list of it. Not \
+             read: {other}; pass `bundle` to choose a bundle",
             read.join(", ")
         )
     })
 }
 
-/// The files, as an answer names them: without the folders that are named after the collection.
-fn shown(cluster: &Cluster, kind: &Kind, files: &[&ObjectFile]) -> String {
+/// Names the files for an answer, without the leading folders that are named after the collection.
+fn shown(cluster: &BundledCluster, kind: &Kind, files: &[&ObjectFile]) -> String {
     let below = |path: &str| {
         let at = ["cluster-scoped-resources/", "namespaces/"].iter().filter_map(|top| path.find(top)).min();
         at.and_then(|at| path.get(at..)).unwrap_or(path).to_owned()
@@ -389,8 +401,9 @@ fn shown(cluster: &Cluster, kind: &Kind, files: &[&ObjectFile]) -> String {
     if cluster.bundles.len() == 1 { what } else { format!("{what} in {}", names.join(" and ")) }
 }
 
-/// When a bundle was collected: what its `timestamp` says last, else when its newest object was written.
-fn collected(one: &One) -> Option<Timestamp> {
+/// The collection time of a bundle: the last time in its `timestamp` files, or the modification time of its newest
+/// object.
+fn collected(one: &OpenBundle) -> Option<Timestamp> {
     let files = &one.files;
     let told = files.paths().filter(|path| path.rsplit('/').next() == Some("timestamp"));
     let told = told.filter_map(|path| {
@@ -402,19 +415,19 @@ fn collected(one: &One) -> Option<Timestamp> {
     told.max().or_else(written)
 }
 
-/// `2026-11-22 08:34:55.535425953 +0000 UTC m=+0.400717961`, as Go prints a time.
+/// Parses a time as Go prints it: `2026-11-22 08:34:55.535425953 +0000 UTC m=+0.400717961`.
 fn time_of_go(line: &str) -> Option<Timestamp> {
     let mut words = line.split_whitespace();
     let (date, time, zone) = (words.next()?, words.next()?, words.next()?);
     Timestamp::strptime("%Y-%m-%d %H:%M:%S%.f %z", format!("{date} {time} {zone}")).ok()
 }
 
-/// The objects of a cluster, indexed when first asked for.
+/// The objects of a cluster, indexed at the first use.
 #[derive(Default)]
-pub(super) struct Lazy(OnceLock<Arc<Objects>>);
+pub(super) struct LazyObjects(OnceLock<Arc<Objects>>);
 
-impl Lazy {
-    pub(super) fn get(&self, bundles: &[Arc<One>]) -> Arc<Objects> {
+impl LazyObjects {
+    pub(super) fn get(&self, bundles: &[Arc<OpenBundle>]) -> Arc<Objects> {
         self.0.get_or_init(|| Arc::new(Deadline::without(|| Objects::of(bundles)))).clone()
     }
 }
@@ -422,7 +435,7 @@ impl Lazy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::bundle::files::{Bounds, Meter};
+    use crate::backend::bundle::files::{Bounds, ReadMeter};
     use std::fmt::Write as _;
 
     fn pods() -> ObjectQuery {
@@ -438,10 +451,10 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         }
-        let cluster = Cluster::open(&[dir.path().to_owned()], bounds, &Meter::default()).unwrap();
+        let cluster = BundledCluster::open(&[dir.path().to_owned()], bounds, &ReadMeter::default()).unwrap();
         match cluster.objects().find(&cluster, &pods())? {
-            Found::Read(read) => Ok(read),
-            Found::NotHeld { .. } => panic!("nothing was collected"),
+            ObjectLookup::Read(read) => Ok(read),
+            ObjectLookup::NotHeld { .. } => panic!("nothing was collected"),
         }
     }
 
@@ -454,7 +467,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_holds_only_so_many_objects() {
+    fn an_answer_has_a_limit_for_the_size_of_its_objects() {
         let files: Vec<_> = (0..5).map(|namespace| list(namespace, 100)).collect();
         let bounds = Bounds { objects: 50_000, ..Bounds::default() };
         let read = found(&files, bounds).unwrap();
@@ -468,7 +481,7 @@ mod tests {
     }
 
     #[test]
-    fn thousands_of_files_that_cannot_be_read_are_counted() {
+    fn unreadable_files_are_counted_instead_of_listed() {
         let bad = |n| (format!("namespaces/n{n}/core/pods.yaml"), "items: [".to_owned());
         let files: Vec<_> = (1..2_000).map(bad).chain([list(0, 1)]).collect();
         let read = found(&files, Bounds::default()).unwrap();
@@ -482,7 +495,7 @@ mod tests {
     }
 
     #[test]
-    fn times_of_go() {
+    fn times_are_parsed_as_go_prints_them() {
         let time = |line| time_of_go(line).map(|time| time.to_string());
         assert_eq!(
             time("2026-11-22 08:34:55.535425953 +0000 UTC m=+0.400717961").as_deref(),

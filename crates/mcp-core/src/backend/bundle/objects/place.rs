@@ -1,4 +1,4 @@
-//! Where `oc adm inspect` puts objects (`pkg/cli/admin/inspect`), wherever a must-gather has it:
+//! The paths at which `oc adm inspect` (`pkg/cli/admin/inspect`) puts objects, below any folder of a must-gather:
 //!
 //! ```text
 //! cluster-scoped-resources/<group>/<resource>/<name>.yaml      cluster-scoped-resources/<group>/<resource>.yaml
@@ -6,33 +6,33 @@
 //! namespaces/<namespace>/<namespace>.yaml                      namespaces/<namespace>/pods/<pod>/<pod>.yaml
 //! ```
 
-/// What a path says of the objects in the file.
+/// What a path says about the objects in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Place<'a> {
-    /// The API group; empty for the core.
+pub(super) struct ObjectPlace<'a> {
+    /// The API group; empty for the core group.
     pub(super) group: &'a str,
     /// The plural of the kind.
     pub(super) plural: &'a str,
-    /// Their namespace, where the path tells.
+    /// The namespace, if the path names it.
     pub(super) namespace: Option<&'a str>,
-    /// The name of the object, where the file holds one; else it holds a list.
+    /// The name of the object if the file has one object; `None` if the file has a list.
     pub(super) name: Option<&'a str>,
 }
 
-/// The place of a file; none where it holds no object.
-pub(super) fn of(path: &str) -> Option<Place<'_>> {
+/// Parses the path of a file. Returns `None` if the file contains no objects.
+pub(super) fn of(path: &str) -> Option<ObjectPlace<'_>> {
     let parts: Vec<&str> = path.strip_suffix(".yaml")?.split('/').collect();
     let top = parts.iter().position(|part| ["namespaces", "cluster-scoped-resources"].contains(part))?;
     let (top, below) = parts.get(top..)?.split_first()?;
     let group = |group| if group == "core" { "" } else { group };
-    let place = |of, plural, namespace, name| Place { group: group(of), plural, namespace, name };
+    let place = |of, plural, namespace, name| ObjectPlace { group: group(of), plural, namespace, name };
     Some(match (*top, below) {
         ("cluster-scoped-resources", [of, plural]) => place(of, plural, None, None),
         ("cluster-scoped-resources", [of, plural, name]) => place(of, plural, None, Some(*name)),
         ("namespaces", [namespace, name]) if namespace == name => {
             place("core", "namespaces", None, Some(*name))
         }
-        // A pod's own folder, with its logs beside the file.
+        // A pod has its own folder, with its logs next to the file.
         ("namespaces", [namespace, "pods", pod, name]) if pod == name => {
             place("core", "pods", Some(*namespace), Some(*name))
         }
@@ -43,7 +43,8 @@ pub(super) fn of(path: &str) -> Option<Place<'_>> {
     })
 }
 
-/// `oc adm inspect --all-namespaces` has one folder for all of them.
+/// Returns the namespace, or `None` for the folder `all`, which `oc adm inspect --all-namespaces` uses for all
+/// namespaces.
 fn named(namespace: &str) -> Option<&str> {
     Some(namespace).filter(|namespace| *namespace != "all")
 }
@@ -53,8 +54,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_path_says_what_it_is() {
-        let place = |group, plural, namespace, name| Some(Place { group, plural, namespace, name });
+    fn a_path_names_group_plural_namespace_and_name() {
+        let place = |group, plural, namespace, name| Some(ObjectPlace { group, plural, namespace, name });
         for (path, expected) in [
             ("m/i/cluster-scoped-resources/core/nodes/a.yaml", place("", "nodes", None, Some("a"))),
             (

@@ -1,6 +1,6 @@
-//! Objects from a file.
+//! Reads Kubernetes objects from a file.
 //!
-//! Lists are read one object at a time, so that those which nobody asked for are never all in memory; managed fields,
+//! Lists are read one object at a time, so that unwanted objects are never all in memory. Managed fields, which are
 //! half of many objects, are skipped while reading.
 
 use crate::Deadline;
@@ -9,27 +9,28 @@ use serde_json::{Map, Number, Value};
 use serde_saphyr::{Budget, Error, Options};
 use std::fmt;
 
-/// Gives each object of a file: of a list its items, else the one that it is.
+/// Passes each object of a file to `take`: the items of a list, or the single object.
 ///
 /// # Errors
-/// When the call is over for which it is read. Also where the file was cut at a place at which it is still YAML: collectors
-/// end every file with a line feed, and every list with its kind.
+/// Returns an error if the time of the call is over, if the YAML or JSON is invalid, or if the file was cut at a place
+/// where it is still valid YAML. Collectors end every file with a line feed, and every list with its kind.
 pub(in crate::backend::bundle) fn each(bytes: &[u8], mut take: impl FnMut(Value)) -> Result<(), Error> {
     let deadline = Deadline::current();
     let read = |deserializer: serde_saphyr::Deserializer<'_, '_>| {
-        deserializer.deserialize_any(File(&mut take, &deadline))
+        deserializer.deserialize_any(DocumentVisitor(&mut take, &deadline))
     };
     serde_saphyr::with_deserializer_from_slice_with_options(bytes, options(), read)?;
-    // A document of JSON ends with the bracket that it begins with, and is not read without it.
+    // A JSON document ends with a closing bracket, and the parser rejects it without one.
     let is_json = bytes.trim_ascii().first().is_some_and(|first| matches!(first, b'{' | b'['));
     if is_json || bytes.ends_with(b"\n") {
         return Ok(());
     }
-    Err(serde::de::Error::custom("the file was cut: it ends in the middle of a line"))
+    Err(serde::de::Error::custom("the file is cut: it ends in the middle of a line"))
 }
 
-/// The default budget refuses lists of a few thousand pods; the file's size bounds the work as well. Depth stays
-/// bounded, since values are read by recursion. A snippet in an error could show what is redacted.
+/// The default budget rejects lists of a few thousand pods, and the size of the file bounds the work too. The depth
+/// stays limited, because values are read recursively. Snippets are off, because a snippet in an error could show a
+/// value that must be redacted.
 fn options() -> Options {
     let mut budget = Budget::default();
     (budget.max_events, budget.max_nodes, budget.max_total_scalar_bytes) =
@@ -38,10 +39,10 @@ fn options() -> Options {
     serde_saphyr::options! { budget: Some(budget), emit_comments: false, with_snippet: false }
 }
 
-/// A document: an object, or a list of them.
-struct File<'a, F>(&'a mut F, &'a Deadline);
+/// Visits a document: an object or a list of objects.
+struct DocumentVisitor<'a, F>(&'a mut F, &'a Deadline);
 
-impl<'de, F: FnMut(Value)> Visitor<'de> for File<'_, F> {
+impl<'de, F: FnMut(Value)> Visitor<'de> for DocumentVisitor<'_, F> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -54,31 +55,33 @@ impl<'de, F: FnMut(Value)> Visitor<'de> for File<'_, F> {
         while let Some(key) = map.next_key::<String>()? {
             if key == "items" {
                 is_list = true;
-                map.next_value_seed(Items(self.0, self.1))?;
+                map.next_value_seed(ItemsVisitor(self.0, self.1))?;
             } else {
                 has_kind |= key == "kind";
-                object.insert(key, map.next_value_seed(Lean(self.1))?);
+                object.insert(key, map.next_value_seed(LeanValue(self.1))?);
             }
         }
         let object = Value::from(object);
         let is_named = || object.pointer("/metadata/name").is_some_and(|name| name.as_str() != Some(""));
         match is_list {
             true if has_kind => Ok(()),
-            true => Err(serde::de::Error::custom("the file was cut: the list ends before its kind")),
+            true => Err(serde::de::Error::custom("the file is cut: the list ends before its kind")),
             false if is_named() => {
                 (self.0)(object);
                 Ok(())
             }
-            // What a program wrote in place of an object can be YAML too.
-            false => Err(serde::de::Error::custom("it is no object, or was cut: it has no name")),
+            // A program's message in place of an object can also be valid YAML.
+            false => {
+                Err(serde::de::Error::custom("the document has no name: it is not an object, or it is cut"))
+            }
         }
     }
 }
 
-/// The objects of a list.
-struct Items<'a, F>(&'a mut F, &'a Deadline);
+/// Visits the items of a list.
+struct ItemsVisitor<'a, F>(&'a mut F, &'a Deadline);
 
-impl<'de, F: FnMut(Value)> DeserializeSeed<'de> for Items<'_, F> {
+impl<'de, F: FnMut(Value)> DeserializeSeed<'de> for ItemsVisitor<'_, F> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -86,31 +89,31 @@ impl<'de, F: FnMut(Value)> DeserializeSeed<'de> for Items<'_, F> {
     }
 }
 
-impl<'de, F: FnMut(Value)> Visitor<'de> for Items<'_, F> {
+impl<'de, F: FnMut(Value)> Visitor<'de> for ItemsVisitor<'_, F> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a list of objects")
     }
 
-    /// `items: null`: an empty list, as it is written.
+    /// Accepts `items: null`, which means an empty list.
     fn visit_unit<E>(self) -> Result<(), E> {
         Ok(())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while let Some(object) = items.next_element_seed(Lean(self.1))? {
+        while let Some(object) = items.next_element_seed(LeanValue(self.1))? {
             (self.0)(object);
         }
         Ok(())
     }
 }
 
-/// Any value, without managed fields.
+/// Reads any value, without managed fields.
 #[derive(Clone, Copy)]
-struct Lean<'a>(&'a Deadline);
+struct LeanValue<'a>(&'a Deadline);
 
-impl<'de> DeserializeSeed<'de> for Lean<'_> {
+impl<'de> DeserializeSeed<'de> for LeanValue<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -118,7 +121,7 @@ impl<'de> DeserializeSeed<'de> for Lean<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Lean<'_> {
+impl<'de> Visitor<'de> for LeanValue<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -171,7 +174,8 @@ impl<'de> Visitor<'de> for Lean<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        // A map that grows has room for more than it holds, which counts with thousands of objects.
+        // The map is built from a list, because a growing map allocates more than it needs, which matters for thousands
+        // of objects.
         let mut all = Vec::new();
         while let Some(key) = map.next_key::<String>()? {
             self.0.check().map_err(A::Error::custom)?;
@@ -197,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_a_list_an_empty_list() {
+    fn an_object_a_list_and_an_empty_list_are_read() {
         let one = "---\napiVersion: v1\nkind: Pod\nmetadata:\n  managedFields:\n  - f: {a: 1}\n  name: \"1\"\nspec: {n: 1, b: true, s: \"true\", z: null}\n";
         let pod = json!({
             "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "1" },
@@ -212,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_is_an_error() {
+    fn a_file_without_a_whole_object_is_an_error() {
         let deep = "[".repeat(10_000);
         for bad in ["", "- a", "x", "a: [", "a: 1\na: 2\n", &format!("a: {deep}"), &"a:\n ".repeat(500)] {
             assert!(objects(bad).is_err(), "{bad:.40}");
@@ -225,21 +229,21 @@ mod tests {
         ] {
             assert!(objects(cut).is_err(), "{cut:?}");
         }
-        // What came before the damage was given.
+        // The objects before the damage were passed on.
         let mut all = Vec::new();
         assert!(each(b"items:\n- {a: 1}\n- {a: [\n", |object| all.push(object)).is_err());
         assert_eq!(all, [json!({ "a": 1 })]);
         let anchors = format!("a: &a [x]\n{}", (0..200).map(|i| format!("b{i}: *a\n")).collect::<String>());
-        assert!(objects(&anchors).is_err(), "what repeats itself by reference is bounded");
+        assert!(objects(&anchors).is_err(), "the expansion of references is limited");
     }
 
     const LIST: &str = "apiVersion: v1\nitems:\n- kind: Pod\n  metadata: {name: \"a\", labels: &x {b: 'c'}}\n  spec: |\n    text\n   \
                         more\n- metadata:\n    name: >-\n      folded\n    annotations: *x\n    n: [1, 0x1f, 1e3, .inf, ~]\nkind: List\n";
 
     proptest! {
-        /// Whatever the bytes are, reading ends, and gives no more than they could hold.
+        /// Reading any bytes ends, and yields no more objects than the bytes could contain.
         #[test]
-        fn any_bytes_end(bytes in any::<Vec<u8>>(), text in "[-\\[\\]{}:,&*!|>'\"%@#? \n\ta-c0-9]{0,200}") {
+        fn reading_any_bytes_ends(bytes in any::<Vec<u8>>(), text in "[-\\[\\]{}:,&*!|>'\"%@#? \n\ta-c0-9]{0,200}") {
             for bytes in [bytes.as_slice(), text.as_bytes()] {
                 let mut given = 0;
                 _ = each(bytes, |_| given += 1);
@@ -248,7 +252,7 @@ mod tests {
         }
 
         #[test]
-        fn a_damaged_list_ends(at in 0..LIST.len(), with in any::<u8>(), cut in 0..LIST.len()) {
+        fn reading_a_damaged_list_ends(at in 0..LIST.len(), with in any::<u8>(), cut in 0..LIST.len()) {
             let mut bytes = LIST.as_bytes().to_vec();
             bytes[at] = with;
             bytes.truncate(bytes.len() - cut);

@@ -1,4 +1,4 @@
-//! Files that were read last, as objects.
+//! A cache of the most recently read files of objects.
 
 use super::read;
 use crate::{Deadline, Kind, ReadError, backend::bundle::files::Files, kubernetes::redact};
@@ -8,14 +8,14 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// How many bytes of YAML are remembered, as objects, which take several times as many.
+/// The limit of the cache, in bytes of YAML. The parsed objects take several times as much memory.
 const BYTES: usize = 8 << 20;
 
-/// The objects of the files that were read last, without secrets.
+/// The objects of the most recently read files, without secrets.
 #[derive(Default)]
-pub(super) struct Remembered(Mutex<VecDeque<File>>);
+pub(super) struct ObjectCache(Mutex<VecDeque<CachedFile>>);
 
-struct File {
+struct CachedFile {
     bundle: usize,
     path: String,
     bytes: usize,
@@ -23,8 +23,8 @@ struct File {
     notes: Vec<String>,
 }
 
-impl Remembered {
-    /// Gives each object of a file, and tells what is odd about the file.
+impl ObjectCache {
+    /// Passes each object of a file to `take`, and returns notes about the file.
     pub(super) fn each(
         &self,
         bundle: usize,
@@ -51,16 +51,18 @@ impl Remembered {
         });
         Deadline::current()
             .check()
-            .map_err(|_| ReadError::OutOfTime { what: format!("reading {path} in {}", files.name) })?;
+            .map_err(|_| ReadError::OutOfTime { what: format!("the reading of {path} in {}", files.name) })?;
         let mut notes: Vec<String> = files.cut(path).into_iter().collect();
         if let Err(e) = read {
             if given == 0 {
                 return Err(ReadError::unreadable(format!("{path} in {}", files.name), e));
             }
-            notes.push(format!("{path} is damaged after {given} objects, which are shown: {e}"));
+            notes.push(format!(
+                "{path} is damaged; only the {given} objects before the damage are shown: {e}"
+            ));
         }
         if small {
-            self.remember(File {
+            self.remember(CachedFile {
                 bundle,
                 path: path.to_owned(),
                 bytes: bytes.len(),
@@ -77,7 +79,7 @@ impl Remembered {
         Some((file.objects.clone(), file.notes.clone()))
     }
 
-    fn remember(&self, file: File) {
+    fn remember(&self, file: CachedFile) {
         let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         files.push_back(file);
         let mut bytes: usize = files.iter().map(|file| file.bytes).sum();
@@ -89,7 +91,8 @@ impl Remembered {
     }
 }
 
-/// Items of some lists do not say what they are, since the list does.
+/// Sets the kind and version of an object if they are missing. Items of some lists omit them, because the list has
+/// them.
 fn complete(kind: &Kind, object: &mut Value) {
     if let Some(fields) = object.as_object_mut() {
         for (name, value) in [("kind", kind.kind.clone()), ("apiVersion", kind.api_version())] {

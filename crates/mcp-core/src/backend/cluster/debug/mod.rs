@@ -1,16 +1,16 @@
-//! Pods that run what no running container has. Nothing here happens without `--allow-debug-pods`.
+//! Debug pods, which run programs that no running container has. The server creates none without `--allow-debug-pods`.
 
 mod options;
 mod owner;
 mod pod;
 mod sweep;
 
-pub(super) use options::{BadDebug, DebugOptions};
+pub(super) use options::{DebugOptionError, DebugOptions};
 pub(super) use pod::{DebugPod, HOST_ROOT};
 pub(super) use sweep::sweep;
 
 use super::{
-    api::{Api, Deadline},
+    api::{Api, RequestDeadline},
     leftovers::Leftovers,
     pods,
 };
@@ -23,13 +23,13 @@ use std::{
 };
 use tokio::sync::watch;
 
-/// How long a pod is kept for the next command.
+/// How long an idle pod is kept for the next command.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// The pod of a node, or the place for it. Whoever makes it holds the lock.
+/// The debug pod of a node, if there is one. The task that creates it holds the lock.
 type Slot = Arc<tokio::sync::Mutex<Option<Arc<DebugPod>>>>;
 
-/// The debug pods of this server, at most one a node.
+/// The debug pods of this server, at most one per node.
 pub(super) struct DebugPods {
     options: Arc<DebugOptions>,
     slots: Mutex<HashMap<NodeName, Slot>>,
@@ -43,13 +43,14 @@ impl DebugPods {
         Self { options: Arc::new(options), slots: Mutex::default(), leftovers, closing }
     }
 
-    /// The debug pod of a node, made if there is none. It stays until nobody has used it for a while.
+    /// Returns the debug pod of a node, and creates it if there is none. The pod stays until it has been idle for a
+    /// while.
     pub(super) async fn on(
         &self,
         api: &Api,
         node: &NodeName,
         pods: &[Pod],
-        deadline: Deadline,
+        deadline: RequestDeadline,
     ) -> Result<Arc<DebugPod>, ReadError> {
         let slot = self
             .slots
@@ -68,7 +69,8 @@ impl DebugPods {
         let image = pods::image(pods).map(str::to_owned);
         let namespace = pods.iter().find_map(pods::reference).map(|pod| pod.namespace);
         let plan = self.options.plan(node, image, namespace)?;
-        // In a task of its own: a caller that goes away must not leave a pod of which nobody knows the name.
+        // The pod is created in its own task, because a caller that goes away must not leave a pod whose name nobody
+        // knows.
         let (api, leftovers) = (api.clone(), self.leftovers.clone());
         let closing = self.closing.subscribe();
         let made = tokio::spawn(async move {
@@ -82,7 +84,7 @@ impl DebugPods {
         deadline.bound(&what, made).await
     }
 
-    /// Deletes one that cannot be used any more; another call may have made the next already.
+    /// Drops a pod that can no longer be used. Another call may already have created the next one.
     pub(super) async fn forget(&self, node: &NodeName, pod: &Arc<DebugPod>) {
         let slot = self.slots.lock().unwrap_or_else(PoisonError::into_inner).get(node).cloned();
         let Some(slot) = slot else { return };
@@ -92,13 +94,13 @@ impl DebugPods {
         }
     }
 
-    /// Deletes all of them.
+    /// Deletes all debug pods.
     pub(super) async fn close(&self, within: Duration) {
         self.closing.send_replace(true);
         let slots: Vec<Slot> =
             self.slots.lock().unwrap_or_else(PoisonError::into_inner).drain().map(|(_, slot)| slot).collect();
         let all = futures::future::join_all(slots.iter().map(|slot| async { *slot.lock().await = None }));
-        // Dropping one deletes it, as what is left over to do.
+        // Dropping a pod deletes it in a leftover task.
         _ = tokio::time::timeout(within, all).await;
     }
 }
@@ -109,7 +111,7 @@ async fn delete_when_idle(slot: Slot, pod: Weak<DebugPod>) {
         let mut place = slot.lock().await;
         let Some(pod) = pod.upgrade() else { return };
         let is_ours = place.as_ref().is_some_and(|now| Arc::ptr_eq(now, &pod));
-        // One is the slot's and one ours; any other is a call's.
+        // The slot and this task hold one reference each; any other reference belongs to a call.
         if is_ours && (Arc::strong_count(&pod) > 2 || pod.idle() < IDLE) {
             continue;
         }

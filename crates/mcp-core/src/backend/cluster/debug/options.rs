@@ -1,4 +1,4 @@
-//! What an operator says about debug pods, checked before anything is made.
+//! The options of debug pods, checked before a pod is created.
 
 use super::owner::Owner;
 use crate::{
@@ -9,18 +9,18 @@ use regex::Regex;
 use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
 
-/// What marks all debug pods of all servers.
+/// The label of all debug pods of all servers.
 pub(super) const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "ovn-kubernetes-mcp");
-/// What their names begin with.
+/// The prefix of their names.
 pub(super) const PREFIX: &str = "ovn-mcp-debug-";
-/// Where the process that made it is written.
+/// The annotation that names the process that created the pod.
 pub(super) const OWNER: &str = "ovn-kubernetes-mcp/owner";
-/// Where the host's files are, read-only.
+/// The read-only mount point of the host's file system.
 pub(crate) const HOST_ROOT: &str = "/host";
-/// How long a pod lives, in seconds, whoever forgets it: twice the longest call.
+/// The lifetime of a pod in seconds, even if its server forgets it: twice the longest call.
 pub(super) const LIFE: u32 = 600;
 
-/// A reference of an image: a name with an optional registry, tag and digest.
+/// An image reference: a name with an optional registry, tag and digest.
 static IMAGE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
         r"^[a-z0-9]([a-z0-9._:/-]*[a-z0-9])?(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$",
@@ -33,19 +33,19 @@ static QUANTITY: LazyLock<Regex> =
 
 /// What is wrong with the options.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum BadDebug {
-    /// No image.
-    #[error("--debug-image: `{0}` is no reference of an image")]
+pub(crate) enum DebugOptionError {
+    /// The image reference is invalid.
+    #[error("--debug-image: `{0}` is not an image reference")]
     Image(String),
-    /// No limit.
+    /// The limit is invalid.
     #[error("--debug-limits: `{0}` is not cpu=QUANTITY or memory=QUANTITY")]
     Limit(String),
-    /// No name.
+    /// The name of the secret is invalid.
     #[error("--debug-pull-secret: {0}")]
     Secret(crate::BadName),
 }
 
-/// How debug pods are made.
+/// How to create debug pods.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DebugOptions {
     image: Option<String>,
@@ -54,33 +54,38 @@ pub(crate) struct DebugOptions {
     pull_secrets: Vec<ObjectName>,
 }
 
-/// A pod that is to be made.
-pub(super) struct Plan {
+/// A pod to create.
+pub(super) struct DebugPodPlan {
     pub(super) node: NodeName,
     pub(super) at: PodRef,
     pub(super) pod: Pod,
 }
 
-/// A name that no other pod has.
+/// Returns a name that no other pod has.
 fn new_name() -> PodName {
     format!("{PREFIX}{:016x}", unique::number()).parse().expect("letters, digits and hyphens")
 }
 
 impl DebugOptions {
-    /// Checks them.
+    /// Checks the options.
     pub(crate) fn new(
         image: Option<&str>,
         namespace: Option<Namespace>,
         limits: &[String],
         pull_secrets: &[String],
-    ) -> Result<Self, BadDebug> {
+    ) -> Result<Self, DebugOptionError> {
         if let Some(image) = image.filter(|image| image.len() > 512 || !IMAGE.is_match(image)) {
-            return Err(BadDebug::Image(image.into()));
+            return Err(DebugOptionError::Image(image.into()));
         }
         let limit = |text: &String| {
-            let (name, quantity) = text.split_once('=').ok_or_else(|| BadDebug::Limit(text.clone()))?;
+            let (name, quantity) =
+                text.split_once('=').ok_or_else(|| DebugOptionError::Limit(text.clone()))?;
             let known = ["cpu", "memory"].contains(&name) && QUANTITY.is_match(quantity);
-            if known { Ok((name.into(), quantity.into())) } else { Err(BadDebug::Limit(text.clone())) }
+            if known {
+                Ok((name.into(), quantity.into()))
+            } else {
+                Err(DebugOptionError::Limit(text.clone()))
+            }
         };
         Ok(Self {
             image: image.map(str::to_owned),
@@ -88,20 +93,20 @@ impl DebugOptions {
             limits: limits.iter().map(limit).collect::<Result<_, _>>()?,
             pull_secrets: pull_secrets
                 .iter()
-                .map(|name| name.parse().map_err(BadDebug::Secret))
+                .map(|name| name.parse().map_err(DebugOptionError::Secret))
                 .collect::<Result<_, _>>()?,
         })
     }
 
-    /// The pod for a node. What the options leave open is as OVN-Kubernetes' own pods there have it.
+    /// Builds the pod for a node. Options that are not set are taken from the OVN-Kubernetes pods on that node.
     pub(super) fn plan(
         &self,
         node: &NodeName,
         image: Option<String>,
         namespace: Option<Namespace>,
-    ) -> Result<Plan, ReadError> {
+    ) -> Result<DebugPodPlan, ReadError> {
         let missing = |what: &str| {
-            let why = format!("no pod of OVN-Kubernetes on the node to take {what} from");
+            let why = format!("the node has no OVN-Kubernetes pod to take {what} from");
             ReadError::Cluster(ClusterError::DebugPod { node: node.to_string(), why })
         };
         let image = self.image.clone().or(image).ok_or_else(|| missing("an image (--debug-image)"))?;
@@ -117,7 +122,8 @@ impl DebugOptions {
             "apiVersion": "v1",
             "kind": "Pod",
             "metadata": {
-                // Ours, and not the server's: if its answer is lost, the pod can be deleted all the same.
+                // The client chooses the name, so that the pod can be deleted even if the answer of the API server is
+                // lost.
                 "name": name.as_str(),
                 "labels": { label: value },
                 "annotations": { OWNER: Owner::this_process().to_string() },
@@ -140,7 +146,8 @@ impl DebugOptions {
                     "command": ["sleep", LIFE.to_string()],
                     "resources": { "limits": limits },
                     "securityContext": { "privileged": true },
-                    // What is mounted below it, too: Kubernetes 1.30 and later, where the kernel and the runtime can.
+                    // Mounts below the root are read-only too from Kubernetes 1.30 on, if the kernel and the runtime
+                    // support it.
                     "volumeMounts": [{
                         "name": "host", "mountPath": HOST_ROOT, "readOnly": true, "recursiveReadOnly": "IfPossible",
                     }],
@@ -149,7 +156,7 @@ impl DebugOptions {
             },
         });
         let pod = serde_json::from_value(pod).map_err(|e| ReadError::unreadable("a debug pod", e))?;
-        Ok(Plan { node: node.clone(), at: PodRef { namespace, name }, pod })
+        Ok(DebugPodPlan { node: node.clone(), at: PodRef { namespace, name }, pod })
     }
 }
 
@@ -162,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_operator_gives_is_checked_before_anything_is_made() {
+    fn options_are_checked_before_a_pod_is_created() {
         for image in [
             "toolbox",
             "registry.example:5000/team/toolbox:v1.2_x",
@@ -171,19 +178,22 @@ mod tests {
             assert!(DebugOptions::new(Some(image), None, &[], &[]).is_ok(), "{image}");
         }
         for image in ["", "a b", "a\n", "-x", "a@sha256:12", "Upper/x", "a,b", "a;b", "../x\0"] {
-            assert_eq!(DebugOptions::new(Some(image), None, &[], &[]), Err(BadDebug::Image(image.into())));
+            assert_eq!(
+                DebugOptions::new(Some(image), None, &[], &[]),
+                Err(DebugOptionError::Image(image.into()))
+            );
         }
         let limits = |all: &[&str]| DebugOptions::new(None, None, &strings(all), &[]);
         assert!(limits(&["cpu=500m", "memory=512Mi", "cpu=0.5"]).is_ok());
         for bad in ["cpu", "cpu=", "disk=1Gi", "memory=-1", "memory=1e99", "cpu=1 "] {
-            assert_eq!(limits(&[bad]), Err(BadDebug::Limit(bad.into())));
+            assert_eq!(limits(&[bad]), Err(DebugOptionError::Limit(bad.into())));
         }
         assert!(DebugOptions::new(None, None, &[], &strings(&["regcred"])).is_ok());
         assert!(DebugOptions::new(None, None, &[], &strings(&["a/b"])).is_err());
     }
 
     #[test]
-    fn a_debug_pod_is_bounded_marked_and_cannot_write_the_hosts_files() {
+    fn a_debug_pod_has_limits_and_labels_and_mounts_the_host_read_only() {
         let options =
             DebugOptions::new(None, None, &strings(&["memory=1Gi"]), &strings(&["regcred"])).unwrap();
         let node: NodeName = "worker-1".parse().unwrap();
@@ -207,6 +217,6 @@ mod tests {
         ] {
             assert_eq!(pod.pointer(path), Some(&value), "{path}");
         }
-        assert!(options.plan(&node, None, Some(namespace)).is_err(), "there is no image to take");
+        assert!(options.plan(&node, None, Some(namespace)).is_err(), "no image is known");
     }
 }

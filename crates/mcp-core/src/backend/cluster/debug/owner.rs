@@ -1,5 +1,5 @@
-//! Whose debug pod it is: a server that was killed leaves pods behind, and the next one must tell them from those of a
-//! server that works.
+//! Identifies the server that owns a debug pod. A server that was killed leaves pods behind, and the next server must
+//! tell them from the pods of a running server.
 
 use rustix::{
     io::Errno,
@@ -7,16 +7,16 @@ use rustix::{
 };
 use std::{fmt, str::FromStr};
 
-/// A process, so that another process of the same host can tell whether it still runs.
+/// A process, described so that another process on the same host can tell whether it still runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Owner {
     /// The host's name.
     host: String,
-    /// This boot of its kernel, and the namespace that process ids belong to.
+    /// The boot ID of the host's kernel.
     boot: String,
     pid_namespace: String,
     pid: u32,
-    /// In clock ticks after boot (proc_pid_stat(5), field 22): process ids are used again.
+    /// The start time in clock ticks after boot (proc_pid_stat(5), field 22), because process IDs are reused.
     started: u64,
 }
 
@@ -35,7 +35,7 @@ impl Owner {
         }
     }
 
-    /// Is it known that it does not run any more? What runs elsewhere is not known.
+    /// Returns true if the process is known to have ended. The state of a process on another host is unknown.
     pub(super) fn is_dead(&self) -> bool {
         let us = Self::this_process();
         let same_place =
@@ -44,7 +44,8 @@ impl Owner {
     }
 }
 
-/// Is there no such process? With `hidepid` (proc(5)) another user's has no folder below /proc, and is there.
+/// Returns true if the process does not exist. With `hidepid` (proc(5)), the process of another user has no folder in
+/// /proc, but it exists.
 fn is_gone(pid: u32) -> bool {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
     pid.is_none_or(|pid| test_kill_process(pid) == Err(Errno::SRCH))
@@ -52,7 +53,7 @@ fn is_gone(pid: u32) -> bool {
 
 fn started(pid: u32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name of the program, in parentheses, may hold anything.
+    // The name of the program, in parentheses, may contain any character.
     let (_, fields) = stat.rsplit_once(')')?;
     fields.split_whitespace().nth(19)?.parse().ok()
 }
@@ -84,12 +85,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_knows_itself_and_the_dead() {
+    fn an_owner_knows_whether_it_is_dead() {
         let us = Owner::this_process();
         assert_eq!(us.to_string().parse(), Ok(us.clone()));
         assert!(!us.is_dead());
-        assert!(Owner { started: us.started + 1, ..us.clone() }.is_dead(), "its number was given again");
-        assert!(Owner { pid: 4_194_305, ..us.clone() }.is_dead(), "above what Linux gives");
+        assert!(Owner { started: us.started + 1, ..us.clone() }.is_dead(), "its process ID was reused");
+        assert!(Owner { pid: 4_194_305, ..us.clone() }.is_dead(), "above the largest process ID of Linux");
         assert!(!Owner { host: "elsewhere".into(), pid: 4_194_305, ..us.clone() }.is_dead());
         assert!(!Owner { boot: "another".into(), pid: 4_194_305, ..us }.is_dead());
         assert!("".parse::<Owner>().is_err() && "a b c d e".parse::<Owner>().is_err());

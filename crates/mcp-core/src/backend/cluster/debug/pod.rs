@@ -1,13 +1,13 @@
-//! One debug pod, from its making to its end.
+//! One debug pod, from its creation to its deletion.
 
 pub(crate) use super::options::HOST_ROOT;
-use super::options::{LIFE, Plan};
+use super::options::{DebugPodPlan, LIFE};
 use crate::{
     Namespace, NodeName, PodRef, ReadError,
     backend::cluster::{
         ClusterError,
-        api::{Api, Deadline},
-        error::Asked,
+        api::{Api, RequestDeadline},
+        error::ApiRequest,
         exec::Container,
         leftovers::Leftovers,
         pods,
@@ -24,17 +24,18 @@ use std::{
 };
 use tokio::{sync::watch, time::Instant};
 
-/// How long a node may take to start one whose image it has.
-const START: Duration = Duration::from_secs(20);
+/// How long a node may take to start a debug pod whose image it has.
+const START_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// When a pod that could not be deleted is deleted again, or one that may still come into being.
-const AGAIN: [Duration; 3] = [Duration::ZERO, Duration::from_secs(1), Duration::from_secs(2)];
+/// The pauses before each attempt to delete a pod. Later attempts repeat a failed deletion, or delete a pod that the
+/// API server created late.
+const DELETE_PAUSES: [Duration; 3] = [Duration::ZERO, Duration::from_secs(1), Duration::from_secs(2)];
 
-/// What is left of a call's time to say why it did not.
-const LAST_WORD: Duration = Duration::from_secs(1);
+/// The time that a call keeps to report why a pod did not start.
+const REPORT_TIME: Duration = Duration::from_secs(1);
 
-/// Reasons that do not pass by waiting.
-const HOPELESS: [&str; 9] = [
+/// Reasons that do not go away by waiting.
+const PERMANENT_REASONS: [&str; 9] = [
     "ErrImagePull",
     "ImagePullBackOff",
     "InvalidImageName",
@@ -46,52 +47,52 @@ const HOPELESS: [&str; 9] = [
     "RegistryUnavailable",
 ];
 
-/// A running debug pod. It is deleted when it is dropped.
+/// A running debug pod. Dropping it deletes the pod.
 pub(crate) struct DebugPod {
-    /// Deletes it.
-    made: Made,
+    /// Deletes the pod when it is dropped.
+    made: PodGuard,
     since: Instant,
     used: Mutex<Instant>,
 }
 
-/// A pod that was made or asked for, and has to go.
-struct Made {
+/// A pod that was created or requested, and must be deleted.
+struct PodGuard {
     api: Api,
     pod: PodRef,
     leftovers: Leftovers,
-    is: There,
+    is: Existence,
 }
 
-/// What the server said of a pod.
+/// Whether a pod exists, as far as the API server said.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum There {
-    /// It was made.
+pub(super) enum Existence {
+    /// The pod was created.
     Yes,
-    /// It was refused.
+    /// The creation was refused.
     No,
-    /// Nothing: it may be there, or still come.
+    /// The API server did not answer: the pod may exist, or may still be created.
     Maybe,
 }
 
-impl Drop for Made {
+impl Drop for PodGuard {
     fn drop(&mut self) {
-        if self.is != There::No {
+        if self.is != Existence::No {
             let (api, pod, is) = (self.api.clone(), self.pod.clone(), self.is);
             self.leftovers.see_to(async move { delete(&api, &pod, is).await });
         }
     }
 }
 
-/// Deletes a debug pod at once.
-pub(super) async fn delete(api: &Api, pod: &PodRef, is: There) {
+/// Deletes a debug pod without a grace period.
+pub(super) async fn delete(api: &Api, pod: &PodRef, is: Existence) {
     let pods: kube::Api<Pod> = kube::Api::namespaced(api.client(), pod.namespace.as_str());
     let now = DeleteParams::default().grace_period(0);
     let mut problem = None;
-    for pause in AGAIN {
+    for pause in DELETE_PAUSES {
         tokio::time::sleep(pause).await;
         #[expect(
             clippy::disallowed_methods,
-            reason = "the one place where a pod is deleted: one that a server made"
+            reason = "the one place that deletes a pod, and only a debug pod"
         )]
         let deleted =
             tokio::time::timeout(Duration::from_secs(3), pods.delete(pod.name.as_str(), &now)).await;
@@ -99,40 +100,40 @@ pub(super) async fn delete(api: &Api, pod: &PodRef, is: There) {
             Ok(Ok(_)) => return,
             Ok(Err(kube::Error::Api(status))) if status.is_not_found() => {
                 problem = None;
-                if is == There::Yes {
+                if is == Existence::Yes {
                     return;
                 }
             }
             Ok(Err(e)) => problem = Some(crate::error::chain(&e)),
-            Err(_) => problem = Some("it takes too long".into()),
+            Err(_) => problem = Some("the deletion takes too long".into()),
         }
     }
     if let Some(problem) = problem {
-        tracing::warn!(%pod, problem, "a debug pod could not be deleted: its deadline ends it");
+        tracing::warn!(%pod, problem, "a debug pod could not be deleted; it ends at its deadline");
     }
 }
 
 impl DebugPod {
-    /// Makes one, and waits until it runs.
+    /// Creates a debug pod, and waits until it runs.
     pub(super) async fn start(
         api: &Api,
-        plan: Plan,
+        plan: DebugPodPlan,
         leftovers: Leftovers,
         mut closing: watch::Receiver<bool>,
-        deadline: Deadline,
+        deadline: RequestDeadline,
     ) -> Result<Self, ReadError> {
-        let Plan { node, at, pod } = plan;
-        let mut made = Made { api: api.clone(), pod: at, leftovers, is: There::Maybe };
+        let DebugPodPlan { node, at, pod } = plan;
+        let mut made = PodGuard { api: api.clone(), pod: at, leftovers, is: Existence::Maybe };
         let what = format!("a debug pod on {node}");
-        let stopping = || Err(failed(&node, "this server is about to stop".into()));
+        let stopping = || Err(failed(&node, "this server is shutting down".into()));
         let created = tokio::select! {
             created = deadline.bound(&what, create(api, &node, &made.pod.namespace, &pod)) => created,
             _ = closing.wait_for(|closing| *closing) => return stopping(),
         };
         made.is = match &created {
-            Ok(()) => There::Yes,
-            Err(ReadError::Cluster(ClusterError::DebugPod { .. })) => There::No,
-            Err(_) => There::Maybe,
+            Ok(()) => Existence::Yes,
+            Err(ReadError::Cluster(ClusterError::DebugPod { .. })) => Existence::No,
+            Err(_) => Existence::Maybe,
         };
         created?;
         let now = Instant::now();
@@ -143,12 +144,12 @@ impl DebugPod {
         Ok(Self { made, since: now, used: Mutex::new(now) })
     }
 
-    /// Where its commands run.
+    /// The container where commands run.
     pub(crate) fn container(&self) -> Container {
         Container { pod: self.made.pod.clone(), name: "debug".into() }
     }
 
-    /// Will it live as long as the longest call?
+    /// Returns true if the pod outlives the longest call.
     pub(super) fn can_be_used(&self) -> bool {
         self.since.elapsed() < Duration::from_secs(u64::from(LIFE / 2 - 30))
     }
@@ -164,12 +165,16 @@ impl DebugPod {
 
 async fn create(api: &Api, node: &NodeName, namespace: &Namespace, pod: &Pod) -> Result<(), ReadError> {
     let pods: kube::Api<Pod> = kube::Api::namespaced(api.client(), namespace.as_str());
-    let asked =
-        Asked { verb: "create", resource: "pods".into(), namespace: Some(namespace.to_string()), name: None };
-    #[expect(clippy::disallowed_methods, reason = "the one place where a pod is made")]
+    let asked = ApiRequest {
+        verb: "create",
+        resource: "pods".into(),
+        namespace: Some(namespace.to_string()),
+        name: None,
+    };
+    #[expect(clippy::disallowed_methods, reason = "the one place that creates a pod")]
     let created = pods.create(&PostParams::default(), pod).await;
     created.map(drop).map_err(|e| match api.error(&asked, e) {
-        // Admission: a quota, a policy, Pod Security, OpenShift's security context constraints.
+        // Admission can refuse the pod: a quota, a policy, Pod Security, or OpenShift's security context constraints.
         ReadError::Cluster(
             ClusterError::Forbidden { said, .. } | ClusterError::Refused { code: 400..=499, said, .. },
         ) => failed(node, format!("the API server refused it: {said}")),
@@ -181,32 +186,34 @@ fn failed(node: &NodeName, why: String) -> ReadError {
     ReadError::Cluster(ClusterError::DebugPod { node: node.to_string(), why })
 }
 
-async fn wait(api: &Api, node: &NodeName, pod: &PodRef, deadline: Deadline) -> Result<(), ReadError> {
-    let asked = Asked {
+async fn wait(api: &Api, node: &NodeName, pod: &PodRef, deadline: RequestDeadline) -> Result<(), ReadError> {
+    let asked = ApiRequest {
         verb: "get",
         resource: "pods".into(),
         namespace: Some(pod.namespace.to_string()),
         name: Some(pod.name.to_string()),
     };
     let begun = Instant::now();
-    let patience = START.min(deadline.left().saturating_sub(LAST_WORD));
+    let time_limit = START_TIMEOUT.min(deadline.left().saturating_sub(REPORT_TIME));
     loop {
         let request = Request::new(format!("/api/v1/namespaces/{}/pods", pod.namespace))
             .get(pod.name.as_str(), &GetParams::default())
-            .map_err(|e| ReadError::unreadable("a question", e))?;
+            .map_err(|e| ReadError::unreadable("a request", e))?;
         let now: Pod = api.get(&asked, request, deadline).await?;
-        match pods::progress(&now) {
-            pods::Progress::Running => return Ok(()),
-            pods::Progress::Ended(why) => return Err(failed(node, why)),
-            pods::Progress::Waiting { reason, message } if HOPELESS.contains(&reason.as_str()) => {
+        match pods::start_progress(&now) {
+            pods::StartProgress::Running => return Ok(()),
+            pods::StartProgress::Ended(why) => return Err(failed(node, why)),
+            pods::StartProgress::Waiting { reason, message }
+                if PERMANENT_REASONS.contains(&reason.as_str()) =>
+            {
                 return Err(failed(node, format!("{reason}: {message}")));
             }
-            pods::Progress::Waiting { reason, message } if begun.elapsed() > patience => {
+            pods::StartProgress::Waiting { reason, message } if begun.elapsed() > time_limit => {
                 let why =
                     format!("it is not running after {} s: {reason} {message}", begun.elapsed().as_secs());
                 return Err(failed(node, why.trim_end().to_owned()));
             }
-            pods::Progress::Waiting { .. } => {}
+            pods::StartProgress::Waiting { .. } => {}
         }
         tokio::time::sleep(Duration::from_millis(250)).await;
     }

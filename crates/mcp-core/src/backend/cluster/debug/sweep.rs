@@ -1,4 +1,4 @@
-//! Debug pods of servers that were killed.
+//! Deletes debug pods of servers that were killed.
 
 use super::{
     options::{LIFE, MANAGED_BY, OWNER, PREFIX},
@@ -6,36 +6,37 @@ use super::{
     pod,
 };
 use crate::backend::cluster::{
-    api::{Api, Deadline},
-    error::Asked,
+    api::{Api, RequestDeadline},
+    error::ApiRequest,
     pods,
 };
 use k8s_openapi::{List, api::core::v1::Pod};
 use kube::api::{ListParams, Request};
 use std::time::Duration;
 
-/// By how much clocks may differ, in seconds.
+/// How far the clocks of two hosts may differ, in seconds.
 const CLOCKS: u32 = 3600;
 
-/// Deletes the pods that nobody will delete: their server is known to be dead, or they are past their deadline.
+/// Deletes debug pods that no server will delete: their server is known to be dead, or they are past their deadline.
 pub(crate) async fn sweep(api: Api) {
     let (label, value) = MANAGED_BY;
     let which = ListParams::default().labels(&format!("{label}={value}"));
     let Ok(request) = Request::new("/api/v1/pods").list(&which) else { return };
-    let asked = Asked::cluster("list", "pods");
-    match api.get::<List<Pod>>(&asked, request, Deadline::after(Duration::from_secs(20))).await {
+    let asked = ApiRequest::cluster("list", "pods");
+    match api.get::<List<Pod>>(&asked, request, RequestDeadline::after(Duration::from_secs(20))).await {
         Ok(list) => {
             for left in list.items.iter().filter(|pod| is_left_over(pod)).filter_map(pods::reference) {
-                tracing::warn!(pod = %left, "deleting the debug pod of a server that is gone");
-                pod::delete(&api, &left, pod::There::Yes).await;
+                tracing::warn!(pod = %left, "deleting the debug pod of a dead server");
+                pod::delete(&api, &left, pod::Existence::Yes).await;
             }
         }
-        Err(problem) => tracing::warn!(%problem, "cannot look for debug pods of servers that are gone"),
+        Err(problem) => tracing::warn!(%problem, "cannot list debug pods of dead servers"),
     }
 }
 
 fn is_left_over(pod: &Pod) -> bool {
-    // The label may be on pods of others; what a server of ours made has all three.
+    // Other programs may set the same label. A pod of one of these servers has the label, the annotation and the name
+    // prefix.
     let owner = pod.metadata.annotations.as_ref().and_then(|all| all.get(OWNER));
     let Some(owner) = owner.and_then(|owner| owner.parse::<Owner>().ok()) else { return false };
     if !pod.metadata.name.as_ref().is_some_and(|name| name.starts_with(PREFIX)) {
@@ -66,16 +67,16 @@ mod tests {
     }
 
     #[test]
-    fn only_what_nobody_else_deletes_is_swept() {
+    fn only_pods_that_no_server_will_delete_are_swept() {
         let us = Owner::this_process().to_string();
         let dead = us.rsplit_once(' ').map(|(rest, _)| format!("{rest} 1")).unwrap();
-        assert!(!is_left_over(&pod(&us, 10, "Running")), "ours");
-        assert!(is_left_over(&pod(&dead, 10, "Running")), "of a server that was killed here");
-        assert!(!is_left_over(&pod("elsewhere b n 1 2", 10, "Running")), "of a server elsewhere");
-        assert!(!is_left_over(&pod("elsewhere b n 1 2", 700, "Running")), "clocks differ");
-        assert!(is_left_over(&pod("elsewhere b n 1 2", 5_000, "Running")), "its deadline is over");
+        assert!(!is_left_over(&pod(&us, 10, "Running")), "its server runs here");
+        assert!(is_left_over(&pod(&dead, 10, "Running")), "its server was killed here");
+        assert!(!is_left_over(&pod("elsewhere b n 1 2", 10, "Running")), "its server runs on another host");
+        assert!(!is_left_over(&pod("elsewhere b n 1 2", 700, "Running")), "the clocks may differ");
+        assert!(is_left_over(&pod("elsewhere b n 1 2", 5_000, "Running")), "it is past its deadline");
         assert!(is_left_over(&pod("elsewhere b n 1 2", 10, "Failed")));
-        assert!(!is_left_over(&pod("whatever", 5_000, "Failed")), "nobody's");
+        assert!(!is_left_over(&pod("whatever", 5_000, "Failed")), "the annotation names no owner");
         let mut others = pod("elsewhere b n 1 2", 5_000, "Failed");
         others.metadata.name = Some("web-1".into());
         assert!(!is_left_over(&others));

@@ -1,4 +1,4 @@
-//! The pods of a real cluster, as its API server listed them, and what other flavours make of them.
+//! Tests with the pods of a real cluster, as its API server listed them, and with the names of other distributions.
 
 use super::*;
 use serde_json::{Value, json};
@@ -35,7 +35,7 @@ fn first(pods: &[Pod], place: Place) -> String {
 }
 
 #[test]
-fn upstream() {
+fn upstream_containers_are_found_by_name() {
     let pods = typed(captured("ovn-worker"));
     assert_eq!(pods.len(), 2, "ovnkube-node and ovs-node");
     for (place, container) in [
@@ -53,7 +53,7 @@ fn upstream() {
 }
 
 #[test]
-fn openshift_has_other_names_and_open_vswitch_on_the_host() {
+fn openshift_containers_have_other_names_and_open_vswitch_runs_on_the_host() {
     let mut pods = captured("ovn-worker");
     pods.retain(|pod| pod["metadata"]["labels"]["app"] == "ovnkube-node");
     let text = json!(pods).to_string();
@@ -80,7 +80,7 @@ fn openshift_has_other_names_and_open_vswitch_on_the_host() {
 }
 
 #[test]
-fn what_does_not_run_is_passed_over_and_named() {
+fn containers_that_do_not_run_are_passed_over_and_named() {
     let mut pods = captured("ovn-worker");
     for pod in &mut pods {
         for status in pod["status"]["containerStatuses"].as_array_mut().unwrap() {
@@ -104,7 +104,7 @@ fn what_does_not_run_is_passed_over_and_named() {
 }
 
 #[test]
-fn a_pod_that_goes_comes_after_the_one_that_stays() {
+fn a_terminating_pod_ranks_after_a_running_pod() {
     let mut pods = captured("ovn-worker");
     let mut old = pods.iter().find(|pod| pod["metadata"]["labels"]["app"] == "ovnkube-node").unwrap().clone();
     old["metadata"]["name"] = json!("aaa");
@@ -115,31 +115,31 @@ fn a_pod_that_goes_comes_after_the_one_that_stays() {
 }
 
 #[test]
-fn why_a_pod_waits() {
+fn a_waiting_pod_has_a_reason() {
     let pod =
         |status: Value| serde_json::from_value::<Pod>(json!({ "metadata": {}, "status": status })).unwrap();
     let container = |state: Value| json!({ "phase": "Pending", "containerStatuses": [{ "name": "debug", "ready": false, "restartCount": 0, "image": "", "imageID": "", "state": state }] });
     let waiting = container(
         json!({ "waiting": { "reason": "ImagePullBackOff", "message": "Back-off pulling image" } }),
     );
-    assert!(matches!(progress(&pod(waiting)), Progress::Waiting { reason, message }
+    assert!(matches!(start_progress(&pod(waiting)), StartProgress::Waiting { reason, message }
         if reason == "ImagePullBackOff" && message == "Back-off pulling image"));
-    assert!(matches!(progress(&pod(container(json!({ "running": {} })))), Progress::Running));
+    assert!(matches!(start_progress(&pod(container(json!({ "running": {} })))), StartProgress::Running));
     let evicted =
         json!({ "phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory." });
     assert!(
-        matches!(progress(&pod(evicted)), Progress::Ended(why) if why.contains("Evicted The node was low"))
+        matches!(start_progress(&pod(evicted)), StartProgress::Ended(why) if why.contains("Evicted The node was low"))
     );
     let unscheduled = json!({ "phase": "Pending", "conditions": [
         { "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes are available" },
     ] });
     assert!(
-        matches!(progress(&pod(unscheduled)), Progress::Waiting { reason, .. } if reason == "Unschedulable")
+        matches!(start_progress(&pod(unscheduled)), StartProgress::Waiting { reason, .. } if reason == "Unschedulable")
     );
 }
 
 #[test]
-fn why_a_pod_ended_is_told_by_its_container() {
+fn the_container_says_why_a_pod_ended() {
     let pod = |status: serde_json::Value| {
         serde_json::from_value::<Pod>(json!({ "metadata": {}, "status": status })).unwrap()
     };
@@ -148,14 +148,16 @@ fn why_a_pod_ended_is_told_by_its_container() {
     for (status, why) in [
         (
             json!({ "phase": "Failed", "containerStatuses": [status] }),
-            "it ended at once: StartError exec: sleep: not found, exit status 128",
+            "it ended immediately: StartError exec: sleep: not found, exit status 128",
         ),
         (
             json!({ "phase": "Failed", "reason": "OutOfpods", "message": "Pod was rejected" }),
-            "it ended at once: OutOfpods Pod was rejected",
+            "it ended immediately: OutOfpods Pod was rejected",
         ),
     ] {
-        let Progress::Ended(said) = progress(&pod(status)) else { panic!("it ended") };
+        let StartProgress::Ended(said) = start_progress(&pod(status)) else {
+            panic!("the pod has not ended")
+        };
         assert_eq!(said, why);
     }
 }
