@@ -1,98 +1,102 @@
-//! What a tool says of one node, before core makes a reply of it.
+//! The answer of a tool for one node, from which core makes a reply.
 
 use std::{collections::BTreeSet, sync::Arc};
 
 /// A tool's answer for one node.
 #[derive(Clone, Debug, Default)]
 pub struct Answer {
-    /// The rows, in a stable order: by name, then UUID.
+    /// The rows in a stable order: by name, then by UUID.
     pub rows: Vec<Row>,
-    /// What to say if there is no row: empty is an answer.
+    /// The text that is shown if there is no row: what "nothing" means here.
     pub if_empty: String,
-    /// What is missing or odd.
+    /// Notes on data that is missing or unusual.
     pub notes: Vec<String>,
-    /// What is the node's own and so differs from node to node. Only read when nodes are compared.
+    /// The values that belong to the node and therefore differ from node to node. They are only used when nodes are
+    /// compared.
     pub facts: Vec<Fact>,
-    /// What of the rows is not compared with other nodes, each with the reason: `column ports (the pods of the node)`.
-    /// Only read when nodes are compared.
+    /// The parts of the rows that are not compared with other nodes, each with the reason: `column ports (the pods of
+    /// the node)`. They are only used when nodes are compared.
     pub not_compared: Vec<String>,
-    /// What the node has of that which rows can need: [`Identity::needs`].
+    /// The things that the node has and that rows can depend on; see [`Identity::needs`].
     pub has: BTreeSet<String>,
 }
 
-/// A piece of an answer that stands for itself: a record, a flow, a line.
+/// A part of an answer that makes sense alone: a record, a flow or a line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Row {
-    /// What it stands under: shown once before the first of several rows that have the same, and again on each page.
+    /// The heading of the row. It is shown once before consecutive rows with the same heading, and again on each page.
     pub heading: Option<Arc<str>>,
-    /// What is shown, one or more lines.
+    /// The text of the row, one or more lines.
     pub text: String,
-    /// What identifies it on other nodes. None: the text does, and lines of a heading stay out of it.
+    /// The identity of the row for comparisons. If it is `None`, rows with the same text are the same row, whatever
+    /// their heading.
     pub identity: Option<Identity>,
-    /// It does not fit the question. It is there because its counterpart on another node may fit: a filter that ran
-    /// before the comparison would make a missing row of one that differs.
+    /// True if the row does not match the parameters. Such a row is only there because its counterpart on another node
+    /// may match: filtering before the comparison would report a differing row as missing.
     pub unasked: bool,
 }
 
-/// What makes a row of one node comparable with a row of another.
+/// The identity of a row, by which the rows of several nodes are compared.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
-    /// The same on every node, but for the [`Fact`]s in it: a name, not a UUID.
+    /// The key of the row, which is the same on every node except for the [`Fact`]s in it: a name, not a UUID.
     pub key: String,
-    /// It belongs to this node alone (a pod's port): that other nodes lack it means nothing.
+    /// True if the row belongs to this node alone, as a pod's port does. Other nodes are not expected to have it.
     pub local: bool,
-    /// What a node must have to have this row too (a member of a port group): a node without it lacks nothing.
+    /// What a node must have to need this row, such as a member of a port group. A node without it does not miss the
+    /// row.
     pub needs: Option<String>,
-    /// The list in which the order of the rows matters (a chain of rules): rows that all nodes have must stand there in the
-    /// same order.
+    /// The list whose order matters, such as a chain of rules. The rows that all nodes have must be in the same order
+    /// in this list.
     pub sequence: Option<String>,
-    /// Rows of different roles are compared in their [`Field::spanning`] fields only: a port is `remote` on all nodes
-    /// but its own.
+    /// The role of the row. Rows of different roles are compared in their [`Field::spanning`] fields only: a port is
+    /// `remote` on all nodes except its own.
     pub role: &'static str,
-    /// What should be the same on every node. A field that is expected to differ is left out.
+    /// The properties that should be the same on every node. Properties that are expected to differ are left out.
     pub fields: Vec<Field>,
 }
 
-/// One comparable property of a row.
+/// One property of a row that can be compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
-    /// Its name: a column, or `column:key`.
+    /// The name of the property: a column, or `column:key`.
     pub name: String,
-    /// Its value; several for a set, in any order.
+    /// The value of the property. A set has several values, in any order.
     pub values: Vec<String>,
-    /// It is the same in every role.
+    /// True if the property is the same in every role.
     pub spanning: bool,
 }
 
-/// Something that is a node's own: its name, an address, a subnet.
+/// A value that belongs to one node: its name, an address or a subnet.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fact {
-    /// What it is, in the same words on every node: `join address`.
+    /// The kind of the value, which is the same text on every node: `join address`.
     pub kind: String,
-    /// What it is on this node: `100.64.0.3`.
+    /// The value on this node: `100.64.0.3`.
     pub value: String,
-    /// Where it means that: a number such as a tunnel key is a fact in its own field only.
+    /// The only field in which the value has this meaning. A number such as a tunnel key is a fact only in its own
+    /// field.
     pub field: Option<&'static str>,
 }
 
 impl Row {
-    /// A line that other nodes can only have or not have.
+    /// Returns a row that other nodes either have or do not have.
     pub fn line(text: impl Into<String>) -> Self {
         Self { text: text.into(), ..Self::default() }
     }
 
-    /// A row with a name and properties.
+    /// Returns a row with an identity.
     pub fn with(text: impl Into<String>, identity: Identity) -> Self {
         Self { text: text.into(), identity: Some(identity), ..Self::default() }
     }
 
-    /// The row, which fits the question or is there for the comparison only.
+    /// Marks the row as one that matches the parameters, or as one that is only there for the comparison.
     #[must_use]
     pub fn asked(self, asked: bool) -> Self {
         Self { unasked: !asked, ..self }
     }
 
-    /// The row under a heading.
+    /// Puts the row under a heading.
     #[must_use]
     pub fn under(self, heading: &Arc<str>) -> Self {
         Self { heading: Some(heading.clone()), ..self }
@@ -100,7 +104,7 @@ impl Row {
 }
 
 impl Field {
-    /// A field with one value.
+    /// Returns a field with one value.
     pub fn one(name: impl Into<String>, value: impl Into<String>) -> Self {
         Self { name: name.into(), values: vec![value.into()], spanning: true }
     }

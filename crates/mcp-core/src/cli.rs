@@ -16,21 +16,21 @@ use tokio::{
 };
 use tracing_subscriber::EnvFilter;
 
-/// How long a client that said its last may wait for answers: short enough that what still runs then is ended within five
-/// seconds after it.
+/// The time that a client may wait for answers after it closed its end. It is short enough that everything that still
+/// runs ends within five seconds.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
-/// Read-only answers about one layer of an OVN-Kubernetes cluster, for a model over MCP or for you.
+/// Answers read-only questions about one layer of an OVN-Kubernetes cluster, for a model over MCP or for you.
 ///
-/// Without a command it serves MCP, on standard input and output unless told otherwise.
+/// Without a command, the program serves MCP on standard input and output, or over HTTP with --http.
 #[derive(Parser)]
 struct Cli {
     #[command(flatten)]
     source: SourceArgs,
-    /// Serve only these tools or toolsets, separated by commas; `tools` lists them.
+    /// Serve only these tools or toolsets, separated by commas. The command `tools` lists both.
     #[arg(long, global = true, value_delimiter = ',', value_name = "NAME")]
     toolset: Vec<String>,
-    /// The most bytes that one answer may have.
+    /// The maximum size of one answer, in bytes.
     #[arg(long, global = true, default_value_t = Budget::default().bytes, value_parser = parse_max_bytes)]
     max_bytes: usize,
     #[command(flatten)]
@@ -39,22 +39,22 @@ struct Cli {
     command: Option<Command>,
 }
 
-/// Where the data comes from: one source for one server.
+/// The source of the data. One server reads one source.
 #[derive(Args)]
 struct SourceArgs {
-    /// A must-gather, a sosreport or kind logs: a directory or an archive (tar, alone or with gzip, xz or zstd; zip).
-    /// Several make one cluster.
+    /// Read a must-gather, a sosreport or kind logs: a directory or an archive (tar, plain or compressed with gzip, xz
+    /// or zstd; or zip). Several bundles together describe one cluster.
     #[arg(long, global = true, value_name = "PATH", conflicts_with_all = ["local", "recorded"])]
     bundle: Vec<PathBuf>,
-    /// This host, or with NODE=PID (or NODE=/path/of/a/pid/file) the namespaces of a process. Several make one
-    /// cluster.
+    /// Read this host, or with NODE=PID (or NODE=/path/of/a/pid/file) the namespaces of a process as node NODE.
+    /// Several nodes form one cluster.
     #[arg(long, global = true, value_name = "NODE=PID", num_args = 0..=1, require_equals = true,
           default_missing_value = "", conflicts_with = "recorded")]
     local: Vec<String>,
-    /// Recorded answers: the test data of this project.
+    /// Read recorded answers, such as the test data of this project.
     #[arg(long, global = true, value_name = "DIR")]
     recorded: Option<PathBuf>,
-    /// Also write every answer of the source into a directory, for --recorded.
+    /// Also write every answer of the source into a directory, for use with --recorded.
     #[arg(long, global = true, value_name = "DIR")]
     record: Option<PathBuf>,
     #[command(flatten)]
@@ -69,20 +69,21 @@ enum Command {
     Tools,
     /// Call one tool and print its answer.
     Call {
-        /// The tool.
+        /// The name of the tool.
         tool: String,
-        /// Its parameters.
+        /// The parameters of the tool.
         #[arg(value_name = "KEY=VALUE", value_parser = parse_argument)]
         arguments: Vec<(String, String)>,
-        /// Also print on standard error what the answer was made of: files, commands and queries, with their times.
+        /// Also print the evidence on standard error: the files, commands and queries that were read, with their
+        /// times.
         #[arg(long)]
         evidence: bool,
     },
-    /// List what the source holds, by node and area: present, empty, absent or damaged, and why.
+    /// List the state of the data by node and area: present, empty, absent or damaged, and why.
     Coverage,
-    /// Print the reference of this server's tools, prompts or commands, for the documents.
+    /// Print the reference of this server's tools or commands, which the documentation contains.
     Reference {
-        /// Of what.
+        /// The kind of reference.
         of: Reference,
     },
 }
@@ -94,31 +95,35 @@ enum Reference {
 }
 
 fn parse_argument(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or("it is not KEY=VALUE")?;
+    let (key, value) = text.split_once('=').ok_or("the argument must have the form KEY=VALUE")?;
     Ok((key.trim().into(), value.into()))
 }
 
 fn parse_max_bytes(text: &str) -> Result<usize, String> {
     let bytes: usize = text.parse().map_err(|e| format!("{e}"))?;
-    if (1_000..=10_000_000).contains(&bytes) { Ok(bytes) } else { Err("give 1000 to 10000000".into()) }
+    if (1_000..=10_000_000).contains(&bytes) {
+        Ok(bytes)
+    } else {
+        Err("the size must be from 1000 to 10000000 bytes".into())
+    }
 }
 
-/// The whole of a server's `main`.
+/// Runs a server: parses the command line, runs the command and returns the exit code.
 pub fn main(layer: Layer) -> ExitCode {
     let cli = match Cli::command().name(layer.name).version(layer.version).try_get_matches() {
         Ok(matches) => Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit()),
         Err(e) => e.exit(),
     };
-    // stdout is the protocol: logs go to stderr, and payloads into no log.
-    // What cannot be sent to a client that went away is no error of ours.
+    // Standard output carries the protocol, so logs go to standard error; no log contains payloads. Failing to send to
+    // a client that went away is not an error.
     let filter = EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| EnvFilter::new("warn,rmcp=error,rmcp::service=off,kube_client=off"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
-    // Two threads do: they wait for others, and calls compute on the blocking pool.
+    // Two threads are enough, because they only wait; calls compute on the blocking pool.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let result = runtime.map_err(|e| e.to_string()).and_then(|runtime| {
         let result = runtime.block_on(run(layer, cli));
-        // A thread that still computes for a call that nobody waits for must not hold the process.
+        // A thread that still computes for an abandoned call must not delay the exit of the process.
         runtime.shutdown_background();
         result
     });
@@ -140,16 +145,16 @@ async fn run(mut layer: Layer, cli: Cli) -> Result<ExitCode, String> {
         }
         _ => {}
     }
-    // Of servers that were killed. Small work, and nobody waits for it.
+    // Remove the leftovers of servers that were killed. This is little work, and nothing waits for it.
     tokio::task::spawn_blocking(|| match Workshop::sweep() {
         0 => {}
-        swept => tracing::info!(swept, "removed private directories of servers that are gone"),
+        swept => tracing::info!(swept, "removed private directories of dead servers"),
     });
     let budget = Budget { bytes: cli.max_bytes, ..Budget::default() };
     let server = Server::new(layer, source(cli.source).await?, budget);
     let answered = tokio::select! {
         answered = answer(&server, cli.command, &cli.http) => answered,
-        // Over HTTP the calls that are under way get a moment: that is its own to see to.
+        // Over HTTP, `http::serve` handles the signals itself, so that running calls get time to end.
         stopped = stopped(), if cli.http.addr.is_none() => stopped,
     };
     server.end_calls().await;
@@ -157,12 +162,12 @@ async fn run(mut layer: Layer, cli: Cli) -> Result<ExitCode, String> {
     answered
 }
 
-/// Waits until the process is told to stop.
+/// Waits until a signal stops the process.
 async fn stopped() -> Result<ExitCode, String> {
     let failed = |e: std::io::Error| format!("cannot wait for signals: {e}");
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    // Of a terminal that is closed.
+    // A closed terminal sends SIGHUP.
     let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
     tokio::select! {
         _ = hangup.recv() => Ok(ExitCode::from(128 + 1)),
@@ -174,7 +179,8 @@ async fn stopped() -> Result<ExitCode, String> {
 async fn answer(server: &Server, command: Option<Command>, http: &HttpArgs) -> Result<ExitCode, String> {
     match command {
         Some(Command::Call { tool, arguments, evidence }) => {
-            // A person who waits need not ask again. What is wrong with the source, the call says.
+            // Open the source without a time limit, so that a person need not repeat the call. The call itself reports
+            // an error of the source.
             _ = server.backend().open(&Progress::default()).await;
             let arguments: Map<String, Value> = arguments.into_iter().map(|(k, v)| (k, v.into())).collect();
             match server.call(&tool, arguments, Progress::default()).await {
@@ -203,7 +209,7 @@ async fn answer(server: &Server, command: Option<Command>, http: &HttpArgs) -> R
     }
 }
 
-/// The source that the command line names.
+/// Returns the source that the command line selects.
 async fn source(args: SourceArgs) -> Result<Arc<dyn Backend>, String> {
     let node = |text: &String| match text.as_str() {
         "" => LocalNode::this_host().map_err(|e| format!("this host has no usable name: {e}")),
@@ -223,14 +229,15 @@ async fn source(args: SourceArgs) -> Result<Arc<dyn Backend>, String> {
     })
 }
 
-/// Serves until the client closes its end: calls that are under way then get a moment, and are dropped with what they run.
+/// Serves until the client closes its end. Running calls then get a short time to end; after that they are dropped
+/// together with the programs that they started.
 async fn serve(server: Server) -> Result<ExitCode, String> {
     tracing::info!(server = server.layer().name, source = server.backend().name(), "serving on stdio");
     let (input, output) = rmcp::transport::io::stdio_pipes();
     let closed = Arc::new(Notify::new());
     let running = match server.clone().serve(Stdio::new(input, output, closed.clone())).await {
         Ok(running) => running,
-        // A client that goes away before it says anything is no failure.
+        // A client that disconnects before it sends anything is not an error.
         Err(rmcp::service::ServerInitializeError::ConnectionClosed(_)) => return Ok(ExitCode::SUCCESS),
         Err(e) => return Err(format!("the client does not speak MCP: {e}")),
     };
@@ -246,7 +253,7 @@ async fn serve(server: Server) -> Result<ExitCode, String> {
     }
 }
 
-/// The tools, a line each.
+/// Returns the list of tools, one tool per line.
 fn list(layer: &Layer) -> String {
     let width = layer.tools.iter().map(|tool| tool.name.len()).max().unwrap_or(0);
     let line = |t: &crate::tool::Described| {
@@ -259,7 +266,7 @@ fn list(layer: &Layer) -> String {
 fn print(text: &str) -> Result<ExitCode, String> {
     let text = if text.ends_with('\n') { text.to_owned() } else { format!("{text}\n") };
     match std::io::stdout().write_all(text.as_bytes()) {
-        // `| head` is no failure.
+        // A closed pipe, as with `| head`, is not an error.
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(e.to_string()),
         _ => Ok(ExitCode::SUCCESS),
     }

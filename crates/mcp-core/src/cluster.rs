@@ -1,9 +1,9 @@
-//! The whole cluster, as a tool sees it that asks for no node's data.
+//! The whole cluster, as a tool sees it that needs no data of a single node.
 
 use crate::{
     Backend, Budget, BundleFile, Coverage, Db, Extent, Kind, LogQuery, LogStream, Node, NodeName,
     ObjectQuery, Read, ReadError, Reading, Table, ToolError,
-    node::Noted,
+    node::Provenance,
     tool::{AT_ONCE, SLACK},
 };
 use futures::{Stream, StreamExt, stream, stream::BoxStream};
@@ -16,16 +16,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A cluster that a tool reads from. What is read is noted, so that the answer can say where it came from.
+/// A cluster that a tool reads from. It records what was read, so that the answer can name its sources.
 pub struct Cluster<'a> {
     backend: &'a dyn Backend,
     within: Duration,
     until: Instant,
     budget: Budget,
-    noted: Arc<Noted>,
+    noted: Arc<Provenance>,
 }
 
-/// What was made of the rows that one of many nodes has, or why there are none.
+/// The name of a node, with the value that was made from its rows or the error of reading them.
 pub type RowsOfNode<T> = (NodeName, Result<T, ReadError>);
 
 impl<'a> Cluster<'a> {
@@ -33,68 +33,71 @@ impl<'a> Cluster<'a> {
         Self { backend, within, until: Instant::now() + within, budget, noted: Arc::default() }
     }
 
-    /// How long a call may take.
+    /// Returns the time limit of the call.
     pub fn within(&self) -> Duration {
         self.within
     }
 
-    /// What the reply may take of a model's context.
+    /// Returns the size that the reply may have.
     pub fn budget(&self) -> Budget {
         self.budget
     }
 
-    /// Can it be asked now? Else it was collected earlier.
+    /// Whether the source is live. A bundle is not live.
     pub fn is_live(&self) -> bool {
         self.backend.is_live()
     }
 
-    /// What "now" means here: for what was collected earlier, when it was.
+    /// Returns the current time of a live source, or the time when a bundle was collected.
     pub async fn now(&self) -> Option<Timestamp> {
         self.backend.now().await
     }
 
-    /// When the newest of what was read so far was true: what ages are relative to. Not [`Self::now`]: bundles of one
-    /// cluster can be days apart, and an object is as old as it was when it was read.
+    /// Returns the time of the newest data that was read so far. Ages are relative to this time and not to
+    /// [`Self::now`], because bundles of one cluster can be days apart, and an object is as old as it was when it was
+    /// read.
     pub fn as_of(&self) -> Option<Timestamp> {
         self.noted.newest()
     }
 
-    /// The nodes that can be read, by name.
+    /// Returns the nodes that can be read, sorted by name.
     pub async fn nodes(&self) -> Result<Vec<NodeName>, ReadError> {
         crate::resolve::listed(self.backend, self.within).await
     }
 
-    /// A node, to be asked as a tool asks the node that it answers for. What is read of it is noted with what the whole call
-    /// reads, it has what is left of the call's time, and the reply has the call's budget.
+    /// Returns a node of the cluster. The node records what it reads in the provenance of the whole call, and has the
+    /// rest of the call's time and the call's budget.
     pub fn node(&self, name: &NodeName) -> Node<'a> {
         let left = self.until.saturating_duration_since(Instant::now());
         Node::new(self.backend, name.clone(), None, left, self.budget, false).noting(&self.noted)
     }
 
-    /// What there is to read of each node.
+    /// Returns the state of the data of each node.
     pub async fn coverage(&self) -> Result<Coverage, ReadError> {
         self.backend.coverage().await
     }
 
-    /// The kind that an engineer calls so, or none. Where it may be of a group whose kinds could not be learnt, that is
-    /// noted: none is no proof then.
+    /// Returns the kind with this name, plural, short name or `plural.group`, or `None`. If the kinds of an API group
+    /// could not be read and the name may belong to that group, it adds a note, because `None` then proves nothing.
     pub async fn known_kind(&self, name: &str) -> Result<Option<Kind>, ReadError> {
         Ok(self.look_for(name).await?.ok())
     }
 
-    /// The kind that an engineer calls so.
+    /// Returns the kind with this name.
     ///
     /// # Errors
-    /// [`ToolError::NotFound`] with the kinds that there are; another where not all of them could be learnt.
+    ///
+    /// Returns [`ToolError::NotFound`] with the existing kinds, or [`ToolError::BadParameter`] if some kinds could not
+    /// be read.
     pub async fn kind(&self, name: &str) -> Result<Kind, ToolError> {
-        self.look_for(name).await?.map_err(|Missed { kinds, unknown }| {
-            // The group would make a long name of a short one, and unlike what was meant.
+        self.look_for(name).await?.map_err(|UnknownKind { kinds, unknown }| {
+            // The names omit the group, because the group would make a short name long and unlike the given name.
             let none = ToolError::not_found("kind of object", name, kinds.into_iter().map(|kind| kind.plural));
             if unknown.is_empty() {
                 return none;
             }
             ToolError::bad(
-                format!("no known kind of object is named `{name}`, and not all are known: {}", unknown.join("; ")),
+                format!("no known kind of object is named `{name}`, and not all kinds are known: {}", unknown.join("; ")),
                 format!(
                     "If the kind belongs to one of these groups, the server of the group does not answer; its APIService \
                      object says why. {}",
@@ -104,8 +107,8 @@ impl<'a> Cluster<'a> {
         })
     }
 
-    async fn look_for(&self, name: &str) -> Result<Result<Kind, Missed>, ReadError> {
-        // The list of kinds is no evidence: what is read of them is.
+    async fn look_for(&self, name: &str) -> Result<Result<Kind, UnknownKind>, ReadError> {
+        // The list of kinds is not recorded as evidence; the objects of a kind are.
         let Read { value: kinds, notes, .. } = self.backend.kinds(self.within).await?;
         if let Some(found) = kinds.iter().find(|kind| kind.is_called(name)) {
             return Ok(Ok(found.clone()));
@@ -113,7 +116,7 @@ impl<'a> Cluster<'a> {
         let group = name.split_once('.').map(|(_, group)| group.to_lowercase());
         let may_have_it = |note: &String| {
             let mut words = note.split([' ', '/']);
-            // `v1.apps` is of `apps` too.
+            // `v1.apps` belongs to the group `apps`, too.
             group.as_ref().is_none_or(|group| {
                 words.any(|word| {
                     group.strip_suffix(word).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
@@ -122,46 +125,47 @@ impl<'a> Cluster<'a> {
         };
         let unknown: Vec<String> = notes.into_iter().filter(may_have_it).collect();
         unknown.iter().for_each(|note| self.noted.note(note.clone()));
-        Ok(Err(Missed { kinds, unknown }))
+        Ok(Err(UnknownKind { kinds, unknown }))
     }
 
-    /// Objects, by namespace and name. Values of Secrets and managed fields are not among what they hold.
+    /// Returns objects sorted by namespace and name. Values of Secrets and managed fields are removed.
     pub async fn objects(&self, query: &ObjectQuery) -> Result<Vec<Value>, ReadError> {
         Ok(self.noted.take(self.backend.objects(query, self.within).await?))
     }
 
-    /// As [`Self::objects`], and how many of those that the cluster has are among them.
+    /// Returns objects like [`Self::objects`], and tells whether they are all objects of the cluster.
     pub async fn list(&self, query: &ObjectQuery) -> Result<(Vec<Value>, Extent), ReadError> {
         let read = self.backend.objects(query, self.within).await?;
         let extent = read.origin.extent;
         Ok((self.noted.take(read), extent))
     }
 
-    /// The files that were read so far and are damaged. What does not fit together with one of them is no fault of the
+    /// Returns the damaged files that were read so far. A contradiction with one of these files is not a fault of the
     /// cluster.
     pub fn damaged(&self) -> Vec<String> {
         self.noted.damaged()
     }
 
-    /// Objects as the API server prints them; none where there is no server to do so.
+    /// Returns objects as the API server prints them, or `None` if the source is not an API server.
     pub async fn table(&self, query: &ObjectQuery) -> Result<Option<Table>, ReadError> {
         let read = self.backend.table(query, self.within).await?;
         Ok(read.map(|read| self.noted.take(read)))
     }
 
-    /// The files whose paths contain a text, by bundle and path. Only bundles have files.
+    /// Returns the files whose paths contain a text, sorted by bundle and path. Only bundles have files.
     pub async fn files(&self, contains: &str) -> Result<Vec<BundleFile>, ReadError> {
-        let late = || ReadError::TooLate { what: "the list of files".into(), seconds: self.within.as_secs() };
+        let late = || ReadError::TooLate { what: "listing the files".into(), seconds: self.within.as_secs() };
         let read = tokio::time::timeout(self.within, self.backend.files(contains)).await;
         Ok(self.noted.take(read.map_err(|_| late())??))
     }
 
-    /// A log or another file.
+    /// Opens a log or another file.
     pub async fn log(&self, query: &LogQuery) -> Result<LogStream, ReadError> {
         Ok(self.noted.take(self.backend.log(query, self.within).await?))
     }
 
-    /// What is made of the rows of one database of many nodes. As [`Self::ask`].
+    /// Reads one database of many nodes, and applies `read` to the rows of each node. The order and the time limits
+    /// are those of [`Self::ask`].
     pub fn rows_of<'s, T: Send + 's>(
         &'s self,
         nodes: Vec<NodeName>,
@@ -172,11 +176,11 @@ impl<'a> Cluster<'a> {
         self.ask(nodes.into_iter().map(|node| (node, db, selects.to_vec())).collect(), read)
     }
 
-    /// What is made of the rows that answer questions to databases of nodes: in the order of the questions, several asked
-    /// at once. Each has half of the call's time at most, so that a node that is silent takes no more than that, and keeps
-    /// no other from being asked: what came is an answer too.
+    /// Reads databases of many nodes, and applies `read` to the rows of each. It reads several databases at once and
+    /// returns the results in the order of the questions.
     ///
-    /// `read` makes little of much as it comes: what waits for its turn is held.
+    /// Each question may take half of the call's time, so that a silent node does not prevent the others from being
+    /// read. `read` reduces the rows of each node as they arrive; only these results wait for their turn.
     pub fn ask<'s, T: Send + 's>(
         &'s self,
         questions: Vec<(NodeName, Db, Vec<Select>)>,
@@ -186,17 +190,18 @@ impl<'a> Cluster<'a> {
             let left = self.until.saturating_duration_since(Instant::now());
             let share = left.min(self.within / 2);
             let node = Node::new(self.backend, name.clone(), None, share, self.budget, false);
-            // Who is late by itself says more of it, and needs time to say it; but all of it is in the call's.
+            // The backend's own time-out has a better error text and needs a moment to report it, but everything must
+            // end within the time of the call.
             let most = (share + SLACK).min(left + SLACK / 2);
             let rows = tokio::time::timeout(most, node.rows(db, &selects)).await;
             let seconds = if left.is_zero() { self.within } else { share }.as_secs();
-            let late = ReadError::TooLate { what: format!("{db} of {name}"), seconds };
+            let late = ReadError::TooLate { what: format!("reading {db} of {name}"), seconds };
             (place, (node, name, rows.unwrap_or(Err(late))))
         };
         let read = move |(place, (node, name, rows)): (usize, (Node<'a>, NodeName, Result<Vec<Rows>, _>))| {
             (place, (node, name, rows.map(&read)))
         };
-        // Noted in the order of the questions, whichever was answered first.
+        // Record the provenance in the order of the questions, not in the order of the answers.
         let noted = |(node, name, read)| {
             self.merge(node);
             (name, read)
@@ -206,8 +211,8 @@ impl<'a> Cluster<'a> {
         in_order(answers.boxed()).map(noted).boxed()
     }
 
-    /// Takes from each node the first reading that the node has. It asks several nodes at once and returns the results in
-    /// the order of the nodes. The time limits are those of [`Self::ask`].
+    /// Returns the first reading that each node has. It reads several nodes at once and returns the results in the
+    /// order of the nodes. The time limits are those of [`Self::ask`].
     pub fn first_of<'s, T: Send + 's>(
         &'s self,
         nodes: Vec<NodeName>,
@@ -221,8 +226,7 @@ impl<'a> Cluster<'a> {
                 let node = Node::new(self.backend, name.clone(), None, share, self.budget, false);
                 let most = (share + SLACK).min(left + SLACK / 2);
                 let read = tokio::time::timeout(most, node.first(readings)).await;
-                let late =
-                    ReadError::TooLate { what: format!("the reading of {name}"), seconds: share.as_secs() };
+                let late = ReadError::TooLate { what: format!("reading {name}"), seconds: share.as_secs() };
                 (place, (node, name, read.unwrap_or(Err(late))))
             }
         };
@@ -234,7 +238,7 @@ impl<'a> Cluster<'a> {
         in_order(answers.boxed()).map(noted).boxed()
     }
 
-    /// Notes what was read from a node.
+    /// Records what was read from a node.
     fn merge(&self, node: Node<'_>) {
         let (origins, notes) = node.into_read();
         for origin in origins {
@@ -250,13 +254,13 @@ impl<'a> Cluster<'a> {
     }
 }
 
-/// A name that no kind has: the kinds that there are, and why there may be more.
-struct Missed {
+/// A name that no known kind has.
+struct UnknownKind {
     kinds: Vec<Kind>,
     unknown: Vec<String>,
 }
 
-/// What comes in any order, in that of its places, which count from 0.
+/// Returns items in the order of their places, which count from 0, whatever order they arrive in.
 fn in_order<T>(unordered: impl Stream<Item = (usize, T)> + Unpin) -> impl Stream<Item = T> {
     stream::unfold((unordered, BTreeMap::new(), 0), |(mut unordered, mut waiting, next)| async move {
         loop {
@@ -277,13 +281,14 @@ pub(crate) mod tests {
     use ovsdb::{Database, Schema};
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-    /// Of the node `silent` nothing comes; of `late` it comes a little later, of others at once.
+    /// A source in which the node `silent` never answers, the node `late` answers a little later, and all others
+    /// answer at once.
     #[derive(Default)]
     pub(crate) struct Fake {
         pub(crate) kinds: (Vec<Kind>, Vec<String>),
-        /// Why there are no objects.
+        /// The error that reading objects returns.
         pub(crate) objects: Option<fn() -> ReadError>,
-        /// Questions to databases: all of them.
+        /// The number of reads of databases.
         pub(crate) asked: AtomicUsize,
     }
 
@@ -334,24 +339,28 @@ pub(crate) mod tests {
         }
     }
 
-    /// More than are asked at once, behind the silent one.
+    /// Returns more nodes than are read at once, with the silent one first.
     fn names() -> Vec<NodeName> {
         let slow = ["silent".to_owned(), "late".to_owned()].into_iter();
         slow.chain((0..100).map(|n| format!("n{n:03}"))).map(|name| name.parse().unwrap()).collect()
     }
 
     #[tokio::test]
-    async fn a_silent_node_keeps_no_other_from_being_read() {
+    async fn a_silent_node_does_not_prevent_the_others_from_being_read() {
         let fake = Fake::default();
         let cluster = Cluster::new(&fake, Duration::from_millis(400), Budget::default());
         let names = names();
         let rows: Vec<_> = cluster.rows_of(names.clone(), Db::Nb, &[], |rows| rows.len()).collect().await;
-        assert_eq!(rows.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>(), names, "in their order");
+        assert_eq!(
+            rows.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>(),
+            names,
+            "the order of the nodes"
+        );
         let failed: Vec<_> =
             rows.iter().filter(|(_, rows)| rows.is_err()).map(|(name, _)| name.as_str()).collect();
         assert_eq!(failed, ["silent"]);
         let (origins, notes) = cluster.into_read();
-        assert_eq!(origins.first().unwrap().what, "late", "what is read is noted in their order too");
+        assert_eq!(origins.first().unwrap().what, "late", "the evidence has the order of the nodes, too");
         assert_eq!((origins.len(), notes.len()), (101, 101));
     }
 
@@ -368,7 +377,7 @@ pub(crate) mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_not_learnt_is_not_said_to_be_missing() {
+    async fn a_kind_of_an_unreadable_group_is_not_reported_as_missing() {
         let unknown = "the kinds of metrics.k8s.io/v1beta1 are not known: 503".to_owned();
         let fake = Fake { kinds: (vec![Kind::pod()], vec![unknown.clone()]), ..Fake::default() };
         let cluster = Cluster::new(&fake, Duration::from_secs(1), Budget::default());
@@ -379,7 +388,10 @@ pub(crate) mod tests {
         assert_eq!(cluster.known_kind("egressips.k8s.ovn.org").await.unwrap(), None);
         for unsure in ["podmetrics", "pods.metrics.k8s.io", "pods.v1beta1.metrics.k8s.io"] {
             let report = cluster.kind(unsure).await.unwrap_err().report();
-            assert!(report.contains("not all are known: the kinds of metrics.k8s.io/v1beta1"), "{report}");
+            assert!(
+                report.contains("not all kinds are known: the kinds of metrics.k8s.io/v1beta1"),
+                "{report}"
+            );
         }
         assert_eq!(cluster.known_kind("podmetrics").await.unwrap(), None);
         assert_eq!(cluster.into_read().1, [unknown]);

@@ -1,4 +1,5 @@
-//! The commands that core itself runs: asking a live database server, and which interface leads to which pod.
+//! The commands that core itself runs: reading a live database server, journals and files, and finding the processes
+//! of a pod.
 
 use crate::{
     Db, argv,
@@ -9,8 +10,8 @@ use crate::{
     },
 };
 
-const QUERY: &str = "ovsdb-client(1): `query` appends an abort to the transaction, so nothing in it can last; \
-                     and the operand can hold `select` only";
+const QUERY: &str = "ovsdb-client(1): `query` appends an abort to the transaction, so it changes nothing; \
+                     the operand can contain only `select`";
 const SCHEMA: &str = "ovsdb-client(1): `get-schema` prints the schema";
 
 const fn query(socket_and_db: &'static [&'static str]) -> Verb {
@@ -21,15 +22,15 @@ const fn schema(words: &'static [&'static str]) -> Verb {
     Verb { words, options: &[], operands: &[], reads_only: SCHEMA }
 }
 
-const END: &str = "ends this server's own command: no other process has its mark on the command line";
+const END: &str = "ends only this server's own command: no other process has its mark on the command line";
 const CAT: &str = "cat(1): prints a file";
-const FIND: &str = "find(1), grep(1): print which files hold a text";
+const FIND: &str = "find(1), grep(1): print which files contain a text";
 
 const fn cat(file: &'static [&'static str]) -> Verb {
     Verb { words: file, options: &[], operands: &[], reads_only: CAT }
 }
 
-/// What core may run.
+/// The commands that core may run.
 pub const ALLOW: Allow = Allow(&[OVSDB_CLIENT, IP, PKILL, CAT_FILE, FIND_PROCESSES, JOURNALCTL]);
 
 const IP: Program = Program {
@@ -43,7 +44,7 @@ const IP: Program = Program {
     }],
 };
 
-/// By which a command that was cancelled is ended in its container.
+/// The program that ends a cancelled command in its container.
 const PKILL: Program = Program {
     name: "pkill",
     globals: &[],
@@ -70,7 +71,7 @@ const CAT_FILE: Program = Program {
     ],
 };
 
-/// The processes of a pod, by their control groups.
+/// Finds the processes of a pod by their control groups.
 const FIND_PROCESSES: Program = Program {
     name: "find",
     globals: &[],
@@ -112,7 +113,7 @@ const LINES: &[Part] = &[Text("--lines="), Operand("number")];
 const UNIT: &[Part] = &[Text("--unit="), Operand("systemd-unit")];
 const OF_KERNEL: &[Part] = &[Text("_TRANSPORT=kernel")];
 
-/// A host's journal: of one unit, or of the kernel.
+/// Reads the host's journal of one unit or of the kernel.
 const JOURNALCTL: Program = Program {
     name: "journalctl",
     globals: &[],
@@ -139,34 +140,34 @@ const OVSDB_CLIENT: Program = Program {
     ],
 };
 
-/// The network interfaces, each with the namespace at its other end.
+/// Lists the network interfaces, each with the namespace of its peer.
 pub(crate) fn links() -> Argv {
     argv!(ALLOW: "ip", "-s", "-d", "link")
 }
 
-/// Ends a command that nobody waits for any more.
+/// Ends a cancelled command.
 pub(crate) fn end_call(mark: &CallMark) -> Argv {
     argv!(ALLOW: "pkill", "-TERM", "-f", {mark: CallMark})
 }
 
-/// The processes of a pod on a node, as files below /proc.
+/// Lists the processes of a pod on a node, as files below /proc.
 pub(crate) fn processes_of_pod(uid: &PodUid) -> Argv {
     argv!(ALLOW: "find", "/proc", "-mindepth", "2", "-maxdepth", "2", "-name", "cgroup", "-exec", "grep", "-l", "-s",
         "-e", {uid: PodUid}, "{}", "+")
 }
 
-/// Which part of a journal.
+/// The part of a journal to read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum JournalPart {
-    /// All of it.
+    /// The whole journal.
     All,
-    /// From a second of the epoch on.
+    /// The entries from a second of the epoch on.
     Since(u32),
-    /// The last lines, so many. With `--since` they would be the first.
+    /// The last lines, by their number. Together with `--since`, journalctl would print the first lines.
     Last(u32),
 }
 
-/// What the journal has of a unit (none: of the kernel), in UTC, with years.
+/// Reads the journal of a unit, or of the kernel if `unit` is `None`. Times are in UTC and have years.
 pub(crate) fn journal_of(unit: Option<SystemdUnit>, part: JournalPart) -> Argv {
     match (unit, part) {
         (Some(unit), JournalPart::All) => {
@@ -195,7 +196,7 @@ pub(crate) fn journal_of(unit: Option<SystemdUnit>, part: JournalPart) -> Argv {
     }
 }
 
-/// Where the servers of the known packagings keep the files of a database.
+/// Returns the paths where the known packages keep the files of a database.
 pub(crate) fn database_files(db: Db) -> &'static [&'static str] {
     match db {
         Db::Nb => &["/etc/ovn/ovnnb_db.db", "/var/lib/ovn/ovnnb_db.db", "/var/lib/openvswitch/ovnnb_db.db"],
@@ -204,7 +205,7 @@ pub(crate) fn database_files(db: Db) -> &'static [&'static str] {
     }
 }
 
-/// The file of a database, wherever it may be.
+/// Returns the commands that print the file of a database, one for each possible path.
 pub(crate) fn print_database(db: Db) -> Vec<Argv> {
     match db {
         Db::Nb => vec![
@@ -224,7 +225,7 @@ pub(crate) fn print_database(db: Db) -> Vec<Argv> {
     }
 }
 
-/// Rows of a database, as its server has them.
+/// Reads rows from a live database server.
 pub(crate) fn query_rows(db: Db, query: &OvsdbQuery) -> Argv {
     match db {
         Db::Nb => {
@@ -239,7 +240,7 @@ pub(crate) fn query_rows(db: Db, query: &OvsdbQuery) -> Argv {
     }
 }
 
-/// The schema that a server uses: a client's own may be older and would hide columns.
+/// Reads the schema from a live database server. The schema of a client may be older and would hide columns.
 pub(crate) fn get_schema(db: Db) -> Argv {
     match db {
         Db::Nb => {

@@ -1,38 +1,40 @@
-//! Completion: what could stand in the blank of a prompt, while it is typed.
+//! Completion of prompt arguments while a user types.
 
 use crate::{Db, Node, ReadError};
 use futures::future::BoxFuture;
 use std::collections::BTreeSet;
 
-/// What could stand in an argument that a layer's prompts have, beside `node_name`, which core completes.
+/// The values that a prompt argument of a layer can have. Core itself completes `node_name`.
 pub trait Completer: Send + Sync + 'static {
     /// The name of the argument: `datapath`.
     const ARGUMENT: &'static str;
 
-    /// All values, read from the node that the prompt names, or from the first. Core picks those that fit.
+    /// Returns all values, read from the node that the prompt names or else from the first node. Core selects the
+    /// values that match the typed text.
     fn values(node: &Node<'_>) -> impl Future<Output = Result<Vec<String>, ReadError>> + Send;
 }
 
-/// A completer without its type: a line of a layer's table.
+/// A completer without its type, as an entry in a layer's table.
 pub struct Completion {
     pub(crate) argument: &'static str,
-    pub(crate) values: Values,
+    pub(crate) values: ValuesFn,
 }
 
 /// [`Completer::values`], without its type.
-type Values = for<'a> fn(&'a Node<'a>) -> BoxFuture<'a, Result<Vec<String>, ReadError>>;
+type ValuesFn = for<'a> fn(&'a Node<'a>) -> BoxFuture<'a, Result<Vec<String>, ReadError>>;
 
 impl Completion {
-    /// A line of a layer's table.
+    /// Returns the table entry of a completer.
     pub fn of<C: Completer>() -> Self {
         Self { argument: C::ARGUMENT, values: |node| Box::pin(C::values(node)) }
     }
 }
 
-/// The tables of databases, by their schemas: of those databases that can be read.
+/// Returns the names of the tables in the schemas of the databases that can be read.
 ///
 /// # Errors
-/// That of the last, when none can be read.
+///
+/// Returns the error of the last database if none can be read.
 pub async fn tables(node: &Node<'_>, databases: &[Db]) -> Result<Vec<String>, ReadError> {
     let (mut names, mut failed) = (BTreeSet::new(), None);
     for db in databases {
@@ -47,7 +49,8 @@ pub async fn tables(node: &Node<'_>, databases: &[Db]) -> Result<Vec<String>, Re
     }
 }
 
-/// Those that begin with what was typed, then those that hold it elsewhere; in any case of letters.
+/// Returns the values that start with the typed text, followed by the values that contain it elsewhere. Case does not
+/// matter.
 pub(crate) fn fitting(values: Vec<String>, typed: &str) -> Vec<String> {
     let typed = typed.to_lowercase();
     let place = |value: &String| value.to_lowercase().find(&typed);
@@ -61,7 +64,7 @@ mod tests {
     use super::fitting;
 
     #[test]
-    fn what_begins_so_comes_first() {
+    fn values_with_the_typed_prefix_come_first() {
         let values = ["Address_Set", "Logical_Router", "Router_Port", "ACL"].map(String::from).to_vec();
         assert_eq!(fitting(values.clone(), "router"), ["Router_Port", "Logical_Router"]);
         assert_eq!(fitting(values.clone(), ""), values);

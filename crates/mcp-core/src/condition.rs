@@ -1,4 +1,4 @@
-//! Conditions on the columns of a database, as tools take them.
+//! Conditions on database columns, as tools take them as parameters.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -7,18 +7,18 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Where {
-    /// Or `column:key` of a map.
+    /// Column, or `column:key` for one key of a map.
     pub column: String,
-    /// Default ==.
+    /// Comparison operator; default ==.
     #[serde(default)]
     pub op: Operator,
-    /// As `list` shows it.
+    /// Value to compare with, as the list tools show it.
     pub value: String,
 }
 
-/// The functions of RFC 7047 section 5.1.
+/// The comparison operators of RFC 7047 section 5.1.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
-#[expect(missing_docs, reason = "the schema would have a description for each of them")]
+#[expect(missing_docs, reason = "doc comments would add a description of each operator to the schema")]
 pub enum Operator {
     #[default]
     #[serde(rename = "==")]
@@ -55,8 +55,8 @@ impl From<Operator> for ovsdb::Op {
 }
 
 impl Where {
-    /// Its column, operator and value. It sees what is shown: [`Node::rows`](crate::Node::rows) tests it on rows without
-    /// their secrets.
+    /// Returns the column, the operator and the value. [`Node::rows`](crate::Node::rows) tests the condition on rows
+    /// with secrets redacted.
     pub fn parts(&self) -> (String, ovsdb::Op, String) {
         (self.column.clone(), self.op.into(), self.value.clone())
     }

@@ -1,8 +1,8 @@
-//! When the work of a call must stop, and the thread that a call runs on.
+//! The deadline of a call, and the thread that the call runs on.
 //!
-//! A call computes on a thread of its own, never on those that serve: a line that is slow to match or a file that is slow to
-//! read cannot keep a signal, a timer or another call waiting. The thread is not waited for longer than the call may take. What
-//! computes for long looks at the [`Deadline`] of its call as it goes, and stops.
+//! A call computes on a thread of its own and never on the threads that serve, so a line that is slow to match or a
+//! file that is slow to read cannot delay a signal, a timer or another call. The server does not wait for the thread
+//! longer than the call may take. Long computations check the [`Deadline`] of their call regularly and stop.
 
 use std::{
     fmt, io,
@@ -11,20 +11,20 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 tokio::task_local! {
-    /// Of the call whose work this is. It is not handed from function to function: every reader of every source obeys it,
-    /// and none decides anything else by it.
+    /// The deadline of the call that the current task works for. It is task-local and not a parameter, because every
+    /// reader of every source obeys it and nothing else depends on it.
     static CURRENT: Deadline;
 }
 
-/// The end of a call: its time is over, or nobody waits for its answer any more.
+/// The end of a call: its time is over, or its caller is gone.
 #[derive(Clone, Debug, Default)]
 pub struct Deadline {
     cancelled: CancellationToken,
-    /// None: it has all the time that there is.
+    /// The end of the call's time, or `None` if the time is not limited.
     at: Option<Instant>,
 }
 
-/// The work stopped before it was done.
+/// The error of work that stopped because its call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Over;
 
@@ -43,50 +43,52 @@ impl From<Over> for io::Error {
 }
 
 impl Deadline {
-    /// Of a call that may take so long from now on.
+    /// Returns the deadline of a call that may take `time` from now on.
     pub(crate) fn within(time: Duration) -> Self {
         Self { cancelled: CancellationToken::new(), at: Some(Instant::now() + time) }
     }
 
-    /// That of the call whose work this is. Outside of calls there is none, and work goes on to its end.
+    /// Returns the deadline of the current call. Outside of calls it returns a deadline that never ends.
     pub fn current() -> Self {
         CURRENT.try_with(Self::clone).unwrap_or_default()
     }
 
-    /// Must the work stop?
+    /// Whether the work must stop.
     pub fn is_over(&self) -> bool {
         self.cancelled.is_cancelled() || self.at.is_some_and(|at| Instant::now() >= at)
     }
 
-    /// As [`Self::is_over`], for what ends with an error.
+    /// Returns an error if [`Self::is_over`].
     ///
     /// # Errors
-    /// [`Over`]: the work must stop.
+    ///
+    /// Returns [`Over`] if the work must stop.
     pub fn check(&self) -> Result<(), Over> {
         if self.is_over() { Err(Over) } else { Ok(()) }
     }
 
-    /// What is left of the call's time.
+    /// Returns the rest of the call's time.
     pub(crate) fn left(&self) -> Duration {
         self.at.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()))
     }
 
-    /// Does blocking work as a part of this call.
+    /// Runs blocking work as a part of this call.
     pub(crate) fn during<T>(self, work: impl FnOnce() -> T) -> T {
         CURRENT.sync_scope(self, work)
     }
 
-    /// Does work whose result is kept for other calls: it is not this call's time that bounds it.
+    /// Runs work whose result is kept for other calls, so that the time of this call does not limit it.
     pub(crate) fn without<T>(work: impl FnOnce() -> T) -> T {
         Self::default().during(work)
     }
 
-    /// Runs a call on a thread of its own, for at most `grace` longer than its time: then, and when this future is dropped,
-    /// the call is dropped with all that it waits for, and what it computes is told to stop. `work` makes the future, on that
-    /// thread.
+    /// Runs a call on a thread of its own for at most its time plus `grace`. After that, or when this future is
+    /// dropped, the call is dropped with everything that it waits for, and its computations are told to stop. `work`
+    /// creates the future on that thread.
     ///
     /// # Errors
-    /// [`Over`]: the call was not done in time.
+    ///
+    /// Returns [`Over`] if the call did not end in time.
     pub(crate) async fn run<T, F>(
         self,
         grace: Duration,
@@ -110,7 +112,7 @@ impl Deadline {
         });
         match tokio::time::timeout(left.saturating_add(grace), call).await {
             Ok(Ok(answer)) => answer,
-            // A call that panics is a fault of ours: as if it had happened here.
+            // A panic of the call is a bug of the server, so it continues here.
             Ok(Err(e)) => match e.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
                 Err(_) => Err(Over),
@@ -120,14 +122,14 @@ impl Deadline {
     }
 }
 
-/// A file or a decompressor that gives no more bytes when the call is over.
+/// A file or a decompressor that returns an error when its call is over.
 pub(crate) struct Timed<R> {
     from: R,
     deadline: Deadline,
 }
 
 impl<R: io::Read> Timed<R> {
-    /// Read for the call whose work this is.
+    /// Wraps a reader for the current call.
     pub(crate) fn new(from: R) -> Self {
         Self { from, deadline: Deadline::current() }
     }
@@ -135,7 +137,7 @@ impl<R: io::Read> Timed<R> {
 
 impl<R: io::Read> io::Read for Timed<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        /// In bytes: what is read at once, without looking at the time.
+        /// The number of bytes that are read without checking the time.
         const PIECE: usize = 1 << 20;
         self.deadline.check()?;
         let end = buffer.len().min(PIECE);
@@ -156,20 +158,20 @@ mod tests {
 
     const GRACE: Duration = Duration::from_millis(50);
 
-    /// Tells that it was dropped.
-    struct Told(Arc<AtomicBool>);
+    /// A guard that records when it is dropped.
+    struct DropFlag(Arc<AtomicBool>);
 
-    impl Drop for Told {
+    impl Drop for DropFlag {
         fn drop(&mut self) {
             self.0.store(true, SeqCst);
         }
     }
 
     #[tokio::test]
-    async fn what_computes_without_end_keeps_neither_its_caller_nor_others_waiting() {
-        // One thread serves here: it would be stuck if the call computed on it.
+    async fn an_endless_computation_delays_neither_its_caller_nor_other_calls() {
+        // The test runtime has one thread, which would be stuck if the call computed on it.
         let stopped = Arc::new(AtomicBool::new(false));
-        let told = Told(stopped.clone());
+        let told = DropFlag(stopped.clone());
         let endless = move || async move {
             let _told = told;
             while !Deadline::current().is_over() {
@@ -188,7 +190,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_that_looks_at_nothing_is_not_waited_for() {
+    async fn a_call_that_ignores_its_deadline_is_not_waited_for() {
         let (go, stuck) = std::sync::mpsc::channel::<()>();
         let call = Deadline::within(Duration::ZERO).run(GRACE, move || async move { stuck.recv().is_ok() });
         assert_eq!(call.await, Err(Over));
@@ -196,9 +198,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_that_waits_is_dropped_with_what_it_waits_for() {
+    async fn a_waiting_call_is_dropped_with_what_it_waits_for() {
         let dropped = Arc::new(AtomicBool::new(false));
-        let told = Told(dropped.clone());
+        let told = DropFlag(dropped.clone());
         let waits = move || async move {
             let _told = told;
             std::future::pending::<()>().await;
@@ -210,12 +212,12 @@ mod tests {
     }
 
     #[test]
-    fn readers_stop_when_their_call_does() {
+    fn readers_stop_when_their_call_ends() {
         let read = AtomicUsize::new(0);
         let mut bytes = Vec::new();
         let deadline = Deadline::within(Duration::from_secs(300));
         let cancel = deadline.cancelled.clone();
-        /// Endless zeros, which end their call after some.
+        /// A reader of endless zeros that cancels its call after some reads.
         struct Zeros<'a>(&'a AtomicUsize, CancellationToken);
         impl Read for Zeros<'_> {
             fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -229,6 +231,6 @@ mod tests {
         let error = deadline.during(|| Timed::new(Zeros(&read, cancel)).read_to_end(&mut bytes)).unwrap_err();
         assert_eq!((error.kind(), read.into_inner()), (io::ErrorKind::TimedOut, 3));
         assert!(bytes.len() <= 3 << 20, "{}", bytes.len());
-        assert!(!Deadline::current().is_over(), "outside of a call nothing is over");
+        assert!(!Deadline::current().is_over(), "there is no deadline outside of a call");
     }
 }

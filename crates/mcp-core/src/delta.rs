@@ -1,4 +1,4 @@
-//! Counters, sampled twice: what moved, and how fast.
+//! Samples counters twice, and shows which counters moved and how fast.
 
 use crate::{Answer, Identity, Node, Row, ToolError};
 use std::{
@@ -6,60 +6,61 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Named counters of one moment.
+/// The values of counters at one moment, by name.
 pub type Counters = BTreeMap<String, u64>;
 
-/// What became of counters between two samples.
+/// The changes of counters between two samples.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Delta {
     /// The time between the samples.
     pub elapsed: Duration,
-    /// What moved, by name.
+    /// The counters that moved, sorted by name.
     pub moved: Vec<Moved>,
-    /// How many counters both samples have with the same value.
+    /// The number of counters with the same value in both samples.
     pub still: usize,
 }
 
 /// A counter that moved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moved {
-    /// Its name.
+    /// The name of the counter.
     pub name: String,
-    /// How.
+    /// The change of the counter.
     pub change: Change,
 }
 
-/// How a counter moved.
+/// The way in which a counter moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// It grew.
+    /// The counter grew.
     By {
-        /// By how much.
+        /// The growth.
         more: u64,
-        /// To what.
+        /// The value in the second sample.
         now: u64,
     },
-    /// It is lower than before: it was reset, or what it counts was made anew.
+    /// The value is lower than before, because the counter was reset or its object was created anew.
     Reset {
-        /// What it was.
+        /// The value in the first sample.
         before: u64,
-        /// What it is.
+        /// The value in the second sample.
         now: u64,
     },
-    /// Only the second sample has it: programs leave out counters that never moved.
+    /// Only the second sample has the counter. Programs leave out counters that never moved.
     New(u64),
-    /// Only the first sample has it.
+    /// Only the first sample has the counter.
     Gone(u64),
 }
 
 impl Delta {
-    /// The longest time between two samples, in seconds: a call has to end.
+    /// The longest time between two samples in seconds. A call must end.
     pub const LONGEST: u16 = 120;
 
     /// Reads counters, waits, and reads them again.
     ///
     /// # Errors
-    /// That of a reading; or if the source was collected earlier, or the call has no time for it.
+    ///
+    /// Returns the error of a reading, or an error if the source is not live or the call has too little time.
     pub async fn sample<Reading, Failed>(
         node: &Node<'_>,
         seconds: u16,
@@ -72,20 +73,20 @@ impl Delta {
         if !node.is_live() {
             return Err(ToolError::bad(
                 format!(
-                    "delta_seconds needs a live node: what this source has of {} is of one moment",
+                    "delta_seconds needs a live node, and this source has only one sample of {}",
                     node.name()
                 ),
-                "Leave out delta_seconds: the counters that were collected are shown, or compare two bundles.",
+                "Omit delta_seconds to see the collected counters, or compare two bundles.",
             ));
         }
         let between = Duration::from_secs(seconds.into());
         if between >= node.within() {
             return Err(ToolError::bad(
                 format!(
-                    "delta_seconds={seconds} does not fit into timeout_seconds={}",
+                    "delta_seconds={seconds} is too long for timeout_seconds={}",
                     node.within().as_secs()
                 ),
-                format!("Give timeout_seconds={} or less of delta_seconds.", u32::from(seconds) + 15),
+                format!("Pass timeout_seconds={} or a smaller delta_seconds.", u32::from(seconds) + 15),
             ));
         }
         let before = read().await.map_err(Into::into)?;
@@ -95,7 +96,7 @@ impl Delta {
         Ok(Self::between(&before, &after, start.elapsed()))
     }
 
-    /// What moved.
+    /// Returns the changes between two samples.
     pub fn between(before: &Counters, after: &Counters, elapsed: Duration) -> Self {
         let mut moved = Vec::new();
         let mut still = 0;
@@ -117,7 +118,7 @@ impl Delta {
         Self { elapsed, moved, still }
     }
 
-    /// A line for each that moved.
+    /// Returns an answer with one row for each counter that moved.
     pub fn answer(&self) -> Answer {
         let seconds = self.elapsed.as_secs_f64();
         let width = self.moved.iter().map(|moved| moved.name.chars().count()).max().unwrap_or(0).min(60);
@@ -126,23 +127,23 @@ impl Delta {
                 Change::By { more, now } => {
                     format!("+{more} ({}/s), now {now}", rate(*more as f64 / seconds))
                 }
-                Change::Reset { before, now } => format!("was reset: {before} before, now {now}"),
-                Change::New(now) => format!("is new: {now}"),
-                Change::Gone(before) => format!("is gone: {before} before"),
+                Change::Reset { before, now } => format!("reset: was {before}, now {now}"),
+                Change::New(now) => format!("new: {now}"),
+                Change::Gone(before) => format!("gone: was {before}"),
             };
             let identity = Identity { key: name.clone(), ..Identity::default() };
             Row::with(format!("{name:<width$}  {text}"), identity)
         };
         Answer {
             rows: self.moved.iter().map(row).collect(),
-            if_empty: format!("none of {} counters moved in {seconds:.1} s", self.still),
+            if_empty: format!("none of the {} counters moved in {seconds:.1} s", self.still),
             notes: vec![format!("sampled twice, {seconds:.1} s apart; {} counters did not move", self.still)],
             ..Answer::default()
         }
     }
 }
 
-/// A rate, to as many places as tell something.
+/// Formats a rate with as many digits as are useful.
 fn rate(per_second: f64) -> String {
     match per_second {
         r if r >= 100.0 => format!("{r:.0}"),
@@ -161,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn each_way_to_move_is_told() {
+    fn each_kind_of_change_is_shown() {
         let before = counters(&[("a", 10), ("b", 7), ("c", 5), ("gone", 1)]);
         let after = counters(&[("a", 2010), ("b", 3), ("c", 5), ("new", 4)]);
         let answer = Delta::between(&before, &after, Duration::from_secs(8)).answer();
@@ -170,19 +171,22 @@ mod tests {
             lines,
             [
                 "a     +2000 (250/s), now 2010",
-                "b     was reset: 7 before, now 3",
-                "gone  is gone: 1 before",
-                "new   is new: 4",
+                "b     reset: was 7, now 3",
+                "gone  gone: was 1",
+                "new   new: 4",
             ]
         );
         assert_eq!(answer.notes, ["sampled twice, 8.0 s apart; 1 counters did not move"]);
     }
 
     #[test]
-    fn nothing_that_moved_is_an_answer() {
+    fn no_moved_counter_is_an_answer() {
         let same = counters(&[("a", 1), ("b", u64::MAX)]);
         let answer = Delta::between(&same, &same, Duration::from_secs(2)).answer();
-        assert_eq!((answer.rows.len(), answer.if_empty.as_str()), (0, "none of 2 counters moved in 2.0 s"));
+        assert_eq!(
+            (answer.rows.len(), answer.if_empty.as_str()),
+            (0, "none of the 2 counters moved in 2.0 s")
+        );
     }
 
     proptest! {

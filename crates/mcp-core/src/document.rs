@@ -1,19 +1,19 @@
-//! Documents: reference tables that a model looks something up in.
+//! Reference tables that a model can look up.
 
 /// A table of facts, served as a resource.
 pub struct Document {
-    /// Its name: `stages`.
+    /// The name of the document: `stages`.
     pub name: &'static str,
-    /// The name for people.
+    /// The title for people.
     pub title: &'static str,
-    /// What one finds in it.
+    /// The contents of the document.
     pub description: &'static str,
-    /// Makes its text, in Markdown, of what the code itself goes by.
+    /// Returns the text in Markdown, generated from the same data that the code uses.
     pub text: fn() -> String,
 }
 
 impl Document {
-    /// Where clients of this server find it.
+    /// Returns the address of the document for the clients of this server.
     pub(crate) fn uri(&self, server: &str) -> String {
         format!("{server}://{}", self.name)
     }

@@ -1,56 +1,56 @@
-//! Errors that a model can act on.
+//! The errors of tools, each with a hint for the model on what to do next.
 
 use crate::{NodeName, PrivateError, ReadError, evidence::shortened};
 use std::{borrow::Cow, error::Error, fmt::Write};
 
-/// Why a tool gave no answer, and what to try next.
+/// The reason why a tool gave no answer, and what to try next.
 #[derive(Debug, thiserror::Error)]
 pub enum ToolError {
-    /// A name that nothing has.
+    /// Nothing has the given name.
     #[error("no {kind} is named `{name}`")]
     NotFound {
-        /// What was looked for.
+        /// The kind of thing that was looked for: `table`.
         kind: String,
-        /// The name given.
+        /// The name that was given.
         name: String,
-        /// Names that exist, the nearest first.
+        /// The names that exist, the most similar name first.
         known: Vec<String>,
     },
     /// A parameter is missing, unknown, of the wrong type or out of range.
     #[error("{problem}")]
     BadParameter {
-        /// What is wrong with which parameter.
+        /// The parameter and what is wrong with it.
         problem: String,
-        /// What would be right.
+        /// What a valid value looks like, as one or more sentences.
         hint: String,
     },
-    /// The source gave nothing.
+    /// The source could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// A program that was to work on a copy of a bundle's data did not.
+    /// A program that works on a private copy of a bundle's data failed.
     #[error(transparent)]
     Private(#[from] PrivateError),
-    /// The server has too much to do.
+    /// The server has too many calls already.
     #[error("{0}")]
     Busy(String),
-    /// No node could be asked.
-    #[error("none of the {} nodes gave an answer", .0.len())]
+    /// Every node failed; each has its own error.
+    #[error("none of the {} nodes answered", .0.len())]
     AllFailed(Vec<(NodeName, ToolError)>),
 }
 
 impl ToolError {
-    /// A parameter is wrong.
+    /// Returns [`Self::BadParameter`].
     pub fn bad(problem: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::BadParameter { problem: problem.into(), hint: hint.into() }
     }
 
-    /// A name that nothing has. The known names are put into the order of their likeness to it.
+    /// Returns [`Self::NotFound`] with the known names sorted by their similarity to the given name.
     pub fn not_found(
         kind: impl Into<String>,
         name: impl Into<String>,
         known: impl IntoIterator<Item = impl Into<String>>,
     ) -> Self {
-        // It is compared with each of the others, so it is cut first.
+        // The similarity search compares the name with every known name, so a long name is cut first.
         let (kind, name) = (kind.into(), echo(&name.into()).into_owned());
         let mut known: Vec<String> = known.into_iter().map(Into::into).collect();
         known.sort();
@@ -59,7 +59,7 @@ impl ToolError {
         Self::NotFound { kind, name, known }
     }
 
-    /// What several nodes said, once if they all said the same.
+    /// Returns the errors of several nodes as one error, or the common error if all nodes report the same one.
     pub(crate) fn all_failed(mut errors: Vec<(NodeName, Self)>) -> Self {
         let same = errors.windows(2).all(|two| matches!(two, [(_, a), (_, b)] if a.report() == b.report()));
         match same.then(|| errors.swap_remove(0)) {
@@ -68,29 +68,29 @@ impl ToolError {
         }
     }
 
-    /// One sentence on what to do instead.
+    /// Returns one or more sentences on what to do instead.
     pub fn hint(&self) -> String {
-        /// More names help nobody.
+        /// A longer list of names does not help.
         const NAMES: usize = 20;
         match self {
-            Self::NotFound { known, .. } if known.is_empty() => "There is none at all.".into(),
+            Self::NotFound { known, .. } if known.is_empty() => "Nothing of this kind exists here.".into(),
             Self::NotFound { known, .. } => {
                 let shown: Vec<_> = known.iter().take(NAMES).map(String::as_str).collect();
                 let more = known.len().saturating_sub(NAMES);
                 let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-                format!("There are, the most alike first: {}{more}.", shown.join(", "))
+                format!("Did you mean: {}{more}?", shown.join(", "))
             }
             Self::BadParameter { hint, .. } => hint.clone(),
             Self::Read(e) => e.hint(),
             Self::Private(e) => e.hint(),
-            Self::Busy(_) => "Wait until other calls are answered, then ask again.".into(),
+            Self::Busy(_) => "Wait until other calls end, then call again.".into(),
             Self::AllFailed(errors) => {
                 errors.first().map_or_else(String::new, |(node, e)| format!("On {node}: {e}. {}", e.hint()))
             }
         }
     }
 
-    /// The text that the model sees.
+    /// Returns the text that the model sees: the error with its causes, and the hint.
     pub fn report(&self) -> String {
         let mut text = format!("error: {}", chain(self));
         if let Self::AllFailed(errors) = self {
@@ -103,13 +103,14 @@ impl ToolError {
 }
 
 impl ToolError {
-    /// As [`Self::report`], in at most so many bytes: the beginning says what failed, and the hint what to do.
+    /// Returns [`Self::report`], cut to at most `bytes` bytes. The cut text keeps the beginning, which says what
+    /// failed, and the hint.
     pub(crate) fn report_within(&self, bytes: usize) -> String {
         let all = self.report();
         if all.len() <= bytes {
             return all;
         }
-        let note = format!("\nnote: this error is cut: it has {} bytes\nhint: ", all.len());
+        let note = format!("\nnote: this error was cut; the full text has {} bytes\nhint: ", all.len());
         let hint = self.hint();
         let hint = shortened(&hint, bytes / 4);
         let room = bytes.saturating_sub(note.len() + hint.len());
@@ -118,9 +119,10 @@ impl ToolError {
     }
 }
 
-/// What a caller gave, as an error quotes it: the beginning of a long text tells which it is.
+/// Quotes a caller's text in an error. A text of more than 200 bytes is cut, because its beginning is enough to
+/// recognise it.
 pub(crate) fn echo(text: &str) -> Cow<'_, str> {
-    /// In bytes.
+    /// The length of a quote in bytes.
     const ENOUGH: usize = 200;
     match text.len() > ENOUGH {
         true => Cow::Owned(format!("{} ({} bytes)", shortened(text, ENOUGH), text.len())),
@@ -128,9 +130,9 @@ pub(crate) fn echo(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// An error and its causes, in one line: `ovnnb_db.db could not be read: it is cut`.
+/// Returns an error and its causes in one line: `ovnnb_db.db could not be read: it is cut`.
 ///
-/// The `Display` of an error names no cause, so a text made with `to_string` loses it.
+/// The `Display` of an error does not include its causes, so `to_string` alone would lose them.
 pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -146,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_is_no_longer_than_an_answer() {
+    fn a_long_error_is_cut_to_the_length_of_an_answer() {
         let node: NodeName = "n".parse().unwrap();
         let failed = |said: String| {
             ToolError::from(ReadError::Failed {
@@ -165,7 +167,12 @@ mod tests {
                 "{report:.99}"
             );
             assert!(report.ends_with(&format!("\nhint: {}", long.hint())), "{report}");
-            assert!(report.contains(&format!("this error is cut: it has {} bytes", long.report().len())));
+            assert!(
+                report.contains(&format!(
+                    "this error was cut; the full text has {} bytes",
+                    long.report().len()
+                ))
+            );
         }
         let all = ToolError::AllFailed((0..200).map(|_| (node.clone(), failed("x".repeat(1_000)))).collect());
         assert!(all.report_within(24_000).len() <= 24_000);
@@ -174,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_given_is_quoted_and_not_repeated() {
+    fn a_long_argument_is_cut_in_an_error() {
         let given = "x".repeat(900_000);
         let report = ToolError::not_found("table", &given, ["ACL"]).report();
         assert!(report.len() < 400 && report.contains("(900000 bytes)"), "{report:.500}");

@@ -1,8 +1,8 @@
-//! Where answers come from: one short line in each, and the rest for who asks.
+//! The evidence of answers: one short line in each answer, and a resource with the details.
 //!
-//! The first line of an answer says what it is, of what, from which source and when, and names a resource. That resource
-//! lists what was read, what is known beside it, and every note. A note about what was read is said in one answer of a
-//! server only; later answers say how many notes were said before.
+//! The first line of an answer names the tool, the subject, the source and the time, and a resource. That resource
+//! lists everything that was read, the copies that were not read, and every note. A note about the data appears in the
+//! first answer that it applies to; later answers only count such notes.
 
 use crate::{Origin, sanitize::clean};
 use serde_json::{Map, Value};
@@ -13,122 +13,123 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// The most bytes of a first line.
-pub(crate) const LINE: usize = 200;
+/// The maximum size of a first line in bytes.
+pub(crate) const MAX_LINE: usize = 200;
 
-/// The evidence of so many calls is kept, each of so many bytes at most.
-const KEPT: usize = 128;
-const MOST: usize = 64 << 10;
+/// The number of calls whose evidence is kept.
+const MAX_CALLS: usize = 128;
+const MAX_CALL_BYTES: usize = 64 << 10;
 
-/// So many notes are remembered as said. A server that has said more may say one again.
-const SAID: usize = 10_000;
+/// The number of notes that are remembered as given. A server that has given more notes may repeat one.
+const MAX_NOTES: usize = 10_000;
 
-/// What the resource is called that lists what the source holds.
+/// The last part of the address of the resource that lists the coverage of the source.
 pub(crate) const COVERAGE: &str = "coverage";
 
-/// What a server remembers of its answers.
+/// The evidence of a server's answers.
 #[derive(Debug)]
-pub(crate) struct Evidence {
+pub(crate) struct EvidenceStore {
     server: &'static str,
     kept: Mutex<VecDeque<(String, String)>>,
     said: Mutex<BTreeSet<[u8; 20]>>,
 }
 
-/// The evidence of one call, in the making.
+/// The evidence of one call while the call runs.
 #[derive(Debug)]
-pub(crate) struct Record<'a> {
-    evidence: &'a Evidence,
+pub(crate) struct CallEvidence<'a> {
+    evidence: &'a EvidenceStore,
     uri: String,
     call: String,
 }
 
-/// What one node gave, or the cluster as a whole.
+/// The origins and notes of one node or of the cluster.
 #[derive(Debug, Default)]
-pub(crate) struct Given {
-    /// The node; none for the cluster.
+pub(crate) struct NodeEvidence {
+    /// The name of the node, or `None` for the cluster.
     pub(crate) node: Option<String>,
-    /// What was read.
+    /// Everything that was read.
     pub(crate) origins: Vec<Origin>,
-    /// What was odd about it.
+    /// The notes about the data.
     pub(crate) notes: Vec<String>,
 }
 
-impl Evidence {
+impl EvidenceStore {
     pub(crate) fn new(server: &'static str) -> Self {
         Self { server, kept: Mutex::default(), said: Mutex::default() }
     }
 
-    /// The address of the resource with this last part.
+    /// Returns the address of the resource with this last part.
     pub(crate) fn uri(&self, last: &str) -> String {
         format!("evidence://{}/{last}", self.server)
     }
 
-    /// Begins the evidence of a call. The same question has the same address, which tells nothing else.
-    pub(crate) fn record(&self, tool: &str, arguments: &Map<String, Value>) -> Record<'_> {
+    /// Starts the evidence of a call. The address is a hash of the tool and its arguments, so equal calls have the
+    /// same address.
+    pub(crate) fn record(&self, tool: &str, arguments: &Map<String, Value>) -> CallEvidence<'_> {
         let call = format!("{tool} {}", Value::Object(arguments.clone()));
         let mut id = String::new();
         for byte in Sha1::digest(call.as_bytes()).iter().take(4) {
             _ = write!(id, "{byte:02x}");
         }
-        Record { evidence: self, uri: self.uri(&id), call }
+        CallEvidence { evidence: self, uri: self.uri(&id), call }
     }
 
-    /// The evidence of the last call that had this address.
+    /// Returns the evidence of the last call with this address.
     pub(crate) fn read(&self, uri: &str) -> Option<String> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.iter().find(|(of, _)| of == uri).map(|(_, text)| text.clone())
     }
 
     fn keep(&self, uri: &str, mut text: String) {
-        if text.len() > MOST {
-            let end = (0..=MOST).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+        if text.len() > MAX_CALL_BYTES {
+            let end = (0..=MAX_CALL_BYTES).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
             text.truncate(end);
             text += "\nThe rest is cut.\n";
         }
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|(of, _)| of != uri);
         kept.push_back((uri.to_owned(), text));
-        while kept.len() > KEPT {
+        while kept.len() > MAX_CALLS {
             kept.pop_front();
         }
     }
 
-    /// Has no answer said this yet? Asked once by the answer that then says it.
+    /// Returns true the first time that it is called for a note of a node, and remembers the note as given.
     fn is_new(&self, node: Option<&str>, note: &str) -> bool {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        if said.len() >= SAID {
+        if said.len() >= MAX_NOTES {
             said.clear();
         }
         said.insert(Sha1::digest(format!("{} {note}", node.unwrap_or_default())).into())
     }
 }
 
-impl Record<'_> {
-    /// The first line of the answer, without its end of line.
+impl CallEvidence<'_> {
+    /// Returns the first line of the answer, without the line break.
     ///
-    /// What does not fit is cut: of a title that quotes a long question the end, then of the name of the source.
-    pub(crate) fn first_line(&self, title: &str, of: &str, source: &str, given: &[Given]) -> String {
+    /// A long line is cut: first the title, whose end may quote a long parameter, then the name of the source.
+    pub(crate) fn first_line(&self, title: &str, of: &str, source: &str, given: &[NodeEvidence]) -> String {
         const ENOUGH: usize = 40;
         let origins = || given.iter().flat_map(|given| &given.origins);
-        // Bundles that make one cluster: the name of the one that was read says more than that of all.
+        // If several bundles form the cluster and only one was read, the line names that bundle.
         let mut bundles = origins().map(|origin| origin.bundle.as_deref());
         let first = bundles.next().flatten();
         let source = first.filter(|_| bundles.all(|other| other == first)).unwrap_or(source);
         let end = format!("{}; {}", when(origins()), self.uri);
         let (title, of, source) = (clean(title), shortened(&clean(of), 64), clean(source));
-        let room = LINE.saturating_sub("# , from ".len() + of.len() + end.len());
+        let room = MAX_LINE.saturating_sub("# , from ".len() + of.len() + end.len());
         let source = shortened(&source, room.saturating_sub(title.len().min(ENOUGH)).max(ENOUGH / 2));
         let title = shortened(&title, room.saturating_sub(source.len()));
         format!("# {title}{of}, from {source}{end}")
     }
 
-    /// Keeps what was read for who asks, and gives back the notes that no answer has said yet, in place of all. How many
-    /// others there are is the last value.
-    pub(crate) fn keep(&self, given: &mut [Given]) -> usize {
+    /// Keeps the full evidence, removes the notes that an earlier answer already gave from `given`, and returns the
+    /// number of removed notes.
+    pub(crate) fn keep(&self, given: &mut [NodeEvidence]) -> usize {
         let mut text = format!("{}\n", self.call);
-        for Given { node, origins, notes } in &*given {
+        for NodeEvidence { node, origins, notes } in &*given {
             match node {
-                Some(node) => _ = writeln!(text, "\nRead of {node}:"),
+                Some(node) => _ = writeln!(text, "\nRead from {node}:"),
                 None => text += "\nRead:\n",
             }
             for origin in origins {
@@ -141,7 +142,7 @@ impl Record<'_> {
         }
         self.evidence.keep(&self.uri, clean(&text));
         let mut before = 0;
-        for Given { node, notes, .. } in given {
+        for NodeEvidence { node, notes, .. } in given {
             let all = notes.len();
             notes.retain(|note| self.evidence.is_new(node.as_deref(), note));
             before += all - notes.len();
@@ -149,18 +150,18 @@ impl Record<'_> {
         before
     }
 
-    /// What an answer says of the notes that it leaves out.
+    /// Returns the note that an answer has in place of the notes that an earlier answer already gave.
     pub(crate) fn said_before(&self, notes: usize) -> Option<String> {
         let notes = match notes {
             0 => return None,
-            1 => "1 note on what was read was said before".to_owned(),
-            n => format!("{n} notes on what was read were said before"),
+            1 => "1 note about the data was already given".to_owned(),
+            n => format!("{n} notes about the data were already given"),
         };
-        Some(format!("{notes}: {} has all", self.uri))
+        Some(format!("{notes}: see {}", self.uri))
     }
 }
 
-/// When what was read was true: one time, or the first and the last.
+/// Returns the time of the data: one time, or the first and the last.
 fn when<'a>(origins: impl Iterator<Item = &'a Origin>) -> String {
     let times: BTreeSet<String> = origins.filter(|origin| origin.when.is_some()).map(Origin::time).collect();
     match (times.first(), times.last()) {
@@ -174,7 +175,7 @@ fn when<'a>(origins: impl Iterator<Item = &'a Origin>) -> String {
     }
 }
 
-/// A text of at most so many bytes, the last of which say that it was cut.
+/// Cuts a text to at most `most` bytes. A cut text ends with `…`.
 pub(crate) fn shortened(text: &str, most: usize) -> String {
     const CUT: &str = "…";
     if text.len() <= most {
@@ -190,14 +191,14 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn given(node: &str, what: &str, when: &str) -> Given {
+    fn given(node: &str, what: &str, when: &str) -> NodeEvidence {
         let origin = Origin::new(what, when.parse().ok()).in_bundle("bundle.tar");
-        Given { node: Some(node.into()), origins: vec![origin], notes: vec!["it is odd".into()] }
+        NodeEvidence { node: Some(node.into()), origins: vec![origin], notes: vec!["it is odd".into()] }
     }
 
     #[test]
-    fn a_first_line_is_short_whatever_it_is_about() {
-        let evidence = Evidence::new("mcp-capture");
+    fn a_first_line_is_short_even_if_its_parts_are_long() {
+        let evidence = EvidenceStore::new("mcp-capture");
         let record = evidence.record("t", &Map::new());
         let given = [given("a", "x", "2026-11-22T08:35:03Z"), given("b", "x", "2026-11-23T08:35:03Z")];
         let long = "é".repeat(300);
@@ -210,7 +211,7 @@ mod tests {
         ] {
             for given in [&given[..], &[]] {
                 let line = record.first_line(title, of, source, given);
-                assert!(line.len() <= LINE, "{} bytes: {line}", line.len());
+                assert!(line.len() <= MAX_LINE, "{} bytes: {line}", line.len());
                 assert!(line.starts_with("# ") && line.ends_with(&record.uri), "{line}");
                 assert!(!line.contains('\n'));
             }
@@ -225,8 +226,8 @@ mod tests {
     }
 
     #[test]
-    fn a_note_is_said_once_and_found_again() {
-        let evidence = Evidence::new("mcp-ovn");
+    fn a_note_is_given_once_and_stays_in_the_evidence() {
+        let evidence = EvidenceStore::new("mcp-ovn");
         let arguments = json!({ "node_name": "a" }).as_object().cloned().unwrap();
         let record = evidence.record("ovn_nbctl_show", &arguments);
         let mut first = [given("a", "nb.db", "2026-11-22T08:35:03Z")];
@@ -234,25 +235,31 @@ mod tests {
         let mut again =
             [given("a", "nb.db", "2026-11-22T08:35:03Z"), given("b", "nb.db", "2026-11-22T08:35:03Z")];
         assert_eq!(record.keep(&mut again), 1);
-        assert!(again[0].notes.is_empty() && again[1].notes.len() == 1, "of another node it is news");
+        assert!(
+            again[0].notes.is_empty() && again[1].notes.len() == 1,
+            "the same note about another node is new"
+        );
         let said = record.said_before(1).unwrap();
         let uri = said.split_whitespace().find(|word| word.starts_with("evidence://")).unwrap();
         let all = evidence.read(uri).unwrap();
-        assert!(all.starts_with("ovn_nbctl_show {\"node_name\":\"a\"}\n\nRead of a:\n"), "{all}");
+        assert!(all.starts_with("ovn_nbctl_show {\"node_name\":\"a\"}\n\nRead from a:\n"), "{all}");
         assert!(all.contains("- nb.db in bundle.tar, 2026-11-22T08:35:03Z\n- note: it is odd\n"), "{all}");
     }
 
     #[test]
-    fn what_is_kept_is_bounded() {
-        let evidence = Evidence::new("mcp-ovn");
+    fn the_kept_evidence_is_bounded() {
+        let evidence = EvidenceStore::new("mcp-ovn");
         let asked = |n: usize| json!({ "n": n }).as_object().cloned().unwrap();
-        for n in 0..KEPT + 10 {
-            let mut given = [given("a", &"x".repeat(2 * MOST), "2026-11-22T08:35:03Z")];
+        for n in 0..MAX_CALLS + 10 {
+            let mut given = [given("a", &"x".repeat(2 * MAX_CALL_BYTES), "2026-11-22T08:35:03Z")];
             evidence.record("t", &asked(n)).keep(&mut given);
         }
         let kept = evidence.kept.lock().unwrap();
-        assert_eq!(kept.len(), KEPT);
-        assert!(kept.iter().all(|(_, text)| text.len() < MOST + 100 && text.ends_with("The rest is cut.\n")));
-        assert_eq!(kept.back().unwrap().0, evidence.record("t", &asked(KEPT + 9)).uri);
+        assert_eq!(kept.len(), MAX_CALLS);
+        assert!(
+            kept.iter()
+                .all(|(_, text)| text.len() < MAX_CALL_BYTES + 100 && text.ends_with("The rest is cut.\n"))
+        );
+        assert_eq!(kept.back().unwrap().0, evidence.record("t", &asked(MAX_CALLS + 9)).uri);
     }
 }

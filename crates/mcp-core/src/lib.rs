@@ -1,10 +1,10 @@
-//! What every server shares.
+//! The core that all servers share.
 //!
-//! A layer (`mcp-ovn`, `mcp-ovs`, …) is a table of tools. Core gives each tool its nodes, runs its commands, bounds
-//! and cleans its answers, compares the answers of several nodes, and serves it all over MCP. It is the only
+//! A layer (`mcp-ovn`, `mcp-ovs`, …) is a table of tools. Core selects the nodes of a call, runs commands, redacts and
+//! bounds answers, compares the answers of several nodes, and serves the tools over MCP. It is the only
 //! crate that names the MCP library.
 //!
-//! The invariants that hold here are in `docs/architecture.md`.
+//! `docs/architecture.md` lists the invariants of this crate.
 
 pub mod argv;
 

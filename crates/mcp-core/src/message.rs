@@ -1,4 +1,4 @@
-//! Messages of JSON-RPC, as they arrive, and what is answered to bytes that are none.
+//! JSON-RPC messages as they arrive, and the errors that answer invalid ones.
 
 use rmcp::{
     ErrorData, RoleServer,
@@ -7,56 +7,61 @@ use rmcp::{
 };
 use serde_json::Value;
 
-/// The most bytes of a message: a call has a few hundred.
-pub(crate) const MOST: usize = 1 << 20;
+/// The maximum size of a message in bytes. A call has a few hundred bytes.
+pub(crate) const MAX_MESSAGE_BYTES: usize = 1 << 20;
 
-/// Bytes that are no message, and what their sender is told.
+/// An invalid message and the error that its sender gets.
 #[derive(Debug)]
-pub(crate) struct Refused {
-    /// Of the request that they seem to be.
+pub(crate) struct RejectedMessage {
+    /// The id of the request that the message seems to be.
     pub(crate) id: Option<RequestId>,
-    /// Why they are none.
+    /// The reason why the message is invalid.
     pub(crate) error: ErrorData,
 }
 
-impl Refused {
-    /// They cannot be read as JSON.
-    fn no_json(why: impl std::fmt::Display) -> Self {
+impl RejectedMessage {
+    /// Returns the error for bytes that are not JSON.
+    fn not_json(why: impl std::fmt::Display) -> Self {
         let error = ErrorData::new(ErrorCode::PARSE_ERROR, format!("the message is not JSON: {why}"), None);
         Self { id: None, error }
     }
 
-    /// They are JSON, but no request, answer or notification.
-    fn no_message(id: Option<RequestId>, why: &'static str) -> Self {
+    /// Returns the error for JSON that is not a request, a response or a notification.
+    fn invalid(id: Option<RequestId>, why: &'static str) -> Self {
         Self { id, error: ErrorData::invalid_request(why, None) }
     }
 
-    /// They are too many to be read.
+    /// Returns the error for a message that is too long to be read.
     pub(crate) fn too_long() -> Self {
-        Self::no_message(None, "a message has at most 1 MiB")
+        Self::invalid(None, "a message may have at most 1 MiB")
     }
 }
 
-/// Reads one message. None: there is nothing to answer, because it is blank or a notification that nobody knows.
+/// Parses one message. Returns `None` if there is nothing to answer: the line is blank or holds an unknown
+/// notification.
 ///
 /// # Errors
-/// [`Refused`], which has to be answered.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Option<RxJsonRpcMessage<RoleServer>>, Refused> {
+///
+/// Returns the error that must be sent to the client.
+pub(crate) fn parse(bytes: &[u8]) -> Result<Option<RxJsonRpcMessage<RoleServer>>, RejectedMessage> {
     const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
     let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes).trim_ascii();
     if bytes.is_empty() {
         return Ok(None);
     }
-    let value: Value = serde_json::from_slice(bytes).map_err(Refused::no_json)?;
+    let value: Value = serde_json::from_slice(bytes).map_err(RejectedMessage::not_json)?;
     if value.is_array() {
-        return Err(Refused::no_message(None, "messages come one by one: batches are not part of MCP"));
+        return Err(RejectedMessage::invalid(None, "send messages one by one: MCP has no batches"));
     }
     match serde_json::from_slice(bytes) {
         Ok(message) => Ok(Some(message)),
         Err(_) if value.get("id").is_none() && value.get("method").is_some_and(Value::is_string) => Ok(None),
         Err(_) => {
             let id = value.get("id").and_then(|id| serde_json::from_value(id.clone()).ok());
-            Err(Refused::no_message(id, "it is no request, answer or notification of JSON-RPC 2.0"))
+            Err(RejectedMessage::invalid(
+                id,
+                "the message is not a request, response or notification of JSON-RPC 2.0",
+            ))
         }
     }
 }
@@ -71,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_told_apart_from_what_is_no_message() {
+    fn invalid_json_and_invalid_messages_have_different_errors() {
         let deep = "[".repeat(100_000);
         let number = r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":1e999}}"#;
         for text in ["{", "x", "\"\\ud800\"", "1e999", number, deep.as_str(), "{} {}", "\u{0}"] {
@@ -94,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_and_what_needs_no_answer() {
+    fn valid_messages_are_parsed_and_blank_lines_need_no_answer() {
         assert!(parse(br#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#).unwrap().is_some());
         assert!(
             parse(b"\xef\xbb\xbf{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}\r\n").unwrap().is_some()
@@ -106,7 +111,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever a client sends, it is a message, nothing, or refused with one of two errors.
+        /// Any bytes are a message, need no answer, or are refused with one of two error codes.
         #[test]
         fn any_bytes_are_answered(bytes in any::<Vec<u8>>(), text in "[\\[\\]{}\":,a-c0-9 \\\\]{0,100}", id in any::<i32>()) {
             let request = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"ping\",\"params\":{text}}}");

@@ -1,20 +1,20 @@
-//! Names that are checked at the door.
+//! Names that are validated when they are parsed.
 
-/// The text is no name of its kind.
+/// The error of a text that is not a valid name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not {kind}: it does not match {pattern}, {max} characters at most")]
+#[error("`{text}` is not {kind}: it must match {pattern} and have at most {max} characters")]
 pub struct BadName {
-    /// What was given.
+    /// The invalid text.
     pub text: String,
-    /// What it should have been.
+    /// The kind of name that was expected: `a node name`.
     pub kind: &'static str,
-    /// The grammar.
+    /// The regular expression of valid names.
     pub pattern: &'static str,
-    /// The longest such name.
+    /// The maximum length of a name.
     pub max: usize,
 }
 
-/// Makes a type of names with one grammar, which is also the schema's.
+/// Defines a type of names that match a regular expression, which is also used in schemas.
 macro_rules! name_type {
     ($(#[$doc:meta])* $name:ident, $kind:literal, $pattern:literal, $max:literal) => {
         $(#[$doc])*
@@ -35,7 +35,7 @@ macro_rules! name_type {
         }
 
         impl $name {
-            /// The text.
+            /// Returns the name as text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }

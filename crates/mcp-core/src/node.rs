@@ -1,11 +1,11 @@
-//! One node, as a tool sees it.
+//! One node as a tool sees it.
 
 use crate::{
     Argv, Backend, Budget, Db, Deadline, Extent, Kind, LogQuery, LogStream, NodeName, ObjectQuery, Origin,
     Output, Place, PodRef, Read, ReadError, Target, ToolError,
     backend::netns,
     commands,
-    sanitize::{Redactor, Seen},
+    sanitize::{RedactedQuery, Redactor},
 };
 use jiff::Timestamp;
 use ovsdb::{Database, Rows, Schema, Select};
@@ -20,7 +20,7 @@ use std::{
     time::Duration,
 };
 
-/// A node that a tool reads from. What is read is noted, so that the answer can say where it came from.
+/// A node that a tool reads from. It records what was read, so that the answer can name its sources.
 pub struct Node<'a> {
     backend: &'a dyn Backend,
     name: NodeName,
@@ -28,26 +28,26 @@ pub struct Node<'a> {
     within: Duration,
     budget: Budget,
     compared: bool,
-    noted: Arc<Noted>,
-    /// Was something asked that is the pod's own?
+    noted: Arc<Provenance>,
+    /// True if the tool read something that belongs to the pod.
     of_pod: AtomicBool,
 }
 
-/// Where what was read came from, and what was odd about it; each once.
+/// The sources that were read and the notes about them, each once.
 #[derive(Debug, Default)]
-pub(crate) struct Noted(Mutex<Kept>);
+pub(crate) struct Provenance(Mutex<ProvenanceEntries>);
 
 #[derive(Debug, Default)]
-struct Kept {
+struct ProvenanceEntries {
     origins: Vec<Origin>,
-    /// In their order.
+    /// The notes, in the order in which they were made.
     notes: Vec<String>,
-    /// The same: there can be thousands, and each is looked for.
+    /// The same notes as a set, because there can be thousands and each new note is looked up.
     known: HashSet<String>,
 }
 
-impl Noted {
-    /// The value, after noting the rest.
+impl Provenance {
+    /// Records the origin and the notes of `read`, and returns its value.
     pub(crate) fn take<T>(&self, read: Read<T>) -> T {
         {
             let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -62,7 +62,7 @@ impl Noted {
         read.value
     }
 
-    /// Something odd.
+    /// Records a note about something unusual.
     pub(crate) fn note(&self, note: String) {
         let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if noted.known.insert(note.clone()) {
@@ -70,42 +70,43 @@ impl Noted {
         }
     }
 
-    /// When the newest of it was read.
+    /// Returns the time of the newest source that was read.
     pub(crate) fn newest(&self) -> Option<Timestamp> {
         let noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         noted.origins.iter().filter_map(|origin| origin.when).max()
     }
 
-    /// What of it is damaged.
+    /// Returns the damaged sources that were read.
     pub(crate) fn damaged(&self) -> Vec<String> {
         let noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let damaged = noted.origins.iter().filter(|origin| origin.extent == Extent::Damaged);
         damaged.map(|origin| origin.what.clone()).collect()
     }
 
-    /// What was noted, which is taken out.
+    /// Takes out all recorded origins and notes.
     pub(crate) fn read(&self) -> (Vec<Origin>, Vec<String>) {
         let kept = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         (kept.origins, kept.notes)
     }
 }
 
-/// A way to get an answer, with a parser for what it gives.
+/// One way to get an answer: the data to read and the parser for it.
 ///
-/// A tool lists its readings, best first; the source answers with the first that it has.
-pub struct Reading<T>(Source<T>);
+/// A tool lists its readings, the best one first. [`Node::first`] uses the first reading that the source has.
+pub struct Reading<T>(ReadingSource<T>);
 
-/// What to read, and its parser.
-enum Source<T> {
+/// The data to read, and its parser.
+enum ReadingSource<T> {
     Command { place: Place, argv: Argv, parse: Parser<Output, T> },
     Recorded { place: Place, command: &'static str, parse: Parser<Output, T> },
     Rows { db: Db, select: Select, parse: Parser<Rows, T> },
 }
 
-/// Makes the answer of what was read.
+/// Turns the data into the answer.
 type Parser<From, T> = Box<dyn Fn(From) -> T + Send + Sync>;
 
-/// Before anything parses, compares or filters it: a piece of a text does not tell that it belongs to a secret.
+/// Redacts secrets before anything parses, compares or filters the output. A part of the output may no longer show
+/// that it belongs to a secret.
 fn without_secrets(read: Read<Output>) -> Read<Output> {
     let Output { stdout, stderr, status } = read.value;
     let value = Output { stdout: Redactor::of(stdout), stderr: Redactor::of(stderr), status };
@@ -113,24 +114,24 @@ fn without_secrets(read: Read<Output>) -> Read<Output> {
 }
 
 impl<T> Reading<T> {
-    /// The output of a command.
+    /// Reads the output of a command.
     pub fn command(place: Place, argv: Argv, parse: impl Fn(Output) -> T + Send + Sync + 'static) -> Self {
-        Self(Source::Command { place, argv, parse: Box::new(parse) })
+        Self(ReadingSource::Command { place, argv, parse: Box::new(parse) })
     }
 
-    /// The output of a command that is only read where somebody recorded it, and never run: an older form, or one that
+    /// Reads the output of a command that a bundle recorded. The command is never run, because it is an older form or
     /// prints more than it should.
     pub fn recorded(
         place: Place,
         command: &'static str,
         parse: impl Fn(Output) -> T + Send + Sync + 'static,
     ) -> Self {
-        Self(Source::Recorded { place, command, parse: Box::new(parse) })
+        Self(ReadingSource::Recorded { place, command, parse: Box::new(parse) })
     }
 
-    /// Rows of a table.
+    /// Reads rows of a table.
     pub fn rows(db: Db, select: Select, parse: impl Fn(Rows) -> T + Send + Sync + 'static) -> Self {
-        Self(Source::Rows { db, select, parse: Box::new(parse) })
+        Self(ReadingSource::Rows { db, select, parse: Box::new(parse) })
     }
 }
 
@@ -155,8 +156,8 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// The node, which notes what it reads with what the whole call reads.
-    pub(crate) fn noting(self, noted: &Arc<Noted>) -> Self {
+    /// Makes the node record what it reads in the provenance of the whole call.
+    pub(crate) fn noting(self, noted: &Arc<Provenance>) -> Self {
         Self { noted: noted.clone(), ..self }
     }
 
@@ -165,69 +166,71 @@ impl<'a> Node<'a> {
         self.noted.note(note.into());
     }
 
-    /// The node's own values, or an empty value if they could not be read. A note says so then, because the node's own
-    /// values look like differences without it.
+    /// Returns the node's own values, or an empty value and a note if they could not be read. The note is needed
+    /// because without its own values the node seems to differ from the others.
     pub fn own_values<T: Default>(&self, what: &str, read: Result<T, ReadError>) -> T {
         read.unwrap_or_else(|e| {
             let why = if e.is_absence() { "not collected".to_owned() } else { crate::error::chain(&e) };
             self.note(format!(
-                "{what} of the node are not known ({why}), so some of them may look like differences"
+                "{what} of the node are not known ({why}), so some of them may be listed as differences"
             ));
             T::default()
         })
     }
 
-    /// Another node, whose data the answer about this one needs too: a packet goes on there. What is read of it is noted with
-    /// what is read of this one.
+    /// Returns another node whose data the answer about this node also needs, for example because a packet continues
+    /// there. Both nodes record what is read in the same place.
     pub fn peer(&self, name: &NodeName) -> Self {
         let peer = Self::new(self.backend, name.clone(), None, self.within, self.budget, false);
         peer.noting(&self.noted)
     }
 
-    /// The node where a pod is.
+    /// Returns the node that a pod runs on.
     ///
     /// # Errors
-    /// If there is no such pod, or it is on no node yet.
+    ///
+    /// Returns an error if the pod does not exist or is not scheduled yet.
     pub async fn of_pod(&self, pod: &PodRef) -> Result<NodeName, ToolError> {
         crate::resolve::node_of_pod(self.backend, pod, self.within).await
     }
 
-    /// Its name.
+    /// Returns the name of the node.
     pub fn name(&self) -> &NodeName {
         &self.name
     }
 
-    /// The pod by which the call named the node. What a pod has of its own is read at [`Place::Pod`].
+    /// Returns the pod by which the call named the node. [`Place::Pod`] reads what belongs to the pod alone.
     pub fn pod(&self) -> Option<&PodRef> {
         self.pod.as_ref()
     }
 
-    /// How long the call may take here.
+    /// Returns the time that the call may take on this node.
     pub fn within(&self) -> Duration {
         self.within
     }
 
-    /// What the reply may take of a model's context.
+    /// Returns the size that the reply may have.
     pub fn budget(&self) -> Budget {
         self.budget
     }
 
-    /// Can it be asked now, and again in a second? Else it was collected earlier.
+    /// Whether the source is live, so that a second read shows newer data. A bundle is not live.
     pub fn is_live(&self) -> bool {
         self.backend.is_live()
     }
 
-    /// Waits, so that a live node can go on meanwhile.
+    /// Waits while a live node continues to work, but no longer than the time limit of the call.
     pub async fn pause(&self, time: Duration) {
         tokio::time::sleep(time.min(self.within)).await;
     }
 
-    /// What "now" means here: for what was collected earlier, when it was.
+    /// Returns the current time of a live source, or the time when a bundle was collected.
     pub async fn now(&self) -> Option<Timestamp> {
         self.backend.now().await
     }
 
-    /// Will the answer be compared with other nodes'? Then rows need an identity, and facts are read.
+    /// Whether the answer is compared with the answers of other nodes. Rows then need an identity, and the facts of
+    /// the answer are used.
     pub fn is_compared(&self) -> bool {
         self.compared
     }
@@ -239,7 +242,8 @@ impl<'a> Node<'a> {
         Target { node: self.name.clone(), place, within: self.within }
     }
 
-    /// The node's Kubernetes object, if the source has objects. A note says if it could not be read.
+    /// Returns the node's Kubernetes object, or `None` if the source has no objects. If the object could not be read,
+    /// it adds a note.
     pub async fn object(&self) -> Option<Value> {
         let query = ObjectQuery { name: self.name.as_str().parse().ok(), ..ObjectQuery::all(Kind::node()) };
         match self.backend.objects(&query, self.within).await {
@@ -252,29 +256,30 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// The schema of a database.
+    /// Returns the schema of a database.
     pub async fn schema(&self, db: Db) -> Result<Arc<Schema>, ReadError> {
         self.backend.schema(&self.at(db.place()), db).await
     }
 
-    /// Rows, one [`Rows`] a select, all of one moment, without secrets. A condition sees what is shown.
+    /// Returns the rows of several selects, one [`Rows`] per select, all from one transaction and with secrets
+    /// redacted. Conditions are tested on the redacted values.
     pub async fn rows(&self, db: Db, selects: &[Select]) -> Result<Vec<Rows>, ReadError> {
-        let seen = Seen::of(selects);
+        let seen = RedactedQuery::of(selects);
         let mut read = self.backend.rows(&self.at(db.place()), db, seen.asked()).await?;
         read.notes.extend(seen.show(&mut read.value));
         Ok(self.noted.take(read))
     }
 
-    /// The output of a command.
+    /// Runs a command and returns its output, with secrets redacted.
     pub async fn command(&self, place: Place, argv: &Argv) -> Result<Output, ReadError> {
         self.check_interface(&place, argv).await?;
         Ok(self.noted.take(without_secrets(self.backend.command(&self.at(place), argv).await?)))
     }
 
-    /// Is the interface there that a command asks about?
+    /// Checks that the interface exists that a command names.
     ///
-    /// ethtool(8) and ip(8) ask the kernel for an interface by name with an ioctl, and for one that does not exist the kernel
-    /// tries to load a module of that name. To list the interfaces asks for no name.
+    /// ethtool(8) and ip(8) look up an interface by name with an ioctl. For a name that does not exist, the kernel
+    /// tries to load a module of that name. Listing all interfaces avoids this, because it passes no name.
     async fn check_interface(&self, place: &Place, argv: &Argv) -> Result<(), ReadError> {
         let Some(name) = argv.interface().filter(|_| self.is_live()) else { return Ok(()) };
         let links = self.backend.command(&self.at(place.clone()), &commands::links()).await?.value;
@@ -291,34 +296,34 @@ impl<'a> Node<'a> {
         })
     }
 
-    /// What a command prints that would go on for ever, in so much time, or in what the call has left for it, which is
-    /// noted then.
+    /// Runs a command that does not end by itself, and returns what it printed within `time`. If the call has less
+    /// time left, the command runs for that time only, and a note says so.
     pub async fn follow(&self, place: Place, argv: &Argv, time: Duration) -> Result<Output, ReadError> {
         let read = self.backend.follow(&self.at(place), argv, time).await?;
         Ok(self.noted.take(without_secrets(read)))
     }
 
-    /// A database with its log of transactions.
+    /// Returns a database with its transaction log.
     pub async fn database(&self, db: Db) -> Result<Arc<Database>, ReadError> {
         Ok(self.noted.take(self.backend.database(&self.at(db.place()), db).await?))
     }
 
-    /// A log of the host.
+    /// Opens a log of the host.
     pub async fn log(&self, query: &LogQuery) -> Result<LogStream, ReadError> {
         Ok(self.noted.take(self.backend.log(query, self.within).await?))
     }
 
-    /// The first reading that the source has. If it has none, the error names all of them.
+    /// Returns the first reading that the source has. If the source has none of them, the error names all of them.
     pub async fn first<T>(&self, readings: Vec<Reading<T>>) -> Result<T, ReadError> {
         let mut absent: Option<ReadError> = None;
         for Reading(source) in readings {
             let result = match source {
-                Source::Command { place, argv, parse } => self.command(place, &argv).await.map(parse),
-                Source::Recorded { place, command, parse } => {
+                ReadingSource::Command { place, argv, parse } => self.command(place, &argv).await.map(parse),
+                ReadingSource::Recorded { place, command, parse } => {
                     let read = self.backend.recorded(&self.at(place), command).await;
                     read.map(|read| parse(self.noted.take(without_secrets(read))))
                 }
-                Source::Rows { db, select, parse } => {
+                ReadingSource::Rows { db, select, parse } => {
                     let rows = self.rows(db, std::slice::from_ref(&select)).await;
                     rows.map(|mut rows| parse(rows.swap_remove(0)))
                 }
@@ -336,7 +341,7 @@ impl<'a> Node<'a> {
         Err(absent.expect("a tool gives at least one reading"))
     }
 
-    /// What an answer is of: the node, or its pod where what is the pod's own was asked.
+    /// Returns the subject of the answer: the node, or the pod if the tool read something that belongs to the pod.
     pub(crate) fn subject(&self) -> String {
         match &self.pod {
             Some(pod) if self.of_pod.load(Ordering::Relaxed) => format!("pod {pod} on {}", self.name),
@@ -344,21 +349,21 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// What was read so far, and what was odd about it.
+    /// Returns the origins and the notes of everything that was read.
     pub(crate) fn into_read(self) -> (Vec<Origin>, Vec<String>) {
         self.noted.read()
     }
 
-    /// Runs a tool's work, but no longer than the call allows. A command tells itself that it took too long;
-    /// this is for everything else.
+    /// Runs the work of a tool within the time limit of the call. A command reports its own time-out; this limit is
+    /// for everything else.
     pub(crate) async fn bounded<T>(
         &self,
         work: impl Future<Output = Result<T, crate::ToolError>> + Send,
     ) -> Result<T, crate::ToolError> {
-        let late = || ReadError::OutOfTime { what: format!("the question to {}", self.name) };
+        let late = || ReadError::OutOfTime { what: format!("the call on {}", self.name) };
         let deadline = Deadline::current();
         deadline.check().map_err(|_| late())?;
-        // The rest of the slack is for what is made of the answers.
+        // The other half of the slack remains for putting the reply together.
         let within = deadline.left().min(self.within) + crate::tool::SLACK / 2;
         tokio::time::timeout(within, work).await.map_err(|_| late())?
     }

@@ -1,25 +1,25 @@
-//! The parameters of a call: those that all tools share, and the check of all against the schema.
+//! The parameters that all tools share, and the check of all parameters against the schema.
 
 use crate::{NodeName, Pattern, PodRef, ToolError, error::echo, reply::Page};
 use serde_json::{Map, Value, json};
 use std::{ops::RangeInclusive, time::Duration};
 
-/// How long a call may take, in seconds: by default, and at most.
+/// The time limit of a call in seconds: the default and the maximum.
 const SECONDS: (u64, u64) = (30, 300);
 
-/// The most rows of one answer.
+/// The maximum number of rows in one answer.
 const ROWS: u64 = 10_000;
 
-/// What every tool takes, whatever else it takes.
+/// The shared parameters of a call.
 #[derive(Debug)]
-pub(crate) struct Common {
+pub(crate) struct SharedParams {
     pub(crate) page: Page,
     pub(crate) within: Duration,
-    /// The bundle that is read alone.
+    /// The bundle that is read alone, if the call names one.
     pub(crate) bundle: Option<String>,
 }
 
-/// What a tool asks.
+/// What a tool answers for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Scope {
     /// One node at a time.
@@ -28,60 +28,63 @@ pub(crate) enum Scope {
     Cluster,
 }
 
-/// Which nodes a call is about.
+/// The nodes that a call names.
 #[derive(Debug)]
-pub(crate) enum Nodes {
-    /// All that the source has.
+pub(crate) enum NodeSelection {
+    /// All nodes of the source.
     All,
-    /// These.
+    /// The listed nodes.
     Named(Vec<NodeName>),
-    /// The one where a pod is; if a name is given as well, it must be that one.
+    /// The node of a pod. If the call also names a node, it must be the same node.
     OfPod(PodRef, Option<NodeName>),
-    /// No node is named: the only one that there is, or the one of a pod that another parameter names.
+    /// The call names no node. The only node of the source is used, or the node of the pod that another parameter
+    /// names.
     Unnamed(Option<PodRef>),
 }
 
-/// What the schemas leave unsaid of the shared parameters, for the instructions of every server: there it costs once.
+/// The description of the shared parameters in the instructions of every server. It is sent once, so the schemas can
+/// be short.
 pub(crate) const SHARED: &str = "All tools share these parameters: node_name is one node, several nodes (a,b) or `all`, \
-                                 and several nodes are compared; pod stands for the node that it runs on; grep keeps the \
+                                 and several nodes are compared; pod selects the node that the pod runs on; grep shows only the \
                                  rows that match, limit and offset page through the rows; bundle reads one bundle only, by \
-                                 its name or a part of its name, and without it the newest readable copy is read; \
+                                 its name or a part of its name (by default, the newest readable copy of the data is read); \
                                  timeout_seconds applies to the whole call, and the default is 30.";
 
-/// The shared parameters that come before a tool's own: short, because every schema repeats them.
-fn where_to_look() -> Value {
+/// The shared parameters that come before the tool's own parameters. The descriptions are short, because every schema
+/// repeats them.
+fn leading_parameters() -> Value {
     json!({
-        "node_name": { "type": "string", "description": "Node; a,b or `all` are compared." },
-        "pod": { "type": "string", "description": "namespace/name: its node." },
+        "node_name": { "type": "string", "description": "Node name; a,b or `all` compares nodes." },
+        "pod": { "type": "string", "description": "Pod (namespace/name) whose node to read." },
     })
 }
 
-/// Those that come after.
-fn how_much() -> Value {
+/// The shared parameters that come after the tool's own parameters.
+fn trailing_parameters() -> Value {
     json!({
-        "grep": { "type": "string", "description": "Regex that rows match." },
-        "offset": { "type": "integer", "description": "Rows to skip." },
-        "limit": { "type": "integer", "description": "Rows to show." },
-        "bundle": { "type": "string", "description": "This bundle only." },
-        "timeout_seconds": { "type": "integer", "maximum": SECONDS.1, "description": "For each node." },
+        "grep": { "type": "string", "description": "Show only rows that match this regex." },
+        "offset": { "type": "integer", "description": "Number of rows to skip." },
+        "limit": { "type": "integer", "description": "Maximum number of rows." },
+        "bundle": { "type": "string", "description": "Read only this bundle." },
+        "timeout_seconds": { "type": "integer", "maximum": SECONDS.1, "description": "Time limit of the call." },
     })
 }
 
-/// Adds the shared parameters to the schema of a tool's own; `grep` if the tool does not look for it itself.
+/// Adds the shared parameters to the schema of a tool. A tool with `own_grep` has its own parameter `grep`.
 pub(crate) fn extend_schema(schema: &mut Map<String, Value>, scope: Scope, own_grep: bool) {
     let own = schema.remove("properties").unwrap_or_default();
     let first = match scope {
-        Scope::Node => where_to_look(),
+        Scope::Node => leading_parameters(),
         Scope::Cluster => Value::Null,
     };
-    let mut after = how_much();
+    let mut after = trailing_parameters();
     if own_grep && let Some(after) = after.as_object_mut() {
         after.remove("grep");
     }
     let all = [first, own, after].into_iter();
     let mut all: Map<String, Value> = all.filter_map(|v| v.as_object().cloned()).flatten().collect();
     for property in all.values_mut().filter_map(Value::as_object_mut) {
-        // Absent means the same.
+        // A missing value means the same as this default.
         if property.get("default").is_some_and(|default| *default == json!(false) || *default == json!([])) {
             property.remove("default");
         }
@@ -91,14 +94,14 @@ pub(crate) fn extend_schema(schema: &mut Map<String, Value>, scope: Scope, own_g
     schema.insert("additionalProperties".into(), false.into());
 }
 
-/// Checks arguments against a schema, and makes of `"50"` the number where the schema wants one.
+/// Checks arguments against a schema, and converts `"50"` to a number if the schema requires a number.
 pub(crate) fn check(
     schema: &Map<String, Value>,
     arguments: &mut Map<String, Value>,
 ) -> Result<(), ToolError> {
     let none = Map::new();
     let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&none);
-    // A client that fills in every parameter says null for those that it does not use.
+    // Some clients send null for every parameter that they do not use.
     arguments.retain(|_, value| !value.is_null());
     for (name, value) in arguments.iter_mut() {
         let Some(property) = properties.get(name) else {
@@ -117,7 +120,7 @@ pub(crate) fn check(
     Ok(())
 }
 
-/// What models and command lines write for what is meant.
+/// Converts the spellings that models and command lines use to the type that the schema requires.
 fn coerce(property: &Value, value: &mut Value) {
     let wanted = property.get("type").and_then(Value::as_str).unwrap_or_default();
     let text = value.as_str().map(str::to_owned);
@@ -188,7 +191,7 @@ fn check_value(name: &str, property: &Value, value: &Value) -> Result<(), ToolEr
     Ok(())
 }
 
-impl Common {
+impl SharedParams {
     /// Takes the shared parameters out of checked arguments.
     pub(crate) fn take(arguments: &mut Map<String, Value>, own_grep: bool) -> Result<Self, ToolError> {
         let grep = if own_grep { None } else { take_text(arguments, "grep") };
@@ -213,10 +216,10 @@ impl Common {
     }
 }
 
-/// How long a call with these checked arguments may take.
+/// Returns the time limit of a call with these checked arguments.
 pub(crate) fn within(arguments: &Map<String, Value>) -> Duration {
     let seconds = arguments.get("timeout_seconds").and_then(Value::as_u64);
-    // One that is out of range is an error of the call, which is told in time.
+    // An out-of-range value is an error of the call. The error is reported within the nearest valid limit.
     Duration::from_secs(seconds.unwrap_or(SECONDS.0).clamp(1, SECONDS.1))
 }
 
@@ -227,34 +230,42 @@ fn take_text(arguments: &mut Map<String, Value>, name: &str) -> Option<String> {
     }
 }
 
-/// Takes which nodes are meant out of checked arguments.
+/// Takes the nodes that the call names out of checked arguments.
 ///
-/// Where no node is named, the first of the parameters `names_pod` that names a pod tells which one.
-pub(crate) fn take_nodes(arguments: &mut Map<String, Value>, names_pod: &[&str]) -> Result<Nodes, ToolError> {
+/// If no node is named, the first parameter of `names_pod` that names a pod selects the node.
+pub(crate) fn take_nodes(
+    arguments: &mut Map<String, Value>,
+    names_pod: &[&str],
+) -> Result<NodeSelection, ToolError> {
     let (nodes, pod) = (take_text(arguments, "node_name"), take_text(arguments, "pod"));
     let mut texts = names_pod.iter().filter_map(|name| arguments.get(*name)?.as_str());
     let other = texts.find_map(|text| text.trim().parse().ok());
     nodes_of(nodes, pod, other)
 }
 
-fn nodes_of(nodes: Option<String>, pod: Option<String>, other: Option<PodRef>) -> Result<Nodes, ToolError> {
+fn nodes_of(
+    nodes: Option<String>,
+    pod: Option<String>,
+    other: Option<PodRef>,
+) -> Result<NodeSelection, ToolError> {
     let parse = |name: &str| {
-        name.trim()
-            .parse::<NodeName>()
-            .map_err(|e| ToolError::bad(echo(&e.to_string()), "Give the name of a node, or `all`."))
+        name.trim().parse::<NodeName>().map_err(|e| {
+            ToolError::bad(echo(&e.to_string()), "Pass node_name as one node, several nodes (a,b), or `all`.")
+        })
     };
     if let Some(pod) = pod {
-        let pod = pod.parse().map_err(|e: String| ToolError::bad(echo(&e), "Give `namespace/name`."))?;
-        return Ok(Nodes::OfPod(pod, nodes.as_deref().map(parse).transpose()?));
+        let pod =
+            pod.parse().map_err(|e: String| ToolError::bad(echo(&e), "Pass pod as `namespace/name`."))?;
+        return Ok(NodeSelection::OfPod(pod, nodes.as_deref().map(parse).transpose()?));
     }
     match nodes.as_deref() {
-        None => Ok(Nodes::Unnamed(other)),
-        Some("all") => Ok(Nodes::All),
+        None => Ok(NodeSelection::Unnamed(other)),
+        Some("all") => Ok(NodeSelection::All),
         Some(names) => {
             let mut names: Vec<NodeName> = names.split(',').map(parse).collect::<Result<_, _>>()?;
             names.sort();
             names.dedup();
-            Ok(Nodes::Named(names))
+            Ok(NodeSelection::Named(names))
         }
     }
 }
@@ -294,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn schemas_hold_nothing_that_a_client_might_refuse() {
+    fn schemas_use_no_keyword_that_a_client_might_refuse() {
         let text = Value::Object(schema()).to_string();
         for refused in ["$ref", "$defs", "$schema", "format", "null", "anyOf", "oneOf"] {
             assert!(!text.contains(refused), "{refused}: {text}");
@@ -322,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_meant_is_taken() {
+    fn values_of_the_wrong_json_type_are_converted() {
         let all = checked(json!({
             "table": "ACL", "columns": "name, match", "zone": "7", "limit": "50", "pod": null, "node_name": ["a", "b"],
         }));
@@ -331,13 +342,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_with_what_would_be_right() {
+    fn errors_name_the_parameter_and_the_valid_values() {
         for (arguments, problem) in [
             (json!({}), "parameter `table` is missing\nhint: The table."),
-            (
-                json!({ "tabel": "ACL" }),
-                "no parameter is named `tabel`\nhint: There are, the most alike first: table, ",
-            ),
+            (json!({ "tabel": "ACL" }), "no parameter is named `tabel`\nhint: Did you mean: table, "),
             (
                 json!({ "table": "ACL", "zone": 65536 }),
                 "parameter `zone` is 65536\nhint: It must be from 0 to 65535.",
@@ -349,7 +357,7 @@ mod tests {
             (json!({ "table": "ACL", "limit": "all" }), "parameter `limit` is \"all\", not of type integer"),
             (
                 json!({ "table": "ACL", "kind": "nbdb" }),
-                "no value of parameter `kind` is named `nbdb`\nhint: There are, the most alike first: nb, sb.",
+                "no value of parameter `kind` is named `nbdb`\nhint: Did you mean: nb, sb?",
             ),
             (json!({ "table": { "a": 1 } }), "parameter `table` is {\"a\":1}, not of type string"),
         ] {
@@ -359,23 +367,26 @@ mod tests {
     }
 
     #[test]
-    fn nodes_are_one_several_all_or_a_pods() {
+    fn a_call_names_one_node_several_all_or_a_pod() {
         let take = |arguments: Value| {
             let mut arguments = arguments.as_object().unwrap().clone();
             take_nodes(&mut arguments, &["from"])
-                .and_then(|nodes| Ok((nodes, Common::take(&mut arguments, false)?)))
+                .and_then(|nodes| Ok((nodes, SharedParams::take(&mut arguments, false)?)))
         };
         let nodes = |arguments| take(arguments).map(|(nodes, _)| nodes);
-        assert!(matches!(nodes(json!({ "node_name": "all" })), Ok(Nodes::All)));
+        assert!(matches!(nodes(json!({ "node_name": "all" })), Ok(NodeSelection::All)));
         assert!(
-            matches!(nodes(json!({ "node_name": "b, a,b" })), Ok(Nodes::Named(names)) if names.len() == 2)
+            matches!(nodes(json!({ "node_name": "b, a,b" })), Ok(NodeSelection::Named(names)) if names.len() == 2)
         );
-        assert!(matches!(nodes(json!({ "pod": "shop/web-1" })), Ok(Nodes::OfPod(_, None))));
+        assert!(matches!(nodes(json!({ "pod": "shop/web-1" })), Ok(NodeSelection::OfPod(_, None))));
         for unnamed in [json!({}), json!({ "node_name": "" }), json!({ "from": "10.0.0.1" })] {
-            assert!(matches!(nodes(unnamed), Ok(Nodes::Unnamed(None))));
+            assert!(matches!(nodes(unnamed), Ok(NodeSelection::Unnamed(None))));
         }
-        assert!(matches!(nodes(json!({ "from": "shop/web-1" })), Ok(Nodes::Unnamed(Some(_)))));
-        assert!(matches!(nodes(json!({ "from": "shop/web-1", "node_name": "a" })), Ok(Nodes::Named(_))));
+        assert!(matches!(nodes(json!({ "from": "shop/web-1" })), Ok(NodeSelection::Unnamed(Some(_)))));
+        assert!(matches!(
+            nodes(json!({ "from": "shop/web-1", "node_name": "a" })),
+            Ok(NodeSelection::Named(_))
+        ));
         for wrong in [
             json!({ "node_name": "a;b" }),
             json!({ "node_name": "-n" }),

@@ -1,67 +1,70 @@
-//! Regular expressions of a model: the only way to one.
+//! Regular expressions from a model. No other code compiles them.
 
 use crate::ToolError;
 use regex::{Regex, RegexBuilder};
 
-/// A regular expression that a model gave.
+/// A regular expression from a model.
 ///
-/// It matches in a time that is linear in the text, but the factor is the expression's size, so both are bounded: the time for
-/// one text is a fraction of a second. Who matches many texts looks at the call's [`Deadline`](crate::Deadline) between them.
+/// Matching takes time linear in the length of the text, but the factor is the size of the expression. Both are
+/// limited, so matching one text takes a fraction of a second. Code that matches many texts checks the call's
+/// [`Deadline`](crate::Deadline) between them.
 #[derive(Clone, Debug)]
 pub struct Pattern(Regex);
 
 impl Pattern {
-    /// In bytes: what is looked at of a text. Who shows what was found says of how many texts the rest was not looked at.
+    /// The number of bytes of a text that are searched. A tool that shows matches says how many texts were longer.
     pub const LOOKED_AT: usize = 64 << 10;
 
-    /// The expression that a parameter `grep` holds.
+    /// Compiles the expression of a parameter `grep`.
     ///
     /// # Errors
-    /// [`ToolError::BadParameter`]: it is none, or too large.
+    ///
+    /// Returns [`ToolError::BadParameter`] if the expression is invalid or too large.
     pub fn new(text: &str) -> Result<Self, ToolError> {
-        /// In bytes, of the compiled expression: a few hundred states, or some classes of Unicode.
+        /// The maximum size of the compiled expression in bytes. It is enough for a few hundred states, or for some
+        /// Unicode classes.
         const COMPILED: usize = 256 << 10;
-        /// In bytes: what is longer is a list of names, not an expression.
+        /// The maximum length of the expression in bytes. Anything longer is a list of names.
         const WRITTEN: usize = 4 << 10;
         if text.len() > WRITTEN {
             return Err(ToolError::bad(
                 format!("parameter `grep` has {} bytes", text.len()),
-                format!("A regular expression has at most {WRITTEN} bytes."),
+                format!("A regular expression may have at most {WRITTEN} bytes."),
             ));
         }
         let bad = |problem: String| {
             ToolError::bad(
                 problem,
-                "The syntax is that of RE2, without look-around and back-references; quote `(`, `[`, `{` with `\\`.",
+                "Use RE2 syntax, which has no look-around and no back-references; escape `(`, `[` and `{` with `\\`.",
             )
         };
         match RegexBuilder::new(text).size_limit(COMPILED).multi_line(true).build() {
             Ok(regex) => Ok(Self(regex)),
             Err(regex::Error::CompiledTooBig(_)) => Err(ToolError::bad(
                 "parameter `grep` is a regular expression that is too large".to_owned(),
-                "Repeat less (`{1,40}` counts forty times, and a repetition within one multiplies), write [0-9a-z_] for \
-                 `\\w` and [0-9] for `\\d`, or search for a part of it.",
+                "Repeat less (`{1,40}` counts as 40 copies, and nested repetitions multiply), write [0-9a-z_] for \
+                 `\\w` and [0-9] for `\\d`, or search for a part of the text.",
             )),
-            Err(e) => Err(bad(format!("parameter `grep` is no regular expression: {e}"))),
+            Err(e) => Err(bad(format!("parameter `grep` is not a valid regular expression: {e}"))),
         }
     }
 
-    /// As it was given.
+    /// Returns the expression as it was given.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
 
-    /// Is it in what is looked at of a text?
+    /// Whether the expression matches in the searched part of a text.
     pub fn is_in(&self, text: &str) -> bool {
         self.0.is_match(Self::looked_at(text))
     }
 
-    /// Where it begins in what is looked at of a text.
+    /// Returns the position of the first match in the searched part of a text.
     pub fn find(&self, text: &str) -> Option<usize> {
         self.0.find(Self::looked_at(text)).map(|found| found.start())
     }
 
-    /// Is a text longer than what is looked at?
+    /// Whether a text is longer than its searched part.
     pub fn is_longer(text: &str) -> bool {
         text.len() > Self::LOOKED_AT
     }
@@ -80,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_engineers_look_for_fits() {
+    fn common_expressions_fit() {
         for grep in [
             "",
             "error|warn",
@@ -96,18 +99,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_made_to_take_long_is_refused() {
+    fn expressions_that_would_take_long_are_refused() {
         for grep in [r"\w{200}", "(?:(?:a{50}){50}){50}", r"(\w{1,20} ){1,20}"] {
             let report = Pattern::new(grep).unwrap_err().report();
             assert!(report.contains("too large") && report.contains("Repeat less"), "{grep}: {report}");
         }
         let report = Pattern::new(&"a".repeat(5_000)).unwrap_err().report();
         assert!(report.contains("has 5000 bytes") && report.len() < 500, "{report}");
-        assert!(Pattern::new("a(").unwrap_err().report().contains("is no regular expression"));
+        assert!(Pattern::new("a(").unwrap_err().report().contains("is not a valid regular expression"));
     }
 
     #[test]
-    fn only_so_much_of_a_text_is_looked_at() {
+    fn only_the_first_64_kib_of_a_text_are_searched() {
         let pattern = Pattern::new("needle").unwrap();
         let text = format!("{}needle", "é".repeat(Pattern::LOOKED_AT / 2 - 3));
         assert!(pattern.is_in(&text) && !Pattern::is_longer(&text));

@@ -1,4 +1,4 @@
-//! How far a call is, for a client that asks while it waits.
+//! Reports the progress of a call to a client that asked for it.
 
 use crate::NodeName;
 use std::{
@@ -14,42 +14,43 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval_at},
 };
 
-/// What a client is told.
+/// One progress report.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Step {
-    /// Of a hundred. More than the step before.
+pub(crate) struct ProgressReport {
+    /// The progress in percent, which is more than in the previous report.
     pub(crate) percent: f64,
-    /// In words.
+    /// The progress in words.
     pub(crate) message: String,
 }
 
-/// Tells how far a call is. Nothing is done where nobody asked.
+/// Reports the progress of a call, if the client asked for it.
 ///
-/// A client that is slow to hear it misses steps; the call does not wait for it.
+/// A client that reads slowly misses reports; the call does not wait for the client.
 #[derive(Debug, Default)]
-pub struct Progress(Option<To>);
+pub struct Progress(Option<ProgressSender>);
 
 #[derive(Debug)]
-struct To {
-    steps: mpsc::Sender<Step>,
-    /// What was told last.
+struct ProgressSender {
+    steps: mpsc::Sender<ProgressReport>,
+    /// The percentage of the last report.
     last: Mutex<f64>,
 }
 
-/// The part of a call that opening the source is, in a hundred; answering is the rest.
+/// The share of opening the source in the progress, in percent. The rest is the share of answering.
 const OPENING: f64 = 50.0;
 
-/// How often something is told, and how long a call is silent.
+/// The interval between reports, and the time before the first one.
 const BEAT: Duration = Duration::from_millis(500);
 
 impl Progress {
-    /// For a client that asked: what it is told arrives at the other end.
-    pub(crate) fn asked() -> (Self, mpsc::Receiver<Step>) {
+    /// Returns a progress for a client that asked for it, and the receiver of the reports.
+    pub(crate) fn asked() -> (Self, mpsc::Receiver<ProgressReport>) {
         let (steps, heard) = mpsc::channel(8);
-        (Self(Some(To { steps, last: Mutex::new(-1.0) })), heard)
+        (Self(Some(ProgressSender { steps, last: Mutex::new(-1.0) })), heard)
     }
 
-    /// Runs what opens a source of so many bytes, and tells how many were read.
+    /// Runs `work`, which opens the source `name`, and reports how many bytes of the source are read. `read` returns
+    /// the number of bytes that are read and the total.
     pub(crate) async fn opening<T>(
         &self,
         work: impl Future<Output = T>,
@@ -65,18 +66,18 @@ impl Progress {
         .await
     }
 
-    /// Runs what asks nodes, within a time, and tells which have answered.
+    /// Runs `work`, which reads nodes within a time limit, and reports which nodes have answered.
     pub(crate) async fn asking<T>(
         &self,
         work: impl Future<Output = T>,
-        answered: &Answered,
+        answered: &AnsweredNodes,
         within: Duration,
     ) -> T {
         let start = Instant::now();
         self.beating(work, || {
             let spent = start.elapsed().as_secs_f64() / within.as_secs_f64().max(1.0);
             let (done, all) = (answered.done.load(Ordering::Relaxed) as f64, answered.all.max(1) as f64);
-            // Time passes towards the end of what there is to wait for.
+            // Elapsed time counts as progress towards the part that is still missing.
             let part = (done + (all - done) * spent.min(1.0)) / all;
             (OPENING + (100.0 - OPENING) * part, answered.message(start.elapsed(), within))
         })
@@ -98,30 +99,30 @@ impl Progress {
     }
 }
 
-impl To {
+impl ProgressSender {
     fn tell(&self, (percent, message): (f64, String)) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        // The protocol wants each to be more than the last.
-        if percent > *last && self.steps.try_send(Step { percent, message }).is_ok() {
+        // The protocol requires that each percentage is more than the last.
+        if percent > *last && self.steps.try_send(ProgressReport { percent, message }).is_ok() {
             *last = percent;
         }
     }
 }
 
-/// How many of the nodes of a call have answered.
-pub(crate) struct Answered {
+/// The nodes of a call that have answered.
+pub(crate) struct AnsweredNodes {
     all: usize,
     done: AtomicUsize,
     last: Mutex<Option<NodeName>>,
 }
 
-impl Answered {
-    /// None of so many; zero: what is asked is no node.
+impl AnsweredNodes {
+    /// Returns a count for `all` nodes of which none has answered. Zero stands for a call that reads no node.
     pub(crate) fn of(all: usize) -> Self {
         Self { all, done: AtomicUsize::new(0), last: Mutex::default() }
     }
 
-    /// One more has.
+    /// Counts the answer of a node.
     pub(crate) fn add(&self, node: &NodeName) {
         self.done.fetch_add(1, Ordering::Relaxed);
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(node.clone());

@@ -1,56 +1,56 @@
-//! Prompts: what an engineer picks from a menu instead of typing, and what a model looks up by itself.
+//! Prompts, which an engineer picks from a menu, and which a model finds as skills.
 
-/// A procedure of an experienced engineer, in the words of the tools.
+/// A procedure of an experienced engineer, which names the tools to call.
 ///
-/// It has two doors. A person picks it as a prompt, with the blanks filled in; a model finds it by its description as a
-/// skill, the Skills extension of MCP (SEP-2640), and fills in the blanks itself.
+/// An engineer picks it as a prompt and fills in the arguments. A model finds it by its description as a skill (Skills
+/// extension of MCP, SEP-2640) and fills in the arguments itself.
 pub struct Prompt {
-    /// Its name: `triage_connectivity`.
+    /// The name of the prompt: `triage_connectivity`.
     pub name: &'static str,
-    /// The name for people.
+    /// The title for people.
     pub title: &'static str,
-    /// When to use it.
+    /// When to use the prompt.
     pub description: &'static str,
-    /// What the engineer fills in.
+    /// The arguments that the engineer fills in.
     pub arguments: &'static [PromptArgument],
-    /// The text in Markdown, with `{argument}` for each.
+    /// The text in Markdown, with a placeholder `{argument}` for each argument.
     pub text: &'static str,
 }
 
-/// A blank in a prompt.
+/// An argument of a prompt.
 pub struct PromptArgument {
-    /// Its name.
+    /// The name of the argument.
     pub name: &'static str,
-    /// What belongs there.
+    /// The meaning of the argument.
     pub description: &'static str,
-    /// Must it be filled in?
+    /// Whether the argument is required.
     pub required: bool,
 }
 
 impl PromptArgument {
-    /// A blank that must be filled in.
+    /// Returns a required argument.
     pub const fn needed(name: &'static str, description: &'static str) -> Self {
         Self { name, description, required: true }
     }
 
-    /// A blank that may be left empty.
+    /// Returns an optional argument.
     pub const fn optional(name: &'static str, description: &'static str) -> Self {
         Self { name, description, required: false }
     }
 }
 
-/// A blank was left empty, or there is no such blank.
+/// The arguments of a prompt are incomplete or unknown.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BadArgument {
     /// A required argument is missing.
     #[error("argument `{0}` is missing: {1}")]
     Missing(&'static str, &'static str),
-    /// There is no such argument.
-    #[error("there is no argument `{0}`")]
+    /// The prompt has no argument of this name.
+    #[error("the prompt has no argument `{0}`")]
     Unknown(String),
 }
 
-/// The last line of every prompt: a procedure uses tools of several servers, and a client may have only some of them.
+/// The last line of every prompt. A procedure uses tools of several servers, and a client may have only some of them.
 const OTHER_SERVERS: &str = "\nIf you do not have the server of a tool that this text names, skip the step, and list the \
                              skipped steps at the end.\n";
 
@@ -77,22 +77,22 @@ fn without(text: &str, blank: &str) -> String {
 }
 
 impl Prompt {
-    /// Has it a blank of this name?
+    /// Whether the prompt has an argument of this name.
     pub(crate) fn asks_for(&self, name: &str) -> bool {
         self.arguments.iter().any(|argument| argument.name == name)
     }
 
-    /// Its name as a skill, which may have hyphens only.
+    /// Returns the name of the skill, which has hyphens in place of underscores.
     pub(crate) fn skill_name(&self) -> String {
         self.name.replace('_', "-")
     }
 
-    /// Where clients of this server find the skill.
+    /// Returns the address of the skill for the clients of this server.
     pub(crate) fn uri(&self, server: &str) -> String {
         format!("skill://{server}/{}/SKILL.md", self.skill_name())
     }
 
-    /// The `SKILL.md`.
+    /// Returns the `SKILL.md` of the prompt.
     pub(crate) fn skill(&self) -> String {
         let blank = |text: String, a: &PromptArgument| {
             text.replace(&format!("{{{}}}", a.name), &format!("<{}>", a.name))
@@ -102,7 +102,7 @@ impl Prompt {
             let if_known = if argument.required { "" } else { " (if known)" };
             format!("- `<{}>`{if_known}: {}\n", argument.name, argument.description)
         });
-        // Every JSON string is one of YAML.
+        // Every JSON string is a valid YAML string.
         let description = serde_json::Value::from(self.description);
         format!(
             "---\nname: {}\ndescription: {description}\n---\n\n# {}\n\n{}\n{text}",
@@ -112,8 +112,9 @@ impl Prompt {
         )
     }
 
-    /// Fills in the blanks of the text. If a blank has no value, the lines and the clauses in parentheses that only
-    /// introduce it are removed; elsewhere it reads `<blank>`, as in the skill, and the reader fills it in later.
+    /// Fills in the placeholders of the text. If an argument has no value, the lines and the clauses in parentheses
+    /// that only introduce it are removed. Elsewhere its placeholder becomes `<argument>`, as in the skill, and the
+    /// reader fills it in later.
     pub(crate) fn fill<'a>(
         &self,
         given: impl Iterator<Item = (&'a str, &'a str)> + Clone,
@@ -167,7 +168,7 @@ mod tests {
         );
         assert_eq!(filled(&[("source", "a"), ("since", "")]), "from a, a\nsince=<since>\n");
         assert_eq!(fill(&[]).unwrap_err(), "argument `source` is missing: who");
-        assert_eq!(fill(&[("source", "a"), ("x", "y")]).unwrap_err(), "there is no argument `x`");
+        assert_eq!(fill(&[("source", "a"), ("x", "y")]).unwrap_err(), "the prompt has no argument `x`");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The reference of a layer, as the documents show it: made from the code, so that it cannot be wrong.
+//! The reference of a layer for the documentation. It is generated from the code, so that it cannot be wrong.
 
 use crate::{
     Layer,
@@ -8,7 +8,7 @@ use crate::{
 use serde_json::Value;
 use std::fmt::Write;
 
-/// The tools and prompts, in Markdown.
+/// Returns the reference of the tools, prompts and resources in Markdown.
 pub(crate) fn tools(layer: &Layer) -> String {
     let mut text = format!("# {}: tools\n\n{}\n\n{}\n", layer.name, layer.instructions, params::SHARED);
     for tool in &layer.tools {
@@ -35,12 +35,12 @@ pub(crate) fn tools(layer: &Layer) -> String {
         }
     }
     if !layer.prompts.is_empty() {
-        text += "\n## Prompts\n\nEach is a skill too, and a resource: `skill://<server>/<name with hyphens>/SKILL.md`.\n";
+        text += "\n## Prompts\n\nEach prompt is also a skill and a resource: `skill://<server>/<name with hyphens>/SKILL.md`.\n";
     }
     for prompt in &layer.prompts {
         _ = write!(text, "\n### {}\n\n{}\n\n", prompt.name, prompt.description);
         for argument in prompt.arguments {
-            let must = if argument.required { "" } else { " (may be left out)" };
+            let must = if argument.required { "" } else { " (optional)" };
             _ = writeln!(text, "- `{}`{must}: {}", argument.name, argument.description);
         }
     }
@@ -53,17 +53,18 @@ pub(crate) fn tools(layer: &Layer) -> String {
     text
 }
 
-/// Every command that the server can run, in Markdown: what one has to read to know that it only reads.
+/// Returns the reference of every command that the server can run, in Markdown. A reviewer reads it to check that all
+/// commands only read.
 pub(crate) fn commands(layer: &Layer) -> String {
     let mut text = format!(
-        "# {}: commands\n\nEverything that this server can run. `<…>` is an operand, checked by its type; \
-         `[…]` may be left out.\n",
+        "# {}: commands\n\nAll commands that this server can run. `<…>` is an operand, which its type validates; \
+         `[…]` is optional.\n",
         layer.name
     );
     let private = layer.private.table();
     let titled = [
         ("This layer", layer.allow),
-        ("This layer, in a private directory, on a copy of a bundle's data", private),
+        ("This layer, in a private directory on a copy of a bundle's data", private),
         ("Every layer (from mcp-core)", commands::ALLOW),
     ];
     for (title, allow) in titled.into_iter().filter(|(_, allow)| !allow.0.is_empty()) {
@@ -74,7 +75,7 @@ pub(crate) fn commands(layer: &Layer) -> String {
 }
 
 fn table(Allow(programs): Allow) -> String {
-    let mut text = String::from("| command | how one knows that it only reads |\n| --- | --- |\n");
+    let mut text = String::from("| command | why it only reads |\n| --- | --- |\n");
     for program in programs {
         for verb in program.verbs {
             _ = writeln!(text, "| `{}` | {} |", phrase(program, verb), verb.reads_only);

@@ -1,9 +1,9 @@
-//! What a model gets: text, with evidence before it and notes after it, always bounded.
+//! The reply that a model gets: the evidence line, the rows and the notes, always within a budget.
 
 use crate::{
     Answer, Deadline, Many, NodeName, Pattern, ReadError, Row, ToolError,
     error::chain,
-    evidence::{Given, Record},
+    evidence::{CallEvidence, NodeEvidence},
     fold::{self, fold},
     sanitize::{clean, redact},
 };
@@ -14,12 +14,12 @@ use std::{
     sync::Arc,
 };
 
-/// What a call may take of a model's context.
+/// The maximum size of a reply.
 #[derive(Clone, Copy, Debug)]
 pub struct Budget {
-    /// Lines of rows.
+    /// The number of lines of rows.
     pub lines: usize,
-    /// Bytes of the whole reply.
+    /// The size of the whole reply in bytes.
     pub bytes: usize,
 }
 
@@ -29,7 +29,7 @@ impl Default for Budget {
     }
 }
 
-/// Which rows of an answer to give.
+/// The rows of an answer that the call wants.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Page {
     pub(crate) grep: Option<Pattern>,
@@ -38,13 +38,14 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// Is this row looked for? No row is once the time of the call is over, which [`Self::in_time`] tells.
+    /// Whether the call wants this row. After the time of the call is over, it wants no row, and [`Self::in_time`]
+    /// reports that.
     fn wants(&self, row: &Row) -> bool {
         let Some(grep) = &self.grep else { return !row.unasked };
         !row.unasked && !Deadline::current().is_over() && grep.is_in(&Row::shown(&row.text))
     }
 
-    /// Fails if the time was over before so many rows were looked at.
+    /// Returns an error if the time of the call was over before `rows` rows were searched.
     fn in_time(&self, rows: usize) -> Result<(), ToolError> {
         match &self.grep {
             Some(_) => Ok(Deadline::current()
@@ -54,7 +55,7 @@ impl Page {
         }
     }
 
-    /// Leaves the rows that are looked for.
+    /// Removes the rows that the call does not want.
     fn filter(&self, answer: &mut Answer) -> Result<(), ToolError> {
         let all = answer.rows.len();
         let is_long = |row: &&Row| self.grep.is_some() && Pattern::is_longer(&row.text);
@@ -62,68 +63,71 @@ impl Page {
         answer.rows.retain(|row| self.wants(row));
         self.in_time(all)?;
         if let Some(grep) = self.grep.as_ref().filter(|_| all > 0) {
-            answer.if_empty =
-                format!("no row of {all} matches grep={}, which looks at what is shown", grep.as_str());
+            answer.if_empty = format!(
+                "none of the {all} rows matches grep={}; grep searches the text that is shown",
+                grep.as_str()
+            );
         }
         if long > 0 {
             let most = Pattern::LOOKED_AT;
             answer
                 .notes
-                .push(format!("grep looked at the first {most} bytes only of {long} rows that are longer"));
+                .push(format!("grep searched only the first {most} bytes of {long} rows that are longer"));
         }
         Ok(())
     }
 }
 
 impl Row {
-    /// What a reply shows of a text. What is looked for is looked for here: where it is found must not tell what a secret
-    /// is, and not even which guess at it is right.
+    /// Returns the text as a reply shows it, with secrets redacted. Searches must use this text: otherwise a match
+    /// would reveal a secret, or confirm a guess.
     pub fn shown(text: &str) -> Cow<'_, str> {
-        // ASCII's control characters stand in no secret's way, and nearly all logs are ASCII: no copy for them.
+        // ASCII control characters do not interrupt a secret, and nearly all logs are ASCII, so such texts are not
+        // copied.
         if text.is_ascii() { redact(text) } else { Cow::Owned(clean(text)) }
     }
 }
 
-/// What one node gave.
+/// The answer of one node.
 pub(crate) struct NodeAnswer {
     pub(crate) node: NodeName,
-    /// What the answer is of, in words: the node, or a pod on it.
+    /// The subject of the answer: the node, or a pod on it.
     pub(crate) subject: String,
     pub(crate) result: Result<Answer, ToolError>,
-    pub(crate) given: Given,
+    pub(crate) given: NodeEvidence,
 }
 
-/// What a reply is about.
+/// The description of a reply for its first line.
 #[derive(Clone, Copy)]
-pub(crate) struct About<'a> {
-    /// What was asked.
+pub(crate) struct ReplyHeader<'a> {
+    /// The title of the call.
     pub(crate) title: &'a str,
-    /// What the source is called.
+    /// The name of the source.
     pub(crate) source: &'a str,
     /// The evidence of the call.
-    pub(crate) record: &'a Record<'a>,
+    pub(crate) record: &'a CallEvidence<'a>,
 }
 
-/// What a reply of several nodes needs to know beside their answers.
+/// The context of a reply about several nodes.
 #[derive(Clone, Copy)]
-pub(crate) struct Several<'a> {
-    /// What becomes of the answers.
+pub(crate) struct ComparisonContext<'a> {
+    /// What happens with the answers.
     pub(crate) many: Many,
-    /// The nodes that were not asked.
+    /// The other nodes of the source, which the call did not read.
     pub(crate) others: &'a [NodeName],
 }
 
-impl About<'_> {
-    /// The first line.
-    fn line(&self, of: &str, given: &[Given]) -> String {
+impl ReplyHeader<'_> {
+    /// Returns the first line.
+    fn line(&self, of: &str, given: &[NodeEvidence]) -> String {
         self.record.first_line(self.title, of, self.source, given) + "\n"
     }
 }
 
-/// The reply to a call that was answered by one node, or by several.
+/// Returns the reply to a call about one node or several nodes.
 pub(crate) fn of_nodes(
-    about: About<'_>,
-    several: Several<'_>,
+    about: ReplyHeader<'_>,
+    several: ComparisonContext<'_>,
     mut answers: Vec<NodeAnswer>,
     page: &Page,
     budget: Budget,
@@ -139,11 +143,11 @@ pub(crate) fn of_nodes(
     many(about, several, answers, page, budget)
 }
 
-/// The reply to a call that the whole cluster answered.
+/// Returns the reply to a call about the whole cluster.
 pub(crate) fn of_cluster(
-    about: About<'_>,
+    about: ReplyHeader<'_>,
     mut answer: Answer,
-    given: Given,
+    given: NodeEvidence,
     page: &Page,
     budget: Budget,
 ) -> Result<String, ToolError> {
@@ -151,17 +155,17 @@ pub(crate) fn of_cluster(
     Ok(alone(about, "", answer, given, page, budget))
 }
 
-fn one(about: About<'_>, from: NodeAnswer, page: &Page, budget: Budget) -> Result<String, ToolError> {
+fn one(about: ReplyHeader<'_>, from: NodeAnswer, page: &Page, budget: Budget) -> Result<String, ToolError> {
     let of = format!(" of {}", from.subject);
     Ok(alone(about, &of, from.result?, from.given, page, budget))
 }
 
-/// The reply that is made of one answer.
+/// Returns the reply that is made of one answer.
 fn alone(
-    about: About<'_>,
+    about: ReplyHeader<'_>,
     of: &str,
     answer: Answer,
-    mut given: Given,
+    mut given: NodeEvidence,
     page: &Page,
     budget: Budget,
 ) -> String {
@@ -171,15 +175,15 @@ fn alone(
     assemble(&head, &answer.rows, &answer.if_empty, notes.collect(), page, budget)
 }
 
-/// The names of so many bytes of nodes fit in the first line; the evidence has all of them.
-const NAMED: usize = 64;
+/// The maximum size in bytes of the node names in the first line. The evidence has all names.
+const MAX_NAMES: usize = 64;
 
-/// So many rows of several nodes are shown although nobody looked for them, if they take no more than so many bytes.
-const FEW: (usize, usize) = (3, 1_000);
+/// The number of rows and of bytes up to which equal rows are shown in full without a filter.
+const SHOWN_IN_FULL: (usize, usize) = (3, 1_000);
 
 fn many(
-    about: About<'_>,
-    several: Several<'_>,
+    about: ReplyHeader<'_>,
+    several: ComparisonContext<'_>,
     mut answers: Vec<NodeAnswer>,
     page: &Page,
     budget: Budget,
@@ -199,9 +203,10 @@ fn many(
         format!(" of each of {asked} nodes")
     };
     let named = format!("{of} ({})", names.join(", "));
-    let mut given: Vec<Given> = answers.iter_mut().map(|from| std::mem::take(&mut from.given)).collect();
+    let mut given: Vec<NodeEvidence> =
+        answers.iter_mut().map(|from| std::mem::take(&mut from.given)).collect();
     let before = about.record.keep(&mut given);
-    let mut head = about.line(if named.len() > NAMED { &of } else { &named }, &given);
+    let mut head = about.line(if named.len() > MAX_NAMES { &of } else { &named }, &given);
     for (mut from, given) in answers.into_iter().zip(given) {
         let mut notes = given.notes;
         if let Ok(answer) = &mut from.result {
@@ -212,7 +217,7 @@ fn many(
         }
         match from.result {
             Ok(mut answer) => {
-                // Before several rows become one line: a secret may be known by standing where a line begins.
+                // Redact before rows are joined into one line: some secrets are recognised at the start of a line.
                 answer.rows.iter_mut().for_each(without_secrets);
                 good.push((from.node, answer));
             }
@@ -233,7 +238,7 @@ fn many(
             (each(good, page, budget)?, String::new())
         }
         (_, [(node, _)]) => {
-            _ = writeln!(head, "not compared, because only {node} gave an answer; this is what it has");
+            _ = writeln!(head, "not compared, because only {node} answered; its rows follow");
             (each(good, page, budget)?, String::new())
         }
         _ => {
@@ -245,7 +250,7 @@ fn many(
     Ok(assemble(&head, &rows, &empty, notes, page, budget))
 }
 
-/// What a comparison found: in a few lines, in rows, and what is said if no row is shown.
+/// Compares the answers. It returns the summary lines, the rows, and the text that is shown if there is no row.
 fn compared(
     good: &[(NodeName, Answer)],
     others: &[NodeName],
@@ -263,7 +268,7 @@ fn compared(
     if differ + same + own == 0 {
         let empty = match &page.grep {
             Some(grep) if folded.rows > 0 => format!(
-                "no row matches on any node: grep={} looks at what is shown, of {}",
+                "no row matches on any node: grep={} searched the shown text of {}",
                 grep.as_str(),
                 fold::count(folded.rows)
             ),
@@ -274,19 +279,19 @@ fn compared(
     let is_filtered =
         page.grep.is_some() || good.iter().flat_map(|(_, answer)| &answer.rows).any(|row| row.unasked);
     let bytes = folded.same.iter().chain(&folded.own).map(|kept| kept.rows.len()).sum::<usize>();
-    let shown = is_filtered || (same + own <= FEW.0 && bytes <= FEW.1);
-    let named = |of: &[fold::Kept]| if shown { String::new() } else { format!(": {}", fold::keys(of)) };
+    let shown = is_filtered || (same + own <= SHOWN_IN_FULL.0 && bytes <= SHOWN_IN_FULL.1);
+    let named = |of: &[fold::FoldedRow]| if shown { String::new() } else { format!(": {}", fold::keys(of)) };
     if differ > 0 {
         _ = write!(head, "different: {}; ", fold::count(differ));
     }
     _ = writeln!(head, "compared and equal: {}{}", fold::count(same), named(&folded.same));
     if own > 0 {
-        _ = writeln!(head, "of one node only, as expected: {}{}", fold::count(own), named(&folded.own));
+        _ = writeln!(head, "on one node only, by design: {}{}", fold::count(own), named(&folded.own));
     }
     if !not_compared.is_empty() {
         _ = writeln!(head, "not compared: {}", not_compared.join("; "));
     }
-    // The rows behind the differences take half of the room at most: the next page has the differences that follow.
+    // The rows behind the differences take at most half of the room. The next page has the differences that follow.
     let mut room = budget.bytes / 2;
     let mut rows: Vec<Row> = Vec::new();
     for difference in folded.differences {
@@ -297,22 +302,22 @@ fn compared(
         rows.push(Row::line(text));
     }
     if shown {
-        let mut add = |heading: String, of: Vec<fold::Kept>| {
+        let mut add = |heading: String, of: Vec<fold::FoldedRow>| {
             let heading: Arc<str> = heading.into();
             rows.extend(of.into_iter().map(|kept| Row::line(kept.rows).under(&heading)));
         };
-        add("of one node only, as expected:".into(), folded.own);
+        add("on one node only, by design:".into(), folded.own);
         add(format!("the same on all {} nodes:", good.len()), folded.same);
     }
     let empty = match (same, not_compared.is_empty()) {
-        (0, _) => "nothing to compare: no row should be on more than one node",
+        (0, _) => "nothing to compare: no row is expected on more than one node",
         (_, true) => "no difference",
-        (_, false) => "no difference in what is compared",
+        (_, false) => "no difference in the compared fields",
     };
     Ok((head, rows, empty.to_owned()))
 }
 
-/// What is said if no node has a row: once if all say the same.
+/// Returns the text for a comparison without rows. Nodes with the same reason share one text.
 fn nothing(good: &[(NodeName, Answer)]) -> String {
     let mut said: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (node, answer) in good {
@@ -325,7 +330,8 @@ fn nothing(good: &[(NodeName, Answer)]) -> String {
     format!("no row matches on any node: {}", told.join("; "))
 }
 
-/// The rows of each node under its name. Each has its share of the room, unless a page is asked for.
+/// Returns the rows of each node under the name of the node. Each node has an equal share of the room, unless the call
+/// selects a page.
 fn each(good: Vec<(NodeName, Answer)>, page: &Page, budget: Budget) -> Result<Vec<Row>, ToolError> {
     let nodes = good.len().max(1);
     let is_paged = page.limit.is_some() || page.offset > 0;
@@ -347,7 +353,8 @@ fn each(good: Vec<(NodeName, Answer)>, page: &Page, budget: Budget) -> Result<Ve
                 Some(left) => (bytes, lines) = left,
                 None if is_paged || nth == 0 => {}
                 None => {
-                    let more = format!("  … {} more: node_name={node} gives them", fold::count(all - nth));
+                    let more =
+                        format!("  … {} more: pass node_name={node} to list them", fold::count(all - nth));
                     rows.push(Row::line(more).under(&heading));
                     break;
                 }
@@ -371,7 +378,7 @@ fn without_secrets(row: &mut Row) {
     }
 }
 
-/// Puts a reply together, cut to the page and the budget; what was cut is said.
+/// Assembles a reply and cuts it to the page and the budget. Notes say what was cut.
 fn assemble(
     head: &str,
     rows: &[Row],
@@ -380,7 +387,7 @@ fn assemble(
     page: &Page,
     budget: Budget,
 ) -> String {
-    /// Left for the notes that say what was cut.
+    /// The room for the notes that say what was cut.
     const RESERVED: usize = 400;
     let mut text = clean(head);
     let mut tail = String::new();
@@ -400,9 +407,13 @@ fn assemble(
             break;
         }
         if body.len() + row.len() > room || lines + row_lines > budget.lines {
-            // One row that does not fit: its beginning is better than nothing.
+            // If the first row does not fit, its beginning is shown.
             body += &cut(&row, room, budget.lines);
-            _ = writeln!(body, "\nnote: this row is cut: it has {} bytes; ask for fewer columns", row.len());
+            _ = writeln!(
+                body,
+                "\nnote: this row was cut; the full row has {} bytes; select fewer columns",
+                row.len()
+            );
         } else {
             body += &row;
             body += "\n";
@@ -414,22 +425,22 @@ fn assemble(
     if total == 0 && !empty.is_empty() {
         _ = writeln!(text, "{empty}");
     } else if total > 0 && page.offset >= total {
-        _ = writeln!(text, "note: offset={} is past the end: there are {total} rows", page.offset);
+        _ = writeln!(text, "note: offset={} is past the end: there are only {total} rows", page.offset);
     } else if shown < total {
         let next = page.offset + shown;
         _ = write!(text, "note: rows {} to {next} of {total}", page.offset + 1);
-        text += &if next < total { format!("; offset={next} gives the next\n") } else { "\n".into() };
+        text += &if next < total { format!("; offset={next} shows the next rows\n") } else { "\n".into() };
     }
     if tail.len() > budget.bytes / 4 {
         let cut = cut(&tail, budget.bytes / 4, usize::MAX);
-        _ = writeln!(text, "{cut}\nnote: further notes are cut");
+        _ = writeln!(text, "{cut}\nnote: the remaining notes were cut");
     } else {
         text += &tail;
     }
     text
 }
 
-/// The beginning of a text, in whole characters.
+/// Returns the beginning of a text, without splitting a character.
 fn cut(text: &str, bytes: usize, lines: usize) -> String {
     let by_lines = text.match_indices('\n').nth(lines.saturating_sub(1)).map_or(text.len(), |(at, _)| at);
     let mut end = bytes.min(by_lines).min(text.len());

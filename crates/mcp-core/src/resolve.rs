@@ -1,8 +1,8 @@
-//! From what a model says to the nodes that are asked.
+//! Finds the nodes that a call names.
 
 use crate::{
     Backend, ClusterError, Db, Kind, NodeName, ObjectQuery, PodRef, ReadError, Target, ToolError,
-    params::Nodes,
+    params::NodeSelection,
     tool::{AT_ONCE, SLACK},
 };
 use futures::{StreamExt, stream};
@@ -10,53 +10,57 @@ use ovsdb::{Condition, Select};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
-/// What a call is about.
-pub(crate) struct Asked {
-    /// At least one.
+/// The nodes of a call.
+pub(crate) struct ResolvedNodes {
+    /// The nodes to read, at least one.
     pub(crate) nodes: Vec<NodeName>,
-    /// The other nodes of the source.
+    /// The other nodes of the source, which the call does not read.
     pub(crate) others: Vec<NodeName>,
-    /// The pod by which the node was named.
+    /// The pod by which the call named the node.
     pub(crate) pod: Option<PodRef>,
 }
 
-/// The nodes that a call is about.
-pub(crate) async fn nodes(backend: &dyn Backend, nodes: Nodes, within: Duration) -> Result<Asked, ToolError> {
+/// Returns the nodes of a call.
+pub(crate) async fn nodes(
+    backend: &dyn Backend,
+    nodes: NodeSelection,
+    within: Duration,
+) -> Result<ResolvedNodes, ToolError> {
     let until = Instant::now() + within;
     let known = listed(backend, within).await?;
-    let of_nodes = |nodes: Vec<NodeName>| Asked {
+    let of_nodes = |nodes: Vec<NodeName>| ResolvedNodes {
         others: known.iter().filter(|node| !nodes.contains(node)).cloned().collect(),
         nodes,
         pod: None,
     };
     match nodes {
-        Nodes::All if known.is_empty() => {
+        NodeSelection::All if known.is_empty() => {
             Err(ToolError::not_found("node", "all", known.iter().map(NodeName::as_str)))
         }
-        Nodes::All => Ok(of_nodes(known.clone())),
-        Nodes::Unnamed(pod) => match (known.as_slice(), pod) {
+        NodeSelection::All => Ok(of_nodes(known.clone())),
+        NodeSelection::Unnamed(pod) => match (known.as_slice(), pod) {
             ([only], _) => Ok(of_nodes(vec![only.clone()])),
             (_, Some(pod)) => Ok(of_nodes(vec![node_of(backend, &known, &pod, until).await?])),
             (known, None) => Err(ToolError::bad("parameter `node_name` is missing", which(known))),
         },
-        Nodes::Named(names) => match names.iter().find(|name| !known.contains(name)) {
+        NodeSelection::Named(names) => match names.iter().find(|name| !known.contains(name)) {
             Some(name) => Err(unknown(name, &known)),
             None => Ok(of_nodes(names)),
         },
-        Nodes::OfPod(pod, given) => {
+        NodeSelection::OfPod(pod, given) => {
             let node = node_of(backend, &known, &pod, until).await?;
             match given {
                 Some(given) if given != node => Err(ToolError::bad(
                     format!("pod {pod} is on {node}, not on {given}"),
-                    "Give either pod or node_name.",
+                    "Pass either pod or node_name, not both.",
                 )),
-                _ => Ok(Asked { pod: Some(pod), ..of_nodes(vec![node]) }),
+                _ => Ok(ResolvedNodes { pod: Some(pod), ..of_nodes(vec![node]) }),
             }
         }
     }
 }
 
-/// The node where a pod is, within the time of a call.
+/// Returns the node that a pod runs on, within the time of a call.
 pub(crate) async fn node_of_pod(
     backend: &dyn Backend,
     pod: &PodRef,
@@ -67,20 +71,20 @@ pub(crate) async fn node_of_pod(
     node_of(backend, &known, pod, until).await
 }
 
-/// The nodes that can be read, within the time of a call.
+/// Returns the nodes that can be read, within the time of a call.
 pub(crate) async fn listed(backend: &dyn Backend, within: Duration) -> Result<Vec<NodeName>, ReadError> {
-    let late = |_| ReadError::TooLate { what: "list nodes".into(), seconds: within.as_secs() };
+    let late = |_| ReadError::TooLate { what: "listing the nodes".into(), seconds: within.as_secs() };
     tokio::time::timeout(within, backend.nodes()).await.map_err(late)?
 }
 
-/// How to say which node is meant.
+/// Returns the hint for a call that names no node.
 fn which(known: &[NodeName]) -> String {
-    /// More names help nobody.
+    /// A longer list of names does not help.
     const NAMES: usize = 10;
     let names: Vec<&str> = known.iter().take(NAMES).map(NodeName::as_str).collect();
     let more = if known.len() > NAMES { ", …" } else { "" };
     format!(
-        "Data belongs to a node: give node_name (one, several separated by commas, or `all`) or pod. The nodes are: {}{more}.",
+        "Each node has its own data. Pass node_name (one node, several nodes separated by commas, or `all`) or pod. The nodes are: {}{more}.",
         names.join(", ")
     )
 }
@@ -89,7 +93,7 @@ fn unknown(name: &NodeName, known: &[NodeName]) -> ToolError {
     ToolError::not_found("node", name.as_str(), known.iter().map(NodeName::as_str))
 }
 
-/// The node that the pod's object names; of a source without objects, the one that has its port.
+/// Returns the node that the pod's object names or, if the source has no objects, the node that has the pod's port.
 async fn node_of(
     backend: &dyn Backend,
     nodes: &[NodeName],
@@ -105,40 +109,43 @@ async fn node_of(
         Ok(read) => match read.value.first() {
             Some(object) => match object.pointer("/spec/nodeName").and_then(Value::as_str) {
                 Some(node) => node.parse().map_err(|e: crate::BadName| {
-                    ToolError::bad(format!("pod {pod} is on no usable node: {e}"), "Give node_name instead.")
+                    ToolError::bad(
+                        format!("pod {pod} is on a node with an invalid name: {e}"),
+                        "Pass node_name instead.",
+                    )
                 }),
                 None => Err(ToolError::bad(
-                    format!("pod {pod} is on no node yet: it was not scheduled"),
-                    "Its events say why: ask mcp-k8s for them.",
+                    format!("pod {pod} is on no node: it is not scheduled yet"),
+                    "The events of the pod say why; mcp-k8s shows them.",
                 )),
             },
             None if backend.is_live() => Err(ToolError::bad(
-                format!("there is no pod {pod}"),
-                "Look for it in its namespace with mcp-k8s; a pod that was replaced has another name.",
+                format!("pod {pod} does not exist"),
+                "List the pods of the namespace with mcp-k8s; the replacement of a pod has another name.",
             )),
-            // It may be gone from the objects, and still have its port.
+            // The pod may be missing among the objects of a bundle but still have its port.
             None => node_of_port(backend, nodes, pod, until).await,
         },
-        // None for us: a pod that has no port either is not one that does not exist.
+        // The API server hides the pod from us, so finding no port does not mean that the pod does not exist.
         Err(e @ ReadError::Cluster(ClusterError::Forbidden { .. })) => {
             node_of_port(backend, nodes, pod, until).await.map_err(|_| ToolError::Read(e))
         }
-        // No objects.
+        // The source has no objects.
         Err(ReadError::NotHeld { .. } | ReadError::NotCollected { .. }) => {
             node_of_port(backend, nodes, pod, until).await
         }
-        // A server that is slow, or gone, would not be better for a question to each of its nodes.
+        // If the API server is slow or unreachable, one question to each of its nodes would make it worse.
         Err(e) => Err(ToolError::Read(e)),
     }
 }
 
-/// What is left of the time of a call.
+/// Returns the rest of a call's time.
 fn left(until: Instant) -> Duration {
     until.saturating_duration_since(Instant::now())
 }
 
-/// The node whose zone has the pod's logical switch port as its own. OVN-Kubernetes names it
-/// `<namespace>_<pod>`; on a layer 2 network the other zones have it too, with type `remote`.
+/// Returns the node whose zone owns the pod's logical switch port. OVN-Kubernetes names the port `<namespace>_<pod>`.
+/// On a layer 2 network the other zones have the port too, with the type `remote`.
 async fn node_of_port(
     backend: &dyn Backend,
     nodes: &[NodeName],
@@ -152,10 +159,10 @@ async fn node_of_port(
         let node = node.clone();
         async move {
             let at = Target { node: node.clone(), place: Db::Nb.place(), within: left(until) };
-            // A source that tells by itself that it took too long says more of it.
+            // The backend's own time-out has a better error text, so it gets a moment more.
             let rows = backend.rows(&at, Db::Nb, std::slice::from_ref(select));
             let late = |_| ReadError::TooLate {
-                what: format!("{} of {node}", Db::Nb),
+                what: format!("reading {} of {node}", Db::Nb),
                 seconds: at.within.as_secs(),
             };
             let rows = tokio::time::timeout(at.within + SLACK, rows).await.map_err(late)??;
@@ -165,7 +172,7 @@ async fn node_of_port(
         }
     };
     let mut failed = None;
-    // The first that has it is enough: no other is waited for.
+    // The first node that owns the port is enough, so the others are not awaited.
     let mut asked = stream::iter(nodes).map(ask).buffer_unordered(AT_ONCE);
     while let Some(found) = asked.next().await {
         match found {
@@ -174,12 +181,12 @@ async fn node_of_port(
             Err(e) => failed = Some(e),
         }
     }
-    // Not found where we could look; where we could not, it may be.
+    // If a node could not be read, the pod may be on that node.
     match failed {
         Some(e) => Err(ToolError::Read(e)),
         None => Err(ToolError::bad(
-            format!("no node has a logical switch port {port}, so pod {pod} is not known"),
-            "Look for the port in the table Logical_Switch_Port of all nodes; a pod on the host's network has no port.",
+            format!("pod {pod} is unknown: no node has a logical switch port {port}"),
+            "Search the table Logical_Switch_Port of all nodes for the port. A pod with hostNetwork has no port.",
         )),
     }
 }
@@ -190,25 +197,24 @@ mod tests {
     use crate::cluster::tests::Fake;
     use std::sync::atomic::Ordering::Relaxed;
 
-    /// What looking for a pod says, how many databases were asked, and how long it took.
+    /// Returns the error of looking for a pod, the number of databases that were read, and the elapsed time.
     async fn look(objects: fn() -> ReadError) -> (String, usize, Duration) {
         let fake = Fake { objects: Some(objects), ..Fake::default() };
         let (begin, pod) = (Instant::now(), "shop/web".parse().unwrap());
         let within = Duration::from_millis(300);
-        let asked = nodes(&fake, Nodes::OfPod(pod, None), within).await;
+        let asked = nodes(&fake, NodeSelection::OfPod(pod, None), within).await;
         (asked.err().unwrap().report(), fake.asked.load(Relaxed), begin.elapsed())
     }
 
     #[tokio::test]
-    async fn databases_are_asked_for_a_pod_where_there_are_no_objects_and_not_where_the_server_is_in_trouble()
-    {
+    async fn databases_are_searched_for_a_pod_if_there_are_no_objects_but_not_if_the_api_server_is_slow() {
         let (report, asked, _) =
             look(|| ReadError::TooLate { what: "get pods web".into(), seconds: 30 }).await;
         assert!(report.starts_with("error: get pods web took longer than 30 s"), "{report}");
         assert_eq!(asked, 0);
-        // One node is silent: it takes no more than the time of the call, and all others are asked.
+        // One node is silent. It takes no more than the time of the call, and all other nodes are read.
         let (report, asked, spent) = look(|| ReadError::not_held("pods", "fake")).await;
-        assert!(report.starts_with("error: OVN_Northbound of silent took longer than"), "{report}");
+        assert!(report.starts_with("error: reading OVN_Northbound of silent took longer than"), "{report}");
         assert_eq!(asked, 102);
         assert!(spent < Duration::from_secs(5), "{spent:?}");
         let forbidden =

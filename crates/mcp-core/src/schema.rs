@@ -1,11 +1,11 @@
-//! Schemas that every client takes.
+//! JSON schemas that every client accepts.
 //!
-//! Some clients refuse `$ref`, unions with null or unregistered formats, and drop the tool or the session. What
-//! schemars derives is rewritten to the part of JSON Schema that all of them know.
+//! Some clients reject `$ref`, unions with null or unregistered formats, and drop the tool or the session. This module
+//! rewrites the schemas that schemars derives to the part of JSON Schema that all clients know.
 
 use serde_json::{Map, Value};
 
-/// The portable schema of a parameter type.
+/// Returns the portable schema of a parameter type.
 pub(crate) fn portable<T: schemars::JsonSchema>() -> Map<String, Value> {
     let mut schema = schemars::schema_for!(T).to_value();
     let definitions = schema.get("$defs").and_then(Value::as_object).cloned().unwrap_or_default();
@@ -26,7 +26,7 @@ fn rewrite(schema: &mut Value, definitions: &Map<String, Value>) {
     drop_null(object, definitions);
     enumerate(object);
     object.remove("format");
-    // That what is left out is nothing, no or none goes without saying.
+    // A default of null, false or an empty list needs no mention.
     if matches!(object.get("default"), Some(Value::Null | Value::Bool(false)))
         || object.get("default").and_then(Value::as_array).is_some_and(Vec::is_empty)
     {
@@ -45,7 +45,7 @@ fn rewrite(schema: &mut Value, definitions: &Map<String, Value>) {
     }
 }
 
-/// `$ref` becomes what it refers to; what stands beside it wins.
+/// Replaces `$ref` by the definition that it refers to. Properties beside it take precedence.
 fn inline(object: &mut Map<String, Value>, definitions: &Map<String, Value>) {
     while let Some(Value::String(reference)) = object.remove("$ref") {
         let name = reference.trim_start_matches("#/$defs/");
@@ -53,7 +53,7 @@ fn inline(object: &mut Map<String, Value>, definitions: &Map<String, Value>) {
     }
 }
 
-/// "This or null" becomes "this": a parameter that may be absent is simply not required.
+/// Replaces "this or null" by "this", because an optional parameter is simply not required.
 fn drop_null(object: &mut Map<String, Value>, definitions: &Map<String, Value>) {
     if let Some(Value::Array(types)) = object.get_mut("type") {
         types.retain(|t| t != "null");
@@ -73,7 +73,7 @@ fn drop_null(object: &mut Map<String, Value>, definitions: &Map<String, Value>) 
     }
 }
 
-/// Variants of an enum, of which some are documented (`oneOf` of constants), become one `enum`.
+/// Replaces the variants of an enum, some of them documented (`oneOf` of constants), by one `enum`.
 fn enumerate(object: &mut Map<String, Value>) {
     let Some(Value::Array(variants)) = object.get("oneOf") else { return };
     let values = |variant: &Value| match (variant.get("const"), variant.get("enum")) {

@@ -1,8 +1,8 @@
-//! MCP over standard input and output, one message a line.
+//! MCP over standard input and output, with one message per line.
 //!
-//! The SDK's own reader says nothing to a line that is not JSON, so that a client waits for ever for the answer.
+//! The SDK's own reader does not answer a line that is not JSON, so the client would wait forever.
 
-use crate::message::{self, MOST, Refused};
+use crate::message::{self, MAX_MESSAGE_BYTES, RejectedMessage};
 use rmcp::{
     RoleServer,
     service::{RxJsonRpcMessage, TxJsonRpcMessage},
@@ -14,14 +14,14 @@ use tokio::{
     sync::{Mutex, Notify, mpsc},
 };
 
-/// Lines in, lines out.
+/// A transport that reads and writes lines.
 pub(crate) struct Stdio<W> {
     messages: mpsc::Receiver<RxJsonRpcMessage<RoleServer>>,
     output: Arc<Mutex<W>>,
 }
 
 impl<W: AsyncWrite + Send + Unpin + 'static> Stdio<W> {
-    /// Begins to read. `closed` is told when the client has said its last.
+    /// Starts to read. `closed` is notified when the client closes its end.
     pub(crate) fn new(
         input: impl AsyncRead + Send + Unpin + 'static,
         output: W,
@@ -32,7 +32,7 @@ impl<W: AsyncWrite + Send + Unpin + 'static> Stdio<W> {
         let to = output.clone();
         tokio::spawn(async move {
             if let Err(problem) = read(BufReader::new(input), &to, &sender).await {
-                tracing::warn!(%problem, "cannot read what the client says");
+                tracing::warn!(%problem, "cannot read from the client");
             }
             closed.notify_one();
         });
@@ -61,8 +61,8 @@ impl<W: AsyncWrite + Send + Unpin + 'static> Transport<RoleServer> for Stdio<W> 
     }
 }
 
-/// Hands on messages, and answers what is none, until the input ends or nobody takes messages any more. What comes last
-/// without an end of line is half a message.
+/// Passes on messages and answers invalid ones with an error, until the input ends or the receiver is gone. A last
+/// line without a line break is incomplete, and is ignored.
 async fn read(
     mut input: impl AsyncBufRead + Unpin,
     output: &Mutex<impl AsyncWrite + Unpin>,
@@ -71,13 +71,13 @@ async fn read(
     let mut line = Vec::new();
     loop {
         line.clear();
-        (&mut input).take(MOST as u64 + 1).read_until(b'\n', &mut line).await?;
+        (&mut input).take(MAX_MESSAGE_BYTES as u64 + 1).read_until(b'\n', &mut line).await?;
         let parsed = match line.last() {
             Some(b'\n') => message::parse(&line),
-            Some(_) if line.len() > MOST => {
+            Some(_) if line.len() > MAX_MESSAGE_BYTES => {
                 line = Vec::new();
                 skip_line(&mut input).await?;
-                Err(Refused::too_long())
+                Err(RejectedMessage::too_long())
             }
             _ => return Ok(()),
         };
@@ -88,14 +88,14 @@ async fn read(
                     return Ok(());
                 }
             }
-            Err(Refused { id, error }) => {
+            Err(RejectedMessage { id, error }) => {
                 write(output, &TxJsonRpcMessage::<RoleServer>::error(error, id)).await?;
             }
         }
     }
 }
 
-/// Passes over the rest of a line.
+/// Skips the rest of a line.
 async fn skip_line(input: &mut (impl AsyncBufRead + Unpin)) -> io::Result<()> {
     loop {
         let piece = input.fill_buf().await?;
@@ -108,7 +108,7 @@ async fn skip_line(input: &mut (impl AsyncBufRead + Unpin)) -> io::Result<()> {
     }
 }
 
-/// Writes a message as one line: nothing comes between its parts.
+/// Writes a message as one line. The lock keeps other messages from being written in between.
 async fn write(
     output: &Mutex<impl AsyncWrite + Unpin>,
     message: &TxJsonRpcMessage<RoleServer>,
@@ -125,8 +125,8 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn every_line_is_answered_or_handed_on() {
-        let long = format!("\"{}\"", "x".repeat(2 * MOST));
+    async fn every_line_is_answered_or_passed_on() {
+        let long = format!("\"{}\"", "x".repeat(2 * MAX_MESSAGE_BYTES));
         let input = format!(
             "{{\n\n{long}\n[]\n{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}}\n\"\\udead\"\n\
              {{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"ping\"}}\n{{\"half\":"

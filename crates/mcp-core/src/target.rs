@@ -1,28 +1,28 @@
-//! Where a read happens.
+//! The targets of a read: a node and a place on it.
 use crate::name::name_type;
 use std::{fmt, time::Duration};
 
 name_type! {
-    /// A Kubernetes node's name: a DNS subdomain (RFC 1123).
+    /// The name of a Kubernetes node: a DNS subdomain (RFC 1123).
     NodeName, "a node name", r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", 253
 }
 
 name_type! {
-    /// A Kubernetes namespace: a DNS label (RFC 1123).
+    /// The name of a Kubernetes namespace: a DNS label (RFC 1123).
     Namespace, "a namespace", r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", 63
 }
 
 name_type! {
-    /// A pod's name: a DNS subdomain (RFC 1123).
+    /// The name of a pod: a DNS subdomain (RFC 1123).
     PodName, "a pod name", r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", 253
 }
 
 /// A pod, written `namespace/name`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PodRef {
-    /// Its namespace.
+    /// The namespace of the pod.
     pub namespace: Namespace,
-    /// Its name.
+    /// The name of the pod.
     pub name: PodName,
 }
 
@@ -30,7 +30,7 @@ impl std::str::FromStr for PodRef {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         let (namespace, name) =
-            text.split_once('/').ok_or_else(|| format!("`{text}` is not `namespace/name` of a pod"))?;
+            text.split_once('/').ok_or_else(|| format!("`{text}` is not the `namespace/name` of a pod"))?;
         Ok(Self {
             namespace: namespace.parse().map_err(|e: crate::name::BadName| e.to_string())?,
             name: name.parse().map_err(|e: crate::name::BadName| e.to_string())?,
@@ -44,8 +44,8 @@ impl fmt::Display for PodRef {
     }
 }
 
-/// What a command needs to find where it runs. A backend turns it into a container, a set of namespaces
-/// or a path: no tool ever names those.
+/// The place on a node where a command runs. A backend translates it into a container, a set of namespaces or a path;
+/// tools never name those.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Place {
     /// The socket of the northbound database's server.
@@ -81,16 +81,16 @@ impl fmt::Display for Place {
 /// A database that OVN or Open vSwitch keeps on a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Db {
-    /// OVN's northbound database: what OVN-Kubernetes wants.
+    /// OVN's northbound database: the configuration that OVN-Kubernetes wants.
     Nb,
-    /// OVN's southbound database: what ovn-northd made of it.
+    /// OVN's southbound database: the logical flows and bindings that ovn-northd derives.
     Sb,
     /// Open vSwitch's own database, `conf.db`.
     OpenVSwitch,
 }
 
 impl Db {
-    /// The name in the schema.
+    /// Returns the name of the database in its schema.
     pub fn name(self) -> &'static str {
         match self {
             Self::Nb => "OVN_Northbound",
@@ -99,7 +99,7 @@ impl Db {
         }
     }
 
-    /// Where its server can be reached.
+    /// Returns the place of the database's server.
     pub fn place(self) -> Place {
         match self {
             Self::Nb => Place::NbSocket,
@@ -115,14 +115,14 @@ impl fmt::Display for Db {
     }
 }
 
-/// A node and a place on it. Made by the resolver, not by tools.
+/// A node and a place on it. Core creates it, not tools.
 #[derive(Clone, Debug)]
 pub struct Target {
     /// The node.
     pub node: NodeName,
-    /// Where on the node.
+    /// The place on the node.
     pub place: Place,
-    /// How long a command may take there.
+    /// The time limit of a command there.
     pub within: Duration,
 }
 

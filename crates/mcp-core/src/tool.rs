@@ -1,16 +1,16 @@
-//! One tool, and the table of a server's tools.
+//! The traits of a tool, and the table of a server's tools.
 
 use crate::{
     Answer, Backend, Budget, Cluster, Completion, Deadline, Document, Node, NodeName, Progress, ReadError,
     ToolError,
     argv::{Allow, PrivateAllow},
     error::echo,
-    evidence::{Given, Record},
-    params::{self, Common},
-    progress::Answered,
+    evidence::{CallEvidence, NodeEvidence},
+    params::{self, SharedParams},
+    progress::AnsweredNodes,
     prompt::Prompt,
-    reply::{self, About, NodeAnswer, Several},
-    resolve::{self, Asked},
+    reply::{self, ComparisonContext, NodeAnswer, ReplyHeader},
+    resolve::{self, ResolvedNodes},
     schema,
 };
 use futures::{StreamExt, future::BoxFuture, stream};
@@ -19,90 +19,92 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-/// What becomes of the answers when several nodes are asked.
+/// What happens with the answers of several nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Many {
-    /// They are compared: what is the same once, then what differs.
+    /// The answers are compared: differences first, then the rows that are the same on all nodes.
     Compare,
-    /// Each node's rows stand under its name.
+    /// The rows of each node are listed under the name of the node.
     Each {
-        /// Why they are not compared, as the end of a sentence.
+        /// Why the answers are not compared, as the end of a sentence.
         because: &'static str,
     },
-    /// Only one node can be asked.
+    /// A call may name only one node.
     Refuse {
-        /// Why, in a sentence without its full stop.
+        /// Why only one node is allowed: a sentence without its full stop.
         because: &'static str,
-        /// What to ask instead, in a sentence.
+        /// What to call instead, as a sentence.
         instead: &'static str,
     },
 }
 
-/// One read-only question that a model can ask of a node.
+/// One read-only question that a model can ask about a node.
 ///
-/// Which nodes, how many rows and how long is core's business: `node_name`, `pod`, `grep`, `offset`, `limit` and
-/// `timeout_seconds` are parameters of every tool, and a tool answers for one node at a time.
+/// A tool answers for one node at a time. Core adds the parameters `node_name`, `pod`, `grep`, `offset`, `limit`,
+/// `bundle` and `timeout_seconds` to every tool, and calls the tool once per node.
 pub trait Tool: Send + Sync + 'static {
-    /// The name, as the engineer knows it from the command line: `ovn_nbctl_show`.
+    /// The name of the tool, after the command that an engineer knows: `ovn_nbctl_show`.
     const NAME: &'static str;
-    /// The name for people: `OVN northbound overview`.
+    /// The title for people: `OVN northbound overview`.
     const TITLE: &'static str;
-    /// What it answers, when to use it and what to use next, in at most three sentences.
+    /// What the tool answers, when to use it and which tool to use next, in at most three sentences.
     const DESCRIPTION: &'static str;
-    /// The group that `--toolset` can leave out.
+    /// The group of tools that `--toolset` can select.
     const TOOLSET: &'static str;
-    /// Does it look for `grep` itself, because it reads more than anybody may hold? Then that is its own parameter.
+    /// Whether the tool evaluates `grep` itself, because it reads more than fits in memory. Then `grep` is a parameter
+    /// of the tool's own.
     const OWN_GREP: bool = false;
-    /// What becomes of the answers of several nodes.
+    /// What happens with the answers of several nodes.
     const MANY: Many = Many::Compare;
-    /// The parameters that can name a pod (`namespace/name`): where no node is named, the first of them that does chooses
-    /// the node.
+    /// The parameters that may name a pod as `namespace/name`. If a call names no node, core uses the node of the
+    /// first pod that one of these parameters names.
     const NAMES_POD: &'static [&'static str] = &[];
-    /// What the model gives beside the shared parameters.
+    /// The parameters of the tool, without the shared ones.
     type Params: DeserializeOwned + JsonSchema + Send + Sync;
 
-    /// What the first line of the answer calls it: `OVN_Northbound show`.
+    /// Returns the title of the answer's first line: `OVN_Northbound show`.
     fn title(params: &Self::Params) -> String;
 
-    /// As [`Self::MANY`], where that depends on what is asked.
+    /// Returns [`Self::MANY`], or another value if it depends on the parameters.
     fn many(_params: &Self::Params) -> Many {
         Self::MANY
     }
 
-    /// Answers for one node.
+    /// Answers the call for one node.
     fn run(node: &Node<'_>, params: &Self::Params) -> impl Future<Output = Result<Answer, ToolError>> + Send;
 }
 
-/// One read-only question that a model can ask of the cluster as a whole: of its objects and their logs.
+/// One read-only question that a model can ask about the cluster as a whole: its objects and their logs.
 ///
-/// `grep`, `offset`, `limit` and `timeout_seconds` are parameters of every such tool.
+/// Core adds the parameters `grep`, `offset`, `limit`, `bundle` and `timeout_seconds` to every such tool.
 pub trait ClusterTool: Send + Sync + 'static {
-    /// As [`Tool::NAME`].
+    /// See [`Tool::NAME`].
     const NAME: &'static str;
-    /// As [`Tool::TITLE`].
+    /// See [`Tool::TITLE`].
     const TITLE: &'static str;
-    /// As [`Tool::DESCRIPTION`].
+    /// See [`Tool::DESCRIPTION`].
     const DESCRIPTION: &'static str;
-    /// As [`Tool::TOOLSET`].
+    /// See [`Tool::TOOLSET`].
     const TOOLSET: &'static str;
-    /// As [`Tool::OWN_GREP`].
+    /// See [`Tool::OWN_GREP`].
     const OWN_GREP: bool = false;
-    /// As [`Tool::Params`].
+    /// See [`Tool::Params`].
     type Params: DeserializeOwned + JsonSchema + Send + Sync;
 
-    /// As [`Tool::title`].
+    /// See [`Tool::title`].
     fn title(params: &Self::Params) -> String;
 
-    /// Answers.
+    /// Answers the call for the cluster.
     fn run(
         cluster: &Cluster<'_>,
         params: &Self::Params,
     ) -> impl Future<Output = Result<Answer, ToolError>> + Send;
 }
 
-/// What a layer is made of: its tools, what it tells about their use, and the commands that it may run.
+/// The contents of a layer: its tools, the guides to their use, and the commands that the layer may run.
 ///
-/// A layer is built, not written as a literal, so that a new field of it breaks no layer that is released on its own:
+/// A layer is built with methods, not as a struct literal, so that a new field does not break layers that are released
+/// separately:
 ///
 /// ```
 /// use mcp_core::Layer;
@@ -111,29 +113,29 @@ pub trait ClusterTool: Send + Sync + 'static {
 /// ```
 #[non_exhaustive]
 pub struct Layer {
-    /// The server's name: `mcp-ovn`.
+    /// The name of the server: `mcp-ovn`.
     pub name: &'static str,
-    /// Its version.
+    /// The version of the server.
     pub version: &'static str,
-    /// The name for people.
+    /// The title for people.
     pub title: &'static str,
-    /// What a model is told at the beginning: what the layer covers and where to start.
+    /// The instructions for the model: what the layer covers and where to start.
     pub instructions: &'static str,
-    /// The tools, in the order of the documents.
+    /// The tools, in the order in which documents list them.
     pub tools: Vec<Described>,
-    /// The prompts, which are its skills too.
+    /// The prompts. Each prompt is also served as a skill.
     pub prompts: Vec<Prompt>,
-    /// What the arguments of prompts can be, beside `node_name`.
+    /// The values that prompt arguments can have, except for `node_name`, which core completes.
     pub completions: Vec<Completion>,
-    /// The reference tables.
+    /// The reference tables, served as resources.
     pub documents: Vec<Document>,
-    /// What its `commands.rs` allows on nodes.
+    /// The commands that the layer's `commands.rs` allows on nodes.
     pub allow: Allow,
-    /// What its `commands.rs` allows on private copies of a bundle's data.
+    /// The commands that the layer's `commands.rs` allows on private copies of a bundle's data.
     pub private: PrivateAllow,
 }
 
-/// A tool without its type.
+/// The description and the code of a tool, without the type of the tool.
 pub struct Described {
     /// [`Tool::NAME`].
     pub name: &'static str,
@@ -143,27 +145,27 @@ pub struct Described {
     pub description: &'static str,
     /// [`Tool::TOOLSET`].
     pub toolset: &'static str,
-    /// The schema of all parameters.
+    /// The JSON schema of all parameters.
     pub schema: Arc<Map<String, Value>>,
-    run: Run,
+    run: ToolFn,
 }
 
-/// A tool's [`run`], without its type.
-type Run = Box<dyn for<'a> Fn(&'a Call<'a>, Map<String, Value>) -> Running<'a> + Send + Sync>;
+/// The function [`run`] of a tool, without the type of the tool.
+type ToolFn = Box<dyn for<'a> Fn(&'a Call<'a>, Map<String, Value>) -> ToolFuture<'a> + Send + Sync>;
 
-/// The answer to a call, in the making.
-type Running<'a> = BoxFuture<'a, Result<String, ToolError>>;
+/// The future of an answer.
+type ToolFuture<'a> = BoxFuture<'a, Result<String, ToolError>>;
 
-/// A call and what it works with.
+/// A call and the state that it uses.
 pub(crate) struct Call<'a> {
     pub(crate) backend: &'a Arc<dyn Backend>,
     pub(crate) budget: Budget,
     pub(crate) progress: Progress,
-    pub(crate) record: Record<'a>,
+    pub(crate) record: CallEvidence<'a>,
 }
 
 impl Described {
-    /// A line of a layer's table.
+    /// Returns the table entry of a tool that answers for one node at a time.
     pub fn of<T: Tool>() -> Self {
         let mut schema = schema::portable::<T::Params>();
         params::extend_schema(&mut schema, params::Scope::Node, T::OWN_GREP);
@@ -177,7 +179,7 @@ impl Described {
         }
     }
 
-    /// A line of a layer's table, for a tool that asks the whole cluster.
+    /// Returns the table entry of a tool that answers for the whole cluster.
     pub fn of_cluster<T: ClusterTool>() -> Self {
         let mut schema = schema::portable::<T::Params>();
         params::extend_schema(&mut schema, params::Scope::Cluster, T::OWN_GREP);
@@ -191,13 +193,13 @@ impl Described {
         }
     }
 
-    /// Checks the arguments of a call, and says how long it may take.
+    /// Checks the arguments of a call and returns the time limit of the call.
     pub(crate) fn check(&self, arguments: &mut Map<String, Value>) -> Result<Duration, ToolError> {
         params::check(&self.schema, arguments)?;
         Ok(params::within(arguments))
     }
 
-    /// Answers a call whose arguments were checked. The same path for MCP and for the command line.
+    /// Answers a call whose arguments were checked. MCP and the command line both use this function.
     pub(crate) async fn call(
         &self,
         call: &Call<'_>,
@@ -207,21 +209,21 @@ impl Described {
     }
 }
 
-/// How many nodes are asked at once.
+/// The number of nodes that are read at the same time.
 pub(crate) const AT_ONCE: usize = 16;
 
 async fn run<T: Tool>(call: &Call<'_>, mut arguments: Map<String, Value>) -> Result<String, ToolError> {
     let nodes = params::take_nodes(&mut arguments, T::NAMES_POD)?;
-    let common = Common::take(&mut arguments, T::OWN_GREP)?;
+    let common = SharedParams::take(&mut arguments, T::OWN_GREP)?;
     let params: T::Params = own_parameters(arguments, T::DESCRIPTION)?;
     let backend = &*chosen(call, &common).await?;
-    let Asked { nodes, others, pod } = resolve::nodes(backend, nodes, left(common.within)).await?;
+    let ResolvedNodes { nodes, others, pod } = resolve::nodes(backend, nodes, left(common.within)).await?;
     let many = T::many(&params);
     if let (Many::Refuse { because, instead }, 2..) = (many, nodes.len()) {
         return Err(ToolError::bad(because, instead));
     }
     let compared = nodes.len() > 1 && many == Many::Compare;
-    let (params, pod, answered) = (&params, &pod, &Answered::of(nodes.len()));
+    let (params, pod, answered) = (&params, &pod, &AnsweredNodes::of(nodes.len()));
     let ask = |(place, name): (usize, NodeName)| async move {
         let within = left(common.within);
         let node = Node::new(backend, name.clone(), pod.clone(), within, call.budget, compared);
@@ -229,53 +231,55 @@ async fn run<T: Tool>(call: &Call<'_>, mut arguments: Map<String, Value>) -> Res
         let subject = node.subject();
         let (origins, notes) = node.into_read();
         answered.add(&name);
-        let given = Given { node: Some(name.to_string()), origins, notes };
+        let given = NodeEvidence { node: Some(name.to_string()), origins, notes };
         (place, NodeAnswer { node: name, subject, result, given })
     };
-    // As they come: a node that is silent keeps no other from being asked.
+    // The answers are collected in any order, so that a silent node does not delay the others.
     let answers = stream::iter(nodes.into_iter().enumerate()).map(ask).buffer_unordered(AT_ONCE);
     let mut answers = call.progress.asking(answers.collect::<Vec<_>>(), answered, common.within).await;
     answers.sort_by_key(|(place, _)| *place);
     let answers = answers.into_iter().map(|(_, answer)| answer).collect();
-    let about = About { title: &T::title(params), source: backend.name(), record: &call.record };
-    reply::of_nodes(about, Several { many, others: &others }, answers, &common.page, call.budget)
+    let about = ReplyHeader { title: &T::title(params), source: backend.name(), record: &call.record };
+    reply::of_nodes(about, ComparisonContext { many, others: &others }, answers, &common.page, call.budget)
 }
 
 async fn run_on_cluster<T: ClusterTool>(
     call: &Call<'_>,
     mut arguments: Map<String, Value>,
 ) -> Result<String, ToolError> {
-    let common = Common::take(&mut arguments, T::OWN_GREP)?;
+    let common = SharedParams::take(&mut arguments, T::OWN_GREP)?;
     let params: T::Params = own_parameters(arguments, T::DESCRIPTION)?;
     let backend = &*chosen(call, &common).await?;
     let cluster = Cluster::new(backend, left(common.within), call.budget);
     let late = |_| ReadError::OutOfTime { what: T::NAME.into() };
     let within = Deadline::current().left().min(common.within) + SLACK / 2;
     let answer = tokio::time::timeout(within, T::run(&cluster, &params));
-    let answer = call.progress.asking(answer, &Answered::of(0), common.within).await.map_err(late)??;
+    let answer = call.progress.asking(answer, &AnsweredNodes::of(0), common.within).await.map_err(late)??;
     let (origins, notes) = cluster.into_read();
-    let about = About { title: &T::title(&params), source: backend.name(), record: &call.record };
-    let given = Given { node: None, origins, notes };
+    let about = ReplyHeader { title: &T::title(&params), source: backend.name(), record: &call.record };
+    let given = NodeEvidence { node: None, origins, notes };
     reply::of_cluster(about, answer, given, &common.page, call.budget)
 }
 
-/// Makes the source ready, as far as the call's time allows. What takes longer goes on, for the next call.
+/// Opens the source within the time limit of the call. If opening takes longer, it continues in the background for the
+/// next call.
 async fn open(call: &Call<'_>) -> Result<(), ToolError> {
     let late = |_| ReadError::OutOfTime {
-        what: format!("opening {}, which goes on and is done once for all calls,", call.backend.name()),
+        what: format!("opening {} (it continues in the background, once for all calls)", call.backend.name()),
     };
     let opened = tokio::time::timeout(Deadline::current().left(), call.backend.open(&call.progress));
     Ok(opened.await.map_err(late)??)
 }
 
-/// What a call has left of its time, in whole seconds, so that an error names what was asked for.
+/// Returns the time that the call has left, rounded up to whole seconds, so that an error names the limit that the
+/// caller asked for.
 fn left(within: Duration) -> Duration {
     let left = Deadline::current().left();
     within.min(Duration::from_secs(left.as_secs().saturating_add(u64::from(left.subsec_nanos() > 0))))
 }
 
-/// The source of a call, ready to answer: all of it, or the one bundle that the call names.
-async fn chosen(call: &Call<'_>, common: &Common) -> Result<Arc<dyn Backend>, ToolError> {
+/// Returns the opened source of a call: the whole source, or the one bundle that the call names.
+async fn chosen(call: &Call<'_>, common: &SharedParams) -> Result<Arc<dyn Backend>, ToolError> {
     open(call).await?;
     match &common.bundle {
         Some(bundle) => Ok(call.backend.only(bundle).await?),
@@ -283,18 +287,17 @@ async fn chosen(call: &Call<'_>, common: &Common) -> Result<Arc<dyn Backend>, To
     }
 }
 
-/// For what takes longer than its own time-out to say so.
+/// The extra time after a time limit, in which an operation that has its own time limit can report its own error.
 pub(crate) const SLACK: Duration = Duration::from_secs(2);
 
 fn own_parameters<P: DeserializeOwned>(arguments: Map<String, Value>, hint: &str) -> Result<P, ToolError> {
-    serde_json::from_value(arguments.into()).map_err(|e| {
-        ToolError::bad(format!("the parameters do not fit together: {}", echo(&e.to_string())), hint)
-    })
+    serde_json::from_value(arguments.into())
+        .map_err(|e| ToolError::bad(format!("invalid parameters: {}", echo(&e.to_string())), hint))
 }
 
-/// Builds a layer: its names first, then what it has. What is not set is empty.
+/// Builds a layer. Fields that are not set are empty.
 impl Layer {
-    /// A layer of this name and version, which people call by this title.
+    /// Returns an empty layer with a name, a version and a title for people.
     pub fn new(name: &'static str, version: &'static str, title: &'static str) -> Self {
         Self {
             name,
@@ -354,10 +357,12 @@ impl Layer {
 }
 
 impl Layer {
-    /// Leaves out the tools that are neither named nor in a named toolset.
+    /// Keeps only the tools that `names` lists by their name or by their toolset.
     ///
     /// # Errors
-    /// The first name that is neither, with what there is: a typing error must not serve less than was meant.
+    ///
+    /// Returns [`ToolError::NotFound`] for the first name that is neither a tool nor a toolset, so that a typing error
+    /// does not silently remove tools.
     pub fn keep(&mut self, names: &[String]) -> Result<(), ToolError> {
         let known: BTreeSet<&str> = self.tools.iter().flat_map(|t| [t.name, t.toolset]).collect();
         if let Some(name) = names.iter().find(|name| !known.contains(name.as_str())) {
@@ -367,7 +372,7 @@ impl Layer {
         Ok(())
     }
 
-    /// A tool by name.
+    /// Returns the tool of this name.
     pub(crate) fn tool(&self, name: &str) -> Result<&Described, ToolError> {
         let found = self.tools.iter().find(|tool| tool.name == name);
         found.ok_or_else(|| ToolError::not_found("tool", name, self.tools.iter().map(|tool| tool.name)))

@@ -1,4 +1,4 @@
-//! Numbers by which what one server makes is told from what another makes.
+//! Numbers that distinguish what one server creates from what another creates.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-/// A number that was not given before: random to begin with, and counted from there.
+/// Returns a number that was not returned before. The first number is random, and the next ones count up from it.
 pub(crate) fn number() -> u64 {
     static BEGIN: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(std::process::id()));
     static NEXT: AtomicU64 = AtomicU64::new(0);

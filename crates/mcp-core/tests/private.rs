@@ -131,7 +131,7 @@ async fn a_program_has_a_memory_limit() {
     // tail(1) keeps a line without an end in memory.
     let error = workshop.run(&private_argv!(PRIVATE: "tail", "/dev/zero")).await.unwrap_err();
     assert!(matches!(error, PrivateError::Memory { limit: 200_000_000, .. }), "{error}");
-    assert_eq!(error.to_string(), "tail needs more than the 200000000 bytes of memory that it may have");
+    assert_eq!(error.to_string(), "tail needs more memory than its limit of 200000000 bytes");
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ fn ask(dir: &Path, tool: &str, grep: Option<&str>) -> Result<String, Failed> {
 /// What an answer says beside its first line and how many rows are equal.
 fn told(answer: &str) -> Vec<&str> {
     let is_summary = |line: &&str| {
-        ["# ", "different: ", "compared and equal: ", "of one node only"]
+        ["# ", "different: ", "compared and equal: ", "on one node only"]
             .iter()
             .any(|it| line.starts_with(it))
     };
@@ -110,7 +110,7 @@ fn any_change_of_a_route_a_rule_or_an_address_is_seen() -> Result<(), Failed> {
         let alone = ask(dir.path(), tool, Some(&pattern(lines[at])))?;
         if told(&before) != told(&after) {
             different += 1;
-        } else if alone.contains("of one node only, as expected: ") {
+        } else if alone.contains("on one node only, by design: ") {
             of_one += 1;
         } else {
             missed.push(format!("{tool} of {node}: {:?} became {change:?}\n{after}", lines[at]));

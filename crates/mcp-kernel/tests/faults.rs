@@ -43,7 +43,7 @@ impl Nodes {
         let rest = |line: &&str| {
             in_row = line.starts_with("  on ") || (in_row && line.starts_with(' '));
             let heads =
-                ["# ", "compared and equal", "different: ", "not compared: ", "of one node", "note: "];
+                ["# ", "compared and equal", "different: ", "not compared: ", "on one node only", "note: "];
             !in_row && !heads.iter().any(|start| line.starts_with(start))
         };
         Ok(text.lines().filter(rest).map(str::to_owned).collect())
@@ -58,7 +58,7 @@ fn known(tool: &str) -> &'static [&'static str] {
         "ip_link_show" => &["missing on ovn-worker2: interface ovn-k8s-mp4"],
         "ip_route_show" => &["missing on ovn-worker2: table main: fe80::/64 metric 256 dev ovn-k8s-mp4"],
         "nft_list_ruleset" => &["missing on ovn-worker2: chain netdev lab-netdev-datapath eth0-ingress"],
-        "iptables_save" => &["no difference in what is compared"],
+        "iptables_save" => &["no difference in the compared fields"],
         _ => &["no difference"],
     }
 }
@@ -123,7 +123,7 @@ fn a_blackhole_route_and_one_that_leads_elsewhere() -> Result<(), Failed> {
     let seen = seen(&nodes, "ip_route_show")?;
     assert!(
         seen.iter().any(|line| line
-            .contains("there on ovn-worker about ovn-control-plane (table main: blackhole 10.244.0.0/24)")),
+            .contains("present on ovn-worker about ovn-control-plane (table main: blackhole 10.244.0.0/24)")),
         "{seen:#?}"
     );
     assert!(seen.contains(&"table main: 10.244.0.0/16: dev differs".into()), "{seen:#?}");

@@ -35,7 +35,8 @@ fn differences(tool: &str) -> Result<Vec<String>, Failed> {
     let mut in_row = false;
     let rest = |line: &&str| {
         in_row = line.starts_with("  on ") || (in_row && line.starts_with(' '));
-        let heads = ["# ", "compared and equal", "different: ", "not compared: ", "of one node", "note: "];
+        let heads =
+            ["# ", "compared and equal", "different: ", "not compared: ", "on one node only", "note: "];
         !in_row && !heads.iter().any(|start| line.starts_with(start))
     };
     Ok(text.lines().filter(rest).map(str::to_owned).collect())

@@ -174,7 +174,7 @@ fn seen(before: &str, after: &str, column: &str, key: Option<&str>) -> Option<Se
 
 /// Says an answer of all that was asked for that no other node has it?
 fn is_of_one_node(answer: &str) -> bool {
-    answer.contains("compared and equal: 0 rows") && answer.contains("\nof one node only, as expected: ")
+    answer.contains("compared and equal: 0 rows") && answer.contains("\non one node only, by design: ")
 }
 
 /// A regular expression for a text: signs stand for any sign.

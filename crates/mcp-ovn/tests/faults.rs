@@ -71,7 +71,7 @@ fn call(capture: &Capture, tool: &str, params: serde_json::Value) -> Result<Stri
 /// What differs, without the evidence, the summary and the rows themselves.
 fn differences(text: &str) -> Vec<&str> {
     let is_head = |line: &str| {
-        ["# ", "compared and equal", "different: ", "not compared: ", "of one node"]
+        ["# ", "compared and equal", "different: ", "not compared: ", "on one node only"]
             .iter()
             .any(|it| line.starts_with(it))
     };
@@ -282,7 +282,7 @@ fn own_values_that_could_not_be_read_are_said() -> Result<(), Failed> {
     ] {
         let text = call(&capture, tool, params)?;
         assert!(
-            text.contains("note: ovn-worker2: addresses and names of the node are not known (not collected), so some of them may look like differences"),
+            text.contains("note: ovn-worker2: addresses and names of the node are not known (not collected), so some of them may be listed as differences"),
             "{tool}: {text}"
         );
     }

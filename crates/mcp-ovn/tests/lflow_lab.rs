@@ -46,7 +46,7 @@ fn all_flows(node: &str, datapath: &str) -> Result<Vec<String>, Failed> {
                 lines.push(line.to_owned());
             }
         }
-        if !page.contains(" gives the next\n") {
+        if !page.contains(" shows the next rows\n") {
             return Ok(lines);
         }
     }
@@ -113,7 +113,7 @@ fn origins_are_those_of_the_real_ovn_detrace() -> Result<(), Failed> {
         for offset in (0..).step_by(20) {
             let page = json!({ "node_name": "ovn-worker", "trace": trace, "offset": offset, "limit": 20 });
             ours += &ask("ovn_detrace", page)?;
-            if !ours.ends_with(" gives the next\n") {
+            if !ours.ends_with(" shows the next rows\n") {
                 break;
             }
         }

@@ -69,17 +69,14 @@ fn the_command_line_steers() -> Result<(), Failed> {
     assert!(out(&kept).contains("ovn_sbctl_show") && out(&kept).contains("ovn_db_status"));
     assert!(!out(&kept).contains("ovn_nbctl_show"));
     for (args, said) in [
-        (
-            &["--toolset=nbb", "tools"][..],
-            "no tool or toolset is named `nbb`\nhint: There are, the most alike first: nb, ",
-        ),
+        (&["--toolset=nbb", "tools"][..], "no tool or toolset is named `nbb`\nhint: Did you mean: nb, "),
         (
             &["call", "ovn_nbctl_shwo", "node_name=all"],
-            "no tool is named `ovn_nbctl_shwo`\nhint: There are, the most alike first: ovn_nbctl_show, ",
+            "no tool is named `ovn_nbctl_shwo`\nhint: Did you mean: ovn_nbctl_show, ",
         ),
         (&["--toolset=nb", "call", "ovn_sbctl_show", "node_name=all"], "no tool is named `ovn_sbctl_show`"),
         (&["call", "ovn_nbctl_show"], "parameter `node_name` is missing"),
-        (&["--max-bytes=1", "tools"], "give 1000 to 10000000"),
+        (&["--max-bytes=1", "tools"], "the size must be from 1000 to 10000000 bytes"),
         (&["--local", "tools"], "cannot be used with"),
         (&["--local=worker", "coverage"], "cannot be used with"),
     ] {

@@ -56,7 +56,8 @@ fn differences(text: &str) -> Vec<&str> {
     let mut in_row = false;
     let rest = |line: &&str| {
         in_row = line.starts_with("  on ") || (in_row && line.starts_with(' '));
-        let heads = ["# ", "compared and equal", "different: ", "not compared: ", "of one node", "note: "];
+        let heads =
+            ["# ", "compared and equal", "different: ", "not compared: ", "on one node only", "note: "];
         !in_row && !heads.iter().any(|start| line.starts_with(start))
     };
     text.lines().filter(rest).collect()

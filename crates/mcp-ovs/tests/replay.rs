@@ -76,7 +76,7 @@ fn flows_that_are_not_understood_are_no_answer() -> Result<(), Failed> {
         assert!(text.starts_with("error: ovs-vswitchd is not installed where this server runs"), "{text}");
         return Ok(());
     }
-    assert!(text.starts_with("error: unknown: ovs-ofctl here is Open vSwitch "), "{text}");
+    assert!(text.starts_with("error: unknown: ovs-ofctl on this host is Open vSwitch "), "{text}");
     assert!(text.contains("does not understand the data") && text.contains("teleport"), "{text}");
     assert!(text.contains("hint: Run the server where that version is installed"), "{text}");
     Ok(())

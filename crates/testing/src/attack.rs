@@ -1,5 +1,5 @@
-//! Hostile arguments for every parameter of every tool: whatever is given, there is an answer, it has a form, and it is no
-//! longer than an answer may be.
+//! Tests hostile arguments for every parameter of every tool: each call is answered, the answer is well-formed, and it
+//! is not longer than the limit.
 
 use super::{Case, Connection, Failed, scenario, testdata};
 use mcp_core::{Budget, Layer};
@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Values that no engineer gives.
+/// Returns values that no engineer would pass.
 fn hostile() -> Vec<Value> {
     let deep = (0..100).fold(json!(1), |inner, _| json!([inner]));
     let mut all: Vec<Value> = [
@@ -50,16 +50,17 @@ fn hostile() -> Vec<Value> {
     all
 }
 
-/// Asks each tool that a golden case asks, with each of its parameters replaced in turn. How many calls that were.
+/// Calls each tool that has a golden case, with each of its parameters replaced in turn, and returns the number of
+/// calls.
 pub fn attack(layer: fn() -> Layer, cases: &Path) -> Result<usize, Failed> {
-    // By scenario and tool.
+    // The usual parameters are stored by scenario and tool.
     let mut usual: BTreeMap<String, BTreeMap<String, Map<String, Value>>> = BTreeMap::new();
     let mut known = BTreeSet::new();
     let mut files: Vec<PathBuf> = std::fs::read_dir(cases)?.flatten().map(|file| file.path()).collect();
     files.sort();
     for file in files {
         let Case { scenario, tool, params } = Case::read(&file)?;
-        // Those of the lab need a running lab.
+        // The cases of the lab are skipped, because they need a running lab.
         if testdata().join(&scenario).is_dir() && known.insert(tool.clone()) {
             usual.entry(scenario).or_default().insert(tool, params);
         }
@@ -87,7 +88,7 @@ pub fn attack(layer: fn() -> Layer, cases: &Path) -> Result<usize, Failed> {
                         calls += 1;
                     }
                 }
-                // It still answers as it did.
+                // The tool must still answer as before.
                 let after = connection.call(tool, params).await?;
                 assert_eq!(before.is_ok(), after.is_ok(), "{tool} after hostile calls: {after:?}");
             }

@@ -1,23 +1,23 @@
-//! Random single changes of a source, for the tests that such a change is seen.
+//! Random single changes of a source, for tests that check that each change is detected.
 
 use crate::{Case, Failed, answer_within};
 use mcp_core::{Budget, Bundle, Layer};
 use serde_json::Value;
 use std::{path::PathBuf, sync::Arc};
 
-/// The changes of one run.
+/// The random changes of one test run.
 pub struct RandomChanges {
-    /// Chooses what is changed.
+    /// The generator that selects the changes.
     pub rng: fastrand::Rng,
-    /// How many changes are made.
+    /// The number of changes.
     pub wanted: usize,
 }
 
 impl RandomChanges {
-    /// Those of a normal run. `CHANGES_SEED=<seed>` repeats a run, whose seed is printed, and `CHANGES=<number>` makes it
-    /// longer.
+    /// Returns the changes of a normal run. `CHANGES_SEED=<seed>` repeats a run, whose seed is printed, and
+    /// `CHANGES=<number>` makes a run longer.
     pub fn from_environment() -> Self {
-        /// So many changes in a normal run.
+        /// The number of changes in a normal run.
         const CHANGES: usize = 60;
         let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
         let seed = number("CHANGES_SEED").unwrap_or_else(|| fastrand::u64(..));
@@ -27,7 +27,7 @@ impl RandomChanges {
     }
 }
 
-/// A character like this one, and not this one: as somebody mistypes a name or an address.
+/// Returns a different but similar character, as in a mistyped name or address.
 pub fn other_letter(letter: char) -> char {
     match letter {
         digit @ '0'..='8' => char::from(digit as u8 + 1),
@@ -37,7 +37,7 @@ pub fn other_letter(letter: char) -> char {
     }
 }
 
-/// A text of lines, with another one or none in the place of one of them.
+/// Returns the lines as one text, with one line replaced or removed.
 pub fn with_line(lines: &[&str], at: usize, change: Option<&str>) -> String {
     let line = |(n, line): (usize, &&str)| {
         if n == at { change.map(str::to_owned) } else { Some((*line).to_owned()) }
@@ -45,14 +45,14 @@ pub fn with_line(lines: &[&str], at: usize, change: Option<&str>) -> String {
     lines.iter().enumerate().filter_map(line).map(|line| line + "\n").collect()
 }
 
-/// What a tool answers over bundles, with nothing cut of what is seen.
+/// Returns the answer of a tool over bundles, with a budget that cuts nothing.
 pub fn answer_uncut(
     layer: Layer,
     bundles: Vec<PathBuf>,
     tool: &str,
     params: Value,
 ) -> Result<String, Failed> {
-    let params = params.as_object().ok_or("the parameters are no object")?.clone();
+    let params = params.as_object().ok_or("the parameters are not a JSON object")?.clone();
     let case = Case { scenario: String::new(), tool: tool.into(), params };
     let budget = Budget { lines: 100_000, bytes: 10_000_000 };
     answer_within(layer, Arc::new(Bundle::new(bundles)), &case, budget)

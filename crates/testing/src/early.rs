@@ -1,21 +1,22 @@
-//! A must-gather as OpenShift 4.5 to 4.9 made them. No real one was at hand: real outputs (`testdata/forms`) under the names that
-//! `gather_network_logs` of those releases gave them.
+//! A must-gather in the layout of OpenShift 4.5 to 4.9. No real one was available, so this one has real outputs
+//! (`testdata/forms`) under the names that `gather_network_logs` of those releases used.
 
 use super::{Connection, Failed, unpack};
 use mcp_core::{Bundle, Layer};
 use serde_json::Value;
 use std::{fs, path::PathBuf, sync::Arc};
 
-/// One of a single node, `ovn-worker`. It is removed with this.
+/// A must-gather of the single node `ovn-worker`, which is removed when the value is dropped.
 pub struct EarlyGather {
     dir: tempfile::TempDir,
 }
 
 impl EarlyGather {
-    /// The pod that was asked for the node's data.
+    /// The pod from which the node's data was collected.
     pub const POD: &str = "ovnkube-node-k7xwd";
 
-    /// One with the node, its pod, and these outputs: what it is called in `testdata/forms`, and in `network_logs`.
+    /// Creates a must-gather with the node, its pod, and these outputs, each given by its name in `testdata/forms` and
+    /// its name in `network_logs`.
     pub fn with(outputs: &[(&str, &str)]) -> Result<Self, Failed> {
         let gather = Self { dir: tempfile::tempdir()? };
         unpack("forms/outputs.tar.xz", gather.dir.path())?;
@@ -39,14 +40,14 @@ impl EarlyGather {
         Ok(gather)
     }
 
-    /// A file of `network_logs`.
+    /// Returns the path of a file in `network_logs`.
     pub fn log(&self, name: &str) -> PathBuf {
         self.image().join("network_logs").join(name)
     }
 
-    /// What a tool answers about the node, and below it the evidence that its first line names.
+    /// Returns the answer of a tool about the node, followed by the evidence that its first line names.
     pub fn ask(&self, layer: Layer, tool: &str, params: Value) -> Result<String, Failed> {
-        let mut params = params.as_object().cloned().ok_or("an object")?;
+        let mut params = params.as_object().cloned().ok_or("the parameters are not a JSON object")?;
         params.insert("node_name".into(), "ovn-worker".into());
         let backend = Arc::new(Bundle::new(vec![self.dir.path().join("must-gather.local.1")]));
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;

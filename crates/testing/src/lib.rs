@@ -1,4 +1,5 @@
-//! Golden tests of a layer: a case file in, the answer over a real MCP connection out, compared with a snapshot.
+//! Golden tests of a layer. A test reads a case file, gets the answer over a real MCP connection, and compares the
+//! answer with a snapshot.
 //!
 //! A case names a scenario (a folder of `testdata`), a tool and its parameters:
 //!
@@ -35,15 +36,15 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// A question that a golden test asks.
+/// A call that a golden test makes.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
-    /// The folder of `testdata` that holds the source.
+    /// The folder of `testdata` that contains the source.
     pub scenario: String,
-    /// The tool.
+    /// The name of the tool.
     pub tool: String,
-    /// Its parameters.
+    /// The parameters of the tool.
     pub params: Map<String, Value>,
 }
 
@@ -57,27 +58,28 @@ impl Case {
 /// Any error of a test.
 pub type Failed = Box<dyn std::error::Error>;
 
-/// The folder of test data, seen from a crate of this workspace.
+/// Returns the folder of test data, relative to a crate of this workspace.
 pub fn testdata() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata")
 }
 
-/// Unpacks an archive (tar, xz) of the test data into a directory.
+/// Unpacks an archive of the test data (tar with xz) into a directory.
 pub fn unpack(archive: &str, into: &Path) -> Result<(), Failed> {
     let file = std::fs::File::open(testdata().join(archive))?;
     tar::Archive::new(liblzma::read::XzDecoder::new(file)).unpack(into)?;
     Ok(())
 }
 
-/// The lab of `cargo xtask lab`, as a source: two live nodes. Tests that need it are run by `cargo xtask test`.
+/// Returns the lab of `cargo xtask lab` as a source with two live nodes. `cargo xtask test` runs the tests that need
+/// the lab.
 pub fn lab() -> Result<Arc<dyn Backend>, Failed> {
     let dir = std::env::var("OVNK_LAB_DIR").unwrap_or_else(|_| "/var/lib/ovnk-lab".into());
     let node = |name: &str| format!("{name}={dir}/{name}/pid").parse();
     Ok(Arc::new(Local::new(vec![node("ovn-worker")?, node("ovn-worker2")?])))
 }
 
-/// The source of a scenario: the bundles that its folder lists in `bundles.txt`, by their paths in the test data; the
-/// must-gather that it has; else recorded answers.
+/// Returns the source of a scenario: the bundles that its file `bundles.txt` lists (as paths in the test data), its
+/// must-gather, or recorded answers.
 pub fn scenario(name: &str) -> Arc<dyn Backend> {
     let folder = testdata().join(name);
     if let Ok(bundles) = std::fs::read_to_string(folder.join("bundles.txt")) {
@@ -91,11 +93,11 @@ pub fn scenario(name: &str) -> Arc<dyn Backend> {
     }
 }
 
-/// A client that asks for progress, as rmcp's always does, and remembers it.
+/// A client that asks for progress, as every rmcp client does, and records it.
 #[derive(Clone, Default)]
-struct Client(Arc<Mutex<Vec<(f64, String)>>>);
+struct ProgressClient(Arc<Mutex<Vec<(f64, String)>>>);
 
-impl ClientHandler for Client {
+impl ClientHandler for ProgressClient {
     async fn on_progress(&self, step: ProgressNotificationParam, _: NotificationContext<RoleClient>) {
         let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         heard.push((step.progress, step.message.unwrap_or_default()));
@@ -103,15 +105,15 @@ impl ClientHandler for Client {
 }
 
 /// A client of a server in this process.
-pub struct Connection(rmcp::service::RunningService<RoleClient, Client>);
+pub struct Connection(rmcp::service::RunningService<RoleClient, ProgressClient>);
 
 impl Connection {
-    /// Connects over a pair of pipes: everything but the process is as in practice.
+    /// Connects over a pair of pipes. Only the process boundary differs from a real connection.
     pub async fn open(layer: Layer, backend: Arc<dyn Backend>) -> Result<Self, Failed> {
         Self::open_within(layer, backend, Budget::default()).await
     }
 
-    /// Connects to a server whose answers have so much room.
+    /// Connects to a server whose answers have this budget.
     pub async fn open_within(
         layer: Layer,
         backend: Arc<dyn Backend>,
@@ -120,20 +122,20 @@ impl Connection {
         let (ours, theirs) = tokio::io::duplex(1 << 16);
         let server = Server::new(layer, backend, budget);
         tokio::spawn(async move {
-            // A server that fails shows as an error of the client.
+            // If the server fails, the client gets an error.
             if let Ok(running) = server.serve(theirs).await {
                 _ = running.waiting().await;
             }
         });
-        Ok(Self(Client::default().serve(ours).await?))
+        Ok(Self(ProgressClient::default().serve(ours).await?))
     }
 
-    /// The tools.
+    /// Lists the tools.
     pub async fn tools(&self) -> Result<ListToolsResult, Failed> {
         Ok(self.0.list_tools(None).await?)
     }
 
-    /// Calls a tool. The text of its answer or of its error.
+    /// Calls a tool, and returns the text of its answer or of its error.
     pub async fn call(
         &self,
         tool: &str,
@@ -145,13 +147,13 @@ impl Connection {
         Ok(if result.is_error == Some(true) { Err(text) } else { Ok(text) })
     }
 
-    /// What an answer was made of: the resource that its first line names.
+    /// Returns the evidence of an answer: the resource that the first line of the answer names.
     pub async fn evidence(&self, answer: &str) -> Result<String, Failed> {
         let first = answer.lines().next().unwrap_or_default();
         self.resource(first.rsplit(' ').next().unwrap_or_default()).await
     }
 
-    /// The text of a resource.
+    /// Returns the text of a resource.
     pub async fn resource(&self, uri: &str) -> Result<String, Failed> {
         let read = self.0.read_resource(ReadResourceRequestParams::new(uri)).await?;
         let text = read.contents.into_iter().filter_map(|contents| match contents {
@@ -161,12 +163,12 @@ impl Connection {
         Ok(text.collect())
     }
 
-    /// How far the calls were, as the server told while they were under way: per cent, and in words.
+    /// Returns the progress reports of all calls so far: percentages and texts.
     pub fn progress(&self) -> Vec<(f64, String)> {
         self.0.service().0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What could stand in an argument of a prompt that was typed so far, where `given` are its other arguments.
+    /// Returns the completions of a prompt argument, given the typed text and the other arguments.
     pub async fn complete(
         &self,
         prompt: &str,
@@ -182,14 +184,15 @@ impl Connection {
     }
 }
 
-/// What is wrong with a layer's prompts: a tool of this layer that is asked for a parameter it does not have, a blank
-/// that is not in the text, a text in which nothing is asked. That all tools exist, the other layers' too, is a rule of
-/// `cargo xtask tidy`.
+/// Returns the problems of a layer's prompts: a parameter that a tool of this layer does not have, a placeholder that
+/// is missing in the text, or a text that calls no tool of the layer. `cargo xtask tidy` checks that all named tools
+/// exist, including those of other layers.
 pub fn problems_of_prompts(layer: &Layer) -> Vec<String> {
     let mut problems = Vec::new();
     for prompt in &layer.prompts {
         let blanks = prompt.arguments.iter().filter(|a| !prompt.text.contains(&format!("{{{}}}", a.name)));
-        problems.extend(blanks.map(|a| format!("{}: there is no {{{}}} in it", prompt.name, a.name)));
+        problems
+            .extend(blanks.map(|a| format!("{}: the text has no placeholder {{{}}}", prompt.name, a.name)));
         let (mut tool, mut asked) = (None, 0);
         for word in prompt.text.split_whitespace() {
             let word = word.trim_start_matches('(');
@@ -204,7 +207,7 @@ pub fn problems_of_prompts(layer: &Layer) -> Vec<String> {
             }
         }
         if asked == 0 && !layer.tools.is_empty() {
-            problems.push(format!("{}: it names no tool of this layer", prompt.name));
+            problems.push(format!("{}: the text names no tool of this layer", prompt.name));
         }
     }
     problems
@@ -215,7 +218,7 @@ pub fn answer(layer: Layer, backend: Arc<dyn Backend>, case: &Case) -> Result<St
     answer_within(layer, backend, case, Budget::default())
 }
 
-/// Answers a case, with so much room for the answer.
+/// Answers a case with a budget for the answer.
 pub fn answer_within(
     layer: Layer,
     backend: Arc<dyn Backend>,
@@ -229,14 +232,14 @@ pub fn answer_within(
     Ok(result.unwrap_or_else(|error| error))
 }
 
-/// The limit for the `tools/list` of one server, in bytes: a client sends the list to its model.
+/// The limit of the `tools/list` of one server in bytes. A client sends the list to its model.
 pub const SCHEMA_BYTES: usize = 16_000;
-/// The limit for the lists of all servers together, in bytes.
+/// The limit of the lists of all servers together in bytes.
 pub const ALL_SCHEMA_BYTES: usize = 56_000;
 /// The page that documents both limits.
 const SCHEMA_RULES: &str = "docs/adding-a-tool.md, \"What a schema may cost\"";
 
-/// Which limits are exceeded by servers, given by name and size of their `tools/list`.
+/// Returns the exceeded limits, given the name of each server and the size of its `tools/list`.
 pub fn problems_of_sizes<'a>(lists: impl IntoIterator<Item = (&'a str, usize)>) -> Vec<String> {
     let (mut problems, mut all) = (Vec::new(), 0);
     for (server, bytes) in lists {
@@ -255,8 +258,8 @@ pub fn problems_of_sizes<'a>(lists: impl IntoIterator<Item = (&'a str, usize)>) 
     problems
 }
 
-/// The test of a layer's list of tools. It checks the annotations and the size, and that each parameter has a description.
-/// A snapshot shows every changed description or parameter to the reviewer.
+/// Tests a layer's list of tools. It checks the annotations and the size, and that each parameter has a description. A
+/// snapshot shows every changed description or parameter to the reviewer.
 pub fn tools_list(layer: Layer) -> Result<(), Failed> {
     let name = layer.name;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -288,12 +291,12 @@ pub fn tools_list(layer: Layer) -> Result<(), Failed> {
     Ok(())
 }
 
-/// The test of one case file, for `datatest_stable`.
+/// Tests one case file, for `datatest_stable`.
 pub fn golden(layer: Layer, path: &Path) -> Result<(), Failed> {
     let case = Case::read(path)?;
     let text = answer(layer, scenario(&case.scenario), &case)?;
     let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    // Absolute: a relative one would be looked for beside this file.
+    // The path is absolute, because insta would resolve a relative path from this file.
     let snapshots = std::env::current_dir()?.join(path.parent().unwrap_or(path)).join("../snapshots");
     let asked = format!("{} {} over {}", case.tool, Value::Object(case.params), case.scenario);
     insta::with_settings!({

@@ -1,4 +1,5 @@
-//! What is secret is in no answer: a source that plants secrets in all that it reads, and all that a layer can be asked.
+//! Tests that no answer contains a secret. A source plants secrets in everything that it reads, and the tests call the
+//! tools of a layer in many ways.
 
 use super::{Case, Failed, answer, scenario};
 use async_trait::async_trait;
@@ -16,11 +17,11 @@ use std::{
     time::Duration,
 };
 
-/// Part of every planted value: in plain text, in base64 at each alignment, and as digits of a key.
+/// Parts of every planted value: in plain text, in base64 at each alignment, and as digits of a key.
 pub const MARKS: [&str; 5] =
     ["hunter2hunter2", "aHVudGVyMmh1bnRlcj", "h1bnRlcjJodW50ZXIy", "odW50ZXIyaHVudGVyM", "75af74057be0a61c"];
 
-/// Secrets as logs have them: requests, environments, connections, keys that were printed, configuration.
+/// Secrets as they occur in logs: requests, environments, connections, printed keys, configuration.
 const LOGGED: &str = r#"
 2026-11-22T08:30:00.000000000Z E1122 08:30:00.000000 1 client.go:1] request failed: Authorization: Bearer hunter2hunter2
 2026-11-22T08:30:01.000000000Z stderr F E1122 08:30:01.000000 1 a.go:1] password=hunter2hunter2 token: hunter2hunter2
@@ -33,7 +34,7 @@ level=error time="2026-11-22T08:30:03Z" msg="login" api_key="hunter2hunter2" sec
     token: hunter2hunter2
 "#;
 
-/// Secrets as commands print them, in logs too: keys, configuration of routers and of IPsec, kernel state, databases.
+/// Secrets as commands print them, also in logs: keys, configuration of routers and of IPsec, kernel state, databases.
 const PRINTED: &str = r#"
 2026-11-22T08:30:05Z E mounting -----BEGIN RSA PRIVATE KEY-----
 aHVudGVyMmh1bnRlcjJodW50ZXIyaHVudGVyMmh1bnRlcjI=
@@ -54,21 +55,22 @@ src 172.18.0.3 dst 172.18.0.2
 options             : {ipsec_psk="hunter2hunter2", psk=hunter2hunter2, private_key="hunter2hunter2"}
 "#;
 
-/// A source that adds secrets to whatever another one reads: to each output of a command, each log, and each
-/// map of a database that is for anything. Objects are not touched: the source itself takes their secrets out, which has its own tests.
-struct Planted {
+/// A source that adds secrets to everything that another source reads: to each output of a command, each log, and each
+/// free-form map of a database. Objects are unchanged, because their source itself redacts them, which other tests
+/// check.
+struct PlantedBackend {
     inner: Arc<dyn Backend>,
     databases: Mutex<BTreeMap<(NodeName, Db), Arc<Database>>>,
-    /// Every command fails, with secrets in what it says of that.
+    /// Whether every command fails with secrets in its error message.
     fails: bool,
 }
 
-impl Planted {
+impl PlantedBackend {
     fn new(inner: Arc<dyn Backend>) -> Self {
         Self { inner, databases: Mutex::default(), fails: false }
     }
 
-    /// The database with secrets in its rows; none where only its server can be asked.
+    /// Returns the database with secrets in its rows, or `None` if only the database's server can be queried.
     async fn planted(&self, at: &Target, db: Db) -> Option<Read<Arc<Database>>> {
         let read = self.inner.database(at, db).await.ok()?;
         let key = (at.node.clone(), db);
@@ -85,10 +87,10 @@ impl Planted {
     }
 }
 
-/// The columns in which anybody may put anything under any key.
+/// The columns in which any client may store any key.
 const PLANTED: [&str; 3] = ["external_ids", "options", "other_config"];
 
-/// Each of them has secrets beside what it had: by its key, or by its form; and other ones on each node.
+/// Adds secrets to each of these columns, recognisable by their key or by their form, and different on each node.
 fn plant(database: &Database, node: &NodeName) -> Option<Database> {
     let mut file = NewFile::new(database.schema());
     for table in &database.schema().tables {
@@ -120,7 +122,7 @@ fn plant(database: &Database, node: &NodeName) -> Option<Database> {
     Database::open(file.into_bytes()).ok()
 }
 
-/// An output with secrets after it, and in the middle; JSON stays what it is.
+/// Adds secrets in the middle and at the end of an output. JSON output stays as it is.
 fn plant_in(mut output: Output) -> Output {
     let is_json = output
         .stdout
@@ -139,7 +141,7 @@ fn plant_in(mut output: Output) -> Output {
 }
 
 #[async_trait]
-impl Backend for Planted {
+impl Backend for PlantedBackend {
     fn name(&self) -> &str {
         self.inner.name()
     }
@@ -173,7 +175,7 @@ impl Backend for Planted {
         let said = read.value.stderr.clone();
         let mut value = plant_in(read.value);
         if argv.program() == "ovn-trace" {
-            // A word of it there is a failure of it.
+            // Any text on the standard error of ovn-trace counts as a failure.
             value.stderr = said;
         }
         Ok(Read { value, ..read })
@@ -246,47 +248,52 @@ impl Backend for Planted {
     }
 }
 
-/// What all questions to a layer have told.
+/// The results of all calls to a layer.
 #[derive(Debug, Default)]
-struct Told {
-    /// Secrets that were in an answer: the question, and the line.
+struct LeakReport {
+    /// The secrets that an answer contained: the call and the line.
     leaks: Vec<String>,
-    /// Secrets that were left out, as far as answers say it.
+    /// The number of secrets that the answers report as redacted.
     redacted: usize,
-    /// Questions whose answer is another one when the guess in them is right.
+    /// The calls whose answer depends on whether the guess in them is right.
     oracles: Vec<String>,
-    /// Guesses that were made.
+    /// The number of guesses.
     guesses: usize,
-    /// Tools that gave no answer to any question but errors.
+    /// The tools that returned only errors.
     silent: BTreeSet<&'static str>,
 }
 
-/// What a layer answers about a source in all of whose outputs secrets are planted: of tools that only live sources answer.
+/// Returns the answer of a layer over a source with planted secrets, for tools that only live sources answer.
 pub fn planted_answer(layer: Layer, inner: Arc<dyn Backend>, case: &Case) -> Result<String, Failed> {
-    answer(layer, Arc::new(Planted::new(inner)), case)
+    answer(layer, Arc::new(PlantedBackend::new(inner)), case)
 }
 
-/// The test that no tool of a layer tells a secret, over whatever its golden cases read. Each tool has a case with an answer, but
-/// these.
+/// Tests that no tool of a layer reveals a secret, over the sources of its golden cases. Each tool except those in
+/// `silent` must have a case with an answer.
 pub fn no_secrets(layer: fn() -> Layer, silent: &[&'static str]) -> Result<(), Failed> {
-    let told = told(layer, Path::new("tests/cases"))?;
-    assert!(told.leaks.is_empty(), "{} leaks:\n{}", told.leaks.len(), told.leaks.join("\n"));
-    assert!(told.oracles.is_empty(), "{} oracles:\n{}", told.oracles.len(), told.oracles.join("\n"));
-    assert!(told.guesses > 0, "no secret was guessed at");
-    assert!(told.redacted > 20, "{} secrets are said to be left out: were any planted?", told.redacted);
+    let report = probe_secrets(layer, Path::new("tests/cases"))?;
+    assert!(report.leaks.is_empty(), "{} leaks:\n{}", report.leaks.len(), report.leaks.join("\n"));
+    assert!(report.oracles.is_empty(), "{} oracles:\n{}", report.oracles.len(), report.oracles.join("\n"));
+    assert!(report.guesses > 0, "no secret was guessed");
+    assert!(
+        report.redacted > 20,
+        "only {} secrets are reported as redacted; check that secrets were planted",
+        report.redacted
+    );
     assert_eq!(
-        told.silent,
+        report.silent,
         silent.iter().copied().collect(),
-        "each tool has a case with an answer, but these"
+        "the tools without a case that has an answer differ from the expected ones"
     );
     Ok(())
 }
 
-/// Asks a layer all questions of its golden cases, over their sources with planted secrets, and each question with each
-/// value of each choice that its tool has.
-fn told(layer: fn() -> Layer, cases: &Path) -> Result<Told, Failed> {
-    let mut told = Told { silent: layer().tools.iter().map(|tool| tool.name).collect(), ..Told::default() };
-    let mut sources = BTreeMap::<String, (Arc<Planted>, Arc<Planted>)>::new();
+/// Makes all calls of a layer's golden cases over sources with planted secrets, and repeats each call with every value
+/// of every enum parameter.
+fn probe_secrets(layer: fn() -> Layer, cases: &Path) -> Result<LeakReport, Failed> {
+    let mut report =
+        LeakReport { silent: layer().tools.iter().map(|tool| tool.name).collect(), ..LeakReport::default() };
+    let mut sources = BTreeMap::<String, (Arc<PlantedBackend>, Arc<PlantedBackend>)>::new();
     let (mut asked, mut guessed) = (BTreeSet::new(), BTreeMap::new());
     let mut files: Vec<_> = std::fs::read_dir(cases)?.collect::<Result<Vec<_>, _>>()?;
     files.sort_by_key(std::fs::DirEntry::path);
@@ -294,8 +301,8 @@ fn told(layer: fn() -> Layer, cases: &Path) -> Result<Told, Failed> {
         let case = Case::read(&file.path())?;
         let source = sources.entry(case.scenario.clone()).or_insert_with(|| {
             let inner = scenario(&case.scenario);
-            let failing = Arc::new(Planted { fails: true, ..Planted::new(inner.clone()) });
-            (Arc::new(Planted::new(inner)), failing)
+            let failing = Arc::new(PlantedBackend { fails: true, ..PlantedBackend::new(inner.clone()) });
+            (Arc::new(PlantedBackend::new(inner)), failing)
         });
         let (source, failing) = &*source;
         let own = layer();
@@ -311,33 +318,33 @@ fn told(layer: fn() -> Layer, cases: &Path) -> Result<Told, Failed> {
                 .lines()
                 .chain(failed.lines())
                 .filter(|line| MARKS.iter().any(|mark| line.contains(mark)));
-            told.leaks.extend(leaked.map(|line| format!("{question}: {line}")));
-            told.redacted += text.matches("[redacted").count();
+            report.leaks.extend(leaked.map(|line| format!("{question}: {line}")));
+            report.redacted += text.matches("[redacted").count();
             if !text.starts_with("error:") {
-                told.silent.remove(case.tool.as_str());
+                report.silent.remove(case.tool.as_str());
             }
         }
         let of_tool = guessed.entry(case.tool.clone()).or_insert(0);
         *of_tool += 1;
-        for [right, wrong] in guesses(&own, &case).into_iter().filter(|_| *of_tool <= GUESSED) {
-            told.guesses += 1;
+        for [right, wrong] in guesses(&own, &case).into_iter().filter(|_| *of_tool <= MAX_GUESSED_CASES) {
+            report.guesses += 1;
             let texts = [&right, &wrong].map(|case| answer(layer(), source.clone(), case));
             let [right_text, wrong_text] = texts.map(|text| text.map(|text| without_question(&text)));
             if right_text? != wrong_text? {
-                told.oracles.push(format!("{} {}", right.tool, Value::Object(right.params)));
+                report.oracles.push(format!("{} {}", right.tool, Value::Object(right.params)));
             }
         }
     }
-    Ok(told)
+    Ok(report)
 }
 
-/// So many cases of a tool are asked with guesses: there are many of them, and one way to look at secrets.
-const GUESSED: usize = 2;
+/// The number of cases of a tool that are called with guesses. Tools have many cases, but one way of testing text.
+const MAX_GUESSED_CASES: usize = 2;
 
-/// What is guessed, and is right and wrong.
+/// The guesses, a right one and a wrong one.
 const GUESSES: [&str; 2] = ["hunter2hunter2", "hunter3hunter3"];
 
-/// An answer without what it tells of its question: the guess, and the address of the evidence.
+/// Returns an answer without the parts that depend on the call: the guess and the address of the evidence.
 fn without_question(text: &str) -> String {
     let text = GUESSES.iter().fold(text.to_owned(), |text, guess| text.replace(guess, "guess"));
     let parts = text.split("evidence://").enumerate();
@@ -348,8 +355,8 @@ fn without_question(text: &str) -> String {
     parts.map(without).collect()
 }
 
-/// Pairs of questions that differ in a guess at a secret only: a search, and conditions on each place in which a secret
-/// is planted, by its name and by what is in it.
+/// Returns pairs of calls that differ only in a guess of a secret: `grep`, and conditions on each place that has a
+/// planted secret, by the key and by the value of the secret.
 fn guesses(layer: &Layer, case: &Case) -> Vec<[Case; 2]> {
     let tool = layer.tools.iter().find(|tool| tool.name == case.tool);
     let Some(properties) = tool.and_then(|tool| tool.schema.get("properties")?.as_object()) else {
@@ -389,7 +396,8 @@ fn guesses(layer: &Layer, case: &Case) -> Vec<[Case; 2]> {
     all
 }
 
-/// The case, the case of all nodes, with columns that have secrets, and with each value of each choice.
+/// Returns the case itself, the case for all nodes, the case with columns that contain secrets, and the case with
+/// every value of every enum parameter.
 fn variants(layer: &Layer, case: &Case) -> Vec<Case> {
     let mut all = vec![case.clone()];
     let tool = layer.tools.iter().find(|tool| tool.name == case.tool);
@@ -399,7 +407,7 @@ fn variants(layer: &Layer, case: &Case) -> Vec<Case> {
         other.params.insert("node_name".into(), "all".into());
         all.push(other);
     }
-    // A condition whose secret is shown as any other, and columns in which there are some.
+    // The condition compares a column that contains secrets.
     if properties
         .is_some_and(|properties| properties.contains_key("columns") && properties.contains_key("where"))
     {
@@ -415,7 +423,7 @@ fn variants(layer: &Layer, case: &Case) -> Vec<Case> {
     for (name, property) in properties.into_iter().flatten() {
         for value in property.get("enum").and_then(Value::as_array).into_iter().flatten() {
             let mut other = case.clone();
-            // A filter would hide what it does not choose.
+            // A filter would hide the rows that it does not match.
             other.params.remove("grep");
             other.params.insert(name.clone(), value.clone());
             all.push(other);

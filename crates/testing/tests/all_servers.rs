@@ -1,16 +1,17 @@
-//! What all servers together cost a model, and that a list that is too large is found.
+//! Tests that the tool lists of all servers together stay within their limits, and that the check of the limits works.
 
 use mcp_testing::{ALL_SCHEMA_BYTES, Failed, SCHEMA_BYTES, problems_of_sizes};
 use serde_json::Value;
 use std::path::Path;
 
-/// The lists of tools of all layers, as their snapshots have them, which the layers' own tests compare with the servers.
+/// Returns the tool lists of all layers from their snapshots. The layers' own tests compare these snapshots with the
+/// servers.
 fn lists() -> Result<Vec<(String, Value)>, Failed> {
     let mut lists = Vec::new();
     for layer in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))?.flatten() {
         let snapshot = layer.path().join("tests/snapshots/server__tools_list.snap");
         let Ok(text) = std::fs::read_to_string(&snapshot) else { continue };
-        let (_, list) = text.split_once("\n---\n").ok_or("a snapshot without a head")?;
+        let (_, list) = text.split_once("\n---\n").ok_or("the snapshot has no header")?;
         lists.push((layer.file_name().to_string_lossy().into_owned(), serde_json::from_str(list)?));
     }
     Ok(lists)
@@ -25,7 +26,7 @@ fn all_servers_together_are_not_too_large() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Core serves layers that are released on their own, so its texts cannot know their tools.
+/// Core serves layers that are released separately, so its texts must not name their tools.
 #[test]
 fn core_names_no_tool_of_a_layer() -> Result<(), Failed> {
     let mut names = Vec::new();
@@ -57,13 +58,13 @@ fn core_names_no_tool_of_a_layer() -> Result<(), Failed> {
             );
         }
     }
-    assert!(files > 100, "only {files} files were looked at");
+    assert!(files > 100, "only {files} files were checked");
     assert_eq!(found, [""; 0]);
     Ok(())
 }
 
 #[test]
-fn the_limit_that_was_passed_is_named() {
+fn the_exceeded_limit_is_named() {
     let one = problems_of_sizes([("mcp-a", SCHEMA_BYTES + 1), ("mcp-b", SCHEMA_BYTES)]);
     assert_eq!(one.len(), 1, "{one:?}");
     assert!(one[0].contains("mcp-a has 16001 bytes; the limit of one server is 16000"), "{one:?}");

@@ -1,44 +1,44 @@
-//! The tables of what may be run, and the check against them.
+//! The tables of allowed commands, and the check against them.
 
-/// The programs that one crate may run: its whole attack surface, to be read in one sitting.
+/// The programs that one crate may run. The table is the whole attack surface and short enough to review at once.
 #[derive(Clone, Copy, Debug)]
 pub struct Allow(pub &'static [Program]);
 
-/// A program and the ways to call it.
+/// A program and the allowed ways to call it.
 #[derive(Debug)]
 pub struct Program {
-    /// Its name, looked up on the fixed path of the place where it runs.
+    /// The name of the program, which is looked up on the fixed path of the place where the program runs.
     pub name: &'static str,
-    /// Whole words that may stand before the verb.
+    /// The options that may precede the verb, as whole words.
     pub globals: &'static [&'static str],
-    /// What it may be asked to do.
+    /// The verbs that are allowed.
     pub verbs: &'static [Verb],
 }
 
-/// One thing that a program may be asked to do.
+/// One allowed use of a program.
 #[derive(Debug)]
 pub struct Verb {
-    /// The verb itself. Empty for a program that has none, such as `iptables-save`.
+    /// The words of the verb. The list is empty for a program without verbs, such as `iptables-save`.
     pub words: &'static [&'static str],
-    /// Whole words that may stand between or after the operands. An option that is harmless for this verb
-    /// may not be for another, so each verb lists its own.
+    /// The options that may stand between or after the operands, as whole words. Each verb lists its own options,
+    /// because an option that is harmless for one verb may not be harmless for another.
     pub options: &'static [&'static str],
-    /// The operands, by position, all of them required.
+    /// The operands by position. All of them are required.
     pub operands: &'static [&'static [Part]],
-    /// How one knows that it only reads: the manual page and what it says, or the test that shows it.
+    /// The reason why the verb only reads: the manual page and what it says, or the test that shows it.
     pub reads_only: &'static str,
 }
 
-/// A piece of a word on a command line.
+/// A part of a word on a command line.
 #[derive(Clone, Copy, Debug)]
 pub enum Part {
-    /// This text.
+    /// Literal text.
     Text(&'static str),
     /// An operand of this kind ([`super::Operand::KIND`]).
     Operand(&'static str),
 }
 
-/// A command line that a table allows, with places for its operands. Only [`Allow::check`] makes one.
+/// A command line that a table allows, with places for its operands. Only [`Allow::check`] creates one.
 #[derive(Clone, Copy, Debug)]
 pub struct Phrase(&'static [&'static [Part]]);
 
@@ -49,14 +49,16 @@ impl Phrase {
 }
 
 impl Allow {
-    /// The phrase, if this table allows it.
+    /// Returns the phrase if this table allows it.
     ///
     /// # Panics
-    /// If it does not: in a `const`, as [`argv!`](crate::argv!) calls it, an error of the compiler.
+    ///
+    /// Panics if the table does not allow the phrase. [`argv!`](crate::argv!) calls it in a `const`, so that the panic
+    /// is a compile error.
     pub const fn check(self, words: &'static [&'static [Part]]) -> Phrase {
         let (name, mut rest) = match words.split_first() {
             Some((name, rest)) => (name, rest),
-            None => panic!("a command has a program"),
+            None => panic!("a command must start with a program"),
         };
         let program = self.program(name);
         while let Some((word, after)) = rest.split_first() {
@@ -72,7 +74,7 @@ impl Allow {
             }
             verbs = others;
         }
-        panic!("the table of this crate does not allow this program to be called in this way")
+        panic!("this crate's table lists this program, but not with these arguments")
     }
 
     const fn program(self, name: &[Part]) -> &'static Program {
@@ -83,12 +85,12 @@ impl Allow {
             }
             programs = others;
         }
-        panic!("the table of this crate does not list this program")
+        panic!("this crate's table does not list this program")
     }
 }
 
 impl Verb {
-    /// Are these words this verb, its options and exactly its operands?
+    /// Whether these words are this verb, its options and exactly its operands.
     const fn matches(&self, mut phrase: &[&[Part]]) -> bool {
         let mut words = self.words;
         while let Some((word, others)) = words.split_first() {
@@ -146,7 +148,7 @@ const fn same_parts(mut a: &[Part], mut b: &[Part]) -> bool {
     }
 }
 
-/// `a == b`: comparison of strings is not `const` in the standard library.
+/// Whether `a == b`. The string comparison of the standard library is not `const`.
 const fn same(a: &str, b: &str) -> bool {
     let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
     loop {

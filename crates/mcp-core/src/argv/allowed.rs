@@ -1,9 +1,9 @@
-//! A layer's table, asked by a test.
+//! A check of a layer's table for tests.
 
 use super::{Allow, Part};
 
-/// Would a layer's table let these words, separated by `|`, be a command? `{bridge}` stands for an operand of this kind,
-/// `table={number}` for one after a text.
+/// Whether a layer's table allows a command whose words are separated by `|`. `{bridge}` stands for an operand of this
+/// kind, and `table={number}` for an operand after literal text.
 pub fn is_allowed(allow: Allow, command: &str) -> bool {
     fn leaked(text: &str) -> &'static str {
         Box::leak(text.to_owned().into_boxed_str())

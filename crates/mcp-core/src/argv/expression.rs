@@ -1,45 +1,46 @@
-//! OVN's expressions: the matches of logical flows and the microflows of ovn-trace(8).
+//! OVN expressions: the matches of logical flows, and the microflows of ovn-trace(8).
 
 use super::{BadWord, Word};
 
-/// An expression in the syntax of ovn-sb(5), `Logical_Flow`, column `match`, that compares fields with constants:
+/// An expression that compares fields with constants, in the syntax of ovn-sb(5), table `Logical_Flow`, column
+/// `match`:
 ///
 /// ```text
 /// inport == "shop_web-1" && eth.src == 0a:58:0a:f4:00:04 && ip4.dst == {10.0.0.0/8, $set} && !tcp
 /// ```
 ///
-/// It was parsed, so it holds no option, no second command and no quote that does not end. What its fields mean, the
-/// program checks.
+/// The expression was parsed, so it contains no option, no second command and no unterminated quote. The program
+/// itself checks the meaning of the fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OvnExpression {
     word: Word,
     equal: Vec<(String, String)>,
 }
 
-/// The text is no such expression.
+/// The error of a text that is not a valid expression.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadExpression {
-    /// It cannot stand on a command line.
-    #[error("the expression cannot be given to a program: {0}")]
+    /// The text cannot be an argument on a command line.
+    #[error("the expression cannot be a command-line argument: {0}")]
     Word(BadWord),
-    /// A character that stands in no expression, or a string without its end.
-    #[error("no expression has {0:?} at this place")]
+    /// The text contains a character that no expression has, or an unterminated string.
+    #[error("unexpected {0:?}")]
     Character(String),
-    /// Something else should stand there.
-    #[error("{wanted} should stand before {found:?}")]
+    /// Another token is expected here.
+    #[error("expected {wanted} before {found:?}")]
     Wanted {
-        /// What.
+        /// The expected token.
         wanted: &'static str,
-        /// What stands there, up to the end.
+        /// The rest of the text.
         found: String,
     },
-    /// Parentheses in parentheses in parentheses.
-    #[error("it is nested too deeply")]
+    /// The parentheses are nested too deeply.
+    #[error("the expression is nested too deeply")]
     Deep,
 }
 
 impl OvnExpression {
-    /// The longest expression, in bytes: more than any microflow needs.
+    /// The maximum length of an expression in bytes, which is more than any microflow needs.
     pub const MAX: usize = 4096;
 
     /// Parses an expression.
@@ -57,12 +58,12 @@ impl OvnExpression {
         }
     }
 
-    /// The string that a field is compared with by `==`: of `inport`, the name of the port.
+    /// Returns the string that `==` compares a field with. For `inport` it is the name of the port.
     pub fn string(&self, field: &str) -> Option<&str> {
         self.equal.iter().find(|(name, _)| name == field).map(|(_, value)| value.as_str())
     }
 
-    /// The text.
+    /// Returns the text of the expression.
     pub fn as_str(&self) -> &str {
         self.word.as_str()
     }
@@ -74,11 +75,11 @@ impl OvnExpression {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Token<'a> {
-    /// A field, an address, a number or a name of a function.
+    /// A field, an address, a number or the name of a function.
     Name(&'a str),
-    /// `"…"`, without its quotes.
+    /// A string `"…"`, without its quotes.
     String(&'a str),
-    /// `$set` or `@group`.
+    /// An address set `$set` or a port group `@group`.
     Set(&'a str),
     /// An operator or a bracket.
     Sign(&'a str),
@@ -91,7 +92,7 @@ fn tokens(text: &str) -> Result<Vec<Token<'_>>, BadExpression> {
     let mut tokens = Vec::new();
     let mut rest = text.trim_start();
     while let Some(first) = rest.chars().next() {
-        // OVN-Kubernetes comments the matches that it writes.
+        // OVN-Kubernetes adds comments to the matches that it writes.
         if let Some(comment) = rest.strip_prefix("/*") {
             rest = comment.split_once("*/").ok_or_else(|| bad(rest))?.1.trim_start();
             continue;
@@ -99,7 +100,8 @@ fn tokens(text: &str) -> Result<Vec<Token<'_>>, BadExpression> {
         let (token, length) = match first {
             '"' => {
                 let end = rest.get(1..).and_then(|rest| rest.find(['"', '\\'])).ok_or_else(|| bad(rest))? + 1;
-                // Escapes would have to be read as the program reads them; no name needs them.
+                // Escapes are rejected, because they would have to be interpreted exactly as the program does. No name
+                // needs them.
                 if rest.get(end..).is_none_or(|rest| rest.starts_with('\\')) {
                     return Err(bad(rest));
                 }
@@ -154,7 +156,7 @@ impl<'a> Parser<'a> {
         BadExpression::Wanted { wanted, found: found.join(" ") }
     }
 
-    /// Terms joined by `&&` or `||`.
+    /// Parses terms that are joined by `&&` or `||`.
     fn any(&mut self) -> Result<(), BadExpression> {
         const DEEPEST: usize = 100;
         self.depth += 1;
@@ -176,13 +178,13 @@ impl<'a> Parser<'a> {
             return if self.take(")") { Ok(()) } else { Err(self.wanted("`)`")) };
         }
         let first = self.operand()?;
-        // A function: `is_chassis_resident("port")`.
+        // This is a function such as `is_chassis_resident("port")`.
         if matches!(first, Some(Token::Name(_))) && self.take("(") {
             self.operand()?;
             return if self.take(")") { Ok(()) } else { Err(self.wanted("`)`")) };
         }
         let mut last = first;
-        // Twice for a range: `0 < tcp.src < 1024`.
+        // A range has two comparisons: `0 < tcp.src < 1024`.
         for _ in 0..2 {
             let Some(Token::Sign(sign @ ("==" | "!=" | "<" | "<=" | ">" | ">="))) = self.peek().cloned()
             else {
@@ -198,7 +200,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    /// A field, a constant, or several in braces (then nothing).
+    /// Parses a field or a constant, or several constants in braces, for which it returns `None`.
     fn operand(&mut self) -> Result<Option<Token<'a>>, BadExpression> {
         if self.take("{") {
             loop {
@@ -245,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused() {
+    fn invalid_expressions_are_rejected() {
         for text in [
             "",
             "-",

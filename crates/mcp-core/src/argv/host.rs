@@ -1,41 +1,41 @@
-//! Names of the host's network: interfaces, and what netfilter calls its own.
+//! Names of the host's network: interfaces, and the objects of nftables.
 
 use crate::name::name_type;
 
 name_type! {
-    /// A network interface's name. The kernel allows more (15 bytes without `/` and white space); names that could be
-    /// taken for something else on a command line are left out.
+    /// The name of a network interface. The kernel allows more names (15 bytes without `/` and white space). This type
+    /// excludes names that could be mistaken for something else on a command line.
     InterfaceName, "a network interface", r"^[A-Za-z0-9_][A-Za-z0-9_.@-]*$", 15
 }
 
 name_type! {
     /// The name of a table, chain, set or map of nftables. nft(8) joins its arguments to one text and reads commands
-    /// from it, so that `;`, `{`, a space or a newline in a name would begin another command.
-    NftName, "a name in nftables", r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", 128
+    /// from it, so `;`, `{`, a space or a newline in a name would start another command.
+    NftName, "an nftables name", r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", 128
 }
 
-/// A family of nftables' tables (nft(8), "ADDRESS FAMILIES").
+/// The address family of an nftables table (nft(8), "ADDRESS FAMILIES").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NftFamily {
     /// IPv4.
     Ip,
     /// IPv6.
     Ip6,
-    /// Both.
+    /// IPv4 and IPv6.
     Inet,
     /// ARP.
     Arp,
-    /// Bridges.
+    /// Packets that pass a bridge.
     Bridge,
-    /// What a device receives or sends.
+    /// Packets that a device receives or sends.
     Netdev,
 }
 
 impl NftFamily {
-    /// All of them.
+    /// All families.
     pub const ALL: [Self; 6] = [Self::Ip, Self::Ip6, Self::Inet, Self::Arp, Self::Bridge, Self::Netdev];
 
-    /// As nft writes it.
+    /// Returns the name of the family as nft prints it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Ip => "ip",
@@ -55,7 +55,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_is_refused() {
+    fn invalid_names_are_rejected() {
         for text in [
             "",
             "-",
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_occur_are_taken() {
+    fn names_of_real_clusters_are_accepted() {
         for name in [
             "eth0",
             "br-ex",

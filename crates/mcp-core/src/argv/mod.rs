@@ -1,7 +1,7 @@
 //! Read-only command lines.
 //!
-//! A server runs what [`argv!`] makes and nothing else. A command is a phrase of literals and typed
-//! operands, checked while compiling against the table of the crate that writes it:
+//! A server runs only commands that [`argv!`] creates. A command is a sequence of literals and typed operands, which
+//! the compiler checks against the table of the crate that contains the command:
 //!
 //! ```
 //! use mcp_core::argv::{Allow, Argv, Part::{Operand, Text}, Program, Verb};
@@ -23,7 +23,7 @@
 //! assert_eq!(routes.to_string(), "ip -j route show table 254");
 //! ```
 //!
-//! What the table does not list does not compile. A verb:
+//! A command that the table does not list does not compile. This applies to an unlisted verb:
 //!
 //! ```compile_fail
 //! # use mcp_core::argv::{Allow, Program, Verb};
@@ -32,7 +32,7 @@
 //! mcp_core::argv!(ALLOW: "ip", "-j", "route", "flush");
 //! ```
 //!
-//! a program:
+//! to an unlisted program:
 //!
 //! ```compile_fail
 //! # use mcp_core::argv::{Allow, Program, Verb};
@@ -41,7 +41,7 @@
 //! mcp_core::argv!(ALLOW: "sh", "-c", "true");
 //! ```
 //!
-//! a global option, a second command after `--`, and an operand where none is allowed:
+//! to an unlisted global option, a second command after `--`, and an operand where none is allowed:
 //!
 //! ```compile_fail
 //! # use mcp_core::argv::{Allow, Program, Verb};
@@ -65,7 +65,7 @@
 //! mcp_core::argv!(ALLOW: "ip", "route", "show", {number: u32});
 //! ```
 //!
-//! an operand in another place, and one of another kind:
+//! to an operand in the wrong place, and an operand of the wrong kind:
 //!
 //! ```compile_fail
 //! # use mcp_core::argv::{Allow, Part::*, Program, Verb};
@@ -83,7 +83,7 @@
 //! mcp_core::argv!(ALLOW: "ip", "route", "show", {address: std::net::IpAddr});
 //! ```
 //!
-//! a phrase that stops before its operands, and one that has no verb:
+//! to a command without its operands, and a command without a verb:
 //!
 //! ```compile_fail
 //! # use mcp_core::argv::{Allow, Part::*, Program, Verb};
@@ -99,7 +99,7 @@
 //! mcp_core::argv!(ALLOW: "ip", "-j");
 //! ```
 //!
-//! text from outside, whatever its value, and a word that is not a literal:
+//! to text from outside, whatever its value, and to a word that is not a literal:
 //!
 //! ```compile_fail
 //! # use mcp_core::argv::{Allow, Part::*, Program, Verb};
@@ -117,8 +117,8 @@
 //! mcp_core::argv!(ALLOW: program, "route", "show");
 //! ```
 //!
-//! The first word of a joined word cannot be an operand's, so an operand never becomes an option, and
-//! a type of another crate cannot be an operand, because [`Operand`] is sealed:
+//! An operand never becomes an option, because it cannot be the first part of a joined word. Other crates cannot
+//! define operands, because [`Operand`] is sealed:
 //!
 //! ```compile_fail
 //! struct Mine;
@@ -149,17 +149,17 @@ pub use switch::{BadEthernetAddress, BadPort, EthernetAddress, Meter, Network, P
 
 use std::fmt;
 
-/// A complete read-only command line. Made by [`argv!`](crate::argv!).
+/// A complete read-only command line, created by [`argv!`](crate::argv!).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Argv {
     words: Vec<String>,
-    /// The network interface that it asks about.
+    /// The network interface that the command names, if any.
     interface: Option<String>,
 }
 
 impl Argv {
-    /// Fills the operands of a phrase, in their order. The literals come from the phrase, so nothing that
-    /// was not checked can stand on the command line.
+    /// Fills the operands of a phrase, in their order. The literals come from the phrase, so every word on the command
+    /// line was checked.
     #[doc(hidden)]
     pub fn fill(phrase: &Phrase, operands: &[Word]) -> Self {
         let mut operands = operands.iter();
@@ -180,35 +180,36 @@ impl Argv {
         Self { words, interface }
     }
 
-    /// The network interface that it asks about.
+    /// Returns the network interface that the command names, if any.
     pub(crate) fn interface(&self) -> Option<&str> {
         self.interface.as_deref()
     }
 
-    /// The words, program first.
+    /// Returns the words, starting with the program.
     pub fn words(&self) -> &[String] {
         &self.words
     }
 
-    /// The program.
+    /// Returns the name of the program.
     pub fn program(&self) -> &str {
         self.words.first().map_or("", String::as_str)
     }
 }
 
-/// As an engineer would type it. For reading: it is not quoted for a shell, and no shell ever sees it.
+/// Formats the command as an engineer would type it. The text is for reading only: it is not quoted for a shell, and
+/// no shell runs it.
 impl fmt::Display for Argv {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.words.join(" "))
     }
 }
 
-/// Makes an [`Argv`](crate::argv::Argv) of literals and `{operand: Type}`s, checked at compile time
-/// against a table. `{"--columns=", columns: Columns}` joins parts to one word. See [`crate::argv`].
+/// Creates an [`Argv`](crate::argv::Argv) from literals and `{operand: Type}`, checked at compile time against a
+/// table. `{"--columns=", columns: Columns}` joins its parts to one word. See [`crate::argv`].
 #[macro_export]
 macro_rules! argv {
     ($allow:ident : $($word:tt),+ $(,)?) => {{
-        // An item: an inline `const` block is evaluated by `cargo build` only, not by `cargo check`.
+        // This is an item, because `cargo check` does not evaluate inline `const` blocks.
         const PHRASE: $crate::argv::Phrase = $allow.check(&[$($crate::argv!(@pattern $word)),+]);
         let operands: &[&[$crate::argv::Word]] = &[$($crate::argv!(@operands $word)),+];
         $crate::argv::Argv::fill(&PHRASE, &operands.concat())

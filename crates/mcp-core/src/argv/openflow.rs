@@ -1,23 +1,23 @@
-//! Open vSwitch's names and flows.
+//! Names and flows of Open vSwitch.
 
 use super::{BadWord, Word};
 
-/// The name of a bridge. Where ovs-ofctl(8) takes a bridge it also takes `tcp:HOST:PORT`, `ssl:…`, a socket's path and
-/// `@`, so a name has none of their signs.
+/// The name of a bridge. Where ovs-ofctl(8) accepts a bridge, it also accepts `tcp:HOST:PORT`, `ssl:…`, the path of a
+/// socket and `@`, so a name must not contain any of their characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BridgeName(Word);
 
-/// The text is no such name.
+/// The error of a text that is not a valid bridge name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no name of a bridge: letters, digits, `_`, `.` and `-`, at most 15 of them, and no `-` or `.` first"
+    "`{0}` is not a bridge name: use at most 15 letters, digits, `_`, `.` and `-`, without `-` or `.` at the beginning"
 )]
 pub struct BadBridge(String);
 
 impl BridgeName {
-    /// Checks a name.
+    /// Parses a name.
     pub fn parse(text: &str) -> Result<Self, BadBridge> {
-        // Linux, IFNAMSIZ: 16 bytes with the NUL at the end.
+        // A name has at most 15 bytes, because Linux allows 16 bytes with the NUL at the end (IFNAMSIZ).
         let fits = (1..=15).contains(&text.len()) && !text.starts_with(['-', '.']);
         let letters = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
         let bad = || BadBridge(text.chars().take(60).collect());
@@ -25,7 +25,7 @@ impl BridgeName {
         if fits && letters { Ok(Self(word)) } else { Err(bad()) }
     }
 
-    /// The name.
+    /// Returns the name.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
@@ -35,37 +35,38 @@ impl BridgeName {
     }
 }
 
-/// A flow's match in the syntax of ovs-fields(7): a list of fields with their values, and of protocols.
+/// The match of a flow in the syntax of ovs-fields(7): a list of fields with values, and of protocols.
 ///
 /// ```text
 /// in_port=4,tcp,dl_src=0a:58:0a:f4:00:04,nw_dst=10.96.0.10,tp_dst=80,ct_state=+new+trk
 /// ```
 ///
-/// It is no packet in hexadecimal and no option: each part is `field=value` of a known field, or a known protocol.
+/// A match is never a packet in hexadecimal and never an option: each part is `field=value` with a known field, or a
+/// known protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FlowMatch(Word);
 
-/// The text is no match.
+/// The error of a text that is not a valid match.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadMatch {
-    /// It cannot stand on a command line.
-    #[error("the match cannot be given to a program: {0}")]
+    /// The text cannot be an argument on a command line.
+    #[error("the match cannot be a command-line argument: {0}")]
     Word(BadWord),
-    /// A part that is neither.
-    #[error("`{0}` is neither field=value of a known field nor a known protocol")]
+    /// A part is neither a field with a value nor a protocol.
+    #[error("`{0}` is neither a known protocol nor field=value with a known field")]
     Part(String),
-    /// A value with other signs.
-    #[error("`{0}` has a sign that no value has: letters, digits, `.`, `:`, `/`, `+`, `-`, `_`")]
+    /// A value contains a character that no value has.
+    #[error("`{0}` has an invalid character: use letters, digits, `.`, `:`, `/`, `+`, `-`, `_`")]
     Value(String),
 }
 
-/// The protocols that stand for a match on types (ovs-ofctl(8), "Flow Syntax").
+/// The protocols, each of which matches on packet types (ovs-ofctl(8), "Flow Syntax").
 const PROTOCOLS: &[&str] = &[
     "ip", "ipv6", "icmp", "icmp6", "tcp", "tcp6", "udp", "udp6", "sctp", "sctp6", "arp", "rarp", "mpls",
     "mplsm", "eth",
 ];
 
-/// The fields of ovs-fields(7), by each of their names; those that end in `*` with a number.
+/// The fields of ovs-fields(7) by all of their names. A name that ends in `*` is followed by a number.
 const FIELDS: &[&str] = &[
     "in_port",
     "in_port_oxm",
@@ -154,10 +155,10 @@ const FIELDS: &[&str] = &[
 ];
 
 impl FlowMatch {
-    /// The longest match, in bytes: more than any has.
+    /// The maximum length of a match in bytes, which is more than any match has.
     pub const MAX: usize = 2048;
 
-    /// Checks a match.
+    /// Parses a match.
     pub fn parse(text: &str) -> Result<Self, BadMatch> {
         let cut = |text: &str| text.chars().take(60).collect::<String>();
         if text.len() > Self::MAX {
@@ -182,12 +183,12 @@ impl FlowMatch {
         Ok(Self(word))
     }
 
-    /// The text.
+    /// Returns the text of the match.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
 
-    /// The value of a field.
+    /// Returns the value of a field.
     pub fn value(&self, field: &str) -> Option<&str> {
         self.as_str().split(',').find_map(|part| part.strip_prefix(field)?.strip_prefix('='))
     }
@@ -220,7 +221,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn names_and_matches() {
+    fn valid_names_and_matches_are_accepted() {
         for name in ["br-int", "br-ex", "ovsbr1", "br_0.1", "brenp3s0f0np0"] {
             assert_eq!(BridgeName::parse(name).map(|it| it.as_str().to_owned()).as_deref(), Ok(name));
         }
@@ -237,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused() {
+    fn invalid_names_and_matches_are_rejected() {
         for name in [
             "",
             "-",
@@ -267,7 +268,7 @@ mod tests {
             "--",
             "--log-file=/tmp/x",
             "--names",
-            // A packet: it would be sent through conntrack and learnt from.
+            // This is a packet. Open vSwitch would send it through conntrack and learn from it.
             "0a580af400010a580af400040800450000280001000040066ac80af400040a600a0a9c4000500000000000000000500220001c3e0000",
             "ffffffffffff",
             "tcp,-generate",
@@ -304,7 +305,7 @@ mod tests {
                 prop_assert!(!word.as_str().starts_with('-'));
                 prop_assert!(!word.as_str().contains([' ', '\n', '"', '\'', ';', '$', '@', '(', '\\']));
                 let hex = word.as_str().bytes().all(|b| b.is_ascii_hexdigit());
-                prop_assert!(!hex, "a packet: {}", word);
+                prop_assert!(!hex, "the match is a packet: {}", word);
             }
         }
 

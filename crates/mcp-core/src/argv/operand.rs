@@ -1,6 +1,6 @@
-//! What may stand on a command line beside literals.
+//! The operands of command lines: everything except literals.
 //!
-//! All operands of all layers are here, in one file that one owner reviews.
+//! All operands of all layers are in this module, so that one owner reviews them.
 
 use super::{
     BridgeName, CallMark, EthernetAddress, FlowMatch, InterfaceName, Meter, Network, NftFamily, NftName,
@@ -12,36 +12,36 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::{fmt, net::IpAddr};
 
-/// One word of a command line, or a part of one, that cannot be taken for anything else.
+/// One word of a command line, or a part of one, that cannot be mistaken for anything else.
 ///
-/// It is not empty, does not begin with `-` (so it is no option, and not the `--` after which OVS's
-/// clients expect another command), and holds no control character (vtysh takes a newline for the
-/// beginning of another command).
+/// A word is not empty. It does not begin with `-`, so it is not an option and not the `--` after which the OVS
+/// clients expect another command. It contains no control character, because vtysh takes a newline for the beginning
+/// of another command.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Word(String);
 
-/// The text cannot be a [`Word`].
+/// The error of a text that is not a valid [`Word`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadWord {
-    /// Nothing is there.
-    #[error("it is empty")]
+    /// The text is empty.
+    #[error("the text is empty")]
     Empty,
-    /// It could be taken for an option.
-    #[error("it begins with `-`")]
+    /// The text could be mistaken for an option.
+    #[error("the text begins with `-`")]
     Option,
-    /// It holds a newline, a NUL or another control character.
-    #[error("it holds a control character")]
+    /// The text contains a newline, a NUL or another control character.
+    #[error("the text contains a control character")]
     Control,
-    /// Linux passes at most 128 KiB in one argument (execve(2), `MAX_ARG_STRLEN`).
-    #[error("it is longer than {} bytes", Word::MAX)]
+    /// The text is too long. Linux passes at most 128 KiB in one argument (execve(2), `MAX_ARG_STRLEN`).
+    #[error("the text is longer than {} bytes", Word::MAX)]
     Long,
 }
 
 impl Word {
-    /// The longest word, in bytes.
+    /// The maximum length of a word in bytes.
     pub const MAX: usize = 120 * 1024;
 
-    /// Checks a text.
+    /// Parses a text.
     pub fn parse(text: impl Into<String>) -> Result<Self, BadWord> {
         let text = text.into();
         match text.as_str() {
@@ -53,7 +53,7 @@ impl Word {
         }
     }
 
-    /// The text.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -69,12 +69,13 @@ mod sealed {
     pub trait Sealed {}
 }
 
-/// A value that may stand on a command line. Sealed: `String` is none, and no other crate can make one.
+/// A value that may stand on a command line. The trait is sealed: `String` does not implement it, and no other crate
+/// can implement it.
 pub trait Operand: sealed::Sealed {
     /// The name of the kind in tables and documents.
     const KIND: &'static str;
 
-    /// The word. It never fails: what could fail, failed when the value was parsed.
+    /// Returns the value as a word. The conversion cannot fail, because the value was validated when it was parsed.
     fn word(&self) -> Word;
 }
 
@@ -119,19 +120,20 @@ operands! {
     FlowMatch, "flow-match", |flow| flow.word();
 }
 
-/// The text of an OVSDB transaction (RFC 7047 section 4.1.3) that holds `select` operations and nothing else:
-/// what `ovsdb-client query` takes.
+/// The text of an OVSDB transaction (RFC 7047 section 4.1.3) that contains only `select` operations. `ovsdb-client
+/// query` takes it as its argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OvsdbQuery(Word);
 
 impl OvsdbQuery {
-    /// Writes the transaction.
+    /// Formats the transaction.
     ///
     /// # Errors
-    /// [`BadWord::Long`] if it has more conditions than fit on a command line.
+    ///
+    /// Returns [`BadWord::Long`] if its conditions do not fit on a command line.
     pub fn new(db: Db, selects: &[Select]) -> Result<Self, BadWord> {
         let json = ovsdb::wire::query_json(db.name(), selects);
-        // JSON (RFC 8259) lets DEL and the C1 controls stand in a string as they are.
+        // JSON (RFC 8259) allows DEL and the C1 controls in strings, but a word must not contain them.
         let escape = |text: String, c: char| match c.is_control() {
             true => text + &format!("\\u{:04x}", u32::from(c)),
             false => text + c.encode_utf8(&mut [0; 4]),
@@ -140,18 +142,18 @@ impl OvsdbQuery {
     }
 }
 
-/// How much ovn-trace(8) tells: its three output formats. A parameter of tools too.
+/// The output format of ovn-trace(8). It is also a parameter of tools.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-// What stands in a schema is what the parameter says of itself.
+// The description is empty, because the schema shows the documentation of the parameter.
 #[schemars(description = "")]
 pub enum TraceForm {
-    /// Each flow with its stage and actions.
+    /// Shows each flow with its stage and actions.
     #[default]
     Detailed,
-    /// The actions.
+    /// Shows the actions.
     Summary,
-    /// What can be seen from outside.
+    /// Shows only the effects that are visible from outside.
     Minimal,
 }
 
@@ -165,24 +167,24 @@ impl TraceForm {
     }
 }
 
-/// What conntrack says of a packet that is traced (ovn-trace(8), `--ct`). A parameter of tools too.
+/// The conntrack state of a traced packet (ovn-trace(8), `--ct`). It is also a parameter of tools.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-// What stands in a schema is what the parameter says of itself.
+// The description is empty, because the schema shows the documentation of the parameter.
 #[schemars(description = "")]
 pub enum CtState {
-    /// The first packet of a connection.
+    /// The packet is the first one of a connection.
     #[default]
     New,
-    /// A later one.
+    /// The packet is a later one of a connection.
     #[serde(rename = "est")]
     Established,
-    /// One in the other direction.
+    /// The packet goes in the reply direction.
     Reply,
 }
 
 impl CtState {
-    /// As ovn-trace takes it.
+    /// Returns the state as ovn-trace takes it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::New => "new",
@@ -192,12 +194,12 @@ impl CtState {
     }
 }
 
-/// The same, as ovs-vswitchd(8) takes it for `ofproto/trace --ct-next`.
+/// The conntrack state as ovs-vswitchd(8) takes it for `ofproto/trace --ct-next`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CtNext(pub CtState);
 
 impl CtNext {
-    /// The flags of `ct_state`.
+    /// Returns the flags of `ct_state`.
     pub const fn as_str(self) -> &'static str {
         match self.0 {
             CtState::New => "trk,new",
@@ -213,7 +215,7 @@ mod tests {
     use ovsdb::Condition;
     use proptest::prelude::*;
 
-    /// Whatever was typed: is this word harmless on a command line?
+    /// Whether a word that comes from arbitrary input is harmless on a command line.
     fn harmless(word: &Word) -> bool {
         let text = word.as_str();
         !text.is_empty() && !text.starts_with('-') && !text.contains(char::is_control)
@@ -254,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused() {
+    fn invalid_words_are_rejected() {
         for (text, why) in [
             ("", BadWord::Empty),
             ("-", BadWord::Option),

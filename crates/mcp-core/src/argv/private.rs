@@ -1,7 +1,7 @@
 //! Command lines of programs that work on a private copy of a bundle's data.
 //!
-//! They are of another type than those that reach a node, and come from tables of another type: no backend runs
-//! them, and a [`Workshop`](crate::Workshop) runs nothing else.
+//! Their type differs from the type of commands for nodes, and so does the type of their tables: no backend runs them,
+//! and a [`Workshop`](crate::Workshop) runs nothing else.
 
 use super::{Allow, Argv, Word};
 use std::{fmt, path::Path};
@@ -16,7 +16,8 @@ use std::{fmt, path::Path};
 /// assert_eq!(private_argv!(PRIVATE: "ovn-trace", "--version").to_string(), "ovn-trace --version");
 /// ```
 ///
-/// A private command cannot be made of a table of live ones, nor a live one of a table of private ones:
+/// A table of commands for nodes cannot create a private command, and a table of private commands cannot create a
+/// command for a node:
 ///
 /// ```compile_fail
 /// # use mcp_core::{private_argv, argv::{Allow, Program, Verb}};
@@ -35,23 +36,23 @@ use std::{fmt, path::Path};
 pub struct PrivateAllow(pub Allow);
 
 impl PrivateAllow {
-    /// For layers that run nothing in private.
+    /// The table of layers that run no private programs.
     pub const NONE: Self = Self(Allow(&[]));
 
-    /// The table, for [`private_argv!`](crate::private_argv!).
+    /// Returns the table, for [`private_argv!`](crate::private_argv!).
     #[doc(hidden)]
     pub const fn table(self) -> Allow {
         self.0
     }
 
-    /// A command that was checked against this table.
+    /// Returns a command that was checked against this table.
     #[doc(hidden)]
     pub fn command(self, argv: Argv) -> PrivateArgv {
         PrivateArgv(argv)
     }
 }
 
-/// A complete command line for a [`Workshop`](crate::Workshop). Made by [`private_argv!`](crate::private_argv!).
+/// A complete command line for a [`Workshop`](crate::Workshop), created by [`private_argv!`](crate::private_argv!).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PrivateArgv(Argv);
 
@@ -60,7 +61,7 @@ impl PrivateArgv {
         self.0.words()
     }
 
-    /// The program.
+    /// Returns the name of the program.
     pub fn program(&self) -> &str {
         self.0.program()
     }
@@ -72,7 +73,7 @@ impl fmt::Display for PrivateArgv {
     }
 }
 
-/// Makes a [`PrivateArgv`](crate::argv::PrivateArgv), as [`argv!`](crate::argv!) makes an
+/// Creates a [`PrivateArgv`](crate::argv::PrivateArgv), as [`argv!`](crate::argv!) creates an
 /// [`Argv`](crate::argv::Argv).
 #[macro_export]
 macro_rules! private_argv {
@@ -82,26 +83,26 @@ macro_rules! private_argv {
     }};
 }
 
-/// A path of a file or socket right inside a private directory. Only a [`Workshop`](crate::Workshop) makes one.
+/// The path of a file or socket directly inside a private directory. Only a [`Workshop`](crate::Workshop) creates one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PrivatePath(Word);
 
-/// The text cannot name a file of a private directory.
+/// The error of a text that is not a valid name of a private file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadPrivatePath {
-    /// Something else than letters, digits, `_`, `-` and `.` is in it, or it begins with `.` or `-`.
-    #[error("it is not made of letters, digits, `_`, `-` and `.` alone, or begins with `.` or `-`")]
+    /// The name contains other characters than letters, digits, `_`, `-` and `.`, or begins with `.` or `-`.
+    #[error("a name may contain only letters, digits, `_`, `-` and `.`, and may not begin with `.` or `-`")]
     Name,
-    /// A socket's path may have 107 bytes (unix(7)).
-    #[error("with its directory it is longer than {} bytes", PrivatePath::MAX)]
+    /// The path is too long: the path of a socket has at most 107 bytes (unix(7)).
+    #[error("with its directory, the name is longer than {} bytes", PrivatePath::MAX)]
     Long,
-    /// The temporary directory's name is not text.
-    #[error("the temporary directory's name is not text")]
+    /// The path of the temporary directory is not absolute or not valid UTF-8.
+    #[error("the path of the temporary directory is not absolute or not valid UTF-8")]
     Directory,
 }
 
 impl PrivatePath {
-    /// The longest path, in bytes: what fits into an address of a Unix socket (unix(7)).
+    /// The maximum length of a path in bytes, which is what fits into the address of a Unix socket (unix(7)).
     pub const MAX: usize = 107;
 
     pub(crate) fn new(directory: &Path, name: &str) -> Result<Self, BadPrivatePath> {
@@ -121,7 +122,7 @@ impl PrivatePath {
         self.0.clone()
     }
 
-    /// Where it is.
+    /// Returns the path.
     pub fn as_path(&self) -> &Path {
         Path::new(self.0.as_str())
     }
@@ -133,7 +134,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_is_refused() {
+    fn invalid_names_are_rejected() {
         let directory = Path::new("/tmp/private");
         for name in ["", ".", "..", "../x", "a/b", "/etc/passwd", "-x", ".x", "a b", "a\n", "a:b", "a,b", "é"]
         {

@@ -1,51 +1,51 @@
-//! What processes are found by.
+//! The operands by which processes and journal units are selected.
 
 use super::Word;
 use crate::{HostLog, kubernetes::host_units, name::name_type, unique};
 use std::fmt;
 
 name_type! {
-    /// The UID of a pod, as its control groups are named.
+    /// The UID of a pod, as it occurs in the names of control groups.
     PodUid, "the UID of a pod", r"^[0-9a-f]{1,32}(-[0-9a-f]{1,32}){0,8}$", 64
 }
 
 impl PodUid {
-    /// A basic regular expression: systemd's names have an underscore where the UID has a hyphen.
+    /// The word is a basic regular expression, because systemd's names have underscores where the UID has hyphens.
     pub(super) fn word(&self) -> Word {
         Word::parse(format!("pod{}", self.as_str().replace('-', "[-_]"))).expect("it begins with a letter")
     }
 }
 
-/// A unit of systemd whose journal is a log of the host. There are no others than those that are written in this program.
+/// A systemd unit whose journal is a log of the host. Only units that this program lists can be named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SystemdUnit(&'static str);
 
 impl SystemdUnit {
-    /// The units of a log, the likeliest first.
+    /// Returns the units of a log, the likeliest one first.
     pub(crate) fn of(log: HostLog) -> impl Iterator<Item = Self> {
         host_units(log).iter().copied().map(Self)
     }
 
-    /// Its name, without `.service`.
+    /// Returns the name of the unit without `.service`.
     pub(super) fn as_str(self) -> &'static str {
         self.0
     }
 }
 
-/// The time that a command may take, written so that no other command of any server has it: seconds, with digits behind
-/// the point that are less than a millisecond.
+/// The time limit of a command in seconds, with fractional digits that are unique among all commands of all servers
+/// and amount to less than a millisecond.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallMark(String);
 
 impl CallMark {
-    /// A new one.
+    /// Returns a new mark.
     pub(crate) fn new(seconds: u64) -> Self {
         Self(format!("{seconds}.000{:09}", unique::number() % 1_000_000_000))
     }
 
-    /// An extended regular expression for the command lines that begin with `timeout` and this.
+    /// Returns an extended regular expression that matches the command lines that begin with `timeout` and this mark.
     ///
-    /// It does not match a command line that it stands on itself.
+    /// It does not match the command line that contains the expression itself.
     pub(super) fn word(&self) -> Word {
         Word::parse(format!("^timeout -k 2 {} ", self.0.replace('.', "[.]"))).expect("it begins with `^`")
     }
@@ -64,7 +64,7 @@ mod tests {
     use regex::Regex;
 
     #[test]
-    fn a_mark_finds_its_own_command_and_no_other() {
+    fn a_mark_matches_only_its_own_command() {
         let (mark, other) = (CallMark::new(30), CallMark::new(30));
         assert_ne!(mark, other);
         let pattern = Regex::new(mark.word().as_str()).unwrap();
@@ -73,7 +73,7 @@ mod tests {
             format!("timeout -k 2 {other} ovn-nbctl show"),
             "timeout -k 2 30 ovn-nbctl show".into(),
             format!("ovn-nbctl timeout -k 2 {mark} show"),
-            // The command that looks for it.
+            // This is the command that searches for the mark.
             format!("timeout -k 1 3 pkill -TERM -f {}", mark.word().as_str()),
         ] {
             assert!(!pattern.is_match(&not), "{not}");

@@ -1,20 +1,22 @@
-//! What a private switch is told, to be as the one that was collected.
+//! The operands that configure a private switch like the collected one.
 
 use super::{BadWord, Word};
 use ipnet::IpNet;
 use std::{fmt, str::FromStr};
 
-/// The name of a port, as Open vSwitch's own database has it: more than Linux allows a device.
+/// The name of a port in Open vSwitch's own database. It may be longer than the name of a Linux device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortName(Word);
 
-/// The text is no such name.
+/// The error of a text that is not a valid port name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no name of a port: letters, digits, `_`, `.` and `-`, and no `-` or `.` first")]
+#[error(
+    "`{0}` is not a port name: use letters, digits, `_`, `.` and `-`, without `-` or `.` at the beginning"
+)]
 pub struct BadPort(String);
 
 impl PortName {
-    /// Checks a name.
+    /// Parses a name.
     pub fn parse(text: &str) -> Result<Self, BadPort> {
         let letters = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
         let bad = || BadPort(text.chars().take(60).collect());
@@ -31,9 +33,9 @@ impl PortName {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EthernetAddress([u8; 6]);
 
-/// The text is no Ethernet address.
+/// The error of a text that is not an Ethernet address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it is not six bytes in hexadecimal with colons between them")]
+#[error("an Ethernet address must be six hexadecimal bytes separated by colons")]
 pub struct BadEthernetAddress;
 
 impl FromStr for EthernetAddress {
@@ -58,20 +60,20 @@ impl fmt::Display for EthernetAddress {
     }
 }
 
-/// A network, or an address with the length of its network.
+/// A network, or an address with the prefix length of its network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network(pub IpNet);
 
-/// A Geneve option that is a field of flows (ovs-ofctl(8), `add-tlv-map`).
+/// A Geneve option that flows use as a field (ovs-ofctl(8), `add-tlv-map`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TlvMapping {
-    /// The option's class.
+    /// The class of the option.
     pub class: u16,
-    /// Its type.
+    /// The type of the option.
     pub kind: u8,
-    /// How many bytes it has.
+    /// The length of the option in bytes.
     pub len: u8,
-    /// The number of its field, `tun_metadata0`.
+    /// The number of the `tun_metadata` field.
     pub field: u8,
 }
 
@@ -82,8 +84,8 @@ impl fmt::Display for TlvMapping {
     }
 }
 
-/// A meter of this number, for flows that refer to it (ovs-ofctl(8), `add-meter`). What it limits means nothing where no
-/// packet passes.
+/// A meter with this number, so that flows can refer to it (ovs-ofctl(8), `add-meter`). Its rate does not matter,
+/// because no packet passes the private switch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Meter(pub u32);
 
@@ -99,7 +101,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_is_refused() {
+    fn invalid_operands_are_rejected() {
         for name in
             ["", "-", "--", "-x", ".", "..", "a b", "a\n", "a;b", "a,b", "a=b", "tcp:x", "a/b", "@a", "$x"]
         {
@@ -119,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn as_the_program_takes_it() {
+    fn operands_have_the_form_that_the_program_takes() {
         let mapping = TlvMapping { class: 0x102, kind: 0x80, len: 4, field: 0 };
         assert_eq!(mapping.to_string(), "{class=0x102,type=0x80,len=4}->tun_metadata0");
         assert_eq!(Meter(3).to_string(), "meter=3,pktps,bands=type=drop,rate=1");

@@ -53,9 +53,9 @@ pub trait Audit: Send + Sync + 'static {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 struct Params {
-    /// Only findings about this object or node: name or namespace/name.
+    /// Show only findings about this object or node (name or namespace/name).
     about: Option<String>,
-    /// Only the check of this id.
+    /// Run only the check with this id.
     check: Option<String>,
 }
 

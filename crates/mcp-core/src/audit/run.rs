@@ -14,14 +14,14 @@ pub struct CheckEntry {
     pub reads: &'static str,
     /// [`Check::SOURCES`].
     pub sources: &'static [Source],
-    run: Run,
+    run: CheckFn,
 }
 
 /// [`Check::run`] without the type of the check.
-type Run = Box<dyn for<'a, 'b> Fn(&'a Cluster<'b>) -> Running<'a> + Send + Sync>;
+type CheckFn = Box<dyn for<'a, 'b> Fn(&'a Cluster<'b>) -> CheckFuture<'a> + Send + Sync>;
 
 /// The future of [`Check::run`].
-type Running<'a> = BoxFuture<'a, Result<Outcome, ToolError>>;
+type CheckFuture<'a> = BoxFuture<'a, Result<Outcome, ToolError>>;
 
 impl CheckEntry {
     /// The entry of a check.
@@ -37,18 +37,18 @@ impl CheckEntry {
 }
 
 /// A check and its result.
-pub(super) type Ran<'c> = (&'c CheckEntry, Result<Outcome, ToolError>);
+pub(super) type CheckResult<'c> = (&'c CheckEntry, Result<Outcome, ToolError>);
 
 /// Runs the checks, a few at once. A check that exceeds the time of the call fails alone; the other checks still run.
-pub(super) async fn all<'c>(cluster: &Cluster<'_>, checks: &'c [CheckEntry]) -> Vec<Ran<'c>> {
-    /// Each check already asks many nodes at once.
+pub(super) async fn all<'c>(cluster: &Cluster<'_>, checks: &'c [CheckEntry]) -> Vec<CheckResult<'c>> {
+    /// Each check itself already reads many nodes at once.
     const AT_ONCE: usize = 4;
-    let running: Vec<BoxFuture<'_, Ran<'c>>> =
+    let running: Vec<BoxFuture<'_, CheckResult<'c>>> =
         checks.iter().map(|check| bounded(cluster, check).boxed()).collect();
     stream::iter(running).buffered(AT_ONCE).collect().await
 }
 
-async fn bounded<'c>(cluster: &Cluster<'_>, check: &'c CheckEntry) -> Ran<'c> {
+async fn bounded<'c>(cluster: &Cluster<'_>, check: &'c CheckEntry) -> CheckResult<'c> {
     let late = ReadError::TooLate { what: check.reads.into(), seconds: cluster.within().as_secs() };
     let outcome = tokio::time::timeout(cluster.within(), (check.run)(cluster)).await;
     (check, outcome.unwrap_or(Err(late.into())))

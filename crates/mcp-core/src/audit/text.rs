@@ -1,11 +1,11 @@
 //! Writes the answer of an audit.
 
-use super::{Certainty, CheckEntry, Finding, Severity, run::Ran};
+use super::{Certainty, CheckEntry, Finding, Severity, run::CheckResult};
 use crate::{Answer, Row, error::chain};
 use std::{fmt::Write, sync::Arc};
 
 /// Writes the findings, the worst first; then the checks without findings; then what could not be checked, and why.
-pub(super) fn answer(results: Vec<Ran<'_>>, about: Option<&str>) -> Answer {
+pub(super) fn answer(results: Vec<CheckResult<'_>>, about: Option<&str>) -> Answer {
     let (mut found, mut fine, mut unchecked, mut others) = (Vec::new(), Vec::new(), Vec::new(), 0);
     for (check, outcome) in results {
         let outcome = match outcome {

@@ -1,39 +1,39 @@
-//! Comparing the fields of one row, seen from several nodes.
+//! Compares the fields of one row, as several nodes have it.
 
 use super::{
-    symbols::{Kinds, Speaker, Symbols, agree},
+    symbols::{FactKinds, RowOwner, Symbols, agree},
     values,
 };
 use crate::{Field, Row};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A row of a node, in a group.
-pub(super) struct Cell<'a> {
-    pub(super) who: Speaker,
+/// A row of a node, as a member of a group.
+pub(super) struct NodeRow<'a> {
+    pub(super) who: RowOwner,
     pub(super) row: &'a Row,
-    /// Its place among the rows of the node.
+    /// The position of the row among the rows of the node.
     pub(super) at: usize,
     pub(super) fields: &'a [Field],
     pub(super) role: &'static str,
     pub(super) local: bool,
-    /// What the node's own values in its key can be.
-    pub(super) kinds: Vec<Kinds>,
+    /// The possible meanings of the node's own values in the key.
+    pub(super) kinds: Vec<FactKinds>,
 }
 
-/// How the cells of a group differ in their fields.
+/// The differences between the fields of a group's cells.
 #[derive(Default)]
-pub(super) struct Fields {
-    /// The fields that differ, with who has what.
+pub(super) struct FieldComparison {
+    /// The fields that differ, with the nodes and their values.
     pub(super) differences: Vec<String>,
-    /// What each cell has in them: equal for cells that are alike.
+    /// The values of the differing fields for each cell. Cells with the same values have the same text.
     pub(super) sides: Vec<String>,
 }
 
-/// Compares each field, in the words of any node.
-pub(super) fn compare_fields(group: &[Cell<'_>], names: &[&str], symbols: &Symbols) -> Fields {
+/// Compares each field, with each node's own values replaced by their templates.
+pub(super) fn compare_fields(group: &[NodeRow<'_>], names: &[&str], symbols: &Symbols) -> FieldComparison {
     let all = || group.iter().flat_map(|cell| cell.fields);
     let fields: BTreeSet<&str> = all().map(|f| f.name.as_str()).collect();
-    let mut compared = Fields { differences: Vec::new(), sides: vec![String::new(); group.len()] };
+    let mut compared = FieldComparison { differences: Vec::new(), sides: vec![String::new(); group.len()] };
     for field in fields {
         let roles: BTreeSet<&str> = if all().any(|f| f.name == field && f.spanning) {
             BTreeSet::from([""])
@@ -41,7 +41,7 @@ pub(super) fn compare_fields(group: &[Cell<'_>], names: &[&str], symbols: &Symbo
             group.iter().map(|cell| cell.role).collect()
         };
         for role in roles {
-            let (places, cells): (Vec<usize>, Vec<&Cell<'_>>) =
+            let (places, cells): (Vec<usize>, Vec<&NodeRow<'_>>) =
                 group.iter().enumerate().filter(|(_, cell)| role.is_empty() || cell.role == role).unzip();
             let Some((difference, sides)) = difference(field, &cells, names, symbols) else { continue };
             compared.differences.push(difference);
@@ -55,12 +55,13 @@ pub(super) fn compare_fields(group: &[Cell<'_>], names: &[&str], symbols: &Symbo
     compared
 }
 
-/// A value in the words of any node, with the values that stand for it here and what they can be.
-type Templates<'a> = BTreeMap<String, Vec<(&'a str, Vec<Kinds>)>>;
+/// The templates of a field's values, each with the values that it stands for on this node and their possible
+/// meanings.
+type Templates<'a> = BTreeMap<String, Vec<(&'a str, Vec<FactKinds>)>>;
 
 fn difference(
     field: &str,
-    group: &[&Cell<'_>],
+    group: &[&NodeRow<'_>],
     names: &[&str],
     symbols: &Symbols,
 ) -> Option<(String, Vec<String>)> {
@@ -72,7 +73,7 @@ fn difference(
     if others.iter().all(|other| other == first) {
         return None;
     }
-    // What all have, needs no second look; the rest is compared in the words of any node.
+    // Values that all nodes have are equal. Only the others are compared as templates.
     let common: BTreeSet<&str> =
         first.iter().filter(|v| others.iter().all(|o| o.contains(*v))).copied().collect();
     let rest: Vec<Templates<'_>> = raw
@@ -91,25 +92,26 @@ fn difference(
     let counts: Vec<_> = rest.iter().map(count).collect();
     let sides = || counts.iter().map(|count| format!("{field}\n{count:?}\n")).collect();
     if counts.windows(2).all(|two| matches!(two, [a, b] if a == b)) {
-        // Several values of one template cannot be told apart; of one, each node has to mean the same by it.
+        // Several values with the same template cannot be told apart. A single value must have the same meaning on
+        // each node.
         let templates = rest.first().into_iter().flat_map(BTreeMap::keys);
         let mut unlike = templates.filter(|template| {
             let of = |node: &Templates<'_>| match node.get(*template).map(Vec::as_slice) {
                 Some([(_, kinds)]) => Some(kinds.clone()),
                 _ => None,
             };
-            let of_nodes: Option<Vec<Vec<Kinds>>> = rest.iter().map(of).collect();
+            let of_nodes: Option<Vec<Vec<FactKinds>>> = rest.iter().map(of).collect();
             of_nodes.is_some_and(|all| !agree(all.iter().map(Vec::as_slice)))
         });
         unlike.next()?;
-        let told = |(values, cell): (&BTreeSet<&str>, &&Cell<'_>)| {
+        let told = |(values, cell): (&BTreeSet<&str>, &&NodeRow<'_>)| {
             let values: Vec<&str> = values.difference(&common).copied().collect();
             format!("{}: {}", name(cell.who, names), values.join(", "))
         };
         let lines = some(raw.iter().zip(group).map(told));
-        // Which node is right, the values alone do not tell: each is a side of its own.
+        // The values alone do not show which node is right, so each distinct set of values is a variant of its own.
         let sides = raw.iter().map(|values| format!("{field}\n{values:?}\n")).collect();
-        return Some((format!("{field} means another value of the node\n    {lines}"), sides));
+        return Some((format!("{field} holds different kinds of the node's own values\n    {lines}"), sides));
     }
     let set = raw.iter().any(|values| values.len() > 1);
     let lines =
@@ -117,8 +119,8 @@ fn difference(
     Some((format!("{field} differs{}", lines.concat()), sides()))
 }
 
-/// A set: which of its members are not everywhere.
-fn members(rest: &[Templates<'_>], group: &[&Cell<'_>], names: &[&str], symbols: &Symbols) -> Vec<String> {
+/// Returns the members of a set that are not on all nodes.
+fn members(rest: &[Templates<'_>], group: &[&NodeRow<'_>], names: &[&str], symbols: &Symbols) -> Vec<String> {
     let templates: BTreeSet<&str> = rest.iter().flat_map(|of| of.keys()).map(String::as_str).collect();
     let mut lines = Vec::new();
     for template in templates {
@@ -143,8 +145,13 @@ fn members(rest: &[Templates<'_>], group: &[&Cell<'_>], names: &[&str], symbols:
     lines
 }
 
-/// A single value: who has which.
-fn variants(rest: &[Templates<'_>], group: &[&Cell<'_>], names: &[&str], symbols: &Symbols) -> Vec<String> {
+/// Returns the variants of a single value, with their nodes.
+fn variants(
+    rest: &[Templates<'_>],
+    group: &[&NodeRow<'_>],
+    names: &[&str],
+    symbols: &Symbols,
+) -> Vec<String> {
     let mut holders: BTreeMap<Option<&str>, Vec<usize>> = BTreeMap::new();
     for (i, of) in rest.iter().enumerate() {
         holders.entry(of.keys().next().map(String::as_str)).or_default().push(i);
@@ -166,14 +173,14 @@ fn variants(rest: &[Templates<'_>], group: &[&Cell<'_>], names: &[&str], symbols
     variants.iter().map(line).collect()
 }
 
-/// `4 (<peer transit key>)`: the value on this node, and what it is.
-fn with_meaning(template: &str, who: Speaker, symbols: &Symbols) -> String {
+/// Returns a value on one node and its meaning: `4 (<peer transit key>)`.
+fn with_meaning(template: &str, who: RowOwner, symbols: &Symbols) -> String {
     let (value, meaning) = (symbols.fill(template, who), symbols.show(template));
     if value == meaning { value } else { format!("{value} ({meaning})") }
 }
 
-/// `worker`, or `worker about worker-2`.
-pub(super) fn name(who: Speaker, names: &[&str]) -> String {
+/// Returns the name of a node, with its peer for a row about a peer: `worker about worker-2`.
+pub(super) fn name(who: RowOwner, names: &[&str]) -> String {
     let name = |i: usize| names.get(i).copied().unwrap_or("?");
     match who.peer {
         None => name(who.node).to_owned(),
@@ -181,7 +188,7 @@ pub(super) fn name(who: Speaker, names: &[&str]) -> String {
     }
 }
 
-/// The first few, and how many more there are.
+/// Returns the first few items and the number of the others.
 pub(super) fn some(all: impl Iterator<Item = String>) -> String {
     const SHOWN: usize = 6;
     let mut all = all;

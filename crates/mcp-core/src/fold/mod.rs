@@ -1,13 +1,13 @@
-//! One question, many nodes: what is the same everywhere once, then what differs, is missing or is extra.
+//! Compares the answers of several nodes: equal rows are listed once, then the rows that differ, are missing or are
+//! extra.
 //!
-//! In interconnect mode each node has its own databases, flows and tables, which mirror each other. A row of one
-//! node is compared with the rows of the others after each node's own values ([`crate::Fact`]) have been
-//! recognised in it:
+//! In interconnect mode each node has its own databases, flows and tables, which mirror each other. A row of one node
+//! is compared with the rows of the others after each node's own values ([`crate::Fact`]) have been recognised in it:
 //!
-//! * a row that names nothing of any node is expected on every node, as it stands;
-//! * one that names its own node (`GR_<node>`) is expected on every node, in that node's words;
-//! * one that names one other node (`tstor-<peer>`) is expected on every node, for each of its peers;
-//! * one that a tool calls local is expected nowhere else.
+//! * A row that contains no value of any node is expected on every node, with the same text.
+//! * A row that names its own node (`GR_<node>`) is expected on every node, with the values of that node.
+//! * A row that names one other node (`tstor-<peer>`) is expected on every node, once for each of its peers.
+//! * A row that a tool marks as local is expected on no other node.
 
 mod compare;
 mod order;
@@ -17,81 +17,81 @@ mod symbols;
 mod tests;
 
 use crate::{Answer, Field, NodeName, Row, sanitize::REDACTED};
-use compare::{Cell, compare_fields, some};
+use compare::{NodeRow, compare_fields, some};
 use std::collections::{BTreeMap, BTreeSet};
-use symbols::{NodeIndex, Speaker, Symbols, agree};
+use symbols::{NodeIndex, RowOwner, Symbols, agree};
 
-/// Answers of several nodes, folded.
+/// The result of a comparison.
 #[derive(Debug, Default)]
-pub(crate) struct Folded {
-    /// What differs, is missing or is extra.
+pub(crate) struct FoldedAnswers {
+    /// The rows that differ, are missing or are extra.
     pub(crate) differences: Vec<Difference>,
-    /// What no other node should have.
-    pub(crate) own: Vec<Kept>,
-    /// What is the same on all nodes.
-    pub(crate) same: Vec<Kept>,
+    /// The rows that no other node should have.
+    pub(crate) own: Vec<FoldedRow>,
+    /// The rows that are the same on all nodes.
+    pub(crate) same: Vec<FoldedRow>,
     /// The fields that are not compared, because their values are redacted.
     pub(crate) hidden: BTreeSet<String>,
-    /// Rows that all nodes gave together, whether they were asked for or not.
+    /// The number of rows of all nodes together, before any filter.
     pub(crate) rows: usize,
 }
 
 /// A row that is not the same on all nodes.
 #[derive(Debug)]
 pub(crate) struct Difference {
-    /// What it is called, and who differs in what.
+    /// The name of the row, and the nodes that differ in it.
     pub(crate) text: String,
-    /// The row itself, of one node of each side.
+    /// The text of the row, from one node of each variant.
     pub(crate) rows: String,
 }
 
-/// A row that does not differ.
+/// A row that is equal on all nodes or exists on one node by design.
 #[derive(Debug)]
-pub(crate) struct Kept {
-    /// What it is called.
+pub(crate) struct FoldedRow {
+    /// The name of the row.
     pub(crate) key: String,
-    /// The row itself, of each node.
+    /// The text of the row from each node.
     pub(crate) rows: String,
 }
 
-/// Rows that are one row, seen from several nodes.
-type Group<'a> = Vec<Cell<'a>>;
+/// The rows of several nodes that are the same row.
+type RowGroup<'a> = Vec<NodeRow<'a>>;
 
-/// What a row is about, and its key in the words of any node. Two rows of a node may have one key.
+/// The subject of a row, and its key as a template. `nth` counts the rows of one node that have the same key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct GroupKey {
-    about: About,
+    about: RowSubject,
     template: String,
     nth: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum About {
+enum RowSubject {
     Cluster,
     OwnNode,
     Peer,
 }
 
-/// Folds the answers of nodes that were asked the same. `others` are the nodes that were not asked. Of what was folded, it
-/// keeps what has a row that is asked for on any node.
+/// Compares the answers that several nodes gave to one call. `others` are the nodes of the source that the call did
+/// not read. The result keeps only rows that the call wants on at least one node.
 pub(crate) fn fold(
     answers: &[(NodeName, Answer)],
     others: &[NodeName],
     is_asked: impl Fn(&Row) -> bool,
-) -> Folded {
+) -> FoldedAnswers {
     let facts = answers.iter().map(|(_, a)| a.facts.as_slice()).enumerate();
     let symbols = Symbols::new(facts, others.iter().map(NodeName::as_str));
     let groups = group(answers, &symbols);
     let names: Vec<&str> = answers.iter().map(|(name, _)| name.as_str()).collect();
     let rows = answers.iter().map(|(_, answer)| answer.rows.len()).sum();
-    let mut folded = Folded { rows, ..Folded::default() };
+    let mut folded = FoldedAnswers { rows, ..FoldedAnswers::default() };
     for (key, group) in groups.iter().filter(|(_, group)| group.iter().any(|cell| is_asked(cell.row))) {
         let shown = symbols.show(&key.template);
-        if group.iter().all(|cell| cell.local) && !(key.about == About::Cluster && group.len() > 1) {
+        if group.iter().all(|cell| cell.local) && !(key.about == RowSubject::Cluster && group.len() > 1) {
             folded.own.extend(group.iter().map(|cell| {
                 let name = names.get(cell.who.node).copied().unwrap_or("?");
                 let key = symbols.fill(&key.template, cell.who);
-                Kept { key: format!("{key} on {name}"), rows: shown::on(name, cell.row) }
+                FoldedRow { key: format!("{key} on {name}"), rows: shown::on(name, cell.row) }
             }));
             continue;
         }
@@ -99,7 +99,7 @@ pub(crate) fn fold(
         let needs = group.iter().find_map(|cell| cell.row.identity.as_ref()?.needs.as_ref());
         if let Some(needs) = needs {
             let has =
-                |who: &Speaker| answers.get(who.node).is_some_and(|(_, answer)| answer.has.contains(needs));
+                |who: &RowOwner| answers.get(who.node).is_some_and(|(_, answer)| answer.has.contains(needs));
             absent.retain(has);
         }
         let mut lines: Vec<String> = Vec::new();
@@ -107,12 +107,12 @@ pub(crate) fn fold(
             lines.push(presence(&shown, key, group, &absent, &names, &symbols));
         }
         if !agree(group.iter().map(|cell| cell.kinds.as_slice())) {
-            lines.push(format!("{shown}: its name means another value of the node"));
+            lines.push(format!("{shown}: its name contains different kinds of the node's own values"));
         }
         let fields = compare_fields(group, &names, &symbols);
         lines.extend(fields.differences.iter().map(|difference| format!("{shown}: {difference}")));
         if lines.is_empty() {
-            folded.same.push(Kept {
+            folded.same.push(FoldedRow {
                 key: only_value(group).map_or(shown.clone(), |value| format!("{shown} ({value})")),
                 rows: shown::everywhere(&shown, group, &names),
             });
@@ -127,22 +127,22 @@ pub(crate) fn fold(
     folded
 }
 
-/// The fields whose values are secrets: that they look alike does not mean that they are.
-fn hidden<'a>(cells: impl Iterator<Item = &'a Cell<'a>>) -> BTreeSet<String> {
+/// Returns the fields that contain redacted values. Two redacted values that look alike may differ.
+fn hidden<'a>(cells: impl Iterator<Item = &'a NodeRow<'a>>) -> BTreeSet<String> {
     let is_hidden = |field: &&Field| field.values.iter().any(|value| value.contains(REDACTED));
     cells.flat_map(|cell| cell.fields).filter(is_hidden).map(|field| field.name.clone()).collect()
 }
 
-/// Puts the rows of all nodes into groups by their key.
-fn group<'a>(answers: &'a [(NodeName, Answer)], symbols: &Symbols) -> BTreeMap<GroupKey, Group<'a>> {
-    let mut groups: BTreeMap<GroupKey, Group<'a>> = BTreeMap::new();
+/// Groups the rows of all nodes by their key.
+fn group<'a>(answers: &'a [(NodeName, Answer)], symbols: &Symbols) -> BTreeMap<GroupKey, RowGroup<'a>> {
+    let mut groups: BTreeMap<GroupKey, RowGroup<'a>> = BTreeMap::new();
     for (node, (_, answer)) in answers.iter().enumerate() {
-        let mut seen: BTreeMap<(About, String, Option<NodeIndex>), usize> = BTreeMap::new();
+        let mut seen: BTreeMap<(RowSubject, String, Option<NodeIndex>), usize> = BTreeMap::new();
         for (at, row) in answer.rows.iter().enumerate() {
-            let Classified { about, template, peer, kinds } = classify(key_of(row), node, symbols);
+            let ClassifiedKey { about, template, peer, kinds } = classify(key_of(row), node, symbols);
             let nth = seen.entry((about, template.clone(), peer)).or_insert(0);
-            let cell = Cell {
-                who: Speaker { node, peer },
+            let cell = NodeRow {
+                who: RowOwner { node, peer },
                 row,
                 at,
                 role: row.identity.as_ref().map_or("", |identity| identity.role),
@@ -161,71 +161,74 @@ fn key_of(row: &Row) -> &str {
     row.identity.as_ref().map_or(&row.text, |identity| &identity.key)
 }
 
-/// What the key of a row says.
-struct Classified {
-    about: About,
+/// The subject and the template of a row's key.
+struct ClassifiedKey {
+    about: RowSubject,
     template: String,
     peer: Option<NodeIndex>,
-    kinds: Vec<symbols::Kinds>,
+    kinds: Vec<symbols::FactKinds>,
 }
 
-fn classify(key: &str, node: NodeIndex, symbols: &Symbols) -> Classified {
-    let template = symbols.template(key, None, Speaker { node, peer: None });
+fn classify(key: &str, node: NodeIndex, symbols: &Symbols) -> ClassifiedKey {
+    let template = symbols.template(key, None, RowOwner { node, peer: None });
     let mut peers = template.peers.iter();
     let (about, peer) = match (peers.next(), peers.next(), template.own) {
-        (None, _, false) => (About::Cluster, None),
-        (None, _, true) => (About::OwnNode, None),
-        (Some(peer), None, _) => (About::Peer, Some(*peer)),
-        // About several other nodes: only nodes that say the very same can be compared.
+        (None, _, false) => (RowSubject::Cluster, None),
+        (None, _, true) => (RowSubject::OwnNode, None),
+        (Some(peer), None, _) => (RowSubject::Peer, Some(*peer)),
+        // The row is about several other nodes, so only rows with the very same text can be compared.
         (Some(_), Some(_), _) => {
-            return Classified {
-                about: About::Cluster,
+            return ClassifiedKey {
+                about: RowSubject::Cluster,
                 template: key.to_owned(),
                 peer: None,
                 kinds: Vec::new(),
             };
         }
     };
-    Classified { about, template: template.text, peer, kinds: template.kinds }
+    ClassifiedKey { about, template: template.text, peer, kinds: template.kinds }
 }
 
-/// Who should have a row of this group and has not.
-fn absent(key: &GroupKey, group: &Group<'_>, nodes: usize) -> Vec<Speaker> {
-    let present: BTreeSet<Speaker> = group.iter().map(|cell| cell.who).collect();
-    let expected: Vec<Speaker> = match key.about {
-        About::Cluster | About::OwnNode => (0..nodes).map(|node| Speaker { node, peer: None }).collect(),
-        About::Peer => {
-            // Among the nodes that have it for somebody, or for which somebody has it: a network need not be
-            // on every node.
+/// Returns the nodes, with the peer for a row about a peer, that should have a row of this group and do not.
+fn absent(key: &GroupKey, group: &RowGroup<'_>, nodes: usize) -> Vec<RowOwner> {
+    let present: BTreeSet<RowOwner> = group.iter().map(|cell| cell.who).collect();
+    let expected: Vec<RowOwner> = match key.about {
+        RowSubject::Cluster | RowSubject::OwnNode => {
+            (0..nodes).map(|node| RowOwner { node, peer: None }).collect()
+        }
+        RowSubject::Peer => {
+            // Only nodes count that have the row for some peer or are such a peer, because a network need not be on
+            // every node.
             let involved: BTreeSet<NodeIndex> =
                 group.iter().flat_map(|cell| [Some(cell.who.node), cell.who.peer]).flatten().collect();
             let pairs = involved
                 .iter()
-                .flat_map(|node| involved.iter().map(|peer| Speaker { node: *node, peer: Some(*peer) }));
+                .flat_map(|node| involved.iter().map(|peer| RowOwner { node: *node, peer: Some(*peer) }));
             pairs.filter(|who| who.peer != Some(who.node)).collect()
         }
     };
     expected.into_iter().filter(|who| !present.contains(who)).collect()
 }
 
-/// One line for a row that some have and others have not, from the side of the fewer.
+/// Returns one line about a row that only some nodes have. It names the smaller side.
 fn presence(
     shown: &str,
     key: &GroupKey,
-    group: &Group<'_>,
-    absent: &[Speaker],
+    group: &RowGroup<'_>,
+    absent: &[RowOwner],
     names: &[&str],
     symbols: &Symbols,
 ) -> String {
-    let concrete = |who: &Speaker| match symbols.fill(&key.template, *who) {
+    let concrete = |who: &RowOwner| match symbols.fill(&key.template, *who) {
         text if text == shown => compare::name(*who, names),
         text => format!("{} ({text})", compare::name(*who, names)),
     };
     let nth = if key.nth > 0 { format!(" (occurrence {})", key.nth + 1) } else { String::new() };
-    if key.about == About::Peer && absent.len() == group.len() {
-        // Of two nodes one has it for the other: which of the two is odd, nobody can tell from here.
+    if key.about == RowSubject::Peer && absent.len() == group.len() {
+        // With two nodes, one has the row about its peer and the other does not. The data does not show which of the
+        // two is wrong.
         let have = some(group.iter().map(|cell| concrete(&cell.who)));
-        format!("missing on {}, there on {have}: {shown}{nth}", some(absent.iter().map(concrete)))
+        format!("missing on {}, present on {have}: {shown}{nth}", some(absent.iter().map(concrete)))
     } else if absent.len() <= group.len() {
         format!("missing on {}: {shown}{nth}", some(absent.iter().map(concrete)))
     } else {
@@ -233,10 +236,10 @@ fn presence(
     }
 }
 
-/// The value of a row that has only one, the same on every node: short enough to stand beside its key.
-fn only_value<'a>(group: &Group<'a>) -> Option<&'a str> {
+/// Returns the only value of a row if it is the same on every node and short enough to follow the key.
+fn only_value<'a>(group: &RowGroup<'a>) -> Option<&'a str> {
     const SHORT: usize = 40;
-    let value = |cell: &Cell<'a>| match cell.fields {
+    let value = |cell: &NodeRow<'a>| match cell.fields {
         [Field { values, .. }] => match values.as_slice() {
             [value] if (1..=SHORT).contains(&value.len()) => Some(value.as_str()),
             _ => None,
@@ -247,16 +250,16 @@ fn only_value<'a>(group: &Group<'a>) -> Option<&'a str> {
     group.iter().all(|cell| value(cell) == Some(first)).then_some(first)
 }
 
-/// So many rows.
+/// Returns a number of rows in words.
 pub(crate) fn count(n: usize) -> String {
     if n == 1 { "1 row".to_owned() } else { format!("{n} rows") }
 }
 
-/// The first of many keys. Enough to see what was compared; the rows themselves come with one node.
-pub(crate) fn keys(all: &[Kept]) -> String {
+/// Returns the first of many keys. They are enough to see what was compared; a call for one node lists the rows.
+pub(crate) fn keys(all: &[FoldedRow]) -> String {
     const BYTES: usize = 500;
     let mut text = String::new();
-    for (i, Kept { key, .. }) in all.iter().enumerate() {
+    for (i, FoldedRow { key, .. }) in all.iter().enumerate() {
         if i > 0 && text.len() + key.len() > BYTES {
             text += &format!("; and {} more", all.len() - i);
             break;
@@ -267,7 +270,7 @@ pub(crate) fn keys(all: &[Kept]) -> String {
     text
 }
 
-/// The values of a field, for what compares them.
+/// Returns the values of a field.
 fn values<'a>(fields: &'a [Field], name: &str) -> Option<&'a [String]> {
     fields.iter().find(|field| field.name == name).map(|field| field.values.as_slice())
 }

@@ -1,22 +1,22 @@
-//! Rows whose order matters: the rules of a chain.
+//! Compares rows whose order matters, such as the rules of a chain.
 
-use super::{Cell, Difference, Group, GroupKey, compare::some, symbols::NodeIndex};
+use super::{Difference, GroupKey, NodeRow, RowGroup, compare::some, symbols::NodeIndex};
 use crate::Row;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The rows of one list on each node, by their groups, in any order.
-type Lists<'a> = BTreeMap<&'a str, Vec<Listed<'a>>>;
+/// The rows of each list by group. The groups have no particular order.
+type RowLists<'a> = BTreeMap<&'a str, Vec<ListedRow<'a>>>;
 
-/// A row of a list, as the nodes have it.
-type Listed<'a> = (&'a GroupKey, BTreeMap<NodeIndex, &'a Cell<'a>>);
+/// A row of a list and the nodes that have it.
+type ListedRow<'a> = (&'a GroupKey, BTreeMap<NodeIndex, &'a NodeRow<'a>>);
 
-/// The lists in which rows that all their nodes have stand in another order on some node.
+/// Returns the lists whose common rows are in a different order on some node.
 pub(super) fn compare(
-    groups: &BTreeMap<GroupKey, Group<'_>>,
+    groups: &BTreeMap<GroupKey, RowGroup<'_>>,
     names: &[&str],
     is_asked: impl Fn(&Row) -> bool,
 ) -> Vec<Difference> {
-    let mut lists = Lists::new();
+    let mut lists = RowLists::new();
     for (key, group) in groups {
         let sequence = group.iter().find_map(|cell| cell.row.identity.as_ref()?.sequence.as_deref());
         if let Some(sequence) = sequence {
@@ -29,7 +29,7 @@ pub(super) fn compare(
 
 fn difference(
     name: &str,
-    rows: &[Listed<'_>],
+    rows: &[ListedRow<'_>],
     names: &[&str],
     is_asked: &impl Fn(&Row) -> bool,
 ) -> Option<Difference> {
@@ -53,7 +53,7 @@ fn difference(
     let from = odd.iter().zip(usual).position(|(a, b)| a != b)?;
     let is_different = |at: usize| odd.get(at) != usual.get(at);
     let to = (from..odd.len()).rev().find(|at| is_different(*at))?;
-    /// Enough to see which rows changed places.
+    /// The number of rows that is enough to see which rows changed places.
     const SHOWN: usize = 8;
     let told = |node: NodeIndex| {
         let rows = in_order(node).into_iter().skip(from).take((to - from + 1).min(SHOWN));
@@ -67,5 +67,5 @@ fn difference(
         .take(3)
         .filter_map(|(_, nodes)| Some(format!("\n  on {}:{}", who(nodes), told(*nodes.first()?))))
         .collect();
-    Some(Difference { text: format!("{name}: its rows stand in another order on {}", who(few)), rows })
+    Some(Difference { text: format!("{name}: the order of its rows differs on {}", who(few)), rows })
 }

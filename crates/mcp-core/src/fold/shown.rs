@@ -1,22 +1,22 @@
-//! The rows behind what was folded: what a reader needs next, without another call.
+//! Shows the rows behind a comparison, so that a reader needs no further call.
 
-use super::compare::{self, Cell};
+use super::compare::{self, NodeRow};
 use crate::Row;
 
-/// So many different texts of one row are shown.
+/// The number of different texts that are shown of one row.
 const TEXTS: usize = 4;
 
-/// Bytes of one text, and its lines.
+/// The maximum number of bytes and of lines of one text.
 const TEXT: (usize, usize) = (1_500, 24);
 
-/// A row of one node.
+/// Shows a row of one node.
 pub(super) fn on(node: &str, row: &Row) -> String {
     format!("on {node}: {}", text(row))
 }
 
-/// The row of a group whose nodes agree: once if they say the same, else as each of them says it.
-pub(super) fn everywhere(shown: &str, group: &[Cell<'_>], names: &[&str]) -> String {
-    let mut texts: Vec<(String, Vec<&Cell<'_>>)> = Vec::new();
+/// Shows a row that is equal on all nodes: once if its texts are the same, else the text of each node.
+pub(super) fn everywhere(shown: &str, group: &[NodeRow<'_>], names: &[&str]) -> String {
+    let mut texts: Vec<(String, Vec<&NodeRow<'_>>)> = Vec::new();
     for cell in group {
         let text = text(cell.row);
         if let Some((_, cells)) = texts.iter_mut().find(|(other, _)| *other == text) {
@@ -24,7 +24,7 @@ pub(super) fn everywhere(shown: &str, group: &[Cell<'_>], names: &[&str]) -> Str
         } else if texts.len() <= TEXTS {
             texts.push((text, vec![cell]));
         } else {
-            // Enough to be sure that they are not all the same; the rest is only counted.
+            // These texts are enough to know that not all are the same; the rest is only counted.
             break;
         }
     }
@@ -43,16 +43,16 @@ pub(super) fn everywhere(shown: &str, group: &[Cell<'_>], names: &[&str]) -> Str
     indented(&lines.join("\n"))
 }
 
-/// The row of a group whose nodes do not agree: of one node of each side. Nothing where the row is no more than its name.
-pub(super) fn sides(shown: &str, group: &[Cell<'_>], sides: &[String], names: &[&str]) -> String {
-    let mut of_sides: Vec<(&str, Vec<&Cell<'_>>)> = Vec::new();
+/// Shows a row that differs: the text of one node of each variant. A row whose text is only its name is not shown.
+pub(super) fn sides(shown: &str, group: &[NodeRow<'_>], sides: &[String], names: &[&str]) -> String {
+    let mut of_sides: Vec<(&str, Vec<&NodeRow<'_>>)> = Vec::new();
     for (cell, side) in group.iter().zip(sides) {
         match of_sides.iter_mut().find(|(other, _)| other == side) {
             Some((_, cells)) => cells.push(cell),
             None => of_sides.push((side, vec![cell])),
         }
     }
-    // What is odd is on few nodes.
+    // Show the variant with the fewest nodes first, because a fault is usually on few nodes.
     of_sides.sort_by_key(|(_, cells)| cells.len());
     let mut lines = Vec::new();
     for (_, cells) in of_sides.iter().take(TEXTS) {
@@ -65,11 +65,11 @@ pub(super) fn sides(shown: &str, group: &[Cell<'_>], sides: &[String], names: &[
     lines.iter().map(|line| format!("\n  {}", indented(line).replace('\n', "\n  "))).collect()
 }
 
-fn holders(cells: &[&Cell<'_>], names: &[&str]) -> String {
+fn holders(cells: &[&NodeRow<'_>], names: &[&str]) -> String {
     compare::some(cells.iter().map(|cell| compare::name(cell.who, names)))
 }
 
-/// What is shown of a row, under what it stands: its beginning, if it is long.
+/// Returns the text of a row, and only its beginning if it is long.
 fn text(row: &Row) -> String {
     let text = row.text.trim_end();
     let (bytes, lines) = TEXT;
@@ -82,11 +82,11 @@ fn text(row: &Row) -> String {
     };
     match text.len() - end {
         0 => shown,
-        more => format!("{shown}… ({more} bytes more: ask for this node alone)"),
+        more => format!("{shown}… ({more} more bytes: pass node_name with this node only)"),
     }
 }
 
-/// All lines but the first, a little to the right.
+/// Indents all lines except the first.
 fn indented(text: &str) -> String {
     text.replace('\n', "\n  ")
 }

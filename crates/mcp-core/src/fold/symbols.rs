@@ -1,73 +1,73 @@
-//! Recognising what is a node's own in a text, so that two nodes' texts can be compared.
+//! Recognises a node's own values in a text, so that the texts of two nodes can be compared.
 
 use crate::answer::Fact;
 use aho_corasick::{AhoCorasick, MatchKind};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// A node, by its position among those asked.
+/// The position of a node among the nodes of the call.
 pub(super) type NodeIndex = usize;
 
-/// Who speaks: a node, and the other node that the row is about, if it is about one.
+/// The node that has a row, and the peer that the row is about, if any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Speaker {
+pub(super) struct RowOwner {
     pub(super) node: NodeIndex,
     pub(super) peer: Option<NodeIndex>,
 }
 
 /// The facts of all nodes.
 pub(super) struct Symbols {
-    /// What is recognised wherever it stands; values that several nodes share tell nothing and are left out.
-    /// None is the name of a node that was not asked.
-    words: Vec<Option<Word>>,
+    /// The values that are recognised anywhere in a text. Values that several nodes share are left out. `None` stands
+    /// for the name of a node that the call does not read.
+    words: Vec<Option<OwnValue>>,
     pattern: Option<AhoCorasick>,
-    /// What is recognised as the whole value of one field.
-    of_fields: HashMap<&'static str, HashMap<String, Word>>,
-    /// The value of each class on each node; none where the class has several.
+    /// The values that are recognised only as the whole value of one field.
+    of_fields: HashMap<&'static str, HashMap<String, OwnValue>>,
+    /// The value of each class on each node, or `None` if the class has several values there.
     values: BTreeMap<(NodeIndex, String), Option<String>>,
 }
 
-/// A value of one node.
-struct Word {
+/// A value that belongs to one node.
+struct OwnValue {
     owner: NodeIndex,
-    /// What it is called in a template. Kinds that have one value on any node are one class: what one node cannot tell
-    /// apart, must not differ on another.
+    /// The name of the value in a template. Kinds that have the same value on any node form one class, because what
+    /// one node cannot tell apart must not count as a difference on another node.
     class: String,
-    /// What it is on its node: the kinds of the class that have this value there.
-    kinds: Kinds,
+    /// The meanings of the value on its node: the kinds of the class that have this value there.
+    kinds: FactKinds,
     is_name: bool,
 }
 
-/// The kinds that a value stands for on its node.
-pub(super) type Kinds = BTreeSet<String>;
+/// The kinds of facts that a value has on its node.
+pub(super) type FactKinds = BTreeSet<String>;
 
-/// Around the kind of a fact in a template. No text of a cluster holds them: they are private-use
-/// characters, which [`crate::sanitize`] would leave, and here they never reach an answer.
+/// The delimiters of a fact's kind in a template. They are private-use characters, which no text of a cluster
+/// contains. [`crate::sanitize`] would not remove them, but templates never reach an answer.
 const OPEN: char = '\u{e000}';
 const CLOSE: char = '\u{e001}';
 
-/// A text in which a node's own values are replaced by what they are.
+/// A text in which the kinds of a node's own values replace the values.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Template {
     pub(super) text: String,
-    /// What each replaced value can be, in their order.
-    pub(super) kinds: Vec<Kinds>,
-    /// Does it name something of the speaker's node?
+    /// The possible meanings of each replaced value, in the order of the text.
+    pub(super) kinds: Vec<FactKinds>,
+    /// Whether the text contains a value of the speaker's node.
     pub(super) own: bool,
-    /// Whose else it names something of.
+    /// The other nodes whose values the text contains.
     pub(super) peers: BTreeSet<NodeIndex>,
 }
 
-/// A value in a field, or anywhere.
-type Place<'a> = (Option<&'static str>, &'a str);
+/// A value in a field, or anywhere in a text.
+type FactKey<'a> = (Option<&'static str>, &'a str);
 
 impl Symbols {
-    /// From the facts of the nodes that were asked, and the names of those that were not: a longer name is not the
-    /// shorter one in it.
+    /// Collects the facts of the nodes that the call reads, and the names of the `others`. The other names are needed
+    /// so that a short node name is not recognised inside a longer one.
     pub(super) fn new<'a>(
         facts: impl Iterator<Item = (NodeIndex, &'a [Fact])>,
         others: impl Iterator<Item = &'a str>,
     ) -> Self {
-        let mut all: BTreeMap<Place<'_>, BTreeMap<NodeIndex, BTreeSet<&str>>> = BTreeMap::new();
+        let mut all: BTreeMap<FactKey<'_>, BTreeMap<NodeIndex, BTreeSet<&str>>> = BTreeMap::new();
         let mut of_kinds: BTreeMap<(NodeIndex, &str), BTreeSet<&str>> = BTreeMap::new();
         for (node, facts) in facts {
             for Fact { kind, value, field } in facts.iter().filter(|f| !f.value.is_empty()) {
@@ -95,7 +95,7 @@ impl Symbols {
         for ((field, value), nodes) in all {
             let (1, Some((owner, kinds))) = (nodes.len(), nodes.first_key_value()) else { continue };
             let Some(first) = kinds.first() else { continue };
-            let word = Word {
+            let word = OwnValue {
                 owner: *owner,
                 class: class(first),
                 is_name: kinds.contains(Fact::NAME),
@@ -119,27 +119,27 @@ impl Symbols {
         symbols
     }
 
-    /// The template of a text, as the node that has it would write it. With a peer, only that peer's values are
-    /// recognised; without, every other node's.
-    pub(super) fn template(&self, text: &str, field: Option<&str>, who: Speaker) -> Template {
+    /// Returns the template of a text of a node. If `who` has a peer, only values of the node and of that peer are
+    /// recognised; otherwise values of all nodes.
+    pub(super) fn template(&self, text: &str, field: Option<&str>, who: RowOwner) -> Template {
         let mut template =
             Template { text: String::new(), kinds: Vec::new(), own: false, peers: BTreeSet::new() };
         if let Some(word) = field.and_then(|field| self.of_fields.get(field)?.get(text)) {
             template.symbol(word, who);
             return template;
         }
-        let mut found: Vec<(usize, usize, Option<&Word>)> = Vec::new();
+        let mut found: Vec<(usize, usize, Option<&OwnValue>)> = Vec::new();
         for place in self.pattern.iter().flat_map(|pattern| pattern.find_overlapping_iter(text)) {
             let Some(word) = self.words.get(place.pattern().as_usize()) else { continue };
             let is_known =
-                |word: &Word| word.owner == who.node || who.peer.is_none_or(|peer| peer == word.owner);
+                |word: &OwnValue| word.owner == who.node || who.peer.is_none_or(|peer| peer == word.owner);
             let is_name = word.as_ref().is_none_or(|word| word.is_name);
             let (before, after) = (&text[..place.start()], &text[place.end()..]);
             if word.as_ref().is_none_or(is_known) && stands_alone(before, after, is_name) {
                 found.push((place.start(), place.end(), word.as_ref()));
             }
         }
-        // Of two values of which one begins the other, the longer one is meant.
+        // If one value is a prefix of another, the longer one is meant.
         found.sort_by_key(|(start, end, _)| (*start, std::cmp::Reverse(*end)));
         let mut from = 0;
         for (start, end, word) in found {
@@ -156,15 +156,15 @@ impl Symbols {
         template
     }
 
-    /// What a template stands for on one node.
-    pub(super) fn fill(&self, template: &str, who: Speaker) -> String {
+    /// Returns the text that a template stands for on one node.
+    pub(super) fn fill(&self, template: &str, who: RowOwner) -> String {
         self.replace(template, |owned, kind| {
             let node = if owned { Some(who.node) } else { who.peer };
             node.and_then(|node| self.values.get(&(node, kind.to_owned())).cloned().flatten())
         })
     }
 
-    /// A template for people: `tstor-<peer>`.
+    /// Returns a template as people read it: `tstor-<peer>`.
     pub(super) fn show(&self, template: &str) -> String {
         self.replace(template, |_, _| None)
     }
@@ -186,7 +186,7 @@ impl Symbols {
 }
 
 impl Template {
-    fn symbol(&mut self, word: &Word, who: Speaker) {
+    fn symbol(&mut self, word: &OwnValue, who: RowOwner) {
         let whose = if word.owner == who.node {
             self.own = true;
             "node"
@@ -204,10 +204,10 @@ impl Fact {
     pub const NAME: &'static str = "name";
 }
 
-/// Between the kinds of a class.
+/// The separator between the kinds of a class.
 const OR: &str = " or ";
 
-/// The class of each kind that has a value in common with another kind on any node.
+/// Returns the class of each kind that shares a value with another kind on any node.
 fn classes<'a, 'b>(same: impl Iterator<Item = &'b BTreeSet<&'a str>>) -> BTreeMap<&'a str, String>
 where
     'a: 'b,
@@ -220,7 +220,7 @@ where
         }
         classes.push(joined);
     }
-    // `transit address` stands for `blue transit address` too.
+    // `transit address` also covers `blue transit address`.
     let name = |class: &BTreeSet<&str>| {
         let mut kinds: Vec<&str> = class.iter().copied().collect();
         kinds.sort_by_key(|kind| kind.len());
@@ -231,10 +231,10 @@ where
     classes.iter().flat_map(|class| class.iter().map(|kind| (*kind, name(class)))).collect()
 }
 
-/// Can the values at each place of one template be the same thing on every node? On a node where a management port has
-/// the gateway's address, the address can be either; on another, only what it is there.
-pub(super) fn agree<'a>(of_nodes: impl Iterator<Item = &'a [Kinds]>) -> bool {
-    let mut common: Option<Vec<Kinds>> = None;
+/// Whether the values at each position of one template can have the same meaning on every node. On a node whose
+/// management port has the gateway's address, the address has both meanings; on other nodes it has only one.
+pub(super) fn agree<'a>(of_nodes: impl Iterator<Item = &'a [FactKinds]>) -> bool {
+    let mut common: Option<Vec<FactKinds>> = None;
     for kinds in of_nodes {
         match &mut common {
             None => common = Some(kinds.to_vec()),
@@ -246,14 +246,15 @@ pub(super) fn agree<'a>(of_nodes: impl Iterator<Item = &'a [Kinds]>) -> bool {
     common.is_none_or(|common| common.iter().all(|kinds| !kinds.is_empty()))
 }
 
-/// Is what stands between these a whole name, number or address, and not a part of a longer one? Of the name of a node
-/// other names are made (`patch-br-ex_worker-to-br-int`, `worker.example`); of an address none.
+/// Whether the text between `before` and `after` is a whole name, number or address and not a part of a longer one.
+/// Node names occur inside other names (`patch-br-ex_worker-to-br-int`, `worker.example`); addresses do not.
 fn stands_alone(before: &str, after: &str, is_name: bool) -> bool {
     let part_before = |c: char| c.is_ascii_alphanumeric() || c == '.';
     let part_after = |c: char| c.is_ascii_alphanumeric();
     let mut following = after.chars();
     let next = following.next();
-    // Not `10.0.0.1` in `10.0.0.1.5`, but in `10.0.0.1.`; not `worker` in `worker-1`, which may be a node that is not asked.
+    // `10.0.0.1` does not match in `10.0.0.1.5` but matches in `10.0.0.1.`. `worker` does not match in `worker-1`,
+    // which may be a node that the call does not read.
     let joins = |c: char| if is_name { c.is_ascii_digit() } else { part_after(c) };
     let joined = next.is_some_and(|c| c == '-' || c == '.') && following.next().is_some_and(joins);
     !before.ends_with(part_before) && !next.is_some_and(part_after) && !joined
@@ -287,10 +288,10 @@ mod tests {
     }
 
     #[test]
-    fn own_and_others_values_are_told_apart() {
+    fn own_values_and_peers_values_are_told_apart() {
         let symbols = two();
         let show = |text: &str, field, node| {
-            let template = symbols.template(text, field, Speaker { node, peer: None });
+            let template = symbols.template(text, field, RowOwner { node, peer: None });
             (symbols.show(&template.text), template.own, template.peers.len())
         };
         assert_eq!(show("GR_w", None, 0), ("GR_<node>".into(), true, 0));
@@ -307,18 +308,18 @@ mod tests {
     fn a_name_is_recognised_inside_other_names() {
         let symbols = two();
         let show =
-            |text: &str| symbols.show(&symbols.template(text, None, Speaker { node: 0, peer: None }).text);
+            |text: &str| symbols.show(&symbols.template(text, None, RowOwner { node: 0, peer: None }).text);
         assert_eq!(show("patch-br-ex_w-to-br-int"), "patch-br-ex_<node>-to-br-int");
         assert_eq!(show("kube-proxy-w.example"), "kube-proxy-<node>.example");
-        assert_eq!(show("GR_w-2-x"), "GR_w-2-x", "a node that is not asked");
+        assert_eq!(show("GR_w-2-x"), "GR_w-2-x", "a node that the call does not read");
     }
 
     #[test]
-    fn what_one_node_cannot_tell_apart_is_one_class_and_is_told_apart_on_the_others() {
+    fn kinds_with_one_value_form_a_class_but_stay_distinct_on_other_nodes() {
         let a = [fact("port address", "10.0.0.2"), fact("gateway", "10.0.0.2")];
         let b = [fact("port address", "10.0.1.2"), fact("gateway", "10.0.1.1")];
         let symbols = Symbols::new([(0, &a[..]), (1, &b[..])].into_iter(), std::iter::empty());
-        let of = |text: &str, node| symbols.template(text, None, Speaker { node, peer: None });
+        let of = |text: &str, node| symbols.template(text, None, RowOwner { node, peer: None });
         let (first, port, gateway) = (of("10.0.0.2", 0), of("10.0.1.2", 1), of("10.0.1.1", 1));
         assert_eq!(first.text, port.text);
         assert_eq!(first.text, gateway.text);
@@ -333,14 +334,14 @@ mod tests {
             .map(|n| fact(&format!("address {n}"), &format!("10.{}.{}.1", n / 250, n % 250)))
             .collect();
         let symbols = Symbols::new([(0, &facts[..])].into_iter(), std::iter::empty());
-        let template = symbols.template("via 10.79.249.1", None, Speaker { node: 0, peer: None });
+        let template = symbols.template("via 10.79.249.1", None, RowOwner { node: 0, peer: None });
         assert_eq!(symbols.show(&template.text), "via <node address 19999>");
     }
 
     #[test]
     fn a_template_is_filled_for_another_node() {
         let symbols = two();
-        let template = symbols.template("10.244.1.0/24 via w-2", None, Speaker { node: 0, peer: None });
-        assert_eq!(symbols.fill(&template.text, Speaker { node: 1, peer: Some(0) }), "10.244.0.0/24 via w");
+        let template = symbols.template("10.244.1.0/24 via w-2", None, RowOwner { node: 0, peer: None });
+        assert_eq!(symbols.fill(&template.text, RowOwner { node: 1, peer: Some(0) }), "10.244.0.0/24 via w");
     }
 }

@@ -1,17 +1,17 @@
 use super::*;
 use crate::{Fact, Identity};
 
-/// Folds the rows of all nodes that are asked for.
-fn fold_all(answers: &[(NodeName, Answer)]) -> Folded {
+/// Compares the rows that all nodes were asked for.
+fn fold_all(answers: &[(NodeName, Answer)]) -> FoldedAnswers {
     fold(answers, &[], |row| !row.unasked)
 }
 
-/// What differs, without the rows themselves.
+/// Returns the differences without the texts of the rows.
 fn differences(answers: &[(NodeName, Answer)]) -> Vec<String> {
     fold_all(answers).differences.into_iter().map(|difference| difference.text).collect()
 }
 
-fn all_keys(of: &[Kept]) -> String {
+fn all_keys(of: &[FoldedRow]) -> String {
     format!("{}: {}", count(of.len()), keys(of))
 }
 
@@ -63,7 +63,7 @@ fn healthy() -> Vec<(NodeName, Answer)> {
 
 fn change(zones: &mut [(NodeName, Answer)], node: usize, key: &str, with: Option<Row>) {
     let rows = &mut zones[node].1.rows;
-    let at = rows.iter().position(|row| row.text == key).expect("there is such a row");
+    let at = rows.iter().position(|row| row.text == key).expect("the row exists");
     rows.remove(at);
     rows.extend(with);
 }
@@ -92,9 +92,9 @@ fn a_value_that_differs_is_named_with_its_meaning() {
 }
 
 #[test]
-fn the_owners_own_value_is_compared_with_what_the_others_have() {
+fn a_nodes_own_value_is_compared_with_what_its_peers_have() {
     let mut zones = healthy();
-    // What node a says of itself changes: now both others are wrong about it.
+    // The value that node a has for itself changes, so both others now have a wrong value for it.
     zones[0].1.facts.iter_mut().filter(|f| f.kind == "tunnel key").for_each(|f| f.value = "9".into());
     change(&mut zones, 0, "tstor-a", Some(row("tstor-a", &[("key", &["9"])])));
     let seen = differences(&zones);
@@ -116,12 +116,12 @@ fn a_route_to_one_peer_that_is_missing() {
 fn with_two_nodes_a_missing_route_is_seen_by_what_the_other_has() {
     let mut zones = healthy();
     zones.truncate(2);
-    // Node c is not asked: what the others have for it is the same text on both.
+    // Node c is not read. What the others have for it is the same text on both.
     change(&mut zones, 0, "10.244.3.0/24 via 100.88.0.3", None);
     assert_eq!(
         differences(&zones),
         [concat!(
-            "missing on a about b (10.244.3.0/24 via 100.88.0.3), there on b about a ",
+            "missing on a about b (10.244.3.0/24 via 100.88.0.3), present on b about a ",
             "(10.244.2.0/24 via 100.88.0.2): <peer subnet> via <peer transit address>"
         )]
     );
@@ -150,7 +150,7 @@ fn a_row_that_a_node_has_twice() {
 }
 
 #[test]
-fn what_is_local_on_its_node_and_elsewhere_not_is_expected_everywhere() {
+fn a_row_that_is_local_on_one_node_only_is_expected_on_all_nodes() {
     let mut zones = healthy();
     zones[0].1.rows.push(local("layer2-pod"));
     zones[1].1.rows.push(row("layer2-pod", &[]));
@@ -186,7 +186,7 @@ fn roles_are_compared_in_their_spanning_fields_only() {
 }
 
 #[test]
-fn three_hundred_nodes_are_folded_into_a_few_lines() {
+fn a_comparison_of_three_hundred_nodes_takes_a_few_lines() {
     let zone = |n: usize| {
         let name = format!("node-{n}");
         let fact = Fact { kind: Fact::NAME.into(), value: name.clone(), field: None };
@@ -204,7 +204,7 @@ fn three_hundred_nodes_are_folded_into_a_few_lines() {
 }
 
 #[test]
-fn a_value_that_is_all_of_a_row_is_shown_when_it_is_the_same() {
+fn the_only_value_of_an_equal_row_is_shown() {
     let zone = |name: &str| {
         let rows = vec![
             row("state", &[("value", &["lags"])]),
@@ -216,7 +216,7 @@ fn a_value_that_is_all_of_a_row_is_shown_when_it_is_the_same() {
 }
 
 #[test]
-fn what_differs_is_kept_whole_when_one_of_its_rows_is_asked_for() {
+fn a_difference_is_reported_if_the_filter_matches_any_of_its_rows() {
     let mut zones = healthy();
     change(
         &mut zones,
@@ -237,7 +237,7 @@ fn what_differs_is_kept_whole_when_one_of_its_rows_is_asked_for() {
 }
 
 #[test]
-fn rows_stand_for_what_they_are_called() {
+fn the_text_of_equal_rows_is_kept() {
     let mut zones = healthy();
     for (node, (name, zone)) in zones.iter_mut().enumerate() {
         let text = format!("rule on {name}\n  hits {}", node / 2);
@@ -254,7 +254,7 @@ fn rows_stand_for_what_they_are_called() {
 }
 
 #[test]
-fn a_row_that_needs_something_is_missing_only_where_that_is() {
+fn a_dependent_row_is_missing_only_on_nodes_that_have_its_dependency() {
     let mut zones = healthy();
     let of_group = || {
         let identity = Identity { key: "flow".into(), needs: Some("group".into()), ..Identity::default() };
@@ -268,7 +268,7 @@ fn a_row_that_needs_something_is_missing_only_where_that_is() {
 }
 
 #[test]
-fn rows_of_a_list_that_changed_places() {
+fn a_changed_order_of_a_list_is_reported() {
     let rule = |text: &str| {
         let identity = Identity { key: text.into(), sequence: Some("chain c".into()), ..Identity::default() };
         Row::with(text, identity)
@@ -277,11 +277,11 @@ fn rows_of_a_list_that_changed_places() {
     let mut zones = healthy();
     zones[0].1.rows.extend(chain(&["accept web", "drop all", "return"]));
     zones[1].1.rows.extend(chain(&["drop all", "accept web", "return"]));
-    // A rule more is a row more, and no other order.
+    // An extra rule is an extra row and does not change the order.
     zones[2].1.rows.extend(chain(&["accept web", "log", "drop all", "return"]));
     let folded = fold_all(&zones);
     let texts: Vec<_> = folded.differences.iter().map(|it| it.text.as_str()).collect();
-    assert_eq!(texts, ["only on c: log", "chain c: its rows stand in another order on b"]);
+    assert_eq!(texts, ["only on c: log", "chain c: the order of its rows differs on b"]);
     assert_eq!(
         folded.differences[1].rows,
         "\n  on b:\n    drop all\n    accept web\n  on a, c:\n    accept web\n    drop all"
@@ -289,7 +289,7 @@ fn rows_of_a_list_that_changed_places() {
 }
 
 #[test]
-fn secrets_are_not_said_to_be_the_same() {
+fn redacted_values_are_not_compared() {
     let zone = |name: &str| {
         let rows = vec![row("tunnel", &[("options:psk", &["[redacted]"]), ("type", &["geneve"])])];
         (name.parse().unwrap(), Answer { rows, ..Answer::default() })

@@ -1,10 +1,10 @@
-//! MCP over Streamable HTTP, for clients that cannot start a program: one listener, bounded in all that a stranger can
-//! make it do.
+//! MCP over Streamable HTTP, for clients that cannot start a program: one listener with limits on everything that an
+//! unauthenticated client can make it do.
 //!
-//! axum's own `serve` waits for ever for a client that stalls, so the loop that accepts connections is here.
+//! axum's own `serve` waits forever for a client that stalls, so this module has its own accept loop.
 
-mod door;
-mod guests;
+mod connections;
+mod endpoint;
 mod request;
 #[cfg(test)]
 mod tests;
@@ -12,7 +12,7 @@ mod token;
 
 use crate::Server;
 use clap::Args;
-use guests::Guests;
+use connections::ConnectionSlots;
 use hyper::{
     Request,
     body::Incoming,
@@ -33,40 +33,40 @@ use tokio::{
 };
 use tokio_io_timeout::TimeoutStream;
 
-/// How long a client may take to say what it wants, how long it may leave what it is told unread, and how long a
-/// connection may be silent.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The time limit for reading a request, for a client that does not read its answer, and for an idle connection.
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long the calls of a server that is told to stop may go on.
+/// The time that running calls get after the server is told to stop.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// What the head of a request may have: more than any client sends, and little enough for many connections.
+/// The maximum size of a request's head in bytes: more than any client sends, and small enough for many connections.
 const HEAD_BYTES: usize = 32 * 1024;
 
-/// How a server is reached over HTTP.
+/// The options for serving over HTTP.
 #[derive(Args)]
 pub(crate) struct HttpArgs {
-    /// Serve MCP over HTTP at http://ADDR/mcp, instead of standard input and output: `127.0.0.1:8931`.
-    /// Any address but a loopback one needs a token.
+    /// Serve MCP over HTTP at http://ADDR/mcp instead of on standard input and output, for example at
+    /// `127.0.0.1:8931`. Every address except a loopback address needs a token.
     #[arg(long = "http", global = true, value_name = "ADDR")]
     pub(crate) addr: Option<SocketAddr>,
-    /// The file with the bearer token that clients must send; MCP_HTTP_TOKEN in the environment is the other way.
+    /// Read the bearer token that clients must send from this file. Without the option, the environment variable
+    /// MCP_HTTP_TOKEN is used.
     #[arg(long = "http-token-file", global = true, value_name = "PATH")]
     token_file: Option<PathBuf>,
-    /// A name that clients reach this server by, beside those of this host's loopback and the address of --http.
-    #[arg(long = "http-host", global = true, value_name = "NAME", value_parser = door::parse_host)]
+    /// Accept this name in the Host header of a request, in addition to the loopback names and the address of --http.
+    #[arg(long = "http-host", global = true, value_name = "NAME", value_parser = endpoint::parse_host)]
     hosts: Vec<String>,
-    /// An origin whose pages may call this server, beside those of this host: `https://tools.example`.
-    #[arg(long = "http-origin", global = true, value_name = "ORIGIN", value_parser = door::parse_origin)]
+    /// Accept requests from web pages of this origin, in addition to pages of this host: `https://tools.example`.
+    #[arg(long = "http-origin", global = true, value_name = "ORIGIN", value_parser = endpoint::parse_origin)]
     origins: Vec<String>,
 }
 
-/// Why a server cannot be reached over HTTP.
+/// The reason why a server cannot serve over HTTP.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HttpError {
-    /// Whoever reaches the address could ask.
+    /// Any host that reaches the address could call the server.
     #[error(
-        "{0} can be reached from other hosts, so clients must prove who they are\nhint: Give a token with \
+        "{0} is reachable from other hosts, so clients must authenticate\nhint: Pass a token with \
          --http-token-file=PATH or in the environment variable MCP_HTTP_TOKEN, or listen on 127.0.0.1."
     )]
     NeedsToken(SocketAddr),
@@ -76,21 +76,21 @@ pub(crate) enum HttpError {
     /// The address cannot be used.
     #[error("cannot listen on {0}")]
     Listen(SocketAddr, #[source] io::Error),
-    /// There would be no way to stop in good order.
+    /// Without signals the server could not stop in good order.
     #[error("cannot wait for signals")]
     Signals(#[source] io::Error),
 }
 
-/// A server that listens.
+/// A server with an open listening socket.
 pub(crate) struct Listening {
     listener: TcpListener,
-    /// Where: the port is known now, if any was asked for.
+    /// The address of the socket, with the port that the kernel chose if port 0 was requested.
     pub(crate) addr: SocketAddr,
-    door: door::Door,
+    endpoint: endpoint::McpEndpoint,
 }
 
 impl Listening {
-    /// Checks what the command line asks for, and listens.
+    /// Checks the options and opens the listening socket.
     pub(crate) async fn open(server: Server, addr: SocketAddr, args: &HttpArgs) -> Result<Self, HttpError> {
         let token = Token::find(args.token_file.as_deref())?;
         if token.is_none() && !addr.ip().to_canonical().is_loopback() {
@@ -99,19 +99,20 @@ impl Listening {
         let listen = |e| HttpError::Listen(addr, e);
         let listener = TcpListener::bind(addr).await.map_err(listen)?;
         let addr = listener.local_addr().map_err(listen)?;
-        let door = door::Door::new(server, token, door::hosts(addr, &args.hosts), &args.origins);
-        Ok(Self { listener, addr, door })
+        let endpoint =
+            endpoint::McpEndpoint::new(server, token, endpoint::hosts(addr, &args.hosts), &args.origins);
+        Ok(Self { listener, addr, endpoint })
     }
 
-    /// Serves until it is told to stop. Calls that are under way then get a moment to end.
+    /// Serves until `stop` is ready. Running calls then get [`GRACE`] to end.
     pub(crate) async fn serve(self, stop: impl Future<Output = ()>) {
         let mut stop = pin!(stop);
         let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(PATIENCE).max_buf_size(HEAD_BYTES);
-        let guests = Guests::new();
+        http.timer(TokioTimer::new()).header_read_timeout(CLIENT_TIMEOUT).max_buf_size(HEAD_BYTES);
+        let slots = ConnectionSlots::new();
         let open = GracefulShutdown::new();
-        let cancel = self.door.cancel();
-        let service = TowerToHyperService::new(self.door.router());
+        let cancel = self.endpoint.cancel();
+        let service = TowerToHyperService::new(self.endpoint.router());
         loop {
             let accepted = tokio::select! {
                 () = &mut stop => break,
@@ -120,19 +121,19 @@ impl Listening {
             let (stream, peer) = match accepted {
                 Ok(accepted) => accepted,
                 Err(problem) => {
-                    // Out of file descriptors, mostly: others will be closed.
+                    // The process is probably out of file descriptors, which are freed as other connections close.
                     tracing::warn!(%problem, "cannot accept a connection");
                     sleep(Duration::from_millis(100)).await;
                     continue;
                 }
             };
-            // A client that asks and does not read would keep its place for ever.
+            // Without a write time limit, a client that sends requests but does not read would keep its slot forever.
             let mut stream = TimeoutStream::new(stream);
-            stream.set_write_timeout(Some(PATIENCE));
+            stream.set_write_timeout(Some(CLIENT_TIMEOUT));
             let stream = TokioIo::new(Box::pin(stream));
-            let guest = guests.receive(peer.ip().to_canonical());
-            // Each request tells whose it is.
-            let (inside, of) = (service.clone(), guest.clone());
+            let slot = slots.open(peer.ip().to_canonical());
+            // Each request carries the slot of its connection.
+            let (inside, of) = (service.clone(), slot.clone());
             let service = service_fn(move |mut request: Request<Incoming>| {
                 request.extensions_mut().insert(of.clone());
                 inside.call(request)
@@ -143,7 +144,7 @@ impl Listening {
                     ended = connection => if let Err(problem) = ended {
                         tracing::debug!(%problem, "a connection ended early");
                     },
-                    () = guest.told_to_leave() => tracing::debug!("a connection on which nothing came in made room"),
+                    () = slot.evicted() => tracing::debug!("evicted a pending connection"),
                 }
             });
         }
@@ -151,13 +152,13 @@ impl Listening {
         let mut ended = pin!(open.shutdown());
         if timeout(GRACE, &mut ended).await.is_err() {
             cancel();
-            // Time for the programs that calls had started to be ended, and for the clients to be told.
+            // This is time to end the programs that calls started, and to answer the clients.
             _ = timeout(Duration::from_secs(1), ended).await;
         }
     }
 }
 
-/// Serves over HTTP until SIGTERM or SIGINT.
+/// Serves over HTTP until SIGTERM or SIGINT arrives.
 pub(crate) async fn serve(server: Server, addr: SocketAddr, args: &HttpArgs) -> Result<(), HttpError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(HttpError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(HttpError::Signals)?;
@@ -165,7 +166,7 @@ pub(crate) async fn serve(server: Server, addr: SocketAddr, args: &HttpArgs) -> 
     eprintln!("serving MCP on http://{}/mcp", listening.addr);
     if addr.ip().is_unspecified() && args.hosts.is_empty() {
         eprintln!(
-            "note: it answers to the names of this host's loopback only; --http-host=NAME adds another"
+            "note: clients can reach this server only by loopback names; --http-host=NAME adds another name"
         );
     }
     listening

@@ -1,4 +1,4 @@
-//! Requests that several readers could understand differently are not understood at all.
+//! Rejects ambiguous requests, which several readers could understand differently.
 
 use axum::{
     extract::Request,
@@ -11,8 +11,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-/// Hands on what is clear.
-pub(super) async fn clear(request: Request, next: Next) -> Response {
+/// Passes on unambiguous requests, and rejects others with status 400.
+pub(super) async fn reject_ambiguous(request: Request, next: Next) -> Response {
     match check(&request) {
         Ok(()) => next.run(request).await,
         Err(why) => (StatusCode::BAD_REQUEST, format!("{why}\n")).into_response(),
@@ -21,14 +21,14 @@ pub(super) async fn clear(request: Request, next: Next) -> Response {
 
 fn check(request: &Request) -> Result<(), &'static str> {
     if request.uri().scheme().is_some() || request.uri().authority().is_some() {
-        return Err("this is no proxy: the target of a request is a path");
+        return Err("the target of a request must be a path, because this server is not a proxy");
     }
-    match only(request.headers(), &HOST)? {
+    match single_value(request.headers(), &HOST)? {
         Some(host) if is_host(host) => {}
         Some(_) => return Err("the Host header is not NAME or NAME:PORT"),
-        None => return Err("a request has one Host header"),
+        None => return Err("the request has no Host header"),
     }
-    match only(request.headers(), &ORIGIN)? {
+    match single_value(request.headers(), &ORIGIN)? {
         Some(origin) if !is_origin(origin) => {
             Err("the Origin header is not `null` or SCHEME://NAME or SCHEME://NAME:PORT")
         }
@@ -36,17 +36,17 @@ fn check(request: &Request) -> Result<(), &'static str> {
     }
 }
 
-/// The value of a header that may be there once.
-fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, &'static str> {
+/// Returns the value of a header that may occur at most once.
+fn single_value<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, &'static str> {
     let mut all = headers.get_all(name).iter();
     match (all.next(), all.next()) {
         (None, _) => Ok(None),
-        (Some(only), None) => only.to_str().map(Some).map_err(|_| "a header is not ASCII"),
-        _ => Err("a request has at most one Host header and one Origin header"),
+        (Some(value), None) => value.to_str().map(Some).map_err(|_| "a header is not ASCII"),
+        _ => Err("a request may have only one Host header and one Origin header"),
     }
 }
 
-/// Is it a name or an address, with or without a port? No user is before it, and a port is a number.
+/// Whether the text is a name or an address, with or without a numeric port, and without a user.
 pub(super) fn is_host(text: &str) -> bool {
     let Ok(authority) = text.parse::<Authority>() else { return false };
     let host = authority.host();
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_clear() {
+    fn unambiguous_headers_are_accepted() {
         for host in ["localhost", "127.0.0.1:8931", "[::1]:80", "[::1]", "mcp.example.com:65535"] {
             assert_eq!(of("/mcp", &[(&HOST, host)]), Ok(()), "{host}");
         }
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not() {
+    fn ambiguous_headers_are_rejected() {
         for host in [
             "",
             "evil@127.0.0.1",

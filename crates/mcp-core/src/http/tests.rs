@@ -1,4 +1,5 @@
-//! Calls that take long, over a socket: who gives up ends them, there are only so many, and a stop waits for them.
+//! Tests of long calls over a socket: a client that disconnects ends its call, the number of calls is limited, and a
+//! stop waits for running calls.
 
 use super::*;
 use crate::{
@@ -19,7 +20,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// A tool that reads nothing: opening the source takes long enough.
+/// A tool that reads nothing, because opening the source takes long enough for the tests.
 struct Wait;
 
 #[derive(Deserialize, JsonSchema)]
@@ -41,14 +42,14 @@ impl Tool for Wait {
     }
 }
 
-/// A source that is open when it is told to be.
+/// A source that is open after the test notifies it.
 #[derive(Default)]
 struct Slow {
     waiting: Arc<AtomicUsize>,
     go: Arc<Notify>,
 }
 
-/// One that waits, until it is dropped.
+/// A guard that counts a waiting call until the call is dropped.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl Drop for Waiting<'_> {
@@ -100,7 +101,7 @@ impl Backend for Slow {
     }
 }
 
-/// A server that listens, and its levers.
+/// A running server, with the handles that control it.
 struct Running {
     server: Server,
     addr: SocketAddr,
@@ -125,7 +126,7 @@ impl Running {
         Self { server, addr, waiting, go, stop, task }
     }
 
-    /// Begins a call, in the stateless era or the one before.
+    /// Starts a call in the stateless protocol or in the one before.
     async fn call(&self, modern: bool) -> TcpStream {
         self.call_with(modern, "").await
     }
@@ -149,7 +150,7 @@ impl Running {
         stream
     }
 
-    /// Waits until so many calls wait.
+    /// Waits until exactly `number` calls wait.
     async fn settle(&self, number: usize) {
         let reached = async {
             while self.waiting.load(SeqCst) != number {
@@ -167,7 +168,7 @@ async fn answer(mut stream: TcpStream) -> String {
     text
 }
 
-/// What arrives up to this text, and some more.
+/// Reads from the stream until the text arrives, and returns everything that was read.
 async fn until(stream: &mut TcpStream, text: &str) -> String {
     let mut heard = String::new();
     let mut buffer = [0; 4096];
@@ -179,7 +180,7 @@ async fn until(stream: &mut TcpStream, text: &str) -> String {
     heard
 }
 
-/// What is answered to these bytes, and to nothing else on this connection.
+/// Sends these bytes on a new connection, and returns everything that the server answers.
 async fn told(running: &Running, request: &str) -> String {
     let mut stream = TcpStream::connect(running.addr).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -187,7 +188,7 @@ async fn told(running: &Running, request: &str) -> String {
 }
 
 #[tokio::test]
-async fn what_is_not_clear_or_no_message_is_refused_by_its_name() {
+async fn ambiguous_requests_and_invalid_messages_are_refused() {
     let running = Running::start().await;
     let post = |head: &str, body: &str| {
         format!(
@@ -220,13 +221,13 @@ async fn what_is_not_clear_or_no_message_is_refused_by_its_name() {
 }
 
 #[tokio::test]
-async fn who_has_not_come_in_keeps_nobody_out() {
+async fn silent_connections_lock_nobody_out() {
     let running = Running::start().await;
     let mut silent = Vec::new();
     for _ in 0..300 {
         silent.push(TcpStream::connect(running.addr).await.unwrap());
     }
-    // Without a word about the connection: the server ends it.
+    // The request has no Connection header, so the server must close the connection.
     let health = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let answer = told(&running, health).await;
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("ok\n"), "{answer}");
@@ -247,7 +248,7 @@ async fn a_client_that_goes_away_ends_its_call() {
 }
 
 #[tokio::test]
-async fn a_client_that_asks_is_told_how_far_its_call_is() {
+async fn a_client_that_asks_for_progress_gets_it() {
     let running = Running::start().await;
     for modern in [false, true] {
         let mut stream = running.call_with(modern, r#""progressToken":"mine""#).await;
@@ -262,7 +263,7 @@ async fn a_client_that_asks_is_told_how_far_its_call_is() {
 }
 
 #[tokio::test]
-async fn only_so_many_calls_are_answered_at_once_and_the_others_wait() {
+async fn sixty_four_calls_run_at_once_and_the_others_wait() {
     let running = Running::start().await;
     let mut streams = Vec::new();
     for _ in 0..70 {
@@ -276,7 +277,7 @@ async fn only_so_many_calls_are_answered_at_once_and_the_others_wait() {
 }
 
 #[tokio::test]
-async fn without_http_as_many_are_answered_some_wait_and_the_rest_is_refused() {
+async fn without_http_the_limits_of_running_and_waiting_calls_apply_too() {
     let running = Running::start().await;
     let arguments = serde_json::json!({ "node_name": "all" }).as_object().cloned().unwrap();
     let mut calls = tokio::task::JoinSet::new();
@@ -286,7 +287,10 @@ async fn without_http_as_many_are_answered_some_wait_and_the_rest_is_refused() {
     }
     for _ in 512..600 {
         let refused = calls.join_next().await.unwrap().unwrap().unwrap_err();
-        assert!(refused.starts_with("error: 512 calls are under way already\nhint: Wait until"), "{refused}");
+        assert!(
+            refused.starts_with("error: the server is busy: 512 calls already run or wait\nhint: Wait until"),
+            "{refused}"
+        );
     }
     running.settle(64).await;
     calls.shutdown().await;
@@ -294,7 +298,7 @@ async fn without_http_as_many_are_answered_some_wait_and_the_rest_is_refused() {
 }
 
 #[tokio::test]
-async fn a_call_whose_turn_does_not_come_says_so() {
+async fn a_call_that_never_starts_reports_that_the_server_is_busy() {
     let running = Running::start().await;
     let arguments = |seconds: u64| {
         let all = serde_json::json!({ "node_name": "all", "timeout_seconds": seconds });
@@ -308,7 +312,9 @@ async fn a_call_whose_turn_does_not_come_says_so() {
     running.settle(64).await;
     let late = running.server.call("wait", arguments(1), Progress::default()).await.unwrap_err();
     assert!(
-        late.starts_with("error: 64 calls are answered at once, and none of them ended within 1 s"),
+        late.starts_with(
+            "error: the server is busy: 64 calls run at once, and none of them ended within 1 s"
+        ),
         "{late}"
     );
 }
@@ -320,21 +326,21 @@ async fn a_stop_lets_a_call_end() {
     running.settle(1).await;
     running.stop.send(()).unwrap();
     sleep(Duration::from_millis(50)).await;
-    assert!(TcpStream::connect(running.addr).await.is_err(), "it still accepts connections");
+    assert!(TcpStream::connect(running.addr).await.is_err(), "the server still accepts connections");
     running.go.notify_waiters();
     assert!(answer(stream).await.starts_with("HTTP/1.1 200 OK\r\n"));
     running.task.await.unwrap();
 }
 
 #[tokio::test]
-async fn a_stop_does_not_wait_for_ever() {
+async fn a_stop_does_not_wait_forever() {
     let mut running = Running::start().await;
     let stream = running.call(false).await;
     running.settle(1).await;
     let (stop, _) = oneshot::channel();
     std::mem::replace(&mut running.stop, stop).send(()).unwrap();
     timeout(GRACE + Duration::from_secs(2), &mut running.task).await.unwrap().unwrap();
-    // The call is dropped on its own thread.
+    // The call is dropped on its own thread, which takes a moment.
     running.settle(0).await;
     assert!(answer(stream).await.starts_with("HTTP/1.1 500 "));
 }

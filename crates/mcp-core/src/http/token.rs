@@ -1,4 +1,4 @@
-//! The secret that clients of a server on a network share with it.
+//! The bearer token that clients of a server on a network must send.
 
 use axum::http::{HeaderMap, header::AUTHORIZATION};
 use std::{
@@ -9,37 +9,37 @@ use std::{
 };
 use subtle::ConstantTimeEq;
 
-/// The environment variable that may hold it.
+/// The environment variable that may hold the token.
 const VARIABLE: &str = "MCP_HTTP_TOKEN";
 
-/// How long it may be: not to be guessed, and within the head of a request.
+/// The valid length of a token: too long to guess, and short enough for the head of a request.
 const LENGTH: std::ops::RangeInclusive<usize> = 16..=4096;
 
-/// A bearer token. It is compared and never shown.
+/// A bearer token, which is compared but never shown.
 pub(super) struct Token(Vec<u8>);
 
-/// Why there is no token. None of these tells what was read.
+/// The reason why there is no token. No error shows what was read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BadToken {
     /// The file cannot be read.
     #[error("the token file {0} cannot be read")]
     Unreadable(PathBuf, #[source] io::Error),
-    /// Others could put their own token there.
+    /// Other users could write their own token to the file.
     #[error(
-        "the token file {0} may be written by others than its owner (mode {1:04o})\nhint: Take the right away with `chmod \
-         go-w`, and see that nobody wrote to it."
+        "the token file {0} is writable by users other than its owner (mode {1:04o})\nhint: Remove the permission with `chmod \
+         go-w`, and check that nobody changed the file."
     )]
     Writable(PathBuf, u32),
-    /// What was read is empty, can be guessed or cannot be sent.
+    /// The token is empty, too short to be safe, or cannot be sent in a header.
     #[error(
-        "the token in {0} cannot be used: it must be 16 to 4096 visible ASCII characters\nhint: Make one with \
+        "the token in {0} cannot be used: it must be 16 to 4096 visible ASCII characters\nhint: Create a token with \
          `openssl rand -hex 32`."
     )]
     Unusable(String),
 }
 
 impl Token {
-    /// The token of the file, else that of the environment, if there is one.
+    /// Returns the token from the file, or else from the environment, if there is one.
     pub(super) fn find(file: Option<&Path>) -> Result<Option<Self>, BadToken> {
         if let Some(path) = file {
             let unreadable = |e| BadToken::Unreadable(path.into(), e);
@@ -61,18 +61,19 @@ impl Token {
         }
     }
 
-    /// A token; white space around it is the editor's.
+    /// Returns the token in `text`, without the white space that editors add around it.
     pub(super) fn new(text: &[u8]) -> Option<Self> {
         let text = text.trim_ascii();
         let fine = LENGTH.contains(&text.len()) && text.iter().all(u8::is_ascii_graphic);
         fine.then(|| Self(text.to_vec()))
     }
 
-    /// Does a request carry this token? How long that takes does not tell how much of it was right.
+    /// Whether a request carries this token. The time of the comparison does not reveal how much of a wrong token is
+    /// right.
     pub(super) fn is_in(&self, headers: &HeaderMap) -> bool {
         let mut all = headers.get_all(AUTHORIZATION).iter();
-        let (Some(only), None) = (all.next(), all.next()) else { return false };
-        let Some((scheme, given)) = only.as_bytes().split_at_checked("Bearer ".len()) else { return false };
+        let (Some(value), None) = (all.next(), all.next()) else { return false };
+        let Some((scheme, given)) = value.as_bytes().split_at_checked("Bearer ".len()) else { return false };
         scheme.eq_ignore_ascii_case(b"Bearer ") && bool::from(given.trim_ascii().ct_eq(&self.0))
     }
 }
@@ -98,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_a_token() {
+    fn a_token_has_at_least_16_visible_ascii_characters() {
         for good in [GOOD, "0123456789abcdef\n", "  0123456789abcdef\r\n"] {
             assert_eq!(Token::new(good.as_bytes()).unwrap().0, GOOD.as_bytes());
         }
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_whole_token_is_admitted_and_only_once() {
+    fn only_the_complete_token_in_one_header_is_accepted() {
         for good in ["Bearer 0123456789abcdef", "bearer 0123456789abcdef", "BEARER  0123456789abcdef"] {
             assert!(admits(&[good]), "{good}");
         }
@@ -123,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_others_may_write_is_refused() {
+    fn a_token_file_that_others_may_write_is_refused() {
         use std::os::unix::fs::PermissionsExt;
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), GOOD).unwrap();
@@ -136,7 +137,10 @@ mod tests {
         }
         for mode in [0o602, 0o620, 0o666] {
             let problem = found(mode).unwrap_err().to_string();
-            assert!(problem.contains(&format!("by others than its owner (mode {mode:04o})")), "{problem}");
+            assert!(
+                problem.contains(&format!("by users other than its owner (mode {mode:04o})")),
+                "{problem}"
+            );
         }
     }
 

@@ -1,4 +1,4 @@
-//! Logs, of containers and of hosts, as streams: a log is never held in memory as a whole.
+//! Logs of containers and hosts, as streams, so that no log is held in memory as a whole.
 
 use crate::{NodeName, PodRef, sanitize::Redactor};
 use bytes::Bytes;
@@ -6,41 +6,41 @@ use jiff::Timestamp;
 use std::{fmt, time::Instant};
 use tokio::sync::mpsc;
 
-/// Which log, and which part of it a source may leave out before it sends anything.
+/// The log to read, and the part of it that is needed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogQuery {
-    /// Whose log.
+    /// The log.
     pub source: LogSource,
-    /// Nothing before this is needed. A source that can't tell sends more.
+    /// The time before which nothing is needed. A source that cannot select by time sends more.
     pub since: Option<Timestamp>,
-    /// Only the last lines are needed, so many. A source that can't tell sends more.
+    /// The number of last lines that are needed. A source that cannot count lines sends more.
     pub tail: Option<u64>,
 }
 
 impl LogQuery {
-    /// All of a log, as it is now.
+    /// Returns a query for the whole log as it is now.
     pub fn all(source: LogSource) -> Self {
         Self { source, since: None, tail: None }
     }
 }
 
-/// Whose log.
+/// The origin of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogSource {
     /// A container of a pod.
     Container {
         /// The pod.
         pod: PodRef,
-        /// The container; also one that ended. Empty: the only one that the source has a log of.
+        /// The container, which may have ended. If it is empty, the only container whose log the source has is meant.
         container: String,
-        /// Which of its runs.
+        /// The run of the container.
         part: LogPart,
     },
     /// The host.
     Host {
         /// The node.
         node: NodeName,
-        /// Which log.
+        /// The log of the host.
         log: HostLog,
     },
     /// A file of a bundle.
@@ -52,15 +52,15 @@ pub enum LogSource {
     },
 }
 
-/// Which run of a container.
+/// The run of a container.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogPart {
-    /// The one that runs, or ran last.
+    /// The current run, or the last one of an ended container.
     #[default]
     Current,
-    /// The one before.
+    /// The previous run.
     Previous,
-    /// All that is kept: the previous run, rotated files and the current one, oldest first.
+    /// All kept runs, oldest first: the previous run, rotated files and the current one.
     All,
 }
 
@@ -75,11 +75,11 @@ pub enum HostLog {
     OvsdbServer,
     /// ovn-controller, where it runs on the host.
     OvnController,
-    /// What ACLs with logging let through or dropped.
+    /// The packets that ACLs with logging allowed or dropped.
     AclAudit,
     /// NetworkManager.
     NetworkManager,
-    /// ovs-configuration, which makes br-ex on OpenShift.
+    /// ovs-configuration, which creates br-ex on OpenShift.
     OvsConfiguration,
     /// The container runtime: CRI-O or containerd.
     Runtime,
@@ -90,7 +90,7 @@ pub enum HostLog {
 }
 
 impl HostLog {
-    /// All of them.
+    /// All host logs.
     pub const ALL: [Self; 10] = [
         Self::Kubelet,
         Self::OvsVswitchd,
@@ -105,7 +105,7 @@ impl HostLog {
     ];
 }
 
-/// Where a host has the files of a log, below `/`: those of distributions, of OpenShift and of upstream's images.
+/// Returns the paths of a log's files below `/`, in distributions, OpenShift and upstream images.
 pub(crate) fn host_files(log: HostLog) -> &'static [&'static str] {
     match log {
         HostLog::Kubelet => &["var/log/kubelet.log", "kubelet.log"],
@@ -124,7 +124,8 @@ pub(crate) fn host_files(log: HostLog) -> &'static [&'static str] {
     }
 }
 
-/// The units of systemd whose journal a log is, the likeliest first. The kernel's lines are in the journal without a unit.
+/// Returns the systemd units whose journal is the log, the likeliest one first. Kernel lines have no unit in the
+/// journal.
 pub(crate) fn host_units(log: HostLog) -> &'static [&'static str] {
     match log {
         HostLog::Kubelet => &["kubelet"],
@@ -156,7 +157,7 @@ impl fmt::Display for HostLog {
     }
 }
 
-/// What a recording of it is found by.
+/// Formats the query as the key by which a recording of its answer is found.
 impl fmt::Display for LogQuery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.source {
@@ -181,8 +182,8 @@ impl fmt::Display for LogQuery {
     }
 }
 
-/// The bytes of a log, in pieces that need not end where a line does, without private keys. It ends with the log, or
-/// with an error where it could not be read to its end. Dropping it stops the reading.
+/// The bytes of a log, with private keys redacted. The pieces need not end at line breaks. The stream ends with the
+/// log, or with an error if the log cannot be read to its end. Dropping the stream stops reading.
 #[derive(Debug)]
 pub struct LogStream {
     pieces: mpsc::Receiver<std::io::Result<Bytes>>,
@@ -190,14 +191,14 @@ pub struct LogStream {
 }
 
 impl LogStream {
-    /// A stream, and where its bytes go.
+    /// Returns a stream and the sender of its bytes.
     pub fn channel() -> (mpsc::Sender<std::io::Result<Bytes>>, Self) {
-        // Pieces in flight: enough to keep both ends busy, little enough to hold.
+        // The number of pieces in flight keeps both ends busy and fits in memory.
         let (sender, pieces) = mpsc::channel(8);
         (sender, Self { pieces, filter: Redactor::default() })
     }
 
-    /// The next piece.
+    /// Returns the next piece.
     pub async fn next(&mut self) -> Option<std::io::Result<Bytes>> {
         loop {
             let shown = match self.pieces.recv().await {
@@ -214,8 +215,8 @@ impl LogStream {
         }
     }
 
-    /// The next piece, or [`TimedOut`](std::io::ErrorKind::TimedOut) if it does not come before the deadline: what came
-    /// until then is worth more than an error.
+    /// Returns the next piece, or [`TimedOut`](std::io::ErrorKind::TimedOut) if it does not arrive before the
+    /// deadline, so that the caller can keep the pieces that arrived before.
     pub async fn next_before(&mut self, deadline: Instant) -> Option<std::io::Result<Bytes>> {
         match tokio::time::timeout_at(deadline.into(), self.next()).await {
             Ok(piece) => piece,

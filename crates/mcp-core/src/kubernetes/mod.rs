@@ -1,4 +1,4 @@
-//! What is asked of Kubernetes: kinds, objects, logs. Live and offline alike.
+//! Queries for Kubernetes kinds, objects and logs, which live sources and bundles both answer.
 
 mod log;
 mod query;

@@ -1,4 +1,4 @@
-//! Kinds of objects, and which of them are asked for.
+//! Kinds of objects, and queries for objects.
 
 use super::{FieldSelector, LabelSelector};
 use crate::{Namespace, name::name_type, sanitize};
@@ -7,31 +7,31 @@ use serde_json::Value;
 use std::fmt;
 
 name_type! {
-    /// The name of an object: a path segment, which is what all kinds have in common (RBAC's may hold `:`).
+    /// The name of an object: a path segment, which is the rule that all kinds share (RBAC names may contain `:`).
     ObjectName, "an object's name", r"^[A-Za-z0-9]([A-Za-z0-9:._-]*[A-Za-z0-9_-])?$", 253
 }
 
-/// A kind of object, as an API server's discovery names it.
+/// A kind of object, named as in the discovery of an API server.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
 pub struct Kind {
-    /// The API group; empty for the core.
+    /// The API group, which is empty for the core group.
     pub group: String,
-    /// The version that the server prefers: `v1`.
+    /// The version that the API server prefers: `v1`.
     pub version: String,
-    /// `NetworkPolicy`.
+    /// The kind: `NetworkPolicy`.
     pub kind: String,
-    /// As in a path: `networkpolicies`.
+    /// The plural name, as in API paths: `networkpolicies`.
     pub plural: String,
-    /// `networkpolicy`.
+    /// The singular name: `networkpolicy`.
     pub singular: String,
-    /// `netpol`.
+    /// The short names: `netpol`.
     pub short_names: Vec<String>,
-    /// Do its objects live in namespaces?
+    /// Whether the objects are in namespaces.
     pub namespaced: bool,
 }
 
 impl Kind {
-    /// Pods.
+    /// Returns the kind of pods.
     pub(crate) fn pod() -> Self {
         Self {
             group: String::new(),
@@ -44,7 +44,7 @@ impl Kind {
         }
     }
 
-    /// Nodes.
+    /// Returns the kind of nodes.
     pub(crate) fn node() -> Self {
         Self {
             group: String::new(),
@@ -57,13 +57,13 @@ impl Kind {
         }
     }
 
-    /// `v1`, `networking.k8s.io/v1`.
+    /// Returns the API version: `v1`, `networking.k8s.io/v1`.
     pub fn api_version(&self) -> String {
         if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
     }
 
-    /// Does an engineer mean this kind: by its plural, singular, a short name or the kind itself, alone or with the
-    /// group (`egressips.k8s.ovn.org`)? Case does not matter.
+    /// Whether `name` is a name of this kind: its plural, singular, short name or kind, alone or with the group
+    /// (`egressips.k8s.ovn.org`). Case does not matter.
     pub fn is_called(&self, name: &str) -> bool {
         let name = name.to_lowercase();
         let (name, group) = name.split_once('.').map_or((name.as_str(), None), |(n, g)| (n, Some(g)));
@@ -75,7 +75,7 @@ impl Kind {
     }
 }
 
-/// `networkpolicies.networking.k8s.io`.
+/// Formats the plural name with the group: `networkpolicies.networking.k8s.io`.
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.plural)?;
@@ -83,27 +83,28 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Which objects of a kind.
+/// A query for objects of one kind.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ObjectQuery {
     /// The kind.
     pub kind: Kind,
-    /// Only in this namespace; none: in all.
+    /// The namespace of the objects, or `None` for all namespaces.
     pub namespace: Option<Namespace>,
-    /// Only the one of this name.
+    /// The name of the object, or `None` for all names.
     pub name: Option<ObjectName>,
-    /// Only with these labels.
+    /// The labels that the objects must have.
     pub labels: LabelSelector,
-    /// Only with these fields.
+    /// The fields that the objects must have.
     pub fields: FieldSelector,
-    /// What of them nobody will look at, and a source may leave out: a large cluster's pods are 20 KB each in memory.
+    /// The fields that the tool does not read, which a source may leave out. A pod of a large cluster takes 20 KB of
+    /// memory.
     pub without: Unread,
 }
 
-/// Fields, as paths whose `*` stands for each item of a list and each field of an object: `spec/*/*/env`.
+/// Paths of fields, in which `*` stands for each item of a list and each field of an object: `spec/*/*/env`.
 pub type Unread = &'static [&'static str];
 
-/// Takes fields out of an object.
+/// Removes fields from an object.
 pub(crate) fn leave_out(object: &mut Value, unread: Unread) {
     fn at(value: &mut Value, path: &str) {
         match (path.split_once('/'), value) {
@@ -122,12 +123,12 @@ pub(crate) fn leave_out(object: &mut Value, unread: Unread) {
 }
 
 impl ObjectQuery {
-    /// All objects of a kind.
+    /// Returns a query for all objects of a kind.
     pub fn all(kind: Kind) -> Self {
         Self { kind, ..Self::default() }
     }
 
-    /// Is this object asked for? What a backend that has all objects filters with.
+    /// Whether the query selects this object. Backends that hold all objects filter with it.
     pub fn matches(&self, object: &Value) -> bool {
         let text = |path: &str| object.pointer(path).and_then(Value::as_str).unwrap_or_default();
         self.namespace.as_ref().is_none_or(|ns| ns.as_str() == text("/metadata/namespace"))
@@ -137,7 +138,7 @@ impl ObjectQuery {
     }
 }
 
-/// What a recording of it is found by.
+/// Formats the query as the key by which a recording of its answer is found.
 impl fmt::Display for ObjectQuery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { kind, namespace, name, labels, fields, without: _ } = self;
@@ -157,36 +158,36 @@ impl fmt::Display for ObjectQuery {
     }
 }
 
-/// Objects as an API server prints them (`meta.k8s.io/v1` Table).
+/// Objects as an API server prints them (`Table` of `meta.k8s.io/v1`).
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 pub struct Table {
     /// The columns.
     pub columns: Vec<Column>,
-    /// A row for each object.
+    /// The rows, one for each object.
     pub rows: Vec<TableRow>,
 }
 
 /// A column of a [`Table`].
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 pub struct Column {
-    /// Its heading, as `kubectl` prints it in capitals.
+    /// The heading of the column, which `kubectl` prints in capitals.
     pub name: String,
-    /// 0: always shown; higher: with `wide` only.
+    /// The priority: 0 is always shown, higher values only with `wide`.
     pub priority: i64,
 }
 
 /// A row of a [`Table`].
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 pub struct TableRow {
-    /// The namespace of its object; empty where kinds have none.
+    /// The namespace of the object, which is empty for kinds without namespaces.
     pub namespace: String,
-    /// One value a column.
+    /// The values, one for each column.
     pub cells: Vec<Value>,
 }
 
 impl Table {
-    /// Leaves out what is secret by the heading of its column, or by its form: a column of a custom resource can show
-    /// any field.
+    /// Redacts values that are secret by the heading of their column or by their form, because a column of a custom
+    /// resource can show any field.
     pub(crate) fn redact(&mut self) {
         for row in &mut self.rows {
             for (column, cell) in self.columns.iter().zip(&mut row.cells) {
@@ -225,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_looks_at_is_left_out() {
+    fn unread_fields_are_left_out() {
         let mut pod =
             json!({ "spec": { "volumes": [1], "containers": [{ "name": "a", "env": [] }, 7] }, "env": 1 });
         leave_out(&mut pod, &["spec/volumes", "spec/containers/*/env", "spec/nothing/*/env", "env/x"]);

@@ -1,8 +1,9 @@
-//! What of an object is not shown: secrets, and what only machines read.
+//! Removes secrets and machine-only fields from objects.
 //!
-//! Every source of objects calls [`redact`] on each object before it gives it away, so no tool can show what it never
-//! had, and no selector sees it. Text is looked through once more when an answer is made ([`crate::sanitize`]); here is
-//! what text alone does not tell: that a value belongs to a Secret, or to a variable whose name stands beside it.
+//! Every source of objects calls [`redact`] on each object before it returns the object, so no tool can show a secret
+//! and no selector can test one. The text of an answer is searched for secrets once more ([`crate::sanitize`]). This
+//! module handles what the text alone does not show: that a value belongs to a Secret, or to a variable whose name is
+//! in another field.
 
 use super::Kind;
 use crate::sanitize::{self, REDACTED, is_open, names};
@@ -13,14 +14,14 @@ use std::{borrow::Cow, sync::LazyLock};
 /// The fields of a Secret that hold its values.
 const DATA: [&str; 3] = ["data", "stringData", "binaryData"];
 
-/// What of a Secret is shown.
+/// The fields of a Secret that are shown.
 const SHOWN: [&str; 8] =
     ["apiVersion", "kind", "metadata", "type", "immutable", "data", "stringData", "binaryData"];
 
-/// Text in text in text is looked into as deep as this; what is deeper is hidden.
+/// The number of levels of text nested in text that are searched. Deeper text is hidden.
 const DEPTH: usize = 6;
 
-/// Takes the values of Secrets, tokens, passwords and private keys out of an object, and its managed fields.
+/// Removes managed fields and the values of Secrets, tokens, passwords and private keys from an object.
 pub(crate) fn redact(kind: &Kind, object: &mut Value) {
     let is_secret = kind.group.is_empty() && kind.kind == "Secret";
     if is_secret && let Some(fields) = object.as_object_mut() {
@@ -29,7 +30,7 @@ pub(crate) fn redact(kind: &Kind, object: &mut Value) {
     walk(object, DEPTH);
 }
 
-/// Hides the values of a Secret, whatever their form, and fields that no Secret has.
+/// Hides the values of a Secret in any form, and fields that no Secret has.
 fn hide_data(secret: &mut Map<String, Value>) {
     let is_object = secret.contains_key("metadata") || DATA.iter().any(|field| secret.contains_key(*field));
     for (name, value) in secret.iter_mut() {
@@ -41,13 +42,13 @@ fn hide_data(secret: &mut Map<String, Value>) {
     }
 }
 
-/// In place of a Secret's value, how long it is: what `kubectl describe` tells of it.
+/// Replaces a Secret's value by its size, as `kubectl describe` shows it.
 fn hide(value: &mut Value, base64: bool) {
     match value {
         Value::Object(fields) => fields.values_mut().for_each(|value| hide(value, base64)),
         Value::Array(all) => all.iter_mut().for_each(|value| hide(value, base64)),
         value => {
-            // What `oc adm inspect` collected has its own words for values that it left out.
+            // `oc adm inspect` replaces the values that it leaves out by a text of its own.
             let len = value.as_str().map_or(0, |text| match base64 {
                 true => text.trim_end_matches('=').len() * 3 / 4,
                 false => text.len(),
@@ -72,7 +73,7 @@ fn walk(value: &mut Value, depth: usize) {
 fn redact_fields(fields: &mut Map<String, Value>, depth: usize) {
     match fields.get("kind").and_then(Value::as_str) {
         Some("Secret") => hide_data(fields),
-        // Items of some lists do not say what they are, since the list does.
+        // The items of some lists have no kind, because the list has it.
         Some("SecretList") => {
             let items = fields.get_mut("items").and_then(Value::as_array_mut);
             items.into_iter().flatten().filter_map(Value::as_object_mut).for_each(hide_data);
@@ -89,7 +90,7 @@ fn redact_fields(fields: &mut Map<String, Value>, depth: usize) {
         }
     }
     redact_named(fields);
-    // Keys, too: a label or a key of a ConfigMap can be anything.
+    // Keys are redacted, too, because labels and keys of a ConfigMap can be any text.
     let keys: Vec<String> = fields.keys().filter(|key| sanitize::redact(key) != **key).cloned().collect();
     for key in keys {
         fields.shift_remove(&key);
@@ -103,7 +104,7 @@ fn redact_fields(fields: &mut Map<String, Value>, depth: usize) {
     }
 }
 
-/// The copy of a whole object, as it was applied, is left out; of what holds a manifest otherwise is said that it does.
+/// Removes the annotation that copies the whole applied object, and replaces other manifests by their size.
 fn redact_annotations(annotations: &mut Map<String, Value>) {
     static MANIFEST: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r#"(?m)(?:^|[{,\s])\\*["']?kind\\*["']?\s*:\s*\\*["']?[A-Z]"#).expect("a literal")
@@ -113,7 +114,7 @@ fn redact_annotations(annotations: &mut Map<String, Value>) {
         let Value::String(text) = value else { continue };
         let has = |word: &str| text.contains(word);
         let is_manifest = MANIFEST.is_match(text) && (has("apiVersion") || has("metadata") || has("data"));
-        // Text that was compressed is in base64 then: gzip begins like this, and so does zip.
+        // Compressed text is in base64; these are the beginnings of gzip and zip data.
         let is_packed = ["H4sI", "UEsDB"].iter().any(|magic| text.starts_with(magic));
         if is_manifest || is_packed || key.contains("last-applied") || key.ends_with("/applied") {
             *text = format!("[redacted: a manifest of {} bytes]", text.len());
@@ -121,11 +122,12 @@ fn redact_annotations(annotations: &mut Map<String, Value>) {
     }
 }
 
-/// The value of a secret name: a text, texts in a list, and what an object has under a name such as `value`.
-fn redact_secret(value: &mut Value, sort: names::Sort, depth: usize) {
+/// Redacts the value of a secret name: a text, the texts in a list, or the fields of an object with names such as
+/// `value`.
+fn redact_secret(value: &mut Value, sort: names::SecretKind, depth: usize) {
     match value {
         Value::String(text) if !is_open(text) => *text = REDACTED.into(),
-        Value::Number(_) if sort == names::Sort::Password => *value = REDACTED.into(),
+        Value::Number(_) if sort == names::SecretKind::Password => *value = REDACTED.into(),
         Value::Array(all) => {
             for value in all {
                 match value {
@@ -151,12 +153,12 @@ fn redact_secret(value: &mut Value, sort: names::Sort, depth: usize) {
 }
 
 fn redact_text(text: &mut String, depth: usize) {
-    // Files in a MachineConfig (RFC 2397): pull secrets and keys are among them, encoded.
+    // The files in a MachineConfig are data URLs (RFC 2397). Encoded pull secrets and keys are among them.
     if text.starts_with("data:") && text.contains(',') {
         *text = format!("[redacted: a data URL of {} bytes]", text.len());
         return;
     }
-    // JSON in JSON: its names may be written with escapes, and may be anywhere in it.
+    // JSON inside JSON may contain names with escapes, at any place.
     if text.trim_start().starts_with(['{', '[']) && text.len() > 2 {
         if depth == 0 {
             *text = format!("[redacted: {} bytes, too deep to look into]", text.len());
@@ -175,11 +177,11 @@ fn redact_text(text: &mut String, depth: usize) {
     }
 }
 
-/// `{name: DB_PASSWORD, value: …}`: a container's variable, a header of a probe, or anything of that form.
+/// Redacts `{name: DB_PASSWORD, value: …}`: a container's variable, a header of a probe, or any object of this form.
 fn redact_named(fields: &mut Map<String, Value>) {
     let name = ["name", "key", "Name", "Key"].iter().find_map(|name| fields.get(*name)?.as_str());
     let sort = name.and_then(|name| match name.eq_ignore_ascii_case("cookie") {
-        true => Some(names::Sort::Authorization),
+        true => Some(names::SecretKind::Authorization),
         false => names::sort(name),
     });
     let Some(sort) = sort else { return };
@@ -190,7 +192,7 @@ fn redact_named(fields: &mut Map<String, Value>) {
     }
 }
 
-/// `[…, "--password", "…"]`: the word after an option of that name.
+/// Redacts the word after an option with a secret name: `[…, "--password", "…"]`.
 fn redact_operands(words: &mut [Value]) {
     let mut secret = false;
     for word in words {
@@ -213,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn values_of_secrets_are_sizes() {
+    fn values_of_secrets_are_replaced_by_their_sizes() {
         let secret = json!({
             "metadata": {
                 "name": "s",
@@ -230,16 +232,16 @@ mod tests {
             "stringData": { "c": "[redacted: 7 bytes]" },
             "type": "Opaque",
         });
-        // The kind is known from where it was read, or from the object: an item of a list has none.
+        // The kind comes from the query or from the object itself, because the items of a list have none.
         assert_eq!(redacted("Secret", secret.clone()), shown);
         let mut named = secret;
         named["kind"] = "Secret".into();
         assert_eq!(redacted("Other", named)["data"], shown["data"]);
     }
 
-    /// Wherever an object of the kind Secret is, and in whatever form its data are.
+    /// A Secret is hidden at any place, with its data in any form.
     #[test]
-    fn a_secret_inside_anything_is_hidden() {
+    fn a_secret_inside_any_object_is_hidden() {
         let secret = json!({ "kind": "Secret", "metadata": { "name": "s" }, "data": { "a": "hunter2" } });
         let nested = json!({ "kind": "Secret", "stringData": { "a": "hunter2" } }).to_string();
         let yaml = "kind: Secret\ndata:\n  a: hunter2\n";
@@ -274,7 +276,7 @@ mod tests {
         }
     }
 
-    /// Variables, headers, options and nested configuration.
+    /// These are variables, headers, options and nested configuration.
     #[test]
     fn a_value_with_a_secret_name_is_hidden() {
         let env = |name: &str| json!({ "env": [{ "name": name, "value": "hunter2" }] });
@@ -317,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn references_to_secrets_are_evidence() {
+    fn references_to_secrets_are_kept() {
         let object = json!({
             "involvedObject": { "kind": "Secret", "name": "tls", "namespace": "a", "apiVersion": "v1" },
             "spec": {
@@ -331,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_in_other_objects_go() {
+    fn secrets_in_other_objects_are_removed() {
         let hidden = redacted(
             "Pod",
             json!({
@@ -366,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_speaks_of_secrets_stays() {
+    fn values_that_only_mention_secrets_are_kept() {
         let pod = json!({
             "metadata": { "name": "token-reviewer", "namespace": "secrets" },
             "spec": {

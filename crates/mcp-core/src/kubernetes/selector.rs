@@ -1,53 +1,53 @@
-//! Label and field selectors, as `kubectl -l` and `--field-selector` take them; evaluated here for sources that
-//! have objects and no API server.
+//! Label and field selectors in the syntax of `kubectl -l` and `--field-selector`. This module evaluates them for
+//! sources that have objects but no API server.
 
 use serde_json::Value;
 use std::{fmt, str::FromStr};
 
-/// The text is no selector.
+/// The error of a text that is not a valid selector.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no selector: {why}")]
+#[error("`{text}` is not a valid selector: {why}")]
 pub struct BadSelector {
-    /// What was given.
+    /// The invalid text.
     pub text: String,
-    /// What is wrong with it.
+    /// The problem, and the valid syntax.
     pub why: &'static str,
 }
 
-/// Conditions on labels, all of which must hold.
+/// Conditions on labels that must all hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LabelSelector(Vec<Requirement>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Requirement {
     key: String,
-    test: Test,
+    test: LabelTest,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Test {
+enum LabelTest {
     Exists,
     Absent,
     In(Vec<String>),
-    /// An object without the label is not in the set either.
+    /// The condition also holds for an object without the label.
     NotIn(Vec<String>),
 }
 
 impl LabelSelector {
-    /// Selects everything.
+    /// Whether the selector has no conditions and so selects everything.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Do the labels of an object meet it?
+    /// Whether the labels of an object satisfy the selector.
     pub fn matches(&self, object: &Value) -> bool {
         let labels = object.pointer("/metadata/labels");
         let value = |key: &str| labels.and_then(|labels| labels.get(key)).and_then(Value::as_str);
         self.0.iter().all(|Requirement { key, test }| match (test, value(key)) {
-            (Test::Exists, value) => value.is_some(),
-            (Test::Absent, value) => value.is_none(),
-            (Test::In(all), value) => value.is_some_and(|v| all.iter().any(|one| one == v)),
-            (Test::NotIn(all), value) => value.is_none_or(|v| all.iter().all(|one| one != v)),
+            (LabelTest::Exists, value) => value.is_some(),
+            (LabelTest::Absent, value) => value.is_none(),
+            (LabelTest::In(all), value) => value.is_some_and(|v| all.iter().any(|one| one == v)),
+            (LabelTest::NotIn(all), value) => value.is_none_or(|v| all.iter().all(|one| one != v)),
         })
     }
 }
@@ -65,7 +65,7 @@ impl FromStr for LabelSelector {
     }
 }
 
-/// The parts between the commas that stand outside of parentheses.
+/// Splits a text at the commas outside of parentheses.
 fn outside_parentheses(text: &str) -> Vec<&str> {
     let (mut parts, mut begin, mut depth) = (Vec::new(), 0, 0_usize);
     for (at, c) in text.char_indices() {
@@ -87,10 +87,10 @@ fn requirement(text: &str) -> Option<Requirement> {
     let made = |key: &str, test| is_key(key.trim()).then(|| Requirement { key: key.trim().into(), test });
     let one = |value: &str| is_value(value.trim()).then(|| vec![value.trim().to_owned()]);
     if let Some((key, value)) = text.split_once("!=") {
-        return made(key, Test::NotIn(one(value)?));
+        return made(key, LabelTest::NotIn(one(value)?));
     }
     if let Some((key, value)) = text.split_once("==").or_else(|| text.split_once('=')) {
-        return made(key, Test::In(one(value)?));
+        return made(key, LabelTest::In(one(value)?));
     }
     let set = |rest: &str| {
         let all = rest.trim().strip_prefix('(')?.strip_suffix(')')?.split(',').map(str::trim);
@@ -98,14 +98,14 @@ fn requirement(text: &str) -> Option<Requirement> {
         all.iter().all(|value| is_value(value)).then_some(all)
     };
     if let Some((key, rest)) = text.split_once(" notin ") {
-        return made(key, Test::NotIn(set(rest)?));
+        return made(key, LabelTest::NotIn(set(rest)?));
     }
     if let Some((key, rest)) = text.split_once(" in ") {
-        return made(key, Test::In(set(rest)?));
+        return made(key, LabelTest::In(set(rest)?));
     }
     match text.strip_prefix('!') {
-        Some(key) => made(key, Test::Absent),
-        None => made(text, Test::Exists),
+        Some(key) => made(key, LabelTest::Absent),
+        None => made(text, LabelTest::Exists),
     }
 }
 
@@ -123,17 +123,17 @@ impl fmt::Display for LabelSelector {
         for (i, Requirement { key, test }) in self.0.iter().enumerate() {
             f.write_str(if i > 0 { "," } else { "" })?;
             match test {
-                Test::Exists => write!(f, "{key}"),
-                Test::Absent => write!(f, "!{key}"),
-                Test::In(all) => write!(f, "{key} in ({})", all.join(",")),
-                Test::NotIn(all) => write!(f, "{key} notin ({})", all.join(",")),
+                LabelTest::Exists => write!(f, "{key}"),
+                LabelTest::Absent => write!(f, "!{key}"),
+                LabelTest::In(all) => write!(f, "{key} in ({})", all.join(",")),
+                LabelTest::NotIn(all) => write!(f, "{key} notin ({})", all.join(",")),
             }?;
         }
         Ok(())
     }
 }
 
-/// Conditions on fields (`status.phase=Running`, `spec.nodeName!=a`), all of which must hold.
+/// Conditions on fields (`status.phase=Running`, `spec.nodeName!=a`) that must all hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FieldSelector(Vec<Equality>);
 
@@ -145,23 +145,23 @@ struct Equality {
 }
 
 impl FieldSelector {
-    /// Selects everything.
+    /// Whether the selector has no conditions and so selects everything.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The paths that it looks at.
+    /// Returns the paths of the selector's fields.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|equality| equality.path.as_str())
     }
 
-    /// Is there a field at a path of an object?
+    /// Whether an object has a field at this path.
     pub fn has(object: &Value, path: &str) -> bool {
         path.split('.').try_fold(object, |object, key| object.get(key)).is_some()
     }
 
-    /// Do the fields of an object meet it? A field that is not there has the value that Go gives it, which is what an API
-    /// server compares: it is empty, false or zero.
+    /// Whether the fields of an object satisfy the selector. A missing field has the zero value of Go, as on an API
+    /// server: empty, false or zero.
     pub fn matches(&self, object: &Value) -> bool {
         self.0.iter().all(|Equality { path, equal, value }| {
             let field = path.split('.').try_fold(object, |object, key| object.get(key));
@@ -193,10 +193,10 @@ impl FromStr for FieldSelector {
             let (path, value) = (path.trim(), value.trim());
             let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
             if path.is_empty() || !path.chars().all(allowed) {
-                return Err(bad("a field is a path such as status.phase"));
+                return Err(bad("write the field as a path such as status.phase"));
             }
             if !value.chars().all(|c| c.is_ascii_graphic() && !"=,\\".contains(c)) {
-                return Err(bad("a value holds no space, comma or backslash"));
+                return Err(bad("a value may not contain spaces, commas or backslashes"));
             }
             Ok(Equality { path: path.into(), equal, value: value.into() })
         };
@@ -226,7 +226,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn labels_are_selected_as_kubectl_does() {
+    fn labels_are_selected_as_in_kubectl() {
         let web = json!({ "metadata": { "labels": { "app": "web", "tier": "front" } } });
         let bare = json!({ "metadata": {} });
         for (selector, of_web, of_bare) in [
@@ -242,7 +242,7 @@ mod tests {
         ] {
             let parsed: LabelSelector = selector.parse().unwrap();
             assert_eq!((parsed.matches(&web), parsed.matches(&bare)), (of_web, of_bare), "{selector}");
-            // What is sent to a server means the same.
+            // The formatted selector, which is sent to a server, means the same.
             assert_eq!(parsed.to_string().parse(), Ok(parsed), "{selector}");
         }
         for bad in ["a b", "app=we b", "app in web", "app=a&watch=true", "=x", "app in (a"] {
@@ -272,7 +272,7 @@ mod tests {
         }
     }
     proptest! {
-        /// What is taken is sent to a server as it is written, so it must mean the same there.
+        /// An accepted selector is sent to a server as it is formatted, so it must mean the same there.
         #[test]
         fn no_text_panics_and_what_is_taken_means_one_thing(
             text in ".*|[-a-z0-9./_!=,() ]{0,40}|[a-z]{1,3}(=|!=| in \\(| notin \\()[a-z,]{0,5}\\)?",

@@ -1,66 +1,66 @@
-//! Why a program gave no answer in private.
+//! The errors of programs that work on a copy of a bundle's data.
 
 use crate::argv::BadPrivatePath;
 use std::io;
 
-/// Why a program that was to work on a copy of a bundle's data gave no answer.
+/// The reason why a program that works on a copy of a bundle's data gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum PrivateError {
-    /// It is not installed where the server runs.
+    /// The program is not installed where the server runs.
     #[error("{program} is not installed where this server runs")]
     NotInstalled {
-        /// The program.
+        /// The name of the program.
         program: String,
-        /// What brings it: `ovn-common on Debian, ovn on Fedora`.
+        /// The packages that contain the program: `ovn-common on Debian, ovn on Fedora`.
         package: &'static str,
     },
-    /// It does not know what newer versions wrote, so what it would say may be wrong.
-    #[error("unknown: {program} here is {has}, and the data needs {needs} or newer")]
+    /// The program is older than the data, so its answer could be wrong.
+    #[error("unknown: {program} on this host is {has}, and the data needs {needs} or newer")]
     TooOld {
-        /// The program.
+        /// The name of the program.
         program: String,
-        /// Which version it is.
+        /// The installed version.
         has: String,
-        /// Which version it would have to be.
+        /// The required version.
         needs: String,
     },
-    /// It ran, but did not understand all of the data.
-    #[error("unknown: {program} here is {has} and does not understand the data: {said}")]
+    /// The program ran but did not understand all of the data.
+    #[error("unknown: {program} on this host is {has} and does not understand the data: {said}")]
     NotUnderstood {
-        /// The program.
+        /// The name of the program.
         program: String,
-        /// Which version it is.
+        /// The installed version.
         has: String,
-        /// What it said.
+        /// The error message of the program.
         said: String,
     },
-    /// It needs more memory than it may have.
-    #[error("{program} needs more than the {limit} bytes of memory that it may have")]
+    /// The program needs more memory than its limit.
+    #[error("{program} needs more memory than its limit of {limit} bytes")]
     Memory {
-        /// The program.
+        /// The name of the program.
         program: String,
-        /// The limit on its address space.
+        /// The limit of its address space in bytes.
         limit: u64,
     },
-    /// It ended with an error.
-    #[error("`{command}` failed in private with exit status {status}: {stderr}")]
+    /// The program ended with an error.
+    #[error("`{command}`, run on a copy of the data, failed with exit status {status}: {stderr}")]
     Failed {
         /// The command.
         command: String,
-        /// Its exit status; `128 + n` for a death by signal n.
+        /// The exit status; `128 + n` if signal n ended the command.
         status: i32,
-        /// What it said.
+        /// The standard error of the command.
         stderr: String,
     },
-    /// It took too long and was ended.
-    #[error("`{command}` did not finish in private within {seconds} s")]
+    /// The command took too long and was ended.
+    #[error("`{command}`, run on a copy of the data, did not finish within {seconds} s")]
     TimedOut {
         /// The command.
         command: String,
-        /// How long the whole call may take.
+        /// The time limit of the whole call in seconds.
         seconds: u64,
     },
-    /// It printed more than a server may hold in memory.
+    /// The command printed more than the server keeps in memory.
     #[error("the output of `{command}` is larger than {limit} bytes")]
     TooLarge {
         /// The command.
@@ -68,21 +68,21 @@ pub enum PrivateError {
         /// The limit, in bytes.
         limit: u64,
     },
-    /// A name cannot be that of a private file.
+    /// The name is not valid for a private file.
     #[error("`{name}` cannot be the name of a private file")]
     Path {
         /// The name.
         name: String,
-        /// Why.
+        /// The reason.
         #[source]
         cause: BadPrivatePath,
     },
-    /// The private directory, or something in it, cannot be made or read.
+    /// The private directory, or a file in it, cannot be created or read.
     #[error("{what}")]
     Directory {
-        /// What was tried.
+        /// The operation that failed.
         what: String,
-        /// Why it failed.
+        /// The cause of the failure.
         #[source]
         cause: io::Error,
     },
@@ -93,22 +93,22 @@ impl PrivateError {
         Self::Directory { what: what.into(), cause }
     }
 
-    /// One sentence on what to do instead.
+    /// Returns a sentence on what to do instead.
     pub(crate) fn hint(&self) -> String {
         match self {
             Self::NotInstalled { package, .. } => {
-                format!("Install it (package {package}) where the server runs, or ask a live node.")
+                format!("Install the package {package} where the server runs, or use a live source.")
             }
             Self::TooOld { .. } | Self::NotUnderstood { .. } => {
-                "Run the server where that version is installed (the image of the cluster's own ovnkube-node has it), or ask a live node.".into()
+                "Run the server where that version is installed (the cluster's own ovnkube-node image has it), or use a live source.".into()
             }
-            Self::Memory { .. } => "Look at the flows one table at a time instead.".into(),
-            Self::TimedOut { .. } => "Raise timeout_seconds: the larger the database, the longer it is read.".into(),
-            Self::Failed { .. } => "Read what the program said; the other tools can still be asked.".into(),
-            Self::TooLarge { .. } => "Ask for less.".into(),
-            Self::Path { .. } => "The other tools can still be asked.".into(),
+            Self::Memory { .. } => "List the flows of one table at a time instead.".into(),
+            Self::TimedOut { .. } => "Raise timeout_seconds; a large database takes long to read.".into(),
+            Self::Failed { .. } => "Read the program's error message. The other tools still work.".into(),
+            Self::TooLarge { .. } => "Narrow the question.".into(),
+            Self::Path { .. } => "Use the other tools, which still work.".into(),
             Self::Directory { .. } => {
-                "The server needs a temporary directory of its own: give TMPDIR one that it can write to, with a short name.".into()
+                "The server needs a temporary directory: set TMPDIR to a writable directory with a short path.".into()
             }
         }
     }

@@ -1,10 +1,9 @@
-//! Programs that work on a copy of a bundle's data: `ovn-trace`, `ofproto/trace` and the daemons that these ask.
+//! Runs programs on a copy of a bundle's data: `ovn-trace`, `ofproto/trace` and the daemons that these need.
 //!
-//! A [`Workshop`] is a private directory and the programs that run in it, for one call of a tool. It can touch nothing else:
-//! its commands come from a table of their own ([`PrivateAllow`](crate::argv::PrivateAllow)), paths on them are of this
-//! directory ([`PrivatePath`](crate::argv::PrivatePath)), and no backend is given them. Nothing of it is left:
-//!
-//! - At the end of the call, and when it fails, is cancelled or the server stops in good order, dropping the workshop
+//! A [`Workshop`] is a private directory and the programs that run in it, for one call of a tool. The programs cannot
+//! touch anything else: their commands come from a table of their own ([`PrivateAllow`](crate::argv::PrivateAllow)),
+//! their paths are inside the directory ([`PrivatePath`](crate::argv::PrivatePath)), and no backend runs them. A
+//! workshop leaves nothing behind:
 //!   ends the programs and removes the directory.
 //! - When the server is killed, the kernel kills the programs, and the next server that starts removes the directory.
 
@@ -27,15 +26,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How often it is looked whether a daemon is ready.
+/// The interval of the checks whether a daemon is ready.
 const PAUSE: Duration = Duration::from_millis(5);
-/// How long dropping a workshop waits for killed programs to be gone, so that none writes to what is being removed.
+/// The time for which dropping a workshop waits until killed programs are gone, so that none of them writes to the
+/// directory while it is removed.
 const LAST_MOMENT: Duration = Duration::from_millis(200);
 
 /// A private directory and the programs that run in it.
 #[derive(Debug)]
 pub struct Workshop {
-    // Dropped in this order, and after `drop` has ended the daemons.
+    // The fields are dropped in this order, after `drop` has ended the daemons.
     daemons: Vec<Daemon>,
     directory: Directory,
     memory: u64,
@@ -44,29 +44,32 @@ pub struct Workshop {
 }
 
 impl Workshop {
-    /// What a program may have of address space when its layer knows no better, in bytes.
+    /// The default limit of a program's address space in bytes.
     pub const MEMORY: u64 = 6_000_000_000;
 
-    /// An empty workshop, whose programs have so much time together, and each so many bytes of address space.
+    /// Returns an empty workshop. All its programs together may take the time `within`, and each may have `memory`
+    /// bytes of address space.
     ///
     /// # Errors
-    /// [`PrivateError::Directory`] if there is no temporary directory to work in.
+    ///
+    /// Returns [`PrivateError::Directory`] if there is no usable temporary directory.
     pub fn open(within: Duration, memory: u64) -> Result<Self, PrivateError> {
         let directory =
             Directory::make().map_err(|e| PrivateError::directory("cannot make a private directory", e))?;
         Ok(Self { daemons: Vec::new(), directory, memory, within, since: Instant::now() })
     }
 
-    /// Removes what servers left that were killed: every server does so when it starts. It says how many directories
-    /// there were.
+    /// Removes the directories of servers that were killed, and returns the number of removed directories. Every
+    /// server calls this when it starts.
     pub fn sweep() -> usize {
         directory::sweep()
     }
 
-    /// Is this program there? To be asked before any work is done for it.
+    /// Checks that a program is installed, before any work is done for it.
     ///
     /// # Errors
-    /// [`PrivateError::NotInstalled`], with what would bring it.
+    ///
+    /// Returns [`PrivateError::NotInstalled`] with the package that contains the program.
     pub fn need(program: &str, package: &'static str) -> Result<(), PrivateError> {
         match process::find(program) {
             Some(_) => Ok(()),
@@ -74,10 +77,11 @@ impl Workshop {
         }
     }
 
-    /// Where a file or socket of this name is or will be.
+    /// Returns the path of a file or socket with this name.
     ///
     /// # Errors
-    /// [`PrivateError::Path`] if it would be outside the directory, or too long for a socket.
+    ///
+    /// Returns [`PrivateError::Path`] if the path would be outside the directory or too long for a socket.
     pub fn path(&self, name: &str) -> Result<PrivatePath, PrivateError> {
         PrivatePath::new(self.directory.path(), name)
             .map_err(|cause| PrivateError::Path { name: name.into(), cause })
@@ -86,16 +90,19 @@ impl Workshop {
     /// Writes a file.
     ///
     /// # Errors
-    /// [`PrivateError::Directory`] if that is not possible: the file system is full.
+    ///
+    /// Returns [`PrivateError::Directory`] if the file cannot be written, for example because the file system is full.
     pub async fn write(&self, path: &PrivatePath, bytes: impl AsRef<[u8]>) -> Result<(), PrivateError> {
         let written = tokio::fs::write(path.as_path(), bytes).await;
         written.map_err(|e| PrivateError::directory("cannot write a private file", e))
     }
 
-    /// Writes a database as a standalone file: a clustered one, served as it is, would call its cluster.
+    /// Writes a database as a standalone file. A clustered database would connect to its cluster if a server served it
+    /// unchanged.
     ///
     /// # Errors
-    /// [`PrivateError::Directory`] if that is not possible.
+    ///
+    /// Returns [`PrivateError::Directory`] if the file cannot be written.
     pub async fn copy(&self, path: &PrivatePath, database: Arc<Database>) -> Result<(), PrivateError> {
         let bytes = tokio::task::spawn_blocking(move || database.to_standalone()).await;
         let bytes =
@@ -103,20 +110,22 @@ impl Workshop {
         self.write(path, bytes).await
     }
 
-    /// Reads a database that a program has made.
+    /// Reads a database that a program created.
     ///
     /// # Errors
-    /// [`PrivateError::Directory`] if there is none.
+    ///
+    /// Returns [`PrivateError::Directory`] if there is no readable database.
     pub async fn read_database(&self, path: &PrivatePath) -> Result<Database, PrivateError> {
         let failed = |e| PrivateError::directory("cannot read a private database", e);
         let bytes = tokio::fs::read(path.as_path()).await.map_err(failed)?;
         Database::open(bytes).map_err(|e| failed(std::io::Error::other(e)))
     }
 
-    /// Starts a program that runs as long as the workshop, and waits until this socket of it is there.
+    /// Starts a program that runs as long as the workshop, and waits until its socket `ready` exists.
     ///
     /// # Errors
-    /// If it ends, or is not ready in time.
+    ///
+    /// Returns an error if the program ends or is not ready in time.
     pub async fn start(&mut self, argv: &PrivateArgv, ready: &PrivatePath) -> Result<(), PrivateError> {
         let said = self.path(&format!("{}-{}.err", argv.program(), self.daemons.len()))?;
         let daemon = Daemon::start(argv, self.directory.path(), self.memory, said.as_path().into())?;
@@ -124,10 +133,11 @@ impl Workshop {
         self.wait_for(ready.as_path(), argv).await
     }
 
-    /// Waits until something makes this file or socket.
+    /// Waits until a program creates this file or socket.
     ///
     /// # Errors
-    /// If one of the programs ends, or it takes too long.
+    ///
+    /// Returns an error if one of the programs ends, or if it takes too long.
     pub async fn ready(&mut self, path: &PrivatePath, argv: &PrivateArgv) -> Result<(), PrivateError> {
         self.wait_for(path.as_path(), argv).await
     }
@@ -148,7 +158,8 @@ impl Workshop {
     /// Runs a command to its end.
     ///
     /// # Errors
-    /// If it fails, takes too long or prints too much.
+    ///
+    /// Returns an error if the command fails, takes too long or prints too much.
     pub async fn run(&self, argv: &PrivateArgv) -> Result<Output, PrivateError> {
         let rest = self.within.saturating_sub(self.since.elapsed());
         match tokio::time::timeout(rest, process::run(argv, self.directory.path(), self.memory)).await {

@@ -1,9 +1,9 @@
-//! Programs that end with their server.
+//! Runs programs that end with their server.
 //!
-//! A program is started through setpriv(1), which has the kernel kill it when this process dies (prctl(2),
-//! `PR_SET_PDEATHSIG`), and prlimit(1), which bounds its memory; both become the program. None of them forks, so there is
-//! nothing else to end. `PR_SET_PDEATHSIG` means the death of the thread that started it: that must be one of the runtime's
-//! own, and so programs are started from asynchronous code only.
+//! A program is started through setpriv(1), which makes the kernel kill it when its parent dies (prctl(2),
+//! `PR_SET_PDEATHSIG`), and prlimit(1), which limits its memory; both replace themselves with the program. None of the
+//! programs forks, so there is nothing else to end. `PR_SET_PDEATHSIG` refers to the death of the thread that started
+//! the program. That thread must belong to the runtime, so programs are started from asynchronous code only.
 
 use super::PrivateError;
 use crate::{
@@ -19,11 +19,11 @@ use std::{
 };
 use tokio::process::{Child, Command};
 
-/// More than a program prints that a tool asks for.
+/// The maximum size of standard output in bytes. No tool needs more.
 const MAX_OUTPUT: u64 = 64 << 20;
-/// More than it needs to say what went wrong.
+/// The maximum size of standard error in bytes. No error message needs more.
 const MAX_ERROR: u64 = 1 << 20;
-/// Where OVN's and Open vSwitch's programs look for sockets and files when they are not told.
+/// The directories in which the programs of OVN and Open vSwitch look for sockets and files by default.
 const DIRECTORIES: [&str; 9] = [
     "HOME",
     "OVS_RUNDIR",
@@ -36,14 +36,14 @@ const DIRECTORIES: [&str; 9] = [
     "OVN_SYSCONFDIR",
 ];
 
-/// Where a program is; none: not installed.
+/// Returns the path of a program, or `None` if it is not installed.
 pub(super) fn find(program: &str) -> Option<PathBuf> {
     PATH.split(':').map(|dir| Path::new(dir).join(program)).find(|path| path.is_file())
 }
 
-/// A command that will run in a directory, with so much address space.
+/// Returns a command that runs in a directory with at most `memory` bytes of address space.
 fn command(argv: &PrivateArgv, directory: &Path, memory: u64) -> Command {
-    #[expect(clippy::disallowed_methods, reason = "the one place where a private command is run")]
+    #[expect(clippy::disallowed_methods, reason = "the only place that runs private commands")]
     let mut command = Command::new("setpriv");
     command
         .args(["--pdeathsig=KILL", "prlimit"])
@@ -70,7 +70,7 @@ fn cannot_start(argv: &PrivateArgv, cause: std::io::Error) -> PrivateError {
     }
 }
 
-/// Runs a command to its end. It is killed if the caller goes away.
+/// Runs a command to its end. The command is killed if the future is dropped.
 pub(super) async fn run(argv: &PrivateArgv, directory: &Path, memory: u64) -> Result<Output, PrivateError> {
     let mut command = command(argv, directory, memory);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
@@ -90,17 +90,17 @@ pub(super) async fn run(argv: &PrivateArgv, directory: &Path, memory: u64) -> Re
     }
 }
 
-/// A program that runs until it is ended. It is killed when dropped.
+/// A program that runs until it is ended. Dropping the value kills the program.
 #[derive(Debug)]
 pub(super) struct Daemon {
     argv: PrivateArgv,
     child: Child,
-    /// What it says on its standard error.
+    /// The file with the program's standard error.
     said: PathBuf,
 }
 
 impl Daemon {
-    /// Starts it.
+    /// Starts the program.
     pub(super) fn start(
         argv: &PrivateArgv,
         directory: &Path,
@@ -114,19 +114,19 @@ impl Daemon {
         Ok(Self { argv: argv.clone(), child: child.map_err(|e| cannot_start(argv, e))?, said })
     }
 
-    /// Why it ended, if it did.
+    /// Returns the reason why the program ended, or `None` if it still runs.
     pub(super) fn ended(&mut self, memory: u64) -> Option<PrivateError> {
         let status = self.child.try_wait().ok().flatten()?;
         let said = std::fs::read(&self.said).unwrap_or_default();
         Some(failed(&self.argv, memory, status, &said))
     }
 
-    /// Ends it.
+    /// Ends the program.
     pub(super) fn kill(&mut self) {
         _ = self.child.start_kill();
     }
 
-    /// Is it gone?
+    /// Whether the program has ended.
     pub(super) fn is_gone(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
     }
@@ -136,10 +136,10 @@ fn number(status: ExitStatus) -> i32 {
     status.code().or(status.signal().map(|signal| 128 + signal)).unwrap_or(-1)
 }
 
-/// What a bad end means.
+/// Returns the error for a failed command.
 fn failed(argv: &PrivateArgv, memory: u64, status: ExitStatus, stderr: &[u8]) -> PrivateError {
     let stderr = String::from_utf8_lossy(stderr).trim().to_owned();
-    // `virtual memory exhausted` (lib/util.c of Open vSwitch), `memory exhausted` (GNU's programs).
+    // The texts are `virtual memory exhausted` (lib/util.c of Open vSwitch) and `memory exhausted` (GNU programs).
     if stderr.contains("memory exhausted") {
         return PrivateError::Memory { program: argv.program().into(), limit: memory };
     }

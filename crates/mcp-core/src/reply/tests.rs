@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Origin, evidence::Evidence};
+use crate::{Origin, evidence::EvidenceStore};
 
 fn node_answer(name: &str, answer: Answer) -> NodeAnswer {
     let origins = vec![Origin::new("file", "2026-11-22T08:35:03Z".parse().ok())];
@@ -7,7 +7,7 @@ fn node_answer(name: &str, answer: Answer) -> NodeAnswer {
         node: name.parse().unwrap(),
         subject: name.into(),
         result: Ok(answer),
-        given: Given { node: Some(name.into()), origins, notes: Vec::new() },
+        given: NodeEvidence { node: Some(name.into()), origins, notes: Vec::new() },
     }
 }
 
@@ -19,19 +19,19 @@ fn page(offset: usize, limit: Option<usize>) -> Page {
     Page { grep: None, offset, limit }
 }
 
-/// The reply of nodes to a question whose answers become this.
+/// Returns the reply to a call whose nodes gave these answers.
 fn reply(many: Many, answers: Vec<NodeAnswer>, page: &Page, budget: Budget) -> Result<String, ToolError> {
-    let evidence = Evidence::new("mcp-test");
+    let evidence = EvidenceStore::new("mcp-test");
     let record = evidence.record("rows", &serde_json::Map::new());
-    let about = About { title: "rows", source: "source", record: &record };
-    of_nodes(about, Several { many, others: &[] }, answers, page, budget)
+    let about = ReplyHeader { title: "rows", source: "source", record: &record };
+    of_nodes(about, ComparisonContext { many, others: &[] }, answers, page, budget)
 }
 
 fn text(answer: Answer, page: &Page, budget: Budget) -> String {
     reply(Many::Compare, vec![node_answer("n", answer)], page, budget).unwrap()
 }
 
-/// The reply of nodes that have these rows, after the lines that say what was read.
+/// Returns the reply of several nodes without its first line.
 fn of_several(many: Many, answers: Vec<Answer>, grep: Option<&str>) -> String {
     let names = ["a", "b", "c"].into_iter();
     let answers = names.zip(answers).map(|(name, answer)| node_answer(name, answer)).collect();
@@ -51,21 +51,21 @@ fn of_rows(rows: Vec<Row>) -> Answer {
 }
 
 #[test]
-fn a_filter_leaves_rows_that_differ_and_makes_none_that_are_missing() {
+fn a_filter_keeps_differing_rows_whole_and_reports_none_as_missing() {
     let answers = || ["10.0.0.1", "10.0.0.1", "10.0.0.9"].map(|ip| of_rows(vec![balancer(ip)])).to_vec();
     let expected = "different: 1 row; compared and equal: 0 rows\nweb: backend differs\n    c: 10.0.0.9\n    a, b: \
                     10.0.0.1\n  on c: web -> 10.0.0.9\n  on a: web -> 10.0.0.1\n";
     for grep in [None, Some("10.0.0.1"), Some("10.0.0.9")] {
         assert_eq!(of_several(Many::Compare, answers(), grep), expected, "{grep:?}");
     }
-    // A filter of the tool's own works alike.
+    // A filter of the tool itself has the same effect.
     let mut marked = answers();
     marked[..2].iter_mut().flat_map(|answer| &mut answer.rows).for_each(|row| row.unasked = true);
     assert_eq!(of_several(Many::Compare, marked, None), expected);
 }
 
 #[test]
-fn nothing_found_not_compared_and_equal_are_three_answers() {
+fn no_match_not_compared_and_equal_are_three_answers() {
     let equal = || vec![of_rows(vec![balancer("10.0.0.1")]); 3];
     assert_eq!(
         of_several(Many::Compare, equal(), Some("web")),
@@ -73,7 +73,7 @@ fn nothing_found_not_compared_and_equal_are_three_answers() {
     );
     assert_eq!(
         of_several(Many::Compare, equal(), Some("absent")),
-        "no row matches on any node: grep=absent looks at what is shown, of 3 rows\n"
+        "no row matches on any node: grep=absent searched the shown text of 3 rows\n"
     );
     assert_eq!(
         of_several(Many::Compare, vec![of_rows(Vec::new()); 3], None),
@@ -88,32 +88,32 @@ fn nothing_found_not_compared_and_equal_are_three_answers() {
     assert_eq!(
         of_several(Many::Compare, left_out, None),
         "compared and equal: 5 rows: row 0; row 1; row 2; row 3; row 4\nnot compared: column ports (the pods of the \
-         node)\nno difference in what is compared\n"
+         node)\nno difference in the compared fields\n"
     );
 }
 
 #[test]
-fn each_node_has_its_share_of_the_room() {
+fn each_node_has_an_equal_share_of_the_room() {
     let answers = ["a", "b", "c"].map(|name| node_answer(name, rows(1000))).into();
     let many = Many::Each { because: "so" };
     let text = reply(many, answers, &Page::default(), Budget::default()).unwrap();
     for node in ["a", "b", "c"] {
         assert!(text.contains(&format!("\n{node}:\nrow 0\n")), "{text}");
-        assert!(text.contains(&format!("  … 869 rows more: node_name={node} gives them\n")), "{text}");
+        assert!(text.contains(&format!("  … 869 rows more: pass node_name={node} to list them\n")), "{text}");
     }
 }
 
 #[test]
-fn the_first_line_says_what_was_read_and_the_last_what_was_cut() {
+fn the_first_line_names_the_source_and_the_last_line_says_what_was_cut() {
     let text = text(rows(5), &page(1, Some(2)), Budget::default());
     assert_eq!(
         text,
-        "# rows of n, from source, 2026-11-22T08:35:03Z; evidence://mcp-test/e2631532\nrow 1\nrow 2\nnote: rows 2 to 3 of 5; offset=3 gives the next\n"
+        "# rows of n, from source, 2026-11-22T08:35:03Z; evidence://mcp-test/e2631532\nrow 1\nrow 2\nnote: rows 2 to 3 of 5; offset=3 shows the next rows\n"
     );
 }
 
 #[test]
-fn every_answer_is_bounded_and_every_row_can_be_had() {
+fn every_answer_is_bounded_and_paging_reaches_every_row() {
     let budget = Budget { lines: 400, bytes: 2_000 };
     let (mut offset, mut seen) = (0, 0);
     while offset < 1000 {
@@ -130,36 +130,37 @@ fn every_answer_is_bounded_and_every_row_can_be_had() {
 }
 
 #[test]
-fn a_row_larger_than_the_budget_is_cut_and_said_to_be() {
+fn a_row_larger_than_the_budget_is_cut_with_a_note() {
     let answer = Answer { rows: vec![Row::line("é".repeat(5_000)), Row::line("next")], ..Answer::default() };
     let text = text(answer, &page(0, None), Budget { lines: 400, bytes: 2_000 });
     assert!(text.len() <= 2_000, "{}", text.len());
-    assert!(text.contains("note: this row is cut: it has 10000 bytes"), "{text}");
+    assert!(text.contains("note: this row was cut; the full row has 10000 bytes"), "{text}");
     assert!(text.contains("rows 1 to 1 of 2; offset=1"), "{text}");
 }
 
 #[test]
-fn empty_past_the_end_and_filtered_away_are_three_answers() {
+fn no_rows_a_page_past_the_end_and_no_match_are_three_answers() {
     let empty = Answer { if_empty: "table X is empty".into(), ..Answer::default() };
     assert!(text(empty, &page(0, None), Budget::default()).ends_with("table X is empty\n"));
     assert!(
         text(rows(3), &page(7, None), Budget::default())
-            .ends_with("note: offset=7 is past the end: there are 3 rows\n")
+            .ends_with("note: offset=7 is past the end: there are only 3 rows\n")
     );
     let grep = Page { grep: Pattern::new("absent").ok(), ..Page::default() };
     let answer = Answer { if_empty: "table X is empty".into(), ..rows(3) };
     assert!(
         text(answer, &grep, Budget::default())
-            .ends_with("no row of 3 matches grep=absent, which looks at what is shown\n")
+            .ends_with("none of the 3 rows matches grep=absent; grep searches the text that is shown\n")
     );
 }
 
 #[test]
-fn a_search_sees_no_secret() {
+fn grep_does_not_search_secrets() {
     let found = |grep: &str| {
         let grep = Page { grep: Pattern::new(grep).ok(), ..Page::default() };
         let rows = vec![Row::line("options: {psk=hunter2}")];
-        !text(Answer { rows, ..Answer::default() }, &grep, Budget::default()).contains("no row of 1 matches")
+        !text(Answer { rows, ..Answer::default() }, &grep, Budget::default())
+            .contains("none of the 1 rows matches")
     };
     assert!(found("psk"));
     assert!(!found("hunter"));
@@ -183,7 +184,9 @@ fn a_node_that_fails_is_named_and_the_others_are_compared() {
         ..node_answer(name, rows(0))
     });
     let error = reply(Many::Compare, failed.into(), &Page::default(), Budget::default()).unwrap_err();
-    assert!(error.report().starts_with(
-        "error: none of the 2 nodes gave an answer\n  a: a is broken\n  b: b is broken\nhint: "
-    ));
+    assert!(
+        error
+            .report()
+            .starts_with("error: none of the 2 nodes answered\n  a: a is broken\n  b: b is broken\nhint: ")
+    );
 }

@@ -1,20 +1,20 @@
-//! Secrets that are known by their form, or by the words of a format that stand before them.
+//! Secrets that are recognisable by their form, or by the words of a format that precede them.
 //!
-//! Each class is what docs/security.md promises. A name and its value ([`super::pairs`]), and what takes several lines
-//! ([`super::lines`]), are the other two ways to know a secret.
+//! Each class is promised in docs/security.md. The other two ways to recognise a secret are a name with its value
+//! ([`super::pairs`]) and a secret of several lines ([`super::lines`]).
 
 use super::REDACTED;
 use base64::Engine;
 use regex::{Captures, Regex};
 use std::{borrow::Cow, sync::LazyLock};
 
-/// A form of secret on one line.
+/// The form of a secret on one line.
 pub(super) struct Form {
-    /// No line without one of these, in small or capital letters, has this form.
+    /// The words of the form. A line without any of them, in any case, cannot have this form.
     pub(super) words: &'static [&'static str],
-    /// What stands before the secret, in group 1; the secret, in group 2; what stands after it, in group 3.
+    /// The text before the secret in group 1, the secret in group 2, and the text after it in group 3.
     pattern: &'static str,
-    /// Whether group 2 is one after all.
+    /// Whether group 2 is a secret after all.
     is_secret: fn(&str) -> bool,
 }
 
@@ -23,12 +23,12 @@ const fn form(words: &'static [&'static str], pattern: &'static str) -> Form {
 }
 
 pub(super) static FORMS: &[Form] = &[
-    // JSON Web Tokens (RFC 7519): two base64url objects and a signature; encrypted ones have three parts more.
+    // JSON Web Tokens (RFC 7519) are two base64url objects and a signature; encrypted ones have three more parts.
     form(
         &["eyj"],
         r"()\b(eyJ[A-Za-z0-9_-]{8,}\.(?:eyJ[A-Za-z0-9_-]{8,}|[A-Za-z0-9_-]*\.[A-Za-z0-9_-]+)(?:\.[A-Za-z0-9_-]*)*)()",
     ),
-    // Tokens that their issuers gave a prefix: OpenShift's OAuth server, GitHub, GitLab, Slack, age.
+    // These tokens have a prefix by their issuer: OpenShift's OAuth server, GitHub, GitLab, Slack, age.
     form(
         &[
             "sha256~",
@@ -45,7 +45,7 @@ pub(super) static FORMS: &[Form] = &[
         ],
         r"()\b(sha256~[A-Za-z0-9_-]{20,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[bp]-[\w-]{16,}|AGE-SECRET-KEY-1[A-Z0-9]{16,})()",
     ),
-    // HTTP authentication without the name of its header (RFC 6750, RFC 7617).
+    // This is HTTP authentication without the name of its header (RFC 6750, RFC 7617).
     Form {
         words: &["bearer"],
         pattern: r#"(?i)(\bbearer\\*["']?[ :=]\s*\\*["']?)([A-Za-z0-9._~+/-]{8,}=*)()"#,
@@ -56,36 +56,38 @@ pub(super) static FORMS: &[Form] = &[
         pattern: r"(?i)(\bbasic )([A-Za-z0-9+/]{8,}={0,2})()",
         is_secret: is_user_and_password,
     },
-    // A password in a URL (RFC 3986 section 3.2.1), which begins or holds signs that it should not.
+    // This is a password in a URL (RFC 3986 section 3.2.1). The second form has a password with characters that should
+    // have been escaped.
     Form { words: &["://"], pattern: r#"(://[^/\s:@"'?\[]*:)([^\s/?"'<>\\]+)(@)"#, is_secret: |_| true },
     Form {
         words: &["://"],
         pattern: r#"(://[^/\s:@"'?\[]*:)([^\s"'<>\\@]*[^\s"'<>\\@\d:/.\]][^\s"'<>\\@:]*)(@[\w.-]+(?:[:/\s"']|$))"#,
         is_secret: |it| !it.contains("//") && !it.starts_with(|c: char| c.is_ascii_digit()),
     },
-    // The same in a data source name of Go's MySQL driver.
+    // This is the same in a data source name of Go's MySQL driver.
     form(&["@tcp(", "@unix("], r"(\b[\w.-]+:)([^\s/]+)(@(?:tcp|unix)\()"),
-    // curl's and others' user and password.
+    // These are the user and password options of curl and other programs.
     Form {
         words: &["-u ", "-u\"", "-u'", "-u=", "-u,", "-user"],
         pattern: r#"((?:^|[\s"'\[])(?:-u|--(?:proxy-)?user)[\s=,"']+[^\s:"'=]+:)([^\s"']+)()"#,
         is_secret: |it| !it.bytes().all(|b| b.is_ascii_digit()),
     },
-    // Credentials of an image registry (containers-auth.json(5)), at any depth of quotes.
+    // These are credentials of an image registry (containers-auth.json(5)), at any depth of quotes.
     Form {
         words: &["\"auth"],
         pattern: r#"(\\*"auth\\*"\s*:\s*\\*")([A-Za-z0-9+/=_-]{8,})()"#,
         is_secret: |_| true,
     },
     form(&["_auth"], r#"((?:^|[\s:/])_auth\s*=\s*"?)([^\s"]+)()"#),
-    // ip-xfrm(8): algorithm and key of a security association.
+    // These are the algorithm and key of a security association (ip-xfrm(8)).
     form(
         &["aead", "auth", "enc ", "comp "],
         r"(\b(?:aead|auth-trunc|auth|enc|comp)\s+\S+\s+)(0x[0-9a-fA-F]+|\*{4,})()",
     ),
-    // ss(8): keys of TCP-MD5, by address.
+    // These are TCP-MD5 keys by address (ss(8)).
     form(&["md5keys"], r"(\bmd5keys:)(\S+)()"),
-    // ipsec.secrets(5), with quotes, without them, in hexadecimal, base64 (`0s`) and text (`0t`).
+    // These are secrets of ipsec.secrets(5): in quotes, without quotes, in hexadecimal, in base64 (`0s`) and as text
+    // (`0t`).
     form(
         &["psk", "xauth", ": eap", ":eap", ": pin", ":pin", ": ntlm", ":ntlm", ": ppk", ":ppk"],
         r#"((?:^|\s):\s*(?:PSK|XAUTH|EAP|PIN|NTLM|PPK)\s+)("[^"]*"?|'[^']*'?|\S+)()"#,
@@ -95,7 +97,7 @@ pub(super) static FORMS: &[Form] = &[
         &["exponent", "prime1", "prime2", "coefficient"],
         r"((?i:privateexponent|prime[12]|exponent[12]|coefficient)\s*:\s*)(0[xs][0-9A-Za-z+/=]+|[0-9a-fA-F:]{8,})()",
     ),
-    // FRR and other routers: a command that ends with a password, where the line begins or where somebody quotes it.
+    // These are commands of FRR and other routers that end with a password, at the beginning of a line or quoted.
     form(
         &["password ", "secret "],
         r"((?:^|: |[(\x22'])\s*(?:\d+\s+)?(?:no )?(?:(?:enable |isis |area \S+ |neighbor \S+ |username \S+ (?:privilege \d+ )?|domain-|area-|peer \S+ )?password|enable secret|username \S+ secret) (?:(?:\d|clear|md5|sha\d*|encrypted|cleartext) )*)([^\s)\x22'].*)()",
@@ -118,19 +120,19 @@ pub(super) static FORMS: &[Form] = &[
         &["snmp", "community"],
         r"(\bsnmp(?:-server)?\s+community\s+|\brocommunity6?\s+|\brwcommunity6?\s+)(\S+)()",
     ),
-    // HTTP cookies (RFC 6265): what follows the name of each.
+    // These are HTTP cookies (RFC 6265): the value after the name of each cookie is secret.
     form(
         &["cookie:", "cookie\"", "cookie'", "cookie\\"],
         r#"((?:\b[Cc]ookie|\bCOOKIE)\\*["']?:\s*\[?\\*["']?)([^\s=;"']+=[^"'\]\\]*)()"#,
     ),
-    // SQL.
+    // This is the password clause of SQL.
     form(&["identified by"], r"(?i)(\bidentified by\s+\\*['\x22])([^'\x22\\]+)()"),
 ];
 
 static PATTERNS: LazyLock<Vec<Regex>> =
     LazyLock::new(|| FORMS.iter().map(|form| Regex::new(form.pattern).expect("a literal")).collect());
 
-/// The line without secrets of these forms: those whose words it has.
+/// Returns the line without secrets of the given forms.
 pub(super) fn redact(line: &str, found: Forms) -> Cow<'_, str> {
     let mut shown = Cow::Borrowed(line);
     for (_, (form, pattern)) in FORMS.iter().zip(&*PATTERNS).enumerate().filter(|(at, _)| found.has(*at)) {
@@ -148,7 +150,7 @@ pub(super) fn redact(line: &str, found: Forms) -> Cow<'_, str> {
     shown
 }
 
-/// A set of forms, by their place among [`FORMS`].
+/// A set of forms, by their index in [`FORMS`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Forms(u64);
 
@@ -164,18 +166,18 @@ impl Forms {
     }
 }
 
-/// No word of a language: it has a digit, or is very long.
+/// Whether a text cannot be a word of a language, because it has a digit or is very long.
 pub(super) fn is_random(text: &str) -> bool {
     text.len() >= 24 || text.bytes().any(|b| b.is_ascii_digit())
 }
 
-/// `user:password` in base64.
+/// Whether a text is `user:password` in base64.
 fn is_user_and_password(text: &str) -> bool {
     let decoded = decode(text);
     decoded.contains(&b':') && decoded.iter().all(|b| (b' '..0x7f).contains(b) || *b >= 0x80)
 }
 
-/// What a text is in base64, of either alphabet; an end that is no whole number of bytes is left out.
+/// Decodes base64 of either alphabet. Incomplete bytes at the end are left out.
 pub(super) fn decode(text: &str) -> Vec<u8> {
     let sign = |c: u8| match c {
         b'-' => Some(b'+'),

@@ -1,8 +1,8 @@
-//! What comes from a cluster is not trusted, and what is secret stays there.
+//! Makes text from a cluster safe to show, and removes secrets from it.
 //!
-//! Names, annotations, logs and packets can carry text that is meant for the model rather than for the
-//! engineer. It is passed on as text, without what a person could not see: control characters, bidirectional
-//! overrides, zero-width and tag characters. Keys and tokens are replaced, wherever they came from.
+//! Names, annotations, logs and packets can contain text that is meant for the model and not for the engineer. Such
+//! text is passed on, but without anything that a person could not see: control characters, bidirectional overrides,
+//! zero-width and tag characters are made visible. Keys and tokens are replaced, wherever they came from.
 
 mod forms;
 mod lines;
@@ -11,7 +11,7 @@ mod pairs;
 mod rows;
 
 pub(crate) use lines::Redactor;
-pub(crate) use rows::Seen;
+pub(crate) use rows::RedactedQuery;
 pub use rows::redact_datum;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
@@ -20,9 +20,10 @@ use lines::Lines;
 use regex::Regex;
 use std::{borrow::Cow, sync::LazyLock};
 
-/// A text that is safe to show: invisible characters are made visible, secrets are gone.
+/// Returns the text with invisible characters made visible and secrets removed.
 pub(crate) fn clean(text: &str) -> String {
-    // Before what cannot be seen is shown: it may end a value. And after it: it may stand within a name.
+    // Secrets are redacted before invisible characters become visible, because such a character may end a value, and
+    // again afterwards, because it may stand inside a name.
     redact(&visible(&redact(text))).into_owned()
 }
 
@@ -35,13 +36,13 @@ fn visible(text: &str) -> String {
         .collect()
 }
 
-/// Characters that a person does not see, or that change how others are seen.
+/// Whether a person cannot see the character, or the character changes how others are displayed.
 fn is_invisible(c: char) -> bool {
     match c {
         '\n' | '\t' => false,
         c if c.is_control() => true,
-        // Unicode: zero width, directional marks, embeddings, overrides and isolates, word joiner and the
-        // invisible operators, variation selectors, the byte order mark, tags.
+        // These Unicode characters have zero width, or are directional marks, embeddings, overrides and isolates, the
+        // word joiner and invisible operators, variation selectors, the byte order mark, or tags.
         '\u{ad}'
         | '\u{61c}'
         | '\u{180e}'
@@ -55,47 +56,47 @@ fn is_invisible(c: char) -> bool {
     }
 }
 
-/// What stands in place of a secret.
+/// The text that replaces a secret.
 pub(crate) const REDACTED: &str = "[redacted]";
 
-/// What may be a secret has one of these words, in small or capital letters.
-static WORDS: LazyLock<(AhoCorasick, Vec<Kind>)> = LazyLock::new(|| {
+/// The words that occur in every secret or its name, in any case.
+static WORDS: LazyLock<(AhoCorasick, Vec<WordClass>)> = LazyLock::new(|| {
     let forms = forms::FORMS.iter().enumerate();
-    let forms = forms.flat_map(|(at, form)| form.words.iter().map(move |word| (*word, Kind::Form(at))));
-    let names = pairs::TRIGGERS.iter().map(|word| (*word, Kind::Name));
-    let keys = lines::ENCODED.iter().chain(&["private"]).map(|word| (*word, Kind::Key));
-    let (words, kinds): (Vec<&str>, Vec<Kind>) = forms.chain(names).chain(keys).unzip();
+    let forms = forms.flat_map(|(at, form)| form.words.iter().map(move |word| (*word, WordClass::Form(at))));
+    let names = pairs::TRIGGERS.iter().map(|word| (*word, WordClass::Name));
+    let keys = lines::ENCODED.iter().chain(&["private"]).map(|word| (*word, WordClass::Key));
+    let (words, kinds): (Vec<&str>, Vec<WordClass>) = forms.chain(names).chain(keys).unzip();
     let words =
         AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA)).build(words);
     (words.expect("literals"), kinds)
 });
 
-/// What a word may belong to.
+/// The class of secrets that a word belongs to.
 #[derive(Clone, Copy, Debug)]
-enum Kind {
+enum WordClass {
     Form(usize),
     Name,
     Key,
 }
 
-/// What a line may hold, by its words.
+/// The classes of secrets that a line may contain, by its words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Found {
+struct LineClasses {
     forms: Forms,
     names: bool,
     keys: bool,
 }
 
-impl Found {
-    /// One look for all classes, since nearly no line has any.
+impl LineClasses {
+    /// Searches for the words of all classes at once, because nearly no line has any.
     fn of(line: &str) -> Self {
         let mut found = Self::default();
         let (words, kinds) = &*WORDS;
         for word in words.find_overlapping_iter(line) {
             match kinds.get(word.pattern().as_usize()) {
-                Some(Kind::Form(at)) => found.forms.add(*at),
-                Some(Kind::Name) => found.names = true,
-                Some(Kind::Key) => found.keys = true,
+                Some(WordClass::Form(at)) => found.forms.add(*at),
+                Some(WordClass::Name) => found.names = true,
+                Some(WordClass::Key) => found.keys = true,
                 None => {}
             }
         }
@@ -107,16 +108,16 @@ impl Found {
     }
 }
 
-/// Whether a text may hold a secret.
-fn any(text: &[u8]) -> bool {
+/// Whether a text may contain a secret.
+fn may_contain_secret(text: &[u8]) -> bool {
     WORDS.0.is_match(text)
 }
 
 fn may_hold(text: &str) -> bool {
-    any(text.as_bytes())
+    may_contain_secret(text.as_bytes())
 }
 
-/// Whether this value tells nothing: it is none, a switch, a reference, where a file is, or redacted already.
+/// Whether a value reveals nothing: it is empty, a switch, a reference, the path of a file, or already redacted.
 pub(crate) fn is_open(value: &str) -> bool {
     static OPEN: LazyLock<Regex> = LazyLock::new(|| {
         let path = r"/(?:etc|var|run|tmp|opt|home|root|usr|host|mnt|proc|sys|dev)(?:/[\w.@:-]+)*/?|(?:/[\w.@-]+)+\.(?:pem|key|crt|cert|p12|jks|json|ya?ml|txt|conf)";
@@ -131,7 +132,7 @@ pub(crate) fn is_open(value: &str) -> bool {
         || OPEN.is_match(value)
 }
 
-/// The text without the secrets that can be known by what they look like or stand beside.
+/// Returns the text without the secrets that are recognisable by their form or by what is next to them.
 pub(crate) fn redact(text: &str) -> Cow<'_, str> {
     if !may_hold(text) {
         return Cow::Borrowed(text);
@@ -154,14 +155,14 @@ pub(crate) fn redact(text: &str) -> Cow<'_, str> {
     if !changed {
         return Cow::Borrowed(text);
     }
-    // The line break before lines that are left out.
+    // This removes the line break before lines that are left out.
     if !text.ends_with('\n') && shown.ends_with('\n') {
         shown.pop();
     }
     Cow::Owned(shown)
 }
 
-/// The value without what is secret in it, given its name: a column, a key, a variable.
+/// Returns a value without its secrets, given its name: a column, a key or a variable.
 pub(crate) fn redact_value<'a>(name: &str, value: &'a str) -> Cow<'a, str> {
     match names::sort(name) {
         Some(_) if !is_open(value) => Cow::Borrowed(REDACTED),

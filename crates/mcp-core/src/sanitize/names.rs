@@ -1,13 +1,13 @@
 //! Names of secrets.
 //!
-//! A name is split into words (`DB_PASSWORD_1`: db, password; `clientKeyData`: client, key, data), and a word anywhere in
-//! it makes it the name of a secret. What the name says of the secret (`PASSWORD_FILE`, `secretName`, `tokenPolicy`) is
-//! its last word, and is shown.
+//! A name is split into words (`DB_PASSWORD_1`: db, password; `clientKeyData`: client, key, data). A secret word
+//! anywhere in the name makes it the name of a secret. If the last word says something about the secret
+//! (`PASSWORD_FILE`, `secretName`, `tokenPolicy`), the value is not secret and is shown.
 
-/// A word that holds one of these is a secret's.
+/// A word that contains one of these texts belongs to a secret.
 const HOLD: [&str; 5] = ["password", "passwd", "passphrase", "passcode", "dockerconfigjson"];
 
-/// A word that ends with one of these is a secret's.
+/// A word that ends with one of these texts belongs to a secret.
 const END: [&str; 22] = [
     "pass",
     "passwords",
@@ -33,10 +33,10 @@ const END: [&str; 22] = [
     "bindpw",
 ];
 
-/// Words that end like a secret's and are none.
+/// Ordinary words that end like a secret word.
 const ORDINARY: [&str; 6] = ["bypass", "compass", "encompass", "surpass", "trespass", "overpass"];
 
-/// A key is secret if one of these words stands before it.
+/// The words that make a following `key` secret.
 const KEYS: [&str; 48] = [
     "access",
     "account",
@@ -88,10 +88,10 @@ const KEYS: [&str; 48] = [
     "ca",
 ];
 
-/// Words after a key that are still the key: `client-key-data`.
+/// The words that may follow `key` in the name of a secret key: `client-key-data`.
 const KEY_FORMS: [&str; 8] = ["data", "value", "material", "raw", "pem", "base", "content", "string"];
 
-/// A last word that tells of a secret and is not the secret: where it is, how it is named, how long it holds.
+/// The last words of names whose value describes a secret and is not secret: its place, its name, its lifetime.
 const ABOUT: [&str; 91] = [
     "age",
     "alg",
@@ -186,19 +186,19 @@ const ABOUT: [&str; 91] = [
     "volume",
 ];
 
-/// What a name says of its value.
+/// The kind of value that a name announces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sort {
-    /// A password or a key: whatever stands there is one.
+pub(crate) enum SecretKind {
+    /// A password or a key. Any value is secret.
     Password,
-    /// A token: a word of ordinary prose after it is none (`failed to fetch token: not found`).
+    /// A token. A word of ordinary prose after it is not secret (`failed to fetch token: not found`).
     Token,
-    /// The value of an HTTP header: a scheme and what proves it.
+    /// The value of an HTTP header: a scheme and a credential.
     Authorization,
 }
 
-/// Is this the name of a secret, and of which sort?
-pub(crate) fn sort(name: &str) -> Option<Sort> {
+/// Returns the kind of value if this is the name of a secret.
+pub(crate) fn sort(name: &str) -> Option<SecretKind> {
     let name = name.rsplit('/').next().unwrap_or(name);
     let words = words(name);
     let last = words.last()?.as_str();
@@ -208,17 +208,17 @@ pub(crate) fn sort(name: &str) -> Option<Sort> {
         return None;
     }
     if last == "authorization" {
-        return Some(Sort::Authorization);
+        return Some(SecretKind::Authorization);
     }
     if words.iter().any(|word| is_password(word)) || is_key(&words) {
-        return Some(Sort::Password);
+        return Some(SecretKind::Password);
     }
     let is_token = |word: &String| {
         !ORDINARY.contains(&word.as_str()) && END.iter().any(|end| word.ends_with(end)) || word == "pw"
     };
-    // `BASIC_AUTH`; a lone `auth` says how, not with what.
+    // `BASIC_AUTH` is a secret; `auth` alone names the method, not the credential.
     let auth = words.len() > 1 && last == "auth";
-    (auth || words.iter().any(is_token)).then_some(Sort::Token)
+    (auth || words.iter().any(is_token)).then_some(SecretKind::Token)
 }
 
 fn is_password(word: &str) -> bool {
@@ -226,7 +226,7 @@ fn is_password(word: &str) -> bool {
         || ["pwd", "psk", "bindpw"].iter().any(|end| word.ends_with(end))
 }
 
-/// `private_key`, `TLS_KEY`, `clientKeyData`: the word `key` after one that makes it secret.
+/// Whether the name has `key` after a word that makes it secret: `private_key`, `TLS_KEY`, `clientKeyData`.
 fn is_key(words: &[String]) -> bool {
     let end = words.iter().rposition(|word| !KEY_FORMS.contains(&word.as_str()));
     let before = end.filter(|end| matches!(words.get(*end).map(String::as_str), Some("key" | "keys")));
@@ -234,7 +234,7 @@ fn is_key(words: &[String]) -> bool {
     before.is_some_and(|word| KEYS.contains(&word.as_str()))
 }
 
-/// The words of a name, in small letters, without numbers and versions (`PASSWORD_1`, `TOKEN_V2`).
+/// Returns the words of a name in lower case, without numbers and versions (`PASSWORD_1`, `TOKEN_V2`).
 fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut chars = name.chars().peekable();
@@ -261,7 +261,7 @@ fn words(name: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Sort, sort};
+    use super::{SecretKind, sort};
 
     #[test]
     fn a_word_anywhere_in_a_name_makes_it_a_secret() {
@@ -314,11 +314,11 @@ mod tests {
         ] {
             assert!(sort(name).is_some(), "{name}");
         }
-        assert_eq!(sort("Proxy-Authorization"), Some(Sort::Authorization));
+        assert_eq!(sort("Proxy-Authorization"), Some(SecretKind::Authorization));
     }
 
     #[test]
-    fn what_only_sounds_secret_is_none() {
+    fn names_that_only_sound_secret_are_not() {
         for name in [
             "key",
             "tunnel_key",

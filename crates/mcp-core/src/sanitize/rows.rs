@@ -1,10 +1,10 @@
-//! Rows of databases: a value meets its name as a column, or as the key of a map.
+//! Redaction of database rows, in which the name of a value is a column or the key of a map.
 
 use super::{REDACTED, is_open, names, redact};
 use ovsdb::{Atom, Condition, Datum, Rows, Select};
 use std::borrow::Cow;
 
-/// The value of a column without what is secret in it; nothing if nothing is.
+/// Returns the value of a column without its secrets, or `None` if it has none.
 pub fn redact_datum(column: &str, datum: &Datum) -> Option<Datum> {
     let is_secret = is_secret(column);
     match datum {
@@ -26,12 +26,12 @@ pub fn redact_datum(column: &str, datum: &Datum) -> Option<Datum> {
     }
 }
 
-/// Whether the column holds secrets. `authorization` in OVN says who may.
+/// Whether the column contains secrets. OVN's column `authorization` only says who is authorized.
 fn is_secret(column: &str) -> bool {
-    names::sort(column).is_some_and(|sort| sort != names::Sort::Authorization)
+    names::sort(column).is_some_and(|sort| sort != names::SecretKind::Authorization)
 }
 
-/// What is shown instead of a key and of its value.
+/// Returns the replacements of a key and of its value.
 fn pair(is_secret: bool, key: &Atom, value: &Atom) -> (Option<Atom>, Option<Atom>) {
     let named = key.as_str().is_some_and(|key| names::sort(key).is_some());
     (atom(false, key), atom(is_secret || named, value))
@@ -48,18 +48,18 @@ fn atom(is_secret: bool, atom: &Atom) -> Option<Atom> {
     }
 }
 
-/// Questions to a database whose conditions see what is shown.
+/// A database query whose conditions are tested on redacted values.
 ///
-/// A condition on what is shown is another one than that on what there is: who may ask whether a password is less than
-/// this and that, has it after a hundred questions. The database is asked only what redaction cannot change; the rest is
-/// tested on redacted rows.
-pub(crate) struct Seen<'a> {
+/// A condition on real values would reveal them: a client that may ask whether a password is less than some text finds
+/// the password with a hundred queries. The database evaluates only conditions that redaction cannot affect; all
+/// others are tested here on redacted rows.
+pub(crate) struct RedactedQuery<'a> {
     asked: Cow<'a, [Select]>,
-    /// For each select, the conditions that are tested here, and the columns that only they need.
+    /// The conditions that are tested here for each select, and the columns that only these conditions need.
     here: Vec<(Vec<Condition>, Vec<String>)>,
 }
 
-impl<'a> Seen<'a> {
+impl<'a> RedactedQuery<'a> {
     pub(crate) fn of(selects: &'a [Select]) -> Self {
         let mut here = Vec::with_capacity(selects.len());
         let mut asked = Cow::Borrowed(selects);
@@ -84,12 +84,13 @@ impl<'a> Seen<'a> {
         Self { asked, here }
     }
 
-    /// What the database is asked.
+    /// Returns the selects for the database.
     pub(crate) fn asked(&self) -> &[Select] {
         &self.asked
     }
 
-    /// Leaves what is shown in the rows that it gave, and says what a condition did not see.
+    /// Redacts the rows and removes those that the conditions exclude. It returns a note if a condition was tested on
+    /// a redacted value.
     pub(crate) fn show(&self, read: &mut [Rows]) -> Option<String> {
         for (rows, (tested, only)) in read.iter_mut().zip(&self.here) {
             for row in &mut rows.rows {
@@ -111,12 +112,12 @@ impl<'a> Seen<'a> {
         let first = names.first()?;
         let secret = self.here.iter().flat_map(|(tested, _)| tested).any(|it| !it.is_of_order());
         secret.then(|| {
-            format!("`where` sees what is shown: a secret value of {first} is {REDACTED} for it too")
+            format!("`where` tests the text that is shown, so it cannot match a secret value of {first}, which is {REDACTED}")
         })
     }
 }
 
-/// Whether the condition gives the same of what there is as of what is shown.
+/// Whether the condition has the same result for real and for redacted values.
 fn is_the_same(condition: &Condition) -> bool {
     let operand = condition.operand();
     let has_text = operand.atoms().iter().any(|atom| atom.as_str().is_some())

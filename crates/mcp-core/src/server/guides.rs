@@ -1,10 +1,10 @@
-//! What a layer tells about the use of its tools, as MCP has it: prompts, skills (SEP-2640), and resources.
+//! The guides of a layer in the forms that MCP has: prompts, skills (SEP-2640), and resources.
 //!
-//! A skill is a resource too, so that a client without that extension can read it.
+//! A skill is also served as a resource, so that a client without the skills extension can read it.
 
 use crate::{
     Document, Layer, Prompt, PromptArgument,
-    evidence::{COVERAGE, Evidence},
+    evidence::{COVERAGE, EvidenceStore},
 };
 use rmcp::model::{
     self, Resource, ResourceContents, ResourceTemplate, SkillFrontmatter, SkillResource, SkillResources,
@@ -29,8 +29,8 @@ pub(super) fn skill(layer: &Layer, prompt: &Prompt) -> model::Skill {
     model::Skill::new(uri, front, SkillResources::Files(vec![file]))
 }
 
-/// Skills and documents, in the order of the layer's tables; and what the source holds.
-pub(super) fn resources(layer: &Layer, evidence: &Evidence) -> Vec<Resource> {
+/// Returns the skills and documents in the order of the layer's tables, and the coverage of the source.
+pub(super) fn resources(layer: &Layer, evidence: &EvidenceStore) -> Vec<Resource> {
     let skill = |prompt: &Prompt| {
         Resource::new(prompt.uri(layer.name), prompt.skill_name())
             .with_title(prompt.title)
@@ -43,26 +43,26 @@ pub(super) fn resources(layer: &Layer, evidence: &Evidence) -> Vec<Resource> {
     };
     let all = layer.prompts.iter().map(skill).chain(layer.documents.iter().map(document));
     let coverage = Resource::new(evidence.uri(COVERAGE), COVERAGE)
-        .with_title("What the source holds")
+        .with_title("Coverage of the source")
         .with_description(
-            "What was collected, by node and area: present, empty, absent or damaged, and why; which copies are read.",
+            "The state of the data by node and area: present, empty, absent or damaged, and why. It also names the copies that are read.",
         )
         .with_mime_type(PLAIN);
     all.map(|resource| resource.with_mime_type(MARKDOWN)).chain([coverage]).collect()
 }
 
-/// The evidence of a call.
-pub(super) fn template(evidence: &Evidence) -> ResourceTemplate {
+/// Returns the resource template of a call's evidence.
+pub(super) fn template(evidence: &EvidenceStore) -> ResourceTemplate {
     ResourceTemplate::new(evidence.uri("{call}"), "evidence")
-        .with_title("What an answer was made of")
+        .with_title("Evidence of an answer")
         .with_description(
-            "The first line of an answer names it: every file, command and query that was read and when, copies that were \
-             not read, and all notes.",
+            "Every file, command and query that a call read and when, the copies that were not read, and all notes. The first \
+             line of an answer names this resource.",
         )
         .with_mime_type(PLAIN)
 }
 
-/// What a resource holds.
+/// Returns the text of a skill or a document.
 pub(super) fn contents(layer: &Layer, uri: &str) -> Option<ResourceContents> {
     let skill = layer.prompts.iter().find(|prompt| prompt.uri(layer.name) == uri).map(Prompt::skill);
     let document = || layer.documents.iter().find(|document| document.uri(layer.name) == uri);

@@ -1,5 +1,5 @@
-//! The MCP server around a layer. Both eras of the protocol: clients that initialize (2025-11-25 and before) and
-//! those that discover (2026-07-28); no state is kept for a connection.
+//! The MCP server around a layer. It speaks both generations of the protocol: clients that initialize (2025-11-25 and
+//! before) and clients that discover (2026-07-28). It keeps no state for a connection.
 
 mod guides;
 #[cfg(test)]
@@ -8,9 +8,9 @@ mod tests;
 use crate::{
     Backend, Budget, Deadline, Layer, Node, NodeName, Progress, ReadError, ToolError, completion,
     error::{chain, echo},
-    evidence::{COVERAGE, Evidence},
+    evidence::{COVERAGE, EvidenceStore},
     params,
-    progress::Step,
+    progress::ProgressReport,
     prompt::Prompt,
     sanitize::clean,
     tool::{Call, SLACK},
@@ -33,46 +33,47 @@ use serde_json::{Map, Value};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::{Semaphore, watch};
 
-/// A layer over a source of data.
+/// An MCP server: a layer and the source that it reads.
 #[derive(Clone)]
 pub struct Server {
     layer: Arc<Layer>,
     backend: Arc<dyn Backend>,
     budget: Budget,
-    evidence: Arc<Evidence>,
-    /// For the calls that are answered now.
+    evidence: Arc<EvidenceStore>,
+    /// The permits of the calls that run.
     turns: Arc<Semaphore>,
-    /// For these, and for those that wait for their turn.
+    /// The permits of the calls that run or wait.
     places: Arc<Semaphore>,
-    /// True: the server ends. Each call that is under way holds a receiver.
+    /// True when the server ends. Each running call holds a receiver.
     stop: Arc<watch::Sender<bool>>,
 }
 
-/// The lists of a server never change while it runs: an hour, in milliseconds, is a modest promise.
+/// The time for which clients may cache the lists, in milliseconds. The lists never change while the server runs, so
+/// one hour is safe.
 const TTL_MS: u64 = 3_600_000;
 
-/// How many calls are answered at once, and how many more may wait for their turn. A call takes memory, a thread and a
-/// program on a node, so a client that asks for thousands at a time gets them one after the other.
+/// The number of calls that run at the same time. A call takes memory, a thread and a program on a node, so the calls
+/// of a client that sends thousands run in turn.
 const AT_ONCE: usize = 64;
-/// See [`AT_ONCE`].
+/// The number of further calls that may wait until a running call ends.
 const WAITING: usize = 448;
 
-/// The argument of prompts that every layer completes.
+/// The prompt argument that core completes for every layer.
 const NODE: &str = "node_name";
 
-/// To drop a call takes no time, unless its thread is busy.
+/// The time limit for dropping the running calls. Dropping a call is quick, unless its thread is busy.
 const DROPPED_WITHIN: Duration = Duration::from_secs(1);
 
-/// How long a connecting client waits until the source is open.
+/// The time that a connecting client waits until the source is open.
 const OPENED_WITHIN: Duration = Duration::from_secs(2);
 
-/// Who types does not wait longer for what could be typed.
+/// The time limit of a completion. People do not wait longer while they type.
 const COMPLETED_WITHIN: Duration = Duration::from_secs(5);
 
 impl Server {
-    /// A server.
+    /// Returns a server that answers from `backend`, with answers of at most the size of `budget`.
     pub fn new(layer: Layer, backend: Arc<dyn Backend>, budget: Budget) -> Self {
-        let evidence = Arc::new(Evidence::new(layer.name));
+        let evidence = Arc::new(EvidenceStore::new(layer.name));
         Self {
             layer: Arc::new(layer),
             backend,
@@ -84,7 +85,7 @@ impl Server {
         }
     }
 
-    /// Drops the calls that are under way, so that what they run can be ended while the backend still can do it.
+    /// Drops the running calls while the backend can still end the programs that the calls started.
     pub(crate) async fn end_calls(&self) {
         self.stop.send_replace(true);
         _ = tokio::time::timeout(DROPPED_WITHIN, self.stop.closed()).await;
@@ -98,7 +99,7 @@ impl Server {
         &*self.backend
     }
 
-    /// Answers one call: the text, or the text of the error.
+    /// Answers one call with the text of the answer or the text of the error.
     pub(crate) async fn call(
         &self,
         name: &str,
@@ -109,7 +110,7 @@ impl Server {
         result.map_err(|e| self.report(&e))
     }
 
-    /// The text of an error, as long as an answer may be.
+    /// Returns the text of an error, cut to the size of an answer.
     fn report(&self, error: &ToolError) -> String {
         clean(&error.report_within(self.budget.bytes))
     }
@@ -120,21 +121,25 @@ impl Server {
         mut arguments: Map<String, Value>,
         progress: Progress,
     ) -> Result<String, ToolError> {
-        // The evidence is of the call as it was asked.
+        // The evidence quotes the arguments as the client sent them.
         let asked = arguments.clone();
         let within = self.layer.tool(name)?.check(&mut arguments)?;
         let deadline = Deadline::within(within);
         let Ok(_place) = self.places.try_acquire() else {
-            return Err(ToolError::Busy(format!("{} calls are under way already", AT_ONCE + WAITING)));
+            return Err(ToolError::Busy(format!(
+                "the server is busy: {} calls already run or wait",
+                AT_ONCE + WAITING
+            )));
         };
         let turn = tokio::time::timeout(deadline.left(), self.turns.clone().acquire_owned()).await;
         let turn = turn.map_err(|_| {
             let seconds = within.as_secs();
             ToolError::Busy(format!(
-                "{AT_ONCE} calls are answered at once, and none of them ended within {seconds} s"
+                "the server is busy: {AT_ONCE} calls run at once, and none of them ended within {seconds} s"
             ))
         })?;
-        // Both are held by the thread of the call: as long as it is there, what the call runs may not be ended yet.
+        // The thread of the call holds both values, because the programs of the call may run as long as the thread
+        // does.
         let held = (self.stop.subscribe(), turn);
         let (server, name) = (self.clone(), name.to_owned());
         let answer = move || async move {
@@ -147,9 +152,9 @@ impl Server {
         deadline.run(SLACK, answer).await.map_err(late)?
     }
 
-    /// The instructions that a client gets when it connects: what the layer covers, which source the server reads and what
-    /// that source lacks, and the parameters that all tools share. A large bundle takes longer to open than a client waits,
-    /// so the text then says that the bundle is still being opened.
+    /// Returns the instructions that a client gets when it connects: what the layer covers, which source the server
+    /// reads, what that source lacks, and the parameters that all tools share. A large bundle takes longer to open
+    /// than a client waits, and the text then says that the bundle is still being opened.
     async fn instructions(&self) -> String {
         let opened = tokio::time::timeout(OPENED_WITHIN, self.backend.open(&Progress::default())).await;
         let about = match opened {
@@ -158,7 +163,7 @@ impl Server {
         };
         let (about, coverage) = (clean(&about), self.evidence.uri(COVERAGE));
         format!(
-            "{} This server reads {about}. The resource {coverage} lists what there is of each node. {}",
+            "{} This server reads {about}. The resource {coverage} lists the data that exists for each node. {}",
             self.layer.instructions,
             params::SHARED
         )
@@ -179,7 +184,7 @@ impl Server {
         self.layer.tools.iter().map(describe).collect()
     }
 
-    /// What a resource holds that tells where answers come from; none if there is no such resource.
+    /// Returns the contents of a resource on where answers come from, or `None` if `uri` names no such resource.
     pub(crate) async fn told(&self, uri: &str) -> Option<Result<String, String>> {
         if uri != self.evidence.uri(COVERAGE) {
             return self.evidence.read(uri).map(Ok);
@@ -192,13 +197,13 @@ impl Server {
         self.layer.prompts.iter().find(|prompt| prompt.name == name)
     }
 
-    /// Is an argument of this name completed?
+    /// Whether the server completes an argument of this name.
     fn completes(&self, argument: &str) -> bool {
         argument == NODE || self.layer.completions.iter().any(|completion| completion.argument == argument)
     }
 
-    /// What an argument can be, on this node or on the first. A source that cannot be read has nothing: the tools
-    /// will say why.
+    /// Returns the values that an argument can have on the named node or else on the first node. It returns nothing if
+    /// the source cannot be read, because the tools report that error.
     async fn values(&self, argument: &str, node: Option<&str>) -> Vec<String> {
         let nodes = self.backend.nodes().await.unwrap_or_default();
         if argument == NODE {
@@ -271,7 +276,8 @@ impl ServerHandler for Server {
         cx: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         if let Err(e) = self.layer.tool(&request.name) {
-            // The one error that is the protocol's and not the tool's (MCP, "Tools", error handling).
+            // An unknown tool is the only error that belongs to the protocol and not to the tool (MCP, "Tools", error
+            // handling).
             return Err(ErrorData::invalid_params(self.report(&e), None));
         }
         tracing::debug!(tool = %request.name, "call");
@@ -286,9 +292,9 @@ impl ServerHandler for Server {
         let call = self.call(&request.name, request.arguments.unwrap_or_default(), progress);
         let told = async {
             if let Some((token, mut heard)) = heard {
-                while let Some(Step { percent, message }) = heard.recv().await {
+                while let Some(ProgressReport { percent, message }) = heard.recv().await {
                     let step = ProgressNotificationParam::new(token.clone(), percent);
-                    // A client that cannot be told is told the answer, or is gone.
+                    // A failed notification is not an error: the client either gets the answer or is gone.
                     _ = cx.peer.notify_progress(step.with_total(100.0).with_message(message)).await;
                 }
             }
@@ -297,9 +303,9 @@ impl ServerHandler for Server {
         let result = tokio::select! {
             result = call => result,
             never = told => never,
-            // Dropping the call kills what it runs. Nobody waits for this answer.
-            () = cx.ct.cancelled() => Err("error: cancelled by the client".into()),
-            _ = stop.wait_for(|stop| *stop) => Err("error: the server ends".into()),
+            // Dropping the call ends the programs that it started. Nobody waits for this answer.
+            () = cx.ct.cancelled() => Err("error: the client cancelled the call".into()),
+            _ = stop.wait_for(|stop| *stop) => Err("error: the server is shutting down".into()),
         };
         Ok(match result {
             Ok(text) => CallToolResult::success(vec![ContentBlock::text(text)]),
@@ -324,8 +330,11 @@ impl ServerHandler for Server {
     ) -> Result<GetPromptResponse, ErrorData> {
         let Some(prompt) = self.prompt(&request.name) else {
             let known: Vec<&str> = self.layer.prompts.iter().map(|p| p.name).collect();
-            let text =
-                format!("there is no prompt `{}`; there are: {}", echo(&request.name), known.join(", "));
+            let text = format!(
+                "there is no prompt `{}`; the prompts are: {}",
+                echo(&request.name),
+                known.join(", ")
+            );
             return Err(ErrorData::invalid_params(text, None));
         };
         let arguments = request.arguments.unwrap_or_default();
@@ -380,7 +389,7 @@ impl ServerHandler for Server {
             let text = told.map_err(|e| ErrorData::internal_error(e, None))?;
             let contents = ResourceContents::text(text, &request.uri).with_mime_type(guides::PLAIN);
             let result = ReadResourceResult::new(vec![contents]);
-            // The next call may have more to tell.
+            // The next call may add evidence, so clients must not cache this resource.
             let result = if modern(&cx) {
                 result.with_ttl_ms(0).with_cache_scope(CacheScope::Private)
             } else {
@@ -392,8 +401,8 @@ impl ServerHandler for Server {
             let known = guides::resources(&self.layer, &self.evidence).into_iter().map(|r| r.uri);
             let known: Vec<String> = known.collect();
             let text = format!(
-                "there is no resource `{}`; there are: {}; and the evidence of the last calls, which is kept for some \
-                 time: the first line of an answer names it",
+                "there is no resource `{}`; the resources are: {}; and the evidence of recent calls, which the first line \
+                 of each answer names",
                 echo(&request.uri),
                 known.join(", ")
             );
@@ -437,7 +446,8 @@ impl ServerHandler for Server {
         let found = layer.prompts.iter().find(|prompt| prompt.uri(layer.name) == request.uri);
         let skill = found.ok_or_else(|| {
             let known: Vec<String> = layer.prompts.iter().map(|prompt| prompt.uri(layer.name)).collect();
-            let text = format!("there is no skill `{}`; there are: {}", echo(&request.uri), known.join(", "));
+            let text =
+                format!("there is no skill `{}`; the skills are: {}", echo(&request.uri), known.join(", "));
             ErrorData::invalid_params(text, None)
         })?;
         let result = GetSkillResult::new(guides::skill(layer, skill));

@@ -1,4 +1,4 @@
-//! What a client is told beside answers.
+//! Tests of what a client gets apart from answers: completions and progress.
 
 use super::*;
 use crate::{
@@ -31,7 +31,7 @@ fn server(arguments: &'static [PromptArgument]) -> Server {
 }
 
 #[tokio::test]
-async fn names_of_nodes_are_completed_where_a_prompt_asks_for_one() {
+async fn node_names_are_completed_if_a_prompt_has_that_argument() {
     let with = server(&[PromptArgument { name: "node_name", description: "where", required: true }]);
     assert!(with.get_info().capabilities.completions.is_some());
     assert_eq!(with.values(NODE, None).await, ["ovn-control-plane", "ovn-worker", "ovn-worker2"]);
@@ -39,7 +39,7 @@ async fn names_of_nodes_are_completed_where_a_prompt_asks_for_one() {
     assert!(server(&[]).get_info().capabilities.completions.is_none());
 }
 
-/// A tool that asks its node for something.
+/// A tool that runs one command on its node.
 struct Ask;
 
 #[derive(Deserialize, JsonSchema)]
@@ -63,11 +63,11 @@ impl Tool for Ask {
     }
 }
 
-/// A source of three nodes. `quick` answers at once, the others when they are told to.
-struct Nodes(Arc<Notify>);
+/// A source of three nodes. The node `quick` answers at once, the others when the test notifies them.
+struct ThreeNodes(Arc<Notify>);
 
 #[async_trait]
-impl Backend for Nodes {
+impl Backend for ThreeNodes {
     fn name(&self) -> &str {
         "nodes"
     }
@@ -107,7 +107,7 @@ impl Backend for Nodes {
     }
 }
 
-/// A client that hands on what it is told.
+/// A client that passes on the progress that it receives.
 struct Client(mpsc::UnboundedSender<(f64, String)>);
 
 impl ClientHandler for Client {
@@ -117,9 +117,9 @@ impl ClientHandler for Client {
 }
 
 #[tokio::test]
-async fn a_call_of_many_nodes_tells_which_have_answered() {
+async fn the_progress_of_a_call_counts_the_nodes_that_answered() {
     let go = Arc::new(Notify::new());
-    let nodes = Arc::new(Nodes(go.clone()));
+    let nodes = Arc::new(ThreeNodes(go.clone()));
     let server = Server::new(layer(vec![Described::of::<Ask>()], &[]), nodes, Budget::default());
     let (ours, theirs) = tokio::io::duplex(1 << 16);
     tokio::spawn(async move { server.serve(theirs).await.unwrap().waiting().await.unwrap() });

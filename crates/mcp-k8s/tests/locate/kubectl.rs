@@ -159,7 +159,7 @@ async fn limit_counts_objects() -> Result<(), Failed> {
     let asked = json!({ "kind": "configmaps,pods", "output": "yaml", "limit": 3 });
     let text = answer(&capture, "kubectl_get", asked).await?;
     assert_eq!(text.lines().filter(|line| line.starts_with("# configmap/")).count(), 3, "{text}");
-    assert!(text.contains("offset=3 gives the next"), "{text}");
+    assert!(text.contains("offset=3 shows the next rows"), "{text}");
     Ok(())
 }
 

@@ -79,7 +79,10 @@ async fn a_model_finds_skills_and_documents() -> Result<(), Failed> {
         modern(&server, "resources/read", Some("mcp-ovn://x"), &json!({ "uri": "mcp-ovn://x" })).await?;
     let said = none.json()?.pointer("/error/message").and_then(Value::as_str).map(str::to_owned);
     let said = said.ok_or("no error")?;
-    assert!(said.starts_with("there is no resource `mcp-ovn://x`; there are: skill://mcp-ovn/"), "{said}");
+    assert!(
+        said.starts_with("there is no resource `mcp-ovn://x`; the resources are: skill://mcp-ovn/"),
+        "{said}"
+    );
     Ok(())
 }
 
@@ -146,12 +149,15 @@ async fn what_cannot_be_served_safely_is_not_served() -> Result<(), Failed> {
     std::fs::write(file.path(), "guess-me")?;
     let short = format!("--http-token-file={}", file.path().display());
     for (args, said) in [
-        (&["--http=0.0.0.0:0"][..], "hint: Give a token with --http-token-file=PATH"),
-        (&["--http=[::]:0"], "can be reached from other hosts"),
+        (&["--http=0.0.0.0:0"][..], "hint: Pass a token with --http-token-file=PATH"),
+        (&["--http=[::]:0"], "is reachable from other hosts"),
         (&["--http=127.0.0.1:0", short.as_str()], "16 to 4096 visible ASCII characters"),
         (&["--http=127.0.0.1:0", "--http-token-file=/does/not/exist"], "cannot be read: No such file"),
-        (&["--http=127.0.0.1:0", "--http-origin=tools.example"], "it is not https://NAME"),
-        (&["--http=127.0.0.1:0", "--http-host=http://a/b"], "give a name or an address"),
+        (
+            &["--http=127.0.0.1:0", "--http-origin=tools.example"],
+            "the origin must have the form https://NAME",
+        ),
+        (&["--http=127.0.0.1:0", "--http-host=http://a/b"], "the value must be a name or an address"),
         (&["--http=localhost"], "invalid socket address"),
     ] {
         let output = timeout(Duration::from_secs(10), command(args).output()).await??;

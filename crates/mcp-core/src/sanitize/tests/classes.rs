@@ -1,20 +1,20 @@
 //! Every promised class of secrets, in many forms.
 
-/// Whatever is planted.
+/// The planted secret.
 pub(super) const SECRET: &str = "hunter2";
 
-/// The forms of a class: in each, `@` stands for a secret, of which no part may be shown.
+/// The forms of a class. In each form `@` stands for a secret, of which no part may be shown.
 pub(super) struct Class {
     pub(super) name: &'static str,
     pub(super) forms: &'static [&'static str],
-    /// What the secret can be there.
+    /// The values that the secret can have in these forms.
     pub(super) values: &'static [&'static str],
 }
 
-/// Without blanks and signs that end something.
+/// Values without blanks and without characters that end a value.
 const WORDS: &[&str] =
     &["hunter2", "hunter2hunter2==", "x-hunter2.hunter2/hunter2+x", "hunter2!hunter2$hunter2%"];
-/// As a password can be between quotes.
+/// Values as they occur in quotes.
 const QUOTED: &[&str] = &[
     "hunter2",
     "hunter2 two words hunter2",

@@ -1,10 +1,10 @@
-//! Whatever stands around a secret, it is not shown.
+//! Random text around a secret must not reveal it.
 
 use super::{classes::CLASSES, in_pieces, plant, tells};
 use crate::sanitize::clean;
 use proptest::{prelude::*, sample::select};
 
-/// A line that may leave something open for the next one.
+/// Generates a line that may leave something open for the next one.
 fn line() -> impl Strategy<Value = String> {
     let parts = select(vec![
         "password=\"",
@@ -42,7 +42,7 @@ fn lines() -> impl Strategy<Value = String> {
     prop::collection::vec(line(), 0..5).prop_map(|lines| lines.join("\n"))
 }
 
-/// One of the promised forms with a secret in it.
+/// Generates one of the promised forms with a secret in it.
 fn planted() -> impl Strategy<Value = String> {
     let all: Vec<String> = CLASSES
         .iter()
@@ -52,7 +52,7 @@ fn planted() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    /// Nor does it matter how a log comes.
+    /// The pieces in which a log arrives must not matter.
     #[test]
     fn no_text_panics(text in lines(), size in 1_usize..9) {
         clean(&text);

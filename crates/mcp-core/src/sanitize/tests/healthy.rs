@@ -1,8 +1,8 @@
-//! Healthy data, of which nothing may be lost.
+//! Healthy data that must not be redacted.
 
 use crate::sanitize::clean;
 
-/// Lines of real logs, configuration and tables, of which every word is evidence.
+/// Lines of real logs, configuration and tables. Every word in them is evidence.
 const HEALTHY: &[&str] = &[
     "secretariat_pod-1",
     "ip4.dst == 10.0.0.1 && tcp",
@@ -68,7 +68,7 @@ const HEALTHY: &[&str] = &[
 ];
 
 #[test]
-fn healthy_data_stays() {
+fn healthy_data_is_unchanged() {
     let lost: Vec<String> = HEALTHY
         .iter()
         .map(|text| (text, clean(text)))

@@ -1,4 +1,4 @@
-//! Every promised class in many forms, and healthy data of which nothing may be lost.
+//! Tests of every promised class in many forms, and of healthy data that must not change.
 
 mod classes;
 mod damage;
@@ -8,7 +8,7 @@ use super::{Redactor, clean};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use classes::{CLASSES, SECRET};
 
-/// The parts of a secret that would tell it.
+/// Whether the text reveals parts of the planted secret.
 fn tells(text: &str) -> bool {
     [SECRET, "75af7405", "two words", "eyJ"].iter().any(|part| text.contains(part))
 }
@@ -29,7 +29,7 @@ fn no_form_of_any_class_is_shown() {
                 if again != shown {
                     told.push(format!("{}: {shown:?} gives {again:?} when cleaned again", class.name));
                 }
-                // As a log, in pieces.
+                // The text is also tested as a log that arrives in pieces.
                 let shown = in_pieces(text.as_bytes(), 7);
                 if tells(&shown) && !text.contains("data") {
                     told.push(format!("{}: {text:?} in pieces gives {shown:?}", class.name));
@@ -40,7 +40,7 @@ fn no_form_of_any_class_is_shown() {
     assert!(told.is_empty(), "{} of them:\n{}", told.len(), told.join("\n"));
 }
 
-/// The form with the secret in place of `@`; a URL's own sign, which follows, stays.
+/// Returns the form with the secret in place of `@`. The URL's own `@`, which follows the secret, stays.
 fn plant(form: &str, value: &str) -> String {
     form.replace("@@", "\u{0}at")
         .replace("@a ", "\u{0}name ")
@@ -56,7 +56,7 @@ fn in_pieces(text: &[u8], size: usize) -> String {
     String::from_utf8_lossy(&shown).into_owned()
 }
 
-/// Base64 with a line break after so many characters.
+/// Encodes a text in base64 with a line break after every `width` characters.
 fn encoded(text: &str, width: usize) -> String {
     let text = BASE64_STANDARD.encode(text);
     let lines: Vec<&str> =
@@ -90,11 +90,11 @@ fn keys_in_base64_are_not_shown() {
         }
     }
     let shown = clean(&format!("ca: {}", encoded(&certificate, 1 << 20)));
-    assert!(!shown.contains("[redacted]"), "a certificate is no secret: {shown}");
+    assert!(!shown.contains("[redacted]"), "a certificate is not secret: {shown}");
 }
 
 #[test]
-fn a_key_has_any_length_and_one_without_an_end_does_not_swallow_the_log() {
+fn a_key_may_have_any_length_and_a_key_without_an_end_does_not_hide_the_log() {
     let key = format!(
         "-----BEGIN PRIVATE KEY-----\n{}-----END PRIVATE KEY-----\nafter it\n",
         "hunter2hunter2\n".repeat(10_000)
@@ -114,7 +114,7 @@ fn a_key_has_any_length_and_one_without_an_end_does_not_swallow_the_log() {
 }
 
 #[test]
-fn wide_characters_hide_nothing() {
+fn secrets_in_wide_characters_are_found() {
     for class in CLASSES.iter().take(4) {
         for form in class.forms {
             let text = plant(form, class.values[0]);
@@ -131,14 +131,14 @@ fn wide_characters_hide_nothing() {
 }
 
 #[test]
-fn what_cannot_be_seen_is_shown() {
+fn invisible_characters_are_made_visible() {
     assert_eq!(clean("a\u{202e}b\u{200b}c\u{1b}[31m"), r"a\u{202e}b\u{200b}c\u{1b}[31m");
     assert_eq!(clean("x\u{e0049}\u{e0067}y"), r"x\u{e0049}\u{e0067}y");
     assert_eq!(clean("naïve → 日本\n\tok"), "naïve → 日本\n\tok");
 }
 
 #[test]
-fn what_stands_beside_a_secret_stays() {
+fn text_next_to_a_secret_stays() {
     for (text, shown) in [
         ("{psk=hunter2, csum=\"true\"}", "{psk=[redacted], csum=\"true\"}"),
         (r#"options: {ipsec_psk="a b"}"#, r#"options: {ipsec_psk="[redacted]"}"#),
@@ -161,7 +161,7 @@ fn what_stands_beside_a_secret_stays() {
         ("?token=abc1&user=me", "?token=[redacted]&user=me"),
         ("DB_PASSWORD=hunter2\0PATH=/bin", "DB_PASSWORD=[redacted]\\u{0}PATH=/bin"),
         ("secret:\n  secretName: a", "secret:\n  secretName: a"),
-        // A quote that was left open ends at the next one: what follows that may be inside another.
+        // An unterminated quote ends at the next quote, because the text after that may be inside another one.
         ("a token=\"x\npassword:\n  \"b c\"\nuser: me", "a token=\"[redacted]\n\"\nuser: me"),
         ("a token=\"x\ny\",\nuser: me", "a token=\"[redacted]\n\",\nuser: me"),
     ] {
@@ -169,7 +169,7 @@ fn what_stands_beside_a_secret_stays() {
     }
 }
 
-/// The values of a Secret stand before its kind, whatever stands before them.
+/// The values of a Secret precede its kind, and another object precedes both.
 #[test]
 fn a_secret_after_another_object_is_hidden() {
     let text = "apiVersion: v1\ndata:\n  a: b\nkind: ConfigMap\n---\napiVersion: v1\ndata:\n  a: hunter2\nkind: Secret\n---\ndata:\n  a: shown\nkind: ConfigMap\n";
