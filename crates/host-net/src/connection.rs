@@ -1,4 +1,4 @@
-//! Connections as conntrack(8) prints them: `conntrack -L`, with `-o extended` or without, and `conntrack -E`.
+//! Connections, from the output of conntrack(8): `conntrack -L` with and without `-o extended`, and `conntrack -E`.
 //!
 //! ```text
 //! ipv4     2 tcp      6 112 TIME_WAIT src=172.18.0.2 dst=172.18.0.1 sport=54458 dport=80
@@ -8,8 +8,8 @@
 use memchr::{memchr, memmem};
 use std::{borrow::Cow, fmt, net::IpAddr};
 
-/// What conntrack printed without the count that it writes to standard error. A program that collects both in one file may
-/// have put the count into the middle of a connection's line: the two parts become one line again.
+/// Removes the count that conntrack writes to standard error. A program that collects both outputs in one file may put
+/// the count into the middle of a connection's line; this function joins the two parts again.
 pub fn without_count(output: &[u8]) -> Cow<'_, [u8]> {
     const BEGINNING: &[u8] = b"conntrack v";
     const END: &[u8] = b" flow entries have been shown.";
@@ -17,7 +17,7 @@ pub fn without_count(output: &[u8]) -> Cow<'_, [u8]> {
     let mut rest = output;
     while let Some(at) = memmem::find(rest, BEGINNING) {
         let (before, from) = rest.split_at(at);
-        // The sentence ends in its line, or it is something else.
+        // The count is a sentence within one line. Any other text with this beginning is kept.
         let line = memchr(b'\n', from).map_or(from.len(), |end| end + 1);
         let (said, after) = from.split_at(line);
         kept.extend_from_slice(before);
@@ -33,31 +33,31 @@ pub fn without_count(output: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(kept)
 }
 
-/// A connection, or what happened to one.
+/// A connection, or an event about one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Connection<'a> {
-    /// `[NEW]`, `[UPDATE]`, `[DESTROY]`, with the time before it where one was asked for.
+    /// The type of the event: `[NEW]`, `[UPDATE]` or `[DESTROY]`, after the time if `-o timestamp` was given.
     pub event: Vec<&'a str>,
-    /// Family and its number: `ipv4`, `2`.
+    /// The address family and its number: `ipv4`, `2`.
     pub family: Option<(&'a str, &'a str)>,
-    /// Protocol and its number: `tcp`, `6`.
+    /// The protocol and its number: `tcp`, `6`.
     pub protocol: (&'a str, &'a str),
-    /// Seconds until it is forgotten; not in events of its end.
+    /// The number of seconds until the kernel removes the entry. Events of the type `[DESTROY]` have none.
     pub timeout: Option<&'a str>,
-    /// `ESTABLISHED`, of protocols that have states.
+    /// The state, such as `ESTABLISHED`, if the protocol has states.
     pub state: Option<&'a str>,
-    /// As it was begun: `src=…`, `dst=…`, `sport=…`, `packets=…`.
+    /// The original direction: `src=…`, `dst=…`, `sport=…`, `packets=…`.
     pub original: Vec<(&'a str, &'a str)>,
-    /// Nothing has come back.
+    /// Whether no reply was seen.
     pub unreplied: bool,
-    /// As answers come; not the mirror of the original where addresses are translated.
+    /// The reply direction. With NAT it is not the mirror of the original direction.
     pub reply: Vec<(&'a str, &'a str)>,
-    /// `mark=…`, `zone=…`, `use=…`, and what stands alone: `[ASSURED]`.
+    /// The other words: `mark=…`, `zone=…`, `use=…`, and flags such as `[ASSURED]`.
     pub rest: Vec<&'a str>,
 }
 
 impl<'a> Connection<'a> {
-    /// Reads a line. None: it is of another form.
+    /// Parses a line. Returns `None` if the line is not a connection.
     pub fn parse(line: &'a str) -> Option<Self> {
         let mut words = line.split_whitespace().peekable();
         let mut it = Self::default();
@@ -89,7 +89,7 @@ impl<'a> Connection<'a> {
             } else {
                 &mut it.reply
             };
-            // `id` is the identifier of an ICMP echo, or the number of the entry.
+            // `id` is the identifier of an ICMP echo in a tuple, and the number of the entry elsewhere.
             let of_tuple = match key {
                 "src" | "dst" | "sport" | "dport" | "type" | "code" | "packets" | "bytes" | "srckey"
                 | "dstkey" | "zone-orig" | "zone-reply" => true,
@@ -101,18 +101,19 @@ impl<'a> Connection<'a> {
         (!it.original.is_empty()).then_some(it)
     }
 
-    /// One of `mark`, `zone`, `use` and the like.
+    /// Returns the value of an attribute such as `mark`, `zone` or `use`.
     pub fn attribute(&self, name: &str) -> Option<&'a str> {
         self.rest.iter().find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
     }
 
-    /// The zone in which the connection was begun; conntrack leaves out the first.
+    /// Returns the zone of the original direction. conntrack omits zone 0.
     pub fn zone(&self) -> u16 {
         let zone = self.attribute("zone").or_else(|| Self::value(&self.original, "zone-orig"));
         zone.and_then(|zone| zone.parse().ok()).unwrap_or(0)
     }
 
-    /// The zone in which answers are looked up: another one only where the two directions have zones of their own.
+    /// Returns the zone of the reply direction. It differs from the original zone only if each direction has its own
+    /// zone.
     pub fn reply_zone(&self) -> u16 {
         match (self.attribute("zone"), Self::value(&self.reply, "zone-reply")) {
             (None, Some(zone)) => zone.parse().unwrap_or(0),
@@ -121,30 +122,30 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// The mark, which is printed in decimal.
+    /// Returns the mark, which conntrack prints in decimal, or 0 if there is none.
     pub fn mark(&self) -> u32 {
         self.attribute("mark").and_then(|mark| mark.parse().ok()).unwrap_or(0)
     }
 
-    /// Source, destination and ports of one direction.
+    /// Returns the value of a key in one direction.
     fn value(tuple: &[(&str, &'a str)], key: &str) -> Option<&'a str> {
         tuple.iter().find(|(have, _)| *have == key).map(|(_, value)| *value)
     }
 
-    /// Has it this address, in either direction?
+    /// Returns true if a source or destination address of either direction matches.
     pub fn has_address(&self, wanted: impl Fn(IpAddr) -> bool) -> bool {
         let all = self.original.iter().chain(&self.reply).filter(|(key, _)| matches!(*key, "src" | "dst"));
         all.filter_map(|(_, value)| value.parse().ok()).any(wanted)
     }
 
-    /// Has it this port, in either direction?
+    /// Returns true if either direction has this source or destination port.
     pub fn has_port(&self, port: u16) -> bool {
         let mut all =
             self.original.iter().chain(&self.reply).filter(|(key, _)| matches!(*key, "sport" | "dport"));
         all.any(|(_, value)| value.parse() == Ok(port))
     }
 
-    /// Are addresses or ports translated: is an answer not the mirror of what was sent?
+    /// Returns true if NAT changes addresses or ports, so that the reply is not the mirror of the original direction.
     pub fn is_translated(&self) -> bool {
         [("src", "dst"), ("dst", "src"), ("sport", "dport"), ("dport", "sport")].iter().any(|(one, other)| {
             let (sent, back) = (Self::value(&self.original, one), Self::value(&self.reply, other));
@@ -153,7 +154,7 @@ impl<'a> Connection<'a> {
     }
 }
 
-/// As conntrack prints it, with single spaces.
+/// Prints the connection as conntrack does, with single spaces.
 impl fmt::Display for Connection<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for event in &self.event {
@@ -191,7 +192,7 @@ mod tests {
                        src=10.244.1.5 dst=10.244.0.4 sport=8080 dport=40696 [ASSURED] mark=2 zone=64000 use=1";
 
     #[test]
-    fn parts_are_where_they_belong() {
+    fn a_line_is_split_into_its_parts() {
         let it = Connection::parse(TCP).unwrap();
         assert_eq!(
             (it.family, it.protocol, it.state),
@@ -214,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn each_direction_may_have_a_zone_of_its_own() {
+    fn each_direction_may_have_its_own_zone() {
         let line = "ipv4 2 udp 17 29 src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 zone-orig=7 [UNREPLIED] src=10.0.0.2 \
                     dst=10.0.0.1 sport=2 dport=1 mark=0 zone-reply=9 use=1";
         for line in [line.to_owned(), line.replace(" mark=0 zone-reply=9", " zone-reply=9 mark=0")] {
@@ -228,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_count_in_the_middle_of_a_line_is_taken_out() {
+    fn a_count_in_the_middle_of_a_line_is_removed() {
         let count = "conntrack v1.4.7 (conntrack-tools): 2 flow entries have been shown.\n";
         let whole = format!("{TCP}\n{TCP}\n");
         for at in [0, 7, TCP.len(), TCP.len() + 1, whole.len()] {

@@ -1,44 +1,44 @@
-//! Network interfaces and their addresses, as ip(8) prints them: `ip -s -d link`, `ip -d address`, and the older
-//! `ip -o addr` with a line an address. And the JSON of the first two.
+//! Network interfaces and their addresses, from ip(8): `ip -s -d link` and `ip -d address` as text and JSON, and the
+//! older `ip -o addr`, which prints one line for each address.
 
 use crate::{json, lines::Parsed};
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 
-/// An interface.
+/// A network interface.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Interface {
-    /// Its name, without what follows an `@`.
+    /// The name, without the part after `@`.
     pub name: String,
-    /// Where the other end is: the name or number after the `@`.
+    /// The peer or the lower device: the name or number after `@`.
     pub peer: Option<String>,
-    /// `UP`, `LOWER_UP`, `NO-CARRIER`.
+    /// The flags: `UP`, `LOWER_UP`, `NO-CARRIER`.
     pub flags: Vec<String>,
-    /// What else its first line says: `mtu 1400 qdisc noqueue state UP`.
+    /// The other words of the first line: `mtu 1400 qdisc noqueue state UP`.
     pub words: Vec<String>,
-    /// `link/ether 0a:58:… brd … link-netns …`.
+    /// The words of the link line: `link/ether 0a:58:… brd … link-netns …`.
     pub link: Vec<String>,
-    /// What kind of device it is: `veth …`, `tun type tap …`, `vrf table 1007`.
+    /// The kind of device: `veth …`, `tun type tap …`, `vrf table 1007`.
     pub kind: Vec<String>,
-    /// Its addresses.
+    /// The addresses.
     pub addresses: Vec<Address>,
-    /// Counters by direction (`rx`, `tx`) and name.
+    /// The counters by direction (`rx`, `tx`) and name.
     pub counters: Vec<(&'static str, String, u64)>,
-    /// Lines about something else.
+    /// The other lines of the block, as printed.
     pub more: Vec<String>,
 }
 
 /// An address of an interface.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Address {
-    /// `inet 10.244.2.2/24 brd 10.244.2.255 scope global ovn-k8s-mp0`.
+    /// The words of the address line: `inet 10.244.2.2/24 brd 10.244.2.255 scope global ovn-k8s-mp0`.
     pub words: Vec<String>,
-    /// `valid_lft forever preferred_lft forever`.
+    /// The words of the lifetime line: `valid_lft forever preferred_lft forever`.
     pub lifetime: Vec<String>,
 }
 
-/// The word after a word.
-pub fn after<'a>(words: &'a [String], key: &str) -> Option<&'a str> {
+/// Returns the word after the first occurrence of a keyword.
+pub fn word_after<'a>(words: &'a [String], key: &str) -> Option<&'a str> {
     words.iter().skip_while(|word| *word != key).nth(1).map(String::as_str)
 }
 
@@ -47,18 +47,18 @@ fn split(line: &str) -> Vec<String> {
 }
 
 impl Address {
-    /// `10.244.2.2/24`; an end of a tunnel has no length.
+    /// Returns the address with its prefix length: `10.244.2.2/24`. The address of a tunnel endpoint has no length.
     pub fn network(&self) -> Option<IpNet> {
         let word = self.words.get(1)?;
         word.parse().ok().or_else(|| Some(IpNet::from(word.parse::<std::net::IpAddr>().ok()?)))
     }
 
-    /// Is it made by the kernel for one link?
+    /// Returns true if the address has the scope `link`.
     pub fn is_link_local(&self) -> bool {
-        after(&self.words, "scope") == Some("link")
+        word_after(&self.words, "scope") == Some("link")
     }
 
-    /// As ip prints it, in one line; that it lasts for ever goes without saying.
+    /// Prints the address as ip does, in one line. Infinite lifetimes are omitted.
     pub fn text(&self) -> String {
         let lasting = self.lifetime == ["valid_lft", "forever", "preferred_lft", "forever"];
         let lifetime = if lasting { &[][..] } else { &self.lifetime };
@@ -67,12 +67,12 @@ impl Address {
 }
 
 impl Interface {
-    /// `mtu`, `state`, `master`, `qdisc`.
+    /// Returns the value of a key such as `mtu`, `state`, `master` or `qdisc`.
     pub fn get(&self, key: &str) -> Option<&str> {
-        after(&self.words, key)
+        word_after(&self.words, key)
     }
 
-    /// Its MAC address.
+    /// Returns the MAC address of an Ethernet interface.
     pub fn mac(&self) -> Option<&str> {
         self.link
             .get(1)
@@ -80,13 +80,13 @@ impl Interface {
             .filter(|_| self.link.first().is_some_and(|kind| kind == "link/ether"))
     }
 
-    /// The routing table that it stands for, if it is a VRF.
+    /// Returns the routing table of a VRF interface.
     pub fn vrf_table(&self) -> Option<&str> {
-        after(&self.kind, "table").filter(|_| self.kind.first().is_some_and(|kind| kind == "vrf"))
+        word_after(&self.kind, "table").filter(|_| self.kind.first().is_some_and(|kind| kind == "vrf"))
     }
 }
 
-/// Reads any of the forms.
+/// Parses any of the output formats.
 pub fn parse(text: &str) -> Parsed<Interface> {
     let text = &json::plain(text, json::interface);
     let mut parsed = Parsed::<Interface>::default();
@@ -145,7 +145,7 @@ enum Header {
     OneLine(String, Address),
 }
 
-/// `14: ovn-k8s-mp0: <…> mtu 1400 …`, or `14: ovn-k8s-mp0    inet 10.244.2.2/24 …\       valid_lft …`.
+/// Parses `14: ovn-k8s-mp0: <…> mtu 1400 …`, or `14: ovn-k8s-mp0    inet 10.244.2.2/24 …\       valid_lft …`.
 fn header(line: &str) -> Option<Header> {
     let (number, rest) = line.split_once(": ")?;
     number.parse::<u32>().ok()?;
@@ -170,7 +170,7 @@ fn header(line: &str) -> Option<Header> {
     })))
 }
 
-/// Which VRF has which routing table.
+/// Maps routing tables to the names of their VRFs.
 pub fn vrfs(interfaces: &[Interface]) -> BTreeMap<String, String> {
     let of = |it: &Interface| Some((it.vrf_table()?.to_owned(), it.name.clone()));
     interfaces.iter().filter_map(of).collect()
@@ -182,7 +182,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn the_older_form_and_vrfs_are_read() {
+    fn the_older_format_and_vrfs_are_parsed() {
         let old = "1: lo    inet 127.0.0.1/8 scope host lo\\       valid_lft forever preferred_lft forever\n\
                    17: br-ex    inet 172.18.0.4/16 scope global br-ex\\       valid_lft forever preferred_lft forever\n\
                    17: br-ex    inet6 fe80::1/64 scope link \\       valid_lft forever preferred_lft forever\n";

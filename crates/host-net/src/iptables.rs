@@ -1,36 +1,37 @@
-//! iptables' rules, as `iptables-save -c` dumps them, or as `iptables -t <table> -nvL` or `iptables -vnxL` lists them.
+//! iptables rules, from the dump of `iptables-save -c` or the list of `iptables -t <table> -nvL` or `iptables -vnxL`.
 
 use crate::{
+    address_filter::AddressFilter,
     lines::{Parsed, words},
-    wanted::Wanted,
 };
 
 /// A chain or a rule.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Rule {
-    /// `nat`.
+pub struct IptablesRule {
+    /// The name of the table: `nat`.
     pub table: String,
-    /// `POSTROUTING`.
+    /// The name of the chain: `POSTROUTING`.
     pub chain: String,
-    /// `-s 10.244.0.0/16 -j MASQUERADE`, or the columns of a list. None: it is the chain itself.
+    /// The text of the rule: options (`-s 10.244.0.0/16 -j MASQUERADE`), or the columns of a list. `None` for the chain
+    /// itself.
     pub text: Option<String>,
-    /// It is the columns of a list, no options.
+    /// Whether the text consists of the columns of a list and not of options.
     pub listed: bool,
-    /// Of a built-in chain.
+    /// The policy of a built-in chain.
     pub policy: Option<String>,
-    /// Of another chain in a list: `2`, the rules that lead to it.
+    /// The number of rules that lead to a chain that is not built in. Only a list contains it.
     pub references: Option<String>,
-    /// Packets and bytes, where they were asked for; of a list as it prints them: `12K`.
+    /// The number of packets and bytes, if the command printed them. A list may abbreviate them: `12K`.
     pub counters: Option<(String, String)>,
 }
 
-impl Rule {
-    /// Has a packet met it? None: nobody counted.
+impl IptablesRule {
+    /// Returns whether a packet matched the rule, or `None` without counters.
     pub fn hit(&self) -> Option<bool> {
         self.counters.as_ref().map(|(packets, _)| packets != "0")
     }
 
-    /// As `iptables-save` prints it; of a list, its columns after the chain.
+    /// Prints the rule as `iptables-save` does. A rule from a list is printed as the chain and the columns of the list.
     pub fn print(&self) -> String {
         let counters = self.counters.as_ref().map(|(packets, bytes)| format!("[{packets}:{bytes}]"));
         match &self.text {
@@ -47,40 +48,43 @@ impl Rule {
         }
     }
 
-    /// Does it name what is looked for? A rule that excludes it (`! --dport 80`) does, too.
-    pub fn concerns(&self, wanted: Wanted) -> bool {
+    /// Returns true if the rule contains the address and the port of the filter. A negated condition (`! --dport 80`)
+    /// counts.
+    pub fn matches(&self, wanted: AddressFilter) -> bool {
         let Some(text) = &self.text else { return false };
         let (mut address, mut port) = (false, false);
         let words = words(text);
         let mut words = words.iter().copied().filter(|word| *word != "!");
         while let Some(word) = words.next() {
             match word {
-                // What follows is text.
+                // The next word is free text.
                 "--comment" | "--log-prefix" | "--nflog-prefix" => _ = words.next(),
                 "/*" => _ = words.by_ref().find(|word| *word == "*/"),
-                _ if is_port_option(word) => port |= words.next().is_some_and(|value| wanted.is_port(value)),
+                _ if is_port_option(word) => {
+                    port |= words.next().is_some_and(|value| wanted.matches_port(value))
+                }
                 _ => {
-                    // In a list: `dpt:80`, `dpts:30000:32767`, `to:10.244.0.4:8080`, `to::80`.
+                    // A list contains `dpt:80`, `dpts:30000:32767`, `to:10.244.0.4:8080`, `to::80`.
                     let (name, value) = word.split_once(':').unwrap_or(("", word));
                     match name {
-                        "dpt" | "spt" | "dpts" | "spts" => port |= wanted.is_port(value),
+                        "dpt" | "spt" | "dpts" | "spts" => port |= wanted.matches_port(value),
                         "to" => {
-                            address |= wanted.is_address(value);
-                            port |= wanted.is_target(value);
+                            address |= wanted.matches_address(value);
+                            port |= wanted.matches_nat_target(value);
                         }
                         _ => {
-                            address |= wanted.is_address(word);
-                            port |= wanted.is_target(word);
+                            address |= wanted.matches_address(word);
+                            port |= wanted.matches_nat_target(word);
                         }
                     }
                 }
             }
         }
-        wanted.are(address, port)
+        wanted.is_satisfied(address, port)
     }
 }
 
-/// Options of a dump, and words of a list, that a port follows.
+/// Returns true if a port follows the word, which is an option of a dump or a word of a list.
 fn is_port_option(word: &str) -> bool {
     const OPTIONS: [&str; 14] = [
         "dport",
@@ -101,9 +105,9 @@ fn is_port_option(word: &str) -> bool {
     OPTIONS.contains(&word.strip_prefix("--").unwrap_or(word))
 }
 
-/// Reads what `iptables-save` printed.
-pub fn parse_save(text: &str) -> Parsed<Rule> {
-    let mut parsed = Parsed::<Rule>::default();
+/// Parses the output of `iptables-save`.
+pub fn parse_save(text: &str) -> Parsed<IptablesRule> {
+    let mut parsed = Parsed::<IptablesRule>::default();
     let mut table = String::new();
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
         if let Some(name) = line.strip_prefix('*') {
@@ -120,7 +124,7 @@ pub fn parse_save(text: &str) -> Parsed<Rule> {
     parsed
 }
 
-fn rule(line: &str, table: &str) -> Option<Rule> {
+fn rule(line: &str, table: &str) -> Option<IptablesRule> {
     let counters = |text: &str| {
         let (packets, bytes) = text.strip_prefix('[')?.strip_suffix(']')?.split_once(':')?;
         Some((packets.to_owned(), bytes.to_owned()))
@@ -130,7 +134,13 @@ fn rule(line: &str, table: &str) -> Option<Rule> {
         let mut words = chain.split_whitespace();
         let (chain, policy, counted) = (words.next()?.to_owned(), words.next()?, words.next());
         let policy = (policy != "-").then(|| policy.to_owned());
-        return Some(Rule { table, chain, policy, counters: counted.and_then(counters), ..Rule::default() });
+        return Some(IptablesRule {
+            table,
+            chain,
+            policy,
+            counters: counted.and_then(counters),
+            ..IptablesRule::default()
+        });
     }
     let (counted, rest) = match line.split_once(' ') {
         Some((first, rest)) if first.starts_with('[') => (counters(first), rest),
@@ -138,21 +148,31 @@ fn rule(line: &str, table: &str) -> Option<Rule> {
     };
     let rest = rest.strip_prefix("-A ")?;
     let (chain, text) = rest.split_once(' ').unwrap_or((rest, ""));
-    Some(Rule { table, chain: chain.into(), text: Some(text.into()), counters: counted, ..Rule::default() })
+    Some(IptablesRule {
+        table,
+        chain: chain.into(),
+        text: Some(text.into()),
+        counters: counted,
+        ..IptablesRule::default()
+    })
 }
 
-/// Reads what `iptables -t <table> -nvL` listed.
-pub fn parse_list(text: &str, table: &str) -> Parsed<Rule> {
-    let mut parsed = Parsed::<Rule>::default();
+/// Parses the output of `iptables -t <table> -nvL`.
+pub fn parse_list(text: &str, table: &str) -> Parsed<IptablesRule> {
+    let mut parsed = Parsed::<IptablesRule>::default();
     let mut chain = None;
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words.as_slice() {
             ["Chain", name, rest @ ..] => {
                 chain = Some((*name).to_owned());
-                // `(policy ACCEPT 0 packets, 0 bytes)`, `(1 references)`.
-                let mut chain =
-                    Rule { table: table.into(), chain: (*name).into(), listed: true, ..Rule::default() };
+                // The line ends with `(policy ACCEPT 0 packets, 0 bytes)` or `(1 references)`.
+                let mut chain = IptablesRule {
+                    table: table.into(),
+                    chain: (*name).into(),
+                    listed: true,
+                    ..IptablesRule::default()
+                };
                 match rest {
                     ["(policy", policy, packets, "packets,", bytes, "bytes)"] => {
                         chain.policy = Some((*policy).into());
@@ -169,13 +189,13 @@ pub fn parse_list(text: &str, table: &str) -> Parsed<Rule> {
             [packets, bytes, rest @ ..]
                 if chain.is_some() && packets.starts_with(|c: char| c.is_ascii_digit()) =>
             {
-                parsed.rows.push(Rule {
+                parsed.rows.push(IptablesRule {
                     table: table.to_owned(),
                     chain: chain.clone().unwrap_or_default(),
                     text: Some(rest.join(" ")),
                     listed: true,
                     counters: Some(((*packets).to_owned(), (*bytes).to_owned())),
-                    ..Rule::default()
+                    ..IptablesRule::default()
                 });
             }
             _ => parsed.other.push(line.to_owned()),
@@ -194,15 +214,15 @@ mod tests {
                          -A OVN-KUBE-NODEPORT -p tcp -m tcp --dport 30080 -m comment --comment \"a b\" -j DNAT --to-destination 10.96.0.10:80\nCOMMIT\nodd\n";
 
     #[test]
-    fn rules_are_read_and_printed_again() {
+    fn rules_are_parsed_and_printed_again() {
         let parsed = parse_save(SAVED);
         assert_eq!((parsed.rows.len(), parsed.other.as_slice()), (4, &["odd".to_owned()][..]));
         for rule in &parsed.rows {
             assert!(SAVED.lines().any(|line| line == rule.print()), "{}", rule.print());
         }
         let concerned = |address: Option<&str>, port| -> usize {
-            let wanted = Wanted { address: address.and_then(|a| a.parse().ok()), port };
-            parsed.rows.iter().filter(|rule| rule.concerns(wanted)).count()
+            let wanted = AddressFilter { address: address.and_then(|a| a.parse().ok()), port };
+            parsed.rows.iter().filter(|rule| rule.matches(wanted)).count()
         };
         assert_eq!(
             (concerned(None, Some(30080)), concerned(None, Some(80)), concerned(None, Some(81))),
@@ -212,14 +232,14 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_read_too() {
+    fn a_list_is_parsed() {
         let text = "Chain PREROUTING (policy ACCEPT 12 packets, 720 bytes)\n pkts bytes target     prot opt in     out     source               destination         \n\
                     \x20  3   180 DNAT       tcp  --  *      *       0.0.0.0/0            10.0.0.0/8           tcp dpt:30080 to:10.96.0.10:80\n\nChain X (1 references)\n";
         let parsed = parse_list(text, "nat");
         assert_eq!((parsed.rows.len(), parsed.other.len()), (3, 0));
         assert_eq!(parsed.rows[0].policy.as_deref(), Some("ACCEPT"));
         let concerned = |address: &str, port| {
-            parsed.rows[1].concerns(Wanted { address: address.parse().ok(), port: Some(port) })
+            parsed.rows[1].matches(AddressFilter { address: address.parse().ok(), port: Some(port) })
         };
         assert!(concerned("10.96.0.10", 80) && concerned("10.1.1.1", 30080) && !concerned("192.0.2.1", 80));
     }

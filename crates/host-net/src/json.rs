@@ -1,14 +1,14 @@
-//! What ip(8) prints with `-j`, written as it prints it without: one parser reads both.
+//! Converts the JSON output of ip(8) (`-j`) into its text output, so that one parser reads both.
 //!
-//! What this does not know is written as `key value`; what is no object, as it is.
+//! Unknown keys become `key value`, and array elements that are not objects stay JSON.
 
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
-type Object = Map<String, Value>;
+type JsonObject = Map<String, Value>;
 
-/// The text of an output, if it is JSON; else the output.
-pub(crate) fn plain<'a>(text: &'a str, of: fn(&Object) -> String) -> Cow<'a, str> {
+/// Returns the text form of a JSON output, or the output itself if it is not JSON.
+pub(crate) fn plain<'a>(text: &'a str, of: fn(&JsonObject) -> String) -> Cow<'a, str> {
     if !text.trim_start().starts_with('[') {
         return text.into();
     }
@@ -17,7 +17,7 @@ pub(crate) fn plain<'a>(text: &'a str, of: fn(&Object) -> String) -> Cow<'a, str
     all.iter().map(one).collect::<String>().into()
 }
 
-/// A value as ip writes it.
+/// Prints a value as ip does.
 fn word(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -32,18 +32,19 @@ fn words(value: Option<&Value>) -> Vec<String> {
     value.and_then(Value::as_array).into_iter().flatten().map(word).collect()
 }
 
-/// Words of an object, in the order of these keys (as JSON has them, as the text has them), and then of all others.
-struct Words<'a> {
-    of: &'a Object,
+/// Builds the text of an object: first the requested keys in their order, then all other keys.
+struct TextBuilder<'a> {
+    of: &'a JsonObject,
     done: Vec<&'a str>,
     text: String,
 }
 
-impl<'a> Words<'a> {
-    fn new(of: &'a Object) -> Self {
+impl<'a> TextBuilder<'a> {
+    fn new(of: &'a JsonObject) -> Self {
         Self { of, done: Vec::new(), text: String::new() }
     }
 
+    /// Returns the value of a key, and marks the key as done.
     fn take(&mut self, key: &'a str) -> Option<&'a Value> {
         self.done.push(key);
         self.of.get(key)
@@ -64,20 +65,21 @@ impl<'a> Words<'a> {
         }
     }
 
-    /// A word that is printed if the key is there, whatever its value.
+    /// Adds a word if the object has the key, whatever its value is.
     fn flag(&mut self, key: &'a str, shown: &str) {
         if self.take(key).is_some() {
             self.add(shown);
         }
     }
 
-    /// `sport 1-100`, which JSON has as two values.
+    /// Adds a range such as `sport 1-100`, which JSON stores as two values.
     fn range(&mut self, shown: &str, [from, to]: [&'a str; 2]) {
         if let (Some(from), Some(to)) = (self.take(from), self.take(to)) {
             self.add(&format!("{shown} {}-{}", word(from), word(to)));
         }
     }
 
+    /// Adds all keys that are not done.
     fn rest(&mut self) {
         let rest: Vec<_> = self.of.iter().filter(|(key, _)| !self.done.contains(&key.as_str())).collect();
         for (key, value) in rest {
@@ -86,11 +88,11 @@ impl<'a> Words<'a> {
     }
 }
 
-/// `10.96.0.0/16 via 10.244.0.1 dev ovn-k8s-mp0 table 7`, and a line for each next hop.
-pub(crate) fn route(of: &Object) -> String {
-    let mut route = Words::new(of);
+/// Prints a route: `10.96.0.0/16 via 10.244.0.1 dev ovn-k8s-mp0 table 7`, and one line for each further next hop.
+pub(crate) fn route(of: &JsonObject) -> String {
+    let mut route = TextBuilder::new(of);
     route.pairs(&[("type", ""), ("dst", ""), ("from", "from"), ("tos", "tos"), ("nhid", "nhid")]);
-    way(&mut route);
+    gateway_and_device(&mut route);
     route.pairs(&[
         ("table", "table"),
         ("protocol", "proto"),
@@ -108,9 +110,9 @@ pub(crate) fn route(of: &Object) -> String {
     route.rest();
     let mut text = route.text + "\n";
     for hop in hops.into_iter().flatten().filter_map(Value::as_object) {
-        let mut hop = Words::new(hop);
+        let mut hop = TextBuilder::new(hop);
         hop.add("nexthop");
-        way(&mut hop);
+        gateway_and_device(&mut hop);
         hop.pairs(&[("weight", "weight")]);
         let flags = words(hop.take("flags"));
         flags.iter().for_each(|flag| hop.add(flag));
@@ -120,8 +122,8 @@ pub(crate) fn route(of: &Object) -> String {
     text
 }
 
-/// `via 10.244.0.1 dev ovn-k8s-mp0`, `via inet6 fe80::1 dev br-ex`.
-fn way(of: &mut Words<'_>) {
+/// Adds the gateway and the interface: `via 10.244.0.1 dev ovn-k8s-mp0`, `via inet6 fe80::1 dev br-ex`.
+fn gateway_and_device(of: &mut TextBuilder<'_>) {
     if let Some(via) = of.take("via") {
         let part = |key: &str| via.get(key).map(word).unwrap_or_default();
         of.add(&format!("via {} {}", part("family"), part("host")));
@@ -129,9 +131,9 @@ fn way(of: &mut Words<'_>) {
     of.pairs(&[("gateway", "via"), ("dev", "dev")]);
 }
 
-/// `30: from all fwmark 0x1745ec lookup 7`.
-pub(crate) fn rule(of: &Object) -> String {
-    let mut rule = Words::new(of);
+/// Prints a rule: `30: from all fwmark 0x1745ec lookup 7`.
+pub(crate) fn rule(of: &JsonObject) -> String {
+    let mut rule = TextBuilder::new(of);
     let priority = rule.take("priority").map(word).unwrap_or_default();
     rule.add(&format!("{priority}:"));
     if rule.take("not").is_some() {
@@ -183,9 +185,9 @@ pub(crate) fn rule(of: &Object) -> String {
     rule.text + "\n"
 }
 
-/// `10.244.0.1 dev ovn-k8s-mp0 lladdr 0a:58:… ref 1 used 1/2/3 probes 0 PERMANENT`.
-pub(crate) fn neighbour(of: &Object) -> String {
-    let mut it = Words::new(of);
+/// Prints a neighbour: `10.244.0.1 dev ovn-k8s-mp0 lladdr 0a:58:… ref 1 used 1/2/3 probes 0 PERMANENT`.
+pub(crate) fn neighbour(of: &JsonObject) -> String {
+    let mut it = TextBuilder::new(of);
     it.pairs(&[("dst", ""), ("dev", "dev"), ("lladdr", "lladdr"), ("refcnt", "ref")]);
     let used = ["used", "confirmed", "updated"].map(|key| it.take(key).map(word));
     if let [Some(used), Some(confirmed), Some(updated)] = used {
@@ -198,9 +200,9 @@ pub(crate) fn neighbour(of: &Object) -> String {
     it.text + "\n"
 }
 
-/// A block of `ip -s -d link` or `ip -d address`.
-pub(crate) fn interface(of: &Object) -> String {
-    let mut it = Words::new(of);
+/// Prints an interface as a block of `ip -s -d link` or `ip -d address`.
+pub(crate) fn interface(of: &JsonObject) -> String {
+    let mut it = TextBuilder::new(of);
     let part = |key: &str| of.get(key).map(word);
     let peer = part("link").or_else(|| part("link_index").map(|index| format!("if{index}")));
     let name = part("ifname").unwrap_or_default();
@@ -245,9 +247,9 @@ pub(crate) fn interface(of: &Object) -> String {
     text + "\n"
 }
 
-/// `tun type tap pi off`, `vrf table 1007`.
-fn kind(of: &Object) -> String {
-    let mut kind = Words::new(of);
+/// Prints the kind of a device: `tun type tap pi off`, `vrf table 1007`.
+fn kind(of: &JsonObject) -> String {
+    let mut kind = TextBuilder::new(of);
     kind.pairs(&[("info_kind", "")]);
     let data = kind.take("info_data").and_then(Value::as_object);
     for (name, value) in data.into_iter().flatten() {
@@ -257,9 +259,9 @@ fn kind(of: &Object) -> String {
     kind.text
 }
 
-/// `inet 10.244.0.2/24 brd 10.244.0.255 scope global ovn-k8s-mp0`, and how long it lasts.
-fn address(of: &Object) -> String {
-    let mut it = Words::new(of);
+/// Prints an address with its lifetimes: `inet 10.244.0.2/24 brd 10.244.0.255 scope global ovn-k8s-mp0`.
+fn address(of: &JsonObject) -> String {
+    let mut it = TextBuilder::new(of);
     let family = it.take("family").map(word).unwrap_or_default();
     let (local, length) = (it.take("local").map(word), it.take("prefixlen").map(word));
     it.add(&format!("{family} {}/{}", local.unwrap_or_default(), length.unwrap_or_default()));
@@ -287,15 +289,16 @@ fn address(of: &Object) -> String {
 mod tests {
     use super::*;
 
-    /// As ip(8) of iproute2 6.1 printed them beside `10.244.1.0/24 nhid 20 via 172.18.0.3 dev br-ex proto bgp metric 20`.
+    /// The JSON is what ip(8) of iproute2 6.1 printed for routes such as
+    /// `10.244.1.0/24 nhid 20 via 172.18.0.3 dev br-ex proto bgp metric 20`.
     #[test]
-    fn what_the_lab_does_not_have() {
-        let text = |json: &str, of: fn(&Object) -> String| plain(json, of).into_owned();
+    fn routes_that_the_lab_does_not_have() {
+        let text = |json: &str, of: fn(&JsonObject) -> String| plain(json, of).into_owned();
         let bgp = r#"[{"dst":"10.244.1.0/24","nhid":20,"gateway":"172.18.0.3","dev":"br-ex","protocol":"bgp","metric":20,"flags":[]}]"#;
         assert_eq!(text(bgp, route), "10.244.1.0/24 nhid 20 via 172.18.0.3 dev br-ex proto bgp metric 20\n");
         let onlink = r#"[{"dst":"10.96.0.0/16","gateway":"169.254.0.4","dev":"br-ex","flags":["onlink"]}]"#;
         assert_eq!(text(onlink, route), "10.96.0.0/16 via 169.254.0.4 dev br-ex onlink\n");
-        // What is no JSON stays as it is, and what is no object is passed on.
+        // Text that is not JSON stays unchanged, and elements that are not objects are passed on.
         for (other, said) in [("default dev br-ex", "default dev br-ex"), ("[{", "[{"), ("[1]", "1\n")] {
             assert_eq!(text(other, route), said);
         }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+pub mod address_filter;
 pub mod connection;
 pub mod fib;
 pub mod interface;
@@ -9,11 +10,10 @@ mod json;
 pub mod lines;
 pub mod neighbour;
 pub mod nft;
+mod nft_filter;
 mod nft_json;
-mod nft_wanted;
 pub mod route;
 pub mod rule;
 pub mod socket;
 pub mod state;
-pub mod wanted;
 pub mod xfrm;

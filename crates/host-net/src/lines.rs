@@ -1,11 +1,12 @@
-//! What all parsers share: a parser never fails, it gives rows and the lines that it did not understand.
+//! The result type and helpers of all parsers. A parser never fails: it returns rows, and the lines that it did not
+//! understand.
 
-/// What was read of a text.
+/// The result of a parser.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parsed<T> {
-    /// The rows, in their order.
+    /// The rows, in the order of the text.
     pub rows: Vec<T>,
-    /// Lines of another form.
+    /// The lines that the parser did not understand.
     pub other: Vec<String>,
 }
 
@@ -16,7 +17,7 @@ impl<T> Default for Parsed<T> {
 }
 
 impl<T> Parsed<T> {
-    /// A row a line; empty lines are none.
+    /// Parses each line as one row, and skips empty lines.
     pub fn of_lines(text: &str, parse: impl Fn(&str) -> Option<T>) -> Self {
         let mut parsed = Self::default();
         for line in text.lines().filter(|line| !line.trim().is_empty()) {
@@ -28,13 +29,13 @@ impl<T> Parsed<T> {
         parsed
     }
 
-    /// Notes of what was not understood: the first lines, and how many more there are.
+    /// Returns notes about the lines that the parser did not understand: the first lines, and the number of the others.
     pub fn notes(&self) -> Vec<String> {
         not_understood(&self.other)
     }
 }
 
-/// Notes of lines that no parser understood, each once.
+/// Returns notes about lines that no parser understood. Each distinct line appears once.
 pub fn not_understood(lines: &[String]) -> Vec<String> {
     const SHOWN: usize = 10;
     let mut times: Vec<(&str, usize)> = Vec::new();
@@ -59,7 +60,7 @@ pub fn not_understood(lines: &[String]) -> Vec<String> {
     notes
 }
 
-/// Words, of which those in double quotes may hold spaces; the quotes stay.
+/// Splits a line into words. A word in double quotes may contain spaces, and keeps its quotes.
 pub fn words(line: &str) -> Vec<&str> {
     let mut words = Vec::new();
     let mut rest = line.trim_start();
@@ -82,7 +83,7 @@ pub fn words(line: &str) -> Vec<&str> {
     words
 }
 
-/// A number as programs print marks: `0x1745ec`, `1008`.
+/// Parses a number in the forms in which programs print marks: `0x1745ec`, `1008`.
 pub fn number(text: &str) -> Option<u32> {
     match text.strip_prefix("0x") {
         Some(digits) => u32::from_str_radix(digits, 16).ok(),
@@ -90,7 +91,7 @@ pub fn number(text: &str) -> Option<u32> {
     }
 }
 
-/// The number of a protocol of IP, by its name in `/etc/protocols` or as a number.
+/// Returns the number of an IP protocol, from its name in `/etc/protocols` or its number.
 pub fn protocol_number(text: &str) -> Option<u8> {
     Some(match text.to_ascii_lowercase().as_str() {
         "icmp" => 1,
@@ -113,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_understood_is_told_once() {
+    fn a_line_that_is_not_understood_is_reported_once() {
         let mut lines: Vec<String> = (0..12).map(|n| format!("odd {n}")).collect();
         lines.insert(0, " odd 0".into());
         let notes = not_understood(&lines);
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn quotes_hold_words_together() {
+    fn a_quoted_word_may_contain_spaces() {
         assert_eq!(words("  a \"b c\"  d\t\"e \\\" f\""), ["a", "\"b c\"", "d", "\"e \\\" f\""]);
         assert_eq!(words("a \"b c"), ["a", "\"b c"]);
     }

@@ -1,48 +1,54 @@
-//! Neighbours: which MAC address an address has, as `ip -s neigh` prints it.
+//! Entries of the neighbour table (ARP and NDP), from `ip -s neigh`.
 
-use crate::{interface::after, json, lines::Parsed};
+use crate::{interface::word_after, json, lines::Parsed};
 use std::net::IpAddr;
 
 /// The states of ip-neighbour(8).
-pub const STATES: [&str; 9] =
+pub const NEIGHBOUR_STATES: [&str; 9] =
     ["PERMANENT", "NOARP", "REACHABLE", "STALE", "NONE", "INCOMPLETE", "DELAY", "PROBE", "FAILED"];
 
 /// An entry of the neighbour table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Neighbour {
-    /// The neighbour's address.
+    /// The neighbour's IP address.
     pub address: IpAddr,
     words: Vec<String>,
 }
 
 impl Neighbour {
-    /// Reads a line: `10.244.2.1 dev ovn-k8s-mp0 lladdr 0a:58:… used 479/4/480probes 0 PERMANENT`.
+    /// Parses a line: `10.244.2.1 dev ovn-k8s-mp0 lladdr 0a:58:… used 479/4/480probes 0 PERMANENT`.
     pub fn parse(line: &str) -> Option<Self> {
         let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
         Some(Self { address: words.first()?.parse().ok()?, words }).filter(|it| it.get("dev").is_some())
     }
 
-    /// Reads a list of them, as text or JSON.
+    /// Parses a list of neighbours, as text or JSON.
     pub fn parse_all(text: &str) -> Parsed<Self> {
         Parsed::of_lines(&json::plain(text, json::neighbour), Self::parse)
     }
 
-    /// `dev`, `lladdr`.
+    /// Returns the value of a key such as `dev` or `lladdr`.
     pub fn get(&self, key: &str) -> Option<&str> {
-        after(&self.words, key)
+        word_after(&self.words, key)
     }
 
-    /// `REACHABLE`, `STALE`, `FAILED`, `PERMANENT`. Who made the entry may stand behind it: `NOARP proto zebra`.
+    /// Returns the state: `REACHABLE`, `STALE`, `FAILED`, `PERMANENT`. The protocol that made the entry may follow the
+    /// state: `NOARP proto zebra`.
     pub fn state(&self) -> &str {
-        self.words.iter().rev().map(String::as_str).find(|word| STATES.contains(word)).unwrap_or_default()
+        self.words
+            .iter()
+            .rev()
+            .map(String::as_str)
+            .find(|word| NEIGHBOUR_STATES.contains(word))
+            .unwrap_or_default()
     }
 
-    /// Was it put there rather than learnt?
+    /// Returns true if the entry was configured and not learned.
     pub fn is_permanent(&self) -> bool {
         matches!(self.state(), "PERMANENT" | "NOARP")
     }
 
-    /// As ip prints it.
+    /// Prints the entry as ip does.
     pub fn text(&self) -> String {
         self.words.join(" ")
     }

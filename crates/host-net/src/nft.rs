@@ -1,70 +1,71 @@
-//! nftables, as `nft -a list ruleset` prints it, with handles or without, or as JSON.
+//! nftables rulesets, from `nft list ruleset` with or without handles (`-a`), or as JSON (`-j`).
 
 use crate::{
+    address_filter::AddressFilter,
     lines::{Parsed, words},
-    nft_json, nft_wanted,
-    wanted::Wanted,
+    nft_filter, nft_json,
 };
 use std::collections::BTreeMap;
 
-/// A table's object: a chain, a set, a map, a flowtable.
+/// An object of a table (a chain, set, map, flowtable and so on), or the table itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Object {
-    /// `inet`.
+pub struct NftObject {
+    /// The address family: `inet`.
     pub family: String,
-    /// The table.
+    /// The name of the table.
     pub table: String,
-    /// `chain`, `set`, `map`.
+    /// The kind of object: `chain`, `set`, `map`.
     pub kind: String,
-    /// Its name.
+    /// The name of the object. A table has none here.
     pub name: String,
-    /// The number by which nft names it, where handles were printed.
+    /// The handle, if handles were printed.
     pub handle: Option<String>,
-    /// What is said of it: its type, flags, comment; of a base chain its hook, priority and policy.
+    /// The properties: type, flags and comment, and for a base chain its hook, priority and policy.
     pub properties: Vec<String>,
-    /// Of a chain.
-    pub rules: Vec<Rule>,
-    /// Of a set or map.
+    /// The rules of a chain.
+    pub rules: Vec<NftRule>,
+    /// The elements of a set or map.
     pub elements: Vec<String>,
 }
 
 /// A rule of a chain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Rule {
-    /// Without its handle.
+pub struct NftRule {
+    /// The text of the rule without its handle.
     pub text: String,
-    /// The number by which nft names it, where handles were printed.
+    /// The handle, if handles were printed.
     pub handle: Option<String>,
 }
 
-impl Object {
-    /// `inet ovn-kubernetes mgmtport-snat`.
+impl NftObject {
+    /// Returns the full name of the object: `inet ovn-kubernetes mgmtport-snat`.
     pub fn key(&self) -> String {
         format!("{} {} {}", self.family, self.table, self.name).trim_end().to_owned()
     }
 
-    /// What is said of it, one by one: `type nat hook postrouting priority srcnat`, `policy accept`, `comment "…"`.
-    pub fn said(&self) -> Vec<&str> {
+    /// Returns the properties without trailing semicolons: `type filter hook input priority 0; policy accept`, `comment
+    /// "…"`.
+    pub fn property_texts(&self) -> Vec<&str> {
         self.properties.iter().map(|property| property.trim_end_matches(';')).collect()
     }
 
-    /// Has it neither rules nor elements?
+    /// Returns true if the object has neither rules nor elements.
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty() && self.elements.is_empty()
     }
 }
 
-impl Object {
-    /// What of what is looked for one of its elements holds: the address, and the port.
-    pub fn element_concerns(&self, element: &str, wanted: Wanted) -> bool {
-        let (address, port) = nft_wanted::in_element(self, element, wanted);
-        wanted.are(address, port)
+impl NftObject {
+    /// Returns true if an element of this object matches the filter.
+    pub fn element_matches(&self, element: &str, wanted: AddressFilter) -> bool {
+        let (address, port) = nft_filter::in_element(self, element, wanted);
+        wanted.is_satisfied(address, port)
     }
 }
 
-impl Rule {
-    /// Packets that it met, if it counts: itself, or with a counter of its table.
-    pub fn packets(&self, counters: &BTreeMap<String, u64>, of: &Object) -> Option<u64> {
+impl NftRule {
+    /// Returns the number of packets that the rule matched, from its own counter or from a named counter of its table.
+    pub fn packets(&self, counters: &BTreeMap<String, u64>, of: &NftObject) -> Option<u64> {
         packets(&self.text).or_else(|| {
             let words = words(&self.text);
             let name = words.windows(3).find_map(|three| match three {
@@ -75,19 +76,24 @@ impl Rule {
         })
     }
 
-    /// The rule without what its counter says.
-    pub fn lasting(&self) -> String {
-        lasting(&self.text)
+    /// Returns the rule without counter values and expiry times.
+    pub fn without_counters(&self) -> String {
+        without_counters(&self.text)
     }
 
-    /// Does it name what is looked for, itself or in a set?
-    pub fn concerns(&self, wanted: Wanted, sets: &BTreeMap<String, &Object>, of: &Object) -> bool {
+    /// Returns true if the rule matches the filter, by its own words or by the sets that it refers to.
+    pub fn matches(
+        &self,
+        wanted: AddressFilter,
+        sets: &BTreeMap<String, &NftObject>,
+        of: &NftObject,
+    ) -> bool {
         let named = |name: &str| sets.get(&format!("{} {} {name}", of.family, of.table)).copied();
-        nft_wanted::rule(&self.text, wanted, named)
+        nft_filter::rule(&self.text, wanted, named)
     }
 }
 
-/// Packets that the counter of a rule or an element has met.
+/// Returns the number of packets in the counter of a rule or an element.
 pub fn packets(text: &str) -> Option<u64> {
     words(text).windows(3).find_map(|three| match three {
         ["counter", "packets", packets] => packets.parse().ok(),
@@ -95,8 +101,8 @@ pub fn packets(text: &str) -> Option<u64> {
     })
 }
 
-/// A rule or an element without what changes by itself: what its counter says, and when it expires.
-pub fn lasting(text: &str) -> String {
+/// Returns a rule or an element without the parts that change by themselves: counter values and expiry times.
+pub fn without_counters(text: &str) -> String {
     let mut kept = Vec::new();
     let mut words = words(text).into_iter().peekable();
     while let Some(word) = words.next() {
@@ -104,7 +110,7 @@ pub fn lasting(text: &str) -> String {
             "expires" => _ = words.next(),
             "counter" if words.peek() == Some(&"packets") => {
                 kept.push(word);
-                // `packets 7 bytes 420`.
+                // Skips `packets 7 bytes 420`.
                 words.by_ref().take(4).for_each(drop);
             }
             word => kept.push(word),
@@ -113,25 +119,25 @@ pub fn lasting(text: &str) -> String {
     kept.join(" ")
 }
 
-/// The packets of the counters that have names, by their keys.
-pub fn counters(objects: &[Object]) -> BTreeMap<String, u64> {
-    let count = |of: &Object| {
+/// Returns the number of packets of each named counter, by its key.
+pub fn counters(objects: &[NftObject]) -> BTreeMap<String, u64> {
+    let count = |of: &NftObject| {
         let said = of.properties.iter().find_map(|property| property.strip_prefix("packets "))?;
         Some((of.key(), said.split_whitespace().next()?.parse().ok()?))
     };
     objects.iter().filter(|object| object.kind == "counter").filter_map(count).collect()
 }
 
-/// Reads a ruleset, or a part of one.
-pub fn parse(text: &str) -> Parsed<Object> {
+/// Parses a ruleset or a part of one.
+pub fn parse(text: &str) -> Parsed<NftObject> {
     if text.trim_start().starts_with('{')
         && let Some(rows) = nft_json::parse(text)
     {
         return Parsed { rows, other: Vec::new() };
     }
-    let mut parsed = Parsed::<Object>::default();
-    let mut table: Option<Object> = None;
-    let mut object: Option<Object> = None;
+    let mut parsed = Parsed::<NftObject>::default();
+    let mut table: Option<NftObject> = None;
+    let mut object: Option<NftObject> = None;
     let mut lines = text.lines();
     while let Some(line) = lines.next() {
         let (code, handle) = without_handle(line);
@@ -139,17 +145,17 @@ pub fn parse(text: &str) -> Parsed<Object> {
         match (first.as_slice(), &mut table, &mut object) {
             ([], ..) => {}
             (["table", family, name, "{"], None, None) => {
-                table = Some(Object {
+                table = Some(NftObject {
                     family: (*family).into(),
                     table: (*name).into(),
                     kind: "table".into(),
                     handle,
-                    ..Object::default()
+                    ..NftObject::default()
                 });
             }
             (["}"], Some(_), Some(_)) => parsed.rows.extend(object.take()),
             (["}"], Some(of), None) => {
-                // A table that has nothing is there all the same.
+                // An empty table is an object too.
                 let alone = parsed
                     .rows
                     .last()
@@ -159,19 +165,19 @@ pub fn parse(text: &str) -> Parsed<Object> {
             // A property of the table: `flags dormant`, `comment "…"`.
             ([.., last], Some(of), None) if *last != "{" => of.properties.push(code.trim().to_owned()),
             ([kind @ .., name, "{"], Some(of), None) => {
-                object = Some(Object {
+                object = Some(NftObject {
                     family: of.family.clone(),
                     table: of.table.clone(),
                     kind: kind.join(" "),
                     name: (*name).into(),
                     handle,
-                    ..Object::default()
+                    ..NftObject::default()
                 });
             }
             (_, Some(_), Some(object)) => {
                 let mut whole = code.trim().to_owned();
                 let mut handle = handle;
-                // Elements, and whatever else is in braces, may go over many lines.
+                // Elements and other text in braces may span several lines.
                 while open(&whole) {
                     let Some(next) = lines.next() else { break };
                     let (code, its) = without_handle(next);
@@ -187,7 +193,7 @@ pub fn parse(text: &str) -> Parsed<Object> {
     parsed
 }
 
-impl Object {
+impl NftObject {
     fn add(&mut self, line: String, handle: Option<String>) {
         let is_property = |word| matches!(word, "type" | "comment" | "policy" | "hook" | "devices");
         let first = line.split_whitespace().next().unwrap_or_default();
@@ -198,12 +204,12 @@ impl Object {
         } else if self.kind != "chain" || (handle.is_none() && self.rules.is_empty() && is_property(first)) {
             self.properties.push(line);
         } else {
-            self.rules.push(Rule { text: line, handle });
+            self.rules.push(NftRule { text: line, handle });
         }
     }
 }
 
-/// A line and the handle at its end: `… # handle 38`.
+/// Splits off the handle at the end of a line: `… # handle 38`.
 fn without_handle(line: &str) -> (&str, Option<String>) {
     match line.rsplit_once(" # handle ") {
         Some((code, handle)) if handle.bytes().all(|b| b.is_ascii_digit()) => (code, Some(handle.into())),
@@ -211,7 +217,7 @@ fn without_handle(line: &str) -> (&str, Option<String>) {
     }
 }
 
-/// Are there more braces opened than closed, outside of quotes?
+/// Returns true if the text has more opening than closing braces outside of quotes.
 fn open(text: &str) -> bool {
     let (mut depth, mut quoted) = (0i32, false);
     for c in text.chars() {
@@ -225,7 +231,7 @@ fn open(text: &str) -> bool {
     depth > 0
 }
 
-/// Elements are separated by commas; one may hold a quoted comment or a verdict in braces.
+/// Splits elements at commas. Commas inside quoted comments and braces do not separate elements.
 fn split_elements(text: &str) -> Vec<String> {
     let (mut depth, mut quoted, mut from) = (0i32, false, 0);
     let mut elements = Vec::new();
@@ -246,8 +252,8 @@ fn split_elements(text: &str) -> Vec<String> {
     elements.into_iter().map(one_space).filter(|element| !element.is_empty()).collect()
 }
 
-/// The sets and maps by their keys.
-pub fn sets(objects: &[Object]) -> BTreeMap<String, &Object> {
+/// Returns the sets and maps by their keys.
+pub fn sets(objects: &[NftObject]) -> BTreeMap<String, &NftObject> {
     objects
         .iter()
         .filter(|object| matches!(object.kind.as_str(), "set" | "map"))
@@ -261,7 +267,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn elements_may_go_over_lines_and_rules_look_into_sets() {
+    fn elements_may_span_lines_and_rules_match_by_their_sets() {
         let text = "table inet t {\n\tmap m {\n\t\ttype ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service\n\
                     \t\telements = { 10.96.0.10 . tcp . 80 comment \"a, b\" : 10.244.0.4 . 8080,\n\t\t\t     10.96.0.11 . udp . 53 : 10.244.0.5 . 5353 }\n\t}\n\
                     \tchain c { # handle 3\n\t\ttype nat hook output priority -100; policy accept;\n\
@@ -272,11 +278,14 @@ mod tests {
         assert_eq!(map.elements.len(), 2);
         assert_eq!((chain.properties.len(), chain.rules.len()), (1, 3));
         assert_eq!(chain.rules[1].packets(&BTreeMap::new(), chain), Some(7));
-        assert_eq!(chain.rules[1].lasting(), "ip saddr 10.1.0.0/16 tcp dport { 80, 443 } counter accept");
+        assert_eq!(
+            chain.rules[1].without_counters(),
+            "ip saddr 10.1.0.0/16 tcp dport { 80, 443 } counter accept"
+        );
         let sets = sets(&parsed.rows);
         let concerned = |address: Option<&str>, port| -> Vec<usize> {
-            let wanted = Wanted { address: address.and_then(|a| a.parse().ok()), port };
-            (0..3).filter(|i| chain.rules[*i].concerns(wanted, &sets, chain)).collect()
+            let wanted = AddressFilter { address: address.and_then(|a| a.parse().ok()), port };
+            (0..3).filter(|i| chain.rules[*i].matches(wanted, &sets, chain)).collect()
         };
         assert_eq!(concerned(Some("10.244.0.4"), None), [0]);
         assert_eq!(concerned(Some("10.244.0.4"), Some(80)), [0]);

@@ -1,17 +1,17 @@
-//! nftables as `nft -j list ruleset` prints it (libnftables-json(5)): the same objects as of the text.
+//! nftables from `nft -j list ruleset` (libnftables-json(5)). The objects are the same as those of the text output.
 //!
-//! Rules are written as the text has them. What this does not know stays JSON.
+//! Rules are printed as in the text output. Unknown expressions stay JSON.
 
-use crate::nft::{Object, Rule};
+use crate::nft::{NftObject, NftRule};
 use serde_json::{Map, Value};
 
 type Fields = Map<String, Value>;
 
-/// The objects of a ruleset; none: it is no such JSON.
-pub(crate) fn parse(text: &str) -> Option<Vec<Object>> {
+/// Parses the objects of a ruleset. Returns `None` if the text is not the JSON of a ruleset.
+pub(crate) fn parse(text: &str) -> Option<Vec<NftObject>> {
     let whole: Value = serde_json::from_str(text).ok()?;
-    let mut objects: Vec<Object> = Vec::new();
-    let mut tables: Vec<Object> = Vec::new();
+    let mut objects: Vec<NftObject> = Vec::new();
+    let mut tables: Vec<NftObject> = Vec::new();
     for (kind, fields) in whole.get("nftables")?.as_array()?.iter().filter_map(Value::as_object).flatten() {
         let Some(fields) = fields.as_object() else { continue };
         match kind.as_str() {
@@ -19,7 +19,7 @@ pub(crate) fn parse(text: &str) -> Option<Vec<Object>> {
             "table" => tables.push(object(kind, fields)),
             "rule" => {
                 let text = |key: &str| string(fields, key);
-                let is_its = |it: &&mut Object| {
+                let is_its = |it: &&mut NftObject| {
                     it.kind == "chain"
                         && it.family == text("family")
                         && it.table == text("table")
@@ -30,11 +30,12 @@ pub(crate) fn parse(text: &str) -> Option<Vec<Object>> {
             _ => objects.push(object(kind, fields)),
         }
     }
-    // As the text has them: what is in a table, sets before chains, and the table if there is anything to say of it.
+    // The order is that of the text output: the objects of a table with sets before chains, and then the table itself
+    // if it is empty or has properties.
     objects.sort_by_key(|it| it.kind == "chain");
-    let of = |table: Object| {
-        let is_its = |it: &&Object| it.family == table.family && it.table == table.table;
-        let mut own: Vec<Object> = objects.iter().filter(is_its).cloned().collect();
+    let of = |table: NftObject| {
+        let is_its = |it: &&NftObject| it.family == table.family && it.table == table.table;
+        let mut own: Vec<NftObject> = objects.iter().filter(is_its).cloned().collect();
         if own.is_empty() || !table.properties.is_empty() {
             own.push(table);
         }
@@ -51,7 +52,7 @@ fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-fn object(kind: &str, fields: &Fields) -> Object {
+fn object(kind: &str, fields: &Fields) -> NftObject {
     let is_table = kind == "table";
     let mut properties = Vec::new();
     let quoted = |key: &str| fields.get(key).map(|text| format!("{key} \"{}\"", plain(text)));
@@ -78,7 +79,7 @@ fn object(kind: &str, fields: &Fields) -> Object {
         }
         properties.extend(quoted("comment"));
     }
-    Object {
+    NftObject {
         family: string(fields, "family"),
         table: string(fields, if is_table { "name" } else { "table" }),
         kind: kind.into(),
@@ -90,7 +91,7 @@ fn object(kind: &str, fields: &Fields) -> Object {
     }
 }
 
-/// `ipv4_addr . inet_proto`.
+/// Prints the types of a key: `ipv4_addr . inet_proto`.
 fn types(value: &Value) -> String {
     list(value, " . ")
 }
@@ -102,7 +103,7 @@ fn list(value: &Value, between: &str) -> String {
     }
 }
 
-/// The name that nft has for a priority, and for those around it.
+/// Prints a priority as nft does: by name, or relative to a name if it is near one.
 fn priority(number: i64, hook: &str, family: &str) -> String {
     const NAMED: [(&str, i64, &[&str]); 6] = [
         ("raw", -300, &[]),
@@ -123,7 +124,7 @@ fn priority(number: i64, hook: &str, family: &str) -> String {
     }
 }
 
-/// An element of a set, or of a map with what it leads to.
+/// Prints an element of a set, or an element of a map with its value.
 fn element(value: &Value) -> String {
     match value.as_array().map(Vec::as_slice) {
         Some([key, to]) => format!("{} : {}", expression(key), verdict(to)),
@@ -139,14 +140,14 @@ fn verdict(value: &Value) -> String {
 
 const VERDICTS: [&str; 6] = ["accept", "drop", "return", "continue", "jump", "goto"];
 
-fn rule(fields: &Fields) -> Rule {
+fn rule(fields: &Fields) -> NftRule {
     let mut parts: Vec<String> =
         fields.get("expr").and_then(Value::as_array).into_iter().flatten().map(statement).collect();
     parts.extend(fields.get("comment").map(|text| format!("comment \"{}\"", plain(text))));
-    Rule { text: parts.join(" "), handle: fields.get("handle").map(plain) }
+    NftRule { text: parts.join(" "), handle: fields.get("handle").map(plain) }
 }
 
-/// A statement of a rule.
+/// Prints a statement of a rule.
 fn statement(value: &Value) -> String {
     let Some((name, of)) = value.as_object().and_then(|it| it.iter().next()) else { return plain(value) };
     let part = |key: &str| of.get(key);
@@ -177,14 +178,14 @@ fn statement(value: &Value) -> String {
             let to = if to.is_empty() { String::new() } else { format!(" to {to}") };
             format!("{name}{family}{to}{flags}")
         }
-        // What iptables made, of which JSON has no more than a name.
+        // iptables created this statement, and the JSON contains only its name.
         "xt" => format!("xt {} \"{}\"", shown("type"), shown("name")),
         _ if of.is_null() => name.clone(),
         _ => value.to_string(),
     }
 }
 
-/// What something is compared with or set to: a mark in hexadecimal, the name of an interface in quotes.
+/// Prints the value of a comparison or an assignment: a mark in hexadecimal, the name of an interface in quotes.
 fn operand(value: &Value, of: Option<&Value>) -> String {
     let key = of.and_then(|of| of.get("meta").or(of.get("ct"))?.get("key")).map(plain).unwrap_or_default();
     match value {
@@ -201,7 +202,7 @@ fn expression(value: &Value) -> String {
     match name.as_str() {
         "payload" if of.get("field").is_some() => format!("{} {}", shown("protocol"), shown("field")),
         "payload" => format!("@{},{},{}", shown("base"), shown("offset"), shown("len")),
-        // These go without the word.
+        // nft prints these keys without `meta`.
         "meta" if ["iif", "oif"].iter().any(|start| shown("key").starts_with(start)) => shown("key"),
         "meta" => format!("meta {}", shown("key")),
         "ct" => ["ct".to_owned(), shown("dir"), shown("key")]

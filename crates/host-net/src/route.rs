@@ -1,33 +1,33 @@
-//! Routes, as `ip route` prints them.
+//! Routes, from the output of `ip route`.
 
-use crate::{interface::after, json, lines::Parsed, rule::service};
+use crate::{interface::word_after, json, lines::Parsed, rule::service};
 use ipnet::IpNet;
 use std::net::IpAddr;
 
-/// A route: `[type] prefix key value … flag …`, and a line for each next hop where there are several.
+/// A route: `[type] prefix key value … flag …`, and one line for each next hop if there are several.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     words: Vec<String>,
-    /// `nexthop via … dev … weight 1`.
+    /// The next hops that have their own line: `nexthop via … dev … weight 1`.
     pub hops: Vec<String>,
     network: IpNet,
 }
 
 /// A next hop of a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hop<'a> {
-    /// The address of the gateway. None: the destination is a neighbour.
+pub struct NextHop<'a> {
+    /// The address of the gateway, or `None` if the destination is on the link.
     pub via: Option<&'a str>,
     /// The interface.
     pub dev: Option<&'a str>,
-    /// The kernel does not use it: its interface is down.
+    /// Whether the kernel does not use the next hop because its interface is down.
     pub dead: bool,
-    /// Its interface has no carrier.
+    /// Whether the interface has no carrier.
     pub linkdown: bool,
 }
 
-/// The types of rtnetlink(7), as ip writes them.
-pub const TYPES: [&str; 10] = [
+/// The route types of rtnetlink(7), as ip prints them.
+pub const ROUTE_TYPES: [&str; 10] = [
     "unicast",
     "local",
     "broadcast",
@@ -41,47 +41,47 @@ pub const TYPES: [&str; 10] = [
 ];
 
 impl Route {
-    /// What kind of route it is, if it is no ordinary one.
+    /// Returns the type of the route, or `None` if ip printed none, which means `unicast`.
     pub fn kind(&self) -> Option<&str> {
         kind(&self.words)
     }
 
-    /// `10.96.0.0/16`, `default`.
+    /// Returns the prefix as printed: `10.96.0.0/16`, `default`.
     pub fn prefix(&self) -> &str {
         prefix(&self.words)
     }
 
-    /// The prefix as a network.
+    /// Returns the prefix as a network.
     pub fn network(&self) -> IpNet {
         self.network
     }
 
-    /// The value of `via`, `dev`, `src`, `mtu`, `metric`.
+    /// Returns the value of a key such as `via`, `dev`, `src`, `mtu` or `metric`.
     pub fn get(&self, key: &str) -> Option<&str> {
-        after(&self.words, key)
+        word_after(&self.words, key)
     }
 
-    /// Its table; ip leaves out `main`.
+    /// Returns the routing table. ip omits `main`.
     pub fn table(&self) -> &str {
         table_name(self.get("table").unwrap_or("main"))
     }
 
-    /// Of routes with one prefix the kernel takes that with the lowest metric.
+    /// Returns the metric. Among routes with the same prefix, the kernel uses the one with the lowest metric.
     pub fn metric(&self) -> u32 {
         self.get("metric").and_then(|metric| metric.parse().ok()).unwrap_or(0)
     }
 
-    /// The type of service that the route is for; 0 stands for all.
+    /// Returns the type of service that the route applies to. 0 stands for all.
     pub fn service(&self) -> u8 {
         self.get("tos").and_then(service).unwrap_or(0)
     }
 
-    /// The sources that a route of IPv6 is for; none: all.
+    /// Returns the source network that an IPv6 route applies to, or `None` for all sources.
     pub fn sources(&self) -> Option<IpNet> {
         network(self.get("from")?, self.network.addr().is_ipv6())
     }
 
-    /// The words after the prefix without the table: what the route does.
+    /// Returns the words after the prefix without the table.
     pub fn actions(&self) -> Vec<&str> {
         let from = 1 + usize::from(self.kind().is_some());
         let mut words = self.words.iter().skip(from).map(String::as_str);
@@ -95,7 +95,7 @@ impl Route {
         actions
     }
 
-    /// What else the route says, without what has a field of its own and the time that is left to it.
+    /// Returns the remaining attributes: without gateway, interface, source, MSS, metric and remaining lifetime.
     pub fn attributes(&self) -> Vec<String> {
         let actions = self.actions();
         let mut words = actions.into_iter();
@@ -119,15 +119,15 @@ impl Route {
         attributes
     }
 
-    /// The next hops: those in lines of their own, or the one that stands in the route's line.
-    pub fn next_hops(&self) -> Vec<Hop<'_>> {
+    /// Returns the next hops: those that have their own line, or the one in the line of the route.
+    pub fn next_hops(&self) -> Vec<NextHop<'_>> {
         if self.hops.is_empty() {
-            return vec![Hop::of(self.words.iter().map(String::as_str))];
+            return vec![NextHop::of(self.words.iter().map(String::as_str))];
         }
-        self.hops.iter().map(|hop| Hop::of(hop.split_whitespace())).collect()
+        self.hops.iter().map(|hop| NextHop::of(hop.split_whitespace())).collect()
     }
 
-    /// Each interface that it leads through.
+    /// Returns the interfaces of all next hops.
     pub fn interfaces(&self) -> impl Iterator<Item = &str> {
         let hops = self
             .hops
@@ -136,25 +136,25 @@ impl Route {
         self.get("dev").into_iter().chain(hops)
     }
 
-    /// As ip prints it.
+    /// Prints the route as ip does.
     pub fn text(&self) -> String {
         self.hops.iter().fold(self.words.join(" "), |text, hop| text + "\n    " + hop)
     }
 
-    /// As ip prints it, in one line.
+    /// Prints the route as ip does, but in one line.
     pub fn line(&self) -> String {
         self.hops.iter().fold(self.words.join(" "), |text, hop| text + " " + hop)
     }
 }
 
-impl<'a> Hop<'a> {
+impl<'a> NextHop<'a> {
     fn of(words: impl Iterator<Item = &'a str>) -> Self {
         let mut hop = Self { via: None, dev: None, dead: false, linkdown: false };
         let mut words = words.peekable();
         while let Some(word) = words.next() {
             match word {
                 "via" => {
-                    // A route of IPv4 may have a gateway of IPv6: `via inet6 fe80::1`.
+                    // An IPv4 route may have an IPv6 gateway: `via inet6 fe80::1`.
                     _ = words.next_if(|word| matches!(*word, "inet" | "inet6"));
                     hop.via = words.next();
                 }
@@ -169,7 +169,7 @@ impl<'a> Hop<'a> {
 }
 
 fn kind(words: &[String]) -> Option<&str> {
-    words.first().map(String::as_str).filter(|word| TYPES.contains(word))
+    words.first().map(String::as_str).filter(|word| ROUTE_TYPES.contains(word))
 }
 
 fn prefix(words: &[String]) -> &str {
@@ -183,7 +183,7 @@ fn network(prefix: &str, v6: bool) -> Option<IpNet> {
     }
 }
 
-/// The name of a table that iproute2 knows by itself: `254` is `main`.
+/// Returns the built-in name of a table, for example `main` for `254`, or the table itself.
 pub(crate) fn table_name(table: &str) -> &str {
     match table {
         "253" => "default",
@@ -193,7 +193,7 @@ pub(crate) fn table_name(table: &str) -> &str {
     }
 }
 
-/// Reads `ip route show table all`, which has the routes of both families, as text or JSON.
+/// Parses `ip route show table all`, which contains the routes of both families, as text or JSON.
 pub fn parse(text: &str) -> Parsed<Route> {
     let text = &json::plain(text, json::route);
     let mut parsed = Parsed::<Route>::default();
@@ -206,8 +206,9 @@ pub fn parse(text: &str) -> Parsed<Route> {
             }
             continue;
         }
-        // Of IPv6 even a `default` has `pref medium`, or a next hop that tells.
-        let v6 = after(&words, "pref").is_some() || after(&words, "via").is_some_and(|via| via.contains(':'));
+        // `default` does not show its family. An IPv6 route has `pref medium` or an IPv6 gateway.
+        let v6 = word_after(&words, "pref").is_some()
+            || word_after(&words, "via").is_some_and(|via| via.contains(':'));
         match network(prefix(&words), v6) {
             Some(network) => parsed.rows.push(Route { words, hops: Vec::new(), network }),
             None => parsed.other.push(line.to_owned()),

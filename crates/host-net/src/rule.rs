@@ -1,42 +1,42 @@
-//! Policy rules, which choose the routing table of a packet, as `ip rule` prints them.
+//! Policy routing rules, which select the routing table of a packet, from `ip rule`.
 
 use crate::{
-    interface::after,
+    interface::word_after,
     json,
     lines::{Parsed, number, protocol_number},
 };
 use ipnet::IpNet;
 use std::net::IpAddr;
 
-/// A rule: `30: from all fwmark 0x1745ec lookup 7`.
+/// A policy routing rule: `30: from all fwmark 0x1745ec lookup 7`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rule {
-    /// The kernel asks rules with a lower number first.
+pub struct RoutingRule {
+    /// The priority. The kernel evaluates rules with a lower number first.
     pub priority: u32,
     words: Vec<String>,
-    /// The selectors hold for all packets that they do not select.
+    /// Whether the rule applies to the packets that its selectors do not match.
     pub(crate) not: bool,
     pub(crate) selectors: Vec<Selector>,
     pub(crate) action: Action,
-    /// A route is passed over whose prefix is no longer than this.
+    /// The longest prefix length of routes that the rule ignores (`suppress_prefixlength`).
     pub(crate) suppress_prefix: Option<u8>,
-    /// A route is passed over that leads through an interface of this group.
+    /// The interface group whose routes the rule ignores (`suppress_ifgroup`).
     pub(crate) suppress_group: Option<String>,
 }
 
-/// What a rule asks of a packet.
+/// A condition of a rule on a packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Selector {
     From(IpNet),
     To(IpNet),
-    /// The bits of the type of service that routing of IPv4 looks at; of IPv6 the whole class.
+    /// The type of service bits that IPv4 routing uses, or the whole IPv6 traffic class.
     Tos(u8),
     Dscp(u8),
     Mark {
         mark: u32,
         mask: u32,
     },
-    /// The interface through which a packet arrives; `lo` stands for the host itself.
+    /// The interface on which a packet arrives. `lo` stands for packets that the host sends.
     Input(String),
     Output(String),
     /// The packet belongs to a VRF.
@@ -45,29 +45,29 @@ pub(crate) enum Selector {
     Protocol(u8),
     SourcePort(u16, u16),
     DestinationPort(u16, u16),
-    /// An interface that does not exist any more: no packet has it.
+    /// An interface that does not exist any more, so no packet matches.
     Detached,
-    /// What this crate does not know.
+    /// A selector that this crate does not know.
     Unknown(String),
 }
 
-/// What a rule does with a packet.
+/// The action of a rule on a packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// Look into this table.
+    /// Looks up the packet in this table.
     Lookup(String),
-    /// Look into the table of the packet's VRF.
+    /// Looks up the packet in the table of its VRF.
     L3mdev,
-    /// Go on with the rule of this priority.
+    /// Continues with the rule of this priority.
     Goto(u32),
     Nop,
-    /// `unreachable`, `prohibit`, `blackhole`.
+    /// Refuses the packet: `unreachable`, `prohibit` or `blackhole`.
     Refuse(&'static str),
     Unknown,
 }
 
-impl Rule {
-    /// Reads a line of `ip rule`.
+impl RoutingRule {
+    /// Parses a line of `ip rule`. Returns `None` if the line is not a rule.
     pub fn parse(line: &str) -> Option<Self> {
         let (priority, rest) = line.split_once(':')?;
         let words: Vec<String> = rest.split_whitespace().map(str::to_owned).collect();
@@ -88,7 +88,7 @@ impl Rule {
         Some(rule)
     }
 
-    /// Reads a list of rules, as text or JSON.
+    /// Parses a list of rules, as text or JSON.
     pub fn parse_all(text: &str) -> Parsed<Self> {
         Parsed::of_lines(&json::plain(text, json::rule), Self::parse)
     }
@@ -111,7 +111,7 @@ impl Rule {
                     self.action = Action::Refuse(kind);
                     continue;
                 }
-                // The goto's target does not exist: the evaluation looks for it itself.
+                // The target of the goto does not exist. The evaluation finds that out by itself.
                 "[unresolved]" => continue,
                 "[detached]" => {
                     self.selectors.push(Selector::Detached);
@@ -125,7 +125,7 @@ impl Rule {
         }
     }
 
-    /// Reads a word and its value. None: this crate does not know it.
+    /// Parses a keyword and its value. Returns `None` if this crate does not know the keyword.
     fn pair(&mut self, key: &str, value: &str) -> Option<()> {
         let network = |text: &str| {
             text.parse::<IpNet>().ok().or_else(|| Some(IpNet::from(text.parse::<IpAddr>().ok()?)))
@@ -176,7 +176,7 @@ impl Rule {
                 self.suppress_group = Some(value.into());
                 return Some(());
             }
-            // Who made the rule, and what accounting makes of the packet: neither changes the way.
+            // The protocol that made the rule and the accounting realms do not influence routing.
             "proto" | "protocol" | "realms" => return Some(()),
             _ => return None,
         };
@@ -184,29 +184,29 @@ impl Rule {
         Some(())
     }
 
-    /// The rule without its priority, as `ip rule` prints it.
+    /// Prints the rule as `ip rule` does, without its priority.
     pub fn text(&self) -> String {
         self.words.join(" ")
     }
 
-    /// The value of `from`, `to`, `iif`, `fwmark`, `lookup`.
+    /// Returns the value of a key such as `from`, `to`, `iif`, `fwmark` or `lookup`.
     pub fn get(&self, key: &str) -> Option<&str> {
-        after(&self.words, key)
+        word_after(&self.words, key)
     }
 
-    /// The mark that the rule asks for, with the mask.
+    /// Returns the mark and the mask that the rule matches.
     pub fn mark(&self) -> Option<(u32, u32)> {
         marked(self.get("fwmark")?)
     }
 }
 
-/// `0x1/0xff`: a mark and the mask that decides which of its bits count.
+/// Parses a mark with an optional mask, which selects the bits to compare: `0x1/0xff`.
 fn marked(text: &str) -> Option<(u32, u32)> {
     let (mark, mask) = text.split_once('/').map_or((text, None), |(mark, mask)| (mark, Some(mask)));
     Some((number(mark)?, mask.map_or(Some(u32::MAX), number)?))
 }
 
-/// A type of service: `0x10`, or a name of iproute2's `rt_dsfield`.
+/// Parses a type of service: `0x10`, or a name from iproute2's `rt_dsfield`.
 pub(crate) fn service(text: &str) -> Option<u8> {
     const NAMES: [(&str, u8); 6] = [
         ("default", 0),
@@ -234,16 +234,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_selector_and_action_of_the_manual_is_read() {
+    fn every_selector_and_action_of_the_manual_is_parsed() {
         let text = "0:\tfrom all lookup local\n5:\tfrom all to 1.2.3.4 unreachable\n6:\tfrom 10.0.0.0/24 tos 0x10 lookup 50\n\
                     7:\tfrom all ipproto udp sport 1-100 dport 53 lookup 50\n8:\tfrom all uidrange 0-10 lookup 51\n\
                     9:\tnot from all fwmark 0x1/0xff lookup 52\n10:\tfrom all goto 100\n11:\tfrom all nop\n\
                     12:\tfrom all lookup main suppress_prefixlength 0\n13:\tfrom all lookup main suppress_ifgroup default\n\
                     14:\tfrom all iif d0 [detached] oif v0 lookup 5\n100:\tfrom all lookup 53\n120:\tfrom all to 9.9.9.9 goto 200 [unresolved]\n\
                     121:\tfrom all lookup 5 realms 3/4\n1000:\tfrom all lookup [l3mdev-table]\n";
-        let rules = Rule::parse_all(text);
+        let rules = RoutingRule::parse_all(text);
         assert_eq!((rules.rows.len(), rules.other.len()), (15, 0));
-        let unknown: Vec<&Rule> = rules
+        let unknown: Vec<&RoutingRule> = rules
             .rows
             .iter()
             .filter(|rule| {
@@ -251,11 +251,11 @@ mod tests {
                     || rule.selectors.iter().any(|it| matches!(it, Selector::Unknown(_)))
             })
             .collect();
-        assert_eq!(unknown, Vec::<&Rule>::new());
+        assert_eq!(unknown, Vec::<&RoutingRule>::new());
         assert_eq!(rules.rows[5].mark(), Some((1, 0xff)));
-        // As ip(8) of iproute2 6.1 prints the same rules with `-j`, but for those of VRFs.
+        // ip(8) of iproute2 6.1 printed this JSON for the same rules, except for the rules of VRFs.
         let json = r#"[{"priority":0,"src":"all","table":"local"},{"priority":5,"src":"all","dst":"1.2.3.4","action":"unreachable"},{"priority":6,"src":"10.0.0.0","srclen":24,"tos":"0x10","table":"50"},{"priority":7,"src":"all","ipproto":"udp","sport_start":1,"sport_end":100,"dport":53,"table":"50"},{"priority":8,"src":"all","uid_start":0,"uid_end":10,"table":"51"},{"priority":9,"not":null,"src":"all","fwmark":"0x1","fwmask":"0xff","table":"52"},{"priority":10,"src":"all","goto":100},{"priority":11,"src":"all","nop":null},{"priority":12,"src":"all","table":"main","suppress_prefixlen":0},{"priority":13,"src":"all","table":"main","suppress_ifgroup":"default"},{"priority":14,"src":"all","iif":"d0","iif_detached":null,"oif":"v0","table":"5"},{"priority":100,"src":"all","table":"53"},{"priority":120,"src":"all","dst":"9.9.9.9","goto":200,"unresolved":null},{"priority":121,"src":"all","table":"5","flow_from":"3","flow_to":"4"},{"priority":1000,"src":"all","l3mdev":null}]"#;
-        assert_eq!(Rule::parse_all(json), rules);
+        assert_eq!(RoutingRule::parse_all(json), rules);
     }
 
     #[test]

@@ -1,47 +1,51 @@
-//! Sockets, as ss(8) prints them.
+//! Sockets, from the output of ss(8).
 
-use crate::{lines::Parsed, wanted::Wanted};
+use crate::{address_filter::AddressFilter, lines::Parsed};
 
 /// A socket.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Socket {
-    /// `tcp`, `udp`, `raw`; of other kinds nothing is shown.
+    /// The kind of socket: `tcp`, `udp`, `raw` and other network protocols. Netlink, Unix and packet sockets are
+    /// skipped.
     pub kind: String,
-    /// `LISTEN`, `ESTAB`, `UNCONN`.
+    /// The state: `LISTEN`, `ESTAB`, `UNCONN`.
     pub state: String,
-    /// Bytes received and not read, sent and not acknowledged; of a listening socket, connections waiting and allowed.
+    /// The receive queue and the send queue: bytes that are not read and bytes that are not acknowledged. For a
+    /// listening socket, the number of waiting connections and the backlog limit.
     pub queues: (String, String),
-    /// The host's end: `172.18.0.2:6443`, `[::1]:443`, `0.0.0.0:*`.
+    /// The local address and port: `172.18.0.2:6443`, `[::1]:443`, `0.0.0.0:*`.
     pub local: String,
-    /// The other end.
+    /// The peer's address and port.
     pub peer: String,
-    /// `users:(("sshd",pid=7,fd=3))`, and what else stands in the line.
+    /// The processes that use the socket: `users:(("sshd",pid=7,fd=3))`.
     pub process: Vec<String>,
-    /// The line below: `cubic wscale:7,7 rto:204 rtt:0.1/0.05 …`.
+    /// The words after the processes and in the next line: `cubic wscale:7,7 rto:204 rtt:0.1/0.05 …`.
     pub details: Vec<String>,
 }
 
 impl Socket {
-    /// The host part of `[::1]:443`, `172.18.0.2%br-ex:53`.
+    /// Returns the address of `[::1]:443` or `172.18.0.2%br-ex:53`.
     fn host(end: &str) -> &str {
         let host = end.rsplit_once(':').map_or(end, |(host, _)| host);
         host.split('%').next().unwrap_or(host).trim_matches(['[', ']'])
     }
 
-    /// Does it have an address or port that is looked for, at either end?
-    pub fn concerns(&self, wanted: Wanted) -> bool {
+    /// Returns true if the local or the peer end matches the filter.
+    pub fn matches(&self, wanted: AddressFilter) -> bool {
         let ends = [&self.local, &self.peer];
         let address = ends.iter().any(|end| {
             let host = Self::host(end);
-            wanted.is_address(host)
-                || host.strip_prefix("::ffff:").is_some_and(|mapped| wanted.is_address(mapped))
+            wanted.matches_address(host)
+                || host.strip_prefix("::ffff:").is_some_and(|mapped| wanted.matches_address(mapped))
                 || wanted.address.is_some_and(|address| self.accepts(host, address))
         });
-        let port = ends.iter().any(|end| end.rsplit_once(':').is_some_and(|(_, port)| wanted.is_port(port)));
-        wanted.are(address, port)
+        let port =
+            ends.iter().any(|end| end.rsplit_once(':').is_some_and(|(_, port)| wanted.matches_port(port)));
+        wanted.is_satisfied(address, port)
     }
 
-    /// Does it wait at every address, this one among them? `*` is both families, `0.0.0.0` and `[::]` are one each.
+    /// Returns true if the socket listens on all addresses of this address's family. `*` stands for both families,
+    /// `0.0.0.0` and `[::]` for one.
     fn accepts(&self, host: &str, address: std::net::IpAddr) -> bool {
         let every = match host {
             "*" => true,
@@ -53,17 +57,17 @@ impl Socket {
         every && self.is_listening() && Self::host(&self.local) == host
     }
 
-    /// Does it wait for others?
+    /// Returns true if the socket listens. UDP has no such state, so a UDP socket without a peer counts as listening.
     pub fn is_listening(&self) -> bool {
         self.state == "LISTEN" || (self.state == "UNCONN" && self.peer.ends_with(":*"))
     }
 
-    /// The port at which it does.
+    /// Returns the local port, or `None` for `*`.
     pub fn local_port(&self) -> Option<u16> {
         self.local.rsplit_once(':')?.1.parse().ok()
     }
 
-    /// The names of its processes.
+    /// Returns the names of the socket's processes.
     pub fn processes(&self) -> Vec<&str> {
         let users = self.process.iter().filter(|word| word.starts_with("users:"));
         let mut names: Vec<&str> = users.flat_map(|word| word.split('"').skip(1).step_by(2)).collect();
@@ -72,7 +76,7 @@ impl Socket {
         names
     }
 
-    /// In one line, with its details if they are wanted.
+    /// Prints the socket in one line, and with `details` its details in a second line.
     pub fn text(&self, details: bool) -> String {
         let Self { kind, state, queues: (received, sent), local, peer, process, .. } = self;
         let queues = if received == "0" && (sent == "0" || self.is_listening()) {
@@ -91,11 +95,11 @@ impl Socket {
     }
 }
 
-/// Reads `ss -tuwanpi`, or `ss -peaonmi` of which sockets of other kinds are left out.
+/// Parses `ss -tuwanpi`, or `ss -peaonmi` without its sockets of other kinds.
 ///
-/// ss aligns its columns, so it prints a table when it has all of it; but keys of TCP-MD5 it prints at once, which puts
-/// them before the table or between two parts of it (`print_md5sig` in iproute2's misc/ss.c). So what stands before the
-/// headings is not read.
+/// ss aligns its columns, so it prints a table only when it is complete. But it prints TCP-MD5 keys immediately, so
+/// they stand before the table or between two parts of it (`print_md5sig` in iproute2's misc/ss.c). Therefore this
+/// parser skips everything before the headings.
 pub fn parse(text: &str) -> Parsed<Socket> {
     let text = text.find("Netid").and_then(|headings| text.get(headings..)).unwrap_or(text);
     let mut parsed = Parsed::<Socket>::default();
@@ -119,7 +123,7 @@ pub fn parse(text: &str) -> Parsed<Socket> {
                 ) =>
             {
                 skipping = false;
-                // Details stand in the same line, too.
+                // Some details stand in the same line as the socket.
                 let (process, details) =
                     rest.iter().cloned().partition(|word: &String| word.starts_with("users:"));
                 parsed.rows.push(Socket {
@@ -155,28 +159,29 @@ pub fn parse(text: &str) -> Parsed<Socket> {
     parsed
 }
 
-/// A word of the details; of keys of TCP-MD5 only that there are some.
+/// Returns a word of the details, with TCP-MD5 keys redacted.
 fn without_key(word: &str) -> String {
     if word.starts_with("md5keys:") { "md5keys:[redacted]".to_owned() } else { word.to_owned() }
 }
 
-/// A note of lines of another form. It does not quote them, since they may hold keys.
+/// Returns a note about lines that the parser does not understand. It does not quote them, because they may contain
+/// keys.
 pub fn not_understood(lines: &[String]) -> Option<String> {
     let lines = match lines.len() {
         0 => return None,
         1 => "1 line of ss was not understood".to_owned(),
         n => format!("{n} lines of ss were not understood"),
     };
-    Some(format!("{lines}; such a line is not shown, because ss may print a key of TCP-MD5 in it"))
+    Some(format!("{lines}; they are not shown, because ss may print a TCP-MD5 key in such a line"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// As ss of iproute2 6.1 prints a BGP session with a password: the key comes first.
+    /// ss of iproute2 6.1 prints a BGP session with a password like this: the key comes first.
     #[test]
-    fn keys_are_neither_read_nor_quoted() {
+    fn keys_are_neither_parsed_nor_quoted() {
         for text in [
             "S3cretKeyNetid State Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n\
              tcp ESTAB 0 0 172.18.0.4:179 172.18.0.1:33420 users:((\"bgpd\",pid=9,fd=8))\n\t cubic rto:204 md5keys:172.18.0.1/32=\n",
@@ -196,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_has_two_ends_a_process_and_details() {
+    fn a_socket_has_two_addresses_a_process_and_details() {
         let text = "Netid State  Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n\
                     nl    UNCONN 0      0      0:-19     0:0   sk=0 cb=0\n\t skmem:(r0)\n\
                     tcp   LISTEN 0 128 0.0.0.0:6443 0.0.0.0:* users:((\"kube-api\",pid=7,fd=3)) ino:5\n\
@@ -212,12 +217,12 @@ mod tests {
             (listening.is_listening(), listening.local_port(), listening.processes()),
             (true, Some(6443), vec!["kube-api"])
         );
-        let wanted = Wanted { address: "172.18.0.1".parse().ok(), port: Some(6443) };
-        assert!(established.concerns(wanted));
-        // It waits at every address of IPv4, and this one may be the host's.
-        assert!(listening.concerns(wanted));
-        assert!(!listening.concerns(Wanted { address: "fd00::1".parse().ok(), port: None }));
-        assert!(!listening.concerns(Wanted { port: Some(80), ..wanted }));
+        let wanted = AddressFilter { address: "172.18.0.1".parse().ok(), port: Some(6443) };
+        assert!(established.matches(wanted));
+        // It listens on all IPv4 addresses, and this one may belong to the host.
+        assert!(listening.matches(wanted));
+        assert!(!listening.matches(AddressFilter { address: "fd00::1".parse().ok(), port: None }));
+        assert!(!listening.matches(AddressFilter { port: Some(80), ..wanted }));
         assert!(
             established.text(true).ends_with(
                 "recv-q 3 send-q 0 users:((\"ovnkube\",pid=9,fd=8))\n    cubic rto:204 retrans:0/3"

@@ -1,8 +1,8 @@
-//! The states of connections and sockets, of which each program has its own spelling: ss(8) prints `ESTAB` and `SYN-SENT`,
-//! conntrack(8) `ESTABLISHED` and `SYN_SENT`.
+//! The states of connections and sockets. Each program has its own spelling: ss(8) prints `ESTAB` and `SYN-SENT`, and
+//! conntrack(8) prints `ESTABLISHED` and `SYN_SENT`.
 
 /// The states that ss(8) prints.
-pub const OF_SOCKETS: [&str; 12] = [
+pub const SOCKET_STATES: [&str; 12] = [
     "LISTEN",
     "ESTAB",
     "SYN-SENT",
@@ -18,7 +18,7 @@ pub const OF_SOCKETS: [&str; 12] = [
 ];
 
 /// The states and flags that conntrack(8) prints.
-pub const OF_CONNECTIONS: [&str; 29] = [
+pub const CONNECTION_STATES: [&str; 29] = [
     "ESTABLISHED",
     "SYN_SENT",
     "SYN_SENT2",
@@ -50,19 +50,20 @@ pub const OF_CONNECTIONS: [&str; 29] = [
     "CLOSING",
 ];
 
-/// Is what a program printed the state that is asked for, in whichever spelling?
-pub fn is(printed: &str, asked: &str) -> bool {
+/// Returns true if a printed state is the requested one, in any spelling.
+pub fn is_same(printed: &str, asked: &str) -> bool {
     let (printed, asked) = (canonical(printed), canonical(asked));
-    // ss tells two states of one name apart.
+    // ss distinguishes two states that conntrack prints as FIN_WAIT.
     let finishing = |one: &str, other: &str| one == "FINWAIT" && matches!(other, "FINWAIT1" | "FINWAIT2");
     printed == asked || finishing(&asked, &printed) || finishing(&printed, &asked)
 }
 
-/// Is this a spelling of one of these states?
+/// Returns true if the text is a spelling of one of these states.
 pub fn is_known(asked: &str, of: &[&str]) -> bool {
-    of.iter().any(|state| is(state, asked))
+    of.iter().any(|state| is_same(state, asked))
 }
 
+/// Returns one spelling for all spellings of a state.
 fn canonical(state: &str) -> String {
     let letters: String =
         state.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect();
@@ -78,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spellings_of_one_state_are_one() {
+    fn spellings_of_one_state_are_equal() {
         for (printed, asked) in [
             ("ESTAB", "ESTABLISHED"),
             ("ESTABLISHED", "estab"),
@@ -88,14 +89,14 @@ mod tests {
             ("FIN_WAIT", "FIN-WAIT-1"),
             ("[UNREPLIED]", "UNREPLIED"),
         ] {
-            assert!(is(printed, asked), "{printed} {asked}");
+            assert!(is_same(printed, asked), "{printed} {asked}");
         }
         for (printed, asked) in
             [("FIN-WAIT-2", "FIN-WAIT-1"), ("CLOSE", "CLOSE_WAIT"), ("SYN_SENT", "SYN_SENT2"), ("", "ESTAB")]
         {
-            assert!(!is(printed, asked), "{printed} {asked}");
+            assert!(!is_same(printed, asked), "{printed} {asked}");
         }
-        assert!(is_known("established", &OF_SOCKETS) && is_known("ESTAB", &OF_CONNECTIONS));
-        assert!(!is_known("OPENED", &OF_SOCKETS) && !is_known("", &OF_CONNECTIONS));
+        assert!(is_known("established", &SOCKET_STATES) && is_known("ESTAB", &CONNECTION_STATES));
+        assert!(!is_known("OPENED", &SOCKET_STATES) && !is_known("", &CONNECTION_STATES));
     }
 }

@@ -1,43 +1,44 @@
-//! What is encrypted, and with which associations: `ip xfrm policy` and `ip xfrm state`.
+//! IPsec policies and states of the kernel, from `ip xfrm policy` and `ip xfrm state`.
 //!
-//! A block begins with `src … dst …` and goes on with indented lines.
+//! A block begins with `src … dst …` and continues with indented lines.
 
-use crate::{interface::after, lines::Parsed};
+use crate::{interface::word_after, lines::Parsed};
 use std::collections::BTreeSet;
 
 /// A policy or a state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Block {
-    /// The first line: what is selected, or between which hosts.
+pub struct XfrmEntry {
+    /// The first line: the selector of a policy, or the two hosts of a state.
     pub head: String,
-    /// The lines below, without their indentation and without keys.
+    /// The other lines, without their indentation and without keys.
     pub lines: Vec<String>,
     words: Vec<String>,
 }
 
-impl Block {
-    /// The word after a word, anywhere in it.
+impl XfrmEntry {
+    /// Returns the word after a keyword, anywhere in the block.
     pub fn get(&self, key: &str) -> Option<&str> {
-        after(&self.words, key)
+        word_after(&self.words, key)
     }
 
-    /// The word after a word in the template: `tmpl src … dst … proto esp reqid 16401 mode transport`.
+    /// Returns the word after a keyword in the template: `tmpl src … dst … proto esp reqid 16401 mode transport`.
     fn of_template(&self, key: &str) -> Option<&str> {
         let at = self.words.iter().position(|word| word == "tmpl")?;
-        after(self.words.get(at..)?, key)
+        word_after(self.words.get(at..)?, key)
     }
 
-    /// A policy of one socket: an IKE daemon keeps its own traffic out of what it encrypts.
+    /// Returns true for a policy of one socket. An IKE daemon uses such policies to exempt its own traffic from
+    /// encryption.
     pub fn is_of_socket(&self) -> bool {
         self.lines.iter().any(|line| line.starts_with("socket "))
     }
 
-    /// `out`, `in`, `fwd`.
+    /// Returns the direction of a policy: `out`, `in` or `fwd`.
     pub fn direction(&self) -> &str {
         self.get("dir").unwrap_or_default()
     }
 
-    /// As ip prints it, without the configured limits and the windows against replay.
+    /// Prints the block as ip does, without lifetime limits and anti-replay windows.
     pub fn text(&self) -> String {
         const LEFT_OUT: [&str; 7] = [
             "limit:",
@@ -57,13 +58,13 @@ impl Block {
     }
 }
 
-/// Reads either list.
-pub fn parse(text: &str) -> Parsed<Block> {
-    let mut parsed = Parsed::<Block>::default();
+/// Parses the output of `ip xfrm policy` or `ip xfrm state`.
+pub fn parse(text: &str) -> Parsed<XfrmEntry> {
+    let mut parsed = Parsed::<XfrmEntry>::default();
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
         let shown = without_keys(line);
         if line.starts_with("src ") {
-            parsed.rows.push(Block { head: shown.clone(), ..Block::default() });
+            parsed.rows.push(XfrmEntry { head: shown.clone(), ..XfrmEntry::default() });
         } else if !line.starts_with(char::is_whitespace) || parsed.rows.is_empty() {
             parsed.other.push(shown);
             continue;
@@ -78,8 +79,8 @@ pub fn parse(text: &str) -> Parsed<Block> {
     parsed
 }
 
-/// A line without the keys of its algorithms: `aead rfc4106(gcm(aes)) 0x75af… (288 bits) 128`. Core leaves them out of
-/// every answer too; here they do not even get into a row.
+/// Removes the keys of algorithms from a line: `aead rfc4106(gcm(aes)) 0x75af… (288 bits) 128`. No row ever contains a
+/// key, so keys do not depend on a later filter.
 fn without_keys(line: &str) -> String {
     const ALGORITHMS: [&str; 5] = ["aead", "auth", "auth-trunc", "enc", "comp"];
     let mut words: Vec<&str> = line.split_whitespace().collect();
@@ -90,14 +91,14 @@ fn without_keys(line: &str) -> String {
             *key = "[key]";
         }
     }
-    // `<<Keys hidden>>` is what `nokeys` prints.
+    // With `nokeys`, ip prints `<<Keys hidden>>` instead of a key.
     words.retain(|word| *word != "hidden>>");
     words.join(" ")
 }
 
-/// What is odd about policies and states taken together.
-pub fn mismatches(policies: &[Block], states: &[Block]) -> Vec<String> {
-    let hosts = |block: &Block| {
+/// Returns notes about policies without a state, states without a policy, and states in one direction only.
+pub fn mismatches(policies: &[XfrmEntry], states: &[XfrmEntry]) -> Vec<String> {
+    let hosts = |block: &XfrmEntry| {
         let host = |key| block.get(key).map(|it| it.split('/').next().unwrap_or(it).to_owned());
         Some((host("src")?, host("dst")?))
     };
@@ -109,7 +110,7 @@ pub fn mismatches(policies: &[Block], states: &[Block]) -> Vec<String> {
     let mut asked = BTreeSet::new();
     for policy in wanted {
         let ends = match (policy.of_template("src"), policy.of_template("dst")) {
-            // A tunnel has its own ends, transport mode those of the packet.
+            // Tunnel mode has its own endpoints. Transport mode uses the endpoints of the packet.
             (Some(src), Some(dst)) if !is_unspecified(src) && !is_unspecified(dst) => {
                 Some((src.to_owned(), dst.to_owned()))
             }
@@ -121,9 +122,9 @@ pub fn mismatches(policies: &[Block], states: &[Block]) -> Vec<String> {
         asked.insert((ends, reqid));
         if !found && policy.of_template("level") != Some("use") {
             let effect = if policy.direction() == "out" {
-                "packets are held back or lost (XfrmOutNoStates), until IKE makes one"
+                "packets are queued or dropped (XfrmOutNoStates) until IKE creates a state"
             } else {
-                "what arrives unencrypted is dropped (XfrmInTmplMismatch)"
+                "packets that arrive unencrypted are dropped (XfrmInTmplMismatch)"
             };
             notes.push(format!(
                 "policy without a state: {} dir {}: {effect}",
@@ -135,11 +136,11 @@ pub fn mismatches(policies: &[Block], states: &[Block]) -> Vec<String> {
     for state in states {
         if state.lines.iter().any(|line| line.contains("spi 0x00000000")) {
             notes.push(format!(
-                "state without a partner yet: {}: it was asked for, IKE has not answered",
+                "incomplete state: {}: the kernel requested it, and IKE has not created it yet",
                 state.head
             ));
         } else if !asked.iter().any(|(of, _)| *of == hosts(state)) {
-            notes.push(format!("state without a policy: {}: nothing is sent through it", state.head));
+            notes.push(format!("state without a policy: {}: no packet uses it", state.head));
         }
     }
     let pairs: BTreeSet<(String, String)> = states.iter().filter_map(hosts).collect();
@@ -166,7 +167,7 @@ mod tests {
                         \taead rfc4106(gcm(aes)) <<Keys hidden>> 128\n";
 
     #[test]
-    fn a_policy_needs_a_state_and_a_state_a_way_back() {
+    fn a_policy_needs_a_state_and_states_need_both_directions() {
         let policies = parse(OUT).rows;
         assert_eq!((policies.len(), policies.iter().filter(|it| it.is_of_socket()).count()), (2, 1));
         let notes = mismatches(&policies, &[]);
@@ -181,16 +182,13 @@ mod tests {
         );
         let states = parse(&format!("{STATE}{BACK}")).rows;
         let notes = mismatches(&policies, &states);
-        assert_eq!(
-            notes,
-            ["state without a policy: src 172.18.0.3 dst 172.18.0.2: nothing is sent through it"]
-        );
+        assert_eq!(notes, ["state without a policy: src 172.18.0.3 dst 172.18.0.2: no packet uses it"]);
     }
 
     #[test]
-    fn keys_do_not_get_into_a_row() {
+    fn rows_contain_no_keys() {
         let states = parse(&format!("{STATE}{BACK}")).rows;
-        let texts: Vec<String> = states.iter().map(Block::text).collect();
+        let texts: Vec<String> = states.iter().map(XfrmEntry::text).collect();
         assert!(
             texts.iter().all(|text| text.contains("aead rfc4106(gcm(aes)) [key]") && !text.contains("75af")),
             "{texts:?}"

@@ -1,4 +1,4 @@
-//! What this layer may run.
+//! The table of commands that this layer may run, and functions that build each command.
 
 use mcp_core::{
     Argv, argv,
@@ -22,11 +22,11 @@ const fn of(
     Verb { words, options: &[], operands, reads_only }
 }
 
-/// The table. No option of any program is abbreviated, and none takes a file.
+/// The table of allowed commands. It contains no abbreviated option, and no option that takes a file.
 pub(crate) const ALLOW: Allow =
     Allow(&[IP, NFT, IPTABLES, IP6TABLES, CONNTRACK, SS, NSTAT, ETHTOOL, SYSCTL, CAT, IPSEC, VTYSH]);
 
-const SHOWS: &str = "ip(8): `show` and `list` print what there is";
+const SHOWS: &str = "ip(8): `show` and `list` print the objects";
 const GETS: &str = "ip-route(8): `get` resolves a route as the kernel would, and sends nothing";
 
 const IP: Program = Program {
@@ -42,13 +42,14 @@ const IP: Program = Program {
         verb(&["rule", "list"], SHOWS),
         verb(&["neigh", "show"], SHOWS),
         verb(&["xfrm", "policy"], "ip-xfrm(8): without a command it lists the policies"),
-        // Without `nokeys` it would print the keys.
+        // Without `nokeys`, the command would print the keys.
         verb(&["xfrm", "state", "list", "nokeys"], "ip-xfrm(8): lists the associations without their keys"),
     ],
 };
 
-/// nft(8) joins its arguments and reads commands from the text; a name that is an [`NftName`] ends none.
-const LISTS: &str = "nft(8): `list` prints; the operands are names, which begin no other command";
+/// Why `nft list` only reads. nft(8) joins its arguments and parses the text as commands. An [`NftName`] contains no
+/// character that ends a command.
+const LISTS: &str = "nft(8): `list` prints; the operands are names, which cannot begin another command";
 
 const NFT: Program = Program {
     name: "nft",
@@ -74,13 +75,14 @@ const NFT: Program = Program {
     ],
 };
 
-/// `-t` would make the legacy program register the table, `-M` names a program that it runs, `-f` a file that it writes.
-const SAVES: &str = "iptables-save(8): dumps the tables that there are; `-c` with their counters";
+/// Why `iptables-save` only reads. Other options are not allowed: `-t` makes the legacy program register the table,
+/// `-M` names a program to run, and `-f` names a file to write.
+const SAVES: &str = "iptables-save(8): dumps the existing tables; `-c` adds their counters";
 
 const IPTABLES: Program = Program { name: "iptables-save", globals: &[], verbs: &[verb(&["-c"], SAVES)] };
 const IP6TABLES: Program = Program { name: "ip6tables-save", globals: &[], verbs: &[verb(&["-c"], SAVES)] };
 
-/// `-z` would set every counter that is listed to zero.
+/// The commands of conntrack. `-z` is not allowed, because it resets every counter that it lists.
 const CONNTRACK: Program = Program {
     name: "conntrack",
     globals: &[],
@@ -88,11 +90,11 @@ const CONNTRACK: Program = Program {
         verb(&["-L", "-o", "extended"], "conntrack(8): lists the table"),
         verb(&["-L", "-f", "ipv6", "-o", "extended"], "conntrack(8): lists the table"),
         verb(&["-S"], "conntrack(8): shows the statistics"),
-        verb(&["-E", "-o", "extended,timestamp"], "conntrack(8): displays events until it is ended"),
+        verb(&["-E", "-o", "extended,timestamp"], "conntrack(8): displays events until it is stopped"),
     ],
 };
 
-/// `-K` would end connections, `-D` writes a file.
+/// The commands of ss. `-K` is not allowed because it ends connections, and `-D` because it writes a file.
 const SS: Program = Program {
     name: "ss",
     globals: &[],
@@ -105,7 +107,10 @@ const SS: Program = Program {
 const NSTAT: Program = Program {
     name: "nstat",
     globals: &[],
-    verbs: &[verb(&["-zas"], "nstat(8): absolute values, zeros too; `-s`: the history file is not written")],
+    verbs: &[verb(
+        &["-zas"],
+        "nstat(8): prints absolute values, also zeros; with `-s` it does not write the history file",
+    )],
 };
 
 const ETHTOOL: Program = Program {
@@ -113,14 +118,14 @@ const ETHTOOL: Program = Program {
     globals: &[],
     verbs: &[
         of(&["-S"], &[&[Operand("interface")]], "ethtool(8): `-S` prints statistics"),
-        of(&["-k"], &[&[Operand("interface")]], "ethtool(8): `-k` prints features; `-K` would set them"),
+        of(&["-k"], &[&[Operand("interface")]], "ethtool(8): `-k` prints features (`-K` would set them)"),
     ],
 };
 
 const SYSCTL: Program = Program {
     name: "sysctl",
     globals: &[],
-    verbs: &[verb(&["-a"], "sysctl(8): displays all values; only `name=value` would write one")],
+    verbs: &[verb(&["-a"], "sysctl(8): displays all values; only an argument `name=value` would write one")],
 };
 
 const CATS: &str = "cat(1): prints a file; the path is a literal of this table";
@@ -148,7 +153,8 @@ const IPSEC: Program = Program {
     ],
 };
 
-/// vtysh(1) takes a newline for the beginning of another command: what it is asked is a literal.
+/// Why vtysh commands only read. vtysh(1) treats a newline as the start of another command, so every command is a
+/// literal.
 const VIEWS: &str = "vtysh(1): `-u` restricts the session to what the user view shows";
 
 const VTYSH: Program = Program {
@@ -165,27 +171,27 @@ const VTYSH: Program = Program {
         verb(&["show bfd peers"], VIEWS),
         verb(&["show evpn vni"], VIEWS),
         verb(&["show version"], VIEWS),
-        // The user view has no running configuration.
+        // The user view cannot show the running configuration.
         verb(&["show running-config"], "vtysh(1): prints the configuration; the command is this literal"),
     ],
 };
 
-/// Interfaces with their counters and what kind they are: as sos records it.
+/// Lists interfaces with their counters and details, with the options that sos uses.
 pub(crate) fn links() -> Argv {
     argv!(ALLOW: "ip", "-s", "-d", "link")
 }
 
-/// Interfaces with their addresses: as sos records it.
+/// Lists interfaces with their addresses, with the options that sos uses.
 pub(crate) fn addresses() -> Argv {
     argv!(ALLOW: "ip", "-d", "address")
 }
 
-/// The routes of all tables, of both families.
+/// Lists the routes of all tables and both families.
 pub(crate) fn routes() -> Argv {
     argv!(ALLOW: "ip", "route", "show", "table", "all")
 }
 
-/// The route to an address, as the kernel finds it.
+/// Asks the kernel for the route to an address.
 pub(crate) fn route_get(to: IpAddr, mark: Option<u32>, vrf: Option<&InterfaceName>) -> Argv {
     match (mark, vrf) {
         (_, Some(vrf)) => argv!(ALLOW: "ip", "route", "get", {to: IpAddr}, "vrf", {vrf: InterfaceName}),
@@ -194,127 +200,128 @@ pub(crate) fn route_get(to: IpAddr, mark: Option<u32>, vrf: Option<&InterfaceNam
     }
 }
 
-/// The rules that choose a routing table.
+/// Lists the IPv4 rules that select a routing table.
 pub(crate) fn rules() -> Argv {
     argv!(ALLOW: "ip", "-4", "rule", "list")
 }
 
-/// The same for IPv6.
+/// Lists the IPv6 rules that select a routing table.
 pub(crate) fn rules_v6() -> Argv {
     argv!(ALLOW: "ip", "-6", "rule", "list")
 }
 
-/// Neighbours with their statistics: as sos records it.
+/// Lists neighbours with their statistics, with the options that sos uses.
 pub(crate) fn neighbours() -> Argv {
     argv!(ALLOW: "ip", "-s", "-s", "neigh", "show")
 }
 
-/// What is to be encrypted.
+/// Lists the IPsec policies.
 pub(crate) fn xfrm_policies() -> Argv {
     argv!(ALLOW: "ip", "xfrm", "policy")
 }
 
-/// Security associations, without keys.
+/// Lists the IPsec states (security associations) without keys.
 pub(crate) fn xfrm_states() -> Argv {
     argv!(ALLOW: "ip", "xfrm", "state", "list", "nokeys")
 }
 
-/// All of nftables, with handles.
+/// Lists all of nftables, with handles.
 pub(crate) fn nft_ruleset() -> Argv {
     argv!(ALLOW: "nft", "-a", "list", "ruleset")
 }
 
-/// One table of nftables.
+/// Lists one table of nftables.
 pub(crate) fn nft_table(family: NftFamily, table: &NftName) -> Argv {
     argv!(ALLOW: "nft", "-a", "list", "table", {family: NftFamily}, {table: NftName})
 }
 
-/// One chain.
+/// Lists one chain of nftables.
 pub(crate) fn nft_chain(family: NftFamily, table: &NftName, chain: &NftName) -> Argv {
     argv!(ALLOW: "nft", "-a", "list", "chain", {family: NftFamily}, {table: NftName}, {chain: NftName})
 }
 
-/// One set.
+/// Lists one set of nftables.
 pub(crate) fn nft_set(family: NftFamily, table: &NftName, set: &NftName) -> Argv {
     argv!(ALLOW: "nft", "-a", "list", "set", {family: NftFamily}, {table: NftName}, {set: NftName})
 }
 
-/// One map.
+/// Lists one map of nftables.
 pub(crate) fn nft_map(family: NftFamily, table: &NftName, map: &NftName) -> Argv {
     argv!(ALLOW: "nft", "-a", "list", "map", {family: NftFamily}, {table: NftName}, {map: NftName})
 }
 
-/// The rules of iptables, whichever variant this host uses.
+/// Dumps the rules of iptables, in the variant (nft or legacy) that the host uses.
 pub(crate) fn iptables() -> Argv {
     argv!(ALLOW: "iptables-save", "-c")
 }
 
-/// The rules of ip6tables.
+/// Dumps the rules of ip6tables.
 pub(crate) fn ip6tables() -> Argv {
     argv!(ALLOW: "ip6tables-save", "-c")
 }
 
-/// The connections of IPv4, of all zones.
+/// Lists the IPv4 connections of all zones. Newer versions of conntrack also list IPv6.
 pub(crate) fn connections() -> Argv {
     argv!(ALLOW: "conntrack", "-L", "-o", "extended")
 }
 
-/// Those of IPv6.
+/// Lists the IPv6 connections of all zones.
 pub(crate) fn connections_v6() -> Argv {
     argv!(ALLOW: "conntrack", "-L", "-f", "ipv6", "-o", "extended")
 }
 
-/// What becomes of connections, as it happens.
+/// Prints connection tracking events until the program is stopped.
 pub(crate) fn connection_events() -> Argv {
     argv!(ALLOW: "conntrack", "-E", "-o", "extended,timestamp")
 }
 
-/// conntrack's counters, a line a processor.
+/// Prints the counters of connection tracking, one line for each CPU.
 pub(crate) fn connection_statistics() -> Argv {
     argv!(ALLOW: "conntrack", "-S")
 }
 
-/// Sockets.
+/// Lists sockets.
 pub(crate) fn sockets() -> Argv {
     argv!(ALLOW: "ss", "-tuwanpi")
 }
 
-/// The counters of IP, TCP, UDP, ICMP.
+/// Prints the counters of IP, TCP, UDP and ICMP.
 pub(crate) fn protocol_counters() -> Argv {
     argv!(ALLOW: "nstat", "-zas")
 }
 
-/// The counters of a driver.
+/// Prints the counters of an interface's driver.
 pub(crate) fn driver_counters(interface: &InterfaceName) -> Argv {
     argv!(ALLOW: "ethtool", "-S", {interface: InterfaceName})
 }
 
-/// What a driver offloads.
+/// Prints the offload features of an interface's driver.
 pub(crate) fn driver_features(interface: &InterfaceName) -> Argv {
     argv!(ALLOW: "ethtool", "-k", {interface: InterfaceName})
 }
 
-/// The kernel's settings.
+/// Prints the kernel's settings.
 pub(crate) fn settings() -> Argv {
     argv!(ALLOW: "sysctl", "-a")
 }
 
-/// What each processor received, dropped, had no time for.
+/// Prints the packets that each CPU processed and dropped, and how often it ran out of time.
 pub(crate) fn softnet() -> Argv {
     argv!(ALLOW: "cat", "/proc/net/softnet_stat")
 }
 
-/// What became of packets that were to be encrypted or decrypted.
+/// Prints the counters of IPsec errors.
 pub(crate) fn xfrm_counters() -> Argv {
     argv!(ALLOW: "cat", "/proc/net/xfrm_stat")
 }
 
-/// FRR's configuration as it will be read at the next start.
+/// Prints the configuration file that FRR reads at its next start.
 pub(crate) fn frr_file() -> Argv {
     argv!(ALLOW: "cat", "/etc/frr/frr.conf")
 }
 
-/// libreswan's configuration: connections that Open vSwitch wrote, and the rest. Its secrets are in another file.
+/// Prints libreswan's configuration: the connections that Open vSwitch wrote, and the main file. Neither file contains
+/// the secrets.
 pub(crate) fn ipsec_files() -> [Argv; 2] {
     [argv!(ALLOW: "cat", "/etc/ipsec.d/openvswitch.conf"), argv!(ALLOW: "cat", "/etc/ipsec.conf")]
 }

@@ -1,4 +1,4 @@
-//! What is a node's own in its kernel, for the comparison with other nodes.
+//! The values that each node has of its own (addresses, networks, MAC addresses), for the comparison with other nodes.
 
 use crate::{
     commands,
@@ -13,7 +13,7 @@ use ovn_model::{
 };
 use std::net::IpAddr;
 
-/// The interfaces with their addresses.
+/// Reads the interfaces with their addresses.
 pub(crate) async fn interfaces(
     node: &Node<'_>,
     place: Place,
@@ -24,20 +24,20 @@ pub(crate) async fn interfaces(
         Reading::recorded(place.clone(), "ip -d address show", parse),
         Reading::recorded(place.clone(), "ip -o addr", parse),
         Reading::recorded(place.clone(), "ip addr", parse),
-        // As sos before 4.0 and many scripts write it.
+        // sos before 4.0 and many scripts use this command.
         Reading::recorded(place.clone(), "ip addr show", parse),
         Reading::recorded(place, "ip -j -d address", parse),
     ];
     filled("the addresses", node.first(readings).await?)
 }
 
-/// Where what a call asks is: in the pod that it names, else on the host.
+/// Returns where a call reads: in the network namespace of the pod that it names, or on the host.
 pub(crate) fn place(node: &Node<'_>) -> Place {
     node.pod().map_or(Place::Host, |pod| Place::Pod(pod.clone()))
 }
 
-/// The node's name, and its addresses, networks and MAC addresses by interface; nothing if nothing is compared. Where
-/// the addresses cannot be read, that is noted.
+/// Returns the node's name, and its addresses, networks and MAC addresses by interface. The list is empty if the call
+/// does not compare nodes. If the addresses cannot be read, the answer gets a note.
 pub(crate) async fn facts(node: &Node<'_>) -> Vec<Fact> {
     if !node.is_compared() {
         return Vec::new();
@@ -63,7 +63,8 @@ fn of(interface: &Interface) -> Vec<Fact> {
     let name = &interface.name;
     let networks = interface.addresses.iter().filter(|address| !is_of_one(address.network()));
     let networks: Vec<IpNet> = networks.filter_map(|address| address.network()).collect();
-    // OVN-Kubernetes makes some MAC addresses of an IPv4 address. One that is not made so is of another kind, and stands out.
+    // OVN-Kubernetes derives some MAC addresses from an IPv4 address. A MAC address that is not derived gets another
+    // kind, so that it stands out.
     let is_derived = |mac: &str| networks.iter().any(|net| derived_mac(net.addr()).as_deref() == Some(mac));
     let kind = |mac: &str| if is_derived(mac) { "derived MAC" } else { "MAC" };
     let mut facts: Vec<Fact> =
@@ -75,14 +76,15 @@ fn of(interface: &Interface) -> Vec<Fact> {
     facts
 }
 
-/// What follows from an address of an interface with its network, the interface's own, or that of this number.
+/// Returns the facts that follow from an address of an interface and its network. `nth` is the number of the address,
+/// and empty for the first.
 fn of_network(name: &str, nth: &str, network: IpNet) -> Vec<Fact> {
     let mut facts = Vec::new();
     let mut add = |what: &str, value: String| facts.push(fact(format!("{name} {what}{nth}"), value));
     add("address", network.addr().to_string());
     add("network", network.trunc().to_string());
     add("broadcast address", network.broadcast().to_string());
-    // OVN-Kubernetes gives the first address of a node's subnet to the switch's router.
+    // OVN-Kubernetes gives the first address of a node's subnet to the router port of the node's switch.
     if let Some(first) = network.hosts().next().filter(|first| *first != network.addr()) {
         add("gateway", first.to_string());
         derived_mac(first).into_iter().for_each(|mac| add("gateway MAC", mac));
@@ -97,8 +99,8 @@ fn derived_mac(address: IpAddr) -> Option<String> {
     }
 }
 
-/// The facts, with what OVN-Kubernetes wrote on the node in place of what its kernel has: a wrong address is not recognised
-/// as the node's own then, and stands out.
+/// Replaces facts from the kernel by the values in the node's annotations. A wrong address in the kernel then does not
+/// count as the node's own, and stands out.
 fn confirmed(mut facts: Vec<Fact>, annotations: &NodeAnnotations) -> Vec<Fact> {
     let mut told = Vec::new();
     if let Some(gateway) = annotations.gateways.get(DEFAULT_NETWORK) {
@@ -117,7 +119,7 @@ fn confirmed(mut facts: Vec<Fact>, annotations: &NodeAnnotations) -> Vec<Fact> {
     for fact in told {
         let before = facts.len();
         facts.retain(|it| it.kind != fact.kind);
-        // What the kernel has no such value of is not the node's.
+        // An annotation without a counterpart in the kernel adds no fact.
         if facts.len() < before {
             facts.push(fact);
         }
@@ -125,17 +127,18 @@ fn confirmed(mut facts: Vec<Fact>, annotations: &NodeAnnotations) -> Vec<Fact> {
     facts
 }
 
-/// Is it an address alone, without a network: an egress IP, which one node serves?
+/// Returns true for a single address without a network, such as an egress IP, which only one node serves.
 pub(crate) fn is_of_one(network: Option<IpNet>) -> bool {
     network.is_some_and(|net| net.prefix_len() == net.max_prefix_len() && !net.addr().is_loopback())
 }
 
-/// A row that other nodes should have too, with what should be the same.
+/// Creates the identity of a row that other nodes should have too, unless it is local. `fields` should be equal on all
+/// nodes.
 pub(crate) fn identity(key: impl Into<String>, fields: Vec<Field>, local: bool) -> Identity {
     Identity { key: key.into(), local, fields, ..Identity::default() }
 }
 
-/// Fields of what is there; what is not, is not compared as an empty text.
+/// Creates fields from the values that exist, so that a missing value is not compared as an empty text.
 pub(crate) fn fields<'a>(values: impl IntoIterator<Item = (&'static str, Option<&'a str>)>) -> Vec<Field> {
     values
         .into_iter()

@@ -1,4 +1,4 @@
-//! Which connections a call asks for.
+//! The filter for connections that `conntrack_list` and `conntrack_events` share.
 
 use crate::types;
 use host_net::{connection::Connection, state};
@@ -7,41 +7,45 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::net::IpAddr;
 
-/// Which connections: parameters of `conntrack_list` and `conntrack_events`.
+/// The parameters that select connections.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// At either end, before or after NAT.
+    /// Source or destination address, before or after NAT.
     #[serde(default)]
     address: Option<String>,
-    /// At either end.
+    /// Source or destination port, before or after NAT.
     #[serde(default)]
     port: Option<u16>,
-    /// tcp, udp …
+    /// Name of the protocol, such as tcp or udp.
     #[serde(default)]
     protocol: Option<String>,
-    /// Number of a zone.
+    /// Number of a conntrack zone.
     #[serde(default)]
     zone: Option<u16>,
-    /// As a number: 0x2.
+    /// Connection mark, such as 2 or 0x2.
     #[serde(default)]
     mark: Option<String>,
-    /// SYN_SENT, UNREPLIED …
+    /// Connection state, such as SYN_SENT or UNREPLIED.
     #[serde(default)]
     state: Option<String>,
 }
 
-/// What a call asks for.
-pub(crate) struct Filter<'a> {
+/// The parsed parameters of a call, which match or reject a connection.
+pub(crate) struct ConnectionFilter<'a> {
     address: Option<IpAddr>,
     mark: Option<u32>,
     params: &'a Params,
 }
 
 impl Params {
-    pub(crate) fn filter(&self) -> Result<Filter<'_>, ToolError> {
-        types::state(self.state.as_deref(), &state::OF_CONNECTIONS)?;
-        Ok(Filter {
+    /// Parses the parameters.
+    ///
+    /// # Errors
+    /// The address, the mark or the state is not valid.
+    pub(crate) fn filter(&self) -> Result<ConnectionFilter<'_>, ToolError> {
+        types::state(self.state.as_deref(), &state::CONNECTION_STATES)?;
+        Ok(ConnectionFilter {
             address: types::address(self.address.as_deref())?,
             mark: types::mark(self.mark.as_deref())?,
             params: self,
@@ -49,13 +53,14 @@ impl Params {
     }
 }
 
-impl Filter<'_> {
-    pub(crate) fn wants(&self, it: &Connection<'_>) -> bool {
+impl ConnectionFilter<'_> {
+    /// Returns true if the connection matches all parameters.
+    pub(crate) fn matches(&self, it: &Connection<'_>) -> bool {
         let Params { port, protocol, zone, state: asked, .. } = self.params;
         let in_state = |asked: &String| {
             let flags = it.rest.iter().filter(|word| word.starts_with('['));
-            it.state.into_iter().chain(flags.copied()).any(|printed| state::is(printed, asked))
-                || (it.unreplied && state::is("UNREPLIED", asked))
+            it.state.into_iter().chain(flags.copied()).any(|printed| state::is_same(printed, asked))
+                || (it.unreplied && state::is_same("UNREPLIED", asked))
         };
         self.address.is_none_or(|ip| it.has_address(|is| is == ip))
             && port.is_none_or(|port| it.has_port(port))
@@ -71,7 +76,7 @@ mod tests {
     use super::*;
     use mcp_testing::unpack;
 
-    /// A generator of numbers: SplitMix64.
+    /// A random number generator (SplitMix64).
     struct Random(u64);
 
     impl Random {
@@ -88,7 +93,7 @@ mod tests {
         }
     }
 
-    /// The values of these keys in all lines, each once, and one that no line has.
+    /// Returns the distinct values of these keys in all lines, and one value that no line contains.
     fn values(lines: &[&str], keys: &[&str], none: &str) -> Vec<String> {
         let words = lines.iter().flat_map(|line| line.split_whitespace());
         let of = |word: &str| keys.iter().find_map(|key| Some(word.strip_prefix(key)?.to_owned()));
@@ -99,9 +104,10 @@ mod tests {
         values
     }
 
-    /// 1,000 random questions about the connections of a captured node; the oracle looks at the words of the lines.
+    /// Applies 1,000 random filters to the connections of a captured node, and compares with a search for words in the
+    /// lines.
     #[test]
-    fn a_filter_keeps_the_lines_that_have_its_words() {
+    fn a_filter_matches_the_lines_that_contain_its_words() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         unpack("capture/nodes.tar.xz", dir.path()).expect("an archive of the test data");
         let text = std::fs::read(dir.path().join("nodes/ovn-worker/conntrack_L")).expect("a listing");
@@ -150,7 +156,7 @@ mod tests {
                     && params.mark.as_ref().is_none_or(|it| has(format!("mark={it}")))
                     && params.state.as_ref().is_none_or(state);
                 let it = Connection::parse(line).expect("a connection");
-                assert_eq!(filter.wants(&it), expected, "{params:?}: {line}");
+                assert_eq!(filter.matches(&it), expected, "{params:?}: {line}");
                 kept += usize::from(expected);
             }
         }

@@ -1,40 +1,40 @@
-//! Counters and settings of the kernel.
+//! Parsers for counters and settings of the kernel.
 
 use host_net::lines::Parsed;
 use mcp_core::Counters;
 
 /// A counter or a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Value {
+pub(crate) struct KernelValue {
     pub(crate) name: String,
     pub(crate) value: String,
 }
 
-impl Value {
+impl KernelValue {
     fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
         Self { name: name.into(), value: value.into() }
     }
 
-    /// Nothing was counted.
+    /// Returns true if the value is 0.
     pub(crate) fn is_zero(&self) -> bool {
         self.value == "0"
     }
 }
 
-/// `nstat -zas`: `IpInReceives 30124 0.0`.
-pub(crate) fn parse_nstat(text: &str) -> Parsed<Value> {
+/// Parses `nstat -zas`: `IpInReceives 30124 0.0`.
+pub(crate) fn parse_nstat(text: &str) -> Parsed<KernelValue> {
     let counts = text
         .lines()
         .filter(|line| !line.starts_with('#'))
         .fold(String::new(), |text, line| text + line + "\n");
     Parsed::of_lines(&counts, |line| {
         let mut words = line.split_whitespace();
-        Some(Value::new(words.next()?, words.next().filter(|value| value.parse::<u64>().is_ok())?))
+        Some(KernelValue::new(words.next()?, words.next().filter(|value| value.parse::<u64>().is_ok())?))
     })
 }
 
-/// `ethtool -S`, `ethtool -k`: `     rx_packets: 7`, `tx-checksumming: on`, below a title.
-pub(crate) fn parse_ethtool(text: &str) -> Parsed<Value> {
+/// Parses `ethtool -S` and `ethtool -k`: lines such as `     rx_packets: 7` and `tx-checksumming: on` below a title.
+pub(crate) fn parse_ethtool(text: &str) -> Parsed<KernelValue> {
     let below: Vec<&str> = text
         .lines()
         .filter(|line| {
@@ -47,30 +47,30 @@ pub(crate) fn parse_ethtool(text: &str) -> Parsed<Value> {
         let (name, value) = line.rsplit_once(": ")?;
         let is_value = |word: &str| matches!(word, "on" | "off") || word.parse::<i128>().is_ok();
         value.split_whitespace().next().filter(|word| is_value(word))?;
-        Some(Value::new(name.trim(), value.trim()))
+        Some(KernelValue::new(name.trim(), value.trim()))
     })
 }
 
-/// `sysctl -a`: `net.ipv4.ip_forward = 1`.
-pub(crate) fn parse_sysctl(text: &str) -> Parsed<Value> {
+/// Parses `sysctl -a`: `net.ipv4.ip_forward = 1`.
+pub(crate) fn parse_sysctl(text: &str) -> Parsed<KernelValue> {
     Parsed::of_lines(text, |line| {
         let (name, value) = line.split_once(" =")?;
         (!name.contains(' '))
-            .then(|| Value::new(name, value.split_whitespace().collect::<Vec<_>>().join(" ")))
+            .then(|| KernelValue::new(name, value.split_whitespace().collect::<Vec<_>>().join(" ")))
     })
 }
 
-/// `/proc/net/xfrm_stat`: `XfrmInNoStates          0`.
-pub(crate) fn parse_xfrm(text: &str) -> Parsed<Value> {
+/// Parses `/proc/net/xfrm_stat`: `XfrmInNoStates          0`.
+pub(crate) fn parse_xfrm(text: &str) -> Parsed<KernelValue> {
     Parsed::of_lines(text, |line| {
         let (name, value) = line.split_once(char::is_whitespace)?;
-        Some(Value::new(name, value.trim()))
+        Some(KernelValue::new(name, value.trim()))
             .filter(|it| it.name.starts_with("Xfrm") && it.value.parse::<u64>().is_ok())
     })
 }
 
-/// `/proc/net/softnet_stat`: a line a processor, hexadecimal columns (kernel, `net/core/net-procfs.c`).
-pub(crate) fn parse_softnet(text: &str) -> Parsed<Value> {
+/// Parses `/proc/net/softnet_stat`: one line of hexadecimal columns for each CPU (kernel, `net/core/net-procfs.c`).
+pub(crate) fn parse_softnet(text: &str) -> Parsed<KernelValue> {
     const COLUMNS: [(usize, &str); 6] = [
         (0, "processed"),
         (1, "dropped"),
@@ -87,19 +87,19 @@ pub(crate) fn parse_softnet(text: &str) -> Parsed<Value> {
             parsed.other.push(line.to_owned());
             continue;
         };
-        // Since Linux 5.10 the line tells its processor: those that are off have none.
+        // Since Linux 5.10, the line contains the number of its CPU, because CPUs that are offline have no line.
         let cpu = numbers.get(12).map_or(nth as u64, |cpu| *cpu);
         let column = |(at, name): (usize, &str)| {
-            Some(Value::new(format!("cpu{cpu} {name}"), numbers.get(at)?.to_string()))
+            Some(KernelValue::new(format!("cpu{cpu} {name}"), numbers.get(at)?.to_string()))
         };
         parsed.rows.extend(COLUMNS.into_iter().filter_map(column));
     }
     parsed
 }
 
-/// `conntrack -S`: `cpu=0 found=0 invalid=2 …`, a line a processor; the sum of all.
-pub(crate) fn parse_conntrack(text: &str) -> Parsed<Value> {
-    let mut parsed = Parsed::<Value>::default();
+/// Parses `conntrack -S`, one line for each CPU (`cpu=0 found=0 invalid=2 …`), and returns the sums over all CPUs.
+pub(crate) fn parse_conntrack(text: &str) -> Parsed<KernelValue> {
+    let mut parsed = Parsed::<KernelValue>::default();
     let mut sums: Vec<(String, u64)> = Vec::new();
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
         let pair = |word: &str| {
@@ -117,17 +117,17 @@ pub(crate) fn parse_conntrack(text: &str) -> Parsed<Value> {
             }
         }
     }
-    parsed.rows = sums.into_iter().map(|(name, sum)| Value::new(name, sum.to_string())).collect();
+    parsed.rows = sums.into_iter().map(|(name, sum)| KernelValue::new(name, sum.to_string())).collect();
     parsed
 }
 
-/// For what compares two samples.
-pub(crate) fn counters(values: &[Value]) -> Counters {
+/// Returns the values that are numbers as counters, to compare two samples.
+pub(crate) fn counters(values: &[KernelValue]) -> Counters {
     values.iter().filter_map(|it| Some((it.name.clone(), it.value.parse().ok()?))).collect()
 }
 
-/// Does this setting matter to OVN-Kubernetes: forwarding, reverse path filters, answers to ARP, conntrack, neighbour
-/// tables, buffers?
+/// Returns true if a setting matters to OVN-Kubernetes: forwarding, reverse path filters, ARP replies, conntrack,
+/// neighbour tables or buffers.
 pub(crate) fn matters(name: &str) -> bool {
     const WHOLE: [&str; 20] = [
         "net.ipv4.ip_forward",
@@ -185,7 +185,8 @@ pub(crate) fn matters(name: &str) -> bool {
         || (name.contains(".neigh.default.") && last.starts_with("gc_thresh"))
 }
 
-/// The interface of `net.ipv4.conf.br-ex.rp_filter`; a dot in its name is a slash in the setting's.
+/// Returns the interface of a setting such as `net.ipv4.conf.br-ex.rp_filter`. sysctl prints a dot in the interface's
+/// name as a slash.
 pub(crate) fn interface_of(name: &str) -> Option<&str> {
     let rest = name.strip_prefix("net.ipv4.conf.").or(name.strip_prefix("net.ipv6.conf."))?;
     rest.rsplit_once('.').map(|(interface, _)| interface)
@@ -195,7 +196,7 @@ pub(crate) fn interface_of(name: &str) -> Option<&str> {
 mod tests {
     use super::*;
 
-    fn pairs(parsed: Parsed<Value>) -> Vec<(String, String)> {
+    fn pairs(parsed: Parsed<KernelValue>) -> Vec<(String, String)> {
         assert_eq!(parsed.other, Vec::<String>::new());
         parsed.rows.into_iter().map(|it| (it.name, it.value)).collect()
     }
@@ -205,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn each_form_gives_names_and_values() {
+    fn each_output_format_yields_names_and_values() {
         assert_eq!(
             pairs(parse_nstat("#kernel\nIpInReceives  30124  0.0\n")),
             [pair("IpInReceives", "30124")]
@@ -237,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_matter_are_chosen() {
+    fn settings_that_matter_are_selected() {
         for name in [
             "net.ipv4.ip_forward",
             "net.ipv4.conf.br-ex.rp_filter",

@@ -1,6 +1,6 @@
 //! The kernel layer of OVN-Kubernetes: netfilter and the host network.
 //!
-//! A tool is a file in `tools`, a line in [`layer`] and a case in `tests/cases`.
+//! Each tool has a file in `tools`, a line in [`layer`] and a case in `tests/cases`.
 
 mod checks;
 mod commands;
@@ -16,26 +16,30 @@ mod way;
 
 use mcp_core::{Described, Layer};
 
-/// The tools, prompts and commands of this layer.
+/// Returns the tools, prompts and commands of this layer.
 pub fn layer() -> Layer {
     Layer::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"), "Netfilter and host network")
-        .instructions("The kernel of a node of OVN-Kubernetes, read-only: routes and rules, netfilter, connections, \
-                       sockets, IPsec, FRR. Name a node, a pod (its network namespace), or compare all nodes with \
-                       node_name=all: a foreign rule, another MTU, a missing route stands out. Begin with ip_rule_show \
-                       and ip_route_show for where packets go, nft_list_ruleset for what is translated or dropped, \
-                       conntrack_list for what became of a connection, host_counters for what is lost.")
+        .instructions(
+            "Shows the network state in the kernel of OVN-Kubernetes nodes: routes and rules, netfilter, \
+             connections, sockets, IPsec, FRR. It changes nothing. Pass node_name for a node, pod for a pod's \
+             network namespace, or node_name=all to compare all nodes, which shows a foreign \
+             rule, a different MTU or a missing route. Begin with ip_rule_show and ip_route_show \
+             to see where packets go, nft_list_ruleset to see what is translated or dropped, \
+             conntrack_list to see the state of a connection, and host_counters to see where \
+             packets are lost.",
+        )
         .tools(vec![
-            Described::of::<tools::ip_addr_show::AddrShow>(),
-            Described::of::<tools::ip_link_show::LinkShow>(),
-            Described::of::<tools::ip_route_show::RouteShow>(),
-            Described::of::<tools::ip_rule_show::RuleShow>(),
-            Described::of::<tools::ip_neigh_show::NeighShow>(),
-            Described::of::<tools::ip_xfrm_show::XfrmShow>(),
-            Described::of::<tools::nft_list_ruleset::ListRuleset>(),
-            Described::of::<tools::iptables_save::Save>(),
-            Described::of::<tools::conntrack_list::List>(),
-            Described::of::<tools::conntrack_events::Events>(),
-            Described::of::<tools::ss_show::Show>(),
+            Described::of::<tools::ip_addr_show::IpAddrShow>(),
+            Described::of::<tools::ip_link_show::IpLinkShow>(),
+            Described::of::<tools::ip_route_show::IpRouteShow>(),
+            Described::of::<tools::ip_rule_show::IpRuleShow>(),
+            Described::of::<tools::ip_neigh_show::IpNeighShow>(),
+            Described::of::<tools::ip_xfrm_show::IpXfrmShow>(),
+            Described::of::<tools::nft_list_ruleset::NftListRuleset>(),
+            Described::of::<tools::iptables_save::IptablesSave>(),
+            Described::of::<tools::conntrack_list::ConntrackList>(),
+            Described::of::<tools::conntrack_events::ConntrackEvents>(),
+            Described::of::<tools::ss_show::SsShow>(),
             Described::of::<tools::host_counters::HostCounters>(),
             Described::of::<tools::ipsec_show::IpsecShow>(),
             Described::of::<tools::frr_show::FrrShow>(),

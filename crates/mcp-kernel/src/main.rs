@@ -1,4 +1,4 @@
-//! `mcp-kernel`: the kernel layer of OVN-Kubernetes: netfilter and the host network, over MCP.
+//! `mcp-kernel`: an MCP server for the kernel layer of OVN-Kubernetes (netfilter and the host network).
 
 fn main() -> std::process::ExitCode {
     mcp_core::main(mcp_kernel::layer())

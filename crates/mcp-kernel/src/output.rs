@@ -1,32 +1,33 @@
-//! What programs printed.
+//! The output of programs, as text and as parsed lists.
 
 use host_net::lines::Parsed;
 use mcp_core::{Output, ReadError};
 use std::borrow::Cow;
 
-/// The output of a program as text.
+/// Returns the standard output of a program as text.
 pub(crate) fn text(output: &Output) -> Cow<'_, str> {
     String::from_utf8_lossy(&output.stdout)
 }
 
-/// A list of which something was understood, or which is empty. What a program says in place of its list is an error,
-/// whatever exit status was recorded with it.
+/// Returns the parsed list, unless the parser understood no line of an output that is not empty. Then the program
+/// printed a message instead of its list, even if the recorded exit status is 0.
 pub(crate) fn understood<T>(what: &str, parsed: Parsed<T>) -> Result<Parsed<T>, ReadError> {
     match parsed.other.first() {
         Some(line) if parsed.rows.is_empty() => {
             let line: String = line.trim().chars().take(200).collect();
-            Err(ReadError::unreadable(format!("what was recorded as {what}"), format!("it says `{line}`")))
+            Err(ReadError::unreadable(what, format!("the output is `{line}`")))
         }
         _ => Ok(parsed),
     }
 }
 
-/// A list that no host has without an entry: an output without one is damaged.
+/// Returns the parsed list, unless it is empty. This is for lists that have an entry on every host, where an empty
+/// output is damaged.
 pub(crate) fn filled<T>(what: &str, parsed: Parsed<T>) -> Result<Parsed<T>, ReadError> {
     let parsed = understood(what, parsed)?;
     if parsed.rows.is_empty() {
-        let why = "it is empty, and no host has an empty one";
-        return Err(ReadError::unreadable(format!("what was recorded as {what}"), why));
+        let why = "the output is empty, but every host has at least one";
+        return Err(ReadError::unreadable(what, why));
     }
     Ok(parsed)
 }
@@ -36,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_is_no_empty_list() {
+    fn an_error_message_is_not_an_empty_list() {
         let list = |rows: &[u8], other: &[&str]| Parsed {
             rows: rows.to_vec(),
             other: other.iter().map(|line| (*line).to_owned()).collect(),

@@ -1,8 +1,10 @@
-//! Configuration of daemons without what is secret in it.
+//! Removes passwords from the configuration of daemons.
 //!
-//! Core takes out what has the form of a secret wherever it comes from; here the words of a configuration tell.
+//! mcp-core removes texts that look like a secret, whatever their source. This module recognises secrets by the keyword
+//! before them.
 
-/// FRR's: `password 8 …`, `neighbor 172.18.0.3 password …`, `key-string …`, `message-digest-key 1 md5 …`.
+/// Keywords of FRR's configuration that a secret follows: `password 8 …`, `neighbor 172.18.0.3 password …`, `key-string
+/// …`, `message-digest-key 1 md5 …`.
 const FRR: [&str; 9] = [
     "password",
     "key-string",
@@ -15,12 +17,12 @@ const FRR: [&str; 9] = [
     "auth-password",
 ];
 
-/// A line of FRR's configuration, or of what a daemon says of it.
+/// Replaces the passwords in a line of a daemon's configuration or status.
 pub(crate) fn without_passwords(line: &str) -> String {
     let mut shown = Vec::new();
     for word in line.split(' ') {
         shown.push(word);
-        // What follows is the rest of the line: a hash has a number before it.
+        // The rest of the line is dropped, because a number may stand before a hash.
         if FRR.contains(&word.to_lowercase().as_str()) && is_secret(word, line) {
             shown.push("[redacted]");
             break;
@@ -29,7 +31,8 @@ pub(crate) fn without_passwords(line: &str) -> String {
     shown.join(" ")
 }
 
-/// `set community 65000:1` and `bgp community-list` are no secrets; `snmp-server community public` is.
+/// Returns true if a secret follows the word. `set community 65000:1` and `bgp community-list` contain no secret, but
+/// `snmp-server community public` does.
 fn is_secret(word: &str, line: &str) -> bool {
     let has_value = line.split_whitespace().skip_while(|it| *it != word).nth(1).is_some();
     has_value && (word != "community" || line.contains("snmp"))
@@ -40,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn passwords_stay_and_the_rest_is_shown() {
+    fn passwords_are_redacted_and_the_rest_is_shown() {
         for (line, shown) in [
             ("password planted-1", "password [redacted]"),
             ("enable password 8 planted-2", "enable password [redacted]"),

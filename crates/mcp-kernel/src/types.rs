@@ -1,4 +1,4 @@
-//! Parameters that more than one tool takes.
+//! Parameters that several tools share, and functions that parse them.
 
 use host_net::interface::Interface;
 use mcp_core::ToolError;
@@ -6,53 +6,53 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::{net::IpAddr, str::FromStr};
 
-/// Of a tool that takes the shared parameters alone.
+/// The parameters of a tool that takes only the shared ones.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Nothing {}
+pub(crate) struct NoParams {}
 
-/// Which interface; several tools take it.
+/// The parameter `interface`, which several tools take.
 #[derive(Deserialize, JsonSchema)]
-pub(crate) struct OfInterface {
-    /// Name of an interface; default all.
+pub(crate) struct InterfaceParam {
+    /// Name of an interface. Default: all interfaces.
     #[serde(default)]
     interface: Option<String>,
 }
 
-impl OfInterface {
-    /// Is this the one? Without a name every one is.
-    pub(crate) fn is(&self, name: &str) -> bool {
+impl InterfaceParam {
+    /// Returns true if the interface has the requested name, or no name was requested.
+    pub(crate) fn matches(&self, name: &str) -> bool {
         self.interface.as_deref().is_none_or(|wanted| wanted == name)
     }
 
-    /// Those of these that are meant.
+    /// Returns the interfaces that match.
     ///
     /// # Errors
-    /// None has the name.
+    /// No interface has the requested name.
     pub(crate) fn among<'a>(
         &'a self,
         all: &'a [Interface],
     ) -> Result<impl Iterator<Item = &'a Interface>, ToolError> {
         known("interface", self.interface.as_deref(), all.iter().map(|it| it.name.as_str()))?;
-        Ok(all.iter().filter(|it| self.is(&it.name)))
+        Ok(all.iter().filter(|it| self.matches(&it.name)))
     }
 }
 
-/// An address that a call names.
+/// Parses the parameter `address`.
 pub(crate) fn address(text: Option<&str>) -> Result<Option<IpAddr>, ToolError> {
-    parsed("address", text, "Give one IPv4 or IPv6 address, without a prefix length or port.")
+    parsed("address", text, "Pass one IPv4 or IPv6 address, without a prefix length or port.")
 }
 
-/// Text of a parameter as what it should be.
+/// Parses the text of a parameter.
 pub(crate) fn parsed<T: FromStr>(name: &str, text: Option<&str>, hint: &str) -> Result<Option<T>, ToolError> {
     let parse = |text: &str| {
-        let bad = || ToolError::bad(format!("parameter `{name}` is `{text}`"), hint);
+        let bad = || ToolError::bad(format!("parameter `{name}` has the invalid value `{text}`"), hint);
         text.trim().parse().map_err(|_| bad())
     };
     text.map(parse).transpose()
 }
 
-/// A mark: `0x1745ec`, `1008`.
+/// Parses the parameter `mark`: `0x1745ec` or `1008`.
 pub(crate) fn mark(text: Option<&str>) -> Result<Option<u32>, ToolError> {
     let parse = |text: &str| {
         let text = text.trim();
@@ -61,24 +61,25 @@ pub(crate) fn mark(text: Option<&str>) -> Result<Option<u32>, ToolError> {
             None => text.parse(),
         };
         number.map_err(|_| {
-            ToolError::bad(format!("parameter `mark` is `{text}`"), "Give a number of 32 bits: 2, 0x1745ec.")
+            let problem = format!("parameter `mark` has the invalid value `{text}`");
+            ToolError::bad(problem, "Pass a 32-bit number, such as 2 or 0x1745ec.")
         })
     };
     text.map(parse).transpose()
 }
 
-/// A state that a call asks for: is it one of those that exist, in whichever spelling?
+/// Checks that a requested state exists, in the spelling of any program.
 pub(crate) fn state(asked: Option<&str>, of: &[&str]) -> Result<(), ToolError> {
     match asked {
         Some(asked) if !host_net::state::is_known(asked, of) => {
             let hint = format!("The states are {}.", of.join(", "));
-            Err(ToolError::bad(format!("parameter `state` is `{asked}`: there is no such state"), hint))
+            Err(ToolError::bad(format!("parameter `state` has the invalid value `{asked}`"), hint))
         }
         _ => Ok(()),
     }
 }
 
-/// The name, if something has it.
+/// Checks that a requested name exists.
 pub(crate) fn known<'a>(
     kind: &str,
     name: Option<&str>,

@@ -1,4 +1,4 @@
-//! The way of a packet to an address: which rule, table and route decide.
+//! The route of a packet to an address, and the rule and the table that select it.
 
 use crate::{
     commands,
@@ -8,16 +8,16 @@ use crate::{
     types,
 };
 use host_net::{
-    fib::{Assumed, Branch, Fib, Flow, Verdict, Ways},
+    fib::{Assumption, Branch, Fib, Flow, LookupResult, Verdict},
     interface::{self, Interface},
     lines::{Parsed, not_understood},
-    route::{Route, TYPES},
-    rule::Rule,
+    route::{ROUTE_TYPES, Route},
+    rule::RoutingRule,
 };
 use mcp_core::{Answer, Node, Output, Place, ReadError, Reading, Row, ToolError, argv::InterfaceName};
 use std::net::IpAddr;
 
-/// The answer for a packet that the host, or the pod, sends to an address.
+/// Answers which route a packet takes that the host, or the pod, sends to an address.
 pub(crate) async fn get(
     node: &Node<'_>,
     place: Place,
@@ -28,11 +28,11 @@ pub(crate) async fn get(
     let mut other = Vec::new();
     let asked = match node.command(place.clone(), &commands::route_get(to, mark, vrf)).await {
         Ok(output) => {
-            let (said, rest) = of_kernel(&text(&output));
+            let (said, rest) = parse_route_get(&text(&output));
             other = rest;
             Some(Ok(said))
         }
-        // The kernel refuses: the rules and routes tell why.
+        // The kernel has no route. The rules and routes show why.
         Err(ReadError::Failed { stderr, .. }) if stderr.contains("RTNETLINK") => Some(Err(stderr)),
         Err(ReadError::NotCollected { .. }) => None,
         Err(e) => return Err(e.into()),
@@ -40,10 +40,10 @@ pub(crate) async fn get(
     let read = read(node, place.clone(), to.is_ipv6(), vrf).await;
     let (read, asked) = match (read, asked) {
         (Ok(read), asked) => (read, asked),
-        // The kernel has answered, and what decides is not known.
+        // The kernel answered, but the rules and routes could not be read.
         (Err(e), Some(Ok(said))) => {
-            let notes = vec![format!("the rule that decides is not known: {e}")];
-            return Ok(Answer { rows: vec![said_row(key(to), &said, &said)], notes, ..Answer::default() });
+            let notes = vec![format!("the rule that selects this route is not known: {e}")];
+            return Ok(Answer { rows: vec![route_row(key(to), &said, &said)], notes, ..Answer::default() });
         }
         (Err(e), _) => return Err(e),
     };
@@ -59,21 +59,26 @@ pub(crate) async fn get(
     let rows = match &asked {
         None => {
             notes.push(
-                "worked out from the recorded rules and routes: the kernel of that time was not asked".into(),
+                "computed from the recorded rules and routes; the output of `ip route get` was not collected"
+                    .into(),
             );
             if ways.cut {
-                notes.push("there are more ways than these: too many rules ask for what is not known".into());
+                notes.push(
+                    "more routes are possible than listed: too many rules depend on properties of the packet that are \
+                     not known"
+                        .into(),
+                );
             }
-            ways.branches.iter().map(|branch| row(to, branch)).collect()
+            ways.branches.iter().map(|branch| branch_row(to, branch)).collect()
         }
-        Some(said) => vec![live(to, said, &ways, &mut notes)],
+        Some(said) => vec![kernel_row(to, said, &ways, &mut notes)],
     };
-    let if_empty = format!("the way to {to} is not known");
+    let if_empty = format!("the route to {to} is not known");
     Ok(Answer { rows, if_empty, notes, ..Answer::default() })
 }
 
-/// What the kernel said: a line, and what it keeps with the route in a second one; and lines that are something else.
-fn of_kernel(text: &str) -> (String, Vec<String>) {
+/// Parses `ip route get`: returns the route together with the attributes in its `cache` line, and all other lines.
+fn parse_route_get(text: &str) -> (String, Vec<String>) {
     let mut lines = text.lines().map(str::trim).filter(|line| !matches!(*line, "" | "cache"));
     let first = lines.next().unwrap_or_default();
     let (cached, other): (Vec<&str>, Vec<&str>) = lines.partition(|line| line.starts_with("cache "));
@@ -81,9 +86,9 @@ fn of_kernel(text: &str) -> (String, Vec<String>) {
     (said, other.into_iter().map(str::to_owned).collect())
 }
 
-/// What the evaluation needs.
-struct Read {
-    rules: Parsed<Rule>,
+/// The rules, routes and interfaces that select a route, and notes about them.
+struct RoutingState {
+    rules: Parsed<RoutingRule>,
     routes: Parsed<Route>,
     links: Vec<Interface>,
     notes: Vec<String>,
@@ -94,7 +99,7 @@ async fn read(
     place: Place,
     v6: bool,
     vrf: Option<&InterfaceName>,
-) -> Result<Read, ToolError> {
+) -> Result<RoutingState, ToolError> {
     let (routes, only_main) = ip_route_show::routes(node, place.clone()).await?;
     let routes = understood("the routes", routes)?;
     let rules = filled("the routing rules", ip_rule_show::rules(node, place.clone(), v6).await?)?;
@@ -104,7 +109,7 @@ async fn read(
     if vrf.is_some() || by_group {
         match self::links(node, place).await {
             Ok(read) => links = read,
-            Err(e) if vrf.is_none() => notes.push(format!("groups of interfaces are not known: {e}")),
+            Err(e) if vrf.is_none() => notes.push(format!("the groups of interfaces are not known: {e}")),
             Err(e) => return Err(e.into()),
         }
     }
@@ -112,10 +117,10 @@ async fn read(
         let names = links.iter().filter(|link| link.vrf_table().is_some()).map(|link| link.name.as_str());
         types::known("VRF", Some(vrf.as_str()), names)?;
     }
-    Ok(Read { rules, routes, links, notes })
+    Ok(RoutingState { rules, routes, links, notes })
 }
 
-/// The interfaces, as their list without addresses tells them.
+/// Reads the interfaces without their addresses.
 pub(crate) async fn links(node: &Node<'_>, place: Place) -> Result<Vec<Interface>, ReadError> {
     let parse = |output: Output| interface::parse(&text(&output));
     let readings = vec![
@@ -126,32 +131,38 @@ pub(crate) async fn links(node: &Node<'_>, place: Place) -> Result<Vec<Interface
     Ok(filled("the interfaces", node.first(readings).await?)?.rows)
 }
 
-/// What the kernel said, with what the rules and routes say of it.
-fn live(to: IpAddr, said: &Result<String, String>, ways: &Ways<'_>, notes: &mut Vec<String>) -> Row {
+/// Returns the row for the kernel's answer, with the rule and the table that select it. Adds a note if the rules and
+/// routes that were read lead to another route.
+fn kernel_row(
+    to: IpAddr,
+    said: &Result<String, String>,
+    ways: &LookupResult<'_>,
+    notes: &mut Vec<String>,
+) -> Row {
     let fits = |branch: &&Branch<'_>| match (said, &branch.verdict) {
         (Ok(said), Verdict::Route { routes, hops, .. }) => {
             let delivered = |route: &&Route| matches!(route.kind(), Some("local" | "broadcast" | "anycast"));
             routes.iter().any(delivered)
                 || hops.iter().any(|hop| hop.dev == after(said, "dev") && hop.via == after(said, "via"))
         }
-        (Ok(_), Verdict::OnLink { .. } | Verdict::NotAsked(_)) => true,
-        (Ok(_), Verdict::Nothing | Verdict::Refused { .. }) => false,
+        (Ok(_), Verdict::OnLink { .. } | Verdict::NoLookup(_)) => true,
+        (Ok(_), Verdict::Unreachable | Verdict::Refused { .. }) => false,
         (Err(_), verdict) => is_refused(verdict),
     };
     let shown = match said {
         Ok(said) => said.clone(),
-        Err(error) => format!("no way to {to}: {}", error.trim()),
+        Err(error) => format!("no route to {to}: {}", error.trim()),
     };
     match ways.branches.iter().find(fits) {
-        Some(branch) => said_row(key(to), &shown, &format!("{shown}; {}", decided(&branch.verdict))),
+        Some(branch) => route_row(key(to), &shown, &format!("{shown}; {}", decided(&branch.verdict))),
         None => {
             let others: Vec<String> = ways.branches.iter().map(|it| way(&it.verdict)).collect();
             notes.push(format!(
-                "the rules and routes that were read give another way, so they have changed in between or hold what is not \
-                 understood: {}",
+                "the rules and routes that were read lead to another route. They changed in the meantime, or contain \
+                 something that is not understood: {}",
                 others.join(" | ")
             ));
-            said_row(key(to), &shown, &shown)
+            route_row(key(to), &shown, &shown)
         }
     }
 }
@@ -159,37 +170,37 @@ fn live(to: IpAddr, said: &Result<String, String>, ways: &Ways<'_>, notes: &mut 
 fn is_refused(verdict: &Verdict<'_>) -> bool {
     match verdict {
         Verdict::Route { hops, .. } => hops.is_empty(),
-        Verdict::Refused { .. } | Verdict::Nothing => true,
-        Verdict::OnLink { .. } | Verdict::NotAsked(_) => false,
+        Verdict::Refused { .. } | Verdict::Unreachable => true,
+        Verdict::OnLink { .. } | Verdict::NoLookup(_) => false,
     }
 }
 
-/// The word after a word; `via inet6 fe80::1` is a gateway of the other family.
+/// Returns the word after a key. In `via inet6 fe80::1`, a gateway of the other family, it skips the family.
 fn after<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     let mut words = text.split_whitespace().skip_while(|word| *word != key).skip(1);
     words.find(|word| !matches!(*word, "inet" | "inet6"))
 }
 
-/// A way that was worked out: one line.
-fn row(to: IpAddr, branch: &Branch<'_>) -> Row {
+/// Returns the row for a computed branch.
+fn branch_row(to: IpAddr, branch: &Branch<'_>) -> Row {
     let text = way(&branch.verdict);
     match conditions(&branch.assumed) {
-        conditions if conditions.is_empty() => said_row(key(to), &text, &text),
+        conditions if conditions.is_empty() => route_row(key(to), &text, &text),
         conditions => {
-            said_row(format!("{} if {conditions}", key(to)), &text, &format!("if {conditions}: {text}"))
+            route_row(format!("{} if {conditions}", key(to)), &text, &format!("if {conditions}: {text}"))
         }
     }
 }
 
-fn conditions(assumed: &[Assumed<'_>]) -> String {
-    let one = |it: &Assumed<'_>| {
+fn conditions(assumed: &[Assumption<'_>]) -> String {
+    let one = |it: &Assumption<'_>| {
         let applies = if it.applies { "applies" } else { "does not apply" };
         format!("rule {} {applies} (not known: {})", it.rule.priority, it.unknown.join(", "))
     };
     assumed.iter().map(one).collect::<Vec<_>>().join(" and ")
 }
 
-/// What becomes of the packet, and what decides that.
+/// Describes what happens to the packet, and the rule and the table that decide it.
 fn way(verdict: &Verdict<'_>) -> String {
     let what = match verdict {
         Verdict::Route { routes, .. } => {
@@ -201,22 +212,22 @@ fn way(verdict: &Verdict<'_>) -> String {
             routes.iter().map(one).collect::<Vec<_>>().join(" or ")
         }
         Verdict::Refused { kind, .. } => (*kind).to_owned(),
-        Verdict::OnLink { dev } => format!("no route: a neighbour on {dev}"),
-        Verdict::Nothing => "the network is unreachable".into(),
-        Verdict::NotAsked(why) => format!("no route is looked for: {why}"),
+        Verdict::OnLink { dev } => format!("no route; the destination is treated as a neighbour on {dev}"),
+        Verdict::Unreachable => "the network is unreachable".into(),
+        Verdict::NoLookup(why) => format!("no route lookup: {why}"),
     };
     format!("{}; {}", what.trim(), decided(verdict))
 }
 
-/// The rule and the table.
+/// Describes the rule and the table that decide.
 fn decided(verdict: &Verdict<'_>) -> String {
     match verdict {
         Verdict::Route { rule, table, .. } => {
             format!("table {table} by rule {}: {}", rule.priority, rule.text())
         }
         Verdict::Refused { rule, .. } => format!("by rule {}: {}", rule.priority, rule.text()),
-        Verdict::Nothing => "no table that the rules lead to has a route".into(),
-        Verdict::OnLink { .. } | Verdict::NotAsked(_) => "by no rule".into(),
+        Verdict::Unreachable => "no table that the rules select has a route".into(),
+        Verdict::OnLink { .. } | Verdict::NoLookup(_) => "no rule applies".into(),
     }
 }
 
@@ -224,9 +235,9 @@ fn key(to: IpAddr) -> String {
     format!("route to {to}")
 }
 
-/// One row, with the words that nodes can have in common.
-fn said_row(key: String, route: &str, shown: &str) -> Row {
-    let kind = route.split([' ', ';']).next().filter(|word| TYPES.contains(word));
+/// Creates a row whose gateway, interface, source, type and deciding rule are compared between nodes.
+fn route_row(key: String, route: &str, shown: &str) -> Row {
+    let kind = route.split([' ', ';']).next().filter(|word| ROUTE_TYPES.contains(word));
     let words = ["via", "dev", "src"].map(|name| (name, after(route, name)));
     let decided = shown.split_once("; ").map(|(_, decided)| decided);
     let rest = [("kind", kind), ("decided", decided)];

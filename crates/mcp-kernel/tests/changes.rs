@@ -1,7 +1,7 @@
-//! Any single change to a route, a rule or an address of a node is seen when all nodes are compared, or the answer says that it
-//! is not compared.
+//! Any single change to a route, a rule or an address of one node shows in the comparison of all nodes, or the answer
+//! says that it is not compared.
 //!
-//! The changes are random. `CHANGES_SEED=<seed>` repeats a run, and `CHANGES=<number>` makes it longer.
+//! The changes are random. `CHANGES_SEED=<seed>` repeats a run, and `CHANGES=<number>` sets the number of changes.
 
 use mcp_testing::{Failed, RandomChanges, answer_uncut, other_letter, unpack, with_line};
 use serde_json::json;
@@ -9,7 +9,7 @@ use std::{fs, path::Path};
 
 const NODES: [&str; 3] = ["ovn-control-plane", "ovn-worker", "ovn-worker2"];
 
-/// The tools, and the outputs that they read.
+/// The tools, and the recorded outputs that they read.
 const OUTPUTS: [(&str, &str); 6] = [
     ("ip_route_show", "networking/ip_route_show_table_all"),
     ("ip_rule_show", "networking/ip_-4_rule_list"),
@@ -27,7 +27,7 @@ fn ask(dir: &Path, tool: &str, grep: Option<&str>) -> Result<String, Failed> {
     answer_uncut(mcp_kernel::layer(), vec![dir.to_owned()], tool, params)
 }
 
-/// What an answer says beside its first line and how many rows are equal.
+/// Returns the lines of an answer without its heading and its summary.
 fn told(answer: &str) -> Vec<&str> {
     let is_summary = |line: &&str| {
         ["# ", "different: ", "compared and equal: ", "on one node only"]
@@ -37,8 +37,8 @@ fn told(answer: &str) -> Vec<&str> {
     answer.lines().filter(|line| !is_summary(line)).collect()
 }
 
-/// Is a line something that a tool compares? Not a frame around others, and nothing of table local, which is not shown unless it
-/// is asked for.
+/// Returns true if the tool compares the line. Lines that only enclose others are not compared, nor is table local,
+/// which is shown only on request.
 fn is_compared(tool: &str, line: &str) -> bool {
     match tool {
         "nft_list_ruleset" => line.starts_with("\t\t") && !line.trim().is_empty() && !line.ends_with('{'),
@@ -48,7 +48,8 @@ fn is_compared(tool: &str, line: &str) -> bool {
     }
 }
 
-/// The words of a line that may be changed: not counters, handles and remaining times, which no tool compares.
+/// Returns the words of a line that may be changed, without counters, handles and remaining times, which no tool
+/// compares.
 fn places(tool: &str, line: &str) -> Vec<(usize, usize)> {
     let mut places = Vec::new();
     let (mut from, mut before) = (0, "");
@@ -59,7 +60,7 @@ fn places(tool: &str, line: &str) -> Vec<(usize, usize)> {
                 text,
                 "#" | "handle" | "packets" | "bytes" | "expires" | "elements" | "=" | "{" | "}"
             );
-        // `[12:345]` of iptables.
+        // iptables prints its counters as `[12:345]`.
         let is_counter = tool == "iptables_save" && text.starts_with('[');
         if !is_count && !is_counter && !text.is_empty() {
             places.push((from, from + text.len()));
@@ -69,7 +70,8 @@ fn places(tool: &str, line: &str) -> Vec<(usize, usize)> {
     places
 }
 
-/// The line with one character changed, or without it.
+/// Changes one character of a line (`Some(Some(line))`) or removes the line (`Some(None)`). Returns `None` if no word
+/// may be changed.
 fn changed(tool: &str, line: &str, rng: &mut fastrand::Rng) -> Option<Option<String>> {
     if rng.u8(0..3) == 0 {
         return Some(None);
@@ -82,14 +84,14 @@ fn changed(tool: &str, line: &str, rng: &mut fastrand::Rng) -> Option<Option<Str
     Some(Some(new))
 }
 
-/// What finds the row of a line: its longest word.
+/// Returns the pattern that finds the row of a line, which is the longest word.
 fn pattern(line: &str) -> String {
     let word = line.split_whitespace().max_by_key(|word| word.len()).unwrap_or_default();
     word.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '.' }).collect()
 }
 
 #[test]
-fn any_change_of_a_route_a_rule_or_an_address_is_seen() -> Result<(), Failed> {
+fn any_change_of_a_route_a_rule_or_an_address_is_shown() -> Result<(), Failed> {
     let RandomChanges { mut rng, wanted } = RandomChanges::from_environment();
     let dir = tempfile::tempdir()?;
     unpack("kernel/nodes.tar.xz", dir.path())?;
@@ -117,7 +119,12 @@ fn any_change_of_a_route_a_rule_or_an_address_is_seen() -> Result<(), Failed> {
         }
     }
     println!("{different} different, {of_one} of one node only");
-    assert!(missed.is_empty(), "{} of {wanted} changes are not seen:\n{}", missed.len(), missed.join("\n\n"));
+    assert!(
+        missed.is_empty(),
+        "{} of {wanted} changes are not shown:\n{}",
+        missed.len(),
+        missed.join("\n\n")
+    );
     assert!(different >= wanted / 4, "most changes are not compared");
     Ok(())
 }

@@ -1,11 +1,11 @@
-//! What must-gathers of OpenShift 4.5 to 4.9 keep of a node beside databases.
+//! The data about a node in must-gathers of OpenShift 4.5 to 4.9, apart from databases.
 
 use mcp_testing::{EarlyGather, Failed};
 use serde_json::json;
 
 #[test]
 fn addresses_routes_and_rules_are_read() -> Result<(), Failed> {
-    // Named after the pod at first, later after its node and it.
+    // The first versions name a file after the pod; later versions name it after the node and the pod.
     for owner in [EarlyGather::POD.to_owned(), format!("ovn-worker_{}", EarlyGather::POD)] {
         let named = |name: &str| format!("{owner}_{name}");
         let gather = EarlyGather::with(&[
@@ -38,9 +38,12 @@ fn addresses_routes_and_rules_are_read() -> Result<(), Failed> {
             assert!(text.contains(said), "{tool}: {text}");
             assert!(text.contains(&format!("network_logs/{owner}_")), "{tool}: {text}");
         }
-        // Of the other tables nothing is known, and it is said; what was not asked of the node is no answer.
+        // The answer says that only table main is known. A command that was not run gives an error.
         let text = gather.ask(mcp_kernel::layer(), "ip_route_show", json!({}))?;
-        assert!(text.contains("fe80::/64 dev br-ex") && text.contains("note: of table main alone"), "{text}");
+        assert!(
+            text.contains("fe80::/64 dev br-ex") && text.contains("note: only table main was collected"),
+            "{text}"
+        );
         let text = gather.ask(mcp_kernel::layer(), "ip_rule_show", json!({}))?;
         assert!(text.starts_with("error: ") && text.contains("was not collected"), "{text}");
     }
@@ -53,10 +56,10 @@ fn an_empty_file_may_be_a_failure() -> Result<(), Failed> {
     std::fs::write(gather.log("ovn-worker_ip_addr"), "")?;
     // Every host has addresses.
     let text = gather.ask(mcp_kernel::layer(), "ip_addr_show", json!({}))?;
-    assert!(text.starts_with("error: ") && text.contains("it is empty"), "{text}");
+    assert!(text.starts_with("error: ") && text.contains("the output is empty"), "{text}");
     let text = gather.ask(mcp_kernel::layer(), "ip_route_show", json!({}))?;
     assert!(!text.contains("is empty: the command"), "{text}");
-    // Not every host has routes of IPv6.
+    // A host may have no IPv6 routes.
     std::fs::write(gather.log("ovn-worker_ip_6_route"), "")?;
     let text = gather.ask(mcp_kernel::layer(), "ip_route_show", json!({}))?;
     assert!(

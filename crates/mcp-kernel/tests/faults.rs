@@ -1,5 +1,5 @@
-//! Faults that one node has and the others have not: each is put into a copy of what was recorded of three nodes, and
-//! has to be seen in one short answer over all of them.
+//! Faults of a single node. Each test puts a fault into a copy of the recorded data of three nodes, and expects it in
+//! one short answer that compares all nodes.
 
 use mcp_core::Bundle;
 use mcp_testing::{Case, Failed, answer, unpack};
@@ -16,7 +16,7 @@ impl Nodes {
         Ok(Self(dir))
     }
 
-    /// Changes what a command printed on one node.
+    /// Changes the recorded output of a command on one node.
     fn change(&self, node: &str, command: &str, change: impl Fn(String) -> String) -> Result<(), Failed> {
         let commands = self.0.path().join(format!("sosreport-{node}-2026-11-22-kernel/sos_commands"));
         let files: Vec<PathBuf> =
@@ -24,11 +24,11 @@ impl Nodes {
         let file = files.iter().find(|file| file.exists()).ok_or("no such command")?;
         let before = fs::read_to_string(file)?;
         let after = change(before.clone());
-        assert_ne!(before, after, "the fault was not put in");
+        assert_ne!(before, after, "the recorded output contains nothing to change");
         Ok(fs::write(file, after)?)
     }
 
-    /// What differs, without the evidence and the summary.
+    /// Returns the lines of the answer about differences, without headings, values and notes.
     fn differences(&self, tool: &str) -> Result<Vec<String>, Failed> {
         let params = json!({ "node_name": "all" });
         let case = Case {
@@ -50,8 +50,8 @@ impl Nodes {
     }
 }
 
-/// What three healthy nodes of the captured cluster differ in: a user-defined network was on two of them, and the third
-/// lacked a table of its test environment (testdata/capture, README).
+/// Returns the differences between the three healthy nodes of the captured cluster. Only two of them had a user-defined
+/// network, and the third lacked a table of its test environment (testdata/capture, README).
 fn known(tool: &str) -> &'static [&'static str] {
     match tool {
         "ip_addr_show" => &["missing on ovn-worker2: ovn-k8s-mp4 inet6 fe80::858:aff:fed2:2/64"],
@@ -64,7 +64,7 @@ fn known(tool: &str) -> &'static [&'static str] {
 }
 
 impl Nodes {
-    /// The answer about one node.
+    /// Returns the answer about ovn-worker.
     fn answer(&self, tool: &str, mut params: serde_json::Value) -> Result<String, Failed> {
         params["node_name"] = json!("ovn-worker");
         let case = Case {
@@ -87,7 +87,7 @@ const TOOLS: [&str; 7] = [
 ];
 
 #[test]
-fn healthy_nodes_show_nothing() -> Result<(), Failed> {
+fn healthy_nodes_show_only_known_differences() -> Result<(), Failed> {
     let nodes = Nodes::new()?;
     for tool in TOOLS {
         assert_eq!(nodes.differences(tool)?, known(tool), "{tool}");
@@ -95,14 +95,14 @@ fn healthy_nodes_show_nothing() -> Result<(), Failed> {
     Ok(())
 }
 
-/// The new lines of an answer.
+/// Returns the differences that healthy nodes do not have.
 fn seen(nodes: &Nodes, tool: &str) -> Result<Vec<String>, Failed> {
     let all = nodes.differences(tool)?;
     Ok(all.into_iter().filter(|line| !known(tool).contains(&line.as_str())).collect())
 }
 
 #[test]
-fn a_foreign_rule() -> Result<(), Failed> {
+fn a_foreign_rule_is_shown() -> Result<(), Failed> {
     let nodes = Nodes::new()?;
     let rule = "99:\tfrom all to 10.244.0.0/16 lookup 99\n";
     nodes.change("ovn-worker", "ip_-4_rule_list", |text| text.replace("32766:", &format!("{rule}32766:")))?;
@@ -114,7 +114,7 @@ fn a_foreign_rule() -> Result<(), Failed> {
 }
 
 #[test]
-fn a_blackhole_route_and_one_that_leads_elsewhere() -> Result<(), Failed> {
+fn a_blackhole_route_and_a_changed_route_are_shown() -> Result<(), Failed> {
     let nodes = Nodes::new()?;
     nodes.change("ovn-worker", "ip_route_show_table_all", |text| text + "blackhole 10.244.0.0/24 \n")?;
     nodes.change("ovn-worker2", "ip_route_show_table_all", |text| {
@@ -132,7 +132,7 @@ fn a_blackhole_route_and_one_that_leads_elsewhere() -> Result<(), Failed> {
 }
 
 #[test]
-fn a_foreign_chain_and_another_policy() -> Result<(), Failed> {
+fn a_foreign_chain_and_a_changed_policy_are_shown() -> Result<(), Failed> {
     let nodes = Nodes::new()?;
     nodes.change("ovn-control-plane", "nft_-a_list_ruleset", |text| {
         text + "table inet firewalld { # handle 9\n\tchain filter_FORWARD { # handle 1\n\
@@ -161,7 +161,7 @@ fn a_foreign_chain_and_another_policy() -> Result<(), Failed> {
 }
 
 #[test]
-fn another_mtu() -> Result<(), Failed> {
+fn a_different_mtu_is_shown() -> Result<(), Failed> {
     let nodes = Nodes::new()?;
     nodes.change("ovn-worker2", "ip_-s_-d_link", |text| {
         text.replace(
@@ -180,9 +180,9 @@ fn another_mtu() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Each pod's interface is on one node alone, but all have one MTU.
+/// Each pod interface exists on one node only, but all of them have the same MTU.
 #[test]
-fn another_mtu_of_a_pod() -> Result<(), Failed> {
+fn a_different_mtu_of_a_pod_is_shown() -> Result<(), Failed> {
     let nodes = Nodes::new()?;
     nodes.change("ovn-worker2", "ip_-s_-d_link", |text| {
         let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
@@ -198,7 +198,7 @@ fn another_mtu_of_a_pod() -> Result<(), Failed> {
 }
 
 #[test]
-fn a_missing_rule_of_iptables() -> Result<(), Failed> {
+fn an_extra_iptables_rule_is_shown() -> Result<(), Failed> {
     let nodes = Nodes::new()?;
     nodes.change("ovn-worker", "iptables-save", |text| {
         text.replacen("COMMIT", "-A FORWARD -d 10.244.0.0/16 -j DROP\nCOMMIT", 1)
@@ -210,7 +210,7 @@ fn a_missing_rule_of_iptables() -> Result<(), Failed> {
     Ok(())
 }
 
-/// A tenth of what a busy node has: the answer is as short as ever and says what it left out.
+/// With a tenth of the data of a busy node, the answer stays short and says what it leaves out.
 #[test]
 fn many_connections_rules_and_routes_make_a_short_answer() -> Result<(), Failed> {
     const CONNECTIONS: usize = 50_000;
@@ -259,21 +259,22 @@ fn many_connections_rules_and_routes_make_a_short_answer() -> Result<(), Failed>
     let node = json!("ovn-worker");
     let text = ask("conntrack_list", json!({ "node_name": node }))?;
     assert!(
-        text.contains("50000 of 50000 connections") && text.contains("only 10000 of 50000 are kept"),
+        text.contains("50000 of 50000 connections")
+            && text.contains("only 10000 of 50000 connections can be listed"),
         "{text}"
     );
     let text = ask("conntrack_list", json!({ "node_name": node, "address": "10.244.7.9" }))?;
     assert!(text.contains("note: 1 of 50000 connections"), "{text}");
     let text = ask("nft_list_ruleset", json!({ "node_name": node, "port": 2000 }))?;
-    assert!(text.contains("ip daddr 10.96.4.0 tcp dport 2000") && text.contains("of 2000 rules"), "{text}");
+    assert!(text.contains("ip daddr 10.96.4.0 tcp dport 2000") && text.contains("from 2000 rules"), "{text}");
     let text = ask("ip_route_show", json!({ "node_name": node }))?;
     assert!(text.contains("of 2000; offset="), "{text}");
     Ok(())
 }
 
-/// What a program said in place of its list was recorded, with whatever exit status: nobody knows what the list held.
+/// A program may print an error instead of its list and still exit with status 0. The list is then unknown, not empty.
 #[test]
-fn an_error_in_place_of_a_list_is_no_empty_list() -> Result<(), Failed> {
+fn an_error_instead_of_a_list_is_not_an_empty_list() -> Result<(), Failed> {
     const SAID: &str = "connect: Connection refused\n";
     let lists = [
         ("ip_addr_show", json!({}), "ip_-d_address", true),
@@ -304,7 +305,7 @@ fn an_error_in_place_of_a_list_is_no_empty_list() -> Result<(), Failed> {
 }
 
 #[test]
-fn what_stands_behind_the_state_of_a_neighbour_is_not_its_state() -> Result<(), Failed> {
+fn words_after_the_state_of_a_neighbour_are_not_its_state() -> Result<(), Failed> {
     let nodes = Nodes::new()?;
     nodes.change("ovn-worker", "ip_-s_-s_neigh_show", |text| {
         text + "10.9.9.9 dev br-ex lladdr 0a:58:0a:09:09:09 NOARP proto zebra\n"
@@ -314,7 +315,8 @@ fn what_stands_behind_the_state_of_a_neighbour_is_not_its_state() -> Result<(), 
     Ok(())
 }
 
-/// sos writes both outputs of conntrack into one file: the count may stand in the middle of a line.
+/// sos writes the standard output and the standard error of conntrack into one file, so the count may stand in the
+/// middle of a line.
 #[test]
 fn a_count_in_the_middle_of_a_connection_breaks_nothing() -> Result<(), Failed> {
     const COUNT: &str = "conntrack v1.4.7 (conntrack-tools): 2 flow entries have been shown.\n";
@@ -336,9 +338,9 @@ fn a_count_in_the_middle_of_a_connection_breaks_nothing() -> Result<(), Failed> 
     Ok(())
 }
 
-/// A rule that asks for what a recording does not tell is a condition of the answer.
+/// If a rule depends on a property that the recorded data does not contain, the answer is conditional.
 #[test]
-fn a_rule_for_one_user_makes_two_ways() -> Result<(), Failed> {
+fn a_rule_for_one_user_gives_two_possible_routes() -> Result<(), Failed> {
     let nodes = Nodes::new()?;
     nodes.change("ovn-worker", "ip_-4_rule_list", |text| {
         text.replace(

@@ -1,7 +1,8 @@
-//! The two live nodes of the lab: healthy ones show no difference, a fault stands out in one call, and what is asked of a
-//! pod is answered from its namespace.
+//! Tests on the two live nodes of the lab: healthy nodes show no difference, one call shows a fault, and a call about a
+//! pod reads the pod's network namespace.
 //!
-//! `cargo xtask test` builds the lab and runs these; by hand: `cargo xtask lab up`, then `cargo test -- --ignored`.
+//! `cargo xtask test` builds the lab and runs these tests. To run them by hand, run `cargo xtask lab up`, then
+//! `cargo test -- --ignored`.
 
 use mcp_testing::{Case, Failed, MARKS, answer, lab, planted_answer};
 use serde_json::{Value, json};
@@ -9,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// The tests change the one lab: one at a time.
+/// Held by each test, because all tests change the same lab.
 static LAB: Mutex<()> = Mutex::new(());
 
 /// Runs a program in the namespaces of a node.
@@ -53,7 +54,7 @@ const TOOLS: [&str; 8] = [
     "iptables_save",
 ];
 
-/// A fault, how it is mended, the tool that shows it and what it says.
+/// A fault: the commands that make and mend it, the tool that shows it, and the text that the tool prints.
 struct Fault {
     make: &'static str,
     mend: &'static str,
@@ -96,7 +97,7 @@ const FAULTS: [Fault; 5] = [
 
 #[test]
 #[ignore = "needs the lab: cargo xtask test"]
-fn healthy_nodes_show_nothing_and_each_fault_stands_out() -> Result<(), Failed> {
+fn healthy_nodes_show_no_difference_and_each_fault_is_shown() -> Result<(), Failed> {
     let _one = LAB.lock().unwrap_or_else(PoisonError::into_inner);
     for tool in TOOLS {
         let seen = differences(tool)?;
@@ -107,7 +108,7 @@ fn healthy_nodes_show_nothing_and_each_fault_stands_out() -> Result<(), Failed> 
         let seen = differences(fault.tool);
         on("ovn-worker2", fault.mend)?;
         let seen = seen?.join("\n");
-        // Of two nodes that differ, either may be named: `only on` this one, or `missing on` the other.
+        // With two nodes, a row can be `only on` one node or `missing on` the other.
         assert!(seen.contains(fault.seen), "{}: {seen}", fault.make);
         let seen = differences(fault.tool)?;
         assert!(
@@ -121,7 +122,7 @@ fn healthy_nodes_show_nothing_and_each_fault_stands_out() -> Result<(), Failed> 
 
 #[test]
 #[ignore = "needs the lab: cargo xtask test"]
-fn a_pod_is_asked_in_its_own_namespace() -> Result<(), Failed> {
+fn a_call_about_a_pod_reads_its_network_namespace() -> Result<(), Failed> {
     let _one = LAB.lock().unwrap_or_else(PoisonError::into_inner);
     let text = ask("ip_addr_show", json!({ "pod": "default/web-1" }))?;
     assert!(text.contains("inet 10.244.0.5/24") && !text.contains("br-ex"), "{text}");
@@ -134,12 +135,11 @@ fn a_pod_is_asked_in_its_own_namespace() -> Result<(), Failed> {
     Ok(())
 }
 
-/// What the kernel says is what the rules and routes give.
 #[test]
 #[ignore = "needs the lab: cargo xtask test"]
 fn events_and_counters_show_what_happens() -> Result<(), Failed> {
     let _one = LAB.lock().unwrap_or_else(PoisonError::into_inner);
-    // Each ping is a connection of its own: one is new whenever the listening has begun.
+    // Each ping is a connection of its own, so new connections begin while the tool listens.
     let asking = AtomicBool::new(true);
     let (events, moved) = std::thread::scope(|scope| {
         let pings = scope.spawn(|| -> Result<(), String> {
@@ -154,7 +154,7 @@ fn events_and_counters_show_what_happens() -> Result<(), Failed> {
         let moved =
             ask("host_counters", json!({ "node_name": "ovn-worker", "what": "nstat", "delta_seconds": 1 }));
         asking.store(false, Ordering::Relaxed);
-        pings.join().map_err(|_| "the thread that pings")??;
+        pings.join().map_err(|_| "the thread that pings panicked")??;
         Ok::<_, Failed>((events?, moved?))
     })?;
     assert!(events.contains("dst=172.18.0.3") && events.contains("[NEW]"), "{events}");
@@ -162,10 +162,10 @@ fn events_and_counters_show_what_happens() -> Result<(), Failed> {
     Ok(())
 }
 
-/// The routing daemons and libreswan of both nodes, and what they were told alike.
+/// The routing daemons and libreswan answer on a node, and both nodes have the same configuration.
 #[test]
 #[ignore = "needs the lab: cargo xtask test"]
-fn daemons_answer_and_agree() -> Result<(), Failed> {
+fn daemons_answer_and_have_the_same_configuration() -> Result<(), Failed> {
     let _one = LAB.lock().unwrap_or_else(PoisonError::into_inner);
     for (tool, what, said) in [
         ("frr_show", "bgp_summary", "172.18.0.3      4      64512"),
@@ -177,7 +177,7 @@ fn daemons_answer_and_agree() -> Result<(), Failed> {
         ("ipsec_show", "status", "\"ovn-b81d04-0-in-1\": 172.18.0.2/32:UDP/6081===172.18.0.2...172.18.0.3"),
         ("ipsec_show", "brief", "IKE SAs: total("),
         ("ipsec_show", "states", "ESTABLISHED_IKE_SA"),
-        ("ipsec_show", "traffic", "libreswan answered, and has nothing of that sort"),
+        ("ipsec_show", "traffic", "libreswan answered with an empty list"),
     ] {
         let text = ask(tool, json!({ "node_name": "ovn-worker", "what": what }))?;
         assert!(text.contains(said), "{tool} {what}: {text}");
@@ -189,30 +189,30 @@ fn daemons_answer_and_agree() -> Result<(), Failed> {
     Ok(())
 }
 
-/// The one tool that only live nodes answer, with secrets in what is heard.
+/// The output of the only tool that needs a live node contains planted secrets, and its answer does not.
 #[test]
 #[ignore = "needs the lab: cargo xtask test"]
-fn events_tell_no_secret() -> Result<(), Failed> {
+fn events_contain_no_secret() -> Result<(), Failed> {
     let _one = LAB.lock().unwrap_or_else(PoisonError::into_inner);
     let params = json!({ "node_name": "ovn-worker", "seconds": 1 });
     let params = params.as_object().cloned().ok_or("an object")?;
     let case = Case { scenario: String::new(), tool: "conntrack_events".into(), params };
     let text = planted_answer(mcp_kernel::layer(), lab()?, &case)?;
-    assert!(text.contains("[redacted"), "were any planted? {text}");
+    assert!(text.contains("[redacted"), "no secret was planted: {text}");
     assert!(!MARKS.iter().any(|mark| text.contains(mark)), "{text}");
     Ok(())
 }
 
-/// The answer from the live nodes, twice: looking changed nothing. Counters and times are not asked for.
+/// The state of a live node is the same before and after all tools have read it, except for its counters.
 #[test]
 #[ignore = "needs the lab: cargo xtask test"]
-fn looking_changes_nothing() -> Result<(), Failed> {
+fn reading_changes_nothing() -> Result<(), Failed> {
     let _one = LAB.lock().unwrap_or_else(PoisonError::into_inner);
     let state = || -> Result<Vec<String>, Failed> {
         let commands = ["ip -o addr", "ip route show table all", "ip rule", "nft list ruleset"];
         let mut state =
             commands.iter().map(|command| on("ovn-worker", command)).collect::<Result<Vec<_>, _>>()?;
-        // The tables that the legacy iptables has made; a kernel without it has no such file.
+        // The tables that the legacy iptables registered. A kernel without it has no such file.
         state.push(on("ovn-worker", "cat /proc/net/ip_tables_names").unwrap_or_default());
         Ok(state)
     };

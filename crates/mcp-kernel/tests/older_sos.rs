@@ -1,4 +1,4 @@
-//! A report as older versions of sos leave it: without a manifest, and without the name of its host in a file.
+//! A report of an older version of sos, which has no manifest and no file with the name of its host.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use mcp_core::Bundle;
@@ -6,7 +6,7 @@ use mcp_testing::{Case, Failed, answer, unpack};
 use serde_json::json;
 use std::{fs, path::PathBuf, sync::Arc};
 
-/// A report that has only `ip addr show`, in a folder of this name.
+/// Creates a report that contains only `ip addr show`, in a folder of this name.
 fn report(dir: &tempfile::TempDir, folder: &str) -> Result<PathBuf, Failed> {
     unpack("forms/outputs.tar.xz", dir.path())?;
     let report = dir.path().join(folder);

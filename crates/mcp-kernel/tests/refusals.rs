@@ -1,4 +1,4 @@
-//! What this layer's table does not allow: every way known to change something with a program that it does list.
+//! Commands that this layer's table does not allow: every known way to change something with a listed program.
 
 use std::panic;
 
@@ -6,13 +6,13 @@ fn is_allowed(command: &str) -> bool {
     mcp_core::argv::is_allowed(mcp_kernel::layer().allow, command)
 }
 
-/// Words are separated by `|`; `{address}` stands for an operand.
+/// The words of a command are separated by `|`, and `{address}` stands for an operand.
 #[test]
-fn nothing_that_changes_anything_is_allowed() {
-    // The check panics, as it does in the compiler; a hundred traces of it tell nothing.
+fn no_command_that_changes_anything_is_allowed() {
+    // The check panics for each refused command, as it does in the compiler. The hook suppresses these messages.
     panic::set_hook(Box::new(|_| {}));
     let refused = [
-        // ip(8): other commands, abbreviations, files of commands, other namespaces.
+        // ip(8): other commands, abbreviations, command files, other namespaces.
         "ip|link|set|br-ex|mtu|1400",
         "ip|l",
         "ip|addr|flush|dev|br-ex",
@@ -58,7 +58,7 @@ fn nothing_that_changes_anything_is_allowed() {
         "nft|monitor",
         "nft|reset|counters",
         "nft|delete|table|inet|ovn-kubernetes",
-        // iptables-save(8): what registers a table, runs a program or writes a file.
+        // iptables-save(8): options that register a table, run a program or write a file.
         "iptables-save|-t|nat",
         "iptables-save|-c|-t|nat",
         "iptables-save|-M|/tmp/x",
@@ -75,7 +75,7 @@ fn nothing_that_changes_anything_is_allowed() {
         "iptables|-t|nat|-nvL|-Z",
         "iptables-restore",
         "ip6tables-save|-c|-M|/tmp/x",
-        // conntrack(8): counters to zero, entries made and unmade.
+        // conntrack(8): options that reset counters, and create or delete entries.
         "conntrack|-L|-z",
         "conntrack|-L|-o|extended|-z",
         "conntrack|-L|--zero",
@@ -115,7 +115,7 @@ fn nothing_that_changes_anything_is_allowed() {
         "sysctl|--system",
         "sysctl|--write|a=b",
         "sysctl|--load=/tmp/x",
-        // Files other than those that are named.
+        // Files that the table does not list.
         "cat|/etc/shadow",
         "cat|/etc/ipsec.secrets",
         "cat|/proc/net/softnet_stat|/etc/shadow",

@@ -1,4 +1,5 @@
-//! Secrets that are in what is read and in no answer: planted wherever they occur in practice.
+//! Secrets in configuration files and command output do not appear in any answer. They are planted where they occur in
+//! practice.
 
 use mcp_core::Bundle;
 use mcp_testing::{Case, Failed, answer};
@@ -13,7 +14,7 @@ fn put(root: &Path, path: &str, text: &str) -> Result<(), Failed> {
     Ok(fs::write(file, text)?)
 }
 
-/// A must-gather and a sosreport of one node, with secrets in their configuration.
+/// Writes a must-gather of one node with secrets in its configuration files.
 fn bundles(root: &Path) -> Result<(), Failed> {
     let pod = |pod: &str, namespace: &str| {
         format!("kind: Pod\nmetadata:\n  name: {pod}\n  namespace: {namespace}\nspec:\n  nodeName: node-1\n")
@@ -31,7 +32,7 @@ fn bundles(root: &Path) -> Result<(), Failed> {
         format!("{gather}namespaces/openshift-ovn-kubernetes/pods/ovn-ipsec-host-x/ovn-ipsec-host-x.yaml");
     put(root, &host, &pod("ovn-ipsec-host-x", "openshift-ovn-kubernetes"))?;
     let ipsec = format!("{gather}network_logs/ipsec/");
-    // The digits are what `ip xfrm state` would print of a key.
+    // The hexadecimal digits stand for a key, as `ip xfrm state` prints it.
     let state = "src 172.18.0.3 dst 172.18.0.2\n\tproto esp spi 0xf8c30232 reqid 1 mode transport\n\
                  \taead rfc4106(gcm(aes)) 0x75af74057be0a61c08abe2028beecebf 128\n\
                  \tauth-trunc hmac(sha256) 0x75af7405aaaa 128\n\tenc cbc(aes) 0x75af7405bbbb\n";
@@ -59,7 +60,7 @@ fn bundles(root: &Path) -> Result<(), Failed> {
 }
 
 #[test]
-fn no_answer_holds_a_secret() -> Result<(), Failed> {
+fn no_answer_contains_a_secret() -> Result<(), Failed> {
     let root = tempfile::tempdir()?;
     bundles(root.path())?;
     let mut answered = 0;

@@ -1,13 +1,13 @@
 //! The server as its clients see it.
 
-/// It leaves room for the other servers: docs/architecture.md.
+/// The list of tools stays within its size limit, which leaves room for the other servers (docs/architecture.md).
 #[test]
-fn the_list_of_tools() -> Result<(), mcp_testing::Failed> {
+fn the_list_of_tools_is_small_and_matches_its_snapshot() -> Result<(), mcp_testing::Failed> {
     mcp_testing::tools_list(mcp_kernel::layer())
 }
 
-/// A prompt that asks for what does not exist sends the model into the void.
+/// Prompts name only tools and parameters that exist.
 #[test]
-fn prompts_ask_for_what_there_is() {
+fn prompts_name_existing_tools() {
     assert_eq!(mcp_testing::problems_of_prompts(&mcp_kernel::layer()), [""; 0]);
 }

@@ -1,6 +1,6 @@
-//! Prints the rows of a table whose column has a value, as the clients do; on stderr what it cost.
+//! Prints the rows of a table whose column has a value, as the clients do. It prints its times and memory on stderr.
 //!
-//! `one_row FILE TABLE COLUMN VALUE`; the benchmark runs it beside `ovsdb-tool query`.
+//! Usage: `one_row FILE TABLE COLUMN VALUE`. The benchmark compares it with `ovsdb-tool query`.
 
 use std::error::Error;
 use std::io::Write as _;

@@ -1,4 +1,4 @@
-//! Conditions on one column, as a person writes them and as a server evaluates them.
+//! Conditions on one column: how people write them and how a server evaluates them.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,29 +9,29 @@ use serde_json::{Value, json};
 use crate::schema::UnknownColumn;
 use crate::{Atom, AtomType, BaseType, ColumnType, Datum, Row, TableSchema, Uuid};
 
-/// How a condition compares (RFC 7047 section 5.1, `<function>`).
+/// The operator of a condition (RFC 7047 section 5.1, `<function>`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Op {
-    /// The column is exactly this: for sets and maps, these elements and no others.
+    /// The column equals the value. Sets and maps have exactly these elements.
     Eq,
-    /// The column is anything but exactly this.
+    /// The column does not equal the value.
     Ne,
-    /// One number, less than this.
+    /// The column is one number that is less than the value.
     Lt,
-    /// One number, at most this.
+    /// The column is one number that is at most the value.
     Le,
-    /// One number, greater than this.
+    /// The column is one number that is greater than the value.
     Gt,
-    /// One number, at least this.
+    /// The column is one number that is at least the value.
     Ge,
-    /// The column holds all of this, and perhaps more.
+    /// The column contains all elements of the value, and possibly more.
     Includes,
-    /// The column holds none of this.
+    /// The column contains no element of the value.
     Excludes,
 }
 
 impl Op {
-    /// All, as they are written.
+    /// All operators with their spelling.
     pub const ALL: [(&'static str, Self); 8] = [
         ("==", Self::Eq),
         ("!=", Self::Ne),
@@ -43,7 +43,7 @@ impl Op {
         ("excludes", Self::Excludes),
     ];
 
-    /// As RFC 7047 writes it.
+    /// Returns the spelling of RFC 7047.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         Self::ALL.iter().find(|(_, op)| *op == self).map_or("==", |(text, _)| text)
@@ -71,15 +71,15 @@ impl fmt::Display for Op {
     }
 }
 
-/// The word is no operator.
+/// The word is not an operator.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no operator {0:?}; there are == != < <= > >= includes excludes")]
+#[error("no operator {0:?}; the operators are == != < <= > >= includes excludes")]
 pub struct ParseOpError(String);
 
 impl FromStr for Op {
     type Err = ParseOpError;
 
-    /// As RFC 7047 writes it; `=` is `==`, as with the clients.
+    /// Parses the spelling of RFC 7047. `=` means `==`, as in the clients.
     fn from_str(text: &str) -> Result<Self, ParseOpError> {
         let written = if text == "=" { "==" } else { text };
         Self::ALL
@@ -90,41 +90,41 @@ impl FromStr for Op {
     }
 }
 
-/// Why what was written is no condition on this table.
+/// The reason why a condition is not valid for a table.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConditionError {
-    /// There is no such column.
+    /// The table has no such column.
     #[error(transparent)]
     Column(#[from] UnknownColumn),
-    /// `column:key` of a column that has no keys.
+    /// The condition is on `column:key`, but the column has no keys.
     #[error("{column}:{key} asks for a key, but column {column} is not a map")]
     NoKeys {
         /// The column.
         column: String,
-        /// What stands behind its colon.
+        /// The key after the colon.
         key: String,
     },
-    /// `_version` is no part of the data.
+    /// The condition is on `_version`, which is not part of the data.
     #[error("column _version changes with every restart and cannot be compared")]
     Version,
-    /// An order was asked for where there is none (RFC 7047 section 5.1).
-    #[error("{op} compares single numbers, and column {column} holds {holds}")]
+    /// The operator needs an order, which the column's type does not have (RFC 7047 section 5.1).
+    #[error("{op} compares single numbers, but column {column} contains {holds}")]
     Order {
         /// The column.
         column: String,
         /// The operator.
         op: Op,
-        /// What the column holds.
+        /// The type of the column in words.
         holds: String,
     },
-    /// The value cannot be one of this column.
-    #[error("{text:?} is no value for column {column}: {reason}")]
+    /// The value does not fit the column.
+    #[error("{text:?} is not a value of column {column}: {reason}")]
     Value {
         /// The column.
         column: String,
-        /// What was written.
+        /// The text of the value.
         text: String,
-        /// What it should have been.
+        /// The value that the column expects.
         reason: String,
     },
 }
@@ -134,32 +134,31 @@ pub enum ConditionError {
 pub struct Condition {
     column: String,
     op: Op,
-    test: Test,
+    test: ConditionTest,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-enum Test {
-    /// The whole column against a value: RFC 7047 as it is.
+enum ConditionTest {
+    /// Compares the whole column with a value, as in RFC 7047.
     Column(Datum),
-    /// The value under a key, which RFC 7047 can say only in part.
+    /// Compares the value under a key. RFC 7047 can express this only in part.
     Key(Atom, Atom),
 }
 
 impl Condition {
-    /// A condition as a person writes it, checked against the table.
+    /// Parses a condition as a person writes it, and checks it against the table.
     ///
-    /// `column` is a column or, for maps, `column:key`. `text` is one element as it is (`shop_web`, `172.18.0.3`,
-    /// `true`, `17`, a whole UUID; `key=value` for a map); several in brackets, or for maps in braces, separated by
-    /// commas, each in double quotes if it holds a comma or a space: `[a, "b c"]`, `{k=v, "k 2"=w}`. `[]` and `{}`
-    /// are the empty ones.
+    /// `column` is a column or, for maps, `column:key`. `text` is one element without quotes (`shop_web`, `172.18.0.3`,
+    /// `true`, `17`, a complete UUID, or `key=value` for a map). Several elements stand in brackets, or in braces for
+    /// maps, and are separated by commas. An element with a comma or a space needs double quotes: `[a, "b c"]`, `{k=v,
+    /// "k 2"=w}`. `[]` and `{}` are the empty set and the empty map.
     ///
-    /// With `column:key`, `==` and `includes` ask for exactly this value under the key; `!=`, `<`, `<=`, `>` and
-    /// `>=` leave out rows that lack the key, as `find` does (`ovn-nbctl(8)`, "Database Command Syntax"), and
-    /// compare as numbers where both sides are numbers, otherwise byte by byte; `excludes` lets rows that lack the
-    /// key pass.
+    /// With `column:key`, `==` and `includes` match exactly this value under the key. `!=`, `<`, `<=`, `>` and `>=` do
+    /// not match rows without the key, like `find` (`ovn-nbctl(8)`, "Database Command Syntax"). They compare as numbers
+    /// if both sides are numbers, and otherwise byte by byte. `excludes` also matches rows without the key.
     ///
     /// # Errors
-    /// When the table has no such column, the column no keys, or the operator or the value does not suit it.
+    /// The table has no such column, the column has no keys, or the operator or the value does not fit the column.
     pub fn parse(table: &TableSchema, column: &str, op: Op, text: &str) -> Result<Self, ConditionError> {
         if let Some((name, key)) = column.split_once(':') {
             return Self::parse_key(table, name, key, op, text);
@@ -183,14 +182,14 @@ impl Condition {
         let refused =
             |reason| ConditionError::Value { column: name.to_owned(), text: text.to_owned(), reason };
         let datum = crate::text::datum(text, ty).map_err(refused)?;
-        // What the server would refuse (RFC 7047 section 5.1: the value has the type of the column).
+        // The server would reject this (RFC 7047 section 5.1: the value has the type of the column).
         let exact = matches!(op, Op::Eq | Op::Ne) || op.orders() || ty.is_scalar();
         let fewest = if exact { ty.min } else { 0 };
         let most = if matches!(op, Op::Excludes) && !ty.is_scalar() { usize::MAX } else { ty.max };
         if datum.len() < fewest || datum.len() > most || (op.orders() && datum.is_empty()) {
-            return Err(refused(format!("the column holds {}", describe(ty))));
+            return Err(refused(format!("the column contains {}", describe(ty))));
         }
-        Ok(Self { column: name.to_owned(), op, test: Test::Column(datum) })
+        Ok(Self { column: name.to_owned(), op, test: ConditionTest::Column(datum) })
     }
 
     fn parse_key(
@@ -211,52 +210,53 @@ impl Condition {
         };
         let key_atom = crate::text::atom(key, &column.ty.key).map_err(refused(key))?;
         let value = crate::text::atom(text, value_type).map_err(refused(text))?;
-        Ok(Self { column: name.clone(), op, test: Test::Key(key_atom, value) })
+        Ok(Self { column: name.clone(), op, test: ConditionTest::Key(key_atom, value) })
     }
 
-    /// A condition made of a value, for a column of exactly this name. A server refuses it when the value has not
-    /// the column's type; a file then has no row for it.
+    /// Creates a condition on a column with exactly this name. If the value does not have the column's type, a server
+    /// rejects the condition, and in a file no row matches it.
     pub fn new(column: impl Into<String>, op: Op, value: Datum) -> Self {
-        Self { column: column.into(), op, test: Test::Column(value) }
+        Self { column: column.into(), op, test: ConditionTest::Column(value) }
     }
 
-    /// The column whose value is `value`: for columns of one element.
+    /// Creates the condition that a column with one element equals `value`.
     pub fn is(column: impl Into<String>, value: impl Into<Atom>) -> Self {
         Self::new(column, Op::Eq, Datum::scalar(value))
     }
 
-    /// The column that holds, perhaps among others, `value`.
+    /// Creates the condition that a column contains `value`.
     pub fn includes(column: impl Into<String>, value: impl Into<Atom>) -> Self {
         Self::new(column, Op::Includes, Datum::scalar(value))
     }
 
-    /// The map that has `value` under `key`.
+    /// Creates the condition that a map has `value` under `key`.
     pub fn map_has(column: impl Into<String>, key: impl Into<Atom>, value: impl Into<Atom>) -> Self {
-        Self { column: column.into(), op: Op::Includes, test: Test::Key(key.into(), value.into()) }
+        Self { column: column.into(), op: Op::Includes, test: ConditionTest::Key(key.into(), value.into()) }
     }
 
-    /// The column that it looks at.
+    /// Returns the column that the condition tests.
     #[must_use]
     pub fn column(&self) -> &str {
         &self.column
     }
 
-    /// What the column is compared with; of a condition on a key, the pair of it and its value.
+    /// Returns the value with which the column is compared. For a condition on a key, this is a map with the key and
+    /// its value.
     #[must_use]
     pub fn operand(&self) -> Cow<'_, Datum> {
         match &self.test {
-            Test::Column(value) => Cow::Borrowed(value),
-            Test::Key(key, value) => Cow::Owned(Datum::Map(vec![(key.clone(), value.clone())])),
+            ConditionTest::Column(value) => Cow::Borrowed(value),
+            ConditionTest::Key(key, value) => Cow::Owned(Datum::Map(vec![(key.clone(), value.clone())])),
         }
     }
 
-    /// Whether it asks for an order (`<`), not only for what is equal.
+    /// Returns true if the operator needs an order (`<`, `<=`, `>` or `>=`).
     #[must_use]
     pub const fn is_of_order(&self) -> bool {
         self.op.orders()
     }
 
-    /// Whether a row passes. A row whose column was not read does not.
+    /// Returns true if a row matches. A row whose column was not read does not match.
     #[must_use]
     pub fn matches(&self, row: &Row) -> bool {
         row.get(&self.column).is_some_and(|datum| self.holds(datum))
@@ -264,7 +264,7 @@ impl Condition {
 
     pub(crate) fn holds(&self, datum: &Datum) -> bool {
         match &self.test {
-            Test::Column(value) => match self.op {
+            ConditionTest::Column(value) => match self.op {
                 Op::Eq => datum == value,
                 Op::Ne => datum != value,
                 Op::Includes => datum.includes(value),
@@ -274,7 +274,7 @@ impl Condition {
                     _ => false,
                 },
             },
-            Test::Key(key, value) => match datum.value_of(key) {
+            ConditionTest::Key(key, value) => match datum.value_of(key) {
                 Some(found) if self.op.orders() => self.op.holds(by_number(found, value)),
                 Some(found) => self.op.holds(found.cmp(value)),
                 None => self.op == Op::Excludes,
@@ -282,12 +282,12 @@ impl Condition {
         }
     }
 
-    /// The condition in the notation of RFC 7047, or as much of it as that can say: nothing for an order of values
-    /// under a key.
+    /// Returns the condition in the notation of RFC 7047, or the part of it that RFC 7047 can express. Returns `None`
+    /// for an order of values under a key.
     pub(crate) fn to_wire(&self) -> Option<Value> {
         match &self.test {
-            Test::Column(value) => Some(json!([self.column, self.op.as_str(), value.to_json()])),
-            Test::Key(key, value) => {
+            ConditionTest::Column(value) => Some(json!([self.column, self.op.as_str(), value.to_json()])),
+            ConditionTest::Key(key, value) => {
                 let function = match self.op {
                     Op::Eq | Op::Includes => "includes",
                     Op::Ne | Op::Excludes => "excludes",
@@ -299,34 +299,37 @@ impl Condition {
         }
     }
 
-    /// Whether rows that a server found still have to be tested here.
+    /// Returns true if rows that a server found must be tested again, because RFC 7047 cannot express the whole
+    /// condition.
     pub(crate) fn is_residual(&self) -> bool {
-        matches!(self.test, Test::Key(..)) && (self.op.orders() || self.op == Op::Ne)
+        matches!(self.test, ConditionTest::Key(..)) && (self.op.orders() || self.op == Op::Ne)
     }
 
-    /// The only row that can pass, if the condition names it.
+    /// Returns the only row that can match, if the condition names its UUID.
     pub(crate) fn exact_uuid(&self) -> Option<Uuid> {
         match &self.test {
-            Test::Column(value) if self.column == "_uuid" && matches!(self.op, Op::Eq | Op::Includes) => {
+            ConditionTest::Column(value)
+                if self.column == "_uuid" && matches!(self.op, Op::Eq | Op::Includes) =>
+            {
                 value.single()?.as_uuid()
             }
             _ => None,
         }
     }
 
-    /// A text that the JSON of any row passing this condition must hold, provided that it spells no character as
-    /// `\u` and no slash as `\/`: then JSON has one way to spell a string.
+    /// Returns a text that the JSON of every matching row contains, if the JSON has no `\u` escapes and no `\/`, so
+    /// that it spells each string in one way only.
     ///
-    /// Of several the longest, which is the rarest. A row may hold a default without spelling it, but no default
-    /// has a text.
+    /// If there are several such texts, it returns the longest, which is probably the rarest. A row may omit a default
+    /// value, but no default value contains a text.
     pub(crate) fn needle(&self) -> Option<String> {
         let atoms: Vec<&Atom> = match (&self.test, self.op) {
-            (Test::Column(Datum::Set(atoms)), Op::Eq | Op::Includes) => atoms.iter().collect(),
-            (Test::Column(Datum::Map(pairs)), Op::Eq | Op::Includes) => {
+            (ConditionTest::Column(Datum::Set(atoms)), Op::Eq | Op::Includes) => atoms.iter().collect(),
+            (ConditionTest::Column(Datum::Map(pairs)), Op::Eq | Op::Includes) => {
                 pairs.iter().flat_map(|(key, value)| [key, value]).collect()
             }
-            (Test::Key(key, _), op) if op.orders() || op == Op::Ne => vec![key],
-            (Test::Key(key, value), Op::Eq | Op::Includes) => vec![key, value],
+            (ConditionTest::Key(key, _), op) if op.orders() || op == Op::Ne => vec![key],
+            (ConditionTest::Key(key, value), Op::Eq | Op::Includes) => vec![key, value],
             _ => Vec::new(),
         };
         let longest = atoms.into_iter().filter_map(Atom::as_str).max_by_key(|text| text.len())?;
@@ -335,7 +338,7 @@ impl Condition {
     }
 }
 
-/// The order of two values under a key: as numbers if both are, as their bytes if not.
+/// Compares two values under a key: as numbers if both are numbers, and otherwise byte by byte.
 fn by_number(left: &Atom, right: &Atom) -> std::cmp::Ordering {
     let number = |atom: &Atom| atom.as_str().and_then(|text| text.parse::<f64>().ok());
     match (number(left), number(right)) {
@@ -344,7 +347,7 @@ fn by_number(left: &Atom, right: &Atom) -> std::cmp::Ordering {
     }
 }
 
-/// A column's type in words: `a set of string`, `0 or 1 integer`.
+/// Returns a column's type in words: `a set of string`, `one integer or none`.
 fn describe(ty: &ColumnType) -> String {
     let key = ty.key.kind;
     match &ty.value {

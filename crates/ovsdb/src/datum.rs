@@ -1,4 +1,4 @@
-//! Values: atoms, and the sets and maps of atoms that columns hold (RFC 7047 section 5.1).
+//! Values: atoms, and the sets and maps of atoms in columns (RFC 7047 section 5.1).
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -18,7 +18,7 @@ pub enum AtomType {
     Boolean,
     /// Unicode text.
     String,
-    /// The identity of a row.
+    /// The UUID of a row.
     Uuid,
 }
 
@@ -36,8 +36,8 @@ impl fmt::Display for AtomType {
 
 /// One value (RFC 7047 section 5.1, `<atom>`).
 ///
-/// Atoms of one type are ordered as OVSDB orders them in sets and maps: numbers by size, strings by their bytes,
-/// UUIDs as numbers.
+/// Atoms of one type have the order that OVSDB uses in sets and maps: numbers by value, strings by their bytes, UUIDs
+/// as numbers.
 #[derive(Clone, Debug)]
 pub enum Atom {
     /// A 64-bit signed integer.
@@ -48,12 +48,12 @@ pub enum Atom {
     Boolean(bool),
     /// Unicode text.
     String(Box<str>),
-    /// The identity of a row.
+    /// The UUID of a row.
     Uuid(Uuid),
 }
 
 impl Atom {
-    /// The atom's type.
+    /// Returns the atom's type.
     #[must_use]
     pub const fn kind(&self) -> AtomType {
         match self {
@@ -65,8 +65,7 @@ impl Atom {
         }
     }
 
-    /// What a column of this type holds when nothing was ever written to it (RFC 7047 section 5.2.1): zero, false,
-    /// empty.
+    /// Returns the default value of a type (RFC 7047 section 5.2.1): zero, false or empty.
     #[must_use]
     pub fn default_of(kind: AtomType) -> Self {
         match kind {
@@ -78,31 +77,31 @@ impl Atom {
         }
     }
 
-    /// The text, if it is a string.
+    /// Returns the text of a string.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         if let Self::String(text) = self { Some(text) } else { None }
     }
 
-    /// The number, if it is an integer.
+    /// Returns the number of an integer.
     #[must_use]
     pub const fn as_int(&self) -> Option<i64> {
         if let Self::Integer(number) = self { Some(*number) } else { None }
     }
 
-    /// The truth, if it is a boolean.
+    /// Returns the value of a boolean.
     #[must_use]
     pub const fn as_bool(&self) -> Option<bool> {
         if let Self::Boolean(truth) = self { Some(*truth) } else { None }
     }
 
-    /// The row that it refers to, if it is a UUID.
+    /// Returns the UUID of a reference.
     #[must_use]
     pub const fn as_uuid(&self) -> Option<Uuid> {
         if let Self::Uuid(uuid) = self { Some(*uuid) } else { None }
     }
 
-    /// In the notation of RFC 7047 section 5.1.
+    /// Returns the atom in the notation of RFC 7047 section 5.1.
     #[must_use]
     pub fn to_json(&self) -> Value {
         match self {
@@ -123,7 +122,7 @@ impl Ord for Atom {
             (Self::Boolean(a), Self::Boolean(b)) => a.cmp(b),
             (Self::String(a), Self::String(b)) => a.cmp(b),
             (Self::Uuid(a), Self::Uuid(b)) => a.cmp(b),
-            // Only a damaged value mixes types: any order will do, as long as it is one.
+            // Only a damaged value mixes types. Any total order is good enough for it.
             _ => (self.kind() as u8).cmp(&(other.kind() as u8)),
         }
     }
@@ -167,19 +166,19 @@ impl From<Uuid> for Atom {
     }
 }
 
-/// What a column holds: a set of atoms (a scalar is a set of exactly one) or a map.
+/// The value of a column: a set of atoms (a scalar is a set of exactly one atom) or a map.
 ///
-/// Both are sorted and free of duplicates; [`Datum::set`] and [`Datum::map`] see to it.
+/// Both are sorted and have no duplicates, which [`Datum::set`] and [`Datum::map`] ensure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Datum {
-    /// Atoms, in order.
+    /// The atoms of a set, in order.
     Set(Vec<Atom>),
-    /// Keys with their values, in order of the keys.
+    /// The keys and values of a map, in the order of the keys.
     Map(Vec<(Atom, Atom)>),
 }
 
 impl Datum {
-    /// A set of these atoms, in any order.
+    /// Creates a set from atoms in any order.
     pub fn set(atoms: impl IntoIterator<Item = Atom>) -> Self {
         let mut atoms: Vec<Atom> = atoms.into_iter().collect();
         atoms.sort_unstable();
@@ -187,7 +186,7 @@ impl Datum {
         Self::Set(atoms)
     }
 
-    /// A map of these pairs, in any order; of two values under one key the first stays.
+    /// Creates a map from pairs in any order. If two pairs have the same key, the first one is kept.
     pub fn map(pairs: impl IntoIterator<Item = (Atom, Atom)>) -> Self {
         let mut pairs: Vec<(Atom, Atom)> = pairs.into_iter().collect();
         pairs.sort_by(|a, b| a.0.cmp(&b.0));
@@ -195,12 +194,12 @@ impl Datum {
         Self::Map(pairs)
     }
 
-    /// A set of one.
+    /// Creates a set of one atom.
     pub fn scalar(atom: impl Into<Atom>) -> Self {
         Self::Set(vec![atom.into()])
     }
 
-    /// How many elements or pairs.
+    /// Returns the number of elements or pairs.
     #[must_use]
     pub fn len(&self) -> usize {
         match self {
@@ -209,13 +208,13 @@ impl Datum {
         }
     }
 
-    /// Whether there are none.
+    /// Returns true if there are no elements or pairs.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The only element of a set of one; nothing for other sets and for maps.
+    /// Returns the element of a set of one, or `None` for other sets and for maps.
     #[must_use]
     pub fn single(&self) -> Option<&Atom> {
         match self {
@@ -227,7 +226,7 @@ impl Datum {
         }
     }
 
-    /// The elements of a set, in order; none for a map.
+    /// Returns the elements of a set in order. Empty for a map.
     #[must_use]
     pub fn atoms(&self) -> &[Atom] {
         match self {
@@ -236,7 +235,7 @@ impl Datum {
         }
     }
 
-    /// The pairs of a map, in order of the keys; none for a set.
+    /// Returns the pairs of a map in the order of the keys. Empty for a set.
     #[must_use]
     pub fn pairs(&self) -> &[(Atom, Atom)] {
         match self {
@@ -245,7 +244,7 @@ impl Datum {
         }
     }
 
-    /// The value under a key of a map.
+    /// Returns the value under a key of a map.
     #[must_use]
     pub fn value_of(&self, key: &Atom) -> Option<&Atom> {
         let pairs = self.pairs();
@@ -253,21 +252,21 @@ impl Datum {
         pairs.get(at).map(|(_, value)| value)
     }
 
-    /// Whether every element (or pair) of `other` is also here: `includes` of RFC 7047 section 5.1.
+    /// Returns true if this value contains every element (or pair) of `other`: `includes` of RFC 7047 section 5.1.
     #[must_use]
     pub fn includes(&self, other: &Self) -> bool {
         other.atoms().iter().all(|atom| self.atoms().binary_search(atom).is_ok())
             && other.pairs().iter().all(|(key, value)| self.value_of(key) == Some(value))
     }
 
-    /// Whether no element (or pair) of `other` is also here: `excludes` of RFC 7047 section 5.1.
+    /// Returns true if this value contains no element (or pair) of `other`: `excludes` of RFC 7047 section 5.1.
     #[must_use]
     pub fn excludes(&self, other: &Self) -> bool {
         !other.atoms().iter().any(|atom| self.atoms().binary_search(atom).is_ok())
             && !other.pairs().iter().any(|(key, value)| self.value_of(key) == Some(value))
     }
 
-    /// In the notation of RFC 7047 section 5.1, a set of one written as its element.
+    /// Returns the value in the notation of RFC 7047 section 5.1. A set of one is written as its element.
     #[must_use]
     pub fn to_json(&self) -> Value {
         match self {
@@ -283,10 +282,10 @@ impl Datum {
         }
     }
 
-    /// The value after a change that a file recorded as a difference.
+    /// Applies a change that a file recorded as a difference.
     ///
-    /// A transaction marked `_is_diff` holds, for a column of several elements, only what differs: elements (or
-    /// pairs) that appeared or went, and pairs with their new value. This is the `update2` notation of
+    /// For a column of several elements, a transaction marked `_is_diff` contains only the differences: elements (or
+    /// pairs) that were added or removed, and pairs with a new value. This is the `update2` notation of
     /// `ovsdb-server(7)`, section 4.1.14.
     #[must_use]
     pub(crate) fn with_difference(self, difference: Self) -> Self {
@@ -328,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn sorted_by_bytes() {
+    fn sets_are_sorted_by_bytes() {
         assert_eq!(
             set(&["b", "a", "B", "é", "a"]),
             Datum::Set(["B", "a", "b", "é"].map(Atom::from).to_vec())
@@ -348,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn includes_and_excludes_look_at_pairs() {
+    fn includes_and_excludes_compare_pairs() {
         let column = map(&[("a", "1"), ("b", "2")]);
         assert!(column.includes(&map(&[("a", "1")])) && !column.includes(&map(&[("a", "2")])));
         assert!(column.excludes(&map(&[("a", "2")])) && !column.excludes(&map(&[("a", "2"), ("b", "2")])));

@@ -1,18 +1,18 @@
-//! From the JSON notation of values (RFC 7047 section 5.1) to [`Datum`].
+//! Converts the JSON notation of values (RFC 7047 section 5.1) into [`Datum`].
 //!
-//! A value that does not fit its column is kept as far as it can be expressed at all, and what is wrong with it is
-//! told beside it: a newer or damaged database shows what it holds.
+//! A value that does not fit its column is kept if a [`Datum`] can express it, and reported as a problem. So the values
+//! of a newer or damaged database stay visible.
 
 use serde_json::Value;
 
 use crate::{Atom, AtomType, BaseType, ColumnType, Datum, Uuid};
 
-/// The value of a column, if there is any way to express it, and what is wrong with it, if something is.
+/// The value of a column, if a [`Datum`] can express it, and the problem with it, if any.
 pub(crate) type Decoded = (Option<Datum>, Option<String>);
 
 /// Decodes the JSON text of one column's value.
 pub(crate) fn from_text(text: &str, ty: &ColumnType) -> Decoded {
-    // Most values are one string or one reference, and need no tree.
+    // Most values are one string or one reference, and need no JSON tree.
     if ty.value.is_none() && ty.max > 0 {
         let atom = match ty.key.kind {
             AtomType::String if text.starts_with('"') => {
@@ -30,7 +30,7 @@ pub(crate) fn from_text(text: &str, ty: &ColumnType) -> Decoded {
     }
     match serde_json::from_str(text) {
         Ok(value) => from_value(value, ty),
-        Err(error) => (None, Some(format!("not a value of OVSDB: {error}"))),
+        Err(error) => (None, Some(format!("not an OVSDB value: {error}"))),
     }
 }
 
@@ -38,16 +38,16 @@ pub(crate) fn from_text(text: &str, ty: &ColumnType) -> Decoded {
 pub(crate) fn from_value(value: Value, ty: &ColumnType) -> Decoded {
     let mut problem = None;
     let datum = match tagged(value) {
-        Tagged::Map(pairs) => map(pairs, ty, &mut problem),
-        Tagged::Set(elements) => set(elements, ty, &mut problem),
-        Tagged::Other(value) => set(vec![value], ty, &mut problem),
+        TaggedValue::Map(pairs) => map(pairs, ty, &mut problem),
+        TaggedValue::Set(elements) => set(elements, ty, &mut problem),
+        TaggedValue::Other(value) => set(vec![value], ty, &mut problem),
     };
     if let Some(datum) = &datum
         && problem.is_none()
     {
         let as_map = matches!(datum, Datum::Map(_));
         if as_map != ty.is_map() {
-            problem = Some(format!("a {} where the schema has a {}", shape(as_map), shape(ty.is_map())));
+            problem = Some(format!("a {}, but the schema has a {}", shape(as_map), shape(ty.is_map())));
         }
     }
     (datum, problem)
@@ -57,27 +57,27 @@ fn shape(map: bool) -> &'static str {
     if map { "map" } else { "set or scalar" }
 }
 
-enum Tagged {
+enum TaggedValue {
     Map(Vec<Value>),
     Set(Vec<Value>),
     Other(Value),
 }
 
-/// Tells `["set", [...]]` and `["map", [...]]` from atoms.
-fn tagged(value: Value) -> Tagged {
-    let Value::Array(mut parts) = value else { return Tagged::Other(value) };
+/// Distinguishes `["set", [...]]` and `["map", [...]]` from atoms.
+fn tagged(value: Value) -> TaggedValue {
+    let Value::Array(mut parts) = value else { return TaggedValue::Other(value) };
     if let [Value::String(tag), Value::Array(elements)] = parts.as_mut_slice() {
         match tag.as_str() {
-            "set" => return Tagged::Set(std::mem::take(elements)),
-            "map" => return Tagged::Map(std::mem::take(elements)),
+            "set" => return TaggedValue::Set(std::mem::take(elements)),
+            "map" => return TaggedValue::Map(std::mem::take(elements)),
             _ => {}
         }
     }
-    Tagged::Other(Value::Array(parts))
+    TaggedValue::Other(Value::Array(parts))
 }
 
 fn set(elements: Vec<Value>, ty: &ColumnType, problem: &mut Option<String>) -> Option<Datum> {
-    // A map column's empty value may come as an empty set, as RFC 7047 does not tell empty ones apart.
+    // The empty value of a map column may be an empty set, because RFC 7047 does not distinguish them.
     if elements.is_empty() && ty.is_map() {
         return Some(Datum::Map(Vec::new()));
     }
@@ -92,11 +92,11 @@ fn map(pairs: Vec<Value>, ty: &ColumnType, problem: &mut Option<String>) -> Opti
     let mut atoms = Vec::with_capacity(pairs.len());
     for pair in pairs {
         let Value::Array(parts) = pair else {
-            *problem = Some(format!("{} in a map where a pair should be", excerpt(&pair)));
+            *problem = Some(format!("a map with {} instead of a pair", excerpt(&pair)));
             return None;
         };
         let Ok([key, value]) = <[Value; 2]>::try_from(parts) else {
-            *problem = Some("a map with a pair that is not of two".to_owned());
+            *problem = Some("a map with a pair that does not have two elements".to_owned());
             return None;
         };
         atoms.push((atom(key, &ty.key, problem)?, atom(value, value_type, problem)?));
@@ -104,12 +104,12 @@ fn map(pairs: Vec<Value>, ty: &ColumnType, problem: &mut Option<String>) -> Opti
     let count = atoms.len();
     let datum = Datum::map(atoms);
     if datum.len() < count {
-        *problem = Some("a map with the same key twice".to_owned());
+        *problem = Some("a map with a duplicate key".to_owned());
     }
     Some(datum)
 }
 
-/// An atom: of its own type if not of the column's, which is then the problem.
+/// Decodes an atom. If it does not have the column's type, it keeps its own type and the mismatch is the problem.
 fn atom(value: Value, base: &BaseType, problem: &mut Option<String>) -> Option<Atom> {
     let found = match value {
         Value::String(text) => Atom::String(text.into()),
@@ -122,14 +122,13 @@ fn atom(value: Value, base: &BaseType, problem: &mut Option<String>) -> Option<A
         other => match uuid(&other) {
             Some(uuid) => Atom::Uuid(uuid),
             None => {
-                *problem = Some(format!("{} where {} should be", excerpt(&other), base.kind));
+                *problem = Some(format!("{} instead of {}", excerpt(&other), base.kind));
                 return None;
             }
         },
     };
     if found.kind() != base.kind {
-        *problem =
-            Some(format!("{} {} where {} should be", found.kind(), excerpt(&found.to_json()), base.kind));
+        *problem = Some(format!("{} {} instead of {}", found.kind(), excerpt(&found.to_json()), base.kind));
     }
     Some(found)
 }
@@ -141,12 +140,12 @@ fn uuid(value: &Value) -> Option<Uuid> {
     }
 }
 
-/// A value's JSON, cut where it would fill a line.
+/// Returns the JSON of a value, at most eighty characters of it.
 pub(crate) fn excerpt(value: &Value) -> String {
     cut(&value.to_string())
 }
 
-/// At most eighty characters of a text.
+/// Returns at most eighty characters of a text.
 pub(crate) fn cut(text: &str) -> String {
     match text.char_indices().nth(80) {
         Some((at, _)) => format!("{}...", text.get(..at).unwrap_or_default()),
@@ -163,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn values_that_fit() {
+    fn values_that_fit_are_decoded() {
         let strings = column(AtomType::String, None);
         for (json, expected) in [
             (r#""a""#, Datum::scalar("a")),
@@ -189,14 +188,14 @@ mod tests {
         let integers = column(AtomType::Integer, None);
         let (datum, problem) = from_text(r#""ten""#, &integers);
         assert_eq!(datum, Some(Datum::scalar("ten")));
-        assert_eq!(problem.unwrap(), r#"string "ten" where integer should be"#);
+        assert_eq!(problem.unwrap(), r#"string "ten" instead of integer"#);
         let (datum, problem) = from_text(r#"["map",[["a","b"]]]"#, &column(AtomType::String, None));
         assert_eq!(datum.unwrap().len(), 1);
-        assert_eq!(problem.unwrap(), "a map where the schema has a set or scalar");
+        assert_eq!(problem.unwrap(), "a map, but the schema has a set or scalar");
     }
 
     #[test]
-    fn values_that_cannot_be_expressed_are_told() {
+    fn values_that_cannot_be_expressed_are_problems() {
         let integers = column(AtomType::Integer, None);
         for json in ["{}", "null", r#"["named-uuid","x"]"#, r#"["map",[1]]"#, "1x", "", &"[".repeat(1000)] {
             let (datum, problem) = from_text(json, &integers);

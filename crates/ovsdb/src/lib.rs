@@ -1,10 +1,10 @@
-//! Reads OVSDB databases, from files and from live servers, and prints them as the real clients do.
+//! Reads OVSDB databases from files and from live servers, and prints them as the real clients do.
 //!
-//! A [`Select`] asks for the rows of one table. It is answered by a [`Database`] (a northbound, southbound or
-//! `conf.db` file, standalone or clustered) or, as text for `ovsdb-client query`, by a live server ([`wire`]);
-//! both give the same [`Rows`], and [`mod@print`] writes these as `ovn-nbctl`, `ovn-sbctl` and `ovs-vsctl` would.
-//! The schema always comes with the data, so columns of any version are read. Nothing here can write to
-//! a database: [`NewFile`] makes the bytes of a new one.
+//! A [`Select`] asks for the rows of one table. A [`Database`] (a northbound, southbound or `conf.db` file, standalone
+//! or clustered) answers it, or a live server, with the text for `ovsdb-client query` ([`wire`]). Both return the same
+//! [`Rows`], and [`mod@print`] prints them as `ovn-nbctl`, `ovn-sbctl` and `ovs-vsctl` do. The schema always comes with
+//! the data, so columns of any version can be read. This crate cannot write to a database: [`NewFile`] only creates the
+//! bytes of a new one.
 //!
 //! ```
 //! use ovsdb::{Condition, Database, Op, Select, print};

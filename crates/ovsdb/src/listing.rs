@@ -1,4 +1,4 @@
-//! Rows of what a client's `list` printed, for where the database itself was not collected.
+//! Parses the output of a client's `list` into rows, for sources that do not contain the database itself.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,22 +6,22 @@ use std::sync::Arc;
 use crate::text::{atom, datum, split_pair, words};
 use crate::{AtomType, BaseType, ColumnSchema, ColumnType, Row, Rows, Schema, TableSchema, Uuid};
 
-/// A table as `list` printed it.
+/// A table that was parsed from the output of `list`.
 ///
-/// What it does not print is not known: a column's type is the narrowest that all its values have, and no UUID is said
-/// to refer to anything.
+/// The output does not contain the schema. Therefore the type of a column is the narrowest type of all its values, and
+/// no UUID has a table that it refers to.
 #[derive(Clone, Debug)]
 pub struct Listing {
-    /// A schema of this one table.
+    /// A schema with this table only.
     pub schema: Schema,
-    /// Its rows. A value that could not be read is among a row's problems.
+    /// The rows. A value that could not be parsed is among the problems of its row.
     pub rows: Rows,
-    /// Lines that are no column of a record.
+    /// The lines that are not a column of a record.
     pub other: Vec<String>,
 }
 
 impl Listing {
-    /// Reads what `list` printed of a table of a database.
+    /// Parses the output of `list` for a table of a database.
     #[must_use]
     pub fn parse(database: &str, table: &str, text: &str) -> Self {
         let (mut records, mut other) = (Vec::new(), Vec::new());
@@ -86,8 +86,8 @@ impl Listing {
 }
 
 impl Rows {
-    /// Takes over the values of these columns from the rows of the same UUIDs in a listing: those that a server keeps in
-    /// memory, and a file does not have.
+    /// Copies the values of the wanted columns from the rows with the same UUIDs in a listing. This is for ephemeral
+    /// columns, which a file does not contain.
     pub fn fill(&mut self, listed: &Rows, wanted: impl Fn(&ColumnSchema) -> bool) {
         let columns: Vec<(usize, &ColumnSchema)> =
             self.table.columns.iter().enumerate().filter(|(_, column)| wanted(column)).collect();
@@ -106,7 +106,7 @@ fn is_name(word: &str) -> bool {
     !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// The narrowest type of a value. Of an empty set or map it is not known, which at most nothing stands for.
+/// Returns the narrowest type of a value. The element type of an empty set or map is not known, and `max` is 0 then.
 fn type_of(value: &str) -> ColumnType {
     let inner = |open, close| value.strip_prefix(open).and_then(|rest: &str| rest.strip_suffix(close));
     let of = |words: &mut dyn Iterator<Item = &str>| words.map(kind).reduce(common);
@@ -128,10 +128,10 @@ fn type_of(value: &str) -> ColumnType {
     }
 }
 
-/// The type of both values.
+/// Returns the narrowest type that includes both types.
 fn wider(a: &ColumnType, b: &ColumnType) -> ColumnType {
     match (a.max, b.max) {
-        // Of an empty set nothing is known but that it may be empty.
+        // `max` is 0 if only empty sets were seen, so the other type decides.
         (0, _) => b.clone(),
         (_, 0) => a.clone(),
         _ => {

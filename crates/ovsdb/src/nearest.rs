@@ -1,12 +1,12 @@
-//! Names that exist, nearest to the one that does not.
+//! Sorts existing names by their similarity to a name that does not exist.
 
-/// All `known` names, those nearest to `wanted` first.
+/// Returns all `known` names, with the names most similar to `wanted` first.
 ///
-/// Nearness is the edit distance without regard to case, but a name that holds the wanted word (or is held by it)
-/// counts as near: `lsp` is no help, `switch_port` is.
+/// The measure is the edit distance, ignoring case. A name that contains the wanted word, or is contained in it, counts
+/// as most similar: `switch_port` finds `Logical_Switch_Port`, but `lsp` does not.
 #[must_use]
 pub fn nearest_first<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Vec<String> {
-    // Names are short; a longer word is somebody else's text and only its beginning is compared.
+    // Names are short. A long word is not a name, so only its beginning is compared.
     let wanted: String = wanted.chars().take(64).collect::<String>().to_ascii_lowercase().replace('-', "_");
     let mut names: Vec<(usize, &str)> = known
         .map(|name| {
@@ -19,7 +19,7 @@ pub fn nearest_first<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> 
     names.into_iter().map(|(_, name)| name.to_owned()).collect()
 }
 
-/// How many letters to add, drop or change to make one word of the other.
+/// Returns the edit distance: the number of letters to add, remove or change to turn one word into the other.
 fn distance(a: &str, b: &str) -> usize {
     let mut costs: Vec<usize> = (0..=b.chars().count()).collect();
     for (row, letter) in a.chars().enumerate() {
@@ -43,14 +43,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn distances() {
+    fn edit_distances_are_right() {
         assert_eq!(distance("kitten", "sitting"), 3);
         assert_eq!(distance("", "abc"), 3);
         assert_eq!(distance("abc", "abc"), 0);
     }
 
     #[test]
-    fn order() {
+    fn similar_names_come_first() {
         let known = ["ACL", "Load_Balancer", "Logical_Switch", "Logical_Switch_Port"];
         let first = |wanted| nearest_first(wanted, known.into_iter()).swap_remove(0);
         assert_eq!(first("loadbalancer"), "Load_Balancer");

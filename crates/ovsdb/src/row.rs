@@ -1,4 +1,4 @@
-//! Rows, and typed looks at their columns.
+//! Rows, and typed access to their columns.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,21 +10,21 @@ use crate::{Atom, ColumnSchema, Datum, TableSchema, Uuid};
 pub struct Rows {
     /// The table.
     pub table: Arc<TableSchema>,
-    /// Which columns were asked for, in that order; nothing: all.
+    /// The requested columns in their order, or `None` for all columns.
     pub columns: Option<Vec<String>>,
-    /// The rows, in order of their UUIDs.
+    /// The rows, in the order of their UUIDs.
     pub rows: Vec<Row>,
 }
 
 impl Rows {
-    /// The row of this UUID.
+    /// Returns the row with this UUID.
     #[must_use]
     pub fn get(&self, uuid: Uuid) -> Option<&Row> {
         let at = self.rows.binary_search_by(|row| row.uuid.cmp(&uuid)).ok()?;
         self.rows.get(at)
     }
 
-    /// Everything in these rows that did not fit the schema.
+    /// Returns the values of all rows that did not fit the schema, with the UUID of their row.
     pub fn problems(&self) -> impl Iterator<Item = (Uuid, &Problem)> {
         self.rows.iter().flat_map(|row| row.problems.iter().map(|problem| (row.uuid, problem)))
     }
@@ -39,14 +39,14 @@ impl<'a> IntoIterator for &'a Rows {
     }
 }
 
-/// A value that did not fit the schema. What could be expressed of it is in the row all the same.
+/// A value that did not fit the schema. The row still contains the value if it can be expressed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The column, which may be one that the schema does not have.
+    /// The column, which the schema may lack.
     pub column: String,
-    /// The value as it was found, in the notation of RFC 7047 and cut when long.
+    /// The value in the notation of RFC 7047, truncated if it is long.
     pub found: String,
-    /// What is wrong with it.
+    /// The reason why the value does not fit.
     pub reason: String,
 }
 
@@ -56,15 +56,15 @@ impl fmt::Display for Problem {
     }
 }
 
-/// One row. Two rows are equal when their UUIDs, values and problems are; `_version` does not count, as files do
-/// not hold it.
+/// One row. Two rows are equal if their UUIDs, values and problems are equal. `_version` does not count, because files
+/// do not contain it.
 #[derive(Clone, Debug)]
 pub struct Row {
     /// The table's schema.
     pub table: Arc<TableSchema>,
-    /// The row's identity.
+    /// The UUID of the row.
     pub uuid: Uuid,
-    /// Values that did not fit the schema.
+    /// The values that did not fit the schema.
     pub problems: Vec<Problem>,
     id: Datum,
     version: Option<Datum>,
@@ -78,7 +78,7 @@ impl PartialEq for Row {
 }
 
 impl Row {
-    /// A row of which no column is known yet.
+    /// Creates a row without column values.
     pub(crate) fn new(table: &Arc<TableSchema>, uuid: Uuid) -> Self {
         let values = vec![None; table.columns.len()];
         Self {
@@ -110,7 +110,7 @@ impl Row {
         self.version = version;
     }
 
-    /// Forgets the columns that are not wanted.
+    /// Removes the values of columns that are not wanted.
     pub(crate) fn keep(&mut self, wanted: &[bool]) {
         for (value, wanted) in self.values.iter_mut().zip(wanted) {
             if !wanted {
@@ -119,7 +119,7 @@ impl Row {
         }
     }
 
-    /// Changes values: `edit` gets each column that was read and gives its new value, if it has one.
+    /// Changes values. `edit` gets each column that was read, and returns the new value or `None` to keep the old one.
     pub fn edit(&mut self, mut edit: impl FnMut(&ColumnSchema, &Datum) -> Option<Datum>) {
         for (column, value) in self.table.columns.iter().zip(&mut self.values) {
             if let Some(new) = value.as_ref().and_then(|value| edit(column, value)) {
@@ -128,7 +128,7 @@ impl Row {
         }
     }
 
-    /// Forgets the value of a column.
+    /// Removes the value of a column.
     pub fn forget(&mut self, column: &str) {
         if let Some(at) = self.table.column_index(column) {
             self.set(at, None);
@@ -139,9 +139,10 @@ impl Row {
         self.values.get(column)?.as_ref()
     }
 
-    /// The value of a column; nothing when it was not asked for, is not in the schema or could not be expressed.
+    /// Returns the value of a column, or `None` if it was not requested, is not in the schema or could not be
+    /// expressed.
     ///
-    /// `_uuid` is always there; `_version` only in rows of a live server, when all columns were asked for.
+    /// `_uuid` always exists. `_version` exists only in rows from a live server, if all columns were requested.
     #[must_use]
     pub fn get(&self, column: &str) -> Option<&Datum> {
         match column {
@@ -155,42 +156,43 @@ impl Row {
         self.get(column)?.single()
     }
 
-    /// The text of a column that holds exactly one string.
+    /// Returns the text of a column that contains exactly one string.
     #[must_use]
     pub fn text(&self, column: &str) -> Option<&str> {
         self.single(column)?.as_str()
     }
 
-    /// The number of a column that holds exactly one integer.
+    /// Returns the number of a column that contains exactly one integer.
     #[must_use]
     pub fn int(&self, column: &str) -> Option<i64> {
         self.single(column)?.as_int()
     }
 
-    /// The truth of a column that holds exactly one boolean.
+    /// Returns the value of a column that contains exactly one boolean.
     #[must_use]
     pub fn bool(&self, column: &str) -> Option<bool> {
         self.single(column)?.as_bool()
     }
 
-    /// The strings of a column that holds a set of them, in order.
+    /// Returns the strings of a column that contains a set of strings, in order.
     pub fn strings(&self, column: &str) -> impl Iterator<Item = &str> {
         self.get(column).map(Datum::atoms).unwrap_or_default().iter().filter_map(Atom::as_str)
     }
 
-    /// The keys and values of a column that maps strings to strings, in order of the keys.
+    /// Returns the keys and values of a column that maps strings to strings, in the order of the keys.
     pub fn map(&self, column: &str) -> impl Iterator<Item = (&str, &str)> {
         let pairs = self.get(column).map(Datum::pairs).unwrap_or_default();
         pairs.iter().filter_map(|(key, value)| Some((key.as_str()?, value.as_str()?)))
     }
 
-    /// The string under a key of a column that maps strings to strings.
+    /// Returns the string under a key of a column that maps strings to strings.
     #[must_use]
     pub fn map_get(&self, column: &str, key: &str) -> Option<&str> {
         self.get(column)?.value_of(&Atom::from(key))?.as_str()
     }
 
-    /// The rows that a column refers to, in order: the elements of a set, the keys and values of a map.
+    /// Returns the UUIDs of the rows that a column refers to, in order: the elements of a set, or the keys and values
+    /// of a map.
     pub fn refs(&self, column: &str) -> impl Iterator<Item = Uuid> {
         let datum = self.get(column);
         let elements = datum.map(Datum::atoms).unwrap_or_default().iter();

@@ -1,4 +1,4 @@
-//! What a database holds: its tables, their columns and the types of these (RFC 7047 section 3.2).
+//! The schema of a database: its tables, their columns and the types of columns (RFC 7047 section 3.2).
 
 use std::sync::Arc;
 
@@ -7,22 +7,22 @@ use serde_json::{Map, Value};
 use crate::nearest::nearest_first;
 use crate::{Atom, AtomType, Datum};
 
-/// A database's schema, as the first record of a file holds it or `ovsdb-client get-schema` prints it.
+/// A database's schema, from the first record of a file or the output of `ovsdb-client get-schema`.
 #[derive(Clone, Debug)]
 pub struct Schema {
-    /// `OVN_Northbound`, `OVN_Southbound`, `Open_vSwitch`.
+    /// The name of the database: `OVN_Northbound`, `OVN_Southbound`, `Open_vSwitch`.
     pub name: String,
-    /// Its version, `7.18.0`; empty in schemas of before 2011.
+    /// The version of the schema: `7.18.0`. Empty in schemas from before 2011.
     pub version: String,
-    /// A checksum and a length, `1537030958 45190`, when the schema carries one.
+    /// The checksum and length, `1537030958 45190`, if the schema has them.
     pub cksum: Option<String>,
     /// The tables, sorted by name.
     pub tables: Vec<Arc<TableSchema>>,
-    /// What it was parsed from.
+    /// The JSON text from which the schema was parsed.
     pub json: Arc<str>,
 }
 
-/// The same schema may be written in more than one way.
+/// Compares schemas by their contents, because the same schema can be written in several ways.
 impl PartialEq for Schema {
     fn eq(&self, other: &Self) -> bool {
         let of = |schema: &Self| (schema.name.clone(), schema.version.clone());
@@ -35,113 +35,113 @@ impl Eq for Schema {}
 /// One table of a schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableSchema {
-    /// Its name, `Logical_Switch`.
+    /// The name of the table: `Logical_Switch`.
     pub name: String,
-    /// The columns, sorted by name; without the pseudo-columns `_uuid` and `_version`.
+    /// The columns, sorted by name, without the pseudo-columns `_uuid` and `_version`.
     pub columns: Vec<ColumnSchema>,
-    /// Whether rows stay when nothing refers to them. (A schema without any root table keeps all rows.)
+    /// Whether rows exist without a reference to them. A schema without any root table keeps all rows.
     pub is_root: bool,
-    /// How many rows there may be; nothing: any number.
+    /// The largest number of rows, or `None` for no limit.
     pub max_rows: Option<u64>,
-    /// Sets of columns whose values together are unique in the table.
+    /// The sets of columns whose values together are unique in the table.
     pub indexes: Vec<Vec<String>>,
 }
 
 /// One column of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ColumnSchema {
-    /// Its name, `external_ids`.
+    /// The name of the column: `external_ids`.
     pub name: String,
-    /// What it holds.
+    /// The type of the column.
     pub ty: ColumnType,
-    /// Whether the server keeps it in memory only. Files never hold such a column (`ovsdb(5)`): read from a file
-    /// it has its default, whatever the server had.
+    /// Whether the server keeps the column in memory only. Files never contain such a column (`ovsdb(5)`), so it has
+    /// its default value in rows from a file.
     pub ephemeral: bool,
-    /// Whether it may change after the row was made.
+    /// Whether the column may change after the row was inserted.
     pub mutable: bool,
 }
 
-/// The type of a column: how many of what.
+/// The type of a column: the type and the number of its elements.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ColumnType {
     /// The type of elements, or of a map's keys.
     pub key: BaseType,
-    /// The type of a map's values; nothing for sets and scalars.
+    /// The type of a map's values, or `None` for sets and scalars.
     pub value: Option<BaseType>,
-    /// The fewest elements: 0 or 1.
+    /// The smallest number of elements: 0 or 1.
     pub min: usize,
-    /// The most elements; `usize::MAX` stands for `"unlimited"`.
+    /// The largest number of elements. `usize::MAX` stands for `"unlimited"`.
     pub max: usize,
 }
 
 /// The type of an element, key or value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseType {
-    /// Its atomic type.
+    /// The atomic type.
     pub kind: AtomType,
-    /// The only values allowed, sorted; empty when any is.
+    /// The allowed values, sorted. Empty if all values are allowed.
     pub allowed: Vec<Atom>,
     /// The table whose rows a UUID refers to.
     pub ref_table: Option<String>,
-    /// What the reference means for the row that it points to.
+    /// The kind of reference, strong or weak.
     pub ref_type: RefType,
 }
 
-/// What a reference does (RFC 7047 section 3.2, `refType`).
+/// The kind of a reference (RFC 7047 section 3.2, `refType`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RefType {
-    /// The row must exist, and stays while it is referred to.
+    /// The row must exist, and cannot be deleted while a strong reference to it exists.
     #[default]
     Strong,
-    /// The reference goes when the row does.
+    /// The reference is removed when the row is deleted.
     Weak,
 }
 
-/// The text is no schema.
+/// The text is not a schema.
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
-    /// It is no JSON.
+    /// The text is not JSON.
     #[error("the schema is not JSON")]
     Json(#[source] serde_json::Error),
     /// A member is missing or of the wrong type.
-    #[error("the schema's {path} should be {expected}")]
+    #[error("{path} of the schema must be {expected}")]
     Member {
-        /// Where, as `tables.ACL.columns.match.type`.
+        /// The path of the member: `tables.ACL.columns.match.type`.
         path: String,
-        /// What should be there.
+        /// The expected kind of value.
         expected: &'static str,
     },
 }
 
 /// The schema has no such table.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{database} has no table {name:?}; nearest first: {}", known.join(", "))]
+#[error("{database} has no table {name:?}; tables, most similar first: {}", known.join(", "))]
 pub struct UnknownTable {
-    /// What was asked for.
+    /// The requested table.
     pub name: String,
-    /// The schema's name.
+    /// The name of the database.
     pub database: String,
-    /// The tables that exist, nearest first.
+    /// The tables that exist, most similar first.
     pub known: Vec<String>,
 }
 
 /// The table has no such column.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("table {table} has no column {name:?}; nearest first: {}", known.join(", "))]
+#[error("table {table} has no column {name:?}; columns, most similar first: {}", known.join(", "))]
 pub struct UnknownColumn {
-    /// What was asked for.
+    /// The requested column.
     pub name: String,
     /// The table.
     pub table: String,
-    /// The columns that exist, nearest first.
+    /// The columns that exist, most similar first.
     pub known: Vec<String>,
 }
 
 impl Schema {
-    /// From its JSON text. Members that RFC 7047 does not name are passed over.
+    /// Parses the JSON text of a schema. Members that RFC 7047 does not name are ignored.
     ///
     /// # Errors
-    /// When it is no JSON, or a member that is needed is missing or of another type.
+    /// The text is not JSON, or a required member is missing or has another type.
     pub fn parse(text: &str) -> Result<Self, SchemaError> {
         let json: Value = serde_json::from_str(text).map_err(SchemaError::Json)?;
         let members = object(&json, "top")?;
@@ -161,7 +161,7 @@ impl Schema {
         })
     }
 
-    /// The table of exactly this name.
+    /// Returns the table with exactly this name.
     #[must_use]
     pub fn table(&self, name: &str) -> Option<&Arc<TableSchema>> {
         self.tables.get(self.table_index(name)?)
@@ -171,11 +171,11 @@ impl Schema {
         self.tables.binary_search_by(|table| table.name.as_str().cmp(name)).ok()
     }
 
-    /// The table of this name as a person writes it: case does not matter, and `-` is as good as `_`, as with the
-    /// clients (`ovn-nbctl(8)`, "Identifying Tables, Records, and Columns").
+    /// Finds a table by its name as a person writes it. Like in the clients, case does not matter and `-` stands for
+    /// `_` (`ovn-nbctl(8)`, "Identifying Tables, Records, and Columns").
     ///
     /// # Errors
-    /// When there is none: with those that exist, nearest first.
+    /// No such table exists. The error contains the existing tables, most similar first.
     pub fn find_table(&self, name: &str) -> Result<&Arc<TableSchema>, UnknownTable> {
         self.table(name)
             .or_else(|| self.tables.iter().find(|table| same_name(&table.name, name)))
@@ -215,7 +215,7 @@ impl TableSchema {
         })
     }
 
-    /// The column of exactly this name.
+    /// Returns the column with exactly this name.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&ColumnSchema> {
         self.columns.get(self.column_index(name)?)
@@ -225,10 +225,10 @@ impl TableSchema {
         self.columns.binary_search_by(|column| column.name.as_str().cmp(name)).ok()
     }
 
-    /// The column of this name as a person writes it, as [`Schema::find_table`] finds tables.
+    /// Finds a column by its name as a person writes it, like [`Schema::find_table`].
     ///
     /// # Errors
-    /// When there is none: with those that exist, nearest first.
+    /// No such column exists. The error contains the existing columns, most similar first.
     pub fn find_column(&self, name: &str) -> Result<&ColumnSchema, UnknownColumn> {
         self.column(name)
             .or_else(|| self.columns.iter().find(|column| same_name(&column.name, name)))
@@ -281,26 +281,26 @@ impl ColumnType {
         })
     }
 
-    /// Whether it is a map.
+    /// Returns true for a map.
     #[must_use]
     pub const fn is_map(&self) -> bool {
         self.value.is_some()
     }
 
-    /// Whether it holds exactly one atom.
+    /// Returns true if the column contains exactly one atom.
     #[must_use]
     pub const fn is_scalar(&self) -> bool {
         self.value.is_none() && self.min == 1 && self.max == 1
     }
 
-    /// Whether it holds one atom or none.
+    /// Returns true if the column contains one atom or none.
     #[must_use]
     pub const fn is_optional(&self) -> bool {
         self.value.is_none() && self.min == 0 && self.max == 1
     }
 
-    /// What a row holds here when nothing was ever written (RFC 7047 section 5.2.1): nothing if that is allowed,
-    /// otherwise one zero, false or empty value.
+    /// Returns the default value of the column (RFC 7047 section 5.2.1): empty if that is allowed, otherwise one
+    /// element that is zero, false or empty.
     #[must_use]
     pub fn default_datum(&self) -> Datum {
         let zero = || Atom::default_of(self.key.kind);

@@ -1,25 +1,25 @@
-//! The one question that can be asked: which rows of a table, and which of their columns.
+//! The query type: it selects rows and columns of one table.
 
 use serde_json::{Value, json};
 
 use crate::schema::{UnknownColumn, UnknownTable};
 use crate::{Condition, Row, Schema, TableSchema, Uuid};
 
-/// Asks for the rows of one table that meet all conditions (RFC 7047 section 5.2.2).
+/// A query for the rows of one table that match all conditions (RFC 7047 section 5.2.2).
 ///
-/// From a file and from a live server it gives the same rows: what a server cannot evaluate is asked of it as
-/// nearly as it can and then evaluated here.
+/// A file and a live server return the same rows. If a server cannot evaluate a condition, it gets the nearest
+/// condition that it can evaluate, and this crate filters its rows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Select {
     /// The table, by its exact name ([`crate::Schema::find_table`] finds it).
     pub table: String,
-    /// What rows must meet; none: all rows.
+    /// The conditions that rows must match. Without conditions, all rows match.
     pub conditions: Vec<Condition>,
-    /// The columns wanted, by their exact names; nothing: all.
+    /// The exact names of the columns to read, or `None` for all columns.
     pub columns: Option<Vec<String>>,
 }
 
-/// Why a select cannot be answered.
+/// The reason why a select cannot be answered.
 #[derive(Debug, thiserror::Error)]
 pub enum SelectError {
     /// The schema has no such table.
@@ -31,40 +31,40 @@ pub enum SelectError {
 }
 
 impl From<&str> for Select {
-    /// All rows and columns of a table.
+    /// Selects all rows and columns of a table.
     fn from(table: &str) -> Self {
         Self { table: table.to_owned(), conditions: Vec::new(), columns: None }
     }
 }
 
 impl Select {
-    /// The row of this UUID, in a table.
+    /// Selects the row with this UUID.
     #[must_use]
     pub fn by_uuid(table: &str, uuid: Uuid) -> Self {
         Self::from(table).filter(Condition::is("_uuid", uuid))
     }
 
-    /// Only rows that also meet this.
+    /// Adds a condition that rows must match.
     #[must_use]
     pub fn filter(mut self, condition: Condition) -> Self {
         self.conditions.push(condition);
         self
     }
 
-    /// Only these columns.
+    /// Selects only these columns.
     #[must_use]
     pub fn columns<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
         self.columns = Some(columns.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Whether a row meets all conditions. All columns that they look at must have been read.
+    /// Returns true if a row matches all conditions. The columns of all conditions must have been read.
     #[must_use]
     pub fn matches(&self, row: &Row) -> bool {
         self.conditions.iter().all(|condition| condition.matches(row))
     }
 
-    /// Whether a row that a server found meets the conditions that the server could not evaluate.
+    /// Returns true if a row that a server found matches the conditions that the server could not evaluate.
     pub(crate) fn matches_residual(&self, row: &Row) -> bool {
         self.conditions
             .iter()
@@ -72,18 +72,18 @@ impl Select {
             .all(|condition| condition.matches(row))
     }
 
-    /// That the table and all columns named exist.
+    /// Checks that the table and all named columns exist.
     ///
     /// # Errors
-    /// The first that does not, with those that do.
+    /// The first name that does not exist, with the names that do.
     pub fn check(&self, schema: &Schema) -> Result<(), SelectError> {
         let table = schema.table(&self.table).ok_or_else(|| schema.unknown_table(&self.table))?;
         self.wanted(table)?;
         Ok(())
     }
 
-    /// The operation in the notation of RFC 7047 section 5.2.2. Columns that conditions still need here are asked
-    /// for beside those wanted.
+    /// Returns the operation in the notation of RFC 7047 section 5.2.2. It also requests the columns of conditions that
+    /// the server cannot evaluate.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let conditions: Vec<Value> = self.conditions.iter().filter_map(Condition::to_wire).collect();
@@ -101,7 +101,7 @@ impl Select {
         json!({ "op": "select", "table": self.table, "where": conditions, "columns": wanted })
     }
 
-    /// Which of the table's columns are wanted, and that all columns named exist.
+    /// Returns which of the table's columns are wanted, and checks that all named columns exist.
     pub(crate) fn wanted(&self, table: &TableSchema) -> Result<Vec<bool>, UnknownColumn> {
         for condition in &self.conditions {
             if condition.column() != "_uuid" {

@@ -1,11 +1,11 @@
-//! Values as people write them (`ovn-nbctl(8)`, "Database Values").
+//! Parses values as people write them (`ovn-nbctl(8)`, "Database Values").
 
 use crate::{Atom, AtomType, BaseType, ColumnType, Datum};
 
-/// The value that `text` means for a column of this type; the error says what it should have been.
+/// Parses the value of a column of this type. The error says which value the column expects.
 ///
-/// Unlike the clients, text outside of brackets and braces is one element as it is: `0a:58:0a:f4:00:03 10.244.0.3`
-/// needs no quotes.
+/// Unlike in the clients, text without brackets or braces is one element and needs no quotes:
+/// `0a:58:0a:f4:00:03 10.244.0.3`.
 pub(crate) fn datum(text: &str, ty: &ColumnType) -> Result<Datum, String> {
     let Some(value_type) = &ty.value else {
         return match enclosed(text, '[', ']') {
@@ -27,37 +27,41 @@ pub(crate) fn datum(text: &str, ty: &ColumnType) -> Result<Datum, String> {
         None => std::slice::from_ref(&text),
     };
     let pair = |word: &&str| {
-        let (key, value) = split_pair(word).ok_or_else(|| "a map takes key=value".to_owned())?;
+        let (key, value) = split_pair(word).ok_or_else(|| "a map needs key=value".to_owned())?;
         Ok::<_, String>((atom(key, &ty.key)?, atom(value, value_type)?))
     };
     Ok(Datum::map(pairs.iter().map(pair).collect::<Result<Vec<_>, _>>()?))
 }
 
-/// The atom that `text` means; strings may, and need not, stand in double quotes.
+/// Parses an atom. Double quotes around a string are optional.
 pub(crate) fn atom(text: &str, base: &BaseType) -> Result<Atom, String> {
     let word = text.trim();
     let atom = match base.kind {
         AtomType::String => Atom::String(unquoted(text).into()),
-        AtomType::Integer => Atom::Integer(word.parse().map_err(|_| "an integer is needed".to_owned())?),
+        AtomType::Integer => {
+            Atom::Integer(word.parse().map_err(|_| "the column needs an integer".to_owned())?)
+        }
         AtomType::Real => match word.parse::<f64>() {
             Ok(number) if number.is_finite() => Atom::Real(number),
-            _ => return Err("a number is needed".to_owned()),
+            _ => return Err("the column needs a number".to_owned()),
         },
         AtomType::Boolean => match word {
             "true" => Atom::Boolean(true),
             "false" => Atom::Boolean(false),
-            _ => return Err("true or false is needed".to_owned()),
+            _ => return Err("the column needs true or false".to_owned()),
         },
-        AtomType::Uuid => Atom::Uuid(word.parse().map_err(|_| "a whole UUID is needed".to_owned())?),
+        AtomType::Uuid => {
+            Atom::Uuid(word.parse().map_err(|_| "the column needs a complete UUID".to_owned())?)
+        }
     };
     if base.allowed.is_empty() || base.allowed.contains(&atom) {
         return Ok(atom);
     }
     let allowed: Vec<String> = base.allowed.iter().map(crate::print::atom).collect();
-    Err(format!("only {} are allowed", allowed.join(", ")))
+    Err(format!("the allowed values are {}", allowed.join(", ")))
 }
 
-/// The text of a JSON string, or the text itself if it is none.
+/// Returns the contents of a JSON string, or the text itself if it is not a JSON string.
 fn unquoted(text: &str) -> String {
     let quoted = text.trim();
     match quoted.starts_with('"').then(|| serde_json::from_str::<String>(quoted)) {
@@ -70,7 +74,7 @@ fn enclosed(text: &str, open: char, close: char) -> Option<&str> {
     text.trim().strip_prefix(open)?.strip_suffix(close)
 }
 
-/// The words of a list, separated by commas or spaces outside of quotes.
+/// Splits a list into words, at commas and spaces outside of quotes.
 pub(crate) fn words(list: &str) -> Result<Vec<&str>, String> {
     let mut found = Vec::new();
     let mut start = 0;
@@ -121,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn sets() {
+    fn sets_are_parsed() {
         let strings = column(AtomType::String, None, usize::MAX);
         for (text, expected) in [
             ("a", set(&["a"])),
@@ -139,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn maps() {
+    fn maps_are_parsed() {
         let strings = column(AtomType::String, Some(AtomType::String), usize::MAX);
         let map =
             |pairs: &[(&str, &str)]| Datum::map(pairs.iter().map(|(k, v)| (Atom::from(*k), Atom::from(*v))));

@@ -1,15 +1,15 @@
-//! The 128-bit identity of a row.
+//! UUIDs, the 128-bit identifiers of rows.
 
 use std::fmt;
 use std::str::FromStr;
 
 /// A UUID, written as in RFC 4122 section 3: `550e8400-e29b-41d4-a716-446655440000`.
 ///
-/// The order is that of the number, which is the order in which OVSDB sorts references.
+/// UUIDs are ordered as numbers, which is the order in which OVSDB sorts references.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Uuid([u8; 16]);
 
-/// The text is no UUID.
+/// The text is not a UUID.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a UUID of 36 characters: {text:?}")]
 pub struct ParseUuidError {
@@ -17,27 +17,27 @@ pub struct ParseUuidError {
 }
 
 impl Uuid {
-    /// From its sixteen bytes, most significant first.
+    /// Creates a UUID from its sixteen bytes, most significant first.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
-    /// The sixteen bytes, most significant first.
+    /// Returns the sixteen bytes, most significant first.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
 
-    /// The first 32 bits: what `ovn-sbctl lflow-list --uuid` prints and what OpenFlow cookies hold.
+    /// Returns the first 32 bits, which `ovn-sbctl lflow-list --uuid` prints and OpenFlow cookies contain.
     #[must_use]
     pub const fn first32(&self) -> u32 {
         let [a, b, c, d, ..] = self.0;
         u32::from_be_bytes([a, b, c, d])
     }
 
-    /// Whether the written form begins with `prefix`, in either case, as the clients allow a record to be named
-    /// by the first digits of its UUID (`ovn-nbctl(8)`, "Identifying Tables, Records, and Columns").
+    /// Returns true if the text of the UUID begins with `prefix`, ignoring case. The clients accept the first digits of
+    /// a UUID as the name of a record (`ovn-nbctl(8)`, "Identifying Tables, Records, and Columns").
     #[must_use]
     pub fn starts_with(&self, prefix: &str) -> bool {
         self.to_string().starts_with(&prefix.to_ascii_lowercase())
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_and_back() {
+    fn a_uuid_is_parsed_and_printed() {
         let text = "550e8400-e29b-41d4-a716-446655440000";
         let uuid: Uuid = text.parse().unwrap();
         assert_eq!(uuid.to_string(), text);
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_everything_else() {
+    fn other_texts_are_rejected() {
         for text in
             ["", "550e8400", "550e8400-e29b-41d4-a716-44665544000g", "550e8400xe29b-41d4-a716-446655440000"]
         {

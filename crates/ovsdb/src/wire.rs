@@ -1,6 +1,6 @@
-//! Selects over the wire: the text that `ovsdb-client query` takes, and the text that it prints.
+//! Selects on a live server: the text that `ovsdb-client query` takes, and the text that it prints.
 //!
-//! `query` runs a transaction and never commits it (`ovsdb-client(1)`); only `select` operations can be made here.
+//! `query` runs a transaction and never commits it (`ovsdb-client(1)`). This module only creates `select` operations.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -11,55 +11,55 @@ use crate::row::Problem;
 use crate::schema::{UnknownColumn, UnknownTable};
 use crate::{AtomType, BaseType, ColumnType, Datum, Row, Rows, Schema, Select};
 
-/// What is wrong with a reply.
+/// The reason why a reply cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
-    /// It is not the JSON of a reply (RFC 7047 section 4.1.3).
-    #[error("the reply is not that of an OVSDB transaction: it begins with {start:?}")]
+    /// The reply is not the JSON of a transaction's reply (RFC 7047 section 4.1.3).
+    #[error("the reply is not the result of an OVSDB transaction: it begins with {start:?}")]
     Reply {
         /// The first characters of the reply.
         start: String,
-        /// Why not, when it is not even JSON.
+        /// The parse error, if the reply is not JSON.
         #[source]
         source: Option<serde_json::Error>,
     },
-    /// There are fewer results than selects.
+    /// The reply has fewer results than there are selects.
     #[error("the reply has {found} results for {asked} selects")]
     Results {
-        /// How many selects were sent.
+        /// The number of selects.
         asked: usize,
-        /// How many results came.
+        /// The number of results.
         found: usize,
     },
-    /// The server refused a select (RFC 7047 section 3.1, `<error>`).
-    #[error("select {} of table {table} was refused: {error}{}", at + 1, details.as_ref().map(|text| format!(": {text}")).unwrap_or_default())]
+    /// The server rejected a select (RFC 7047 section 3.1, `<error>`).
+    #[error("the server rejected select {} of table {table}: {error}{}", at + 1, details.as_ref().map(|text| format!(": {text}")).unwrap_or_default())]
     Refused {
-        /// Which select, the first being 0.
+        /// The index of the select, starting at 0.
         at: usize,
-        /// The table that it asked for.
+        /// The table of the select.
         table: String,
-        /// The server's word for the error.
+        /// The server's name of the error.
         error: String,
-        /// What the server says about it.
+        /// The server's details about the error.
         details: Option<String>,
     },
-    /// The server refused the transaction as a whole.
-    #[error("the transaction was refused: {error}{}", details.as_ref().map(|text| format!(": {text}")).unwrap_or_default())]
+    /// The server rejected the whole transaction.
+    #[error("the server rejected the transaction: {error}{}", details.as_ref().map(|text| format!(": {text}")).unwrap_or_default())]
     Transaction {
-        /// The server's word for the error.
+        /// The server's name of the error.
         error: String,
-        /// What the server says about it.
+        /// The server's details about the error.
         details: Option<String>,
     },
-    /// The select's table is not in the schema that the rows should be read with.
-    #[error("the schema does not fit the selects")]
+    /// The table of a select is not in the schema.
+    #[error("the selects do not match the schema")]
     Table(#[source] UnknownTable),
-    /// A select names a column that the schema does not have.
-    #[error("the schema does not fit the selects")]
+    /// A column of a select is not in the schema.
+    #[error("the selects do not match the schema")]
     Column(#[source] UnknownColumn),
-    /// The server sent a column that the schema does not have: it is not the server's schema.
+    /// The server sent a column that the schema does not have, so the schema is not the server's.
     #[error(
-        "the reply has column {column} of table {table}, which schema {schema} does not: it is not the server's"
+        "the reply has column {column} of table {table}, but schema {schema} does not: it is not the server's schema"
     )]
     SchemaMismatch {
         /// The table.
@@ -71,7 +71,7 @@ pub enum WireError {
     },
 }
 
-/// The transaction that asks these, for `ovsdb-client query SOCKET TEXT`.
+/// Returns the transaction with these selects, for `ovsdb-client query SOCKET TEXT`.
 #[must_use]
 pub fn query_json(db: &str, selects: &[Select]) -> String {
     let mut transaction = vec![Value::from(db)];
@@ -80,14 +80,15 @@ pub fn query_json(db: &str, selects: &[Select]) -> String {
 }
 
 #[derive(Deserialize)]
-struct Answer<'a> {
+struct SelectResult<'a> {
     #[serde(borrow)]
     rows: Option<Vec<&'a RawValue>>,
     error: Option<String>,
     details: Option<String>,
 }
 
-/// Rows as a server would send them: what [`parse_reply`] reads, for recordings.
+/// Returns the reply that a server would send with these rows, in the format that [`parse_reply`] reads. Recordings use
+/// it.
 #[must_use]
 pub fn reply_json(results: &[Rows]) -> String {
     let row = |row: &Row| {
@@ -100,11 +101,11 @@ pub fn reply_json(results: &[Rows]) -> String {
     Value::Array(results.iter().map(answer).collect()).to_string()
 }
 
-/// The rows of each select, from what `ovsdb-client query` printed. `schema` must be the server's own
+/// Parses the output of `ovsdb-client query` into the rows of each select. `schema` must be the server's schema
 /// (`ovsdb-client get-schema`).
 ///
 /// # Errors
-/// When the reply is none, the server refused something, or the schema is not the server's.
+/// The text is not a reply, the server rejected a select, or the schema is not the server's.
 pub fn parse_reply(
     schema: &Schema,
     selects: &[Select],
@@ -115,13 +116,13 @@ pub fn parse_reply(
         let start = cut(&String::from_utf8_lossy(reply.get(..400).unwrap_or(reply)));
         WireError::Reply { start, source }
     };
-    // When an operation fails, those after it have no result but null, and there is one more for the commit.
-    let answers: Vec<Option<Answer<'_>>> = match serde_json::from_slice(reply) {
+    // When an operation fails, the result of each later operation is null, and the commit has one more result.
+    let answers: Vec<Option<SelectResult<'_>>> = match serde_json::from_slice(reply) {
         Ok(answers) => answers,
         Err(source) => return Err(not_a_reply(Some(source))),
     };
     for (at, answer) in answers.iter().enumerate() {
-        let Some(Answer { error: Some(error), details, .. }) = answer else { continue };
+        let Some(SelectResult { error: Some(error), details, .. }) = answer else { continue };
         let (error, details) = (error.clone(), details.clone());
         return Err(match selects.get(at) {
             Some(select) => WireError::Refused { at, table: select.table.clone(), error, details },
@@ -180,7 +181,7 @@ fn read_rows(schema: &Schema, select: &Select, found: &[&RawValue]) -> Result<Ro
             return Err(WireError::SchemaMismatch { table: table.name.clone(), column, schema });
         }
         if !named {
-            // Every select asks for `_uuid`: this answers something else.
+            // Every select requests `_uuid`, so this is not the reply to this select.
             return Err(WireError::Reply { start: cut(json.get()), source: None });
         }
         if select.matches_residual(&row) {
@@ -192,7 +193,7 @@ fn read_rows(schema: &Schema, select: &Select, found: &[&RawValue]) -> Result<Ro
     Ok(Rows { table: table.clone(), columns: select.columns.clone(), rows })
 }
 
-/// The value of a pseudo-column.
+/// Parses the value of `_uuid` or `_version`.
 fn reference(text: &str) -> Option<Datum> {
     let ty = ColumnType { key: BaseType::plain(AtomType::Uuid), value: None, min: 1, max: 1 };
     decode::from_text(text, &ty).0

@@ -1,4 +1,4 @@
-//! Files that are cut short, broken or hostile: what can be read is read, what cannot is told, nothing panics.
+//! Truncated, damaged and hostile files: the readable parts are read, the other parts are reported, and nothing panics.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
@@ -15,7 +15,7 @@ fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/ovsdb").join(name)).unwrap()
 }
 
-/// A record as `ovsdb(5)` describes it.
+/// Returns a record in the format of `ovsdb(5)`.
 fn record(magic: &str, json: &str) -> String {
     let body = format!("{json}\n");
     let hash: String = Sha1::digest(&body).iter().map(|byte| format!("{byte:02x}")).collect();
@@ -36,7 +36,7 @@ fn rows(file: &str) -> Rows {
     Database::open(file).unwrap().select(&Select::from("T")).unwrap()
 }
 
-/// Where the records of a file end, told by their headers.
+/// Returns the ends of the records of a file, from the lengths in their headers.
 fn boundaries(file: &[u8]) -> Vec<usize> {
     let mut ends = Vec::new();
     let mut at = 0;
@@ -49,7 +49,7 @@ fn boundaries(file: &[u8]) -> Vec<usize> {
     ends
 }
 
-/// Opens a file cut at `at` and compares it with its whole records.
+/// Opens a file that is truncated at `at`, and compares it with a file of its complete records.
 fn check_cut(file: &[u8], ends: &[usize], at: usize) {
     let whole = ends.iter().copied().rfind(|&end| end <= at).unwrap_or(0);
     match Database::open(&file[..at]) {
@@ -66,7 +66,7 @@ fn check_cut(file: &[u8], ends: &[usize], at: usize) {
 }
 
 #[test]
-fn files_cut_anywhere() {
+fn a_truncated_file_is_read_up_to_its_last_complete_record() {
     for file in [common::northbound(), fixture("clustered.db")] {
         let ends = boundaries(&file);
         assert_eq!(*ends.last().unwrap(), file.len());
@@ -86,7 +86,7 @@ fn files_cut_anywhere() {
 }
 
 #[test]
-fn what_is_wrong_is_told() {
+fn the_reason_of_damage_is_reported() {
     let transaction = format!(r#"{{"T":{{"{A}":{{"name":"a"}}}}}}"#);
     let good = small(&[&transaction]);
     let reason = |file: Vec<u8>| {
@@ -103,22 +103,19 @@ fn what_is_wrong_is_told() {
     assert_eq!(reason(with(b"OVSDB JSON 18446744073709551615 0\n")), "no record begins here");
     assert_eq!(reason(with(second.replace("\"b\"", "\"c\"").as_bytes())), "the checksum does not match");
     let short = &second.as_bytes()[..second.len() - 10];
-    assert!(reason(with(short)).starts_with("the record is cut short: "));
+    assert!(reason(with(short)).starts_with("the record is truncated: "));
     let mut not_text = second.clone().into_bytes();
     *not_text.last_mut().unwrap() = 0xff;
     let offset = good.len() + not_text.len() - 1;
     assert_eq!(reason(with(&not_text)), format!("the bytes at offset {offset} are not UTF-8"));
     for json in ["[]", "{\"T\":[]}", "{\"T\":", "{} {}", "null", &"[".repeat(100_000)] {
-        assert_eq!(
-            reason(with(record("JSON", json).as_bytes())),
-            "the record is not the JSON that it should be"
-        );
+        assert_eq!(reason(with(record("JSON", json).as_bytes())), "the record is not valid JSON");
     }
 }
 
-/// What `sos clean` does to a file: text is replaced, lengths and checksums stay.
+/// `sos clean` edits a file like this: it replaces text and does not change lengths and checksums.
 #[test]
-fn a_file_that_was_edited_is_read_as_it_stands() {
+fn an_edited_file_is_read_without_its_lengths_and_checksums() {
     for name in ["example.db", "clustered.db"] {
         let original = fixture(name);
         let whole = Database::open(original.clone()).unwrap();
@@ -137,7 +134,7 @@ fn a_file_that_was_edited_is_read_as_it_stands() {
 }
 
 #[test]
-fn what_cannot_be_opened() {
+fn files_without_a_readable_schema_are_rejected() {
     let error = |bytes: &[u8]| Database::open(bytes).unwrap_err();
     assert_eq!(error(b"").to_string(), "the file is empty");
     assert_eq!(error(&[0x1f, 0x8b, 8, 0]).to_string(), "the file is compressed with gzip");
@@ -153,11 +150,11 @@ fn what_cannot_be_opened() {
         other => panic!("{other}"),
     }
     for (schema, expected) in [
-        (r#"{"name":"X","tables":[]}"#, "the schema's tables should be an object"),
-        (r#"{"tables":{}}"#, "the schema's name should be a string"),
+        (r#"{"name":"X","tables":[]}"#, "tables of the schema must be an object"),
+        (r#"{"tables":{}}"#, "name of the schema must be a string"),
         (
             r#"{"name":"X","tables":{"T":{"columns":{"c":{"type":"blob"}}}}}"#,
-            "the schema's tables.T.columns.c.type should be an atomic type",
+            "tables.T.columns.c.type of the schema must be an atomic type",
         ),
     ] {
         match error(record("JSON", schema).as_bytes()) {
@@ -168,7 +165,7 @@ fn what_cannot_be_opened() {
 }
 
 #[test]
-fn values_that_do_not_fit_are_told_and_the_rest_is_read() {
+fn values_that_do_not_fit_are_reported_and_the_rest_is_read() {
     let file = small(&[
         &format!(
             r#"{{"T":{{"{A}":{{"name":7,"n":"x","set":["set",["b"]],"later":true}},"{B}":{{"name":"fine"}},"bad":{{}},"00000000-0000-0000-0000-00000000000c":[5]}}}}"#
@@ -181,8 +178,8 @@ fn values_that_do_not_fit_are_told_and_the_rest_is_read() {
     assert_eq!(
         database.problems(),
         [
-            "record 1: a row's name is not a UUID of 36 characters: \"bad\"",
-            "record 1: row 00000000-0000-0000-0000-00000000000c is [5]",
+            "record 1: the name of a row is not a UUID of 36 characters: \"bad\"",
+            "record 1: row 00000000-0000-0000-0000-00000000000c is not an object: [5]",
             "record 2: table \"Later\" is not in the schema"
         ],
     );
@@ -197,15 +194,15 @@ fn values_that_do_not_fit_are_told_and_the_rest_is_read() {
     assert_eq!(
         problems,
         [
-            "column name: integer 7 where string should be in 7",
-            "column n: string \"x\" where integer should be in \"x\"",
+            "column name: integer 7 instead of string in 7",
+            "column n: string \"x\" instead of integer in \"x\"",
             "column later: the schema has no such column in true",
         ],
     );
 }
 
 #[test]
-fn transactions_before_differences_were_written() {
+fn transactions_without_differences_are_read() {
     let file = small(&[
         &format!(r#"{{"T":{{"{A}":{{"name":"a","set":["set",["x","y"]]}}}},"_date":1262304000}}"#),
         &format!(r#"{{"T":{{"{A}":{{"set":"z"}}}},"_comment":"z \"only\""}}"#),
@@ -219,7 +216,11 @@ fn transactions_before_differences_were_written() {
     );
     let database = Database::open(file).unwrap();
     let transactions: Vec<_> = database.transactions().collect();
-    assert_eq!(transactions[0].date_ms(), Some(1_262_304_000_000), "seconds are told from milliseconds");
+    assert_eq!(
+        transactions[0].date_ms(),
+        Some(1_262_304_000_000),
+        "a date in seconds is converted to milliseconds"
+    );
     assert_eq!(transactions[1].comment().as_deref(), Some("z \"only\""));
     let change = transactions[1].row("T", A.parse().unwrap()).unwrap();
     assert_eq!(change.columns().collect::<Vec<_>>(), ["set"]);
@@ -237,7 +238,7 @@ fn transactions_before_differences_were_written() {
 }
 
 #[test]
-fn strings_are_found_however_they_are_spelled() {
+fn strings_are_found_in_every_spelling() {
     for spelled in [r#""a/b\"c""#, r#""a\/b\"c""#, r#""\u0061/b\u0022c""#] {
         let file = small(&[&format!(r#"{{"T":{{"{A}":{{"name":{spelled}}}}}}}"#)]);
         let database = Database::open(file).unwrap();
@@ -247,7 +248,7 @@ fn strings_are_found_however_they_are_spelled() {
 }
 
 #[test]
-fn entries_that_are_not_committed() {
+fn uncommitted_entries_are_left_out_if_the_commit_index_is_known() {
     let header = format!(
         r#"{{"server_id":"{A}","local_address":"tcp:192.0.2.1:6643","name":"Small","cluster_id":"{B}","prev_term":1,"prev_index":1,"prev_servers":{{"{A}":"tcp:192.0.2.1:6643"}},"prev_data":[{SCHEMA},{{}}],"prev_eid":"{A}"}}"#
     );
@@ -272,14 +273,14 @@ fn entries_that_are_not_committed() {
     assert_eq!(open(&[entry(2, 1, "a"), commit(2)]), (name("a"), 0, Some(2)));
     assert_eq!(open(&[entry(2, 1, "a"), commit(2), entry(3, 1, "b")]), (name("a"), 1, Some(2)));
     assert_eq!(open(&[entry(2, 1, "a"), entry(3, 1, "b")]), (name("b"), 2, None));
-    // The entries of a leader that lost are replaced by those of the next.
+    // The entries of the next leader replace those of a leader that lost its term.
     let replaced = [entry(2, 1, "a"), entry(3, 1, "b"), entry(2, 2, "c"), commit(2)];
     assert_eq!(open(&replaced), (name("c"), 0, Some(2)));
     let huge = r#"{"term":-1,"index":-1,"commit_index":-1}"#.to_owned();
     assert_eq!(open(&[huge]), (String::new(), 0, Some(u64::MAX)));
 }
 
-/// Everything that can be asked of a database.
+/// Calls every function of a database.
 fn ask_everything(bytes: Vec<u8>) {
     for database in [Database::open(bytes.clone()), Database::open_edited(bytes)].into_iter().flatten() {
         ask(&database);
@@ -307,7 +308,7 @@ fn ask(database: &Database) {
     }
 }
 
-/// Gives the records of a broken file right lengths and checksums again, so that it is read beyond them.
+/// Corrects the lengths and checksums of the records of a damaged file, so that the parser reads their contents.
 fn mend(file: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(file);
     let magic = if text.starts_with("OVSDB CLUSTER") { "CLUSTER" } else { "JSON" };
@@ -327,7 +328,7 @@ proptest! {
     }
 
     #[test]
-    fn broken_files_never_panic(
+    fn damaged_files_never_panic(
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
         letters in prop::collection::vec((any::<prop::sample::Index>(), "[\\[\\]{}\",:0-9a-e]"), 0..4),
         clustered: bool,

@@ -1,7 +1,7 @@
-//! What this crate prints of a real cluster's databases, against what the clients of the same OVN version printed of
-//! them (recorded in `testdata/capture/ovn-26.03-clients.tar.xz`).
+//! Compares what this crate prints for a real cluster's databases with what the clients of the same OVN version printed
+//! (recorded in `testdata/capture/ovn-26.03-clients.tar.xz`).
 //!
-//! The clients print rows in the order of a hash table; so records are compared as sorted lists, each byte for byte.
+//! The clients print rows in the order of a hash table, so the tests sort the records and compare them byte by byte.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
@@ -13,12 +13,12 @@ use std::collections::BTreeMap;
 use ovsdb::{Condition, Database, Op, Row, Select, print};
 use serde_json::Value;
 
-struct Recorded {
-    /// `<pod>/nbdb`: the database and what was printed of it, by the file's name.
+struct RecordedDatabases {
+    /// The name `<pod>/nbdb`, the database, and the recorded outputs of the clients by file name.
     databases: Vec<(String, Database, BTreeMap<String, String>)>,
 }
 
-fn recorded() -> Recorded {
+fn recorded() -> RecordedDatabases {
     let printed = common::archive("ovn-26.03-clients.tar.xz", |path| {
         let name = path.rsplit('/').next().unwrap_or_default();
         name.starts_with("list_") || name.starts_with("find_") || name == "show"
@@ -37,19 +37,19 @@ fn recorded() -> Recorded {
             (name, Database::open(bytes).unwrap(), files)
         })
         .collect();
-    Recorded { databases }
+    RecordedDatabases { databases }
 }
 
-/// A column that `ovn-sbctl` invents: it is in no database, always 0, and printed behind all others.
+/// A column that `ovn-sbctl` adds: no database contains it, it is always 0, and it is printed after all others.
 const SYNTHETIC: &str = "hash";
 
-/// A table's list as it was printed, without the column that only the client has.
+/// Returns the recorded list of a table, without the column that only the client has.
 fn list_of<'a>(printed: &'a BTreeMap<String, String>, table: &str) -> Cow<'a, str> {
     let list = printed.get(&format!("list_{table}")).expect("every table was recorded");
     if table == "Logical_Flow" { list.replace("hash                : 0\n", "").into() } else { list.into() }
 }
 
-/// The records of a list, sorted.
+/// Returns the records of a list, sorted.
 fn records(list: &str) -> Vec<&str> {
     let mut records: Vec<&str> = list.trim_end_matches('\n').split("\n\n").collect();
     records.sort_unstable();
@@ -57,7 +57,7 @@ fn records(list: &str) -> Vec<&str> {
 }
 
 #[test]
-fn lists_of_all_tables() {
+fn lists_of_all_tables_equal_those_of_the_clients() {
     let mut compared = 0;
     for (name, database, printed) in recorded().databases {
         assert!(database.damage().is_none() && database.problems().is_empty(), "{name}");
@@ -74,7 +74,7 @@ fn lists_of_all_tables() {
 }
 
 #[test]
-fn chosen_columns() {
+fn lists_of_selected_columns_equal_those_of_the_clients() {
     for (name, database, printed) in recorded().databases {
         let (file, table, columns) = match name.ends_with("/nbdb") {
             true => ("list_Logical_Switch_Port_columns", "Logical_Switch_Port", vec!["name", "addresses"]),
@@ -88,7 +88,7 @@ fn chosen_columns() {
 }
 
 #[test]
-fn values_in_json() {
+fn json_values_equal_those_of_the_clients() {
     for (name, database, printed) in recorded().databases {
         for table in &database.schema().tables {
             let json: Value = serde_json::from_str(&printed[&format!("list_{}.json", table.name)]).unwrap();
@@ -116,7 +116,7 @@ fn values_in_json() {
 }
 
 #[test]
-fn finds() {
+fn conditions_find_the_same_rows_as_the_clients() {
     for (name, database, printed) in recorded().databases {
         let finds = match name.ends_with("/nbdb") {
             true => vec![
@@ -135,7 +135,7 @@ fn finds() {
 }
 
 #[test]
-fn southbound_show() {
+fn the_southbound_show_equals_that_of_the_client() {
     for (name, database, printed) in
         recorded().databases.into_iter().filter(|(name, ..)| name.ends_with("/sbdb"))
     {
@@ -145,7 +145,8 @@ fn southbound_show() {
     }
 }
 
-/// The blocks of a show, sorted, and the port bindings in each sorted too: the clients take both in hash order.
+/// Returns the blocks of a show. It sorts the blocks and their port bindings, because the clients print both in hash
+/// order.
 fn blocks(show: &str) -> Vec<Vec<&str>> {
     let mut blocks: Vec<Vec<&str>> = Vec::new();
     for line in show.lines() {
@@ -163,7 +164,7 @@ fn blocks(show: &str) -> Vec<Vec<&str>> {
 }
 
 #[test]
-fn typed_looks_at_a_row() {
+fn typed_access_reads_the_columns_of_a_row() {
     let (_, database, _) =
         recorded().databases.into_iter().find(|(name, ..)| name.ends_with("/sbdb")).unwrap();
     let chassis =

@@ -1,4 +1,4 @@
-//! The history of a real cluster's databases, against what `ovsdb-tool show-log` prints of it.
+//! Compares the history of a real cluster's databases with the output of `ovsdb-tool show-log`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -10,7 +10,7 @@ use common::run;
 use ovsdb::Database;
 
 #[test]
-fn history_as_ovsdb_tool_shows_it() {
+fn the_history_equals_that_of_ovsdb_tool() {
     let dir = tempfile::tempdir().unwrap();
     for (name, bytes) in common::databases() {
         let file = dir.path().join(name.replace('/', "_"));
@@ -31,7 +31,7 @@ fn history_as_ovsdb_tool_shows_it() {
 fn compare(record: &str, transaction: &ovsdb::Transaction<'_>) {
     let (number, rest) = record.strip_prefix("record ").unwrap().split_once(": ").unwrap();
     assert_eq!(number, transaction.record_number().to_string());
-    // The comment stands there as it is, with its line ends.
+    // `show-log` prints the comment unchanged, with its line ends.
     let comment = transaction.comment().map(|comment| format!(" \"{comment}\"")).unwrap_or_default();
     let head = format!("{}{comment}", date(transaction.date_ms().unwrap()));
     let rest =
@@ -64,7 +64,8 @@ fn compare(record: &str, transaction: &ovsdb::Transaction<'_>) {
     assert_eq!(ours, shown, "record {number}");
 }
 
-/// A time as `ovsdb-tool` writes it: days are counted as in <https://howardhinnant.github.io/date_algorithms.html>.
+/// Prints a time like `ovsdb-tool`. The algorithm for days is from
+/// <https://howardhinnant.github.io/date_algorithms.html>.
 fn date(ms: i64) -> String {
     let (days, ms) = (ms.div_euclid(86_400_000), ms.rem_euclid(86_400_000));
     let era_day = days + 719_468;

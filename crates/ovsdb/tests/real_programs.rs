@@ -1,4 +1,4 @@
-//! Files written and read by the real programs, against what this crate reads.
+//! Compares what this crate reads with what the real programs read, from files that the real programs write.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -22,7 +22,7 @@ fn open(file: &Path) -> Database {
 }
 
 #[test]
-fn standalone_file_as_its_log_grows() {
+fn a_standalone_file_is_read_while_its_log_grows() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("lab.db");
     stdout("ovsdb-tool", &["create", file.to_str().unwrap(), lab_schema().to_str().unwrap()]);
@@ -47,7 +47,7 @@ fn standalone_file_as_its_log_grows() {
     assert!(compacted.transactions().len() < database.transactions().len());
 }
 
-/// The rows that `ovsdb-tool` finds in the standalone file that we make of a database.
+/// Returns the rows that `ovsdb-tool` reads from the standalone file that this crate writes for a database.
 fn written_anew(dir: &Path, database: &Database) -> Vec<Rows> {
     let copy = dir.join("anew.db");
     fs::write(&copy, database.to_standalone()).unwrap();
@@ -55,7 +55,8 @@ fn written_anew(dir: &Path, database: &Database) -> Vec<Rows> {
     query_all(database.schema(), &copy)
 }
 
-/// Conditions on every column with every operator, as people write them; those that suit the column.
+/// Returns conditions on every column with every operator, as people write them. It skips values that do not fit the
+/// column.
 fn conditions(schema: &Schema, uuid: &str) -> Vec<Condition> {
     let table = schema.table("Everything").unwrap();
     let texts = [
@@ -108,7 +109,7 @@ fn conditions(schema: &Schema, uuid: &str) -> Vec<Condition> {
 }
 
 #[test]
-fn a_select_gives_the_same_from_file_and_server() {
+fn a_select_returns_the_same_rows_from_file_and_server() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("lab.db");
     stdout("ovsdb-tool", &["create", file.to_str().unwrap(), lab_schema().to_str().unwrap()]);
@@ -117,7 +118,7 @@ fn a_select_gives_the_same_from_file_and_server() {
     for _ in 0..120 {
         server.transact(&changes.next());
     }
-    // What is in memory only is not in the file.
+    // The file does not contain columns that the server keeps in memory only.
     server.transact(
         r#"["Lab",{"op":"update","table":"Everything","where":[],"row":{"memory_only":["set",[]]}}]"#,
     );
@@ -149,11 +150,11 @@ fn a_select_gives_the_same_from_file_and_server() {
             answered += usize::from(!naive.is_empty() && naive.len() < all.rows.len());
         }
     }
-    assert!(answered > 300, "{answered} selects told rows apart");
+    assert!(answered > 300, "only {answered} selects match some rows and not others");
 }
 
 #[test]
-fn refused_selects_are_errors() {
+fn rejected_selects_are_errors() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("lab.db");
     stdout("ovsdb-tool", &["create", file.to_str().unwrap(), lab_schema().to_str().unwrap()]);
@@ -167,20 +168,20 @@ fn refused_selects_are_errors() {
     };
     let wrong = [Select::from("Part"), Select::from("Part").filter(Condition::is("size", "ten"))];
     let error = ask(&schema, &wrong).unwrap_err().to_string();
-    assert!(error.starts_with("select 2 of table Part was refused: syntax error: "), "{error}");
+    assert!(error.starts_with("the server rejected select 2 of table Part: syntax error: "), "{error}");
     let error = ask(&schema, &[Select::from("Nothing")]).unwrap_err().to_string();
     assert!(error.contains("No table named Nothing"), "{error}");
 
     let older = fs::read_to_string(lab_schema()).unwrap().replace("opt_boolean", "opt_bool");
     let error = ask(&Schema::parse(&older).unwrap(), &[Select::from("Everything")]).unwrap_err().to_string();
     assert!(
-        error.contains("column opt_boolean of table Everything, which schema Lab 1.2.3 does not"),
+        error.contains("column opt_boolean of table Everything, but schema Lab 1.2.3 does not"),
         "{error}"
     );
     let reply = r#"[{"rows":[{"size":1}]}]"#;
     assert!(
         ovsdb::wire::parse_reply(&schema, &[Select::from("Part")], reply).is_err(),
-        "a row without identity"
+        "a row without a UUID was accepted"
     );
     let error = ovsdb::wire::parse_reply(&schema, &[Select::from("Part")], "ovsdb-client: no")
         .unwrap_err()
@@ -188,7 +189,7 @@ fn refused_selects_are_errors() {
     assert!(error.contains("ovsdb-client: no"), "{error}");
 }
 
-/// What `ovsdb-tool` makes of a clustered file.
+/// Returns the rows of a clustered file after `ovsdb-tool` converts it into a standalone file.
 fn as_standalone(dir: &Path, file: &Path, schema: &Schema) -> Vec<Rows> {
     let copy = dir.join("standalone.db");
     let _ = fs::remove_file(&copy);
@@ -197,7 +198,7 @@ fn as_standalone(dir: &Path, file: &Path, schema: &Schema) -> Vec<Rows> {
 }
 
 #[test]
-fn clustered_file() {
+fn a_clustered_file_is_read_like_ovsdb_tool_reads_it() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("lab.db");
     let address = format!("unix:{}", dir.path().join("raft").display());
@@ -240,7 +241,7 @@ fn clustered_file() {
         }
     }
 
-    // A change of the schema empties the database and writes it anew into the log.
+    // A change of the schema empties the database, and the log then contains all its rows again.
     let newer = dir.path().join("newer.ovsschema");
     let text = fs::read_to_string(lab_schema()).unwrap().replace("1.2.3", "1.3.0");
     fs::write(&newer, text.replace("\"size\": {", "\"colour\": {\"type\": \"string\"}, \"size\": {"))
@@ -261,11 +262,11 @@ fn clustered_file() {
 }
 
 #[test]
-fn a_server_that_has_not_joined_yet() {
+fn a_file_of_a_server_that_has_not_joined_its_cluster_is_rejected() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("lab.db");
     let path = file.to_str().unwrap();
     stdout("ovsdb-tool", &["join-cluster", path, "Lab", "tcp:192.0.2.1:6643", "tcp:192.0.2.2:6643"]);
     let error = Database::open(fs::read(&file).unwrap()).unwrap_err().to_string();
-    assert!(error.ends_with("was to join the cluster of Lab at tcp:192.0.2.2:6643"), "{error}");
+    assert!(error.ends_with("had not joined the cluster of Lab at tcp:192.0.2.2:6643"), "{error}");
 }

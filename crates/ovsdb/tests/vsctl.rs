@@ -1,4 +1,5 @@
-//! A switch configuration written by the real `ovs-vsctl`, against what it prints of it.
+//! Compares what this crate prints for a switch configuration with the output of the real `ovs-vsctl`, which also
+//! writes it.
 
 mod common;
 
@@ -8,7 +9,7 @@ use common::{Server, stdout};
 use ovsdb::{Database, Listing, Rows, Select, print};
 
 #[test]
-fn switch_configuration_as_ovs_vsctl_prints_it() {
+fn a_switch_configuration_is_printed_like_ovs_vsctl() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("conf.db");
     stdout("ovsdb-tool", &["create", file.to_str().unwrap(), "/usr/share/openvswitch/vswitch.ovsschema"]);
@@ -43,6 +44,11 @@ fn switch_configuration_as_ovs_vsctl_prints_it() {
         assert_eq!(records(&ours), records(&theirs), "{}", table.name);
         let listing = Listing::parse("Open_vSwitch", &table.name, &theirs);
         assert_eq!(listing.other, Vec::<String>::new());
-        assert_eq!(records(&print::list(&listing.rows, None)), records(&theirs), "{} as printed", table.name);
+        assert_eq!(
+            records(&print::list(&listing.rows, None)),
+            records(&theirs),
+            "{} after parsing the printed list",
+            table.name
+        );
     }
 }

@@ -1,40 +1,40 @@
-//! What is asked of rules and routes, and what they answer.
+//! The packet that is looked up in the rules and routes, and the result of the lookup.
 
 use crate::{
-    route::{Hop, Route},
-    rule::Rule,
+    route::{NextHop, Route},
+    rule::RoutingRule,
 };
 use std::net::IpAddr;
 
-/// A packet that looks for its way, as far as it is known.
+/// The known properties of a packet that is looked up.
 #[derive(Clone, Debug)]
 pub struct Flow {
-    /// Where it goes.
+    /// The destination address.
     pub to: IpAddr,
-    /// Where it comes from. None: the host has not chosen a source yet.
+    /// The source address, or `None` if the host has not selected one yet.
     pub from: Option<IpAddr>,
-    /// The interface through which it arrives. None: the host itself sends it.
+    /// The interface on which the packet arrives, or `None` if the host sends it.
     pub input: Option<String>,
-    /// The interface to which its socket is bound.
+    /// The interface to which the socket is bound.
     pub output: Option<String>,
-    /// The VRF that it belongs to.
+    /// The VRF to which the packet belongs.
     pub vrf: Option<String>,
-    /// Its mark.
+    /// The packet mark.
     pub mark: u32,
-    /// The type of service, or the traffic class.
+    /// The type of service (IPv4) or the traffic class (IPv6).
     pub tos: u8,
-    /// The number of its protocol, if it is known.
+    /// The number of the IP protocol, if it is known.
     pub protocol: Option<u8>,
-    /// Its source port, if it is known.
+    /// The source port, if it is known.
     pub source_port: Option<u16>,
-    /// Its destination port, if it is known.
+    /// The destination port, if it is known.
     pub destination_port: Option<u16>,
-    /// The user who sends it, if that is known. What arrives counts as the superuser's.
+    /// The user who sends the packet, if the user is known. A packet that arrives belongs to user 0.
     pub uid: Option<u32>,
 }
 
 impl Flow {
-    /// A packet that the host sends, of which nothing but its destination is known.
+    /// Creates a packet that the host sends, of which only the destination is known.
     pub fn to(to: IpAddr) -> Self {
         Self {
             to,
@@ -52,63 +52,64 @@ impl Flow {
     }
 }
 
-/// One way that is possible.
+/// One possible result of a lookup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Branch<'a> {
-    /// What this way assumes of rules of which nobody knows whether they select the packet.
-    pub assumed: Vec<Assumed<'a>>,
-    /// What becomes of the packet.
+    /// The assumptions about rules that depend on unknown properties of the packet.
+    pub assumed: Vec<Assumption<'a>>,
+    /// What happens to the packet.
     pub verdict: Verdict<'a>,
 }
 
-/// A rule that asks for something unknown, and what is assumed of it.
+/// An assumption about a rule that depends on unknown properties of the packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Assumed<'a> {
+pub struct Assumption<'a> {
     /// The rule.
-    pub rule: &'a Rule,
-    /// What it asks for.
+    pub rule: &'a RoutingRule,
+    /// The conditions of the rule that cannot be decided.
     pub unknown: Vec<String>,
-    /// Whether it selects the packet.
+    /// Whether the rule is assumed to match the packet.
     pub applies: bool,
 }
 
-/// What becomes of a packet.
+/// What happens to a packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict<'a> {
-    /// A rule leads to a table that has a route.
+    /// A rule selects a table that has a route.
     Route {
         /// The rule.
-        rule: &'a Rule,
+        rule: &'a RoutingRule,
         /// The table.
         table: String,
-        /// The routes that the kernel may take: several only of IPv6 with one prefix and one metric.
+        /// The routes that the kernel may use. Only IPv6 has several, with the same prefix and metric.
         routes: Vec<&'a Route>,
-        /// The next hops that are alive, and fit the interface that is asked for. None of a route that refuses the packet.
-        hops: Vec<Hop<'a>>,
+        /// The usable next hops. Empty for a route that refuses the packet.
+        hops: Vec<NextHop<'a>>,
     },
     /// A rule refuses the packet itself.
     Refused {
         /// The rule.
-        rule: &'a Rule,
+        rule: &'a RoutingRule,
         /// `unreachable`, `prohibit` or `blackhole`.
         kind: &'static str,
     },
-    /// No route, but the socket is bound to an interface: the destination counts as a neighbour there.
+    /// No route exists, but the socket is bound to an interface, so the kernel treats the destination as a neighbour
+    /// there.
     OnLink {
         /// The interface.
         dev: String,
     },
-    /// No rule leads to a route: the network is unreachable.
-    Nothing,
-    /// These rules and routes are not asked for such a packet.
-    NotAsked(&'static str),
+    /// No rule leads to a route, so the network is unreachable.
+    Unreachable,
+    /// The kernel does not use these rules and routes for such a packet, for this reason.
+    NoLookup(&'static str),
 }
 
-/// All ways that are possible.
+/// All possible results of a lookup.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ways<'a> {
-    /// The ways: at least one, unless it was cut before the first one was found.
+pub struct LookupResult<'a> {
+    /// The results. At least one, unless the lookup was cut before the first result.
     pub branches: Vec<Branch<'a>>,
-    /// There are more than were looked for.
+    /// Whether the lookup stopped early, because there are too many branches.
     pub cut: bool,
 }

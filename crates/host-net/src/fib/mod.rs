@@ -1,18 +1,19 @@
-//! The way of a packet by policy rules and routes, as the kernel finds it.
+//! Finds the route of a packet by policy rules and routes, as the kernel does.
 //!
-//! The kernel asks the rules in their order. A rule that selects the packet names a table; in it the kernel takes the route
-//! with the longest prefix, and of those with one prefix that for the packet's type of service with the lowest metric. If the
-//! table has no route, or has a `throw`, the next rule is asked. What nobody knows about the packet (the user who sends it,
-//! its ports) becomes a branch: [`Fib::lookup`] returns all ways that are possible, with the rules that decide between them.
+//! The kernel evaluates the rules in their order. A rule that matches the packet names a table. From this table, the
+//! kernel takes the route with the longest prefix. Among routes with the same prefix, it takes the one for the packet's
+//! type of service with the lowest metric. If the table has no route, or a `throw` route, the kernel continues with the
+//! next rule. If a rule depends on a property of the packet that is not known (the user who sends it, its ports), the
+//! evaluation branches: [`Fib::lookup`] returns all possible results, with the rules that decide between them.
 
 mod flow;
 
-pub use flow::{Assumed, Branch, Flow, Verdict, Ways};
+pub use flow::{Assumption, Branch, Flow, LookupResult, Verdict};
 
 use crate::{
     interface::Interface,
-    route::{Hop, Route, table_name},
-    rule::{Action, Rule, Selector},
+    route::{NextHop, Route, table_name},
+    rule::{Action, RoutingRule, Selector},
 };
 use ipnet::IpNet;
 use std::{
@@ -21,44 +22,45 @@ use std::{
     net::IpAddr,
 };
 
-/// The rules and routes of a host, of one family.
+/// The rules and routes of a host for one address family.
 #[derive(Debug)]
 pub struct Fib<'a> {
-    rules: Vec<&'a Rule>,
+    rules: Vec<&'a RoutingRule>,
     tables: HashMap<&'a str, Vec<&'a Route>>,
-    /// The groups of interfaces, and the tables of VRFs.
+    /// The group of each interface.
     groups: HashMap<&'a str, &'a str>,
+    /// The routing table of each VRF.
     vrfs: BTreeMap<String, String>,
-    /// `ignore_routes_with_linkdown` is set.
+    /// Whether `ignore_routes_with_linkdown` is set.
     ignore_linkdown: bool,
     v6: bool,
 }
 
-/// Branches that are followed, and rules that one of them may assume something of.
-const MOST: usize = 32;
+/// The largest number of branches, and of assumptions in one branch.
+const MAX_BRANCHES: usize = 32;
 
-/// Does a rule select a packet?
-enum Selected {
+/// Whether a rule matches a packet. `Unknown` lists the selectors that cannot be decided.
+enum RuleMatch {
     Yes,
     No,
     Unknown(Vec<String>),
 }
 
-/// What a rule leads to.
+/// The next step after a rule that matches.
 enum Step<'a> {
-    /// The next rule is asked.
+    /// Continues with the next rule.
     Next,
-    /// The rule at this place is asked.
+    /// Continues with the rule at this index.
     Jump(usize),
     Done(Verdict<'a>),
-    /// It may be done: this is not known.
+    /// The verdict applies only if the condition in the text is true, which is not known.
     Perhaps(Verdict<'a>, String),
 }
 
 impl<'a> Fib<'a> {
-    /// The rules and routes of one family; routes of the other are left out.
-    pub fn new(rules: &'a [Rule], routes: &'a [Route], v6: bool) -> Self {
-        let mut rules: Vec<&Rule> = rules.iter().collect();
+    /// Creates the lookup for one address family. It ignores routes of the other family.
+    pub fn new(rules: &'a [RoutingRule], routes: &'a [Route], v6: bool) -> Self {
+        let mut rules: Vec<&RoutingRule> = rules.iter().collect();
         rules.sort_by_key(|rule| rule.priority);
         let mut tables: HashMap<&str, Vec<&Route>> = HashMap::new();
         for route in routes.iter().filter(|route| route.network().addr().is_ipv6() == v6) {
@@ -68,7 +70,7 @@ impl<'a> Fib<'a> {
         Self { rules, tables, groups, vrfs, ignore_linkdown: false, v6 }
     }
 
-    /// With the interfaces, which tell the groups that rules name and the tables of VRFs.
+    /// Adds the interfaces, which define the interface groups and the tables of VRFs.
     #[must_use]
     pub fn with_interfaces(mut self, interfaces: &'a [Interface]) -> Self {
         self.groups = interfaces.iter().filter_map(|it| Some((it.name.as_str(), it.get("group")?))).collect();
@@ -77,23 +79,23 @@ impl<'a> Fib<'a> {
         self
     }
 
-    /// With `net.ipv4.conf.*.ignore_routes_with_linkdown` set: next hops without a carrier are passed over.
+    /// Ignores next hops without a carrier, as with `net.ipv4.conf.*.ignore_routes_with_linkdown`.
     #[must_use]
     pub fn ignoring_linkdown(mut self) -> Self {
         self.ignore_linkdown = true;
         self
     }
 
-    /// All ways of a packet that are possible.
-    pub fn lookup(&self, flow: &Flow) -> Ways<'a> {
-        let mut ways = Ways { branches: Vec::new(), cut: false };
+    /// Returns all possible results for a packet.
+    pub fn lookup(&self, flow: &Flow) -> LookupResult<'a> {
+        let mut ways = LookupResult { branches: Vec::new(), cut: false };
         if let Some(verdict) = without_tables(flow) {
             ways.branches.push(Branch { assumed: Vec::new(), verdict });
             return ways;
         }
         let mut open = vec![(0, Vec::new())];
         while let Some((at, assumed)) = open.pop() {
-            ways.cut |= ways.branches.len() >= MOST;
+            ways.cut |= ways.branches.len() >= MAX_BRANCHES;
             if ways.cut {
                 break;
             }
@@ -102,27 +104,28 @@ impl<'a> Fib<'a> {
         ways
     }
 
-    /// Asks the rules from one place on until one decides; what is possible beside it is left in `open`.
+    /// Evaluates the rules from an index on until one decides. It adds alternatives that have to be evaluated later to
+    /// `open`.
     fn walk(
         &self,
         flow: &Flow,
         mut at: usize,
-        mut assumed: Vec<Assumed<'a>>,
-        ways: &mut Ways<'a>,
-        open: &mut Vec<(usize, Vec<Assumed<'a>>)>,
+        mut assumed: Vec<Assumption<'a>>,
+        ways: &mut LookupResult<'a>,
+        open: &mut Vec<(usize, Vec<Assumption<'a>>)>,
     ) {
         while let Some(rule) = self.rules.get(at).copied() {
-            let unknown = match self.selects(rule, flow) {
-                Selected::No => {
+            let unknown = match self.rule_matches(rule, flow) {
+                RuleMatch::No => {
                     at += 1;
                     continue;
                 }
-                Selected::Yes => Vec::new(),
-                Selected::Unknown(_) if assumed.len() >= MOST => {
+                RuleMatch::Yes => Vec::new(),
+                RuleMatch::Unknown(_) if assumed.len() >= MAX_BRANCHES => {
                     ways.cut = true;
                     return;
                 }
-                Selected::Unknown(unknown) => unknown,
+                RuleMatch::Unknown(unknown) => unknown,
             };
             let (verdict, unknown) = match self.step(rule, at, flow) {
                 Step::Next => {
@@ -134,8 +137,8 @@ impl<'a> Fib<'a> {
                     continue;
                 }
                 Step::Jump(to) => {
-                    open.push((at + 1, with(&assumed, rule, unknown.clone(), false)));
-                    assumed = with(&assumed, rule, unknown, true);
+                    open.push((at + 1, with_assumption(&assumed, rule, unknown.clone(), false)));
+                    assumed = with_assumption(&assumed, rule, unknown, true);
                     at = to;
                     continue;
                 }
@@ -143,21 +146,22 @@ impl<'a> Fib<'a> {
                 Step::Perhaps(verdict, why) => (verdict, [unknown, vec![why]].concat()),
             };
             if !unknown.is_empty() {
-                open.push((at + 1, with(&assumed, rule, unknown.clone(), false)));
-                assumed = with(&assumed, rule, unknown, true);
+                open.push((at + 1, with_assumption(&assumed, rule, unknown.clone(), false)));
+                assumed = with_assumption(&assumed, rule, unknown, true);
             }
-            ways.branches.push(Branch { assumed, verdict: self.finally(flow, verdict) });
+            ways.branches.push(Branch { assumed, verdict: self.or_on_link(flow, verdict) });
             return;
         }
-        ways.branches.push(Branch { assumed, verdict: self.finally(flow, Verdict::Nothing) });
+        ways.branches.push(Branch { assumed, verdict: self.or_on_link(flow, Verdict::Unreachable) });
     }
 
-    /// A socket of IPv4 that is bound to an interface sends there even if the lookup fails.
-    fn finally(&self, flow: &Flow, verdict: Verdict<'a>) -> Verdict<'a> {
+    /// Replaces a failed lookup for an IPv4 socket that is bound to an interface, because such a socket sends there
+    /// anyway.
+    fn or_on_link(&self, flow: &Flow, verdict: Verdict<'a>) -> Verdict<'a> {
         let failed = match &verdict {
             Verdict::Route { routes, .. } => routes.iter().any(|route| route.kind().is_some_and(refuses)),
-            Verdict::Refused { .. } | Verdict::Nothing => true,
-            Verdict::OnLink { .. } | Verdict::NotAsked(_) => false,
+            Verdict::Refused { .. } | Verdict::Unreachable => true,
+            Verdict::OnLink { .. } | Verdict::NoLookup(_) => false,
         };
         match &flow.output {
             Some(dev) if failed && !self.v6 && flow.input.is_none() && flow.vrf.is_none() => {
@@ -167,32 +171,32 @@ impl<'a> Fib<'a> {
         }
     }
 
-    fn selects(&self, rule: &Rule, flow: &Flow) -> Selected {
+    fn rule_matches(&self, rule: &RoutingRule, flow: &Flow) -> RuleMatch {
         let mut unknown = Vec::new();
         let mut all = true;
         for selector in &rule.selectors {
-            match self.holds(selector, flow) {
+            match self.selector_matches(selector, flow) {
                 Some(true) => {}
                 Some(false) => all = false,
                 None => unknown.push(selector.name()),
             }
         }
         match (all, unknown.is_empty()) {
-            (false, _) if rule.not => Selected::Yes,
-            (false, _) => Selected::No,
-            (true, true) if rule.not => Selected::No,
-            (true, true) => Selected::Yes,
-            (true, false) => Selected::Unknown(unknown),
+            (false, _) if rule.not => RuleMatch::Yes,
+            (false, _) => RuleMatch::No,
+            (true, true) if rule.not => RuleMatch::No,
+            (true, true) => RuleMatch::Yes,
+            (true, false) => RuleMatch::Unknown(unknown),
         }
     }
 
-    /// None: nobody knows.
-    fn holds(&self, selector: &Selector, flow: &Flow) -> Option<bool> {
+    /// Returns whether a packet matches a selector, or `None` if it is not known.
+    fn selector_matches(&self, selector: &Selector, flow: &Flow) -> Option<bool> {
         let sent = flow.input.is_none();
         match selector {
-            Selector::From(net) => Some(self.is_from(net, flow)),
+            Selector::From(net) => Some(self.source_matches(net, flow)),
             Selector::To(net) => Some(net.contains(&flow.to)),
-            // Of IPv4 routing looks at four bits of the type of service.
+            // IPv4 routing uses only these bits of the type of service.
             Selector::Tos(tos) => Some(*tos == flow.tos & if self.v6 { 0xfc } else { 0x1c }),
             Selector::Dscp(dscp) => Some(*dscp == flow.tos >> 2),
             Selector::Mark { mark, mask } => Some((mark ^ flow.mark) & mask == 0),
@@ -204,7 +208,7 @@ impl<'a> Fib<'a> {
                 Some(flow.output.as_ref() == Some(name) || flow.vrf.as_ref() == Some(name))
             }
             Selector::L3mdev => Some(flow.vrf.is_some()),
-            // To the kernel what arrives is the superuser's.
+            // For the kernel, a packet that arrives belongs to user 0.
             Selector::Uid(from, to) => match flow.uid {
                 Some(uid) => Some((from..=to).contains(&&uid)),
                 None if sent => None,
@@ -220,8 +224,9 @@ impl<'a> Fib<'a> {
         }
     }
 
-    /// Without a source IPv4 compares 0.0.0.0, and IPv6 has no rule that fits.
-    fn is_from(&self, net: &IpNet, flow: &Flow) -> bool {
+    /// Returns true if the source of a packet is in the network. Without a source, IPv4 compares 0.0.0.0, and IPv6
+    /// matches only a network of length 0.
+    fn source_matches(&self, net: &IpNet, flow: &Flow) -> bool {
         match flow.from {
             Some(from) => net.contains(&from),
             None if net.prefix_len() == 0 => true,
@@ -229,14 +234,14 @@ impl<'a> Fib<'a> {
         }
     }
 
-    fn step(&self, rule: &'a Rule, at: usize, flow: &Flow) -> Step<'a> {
+    fn step(&self, rule: &'a RoutingRule, at: usize, flow: &Flow) -> Step<'a> {
         let table = match &rule.action {
             Action::Lookup(table) => table_name(table),
             Action::L3mdev => match flow.vrf.as_ref().and_then(|vrf| self.vrfs.get(vrf)) {
                 Some(table) => table.as_str(),
                 None => return Step::Next,
             },
-            // The target must come later; a goto without one is passed over.
+            // The target must come later. The kernel ignores a goto without a target.
             Action::Goto(priority) => {
                 let to = self.rules.partition_point(|rule| rule.priority < *priority);
                 let target = self.rules.get(to).filter(|rule| rule.priority == *priority && to > at);
@@ -246,7 +251,7 @@ impl<'a> Fib<'a> {
             Action::Refuse(kind) => return Step::Done(Verdict::Refused { rule, kind }),
             Action::Unknown => return Step::Next,
         };
-        let Some((routes, hops)) = self.in_table(table, flow) else { return Step::Next };
+        let Some((routes, hops)) = self.lookup_in_table(table, flow) else { return Step::Next };
         let first = routes.first().copied();
         let refused = first.and_then(Route::kind).is_some_and(refuses);
         let length = first.map_or(0, |route| route.network().prefix_len());
@@ -268,11 +273,12 @@ impl<'a> Fib<'a> {
         }
     }
 
-    /// What a table has for a packet. None: nothing, or a `throw`.
-    fn in_table(&self, table: &str, flow: &Flow) -> Option<(Vec<&'a Route>, Vec<Hop<'a>>)> {
+    /// Looks up a packet in a table. Returns `None` if the table has no route for it, or a `throw` route.
+    fn lookup_in_table(&self, table: &str, flow: &Flow) -> Option<(Vec<&'a Route>, Vec<NextHop<'a>>)> {
         let contains = |route: &&&Route| route.network().contains(&flow.to);
         let of_prefixes: Vec<&Route> = self.tables.get(table)?.iter().filter(contains).copied().collect();
-        // Where a prefix has routes for some sources, the kernel does not find that for all others, but for `default`.
+        // If an IPv6 prefix has routes for some sources, the kernel does not find its route for all sources. The prefix
+        // `default` is an exception.
         let is_hidden = |route: &Route| {
             let of_prefix = |other: &&Route| other.network() == route.network() && other.sources().is_some();
             self.v6 && route.network().prefix_len() > 0 && of_prefixes.iter().any(of_prefix)
@@ -295,7 +301,7 @@ impl<'a> Fib<'a> {
         fitting.sort_by_key(|route| rank(route));
         let mut fitting = fitting.as_slice();
         while let Some(first) = fitting.first().copied() {
-            // Of IPv6 all routes of one rank are candidates; of IPv4 the first one that was made.
+            // For IPv6, all routes of the same rank are candidates. For IPv4, only the one that was created first is.
             let equal = if self.v6 {
                 fitting.iter().take_while(|route| rank(route) == rank(first)).count()
             } else {
@@ -311,9 +317,9 @@ impl<'a> Fib<'a> {
                 Some(kind) if refuses(kind) => return Some((vec![first], Vec::new())),
                 _ => {}
             }
-            let alive: Vec<(&Route, Vec<Hop<'_>>)> = these
+            let alive: Vec<(&Route, Vec<NextHop<'_>>)> = these
                 .iter()
-                .map(|route| (*route, self.alive(*route, flow)))
+                .map(|route| (*route, self.usable_hops(*route, flow)))
                 .filter(|it| !it.1.is_empty())
                 .collect();
             if !alive.is_empty() {
@@ -324,10 +330,10 @@ impl<'a> Fib<'a> {
         None
     }
 
-    /// The next hops of a route that the kernel may use for a packet.
-    fn alive(&self, route: &'a Route, flow: &Flow) -> Vec<Hop<'a>> {
-        let bound = self.bound(flow);
-        let usable = |hop: &Hop<'_>| {
+    /// Returns the next hops of a route that the kernel may use for a packet.
+    fn usable_hops(&self, route: &'a Route, flow: &Flow) -> Vec<NextHop<'a>> {
+        let bound = self.required_interface(flow);
+        let usable = |hop: &NextHop<'_>| {
             !hop.dead
                 && !(hop.linkdown && self.ignore_linkdown)
                 && bound.is_none_or(|bound| hop.dev == Some(bound))
@@ -337,9 +343,9 @@ impl<'a> Fib<'a> {
 }
 
 impl Fib<'_> {
-    /// The interface that a next hop has to have. A socket of IPv6 with an interface and a source may send through another
-    /// one; a destination that only means something on one link is never reached through another.
-    fn bound<'f>(&self, flow: &'f Flow) -> Option<&'f str> {
+    /// Returns the interface that a next hop must have, if any. An IPv6 socket that is bound to an interface and has a
+    /// source may send through another interface, unless the destination is valid on one link only.
+    fn required_interface<'f>(&self, flow: &'f Flow) -> Option<&'f str> {
         let of_link = match flow.to {
             IpAddr::V4(_) => false,
             IpAddr::V6(to) => to.is_multicast() || to.is_unicast_link_local() || to.is_loopback(),
@@ -352,7 +358,7 @@ impl Fib<'_> {
 }
 
 impl Selector {
-    /// What it asks for.
+    /// Returns the condition as `ip rule` prints it.
     fn name(&self) -> String {
         match self {
             Self::From(net) => format!("from {net}"),
@@ -367,43 +373,43 @@ impl Selector {
             Self::Protocol(number) => format!("ipproto {number}"),
             Self::SourcePort(from, to) => format!("sport {from}-{to}"),
             Self::DestinationPort(from, to) => format!("dport {from}-{to}"),
-            Self::Detached => "an interface that is gone".into(),
+            Self::Detached => "an interface that does not exist".into(),
             Self::Unknown(word) => word.clone(),
         }
     }
 }
 
-/// Does a route of this kind refuse what it is for?
+/// Returns true if a route of this type refuses packets.
 pub(crate) fn refuses(kind: &str) -> bool {
     matches!(kind, "unreachable" | "prohibit" | "blackhole")
 }
 
-/// Does a route of this kind have no next hop?
+/// Returns whether a route of this kind has no next hop.
 fn leads_nowhere(kind: &str) -> bool {
     kind == "throw" || refuses(kind)
 }
 
-fn with<'a>(
-    assumed: &[Assumed<'a>],
-    rule: &'a Rule,
+fn with_assumption<'a>(
+    assumed: &[Assumption<'a>],
+    rule: &'a RoutingRule,
     unknown: Vec<String>,
     applies: bool,
-) -> Vec<Assumed<'a>> {
+) -> Vec<Assumption<'a>> {
     let mut assumed = assumed.to_vec();
-    assumed.push(Assumed { rule, unknown, applies });
+    assumed.push(Assumption { rule, unknown, applies });
     assumed
 }
 
-/// Packets for which IPv4 does not ask these tables.
+/// Returns the verdict for IPv4 packets that the kernel routes without these tables.
 fn without_tables<'a>(flow: &Flow) -> Option<Verdict<'a>> {
     let IpAddr::V4(to) = flow.to else { return None };
     let local_multicast = to.octets().starts_with(&[224, 0, 0]);
     match (&flow.input, &flow.output) {
-        (Some(_), _) if to.is_multicast() => Some(Verdict::NotAsked(
-            "a multicast packet that arrives is for the groups that the interface has joined, or for multicast routes",
+        (Some(_), _) if to.is_multicast() => Some(Verdict::NoLookup(
+            "an arriving multicast packet is delivered to joined groups or follows multicast routes",
         )),
         (Some(_), _) if to.is_broadcast() => {
-            Some(Verdict::NotAsked("a broadcast packet that arrives is for the host"))
+            Some(Verdict::NoLookup("an arriving broadcast packet is delivered to the host"))
         }
         (None, Some(dev)) if local_multicast || to.is_broadcast() => {
             Some(Verdict::OnLink { dev: dev.clone() })

@@ -1,24 +1,25 @@
-//! Which rules of nftables and iptables concern an address or a port: random rules of which the test knows what they name,
-//! read from what the programs print of them.
+//! Tests the address and port filters of nftables and iptables with random rules, which are read from the output of the
+//! real programs.
 //!
-//! The oracle knows nothing of the texts. A rule is to it a list of sets, each a list of pairs of addresses and ports.
+//! The test knows the addresses and ports of each rule without its text: a rule is a list of sets, and each set is a
+//! list of pairs of addresses and ports.
 
 use crate::{cases, in_namespace, random::Random};
 use host_net::{
+    address_filter::AddressFilter,
     iptables,
-    nft::{self, Object},
-    wanted::Wanted,
+    nft::{self, NftObject},
 };
 use std::{collections::BTreeMap, net::IpAddr};
 
-/// Addresses from one to another, and ports.
+/// A range of addresses and a range of ports.
 type Pair = (Option<(IpAddr, IpAddr)>, Option<(u16, u16)>);
 
-/// What a rule names.
+/// The sets of pairs in a rule.
 type Truth = Vec<Vec<Pair>>;
 
-/// Is there a choice of one pair of each set that has the address and the port?
-fn concerns(truth: &Truth, wanted: Wanted) -> bool {
+/// Returns true if one pair contains the address and the port, or pairs of two sets do.
+fn concerns(truth: &Truth, wanted: AddressFilter) -> bool {
     let has_address = |pair: &Pair| match (wanted.address, pair.0) {
         (Some(wanted), Some((from, to))) => {
             from.is_ipv4() == wanted.is_ipv4() && from <= wanted && wanted <= to
@@ -48,7 +49,7 @@ fn address(v6: bool, last: u64) -> IpAddr {
     }
 }
 
-/// Text of an address, a range or a network, and which addresses that is.
+/// Returns the text of an address, a range or a network, and its addresses.
 fn addresses(random: &mut Random, v6: bool) -> (String, Pair) {
     let first = 1 + random.below(12) as u64;
     match random.below(4) {
@@ -76,7 +77,7 @@ fn one_address(random: &mut Random, v6: bool) -> (String, Pair) {
 
 const PORTS: [u16; 8] = [10, 58, 80, 443, 1024, 5353, 8080, 30080];
 
-/// Text of a port or a range of ports, joined by this sign.
+/// Returns the text of a port or a range of ports, and its ports. `sign` separates the ends of a range.
 fn ports(random: &mut Random, sign: &str) -> (String, Pair) {
     let first = PORTS[random.below(PORTS.len())];
     if random.chance(30) {
@@ -90,7 +91,7 @@ fn joined((address, _): Pair, (_, port): Pair) -> Pair {
     (address, port)
 }
 
-/// A named set and what is in it.
+/// A named set with its declaration and elements.
 struct Set {
     name: &'static str,
     declared: &'static str,
@@ -127,7 +128,7 @@ fn sets(random: &mut Random) -> Vec<Set> {
     ]
 }
 
-/// A rule of nftables in a chain (`f` filters, `n` and `o` translate), and what it names.
+/// Returns the chain of an nftables rule (`f` filters, `n` and `o` do NAT), its text, and its pairs.
 fn nft_rule(random: &mut Random, sets: &[Set]) -> (&'static str, String, Truth) {
     let named = |name: &str| -> Vec<Pair> {
         sets.iter()
@@ -139,7 +140,7 @@ fn nft_rule(random: &mut Random, sets: &[Set]) -> (&'static str, String, Truth) 
     let ip = if v6 { "ip6" } else { "ip" };
     let ((a, of_a), (b, of_b)) = (addresses(random, v6), one_address(random, v6));
     let ((p, of_p), (q, of_q)) = (ports(random, "-"), ports(random, "-"));
-    // An address that no other word of the rule has.
+    // No other word of the rule contains this address.
     let c = address(v6, 20);
     let of_c = (Some((c, c)), None);
     let side = random.one(&["saddr", "daddr"]);
@@ -176,7 +177,7 @@ fn nft_rule(random: &mut Random, sets: &[Set]) -> (&'static str, String, Truth) 
         17 => (
             "n",
             format!("dnat ip to ip daddr . tcp dport map {{ 10.80.0.1 . {} : 10.80.0.2 . {} }}", one(of_p), one(of_q)),
-            // One element: an address of one side and a port of the other are in it, too.
+            // The address of one side and the port of the other side also match, because they are in one element.
             vec![vec![joined(just(1), first(of_p))], vec![joined(just(2), first(of_q))]],
         ),
         18 => ("n", format!("meta l4proto tcp redirect to :tcp dport map {{ {} : {} }}", one(of_p), one(of_q)), vec![vec![first(of_p), first(of_q)]]),
@@ -196,8 +197,8 @@ fn just(last: u64) -> Pair {
     (Some((address(false, last), address(false, last))), None)
 }
 
-/// What a call may ask for.
-fn wanted(random: &mut Random) -> Wanted {
+/// Returns a random filter.
+fn wanted(random: &mut Random) -> AddressFilter {
     loop {
         let v6 = random.chance(40);
         let address = random.chance(60).then(|| address(v6, 1 + random.below(20) as u64));
@@ -205,18 +206,18 @@ fn wanted(random: &mut Random) -> Wanted {
             let port = [&PORTS[..], &[60000]].concat()[random.below(PORTS.len() + 1)];
             if random.chance(30) { port + random.below(300) as u16 } else { port }
         });
-        let wanted = Wanted { address, port };
-        if wanted.is_any() {
+        let wanted = AddressFilter { address, port };
+        if wanted.is_set() {
             return wanted;
         }
     }
 }
 
-/// Questions for each rule.
+/// The number of filters for each rule.
 const QUESTIONS: usize = 40;
 
 #[test]
-fn rules_of_nftables_that_concern_an_address_or_a_port() {
+fn filters_find_the_nftables_rules_with_an_address_or_a_port() {
     let (cases, seed) = cases();
     let mut random = Random::new(seed);
     let sets = sets(&mut random);
@@ -242,7 +243,7 @@ fn rules_of_nftables_that_concern_an_address_or_a_port() {
     let parsed = nft::parse(&ruleset.1);
     assert_eq!(parsed.other, Vec::<String>::new());
     let by_key = nft::sets(&parsed.rows);
-    let chains: BTreeMap<&str, &Object> =
+    let chains: BTreeMap<&str, &NftObject> =
         parsed.rows.iter().map(|object| (object.name.as_str(), object)).collect();
     let mut next: BTreeMap<&str, usize> = BTreeMap::new();
     let mut concerned = 0;
@@ -252,16 +253,16 @@ fn rules_of_nftables_that_concern_an_address_or_a_port() {
         *at += 1;
         for _ in 0..QUESTIONS {
             let wanted = wanted(&mut random);
-            let (ours, expected) = (rule.concerns(wanted, &by_key, chains[chain]), concerns(truth, wanted));
+            let (ours, expected) = (rule.matches(wanted, &by_key, chains[chain]), concerns(truth, wanted));
             assert_eq!(ours, expected, "seed {seed}: {wanted:?}\nadded:   {text}\nprinted: {}", rule.text);
             concerned += u64::from(expected);
         }
     }
-    // The elements of the sets are asked for, too.
+    // The filters also match elements of sets.
     for set in &sets {
         let object = chains[set.name];
         for wanted in (0..QUESTIONS).map(|_| wanted(&mut random)) {
-            let ours = object.elements.iter().any(|element| object.element_concerns(element, wanted));
+            let ours = object.elements.iter().any(|element| object.element_matches(element, wanted));
             let expected = set.elements.iter().any(|(_, pair)| concerns(&vec![vec![*pair]], wanted));
             assert_eq!(ours, expected, "seed {seed}: {wanted:?} in {object:?}");
         }
@@ -269,7 +270,7 @@ fn rules_of_nftables_that_concern_an_address_or_a_port() {
     assert!(concerned > cases, "{concerned}");
 }
 
-/// A rule of iptables without its table, and what it names.
+/// Returns the table of an iptables rule, its text without the table, and its pairs.
 fn iptables_rule(random: &mut Random, v6: bool) -> (&'static str, String, Truth) {
     let ((a, of_a), (b, of_b)) = (one_address(random, v6), one_address(random, v6));
     let ((p, of_p), (q, of_q)) = (ports(random, ":"), ports(random, ":"));
@@ -325,7 +326,7 @@ fn iptables_rule(random: &mut Random, v6: bool) -> (&'static str, String, Truth)
 }
 
 #[test]
-fn rules_of_iptables_that_concern_an_address_or_a_port() {
+fn filters_find_the_iptables_rules_with_an_address_or_a_port() {
     let (cases, seed) = cases();
     let mut random = Random::new(seed);
     let mut concerned = 0;
@@ -353,16 +354,16 @@ fn rules_of_iptables_that_concern_an_address_or_a_port() {
             assert_eq!(listed.other, Vec::<String>::new());
             for form in [&saved, &listed] {
                 for chain in ["INPUT", "PREROUTING", "POSTROUTING"] {
-                    let is_its = |rule: &&iptables::Rule| {
+                    let is_its = |rule: &&iptables::IptablesRule| {
                         rule.table == *table && rule.chain == chain && rule.text.is_some()
                     };
-                    let printed: Vec<&iptables::Rule> = form.rows.iter().filter(is_its).collect();
+                    let printed: Vec<&iptables::IptablesRule> = form.rows.iter().filter(is_its).collect();
                     let added: Vec<_> =
                         rules[table.as_str()].iter().filter(|(text, _)| text.starts_with(chain)).collect();
                     assert_eq!(printed.len(), added.len());
                     for (printed, (text, truth)) in printed.iter().zip(added) {
                         for wanted in (0..QUESTIONS).map(|_| wanted(&mut random)) {
-                            let (ours, expected) = (printed.concerns(wanted), concerns(truth, wanted));
+                            let (ours, expected) = (printed.matches(wanted), concerns(truth, wanted));
                             assert_eq!(
                                 ours, expected,
                                 "seed {seed}: {wanted:?}\nadded:   {text}\nprinted: {printed:?}"

@@ -1,4 +1,4 @@
-//! What this crate says, against the programs and the kernel themselves, in network namespaces.
+//! Compares the results of this crate with the real programs and the kernel, in network namespaces.
 //!
 //! The tests need root, ip(8), nft(8) and iptables(8). `HOST_NET_CASES` sets the number of cases of each test (default 200) and
 //! `HOST_NET_SEED` the seed of the random generator. The default seed is fixed, so that every run checks the same cases; longer
@@ -13,7 +13,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// How many cases, and the seed.
+/// Returns the number of cases and the seed.
 fn cases() -> (u64, u64) {
     let cases = environment("HOST_NET_CASES").unwrap_or(200);
     let seed = environment("HOST_NET_SEED").unwrap_or(1);
@@ -24,10 +24,10 @@ fn cases() -> (u64, u64) {
 fn environment(name: &str) -> Option<u64> {
     std::env::var(name)
         .ok()
-        .map(|value| value.parse().unwrap_or_else(|_| panic!("{name} is no number: {value}")))
+        .map(|value| value.parse().unwrap_or_else(|_| panic!("{name} is not a number: {value}")))
 }
 
-/// What a script prints in a network namespace of its own, by the sections that it names.
+/// Runs a script in a new network namespace. Returns its output, split into the sections that the script names.
 fn in_namespace(script: &str) -> Vec<(String, String)> {
     #[expect(clippy::disallowed_methods, reason = "a test asks the kernel")]
     let mut child = Command::new("unshare")

@@ -3,7 +3,7 @@
 use host_net::fib::Flow;
 use std::fmt::Write;
 
-/// A small generator of numbers, so that a seed repeats a run.
+/// A random number generator. The same seed repeats a run.
 pub(crate) struct Random(u64);
 
 impl Random {
@@ -24,7 +24,7 @@ impl Random {
         (self.next() % most as u64) as usize
     }
 
-    /// True so many times of a hundred.
+    /// Returns true with this probability in percent.
     pub(crate) fn chance(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
@@ -34,7 +34,8 @@ impl Random {
     }
 }
 
-/// Three pairs of interfaces: `v0` and `v1` work, `v2` has no carrier. `v3` goes down when the routes are there.
+/// Returns a script that creates four pairs of interfaces. `v0` and `v1` work, `v2` has no carrier, and `v3` goes down
+/// after the routes are added.
 pub(crate) fn interfaces() -> String {
     let mut script = String::from("set -u\nip link set lo up\n");
     for n in 0..4 {
@@ -52,15 +53,15 @@ pub(crate) fn interfaces() -> String {
 const TABLES: [&str; 5] = ["50", "51", "52", "53", "main"];
 const SERVICES: [&str; 2] = ["0x10", "0x08"];
 
-/// Words of one family.
-struct Words {
+/// The networks and addresses of one family.
+struct FamilyAddresses {
     networks: &'static [&'static str],
     destinations: &'static [&'static str],
     own: &'static [&'static str],
     others: &'static [&'static str],
 }
 
-const V4: Words = Words {
+const V4: FamilyAddresses = FamilyAddresses {
     networks: &[
         "20.0.0.0/8",
         "20.1.0.0/16",
@@ -87,7 +88,7 @@ const V4: Words = Words {
     own: &["10.0.0.1", "10.0.1.1"],
     others: &["10.0.0.9", "20.1.7.7", "40.4.4.4"],
 };
-const V6: Words = Words {
+const V6: FamilyAddresses = FamilyAddresses {
     networks: &[
         "2001::/16",
         "2001:1::/32",
@@ -112,7 +113,7 @@ const V6: Words = Words {
     others: &["fd00:0::9", "2001:1:7::7", "4001::4"],
 };
 
-fn words(v6: bool) -> &'static Words {
+fn family_addresses(v6: bool) -> &'static FamilyAddresses {
     if v6 { &V6 } else { &V4 }
 }
 
@@ -134,7 +135,8 @@ impl Scene {
         Self { commands, v6 }
     }
 
-    /// What the kernel does not take (a route twice, a gateway that is not reached) is left out.
+    /// Returns a script that adds the rules and routes. The kernel rejects some of them (a duplicate route, an
+    /// unreachable gateway), and these are left out.
     pub(crate) fn script(&self) -> String {
         let f = if self.v6 { "-6" } else { "-4" };
         let mut script = format!(
@@ -153,7 +155,7 @@ impl Scene {
 }
 
 fn rule(random: &mut Random, v6: bool) -> String {
-    let of = words(v6);
+    let of = family_addresses(v6);
     let priority = 1 + random.below(40);
     let mut text = format!("rule add pref {priority}");
     let mut selectors = 0;
@@ -215,7 +217,7 @@ fn rule(random: &mut Random, v6: bool) -> String {
 }
 
 fn route(random: &mut Random, v6: bool) -> String {
-    let of = words(v6);
+    let of = family_addresses(v6);
     let table = random.one(&TABLES);
     let prefix = if random.chance(12) { "default" } else { random.one(of.networks) };
     let mut text = format!("route add {prefix} table {table} proto static");
@@ -251,9 +253,9 @@ fn route(random: &mut Random, v6: bool) -> String {
     text + "\n"
 }
 
-/// A packet, and the commands that ask the kernel for its way: the route that matches, and the next hop.
+/// Returns a packet, and the commands that ask the kernel for its matching route and its next hop.
 pub(crate) fn question(random: &mut Random, v6: bool) -> (Flow, String) {
-    let of = words(v6);
+    let of = family_addresses(v6);
     let to = random.one(of.destinations);
     let mut flow = Flow::to(to.parse().expect("an address"));
     let mut text = to.to_owned();
@@ -262,7 +264,7 @@ pub(crate) fn question(random: &mut Random, v6: bool) -> (Flow, String) {
         let (from, input) = (random.one(of.others), random.one(&["v0", "v1"]));
         text += &format!(" from {from} iif {input}");
         (flow.from, flow.input) = (from.parse().ok(), Some(input.into()));
-        // Of IPv6 `ip route get` asks for a packet of no user, which does not exist otherwise.
+        // For IPv6, `ip route get` looks up a packet without a user, which does not exist in real traffic.
         flow.uid = v6.then_some(u32::MAX);
     } else {
         if random.chance(40) && !multicast {

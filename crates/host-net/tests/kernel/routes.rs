@@ -1,4 +1,4 @@
-//! The evaluation of rules and routes against the kernel: random rules and tables, and `ip route get`.
+//! Compares the evaluation of random rules and routes with the kernel's `ip route get`.
 
 use crate::{
     cases, in_namespace,
@@ -8,14 +8,14 @@ use host_net::{
     fib::{Fib, Flow, Verdict},
     interface,
     route::{self, Route},
-    rule::Rule,
+    rule::RoutingRule,
 };
 use std::collections::BTreeSet;
 
 /// Packets for each set of rules and tables.
 const PACKETS: usize = 5;
 
-/// What decides: the prefix and the table of a route, or why there is none.
+/// Prints the properties that identify a route: type, prefix, source, table, metric and type of service.
 fn of_route(route: &Route) -> String {
     let source = route.sources().map(|net| format!(" from {net}")).unwrap_or_default();
     format!(
@@ -28,16 +28,16 @@ fn of_route(route: &Route) -> String {
     )
 }
 
-/// What `ip route get` says when a packet is refused.
+/// Returns the message of `ip route get` for a packet that is refused.
 fn refusal(verdict: &Verdict<'_>) -> Option<&'static str> {
     let kind = match verdict {
-        Verdict::Nothing => return Some("Network is unreachable"),
+        Verdict::Unreachable => return Some("Network is unreachable"),
         Verdict::Refused { kind, .. } => *kind,
         Verdict::Route { routes, .. } => match routes.first()?.kind()? {
             "unreachable" => return Some("No route to host"),
             kind => kind,
         },
-        Verdict::OnLink { .. } | Verdict::NotAsked(_) => return None,
+        Verdict::OnLink { .. } | Verdict::NoLookup(_) => return None,
     };
     match kind {
         "unreachable" => Some("Network is unreachable"),
@@ -47,7 +47,8 @@ fn refusal(verdict: &Verdict<'_>) -> Option<&'static str> {
     }
 }
 
-/// Does the kernel's answer agree? The matched route and the next hop are asked for apart.
+/// Compares a verdict with the kernel's matched route and next hop, which come from two commands. Returns the
+/// difference.
 fn disagreement(verdict: &Verdict<'_>, flow: &Flow, matched: &str, got: &str) -> Option<String> {
     if let Some(refusal) = refusal(verdict) {
         return (!got.contains(refusal)).then(|| format!("{refusal} was expected"));
@@ -61,7 +62,8 @@ fn disagreement(verdict: &Verdict<'_>, flow: &Flow, matched: &str, got: &str) ->
         Verdict::Route { routes, hops, .. } => {
             let delivered =
                 routes.iter().any(|it| matches!(it.kind(), Some("local" | "broadcast" | "anycast")));
-            // The kernel names the loopback interface for what is delivered here, and no gateway for multicast.
+            // The kernel prints the loopback interface for packets that it delivers locally, and no gateway for
+            // multicast.
             let fits = delivered
                 || flow.to.is_multicast()
                 || hops.iter().any(|hop| hop.dev == value("dev") && hop.via == value("via"));
@@ -73,7 +75,7 @@ fn disagreement(verdict: &Verdict<'_>, flow: &Flow, matched: &str, got: &str) ->
             let fits = flow.to.is_multicast() || found.is_some_and(|found| expected.contains(&found));
             (!fits).then(|| format!("the route {expected:?} was expected"))
         }
-        Verdict::NotAsked(_) | Verdict::Nothing | Verdict::Refused { .. } => None,
+        Verdict::NoLookup(_) | Verdict::Unreachable | Verdict::Refused { .. } => None,
     }
 }
 
@@ -101,7 +103,7 @@ fn compare(v6: bool) {
     let (mut routed, mut deciding) = (0, BTreeSet::new());
     let mut flows = flows.iter();
     while let Some(first) = flows.next() {
-        let rules = Rule::parse_all(next("rules"));
+        let rules = RoutingRule::parse_all(next("rules"));
         let routes = route::parse(next("routes"));
         let links = interface::parse(next("links"));
         assert_eq!((rules.other.len(), routes.other.len(), links.other.len()), (0, 0, 0));
@@ -109,7 +111,9 @@ fn compare(v6: bool) {
         for flow in std::iter::once(first).chain(flows.by_ref().take(PACKETS - 1)) {
             let ways = fib.lookup(flow);
             let (matched, got) = (next("match"), next("get"));
-            let [way] = ways.branches.as_slice() else { panic!("all is known of {flow:?}: {ways:#?}") };
+            let [way] = ways.branches.as_slice() else {
+                panic!("all properties of {flow:?} are known: {ways:#?}")
+            };
             if let Some(problem) = disagreement(&way.verdict, flow, matched, got) {
                 let rules: String =
                     rules.rows.iter().map(|it| format!("{}: {}\n", it.priority, it.text())).collect();
@@ -126,16 +130,16 @@ fn compare(v6: bool) {
             }
         }
     }
-    // Random rules that lead nowhere would prove nothing.
+    // The test is only meaningful if many packets are routed, and by different rules.
     assert!(routed > cases / 4 && deciding.len() as u64 > cases / 20, "{routed} routed, {}", deciding.len());
 }
 
 #[test]
-fn the_kernel_takes_the_same_way_ipv4() {
+fn the_kernel_selects_the_same_route_for_ipv4() {
     compare(false);
 }
 
 #[test]
-fn the_kernel_takes_the_same_way_ipv6() {
+fn the_kernel_selects_the_same_route_for_ipv6() {
     compare(true);
 }

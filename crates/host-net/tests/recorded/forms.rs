@@ -1,33 +1,33 @@
-//! One node in every form that its programs print (`testdata/forms`). No word is lost, and two forms of one thing tell the
-//! same.
+//! The same node in every output format of its programs (`testdata/forms`). No word is lost, and two formats of the
+//! same data give the same rows.
 
 use crate::{archive, node_files, words};
 use host_net::{
     connection::Connection,
     interface::{self, Interface},
-    iptables::{self, Rule as Filtered},
+    iptables::{self, IptablesRule},
     neighbour::Neighbour,
-    nft::{self, Object},
+    nft::{self, NftObject},
     route,
-    rule::Rule,
+    rule::RoutingRule,
     socket,
 };
 use std::{collections::BTreeMap, sync::LazyLock};
 
-/// What a command printed, by the name that sos gives it.
+/// Returns the output of a command, by the file name that sos uses for it.
 fn output(name: &str) -> &'static str {
     static OUTPUTS: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| archive("forms/outputs.tar.xz"));
     OUTPUTS.get(&format!("outputs/{name}")).expect(name)
 }
 
-/// As nft prints it when it is not asked for handles.
-fn without_handles(of: &Object) -> Object {
-    let rules = of.rules.iter().map(|rule| nft::Rule { handle: None, ..rule.clone() }).collect();
-    Object { handle: None, rules, ..of.clone() }
+/// Returns an object as nft prints it without handles.
+fn without_handles(of: &NftObject) -> NftObject {
+    let rules = of.rules.iter().map(|rule| nft::NftRule { handle: None, ..rule.clone() }).collect();
+    NftObject { handle: None, rules, ..of.clone() }
 }
 
 #[test]
-fn routes_and_rules_in_text_and_json() {
+fn routes_and_rules_are_equal_in_text_and_json() {
     let [text, json] = ["ip_route_show_table_all", "ip_-j_route_show_table_all"].map(|name| {
         let parsed = route::parse(output(name));
         assert_eq!(parsed.other, Vec::<String>::new(), "{name}");
@@ -35,9 +35,10 @@ fn routes_and_rules_in_text_and_json() {
     });
     assert!(text.len() > 15);
     assert_eq!(json, text);
-    let [text, json] = ["ip_-4_rule_list", "ip_-j_-4_rule_list"].map(|name| Rule::parse_all(output(name)));
+    let [text, json] =
+        ["ip_-4_rule_list", "ip_-j_-4_rule_list"].map(|name| RoutingRule::parse_all(output(name)));
     assert_eq!((text.rows.len(), &text), (4, &json));
-    // Of a list of one table the routes are those of the whole.
+    // The list of all tables contains the routes in the list of one table.
     let whole = route::parse(output("ip_route_show_table_all"));
     for name in ["ip_route", "ip_-6_route"] {
         let main = route::parse(output(name));
@@ -52,8 +53,8 @@ fn routes_and_rules_in_text_and_json() {
 }
 
 #[test]
-fn neighbours_in_text_and_json() {
-    // Seconds go by between two outputs.
+fn neighbours_are_equal_in_text_and_json() {
+    // Times and states differ, because the outputs are some seconds apart.
     let lasting = |name: &str| {
         let parsed = Neighbour::parse_all(output(name));
         assert_eq!(parsed.other, Vec::<String>::new(), "{name}");
@@ -70,7 +71,7 @@ fn neighbours_in_text_and_json() {
 }
 
 #[test]
-fn interfaces_and_addresses_in_every_form() {
+fn interfaces_and_addresses_are_equal_in_every_format() {
     let read = |name: &str| {
         let parsed = interface::parse(output(name));
         assert_eq!(parsed.other, Vec::<String>::new(), "{name}");
@@ -104,13 +105,14 @@ fn interfaces_and_addresses_in_every_form() {
     let [text, json] =
         ["ip_-s_-d_link", "ip_-j_-s_-d_link"].map(|name| read(name).iter().map(device).collect::<Vec<_>>());
     assert!(text.len() > 6);
-    // Of a pair, JSON has the kind and the text its name.
+    // For a veth pair, JSON contains the kind and the text contains the name of the peer.
     assert_eq!(json, text);
 }
 
-/// Without what only the text has, comments and devices of chains, and with the name that older versions lack for a priority.
-fn without_comments(objects: &[Object]) -> Vec<Object> {
-    let one = |of: &Object| {
+/// Removes comments and devices of chains, which only the text contains, and adds the name of a priority that older
+/// versions print as a number.
+fn without_comments(objects: &[NftObject]) -> Vec<NftObject> {
+    let one = |of: &NftObject| {
         let mut of = of.clone();
         of.properties.retain(|property| of.kind != "chain" || !property.starts_with("comment "));
         of.properties.iter_mut().for_each(|it| {
@@ -121,9 +123,9 @@ fn without_comments(objects: &[Object]) -> Vec<Object> {
     objects.iter().map(one).collect()
 }
 
-/// With handles and without, and as JSON: in the lab and on the nodes of the capture.
+/// Compares rulesets with handles, without handles and as JSON, of the lab and of the nodes of the capture.
 #[test]
-fn rules_of_nftables() {
+fn nftables_rulesets_are_equal_in_every_format() {
     let read = |name: &str| {
         let parsed = nft::parse(output(name));
         assert_eq!(parsed.other, Vec::<String>::new(), "{name}");
@@ -139,7 +141,7 @@ fn rules_of_nftables() {
     for (text, json) in pairs {
         assert!(text.len() > 20 && text.len() == json.len());
         for (mut json, text) in without_comments(&json).into_iter().zip(without_comments(&text)) {
-            // Of what iptables made the text has more.
+            // For statements that iptables created, the text contains more than the JSON.
             for (json, text) in
                 json.rules.iter_mut().zip(&text.rules).filter(|(json, _)| json.text.contains("xt match"))
             {
@@ -150,9 +152,9 @@ fn rules_of_nftables() {
     }
 }
 
-/// A list as iptables printed it, but for the titles of its columns.
-fn list_of(rows: &[Filtered]) -> String {
-    let line = |row: &Filtered| match (&row.text, &row.counters, &row.policy, &row.references) {
+/// Prints a list as iptables does, without the titles of its columns.
+fn list_of(rows: &[IptablesRule]) -> String {
+    let line = |row: &IptablesRule| match (&row.text, &row.counters, &row.policy, &row.references) {
         (Some(text), Some((packets, bytes)), ..) => format!("{packets} {bytes} {text}\n"),
         (None, Some((packets, bytes)), Some(policy), None) => {
             format!("Chain {} (policy {policy} {packets} packets, {bytes} bytes)\n", row.chain)
@@ -164,7 +166,7 @@ fn list_of(rows: &[Filtered]) -> String {
 }
 
 #[test]
-fn rules_of_iptables_saved_and_listed() {
+fn iptables_dumps_and_lists_are_parsed_without_loss() {
     for (name, table) in [
         ("iptables_-t_filter_-nvL", "filter"),
         ("iptables_-t_nat_-nvL", "nat"),
@@ -181,20 +183,20 @@ fn rules_of_iptables_saved_and_listed() {
     }
     let [plain, counted] =
         ["iptables-save", "iptables-save_-c"].map(|name| iptables::parse_save(output(name)));
-    let rules = |rows: &[Filtered]| {
+    let rules = |rows: &[IptablesRule]| {
         rows.iter().map(|row| (row.table.clone(), row.chain.clone(), row.text.clone())).collect::<Vec<_>>()
     };
     assert!(counted.rows.iter().all(|row| row.counters.is_some()));
     assert_eq!((rules(&plain.rows), plain.other.len()), (rules(&counted.rows), counted.other.len()));
-    // As many rules in a list as in the dump of its table.
+    // The list of a table and its dump have the same number of rules.
     let listed = iptables::parse_list(output("iptables_-vnxL"), "filter").rows;
     let of_filter =
-        |rows: &[Filtered]| rows.iter().filter(|row| row.table == "filter" && row.text.is_some()).count();
+        |rows: &[IptablesRule]| rows.iter().filter(|row| row.table == "filter" && row.text.is_some()).count();
     assert_eq!(of_filter(&listed), of_filter(&plain.rows));
 }
 
 #[test]
-fn connections_in_every_form() {
+fn connections_are_printed_again_in_every_format() {
     for name in ["conntrack_-L", "conntrack_-L_-o_extended", "conntrack_-L_-o_id_timestamp"] {
         let text = output(name);
         for line in text.lines() {
@@ -205,9 +207,9 @@ fn connections_in_every_form() {
     }
 }
 
-/// Of sockets all but those of other kinds, which are left out.
+/// Both commands list the same network sockets. The parser skips sockets of other kinds.
 #[test]
-fn sockets_in_both_forms() {
+fn sockets_are_equal_in_both_formats() {
     let [asked, recorded] = ["ss_-tuwanpi", "ss_-peaonmi"].map(|name| {
         let parsed = socket::parse(output(name));
         assert_eq!(parsed.other, Vec::<String>::new(), "{name}");

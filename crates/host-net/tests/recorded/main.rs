@@ -1,4 +1,4 @@
-//! What real programs printed is read without loss.
+//! Tests that the parsers read the recorded output of real programs without loss.
 
 mod forms;
 mod nodes;
@@ -6,7 +6,7 @@ mod reports;
 
 use std::{collections::BTreeMap, fs::File, io::Read, path::Path, sync::LazyLock};
 
-/// The files of an archive of the test data by their paths.
+/// Returns the files of an archive of the test data by their paths.
 fn archive(name: &str) -> BTreeMap<String, String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata").join(name);
     let file = File::open(path).expect("an archive of the test data");
@@ -23,7 +23,7 @@ fn archive(name: &str) -> BTreeMap<String, String> {
     files
 }
 
-/// The output of one command on each of the three nodes of the captured cluster.
+/// Returns the output of one command on each of the three nodes of the captured cluster.
 fn node_files(name: &str) -> Vec<&'static str> {
     static NODES: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| archive("capture/nodes.tar.xz"));
     let of = |node: &str| NODES.get(&format!("nodes/{node}/{name}")).expect(name).as_str();

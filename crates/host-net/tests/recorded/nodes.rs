@@ -1,20 +1,20 @@
-//! What the programs printed on the nodes of the captured cluster: each row prints again as it was.
+//! The output of programs on the nodes of the captured cluster. Each row is printed again as it was recorded.
 
 use crate::{node_files, words};
 use host_net::{
+    address_filter::AddressFilter,
     connection::Connection,
     interface, iptables,
     lines::Parsed,
     neighbour::Neighbour,
-    nft::{self, Object},
+    nft::{self, NftObject},
     route,
-    rule::Rule,
+    rule::RoutingRule,
     socket,
-    wanted::Wanted,
 };
 use std::{collections::BTreeSet, net::IpAddr};
 
-/// One line of the capture was broken by a message; of the others no word is lost.
+/// A message breaks one line of the capture. No word of the other lines is lost.
 #[test]
 fn recorded_connections_are_printed_again() {
     for text in node_files("conntrack_L") {
@@ -28,7 +28,7 @@ fn recorded_connections_are_printed_again() {
     }
 }
 
-/// The words of every recorded address are found again, and each of the other lines is somewhere.
+/// The rows contain all words of every recorded address, and one row for every interface.
 #[test]
 fn recorded_addresses_are_printed_again() {
     for text in node_files("ip_addr") {
@@ -49,7 +49,7 @@ fn recorded_dumps_are_printed_again() {
     for text in node_files("iptables-save").into_iter().chain(node_files("ip6tables-save")) {
         let parsed = iptables::parse_save(text);
         assert_eq!(parsed.other, Vec::<String>::new());
-        let printed: Vec<String> = parsed.rows.iter().map(iptables::Rule::print).collect();
+        let printed: Vec<String> = parsed.rows.iter().map(iptables::IptablesRule::print).collect();
         let original: Vec<&str> =
             text.lines().filter(|line| !line.starts_with(['#', '*']) && *line != "COMMIT").collect();
         assert_eq!(printed, original);
@@ -68,9 +68,9 @@ fn recorded_neighbours_are_printed_again() {
     }
 }
 
-/// Every token of a recorded ruleset is found again in what is printed of it, in its order.
+/// The printed ruleset contains every token of the recorded ruleset, in its order.
 #[test]
-fn nothing_of_a_ruleset_is_lost() {
+fn no_token_of_a_ruleset_is_lost() {
     let tokens = |text: &str| -> Vec<String> {
         let text = text.replace(',', " , ");
         text.split_whitespace().filter(|token| *token != ",").map(str::to_owned).collect()
@@ -92,7 +92,7 @@ fn nothing_of_a_ruleset_is_lost() {
             }
         }
         printed += "}\n";
-        // A table's own handle is the one thing that no row has.
+        // Only the handle of a table is missing in the rows.
         let original: String = text
             .lines()
             .map(|line| {
@@ -115,15 +115,15 @@ fn recorded_routes_and_rules_are_printed_again() {
         assert_eq!((words(&printed), parsed.other.len()), (words(text), 0));
     }
     for text in node_files("ip_rule") {
-        let parsed = Rule::parse_all(text);
-        let print = |rule: &Rule| format!("{}: {}\n", rule.priority, rule.text());
+        let parsed = RoutingRule::parse_all(text);
+        let print = |rule: &RoutingRule| format!("{}: {}\n", rule.priority, rule.text());
         let printed: String = parsed.rows.iter().map(print).collect();
         assert_eq!((words(&printed), parsed.other.len()), (words(text), 0));
     }
 }
 
 #[test]
-fn counters_and_kinds_of_recorded_links() {
+fn recorded_links_have_counters_and_kinds() {
     for text in node_files("ip_link") {
         let parsed = interface::parse(text);
         assert_eq!(parsed.other, Vec::<String>::new());
@@ -133,8 +133,8 @@ fn counters_and_kinds_of_recorded_links() {
     }
 }
 
-/// As nft prints it, to be compared with what nft printed.
-fn print(of: &Object) -> String {
+/// Prints an object as nft does, to compare it with the recorded output.
+fn print(of: &NftObject) -> String {
     let handle =
         |handle: &Option<String>| handle.as_ref().map(|it| format!(" # handle {it}")).unwrap_or_default();
     let mut text = format!("{} {} {{{}\n", of.kind, of.name, handle(&of.handle));
@@ -146,9 +146,10 @@ fn print(of: &Object) -> String {
     text + "}\n"
 }
 
-/// Each recorded address with each recorded port, and one of the two alone; the oracle looks at the ends as they are printed.
+/// Tests every recorded address with every recorded port, and each of them alone. The expected result comes from the
+/// printed addresses and ports.
 #[test]
-fn sockets_that_have_an_address_or_a_port() {
+fn a_filter_finds_the_sockets_with_an_address_or_a_port() {
     for text in node_files("ss_peaonmi") {
         let is_shown = |line: &&str| {
             ["tcp ", "udp ", "raw ", "icmp6 ", "mptcp "].iter().any(|kind| line.starts_with(kind))
@@ -180,7 +181,7 @@ fn sockets_that_have_an_address_or_a_port() {
                 let has = |address: IpAddr| [&local, &peer].iter().any(|end| end.0.parse() == Ok(address));
                 let expected = address.is_none_or(|it| has(it) || everywhere(it))
                     && port.is_none_or(|port| [&local, &peer].iter().any(|end| end.1.parse() == Ok(port)));
-                let ours = socket.concerns(Wanted { address, port });
+                let ours = socket.matches(AddressFilter { address, port });
                 assert_eq!(ours, expected, "{wanted:?}: {line:?}");
             }
         }

@@ -1,5 +1,5 @@
-//! What the commands printed in the reports of the capture, of hosts and of the namespaces of pods, and on a machine with the
-//! kernel's datapath.
+//! The output of commands in the reports of the capture (of hosts and of pod namespaces), and in a report of a machine
+//! with the kernel's datapath.
 
 use crate::{archive, words};
 use host_net::{
@@ -7,7 +7,7 @@ use host_net::{
 };
 use std::{collections::BTreeMap, sync::LazyLock};
 
-/// The files of all reports whose names have one of these endings.
+/// Returns the files of all reports whose paths have one of these endings.
 fn report_files(endings: &[&str]) -> Vec<(&'static str, &'static str)> {
     static REPORTS: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| {
         let captured =
@@ -24,35 +24,35 @@ fn report_files(endings: &[&str]) -> Vec<(&'static str, &'static str)> {
         .collect()
 }
 
-/// What programs wrote to standard error, which is in the same file: of interfaces whose other end is in a namespace
-/// that ip(8) cannot see, and how many connections there were.
-fn is_told(line: &str) -> bool {
+/// Returns true for a message on standard error, which is in the same file: a message about an interface whose peer is
+/// in a namespace that ip(8) cannot see, or the number of connections.
+fn is_message(line: &str) -> bool {
     line == "Error: Peer netns reference is invalid." || line.ends_with("flow entries have been shown.")
 }
 
-/// Each output is printed as it was, word by word. How many there were.
+/// Checks that each output is printed again word by word. Returns the number of outputs.
 fn are_printed_again(endings: &[&str], print: impl Fn(&str) -> (String, Vec<String>)) -> usize {
     let all = report_files(endings);
     for (path, text) in &all {
         let (printed, other) = print(text);
-        assert!(other.iter().all(|line| is_told(line)), "{path}: {other:#?}");
+        assert!(other.iter().all(|line| is_message(line)), "{path}: {other:#?}");
         let text: String =
-            text.lines().filter(|line| !is_told(line)).map(|line| format!("{line}\n")).collect();
+            text.lines().filter(|line| !is_message(line)).map(|line| format!("{line}\n")).collect();
         assert_eq!(words(&printed), words(&text), "{path}");
     }
     all.len()
 }
 
 #[test]
-fn routes_rules_and_neighbours_of_hosts_and_pods() {
+fn routes_rules_and_neighbours_of_hosts_and_pods_are_printed_again() {
     let lines = |rows: Vec<String>| rows.join("\n");
     let routes = are_printed_again(&["ip_route_show_table_all", "ip_-6_route_show_table_all"], |text| {
         let parsed = route::parse(text);
         (lines(parsed.rows.iter().map(route::Route::text).collect()), parsed.other)
     });
     let rules = are_printed_again(&["ip_-4_rule_list", "ip_-6_rule_list"], |text| {
-        let parsed = Parsed::of_lines(text, rule::Rule::parse);
-        let print = |rule: &rule::Rule| format!("{}: {}", rule.priority, rule.text());
+        let parsed = Parsed::of_lines(text, rule::RoutingRule::parse);
+        let print = |rule: &rule::RoutingRule| format!("{}: {}", rule.priority, rule.text());
         (lines(parsed.rows.iter().map(print).collect()), parsed.other)
     });
     let neighbours = are_printed_again(&["ip_-s_-s_neigh_show"], |text| {
@@ -63,12 +63,12 @@ fn routes_rules_and_neighbours_of_hosts_and_pods() {
 }
 
 #[test]
-fn addresses_of_hosts_and_pods() {
+fn addresses_of_hosts_and_pods_are_printed_again() {
     let is_address = |line: &&str| ["inet", "valid_lft"].iter().any(|word| line.trim().starts_with(word));
     let all = report_files(&["ip_-d_address", "ip_-d_address_show"]);
     for (path, text) in &all {
         let parsed = interface::parse(text);
-        assert!(parsed.other.iter().all(|line| is_told(line)), "{path}: {:#?}", parsed.other);
+        assert!(parsed.other.iter().all(|line| is_message(line)), "{path}: {:#?}", parsed.other);
         let addresses = parsed.rows.iter().flat_map(|it| &it.addresses);
         let printed: Vec<String> =
             addresses.flat_map(|it| [it.words.clone(), it.lifetime.clone()]).flatten().collect();
@@ -78,11 +78,11 @@ fn addresses_of_hosts_and_pods() {
     assert!(all.len() > 10, "{} outputs", all.len());
 }
 
-/// With zones and marks, from the kernel's datapath; and the list of iptables that sos records.
+/// Checks connections with zones and marks from the kernel's datapath, and the iptables list that sos records.
 #[test]
-fn connections_and_listed_rules_of_the_kernels_datapath() {
+fn connections_and_iptables_lists_of_the_kernels_datapath_are_parsed() {
     let connections = are_printed_again(&["conntrack_-L_-o_extended"], |text| {
-        let shown = |line: &&str| !is_told(line);
+        let shown = |line: &&str| !is_message(line);
         let parsed: Vec<_> = text.lines().filter(shown).map(|line| (line, Connection::parse(line))).collect();
         let other = parsed.iter().filter(|(_, it)| it.is_none()).map(|(line, _)| (*line).to_owned());
         let printed = parsed.iter().filter_map(|(_, it)| it.as_ref()).map(ToString::to_string);

@@ -34,8 +34,8 @@ fn damaged_databases_are_reported() {
         ("empty", Vec::new(), false, "the file is empty"),
         ("text", b"no such file".to_vec(), false, "not an OVSDB file"),
         ("compressed", gz(&good), false, "compressed with gzip"),
-        ("cut in the schema", good[..100].to_vec(), false, "the first record, which holds the schema"),
-        ("cut in a record", good[..good.len() - 20].to_vec(), true, "the record is cut short"),
+        ("cut in the schema", good[..100].to_vec(), false, "the first record, which contains the schema"),
+        ("cut in a record", good[..good.len() - 20].to_vec(), true, "the record is truncated"),
         ("cut between records", good[..half + 3].to_vec(), true, "cannot be read"),
         ("wrong checksum", flipped, true, "the checksum does not match"),
         (

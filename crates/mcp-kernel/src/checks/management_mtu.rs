@@ -1,4 +1,4 @@
-//! Finds nodes whose management port has another MTU than on most nodes.
+//! Finds nodes whose management port has a different MTU than on most nodes.
 
 use crate::{commands, output::text};
 use futures::StreamExt;
@@ -39,7 +39,7 @@ impl Check for ManagementMtu {
         while let Some((node, result)) = nodes.next().await {
             match result {
                 Ok(Some(mtu)) => _ = mtus.insert(node, mtu),
-                Ok(None) => outcome.unread.push(format!("{node}: there is no interface {PORT} with an MTU")),
+                Ok(None) => outcome.unread.push(format!("{node}: no interface {PORT} with an MTU exists")),
                 Err(e) => outcome.could_not_read(&node, &e),
             }
         }
@@ -72,7 +72,7 @@ fn findings(mtus: &BTreeMap<NodeName, u32>) -> Vec<Finding> {
         wrong: mtu.to_string(),
         right: format!("{usual}, as on {count} of {} nodes", mtus.len()),
         shown_by: format!("ip_link_show interface={PORT} node_name=all"),
-        refuted_by: "the MTU of the cluster is being changed now, node by node".into(),
+        refuted_by: "an MTU change of the cluster is in progress, node by node".into(),
     };
     mtus.iter().filter(|(_, mtu)| **mtu != usual).map(finding).collect()
 }
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_node_that_differs_is_found() {
+    fn a_node_with_a_different_mtu_is_found() {
         let found = |mtus: &[(&str, u32)]| {
             let mtus = mtus.iter().map(|(node, mtu)| (node.parse().unwrap(), *mtu)).collect();
             findings(&mtus)

@@ -1,4 +1,4 @@
-//! What becomes of connections, as it happens.
+//! The tool `conntrack_events`: listens for connection tracking events of a live node.
 
 use crate::{
     commands,
@@ -13,11 +13,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::time::Duration;
 
-pub(crate) struct Events;
+pub(crate) struct ConntrackEvents;
 
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Params {
-    /// How long to listen; default 5.
+    /// How long to listen, in seconds. Default: 5.
     #[serde(default)]
     #[schemars(range(min = 1, max = 60))]
     seconds: Option<u64>,
@@ -25,16 +25,17 @@ pub(crate) struct Params {
     which: connections::Params,
 }
 
-impl Tool for Events {
+impl Tool for ConntrackEvents {
     const NAME: &'static str = "conntrack_events";
     const TITLE: &'static str = "Connection events";
     const TOOLSET: &'static str = "netfilter";
-    const DESCRIPTION: &'static str = "Live only: connections that begin, change and end while it looks.";
+    const DESCRIPTION: &'static str = "Listens on a live node and lists the connections that begin, change \
+         or end during that time.";
     const MANY: Many = Many::Each { because: "each node tracks its own connections" };
     type Params = Params;
 
     fn title(params: &Params) -> String {
-        format!("events of connections in {} s", params.seconds())
+        format!("connection events in {} s", params.seconds())
     }
 
     async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
@@ -42,8 +43,8 @@ impl Tool for Events {
         let seconds = params.seconds();
         if seconds > node.within().as_secs() {
             let within = node.within().as_secs();
-            let problem = format!("seconds={seconds} does not fit into timeout_seconds={within}");
-            return Err(ToolError::bad(problem, "Look for a shorter time, or raise timeout_seconds."));
+            let problem = format!("seconds={seconds} is longer than timeout_seconds={within}");
+            return Err(ToolError::bad(problem, "Pass a smaller seconds or a larger timeout_seconds."));
         }
         let command = commands::connection_events();
         let output = node.follow(compare::place(node), &command, Duration::from_secs(seconds)).await?;
@@ -53,7 +54,7 @@ impl Tool for Events {
             match Connection::parse(line) {
                 Some(it) => {
                     all += 1;
-                    if filter.wants(&it) {
+                    if filter.matches(&it) {
                         let text = shown(&it);
                         rows.push(Row::with(text.clone(), identity(text, Vec::new(), true)));
                     }
@@ -61,7 +62,7 @@ impl Tool for Events {
                 None => other.push(line.to_owned()),
             }
         }
-        // The last one may be half of a line: the program was ended, not asked to end.
+        // The last line may be incomplete, because the program was killed.
         if !text.ends_with('\n') {
             other.pop();
         }
@@ -69,7 +70,7 @@ impl Tool for Events {
         notes.extend(lines::not_understood(&other));
         Ok(Answer {
             rows,
-            if_empty: "nothing of that sort happened while it looked".into(),
+            if_empty: "no matching event occurred during this time".into(),
             notes,
             ..Answer::default()
         })

@@ -1,9 +1,9 @@
-//! Connections.
+//! The tool `conntrack_list`: the connections that the kernel tracks.
 
 use crate::{
     commands,
     compare::{self, identity},
-    connections::{Filter, Params},
+    connections::{ConnectionFilter, Params},
 };
 use host_net::{
     connection::{self, Connection},
@@ -14,26 +14,30 @@ use ovn_model::{host, zones};
 use ovsdb::Select;
 use std::{collections::BTreeMap, sync::Arc};
 
-pub(crate) struct List;
+pub(crate) struct ConntrackList;
 
-/// Connections that are kept of a table that may have millions; the others are counted.
-const KEPT: usize = 10_000;
+/// The largest number of connections that an answer lists. A table may have millions, and the rest is only counted.
+const MAX_LISTED: usize = 10_000;
 
-/// What was found in one or more listings.
+/// The connections of one or more listings.
 #[derive(Default)]
-struct Found {
+struct ConnectionTable {
+    /// The zone and the text of the matching connections, at most [`MAX_LISTED`].
     kept: Vec<(u16, String)>,
+    /// The number of all connections.
     total: usize,
-    /// Those of IPv6.
+    /// The number of IPv6 connections.
     v6: usize,
+    /// The number of connections that match the filter.
     wanted: usize,
-    /// By zone, protocol and state.
+    /// The number of matching connections by zone, protocol and state.
     counts: BTreeMap<(u16, String, String), usize>,
+    /// The lines that the parser did not understand.
     other: Vec<String>,
 }
 
-impl Found {
-    fn read(&mut self, output: &[u8], filter: &Filter<'_>) {
+impl ConnectionTable {
+    fn read(&mut self, output: &[u8], filter: &ConnectionFilter<'_>) {
         let output = connection::without_count(output);
         for line in output.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
             let line = String::from_utf8_lossy(line);
@@ -43,20 +47,20 @@ impl Found {
             };
             self.total += 1;
             self.v6 += usize::from(it.family.is_some_and(|(family, _)| family == "ipv6"));
-            if !filter.wants(&it) {
+            if !filter.matches(&it) {
                 continue;
             }
             self.wanted += 1;
             let state = it.state.or(it.unreplied.then_some("UNREPLIED")).unwrap_or_default();
             *self.counts.entry((it.zone(), it.protocol.0.into(), state.into())).or_default() += 1;
-            if self.kept.len() < KEPT {
+            if self.kept.len() < MAX_LISTED {
                 self.kept.push((it.zone(), shown(&it)));
             }
         }
     }
 }
 
-/// A connection, and what its mark stands for.
+/// Prints a connection with a comment about its translation and the meaning of its mark.
 pub(crate) fn shown(it: &Connection<'_>) -> String {
     let mark = host::connection_mark(it.zone(), it.mark()).map(|meaning| format!("mark: {meaning}"));
     let translated = it.is_translated().then(|| "translated".to_owned());
@@ -64,11 +68,12 @@ pub(crate) fn shown(it: &Connection<'_>) -> String {
     if notes.is_empty() { it.to_string() } else { format!("{it}  # {}", notes.join("; ")) }
 }
 
-impl Tool for List {
+impl Tool for ConntrackList {
     const NAME: &'static str = "conntrack_list";
     const TITLE: &'static str = "Connections";
     const TOOLSET: &'static str = "netfilter";
-    const DESCRIPTION: &'static str = "The kernel's connections by zone, with translations. Of the userspace datapath: ovs_appctl_dpctl_dump_conntrack.";
+    const DESCRIPTION: &'static str = "Lists the connections that the kernel tracks, by zone and with \
+         their NAT. For connections of the OVS userspace datapath, use ovs_appctl_dpctl_dump_conntrack.";
     const MANY: Many = Many::Each { because: "each node tracks its own connections" };
     type Params = Params;
 
@@ -79,30 +84,30 @@ impl Tool for List {
     async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
         let filter = params.filter()?;
         let place = compare::place(node);
-        let mut found = Found::default();
+        let mut found = ConnectionTable::default();
         let output: Output = node.command(place.clone(), &commands::connections()).await?;
         found.read(&output.stdout, &filter);
         drop(output);
         let mut notes = Vec::new();
-        // Newer versions list both families when they are asked for none, and sos records that.
+        // Without `-f`, newer versions of conntrack list both families, and sos records that output.
         if found.v6 == 0 {
             match node.command(place.clone(), &commands::connections_v6()).await {
                 Ok(output) => found.read(&output.stdout, &filter),
                 Err(ReadError::NotCollected { .. }) => {}
-                Err(e) => notes.push(format!("no connections of IPv6: {e}")),
+                Err(e) => notes.push(format!("IPv6 connections are not shown: {e}")),
             }
         }
         if let Some(line) = found.other.first().filter(|_| found.total == 0) {
-            let why = format!("it says `{}`", line.trim());
-            return Err(ReadError::unreadable("what was recorded as the connections", why).into());
+            let why = format!("the output is `{}`", line.trim());
+            return Err(ReadError::unreadable("the list of connections", why).into());
         }
         found.kept.sort();
-        let Names { zones: names, userspace } =
-            if matches!(place, Place::Host) { names(node).await } else { Names::default() };
+        let ZoneNames { zones: names, userspace } =
+            if matches!(place, Place::Host) { zone_names(node).await } else { ZoneNames::default() };
         if found.wanted > found.kept.len() {
             notes.push(format!(
-                "only {} of {} are kept: narrow them with address, port, zone or state; all together, by zone, \
-                 protocol and state: {}",
+                "only {} of {} connections can be listed: narrow the list with address, port, zone or state. \
+                 Number of connections by zone, protocol and state: {}",
                 found.kept.len(),
                 found.wanted,
                 counts(&found.counts)
@@ -112,7 +117,7 @@ impl Tool for List {
         notes.insert(0, format!("{} of {total} connections", found.wanted));
         notes.extend(lines::not_understood(&found.other));
         let rows = found.kept.into_iter().map(|(zone, text)| {
-            // Every connection is a node's own.
+            // No other node has the same connection.
             let identity = identity(text.clone(), Vec::new(), true);
             Row::with(format!("  {text}"), identity).under(&heading(zone, &names))
         });
@@ -120,16 +125,17 @@ impl Tool for List {
     }
 }
 
-/// The datapath in user space has connections of its own.
+/// Says that no connection matches, and names the tool for the userspace datapath, which tracks its own connections.
 fn if_empty(total: usize, userspace: bool) -> String {
     let none = if total == 0 {
         "the kernel tracks no connection".to_owned()
     } else {
-        format!("none of the kernel's {total} connections is such a one")
+        format!("none of the kernel's {total} connections matches")
     };
     if userspace {
         format!(
-            "{none}; bridges of this node have the userspace datapath, whose connections              ovs_appctl_dpctl_dump_conntrack shows"
+            "{none}; this node has bridges with the userspace datapath: ovs_appctl_dpctl_dump_conntrack lists \
+             their connections"
         )
     } else {
         none
@@ -149,20 +155,20 @@ fn counts(counts: &BTreeMap<(u16, String, String), usize>) -> String {
     };
     let more = all.len().saturating_sub(SHOWN);
     let shown: Vec<String> = all.into_iter().take(SHOWN).map(one).collect();
-    if more > 0 { format!("{}, and {more} more sorts", shown.join(", ")) } else { shown.join(", ") }
+    if more > 0 { format!("{}, and {more} more combinations", shown.join(", ")) } else { shown.join(", ") }
 }
 
-/// What `conf.db` tells of the bridges.
+/// The names of the conntrack zones, and whether this node has a userspace datapath.
 #[derive(Default)]
-struct Names {
-    /// What the zones stand for.
+struct ZoneNames {
+    /// The heading of each zone.
     zones: BTreeMap<u16, Arc<str>>,
-    /// A bridge has the userspace datapath.
+    /// Whether a bridge has the userspace datapath.
     userspace: bool,
 }
 
-/// What the zones stand for, as far as `conf.db` and OVN-Kubernetes tell.
-async fn names(node: &Node<'_>) -> Names {
+/// Reads the names of the zones from `conf.db` and the southbound database, as far as they can be read.
+async fn zone_names(node: &Node<'_>) -> ZoneNames {
     let mut userspace = false;
     let mut names: BTreeMap<u16, Arc<str>> = BTreeMap::from([(0, "zone 0 (the host's own)".into())]);
     let reserved = zones::RESERVED.iter().map(|(id, name)| (*id, format!("zone {id} ({name})").into()));
@@ -172,15 +178,15 @@ async fn names(node: &Node<'_>) -> Names {
         let bridges = rows.iter().flat_map(|rows| &rows.rows);
         userspace = bridges.into_iter().any(|bridge| bridge.text("datapath_type") == Some("netdev"));
         let zones: Vec<zones::Zone> = rows.iter().flat_map(|rows| zones::of_bridges(rows).0).collect();
-        // Without the southbound database UUIDs stay UUIDs.
+        // Without the southbound database, a zone is named by the UUID of its datapath.
         let zones = match node.rows(Db::Sb, &[zones::datapaths_select()]).await {
             Ok(datapaths) => datapaths.iter().fold(zones, zones::named),
             Err(_) => zones,
         };
         for zone in zones {
-            let host = if zone.id == 0 { "the host's own, shared by " } else { "" };
+            let host = if zone.id == 0 { "the host's own, shared with " } else { "" };
             names.insert(zone.id, format!("zone {} ({host}{})", zone.id, zone.name).into());
         }
     }
-    Names { zones: names, userspace }
+    ZoneNames { zones: names, userspace }
 }

@@ -1,4 +1,4 @@
-//! FRR.
+//! The tool `frr_show`: routing protocols and routes of FRR.
 
 use crate::{
     commands::{self, ALLOW},
@@ -15,7 +15,7 @@ pub(crate) struct FrrShow;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Which `show` command.
+    /// The `show` command to run.
     what: What,
 }
 
@@ -36,10 +36,11 @@ enum What {
 }
 
 impl What {
-    /// The command, and the same as it is recorded: without the restriction to what a user may look at.
+    /// Returns the command, and the form of it that reports record, which lacks `-u` (the restriction to the user
+    /// view).
     fn command(self) -> (Argv, &'static str) {
         match self {
-            // The user view has no configuration.
+            // The user view cannot show the configuration, so this command runs without `-u`.
             Self::RunningConfig => {
                 (argv!(ALLOW: "vtysh", "-c", "show running-config"), "vtysh -c show running-config")
             }
@@ -61,7 +62,7 @@ impl What {
             Self::Ipv6Route => {
                 (argv!(ALLOW: "vtysh", "-u", "-c", "show ipv6 route vrf all"), "vtysh -c show ipv6 route")
             }
-            // Nor has it BFD.
+            // The user view cannot show BFD either.
             Self::Bfd => (argv!(ALLOW: "vtysh", "-c", "show bfd peers"), "vtysh -c show bfd peers"),
             Self::Evpn => (argv!(ALLOW: "vtysh", "-u", "-c", "show evpn vni"), "vtysh -c show evpn vni"),
             Self::EvpnSummary => (
@@ -77,7 +78,8 @@ impl Tool for FrrShow {
     const NAME: &'static str = "frr_show";
     const TITLE: &'static str = "FRR";
     const TOOLSET: &'static str = "routing";
-    const DESCRIPTION: &'static str = "What FRR knows of BGP, BFD, EVPN, routes; its configuration.";
+    const DESCRIPTION: &'static str = "Shows the BGP, BFD and EVPN state, the routes or the configuration \
+         of FRR.";
     type Params = Params;
 
     fn title(params: &Params) -> String {
@@ -94,7 +96,7 @@ impl Tool for FrrShow {
         ];
         let config = params.what == What::RunningConfig;
         if config {
-            // As it will be at the next start: better than nothing.
+            // The file is what FRR reads at its next start, and may differ from the running configuration.
             readings.push(Reading::command(Place::Host, commands::frr_file(), lines));
         }
         let lines: Vec<String> = node.first(readings).await?;
@@ -104,7 +106,7 @@ impl Tool for FrrShow {
         });
         Ok(Answer {
             rows: shown.map(|line| Row::with(line.clone(), identity(line, Vec::new(), !config))).collect(),
-            if_empty: "FRR answered, and has nothing of that sort".into(),
+            if_empty: "FRR answered with an empty list".into(),
             notes: Vec::new(),
             facts: compare::facts(node)
                 .await
@@ -116,7 +118,8 @@ impl Tool for FrrShow {
     }
 }
 
-/// What is a node's own in its configuration: peers name each other by it.
+/// Returns the value that a line of the configuration defines for this node only, such as its BGP router ID. The
+/// configuration of its peers contains the same value.
 fn own(line: &str) -> Option<Fact> {
     let (kind, value) = match line.split_whitespace().collect::<Vec<_>>().as_slice() {
         ["bgp", "router-id", id] => ("BGP router ID", (*id).to_owned()),

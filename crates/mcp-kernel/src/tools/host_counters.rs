@@ -1,9 +1,9 @@
-//! Counters and settings of the kernel.
+//! The tool `host_counters`: counters and settings of the kernel.
 
 use crate::{
     commands,
     compare::{self, identity},
-    counter::{self, Value},
+    counter::{self, KernelValue},
     output::{text, understood},
     types,
 };
@@ -19,18 +19,18 @@ pub(crate) struct HostCounters;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// ethtool and features need an interface.
+    /// The group of counters or settings. `ethtool` and `features` need `interface`.
     what: What,
-    /// Name of an interface.
+    /// Name of an interface. With `sysctl`, only its settings are shown.
     #[serde(default)]
     interface: Option<String>,
-    /// A part of their names; of sysctl all settings are searched then.
+    /// Part of the counter's or setting's name. With `sysctl`, it searches all settings.
     #[serde(default)]
     name: Option<String>,
-    /// Shows counters that are 0, too.
+    /// Also shows counters that are 0.
     #[serde(default)]
     zeros: bool,
-    /// Counts for this long; live only.
+    /// Shows how much each counter grows during this time, in seconds. Needs a live node.
     #[serde(default)]
     #[schemars(range(min = 1, max = 120))]
     delta_seconds: Option<u16>,
@@ -49,6 +49,7 @@ enum What {
 }
 
 impl What {
+    /// Returns the name of the group in headings and errors.
     fn name(self) -> &'static str {
         match self {
             Self::Nstat => "protocol counters",
@@ -57,11 +58,11 @@ impl What {
             Self::Softnet => "receive counters by processor",
             Self::Conntrack => "conntrack statistics",
             Self::Xfrm => "IPsec counters",
-            Self::Sysctl => "settings of the kernel",
+            Self::Sysctl => "kernel settings",
         }
     }
 
-    /// Does it say how something is set, rather than how often something happened?
+    /// Returns true if the group contains settings and not counters.
     fn is_setting(self) -> bool {
         matches!(self, Self::Features | Self::Sysctl)
     }
@@ -71,8 +72,8 @@ impl Tool for HostCounters {
     const NAME: &'static str = "host_counters";
     const TITLE: &'static str = "Kernel counters and settings";
     const TOOLSET: &'static str = "counters";
-    const DESCRIPTION: &'static str =
-        "What the kernel counted (drops, errors), how it is set (sysctl); delta_seconds: what moves now.";
+    const DESCRIPTION: &'static str = "Shows kernel counters, such as drops and errors, or kernel \
+         settings (sysctl, driver features). delta_seconds shows which counters grow now.";
     type Params = Params;
 
     fn title(params: &Params) -> String {
@@ -83,11 +84,11 @@ impl Tool for HostCounters {
     }
 
     async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
-        let hint = "Give the name of an interface; ip_link_show lists them.";
+        let hint = "Pass the name of an interface. ip_link_show lists them.";
         let interface = types::parsed::<InterfaceName>("interface", params.interface.as_deref(), hint)?;
         if let Some(seconds) = params.delta_seconds {
             if params.what.is_setting() {
-                let problem = "settings do not move: delta_seconds is for counters";
+                let problem = "delta_seconds measures counters, and these are settings";
                 return Err(ToolError::bad(problem, "Leave out delta_seconds."));
             }
             let sample = || async {
@@ -98,12 +99,13 @@ impl Tool for HostCounters {
         }
         let parsed = read(node, params.what, interface.as_ref()).await?;
         let all = parsed.rows.len();
-        let shown: Vec<&Value> = parsed.rows.iter().filter(|it| is_shown(it, params)).collect();
+        let shown: Vec<&KernelValue> = parsed.rows.iter().filter(|it| is_shown(it, params)).collect();
         let mut notes = parsed.notes();
         let named = parsed.rows.iter().filter(|it| is_named(it, params)).count();
         if params.what == What::Sysctl && params.name.is_none() {
             notes.push(format!(
-                "{} of {all} settings, those that matter to the network of OVN-Kubernetes; name=ip_local finds among all",
+                "only the {} of {all} settings that matter to the network of OVN-Kubernetes; to search all settings, \
+                 pass name, for example name=ip_local",
                 shown.len()
             ));
         } else if shown.len() < named {
@@ -113,8 +115,8 @@ impl Tool for HostCounters {
         Ok(Answer {
             rows: shown.into_iter().map(|it| row(it, width, params.what)).collect(),
             if_empty: match &params.name {
-                Some(name) if named == 0 => format!("none of {all} has `{name}` in its name"),
-                _ => format!("none of {named} has another value than 0"),
+                Some(name) if named == 0 => format!("no name contains `{name}`; {all} values were read"),
+                _ => format!("no value other than 0; {named} values were read"),
             },
             notes,
             facts: compare::facts(node).await,
@@ -123,14 +125,14 @@ impl Tool for HostCounters {
     }
 }
 
-/// Has it the name that is asked for? Upper and lower case are one.
-fn is_named(it: &Value, params: &Params) -> bool {
+/// Returns true if the value matches the parameters `name` and `interface`. The name ignores case.
+fn is_named(it: &KernelValue, params: &Params) -> bool {
     let of = params.interface.as_deref().filter(|_| params.what == What::Sysctl);
     let name = params.name.as_deref().unwrap_or_default().to_lowercase();
     it.name.to_lowercase().contains(&name) && of.is_none_or(|of| counter::interface_of(&it.name) == Some(of))
 }
 
-fn is_shown(it: &Value, params: &Params) -> bool {
+fn is_shown(it: &KernelValue, params: &Params) -> bool {
     if !is_named(it, params) {
         return false;
     }
@@ -145,14 +147,14 @@ async fn read(
     node: &Node<'_>,
     what: What,
     interface: Option<&InterfaceName>,
-) -> Result<Parsed<Value>, ToolError> {
+) -> Result<Parsed<KernelValue>, ToolError> {
     let of = || {
         let hint = "ip_link_show lists the interfaces.";
         interface.ok_or_else(|| {
-            ToolError::bad("parameter `interface` is missing: a driver is one interface's", hint)
+            ToolError::bad("parameter `interface` is missing: driver values belong to one interface", hint)
         })
     };
-    type Parser = fn(&str) -> Parsed<Value>;
+    type Parser = fn(&str) -> Parsed<KernelValue>;
     let (command, parse): (Argv, Parser) = match what {
         What::Nstat => (commands::protocol_counters(), counter::parse_nstat),
         What::Ethtool => (commands::driver_counters(of()?), counter::parse_ethtool),
@@ -167,10 +169,10 @@ async fn read(
     Ok(understood(what.name(), node.first(vec![reading]).await?)?)
 }
 
-fn row(it: &Value, width: usize, what: What) -> Row {
-    let Value { name, value } = it;
+fn row(it: &KernelValue, width: usize, what: What) -> Row {
+    let KernelValue { name, value } = it;
     let of_pod = counter::interface_of(name).is_some_and(ovn_model::host::is_pod_interface);
-    // How many connections there are is no setting.
+    // sysctl also prints the number of connections, which differs between nodes.
     let local = !what.is_setting() || of_pod || name == "net.netfilter.nf_conntrack_count";
     Row::with(format!("{name:<width$}  {value}"), identity(name, vec![Field::one("value", value)], local))
 }

@@ -1,8 +1,8 @@
-//! Addresses.
+//! The tool `ip_addr_show`: the addresses of interfaces.
 
 use crate::{
     compare::{self, identity},
-    types::{self, OfInterface},
+    types::{self, InterfaceParam},
 };
 use host_net::interface::Interface;
 use mcp_core::{Answer, Field, Node, Row, Tool, ToolError};
@@ -11,22 +11,23 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::{net::IpAddr, sync::Arc};
 
-pub(crate) struct AddrShow;
+pub(crate) struct IpAddrShow;
 
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Params {
     #[serde(flatten)]
-    of: OfInterface,
-    /// An address, or a network that contains it.
+    of: InterfaceParam,
+    /// Only interfaces whose network contains this address.
     #[serde(default)]
     address: Option<String>,
 }
 
-impl Tool for AddrShow {
+impl Tool for IpAddrShow {
     const NAME: &'static str = "ip_addr_show";
     const TITLE: &'static str = "Addresses";
     const TOOLSET: &'static str = "network";
-    const DESCRIPTION: &'static str = "Addresses by interface, or the interface that has one.";
+    const DESCRIPTION: &'static str = "Lists the addresses of each interface, or finds the interface of an \
+         address.";
     type Params = Params;
 
     fn title(_: &Params) -> String {
@@ -39,7 +40,7 @@ impl Tool for AddrShow {
         Ok(Answer {
             rows: params.of.among(&parsed.rows)?.flat_map(|it| rows(it, wanted)).collect(),
             if_empty: match wanted {
-                Some(wanted) => format!("no interface has {wanted} or a network around it"),
+                Some(wanted) => format!("no interface has {wanted} or a network that contains it"),
                 None => "no interface has an address".into(),
             },
             notes: parsed.notes(),
@@ -68,7 +69,7 @@ fn rows(interface: &Interface, wanted: Option<IpAddr>) -> Vec<Row> {
     addresses.map(row).collect()
 }
 
-/// What else is said of an address (`scope global`, `dadfailed`), without the time that is left to it.
+/// Returns the attributes of an address (`scope global`, `dadfailed`) without its remaining lifetimes.
 fn attributes(words: &[String]) -> Vec<String> {
     let mut words = words.iter().skip(2).map(String::as_str);
     let mut attributes = Vec::new();

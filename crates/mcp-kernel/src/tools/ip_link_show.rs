@@ -1,36 +1,37 @@
-//! Interfaces.
+//! The tool `ip_link_show`: network interfaces.
 
 use crate::{
     commands,
     compare::{self, identity},
     output::{filled, text},
-    types::OfInterface,
+    types::InterfaceParam,
 };
 use host_net::interface::{self, Interface};
 use mcp_core::{Answer, Field, Node, Output, Reading, Row, Tool, ToolError};
 use ovn_model::host::is_pod_interface;
 use std::collections::BTreeMap;
 
-pub(crate) struct LinkShow;
+pub(crate) struct IpLinkShow;
 
-impl Tool for LinkShow {
+impl Tool for IpLinkShow {
     const NAME: &'static str = "ip_link_show";
     const TITLE: &'static str = "Interfaces";
     const TOOLSET: &'static str = "network";
-    const DESCRIPTION: &'static str = "Interfaces: MTU, state, kind, MAC, VRF, drops.";
-    type Params = OfInterface;
+    const DESCRIPTION: &'static str = "Lists interfaces with their MTU, state, kind, MAC address, VRF, and \
+         packet and drop counters.";
+    type Params = InterfaceParam;
 
-    fn title(_: &OfInterface) -> String {
+    fn title(_: &InterfaceParam) -> String {
         "interfaces".into()
     }
 
-    async fn run(node: &Node<'_>, params: &OfInterface) -> Result<Answer, ToolError> {
+    async fn run(node: &Node<'_>, params: &InterfaceParam) -> Result<Answer, ToolError> {
         let parse = |output: Output| interface::parse(&text(&output));
         let place = compare::place(node);
         let parsed = node
             .first(vec![
                 Reading::command(place.clone(), commands::links(), parse),
-                // Of a namespace sos records no counters.
+                // For a network namespace, sos records no counters.
                 Reading::recorded(place.clone(), "ip -d address show", parse),
                 Reading::recorded(place.clone(), "ip -d address", parse),
                 Reading::recorded(place.clone(), "ip addr", parse),
@@ -44,11 +45,12 @@ impl Tool for LinkShow {
         }
         Ok(Answer {
             rows,
-            if_empty: "there is no interface".into(),
+            if_empty: "no interface".into(),
             notes: parsed.notes(),
             facts: compare::facts(node).await,
             not_compared: vec![
-                "counters, peers, limits of drivers, and of MAC addresses all but those that OVN-Kubernetes gives".into(),
+                "counters, peers, driver limits, and MAC addresses that OVN-Kubernetes does not assign"
+                    .into(),
             ],
             ..Answer::default()
         })
@@ -67,7 +69,7 @@ fn row(it: &Interface) -> Row {
         word("master")
     );
     text += &it.mac().map(|mac| format!(" {mac}")).unwrap_or_default();
-    let namespace = interface::after(&it.link, "link-netns").map(|name| format!(" netns {name}"));
+    let namespace = interface::word_after(&it.link, "link-netns").map(|name| format!(" netns {name}"));
     text += &namespace.unwrap_or_default();
     if !kind(it).is_empty() {
         text += &format!(" {}", kind(it));
@@ -102,7 +104,8 @@ fn row(it: &Interface) -> Row {
     Row::with(text, identity(format!("interface {}", it.name), fields, is_pod_interface(&it.name)))
 }
 
-/// The interfaces of pods are each of one node, but their MTU and their state are those of all pods.
+/// Returns one row with the MTU and state of all pod interfaces, to compare. Each pod interface exists on one node
+/// only, but the MTU and state are the same for all pods.
 fn of_pods<'a>(interfaces: impl Iterator<Item = &'a Interface>) -> Option<Row> {
     let mut names = BTreeMap::<(&str, &str), Vec<&str>>::new();
     for it in interfaces.filter(|it| is_pod_interface(&it.name)) {
@@ -118,7 +121,7 @@ fn of_pods<'a>(interfaces: impl Iterator<Item = &'a Interface>) -> Option<Row> {
     (!names.is_empty()).then(|| Row::with(text, identity("interfaces of pods", fields, false)))
 }
 
-/// What kind of device it is, in the words that tell; the rest is limits of the driver.
+/// Returns the words that say what kind of device it is, without the driver limits that follow.
 fn kind(it: &Interface) -> String {
     let limits = it
         .kind
@@ -128,8 +131,7 @@ fn kind(it: &Interface) -> String {
     it.kind.get(..told).unwrap_or_default().join(" ")
 }
 
-/// All that is said of the device, for the comparison: without limits of the driver, timers, and identifiers that are made
-/// of MAC addresses.
+/// Returns the device details to compare: without driver limits, timers, and identifiers that contain MAC addresses.
 fn details(it: &Interface) -> String {
     let mut words = it.kind.iter().map(String::as_str);
     let mut told = Vec::new();

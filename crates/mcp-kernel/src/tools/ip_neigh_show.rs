@@ -1,35 +1,36 @@
-//! Neighbours.
+//! The tool `ip_neigh_show`: the neighbour tables (ARP and NDP).
 
 use crate::{
     commands,
     compare::{self, identity},
     output::{text, understood},
-    types::{self, OfInterface},
+    types::{self, InterfaceParam},
 };
-use host_net::neighbour::{Neighbour, STATES};
+use host_net::neighbour::{NEIGHBOUR_STATES, Neighbour};
 use mcp_core::{Answer, Node, Output, Reading, Row, Tool, ToolError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub(crate) struct NeighShow;
+pub(crate) struct IpNeighShow;
 
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Params {
     #[serde(flatten)]
-    of: OfInterface,
-    /// Address of the neighbour.
+    of: InterfaceParam,
+    /// IP address of the neighbour.
     #[serde(default)]
     address: Option<String>,
-    /// FAILED, STALE …
+    /// State of the neighbour, such as FAILED or STALE.
     #[serde(default)]
     state: Option<String>,
 }
 
-impl Tool for NeighShow {
+impl Tool for IpNeighShow {
     const NAME: &'static str = "ip_neigh_show";
     const TITLE: &'static str = "Neighbours";
     const TOOLSET: &'static str = "network";
-    const DESCRIPTION: &'static str = "MAC addresses of neighbours (ARP, NDP): is the next hop reached?";
+    const DESCRIPTION: &'static str = "Lists neighbours (ARP, NDP) with their MAC address and state, \
+         which shows whether a next hop answers.";
     type Params = Params;
 
     fn title(_: &Params) -> String {
@@ -38,7 +39,7 @@ impl Tool for NeighShow {
 
     async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
         let address = types::address(params.address.as_deref())?;
-        types::state(params.state.as_deref(), &STATES)?;
+        types::state(params.state.as_deref(), &NEIGHBOUR_STATES)?;
         let parse = |output: Output| Neighbour::parse_all(&text(&output));
         let place = compare::place(node);
         let parsed = node
@@ -50,7 +51,7 @@ impl Tool for NeighShow {
             .await?;
         let parsed = understood("the neighbours", parsed)?;
         let wanted = |it: &&Neighbour| {
-            params.of.is(it.get("dev").unwrap_or_default())
+            params.of.matches(it.get("dev").unwrap_or_default())
                 && address.is_none_or(|ip| it.address == ip)
                 && params.state.as_ref().is_none_or(|state| it.state().eq_ignore_ascii_case(state))
         };
@@ -62,7 +63,7 @@ impl Tool for NeighShow {
         }
         Ok(Answer {
             rows: shown.into_iter().map(row).collect(),
-            if_empty: format!("none of {} neighbours", parsed.rows.len()),
+            if_empty: format!("no neighbour matches; the table has {} entries", parsed.rows.len()),
             notes,
             facts: compare::facts(node).await,
             ..Answer::default()
@@ -73,7 +74,7 @@ impl Tool for NeighShow {
 fn row(it: &Neighbour) -> Row {
     let device = it.get("dev").unwrap_or_default();
     let fields = compare::fields([("lladdr", it.get("lladdr")), ("state", Some(it.state()))]);
-    // What is learnt depends on who was talked to; what was put there should be there everywhere.
+    // Learned entries depend on the traffic of a node. Permanent entries should exist on every node.
     let local = !it.is_permanent() || it.state() == "NOARP" || ovn_model::host::is_pod_interface(device);
     Row::with(it.text(), identity(format!("neighbour {} dev {device}", it.address), fields, local))
 }

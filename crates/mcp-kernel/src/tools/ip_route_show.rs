@@ -1,4 +1,4 @@
-//! Routes.
+//! The tool `ip_route_show`: the routes of tables and VRFs, and the route to one address.
 
 use crate::{
     commands,
@@ -19,31 +19,31 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
-pub(crate) struct RouteShow;
+pub(crate) struct IpRouteShow;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Name or number; default all but local.
+    /// Name or number of a routing table. Default: all tables except local.
     #[serde(default)]
     table: Option<String>,
     /// Name of a VRF.
     #[serde(default)]
     vrf: Option<String>,
-    /// Destination address.
+    /// Destination address. Finds the route to it, like `ip route get`.
     #[serde(default)]
     get: Option<String>,
-    /// Packet mark for `get`: 0x1745ec.
+    /// Packet mark for `get`, such as 0x1745ec.
     #[serde(default)]
     mark: Option<String>,
 }
 
-impl Tool for RouteShow {
+impl Tool for IpRouteShow {
     const NAME: &'static str = "ip_route_show";
     const TITLE: &'static str = "Routes";
     const TOOLSET: &'static str = "network";
-    const DESCRIPTION: &'static str =
-        "Routes by table or VRF; `get`: the way to an address, with the rule and table that decide.";
+    const DESCRIPTION: &'static str = "Lists routes by table or VRF. With `get`, finds the route to an \
+         address, and the rule and the table that select it.";
     type Params = Params;
 
     fn title(params: &Params) -> String {
@@ -56,9 +56,12 @@ impl Tool for RouteShow {
     async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
         let place = compare::place(node);
         let mark = types::mark(params.mark.as_deref())?;
-        let to = types::parsed("get", params.get.as_deref(), "Give one IPv4 or IPv6 address.")?;
-        let vrf =
-            types::parsed::<InterfaceName>("vrf", params.vrf.as_deref(), "Give the name of an interface.")?;
+        let to = types::parsed("get", params.get.as_deref(), "Pass one IPv4 or IPv6 address.")?;
+        let vrf = types::parsed::<InterfaceName>(
+            "vrf",
+            params.vrf.as_deref(),
+            "Pass the name of a VRF interface.",
+        )?;
         let answer = match to {
             Some(to) => way::get(node, place, to, mark, vrf.as_ref()).await?,
             None => show(node, place, params).await?,
@@ -67,7 +70,7 @@ impl Tool for RouteShow {
     }
 }
 
-/// The routes of all tables; of older must-gathers those of table main, and a note of that.
+/// Reads the routes of all tables. Older must-gathers contain only table main; then it also returns a note.
 pub(crate) async fn routes(
     node: &Node<'_>,
     place: Place,
@@ -96,11 +99,11 @@ pub(crate) async fn routes(
             Err(e) => return Err(e),
         }
     }
-    let note = "of table main alone: no other table was collected";
+    let note = "only table main was collected; routes of other tables are not known";
     if found { Ok((main, Some(note.into()))) } else { Err(absent) }
 }
 
-/// Which table belongs to which VRF. Without the interfaces tables stay numbers.
+/// Maps the table of each VRF to the VRF's name. The map is empty if the interfaces cannot be read.
 async fn vrfs(node: &Node<'_>, place: Place) -> BTreeMap<String, String> {
     way::links(node, place).await.map(|links| interface::vrfs(&links)).unwrap_or_default()
 }
@@ -137,15 +140,14 @@ async fn show(node: &Node<'_>, place: Place, params: &Params) -> Result<Answer, 
             "{hidden} routes of table local (the node's own addresses) are left out; table=local shows them"
         ));
     }
-    let mut not_compared = vec!["the time that routes have left".to_owned()];
+    let mut not_compared = vec!["the remaining lifetime of routes".to_owned()];
     if !narrowed && hidden > 0 {
-        not_compared
-            .push("routes of table local, which are the node's own addresses: table=local shows them".into());
+        not_compared.push("routes of table local (the node's own addresses), which table=local shows".into());
     }
     Ok(Answer {
         not_compared,
         rows: shown.into_iter().map(|route| row(route, &heading(route.table(), &vrfs))).collect(),
-        if_empty: format!("none of {} routes is in it", parsed.rows.len()),
+        if_empty: format!("no route matches; {} routes were read", parsed.rows.len()),
         notes,
         ..Answer::default()
     })
@@ -164,7 +166,7 @@ fn row(route: &Route, heading: &Arc<str>) -> Row {
     let kind = route.kind().map(|kind| format!("{kind} ")).unwrap_or_default();
     let metric = route.get("metric").map(|metric| format!(" metric {metric}")).unwrap_or_default();
     let local = is_local(route);
-    // Each interface has such a route: it is the interface's own.
+    // Each interface has its own route of this kind, so the interface is part of the key.
     let of = route.get("dev").filter(|_| local).map(|dev| format!(" dev {dev}")).unwrap_or_default();
     let key = format!("table {}: {kind}{}{metric}{of}", route.table(), route.prefix());
     let mut fields = compare::fields(["via", "dev", "src", "advmss"].map(|name| (name, route.get(name))));
@@ -178,7 +180,7 @@ fn row(route: &Route, heading: &Arc<str>) -> Row {
     Row::with(text, identity(key, fields, local)).under(heading)
 }
 
-/// Does it follow from the node's own addresses or pods?
+/// Returns true if the route results from the node's own addresses or pods.
 fn is_local(route: &Route) -> bool {
     let link_local = match route.network().addr() {
         IpAddr::V4(_) => false,

@@ -1,4 +1,4 @@
-//! libreswan.
+//! The tool `ipsec_show`: the state and configuration of libreswan.
 
 use crate::{
     commands::{self, ALLOW},
@@ -16,7 +16,7 @@ pub(crate) struct IpsecShow;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Default traffic.
+    /// The status command to run, or `config` for the configuration. Default: traffic.
     #[serde(default)]
     what: What,
 }
@@ -36,7 +36,8 @@ impl Tool for IpsecShow {
     const NAME: &'static str = "ipsec_show";
     const TITLE: &'static str = "libreswan";
     const TOOLSET: &'static str = "ipsec";
-    const DESCRIPTION: &'static str = "What libreswan says of its tunnels.";
+    const DESCRIPTION: &'static str = "Shows the status, the states, the traffic counters or the \
+         configuration of libreswan's IPsec tunnels.";
     type Params = Params;
 
     fn title(params: &Params) -> String {
@@ -72,7 +73,7 @@ impl Tool for IpsecShow {
         let shown = shown.filter(|line| !matches!(line.trim(), "" | "000"));
         Ok(Answer {
             rows: shown.map(|line| Row::with(line.clone(), identity(line, Vec::new(), !config))).collect(),
-            if_empty: "libreswan answered, and has nothing of that sort".into(),
+            if_empty: "libreswan answered with an empty list".into(),
             notes: Vec::new(),
             facts: compare::facts(node).await.into_iter().chain(tunnels(node).await).collect(),
             ..Answer::default()
@@ -80,8 +81,8 @@ impl Tool for IpsecShow {
     }
 }
 
-/// What peers call their connections to this node, by its chassis: `ovn-3c9f7a-0-in-1` (ovs-monitor-ipsec, by the names that
-/// ovn-controller gives tunnels).
+/// Returns the names that peers give their connections to this node. They contain its chassis name: `ovn-3c9f7a-0-in-1`
+/// (ovs-monitor-ipsec, from the names that ovn-controller gives tunnels).
 async fn tunnels(node: &Node<'_>) -> Vec<Fact> {
     if !node.is_compared() {
         return Vec::new();

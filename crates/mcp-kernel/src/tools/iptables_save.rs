@@ -1,4 +1,4 @@
-//! iptables.
+//! The tool `iptables_save`: the rules of iptables.
 
 use crate::{
     commands,
@@ -7,9 +7,9 @@ use crate::{
     types,
 };
 use host_net::{
-    iptables::{self, Rule},
+    address_filter::AddressFilter,
+    iptables::{self, IptablesRule},
     lines::Parsed,
-    wanted::Wanted,
 };
 use mcp_core::{Answer, Field, Identity, Node, Output, Place, ReadError, Reading, Row, Tool, ToolError};
 use ovn_model::host;
@@ -17,24 +17,24 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::sync::Arc;
 
-pub(crate) struct Save;
+pub(crate) struct IptablesSave;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Default both.
+    /// Address family. Default: both.
     #[serde(default)]
     family: Option<Family>,
-    /// filter, nat …
+    /// Name of a table, such as filter or nat.
     #[serde(default)]
     table: Option<String>,
     /// Name of a chain.
     #[serde(default)]
     chain: Option<String>,
-    /// Rules that match it.
+    /// Only rules that match this address.
     #[serde(default)]
     address: Option<String>,
-    /// Rules that match it.
+    /// Only rules that match this port.
     #[serde(default)]
     port: Option<u16>,
     /// Only rules that counted packets.
@@ -49,12 +49,12 @@ enum Family {
     Ipv6,
 }
 
-impl Tool for Save {
+impl Tool for IptablesSave {
     const NAME: &'static str = "iptables_save";
     const TITLE: &'static str = "iptables";
     const TOOLSET: &'static str = "netfilter";
-    const DESCRIPTION: &'static str =
-        "Rules with counters. Older OVN-Kubernetes has OVN-KUBE-* chains; newer: nft_list_ruleset.";
+    const DESCRIPTION: &'static str = "Lists iptables rules with counters. Older versions of \
+         OVN-Kubernetes use OVN-KUBE-* chains; newer versions use nftables (nft_list_ruleset).";
     type Params = Params;
 
     fn title(_: &Params) -> String {
@@ -62,24 +62,24 @@ impl Tool for Save {
     }
 
     async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
-        let wanted = Wanted { address: types::address(params.address.as_deref())?, port: params.port };
+        let wanted = AddressFilter { address: types::address(params.address.as_deref())?, port: params.port };
         let place = compare::place(node);
         let mut answer = Answer {
-            if_empty: "there is no such rule".into(),
+            if_empty: "no rule matches".into(),
             not_compared: vec!["counters".into()],
             ..Answer::default()
         };
         let families =
             [Family::Ipv4, Family::Ipv6].into_iter().filter(|it| params.family.is_none_or(|of| of == *it));
-        let mut all: Vec<(Family, Rule)> = Vec::new();
+        let mut all: Vec<(Family, IptablesRule)> = Vec::new();
         for family in families {
             let parsed = match read(node, place.clone(), family).await {
-                // One family is an answer, too.
+                // The rules of IPv4 alone are still a useful answer.
                 Err(e) if family == Family::Ipv6 && params.family.is_none() => {
-                    answer.notes.push(format!("no rules of IPv6: {e}"));
+                    answer.notes.push(format!("IPv6 rules are not shown: {e}"));
                     continue;
                 }
-                read => understood("the rules of iptables", read?)?,
+                read => understood("the iptables rules", read?)?,
             };
             answer.notes.extend(parsed.notes());
             all.extend(parsed.rows.into_iter().map(|rule| (family, rule)));
@@ -89,14 +89,15 @@ impl Tool for Save {
             params.table.as_deref(),
             all.iter().map(|(_, it)| it.table.as_str()),
         )?;
-        let of_table = |rule: &Rule| params.table.as_ref().is_none_or(|table| *table == rule.table);
+        let of_table = |rule: &IptablesRule| params.table.as_ref().is_none_or(|table| *table == rule.table);
         let chains = all.iter().filter(|(_, it)| of_table(it)).map(|(_, it)| it.chain.as_str());
         types::known("chain of iptables", params.chain.as_deref(), chains)?;
-        let filtered = wanted.is_any() || params.hit;
-        let of =
-            |rule: &Rule| of_table(rule) && params.chain.as_ref().is_none_or(|chain| *chain == rule.chain);
-        let is_wanted = |rule: &Rule| {
-            (!wanted.is_any() || rule.concerns(wanted))
+        let filtered = wanted.is_set() || params.hit;
+        let of = |rule: &IptablesRule| {
+            of_table(rule) && params.chain.as_ref().is_none_or(|chain| *chain == rule.chain)
+        };
+        let is_wanted = |rule: &IptablesRule| {
+            (!wanted.is_set() || rule.matches(wanted))
                 && (!params.hit || (rule.text.is_some() && rule.hit() == Some(true)))
         };
         let total = all.iter().filter(|(_, rule)| of(rule) && rule.text.is_some()).count();
@@ -106,12 +107,13 @@ impl Tool for Save {
             answer.notes.insert(
                 0,
                 format!(
-                    "{uncounted} rules were recorded without counters: nobody knows whether packets met them"
+                    "{uncounted} rules were recorded without counters, so hit=true leaves them out even if they \
+                     matched packets"
                 ),
             );
         }
         if filtered {
-            answer.notes.insert(0, format!("of {total} rules"));
+            answer.notes.insert(0, format!("filtered from {total} rules"));
         }
         let shown = all.iter().filter(|(_, rule)| of(rule) && is_wanted(rule));
         answer.rows = shown.map(|(family, rule)| row(*family, rule)).collect();
@@ -120,9 +122,9 @@ impl Tool for Save {
     }
 }
 
-/// The dump, or the lists of each table that older reports have instead. Those are never asked for: they would make the
-/// legacy program register the table.
-async fn read(node: &Node<'_>, place: Place, family: Family) -> Result<Parsed<Rule>, ReadError> {
+/// Reads the dump, or the list of each table, which older reports contain instead. On a live node it never runs a list
+/// command, because that would make the legacy program register the table.
+async fn read(node: &Node<'_>, place: Place, family: Family) -> Result<Parsed<IptablesRule>, ReadError> {
     let parse = |output: Output| iptables::parse_save(&text(&output));
     let (command, plain, lists) = match family {
         Family::Ipv4 => (commands::iptables(), "iptables-save", LISTS),
@@ -150,7 +152,7 @@ async fn read(node: &Node<'_>, place: Place, family: Family) -> Result<Parsed<Ru
     if all.rows.is_empty() { Err(absent) } else { Ok(all) }
 }
 
-/// The tables, and what lists them.
+/// The tables, and the recorded commands that list each of them.
 type Lists = [(&'static str, &'static [&'static str]); 4];
 
 const LISTS: Lists = [
@@ -166,7 +168,7 @@ const LISTS_V6: Lists = [
     ("raw", &["ip6tables -t raw -nvL"]),
 ];
 
-fn row(family: Family, rule: &Rule) -> Row {
+fn row(family: Family, rule: &IptablesRule) -> Row {
     let name = match family {
         Family::Ipv4 => "iptables",
         Family::Ipv6 => "ip6tables",
@@ -174,7 +176,7 @@ fn row(family: Family, rule: &Rule) -> Row {
     let heading: Arc<str> = format!("{name} *{}", rule.table).into();
     let meaning = host::chain(&rule.chain).filter(|_| rule.text.is_none()).map(|it| format!("  # {it}"));
     let text = format!("  {}{}", rule.print(), meaning.unwrap_or_default());
-    let lasting = Rule { counters: None, policy: None, references: None, ..rule.clone() };
+    let lasting = IptablesRule { counters: None, policy: None, references: None, ..rule.clone() };
     let key = format!("{heading} {}", lasting.print().trim());
     let fields = rule.policy.iter().map(|policy| Field::one("policy", policy)).collect();
     let sequence = rule.text.is_some().then(|| format!("{heading} {}", rule.chain));

@@ -1,4 +1,4 @@
-//! One file a tool.
+//! The tools of this layer, one file for each.
 
 pub(crate) mod conntrack_events;
 pub(crate) mod conntrack_list;

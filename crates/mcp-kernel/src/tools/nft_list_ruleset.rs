@@ -1,4 +1,4 @@
-//! nftables.
+//! The tool `nft_list_ruleset`: the rules, sets and maps of nftables.
 
 use crate::{
     commands,
@@ -7,9 +7,9 @@ use crate::{
     types,
 };
 use host_net::{
+    address_filter::AddressFilter,
     lines::Parsed,
-    nft::{self, Object, Rule},
-    wanted::Wanted,
+    nft::{self, NftObject, NftRule},
 };
 use mcp_core::{
     Answer, Field, Identity, Node, Output, ReadError, Reading, Row, Tool, ToolError,
@@ -20,12 +20,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::{collections::BTreeMap, sync::Arc};
 
-pub(crate) struct ListRuleset;
+pub(crate) struct NftListRuleset;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// `inet ovn-kubernetes`, or its name alone.
+    /// Table with or without its family: `inet ovn-kubernetes` or `ovn-kubernetes`.
     #[serde(default)]
     table: Option<String>,
     /// Name of a chain.
@@ -34,10 +34,10 @@ pub(crate) struct Params {
     /// Name of a set or map.
     #[serde(default)]
     set: Option<String>,
-    /// Rules that match it.
+    /// Only rules and elements that match this address.
     #[serde(default)]
     address: Option<String>,
-    /// Rules that match it.
+    /// Only rules and elements that match this port.
     #[serde(default)]
     port: Option<u16>,
     /// Only rules that counted packets.
@@ -45,12 +45,12 @@ pub(crate) struct Params {
     hit: bool,
 }
 
-impl Tool for ListRuleset {
+impl Tool for NftListRuleset {
     const NAME: &'static str = "nft_list_ruleset";
     const TITLE: &'static str = "nftables";
     const TOOLSET: &'static str = "netfilter";
-    const DESCRIPTION: &'static str =
-        "nftables by table, chain, set, address, port. OVN-Kubernetes has table ovn-kubernetes.";
+    const DESCRIPTION: &'static str = "Lists nftables rules, sets and maps, by table, chain, set, address \
+         or port. OVN-Kubernetes uses the table ovn-kubernetes.";
     type Params = Params;
 
     fn title(_: &Params) -> String {
@@ -59,53 +59,55 @@ impl Tool for ListRuleset {
 
     async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
         let (family, table) = table(params.table.as_deref())?;
-        let names = Names {
+        let names = RequestedNames {
             family,
             table,
             chain: name("chain", params.chain.as_deref())?,
             set: name("set", params.set.as_deref())?,
         };
-        let wanted = Wanted { address: types::address(params.address.as_deref())?, port: params.port };
+        let wanted = AddressFilter { address: types::address(params.address.as_deref())?, port: params.port };
         let parsed = read(node, &names, wanted).await?;
         names.check(&parsed.rows)?;
-        let index = Index { sets: nft::sets(&parsed.rows), counters: nft::counters(&parsed.rows) };
-        let of: Vec<&Object> = parsed.rows.iter().filter(|object| names.fit(object)).collect();
+        let index = RulesetIndex { sets: nft::sets(&parsed.rows), counters: nft::counters(&parsed.rows) };
+        let of: Vec<&NftObject> = parsed.rows.iter().filter(|object| names.matches(object)).collect();
         let total: usize = of.iter().map(|object| object.rules.len()).sum();
-        let filtered = wanted.is_any() || params.hit;
+        let filtered = wanted.is_set() || params.hit;
         let rows: Vec<Row> = of.iter().flat_map(|object| rows(object, wanted, params.hit, &index)).collect();
         let mut notes = parsed.notes();
         if params.hit {
-            let uncounted = |object: &&Object| {
+            let uncounted = |object: &&NftObject| {
                 object.rules.iter().filter(|rule| rule.packets(&index.counters, object).is_none()).count()
             };
             let uncounted: usize = of.iter().map(uncounted).sum();
             if uncounted > 0 {
                 notes.insert(
                     0,
-                    format!("{uncounted} rules have no counter: nobody knows whether packets met them"),
+                    format!(
+                        "{uncounted} rules have no counter, so hit=true leaves them out even if they matched packets"
+                    ),
                 );
             }
         }
         if filtered {
-            notes.insert(0, format!("of {total} rules in {} chains, sets and maps", of.len()));
+            notes.insert(0, format!("filtered from {total} rules in {} chains, sets and maps", of.len()));
         }
         Ok(Answer {
             rows,
-            if_empty: "there is no such rule or element".into(),
+            if_empty: "no rule or element matches".into(),
             notes,
             facts: compare::facts(node).await,
-            not_compared: vec!["counters, handles and the time that elements have left".into()],
+            not_compared: vec!["counters, handles and the remaining lifetime of elements".into()],
             ..Answer::default()
         })
     }
 }
 
-/// A name that a call gives.
+/// Parses the name of a table, chain or set.
 fn name(parameter: &str, text: Option<&str>) -> Result<Option<NftName>, ToolError> {
-    types::parsed(parameter, text, "Give a name of letters, digits, `_`, `-` and `.`.")
+    types::parsed(parameter, text, "Pass a name of letters, digits, `_`, `-` and `.`.")
 }
 
-/// A table as nft writes it, with its family, or its name alone.
+/// Parses a table: with its family, as nft prints it, or its name alone.
 fn table(text: Option<&str>) -> Result<(Option<NftFamily>, Option<NftName>), ToolError> {
     let Some((family, rest)) = text.and_then(|text| text.trim().split_once(' ')) else {
         return Ok((None, name("table", text)?));
@@ -116,16 +118,16 @@ fn table(text: Option<&str>) -> Result<(Option<NftFamily>, Option<NftName>), Too
     Ok((Some(found), name("table", Some(rest))?))
 }
 
-/// What a call names.
-struct Names {
+/// The table, chain and set that a call asks for.
+struct RequestedNames {
     family: Option<NftFamily>,
     table: Option<NftName>,
     chain: Option<NftName>,
     set: Option<NftName>,
 }
 
-impl Names {
-    /// The listing that holds no more than is wanted, if one exists.
+impl RequestedNames {
+    /// Returns the commands that list only the requested object, or none if there is no such command.
     fn listings(&self) -> Vec<mcp_core::Argv> {
         let (Some(family), Some(table)) = (self.family, &self.table) else { return Vec::new() };
         match (&self.chain, &self.set) {
@@ -137,7 +139,7 @@ impl Names {
         }
     }
 
-    fn fit(&self, object: &Object) -> bool {
+    fn matches(&self, object: &NftObject) -> bool {
         let is =
             |name: &Option<NftName>, value: &str| name.as_ref().is_none_or(|name| name.as_str() == value);
         let is_set = matches!(object.kind.as_str(), "set" | "map");
@@ -152,8 +154,11 @@ impl Names {
             && is(&self.table, &object.table)
     }
 
-    /// Does each name exist?
-    fn check(&self, objects: &[Object]) -> Result<(), ToolError> {
+    /// Checks that each requested name exists.
+    ///
+    /// # Errors
+    /// A name does not exist; the error lists the names that do.
+    fn check(&self, objects: &[NftObject]) -> Result<(), ToolError> {
         let of_family =
             || objects.iter().filter(|it| self.family.is_none_or(|family| family.as_str() == it.family));
         let table = self.table.as_ref().map(NftName::as_str);
@@ -167,15 +172,19 @@ impl Names {
     }
 }
 
-async fn read(node: &Node<'_>, names: &Names, wanted: Wanted) -> Result<Parsed<Object>, ReadError> {
+async fn read(
+    node: &Node<'_>,
+    names: &RequestedNames,
+    wanted: AddressFilter,
+) -> Result<Parsed<NftObject>, ReadError> {
     let parse = |output: Output| nft::parse(&text(&output));
     let place = compare::place(node);
-    // Rules look into sets: those have to be read too.
-    let listings = if wanted.is_any() { Vec::new() } else { names.listings() };
+    // A filter has to look up the sets that rules refer to, so it needs the whole ruleset.
+    let listings = if wanted.is_set() { Vec::new() } else { names.listings() };
     for listing in listings {
         match node.command(place.clone(), &listing).await {
             Ok(output) => return Ok(parse(output)),
-            // No such name: the whole tells which there are. Or only the whole was recorded.
+            // The name does not exist, or only the whole ruleset was recorded. The whole ruleset answers both.
             Err(ReadError::Failed { .. } | ReadError::NotCollected { .. }) => {}
             Err(e) => return Err(e),
         }
@@ -185,31 +194,31 @@ async fn read(node: &Node<'_>, names: &Names, wanted: Wanted) -> Result<Parsed<O
         Reading::recorded(place.clone(), "nft list ruleset", parse),
         Reading::recorded(place, "nft -j list ruleset", parse),
     ];
-    understood("the rules of nftables", node.first(readings).await?)
+    understood("the nftables rules", node.first(readings).await?)
 }
 
-/// What rules refer to, by its key.
-struct Index<'a> {
-    sets: BTreeMap<String, &'a Object>,
+/// The sets and counters that rules refer to, by key.
+struct RulesetIndex<'a> {
+    sets: BTreeMap<String, &'a NftObject>,
     counters: BTreeMap<String, u64>,
 }
 
-fn rows(object: &Object, wanted: Wanted, hit: bool, index: &Index<'_>) -> Vec<Row> {
-    let filtered = wanted.is_any() || hit;
+fn rows(object: &NftObject, wanted: AddressFilter, hit: bool, index: &RulesetIndex<'_>) -> Vec<Row> {
+    let filtered = wanted.is_set() || hit;
     let title = host::chain(&object.name).map(|meaning| format!("  # {meaning}")).unwrap_or_default();
     let heading: Arc<str> = format!("{} {}{title}", object.kind, object.key()).into();
     let mut rows = Vec::new();
-    // What it is, apart from what is in it; of a chain without a hook there is nothing to say.
+    // This line describes the object itself. A chain without a hook has no properties and gets no such line.
     if !filtered && (!object.properties.is_empty() || object.rules.is_empty()) {
         rows.push(Row::with(format!("  {}", about(object)), of_object(object)).under(&heading));
     }
-    let is_wanted = |rule: &&Rule| {
-        (!wanted.is_any() || rule.concerns(wanted, &index.sets, object))
+    let is_wanted = |rule: &&NftRule| {
+        (!wanted.is_set() || rule.matches(wanted, &index.sets, object))
             && (!hit || rule.packets(&index.counters, object).is_some_and(|n| n > 0))
     };
     rows.extend(object.rules.iter().filter(is_wanted).map(|rule| of_rule(object, rule, &heading)));
     let is_wanted = |element: &&String| {
-        object.element_concerns(element, wanted) && (!hit || nft::packets(element).is_some_and(|n| n > 0))
+        object.element_matches(element, wanted) && (!hit || nft::packets(element).is_some_and(|n| n > 0))
     };
     rows.extend(
         object.elements.iter().filter(is_wanted).map(|element| of_element(object, element, &heading)),
@@ -217,9 +226,10 @@ fn rows(object: &Object, wanted: Wanted, hit: bool, index: &Index<'_>) -> Vec<Ro
     rows
 }
 
-/// What is said of an object, each by itself: in the middle of a line nobody would see that one is a secret.
-fn about(object: &Object) -> String {
-    let said: Vec<_> = object.said().into_iter().map(Row::shown).collect();
+/// Returns the properties of an object. Each one passes through [`Row::shown`] by itself, because a secret would not be
+/// recognised in the middle of a line.
+fn about(object: &NftObject) -> String {
+    let said: Vec<_> = object.property_texts().into_iter().map(Row::shown).collect();
     match (said.is_empty(), object.is_empty()) {
         (false, false) => said.join("; "),
         (false, true) => format!("{}; empty", said.join("; ")),
@@ -227,26 +237,26 @@ fn about(object: &Object) -> String {
     }
 }
 
-fn of_object(object: &Object) -> Identity {
+fn of_object(object: &NftObject) -> Identity {
     let properties = Field { name: "properties".into(), values: object.properties.clone(), spanning: true };
     identity(format!("{} {}", object.kind, object.key()), vec![properties], is_local(object))
 }
 
-fn of_rule(object: &Object, rule: &Rule, heading: &Arc<str>) -> Row {
+fn of_rule(object: &NftObject, rule: &NftRule, heading: &Arc<str>) -> Row {
     let handle = rule.handle.as_ref().map(|handle| format!(" # handle {handle}")).unwrap_or_default();
-    let key = format!("{} {}: {}", object.kind, object.key(), rule.lasting());
+    let key = format!("{} {}: {}", object.kind, object.key(), rule.without_counters());
     let sequence = Some(format!("{} {}", object.kind, object.key()));
     let identity = Identity { sequence, ..identity(key, Vec::new(), is_local(object)) };
     Row::with(format!("  {}{handle}", rule.text), identity).under(heading)
 }
 
-fn of_element(object: &Object, element: &str, heading: &Arc<str>) -> Row {
+fn of_element(object: &NftObject, element: &str, heading: &Arc<str>) -> Row {
     let own = object.table == host::NFT_TABLE && host::is_set_of_own_pods(&object.name);
-    let key = format!("{} {}: {}", object.kind, object.key(), nft::lasting(element));
+    let key = format!("{} {}: {}", object.kind, object.key(), nft::without_counters(element));
     Row::with(format!("  {element}"), identity(key, Vec::new(), own || is_local(object))).under(heading)
 }
 
-/// Chains that the portmap plugin makes for one pod each.
-fn is_local(object: &Object) -> bool {
+/// Returns true for the chains that the CNI plugin portmap creates, each for one pod.
+fn is_local(object: &NftObject) -> bool {
     object.name.starts_with("CNI-")
 }

@@ -1,4 +1,4 @@
-//! Sockets.
+//! The tool `ss_show`: the sockets of a node or a pod.
 
 use crate::{
     commands,
@@ -7,42 +7,42 @@ use crate::{
     types,
 };
 use host_net::{
+    address_filter::AddressFilter,
     socket::{self, Socket},
     state,
-    wanted::Wanted,
 };
 use mcp_core::{Answer, Field, Node, Output, ReadError, Reading, Row, Tool, ToolError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub(crate) struct Show;
+pub(crate) struct SsShow;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// LISTEN, ESTAB …
+    /// Socket state, such as LISTEN or ESTAB.
     #[serde(default)]
     state: Option<String>,
-    /// At either end, or a listener at every address.
+    /// Local or peer address. Also finds sockets that listen on all addresses.
     #[serde(default)]
     address: Option<String>,
-    /// At either end.
+    /// Local or peer port.
     #[serde(default)]
     port: Option<u16>,
-    /// A part of its name.
+    /// Part of the name of the process.
     #[serde(default)]
     process: Option<String>,
-    /// Shows timers and retransmissions.
+    /// Also shows timers and retransmissions.
     #[serde(default)]
     details: bool,
 }
 
-impl Tool for Show {
+impl Tool for SsShow {
     const NAME: &'static str = "ss_show";
     const TITLE: &'static str = "Sockets";
     const TOOLSET: &'static str = "network";
-    const DESCRIPTION: &'static str =
-        "Sockets with processes: does something listen, does it retransmit (details)?";
+    const DESCRIPTION: &'static str = "Lists TCP, UDP and raw sockets with their processes. Shows what \
+         listens and, with `details`, what retransmits.";
     type Params = Params;
 
     fn title(_: &Params) -> String {
@@ -50,8 +50,8 @@ impl Tool for Show {
     }
 
     async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
-        let wanted = Wanted { address: types::address(params.address.as_deref())?, port: params.port };
-        types::state(params.state.as_deref(), &state::OF_SOCKETS)?;
+        let wanted = AddressFilter { address: types::address(params.address.as_deref())?, port: params.port };
+        types::state(params.state.as_deref(), &state::SOCKET_STATES)?;
         let parse = |output: Output| socket::parse(&text(&output));
         let place = compare::place(node);
         let parsed = node
@@ -60,10 +60,10 @@ impl Tool for Show {
                 Reading::recorded(place, "ss -peaonmi", parse),
             ])
             .await?;
-        // What stands in place of the list is not shown: a key of TCP may be in it.
+        // The error does not quote the output, because it may contain a TCP-MD5 key.
         if parsed.rows.is_empty() && !parsed.other.is_empty() {
-            let why = "it is no list of sockets";
-            return Err(ReadError::unreadable("what was recorded as the sockets", why).into());
+            let why = "the output is not a list of sockets";
+            return Err(ReadError::unreadable("the list of sockets", why).into());
         }
         let is_wanted = |it: &&Socket| {
             params.state.as_ref().is_none_or(|state| is_in(it, state))
@@ -71,7 +71,7 @@ impl Tool for Show {
                     .process
                     .as_ref()
                     .is_none_or(|name| it.processes().iter().any(|it| it.contains(name.as_str())))
-                && (!wanted.is_any() || it.concerns(wanted))
+                && (!wanted.is_set() || it.matches(wanted))
         };
         let mut shown: Vec<&Socket> = parsed.rows.iter().filter(is_wanted).collect();
         let key = |it: &Socket| {
@@ -82,7 +82,7 @@ impl Tool for Show {
         notes.extend(socket::not_understood(&parsed.other));
         Ok(Answer {
             rows: shown.into_iter().map(|it| row(it, params.details)).collect(),
-            if_empty: "there is no such socket".into(),
+            if_empty: "no socket matches".into(),
             notes,
             facts: compare::facts(node).await,
             ..Answer::default()
@@ -90,13 +90,14 @@ impl Tool for Show {
     }
 }
 
-/// UDP has no state that is called listening.
+/// Returns true if the socket is in the state. UDP has no state LISTEN, so a UDP socket without a peer counts as
+/// listening.
 fn is_in(it: &Socket, state: &str) -> bool {
-    state::is(&it.state, state) || (state::is("LISTEN", state) && it.is_listening())
+    state::is_same(&it.state, state) || (state::is_same("LISTEN", state) && it.is_listening())
 }
 
 fn row(it: &Socket, details: bool) -> Row {
-    /// Below, programs choose their ports; from here on the kernel does (`net.ipv4.ip_local_port_range`).
+    /// The first port that the kernel assigns by itself (`net.ipv4.ip_local_port_range`). Programs choose lower ports.
     const EPHEMERAL: u16 = 32768;
     let local = !it.is_listening() || it.local_port().is_none_or(|port| port >= EPHEMERAL);
     let processes = Field {

@@ -1,57 +1,57 @@
-//! What was changed when: the transactions that a file has kept.
+//! The history of a file: its transactions, and the rows before and after each of them.
 
 use std::borrow::Cow;
 
-use super::index::Fragment;
+use super::index::RowFragment;
 use super::scan::scan;
 use super::{Database, read, scan as text};
 use crate::{Row, UnknownTable, Uuid};
 
 /// One transaction of a file.
 ///
-/// A file that was compacted begins with one transaction that inserts all rows, so only changes since are told
-/// apart.
+/// A compacted file begins with one transaction that inserts all rows, so only later changes are separate transactions.
 #[derive(Clone, Copy, Debug)]
 pub struct Transaction<'a> {
     db: &'a Database,
     at: usize,
 }
 
-/// What a transaction did to one row.
+/// The change of one row by a transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The row's table.
     pub table: String,
-    /// The row.
+    /// The row's UUID.
     pub uuid: Uuid,
-    /// What happened to it.
+    /// Whether the row was inserted, modified or deleted.
     pub kind: ChangeKind,
-    /// The columns written, sorted; none for a deletion.
+    /// The columns that the transaction wrote, sorted. Empty for a deletion.
     pub columns: Vec<String>,
 }
 
-/// What can happen to a row.
+/// The kinds of changes of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeKind {
-    /// It was made.
+    /// The row was inserted.
     Insert,
     /// Some columns were written.
     Modify,
-    /// It was removed, by a client or because nothing referred to it any more.
+    /// The row was deleted, by a client or because no row referred to it any more.
     Delete,
 }
 
 /// A row before and after a transaction.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RowChange {
-    /// The row as it was; nothing when the transaction inserted it.
+    /// The row before the transaction, or `None` if the transaction inserted it.
     pub before: Option<Row>,
-    /// The row as it is then; nothing when the transaction deleted it.
+    /// The row after the transaction, or `None` if the transaction deleted it.
     pub after: Option<Row>,
 }
 
 impl RowChange {
-    /// The columns that differ, sorted. Against a row that is not there, those that do not hold their default.
+    /// Returns the columns that differ, sorted. If the row exists only before or after, returns its columns whose value
+    /// is not the default.
     pub fn columns(&self) -> impl Iterator<Item = &str> {
         let columns = self.before.as_ref().or(self.after.as_ref()).map(|row| row.table.columns.as_slice());
         columns.unwrap_or_default().iter().enumerate().filter_map(|(at, column)| {
@@ -65,35 +65,37 @@ impl RowChange {
 }
 
 impl Database {
-    /// The transactions in the order of the file, oldest first. Cheap: what they did is read when asked.
+    /// Returns the transactions in the order of the file, oldest first. This is cheap, because their changes are read
+    /// only on demand.
     ///
-    /// Those before a change of the schema in a clustered file, and those not applied, are not among them.
+    /// In a clustered file, transactions before a change of the schema and transactions that are not applied are left
+    /// out.
     pub fn transactions(&self) -> impl DoubleEndedIterator<Item = Transaction<'_>> + ExactSizeIterator {
         (0..self.index.records.len()).map(|at| Transaction { db: self, at })
     }
 }
 
 impl<'a> Transaction<'a> {
-    fn record(&self) -> Option<&'a super::index::Record> {
+    fn record(&self) -> Option<&'a super::index::TransactionRecord> {
         self.db.index.records.get(self.at)
     }
 
-    /// Which record of the file it is, as `ovsdb-tool show-log` counts.
+    /// Returns the number of the record in the file, as `ovsdb-tool show-log` counts.
     #[must_use]
     pub fn record_number(&self) -> usize {
         self.record().map_or(0, |record| record.number)
     }
 
-    /// When it was committed, in milliseconds since 1970-01-01 UTC.
+    /// Returns the time of the commit, in milliseconds since 1970-01-01 UTC.
     ///
-    /// Old servers wrote seconds, which are told by being less than 2^32 (`ovsdb(5)`, `_date`).
+    /// Old servers wrote seconds. A number below 2^32 is in seconds (`ovsdb(5)`, `_date`).
     #[must_use]
     pub fn date_ms(&self) -> Option<i64> {
         let date = self.record()?.date?;
         Some(if date < 1 << 32 { date.saturating_mul(1000) } else { date })
     }
 
-    /// What the client said that it was doing, as `ovn-nbctl` gives its command line. It may hold anything.
+    /// Returns the comment that the client wrote, for example the command line of `ovn-nbctl`. It may contain any text.
     #[must_use]
     pub fn comment(&self) -> Option<Cow<'a, str>> {
         let text = self.db.text.get(self.record()?.comment.clone()?)?;
@@ -103,7 +105,7 @@ impl<'a> Transaction<'a> {
         })
     }
 
-    /// What it did, by table and row.
+    /// Returns the changes of the transaction, sorted by table and row.
     #[must_use]
     pub fn changes(&self) -> Vec<Change> {
         let db = self.db;
@@ -132,10 +134,10 @@ impl<'a> Transaction<'a> {
         changes
     }
 
-    /// A row as it was before and is after this transaction, whether or not this transaction changed it.
+    /// Returns a row before and after this transaction, even if the transaction did not change it.
     ///
     /// # Errors
-    /// When there is no such table.
+    /// The schema has no such table.
     pub fn row(&self, table: &str, uuid: Uuid) -> Result<RowChange, UnknownTable> {
         let table = self.db.table_index(table)?;
         let all = self.db.index.table(table).fragments_of(uuid);
@@ -146,8 +148,9 @@ impl<'a> Transaction<'a> {
         Ok(RowChange { before: until(self.at), after: until(self.at + 1) })
     }
 
-    /// What was written of a row before this transaction, and what this one wrote.
-    fn fragments(&self, table: usize, uuid: Uuid) -> (&'a [Fragment], Option<&'a Fragment>) {
+    /// Returns the fragments of a row that were written before this transaction, and the fragment that this transaction
+    /// wrote.
+    fn fragments(&self, table: usize, uuid: Uuid) -> (&'a [RowFragment], Option<&'a RowFragment>) {
         let all = self.db.index.table(table).fragments_of(uuid);
         let count = all.partition_point(|fragment| fragment.record < self.at);
         (all.get(..count).unwrap_or_default(), all.get(count).filter(|fragment| fragment.record == self.at))

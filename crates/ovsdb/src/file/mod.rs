@@ -1,7 +1,7 @@
-//! Database files: opened once, read where asked.
+//! Database files. A file is indexed once, and a select reads only the parts that it needs.
 //!
-//! The file stays in memory as it is. Opening it notes, in one pass, where the text of each row lies; a select then
-//! parses only the rows that can match, and of these only the columns that it needs.
+//! The file stays in memory unchanged. Opening it records the position of each row in one pass. A select then parses
+//! only the rows that can match, and only the columns that it needs.
 
 mod history;
 mod index;
@@ -23,21 +23,21 @@ pub use write::NewFile;
 
 pub(crate) use scan::columns as each_column;
 
-use index::Index;
-use record::Text;
+use index::FileIndex;
+use record::FileText;
 
-/// An OVSDB file: standalone or clustered, whole or cut short.
+/// An OVSDB file: standalone or clustered, complete or truncated.
 #[derive(Debug)]
 pub struct Database {
     text: String,
     file_len: usize,
     kind: Kind,
     schema: Arc<Schema>,
-    index: Index,
+    index: FileIndex,
     damage: Option<Damage>,
     edited: bool,
-    /// Whether the file has one way to spell a string: nothing as `\u` and no slash as `\/`. OVSDB's own files,
-    /// nearly always.
+    /// Whether the file spells each string in one way only: without `\u` escapes and without `\/`. This is true for
+    /// nearly all files that OVSDB writes.
     plain: bool,
 }
 
@@ -50,129 +50,128 @@ pub enum Kind {
     Clustered(Box<Clustered>),
 }
 
-/// Why a file cannot be read at all.
+/// The reason why a file cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// There are no bytes.
+    /// The file has no bytes.
     #[error("the file is empty")]
     Empty,
-    /// It has to be unpacked first.
+    /// The file has to be decompressed first.
     #[error("the file is compressed with {0}")]
     Compressed(&'static str),
-    /// It begins as no OVSDB file does.
+    /// The file does not begin like an OVSDB file.
     #[error("not an OVSDB file: it begins with {start:?}")]
     NotOvsdb {
-        /// Its first bytes, those that are no text replaced.
+        /// The first bytes, with bytes that are not text replaced.
         start: String,
     },
-    /// The first record cannot be read, and with it the schema.
-    #[error("the first record, which holds the schema, cannot be read")]
+    /// The first record, which contains the schema, cannot be read.
+    #[error("the first record, which contains the schema, cannot be read")]
     FirstRecord(#[source] Damage),
-    /// The first record holds no schema that can be understood.
+    /// The first record contains no valid schema.
     #[error("the schema cannot be read")]
     Schema(#[source] SchemaError),
-    /// The server had been told to join a cluster and had not yet (`ovsdb(5)`, "Joining a Cluster").
-    #[error("the file has no data yet: server {server_id} was to join the cluster of {name} at {}", remotes.join(", "))]
+    /// The server was configured to join a cluster and had not joined it yet (`ovsdb(5)`, "Joining a Cluster").
+    #[error("the file has no data yet: server {server_id} had not joined the cluster of {name} at {}", remotes.join(", "))]
     NotJoined {
         /// The database's name.
         name: String,
         /// The server's own UUID.
         server_id: String,
-        /// The addresses that it was to join at.
+        /// The addresses of the cluster that it had to join.
         remotes: Vec<String>,
     },
 }
 
 impl Database {
-    /// Reads a file from its bytes, which are kept as they are.
+    /// Opens a file from its bytes, which stay in memory unchanged.
     ///
-    /// A file whose end is damaged is opened up to there; see [`Database::damage`].
+    /// If the end of the file is damaged, the part before it is opened; see [`Database::damage`].
     ///
     /// # Errors
-    /// When there is no schema to be read: the file is empty, compressed or something else, or its first record is
-    /// damaged.
+    /// The schema cannot be read: the file is empty, compressed or not an OVSDB file, or its first record is damaged.
     pub fn open(bytes: impl Into<Vec<u8>>) -> Result<Self, OpenError> {
         Self::load(bytes.into(), false)
     }
 
-    /// Reads a file whose records were edited as text after they were written, as `sos clean` does with every address
-    /// and name: their lengths and checksums are not looked at. What is damaged is read too, as long as it is JSON, so
-    /// this is for files that are known to be edited.
+    /// Opens a file whose records were edited as text after they were written, as `sos clean` does with every address
+    /// and name. It ignores the lengths and checksums of records, so it also reads damaged records as long as they are
+    /// JSON. Use it only for files that are known to be edited.
     ///
     /// # Errors
-    /// As for [`Database::open`].
+    /// Those of [`Database::open`].
     pub fn open_edited(bytes: impl Into<Vec<u8>>) -> Result<Self, OpenError> {
         Self::load(bytes.into(), true)
     }
 
     fn load(bytes: Vec<u8>, edited: bool) -> Result<Self, OpenError> {
         let clustered = sniff(&bytes)?;
-        let file = Text::new(bytes, edited);
+        let file = FileText::new(bytes, edited);
         let (kind, schema, index, damage) =
             if clustered { raft::load(&file) } else { standalone::load(&file) }?;
-        let Text { text, file_len, .. } = file;
+        let FileText { text, file_len, .. } = file;
         let lacks = |spelling: &[u8]| memchr::memmem::find(text.as_bytes(), spelling).is_none();
         let plain = lacks(b"\\u") && lacks(b"\\/");
         Ok(Self { text, file_len, kind, schema, index, damage, edited, plain })
     }
 
-    /// The schema, as the file holds it.
+    /// Returns the schema in the file.
     #[must_use]
     pub const fn schema(&self) -> &Arc<Schema> {
         &self.schema
     }
 
-    /// Which of the two formats the file has, and what a clustered one says of its cluster.
+    /// Returns the format of the file, and for a clustered file the state of its cluster.
     #[must_use]
     pub const fn kind(&self) -> &Kind {
         &self.kind
     }
 
-    /// Where and why the file could not be read further, if it could not.
+    /// Returns where and why the file could not be read further, or `None` if it was read to its end.
     #[must_use]
     pub const fn damage(&self) -> Option<&Damage> {
         self.damage.as_ref()
     }
 
-    /// Was it read by [`Database::open_edited`]?
+    /// Returns true if [`Database::open_edited`] opened the file.
     #[must_use]
     pub const fn is_edited(&self) -> bool {
         self.edited
     }
 
-    /// What transactions hold that the schema has no place for, as tables that it does not have.
+    /// Returns the parts of transactions that do not fit the schema, such as unknown tables.
     #[must_use]
     pub fn problems(&self) -> &[String] {
         &self.index.problems
     }
 
-    /// The length of the file in bytes.
+    /// Returns the length of the file in bytes.
     #[must_use]
     pub const fn file_len(&self) -> usize {
         self.file_len
     }
 
-    /// How many rows a table has.
+    /// Returns the number of rows of a table.
     ///
     /// # Errors
-    /// When there is no such table.
+    /// The schema has no such table.
     pub fn row_count(&self, table: &str) -> Result<usize, UnknownTable> {
         Ok(self.index.table(self.table_index(table)?).live)
     }
 
-    /// The rows that meet the select, in order of their UUIDs.
+    /// Returns the rows that match the select, in the order of their UUIDs.
     ///
     /// # Errors
-    /// When the table or a column that it names is not in the schema.
+    /// The table or a column that the select names is not in the schema.
     pub fn select(&self, select: &Select) -> Result<Rows, SelectError> {
         let table = self.table_index(&select.table)?;
         read::select(self, table, select)
     }
 
-    /// The row of this UUID with all its columns; nothing when the table does not have it.
+    /// Returns the row with this UUID and all its columns, or `None` if the table has no such row.
     ///
     /// # Errors
-    /// When there is no such table.
+    /// The schema has no such table.
     pub fn get(&self, table: &str, uuid: Uuid) -> Result<Option<Row>, UnknownTable> {
         let table = self.table_index(table)?;
         Ok(read::row(self, table, uuid, self.index.table(table).fragments_of(uuid)))
@@ -181,13 +180,13 @@ impl Database {
     fn table_index(&self, name: &str) -> Result<usize, UnknownTable> {
         match self.schema.table_index(name) {
             Some(at) => Ok(at),
-            // Only an exact name is an answer here; the error carries the names that exist.
+            // Only an exact name is accepted here. The error contains the names that exist.
             None => Err(self.schema.unknown_table(name)),
         }
     }
 }
 
-/// Whether the bytes are those of a clustered (true) or a standalone file.
+/// Returns true for the bytes of a clustered file and false for those of a standalone file.
 fn sniff(bytes: &[u8]) -> Result<bool, OpenError> {
     match bytes {
         [] => Err(OpenError::Empty),

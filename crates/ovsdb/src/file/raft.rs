@@ -7,16 +7,16 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::index::Index;
-use super::record::{Body, Damage, DamageReason, Reader, Text, range_in};
+use super::index::FileIndex;
+use super::record::{Damage, DamageReason, FileText, RecordBody, RecordReader, range_in};
 use super::scan::scan;
 use super::{Kind, OpenError};
 use crate::{Schema, SchemaError};
 
-/// A loaded file.
-pub(super) type Loaded = (Kind, Arc<Schema>, Index, Option<Damage>);
+/// A loaded file: its format, schema, index and damage.
+pub(super) type LoadedFile = (Kind, Arc<Schema>, FileIndex, Option<Damage>);
 
-/// What a clustered file says of its server and its cluster.
+/// The server and the cluster that a clustered file describes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Clustered {
     /// The database's name.
@@ -25,32 +25,32 @@ pub struct Clustered {
     pub cluster_id: Option<String>,
     /// The UUID of the server whose file this is.
     pub server_id: String,
-    /// Where that server listens for others of the cluster, `ssl:[10.0.0.1]:6643`.
+    /// The address at which that server listens for the other servers: `ssl:[10.0.0.1]:6643`.
     pub local_address: String,
-    /// The servers that make up the cluster, as last written: UUID and address.
+    /// The servers of the cluster as last written: UUID and address.
     pub servers: BTreeMap<String, String>,
-    /// The last term written.
+    /// The last term that was written.
     pub term: u64,
-    /// The last vote, in whatever term.
+    /// The last vote that was written, in any term.
     pub vote: Option<String>,
-    /// The leader last written.
+    /// The last leader that was written.
     pub leader: Option<String>,
-    /// The log index that the snapshot at the beginning of the file stands for.
+    /// The log index of the snapshot at the beginning of the file.
     pub snapshot_index: u64,
     /// The last log index in the file.
     pub last_index: u64,
-    /// How far the file says that the log is committed; nothing when it does not say.
+    /// The log index up to which the log is committed, or `None` if the file does not contain it.
     pub commit_index: Option<u64>,
-    /// How many log entries lie beyond what the file says is committed. When it says how far, they are left out of
-    /// the rows; when it does not say, they are in.
+    /// The number of log entries after the commit index, or after the snapshot if the file has no commit index. With a
+    /// commit index these entries are left out of the rows; without one they are included.
     pub not_known_committed: usize,
     /// Whether the server has left the cluster.
     pub left: bool,
 }
 
-/// The first record. Indexes and terms are unsigned, and written as signed (`ovsdb(5)`, `<uint64>`).
+/// The first record. Indexes and terms are unsigned, but are written as signed numbers (`ovsdb(5)`, `<uint64>`).
 #[derive(Deserialize)]
-struct Header<'a> {
+struct ClusterHeader<'a> {
     server_id: String,
     local_address: String,
     name: String,
@@ -69,7 +69,7 @@ struct Header<'a> {
 
 /// Any later record.
 #[derive(Deserialize)]
-struct Record<'a> {
+struct ClusterRecord<'a> {
     term: Option<i64>,
     index: Option<i64>,
     commit_index: Option<i64>,
@@ -81,21 +81,21 @@ struct Record<'a> {
     data: Option<&'a RawValue>,
 }
 
-/// A log entry that holds data, and where it does.
-struct Entry {
+/// A log entry, and the range of its data in the file.
+struct LogEntry {
     number: usize,
     record: usize,
     index: u64,
     data: Option<Range<usize>>,
 }
 
-pub(super) fn load(file: &Text) -> Result<Loaded, OpenError> {
-    let mut reader = Reader::new(file, "CLUSTER");
+pub(super) fn load(file: &FileText) -> Result<LoadedFile, OpenError> {
+    let mut reader = RecordReader::new(file, "CLUSTER");
     let first = reader.next().map_err(OpenError::FirstRecord)?.ok_or(OpenError::Empty)?;
     let bad_first = |error| OpenError::FirstRecord(file.damage(first.record, DamageReason::Json(error)));
-    let header: Header<'_> = serde_json::from_str(first.text).map_err(bad_first)?;
+    let header: ClusterHeader<'_> = serde_json::from_str(first.text).map_err(bad_first)?;
     let Some(snapshot) = header.prev_data else {
-        let Header { name, server_id, remote_addresses: remotes, .. } = header;
+        let ClusterHeader { name, server_id, remote_addresses: remotes, .. } = header;
         return Err(OpenError::NotJoined { name, server_id, remotes });
     };
     let snapshot = range_in(first.text, snapshot.get(), first.start);
@@ -122,20 +122,20 @@ pub(super) fn load(file: &Text) -> Result<Loaded, OpenError> {
     }
 
     let mut schema = None;
-    let mut index = Index::default();
+    let mut index = FileIndex::default();
     apply(file, 0, snapshot, &mut schema, &mut index).map_err(|error| match error {
-        Unreadable::Json(error) => bad_first(error),
-        Unreadable::Schema(error) => OpenError::Schema(error),
+        ApplyError::Json(error) => bad_first(error),
+        ApplyError::Schema(error) => OpenError::Schema(error),
     })?;
-    for Entry { number, record, data, .. } in entries {
+    for LogEntry { number, record, data, .. } in entries {
         let Some(data) = data else { continue };
         match apply(file, number, data, &mut schema, &mut index) {
             Ok(()) => {}
-            Err(Unreadable::Json(error)) => {
+            Err(ApplyError::Json(error)) => {
                 damage = Some(file.damage(record, DamageReason::Json(error)));
                 break;
             }
-            Err(Unreadable::Schema(error)) => return Err(OpenError::Schema(error)),
+            Err(ApplyError::Schema(error)) => return Err(OpenError::Schema(error)),
         }
     }
     let schema = schema.ok_or_else(|| {
@@ -148,19 +148,23 @@ pub(super) fn load(file: &Text) -> Result<Loaded, OpenError> {
     Ok((Kind::Clustered(Box::new(state)), schema, index, damage))
 }
 
-/// The entries of the log as it stands at the end of the file. An entry takes the place of all entries with its
-/// index or a later one: that is how a follower's log is put right (Raft, section 5.3).
-fn read_log(file: &Text, reader: &mut Reader<'_>, state: &mut Clustered) -> (Vec<Entry>, Option<Damage>) {
-    let mut entries: Vec<Entry> = Vec::new();
+/// Reads the entries of the log as of the end of the file. An entry replaces all earlier entries with the same or a
+/// later index, because Raft repairs the log of a follower this way (Raft, section 5.3).
+fn read_log(
+    file: &FileText,
+    reader: &mut RecordReader<'_>,
+    state: &mut Clustered,
+) -> (Vec<LogEntry>, Option<Damage>) {
+    let mut entries: Vec<LogEntry> = Vec::new();
     let mut number = 0;
     loop {
         number += 1;
-        let Body { record, start, text } = match reader.next() {
+        let RecordBody { record, start, text } = match reader.next() {
             Ok(Some(body)) => body,
             Ok(None) => return (entries, None),
             Err(damage) => return (entries, Some(damage)),
         };
-        let found: Record<'_> = match serde_json::from_str(text) {
+        let found: ClusterRecord<'_> = match serde_json::from_str(text) {
             Ok(found) => found,
             Err(error) => return (entries, Some(file.damage(record, DamageReason::Json(error)))),
         };
@@ -169,7 +173,7 @@ fn read_log(file: &Text, reader: &mut Reader<'_>, state: &mut Clustered) -> (Vec
                 entries.pop();
             }
             let data = found.data.map(|data| range_in(text, data.get(), start));
-            entries.push(Entry { number, record, index, data });
+            entries.push(LogEntry { number, record, index, data });
         }
         state.term = found.term.map_or(state.term, |term| state.term.max(term.cast_unsigned()));
         state.commit_index = found.commit_index.map(i64::cast_unsigned).or(state.commit_index);
@@ -182,33 +186,34 @@ fn read_log(file: &Text, reader: &mut Reader<'_>, state: &mut Clustered) -> (Vec
     }
 }
 
-enum Unreadable {
+/// The reason why a `<cluster-txn>` cannot be applied.
+enum ApplyError {
     Json(serde_json::Error),
     Schema(SchemaError),
 }
 
-/// Applies a `<cluster-txn>`: `[schema or null, transaction or null]`. A schema empties the database; the
-/// transaction beside it then holds all its rows.
+/// Applies a `<cluster-txn>`: `[schema or null, transaction or null]`. A schema empties the database, and the
+/// transaction next to it contains all rows.
 fn apply(
-    file: &Text,
+    file: &FileText,
     number: usize,
     data: Range<usize>,
     schema: &mut Option<Arc<Schema>>,
-    index: &mut Index,
-) -> Result<(), Unreadable> {
+    index: &mut FileIndex,
+) -> Result<(), ApplyError> {
     let text = file.text.get(data.clone()).unwrap_or_default();
     let (new_schema, transaction): (&RawValue, &RawValue) =
-        serde_json::from_str(text).map_err(Unreadable::Json)?;
+        serde_json::from_str(text).map_err(ApplyError::Json)?;
     if new_schema.get() != "null" {
-        let parsed = Schema::parse(new_schema.get()).map_err(Unreadable::Schema)?;
-        *index = Index::new(parsed.tables.len());
+        let parsed = Schema::parse(new_schema.get()).map_err(ApplyError::Schema)?;
+        *index = FileIndex::new(parsed.tables.len());
         *schema = Some(Arc::new(parsed));
     }
     if let Some(schema) = schema
         && transaction.get() != "null"
     {
         let range = range_in(text, transaction.get(), data.start);
-        let scan = scan(transaction.get(), range.start, schema).map_err(Unreadable::Json)?;
+        let scan = scan(transaction.get(), range.start, schema).map_err(ApplyError::Json)?;
         index.push(number, range, scan);
     }
     Ok(())

@@ -1,15 +1,15 @@
-//! From pieces of text to rows.
+//! Reads rows from the fragments of a file.
 
 use std::sync::Arc;
 
 use memchr::memmem::Finder;
 
-use super::index::{Fragment, since_insertion};
+use super::index::{RowFragment, since_insertion};
 use super::{Database, scan};
 use crate::row::Problem;
 use crate::{ColumnSchema, Datum, Row, Rows, Select, SelectError, TableSchema, Uuid, decode};
 
-/// The rows of the table at this place of the schema that meet the select.
+/// Returns the matching rows of a table, which is given by its index in the schema.
 pub(super) fn select(db: &Database, table: usize, select: &Select) -> Result<Rows, SelectError> {
     let Some(schema) = db.schema.tables.get(table) else {
         return Err(db.schema.unknown_table(&select.table).into());
@@ -29,7 +29,7 @@ pub(super) fn select(db: &Database, table: usize, select: &Select) -> Result<Row
         .collect();
     let index = db.index.table(table);
     let mut rows = Vec::new();
-    let mut consider = |uuid, chain: &[Fragment]| {
+    let mut consider = |uuid, chain: &[RowFragment]| {
         let may_match = needles.iter().all(|needle| {
             chain.iter().any(|fragment| needle.find(fragment.of(&db.text).as_bytes()).is_some())
         });
@@ -53,17 +53,16 @@ pub(super) fn select(db: &Database, table: usize, select: &Select) -> Result<Row
     Ok(Rows { table: Arc::clone(schema), columns: select.columns.clone(), rows })
 }
 
-/// The row that these fragments, all that were written of it up to some moment, make; nothing if it was deleted
-/// last or never written.
-pub(super) fn row(db: &Database, table: usize, uuid: Uuid, fragments: &[Fragment]) -> Option<Row> {
+/// Returns the row that results from its fragments up to some transaction, or `None` if the row does not exist then.
+pub(super) fn row(db: &Database, table: usize, uuid: Uuid, fragments: &[RowFragment]) -> Option<Row> {
     let schema = db.schema.tables.get(table)?;
     let chain = since_insertion(fragments, &db.text);
     let all = vec![true; schema.columns.len()];
     (!chain.is_empty()).then(|| read(db, schema, uuid, chain, &all))
 }
 
-/// The wanted columns of a row, by replaying what was written of it.
-fn read(db: &Database, schema: &Arc<TableSchema>, uuid: Uuid, chain: &[Fragment], wanted: &[bool]) -> Row {
+/// Reads the wanted columns of a row by replaying its fragments.
+fn read(db: &Database, schema: &Arc<TableSchema>, uuid: Uuid, chain: &[RowFragment], wanted: &[bool]) -> Row {
     let mut row = Row::new(schema, uuid);
     let is_wanted = |at: usize| wanted.get(at).copied().unwrap_or_default();
     for (at, column) in schema.columns.iter().enumerate().filter(|(at, _)| is_wanted(*at)) {
@@ -73,7 +72,7 @@ fn read(db: &Database, schema: &Arc<TableSchema>, uuid: Uuid, chain: &[Fragment]
         let is_diff = db.index.records.get(fragment.record).is_some_and(|record| record.is_diff);
         scan::columns(fragment.of(&db.text), |name, text| {
             let Some(at) = schema.column_index(name) else {
-                // Told once, with the whole row: a select of a few columns did not ask for it.
+                // Only a select of all columns reports an unknown column.
                 if wanted.iter().all(|wanted| *wanted) {
                     row.problems.push(problem(name, text, "the schema has no such column".to_owned()));
                 }
@@ -85,7 +84,7 @@ fn read(db: &Database, schema: &Arc<TableSchema>, uuid: Uuid, chain: &[Fragment]
             let value = if is_diff && is_difference(before.as_ref(), column) {
                 before.zip(value).map(|(before, change)| before.with_difference(change))
             } else {
-                // The new value makes up for one that did not fit.
+                // The new value replaces an earlier one that did not fit.
                 row.problems.retain(|problem| problem.column != name);
                 value
             };
@@ -96,12 +95,13 @@ fn read(db: &Database, schema: &Arc<TableSchema>, uuid: Uuid, chain: &[Fragment]
     row
 }
 
-/// Whether a transaction with `_is_diff` changes this value rather than replaces it: columns of at most one element
-/// are replaced (`ovsdb-server(7)`, section 4.1.14), and so are values that were never written, as a new row's.
+/// Returns true if a transaction with `_is_diff` contains a difference for this value and not a new value. Columns with
+/// at most one element get a new value (`ovsdb-server(7)`, section 4.1.14), and so do values that were never written,
+/// as in a new row.
 ///
-/// A value equal to the default counts as never written, as it does for `ovsdb-server` when it loads a file. Where
-/// the default has an element (`"min": 1`) the server of version 3.1 writes a difference all the same: its own
-/// reader then has another value than it had in memory, and so has this one.
+/// A value equal to the default counts as never written, as it does for `ovsdb-server` when it loads a file. If the
+/// default has an element (`"min": 1`), the server of version 3.1 nevertheless writes a difference. Its own reader then
+/// gets a different value than it had in memory, and so does this one.
 fn is_difference(before: Option<&Datum>, column: &ColumnSchema) -> bool {
     column.ty.max > 1 && before.is_none_or(|before| *before != column.ty.default_datum())
 }

@@ -1,67 +1,68 @@
-//! The records that both file formats consist of (`ovsdb(5)`): a line `OVSDB <magic> <length> <sha1>`, then so many
-//! bytes of JSON.
+//! The records of both file formats (`ovsdb(5)`): a line `OVSDB <magic> <length> <sha1>`, then JSON of this length in
+//! bytes.
 
 use std::ops::Range;
 
 use sha1::{Digest, Sha1};
 
-/// The longest header line that is looked at; a real one has at most 75 bytes.
+/// The longest header line that is accepted, in bytes. A real one has at most 75 bytes.
 const HEADER_LIMIT: usize = 128;
 
-/// Where and why the records of a file stop before its end. Those before it are read.
+/// The position of the first record that cannot be read, and the reason. The records before it are read.
 ///
-/// A copy of a file that a server was writing to often ends so; `ovsdb-server` opens it and drops the rest,
-/// `ovsdb-tool` refuses it.
+/// A copy of a file to which a server was writing often ends this way. `ovsdb-server` opens such a file and drops the
+/// rest; `ovsdb-tool` rejects it.
 #[derive(Debug, thiserror::Error)]
-#[error("the record at offset {offset} and what follows, {bytes_left} bytes, cannot be read")]
+#[error("the record at offset {offset} and the rest of the file, {bytes_left} bytes, cannot be read")]
 pub struct Damage {
-    /// Where the record begins that cannot be read, in bytes from the start of the file.
+    /// The start of the damaged record, in bytes from the start of the file.
     pub offset: usize,
-    /// How many bytes there are from there to the end of the file.
+    /// The number of bytes from there to the end of the file.
     pub bytes_left: usize,
-    /// What is wrong with the record.
+    /// The reason why the record cannot be read.
     #[source]
     pub reason: DamageReason,
 }
 
-/// What is wrong with a record.
+/// The reason why a record cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum DamageReason {
-    /// Its first line is not that of a record of this file.
+    /// The first line is not the header of a record of this file.
     #[error("no record begins here")]
     Header,
-    /// The file ends within it.
-    #[error("the record is cut short: {present} of {length} bytes")]
+    /// The file ends within the record.
+    #[error("the record is truncated: {present} of {length} bytes")]
     Short {
-        /// The bytes that it should have.
+        /// The length of the record in bytes, according to its header.
         length: usize,
-        /// The bytes that are there.
+        /// The number of bytes that the file contains.
         present: usize,
     },
-    /// Its bytes are not those that were written.
+    /// The bytes of the record were changed after they were written.
     #[error("the checksum does not match")]
     Checksum,
-    /// The file is not text from somewhere within it on.
+    /// The file contains bytes that are not text within the record.
     #[error("the bytes at offset {offset} are not UTF-8")]
     Utf8 {
-        /// Where, in bytes from the start of the file.
+        /// The first invalid byte, in bytes from the start of the file.
         offset: usize,
     },
-    /// It is not the JSON of a record.
-    #[error("the record is not the JSON that it should be")]
+    /// The record is not valid JSON of a record.
+    #[error("the record is not valid JSON")]
     Json(#[source] serde_json::Error),
 }
 
 /// The readable text of a file.
-pub(crate) struct Text {
+pub(crate) struct FileText {
     pub(crate) text: String,
-    /// The length of the file, of which `text` is the part before anything that is not UTF-8.
+    /// The length of the file. `text` is the part before the first byte that is not UTF-8.
     pub(crate) file_len: usize,
-    /// It was edited as text: a record is a line, whatever length and checksum its header tells.
+    /// Whether the file was edited as text. Then each record is one line, and the length and checksum in its header are
+    /// ignored.
     pub(crate) edited: bool,
 }
 
-impl Text {
+impl FileText {
     pub(crate) fn new(bytes: Vec<u8>, edited: bool) -> Self {
         let file_len = bytes.len();
         let text = String::from_utf8(bytes).unwrap_or_else(|error| {
@@ -73,36 +74,36 @@ impl Text {
         Self { text, file_len, edited }
     }
 
-    /// The damage of a record that begins at `offset`.
+    /// Creates the damage of a record that begins at `offset`.
     pub(crate) fn damage(&self, offset: usize, reason: DamageReason) -> Damage {
         Damage { offset, bytes_left: self.file_len.saturating_sub(offset), reason }
     }
 }
 
-/// Goes from record to record.
-pub(crate) struct Reader<'a> {
-    file: &'a Text,
+/// Reads one record after the other.
+pub(crate) struct RecordReader<'a> {
+    file: &'a FileText,
     magic: &'static str,
     offset: usize,
 }
 
 /// The JSON of a record.
-pub(crate) struct Body<'a> {
-    /// Where the record begins, with its header.
+pub(crate) struct RecordBody<'a> {
+    /// The offset of the record's header.
     pub(crate) record: usize,
-    /// Where the JSON begins.
+    /// The offset of the JSON.
     pub(crate) start: usize,
-    /// The JSON with the line end behind it.
+    /// The JSON, including the line end after it.
     pub(crate) text: &'a str,
 }
 
-impl<'a> Reader<'a> {
-    pub(crate) const fn new(file: &'a Text, magic: &'static str) -> Self {
+impl<'a> RecordReader<'a> {
+    pub(crate) const fn new(file: &'a FileText, magic: &'static str) -> Self {
         Self { file, magic, offset: 0 }
     }
 
-    /// The next record; nothing at the end of the file.
-    pub(crate) fn next(&mut self) -> Result<Option<Body<'a>>, Damage> {
+    /// Returns the next record, or `None` at the end of the file.
+    pub(crate) fn next(&mut self) -> Result<Option<RecordBody<'a>>, Damage> {
         let record = self.offset;
         if record == self.file.file_len {
             return Ok(None);
@@ -112,8 +113,8 @@ impl<'a> Reader<'a> {
         Ok(Some(body))
     }
 
-    fn read(&self, record: usize) -> Result<Body<'a>, DamageReason> {
-        let Text { text, file_len, edited } = self.file;
+    fn read(&self, record: usize) -> Result<RecordBody<'a>, DamageReason> {
+        let FileText { text, file_len, edited } = self.file;
         let rest = text.get(record..).ok_or(DamageReason::Header)?;
         let not_text = || (text.len() < *file_len).then_some(DamageReason::Utf8 { offset: text.len() });
         let (line, _) = rest
@@ -128,11 +129,11 @@ impl<'a> Reader<'a> {
         let (length, hash) = self.header(line).ok_or(DamageReason::Header)?;
         let start = record + line.len() + 1;
         if *edited {
-            // JSON spells an end of line `\n`: the next one ends the record.
+            // JSON escapes line ends, so the next line end is the end of the record.
             let rest = text.get(start..).ok_or(DamageReason::Header)?;
             let end = memchr::memchr(b'\n', rest.as_bytes()).map_or(rest.len(), |at| at + 1);
             let text = rest.get(..end).filter(|text| !text.is_empty());
-            return text.map(|text| Body { record, start, text }).ok_or(DamageReason::Header);
+            return text.map(|text| RecordBody { record, start, text }).ok_or(DamageReason::Header);
         }
         let available = file_len.saturating_sub(start);
         if length > available {
@@ -143,7 +144,7 @@ impl<'a> Reader<'a> {
         if Sha1::digest(text).as_slice() != hash {
             return Err(DamageReason::Checksum);
         }
-        Ok(Body { record, start, text })
+        Ok(RecordBody { record, start, text })
     }
 
     fn header(&self, line: &str) -> Option<(usize, [u8; 20])> {
@@ -164,9 +165,9 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Where a part of a text lies in it: in bytes from the start of `whole`, shifted by `base`.
+/// Returns the range of a part of a text, in bytes from the start of `whole`, plus `base`.
 ///
-/// `part` is a slice of `whole`, as everything is that a parser borrowed from it.
+/// `part` must be a slice of `whole`, as is every text that a parser borrows from it.
 pub(crate) fn range_in(whole: &str, part: &str, base: usize) -> Range<usize> {
     let start = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize).wrapping_add(base);
     start..start.wrapping_add(part.len())

@@ -1,18 +1,18 @@
 //! Standalone files (`ovsdb(5)`, "Standalone Format"): the schema, then transactions.
 //!
-//! Only the first record is a schema; when a server converts a standalone database it writes the file anew.
+//! Only the first record is a schema. When a server converts a standalone database, it writes a new file.
 
 use std::sync::Arc;
 
-use super::index::Index;
-use super::raft::Loaded;
-use super::record::{DamageReason, Reader, Text};
+use super::index::FileIndex;
+use super::raft::LoadedFile;
+use super::record::{DamageReason, FileText, RecordReader};
 use super::scan::scan;
 use super::{Kind, OpenError};
 use crate::{Schema, SchemaError};
 
-pub(super) fn load(file: &Text) -> Result<Loaded, OpenError> {
-    let mut reader = Reader::new(file, "JSON");
+pub(super) fn load(file: &FileText) -> Result<LoadedFile, OpenError> {
+    let mut reader = RecordReader::new(file, "JSON");
     let first = reader.next().map_err(OpenError::FirstRecord)?.ok_or(OpenError::Empty)?;
     let schema = Schema::parse(first.text).map_err(|error| match error {
         SchemaError::Json(error) => {
@@ -20,7 +20,7 @@ pub(super) fn load(file: &Text) -> Result<Loaded, OpenError> {
         }
         error @ SchemaError::Member { .. } => OpenError::Schema(error),
     })?;
-    let mut index = Index::new(schema.tables.len());
+    let mut index = FileIndex::new(schema.tables.len());
     let mut number = 0;
     let damage = loop {
         number += 1;

@@ -1,4 +1,4 @@
-//! New files, in the standalone format of `ovsdb(5)`: what a private `ovsdb-server` can serve.
+//! Creates new files in the standalone format of `ovsdb(5)`, for example to serve them with a private `ovsdb-server`.
 
 use std::io::Write as _;
 
@@ -8,7 +8,7 @@ use sha1::{Digest, Sha1};
 use super::Database;
 use crate::{Datum, Schema, Select, Uuid};
 
-/// A standalone file in the making: a schema, and one transaction that inserts all rows.
+/// A new standalone file: a schema, and one transaction that inserts all rows.
 ///
 /// ```
 /// use ovsdb::{Database, Datum, NewFile};
@@ -22,17 +22,17 @@ use crate::{Datum, Schema, Select, Uuid};
 /// ```
 #[derive(Debug)]
 pub struct NewFile {
-    /// The first record.
+    /// The first record: the schema.
     schema: Vec<u8>,
-    /// The transaction, without the brace that closes it.
+    /// The transaction, without its closing brace.
     rows: Vec<u8>,
 }
 
 impl NewFile {
-    /// A file of this schema, without rows.
+    /// Creates a file with this schema and without rows.
     #[must_use]
     pub fn new(schema: &Schema) -> Self {
-        // A record is one line (`ovsdb(5)`), however the schema was written where it was read.
+        // A record is one line (`ovsdb(5)`), but the schema may come from a text with several lines.
         let line: Value = serde_json::from_str(&schema.json).unwrap_or_default();
         Self {
             schema: line.to_string().into_bytes(),
@@ -40,7 +40,8 @@ impl NewFile {
         }
     }
 
-    /// Adds all rows of a table, with the columns that do not hold their default. A table is added once.
+    /// Adds all rows of a table with their columns. Columns with their default value can be left out. Call this once
+    /// for each table.
     pub fn table<C, N>(&mut self, name: &str, rows: impl IntoIterator<Item = (Uuid, C)>)
     where
         C: IntoIterator<Item = (N, Datum)>,
@@ -63,11 +64,11 @@ impl NewFile {
     }
 
     fn put(&mut self, text: std::fmt::Arguments<'_>) {
-        // Nothing can go wrong: it is memory.
+        // Writing to memory cannot fail.
         _ = self.rows.write_fmt(text);
     }
 
-    /// The file.
+    /// Returns the bytes of the file.
     #[must_use]
     pub fn into_bytes(mut self) -> Vec<u8> {
         self.put(format_args!("}}"));
@@ -83,13 +84,14 @@ impl NewFile {
 }
 
 impl Database {
-    /// The rows as they are at the end, as a new standalone file: of a clustered one, what `ovsdb-tool
-    /// cluster-to-standalone` would make; of one that is cut short, what can be read. It has none of the history.
+    /// Returns a new standalone file with the rows after the last transaction, and without the history. For a clustered
+    /// file the result is that of `ovsdb-tool cluster-to-standalone`. For a truncated file it contains the rows that
+    /// can be read.
     #[must_use]
     pub fn to_standalone(&self) -> Vec<u8> {
         let mut file = NewFile::new(&self.schema);
         for table in &self.schema.tables {
-            // The table is the schema's own.
+            // This cannot fail, because the table comes from the schema.
             let Ok(rows) = self.select(&Select::from(table.name.as_str())) else { continue };
             let row = |row: crate::Row| {
                 let columns: Vec<(String, Datum)> = table

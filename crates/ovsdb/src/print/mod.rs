@@ -1,4 +1,4 @@
-//! Rows as text, as `ovn-nbctl`, `ovn-sbctl` and `ovs-vsctl` print them.
+//! Prints rows as `ovn-nbctl`, `ovn-sbctl` and `ovs-vsctl` do.
 
 mod show;
 mod value;
@@ -8,11 +8,11 @@ use crate::{ColumnType, Row, Rows};
 pub use show::{OVN_SB_SHOW, OVS_SHOW, ShowTable, WeakRef, show, show_row, show_selects};
 pub use value::{atom, value};
 
-/// Rows as the clients' `list` and `find` print them: each column on a line, `name : value`, an empty line between
+/// Prints rows as the clients' `list` and `find` do: each column on a line `name : value`, with an empty line between
 /// rows.
 ///
-/// Without `columns`: `_uuid` and then those that were asked for, or else all, sorted by name. A column that was not
-/// read is left out.
+/// Without `columns`, it prints the requested columns of the rows, or `_uuid` and all columns sorted by name. Columns
+/// that were not read are left out.
 #[must_use]
 pub fn list(rows: &Rows, columns: Option<&[&str]>) -> String {
     let columns = column_names(rows, columns);
@@ -26,7 +26,7 @@ pub fn list(rows: &Rows, columns: Option<&[&str]>) -> String {
     out
 }
 
-/// One row as [`list`] prints it.
+/// Prints one row as [`list`] does.
 #[must_use]
 pub fn record(row: &Row, columns: &[&str]) -> String {
     let mut out = String::new();
@@ -34,7 +34,7 @@ pub fn record(row: &Row, columns: &[&str]) -> String {
     out
 }
 
-/// One value as [`list`] prints it; nothing when the column was not read.
+/// Prints one value as [`list`] does. Returns `None` if the column was not read.
 #[must_use]
 pub fn cell(row: &Row, column: &str) -> Option<String> {
     const REFERENCE: &ColumnType =
@@ -43,7 +43,7 @@ pub fn cell(row: &Row, column: &str) -> Option<String> {
     row.get(column).map(|datum| value(datum, ty))
 }
 
-/// The columns that [`list`] prints of these rows when it is given these.
+/// Returns the columns that [`list`] prints for these rows and this selection of columns.
 #[must_use]
 pub fn column_names<'a>(rows: &'a Rows, columns: Option<&[&'a str]>) -> Vec<&'a str> {
     match (columns, &rows.columns) {

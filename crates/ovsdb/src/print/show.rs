@@ -1,36 +1,36 @@
-//! The overview that the clients' `show` prints, made from a description of tables.
+//! Prints the overview of the clients' `show`, from a description of tables.
 
 use std::fmt::Write as _;
 
 use super::value;
 use crate::{AtomType, ColumnSchema, Row, Rows, Select, Uuid};
 
-/// How `show` prints the rows of one table.
+/// The description of how `show` prints the rows of one table.
 #[derive(Clone, Copy, Debug)]
 pub struct ShowTable {
     /// The table.
     pub table: &'static str,
-    /// The column that names a row; nothing: its UUID does, without the table.
+    /// The column with the name of a row. `None` prints the UUID without the table.
     pub name: Option<&'static str>,
-    /// What is printed below: references to other tables of the description as their rows, all else as values,
-    /// unless it is the default.
+    /// The columns to print below the row. References to other described tables are printed as rows, and other columns
+    /// as values, unless they have their default value.
     pub columns: &'static [&'static str],
-    /// Rows of another table that point here, printed by name after the columns.
+    /// The rows of another table that refer to this row. Their names are printed after the columns.
     pub weak_ref: Option<WeakRef>,
 }
 
-/// Rows that belong below another row because they point to it.
+/// The rows of a table that are printed below the row that they refer to.
 #[derive(Clone, Copy, Debug)]
 pub struct WeakRef {
-    /// Their table.
+    /// The table of these rows.
     pub table: &'static str,
-    /// The column that names them.
+    /// The column with their name.
     pub name: &'static str,
-    /// The column that points.
+    /// The column with the reference.
     pub column: &'static str,
 }
 
-/// What `ovn-sbctl show` prints.
+/// The description of `ovn-sbctl show`.
 pub const OVN_SB_SHOW: &[ShowTable] = &[
     ShowTable {
         table: "Chassis",
@@ -41,7 +41,7 @@ pub const OVN_SB_SHOW: &[ShowTable] = &[
     ShowTable { table: "Encap", name: Some("type"), columns: &["ip", "options"], weak_ref: None },
 ];
 
-/// What `ovs-vsctl show` prints.
+/// The description of `ovs-vsctl show`.
 pub const OVS_SHOW: &[ShowTable] = &[
     ShowTable {
         table: "Open_vSwitch",
@@ -71,7 +71,7 @@ pub const OVS_SHOW: &[ShowTable] = &[
     ShowTable { table: "Manager", name: Some("target"), columns: &["is_connected"], weak_ref: None },
 ];
 
-/// What has to be read before [`show`] can print: one select for each table, of no more columns than it needs.
+/// Returns the selects that read the rows for [`show`]: one for each table, with only the columns that it needs.
 #[must_use]
 pub fn show_selects(tables: &[ShowTable]) -> Vec<Select> {
     let shown = tables.iter().map(|table| {
@@ -85,12 +85,12 @@ pub fn show_selects(tables: &[ShowTable]) -> Vec<Select> {
     shown.chain(pointing).collect()
 }
 
-/// Prints the rows of the first table of the description, and below them all that they lead to.
+/// Prints the rows of the first described table, and below each row the rows that it refers to.
 ///
-/// `rows` are the tables' rows, in any order; rows appear in the order that they have there.
+/// `rows` are the rows of the tables, in any order of tables. The rows of a table are printed in their given order.
 #[must_use]
 pub fn show(tables: &[ShowTable], rows: &[Rows]) -> String {
-    let mut printer = Printer { tables, rows, out: String::new(), open: Vec::new() };
+    let mut printer = ShowPrinter { tables, rows, out: String::new(), open: Vec::new() };
     if let Some(first) = tables.first() {
         for row in printer.rows_of(first.table) {
             printer.row(row, 0);
@@ -99,23 +99,23 @@ pub fn show(tables: &[ShowTable], rows: &[Rows]) -> String {
     printer.out
 }
 
-/// One row and all that it leads to, as [`show`] prints it.
+/// Prints one row and the rows that it refers to, as [`show`] does.
 #[must_use]
 pub fn show_row(tables: &[ShowTable], rows: &[Rows], row: &Row) -> String {
-    let mut printer = Printer { tables, rows, out: String::new(), open: Vec::new() };
+    let mut printer = ShowPrinter { tables, rows, out: String::new(), open: Vec::new() };
     printer.row(row, 0);
     printer.out
 }
 
-struct Printer<'a> {
+struct ShowPrinter<'a> {
     tables: &'a [ShowTable],
     rows: &'a [Rows],
     out: String,
-    /// The tables of the rows that are being printed: a row below one of its own table is only named.
+    /// The tables of the rows around the current one. A row within a row of the same table is printed only by name.
     open: Vec<&'a str>,
 }
 
-impl<'a> Printer<'a> {
+impl<'a> ShowPrinter<'a> {
     fn rows_of(&self, table: &str) -> &'a [Row] {
         self.rows.iter().find(|rows| rows.table.name == table).map_or(&[], |rows| rows.rows.as_slice())
     }
@@ -124,7 +124,7 @@ impl<'a> Printer<'a> {
         self.rows_of(table).iter().find(|row| row.uuid == uuid)
     }
 
-    /// The description of the table that a type refers to.
+    /// Returns the description of the table that a type refers to.
     fn target(&self, ty: Option<&crate::BaseType>) -> Option<&'a ShowTable> {
         let ty = ty.filter(|ty| ty.kind == AtomType::Uuid)?;
         self.tables.iter().find(|table| Some(table.table) == ty.ref_table.as_deref())
@@ -150,7 +150,7 @@ impl<'a> Printer<'a> {
         }
         if let Some(weak) = table.weak_ref {
             for other in self.rows_of(weak.table) {
-                // The first is enough: such a column points to one row.
+                // Such a column refers to one row, so the first reference is enough.
                 if other.refs(weak.column).next() == Some(row.uuid) {
                     let name = super::cell(other, weak.name).unwrap_or_default();
                     self.line(level + 1, &format!("{} {name}", weak.table));

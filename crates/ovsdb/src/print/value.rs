@@ -1,15 +1,15 @@
-//! Values as the clients print them (`ovn-nbctl(8)`, "Database Values").
+//! Prints values as the clients do (`ovn-nbctl(8)`, "Database Values").
 
 use std::fmt::Write as _;
 
 use crate::{Atom, ColumnType, Datum, Uuid};
 
-/// A column's value: an atom as it is where the column holds at most one, `[a, b]` for sets, `{k=v}` for maps, `[]`
-/// and `{}` for empty ones.
+/// Prints a column's value: a bare atom if the column has at most one, `[a, b]` for sets, `{k=v}` for maps, `[]` and
+/// `{}` for empty sets and maps.
 #[must_use]
 pub fn value(datum: &Datum, ty: &ColumnType) -> String {
     let mut out = String::new();
-    // A value that does not fit the schema shows all that it has.
+    // A value that does not fit the schema is printed with all its elements.
     let bare = ty.max <= 1 && datum.len() == 1;
     let (open, close) = if matches!(datum, Datum::Map(_)) || (datum.is_empty() && ty.is_map()) {
         ('{', '}')
@@ -38,7 +38,7 @@ pub fn value(datum: &Datum, ty: &ColumnType) -> String {
     out
 }
 
-/// One atom: strings in double quotes unless they are words that cannot be taken for anything else.
+/// Prints one atom. A string stands in double quotes unless it is a plain word.
 #[must_use]
 pub fn atom(atom: &Atom) -> String {
     let mut out = String::new();
@@ -67,8 +67,8 @@ fn write_atom(out: &mut String, atom: &Atom) {
     };
 }
 
-/// Whether a string needs no quotes: a letter or underscore, then letters, digits, underscores, hyphens and periods,
-/// and neither a boolean nor a UUID.
+/// Returns true if a string needs no quotes: it consists of a letter or underscore, then letters, digits, underscores,
+/// hyphens and periods, and it is neither a boolean nor a UUID.
 fn is_word(text: &str) -> bool {
     let mut bytes = text.bytes();
     bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
@@ -99,8 +99,8 @@ fn quote(out: &mut String, text: &str) {
     out.push('"');
 }
 
-/// A real as C's `%.15g` writes it: fifteen significant digits, without zeros at the end, and with an exponent when
-/// that is below -4 or above 14.
+/// Prints a real number like C's `%.15g`: fifteen significant digits without trailing zeros, and with an exponent if it
+/// is below -4 or above 14.
 fn real(number: f64) -> String {
     if !number.is_finite() {
         return number.to_string().to_lowercase();
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_and_others() {
+    fn strings_are_quoted_when_necessary() {
         for (text, expected) in [
             ("web", "web"),
             ("_a-b.c9", "_a-b.c9"),
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn reals() {
+    fn real_numbers_are_printed_like_in_c() {
         for (number, expected) in [
             (0.0, "0"),
             (1.5, "1.5"),

@@ -1,8 +1,8 @@
-//! Transactions on a database of `testdata/ovsdb/lab.ovsschema`.
+//! Pseudorandom transactions on a database with the schema `testdata/ovsdb/lab.ovsschema`.
 
 use serde_json::{Value, json};
 
-/// Made-up changes, the same in each run.
+/// A generator of changes. The same seed gives the same changes.
 pub(crate) struct Changes {
     state: u64,
     names: Vec<String>,
@@ -46,7 +46,7 @@ impl Changes {
         json!(["map", pairs])
     }
 
-    /// Some columns with new values.
+    /// Returns new values for some columns.
     fn row(&mut self) -> serde_json::Map<String, Value> {
         let values = [
             ("integer", json!(self.below(5) as i64 - 2)),
@@ -74,7 +74,7 @@ impl Changes {
             .collect()
     }
 
-    /// A transaction that adds, changes or removes rows.
+    /// Returns a transaction that adds, changes or removes rows.
     pub(crate) fn next(&mut self) -> String {
         let mut operations = vec![json!("Lab")];
         let existing = if self.names.is_empty() { None } else { Some(self.below(self.names.len())) };
@@ -87,8 +87,8 @@ impl Changes {
                 let mut row = self.row();
                 let part = json!(["named-uuid", "p"]);
                 row.insert("name".into(), json!(name));
-                // Without it the row would begin with a default of one element, `[""]`, of which `ovsdb-server` 3.1
-                // writes differences that its own reader, and so this crate, takes for whole values.
+                // Without a value, the column would have a default of one element, `[""]`. `ovsdb-server` 3.1 writes
+                // differences from it that its own reader, and this crate, treat as complete values.
                 row.insert("one_or_more".into(), json!("a"));
                 row.insert("parts".into(), json!(["set", [part, ["named-uuid", "q"]]]));
                 row.insert("opt_part".into(), part.clone());

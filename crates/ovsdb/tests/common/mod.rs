@@ -1,4 +1,4 @@
-//! What the tests work on: the recorded capture, and the real programs.
+//! Helpers of the tests: the recorded capture and the real programs.
 
 #![expect(dead_code, reason = "each test uses its own part")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use ovsdb::{Database, Rows, Schema, Select, wire};
 
-/// Files of an archive of `testdata/capture`, by path.
+/// Returns files of an archive in `testdata/capture`, by path.
 pub(crate) fn archive(name: &str, wanted: impl Fn(&str) -> bool) -> BTreeMap<String, Vec<u8>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/capture").join(name);
     let file = std::fs::File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -32,7 +32,7 @@ pub(crate) fn archive(name: &str, wanted: impl Fn(&str) -> bool) -> BTreeMap<Str
     files
 }
 
-/// The six databases of the must-gather, by `<pod>/nbdb` and `<pod>/sbdb`.
+/// Returns the six databases of the must-gather, with the keys `<pod>/nbdb` and `<pod>/sbdb`.
 pub(crate) fn databases() -> BTreeMap<String, Vec<u8>> {
     let files = archive("must-gather.tar.xz", |path| path.contains("/ovnk_database_store/"));
     let databases: BTreeMap<_, _> = files
@@ -46,19 +46,19 @@ pub(crate) fn databases() -> BTreeMap<String, Vec<u8>> {
     databases
 }
 
-/// One northbound database of the capture.
+/// Returns one northbound database of the capture.
 pub(crate) fn northbound() -> Vec<u8> {
     databases().into_iter().find(|(name, _)| name.ends_with("/nbdb")).map(|(_, bytes)| bytes).unwrap()
 }
 
-/// Runs one of the real programs; the test fails when it is not installed.
+/// Runs one of the real programs. The test fails if the program is not installed.
 pub(crate) fn run(program: &str, arguments: &[&str]) -> Output {
     command(program).args(arguments).output().unwrap_or_else(|error| {
         panic!("{program} must be installed (openvswitch-switch, ovn-central): {error}")
     })
 }
 
-/// What a real program prints, if it says that all went well.
+/// Returns the standard output of a real program. The test fails if the program fails.
 pub(crate) fn stdout(program: &str, arguments: &[&str]) -> String {
     let output = run(program, arguments);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -76,7 +76,7 @@ fn command(program: &str) -> Command {
     command
 }
 
-/// A real `ovsdb-server` on a file, in a directory of its own; killed when dropped.
+/// A real `ovsdb-server` that serves a file, with its sockets in a directory. It is killed on drop.
 pub(crate) struct Server {
     process: Child,
     dir: PathBuf,
@@ -106,20 +106,20 @@ impl Server {
         format!("unix:{}", self.dir.join("db.sock").display())
     }
 
-    /// Asks the server through its control socket.
+    /// Sends a command to the control socket of the server.
     pub(crate) fn control(&self, arguments: &[&str]) -> String {
         let target = self.dir.join("db.ctl").display().to_string();
         stdout("ovs-appctl", &[&["-t", &target], arguments].concat())
     }
 
-    /// Has the file written anew, and waits until it is: newer servers do it beside their other work.
+    /// Compacts the file, and waits until this is done, because newer servers compact in the background.
     pub(crate) fn compact(&self, file: &Path) {
         let len = || std::fs::metadata(file).unwrap().len();
         let before = len();
         self.control(&["ovsdb-server/compact"]);
         let deadline = Instant::now() + Duration::from_secs(20);
         while len() >= before {
-            assert!(Instant::now() < deadline, "the file is not compacted");
+            assert!(Instant::now() < deadline, "the server did not compact the file in time");
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -135,7 +135,7 @@ impl Server {
         Schema::parse(&stdout("ovsdb-client", &["get-schema", &self.socket(), db])).unwrap()
     }
 
-    /// What the server answers to selects.
+    /// Returns the server's rows for selects.
     pub(crate) fn select(&self, schema: &Schema, selects: &[Select]) -> Vec<Rows> {
         let query = wire::query_json(&schema.name, selects);
         let reply = stdout("ovsdb-client", &["query", &self.socket(), &query]);
@@ -150,7 +150,7 @@ impl Drop for Server {
     }
 }
 
-/// All rows of all tables as `ovsdb-tool query` gives them for a standalone file.
+/// Returns all rows of all tables of a standalone file, as `ovsdb-tool query` reads them.
 pub(crate) fn query_all(schema: &Schema, file: &Path) -> Vec<Rows> {
     let selects: Vec<Select> = schema.tables.iter().map(|table| Select::from(table.name.as_str())).collect();
     let query = wire::query_json(&schema.name, &selects);
@@ -158,7 +158,7 @@ pub(crate) fn query_all(schema: &Schema, file: &Path) -> Vec<Rows> {
     wire::parse_reply(schema, &selects, reply).unwrap()
 }
 
-/// All rows of all tables as this crate reads them.
+/// Returns all rows of all tables, as this crate reads them.
 pub(crate) fn read_all(database: &Database) -> Vec<Rows> {
     let tables = &database.schema().tables;
     tables.iter().map(|table| database.select(&Select::from(table.name.as_str())).unwrap()).collect()

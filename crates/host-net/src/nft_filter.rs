@@ -1,31 +1,31 @@
-//! Does a rule of nftables, or an element of a set, concern an address or a port?
+//! Matches nftables rules and elements of sets against an address and a port.
 //!
-//! Any word of the form of an address is one. A number is a port only where the rule, or the type of the set, says so: behind
-//! `dport`, at that place of a concatenation, or as the target of a translation.
+//! Any word that looks like an address is one. A number is a port only where the rule or the type of the set says so:
+//! after `dport`, at that position of a concatenation, or as the target of a NAT statement.
 
-use crate::{lines::words, nft::Object, wanted::Wanted};
+use crate::{address_filter::AddressFilter, lines::words, nft::NftObject};
 
-/// Which places of a key, and of what a map gives, are ports.
+/// The positions of a key, and of the value of a map, that are ports.
 #[derive(Clone, Debug, Default)]
-struct Kinds {
+struct PortPositions {
     key: Vec<bool>,
     value: Vec<bool>,
 }
 
-/// What is found of an address and a port: in an element, or in a rule without its sets.
-type Found = (bool, bool);
+/// Whether the address and the port were found, in an element or in a rule without its sets.
+type AddressPortMatch = (bool, bool);
 
-/// What is found in the elements of one set.
+/// Whether the address and the port were found in the elements of one set.
 #[derive(Clone, Copy, Debug, Default)]
-struct InSet {
+struct SetMatch {
     address: bool,
     port: bool,
-    /// In one element.
+    /// Whether one element contains both.
     both: bool,
 }
 
-impl InSet {
-    fn of(elements: impl Iterator<Item = Found>) -> Self {
+impl SetMatch {
+    fn of(elements: impl Iterator<Item = AddressPortMatch>) -> Self {
         elements.fold(Self::default(), |set, (address, port)| Self {
             address: set.address || address,
             port: set.port || port,
@@ -34,14 +34,18 @@ impl InSet {
     }
 }
 
-/// Does a rule concern what is looked for, itself or by the sets that `named` finds?
-pub(crate) fn rule<'a>(text: &str, wanted: Wanted, named: impl Fn(&str) -> Option<&'a Object>) -> bool {
-    let mut reader = Reader { wanted, ..Reader::default() };
+/// Returns true if a rule matches the filter, by its own words or by the sets that `named` finds.
+pub(crate) fn rule<'a>(
+    text: &str,
+    wanted: AddressFilter,
+    named: impl Fn(&str) -> Option<&'a NftObject>,
+) -> bool {
+    let mut reader = RuleMatcher { wanted, ..RuleMatcher::default() };
     let tokens = tokens(text);
     let mut tokens = tokens.iter().copied().peekable();
     while let Some(token) = tokens.next() {
         match token {
-            // What follows is text.
+            // The next word is free text.
             "comment" | "prefix" => _ = tokens.next(),
             "{" => {
                 let mut inside = Vec::new();
@@ -52,21 +56,24 @@ pub(crate) fn rule<'a>(text: &str, wanted: Wanted, named: impl Fn(&str) -> Optio
             }
             "." if reader.in_value => {}
             _ => match token.strip_prefix('@').and_then(&named) {
-                Some(set) => reader.set(InSet::of(set.elements.iter().map(|it| in_element(set, it, wanted)))),
+                Some(set) => {
+                    reader.set(SetMatch::of(set.elements.iter().map(|it| in_element(set, it, wanted))))
+                }
                 None => reader.word(token, tokens.peek() == Some(&".")),
             },
         }
     }
-    reader.concerns()
+    reader.matches()
 }
 
-/// What of what is looked for an element of a set holds: `10.96.0.10 . tcp . 80 : 10.244.0.4 . 8080`.
-pub(crate) fn in_element(set: &Object, element: &str, wanted: Wanted) -> Found {
+/// Returns whether an element of a set (`10.96.0.10 . tcp . 80 : 10.244.0.4 . 8080`) contains the address and the port.
+pub(crate) fn in_element(set: &NftObject, element: &str, wanted: AddressFilter) -> AddressPortMatch {
     element_of(&tokens(element), &types(set), wanted)
 }
 
-/// The types of a set or map, from `type ipv4_addr . inet_service : ipv4_addr` or from `typeof ip daddr . tcp dport`.
-fn types(set: &Object) -> Kinds {
+/// Returns the positions of ports in a set or map, from `type ipv4_addr . inet_service : ipv4_addr` or from
+/// `typeof ip daddr . tcp dport`.
+fn types(set: &NftObject) -> PortPositions {
     let is_port = |part: &str| {
         let last = part.split_whitespace().next_back().unwrap_or_default();
         last.trim_end_matches(';') == "inet_service" || is_port_field(last)
@@ -77,8 +84,8 @@ fn types(set: &Object) -> Kinds {
         .iter()
         .find_map(|property| property.strip_prefix("type ").or_else(|| property.strip_prefix("typeof ")));
     match declared.map(|declared| declared.split_once(" : ").unwrap_or((declared, ""))) {
-        Some((key, value)) => Kinds { key: kinds(key), value: kinds(value) },
-        None => Kinds::default(),
+        Some((key, value)) => PortPositions { key: kinds(key), value: kinds(value) },
+        None => PortPositions::default(),
     }
 }
 
@@ -86,7 +93,7 @@ fn is_port_field(word: &str) -> bool {
     matches!(word, "dport" | "sport" | "proto-dst" | "proto-src")
 }
 
-/// Words, with commas apart.
+/// Splits a text into words, and makes each comma a word of its own.
 fn tokens(text: &str) -> Vec<&str> {
     let mut tokens = Vec::new();
     for word in words(text) {
@@ -97,8 +104,8 @@ fn tokens(text: &str) -> Vec<&str> {
     tokens
 }
 
-/// One element: its key, what counts and limits it, and what a map gives for it.
-fn element_of(tokens: &[&str], kinds: &Kinds, wanted: Wanted) -> Found {
+/// Matches one element: its key, and the value that a map has for it. Counters, limits and comments do not match.
+fn element_of(tokens: &[&str], kinds: &PortPositions, wanted: AddressFilter) -> AddressPortMatch {
     let (mut address, mut port) = (false, false);
     let mut sides = tokens.split(|token| *token == ":");
     for (side, kinds) in [(sides.next(), &kinds.key), (sides.next(), &kinds.value)] {
@@ -107,42 +114,44 @@ fn element_of(tokens: &[&str], kinds: &Kinds, wanted: Wanted) -> Found {
         };
         let side: Vec<&str> = side.unwrap_or_default().iter().take_while(of_itself).copied().collect();
         for (nth, part) in side.split(|token| *token == ".").enumerate() {
-            address |= part.iter().any(|word| wanted.is_address(word));
-            port |= kinds.get(nth) == Some(&true) && part.iter().any(|word| wanted.is_port(word));
-            // A target that an older nft prints in one word.
-            port |= part.iter().any(|word| wanted.is_target(word));
+            address |= part.iter().any(|word| wanted.matches_address(word));
+            port |= kinds.get(nth) == Some(&true) && part.iter().any(|word| wanted.matches_port(word));
+            // Older versions of nft print the address and the port of a target in one word.
+            port |= part.iter().any(|word| wanted.matches_nat_target(word));
         }
     }
     (address, port)
 }
 
-/// What is known while the words of a rule go by.
+/// The state while the words of a rule are read.
 #[derive(Default)]
-struct Reader {
-    wanted: Wanted,
-    found: Found,
-    sets: Vec<InSet>,
-    /// Which fields of the expression that is read are ports, and whether the last one is.
+struct RuleMatcher {
+    wanted: AddressFilter,
+    found: AddressPortMatch,
+    sets: Vec<SetMatch>,
+    /// Whether each complete field of the current expression is a port.
     fields: Vec<bool>,
+    /// Whether the last field of the current expression is a port.
     port: bool,
-    /// A value has begun: how many of its parts have gone by.
+    /// Whether a value has begun.
     in_value: bool,
+    /// The number of parts of the value that were read.
     parts: usize,
-    /// `<`, `>=`.
+    /// The comparison operator, such as `<` or `>=`.
     operator: &'static str,
-    /// A statement that translates: what its maps give may be ports.
+    /// Whether the statement is a NAT statement. The values of its maps may be ports.
     translates: bool,
 }
 
-impl Reader {
+impl RuleMatcher {
     fn word(&mut self, token: &str, goes_on: bool) {
         const OPERATORS: [&str; 6] = ["==", "!=", "<", ">", "<=", ">="];
         let wanted = self.wanted;
-        // An address of IPv6 may begin with a letter.
+        // An IPv6 address may begin with a letter.
         let is_value = token.starts_with(|c: char| c == '"' || c.is_ascii_digit())
             || (token.contains(':') && !token.starts_with(':'));
-        self.found.0 |= wanted.is_address(token);
-        self.found.1 |= wanted.is_target(token);
+        self.found.0 |= wanted.matches_address(token);
+        self.found.1 |= wanted.matches_nat_target(token);
         if let Some(operator) = OPERATORS.into_iter().find(|it| *it == token) {
             self.operator = operator;
         } else if token == "." {
@@ -162,7 +171,7 @@ impl Reader {
             self.end();
             self.translates = true;
         } else if !matches!(token, "map" | "vmap") {
-            // Another field begins, or a verdict.
+            // The word begins another field or a verdict.
             self.port = false;
         }
     }
@@ -175,33 +184,34 @@ impl Reader {
             ("<=", Ok(than)) => wanted <= than,
             (">", Ok(than)) => wanted > than,
             (">=", Ok(than)) => wanted >= than,
-            _ => self.wanted.is_port(token),
+            _ => self.wanted.matches_port(token),
         }
     }
 
     fn braces(&mut self, inside: &[&str]) {
         let key: Vec<bool> = self.fields.iter().copied().chain([self.port]).collect();
         let value = if self.translates { vec![true; 4] } else { Vec::new() };
-        let kinds = Kinds { key, value };
+        let kinds = PortPositions { key, value };
         let elements = inside.split(|token| *token == ",").map(|it| element_of(it, &kinds, self.wanted));
-        self.set(InSet::of(elements));
+        self.set(SetMatch::of(elements));
     }
 
-    fn set(&mut self, set: InSet) {
+    fn set(&mut self, set: SetMatch) {
         self.sets.push(set);
         self.end();
     }
 
-    /// An expression has ended.
+    /// Resets the state at the end of an expression.
     fn end(&mut self) {
         self.fields.clear();
         (self.port, self.in_value, self.parts, self.operator) = (false, false, 0, "");
     }
 
-    /// Is everything that is looked for in the rule itself, in one element, or in elements of two sets?
-    fn concerns(&self) -> bool {
+    /// Returns true if the address and the port were found in the rule itself, in one element, in the rule and a set,
+    /// or in elements of two sets.
+    fn matches(&self) -> bool {
         let (address, port) = self.found;
-        let any = |test: fn(&InSet) -> bool| self.sets.iter().filter(|set| test(set)).count();
+        let any = |test: fn(&SetMatch) -> bool| self.sets.iter().filter(|set| test(set)).count();
         let (in_address, in_port) = (any(|set| set.address), any(|set| set.port));
         match (self.wanted.address.is_some(), self.wanted.port.is_some()) {
             (true, true) => {
