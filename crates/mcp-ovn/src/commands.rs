@@ -1,4 +1,4 @@
-//! What this layer may run. Rows of databases are core's to read.
+//! The commands that this layer may run. mcp-core reads the databases without commands of this layer.
 
 use mcp_core::{
     Argv, Db, argv,
@@ -14,12 +14,12 @@ const fn verb(words: &'static [&'static str], reads_only: &'static str) -> Verb 
     Verb { words, options: &[], operands: &[], reads_only }
 }
 
-/// The table.
+/// The commands that are allowed.
 pub(crate) const ALLOW: Allow = Allow(&[APPCTL, VSCTL, TRACE, LIMITED_TRACE]);
 
 const APPCTL: Program = Program {
     name: "ovn-appctl",
-    // A daemon that hangs would keep its client waiting for ever.
+    // Without a time limit, ovn-appctl waits forever for a daemon that hangs.
     globals: &["--timeout=10"],
     verbs: &[
         verb(&["ct-zone-list"], "ovn-controller(8): lists each local logical entity and its zone"),
@@ -51,9 +51,9 @@ const VSCTL: Program = Program {
     verbs: &[verb(&["list", "bridge"], "ovs-vsctl(8): lists the data of each record")],
 };
 
-/// What ovn-trace is asked: how much it tells, what conntrack says at each of four steps (more than a packet takes on
-/// its way through a zone), a datapath and a microflow.
-const TRACED: &[&[Part]] = &[
+/// The arguments of ovn-trace: the output format, the conntrack state at each of four steps (more than a packet needs
+/// in one zone), a datapath and a microflow.
+const TRACE_OPERANDS: &[&[Part]] = &[
     &[Text("--"), Operand("trace-form")],
     &[Text("--ct="), Operand("ct-state")],
     &[Text("--ct="), Operand("ct-state")],
@@ -63,52 +63,57 @@ const TRACED: &[&[Part]] = &[
     &[Operand("ovn-expression")],
 ];
 
-const READS: &str = "ovn-trace(8): simulates a packet on what it reads from the southbound database";
+const READS: &str = "ovn-trace(8): simulates a packet with the content of the southbound database";
 
 const TRACE: Program = Program {
     name: "ovn-trace",
     globals: &[],
-    verbs: &[Verb { words: &["--no-leader-only"], options: &[], operands: TRACED, reads_only: READS }],
+    verbs: &[Verb {
+        words: &["--no-leader-only"],
+        options: &[],
+        operands: TRACE_OPERANDS,
+        reads_only: READS,
+    }],
 };
 
-/// ovn-trace parses each flow of each datapath and needs tens of gigabytes for a large cluster's database.
+/// Runs ovn-trace with a memory limit, because it needs tens of gigabytes for the database of a large cluster.
 const LIMITED_TRACE: Program = Program {
     name: "prlimit",
     globals: &["--as=6000000000"],
     verbs: &[Verb {
         words: &["ovn-trace", "--no-leader-only"],
         options: &[],
-        operands: TRACED,
+        operands: TRACE_OPERANDS,
         reads_only: READS,
     }],
 };
 
-/// The conntrack zones that ovn-controller gave out.
+/// Lists the conntrack zones that ovn-controller assigned.
 pub(crate) fn ct_zone_list() -> Argv {
     argv!(ALLOW: "ovn-appctl", "--timeout=10", "ct-zone-list")
 }
 
-/// The bridges, whose external_ids keep the conntrack zones.
+/// Lists the bridges, whose `external_ids` hold the conntrack zones.
 pub(crate) fn list_bridges() -> Argv {
     argv!(ALLOW: "ovs-vsctl", "--timeout=10", "list", "bridge")
 }
 
-/// Is ovn-controller connected to the southbound database?
+/// Shows whether ovn-controller is connected to the southbound database.
 pub(crate) fn controller_connection() -> Argv {
     argv!(ALLOW: "ovn-appctl", "--timeout=10", "connection-status")
 }
 
-/// Does ovn-controller run, or is it paused?
+/// Shows whether ovn-controller is running or paused.
 pub(crate) fn controller_state() -> Argv {
     argv!(ALLOW: "ovn-appctl", "--timeout=10", "debug/status")
 }
 
-/// Is ovn-northd active, on standby or paused?
+/// Shows whether ovn-northd is active, standby or paused.
 pub(crate) fn northd_status() -> Argv {
     argv!(ALLOW: "ovn-appctl", "--timeout=10", "--target=ovn-northd", "status")
 }
 
-/// Is ovn-northd connected to a database?
+/// Shows whether ovn-northd is connected to a database.
 pub(crate) fn northd_connection(db: Db) -> Argv {
     match db {
         Db::Sb => argv!(ALLOW: "ovn-appctl", "--timeout=10", "--target=ovn-northd", "sb-connection-status"),
@@ -116,7 +121,7 @@ pub(crate) fn northd_connection(db: Db) -> Argv {
     }
 }
 
-/// The place of a clustered database's server in its cluster.
+/// Shows the status of a clustered database's server within its cluster.
 pub(crate) fn cluster_status(db: Db) -> Argv {
     match db {
         Db::Sb => {
@@ -128,17 +133,17 @@ pub(crate) fn cluster_status(db: Db) -> Argv {
     }
 }
 
-/// The way of a packet through a zone.
+/// A run of ovn-trace.
 pub(crate) struct Trace<'a> {
     pub(crate) form: TraceForm,
-    /// At each step through conntrack, in turn.
+    /// The state at each conntrack step, in order.
     pub(crate) ct: [CtState; 4],
     pub(crate) datapath: Uuid,
     pub(crate) microflow: &'a OvnExpression,
 }
 
 impl Trace<'_> {
-    /// With a limit on its memory.
+    /// Returns the command with a memory limit.
     pub(crate) fn limited(&self) -> Argv {
         let Self { form, ct: [first, second, third, fourth], datapath, microflow } = *self;
         argv!(ALLOW: "prlimit", "--as=6000000000", "ovn-trace", "--no-leader-only", {"--", form: TraceForm},
@@ -146,7 +151,7 @@ impl Trace<'_> {
             {"--ct=", fourth: CtState}, {datapath: Uuid}, {microflow: OvnExpression})
     }
 
-    /// Without, for containers that lack prlimit(1).
+    /// Returns the command without a memory limit, for containers that lack prlimit(1).
     pub(crate) fn unlimited(&self) -> Argv {
         let Self { form, ct: [first, second, third, fourth], datapath, microflow } = *self;
         argv!(ALLOW: "ovn-trace", "--no-leader-only", {"--", form: TraceForm},

@@ -1,4 +1,4 @@
-//! What this layer's rows are to other nodes' rows: ovn-model's knowledge in core's terms.
+//! The identity of this layer's rows on other nodes: translates the rules of ovn-model into the types of mcp-core.
 
 use ipnet::IpNet;
 use mcp_core::{Db, Fact, Field, Identity, Node};
@@ -11,7 +11,7 @@ use ovn_model::{
 use ovsdb::{Row, Uuid};
 use std::collections::BTreeMap;
 
-/// What is the node's own: for the comparison of its rows with other nodes'.
+/// The values that belong to one node (addresses, subnets, names), which a comparison of nodes does not report.
 #[derive(Debug, Default)]
 pub(crate) struct OwnValues {
     own: Vec<Own>,
@@ -19,7 +19,7 @@ pub(crate) struct OwnValues {
 }
 
 impl OwnValues {
-    /// Reads it, if the answer will be compared. A note says if the northbound database cannot be read.
+    /// Reads the values if the answer will be compared. Adds a note if the northbound database cannot be read.
     pub(crate) async fn read(node: &Node<'_>) -> Self {
         if !node.is_compared() {
             return Self::default();
@@ -30,13 +30,13 @@ impl OwnValues {
         Self { own, subnets }
     }
 
-    /// As core takes them.
+    /// Returns the values as facts of mcp-core.
     pub(crate) fn facts(&self) -> Vec<Fact> {
         let fact = |own: &Own| Fact { kind: own.kind.clone(), value: own.value.clone(), field: own.column };
         self.own.iter().map(fact).collect()
     }
 
-    /// What identifies a row on other nodes.
+    /// Returns the identity that a row has on other nodes.
     pub(crate) fn identity(
         &self,
         row: &Row,
@@ -55,7 +55,7 @@ impl OwnValues {
     }
 }
 
-/// What the node's annotations say; nothing where the source has no objects.
+/// Reads the annotations of the node. They are empty if the source has no Node object.
 pub(crate) async fn annotations(node: &Node<'_>) -> NodeAnnotations {
     node.object().await.map(|object| NodeAnnotations::of(&object)).unwrap_or_default()
 }

@@ -1,17 +1,17 @@
-//! What can stand in the arguments of this layer's prompts.
+//! Completions for the arguments of this layer's prompts.
 
 use crate::flows;
 use mcp_core::{Completer, Completion, Db, Node, ReadError, completion};
 
-/// The completions of this layer.
+/// Returns the completions of this layer.
 pub(crate) fn all() -> Vec<Completion> {
-    vec![Completion::of::<Datapath>(), Completion::of::<Table>()]
+    vec![Completion::of::<DatapathCompleter>(), Completion::of::<TableCompleter>()]
 }
 
-/// The name of a logical switch or router.
-struct Datapath;
+/// Completes the name of a logical switch or router.
+struct DatapathCompleter;
 
-impl Completer for Datapath {
+impl Completer for DatapathCompleter {
     const ARGUMENT: &'static str = "datapath";
 
     async fn values(node: &Node<'_>) -> Result<Vec<String>, ReadError> {
@@ -20,10 +20,10 @@ impl Completer for Datapath {
     }
 }
 
-/// A table of the databases of a zone.
-struct Table;
+/// Completes the name of a table of the northbound or southbound database.
+struct TableCompleter;
 
-impl Completer for Table {
+impl Completer for TableCompleter {
     const ARGUMENT: &'static str = "table";
 
     async fn values(node: &Node<'_>) -> Result<Vec<String>, ReadError> {

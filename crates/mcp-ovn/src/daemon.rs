@@ -1,26 +1,26 @@
-//! What OVN's daemons say of themselves.
+//! The states that OVN's daemons report.
 
 use mcp_core::{Argv, Node, Place, ReadError, chain};
 
-/// What a daemon says of itself.
-pub(crate) enum Said {
-    /// This.
-    Is(String),
-    /// It was asked and gave no answer: why.
-    Nothing(String),
-    /// The source has no answer of it: why, or an empty text.
+/// The state that a daemon reports.
+pub(crate) enum DaemonState {
+    /// The reported state.
+    Reported(String),
+    /// The state could not be read, with the reason.
+    Failed(String),
+    /// The source did not collect the state, with the reason or an empty text.
     NotCollected(String),
 }
 
-/// Asks a daemon how it is.
-pub(crate) async fn said(node: &Node<'_>, place: Place, argv: &Argv) -> Said {
+/// Reads the state of a daemon.
+pub(crate) async fn daemon_state(node: &Node<'_>, place: Place, argv: &Argv) -> DaemonState {
     match node.command(place, argv).await {
         Ok(output) => {
             let text = String::from_utf8_lossy(&output.stdout);
             let text = text.trim();
-            Said::Is(text.strip_prefix("Status: ").unwrap_or(text).to_owned())
+            DaemonState::Reported(text.strip_prefix("Status: ").unwrap_or(text).to_owned())
         }
-        Err(ReadError::NotCollected { why, .. }) => Said::NotCollected(why.unwrap_or_default()),
-        Err(e) => Said::Nothing(chain(&e)),
+        Err(ReadError::NotCollected { why, .. }) => DaemonState::NotCollected(why.unwrap_or_default()),
+        Err(e) => DaemonState::Failed(chain(&e)),
     }
 }

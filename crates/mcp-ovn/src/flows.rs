@@ -1,4 +1,4 @@
-//! What the tools on logical flows read.
+//! The reads that the tools on logical flows share.
 
 use crate::compare::annotations;
 use mcp_core::{Db, Fact, Field, Identity, Node, ReadError, Row, ToolError};
@@ -14,17 +14,17 @@ use ovn_model::{
 use ovsdb::{Rows, Select, Uuid};
 use std::collections::BTreeSet;
 
-/// Flows and what they belong to.
+/// Logical flows and the datapaths that they belong to.
 #[derive(Debug, Default)]
-pub(crate) struct Read {
+pub(crate) struct ZoneFlows {
     pub(crate) datapaths: Datapaths,
-    /// In the order in which they are tried.
+    /// The flows in the order in which OVN tries them.
     pub(crate) flows: Vec<Flow>,
     pub(crate) notes: Vec<String>,
 }
 
-impl Read {
-    /// The flows of each datapath, by name, then those of each group of datapaths, each once.
+impl ZoneFlows {
+    /// Returns the flows of each datapath, sorted by name, then the flows of each datapath group, each flow once.
     pub(crate) fn by_owner(&self) -> Vec<(String, Vec<&Flow>)> {
         let of = |owner: fn(&Flow) -> Option<Uuid>| {
             let mut owners: Vec<Uuid> = self.flows.iter().filter_map(owner).collect();
@@ -48,18 +48,18 @@ impl Read {
     }
 }
 
-/// The datapaths of a zone.
+/// Reads the datapaths of a zone.
 pub(crate) async fn datapaths(node: &Node<'_>) -> Result<Datapaths, ReadError> {
     let schema = node.schema(Db::Sb).await?;
     Ok(Datapaths::new(&rows(node, &Datapaths::selects(&schema)).await?))
 }
 
-/// Rows of the southbound database.
+/// Reads rows of the southbound database.
 pub(crate) async fn rows(node: &Node<'_>, selects: &[Select]) -> Result<Vec<Rows>, ReadError> {
     node.rows(Db::Sb, selects).await
 }
 
-/// The datapaths of a name, in which `<node>` is the node's.
+/// Finds the datapaths with a name. `<node>` in the name stands for the name of the node.
 pub(crate) fn find_datapaths<'a>(
     node: &Node<'_>,
     datapaths: &'a Datapaths,
@@ -68,13 +68,13 @@ pub(crate) fn find_datapaths<'a>(
     datapaths.find(&wanted.replace("<node>", node.name().as_str()))
 }
 
-/// Where the pipelines lie among OpenFlow tables, if the version of the data tells.
+/// Reads the layout of the pipelines in OpenFlow tables, if the OVN version of the database is known.
 pub(crate) async fn layout(node: &Node<'_>) -> Option<Layout> {
     let global = rows(node, &[Release::select()]).await.ok()?;
     Layout::of(Release::of(global.first()?)?)
 }
 
-/// What is the node's own, for flows. Without the northbound database, names alone are compared.
+/// Reads the node's own values for the comparison of flows. Without the northbound database, it uses names only.
 pub(crate) async fn facts(node: &Node<'_>) -> Vec<Fact> {
     if !node.is_compared() {
         return Vec::new();
@@ -86,13 +86,13 @@ pub(crate) async fn facts(node: &Node<'_>) -> Vec<Fact> {
     own.into_iter().map(|own| Fact { kind: own.kind, value: own.value, field: own.column }).collect()
 }
 
-/// The node's own pods, as far as the northbound database can be read.
+/// Reads the node's own pods, if the northbound database can be read.
 pub(crate) async fn local_pods(node: &Node<'_>) -> LocalPods {
     let ports = node.own_values("pods", node.rows(Db::Nb, &[LocalPods::select()]).await);
     ports.first().map(LocalPods::new).unwrap_or_default()
 }
 
-/// The port groups of the node that have a port, as what rows of the comparison can need.
+/// Reads the port groups of the node that have a port. Some flows exist only in zones where a port group has ports.
 pub(crate) async fn groups(node: &Node<'_>) -> BTreeSet<String> {
     if !node.is_compared() {
         return BTreeSet::new();
@@ -101,19 +101,19 @@ pub(crate) async fn groups(node: &Node<'_>) -> BTreeSet<String> {
     groups.first().map(groups_with_ports).unwrap_or_default()
 }
 
-/// A row for each datapath that has a flow, to be compared with the other zones' flows.
+/// Returns one row for each flow and datapath, for the comparison with other zones.
 pub(crate) async fn compared(
     node: &Node<'_>,
     filter: &Filter,
-    read: &mut Read,
+    read: &mut ZoneFlows,
 ) -> Result<Vec<Row>, ToolError> {
-    /// A zone of one node has ten datapaths; a database of all nodes is not compared with another.
+    /// The limit of rows. A zone of one node has about ten datapaths; a database of all nodes is not compared.
     const ROWS: usize = 200_000;
     let pods = local_pods(node).await;
     if read.flows.extract_if(.., |flow| is_ecmp_member(flow)).count() > 0 {
         read.notes.push(
-            "members of ECMP routes and policies have numbers that each zone gives out: not compared; compare \
-             Logical_Router_Static_Route and Logical_Router_Policy with ovn_nbctl_list"
+            "flows of single members of ECMP routes and policies are not compared, because each zone numbers them itself; \
+            compare Logical_Router_Static_Route and Logical_Router_Policy with ovn_nbctl_list instead"
                 .into(),
         );
     }
@@ -140,8 +140,11 @@ pub(crate) async fn compared(
         }
         if rows.len() > ROWS {
             return Err(ToolError::bad(
-                format!("more than {ROWS} flows of {} are too many to compare", node.name()),
-                "Give a datapath or a stage.",
+                format!(
+                    "{} has more than {ROWS} matching flows, which is the limit of a comparison",
+                    node.name()
+                ),
+                "Filter by datapath or stage.",
             ));
         }
     }

@@ -1,4 +1,4 @@
-//! The transactions of a database: what changed, when, by what.
+//! The transactions of a database: what changed, when, and which client changed it.
 
 use jiff::Timestamp;
 use mcp_core::{Answer, Db, Node, Row, ToolError, redact_datum};
@@ -6,7 +6,7 @@ use ovn_model::label;
 use ovsdb::{Atom, Change, ChangeKind, Database, Datum, RowChange, Transaction, Uuid, print};
 use std::{collections::BTreeSet, fmt::Write, sync::Arc};
 
-/// A part of time.
+/// The time range that the caller wants.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Window {
     since: Option<Timestamp>,
@@ -14,14 +14,14 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// Reads both ends.
+    /// Parses both ends of the range.
     pub(crate) fn parse(since: Option<&str>, until: Option<&str>) -> Result<Self, ToolError> {
         let time = |name: &str, text: Option<&str>| {
             let parse = |text: &str| {
                 text.parse().map_err(|e| {
                     ToolError::bad(
                         format!("parameter `{name}`: {e}"),
-                        "Give a time such as 2026-11-22T08:00:00Z.",
+                        "Pass a time such as 2026-11-22T08:00:00Z.",
                     )
                 })
             };
@@ -40,7 +40,7 @@ impl Window {
     }
 }
 
-/// Answers for one node, newest first.
+/// Lists the transactions of one node's database, newest first.
 pub(crate) async fn answer(node: &Node<'_>, db: Db, window: &Window) -> Result<Answer, ToolError> {
     let database: Arc<Database> = node.database(db).await?;
     let of_time = |t: &Transaction<'_>| window.contains(time(t));
@@ -50,25 +50,25 @@ pub(crate) async fn answer(node: &Node<'_>, db: Db, window: &Window) -> Result<A
     let mut notes = Vec::new();
     if let Some(first) = first {
         notes.push(format!(
-            "the log begins at {}; ovsdb-server forgets what was before when it compacts its file",
+            "the log begins at {}: ovsdb-server discards older transactions when it compacts its file",
             first.strftime("%Y-%m-%dT%H:%M:%SZ")
         ));
     }
-    Ok(Answer { rows, if_empty: "no transaction in this time".into(), notes, ..Answer::default() })
+    Ok(Answer { rows, if_empty: "no transaction in this time range".into(), notes, ..Answer::default() })
 }
 
 fn time(transaction: &Transaction<'_>) -> Option<Timestamp> {
     transaction.date_ms().and_then(|ms| Timestamp::from_millisecond(ms).ok())
 }
 
-/// `2026-11-22T08:21:54.478Z #3 ovn-nbctl: …` and a line for each row that it changed.
+/// Prints a transaction: `2026-11-22T08:21:54.478Z #3 ovn-nbctl: …`, and one line for each row that it changed.
 fn text(database: &Database, transaction: &Transaction<'_>) -> String {
-    /// A transaction that compacts a file, or starts a node, touches every row.
+    /// The limit of rows shown. A transaction that compacts a file or starts a node changes every row.
     const ROWS: usize = 12;
     let when =
         time(transaction).map_or("time unknown".into(), |t| t.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string());
     let comment = transaction.comment().unwrap_or_default();
-    let by = if comment.is_empty() { "(by a client that left no comment)" } else { &comment };
+    let by = if comment.is_empty() { "(no comment)" } else { &comment };
     let mut text = format!("{when} #{} {by}", transaction.record_number());
     let changes = transaction.changes();
     for change in changes.iter().take(ROWS) {
@@ -96,7 +96,7 @@ fn line(database: &Database, transaction: &Transaction<'_>, change: &Change) -> 
     }
 }
 
-/// `up: false -> true`, for each column; of sets and maps, what came and went.
+/// Prints the changed columns as `up: false -> true`. For sets and maps, prints the added and the removed elements.
 fn columns(database: &Database, rows: &RowChange) -> String {
     let change = |column: &str| {
         let shown = |datum: &Datum| redact_datum(column, datum).unwrap_or_else(|| datum.clone());
@@ -107,7 +107,7 @@ fn columns(database: &Database, rows: &RowChange) -> String {
             row.as_ref().and_then(|row| redact_datum(column, row.get(column)?)).is_some()
         };
         if before == after && (is_secret(&rows.before) || is_secret(&rows.after)) {
-            return format!("{column}: a secret in it changed");
+            return format!("{column}: a secret value changed");
         }
         match (before.len(), after.len()) {
             (0..=1, 0..=1) => format!("{column}: {} -> {}", value(&before), value(&after)),
@@ -122,10 +122,10 @@ fn columns(database: &Database, rows: &RowChange) -> String {
 }
 
 fn value(elements: &BTreeSet<String>) -> String {
-    elements.first().map_or_else(|| "nothing".into(), |one| short(one))
+    elements.first().map_or_else(|| "(empty)".into(), |one| short(one))
 }
 
-/// The elements of a set, the pairs of a map; references by the name that the row has now.
+/// Returns the elements of a set or the pairs of a map. A reference becomes the current name of its row.
 fn elements(database: &Database, datum: Option<Datum>) -> BTreeSet<String> {
     let atom = |atom: &Atom| match atom {
         Atom::Uuid(uuid) => name(database, *uuid),
@@ -143,10 +143,10 @@ fn elements(database: &Database, datum: Option<Datum>) -> BTreeSet<String> {
 fn name(database: &Database, uuid: Uuid) -> String {
     let rows =
         database.schema().tables.iter().filter_map(|table| database.get(&table.name, uuid).ok().flatten());
-    rows.map(|row| label(&row)).next().unwrap_or_else(|| format!("{uuid} (gone since)"))
+    rows.map(|row| label(&row)).next().unwrap_or_else(|| format!("{uuid} (row deleted since)"))
 }
 
-/// Long values are for `list`.
+/// Shortens a long value. The `list` tools show the full value.
 fn short(text: &str) -> String {
     const CHARACTERS: usize = 240;
     match text.char_indices().nth(CHARACTERS) {

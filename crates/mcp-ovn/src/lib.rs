@@ -1,6 +1,6 @@
 //! The OVN layer: the northbound and southbound databases of each node's zone, and the daemons between them.
 //!
-//! A tool is a file in `tools`, a line in [`layer`] and a case in `tests/cases`.
+//! Each tool has a file in `tools`, a line in [`layer`] and at least one case in `tests/cases`.
 
 mod checks;
 mod commands;
@@ -19,14 +19,15 @@ mod types;
 
 use mcp_core::{Described, Layer};
 
-/// The tools, prompts and commands of this layer.
+/// Returns this layer: its tools, prompts and commands.
 pub fn layer() -> Layer {
     Layer::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"), "OVN databases and daemons")
-        .instructions("OVN as OVN-Kubernetes uses it, read-only. In interconnect mode each node is a zone with its own \
-                       northbound and southbound database: name a node, or compare all with node_name=all. Begin \
-                       with ovn_db_status (is what was asked for in force?), then ovn_nbctl_show for the topology, \
-                       ovn_nbctl_list and ovn_sbctl_list for rows; ovn_trace and ovn_sbctl_lflow_list tell what \
-                       flows do with a packet, ovn_detrace where a flow comes from.")
+        .instructions("Read-only access to OVN as OVN-Kubernetes uses it. In interconnect mode, each node is a zone with \
+                       its own northbound and southbound database: name one node, or compare all nodes with \
+                       node_name=all. Begin with ovn_db_status, which tells whether the configuration is in force. Then \
+                       use ovn_nbctl_show for the topology, and ovn_nbctl_list and ovn_sbctl_list for rows. ovn_trace \
+                       shows what OVN does with a packet, ovn_sbctl_lflow_list lists logical flows, and ovn_detrace \
+                       shows the logical flow and the northbound row behind an OpenFlow flow.")
         .tools(vec![
             Described::of::<tools::ovn_nbctl_show::NbctlShow>(),
             Described::of::<tools::ovn_sbctl_show::SbctlShow>(),

@@ -1,4 +1,4 @@
-//! `mcp-ovn`: the OVN layer over MCP.
+//! The MCP server `mcp-ovn`, which serves the OVN layer.
 
 fn main() -> std::process::ExitCode {
     mcp_core::main(mcp_ovn::layer())

@@ -1,4 +1,4 @@
-//! What is behind cookies: the rows of both databases, read in four questions however many cookies there are.
+//! The rows of both databases behind OpenFlow cookies, read with four queries for any number of cookies.
 
 use crate::flows;
 use mcp_core::{Db, Node, ReadError};
@@ -15,15 +15,15 @@ use std::{
     fmt::Write,
 };
 
-/// The rows that cookies stand for.
+/// The rows that cookies refer to.
 #[derive(Debug, Default)]
 pub(crate) struct Origins {
     southbound: Vec<Row>,
-    /// Nothing: it could not be read.
+    /// The northbound rows; `None` if the database could not be read.
     northbound: Option<Vec<Row>>,
-    /// All load balancers, where flows were made for one that is gone.
+    /// All load balancers, read only if the load balancer behind a flow is gone.
     balancers: Vec<Row>,
-    /// Which rows have a northbound row: `Logical_Router GR_ovn-worker`.
+    /// The rows that refer to a northbound row, such as `Logical_Router GR_ovn-worker`.
     owners: BTreeMap<Uuid, Vec<String>>,
     datapaths: Datapaths,
     layout: Option<Layout>,
@@ -31,8 +31,8 @@ pub(crate) struct Origins {
 }
 
 impl Origins {
-    /// Reads what is behind cookies. From flows that are seen in their tables the layout of the pipelines is known
-    /// even if the version is not.
+    /// Reads the rows behind cookies. If the OVN version is unknown, the tables in which flows were seen determine the
+    /// layout of the pipelines.
     pub(crate) async fn read(
         node: &Node<'_>,
         prefixes: &BTreeSet<&UuidPrefix>,
@@ -58,7 +58,7 @@ impl Origins {
         if let Err(e) = origins.read_northbound(node, prefixes).await {
             origins
                 .notes
-                .push(format!("without the northbound database, what flows were made for is not known: {e}"));
+                .push(format!("the northbound database was not read, so the northbound rows behind the flows are unknown: {e}"));
         }
         Ok(origins)
     }
@@ -79,7 +79,7 @@ impl Origins {
         selects
             .extend(named.flat_map(|(tables, name)| counterpart_selects(tables, name).collect::<Vec<_>>()));
         let rows = if selects.is_empty() { Vec::new() } else { rows_of(node.rows(Db::Nb, &selects).await?) };
-        // ovn-northd keeps a flow that another row asks for as well, with the hint to the first.
+        // If another row needs the same flow, ovn-northd keeps the flow with the hint to the first row.
         let gone = |flow: &Flow| {
             flow.hint
                 .as_ref()
@@ -91,7 +91,8 @@ impl Origins {
             let selects = owners_selects(&schema, "Load_Balancer");
             self.owners.extend(owners("Load_Balancer", &node.rows(Db::Nb, &selects).await?));
         }
-        // Whose they are: ACLs of port groups, routes of routers. Ports and groups are known by their own names.
+        // Read the owners of rows such as ACLs (port groups) and routes (routers). Other rows are identified by their
+        // names.
         let owned: BTreeSet<&str> = rows.iter().map(|row| row.table.name.as_str()).collect();
         for table in owned
             .into_iter()
@@ -103,17 +104,19 @@ impl Origins {
         Ok(())
     }
 
-    /// What a cookie stands for; of a flow of several datapaths, the one that was matched on.
+    /// Describes the rows behind a cookie. For a flow of several datapaths, `matched` is the datapath that the packet
+    /// matched.
     pub(crate) fn text(&self, prefix: &UuidPrefix, matched: Option<u64>) -> String {
         let all = self.southbound.iter().filter(|row| prefix.is_of(row.uuid));
         let mut texts: Vec<String> = all.map(|row| self.southbound_text(row, matched)).collect();
-        // Since OVN 26.03 a southbound load balancer has the UUID of its northbound one, which is told with it.
+        // Since OVN 26.03, a southbound load balancer has the same UUID as its northbound one, which is described with
+        // it.
         let also_southbound = |uuid| self.southbound.iter().any(|row| row.uuid == uuid);
         let northbound = self.northbound.iter().flatten();
         let northbound = northbound.filter(|row| prefix.is_of(row.uuid) && !also_southbound(row.uuid));
         texts.extend(northbound.map(|row| self.northbound_text(row)));
         match texts.len() {
-            0 => "  * no row of this zone's databases begins so: another node's flow, another bridge's, or its row is gone".into(),
+            0 => "  * no row in this zone's databases has this cookie or UUID: the flow belongs to another node or bridge, or its row was deleted".into(),
             1 => texts.concat().trim_end().to_owned(),
             several => format!("  * one of {several} rows:\n{}", texts.concat().trim_end()),
         }
@@ -146,18 +149,18 @@ impl Origins {
         text + &self.hint_text(&flow)
     }
 
-    /// The northbound row that a logical flow was made for.
+    /// Describes the northbound row that a logical flow implements.
     fn hint_text(&self, flow: &Flow) -> String {
         let (Some(hint), Some(northbound)) = (&flow.hint, &self.northbound) else {
-            let source = flow.source.as_deref().unwrap_or("an unknown line");
+            let source = flow.source.as_deref().unwrap_or("unknown source line");
             return if flow.hint.is_some() {
                 String::new()
             } else {
-                format!("  * of no single northbound row ({source})\n")
+                format!("  * not made for a single northbound row ({source})\n")
             };
         };
         let Ok(prefix) = hint.parse::<UuidPrefix>() else {
-            return format!("  * its stage-hint {hint} is no UUID\n");
+            return format!("  * its stage-hint {hint} is not a UUID\n");
         };
         let candidates: Vec<&Row> = northbound.iter().filter(|row| prefix.is_of(row.uuid)).collect();
         match candidates.len() {
@@ -165,21 +168,23 @@ impl Origins {
             1 => candidates.into_iter().map(|row| self.northbound_text(row)).collect(),
             n => {
                 let texts: String = candidates.into_iter().map(|row| self.northbound_text(row)).collect();
-                format!("  * made for one of {n} rows that begin with {hint}:\n{texts}")
+                format!("  * made for one of {n} northbound rows whose UUIDs begin with {hint}:\n{texts}")
             }
         }
     }
 
-    /// Of a flow whose row is gone: who else wants it. Load balancers are made anew when a service changes, and their
-    /// virtual IP stays.
+    /// Describes why a flow exists although its northbound row is gone. OVN-Kubernetes recreates load balancers when a
+    /// service changes, with the same virtual IP.
     fn kept_text(&self, hint: &str, flow: &Flow) -> String {
         let gone = format!("  * made for northbound row {hint}…, which is gone");
         let vip = VirtualIp::of_match(&flow.matches);
         let now = self.balancers.iter().filter(|row| vip.as_ref().is_some_and(|vip| vip.is_of(row)));
         let now: String = now.map(|row| self.northbound_text(row)).collect();
         match now.as_str() {
-            "" => format!("{gone}: another row keeps the flow\n"),
-            now => format!("{gone}; by its virtual IP, it is kept for:\n{now}"),
+            "" => format!("{gone}; another row still needs the flow\n"),
+            now => {
+                format!("{gone}; these load balancers with the same virtual IP still need the flow:\n{now}")
+            }
         }
     }
 
@@ -197,14 +202,14 @@ impl Origins {
                 .get(uuid)
                 .map_or_else(|| format!("Logical datapath: {uuid} (no such row)"), one),
             (None, Some(group)) => self.datapaths.group_heading(group),
-            (None, None) => "of no datapath".into(),
+            (None, None) => "No logical datapath".into(),
         }
     }
 
     fn northbound_text(&self, row: &Row) -> String {
         let mut text = format!("    * {}\n", summary(row));
         if let Some(owners) = self.owners.get(&row.uuid) {
-            _ = writeln!(text, "      of {}", owners.join(", "));
+            _ = writeln!(text, "      Referenced by: {}", owners.join(", "));
         }
         if let Some(owner) = kubernetes_owner(row) {
             _ = writeln!(text, "      Kubernetes: {owner}");
@@ -217,7 +222,7 @@ fn flow(row: &Row) -> Option<Flow> {
     (row.table.name == "Logical_Flow").then(|| Flow::new(row)).flatten()
 }
 
-/// All rows, each once.
+/// Returns all rows without duplicates.
 fn rows_of(read: Vec<Rows>) -> Vec<Row> {
     let mut seen = BTreeSet::new();
     read.into_iter().flat_map(|rows| rows.rows).filter(|row| seen.insert(row.uuid)).collect()

@@ -1,11 +1,11 @@
-//! Rows of a table, as `list` of both databases answers.
+//! The rows of a table, for the `list` tools of both databases.
 
 use crate::{compare::OwnValues, types::ListParams};
 use mcp_core::{Answer, Db, Node, ReadError, Row as AnswerRow, ToolError, Where};
 use ovn_model::records::{NoRecords, Query, Source};
 use ovsdb::{Row, Rows, Select};
 
-/// A database of a node.
+/// A database of a node, as the source of a query.
 struct Database<'a>(&'a Node<'a>, Db);
 
 impl Source for Database<'_> {
@@ -16,7 +16,7 @@ impl Source for Database<'_> {
     }
 }
 
-/// Answers for one node.
+/// Lists the rows of one node.
 pub(crate) async fn list(node: &Node<'_>, db: Db, params: &ListParams) -> Result<Answer, ToolError> {
     let query = Query {
         table: params.table.clone(),

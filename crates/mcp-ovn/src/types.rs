@@ -1,4 +1,4 @@
-//! Parameters that more than one tool takes.
+//! Parameters that several tools share.
 
 use mcp_core::Where;
 use schemars::JsonSchema;
@@ -8,18 +8,18 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListParams {
-    /// Such as Logical_Switch_Port.
+    /// Name of the table, such as Logical_Switch_Port.
     pub(crate) table: String,
-    /// Name, UUID or its first digits; a pod's port also as namespace/name.
+    /// Name or UUID (or its first digits) of one row. For the port of a pod: namespace/name.
     #[serde(default)]
     pub(crate) record: Option<String>,
-    /// Conditions, all of which hold.
+    /// Filters that must all match: column, op, value.
     #[serde(default, rename = "where")]
     pub(crate) conditions: Vec<Where>,
-    /// Only these.
+    /// Show only these columns.
     #[serde(default)]
     pub(crate) columns: Vec<String>,
-    /// Only what this router, switch, port group, load balancer group, datapath or chassis has.
+    /// Show only rows of this router, switch, port group, load balancer group, datapath or chassis.
     #[serde(default)]
     pub(crate) of: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Hostile arguments: whatever a tool is given, its answer has an end and a form.
+//! Hostile arguments: every tool answers within its limits, whatever arguments it gets.
 
 use mcp_testing::{Failed, attack};
 use std::path::Path;

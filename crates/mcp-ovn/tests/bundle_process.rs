@@ -1,4 +1,4 @@
-//! A server that reads an archive leaves nothing in the temporary directory, however it ends.
+//! A server that reads an archive leaves no files in the temporary directory, however it ends.
 
 use mcp_testing::{Failed, testdata};
 use std::{
@@ -25,11 +25,15 @@ fn nothing_is_left_behind() -> Result<(), Failed> {
         output.next().ok_or("no answer to initialize")??;
         let answer = output.next().ok_or("no answer")??;
         assert!(answer.contains("jtor-GR_ovn-worker"), "{answer}");
-        // While it runs, too: the file has no name.
+        // The directory is empty while the server runs, because the temporary file has no name.
         assert_eq!(fs::read_dir(temporary.path())?.count(), 0, "before {end}");
         let files = fs::read_dir(format!("/proc/{}/fd", server.id()))?;
         let open = files.flatten().filter_map(|fd| fs::read_link(fd.path()).ok());
-        assert_eq!(open.filter(|file| file.starts_with(temporary.path())).count(), 1, "it does hold one");
+        assert_eq!(
+            open.filter(|file| file.starts_with(temporary.path())).count(),
+            1,
+            "the server must hold one temporary file open"
+        );
         match end {
             "SIGKILL" => server.kill()?,
             "SIGTERM" => {

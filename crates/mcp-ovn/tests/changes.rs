@@ -1,7 +1,7 @@
-//! Any single change to a zone is seen when all zones are compared, or the answer says that it is not compared.
+//! A comparison of all zones shows any single change in a zone, or says that it does not compare the changed column.
 //!
-//! The changes are random: a column of a row of the captured cluster, or a logical flow. `CHANGES_SEED=<seed>` repeats a run, and
-//! `CHANGES=<number>` makes it longer.
+//! The changes are random: a column of a row of the captured cluster, or a logical flow. `CHANGES_SEED=<seed>` repeats
+//! a run, and `CHANGES=<number>` makes it longer.
 
 use mcp_testing::{Capture, Failed, RandomChanges, answer_uncut, other_letter};
 use ovsdb::{Atom, Database, Datum, NewFile, Row, Select, Uuid};
@@ -15,7 +15,7 @@ struct Zone {
     file: PathBuf,
     original: Vec<u8>,
     database: Database,
-    /// The rows of each table that has any.
+    /// The rows of each table that is not empty.
     tables: Vec<(String, Vec<Row>)>,
 }
 
@@ -35,7 +35,7 @@ impl Zone {
         Ok(Self { node, tool, file, original, database, tables })
     }
 
-    /// Writes the database with another value of one column of a row; without the row if there is no value.
+    /// Writes the database with a new value in one column of a row, or without the row if there is no value.
     fn write(&self, table: &str, of: Uuid, change: Option<(&str, &Datum)>) -> Result<(), Failed> {
         let mut file = NewFile::new(self.database.schema());
         for (name, rows) in &self.tables {
@@ -65,8 +65,8 @@ impl Zone {
         Ok(fs::write(&self.file, &self.original)?)
     }
 
-    /// Another row of the table that a column refers to, which says something else: a reference is compared by what the row
-    /// says.
+    /// Returns another row of a referenced table with different content, because a comparison resolves references to
+    /// content.
     fn other_row(&self, table: &str, now: Uuid, rng: &mut fastrand::Rng) -> Option<Uuid> {
         let (_, rows) = self.tables.iter().find(|(name, _)| name == table)?;
         let says = |row: &Row| -> Vec<Option<Datum>> {
@@ -78,7 +78,7 @@ impl Zone {
     }
 }
 
-/// A value like this one, and not this one. The key that was changed, of a map.
+/// Returns a similar but different value, and for a map the key that changed.
 fn changed(
     zone: &Zone,
     column: &ovsdb::ColumnSchema,
@@ -127,7 +127,7 @@ fn changed(
     (new.0 != *value).then_some(new)
 }
 
-/// A text with one character changed, as somebody mistypes a name or an address.
+/// Changes one character of a text, like a typing error in a name or an address.
 fn other_text(text: &str, rng: &mut fastrand::Rng) -> String {
     let mut letters: Vec<char> = text.chars().collect();
     if letters.is_empty() {
@@ -145,7 +145,7 @@ fn ask(capture: &Capture, tool: &str, params: Value) -> Result<String, Failed> {
     Ok(text.lines().skip(1).map(|line| format!("{line}\n")).collect())
 }
 
-/// What an answer says of a change.
+/// How an answer reports a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Seen {
     Different,
@@ -153,7 +153,7 @@ enum Seen {
     OneNodeOnly,
 }
 
-/// Is the change of this column, and of this key of it, seen? The row is the only one that is asked for.
+/// Returns how the answer reports the change of this column and key. The query selects only the changed row.
 fn seen(before: &str, after: &str, column: &str, key: Option<&str>) -> Option<Seen> {
     if after.contains("different: ") && before != after {
         return Some(Seen::Different);
@@ -172,12 +172,12 @@ fn seen(before: &str, after: &str, column: &str, key: Option<&str>) -> Option<Se
     is_of_one_node(after).then_some(Seen::OneNodeOnly)
 }
 
-/// Says an answer of all that was asked for that no other node has it?
+/// Returns whether the answer says that all selected rows exist on one node only.
 fn is_of_one_node(answer: &str) -> bool {
     answer.contains("compared and equal: 0 rows") && answer.contains("\non one node only, by design: ")
 }
 
-/// A regular expression for a text: signs stand for any sign.
+/// Returns a regular expression for a text, in which every punctuation mark matches any character.
 fn pattern(text: &str) -> String {
     text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '.' }).collect()
 }
@@ -214,7 +214,12 @@ fn any_change_of_a_row_is_seen() -> Result<(), Failed> {
         }
     }
     println!("{told:?}");
-    assert!(missed.is_empty(), "{} of {wanted} changes are not seen:\n{}", missed.len(), missed.join("\n\n"));
+    assert!(
+        missed.is_empty(),
+        "{} of {wanted} changes are not reported:\n{}",
+        missed.len(),
+        missed.join("\n\n")
+    );
     assert!(
         told.get(&Seen::Different).is_some_and(|n| *n >= wanted / 4),
         "most changes are not compared: {told:?}"
@@ -241,7 +246,7 @@ fn any_change_of_a_logical_flow_is_seen() -> Result<(), Failed> {
         let Some(name) = datapath.and_then(|row| row.map_get("external_ids", "name")) else { continue };
         let stage = flow.map_get("external_ids", "stage-name").ok_or("a flow without a stage")?;
         let own = name.replace(zone.node, "<node>");
-        // `ovn-worker2` is `<node>2` only for the node of the shorter name.
+        // A name such as `ovn-worker2` looks like `<node>2` only to the node with the shorter name.
         let datapath = if name.ends_with(zone.node) { own } else { name.to_owned() };
         let params = || json!({ "node_name": "all", "datapath": datapath, "stage": stage });
         let value = |column: &str| flow.get(column).cloned().ok_or("no such column");
@@ -272,6 +277,11 @@ fn any_change_of_a_logical_flow_is_seen() -> Result<(), Failed> {
             ));
         }
     }
-    assert!(missed.is_empty(), "{} of {wanted} changes are not seen:\n{}", missed.len(), missed.join("\n\n"));
+    assert!(
+        missed.is_empty(),
+        "{} of {wanted} changes are not reported:\n{}",
+        missed.len(),
+        missed.join("\n\n")
+    );
     Ok(())
 }

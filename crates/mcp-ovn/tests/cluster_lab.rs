@@ -1,5 +1,5 @@
-//! The lab behind an API server: one answer from there and from the nodes themselves, each server's rights, faults, and that
-//! nothing outlives its call.
+//! The lab behind an API server: answers are equal to those from the nodes, each server has only its own rights, faults
+//! become errors, and no process outlives its call.
 
 use lab_api::LabApi;
 use mcp_core::{
@@ -41,7 +41,7 @@ fn role(name: &str) -> PathBuf {
     testdata().join("../deploy/rbac").join(name)
 }
 
-/// The right to run commands in the namespace of OVN-Kubernetes alone, for a user.
+/// Gives a user the right to run commands, only in the namespace of OVN-Kubernetes.
 fn exec_of(user: &str, namespace: &str, dir: &Path) -> Result<PathBuf, Failed> {
     let text = std::fs::read_to_string(role("exec.yaml"))?;
     let bound = text.replace("name: mcp-exec", &format!("name: {user}\n  namespace: {namespace}"));
@@ -58,14 +58,14 @@ fn sleep(seconds: u32) -> Argv {
     argv!(ALLOW: "sleep", {seconds: u32})
 }
 
-/// The processes of this machine whose command line holds these words, but for our own.
+/// Counts the processes of this machine whose command line contains these words, without the test itself.
 fn processes(words: &str) -> Result<usize, Failed> {
     let command_line = |entry: std::fs::DirEntry| std::fs::read(entry.path().join("cmdline")).ok();
     let all = std::fs::read_dir("/proc")?.flatten().filter_map(command_line);
     Ok(all.filter(|line| String::from_utf8_lossy(line).replace('\0', " ").contains(words)).count())
 }
 
-/// Waits until it is so, for as long as the issue allows.
+/// Waits until the condition is true, up to a time limit.
 fn soon(is_so: impl Fn() -> Result<bool, Failed>) -> Result<bool, Failed> {
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(5) {
@@ -80,7 +80,7 @@ fn soon(is_so: impl Fn() -> Result<bool, Failed>) -> Result<bool, Failed> {
 #[test]
 #[ignore = "needs the lab: cargo xtask test"]
 fn one_answer_from_the_nodes_and_from_the_cluster() -> Result<(), Failed> {
-    // Where it was read differs, and is meant to.
+    // The answers must differ in the line that names the source.
     let body = |text: String| -> Vec<String> {
         text.lines().filter(|line| !line.starts_with("# ")).map(str::to_owned).collect()
     };
@@ -95,9 +95,9 @@ fn one_answer_from_the_nodes_and_from_the_cluster() -> Result<(), Failed> {
                 continue;
             }
             let direct = body(answer(mcp_ovn::layer(), lab()?, &case)?);
-            // Under its own role alone.
+            // The server uses only its own role.
             let through = body(answer(mcp_ovn::layer(), source(&api, "mcp-ovn", false)?, &case)?);
-            // The nodes alone have no Kubernetes objects, which the audit reads.
+            // The nodes have no Kubernetes objects, which the audit needs.
             if case.tool == "ovn_audit" {
                 assert!(through.iter().any(|line| line.starts_with("1 check found no fault")), "{through:?}");
                 continue;
@@ -190,19 +190,22 @@ fn a_command_ends_with_its_call() -> Result<(), Failed> {
     let api = LabApi::start("upstream", &[])?;
     let cluster = source(&api, "admin", false)?;
     let runtime = runtime()?;
-    // Too late: it is ended where it runs.
+    // A command that exceeds its time limit is ended in its container.
     let error = runtime
         .block_on(cluster.command(&at(Place::Host, Duration::from_secs(1))?, &sleep(987_651)))
         .unwrap_err();
     assert!(matches!(error, ReadError::TimedOut { seconds: 1, .. }), "{error}");
-    assert!(soon(|| Ok(processes("sleep 987651")? == 0))?, "it runs on after its time");
-    // Cancelled.
+    assert!(soon(|| Ok(processes("sleep 987651")? == 0))?, "the command still runs after its time limit");
+    // A cancelled call also ends its command.
     let other = cluster.clone();
     let target = at(Place::Host, Duration::from_secs(300))?;
     let call = runtime.spawn(async move { other.command(&target, &sleep(987_652)).await.map(drop) });
-    assert!(soon(|| Ok(processes("sleep 987652")? > 0))?, "it did not begin");
+    assert!(soon(|| Ok(processes("sleep 987652")? > 0))?, "the command did not start");
     call.abort();
-    assert!(soon(|| Ok(processes("sleep 987652")? == 0))?, "it runs on though nobody waits");
+    assert!(
+        soon(|| Ok(processes("sleep 987652")? == 0))?,
+        "the command still runs after the call was cancelled"
+    );
     Ok(())
 }
 
@@ -228,12 +231,12 @@ fn debug_pods_are_made_only_if_allowed_and_are_gone_afterwards() -> Result<(), F
             labels: "app.kubernetes.io/managed-by=ovn-kubernetes-mcp".parse()?,
             ..mcp_core::ObjectQuery::all(pods)
         };
-        // It is looked for there as well, and among the host's programs.
+        // The program is searched in the debug pod as well, and on the host.
         let error = with.command(&place, &argv).await.unwrap_err();
         assert!(matches!(error, ReadError::NoProgram { .. }), "{error}");
         assert_eq!(with.objects(&query, SOON).await?.value.len(), 1, "{error}");
         with.close().await;
-        assert_eq!(without.objects(&query, SOON).await?.value.len(), 0, "it is left");
+        assert_eq!(without.objects(&query, SOON).await?.value.len(), 0, "the debug pod still exists");
         Ok(())
     })
 }

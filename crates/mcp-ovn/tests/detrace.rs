@@ -1,4 +1,4 @@
-//! From the OpenFlow flows of the capture's nodes back to the northbound rows that they were made for.
+//! Resolves the OpenFlow flows of the capture's nodes to the northbound rows that they implement.
 
 use mcp_core::Bundle;
 use mcp_testing::{Capture, Case, Failed, answer, unpack};
@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
 
 fn ask(backend: &Arc<Bundle>, node: &str, cookies: &[String]) -> Result<String, Failed> {
     let mut all = String::new();
-    // The pages of one answer.
+    // Read all pages of the answer.
     for offset in 0.. {
         let rows =
             all.lines().filter(|line| !line.starts_with([' ', '#']) && !line.starts_with("note:")).count();
@@ -31,7 +31,7 @@ fn rows(database: &Database, table: &str) -> Result<Vec<Row>, Failed> {
     Ok(database.select(&Select::from(table))?.rows)
 }
 
-/// Is the row in force for no port of this zone? ovn-northd makes no flow of an ACL on a group without ports.
+/// Returns whether an ACL applies to no port of this zone. ovn-northd creates no flow for a port group without ports.
 fn is_of_empty_group(acl: &Row, groups: &[Row]) -> bool {
     let of = |group: &&Row| group.refs("acls").any(|uuid| uuid == acl.uuid);
     let mut owners = groups.iter().filter(of).peekable();
@@ -75,11 +75,11 @@ fn every_acl_nat_route_policy_and_load_balancer_is_found_again() -> Result<(), F
         }
         check_tables(node, &capture.database(pod, "sbdb"), &flows)?;
     }
-    assert!(found > 120 && absent < 40, "{found} rows were found again, {absent} ACLs have no port");
+    assert!(found > 120 && absent < 40, "{found} rows were found, {absent} ACLs have no port");
     Ok(())
 }
 
-/// Each logical flow's OpenFlow flows are in the table that its stage is said to be.
+/// Checks that the OpenFlow flows of each logical flow are in the table of its stage.
 fn check_tables(node: &str, southbound: &Path, flows: &str) -> Result<(), Failed> {
     use ovn_model::{
         lflow::Flow,

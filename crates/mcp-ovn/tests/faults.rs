@@ -1,5 +1,5 @@
-//! Faults that one zone has and the others have not: each is put into a copy of the capture and has to be seen in one
-//! short answer over all nodes.
+//! Faults in a single zone: each test plants a fault in a copy of the capture and expects one short comparison of all
+//! nodes to show it.
 
 mod common;
 
@@ -13,17 +13,17 @@ use std::{
     sync::Arc,
 };
 
-/// The northbound database of ovn-worker2's zone.
+/// Returns the northbound database of ovn-worker2's zone.
 fn northbound(capture: &Capture) -> PathBuf {
     capture.database("ovnkube-node-pqrlf", "nbdb")
 }
 
-/// The southbound one.
+/// Returns the southbound database of ovn-worker2's zone.
 fn southbound(capture: &Capture) -> PathBuf {
     capture.database("ovnkube-node-pqrlf", "sbdb")
 }
 
-/// Removes a database, and the archive that must-gather leaves of all of them beside.
+/// Removes a database, and the archive of all databases that must-gather leaves next to it.
 fn remove(file: &Path) -> Result<(), Failed> {
     fs::remove_file(file)?;
     let packed = file.parent().ok_or("no folder")?.with_extension("tar.gz");
@@ -41,7 +41,7 @@ fn change(capture: &Capture, operation: serde_json::Value) -> Result<(), Failed>
 /// Changes a database, as the real ovsdb-tool does.
 fn transact(file: &Path, database: &str, operation: serde_json::Value) -> Result<(), Failed> {
     let transaction = json!([database, operation]).to_string();
-    #[expect(clippy::disallowed_methods, reason = "a test makes its own data with the real program")]
+    #[expect(clippy::disallowed_methods, reason = "a test creates its data with the real program")]
     let mut tool = std::process::Command::new("ovsdb-tool");
     let output = tool.arg("transact").arg(file).arg(transaction).output()?;
     let reply = String::from_utf8(output.stdout)?;
@@ -51,7 +51,7 @@ fn transact(file: &Path, database: &str, operation: serde_json::Value) -> Result
         String::from_utf8_lossy(&output.stderr)
     );
     let is_done = reply.contains("\"count\":1") || reply.contains("[\"uuid\",");
-    assert!(is_done, "the fault was not put in: {reply}");
+    assert!(is_done, "the fault was not planted: {reply}");
     Ok(())
 }
 
@@ -68,7 +68,7 @@ fn call(capture: &Capture, tool: &str, params: serde_json::Value) -> Result<Stri
     Ok(text)
 }
 
-/// What differs, without the evidence, the summary and the rows themselves.
+/// Returns the differences of an answer, without its header, summary and rows.
 fn differences(text: &str) -> Vec<&str> {
     let is_head = |line: &str| {
         ["# ", "compared and equal", "different: ", "not compared: ", "on one node only"]
@@ -118,7 +118,7 @@ fn a_changed_tunnel_key() -> Result<(), Failed> {
 #[test]
 fn a_missing_static_route() -> Result<(), Failed> {
     let capture = Capture::unpack()?;
-    // The rows of routes go when no router refers to them.
+    // ovsdb deletes a route when no router refers to it.
     let routes = route_to("10.244.1.0/24", &capture)?;
     change(
         &capture,
@@ -192,7 +192,7 @@ fn a_missing_member_of_an_address_set() -> Result<(), Failed> {
     Ok(())
 }
 
-/// What the line of `ovn_db_status` says that tells whether what was asked for is in force on ovn-worker2.
+/// Returns the configuration state of ovn-worker2 from `ovn_db_status`, and the whole answer.
 fn configuration(capture: &Capture) -> Result<(String, String), Failed> {
     let text = call(capture, "ovn_db_status", json!({ "node_name": "ovn-worker2" }))?;
     let line = text.lines().find_map(|line| line.strip_prefix("configuration")).ok_or("no such line")?;
@@ -201,14 +201,14 @@ fn configuration(capture: &Capture) -> Result<(String, String), Failed> {
 }
 
 #[test]
-fn what_is_behind_what_is_not_known_and_what_is_in_force_are_three_states() -> Result<(), Failed> {
+fn in_force_behind_and_unknown_are_three_states() -> Result<(), Failed> {
     let sb = |capture: &Capture, operation| transact(&southbound(capture), "OVN_Southbound", operation);
     let capture = Capture::unpack()?;
     let (state, text) = configuration(&capture)?;
     assert_eq!(state, "in force", "{text}");
     assert!(text.contains("2026-11-22T08:34:57Z, copied by ovn-northd (e2e_timestamp"), "{text}");
 
-    // ovn-northd stopped long ago: nb_cfg has not moved since, but the time that ovnkube-controller writes has.
+    // ovn-northd stopped long ago. nb_cfg has not changed since, but ovnkube-controller still updates its timestamp.
     let stamp = json!(["map", [["e2e_timestamp", "1795336000"]]]);
     sb(
         &capture,
@@ -221,7 +221,7 @@ fn what_is_behind_what_is_not_known_and_what_is_in_force_are_three_states() -> R
     assert_eq!(state, "behind", "{text}");
     assert!(text.contains("ovn-northd has not followed the northbound database for 497 s"), "{text}");
 
-    // The southbound database lacks what the northbound one has.
+    // The southbound database lacks a row that the northbound database has.
     let capture = Capture::unpack()?;
     sb(
         &capture,
@@ -237,14 +237,14 @@ fn what_is_behind_what_is_not_known_and_what_is_in_force_are_three_states() -> R
         "{text}"
     );
 
-    // Nobody can tell what ovn-controller installed.
+    // The databases do not show what ovn-controller has installed.
     let capture = Capture::unpack()?;
     sb(&capture, json!({ "op": "delete", "table": "Chassis_Private", "where": [] }))?;
     let (state, text) = configuration(&capture)?;
     assert_eq!(state, "unknown", "{text}");
     assert!(text.contains("has no row of Chassis_Private"), "{text}");
 
-    // Nor what ovn-northd worked off, or what was asked for.
+    // The same if the southbound or the northbound database is missing.
     for of in [southbound, northbound] {
         let capture = Capture::unpack()?;
         remove(&of(&capture))?;
@@ -255,7 +255,7 @@ fn what_is_behind_what_is_not_known_and_what_is_in_force_are_three_states() -> R
 }
 
 #[test]
-fn a_node_without_databases_is_named_and_asked() -> Result<(), Failed> {
+fn a_node_without_databases_is_named() -> Result<(), Failed> {
     let capture = Capture::unpack()?;
     remove(&northbound(&capture))?;
     remove(&southbound(&capture))?;
@@ -269,7 +269,7 @@ fn a_node_without_databases_is_named_and_asked() -> Result<(), Failed> {
 }
 
 #[test]
-fn own_values_that_could_not_be_read_are_said() -> Result<(), Failed> {
+fn unreadable_own_values_are_noted() -> Result<(), Failed> {
     let capture = Capture::unpack()?;
     remove(&northbound(&capture))?;
     for (tool, params) in [
@@ -289,7 +289,7 @@ fn own_values_that_could_not_be_read_are_said() -> Result<(), Failed> {
     Ok(())
 }
 
-/// The values that each node has for itself are those of its annotations.
+/// A comparison takes the own values of a node from its annotations, so that a wrong value in a database stands out.
 #[test]
 fn a_wrong_own_value() -> Result<(), Failed> {
     let port = |name: &str, column: &str, value: &str| {
@@ -309,7 +309,7 @@ fn a_wrong_own_value() -> Result<(), Failed> {
         let text = ask(&capture, "Logical_Router_Port")?;
         assert!(text.contains(&format!("\n{seen}\n    ovn-worker2: {value}")), "{name}: {text}");
     }
-    // The addresses that node ports are served at, where services are templates.
+    // These are the addresses that serve node ports if services use templates.
     let capture = Capture::unpack()?;
     for ((_, pod), address) in Capture::NODES.iter().zip(["172.18.0.2", "172.18.0.3", "172.18.0.9"]) {
         let file = capture.database(pod, "nbdb");

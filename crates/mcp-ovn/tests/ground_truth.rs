@@ -1,11 +1,11 @@
-//! `ovn-nbctl show` of the capture's databases, against what the real client of their OVN version printed.
+//! Compares `ovn_nbctl_show` on the capture's databases with the output of the real client of the same OVN version.
 
 use mcp_testing::{Capture, Failed};
 use ovn_model::show;
 use ovsdb::Database;
 use std::{collections::BTreeSet, fs, path::Path};
 
-/// A switch or router of the client's output: its first line, and the lines of each port and NAT.
+/// Splits the client's output into switches and routers: the first line of each, and the lines of each port and NAT.
 fn blocks(text: &str) -> BTreeSet<(String, BTreeSet<String>)> {
     let starts = |line: &str| line.starts_with("switch ") || line.starts_with("router ");
     let lines: Vec<&str> = text.lines().collect();
@@ -19,7 +19,7 @@ fn blocks(text: &str) -> BTreeSet<(String, BTreeSet<String>)> {
 }
 
 #[test]
-fn show_of_three_nodes_is_the_real_clients() -> Result<(), Failed> {
+fn show_of_three_nodes_equals_the_real_client() -> Result<(), Failed> {
     let capture = Capture::unpack()?;
     let mut compared = 0;
     for (node, pod) in Capture::NODES {

@@ -1,6 +1,7 @@
-//! The two live nodes of the lab: what we say against what the real clients say, and one answer from three sources.
+//! The two live nodes of the lab: compares answers with the output of the real clients, and answers from three sources.
 //!
-//! `cargo xtask test` builds the lab and runs these; by hand: `cargo xtask lab up`, then `cargo test -- --ignored`.
+//! `cargo xtask test` builds the lab and runs these tests. To run them by hand, use `cargo xtask lab up`, then
+//! `cargo test -- --ignored`.
 
 mod common;
 
@@ -18,16 +19,16 @@ use std::{
 
 const NODES: [&str; 2] = ["ovn-worker", "ovn-worker2"];
 
-/// The tests change the one lab: one at a time.
+/// Makes the tests run one at a time, because they change the same lab.
 static LAB: Mutex<()> = Mutex::new(());
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// Runs a program of the lab's node, or of this repository.
+/// Runs a program on a node of the lab, or of this repository.
 fn run(program: &str, args: &[&str]) -> Result<String, Failed> {
-    #[expect(clippy::disallowed_methods, reason = "a test asks the real clients")]
+    #[expect(clippy::disallowed_methods, reason = "a test runs the real clients")]
     let output = std::process::Command::new(program).args(args).current_dir(root()).output()?;
     if !output.status.success() {
         let stderr = String::from_utf8_lossy(&output.stderr);
@@ -71,7 +72,7 @@ fn ask(tool: &str, params: Value) -> Result<String, Failed> {
 
 #[test]
 #[ignore = "needs the lab: cargo xtask test"]
-fn every_table_is_listed_as_the_real_clients_list_it() -> Result<(), Failed> {
+fn every_table_is_listed_like_the_real_clients() -> Result<(), Failed> {
     let _one = LAB.lock().unwrap_or_else(PoisonError::into_inner);
     let mut compared = 0;
     for node in NODES {
@@ -80,7 +81,7 @@ fn every_table_is_listed_as_the_real_clients_list_it() -> Result<(), Failed> {
             let schema = tokio::runtime::Runtime::new()?.block_on(lab()?.schema(&at, db))?;
             for table in &schema.tables {
                 let theirs = on(node, &[client, "--no-leader-only", "list", &table.name])?;
-                // A column that the client makes up and no database has.
+                // The client adds this column; no database has it.
                 let theirs: String =
                     theirs.lines().filter(|l| !l.starts_with("hash ")).map(|l| format!("{l}\n")).collect();
                 let ours = print::list(&rows(node, db, &table.name)?, None);
@@ -97,7 +98,7 @@ fn every_table_is_listed_as_the_real_clients_list_it() -> Result<(), Failed> {
 
 #[test]
 #[ignore = "needs the lab: cargo xtask test"]
-fn show_is_the_real_clients() -> Result<(), Failed> {
+fn show_equals_the_real_clients() -> Result<(), Failed> {
     let _one = LAB.lock().unwrap_or_else(PoisonError::into_inner);
     for node in NODES {
         for (tool, client) in [("ovn_nbctl_show", "ovn-nbctl"), ("ovn_sbctl_show", "ovn-sbctl")] {
@@ -112,7 +113,8 @@ fn show_is_the_real_clients() -> Result<(), Failed> {
             let (mut ours, mut theirs) = (lines(&ours), lines(&theirs));
             ours.sort();
             theirs.sort();
-            // 26.03's client adds the link-local address of router ports, which is the MAC's in other words.
+            // The client of 26.03 also prints the link-local address of router ports, which follows from the MAC
+            // address.
             if !theirs.iter().any(|line| line.contains("ipv6-lla")) {
                 ours.retain(|line| !line.contains("ipv6-lla"));
             }
@@ -133,9 +135,9 @@ fn one_answer_from_three_sources() -> Result<(), Failed> {
     let bundle: Arc<dyn Backend> = Arc::new(Bundle::new(vec![gathered.clone()]));
     let recorder: Arc<dyn Backend> = Arc::new(Recorder::new(lab()?, recordings.clone()));
     let recorded: Arc<dyn Backend> = Arc::new(Recorded::new(recordings));
-    // What the evidence says differs, and is meant to.
+    // The evidence lines must differ, because they name the source.
     let evidence = |line: &str| line.starts_with("# ");
-    // A recording holds answers, not the databases' files.
+    // A recording contains answers, not database files.
     let of_file = |line: &str| line.starts_with("OVN_") && line.contains(" file ");
     let body = |text: String| {
         text.lines().filter(|line| !evidence(line) && !of_file(line)).map(str::to_owned).collect::<Vec<_>>()
@@ -144,7 +146,7 @@ fn one_answer_from_three_sources() -> Result<(), Failed> {
     let mut asked = 0;
     for file in std::fs::read_dir(cases)?.flatten().map(|entry| entry.path()) {
         let case = Case::read(&file)?;
-        // The audit names the source that has no Kubernetes objects: each has another name.
+        // The audit names the source without Kubernetes objects, and each source has its own name.
         if case.scenario != "lab" || case.tool == "ovn_audit" {
             continue;
         }
@@ -162,7 +164,7 @@ fn one_answer_from_three_sources() -> Result<(), Failed> {
     Ok(())
 }
 
-/// A fault on ovn-worker2: how to make it, how to take it back, and where it shows.
+/// A fault on ovn-worker2: the commands that cause and undo it, and the line that shows it.
 struct Fault {
     make: Vec<String>,
     mend: Vec<String>,
@@ -258,7 +260,7 @@ fn a_healthy_lab_shows_no_difference() -> Result<(), Failed> {
 
 #[test]
 #[ignore = "needs the lab: cargo xtask test"]
-fn a_daemon_that_hangs_is_told_in_time() -> Result<(), Failed> {
+fn a_hanging_daemon_is_reported_in_time() -> Result<(), Failed> {
     let _one = LAB.lock().unwrap_or_else(PoisonError::into_inner);
     let pid = on("ovn-worker2", &["cat", "/var/run/ovn/ovn-controller.pid"])?;
     run("kill", &["-STOP", pid.trim()])?;

@@ -1,11 +1,11 @@
-//! Logical flows of the capture's databases, against what the real client of their OVN version printed.
+//! Compares the logical flows of the capture's databases with the output of the real client of the same OVN version.
 
 use mcp_testing::{Capture, Failed};
 use ovn_model::lflow::{Datapaths, Filter, Flow};
 use ovsdb::{Database, Rows, Select};
 use std::{fs, path::Path};
 
-/// All flows of some datapaths, as `ovn-sbctl lflow-list` prints them.
+/// Prints all flows of some datapaths like `ovn-sbctl lflow-list`.
 fn printed(database: &Database, only: Option<&str>, line: fn(&Flow) -> String) -> Result<String, Failed> {
     let read = |selects: &[Select]| {
         selects.iter().map(|select| database.select(select)).collect::<Result<Vec<Rows>, _>>()
@@ -32,7 +32,7 @@ fn printed(database: &Database, only: Option<&str>, line: fn(&Flow) -> String) -
     Ok(text)
 }
 
-/// Each database, and the folder of what the real client printed of it.
+/// Runs a check on each database and the folder with the real client's output.
 fn each(mut check: impl FnMut(&Database, &Path) -> Result<(), Failed>) -> Result<(), Failed> {
     let capture = Capture::unpack()?;
     for (_, pod) in Capture::NODES {
@@ -45,7 +45,7 @@ fn each(mut check: impl FnMut(&Database, &Path) -> Result<(), Failed>) -> Result
 }
 
 #[test]
-fn all_flows_are_the_real_clients_byte_by_byte() -> Result<(), Failed> {
+fn all_flows_equal_the_real_client_byte_by_byte() -> Result<(), Failed> {
     let mut lines = 0;
     each(|database, theirs| {
         let theirs = |name: &str| fs::read_to_string(theirs.join(name));
@@ -59,7 +59,7 @@ fn all_flows_are_the_real_clients_byte_by_byte() -> Result<(), Failed> {
 }
 
 #[test]
-fn the_flows_of_one_datapath_are_the_real_clients_byte_by_byte() -> Result<(), Failed> {
+fn the_flows_of_one_datapath_equal_the_real_client_byte_by_byte() -> Result<(), Failed> {
     let mut datapaths = 0;
     each(|database, theirs| {
         for file in fs::read_dir(theirs)?.flatten() {

@@ -1,4 +1,4 @@
-//! Logical flows and their origins on the live nodes of the lab, against the real `ovn-sbctl` and `ovn-detrace`.
+//! Compares logical flows and their origins on the live nodes of the lab with the real `ovn-sbctl` and `ovn-detrace`.
 
 use mcp_testing::{Case, Failed, answer, lab};
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ fn on(node: &str, command: &[&str], input: &str) -> Result<String, Failed> {
     let dir = std::env::var("OVNK_LAB_DIR").unwrap_or_else(|_| "/var/lib/ovnk-lab".into());
     let pid = std::fs::read_to_string(format!("{dir}/{node}/pid"))
         .map_err(|e| format!("no lab: {e}: cargo xtask lab up"))?;
-    #[expect(clippy::disallowed_methods, reason = "a test asks the real clients")]
+    #[expect(clippy::disallowed_methods, reason = "a test runs the real clients")]
     let mut program = std::process::Command::new("nsenter");
     program.arg(format!("--target={}", pid.trim())).args(["--net", "--mount", "--uts", "--"]).args(command);
     let mut child = program.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
@@ -33,7 +33,7 @@ fn ask(tool: &str, params: Value) -> Result<String, Failed> {
     answer(mcp_ovn::layer(), lab()?, &Case { scenario: String::new(), tool: tool.into(), params })
 }
 
-/// All pages of the flows of a datapath, without evidence and notes, and with each heading once.
+/// Returns all pages of the flows of a datapath, without evidence and notes, and with each heading once.
 fn all_flows(node: &str, datapath: &str) -> Result<Vec<String>, Failed> {
     let mut lines: Vec<String> = Vec::new();
     let mut flows = 0;
@@ -54,7 +54,7 @@ fn all_flows(node: &str, datapath: &str) -> Result<Vec<String>, Failed> {
 
 #[test]
 #[ignore = "needs the lab: cargo xtask test"]
-fn flows_are_those_of_the_real_client() -> Result<(), Failed> {
+fn flows_equal_those_of_the_real_client() -> Result<(), Failed> {
     let mut compared = 0;
     for node in NODES {
         let names =
@@ -75,20 +75,21 @@ fn flows_are_those_of_the_real_client() -> Result<(), Failed> {
     Ok(())
 }
 
-/// `ovn-detrace`'s words for what a flow is; without quotes, of which it loses those at the end of a match.
+/// Extracts the facts about a flow in the words of `ovn-detrace`, without quotes, because it loses quotes at the end of
+/// a match.
 fn facts(text: &str) -> BTreeSet<String> {
     let flow = |line: &str| line.contains("* Logical flow: ").then(|| line.trim().replace('"', ""));
     text.lines().filter_map(flow).collect()
 }
 
-/// The ports that physical flows belong to.
+/// Extracts the ports that physical flows belong to.
 fn ports(text: &str, before: &str, after: char) -> BTreeSet<String> {
     text.split(before).skip(1).filter_map(|rest| rest.split(after).next()).map(str::to_owned).collect()
 }
 
 #[test]
 #[ignore = "needs the lab: cargo xtask test"]
-fn origins_are_those_of_the_real_ovn_detrace() -> Result<(), Failed> {
+fn origins_equal_those_of_the_real_ovn_detrace() -> Result<(), Failed> {
     let mut compared = 0;
     for (to, port) in [("10.244.1.6", 8080), ("10.244.0.5", 8080), ("8.8.8.8", 53), ("10.96.0.10", 80)] {
         let ofport = on(

@@ -1,17 +1,17 @@
-//! What is secret is in no answer of any tool: planted in whatever the golden cases read.
+//! No tool shows secrets: the tests plant secrets in everything that the golden cases read.
 
 use mcp_testing::{Case, Failed, MARKS, lab, no_secrets, planted_answer};
 use serde_json::json;
 
 #[test]
-fn no_tool_tells_a_secret() -> Result<(), Failed> {
+fn no_tool_shows_a_secret() -> Result<(), Failed> {
     no_secrets(mcp_ovn::layer, &[])
 }
 
 #[test]
 #[ignore = "needs the lab: cargo xtask test"]
-fn no_trace_tells_a_secret() -> Result<(), Failed> {
-    // Only the program of the container prints what it likes.
+fn no_trace_shows_a_secret() -> Result<(), Failed> {
+    // The real ovn-trace in the container can print anything.
     for form in ["real"] {
         let params = json!({
             "node_name": "ovn-worker", "from": "default/client", "to": "10.244.1.6", "port": 5432, "form": form

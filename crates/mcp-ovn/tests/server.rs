@@ -1,18 +1,18 @@
-//! The server as its clients see it: the list of tools, the prompts, the command line.
+//! The server as its clients see it: the list of tools, the prompts and the command line.
 
 use mcp_testing::{Connection, Failed, problems_of_prompts, scenario, testdata, tools_list};
 use serde_json::{Map, Value, json};
 use std::process::{Output, Stdio};
 
-/// It leaves room for the other servers: docs/architecture.md.
+/// The list must stay within the budget of docs/architecture.md, so that the other servers fit too.
 #[test]
 fn the_list_of_tools() -> Result<(), Failed> {
     tools_list(mcp_ovn::layer())
 }
 
-/// A prompt that asks for what does not exist sends the model into the void.
+/// A prompt must not name tools or parameters that do not exist.
 #[test]
-fn prompts_ask_for_what_there_is() {
+fn prompts_name_existing_tools_and_parameters() {
     assert_eq!(problems_of_prompts(&mcp_ovn::layer()), [""; 0]);
 }
 
@@ -30,7 +30,7 @@ async fn arguments_of_prompts_are_completed() -> Result<(), Failed> {
     assert_eq!(tables, ["Logical_Switch", "Logical_Switch_Port", "Logical_Switch_Port_Health_Check"]);
     let all = connection.complete("compare_zones", "table", "", &[]).await?;
     assert!(["Port_Binding", "NAT"].iter().all(|table| all.iter().any(|name| name == table)), "{all:?}");
-    // What is no argument of the prompt has no values.
+    // A name that is not an argument of the prompt has no completions.
     assert_eq!(connection.complete("compare_zones", "datapath", "", &[]).await?, [""; 0]);
     Ok(())
 }
@@ -51,7 +51,7 @@ fn err(output: &Output) -> String {
 }
 
 #[tokio::test]
-async fn call_prints_what_a_client_gets() -> Result<(), Failed> {
+async fn call_prints_the_answer_of_a_client() -> Result<(), Failed> {
     let output = server(&["call", "ovn_nbctl_show", "node_name=ovn-worker", "of=join"])?;
     assert!(output.status.success());
     let connection = Connection::open(mcp_ovn::layer(), scenario("capture")).await?;
@@ -62,7 +62,7 @@ async fn call_prints_what_a_client_gets() -> Result<(), Failed> {
 }
 
 #[test]
-fn the_command_line_steers() -> Result<(), Failed> {
+fn command_line_options_take_effect() -> Result<(), Failed> {
     let tools = server(&["tools"])?;
     assert_eq!(out(&tools).lines().count(), mcp_ovn::layer().tools.len());
     let kept = server(&["--toolset=sb,ovn_db_status", "tools"])?;
@@ -89,7 +89,7 @@ fn the_command_line_steers() -> Result<(), Failed> {
 }
 
 #[test]
-fn an_answer_is_no_longer_than_it_may_be() -> Result<(), Failed> {
+fn an_answer_stays_within_its_size_limit() -> Result<(), Failed> {
     let output = server(&["--max-bytes=1500", "call", "ovn_nbctl_show", "node_name=ovn-worker"])?;
     assert!(output.stdout.len() <= 1_500, "{}", output.stdout.len());
     assert!(out(&output).contains("note: rows 1 to "), "{}", out(&output));

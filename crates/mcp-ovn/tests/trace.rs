@@ -1,5 +1,5 @@
-//! Packets made from names, against those that an expert wrote for the capture; and the two parsers of expressions, that of
-//! core and that of the evaluator, against each other.
+//! Compares packets from names with the packets that an expert wrote for the capture, and the expression parser of
+//! mcp-core with that of ovn-lflow.
 
 use mcp_core::argv::OvnExpression;
 use mcp_testing::{Capture, Failed};
@@ -8,13 +8,13 @@ use ovn_path::{Microflow, Names, NoPacket, Protocol};
 use ovsdb::{Database, Rows, Schema, Select};
 use std::fs;
 
-/// The value that a microflow gives to a field.
+/// Returns the value that a microflow gives to a field.
 fn value<'a>(microflow: &'a str, field: &str) -> Result<&'a str, Failed> {
     let term = microflow.split(" && ").find_map(|term| term.strip_prefix(field)?.strip_prefix("=="));
     Ok(term.ok_or_else(|| format!("no {field}"))?.trim_matches('"'))
 }
 
-/// Each recorded trace: the southbound database, the datapath and the microflow of its command.
+/// Runs a check on each recorded trace: its southbound database, datapath and microflow.
 fn each(mut check: impl FnMut(&Database, &str, &str) -> Result<(), Failed>) -> Result<(), Failed> {
     let capture = Capture::unpack()?;
     for (_, pod) in Capture::NODES {
@@ -37,7 +37,7 @@ fn read(database: &Database, selects: fn(&Schema) -> Vec<Select>) -> Result<Vec<
 }
 
 #[test]
-fn microflows_from_names_are_those_of_an_expert() -> Result<(), Failed> {
+fn microflows_from_names_equal_those_of_an_expert() -> Result<(), Failed> {
     let (mut equal, mut itself) = (0, 0);
     each(|database, datapath, expert| {
         let datapaths = Datapaths::new(&read(database, Datapaths::selects)?);
@@ -52,7 +52,7 @@ fn microflows_from_names_are_those_of_an_expert() -> Result<(), Failed> {
                 assert_eq!(OvnExpression::parse(expert)?.string("inport"), Some(inport));
                 equal += 1;
             }
-            // One of them asks how a pod reaches itself: such a packet never leaves the pod.
+            // One recorded trace goes from a pod to itself. Such a packet never leaves the pod.
             Err(e) => {
                 assert!(matches!(e, NoPacket::Itself { .. }), "{e}");
                 itself += 1;

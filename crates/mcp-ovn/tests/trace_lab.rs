@@ -1,5 +1,5 @@
-//! Traces in the zones of the lab, live and from a bundle: asked with names, against the real `ovn-trace` with an
-//! expert's microflow.
+//! Compares traces between names in the lab, live and from a bundle, with the real `ovn-trace` and an expert's
+//! microflow.
 
 use mcp_core::{Backend, Bundle};
 use mcp_testing::{Case, Failed, answer, lab};
@@ -14,7 +14,7 @@ fn on(node: &str, command: &[&str]) -> Result<String, Failed> {
     let dir = lab_dir();
     let pid = std::fs::read_to_string(format!("{dir}/{node}/pid"))
         .map_err(|e| format!("no lab: {e}: cargo xtask lab up"))?;
-    #[expect(clippy::disallowed_methods, reason = "a test asks the real program")]
+    #[expect(clippy::disallowed_methods, reason = "a test runs the real program")]
     let mut program = std::process::Command::new("nsenter");
     program.arg(format!("--target={}", pid.trim())).args(["--net", "--mount", "--uts", "--"]).args(command);
     let output = program.output()?;
@@ -32,7 +32,7 @@ fn ask(source: &Arc<dyn Backend>, params: Value) -> Result<String, Failed> {
     answer(mcp_ovn::layer(), source.clone(), &case)
 }
 
-/// The lab's must-gather, where ovn-trace has nobody to ask.
+/// Returns a must-gather of the lab, for which ovn-trace has no server.
 fn gathered(dir: &Path) -> Result<Arc<dyn Backend>, Failed> {
     let (script, out) =
         (Path::new(env!("CARGO_MANIFEST_DIR")).join("../../xtask/lab/gather.sh"), dir.join("gathered"));
@@ -43,8 +43,8 @@ fn gathered(dir: &Path) -> Result<Arc<dyn Backend>, Failed> {
     Ok(Arc::new(Bundle::new(vec![out])))
 }
 
-/// Where the real program says that a packet goes out, our trace goes through; of several backends or routes it picks one at
-/// random, and ours has all of them.
+/// Checks that our trace contains every output of the real program. The real program picks one of several backends or
+/// routes at random; our trace contains all of them.
 fn check(
     source: &Arc<dyn Backend>,
     node: &str,
@@ -59,29 +59,29 @@ fn check(
     for line in theirs.lines() {
         if let Some((_, rest)) = line.split_once("output(\"") {
             let port = rest.split('"').next().unwrap_or_default();
-            // Our verdict names the pod, and every line of the way its ports.
+            // Our verdict names the pod, and every line of the path names its ports.
             assert!(
                 answer.contains(port),
-                "{node} {microflow}: {theirs} is none of ours, {params}: {answer}"
+                "{node} {microflow}: our trace lacks {theirs}, {params}: {answer}"
             );
         }
     }
     Ok(())
 }
 
-/// A destination as a person says it, its address, protocol and port, and its MAC address where the sender of the first
-/// or of the second node is on its switch.
+/// A destination by name, its address, protocol and port, and its MAC address if it is on the switch of the sender on
+/// the first or the second node.
 type Target = (&'static str, &'static str, &'static str, u16, [Option<&'static str>; 2]);
 
 #[test]
 #[ignore = "needs the lab: cargo xtask test"]
-fn traces_go_where_the_real_program_says() -> Result<(), Failed> {
+fn live_traces_agree_with_the_real_program() -> Result<(), Failed> {
     thirty_traces(&lab()?)
 }
 
 #[test]
 #[ignore = "needs the lab: cargo xtask test"]
-fn traces_of_a_bundle_go_where_the_real_program_says() -> Result<(), Failed> {
+fn bundle_traces_agree_with_the_real_program() -> Result<(), Failed> {
     let dir = tempfile::tempdir()?;
     thirty_traces(&gathered(dir.path())?)
 }
@@ -91,19 +91,19 @@ fn thirty_traces(source: &Arc<dyn Backend>) -> Result<(), Failed> {
         ("default/client-2", "10.244.1.4", "icmp", 0, [None, None]),
         ("10.244.0.5", "10.244.0.5", "tcp", 8080, [Some("0a:58:0a:f4:00:05"), None]),
         ("10.244.1.5", "10.244.1.5", "tcp", 8080, [None, Some("0a:58:0a:f4:01:05")]),
-        // The database: one port is allowed to clients, the others are denied.
+        // The database pod allows clients on one port and denies the others.
         ("10.244.1.6", "10.244.1.6", "tcp", 5432, [None, Some("0a:58:0a:f4:01:06")]),
         ("10.244.1.6", "10.244.1.6", "tcp", 22, [None, Some("0a:58:0a:f4:01:06")]),
         ("10.244.1.6", "10.244.1.6", "udp", 53, [None, Some("0a:58:0a:f4:01:06")]),
-        // Services with and without endpoints, and the API server's.
+        // Services with and without endpoints, and the service of the API server.
         ("default/web", "10.96.0.10", "tcp", 80, [None, None]),
         ("default/empty", "10.96.0.20", "tcp", 80, [None, None]),
         ("default/kubernetes", "10.96.0.1", "tcp", 443, [None, None]),
-        // Out of the cluster: default/client has an egress IP on the other node.
+        // An external address: default/client has an egress IP on the other node.
         ("8.8.8.8", "8.8.8.8", "udp", 53, [None, None]),
         ("8.8.8.8", "8.8.8.8", "icmp", 0, [None, None]),
         ("172.18.0.3", "172.18.0.3", "tcp", 6443, [None, None]),
-        // Nobody has it.
+        // No pod has this address.
         ("10.244.7.7", "10.244.7.7", "sctp", 9, [None, None]),
         ("10.97.0.1", "10.97.0.1", "tcp", 65535, [None, None]),
     ];
@@ -132,7 +132,7 @@ fn thirty_traces(source: &Arc<dyn Backend>) -> Result<(), Failed> {
         for (to, target, protocol, port, macs) in &targets {
             let (to, target) =
                 if *target == address { ("default/client", "10.244.0.4") } else { (*to, *target) };
-            // A pod of the other zone is known there only: its address is given.
+            // Only the other zone knows the name of its pod, so the trace gets its address.
             let known = !to.contains("client");
             let to = if known { to } else { target };
             let next = macs.get(at).copied().flatten().unwrap_or(gateway);
@@ -143,7 +143,7 @@ fn thirty_traces(source: &Arc<dyn Backend>) -> Result<(), Failed> {
             let expert = format!(
                 "inport==\"{port_name}\" && eth.src=={mac} && eth.dst=={next} && ip4.src=={address} && ip4.dst=={target} && ip.ttl==64 && {transport}"
             );
-            // Null is a parameter that was not given.
+            // A null parameter counts as absent.
             let port = (*protocol != "icmp").then_some(port);
             let params = json!({
                 "node_name": node, "from": from, "to": to, "protocol": protocol, "port": port,
@@ -165,7 +165,7 @@ fn thirty_traces(source: &Arc<dyn Backend>) -> Result<(), Failed> {
 
 #[test]
 #[ignore = "needs the lab: cargo xtask test"]
-fn a_trace_goes_on_in_the_other_zone() -> Result<(), Failed> {
+fn a_trace_continues_in_the_other_zone() -> Result<(), Failed> {
     for (port, wanted) in [(5432, "delivered to pod default/db on ovn-worker2"), (22, "dropped by ACL drop")]
     {
         let params =
@@ -178,15 +178,12 @@ fn a_trace_goes_on_in_the_other_zone() -> Result<(), Failed> {
 
 #[test]
 #[ignore = "needs the lab: cargo xtask test"]
-fn the_container_s_own_program_is_run_for_who_asks_for_it() -> Result<(), Failed> {
+fn form_real_runs_the_program_of_the_container() -> Result<(), Failed> {
     let params = json!({ "node_name": "ovn-worker", "from": "default/client", "to": "10.244.1.6", "port": 5432, "form": "real" });
     let answer = ask(&lab()?, params.clone())?;
     assert!(answer.contains("/* output to \"tstor-ovn-worker2\", type \"remote\" */"), "{answer}");
     let dir = tempfile::tempdir()?;
     let refused = ask(&gathered(dir.path())?, params)?;
-    assert!(
-        refused.starts_with("error: form=real runs the ovn-trace of the cluster's container"),
-        "{refused}"
-    );
+    assert!(refused.starts_with("error: form=real runs ovn-trace in the cluster's container"), "{refused}");
     Ok(())
 }

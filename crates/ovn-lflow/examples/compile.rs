@@ -1,5 +1,5 @@
-//! Measures a southbound database: how long its flows take to be read and compiled, and how long a packet takes then. Says which
-//! flows cannot come into force.
+//! Measures how long it takes to read and compile the flows of a southbound database, and to trace a packet. Prints the
+//! flows that cannot come into force.
 //!
 //! `cargo run --release -p ovn-lflow --example compile -- <database>`
 
@@ -13,9 +13,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Packets from pod to pod, over the subnets: the sender's own address, the MAC address of nobody where it does not matter.
+/// Builds packets between pods on all subnets, with the sender's own addresses and a made-up MAC address where none is
+/// needed.
 fn packets(zone: &Zone) -> Vec<Start> {
-    /// Enough for a percentile.
+    /// The number of packets, enough for a percentile.
     const MOST: usize = 1_000;
     let ends: Vec<_> = zone
         .ports()
@@ -28,7 +29,7 @@ fn packets(zone: &Zone) -> Vec<Start> {
         let mut packet = Packet::default();
         for (field, value) in [
             (Field::ETH_SRC, *mac),
-            // The distributed gateway of OVN-Kubernetes: the first address of the subnet, in the MAC address.
+            // The MAC address of OVN-Kubernetes' distributed gateway contains the first address of the subnet.
             (Field::ETH_DST, 0x0a58_0000_0000 | (from & 0xffff_ff00 | 1)),
             (Field::ETH_TYPE, 0x0800),
             (Field::IP_SRC, *from),
@@ -47,7 +48,7 @@ fn packets(zone: &Zone) -> Vec<Start> {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let path = std::env::args().nth(1).ok_or("which southbound database?")?;
+    let path = std::env::args().nth(1).ok_or("usage: compile <southbound database>")?;
     let database = Database::open(fs::read(path)?)?;
     let begun = Instant::now();
     let flows = database.select(&Select::from("Logical_Flow"))?.rows.len();
@@ -61,7 +62,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     writeln!(out, "flows in force: {} of {flows}", zone.flow_count())?;
     writeln!(out, "reading all rows of Logical_Flow: {read:.0?}")?;
     let ratio = compiled.as_secs_f64() / read.as_secs_f64();
-    writeln!(out, "compiling the zone (at most three times that): {compiled:.0?}, {ratio:.1} times")?;
+    writeln!(out, "compiling the zone (goal: at most 3 times as long): {compiled:.0?}, {ratio:.1} times")?;
     let mut times: Vec<Duration> = packets(&zone)
         .iter()
         .map(|start| {
@@ -76,7 +77,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let count = times.len();
         writeln!(
             out,
-            "a warm trace (under 1 ms): {median:.0?}, 99 of 100 under {most:.0?} ({count} packets)"
+            "a warm trace (goal: under 1 ms): median {median:.0?}, 99th percentile {most:.0?} ({count} packets)"
         )?;
     }
     for finding in &zone.findings {

@@ -1,8 +1,9 @@
-//! Zones in a row: what leaves one by a tunnel goes on in another.
+//! Traces a packet across zones: a packet that leaves one zone through a tunnel continues in another.
 //!
-//! With interconnect, each node is a zone with a database of its own. A port of another zone is there as a port of type
-//! `remote`; a packet for it is sent to the port's chassis with three numbers: the keys of the datapath, of the port
-//! where it came in, and of the port where it goes out (`controller/physical.c`). The other end knows them or not.
+//! With interconnect, each node is a zone with its own database. A port of another zone has type `remote`. The switch
+//! sends a packet for such a port to the port's chassis with three numbers: the keys of the datapath, of the ingress
+//! port and of the egress port (`controller/physical.c`). The other end drops the packet if it does not know these
+//! keys.
 
 use crate::{
     conntrack::Conntrack,
@@ -14,106 +15,107 @@ use ovn_model::lflow::Pipeline;
 use packet::{Field, Packet};
 use std::{collections::BTreeMap, sync::Arc};
 
-/// Zones that send each other packets, by name.
+/// The zones that a packet can pass through, by name.
 #[derive(Debug, Default)]
 pub struct Network<'a> {
     zones: BTreeMap<String, &'a Zone>,
 }
 
-/// What happens in one zone, and after it.
+/// The trace of a packet in one zone and in all zones after it.
 #[derive(Clone, Debug)]
 pub struct Hop {
-    /// The zone.
+    /// The name of the zone.
     pub zone: String,
-    /// Each branch, with where its packets went on.
+    /// Each branch, with the continuation of each packet that leaves the zone.
     pub branches: Vec<(Branch, Vec<Onward>)>,
-    /// Whether there were more branches than were followed.
+    /// True if there are more branches than were traced.
     pub cut: bool,
 }
 
-/// How a packet goes on that left a zone by a port of another one.
+/// The continuation of a packet that leaves a zone through a remote port.
 #[derive(Clone, Debug)]
 pub enum Onward {
-    /// In that zone.
+    /// The packet continues in the zone of the port.
     Hop(Box<Hop>),
-    /// Not at all, or it cannot be followed.
+    /// The packet is dropped between the zones, or cannot be traced further.
     Lost {
-        /// The port that it was sent to.
+        /// The remote port that the packet was sent to.
         port: String,
-        /// Why.
+        /// The reason.
         why: String,
-        /// Whether the zone was not read, so that what happens there is not known, rather than a drop.
+        /// True if the trace cannot determine what happens, false if the packet is dropped.
         unknown: bool,
-        /// The host whose zone was not read.
+        /// The host whose zone was not read, if that is the reason.
         host: Option<String>,
     },
 }
 
-/// Where one packet ended in the end.
+/// How a path of a packet ends after all zones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// As [`End`] has it, in the last zone.
+    /// The packet ends in the last zone.
     End(End),
-    /// On the way into another zone.
+    /// The packet is lost between two zones, or cannot be traced further.
     Lost {
-        /// The port that it was sent to.
+        /// The remote port that the packet was sent to.
         port: String,
-        /// Why.
+        /// The reason.
         why: String,
-        /// Whether what happens is not known, rather than a drop.
+        /// True if the trace cannot determine what happens, false if the packet is dropped.
         unknown: bool,
-        /// The host whose zone was not read.
+        /// The host whose zone was not read, if that is the reason.
         host: Option<String>,
     },
-    /// Nowhere: ovn-controller takes the packet, or nothing is made of it.
+    /// ovn-controller handles the packet, or the packet causes no output.
     Taken,
 }
 
-/// One way through all zones.
+/// One path of a packet through all zones.
 #[derive(Clone, Debug)]
-pub struct Way {
-    /// What happened in each zone, in order.
+pub struct PacketPath {
+    /// The part of the path in each zone, in order.
     pub legs: Vec<Leg>,
-    /// The choices that lead here, in all zones.
+    /// The choices that lead to this path, in all zones.
     pub choices: Vec<Choice>,
-    /// Where it ends.
+    /// How the path ends.
     pub outcome: Outcome,
-    /// The connections that are known afterwards, by zone.
+    /// The connections that conntrack has after the packet, by zone.
     pub known: BTreeMap<String, Conntrack>,
 }
 
-/// What happened in one zone to a packet on its way.
+/// The part of a path in one zone.
 #[derive(Clone, Debug)]
 pub struct Leg {
-    /// The zone.
+    /// The name of the zone.
     pub zone: String,
-    /// The pipelines that it went through.
+    /// The pipelines that the packet passed through.
     pub passes: Vec<Pass>,
-    /// The branch that it is on, as lines.
+    /// The trace of the branch, as a tree of lines.
     pub lines: Arc<Vec<Line>>,
-    /// What cannot be known, and what else was noticed.
+    /// Notes on what the trace could not determine and on faults in the database.
     pub notes: Vec<String>,
 }
 
-/// More zones than these are not gone through: a packet that is sent round ends here.
-const MOST_ZONES: usize = 8;
+/// The limit of zones on one path, so that a packet that loops between zones ends.
+const MAX_ZONES: usize = 8;
 
 impl<'a> Network<'a> {
-    /// Zones by name.
+    /// Builds a network from zones and their names.
     pub fn new(zones: impl IntoIterator<Item = (String, &'a Zone)>) -> Self {
         Self { zones: zones.into_iter().collect() }
     }
 
-    /// The zone of a name.
+    /// Returns the zone with a name.
     #[must_use]
     pub fn zone(&self, name: &str) -> Option<&'a Zone> {
         self.zones.get(name).copied()
     }
 
-    /// Follows a packet from a zone through all others. `known` are the connections before, by zone.
+    /// Traces a packet from the zone `zone` through all others. `known` are the connections that conntrack already has,
+    /// by zone. Returns `None` if the zone does not exist.
     #[must_use]
     pub fn trace(&self, zone: &str, start: &Start, known: &BTreeMap<String, Conntrack>) -> Option<Hop> {
-        self.hop(zone, start, known, MOST_ZONES)
+        self.hop(zone, start, known, MAX_ZONES)
     }
 
     fn hop(
@@ -148,10 +150,7 @@ impl<'a> Network<'a> {
         })
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "all of them are what the tunnel and the other end have to know"
-    )]
+    #[expect(clippy::too_many_arguments, reason = "the tunnel and the other end need all of them")]
     fn onward(
         &self,
         from: &Zone,
@@ -164,17 +163,14 @@ impl<'a> Network<'a> {
     ) -> Onward {
         let lost = |why: String, unknown| Onward::Lost { port: port.to_owned(), why, unknown, host: None };
         let Some(left) = left.checked_sub(1) else {
-            return lost(
-                "the packet goes from zone to zone and is not followed any further".to_owned(),
-                true,
-            );
+            return lost("the packet loops between zones, so the trace stops".to_owned(), true);
         };
         let (Some(own), Some(datapath)) = (from.port(port), from.datapaths.get(datapath)) else {
-            return lost("its port is gone".to_owned(), true);
+            return lost("its port does not exist".to_owned(), true);
         };
         let Some(chassis) = from.chassis_of(own) else {
             return lost(
-                "the port is not bound to a chassis: there is nowhere to send the packet".to_owned(),
+                "the port is not bound to a chassis, so OVN cannot send the packet anywhere".to_owned(),
                 false,
             );
         };
@@ -182,20 +178,22 @@ impl<'a> Network<'a> {
         let Some((name, zone)) = other else {
             let host = from.host_of(own).map(str::to_owned);
             let of = host.as_deref().map_or_else(|| format!("chassis {chassis}"), str::to_owned);
-            let why = format!("the zone of {of} was not read: what happens there is not known");
+            let why = format!("the zone of {of} was not read, so the rest of the path is unknown");
             return Onward::Lost { port: port.to_owned(), why, unknown: true, host };
         };
         let Some(place) = zone.datapath_by_key(datapath.key) else {
             let (key, dp) = (datapath.key, &datapath.name);
             return lost(
-                format!("zone {name} knows no datapath with key {key}, that of {dp}: it drops the packet"),
+                format!(
+                    "zone {name} drops the packet because it has no datapath with tunnel key {key}, which is {dp}"
+                ),
                 false,
             );
         };
         if zone.port_by_key(place, own.key).is_none() {
             let (key, dp) = (own.key, &datapath.name);
             return lost(
-                format!("zone {name} knows no port with key {key} in {dp}: it drops the packet"),
+                format!("zone {name} drops the packet because it has no port with tunnel key {key} in {dp}"),
                 false,
             );
         }
@@ -208,12 +206,13 @@ impl<'a> Network<'a> {
         start.conntrack = Conntrack::default();
         match self.hop(name, &start, known, left) {
             Some(hop) => Onward::Hop(Box::new(hop)),
-            None => lost(format!("zone {name} is gone"), true),
+            None => lost(format!("zone {name} does not exist"), true),
         }
     }
 }
 
-/// The packet as the tunnel brings it: no connection, no flags, no registers but those of the ports.
+/// Returns the packet as it arrives through the tunnel: without connection state, flags and registers, except the
+/// ports.
 fn carried(packet: &Packet, outport: u32) -> Packet {
     let mut carried = packet.clone();
     carried.clear_ct();
@@ -225,45 +224,45 @@ fn carried(packet: &Packet, outport: u32) -> Packet {
 }
 
 impl Hop {
-    /// Every way to an end, in this zone and all after it.
+    /// Returns every path, through this zone and all zones after it.
     #[must_use]
-    pub fn ways(&self) -> Vec<Way> {
-        let mut ways = Vec::new();
+    pub fn paths(&self) -> Vec<PacketPath> {
+        let mut paths = Vec::new();
         for (branch, onward) in &self.branches {
             let leg = |pass: usize| Leg {
                 zone: self.zone.clone(),
-                passes: branch.way_to(pass).into_iter().cloned().collect(),
+                passes: branch.passes_to(pass).into_iter().cloned().collect(),
                 lines: branch.lines.clone(),
                 notes: branch.notes.clone(),
             };
-            let here = |pass, outcome| Way {
+            let here = |pass, outcome| PacketPath {
                 legs: vec![leg(pass)],
                 choices: branch.choices.clone(),
                 outcome,
                 known: BTreeMap::from([(self.zone.clone(), branch.conntrack.clone())]),
             };
             if branch.ends.is_empty() {
-                ways.push(here(branch.passes.len().saturating_sub(1), Outcome::Taken));
+                paths.push(here(branch.passes.len().saturating_sub(1), Outcome::Taken));
             }
             let goes_on = |end: &&End| matches!(end, End::Delivered { kind, .. } if kind == "remote");
             let ends_here = branch.ends.iter().filter(|end| !goes_on(end));
-            ways.extend(ends_here.map(|end| here(end.pass(), Outcome::End(end.clone()))));
+            paths.extend(ends_here.map(|end| here(end.pass(), Outcome::End(end.clone()))));
             for (end, next) in branch.ends.iter().filter(goes_on).zip(onward) {
                 match next {
                     Onward::Lost { port, why, unknown, host } => {
                         let (port, why, unknown, host) = (port.clone(), why.clone(), *unknown, host.clone());
-                        ways.push(here(end.pass(), Outcome::Lost { port, why, unknown, host }));
+                        paths.push(here(end.pass(), Outcome::Lost { port, why, unknown, host }));
                     }
-                    Onward::Hop(hop) => ways.extend(hop.ways().into_iter().map(|mut way| {
-                        way.legs.insert(0, leg(end.pass()));
-                        way.choices = branch.choices.iter().chain(&way.choices).cloned().collect();
-                        // Unless the packet comes back to this zone, which then knows more.
-                        way.known.entry(self.zone.clone()).or_insert_with(|| branch.conntrack.clone());
-                        way
+                    Onward::Hop(hop) => paths.extend(hop.paths().into_iter().map(|mut path| {
+                        path.legs.insert(0, leg(end.pass()));
+                        path.choices = branch.choices.iter().chain(&path.choices).cloned().collect();
+                        // If the packet comes back to this zone, the later connections are already in `known`.
+                        path.known.entry(self.zone.clone()).or_insert_with(|| branch.conntrack.clone());
+                        path
                     })),
                 }
             }
         }
-        ways
+        paths
     }
 }

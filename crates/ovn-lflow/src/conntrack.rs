@@ -1,39 +1,39 @@
-//! Connections: what connection tracking knows, and what it says of a packet.
+//! Connection tracking: the known connections, and the state that they give to a packet.
 
 use packet::{CtState, Field, Packet, Tuple};
 use std::collections::BTreeMap;
 
-/// A zone of connection tracking. Connections of one zone are not known in another.
+/// A conntrack zone. A connection is known only in its own zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CtZone {
-    /// That of a port of a switch, by the keys of the datapath and the port.
+    /// The zone of a switch port, by the keys of the datapath and the port.
     Port(u32, u32),
-    /// That of a router where destinations are translated, by the router's key.
+    /// The zone of a router for DNAT, by the key of the router.
     Dnat(u32),
-    /// That of a router where sources are translated.
+    /// The zone of a router for SNAT, by the key of the router.
     Snat(u32),
 }
 
-/// A connection that was committed.
+/// A committed connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Connection {
-    /// Who speaks to whom, before translation.
+    /// The tuple of the original direction, before translation.
     pub original: Tuple,
-    /// The tuple of answers, as they arrive.
+    /// The tuple of replies, as they arrive.
     pub reply: Tuple,
-    /// Its mark.
+    /// The value of `ct_mark`.
     pub mark: u32,
-    /// Its label.
+    /// The value of `ct_label`.
     pub label: u128,
 }
 
-/// The connections that are known.
+/// The known connections of all conntrack zones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Conntrack {
     known: BTreeMap<CtZone, Vec<Connection>>,
 }
 
-/// A translation that an action asks for.
+/// The NAT that an action requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Translation {
     pub(crate) source: bool,
@@ -42,7 +42,7 @@ pub(crate) struct Translation {
 }
 
 impl Conntrack {
-    /// Adds a connection.
+    /// Adds a connection, or replaces the one with the same original tuple.
     pub fn commit(&mut self, zone: CtZone, connection: Connection) {
         let connections = self.known.entry(zone).or_default();
         match connections.iter_mut().find(|known| known.original == connection.original) {
@@ -51,7 +51,7 @@ impl Conntrack {
         }
     }
 
-    /// All connections of all zones.
+    /// Returns all connections of all zones.
     pub fn iter(&self) -> impl Iterator<Item = (CtZone, &Connection)> {
         self.known
             .iter()
@@ -64,7 +64,7 @@ impl Conntrack {
         original.or_else(|| connections.iter().find(|known| known.reply == tuple).map(|known| (known, true)))
     }
 
-    /// What is said of a packet in a zone; with `translate`, the translation of its connection is done to it.
+    /// Sets the conntrack fields of a packet in a zone. With `translate`, also applies the NAT of its connection.
     pub(crate) fn track(&self, zone: CtZone, packet: &mut Packet, translate: bool) {
         packet.clear_ct();
         let Some(tuple) = packet.tuple() else {
@@ -73,7 +73,7 @@ impl Conntrack {
         };
         let Some((connection, is_reply)) = self.find(zone, tuple) else {
             packet.set_ct_state(CtState::TRK | CtState::NEW);
-            remember(packet, tuple);
+            set_original_tuple(packet, tuple);
             return;
         };
         let mut state = CtState::TRK | CtState::EST;
@@ -95,10 +95,10 @@ impl Conntrack {
         packet.set_ct_state(state);
         packet.set(Field::CT_MARK, connection.mark.into());
         packet.set(Field::CT_LABEL, connection.label);
-        remember(packet, connection.original);
+        set_original_tuple(packet, connection.original);
     }
 
-    /// Commits the connection of a packet in a zone, with a translation for its first packet.
+    /// Commits the connection of a packet in a zone, with the NAT for its first packet.
     pub(crate) fn commit_packet(
         &mut self,
         zone: CtZone,
@@ -107,7 +107,7 @@ impl Conntrack {
         (mark, label): (u32, u128),
     ) {
         let Some(original) = packet.tuple() else { return };
-        // A connection that is known keeps its translation; its mark and label are set anew.
+        // A known connection keeps its NAT; only its mark and label change.
         if let Some((known, _)) = self.find(zone, original) {
             let known = Connection { mark, label, ..*known };
             self.commit(zone, known);
@@ -127,8 +127,8 @@ impl Conntrack {
     }
 }
 
-/// The original tuple of the connection, for those who ask.
-fn remember(packet: &mut Packet, original: Tuple) {
+/// Stores the original tuple of the connection in the fields that flows can match.
+fn set_original_tuple(packet: &mut Packet, original: Tuple) {
     let (source, destination) = if original.ip6 {
         (Field::CT_IPV6_SRC, Field::CT_IPV6_DST)
     } else {

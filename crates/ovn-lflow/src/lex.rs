@@ -1,11 +1,11 @@
-//! The tokens that matches and actions are made of.
+//! The tokens of matches and actions.
 
 use std::{
     fmt,
     net::{Ipv4Addr, Ipv6Addr},
 };
 
-/// How a number was written.
+/// The notation of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
     /// `10`
@@ -20,19 +20,19 @@ pub enum Format {
     Mac,
 }
 
-/// A number, which may have a mask.
+/// A number with an optional mask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Number {
-    /// The value; its bits outside the mask are zero.
+    /// The value. Its bits outside the mask are zero.
     pub value: u128,
-    /// Which bits count, where a mask is written.
+    /// The mask, if the number has one.
     pub mask: Option<u128>,
-    /// How it is written.
+    /// The notation of the number.
     pub format: Format,
 }
 
 impl Number {
-    /// The least width that a field must have to hold it.
+    /// Returns the smallest width in bits of a field that can hold the number.
     #[must_use]
     pub fn width(self) -> u8 {
         match (self.mask, self.format) {
@@ -45,31 +45,31 @@ impl Number {
     }
 }
 
-/// One token.
+/// One token of a match or an action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Token {
-    /// A name: of a symbol, a function, an action.
+    /// The name of a symbol, function or action.
     Name(String),
-    /// Text in double quotes.
+    /// A text in double quotes.
     Text(String),
-    /// A number with or without a mask.
+    /// A number with an optional mask.
     Number(Number),
     /// `$name`: an address set.
     AddressSet(String),
     /// `@name`: a port group.
     PortGroup(String),
-    /// `^name`: a variable of a chassis.
+    /// `^name`: a template variable of a chassis.
     Template(String),
-    /// A sign: `(`, `==`, `&&`.
+    /// An operator or punctuation mark, such as `(`, `==` or `&&`.
     Sign(&'static str),
 }
 
-/// What is wrong with a match or with actions.
+/// A syntax error in a match or in actions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SyntaxError {
-    /// At which byte.
+    /// The offset of the error in bytes.
     pub at: usize,
-    /// What is wrong there.
+    /// The description of the error.
     pub what: String,
 }
 
@@ -81,16 +81,16 @@ impl fmt::Display for SyntaxError {
 
 impl std::error::Error for SyntaxError {}
 
-/// Longer signs first: `<->` begins like `<`.
+/// All signs. Longer signs come first, because `<->` begins like `<`.
 const SIGNS: [&str; 25] = [
     "<->", "==", "!=", "&&", "||", "<=", ">=", "..", "--", "(", ")", "{", "}", "[", "]", "=", "!", "<", ">",
     ",", ";", "-", ":", "?", "/",
 ];
 
-/// Splits a text into tokens, each with the byte where it begins.
+/// Splits a text into tokens, each with its offset in bytes.
 ///
 /// # Errors
-/// At the first byte that no token begins with, and at a number or text that is damaged.
+/// Returns an error at the first byte that cannot begin a token, and for an invalid number or text.
 pub fn tokens(text: &str) -> Result<Vec<(usize, Token)>, SyntaxError> {
     let mut found = Vec::new();
     let mut at = 0;
@@ -101,7 +101,7 @@ pub fn tokens(text: &str) -> Result<Vec<(usize, Token)>, SyntaxError> {
         } else if rest.starts_with("//") {
             at += rest.find('\n').unwrap_or(rest.len());
         } else if rest.starts_with("/*") {
-            let end = rest.find("*/").ok_or(SyntaxError { at, what: "a comment does not end".to_owned() })?;
+            let end = rest.find("*/").ok_or(SyntaxError { at, what: "the comment has no end".to_owned() })?;
             at += end + 2;
         } else {
             let (token, length) = token(rest, first).map_err(|what| SyntaxError { at, what })?;
@@ -112,7 +112,7 @@ pub fn tokens(text: &str) -> Result<Vec<(usize, Token)>, SyntaxError> {
     Ok(found)
 }
 
-/// The token that a text begins with, and its length.
+/// Returns the first token of a text and its length in bytes.
 fn token(rest: &str, first: char) -> Result<(Token, usize), String> {
     let name = |skip: usize| {
         let name = rest.get(skip..).unwrap_or_default();
@@ -150,10 +150,10 @@ fn token(rest: &str, first: char) -> Result<(Token, usize), String> {
         _ => {}
     }
     let sign = SIGNS.iter().find(|sign| rest.starts_with(**sign));
-    sign.map(|sign| (Token::Sign(sign), sign.len())).ok_or_else(|| format!("no token begins with {first:?}"))
+    sign.map(|sign| (Token::Sign(sign), sign.len())).ok_or_else(|| format!("unexpected character {first:?}"))
 }
 
-/// Text in double quotes, in the notation of JSON.
+/// Parses a text in double quotes with the escapes of JSON.
 fn quoted(rest: &str) -> Result<(Token, usize), String> {
     let mut text = String::new();
     let mut characters = rest.char_indices().skip(1);
@@ -161,7 +161,7 @@ fn quoted(rest: &str) -> Result<(Token, usize), String> {
         match character {
             '"' => return Ok((Token::Text(text), at + 1)),
             '\\' => {
-                let (_, escaped) = characters.next().ok_or("a text does not end")?;
+                let (_, escaped) = characters.next().ok_or("the closing quote of a text is missing")?;
                 text.push(match escaped {
                     'n' => '\n',
                     't' => '\t',
@@ -172,15 +172,15 @@ fn quoted(rest: &str) -> Result<(Token, usize), String> {
                     'u' => {
                         let digits: String = characters.by_ref().take(4).map(|(_, digit)| digit).collect();
                         let code = u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32);
-                        code.ok_or_else(|| format!("\\u{digits} is no character"))?
+                        code.ok_or_else(|| format!("\\u{digits} is not a character"))?
                     }
-                    _ => return Err(format!("\\{escaped} is no escape")),
+                    _ => return Err(format!("unknown escape \\{escaped}")),
                 });
             }
             _ => text.push(character),
         }
     }
-    Err("a text does not end".to_owned())
+    Err("the closing quote of a text is missing".to_owned())
 }
 
 fn masked(rest: &str) -> Result<(Number, usize), String> {
@@ -205,11 +205,11 @@ fn masked(rest: &str) -> Result<(Number, usize), String> {
         (Format::Decimal, Format::Hex) if number.value == 0 => (Format::Hex, Some(mask.value)),
         (format, _) => (format, None),
     };
-    let bits = bits.ok_or("the value and its mask are written in different ways")?;
+    let bits = bits.ok_or("the value and its mask have different notations")?;
     Ok((Number { value: number.value & bits, mask: Some(bits), format }, length + 1 + mask_length))
 }
 
-/// A number without its mask. `..` ends it, and a colon after a dot, which begins a port.
+/// Parses a number without its mask. The number ends at `..`, and at a colon after a dot, which begins a port.
 fn plain(rest: &str) -> Result<(Number, usize), String> {
     let bytes = rest.as_bytes();
     let (mut length, mut dot) = (0, false);
@@ -239,7 +239,7 @@ fn plain(rest: &str) -> Result<(Number, usize), String> {
     } else {
         (text.parse().ok().map(Ipv6Addr::to_bits), Format::Ip6)
     };
-    let value = value.ok_or_else(|| format!("{text:?} is no number"))?;
+    let value = value.ok_or_else(|| format!("invalid number {text:?}"))?;
     Ok((Number { value, mask: None, format }, length))
 }
 
@@ -266,7 +266,7 @@ impl fmt::Display for Number {
     }
 }
 
-/// Text in double quotes.
+/// Prints a text in double quotes.
 #[must_use]
 pub fn quote(text: &str) -> String {
     let mut quoted = String::from("\"");

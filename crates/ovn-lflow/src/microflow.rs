@@ -1,4 +1,4 @@
-//! A packet from a text, in the language of matches, as ovn-trace(8) takes it.
+//! Parses a microflow expression: a packet in the language of matches, as in ovn-trace(8).
 
 use crate::{
     eval::Start,
@@ -9,23 +9,24 @@ use crate::{
 use packet::{Packet, bits};
 
 impl Zone {
-    /// What a text such as `inport == "pod" && ip4.src == 10.0.0.1 && tcp.dst == 80` begins with. What its fields
-    /// presuppose need not be written: `tcp.dst` makes it TCP.
+    /// Parses a microflow such as `inport == "pod" && ip4.src == 10.0.0.1 && tcp.dst == 80` into the start of a trace.
+    /// The text need not contain the prerequisites of its fields: `tcp.dst` makes the packet TCP.
     ///
     /// # Errors
-    /// If it is no match, if it names no port of this zone as `inport`, or if it leaves open what a field is.
+    /// Returns an error if the text is not a match, if `inport` is not a port of this zone, or if the value of a field
+    /// is ambiguous.
     pub fn start(&self, text: &str) -> Result<Start, String> {
         let expr = parse(text).map_err(|error| error.to_string())?;
-        let port = inport(&expr).ok_or("the text names no port: inport == \"name\" is missing")?;
+        let port = inport(&expr).ok_or("inport == \"name\" is missing")?;
         if self.port(port).is_none() {
             return Err(format!("this zone has no port {port:?}"));
         }
         let mut packet = Packet::default();
-        // What is written first, so that what it presupposes can be told apart: of IPv4 and IPv6, the one it names.
+        // Apply the written fields first. They decide between alternative prerequisites, such as IPv4 and IPv6.
         for implied in [false, true] {
             self.apply(&expr, implied, &mut packet)?;
         }
-        let mut start = Start::at(self, port, packet).ok_or("the port is gone")?;
+        let mut start = Start::at(self, port, packet).ok_or("the port does not exist")?;
         let outport = name_of(&expr, "outport").and_then(|name| self.ports.key_of(start.datapath, name));
         start.packet.set(packet::Field::REG15, outport.unwrap_or(0).into());
         Ok(start)
@@ -36,7 +37,7 @@ impl Zone {
             Expr::Constant(true) => Ok(()),
             Expr::All(parts) => parts.iter().try_for_each(|part| self.apply(part, implied, packet)),
             Expr::Any(parts) => {
-                // What one field presupposes may be what another has made true already.
+                // Another field may already have met this prerequisite.
                 let met = parts.iter().any(|part| holds(part, packet));
                 match parts.first().filter(|_| implied && !met) {
                     Some(first) => self.apply(first, implied, packet),
@@ -58,10 +59,10 @@ impl Zone {
                     (Meaning::Predicate(text), _, [Constant::Number(number)]) if number.value == 1 => {
                         self.apply(&parse(text).map_err(|error| error.to_string())?, implied, packet)
                     }
-                    _ => Err(format!("{expr} says not what the field is")),
+                    _ => Err(format!("`{expr}` does not give the field one value")),
                 }
             }
-            // `tcp`, `!ip.frag[0]`: a bit that is not 0, or is.
+            // `tcp` and `!ip.frag[0]` are comparisons of a bit with 0.
             Expr::Compare { operand, relation: Relation::Ne, with, .. } => {
                 let zero = matches!(with.as_slice(), [Constant::Number(number)] if number.value == 0);
                 match (operand.symbol.meaning, operand.place()) {
@@ -72,15 +73,15 @@ impl Zone {
                         packet.set_bits(place, 1);
                         Ok(())
                     }
-                    _ => Err(format!("{expr} says not what the field is")),
+                    _ => Err(format!("`{expr}` does not give the field one value")),
                 }
             }
-            _ => Err(format!("{expr} says not what the field is")),
+            _ => Err(format!("`{expr}` does not give the field one value")),
         }
     }
 }
 
-/// Is a comparison with a number true of the packet as it is?
+/// Returns whether a comparison with a number is true for the packet as it is now.
 fn holds(expr: &Expr, packet: &Packet) -> bool {
     match expr {
         Expr::All(parts) => parts.iter().all(|part| holds(part, packet)),

@@ -1,42 +1,43 @@
-//! The names that matches and actions use, and what each presupposes.
+//! The symbols of matches and actions, and their prerequisites.
 //!
-//! A name is a field, some bits of one, or a predicate: an expression with a name. A field that only some packets
-//! have has a prerequisite, an expression that is true of them; every comparison with the field implies it. The
-//! table is that of OVN 26.03 (`lib/logical-fields.c`).
+//! A symbol is a field, some bits of a field, or a predicate, which is a named expression. If only some packets have a
+//! field, the field has a prerequisite: an expression that is true for these packets. Every comparison with the field
+//! implies it. The table is that of OVN 26.03 (`lib/logical-fields.c`).
 
 use packet::{Field, Subfield};
 use std::{collections::HashMap, sync::LazyLock};
 
-/// What a name stands for.
+/// The meaning of a symbol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meaning {
-    /// A port, which matches write as text.
+    /// A port, which matches compare with a name.
     Port(Field),
-    /// A field of which any bits can be compared.
+    /// A field whose bits can be compared in any way.
     Field(Field),
-    /// A field that can only be tested for equality, as a whole.
+    /// A field that can only be tested for equality, and only as a whole.
     Nominal(Field),
-    /// Some bits of a field: from which, how many.
+    /// Some bits of a field: the lowest bit and the number of bits.
     Part(Field, u8, u8),
-    /// An expression.
+    /// A named expression.
     Predicate(&'static str),
-    /// A field of this width that only the packet that is sent next has: actions set it, nothing reads it.
+    /// A field of this width that is not part of the packet. Actions set it for the packet that they create; no match
+    /// reads it.
     Outside(u8),
 }
 
-/// A name.
+/// A symbol.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Symbol {
-    /// The name.
+    /// The name of the symbol.
     pub name: &'static str,
-    /// What it stands for.
+    /// The meaning of the symbol.
     pub meaning: Meaning,
-    /// What must be true of a packet that has it; empty: nothing.
+    /// The prerequisite as a match, or an empty text.
     pub prerequisite: &'static str,
 }
 
 impl Symbol {
-    /// The symbol of a name.
+    /// Returns the symbol with a name.
     #[must_use]
     pub fn named(name: &str) -> Option<&'static Self> {
         static BY_NAME: LazyLock<HashMap<&str, &Symbol>> =
@@ -44,7 +45,7 @@ impl Symbol {
         BY_NAME.get(name).copied()
     }
 
-    /// How many bits it has; nothing of a port.
+    /// Returns the number of bits, or `None` for a port.
     #[must_use]
     pub fn width(&self) -> Option<u8> {
         match self.meaning {
@@ -55,7 +56,7 @@ impl Symbol {
         }
     }
 
-    /// Where its bits are in a packet; nothing of a predicate.
+    /// Returns the bits of the symbol in a packet, or `None` for a predicate.
     #[must_use]
     pub fn place(&self) -> Option<Subfield> {
         match self.meaning {
@@ -70,7 +71,7 @@ const fn symbol(name: &'static str, meaning: Meaning, prerequisite: &'static str
     Symbol { name, meaning, prerequisite }
 }
 
-/// All names. Predicates use names that stand before them.
+/// All symbols. A predicate uses only symbols before it.
 pub static SYMBOLS: &[Symbol] = &[
     symbol("inport", Meaning::Port(Field::REG14), ""),
     symbol("outport", Meaning::Port(Field::REG15), ""),

@@ -1,50 +1,50 @@
-//! What happened to a packet, as a tree, and as the text that ovn-trace prints of it.
+//! The trace of a packet as a tree of lines, and its text in the formats of ovn-trace.
 
 use std::fmt::Write as _;
 
-/// What a line of a trace is about.
+/// The kind of a line in a trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A packet goes out, or does not.
+pub enum LineKind {
+    /// A packet leaves a datapath, or its output is suppressed.
     Output,
     /// A field of the packet changes.
     Modify,
-    /// An action, as the flow has it.
+    /// An action of the flow.
     Action,
-    /// Something is wrong, or not known.
+    /// An error, or something that the trace cannot determine.
     Error,
     /// The packet enters a pipeline.
     Pipeline,
     /// The flow of a stage that matches.
     Table,
-    /// Another packet, or the same after connection tracking: what follows happens to it.
+    /// A new packet, or the same packet after connection tracking. The nested lines belong to that packet.
     Transformation,
 }
 
-/// One line, and what follows from it.
+/// One line of a trace with its nested lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// What it is about.
-    pub kind: Kind,
-    /// The line.
+    /// The kind of the line.
+    pub kind: LineKind,
+    /// The text of the line.
     pub text: String,
-    /// What follows from it.
+    /// The nested lines.
     pub within: Vec<Line>,
-    /// Whether it is one of several at its place, which are then indented.
+    /// True if the line is one of several alternatives, which are indented.
     pub indent: bool,
 }
 
 impl Line {
-    pub(crate) fn new(kind: Kind, text: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: LineKind, text: impl Into<String>) -> Self {
         Self { kind, text: text.into(), within: Vec::new(), indent: false }
     }
 
     const fn ends(&self) -> bool {
-        matches!(self.kind, Kind::Output | Kind::Modify | Kind::Action | Kind::Error)
+        matches!(self.kind, LineKind::Output | LineKind::Modify | LineKind::Action | LineKind::Error)
     }
 }
 
-/// The text of `ovn-trace --detailed`: every flow and every action.
+/// Returns the text of `ovn-trace --detailed`: every flow and every action.
 #[must_use]
 pub fn detailed(lines: &[Line]) -> String {
     let mut text = String::new();
@@ -53,11 +53,11 @@ pub fn detailed(lines: &[Line]) -> String {
 }
 
 fn details(text: &mut String, lines: &[Line], level: usize) {
-    for (at, line) in lines.iter().enumerate().filter(|(_, line)| line.kind != Kind::Modify) {
-        // The last line of all does not indent what follows from it, so that a long way does not wander right.
+    for (at, line) in lines.iter().enumerate().filter(|(_, line)| line.kind != LineKind::Modify) {
+        // The lines nested in the last line are not indented, so that a long path does not drift to the right.
         let more = usize::from(at + 1 < lines.len() || line.indent || line.ends());
         let indent = " ".repeat((level + more) * 4);
-        if matches!(line.kind, Kind::Pipeline | Kind::Transformation) {
+        if matches!(line.kind, LineKind::Pipeline | LineKind::Transformation) {
             let _ = writeln!(text, "\n{indent}{}\n{indent}{}", line.text, "-".repeat(line.text.len()));
         } else {
             let _ = writeln!(text, "{indent}{}", line.text);
@@ -66,24 +66,28 @@ fn details(text: &mut String, lines: &[Line], level: usize) {
     }
 }
 
-/// The text of `ovn-trace --summary`: the pipelines and the actions.
+/// Returns the text of `ovn-trace --summary`: the pipelines and the actions.
 #[must_use]
 pub fn summary(lines: &[Line]) -> String {
     let mut text = String::new();
-    summarise(&mut text, &pruned(lines, &[Kind::Modify, Kind::Table]), 0);
+    summarise(&mut text, &pruned(lines, &[LineKind::Modify, LineKind::Table]), 0);
     text
 }
 
-/// The text of `ovn-trace --minimal`: what changes in the packet, and where it goes out.
+/// Returns the text of `ovn-trace --minimal`: the changes of the packet and its outputs.
 #[must_use]
 pub fn minimal(lines: &[Line]) -> String {
     let mut text = String::new();
-    summarise(&mut text, &pruned(lines, &[Kind::Action, Kind::Pipeline, Kind::Table, Kind::Output]), 0);
+    summarise(
+        &mut text,
+        &pruned(lines, &[LineKind::Action, LineKind::Pipeline, LineKind::Table, LineKind::Output]),
+        0,
+    );
     text
 }
 
-/// Without lines of these kinds: what follows from one takes its place.
-fn pruned(lines: &[Line], without: &[Kind]) -> Vec<Line> {
+/// Removes lines of these kinds. The nested lines of a removed line take its place.
+fn pruned(lines: &[Line], without: &[LineKind]) -> Vec<Line> {
     let mut kept = Vec::new();
     for line in lines {
         let within = pruned(&line.within, without);
@@ -97,7 +101,7 @@ fn pruned(lines: &[Line], without: &[Kind]) -> Vec<Line> {
 }
 
 fn summarise(text: &mut String, lines: &[Line], level: usize) {
-    for line in lines.iter().filter(|line| line.kind != Kind::Action || !line.text.starts_with("next(")) {
+    for line in lines.iter().filter(|line| line.kind != LineKind::Action || !line.text.starts_with("next(")) {
         let indent = " ".repeat(level * 4);
         let _ = write!(text, "{indent}{}", line.text);
         if !line.within.is_empty() {
@@ -105,6 +109,6 @@ fn summarise(text: &mut String, lines: &[Line], level: usize) {
             summarise(text, &line.within, level + 1);
             let _ = write!(text, "{indent}}}");
         }
-        text.push_str(if line.kind == Kind::Action { "\n" } else { ";\n" });
+        text.push_str(if line.kind == LineKind::Action { "\n" } else { ";\n" });
     }
 }

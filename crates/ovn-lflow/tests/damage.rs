@@ -1,6 +1,6 @@
-//! Whatever stands in the flows, and whatever the packet is, an evaluation ends and never panics.
+//! Tests that an evaluation ends and never panics, for any flows and any packet.
 
-#[expect(dead_code, reason = "this test uses a part of it")]
+#[expect(dead_code, reason = "this test uses only a part of the module")]
 mod common;
 
 use ovn_lflow::{Semantics, Start, Zone, tree};
@@ -9,7 +9,7 @@ use packet::{Field, Packet, bits};
 use proptest::prelude::*;
 use std::sync::LazyLock;
 
-/// The southbound database of one node.
+/// Returns the southbound database of one node.
 static DATABASE: LazyLock<Database> = LazyLock::new(|| {
     let files = common::archive("must-gather.tar.xz", |path| path.ends_with("mk45n_sbdb"));
     let bytes = files.into_values().next().expect("a database");
@@ -25,7 +25,7 @@ fn select(database: &Database) -> Vec<Rows> {
     Zone::selects(database.schema()).iter().map(|it| database.select(it).expect("rows")).collect()
 }
 
-/// The text with some of its bytes replaced by what stands elsewhere in it.
+/// Replaces some bytes of a text with other bytes of the same text.
 fn damaged(text: &str, seed: u64) -> String {
     let mut characters: Vec<char> = text.chars().collect();
     let length = characters.len().max(1) as u64;
@@ -42,7 +42,7 @@ fn damaged(text: &str, seed: u64) -> String {
     characters.into_iter().collect()
 }
 
-/// A database in which every `one_in`th flow is damaged.
+/// Returns the rows of a database in which every `one_in`th flow is damaged.
 fn with_damage(seed: u64, one_in: u64) -> Vec<Rows> {
     let mut file = NewFile::new(DATABASE.schema());
     for rows in ROWS.iter() {
@@ -65,7 +65,7 @@ fn with_damage(seed: u64, one_in: u64) -> Vec<Rows> {
     select(&Database::open(file.into_bytes()).expect("a database"))
 }
 
-/// A packet with random values in random fields.
+/// Generates packets with random values in random fields.
 fn packets() -> impl Strategy<Value = Packet> {
     let fields: Vec<Field> = Field::all().collect();
     let types = prop::sample::select(vec![0x0800u128, 0x86dd, 0x0806, 0x1234]);
@@ -82,7 +82,7 @@ fn packets() -> impl Strategy<Value = Packet> {
     })
 }
 
-/// Follows a packet from the port of this number, and prints what happened.
+/// Traces a packet from a random port and prints the trace.
 fn follow(zone: &Zone, port: prop::sample::Index, packet: Packet) -> (usize, String) {
     let ports: Vec<&str> = zone.ports().map(|port| port.name.as_str()).collect();
     let start = Start::at(zone, port.get::<&str>(&ports), packet).expect("the port");
@@ -114,10 +114,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
-    fn damaged_flows_are_findings_and_no_more(seed: u64, one_in in 1u64..20, packet in packets(), port: prop::sample::Index) {
+    fn damaged_flows_become_findings(seed: u64, one_in in 1u64..20, packet in packets(), port: prop::sample::Index) {
         let zone = Zone::new(&with_damage(seed, one_in), Semantics::Datapath);
         let all = ROWS.iter().find(|rows| rows.table.name == "Logical_Flow").map_or(0, |rows| rows.rows.len());
-        // Each flow is in force or a finding: none is passed over in silence.
+        // Each flow is in force or a finding: none is ignored silently.
         prop_assert_eq!(zone.flow_count() + zone.findings.len(), all);
         let (branches, _) = follow(&zone, port, packet);
         prop_assert!(branches > 0);

@@ -1,10 +1,10 @@
-//! The compatibility mode against the real ovn-trace, on random packets.
+//! Compares the compatibility mode with the real ovn-trace on random packets.
 //!
-//! The program understands databases of its own version only: one of 23.03 (Debian 12) is asked about the lab, one of 26.03
-//! about the capture. `xtask/lab/in-suite.sh` brings a newer one to an older machine. `OVNK_PACKETS` and `OVNK_PROCESSES`
-//! say how many packets are compared by the daemon and by a process each.
+//! ovn-trace understands only databases of its own version: the one of 23.03 (Debian 12) traces in the lab, the one of
+//! 26.03 in the capture. `xtask/lab/in-suite.sh` runs a newer version on an older machine. `OVNK_PACKETS` is the number
+//! of packets for the daemon, `OVNK_PROCESSES` the number of packets with a process each.
 
-#[expect(dead_code, reason = "this test uses a part of it")]
+#[expect(dead_code, reason = "this test uses only a part of the module")]
 mod common;
 #[path = "common/random.rs"]
 mod random;
@@ -26,7 +26,7 @@ use std::{
 
 type Failed = Box<dyn Error>;
 
-#[expect(clippy::disallowed_methods, reason = "a test asks the real programs")]
+#[expect(clippy::disallowed_methods, reason = "a test runs the real programs")]
 fn program(name: &str) -> Command {
     Command::new(name)
 }
@@ -39,7 +39,7 @@ fn printed(command: &mut Command) -> Result<String, Failed> {
     }
 }
 
-/// A server of a database, and the daemon ovn-trace that has read it.
+/// The server of a database, and an ovn-trace daemon that has read it.
 struct Programs {
     dir: tempfile::TempDir,
     server: Child,
@@ -95,10 +95,10 @@ fn wait_for(path: &Path) -> Result<(), Failed> {
         }
         std::thread::sleep(Duration::from_millis(50));
     }
-    Err(format!("{} never came", path.display()).into())
+    Err(format!("{} did not appear in time", path.display()).into())
 }
 
-/// The daemon's control socket, which speaks JSON-RPC as ovn-appctl(8) does.
+/// The daemon's control socket, which uses the JSON-RPC of ovn-appctl(8).
 struct Daemon(UnixStream);
 
 impl Daemon {
@@ -131,7 +131,7 @@ fn rows(database: &Database) -> Result<Vec<Rows>, Failed> {
     Ok(selects.iter().map(|it| database.select(it)).collect::<Result<_, SelectError>>()?)
 }
 
-/// Is what the program printed one of our branches?
+/// Returns whether the program's output is one of our branches.
 fn is_ours(branches: &[Branch], theirs: &str) -> bool {
     let theirs: String =
         theirs.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect();
@@ -141,14 +141,14 @@ fn is_ours(branches: &[Branch], theirs: &str) -> bool {
 
 fn differs(packet: &str, theirs: &str, branches: &[Branch]) -> String {
     let ours = branches.first().map(|branch| tree::detailed(&branch.lines)).unwrap_or_default();
-    format!("=== {packet}\n--- ovn-trace\n{theirs}\n--- ours, the first of {}\n{ours}", branches.len())
+    format!("=== {packet}\n--- ovn-trace\n{theirs}\n--- our first of {} branches\n{ours}", branches.len())
 }
 
 fn count(variable: &str, usual: usize) -> Result<usize, Failed> {
     std::env::var(variable).map_or(Ok(usual), |text| Ok(text.parse()?))
 }
 
-/// Many packets by the daemon, which takes no options.
+/// Compares many packets with the daemon, which accepts no options.
 fn by_daemon(programs: &Programs, zone: &Zone, numbers: &Numbers, random: &mut Random) -> Result<(), Failed> {
     let mut daemon = Daemon::connect(programs)?;
     let (wanted, mut compared) = (count("OVNK_PACKETS", 2_000)?, 0);
@@ -167,7 +167,7 @@ fn by_daemon(programs: &Programs, zone: &Zone, numbers: &Numbers, random: &mut R
     Ok(())
 }
 
-/// Fewer packets by a process each, with states of connection tracking, a backend and a value of `select`.
+/// Compares fewer packets with one process each, with conntrack states, a backend and a value for `select`.
 fn by_process(
     programs: &Programs,
     zone: &Zone,
@@ -217,19 +217,19 @@ fn compare(database: &Path) -> Result<(), Failed> {
     let zone = Zone::new(&rows, Semantics::OvnTrace);
     let numbers = numbers(&rows);
     let programs = Programs::start(database)?;
-    // Any seed will do; the same one finds the same differences again.
+    // Any seed works. A fixed seed finds the same differences again.
     let mut random = Random(count("OVNK_SEED", 1)? as u64);
     by_daemon(&programs, &zone, &numbers, &mut random)?;
     by_process(&programs, &zone, &numbers, &mut random)
 }
 
-/// The southbound schema that the installed ovn-trace knows.
+/// Returns the version of the southbound schema that the installed ovn-trace supports.
 fn schema() -> Result<String, Failed> {
     let text = printed(program("ovn-trace").arg("--version"))?;
     Ok(text.lines().find_map(|line| line.strip_prefix("DB Schema ")).ok_or("no schema")?.to_owned())
 }
 
-/// The databases that the installed program understands: those of the lab, those of the capture.
+/// Returns the databases that the installed program understands: those of the lab or of the capture.
 fn understood(dir: &Path) -> Result<Vec<PathBuf>, Failed> {
     let lab = std::env::var("OVNK_LAB_DIR").unwrap_or_else(|_| "/var/lib/ovnk-lab".into());
     let of_lab =
@@ -252,7 +252,7 @@ fn understood(dir: &Path) -> Result<Vec<PathBuf>, Failed> {
 
 #[test]
 #[ignore = "needs the lab or OVN 26.03: cargo xtask test"]
-fn random_packets_go_where_the_real_program_says() -> Result<(), Failed> {
+fn random_packets_agree_with_the_real_program() -> Result<(), Failed> {
     let dir = tempfile::tempdir()?;
     let databases = understood(dir.path())?;
     assert!(

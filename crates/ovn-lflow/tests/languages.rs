@@ -1,4 +1,4 @@
-//! Whatever is printed parses to the same, and no text makes a parser panic.
+//! Tests that printed matches and actions parse to the same, and that no text makes a parser panic.
 
 use ovn_lflow::{
     actions::{self, Verb},
@@ -7,7 +7,7 @@ use ovn_lflow::{
 };
 use proptest::prelude::*;
 
-/// A text that looks like a match, and often is one.
+/// Generates texts that look like matches, and often are valid matches.
 fn pieces() -> impl Strategy<Value = String> {
     let names: Vec<String> = SYMBOLS.iter().map(|symbol| symbol.name.to_owned()).collect();
     let other = [
@@ -48,7 +48,7 @@ fn pieces() -> impl Strategy<Value = String> {
     prop::collection::vec(prop::sample::select(all), 0..14).prop_map(|pieces| pieces.join(" "))
 }
 
-/// A match that is valid.
+/// Generates valid matches.
 fn valid() -> impl Strategy<Value = String> {
     let leaf = prop::sample::select(vec![
         "ip4",
@@ -92,7 +92,7 @@ proptest! {
 
     #[test]
     fn a_match_that_is_printed_parses_to_the_same(text in valid()) {
-        // `2/0x2` mixes notations, which OVN refuses; all else is valid.
+        // `2/0x2` mixes notations, which OVN rejects. All other matches are valid.
         match matches::parse(&text) {
             Ok(expr) => prop_assert_eq!(matches::parse(&expr.to_string()), Ok(expr)),
             Err(_) => prop_assert!(text.contains("2/0x2")),
@@ -118,7 +118,7 @@ fn predicates_and_prerequisites_of_the_table_parse() {
 }
 
 #[test]
-fn what_ovn_refuses_is_refused() {
+fn matches_that_ovn_rejects_are_rejected() {
     for text in [
         "",
         "ip4 && ip6 || tcp",
@@ -147,10 +147,10 @@ fn what_ovn_refuses_is_refused() {
 #[test]
 fn an_error_says_where_it_is() {
     let error = matches::parse("ip4 && nonsense == 1").expect_err("a field that does not exist");
-    assert_eq!(error.to_string(), "\"nonsense\" is no field (at byte 7)");
+    assert_eq!(error.to_string(), "unknown field \"nonsense\" (at byte 7)");
 }
 
-/// A text that looks like actions, and often is some.
+/// Generates texts that look like actions, and often are valid actions.
 fn actions_pieces() -> impl Strategy<Value = String> {
     let verbs: Vec<String> = Verb::ALL.iter().map(|verb| verb.text().to_owned()).collect();
     let other = [
@@ -203,7 +203,7 @@ proptest! {
     }
 }
 
-/// One use of every action that has a name.
+/// One example of every named action.
 const EVERY_ACTION: &[&str] = &[
     "output;",
     "ct_next;",
@@ -288,7 +288,7 @@ const EVERY_ACTION: &[&str] = &[
 ];
 
 #[test]
-fn every_action_prints_as_it_is_written() {
+fn every_action_prints_its_original_text() {
     for text in EVERY_ACTION {
         let parsed = actions::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
         let printed = printed(&parsed);
@@ -298,9 +298,9 @@ fn every_action_prints_as_it_is_written() {
         let pattern = |text: &str| {
             text.split(|it: char| !it.is_alphanumeric() && it != '_').any(|it| it == verb.text())
         };
-        assert!(EVERY_ACTION.iter().any(|text| pattern(text)), "{} is not tried", verb.text());
+        assert!(EVERY_ACTION.iter().any(|text| pattern(text)), "{} has no example", verb.text());
     }
-    // Those that have no name; a field of the packet that is sent next counts as another action than other fields.
+    // These are the actions without a name. Setting a field of the packet that is created counts as a separate action.
     let unnamed = [
         "next;",
         "reg0 = 1;",
@@ -316,12 +316,12 @@ fn every_action_prints_as_it_is_written() {
             .iter()
             .all(|text| actions::parse(text).is_ok_and(|parsed| printed(&parsed).trim_end() == *text))
     );
-    // 26.03 has 82 in all.
+    // OVN 26.03 has 82 actions.
     assert_eq!(Verb::ALL.len() + unnamed.len(), 82);
 }
 
 #[test]
-fn actions_that_ovn_refuses_are_refused() {
+fn actions_that_ovn_rejects_are_rejected() {
     for text in [
         "frobnicate;",
         "output",

@@ -1,11 +1,11 @@
-//! The traces that the real ovn-trace 26.03 printed on the databases of the capture.
+//! Compares traces with the recorded output of the real ovn-trace 26.03 on the databases of the capture.
 
 mod common;
 
 use common::{archive, zone, zones};
 use ovn_lflow::{Semantics, Zone, tree};
 
-/// Was this printed on one of the ways that the packet may go? ovn-trace takes one at random.
+/// Checks that one of our branches prints the recorded text. ovn-trace takes one branch at random.
 fn printed_by(zone: &Zone, command: &str, wanted: &str) -> Result<(), String> {
     let text = command.rsplit_once('\'').and_then(|(rest, _)| rest.split_once('\'')).map(|(_, text)| text);
     let mut start = zone.start(text.expect("a microflow"))?;
@@ -23,11 +23,11 @@ fn printed_by(zone: &Zone, command: &str, wanted: &str) -> Result<(), String> {
     if printed.iter().any(|text| text == wanted) {
         return Ok(());
     }
-    Err(format!("ovn-trace printed:\n{wanted}\nbut this prints:\n{}", printed.join("\nor\n")))
+    Err(format!("ovn-trace printed:\n{wanted}\nbut our branches print:\n{}", printed.join("\nor\n")))
 }
 
 #[test]
-fn every_recorded_trace_is_printed_again() {
+fn every_recorded_trace_is_reproduced() {
     let traces = archive("ovn-26.03-clients.tar.xz", |path| path.contains("/trace/"));
     let (mut count, mut wrong) = (0, Vec::new());
     for (pod, rows) in zones() {

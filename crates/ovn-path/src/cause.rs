@@ -1,16 +1,16 @@
-//! Why a flow is there: the northbound row that it was made for.
+//! The northbound rows that logical flows implement: why a flow exists.
 
-use ovn_lflow::{Pass, Way};
+use ovn_lflow::{PacketPath, Pass};
 use ovn_model::{UuidPrefix, detrace::kubernetes_owner, label, lflow::Flow};
 use ovsdb::{Row, Uuid};
 use std::collections::BTreeSet;
 
-/// The northbound rows that flows were made for.
+/// The northbound rows that the logical flows of a zone implement.
 #[derive(Clone, Debug, Default)]
 pub struct Causes(Vec<Row>);
 
-/// Rows that say what a port or datapath is rather than what is done with packets.
-const PLAIN: &[&str] = &[
+/// Tables whose rows describe a port or datapath and do not decide what happens to a packet.
+const DESCRIPTIVE_TABLES: &[&str] = &[
     "Copp",
     "DHCP_Options",
     "Load_Balancer_Group",
@@ -22,34 +22,34 @@ const PLAIN: &[&str] = &[
 ];
 
 impl Causes {
-    /// The beginnings of the UUIDs of the rows that have to be read of a zone's northbound database.
-    pub fn hints<'a>(ways: impl IntoIterator<Item = &'a Way>, zone: &str) -> BTreeSet<UuidPrefix> {
-        let legs = ways.into_iter().flat_map(|way| &way.legs).filter(|leg| leg.zone == zone);
+    /// Returns the UUID prefixes of the rows that the caller must read from a zone's northbound database.
+    pub fn hints<'a>(paths: impl IntoIterator<Item = &'a PacketPath>, zone: &str) -> BTreeSet<UuidPrefix> {
+        let legs = paths.into_iter().flat_map(|path| &path.legs).filter(|leg| leg.zone == zone);
         let flows = legs.flat_map(|leg| &leg.passes).flat_map(|pass| &pass.flows);
         flows.filter_map(|flow| flow.hint.as_ref()?.parse().ok()).collect()
     }
 
-    /// From those rows.
+    /// Builds the causes from the rows that [`Self::hints`] names.
     pub fn new(rows: impl IntoIterator<Item = Row>) -> Self {
         Self(rows.into_iter().collect())
     }
 
-    /// The row that a flow was made for.
+    /// Returns the northbound row that a flow implements.
     pub fn of(&self, flow: &Flow) -> Option<&Row> {
         let prefix: UuidPrefix = flow.hint.as_ref()?.parse().ok()?;
         self.0.iter().find(|row| prefix.is_of(row.uuid))
     }
 
-    /// The rows that decided something in a pass, in order, each once.
+    /// Returns the rows that decided something in the passes, in order, without duplicates.
     pub(crate) fn decisions<'a>(&'a self, passes: &'a [Pass]) -> Vec<&'a Row> {
         let mut seen = BTreeSet::new();
         let flows = passes.iter().flat_map(|pass| &pass.flows);
-        let rows = flows.filter_map(|flow| self.of(flow)).filter(|row| !is_plain(row));
+        let rows = flows.filter_map(|flow| self.of(flow)).filter(|row| !is_descriptive(row));
         rows.filter(|row| seen.insert(row.uuid)).collect()
     }
 
-    /// The flow that a drop or rejection comes from, and its row. The stages that act on the verdict of an ACL are the same for
-    /// all ACLs: there, the ACL is behind an earlier flow.
+    /// Returns the flow that drops or rejects the packet, and its northbound row. The stages that apply the verdict of
+    /// ACLs have the same flows for all ACLs, so there the row is that of an earlier flow.
     pub(crate) fn of_drop<'a>(
         &'a self,
         pass: &'a Pass,
@@ -68,11 +68,11 @@ impl Causes {
     }
 }
 
-fn is_plain(row: &Row) -> bool {
-    PLAIN.contains(&row.table.name.as_str())
+fn is_descriptive(row: &Row) -> bool {
+    DESCRIPTIVE_TABLES.contains(&row.table.name.as_str())
 }
 
-/// What a row is and does, in a few words: `ACL drop NP:shop:Ingress (NetworkPolicy shop/deny)`.
+/// Describes a row in a few words: `ACL drop NP:shop:Ingress (NetworkPolicy shop/deny)`.
 pub(crate) fn short(row: &Row) -> String {
     let action = match row.table.name.as_str() {
         "ACL" | "Logical_Router_Policy" => row.text("action").unwrap_or_default(),
@@ -83,7 +83,7 @@ pub(crate) fn short(row: &Row) -> String {
     format!("{}{space}{action} {}{owner}", row.table.name, label(row))
 }
 
-/// The call that shows more of a row: the Kubernetes object that it was made for, or the row itself.
+/// Returns the tool calls that show more about a row: its Kubernetes owner, and the row itself.
 pub(crate) fn next_call(row: &Row, node: &str) -> String {
     let id = |key| row.map_get("external_ids", key);
     let owner = id("k8s.ovn.org/owner-type")
@@ -95,7 +95,7 @@ pub(crate) fn next_call(row: &Row, node: &str) -> String {
     let Some((kind, name)) = service.or(owner) else { return row_call };
     let kind = kind.to_ascii_lowercase();
     match (kind.as_str(), name.split_once('/')) {
-        // What every namespace with a policy has: its policies are the cause.
+        // This default-deny ACL exists in every namespace with a policy, so the cause is the policies of the namespace.
         ("netpolnamespace", _) => {
             let namespace = name.split('/').next().unwrap_or_default();
             format!("kubectl_get kind=networkpolicies namespace={namespace}; {row_call}")

@@ -1,4 +1,4 @@
-//! The packet that a sender sends to an address.
+//! Builds the packet that a sender sends to an address.
 
 use crate::{
     names::Sender,
@@ -10,10 +10,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::{fmt, net::IpAddr};
 
-/// The protocol of a microflow. A parameter of tools too.
+/// The protocol of a microflow. It is also a parameter of tools.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-// What stands in a schema is what the parameter says of itself.
+// The schema shows the documentation of the parameter instead.
 #[schemars(description = "")]
 pub enum Protocol {
     /// TCP.
@@ -28,7 +28,7 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// As databases and expressions write it.
+    /// Returns the name that databases and expressions use.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Tcp => "tcp",
@@ -39,7 +39,7 @@ impl Protocol {
     }
 }
 
-/// A packet that a port sends.
+/// A packet that a logical port sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Microflow {
     inport: String,
@@ -51,58 +51,60 @@ pub struct Microflow {
     port: u16,
 }
 
-/// Why there is no such packet.
+/// The reason why a sender cannot send a packet to an address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoPacket {
-    /// It has no MAC address, or no address of the destination's family.
-    #[error("port {port} has no address of the family of {to}")]
+    /// The sender has no MAC address, or no IP address of the destination's family.
+    #[error("port {port} has no address of the same family (IPv4 or IPv6) as {to}")]
     NoAddress {
-        /// The port.
+        /// The logical port of the sender.
         port: String,
-        /// Where to.
+        /// The destination address.
         to: IpAddr,
     },
-    /// Nobody to send it to.
-    #[error("the datapath of port {port} has neither {to} nor a router's port that could lead there")]
+    /// The sender's datapath has neither the destination nor a router port.
+    #[error("the datapath of port {port} has neither a port with {to} nor a router port")]
     NoGateway {
-        /// The port.
+        /// The logical port of the sender.
         port: String,
-        /// Where to.
+        /// The destination address.
         to: IpAddr,
     },
-    /// Such a packet never leaves the sender.
+    /// The destination is the sender itself, so the packet never leaves it.
     #[error("{to} is an address of port {port} itself")]
     Itself {
-        /// The port.
+        /// The logical port of the sender.
         port: String,
-        /// Where to.
+        /// The destination address.
         to: IpAddr,
     },
 }
 
 impl NoPacket {
-    /// What to do instead.
+    /// Returns a hint on what to do instead.
     pub const fn hint(&self) -> &'static str {
         match self {
-            Self::NoAddress { .. } => "Give a destination of the other family of addresses.",
-            Self::NoGateway { .. } => "Give a port of a pod as the sender.",
-            Self::Itself { .. } => "Give another destination: the pod's own kernel delivers this packet.",
+            Self::NoAddress { .. } => "Pass a destination of the other address family.",
+            Self::NoGateway { .. } => "Pass the port of a pod as the sender.",
+            Self::Itself { .. } => {
+                "Pass another destination: the pod's own kernel delivers this packet, without OVN."
+            }
         }
     }
 }
 
-/// The MAC address of whatever sends a packet from outside: any will do.
+/// The source MAC address of packets from outside the cluster. Its value does not matter.
 const OUTSIDE_MAC: &str = "02:00:00:00:00:01";
 
-/// The source port of the packets that are made here: one of those that no service has.
+/// The source port of all packets: a high port that services do not use.
 const SOURCE_PORT: u16 = 40_000;
 
 impl Microflow {
-    /// The packet that a sender sends to an address. On the sender's own subnet, it is for the MAC address there; beyond, for
-    /// that of the router.
+    /// Builds the packet that a sender sends to an address. The destination MAC address is that of the destination on
+    /// the sender's own subnet, or else that of the router.
     ///
     /// # Errors
-    /// If the sender cannot send such a packet.
+    /// Returns an error if the sender cannot send such a packet.
     pub fn new(
         ports: &Ports,
         from: Sender<'_>,
@@ -145,7 +147,7 @@ impl Microflow {
         }
         let neighbour = ports.with_address(from.datapath, to).and_then(|port| port.mac.as_ref());
         let gateway = || {
-            // Of several, the one whose network the sender is on.
+            // If there are several router ports, prefer the one whose network contains the sender.
             let on_link = |port: &&Port| port.addresses.iter().any(|net| net.contains(&source.addr()));
             ports
                 .gateways(from.datapath)
@@ -169,12 +171,12 @@ impl Microflow {
 }
 
 impl Microflow {
-    /// The logical port that sends it.
+    /// Returns the name of the logical port that sends the packet.
     pub fn inport(&self) -> &str {
         &self.inport
     }
 
-    /// As a match of OpenFlow's (ovs-fields(7)), coming in from a port.
+    /// Returns the packet as an OpenFlow match (ovs-fields(7)) with the given ingress port.
     pub fn openflow(&self, in_port: u16) -> String {
         let Self { eth, ip, protocol, port, .. } = self;
         let four = ip.1.is_ipv4();
@@ -201,7 +203,7 @@ impl Microflow {
     }
 }
 
-/// As an expression of OVN's.
+/// Prints the packet as an OVN expression.
 impl fmt::Display for Microflow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { inport, eth, ip, protocol, port, .. } = self;

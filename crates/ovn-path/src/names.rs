@@ -1,4 +1,4 @@
-//! What a person calls the ends of a connection.
+//! Resolves the names of the two ends of a connection.
 
 use crate::{
     Protocol,
@@ -8,87 +8,87 @@ use crate::{
 use ovsdb::{Rows, Schema, Select};
 use std::{collections::BTreeMap, net::IpAddr};
 
-/// What names can stand for in a zone.
+/// The ports, nodes and services that a name can refer to in a zone.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
     /// The logical ports of the zone.
     pub ports: Ports,
-    /// The addresses of the nodes, by name: those that tunnels end at.
+    /// The tunnel endpoint addresses of the nodes, by node name.
     pub nodes: BTreeMap<String, Vec<IpAddr>>,
-    /// The services, if they were read.
+    /// The services; `None` if they were not read.
     pub services: Option<Services>,
 }
 
-/// Where a packet begins.
+/// The sender of a packet.
 #[derive(Clone, Copy, Debug)]
 pub enum Sender<'a> {
-    /// At a port.
+    /// The packet starts at this logical port.
     Port(&'a Port),
-    /// Outside the cluster: it comes in by the port of the external network.
+    /// The packet comes from outside the cluster, through the port of the external network.
     Outside {
-        /// The port by which it comes in.
+        /// The localnet port through which the packet enters.
         port: &'a Port,
-        /// The port of the router behind.
+        /// The router port that the external switch connects to.
         router: &'a Port,
-        /// Its source.
+        /// The source address of the packet.
         address: IpAddr,
     },
 }
 
-/// Where a packet is to go.
+/// The destination of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Destination {
-    /// The address.
+    /// The destination address.
     pub address: IpAddr,
-    /// The port; 0 where the protocol has none.
+    /// The destination port; 0 for a protocol without ports.
     pub port: u16,
-    /// Is it a service, of which a load balancer chooses a backend?
+    /// True for the virtual address of a service.
     pub of_service: bool,
 }
 
-/// Why a name is no end of a connection.
+/// The reason why a name is not an end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoEndpoint {
-    /// The destination's port is not given.
+    /// The destination port is missing.
     #[error("parameter `port` is missing")]
     NoPort,
-    /// Nothing is called so.
+    /// Nothing has this name.
     #[error("no {kind} is named `{name}`")]
     Unknown {
-        /// What was looked for.
+        /// The kinds of objects that the name could refer to.
         kind: &'static str,
-        /// The name.
+        /// The unknown name.
         name: String,
-        /// What there is.
+        /// The names that exist.
         known: Vec<String>,
     },
-    /// The service has other ports.
-    #[error("service {service} has no such port")]
+    /// The service does not have this port.
+    #[error("service {service} does not have this port for this protocol")]
     NoSuchPort {
-        /// The service.
+        /// The name of the service.
         service: String,
-        /// Its addresses and ports.
+        /// The addresses and ports that the service has.
         offered: Vec<String>,
     },
-    /// Packets from outside have no way into this zone.
-    #[error("{0} is no pod's address in this zone, and the zone has no port to an external network")]
+    /// The address is outside the zone, and packets from outside cannot enter this zone.
+    #[error("no pod in this zone has the address {0}, and this zone has no port to an external network")]
     NoOutside(IpAddr),
 }
 
 impl NoEndpoint {
-    /// What to do instead.
+    /// Returns a hint on what to do instead.
     pub fn hint(&self) -> String {
         match self {
-            Self::NoPort => "Give the destination's port; none with protocol=icmp.".into(),
-            Self::Unknown { known, .. } => format!("There are: {}.", known.join(", ")),
-            Self::NoSuchPort { offered, .. } => format!("It has {}.", offered.join(", ")),
-            Self::NoOutside(_) => "Name the sender's node, or give the sender's pod.".into(),
+            Self::NoPort => "Pass the destination port, or protocol=icmp, which needs no port.".into(),
+            Self::Unknown { known, .. } => format!("Known names: {}.", known.join(", ")),
+            Self::NoSuchPort { offered, .. } => format!("The service has {}.", offered.join(", ")),
+            Self::NoOutside(_) => "Pass the sender's node as node_name, or the sender's pod as from.".into(),
         }
     }
 }
 
 impl Names {
-    /// What has to be read of the southbound database.
+    /// Returns what the caller must read from the southbound database.
     pub fn selects(schema: &Schema) -> Vec<Select> {
         let nodes = [("Chassis", ["name", "hostname"]), ("Encap", ["chassis_name", "ip"])];
         let known = nodes.into_iter().filter(|(table, columns)| {
@@ -99,7 +99,7 @@ impl Names {
         [Ports::select()].into_iter().chain(nodes).collect()
     }
 
-    /// From what [`Self::selects`] asked for.
+    /// Builds the names from the rows that [`Self::selects`] asks for.
     pub fn new(read: &[Rows]) -> Self {
         let table = |name: &'static str| read.iter().filter(move |rows| rows.table.name == name);
         let rows = |name| table(name).flat_map(|rows| &rows.rows);
@@ -123,11 +123,11 @@ impl Names {
         }
     }
 
-    /// Where a packet begins: at a pod (`namespace/name`) or logical port, at a node, or at an address, which is a pod's or
-    /// comes from outside.
+    /// Finds the sender: a pod (`namespace/name`), a logical port, a node, or an address of a pod or outside the
+    /// cluster.
     ///
     /// # Errors
-    /// If this zone has nothing of the name.
+    /// Returns an error if nothing in this zone has the name.
     pub fn sender(&self, from: &str) -> Result<Sender<'_>, NoEndpoint> {
         let management = || self.ports.find(&format!("k8s-{from}")).filter(|_| self.nodes.contains_key(from));
         if let Some(port) = self.ports.find(from).or_else(management) {
@@ -144,7 +144,8 @@ impl Names {
         if let Some(port) = self.ports.of_pod_with(address) {
             return Ok(Sender::Port(port));
         }
-        // A node's switch to the outside is named after it; other networks have switches of their own.
+        // The default network's external switch has the shortest name; other networks put a prefix before the name of
+        // theirs.
         let localnet = self.ports.iter().filter(|port| port.kind == "localnet");
         let mut entries: Vec<(&Port, &Port)> =
             localnet.filter_map(|port| Some((port, self.ports.gateways(port.datapath).next()?))).collect();
@@ -155,11 +156,11 @@ impl Names {
         }
     }
 
-    /// Where a packet is to go: to an address, a pod or port of the zone, a service or a node. `Ok(None)`: it is nothing but
-    /// perhaps a service, and the services were not read.
+    /// Finds the destination: an address, a pod or port of the zone, a service or a node. Returns `Ok(None)` if the
+    /// name may be a service but the services were not read.
     ///
     /// # Errors
-    /// If nothing is called so, or its port is not known.
+    /// Returns an error if nothing has this name, or if the destination port is missing or unknown.
     pub fn destination(
         &self,
         to: &str,
@@ -169,7 +170,7 @@ impl Names {
         let of_port = || Some(self.ports.find(to)?.addresses.first()?.addr());
         let of_node = || self.nodes.get(to)?.first().copied();
         if let Some(address) = to.parse().ok().or_else(of_port).or_else(of_node) {
-            return at(address, protocol, port).map(Some);
+            return with_port(address, protocol, port).map(Some);
         }
         let Some(services) = &self.services else { return Ok(None) };
         let vips: Vec<&Vip> = services.of(to).filter(|vip| vip.protocol == protocol.as_str()).collect();
@@ -196,8 +197,8 @@ impl Names {
     }
 }
 
-/// An address with the port that the protocol needs.
-fn at(address: IpAddr, protocol: Protocol, port: Option<u16>) -> Result<Destination, NoEndpoint> {
+/// Combines an address with the port, which every protocol except ICMP needs.
+fn with_port(address: IpAddr, protocol: Protocol, port: Option<u16>) -> Result<Destination, NoEndpoint> {
     match (protocol, port) {
         (Protocol::Icmp, _) => Ok(Destination { address, port: 0, of_service: false }),
         (_, Some(port)) => Ok(Destination { address, port, of_service: false }),

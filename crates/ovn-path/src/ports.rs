@@ -4,32 +4,32 @@ use ipnet::IpNet;
 use ovsdb::{Row, Rows, Select, Uuid};
 use std::net::IpAddr;
 
-/// The ports of a zone, as far as a packet that one of them sends needs them.
+/// The ports of a zone, with the columns that building a packet needs.
 #[derive(Clone, Debug, Default)]
 pub struct Ports(Vec<Port>);
 
 /// A logical port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Port {
-    /// Its name.
+    /// The name of the port.
     pub name: String,
-    /// Its datapath.
+    /// The datapath of the port.
     pub datapath: Uuid,
-    /// `patch`, `remote`, …; empty for a workload's.
+    /// The type: `patch`, `remote`, …; empty for the port of a workload.
     pub kind: String,
-    /// Its MAC address.
+    /// The MAC address of the port, if it has one.
     pub mac: Option<String>,
-    /// Its addresses, with the length of the prefix where it has one: a router's port.
+    /// The IP addresses of the port. Those of a router port have a prefix length.
     pub addresses: Vec<IpNet>,
-    /// The port at the other end.
+    /// The peer of a patch port.
     pub peer: Option<String>,
-    /// The chassis that has it.
+    /// The chassis that claimed the port.
     pub chassis: Option<Uuid>,
 }
 
 impl Port {
     fn new(row: &Row) -> Option<Self> {
-        // `"0a:58:0a:f4:00:04 10.244.0.4"`; a switch's port to a router has `router`.
+        // The column is like `"0a:58:0a:f4:00:04 10.244.0.4"`, or `router` for a switch port that connects to a router.
         let words: Vec<&str> = row.strings("mac").flat_map(str::split_whitespace).collect();
         let net = |word: &&str| word.parse().ok().or_else(|| word.parse::<IpAddr>().ok().map(IpNet::from));
         Some(Self {
@@ -45,7 +45,7 @@ impl Port {
 }
 
 impl Ports {
-    /// What has to be read of the southbound database.
+    /// Returns what the caller must read from the southbound database.
     pub fn select() -> Select {
         Select::from("Port_Binding").columns([
             "logical_port",
@@ -57,36 +57,36 @@ impl Ports {
         ])
     }
 
-    /// From what [`Self::select`] asked for.
+    /// Builds the ports from the rows that [`Self::select`] asks for.
     pub fn new(rows: &Rows) -> Self {
         Self(rows.rows.iter().filter_map(Port::new).collect())
     }
 
-    /// All.
+    /// Returns all ports.
     pub fn iter(&self) -> impl Iterator<Item = &Port> {
         self.0.iter()
     }
 
-    /// The port of this name, or of the pod `namespace/name` on the default network.
+    /// Finds the port with this name, or the port of the pod `namespace/name` on the default network.
     pub fn find(&self, name: &str) -> Option<&Port> {
         let of_pod = name.replacen('/', "_", 1);
         self.0.iter().find(|port| port.name == name || port.name == of_pod)
     }
 
-    /// The pod's port, of any network, that has an address.
+    /// Finds the workload port with an address, on any network.
     pub(crate) fn of_pod_with(&self, address: IpAddr) -> Option<&Port> {
         let has = |port: &&Port| port.addresses.iter().any(|net| net.addr() == address);
         self.0.iter().filter(|port| port.kind.is_empty()).find(has)
     }
 
-    /// The port of a datapath that has an address.
+    /// Finds the port of a datapath with an address.
     pub(crate) fn with_address(&self, datapath: Uuid, address: IpAddr) -> Option<&Port> {
         self.0
             .iter()
             .find(|port| port.datapath == datapath && port.addresses.iter().any(|net| net.addr() == address))
     }
 
-    /// The router's ports that a datapath is connected to.
+    /// Returns the router ports that a datapath connects to.
     pub(crate) fn gateways(&self, datapath: Uuid) -> impl Iterator<Item = &Port> {
         let peers =
             self.0.iter().filter(move |port| port.datapath == datapath).filter_map(|port| port.peer.as_ref());

@@ -1,12 +1,17 @@
-//! The way of a packet: one line for each datapath.
+//! Prints the path of a packet: one line for each datapath.
 
 use crate::cause::{Causes, short};
-use ovn_lflow::{Leg, Pass, Way, Zone};
+use ovn_lflow::{Leg, PacketPath, Pass, Zone};
 use packet::{Field, Packet};
 use std::collections::BTreeMap;
 
-/// One line for each datapath that a packet went through, with what decided there. `zones` are those of the way, by name.
-pub fn route(way: &Way, zones: &BTreeMap<String, Zone>, causes: &BTreeMap<String, Causes>) -> Vec<String> {
+/// Returns one line for each datapath on the path, with the northbound rows that decided there. `zones` and `causes`
+/// are by zone name.
+pub fn route(
+    path: &PacketPath,
+    zones: &BTreeMap<String, Zone>,
+    causes: &BTreeMap<String, Causes>,
+) -> Vec<String> {
     let none = Causes::default();
     let of_leg = |leg: &Leg| {
         let zone = zones.get(&leg.zone);
@@ -14,7 +19,7 @@ pub fn route(way: &Way, zones: &BTreeMap<String, Zone>, causes: &BTreeMap<String
         let chunks = leg.passes.chunk_by(|a, b| a.datapath == b.datapath);
         chunks.filter_map(|passes| Some(line(&leg.zone, zone?, passes, causes))).collect::<Vec<_>>()
     };
-    way.legs.iter().flat_map(of_leg).collect()
+    path.legs.iter().flat_map(of_leg).collect()
 }
 
 fn line(name: &str, zone: &Zone, passes: &[Pass], causes: &Causes) -> String {
@@ -33,7 +38,7 @@ fn line(name: &str, zone: &Zone, passes: &[Pass], causes: &Causes) -> String {
     format!("{name}: {kind} {called}{inport}{outport}: {}{decisions}", header(&first.packet))
 }
 
-/// A packet's addresses: `tcp 10.244.0.4:40000 -> 10.96.0.10:80`.
+/// Describes a packet by its addresses: `tcp 10.244.0.4:40000 -> 10.96.0.10:80`.
 pub fn header(packet: &Packet) -> String {
     let shown = |field: Field| field.show(packet.get(field));
     let (source, target) = match (packet.is_ip4(), packet.is_ip6()) {
@@ -42,8 +47,8 @@ pub fn header(packet: &Packet) -> String {
         _ if packet.get(Field::ETH_TYPE) == 0x0806 => {
             let (of, to) = (shown(Field::ARP_SPA), shown(Field::ARP_TPA));
             return match packet.get(Field::ARP_OP) {
-                1 => format!("ARP request of {of} for {to}"),
-                _ => format!("ARP reply of {of} to {to}"),
+                1 => format!("ARP request from {of} for {to}"),
+                _ => format!("ARP reply from {of} to {to}"),
             };
         }
         _ => {
@@ -64,13 +69,13 @@ pub fn header(packet: &Packet) -> String {
         let (from, to) = (packet.get(Field::TCP_SRC), packet.get(Field::TCP_DST));
         return format!("{protocol} {source}:{from} -> {target}:{to}");
     }
-    // ICMP keeps its type and code where others have their ports.
+    // ICMP has a type and a code where other protocols have ports.
     let (kind, code) = (packet.get(Field::ICMP4_TYPE), packet.get(Field::ICMP4_CODE));
     format!("{protocol} type {kind} code {code} {source} -> {target}")
 }
 
-/// Is the packet one that asks for a neighbour's MAC address?
-pub(crate) fn asks_for(packet: &Packet) -> Option<String> {
+/// Returns the address that an ARP request or neighbour solicitation asks for.
+pub(crate) fn neighbour_request_target(packet: &Packet) -> Option<String> {
     let is_arp = packet.get(Field::ETH_TYPE) == 0x0806 && packet.get(Field::ARP_OP) == 1;
     let is_nd = packet.is_ip6() && packet.get(Field::IP_PROTO) == 58 && packet.get(Field::ICMP6_TYPE) == 135;
     match (is_arp, is_nd) {
@@ -80,8 +85,8 @@ pub(crate) fn asks_for(packet: &Packet) -> Option<String> {
     }
 }
 
-/// What the packet is, if it is an answer that refuses a connection.
-pub(crate) fn refuses(packet: &Packet) -> Option<&'static str> {
+/// Describes a packet that refuses a connection. Returns `None` for other packets.
+pub(crate) fn refusal(packet: &Packet) -> Option<&'static str> {
     let kind = packet.get(Field::ICMP4_TYPE);
     match packet.get(Field::IP_PROTO) {
         6 if packet.get(Field::TCP_FLAGS) & 4 == 4 => Some("a TCP reset"),

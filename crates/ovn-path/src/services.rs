@@ -7,26 +7,26 @@ use std::net::SocketAddr;
 #[derive(Clone, Debug, Default)]
 pub struct Services(Vec<Vip>);
 
-/// A virtual address.
+/// A virtual address of a service.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Vip {
-    /// It is a node's own: a node port, or a template of one.
+    /// True if the address belongs to one node: a node port, or a template of one.
     pub of_node: bool,
-    /// `namespace/name`.
+    /// The service, as `namespace/name`.
     pub service: String,
-    /// `tcp`, `udp` or `sctp`.
+    /// The protocol: `tcp`, `udp` or `sctp`.
     pub protocol: String,
-    /// The address and port.
+    /// The virtual address and port.
     pub address: SocketAddr,
 }
 
 impl Services {
-    /// What has to be read of the northbound database.
+    /// Returns what the caller must read from the northbound database.
     pub fn select() -> Select {
         Select::from("Load_Balancer").columns(["name", "protocol", "vips", "external_ids"])
     }
 
-    /// From what [`Self::select`] asked for.
+    /// Builds the services from the rows that [`Self::select`] asks for.
     pub fn new(rows: &Rows) -> Self {
         let vips = |row: &Row| {
             let service = row.map_get("external_ids", "k8s.ovn.org/owner").unwrap_or_default().to_owned();
@@ -48,12 +48,12 @@ impl Services {
         Self(all)
     }
 
-    /// Those of a service, cluster addresses first.
+    /// Returns the virtual addresses of a service, cluster addresses first.
     pub fn of<'a>(&'a self, service: &'a str) -> impl Iterator<Item = &'a Vip> {
         self.0.iter().filter(move |vip| vip.service == service)
     }
 
-    /// All services.
+    /// Returns the names of all services.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|vip| vip.service.as_str()).filter(|name| !name.is_empty())
     }

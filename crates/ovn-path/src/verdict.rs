@@ -1,32 +1,32 @@
-//! How the ways of a packet end, in words.
+//! Describes how the paths of a packet end.
 
 use crate::{
     cause::{Causes, next_call, short},
-    route::{asks_for, header, refuses},
+    route::{header, neighbour_request_target, refusal},
 };
-use ovn_lflow::{Choice, End, Leg, Outcome, Pass, Start, Way, Zone};
+use ovn_lflow::{Choice, End, Leg, Outcome, PacketPath, Pass, Start, Zone};
 use packet::{Field, Packet};
 use std::collections::BTreeMap;
 
-/// What becomes of a packet, the best first.
+/// What happens to a packet, ordered from the best to the worst outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
-    /// It arrives at a port.
+pub enum VerdictKind {
+    /// The packet arrives at a port.
     Delivered,
-    /// It arrives as soon as a neighbour has told its MAC address.
+    /// OVN asks for the MAC address of a neighbour first, and forwards the packet when it gets the reply.
     Waiting,
-    /// ovn-controller handles it.
+    /// ovn-controller handles the packet.
     Taken,
-    /// What becomes of it cannot be known.
+    /// The trace cannot determine what happens.
     Unknown,
-    /// Its sender is told that it is not wanted.
+    /// The sender receives a refusal, such as a TCP reset.
     Refused,
-    /// A flow drops it.
+    /// A flow drops the packet.
     Dropped,
 }
 
-impl Kind {
-    /// The word that a verdict begins with.
+impl VerdictKind {
+    /// Returns the word that the text of a verdict begins with.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Delivered => "delivered",
@@ -39,53 +39,53 @@ impl Kind {
     }
 }
 
-/// How one way of a packet ends.
+/// How one path of a packet ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
-    /// What becomes of the packet.
-    pub kind: Kind,
-    /// Where and why, in one line that begins with the word of the kind.
+    /// What happens to the packet.
+    pub kind: VerdictKind,
+    /// Where and why it happens, in one line that begins with the word of the kind.
     pub text: String,
-    /// The call that shows more of the cause.
+    /// The tool call that shows more about the cause.
     pub next: Option<String>,
 }
 
-/// Ways that end alike.
+/// Paths with the same verdict.
 #[derive(Clone, Debug)]
-pub struct Folded<'a> {
-    /// How they end.
+pub struct VerdictGroup<'a> {
+    /// The common verdict of the paths.
     pub verdict: Verdict,
-    /// The ways, at least one.
-    pub ways: Vec<&'a Way>,
+    /// The paths, at least one.
+    pub paths: Vec<&'a PacketPath>,
 }
 
 impl Verdict {
-    /// The verdict on a way. `zones` and `causes` are those of its legs, by the name of the zone.
-    pub fn of(way: &Way, zones: &BTreeMap<String, Zone>, causes: &BTreeMap<String, Causes>) -> Self {
-        let Some(leg) = way.legs.last() else { return Self::unknown("the packet went nowhere") };
+    /// Returns the verdict on a path. `zones` and `causes` are those of its legs, by zone name.
+    pub fn of(path: &PacketPath, zones: &BTreeMap<String, Zone>, causes: &BTreeMap<String, Causes>) -> Self {
+        let Some(leg) = path.legs.last() else { return Self::unknown("the trace has no path") };
         let none = Causes::default();
-        let at = At { leg, zone: zones.get(&leg.zone), causes: causes.get(&leg.zone).unwrap_or(&none) };
-        match &way.outcome {
+        let at = PathEnd { leg, zone: zones.get(&leg.zone), causes: causes.get(&leg.zone).unwrap_or(&none) };
+        match &path.outcome {
             Outcome::End(End::Delivered { port, kind, packet, .. }) => {
-                let first = way.legs.first().and_then(|leg| leg.passes.first()).map(|pass| &pass.packet);
-                if let Some(what) = refuses(packet).filter(|_| first.is_some_and(|it| refuses(it).is_none()))
+                let first = path.legs.first().and_then(|leg| leg.passes.first()).map(|pass| &pass.packet);
+                if let Some(what) = refusal(packet).filter(|_| first.is_some_and(|it| refusal(it).is_none()))
                 {
-                    return Self::refused(way, what, zones, causes);
+                    return Self::refused(path, what, zones, causes);
                 }
-                if let Some(target) =
-                    asks_for(packet).filter(|_| first.is_some_and(|it| asks_for(it).is_none()))
+                if let Some(target) = neighbour_request_target(packet)
+                    .filter(|_| first.is_some_and(|it| neighbour_request_target(it).is_none()))
                 {
                     return at.waiting(port, &target);
                 }
                 let text = format!("{} as {}", arrived(port, kind, &leg.zone), header(packet));
-                Self { kind: Kind::Delivered, text, next: None }
+                Self { kind: VerdictKind::Delivered, text, next: None }
             }
             Outcome::End(End::Dropped { stage, flow, why, .. }) => at.dropped(stage, *flow, why.as_deref()),
             Outcome::Lost { port, why, unknown: true, .. } => {
                 Self::unknown(&format!("after port {port}, {why}"))
             }
             Outcome::Lost { port, why, .. } => Self {
-                kind: Kind::Dropped,
+                kind: VerdictKind::Dropped,
                 text: format!("dropped between zones, after port {port} of {}: {why}", leg.zone),
                 next: Some("ovn_sbctl_list node_name=all table=Port_Binding record=".to_owned() + port),
             },
@@ -94,7 +94,7 @@ impl Verdict {
     }
 
     fn refused(
-        way: &Way,
+        path: &PacketPath,
         what: &str,
         zones: &BTreeMap<String, Zone>,
         causes: &BTreeMap<String, Causes>,
@@ -102,40 +102,41 @@ impl Verdict {
         const REFUSING: &[&str] = &["reject", "tcp_reset", "sctp_abort", "icmp4", "icmp6"];
         let none = Causes::default();
         let refusing = |actions: &str| REFUSING.iter().any(|word| actions.contains(word));
-        let passes = way.legs.iter().flat_map(|leg| leg.passes.iter().map(move |pass| (leg, pass)));
+        let passes = path.legs.iter().flat_map(|leg| leg.passes.iter().map(move |pass| (leg, pass)));
         for (leg, pass) in passes.collect::<Vec<_>>().into_iter().rev() {
             let Some(flow) = pass.flows.iter().rev().find(|flow| refusing(&flow.actions)) else { continue };
-            let at = At { leg, zone: zones.get(&leg.zone), causes: causes.get(&leg.zone).unwrap_or(&none) };
+            let at =
+                PathEnd { leg, zone: zones.get(&leg.zone), causes: causes.get(&leg.zone).unwrap_or(&none) };
             let (_, row) = at.causes.of_drop(pass, Some(flow.uuid));
             let stage = flow.stage.as_deref().unwrap_or_default();
-            let by = row.map_or_else(|| of_stage(stage, false).to_owned(), short);
+            let by = row.map_or_else(|| drop_reason(stage, false).to_owned(), short);
             let (place, number) = (at.datapath(pass), flow.uuid.first32());
             return Self {
-                kind: Kind::Refused,
+                kind: VerdictKind::Refused,
                 text: format!(
-                    "refused by {by}: the sender gets {what}; in {place}, stage {stage}, flow {number:08x} of priority {}",
+                    "refused by {by}: the sender gets {what}; in {place}, stage {stage}, flow {number:08x} with priority {}",
                     flow.priority
                 ),
                 next: row.map(|row| next_call(row, &leg.zone)),
             };
         }
-        Self { kind: Kind::Refused, text: format!("refused: the sender gets {what}"), next: None }
+        Self { kind: VerdictKind::Refused, text: format!("refused: the sender gets {what}"), next: None }
     }
 
     fn unknown(why: &str) -> Self {
-        Self { kind: Kind::Unknown, text: format!("unknown: {why}"), next: None }
+        Self { kind: VerdictKind::Unknown, text: format!("unknown: {why}"), next: None }
     }
 }
 
-/// The place where a way ends.
-struct At<'a> {
+/// The end of a path.
+struct PathEnd<'a> {
     leg: &'a Leg,
     zone: Option<&'a Zone>,
     causes: &'a Causes,
 }
 
-impl At<'_> {
-    /// `switch ovn-worker on ovn-worker`
+impl PathEnd<'_> {
+    /// Describes the datapath of a pass: `switch ovn-worker of zone ovn-worker`.
     fn datapath(&self, pass: &Pass) -> String {
         let datapath = self.zone.and_then(|zone| zone.datapaths.get(pass.datapath));
         let kind = if datapath.is_some_and(|it| it.is_switch) { "switch" } else { "router" };
@@ -143,16 +144,16 @@ impl At<'_> {
     }
 
     fn dropped(&self, stage: &str, flow: Option<ovsdb::Uuid>, why: Option<&str>) -> Verdict {
-        let Some(pass) = self.leg.passes.last() else { return Verdict::unknown("the packet went nowhere") };
+        let Some(pass) = self.leg.passes.last() else { return Verdict::unknown("the trace has no path") };
         let (found, row) = self.causes.of_drop(pass, flow);
         let flow = match found {
-            Some(flow) => format!("flow {:08x} of priority {}", flow.uuid.first32(), flow.priority),
+            Some(flow) => format!("flow {:08x} with priority {}", flow.uuid.first32(), flow.priority),
             None => "no flow matches".to_owned(),
         };
         let reason = match (row, why) {
-            (_, Some(why)) => why.to_owned(),
-            (Some(row), None) => short(row),
-            (None, None) => of_stage(stage, found.is_none()).to_owned(),
+            (_, Some(why)) => format!("because {why}"),
+            (Some(row), None) => format!("by {}", short(row)),
+            (None, None) => format!("by {}", drop_reason(stage, found.is_none())),
         };
         let name =
             self.zone.and_then(|zone| zone.datapaths.get(pass.datapath)).map_or("", |it| it.name.as_str());
@@ -161,37 +162,37 @@ impl At<'_> {
             Some(row) => next_call(row, node),
             None => format!("ovn_sbctl_lflow_list node_name={node} datapath={name} stage={stage}"),
         };
-        let text = format!("dropped by {reason}: in {}, stage {stage}, {flow}", self.datapath(pass));
-        Verdict { kind: Kind::Dropped, text, next: Some(next) }
+        let text = format!("dropped {reason}; in {}, stage {stage}, {flow}", self.datapath(pass));
+        Verdict { kind: VerdictKind::Dropped, text, next: Some(next) }
     }
 
     fn waiting(&self, port: &str, target: &str) -> Verdict {
         let zone = &self.leg.zone;
         Verdict {
-            kind: Kind::Waiting,
+            kind: VerdictKind::Waiting,
             text: format!(
-                "waiting for the MAC address of {target}: zone {zone} has not learnt it and asks for it by port {port}; the packet goes on when {target} answers"
+                "waiting for the MAC address of {target}: zone {zone} has not learnt it and sends a request through port {port}; the packet continues when {target} replies"
             ),
             next: Some(format!("ovn_sbctl_list node_name={zone} table=MAC_Binding grep={target}")),
         }
     }
 
     fn taken(&self) -> Verdict {
-        let Some(pass) = self.leg.passes.last() else { return Verdict::unknown("the packet went nowhere") };
+        let Some(pass) = self.leg.passes.last() else { return Verdict::unknown("the trace has no path") };
         let by = pass.flows.last().map_or_else(String::new, |flow| {
             let stage = flow.stage.as_deref().unwrap_or_default();
             format!(", stage {stage}, flow {:08x}: {}", flow.uuid.first32(), flow.actions)
         });
         let text = format!("handled by ovn-controller: in {}{by}", self.datapath(pass));
-        Verdict { kind: Kind::Taken, text, next: None }
+        Verdict { kind: VerdictKind::Taken, text, next: None }
     }
 }
 
-/// Where a packet arrives.
+/// Describes the port where a packet arrives.
 fn arrived(port: &str, kind: &str, node: &str) -> String {
     match kind {
-        "localnet" => format!("delivered to the network outside, which node {node} reaches by port {port},"),
-        "" if port.starts_with("k8s-") => format!("delivered to the host of node {node} by port {port}"),
+        "localnet" => format!("delivered to the external network through port {port} of node {node}"),
+        "" if port.starts_with("k8s-") => format!("delivered to the host of node {node} through port {port}"),
         "" => match pod_of(port) {
             Some((namespace, pod)) => format!("delivered to pod {namespace}/{pod} on {node}"),
             None => format!("delivered to port {port} on {node}"),
@@ -200,72 +201,74 @@ fn arrived(port: &str, kind: &str, node: &str) -> String {
     }
 }
 
-/// The pod of a port: `<namespace>_<pod>`, on other networks after the network attachment's name.
+/// Returns the pod of a port name: `<namespace>_<pod>`, with the name of the network before it on other networks.
 fn pod_of(port: &str) -> Option<(&str, &str)> {
     let (before, pod) = port.rsplit_once('_')?;
     Some((before.rsplit('_').next()?, pod))
 }
 
-/// What a stage drops packets for, where no northbound row is behind it.
-fn of_stage(stage: &str, no_flow: bool) -> &'static str {
+/// Describes why a stage drops packets if no northbound row is known.
+fn drop_reason(stage: &str, no_flow: bool) -> &'static str {
     let reasons = [
-        ("port_sec", "port security: the source addresses are not those of the port"),
-        ("_acl", "the verdict of the ACLs: none allows the packet"),
+        ("port_sec", "port security: the port may not use these source addresses"),
+        ("_acl", "the ACLs: none of them allows the packet"),
         ("ip_routing", "routing: the router has no route to the destination"),
         ("policy", "a routing policy"),
-        (
-            "admission",
-            "admission: the router does not take packets with this destination MAC address at this port",
-        ),
-        ("arp_resolve", "next hop: its MAC address is not known"),
-        ("l2_unknown", "the destination MAC address, which no port of the switch has"),
-        ("l2_lkup", "the destination MAC address, which no port of the switch has"),
-        ("larger_pkts", "size: the packet is larger than the MTU of the way"),
-        ("ip_input", "the router itself: the packet is not one that it takes or forwards"),
+        ("admission", "admission control: this router port does not accept the destination MAC address"),
+        ("arp_resolve", "next hop resolution: the MAC address of the next hop is unknown"),
+        ("l2_unknown", "the destination MAC address: no port of the switch has it"),
+        ("l2_lkup", "the destination MAC address: no port of the switch has it"),
+        ("larger_pkts", "the packet size: it exceeds the MTU of the path"),
+        ("ip_input", "the router itself: it neither accepts nor forwards this packet"),
         ("_lb", "a service without endpoints"),
         ("dnat", "a service without endpoints"),
     ];
     let found = reasons.iter().find(|(part, _)| stage.contains(part)).map(|(_, reason)| *reason);
-    found.unwrap_or(if no_flow { "a stage in which no flow matches" } else { "a flow of no northbound row" })
+    found.unwrap_or(if no_flow {
+        "the stage, in which no flow matches"
+    } else {
+        "a flow without a northbound row"
+    })
 }
 
-/// Ways that end alike, together, in the order of their first.
-pub fn fold<'a>(
-    ways: &'a [Way],
+/// Groups the paths by their verdict, in the order of the first path of each group.
+pub fn group_by_verdict<'a>(
+    paths: &'a [PacketPath],
     zones: &BTreeMap<String, Zone>,
     causes: &BTreeMap<String, Causes>,
-) -> Vec<Folded<'a>> {
-    let mut folded: Vec<Folded<'a>> = Vec::new();
-    for way in ways {
-        let verdict = Verdict::of(way, zones, causes);
-        match folded.iter_mut().find(|it| it.verdict == verdict) {
-            Some(same) => same.ways.push(way),
-            None => folded.push(Folded { verdict, ways: vec![way] }),
+) -> Vec<VerdictGroup<'a>> {
+    let mut groups: Vec<VerdictGroup<'a>> = Vec::new();
+    for path in paths {
+        let verdict = Verdict::of(path, zones, causes);
+        match groups.iter_mut().find(|it| it.verdict == verdict) {
+            Some(same) => same.paths.push(path),
+            None => groups.push(VerdictGroup { verdict, paths: vec![path] }),
         }
     }
-    folded
+    groups
 }
 
-impl Folded<'_> {
-    /// The choices that lead here: `backend 10.244.0.3:8080`; nothing where there were none.
+impl VerdictGroup<'_> {
+    /// Describes the choices that lead to this verdict: `backend 10.244.0.3:8080`. Returns an empty text without
+    /// choices.
     pub fn choices(&self) -> String {
-        /// More are counted.
+        /// The limit of choices that are shown; the others are counted.
         const SHOWN: usize = 4;
         let one = |choice: &Choice| format!("{} {}", choice.what, choice.taken);
-        let of_way = |way: &&Way| way.choices.iter().map(one).collect::<Vec<_>>().join(", ");
-        let mut all: Vec<String> = self.ways.iter().map(of_way).filter(|text| !text.is_empty()).collect();
+        let of_path = |path: &&PacketPath| path.choices.iter().map(one).collect::<Vec<_>>().join(", ");
+        let mut all: Vec<String> = self.paths.iter().map(of_path).filter(|text| !text.is_empty()).collect();
         all.dedup();
         let more = all.len().saturating_sub(SHOWN);
         all.truncate(SHOWN);
-        let more = if more > 0 { format!(" or {more} others") } else { String::new() };
+        let more = if more > 0 { format!(" or {more} more") } else { String::new() };
         all.join(" or ") + &more
     }
 }
 
-/// The answer to a packet that was delivered: in which zone it begins, and with what.
-pub fn answer_to(way: &Way, zones: &BTreeMap<String, Zone>) -> Option<(String, Start)> {
-    let Outcome::End(End::Delivered { port, packet, .. }) = &way.outcome else { return None };
-    let zone = &way.legs.last()?.zone;
+/// Returns the reply to a delivered packet: the zone in which it starts, and the start of its trace.
+pub fn reply_to(path: &PacketPath, zones: &BTreeMap<String, Zone>) -> Option<(String, Start)> {
+    let Outcome::End(End::Delivered { port, packet, .. }) = &path.outcome else { return None };
+    let zone = &path.legs.last()?.zone;
     let mut back: Packet = (**packet).clone();
     back.clear_ct();
     for register in (0..16).filter_map(Field::reg) {

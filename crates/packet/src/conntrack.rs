@@ -1,40 +1,40 @@
-//! What connection tracking knows of a packet.
+//! The connection tracking state and the tuple of a packet.
 
 use crate::{Field, Packet};
 use std::{fmt, ops::BitOr, str::FromStr};
 
-/// The bits of `ct_state`, by their place in Open vSwitch.
+/// The bits of `ct_state`, with the positions of Open vSwitch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CtState(pub u32);
 
 impl CtState {
-    /// The first packet of a connection that is not committed.
+    /// The packet begins a connection that is not committed.
     pub const NEW: Self = Self(1);
-    /// A packet of a committed connection.
+    /// The packet belongs to a committed connection.
     pub const EST: Self = Self(1 << 1);
-    /// A packet about a connection: an ICMP error, a data channel of FTP.
+    /// The packet is related to a connection: an ICMP error, or an FTP data channel.
     pub const REL: Self = Self(1 << 2);
-    /// A packet from the side that did not open the connection.
+    /// The packet comes from the side that did not open the connection.
     pub const RPL: Self = Self(1 << 3);
-    /// A packet of which connection tracking can make nothing.
+    /// The packet is invalid for connection tracking.
     pub const INV: Self = Self(1 << 4);
-    /// Connection tracking has seen the packet. Without it, all others are zero.
+    /// The packet is tracked. All other bits are zero without this bit.
     pub const TRK: Self = Self(1 << 5);
-    /// The source was translated.
+    /// The source address was translated.
     pub const SNAT: Self = Self(1 << 6);
-    /// The destination was translated.
+    /// The destination address was translated.
     pub const DNAT: Self = Self(1 << 7);
 
-    /// The names of the bits, from the lowest.
+    /// The names of the bits, beginning with the lowest.
     pub const NAMES: [&'static str; 8] = ["new", "est", "rel", "rpl", "inv", "trk", "snat", "dnat"];
 
-    /// Are all of these bits set?
+    /// Returns whether all of these bits are set.
     #[must_use]
     pub const fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
 
-    /// Without these bits.
+    /// Returns the state without these bits.
     #[must_use]
     pub const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
@@ -50,7 +50,7 @@ impl BitOr for CtState {
 }
 
 impl fmt::Display for CtState {
-    /// `new|trk`, and `0` if there is none.
+    /// Prints the names of the bits, such as `new|trk`, or `0` if no bit is set.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let set = Self::NAMES.iter().enumerate().filter(|(bit, _)| self.0 >> bit & 1 == 1);
         let names: Vec<&str> = set.map(|(_, name)| *name).collect();
@@ -61,7 +61,7 @@ impl fmt::Display for CtState {
 impl FromStr for CtState {
     type Err = String;
 
-    /// Names between commas, bars or spaces. The error is the first name that is none.
+    /// Parses names that are separated by commas, bars or spaces. The error is the first unknown name.
     fn from_str(text: &str) -> Result<Self, String> {
         let names = text.split([',', '|', ' ']).filter(|name| !name.is_empty() && *name != "0");
         let mut state = Self::default();
@@ -73,25 +73,25 @@ impl FromStr for CtState {
     }
 }
 
-/// Who speaks to whom: what a connection is known by.
+/// The tuple that identifies a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Tuple {
-    /// IPv6 rather than IPv4.
+    /// True for IPv6, false for IPv4.
     pub ip6: bool,
-    /// The protocol's number.
+    /// The IP protocol number.
     pub protocol: u8,
     /// The source address.
     pub source: u128,
     /// The destination address.
     pub destination: u128,
-    /// The source port; of ICMP, the type.
+    /// The source port, or the ICMP type.
     pub source_port: u16,
-    /// The destination port; of ICMP, the code.
+    /// The destination port, or the ICMP code.
     pub destination_port: u16,
 }
 
 impl Tuple {
-    /// The tuple of an IP packet.
+    /// Returns the tuple of an IP packet, or `None` for other packets.
     #[must_use]
     pub fn of(packet: &Packet) -> Option<Self> {
         let ip6 = packet.is_ip6();
@@ -110,7 +110,7 @@ impl Tuple {
         })
     }
 
-    /// The tuple of the answer. ICMP has no ports to exchange.
+    /// Returns the tuple of the reply. Does not exchange the type and code of ICMP.
     #[must_use]
     pub fn reversed(self) -> Self {
         let (source_port, destination_port) = match self.protocol {
@@ -121,7 +121,7 @@ impl Tuple {
         Self { source, destination, source_port, destination_port, ..self }
     }
 
-    /// Writes addresses and ports into a packet.
+    /// Writes the addresses and ports into a packet.
     pub fn write(self, packet: &mut Packet) {
         let (source, destination) =
             if self.ip6 { (Field::IPV6_SRC, Field::IPV6_DST) } else { (Field::IP_SRC, Field::IP_DST) };
@@ -132,24 +132,24 @@ impl Tuple {
     }
 }
 
-/// Which side a translation changes.
+/// The side that a NAT changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum NatKind {
-    /// The source of the connection's first packet.
+    /// The source of the first packet of the connection.
     Source,
-    /// Its destination.
+    /// The destination of the first packet of the connection.
     Destination,
 }
 
-/// A translation that connection tracking does for a connection.
+/// The NAT of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Nat {
-    /// Which side.
+    /// The side that changes.
     pub kind: NatKind,
-    /// The address before.
+    /// The address before the NAT.
     pub from: u128,
-    /// The address after.
+    /// The address after the NAT.
     pub to: u128,
-    /// The port before and after, where it changes.
+    /// The port before and after the NAT, if it changes.
     pub port: Option<(u16, u16)>,
 }

@@ -1,4 +1,4 @@
-//! A packet: a value for every field.
+//! A packet: the values of all fields.
 
 use crate::{
     CtState, Field, Subfield, Tuple, bits,
@@ -6,10 +6,10 @@ use crate::{
 };
 use std::fmt;
 
-/// A packet as a switch sees it, with its registers and what connection tracking says of it. All fields begin as zero.
+/// A packet as a switch sees it, with registers and connection tracking state. All fields are zero at first.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Packet {
-    /// Fields that share bits share a cell.
+    /// The cells of all fields. Fields that share bits share a cell.
     cells: [u128; CELLS],
 }
 
@@ -24,14 +24,14 @@ impl Packet {
         self.cells.get(cell as usize).copied().unwrap_or(0)
     }
 
-    /// The value of a field.
+    /// Returns the value of a field.
     #[must_use]
     pub fn get(&self, field: Field) -> u128 {
         let place = field.place();
         (self.cell(place.cell) >> place.shift) & bits(place.width)
     }
 
-    /// Sets a field. Bits beyond its width are ignored.
+    /// Sets a field. Ignores bits of the value beyond the width of the field.
     pub fn set(&mut self, field: Field, value: u128) {
         let place = field.place();
         let mask = bits(place.width) << place.shift;
@@ -40,67 +40,68 @@ impl Packet {
         }
     }
 
-    /// The value of some bits of a field.
+    /// Returns the value of some bits of a field.
     #[must_use]
     pub fn bits(&self, part: Subfield) -> u128 {
         part.extract(self.get(part.field()))
     }
 
-    /// Sets some bits of a field. Bits of the value beyond their number are ignored.
+    /// Sets some bits of a field. Ignores bits of the value beyond their number.
     pub fn set_bits(&mut self, part: Subfield, value: u128) {
         self.set(part.field(), part.insert(self.get(part.field()), value));
     }
 
-    /// Exchanges the values of two fields. Both are cut to the width of where they go.
+    /// Exchanges the values of two fields. Cuts each value to the width of its new field.
     pub fn exchange(&mut self, a: Subfield, b: Subfield) {
         let (left, right) = (self.bits(a), self.bits(b));
         self.set_bits(a, right);
         self.set_bits(b, left);
     }
 
-    /// Is it IPv4?
+    /// Returns whether the packet is IPv4.
     #[must_use]
     pub fn is_ip4(&self) -> bool {
         self.get(Field::ETH_TYPE) == 0x0800
     }
 
-    /// Is it IPv6?
+    /// Returns whether the packet is IPv6.
     #[must_use]
     pub fn is_ip6(&self) -> bool {
         self.get(Field::ETH_TYPE) == 0x86dd
     }
 
-    /// Does it have ports: TCP, UDP or SCTP over IP?
+    /// Returns whether the packet has ports: TCP, UDP or SCTP over IP.
     #[must_use]
     pub fn has_ports(&self) -> bool {
         (self.is_ip4() || self.is_ip6()) && matches!(self.get(Field::IP_PROTO), 6 | 17 | 132)
     }
 
-    /// The bits of connection tracking.
+    /// Returns the connection tracking state.
     #[must_use]
     pub fn ct_state(&self) -> CtState {
         CtState(self.get(Field::CT_STATE) as u32)
     }
 
-    /// Sets the bits of connection tracking.
+    /// Sets the connection tracking state.
     pub fn set_ct_state(&mut self, state: CtState) {
         self.set(Field::CT_STATE, u128::from(state.0));
     }
 
-    /// Forgets what connection tracking said: state, zone, mark, label and original tuple.
+    /// Clears the connection tracking fields: state, zone, mark, label and original tuple.
     pub fn clear_ct(&mut self) {
         for field in Field::CONNECTION_TRACKING {
             self.set(*field, 0);
         }
     }
 
-    /// Source, destination, protocol and ports, of an IP packet.
+    /// Returns the source, destination, protocol and ports of an IP packet.
     #[must_use]
     pub fn tuple(&self) -> Option<Tuple> {
         Tuple::of(self)
     }
 
-    /// The fields that have a value other than zero and are no part of another field, in the order of the registry.
+    /// Returns the fields that are not zero, without fields that are part of another field, in the order of the
+    /// registry.
     pub fn filled(&self) -> impl Iterator<Item = (Field, u128)> + '_ {
         Field::all()
             .filter(|field| field.is_shown(self))
@@ -110,7 +111,7 @@ impl Packet {
 }
 
 impl fmt::Display for Packet {
-    /// The fields that are not zero: `eth_type=0x800,ip_src=10.0.0.1`.
+    /// Prints the fields that are not zero: `eth_type=0x800,ip_src=10.0.0.1`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, (field, value)) in self.filled().enumerate() {
             write!(f, "{}{}={}", if at > 0 { "," } else { "" }, field.name(), field.show(value))?;

@@ -1,4 +1,4 @@
-//! How values are written.
+//! Parses and prints the values of fields.
 
 use crate::{CtState, Field, Kind, Masked, bits};
 use std::{
@@ -6,12 +6,12 @@ use std::{
     net::{Ipv4Addr, Ipv6Addr},
 };
 
-/// A text that is no value of a field.
+/// The error for a text that is not a value of a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadValue {
     /// The field.
     pub field: Field,
-    /// What stands there.
+    /// The invalid text.
     pub text: String,
 }
 
@@ -20,7 +20,7 @@ impl fmt::Display for BadValue {
         let Self { field, text } = self;
         write!(
             f,
-            "{text:?} is no value of {}, which has {} bits and takes {}",
+            "{text:?} is not a value of {}, which has {} bits and takes {}",
             field.name(),
             field.width(),
             field.kind()
@@ -30,14 +30,14 @@ impl fmt::Display for BadValue {
 
 impl std::error::Error for BadValue {}
 
-/// A MAC address: `0a:58:0a:80:01:05`.
+/// Prints a MAC address: `0a:58:0a:80:01:05`.
 #[must_use]
 pub fn show_mac(value: u128) -> String {
     let octets: Vec<String> = (0..6).rev().map(|at| format!("{:02x}", value >> (8 * at) & 0xff)).collect();
     octets.join(":")
 }
 
-/// The number of a MAC address.
+/// Parses a MAC address. Returns `None` if the text is not a MAC address.
 #[must_use]
 pub fn parse_mac(text: &str) -> Option<u128> {
     let octets: Vec<&str> = text.split(':').collect();
@@ -50,21 +50,21 @@ pub fn parse_mac(text: &str) -> Option<u128> {
 }
 
 impl Field {
-    /// A value, as flows write it.
+    /// Prints a value as flows do.
     #[must_use]
     pub fn show(self, value: u128) -> String {
         match self.kind() {
             Kind::Mac => show_mac(value),
             Kind::Ip4 => Ipv4Addr::from_bits(value as u32).to_string(),
             Kind::Ip6 => Ipv6Addr::from_bits(value).to_string(),
-            // A bit that has no name shows as a number, with all others.
+            // If a bit has no name, the whole value is printed as a number.
             Kind::CtState if value <= 0xff => CtState(value as u32).to_string(),
             Kind::Hex | Kind::CtState => format!("{value:#x}"),
             Kind::Decimal => value.to_string(),
         }
     }
 
-    /// A value with its mask: `10.0.0.0/8`, `0x1/0x3`.
+    /// Prints a value with its mask: `10.0.0.0/8`, `0x1/0x3`.
     #[must_use]
     pub fn show_masked(self, Masked { value, mask }: Masked) -> String {
         let address = matches!(self.kind(), Kind::Ip4 | Kind::Ip6);
@@ -76,10 +76,10 @@ impl Field {
         }
     }
 
-    /// Reads a value: an address where the field is one, a number (decimal or `0x…`) in any field.
+    /// Parses a value: an address for an address field, or a number (decimal or `0x…`) for any field.
     ///
     /// # Errors
-    /// If the text is none, or the number is wider than the field.
+    /// Returns an error if the text is not a value, or the number is wider than the field.
     pub fn parse(self, text: &str) -> Result<u128, BadValue> {
         let number = || match text.strip_prefix("0x") {
             Some(hex) if hex.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
@@ -99,10 +99,10 @@ impl Field {
         fits.ok_or_else(|| BadValue { field: self, text: text.to_owned() })
     }
 
-    /// Reads a value with an optional mask: `10.0.0.0/8`, `0x1/0x3`, `01:00:00:00:00:00/01:00:00:00:00:00`.
+    /// Parses a value with an optional mask: `10.0.0.0/8`, `0x1/0x3`, `01:00:00:00:00:00/01:00:00:00:00:00`.
     ///
     /// # Errors
-    /// If either is none, or wider than the field.
+    /// Returns an error if the value or the mask is invalid, or wider than the field.
     pub fn parse_masked(self, text: &str) -> Result<Masked, BadValue> {
         let Some((value, mask)) = text.split_once('/') else {
             return Ok(Masked::exact(self.parse(text)?, self.width()));

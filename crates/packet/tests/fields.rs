@@ -1,4 +1,4 @@
-//! Every field keeps its own bits, and every value that it shows it reads again.
+//! Tests that every field keeps its own bits, and that every printed value parses to the same value.
 
 use packet::{CtState, Field, Masked, Packet, Subfield, Tuple, bits};
 use proptest::prelude::*;
@@ -10,7 +10,7 @@ fn field() -> impl Strategy<Value = Field> {
 
 proptest! {
     #[test]
-    fn a_field_keeps_its_bits_and_changes_no_others(field in field(), value: u128, filler: u128) {
+    fn setting_a_field_changes_no_other_bits(field in field(), value: u128, filler: u128) {
         let mut packet = Packet::default();
         for other in Field::all() {
             packet.set(other, filler);
@@ -24,7 +24,7 @@ proptest! {
     }
 
     #[test]
-    fn what_a_field_shows_it_reads(field in field(), value: u128, mask: u128) {
+    fn a_printed_value_parses_to_the_same(field in field(), value: u128, mask: u128) {
         let value = value & bits(field.width());
         prop_assert_eq!(field.parse(&field.show(value)), Ok(value));
         let masked = Masked::new(value, mask & bits(field.width()));
@@ -32,7 +32,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_makes_it_panic(field in field(), text: String) {
+    fn no_text_makes_the_parser_panic(field in field(), text: String) {
         if let Ok(value) = field.parse(&text) {
             prop_assert!(value <= bits(field.width()));
         }
@@ -42,7 +42,7 @@ proptest! {
     }
 
     #[test]
-    fn a_part_of_a_part_is_the_same_bits(value: u128, first in 0u8..32, width in 1u8..32, inner in 0u8..32) {
+    fn a_part_of_a_part_selects_the_same_bits(value: u128, first in 0u8..32, width in 1u8..32, inner in 0u8..32) {
         let field = Field::REG3;
         let part = Subfield::of(field, first, width);
         prop_assert_eq!(part.is_some(), first + width <= 32);
@@ -55,7 +55,7 @@ proptest! {
     }
 
     #[test]
-    fn an_answer_of_an_answer_is_the_question(protocol: u8, source: u32, destination: u32, a: u16, b: u16) {
+    fn reversing_a_tuple_twice_restores_it(protocol: u8, source: u32, destination: u32, a: u16, b: u16) {
         let mut packet = Packet::default();
         packet.set(Field::ETH_TYPE, 0x0800);
         packet.set(Field::IP_PROTO, protocol.into());
@@ -88,7 +88,7 @@ fn registers_overlap_as_in_the_switch() {
 }
 
 #[test]
-fn a_packet_shows_what_is_in_it() {
+fn a_packet_prints_its_fields() {
     let mut packet = Packet::default();
     packet.set(Field::ETH_TYPE, 0x0800);
     packet.set(Field::IP_SRC, 0x0a00_0001);

@@ -1,4 +1,4 @@
-//! Finds chassis whose tunnels end at an address that is not an address of their node.
+//! Finds chassis whose tunnel endpoint is not an address of their node.
 
 use futures::StreamExt;
 use mcp_core::{
@@ -30,8 +30,7 @@ impl Check for ChassisEncap {
                     read += 1;
                     for (hostname, ip) in &encaps {
                         let Some(ends) = ends.get(hostname).filter(|ends| !ends.is_empty()) else {
-                            let why =
-                                format!("{zone}: no Node object tells the address of chassis {hostname}");
+                            let why = format!("{zone}: no Node object has the address of chassis {hostname}");
                             outcome.unread.push(why);
                             continue;
                         };
@@ -49,7 +48,7 @@ impl Check for ChassisEncap {
     }
 }
 
-/// The hostname and the address of each tunnel endpoint. The address of a chassis without one is empty.
+/// Returns the host name and the address of each tunnel endpoint. The address is empty if the chassis has no endpoint.
 fn encaps(rows: &[Rows]) -> Vec<(String, String)> {
     let [chassis, encaps] = rows else { return Vec::new() };
     let ends = |row: &ovsdb::Row| {

@@ -1,4 +1,4 @@
-//! The checks of `ovn_audit`: databases against objects. Each check has its own file.
+//! The checks of `ovn_audit`, which compare databases with Kubernetes objects. Each check has its own file.
 
 mod chassis_encap;
 

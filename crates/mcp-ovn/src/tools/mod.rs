@@ -1,4 +1,4 @@
-//! One file a tool.
+//! The tools of this layer. Each tool has its own file.
 
 pub(crate) mod ovn_controller_ct_zone_list;
 pub(crate) mod ovn_db_status;

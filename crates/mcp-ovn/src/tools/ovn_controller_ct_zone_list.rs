@@ -1,4 +1,4 @@
-//! Conntrack zones.
+//! The tool `ovn_controller_ct_zone_list`: the conntrack zones of a node.
 
 use crate::{commands, compare::OwnValues};
 use mcp_core::{Answer, Db, Identity, Node, Output, Place, Reading, Row, Tool, ToolError};
@@ -12,7 +12,7 @@ pub(crate) struct CtZoneList;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Only this zone.
+    /// Show only the entity that has this zone number.
     #[serde(default)]
     #[schemars(range(min = 0, max = 65535))]
     zone: Option<u16>,
@@ -22,10 +22,10 @@ type Zones = (Vec<Zone>, Vec<String>);
 
 impl Tool for CtZoneList {
     const NAME: &'static str = "ovn_controller_ct_zone_list";
-    const TITLE: &'static str = "Conntrack zones of OVN";
+    const TITLE: &'static str = "OVN conntrack zones";
     const TOOLSET: &'static str = "status";
-    const DESCRIPTION: &'static str = "Which conntrack zone belongs to which logical port or router of a \
-         node, and which share one. Use it to read `zone=` in conntrack entries and flows.";
+    const DESCRIPTION: &'static str = "Shows which conntrack zone ovn-controller assigned to each logical port and router \
+         of a node, and flags zones that are shared. Use it to interpret `zone=` in conntrack entries and flows.";
     type Params = Params;
 
     fn title(_: &Params) -> String {
@@ -39,15 +39,15 @@ impl Tool for CtZoneList {
                 Reading::command(Place::OvnController, commands::ct_zone_list(), |output: Output| {
                     zones::parse_list(&String::from_utf8_lossy(&output.stdout))
                 }),
-                // What it wrote down to find the same zones after a restart.
+                // ovn-controller stores the zones here, so that it assigns the same ones after a restart.
                 Reading::rows(Db::OpenVSwitch, bridges, |rows| zones::of_bridges(&rows)),
-                // The same, as a report recorded it that lacks the database.
+                // Reports without the Open_vSwitch database have the same data in `ovs-vsctl list bridge`.
                 Reading::command(Place::OvsSocket, commands::list_bridges(), |output: Output| {
                     zones::parse_bridges(&String::from_utf8_lossy(&output.stdout))
                 }),
             ])
             .await?;
-        // Without the southbound database UUIDs stay UUIDs.
+        // Without the southbound database, the answer shows UUIDs instead of datapath names.
         let zones = match node.rows(Db::Sb, &[zones::datapaths_select()]).await {
             Ok(datapaths) => datapaths.iter().fold(zones, zones::named),
             Err(_) => zones,
@@ -57,22 +57,22 @@ impl Tool for CtZoneList {
             .iter()
             .map(|(id, names)| format!("zone {id} is shared by {}", names.join(" and ")))
             .collect();
-        notes.extend(other.iter().map(|line| format!("not understood: {line}")));
+        notes.extend(other.iter().map(|line| format!("cannot parse this line: {line}")));
         let reserved = zones::RESERVED
             .iter()
-            .map(|(id, use_)| Zone { id: *id, name: format!("({use_}, by OVN-Kubernetes)") });
+            .map(|(id, use_)| Zone { id: *id, name: format!("(reserved by OVN-Kubernetes: {use_})") });
         let all = zones.into_iter().chain(reserved);
         let line = |zone: Zone| {
             let text = format!("{:<5} {}", zone.id, zone.name);
-            // Numbers are each node's own, and so are its pods: nodes differ in all of them, and that means nothing.
+            // Each node numbers its zones and runs its own pods, so these differences between nodes mean nothing.
             let local = !zone.name.contains(node.name().as_str());
             Row::with(text, Identity { key: zone.name, local, ..Identity::default() })
         };
         Ok(Answer {
             rows: all.filter(|zone| params.zone.is_none_or(|id| id == zone.id)).map(line).collect(),
-            if_empty: "no logical entity has this zone".into(),
+            if_empty: "no logical port or router has this zone".into(),
             notes,
-            // Without the northbound database the names alone are compared.
+            // Without the northbound database, the comparison uses names only.
             facts: OwnValues::read(node).await.facts(),
             ..Answer::default()
         })

@@ -1,8 +1,8 @@
-//! Is what was asked for in force, and what was asked for when.
+//! The tool `ovn_db_status`: whether the wanted configuration is in force, and the history of the databases.
 
 use crate::{
     commands,
-    daemon::{Said, said},
+    daemon::{DaemonState, daemon_state},
     history,
 };
 use futures::future::join_all;
@@ -19,13 +19,13 @@ pub(crate) struct DbStatus;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Instead: this database's transactions, newest first.
+    /// List the transactions of this database instead, newest first.
     #[serde(default)]
     history: Option<HistoryOf>,
-    /// With history: from 2026-11-22T08:00:00Z on.
+    /// Start of the history, such as 2026-11-22T08:00:00Z.
     #[serde(default)]
     since: Option<String>,
-    /// With history: before this time.
+    /// End of the history: only transactions before this time.
     #[serde(default)]
     until: Option<String>,
 }
@@ -48,12 +48,13 @@ impl HistoryOf {
 
 impl Tool for DbStatus {
     const NAME: &'static str = "ovn_db_status";
-    const TITLE: &'static str = "State of OVN's databases and daemons";
+    const TITLE: &'static str = "State of OVN databases and daemons";
     const TOOLSET: &'static str = "status";
-    const DESCRIPTION: &'static str = "Is what OVN-Kubernetes asked for in force on a node, behind, or unknown: \
-         nb_cfg, sb_cfg, hv_cfg, ovn-northd, ovn-controller, connections, schemas, cluster state. Call it first: where a \
-         zone is behind, its rows say what is wanted, not what is. With `history`, transactions: what changed, \
-         when, by what.";
+    const DESCRIPTION: &'static str = "Tells whether the configuration that OVN-Kubernetes wrote is in \
+         force on a node: nb_cfg, sb_cfg, hv_cfg, the state and connections of ovn-northd and ovn-controller, \
+         schemas, cluster state. Call it first: if a zone is behind, its rows show the wanted configuration, \
+         not the installed one. `history` lists transactions instead: what changed, when, and by which \
+         client.";
     type Params = Params;
 
     fn title(params: &Params) -> String {
@@ -74,10 +75,9 @@ impl Tool for DbStatus {
         let window = history::Window::parse(params.since.as_deref(), params.until.as_deref())?;
         match params.history {
             Some(of) => history::answer(node, of.db(), &window).await,
-            None if window != history::Window::default() => Err(ToolError::bad(
-                "since and until are given without history",
-                "Add history=nb or history=sb.",
-            )),
+            None if window != history::Window::default() => {
+                Err(ToolError::bad("since and until need history", "Add history=nb or history=sb."))
+            }
             None => status(node).await,
         }
     }
@@ -102,45 +102,48 @@ async fn status(node: &Node<'_>) -> Result<Answer, ToolError> {
         ("ovn-controller", Place::OvnController, commands::controller_state()),
         ("ovn-controller to southbound", Place::OvnController, commands::controller_connection()),
     ];
-    // At once: one daemon that hangs must not keep the others from answering in time.
-    let asked = commands.iter().map(|(_, place, argv)| said(node, place.clone(), argv));
-    let said = join_all(asked).await;
-    for ((name, ..), said) in commands.iter().zip(&said) {
-        match said {
-            Said::Is(state) if WELL.contains(&state.as_str()) => {}
-            Said::Is(state) => verdict.unknown.push(format!("{name}: {state}")),
-            Said::Nothing(why) => verdict.unknown.push(format!("{name} gives no answer: {why}")),
-            Said::NotCollected(_) => {}
+    // All commands run in parallel, so that one hanging daemon does not delay the others past the time limit.
+    let reads = commands.iter().map(|(_, place, argv)| daemon_state(node, place.clone(), argv));
+    let states = join_all(reads).await;
+    for ((name, ..), state) in commands.iter().zip(&states) {
+        match state {
+            DaemonState::Reported(state) if HEALTHY.contains(&state.as_str()) => {}
+            DaemonState::Reported(state) => verdict.unknown.push(format!("{name}: {state}")),
+            DaemonState::Failed(why) => verdict.unknown.push(format!("{name} cannot be queried: {why}")),
+            DaemonState::NotCollected(_) => {}
         }
     }
     lines.progress(&progress, verdict.state());
     for db in [Db::Nb, Db::Sb] {
         database(node, db, &mut lines).await;
     }
-    for ((name, ..), said) in commands.iter().zip(said) {
-        match said {
-            Said::NotCollected(why) => lines.absent.entry(why).or_default().push(name),
-            Said::Is(state) => lines.add(name, &state, Some(&state)),
-            Said::Nothing(why) => lines.add(name, &format!("no answer: {why}"), Some("no answer")),
+    for ((name, ..), state) in commands.iter().zip(states) {
+        match state {
+            DaemonState::NotCollected(why) => lines.absent.entry(why).or_default().push(name),
+            DaemonState::Reported(state) => lines.add(name, &state, Some(&state)),
+            DaemonState::Failed(why) => {
+                lines.add(name, &format!("cannot be queried: {why}"), Some("cannot be queried"))
+            }
         }
     }
     notes.extend(verdict.behind);
-    notes.extend(verdict.unknown.into_iter().map(|why| format!("not known whether all is in force: {why}")));
+    let unknown = verdict.unknown.into_iter();
+    notes.extend(unknown.map(|why| format!("cannot tell whether the configuration is in force: {why}")));
     for (why, names) in &lines.absent {
         let why = if why.is_empty() { String::new() } else { format!(" ({why})") };
-        notes.push(format!("not collected in this source: the state of {}{why}", names.join(", ")));
+        notes.push(format!("this source did not collect the state of {}{why}", names.join(", ")));
     }
     let facts = crate::compare::OwnValues::read(node).await.facts();
     Ok(Answer { rows: lines.rows, if_empty: String::new(), notes, facts, ..Answer::default() })
 }
 
-/// What daemons say that work: `ovn-appctl status` of ovn-northd, `connection-status` and `debug/status` of both.
-const WELL: [&str; 3] = ["active", "running", "connected"];
+/// The healthy states that `status`, `connection-status` and `debug/status` of the two daemons report.
+const HEALTHY: [&str; 3] = ["active", "running", "connected"];
 
-/// Compares the two databases, if both can be read. That one is not there is said already.
+/// Compares the two databases, if both can be read. The caller already reports a missing database.
 async fn not_copied(node: &Node<'_>, verdict: &mut Verdict) {
-    /// ovn-northd may wait so long before it looks again (`northd-backoff-interval-ms`), and then it works.
-    const MEANWHILE: Duration = Duration::from_secs(1);
+    /// ovn-northd may wait this long before its next run (`northd-backoff-interval-ms`).
+    const NORTHD_BACKOFF: Duration = Duration::from_secs(1);
     let compare = || async {
         let nb = node.rows(Db::Nb, &NotCopied::nb_selects()).await?;
         let sb = node.rows(Db::Sb, &NotCopied::sb_selects()).await?;
@@ -151,7 +154,7 @@ async fn not_copied(node: &Node<'_>, verdict: &mut Verdict) {
         && let Ok(first) = &found
         && first.finding().is_some()
     {
-        node.pause(MEANWHILE).await;
+        node.pause(NORTHD_BACKOFF).await;
         found = compare().await.map(|second| second.still(first));
     }
     match found {
@@ -161,7 +164,7 @@ async fn not_copied(node: &Node<'_>, verdict: &mut Verdict) {
     }
 }
 
-/// What could be read; what could not is a note, since the other database can still be told of.
+/// Returns the rows. If the read failed, adds a note, so that the status of the other database is still shown.
 fn readable(read: Result<Vec<Rows>, ReadError>, notes: &mut Vec<String>) -> Vec<Rows> {
     read.unwrap_or_else(|e| {
         notes.push(chain(&e));
@@ -173,7 +176,7 @@ async fn database(node: &Node<'_>, db: Db, lines: &mut Lines) {
     if let Ok(schema) = node.schema(db).await {
         lines.add(&format!("{db} schema"), &schema.version, Some(&schema.version));
     }
-    // A file tells its size and form; without one, the server tells its place in a cluster.
+    // A database file shows its size and format; without a file, the server reports its cluster state.
     if let Ok(file) = node.database(db).await {
         let form = match file.kind() {
             Kind::Standalone => "standalone".to_owned(),
@@ -186,27 +189,27 @@ async fn database(node: &Node<'_>, db: Db, lines: &mut Lines) {
             None,
         );
     } else {
-        let state = match said(node, db.place(), &commands::cluster_status(db)).await {
-            Said::NotCollected(_) => return,
-            Said::Is(state) => state,
-            // A standalone server knows no such command.
-            Said::Nothing(why) if why.contains("is not a valid command") => "standalone".into(),
-            Said::Nothing(why) => format!("no answer: {why}"),
+        let state = match daemon_state(node, db.place(), &commands::cluster_status(db)).await {
+            DaemonState::NotCollected(_) => return,
+            DaemonState::Reported(state) => state,
+            // A standalone server does not implement this command.
+            DaemonState::Failed(why) if why.contains("is not a valid command") => "standalone".into(),
+            DaemonState::Failed(why) => format!("cannot be queried: {why}"),
         };
         lines.add(&format!("{db} server"), &state, None);
     }
 }
 
-/// The status, a row a line.
+/// The lines of the status answer.
 #[derive(Default)]
 struct Lines {
     rows: Vec<Row>,
-    /// What the source does not hold, by the reason.
+    /// The names of the states that were not collected, grouped by the reason.
     absent: BTreeMap<String, Vec<&'static str>>,
 }
 
 impl Lines {
-    /// A line; `same`: what should be the same on every node.
+    /// Adds a line. `same` is the value that should be equal on every node.
     fn add(&mut self, name: &str, value: &str, same: Option<&str>) {
         let fields = same.map(|value| Field::one("value", value)).into_iter().collect();
         let identity = Identity { key: name.into(), fields, ..Identity::default() };
@@ -220,7 +223,7 @@ impl Lines {
         let version = &progress.northd_version;
         self.add("versions", version, Some(version));
         let cfg = format!(
-            "nb_cfg {} asked for, sb_cfg {}, hv_cfg {}; southbound nb_cfg {}",
+            "nb_cfg {} (wanted), sb_cfg {}, hv_cfg {}; southbound nb_cfg {}",
             number(nb_cfg),
             number(sb_cfg),
             number(hv_cfg),
@@ -236,11 +239,11 @@ impl Lines {
                 format!("{written}, copied by ovn-northd (e2e_timestamp, every 30 s)")
             }
             (Some(written), Some(copied)) => {
-                format!("{written}; ovn-northd copied that of {copied} (e2e_timestamp, every 30 s)")
+                format!("{written}; ovn-northd last copied {copied} (e2e_timestamp, every 30 s)")
             }
             (Some(written), None) => format!("{written} (e2e_timestamp, every 30 s)"),
-            (None, _) => "not known: there is no e2e_timestamp".into(),
+            (None, _) => "unknown (no e2e_timestamp)".into(),
         };
-        self.add("ovnkube-controller wrote last", &written, None);
+        self.add("last ovnkube-controller write", &written, None);
     }
 }

@@ -1,4 +1,4 @@
-//! The overview of the northbound database.
+//! The tool `ovn_nbctl_show`: an overview of the northbound database.
 
 use crate::{records, types::ListParams};
 use mcp_core::{Answer, Db, Node, Row, Tool, ToolError};
@@ -20,7 +20,7 @@ const SHOWN: &[(&str, &[&str])] = &[
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Only this switch or router: name or UUID.
+    /// Show only this switch or router: its name or UUID.
     #[serde(default)]
     of: Option<String>,
 }
@@ -29,8 +29,9 @@ impl Tool for NbctlShow {
     const NAME: &'static str = "ovn_nbctl_show";
     const TITLE: &'static str = "OVN northbound overview";
     const TOOLSET: &'static str = "nb";
-    const DESCRIPTION: &'static str = "Logical topology of a node's zone as `ovn-nbctl show`: switches and \
-         routers with ports, addresses, NATs. Use it to find names; ovn_nbctl_list then gives rows.";
+    const DESCRIPTION: &'static str = "Shows the logical topology of a node's zone like `ovn-nbctl show`: \
+         switches and routers with their ports, addresses and NAT rules. Use it to find names, then use \
+         ovn_nbctl_list for the rows.";
     type Params = Params;
 
     fn title(params: &Params) -> String {
@@ -52,15 +53,15 @@ impl Tool for NbctlShow {
         let rows = shown.iter().map(|it| Row::line(it.text.trim_end())).collect();
         Ok(Answer {
             rows,
-            if_empty: "the database holds no switch and no router".into(),
+            if_empty: "the database contains no switch and no router".into(),
             ..Answer::default()
         })
     }
 }
 
-/// What the overview shows, as rows that other nodes' can be compared with.
+/// Returns the content of the overview as rows, so that it can be compared across nodes.
 async fn compared(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
-    let mut all = Answer { if_empty: "no node has it".into(), ..Answer::default() };
+    let mut all = Answer { if_empty: "no node has this switch or router".into(), ..Answer::default() };
     for (table, columns) in SHOWN {
         let list = ListParams {
             columns: columns.iter().map(|column| (*column).to_owned()).collect(),

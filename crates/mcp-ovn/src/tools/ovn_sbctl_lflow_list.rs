@@ -1,6 +1,6 @@
-//! Logical flows.
+//! The tool `ovn_sbctl_lflow_list`: logical flows.
 
-use crate::flows::{self, Read};
+use crate::flows::{self, ZoneFlows};
 use mcp_core::{Answer, Field, Identity, Node, Row, Tool, ToolError};
 use ovn_model::{
     UuidPrefix,
@@ -16,28 +16,28 @@ pub(crate) struct LflowList;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Switch or router: name or UUID; `GR_<node>` is each node's own.
+    /// Name or UUID of a switch or router; `<node>`, as in `GR_<node>`, stands for each node's name.
     #[serde(default)]
     datapath: Option<String>,
-    /// Default both.
+    /// Show only this pipeline. Default: both.
     #[serde(default)]
     pipeline: Option<Half>,
-    /// Name or part of it (`acl`), or table number.
+    /// Name of the stage or part of it (`acl`), or the table number.
     #[serde(default)]
     stage: Option<String>,
-    /// Text in the match.
+    /// Text that the match contains.
     #[serde(default, rename = "match")]
     matching: Option<String>,
-    /// Cookie (0x…), UUID or its first digits.
+    /// Cookie (0x…) or UUID (or its first digits) of the flow.
     #[serde(default)]
     uuid: Option<String>,
-    /// Lowest priority.
+    /// Lowest priority to show.
     #[serde(default)]
     min_priority: Option<i64>,
-    /// Counts the flows of each stage.
+    /// Count the flows of each stage instead of listing them.
     #[serde(default)]
     count: bool,
-    /// Print UUIDs (cookies).
+    /// Also print the UUID of each flow, which begins with its cookie.
     #[serde(default)]
     uuids: bool,
 }
@@ -53,9 +53,10 @@ impl Tool for LflowList {
     const NAME: &'static str = "ovn_sbctl_lflow_list";
     const TITLE: &'static str = "OVN logical flows";
     const TOOLSET: &'static str = "flows";
-    const DESCRIPTION: &'static str = "Logical flows of a node's zone as `ovn-sbctl lflow-list`; without a \
-         filter, counts per datapath. Use it for what ovn-northd made of an ACL, route or load balancer; \
-         node_name=all shows which flows a zone lacks. ovn_detrace tells where one comes from.";
+    const DESCRIPTION: &'static str = "Lists logical flows of a node's zone like `ovn-sbctl lflow-list`, or \
+         counts them per datapath if there is no filter. Use it to see what ovn-northd compiled from an ACL, \
+         route or load balancer; node_name=all shows which flows a zone lacks. ovn_detrace shows where a flow \
+         comes from.";
     type Params = Params;
 
     fn title(params: &Params) -> String {
@@ -64,7 +65,7 @@ impl Tool for LflowList {
     }
 
     async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
-        let mut read = Read { datapaths: flows::datapaths(node).await?, ..Read::default() };
+        let mut read = ZoneFlows { datapaths: flows::datapaths(node).await?, ..ZoneFlows::default() };
         let filter = filter(node, params, &read)?;
         let Some(filter) = filter else {
             return Ok(Answer { if_empty: "the zone has no such datapath".into(), ..Answer::default() });
@@ -81,9 +82,9 @@ impl Tool for LflowList {
         Ok(Answer {
             rows,
             if_empty: if filter.is_narrow() {
-                "no flow fits"
+                "no flow matches the filter"
             } else {
-                "there is no flow: ovn-northd made none"
+                "the zone has no logical flows: ovn-northd compiled none"
             }
             .into(),
             notes: read.notes,
@@ -94,8 +95,9 @@ impl Tool for LflowList {
     }
 }
 
-/// What is asked for; nothing if another node may have the datapath and this one has not.
-fn filter(node: &Node<'_>, params: &Params, read: &Read) -> Result<Option<Filter>, ToolError> {
+/// Builds the filter from the parameters. Returns `None` in a comparison if this node lacks the datapath, since another
+/// node may have it.
+fn filter(node: &Node<'_>, params: &Params, read: &ZoneFlows) -> Result<Option<Filter>, ToolError> {
     let mut filter = Filter {
         datapaths: Vec::new(),
         pipeline: params.pipeline.map(|half| match half {
@@ -126,24 +128,26 @@ fn filter(node: &Node<'_>, params: &Params, read: &Read) -> Result<Option<Filter
 
 fn prefix(text: &str) -> Result<UuidPrefix, ToolError> {
     text.parse().map_err(|e: ovn_model::BadPrefix| {
-        ToolError::bad(e.to_string(), "Cookies stand in OpenFlow flows as cookie=0x….")
+        ToolError::bad(e.to_string(), "Take the cookie from an OpenFlow flow, where it is printed as cookie=0x…, or a UUID from this tool.")
     })
 }
 
-/// A stage that nothing is in is more often a wrong name than an empty stage: names differ between versions.
-fn check_stage(node: &Node<'_>, filter: &Filter, read: &Read) -> Result<(), ToolError> {
+/// Refuses a stage name that no flow has. It is more likely a wrong name than an empty stage, since stage names differ
+/// between OVN versions.
+fn check_stage(node: &Node<'_>, filter: &Filter, read: &ZoneFlows) -> Result<(), ToolError> {
     let Some(Stage::Name(stage)) = &filter.stage else { return Ok(()) };
     let names =
         StageNames::of(read.flows.iter().filter(|flow| filter.wants_of_any_stage(flow, &read.datapaths)));
     let known: BTreeSet<&str> = names.iter().collect();
     match known.is_empty() || node.is_compared() || known.iter().any(|name| name.contains(stage.as_str())) {
         true => Ok(()),
-        false => Err(ToolError::not_found("stage with such flows", stage, known)),
+        false => Err(ToolError::not_found("stage with matching flows", stage, known)),
     }
 }
 
-/// As the client prints them: under their datapath, or if none is asked for, once under their group.
-fn flow_rows(filter: &Filter, read: &Read, uuids: bool) -> Vec<Row> {
+/// Returns the flows as `ovn-sbctl lflow-list` prints them: under the requested datapaths, or else once under their
+/// datapath or datapath group.
+fn flow_rows(filter: &Filter, read: &ZoneFlows, uuids: bool) -> Vec<Row> {
     let row = |heading: &Arc<str>, flow: &Flow| {
         let line = if uuids { flow.line_with_uuid() } else { flow.line() };
         Row::line(format!("  {line}")).under(heading)
@@ -169,9 +173,9 @@ fn flow_rows(filter: &Filter, read: &Read, uuids: bool) -> Vec<Row> {
     rows
 }
 
-/// How many flows each datapath has: where to begin.
-fn overview(read: &mut Read) -> Vec<Row> {
-    read.notes.push("these are numbers of flows: give a datapath, stage, match or uuid for the flows, or count=true for stages".into());
+/// Returns the number of flows of each datapath, as a starting point.
+fn overview(read: &mut ZoneFlows) -> Vec<Row> {
+    read.notes.push("these are counts only; filter by datapath, stage, match or uuid to list flows, or pass count=true to count the flows of each stage".into());
     let row = |(uuid, stages): (_, Vec<ovn_model::lflow::Count>)| {
         let datapath = read.datapaths.get(uuid)?;
         let sum = |half| {
@@ -188,8 +192,8 @@ fn overview(read: &mut Read) -> Vec<Row> {
     counts(&read.flows, &read.datapaths).into_iter().filter_map(row).collect()
 }
 
-/// How many flows each stage has.
-async fn count_rows(node: &Node<'_>, filter: &Filter, read: &Read) -> Vec<Row> {
+/// Returns the number of flows of each stage.
+async fn count_rows(node: &Node<'_>, filter: &Filter, read: &ZoneFlows) -> Vec<Row> {
     let layout = flows::layout(node).await;
     let mut rows = Vec::new();
     for (uuid, stages) in counts(&read.flows, &read.datapaths) {

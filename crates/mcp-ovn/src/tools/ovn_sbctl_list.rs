@@ -1,4 +1,4 @@
-//! Rows of the southbound database.
+//! The tool `ovn_sbctl_list`: rows of the southbound database.
 
 use crate::{records, types::ListParams};
 use mcp_core::{Answer, Db, Node, Tool, ToolError};
@@ -9,10 +9,10 @@ impl Tool for SbctlList {
     const NAME: &'static str = "ovn_sbctl_list";
     const TITLE: &'static str = "Rows of the OVN southbound database";
     const TOOLSET: &'static str = "sb";
-    const DESCRIPTION: &'static str = "Rows of any southbound table (Port_Binding, Chassis, \
-         Datapath_Binding, MAC_Binding, Load_Balancer, …), references by name, without empty columns. Use \
-         it for what ovn-northd made and ovn-controller reported: is a port up, on which chassis, which MAC \
-         has a next hop. Compare with ovn_nbctl_list.";
+    const DESCRIPTION: &'static str = "Lists rows of a southbound table (Port_Binding, Chassis, \
+         Datapath_Binding, MAC_Binding, Load_Balancer, …), without empty columns and with references as \
+         names. Use it for what ovn-northd compiled and ovn-controller reported: whether a port is up, on \
+         which chassis, and which MAC address a next hop has. ovn_nbctl_list shows the wanted configuration.";
     type Params = ListParams;
 
     fn title(params: &ListParams) -> String {

@@ -1,4 +1,4 @@
-//! The overview of the southbound database.
+//! The tool `ovn_sbctl_show`: an overview of the southbound database.
 
 use crate::compare::OwnValues;
 use mcp_core::{Answer, Db, Identity, Node, Row, Tool, ToolError};
@@ -11,7 +11,7 @@ pub(crate) struct SbctlShow;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Only this chassis: host name or system-id.
+    /// Show only this chassis: its host name or system-id.
     #[serde(default)]
     chassis: Option<String>,
 }
@@ -20,9 +20,9 @@ impl Tool for SbctlShow {
     const NAME: &'static str = "ovn_sbctl_show";
     const TITLE: &'static str = "OVN southbound overview";
     const TOOLSET: &'static str = "sb";
-    const DESCRIPTION: &'static str = "Chassis that a node's zone knows, as `ovn-sbctl show`: host, \
-         encapsulation, bound ports. Use it to see whether a port is bound and a remote chassis has the \
-         right tunnel address.";
+    const DESCRIPTION: &'static str = "Shows the chassis that a node's zone knows, like `ovn-sbctl show`: \
+         host name, encapsulation and bound ports. Use it to check whether a port is bound and whether a remote \
+         chassis has the right tunnel address.";
     type Params = Params;
 
     fn title(params: &Params) -> String {
@@ -55,7 +55,7 @@ impl Tool for SbctlShow {
         };
         Ok(Answer {
             rows: shown.into_iter().map(row).collect(),
-            if_empty: "no chassis is registered: ovn-controller has not connected".into(),
+            if_empty: "no chassis is registered: ovn-controller has not connected to this database".into(),
             notes: Vec::new(),
             facts: own.facts(),
             ..Answer::default()
@@ -67,7 +67,7 @@ fn chassis(read: &[Rows]) -> Vec<&DbRow> {
     read.iter().filter(|rows| rows.table.name == "Chassis").flat_map(|rows| &rows.rows).collect()
 }
 
-/// Every zone knows every chassis and its encapsulation; which ports are bound is the zone's own affair.
+/// Identifies a chassis for the comparison. Zones must agree on its encapsulation; bound ports differ by zone.
 fn identity(row: &DbRow, text: &str) -> Identity {
     let lines = text.lines().skip(1).filter(|line| !line.contains("Port_Binding ")).map(str::trim);
     let field = mcp_core::Field {
@@ -75,6 +75,6 @@ fn identity(row: &DbRow, text: &str) -> Identity {
         values: lines.map(str::to_owned).collect(),
         spanning: true,
     };
-    // Both the node itself and the others know it under its own name.
+    // The host name of a chassis is the same in its own zone and in all other zones.
     Identity { key: format!("Chassis {}", ovn_model::label(row)), fields: vec![field], ..Identity::default() }
 }

@@ -1,4 +1,4 @@
-//! The way of a packet through the logical flows of all zones that it comes to.
+//! The tool `ovn_trace`: traces a packet through the logical flows of all zones on its path.
 
 use crate::{
     commands, flows,
@@ -14,7 +14,7 @@ use mcp_core::{
     argv::{CtState, TraceForm},
 };
 use ovn_lflow::{Start, Zone, tree};
-use ovn_path::{Protocol, Verdict, answer_to, route};
+use ovn_path::{Protocol, Verdict, reply_to, route};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::{
@@ -24,12 +24,12 @@ use std::{
 
 pub(crate) struct Trace;
 
-/// How the way of a packet is told.
+/// The output format of a trace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-// What stands in a schema is what the parameter says of itself.
+// The schema shows the documentation of the parameter instead.
 #[schemars(description = "")]
-enum Form {
+enum TraceFormat {
     #[default]
     Route,
     Detailed,
@@ -41,53 +41,54 @@ enum Form {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Sender: pod (namespace/name), logical port, node, or an address, which may be outside the cluster.
+    /// Sender: a pod (namespace/name), logical port, node, or an address inside or outside the cluster.
     #[serde(default)]
     from: Option<String>,
-    /// Destination: address, pod or service (namespace/name), or node.
+    /// Destination: an address, a pod or service (namespace/name), or a node.
     #[serde(default)]
     to: Option<String>,
-    /// Of the packet.
+    /// Protocol of the packet.
     #[serde(default)]
     protocol: Protocol,
-    /// Destination port.
+    /// Destination port of the packet.
     #[serde(default)]
     port: Option<u16>,
-    /// Of microflow; its inport is enough.
+    /// Datapath of the microflow; the inport is usually enough.
     #[serde(default)]
     datapath: Option<String>,
-    /// Instead of from and to: an expression with inport.
+    /// The packet as an ovn-trace expression with inport, instead of from and to.
     #[serde(default)]
     microflow: Option<String>,
-    /// What conntrack says at each look-up, the last one from there on. Default: what the connection is known by, which is new.
+    /// State at each conntrack lookup; the last one repeats. Default: tracked, beginning with new.
     #[serde(default)]
     ct: Vec<CtState>,
-    /// Only this backend of a service: address or address:port.
+    /// Trace only to this backend of the service: address or address:port.
     #[serde(default)]
     backend: Option<String>,
-    /// Size of the packet in bytes, for limits of size.
+    /// Size of the packet in bytes, for flows that check the packet size (MTU).
     #[serde(default)]
     size: Option<u32>,
-    /// Also follow the answer back.
+    /// Also trace the reply back to the sender.
     #[serde(default)]
     reply: bool,
-    /// route: a line for each datapath; detailed, summary, minimal: as ovn-trace prints it; real: run the container's
-    /// ovn-trace, live only.
+    /// Output. route: one line for each datapath. detailed, summary, minimal: the formats of ovn-trace. real: run
+    /// ovn-trace in the cluster's container (live only).
     #[serde(default)]
-    form: Form,
+    form: TraceFormat,
 }
 
 impl Tool for Trace {
     const NAME: &'static str = "ovn_trace";
     const TITLE: &'static str = "OVN trace";
     const TOOLSET: &'static str = "flows";
-    const DESCRIPTION: &'static str = "What OVN does with a packet, in all zones that it comes to: the verdict first (delivered \
-         where; dropped or refused by which ACL, route, NAT or load balancer, and for which Kubernetes object), then the \
-         way. Every backend and next hop is followed; nothing is sent and no program runs. Use it first when a connection \
-         fails; ovs_appctl_ofproto_trace shows what the switch makes of it.";
+    const DESCRIPTION: &'static str = "Traces a packet through OVN's logical flows in all zones on its path \
+         and prints the verdict first: where it is delivered, or which ACL, route, NAT or load balancer drops \
+         or refuses it, and for which Kubernetes object. Every backend and next hop is traced; no packet is \
+         sent, and no program runs except with form=real. Use it first when a connection fails; \
+         ovs_appctl_ofproto_trace shows what Open vSwitch does with the packet.";
     const MANY: Many = Many::Refuse {
-        because: "a packet begins on one node",
-        instead: "Name the sender's node, or give `pod`.",
+        because: "a trace starts on one node",
+        instead: "Pass the sender's node as node_name, or pass pod.",
     };
     const NAMES_POD: &'static [&'static str] = &["from"];
     type Params = Params;
@@ -110,22 +111,22 @@ impl Tool for Trace {
             }
             _ => {
                 return Err(ToolError::bad(
-                    "what to trace is not clear",
-                    "Give from, to and port, or a microflow.",
+                    "the packet to trace is ambiguous or incomplete",
+                    "Pass from, to and port; or pass microflow without them.",
                 ));
             }
         };
         match params.form {
-            Form::Real => real(node, params, &question).await,
-            Form::Route => evaluated(node, params, &question, Detail::Route).await,
-            Form::Detailed => evaluated(node, params, &question, Detail::Text(tree::detailed)).await,
-            Form::Summary => evaluated(node, params, &question, Detail::Text(tree::summary)).await,
-            Form::Minimal => evaluated(node, params, &question, Detail::Text(tree::minimal)).await,
+            TraceFormat::Real => real(node, params, &question).await,
+            TraceFormat::Route => evaluated(node, params, &question, Detail::Route).await,
+            TraceFormat::Detailed => evaluated(node, params, &question, Detail::Text(tree::detailed)).await,
+            TraceFormat::Summary => evaluated(node, params, &question, Detail::Text(tree::summary)).await,
+            TraceFormat::Minimal => evaluated(node, params, &question, Detail::Text(tree::minimal)).await,
         }
     }
 }
 
-/// The flows, evaluated here.
+/// Evaluates the logical flows in this process.
 async fn evaluated(
     node: &Node<'_>,
     params: &Params,
@@ -134,42 +135,42 @@ async fn evaluated(
 ) -> Result<Answer, ToolError> {
     let mut zones = Zones::default();
     let start = zones.begin(node, |zone| start(zone, params, question)).await?;
-    let ways = zones.follow(node, node.name().as_str(), &start, &BTreeMap::new()).await;
-    let causes = zones.causes(node, &ways).await;
-    let mut lines = answer::tell(&ways, &zones.read, &causes, detail);
-    let mut notes = answer::notes(&ways);
+    let paths = zones.follow(node, node.name().as_str(), &start, &BTreeMap::new()).await;
+    let causes = zones.causes(node, &paths).await;
+    let mut lines = answer::answer_lines(&paths, &zones.read, &causes, detail);
+    let mut notes = answer::notes(&paths);
     if params.reply {
-        for (at, way) in answer::delivered(&ways, &zones.read, &causes).into_iter().enumerate() {
-            let Some((zone, start)) = answer_to(way, &zones.read) else { continue };
-            let back = zones.follow(node, &zone, &start, &way.known).await;
+        for (at, path) in answer::delivered(&paths, &zones.read, &causes).into_iter().enumerate() {
+            let Some((zone, start)) = reply_to(path, &zones.read) else { continue };
+            let back = zones.follow(node, &zone, &start, &path.known).await;
             let causes = zones.causes(node, &back).await;
             for back in &back {
                 let verdict = Verdict::of(back, &zones.read, &causes);
-                lines.push(format!("answer {}: {}", at + 1, answer::of_answer(way, back, &verdict)));
+                lines.push(format!("reply {}: {}", at + 1, answer::reply_verdict(path, back, &verdict)));
                 lines.extend(route(back, &zones.read, &causes).into_iter().map(|line| format!("  {line}")));
             }
             notes.extend(answer::notes(&back));
         }
     }
-    notes.insert(0, format!("the packet: {}", question.microflow.as_str()));
+    notes.insert(0, format!("packet: {}", question.microflow.as_str()));
     notes.extend(zones.into_notes());
     Ok(Answer {
         rows: lines.into_iter().map(Row::line).collect(),
-        if_empty: "the packet went nowhere".into(),
+        if_empty: "the trace has no path".into(),
         notes,
         ..Answer::default()
     })
 }
 
-/// What the trace begins with.
+/// Builds the start of the trace from the packet and the parameters.
 fn start(zone: &Zone, params: &Params, question: &Question) -> Result<Start, ToolError> {
-    /// A packet is looked up less often than this in one zone.
+    /// More conntrack lookups than any packet has in one zone.
     const LOOK_UPS: usize = 64;
     let text = question.microflow.as_str();
     let mut start = zone.start(text).map_err(|e| {
         ToolError::bad(
             format!("microflow: {e}"),
-            "Say what each field is: `ip4.src==10.0.0.1`; nothing else is a packet.",
+            "Write every field as a comparison with one value, such as `ip4.src==10.0.0.1`.",
         )
     })?;
     start.size = params.size;
@@ -188,7 +189,7 @@ fn start(zone: &Zone, params: &Params, question: &Question) -> Result<Start, Too
     Ok(start)
 }
 
-/// `10.244.0.3:8080`, `10.244.0.3`, `[fd00::3]:8080`
+/// Parses a backend: `10.244.0.3:8080`, `10.244.0.3` or `[fd00::3]:8080`.
 fn backend(text: &str) -> Result<(u128, Option<u16>), ToolError> {
     let number = |address: IpAddr| match address {
         IpAddr::V4(address) => address.to_bits().into(),
@@ -197,18 +198,18 @@ fn backend(text: &str) -> Result<(u128, Option<u16>), ToolError> {
     let with_port = text.parse().map(|it: SocketAddr| (number(it.ip()), Some(it.port())));
     with_port.or_else(|_| text.parse().map(|it| (number(it), None))).map_err(|_| {
         ToolError::bad(
-            format!("backend: `{text}` is no address"),
-            "Write it like 10.244.0.3 or 10.244.0.3:8080.",
+            format!("parameter `backend`: `{text}` is not an address"),
+            "Pass an address such as 10.244.0.3 or 10.244.0.3:8080.",
         )
     })
 }
 
-/// What the container's own program says.
+/// Runs ovn-trace in the cluster's container and returns its output.
 async fn real(node: &Node<'_>, params: &Params, question: &Question) -> Result<Answer, ToolError> {
     real::check_size(node, &flows::datapaths(node).await?).await?;
     let command = commands::Trace {
         form: TraceForm::Detailed,
-        ct: real::conntrack(&params.ct)?,
+        ct: real::conntrack_states(&params.ct)?,
         datapath: question.datapath,
         microflow: &question.microflow,
     };
@@ -218,7 +219,7 @@ async fn real(node: &Node<'_>, params: &Params, question: &Question) -> Result<A
         rows: text.lines().map(Row::line).collect(),
         if_empty: "ovn-trace printed nothing".into(),
         notes: vec![
-            "ovn-trace sees this zone only, picks one backend at random, and leaves out flows with template variables and static MAC bindings"
+            "ovn-trace sees only this zone, picks one backend at random, and ignores flows with template variables and static MAC bindings"
                 .into(),
         ],
         ..Answer::default()

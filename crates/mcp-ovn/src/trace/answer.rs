@@ -1,40 +1,40 @@
-//! The answer: the verdict, then the ways.
+//! The answer of a trace: the verdict first, then the paths.
 
-use ovn_lflow::{Way, Zone, tree};
-use ovn_path::{Causes, Folded, Kind, Verdict, fold, route};
+use ovn_lflow::{PacketPath, Zone, tree};
+use ovn_path::{Causes, Verdict, VerdictGroup, VerdictKind, group_by_verdict, route};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How much is told of each way.
+/// How much the answer shows of each path.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Detail {
-    /// A line for each datapath.
+    /// One line for each datapath.
     Route,
-    /// As the real program prints it.
+    /// The text of the real ovn-trace.
     Text(fn(&[tree::Line]) -> String),
 }
 
-/// What is told of the ways of a packet, as lines; and what cannot be known of them.
-pub(crate) fn tell(
-    ways: &[Way],
+/// Returns the lines of the answer: the verdict, each path, and the next calls to make.
+pub(crate) fn answer_lines(
+    paths: &[PacketPath],
     zones: &BTreeMap<String, Zone>,
     causes: &BTreeMap<String, Causes>,
     detail: Detail,
 ) -> Vec<String> {
-    let folded = fold(ways, zones, causes);
-    let mut lines = vec![summary(&folded)];
+    let groups = group_by_verdict(paths, zones, causes);
+    let mut lines = vec![summary(&groups)];
     let mut next = BTreeSet::new();
-    for (at, alike) in folded.iter().enumerate() {
-        if folded.len() > 1 {
+    for (at, alike) in groups.iter().enumerate() {
+        if groups.len() > 1 {
             lines.push(heading(at, alike));
         }
         next.extend(alike.verdict.next.clone());
-        if let Some(way) = alike.ways.first() {
+        if let Some(path) = alike.paths.first() {
             match detail {
                 Detail::Route => {
-                    lines.extend(route(way, zones, causes).into_iter().map(|line| format!("  {line}")))
+                    lines.extend(route(path, zones, causes).into_iter().map(|line| format!("  {line}")))
                 }
                 Detail::Text(text) => {
-                    for leg in &way.legs {
+                    for leg in &path.legs {
                         lines.push(format!("# zone {}", leg.zone));
                         lines.extend(text(&leg.lines).lines().map(str::to_owned));
                     }
@@ -46,38 +46,40 @@ pub(crate) fn tell(
     lines
 }
 
-fn heading(at: usize, alike: &Folded<'_>) -> String {
+fn heading(at: usize, alike: &VerdictGroup<'_>) -> String {
     let choices = alike.choices();
     let of = if choices.is_empty() { String::new() } else { format!(" ({choices})") };
-    format!("way {}{of}: {}", at + 1, alike.verdict.text)
+    format!("path {}{of}: {}", at + 1, alike.verdict.text)
 }
 
-/// The verdict on all ways: what they have in common, or how many end how.
-fn summary(folded: &[Folded<'_>]) -> String {
-    match folded {
-        [] => "unknown: the packet went nowhere".into(),
-        [one] if one.ways.len() > 1 => {
-            format!("{}, on each of {} ways ({})", one.verdict.text, one.ways.len(), one.choices())
+/// Returns the verdict on all paths: their common verdict, or the number of paths for each kind of verdict.
+fn summary(groups: &[VerdictGroup<'_>]) -> String {
+    match groups {
+        [] => "unknown: the trace has no path".into(),
+        [one] if one.paths.len() > 1 => {
+            format!("{}, on all {} paths ({})", one.verdict.text, one.paths.len(), one.choices())
         }
         [one] => one.verdict.text.clone(),
         several => {
-            let all: usize = several.iter().map(|it| it.ways.len()).sum();
-            let mut kinds: BTreeMap<Kind, usize> = BTreeMap::new();
+            let all: usize = several.iter().map(|it| it.paths.len()).sum();
+            let mut kinds: BTreeMap<VerdictKind, usize> = BTreeMap::new();
             for alike in several {
-                *kinds.entry(alike.verdict.kind).or_default() += alike.ways.len();
+                *kinds.entry(alike.verdict.kind).or_default() += alike.paths.len();
             }
-            // The worst first: it is what was looked for.
-            let counted =
-                kinds.iter().rev().map(|(kind, count)| format!("{} on {count} of {all} ways", kind.as_str()));
+            // The worst kind comes first, because it is usually the one that the user looks for.
+            let counted = kinds
+                .iter()
+                .rev()
+                .map(|(kind, count)| format!("{} on {count} of {all} paths", kind.as_str()));
             counted.collect::<Vec<_>>().join(", ")
         }
     }
 }
 
-/// What cannot be known of some ways, each once.
-pub(crate) fn notes(ways: &[Way]) -> Vec<String> {
+/// Returns the notes on what the trace could not determine, without duplicates.
+pub(crate) fn notes(paths: &[PacketPath]) -> Vec<String> {
     let mut notes: Vec<String> = Vec::new();
-    for leg in ways.iter().flat_map(|way| &way.legs) {
+    for leg in paths.iter().flat_map(|path| &path.legs) {
         for note in &leg.notes {
             let note = format!("{}: {note}", leg.zone);
             if !notes.contains(&note) {
@@ -88,39 +90,43 @@ pub(crate) fn notes(ways: &[Way]) -> Vec<String> {
     notes
 }
 
-/// The ways whose answers are followed back: the first of those that arrive alike.
+/// Returns the paths whose replies are traced: the first one of each group of delivered paths with the same verdict.
 pub(crate) fn delivered<'a>(
-    ways: &'a [Way],
+    paths: &'a [PacketPath],
     zones: &BTreeMap<String, Zone>,
     causes: &BTreeMap<String, Causes>,
-) -> Vec<&'a Way> {
-    let arrives = |it: &Folded<'_>| it.verdict.kind == Kind::Delivered;
-    let folded: Vec<Folded<'a>> = fold(ways, zones, causes);
-    folded.into_iter().filter(arrives).filter_map(|it| it.ways.first().copied()).collect()
+) -> Vec<&'a PacketPath> {
+    let arrives = |it: &VerdictGroup<'_>| it.verdict.kind == VerdictKind::Delivered;
+    let groups: Vec<VerdictGroup<'a>> = group_by_verdict(paths, zones, causes);
+    groups.into_iter().filter(arrives).filter_map(|it| it.paths.first().copied()).collect()
 }
 
-/// The verdict on an answer on its way back: does who asked know it as an answer?
-pub(crate) fn of_answer(asked: &Way, back: &Way, verdict: &Verdict) -> String {
+/// Returns the verdict on a reply, and says if the original sender does not recognise it as the reply to its packet.
+pub(crate) fn reply_verdict(asked: &PacketPath, back: &PacketPath, verdict: &Verdict) -> String {
     let first = asked.legs.first().and_then(|leg| leg.passes.first()).and_then(|pass| pass.packet.tuple());
     let last = match &back.outcome {
         ovn_lflow::Outcome::End(ovn_lflow::End::Delivered { packet, .. }) => packet.tuple(),
         _ => None,
     };
     match (verdict.kind, first, last) {
-        (Kind::Delivered, Some(first), Some(last)) if !is_answer(first, last) => {
-            format!("{}; the sender did not ask this address, so it does not take the answer", verdict.text)
+        (VerdictKind::Delivered, Some(first), Some(last)) if !is_reply(first, last) => {
+            format!(
+                "{}; the reply does not match the sender's connection, so the sender discards it",
+                verdict.text
+            )
         }
         _ => verdict.text.clone(),
     }
 }
 
-fn is_answer(asked: packet::Tuple, answer: packet::Tuple) -> bool {
+fn is_reply(request: packet::Tuple, reply: packet::Tuple) -> bool {
     let ports = |it: packet::Tuple| match it.protocol {
-        // An echo request and its reply have different types.
+        // An echo request and its reply differ in the ICMP type, which is stored where other protocols have their
+        // ports.
         1 | 58 => (0, 0),
         _ => (it.source_port, it.destination_port),
     };
-    let reversed = asked.reversed();
-    (answer.source, answer.destination, ports(answer))
+    let reversed = request.reversed();
+    (reply.source, reply.destination, ports(reply))
         == (reversed.source, reversed.destination, ports(reversed))
 }

@@ -1,16 +1,16 @@
-//! Follows a packet through all zones that it comes to. A zone is read when the packet comes to it.
+//! Traces a packet through all zones on its path. Reads a zone only when the packet enters it.
 
 use crate::flows;
 use mcp_core::{Db, Node, NodeName, ReadError, ToolError};
-use ovn_lflow::{Conntrack, Network, Outcome, Semantics, Start, Way, Zone};
+use ovn_lflow::{Conntrack, Network, Outcome, PacketPath, Semantics, Start, Zone};
 use ovn_model::detrace::Index;
 use ovn_path::Causes;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// More zones than these are not read for one packet.
-const MOST_ZONES: usize = 16;
+/// The limit of zones that are read for one packet.
+const MAX_ZONES: usize = 16;
 
-/// The zones that were read, by the name of their node, and those that could not be.
+/// The zones on the path of a packet: those that were read, by node name, and those whose reading failed.
 #[derive(Debug, Default)]
 pub(crate) struct Zones {
     pub(crate) read: BTreeMap<String, Zone>,
@@ -18,14 +18,14 @@ pub(crate) struct Zones {
     pub(crate) notes: Vec<String>,
 }
 
-/// The zone of a node.
+/// Reads the zone of a node.
 async fn zone(node: &Node<'_>) -> Result<Zone, ReadError> {
     let schema = node.schema(Db::Sb).await?;
     Ok(Zone::new(&flows::rows(node, &Zone::selects(&schema)).await?, Semantics::Datapath))
 }
 
 impl Zones {
-    /// Reads the zone of the node where the packet begins, and says what it begins with.
+    /// Reads the zone of the node where the packet starts, and returns the start of the trace.
     pub(crate) async fn begin(
         &mut self,
         node: &Node<'_>,
@@ -37,23 +37,24 @@ impl Zones {
         Ok(start)
     }
 
-    /// All ways of a packet that begins in a zone. `known` are the connections before, by zone.
+    /// Returns all paths of a packet that starts in the zone `begin`. `known` are the connections that conntrack
+    /// already has, by zone.
     pub(crate) async fn follow(
         &mut self,
         node: &Node<'_>,
         begin: &str,
         start: &Start,
         known: &BTreeMap<String, Conntrack>,
-    ) -> Vec<Way> {
+    ) -> Vec<PacketPath> {
         loop {
-            let (ways, cut) = {
+            let (paths, cut) = {
                 let network = Network::new(self.read.iter().map(|(name, zone)| (name.clone(), zone)));
                 let Some(hop) = network.trace(begin, start, known) else { return Vec::new() };
-                (hop.ways(), hop.cut)
+                (hop.paths(), hop.cut)
             };
-            let wanted: BTreeSet<String> = ways
+            let wanted: BTreeSet<String> = paths
                 .iter()
-                .filter_map(|way| match &way.outcome {
+                .filter_map(|path| match &path.outcome {
                     Outcome::Lost { host: Some(host), .. } => Some(host.clone()),
                     _ => None,
                 })
@@ -61,9 +62,9 @@ impl Zones {
                 .collect();
             if wanted.is_empty() {
                 if cut {
-                    self.note("there are more ways than were followed: choose one with backend".into());
+                    self.note("the packet has more paths than were traced: pass backend to trace one".into());
                 }
-                return ways;
+                return paths;
             }
             for host in wanted {
                 self.add(node, host).await;
@@ -71,10 +72,12 @@ impl Zones {
         }
     }
 
-    /// Reads the zone of a node that the packet comes to.
+    /// Reads the zone of a node that the packet enters.
     async fn add(&mut self, node: &Node<'_>, host: String) {
         let why = match host.parse::<NodeName>() {
-            Ok(_) if self.read.len() >= MOST_ZONES => format!("{MOST_ZONES} zones were read already"),
+            Ok(_) if self.read.len() >= MAX_ZONES => {
+                format!("{MAX_ZONES} zones are already read, which is the limit")
+            }
             Ok(name) => match zone(&node.peer(&name)).await {
                 Ok(zone) => {
                     self.read.insert(host, zone);
@@ -94,30 +97,30 @@ impl Zones {
         }
     }
 
-    /// The northbound rows behind the flows of some ways, by zone.
-    pub(crate) async fn causes(&mut self, node: &Node<'_>, ways: &[Way]) -> BTreeMap<String, Causes> {
+    /// Reads the northbound rows behind the flows of the paths, by zone.
+    pub(crate) async fn causes(&mut self, node: &Node<'_>, paths: &[PacketPath]) -> BTreeMap<String, Causes> {
         let mut found = BTreeMap::new();
         let names: BTreeSet<String> =
-            ways.iter().flat_map(|way| &way.legs).map(|leg| leg.zone.clone()).collect();
+            paths.iter().flat_map(|path| &path.legs).map(|leg| leg.zone.clone()).collect();
         for name in names {
             let Ok(parsed) = name.parse::<NodeName>() else { continue };
-            let read = causes(&node.peer(&parsed), ways, &name).await;
+            let read = causes(&node.peer(&parsed), paths, &name).await;
             match read {
                 Ok(causes) => _ = found.insert(name, causes),
                 Err(e) => self.note(format!(
-                    "the northbound database of {name} was not read, so what its flows were made for is not known: {e}"
+                    "the northbound database of {name} was not read, so the northbound rows behind its flows are unknown: {e}"
                 )),
             }
         }
         found
     }
 
-    /// What is said of the zones: flows that are not in force among it.
+    /// Returns the notes on the zones, including flows that are not in force.
     pub(crate) fn into_notes(mut self) -> Vec<String> {
         for (name, zone) in &self.read {
             let Some(first) = zone.findings.first() else { continue };
             self.notes.push(format!(
-                "{} flows of the zone of {name} cannot be parsed: ovn-controller leaves them out, and so does this trace. The first is {first}",
+                "{} flows in the zone of {name} cannot be parsed; ovn-controller ignores them, and so does this trace. The first one is {first}",
                 zone.findings.len()
             ));
         }
@@ -125,8 +128,8 @@ impl Zones {
     }
 }
 
-async fn causes(node: &Node<'_>, ways: &[Way], zone: &str) -> Result<Causes, ReadError> {
-    let hints = Causes::hints(ways, zone);
+async fn causes(node: &Node<'_>, paths: &[PacketPath], zone: &str) -> Result<Causes, ReadError> {
+    let hints = Causes::hints(paths, zone);
     if hints.is_empty() {
         return Ok(Causes::default());
     }

@@ -1,4 +1,4 @@
-//! What `ovn_trace` needs: the packet, the zones that it comes to, and the program of the container for who asks for it.
+//! The parts of `ovn_trace`: the packet, the zones on its path, the answer, and the run of the real program.
 
 pub(crate) mod answer;
 pub(crate) mod follow;

@@ -1,4 +1,4 @@
-//! The packet that is asked about.
+//! The packet to trace, from names or from a microflow expression.
 
 use crate::flows;
 use mcp_core::{Db, Node, PodRef, ToolError, argv::OvnExpression};
@@ -6,19 +6,19 @@ use ovn_model::lflow::Datapaths;
 use ovn_path::{Destination, Microflow, Names, NoEndpoint, Protocol, Services};
 use ovsdb::Uuid;
 
-/// A packet where it begins.
+/// The packet to trace and the datapath where it starts.
 pub(crate) struct Question {
     pub(crate) datapath: Uuid,
     pub(crate) microflow: OvnExpression,
 }
 
-/// What names can stand for in the node's zone, without its services.
+/// Reads the ports and nodes that a name can mean in the node's zone. Services are read later, only if needed.
 pub(crate) async fn names(node: &Node<'_>) -> Result<Names, ToolError> {
     let schema = node.schema(Db::Sb).await?;
     Ok(Names::new(&flows::rows(node, &Names::selects(&schema)).await?))
 }
 
-/// A packet that a person wrote.
+/// Builds the packet from a microflow expression.
 pub(crate) async fn written(
     node: &Node<'_>,
     names: &Names,
@@ -26,8 +26,8 @@ pub(crate) async fn written(
     text: &str,
 ) -> Result<Question, ToolError> {
     let microflow = OvnExpression::parse(text).map_err(|e| {
-        let hint = "Write it like: inport==\"ns_pod\" && eth.src==… && eth.dst==… && ip4.src==… && ip4.dst==… && ip.ttl==64 && tcp && tcp.dst==80; or give from, to and port.";
-        ToolError::bad(format!("microflow: {e}"), hint)
+        let hint = "Write it like: inport==\"ns_pod\" && eth.src==… && eth.dst==… && ip4.src==… && ip4.dst==… && ip.ttl==64 && tcp && tcp.dst==80; or pass from, to and port.";
+        ToolError::bad(format!("parameter `microflow`: {e}"), hint)
     })?;
     let found = match datapath {
         Some(name) => {
@@ -42,7 +42,7 @@ pub(crate) async fn written(
     let Some(inport) = microflow.string("inport") else {
         return Err(ToolError::bad(
             "the microflow has no inport==\"…\"",
-            format!("Ports of {of}: {}.", here().collect::<Vec<_>>().join(", ")),
+            format!("Add the sending port. Ports of {of}: {}.", here().collect::<Vec<_>>().join(", ")),
         ));
     };
     match names.ports.iter().filter(is_here).find(|port| port.name == inport) {
@@ -58,7 +58,7 @@ fn of_name(datapaths: &Datapaths, name: &str) -> Result<Uuid, ToolError> {
     }
 }
 
-/// A packet from names.
+/// Builds the packet from the names of its sender and its destination.
 pub(crate) async fn named(
     node: &Node<'_>,
     names: &mut Names,
@@ -72,12 +72,13 @@ pub(crate) async fn named(
     let microflow = Microflow::new(&names.ports, sender, to.address, protocol, to.port)
         .map_err(|e| ToolError::bad(e.to_string(), e.hint()))?;
     let text = microflow.to_string();
-    let expression = OvnExpression::parse(&text)
-        .map_err(|e| ToolError::bad(format!("{text}: {e}"), "Give the packet as microflow."))?;
+    let expression = OvnExpression::parse(&text).map_err(|e| {
+        ToolError::bad(format!("{text}: {e}"), "Pass the packet as microflow instead of from and to.")
+    })?;
     Ok(Question { datapath: microflow.datapath, microflow: expression })
 }
 
-/// Where the packet is to go. A pod of another zone is looked up there.
+/// Finds the destination of the packet. Looks up a pod of another zone in that zone.
 async fn destination(
     node: &Node<'_>,
     names: &mut Names,
@@ -99,14 +100,14 @@ async fn destination(
         return Err(no_endpoint(missing));
     }
     let Ok(pod) = to.parse::<PodRef>() else { return Err(no_endpoint(missing)) };
-    // It may be a pod of another zone; if it is not, what this zone has is the better answer.
+    // It may be a pod of another zone. If it is not, the error with the names of this zone helps more.
     let Ok(other) = node.of_pod(&pod).await else { return Err(no_endpoint(missing)) };
     let there = self::names(&node.peer(&other)).await?;
     match there.destination(to, protocol, port).map_err(no_endpoint)? {
         Some(found) => Ok(found),
         None => Err(ToolError::bad(
-            format!("pod {pod} is on {other}, whose zone has no logical port of it"),
-            "A pod on the host's network has the node's address: give that as `to`.",
+            format!("pod {pod} runs on {other}, but the zone of {other} has no logical port for it"),
+            "A host-network pod has the address of its node: pass that address as `to`.",
         )),
     }
 }

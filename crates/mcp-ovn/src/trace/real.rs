@@ -1,13 +1,13 @@
-//! The container's own ovn-trace, live.
+//! Runs the real ovn-trace in a container of a live cluster.
 
 use crate::{commands, flows};
 use mcp_core::{ClusterError, Node, Output, Place, ReadError, ToolError, argv::CtState};
 use ovn_model::lflow::Datapaths;
 use ovsdb::{Rows, Select};
 
-/// What conntrack says at each step, from what was given of it. The program has another default than its users: it takes
-/// every packet for one of a known connection, and so goes past load balancers.
-pub(crate) fn conntrack(given: &[CtState]) -> Result<[CtState; 4], ToolError> {
+/// Returns the conntrack state of each of the four steps that ovn-trace accepts. The default is `new`, because the
+/// program's own default (`est`) treats every packet as part of a known connection and skips load balancing.
+pub(crate) fn conntrack_states(given: &[CtState]) -> Result<[CtState; 4], ToolError> {
     match *given {
         [] => Ok([CtState::New; 4]),
         [a] => Ok([a; 4]),
@@ -16,42 +16,43 @@ pub(crate) fn conntrack(given: &[CtState]) -> Result<[CtState; 4], ToolError> {
         [a, b, c, d] => Ok([a, b, c, d]),
         _ => Err(ToolError::bad(
             "ct has more than four states",
-            "Give those of the first steps: the last one holds from there on.",
+            "Pass at most four states: the last one repeats.",
         )),
     }
 }
 
-/// ovn-trace parses each flow of each datapath: about 12 KiB each, and everything before the first packet.
-const MOST_FLOWS: usize = 300_000;
+/// The largest number of flows that ovn-trace may parse. It parses the flows of all datapaths before it traces the
+/// packet and needs about 12 KiB for each.
+const MAX_FLOWS: usize = 300_000;
 
-/// Is the database small enough?
+/// Refuses a database whose flows would need too much memory in ovn-trace.
 pub(crate) async fn check_size(node: &Node<'_>, datapaths: &Datapaths) -> Result<(), ToolError> {
     let read = flows::rows(node, &[Select::from("Logical_Flow").columns(["logical_dp_group"])]).await?;
     let of_row = |row: &ovsdb::Row| {
         row.refs("logical_dp_group").next().map_or(1, |group| datapaths.members(group).count())
     };
     let flows: usize = read.iter().flat_map(|rows: &Rows| &rows.rows).map(of_row).sum();
-    match flows <= MOST_FLOWS {
+    match flows <= MAX_FLOWS {
         true => Ok(()),
         false => Err(ToolError::bad(
             format!(
-                "the zone has {flows} flows, counting each datapath's: ovn-trace would need more memory than it may"
+                "the zone has {flows} flows (counted for each datapath), so ovn-trace would exceed its memory limit"
             ),
-            "Leave form out: the same flows are evaluated here, without the program.",
+            "Omit form: this server then evaluates the same flows without ovn-trace.",
         )),
     }
 }
 
-/// Runs it where the southbound database is.
+/// Runs ovn-trace in the container of the southbound database.
 pub(crate) async fn run(node: &Node<'_>, trace: &commands::Trace<'_>) -> Result<Output, ToolError> {
     if !node.is_live() {
         return Err(ToolError::bad(
-            "form=real runs the ovn-trace of the cluster's container, and this source is not live",
-            "Leave form out: the same flows are evaluated here, without any program.",
+            "form=real runs ovn-trace in the cluster's container, but this source is not live",
+            "Omit form: this server then evaluates the same flows without ovn-trace.",
         ));
     }
     match node.command(Place::SbSocket, &trace.limited()).await {
-        // Containers that lack prlimit(1), and those of which another was tried in vain (`NotRunning`).
+        // The container lacks prlimit(1), or the attempt in another container failed (`NotRunning`).
         Err(ReadError::NoProgram { .. } | ReadError::Cluster(ClusterError::NotRunning { .. })) => {
             Ok(node.command(Place::SbSocket, &trace.unlimited()).await?)
         }

@@ -1,4 +1,4 @@
-//! What tests of the capture and of the lab share.
+//! Data that the tests of the capture and of the lab share.
 
 /// The tables in which the zones of a healthy cluster do not differ.
 pub(crate) const HEALTHY: [&str; 6] = [

@@ -1,4 +1,4 @@
-//! The server over HTTP as its clients and strangers meet it: a process, a port, and what travels over it.
+//! The server over HTTP: its answers to clients, and the requests that it rejects.
 
 mod server;
 
@@ -17,7 +17,7 @@ use tokio::{
 const TOKEN: &str = "a-token-of-this-test-0123456789";
 
 #[tokio::test]
-async fn both_eras_give_the_answer_that_stdio_gives() -> Result<(), Failed> {
+async fn both_protocol_versions_give_the_answer_of_stdio() -> Result<(), Failed> {
     let connection = Connection::open(mcp_ovn::layer(), scenario("capture")).await?;
     let arguments: Map<String, Value> = params().as_object().cloned().unwrap_or_default();
     let expected = connection.call("ovn_nbctl_show", &arguments).await??;
@@ -39,7 +39,7 @@ async fn both_eras_give_the_answer_that_stdio_gives() -> Result<(), Failed> {
     assert_eq!(discovered.pointer("/result/ttlMs"), Some(&json!(3_600_000)));
     let asked = json!({ "name": "ovn_nbctl_show", "arguments": params() });
     assert_eq!(modern(&server, "tools/call", Some("ovn_nbctl_show"), &asked).await?.text()?, expected);
-    // A header that contradicts the request is a request that was tampered with.
+    // The server rejects a request whose header contradicts its body.
     assert_eq!(modern(&server, "tools/call", Some("ovn_sbctl_show"), &asked).await?.status, 400);
     assert_eq!(modern(&server, "tools/list", Some("ovn_nbctl_show"), &json!({})).await?.status, 200);
     assert_eq!(modern(&server, "no/such/method", None, &json!({})).await?.status, 404);
@@ -61,13 +61,13 @@ async fn a_model_finds_skills_and_documents() -> Result<(), Failed> {
 
     let list = modern(&server, "resources/list", None, &json!({})).await?.json()?;
     let resources = list.pointer("/result/resources").and_then(Value::as_array).ok_or("no resources")?;
-    // The two documents, and what the source holds.
+    // The other resources are the two documents and the content of the source.
     assert_eq!(resources.len(), skills.len() + 3);
     for (resource, holds) in [
         (uri, "---\nname: triage-egress\ndescription: \"A pod cannot"),
         ("mcp-ovn://names", "| `GR_<node>` | gateway router"),
         ("mcp-ovn://names", "| 64001 | external bridge: host to service, masqueraded |"),
-        ("mcp-ovn://tables", "| 26.03 up to 26.04, excluded | 8 | 42 | 48 | 64 |"),
+        ("mcp-ovn://tables", "| 26.03 to 26.04 (exclusive) | 8 | 42 | 48 | 64 |"),
     ] {
         let read =
             modern(&server, "resources/read", Some(resource), &json!({ "uri": resource })).await?.json()?;
@@ -87,7 +87,7 @@ async fn a_model_finds_skills_and_documents() -> Result<(), Failed> {
 }
 
 #[tokio::test]
-async fn strangers_are_turned_away() -> Result<(), Failed> {
+async fn requests_of_other_hosts_and_origins_are_rejected() -> Result<(), Failed> {
     let args = ["--http-host=ovn.example", "--http-origin=https://tools.example"];
     let server = Server::start(&args, None).await?;
     let port = server.addr.port();
@@ -118,7 +118,7 @@ async fn strangers_are_turned_away() -> Result<(), Failed> {
 }
 
 #[tokio::test]
-async fn a_token_opens_everything_but_the_health_page_needs_none() -> Result<(), Failed> {
+async fn everything_but_the_health_page_needs_the_token() -> Result<(), Failed> {
     let file = tempfile::NamedTempFile::new()?;
     std::fs::write(file.path(), format!("{TOKEN}\n"))?;
     let from_file = format!("--http-token-file={}", file.path().display());
@@ -144,7 +144,7 @@ async fn a_token_opens_everything_but_the_health_page_needs_none() -> Result<(),
 }
 
 #[tokio::test]
-async fn what_cannot_be_served_safely_is_not_served() -> Result<(), Failed> {
+async fn unsafe_options_are_refused() -> Result<(), Failed> {
     let file = tempfile::NamedTempFile::new()?;
     std::fs::write(file.path(), "guess-me")?;
     let short = format!("--http-token-file={}", file.path().display());
@@ -169,11 +169,11 @@ async fn what_cannot_be_served_safely_is_not_served() -> Result<(), Failed> {
 }
 
 #[tokio::test]
-async fn a_body_has_an_end() -> Result<(), Failed> {
+async fn a_body_has_a_size_limit() -> Result<(), Failed> {
     let server = Server::start(&[], None).await?;
     let large = json!({ "jsonrpc": "2.0", "id": 1, "method": "x", "params": { "pad": "x".repeat(2 << 20) } });
     assert_eq!(server.post(&[], &large).await?.status, 413);
-    // The same without a length, in one chunk that is larger than it may be.
+    // The limit also applies without a Content-Length, to one chunk that is too large.
     let head = "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
                 Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n200000\r\n";
     let reply = exchange(server.addr, &format!("{head}{}", "x".repeat(2 << 20))).await?;
@@ -217,7 +217,7 @@ async fn a_client_that_does_not_read_is_cut_off() -> Result<(), Failed> {
     let head: String = USUAL.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let ask = format!("POST /mcp HTTP/1.1\r\n{head}Content-Length: {}\r\n\r\n{list}", list.len());
     let mut stream = TcpStream::connect(server.addr).await?;
-    // More than the buffers of a connection hold, of questions and of answers.
+    // The requests and the answers exceed the buffers of the connection.
     let asking = async {
         loop {
             stream.write_all(ask.as_bytes()).await?;
@@ -230,10 +230,10 @@ async fn a_client_that_does_not_read_is_cut_off() -> Result<(), Failed> {
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_is_no_error_in_the_log() -> Result<(), Failed> {
+async fn a_client_that_disconnects_is_not_logged_as_an_error() -> Result<(), Failed> {
     let mut server = Server::start(&[], None).await?;
     let text = request("POST /mcp", &USUAL, &call().to_string());
-    // The bundle is opened for the first, so that none of them is answered before its client is gone.
+    // The first call opens the bundle, so that no call is answered before its client disconnects.
     for _ in 0..20 {
         let mut stream = TcpStream::connect(server.addr).await?;
         stream.write_all(text.as_bytes()).await?;
@@ -274,7 +274,7 @@ async fn two_hundred_connections_at_once_are_all_answered() -> Result<(), Failed
 }
 
 #[tokio::test]
-async fn sigterm_and_sigint_end_it_in_good_order_while_a_call_is_under_way() -> Result<(), Failed> {
+async fn sigterm_and_sigint_finish_a_running_call() -> Result<(), Failed> {
     for signal in ["-TERM", "-INT"] {
         let mut server = Server::start(&[], None).await?;
         let headers = [&USUAL[..], &[("Expect", "100-continue")]].concat();
@@ -285,13 +285,13 @@ async fn sigterm_and_sigint_end_it_in_good_order_while_a_call_is_under_way() -> 
         let mut go_on = [0; b"HTTP/1.1 100 Continue\r\n\r\n".len()];
         timeout(Duration::from_secs(10), stream.read_exact(&mut go_on)).await??;
 
-        let pid = server.child.id().ok_or("it has ended")?.to_string();
+        let pid = server.child.id().ok_or("the server has ended")?.to_string();
         #[expect(clippy::disallowed_methods, reason = "a test stops the server as an operator does")]
         let kill = Command::new("kill").args([signal, &pid]).status().await?;
         assert!(kill.success());
         let started = Instant::now();
         while TcpStream::connect(server.addr).await.is_ok() {
-            assert!(started.elapsed() < Duration::from_secs(30), "it still accepts connections");
+            assert!(started.elapsed() < Duration::from_secs(30), "the server still accepts connections");
             sleep(Duration::from_millis(5)).await;
         }
         stream.write_all(body.as_bytes()).await?;

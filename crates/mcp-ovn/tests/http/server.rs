@@ -1,4 +1,4 @@
-//! A server that listens, and a client with no library: what travels is written here.
+//! A listening server, and an HTTP client without a library, so that the tests control every byte.
 
 use mcp_testing::{Failed, testdata};
 use serde_json::{Value, json};
@@ -10,14 +10,14 @@ use tokio::{
     time::timeout,
 };
 
-/// What every client sends.
+/// The headers that every client sends.
 pub(crate) const USUAL: [(&str, &str); 3] = [
     ("Host", "localhost"),
     ("Content-Type", "application/json"),
     ("Accept", "application/json, text/event-stream"),
 ];
 
-/// A process that listens on a port of its own choice.
+/// A server process that listens on a port of its own choice.
 pub(crate) struct Server {
     pub(crate) child: Child,
     pub(crate) addr: SocketAddr,
@@ -46,7 +46,7 @@ impl Server {
         Ok(Self { child, addr: addr.ok_or(line.clone())?.parse()? })
     }
 
-    /// Sends a request, with headers beside the usual ones, and reads the answer to its end.
+    /// Sends a request with additional headers and reads the whole response.
     pub(crate) async fn post(&self, headers: &[(&str, &str)], body: &Value) -> Result<Reply, Failed> {
         let mut all = USUAL.to_vec();
         all.retain(|(name, _)| headers.iter().all(|(other, _)| other != name));
@@ -69,7 +69,7 @@ pub(crate) fn request(line: &str, headers: &[(&str, &str)], body: &str) -> Strin
     format!("{line} HTTP/1.1\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}")
 }
 
-/// An answer over HTTP.
+/// An HTTP response.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -82,7 +82,7 @@ impl Reply {
         Ok(serde_json::from_str(&self.body)?)
     }
 
-    /// The text of a tool's answer.
+    /// Returns the text of a tool's answer.
     pub(crate) fn text(&self) -> Result<String, Failed> {
         let json = self.json()?;
         let text = json.pointer("/result/content/0/text").and_then(Value::as_str);
@@ -92,7 +92,7 @@ impl Reply {
 
 pub(crate) async fn exchange(addr: SocketAddr, request: &str) -> Result<Reply, Failed> {
     let mut stream = TcpStream::connect(addr).await?;
-    // A server that has heard enough need not read the rest.
+    // A server that rejects the request need not read the rest, so a write error is expected.
     _ = stream.write_all(request.as_bytes()).await;
     answer(stream).await
 }
@@ -114,7 +114,7 @@ pub(crate) fn call() -> Value {
     json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "ovn_nbctl_show", "arguments": params() } })
 }
 
-/// A request of the stateless era, with the headers that it must have.
+/// Sends a request of the stateless protocol version with its required headers.
 pub(crate) async fn modern(
     server: &Server,
     method: &str,

@@ -1,4 +1,4 @@
-//! Actions: what a flow does to a packet that it matches.
+//! Actions: what a logical flow does with a packet that it matches.
 
 mod parse;
 mod print;
@@ -13,20 +13,20 @@ use crate::{
 };
 use ovn_model::lflow::Pipeline;
 
-/// One of the places that a load balancer sends packets to.
+/// A backend of a load balancer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Backend {
-    /// The logical port, where it is written.
+    /// The logical port of the backend, if the action names it.
     pub port_name: Option<String>,
-    /// IPv6 rather than IPv4.
+    /// True for IPv6, false for IPv4.
     pub ip6: bool,
-    /// The address.
+    /// The address of the backend.
     pub address: u128,
-    /// The port; nothing: the packet's own.
+    /// The port; `None` keeps the port of the packet.
     pub port: Option<u16>,
 }
 
-/// One action.
+/// An action of a logical flow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// `reg0 = 1;`
@@ -43,69 +43,69 @@ pub enum Action {
     Pop(Operand),
     /// `next;`, `next(5);`, `next(pipeline=egress, table=2);`
     Next {
-        /// The other pipeline, where it is named.
+        /// The pipeline, if the action names it.
         pipeline: Option<Pipeline>,
-        /// The number of a stage; nothing: the next one.
+        /// The table number of the stage; `None` means the next stage.
         table: Option<u32>,
     },
     /// `ct_snat(10.0.0.1, 1-65535);`
     Nat {
-        /// Which.
+        /// The name of the action.
         verb: Verb,
-        /// IPv6 or not, and the new address; nothing: a translation is undone.
+        /// True for IPv6, and the new address; `None` undoes the translation.
         to: Option<(bool, u128)>,
-        /// The first port and the last.
+        /// The first and the last port of the range.
         ports: Option<(u16, Option<u16>)>,
     },
     /// `ct_lb_mark(backends=10.244.0.5:80; skip_snat);`
     LoadBalance {
-        /// Which.
+        /// The name of the action.
         verb: Verb,
-        /// The backends; none: only a translation is undone.
+        /// The backends. An empty list only undoes the translation.
         backends: Vec<Backend>,
-        /// Which fields are hashed.
+        /// The fields of the hash.
         hash_fields: Option<String>,
-        /// `skip_snat` or `force_snat`.
+        /// The option `skip_snat` or `force_snat`.
         snat: Option<String>,
     },
     /// `reg8[16..31] = select(1=100, 2=100);`
     Select {
-        /// Where the value goes.
+        /// The field that receives the value.
         to: Operand,
-        /// Values and weights.
+        /// The values and their weights.
         values: Vec<(u16, u16)>,
-        /// Which fields are hashed.
+        /// The fields of the hash.
         hash_fields: Option<String>,
     },
-    /// An action on fields: `get_arp(outport, reg0);`, `reg9[2] = lookup_arp(inport, arp.spa, arp.sha);`
+    /// A lookup with fields as arguments: `get_arp(outport, reg0);`, `reg9[2] = lookup_arp(inport, arp.spa, arp.sha);`
     Fields {
-        /// Which.
+        /// The name of the action.
         verb: Verb,
-        /// Where its result goes.
+        /// The field that receives the result.
         to: Option<Operand>,
-        /// The fields.
+        /// The fields in the arguments.
         fields: Vec<Operand>,
     },
     /// `arp { … };`
     Block {
-        /// Which.
+        /// The name of the action.
         verb: Verb,
-        /// The actions within.
+        /// The nested actions.
         actions: Vec<Action>,
     },
-    /// All others: `output;`, `log(name="x");`, `reg0[15] = check_in_port_sec();`
+    /// Any other action: `output;`, `log(name="x");`, `reg0[15] = check_in_port_sec();`
     Call {
-        /// Which.
+        /// The name of the action.
         verb: Verb,
-        /// Where its result goes.
+        /// The field that receives the result.
         to: Option<Operand>,
-        /// The arguments, as they are written.
+        /// The arguments as tokens.
         arguments: Vec<Token>,
     },
 }
 
 impl Action {
-    /// What must be true of a packet that these actions are done to. Each is a text that is a match.
+    /// Returns the prerequisites of these actions. Each one is the text of a match.
     #[must_use]
     pub fn prerequisites(actions: &[Self]) -> Vec<&'static str> {
         let mut found = Vec::new();
@@ -123,7 +123,7 @@ impl Action {
         found
     }
 
-    /// The action's name and its fields, without those of the actions within.
+    /// Returns the name of the action and its fields, without those of the nested actions.
     fn uses(&self) -> (Option<Verb>, Vec<Operand>) {
         match self {
             Self::Set(to, _) | Self::Push(to) | Self::Pop(to) => (None, vec![*to]),

@@ -1,4 +1,4 @@
-//! From text to actions, as ovn-sb(5) describes them under `Logical_Flow`, `actions`.
+//! Parses actions in the syntax of ovn-sb(5), table `Logical_Flow`, column `actions`.
 
 use super::{Action, Backend, Shape, Verb};
 use crate::{
@@ -7,10 +7,10 @@ use crate::{
 };
 use ovn_model::lflow::Pipeline;
 
-/// Parses the actions of a flow. None means that packets are dropped.
+/// Parses the actions of a flow. An empty list drops packets.
 ///
 /// # Errors
-/// Where the text is none that OVN would take, such as an action that it does not know: such a flow never comes
+/// Returns an error if OVN would reject the text, for example because of an unknown action. Such a flow never comes
 /// into force.
 pub fn parse(text: &str) -> Result<Vec<Action>, SyntaxError> {
     let tokens = tokens(text)?;
@@ -55,7 +55,7 @@ fn action(cursor: &mut Cursor<'_>) -> Result<Action, SyntaxError> {
         }
         _ => {
             let verb = Verb::named(name).filter(|verb| !verb.has_result());
-            let verb = verb.ok_or_else(|| cursor.error(format!("{name:?} is no action")))?;
+            let verb = verb.ok_or_else(|| cursor.error(format!("unknown action {name:?}")))?;
             cursor.advance();
             named(cursor, verb, None)
         }
@@ -65,7 +65,7 @@ fn action(cursor: &mut Cursor<'_>) -> Result<Action, SyntaxError> {
 fn assignment(cursor: &mut Cursor<'_>) -> Result<Action, SyntaxError> {
     let to = operand(cursor)?;
     if to.symbol.place().is_none() && !matches!(to.symbol.meaning, crate::symbol::Meaning::Outside(_)) {
-        return Err(cursor.error(format!("{to} is a predicate: it cannot be set")));
+        return Err(cursor.error(format!("{to} is a predicate and cannot be set")));
     }
     if cursor.take("<->") {
         let other = operand(cursor)?;
@@ -78,7 +78,7 @@ fn assignment(cursor: &mut Cursor<'_>) -> Result<Action, SyntaxError> {
         return same_width(cursor, to, from).map(|()| Action::Move(to, from));
     }
     let verb = Verb::named(name).filter(|verb| verb.has_result());
-    let verb = verb.ok_or_else(|| cursor.error(format!("{name:?} is no function")))?;
+    let verb = verb.ok_or_else(|| cursor.error(format!("unknown function {name:?}")))?;
     cursor.advance();
     named(cursor, verb, Some(to))
 }
@@ -99,7 +99,7 @@ fn set(cursor: &mut Cursor<'_>, to: Operand) -> Result<Action, SyntaxError> {
         }
         (Some(Token::Text(text)), None) => (Constant::Text(text.clone()), true),
         (Some(Token::Template(name)), _) => (Constant::Template(name.clone()), true),
-        _ => return Err(cursor.error(format!("what {to} is set to is missing"))),
+        _ => return Err(cursor.error(format!("the value for {to} is missing"))),
     };
     if !fits {
         return Err(cursor.error(format!("{value} does not fit into {to}")));
@@ -140,7 +140,7 @@ fn next(cursor: &mut Cursor<'_>) -> Result<Action, SyntaxError> {
     Ok(Action::Next { pipeline, table })
 }
 
-/// What follows the name of an action.
+/// Parses the arguments of a named action.
 fn named(cursor: &mut Cursor<'_>, verb: Verb, to: Option<Operand>) -> Result<Action, SyntaxError> {
     match (verb.shape(), to) {
         (Shape::Block, _) if cursor.take("{") => {
@@ -148,7 +148,7 @@ fn named(cursor: &mut Cursor<'_>, verb: Verb, to: Option<Operand>) -> Result<Act
             cursor.need("}")?;
             Ok(Action::Block { verb, actions })
         }
-        // Of the blocks, only this one may be left out; before 25.03 it took arguments instead.
+        // Only this action may omit its block. OVN before 25.03 gives it arguments instead.
         (Shape::Block, _) if verb == Verb::CtCommit && !cursor.is("(") => {
             Ok(Action::Block { verb, actions: Vec::new() })
         }
@@ -181,7 +181,7 @@ fn named(cursor: &mut Cursor<'_>, verb: Verb, to: Option<Operand>) -> Result<Act
     }
 }
 
-/// Arguments between parentheses, which may be left out.
+/// Parses optional arguments in parentheses.
 fn arguments(cursor: &mut Cursor<'_>) -> Result<Vec<Token>, SyntaxError> {
     let mut found = Vec::new();
     if !cursor.take("(") {
@@ -196,7 +196,7 @@ fn arguments(cursor: &mut Cursor<'_>) -> Result<Vec<Token>, SyntaxError> {
                 open -= usize::from(*token == Token::Sign(")"));
                 found.push(token.clone());
             }
-            None => return Err(cursor.error("the arguments do not end")),
+            None => return Err(cursor.error("the closing parenthesis of the arguments is missing")),
         }
     }
 }
@@ -206,7 +206,7 @@ fn port(cursor: &mut Cursor<'_>) -> Result<u16, SyntaxError> {
     u16::try_from(number).map_err(|_| cursor.error(format!("{number} does not fit into 16 bits")))
 }
 
-/// IPv6 or not, and the address.
+/// Parses an IP address. Returns true for IPv6, and the address.
 fn address(cursor: &mut Cursor<'_>) -> Result<(bool, u128), SyntaxError> {
     let found = match cursor.peek() {
         Some(Token::Number(Number { value, mask: None, format: Format::Ip4 })) => (false, *value),
@@ -264,7 +264,7 @@ fn text(cursor: &mut Cursor<'_>) -> Result<String, SyntaxError> {
             cursor.advance();
             Ok(text.clone())
         }
-        _ => Err(cursor.error("a text in quotes is missing")),
+        _ => Err(cursor.error("a quoted text is missing")),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Actions as text that parses to the same, in the notation that OVN's own programs print.
+//! Prints actions as OVN's own programs print them. The text parses to the same actions.
 
 use super::{Action, Backend, Shape, Verb};
 use crate::lex::{Token, quote};
@@ -39,14 +39,14 @@ impl fmt::Display for Token {
     }
 }
 
-/// Arguments as they are written, with the spaces of their kind.
+/// Prints arguments with the spacing of their syntax.
 fn arguments(f: &mut fmt::Formatter<'_>, verb: Verb, tokens: &[Token]) -> fmt::Result {
     for (at, token) in tokens.iter().enumerate() {
         let next = tokens.get(at + 1);
         match token {
             Token::Sign("=") if verb.shape() == Shape::Spaced => f.write_str(" = ")?,
             Token::Sign(sign @ ("," | ";")) => write!(f, "{sign} ")?,
-            // Two words in a row stay two.
+            // A space separates two words in a row.
             Token::Name(_) | Token::Number(_) | Token::Text(_)
                 if next.is_some_and(|next| !matches!(next, Token::Sign(_))) =>
             {

@@ -1,37 +1,37 @@
-//! The actions that have a name.
+//! Named actions, such as `output` and `ct_lb_mark`.
 
-/// How the arguments of an action are written.
+/// The syntax of the arguments of an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// None, or a list of any kind.
+    /// No arguments, or a list in parentheses.
     Call,
-    /// The same, with spaces around `=`.
+    /// A list in parentheses, printed with spaces around `=`.
     Spaced,
-    /// Other actions between braces.
+    /// Nested actions in braces.
     Block,
     /// An address and a range of ports.
     Nat,
-    /// Backends of a load balancer.
+    /// The backends of a load balancer.
     Backends,
-    /// Values to choose one from.
+    /// Values with weights, of which the switch chooses one.
     Select,
-    /// Fields.
+    /// A list of fields.
     Fields,
 }
 
 macro_rules! verbs {
     ($($name:ident $text:literal $shape:ident $result:literal $prerequisite:literal $doc:literal)*) => {
-        /// An action that has a name. Those of OVN 26.03, and those of 23.03 that it has no more.
+        /// An action that has a name: all actions of OVN 26.03, and those of OVN 23.03 that were removed since.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Verb {
             $(#[doc = $doc] $name,)*
         }
 
         impl Verb {
-            /// All of them.
+            /// All named actions.
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
-            /// As it is written.
+            /// Returns the name of the action.
             #[must_use]
             pub const fn text(self) -> &'static str {
                 match self {
@@ -39,7 +39,7 @@ macro_rules! verbs {
                 }
             }
 
-            /// How its arguments are written.
+            /// Returns the syntax of the arguments.
             #[must_use]
             pub const fn shape(self) -> Shape {
                 match self {
@@ -47,7 +47,7 @@ macro_rules! verbs {
                 }
             }
 
-            /// Is its result assigned to a field?
+            /// Returns whether the action assigns its result to a field.
             #[must_use]
             pub const fn has_result(self) -> bool {
                 match self {
@@ -55,8 +55,8 @@ macro_rules! verbs {
                 }
             }
 
-            /// What must be true of a packet that the action is done to; empty: nothing. It counts as part of the
-            /// flow's match.
+            /// Returns the prerequisite of the action as a match, or an empty text. It becomes part of the flow's
+            /// match.
             #[must_use]
             pub const fn prerequisite(self) -> &'static str {
                 match self {
@@ -64,7 +64,7 @@ macro_rules! verbs {
                 }
             }
 
-            /// What it does, in a sentence.
+            /// Returns a sentence that describes the action.
             #[must_use]
             pub const fn meaning(self) -> &'static str {
                 match self {
@@ -72,7 +72,7 @@ macro_rules! verbs {
                 }
             }
 
-            /// The action of this name.
+            /// Returns the action with this name.
             #[must_use]
             pub fn named(name: &str) -> Option<Self> {
                 match name {
@@ -85,78 +85,78 @@ macro_rules! verbs {
 }
 
 verbs! {
-    Output "output" Call false "" "The packet goes to the output port."
-    CtNext "ct_next" Call false "ip" "Connection tracking looks at the packet, which goes on in the next stage."
-    CtCommit "ct_commit" Block false "ip" "Connection tracking remembers the connection, with a mark and a label."
-    CtCommitToZone "ct_commit_to_zone" Call false "ip" "The same, in a zone that is named."
-    CtDnat "ct_dnat" Nat false "ip" "The destination is translated; without an argument, a translation is undone."
-    CtSnat "ct_snat" Nat false "ip" "The source is translated; without an argument, a translation is undone."
-    CtDnatInCzone "ct_dnat_in_czone" Nat false "ip" "As `ct_dnat`, in the zone that both translations share."
-    CtSnatInCzone "ct_snat_in_czone" Nat false "ip" "As `ct_snat`, in the zone that both translations share."
-    CtLb "ct_lb" Backends false "ip" "One of the backends becomes the destination; what is so marked is in the label."
-    CtLbMark "ct_lb_mark" Backends false "ip" "One of the backends becomes the destination."
-    CtLbMarkLocal "ct_lb_mark_local" Backends false "ip" "One of the backends on this chassis becomes the destination."
-    Select "select" Select true "" "A value is chosen by the packet's hash."
-    CtClear "ct_clear" Call false "" "What connection tracking said is forgotten."
-    CtCommitNat "ct_commit_nat" Call false "ip" "The connection is committed with its translation."
-    Clone "clone" Block false "" "The actions are done to a copy."
-    Arp "arp" Block false "ip" "An ARP request takes the packet's place."
-    Icmp4 "icmp4" Block false "ip4" "An ICMP error takes the packet's place."
-    Icmp4Error "icmp4_error" Block false "ip4" "The same, and the packet's own headers are in it."
-    Icmp6 "icmp6" Block false "ip6" "An ICMPv6 error takes the packet's place."
-    Icmp6Error "icmp6_error" Block false "ip6" "The same, and the packet's own headers are in it."
-    Igmp "igmp" Call false "" "The controller learns from a multicast report."
-    TcpReset "tcp_reset" Block false "tcp" "A TCP reset takes the packet's place."
-    SctpAbort "sctp_abort" Block false "sctp" "An SCTP abort takes the packet's place."
-    Reject "reject" Block false "" "A reset, an abort or an ICMP error, by the packet's protocol."
-    NdNa "nd_na" Block false "nd_ns" "A neighbour advertisement takes the packet's place."
-    NdNaRouter "nd_na_router" Block false "nd_ns" "The same, from a router."
-    NdNs "nd_ns" Block false "ip" "A neighbour solicitation takes the packet's place."
-    GetArp "get_arp" Fields false "" "The MAC address of an IPv4 neighbour is looked up."
-    PutArp "put_arp" Fields false "" "An IPv4 neighbour is learnt."
-    LookupArp "lookup_arp" Fields true "" "Is this IPv4 neighbour known with this MAC address?"
-    LookupArpIp "lookup_arp_ip" Fields true "" "Is this IPv4 neighbour known?"
-    GetNd "get_nd" Fields false "" "The MAC address of an IPv6 neighbour is looked up."
-    PutNd "put_nd" Fields false "" "An IPv6 neighbour is learnt."
-    LookupNd "lookup_nd" Fields true "" "Is this IPv6 neighbour known with this MAC address?"
-    LookupNdIp "lookup_nd_ip" Fields true "" "Is this IPv6 neighbour known?"
-    PutFdb "put_fdb" Fields false "" "Where a MAC address is, is learnt."
-    GetFdb "get_fdb" Fields true "" "Where a MAC address is, is looked up."
-    LookupFdb "lookup_fdb" Fields true "" "Is a MAC address known at this port?"
-    GetRemoteFdb "get_remote_fdb" Fields true "" "Behind which remote endpoint a MAC address is, is looked up."
-    PutDhcpv4Opts "put_dhcp_opts" Spaced true "" "The controller makes an answer of a DHCP request."
-    PutDhcpv6Opts "put_dhcpv6_opts" Spaced true "" "The controller makes an answer of a DHCPv6 request."
-    PutNdRaOpts "put_nd_ra_opts" Spaced true "ip6" "The controller makes a router advertisement."
-    DhcpRelayReqChk "dhcp_relay_req_chk" Call true "" "Can a DHCP request be relayed?"
-    DhcpRelayRespChk "dhcp_relay_resp_chk" Call true "" "Can a DHCP answer be relayed?"
-    Dhcp6Reply "handle_dhcpv6_reply" Call false "" "The controller takes a DHCPv6 reply."
-    SetQueue "set_queue" Call false "" "A queue for quality of service."
-    DnsLookup "dns_lookup" Call true "udp" "The controller answers a DNS query that it knows."
-    Log "log" Call false "" "The packet is logged."
-    SetMeter "set_meter" Call false "" "A rate limit."
-    TriggerEvent "trigger_event" Spaced false "" "The controller is told of the packet."
-    BindVport "bind_vport" Call false "" "A virtual port is claimed."
-    HandleSvcCheck "handle_svc_check" Call false "" "The controller takes the answer of a health check."
-    FwdGroup "fwd_group" Call false "" "One of several ports is the output, by hash."
-    BfdMsg "handle_bfd_msg" Call false "" "The controller takes a BFD packet."
-    CheckPktLarger "check_pkt_larger" Call true "" "Is the packet larger than this?"
-    ChkLbHairpin "chk_lb_hairpin" Call true "" "Does a load balancer send the packet back to its sender?"
-    ChkLbHairpinReply "chk_lb_hairpin_reply" Call true "" "Is it the answer of such a packet?"
-    CtSnatToVip "ct_snat_to_vip" Call false "" "The source becomes the address of the load balancer."
-    CheckInPortSec "check_in_port_sec" Call true "" "Do the addresses break the security of the port where the packet comes in?"
-    CheckOutPortSec "check_out_port_sec" Call true "" "Do the addresses break the security of the output port?"
-    CommitEcmpNh "commit_ecmp_nh" Call false "" "The next hop of answers is learnt."
-    ChkEcmpNh "chk_ecmp_nh" Call true "" "Is a next hop for answers known?"
-    ChkEcmpNhMac "chk_ecmp_nh_mac" Call true "" "Is it known with this MAC address?"
-    CommitLbAff "commit_lb_aff" Spaced false "" "The backend of a client is remembered."
-    ChkLbAff "chk_lb_aff" Call true "" "Is a backend of the client remembered?"
-    Sample "sample" Call false "" "The packet is sampled."
-    MacCacheUse "mac_cache_use" Call false "" "A learnt neighbour stays known."
-    CtOrigNwDst "ct_nw_dst" Call true "" "The IPv4 destination of the connection's first packet."
-    CtOrigIp6Dst "ct_ip6_dst" Call true "" "The IPv6 destination of the connection's first packet."
-    CtOrigTpDst "ct_tp_dst" Call true "" "The destination port of the connection's first packet."
-    CtOrigProto "ct_proto" Call true "" "The protocol of the connection's first packet."
-    CtStateSave "ct_state_save" Call true "" "The state of the connection is saved."
-    FloodRemote "flood_remote" Call false "" "A copy goes to all remote endpoints."
-    Mirror "mirror" Call false "" "A copy goes to a port."
+    Output "output" Call false "" "Sends the packet to the output port."
+    CtNext "ct_next" Call false "ip" "Looks up the packet in connection tracking and continues in the next stage."
+    CtCommit "ct_commit" Block false "ip" "Commits the connection, with a mark and a label."
+    CtCommitToZone "ct_commit_to_zone" Call false "ip" "Commits the connection in the zone that the argument names."
+    CtDnat "ct_dnat" Nat false "ip" "Translates the destination address; without an argument, undoes the translation."
+    CtSnat "ct_snat" Nat false "ip" "Translates the source address; without an argument, undoes the translation."
+    CtDnatInCzone "ct_dnat_in_czone" Nat false "ip" "Translates like `ct_dnat`, in the zone that DNAT and SNAT share."
+    CtSnatInCzone "ct_snat_in_czone" Nat false "ip" "Translates like `ct_snat`, in the zone that DNAT and SNAT share."
+    CtLb "ct_lb" Backends false "ip" "Sends the connection to one of the backends and marks it in `ct_label`."
+    CtLbMark "ct_lb_mark" Backends false "ip" "Sends the connection to one of the backends and marks it in `ct_mark`."
+    CtLbMarkLocal "ct_lb_mark_local" Backends false "ip" "Sends the connection to one of the backends on this chassis."
+    Select "select" Select true "" "Chooses a value by the hash of the packet."
+    CtClear "ct_clear" Call false "" "Clears the connection tracking state of the packet."
+    CtCommitNat "ct_commit_nat" Call false "ip" "Commits the connection with its NAT."
+    Clone "clone" Block false "" "Executes the nested actions on a copy of the packet."
+    Arp "arp" Block false "ip" "Replaces the packet with an ARP request."
+    Icmp4 "icmp4" Block false "ip4" "Replaces the packet with an ICMP error."
+    Icmp4Error "icmp4_error" Block false "ip4" "Replaces the packet with an ICMP error that contains the packet's own headers."
+    Icmp6 "icmp6" Block false "ip6" "Replaces the packet with an ICMPv6 error."
+    Icmp6Error "icmp6_error" Block false "ip6" "Replaces the packet with an ICMPv6 error that contains the packet's own headers."
+    Igmp "igmp" Call false "" "Sends a multicast report to ovn-controller, which learns from it."
+    TcpReset "tcp_reset" Block false "tcp" "Replaces the packet with a TCP reset."
+    SctpAbort "sctp_abort" Block false "sctp" "Replaces the packet with an SCTP abort."
+    Reject "reject" Block false "" "Replaces the packet with a reset, an abort or an ICMP error, depending on its protocol."
+    NdNa "nd_na" Block false "nd_ns" "Replaces the packet with a neighbour advertisement."
+    NdNaRouter "nd_na_router" Block false "nd_ns" "Replaces the packet with a neighbour advertisement from a router."
+    NdNs "nd_ns" Block false "ip" "Replaces the packet with a neighbour solicitation."
+    GetArp "get_arp" Fields false "" "Looks up the MAC address of an IPv4 neighbour."
+    PutArp "put_arp" Fields false "" "Learns an IPv4 neighbour."
+    LookupArp "lookup_arp" Fields true "" "Checks whether this IPv4 neighbour is known with this MAC address."
+    LookupArpIp "lookup_arp_ip" Fields true "" "Checks whether this IPv4 neighbour is known."
+    GetNd "get_nd" Fields false "" "Looks up the MAC address of an IPv6 neighbour."
+    PutNd "put_nd" Fields false "" "Learns an IPv6 neighbour."
+    LookupNd "lookup_nd" Fields true "" "Checks whether this IPv6 neighbour is known with this MAC address."
+    LookupNdIp "lookup_nd_ip" Fields true "" "Checks whether this IPv6 neighbour is known."
+    PutFdb "put_fdb" Fields false "" "Learns the port of a MAC address."
+    GetFdb "get_fdb" Fields true "" "Looks up the port of a MAC address."
+    LookupFdb "lookup_fdb" Fields true "" "Checks whether a MAC address is known at this port."
+    GetRemoteFdb "get_remote_fdb" Fields true "" "Looks up the remote tunnel endpoint of a MAC address."
+    PutDhcpv4Opts "put_dhcp_opts" Spaced true "" "Lets ovn-controller turn a DHCP request into a reply."
+    PutDhcpv6Opts "put_dhcpv6_opts" Spaced true "" "Lets ovn-controller turn a DHCPv6 request into a reply."
+    PutNdRaOpts "put_nd_ra_opts" Spaced true "ip6" "Lets ovn-controller create a router advertisement."
+    DhcpRelayReqChk "dhcp_relay_req_chk" Call true "" "Checks whether a DHCP request can be relayed."
+    DhcpRelayRespChk "dhcp_relay_resp_chk" Call true "" "Checks whether a DHCP reply can be relayed."
+    Dhcp6Reply "handle_dhcpv6_reply" Call false "" "Sends a DHCPv6 reply to ovn-controller."
+    SetQueue "set_queue" Call false "" "Sets the QoS queue of the packet."
+    DnsLookup "dns_lookup" Call true "udp" "Lets ovn-controller answer a DNS query for a name that it knows."
+    Log "log" Call false "" "Logs the packet."
+    SetMeter "set_meter" Call false "" "Applies a meter, which limits the packet rate."
+    TriggerEvent "trigger_event" Spaced false "" "Reports the packet to ovn-controller as an event."
+    BindVport "bind_vport" Call false "" "Claims a virtual port."
+    HandleSvcCheck "handle_svc_check" Call false "" "Sends the reply of a health check to ovn-controller."
+    FwdGroup "fwd_group" Call false "" "Sends the packet to one of several ports by its hash."
+    BfdMsg "handle_bfd_msg" Call false "" "Sends a BFD packet to ovn-controller."
+    CheckPktLarger "check_pkt_larger" Call true "" "Checks whether the packet is larger than this size."
+    ChkLbHairpin "chk_lb_hairpin" Call true "" "Checks whether a load balancer sends the packet back to its sender (hairpin)."
+    ChkLbHairpinReply "chk_lb_hairpin_reply" Call true "" "Checks whether the packet is the reply to a hairpin packet."
+    CtSnatToVip "ct_snat_to_vip" Call false "" "Translates the source to the virtual IP of the load balancer."
+    CheckInPortSec "check_in_port_sec" Call true "" "Checks whether the packet violates the port security of its input port."
+    CheckOutPortSec "check_out_port_sec" Call true "" "Checks whether the packet violates the port security of its output port."
+    CommitEcmpNh "commit_ecmp_nh" Call false "" "Learns the next hop for replies."
+    ChkEcmpNh "chk_ecmp_nh" Call true "" "Checks whether a next hop for replies is known."
+    ChkEcmpNhMac "chk_ecmp_nh_mac" Call true "" "Checks whether the next hop for replies is known with this MAC address."
+    CommitLbAff "commit_lb_aff" Spaced false "" "Stores the backend of a client for session affinity."
+    ChkLbAff "chk_lb_aff" Call true "" "Checks whether a backend of the client is stored for session affinity."
+    Sample "sample" Call false "" "Samples the packet."
+    MacCacheUse "mac_cache_use" Call false "" "Refreshes the age of a learnt neighbour."
+    CtOrigNwDst "ct_nw_dst" Call true "" "Returns the IPv4 destination of the first packet of the connection."
+    CtOrigIp6Dst "ct_ip6_dst" Call true "" "Returns the IPv6 destination of the first packet of the connection."
+    CtOrigTpDst "ct_tp_dst" Call true "" "Returns the destination port of the first packet of the connection."
+    CtOrigProto "ct_proto" Call true "" "Returns the protocol of the first packet of the connection."
+    CtStateSave "ct_state_save" Call true "" "Saves the connection tracking state."
+    FloodRemote "flood_remote" Call false "" "Sends a copy to all remote tunnel endpoints."
+    Mirror "mirror" Call false "" "Sends a copy to a port."
 }

@@ -1,47 +1,47 @@
-//! The actions of a flow, one after the other.
+//! Executes the actions of a flow in order.
 
-use super::{Machine, Place};
+use super::{Machine, StagePosition};
 use crate::{
     actions::{Action, Verb},
     lex::Token,
     matches::{Constant, Operand},
     symbol::Meaning,
-    tree::{Kind, Line},
+    tree::{Line, LineKind},
 };
 use ovn_model::lflow::Pipeline;
 use packet::{CtState, Field, Packet};
 
 impl Machine<'_> {
-    /// Does these actions to a packet.
+    /// Executes actions on a packet.
     pub(crate) fn actions(
         &mut self,
         actions: &[Action],
-        place: Place,
+        place: StagePosition,
         packet: &mut Packet,
         lines: &mut Vec<Line>,
     ) {
         if actions.is_empty() {
-            lines.push(Line::new(Kind::Action, "drop;"));
+            lines.push(Line::new(LineKind::Action, "drop;"));
             return;
         }
         let ends = self.ends.len();
         let mut stack = Vec::new();
         for action in actions {
-            lines.push(Line::new(Kind::Action, shown(action, place)));
+            lines.push(Line::new(LineKind::Action, shown(action, place)));
             if !self.action(action, place, packet, &mut stack, lines) {
                 return;
             }
         }
         if self.ends.len() == ends {
-            self.dropped(place, Some("its actions do not send the packet on"));
+            self.dropped(place, Some("the actions of the flow do not forward the packet"));
         }
     }
 
-    /// Whether the actions after it are done too.
+    /// Executes one action. Returns whether the actions after it are executed too.
     fn action(
         &mut self,
         action: &Action,
-        place: Place,
+        place: StagePosition,
         packet: &mut Packet,
         stack: &mut Vec<u128>,
         lines: &mut Vec<Line>,
@@ -54,14 +54,14 @@ impl Machine<'_> {
             Action::DecrementTtl => return self.decrement_ttl(place, packet, lines),
             Action::Push(field) => {
                 let value = field.place().map_or(0, |place| packet.bits(place));
-                lines.push(Line::new(Kind::Modify, format!("push({field}) -> {value:#x}")));
+                lines.push(Line::new(LineKind::Modify, format!("push({field}) -> {value:#x}")));
                 stack.push(value);
             }
             Action::Pop(field) => {
                 let value = stack.pop();
                 let text =
                     value.map_or_else(|| "/* empty stack */".to_owned(), |value| format!("{value:#x}"));
-                lines.push(Line::new(Kind::Modify, format!("pop({field}) <- {text}")));
+                lines.push(Line::new(LineKind::Modify, format!("pop({field}) <- {text}")));
                 if let (Some(value), Some(place)) = (value, field.place()) {
                     packet.set_bits(place, value);
                 }
@@ -80,8 +80,8 @@ impl Machine<'_> {
         true
     }
 
-    /// Sets fields.
-    pub(crate) fn assign(&self, action: &Action, at: Place, packet: &mut Packet) {
+    /// Executes an assignment or exchange of fields.
+    pub(crate) fn assign(&self, action: &Action, at: StagePosition, packet: &mut Packet) {
         match action {
             Action::Set(to, value) => {
                 let Some(place) = to.place() else { return };
@@ -92,7 +92,7 @@ impl Machine<'_> {
                         packet.set_bits(place, kept | number.value);
                     }
                     Constant::Text(name) => {
-                        // A name that the datapath does not know is no port.
+                        // A name without a port in this datapath means no port.
                         let key = self.zone.ports.key_of(at.datapath, name).unwrap_or(0);
                         packet.set_bits(place, key.into());
                     }
@@ -113,17 +113,17 @@ impl Machine<'_> {
         }
     }
 
-    fn decrement_ttl(&mut self, place: Place, packet: &mut Packet, lines: &mut Vec<Line>) -> bool {
+    fn decrement_ttl(&mut self, place: StagePosition, packet: &mut Packet, lines: &mut Vec<Line>) -> bool {
         let ttl = packet.get(Field::IP_TTL);
         if !packet.is_ip4() && !packet.is_ip6() {
-            lines.push(Line::new(Kind::Error, "*** TTL decrement of non-IP packet"));
+            lines.push(Line::new(LineKind::Error, "*** TTL decrement of non-IP packet"));
         } else if ttl > u128::from(!self.is_ovn_trace()) {
             packet.set(Field::IP_TTL, ttl - 1);
-            lines.push(Line::new(Kind::Modify, "ip.ttl--"));
+            lines.push(Line::new(LineKind::Modify, "ip.ttl--"));
         } else {
-            lines.push(Line::new(Kind::Error, "*** TTL underflow"));
+            lines.push(Line::new(LineKind::Error, "*** TTL underflow"));
             if !self.is_ovn_trace() {
-                self.dropped(place, Some("its time to live ends here"));
+                self.dropped(place, Some("its TTL expires here"));
                 return false;
             }
         }
@@ -134,11 +134,11 @@ impl Machine<'_> {
         &mut self,
         pipeline: Option<Pipeline>,
         table: Option<u32>,
-        place: Place,
+        place: StagePosition,
         packet: &mut Packet,
         lines: &mut Vec<Line>,
     ) {
-        let target = Place {
+        let target = StagePosition {
             pipeline: pipeline.unwrap_or(place.pipeline),
             table: table.map_or(place.table + 1, i64::from),
             ..place
@@ -153,7 +153,7 @@ impl Machine<'_> {
         let name = self.port_name(place.datapath, packet.get(field) as u32);
         let dp = self.datapath_name(place.datapath);
         let title = format!("{}(dp=\"{dp}\", {port}=\"{name}\")", target.pipeline);
-        let mut line = Line::new(Kind::Pipeline, title);
+        let mut line = Line::new(LineKind::Pipeline, title);
         self.stage(target, packet, &mut line.within);
         lines.push(line);
     }
@@ -162,7 +162,7 @@ impl Machine<'_> {
         &mut self,
         to: Operand,
         values: &[(u16, u16)],
-        place: Place,
+        place: StagePosition,
         packet: &Packet,
         lines: &mut Vec<Line>,
     ) {
@@ -175,18 +175,18 @@ impl Machine<'_> {
             packet.set_bits(place, value.into());
         }
         let title = format!("select: {to} = {value} /* Randomly selected. Use --select-id to specify. */");
-        let mut line = Line::new(Kind::Transformation, title);
-        self.stage(Place { table: place.table + 1, ..place }, &mut packet, &mut line.within);
+        let mut line = Line::new(LineKind::Transformation, title);
+        self.stage(StagePosition { table: place.table + 1, ..place }, &mut packet, &mut line.within);
         lines.push(line);
     }
 
-    /// Actions without a form of their own.
+    /// Executes an action that has the form of a call.
     fn call(
         &mut self,
         verb: Verb,
         to: Option<Operand>,
         arguments: &[Token],
-        place: Place,
+        place: StagePosition,
         packet: &mut Packet,
         lines: &mut Vec<Line>,
     ) {
@@ -202,7 +202,7 @@ impl Machine<'_> {
             Verb::CtCommitNat | Verb::CtCommitToZone => {
                 self.ct_commit_on(verb, arguments, place, packet, lines)
             }
-            // The form of before 25.03, with arguments.
+            // OVN before 25.03 has this form, with arguments.
             Verb::CtCommit => self.ct_commit(&[], place, packet),
             Verb::CheckInPortSec | Verb::CheckOutPortSec => {
                 let broken = self.breaks_security(place, packet, verb == Verb::CheckInPortSec);
@@ -218,7 +218,7 @@ impl Machine<'_> {
                 let state = if state.has(CtState::TRK) { u128::from(state.0 & 0xff) } else { 0 };
                 result(packet, state);
                 let name = to.map(|to| to.to_string()).unwrap_or_default();
-                lines.push(Line::new(Kind::Action, format!("/* {name} = {state}; */")));
+                lines.push(Line::new(LineKind::Action, format!("/* {name} = {state}; */")));
             }
             Verb::CtOrigNwDst | Verb::CtOrigIp6Dst | Verb::CtOrigTpDst | Verb::CtOrigProto => {
                 if let Some(to) = to {
@@ -228,44 +228,47 @@ impl Machine<'_> {
             Verb::PutDhcpv4Opts | Verb::PutDhcpv6Opts | Verb::PutNdRaOpts => {
                 if verb != Verb::PutNdRaOpts {
                     let text = "/* We assume that this packet is DHCPDISCOVER or DHCPREQUEST. */";
-                    lines.push(Line::new(Kind::Error, text));
+                    lines.push(Line::new(LineKind::Error, text));
                 }
                 let text = Action::Call { verb, to: None, arguments: arguments.to_vec() }.to_string();
-                lines.push(Line::new(Kind::Modify, text.trim_end_matches(';')));
+                lines.push(Line::new(LineKind::Modify, text.trim_end_matches(';')));
                 result(packet, 1);
             }
             Verb::DhcpRelayReqChk | Verb::DhcpRelayRespChk => {
-                lines.push(Line::new(Kind::Error, "/* We assume that this packet is one of DHCP. */"));
+                lines.push(Line::new(LineKind::Error, "/* We assume that this packet is one of DHCP. */"));
                 result(packet, 1);
             }
             Verb::DnsLookup => {
-                lines.push(Line::new(Kind::Error, "*** dns_lookup action not implemented"));
+                lines.push(Line::new(LineKind::Error, "*** dns_lookup action not implemented"));
                 result(packet, 0);
-                self.note("names in DNS queries are not looked up: the query is taken for one that OVN does not answer");
+                self.note(
+                    "DNS names are not looked up: the trace assumes that OVN does not answer the query",
+                );
             }
-            Verb::FloodRemote => lines.push(Line::new(Kind::Output, "/* Flood to all remote chassis */")),
+            Verb::FloodRemote => lines.push(Line::new(LineKind::Output, "/* Flood to all remote chassis */")),
             Verb::Mirror => self.mirror(arguments, place, packet, lines),
-            // ovn-trace passes over all that follow.
+            // ovn-trace ignores all actions after this one.
             _ if self.is_ovn_trace() => {}
             Verb::CheckPktLarger => {
                 let Some(Token::Number(limit)) = arguments.first() else { return };
                 match self.size {
                     Some(size) => result(packet, (u128::from(size) > limit.value).into()),
-                    None => {
-                        self.note(format!("packets larger than {} bytes may go another way", limit.value))
-                    }
+                    None => self.note(format!(
+                        "packets larger than {} bytes may take another path; pass size to trace one",
+                        limit.value
+                    )),
                 }
             }
             Verb::ChkLbAff => {
                 result(packet, 0);
                 self.note(
-                    "a client whose backend is remembered goes to that one: affinity is not in the databases",
+                    "session affinity may send a client to its previous backend; the databases do not show it",
                 );
             }
             Verb::ChkEcmpNh | Verb::ChkEcmpNhMac => {
                 result(packet, 0);
                 self.note(
-                    "where a connection came in by one of several next hops, its answers leave by that one",
+                    "replies leave through the next hop by which the connection arrived; the databases do not show which one",
                 );
             }
             Verb::FwdGroup => self.forwarding_group(arguments, place, packet, lines),
@@ -274,28 +277,32 @@ impl Machine<'_> {
         }
     }
 
-    fn mirror(&mut self, arguments: &[Token], place: Place, packet: &Packet, lines: &mut Vec<Line>) {
+    fn mirror(&mut self, arguments: &[Token], place: StagePosition, packet: &Packet, lines: &mut Vec<Line>) {
         let port = match arguments.first() {
             Some(Token::Text(name)) => self.zone.port(name).filter(|port| port.datapath == place.datapath),
             _ => None,
         };
         let Some(port) = port else {
-            lines.push(Line::new(Kind::Error, "/* omitting output because no taget port found. */"));
+            lines.push(Line::new(LineKind::Error, "/* omitting output because no taget port found. */"));
             return;
         };
         let mut copy = packet.clone();
         copy.set(Field::REG14, 0);
         copy.set(Field::REG15, port.key.into());
-        let mut line = Line::new(Kind::Transformation, "clone");
-        self.stage(Place { pipeline: Pipeline::Egress, table: 0, ..place }, &mut copy, &mut line.within);
+        let mut line = Line::new(LineKind::Transformation, "clone");
+        self.stage(
+            StagePosition { pipeline: Pipeline::Egress, table: 0, ..place },
+            &mut copy,
+            &mut line.within,
+        );
         lines.push(line);
     }
 
-    /// One of several ports, by hash.
+    /// Sends the packet to one of several ports, which the switch chooses by hash.
     fn forwarding_group(
         &mut self,
         arguments: &[Token],
-        place: Place,
+        place: StagePosition,
         packet: &mut Packet,
         lines: &mut Vec<Line>,
     ) {
@@ -310,11 +317,11 @@ impl Machine<'_> {
     }
 }
 
-/// An action as ovn-trace prints it: `next` without what goes without saying.
-fn shown(action: &Action, place: Place) -> String {
+/// Prints an action as ovn-trace does: `next` without its default arguments.
+fn shown(action: &Action, place: StagePosition) -> String {
     let (pipeline, table) = match action {
         Action::Next { pipeline, table } => (pipeline, table),
-        // 26.03 says which zone it takes where none is named.
+        // OVN 26.03 prints the default zone if the action names none.
         Action::Call { verb: Verb::CtNext, arguments, .. } if arguments.is_empty() => {
             return "ct_next(dnat);".to_owned();
         }
@@ -328,19 +335,19 @@ fn shown(action: &Action, place: Place) -> String {
     }
 }
 
-/// Is it a register? Changes of registers are no changes of the packet.
+/// Returns whether an operand is a register. A change of a register is not a change of the packet.
 fn is_register(operand: Operand) -> bool {
     let name = operand.place().map(|place| place.field().name()).unwrap_or_default();
     name.starts_with("reg") || name.starts_with("xreg") || name.starts_with("xxreg")
 }
 
-/// What changes in the packet.
+/// Adds lines for the changes that an action makes to the packet.
 fn changes(action: &Action, packet: &Packet, lines: &mut Vec<Line>) {
     let mut moved = |to: &Operand, from: &Operand| {
         if let Some(place) = from.place().filter(|_| !is_register(*to)) {
             let value = packet.bits(place);
             let value = if place.is_whole() { place.field().show(value) } else { format!("{value:#x}") };
-            lines.push(Line::new(Kind::Modify, format!("{to} = {value}")));
+            lines.push(Line::new(LineKind::Modify, format!("{to} = {value}")));
         }
     };
     match action {
@@ -350,7 +357,7 @@ fn changes(action: &Action, packet: &Packet, lines: &mut Vec<Line>) {
             moved(b, a);
         }
         Action::Set(to, _) if matches!(to.symbol.meaning, Meaning::Outside(_)) || !is_register(*to) => {
-            lines.push(Line::new(Kind::Modify, action.to_string().trim_end_matches(';')));
+            lines.push(Line::new(LineKind::Modify, action.to_string().trim_end_matches(';')));
         }
         _ => {}
     }

@@ -1,25 +1,26 @@
-//! Actions of connection tracking.
+//! Executes the actions of connection tracking.
 
-use super::{Machine, Place};
+use super::{Machine, StagePosition};
 use crate::{
     actions::{Action, Backend, Verb},
     conntrack::{CtZone, Translation},
     lex::Token,
     matches::Operand,
-    tree::{Kind, Line},
+    tree::{Line, LineKind},
 };
 use ovn_model::lflow::Pipeline;
 use packet::{CtState, Field, Packet};
 
-/// `ct_mark.natted`, `ct_mark.skip_snat`, `ct_mark.force_snat`
+/// The bits of `ct_mark`: `natted`, `skip_snat` and `force_snat`.
 const NATTED: u32 = 2;
 const SKIP_SNAT: u32 = 4;
 const FORCE_SNAT: u32 = 8;
 const DEFAULT_STATE: &str = " /* default (use --ct to customize) */";
 
 impl Machine<'_> {
-    /// Where connections are looked up. A switch has a zone for each port, a router two.
-    fn ct_zone(&self, place: Place, packet: &Packet, source: bool) -> CtZone {
+    /// Returns the conntrack zone of a lookup. A switch has a zone for each port; a router has one for DNAT and one for
+    /// SNAT.
+    fn ct_zone(&self, place: StagePosition, packet: &Packet, source: bool) -> CtZone {
         let datapath = self.zone.datapaths.get(place.datapath);
         let key = datapath.map_or(0, |datapath| datapath.key);
         if datapath.is_some_and(|datapath| datapath.is_switch) {
@@ -29,7 +30,7 @@ impl Machine<'_> {
         if source { CtZone::Snat(key) } else { CtZone::Dnat(key) }
     }
 
-    /// The state that ovn-trace assumes, and what it says of that.
+    /// Returns the state that ovn-trace assumes, and the comment that it prints.
     fn assumed_state(&mut self) -> (CtState, &'static str) {
         match self.next_state() {
             Some(state) => (state, ""),
@@ -37,7 +38,7 @@ impl Machine<'_> {
         }
     }
 
-    /// Looks the packet up; a state that was asked for counts more than the connections.
+    /// Looks up the connection of the packet. A state that the caller gave overrides the lookup.
     fn track(&mut self, zone: CtZone, packet: &mut Packet, translate: bool) {
         self.conntrack.track(zone, packet, translate);
         if let Some(state) = self.next_state() {
@@ -45,17 +46,17 @@ impl Machine<'_> {
         }
     }
 
-    fn go_on(&mut self, title: String, place: Place, packet: &mut Packet, lines: &mut Vec<Line>) {
-        let mut line = Line::new(Kind::Transformation, title);
-        self.stage(Place { table: place.table + 1, ..place }, packet, &mut line.within);
+    fn go_on(&mut self, title: String, place: StagePosition, packet: &mut Packet, lines: &mut Vec<Line>) {
+        let mut line = Line::new(LineKind::Transformation, title);
+        self.stage(StagePosition { table: place.table + 1, ..place }, packet, &mut line.within);
         lines.push(line);
     }
 
-    /// `ct_next`: look-up without translation.
+    /// Executes `ct_next`: a lookup without NAT.
     pub(crate) fn ct_next(
         &mut self,
         arguments: &[Token],
-        place: Place,
+        place: StagePosition,
         packet: &Packet,
         lines: &mut Vec<Line>,
     ) {
@@ -74,13 +75,13 @@ impl Machine<'_> {
         self.go_on(title, place, &mut tracked, lines);
     }
 
-    /// `ct_dnat` and its like.
+    /// Executes `ct_dnat`, `ct_snat` and their `_in_czone` forms.
     pub(crate) fn ct_nat(
         &mut self,
         verb: Verb,
         to: Option<(bool, u128)>,
         ports: Option<(u16, Option<u16>)>,
-        place: Place,
+        place: StagePosition,
         packet: &Packet,
         lines: &mut Vec<Line>,
     ) {
@@ -90,7 +91,7 @@ impl Machine<'_> {
         let letter = if destination { 'd' } else { 's' };
         let gateway = self.zone.datapaths.get(place.datapath).is_some_and(|datapath| datapath.is_gateway);
         if self.is_ovn_trace() && !destination && gateway && to.is_none() {
-            // There ovn-trace ends, without a word.
+            // ovn-trace stops here without a message.
             return;
         }
         let mut tracked = packet.clone();
@@ -122,14 +123,14 @@ impl Machine<'_> {
             let translation =
                 to.map(|(_, address)| Translation { source: !destination, address, port: None });
             if ports.is_some() {
-                self.note("the source port after translation is chosen by the switch; it is shown unchanged");
+                self.note("the switch chooses the source port of the NAT; the trace shows it unchanged");
             }
             self.translate(zone, &mut tracked, translation, 0);
         }
         self.go_on(title, place, &mut tracked, lines);
     }
 
-    /// Looks up and translates; a connection that is new is committed with its translation.
+    /// Looks up the connection and applies its NAT. Commits a new connection with its NAT.
     fn translate(&mut self, zone: CtZone, packet: &mut Packet, new: Option<Translation>, mark: u32) {
         self.track(zone, packet, true);
         let (Some(new), true) = (new, packet.ct_state().has(CtState::NEW)) else { return };
@@ -150,12 +151,12 @@ impl Machine<'_> {
         packet.set(Field::CT_MARK, mark.into());
     }
 
-    /// `ct_lb_mark` and its like.
+    /// Executes `ct_lb_mark` and the other load balancing actions.
     pub(crate) fn ct_lb(
         &mut self,
         verb: Verb,
         (backends, snat): (&[Backend], Option<&str>),
-        place: Place,
+        place: StagePosition,
         packet: &Packet,
         lines: &mut Vec<Line>,
     ) {
@@ -178,9 +179,8 @@ impl Machine<'_> {
                         }
                         tracked.set_ct_state(tracked.ct_state() | CtState::DNAT);
                     }
-                    None if !backends.is_empty() => {
-                        lines.push(Line::new(Kind::Error, "*** no load balancing destination (use --lb-dst)"))
-                    }
+                    None if !backends.is_empty() => lines
+                        .push(Line::new(LineKind::Error, "*** no load balancing destination (use --lb-dst)")),
                     None => {}
                 }
                 let (state, assumed) = self.assumed_state();
@@ -194,11 +194,11 @@ impl Machine<'_> {
         let mut probe = packet.clone();
         self.conntrack.track(zone, &mut probe, false);
         let is_new = probe.ct_state().has(CtState::NEW);
-        // A connection that is known keeps its backend.
+        // A known connection keeps its backend.
         let chosen = if is_new { self.backend(&usable) } else { None };
         if is_new && !backends.is_empty() && chosen.is_none() {
-            lines.push(Line::new(Kind::Error, "*** no load balancing destination"));
-            self.note(format!("no backend can be used: {} lists none of the packet's family", verb.text()));
+            lines.push(Line::new(LineKind::Error, "*** no load balancing destination"));
+            self.note(format!("no usable backend: {} has none of the packet's address family", verb.text()));
         }
         let mark = NATTED
             | match snat {
@@ -211,7 +211,7 @@ impl Machine<'_> {
         self.go_on(title, place, &mut tracked, lines);
     }
 
-    /// Can this backend be used from this chassis?
+    /// Returns whether this chassis can use a backend.
     fn is_here(&self, verb: Verb, backend: &Backend) -> bool {
         let Some(name) = backend.port_name.as_deref().filter(|_| verb == Verb::CtLbMarkLocal) else {
             return true;
@@ -234,7 +234,7 @@ impl Machine<'_> {
         let names: Vec<String> = usable.iter().map(ToString::to_string).collect();
         if self.wanted.is_some() && !names.is_empty() {
             self.note(format!(
-                "a load balancer on the way does not have the backend that was asked for, but {}",
+                "a load balancer on the path does not have the requested backend; it has {}",
                 names.join(", ")
             ));
         }
@@ -242,12 +242,12 @@ impl Machine<'_> {
         usable.get(at).map(|backend| (*backend).clone())
     }
 
-    /// `ct_commit_nat` and `ct_commit_to_zone`.
+    /// Executes `ct_commit_nat` and `ct_commit_to_zone`.
     pub(crate) fn ct_commit_on(
         &mut self,
         verb: Verb,
         arguments: &[Token],
-        place: Place,
+        place: StagePosition,
         packet: &Packet,
         lines: &mut Vec<Line>,
     ) {
@@ -267,7 +267,7 @@ impl Machine<'_> {
         self.go_on(title, place, &mut tracked, lines);
     }
 
-    /// As `ovn-trace` does it: a packet that is not tracked yet gets the assumed state, which the title then names.
+    /// Gives an untracked packet the assumed state and adds it to the title, as ovn-trace does.
     fn assume_tracked(&mut self, tracked: &mut Packet, packet: &Packet, title: &mut String) {
         if !tracked.ct_state().has(CtState::TRK) {
             let (state, assumed) = self.assumed_state();
@@ -277,8 +277,8 @@ impl Machine<'_> {
         populate(tracked, packet);
     }
 
-    /// `ct_commit`: the connection is known from now on.
-    pub(crate) fn ct_commit(&mut self, actions: &[Action], place: Place, packet: &Packet) {
+    /// Executes `ct_commit`: commits the connection.
+    pub(crate) fn ct_commit(&mut self, actions: &[Action], place: StagePosition, packet: &Packet) {
         if self.is_ovn_trace() {
             return;
         }
@@ -291,7 +291,7 @@ impl Machine<'_> {
         self.conntrack.commit_packet(zone, &mut with, None, (mark, label));
     }
 
-    /// What the connection's first packet had.
+    /// Reads a field of the first packet of the connection.
     pub(crate) fn ct_original(
         &mut self,
         verb: Verb,
@@ -310,12 +310,12 @@ impl Machine<'_> {
             if matches!(verb, Verb::CtOrigNwDst | Verb::CtOrigIp6Dst) {
                 return;
             }
-            // It takes what the packet has now.
+            // ovn-trace reads the current field of the packet.
             packet.set_bits(place, packet.get(now));
         } else {
             packet.set_bits(place, packet.get(original));
         }
-        lines.push(Line::new(Kind::Modify, format!("{to} = {}", now.show(packet.bits(place)))));
+        lines.push(Line::new(LineKind::Modify, format!("{to} = {}", now.show(packet.bits(place)))));
     }
 }
 
@@ -323,12 +323,12 @@ fn is_snat(arguments: &[Token]) -> bool {
     arguments.first() == Some(&Token::Name("snat".to_owned()))
 }
 
-/// As ovn-trace prints a state.
+/// Prints a conntrack state as ovn-trace does.
 fn shown(state: CtState) -> String {
     state.to_string()
 }
 
-/// ovn-trace takes the packet before translation for the connection's first one.
+/// Stores the packet before NAT as the first packet of the connection, as ovn-trace does.
 fn populate(tracked: &mut Packet, before: &Packet) {
     tracked.set(Field::CT_NW_PROTO, before.get(Field::IP_PROTO));
     if before.is_ip4() {

@@ -1,21 +1,21 @@
-//! Actions that look something up: neighbours, MAC addresses, load balancers, connections.
+//! Executes the actions that look up neighbours, MAC addresses, load balancers and connections.
 
-use super::{Machine, Place};
+use super::{Machine, StagePosition};
 use crate::{
     actions::Verb,
     matches::Operand,
-    tree::{Kind, Line},
+    tree::{Line, LineKind},
 };
 use packet::{Field, Packet, show_mac};
 
 impl Machine<'_> {
-    /// An action on fields.
+    /// Executes a lookup action with field arguments.
     pub(crate) fn fields(
         &mut self,
         verb: Verb,
         to: Option<Operand>,
         fields: &[Operand],
-        place: Place,
+        place: StagePosition,
         packet: &mut Packet,
         lines: &mut Vec<Line>,
     ) {
@@ -39,7 +39,7 @@ impl Machine<'_> {
                     Some(_) => "/* MAC binding found. */".to_owned(),
                     None => "/* lookup failed - No MAC binding. */".to_owned(),
                 };
-                lines.push(Line::new(Kind::Action, text));
+                lines.push(Line::new(LineKind::Action, text));
                 result = Some(u128::from(found.is_some()));
             }
             Verb::GetFdb => {
@@ -53,17 +53,17 @@ impl Machine<'_> {
                 } else {
                     "/* lookup mac failed in mac learning table. */".to_owned()
                 };
-                lines.push(Line::new(Kind::Action, text));
+                lines.push(Line::new(LineKind::Action, text));
                 result = Some(found.into());
             }
             Verb::GetRemoteFdb => {
                 lines.push(Line::new(
-                    Kind::Output,
+                    LineKind::Output,
                     "/* The remote FDB table is different per each chassis. */",
                 ));
-                self.note("where a MAC address is behind other endpoints is not in the southbound database");
+                self.note("the southbound database does not show which MAC addresses are behind remote tunnel endpoints");
             }
-            // The controller learns; this packet goes on unchanged.
+            // ovn-controller learns the address; this packet continues unchanged.
             _ => {}
         }
         if let (Some(result), Some(to)) = (result, to.and_then(|to| to.place())) {
@@ -71,12 +71,12 @@ impl Machine<'_> {
         }
     }
 
-    /// The neighbour's MAC address becomes the destination.
+    /// Sets the destination MAC address to that of the neighbour.
     fn get_neighbour(
         &mut self,
         key: u32,
         address: u128,
-        place: Place,
+        place: StagePosition,
         packet: &mut Packet,
         lines: &mut Vec<Line>,
     ) {
@@ -85,21 +85,22 @@ impl Machine<'_> {
         let mac = found.map_or(0, |binding| binding.mac);
         packet.set(Field::ETH_DST, mac);
         lines.push(Line::new(
-            Kind::Action,
+            LineKind::Action,
             match found {
                 Some(_) => format!("/* MAC binding to {}. */", show_mac(mac)),
                 None => "/* No MAC binding. */".to_owned(),
             },
         ));
-        lines.push(Line::new(Kind::Modify, format!("eth.dst = {}", show_mac(mac))));
+        lines.push(Line::new(LineKind::Modify, format!("eth.dst = {}", show_mac(mac))));
         if found.is_none() && !self.is_ovn_trace() {
             self.note(format!(
-                "port {port} has not learnt the neighbour yet: the packet waits while it asks"
+                "port {port} has not learnt the neighbour yet: OVN sends a request, and the packet waits for the reply"
             ));
         }
     }
 
-    /// Does a load balancer send the packet back to its sender? Which one does not matter.
+    /// Executes `chk_lb_hairpin` and the related actions: whether any load balancer sends the packet back to its
+    /// sender.
     pub(crate) fn hairpin(&mut self, verb: Verb, to: Operand, packet: &mut Packet, lines: &mut Vec<Line>) {
         let (ct_destination, source, destination) = if packet.is_ip6() {
             (Field::CT_IPV6_DST, Field::IPV6_SRC, Field::IPV6_DST)
@@ -109,7 +110,7 @@ impl Machine<'_> {
         let address = packet.get(ct_destination);
         let port = packet.get(if verb == Verb::ChkLbHairpin { Field::CT_TP_DST } else { Field::TCP_DST });
         let mut vips = self.zone.vips.iter().filter(|(vip, _)| *vip == address);
-        // ovn-trace looks at the first address that fits, whatever its port.
+        // ovn-trace takes the first virtual IP with this address and ignores its port.
         let known = if self.is_ovn_trace() {
             vips.next().is_some_and(|(_, vip)| u128::from(*vip) == port)
         } else {
@@ -121,6 +122,6 @@ impl Machine<'_> {
         if let Some(place) = to.place() {
             packet.set_bits(place, found.into());
         }
-        lines.push(Line::new(Kind::Modify, format!("{to} = {}", u8::from(found))));
+        lines.push(Line::new(LineKind::Modify, format!("{to} = {}", u8::from(found))));
     }
 }

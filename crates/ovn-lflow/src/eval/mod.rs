@@ -1,8 +1,8 @@
-//! Follows one packet through a zone.
+//! Traces one packet through a zone.
 //!
-//! Where the switch may do one of several things (a backend, a next hop, a neighbour that may be known or not), the
-//! evaluation takes one of them and notes that there was a choice. All branches are found by evaluating again with
-//! other choices, so that the evaluation itself never has to keep more than one packet.
+//! Where the switch can choose (a backend, a next hop, one of several flows), the evaluation takes one option and
+//! records the choice. The other branches are found by evaluating again with other choices, so that one evaluation
+//! never handles more than one path at a time.
 
 mod actions;
 mod conntrack;
@@ -13,42 +13,42 @@ mod transform;
 
 use crate::{
     conntrack::Conntrack,
-    tree::{Kind, Line},
-    zone::{Compiled, Found, Semantics, Zone},
+    tree::{Line, LineKind},
+    zone::{Compiled, MatchingFlows, Semantics, Zone},
 };
 use ovn_model::lflow::{Flow, Pipeline};
 use ovsdb::Uuid;
 use packet::{CtState, Field, Packet};
 use std::{collections::BTreeMap, sync::Arc};
 
-/// More stages than this are not gone through for one packet: flows that send it round and round end here.
-const MOST_STAGES: usize = 4096;
-/// Nor are packets made of packets deeper than this.
-const DEEPEST: usize = 128;
-/// No more branches than these are followed.
-const MOST_BRANCHES: usize = 256;
+/// The limit of stages for one packet, so that flows that form a loop end.
+const MAX_STAGES: usize = 4096;
+/// The limit of nesting, for stages and for packets that are made from other packets.
+const MAX_DEPTH: usize = 128;
+/// The limit of branches that one trace evaluates.
+const MAX_BRANCHES: usize = 256;
 
-/// What a trace begins with.
+/// The start of a trace: the packet and where it enters.
 #[derive(Clone, Debug)]
 pub struct Start {
-    /// The datapath, by its place in the zone.
+    /// The index of the datapath in [`Zone::datapaths`].
     pub datapath: usize,
     /// The pipeline that the packet enters.
     pub pipeline: Pipeline,
     /// The packet, with its ports in the registers.
     pub packet: Packet,
-    /// What connection tracking says, look-up by look-up, in place of what the connections tell.
+    /// The conntrack states of the first lookups, in order. They override the state from `conntrack`.
     pub states: Vec<CtState>,
-    /// The connections that are known before.
+    /// The connections that conntrack already has.
     pub conntrack: Conntrack,
-    /// How large the packet is, where that is known.
+    /// The size of the packet in bytes, if known.
     pub size: Option<u32>,
-    /// The address of the only backend to follow, and its port if that counts, where a load balancer has it.
+    /// The only backend to trace, if a load balancer has it: its address, and optionally its port.
     pub backend: Option<(u128, Option<u16>)>,
 }
 
 impl Start {
-    /// A packet that comes in by a port.
+    /// Builds the start of a packet that enters through a port. Returns `None` if the port does not exist.
     #[must_use]
     pub fn at(zone: &Zone, port: &str, mut packet: Packet) -> Option<Self> {
         let port = zone.port(port)?;
@@ -66,93 +66,93 @@ impl Start {
     }
 }
 
-/// One of several things that may happen.
+/// A choice that the switch makes, and the option that this branch takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choice {
-    /// What is chosen.
+    /// What is chosen, such as `backend`.
     pub what: String,
-    /// What was taken.
+    /// The option that was taken.
     pub taken: String,
-    /// Which one it is.
+    /// The index of the option.
     pub index: usize,
-    /// Of how many.
+    /// The number of options.
     pub of: usize,
 }
 
-/// A packet on its way through one pipeline of a datapath.
+/// The pass of a packet through one pipeline of a datapath.
 #[derive(Clone, Debug)]
 pub struct Pass {
-    /// The datapath, by its place in the zone.
+    /// The index of the datapath in [`Zone::datapaths`].
     pub datapath: usize,
     /// The pipeline.
     pub pipeline: Pipeline,
-    /// The packet as it came in, with its ports in the registers.
+    /// The packet as it entered the pipeline, with its ports in the registers.
     pub packet: Packet,
-    /// The flows that it matched, in order.
+    /// The flows that the packet matched, in order.
     pub flows: Vec<Arc<Flow>>,
-    /// The pass that it came from, by its place among those of the branch.
+    /// The index of the previous pass in [`Branch::passes`].
     pub from: Option<usize>,
 }
 
-/// Where a packet ended.
+/// Where a packet ends in a zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
-    /// It left the zone's datapaths by a port.
+    /// The packet leaves the zone's datapaths through a port.
     Delivered {
-        /// The last pass, by its place among those of the branch.
+        /// The index of the last pass in [`Branch::passes`].
         pass: usize,
-        /// The datapath, by its place in the zone.
+        /// The index of the datapath in [`Zone::datapaths`].
         datapath: usize,
-        /// The port.
+        /// The name of the port.
         port: String,
-        /// The port's type; empty of a pod's.
+        /// The type of the port; empty for the port of a pod.
         kind: String,
-        /// The packet as it left.
+        /// The packet as it leaves.
         packet: Box<Packet>,
     },
-    /// A flow drops it.
+    /// A flow drops the packet, or no flow matches.
     Dropped {
-        /// The last pass, by its place among those of the branch.
+        /// The index of the last pass in [`Branch::passes`].
         pass: usize,
-        /// The datapath, by its place in the zone.
+        /// The index of the datapath in [`Zone::datapaths`].
         datapath: usize,
         /// The name of the stage, or its number.
         stage: String,
-        /// The flow; nothing if no flow of the stage matches.
+        /// The flow that drops the packet; `None` if no flow of the stage matches.
         flow: Option<Uuid>,
-        /// Why, where it is not the flow itself.
+        /// The reason, if the flow itself is not the reason.
         why: Option<String>,
     },
 }
 
-/// One way that a packet may go.
+/// One path of a packet through a zone, with all packets that are made from it.
 #[derive(Clone, Debug)]
 pub struct Branch {
-    /// The choices that lead here.
+    /// The choices that lead to this branch.
     pub choices: Vec<Choice>,
-    /// Where the packet, and those made of it, ended.
+    /// The ends of the packet and of the packets that are made from it.
     pub ends: Vec<End>,
-    /// The pipelines that the packet, and those made of it, went through.
+    /// The pipelines that these packets passed through.
     pub passes: Vec<Pass>,
-    /// What happened on the way.
+    /// The trace, as a tree of lines.
     pub lines: Arc<Vec<Line>>,
-    /// What cannot be known, and what else was noticed.
+    /// Notes on what the trace could not determine and on faults in the database.
     pub notes: Vec<String>,
-    /// The connections that are known afterwards.
+    /// The connections that conntrack has after the packet.
     pub conntrack: Conntrack,
 }
 
-/// All ways that a packet may go, and whether there are more than were followed.
+/// All branches of a packet in a zone.
 #[derive(Clone, Debug)]
 pub struct Trace {
-    /// The ways, in the order of their choices.
+    /// The branches, in the order of their choices.
     pub branches: Vec<Branch>,
-    /// Whether there were more than are followed.
+    /// True if there are more branches than were evaluated.
     pub cut: bool,
 }
 
 impl End {
-    /// The last pass, by its place among those of the branch.
+    /// The index of the last pass in [`Branch::passes`].
     #[must_use]
     pub const fn pass(&self) -> usize {
         match self {
@@ -162,24 +162,24 @@ impl End {
 }
 
 impl Branch {
-    /// The pipelines on the way to a pass, in order.
+    /// Returns the passes that lead to a pass, in order, including the pass itself.
     #[must_use]
-    pub fn way_to(&self, pass: usize) -> Vec<&Pass> {
+    pub fn passes_to(&self, pass: usize) -> Vec<&Pass> {
         let before = |pass: &&Pass| self.passes.get(pass.from?);
-        let mut way: Vec<&Pass> = std::iter::successors(self.passes.get(pass), before).collect();
-        way.reverse();
-        way
+        let mut path: Vec<&Pass> = std::iter::successors(self.passes.get(pass), before).collect();
+        path.reverse();
+        path
     }
 }
 
 impl Zone {
-    /// Follows a packet along every way that it may go.
+    /// Traces a packet along every branch.
     #[must_use]
     pub fn trace(&self, start: &Start) -> Trace {
         let mut branches: Vec<Branch> = Vec::new();
         let mut script = Some(Vec::new());
         while let Some(choices) = script.take() {
-            if branches.len() == MOST_BRANCHES {
+            if branches.len() == MAX_BRANCHES {
                 return Trace { branches, cut: true };
             }
             let branch = self.branch(start, &choices);
@@ -189,7 +189,8 @@ impl Zone {
         Trace { branches, cut: false }
     }
 
-    /// Follows a packet along one way: of each choice, the one of the script; beyond the script, the first.
+    /// Traces a packet along one branch: takes the option that the script gives for each choice, and the first option
+    /// for choices beyond the script.
     #[must_use]
     pub fn branch(&self, start: &Start, script: &[usize]) -> Branch {
         let mut machine = Machine {
@@ -207,8 +208,13 @@ impl Zone {
             stages: 0,
             depth: 0,
         };
-        let place =
-            Place { datapath: start.datapath, pipeline: start.pipeline, table: 0, flow: None, pass: 0 };
+        let place = StagePosition {
+            datapath: start.datapath,
+            pipeline: start.pipeline,
+            table: 0,
+            flow: None,
+            pass: 0,
+        };
         let name = |field| machine.port_name(start.datapath, start.packet.get(field) as u32);
         let dp = machine.datapath_name(start.datapath);
         let title = match start.pipeline {
@@ -218,7 +224,7 @@ impl Zone {
                 format!("egress(dp=\"{dp}\", inport=\"{inport}\", outport=\"{outport}\")")
             }
         };
-        let mut line = Line::new(Kind::Pipeline, title);
+        let mut line = Line::new(LineKind::Pipeline, title);
         machine.stage(place, &mut start.packet.clone(), &mut line.within);
         let Machine { choices, ends, passes, mut notes, conntrack, .. } = machine;
         notes.dedup();
@@ -226,7 +232,8 @@ impl Zone {
     }
 }
 
-/// The choices after these: the last one that has another, and the first of all after it.
+/// Returns the script of the next branch: increments the last choice that has another option. Later choices then take
+/// their first option.
 fn next_script(choices: &[Choice]) -> Option<Vec<usize>> {
     let last = choices.iter().rposition(|choice| choice.index + 1 < choice.of)?;
     let mut script: Vec<usize> = choices.iter().take(last + 1).map(|choice| choice.index).collect();
@@ -234,33 +241,33 @@ fn next_script(choices: &[Choice]) -> Option<Vec<usize>> {
     Some(script)
 }
 
-/// A stage of a datapath.
+/// The stage of a datapath that a packet is in.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
+pub(crate) struct StagePosition {
     pub(crate) datapath: usize,
     pub(crate) pipeline: Pipeline,
     pub(crate) table: i64,
-    /// The flow whose actions are done.
+    /// The flow whose actions are being executed.
     pub(crate) flow: Option<Uuid>,
-    /// The pass that it is part of.
+    /// The index of the current pass.
     pub(crate) pass: usize,
 }
 
-/// One evaluation.
+/// The state of one evaluation.
 pub(crate) struct Machine<'a> {
     pub(crate) zone: &'a Zone,
     script: &'a [usize],
-    /// Those that were not used yet.
+    /// The conntrack states that are not used yet.
     states: &'a [CtState],
     pub(crate) size: Option<u32>,
-    /// The only backend to follow.
+    /// The only backend to trace.
     pub(crate) wanted: Option<(u128, Option<u16>)>,
     passes: Vec<Pass>,
     pub(crate) conntrack: Conntrack,
     choices: Vec<Choice>,
     pub(crate) ends: Vec<End>,
     notes: Vec<String>,
-    /// Which flow was taken where several have one priority.
+    /// The flow that was taken among several flows with the same priority.
     ties: BTreeMap<Vec<Uuid>, usize>,
     stages: usize,
     depth: usize,
@@ -271,7 +278,7 @@ impl Machine<'_> {
         self.zone.semantics == Semantics::OvnTrace
     }
 
-    /// Takes one of several things. Where there is one only, nothing is chosen.
+    /// Chooses one of several options and records the choice, unless there is only one option.
     pub(crate) fn choose(&mut self, what: &str, options: &[String]) -> usize {
         if options.len() < 2 {
             return 0;
@@ -282,7 +289,7 @@ impl Machine<'_> {
         index
     }
 
-    /// What cannot be known, or should be.
+    /// Adds a note, once.
     pub(crate) fn note(&mut self, text: impl Into<String>) {
         let text = text.into();
         if !self.notes.contains(&text) {
@@ -290,15 +297,16 @@ impl Machine<'_> {
         }
     }
 
-    /// The state that was asked for, for the next look-up.
+    /// Returns the conntrack state that the caller wants for the next lookup.
     fn next_state(&mut self) -> Option<CtState> {
         let (first, rest) = self.states.split_first()?;
         self.states = rest;
         Some(*first)
     }
 
-    /// Of several flows with one priority that all match, the switch takes any, but always the same one.
-    fn tie<'b>(&mut self, found: &Found<'b>, stage: &str) -> &'b Compiled {
+    /// Chooses between matching flows of the same priority. The switch may take any of them, but always takes the same
+    /// one.
+    fn tie<'b>(&mut self, found: &MatchingFlows<'b>, stage: &str) -> &'b Compiled {
         if found.others.is_empty() {
             return found.flow;
         }
@@ -310,7 +318,7 @@ impl Machine<'_> {
             None => {
                 let priority = found.flow.flow.priority;
                 self.note(format!(
-                    "{} of stage {stage} have the same priority {priority} and all match: the switch takes any of them",
+                    "{} of stage {stage} all match with the same priority {priority}, so the switch may take any of them",
                     names.join(", "),
                 ));
                 let at = self.choose(&format!("flow of priority {priority} in stage {stage}"), &names);
@@ -321,8 +329,8 @@ impl Machine<'_> {
         all.get(at).copied().unwrap_or(found.flow)
     }
 
-    /// The packet ends here; `why` is said where it is not the flow itself that drops it.
-    pub(crate) fn dropped(&mut self, place: Place, why: Option<&str>) {
+    /// Records that the packet is dropped here. `why` is the reason, if the flow itself is not the reason.
+    pub(crate) fn dropped(&mut self, place: StagePosition, why: Option<&str>) {
         let stage = self.zone.stage(place.datapath, place.pipeline, place.table);
         let stage = stage.map_or_else(|| place.table.to_string(), str::to_owned);
         let (pass, datapath, flow, why) = (place.pass, place.datapath, place.flow, why.map(str::to_owned));
@@ -341,26 +349,23 @@ impl Machine<'_> {
         }
     }
 
-    /// The pass that a stage is part of: a new one where the packet has come to another pipeline.
-    fn pass(&mut self, place: Place, packet: &Packet) -> usize {
+    /// Returns the pass of a stage, and begins a new pass if the packet has entered another pipeline.
+    fn pass(&mut self, place: StagePosition, packet: &Packet) -> usize {
         let now = self.passes.get(place.pass);
         if now.is_some_and(|pass| (pass.datapath, pass.pipeline) == (place.datapath, place.pipeline)) {
             return place.pass;
         }
         let from = now.map(|_| place.pass);
-        let Place { datapath, pipeline, .. } = place;
+        let StagePosition { datapath, pipeline, .. } = place;
         self.passes.push(Pass { datapath, pipeline, packet: packet.clone(), flows: Vec::new(), from });
         self.passes.len() - 1
     }
 
-    /// The packet enters a stage.
-    pub(crate) fn stage(&mut self, mut place: Place, packet: &mut Packet, lines: &mut Vec<Line>) {
-        if self.depth >= DEEPEST || self.stages >= MOST_STAGES {
-            lines.push(Line::new(
-                Kind::Error,
-                "*** the packet goes round and round: it is not followed any further",
-            ));
-            self.note("the packet goes round and round: it was not followed to its end");
+    /// Evaluates a stage that the packet enters.
+    pub(crate) fn stage(&mut self, mut place: StagePosition, packet: &mut Packet, lines: &mut Vec<Line>) {
+        if self.depth >= MAX_DEPTH || self.stages >= MAX_STAGES {
+            lines.push(Line::new(LineKind::Error, "*** the packet loops: it is not traced any further"));
+            self.note("the packet loops, so the trace stops before its end");
             return;
         }
         self.depth += 1;
@@ -370,15 +375,18 @@ impl Machine<'_> {
             self.stages += 1;
             let found = zone.find(place.datapath, place.pipeline, place.table, packet);
             match &found {
-                Some(found) if found.flow.is_passed_over() && self.stages < MOST_STAGES => place.table += 1,
+                Some(found) if found.flow.is_passed_over() && self.stages < MAX_STAGES => place.table += 1,
                 _ => break found,
             }
         };
         let stage = zone.stage(place.datapath, place.pipeline, place.table);
         let Some(found) = found else {
             let name = stage.map(|name| format!("{name}: ")).unwrap_or_default();
-            lines.push(Line::new(Kind::Table, format!("{:2}. {name}no match (implicit drop)", place.table)));
-            self.dropped(Place { flow: None, ..place }, None);
+            lines.push(Line::new(
+                LineKind::Table,
+                format!("{:2}. {name}no match (implicit drop)", place.table),
+            ));
+            self.dropped(StagePosition { flow: None, ..place }, None);
             self.depth -= 1;
             return;
         };
@@ -395,7 +403,7 @@ impl Machine<'_> {
             (None, None) => String::new(),
         };
         let mut line = Line::new(
-            Kind::Table,
+            LineKind::Table,
             format!(
                 "{:2}. {source}{}, priority {}, uuid {:08x}",
                 place.table,

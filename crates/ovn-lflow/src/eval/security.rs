@@ -1,12 +1,12 @@
-//! Port security: do the addresses of a packet belong to its port?
+//! Checks port security: whether a port may send or receive the addresses of a packet.
 
-use super::{Machine, Place};
-use crate::zone::Allowed;
+use super::{Machine, StagePosition};
+use crate::zone::AllowedAddresses;
 use packet::{Field, Packet};
 
 impl Machine<'_> {
-    /// Whether port security refuses the packet, at the port where it comes in or goes out.
-    pub(crate) fn breaks_security(&self, place: Place, packet: &Packet, incoming: bool) -> bool {
+    /// Returns whether port security refuses the packet, at its input port (`incoming`) or its output port.
+    pub(crate) fn breaks_security(&self, place: StagePosition, packet: &Packet, incoming: bool) -> bool {
         let field = if incoming { Field::REG14 } else { Field::REG15 };
         let Some(port) = self.zone.ports.by_key(place.datapath, packet.get(field) as u32) else {
             return false;
@@ -29,17 +29,17 @@ impl Machine<'_> {
     }
 }
 
-fn has_no_addresses(allowed: &Allowed) -> bool {
+fn has_no_addresses(allowed: &AllowedAddresses) -> bool {
     allowed.ip4.is_empty() && allowed.ip6.is_empty()
 }
 
-/// The address that the port's MAC address makes (RFC 4291, appendix A).
+/// Returns the link-local address that is derived from a MAC address (RFC 4291, appendix A).
 fn link_local(mac: u128) -> u128 {
     let interface = (mac & 0xffff_ff00_0000) << 16 | 0x00ff_fe00_0000 | mac & 0xff_ffff;
     0xfe80 << 112 | interface ^ 0x0200_0000_0000_0000
 }
 
-fn source4(allowed: &Allowed, packet: &Packet) -> bool {
+fn source4(allowed: &AllowedAddresses, packet: &Packet) -> bool {
     let (source, destination) = (packet.get(Field::IP_SRC), packet.get(Field::IP_DST));
     let asks_for_address = packet.get(Field::IP_PROTO) == 17
         && (packet.get(Field::UDP_SRC), packet.get(Field::UDP_DST)) == (68, 67)
@@ -47,14 +47,14 @@ fn source4(allowed: &Allowed, packet: &Packet) -> bool {
     has_no_addresses(allowed) || allowed.ip4.contains(&source) || asks_for_address
 }
 
-fn destination4(allowed: &Allowed, packet: &Packet) -> bool {
+fn destination4(allowed: &AllowedAddresses, packet: &Packet) -> bool {
     let destination = packet.get(Field::IP_DST);
     has_no_addresses(allowed)
         || !allowed.ip4.is_empty()
             && (allowed.ip4.contains(&destination) || destination == 0xffff_ffff || destination >> 28 == 0xe)
 }
 
-fn source6(allowed: &Allowed, packet: &Packet) -> bool {
+fn source6(allowed: &AllowedAddresses, packet: &Packet) -> bool {
     if has_no_addresses(allowed) {
         return true;
     }
@@ -75,7 +75,7 @@ fn source6(allowed: &Allowed, packet: &Packet) -> bool {
     }
 }
 
-fn destination6(allowed: &Allowed, packet: &Packet) -> bool {
+fn destination6(allowed: &AllowedAddresses, packet: &Packet) -> bool {
     let destination = packet.get(Field::IPV6_DST);
     has_no_addresses(allowed)
         || !allowed.ip6.is_empty()

@@ -1,25 +1,25 @@
-//! Actions that put another packet in the place of this one.
+//! Executes the actions that replace the packet with another packet.
 
-use super::{Machine, Place};
+use super::{Machine, StagePosition};
 use crate::{
     actions::{Action, Verb},
-    tree::{Kind, Line},
+    tree::{Line, LineKind},
 };
 use packet::{Field, Packet};
 
 const RST: u128 = 4;
 
 impl Machine<'_> {
-    /// An action with others between braces.
+    /// Executes an action with nested actions in braces.
     pub(crate) fn block(
         &mut self,
         verb: Verb,
         actions: &[Action],
-        place: Place,
+        place: StagePosition,
         packet: &Packet,
         lines: &mut Vec<Line>,
     ) {
-        // A rejection answers the sender; the others leave the direction to the actions within.
+        // A rejection goes back to the sender. For the other packets, the nested actions decide the direction.
         let answers = verb == Verb::Reject;
         let verb = match (verb, packet.get(Field::IP_PROTO)) {
             (Verb::Reject, 6) => Verb::TcpReset,
@@ -28,7 +28,7 @@ impl Machine<'_> {
             (Verb::Reject, _) => Verb::Icmp6,
             (verb, _) => verb,
         };
-        // What is an error itself is not answered with one.
+        // No error is sent in response to an error.
         if answers && is_error(verb, packet) {
             return;
         }
@@ -73,10 +73,10 @@ impl Machine<'_> {
             }
         }
         if !self.is_ovn_trace() && verb != Verb::Clone {
-            // The controller makes this packet: connection tracking has not seen it.
+            // ovn-controller creates this packet, so conntrack has not seen it.
             made.clear_ct();
         }
-        let mut line = Line::new(Kind::Transformation, title);
+        let mut line = Line::new(LineKind::Transformation, title);
         self.actions(actions, place, &mut made, &mut line.within);
         lines.push(line);
     }
@@ -98,7 +98,7 @@ fn arp(made: &mut Packet) {
     }
     made.set(Field::ETH_TYPE, 0x0806);
     made.set(Field::ARP_OP, 1);
-    // The sender's and the target's addresses are those of the packet.
+    // The ARP sender and target addresses are those of the packet.
     made.set(Field::ARP_SHA, made.get(Field::ETH_SRC));
 }
 
@@ -114,7 +114,7 @@ fn neighbour_advertisement(made: &mut Packet) {
 fn neighbour_solicitation(made: &mut Packet) {
     let target = made.get(Field::IPV6_DST);
     made.set(Field::ND_TLL, made.get(Field::ETH_DST));
-    // The multicast group of all nodes whose addresses end alike (RFC 4291, 2.7.1; RFC 2464, 7).
+    // The destination is the solicited-node multicast address (RFC 4291, 2.7.1; RFC 2464, 7).
     made.set(Field::ETH_DST, 0x3333_ff00_0000 | target & 0xff_ffff);
     made.set(Field::TCP_SRC, 135);
     made.set(Field::ND_SLL, 0);

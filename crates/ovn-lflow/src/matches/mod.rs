@@ -1,4 +1,4 @@
-//! Matches: expressions that are true or false of a packet.
+//! Matches: expressions that are true or false for a packet.
 
 mod parse;
 mod print;
@@ -8,7 +8,7 @@ pub use parse::{MAX_DEPTH, parse};
 
 use crate::{lex::Number, symbol::Symbol};
 
-/// How two values are compared.
+/// A comparison operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Relation {
     /// `==`
@@ -26,7 +26,7 @@ pub enum Relation {
 }
 
 impl Relation {
-    /// The relation that is true where this one is false.
+    /// Returns the opposite relation, which is true where this one is false.
     #[must_use]
     pub const fn negated(self) -> Self {
         match self {
@@ -39,7 +39,7 @@ impl Relation {
         }
     }
 
-    /// The relation with both sides exchanged.
+    /// Returns the relation for exchanged sides: `<` becomes `>`.
     #[must_use]
     pub const fn turned(self) -> Self {
         match self {
@@ -52,7 +52,7 @@ impl Relation {
         }
     }
 
-    /// As it is written.
+    /// Returns the sign of the relation.
     #[must_use]
     pub const fn sign(self) -> &'static str {
         match self {
@@ -66,17 +66,17 @@ impl Relation {
     }
 }
 
-/// What is compared or set: a symbol, or some of its bits.
+/// The operand of a comparison or an assignment: a symbol, or some of its bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Operand {
     /// The symbol.
     pub symbol: &'static Symbol,
-    /// The lowest bit, and how many, unless it is a port.
+    /// The lowest bit and the number of bits; `None` for a port.
     pub bits: Option<(u8, u8)>,
 }
 
 impl Operand {
-    /// Where its bits are in a packet; nothing of a predicate.
+    /// Returns the bits of the operand in a packet, or `None` for a predicate.
     #[must_use]
     pub fn place(&self) -> Option<packet::Subfield> {
         let place = self.symbol.place()?;
@@ -87,52 +87,52 @@ impl Operand {
     }
 }
 
-/// What an operand is compared with.
+/// A constant that an operand is compared with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Constant {
     /// A number.
     Number(Number),
     /// The name of a port.
     Text(String),
-    /// All members of an address set.
+    /// The name of an address set, which stands for all its members.
     AddressSet(String),
-    /// All members of a port group.
+    /// The name of a port group, which stands for all its members.
     PortGroup(String),
-    /// What a chassis has under this name.
+    /// The name of a template variable of the chassis.
     Template(String),
 }
 
-/// An expression. Negations are moved inwards while it is parsed, so that none is left.
+/// An expression. The parser moves negations into the comparisons, so that an expression contains no negation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expr {
-    /// `1` or `0`.
+    /// The constant `1` (true) or `0` (false).
     Constant(bool),
-    /// An operand and what it is compared with. `==` is true if one of the constants is met, `!=` if none is.
+    /// A comparison with constants. `==` is true if one of the constants matches, `!=` if none of them matches.
     Compare {
-        /// What is compared.
+        /// The operand.
         operand: Operand,
-        /// How.
+        /// The relation.
         relation: Relation,
-        /// With what.
+        /// The constants.
         with: Vec<Constant>,
-        /// Whether the constants stand between braces.
+        /// True if the constants are in braces.
         braces: bool,
     },
-    /// Whether a port is on this chassis.
+    /// A test whether a port is on this chassis.
     Resident {
-        /// The port.
+        /// The name of the port.
         port: String,
-        /// Whether the opposite is asked.
+        /// True if the test is negated.
         negated: bool,
     },
-    /// All must be true.
+    /// True if all parts are true.
     All(Vec<Expr>),
-    /// One must be true.
+    /// True if at least one part is true.
     Any(Vec<Expr>),
 }
 
 impl Expr {
-    /// The expression that is true where this one is false.
+    /// Returns the opposite expression, which is true where this one is false.
     #[must_use]
     pub fn negated(self) -> Self {
         match self {

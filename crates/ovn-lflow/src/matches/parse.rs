@@ -1,4 +1,4 @@
-//! From text to expressions, as ovn-sb(5) describes them under `Logical_Flow`, `match`.
+//! Parses matches in the syntax of ovn-sb(5), table `Logical_Flow`, column `match`.
 
 use super::{Constant, Expr, Operand, Relation};
 use crate::{
@@ -10,13 +10,13 @@ use std::{
     sync::{LazyLock, OnceLock},
 };
 
-/// Parentheses that are nested deeper than this are refused, as OVN does.
+/// The limit of nested parentheses, which is the same in OVN.
 pub const MAX_DEPTH: usize = 100;
 
 /// Parses a match.
 ///
 /// # Errors
-/// Where the text is none that OVN would take: such a flow never comes into force.
+/// Returns an error if OVN would reject the text. Such a flow never comes into force.
 pub fn parse(text: &str) -> Result<Expr, SyntaxError> {
     let tokens = tokens(text)?;
     let mut parser = Cursor::new(&tokens, text.len());
@@ -25,7 +25,7 @@ pub fn parse(text: &str) -> Result<Expr, SyntaxError> {
     Ok(expr)
 }
 
-/// Where a parser is in a list of tokens.
+/// The position of a parser in a list of tokens.
 pub(crate) struct Cursor<'a> {
     tokens: &'a [(usize, Token)],
     next: usize,
@@ -73,16 +73,16 @@ impl<'a> Cursor<'a> {
     }
 
     pub(crate) fn end(&self) -> Result<(), SyntaxError> {
-        if self.peek().is_none() { Ok(()) } else { Err(self.error("the text goes on where it should end")) }
+        if self.peek().is_none() { Ok(()) } else { Err(self.error("unexpected text after the end")) }
     }
 
-    /// An error at the next token.
+    /// Returns an error at the next token.
     pub(crate) fn error(&self, what: impl Into<String>) -> SyntaxError {
         let at = self.tokens.get(self.next).map_or(self.length, |(at, _)| *at);
         SyntaxError { at, what: what.into() }
     }
 
-    /// A small number in decimal.
+    /// Parses a small decimal number.
     pub(crate) fn integer(&mut self) -> Result<u32, SyntaxError> {
         match self.peek() {
             Some(Token::Number(Number { value, mask: None, format: Format::Decimal }))
@@ -91,17 +91,17 @@ impl<'a> Cursor<'a> {
                 self.next += 1;
                 Ok(*value as u32)
             }
-            _ => Err(self.error("a small number is missing")),
+            _ => Err(self.error("a small decimal number is missing")),
         }
     }
 
-    /// One level deeper.
+    /// Parses one level deeper, up to [`MAX_DEPTH`].
     pub(crate) fn nested<T>(
         &mut self,
         inner: impl FnOnce(&mut Self) -> Result<T, SyntaxError>,
     ) -> Result<T, SyntaxError> {
         if self.depth >= MAX_DEPTH {
-            return Err(self.error("it is nested too deeply"));
+            return Err(self.error("the parentheses are nested too deeply"));
         }
         self.depth += 1;
         let result = inner(self);
@@ -110,7 +110,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// `negated` is whether an odd number of `!` stands before it: it decides how nominal fields may be compared.
+/// Parses an expression. `negated` is true after an odd number of `!`, which restricts comparisons of nominal fields.
 fn expression(cursor: &mut Cursor<'_>, negated: bool) -> Result<Expr, SyntaxError> {
     let first = term(cursor, negated)?;
     let (sign, other) = if cursor.is("&&") { ("&&", "||") } else { ("||", "&&") };
@@ -124,7 +124,7 @@ fn expression(cursor: &mut Cursor<'_>, negated: bool) -> Result<Expr, SyntaxErro
     Ok(if sign == "&&" { all(parts) } else { any(parts) })
 }
 
-/// Nested conjunctions are one.
+/// Merges nested conjunctions or disjunctions into one.
 fn all(parts: Vec<Expr>) -> Expr {
     let flat = parts.into_iter().flat_map(|part| match part {
         Expr::All(parts) => parts,
@@ -158,11 +158,11 @@ fn term(cursor: &mut Cursor<'_>, negated: bool) -> Result<Expr, SyntaxError> {
     }
     match primary(cursor, !negated)? {
         (expr, true) => Ok(expr.negated()),
-        (_, false) => Err(cursor.error("what ! negates needs parentheses")),
+        (_, false) => Err(cursor.error("the expression after ! needs parentheses")),
     }
 }
 
-/// The flag says whether `!` may stand before it.
+/// Parses a term. The flag says whether `!` may precede it.
 fn primary(cursor: &mut Cursor<'_>, negated: bool) -> Result<(Expr, bool), SyntaxError> {
     if cursor.take("(") {
         let inner = cursor.nested(|cursor| expression(cursor, negated))?;
@@ -179,7 +179,7 @@ fn primary(cursor: &mut Cursor<'_>, negated: bool) -> Result<(Expr, bool), Synta
         cursor.need("(")?;
         let port = match cursor.advance() {
             Some(Token::Text(port)) => port.clone(),
-            _ => return Err(cursor.error("the name of a port in quotes is missing")),
+            _ => return Err(cursor.error("a quoted port name is missing")),
         };
         cursor.need(")")?;
         return Ok((Expr::Resident { port, negated: false }, true));
@@ -190,7 +190,7 @@ fn primary(cursor: &mut Cursor<'_>, negated: bool) -> Result<(Expr, bool), Synta
         return Ok((compare(cursor, operand, relation, with, braces, negated)?, false));
     }
     let Some((_, width)) = operand.bits.filter(|_| !cursor.is("=")) else {
-        return Err(cursor.error(format!("{operand} must be compared with something")));
+        return Err(cursor.error(format!("{operand} must be compared with a value")));
     };
     if width > 1 && !negated {
         return Err(cursor.error(format!("{operand} has {width} bits: write {operand} != 0")));
@@ -199,7 +199,7 @@ fn primary(cursor: &mut Cursor<'_>, negated: bool) -> Result<(Expr, bool), Synta
     Ok((compare(cursor, operand, Relation::Ne, vec![zero], false, negated)?, true))
 }
 
-/// `1`, `0`, `80 == tcp.dst`, `1 < ip.ttl < 5`.
+/// Parses an expression that begins with a constant: `1`, `0`, `80 == tcp.dst`, `1 < ip.ttl < 5`.
 fn constant_first(cursor: &mut Cursor<'_>, negated: bool) -> Result<(Expr, bool), SyntaxError> {
     let (with, braces) = constants(cursor)?;
     let Some(first) = relation(cursor) else {
@@ -218,7 +218,7 @@ fn constant_first(cursor: &mut Cursor<'_>, negated: bool) -> Result<(Expr, bool)
     let (with, braces) = constants(cursor)?;
     use Relation::{Ge, Gt, Le, Lt};
     if !matches!((first, second), (Lt | Le, Lt | Le) | (Gt | Ge, Gt | Ge)) {
-        return Err(cursor.error("both signs of a range must point the same way"));
+        return Err(cursor.error("both signs of a range must have the same direction"));
     }
     let right = compare(cursor, operand, second, with, braces, negated)?;
     Ok((all(vec![left, right]), false))
@@ -229,14 +229,14 @@ fn relation(cursor: &mut Cursor<'_>) -> Option<Relation> {
     all.into_iter().find(|relation| cursor.take(relation.sign()))
 }
 
-/// A symbol, or some of its bits.
+/// Parses an operand: a symbol, or some of its bits.
 pub(crate) fn operand(cursor: &mut Cursor<'_>) -> Result<Operand, SyntaxError> {
     let Some(Token::Name(name)) = cursor.peek() else { return Err(cursor.error("a field is missing")) };
-    let symbol = Symbol::named(name).ok_or_else(|| cursor.error(format!("{name:?} is no field")))?;
+    let symbol = Symbol::named(name).ok_or_else(|| cursor.error(format!("unknown field {name:?}")))?;
     cursor.advance();
     let Some(width) = symbol.width() else {
         return if cursor.is("[") {
-            Err(cursor.error(format!("{name} has no bits that can be selected")))
+            Err(cursor.error(format!("bits of {name} cannot be selected")))
         } else {
             Ok(Operand { symbol, bits: None })
         };
@@ -248,7 +248,7 @@ pub(crate) fn operand(cursor: &mut Cursor<'_>) -> Result<Operand, SyntaxError> {
     let high = if cursor.take("..") { cursor.integer()? } else { low };
     cursor.need("]")?;
     if low > high || high >= u32::from(width) {
-        return Err(cursor.error(format!("{name} has {width} bits: {low} to {high} are none of them")));
+        return Err(cursor.error(format!("{name} has only {width} bits, so it has no bits {low} to {high}")));
     }
     let selected = (high - low + 1) as u8;
     if is_nominal(symbol) && selected != width {
@@ -257,13 +257,13 @@ pub(crate) fn operand(cursor: &mut Cursor<'_>) -> Result<Operand, SyntaxError> {
     Ok(Operand { symbol, bits: Some((low as u8, selected)) })
 }
 
-/// May it only be tested for equality? A predicate of such a field may not be negated either.
+/// Returns whether a symbol may only be tested for equality. A predicate of such a field may not be negated either.
 fn is_nominal(symbol: &Symbol) -> bool {
     match symbol.meaning {
         Meaning::Nominal(_) | Meaning::Port(_) | Meaning::Outside(_) => true,
         Meaning::Field(_) | Meaning::Part(..) => false,
         Meaning::Predicate(text) => {
-            // Parsing one predicate asks this of those that it uses, which stand before it: no cycle.
+            // A predicate uses only symbols before it in the table, so the recursion ends.
             static NOMINAL: LazyLock<HashMap<&str, OnceLock<bool>>> =
                 LazyLock::new(|| SYMBOLS.iter().map(|symbol| (symbol.name, OnceLock::new())).collect());
             let is = || parse(text).is_ok_and(|expr| uses_nominal(&expr));
@@ -280,14 +280,14 @@ fn uses_nominal(expr: &Expr) -> bool {
     }
 }
 
-/// One constant, or several between braces.
+/// Parses one constant, or several constants in braces.
 fn constants(cursor: &mut Cursor<'_>) -> Result<(Vec<Constant>, bool), SyntaxError> {
     if !cursor.take("{") {
         return Ok((vec![constant(cursor)?], false));
     }
     let mut found = vec![constant(cursor)?];
     while !cursor.take("}") {
-        // A comma may be left out, or stand before the brace.
+        // A comma is optional, also before the closing brace.
         if !(cursor.take(",") && cursor.is("}")) {
             if cursor.is("}") {
                 continue;
@@ -311,7 +311,7 @@ fn constant(cursor: &mut Cursor<'_>) -> Result<Constant, SyntaxError> {
     Ok(constant)
 }
 
-/// A comparison, if the operand can be compared like that.
+/// Builds a comparison, if the operand allows it.
 fn compare(
     cursor: &Cursor<'_>,
     operand: Operand,

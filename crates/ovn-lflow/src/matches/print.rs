@@ -1,4 +1,4 @@
-//! Expressions as text that parses to the same.
+//! Prints expressions as text that parses to the same expression.
 
 use super::{Constant, Expr, Operand, Relation};
 use crate::lex::quote;

@@ -1,4 +1,4 @@
-//! Matches in the form in which they are tested: names resolved, sets shared, prerequisites written out.
+//! Compiles matches: resolves names, shares sets and adds prerequisites.
 
 use super::{
     Ports,
@@ -11,18 +11,18 @@ use crate::{
 use packet::{Field, Masked, Packet, Subfield, bits};
 use std::{collections::HashMap, sync::Arc};
 
-/// A match that can be tested.
+/// A compiled match.
 #[derive(Clone, Debug)]
 pub(crate) enum Node {
     Constant(bool),
     Test(Subfield, Test, bool),
-    /// A port: which keys in which datapaths.
+    /// Compares a port field with a set of ports.
     Port(Field, Arc<PortSet>),
     All(Arc<[Node]>),
     Any(Arc<[Node]>),
 }
 
-/// What some bits are compared with. The flag beside it in [`Node`] says whether the result is turned round.
+/// The comparison of some bits. The flag beside it in [`Node`] says whether the result is negated.
 #[derive(Clone, Debug)]
 pub(crate) enum Test {
     Masked(Masked),
@@ -32,7 +32,7 @@ pub(crate) enum Test {
 }
 
 impl Node {
-    /// Is it true of a packet that is in a datapath, given by its place in the zone?
+    /// Returns whether the match is true for a packet in the datapath with this index.
     pub(crate) fn matches(&self, datapath: usize, packet: &Packet) -> bool {
         match self {
             Self::Constant(truth) => *truth,
@@ -93,14 +93,14 @@ impl Node {
     }
 }
 
-/// Turns expressions into what can be tested. What many flows share is made once.
+/// Compiles expressions. Compiles the parts that many flows share only once.
 pub(crate) struct Compiler<'a> {
     pub(crate) ports: &'a Ports,
     pub(crate) address_sets: &'a HashMap<String, Arc<Numbers>>,
     pub(crate) port_groups: &'a HashMap<String, Arc<PortSet>>,
-    /// Whether a port is on the chassis that is asked about.
+    /// Returns whether a port is on the chassis of this zone.
     pub(crate) resident: &'a dyn Fn(&str) -> bool,
-    /// Texts of the symbol table that were compiled.
+    /// The compiled texts of the symbol table.
     texts: HashMap<&'static str, Node>,
     names: HashMap<String, Arc<PortSet>>,
 }
@@ -116,7 +116,8 @@ impl<'a> Compiler<'a> {
         Self { ports, address_sets, port_groups, resident, texts, names }
     }
 
-    /// What cannot be resolved is the error: a set that does not exist, a variable that the chassis does not have.
+    /// Compiles an expression. Returns an error if it refers to a set that does not exist, or is not valid for its
+    /// field.
     pub(crate) fn expr(&mut self, expr: &Expr) -> Result<Node, String> {
         match expr {
             Expr::Constant(truth) => Ok(Node::Constant(*truth)),
@@ -131,7 +132,7 @@ impl<'a> Compiler<'a> {
         parts.iter().map(|part| self.expr(part)).collect()
     }
 
-    /// A text of the symbol table.
+    /// Compiles a text of the symbol table.
     pub(crate) fn text(&mut self, text: &'static str) -> Result<Node, String> {
         if text.is_empty() {
             return Ok(Node::Constant(true));
@@ -151,12 +152,12 @@ impl<'a> Compiler<'a> {
             (Meaning::Predicate(text), _) => return self.predicate(symbol, text, relation, with),
             (Meaning::Port(field), _) => self.port(field, with)?,
             (_, Some(place)) => self.number(place, relation, with)?,
-            (_, None) => return Err(format!("{} cannot be tested", symbol.name)),
+            (_, None) => return Err(format!("{} cannot be used in a match", symbol.name)),
         };
         Ok(Node::all(vec![prerequisite, test]))
     }
 
-    /// A predicate that is compared with 0 or 1. Its negation negates what it presupposes too, as in OVN.
+    /// Compiles a predicate that is compared with 0 or 1. Its negation also negates its prerequisites, as in OVN.
     fn predicate(
         &mut self,
         symbol: &Symbol,
@@ -165,7 +166,7 @@ impl<'a> Compiler<'a> {
         with: &[Constant],
     ) -> Result<Node, String> {
         let [Constant::Number(number)] = with else {
-            return Err(format!("{} is true or false, nothing else", symbol.name));
+            return Err(format!("{} is a predicate and can only be true or false", symbol.name));
         };
         if (number.value == 1) == (relation == Relation::Eq) {
             return self.text(text);
@@ -182,8 +183,8 @@ impl<'a> Compiler<'a> {
                     .port_groups
                     .get(name)
                     .cloned()
-                    .ok_or_else(|| format!("there is no port group {name}"))?,
-                other => return Err(format!("{other} is no port")),
+                    .ok_or_else(|| format!("port group {name} does not exist"))?,
+                other => return Err(format!("{other} is not a port name")),
             };
             parts.push(Node::Port(field, ports));
         }
@@ -212,14 +213,14 @@ impl<'a> Compiler<'a> {
                     let set = self
                         .address_sets
                         .get(name)
-                        .ok_or_else(|| format!("there is no address set {name}"))?;
+                        .ok_or_else(|| format!("address set {name} does not exist"))?;
                     parts.push(Test::Among(Arc::clone(set)));
                 }
-                other => return Err(format!("{other} is no number")),
+                other => return Err(format!("{other} is not a number")),
             }
         }
         let bound = own.first().map_or(0, |masked| masked.value);
-        // The flag turns the result round.
+        // The flag negates the result.
         let (test, negated) = match relation {
             Relation::Lt => (Test::Less(bound), false),
             Relation::Ge => (Test::Less(bound), true),
@@ -240,12 +241,12 @@ impl<'a> Compiler<'a> {
     }
 }
 
-/// The opposite of a test.
+/// Negates a compiled match.
 fn negated(node: Node) -> Node {
     match node {
         Node::Constant(truth) => Node::Constant(!truth),
         Node::Test(place, test, turned) => Node::Test(place, test, !turned),
-        // Ports are only tested for equality, and no predicate tests them.
+        // Ports are only tested for equality, and no predicate contains a port.
         Node::Port(..) => Node::Constant(false),
         Node::All(parts) => Node::any(parts.iter().cloned().map(negated).collect()),
         Node::Any(parts) => Node::all(parts.iter().cloned().map(negated).collect()),

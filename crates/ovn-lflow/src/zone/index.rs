@@ -1,16 +1,16 @@
-//! Finds the flow of a stage that a packet matches without trying them all.
+//! Finds the flow of a stage that matches a packet without testing all flows.
 //!
-//! Most flows can only match if one field has one of a few values: the output port, a destination address. Such a
-//! flow is found by that value; all others are tried in the order of their priority among those that were found.
+//! Most flows can match only if one field, such as the output port or the destination address, has one of a few values.
+//! The index finds such a flow by that value. All other flows are always candidates.
 
 use super::compile::{Node, Test};
 use packet::{Field, Packet, bits};
 use std::collections::{BTreeMap, HashMap};
 
-/// No more keys than these are written down for one flow.
-const MOST_KEYS: usize = 4096;
+/// The limit of index keys for one flow.
+const MAX_KEYS: usize = 4096;
 
-/// The flows of one stage that belong to one datapath or group. Flows are numbers: their places in the zone, which
+/// The flows of one stage that belong to one datapath or datapath group. A flow is its index in the zone, where flows
 /// are in the order of their priority.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
@@ -31,7 +31,7 @@ impl Index {
         }
     }
 
-    /// The flows that may match, in no order.
+    /// Adds the flows that may match, in no particular order.
     pub(crate) fn candidates(&self, datapath: usize, packet: &Packet, found: &mut Vec<u32>) {
         found.extend(&self.rest);
         for (field, map) in &self.by_value {
@@ -41,7 +41,7 @@ impl Index {
     }
 }
 
-/// Ports are only known within a datapath.
+/// Returns the index key of a value. The key of a port includes its datapath, because port keys are unique only there.
 fn key(field: Field, datapath: usize, value: u128) -> u128 {
     if is_port(field) { (datapath as u128) << 32 | value } else { value }
 }
@@ -50,7 +50,7 @@ fn is_port(field: Field) -> bool {
     [Field::REG14, Field::REG15].contains(&field)
 }
 
-/// How well a field tells flows apart; nothing of those that nearly all packets share.
+/// Ranks a field by how well it distinguishes flows. Returns `None` for fields that nearly all packets share.
 fn rank(field: Field) -> Option<u8> {
     Some(match field {
         Field::IP_DST | Field::IPV6_DST => 0,
@@ -64,7 +64,7 @@ fn rank(field: Field) -> Option<u8> {
     })
 }
 
-/// A field, and the values of which it must have one if the match is true.
+/// Returns a field and its possible values: the match can be true only if the field has one of these values.
 fn keys(node: &Node) -> Option<(Field, Vec<u128>)> {
     match node {
         Node::Test(place, test, false) if place.is_whole() => {
@@ -82,7 +82,7 @@ fn keys(node: &Node) -> Option<(Field, Vec<u128>)> {
             Some((*field, members.map(|(datapath, value)| key(*field, datapath, value.into())).collect()))
         }
         Node::All(parts) => {
-            let all = parts.iter().filter_map(keys).filter(|(_, values)| values.len() <= MOST_KEYS);
+            let all = parts.iter().filter_map(keys).filter(|(_, values)| values.len() <= MAX_KEYS);
             all.min_by_key(|(field, values)| (values.len().ilog2_or_zero(), rank(*field)))
         }
         Node::Any(parts) => {
@@ -90,7 +90,7 @@ fn keys(node: &Node) -> Option<(Field, Vec<u128>)> {
             let (field, mut values) = all.next()??;
             for next in all {
                 let (other, more) = next?;
-                if other != field || values.len() + more.len() > MOST_KEYS {
+                if other != field || values.len() + more.len() > MAX_KEYS {
                     return None;
                 }
                 values.extend(more);
@@ -103,7 +103,7 @@ fn keys(node: &Node) -> Option<(Field, Vec<u128>)> {
     }
 }
 
-/// The order of magnitude, so that a few keys more do not outweigh a better field.
+/// Rounds a number of keys to its order of magnitude, so that a few more keys do not outweigh a better field.
 trait Magnitude {
     fn ilog2_or_zero(self) -> u32;
 }

@@ -1,4 +1,4 @@
-//! A zone: one southbound database, compiled once so that many packets can be followed through it.
+//! A zone: one southbound database, compiled once so that many packets can be traced through it.
 
 mod compile;
 mod index;
@@ -18,67 +18,67 @@ use std::{
     sync::Arc,
 };
 
-/// Whose behaviour is evaluated.
+/// The program whose behaviour is evaluated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Semantics {
-    /// What the switch does.
+    /// The behaviour of the switch.
     #[default]
     Datapath,
-    /// What the program ovn-trace says, for comparison with it: it departs from the switch in ways that
-    /// `docs/ovn-trace.md` lists.
+    /// The behaviour of the program ovn-trace, for comparison with it. `docs/ovn-trace.md` lists where it differs from
+    /// the switch.
     OvnTrace,
 }
 
 /// A logical switch or router.
 #[derive(Debug)]
 pub struct Datapath {
-    /// Its row.
+    /// The UUID of the datapath's row.
     pub uuid: Uuid,
-    /// Its name.
+    /// The name of the datapath.
     pub name: String,
-    /// Its number in tunnels.
+    /// The tunnel key.
     pub key: u32,
-    /// Whether it is a gateway router: one of its ports is bound to a chassis.
+    /// True for a gateway router, which has a port that is bound to a chassis.
     pub is_gateway: bool,
-    /// Whether it is a switch rather than a router.
+    /// True for a switch, false for a router.
     pub is_switch: bool,
-    /// The indexes that hold its flows: its own, and those of its groups.
+    /// The indexes of the flows by stage: flows of the datapath itself and of its datapath groups.
     stages: BTreeMap<(Pipeline, i64), Vec<usize>>,
-    /// The names of its stages.
+    /// The names of the stages.
     names: BTreeMap<(Pipeline, i64), String>,
 }
 
 /// A logical port.
 #[derive(Clone, Debug)]
 pub struct Port {
-    /// Its row.
+    /// The UUID of the port's row.
     pub uuid: Uuid,
-    /// Its name.
+    /// The name of the port.
     pub name: String,
-    /// Its datapath, by place.
+    /// The index of the port's datapath in [`Zone::datapaths`].
     pub datapath: usize,
-    /// Its number in the datapath.
+    /// The tunnel key, which is unique in the datapath.
     pub key: u32,
-    /// Its type; empty of a pod's.
+    /// The type; empty for the port of a pod.
     pub kind: String,
-    /// The port at the other end, of patch ports and gateway ports.
+    /// The peer of a patch port or l3gateway port.
     pub peer: Option<String>,
-    /// Of a chassisredirect port, the port that it stands for.
+    /// The distributed port behind a chassisredirect port.
     pub distributed: Option<String>,
-    /// The chassis that it is bound to.
+    /// The chassis that the port is bound to.
     pub chassis: Option<Uuid>,
-    /// The addresses that port security allows; none: all.
-    pub security: Vec<Allowed>,
+    /// The addresses that port security allows. An empty list allows all addresses.
+    pub security: Vec<AllowedAddresses>,
 }
 
-/// Addresses that port security allows together.
+/// The addresses that one entry of port security allows together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Allowed {
+pub struct AllowedAddresses {
     /// The MAC address.
     pub mac: u128,
-    /// IPv4 addresses.
+    /// The IPv4 addresses.
     pub ip4: Vec<u128>,
-    /// IPv6 addresses.
+    /// The IPv6 addresses.
     pub ip6: Vec<u128>,
 }
 
@@ -88,7 +88,7 @@ pub(crate) struct Ports {
     pub(crate) all: Vec<Port>,
     by_name: HashMap<String, usize>,
     by_key: HashMap<(usize, u32), usize>,
-    /// By datapath and key: the name, and the names of its ports in order.
+    /// The multicast groups by datapath and key: the name of each group and the sorted names of its ports.
     pub(crate) groups: BTreeMap<(usize, u32), (String, Vec<String>)>,
 }
 
@@ -101,7 +101,7 @@ impl Ports {
         self.all.get(*self.by_key.get(&(datapath, key))?)
     }
 
-    /// What a name in a match means: a port, or else a multicast group of each datapath that has one.
+    /// Resolves a name in a match: a port, or else the multicast groups with this name in all datapaths.
     pub(crate) fn named(&self, name: &str) -> PortSet {
         if name.is_empty() || name == "none" {
             return PortSet::none();
@@ -112,7 +112,7 @@ impl Ports {
         }
     }
 
-    /// The number of a name in one datapath.
+    /// Returns the key of a port or multicast group in one datapath.
     pub(crate) fn key_of(&self, datapath: usize, name: &str) -> Option<u32> {
         if let Some(port) = self.by_name(name) {
             return (port.datapath == datapath).then_some(port.key);
@@ -121,18 +121,19 @@ impl Ports {
     }
 }
 
-/// A flow that is in force.
+/// A compiled flow, which is in force.
 #[derive(Debug)]
 pub struct Compiled {
-    /// The flow, which traces keep.
+    /// The logical flow, which traces refer to.
     pub flow: Arc<Flow>,
-    /// Its actions, which it may share with other flows.
+    /// The actions, which several flows may share.
     pub actions: Arc<[Action]>,
     node: Node,
 }
 
 impl Compiled {
-    /// Does it match every packet and do nothing but go on? ovn-trace leaves such flows out.
+    /// Returns whether the flow matches every packet and only continues with the next stage. ovn-trace does not print
+    /// such flows.
     pub(crate) fn is_passed_over(&self) -> bool {
         matches!(self.node, Node::Constant(true))
             && matches!(&*self.actions, [Action::Next { pipeline: None, table }]
@@ -140,12 +141,12 @@ impl Compiled {
     }
 }
 
-/// Something in the database that keeps a flow from coming into force, or that makes an answer uncertain.
+/// A fault in the database that keeps a flow from coming into force, or that makes a trace uncertain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// The row.
+    /// The UUID of the row.
     pub row: Uuid,
-    /// What is wrong with it.
+    /// The fault.
     pub what: String,
 }
 
@@ -155,120 +156,119 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Where a MAC address of a neighbour is written down.
+/// The MAC address of a neighbour, from `MAC_Binding` or `Static_MAC_Binding`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Binding {
-    /// The address.
+pub struct MacBinding {
+    /// The MAC address.
     pub mac: u128,
-    /// Whether it was set by hand rather than learnt.
+    /// True if the binding is static, false if it was learnt.
     pub is_static: bool,
 }
 
-/// One southbound database, compiled.
+/// A compiled southbound database.
 #[derive(Debug)]
 pub struct Zone {
-    /// Whose behaviour is evaluated.
+    /// The program whose behaviour is evaluated.
     pub semantics: Semantics,
     /// The logical switches and routers.
     pub datapaths: Vec<Datapath>,
-    /// Flows that cannot come into force, and other faults.
+    /// The flows that cannot come into force, and other faults.
     pub findings: Vec<Finding>,
     pub(crate) ports: Ports,
     flows: Vec<Compiled>,
     indexes: Vec<Index>,
-    /// By port and address.
-    bindings: HashMap<(String, u128), Binding>,
-    /// By key of the datapath and address: the key of the port.
+    /// The MAC bindings by port and address.
+    bindings: HashMap<(String, u128), MacBinding>,
+    /// The port keys of the FDB, by datapath key and MAC address.
     fdb: HashMap<(u32, u128), u32>,
-    /// The names of all chassis, and the hosts that they run on.
+    /// The name and the host of each chassis.
     chassis: HashMap<Uuid, (String, String)>,
-    /// The chassis of this zone, if there is one only.
+    /// The chassis of this zone, if there is only one.
     own_chassis: Option<Uuid>,
-    /// Addresses and ports of all load balancers.
+    /// The virtual IPs and ports of all load balancers.
     pub(crate) vips: Vec<(u128, u16)>,
 }
 
-/// Flows that a packet matches.
-pub(crate) struct Found<'a> {
+/// The flows of a stage that match a packet.
+pub(crate) struct MatchingFlows<'a> {
     pub(crate) flow: &'a Compiled,
-    /// Others of the same priority that match too: the switch takes any of them.
+    /// Other matching flows of the same priority with other actions. The switch may take any of them.
     pub(crate) others: Vec<&'a Compiled>,
 }
 
 impl Zone {
-    /// The port of a name.
+    /// Returns the port with a name.
     #[must_use]
     pub fn port(&self, name: &str) -> Option<&Port> {
         self.ports.by_name(name)
     }
 
-    /// All ports.
+    /// Returns all ports.
     pub fn ports(&self) -> impl Iterator<Item = &Port> {
         self.ports.all.iter()
     }
 
-    /// The port of a key in a datapath.
+    /// Returns the port with a key in the datapath with this index.
     #[must_use]
     pub fn port_by_key(&self, datapath: usize, key: u32) -> Option<&Port> {
         self.ports.by_key(datapath, key)
     }
 
-    /// The place of the datapath with this key.
+    /// Returns the index of the datapath with this tunnel key.
     #[must_use]
     pub fn datapath_by_key(&self, key: u32) -> Option<usize> {
         self.datapaths.iter().position(|datapath| datapath.key == key)
     }
 
-    /// The name of the chassis that a port is bound to.
+    /// Returns the name of the chassis that a port is bound to.
     #[must_use]
     pub fn chassis_of(&self, port: &Port) -> Option<&str> {
         self.chassis.get(&port.chassis?).map(|(name, _)| name.as_str())
     }
 
-    /// The name of the host that the chassis of a port runs on: of OVN-Kubernetes, the node.
+    /// Returns the host of the chassis that a port is bound to. In OVN-Kubernetes, this is the node.
     #[must_use]
     pub fn host_of(&self, port: &Port) -> Option<&str> {
         self.chassis.get(&port.chassis?).map(|(_, host)| host.as_str()).filter(|host| !host.is_empty())
     }
 
-    /// The name of this zone's own chassis; nothing if there are several.
+    /// Returns the name of this zone's own chassis, or `None` if there are several.
     #[must_use]
     pub fn own_chassis(&self) -> Option<&str> {
         self.chassis.get(&self.own_chassis?).map(|(name, _)| name.as_str())
     }
 
-    /// How many flows are in force.
+    /// Returns the number of flows that are in force.
     #[must_use]
     pub fn flow_count(&self) -> usize {
         self.flows.len()
     }
 
-    /// The neighbour that a port knows under an address. What was set by hand counts in the switch, and nothing in
-    /// ovn-trace.
-    pub(crate) fn binding(&self, port: &str, address: u128) -> Option<Binding> {
+    /// Returns the MAC binding of an address at a port. The switch uses static bindings; ovn-trace ignores them.
+    pub(crate) fn binding(&self, port: &str, address: u128) -> Option<MacBinding> {
         let found = self.bindings.get(&(port.to_owned(), address)).copied();
         found.filter(|binding| !binding.is_static || self.semantics == Semantics::Datapath)
     }
 
-    /// Where a datapath knows a MAC address.
+    /// Returns the key of the port behind which a datapath has learnt a MAC address.
     pub(crate) fn fdb(&self, datapath: usize, mac: u128) -> Option<u32> {
         let key = self.datapaths.get(datapath)?.key;
         self.fdb.get(&(key, mac)).copied()
     }
 
-    /// The name of a stage.
+    /// Returns the name of a stage.
     pub(crate) fn stage(&self, datapath: usize, pipeline: Pipeline, table: i64) -> Option<&str> {
         self.datapaths.get(datapath)?.names.get(&(pipeline, table)).map(String::as_str)
     }
 
-    /// The flow of highest priority in a stage that matches a packet.
+    /// Finds the flow with the highest priority in a stage that matches a packet.
     pub(crate) fn find(
         &self,
         datapath: usize,
         pipeline: Pipeline,
         table: i64,
         packet: &Packet,
-    ) -> Option<Found<'_>> {
+    ) -> Option<MatchingFlows<'_>> {
         let mut candidates = Vec::new();
         for index in self.datapaths.get(datapath)?.stages.get(&(pipeline, table))? {
             self.indexes.get(*index)?.candidates(datapath, packet, &mut candidates);
@@ -279,8 +279,8 @@ impl Zone {
         let mut matching = flows.filter(|flow| flow.node.matches(datapath, packet));
         let flow = matching.next()?;
         let others = matching.take_while(|other| other.flow.priority == flow.flow.priority);
-        // Flows that do the same leave no choice.
+        // Flows with the same actions are not a choice.
         let others = others.filter(|other| other.actions != flow.actions).collect();
-        Some(Found { flow, others })
+        Some(MatchingFlows { flow, others })
     }
 }

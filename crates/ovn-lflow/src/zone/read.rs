@@ -1,7 +1,7 @@
-//! From rows to a zone.
+//! Builds a zone from the rows of a southbound database.
 
 use super::{
-    Allowed, Binding, Compiled, Datapath, Finding, Index, Port, Ports, Semantics, Zone,
+    AllowedAddresses, Compiled, Datapath, Finding, Index, MacBinding, Port, Ports, Semantics, Zone,
     compile::{Compiler, Node},
     sets::{Numbers, PortSet},
 };
@@ -20,8 +20,8 @@ use std::{
     sync::Arc,
 };
 
-/// What is read of the southbound database. A table or column that a version does not have is left out.
-const WANTED: &[(&str, &[&str])] = &[
+/// The tables and columns to read from the southbound database. Older schemas may lack some of them.
+const TABLES: &[(&str, &[&str])] = &[
     ("Logical_Flow", &Flow::COLUMNS),
     (
         "Port_Binding",
@@ -43,16 +43,16 @@ fn rows<'a>(read: &'a [Rows], table: &'static str) -> impl Iterator<Item = &'a R
 }
 
 impl Zone {
-    /// What has to be read of a southbound database.
+    /// Returns what the caller must read from a southbound database with this schema.
     pub fn selects(schema: &Schema) -> Vec<Select> {
         let select = |(name, columns): &(&str, &[&str])| {
             let table = schema.table(name)?;
             Some(Select::from(*name).columns(columns.iter().filter(|c| table.column(c).is_some()).copied()))
         };
-        Datapaths::selects(schema).into_iter().chain(WANTED.iter().filter_map(select)).collect()
+        Datapaths::selects(schema).into_iter().chain(TABLES.iter().filter_map(select)).collect()
     }
 
-    /// A zone of what [`Self::selects`] asked for.
+    /// Builds a zone from the rows that [`Self::selects`] asks for.
     #[must_use]
     pub fn new(read: &[Rows], semantics: Semantics) -> Self {
         let mut findings = Vec::new();
@@ -81,7 +81,7 @@ impl Zone {
         let mut indexes: Vec<Index> = Vec::new();
         let mut owners = BTreeMap::new();
         let parts: Vec<_> = {
-            let mut texts = Texts::new(&mut compiler, &templates);
+            let mut texts = TextCompiler::new(&mut compiler, &templates);
             flows.iter().map(|flow| texts.compile(flow)).collect()
         };
         for (flow, parts) in flows.into_iter().zip(parts) {
@@ -133,18 +133,18 @@ impl Zone {
     }
 }
 
-/// Actions, and what they presuppose.
-type Deeds = (Arc<[Action]>, Node);
+/// Compiled actions and their prerequisites.
+type CompiledActions = (Arc<[Action]>, Node);
 
-/// The texts of flows, each compiled once: most flows share their actions, and many their match, with flows of other datapaths.
-struct Texts<'c, 'z, 'f> {
+/// Compiles each distinct text once, because most flows share their actions, and many their match, with other flows.
+struct TextCompiler<'c, 'z, 'f> {
     compiler: &'c mut Compiler<'z>,
     templates: &'c BTreeMap<String, String>,
     matches: HashMap<&'f str, Result<Node, String>>,
-    actions: HashMap<&'f str, Result<Deeds, String>>,
+    actions: HashMap<&'f str, Result<CompiledActions, String>>,
 }
 
-impl<'c, 'z, 'f> Texts<'c, 'z, 'f> {
+impl<'c, 'z, 'f> TextCompiler<'c, 'z, 'f> {
     fn new(compiler: &'c mut Compiler<'z>, templates: &'c BTreeMap<String, String>) -> Self {
         Self { compiler, templates, matches: HashMap::new(), actions: HashMap::new() }
     }
@@ -154,19 +154,19 @@ impl<'c, 'z, 'f> Texts<'c, 'z, 'f> {
         let node = self
             .matches
             .entry(flow.matches.as_str())
-            .or_insert_with_key(|text| node(compiler, text, templates));
-        let deeds = self
+            .or_insert_with_key(|text| compile_match(compiler, text, templates));
+        let compiled = self
             .actions
             .entry(flow.actions.as_str())
-            .or_insert_with_key(|text| deeds(compiler, text, templates));
-        let within = |part: &str, error: &String| format!("its {part} cannot come into force: {error}");
+            .or_insert_with_key(|text| compile_actions(compiler, text, templates));
+        let within = |part: &str, error: &String| format!("its {part} is invalid: {error}");
         let node = node.as_ref().map_err(|error| within("match", error))?;
-        let (actions, presupposed) = deeds.as_ref().map_err(|error| within("action", error))?;
+        let (actions, presupposed) = compiled.as_ref().map_err(|error| within("action", error))?;
         Ok((Node::all(vec![node.clone(), presupposed.clone()]), actions.clone()))
     }
 }
 
-fn node(
+fn compile_match(
     compiler: &mut Compiler<'_>,
     text: &str,
     templates: &BTreeMap<String, String>,
@@ -176,11 +176,11 @@ fn node(
     compiler.expr(&expr)
 }
 
-fn deeds(
+fn compile_actions(
     compiler: &mut Compiler<'_>,
     text: &str,
     templates: &BTreeMap<String, String>,
-) -> Result<Deeds, String> {
+) -> Result<CompiledActions, String> {
     let text = expanded(text, templates)?;
     let actions = actions::parse(&text).map_err(|error| error.to_string())?;
     let presupposed = Action::prerequisites(&actions)
@@ -190,7 +190,7 @@ fn deeds(
     Ok((actions.into(), Node::all(presupposed)))
 }
 
-/// A text with the variables of the chassis replaced by their values, which may be any text.
+/// Replaces the template variables in a text with the values of this chassis. A value may be any text.
 fn expanded<'a>(text: &'a str, templates: &BTreeMap<String, String>) -> Result<Cow<'a, str>, String> {
     if !text.contains('^') {
         return Ok(Cow::Borrowed(text));
@@ -200,7 +200,7 @@ fn expanded<'a>(text: &'a str, templates: &BTreeMap<String, String>) -> Result<C
         match token {
             Token::Template(name) => {
                 let value = templates.get(&name);
-                made.push_str(value.ok_or_else(|| format!("this chassis has no variable {name}"))?);
+                made.push_str(value.ok_or_else(|| format!("this chassis has no template variable {name}"))?);
             }
             other => made.push_str(&other.to_string()),
         }
@@ -239,7 +239,7 @@ fn ports(read: &[Rows], place: &HashMap<Uuid, usize>) -> Ports {
         ports.by_key.insert((port.datapath, port.key), ports.all.len());
         ports.all.push(port);
     }
-    // A peer may be named at one end only.
+    // Only one end of a patch may name its peer.
     let peers: Vec<(String, String)> =
         ports.all.iter().filter_map(|port| Some((port.peer.clone()?, port.name.clone()))).collect();
     for (of, peer) in peers {
@@ -277,12 +277,13 @@ fn port(row: &Row, place: &HashMap<Uuid, usize>) -> Option<Port> {
     })
 }
 
-/// `0a:58:0a:f4:00:04 10.244.0.4 fd00::4`
-fn allowed(text: &str) -> Option<Allowed> {
+/// Parses an entry of port security: `0a:58:0a:f4:00:04 10.244.0.4 fd00::4`.
+fn allowed(text: &str) -> Option<AllowedAddresses> {
     let mut words = text.split_whitespace();
-    let mut allowed = Allowed { mac: packet::parse_mac(words.next()?)?, ..Allowed::default() };
+    let mut allowed =
+        AllowedAddresses { mac: packet::parse_mac(words.next()?)?, ..AllowedAddresses::default() };
     for word in words {
-        // A prefix allows no more than its address.
+        // An address with a prefix length allows only the address itself.
         match word.split('/').next()?.parse() {
             Ok(IpAddr::V4(address)) => allowed.ip4.push(address.to_bits().into()),
             Ok(IpAddr::V6(address)) => allowed.ip6.push(address.to_bits()),
@@ -308,7 +309,7 @@ fn address_set(row: &Row) -> Option<(String, Arc<Numbers>)> {
     Some((row.text("name")?.to_owned(), Arc::new(numbers)))
 }
 
-/// By the name that flows use: the database puts the key of a datapath before it.
+/// Returns the port groups by the name that flows use. The database puts the key of a datapath before that name.
 fn port_groups(read: &[Rows], ports: &Ports) -> HashMap<String, Arc<PortSet>> {
     let mut members: HashMap<String, Vec<(usize, u32)>> = HashMap::new();
     for row in rows(read, "Port_Group") {
@@ -321,7 +322,7 @@ fn port_groups(read: &[Rows], ports: &Ports) -> HashMap<String, Arc<PortSet>> {
     members.into_iter().map(|(name, members)| (name, Arc::new(PortSet::new(members)))).collect()
 }
 
-/// The one chassis that is not of another zone; nothing if there are several.
+/// Returns the chassis that is not remote, or `None` if there are several.
 fn own_chassis(read: &[Rows]) -> Option<Uuid> {
     let mut own =
         rows(read, "Chassis").filter(|row| row.map_get("other_config", "is-remote") != Some("true"));
@@ -329,7 +330,8 @@ fn own_chassis(read: &[Rows]) -> Option<Uuid> {
     own.next().is_none().then_some(first)
 }
 
-/// The variables of the chassis of this zone; of several, what all agree on.
+/// Returns the template variables of this zone's chassis. With several chassis, returns the variables on which all
+/// agree.
 fn templates(read: &[Rows]) -> BTreeMap<String, String> {
     let own: Vec<&str> = rows(read, "Chassis")
         .filter(|row| row.map_get("other_config", "is-remote") != Some("true"))
@@ -350,7 +352,7 @@ fn templates(read: &[Rows]) -> BTreeMap<String, String> {
     found.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
-fn bindings(read: &[Rows]) -> HashMap<(String, u128), Binding> {
+fn bindings(read: &[Rows]) -> HashMap<(String, u128), MacBinding> {
     let mut found = HashMap::new();
     let learnt = rows(read, "MAC_Binding").map(|row| (row, false));
     let by_hand = rows(read, "Static_MAC_Binding").map(|row| (row, true));
@@ -361,8 +363,8 @@ fn bindings(read: &[Rows]) -> HashMap<(String, u128), Binding> {
         });
         let mac = row.text("mac").and_then(packet::parse_mac);
         if let (Some(port), Some(address), Some(mac)) = (row.text("logical_port"), address, mac) {
-            // What is set by hand stands in only where nothing was learnt.
-            found.entry((port.to_owned(), address)).or_insert(Binding { mac, is_static });
+            // A static binding is used only if no binding was learnt.
+            found.entry((port.to_owned(), address)).or_insert(MacBinding { mac, is_static });
         }
     }
     found
@@ -373,7 +375,7 @@ fn fdb(row: &Row) -> Option<((u32, u128), u32)> {
     Some(((key("dp_key")?, row.text("mac").and_then(packet::parse_mac)?), key("port_key")?))
 }
 
-/// `10.96.0.1:443`, `[fd00::1]:443`, `10.96.0.1`
+/// Parses the virtual IPs of a load balancer: `10.96.0.1:443`, `[fd00::1]:443` or `10.96.0.1`.
 fn vips(row: &Row) -> impl Iterator<Item = (u128, u16)> {
     row.map("vips").filter_map(|(vip, _)| {
         let whole = |ip: IpAddr, port| match ip {

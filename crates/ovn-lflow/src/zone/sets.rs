@@ -1,12 +1,12 @@
-//! Sets of numbers and of ports, which many flows share.
+//! Sets of numbers and of ports that many flows share.
 
 use packet::Masked;
 use std::collections::{BTreeMap, HashSet};
 
-/// Numbers, some of which have masks.
+/// A set of numbers with masks.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Numbers {
-    /// By mask, so that a look-up takes as many steps as there are different masks.
+    /// The values by mask, so that a lookup needs one step for each distinct mask.
     by_mask: BTreeMap<u128, HashSet<u128>>,
 }
 
@@ -23,17 +23,17 @@ impl Numbers {
         self.by_mask.iter().any(|(mask, values)| values.contains(&(value & mask)))
     }
 
-    /// All members, if they have no other mask than this one.
+    /// Returns all members, if all of them have this mask.
     pub(crate) fn exact(&self, mask: u128) -> Option<&HashSet<u128>> {
         (self.by_mask.len() == 1).then(|| self.by_mask.get(&mask)).flatten()
     }
 }
 
-/// Ports, each by the place of its datapath in the zone and its key there.
+/// A set of ports, each with the index of its datapath in the zone and its key in the datapath.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PortSet {
     keys: HashSet<(usize, u32)>,
-    /// Key 0, which is no port, in every datapath.
+    /// True if the set means "no port": key 0 in every datapath.
     none: bool,
 }
 
@@ -42,7 +42,7 @@ impl PortSet {
         Self { keys: keys.into_iter().collect(), none: false }
     }
 
-    /// What an empty name means.
+    /// Returns the set that an empty port name means.
     pub(crate) fn none() -> Self {
         Self { keys: HashSet::new(), none: true }
     }
@@ -51,7 +51,7 @@ impl PortSet {
         if key == 0 && self.none { true } else { self.keys.contains(&(datapath, key)) }
     }
 
-    /// All members, unless it means no port.
+    /// Returns all members, or `None` if the set means "no port".
     pub(crate) fn members(&self) -> Option<impl Iterator<Item = (usize, u32)> + '_> {
         (!self.none).then(|| self.keys.iter().copied())
     }

@@ -1,10 +1,10 @@
-//! What the tests work on: the databases of the recorded capture.
+//! The data of the tests: the databases of the recorded capture.
 
 use ovn_lflow::{Semantics, Zone};
 use ovsdb::{Database, Rows};
 use std::{collections::BTreeMap, io::Read as _, path::Path};
 
-/// Files of an archive of `testdata/capture`, by path.
+/// Returns the files of an archive in `testdata/capture`, by path.
 pub(crate) fn archive(name: &str, wanted: impl Fn(&str) -> bool) -> BTreeMap<String, Vec<u8>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/capture").join(name);
     let file = std::fs::File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -22,7 +22,7 @@ pub(crate) fn archive(name: &str, wanted: impl Fn(&str) -> bool) -> BTreeMap<Str
     files
 }
 
-/// The rows of the three southbound databases, by pod.
+/// Returns the rows of the three southbound databases, by pod.
 pub(crate) fn zones() -> BTreeMap<String, Vec<Rows>> {
     let files = archive("must-gather.tar.xz", |path| path.ends_with("_sbdb"));
     let zones: BTreeMap<_, _> = files
@@ -38,7 +38,7 @@ pub(crate) fn zones() -> BTreeMap<String, Vec<Rows>> {
     zones
 }
 
-/// One of them, compiled.
+/// Compiles the rows of one database.
 pub(crate) fn zone(rows: &[Rows], semantics: Semantics) -> Zone {
     let zone = Zone::new(rows, semantics);
     assert_eq!(zone.findings, [], "every flow of the capture comes into force");

@@ -1,13 +1,13 @@
-//! Random packets that reach many flows.
+//! Generates random packets that reach many flows.
 
 use ovn_lflow::{Port, Zone, lex};
 use ovsdb::Rows;
 use std::collections::BTreeMap;
 
-/// The numbers that flows write, by how they write them.
+/// The numbers that occur in flows, by their notation.
 pub(crate) type Numbers = BTreeMap<u8, Vec<String>>;
 
-/// A small generator of numbers that look random (Steele et al., SplitMix64): the same seed gives the same packets.
+/// A small pseudorandom number generator (Steele et al., SplitMix64). The same seed gives the same packets.
 pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
@@ -23,7 +23,7 @@ impl Random {
     }
 }
 
-/// Packets of these numbers reach more flows than any others.
+/// Collects the numbers in the flows, because packets with these numbers reach the most flows.
 pub(crate) fn numbers(rows: &[Rows]) -> Numbers {
     let mut found = Numbers::new();
     for row in rows.iter().filter(|rows| rows.table.name == "Logical_Flow").flat_map(|rows| &rows.rows) {
@@ -43,7 +43,7 @@ pub(crate) fn numbers(rows: &[Rows]) -> Numbers {
     found
 }
 
-/// A datapath, and a packet that comes in by one of its ports.
+/// Returns a datapath, and a packet that enters through one of its ports.
 pub(crate) fn packet(random: &mut Random, zone: &Zone, numbers: &Numbers) -> Option<(String, String)> {
     let ports: Vec<&Port> = zone.ports().filter(|port| port.kind != "chassisredirect").collect();
     let mut pick = |format: lex::Format| random.of(numbers.get(&(format as u8))?).cloned();
@@ -75,7 +75,7 @@ pub(crate) fn packet(random: &mut Random, zone: &Zone, numbers: &Numbers) -> Opt
     Some((datapath, format!("inport == {inport} && eth.src == {source} && eth.dst == {target} && {rest}")))
 }
 
-/// Without what says which of several flows that do the same was taken: their matches and rows.
+/// Removes the matches and UUIDs of flows from a trace, because the two programs may take different equivalent flows.
 pub(crate) fn without_flows(text: &str) -> String {
     let line = |line: &str| match (line.find(": "), line.rfind(", priority ")) {
         (Some(from), Some(to)) if from < to => {
