@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Does the network do what its databases say? Every probe is bounded. Prints "N passed, N failed"; fails if any did.
+# Checks that the network does what its databases say. Every probe has a time limit. Prints "N passed, N failed"; fails
+# if any probe failed.
 # shellcheck source=env.sh
 . "${0%/*}/env.sh"
 [[ -e $DIR/up ]] || die "no lab in $DIR"
-"$SCRIPTS/warm.sh" || true # what stays cold fails below
+"$SCRIPTS/warm.sh" || true # a path that stays cold fails below
 
 passed=0 failed=0
-# expect TEXT COMMAND...: TEXT is in what the command prints
+# expect TEXT COMMAND...: checks that the command prints TEXT
 expect() {
   local want=$1 got
   shift
@@ -42,18 +43,19 @@ for _ in 1 2 3; do
   gets outside "http://$(node_ip ovn-worker2):$WEB_NODEPORT/" "hello from web-2 to $GATEWAY"
   # network policy
   gets default/client "http://$db:5432/" "hello from db to $client"
-  # leaving the cluster: the egress IP, and the node's address for everybody else
+  # leaving the cluster: the egress IP, and the node's address for all other pods
   gets default/client "http://$GATEWAY/" "hello from outside to $EGRESS_IP"
   gets default/client-2 "http://$GATEWAY/" "hello from outside to $(node_ip ovn-worker2)"
   gets default/web-1 "http://$GATEWAY/" "hello from outside to $(node_ip ovn-worker)"
-  # the host, to pods; to services it was above, and to endpoints of its own node docs/lab.md tells why not
+  # the host to pods; services were checked above, and docs/lab.md says why endpoints on the host's own node are left
+  # out
   gets ovn-worker "http://$web1:8080/" "hello from web-1 to $(pod_net ovn-worker).2"
   gets ovn-worker "http://$web2:8080/" "hello from web-2 to $(pod_net ovn-worker).2"
   gets ovn-worker "http://$GATEWAY/" "hello from outside to $(node_ip ovn-worker)"
   pings ovn-worker "$(node_ip ovn-worker2)"
 done
 denied default/client-2 "http://$db:5432/"
-denied ovn-worker "http://$db:5432/" # only the node of the pod is let in
+denied ovn-worker "http://$db:5432/" # only the pod's own node may connect
 gets ovn-worker2 "http://$db:5432/" 'hello from db to'
 
 echo "$passed passed, $failed failed"

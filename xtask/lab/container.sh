@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# container.sh PATH MODE PODS COMMAND...: becomes the command, in a root of its own where the node's is at PATH, read-only if MODE is
-# ro. The processes of the node's pods, files named by their numbers in the folder PODS, are in the control groups of their pods.
-# Runs in a mount namespace made for it, which goes with the command: nothing is left of all these mounts.
+# container.sh PATH MODE PODS COMMAND...: becomes the command, in a private root that has the node's root at PATH,
+# read-only if MODE is ro. The processes of the node's pods are in the control groups of their pods; the folder PODS has
+# one file for each, named by the process id. Runs in a private mount namespace, which ends with the command, so that
+# none of the mounts is left.
 set -euo pipefail
 path=$1 mode=$2 pods=$3 root=/mnt
 shift 3

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Removes whatever there is of a lab, whole or half: processes, namespaces (and with them mounts and links), files.
+# Removes a complete or incomplete lab: processes, namespaces (and with them mounts and links), files.
 # shellcheck source=env.sh
 . "${0%/*}/env.sh"
 

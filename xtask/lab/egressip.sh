@@ -10,14 +10,14 @@ egressip_up() {
   [[ $node != "$pod_node" ]] || served=("$pod_ip")
   address_set EgressIP:egressip-served-pods:v4:default EgressIP egressip-served-pods "$(set_of "${served[@]}")" network=default
 
-  # Within the cluster nothing is rerouted.
+  # Traffic within the cluster is not rerouted.
   egress_policy 102 EIP-No-Reroute-Pod-To-Pod ip4 allow "ip4.src == $CLUSTER_NET && ip4.dst == $CLUSTER_NET"
   egress_policy 102 EIP-No-Reroute-Pod-To-Join ip4 allow "ip4.src == $CLUSTER_NET && ip4.dst == 100.64.0.0/16"
   egress_policy 102 EIP-No-Reroute-Pod-To-Node ip4 allow \
     "(ip4.src == \$$served_set || ip4.src == \$$(hashed "$CONTROLLER:EgressService:egresssvc-served-pods:v4")) && ip4.dst == \$$(hashed "$CONTROLLER:ClusterNodeIPs:node-ips:v4")" \
     options:pkt_mark=1008
   egress_policy 102 EIP-No-Reroute-reply-traffic ip allow 'pkt.mark == 42'
-  # Replies are marked, where the schema can: older OVN knows no mark in QoS.
+  # Replies are marked if the schema supports it: older OVN has no mark in QoS.
   if accepts "$node" create QoS action:mark=42 direction=from-lport priority=1 match=ip4; then
     child Logical_Switch "$node" qos_rules QoS action:mark=42 direction=from-lport priority=103 \
       match="$(str "ip4.src == \$$served_set && ct.trk && ct.rpl")" \
@@ -25,7 +25,7 @@ egressip_up() {
         ip-family=ip4 network=default priority=103)"
   fi
 
-  # The pod's zone sends it to the egress node; the egress node's gateway gives it the address.
+  # The pod's zone sends the traffic to the egress node; the egress node's gateway translates the source address.
   if [[ $node == "$pod_node" ]]; then
     if [[ $node == "$EGRESS_NODE" ]]; then reroute=$(join_ip "$node"); else reroute=$(transit_ip "$EGRESS_NODE"); fi
     egress_policy 100 "${EGRESS_NAME}_$EGRESS_POD" ip4 reroute "ip4.src == $pod_ip" nexthops="$(set_of "$reroute")"
@@ -39,7 +39,7 @@ egressip_up() {
   commit "$node"
 }
 
-# egress_policy PRIORITY NAME FAMILY ACTION MATCH [COLUMN=VALUE...]
+# egress_policy PRIORITY NAME FAMILY ACTION MATCH [COLUMN=VALUE...]: adds a logical router policy
 egress_policy() {
   child Logical_Router ovn_cluster_router policies Logical_Router_Policy priority="$1" action="$4" match="$(str "$5")" "${@:6}" \
     external_ids="$(owned EgressIP "EgressIP:$1:$2:$3:default" "$2" ip-family="$3" network=default priority="$1")"

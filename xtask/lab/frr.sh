@@ -1,10 +1,12 @@
 # shellcheck shell=bash
-# FRR: the nodes are neighbours in BGP and tell each other their pods' subnets, as with route advertisements. Sourced.
+# FRR: the nodes are BGP neighbours and announce their pods' subnets to each other, as with route advertisements.
+# Sourced.
 
 frr_up() {
   local node=$1 other own=$DIR/$1
   other=$(node_ip "$(peer "$node")")
-  # The host goes on to reach pods of the other node through its management port: what is learnt stays out of the kernel.
+  # The host continues to reach pods of the other node through its management port, because learnt routes stay out of
+  # the kernel.
   cat >"$own/etc/frr/frr.conf" <<CONF
 frr defaults traditional
 hostname $node
@@ -37,11 +39,11 @@ CONF
   on "$node" vtysh -b
 }
 
-# frr_ready NODE: waits until its neighbour has told it something.
+# frr_ready NODE: waits until the neighbour has announced a route.
 frr_ready() {
   for _ in {1..200}; do
     [[ $(on "$1" vtysh -c 'show ip route bgp') != *B* ]] || return 0
     sleep 0.05
   done
-  die "FRR of $1 has no route from its neighbour"
+  die "FRR of $1 did not get a route from its neighbour"
 }

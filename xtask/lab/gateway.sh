@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# The host's side of the shared gateway: management port, addresses and routes, and the flows that ovnkube-node keeps on br-ex. Sourced.
+# The host's side of the shared gateway: management port, addresses and routes, and the flows of ovnkube-node on br-ex.
+# Sourced.
 
 gateway_up() {
   management_port "$1"
@@ -33,8 +34,8 @@ rule add fwmark 0x1745ec lookup 7 priority 30
 IP
 }
 
-# Conntrack zones: 64000 tells the host's connections (mark 2) from OVN's (mark 1); 64001 and 64002 translate between
-# the host and services; 64004 reassembles.
+# Conntrack zones: 64000 distinguishes the host's connections (mark 2) from OVN's (mark 1); 64001 and 64002 translate
+# between the host and services; 64004 reassembles fragments.
 bridge_flows() {
   local node=$1 ip mac ovn eth c=cookie=0xdeff105 nodeport other
   ip=$(node_ip "$node") mac=$(node_mac "$node") other=$(node_ip "$(peer "$node")")

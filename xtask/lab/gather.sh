@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# gather.sh OUT: a must-gather of the lab. Databases and logs are the lab's own; the objects say what the databases were made for.
+# gather.sh OUT: writes a must-gather of the lab. Databases and logs are the lab's own; the objects are those for which
+# the databases were made.
 # shellcheck source=env.sh
 . "${0%/*}/env.sh"
 # shellcheck source=objects.sh
 . "$SCRIPTS/objects.sh"
 [[ -e $DIR/up ]] || die "no lab in $DIR"
 out=$1
-[[ ! -e $out ]] || die "$out exists"
+[[ ! -e $out ]] || die "$out exists: name a new folder"
 root=$out/lab-ovn-kubernetes
 core=$root/cluster-scoped-resources/core/nodes
 ovnkube=$root/namespaces/ovn-kubernetes
@@ -15,7 +16,7 @@ store=$root/network_logs/ovnk_database_store
 mkdir -p "$core" "$ovnkube/core" "$pods" "$store"
 started=$(date -u '+%F %T.%N +0000 UTC')
 
-# list KIND: objects from standard input, each after a ---, as a list
+# list KIND: reads objects from standard input, each after a ---, and prints them as a list
 list() {
   printf -- '---\napiVersion: v1\nitems:\n'
   awk '/^---$/ { first = 1; next } { print (first ? "- " : "  ") $0; first = 0 }'

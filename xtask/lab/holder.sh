@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# holder.sh NODE DIR SUITE_ROOT PATH...: keeps a node's namespaces, inside which every program finds that node at its default paths.
+# holder.sh NODE DIR SUITE_ROOT PATH...: holds a node's namespaces, inside which every program finds the node at its
+# default paths.
 set -euo pipefail
 node=$1 dir=$2 root=$3
 shift 3
 
-# The suite's programs in place of this machine's; all else (home, work, temporary files) stays what it is.
+# The suite's programs replace this machine's; everything else (home, work, temporary files) stays unchanged.
 if [[ -n $root ]]; then
   mount --bind "$root/etc/alternatives" /etc/alternatives
   mount --bind "$root/usr" /usr

@@ -1,12 +1,13 @@
 # shellcheck shell=bash
-# The host's firewall: the nft table of ovnkube-node, and iptables chains as kubelet and a restrictive host leave them. Sourced.
+# The host's firewall: the nft table of ovnkube-node, and the iptables chains of kubelet and of a restrictive host.
+# Sourced.
 
 hostrules_up() {
   nft_table "$1"
   iptables_chains "$1"
 }
 
-# The IPv4 part of table inet ovn-kubernetes, with the sets, maps and chains that a cluster without special services has.
+# The IPv4 part of table inet ovn-kubernetes, with the sets, maps and chains of a cluster without special services.
 nft_table() {
   local node=$1 host
   host=$(pod_net "$node").2

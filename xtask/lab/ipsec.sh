@@ -1,7 +1,8 @@
 # shellcheck shell=bash
-# libreswan: the nodes' tunnel between them, encrypted as ovs-monitor-ipsec would have it, but for the key. Sourced.
+# libreswan: encrypts the tunnel between the nodes as ovs-monitor-ipsec would do, except for the key. Sourced.
 #
-# Geneve is in the userspace datapath here, which no policy of the kernel touches: what pluto agrees on protects nothing.
+# Geneve is in the userspace datapath here, to which the kernel's policies do not apply: the associations of pluto
+# protect nothing.
 
 ipsec_up() {
   local node=$1 other own=$DIR/$1/etc/ipsec.d name

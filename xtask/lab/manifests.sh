@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# manifests.sh: the lab as Kubernetes objects, in YAML, for the API server in front of it.
+# manifests.sh: prints the lab as Kubernetes objects, in YAML, for the API server in front of the lab.
 # shellcheck source=env.sh
 . "${0%/*}/env.sh"
 # shellcheck source=objects.sh

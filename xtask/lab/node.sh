@@ -1,7 +1,8 @@
 # shellcheck shell=bash
-# A node: namespaces, uplink, and the daemons of Open vSwitch and OVN with databases of their own (one zone a node). Sourced.
+# A node: namespaces, uplink, and the daemons of Open vSwitch and OVN with their own databases (one zone per node).
+# Sourced.
 
-# The network that the nodes share, with one address in it that plays router, API server and outside world.
+# The network that the nodes share. One address in it is the router, the API server and the outside world.
 outside_up() {
   ip netns add "$OUTSIDE"
   ip -n "$OUTSIDE" link set lo up
@@ -12,7 +13,8 @@ outside_up() {
   no_offload "$OUTSIDE" br0
 }
 
-# Userspace datapaths read veths through AF_PACKET, which sees checksums that the kernel means to fill in later: have them filled in.
+# Userspace datapaths read veths through AF_PACKET, which sees checksums that the kernel intends to fill in later. With
+# offload off, the kernel fills them in at once.
 no_offload() { in_ns "$1" ethtool -K "$2" tx off >/dev/null 2>&1 || true; }
 
 node_up() {
@@ -44,16 +46,17 @@ uplink_up() {
   local node=$1 ns
   ns=$(node_ns "$node")
   ip link add eth0 netns "$ns" address "$(node_mac "$node")" type veth peer name "up-$node" netns "$OUTSIDE"
-  # A wire says nothing of its own: no neighbour discovery from an address that nobody knows.
+  # A wire sends nothing itself: no neighbour discovery from an unknown address.
   in_ns "$OUTSIDE" sysctl -qw "net.ipv6.conf.up-$node.disable_ipv6=1"
   ip -n "$OUTSIDE" link set "up-$node" master br0 up
   no_offload "$OUTSIDE" "up-$node"
   no_offload "$ns" eth0
-  # arp_ignore: the kernel must not answer on a pod's veth for addresses that live behind the switch.
+  # arp_ignore: the kernel must not answer on a pod's veth for addresses behind the switch.
   on "$node" sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.arp_ignore=1 net.ipv6.conf.eth0.disable_ipv6=1
   ip -n "$ns" link set lo up
   ip -n "$ns" link set eth0 up
-  # AF_PACKET copies, it does not take: without this the kernel would answer on eth0 what the switch answers on br-ex.
+  # AF_PACKET copies frames and does not consume them: without this rule the kernel on eth0 would also answer what the
+  # switch answers on br-ex.
   on "$node" nft -f - <<'NFT'
 table netdev lab-netdev-datapath {
   chain eth0-ingress {
@@ -63,7 +66,8 @@ table netdev lab-netdev-datapath {
 NFT
 }
 
-# ovsdb NODE FILE SCHEMA SOCKET REMOTES [OPTION...]: a database server, whose table REMOTES may name further sockets
+# ovsdb NODE FILE SCHEMA SOCKET REMOTES [OPTION...]: starts a database server, whose table REMOTES may name further
+# sockets
 ovsdb() {
   local node=$1 file=$2 schema=$3 socket=$4 remotes=$5
   shift 5

@@ -1,7 +1,8 @@
 # shellcheck shell=bash
-# The lab as Kubernetes objects: what its databases were made for. Functions print them in YAML, each after a ---. Sourced.
+# The lab as Kubernetes objects, for which its databases were made. Functions print the objects in YAML, each after a
+# ---. Sourced.
 
-# The containers of an ovnkube-node pod that the lab has the logs of.
+# The containers of an ovnkube-node pod whose logs the lab has.
 declare -A LOGS=([nb-ovsdb]=ovn/ovsdb-server-nb [sb-ovsdb]=ovn/ovsdb-server-sb [ovn-northd]=ovn/ovn-northd [ovn-controller]=ovn/ovn-controller)
 
 node_object() {
@@ -71,7 +72,7 @@ YAML
 
 pod_object() {
   local name=$1 node=$2 net=$3 octet=$4 app=$1
-  [[ $name != web-* ]] || app=web # client-2 is no client to the policies
+  [[ $name != web-* ]] || app=web # the policies do not count client-2 as a client
   cat <<YAML
 ---
 apiVersion: v1
@@ -135,7 +136,8 @@ service_objects() {
     app: empty"
 }
 
-# The rest is read from the databases by nobody: objects for an API server, and not in a must-gather of the lab.
+# The databases do not need the following objects: they are for an API server, and a must-gather of the lab leaves them
+# out.
 
 endpoint_slice_object() { # SERVICE PORT [NAMESPACE/POD...]
   local service=$1 port=$2 pod ip node

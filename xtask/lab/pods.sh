@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# Pods: a network namespace, a process in it, a veth into br-int, a logical port - and what they serve. Sourced.
+# Pods: a network namespace, a process in it, a veth into br-int, a logical port, and the HTTP servers of the pods.
+# Sourced.
 
 pods_up() {
   local pod name node octet
@@ -14,7 +15,7 @@ pods_up() {
   serve "$OUTSIDE" 6443 "hello from the API server"
 }
 
-# pod_up NAMESPACE/NAME NODE OCTET: what ovnkube-controller (logical port) and the CNI plugin (interface) do
+# pod_up NAMESPACE/NAME NODE OCTET: does the work of ovnkube-controller (logical port) and of the CNI plugin (interface)
 pod_up() {
   local pod=$1 node=$2 net ip mac ns sandbox link uid port group
   uid=$(pod_uid "$pod")
@@ -45,15 +46,17 @@ pod_up() {
     external_ids:pod-if-name=eth0 external_ids:sandbox="$sandbox"
 }
 
-# pause NODE NETNS UID SANDBOX: what holds a pod's namespaces, and the control group that containerd would give it. Machines differ
-# in what they let one do with control groups, so it is a file that debug pods see in place of the process's own.
+# pause NODE NETNS UID SANDBOX: starts the process that holds a pod's namespaces, and writes the control group that
+# containerd would give to it. Machines differ in the control groups that a process may create, so the group is a file,
+# which debug pods see instead of the process's own.
 pause() {
   nsenter --net="/run/netns/$2" -- setsid sleep infinity </dev/null >/dev/null 2>&1 &
   mkdir -p "$DIR/$1/pods"
   echo "0::/kubelet.slice/kubepods-besteffort-pod${3//-/_}.slice/cri-containerd-$4.scope" >"$DIR/$1/pods/$!"
 }
 
-# serve NETNS PORT GREETING: HTTP enough for curl, naming the client's address as the server saw it
+# serve NETNS PORT GREETING: serves enough HTTP for curl; the answer names the address of the client as the server sees
+# it
 serve() {
   GREETING=$3 in_ns "$1" setsid socat "TCP-LISTEN:$2,fork,reuseaddr" "EXEC:bash $SCRIPTS/serve.sh" </dev/null >/dev/null 2>&1 &
 }

@@ -1,20 +1,21 @@
 # shellcheck shell=bash
-# Port groups, address sets and ACLs: those every cluster has, and two network policies around default/db. Sourced.
+# Port groups, address sets and ACLs: those that every cluster has, and two network policies for default/db. Sourced.
 #   allow-client           pods labelled app=client may connect to app=db, TCP 5432
-#   default-deny-ingress   nobody else may
+#   default-deny-ingress   all other pods may not connect
 # A zone's port groups hold the ports of that zone; everything else is the same in all zones.
 
 
-# port_group ID TYPE NAME [KEY=VALUE...]: a new port group, called $pg in what follows
+# port_group ID TYPE NAME [KEY=VALUE...]: adds a port group, whose name is then in $pg
 port_group() {
   pg=$(hashed "$CONTROLLER:$1")
   add create Port_Group name="$pg" external_ids="$(owned "$2" "$1" "${@:3}")"
 }
-# address_set ID TYPE NAME ADDRESSES [KEY=VALUE...]
+# address_set ID TYPE NAME ADDRESSES [KEY=VALUE...]: adds an address set
 address_set() {
   add create Address_Set name="$(hashed "$CONTROLLER:$1")" addresses="$4" external_ids="$(owned "$2" "$1" "$3" ip-family=v4 "${@:5}")"
 }
-# acl DIRECTION PRIORITY TIER ACTION MATCH NAME EXTERNAL-IDS [PARENT-TABLE PARENT]: in the port group $pg if no parent is given
+# acl DIRECTION PRIORITY TIER ACTION MATCH NAME EXTERNAL-IDS [PARENT-TABLE PARENT]: adds an ACL to the parent, or to the
+# port group $pg if no parent is given
 acl() {
   local columns=(direction="$1" priority="$2" action="$4" match="$(str "$5")" meter=acl-logging external_ids="$7")
   [[ $1 != from-lport || $3 == 0 ]] || columns+=(options:apply-after-lb=true)
@@ -32,7 +33,7 @@ policies_up() {
   cluster_groups "$node"
   udn_isolation "$net"
   network_policies
-  # A node may always reach its own pods: kubelet's probes.
+  # A node may always reach its own pods, because kubelet sends probes.
   acl to-lport 1001 2 allow-related "ip4.src==$net.2" '' \
     "$(owned NetpolNode "NetpolNode:$node:$net.2" "$node" "ip=$net.2")" Logical_Switch "$node"
   commit "$node"
@@ -79,7 +80,8 @@ cluster_groups() {
     "$(owned MulticastCluster MulticastCluster:AllowInterNode:Egress '' direction=Egress type=AllowInterNode)"
 }
 
-# Pods with a primary user-defined network are closed on the default one. No pod of the lab has one: the rules stand idle.
+# Pods with a primary user-defined network are isolated on the default network. No pod of the lab has such a network, so
+# these rules match nothing.
 udn_isolation() {
   local host=$1.2
   port_group UDNIsolation:SecondaryPods UDNIsolation SecondaryPods
@@ -95,7 +97,7 @@ udn_isolation() {
 
 network_policies() {
   local way direction port owner
-  # What any policy of the namespace isolates is dropped ...
+  # Traffic of pods that any policy of the namespace isolates is dropped ...
   for way in Ingress Egress; do
     if [[ $way == Ingress ]]; then direction=to-lport port=outport; else direction=from-lport port=inport; fi
     port_group "NetpolNamespace:default:$way" NetpolNamespace default direction=$way
@@ -105,7 +107,7 @@ network_policies() {
     acl $direction 1001 2 allow "$port == @$pg && (arp || nd)" "NP:default:$way" \
       "$(owned "${owner[0]}" "${owner[1]}:arpAllow" default direction=$way type=arpAllow)"
   done
-  # ... but for what some policy allows.
+  # ... unless some policy allows it.
   port_group NetworkPolicy:default:default-deny-ingress NetworkPolicy default:default-deny-ingress
   port_group NetworkPolicy:default:allow-client NetworkPolicy default:allow-client
   acl to-lport 1001 2 allow-related \
@@ -115,7 +117,7 @@ network_policies() {
       direction=Ingress gress-index=0 ip-block-index=-1 port-policy-protocol=tcp)"
 }
 
-# Port groups that a pod's port belongs to.
+# Prints the port groups to which a pod's port belongs.
 groups_of() {
   hashed "$CONTROLLER:Namespace:${1%/*}"
   echo

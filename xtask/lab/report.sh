@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# report.sh NODE OUT: what a sosreport has of a node of the lab: its databases, and what its Open vSwitch printed. Written as sos
-# writes it, with a manifest.
+# report.sh NODE OUT: writes the part of a sosreport about a node's databases and its Open vSwitch, in the layout of
+# sos, with a manifest.
 # shellcheck source=env.sh
 . "${0%/*}/env.sh"
 [[ -e $DIR/up ]] || die "no lab in $DIR"
 node=$1 out=$2
-[[ ! -e $out ]] || die "$out exists"
+[[ ! -e $out ]] || die "$out exists: name a new folder"
 outputs=sos_commands/openvswitch
 mkdir -p "$out/$outputs" "$out/sos_reports" "$out/etc/openvswitch" "$out/etc/ovn"
 echo "$node" >"$out/etc/hostname"
@@ -28,7 +28,7 @@ done
 
 entries=()
 for command in "${commands[@]}"; do
-  # As sos names files: `/` becomes `.`, all else that is odd `_`.
+  # sos names files so: `/` becomes `.`, and every other unusual character becomes `_`.
   name=$(sed -E 's/[^A-Za-z0-9_.\/-]+/_/g; s/\//./g' <<<"$command")
   read -ra words <<<"$command"
   status=0 started=$(date +%s.%N)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# One HTTP exchange on standard input and output, under socat: answers $GREETING and the address of the client.
+# Serves one HTTP exchange on standard input and output, under socat: answers $GREETING and the address of the client.
 set -euo pipefail
 while IFS= read -r line && [[ -n ${line%$'\r'} ]]; do :; done
 body="$GREETING to $SOCAT_PEERADDR"

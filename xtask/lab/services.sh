@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# Services as load balancers: what is the same on every node in groups, what is a node's own on its switch and gateway router. Sourced.
+# Services as load balancers. The load balancers that are equal on every node are in groups; a node's own load balancers
+# are on its switch and gateway router. Sourced.
 #   kubernetes   the API server, outside the cluster
 #   web          two endpoints, and a NodePort with externalTrafficPolicy Local
 #   empty        no endpoint: connections are reset
@@ -33,7 +34,7 @@ services_up() {
   commit "$node"
 }
 
-# load_balancer SERVICE SUFFIX SKIP-SNAT VIP=BACKENDS...: a new row, called $lb in what follows
+# load_balancer SERVICE SUFFIX SKIP-SNAT VIP=BACKENDS...: adds a row, whose name is then in $lb
 load_balancer() {
   lb=@row$((++rows))
   add "--id=$lb" create Load_Balancer name="$(str "Service_default/$1_$2")" protocol=tcp vips="$(map "${@:4}")" \

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Nodes, daemons, versions, pods. Exit status 1 if the lab, or a part of it, is down.
+# Prints nodes, daemons, versions and pods. The exit status is 1 if the lab or a part of it is down.
 # shellcheck source=env.sh
 . "${0%/*}/env.sh"
 

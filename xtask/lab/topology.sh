@@ -1,12 +1,12 @@
 # shellcheck shell=bash
 # The logical network of one zone, as ovnkube-controller builds it in interconnect mode with a shared gateway. Sourced.
 
-# router_port SWITCH PORT ROUTER-PORT [OPTION...]: the switch's side of a router port
+# router_port SWITCH PORT ROUTER-PORT [OPTION...]: adds the switch's side of a router port
 router_port() {
   add lsp-add "$1" "$2" -- lsp-set-type "$2" router -- lsp-set-addresses "$2" router \
     -- lsp-set-options "$2" "router-port=$3" "${@:4}"
 }
-# route ROUTER PREFIX NEXTHOP [COLUMN=VALUE...]
+# route ROUTER PREFIX NEXTHOP [COLUMN=VALUE...]: adds a static route
 route() {
   child Logical_Router "$1" static_routes Logical_Router_Static_Route ip_prefix="$(str "$2")" nexthop="$(str "$3")" "${@:4}"
 }
@@ -66,7 +66,7 @@ gateway_router() {
   router_port "ext_$node" "etor-$router" "rtoe-$router" nat-addresses=router exclude-lb-vips-from-garp=true
   add lsp-set-addresses "etor-$router" "$mac"
 
-  # 169.254.0.4 stands for the host of this node: services reach it, and it reaches services, through br-ex.
+  # 169.254.0.4 represents the host of this node: services reach the host, and the host reaches services, through br-ex.
   add create Static_MAC_Binding logical_port="rtoe-$router" ip=169.254.0.4 mac="$(str 0a:58:a9:fe:00:04)" override_dynamic_mac=true
   route "$router" 169.254.0.0/17 169.254.0.4 output_port="rtoe-$router" external_ids="$(map k8s.ovn.org/node-masquerade-subnet=)"
   route "$router" "$CLUSTER_NET" 100.64.0.1
@@ -86,12 +86,13 @@ node_switch() {
   add lrp-set-gateway-chassis "rtos-$node" "${CHASSIS[$node]}" 1
   router_port "$node" "stor-$node" "rtos-$node" "arp_proxy=0a:58:a9:fe:01:01 169.254.1.1 fe80::1 $CLUSTER_NET"
   add lsp-add "$node" "k8s-$node" -- lsp-set-addresses "k8s-$node" "$(pod_mac "$node" 2) $net.2"
-  # Pods reach their own node's address over the management port, not through the gateway.
+  # Pods reach the address of their own node over the management port, and not through the gateway.
   child Logical_Router ovn_cluster_router policies Logical_Router_Policy priority=1004 action=reroute \
     match="$(str "inport == \"rtos-$node\" && ip4.dst == $(node_ip "$node") /* $node */")" nexthops="$(set_of "$net.2")"
 }
 
-# The switch that all zones share: what one zone knows of another is a port of type remote, a tunnel key and two routes.
+# The switch that all zones share. A zone knows three things of another zone: a port of type remote, a tunnel key and
+# two routes.
 transit_switch() {
   local node=$1 other mac
   other=$(peer "$node")
@@ -114,7 +115,7 @@ transit_switch() {
     external_ids="$(map "ic-node=$other" k8s.ovn.org/network=default)"
 }
 
-# The other zone's chassis, written by the zone's controller because nobody else would.
+# The chassis of the other zone. The zone's controller writes it, because ovn-controller writes only its own chassis.
 remote_chassis() {
   local node=$1 other sb
   other=$(peer "$node")
@@ -124,7 +125,8 @@ remote_chassis() {
     -- create Chassis name="${CHASSIS[$other]}" hostname="$other" encaps=@encap other_config:is-remote=true >/dev/null
 }
 
-# Older ovn-northd resolves requested-chassis of a remote port, but leaves empty the column that makes the tunnel to its owner.
+# Older ovn-northd resolves requested-chassis of a remote port, but leaves empty the column that makes the tunnel to the
+# port's owner.
 bind_remote_port() {
   local node=$1 other sb port
   other=$(peer "$node")

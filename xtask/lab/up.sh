@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the lab. Expects that none is there: down.sh first.
+# Builds the lab. There must be no lab: run down.sh first.
 # shellcheck source=env.sh
 . "${0%/*}/env.sh"
 . "${0%/*}/nb.sh"
@@ -19,7 +19,7 @@ echo "$DIR" >"$RECORD"
 log "lab: nodes"
 outside_up
 for node in "${NODES[@]}"; do node_up "$node"; done
-# Neighbours find each other while the rest is made.
+# The neighbours find each other while the rest is built.
 for node in "${NODES[@]}"; do
   frr_up "$node"
   ipsec_up "$node"
@@ -36,7 +36,7 @@ done
 log "lab: pods"
 pods_up
 
-# Up when every chassis has installed what its northbound database says.
+# The lab is up when every chassis has installed the configuration of its northbound database.
 for node in "${NODES[@]}"; do on "$node" ovn-nbctl --timeout=60 --wait=hv sync; done
 "$SCRIPTS/warm.sh"
 for node in "${NODES[@]}"; do frr_ready "$node"; done

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# One answered ping each way. Tunnels and gateway routers lose the packets that make them learn a neighbour's address, and what
-# they learn ages out: without this the first connections of a test may meet a cold network.
+# Sends pings each way until one is answered. Tunnels and gateway routers lose the packets that make them learn a
+# neighbour's address, and learnt addresses age out. Without the pings, the first connections of a test may fail.
 # shellcheck source=env.sh
 . "${0%/*}/env.sh"
 for node in "${NODES[@]}"; do on "$node" ping -q -c 1 -w 10 "$(node_ip "$(peer "$node")")" >/dev/null; done

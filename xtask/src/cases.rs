@@ -1,4 +1,4 @@
-//! The cases of the layers: what the golden tests ask, what is recorded for them, and what else is tried with it.
+//! The cases of the layers: the questions of the golden tests, which other tasks also record and try.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,17 +10,17 @@ use crate::workspace::{Crate, Result, Workspace};
 /// A case file.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
-    /// Its name, which is that of its snapshot.
+    /// The name of the case and of its snapshot.
     pub(crate) name: String,
     /// The folder of `testdata` that holds the source.
     pub(crate) scenario: String,
-    /// The tool.
+    /// The name of the tool.
     pub(crate) tool: String,
-    /// Its parameters.
+    /// The parameters of the call.
     pub(crate) params: Map<String, Value>,
 }
 
-/// Questions about what the lab has, for tools whose cases are about what bundles have.
+/// Questions about the lab, for tools whose cases are about bundles.
 const OF_LAB: &[(&str, &str, &str)] = &[
     ("mcp-k8s", "cluster_overview", "{}"),
     ("mcp-k8s", "kubectl_get", r#"{"kind": "pods", "namespace": "default", "output": "wide"}"#),
@@ -43,7 +43,7 @@ const OF_LAB: &[(&str, &str, &str)] = &[
     ("mcp-ovn", "ovn_sbctl_lflow_list", r#"{"node_name": "ovn-worker", "datapath": "join"}"#),
 ];
 
-/// All cases of a layer, by name, and questions about the lab.
+/// Returns all cases of a layer, by name, and the questions about the lab.
 pub(crate) fn with_lab(workspace: &Workspace, layer: &Crate) -> Result<Vec<Case>> {
     let mut all = of(workspace, layer)?;
     for (_, tool, params) in OF_LAB.iter().filter(|(name, ..)| *name == layer.name) {
@@ -58,7 +58,7 @@ pub(crate) fn with_lab(workspace: &Workspace, layer: &Crate) -> Result<Vec<Case>
 }
 
 impl Case {
-    /// Is it about the lab?
+    /// Returns whether the case is about the lab.
     pub(crate) fn is_of_lab(&self) -> bool {
         self.scenario == LAB
     }
@@ -67,7 +67,7 @@ impl Case {
 /// The scenario that is recorded in the lab.
 const LAB: &str = "lab";
 
-/// All cases of a layer, by name.
+/// Returns all cases of a layer, by name.
 pub(crate) fn of(workspace: &Workspace, layer: &Crate) -> Result<Vec<Case>> {
     let folder = workspace.root.join(&layer.folder).join("tests/cases");
     if !folder.exists() {

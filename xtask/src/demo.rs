@@ -1,7 +1,7 @@
-//! `cargo xtask demo`: a troubleshooting session on the shipped must-gather, as a model has it.
+//! `cargo xtask demo`: shows a troubleshooting session on the shipped must-gather, as a model sees it.
 //!
-//! The calls are real, over MCP and pipes, and so are the answers. The conclusion is drawn from them: if they said
-//! something else, so would it.
+//! The calls and the answers are real, over MCP and pipes. The conclusion is computed from the answers, so different
+//! answers would give a different conclusion.
 
 use serde_json::{Value, json};
 
@@ -11,18 +11,18 @@ use crate::workspace::{Result, Workspace};
 const POD: &str = "clients/client-v58hz";
 const SERVICE: &str = "shop/no-backends";
 
-/// As much of an answer as one likes to read here; a model gets all of it.
+/// The most lines of an answer that the demo prints; a model gets the whole answer.
 const LINES: usize = 16;
 const COLUMNS: usize = 150;
 
-/// A call, and why a model makes it.
+/// One call, and the reason why a model makes it.
 struct Step {
     why: &'static str,
     tool: &'static str,
     arguments: Value,
 }
 
-/// Asks, and shows what comes back.
+/// Runs the session and prints the questions and the answers.
 pub(crate) fn run() -> Result {
     let workspace = Workspace::open()?;
     let layer = workspace.layer("mcp-ovn")?;
@@ -53,34 +53,34 @@ pub(crate) fn run() -> Result {
 fn steps() -> [Step; 6] {
     [
         Step {
-            why: "Is what Kubernetes asked for in force where the pod is? The server finds the node by itself.",
+            why: "Is the requested configuration in force on the pod's node? The server finds the node itself.",
             tool: "ovn_db_status",
             arguments: json!({ "pod": POD }),
         },
         Step {
-            why: "The source: does OVN know the pod, and is its port up?",
+            why: "Does OVN know the source pod, and is its port up?",
             tool: "ovn_nbctl_list",
             arguments: json!({ "pod": POD, "table": "Logical_Switch_Port", "record": POD, "columns": ["name", "addresses", "up"] }),
         },
         Step {
-            why: "The destination, as the pod's node has it: which endpoints are behind the service?",
+            why: "Which endpoints does the service have on the pod's node?",
             tool: "ovn_nbctl_list",
             arguments: json!({ "pod": POD, "table": "Load_Balancer", "grep": SERVICE, "columns": ["name", "vips", "options"] }),
         },
         Step {
-            why: "Is that so on every node, or has this one missed an update?",
+            why: "Is the load balancer the same on every node, or did this node miss an update?",
             tool: "ovn_nbctl_list",
             arguments: json!({ "node_name": "all", "table": "Load_Balancer", "grep": SERVICE }),
         },
         Step {
-            why: "The other services of the namespace, for comparison.",
+            why: "What do the other services of the namespace look like?",
             tool: "ovn_nbctl_list",
             arguments: json!({
                 "pod": POD, "table": "Load_Balancer", "grep": "shop/(db|web)_", "columns": ["name", "vips"], "limit": 3,
             }),
         },
         Step {
-            why: "Did it ever have an endpoint? What changed, and when?",
+            why: "Did the service ever have an endpoint? What changed, and when?",
             tool: "ovn_db_status",
             arguments: json!({ "pod": POD, "history": "nb", "grep": SERVICE }),
         },
@@ -97,7 +97,7 @@ fn show(answer: &str) {
     }
 }
 
-/// What follows from the answers.
+/// Returns the conclusion that follows from the answers.
 fn conclusion(answers: &[String]) -> Result<String> {
     let [status, port, service, compared, _, history] = answers else {
         return Err("an answer is missing".into());
@@ -113,7 +113,7 @@ fn conclusion(answers: &[String]) -> Result<String> {
              \"connection refused\" at once. Look at the service's selector and its pods, not at the network."
         )
     } else {
-        format!("{vip} has no endpoint, {zones}. OVN drops what is sent there, so the client times out.")
+        format!("{vip} has no endpoint, {zones}. OVN drops the packets, so the client times out.")
     };
     let up = if field(port, "up") == Some("true") { "is up" } else { "is not up" };
     let in_force = field(status, "configuration").is_some_and(|value| value.starts_with("in force"));
@@ -126,14 +126,14 @@ fn conclusion(answers: &[String]) -> Result<String> {
     ))
 }
 
-/// The value of a column in a list of rows.
+/// Returns the value of a column in a list of rows.
 fn field<'a>(rows: &'a str, column: &str) -> Option<&'a str> {
     let (_, value) =
         rows.lines().filter_map(|line| line.split_once(" : ")).find(|(name, _)| name.trim() == column)?;
     Some(value.trim())
 }
 
-/// The first virtual IP and its endpoints: `{"10.96.0.10:80"="10.244.1.5:80,10.244.2.7:80"}`.
+/// Returns the first virtual IP and its endpoints: `{"10.96.0.10:80"="10.244.1.5:80,10.244.2.7:80"}`.
 fn virtual_ip(rows: &str) -> Option<(&str, &str)> {
     let mut quoted = field(rows, "vips")?.split('"').skip(1).step_by(2);
     Some((quoted.next()?, quoted.next()?))

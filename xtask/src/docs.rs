@@ -1,7 +1,7 @@
-//! `cargo xtask docs`: the references of tools and commands, as the servers print them.
+//! `cargo xtask docs`: writes the references of tools and commands that the servers print.
 //!
-//! Made from the code that runs, so they cannot promise what is not there; checked in, so that a change of what a
-//! server may run shows in the diff of the change.
+//! The references are generated from the running code, so they cannot promise what does not exist. They are checked in,
+//! so that the diff of a change shows which commands a server may run after it.
 
 use std::fs;
 
@@ -15,7 +15,7 @@ const FOLDER: &str = "docs/reference";
 /// `cargo xtask docs [--check]`
 #[derive(Debug, Args)]
 pub(crate) struct Docs {
-    /// Write nothing; fail if what is written is not what the servers say
+    /// Write nothing; fail if the written references differ from the output of the servers
     #[arg(long)]
     check: bool,
 }
@@ -25,7 +25,7 @@ pub(crate) fn run(docs: &Docs) -> Result {
     let workspace = Workspace::open()?;
     println!("building the servers; the first build takes some minutes");
     workspace.build_layers()?;
-    println!("comparing {FOLDER} with what the servers print");
+    println!("comparing {FOLDER} with the output of the servers");
     let mut stale = Vec::new();
     for layer in workspace.layers() {
         for of in ["tools", "commands"] {
@@ -48,10 +48,10 @@ pub(crate) fn run(docs: &Docs) -> Result {
     if stale.is_empty() {
         return Ok(());
     }
-    Err(format!("out of date: `cargo xtask docs` writes them anew\n  {}", stale.join("\n  ")).into())
+    Err(format!("out of date: run `cargo xtask docs`\n  {}", stale.join("\n  ")).into())
 }
 
-/// Where two texts part.
+/// Returns the first difference of two texts.
 fn difference(written: &[u8], now: &[u8]) -> String {
     let (written, now) = (String::from_utf8_lossy(written), String::from_utf8_lossy(now));
     let (mut old, mut new) = (written.lines(), now.lines());

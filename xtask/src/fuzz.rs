@@ -1,8 +1,8 @@
-//! `cargo xtask fuzz`: what strangers wrote, damaged at random, for as long as one likes.
+//! `cargo xtask fuzz`: damages untrusted input at random, for as long as you like.
 //!
-//! The targets are the property tests of all that reads untrusted bytes. Here they run with more cases and other seeds
-//! each time, under bounds: a target fails when it panics, when its process takes more memory than any input may cost,
-//! or when one round does not end.
+//! The targets are the property tests of all code that reads untrusted bytes. Here they run with more cases and other
+//! seeds each time, under limits: a target fails if it panics, if its process takes more memory than any input may
+//! cost, or if one round does not end.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -16,16 +16,16 @@ use crate::workspace::{Result, Workspace};
 /// `cargo xtask fuzz [--seconds N]`
 #[derive(Debug, Args)]
 pub(crate) struct Fuzz {
-    /// How long, all targets together
+    /// Time for all targets together, in seconds
     #[arg(long, default_value_t = 60)]
     seconds: u64,
 }
 
-/// The tests of one binary whose names begin with, or hold, one of these.
+/// A test binary, and the names or parts of names of the tests to run.
 struct Target {
     what: &'static str,
     package: &'static str,
-    /// Of `tests/`; none: the library's own.
+    /// The binary of `tests/`; `None` for the library's unit tests.
     binary: Option<&'static str>,
     tests: &'static [&'static str],
 }
@@ -44,7 +44,7 @@ const TARGETS: &[Target] = &[
     },
     library("operands of commands, selectors", "mcp-core", &["argv::", "kubernetes::"]),
     library(
-        "secrets among anything, objects in YAML, messages of clients",
+        "secrets in random text, objects in YAML, messages of clients",
         "mcp-core",
         &["sanitize::tests::damage::", "objects::read::", "message::"],
     ),
@@ -61,20 +61,20 @@ const TARGETS: &[Target] = &[
         binary: Some("damage"),
         tests: &[],
     },
-    library("filters of flows, what programs print", "ovn-model", &[]),
+    library("filters of flows, output of programs", "ovn-model", &[]),
     library("lines of logs, paths into objects", "mcp-k8s", &["log::", "path::"]),
-    library("what the switch prints", "mcp-ovs", &["replay::"]),
+    library("output of the switch", "mcp-ovs", &["replay::"]),
     library(
-        "what the kernel's programs print",
+        "output of the kernel's programs",
         "host-net",
         &["connection::", "interface::", "iptables::", "nft::"],
     ),
 ];
 
-/// The address space of a target: its threads and its binary take the larger part.
+/// The limit of a target's address space, most of which its threads and its binary take.
 const MEMORY: &str = "--as=6000000000";
 
-/// No round is planned for longer than a quarter of this.
+/// The time limit of one round. A round is planned for at most a quarter of it.
 const ROUND: Duration = Duration::from_secs(240);
 
 /// Runs round after round of every target.
@@ -84,16 +84,16 @@ pub(crate) fn run(fuzz: &Fuzz) -> Result {
     let share = Duration::from_secs(fuzz.seconds) / u32::try_from(TARGETS.len())?;
     for target in TARGETS {
         let program = built.iter().find(|built| built.is_of(target));
-        let program =
-            program.ok_or_else(|| format!("{}: {} has no such tests", target.what, target.package))?;
+        let program = program
+            .ok_or_else(|| format!("{}: {} does not have these tests", target.what, target.package))?;
         rounds(&workspace, target, program, share)?;
     }
     Ok(())
 }
 
-fn rounds(workspace: &Workspace, target: &Target, built: &Built, share: Duration) -> Result {
+fn rounds(workspace: &Workspace, target: &Target, built: &TestBinary, share: Duration) -> Result {
     let &Target { what, tests, .. } = target;
-    let Built { program, folder, .. } = built;
+    let TestBinary { program, folder, .. } = built;
     let (seconds, start) = (ROUND.as_secs().to_string(), Instant::now());
     let (mut cases, mut all) = (64_u64, 0);
     let _there = workspace.sh.push_dir(folder);
@@ -121,17 +121,17 @@ fn rounds(workspace: &Workspace, target: &Target, built: &Built, share: Duration
     Ok(())
 }
 
-/// A program of tests.
-struct Built {
+/// A built test binary.
+struct TestBinary {
     program: String,
-    /// Of its crate.
+    /// The folder of its crate.
     folder: PathBuf,
     kind: String,
     name: String,
 }
 
-impl Built {
-    /// From a line of `cargo test --message-format=json`, if it is of one.
+impl TestBinary {
+    /// Parses a line of `cargo test --message-format=json`, if it describes a binary.
     fn parse(line: &str) -> Option<Self> {
         let artifact: Value = serde_json::from_str(line).ok()?;
         let text = |pointer: &str| artifact.pointer(pointer)?.as_str().map(str::to_owned);
@@ -146,15 +146,16 @@ impl Built {
     }
 }
 
-/// Builds them together, as all tests are built: one crate alone would have its dependencies built anew.
-fn build(workspace: &Workspace) -> Result<Vec<Built>> {
+/// Builds the binaries together, as all tests are built, because a build of one crate alone would build its
+/// dependencies again.
+fn build(workspace: &Workspace) -> Result<Vec<TestBinary>> {
     let binaries = TARGETS.iter().filter_map(|target| target.binary).flat_map(|name| ["--test", name]);
     let format = "--message-format=json-render-diagnostics";
     let said = cmd!(workspace.sh, "cargo test --quiet --no-run --workspace --lib {binaries...} {format}");
-    Ok(said.quiet().read()?.lines().filter_map(Built::parse).collect())
+    Ok(said.quiet().read()?.lines().filter_map(TestBinary::parse).collect())
 }
 
-/// As many cases as fit into a time, by what the last ones took; at most ten times as many.
+/// Returns the number of cases that fit into a time, by the time of the last cases; at most ten times as many.
 fn next(cases: u64, took: Duration, time: Duration) -> u64 {
     let fit = cases as f64 * time.as_secs_f64() / took.as_secs_f64().max(0.01);
     (fit as u64).clamp(16, cases * 10)

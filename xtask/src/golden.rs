@@ -1,4 +1,4 @@
-//! `cargo xtask golden`: the answers of the tools against their snapshots, in every layer or in one.
+//! `cargo xtask golden`: compares the answers of the tools with their snapshots, in every layer or in one.
 
 use clap::Args;
 use xshell::cmd;
@@ -8,7 +8,7 @@ use crate::workspace::{Result, Workspace};
 /// `cargo xtask golden [--accept] [-p CRATE]`
 #[derive(Debug, Args)]
 pub(crate) struct Golden {
-    /// Take the answers of today as the right ones; read the diff before you commit it
+    /// Accept the current answers as correct; read the diff before you commit it
     #[arg(long)]
     accept: bool,
     /// Only this crate
@@ -19,7 +19,8 @@ pub(crate) struct Golden {
 /// Runs the golden tests of the layers.
 pub(crate) fn run(golden: &Golden) -> Result {
     let workspace = Workspace::open()?;
-    // All together as the tests build them: other features of what they depend on would build that anew.
+    // All packages are built together, as the tests build them. With other features, cargo would build their
+    // dependencies again.
     let which = match &golden.package {
         Some(name) => vec!["--package", &workspace.layer(name)?.name],
         None => vec!["--workspace"],
@@ -31,7 +32,7 @@ pub(crate) fn run(golden: &Golden) -> Result {
         test.env("INSTA_UPDATE", "no")
     };
     test.run().map_err(
-        |_| "answers differ from their snapshots; if the new ones are right: cargo xtask golden --accept",
+        |_| "answers differ from their snapshots; if the new answers are correct, run cargo xtask golden --accept",
     )?;
     Ok(())
 }

@@ -1,7 +1,8 @@
-//! `cargo xtask lab`: two nodes of OVN-Kubernetes in network, mount and UTS namespaces of this machine, with the real OVN and
-//! Open vSwitch. The tests' ground truth for everything live; `docs/lab.md` tells what it has and what it cannot.
+//! `cargo xtask lab`: two nodes of OVN-Kubernetes in network, mount and UTS namespaces of this machine, with the real
+//! OVN and Open vSwitch. All live tests use the lab as their ground truth. `docs/lab.md` describes its contents and its
+//! limits.
 //!
-//! The lab itself is `xtask/lab/*.sh`, one topic a file; this module is the command line in front of them.
+//! The lab itself is `xtask/lab/*.sh`, one file per topic; this module is its command line.
 
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
@@ -13,13 +14,14 @@ use xshell::{Shell, cmd};
 
 use crate::api;
 
-/// The scripts, wherever cargo was called from.
+/// The folder of the scripts, wherever cargo was called from.
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/lab");
 
-/// Debian packages, one a line.
+/// Debian packages, one per line.
 const PACKAGES: &str = include_str!("../lab/packages");
 
-/// What builds the lab and serves in its pods, and what runs in its nodes: a suite brings the latter along.
+/// The programs that build the lab and serve in its pods, and the programs that run in its nodes. A suite contains the
+/// latter.
 const PROGRAMS: &[&str] = &["ip", "nsenter", "unshare", "setsid", "ethtool", "socat", "curl", "ping"];
 const NODE_PROGRAMS: &[&str] = &[
     "ovs-vswitchd",
@@ -39,7 +41,7 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 /// `cargo xtask lab ...`
 #[derive(Debug, Args)]
 pub(crate) struct Lab {
-    /// Where the nodes' databases, sockets, logs and pid files are
+    /// Folder for the nodes' databases, sockets, logs and pid files
     #[arg(long, global = true, default_value = "/var/lib/ovnk-lab", value_name = "DIR")]
     dir: PathBuf,
     #[command(subcommand)]
@@ -52,9 +54,9 @@ enum Action {
     Up(Suite),
     /// Remove the lab: processes, namespaces, files
     Down,
-    /// Show nodes, daemons, versions and pods; fails if any is down
+    /// Show nodes, daemons, versions and pods; fails if any of them is down
     Status,
-    /// Check that traffic goes where the databases say; fails if any probe does
+    /// Check that traffic goes where the databases say; fails if any probe fails
     Check,
     /// Run a program in a node: `lab exec ovn-worker -- ovn-nbctl show`
     Exec {
@@ -75,22 +77,22 @@ enum Action {
     },
     /// Write a must-gather of the lab
     Gather {
-        /// The folder to make; it must not exist
+        /// Folder to make; it must not exist
         out: PathBuf,
     },
-    /// Put a Kubernetes API server in front of the lab, and serve until it is stopped
+    /// Put a Kubernetes API server in front of the lab, and serve until the process is stopped
     Api(api::Api),
-    /// Install the packages that the lab needs (Debian, apt-get), and a suite if one is named
+    /// Install the packages that the lab needs (Debian, apt-get), and a suite if --suite names one
     Setup(Suite),
 }
 
-/// Which OVN and Open vSwitch the nodes run.
+/// The OVN and Open vSwitch that the nodes run.
 #[derive(Debug, Args)]
 struct Suite {
     /// Take OVN and Open vSwitch from this Debian suite (such as sid) instead of from this machine
     #[arg(long, value_name = "SUITE")]
     suite: Option<String>,
-    /// Where suites are kept once debootstrapped
+    /// Folder that keeps the debootstrapped suites
     #[arg(long, default_value = "/var/cache/ovnk-lab", value_name = "DIR")]
     cache: PathBuf,
     /// Debian mirror to debootstrap from
@@ -102,7 +104,7 @@ struct Suite {
 pub(crate) fn run(lab: Lab) -> Result<ExitCode> {
     let sh = Shell::new()?;
     if !cmd!(sh, "id -u").quiet().read()?.eq("0") {
-        return Err("the lab makes network namespaces: run it as root".into());
+        return Err("the lab makes network namespaces: run this command as root".into());
     }
     let dir = std::path::absolute(&lab.dir)?;
     sh.set_var("LAB_DIR", &dir);
@@ -115,7 +117,7 @@ pub(crate) fn run(lab: Lab) -> Result<ExitCode> {
         Action::Status => script(&sh, "status"),
         Action::Check => script(&sh, "check"),
         Action::Exec { node: place, argv } | Action::Pod { pod: place, argv } => {
-            // Becomes the program, so that its terminal, signals and exit status are the caller's.
+            // This process becomes the program, so that the program has the terminal, the signals and the exit status.
             let program = cmd!(sh, "bash {SCRIPTS}/enter.sh {place} {argv...}");
             Err(Command::from(program).exec().into())
         }
@@ -146,7 +148,9 @@ fn up(sh: &Shell, dir: &Path, suite: &Suite) -> Result<ExitCode> {
             eprintln!("lab: already up in {}", dir.display());
             return Ok(ExitCode::SUCCESS);
         }
-        return Err(format!("another lab is up in {}: `cargo xtask lab down` first", there.display()).into());
+        return Err(
+            format!("another lab is up in {}: run `cargo xtask lab down` first", there.display()).into()
+        );
     }
     let root = suite_root(sh, suite)?;
     missing_programs(sh, root.is_some())?;
@@ -157,15 +161,12 @@ fn up(sh: &Shell, dir: &Path, suite: &Suite) -> Result<ExitCode> {
     script(sh, "down")?;
     let code = script(sh, "up")?;
     if code != ExitCode::SUCCESS {
-        eprintln!(
-            "lab: it did not come up; what is left is in {} until the next `up` or `down`",
-            dir.display()
-        );
+        eprintln!("lab: `up` failed; its files stay in {} until the next `up` or `down`", dir.display());
     }
     Ok(code)
 }
 
-/// Where a lab is that came up and has all its parts, and of which suite (empty: this machine's).
+/// Returns the folder of a lab that is completely up, and its suite (empty: the machine's own programs).
 fn whole_lab(sh: &Shell) -> Option<(PathBuf, String)> {
     let dir = PathBuf::from(fs::read_to_string("/run/ovnk-lab.dir").ok()?.trim());
     let suite = fs::read_to_string(dir.join("suite")).ok()?;
@@ -174,7 +175,8 @@ fn whole_lab(sh: &Shell) -> Option<(PathBuf, String)> {
     Some((dir, suite.trim().to_owned()))
 }
 
-/// One lab changes at a time: two `up` at once would build into each other. Released when dropped, also by a crash.
+/// Locks the lab, because two `up` at once would build into each other. The lock is released when it is dropped, also
+/// after a crash.
 fn lock() -> Result<File> {
     let path = "/run/ovnk-lab.lock";
     let file = File::create(path).map_err(|e| format!("{path}: {e}"))?;
@@ -182,7 +184,7 @@ fn lock() -> Result<File> {
     Ok(file)
 }
 
-/// The root of the suite asked for, debootstrapped if this is the first time.
+/// Returns the root of the requested suite, and debootstraps the suite the first time.
 fn suite_root(sh: &Shell, suite: &Suite) -> Result<Option<PathBuf>> {
     let Some(name) = &suite.suite else { return Ok(None) };
     let root = std::path::absolute(&suite.cache)?.join(name);
@@ -191,7 +193,7 @@ fn suite_root(sh: &Shell, suite: &Suite) -> Result<Option<PathBuf>> {
     Ok(Some(root))
 }
 
-/// Says what to install before anything is built, rather than failing half-way.
+/// Reports missing programs before anything is built, so that `up` does not fail halfway.
 fn missing_programs(sh: &Shell, from_suite: bool) -> Result<()> {
     let own: &[&str] = if from_suite { &[] } else { NODE_PROGRAMS };
     let missing: Vec<&str> = PROGRAMS
@@ -205,14 +207,14 @@ fn missing_programs(sh: &Shell, from_suite: bool) -> Result<()> {
     }
     let packages = PACKAGES.split_whitespace().collect::<Vec<_>>().join(" ");
     Err(format!(
-        "not found: {}\n`cargo xtask lab setup` installs what the lab needs, or by hand, on Debian:\n  \
+        "programs not found: {}\nrun `cargo xtask lab setup` to install the packages of the lab, or on Debian:\n  \
          apt-get install --no-install-recommends {packages}",
         missing.join(", ")
     )
     .into())
 }
 
-/// Runs one script of the lab with our own standard streams.
+/// Runs one script of the lab with the standard streams of this process.
 fn script(sh: &Shell, name: &str) -> Result<ExitCode> {
     exit_code(Command::from(cmd!(sh, "bash {SCRIPTS}/{name}.sh")))
 }

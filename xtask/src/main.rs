@@ -1,4 +1,4 @@
-//! `cargo xtask`: what this project does to itself.
+//! `cargo xtask`: the tasks of this project, such as tests, references, the lab and benchmarks.
 #![expect(clippy::print_stdout, reason = "a task talks to the one who runs it")]
 
 mod api;
@@ -24,31 +24,31 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", about)]
 enum Task {
-    /// Everything that must hold before a change is merged: the one test command
+    /// Check everything that must hold before a change is merged
     Test(test::Test),
     /// Compare the answers of the tools with their snapshots, or accept the new ones
     Golden(golden::Golden),
-    /// Record what the cases of a scenario ask of a live source
+    /// Record the answers of a live source to the cases of a scenario
     Record(record::Record),
-    /// Write the tool and command references, or check that they are up to date
+    /// Write the references of tools and commands, or check that they are up to date
     Docs(docs::Docs),
-    /// Check the rules of the architecture that a compiler does not
+    /// Check the rules of structure and language that the compiler does not check
     Tidy,
-    /// Talk to every server in both eras of MCP, and let the MCP Inspector and the conformance suites do the same
+    /// Test every server with both versions of MCP, with the MCP Inspector and with the conformance suites
     Probe(probe::Probe),
-    /// Watch a troubleshooting session over MCP on the shipped must-gather
+    /// Show a troubleshooting session over MCP on the shipped must-gather
     Demo,
-    /// Measure: large databases, start of a server, sizes
+    /// Measure large databases, the start of a server, and sizes
     Bench(bench::Bench),
-    /// Damage what strangers write at random, and see that it is refused
+    /// Damage untrusted input at random, and check that it is refused
     Fuzz(fuzz::Fuzz),
-    /// Call every tool thousands of times, and see that the lab stays as it was
+    /// Call every tool thousands of times, and check that the lab does not change
     Soak(soak::Soak),
-    /// The test lab: two nodes of OVN-Kubernetes on this machine
+    /// Control the test lab: two nodes of OVN-Kubernetes on this machine
     Lab(lab::Lab),
 }
 
-/// Runs one task. Its exit status is the lab's script's where a script did the work.
+/// Runs one task. If a script of the lab did the work, the exit status is that of the script.
 fn run(task: Task) -> workspace::Result<ExitCode> {
     match task {
         Task::Lab(lab) => return lab::run(lab),
@@ -66,7 +66,7 @@ fn run(task: Task) -> workspace::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Runs one task by its command line, for tasks that are made of others.
+/// Runs one task by its command line, for tasks that consist of other tasks.
 fn task(words: &[&str]) -> workspace::Result {
     let task = Task::try_parse_from([&["xtask"], words].concat())?;
     if run(task)? == ExitCode::SUCCESS {
@@ -76,8 +76,9 @@ fn task(words: &[&str]) -> workspace::Result {
     }
 }
 
-/// Starts this program once more, without what cargo tells a program that it runs. Build scripts look at that (ring's does):
-/// cargo would build half of everything anew when it is called from here, and once more when it is not.
+/// Starts this program again without the variables that cargo sets for a program that it runs. Some build scripts
+/// (ring's) read these variables, so cargo would build half of the workspace again when it is called from here, and
+/// again when it is not.
 fn forget_cargo() -> std::io::Result<()> {
     use std::os::unix::process::CommandExt;
     let is_told = |name: &str| ["CARGO_MANIFEST_", "CARGO_PKG_"].iter().any(|told| name.starts_with(told));
@@ -91,7 +92,7 @@ fn forget_cargo() -> std::io::Result<()> {
     for (name, _) in told {
         again.env_remove(name);
     }
-    // It comes back only if it cannot be done.
+    // `exec` returns only if it fails.
     Err(again.exec())
 }
 

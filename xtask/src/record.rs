@@ -1,6 +1,6 @@
-//! `cargo xtask record`: what the cases of a scenario ask, asked of a live source and written down.
+//! `cargo xtask record`: asks a live source the questions of a scenario's cases, and records the answers.
 //!
-//! The cases that test the tools record the data that they are tested on, so nothing is recorded that no case reads.
+//! The cases that test the tools also select the data to record, so every recording has a case that reads it.
 
 use std::fs;
 use std::path::Path;
@@ -15,12 +15,12 @@ use crate::workspace::{Result, Workspace};
 /// `cargo xtask record SCENARIO -- SOURCE-FLAGS...`
 #[derive(Debug, Args)]
 pub(crate) struct Record {
-    /// The folder of testdata to fill; the source of `lab` is the lab, unless flags name another
+    /// The folder of testdata to fill; the scenario `lab` uses the lab, unless flags name another source
     scenario: String,
-    /// Where the lab is
+    /// The folder of the lab
     #[arg(long, default_value = "/var/lib/ovnk-lab", value_name = "DIR")]
     lab_dir: String,
-    /// Version of OVN; asked of the lab if this is the lab
+    /// Version of OVN; read from the lab if the source is the lab
     #[arg(long, value_name = "VERSION")]
     ovn: Option<String>,
     /// Version of Open vSwitch
@@ -29,19 +29,19 @@ pub(crate) struct Record {
     /// Release of the kernel
     #[arg(long, value_name = "RELEASE")]
     kernel: Option<String>,
-    /// How a server finds the source: --local=NODE=PID-FILE, --bundle=PATH
+    /// Source flags of a server: --local=NODE=PID-FILE, --bundle=PATH
     #[arg(last = true, value_name = "SOURCE-FLAGS")]
     source: Vec<String>,
 }
 
-/// Asks every case of the scenario, in every layer, and replaces what was recorded before.
+/// Asks every case of the scenario, in every layer, and replaces the earlier recordings.
 pub(crate) fn run(record: &Record) -> Result {
     let workspace = Workspace::open()?;
     workspace.build_layers()?;
     let source = &record.source()?;
     let folder = workspace.root.join("testdata").join(&record.scenario);
     workspace.sh.create_dir(&folder)?;
-    // Beside the old recordings: those go when the new ones are there.
+    // The new recordings are written next to the old ones, which are deleted only when the new ones are complete.
     let new = folder.join("recorded.new");
     workspace.sh.remove_path(&new)?;
     let asked = ask(record, &workspace, source, &new);
@@ -62,7 +62,7 @@ pub(crate) fn run(record: &Record) -> Result {
     Ok(())
 }
 
-/// Asks every case, and records the source's answers in a folder. The number of cases.
+/// Asks every case, and records the source's answers in a folder. Returns the number of cases.
 fn ask(record: &Record, workspace: &Workspace, source: &[String], new: &Path) -> Result<usize> {
     let mut asked = 0;
     for layer in workspace.layers() {
@@ -71,7 +71,7 @@ fn ask(record: &Record, workspace: &Workspace, source: &[String], new: &Path) ->
             let (tool, arguments) = (&case.tool, arguments(case));
             let call = cmd!(workspace.sh, "{binary} {source...} --record {new} call {tool} {arguments...}");
             let output = call.quiet().ignore_status().output()?;
-            // A tool may well refuse: that is an answer too, and its case wants to see it again.
+            // A tool may refuse a question: the refusal is an answer too, and its case expects the same refusal.
             let first = if output.status.success() { &output.stdout } else { &output.stderr };
             println!("{}: {}", case.name, String::from_utf8_lossy(first).lines().next().unwrap_or_default());
             asked += 1;
@@ -83,10 +83,10 @@ fn ask(record: &Record, workspace: &Workspace, source: &[String], new: &Path) ->
     Ok(asked)
 }
 
-/// Puts new recordings in the place of the old ones.
+/// Replaces the old recordings by new ones.
 fn replace(new: &Path, old: &Path) -> Result {
     if !new.exists() {
-        return Err("the source answered nothing: what was recorded before stays".into());
+        return Err("the source gave no answer: the earlier recordings stay".into());
     }
     if old.exists() {
         fs::remove_dir_all(old)?;
@@ -106,14 +106,14 @@ impl Record {
             "lab" => Ok(["ovn-worker", "ovn-worker2"]
                 .map(|node| format!("--local={node}={dir}/{node}/pid"))
                 .into()),
-            other => {
-                Err(format!("say where `{other}` is: cargo xtask record {other} -- --local=NODE=PID-FILE")
-                    .into())
-            }
+            other => Err(format!(
+                "name the source of `{other}`: cargo xtask record {other} -- --local=NODE=PID-FILE"
+            )
+            .into()),
         }
     }
 
-    /// What the user said, or what a program in the lab says, or nothing.
+    /// Returns the version that the user gave, otherwise the version that a program in the lab prints, otherwise null.
     fn version(&self, workspace: &Workspace, given: Option<&str>, program: &[&str]) -> Value {
         if given.is_some() || !self.is_lab() {
             return given.into();
@@ -126,14 +126,14 @@ impl Record {
     }
 }
 
-/// The version in the first line of what a program says, without what one machine or distribution adds to it.
+/// Returns the version in the first line of a program's output, without the suffix of a machine or distribution.
 fn version_in(text: &str) -> Option<&str> {
     let mut words = text.lines().next()?.split_whitespace();
     let version = words.rfind(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
     version.split('-').next()
 }
 
-/// The parameters of a case for the command line: texts as they are, all else as JSON.
+/// Returns the parameters of a case for the command line: texts unchanged, and all other values as JSON.
 fn arguments(case: &Case) -> Vec<String> {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     case.params.iter().map(|(key, value)| format!("{key}={}", text(value))).collect()

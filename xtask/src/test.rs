@@ -1,6 +1,6 @@
-//! `cargo xtask test`: everything that must hold before a change is merged, in one command.
+//! `cargo xtask test`: checks everything that must hold before a change is merged, in one command.
 //!
-//! The cheap steps come first. A step that fails is the last, unless told otherwise; the lab is removed in any case.
+//! The cheap steps come first. By default the first step that fails ends the run. The lab is removed in any case.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use xshell::cmd;
 use crate::task;
 use crate::workspace::{LAYERS, Result, Workspace};
 
-/// Where the lab is; the tests look for it there too.
+/// The folder of the lab; the tests look for the lab in the same folder.
 const LAB_DIR: &str = "/var/lib/ovnk-lab";
 
 /// `cargo xtask test`
@@ -19,47 +19,47 @@ pub(crate) struct Test {
     /// Only these steps, separated by commas
     #[arg(long, value_delimiter = ',', value_name = "STEP")]
     only: Vec<Step>,
-    /// Leave out what needs root and the lab
+    /// Leave out the steps that need root and the lab
     #[arg(long)]
     no_lab: bool,
-    /// Run the other steps too when one has failed
+    /// Run the other steps even if one has failed
     #[arg(long)]
     keep_going: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Step {
-    /// What the lab needs is installed
+    /// Install the packages that the lab needs
     Setup,
-    /// The sources are formatted
+    /// Check that the sources are formatted
     Fmt,
-    /// No warning from clippy or rustc
+    /// Check that clippy and rustc give no warning
     Clippy,
-    /// Everything builds
+    /// Build everything
     Build,
-    /// The rules of the architecture hold
+    /// Check the rules of structure and language
     Tidy,
-    /// The references are what the servers say
+    /// Check that the references match the output of the servers
     Docs,
-    /// All tests, those that need the lab too
+    /// Run all tests, including those that need the lab
     Tests,
-    /// A minute of random damage to what strangers write
+    /// Damage untrusted input at random for a minute
     Fuzz,
-    /// Traffic in the lab goes where the databases say
+    /// Check that traffic in the lab goes where the databases say
     Check,
-    /// kubectl works with the API server in front of the lab, and our servers cope with its faults
+    /// Check that kubectl works with the API server of the lab, and that our servers handle its faults
     Api,
-    /// 500 generated calls leave the lab as it was
+    /// Check that 500 generated calls do not change the lab
     Soak,
-    /// Both eras of MCP, the MCP Inspector and the conformance suites
+    /// Test both versions of MCP, the MCP Inspector and the conformance suites
     Probe,
-    /// The demonstration runs
+    /// Run the demonstration
     Demo,
-    /// A short benchmark, to be read and not judged
+    /// Run a short benchmark, whose results are not judged
     Bench,
 }
 
-/// Runs the steps, and says what each took.
+/// Runs the steps, and prints the time of each step.
 pub(crate) fn run(test: &Test) -> Result {
     let workspace = Workspace::open()?;
     let mut times = Vec::new();
@@ -122,7 +122,7 @@ impl Step {
             Self::Tidy => task(&["tidy"]),
             Self::Docs => task(&["docs", "--check"]),
             Self::Tests => {
-                // A test that needs the lab is ignored by a plain `cargo test`.
+                // A plain `cargo test` ignores the tests that need the lab.
                 let ignored = lab.then_some(["--", "--include-ignored"]).into_iter().flatten();
                 let test = cmd!(sh, "cargo test --workspace --no-fail-fast {ignored...}");
                 Ok(test.env("OVNK_LAB_DIR", LAB_DIR).env("INSTA_UPDATE", "no").run()?)
@@ -138,7 +138,7 @@ impl Step {
     }
 }
 
-/// The lab while the tests need it: removed when dropped, unless it was there before.
+/// The lab while the tests need it. It is removed when this value is dropped, unless it was up before.
 struct Lab {
     ours: bool,
 }
@@ -147,7 +147,7 @@ impl Lab {
     fn up(workspace: &Workspace) -> Result<Self> {
         let status = cmd!(workspace.sh, "bash xtask/lab/status.sh").env("LAB_DIR", LAB_DIR).quiet();
         let was_up = status.ignore_stdout().ignore_stderr().run().is_ok();
-        // Made before it is up, so that one that comes up half-way is removed as well.
+        // The value is made before the lab is up, so that a lab that comes up only partly is removed as well.
         let lab = Self { ours: !was_up };
         task(&["lab", "--dir", LAB_DIR, "up"])?;
         Ok(lab)

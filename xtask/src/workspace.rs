@@ -1,58 +1,59 @@
-//! Where things are, and what belongs to the workspace.
+//! The folders and crates of the workspace.
 
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use xshell::{Shell, cmd};
 
-/// What a task gives back: nothing, or a text for the one who ran it.
+/// The result of a task: nothing, or an error text for the user.
 pub(crate) type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// The repository, as cargo sees it.
+/// The repository in the form that cargo describes.
 pub(crate) struct Workspace {
-    /// A shell that stands in the root.
+    /// A shell whose working directory is the root.
     pub(crate) sh: Shell,
-    /// The repository.
+    /// The root of the repository.
     pub(crate) root: PathBuf,
-    /// Where cargo builds, and where tasks keep what they download: `target`, unless the user says otherwise.
+    /// The folder for cargo's builds and for files that tasks download: `target`, unless the user sets another.
     pub(crate) target: PathBuf,
-    /// All crates, in the order of their names.
+    /// All crates, sorted by name.
     pub(crate) crates: Vec<Crate>,
 }
 
 /// A crate of the workspace.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Crate {
-    /// Its name.
+    /// The name of the crate.
     pub(crate) name: String,
-    /// Its folder, seen from the root: `crates/mcp-ovn`.
+    /// The folder of the crate, relative to the root: `crates/mcp-ovn`.
     pub(crate) folder: String,
-    /// All that its manifest names, for tests and builds too.
+    /// All dependencies in the manifest, including those of tests and builds.
     pub(crate) dependencies: Vec<String>,
-    /// What of that a release of it needs: all but what its tests alone name, by path alone.
+    /// The dependencies that a release needs: all except those that only tests name, by path and without a version.
     pub(crate) released_with: Vec<String>,
-    /// Has it a program of its own name?
+    /// Whether the crate has a program of its own name.
     pub(crate) has_binary: bool,
 }
 
 impl Crate {
-    /// A layer is a server: the crates `mcp-*` that make a program. `mcp-core` makes none.
+    /// Returns whether the crate is a layer, which is a server: a crate `mcp-*` with a program. `mcp-core` has no
+    /// program.
     pub(crate) fn is_layer(&self) -> bool {
         self.has_binary && self.name.starts_with("mcp-")
     }
 
-    /// The layer without its prefix: `ovn`.
+    /// Returns the name of the layer without its prefix: `ovn`.
     pub(crate) fn layer(&self) -> &str {
         self.name.trim_start_matches("mcp-")
     }
 }
 
-/// What is built of all layers: always the same packages together, or what they depend on would be built once more with other
-/// features; and not this program, which runs.
+/// The packages that are built for the layers. They are always the same packages, because cargo would otherwise build
+/// their dependencies again with other features. This program is left out, because it runs.
 pub(crate) const LAYERS: [&str; 5] = ["--workspace", "--exclude", "xtask", "--lib", "--bins"];
 
 impl Workspace {
-    /// The workspace that this program was built in, wherever it was called from.
+    /// Opens the workspace in which this program was built, wherever it was called from.
     pub(crate) fn open() -> Result<Self> {
         let root = root()?;
         let sh = Shell::new()?;
@@ -68,40 +69,41 @@ impl Workspace {
         Ok(Self { target: target.into(), sh, root, crates })
     }
 
-    /// The crates that are servers.
+    /// Returns the crates that are servers.
     pub(crate) fn layers(&self) -> impl Iterator<Item = &Crate> {
         self.crates.iter().filter(|each| each.is_layer())
     }
 
-    /// The server of this name.
+    /// Returns the server of this name.
     pub(crate) fn layer(&self, name: &str) -> Result<&Crate> {
         self.layers().find(|layer| layer.name == name).ok_or_else(|| format!("there is no {name}").into())
     }
 
-    /// Builds the servers in the profile of the tests, so that what is looked at is what is in the tree.
+    /// Builds the servers in the profile of the tests, so that a task always uses the servers of the current source
+    /// tree.
     pub(crate) fn build_layers(&self) -> Result {
         Ok(cmd!(self.sh, "cargo build --quiet {LAYERS...}").quiet().run()?)
     }
 
-    /// Builds one of them and nothing else. Its dependencies have the features that they have where all are built.
+    /// Builds one server and nothing else. Its dependencies get the features that they have in a build of all servers.
     pub(crate) fn build_layer(&self, layer: &Crate) -> Result {
         let name = &layer.name;
         Ok(cmd!(self.sh, "cargo build --quiet --package {name} --bin {name}").quiet().run()?)
     }
 
-    /// The program of a layer, as [`Self::build_layers`] made it.
+    /// Returns the program of a layer that [`Self::build_layers`] built.
     pub(crate) fn binary(&self, layer: &Crate) -> PathBuf {
         self.target.join("debug").join(&layer.name)
     }
 
-    /// A folder for what a task downloads or installs, kept between runs.
+    /// Returns a folder for files that a task downloads or installs. The folder is kept between runs.
     pub(crate) fn cache(&self, name: &str) -> Result<PathBuf> {
         let folder = self.target.join("xtask").join(name);
         Ok(self.sh.create_dir(folder)?)
     }
 
-    /// Where a scenario's data is, as source flags of a server: the bundles that it lists, its must-gather if it has one, else
-    /// its recordings.
+    /// Returns the source flags of a server for a scenario: the bundles that the scenario lists, otherwise its
+    /// must-gather, otherwise its recordings.
     pub(crate) fn sources(&self, scenario: &str) -> Vec<String> {
         let testdata = self.root.join("testdata");
         let folder = testdata.join(scenario);
@@ -120,7 +122,7 @@ impl Workspace {
     }
 }
 
-/// The repository that this program was built in.
+/// Returns the root of the repository in which this program was built.
 pub(crate) fn root() -> Result<PathBuf> {
     Ok(Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("xtask has no parent folder")?.to_owned())
 }

@@ -1,4 +1,5 @@
-//! `cargo xtask lab api`: a Kubernetes API server in front of the lab, which is the crate `lab-api`; and a check that it is one.
+//! `cargo xtask lab api`: the Kubernetes API server in front of the lab (the crate `lab-api`), and a check of that
+//! server.
 
 mod check;
 mod server;
@@ -18,7 +19,7 @@ pub(crate) use self::server::Server;
 /// `cargo xtask lab api`
 #[derive(Debug, Args)]
 pub(crate) struct Api {
-    /// Instead of serving: start one, and see that kubectl works with it
+    /// Instead of serving: start a server, and check that kubectl and our servers work with it
     #[arg(long)]
     check: bool,
     /// Options of `lab-api serve`, such as --kubeconfig FILE; `--help` after `--` lists them
@@ -36,7 +37,7 @@ pub(crate) fn run(dir: &Path, api: &Api) -> Result {
     Err(Command::from(cmd!(workspace.sh, "{program} serve --lab {dir} {options...}")).exec().into())
 }
 
-/// The program, built from what is in the tree.
+/// Returns the program, built from the current source tree.
 fn program(workspace: &Workspace) -> Result<PathBuf> {
     cmd!(workspace.sh, "cargo build --quiet --package lab-api --bin lab-api").quiet().run()?;
     Ok(workspace.target.join("debug/lab-api"))

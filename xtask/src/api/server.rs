@@ -1,4 +1,4 @@
-//! The API server as another process, for tasks that try something with it.
+//! The API server as another process, for tasks that test something with it.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -10,7 +10,7 @@ use xshell::{Shell, TempDir, cmd};
 
 use crate::workspace::{Result, Workspace};
 
-/// A server that runs, and its files. It goes when this is dropped.
+/// A running server and its files. Both go when this value is dropped.
 pub(crate) struct Server {
     child: Child,
     folder: TempDir,
@@ -18,7 +18,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts one in front of the lab in a folder.
+    /// Starts a server in front of the lab in a folder.
     pub(crate) fn start(workspace: &Workspace, lab: &Path, arguments: &[&str]) -> Result<Self> {
         let sh = &workspace.sh;
         let folder = sh.create_temp_dir()?;
@@ -28,7 +28,7 @@ impl Server {
             sh,
             "{program} serve --lab {lab} --with-stdin --kubeconfig {kubeconfig} --faults {faults} {arguments...}"
         );
-        // It ends with our end of the pipe, however we end.
+        // The server ends when the pipe closes, however this process ends.
         let mut child = Command::from(server).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let output = child.stdout.take().ok_or("the API server has no standard output")?;
         let server = Self { child, folder, program };
@@ -39,20 +39,20 @@ impl Server {
         Ok(server)
     }
 
-    /// What its clients read.
+    /// Returns the kubeconfig that clients of the server read.
     pub(crate) fn kubeconfig(&self) -> PathBuf {
         self.folder.path().join("kubeconfig")
     }
 
-    /// Has it behave badly from the next request on, or well again with an empty array.
+    /// Sets the faults of the server from the next request on; an empty array removes all faults.
     pub(crate) fn faults(&self, faults: &Value) -> Result {
-        // Renamed, so that no request meets half of it.
+        // The file is renamed, so that no request reads half of it.
         let new = self.folder.path().join("faults.new");
         fs::write(&new, faults.to_string())?;
         Ok(fs::rename(new, self.folder.path().join("faults.json"))?)
     }
 
-    /// The commands that run in its containers, each with its container.
+    /// Returns the commands that run in the server's containers, each with its container.
     pub(crate) fn processes(&self) -> Result<Vec<String>> {
         let (sh, program, pid) = (Shell::new()?, &self.program, self.child.id().to_string());
         let listed = cmd!(sh, "{program} running {pid}").quiet().read()?;

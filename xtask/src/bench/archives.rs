@@ -1,4 +1,4 @@
-//! The first answer from an archive of gigabytes, beside the programs that only list or unpack it.
+//! The first answer from an archive of gigabytes, next to the programs that only list or unpack it.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -10,10 +10,10 @@ use super::measure::{wall, watched};
 use super::{Plan, Table, megabytes};
 use crate::workspace::{Result, Workspace};
 
-/// How large the archive is before it is packed.
+/// The size of the archive before it is packed.
 const BYTES: u64 = 2_000_000_000;
 
-/// Makes a must-gather with logs of that size, a tenth of it if it should be quick, packs it and asks it.
+/// Makes a must-gather with logs of that size (a tenth of it in a quick run), packs it and asks a question.
 pub(super) fn measure(workspace: &Workspace, plan: &Plan, table: &mut Table) -> Result {
     let sh = &workspace.sh;
     let scratch = workspace.sh.create_temp_dir()?;
@@ -41,19 +41,19 @@ pub(super) fn measure(workspace: &Workspace, plan: &Plan, table: &mut Table) -> 
             megabytes(fs::metadata(&archive)?.len()),
         );
         let (first, memory) = watched(ours)?;
-        table.say("the first answer: a process that starts, opens, answers", seconds(first));
-        table.say("its peak memory", megabytes(memory));
+        table.say("first answer of a new process", seconds(first));
+        table.say("peak memory of the server", megabytes(memory));
         table.say("`tar -t`", seconds(wall(cmd!(sh, "tar -tf {archive}").quiet())?));
         let options = (unpack != "cat").then_some("-dc");
         let unpacked = wall(cmd!(sh, "{unpack} {options...} {archive}").quiet())?;
         let unpack = options.map_or(unpack.to_owned(), |options| format!("{unpack} {options}"));
-        table.say(format!("`{unpack}` of it to nowhere"), seconds(unpacked));
+        table.say(format!("`{unpack}`, output discarded"), seconds(unpacked));
     }
     Ok(())
 }
 
-/// Logs of a container, in files of a hundred megabytes: lines that repeat as they do in practice, and numbers that do
-/// not.
+/// Writes logs of a container, in files of a hundred megabytes: lines that repeat as in practice, with numbers that do
+/// not repeat.
 fn logs(folder: &Path, bytes: u64) -> Result {
     fs::create_dir_all(folder)?;
     let (mut left, mut number, mut file) = (bytes, 0x9e37_79b9_u64, 0);

@@ -8,7 +8,7 @@ use xshell::cmd;
 use super::Plan;
 use crate::workspace::{Result, Workspace};
 
-/// The large databases, unpacked; or else the largest southbound database of the shipped must-gather.
+/// Returns the large databases, unpacked, or the largest southbound database of the shipped must-gather.
 pub(super) fn southbound(workspace: &Workspace, plan: &Plan, scratch: &Path) -> Result<Vec<PathBuf>> {
     let sh = &workspace.sh;
     let mut unpacked = Vec::new();

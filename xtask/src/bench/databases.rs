@@ -1,4 +1,4 @@
-//! One row of a large database file: cold, warm, in memory, beside `ovsdb-tool` and beside just reading the file.
+//! One row of a large database file: cold, warm, and memory, next to `ovsdb-tool` and next to just reading the file.
 
 use std::fs;
 use std::path::Path;
@@ -15,10 +15,10 @@ use crate::workspace::{Result, Workspace};
 const TABLE: &str = "Port_Binding";
 const COLUMN: &str = "logical_port";
 
-/// What the aims are for: in a small file, the start of the process is all.
+/// The smallest file to which the aims apply; with a small file, the start of the process dominates.
 const LARGE: u64 = 10_000_000;
 
-/// Measures each database that there is.
+/// Measures each database.
 pub(super) fn measure(workspace: &Workspace, plan: &Plan, table: &mut Table) -> Result {
     let scratch = workspace.sh.create_temp_dir()?;
     let judge = table.judge;
@@ -41,14 +41,14 @@ fn one(workspace: &Workspace, plan: &Plan, file: &Path, table: &mut Table) -> Re
     let theirs = || cmd!(sh, "ovsdb-tool query {file} {query}").quiet();
 
     table.say(format!("**{name}**, one row of {TABLE}"), megabytes(size));
-    // In turns, so that whatever else the machine does slows down both.
+    // The programs run alternately, so that other load on the machine slows down both.
     let (mut cold, mut tool) = (Vec::new(), Vec::new());
     for _ in 0..plan.runs {
         cold.push(wall(ours())?);
         tool.push(wall(theirs())?);
     }
     let (cold, tool) = (middle(cold)?, middle(tool)?);
-    table.say("cold: a process that starts, opens, answers", milliseconds(cold));
+    table.say("cold: a new process, with one answer", milliseconds(cold));
     table.say("`ovsdb-tool query`, the same select", milliseconds(tool));
     let ratio = tool.as_secs_f64() / cold.as_secs_f64();
     table.aim("faster than `ovsdb-tool` by", format!("{ratio:.1} x"), "8 x", ratio >= 8.0);
@@ -63,15 +63,15 @@ fn one(workspace: &Workspace, plan: &Plan, file: &Path, table: &mut Table) -> Re
         files < 4.0,
     );
     let tool_files = tool_memory as f64 / size as f64;
-    table.say("that of `ovsdb-tool`", format!("{tool_files:.1} ({})", megabytes(tool_memory)));
+    table.say("peak memory of `ovsdb-tool`", format!("{tool_files:.1} ({})", megabytes(tool_memory)));
     let cat = median(plan.runs, || wall(cmd!(sh, "cat {file}").quiet()))?;
-    table.say("floor: `cat` to nowhere", milliseconds(cat));
+    table.say("floor: `cat` to `/dev/null`", milliseconds(cat));
     let read = median(plan.runs, || {
         let start = Instant::now();
         std::hint::black_box(fs::read(file)?);
         Ok(start.elapsed())
     })?;
-    table.say("floor: reading it into memory", milliseconds(read));
+    table.say("floor: reading the file into memory", milliseconds(read));
     Ok(())
 }
 
@@ -79,7 +79,7 @@ fn query(port: &str) -> Value {
     json!(["OVN_Southbound", { "op": "select", "table": TABLE, "where": [[COLUMN, "==", port]] }])
 }
 
-/// The name of a row that every such database has: the last in the alphabet.
+/// Returns the name of a row that every such database has: the last in the alphabet.
 fn last_port(workspace: &Workspace, file: &Path) -> Result<String> {
     let all = json!(["OVN_Southbound", { "op": "select", "table": TABLE, "where": [], "columns": [COLUMN] }]);
     let all = all.to_string();
@@ -90,15 +90,15 @@ fn last_port(workspace: &Workspace, file: &Path) -> Result<String> {
     Ok(last.ok_or("the database has no ports")?.to_owned())
 }
 
-/// What the example says of its second answer: `..., the next took 1.2ms`.
+/// Returns the time of the second answer from the example's output: `..., the next took 1.2ms`.
 fn warm(log: &str) -> Result<Duration> {
     let text = log.split_once("the next took ").and_then(|(_, rest)| rest.split_whitespace().next());
-    let text = text.ok_or("one_row does not say what its second answer took")?;
+    let text = text.ok_or("one_row does not print the time of its second answer")?;
     let units = [("ns", 1e-9), ("µs", 1e-6), ("ms", 1e-3), ("s", 1.0)];
     let (number, unit) = units
         .iter()
         .find_map(|(name, unit)| Some((text.strip_suffix(name)?, unit)))
-        .ok_or_else(|| format!("`{text}` is no time"))?;
+        .ok_or_else(|| format!("`{text}` is not a time"))?;
     Ok(Duration::from_secs_f64(number.parse::<f64>()? * unit))
 }
 

@@ -1,6 +1,7 @@
-//! What a call costs on a cluster, beside the round trip of the command that it runs.
+//! The cost of a call on a cluster, next to the round trip of the command that it runs.
 //!
-//! The API server is the lab's, so the network between costs nothing: what is left is what client, protocol and server take.
+//! The API server is the lab's, so the network costs nothing: the difference is the cost of client, protocol and
+//! server.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
@@ -16,11 +17,11 @@ use crate::api::{Kubectl, Server};
 use crate::mcp::{Era, Session};
 use crate::workspace::{Result, Workspace};
 
-/// A tool that runs one command and nothing else, and the command.
+/// A tool that runs exactly one command, and the command.
 const TOOL: &str = "ip_addr_show";
 const COMMAND: &[&str] = &["ip", "-d", "address"];
 
-/// Measures the same command three ways, in turns.
+/// Measures the same command in three ways, alternately.
 pub(super) fn measure(workspace: &Workspace, plan: &Plan, table: &mut Table) -> Result {
     let lab = std::env::var_os("OVNK_LAB_DIR").map_or_else(|| PathBuf::from("/var/lib/ovnk-lab"), Into::into);
     table.say(format!("**a call over an API server**, `{}`", COMMAND.join(" ")), String::new());
@@ -35,8 +36,8 @@ pub(super) fn measure(workspace: &Workspace, plan: &Plan, table: &mut Table) -> 
     let mut session = Session::start(&workspace.sh, &binary, &source, Era::Initialize)?;
     session.open()?;
     let asked = json!({ "node_name": "ovn-worker" });
-    let place = Place::of(&session.call(TOOL, &asked)?.map_err(|error| format!("{TOOL}: {error}"))?)?;
-    let mut bare = Bare::start(workspace, plan, &server, &place)?;
+    let place = ExecContainer::of(&session.call(TOOL, &asked)?.map_err(|error| format!("{TOOL}: {error}"))?)?;
+    let mut bare = BareExec::start(workspace, plan, &server, &place)?;
     let words = place.kubectl();
     let (mut alone, mut ours, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..plan.starts {
@@ -47,8 +48,8 @@ pub(super) fn measure(workspace: &Workspace, plan: &Plan, table: &mut Table) -> 
     session.close()?;
     let (alone, ours, theirs) = (middle(alone)?, middle(ours)?, middle(theirs)?);
     table.say("bare exec: TLS, WebSocket, the command, its status", milliseconds(alone));
-    table.say(format!("{TOOL}, the server connected"), milliseconds(ours));
-    table.say("a call adds", milliseconds(ours.saturating_sub(alone)));
+    table.say(format!("{TOOL} of a connected server"), milliseconds(ours));
+    table.say("additional time of a call", milliseconds(ours.saturating_sub(alone)));
     table.say("`kubectl exec` of the same", milliseconds(theirs));
     Ok(())
 }
@@ -59,15 +60,15 @@ fn timed(run: impl FnOnce() -> Result) -> Result<Duration> {
     Ok(start.elapsed())
 }
 
-/// Where a tool's command ran.
-struct Place {
+/// The container in which a tool's command ran.
+struct ExecContainer {
     namespace: String,
     pod: String,
     container: String,
 }
 
-impl Place {
-    /// As the first line of an answer tells, which must name the command and no other.
+impl ExecContainer {
+    /// Reads the container from the first line of an answer, which must name the command and no other command.
     fn of(answer: &str) -> Result<Self> {
         let first = answer.lines().next().unwrap_or_default();
         let place = || {
@@ -78,7 +79,7 @@ impl Place {
             let (namespace, pod) = pod.split_once('/')?;
             Some(Self { namespace: namespace.into(), pod: pod.into(), container: container.into() })
         };
-        place().ok_or_else(|| format!("{TOOL} does not run `{}` alone: {first}", COMMAND.join(" ")).into())
+        place().ok_or_else(|| format!("{TOOL} does not run exactly `{}`: {first}", COMMAND.join(" ")).into())
     }
 
     fn kubectl(&self) -> Vec<&str> {
@@ -87,18 +88,18 @@ impl Place {
     }
 }
 
-/// The client of `lab-api` that has nothing around an exec.
-struct Bare {
+/// The client of `lab-api` that does only an exec.
+struct BareExec {
     child: Child,
-    /// Taken when it is to end.
+    /// Is `None` when the client is to end.
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
 }
 
-impl Bare {
-    fn start(workspace: &Workspace, plan: &Plan, server: &Server, place: &Place) -> Result<Self> {
+impl BareExec {
+    fn start(workspace: &Workspace, plan: &Plan, server: &Server, place: &ExecContainer) -> Result<Self> {
         let program = workspace.target.join(plan.profile).join("examples/bare_exec");
-        let (kubeconfig, Place { namespace, pod, container }) = (server.kubeconfig(), place);
+        let (kubeconfig, ExecContainer { namespace, pod, container }) = (server.kubeconfig(), place);
         let bare = cmd!(workspace.sh, "{program} {kubeconfig} {namespace} {pod} {container} {COMMAND...}");
         let mut child = Command::from(bare).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let input = child.stdin.take();
@@ -106,16 +107,18 @@ impl Bare {
         Ok(Self { child, input, output })
     }
 
-    /// The time of one.
+    /// Returns the time of one exec.
     fn run(&mut self) -> Result<Duration> {
         self.input.as_mut().ok_or("bare_exec has no standard input")?.write_all(b"\n")?;
         let mut line = String::new();
         self.output.read_line(&mut line)?;
-        Ok(Duration::from_nanos(line.trim().parse().map_err(|_| format!("bare_exec says `{line}`"))?))
+        Ok(Duration::from_nanos(
+            line.trim().parse().map_err(|_| format!("bare_exec printed `{line}`, which is not a number"))?,
+        ))
     }
 }
 
-impl Drop for Bare {
+impl Drop for BareExec {
     fn drop(&mut self) {
         drop(self.input.take());
         _ = self.child.wait();
@@ -129,8 +132,8 @@ mod tests {
     #[test]
     fn the_place_is_in_the_first_line() {
         let line = "# addresses of n, from cluster c: ip -d address in a of b/c-1, 2026-11-22T22:21:57Z\nx";
-        let place = Place::of(line).unwrap();
+        let place = ExecContainer::of(line).unwrap();
         assert_eq!(place.kubectl(), ["-n", "b", "exec", "c-1", "-c", "a", "--", "ip", "-d", "address"]);
-        assert!(Place::of("# x: ip -d address in a of b/c; ip link in a of b/c, now").is_err());
+        assert!(ExecContainer::of("# x: ip -d address in a of b/c; ip link in a of b/c, now").is_err());
     }
 }

@@ -1,7 +1,7 @@
-//! Logical flows of a large southbound database, beside `ovn-sbctl` on a private server of the same file.
+//! The logical flows of a large southbound database, next to `ovn-sbctl` on a private server of the same file.
 //!
-//! They do not print the same: a server's answer is bounded. The work before that is the same, to read what the flows
-//! say and for which datapaths they are.
+//! The outputs differ, because a server's answer is bounded. The work before that is the same: to read the flows and
+//! their datapaths.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,11 +16,11 @@ use crate::workspace::{Result, Workspace};
 /// A datapath that every such database has.
 const DATAPATH: &str = "ovn_cluster_router";
 
-/// Measures each database that there is.
+/// Measures each database.
 pub(super) fn measure(workspace: &Workspace, plan: &Plan, table: &mut Table) -> Result {
     let scratch = workspace.sh.create_temp_dir()?;
     let files = data::southbound(workspace, plan, scratch.path())?;
-    // The real client needs a minute for a large one.
+    // The real client needs a minute for a large database.
     let few = if plan.quick { 1 } else { files.len() };
     files.iter().take(few).try_for_each(|file| one(workspace, plan, file, table))
 }
@@ -28,7 +28,7 @@ pub(super) fn measure(workspace: &Workspace, plan: &Plan, table: &mut Table) -> 
 fn one(workspace: &Workspace, plan: &Plan, file: &Path, table: &mut Table) -> Result {
     let sh = &workspace.sh;
     let scratch = workspace.sh.create_temp_dir()?;
-    // The node is in the name.
+    // The server takes the node from the file name.
     let copy = scratch.path().join("bench_ovnsb_db.db");
     fs::copy(file, &copy)?;
     let bundle = format!("--bundle={}", scratch.path().display());
@@ -37,31 +37,31 @@ fn one(workspace: &Workspace, plan: &Plan, file: &Path, table: &mut Table) -> Re
         cmd!(sh, "{binary} {bundle} call ovn_sbctl_lflow_list node_name=bench timeout_seconds=300 {what}")
             .quiet()
     };
-    let server = Served::start(workspace, file)?;
+    let server = DatabaseServer::start(workspace, file)?;
     let db = format!("--db=unix:{}", server.socket().display());
     let theirs = |of: &[&str]| cmd!(sh, "ovn-sbctl {db} --no-leader-only lflow-list {of...}").quiet();
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     table.say(format!("**{name}**, logical flows"), megabytes(fs::metadata(file)?.len()));
     let datapath = format!("datapath={DATAPATH}");
     for (what, ours, theirs) in [
-        ("all, counted by stage", ours("count=true"), theirs(&[])),
-        ("those of one datapath", ours(&datapath), theirs(&[DATAPATH])),
+        ("all flows, counted by stage", ours("count=true"), theirs(&[])),
+        ("flows of one datapath", ours(&datapath), theirs(&[DATAPATH])),
     ] {
         let both = |(time, memory)| format!("{}, {}", milliseconds(time), megabytes(memory));
-        table.say(format!("{what}: a process that opens the file and answers"), both(watched(ours)?));
+        table.say(format!("{what}: a new process, with one answer"), both(watched(ours)?));
         table.say("`ovn-sbctl lflow-list`, whose server has it open", both(watched(theirs)?));
     }
-    table.say("memory of the server that `ovn-sbctl` asks", megabytes(server.memory()));
+    table.say("memory of the server of `ovn-sbctl`", megabytes(server.memory()));
     Ok(())
 }
 
-/// A server of a copy of a database: nobody else reaches it, and nobody can write to it.
-struct Served {
+/// A private server of a copy of a database. No other program reaches it or writes to it.
+struct DatabaseServer {
     dir: xshell::TempDir,
     process: Child,
 }
 
-impl Served {
+impl DatabaseServer {
     fn start(workspace: &Workspace, file: &Path) -> Result<Self> {
         let dir = workspace.sh.create_temp_dir()?;
         let copy = dir.path().join("db");
@@ -72,12 +72,12 @@ impl Served {
         server
             .arg(format!("--unixctl={}", within("ctl")))
             .arg(format!("--remote=punix:{}", within("socket")));
-        // A server that copies from another, which is never there, takes no changes from others.
+        // A server that synchronises from another server, which never exists here, accepts no changes from clients.
         server.arg(format!("--sync-from=unix:{}", within("never"))).arg(&copy);
         let process = server.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         let served = Self { dir, process };
         let socket = format!("unix:{}", served.socket().display());
-        // It listens when it has read the file.
+        // The server listens when it has read the file.
         for _ in 0..600 {
             let ask = cmd!(workspace.sh, "ovsdb-client --timeout=60 list-dbs {socket}").quiet();
             if ask.ignore_stdout().ignore_stderr().run().is_ok() {
@@ -97,7 +97,7 @@ impl Served {
     }
 }
 
-impl Drop for Served {
+impl Drop for DatabaseServer {
     fn drop(&mut self) {
         _ = self.process.kill();
         _ = self.process.wait();

@@ -1,4 +1,4 @@
-//! How fast a log is searched and folded, beside the program that only counts the lines which match.
+//! The speed of searching and folding a log, next to a program that only counts the matching lines.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -11,12 +11,12 @@ use super::measure::{median, peak, wall};
 use super::{Plan, Table, megabytes, milliseconds};
 use crate::workspace::{Result, Workspace};
 
-/// Where `oc adm inspect` leaves it.
+/// The path at which `oc adm inspect` writes the log.
 const LOG: &str = "image/namespaces/shop/pods/web-1/web/web/logs/current.log";
-/// What a line in a thousand has.
+/// A text that one line in a thousand contains.
 const NEEDLE: &str = "failed to run ovnkube";
 
-/// Generates a log, measures, and takes it away again.
+/// Generates a log, measures, and deletes the log.
 pub(super) fn measure(workspace: &Workspace, plan: &Plan, table: &mut Table) -> Result {
     let megabytes_of_log = if plan.profile == "release" { 2_000 } else { 200 };
     let folder = workspace.target.join("bench-logs");
@@ -46,8 +46,8 @@ fn ask(workspace: &Workspace, plan: &Plan, table: &mut Table, folder: &Path, log
     let theirs = median(runs, || wall(theirs()))?;
     table.say("`rg -c` of the same", speed(theirs));
     let found = median(runs, || wall(call(&[&grep])))?;
-    table.say("the last lines that match", speed(found));
-    table.say("times that of `rg -c`", format!("{:.1} x", found.as_secs_f64() / theirs.as_secs_f64()));
+    table.say("search for the last matching lines", speed(found));
+    table.say("ratio to the time of `rg -c`", format!("{:.1} x", found.as_secs_f64() / theirs.as_secs_f64()));
     let digest = median(runs, || wall(call(&["digest=true"])))?;
     table.say("digest of all lines", speed(digest));
     let memory = peak(call(&["digest=true"]))?;
@@ -55,7 +55,7 @@ fn ask(workspace: &Workspace, plan: &Plan, table: &mut Table, folder: &Path, log
     Ok(())
 }
 
-/// Lines as ovnkube-controller writes them, of a few hundred templates.
+/// Writes lines in the form of ovnkube-controller, from a few hundred templates.
 fn generate(path: &Path, bytes: usize) -> Result {
     fs::create_dir_all(path.parent().ok_or("the log has no folder")?)?;
     let mut file = BufWriter::new(File::create(path)?);

@@ -1,4 +1,4 @@
-//! Times and memory of other processes, measured from outside and in the same way for each.
+//! Times and memory of other processes, measured from outside and in the same way for each process.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -8,18 +8,18 @@ use xshell::Cmd;
 
 use crate::workspace::Result;
 
-/// Time and again, and the time in the middle.
+/// Runs something several times, and returns the median time.
 pub(super) fn median(runs: usize, mut run: impl FnMut() -> Result<Duration>) -> Result<Duration> {
     middle((0..runs).map(|_| run()).collect::<Result<_>>()?)
 }
 
-/// The time in the middle.
+/// Returns the median of these times.
 pub(super) fn middle(mut times: Vec<Duration>) -> Result<Duration> {
     times.sort();
     times.get(times.len() / 2).copied().ok_or("nothing was run".into())
 }
 
-/// From start to end of a program that says nothing.
+/// Returns the time from start to end of a program whose output is discarded.
 pub(super) fn wall(command: Cmd<'_>) -> Result<Duration> {
     let mut command = quiet(command);
     let start = Instant::now();
@@ -27,14 +27,15 @@ pub(super) fn wall(command: Cmd<'_>) -> Result<Duration> {
     if status.success() { Ok(start.elapsed()) } else { Err(format!("{command:?}: {status}").into()) }
 }
 
-/// The most memory that a program had, in bytes.
+/// Returns the most memory that a program had, in bytes.
 pub(super) fn peak(command: Cmd<'_>) -> Result<u64> {
     Ok(watched(command)?.1)
 }
 
-/// From start to end of a program that says nothing, and the most memory that it had, in bytes.
+/// Returns the time from start to end of a program whose output is discarded, and the most memory that it had, in
+/// bytes.
 ///
-/// The kernel keeps the peak, so looking now and then misses only what grows between the last look and the end. Looking
+/// The kernel keeps the peak, so occasional polling misses only the growth between the last poll and the end. Polling
 /// costs a little: times of less than a tenth of a second are measured without it.
 pub(super) fn watched(command: Cmd<'_>) -> Result<(Duration, u64)> {
     let mut command = quiet(command);
@@ -55,7 +56,7 @@ pub(super) fn watched(command: Cmd<'_>) -> Result<(Duration, u64)> {
     }
 }
 
-/// A memory figure of a process, in bytes.
+/// Returns a memory figure of a process, in bytes.
 pub(super) fn memory(pid: u32, field: &str) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;

@@ -1,6 +1,7 @@
-//! `cargo xtask bench`: how fast and how small, beside the real programs and what we aim at.
+//! `cargo xtask bench`: measures time and memory, and compares them with the real programs and with our aims.
 //!
-//! Nothing here fails a build: machines differ. Ratios to another program on the same machine say more than times.
+//! The benchmark never fails a build, because machines differ. Ratios to another program on the same machine say more
+//! than times.
 
 mod archives;
 mod data;
@@ -22,10 +23,10 @@ use xshell::cmd;
 
 use crate::workspace::{LAYERS, Result, Workspace};
 
-/// Measures one thing, and says so in the table.
+/// Measures one subject, and adds rows to the table.
 type Measure = fn(&Workspace, &Plan, &mut Table) -> Result;
 
-/// What is measured, in this order.
+/// The subjects in the order in which they are measured.
 const PIECES: &[(&str, Measure)] = &[
     ("databases", databases::measure),
     ("lflows", lflows::measure),
@@ -44,10 +45,10 @@ pub(crate) struct Bench {
     /// Only these pieces, separated by commas
     #[arg(long, value_delimiter = ',', value_name = "PIECE", value_parser = pieces())]
     only: Vec<String>,
-    /// Few runs of what the tests have built anyway; times of the dev profile mean little
+    /// Make few runs of the programs that the tests built; times of the dev profile mean little
     #[arg(long)]
     quick: bool,
-    /// A folder of large southbound databases, packed (*-sb.db.xz); without one, the largest of the shipped must-gather
+    /// Folder of large southbound databases, packed (*-sb.db.xz); without one, the largest of the shipped must-gather
     #[arg(long, value_name = "DIR", default_value = "../shared/data")]
     data: PathBuf,
 }
@@ -56,11 +57,11 @@ fn pieces() -> PossibleValuesParser {
     PossibleValuesParser::new(PIECES.iter().map(|(name, _)| *name))
 }
 
-/// How a measurement is made.
+/// The settings of a measurement.
 struct Plan {
-    /// Where large databases are.
+    /// The folder of the large databases.
     data: PathBuf,
-    /// A tenth of what can be made in any size, and the smallest of what cannot.
+    /// Whether to use a tenth of generated data, and the smallest of other data.
     quick: bool,
     /// The folder of cargo's profile.
     profile: &'static str,
@@ -68,7 +69,7 @@ struct Plan {
     starts: usize,
 }
 
-/// Measures and prints a table.
+/// Measures, and prints a table.
 pub(crate) fn run(bench: &Bench) -> Result {
     let workspace = Workspace::open()?;
     let sh = &workspace.sh;
@@ -94,15 +95,17 @@ pub(crate) fn run(bench: &Bench) -> Result {
         }
     }
     if bench.quick {
-        println!("Built with the dev profile: the aims are for release builds (cargo xtask bench).\n");
+        println!(
+            "This is a dev build. The aims are for release builds: run cargo xtask bench without --quick.\n"
+        );
     }
     table.print();
     Ok(())
 }
 
-/// What was measured, what we aim at, and whether that is met.
+/// The measured values, our aims, and whether the aims are met.
 struct Table {
-    /// Aims are for release builds and large databases; else they are left out.
+    /// Whether to judge. Aims are for release builds and large databases; otherwise they are left out.
     judge: bool,
     rows: Vec<[String; 4]>,
 }
@@ -119,7 +122,7 @@ impl Table {
         self.rows.push([what.into(), measured, aim.into(), if met { "met" } else { "MISSED" }.into()]);
     }
 
-    /// Markdown, for docs/performance.md.
+    /// Prints Markdown for docs/performance.md.
     fn print(&self) {
         let head = ["what", "measured", "aim", "aim is"].map(str::to_owned);
         let all: Vec<&[String; 4]> = std::iter::once(&head).chain(&self.rows).collect();
@@ -140,13 +143,13 @@ impl Table {
     }
 }
 
-/// Milliseconds, with as many digits as mean something.
+/// Formats milliseconds with the significant digits.
 fn milliseconds(time: std::time::Duration) -> String {
     let ms = time.as_secs_f64() * 1000.0;
     if ms < 10.0 { format!("{ms:.2} ms") } else { format!("{ms:.0} ms") }
 }
 
-/// Megabytes, of a million bytes.
+/// Formats megabytes of a million bytes.
 fn megabytes(bytes: u64) -> String {
     format!("{:.1} MB", bytes as f64 / 1e6)
 }

@@ -1,5 +1,6 @@
-//! A hundred thousand flows, half a million connections, twenty thousand rules of nftables and as many routes, in the form in which
-//! sosreport records them and made of the capture's where it has such: one answer of a server, beside ripgrep in the same text.
+//! A hundred thousand flows, half a million connections, twenty thousand rules of nftables and as many routes, in the
+//! form in which sosreport records them, and from the lines of the capture if it has such lines. Measures one answer of
+//! a server, next to ripgrep on the same text.
 
 use std::fmt::Write;
 use std::fs;
@@ -11,16 +12,16 @@ use super::measure::{median, peak, wall};
 use super::{Plan, Table, megabytes, milliseconds};
 use crate::workspace::{Result, Workspace};
 
-/// How many, in a full run; a quick one has a tenth.
+/// The numbers of lines in a full run; a quick run has a tenth.
 const FLOWS: usize = 100_000;
 const CONNECTIONS: usize = 500_000;
 const RULES: usize = 20_000;
 const ROUTES: usize = 20_000;
 
-/// No answer is larger, in bytes.
+/// The upper limit of an answer in bytes.
 const BOUND: usize = 24_000;
 
-/// Where sosreport puts what is recorded.
+/// The folder in which sosreport puts recorded outputs.
 const OPENFLOW: &str = "openvswitch/ovs-ofctl_-O_OpenFlow15_dump-flows_br-big";
 const DATAPATH: &str = "openvswitch/ovs-appctl_dpctl.dump-conntrack_-m_netdev_ovs-netdev";
 const CONNTRACK: &str = "conntrack/conntrack_-L_-o_extended";
@@ -28,7 +29,7 @@ const NFT: &str = "firewall_tables/nft_-a_list_ruleset";
 const ROUTE: &str = "networking/ip_route_show_table_all";
 const RULE: &str = "networking/ip_-4_rule_list";
 
-/// What is asked of which server about which recorded output, and what ripgrep counts in it.
+/// A question to a server about a recorded output, and the pattern that ripgrep counts in it.
 struct Question {
     what: &'static str,
     server: &'static str,
@@ -81,7 +82,7 @@ const QUESTIONS: [Question; 7] = [
         pattern: "dport 1700 ",
     },
     Question {
-        what: "the route to an address, worked out",
+        what: "the computed route to an address",
         server: "mcp-kernel",
         file: ROUTE,
         call: &["ip_route_show", "get=10.3.7.9"],
@@ -89,7 +90,7 @@ const QUESTIONS: [Question; 7] = [
     },
 ];
 
-/// Measures each.
+/// Measures each question.
 pub(super) fn measure(workspace: &Workspace, plan: &Plan, table: &mut Table) -> Result {
     let scratch = workspace.sh.create_temp_dir()?;
     let report = scratch.path().join("sosreport-big");
@@ -106,21 +107,21 @@ fn one(workspace: &Workspace, plan: &Plan, report: &Path, question: &Question, t
     let size = fs::metadata(&file)?.len();
     let lines = cmd!(sh, "grep --count ^ {file}").quiet().read()?;
     table.say(format!("**{what}**"), format!("{lines} lines, {}", megabytes(size)));
-    table.say("an answer of a new process", milliseconds(median(plan.runs, || wall(ours()))?));
-    // grep(1) would stop at the first match: it sees that nobody reads what it prints.
+    table.say("one answer of a new process", milliseconds(median(plan.runs, || wall(ours()))?));
+    // grep(1) would stop at the first match, because it notices that its output is discarded.
     let rg = || wall(cmd!(sh, "rg --count --fixed-strings {pattern} {file}").quiet());
     table.say("`rg -c` in the same text", milliseconds(median(plan.runs, rg)?));
     let peak = peak(ours())?;
     let sizes = peak as f64 / size as f64;
     let memory = format!("{sizes:.1} ({})", megabytes(peak));
-    // The text is read once, and what does not fit is not kept; of a small one the process is more.
+    // The text is read once, and excess lines are not kept. For a small text the process itself needs more memory.
     table.aim("peak memory, in sizes of the text", memory, "< 4, or 50 MB", sizes < 4.0 || peak < 50_000_000);
     let answer = ours().ignore_stderr().read()?.len();
     table.aim("bytes of the answer", answer.to_string(), "<= 24000", answer <= BOUND);
     Ok(())
 }
 
-/// A report with these outputs, or with one in so many lines of them.
+/// Writes a report with these outputs, or with one output of this number of lines.
 fn write(workspace: &Workspace, report: &Path, one_in: usize) -> Result {
     let put = |path: &str, text: String| {
         let file = report.join(path);
@@ -139,14 +140,14 @@ fn write(workspace: &Workspace, report: &Path, one_in: usize) -> Result {
     Ok(output(RULE, "0:\tfrom all lookup local\n32766:\tfrom all lookup main\n".into())?)
 }
 
-/// What a command printed on a node of the capture.
+/// Returns the output of a command on a node of the capture.
 fn recorded(workspace: &Workspace, name: &str) -> Result<String> {
     let archive = workspace.root.join("testdata/capture/nodes.tar.xz");
     let member = format!("nodes/ovn-worker/{name}");
     Ok(cmd!(workspace.sh, "tar --extract --xz --to-stdout --file {archive} {member}").quiet().read()?)
 }
 
-/// The lines of a text, over and over; after the first time with another word, so that a question has few answers.
+/// Repeats the lines of a text. After the first time it replaces a word, so that a question has few answers.
 fn repeated(text: &str, lines: usize, word: &str, other: &str) -> String {
     let all: Vec<&str> = text.lines().filter(|line| line.contains("actions=")).collect();
     let mut out = String::new();
@@ -159,7 +160,7 @@ fn repeated(text: &str, lines: usize, word: &str, other: &str) -> String {
     out
 }
 
-/// Connections, each with an address of its own in place of the pods'.
+/// Writes connections, each with its own address in place of the pods' address.
 fn addressed(text: &str, lines: usize) -> String {
     let all: Vec<&str> = text.lines().filter(|line| line.contains("10.244.")).collect();
     let mut out = String::new();
@@ -170,7 +171,7 @@ fn addressed(text: &str, lines: usize) -> String {
     out
 }
 
-/// A chain of rules as nft lists them, each about another address and port.
+/// Writes a chain of rules as nft lists them, each about another address and port.
 fn rules(count: usize) -> String {
     let mut text = String::from("table ip big { # handle 1\n\tchain services { # handle 1\n");
     for n in 0..count {
@@ -183,7 +184,7 @@ fn rules(count: usize) -> String {
     text + "\t}\n}\n"
 }
 
-/// Routes as a BGP daemon makes them.
+/// Writes routes as a BGP daemon makes them.
 fn routes(count: usize) -> String {
     let mut text = String::from("default via 172.18.0.1 dev br-ex \n");
     for n in 0..count {

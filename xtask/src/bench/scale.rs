@@ -1,5 +1,5 @@
-//! A generated cluster of 300 nodes and 20,000 pods: how long a process takes to its first answer, how much memory it
-//! needs, and how large the answer is.
+//! A generated cluster of 300 nodes and 20,000 pods: the time from the start of a process to its first answer, its
+//! memory, and the size of the answer.
 
 use std::path::Path;
 
@@ -9,16 +9,16 @@ use super::measure::{median, peak, wall};
 use super::{Plan, Table, megabytes, milliseconds};
 use crate::workspace::{Result, Workspace};
 
-// The same that the layer's own test of bounds asks.
+// The layer's own test of limits asks the same questions.
 #[path = "../../../crates/mcp-k8s/tests/scale/bundle.rs"]
 mod bundle;
 
-/// Nodes and pods; a tenth if it should be quick.
+/// The numbers of nodes and pods; a quick run uses a tenth.
 const SIZE: [usize; 2] = [300, 20_000];
-/// No answer is larger, in bytes.
+/// The upper limit of an answer in bytes.
 const BOUND: usize = 24_000;
 
-/// What is asked of it first: the overview, a list, one object, where a pod, a service, an address is.
+/// The first questions: the overview, a list, one object, and the location of a pod, a service and an address.
 const QUESTIONS: [&[&str]; 8] = [
     &["cluster_overview"],
     &["kubectl_get", "kind=pods"],
@@ -27,11 +27,11 @@ const QUESTIONS: [&[&str]; 8] = [
     &["ovnkube_locate", "what=tenant-000/web-00042"],
     &["ovnkube_locate", "what=tenant-000/web"],
     &["ovnkube_locate", "what=10.128.9.4"],
-    // Of nobody, so that all zones are searched.
+    // The address belongs to no object, so all zones are searched.
     &["ovnkube_locate", "what=10.128.9.250"],
 ];
 
-/// Generates it, asks each question in a new process, and takes it away again.
+/// Generates the must-gather, asks each question in a new process, and deletes the must-gather.
 pub(super) fn measure(workspace: &Workspace, plan: &Plan, table: &mut Table) -> Result {
     let folder = workspace.sh.create_temp_dir()?;
     let [nodes, pods] = if plan.profile == "release" { SIZE } else { SIZE.map(|n| n / 10) };
@@ -43,7 +43,7 @@ pub(super) fn measure(workspace: &Workspace, plan: &Plan, table: &mut Table) -> 
     QUESTIONS.iter().try_for_each(|question| ask(workspace, plan, table, folder.path(), question))
 }
 
-/// A northbound and a southbound database, whose schemas the generated ones have.
+/// Returns a northbound and a southbound database; the generated databases have their schemas.
 fn databases(workspace: &Workspace) -> Result<[Vec<u8>; 2]> {
     let (sh, scratch) = (&workspace.sh, workspace.sh.create_temp_dir()?);
     let (bundle, scratch) = (workspace.root.join("testdata/capture/must-gather.tar.xz"), scratch.path());

@@ -1,4 +1,4 @@
-//! What a server costs before it is asked anything: its file, its start, its memory.
+//! The cost of a server before its first call: the size of its program, its start, its memory.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ pub(super) fn measure(workspace: &Workspace, plan: &Plan, table: &mut Table) -> 
         let size = fs::metadata(&binary)?.len();
         table.say(format!("**{}**, {}", layer.name, plan.profile), String::new());
         table.aim("start to first reply", milliseconds(start), "< 15 ms", start < Duration::from_millis(15));
-        table.aim("memory after that", megabytes(resident), "< 15 MB", resident < 15_000_000);
+        table.aim("memory after the first reply", megabytes(resident), "< 15 MB", resident < 15_000_000);
         table.aim("size of the program", megabytes(size), "< 20 MB", size < 20_000_000);
     }
     Ok(())

@@ -1,11 +1,12 @@
-//! Logical flows, evaluated: how long a zone takes to be compiled, beside the reading of its rows, and a packet then.
+//! The evaluation of logical flows: the time to compile a zone next to the time to read its rows, and the time of a
+//! packet.
 
 use xshell::cmd;
 
 use super::{Plan, Table, data, megabytes};
 use crate::workspace::{Result, Workspace};
 
-/// Measures each database that there is.
+/// Measures each database.
 pub(super) fn measure(workspace: &Workspace, plan: &Plan, table: &mut Table) -> Result {
     let scratch = workspace.sh.create_temp_dir()?;
     let example = workspace.target.join(plan.profile).join("examples/compile");

@@ -1,7 +1,7 @@
-//! The conformance suites of the protocol, over HTTP: what a server of real tools can show is judged by its authors.
+//! The conformance suites of the protocol, over HTTP: the authors of the protocol judge a real server.
 //!
-//! The suites want fixtures too (tools that return an image, ask the client, ...). Those checks fail with every
-//! server that is of use; `xtask/conformance` lists them with their reasons, and any other failure is one.
+//! The suites also need fixtures (tools that return an image, ask the client, ...). These checks fail with every real
+//! server. `xtask/conformance` lists them with their reasons, and any other failure is an error.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
@@ -12,7 +12,7 @@ use super::{Subject, check, node};
 use crate::mcp::Era;
 use crate::workspace::{Result, Workspace};
 
-/// The suite that knows an era, and how it is told which.
+/// The suite for a version of the protocol, and the arguments that select the version.
 fn suite(era: Era) -> (&'static str, [&'static str; 2]) {
     match era {
         Era::Initialize => ("@modelcontextprotocol/conformance@0.1.16", ["--suite", "active"]),
@@ -22,10 +22,10 @@ fn suite(era: Era) -> (&'static str, [&'static str; 2]) {
     }
 }
 
-/// Lets the suites of both eras examine a server.
+/// Lets the suites of both versions examine a server.
 pub(super) fn examine(workspace: &Workspace, subject: &Subject<'_>) -> Result {
     let sh = &workspace.sh;
-    let server = Listening::start(workspace, subject)?;
+    let server = HttpServer::start(workspace, subject)?;
     let url = &server.url;
     for era in Era::ALL {
         let (package, chosen) = suite(era);
@@ -36,13 +36,13 @@ pub(super) fn examine(workspace: &Workspace, subject: &Subject<'_>) -> Result {
             cmd!(sh, "timeout 120 {program} server --url {url} {chosen...} --expected-failures {expected}");
         let output = run.quiet().ignore_status().output()?;
         let text = String::from_utf8_lossy(&output.stdout);
-        // The summary comes last; before it there is a line or two for each of the scenarios.
+        // The summary comes last, after one or two lines for each scenario.
         let summary = text.split_once("=== SUMMARY ===").map_or(&*text, |(_, summary)| summary);
         check(output.status.success(), || {
             format!("conformance {version}: {summary}\n{}", String::from_utf8_lossy(&output.stderr))
         })?;
         let total =
-            text.lines().find_map(|line| line.strip_prefix("Total: ")).unwrap_or("nothing was counted");
+            text.lines().find_map(|line| line.strip_prefix("Total: ")).unwrap_or("no total was printed");
         check(!total.starts_with("0 "), || format!("conformance {version}: {total}"))?;
         println!("{} {version}: conformance: {total}, as expected", subject.layer.name);
     }
@@ -50,18 +50,18 @@ pub(super) fn examine(workspace: &Workspace, subject: &Subject<'_>) -> Result {
 }
 
 /// A server that listens on a port of its own choice.
-struct Listening {
+struct HttpServer {
     child: Child,
     url: String,
 }
 
-impl Listening {
+impl HttpServer {
     fn start(workspace: &Workspace, subject: &Subject<'_>) -> Result<Self> {
         let (binary, sources) = (workspace.binary(subject.layer), &subject.sources);
         let server = cmd!(workspace.sh, "{binary} {sources...} --http=127.0.0.1:0").env("RUST_LOG", "error");
         let mut child = Command::from(server).stdin(Stdio::null()).stderr(Stdio::piped()).spawn()?;
         let said = child.stderr.take().ok_or("the server has no standard error")?;
-        // Made before anything can fail, so that the process does not stay behind.
+        // The value is made before anything can fail, so that its drop ends the process.
         let mut server = Self { child, url: String::new() };
         let mut said = BufReader::new(said);
         let mut line = String::new();
@@ -69,14 +69,14 @@ impl Listening {
         server.url = line
             .split_whitespace()
             .find(|word| word.starts_with("http://"))
-            .ok_or_else(|| format!("the server does not say where it listens: {line}"))?
+            .ok_or_else(|| format!("the server does not print its address: {line}"))?
             .into();
-        // Somebody must go on reading, or the server would wait for it.
+        // A thread must continue to read, or the server would block on a full pipe.
         std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::stderr()));
         Ok(server)
     }
 
-    /// Tells it to stop, and checks that it does so in good order.
+    /// Tells the server to stop, and checks that it ends with success.
     fn stop(mut self, workspace: &Workspace) -> Result {
         let pid = self.child.id().to_string();
         cmd!(workspace.sh, "kill -TERM {pid}").quiet().run()?;
@@ -85,7 +85,7 @@ impl Listening {
     }
 }
 
-impl Drop for Listening {
+impl Drop for HttpServer {
     fn drop(&mut self) {
         _ = self.child.kill();
         _ = self.child.wait();

@@ -1,4 +1,4 @@
-//! The MCP Inspector: a client that others wrote, so that our own does not share our mistakes.
+//! The MCP Inspector: a client of another project, which does not share our mistakes.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,10 @@ use crate::workspace::{Result, Workspace};
 
 const INSPECTOR: &str = "@modelcontextprotocol/inspector@2.12.0";
 
-/// How many tools it calls; the first that answered the probe.
+/// The number of tools that the Inspector calls; it calls the first tools that answered the probe.
 const CALLS: usize = 2;
 
-/// Lets the Inspector list and call tools, in both eras.
+/// Lets the Inspector list and call tools, in both versions of the protocol.
 pub(super) fn inspect(
     workspace: &Workspace,
     subject: &Subject<'_>,

@@ -1,7 +1,8 @@
-//! `cargo xtask probe`: every server as clients meet it: a process, two pipes or a port, one of two eras of
-//! the protocol.
+//! `cargo xtask probe`: tests every server as a client sees it, as a process with two pipes or a port, in both versions
+//! of the protocol.
 //!
-//! The golden tests know the answers; this knows the manners. It reads the shipped must-gather, so it runs anywhere.
+//! The golden tests check the answers; this task checks the protocol. It reads the shipped must-gather, so it runs
+//! anywhere.
 
 mod conformance;
 mod inspector;
@@ -18,7 +19,7 @@ use crate::cases::{self, Case};
 use crate::mcp::{Era, Reply, Session};
 use crate::workspace::{Crate, Result, Workspace};
 
-/// The errors of JSON-RPC and MCP that a server must tell apart.
+/// The errors of JSON-RPC and MCP that a server must distinguish.
 const INVALID_PARAMS: i64 = -32602;
 const METHOD_NOT_FOUND: i64 = -32601;
 
@@ -47,8 +48,10 @@ pub(crate) fn run(probe: &Probe) -> Result {
             println!("{} {}: {} checks in {:.1?}", layer.name, era.version(), talk.checks, start.elapsed());
             spoken.push(talk);
         }
-        let [old, new] = spoken.as_slice() else { return Err("there are two eras".into()) };
-        check(old.answers == new.answers, || format!("{}: the two eras give different answers", layer.name))?;
+        let [old, new] = spoken.as_slice() else { return Err("the protocol has two versions".into()) };
+        check(old.answers == new.answers, || {
+            format!("{}: the two versions of the protocol give different answers", layer.name)
+        })?;
         bytes += old.list_bytes;
         println!("{} tools/list: {} bytes of {}", layer.name, old.list_bytes, tools::BYTES);
         if !probe.no_inspector {
@@ -63,27 +66,27 @@ pub(crate) fn run(probe: &Probe) -> Result {
     })
 }
 
-/// A server, where it reads, and what is asked of it.
+/// A server, its source, and its calls.
 struct Subject<'a> {
     workspace: &'a Workspace,
     layer: &'a Crate,
-    /// The source flags.
+    /// The source flags of the server.
     sources: Vec<String>,
-    /// One case for each tool: the first that the scenario has.
+    /// One case for each tool: the first case of the scenario.
     cases: BTreeMap<String, Case>,
 }
 
-/// What a conversation gave.
+/// The results of a conversation.
 #[derive(Default)]
-struct Talk {
+struct Conversation {
     checks: usize,
-    /// The size of the tools/list result.
+    /// The size of the tools/list result in bytes.
     list_bytes: usize,
-    /// What each tool answered: a text, or the text of an error.
+    /// The answers of the tools: a text, or the text of an error.
     answers: BTreeMap<String, std::result::Result<String, String>>,
 }
 
-impl Talk {
+impl Conversation {
     fn check(&mut self, holds: bool, problem: impl Fn() -> String) -> Result {
         self.checks += 1;
         check(holds, problem)
@@ -97,7 +100,7 @@ fn check(holds: bool, problem: impl Fn() -> String) -> Result {
 impl<'a> Subject<'a> {
     fn of(workspace: &'a Workspace, layer: &'a Crate) -> Result<Self> {
         let all = cases::of(workspace, layer)?;
-        // The scenario that says most about this layer: the one with the most cases.
+        // The scenario with the most cases shows most of this layer.
         let mut count: BTreeMap<&str, usize> = BTreeMap::new();
         for case in &all {
             *count.entry(&case.scenario).or_default() += 1;
@@ -111,17 +114,17 @@ impl<'a> Subject<'a> {
         Ok(Self { workspace, layer, sources: workspace.sources(&scenario), cases })
     }
 
-    /// A whole conversation, from the first word to the end of the process.
-    fn talk(&self, era: Era) -> Result<Talk> {
+    /// Runs a whole conversation, from the first message to the end of the process.
+    fn talk(&self, era: Era) -> Result<Conversation> {
         let binary = self.workspace.binary(self.layer);
         let mut session = Session::start(&self.workspace.sh, &binary, &self.sources, era)?;
-        let mut talk = Talk::default();
+        let mut talk = Conversation::default();
         let hello = session.open()?;
         self.hello(&mut talk, era, &hello)?;
 
         let list = session.expect("tools/list", json!({}))?;
         cacheable(&mut talk, era, "tools/list", &list)?;
-        // The keys of the new era are not what a model pays for.
+        // The additional keys of the new version do not reach a model, so their bytes do not count.
         let tools = list.get("tools").cloned().unwrap_or_default();
         talk.list_bytes = json!({ "tools": tools }).to_string().len();
         let problems = tools::problems(&tools, talk.list_bytes);
@@ -132,7 +135,7 @@ impl<'a> Subject<'a> {
         for case in self.cases.values() {
             let answer = session.call(&case.tool, &Value::Object(case.params.clone()))?;
             talk.check(names.contains(&case.tool.as_str()), || {
-                format!("{} is not in tools/list", case.tool)
+                format!("{} is missing in tools/list", case.tool)
             })?;
             let text = answer.as_ref().unwrap_or_else(|error| error);
             talk.check(!text.trim().is_empty(), || format!("{}: an empty answer", case.tool))?;
@@ -144,16 +147,16 @@ impl<'a> Subject<'a> {
         let ping = session.request("ping", json!({}))?;
         match era {
             Era::Initialize => talk.check(ping == Ok(json!({})), || format!("ping: {ping:?}"))?,
-            Era::Discover => {
-                talk.check(code(&ping) == Some(METHOD_NOT_FOUND), || format!("ping is gone: {ping:?}"))?
-            }
+            Era::Discover => talk.check(code(&ping) == Some(METHOD_NOT_FOUND), || {
+                format!("ping exists in the stateless protocol: {ping:?}")
+            })?,
         }
         session.close()?;
         Ok(talk)
     }
 
-    /// What a server says of itself.
-    fn hello(&self, talk: &mut Talk, era: Era, hello: &Value) -> Result {
+    /// Checks what a server says about itself.
+    fn hello(&self, talk: &mut Conversation, era: Era, hello: &Value) -> Result {
         let server = match era {
             Era::Initialize => hello.get("serverInfo"),
             Era::Discover => {
@@ -170,22 +173,23 @@ impl<'a> Subject<'a> {
                 .and_then(Value::as_array)
                 .is_some_and(|all| all.contains(&version)),
         };
-        talk.check(agreed, || format!("it does not speak {version}: {hello}"))?;
+        talk.check(agreed, || format!("it does not support {version}: {hello}"))?;
         cacheable(talk, era, "server/discover", hello)?;
         let instructions = hello.get("instructions").and_then(Value::as_str).unwrap_or_default();
-        // Clients cut them there.
+        // Clients cut longer instructions.
         talk.check((1..2048).contains(&instructions.len()), || {
             format!("{} bytes of instructions", instructions.len())
         })?;
         let unwanted = ["logging", "sampling", "roots"]
             .into_iter()
             .find(|name| hello.pointer(&format!("/capabilities/{name}")).is_some());
-        talk.check(unwanted.is_none(), || format!("it offers {unwanted:?}, which is deprecated"))
+        talk.check(unwanted.is_none(), || format!("it offers the deprecated capability {unwanted:?}"))
     }
 }
 
-/// What clients get wrong: a model can mend the arguments of a tool, so those are answers; all else is an error.
-fn mistakes(talk: &mut Talk, session: &mut Session, names: &[&str]) -> Result {
+/// Checks mistakes of clients. A model can correct the arguments of a tool, so the server answers wrong arguments with
+/// a result; any other mistake is a protocol error.
+fn mistakes(talk: &mut Conversation, session: &mut Session, names: &[&str]) -> Result {
     let first = names.first().ok_or("no tools")?;
     let bad = session.call(first, &json!({ "no_such_parameter": 1 }))?;
     talk.check(bad.as_ref().is_err_and(|text| text.contains("no_such_parameter")), || {
@@ -198,7 +202,7 @@ fn mistakes(talk: &mut Talk, session: &mut Session, names: &[&str]) -> Result {
     talk.check(code(&method) == Some(METHOD_NOT_FOUND), || format!("an unknown method: {method:?}"))
 }
 
-fn prompts(talk: &mut Talk, session: &mut Session, era: Era, offered: bool) -> Result {
+fn prompts(talk: &mut Conversation, session: &mut Session, era: Era, offered: bool) -> Result {
     if !offered {
         return Ok(());
     }
@@ -222,8 +226,8 @@ fn prompts(talk: &mut Talk, session: &mut Session, era: Era, offered: bool) -> R
     talk.check(code(&unknown) == Some(INVALID_PARAMS), || format!("an unknown prompt: {unknown:?}"))
 }
 
-/// In the new era a client may keep what it was told: for how long, and for whom?
-fn cacheable(talk: &mut Talk, era: Era, what: &str, result: &Value) -> Result {
+/// Checks the cache metadata of the new version: how long a client may keep a result, and whether it may share it.
+fn cacheable(talk: &mut Conversation, era: Era, what: &str, result: &Value) -> Result {
     if era == Era::Initialize {
         return Ok(());
     }

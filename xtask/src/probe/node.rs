@@ -1,4 +1,4 @@
-//! Programs of others that run on Node.js.
+//! Programs of other projects that run on Node.js.
 
 use std::path::PathBuf;
 
@@ -6,11 +6,11 @@ use xshell::{Shell, cmd};
 
 use crate::workspace::{Result, Workspace};
 
-/// The oldest that all of them were seen to run on.
+/// The oldest version on which all of these programs are known to run.
 const NODE: u32 = 22;
 
-/// A program of an npm package, installed once below the target folder. Each package has a folder of its own, so that
-/// two versions of one can stand side by side.
+/// Returns a program of an npm package, which is installed once below the target folder. Each package has its own
+/// folder, so that two versions of one package can exist side by side.
 pub(super) fn program(workspace: &Workspace, package: &str, name: &str, folder: &str) -> Result<PathBuf> {
     let sh = &workspace.sh;
     node(workspace)?;
@@ -26,7 +26,8 @@ pub(super) fn program(workspace: &Workspace, package: &str, name: &str, folder: 
     Ok(folder.join("node_modules/.bin").join(name))
 }
 
-/// A Node.js that is new enough: the machine's, or one from PyPI, which then comes first in the path of this shell.
+/// Finds a Node.js that is new enough: the machine's, or one from PyPI, which is then the first in the path of this
+/// shell.
 fn node(workspace: &Workspace) -> Result {
     if node_version(&workspace.sh).is_some_and(|version| version >= NODE) {
         return Ok(());
@@ -47,7 +48,7 @@ fn node(workspace: &Workspace) -> Result {
     }
 }
 
-/// The first number of `v22.19.0`.
+/// Returns the first number of `v22.19.0`.
 fn node_version(sh: &Shell) -> Option<u32> {
     let text = cmd!(sh, "node --version").quiet().ignore_stderr().read().ok()?;
     text.trim().strip_prefix('v')?.split('.').next()?.parse().ok()

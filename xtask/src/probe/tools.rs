@@ -1,19 +1,19 @@
-//! What a `tools/list` may be: models pay for every byte of it, and some clients refuse whole servers for one schema.
+//! Checks `tools/list`: models pay for every byte of it, and some clients refuse a whole server because of one schema.
 
 use serde_json::{Value, json};
 
-/// How much one server may say of its tools, and all together.
+/// The most bytes of one server's list of tools, and of all lists together.
 pub(super) const BYTES: usize = 16_000;
 pub(super) const ALL_BYTES: usize = 56_000;
 
 /// Keys of JSON Schema that are not portable.
 const UNPORTABLE: &[&str] = &["$ref", "$defs", "$schema", "format", "oneOf", "anyOf", "allOf"];
 
-/// What is wrong with the tools of a server.
+/// Returns the problems of a server's tools.
 pub(super) fn problems(tools: &Value, bytes: usize) -> Vec<String> {
     let mut problems = Vec::new();
     if bytes > BYTES {
-        problems.push(format!("tools/list has {bytes} bytes, at most {BYTES}: say less"));
+        problems.push(format!("tools/list has {bytes} bytes, at most {BYTES}: shorten the descriptions"));
     }
     let tools = tools.as_array().map(Vec::as_slice).unwrap_or_default();
     if tools.is_empty() {
@@ -36,7 +36,7 @@ fn problems_of(tool: &Value) -> Vec<String> {
         annotations.remove("title");
     }
     if annotations != read_only {
-        problems.push(format!("its annotations are {annotations}, not {read_only}"));
+        problems.push(format!("its annotations are {annotations}, but should be {read_only}"));
     }
     let description = tool.get("description").and_then(Value::as_str).unwrap_or_default();
     match sentences(description) {
@@ -47,18 +47,19 @@ fn problems_of(tool: &Value) -> Vec<String> {
         problems.push("it has no title".into());
     }
     if tool.get("outputSchema").is_some() {
-        problems.push("it has an outputSchema: answers are text".into());
+        problems.push("it has an outputSchema, but answers are text".into());
     }
     match tool.get("inputSchema") {
         Some(schema) if schema.get("type").is_some_and(|kind| kind == "object") => {
             unportable(schema, "inputSchema", &mut problems);
         }
-        schema => problems.push(format!("its inputSchema is no object: {schema:?}")),
+        schema => problems.push(format!("its inputSchema is not an object: {schema:?}")),
     }
     problems
 }
 
-/// Ends of sentences: a full stop, question or exclamation mark, and then nothing or a space and a capital.
+/// Counts the ends of sentences: a full stop, question mark or exclamation mark, followed by nothing or by a space and
+/// a capital.
 fn sentences(text: &str) -> usize {
     let ends = text.match_indices(['.', '?', '!']).filter(|(at, _)| {
         let rest = text.get(at + 1..).unwrap_or_default();
@@ -68,7 +69,7 @@ fn sentences(text: &str) -> usize {
     ends.count()
 }
 
-/// Looks for what some client does not take, in a schema and all below it.
+/// Finds the parts of a schema, at any depth, that some client does not accept.
 fn unportable(schema: &Value, path: &str, problems: &mut Vec<String>) {
     let Some(schema) = schema.as_object() else { return };
     for key in UNPORTABLE.iter().filter(|key| schema.contains_key(**key)) {
@@ -105,7 +106,7 @@ mod tests {
         })
     }
 
-    /// The example with the value at a pointer replaced.
+    /// Returns the example with the value at a pointer replaced.
     fn with(pointer: &str, value: Value) -> Vec<String> {
         let mut tool = tool();
         *tool.pointer_mut(pointer).unwrap() = value;

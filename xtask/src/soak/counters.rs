@@ -1,9 +1,9 @@
-//! The counters of a node, which only go up: whoever finds one lower than it was, finds that it was set to zero.
+//! The counters of a node, which only increase: a counter with a lower value was reset.
 
 use std::collections::BTreeMap;
 
-/// What prints counters: a name, the words that print them, and how they are read.
-pub(super) const COUNTED: &[(&str, &str, Read)] = &[
+/// The commands that print counters: a name, the words of the command, and the reader of the output.
+pub(super) const COUNTED: &[(&str, &str, CounterReader)] = &[
     ("iptables", "iptables-save -c", rules),
     ("ip6tables", "ip6tables-save -c", rules),
     ("nft", "nft list ruleset", pairs),
@@ -18,28 +18,29 @@ pub(super) const COUNTED: &[(&str, &str, Read)] = &[
     ("protocols", "nstat -zas", columns),
 ];
 
-/// Reads what was printed.
-type Read = fn(&str, &mut dyn FnMut(String, u64));
+/// Reads the output of a command.
+type CounterReader = fn(&str, &mut dyn FnMut(String, u64));
 
-/// Counters by node, by what printed them, and by what they count.
+/// Counters by node, by command, and by the thing that they count.
 #[derive(Debug, Default)]
 pub(super) struct Counters(BTreeMap<String, u64>);
 
 impl Counters {
-    /// Adds what one of these printed on a node. What is there twice is counted together.
-    pub(super) fn add(&mut self, node: &str, name: &str, read: Read, text: &str) {
+    /// Adds the output of one of these commands on a node. Equal names are added up.
+    pub(super) fn add(&mut self, node: &str, name: &str, read: CounterReader, text: &str) {
         read(text, &mut |what, count| {
             let sum = self.0.entry(format!("{node} {name}: {what}")).or_default();
             *sum = sum.saturating_add(count);
         });
     }
 
-    /// How many there are.
+    /// Returns the number of counters.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Those that are lower later. What is gone is none of them: a flow that aged takes its counters along.
+    /// Returns the counters that are lower later. A missing counter does not count, because the counters of a flow
+    /// disappear when the flow ages.
     pub(super) fn lower(&self, later: &Self) -> impl Iterator<Item = String> {
         self.0.iter().filter_map(|(what, before)| {
             let after = later.0.get(what).filter(|after| *after < before)?;
@@ -48,7 +49,7 @@ impl Counters {
     }
 }
 
-/// `[7:420] -A INPUT -j ACCEPT`, and a chain with its counters at the end.
+/// Reads `[7:420] -A INPUT -j ACCEPT`, and a chain with its counters at the end.
 fn rules(text: &str, say: &mut dyn FnMut(String, u64)) {
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let Some((before, rest)) = line.split_once('[') else { continue };
@@ -61,7 +62,7 @@ fn rules(text: &str, say: &mut dyn FnMut(String, u64)) {
     }
 }
 
-/// What is followed by a number that only grows.
+/// Names that are followed by a number that only increases.
 const GROWS: &[&str] = &[
     "n_packets",
     "n_bytes",
@@ -94,11 +95,12 @@ const GROWS: &[&str] = &[
     "chaintoolong",
 ];
 
-/// `n_packets=7, …`, `packets 7 bytes 420`, `hit:7 missed:1`, `total: 7`. A line of a port belongs to the one that names it.
+/// Reads `n_packets=7, …`, `packets 7 bytes 420`, `hit:7 missed:1`, `total: 7`. A line about a port belongs to the last
+/// line that names a port.
 fn pairs(text: &str, say: &mut dyn FnMut(String, u64)) {
     let mut port = String::new();
     for line in text.lines() {
-        // How many masks there are now is no counter.
+        // The current number of masks is not a counter.
         if line.trim_start().starts_with("masks:") {
             continue;
         }
@@ -114,7 +116,7 @@ fn pairs(text: &str, say: &mut dyn FnMut(String, u64)) {
             let pair = word.split_once(['=', ':']);
             match pair.and_then(|(name, count)| Some((name, count.parse::<u64>().ok()?))) {
                 Some((name, count)) if GROWS.contains(&name) => counts.push((name, count)),
-                // Ages, and how often something happens now.
+                // Ages and current rates are not counters.
                 _ if word.ends_with("/sec") || word.contains("_age=") || word.starts_with("duration=") => {}
                 _ => what.push(word),
             }
@@ -124,7 +126,7 @@ fn pairs(text: &str, say: &mut dyn FnMut(String, u64)) {
     }
 }
 
-/// A name, and numbers after it.
+/// Reads a name with the numbers after it.
 fn columns(text: &str, say: &mut dyn FnMut(String, u64)) {
     for line in text.lines() {
         let mut words = line.split_whitespace();
@@ -141,7 +143,7 @@ fn columns(text: &str, say: &mut dyn FnMut(String, u64)) {
 mod tests {
     use super::*;
 
-    fn lower(read: Read, before: &str, after: &str) -> usize {
+    fn lower(read: CounterReader, before: &str, after: &str) -> usize {
         let of = |text: &str| {
             let mut counters = Counters::default();
             counters.add("node", "name", read, text);
@@ -153,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_counter_that_went_down_is_found_in_each_form() {
-        let forms: [(Read, &str, &str); 7] = [
+        let forms: [(CounterReader, &str, &str); 7] = [
             (
                 rules,
                 ":INPUT ACCEPT [7:420]\n[3:180] -A INPUT -j DROP",

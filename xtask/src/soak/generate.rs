@@ -1,12 +1,12 @@
-//! Calls of a tool: what a model asks on a good day, on a bad one, and what somebody asks who means harm.
+//! Generates calls of a tool: the calls of a model that works well, of a model that makes mistakes, and of an attacker.
 //!
-//! All is made of the tool's own schema, of its cases, and of words that earlier answers held; nothing here knows a tool.
+//! All calls are made from the tool's own schema, its cases, and words of earlier answers; this module knows no tool.
 
 use serde_json::{Map, Value, json};
 
 use super::random::Random;
 
-/// Words that mean something to some tool, in the lab.
+/// Words that have a meaning for some tool in the lab.
 const WORDS: &[&str] = &[
     "ovn-worker",
     "ovn-worker2",
@@ -54,7 +54,7 @@ const WORDS: &[&str] = &[
     "app=web",
 ];
 
-/// What parameters of these names are mostly asked for.
+/// Common values for parameters of these names.
 const NAMED: &[(&str, &[&str])] = &[
     ("node_name", &["ovn-worker", "ovn-worker2", "all"]),
     ("pod", &["default/client", "default/web-1", "default/web-2", "default/db", "default/client-2"]),
@@ -67,10 +67,10 @@ const NAMED: &[(&str, &[&str])] = &[
     ("grep", &["ovn", "10.244", "drop", "default"]),
 ];
 
-/// Parameters by which a tool looks on for a while.
+/// Parameters by which a tool observes for a while.
 const LOOKS_ON: &[&str] = &["seconds", "delta_seconds"];
 
-/// Neither right nor wrong beforehand.
+/// Values that may be valid or invalid.
 const ODD: &[&str] = &[
     "",
     " ",
@@ -112,7 +112,7 @@ const ODD: &[&str] = &[
     "9999999d",
 ];
 
-/// What would do harm if anything of it came through.
+/// Values that would do harm if they reached a program.
 const HOSTILE: &[&str] = &[
     "-h",
     "--help",
@@ -165,16 +165,16 @@ const HOSTILE: &[&str] = &[
     "__proto__",
 ];
 
-/// How a call is meant.
+/// The intention of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Mood {
+pub(super) enum CallIntent {
     Normal,
     Odd,
     Hostile,
 }
 
-impl Mood {
-    /// More of what works than of what must not, for only what works goes far.
+impl CallIntent {
+    /// Chooses an intention. Valid calls are more frequent than invalid calls, because only valid calls get far.
     pub(super) fn draw(random: &mut Random) -> Self {
         match random.below(100) {
             0..60 => Self::Normal,
@@ -184,23 +184,23 @@ impl Mood {
     }
 }
 
-/// A tool, as `tools/list` and the cases tell of it.
+/// A tool, as `tools/list` and the cases describe it.
 pub(super) struct Tool {
     pub(super) name: String,
     schema: Value,
-    /// Parameters that made sense once.
+    /// Parameters of cases, which are valid.
     cases: Vec<Map<String, Value>>,
 }
 
 impl Tool {
-    /// From its entry in `tools/list`.
+    /// Reads the tool from its entry in `tools/list`.
     pub(super) fn new(entry: &Value, cases: Vec<Map<String, Value>>) -> Option<Self> {
         let name = entry.get("name")?.as_str()?.to_owned();
         Some(Self { name, schema: entry.get("inputSchema")?.clone(), cases })
     }
 
-    /// Parameters for a call.
-    pub(super) fn arguments(&self, mood: Mood, words: &Words, random: &mut Random) -> Value {
+    /// Returns parameters for a call.
+    pub(super) fn arguments(&self, mood: CallIntent, words: &Words, random: &mut Random) -> Value {
         let mut arguments = match random.pick(&self.cases) {
             Some(case) if random.percent(60) => case.clone(),
             _ => Map::new(),
@@ -225,15 +225,15 @@ impl Tool {
                 arguments.insert(name.clone(), value(name, schema, words, random));
             }
         }
-        // The nodes of the capture are not all in the lab.
+        // Some nodes of the capture do not exist in the lab.
         if arguments.get("node_name").is_some_and(|node| node == "ovn-control-plane") {
             arguments.insert("node_name".into(), "ovn-worker".into());
         }
-        if mood != Mood::Normal {
+        if mood != CallIntent::Normal {
             let names: Vec<&String> = properties.keys().collect();
             for _ in 0..=random.below(2) {
                 let Some(name) = random.pick(&names) else { break };
-                let bad = if mood == Mood::Odd { odd(random) } else { hostile(random) };
+                let bad = if mood == CallIntent::Odd { odd(random) } else { hostile(random) };
                 let listed = properties
                     .get(*name)
                     .and_then(|schema| schema.get("type"))
@@ -249,7 +249,7 @@ impl Tool {
     }
 }
 
-/// A value that a schema allows.
+/// Returns a value that a schema allows.
 fn value(name: &str, schema: &Value, words: &Words, random: &mut Random) -> Value {
     if let Some(values) = schema.get("enum").and_then(Value::as_array) {
         return random.pick(values).cloned().unwrap_or_default();
@@ -262,7 +262,7 @@ fn value(name: &str, schema: &Value, words: &Words, random: &mut Random) -> Valu
         Some("boolean") => random.percent(50).into(),
         Some("integer" | "number") => {
             let least = number("minimum").unwrap_or(0);
-            // What looks on for a while has seen enough after the shortest.
+            // A tool that observes for a while needs only the shortest time.
             if LOOKS_ON.contains(&name) {
                 return least.into();
             }
@@ -311,10 +311,10 @@ fn hostile(random: &mut Random) -> Value {
     text.into()
 }
 
-/// Words to ask with: known ones, and those that answers held.
+/// Words for the calls: known words, and words of earlier answers.
 pub(super) struct Words(Vec<String>);
 
-/// As many as are kept.
+/// The number of words that are kept.
 const MOST_WORDS: usize = 4000;
 
 impl Words {
@@ -322,7 +322,7 @@ impl Words {
         Self(Vec::new())
     }
 
-    /// Learns from an answer.
+    /// Keeps some words of an answer.
     pub(super) fn learn(&mut self, answer: &str, random: &mut Random) {
         let inside = |c: char| c.is_ascii_alphanumeric() || "_./:-=".contains(c);
         for word in answer.split(|c| !inside(c)).filter(|word| (3..=60).contains(&word.len())) {
@@ -368,7 +368,9 @@ mod tests {
         let tool = tool();
         let calls = |seed| {
             let mut random = Random::new(seed);
-            (0..200).map(|_| tool.arguments(Mood::Normal, &Words::new(), &mut random)).collect::<Vec<_>>()
+            (0..200)
+                .map(|_| tool.arguments(CallIntent::Normal, &Words::new(), &mut random))
+                .collect::<Vec<_>>()
         };
         for call in calls(1) {
             assert!(call["table"] == "x" || call["table"] == "y", "{call}");
@@ -384,8 +386,9 @@ mod tests {
     #[test]
     fn hostile_calls_are() {
         let (tool, mut random) = (tool(), Random::new(3));
-        let calls: String =
-            (0..500).map(|_| tool.arguments(Mood::Hostile, &Words::new(), &mut random).to_string()).collect();
+        let calls: String = (0..500)
+            .map(|_| tool.arguments(CallIntent::Hostile, &Words::new(), &mut random).to_string())
+            .collect();
         for text in ["ls-add soak", "--help", "\\n", "\\u0000", "$(touch"] {
             assert!(calls.contains(text), "{text}");
         }

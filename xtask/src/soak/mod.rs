@@ -1,7 +1,7 @@
-//! `cargo xtask soak`: thousands of generated calls of every tool, against a lab that must be the same afterwards.
+//! `cargo xtask soak`: makes thousands of generated calls of every tool, which must not change the lab.
 //!
-//! That no tool can write is a matter of construction; this looks whether it is true. The tools and their parameters are taken
-//! from the servers themselves, so a new tool is covered by being there.
+//! The servers are constructed so that no tool can write; this task checks the result. The servers themselves list the
+//! tools and their parameters, so a new tool is covered automatically.
 
 mod counters;
 mod generate;
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde_json::{Value, json};
 
-use self::generate::{Mood, Tool, Words};
+use self::generate::{CallIntent, Tool, Words};
 use self::planted::Planted;
 use self::random::Random;
 use self::state::{Changes, NODES, State};
@@ -25,33 +25,33 @@ use crate::cases;
 use crate::mcp::{self, Era, Session};
 use crate::workspace::{Crate, Result, Workspace};
 
-/// How much likelier a question about the lab is than one about a bundle.
+/// How much more likely a question about the lab is than a question about a bundle.
 const OF_LAB: usize = 5;
 
-/// More than the longest answer that a server gives, with its first and last lines.
+/// The upper limit of an answer of a server, with its first and last lines.
 const LONGEST_ANSWER: usize = 32_000;
 
 /// `cargo xtask soak`
 #[derive(Debug, Args)]
 pub(crate) struct Soak {
-    /// 500 calls
+    /// Make 500 calls
     #[arg(long)]
     quick: bool,
-    /// So many calls, over all servers
+    /// Number of calls, over all servers
     #[arg(long, default_value_t = 10_000, conflicts_with = "quick")]
     calls: usize,
-    /// The same calls again: the seed of an earlier run
+    /// Seed of an earlier run, to repeat its calls
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Over the API server of the lab, and not over the local backend
+    /// Use the API server of the lab instead of the local backend
     #[arg(long)]
     api: bool,
-    /// The lab's folder
+    /// Folder of the lab
     #[arg(long, default_value = "/var/lib/ovnk-lab", value_name = "DIR")]
     lab: PathBuf,
 }
 
-/// What became of the calls of one tool.
+/// The outcomes of the calls of one tool.
 #[derive(Clone, Copy, Default)]
 struct Tally {
     answered: usize,
@@ -59,7 +59,7 @@ struct Tally {
     refused: usize,
 }
 
-/// Asks, and compares.
+/// Makes the calls, and compares the state of the lab before and after.
 pub(crate) fn run(soak: &Soak) -> Result {
     let workspace = Workspace::open()?;
     workspace.build_layers()?;
@@ -92,19 +92,19 @@ pub(crate) fn run(soak: &Soak) -> Result {
         nothing_runs(server)?;
     }
     let after = look()?;
-    // What the lab does when nobody asks it anything, for as long as it was asked.
-    println!("{calls} calls in {took:.0?}; now as long without any");
+    // The idle lab is observed for the same time, to see which changes it makes itself.
+    println!("{calls} calls in {took:.0?}; observing the idle lab for the same time");
     std::thread::sleep(took);
     let later = look()?;
 
     let left: Vec<_> = std::fs::read_dir(scratch.path())?.flatten().map(|file| file.path()).collect();
     if !left.is_empty() {
-        return Err(format!("temporary files were left: {left:?}").into());
+        return Err(format!("the servers left temporary files: {left:?}").into());
     }
     judge(&before.changes(&after), &after.changes(&later), before.len())
 }
 
-/// The calls of one server, over one process.
+/// Makes the calls of one server, in one process.
 fn layer_calls(
     workspace: &Workspace,
     layer: &Crate,
@@ -116,7 +116,7 @@ fn layer_calls(
     session.open()?;
     let list = session.expect("tools/list", json!({}))?;
     let mut known: BTreeMap<String, Vec<_>> = BTreeMap::new();
-    // Only what is answered goes far.
+    // Cases about the lab are repeated, because only a call with an answer tests much.
     for case in cases::with_lab(workspace, layer)? {
         let times = if case.is_of_lab() { OF_LAB } else { 1 };
         known.entry(case.tool).or_default().extend(std::iter::repeat_n(case.params, times));
@@ -133,7 +133,7 @@ fn layer_calls(
     let mut words = Words::new();
     let mut tallies: BTreeMap<String, Tally> = BTreeMap::new();
     for tool in tools.iter().cycle().take(calls) {
-        let mood = Mood::draw(random);
+        let mood = CallIntent::draw(random);
         let arguments = tool.arguments(mood, &words, random);
         let reply = session
             .request("tools/call", json!({ "name": tool.name, "arguments": arguments }))
@@ -167,7 +167,7 @@ fn report(layer: &Crate, tallies: &BTreeMap<String, Tally>) {
     }
 }
 
-/// Remote commands end with their calls, or very soon after.
+/// Checks that remote commands end with their calls, or very soon after.
 fn nothing_runs(server: &Server) -> Result {
     let deadline = Instant::now() + Duration::from_secs(5);
     loop {
@@ -176,15 +176,15 @@ fn nothing_runs(server: &Server) -> Result {
             return Ok(());
         }
         if Instant::now() > deadline {
-            return Err(format!("these still run in containers: {running:#?}").into());
+            return Err(format!("these commands still run in containers: {running:#?}").into());
         }
         std::thread::sleep(Duration::from_millis(100));
     }
 }
 
-/// A change is ours unless the idle lab makes such changes too.
+/// Reports the changes that the idle lab does not make too.
 fn judge(changes: &Changes, idle: &Changes, looked_at: usize) -> Result {
-    // Rows come and go under new UUIDs: what is the same is the place, without the value.
+    // Rows come and go with new UUIDs, so only the place is compared, without the value.
     let place = |line: &String| {
         line.split(['"', '=']).next().unwrap_or_default().trim_start_matches(['+', '-']).to_owned()
     };
@@ -192,12 +192,13 @@ fn judge(changes: &Changes, idle: &Changes, looked_at: usize) -> Result {
     let (same, ours): (Vec<&String>, Vec<&String>) =
         changes.iter().partition(|line| excused.contains(&place(line)));
     for line in &same {
-        println!("changes without us too: {line}");
+        println!("the idle lab changes this too: {line}");
     }
     if ours.is_empty() {
-        println!("{looked_at} values, rules, flows, files and processes: none was changed");
+        println!("compared {looked_at} values, rules, flows, files and processes: the calls changed nothing");
         return Ok(());
     }
     let lines: Vec<&str> = ours.iter().take(40).map(|line| line.as_str()).collect();
-    Err(format!("{} changes while tools were called:\n{}", ours.len(), lines.join("\n")).into())
+    Err(format!("the lab changed in {} places while tools were called:\n{}", ours.len(), lines.join("\n"))
+        .into())
 }

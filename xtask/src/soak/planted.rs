@@ -1,4 +1,5 @@
-//! What stays until somebody takes it away. Connections and neighbours age, so that one is gone shows nothing; of these it does.
+//! Entries that stay until somebody deletes them. Other connections and neighbours age, so their absence shows nothing;
+//! the absence of these entries shows a deletion.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +8,7 @@ use xshell::Shell;
 use super::state::{NODES, inside};
 use crate::workspace::Result;
 
-/// How each is planted and taken away: addresses for documentation (RFC 5737), times longer than any run.
+/// The commands that plant and delete each entry: addresses for documentation (RFC 5737), times longer than any run.
 const ENTRIES: &[(&str, &str)] = &[
     (
         "conntrack -I -p tcp -s 192.0.2.1 -d 192.0.2.2 --sport 7 --dport 7 --state ESTABLISHED -u ASSURED -t 1000000",
@@ -20,12 +21,12 @@ const ENTRIES: &[(&str, &str)] = &[
     ("ovs-appctl fdb/add br-ex eth0 0 02:00:c0:00:02:09", "ovs-appctl fdb/del br-ex 0 02:00:c0:00:02:09"),
 ];
 
-/// Is this line of a state about one of them?
+/// Returns whether a line of a state is about one of these entries.
 pub(super) fn is_planted(line: &str) -> bool {
     ["=192.0.2.1 ", " 192.0.2.9 ", "02:00:c0:00:02:09"].iter().any(|mark| line.contains(mark))
 }
 
-/// The entries, until this is dropped.
+/// The planted entries, which are deleted when this value is dropped.
 pub(super) struct Planted<'a> {
     sh: &'a Shell,
     lab: PathBuf,
@@ -51,7 +52,7 @@ impl Drop for Planted<'_> {
     fn drop(&mut self) {
         for node in NODES {
             for (_, remove) in ENTRIES {
-                // One that is gone was told.
+                // An entry that is missing was already reported.
                 _ = self.run(node, remove);
             }
         }

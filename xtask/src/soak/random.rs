@@ -1,6 +1,6 @@
-//! Numbers that are the same in every run with the same seed.
+//! Random numbers that are the same in every run with the same seed.
 
-/// Sebastiano Vigna's SplitMix64: small, and good enough to choose what to ask.
+/// Sebastiano Vigna's SplitMix64: small, and good enough to choose the calls.
 #[derive(Clone, Debug)]
 pub(super) struct Random(u64);
 
@@ -17,17 +17,17 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// One of so many; 0 of none.
+    /// Returns a number below this limit, or 0 if the limit is 0.
     pub(super) fn below(&mut self, limit: usize) -> usize {
         usize::try_from(self.next() % (limit.max(1) as u64)).unwrap_or_default()
     }
 
-    /// True so many times of a hundred.
+    /// Returns true in this percentage of the calls.
     pub(super) fn percent(&mut self, share: usize) -> bool {
         self.below(100) < share
     }
 
-    /// One of these; none of none.
+    /// Returns one of these items, or `None` if there are no items.
     pub(super) fn pick<'a, T>(&mut self, of: &'a [T]) -> Option<&'a T> {
         let index = self.below(of.len());
         of.get(index)

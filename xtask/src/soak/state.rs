@@ -1,4 +1,4 @@
-//! Everything in the lab that a tool could change, as it is now.
+//! The current state of everything in the lab that a tool could change.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,7 +11,7 @@ use super::counters::{COUNTED, Counters};
 use super::planted::is_planted;
 use crate::workspace::Result;
 
-/// The lab's nodes.
+/// The nodes of the lab.
 pub(super) const NODES: &[&str] = &["ovn-worker", "ovn-worker2"];
 
 /// The databases of a node: socket and name.
@@ -21,7 +21,7 @@ const DATABASES: &[(&str, &str)] = &[
     ("/run/openvswitch/db.sock", "Open_vSwitch"),
 ];
 
-/// Columns that daemons write to all the time: counters, times, the state of connections.
+/// Columns that daemons write all the time: counters, times, the state of connections.
 const VOLATILE: &[(&str, &str)] = &[
     ("NB_Global", "nb_cfg_timestamp"),
     ("NB_Global", "sb_cfg_timestamp"),
@@ -43,7 +43,7 @@ const VOLATILE: &[(&str, &str)] = &[
     ("Controller", "status"),
 ];
 
-/// What the kernel and the programs print of a node: a name, and the words that print it.
+/// The output of the kernel and of programs on a node: a name, and the words of the command.
 const PRINTED: &[(&str, &str)] = &[
     ("nft", "nft list ruleset"),
     ("iptables-save", "iptables-save"),
@@ -68,16 +68,17 @@ const PRINTED: &[(&str, &str)] = &[
     ("vlog of ovn-controller", "ovn-appctl -t ovn-controller vlog/list"),
 ];
 
-/// The tables that the legacy iptables has registered: to ask it for one is enough. A kernel without it has no such file.
+/// The tables that the legacy iptables has registered: a query for a table registers it. A kernel without legacy
+/// iptables has no such file.
 const LEGACY_TABLES: &[(&str, &str)] = &[
     ("tables of the legacy iptables", "cat /proc/net/ip_tables_names"),
     ("tables of the legacy ip6tables", "cat /proc/net/ip6_tables_names"),
 ];
 
-/// The network namespaces of pods, in which tools look, too.
+/// The network namespaces of pods, which tools also read.
 const PODS: &[&str] = &["default/client", "default/web-1", "default/client-2", "default/web-2", "default/db"];
 
-/// Of what is printed of a node, what a pod has as well.
+/// The outputs of a node that a pod has as well.
 const OF_PODS: &[&str] = &[
     "nft",
     "iptables-save",
@@ -90,26 +91,26 @@ const OF_PODS: &[&str] = &[
     "conntrack",
 ];
 
-/// Folders of a node whose files are looked at.
+/// Folders of a node whose files are compared.
 const FOLDERS: &[&str] =
     &["etc/openvswitch", "etc/ovn", "run/openvswitch", "run/ovn", "etc/frr", "etc/ipsec.d"];
 
-/// A command in a place of the lab: its words, in which `~` stands for a space.
+/// Returns a command in a node or pod of the lab. In its words `~` stands for a space.
 pub(super) fn inside<'a>(sh: &'a Shell, lab: &Path, place: &str, words: &str) -> Cmd<'a> {
     let enter = concat!(env!("CARGO_MANIFEST_DIR"), "/lab/enter.sh");
     let words = words.split(' ').map(|word| word.replace('~', " "));
     cmd!(sh, "bash {enter} {place} {words...}").env("LAB_DIR", lab).quiet().ignore_stderr()
 }
 
-/// A line for each thing that is there (what there are several of is numbered), and what was counted.
+/// One line for each thing that exists (equal lines are numbered), and the counters.
 #[derive(Debug, Default)]
 pub(super) struct State(BTreeSet<String>, Counters);
 
-/// A difference between two states.
+/// The differences between two states.
 pub(super) type Changes = BTreeSet<String>;
 
 impl State {
-    /// Looks at the lab in a folder.
+    /// Reads the state of the lab in a folder.
     pub(super) fn of(sh: &Shell, lab: &Path) -> Result<Self> {
         let mut lines = Vec::new();
         let mut counters = Counters::default();
@@ -158,13 +159,14 @@ impl State {
         Ok(Self(state, counters))
     }
 
-    /// How much is looked at.
+    /// Returns how many things are compared.
     pub(super) fn len(&self) -> usize {
         self.0.len() + self.1.len()
     }
 
-    /// What is new in a later state, what is gone, and which counters were set back. Connections, neighbours and addresses that
-    /// a bridge learnt may go: they age, and so does what OVN learnt, with its flows. The hosts' own addresses may come, too.
+    /// Returns the new lines of a later state, the missing lines, and the counters that were reset. Connections,
+    /// neighbours and addresses that a bridge learnt may disappear, because they age, and so do the rows that OVN
+    /// learnt, with their flows. The addresses of the lab's hosts may also appear.
     pub(super) fn changes(&self, later: &Self) -> Changes {
         let learnt = |state: &Self| state.0.iter().filter_map(|line| learnt(line)).collect::<BTreeSet<u32>>();
         let (before, after) = (learnt(self), learnt(later));
@@ -188,32 +190,32 @@ impl State {
     }
 }
 
-/// What OVN learns of neighbours and of listeners to multicast, and what it makes of that. Whoever deletes one of its other
-/// logical flows does not get away with it: ovn-northd makes it anew, under another UUID.
+/// Tables for neighbours and multicast listeners that OVN learns, and for the flows that OVN derives from them. A
+/// deletion of any other logical flow is found, because ovn-northd makes the flow again with another UUID.
 const LEARNT: &[&str] = &["MAC_Binding", "IGMP_Group", "Multicast_Group", "Logical_Flow"];
 
-/// How the MAC addresses of the lab's hosts begin. They talk to each other at any time (BGP, tunnels that ask for each other), so
-/// bridges, tunnels and gateway routers learn these addresses, and forget them again.
+/// The first bytes of the MAC addresses of the lab's hosts. The hosts talk to each other at any time (BGP, tunnels that
+/// resolve each other), so bridges, tunnels and gateway routers learn and forget these addresses.
 const HOSTS: &str = "02:42:ac:12:00:";
 
 fn is_of_host(line: &str) -> bool {
     line.contains(HOSTS)
 }
 
-/// A row of these tables: the beginning of its UUID, which is the cookie of its flows.
+/// Returns the beginning of the UUID of a row in these tables, which is the cookie of the row's flows.
 fn learnt(line: &str) -> Option<u32> {
     let (_, row) = line.split_once(" OVN_Southbound ")?;
     let (table, uuid) = row.split_once(r#" ["uuid",""#)?;
     u32::from_str_radix(uuid.get(..8).filter(|_| LEARNT.contains(&table))?, 16).ok()
 }
 
-/// The cookie of a flow.
+/// Returns the cookie of a flow.
 fn cookie(line: &str) -> Option<u32> {
     let (_, cookie) = line.split_once(" cookie=0x")?;
     u32::from_str_radix(cookie.split(',').next()?, 16).ok()
 }
 
-/// What was learnt, without its age, which stands last.
+/// Returns a learnt entry without its age, which is its last word.
 fn aged(name: &str, line: String) -> String {
     match line.rsplit_once(' ') {
         Some((learnt, _)) if name.starts_with("fdb of ") => learnt.to_owned(),
@@ -221,7 +223,7 @@ fn aged(name: &str, line: String) -> String {
     }
 }
 
-/// A line without counters and clocks; none: it is a comment.
+/// Returns a line without counters and clocks, or `None` if the line is a comment.
 fn steady(line: &str) -> Option<String> {
     if line.starts_with('#') {
         return None;
@@ -235,14 +237,14 @@ fn steady(line: &str) -> Option<String> {
         ["REACHABLE", "STALE", "DELAY", "PROBE", "NOARP", "PERMANENT", "FAILED", "INCOMPLETE"].contains(word)
     };
     let mut words: Vec<&str> = line.split_whitespace().filter(|word| !counts(word) && !state(word)).collect();
-    // nft: `packets 7 bytes 420`. That they do not go down is looked at elsewhere.
+    // nft: `packets 7 bytes 420`. Another check compares the counters.
     let mut is_count = false;
     words.retain(|word| {
         let counted = is_count && word.parse::<u64>().is_ok();
         is_count = ["packets", "bytes"].contains(word);
         !counted
     });
-    // conntrack: protocol, its number, the seconds left.
+    // conntrack: the protocol, its number, and the remaining seconds.
     if words.get(1).is_some_and(|word| word.parse::<u8>().is_ok())
         && words.get(2).is_some_and(|word| word.parse::<u32>().is_ok())
     {
@@ -265,7 +267,7 @@ fn steady(line: &str) -> Option<String> {
     Some(line.split(",protoinfo=").next().unwrap_or_default().to_owned())
 }
 
-/// The values of a database, each with its table, row and column, but for what is volatile.
+/// Reads the values of a database, each with its table, row and column, without volatile columns.
 fn rows(dump: &str, say: &mut dyn FnMut(String)) -> Result {
     for table in serde_json::Deserializer::from_str(dump).into_iter::<Value>() {
         let table = table?;
@@ -287,10 +289,10 @@ fn rows(dump: &str, say: &mut dyn FnMut(String)) -> Result {
     Ok(())
 }
 
-/// Where OVN writes what it learns. Its rows are looked at one by one.
+/// Tables to which OVN writes what it learns. Their rows are compared one by one.
 const OF_LEARNT: &str = "ovnsb_db.db";
 
-/// A file: its name, and what is in it. Of sockets and links only that they are there.
+/// Describes a file by its name and its content. Sockets and links are described by their existence only.
 fn described(path: &Path) -> Result<String> {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -302,7 +304,7 @@ fn described(path: &Path) -> Result<String> {
     Ok(format!("{name} {:016x}", hasher.finish()))
 }
 
-/// The commands that run in a node's network namespace.
+/// Returns the commands that run in a node's network namespace.
 fn processes(lab: &Path, node: &str) -> Result<Vec<String>> {
     let holder = fs::read_to_string(lab.join(node).join("pid"))?;
     let network = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/net")).ok();
@@ -374,17 +376,25 @@ mod tests {
         let other = "n OpenFlow br-int: cookie=0xc14ac3b, table=66, priority=100 actions=x";
         let before = state(&[row, flow, other]);
         assert_eq!(before.changes(&state(&[other])), Changes::new());
-        assert_eq!(before.changes(&state(&[row, flow])).len(), 1, "the other flow is nobody's that ages");
+        assert_eq!(
+            before.changes(&state(&[row, flow])).len(),
+            1,
+            "the other flow belongs to no row that ages"
+        );
         assert_eq!(before.changes(&state(&[row, other])).len(), 1, "its row is still there");
-        assert_eq!(state(&[other]).changes(&before).len(), 2, "what comes is a change");
+        assert_eq!(state(&[other]).changes(&before).len(), 2, "a new line is a change");
         let of_host = r#"n OVN_Southbound MAC_Binding ["uuid","0c14ac3a-0000-4000-8000-000000000000"] mac="02:42:ac:12:00:03""#;
         let neighbour = "n fdb of br-ex: 1 0 02:42:ac:12:00:03";
         let hosts = state(&[row, of_host, flow, other, neighbour]);
-        assert_eq!(state(&[other]).changes(&hosts), Changes::new(), "hosts make themselves known");
+        assert_eq!(state(&[other]).changes(&hosts), Changes::new(), "addresses of hosts may appear");
         let planted = "n conntrack: tcp 6 src=192.0.2.1 dst=192.0.2.2 sport=7 dport=7";
         let aged = "n conntrack: tcp 6 src=10.0.0.1 dst=192.0.2.2 sport=7 dport=7";
         assert_eq!(state(&[planted, aged]).changes(&state(&[])), Changes::from([format!("- {planted}")]));
         let of_pod = "n fdb of br-int: 1 0 0a:58:0a:f4:00:05";
-        assert_eq!(state(&[other]).changes(&state(&[other, of_pod])).len(), 1, "and nobody else does");
+        assert_eq!(
+            state(&[other]).changes(&state(&[other, of_pod])).len(),
+            1,
+            "other addresses may not appear"
+        );
     }
 }

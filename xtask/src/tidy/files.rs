@@ -1,16 +1,16 @@
-//! What may stand in a file.
+//! Checks the contents of files.
 
 use super::{SourceFile, Tree};
 
-/// How long a file of Rust may be, and one that is a tool.
+/// The most lines of a Rust file, and of a file that holds a tool.
 const LINES: usize = 500;
 const TOOL_LINES: usize = 250;
 
-/// A command exists only as a checked phrase; these are the two ways to one, and `argv!` alone takes them.
+/// A command exists only as a checked phrase. Only `argv!` may use these two functions, which make a command.
 const ARGV_ONLY: &[&str] = &["Argv::fill", "allow.check"];
 const ARGV: &str = "crates/mcp-core/src/argv/";
 
-/// Spelled in two parts, or this file would find itself.
+/// The words are spelled in two parts; otherwise the check would find them in this file.
 const UNFINISHED: &[&str] = &[
     concat!("TO", "DO"),
     concat!("FIX", "ME"),
@@ -21,7 +21,7 @@ const UNFINISHED: &[&str] = &[
 
 const MACHINE_PATHS: &[&str] = &[concat!("/wo", "rk"), concat!("/ro", "ot"), concat!("/ho", "me")];
 
-/// Names of registries and of what redirects to one.
+/// Names of registries and of options that redirect to one.
 const REGISTRIES: &[&str] = &[
     concat!("artif", "actory"),
     concat!("jf", "rog"),
@@ -36,52 +36,51 @@ const REGISTRIES: &[&str] = &[
     concat!("GO", "PROXY"),
 ];
 
-/// No phrase is made past the compile-time check.
+/// Every command passes the compile-time check.
 pub(super) fn argv(tree: &Tree) -> Vec<String> {
     let outside = tree.below("crates").map(|(_, file)| file).filter(|file| !file.path.starts_with(ARGV));
-    // What a table refuses is tested where the check is a plain call.
+    // The tests of a table call the check as a plain function.
     let rust = outside.filter(|file| file.path.ends_with(".rs") && !file.path.contains("/tests/"));
     occurrences(rust, ARGV_ONLY, "make commands with argv!, whose phrases are checked at compile time")
 }
 
-/// A file that nobody reads to its end hides something.
+/// A very long file hides its content.
 pub(super) fn length(tree: &Tree) -> Vec<String> {
     let mut problems = Vec::new();
     for SourceFile { path, text } in tree.files.iter().filter(|file| file.path.ends_with(".rs")) {
         let most = if path.contains("/src/tools/") { TOOL_LINES } else { LINES };
         let lines = text.lines().count();
         if lines > most {
-            problems.push(format!(
-                "{path} has {lines} lines, at most {most}: give a part of it a file of its own"
-            ));
+            problems
+                .push(format!("{path} has {lines} lines, at most {most}: move a part of it to another file"));
         }
     }
     problems
 }
 
-/// What is left to do belongs in an issue.
+/// Unfinished work belongs in an issue.
 pub(super) fn unfinished(tree: &Tree) -> Vec<String> {
     occurrences(written(tree), UNFINISHED, "finish it, or open an issue")
 }
 
-/// What works on one machine only works on no other.
+/// A path of one machine works on that machine only.
 pub(super) fn machine_paths(tree: &Tree) -> Vec<String> {
     occurrences(written(tree), MACHINE_PATHS, "name no absolute path of one machine")
 }
 
-/// Everyone has their own mirrors; they belong in everyone's own configuration.
+/// Every user has their own mirrors, which belong in the user's own configuration.
 pub(super) fn registries(tree: &Tree) -> Vec<String> {
     occurrences(written(tree), REGISTRIES, "name no registry: leave it to the user's configuration")
 }
 
-/// What people of this project wrote: not what was recorded, locked or licensed.
+/// Returns the files that people of this project write, without recordings, lock files and the licence.
 fn written(tree: &Tree) -> impl Iterator<Item = &SourceFile> {
     let recorded =
         |path: &str| path.starts_with("testdata/") || path.ends_with(".snap") || path.ends_with(".lock");
     tree.files.iter().filter(move |file| !recorded(&file.path) && file.path != "LICENSE")
 }
 
-/// Every place where one of the words stands, with what to do about it.
+/// Returns every place that contains one of the words, with advice on what to do.
 fn occurrences<'a>(files: impl Iterator<Item = &'a SourceFile>, words: &[&str], advice: &str) -> Vec<String> {
     let mut problems = Vec::new();
     for file in files {
@@ -94,7 +93,8 @@ fn occurrences<'a>(files: impl Iterator<Item = &'a SourceFile>, words: &[&str], 
     problems
 }
 
-/// Is the word there as a whole? `/workload` is not `/wo` + `rk`, and `crates/ro` + `ot` is no absolute path.
+/// Returns whether the line contains the whole word. `/workload` does not contain `/wo` + `rk`, and `crates/ro` + `ot`
+/// is not an absolute path.
 fn stands_in(line: &str, word: &str) -> bool {
     let in_word = |c: char| c.is_alphanumeric() || c == '_';
     let absolute = word.starts_with('/');
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_within_a_word_is_none() {
+    fn a_word_within_a_word_is_not_found() {
         let [work, ..] = MACHINE_PATHS else { unreachable!() };
         for line in
             [format!("{work}er"), format!("crates{work}"), format!("{{pid}}{work}"), format!("..{work}")]

@@ -1,4 +1,4 @@
-//! What a layer consists of, and that its tools are tested.
+//! Checks the files of a layer, and that its tools are tested.
 
 use std::collections::BTreeSet;
 
@@ -6,15 +6,16 @@ use serde_json::Value;
 
 use super::Tree;
 
-/// Where a stranger looks for things, in every layer.
+/// The files that every layer has, so that a new contributor finds the same structure in each.
 const FILES: &[&str] = &["src/main.rs", "src/lib.rs", "src/commands.rs", "src/types.rs", "tests/golden.rs"];
 const FOLDERS: &[&str] = &["src/tools", "tests/cases"];
 
-/// Where a layer's tools are: each in a file of its own, and the audit beside its checks.
+/// The folders of a layer's tools: each tool in its own file, and the audit next to its checks.
 const TOOLS: &[&str] = &["tools", "checks"];
 
-/// What insta puts between the file of a test and the name of its snapshot; a case's has the name alone.
-const OF_A_TEST: &str = "__";
+/// The separator that insta puts between the file of a test and the name of its snapshot; the snapshot of a case has
+/// the name alone.
+const TEST_SEPARATOR: &str = "__";
 
 /// A layer has the files of every other layer.
 pub(super) fn shape(tree: &Tree) -> Vec<String> {
@@ -32,7 +33,7 @@ pub(super) fn shape(tree: &Tree) -> Vec<String> {
     problems
 }
 
-/// A tool without a case is a tool that nobody tries.
+/// A tool without a case is not tested.
 pub(super) fn tools_have_cases(tree: &Tree) -> Vec<String> {
     let mut problems = Vec::new();
     for layer in tree.layers() {
@@ -52,13 +53,13 @@ pub(super) fn tools_have_cases(tree: &Tree) -> Vec<String> {
     problems
 }
 
-/// The tools of a file.
+/// Returns the names of the tools in a file.
 fn names(source: &str) -> impl Iterator<Item = &str> {
     source.split("const NAME: &'static str = \"").skip(1).filter_map(|rest| rest.split('"').next())
 }
 
-/// What begins like a tool's name and is none.
-const NO_TOOLS: &[&str] = &[
+/// Words that begin like the name of a tool and name something else.
+const NOT_TOOLS: &[&str] = &[
     "ip_route",
     "node_name",
     "node_not_ready",
@@ -67,10 +68,10 @@ const NO_TOOLS: &[&str] = &[
     "ovn_localnet_switch",
 ];
 
-/// How the names of tools begin that are still to come: a layer that has one of them tells of it by itself.
-const TO_COME: &[&str] = &["pwru_", "retis_", "tcpdump_"];
+/// The beginnings of the names of planned tools: a layer that has one of them describes it itself.
+const PLANNED_TOOLS: &[&str] = &["pwru_", "retis_", "tcpdump_"];
 
-/// A prompt, an instruction or a description that names a tool which no layer has sends the model into the void.
+/// A prompt, an instruction or a description that names a missing tool misleads the model.
 pub(super) fn prompts_name_tools(tree: &Tree) -> Vec<String> {
     let of = |folder: String| tree.below(&folder).map(|(_, source)| source).collect::<Vec<_>>();
     let tools: BTreeSet<&str> = tree
@@ -83,18 +84,18 @@ pub(super) fn prompts_name_tools(tree: &Tree) -> Vec<String> {
         .iter()
         .filter_map(|name| name.split_inclusive('_').next())
         .filter(|b| b.ends_with('_'))
-        .chain(TO_COME.iter().copied())
+        .chain(PLANNED_TOOLS.iter().copied())
         .collect();
     let mut problems = Vec::new();
     for layer in tree.layers() {
         let folder = format!("{}/src", layer.folder);
         let prompts =
             tree.below(&folder).filter(|(file, _)| file.starts_with("prompts") || *file == "lib.rs");
-        // Its descriptions are in the reference, word by word.
+        // The reference contains the layer's descriptions, word by word.
         let reference = format!("{}-tools.md", layer.name.trim_start_matches("mcp-"));
         let described = tree.below("docs/reference").filter(|(file, _)| *file == reference);
         for (_, source) in prompts.chain(described) {
-            // Of a table of tools only what the model reads.
+            // Only the instructions reach the model, and not the rest of the table of tools.
             let text = source.text.split_once(".instructions(").map_or(source.text.as_str(), |(_, text)| {
                 text.split_once(".tools(vec!").map_or(text, |(instructions, _)| instructions)
             });
@@ -102,19 +103,19 @@ pub(super) fn prompts_name_tools(tree: &Tree) -> Vec<String> {
             let like_a_tool =
                 words.filter(|word| beginnings.iter().any(|beginning| word.starts_with(beginning)));
             let unknown: BTreeSet<&str> = like_a_tool
-                .filter(|word| !tools.contains(word) && !NO_TOOLS.contains(word) && !word.ends_with('_'))
+                .filter(|word| !tools.contains(word) && !NOT_TOOLS.contains(word) && !word.ends_with('_'))
                 .collect();
             problems.extend(
                 unknown
                     .iter()
-                    .map(|word| format!("{} names `{word}`, which is no tool of any layer", source.path)),
+                    .map(|word| format!("{} names `{word}`, but no layer has such a tool", source.path)),
             );
         }
     }
     problems
 }
 
-/// A case that was never accepted tests nothing; a snapshot that no case makes is never compared.
+/// A case that was never accepted tests nothing; a snapshot without a case is never compared.
 pub(super) fn cases_and_snapshots(tree: &Tree) -> Vec<String> {
     let mut problems = Vec::new();
     for layer in tree.layers() {
@@ -130,14 +131,14 @@ pub(super) fn cases_and_snapshots(tree: &Tree) -> Vec<String> {
                 "{folder}/tests/cases/{name}.json has no snapshot: cargo xtask golden --accept"
             ));
         }
-        for name in snapshots.difference(&cases).filter(|name| !name.contains(OF_A_TEST)) {
-            problems.push(format!("{folder}/tests/snapshots/{name}.snap is of no case: delete it"));
+        for name in snapshots.difference(&cases).filter(|name| !name.contains(TEST_SEPARATOR)) {
+            problems.push(format!("{folder}/tests/snapshots/{name}.snap has no case: delete it"));
         }
     }
     problems
 }
 
-/// Recordings that nobody reads go; a case needs something to read.
+/// Recordings that no case reads must be deleted, and a case needs a recording.
 pub(super) fn scenarios(tree: &Tree) -> Vec<String> {
     let mut problems = Vec::new();
     let mut named = BTreeSet::new();
@@ -152,7 +153,7 @@ pub(super) fn scenarios(tree: &Tree) -> Vec<String> {
     let recorded =
         tree.below("testdata").filter_map(|(file, _)| file.strip_suffix("/scenario.json")).map(str::to_owned);
     for scenario in recorded.filter(|scenario| !named.contains(scenario)) {
-        problems.push(format!("testdata/{scenario} is recorded for no case: delete it"));
+        problems.push(format!("testdata/{scenario} has no case that reads it: delete it"));
     }
     problems
 }
@@ -202,9 +203,9 @@ mod tests {
         );
         tree.add("docs/reference/ovn-tools.md", "ovn_list, then ovn_trace");
         let wanted = [
-            "crates/mcp-ovn/src/prompts/triage.md names `ovn_show`, which is no tool of any layer",
-            "crates/mcp-ovn/src/prompts/triage.md names `tcpdump_capture`, which is no tool of any layer",
-            "docs/reference/ovn-tools.md names `ovn_trace`, which is no tool of any layer",
+            "crates/mcp-ovn/src/prompts/triage.md names `ovn_show`, but no layer has such a tool",
+            "crates/mcp-ovn/src/prompts/triage.md names `tcpdump_capture`, but no layer has such a tool",
+            "docs/reference/ovn-tools.md names `ovn_trace`, but no layer has such a tool",
         ];
         assert_eq!(prompts_name_tools(&tree), wanted);
     }
@@ -217,7 +218,7 @@ mod tests {
         tree.add("crates/mcp-ovn/tests/snapshots/server__tools_list.snap", "");
         let wanted = [
             "crates/mcp-ovn/tests/cases/show.json has no snapshot: cargo xtask golden --accept",
-            "crates/mcp-ovn/tests/snapshots/old.snap is of no case: delete it",
+            "crates/mcp-ovn/tests/snapshots/old.snap has no case: delete it",
         ];
         assert_eq!(cases_and_snapshots(&tree), wanted);
     }
@@ -229,8 +230,8 @@ mod tests {
         tree.add("crates/mcp-ovn/tests/cases/show.json", "{}");
         let wanted = [
             "crates/mcp-ovn/tests/cases/show.json: write {\"scenario\", \"tool\", \"params\"}",
-            "testdata/lab is recorded for no case: delete it",
-            "testdata/old is recorded for no case: delete it",
+            "testdata/lab has no case that reads it: delete it",
+            "testdata/old has no case that reads it: delete it",
         ];
         assert_eq!(scenarios(&tree), wanted);
     }

@@ -1,14 +1,14 @@
-//! Who may depend on whom, and what every crate has.
+//! Checks the dependencies between crates, and the files that every crate has.
 
 use super::Tree;
 
-/// What a layer may know of this workspace.
+/// The crates of this workspace on which a layer may depend.
 const SHARED: &[&str] = &["host-net", "mcp-core", "openflow", "ovn-model", "ovsdb", "packet"];
 
 /// Crates that are useful without MCP.
 const BELOW_CORE: &[&str] = &["host-net", "openflow", "ovn-model", "ovsdb", "packet", "xtask"];
 
-/// Crates for tests alone.
+/// Crates that only tests use.
 const FOR_TESTS: &[&str] = &["lab-api", "mcp-testing"];
 
 /// Layers depend on the shared crates and on no other layer.
@@ -26,16 +26,15 @@ pub(super) fn layers_stand_alone(tree: &Tree) -> Vec<String> {
     problems.collect()
 }
 
-/// MCP and the Kubernetes client change often: one crate follows them, for all.
+/// MCP and the Kubernetes client change often, so only one crate follows their changes.
 pub(super) fn only_core_speaks_mcp(tree: &Tree) -> Vec<String> {
     let kept = |name: &&String| ["rmcp", "kube", "k8s-openapi"].iter().any(|kept| name.starts_with(kept));
     let others =
         tree.crates.iter().filter(|each| each.name != "mcp-core" && !FOR_TESTS.contains(&each.name.as_str()));
     let problems = others.flat_map(|each| {
-        each.dependencies
-            .iter()
-            .filter(kept)
-            .map(|name| format!("{} depends on {name}: let mcp-core offer what is needed of it", each.name))
+        each.dependencies.iter().filter(kept).map(|name| {
+            format!("{} depends on {name}: let mcp-core offer the functions that you need", each.name)
+        })
     });
     problems.collect()
 }
@@ -51,21 +50,21 @@ pub(super) fn tests_alone_use_test_crates(tree: &Tree) -> Vec<String> {
     problems.collect()
 }
 
-/// What is below core knows nothing of it; xtask runs the programs and knows no crate at all.
+/// Crates below core do not depend on it; xtask runs the programs and depends on no crate of the workspace.
 pub(super) fn below_core(tree: &Tree) -> Vec<String> {
     let mut problems = Vec::new();
     for each in tree.crates.iter().filter(|each| BELOW_CORE.contains(&each.name.as_str())) {
         for name in &each.dependencies {
             let ours = tree.crates.iter().any(|other| other.name == *name);
             if name.starts_with("mcp-") || (each.name == "xtask" && ours) {
-                problems.push(format!("{} depends on {name}: it must not", each.name));
+                problems.push(format!("{} depends on {name}: remove the dependency", each.name));
             }
         }
     }
     problems
 }
 
-/// Lints are set once, for all.
+/// Lints are set once, for all crates.
 pub(super) fn lints(tree: &Tree) -> Vec<String> {
     let missing = |folder: &&String| {
         let manifest = tree.text(&format!("{folder}/Cargo.toml")).unwrap_or_default();
@@ -76,7 +75,7 @@ pub(super) fn lints(tree: &Tree) -> Vec<String> {
     folders.map(|folder| format!("{folder}/Cargo.toml: add `[lints]` with `workspace = true`")).collect()
 }
 
-/// A crate says what it is for, and what changed.
+/// A crate has a README that says what it is for, and a changelog.
 pub(super) fn readme_and_changelog(tree: &Tree) -> Vec<String> {
     let published = tree.crates.iter().filter(|each| each.name != "xtask");
     let wanted = published
@@ -129,7 +128,7 @@ mod tests {
     fn a_dependency_upwards_is_found() {
         let mut tree = tree();
         tree.depend("ovsdb", "mcp-core");
-        assert_eq!(below_core(&tree), ["ovsdb depends on mcp-core: it must not"]);
+        assert_eq!(below_core(&tree), ["ovsdb depends on mcp-core: remove the dependency"]);
 
         let xtask = super::super::Crate {
             name: "xtask".into(),
@@ -138,7 +137,7 @@ mod tests {
         };
         let mut tree = super::super::example::tree();
         tree.crates.push(xtask);
-        assert_eq!(below_core(&tree), ["xtask depends on ovsdb: it must not"]);
+        assert_eq!(below_core(&tree), ["xtask depends on ovsdb: remove the dependency"]);
     }
 
     #[test]

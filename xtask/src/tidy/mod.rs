@@ -1,11 +1,14 @@
-//! `cargo xtask tidy`: the rules of the architecture that neither rustc nor clippy checks.
+//! `cargo xtask tidy`: the rules of structure and language that neither rustc nor clippy checks.
 //!
-//! A check is a function from the tree to its problems, each a sentence that says what to do. It reads a [`Tree`] and
-//! nothing else, so that each has a test in which it fails.
+//! A check is a function from the tree to its problems. Each problem is a sentence that says what to do. A check reads
+//! only a [`Tree`], so that every check has a test in which it fails.
 
+mod comments;
 mod files;
 mod layers;
 mod manifests;
+mod prose;
+mod words;
 
 use std::fs;
 
@@ -13,16 +16,16 @@ use xshell::cmd;
 
 use crate::workspace::{Crate, Result, Workspace};
 
-/// What the checks look at.
+/// The input of the checks.
 #[derive(Default)]
 struct Tree {
-    /// Every text file that is or will be tracked, by its path from the root.
+    /// Every text file that is or will be tracked, with its path from the root.
     files: Vec<SourceFile>,
-    /// The crates.
+    /// The crates of the workspace.
     crates: Vec<Crate>,
 }
 
-/// A text file.
+/// A text file, with its path from the root.
 struct SourceFile {
     path: String,
     text: String,
@@ -36,17 +39,17 @@ impl Tree {
             let text = fs::read_to_string(workspace.root.join(path)).ok()?;
             Some(SourceFile { path: path.into(), text })
         };
-        // What cannot be read is a capture or a file just deleted: no check is about either.
+        // A file that cannot be read as text is a capture or was just deleted; no check concerns either.
         let files = list.split_terminator('\0').filter_map(read).collect();
         Ok(Self { files, crates: workspace.crates })
     }
 
-    /// The text of a file, if there is one.
+    /// Returns the text of a file, if there is one.
     fn text(&self, path: &str) -> Option<&str> {
         self.files.iter().find(|file| file.path == path).map(|file| file.text.as_str())
     }
 
-    /// The files below a folder, with the rest of their paths.
+    /// Returns the files below a folder, with the rest of their paths.
     fn below(&self, folder: &str) -> impl Iterator<Item = (&str, &SourceFile)> {
         self.files
             .iter()
@@ -60,27 +63,31 @@ impl Tree {
 
 type Check = fn(&Tree) -> Vec<String>;
 
-/// All checks, by what they promise.
+/// All checks, each with the rule that it checks.
 const CHECKS: &[(&str, Check)] = &[
-    ("layers know the shared crates and not each other", manifests::layers_stand_alone),
-    ("only mcp-core and its tests name rmcp and kube", manifests::only_core_speaks_mcp),
-    ("ovsdb and ovn-model know nothing of MCP, xtask of no crate", manifests::below_core),
-    ("what is released needs no crate for tests", manifests::tests_alone_use_test_crates),
+    ("layers depend on the shared crates and not on each other", manifests::layers_stand_alone),
+    ("only mcp-core and its tests depend on rmcp and kube", manifests::only_core_speaks_mcp),
+    ("crates below core do not depend on MCP, and xtask depends on no crate", manifests::below_core),
+    ("released crates need no crate for tests", manifests::tests_alone_use_test_crates),
     ("every crate takes the workspace's lints", manifests::lints),
     ("every crate has a README and a changelog", manifests::readme_and_changelog),
-    ("a layer looks like every other layer", layers::shape),
+    ("every layer has the same files", layers::shape),
     ("every tool has a case", layers::tools_have_cases),
     ("every tool that a prompt names exists", layers::prompts_name_tools),
-    ("every case has a snapshot, every snapshot a case", layers::cases_and_snapshots),
-    ("every case names a scenario, every recording has a case", layers::scenarios),
-    ("commands are made by argv! alone", files::argv),
+    ("every case has a snapshot, and every snapshot has a case", layers::cases_and_snapshots),
+    ("every case names a scenario, and every recording has a case", layers::scenarios),
+    ("only argv! makes commands", files::argv),
     ("files are short", files::length),
     ("nothing is left unfinished", files::unfinished),
-    ("no path of one machine", files::machine_paths),
-    ("no registry but the public default", files::registries),
+    ("no file contains a path of one machine", files::machine_paths),
+    ("no file names a registry", files::registries),
+    ("prose is plain English", words::plain_english),
+    ("types have names that say what they are", words::type_names),
+    ("public items begin with a sentence", comments::first_sentences),
+    ("lines of prose have at most 120 columns", comments::columns),
 ];
 
-/// Runs every check and says which hold.
+/// Runs every check and prints which rules hold.
 pub(crate) fn run() -> Result {
     let tree = Tree::read(Workspace::open()?)?;
     let mut problems = 0;
@@ -97,7 +104,7 @@ pub(crate) fn run() -> Result {
 
 #[cfg(test)]
 mod example {
-    //! A small tree in which every check holds; each test breaks one thing.
+    //! A small tree in which every check holds; each test breaks one rule.
 
     use super::*;
 
@@ -123,7 +130,7 @@ mod example {
             tree.add(&format!("{}/CHANGELOG.md", each.folder), "# Changes\n");
         }
         for file in ["src/main.rs", "src/lib.rs", "src/commands.rs", "src/types.rs", "tests/golden.rs"] {
-            tree.add(&format!("crates/mcp-ovn/{file}"), "//! A file.\n");
+            tree.add(&format!("crates/mcp-ovn/{file}"), "//! One file of a layer.\n");
         }
         let tool = "impl Tool for Show {\n    const NAME: &'static str = \"show\";\n}\n";
         tree.add("crates/mcp-ovn/src/tools/show.rs", tool);
@@ -145,7 +152,7 @@ mod example {
             self.files.retain(|file| file.path != path);
         }
 
-        /// Lets a crate depend on another.
+        /// Makes a crate depend on another crate.
         pub(super) fn depend(&mut self, name: &str, on: &str) {
             let wanted = self.crates.iter_mut().filter(|each| each.name == name);
             wanted.for_each(|each| each.dependencies.push(on.into()));

@@ -1,4 +1,5 @@
-//! One answer, whichever way it comes: through the API server as from the nodes themselves, whatever the packaging calls things.
+//! Checks that an answer is the same through the API server and from the nodes themselves, and with every flavour of
+//! the cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -13,11 +14,12 @@ use crate::cases;
 use crate::mcp::{Era, Session};
 use crate::workspace::{Crate, Result, Workspace};
 
-/// Tools that ask the API server alone, which a node does not have.
+/// Tools that ask only the API server, which a node does not have.
 const OF_OBJECTS: &[&str] =
     &["cluster_overview", "kubectl_describe", "kubectl_events", "kubectl_get", "kubectl_logs"];
 
-/// Tools that print what moves by itself: counters, ages, connections. Their numbers may differ, and what is only there for a while.
+/// Tools that print changing data: counters, ages, connections. Their numbers may differ, and some of their lines may
+/// exist only for a while.
 const MOVING: &[&str] = &[
     "conntrack_events",
     "conntrack_list",
@@ -37,10 +39,10 @@ const MOVING: &[&str] = &[
     "ss_show",
 ];
 
-/// A tool that joins the two: without objects a node still knows its ports.
+/// A tool that joins objects and databases: without objects, a node still knows its ports.
 const JOINING: &str = "ovnkube_locate";
 
-/// How often two answers may differ because something happened between them.
+/// How often two answers may differ because the data changed between them.
 const TRIES: usize = 5;
 
 /// Compares all tools that ask nodes.
@@ -54,13 +56,13 @@ pub(super) fn check(workspace: &Workspace, lab: &Path) -> Result {
             let cases = cases(workspace, each, node, per_tool)?;
             let (answered, silent) = layer(workspace, lab, &server, each, &cases)
                 .map_err(|error| format!("{flavour}, {}: {error}", each.name))?;
-            // Where nodes and questions are few, that of a tool may be about what is not there.
+            // With few nodes and few questions, the only question of a tool may be about missing data.
             if flavour == "upstream" && !silent.is_empty() {
-                return Err(format!("{}: nothing that was asked answers {silent:?}", each.name).into());
+                return Err(format!("{}: no question was answered by {silent:?}", each.name).into());
             }
             count += answered;
         }
-        println!("{flavour}: {count} answers are those of the nodes themselves");
+        println!("{flavour}: {count} answers equal the answers of the nodes themselves");
         if flavour != "upstream" {
             overview(workspace, &server, flavour)?;
         }
@@ -68,7 +70,8 @@ pub(super) fn check(workspace: &Workspace, lab: &Path) -> Result {
     Ok(())
 }
 
-/// Cases of a layer that make sense in the lab, each once, at most so many a tool; about this node if they are about one.
+/// Returns the cases of a layer that make sense in the lab, each once, and at most `per_tool` for each tool. If a case
+/// names a node, this node replaces it.
 pub(super) fn cases(
     workspace: &Workspace,
     layer: &Crate,
@@ -76,7 +79,7 @@ pub(super) fn cases(
     per_tool: usize,
 ) -> Result<Vec<(String, Map<String, Value>)>> {
     let mut all = cases::with_lab(workspace, layer)?;
-    // Those of the lab first, which are known to have an answer.
+    // The cases of the lab come first, because they are known to have an answer.
     all.sort_by_key(|case| !case.is_of_lab());
     let mut seen = BTreeSet::new();
     let mut count: BTreeMap<String, usize> = BTreeMap::new();
@@ -86,7 +89,7 @@ pub(super) fn cases(
         if case.params.get("node_name").is_some_and(|named| !of_lab(named) || node != "all") {
             case.params.insert("node_name".into(), json!(if node == "all" { "ovn-worker" } else { node }));
         }
-        // To look twice, or for long, shows no more.
+        // A second sample or a longer time would show nothing more.
         case.params.remove("delta_seconds");
         if case.tool == "conntrack_events" {
             case.params.insert("seconds".into(), json!(1));
@@ -100,7 +103,7 @@ pub(super) fn cases(
     Ok(chosen)
 }
 
-/// The number of questions that were answered from both sides, and the tools of which none was.
+/// Returns the number of questions that both sides answered, and the tools without such an answer.
 fn layer(
     workspace: &Workspace,
     lab: &Path,
@@ -120,11 +123,11 @@ fn layer(
     let mut answered = 0;
     for (tool, params) in cases.iter().filter(|(tool, _)| !OF_OBJECTS.contains(&tool.as_str())) {
         let _traffic = (tool == "conntrack_events").then(|| Traffic::start(workspace, lab)).transpose()?;
-        let mut ask = || -> Result<(Said, Said)> {
+        let mut ask = || -> Result<(ToolOutcome, ToolOutcome)> {
             let params = Value::Object(params.clone());
-            Ok((Said::new(local.call(tool, &params)?), Said::new(cluster.call(tool, &params)?)))
+            Ok((ToolOutcome::new(local.call(tool, &params)?), ToolOutcome::new(cluster.call(tool, &params)?)))
         };
-        let how = Alike::of(tool);
+        let how = Agreement::of(tool);
         let mut told = ask()?;
         for _ in 1..TRIES {
             if told.0.is_same(&told.1, how) {
@@ -149,14 +152,14 @@ fn layer(
     Ok((answered, silent))
 }
 
-/// The names of a server's tools.
+/// Returns the names of a server's tools.
 pub(super) fn tools(session: &mut Session) -> Result<Vec<String>> {
     let list = session.expect("tools/list", json!({}))?;
     let tools = list.get("tools").and_then(Value::as_array).into_iter().flatten();
     Ok(tools.filter_map(|tool| Some(tool.get("name")?.as_str()?.to_owned())).collect())
 }
 
-/// Connections that a node begins again and again, until this is dropped.
+/// Connections that a node opens again and again, until this value is dropped.
 struct Traffic(Child);
 
 impl Traffic {
@@ -175,33 +178,33 @@ impl Drop for Traffic {
     }
 }
 
-/// An answer, or an error.
+/// The text of an answer or of an error.
 #[derive(Default)]
-struct Said {
+struct ToolOutcome {
     answers: bool,
     text: String,
 }
 
-impl Said {
+impl ToolOutcome {
     fn new(said: std::result::Result<String, String>) -> Self {
         Self { answers: said.is_ok(), text: said.unwrap_or_else(|error| error) }
     }
 
-    /// Where it comes from may differ; why there is none has words of its own.
-    fn is_same(&self, other: &Self, how: Alike) -> bool {
+    /// Returns whether two answers are the same. Their sources may differ, and two errors may have different words.
+    fn is_same(&self, other: &Self, how: Agreement) -> bool {
         let body = |said: &Self| -> Vec<String> {
             let lines = said.text.lines().filter(|line| !line.starts_with("# ")).map(without_container);
-            lines.map(|line| if how == Alike::Moving { without_numbers(&line) } else { line }).collect()
+            lines.map(|line| if how == Agreement::Moving { without_numbers(&line) } else { line }).collect()
         };
         let (ours, theirs) = (body(self), body(other));
         let common = |line: &&String| theirs.contains(line);
         match (self.answers, other.answers) {
             (false, false) => true,
             (true, true) => match how {
-                Alike::Whole => ours == theirs,
-                // Entries come and go, but not the kinds of them.
-                Alike::Moving => ours.iter().filter(common).count() * 2 >= ours.len().max(theirs.len()),
-                Alike::Ports => {
+                Agreement::Whole => ours == theirs,
+                // Entries come and go, but not the kinds of entries.
+                Agreement::Moving => ours.iter().filter(common).count() * 2 >= ours.len().max(theirs.len()),
+                Agreement::Ports => {
                     let ports = |lines: &[String]| -> Vec<String> {
                         lines.iter().filter(|line| line.starts_with("  port ")).cloned().collect()
                     };
@@ -213,19 +216,19 @@ impl Said {
     }
 }
 
-/// In what two answers must be alike.
+/// The way in which two answers must agree.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Alike {
-    /// In all.
+enum Agreement {
+    /// In every line.
     Whole,
-    /// In most, but for numbers.
+    /// In at least half of the lines, ignoring numbers.
     Moving,
-    /// In the ports that they tell of, of which nothing is wrong.
+    /// In the ports that they name, and without a finding.
     Ports,
 }
 
-impl Alike {
-    /// Those of a tool.
+impl Agreement {
+    /// Returns the way in which the answers of a tool must agree.
     fn of(tool: &str) -> Self {
         match tool {
             JOINING => Self::Ports,
@@ -235,7 +238,7 @@ impl Alike {
     }
 }
 
-/// A command that failed, wherever that was: "`ip route` in `ovn-controller of ...` failed".
+/// Removes the container from the note about a failed command: "`ip route` in `ovn-controller of ...` failed".
 fn without_container(line: &str) -> String {
     match line.split_once("` in `").and_then(|(before, rest)| Some((before, rest.split_once('`')?.1))) {
         Some((before, after)) => format!("{before}`{after}"),
@@ -243,7 +246,7 @@ fn without_container(line: &str) -> String {
     }
 }
 
-/// The same whatever it counts.
+/// Replaces the numbers of a line.
 fn without_numbers(line: &str) -> String {
     let mut text = String::new();
     for c in line.chars() {
@@ -256,7 +259,7 @@ fn without_numbers(line: &str) -> String {
     text
 }
 
-/// mcp-k8s knows what it has before it.
+/// Checks the overview that mcp-k8s gives of this flavour.
 fn overview(workspace: &Workspace, server: &Server, flavour: &str) -> Result {
     let mut session = start(workspace, server, workspace.layer("mcp-k8s")?, &[])?;
     let text = session.call("cluster_overview", &json!({}))?.unwrap_or_else(|error| error);
@@ -274,15 +277,15 @@ mod tests {
 
     #[test]
     fn only_numbers_may_move() {
-        let said = |text: &str| Said::new(Ok(text.into()));
+        let said = |text: &str| ToolOutcome::new(Ok(text.into()));
         let is_same = |ours: &str, theirs: &str, how| said(ours).is_same(&said(theirs), how);
-        assert!(is_same("# a\nn_packets=12", "# b\nn_packets=7", Alike::Moving));
-        assert!(!is_same("n_packets=12", "n_packets=7", Alike::Whole));
-        assert!(is_same("note: `a` failed", "note: `a` in `b of c` failed", Alike::Whole));
-        assert!(!is_same("drop", "output", Alike::Moving));
-        assert!(!said("drop").is_same(&Said::new(Err("drop".into())), Alike::Moving));
-        assert!(is_same("pod a: where\n  port a", "pod a: Running\n  port a", Alike::Ports));
-        assert!(!is_same("  port a", "  port a\n  port b", Alike::Ports));
-        assert!(!is_same("FINDING: x\n  port a", "  port a", Alike::Ports));
+        assert!(is_same("# a\nn_packets=12", "# b\nn_packets=7", Agreement::Moving));
+        assert!(!is_same("n_packets=12", "n_packets=7", Agreement::Whole));
+        assert!(is_same("note: `a` failed", "note: `a` in `b of c` failed", Agreement::Whole));
+        assert!(!is_same("drop", "output", Agreement::Moving));
+        assert!(!said("drop").is_same(&ToolOutcome::new(Err("drop".into())), Agreement::Moving));
+        assert!(is_same("pod a: where\n  port a", "pod a: Running\n  port a", Agreement::Ports));
+        assert!(!is_same("  port a", "  port a\n  port b", Agreement::Ports));
+        assert!(!is_same("FINDING: x\n  port a", "  port a", Agreement::Ports));
     }
 }

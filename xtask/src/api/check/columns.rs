@@ -1,4 +1,5 @@
-//! kubectl's columns and ours: of every kind that the API server has objects of, header and rows, cell by cell.
+//! Compares kubectl's columns with ours, for every kind of which the API server has objects: headings and rows, cell by
+//! cell.
 
 use serde_json::{Map, Value, json};
 
@@ -7,13 +8,13 @@ use super::{Kubectl, start};
 use crate::mcp::Session;
 use crate::workspace::{Result, Workspace};
 
-// The same that the layer's own tests take tables apart with.
+// The layer's own tests use the same code to take tables apart.
 #[path = "../../../../crates/mcp-k8s/tests/columns/mod.rs"]
 mod apart;
 
 use apart::{Columns, without_ages};
 
-/// Questions about some objects of a kind: kubectl's words, and ours.
+/// Questions about some objects of a kind: kubectl's words, and our parameters.
 const SOME: &[(&str, &str)] = &[
     ("pods -A -l app=web,!x", r#"{"kind": "pods", "labels": "app=web,!x"}"#),
     ("pods -A -l app=web,!x -o wide", r#"{"kind": "po", "labels": "app=web,!x", "output": "wide"}"#),
@@ -35,7 +36,7 @@ const SOME: &[(&str, &str)] = &[
     ("netpol -n default", r#"{"kind": "netpol", "namespace": "default"}"#),
 ];
 
-/// Chosen fields, in kubectl's words (`-o custom-columns`) and in ours.
+/// Selected fields, in kubectl's words (`-o custom-columns`) and in ours.
 const FIELDS: &[(&str, &str, &[&str])] = &[
     (
         "pods -n default",
@@ -55,11 +56,11 @@ const FIELDS: &[(&str, &str, &[&str])] = &[
     ("svc -n default", "NAME:.metadata.name,PORT:.spec.ports[0].port", &["PORT:.spec.ports[0].port"]),
 ];
 
-/// Compares all.
+/// Compares all kinds and questions.
 pub(super) fn check(workspace: &Workspace, server: &Server, kubectl: &Kubectl) -> Result {
-    // Rows are compared, not how much of them fits into an answer.
+    // The limit is high, because the rows are compared and not the paging.
     let mut session = start(workspace, server, workspace.layer("mcp-k8s")?, &["--max-bytes=10000000"])?;
-    let mut both = Both { kubectl, session: &mut session, rows: 0 };
+    let mut both = ColumnComparison { kubectl, session: &mut session, rows: 0 };
     let kinds = kubectl.run("admin", &["api-resources", "--verbs=list", "-o", "name"], "")?.text;
     let (mut with_objects, mut without) = (0, 0);
     for kind in kinds.lines() {
@@ -80,7 +81,7 @@ pub(super) fn check(workspace: &Workspace, server: &Server, kubectl: &Kubectl) -
     let rows = both.rows;
     session.close()?;
     println!(
-        "kubectl get: {rows} rows of {with_objects} kinds are ours cell by cell, an object of each as a whole too; {without} kinds have no objects"
+        "kubectl get: {rows} rows of {with_objects} kinds equal ours in every cell, and one whole object of each kind; {without} kinds have no objects"
     );
     Ok(())
 }
@@ -91,25 +92,25 @@ fn params<const N: usize>(given: [(&str, &str); N]) -> Params {
     given.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
 }
 
-struct Both<'a> {
+struct ColumnComparison<'a> {
     kubectl: &'a Kubectl,
     session: &'a mut Session,
     rows: usize,
 }
 
-impl Both<'_> {
+impl ColumnComparison<'_> {
     fn theirs(&self, words: &str) -> Result<String> {
         let words: Vec<&str> = ["get"].into_iter().chain(words.split(' ')).collect();
         Ok(self.kubectl.expect("admin", &words, "", 0, &[])?.text)
     }
 
-    /// The lines that are the answer itself, of all its pages.
+    /// Returns the lines of the answer itself, from all its pages.
     fn ours(&mut self, params: &Params) -> Result<Vec<String>> {
         let (mut params, mut all) = (params.clone(), Vec::<String>::new());
         loop {
             let text = self.session.call("kubectl_get", &json!(params))??;
             let lines = text.lines().filter(|line| !line.starts_with("# ") && !line.starts_with("note: "));
-            // Each page has the heading.
+            // Each page repeats the heading.
             let page = lines.filter(|line| all.first().is_none_or(|first| first != line)).map(str::to_owned);
             all.append(&mut page.collect());
             match text.split_once("; offset=").and_then(|(_, rest)| rest.split_once(' ')) {
@@ -119,13 +120,13 @@ impl Both<'_> {
         }
     }
 
-    /// Tables of all objects of a kind, and one object. False: there is none.
+    /// Compares the tables of all objects of a kind, and one whole object. Returns false if there is no object.
     fn kind(&mut self, kind: &str) -> Result<bool> {
         if self.theirs(&format!("{kind} -A"))?.starts_with("No resources found") {
             let ours = self.ours(&params([("kind", kind)]))?;
             return match ours.as_slice() {
                 [line] if line.starts_with("there are no ") => Ok(false),
-                _ => Err(format!("there are none, and ours are {ours:?}").into()),
+                _ => Err(format!("kubectl finds no object, but kubectl_get answers {ours:?}").into()),
             };
         }
         for output in ["table", "wide"] {
@@ -136,7 +137,7 @@ impl Both<'_> {
         Ok(true)
     }
 
-    /// The number of rows that were compared.
+    /// Returns the number of rows that were compared.
     fn tables(&mut self, words: &str, params: &Params) -> Result<usize> {
         let theirs = self.theirs(words)?;
         let ours = self.ours(params)?;
@@ -144,7 +145,7 @@ impl Both<'_> {
             (Columns::parse(theirs.lines()), Columns::parse(ours.iter().map(String::as_str)));
         for table in [&mut theirs, &mut ours] {
             table.rows.iter_mut().flatten().for_each(|cell| *cell = without_ages(cell));
-            // The server's order is that of its keys, ours is by name.
+            // The server sorts by its keys, and we sort by name.
             table.rows.sort();
         }
         if theirs != ours {
@@ -163,10 +164,10 @@ impl Both<'_> {
         Ok(ours.rows.len())
     }
 
-    /// The first object as YAML.
+    /// Compares the first object as YAML.
     fn whole(&mut self, kind: &str) -> Result {
         let list: Value = serde_json::from_str(&self.theirs(&format!("{kind} -A -o json"))?)?;
-        let first = list.pointer("/items/0/metadata").ok_or("no object in a list of them")?;
+        let first = list.pointer("/items/0/metadata").ok_or("the list has no object")?;
         let of = |key| first.get(key).and_then(Value::as_str).unwrap_or_default();
         let (namespace, name) = (of("namespace"), of("name"));
         let (mut words, mut params) =
@@ -202,7 +203,7 @@ impl Both<'_> {
     }
 }
 
-/// What no answer of ours has: it is a copy of the rest.
+/// Removes the fields that our answers leave out, because they copy the rest.
 fn leave_out(object: &mut Value) {
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
@@ -214,7 +215,7 @@ fn leave_out(object: &mut Value) {
     }
 }
 
-/// Where two objects differ first, if not by what is secret.
+/// Returns the first place at which two objects differ, except in secrets.
 fn difference(theirs: &Value, ours: &Value, path: &str) -> Option<String> {
     match (theirs, ours) {
         (Value::Object(a), Value::Object(b)) => {

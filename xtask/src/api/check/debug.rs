@@ -1,4 +1,5 @@
-//! Debug pods: made where nothing else will do and only if allowed, gone on every path.
+//! Checks debug pods: a server makes one only if no other container serves and only if allowed, and deletes it in every
+//! case.
 
 use std::time::{Duration, Instant};
 
@@ -11,13 +12,14 @@ use super::{GRACE, start, wait};
 use crate::mcp::Session;
 use crate::workspace::{Crate, Result, Workspace};
 
-/// What allows them.
+/// The flag that allows debug pods.
 const ALLOWED: &str = "--allow-debug-pods";
 
-/// Why a debug pod cannot start must be known so soon, though the call may take longer.
+/// The time within which the reason of a debug pod's failure must be known, although the call may take longer.
 const SOON: Duration = Duration::from_secs(15);
 
-/// Something that keeps a debug pod from starting: in the options, in the cluster; and what the answer says of it.
+/// A reason that keeps a debug pod from starting, in the options or in the cluster, and the texts that the answer must
+/// contain.
 struct Case {
     options: &'static [&'static str],
     fault: fn() -> Value,
@@ -32,14 +34,14 @@ const CASES: &[Case] = &[
         seconds: 60,
         says: &["ImagePullBackOff", "registry.invalid/tools:1", "--debug-image"],
     },
-    // Admission, a quota, or a right that is missing.
+    // Admission, a quota, or a missing right.
     Case {
         options: &[],
         fault: || json!({ "path": "/pods", "method": "POST", "status": 403 }),
         seconds: 60,
         says: &["the API server refused it", "create", "pods", "ovn-kubernetes"],
     },
-    // A taint that no toleration helps against looks like this too: the node's own admission.
+    // A taint without a matching toleration looks the same: it is the node's own admission.
     Case {
         options: &[],
         fault: || json!({ "node": "ovn-worker", "kubelet": "full" }),
@@ -60,37 +62,37 @@ const CASES: &[Case] = &[
     },
 ];
 
-/// In words, and as a fault.
-type Lost = (&'static str, fn() -> Value);
+/// A fault, in words and as the API server takes it.
+type LostAnswer = (&'static str, fn() -> Value);
 
-/// What an API server may fail to say about a pod that it was to make or to delete.
-const LOST: [Lost; 3] = [
+/// Answers about the creation or the deletion of a pod that the API server may fail to give.
+const LOST: [LostAnswer; 3] = [
     ("no answer", || json!({ "path": "/pods", "method": "POST", "hang": true, "times": 1 })),
     ("half an answer", || json!({ "path": "/pods", "method": "POST", "cut_after": 10, "times": 1 })),
     ("too busy to delete", || json!({ "path": "/pods/", "method": "DELETE", "status": 503, "times": 1 })),
 ];
 
-/// The API server, and who looks at it from outside.
-struct Scene<'a> {
+/// The API server, and a kubectl that looks at it from outside.
+struct DebugPodTest<'a> {
     workspace: &'a Workspace,
     server: &'a Server,
     kubectl: &'a Kubectl,
     kernel: &'a Crate,
 }
 
-/// Tries them in all ways.
+/// Checks debug pods in all ways.
 pub(super) fn check(workspace: &Workspace, server: &Server, kubectl: &Kubectl) -> Result {
-    let scene = Scene { workspace, server, kubectl, kernel: workspace.layer("mcp-kernel")? };
+    let scene = DebugPodTest { workspace, server, kubectl, kernel: workspace.layer("mcp-kernel")? };
     let of_pod = json!({ "pod": "default/web-1" });
     let without = body(&scene.call(&[], "ip_addr_show", &of_pod)?.map_err(|error| error.to_string())?);
-    // From now on no image has what the tools need.
+    // From here on no image has the programs that the tools need.
     let lacking = [json!({ "lacks": "conntrack" }), json!({ "lacks": "ip" })];
     server.faults(&json!(lacking))?;
     scene.needed()?;
     scene.used()?;
     let with = scene.call(&[ALLOWED], "ip_addr_show", &of_pod)?.map_err(|error| error.to_string())?;
     if body(&with) != without || !with.contains("ovn-mcp-debug-") {
-        return Err(format!("through a debug pod a pod's addresses are not {without}\nbut {with}").into());
+        return Err(format!("a pod's addresses without a debug pod: {without}\nand with one: {with}").into());
     }
     scene.none("the server has ended")?;
     for case in CASES {
@@ -98,7 +100,7 @@ pub(super) fn check(workspace: &Workspace, server: &Server, kubectl: &Kubectl) -
         server.faults(&json!(faults))?;
         scene.cannot_start(case)?;
     }
-    println!("mcp-kernel: {} ways in which a debug pod cannot start are told, and none is left", CASES.len());
+    println!("mcp-kernel: {} failures of a debug pod are reported, and no pod is left", CASES.len());
     server
         .faults(&json!([lacking.first(), lacking.last(), { "node": "ovn-worker", "kubelet": "silent" }]))?;
     scene.cancelled_while_it_starts()?;
@@ -113,17 +115,17 @@ pub(super) fn check(workspace: &Workspace, server: &Server, kubectl: &Kubectl) -
     server.faults(&json!([]))
 }
 
-/// An answer without where it comes from.
+/// Returns an answer without the lines that name its source.
 fn body(text: &str) -> String {
     text.lines().filter(|line| !line.starts_with("# ")).collect::<Vec<_>>().join("\n")
 }
 
-impl Scene<'_> {
+impl DebugPodTest<'_> {
     fn start(&self, options: &[&str]) -> Result<Session> {
         start(self.workspace, self.server, self.kernel, options)
     }
 
-    /// One call of a server of its own.
+    /// Makes one call of a new server.
     fn call(
         &self,
         options: &[&str],
@@ -136,7 +138,7 @@ impl Scene<'_> {
         Ok(said)
     }
 
-    /// The debug pods that there are.
+    /// Returns the debug pods that exist.
     fn pods(&self) -> Result<Vec<String>> {
         let list = "get pods -A -o name -l app.kubernetes.io/managed-by=ovn-kubernetes-mcp";
         let words: Vec<&str> = list.split(' ').collect();
@@ -144,7 +146,7 @@ impl Scene<'_> {
         Ok(said.text.lines().filter(|line| line.starts_with("pod/")).map(ToOwned::to_owned).collect())
     }
 
-    /// No debug pod is there, or very soon none will be; and nothing runs.
+    /// Checks that no debug pod and no command is left, now or very soon.
     fn none(&self, when: &str) -> Result {
         wait(GRACE, || Ok(self.pods()?.is_empty() && self.server.processes()?.is_empty()))?.ok_or_else(
             || format!("after {when} there are {:?} and {:?}", self.pods(), self.server.processes()),
@@ -152,7 +154,8 @@ impl Scene<'_> {
         Ok(())
     }
 
-    /// Without leave the tool says what is missing, and bad parameters are bad before anything is made.
+    /// Checks that without the flag the tool says what is missing, and that bad parameters are refused before a pod is
+    /// made.
     fn needed(&self) -> Result {
         let asked = json!({ "node_name": "ovn-worker" });
         match self.call(&[], "conntrack_list", &asked)? {
@@ -169,7 +172,7 @@ impl Scene<'_> {
         session.close()
     }
 
-    /// One pod serves several calls, and goes with the server.
+    /// Checks that one pod serves several calls, and is deleted when the server ends.
     fn used(&self) -> Result {
         let mut session = self.start(&[ALLOWED])?;
         for _ in 0..2 {
@@ -201,12 +204,12 @@ impl Scene<'_> {
             )
             .into());
         }
-        // Not only when the server ends.
-        self.none("it could not start")?;
+        // The pod must be deleted at once, and not only when the server ends.
+        self.none("the pod could not start")?;
         session.close()
     }
 
-    /// Nobody waits for the pod any more: it is deleted when it is known by its name.
+    /// Checks that a pod is deleted if its call was cancelled while the pod started.
     fn cancelled_while_it_starts(&self) -> Result {
         let mut session = self.start(&[ALLOWED])?;
         let arguments = json!({ "node_name": "ovn-worker", "timeout_seconds": 60 });
@@ -214,10 +217,10 @@ impl Scene<'_> {
         wait(SOON, || Ok(!self.pods()?.is_empty()))?.ok_or("no debug pod was made")?;
         session.cancel(id)?;
         session.close()?;
-        self.none("its call was cancelled while it started")
+        self.none("the call was cancelled while the pod started")
     }
 
-    /// An answer of the API server that is lost leaves no pod behind, and the next call gets one.
+    /// Checks that a lost answer of the API server leaves no pod behind, and that the next call gets a pod.
     fn lost(&self, what: &str, faults: &[Value]) -> Result {
         self.server.faults(&json!(faults))?;
         let mut session = self.start(&[ALLOWED])?;
@@ -230,7 +233,7 @@ impl Scene<'_> {
         self.none(what)
     }
 
-    /// One that somebody deletes while the server has it, is made again.
+    /// Checks that the server makes a new pod if somebody deletes the pod that it uses.
     fn replaced(&self) -> Result {
         let mut session = self.start(&[ALLOWED])?;
         let asked = json!({ "node_name": "ovn-worker" });
@@ -244,10 +247,10 @@ impl Scene<'_> {
             }
         }
         session.close()?;
-        self.none("they were deleted")
+        self.none("the pods were deleted")
     }
 
-    /// Commands in it end with their calls, and it goes with its server.
+    /// Checks that commands in the pod end with their calls, and that the pod is deleted when its server ends.
     fn gone(&self) -> Result {
         for end in ["call", "client", "SIGTERM"] {
             let mut session = self.start(&[ALLOWED])?;
@@ -256,7 +259,7 @@ impl Scene<'_> {
             match end {
                 "call" => {
                     session.cancel(id)?;
-                    ended(self.server, now, "its call in a debug pod was cancelled")?;
+                    ended(self.server, now, "the call in a debug pod was cancelled")?;
                     session.close()?;
                 }
                 "client" => session.hang_up()?,
@@ -264,11 +267,11 @@ impl Scene<'_> {
             }
             self.none(end)?;
         }
-        println!("mcp-kernel: a debug pod goes with its server, whatever ends that");
+        println!("mcp-kernel: a debug pod is deleted with its server, whatever ends the server");
         Ok(())
     }
 
-    /// A server that was killed leaves its pod to the next.
+    /// Checks that the next server deletes the pod of a server that was killed.
     fn swept(&self) -> Result {
         let mut session = self.start(&[ALLOWED])?;
         begin(self.server, &mut session, 50)?;
@@ -278,15 +281,15 @@ impl Scene<'_> {
             return Err(format!("a server that was killed left {left:?}").into());
         }
         let mut session = self.start(&[ALLOWED])?;
-        // Any question connects it.
+        // Any question makes the server connect.
         session
             .call("ip_rule_show", &json!({ "node_name": "ovn-worker2" }))?
             .map_err(|error| format!("after another server was killed: {error}"))?;
         wait(GRACE, || Ok(self.pods()?.iter().all(|pod| !left.contains(pod)) && !runs(self.server)?))?
-            .ok_or("the debug pod of a server that was killed is not swept")?;
+            .ok_or("the next server did not delete the debug pod of a killed server")?;
         session.close()?;
         self.none("the second server has ended")?;
-        println!("mcp-kernel: what a server left that was killed, the next one deletes");
+        println!("mcp-kernel: the next server deletes the pod of a killed server");
         Ok(())
     }
 }

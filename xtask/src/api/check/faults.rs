@@ -1,4 +1,4 @@
-//! A server on a cluster's bad days: it says within its time-out what happened, and it stays up.
+//! Checks a server on a faulty cluster: it names the fault within its time-out, and it continues to serve.
 
 use std::time::{Duration, Instant};
 
@@ -9,14 +9,14 @@ use super::start;
 use crate::mcp;
 use crate::workspace::{Crate, Result, Workspace};
 
-/// Of a call to which there will be no answer, and of all others, in seconds.
+/// The time-out of a call that gets no answer, and of all other calls, in seconds.
 const SHORT: u64 = 2;
 const LONG: u64 = 20;
 
-/// For what a busy machine takes to say so.
+/// The additional time that a busy machine needs.
 const SLACK: Duration = Duration::from_secs(8);
 
-/// Something that happens to requests, and what the answer says of it. An answer can be one nevertheless.
+/// A fault of requests, and the texts that the answer must contain. The call may succeed in spite of the fault.
 struct Case {
     fault: fn() -> Value,
     says: &'static [&'static str],
@@ -62,19 +62,19 @@ const CASES: &[Case] = &[
     ),
 ];
 
-/// Tries all with the servers that it fits.
+/// Checks all faults with the servers that they concern.
 pub(super) fn check(workspace: &Workspace, server: &Server) -> Result {
     let ovn = workspace.layer("mcp-ovn")?;
     for case in CASES {
         one(workspace, server, ovn, case)?;
     }
-    println!("{}: {} faults are told, each within its time-out", ovn.name, CASES.len());
+    println!("{}: {} faults are reported, each within its time-out", ovn.name, CASES.len());
     silence(workspace, server)?;
     half_a_log(workspace, server)?;
     many(workspace, server, ovn)
 }
 
-/// What never ran has seen no event: an answer that says so would be a lie.
+/// Checks that a command which never ran does not report that no event occurred.
 fn silence(workspace: &Workspace, server: &Server) -> Result {
     let kernel = workspace.layer("mcp-kernel")?;
     let mut session = start(workspace, server, kernel, &[])?;
@@ -88,7 +88,7 @@ fn silence(workspace: &Workspace, server: &Server) -> Result {
     }
 }
 
-/// That a log breaks off is said, whether or not some of it came.
+/// Checks that the answer says that a log was cut, whether or not a part of it arrived.
 fn half_a_log(workspace: &Workspace, server: &Server) -> Result {
     let k8s = workspace.layer("mcp-k8s")?;
     let mut session = start(workspace, server, k8s, &[])?;
@@ -111,7 +111,7 @@ fn show(node: &str, seconds: u64) -> Value {
     json!({ "node_name": node, "timeout_seconds": seconds })
 }
 
-/// A fault, and then a good day again: the same server, that knows nothing yet, must cope with both.
+/// Checks a fault, and then the cluster without the fault. The server has not connected before, and must handle both.
 fn one(workspace: &Workspace, server: &Server, layer: &Crate, case: &Case) -> Result {
     let fault = (case.fault)();
     let mut session = start(workspace, server, layer, &[])?;
@@ -132,7 +132,7 @@ fn one(workspace: &Workspace, server: &Server, layer: &Crate, case: &Case) -> Re
     session.close()
 }
 
-/// Fifty calls at once, each answered with what was asked.
+/// Checks that fifty calls at once each get their own answer.
 fn many(workspace: &Workspace, server: &Server, layer: &Crate) -> Result {
     let nodes = ["ovn-worker", "ovn-worker2"];
     let mut session = start(workspace, server, layer, &[])?;
@@ -144,10 +144,13 @@ fn many(workspace: &Workspace, server: &Server, layer: &Crate) -> Result {
     }
     for _ in 0..asked.len() {
         let (id, reply) = session.answer()?;
-        let (_, node) = asked.iter().find(|(number, _)| *number == id).ok_or("an answer to nothing")?;
+        let (_, node) =
+            asked.iter().find(|(number, _)| *number == id).ok_or("the server answered no known request")?;
         let text = mcp::said(&reply.map_err(|error| error.to_string())?)?;
         if !text.as_ref().is_ok_and(|text| text.contains(&format!("GR_{node}"))) {
-            return Err(format!("of {} calls at once, one about {node}: {text:?}", asked.len()).into());
+            return Err(
+                format!("among {} calls at once, the call about {node}: {text:?}", asked.len()).into()
+            );
         }
     }
     session.close()?;
@@ -155,7 +158,7 @@ fn many(workspace: &Workspace, server: &Server, layer: &Crate) -> Result {
     fair(workspace, server, layer)
 }
 
-/// Fifty calls at once, half of them to a node that says nothing: the other half does not wait for it.
+/// Checks fifty calls at once, half of them to a silent node: the other half does not wait for that node.
 fn fair(workspace: &Workspace, server: &Server, layer: &Crate) -> Result {
     let mut session = start(workspace, server, layer, &[])?;
     server.faults(&json!([{ "path": "/pods/ovnkube-node-k7xwd/exec", "hang": true }]))?;

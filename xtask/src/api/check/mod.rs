@@ -1,4 +1,5 @@
-//! `cargo xtask lab api --check`: is it an API server? kubectl must think so. Then: what our servers make of it, on good days and bad.
+//! `cargo xtask lab api --check`: checks the API server of the lab with kubectl, and then our servers on it, with and
+//! without faults.
 
 mod answers;
 mod columns;
@@ -17,7 +18,7 @@ use super::Server;
 use crate::mcp::{Era, Session};
 use crate::workspace::{Crate, Result, Workspace};
 
-/// A role that may read pods, and not run anything in them.
+/// A role that may read pods, and may not run anything in them.
 const POD_READER: &str = "apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata:
@@ -28,10 +29,10 @@ rules:
   verbs: [get, list, watch]
 ";
 
-/// How long what a call ran may outlive it.
+/// The time that a command may outlive its call.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Tries it, in front of the lab in a folder.
+/// Checks the API server in front of the lab in a folder.
 pub(super) fn run(dir: &Path) -> Result {
     let workspace = Workspace::open()?;
     workspace.build_layers()?;
@@ -51,7 +52,7 @@ pub(super) fn run(dir: &Path) -> Result {
     rights::check(&workspace, dir, folder.path())
 }
 
-/// One of our servers, asking the API server.
+/// Starts one of our servers with the API server as its source.
 fn start(workspace: &Workspace, server: &Server, layer: &Crate, more: &[&str]) -> Result<Session> {
     let kubeconfig = format!("--kubeconfig={}", server.kubeconfig().display());
     let words: Vec<String> =
@@ -61,7 +62,7 @@ fn start(workspace: &Workspace, server: &Server, layer: &Crate, more: &[&str]) -
     Ok(session)
 }
 
-/// How long it took until it was so; none: too long.
+/// Returns the time until the condition held, or `None` if the time limit was over first.
 fn wait(longest: Duration, mut is_so: impl FnMut() -> Result<bool>) -> Result<Option<Duration>> {
     let begun = Instant::now();
     while !is_so()? {

@@ -1,4 +1,5 @@
-//! The roles in `deploy/rbac`: with its own a server can do all that it does; without one right of it, it says which.
+//! Checks the roles in `deploy/rbac`: with its own role a server can do everything, and without one right of the role
+//! its error names that right.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,18 +13,18 @@ use super::kubectl::Kubectl;
 use crate::mcp::Session;
 use crate::workspace::{Crate, Result, Workspace};
 
-/// What needs a right of another role.
+/// Tools that have no answer, because they need a right of another role.
 const UNANSWERED: &[&str] = &["node_logs"];
 
-/// What no server's own role allows.
+/// Refusals that are expected, because no server's own role allows these requests.
 const ON_PURPOSE: &[&str] = &["cannot list resource \"secrets\"", "cannot get resource \"nodes/proxy\""];
 
-/// Kinds of a group.
+/// The kinds of an API group.
 struct Group {
     name: &'static str,
     version: &'static str,
     namespaced: bool,
-    /// Plurals, and kinds.
+    /// The plural names, and the kinds.
     kinds: &'static [(&'static str, &'static str)],
 }
 
@@ -39,7 +40,8 @@ const fn of_cluster(name: &'static str, kinds: &'static [(&'static str, &'static
     Group { name, version: "v1", namespaced: false, kinds }
 }
 
-/// Kinds that the roles name and the recorded cluster does not have. Of a group that is named as a whole, one.
+/// Kinds that the roles name and the recorded cluster does not have. If a role names a whole group, the list has one
+/// kind of it.
 const ELSEWHERE: &[Group] = &[
     in_namespaces("gateway.networking.k8s.io", "v1", &[("gateways", "Gateway")]),
     in_namespaces("whereabouts.cni.cncf.io", "v1alpha1", &[("ippools", "IPPool")]),
@@ -77,7 +79,7 @@ const ELSEWHERE: &[Group] = &[
     of_cluster("machineconfiguration.openshift.io", &[("machineconfigpools", "MachineConfigPool")]),
 ];
 
-/// The same as `--kinds` takes them.
+/// Returns these kinds in the form of `--kinds`.
 fn elsewhere() -> Value {
     let group = |Group { name: group, version, namespaced, kinds }: &Group| {
         let kind = |(plural, kind): &(&str, &str)| {
@@ -93,27 +95,27 @@ fn elsewhere() -> Value {
     ELSEWHERE.iter().map(group).collect()
 }
 
-/// Does an answer lack a right that the role should have?
+/// Returns whether an answer lacks a right that the role should have.
 fn is_refused(text: &str) -> bool {
     text.contains("(403)") && !ON_PURPOSE.iter().any(|refused| text.contains(refused))
 }
 
-/// A single right.
+/// One right of a role.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Right {
     verb: String,
     group: String,
-    /// With its part: `pods/exec`.
+    /// The resource with its subresource: `pods/exec`.
     resource: String,
 }
 
 impl Right {
-    /// As a rule.
+    /// Returns the right as a rule of a role.
     fn rule(&self) -> Value {
         json!({ "apiGroups": [self.group], "resources": [self.resource], "verbs": [self.verb] })
     }
 
-    /// As an engineer writes it.
+    /// Returns the right in the notation of an engineer.
     fn full(&self) -> String {
         if self.group.is_empty() {
             self.resource.clone()
@@ -123,7 +125,7 @@ impl Right {
     }
 }
 
-/// The rights of a role, each alone.
+/// Returns the rights of a role, each alone.
 fn rights(file: &Path) -> Result<Vec<Right>> {
     let role: Value = serde_saphyr::from_str(&fs::read_to_string(file)?)?;
     let words = |rule: &Value, key: &str| -> Vec<String> {
@@ -149,19 +151,19 @@ fn role<'a>(name: &str, rights: impl Iterator<Item = &'a Right>) -> Value {
     })
 }
 
-/// What the user without a right is called.
+/// Returns the name of the user who lacks one right.
 fn without(layer: &Crate, number: usize) -> String {
     format!("{}-without-{number}", layer.name)
 }
 
-/// Asks with all of a role, and with all but one.
+/// Calls the tools with all rights of a role, and with all rights except one.
 pub(super) fn check(workspace: &Workspace, lab: &Path, folder: &Path) -> Result {
     let deployed = workspace.root.join("deploy/rbac");
     let mut roles = Vec::new();
     let mut layers = Vec::new();
     for layer in workspace.layers() {
         let mut all = rights(&deployed.join(format!("{}.yaml", layer.name)))?;
-        // Some tools ask in the network of any pod.
+        // Some tools run commands in the network of any pod.
         all.extend(rights(&deployed.join("exec-everywhere.yaml"))?);
         roles.push(role(&layer.name, all.iter()));
         for (number, missing) in all.iter().enumerate() {
@@ -192,13 +194,17 @@ pub(super) fn check(workspace: &Workspace, lab: &Path, folder: &Path) -> Result 
         for (number, right) in all.iter().enumerate() {
             missing(workspace, &server, &kubectl, layer, number, right)?;
         }
-        println!("{}: without any one of its {} rights it says which", layer.name, all.len());
+        println!(
+            "{}: without one of its {} rights, the error names the missing right",
+            layer.name,
+            all.len()
+        );
     }
     toolsets(workspace, &server)?;
     debug_pods(workspace, &server, &kubectl)
 }
 
-/// A server that is this user.
+/// Starts a server that is this user.
 fn start(
     workspace: &Workspace,
     server: &Server,
@@ -210,7 +216,7 @@ fn start(
     super::start(workspace, server, layer, &[&[context.as_str()], more].concat())
 }
 
-/// With its own role alone a server is refused nothing, and each of its tools answers.
+/// Checks that a server with only its own role is never refused, and that each of its tools answers.
 fn enough(workspace: &Workspace, server: &Server, layer: &Crate) -> Result {
     let mut session = start(workspace, server, layer, &layer.name, &[])?;
     let tools = tools(&mut session)?;
@@ -221,7 +227,7 @@ fn enough(workspace: &Workspace, server: &Server, layer: &Crate) -> Result {
         let said = session.call(tool, &Value::Object(params.clone()))?;
         match &said {
             Ok(text) | Err(text) if is_refused(text) => {
-                return Err(format!("under its own role: {tool} {params:?}: {text}").into());
+                return Err(format!("with its own role: {tool} {params:?}: {text}").into());
             }
             Ok(_) => _ = silent.remove(tool.as_str()),
             Err(_) => {}
@@ -229,13 +235,13 @@ fn enough(workspace: &Workspace, server: &Server, layer: &Crate) -> Result {
     }
     session.close()?;
     if !silent.is_empty() {
-        return Err(format!("{}: these tools answered to nothing: {silent:?}", layer.name).into());
+        return Err(format!("{}: these tools answered no question: {silent:?}", layer.name).into());
     }
-    println!("{}: {} calls under its own role alone, and none is refused", layer.name, asked.len());
+    println!("{}: {} calls with only its own role, and the API server refused none", layer.name, asked.len());
     Ok(())
 }
 
-/// What asks for a right.
+/// Returns a call that needs a right.
 fn question(kubectl: &Kubectl, layer: &Crate, right: &Right) -> Result<(&'static str, Value)> {
     let node = json!({ "node_name": "ovn-worker" });
     let tool = match layer.name.as_str() {
@@ -243,7 +249,7 @@ fn question(kubectl: &Kubectl, layer: &Crate, right: &Right) -> Result<(&'static
         "mcp-ovs" => "ovs_vsctl_show",
         "mcp-kernel" => "ip_addr_show",
         "mcp-k8s" => return of_objects(kubectl, right),
-        name => return Err(format!("it is not known what {name} asks for").into()),
+        name => return Err(format!("no call is known for the group {name}").into()),
     };
     Ok(match (right.verb.as_str(), right.resource.as_str()) {
         ("get", "pods") => (tool, json!({ "pod": "ovn-kubernetes/ovnkube-node-k7xwd" })),
@@ -265,7 +271,7 @@ fn of_objects(kubectl: &Kubectl, right: &Right) -> Result<(&'static str, Value)>
             let full = right.full();
             let kind = known
                 .find(|name| resource == "*" || **name == full || *name == resource)
-                .ok_or_else(|| format!("no kind asks for {right:?}: it belongs to ELSEWHERE"))?;
+                .ok_or_else(|| format!("no kind needs {right:?}: add it to ELSEWHERE"))?;
             match right.verb.as_str() {
                 "get" => ("kubectl_get", json!({ "kind": kind, "name": "x", "namespace": "default" })),
                 _ => ("kubectl_get", json!({ "kind": kind })),
@@ -274,7 +280,7 @@ fn of_objects(kubectl: &Kubectl, right: &Right) -> Result<(&'static str, Value)>
     })
 }
 
-/// Without this right the answer says which is missing.
+/// Checks that without this right the answer names the missing right.
 fn missing(
     workspace: &Workspace,
     server: &Server,
@@ -298,7 +304,8 @@ fn missing(
     }
 }
 
-/// What a toolset leaves out needs no rights, and what needs more than a role has, has a role for that.
+/// Checks that tools outside the toolset need no rights, and that tools which need more than the server's role have
+/// another role for it.
 fn toolsets(workspace: &Workspace, server: &Server) -> Result {
     let k8s = workspace.layer("mcp-k8s")?;
     let toolset = "--toolset=kubectl_get,kubectl_describe,kubectl_events";
@@ -324,11 +331,11 @@ fn toolsets(workspace: &Workspace, server: &Server) -> Result {
             return Err(format!("node_logs of {user}: {text}").into());
         }
     }
-    println!("mcp-k8s: tools that are left out need no rights, and logs of hosts need a role of their own");
+    println!("mcp-k8s: tools outside the toolset need no rights, and logs of hosts need a separate role");
     Ok(())
 }
 
-/// Debug pods have a role of their own, which is enough to make one and to delete it.
+/// Checks that debug pods have their own role, which is enough to make one and to delete it.
 fn debug_pods(workspace: &Workspace, server: &Server, kubectl: &Kubectl) -> Result {
     let kernel = workspace.layer("mcp-kernel")?;
     server.faults(&json!([{ "lacks": "conntrack" }]))?;
@@ -348,8 +355,8 @@ fn debug_pods(workspace: &Workspace, server: &Server, kubectl: &Kubectl) -> Resu
     let list = ["get", "pods", "-n", "ovn-kubernetes", "-o", "name"];
     let left = kubectl.expect("admin", &list, "", 0, &[])?.text;
     if left.contains("ovn-mcp-debug-") {
-        return Err(format!("under its role a server left {left}").into());
+        return Err(format!("with its role a server left {left}").into());
     }
-    println!("mcp-kernel: debug pods need a role of their own, and no more than that");
+    println!("mcp-kernel: debug pods need a separate role, and no other right");
     Ok(())
 }

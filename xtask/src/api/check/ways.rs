@@ -1,4 +1,5 @@
-//! The ways to a cluster: contexts, plugins, proxies, a pod's own service account; and what must not be one.
+//! The ways to connect to a cluster: contexts, plugins, proxies, a pod's own service account; and the ways that must
+//! not work.
 
 use std::fs;
 use std::io::copy;
@@ -16,16 +17,16 @@ use super::super::Server;
 use crate::mcp::{Era, Session};
 use crate::workspace::{Result, Workspace};
 
-/// Where a pod has its service account.
+/// The folder in which a pod has its service account.
 const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-/// What only the proxy knows as the API server.
+/// A host name that only the proxy resolves to the API server.
 const ELSEWHERE: &str = "cluster.invalid";
 
-/// Prints credentials after it has read all that its standard input has.
+/// A plugin that prints credentials after it has read its whole standard input.
 const PLUGIN: &str = r#"cat >>"$0.read"; echo '{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","status":{"token":"admin"}}'"#;
 
-/// Takes each of them.
+/// Checks each way.
 pub(super) fn check(workspace: &Workspace, server: &Server) -> Result {
     let folder = workspace.sh.create_temp_dir()?;
     let ways = Ways { workspace, folder: folder.path(), config: read(&server.kubeconfig())? };
@@ -35,9 +36,7 @@ pub(super) fn check(workspace: &Workspace, server: &Server) -> Result {
     ways.proxy()?;
     ways.log_in_again()?;
     ways.service_account()?;
-    println!(
-        "mcp-ovn: contexts, plugins, proxies and service accounts lead to the cluster, and nothing else does"
-    );
+    println!("mcp-ovn: contexts, plugins, proxies and service accounts work, and nothing else connects");
     Ok(())
 }
 
@@ -48,12 +47,12 @@ fn read(path: &Path) -> Result<Value> {
 struct Ways<'a> {
     workspace: &'a Workspace,
     folder: &'a Path,
-    /// What the API server wrote.
+    /// The kubeconfig that the API server wrote.
     config: Value,
 }
 
 impl Ways<'_> {
-    /// The kubeconfig with changes.
+    /// Returns the kubeconfig with changes.
     fn changed(&self, name: &str, changes: &[(&str, Value)]) -> Result<PathBuf> {
         let mut config = self.config.clone();
         for (pointer, value) in changes {
@@ -73,7 +72,7 @@ impl Ways<'_> {
         Ok(path)
     }
 
-    /// What is said of a node's databases by a server that is started so, and asked three times.
+    /// Starts a server with these words, and checks that it answers about a node's databases three times.
     fn ask(&self, sh: &Shell, program: &Path, words: &[String]) -> Result<String> {
         let mut session = Session::start(sh, program, words, Era::Initialize)?;
         session.open()?;
@@ -95,7 +94,7 @@ impl Ways<'_> {
         if text.contains("jtor-GR_ovn-worker") { Ok(()) } else { Err(format!("{how}: {text}").into()) }
     }
 
-    /// The one that is named, of the files that KUBECONFIG names together.
+    /// Checks that the named context is used, of the files that KUBECONFIG joins.
     fn contexts(&self) -> Result {
         let nowhere = json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "other",
@@ -116,7 +115,7 @@ impl Ways<'_> {
         }
     }
 
-    /// A plugin that reads its standard input finds none, however often it runs.
+    /// Checks that a plugin that reads its standard input finds it empty, however often the plugin runs.
     fn plugin(&self) -> Result {
         let script = self.folder.join("plugin");
         fs::write(&script, PLUGIN)?;
@@ -134,7 +133,7 @@ impl Ways<'_> {
         }
     }
 
-    /// Variables with which kube's own tests change user and server.
+    /// Checks that the variables with which kube's own tests change user and server have no effect.
     fn variables(&self) -> Result {
         let sh = Shell::new()?;
         sh.set_var("KUBE_RS_DEBUG_IMPERSONATE_USER", "nobody");
@@ -144,7 +143,8 @@ impl Ways<'_> {
         self.expect("KUBE_RS_DEBUG_*", &sh, &[])
     }
 
-    /// A context's proxy is used, for commands too; the environment's is not for a server on the loopback.
+    /// Checks that a context's proxy is used, also for commands, and that the environment's proxy is not used for a
+    /// server on the loopback.
     fn proxy(&self) -> Result {
         let proxy = Proxy::start()?;
         let url = format!("http://127.0.0.1:{}", proxy.port);
@@ -153,11 +153,11 @@ impl Ways<'_> {
         let used = proxy.connections.load(Ordering::SeqCst);
         let sh = Shell::new()?;
         sh.set_var("HTTPS_PROXY", "http://proxy.invalid:3128");
-        // As people write it.
+        // Users write such lists with blanks and a trailing comma.
         sh.set_var("NO_PROXY", "localhost,10.0.0.0/8, .svc,");
         let config = self.changed("without-proxy", &[])?;
         self.expect("a server on the loopback", &sh, &[format!("--kubeconfig={}", config.display())])?;
-        // The same server by a name that the proxy alone knows.
+        // The same server by a name that only the proxy resolves.
         let server = format!("https://{ELSEWHERE}:{}", self.port()?);
         let changes = [
             ("/clusters/0/cluster/server", json!(server)),
@@ -174,17 +174,17 @@ impl Ways<'_> {
         match (used, of_environment > used, not_excepted) {
             (0, ..) => Err("the context's proxy was not used".into()),
             (_, false, _) => Err("the environment's proxy was not used".into()),
-            (.., true) => Err(format!("NO_PROXY did not except the server: {text}").into()),
+            (.., true) => Err(format!("NO_PROXY did not exclude the server: {text}").into()),
             _ => Ok(()),
         }
     }
 
     fn port(&self) -> Result<String> {
         let url = self.config.pointer("/clusters/0/cluster/server").and_then(Value::as_str);
-        Ok(url.and_then(|url| url.rsplit_once(':')).ok_or("a server without port")?.1.to_owned())
+        Ok(url.and_then(|url| url.rsplit_once(':')).ok_or("the server's URL has no port")?.1.to_owned())
     }
 
-    /// Who is refused, logs in and asks again, is answered by the server that runs.
+    /// Checks that a running server answers again after its user was refused and has logged in.
     fn log_in_again(&self) -> Result {
         let nobody = json!({ "token": "expired" });
         let config = self.changed("login", &[("/users/0/user", nobody)])?;
@@ -194,19 +194,21 @@ impl Ways<'_> {
         let asked = json!({ "node_name": "ovn-worker", "of": "join" });
         match session.call("ovn_nbctl_show", &asked)? {
             Err(text) if text.contains("401") && text.contains("Log in again") => {}
-            other => return Err(format!("with a token that nobody has: {other:?}").into()),
+            other => return Err(format!("with an invalid token: {other:?}").into()),
         }
         self.changed("login", &[])?;
-        session.call("ovn_nbctl_show", &asked)?.map_err(|error| format!("logged in again: {error}"))?;
+        session
+            .call("ovn_nbctl_show", &asked)?
+            .map_err(|error| format!("after the second login: {error}"))?;
         session.close()
     }
 
-    /// In a pod: a token, an authority, and two variables.
+    /// Checks the configuration of a pod: a token, a certificate authority, and two variables.
     fn service_account(&self) -> Result {
         let text = |pointer: &str| self.config.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
         let url = text("/clusters/0/cluster/server");
         let (host, port) =
-            url.trim_start_matches("https://").split_once(':').ok_or("a server without port")?;
+            url.trim_start_matches("https://").split_once(':').ok_or("the server's URL has no port")?;
         let account = self.folder.join("account");
         fs::create_dir(&account)?;
         fs::write(account.join("token"), "admin")?;
@@ -218,7 +220,7 @@ impl Ways<'_> {
         sh.set_var("KUBERNETES_SERVICE_PORT", port);
         sh.set_var("HOME", self.folder);
         sh.set_var("KUBECONFIG", "");
-        // A mount namespace is as much of a pod as this takes; the folder may not be there.
+        // The test needs only a mount namespace of a pod; the folder may not exist.
         let pod = format!(
             "mount -t tmpfs none /var/run && mkdir -p {ACCOUNT} && mount --bind {} {ACCOUNT} && exec {}",
             account.display(),
@@ -234,7 +236,7 @@ impl Ways<'_> {
     }
 }
 
-/// A proxy that connects whom it is asked to (RFC 9110, CONNECT), and counts.
+/// A proxy that connects to any requested server (RFC 9110, CONNECT), and counts its connections.
 struct Proxy {
     port: u16,
     connections: Arc<AtomicUsize>,
@@ -246,7 +248,7 @@ impl Proxy {
         let port = listener.local_addr()?.port();
         let connections = Arc::<AtomicUsize>::default();
         let counted = connections.clone();
-        // It goes with this process.
+        // The thread ends with this process.
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 counted.fetch_add(1, Ordering::SeqCst);
