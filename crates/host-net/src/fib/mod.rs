@@ -289,7 +289,7 @@ impl<'a> Fib<'a> {
         };
         // An IPv6 route that sends a packet nowhere belongs to `lo`, so a packet that is bound to another interface passes
         // over it.
-        let bound = self.bound(flow).filter(|dev| self.v6 && *dev != "lo");
+        let bound = self.required_interface(flow).filter(|dev| self.v6 && *dev != "lo");
         let of_other_interface = |route: &Route| bound.is_some() && route.kind().is_some_and(leads_nowhere);
         let mut fitting: Vec<&Route> =
             of_prefixes.iter().copied().filter(fits).filter(|route| !of_other_interface(route)).collect();
