@@ -49,6 +49,7 @@ const TARGETS: &[Target] = &[
         &["sanitize::tests::damage::", "objects::read::", "message::"],
     ),
     library("flows, matches, actions", "openflow", &[]),
+    Target { what: "damaged dumps of flows", package: "openflow", binary: Some("damage"), tests: &["never"] },
     Target {
         what: "logical flows: both languages",
         package: "ovn-lflow",
@@ -63,7 +64,6 @@ const TARGETS: &[Target] = &[
     },
     library("filters of flows, output of programs", "ovn-model", &[]),
     library("lines of logs, paths into objects", "mcp-k8s", &["log::", "path::"]),
-    library("output of the switch", "mcp-ovs", &["replay::"]),
     library(
         "output of the kernel's programs",
         "host-net",

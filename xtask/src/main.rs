@@ -11,6 +11,7 @@ mod golden;
 mod lab;
 mod mcp;
 mod probe;
+mod programs;
 mod record;
 mod soak;
 mod test;
@@ -42,6 +43,8 @@ enum Task {
     Bench(bench::Bench),
     /// Damage untrusted input at random, and check that it is refused
     Fuzz(fuzz::Fuzz),
+    /// Check that the servers start no program when they answer from bundles
+    Programs,
     /// Call every tool thousands of times, and check that the lab does not change
     Soak(soak::Soak),
     /// Control the test lab: two nodes of OVN-Kubernetes on this machine
@@ -59,6 +62,7 @@ fn run(task: Task) -> workspace::Result<ExitCode> {
         Task::Tidy => tidy::run()?,
         Task::Probe(probe) => probe::run(&probe)?,
         Task::Demo => demo::run()?,
+        Task::Programs => programs::run()?,
         Task::Soak(soak) => soak::run(&soak)?,
         Task::Bench(bench) => bench::run(&bench)?,
         Task::Fuzz(fuzz) => fuzz::run(&fuzz)?,

@@ -43,6 +43,8 @@ enum Step {
     Docs,
     /// Run all tests, including those that need the lab
     Tests,
+    /// Check that no server starts a program over a bundle
+    Programs,
     /// Damage untrusted input at random for a minute
     Fuzz,
     /// Check that traffic in the lab goes where the databases say
@@ -77,8 +79,11 @@ fn steps(test: &Test, workspace: &Workspace, times: &mut Vec<(String, Duration)>
         [] => true,
         only => only.contains(step),
     };
-    let possible =
-        |step: &&Step| !(test.no_lab && matches!(step, Step::Setup | Step::Check | Step::Api | Step::Soak));
+    let possible = |step: &&Step| {
+        let needs_packages =
+            matches!(step, Step::Setup | Step::Programs | Step::Check | Step::Api | Step::Soak);
+        !(test.no_lab && needs_packages)
+    };
     let mut lab = None;
     let mut failed = Vec::new();
     for step in Step::value_variants().iter().filter(chosen).filter(possible) {
@@ -127,6 +132,7 @@ impl Step {
                 let test = cmd!(sh, "cargo test --workspace --no-fail-fast {ignored...}");
                 Ok(test.env("OVNK_LAB_DIR", LAB_DIR).env("INSTA_UPDATE", "no").run()?)
             }
+            Self::Programs => task(&["programs"]),
             Self::Fuzz => task(&["fuzz"]),
             Self::Check => task(&["lab", "--dir", LAB_DIR, "check"]),
             Self::Api => task(&["lab", "--dir", LAB_DIR, "api", "--check"]),

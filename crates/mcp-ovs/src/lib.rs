@@ -9,7 +9,6 @@ mod completions;
 mod flows;
 mod prompts;
 mod records;
-mod replay;
 mod subjects;
 mod switch;
 mod tools;
@@ -39,5 +38,4 @@ pub fn layer() -> Layer {
         .prompts(prompts::all())
         .completions(completions::all())
         .allow(commands::ALLOW)
-        .private(replay::PRIVATE)
 }

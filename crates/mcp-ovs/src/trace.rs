@@ -1,14 +1,24 @@
-//! What `ofproto/trace` needs to be told, and how it is asked.
+//! What `ofproto/trace` needs to be told, and its answer: of the real program where there is a switch, else of the flows that
+//! were recorded.
+
+mod endpoints;
+mod recorded;
+mod verdict;
+
+pub(crate) use endpoints::{Named, named};
 
 use crate::{
-    commands, replay,
+    commands,
     switch::{self, Bridge},
 };
 use mcp_core::{
-    Db, Node, ReadError, ToolError,
+    Node, ReadError, ToolError,
     argv::{CtNext, FlowMatch},
 };
-use ovn_path::{Microflow, Names, NoEndpoint, Protocol, Services};
+use openflow::{End, eval};
+
+use recorded::State;
+use verdict::Behind;
 
 /// A packet where it comes into a bridge.
 #[derive(Debug)]
@@ -17,16 +27,9 @@ pub(crate) struct Question {
     pub(crate) flow: FlowMatch,
     /// What conntrack says at each of its steps.
     pub(crate) ct: Vec<CtNext>,
+    /// A person has chosen the buckets of groups.
+    pub(crate) hash_given: bool,
     pub(crate) notes: Vec<String>,
-}
-
-/// Where a packet begins and where it is to go.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Named<'a> {
-    pub(crate) from: &'a str,
-    pub(crate) to: &'a str,
-    pub(crate) protocol: Protocol,
-    pub(crate) port: Option<u16>,
 }
 
 /// A flow that a person wrote. A port may be given by its name.
@@ -60,41 +63,6 @@ fn names(bridge: &Bridge) -> String {
     bridge.ports.iter().map(|(number, name)| format!("{number} {name}")).collect::<Vec<_>>().join(", ")
 }
 
-/// A flow from names: the packet that ovn_trace would make of them, at the interface of the sender.
-pub(crate) async fn named(node: &Node<'_>, named: Named<'_>) -> Result<(String, bool), ToolError> {
-    let Named { from, to, protocol, port } = named;
-    let schema = node.schema(Db::Sb).await?;
-    let mut names = Names::new(&node.rows(Db::Sb, &Names::selects(&schema)).await?);
-    names.sender(from).map_err(no_endpoint)?;
-    let mut found = names.destination(to, protocol, port).map_err(no_endpoint)?;
-    if found.is_none() {
-        let services = node.rows(Db::Nb, &[Services::select()]).await?;
-        names.services = Some(services.first().map(Services::new).unwrap_or_default());
-        found = names.destination(to, protocol, port).map_err(no_endpoint)?;
-    }
-    let nothing = || ToolError::not_found("destination", to, Vec::<String>::new());
-    let to = found.ok_or_else(nothing)?;
-    let sender = names.sender(from).map_err(no_endpoint)?;
-    let microflow = Microflow::new(&names.ports, sender, to.address, protocol, to.port)
-        .map_err(|e| ToolError::bad(e.to_string(), e.hint()))?;
-    let switch = switch::read(node).await?;
-    let interface = switch.interface_of(microflow.inport());
-    let Some(number) = interface.and_then(|(_, interface)| interface.ofport) else {
-        return Err(ToolError::bad(
-            format!("no interface of {} has iface-id {}", node.name(), microflow.inport()),
-            "The pod is on another node, or its interface was never plugged: ovs_vsctl_list table=Interface.",
-        ));
-    };
-    Ok((microflow.openflow(number), to.of_service))
-}
-
-fn no_endpoint(e: NoEndpoint) -> ToolError {
-    match e {
-        NoEndpoint::Unknown { kind, name, known } => ToolError::not_found(kind, name, known),
-        e => ToolError::bad(e.to_string(), e.hint()),
-    }
-}
-
 /// What a trace cannot tell of load balancers. OVN since 26.03 finds them by the protocol and port that conntrack has of a
 /// connection (`ls_in_ct_extract`); ofproto/trace leaves these fields empty, and takes no value for them.
 pub(crate) fn unbalanced(text: &str) -> Option<String> {
@@ -106,15 +74,95 @@ pub(crate) fn unbalanced(text: &str) -> Option<String> {
     })
 }
 
-/// Runs the trace: live in the switch itself, else in a private one that is made as the one that was collected. With what is to
-/// be said of that.
-pub(crate) async fn run(node: &Node<'_>, question: &Question) -> Result<(String, Vec<String>), ToolError> {
+/// A trace: the verdict, the text of `ofproto/trace`, and what is to be said of them.
+pub(crate) struct Traced {
+    pub(crate) verdict: Vec<String>,
+    pub(crate) text: String,
+    pub(crate) notes: Vec<String>,
+}
+
+/// Runs the trace: live in the switch itself, else through the flows that were recorded.
+pub(crate) async fn run(node: &Node<'_>, question: &Question) -> Result<Traced, ToolError> {
     let Question { bridge, flow, ct, .. } = question;
     let live = commands::trace(&bridge.name, flow, ct).ok_or_else(too_many_states)?;
-    match switch::text(node, vec![live]).await {
-        Err(ReadError::NotCollected { .. }) if !node.is_live() => replay::trace(node, question).await,
-        result => Ok((result?, Vec::new())),
+    let text = match switch::text(node, vec![live]).await {
+        Err(ReadError::NotCollected { .. }) if !node.is_live() => return evaluated(node, question).await,
+        text => text?,
+    };
+    let ends = openflow::ends(&text);
+    let behind = Behind::read(node, &ends).await;
+    let verdict = vec![format!("verdict: {}", behind.verdict(&ends))];
+    Ok(Traced { verdict, notes: unbalanced(&text).into_iter().collect(), text })
+}
+
+/// The trace through recorded flows. What a switch would know and nobody recorded is assumed in the text as `ofproto/trace`
+/// assumes it; the verdict follows the other branches too.
+async fn evaluated(node: &Node<'_>, question: &Question) -> Result<Traced, ToolError> {
+    let bridge = question.bridge.name.as_str();
+    let state = State::read(node, bridge).await?;
+    let (switch, mut notes) = state.switch();
+    let packet = openflow::packet(question.flow.as_str(), &question.bridge.ports)
+        .map_err(|e| ToolError::bad(e.to_string(), "Write the flow as ovs-fields(7) names its fields."))?;
+    let states =
+        question.ct.iter().map(|next| next.as_str().parse()).collect::<Result<Vec<packet::CtState>, _>>();
+    let states = states.map_err(|name| {
+        ToolError::bad(format!("{name} is no connection state"), "Give new, est or reply.")
+    })?;
+    let mut asked = eval::Question {
+        bridge: bridge.to_owned(),
+        packet,
+        states,
+        assumed: vec![eval::NEW],
+        tells_tuple: true,
+        names: true,
+    };
+    let trace = eval::trace(&switch, &asked);
+    let text = trace.to_string();
+    if !question.hash_given {
+        asked.packet.set(packet::Field::DP_HASH, 0);
     }
+    let branches = eval::trace(&switch, &asked);
+    let new = branches.ends();
+    let one_of = if branches.chooses() && new.len() > 1 { "by hash, one of: " } else { "" };
+    let established = match (branches.is_translated(), new.as_slice()) {
+        // What conntrack translates packets of the connection to, only its table knows.
+        (true, _) => {
+            notes.push(
+                "no verdict for packets of the established connection: conntrack translates them as its first packet was, and its table was not recorded; trace to the address behind the translation"
+                    .into(),
+            );
+            Vec::new()
+        }
+        // There is no connection.
+        (false, [End::Controller]) => Vec::new(),
+        (false, _) => {
+            asked.assumed = vec![eval::EST];
+            eval::trace(&switch, &asked).ends()
+        }
+    };
+    let all: Vec<End> = new.iter().chain(&established).cloned().collect();
+    let behind = Behind::read(node, &all).await;
+    // A flow that is lost may come before one that is not.
+    let certain = if notes.iter().any(|note| note.contains("not all flows and groups are understood")) {
+        ", unless flows that are not understood say otherwise"
+    } else {
+        ""
+    };
+    let first = behind.verdict(&new);
+    let mut verdict = vec![format!("verdict{certain}: {one_of}{first}")];
+    let later = behind.verdict(&established);
+    if !established.is_empty() && later != first {
+        verdict.push(format!("verdict for a packet of an established connection: {later}"));
+    }
+    if branches.cut {
+        notes.push("there are more branches than are followed".into());
+    }
+    notes.extend(state.notes.iter().cloned());
+    notes.push(format!(
+        "evaluated from the flows of {} as they were recorded, without a connection table: each step through conntrack is what ct_state says, else new; learnt addresses are those of the moment of the report",
+        state.version()
+    ));
+    Ok(Traced { verdict, text, notes })
 }
 
 /// The steps through conntrack are more than a command can tell apart.

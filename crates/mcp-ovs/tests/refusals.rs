@@ -109,29 +109,3 @@ fn nothing_that_changes_anything_is_allowed() {
         assert!(is_allowed(layer.allow, command), "{command}");
     }
 }
-
-/// What the replay may do to its private switch, it may do to that alone: each target is a private path.
-#[test]
-fn the_replay_reaches_no_other_switch() {
-    panic::set_hook(Box::new(|_| {}));
-    let private = mcp_ovs::layer().private.0;
-    for command in [
-        "ovs-ofctl|add-groups|{bridge}|{private-path}",
-        "ovs-ofctl|--bundle|replace-flows|{bridge}|{private-path}",
-        "ovs-ofctl|add-tlv-map|tcp:127.0.0.1|{tlv-mapping}",
-        "ovs-appctl|fdb/add|{bridge}|{port}|{number}|{ethernet-address}",
-        "ovs-appctl|--target=ovs-vswitchd|ovs/route/add|{network}|{bridge}",
-        "ovs-vswitchd|--enable-dummy|unix:{private-path}|--unixctl={private-path}",
-        "ovs-vswitchd|--enable-dummy=override|--disable-system|--disable-system-route|unix:{private-path}|--unixctl={private-path}",
-        "ovsdb-server|{private-path}|--remote=ptcp:6640|--unixctl={private-path}",
-        "ovsdb-server|/etc/openvswitch/conf.db|--remote=punix:{private-path}|--unixctl={private-path}",
-    ] {
-        assert!(!is_allowed(private, command), "{command}");
-    }
-    for command in [
-        "ovs-ofctl|--timeout=20|-O|OpenFlow15|add-groups|unix:{private-path}|{private-path}",
-        "ovs-appctl|--timeout=20|--target={private-path}|ovs/route/add|{network}|{bridge}",
-    ] {
-        assert!(is_allowed(private, command), "{command}");
-    }
-}

@@ -74,10 +74,7 @@ pub enum Does<'a> {
     /// Is the packet larger than this? The answer goes to a bit.
     CheckLarger(u16, Subfield),
     /// Hands the packet to a controller.
-    Controller {
-        /// The flow stops until the controller resumes it.
-        pauses: bool,
-    },
+    Controller(ToController),
     /// Ends the pipeline.
     Exit,
     /// Counts against a meter.
@@ -88,11 +85,58 @@ pub enum Does<'a> {
     Other,
 }
 
+/// `controller(…)`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToController {
+    /// The flow stops until the controller resumes it.
+    pub pauses: bool,
+    /// Why (OpenFlow, `ofp_packet_in_reason`).
+    pub reason: u8,
+    /// Which controllers.
+    pub id: u16,
+    /// How many bytes of the packet.
+    pub length: u16,
+    /// The meter that bounds how many packets it gets.
+    pub meter: Option<u32>,
+}
+
+impl Default for ToController {
+    fn default() -> Self {
+        Self { pauses: false, reason: 1, id: 0, length: u16::MAX, meter: None }
+    }
+}
+
+/// The reasons by their names. Open vSwitch has none for that of its own table of misses.
+const REASONS: [&str; 7] = ["no_match", "action", "invalid_ttl", "action_set", "group", "packet_out", ""];
+
+fn to_controller(text: &str) -> Option<ToController> {
+    let mut told = ToController::default();
+    if let Ok(length) = text.parse() {
+        return Some(ToController { length, ..told });
+    }
+    for part in tokens::split(text) {
+        match tokens::name_and_value(part, &['=']) {
+            ("pause", None) => told.pauses = true,
+            ("reason", Some(name)) => {
+                told.reason = REASONS.iter().position(|it| *it == name)?.try_into().ok()?;
+            }
+            ("id", Some(id)) => told.id = id.parse().ok()?,
+            ("max_len", Some(length)) => told.length = length.parse().ok()?,
+            ("meter_id", Some(meter)) => told.meter = Some(meter.parse().ok()?),
+            ("userdata", Some(_)) => {}
+            _ => return None,
+        }
+    }
+    Some(told)
+}
+
 /// `ct(…)`
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ct<'a> {
     /// The connection is kept.
     pub commit: bool,
+    /// A connection in the other direction makes way.
+    pub force: bool,
     /// The table in which the packet goes on when it was tracked.
     pub table: Option<u8>,
     /// The zone.
@@ -219,9 +263,7 @@ fn does<'a>(text: &'a str, ports: &Ports) -> Option<Does<'a>> {
             Does::CheckLarger(size.parse().ok()?, field::subfield(into)?)
         }
         "dec_ttl" => Does::DecTtl { tells: !value.is_empty() },
-        "controller" | "CONTROLLER" => {
-            Does::Controller { pauses: tokens::split(value).any(|part| part == "pause") }
-        }
+        "controller" | "CONTROLLER" => Does::Controller(to_controller(value)?),
         "meter" => Does::Meter(value.parse().ok()?),
         "note" => Does::Aside("a note to whoever reads the flow"),
         "sample" => Does::Aside("a sample of the packet goes to a collector"),
@@ -242,7 +284,7 @@ fn alone<'a>(name: &str, ports: &Ports) -> Option<Does<'a>> {
         "nat" => Does::Nat(NatRange::default()),
         "exit" => Does::Exit,
         "pop_queue" => Does::Aside("the packet goes to the queue that it came with"),
-        "CONTROLLER" | "controller" => Does::Controller { pauses: false },
+        "CONTROLLER" | "controller" => Does::Controller(ToController::default()),
         name => Does::Output(To::Port(matching::port(name, ports)?)),
     })
 }
@@ -278,8 +320,7 @@ fn ct<'a>(text: &'a str, ports: &Ports) -> Option<Ct<'a>> {
     for part in tokens::split(text) {
         match tokens::name_and_value(part, &['=', '(']) {
             ("commit", None) => ct.commit = true,
-            // A connection in the other direction makes way: for a trace the same.
-            ("force", None) => {}
+            ("force", None) => ct.force = true,
             ("table", Some(table)) => ct.table = Some(table.parse().ok()?),
             ("zone", Some(zone)) => {
                 ct.zone = match zone.parse() {

@@ -112,6 +112,16 @@ impl<'a> Flow<'a> {
         self.priority.and_then(|priority| priority.parse().ok()).unwrap_or(DEFAULT_PRIORITY)
     }
 
+    /// Are table, priority and cookie numbers, where they are printed, and is it one flow only? Otherwise the line is damaged.
+    pub fn is_whole(&self) -> bool {
+        let table = self.attribute("table").or_else(|| self.attribute("table_id"));
+        table.is_none_or(|table| table.parse::<u8>().is_ok())
+            && self.priority.is_none_or(|priority| priority.parse::<u16>().is_ok())
+            && self.attribute("cookie").is_none_or(|cookie| tokens::number(cookie).is_some())
+            && !self.actions.trim().is_empty()
+            && !self.actions.contains("actions=")
+    }
+
     /// How many packets it matched, if counters were printed.
     pub fn packets(&self) -> Option<u64> {
         self.attribute("n_packets")?.parse().ok()

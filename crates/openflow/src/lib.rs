@@ -3,6 +3,7 @@
 
 pub mod action;
 pub mod described;
+mod ends;
 pub mod eval;
 mod field;
 mod filter;
@@ -14,11 +15,14 @@ mod switch;
 mod table;
 mod text;
 pub mod tokens;
+mod underlay;
 
+pub use ends::{DropPlace, End, ends};
 pub use field::applies;
 pub use filter::{BadWanted, Filter, Wanted};
 pub use flow::{Flow, Token, is_header};
-pub use matching::{BadMatch, Match, show_port};
+pub use matching::{BadMatch, Match, packet, show_port};
 pub use ports::Ports;
-pub use switch::{Bridge, Learnt, Port, PortKind, Switch};
+pub use switch::{Bridge, Learnt, Port, PortKind, Switch, Tunnel, TunnelOption, VlanMode, Vlans};
 pub use text::flow as show_flow;
+pub use underlay::{Neighbour, Route, Underlay};

@@ -1,6 +1,6 @@
 //! What a flow matches: fields with values of which some bits count.
 
-use crate::{Ports, Token, field};
+use crate::{Flow, Ports, Token, field};
 use packet::{CtState, Field, Masked, Packet};
 
 /// A part of a match that is not understood.
@@ -61,6 +61,17 @@ pub(crate) fn port(text: &str, ports: &Ports) -> Option<u16> {
 pub fn show_port(number: u16) -> String {
     let reserved = RESERVED.iter().find(|(_, it)| *it == number);
     reserved.map_or_else(|| number.to_string(), |(name, _)| (*name).to_owned())
+}
+
+/// The packet that a flow describes, as `ofproto/trace` takes it: `tcp,in_port=4,nw_dst=10.244.0.5`. What it does not say is
+/// zero.
+///
+/// # Errors
+/// If a field or its value is not understood.
+pub fn packet(flow: &str, ports: &Ports) -> Result<Packet, BadMatch> {
+    let line = format!("{flow} actions=drop");
+    let parsed = Flow::parse(&line).ok_or_else(|| BadMatch(flow.to_owned()))?;
+    Ok(Match::of(&parsed.fields, ports)?.packet())
 }
 
 impl Match {
@@ -185,7 +196,6 @@ fn flags(text: &str, names: &[&str]) -> Option<Masked> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Flow;
 
     fn parsed(text: &str) -> Result<Match, BadMatch> {
         let line = format!("{text} actions=drop");

@@ -61,6 +61,19 @@ impl Ports {
         self.names.iter().map(|(number, name)| (*number, name.as_str()))
     }
 
+    /// The same names, as Open vSwitch writes them: in quotes, unless a name begins with a letter and has only letters and
+    /// digits. The bridge's own port stays `LOCAL`.
+    #[must_use]
+    pub(crate) fn quoted(&self) -> Self {
+        let plain = |name: &str| {
+            name.starts_with(|c: char| c.is_ascii_alphabetic())
+                && name.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        };
+        let quoted = |name: &str| if plain(name) { name.to_owned() } else { format!("\"{name}\"") };
+        let names = self.names.iter().filter(|(number, _)| **number != LOCAL);
+        Self { names: names.map(|(number, name)| (*number, quoted(name))).collect(), pods: BTreeSet::new() }
+    }
+
     /// A match with names: `in_port=eth0`.
     pub fn named_match<'a>(&self, text: &'a str) -> Cow<'a, str> {
         self.replaced(text, "in_port=")

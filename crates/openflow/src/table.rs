@@ -57,11 +57,13 @@ pub(crate) enum Found<'t, 'a> {
 pub(crate) fn tables<'a>(dump: &'a str, ports: &Ports) -> (BTreeMap<u8, Table<'a>>, Vec<String>) {
     let (mut tables, mut other): (BTreeMap<u8, Table<'a>>, _) = (BTreeMap::new(), Vec::new());
     for line in dump.lines().filter(|line| !crate::is_header(line)) {
-        let Some(flow) = Flow::parse(line).filter(|flow| !flow.actions.trim().is_empty()) else {
+        let Some(flow) = Flow::parse(line).filter(Flow::is_whole) else {
             other.push(line.trim().to_owned());
             continue;
         };
-        tables.entry(flow.table()).or_default().add(line, &flow, ports);
+        if !tables.entry(flow.table()).or_default().add(line, &flow, ports) {
+            other.push(line.trim().to_owned());
+        }
     }
     if !dump.is_empty() && !dump.ends_with('\n') {
         other
@@ -72,9 +74,11 @@ pub(crate) fn tables<'a>(dump: &'a str, ports: &Ports) -> (BTreeMap<u8, Table<'a
 }
 
 impl<'a> Table<'a> {
-    fn add(&mut self, line: &'a str, flow: &Flow<'a>, ports: &Ports) {
+    /// Adds a flow. Is its match understood?
+    fn add(&mut self, line: &'a str, flow: &Flow<'a>, ports: &Ports) -> bool {
         let Ok(matches) = Match::of(&flow.fields, ports) else {
-            return self.unclear.push((flow.priority(), line.trim()));
+            self.unclear.push((flow.priority(), line.trim()));
+            return false;
         };
         let at = self.entries.len();
         let fields: Vec<_> = matches.tests().iter().map(|(field, masked)| (*field, masked.mask)).collect();
@@ -94,13 +98,15 @@ impl<'a> Table<'a> {
                 self.tuples.len() - 1
             }
         };
-        let Some(tuple) = self.tuples.get_mut(tuple) else { return };
+        let Some(tuple) = self.tuples.get_mut(tuple) else { return false };
         tuple.highest = tuple.highest.max(priority);
         match tuple.first.get(&key).copied() {
             Some(first) if self.entries.get(first).is_some_and(|it| it.priority > priority) => {
-                entry.next = self.entries.get(first).and_then(|it| it.next);
-                if let Some(first) = self.entries.get_mut(first) {
-                    first.next = Some(at);
+                let next = |at: usize| self.entries.get(at)?.next;
+                let higher = |at: &usize| self.entries.get(*at).is_some_and(|it| it.priority > priority);
+                let before = std::iter::successors(Some(first), |at| next(*at).filter(higher)).last();
+                if let Some(before) = before.and_then(|at| self.entries.get_mut(at)) {
+                    entry.next = before.next.replace(at);
                 }
             }
             first => {
@@ -109,6 +115,7 @@ impl<'a> Table<'a> {
             }
         }
         self.entries.push(entry);
+        true
     }
 
     /// The flow that a packet matches.
@@ -250,13 +257,26 @@ mod tests {
     }
 
     #[test]
+    fn below_a_part_of_a_conjunction_the_highest_priority_counts() {
+        let flow = |(priority, actions): (u16, &str)| {
+            format!(" priority={priority},ip,nw_src=10.0.0.1 actions={actions}\n")
+        };
+        let flows = [(100, "conjunction(7,1/2)"), (50, "output:1"), (70, "output:2"), (60, "output:3")];
+        let dump: String = flows.map(flow).concat();
+        let (tables, _) = tables(&dump, &Ports::default());
+        let table = tables.get(&0).unwrap();
+        assert_eq!(actions(table, &packet("ip,nw_src=10.0.0.1")), Some("output:2"));
+    }
+
+    #[test]
     fn a_flow_that_is_not_understood_hides_those_below_it() {
         let dump = " priority=10,teleport=1 actions=drop\n priority=5,ip actions=output:2\n priority=20,arp actions=output:3\n nonsense\n priority=1 actions=output";
         let (tables, other) = tables(dump, &Ports::default());
         let table = tables.get(&0).unwrap();
         assert_eq!(actions(table, &packet("ip")), Some("priority=10,teleport=1 actions=drop"));
         assert_eq!(actions(table, &packet("arp")), Some("output:3"));
-        assert_eq!(other, ["nonsense", "the dump ends within a line: priority=1 actions=output"]);
+        let bad = "priority=10,teleport=1 actions=drop";
+        assert_eq!(other, [bad, "nonsense", "the dump ends within a line: priority=1 actions=output"]);
     }
 
     proptest! {

@@ -1,6 +1,6 @@
 //! The text of `ofproto/trace`.
 
-use crate::eval::{Outcome, Pass, Trace};
+use crate::eval::{Pass, Trace};
 use packet::{CtState, Field, Packet};
 use std::fmt;
 
@@ -37,18 +37,31 @@ const RULE: usize = 79;
 /// As `ofproto/trace` prints it, without the megaflow, which depends on the order in which a switch searches.
 impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, pass) in self.passes.iter().enumerate() {
+        for pass in &self.passes {
             if let Some(resumed) = &pass.resumed {
-                let state = states(resumed.state);
+                let state = resumed.state;
                 let why = match resumed.is_assumed {
+                    // Open vSwitch has this one as a text.
+                    true if state == CtState::NEW | CtState::TRK => {
+                        "default ct_state=trk|new (use --ct-next to customize)".to_owned()
+                    }
                     true => format!("default ct_state={state} (use --ct-next to customize)"),
                     false => format!("ct_state={state}"),
                 };
-                writeln!(f, "\n{}\nrecirc({at:#x}) - resume conntrack with {why}", "=".repeat(RULE))?;
-                if let Some(before) = &resumed.before {
+                writeln!(
+                    f,
+                    "\n{}\nrecirc({:#x}) - resume conntrack with {why}",
+                    "=".repeat(RULE),
+                    resumed.id
+                )?;
+                if resumed.is_translated {
+                    let shown = |packet: &Packet| {
+                        resumed.before.as_ref().map_or(String::new(), |_| addresses(packet))
+                    };
+                    let before = resumed.before.as_ref().unwrap_or(&pass.begins);
                     writeln!(f, "Replacing src/dst IP/ports to simulate NAT:")?;
-                    writeln!(f, " Initial flow: {}", addresses(before))?;
-                    writeln!(f, " Modified flow: {}", addresses(&pass.begins))?;
+                    writeln!(f, " Initial flow: {}", shown(before))?;
+                    writeln!(f, " Modified flow: {}", shown(&pass.begins))?;
                 }
                 writeln!(f, "{}\n", "=".repeat(RULE))?;
             }
@@ -63,30 +76,20 @@ impl fmt::Display for Trace {
 
 impl fmt::Display for Pass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "Flow: {}", flow(&self.begins))?;
+        let [first, last] = &self.in_ports;
+        writeln!(f, "Flow: {}", flow_by(&self.begins, first))?;
         nodes(f, &self.nodes, 0)?;
         match self.begins == self.ends {
             true => writeln!(f, "\nFinal flow: unchanged")?,
-            false => writeln!(f, "\nFinal flow: {}", flow(&self.ends))?,
+            false => writeln!(f, "\nFinal flow: {}", flow_by(&self.ends, last))?,
         }
-        let actions: Vec<String> = self.outcomes.iter().filter_map(action).collect();
-        writeln!(f, "Actions: {}", if actions.is_empty() { "drop".into() } else { actions.join(",") })
-    }
-}
-
-/// What a packet's way comes to, as an action; nothing for what is dropped.
-fn action(outcome: &Outcome) -> Option<String> {
-    match outcome {
-        Outcome::Port { port, .. } => Some(port.clone()),
-        Outcome::Tunnel { port, to, packet, .. } => {
-            let id = packet.get(Field::TUN_ID);
-            let to = to.map(|to| format!(",dst={to}")).unwrap_or_default();
-            Some(format!("tunnel({port},tun_id={id:#x}{to})"))
+        let actions = self.datapath.join(",");
+        writeln!(f, "Datapath actions: {}", if actions.is_empty() { "drop" } else { &actions })?;
+        if !self.slow.is_empty() {
+            writeln!(f, "This flow is handled by the userspace slow path because it:")?;
+            self.slow.iter().try_for_each(|why| writeln!(f, "  - {why}"))?;
         }
-        Outcome::Controller => Some("controller".into()),
-        Outcome::Ct(text) => Some(text.clone()),
-        Outcome::NotEvaluated(what) => Some(format!("not evaluated: {what}")),
-        Outcome::Dropped { .. } => None,
+        Ok(())
     }
 }
 
@@ -108,14 +111,6 @@ fn nodes(f: &mut fmt::Formatter<'_>, all: &[Node], level: usize) -> fmt::Result 
     Ok(())
 }
 
-/// `trk|new`, in the order of Open vSwitch's own text.
-fn states(state: CtState) -> String {
-    match state == CtState::NEW | CtState::TRK {
-        true => "trk|new".into(),
-        false => state.to_string(),
-    }
-}
-
 fn addresses(packet: &Packet) -> String {
     let (source, destination) = match packet.is_ip6() {
         true => (Field::IPV6_SRC, Field::IPV6_DST),
@@ -133,6 +128,11 @@ fn addresses(packet: &Packet) -> String {
 
 /// A packet as Open vSwitch writes flows: what every packet has, and of the rest what is not zero.
 pub fn flow(packet: &Packet) -> String {
+    flow_by(packet, &crate::show_port(packet.get(Field::IN_PORT) as u16))
+}
+
+/// The same, with the port by which it came as it is given.
+fn flow_by(packet: &Packet, in_port: &str) -> String {
     let mut parts: Vec<String> = Vec::new();
     let mut add = |name: &str, field: Field| parts.push(format!("{name}={}", field.show(packet.get(field))));
     let set = |field: &Field| packet.get(*field) != 0;
@@ -163,10 +163,10 @@ pub fn flow(packet: &Packet) -> String {
     let options = (0..8).filter_map(Field::tun_metadata);
     tunnel.into_iter().chain(options).filter(set).for_each(|field| add(field.name(), field));
     Some(Field::METADATA).filter(set).into_iter().for_each(|field| add("metadata", field));
-    parts.push(format!("in_port={}", crate::show_port(packet.get(Field::IN_PORT) as u16)));
+    parts.push(format!("in_port={in_port}"));
     match packet.get(Field::VLAN_TCI) {
         0 => parts.push("vlan_tci=0x0000".into()),
-        tag => parts.push(format!("dl_vlan={},dl_vlan_pcp={}", tag & 0xfff, tag >> 13)),
+        tag => parts.push(format!("dl_vlan={},dl_vlan_pcp={},vlan_tci1=0x0000", tag & 0xfff, tag >> 13)),
     }
     let mut add = |name: &str, field: Field| parts.push(format!("{name}={}", field.show(packet.get(field))));
     add("dl_src", Field::ETH_SRC);

@@ -2,76 +2,13 @@
 //! recorded there.
 
 mod common;
+#[path = "common/node.rs"]
+mod node;
 
-use common::{Failed, archive, testdata};
-use openflow::{
-    Bridge, Flow, Learnt, Match, Port, PortKind, Ports, Switch,
-    eval::{Outcome, Question, Trace, trace},
-};
+use common::{Failed, testdata};
+use node::{Node, ask};
+use openflow::{Bridge, eval::Outcome};
 use packet::CtState;
-use std::collections::BTreeMap;
-
-/// What was recorded of the node.
-struct Node(BTreeMap<String, String>);
-
-impl Node {
-    fn read() -> Result<Self, Failed> {
-        Ok(Self(archive("kernel-datapath/sosreport-ovn-worker.tar.xz", |path| {
-            path.contains("openvswitch/ov")
-        })?))
-    }
-
-    fn output(&self, name: &str) -> &str {
-        self.0.iter().find(|(path, _)| path.ends_with(name)).map_or("", |(_, text)| text)
-    }
-
-    /// The ports of a bridge, as `dpif/show` prints them: `ovn-222222-0 2/4: (geneve: …, remote_ip=172.18.0.3)`.
-    fn ports(&self, bridge: &str) -> BTreeMap<u16, Port> {
-        let lines = self.output("ovs-appctl_dpif.show").lines();
-        let of = lines.skip_while(|line| line.trim() != format!("{bridge}:")).skip(1);
-        let port = |line: &str| {
-            let (name, rest) = line.trim().split_once(' ')?;
-            let (number, rest) = rest.split_once('/')?;
-            let value = |key: &str| {
-                let rest = rest.split(key).nth(1)?;
-                rest.split([',', ')']).next()
-            };
-            let kind = match (value("peer="), value("remote_ip=")) {
-                (Some(peer), _) => PortKind::Patch(peer.to_owned()),
-                (_, Some(remote)) => PortKind::Tunnel("geneve".into(), remote.parse().ok()),
-                _ => PortKind::Plain,
-            };
-            Some((number.parse().ok()?, Port { name: name.to_owned(), kind, vlan: None }))
-        };
-        of.map_while(port).collect()
-    }
-
-    fn bridge(&self, name: &str) -> Bridge<'_> {
-        let learnt = self.output(&format!("fdb.show_{name}")).lines().filter_map(|line| {
-            let words: Vec<&str> = line.split_whitespace().collect();
-            let [port, vlan, mac, _] = words.as_slice() else { return None };
-            Some(Learnt { port: port.parse().ok()?, vlan: vlan.parse().ok()?, mac: packet::parse_mac(mac)? })
-        });
-        Bridge::new(
-            self.ports(name),
-            self.output(&format!("OpenFlow15_dump-flows_{name}")),
-            self.output(&format!("OpenFlow15_dump-groups_{name}")),
-            learnt.collect(),
-        )
-    }
-
-    fn switch(&self) -> Switch<'_> {
-        Switch::new(["br-int", "br-ex"].map(|name| (name.to_owned(), self.bridge(name))))
-    }
-}
-
-fn ask(switch: &Switch<'_>, bridge: &str, flow: &str, assumed: &[CtState]) -> Result<Trace, Failed> {
-    let line = format!("{flow} actions=drop");
-    let parsed = Flow::parse(&line).ok_or("no flow")?;
-    let packet = Match::of(&parsed.fields, &Ports::default())?.packet();
-    let question = Question { bridge: bridge.into(), packet, states: Vec::new(), assumed: assumed.to_vec() };
-    Ok(trace(switch, &question))
-}
 
 const NEW: CtState = CtState::NEW;
 

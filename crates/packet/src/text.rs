@@ -59,6 +59,7 @@ impl Field {
             Kind::Ip6 => Ipv6Addr::from_bits(value).to_string(),
             // If a bit has no name, the whole value is printed as a number.
             Kind::CtState if value <= 0xff => CtState(value as u32).to_string(),
+            Kind::Hex if value == 0 => "0".into(),
             Kind::Hex | Kind::CtState => format!("{value:#x}"),
             Kind::Decimal => value.to_string(),
         }

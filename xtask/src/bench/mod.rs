@@ -10,6 +10,7 @@ mod exec;
 mod lflows;
 mod logs;
 mod measure;
+mod openflow;
 mod outputs;
 mod scale;
 mod server;
@@ -36,6 +37,7 @@ const PIECES: &[(&str, Measure)] = &[
     ("archives", archives::measure),
     ("server", server::measure),
     ("outputs", outputs::measure),
+    ("openflow", openflow::measure),
     ("exec", exec::measure),
 ];
 
@@ -82,7 +84,7 @@ pub(crate) fn run(bench: &Bench) -> Result {
     let release = (!bench.quick).then_some("--release");
     cmd!(
         sh,
-        "cargo build --quiet {release...} {LAYERS...} --example one_row --example bare_exec --example compile"
+        "cargo build --quiet {release...} {LAYERS...} --example one_row --example bare_exec --example compile --example follow_flows"
     )
     .quiet()
     .run()?;

@@ -2,7 +2,7 @@
 
 use crate::{
     switch,
-    trace::{self, Named, Question},
+    trace::{self, Named, Question, Traced},
 };
 use mcp_core::{
     Answer, Many, Node, Row, Tool, ToolError,
@@ -20,7 +20,7 @@ pub(crate) struct Params {
     /// Pod (namespace/name) or logical port of this node.
     #[serde(default)]
     from: Option<String>,
-    /// Address, pod or service (namespace/name).
+    /// Address, pod of any node, service (namespace/name) or node.
     #[serde(default)]
     to: Option<String>,
     /// Of the packet.
@@ -47,8 +47,9 @@ impl Tool for OfprotoTrace {
     const NAME: &'static str = "ovs_appctl_ofproto_trace";
     const TITLE: &'static str = "OpenFlow trace";
     const TOOLSET: &'static str = "openflow";
-    const DESCRIPTION: &'static str = "What OpenFlow does with a packet on a node, through conntrack and groups; nothing is \
-         sent or learnt. Use it to see where a packet is dropped or leaves; ovn_detrace tells what the cookies are.";
+    const DESCRIPTION: &'static str = "Follows a packet through the OpenFlow flows of a node, through conntrack and groups, and \
+         tells first where the packet leaves or what drops it. Nothing is sent or learnt. Use it when ovn_trace lets a packet \
+         pass that does not arrive; ovn_detrace tells what the other cookies are.";
     const MANY: Many = Many::Refuse {
         because: "a packet begins on one node",
         instead: "Name the sender's node, or give `pod`.",
@@ -65,13 +66,12 @@ impl Tool for OfprotoTrace {
 
     async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
         let question = question(node, params).await?;
-        let (text, said) = trace::run(node, &question).await?;
+        let Traced { verdict, text, notes: said } = trace::run(node, &question).await?;
         let mut notes = question.notes;
         notes.extend(question.bridge.notes);
-        notes.extend(trace::unbalanced(&text));
         notes.extend(said);
         Ok(Answer {
-            rows: text.lines().map(Row::line).collect(),
+            rows: verdict.into_iter().map(Row::line).chain(text.lines().map(Row::line)).collect(),
             if_empty: "ofproto/trace printed nothing".into(),
             notes,
             ..Answer::default()
@@ -101,6 +101,7 @@ async fn question(node: &Node<'_>, params: &Params) -> Result<Question, ToolErro
             ));
         }
     };
+    let hash_given = params.dp_hash.is_some() || flow.value("dp_hash").is_some();
     // Without one, groups by dp_hash have no live bucket, and the trace ends there.
     let flow = match flow.value("dp_hash") {
         Some(_) => flow,
@@ -111,5 +112,5 @@ async fn question(node: &Node<'_>, params: &Params) -> Result<Question, ToolErro
     };
     let ct = params.ct_state.iter().copied().map(CtNext).collect();
     notes.insert(0, format!("traced in {}: {}", bridge.name.as_str(), flow.as_str()));
-    Ok(Question { bridge, flow, ct, notes })
+    Ok(Question { bridge, flow, ct, hash_given, notes })
 }

@@ -1,9 +1,10 @@
-//! Where a packet leaves a bridge: ports, patch ports, tunnels, and what the bridge has learnt.
+//! Where a packet leaves a bridge: ports, patch ports, and what the bridge has learnt.
 
 use super::{Outcome, run::Run};
 use crate::{
+    action::ToController,
     show_port,
-    switch::{LOCAL, PortKind},
+    switch::{PortKind, VlanMode},
     text::{Mark, Node},
 };
 use packet::{Field, Packet};
@@ -11,15 +12,20 @@ use packet::{Field, Packet};
 impl Run<'_, '_> {
     /// Sends the packet to a port, or to one of the reserved ones.
     pub(super) fn output(&mut self, port: u16) {
+        let input = self.packet.get(Field::IN_PORT) as u16;
         match show_port(port).as_str() {
-            "IN_PORT" => self.send(self.packet.get(Field::IN_PORT) as u16),
+            "IN_PORT" => self.send(input),
             "TABLE" => self.lookup(0, None, false),
             "NORMAL" => self.normal(),
-            "FLOOD" | "ALL" => self.flood(0),
-            "CONTROLLER" => self.outcomes.push(Outcome::Controller),
+            "FLOOD" | "ALL" => {
+                let others = self.bridge.ports.keys().filter(|number| **number != input);
+                let others: Vec<u16> = others.copied().collect();
+                self.each(&others, |run, port| run.send(port));
+            }
+            "CONTROLLER" => self.controller(&ToController::default()),
             "ANY" | "NONE" => {}
-            _ if self.packet.get(Field::IN_PORT) == u128::from(port) => {
-                self.say(Mark::Detail, "skipping output to input port");
+            _ if input == port => {
+                self.say(Mark::Warning, "skipping output to input port");
             }
             _ => self.send(port),
         }
@@ -31,59 +37,94 @@ impl Run<'_, '_> {
         let Some(port) = bridge.ports.get(&number) else {
             return self.say(Mark::Warning, "Nonexistent output port");
         };
-        let packet = || Box::new(self.packet.clone());
-        let (name, of) = (port.name.clone(), self.name.clone());
+        if let Some(tunnel) = self.ends_tunnel(number) {
+            self.commit();
+            self.emit(format!("tnl_pop({tunnel})"));
+            return self.outcomes.push(Outcome::TakenOut);
+        }
         match &port.kind {
-            PortKind::Plain => self.outcomes.push(Outcome::Port { bridge: of, port: name, packet: packet() }),
-            PortKind::Tunnel(_, to) => {
-                let by_flow = self.packet.get(Field::TUN_DST);
-                let to = to
-                    .or_else(|| (by_flow != 0).then(|| std::net::Ipv4Addr::from_bits(by_flow as u32).into()));
-                self.outcomes.push(Outcome::Tunnel { bridge: of, port: name, to, packet: packet() });
-                let end = to.map_or_else(|| "an address that is not known".into(), |to| to.to_string());
-                self.say(
-                    Mark::Detail,
-                    format!("output to a tunnel to {end}; the outer packet is not followed"),
-                );
+            PortKind::Plain => {
+                self.commit();
+                self.emit(port.name.as_str());
+                let (bridge, port) = (self.name.clone(), port.name.clone());
+                let packet = Box::new(self.packet.clone());
+                self.outcomes.push(Outcome::Port { bridge, port, packet });
             }
+            PortKind::Tunnel(tunnel) => self.tunnel(&port.name, tunnel),
             PortKind::Patch(peer) => match self.switch.port(peer) {
                 Some((bridge, number)) => self.cross(bridge.to_owned(), number),
-                None => self
-                    .not_evaluated(&format!("patch port {name}, whose other end {peer} was not collected")),
+                None => self.not_evaluated(&format!(
+                    "patch port {}, whose other end {peer} was not collected",
+                    port.name
+                )),
             },
         }
     }
 
     /// Takes the packet to another bridge. Registers, metadata, tunnel and what connection tracking said stay behind.
-    fn cross(&mut self, name: String, port: u16) {
-        let Some(bridge) = self.switch.bridge(&name) else { return };
+    pub(super) fn cross(&mut self, name: String, port: u16) {
+        let Some(bridge) = self.switch.bridge(&name) else {
+            return self.not_evaluated(&format!("the flows of {name}, which were not collected"));
+        };
         let outer = (std::mem::replace(&mut self.name, name.clone()), self.bridge);
         self.bridge = bridge;
+        let quoted = self.quoted.is_some().then(|| bridge.names.quoted());
+        let quoted = std::mem::replace(&mut self.quoted, quoted);
         let node = Node::new(Mark::Bridge, format!("bridge(\"{name}\")"));
         self.with_copy(|run| {
             run.packet.set(Field::IN_PORT, port.into());
             forget(&mut run.packet);
             run.stack.clear();
             run.tracked = false;
-            run.below(node, |run| run.lookup(0, None, false));
+            run.below(node, |run| {
+                run.entered = true;
+                run.lookup(0, None, false);
+            });
         });
         (self.name, self.bridge) = outer;
+        self.quoted = quoted;
     }
 
     /// Forwards as a switch that learns: to the port behind which the destination was seen, else to all.
     fn normal(&mut self) {
         let input = self.packet.get(Field::IN_PORT) as u16;
-        let Some(from) = self.bridge.ports.get(&input) else {
+        let bridge = self.bridge;
+        let Some(from) = bridge.ports.get(&input) else {
             return self.say(Mark::Warning, "no input bundle, dropping");
         };
-        let tagged = self.packet.get(Field::VLAN_TCI);
-        let vlan = match from.vlan {
-            Some(vlan) => vlan,
-            None if tagged & 0x1000 != 0 => (tagged & 0xfff) as u16,
-            None => 0,
+        let tag = self.packet.get(Field::VLAN_TCI);
+        let tag = if tag & 0x1000 != 0 { (tag & 0xfff) as u16 } else { 0 };
+        if from.vlans.mode == VlanMode::Other {
+            return self.not_evaluated(&format!("NORMAL from {}, whose vlan_mode is not known", from.name));
+        }
+        let native = matches!(from.vlans.mode, VlanMode::NativeTagged | VlanMode::NativeUntagged);
+        let refused = match from.vlans.mode {
+            VlanMode::Access if tag != 0 => Some(format!(
+                "dropping VLAN {tag} tagged packet received on port {} configured as VLAN {} access port",
+                from.name, from.vlans.tag
+            )),
+            VlanMode::Access => None,
+            _ if native && tag == 0 => None,
+            _ if !from.vlans.include(tag) => Some(format!(
+                "dropping VLAN {tag} packet received on port {} not configured for trunking VLAN {tag}",
+                from.name
+            )),
+            _ => None,
+        };
+        if let Some(refused) = refused {
+            return self.say(Mark::Warning, refused);
+        }
+        let vlan = match from.vlans.mode {
+            VlanMode::Access => from.vlans.tag,
+            _ if native && tag == 0 => from.vlans.tag,
+            _ => tag,
         };
         let destination = self.packet.get(Field::ETH_DST);
-        let found = self.bridge.learnt.iter().find(|it| it.mac == destination && it.vlan == vlan);
+        // Addresses that bridges do not forward (IEEE 802.1Q, table 8-1).
+        if destination & !0xf == 0x0180_c200_0000 {
+            return self.say(Mark::Detail, "packet has reserved destination MAC, dropping");
+        }
+        let found = bridge.learnt.iter().find(|it| it.mac == destination && it.vlan == vlan);
         match found.map(|it| it.port) {
             Some(port) if port == input => {
                 self.say(Mark::Detail, "learned port is input port, dropping");
@@ -94,36 +135,60 @@ impl Run<'_, '_> {
             }
             None => {
                 self.say(Mark::Detail, "no learned MAC for destination, flooding");
-                self.flood(vlan);
+                self.flood(vlan, from.bond.as_deref());
             }
         }
     }
 
-    fn flood(&mut self, vlan: u16) {
+    /// Sends to all ports of a VLAN but the one, or the bond, that it came by.
+    fn flood(&mut self, vlan: u16, bond: Option<&str>) {
         let input = self.packet.get(Field::IN_PORT);
-        let ports = self.bridge.ports.iter();
-        let wanted = ports.filter(|(number, port)| {
-            u128::from(**number) != input && port.vlan.is_none_or(|access| access == vlan)
-        });
-        let wanted: Vec<u16> = wanted.map(|(number, _)| *number).collect();
-        for port in wanted {
-            self.forward(port, vlan);
+        let mut bonds = vec![bond];
+        let mut wanted = Vec::new();
+        for (number, port) in &self.bridge.ports {
+            // A bond sends by one of its members.
+            let seen = port.bond.is_some() && bonds.contains(&port.bond.as_deref());
+            if u128::from(*number) != input && port.vlans.include(vlan) && !seen {
+                bonds.extend(port.bond.as_deref().map(Some));
+                wanted.push(*number);
+            }
         }
+        self.each(&wanted, |run, port| run.forward(port, vlan));
     }
 
-    /// Sends with the tag that the port's VLAN asks for.
-    fn forward(&mut self, port: u16, vlan: u16) {
-        let access = self.bridge.ports.get(&port).and_then(|port| port.vlan);
+    /// Sends to several ports, of which only the last may be the last that is done to the packet.
+    fn each(&mut self, ports: &[u16], mut send: impl FnMut(&mut Self, u16)) {
+        let last = self.last;
+        for (at, port) in ports.iter().enumerate() {
+            self.last = last && at + 1 == ports.len();
+            send(self, *port);
+        }
+        self.last = last;
+    }
+
+    /// Sends with the tag that the port's VLANs ask for.
+    fn forward(&mut self, number: u16, vlan: u16) {
+        let Some(port) = self.bridge.ports.get(&number) else {
+            return self.say(Mark::Warning, "Nonexistent output port");
+        };
+        if let Some(bond) = &port.bond {
+            return self.not_evaluated(&format!("which member of the bond {bond} the switch chooses"));
+        }
         let tag = self.packet.get(Field::VLAN_TCI);
-        let new = match access {
-            Some(_) => 0,
-            None if vlan == 0 => tag,
-            None => u128::from(vlan) | 0x1000,
+        let without = match port.vlans.mode {
+            VlanMode::Access => true,
+            VlanMode::NativeUntagged => vlan == port.vlans.tag,
+            _ => false,
+        };
+        let new = match u128::from(vlan) | (tag & 0xe000) {
+            // A tag that has neither a VLAN nor a priority says nothing.
+            0 => 0,
+            _ if without => 0,
+            told => told | 0x1000,
         };
         self.packet.set(Field::VLAN_TCI, new);
-        self.send(port);
+        self.send(number);
         self.packet.set(Field::VLAN_TCI, tag);
-        debug_assert!(port != LOCAL || self.bridge.ports.contains_key(&LOCAL));
     }
 }
 

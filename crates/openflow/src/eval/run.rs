@@ -2,14 +2,15 @@
 
 use super::{Outcome, Pass, Resumed, Step, Waiting};
 use crate::{
-    action::{self, Action, Ct, Does, To, Zone},
+    Ports,
+    action::{self, Action, Does, To, ToController},
     applies,
-    group::Kind,
     switch::{Bridge, Switch},
     table::Found,
     text::{Mark, Node},
 };
 use packet::{Field, Masked, Packet, Subfield};
+use std::{borrow::Cow, collections::BTreeSet};
 
 /// As deep as Open vSwitch nests tables (`MAX_DEPTH`), and as often as it looks them up (`MAX_RESUBMITS`).
 const MOST_DEPTH: usize = 64;
@@ -31,11 +32,29 @@ pub(super) struct Run<'s, 'a> {
     pub(super) ended: bool,
     /// Connection tracking has seen the packet.
     pub(super) tracked: bool,
-    nat: Option<action::NatRange>,
+    /// What is done is the last that is done to the packet.
+    pub(super) last: bool,
+    /// The packet came by a patch port, and no table was looked up yet.
+    pub(super) entered: bool,
+    pub(super) nat: Option<action::NatRange>,
+    /// The bits of mark and label that the actions of `ct` have set.
+    pub(super) kept: [u128; 2],
+    /// The packet as the actions of the datapath have left it.
+    pub(super) base: Packet,
+    /// The actions of the datapath.
+    pub(super) datapath: Vec<String>,
+    /// Each bucket of a group is followed.
+    pub(super) chooses: bool,
+    /// Why userspace handles the packets.
+    pub(super) slow: BTreeSet<&'static str>,
     pub(super) nodes: Vec<Node>,
     steps: Vec<Step>,
     pub(super) outcomes: Vec<Outcome>,
-    waiting: Vec<Waiting>,
+    pub(super) waiting: Vec<Waiting>,
+    /// The number of the next pass that begins.
+    pub(super) next_id: usize,
+    /// The names of the bridge's ports, quoted where Open vSwitch quotes them; nothing if numbers are wanted.
+    pub(super) quoted: Option<Ports>,
 }
 
 /// Follows a packet from where it comes in, or goes on.
@@ -45,6 +64,8 @@ pub(super) fn pass<'s, 'a>(
     packet: Packet,
     resumed: Option<Resumed>,
     stack: Vec<u128>,
+    next_id: usize,
+    names: bool,
 ) -> (Pass, Vec<Waiting>) {
     let mut pass = Pass {
         resumed,
@@ -53,6 +74,10 @@ pub(super) fn pass<'s, 'a>(
         nodes: Vec::new(),
         steps: Vec::new(),
         outcomes: Vec::new(),
+        datapath: Vec::new(),
+        in_ports: [String::new(), String::new()],
+        chooses: false,
+        slow: BTreeSet::new(),
     };
     let mut bridge = Node::new(Mark::Bridge, format!("bridge(\"{name}\")"));
     let Some(found) = switch.bridge(name) else {
@@ -65,6 +90,13 @@ pub(super) fn pass<'s, 'a>(
         name: name.to_owned(),
         bridge: found,
         tracked: pass.resumed.is_some(),
+        last: true,
+        entered: false,
+        kept: [0; 2],
+        base: packet.clone(),
+        datapath: Vec::new(),
+        chooses: false,
+        slow: BTreeSet::new(),
         packet,
         stack,
         table: 0,
@@ -77,6 +109,8 @@ pub(super) fn pass<'s, 'a>(
         steps: Vec::new(),
         outcomes: Vec::new(),
         waiting: Vec::new(),
+        next_id,
+        quoted: names.then(|| found.names.quoted()),
     };
     if pass.resumed.is_some() {
         let mut thaw = Node::new(Mark::Thaw, "thaw".into());
@@ -86,9 +120,18 @@ pub(super) fn pass<'s, 'a>(
     run.lookup(table, None, false);
     bridge.subs = run.nodes;
     pass.nodes = vec![bridge];
+    let shown = |packet: &Packet| {
+        let number = crate::show_port(packet.get(Field::IN_PORT) as u16);
+        let name = run.quoted.as_ref().and_then(|names| names.name(&number));
+        name.filter(|_| number != "LOCAL").map_or(number.clone(), str::to_owned)
+    };
+    pass.in_ports = [shown(&pass.begins), shown(&run.packet)];
     pass.ends = run.packet;
     pass.steps = run.steps;
     pass.outcomes = run.outcomes;
+    pass.datapath = run.datapath;
+    pass.slow = run.slow;
+    pass.chooses = run.chooses;
     (pass, run.waiting)
 }
 
@@ -97,9 +140,18 @@ impl<'s> Run<'s, '_> {
         self.nodes.push(Node::new(mark, text.into()));
     }
 
+    /// A text with the names of ports in place of their numbers, if names are wanted.
+    fn named(&self, text: String, how: for<'t> fn(&Ports, &'t str) -> Cow<'t, str>) -> String {
+        match &self.quoted {
+            Some(names) => how(names, &text).into_owned(),
+            None => text,
+        }
+    }
+
     /// Nothing is known from here on.
     pub(super) fn not_evaluated(&mut self, what: &str) {
         self.say(Mark::Error, format!("not evaluated: {what}"));
+        self.emit(format!("not evaluated: {what}"));
         self.outcomes.push(Outcome::NotEvaluated(what.to_owned()));
         self.ended = true;
     }
@@ -138,6 +190,7 @@ impl<'s> Run<'s, '_> {
             originally(&mut asked);
         }
         self.lookups += 1;
+        let entered = std::mem::take(&mut self.entered);
         let bridge = self.bridge;
         let found = bridge.tables.get(&table).map_or(Found::Miss, |it| it.find(&asked));
         let step = |flow| Step { bridge: self.name.clone(), table, flow };
@@ -164,10 +217,12 @@ impl<'s> Run<'s, '_> {
                     "" => String::new(),
                     matched => format!("{matched}, "),
                 };
+                let matched = self.named(matched, Ports::named_match);
                 let head = format!("{table:2}. {matched}priority {}{cookie}", entry.priority);
                 let mut node = Node::new(Mark::Table, head);
                 for part in parts {
-                    let text = format!("conj. priority={},{}", part.priority, part.matched);
+                    let matched = self.named(part.matched.to_owned(), Ports::named_match);
+                    let text = format!("conj. priority={},{matched}", part.priority);
                     node.subs.push(Node::new(Mark::Detail, text));
                 }
                 let deeper = usize::from(table <= self.table);
@@ -175,7 +230,10 @@ impl<'s> Run<'s, '_> {
                 (self.table, self.cookie) = (table, Some(entry.cookie));
                 self.depth += deeper;
                 let read = action::actions(entry.actions, &bridge.names);
-                self.below(node, |run| run.actions(&read));
+                self.below(node, |run| match entered {
+                    true => run.on_a_copy(&read),
+                    false => run.actions(&read),
+                });
                 self.depth -= deeper;
                 (self.table, self.cookie) = kept;
             }
@@ -193,30 +251,22 @@ impl<'s> Run<'s, '_> {
                 cookie,
             });
         }
+        let last = self.last;
         for (at, each) in all.iter().enumerate() {
             if self.ended {
-                return;
+                break;
             }
-            self.say(Mark::Action, each.text);
-            if let Does::CheckLarger(_, bit) = &each.does {
-                let rest = all.get(at + 1..).unwrap_or_default();
-                self.with_copy(|run| {
-                    run.packet.set_bits(*bit, 1);
-                    run.actions_if_any(rest);
-                });
-                self.packet.set_bits(*bit, 0);
-                return self.actions_if_any(rest);
+            self.say(Mark::Action, self.named(each.text.to_owned(), Ports::named_actions));
+            if let Does::CheckLarger(size, bit) = &each.does {
+                self.check_larger(*size, *bit, all.get(at + 1..).unwrap_or_default());
+                break;
             }
+            self.last = last && at + 1 == all.len();
             if self.action(each) {
-                return;
+                break;
             }
         }
-    }
-
-    fn actions_if_any(&mut self, all: &[Action<'_>]) {
-        if !all.is_empty() {
-            self.actions(all);
-        }
+        self.last = last;
     }
 
     /// Does an action. Is it the last of its list?
@@ -244,6 +294,7 @@ impl<'s> Run<'s, '_> {
             Does::Move(from, into) => {
                 if applies(into.field(), &self.packet) && applies(from.field(), &self.packet) {
                     self.packet.set_bits(*into, self.packet.bits(*from));
+                    self.keep(into.field(), packet::bits(into.width()) << into.first());
                 }
                 self.is_now(*into, each.text.rsplit("->").next().unwrap_or_default());
             }
@@ -265,20 +316,21 @@ impl<'s> Run<'s, '_> {
             Does::Ct(ct) => self.ct(ct),
             Does::CtClear => {
                 if self.tracked {
+                    self.emit("ct_clear");
                     self.packet.clear_ct();
                     self.tracked = false;
                 }
             }
             Does::Nat(range) => self.nat = Some(*range),
-            Does::Clone(inner) => self.with_copy(|run| run.actions(inner)),
+            Does::Clone(inner) => self.on_a_copy(inner),
             Does::Conjunction(..) => self.say(Mark::Error, "executing no-op conjunction action"),
             Does::CheckLarger(..) => {}
-            Does::Controller { pauses } => {
-                self.outcomes.push(Outcome::Controller);
-                self.ended |= pauses;
+            Does::Controller(told) => {
+                self.controller(told);
+                self.ended |= told.pauses;
             }
             Does::Exit => self.ended = true,
-            Does::Meter(_) => self.say(Mark::Detail, "the meter may drop the packet when there are too many"),
+            Does::Meter(meter) => self.emit(format!("meter({meter})")),
             Does::Aside(what) => self.say(Mark::Detail, *what),
             Does::Other => self.not_evaluated(each.text),
         }
@@ -291,6 +343,16 @@ impl<'s> Run<'s, '_> {
             return self.say(Mark::Warning, text);
         }
         self.packet.set(field, self.packet.get(field) & !mask | value);
+        self.keep(field, mask);
+    }
+
+    /// Of a connection's mark and label, `ct` keeps what its actions have set.
+    fn keep(&mut self, field: Field, mask: u128) {
+        match field {
+            Field::CT_MARK => self.kept[0] |= mask,
+            Field::CT_LABEL => self.kept[1] |= mask,
+            _ => {}
+        }
     }
 
     fn is_now(&mut self, bits: Subfield, name: &str) {
@@ -324,89 +386,26 @@ impl<'s> Run<'s, '_> {
         let version = if self.packet.is_ip4() { 4 } else { 6 };
         self.say(Mark::Warning, format!("IPv{version} decrement TTL exception"));
         if tells {
-            self.outcomes.push(Outcome::Controller);
+            self.controller(&ToController { reason: 2, ..ToController::default() });
         }
         true
     }
 
-    fn group(&mut self, id: u32) {
-        let bridge = self.bridge;
-        let Some(group) = bridge.groups.get(&id) else {
-            self.say(Mark::Warning, format!("output to nonexistent group {id}"));
-            return self.not_evaluated(&format!("group {id}, which was not collected or does not exist"));
-        };
-        let hash = self.packet.get(Field::DP_HASH) as u32;
-        let chosen = match group.kind {
-            Kind::ByDatapathHash if hash != 0 => group.by_hash(hash),
-            _ => None,
-        };
-        let branches: Vec<_> = match (group.kind, chosen) {
-            _ if group.buckets.is_empty() => {
-                self.say(Mark::Detail, "no live bucket");
-                return;
-            }
-            (_, Some(at)) => group.buckets.get(at).into_iter().collect(),
-            (Kind::FirstAlive, _) if group.buckets.first().is_some_and(|it| !it.watched) => {
-                group.buckets.first().into_iter().collect()
-            }
-            (Kind::ByDatapathHash | Kind::ByFields, _) => {
-                group.buckets.iter().filter(|bucket| bucket.weight > 0).collect()
-            }
-            _ => group.buckets.iter().collect(),
-        };
-        match (group.kind, branches.as_slice()) {
-            (Kind::All | Kind::Indirect, _) => {}
-            (_, [one]) => self.say(Mark::Detail, format!("using bucket {}", one.id)),
-            (_, several) => {
-                self.say(Mark::Detail, format!("one of {} buckets: each is followed", several.len()));
-            }
-        }
-        for bucket in branches {
-            let read = action::actions(bucket.actions, &bridge.names);
-            let node = Node::new(Mark::Bucket, format!("bucket {}", bucket.id));
-            self.with_copy(|run| run.below(node, |run| run.actions(&read)));
-        }
-    }
-
-    fn ct(&mut self, ct: &Ct<'_>) {
-        let zone = match ct.zone {
-            Zone::Number(zone) => zone,
-            Zone::Bits(bits) => self.packet.bits(bits) as u16,
-        };
-        self.nat = None;
-        let (mark, label) = (self.packet.get(Field::CT_MARK), self.packet.get(Field::CT_LABEL));
-        match ct.actions.as_slice() {
-            [] => self.say(Mark::Action, "drop"),
-            inner => self.actions(inner),
-        }
-        let nat = self.nat.take();
-        let set = |field: Field, before: u128| {
-            let now = self.packet.get(field);
-            if now == before { String::new() } else { format!(",{}={now:#x}", field.name()) }
-        };
-        let commit = if ct.commit { "commit," } else { "" };
-        let (mark, label) = (set(Field::CT_MARK, mark), set(Field::CT_LABEL, label));
-        self.outcomes.push(Outcome::Ct(format!("ct({commit}zone={zone}{mark}{label})")));
-        if let Some(table) = ct.table {
-            let mut packet = self.packet.clone();
-            packet.set(Field::CT_ZONE, zone.into());
-            self.waiting.push(Waiting {
-                bridge: self.name.clone(),
-                table,
-                packet,
-                stack: self.stack.clone(),
-                nat,
-            });
-            self.say(
-                Mark::Detail,
-                format!(
-                    "A clone of the packet is forked to recirculate. The forked pipeline will be resumed at table {table}."
-                ),
-            );
-        }
-        self.packet.clear_ct();
-        self.tracked = false;
-        self.say(Mark::Detail, "Sets the packet to an untracked state, and clears all the conntrack fields.");
+    /// Hands a copy to the controller.
+    pub(super) fn controller(&mut self, told: &ToController) {
+        self.commit();
+        let ToController { reason, id, length, pauses, meter } = told;
+        let cookie = self.cookie.unwrap_or(0);
+        let userspace = format!(
+            "userspace(controller(reason={reason},dont_send=0,continuation={},rule_cookie={},controller_id={id},max_len={length}))",
+            u8::from(*pauses),
+            Field::METADATA.show(cookie.into())
+        );
+        self.emit(match meter {
+            Some(meter) => format!("sample(sample=100.0%,actions(meter({meter}),{userspace}))"),
+            None => userspace,
+        });
+        self.outcomes.push(Outcome::Controller);
     }
 }
 

@@ -1,6 +1,7 @@
 //! What joins flows to rows: the names of ports that are pods', and what cookies, tables, zones and marks stand for.
 
 pub mod names;
+pub mod recorded;
 
 use crate::switch::Interface;
 use openflow::Ports;

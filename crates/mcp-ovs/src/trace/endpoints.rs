@@ -1,0 +1,90 @@
+//! A packet from what a person calls its ends.
+
+use crate::switch;
+use mcp_core::{Db, Node, PodRef, ToolError};
+use ovn_path::{Destination, Microflow, Names, NoEndpoint, Ports, Protocol, Services};
+
+/// Where a packet begins and where it is to go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Named<'a> {
+    pub(crate) from: &'a str,
+    pub(crate) to: &'a str,
+    pub(crate) protocol: Protocol,
+    pub(crate) port: Option<u16>,
+}
+
+/// A flow from names: the packet that ovn_trace would make of them, at the interface of the sender. Is its destination a
+/// service?
+pub(crate) async fn named(node: &Node<'_>, named: Named<'_>) -> Result<(String, bool), ToolError> {
+    let mut names = names(node, &[named.from, named.to]).await?;
+    names.sender(named.from).map_err(no_endpoint)?;
+    let to = destination(node, &mut names, named).await?;
+    let sender = names.sender(named.from).map_err(no_endpoint)?;
+    let microflow = Microflow::new(&names.ports, sender, to.address, named.protocol, to.port)
+        .map_err(|e| ToolError::bad(e.to_string(), e.hint()))?;
+    let switch = switch::read(node).await?;
+    let interface = switch.interface_of(microflow.inport());
+    let Some(number) = interface.and_then(|(_, interface)| interface.ofport) else {
+        return Err(ToolError::bad(
+            format!("no interface of {} has iface-id {}", node.name(), microflow.inport()),
+            "The pod is on another node, or its interface was never plugged: ovs_vsctl_list table=Interface.",
+        ));
+    };
+    Ok((microflow.openflow(number), to.of_service))
+}
+
+/// What names stand for in a zone. The nodes are read only if one of the names may be that of a node.
+async fn names(node: &Node<'_>, wanted: &[&str]) -> Result<Names, ToolError> {
+    let mut read = node.rows(Db::Sb, &[Ports::select()]).await?;
+    let names = Names::new(&read);
+    let of_node = |name: &&str| {
+        let known = name.contains('/') || names.ports.find(name).is_some();
+        !known && name.parse::<std::net::IpAddr>().is_err()
+    };
+    if !wanted.iter().any(of_node) {
+        return Ok(names);
+    }
+    let schema = node.schema(Db::Sb).await?;
+    let mut nodes = Names::selects(&schema);
+    nodes.retain(|select| select.table != Ports::select().table);
+    read.extend(node.rows(Db::Sb, &nodes).await?);
+    Ok(Names::new(&read))
+}
+
+/// Where the packet is to go. A pod of another zone is looked up there.
+async fn destination(
+    node: &Node<'_>,
+    names: &mut Names,
+    Named { to, protocol, port, .. }: Named<'_>,
+) -> Result<Destination, ToolError> {
+    if let Some(found) = names.destination(to, protocol, port).map_err(no_endpoint)? {
+        return Ok(found);
+    }
+    let services = node.rows(Db::Nb, &[Services::select()]).await?;
+    names.services = Some(services.first().map(Services::new).unwrap_or_default());
+    let missing = match names.destination(to, protocol, port) {
+        Ok(Some(found)) => return Ok(found),
+        Ok(None) => NoEndpoint::Unknown { kind: "destination", name: to.into(), known: Vec::new() },
+        Err(missing) => missing,
+    };
+    // If it is no pod of another zone, what this zone has is the better answer.
+    let is_unknown = matches!(missing, NoEndpoint::Unknown { .. });
+    let Some(pod) = to.parse::<PodRef>().ok().filter(|_| is_unknown) else {
+        return Err(no_endpoint(missing));
+    };
+    let Ok(other) = node.of_pod(&pod).await else { return Err(no_endpoint(missing)) };
+    let there = self::names(&node.peer(&other), &[to]).await?;
+    there.destination(to, protocol, port).map_err(no_endpoint)?.ok_or_else(|| {
+        ToolError::bad(
+            format!("pod {pod} is on {other}, whose zone has no logical port of it"),
+            "A pod on the host's network has the node's address: give that as `to`.",
+        )
+    })
+}
+
+fn no_endpoint(e: NoEndpoint) -> ToolError {
+    match e {
+        NoEndpoint::Unknown { kind, name, known } => ToolError::not_found(kind, name, known),
+        e => ToolError::bad(e.to_string(), e.hint()),
+    }
+}

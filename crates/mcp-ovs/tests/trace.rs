@@ -1,0 +1,153 @@
+//! Traces through the flows of real reports: no program is started.
+
+use mcp_core::{Backend, Budget, Bundle};
+use mcp_testing::{Case, Failed, answer_within, testdata, unpack};
+use serde_json::json;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+const REPORT: &str = "sosreport-ovn-worker-2026-11-22-olhriiu";
+
+/// The report. Its `conf.db` is a link to a file that it does not have, as in many real ones.
+fn report(dir: &Path) -> Result<PathBuf, Failed> {
+    unpack(&format!("capture/{REPORT}.tar.xz"), dir)?;
+    Ok(dir.join(REPORT))
+}
+
+/// Gives it the `conf.db` that was copied from the node.
+fn with_database(dir: &Path, report: &Path) -> Result<(), Failed> {
+    unpack("capture/nodes.tar.xz", dir)?;
+    let database = report.join("etc/openvswitch/conf.db");
+    fs::remove_file(&database)?;
+    fs::copy(dir.join("nodes/ovn-worker/conf.db"), database)?;
+    Ok(())
+}
+
+fn ask(report: PathBuf) -> Result<String, Failed> {
+    let params = json!({ "node_name": "ovn-worker", "from": "clients/client-v58hz", "to": "shop/web", "port": 80, "limit": 10_000 });
+    trace(report, params)
+}
+
+fn trace(report: PathBuf, params: serde_json::Value) -> Result<String, Failed> {
+    let source: Arc<dyn Backend> = Arc::new(Bundle::new(vec![report]));
+    let params = params.as_object().expect("an object").clone();
+    let case = Case { scenario: String::new(), tool: "ovs_appctl_ofproto_trace".into(), params };
+    answer_within(mcp_ovs::layer(), source, &case, Budget { lines: 10_000, bytes: 10_000_000 })
+}
+
+/// The verdict comes first, after the line of evidence.
+fn verdict(text: &str) -> &str {
+    text.lines().find(|line| line.starts_with("verdict: ")).unwrap_or_default()
+}
+
+#[test]
+fn a_report_answers() -> Result<(), Failed> {
+    let dir = tempfile::tempdir()?;
+    let report = report(dir.path())?;
+    let text = ask(report.clone())?;
+    assert!(text.contains("bridge(\"br-int\")"), "{text}");
+    // The service is translated to a backend: conntrack tells the port that the packet is for.
+    assert!(text.contains("nat(dst=10.244."), "{text}");
+    assert!(
+        verdict(&text).contains("delivered to pod shop/web-") || verdict(&text).contains("tunnel to node"),
+        "{text}"
+    );
+    assert!(text.contains("Final flow: ") && text.contains("Datapath actions: "), "{text}");
+    assert!(text.contains("evaluated from the flows of Open vSwitch 4.0.0"), "{text}");
+    // The database says nothing else than what ovs-vsctl printed of it.
+    with_database(dir.path(), &report)?;
+    let plain = |text: &str| {
+        text.lines().filter(|line| !line.starts_with("# ")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(plain(&ask(report)?), plain(&text));
+    Ok(())
+}
+
+#[test]
+fn flows_that_are_not_understood_are_no_verdict() -> Result<(), Failed> {
+    let dir = tempfile::tempdir()?;
+    let report = report(dir.path())?;
+    let dump = report.join("sos_commands/openvswitch/ovs-ofctl_-O_OpenFlow15_dump-flows_br-int");
+    let flows = fs::read_to_string(&dump)?;
+    fs::write(&dump, flows.replace("resubmit(,8)", "teleport(br-moon)"))?;
+    let text = ask(report.clone())?;
+    assert_eq!(verdict(&text), "verdict: unknown: teleport(br-moon) is not evaluated", "{text}");
+    // A dump that ends early has lost flows.
+    let end =
+        flows.len() / 2 + flows.get(flows.len() / 2..).and_then(|rest| rest.find("actions=")).unwrap_or(0);
+    fs::write(&dump, flows.get(..end).unwrap_or_default())?;
+    let text = ask(report)?;
+    assert!(text.contains("note: of br-int not all flows and groups are understood"), "{text}");
+    assert!(text.contains("the dump ends within a line"), "{text}");
+    Ok(())
+}
+
+#[test]
+fn without_the_ports_there_is_no_trace() -> Result<(), Failed> {
+    let dir = tempfile::tempdir()?;
+    let report = report(dir.path())?;
+    fs::remove_file(report.join("sos_commands/openvswitch/ovs-vsctl_-t_5_show"))?;
+    let text = trace(
+        report,
+        json!({ "node_name": "ovn-worker", "bridge": "br-int", "flow": "in_port=7,tcp,tp_dst=80" }),
+    )?;
+    assert!(text.starts_with("error: a trace needs the ports that conf.db or `ovs-vsctl show` has, and Open_vSwitch of ovn-worker was not collected"), "{text}");
+    assert!(text.contains("ovs_ofctl_dump_flows"), "{text}");
+    Ok(())
+}
+
+/// A trace without what a switch counts (recirculation) and how much of the packet it looked at, with numbers for the names of ports, and with `dec_ttl` as
+/// OpenFlow 1.5 writes it. The packet has the `dp_hash` that the tool gives it.
+fn plain(trace: &str) -> Vec<String> {
+    let names =
+        [("6844d0909128ccb", "4"), ("96603d4dfddd0a0", "5"), ("ovn-222222-0", "2"), ("ovn-k8s-mp0", "3")];
+    let renamed = |line: &str| {
+        let line = names.iter().fold(line.to_owned(), |line, (name, number)| {
+            line.replace(&format!("\"{name}\""), number).replace(name, number)
+        });
+        line.replace("dp_hash=0x1,", "").replace("dec_ttl()", "dec_ttl")
+    };
+    let counted = |line: String| {
+        ["recirc_id=0x", "recirc(0x"].iter().fold(line, |line, before| {
+            let mut parts = line.split(before);
+            let first = parts.next().unwrap_or_default().to_owned();
+            parts.fold(first, |line, part| {
+                line + before + part.trim_start_matches(|c: char| c.is_ascii_hexdigit())
+            })
+        })
+    };
+    let other = ["# ", "note: ", "verdict", "Megaflow: "];
+    let shown = |line: &&str| !other.iter().any(|start| line.starts_with(start));
+    trace.lines().filter(shown).filter(|line| !line.is_empty()).map(|line| counted(renamed(line))).collect()
+}
+
+/// What the real program printed on a node whose datapath and tunnels are the kernel's, when its report was made.
+#[test]
+fn a_kernel_datapath_is_evaluated_as_its_node_traced() -> Result<(), Failed> {
+    let folder = testdata().join("kernel-datapath");
+    for (file, mac, to, wanted) in [
+        (
+            "trace-cross.txt",
+            "0a:58:0a:f4:00:01",
+            "10.244.1.5",
+            "sent through the tunnel to node ovn-worker2 (172.18.0.3)",
+        ),
+        ("trace-same.txt", "0a:58:0a:f4:00:05", "10.244.0.5", "delivered to pod default/web-1 by port"),
+    ] {
+        let flow = format!(
+            "in_port=4,tcp,dl_src=0a:58:0a:f4:00:04,dl_dst={mac},nw_src=10.244.0.4,nw_dst={to},nw_ttl=64,tp_src=40000,tp_dst=8080"
+        );
+        let params = json!({ "node_name": "ovn-worker", "bridge": "br-int", "flow": flow, "limit": 10_000 });
+        let text = trace(folder.join("sosreport-ovn-worker.tar.xz"), params)?;
+        assert!(verdict(&text).contains(wanted), "{text}");
+        let (ours, theirs) = (plain(&text), plain(&fs::read_to_string(folder.join(file))?));
+        assert!(theirs.len() > 150, "{file}: {} lines", theirs.len());
+        // The last line is the datapath's actions: with the numbers that the kernel gave its ports.
+        let (ours, theirs) = (ours.split_last(), theirs.split_last());
+        assert_eq!(ours.map(|(_, lines)| lines), theirs.map(|(_, lines)| lines), "{file}");
+    }
+    Ok(())
+}

@@ -1,0 +1,318 @@
+//! What becomes of a packet in the end: of an evaluation, and of the text that the real `ofproto/trace` prints.
+
+use crate::{
+    eval::{Outcome, Pass, Trace},
+    tokens,
+};
+use std::net::IpAddr;
+
+/// What becomes of a packet, or of a copy of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It leaves by this port.
+    Port(String),
+    /// It leaves by a tunnel, to this address if that is known.
+    Tunnel(Option<IpAddr>),
+    /// It goes to a controller.
+    Controller,
+    /// If it is larger than so many bytes, something else becomes of it.
+    Larger(u16, Box<Self>),
+    /// It is dropped.
+    Dropped(DropPlace),
+    /// It is lost: why.
+    Lost(String),
+    /// What becomes of it is not known: why.
+    Unknown(String),
+}
+
+/// Where a packet is dropped.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DropPlace {
+    /// The bridge.
+    pub bridge: String,
+    /// The table.
+    pub table: u8,
+    /// The cookie of the flow; nothing if no flow matched.
+    pub cookie: Option<u64>,
+    /// The cookies of the flows that it matched before, the last first.
+    pub before: Vec<u64>,
+}
+
+/// What comes out of a tunnel.
+const TAKEN_OUT: &str =
+    "a tunnel ends here; trace the packet within, which comes in by the port of the tunnel";
+
+/// Each once, in the order in which they come, but last what becomes of large packets, where it is something else.
+fn each_once(all: impl IntoIterator<Item = End>) -> Vec<End> {
+    let is_larger = |end: &End| matches!(end, End::Larger(..));
+    let (larger, any): (Vec<End>, Vec<End>) = all.into_iter().partition(is_larger);
+    let mut seen: Vec<End> = Vec::new();
+    for end in any.into_iter().chain(larger) {
+        let same = match &end {
+            End::Larger(_, inner) => seen.contains(inner),
+            _ => false,
+        };
+        if !same && !seen.contains(&end) {
+            seen.push(end);
+        }
+    }
+    seen
+}
+
+/// What becomes of large packets.
+fn larger(size: u16, ends: Vec<End>) -> impl Iterator<Item = End> {
+    ends.into_iter().map(move |end| End::Larger(size, Box::new(end)))
+}
+
+impl Trace {
+    /// Is each bucket of a group followed, because nobody knows which one the packet takes?
+    pub fn chooses(&self) -> bool {
+        self.passes.iter().any(|pass| pass.chooses)
+    }
+
+    /// Is the packet translated, by what a flow says?
+    pub fn is_translated(&self) -> bool {
+        self.passes.iter().any(|pass| pass.resumed.as_ref().is_some_and(|it| it.before.is_some()))
+    }
+
+    /// What becomes of the packet in the end.
+    pub fn ends(&self) -> Vec<End> {
+        let cut = self.cut.then(|| End::Unknown("there are more branches than are followed".into()));
+        each_once(self.passes.iter().flat_map(Pass::ends).chain(cut))
+    }
+}
+
+impl Pass {
+    fn ends(&self) -> Vec<End> {
+        let (ends, goes_on, dropped) = self.ends_of(&self.outcomes);
+        match ends.is_empty() && !goes_on {
+            true => vec![End::Dropped(dropped.unwrap_or_else(|| self.dropped(None)))],
+            false => ends,
+        }
+    }
+
+    /// What becomes of the packet, whether it goes on in another pass, and where a copy of it was dropped last.
+    fn ends_of(&self, outcomes: &[Outcome]) -> (Vec<End>, bool, Option<DropPlace>) {
+        let (mut ends, mut goes_on, mut dropped) = (Vec::new(), false, None);
+        for outcome in outcomes {
+            match outcome {
+                Outcome::Port { port, .. } => ends.push(End::Port(port.clone())),
+                Outcome::Tunnel { to, outer, .. } => ends.push(tunnelled(*to, outer.as_deref())),
+                Outcome::Controller => ends.push(End::Controller),
+                Outcome::NotEvaluated(what) => ends.push(End::Unknown(format!("{what} is not evaluated"))),
+                Outcome::TakenOut => ends.push(End::Unknown(TAKEN_OUT.into())),
+                Outcome::Lost(why) => ends.push(End::Lost(why.clone())),
+                Outcome::Tracked { goes_on: on } => goes_on |= on,
+                Outcome::Larger { size, outcomes } => {
+                    let (inner, on, place) = self.ends_of(outcomes);
+                    goes_on |= on;
+                    match place.filter(|_| inner.is_empty() && !on) {
+                        Some(place) => ends.extend(larger(*size, vec![End::Dropped(place)])),
+                        None => ends.extend(larger(*size, inner)),
+                    }
+                }
+                Outcome::Dropped { bridge, table, cookie } => {
+                    dropped = Some(self.dropped(Some((bridge, *table, *cookie))));
+                }
+            }
+        }
+        // What is not large is dropped.
+        if !ends.is_empty() && !goes_on && ends.iter().all(|end| matches!(end, End::Larger(..))) {
+            ends.extend(dropped.clone().map(End::Dropped));
+        }
+        (ends, goes_on, dropped)
+    }
+
+    /// A place where the packet is dropped: this one, or the last that it came to.
+    fn dropped(&self, place: Option<(&String, u8, Option<u64>)>) -> DropPlace {
+        let last = || {
+            let step = self.steps.last()?;
+            Some((&step.bridge, step.table, step.flow.map(|(_, cookie)| cookie)))
+        };
+        let Some((bridge, table, cookie)) = place.or_else(last) else { return DropPlace::default() };
+        let at = self.steps.iter().rposition(|step| {
+            step.bridge == *bridge && step.table == table && step.flow.map(|(_, cookie)| cookie) == cookie
+        });
+        let before = self.steps.iter().take(at.unwrap_or(self.steps.len())).rev();
+        let before = before.filter_map(|step| step.flow.map(|(_, cookie)| cookie)).collect();
+        DropPlace { bridge: bridge.clone(), table, cookie, before }
+    }
+}
+
+/// A packet that a tunnel takes, with what becomes of the outer packet.
+fn tunnelled(to: Option<IpAddr>, outer: Option<&[Outcome]>) -> End {
+    let Some(outer) = outer else { return End::Tunnel(to) };
+    let leaves =
+        outer.iter().any(|outcome| matches!(outcome, Outcome::Port { .. } | Outcome::Tracked { .. }));
+    let unknown = outer.iter().find_map(|outcome| match outcome {
+        Outcome::NotEvaluated(what) => Some(what),
+        _ => None,
+    });
+    match (leaves, unknown, outer.last()) {
+        (true, ..) => End::Tunnel(to),
+        (false, Some(what), _) => End::Unknown(format!("{what} is not evaluated")),
+        (false, None, Some(Outcome::Dropped { bridge, table, cookie })) => {
+            let flow = cookie.map_or("no flow matches".into(), |cookie| format!("flow {cookie:#x}"));
+            End::Lost(format!("bridge {bridge} drops the packet of the tunnel: table {table}, {flow}"))
+        }
+        (false, None, _) => End::Lost("no port takes the packet of the tunnel".into()),
+    }
+}
+
+/// What becomes of a packet in the end, of what `ofproto/trace` printed.
+pub fn ends(text: &str) -> Vec<End> {
+    let mut passes: Vec<Vec<&str>> = Vec::new();
+    for line in text.lines() {
+        match (line.starts_with("Flow: "), passes.last_mut()) {
+            (true, _) => passes.push(vec![line]),
+            (false, Some(pass)) => pass.push(line),
+            (false, None) => {}
+        }
+    }
+    each_once(passes.iter().flat_map(|pass| of_pass(pass)))
+}
+
+fn of_pass(lines: &[&str]) -> Vec<End> {
+    let mut ends = Vec::new();
+    let mut dropped: Option<DropPlace> = None;
+    let mut bridge = String::new();
+    let mut matched: Vec<u64> = Vec::new();
+    let mut last = DropPlace::default();
+    for line in lines.iter().map(|line| line.trim()) {
+        if let Some(name) = line.strip_prefix("bridge(\"") {
+            bridge = name.trim_end_matches("\")").to_owned();
+        } else if let Some((table, cookie)) = table(line) {
+            let before = matched.iter().rev().copied().collect();
+            last = DropPlace { bridge: bridge.clone(), table, cookie, before };
+            matched.extend(cookie);
+        } else if line == "drop" {
+            dropped = Some(last.clone());
+        } else if line == ">> native tunnel routing failed" || line.starts_with("-> neighbor cache miss ") {
+            ends.push(End::Lost(format!(
+                "a tunnel does not send it: {}",
+                line.get(3..).unwrap_or_default().trim()
+            )));
+        } else if let Some(actions) = line.strip_prefix("Datapath actions: ") {
+            let before = ends.len();
+            let mut goes_on = false;
+            of_actions(actions, &mut ends, &mut goes_on);
+            let only_large = ends.iter().all(|end| matches!(end, End::Larger(..)));
+            if before == 0 && only_large && !goes_on {
+                ends.push(End::Dropped(dropped.take().unwrap_or_else(|| last.clone())));
+            }
+        }
+    }
+    ends
+}
+
+/// The table and the cookie of a line like `45. ip,reg0=0x1, priority 100, cookie 0x1ea6f103`.
+fn table(line: &str) -> Option<(u8, Option<u64>)> {
+    let (number, rest) = line.split_once(". ")?;
+    let number = number.parse().ok()?;
+    // On a bridge that the packet did not begin on, Open vSwitch prints the rule that stands for none
+    // (seen with 4.0.0: `reg0=0x2, priority 0`). Flows have priority 0 with `priority 0, cookie …`, or match on nothing.
+    if rest.starts_with("No match") || rest.starts_with("reg0=0x") && rest.ends_with(", priority 0") {
+        return Some((number, None));
+    }
+    let (_, priority) = rest.rsplit_once("priority ")?;
+    let cookie = priority.split_once(", cookie ").map(|(_, cookie)| cookie);
+    Some((number, Some(cookie.and_then(tokens::number).unwrap_or(0))))
+}
+
+fn of_actions(actions: &str, ends: &mut Vec<End>, goes_on: &mut bool) {
+    // What comes after `tnl_push` or `set(tunnel(…))` is what becomes of the packet with its outer headers.
+    let (mut pushed, mut kernel) = (false, None);
+    for action in tokens::split(actions) {
+        let (name, inner) = tokens::name_and_value(action, &['(']);
+        match (name, inner) {
+            ("drop" | "ct_clear" | "pop_vlan" | "push_vlan" | "ct" | "meter" | "hash" | "trunc", _) => {}
+            ("recirc", _) => *goes_on = true,
+            ("set", Some(inner)) => {
+                let tunnel = inner.strip_prefix("tunnel(").map(|tunnel| address(tunnel, "dst="));
+                kernel = kernel.or(tunnel);
+            }
+            ("tnl_pop", _) => ends.push(End::Unknown(TAKEN_OUT.into())),
+            ("tnl_push", Some(inner)) => {
+                pushed = true;
+                let header = inner.split_once("ipv4(").or_else(|| inner.split_once("ipv6("));
+                ends.push(End::Tunnel(header.and_then(|(_, header)| address(header, "dst="))));
+            }
+            ("clone" | "sample" | "actions", Some(inner)) => of_actions(inner, ends, goes_on),
+            ("check_pkt_len", Some(inner)) => {
+                let size = inner.split(',').next().and_then(|size| size.strip_prefix("size=")?.parse().ok());
+                for part in tokens::split(inner) {
+                    match (tokens::name_and_value(part, &['(']), size) {
+                        (("gt", Some(part)), Some(size)) => {
+                            let mut large = Vec::new();
+                            of_actions(part, &mut large, goes_on);
+                            ends.extend(larger(size, large));
+                        }
+                        ((_, Some(part)), _) => of_actions(part, ends, goes_on),
+                        _ => {}
+                    }
+                }
+            }
+            ("userspace", _) => ends.push(End::Controller),
+            (name, _) if name.contains('=') || pushed => {}
+            (name, None) => ends.push(match kernel {
+                Some(to) => End::Tunnel(to),
+                None => End::Port(name.trim_matches('"').to_owned()),
+            }),
+            (other, Some(_)) => ends.push(End::Unknown(format!("the action {other} is not known"))),
+        }
+    }
+}
+
+fn address(text: &str, key: &str) -> Option<IpAddr> {
+    text.split(key).nth(1)?.split([',', ')']).next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_the_real_program_says() {
+        let pass = |actions: &str| {
+            format!(
+                "Flow: tcp\n\nbridge(\"br-int\")\n---\n 0. in_port=4, priority 100, cookie 0x7\n    resubmit(,8)\n 8. No match.\n    drop\n\nFinal flow: unchanged\nMegaflow: x\nDatapath actions: {actions}\n"
+            )
+        };
+        let tunnel = || vec![End::Tunnel("172.18.0.3".parse().ok())];
+        for (actions, wanted) in [
+            (
+                "drop",
+                vec![End::Dropped(DropPlace {
+                    bridge: "br-int".into(),
+                    table: 8,
+                    cookie: None,
+                    before: vec![7],
+                })],
+            ),
+            ("ct(zone=18,nat),recirc(0x14)", vec![]),
+            ("ct(commit,zone=19,mark=0/0x1,nat(src)),7", vec![End::Port("7".into())]),
+            (
+                "set(tunnel(tun_id=0xff0003,dst=172.18.0.3,ttl=64,tp_dst=6081,flags(df|csum|key))),set(ipv4(ttl=63)),genev_sys_6081",
+                tunnel(),
+            ),
+            (
+                "clone(tnl_push(tnl_port(4),header(size=58,type=5,eth(dst=02:42:ac:12:00:03,src=02:42:ac:12:00:02,dl_type=0x0800),ipv4(src=172.18.0.2,dst=172.18.0.3,proto=17,tos=0,ttl=64,frag=0x4000)),out_port(1)),eth0)",
+                tunnel(),
+            ),
+            (
+                "check_pkt_len(size=1414,gt(userspace(pid=1,controller(reason=1))),le(\"web\"))",
+                vec![End::Port("web".into()), End::Larger(1414, Box::new(End::Controller))],
+            ),
+        ] {
+            assert_eq!(ends(&pass(actions)), wanted, "{actions}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in "(Flow: |Datapath actions: |[ a-z0-9,.()\"\n=]|set\\(|tnl_push\\(){0,40}") {
+            _ = ends(&text);
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! The bridges of a node with all that the evaluation of flows needs of them, from `conf.db` or from what `ovs-vsctl`
+//! printed of it.
+
+use crate::switch::Record;
+use openflow::{PortKind, Tunnel, VlanMode, Vlans};
+use ovsdb::{Atom, Datum, Row, Rows, Select};
+use std::{collections::BTreeMap, net::IpAddr};
+
+/// What was collected of a switch's database.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// The bridges, by name.
+    pub bridges: BTreeMap<String, Bridge>,
+    /// Open vSwitch's version when it was collected.
+    pub version: Option<String>,
+}
+
+/// A bridge.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bridge {
+    /// The type of the datapath: `netdev`; empty or `system` for the kernel's.
+    pub datapath: String,
+    /// The MAC address that the configuration gives it.
+    pub mac: Option<String>,
+    /// Its ports.
+    pub ports: Vec<Port>,
+    /// It copies packets to mirrors.
+    pub is_mirrored: bool,
+}
+
+/// A port, which is several interfaces if it is a bond.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Port {
+    /// Its name.
+    pub name: String,
+    /// Which VLANs `NORMAL` forwards by it.
+    pub vlans: Vlans,
+    /// Its interfaces.
+    pub interfaces: Vec<Interface>,
+}
+
+/// An interface of a port.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Interface {
+    /// Its name.
+    pub name: String,
+    /// Its type; empty for a device of the system.
+    pub kind: String,
+    /// Its OpenFlow number.
+    pub ofport: Option<u16>,
+    /// Its options.
+    pub options: BTreeMap<String, String>,
+}
+
+/// The types of interfaces that are tunnels.
+const TUNNELS: [&str; 4] = ["geneve", "vxlan", "gre", "stt"];
+
+impl Interface {
+    fn option(&self, name: &str) -> Option<&str> {
+        self.options.get(name).map(String::as_str)
+    }
+
+    fn port_kind(&self) -> PortKind {
+        match (self.kind.as_str(), self.option("peer")) {
+            ("patch", Some(peer)) => PortKind::Patch(peer.to_owned()),
+            (kind, _) if TUNNELS.contains(&kind) => PortKind::Tunnel(Tunnel {
+                kind: kind.to_owned(),
+                remote: self.option("remote_ip").and_then(|ip| ip.parse().ok()),
+                local: self.option("local_ip").and_then(|ip| ip.parse().ok()),
+                checksum: self.option("csum") == Some("true"),
+            }),
+            _ => PortKind::Plain,
+        }
+    }
+}
+
+impl Bridge {
+    /// The ports by their OpenFlow numbers, as `openflow` takes them.
+    pub fn openflow_ports(&self, name: &str) -> BTreeMap<u16, openflow::Port> {
+        let of_port = |port: &Port| {
+            let bond = (port.interfaces.len() > 1).then(|| port.name.clone());
+            let of = |interface: &Interface| {
+                let number = interface.ofport.or((interface.name == name).then_some(LOCAL))?;
+                let kind = interface.port_kind();
+                let (name, vlans, bond) = (interface.name.clone(), port.vlans.clone(), bond.clone());
+                Some((number, openflow::Port { name, kind, vlans, bond }))
+            };
+            port.interfaces.iter().filter_map(of).collect::<Vec<_>>()
+        };
+        self.ports.iter().flat_map(of_port).collect()
+    }
+}
+
+/// The number of a bridge's own port (`OFPP_LOCAL`).
+const LOCAL: u16 = 65534;
+
+impl Recorded {
+    /// What has to be read of `conf.db`.
+    pub fn selects() -> Vec<Select> {
+        vec![
+            Select::from("Open_vSwitch").columns(["ovs_version"]),
+            Select::from("Bridge").columns(["name", "datapath_type", "other_config", "ports", "mirrors"]),
+            Select::from("Port").columns(["name", "tag", "trunks", "vlan_mode", "interfaces"]),
+            Select::from("Interface").columns(["name", "type", "ofport", "options"]),
+        ]
+    }
+
+    /// From what [`Self::selects`] asked for.
+    pub fn of_rows(read: &[Rows]) -> Self {
+        let [switch, bridges, ports, interfaces] = read else { return Self::default() };
+        let owned = |text: Option<&str>| text.unwrap_or_default().to_owned();
+        let interface = |row: &Row| Interface {
+            name: owned(row.text("name")),
+            kind: owned(row.text("type")),
+            ofport: row.int("ofport").and_then(|number| number.try_into().ok()),
+            options: row.map("options").map(|(key, value)| (key.into(), value.into())).collect(),
+        };
+        let port = |row: &Row| Port {
+            name: owned(row.text("name")),
+            vlans: vlans(row.text("vlan_mode"), row.int("tag"), ints(row, "trunks")),
+            interfaces: row.refs("interfaces").filter_map(|it| interfaces.get(it)).map(interface).collect(),
+        };
+        let bridge = |row: &Row| {
+            let bridge = Bridge {
+                datapath: owned(row.text("datapath_type")),
+                mac: row.map_get("other_config", "hwaddr").map(str::to_owned),
+                ports: row.refs("ports").filter_map(|it| ports.get(it)).map(port).collect(),
+                is_mirrored: row.refs("mirrors").next().is_some(),
+            };
+            Some((row.text("name")?.to_owned(), bridge))
+        };
+        Self {
+            bridges: bridges.rows.iter().filter_map(bridge).collect(),
+            version: switch.rows.first().and_then(|row| row.text("ovs_version")).map(str::to_owned),
+        }
+    }
+
+    /// Of what `ovs-vsctl show`, `list interface` and `list bridge` printed.
+    pub fn of_text(show: &str, interfaces: &str, bridges: &str) -> Self {
+        let (interfaces, records) = (Record::all(interfaces), Record::all(bridges));
+        let named = |all: &[Record<'_>], name: &str, column: &str| {
+            let record = all.iter().find(|record| record.get("name") == Some(name))?;
+            record.get(column).map(str::to_owned)
+        };
+        let mut recorded = Self::default();
+        let mut bridge: Option<(String, Bridge)> = None;
+        for line in show.lines() {
+            let (key, value) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
+            let name = value.trim_matches('"');
+            if key == "ovs_version:" {
+                recorded.version = Some(name.into());
+            }
+            if key == "Bridge" {
+                recorded.bridges.extend(bridge.take());
+                let record = records.iter().find(|record| record.get("name") == Some(name));
+                let config = record.map(|record| record.map("other_config")).unwrap_or_default();
+                let mac = config.into_iter().find(|(key, _)| *key == "hwaddr");
+                let new = Bridge {
+                    mac: mac.map(|(_, mac)| mac.to_owned()),
+                    is_mirrored: record.is_some_and(|it| !matches!(it.get("mirrors"), None | Some("[]"))),
+                    ..Bridge::default()
+                };
+                bridge = Some((name.to_owned(), new));
+                continue;
+            }
+            let Some((_, bridge)) = &mut bridge else { continue };
+            match (key, bridge.ports.last_mut()) {
+                ("Port", _) => bridge.ports.push(Port { name: name.into(), ..Port::default() }),
+                ("datapath_type:", None) => bridge.datapath = name.into(),
+                ("tag:", Some(port)) => {
+                    port.vlans = Vlans {
+                        trunks: std::mem::take(&mut port.vlans.trunks),
+                        ..vlans(None, value.parse().ok(), [])
+                    };
+                }
+                ("trunks:", Some(port)) => {
+                    let list = value.trim_matches(['[', ']']).split(", ");
+                    port.vlans.trunks = list.filter_map(|it| it.parse().ok()).collect();
+                }
+                ("Interface", Some(port)) => port.interfaces.push(Interface {
+                    name: name.into(),
+                    ofport: named(&interfaces, name, "ofport").and_then(|number| number.parse().ok()),
+                    ..Interface::default()
+                }),
+                ("type:", Some(Port { interfaces, .. })) => {
+                    if let Some(interface) = interfaces.last_mut() {
+                        interface.kind = name.into();
+                    }
+                }
+                ("options:", Some(Port { interfaces, .. })) => {
+                    if let Some(interface) = interfaces.last_mut() {
+                        let pairs = Record(vec![("options", value)]);
+                        let pairs = pairs.map("options").into_iter();
+                        interface.options = pairs.map(|(key, value)| (key.into(), value.into())).collect();
+                    }
+                }
+                _ => {}
+            }
+        }
+        recorded.bridges.extend(bridge);
+        recorded
+    }
+
+    /// Does the kernel forward the packets, and do the tunnelling?
+    pub fn is_kernel(&self) -> bool {
+        self.bridges.values().all(|bridge| bridge.datapath != "netdev")
+    }
+
+    /// The other ends of tunnels.
+    pub fn remotes(&self) -> impl Iterator<Item = IpAddr> {
+        let ports = self.bridges.values().flat_map(|bridge| &bridge.ports);
+        let interfaces = ports.flat_map(|port| &port.interfaces);
+        interfaces.filter_map(|interface| interface.option("remote_ip")?.parse().ok())
+    }
+}
+
+fn ints<'a>(row: &'a Row, column: &str) -> impl Iterator<Item = i64> + use<'a> {
+    row.get(column).map(Datum::atoms).unwrap_or_default().iter().filter_map(Atom::as_int)
+}
+
+/// `vlan_mode`, `tag` and `trunks`. Without a mode, a port with a tag is an access port.
+fn vlans(mode: Option<&str>, tag: Option<i64>, trunks: impl IntoIterator<Item = i64>) -> Vlans {
+    let mode = match (mode, tag) {
+        (Some("access"), _) | (None, Some(_)) => VlanMode::Access,
+        (Some("trunk") | None, _) => VlanMode::Trunk,
+        (Some("native-tagged"), _) => VlanMode::NativeTagged,
+        (Some("native-untagged"), _) => VlanMode::NativeUntagged,
+        (Some(_), _) => VlanMode::Other,
+    };
+    let trunks = trunks.into_iter().filter_map(|it| it.try_into().ok()).collect();
+    Vlans { mode, tag: tag.and_then(|tag| tag.try_into().ok()).unwrap_or(0), trunks }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_switch_of_what_was_printed() {
+        let show = "5c147122-c914-4e61-a0e8-6a28099a87ab\n    Bridge br-int\n        fail_mode: secure\n        datapath_type: netdev\n        Port \"3ea5e92732a97a8\"\n            tag: 7\n            Interface \"3ea5e92732a97a8\"\n        Port ovn-ac4d40-0\n            Interface ovn-ac4d40-0\n                type: geneve\n                options: {csum=\"true\", key=flow, local_ip=\"172.18.0.3\", remote_ip=\"172.18.0.2\"}\n        Port br-int\n            Interface br-int\n                type: internal\n    Bridge br-ex\n        Port bond0\n            trunks: [5, 6]\n            Interface eth0\n            Interface eth1\n    ovs_version: \"4.0.0\"\n";
+        let interfaces = "name                : \"3ea5e92732a97a8\"\nofport              : 5\n\nname                : ovn-ac4d40-0\nofport              : 2\n\nname : eth0\nofport : 1\n\nname : eth1\nofport : 2\n";
+        let bridges = "name                : br-int\nmirrors             : [66a7a02d-4f1b-4a0b-8f5a-0a5d0f0d9f1a]\nother_config        : {hwaddr=\"0a:58:0a:f4:00:01\"}\n\nname : br-ex\nmirrors : []\n";
+        let recorded = Recorded::of_text(show, interfaces, bridges);
+        let bridge = &recorded.bridges["br-int"];
+        assert_eq!(bridge.mac.as_deref(), Some("0a:58:0a:f4:00:01"));
+        assert!(bridge.is_mirrored && !recorded.bridges["br-ex"].is_mirrored && !recorded.is_kernel());
+        let ports = bridge.openflow_ports("br-int");
+        assert_eq!(ports.keys().copied().collect::<Vec<_>>(), [2, 5, LOCAL]);
+        assert_eq!(ports[&5].vlans, Vlans::access(7));
+        let PortKind::Tunnel(tunnel) = &ports[&2].kind else { panic!("{ports:?}") };
+        assert_eq!((tunnel.kind.as_str(), tunnel.checksum), ("geneve", true));
+        assert_eq!((tunnel.remote, tunnel.local), ("172.18.0.2".parse().ok(), "172.18.0.3".parse().ok()));
+        let bonded = recorded.bridges["br-ex"].openflow_ports("br-ex");
+        assert!(bonded.values().all(|port| port.bond.as_deref() == Some("bond0")), "{bonded:?}");
+        assert_eq!(bonded[&1].vlans.trunks, [5, 6]);
+        assert_eq!(recorded.remotes().collect::<Vec<_>>(), ["172.18.0.2".parse::<IpAddr>().unwrap()]);
+        assert_eq!(recorded.version.as_deref(), Some("4.0.0"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in "(.*\n){0,4}|((Bridge|Port|Interface|tag:|type:|options:) [{\"a-z=, }]{0,20}\n){0,9}") {
+            _ = Recorded::of_text(&text, &text, &text);
+        }
+    }
+}

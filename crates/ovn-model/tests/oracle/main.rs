@@ -1,0 +1,186 @@
+//! Random packets through the flows of recorded switches: the evaluation against the real Open vSwitch, which gets the
+//! same ports, flows and groups.
+//!
+//! By hand: `cargo test -p ovn-model --test oracle -- --ignored`. `OPENFLOW_PACKETS` says how many packets; `OPENFLOW_ROOT`
+//! is the root of another Debian whose Open vSwitch is asked; `OPENFLOW_SHOW` says how many differences are
+//! printed.
+
+mod effects;
+mod node;
+mod packets;
+mod real;
+
+use node::{Failed, Node};
+use openflow::{
+    Ports,
+    eval::{Question, trace},
+};
+use packet::CtState;
+use packets::Packets;
+use real::{Programs, Real};
+use std::io::Write;
+
+/// What connection tracking may say, step by step.
+const STATES: [&[&str]; 6] =
+    [&[], &["est"], &["est", "est"], &["est,rpl", "est,rpl"], &["rel", "new"], &["inv", "est"]];
+
+/// Says something to whoever runs the test by hand.
+fn say(text: &str) {
+    _ = writeln!(std::io::stderr(), "{text}");
+}
+
+fn number(name: &str, otherwise: usize) -> usize {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+}
+
+/// A trace without what is not the same by design: the numbers that a switch counts, how much of the packet it looked at, and
+/// in which way the datapath is told what to do. Before Open vSwitch 4.0 a copy of a packet that connection tracking got may
+/// not be isolated from what comes after: see [`effects::effects`].
+fn plain(trace: &str, isolates: bool) -> Vec<String> {
+    let counted = ["recirc_id=0x", "recirc(0x", "meter(", "dont_send="];
+    let number = |line: &str| {
+        counted.iter().fold(line.to_owned(), |line, before| {
+            let mut parts = line.split(before);
+            let first = parts.next().unwrap_or_default().to_owned();
+            let trimmed = |part: &str| part.trim_start_matches(|c: char| c.is_ascii_hexdigit()).to_owned();
+            parts.fold(first, |line, part| line + before + &trimmed(part))
+        })
+    };
+    let reads = [
+        // Of a packet that userspace gets, the switch counts where it goes on and by which socket it comes.
+        ("userspace(pid=0,", "userspace("),
+        // It may have asked already.
+        ("waiting on ARP request", "sending ARP request"),
+    ];
+    let trace = reads.iter().fold(trace.to_owned(), |text, (one, other)| text.replace(one, other));
+    let mut parts = trace.split("continuation=0,recirc_id=");
+    let first = parts.next().unwrap_or_default().to_owned();
+    let trace = parts.fold(first, |text, part| {
+        let rest = part.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start_matches(',');
+        text + "continuation=0," + rest
+    });
+    let (mut flow, mut resumes, mut heading) = (String::new(), false, false);
+    let mut plain = Vec::new();
+    for line in trace.lines().map(str::trim_end).filter(|line| !line.is_empty()) {
+        let line = number(&no_match(line));
+        if line.starts_with("Flow: ") {
+            flow.clone_from(&line);
+            resumes = line.contains("recirc_id=");
+        }
+        match line.strip_prefix("Datapath actions: ") {
+            Some(actions) => {
+                plain.extend(effects::effects(&flow, actions, isolates));
+            }
+            None if line.starts_with("Megaflow: ") => {}
+            // Where a packet goes on that connection tracking gave back, Open vSwitch names the bridge where it began, and
+            // its port as if it were there.
+            None if line.contains("low: ") && line.contains("recirc_id=") => {
+                plain.push(without(&without(&line, "in_port="), "tun_metadata"));
+            }
+            None if resumes && line.starts_with("bridge(") => heading = true,
+            None if heading && line.starts_with("---") => heading = false,
+            // After a tunnel of the switch's own, it leaves out the options that were set for it.
+            None if line.starts_with("Final flow: ") => plain.push(without(&line, "tun_metadata")),
+            None => plain.push(line),
+        }
+    }
+    // Open vSwitch has the flows of a conjunction in any order.
+    let is_part = |line: &str| line.trim_start().starts_with("-> conj. ");
+    plain.chunk_by_mut(|a, b| is_part(a) && is_part(b)).for_each(<[String]>::sort);
+    plain
+}
+
+fn without(line: &str, field: &str) -> String {
+    let parts = line.split(',').filter(|part| !part.starts_with(field));
+    parts.collect::<Vec<_>>().join(",")
+}
+
+/// Without side effects, Open vSwitch stops where a controller pauses a packet, and does nothing of what comes after.
+fn until_pause(lines: &mut Vec<String>) {
+    let pauses = |line: &String| line.contains("controller(") && line.contains("pause");
+    if let Some(at) = lines.iter().position(pauses) {
+        lines.truncate(at + 1);
+        lines.iter_mut().for_each(|line| *line = line.trim().to_owned());
+    }
+}
+
+/// On a bridge that the packet did not begin on, Open vSwitch prints its own rule for packets that match no flow.
+fn no_match(line: &str) -> String {
+    match line.split_once(". reg0=0x") {
+        Some((before, rule)) if rule.ends_with(", priority 0") => format!("{before}. No match."),
+        _ => line.to_owned(),
+    }
+}
+
+fn compare(node: &Node, programs: &Programs, count: usize, seed: u64) -> Result<(usize, usize), Failed> {
+    let real = Real::start(programs, node)?;
+    let switch = node.switch();
+    for bridge in node.recorded.bridges.keys() {
+        let notes = switch.bridge(bridge).map(openflow::Bridge::notes);
+        assert_eq!(notes, Some([].as_slice()), "{} {bridge}", node.name);
+    }
+    let mut packets = Packets::new(node, &switch, seed);
+    let (mut left, mut different, mut longest) = (0, 0, 0);
+    for _ in 0..count {
+        let (bridge, flow) = packets.draw();
+        let states = packets.of(&STATES).copied().unwrap_or_default();
+        let parsed = openflow::packet(&flow, &Ports::default())?;
+        let given = states.iter().map(|state| state.parse::<CtState>()).collect::<Result<Vec<_>, _>>()?;
+        let question = Question {
+            bridge: bridge.clone(),
+            packet: parsed,
+            states: given,
+            assumed: vec![CtState::NEW],
+            tells_tuple: false,
+            names: true,
+        };
+        let ours = trace(&switch, &question);
+        left += usize::from(ours.passes.iter().any(|pass| !pass.datapath.is_empty()));
+        let theirs = real.trace(&bridge, &flow, states)?;
+        let (mut ours, mut wanted) = (plain(&ours.to_string(), real.isolates), plain(&theirs, real.isolates));
+        until_pause(&mut ours);
+        until_pause(&mut wanted);
+        if !theirs.contains("-> conj. ") {
+            // Versions before 3.3 do not print them.
+            ours.retain(|line| !line.trim_start().starts_with("-> conj. "));
+        }
+        longest = longest.max(wanted.len());
+        if ours != wanted {
+            different += 1;
+            if different <= number("OPENFLOW_SHOW", 3) {
+                let at = ours.iter().zip(&wanted).position(|(a, b)| a != b);
+                let at = at.unwrap_or(ours.len().min(wanted.len()));
+                let around = |of: &[String]| {
+                    of.iter().skip(at.saturating_sub(4)).take(8).cloned().collect::<Vec<_>>().join("\n")
+                };
+                say(&format!(
+                    "=== {} {bridge} {flow} {states:?}\n--- Open vSwitch\n{}\n--- ours\n{}",
+                    node.name,
+                    around(&wanted),
+                    around(&ours)
+                ));
+            }
+        }
+    }
+    say(&format!(
+        "{}: {count} packets, {left} left or were tracked, longest trace {longest}, {different} different",
+        node.name
+    ));
+    Ok((left, different))
+}
+
+#[test]
+#[ignore = "needs Open vSwitch: cargo xtask test"]
+fn random_packets_go_where_open_vswitch_sends_them() -> Result<(), Failed> {
+    let programs = Programs::installed(std::env::var_os("OPENFLOW_ROOT").map(Into::into));
+    let nodes = Node::all()?;
+    let count = number("OPENFLOW_PACKETS", 2_000).div_ceil(nodes.len());
+    let (mut left, mut different) = (0, 0);
+    for (at, node) in nodes.iter().enumerate() {
+        let (l, d) = compare(node, &programs, count, number("OPENFLOW_SEED", 1) as u64 + at as u64)?;
+        (left, different) = (left + l, different + d);
+    }
+    assert!(left * 4 > count, "only {left} packets of {} reached anything", count * nodes.len());
+    assert_eq!(different, 0);
+    Ok(())
+}

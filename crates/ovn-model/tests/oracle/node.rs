@@ -1,0 +1,119 @@
+//! What was recorded of the switches.
+
+use openflow::{Bridge, Learnt, Switch, TunnelOption, Underlay};
+use ovn_model::openflow::recorded::Recorded;
+use ovsdb::Database;
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+pub(crate) type Failed = Box<dyn std::error::Error>;
+
+/// A node whose switch was recorded.
+pub(crate) struct Node {
+    pub(crate) name: String,
+    pub(crate) recorded: Recorded,
+    outputs: BTreeMap<String, String>,
+}
+
+fn testdata() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata")
+}
+
+/// The files of an archive that are wanted.
+fn archive(path: &Path, wanted: impl Fn(&str) -> bool) -> Result<BTreeMap<String, Vec<u8>>, Failed> {
+    let mut files = BTreeMap::new();
+    for entry in tar::Archive::new(liblzma::read::XzDecoder::new(File::open(path)?)).entries()? {
+        let mut entry = entry?;
+        let path = entry.path()?.display().to_string();
+        if entry.header().entry_type().is_file() && wanted(&path) {
+            let mut bytes = Vec::new();
+            entry.read_to_end(&mut bytes)?;
+            files.insert(path, bytes);
+        }
+    }
+    Ok(files)
+}
+
+/// What `ovs-ofctl` prints and does not read as the same: an action on a part of a byte, whose mask is all of the field
+/// (seen with 3.1.0 and 4.0.0: `invalid mask for field ip_dscp`), and a `dec_ttl` that tells no controller.
+const READ: [(&str, &str); 3] =
+    [("/0x3f->ip_dscp", "->ip_dscp"), ("/0x3->ip_ecn", "->ip_ecn"), ("dec_ttl()", "dec_ttl")];
+
+impl Node {
+    /// The three nodes of the capture, and the one with the kernel's datapath.
+    pub(crate) fn all() -> Result<Vec<Self>, Failed> {
+        let capture = testdata().join("capture");
+        let databases = archive(&capture.join("nodes.tar.xz"), |path| path.ends_with("/conf.db"))?;
+        let mut nodes = Vec::new();
+        for entry in std::fs::read_dir(&capture)?.flatten() {
+            let file = entry.file_name().to_string_lossy().into_owned();
+            let Some(rest) = file.strip_prefix("sosreport-") else { continue };
+            let name = rest.split("-2026").next().unwrap_or_default();
+            let database = databases.get(&format!("nodes/{name}/conf.db")).ok_or("no conf.db")?;
+            nodes.push(Self::read(name, &entry.path(), Some(database))?);
+        }
+        nodes.push(Self::read(
+            "kernel",
+            &testdata().join("kernel-datapath/sosreport-ovn-worker.tar.xz"),
+            None,
+        )?);
+        nodes.sort_by(|a, b| a.name.cmp(&b.name));
+        assert_eq!(nodes.len(), 4);
+        Ok(nodes)
+    }
+
+    fn read(name: &str, report: &Path, database: Option<&Vec<u8>>) -> Result<Self, Failed> {
+        let files = archive(report, |path| {
+            path.contains("sos_commands/openvswitch/") || path.ends_with("etc/openvswitch/conf.db")
+        })?;
+        let own = || files.iter().find(|(path, _)| path.ends_with("conf.db")).map(|(_, bytes)| bytes);
+        let database = Database::open(database.or_else(own).ok_or("no conf.db")?.clone())?;
+        let selects = Recorded::selects();
+        let rows = selects.iter().map(|select| database.select(select)).collect::<Result<Vec<_>, _>>()?;
+        let text = |(path, bytes): (String, Vec<u8>)| {
+            let name = path.rsplit('/').next().unwrap_or_default().to_owned();
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            (name, READ.iter().fold(text, |text, (printed, read)| text.replace(printed, read)))
+        };
+        let outputs = files.into_iter().filter(|(path, _)| path.contains("sos_commands")).map(text).collect();
+        Ok(Self { name: name.to_owned(), recorded: Recorded::of_rows(&rows), outputs })
+    }
+
+    /// What a command printed.
+    pub(crate) fn output(&self, name: &str) -> &str {
+        self.outputs.get(name).map_or("", String::as_str)
+    }
+
+    /// What `ovs-ofctl -O OpenFlow15` printed of a bridge.
+    pub(crate) fn ofctl(&self, verb: &str, bridge: &str) -> &str {
+        self.output(&format!("ovs-ofctl_-O_OpenFlow15_{verb}_{bridge}"))
+    }
+
+    pub(crate) fn underlay(&self) -> Underlay {
+        Underlay::new(self.output("ovs-appctl_ovs.route.show"), self.output("ovs-appctl_tnl.arp.show"))
+    }
+
+    pub(crate) fn learnt(&self, bridge: &str) -> Vec<Learnt> {
+        Learnt::all(self.output(&format!("ovs-appctl_fdb.show_{bridge}")))
+    }
+
+    /// The switch, with tunnels of its own: so does the real one that has no kernel.
+    pub(crate) fn switch(&self) -> Switch<'_> {
+        let bridge = |(name, it): (&String, &ovn_model::openflow::recorded::Bridge)| {
+            let bridge = Bridge::new(
+                it.openflow_ports(name),
+                self.ofctl("dump-flows", name),
+                self.ofctl("dump-groups", name),
+                self.learnt(name),
+            );
+            let options = TunnelOption::all(self.ofctl("dump-tlv-map", name));
+            let mac = it.mac.as_deref().and_then(packet::parse_mac);
+            (name.clone(), bridge.with_options(options).with_mac(mac))
+        };
+        Switch::new(self.recorded.bridges.iter().map(bridge)).with_underlay(self.underlay())
+    }
+}

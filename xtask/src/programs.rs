@@ -1,0 +1,69 @@
+//! `cargo xtask programs`: over a bundle, no server starts a program. strace(1) watches every server while it answers the
+//! cases of the golden tests.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::cases::{self, Case};
+use crate::mcp::{Era, Session};
+use crate::workspace::{Crate, Result, Workspace};
+
+/// Watches all servers over all bundles that the cases ask about.
+pub(crate) fn run() -> Result {
+    let workspace = Workspace::open()?;
+    workspace.build_layers()?;
+    let mut calls = 0;
+    for layer in workspace.layers() {
+        let mut scenarios: BTreeMap<String, Vec<Case>> = BTreeMap::new();
+        for case in cases::of(&workspace, layer)? {
+            scenarios.entry(case.scenario.clone()).or_default().push(case);
+        }
+        for (scenario, cases) in &scenarios {
+            let sources = workspace.sources(scenario);
+            // What is recorded of the lab is no bundle.
+            if sources.iter().all(|source| source.starts_with("--bundle=")) {
+                watch(&workspace, layer, &sources, cases)?;
+                calls += cases.len();
+            }
+        }
+    }
+    // A check of nothing would always pass.
+    if calls < 100 {
+        return Err(format!("only {calls} calls were watched").into());
+    }
+    println!("{calls} calls over bundles started no program");
+    Ok(())
+}
+
+fn watch(workspace: &Workspace, layer: &Crate, sources: &[String], cases: &[Case]) -> Result {
+    let scratch = workspace.sh.create_temp_dir()?;
+    let log = scratch.path().join("calls");
+    let mut arguments: Vec<String> = ["-f", "-qq", "-e", "trace=execve,execveat", "-e", "signal=none", "-o"]
+        .into_iter()
+        .chain([log.to_str().ok_or("a path that is no text")?])
+        .map(str::to_owned)
+        .collect();
+    arguments.push(workspace.binary(layer).display().to_string());
+    arguments.extend(sources.iter().cloned());
+    let mut session = Session::start(&workspace.sh, Path::new("strace"), &arguments, Era::Initialize)
+        .map_err(|e| format!("strace, which watches the servers, does not run (package strace): {e}"))?;
+    session.open()?;
+    for case in cases {
+        // An answer and an error are alike here.
+        _ = session.call(&case.tool, &Value::Object(case.params.clone()))?;
+    }
+    session.close()?;
+    let started: Vec<String> =
+        fs::read_to_string(&log)?.lines().filter(|line| line.contains("exec")).map(str::to_owned).collect();
+    match started.as_slice() {
+        // The server itself.
+        [_own] => Ok(()),
+        [] => Err(format!("{}: strace did not see the server start", layer.name).into()),
+        [_own, others @ ..] => {
+            Err(format!("{} over {sources:?} starts programs:\n{}", layer.name, others.join("\n")).into())
+        }
+    }
+}
