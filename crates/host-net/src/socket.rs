@@ -2,7 +2,7 @@
 
 use crate::{address_filter::AddressFilter, lines::Parsed};
 
-/// A socket.
+/// A socket of the host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Socket {
     /// The kind of socket: `tcp`, `udp`, `raw` and other network protocols. Netlink, Unix and packet sockets are

@@ -1,7 +1,7 @@
 //! The command line that all servers share.
 
 use crate::{
-    Backend, Budget, Layer, Progress, Server, Workshop,
+    Backend, Budget, Layer, Progress, Server,
     backend::{Bundle, Cluster, ClusterArgs, Local, LocalNode, Recorded, Recorder},
     http::{self, HttpArgs},
     stdio::Stdio,
@@ -145,11 +145,6 @@ async fn run(mut layer: Layer, cli: Cli) -> Result<ExitCode, String> {
         }
         _ => {}
     }
-    // Remove the leftovers of servers that were killed. This is little work, and nothing waits for it.
-    tokio::task::spawn_blocking(|| match Workshop::sweep() {
-        0 => {}
-        swept => tracing::info!(swept, "removed private directories of dead servers"),
-    });
     let budget = Budget { bytes: cli.max_bytes, ..Budget::default() };
     let server = Server::new(layer, source(cli.source).await?, budget);
     let answered = tokio::select! {

@@ -39,7 +39,7 @@ pub enum Change {
         /// The value in the second sample.
         now: u64,
     },
-    /// The value is lower than before, because the counter was reset or its object was created anew.
+    /// The value is lower than before, because the counter was reset or its object was created again.
     Reset {
         /// The value in the first sample.
         before: u64,

@@ -1,6 +1,6 @@
 //! The errors of tools, each with a hint for the model on what to do next.
 
-use crate::{NodeName, PrivateError, ReadError, evidence::shortened};
+use crate::{NodeName, ReadError, evidence::shortened};
 use std::{borrow::Cow, error::Error, fmt::Write};
 
 /// The reason why a tool gave no answer, and what to try next.
@@ -27,9 +27,6 @@ pub enum ToolError {
     /// The source could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// A program that works on a private copy of a bundle's data failed.
-    #[error(transparent)]
-    Private(#[from] PrivateError),
     /// The server has too many calls already.
     #[error("{0}")]
     Busy(String),
@@ -39,7 +36,7 @@ pub enum ToolError {
 }
 
 impl ToolError {
-    /// Returns [`Self::BadParameter`].
+    /// Returns the error of a parameter ([`Self::BadParameter`]).
     pub fn bad(problem: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::BadParameter { problem: problem.into(), hint: hint.into() }
     }
@@ -82,7 +79,6 @@ impl ToolError {
             }
             Self::BadParameter { hint, .. } => hint.clone(),
             Self::Read(e) => e.hint(),
-            Self::Private(e) => e.hint(),
             Self::Busy(_) => "Wait until other calls end, then call again.".into(),
             Self::AllFailed(errors) => {
                 errors.first().map_or_else(String::new, |(node, e)| format!("On {node}: {e}. {}", e.hint()))

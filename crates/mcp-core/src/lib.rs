@@ -29,7 +29,6 @@ mod name;
 mod node;
 mod params;
 mod pattern;
-mod private;
 mod progress;
 mod prompt;
 mod reference;
@@ -65,7 +64,6 @@ pub use kubernetes::{
 pub use name::BadName;
 pub use node::{Node, Reading};
 pub use pattern::Pattern;
-pub use private::{PrivateError, Workshop};
 pub use progress::Progress;
 pub use prompt::{Prompt, PromptArgument};
 pub use reply::Budget;

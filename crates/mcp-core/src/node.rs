@@ -2,7 +2,7 @@
 
 use crate::{
     Argv, Backend, Budget, Db, Deadline, Extent, Kind, LogQuery, LogStream, NodeName, ObjectQuery, Origin,
-    Output, Place, PodRef, Read, ReadError, Target, ToolError,
+    Output, Over, Place, PodRef, Read, ReadError, Target, ToolError,
     backend::netns,
     commands,
     sanitize::{RedactedQuery, Redactor},
@@ -360,11 +360,11 @@ impl<'a> Node<'a> {
         &self,
         work: impl Future<Output = Result<T, crate::ToolError>> + Send,
     ) -> Result<T, crate::ToolError> {
-        let late = || ReadError::OutOfTime { what: format!("the call on {}", self.name) };
+        let late = |over: Over| over.stopped(format!("the call on {}", self.name));
         let deadline = Deadline::current();
-        deadline.check().map_err(|_| late())?;
+        deadline.check().map_err(late)?;
         // The other half of the slack remains for putting the reply together.
         let within = deadline.left().min(self.within) + crate::tool::SLACK / 2;
-        tokio::time::timeout(within, work).await.map_err(|_| late())?
+        tokio::time::timeout(within, work).await.map_err(|_| late(deadline.over()))?
     }
 }

@@ -61,12 +61,7 @@ pub(crate) fn commands(layer: &Layer) -> String {
          `[…]` is optional.\n",
         layer.name
     );
-    let private = layer.private.table();
-    let titled = [
-        ("This layer", layer.allow),
-        ("This layer, in a private directory on a copy of a bundle's data", private),
-        ("Every layer (from mcp-core)", commands::ALLOW),
-    ];
+    let titled = [("This layer", layer.allow), ("Every layer (from mcp-core)", commands::ALLOW)];
     for (title, allow) in titled.into_iter().filter(|(_, allow)| !allow.0.is_empty()) {
         _ = write!(text, "\n## {title}\n\n");
         text += &table(allow);

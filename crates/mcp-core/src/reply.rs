@@ -1,7 +1,7 @@
 //! The reply that a model gets: the evidence line, the rows and the notes, always within a budget.
 
 use crate::{
-    Answer, Deadline, Many, NodeName, Pattern, ReadError, Row, ToolError,
+    Answer, Deadline, Many, NodeName, Pattern, Row, ToolError,
     error::chain,
     evidence::{CallEvidence, NodeEvidence},
     fold::{self, fold},
@@ -50,7 +50,7 @@ impl Page {
         match &self.grep {
             Some(_) => Ok(Deadline::current()
                 .check()
-                .map_err(|_| ReadError::OutOfTime { what: format!("grep in {rows} rows") })?),
+                .map_err(|over| over.stopped(format!("grep in {rows} rows")))?),
             None => Ok(()),
         }
     }

@@ -1,9 +1,8 @@
 //! The traits of a tool, and the table of a server's tools.
 
 use crate::{
-    Answer, Backend, Budget, Cluster, Completion, Deadline, Document, Node, NodeName, Progress, ReadError,
-    ToolError,
-    argv::{Allow, PrivateAllow},
+    Answer, Backend, Budget, Cluster, Completion, Deadline, Document, Node, NodeName, Progress, ToolError,
+    argv::Allow,
     error::echo,
     evidence::{CallEvidence, NodeEvidence},
     params::{self, SharedParams},
@@ -131,8 +130,6 @@ pub struct Layer {
     pub documents: Vec<Document>,
     /// The commands that the layer's `commands.rs` allows on nodes.
     pub allow: Allow,
-    /// The commands that the layer's `commands.rs` allows on private copies of a bundle's data.
-    pub private: PrivateAllow,
 }
 
 /// The description and the code of a tool, without the type of the tool.
@@ -251,7 +248,7 @@ async fn run_on_cluster<T: ClusterTool>(
     let params: T::Params = own_parameters(arguments, T::DESCRIPTION)?;
     let backend = &*chosen(call, &common).await?;
     let cluster = Cluster::new(backend, left(common.within), call.budget);
-    let late = |_| ReadError::OutOfTime { what: T::NAME.into() };
+    let late = |_| Deadline::current().over().stopped(T::NAME);
     let within = Deadline::current().left().min(common.within) + SLACK / 2;
     let answer = tokio::time::timeout(within, T::run(&cluster, &params));
     let answer = call.progress.asking(answer, &AnsweredNodes::of(0), common.within).await.map_err(late)??;
@@ -264,8 +261,11 @@ async fn run_on_cluster<T: ClusterTool>(
 /// Opens the source within the time limit of the call. If opening takes longer, it continues in the background for the
 /// next call.
 async fn open(call: &Call<'_>) -> Result<(), ToolError> {
-    let late = |_| ReadError::OutOfTime {
-        what: format!("opening {} (it continues in the background, once for all calls)", call.backend.name()),
+    let late = |_| {
+        let source = call.backend.name();
+        Deadline::current()
+            .over()
+            .stopped(format!("opening {source} (it continues in the background, once for all calls)"))
     };
     let opened = tokio::time::timeout(Deadline::current().left(), call.backend.open(&call.progress));
     Ok(opened.await.map_err(late)??)
@@ -309,50 +309,43 @@ impl Layer {
             completions: Vec::new(),
             documents: Vec::new(),
             allow: Allow(&[]),
-            private: PrivateAllow::NONE,
         }
     }
 
-    /// Sets [`Self::instructions`].
+    /// Sets the instructions.
     #[must_use]
     pub fn instructions(self, instructions: &'static str) -> Self {
         Self { instructions, ..self }
     }
 
-    /// Sets [`Self::tools`].
+    /// Sets the tools.
     #[must_use]
     pub fn tools(self, tools: Vec<Described>) -> Self {
         Self { tools, ..self }
     }
 
-    /// Sets [`Self::prompts`].
+    /// Sets the prompts.
     #[must_use]
     pub fn prompts(self, prompts: Vec<Prompt>) -> Self {
         Self { prompts, ..self }
     }
 
-    /// Sets [`Self::completions`].
+    /// Sets the completions.
     #[must_use]
     pub fn completions(self, completions: Vec<Completion>) -> Self {
         Self { completions, ..self }
     }
 
-    /// Sets [`Self::documents`].
+    /// Sets the documents.
     #[must_use]
     pub fn documents(self, documents: Vec<Document>) -> Self {
         Self { documents, ..self }
     }
 
-    /// Sets [`Self::allow`].
+    /// Sets the allowed commands.
     #[must_use]
     pub fn allow(self, allow: Allow) -> Self {
         Self { allow, ..self }
-    }
-
-    /// Sets [`Self::private`].
-    #[must_use]
-    pub fn private(self, private: PrivateAllow) -> Self {
-        Self { private, ..self }
     }
 }
 

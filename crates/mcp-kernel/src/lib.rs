@@ -7,6 +7,7 @@ mod commands;
 mod compare;
 mod connections;
 mod counter;
+mod nft_names;
 mod output;
 mod prompts;
 mod secrets;

@@ -147,16 +147,16 @@ fn ask(capture: &Capture, tool: &str, params: Value) -> Result<String, Failed> {
 
 /// How an answer reports a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Seen {
+enum Reported {
     Different,
     NotCompared,
     OneNodeOnly,
 }
 
 /// Returns how the answer reports the change of this column and key. The query selects only the changed row.
-fn seen(before: &str, after: &str, column: &str, key: Option<&str>) -> Option<Seen> {
+fn seen(before: &str, after: &str, column: &str, key: Option<&str>) -> Option<Reported> {
     if after.contains("different: ") && before != after {
-        return Some(Seen::Different);
+        return Some(Reported::Different);
     }
     let left_out = after.lines().find_map(|line| line.strip_prefix("not compared: ")).unwrap_or_default();
     let is_named = |name: &str| {
@@ -167,9 +167,9 @@ fn seen(before: &str, after: &str, column: &str, key: Option<&str>) -> Option<Se
             })
     };
     if left_out.split("; ").any(is_named) {
-        return Some(Seen::NotCompared);
+        return Some(Reported::NotCompared);
     }
-    is_of_one_node(after).then_some(Seen::OneNodeOnly)
+    is_of_one_node(after).then_some(Reported::OneNodeOnly)
 }
 
 /// Returns whether the answer says that all selected rows exist on one node only.
@@ -192,7 +192,7 @@ fn any_change_of_a_row_is_seen() -> Result<(), Failed> {
     let RandomChanges { mut rng, wanted } = RandomChanges::from_environment();
     let mut zones_of_all = zones(&capture, "nbdb")?;
     zones_of_all.extend(zones(&capture, "sbdb")?);
-    let (mut told, mut missed) = (BTreeMap::<Seen, usize>::new(), Vec::new());
+    let (mut told, mut missed) = (BTreeMap::<Reported, usize>::new(), Vec::new());
     while told.values().sum::<usize>() + missed.len() < wanted {
         let zone = rng.choice(&zones_of_all).ok_or("no zone")?;
         let (table, rows) = rng.choice(&zone.tables).ok_or("no table")?;
@@ -221,7 +221,7 @@ fn any_change_of_a_row_is_seen() -> Result<(), Failed> {
         missed.join("\n\n")
     );
     assert!(
-        told.get(&Seen::Different).is_some_and(|n| *n >= wanted / 4),
+        told.get(&Reported::Different).is_some_and(|n| *n >= wanted / 4),
         "most changes are not compared: {told:?}"
     );
     Ok(())

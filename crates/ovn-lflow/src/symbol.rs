@@ -25,7 +25,7 @@ pub enum Meaning {
     Outside(u8),
 }
 
-/// A symbol.
+/// A symbol of the language.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Symbol {
     /// The name of the symbol.
@@ -71,7 +71,7 @@ const fn symbol(name: &'static str, meaning: Meaning, prerequisite: &'static str
     Symbol { name, meaning, prerequisite }
 }
 
-/// All symbols. A predicate uses only symbols before it.
+/// All symbols of the language. A predicate uses only symbols before it.
 pub static SYMBOLS: &[Symbol] = &[
     symbol("inport", Meaning::Port(Field::REG14), ""),
     symbol("outport", Meaning::Port(Field::REG15), ""),

@@ -287,8 +287,8 @@ impl<'a> Fib<'a> {
             None => !is_hidden(route),
             Some(net) => flow.from.is_some_and(|from| net.contains(&from)),
         };
-        // An IPv6 route that sends a packet nowhere belongs to `lo`, so a packet that is bound to another interface passes
-        // over it.
+        // An IPv6 route without a next hop belongs to `lo`, so it does not match a packet that is bound to another
+        // interface.
         let bound = self.required_interface(flow).filter(|dev| self.v6 && *dev != "lo");
         let of_other_interface = |route: &Route| bound.is_some() && route.kind().is_some_and(leads_nowhere);
         let mut fitting: Vec<&Route> =

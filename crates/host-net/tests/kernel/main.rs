@@ -1,8 +1,8 @@
 //! Compares the results of this crate with the real programs and the kernel, in network namespaces.
 //!
-//! The tests need root, ip(8), nft(8) and iptables(8). `HOST_NET_CASES` sets the number of cases of each test (default 200) and
-//! `HOST_NET_SEED` the seed of the random generator. The default seed is fixed, so that every run checks the same cases; longer
-//! runs take other seeds. Each test prints both values, so that a failure can be repeated.
+//! The tests need root, ip(8), nft(8) and iptables(8). `HOST_NET_CASES` sets the number of cases of each test (default
+//! 200) and `HOST_NET_SEED` the seed of the random generator. The default seed is fixed, so that every run checks the
+//! same cases; longer runs take other seeds. Each test prints both values, so that a failure can be repeated.
 
 mod filters;
 mod random;

@@ -32,7 +32,7 @@ pub enum NftFamily {
 }
 
 impl NftFamily {
-    /// All families.
+    /// All families of nftables.
     pub const ALL: [Self; 6] = [Self::Ip, Self::Ip6, Self::Inet, Self::Arp, Self::Bridge, Self::Netdev];
 
     /// Returns the name of the family as nft prints it.

@@ -133,9 +133,7 @@ mod expression;
 mod host;
 mod openflow;
 mod operand;
-mod private;
 mod process;
-mod switch;
 
 pub use allow::{Allow, Part, Phrase, Program, Verb};
 pub use allowed::is_allowed;
@@ -143,9 +141,7 @@ pub use expression::{BadExpression, OvnExpression};
 pub use host::{InterfaceName, NftFamily, NftName};
 pub use openflow::{BadBridge, BadMatch, BridgeName, FlowMatch};
 pub use operand::{BadWord, CtNext, CtState, Operand, OvsdbQuery, TraceForm, Word};
-pub use private::{BadPrivatePath, PrivateAllow, PrivateArgv, PrivatePath};
 pub use process::{CallMark, PodUid, SystemdUnit};
-pub use switch::{BadEthernetAddress, BadPort, EthernetAddress, Meter, Network, PortName, TlvMapping};
 
 use std::fmt;
 

@@ -3,8 +3,7 @@
 //! All operands of all layers are in this module, so that one owner reviews them.
 
 use super::{
-    BridgeName, CallMark, EthernetAddress, FlowMatch, InterfaceName, Meter, Network, NftFamily, NftName,
-    OvnExpression, PodUid, PortName, PrivatePath, SystemdUnit, TlvMapping,
+    BridgeName, CallMark, FlowMatch, InterfaceName, NftFamily, NftName, OvnExpression, PodUid, SystemdUnit,
 };
 use crate::{Db, NodeName};
 use ovsdb::{Select, Uuid};
@@ -66,6 +65,7 @@ impl fmt::Display for Word {
 }
 
 mod sealed {
+    /// The trait that only this crate can implement.
     pub trait Sealed {}
 }
 
@@ -109,12 +109,6 @@ operands! {
     PodUid, "pod-uid", |uid| uid.word();
     SystemdUnit, "systemd-unit", |unit| Word(unit.as_str().into());
     CtState, "ct-state", |state| Word(state.as_str().into());
-    PrivatePath, "private-path", |path| path.word();
-    PortName, "port", |name| name.word();
-    EthernetAddress, "ethernet-address", |address| Word(address.to_string());
-    Network, "network", |network| Word(network.0.to_string());
-    TlvMapping, "tlv-mapping", |mapping| Word(mapping.to_string());
-    Meter, "meter", |meter| Word(meter.to_string());
     CtNext, "ct-next", |next| Word(next.as_str().into());
     BridgeName, "bridge", |name| name.word();
     FlowMatch, "flow-match", |flow| flow.word();

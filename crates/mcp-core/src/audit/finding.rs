@@ -46,8 +46,8 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Whether the finding is about the object or node of this name. An object may be named with or without its kind and
-    /// namespace.
+    /// Whether the finding is about the object or node of this name. An object may be named with or without its kind
+    /// and namespace.
     pub(super) fn is_about(&self, name: &str) -> bool {
         let object = self.object.split_once(' ').map_or(self.object.as_str(), |(_, name)| name);
         let last = object.rsplit('/').next().unwrap_or(object);

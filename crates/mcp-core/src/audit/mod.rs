@@ -1,8 +1,8 @@
 //! Audits: the checks of a layer are one tool.
 //!
-//! A [`Check`] looks at one thing on all nodes. It returns what it found, what it looked at, and what it could not read.
-//! [`Described::of_audit`] makes one tool of all checks of a layer: it runs the checks, each with its own time limit, and
-//! writes one short answer. `docs/adding-a-check.md` shows how to write a check.
+//! A [`Check`] looks at one thing on all nodes. It returns what it found, what it looked at, and what it could not
+//! read. [`Described::of_audit`] makes one tool of all checks of a layer: it runs the checks, each with its own time
+//! limit, and writes one short answer. `docs/adding-a-check.md` shows how to write a check.
 
 mod finding;
 mod run;

@@ -21,8 +21,6 @@ pub use coverage::{Area, Coverage, Held, NodeCoverage, SourceCoverage, State};
 pub use local::{BadLocal, Local, LocalNode};
 pub use recorded::{Recorded, Recorder};
 
-pub(crate) use local::{PATH, drain};
-
 use crate::{
     Argv, Db, Kind, LogQuery, LogStream, NodeName, ObjectQuery, Progress, Table, Target, argv::BadWord,
 };
@@ -333,19 +331,13 @@ pub enum ReadError {
         /// The end of its output.
         last: String,
     },
-    /// A request to the cluster took too long.
+    /// A read or a computation took longer than its time limit.
     #[error("{what} took longer than {seconds} s")]
     TooLate {
-        /// The request.
+        /// What did not finish.
         what: String,
         /// The time limit in seconds.
         seconds: u64,
-    },
-    /// The call ran out of time before it had read or computed everything.
-    #[error("{what} did not finish within the time limit of the call")]
-    OutOfTime {
-        /// What did not finish.
-        what: String,
     },
     /// The network interface does not exist.
     #[error("there is no network interface `{name}` on {node} ({place})")]
@@ -477,7 +469,7 @@ impl ReadError {
             Self::TimedOut { .. } => {
                 "Ask for less (a table, a match, one node), or raise timeout_seconds. If that does not help, check whether the daemon hangs.".into()
             }
-            Self::TooLate { .. } | Self::OutOfTime { .. } => "Ask for less (a namespace, a name, a shorter period), or raise timeout_seconds.".into(),
+            Self::TooLate { .. } => "Ask for less (a namespace, a name, a shorter period), or raise timeout_seconds.".into(),
             Self::NoProgram { .. } => "Run the server on a host that has the program, or use a bundle that recorded its output.".into(),
             Self::NoInterface { known, .. } => {
                 let shown: Vec<&str> = known.iter().take(20).map(String::as_str).collect();

@@ -65,8 +65,8 @@ impl McpEndpoint {
             .with_state(mcp)
             .fallback(async || StatusCode::NOT_FOUND)
             .layer(from_fn_with_state(Arc::new(token), check_token))
-            // `/healthz` is added after the authentication layer, because whoever monitors the process has no token.
-            // The answer reveals nothing.
+            // `/healthz` is added after the authentication layer, because a monitor of the process has no token. The
+            // answer reveals nothing.
             .route("/healthz", get(async || ([CLOSE], "ok\n")))
             .layer(from_fn(request::reject_ambiguous))
     }

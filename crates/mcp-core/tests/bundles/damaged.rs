@@ -147,7 +147,7 @@ fn an_undamaged_copy_in_another_bundle_is_read() {
     for (name, bytes) in [("damaged", &good[..good.len() - 20]), ("whole", &good[..])] {
         let store = format!("{STORE}/p1_nbdb");
         unpacked(&dir.path().join(name), &[(&pod_path, &pod()), (&store, bytes)]);
-        // Of two copies of the same age, the copy of the first bundle counts.
+        // If two copies have the same age, the server reads the copy of the first bundle.
         let store = fs::File::options().write(true).open(dir.path().join(name).join(store)).unwrap();
         store.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
     }

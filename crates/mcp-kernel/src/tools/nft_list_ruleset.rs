@@ -3,6 +3,7 @@
 use crate::{
     commands,
     compare::{self, identity},
+    nft_names::NftNames,
     output::{text, understood},
     types,
 };
@@ -11,10 +12,7 @@ use host_net::{
     lines::Parsed,
     nft::{self, NftObject, NftRule},
 };
-use mcp_core::{
-    Answer, Field, Identity, Node, Output, ReadError, Reading, Row, Tool, ToolError,
-    argv::{NftFamily, NftName},
-};
+use mcp_core::{Answer, Field, Identity, Node, Output, ReadError, Reading, Row, Tool, ToolError};
 use ovn_model::host;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -58,13 +56,7 @@ impl Tool for NftListRuleset {
     }
 
     async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
-        let (family, table) = table(params.table.as_deref())?;
-        let names = RequestedNames {
-            family,
-            table,
-            chain: name("chain", params.chain.as_deref())?,
-            set: name("set", params.set.as_deref())?,
-        };
+        let names = NftNames::parse(params.table.as_deref(), params.chain.as_deref(), params.set.as_deref())?;
         let wanted = AddressFilter { address: types::address(params.address.as_deref())?, port: params.port };
         let parsed = read(node, &names, wanted).await?;
         names.check(&parsed.rows)?;
@@ -102,79 +94,9 @@ impl Tool for NftListRuleset {
     }
 }
 
-/// Parses the name of a table, chain or set.
-fn name(parameter: &str, text: Option<&str>) -> Result<Option<NftName>, ToolError> {
-    types::parsed(parameter, text, "Pass a name of letters, digits, `_`, `-` and `.`.")
-}
-
-/// Parses a table: with its family, as nft prints it, or its name alone.
-fn table(text: Option<&str>) -> Result<(Option<NftFamily>, Option<NftName>), ToolError> {
-    let Some((family, rest)) = text.and_then(|text| text.trim().split_once(' ')) else {
-        return Ok((None, name("table", text)?));
-    };
-    let found = NftFamily::ALL.into_iter().find(|it| it.as_str() == family);
-    let known = NftFamily::ALL.map(NftFamily::as_str);
-    let found = found.ok_or_else(|| ToolError::not_found("family of nftables", family, known))?;
-    Ok((Some(found), name("table", Some(rest))?))
-}
-
-/// The table, chain and set that a call asks for.
-struct RequestedNames {
-    family: Option<NftFamily>,
-    table: Option<NftName>,
-    chain: Option<NftName>,
-    set: Option<NftName>,
-}
-
-impl RequestedNames {
-    /// Returns the commands that list only the requested object, or none if there is no such command.
-    fn listings(&self) -> Vec<mcp_core::Argv> {
-        let (Some(family), Some(table)) = (self.family, &self.table) else { return Vec::new() };
-        match (&self.chain, &self.set) {
-            (Some(chain), None) => vec![commands::nft_chain(family, table, chain)],
-            (None, Some(set)) => {
-                vec![commands::nft_set(family, table, set), commands::nft_map(family, table, set)]
-            }
-            _ => vec![commands::nft_table(family, table)],
-        }
-    }
-
-    fn matches(&self, object: &NftObject) -> bool {
-        let is =
-            |name: &Option<NftName>, value: &str| name.as_ref().is_none_or(|name| name.as_str() == value);
-        let is_set = matches!(object.kind.as_str(), "set" | "map");
-        let kind = match (&self.chain, &self.set) {
-            (None, None) => true,
-            (chain, set) => {
-                (chain.is_some() && object.kind == "chain" && is(chain, &object.name))
-                    || (set.is_some() && is_set && is(set, &object.name))
-            }
-        };
-        kind && self.family.is_none_or(|family| family.as_str() == object.family)
-            && is(&self.table, &object.table)
-    }
-
-    /// Checks that each requested name exists.
-    ///
-    /// # Errors
-    /// A name does not exist; the error lists the names that do.
-    fn check(&self, objects: &[NftObject]) -> Result<(), ToolError> {
-        let of_family =
-            || objects.iter().filter(|it| self.family.is_none_or(|family| family.as_str() == it.family));
-        let table = self.table.as_ref().map(NftName::as_str);
-        types::known("table of nftables", table, of_family().map(|it| it.table.as_str()))?;
-        let of_table = || of_family().filter(|it| table.is_none_or(|table| table == it.table));
-        let chains = of_table().filter(|it| it.kind == "chain").map(|it| it.name.as_str());
-        types::known("chain of nftables", self.chain.as_ref().map(NftName::as_str), chains)?;
-        let sets =
-            of_table().filter(|it| matches!(it.kind.as_str(), "set" | "map")).map(|it| it.name.as_str());
-        types::known("set or map of nftables", self.set.as_ref().map(NftName::as_str), sets)
-    }
-}
-
 async fn read(
     node: &Node<'_>,
-    names: &RequestedNames,
+    names: &NftNames,
     wanted: AddressFilter,
 ) -> Result<Parsed<NftObject>, ReadError> {
     let parse = |output: Output| nft::parse(&text(&output));

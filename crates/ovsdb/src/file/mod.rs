@@ -1,4 +1,4 @@
-//! Database files. A file is indexed once, and a select reads only the parts that it needs.
+//! Reads database files. A file is indexed once, and a select reads only the parts that it needs.
 //!
 //! The file stays in memory unchanged. Opening it records the position of each row in one pass. A select then parses
 //! only the rows that can match, and only the columns that it needs.

@@ -34,7 +34,7 @@ pub(super) struct OpenBundle {
     containers: OnceLock<ContainerLogs>,
 }
 
-/// A file that contains a database of a node. Of several such files, the first undamaged file is read.
+/// A file that contains a database of a node. The first undamaged file is read if there are several.
 pub(super) struct DatabaseCopy {
     bundle: usize,
     path: String,

@@ -69,7 +69,7 @@ impl Bundle {
             let open = || blocking(move || BundledCluster::open(&paths, Bounds::default(), &meter));
             cell.get_or_try_init(|| async { open().await.map(Arc::new) }).await.cloned()
         };
-        // The work continues in its own task, so that a client that gives up and asks again does not start it anew.
+        // The work continues in its own task, so that a client that gives up and asks again does not start it again.
         tokio::spawn(opening).await.map_err(|e| ReadError::unreadable(&self.name, e))?
     }
 

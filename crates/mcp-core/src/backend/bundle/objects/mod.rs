@@ -1,8 +1,10 @@
 //! Kubernetes objects in bundles, as `oc adm inspect` writes them.
 //!
-//! [`place`] knows what each path holds, [`read`] parses objects, and [`kinds`] knows the names of kinds. A file is
+//! [`place`] knows what each path holds, [`read`] parses objects, [`collect`] holds what a query has read, and [`kinds`]
+//! knows the names of kinds. A file is
 //! read when a question needs it, and the most recently read files are cached ([`remember`]).
 
+mod collect;
 mod kinds;
 mod place;
 mod read;
@@ -15,6 +17,7 @@ use crate::{
     error::chain,
     kubernetes::leave_out,
 };
+use collect::{CollectedObjects, ENTRY, UNREAD, weight};
 use jiff::Timestamp;
 use remember::ObjectCache;
 use serde_json::Value;
@@ -91,8 +94,9 @@ impl Objects {
             None => {
                 let kinds = kinds::all(bundles, self);
                 // A search that ran out of time is not kept, because kinds may be missing.
-                let late = |_| ReadError::OutOfTime { what: "the search for kinds of objects".into() };
-                Deadline::current().check().map_err(late)?;
+                Deadline::current()
+                    .check()
+                    .map_err(|over| over.stopped("the search for kinds of objects"))?;
                 self.kinds.get_or_init(|| kinds).clone()
             }
         };
@@ -302,23 +306,6 @@ impl Objects {
     }
 }
 
-/// The objects that were read so far.
-#[derive(Default)]
-struct CollectedObjects<'a> {
-    /// The objects by namespace and name; `None` for objects that do not match.
-    objects: BTreeMap<(String, String), Option<Value>>,
-    read: Vec<&'a ObjectFile>,
-    is_damaged: bool,
-    notes: Vec<String>,
-    /// The number of files that could not be read.
-    unread: usize,
-    /// The approximate size of the objects in memory, in bytes.
-    bytes: u64,
-    /// True if the size limit is reached, so that the rest is not read.
-    full: bool,
-    error: Option<ReadError>,
-}
-
 /// How complete the files are. A list contained all objects at that time. Single objects are only a part, and lists of
 /// single namespaces do not show other namespaces.
 fn extent(kind: &Kind, of_namespace: bool, files: &[&ObjectFile]) -> Extent {
@@ -326,42 +313,6 @@ fn extent(kind: &Kind, of_namespace: bool, files: &[&ObjectFile]) -> Extent {
         file.name.is_none() && (of_namespace || !kind.namespaced || file.namespace.is_none())
     };
     if files.iter().any(is_whole) { Extent::Whole } else { Extent::Part }
-}
-
-/// How many unreadable files an answer lists one by one.
-const UNREAD: usize = 12;
-
-/// The size of a map entry without its key and value, in bytes.
-const ENTRY: u64 = 64;
-
-/// The approximate size of a value in memory, in bytes.
-fn weight(value: &Value) -> u64 {
-    const VALUE: u64 = size_of::<Value>() as u64;
-    VALUE
-        + match value {
-            Value::Array(all) => all.iter().map(weight).sum(),
-            Value::Object(all) => {
-                all.iter().map(|(key, value)| ENTRY + key.len() as u64 + weight(value)).sum()
-            }
-            Value::String(text) => text.len() as u64,
-            _ => 0,
-        }
-}
-
-impl CollectedObjects<'_> {
-    /// Adds notes about what was not read. `unopened` is the number of files that were not opened.
-    fn say_what_is_missing(&mut self, unopened: usize) {
-        if self.unread > UNREAD {
-            self.notes.push(format!("{} more files could not be read", self.unread - UNREAD));
-        }
-        if self.full {
-            let files = if unopened > 0 { format!(" and {unopened} more files") } else { String::new() };
-            self.notes.push(format!(
-                "there are more objects than fit in memory: the rest of the last file{files} was not read; pass a \
-                 namespace or a name"
-            ));
-        }
-    }
 }
 
 /// The note about bundles with objects of the kind that were not read.

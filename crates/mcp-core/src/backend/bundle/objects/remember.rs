@@ -51,7 +51,7 @@ impl ObjectCache {
         });
         Deadline::current()
             .check()
-            .map_err(|_| ReadError::OutOfTime { what: format!("the reading of {path} in {}", files.name) })?;
+            .map_err(|over| over.stopped(format!("reading {path} in {}", files.name)))?;
         let mut notes: Vec<String> = files.cut(path).into_iter().collect();
         if let Err(e) = read {
             if given == 0 {

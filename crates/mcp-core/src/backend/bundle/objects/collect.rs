@@ -1,0 +1,59 @@
+//! The objects that a query has read so far, and their size in memory.
+
+use super::ObjectFile;
+use crate::backend::ReadError;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// The objects that were read so far.
+#[derive(Default)]
+pub(super) struct CollectedObjects<'a> {
+    /// The objects by namespace and name; `None` for objects that do not match.
+    pub(super) objects: BTreeMap<(String, String), Option<Value>>,
+    pub(super) read: Vec<&'a ObjectFile>,
+    pub(super) is_damaged: bool,
+    pub(super) notes: Vec<String>,
+    /// The number of files that could not be read.
+    pub(super) unread: usize,
+    /// The approximate size of the objects in memory, in bytes.
+    pub(super) bytes: u64,
+    /// True if the size limit is reached, so that the rest is not read.
+    pub(super) full: bool,
+    pub(super) error: Option<ReadError>,
+}
+
+/// How many unreadable files an answer lists one by one.
+pub(super) const UNREAD: usize = 12;
+
+/// The size of a map entry without its key and value, in bytes.
+pub(super) const ENTRY: u64 = 64;
+
+/// The approximate size of a value in memory, in bytes.
+pub(super) fn weight(value: &Value) -> u64 {
+    const VALUE: u64 = size_of::<Value>() as u64;
+    VALUE
+        + match value {
+            Value::Array(all) => all.iter().map(weight).sum(),
+            Value::Object(all) => {
+                all.iter().map(|(key, value)| ENTRY + key.len() as u64 + weight(value)).sum()
+            }
+            Value::String(text) => text.len() as u64,
+            _ => 0,
+        }
+}
+
+impl CollectedObjects<'_> {
+    /// Adds notes about what was not read. `unopened` is the number of files that were not opened.
+    pub(super) fn say_what_is_missing(&mut self, unopened: usize) {
+        if self.unread > UNREAD {
+            self.notes.push(format!("{} more files could not be read", self.unread - UNREAD));
+        }
+        if self.full {
+            let files = if unopened > 0 { format!(" and {unopened} more files") } else { String::new() };
+            self.notes.push(format!(
+                "there are more objects than fit in memory: the rest of the last file{files} was not read; pass a \
+                 namespace or a name"
+            ));
+        }
+    }
+}
