@@ -1,5 +1,5 @@
-//! `cargo xtask programs`: over a bundle, no server starts a program. strace(1) watches every server while it answers the
-//! cases of the golden tests.
+//! `cargo xtask programs`: over a bundle, no server starts a program. strace(1) watches every server while it answers
+//! the cases of the golden tests.
 
 use std::collections::BTreeMap;
 use std::fs;

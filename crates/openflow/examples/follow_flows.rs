@@ -1,5 +1,5 @@
-//! Reads a dump of flows and follows a packet through them: `follow_flows DUMP FLOW TIMES` prints how long it took to read the dump,
-//! how long a trace took in the middle of so many, and through how many flows the packet went.
+//! Reads a dump of flows and follows a packet through them: `follow_flows DUMP FLOW TIMES` prints how long it took to
+//! read the dump, how long a trace took in the middle of so many, and through how many flows the packet went.
 
 use openflow::{
     Bridge, Port, PortKind, Ports, Switch, Vlans,

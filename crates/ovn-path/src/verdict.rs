@@ -151,8 +151,9 @@ impl PathEnd<'_> {
             None => "no flow matches".to_owned(),
         };
         let reason = match (row, why) {
-            (_, Some(why)) => format!("because {why}"),
-            (Some(row), None) => format!("by {}", short(row)),
+            // The row names what the engineer wrote, so it says more than the evaluator's reason.
+            (Some(row), _) => format!("by {}", short(row)),
+            (None, Some(why)) => format!("because {why}"),
             (None, None) => format!("by {}", drop_reason(stage, found.is_none())),
         };
         let name =

@@ -56,8 +56,8 @@ impl fmt::Display for Problem {
     }
 }
 
-/// One row of a table. Two rows are equal if their UUIDs, values and problems are equal. `_version` does not count, because files
-/// do not contain it.
+/// One row of a table. Two rows are equal if their UUIDs, values and problems are equal. `_version` does not count,
+/// because files do not contain it.
 #[derive(Clone, Debug)]
 pub struct Row {
     /// The table's schema.
@@ -119,7 +119,8 @@ impl Row {
         }
     }
 
-    /// Changes values of the row. `edit` gets each column that was read, and returns the new value or `None` to keep the old one.
+    /// Changes values of the row. `edit` gets each column that was read, and returns the new value or `None` to keep
+    /// the old one.
     pub fn edit(&mut self, mut edit: impl FnMut(&ColumnSchema, &Datum) -> Option<Datum>) {
         for (column, value) in self.table.columns.iter().zip(&mut self.values) {
             if let Some(new) = value.as_ref().and_then(|value| edit(column, value)) {

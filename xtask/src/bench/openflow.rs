@@ -1,4 +1,5 @@
-//! A hundred thousand flows, read, and a packet followed through them, beside an ovs-vswitchd that is given the same flows.
+//! A hundred thousand flows, read, and a packet followed through them, beside an ovs-vswitchd that is given the same
+//! flows.
 
 use std::fmt::Write;
 use std::fs;

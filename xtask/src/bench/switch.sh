@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# switch.sh DIR FLOWS FLOW TIMES: loads flows into an ovs-vswitchd with dummies for devices and traces a packet. It prints the
-# milliseconds of loading, the microseconds of a trace in the middle of so many, and the memory of the switch in kB.
+# switch.sh DIR FLOWS FLOW TIMES: loads flows into an ovs-vswitchd with dummies for devices and traces a packet. It
+# prints the milliseconds of loading, the microseconds of a trace in the middle of so many, and the memory of the switch
+# in kB.
 set -euo pipefail
 dir=$1 flows=$2 flow=$3 times=$4
 export OVS_RUNDIR=$dir PATH=/usr/sbin:/usr/bin:/sbin:/bin

@@ -18,7 +18,7 @@ use ovn_path::{Protocol, Verdict, reply_to, route};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::{IpAddr, SocketAddr},
 };
 
@@ -149,7 +149,8 @@ async fn evaluated(
                 lines.push(format!("reply {}: {}", at + 1, answer::reply_verdict(path, back, &verdict)));
                 lines.extend(route(back, &zones.read, &causes).into_iter().map(|line| format!("  {line}")));
             }
-            notes.extend(answer::notes(&back));
+            let known: BTreeSet<String> = notes.iter().cloned().collect();
+            notes.extend(answer::notes(&back).into_iter().filter(|note| !known.contains(note)));
         }
     }
     notes.insert(0, format!("packet: {}", question.microflow.as_str()));

@@ -102,7 +102,8 @@ pub enum Constant {
     Template(String),
 }
 
-/// An expression of a match. The parser moves negations into the comparisons, so that an expression contains no negation.
+/// An expression of a match. The parser moves negations into the comparisons, so that an expression contains no
+/// negation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expr {
     /// The constant `1` (true) or `0` (false).

@@ -1,8 +1,8 @@
 //! Kubernetes objects in bundles, as `oc adm inspect` writes them.
 //!
-//! [`place`] knows what each path holds, [`read`] parses objects, [`collect`] holds what a query has read, and [`kinds`]
-//! knows the names of kinds. A file is
-//! read when a question needs it, and the most recently read files are cached ([`remember`]).
+//! [`place`] knows what each path holds, [`read`] parses objects, [`collect`] holds what a query has read, and
+//! [`kinds`] knows the names of kinds. A file is read when a question needs it, and the most recently read files are
+//! cached ([`remember`]).
 
 mod collect;
 mod kinds;
