@@ -1,4 +1,4 @@
-//! What this layer may run. Rows of databases are core's to read.
+//! The commands that this layer may run. mcp-core reads the rows of databases.
 
 use mcp_core::{
     Argv, argv,
@@ -17,12 +17,13 @@ const fn of_bridge(words: &'static [&'static str], reads_only: &'static str) -> 
     Verb { words, options: &[], operands: &[&[Operand("bridge")]], reads_only }
 }
 
-/// The table.
+/// The table of allowed commands.
 pub(crate) const ALLOW: Allow = Allow(&[OFCTL, APPCTL]);
 
 const OFCTL: Program = Program {
     name: "ovs-ofctl",
-    // A switch that hangs would keep its client waiting for ever. Of several versions the highest is taken that both know.
+    // Without a time limit, ovs-ofctl waits for ever on a switch that hangs. If `-O` lists several versions,
+    // ovs-ofctl and the switch use the highest that both support.
     globals: &[
         "--timeout=10",
         "-O",
@@ -50,14 +51,14 @@ const OFCTL: Program = Program {
     ],
 };
 
-/// A flow through a bridge, and what conntrack says at each of its steps. `-generate` and a packet, which would learn
-/// addresses and commit connections, have no place.
+/// A trace of a flow through a bridge, with the conntrack state at each step. The table has neither `-generate` nor a
+/// packet, because these would learn addresses and commit connections.
 const fn traced(operands: &'static [&'static [Part]]) -> Verb {
     Verb {
         words: &["ofproto/trace"],
         options: &["--names", "--ct-next"],
         operands,
-        reads_only: "ovs-vswitchd(8): without -generate and without a packet it has no side effects; tests/lab.rs shows it",
+        reads_only: "ovs-vswitchd(8): without -generate and without a packet it has no side effects; tests/lab.rs proves it",
     }
 }
 
@@ -94,12 +95,12 @@ const APPCTL: Program = Program {
         },
         of_bridge(
             &["bridge/dump-flows", "--offload-stats"],
-            "ovs-vswitchd(8): lists all flows, the hidden as well",
+            "ovs-vswitchd(8): lists all flows, including hidden flows",
         ),
-        of_bridge(&["bridge/dump-flows"], "ovs-vswitchd(8): lists all flows, the hidden as well"),
-        of_bridge(&["fdb/show"], "ovs-vswitchd(8): lists what was learnt of MAC addresses"),
+        of_bridge(&["bridge/dump-flows"], "ovs-vswitchd(8): lists all flows, including hidden flows"),
+        of_bridge(&["fdb/show"], "ovs-vswitchd(8): lists the learnt MAC addresses"),
         of_bridge(&["fdb/stats-show"], "ovs-vswitchd(8): shows statistics of the MAC learning table"),
-        of_bridge(&["mdb/show"], "ovs-vswitchd(8): lists what was learnt of multicast groups"),
+        of_bridge(&["mdb/show"], "ovs-vswitchd(8): lists the learnt multicast groups"),
         verb(&["coverage/show"], "ovs-appctl(8): displays the counts of events"),
         verb(&["upcall/show"], "ovs-vswitchd(8): prints the state of upcalls and revalidators"),
         verb(&["memory/show"], "ovs-vswitchd(8): displays the memory use in terms of objects"),
@@ -108,11 +109,11 @@ const APPCTL: Program = Program {
             &["dpctl/show", "-s"],
             "ovs-dpctl(8): prints a summary of datapaths and statistics of their ports",
         ),
-        verb(&["dpctl/show", "-s", "system@ovs-system"], "as above, of one datapath"),
-        verb(&["dpctl/show", "-s", "netdev@ovs-netdev"], "as above, of one datapath"),
+        verb(&["dpctl/show", "-s", "system@ovs-system"], "the same for one datapath"),
+        verb(&["dpctl/show", "-s", "netdev@ovs-netdev"], "the same for one datapath"),
         verb(&["dpctl/ct-stats-show", "-m"], "ovs-dpctl(8): displays the number of connections by protocol"),
-        verb(&["dpctl/ct-stats-show", "-m", "system@ovs-system"], "as above, of one datapath"),
-        verb(&["dpctl/ct-stats-show", "-m", "netdev@ovs-netdev"], "as above, of one datapath"),
+        verb(&["dpctl/ct-stats-show", "-m", "system@ovs-system"], "the same for one datapath"),
+        verb(&["dpctl/ct-stats-show", "-m", "netdev@ovs-netdev"], "the same for one datapath"),
         verb(
             &["dpif-netdev/pmd-stats-show"],
             "ovs-vswitchd(8): shows statistics of the threads of a datapath",
@@ -122,24 +123,24 @@ const APPCTL: Program = Program {
         verb(&["tnl/ports/show", "-v"], "ovs-vswitchd(8): lists the ports on which tunnels listen"),
         verb(&["ovs/route/show"], "ovs-vswitchd(8): prints all routes that Open vSwitch knows"),
         verb(&["tnl/neigh/show"], "ovs-vswitchd(8): displays the neighbours of tunnels"),
-        verb(&["tnl/arp/show"], "its older name"),
+        verb(&["tnl/arp/show"], "the older name of tnl/neigh/show"),
         verb(&["bond/show"], "ovs-vswitchd(8): lists bonds with their members"),
-        verb(&["lacp/show"], "ovs-vswitchd(8): lists what LACP negotiated"),
+        verb(&["lacp/show"], "ovs-vswitchd(8): lists the negotiated LACP state"),
         verb(&["bfd/show"], "ovs-vswitchd(8): displays the state of BFD sessions"),
         verb(&["cfm/show"], "ovs-vswitchd(8): displays the state of connectivity fault management"),
     ],
 };
 
-/// `ovs-vsctl show`, which is read from reports only: live, the rows of the database say more.
+/// `ovs-vsctl show`, which is only read from reports. A live database has more data.
 pub(crate) const RECORDED_SHOW: &str = "ovs-vsctl show";
 
-/// The flows of the kernel's datapath, as some reports have them.
+/// The flows of the kernel's datapath, which some reports contain.
 pub(crate) const RECORDED_DATAPATH_FLOWS: &str = "ovs-dpctl dump-flows --name -m type=ovs";
 
-/// The tables of which reports have the output of `ovs-vsctl list`.
+/// The tables for which reports contain the output of `ovs-vsctl list`.
 pub(crate) const LISTED: [&str; 5] = ["Bridge", "Datapath", "Interface", "Manager", "Open_vSwitch"];
 
-/// The `ovs-vsctl list` of a table, which is read from reports only. Reports leave out the other tables.
+/// Returns the `ovs-vsctl list` command of a table, which is only read from reports. Reports omit the other tables.
 pub(crate) fn recorded_list(table: &str) -> Option<&'static str> {
     Some(match table {
         "Interface" => "ovs-vsctl list interface",
@@ -151,7 +152,8 @@ pub(crate) fn recorded_list(table: &str) -> Option<&'static str> {
     })
 }
 
-/// The flows of a bridge, or of one of its tables, and then the forms that reports have: all flows.
+/// Returns the command for the flows of a bridge or of one of its tables, and then the forms that reports contain,
+/// which list all flows.
 pub(crate) fn dump_flows(bridge: &BridgeName, table: Option<u8>) -> Vec<Argv> {
     let first = match table {
         Some(table) => {
@@ -174,9 +176,9 @@ pub(crate) fn dump_flows(bridge: &BridgeName, table: Option<u8>) -> Vec<Argv> {
     ]
 }
 
-/// What a bridge can be asked with ovs-ofctl beside its flows.
+/// The data of a bridge that ovs-ofctl prints, besides the flows.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Asked {
+pub(crate) enum BridgeDump {
     Ports,
     PortStatistics,
     Groups,
@@ -186,8 +188,8 @@ pub(crate) enum Asked {
     TlvMap,
 }
 
-/// It, and then the forms that reports have.
-pub(crate) fn ofctl(asked: Asked, bridge: &BridgeName) -> Vec<Argv> {
+/// Returns the command for this data, and then the forms that reports contain.
+pub(crate) fn ofctl(dump: BridgeDump, bridge: &BridgeName) -> Vec<Argv> {
     macro_rules! forms {
         ($verb:literal) => {
             vec![
@@ -200,22 +202,22 @@ pub(crate) fn ofctl(asked: Asked, bridge: &BridgeName) -> Vec<Argv> {
             ]
         };
     }
-    match asked {
-        Asked::Ports => {
+    match dump {
+        BridgeDump::Ports => {
             let mut forms = forms!("dump-ports-desc");
             forms.push(argv!(ALLOW: "ovs-ofctl", "show", {bridge: BridgeName}));
             forms
         }
-        Asked::PortStatistics => forms!("dump-ports"),
-        Asked::Groups => forms!("dump-groups"),
-        Asked::GroupStatistics => forms!("dump-group-stats"),
-        Asked::Meters => forms!("dump-meters"),
-        Asked::MeterStatistics => forms!("meter-stats"),
-        Asked::TlvMap => forms!("dump-tlv-map"),
+        BridgeDump::PortStatistics => forms!("dump-ports"),
+        BridgeDump::Groups => forms!("dump-groups"),
+        BridgeDump::GroupStatistics => forms!("dump-group-stats"),
+        BridgeDump::Meters => forms!("dump-meters"),
+        BridgeDump::MeterStatistics => forms!("meter-stats"),
+        BridgeDump::TlvMap => forms!("dump-tlv-map"),
     }
 }
 
-/// The flows of the datapath.
+/// Returns the commands for the flows of the datapath.
 pub(crate) fn datapath_flows() -> Vec<Argv> {
     vec![
         argv!(ALLOW: "ovs-appctl", "--timeout=10", "dpctl/dump-flows", "-m", "--names"),
@@ -225,7 +227,8 @@ pub(crate) fn datapath_flows() -> Vec<Argv> {
     ]
 }
 
-/// The connections of the datapath, or of one zone, and then the forms that reports have: all.
+/// Returns the command for the connections of the datapath or of one zone, and then the forms that reports contain,
+/// which list all connections.
 pub(crate) fn connections(zone: Option<u16>) -> Vec<Argv> {
     vec![
         match zone {
@@ -240,7 +243,8 @@ pub(crate) fn connections(zone: Option<u16>) -> Vec<Argv> {
     ]
 }
 
-/// The way of a flow through a bridge; nothing if that are more steps of conntrack than can be told.
+/// Returns the command that traces a flow through a bridge, or `None` if there are more conntrack steps than the
+/// table allows.
 pub(crate) fn trace(bridge: &BridgeName, flow: &FlowMatch, ct: &[CtNext]) -> Option<Argv> {
     macro_rules! traced {
         ($($next:tt),*) => {

@@ -1,4 +1,4 @@
-//! What this layer's rows are to other nodes' rows: ovn-model's knowledge in core's terms.
+//! The identity of this layer's rows on other nodes, converted from ovn-model to the types of mcp-core.
 
 use crate::switch;
 use mcp_core::{Db, Fact, Field, Identity, Node};
@@ -11,17 +11,16 @@ use ovn_model::{
 use ovsdb::{AtomType, Row, Rows, Uuid};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What is the node's own: for the comparison of its rows with other nodes'.
+/// The values that are a node's own, for the comparison of its rows with those of other nodes.
 #[derive(Debug, Default)]
 pub(crate) struct OwnValues {
     own: Vec<Own>,
-    /// The interfaces of pods, which are the names of their ports too.
+    /// The interfaces of pods. Their names are also the names of their ports.
     pods: BTreeSet<String>,
 }
 
 impl OwnValues {
-    /// Reads it, if the answer will be compared. What the northbound database would tell is left out where it is not
-    /// there.
+    /// Reads the values if the answer is compared. Values of the northbound database are left out if it is missing.
     pub(crate) async fn read(node: &Node<'_>) -> Self {
         if !node.is_compared() {
             return Self::default();
@@ -34,7 +33,7 @@ impl OwnValues {
             Ok(rows) => rows,
             Err(_) => listed(node).await,
         };
-        // Where conf.db tells its system-id, nobody else needs to.
+        // The southbound database is only needed if conf.db does not contain the system-id.
         let has_id =
             rows.iter().flat_map(|of| &of.rows).any(|row| row.map_get("external_ids", "system-id").is_some());
         if !has_id {
@@ -51,13 +50,13 @@ impl OwnValues {
         Self { own, pods }
     }
 
-    /// As core takes them.
+    /// Returns the values as facts of mcp-core.
     pub(crate) fn facts(&self) -> Vec<Fact> {
         let fact = |own: &Own| Fact { kind: own.kind.clone(), value: own.value.clone(), field: own.column };
         self.own.iter().map(fact).collect()
     }
 
-    /// What identifies a row of `conf.db` on other nodes.
+    /// Returns the identity of a row of `conf.db` on other nodes.
     pub(crate) fn identity(
         &self,
         row: &Row,
@@ -65,7 +64,7 @@ impl OwnValues {
         owners: &BTreeMap<Uuid, Vec<String>>,
     ) -> Identity {
         let counterpart = compare::counterpart(row, labels, owners, &[]);
-        // What a listing refers to has no name, and its UUID is the node's own.
+        // A row that a listing refers to has no name, and its UUID is the node's own.
         let is_uuid = |p: &compare::Property| {
             let column = row.table.column(&p.name);
             column.is_some_and(|it| it.ty.key.kind == AtomType::Uuid && it.ty.key.ref_table.is_none())
@@ -85,7 +84,7 @@ impl OwnValues {
     }
 }
 
-/// What was printed of the tables that tell a node's own values.
+/// Returns the recorded listings of the tables that contain a node's own values.
 async fn listed(node: &Node<'_>) -> Vec<Rows> {
     let mut rows = Vec::new();
     for select in model::own_selects() {

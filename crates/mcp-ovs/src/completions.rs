@@ -1,14 +1,14 @@
-//! What can stand in the arguments of this layer's prompts.
+//! The completions for the arguments of this layer's prompts.
 
 use crate::commands;
 use mcp_core::{Completer, Completion, Db, Node, ReadError, completion};
 
-/// The completions of this layer.
+/// Returns the completions of this layer.
 pub(crate) fn all() -> Vec<Completion> {
     vec![Completion::of::<Table>()]
 }
 
-/// A table of the switch's database; where that was not collected, of what reports have of it.
+/// A table of the switch's database. If the database was not collected, the tables are those that reports list.
 struct Table;
 
 impl Completer for Table {

@@ -1,4 +1,4 @@
-//! OpenFlow flows of a bridge, as they are shown and compared.
+//! OpenFlow flows of a bridge in the form in which they are shown and compared.
 
 use crate::switch::Bridge;
 use mcp_core::{Db, Field, Identity, Node, ReadError, Row, ToolError};
@@ -15,22 +15,22 @@ use std::{
     sync::Arc,
 };
 
-/// The flows of a bridge that are wanted, and how many there were.
+/// The flows of a bridge that a filter selects, with totals for the whole dump.
 #[derive(Debug, Default)]
-pub(crate) struct Found<'a> {
-    /// By table, then priority, highest first.
+pub(crate) struct SelectedFlows<'a> {
+    /// The selected flows by table, then by priority, the highest first.
     pub(crate) flows: Vec<Flow<'a>>,
-    /// How many flows were read.
+    /// The number of flows in the dump.
     pub(crate) of: usize,
-    /// Flows and packets of each table, wanted or not.
+    /// The numbers of flows and packets of each table, independent of the filter.
     pub(crate) tables: BTreeMap<u8, (usize, u64)>,
-    /// Lines that are no flow.
+    /// The lines that are not flows.
     pub(crate) other: Vec<&'a str>,
 }
 
-/// Reads a dump. Only flows that are wanted are kept.
-pub(crate) fn find<'a>(dump: &'a str, bridge: &Bridge, filter: &Filter, keep: bool) -> Found<'a> {
-    let mut found = Found::default();
+/// Parses a dump and keeps the flows that the filter selects. If `keep` is false, it only counts flows.
+pub(crate) fn find<'a>(dump: &'a str, bridge: &Bridge, filter: &Filter, keep: bool) -> SelectedFlows<'a> {
+    let mut found = SelectedFlows::default();
     for line in dump.lines().filter(|line| !is_header(line)) {
         let Some(flow) = Flow::parse(line) else {
             found.other.push(line);
@@ -48,17 +48,17 @@ pub(crate) fn find<'a>(dump: &'a str, bridge: &Bridge, filter: &Filter, keep: bo
     found
 }
 
-/// The tables and cookies of a dump.
+/// Returns the tables and cookies of the flows in a dump.
 pub(crate) fn places(dump: &str) -> impl Iterator<Item = (u8, u64)> {
     dump.lines().filter_map(Flow::parse).map(|flow| (flow.table(), flow.cookie()))
 }
 
-/// Which table is which stage, as far as the southbound database can be read.
+/// Returns the stages of the tables, as far as the southbound database can be read.
 pub(crate) async fn tables(node: &Node<'_>, dump: &str) -> Result<Tables, ReadError> {
     Ok(Tables::new(&node.rows(Db::Sb, &Tables::selects()).await?, places(dump)))
 }
 
-/// What stands above the flows of a table.
+/// Returns the heading above the flows of a table.
 pub(crate) fn heading(table: u8, tables: &Tables) -> Arc<str> {
     match tables.name(table) {
         Some(name) => format!("table {table}: {name}").into(),
@@ -66,7 +66,7 @@ pub(crate) fn heading(table: u8, tables: &Tables) -> Arc<str> {
     }
 }
 
-/// A flow as it is shown: without its age, and with the names of ports.
+/// Returns a flow as it is shown: without its age, and with the names of ports.
 pub(crate) fn line(flow: &Flow<'_>, bridge: &Bridge) -> String {
     let shown = |name: &str| !matches!(name, "duration" | "idle_age" | "hard_age" | "table" | "table_id");
     let attributes: String =
@@ -77,7 +77,7 @@ pub(crate) fn line(flow: &Flow<'_>, bridge: &Bridge) -> String {
     format!(" {attributes}{matched}{space}actions={}", bridge.ports.named_actions(flow.actions))
 }
 
-/// What a flow of an external bridge is on another node.
+/// Returns the identity of a flow of an external bridge on other nodes.
 pub(crate) fn identity(flow: &Flow<'_>, bridge: &Bridge) -> Identity {
     let matched = flow.matched();
     Identity {
@@ -90,9 +90,9 @@ pub(crate) fn identity(flow: &Flow<'_>, bridge: &Bridge) -> Identity {
     }
 }
 
-/// A row a table: how many flows it has. To be compared, without the tables beside the pipelines, whose flows tell what
-/// a node has learnt, unless no table has a name.
-pub(crate) fn overview(found: &Found<'_>, tables: &Tables, compared: bool) -> Vec<Row> {
+/// Returns one row per table with its number of flows. A comparison leaves out tables outside the pipelines, because
+/// their flows depend on what a node has learnt, unless no table has a name.
+pub(crate) fn overview(found: &SelectedFlows<'_>, tables: &Tables, compared: bool) -> Vec<Row> {
     let wanted = |table: &u8| !compared || tables.name(*table).is_some() || tables.unknown().is_some();
     let row = |(table, (flows, packets)): (&u8, &(usize, u64))| {
         let heading = heading(*table, tables);
@@ -102,17 +102,17 @@ pub(crate) fn overview(found: &Found<'_>, tables: &Tables, compared: bool) -> Ve
     found.tables.iter().filter(|(table, _)| wanted(table)).map(row).collect()
 }
 
-/// More than a person looks at.
+/// The largest number of cookies whose origins are shown. A person does not read more.
 const MOST_ORIGINS: usize = 300;
 
-/// What is behind the cookies of an integration bridge's flows, a line each.
+/// Returns one line per cookie of an integration bridge's flows that describes its origin.
 pub(crate) async fn origins(node: &Node<'_>, flows: &[Flow<'_>]) -> Result<BTreeMap<u64, String>, ToolError> {
     let cookies: BTreeSet<u32> =
         flows.iter().filter_map(|flow| u32::try_from(flow.cookie()).ok()).filter(|it| *it != 0).collect();
     if cookies.len() > MOST_ORIGINS {
         return Err(ToolError::bad(
-            format!("origins of {} cookies are too many", cookies.len()),
-            format!("Narrow it down to {MOST_ORIGINS}: by match, priority or cookie."),
+            format!("the flows have {} cookies, which is too many for origins", cookies.len()),
+            format!("Select flows with at most {MOST_ORIGINS} cookies: set match, priority or cookie."),
         ));
     }
     let schema = node.schema(Db::Sb).await?;

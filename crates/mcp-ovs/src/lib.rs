@@ -1,6 +1,6 @@
-//! The Open vSwitch layer: the switch of each node, its OpenFlow flows, its datapath and the connections in it.
+//! The Open vSwitch layer: the switch of each node, its OpenFlow flows, its datapath and its tracked connections.
 //!
-//! A tool is a file in `tools`, a line in [`layer`] and a case in `tests/cases`.
+//! Each tool has a file in `tools`, a line in [`layer`] and a case in `tests/cases`.
 
 mod checks;
 mod commands;
@@ -17,13 +17,14 @@ mod types;
 
 use mcp_core::{Described, Layer};
 
-/// The tools, prompts and commands of this layer.
+/// Returns the tools, prompts and commands of this layer.
 pub fn layer() -> Layer {
     Layer::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"), "Open vSwitch")
-        .instructions("Open vSwitch on the nodes of OVN-Kubernetes, read-only: br-int is ovn-controller's, br-ex \
-                       OVN-Kubernetes'. Name a node, or compare all with node_name=all. Begin with ovs_vsctl_show, then \
-                       follow a packet with ovs_appctl_ofproto_trace, flows with ovs_ofctl_dump_flows, and what really \
-                       happened with the datapath's flows and connections; ovs_appctl_show tells counters and tunnels.")
+        .instructions("Read-only tools for Open vSwitch on the nodes of OVN-Kubernetes. ovn-controller manages br-int, and \
+                       OVN-Kubernetes manages br-ex. Name a node, or compare all nodes with node_name=all. Begin with \
+                       ovs_vsctl_show. Then trace a packet with ovs_appctl_ofproto_trace, and list flows with \
+                       ovs_ofctl_dump_flows. The datapath's flows and connections show what happened to real traffic, and \
+                       ovs_appctl_show shows counters and tunnels.")
         .tools(vec![
             Described::of::<tools::ovs_vsctl_show::VsctlShow>(),
             Described::of::<tools::ovs_vsctl_list::VsctlList>(),

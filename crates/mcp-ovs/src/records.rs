@@ -1,4 +1,4 @@
-//! Rows of a table of `conf.db`.
+//! The rows of a table of `conf.db`.
 
 use crate::{commands, compare::OwnValues, switch, types::ListParams};
 use mcp_core::{Answer, Db, Node, ReadError, Row as AnswerRow, ToolError, Where};
@@ -17,7 +17,7 @@ impl Source for Switch<'_> {
     }
 }
 
-/// Answers for one node.
+/// Answers the question for one node.
 pub(crate) async fn list(node: &Node<'_>, params: &ListParams) -> Result<Answer, ToolError> {
     let query = Query {
         table: params.table.clone(),
@@ -69,7 +69,7 @@ async fn answer(node: &Node<'_>, records: &Records, memory: &Memory) -> Answer {
     }
 }
 
-/// What `ovs-vsctl list` printed of a table when the node's report was made.
+/// The rows that `ovs-vsctl list` printed of a table when the report of the node was made.
 struct Printed(Listing);
 
 impl Printed {
@@ -83,15 +83,15 @@ impl Printed {
             return Err(ToolError::bad(
                 absent.to_string(),
                 format!(
-                    "Of what ovs-vsctl list printed, reports have the tables {}.",
+                    "Reports contain ovs-vsctl list output only for the tables {}.",
                     commands::LISTED.join(", ")
                 ),
             ));
         };
         if query.of.is_some() {
             return Err(ToolError::bad(
-                "conf.db was not collected: what ovs-vsctl list printed does not say what belongs to what",
-                "Leave out `of`: record, where, columns and grep work; ovs_vsctl_show has the ports of each bridge.",
+                "conf.db was not collected, and the output of ovs-vsctl list does not show which row belongs to which bridge or port",
+                "Leave out `of`; record, where, columns and grep still work. ovs_vsctl_show lists the ports of each bridge.",
             ));
         }
         Ok(Self(listing))
@@ -99,7 +99,8 @@ impl Printed {
 
     fn notes(&self) -> Vec<String> {
         let other: Vec<&str> = self.0.other.iter().map(String::as_str).collect();
-        let mut notes = vec!["conf.db was not collected: this is what ovs-vsctl list printed".to_owned()];
+        let mut notes =
+            vec!["conf.db was not collected: this is the recorded output of ovs-vsctl list".to_owned()];
         notes.extend(switch::not_understood(&other));
         notes
     }
@@ -126,8 +127,8 @@ fn tool_error(none: NoRecords<ReadError>) -> ToolError {
     }
 }
 
-/// The columns that a database server keeps in memory and writes into no file: statistics, states of links, MTUs in use.
-/// Of a node that was collected, the report may have what `ovs-vsctl list` printed of them, which is filled in.
+/// The columns that a database server keeps only in memory and writes to no file: statistics, link states, MTUs in
+/// use. The report of a node may contain the output of `ovs-vsctl list`, which fills these columns.
 #[derive(Default)]
 struct Memory {
     columns: BTreeSet<String>,
@@ -140,7 +141,7 @@ impl Memory {
             return Self::default();
         }
         let table = records.rows.table.clone();
-        // A recording of a live server has values in them.
+        // A recording of a live server has values in these columns.
         let unset = |name: &str, default: &ovsdb::Datum| {
             records.rows.rows.iter().all(|row| row.get(name).is_none_or(|datum| datum == default))
         };
@@ -160,10 +161,10 @@ impl Memory {
         Self { columns, is_filled: listing.is_some() }
     }
 
-    /// What is shown in place of the value, which is a default and not what the server had.
+    /// Returns the text that replaces a default value, because the default is not the value that the server had.
     fn shown(&self, column: &str, asked: &[String]) -> Option<String> {
         let absent = !self.is_filled && self.columns.contains(column) && !asked.is_empty();
-        absent.then(|| "not in the file: the server keeps it in memory".to_owned())
+        absent.then(|| "not in the file: the server keeps this column only in memory".to_owned())
     }
 
     fn notes(&self, query: &Query, any: bool) -> Option<String> {
@@ -174,11 +175,11 @@ impl Memory {
             (false, true, []) => None,
             (false, false, []) if !any || !query.columns.is_empty() => None,
             (false, false, []) => Some(format!(
-                "not in the file, since the server keeps them in memory only: {}",
+                "not in the file, because the server keeps these columns only in memory: {}",
                 self.columns.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
             )),
             (false, _, decided) => Some(format!(
-                "conditions on {} compare defaults: the server keeps these columns in memory, and no file has them; use grep",
+                "the conditions on {} test default values, because the server keeps these columns only in memory; use grep instead",
                 decided.join(", ")
             )),
         }

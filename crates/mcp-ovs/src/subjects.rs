@@ -1,4 +1,4 @@
-//! What ovs-vswitchd can be asked that is neither a flow nor a connection.
+//! The state that ovs-vswitchd reports, except flows and connections.
 
 use crate::commands::ALLOW;
 use mcp_core::{Argv, argv, argv::BridgeName};
@@ -6,7 +6,7 @@ use ovn_model::counters::{self, Counters};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-// Without a description, which the schema would repeat.
+// A doc comment here would be repeated in the schema.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Subject {
@@ -32,7 +32,8 @@ pub(crate) enum Subject {
 }
 
 impl Subject {
-    /// The command that asks for it, and then the forms that reports have. `None`: it is asked of a bridge.
+    /// Returns the command for the subject, and then the forms that reports contain. `None` means that the command
+    /// needs a bridge.
     pub(crate) fn commands(self) -> Option<Vec<Argv>> {
         macro_rules! asked {
             ($($word:literal),+) => {
@@ -68,7 +69,7 @@ impl Subject {
         })
     }
 
-    /// The command that asks a bridge for it.
+    /// Returns the command that queries a bridge for the subject.
     pub(crate) fn command_of(self, bridge: &BridgeName) -> Option<Argv> {
         Some(match self {
             Self::Fdb => argv!(ALLOW: "ovs-appctl", "--timeout=10", "fdb/show", {bridge: BridgeName}),
@@ -80,7 +81,7 @@ impl Subject {
         })
     }
 
-    /// How its counters are read, if it has any that can be sampled twice.
+    /// Returns the parser of the subject's counters, if it has counters that can be sampled twice.
     pub(crate) fn counters(self) -> Option<fn(&str) -> Counters> {
         match self {
             Self::Coverage => Some(counters::coverage),
@@ -90,7 +91,7 @@ impl Subject {
         }
     }
 
-    /// Its name, as the parameter has it.
+    /// Returns the name of the subject as the parameter has it.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Coverage => "coverage",

@@ -1,4 +1,4 @@
-//! The bridges of a node, and what is read of them.
+//! The bridges of a node and the data that belongs to them.
 
 use crate::commands;
 use mcp_core::{Argv, Db, Node, Output, Place, ReadError, Reading, ToolError, argv::BridgeName};
@@ -13,16 +13,16 @@ use std::collections::BTreeMap;
 /// The bridge that ovn-controller fills.
 const INTEGRATION: &str = "br-int";
 
-/// A bridge of a node.
+/// A bridge of a node with the names of its ports.
 #[derive(Debug)]
 pub(crate) struct Bridge {
     pub(crate) name: BridgeName,
     pub(crate) ports: Ports,
-    /// Why ports have no names, if they have none.
+    /// The reason why ports have no names, or cut names.
     pub(crate) notes: Vec<String>,
 }
 
-/// The bridges of a node. Where `conf.db` was not collected, what `ovs-vsctl` printed when the report was made.
+/// Reads the bridges of a node. If `conf.db` was not collected, the recorded output of `ovs-vsctl` replaces it.
 pub(crate) async fn read(node: &Node<'_>) -> Result<Switch, ReadError> {
     let absent = match node.rows(Db::OpenVSwitch, &Switch::selects()).await {
         Ok(rows) => return Ok(Switch::of_rows(&rows)),
@@ -41,8 +41,8 @@ pub(crate) async fn read(node: &Node<'_>) -> Result<Switch, ReadError> {
     ))
 }
 
-/// The bridge of this name, or the integration bridge. It is checked against those that the node has, where that is
-/// known.
+/// Returns the bridge of this name, or the integration bridge. Fails if the bridges of the node are known and this is
+/// not one of them.
 pub(crate) async fn bridge(node: &Node<'_>, name: Option<&str>) -> Result<Bridge, ToolError> {
     let asked = name.unwrap_or(INTEGRATION);
     let parsed = BridgeName::parse(asked);
@@ -58,31 +58,34 @@ pub(crate) async fn bridge(node: &Node<'_>, name: Option<&str>) -> Result<Bridge
             _ => Err(ToolError::not_found("bridge", asked, switch.bridges.into_keys())),
         },
         Err(ReadError::NotCollected { .. } | ReadError::Unreadable { .. }) => {
-            let name =
-                parsed.map_err(|e| ToolError::bad(e.to_string(), "Bridges are called br-int, br-ex."))?;
+            let name = parsed.map_err(|e| {
+                ToolError::bad(e.to_string(), "Give the name of a bridge, such as br-int or br-ex.")
+            })?;
             Ok(described(node, name).await)
         }
         Err(e) => Err(e.into()),
     }
 }
 
-/// A bridge of which neither `conf.db` nor ovs-vsctl tells the ports: by what OpenFlow says of them.
+/// Returns a bridge whose ports neither `conf.db` nor ovs-vsctl describes. OpenFlow gives the names of the ports.
 async fn described(node: &Node<'_>, name: BridgeName) -> Bridge {
-    let text = text(node, commands::ofctl(commands::Asked::Ports, &name)).await.unwrap_or_default();
+    let text = text(node, commands::ofctl(commands::BridgeDump::Ports, &name)).await.unwrap_or_default();
     let ports = Ports::described(&text);
     let note = match ports.is_empty() {
-        true => "ports have no names: conf.db was not collected, nor what ovs-vsctl shows of it",
-        false => "names of ports are those of OpenFlow, cut to 15 characters: conf.db was not collected",
+        true => "ports have no names: neither conf.db nor the output of ovs-vsctl was collected",
+        false => {
+            "conf.db was not collected: the names of ports come from OpenFlow, which cuts them to 15 characters"
+        }
     };
     Bridge { name, ports, notes: vec![note.into()] }
 }
 
-/// The output of the first of several commands that the source has.
+/// Returns the output of the first of several commands that the source has.
 pub(crate) async fn text(node: &Node<'_>, forms: Vec<Argv>) -> Result<String, ReadError> {
     node.first(forms.into_iter().map(reading).collect()).await
 }
 
-/// As [`text`], with a last form that is read where it was recorded and never run.
+/// Works like [`text`], with a last form that is only read from a recording and never run.
 pub(crate) async fn text_or_recorded(
     node: &Node<'_>,
     forms: Vec<Argv>,
@@ -93,7 +96,7 @@ pub(crate) async fn text_or_recorded(
     node.first(readings).await
 }
 
-/// The output of a command that is read where it was recorded and never run.
+/// Returns the output of a command that is only read from a recording and never run.
 pub(crate) async fn recorded(node: &Node<'_>, command: &'static str) -> Result<String, ReadError> {
     text_or_recorded(node, Vec::new(), command).await
 }
@@ -102,21 +105,22 @@ fn reading(argv: Argv) -> Reading<String> {
     Reading::command(Place::OvsSocket, argv, into_text)
 }
 
-/// Without a copy, unless it is no UTF-8.
+/// Converts the output without a copy, unless it is not UTF-8.
 fn into_text(output: Output) -> String {
     String::from_utf8(output.stdout).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
 }
 
-/// The rows of a table of the switch's database, as `ovs-vsctl list` printed them when the report was made.
+/// Returns the rows of a table of the switch's database from the recorded output of `ovs-vsctl list`.
 pub(crate) async fn listing(node: &Node<'_>, table: &str) -> Option<Listing> {
     let text = recorded(node, commands::recorded_list(table)?).await.ok()?;
     Some(Listing::parse(Db::OpenVSwitch.name(), table, &text))
 }
 
-/// The conntrack zones that have names: ovn-controller's, which it keeps in `conf.db`, and OVN-Kubernetes' own.
+/// Returns the names of conntrack zones: those of ovn-controller, which are in `conf.db`, and those of
+/// OVN-Kubernetes.
 pub(crate) async fn zones(node: &Node<'_>) -> BTreeMap<u16, String> {
     let all: Vec<Zone> = read(node).await.unwrap_or_default().zones;
-    // Without the southbound database UUIDs stay UUIDs.
+    // Without the southbound database, the UUIDs in names cannot be replaced.
     let datapaths = node.rows(Db::Sb, &[zones::datapaths_select()]).await.unwrap_or_default();
     let all = datapaths.iter().fold(all, zones::named);
     let mut names: BTreeMap<u16, String> = BTreeMap::new();
@@ -129,9 +133,9 @@ pub(crate) async fn zones(node: &Node<'_>) -> BTreeMap<u16, String> {
     names
 }
 
-/// Lines that a parser did not understand, as notes.
+/// Returns notes about lines that a parser did not understand.
 pub(crate) fn not_understood(lines: &[&str]) -> Vec<String> {
-    /// More show nothing more.
+    /// The number of lines that are shown. More lines would add no information.
     const SHOWN: usize = 5;
     let mut notes: Vec<String> =
         lines.iter().take(SHOWN).map(|line| format!("not understood: {}", line.trim())).collect();

@@ -1,5 +1,5 @@
-//! What `ofproto/trace` needs to be told, and its answer: of the real program where there is a switch, else of the flows that
-//! were recorded.
+//! The questions and answers of `ofproto/trace`. A live switch runs the real program, and recorded flows are
+//! evaluated.
 
 mod endpoints;
 mod recorded;
@@ -20,21 +20,21 @@ use openflow::{End, eval};
 use recorded::State;
 use verdict::Behind;
 
-/// A packet where it comes into a bridge.
+/// A packet and the bridge that it enters.
 #[derive(Debug)]
 pub(crate) struct Question {
     pub(crate) bridge: Bridge,
     pub(crate) flow: FlowMatch,
-    /// What conntrack says at each of its steps.
+    /// The conntrack state at each step.
     pub(crate) ct: Vec<CtNext>,
-    /// A person has chosen the buckets of groups.
+    /// Whether the user chose the hash that selects the buckets of groups.
     pub(crate) hash_given: bool,
     pub(crate) notes: Vec<String>,
 }
 
-/// A flow that a person wrote. A port may be given by its name.
+/// Parses a flow that a user wrote. `in_port` accepts the name of a port.
 pub(crate) fn written(bridge: &Bridge, flow: &str) -> Result<FlowMatch, ToolError> {
-    let hint = "Write it like: in_port=eth0,tcp,dl_src=…,dl_dst=…,nw_src=…,nw_dst=…,nw_ttl=64,tp_dst=80; only fields of a flow, no packet; or give from, to and port.";
+    let hint = "Write fields of a flow, not a packet: in_port=eth0,tcp,dl_src=…,dl_dst=…,nw_src=…,nw_dst=…,nw_ttl=64,tp_dst=80. Or give from, to and port.";
     let parsed = |text: &str| FlowMatch::parse(text).map_err(|e| ToolError::bad(e.to_string(), hint));
     let flow = parsed(flow.trim())?;
     let Some(port) = flow.value("in_port") else {
@@ -63,25 +63,25 @@ fn names(bridge: &Bridge) -> String {
     bridge.ports.iter().map(|(number, name)| format!("{number} {name}")).collect::<Vec<_>>().join(", ")
 }
 
-/// What a trace cannot tell of load balancers. OVN since 26.03 finds them by the protocol and port that conntrack has of a
-/// connection (`ls_in_ct_extract`); ofproto/trace leaves these fields empty, and takes no value for them.
+/// Returns a note if the trace cannot follow load balancers. OVN since 26.03 selects them by the protocol and the
+/// port in conntrack (`ls_in_ct_extract`). ofproto/trace leaves these fields empty and accepts no value for them.
 pub(crate) fn unbalanced(text: &str) -> Option<String> {
     let asked = text.lines().any(|line| line.trim_start().starts_with("move:NXM_NX_CT_TP_DST[]"));
     asked.then(|| {
-        "this OVN finds load balancers by conntrack's protocol and port, which ofproto/trace leaves empty: the packet walks \
-         past them, which it would not do. ovn_trace follows it to a backend; trace to the backend's address here"
+        "this trace is not valid for a service address, because load balancing is skipped: this OVN selects load balancers by \
+         conntrack's protocol and port, which ofproto/trace leaves empty. Find the backend with ovn_trace, then trace to its address"
             .into()
     })
 }
 
-/// A trace: the verdict, the text of `ofproto/trace`, and what is to be said of them.
+/// A trace: the verdict, the text of `ofproto/trace`, and notes about them.
 pub(crate) struct Traced {
     pub(crate) verdict: Vec<String>,
     pub(crate) text: String,
     pub(crate) notes: Vec<String>,
 }
 
-/// Runs the trace: live in the switch itself, else through the flows that were recorded.
+/// Runs the trace in the live switch, or evaluates the recorded flows.
 pub(crate) async fn run(node: &Node<'_>, question: &Question) -> Result<Traced, ToolError> {
     let Question { bridge, flow, ct, .. } = question;
     let live = commands::trace(&bridge.name, flow, ct).ok_or_else(too_many_states)?;
@@ -95,18 +95,18 @@ pub(crate) async fn run(node: &Node<'_>, question: &Question) -> Result<Traced, 
     Ok(Traced { verdict, notes: unbalanced(&text).into_iter().collect(), text })
 }
 
-/// The trace through recorded flows. What a switch would know and nobody recorded is assumed in the text as `ofproto/trace`
-/// assumes it; the verdict follows the other branches too.
+/// Evaluates the recorded flows. For data that was not recorded, the text makes the same assumptions as
+/// `ofproto/trace`, and the verdict also follows the other branches.
 async fn evaluated(node: &Node<'_>, question: &Question) -> Result<Traced, ToolError> {
     let bridge = question.bridge.name.as_str();
     let state = State::read(node, bridge).await?;
     let (switch, mut notes) = state.switch();
     let packet = openflow::packet(question.flow.as_str(), &question.bridge.ports)
-        .map_err(|e| ToolError::bad(e.to_string(), "Write the flow as ovs-fields(7) names its fields."))?;
+        .map_err(|e| ToolError::bad(e.to_string(), "Use the field names of ovs-fields(7)."))?;
     let states =
         question.ct.iter().map(|next| next.as_str().parse()).collect::<Result<Vec<packet::CtState>, _>>();
     let states = states.map_err(|name| {
-        ToolError::bad(format!("{name} is no connection state"), "Give new, est or reply.")
+        ToolError::bad(format!("`{name}` is not a connection state"), "Give new, est or reply.")
     })?;
     let mut asked = eval::Question {
         bridge: bridge.to_owned(),
@@ -125,15 +125,15 @@ async fn evaluated(node: &Node<'_>, question: &Question) -> Result<Traced, ToolE
     let new = branches.ends();
     let one_of = if branches.chooses() && new.len() > 1 { "by hash, one of: " } else { "" };
     let established = match (branches.is_translated(), new.as_slice()) {
-        // What conntrack translates packets of the connection to, only its table knows.
+        // Only the connection table knows to which address conntrack translates packets of the connection.
         (true, _) => {
             notes.push(
-                "no verdict for packets of the established connection: conntrack translates them as its first packet was, and its table was not recorded; trace to the address behind the translation"
+                "there is no verdict for later packets of the connection: conntrack translates them like the first packet, and the connection table was not recorded; trace to the translated address instead"
                     .into(),
             );
             Vec::new()
         }
-        // There is no connection.
+        // The packet goes to a controller, so there is no connection.
         (false, [End::Controller]) => Vec::new(),
         (false, _) => {
             asked.assumed = vec![eval::EST];
@@ -142,9 +142,9 @@ async fn evaluated(node: &Node<'_>, question: &Question) -> Result<Traced, ToolE
     };
     let all: Vec<End> = new.iter().chain(&established).cloned().collect();
     let behind = Behind::read(node, &all).await;
-    // A flow that is lost may come before one that is not.
+    // A flow that was not understood may have a higher priority than a flow that was.
     let certain = if notes.iter().any(|note| note.contains("not all flows and groups are understood")) {
-        ", unless flows that are not understood say otherwise"
+        " (may be wrong, because some flows were not understood)"
     } else {
         ""
     };
@@ -155,17 +155,17 @@ async fn evaluated(node: &Node<'_>, question: &Question) -> Result<Traced, ToolE
         verdict.push(format!("verdict for a packet of an established connection: {later}"));
     }
     if branches.cut {
-        notes.push("there are more branches than are followed".into());
+        notes.push("the trace has more branches than the limit; the others are not followed".into());
     }
     notes.extend(state.notes.iter().cloned());
     notes.push(format!(
-        "evaluated from the flows of {} as they were recorded, without a connection table: each step through conntrack is what ct_state says, else new; learnt addresses are those of the moment of the report",
+        "evaluated from the flows of {} in the report, without a connection table: each conntrack step has the state in ct_state, or new; learnt addresses are those at the time of the report",
         state.version()
     ));
     Ok(Traced { verdict, text, notes })
 }
 
-/// The steps through conntrack are more than a command can tell apart.
+/// Returns the error for more conntrack steps than the command has states.
 pub(crate) fn too_many_states() -> ToolError {
-    ToolError::bad("ct_state has more than 4 states", "Give those of the first steps.")
+    ToolError::bad("ct_state has more than 4 states", "Give the states of the first 4 steps.")
 }

@@ -1,4 +1,4 @@
-//! Parameters that more than one tool takes.
+//! Parameters and parsers that several tools share.
 
 use mcp_core::{Delta, ToolError, Where};
 use schemars::JsonSchema;
@@ -8,26 +8,28 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListParams {
-    /// Such as Interface.
+    /// Name of the table, such as Interface.
     pub(crate) table: String,
-    /// Name, UUID or its first digits; an interface also by its pod, namespace/name.
+    /// Name or UUID of a row, or the first digits of the UUID. For an interface also its pod (namespace/name).
     #[serde(default)]
     pub(crate) record: Option<String>,
-    /// All hold.
+    /// Filters that must all match.
     #[serde(default, rename = "where")]
     pub(crate) conditions: Vec<Where>,
-    /// Only these.
+    /// Show only these columns.
     #[serde(default)]
     pub(crate) columns: Vec<String>,
-    /// Only what this bridge or port has.
+    /// Show only rows that belong to this bridge or port.
     #[serde(default)]
     pub(crate) of: Option<String>,
 }
 
-/// The time between two samples, checked.
+/// Checks the time between two samples.
 pub(crate) fn delta_seconds(seconds: Option<u16>) -> Result<Option<u16>, ToolError> {
     match seconds {
-        Some(0) => Err(ToolError::bad("delta_seconds=0 samples nothing", "Give 1 to 120.")),
+        Some(0) => {
+            Err(ToolError::bad("delta_seconds=0 leaves no time between two samples", "Give 1 to 120."))
+        }
         Some(n) if n > Delta::LONGEST => Err(ToolError::bad(
             format!("delta_seconds={n} is too long"),
             format!("Give 1 to {}.", Delta::LONGEST),
@@ -36,7 +38,7 @@ pub(crate) fn delta_seconds(seconds: Option<u16>) -> Result<Option<u16>, ToolErr
     }
 }
 
-/// A number in decimal or after `0x`, with a mask after `/` or without.
+/// Parses a number in decimal or after `0x`, with an optional mask after `/`.
 pub(crate) fn masked(text: &str, what: &str) -> Result<(u64, u64), ToolError> {
     let number = |text: &str| match text.strip_prefix("0x") {
         Some(digits) => u64::from_str_radix(digits, 16).ok(),
@@ -48,6 +50,6 @@ pub(crate) fn masked(text: &str, what: &str) -> Result<(u64, u64), ToolError> {
         None => number(text.trim()).map(|value| (value, u64::MAX)),
     };
     parsed.ok_or_else(|| {
-        ToolError::bad(format!("{what} `{text}` is no number"), "Write 0xdeff105, or value/mask: 0x1/0x3.")
+        ToolError::bad(format!("{what} `{text}` is not a number"), "Write 0xdeff105, or value/mask: 0x1/0x3.")
     })
 }

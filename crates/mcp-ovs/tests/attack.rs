@@ -1,4 +1,4 @@
-//! Hostile arguments: whatever a tool is given, its answer has an end and a form.
+//! Hostile arguments: every answer of a tool ends and has the right form.
 
 use mcp_testing::{Failed, attack};
 use std::path::Path;

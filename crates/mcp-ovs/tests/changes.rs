@@ -1,4 +1,4 @@
-//! Any single change to a flow of an external bridge of one node is seen when all nodes are compared.
+//! A comparison of all nodes shows any single change of a flow on an external bridge of one node.
 //!
 //! The changes are random. `CHANGES_SEED=<seed>` repeats a run, and `CHANGES=<number>` makes it longer.
 
@@ -12,7 +12,7 @@ const REPORTS: [&str; 3] = [
     "sosreport-ovn-worker2-2026-11-22-xzpdlmo",
 ];
 
-/// The flow with one character of its cookie, match or actions changed, or without it.
+/// Returns the flow with one changed character in its cookie, match or actions, or no flow.
 fn changed(flow: &str, rng: &mut fastrand::Rng) -> Option<Option<String>> {
     if rng.u8(0..3) == 0 {
         return Some(None);

@@ -1,4 +1,4 @@
-//! What must-gathers of OpenShift 4.5 to 4.9 keep of a node's switch.
+//! The data of a node's switch in must-gathers of OpenShift 4.5 to 4.9.
 
 use mcp_testing::{EarlyGather, Failed, unpack};
 use serde_json::json;
@@ -23,16 +23,16 @@ fn flows_and_ports_are_read() -> Result<(), Failed> {
         let text = gather.ask(mcp_ovs::layer(), tool, params)?;
         assert!(text.contains(said) && text.contains("network_logs/ovn-worker_"), "{tool}: {text}");
     }
-    // Without the statistics of ports, which nobody asked for.
+    // The must-gather has no statistics of ports, and a note says so.
     let text = gather.ask(mcp_ovs::layer(), "ovs_ofctl_show", json!({}))?;
     assert!(text.contains("note: without statistics: "), "{text}");
     Ok(())
 }
 
 #[test]
-fn a_database_is_its_nodes() -> Result<(), Failed> {
+fn the_file_name_gives_the_node_of_a_database() -> Result<(), Failed> {
     let gather = EarlyGather::with(&FLOWS_AND_PORTS)?;
-    // What is in it is another node's: the name of the file says whose it is.
+    // The content comes from another node, but the name of the file decides whose database it is.
     let file = format!("{}_conf.db", EarlyGather::POD);
     let nodes = tempfile::tempdir()?;
     unpack("capture/nodes.tar.xz", nodes.path())?;

@@ -1,5 +1,5 @@
-//! Faults that one node has and the others have not: each is put into a copy of the capture's sosreports and has to be
-//! seen in one short answer over all nodes.
+//! Faults that only one node has: each is put into a copy of the capture's sosreports, and one short answer over all
+//! nodes must show it.
 
 use mcp_core::Bundle;
 use mcp_testing::{Case, Failed, answer, unpack};
@@ -13,7 +13,7 @@ const REPORTS: [&str; 3] = [
     "sosreport-ovn-worker2-2026-11-22-xzpdlmo",
 ];
 
-/// The reports, unpacked, to be changed.
+/// An unpacked copy of the reports, which a test can change.
 struct Reports(TempDir);
 
 impl Reports {
@@ -25,18 +25,20 @@ impl Reports {
         Ok(Self(dir))
     }
 
-    /// What a command printed on ovn-worker2.
+    /// Returns the file with the output of a command on ovn-worker2.
     fn output(&self, file: &str) -> Result<PathBuf, Failed> {
         let path = self.0.path().join(REPORTS[2]).join("sos_commands/openvswitch").join(file);
-        path.exists().then_some(path.clone()).ok_or_else(|| format!("{} is not there", path.display()).into())
+        path.exists()
+            .then_some(path.clone())
+            .ok_or_else(|| format!("{} does not exist", path.display()).into())
     }
 
-    /// Changes it.
+    /// Changes the output of a command on ovn-worker2.
     fn change(&self, file: &str, change: impl Fn(&str) -> String) -> Result<(), Failed> {
         let path = self.output(file)?;
         let text = fs::read_to_string(&path)?;
         let changed = change(&text);
-        assert_ne!(text, changed, "the fault was not put in");
+        assert_ne!(text, changed, "the fault was not inserted");
         Ok(fs::write(path, changed)?)
     }
 
@@ -51,7 +53,7 @@ impl Reports {
     }
 }
 
-/// What differs, without the evidence, the summary, the rows themselves and the notes.
+/// Returns the differences in an answer, without the evidence, the summary, the rows themselves and the notes.
 fn differences(text: &str) -> Vec<&str> {
     let mut in_row = false;
     let rest = |line: &&str| {
@@ -81,7 +83,7 @@ fn healthy_nodes_show_no_difference() -> Result<(), Failed> {
 }
 
 #[test]
-fn what_each_node_has_for_itself_is_said_not_to_be_compared() -> Result<(), Failed> {
+fn answers_name_what_is_not_compared() -> Result<(), Failed> {
     let reports = Reports::new()?;
     for tool in ["ovs_appctl_dpctl_dump_flows", "ovs_appctl_dpctl_dump_conntrack"] {
         let text = reports.ask(tool, json!({ "limit": 2 }))?;
@@ -94,7 +96,7 @@ fn what_each_node_has_for_itself_is_said_not_to_be_compared() -> Result<(), Fail
 #[test]
 fn a_missing_flow_of_the_external_bridge() -> Result<(), Failed> {
     let reports = Reports::new()?;
-    // Return traffic of connections that OVN began: without it, replies go to the host.
+    // The flow for return traffic of connections that OVN began. Without it, replies go to the host.
     let is_it = |line: &&str| line.contains("ct_state=+est+trk,ct_mark=0x1,ip actions=");
     reports.change(FLOWS, |text| {
         text.lines().filter(|line| !is_it(line)).map(|line| format!("{line}\n")).collect()
@@ -162,7 +164,8 @@ fn a_tunnel_that_is_missing() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Interfaces as `ovs-vsctl list` printed them: these reports have no conf.db. A user-defined network was on two nodes only.
+/// The recorded output of `ovs-vsctl list` for interfaces: these reports have no conf.db. Only two of the nodes have
+/// a user-defined network.
 #[test]
 fn another_mtu_of_an_interface() -> Result<(), Failed> {
     const KNOWN: &str = "missing on ovn-worker2: ovn-k8s-mp4";
@@ -183,7 +186,7 @@ fn another_mtu_of_an_interface() -> Result<(), Failed> {
     Ok(())
 }
 
-/// What `ovs-vsctl show` prints of a port and its interface, of `conf.db` and as it was recorded.
+/// The output of `ovs-vsctl show` for a port and its interface, from `conf.db` and from a recording.
 #[test]
 fn a_tag_and_an_error_of_an_interface() -> Result<(), Failed> {
     let dir = tempfile::tempdir()?;
@@ -199,7 +202,7 @@ fn a_tag_and_an_error_of_an_interface() -> Result<(), Failed> {
         let mut tool = std::process::Command::new("ovsdb-tool");
         let output = tool.arg("transact").arg(&database).arg(transaction).output()?;
         let reply = String::from_utf8(output.stdout)?;
-        assert!(reply.contains("\"count\":1"), "the fault was not put in: {reply}");
+        assert!(reply.contains("\"count\":1"), "the fault was not inserted: {reply}");
     }
     let params = json!({ "node_name": "all", "bridge": "br-ex" });
     let case = Case {

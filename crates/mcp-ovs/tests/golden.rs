@@ -1,4 +1,4 @@
-//! Every case file of this layer against its snapshot.
+//! Compares the answer of every case file of this layer with its snapshot.
 
 fn case(path: &std::path::Path) -> datatest_stable::Result<()> {
     mcp_testing::golden(mcp_ovs::layer(), path)

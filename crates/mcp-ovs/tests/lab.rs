@@ -1,6 +1,7 @@
-//! The two live nodes of the lab: what we say against what the real programs say, and that asking changes nothing.
-//!
-//! `cargo xtask test` builds the lab and runs these; by hand: `cargo xtask lab up`, then `cargo test -- --ignored`.
+//! Compares the answers for the two live nodes of the lab with the real programs, and checks that questions change
+//! nothing.
+//! `cargo xtask test` builds the lab and runs these tests. To run them by hand, use `cargo xtask lab up`, and then
+//! the command `cargo test -- --ignored`.
 
 use mcp_testing::{Case, Failed, answer, lab};
 use serde_json::{Value, json};
@@ -13,13 +14,14 @@ use std::{
 
 const NODES: [&str; 2] = ["ovn-worker", "ovn-worker2"];
 
-/// The tests make traffic and faults in the one lab, and look whether there are any: one at a time.
+/// Tests that create traffic and faults in the one lab would disturb each other, so they run one at a time.
 fn alone() -> MutexGuard<'static, ()> {
     static LAB: Mutex<()> = Mutex::new(());
     LAB.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Asks until the answer is as wanted: what a switch shows of a change comes when its thread gets to it.
+/// Repeats a question until the answer is as wanted, because a switch shows a change only after its thread has
+/// handled it.
 fn until(wanted: impl Fn(&str) -> bool, ask: impl Fn() -> Result<String, Failed>) -> Result<(), Failed> {
     const TIMES: usize = 120;
     let mut last = String::new();
@@ -33,7 +35,7 @@ fn until(wanted: impl Fn(&str) -> bool, ask: impl Fn() -> Result<String, Failed>
     Err(format!("never as wanted: {last}").into())
 }
 
-/// A program in the namespaces of a node.
+/// Returns a command that runs in the namespaces of a node.
 fn in_node(node: &str, command: &[&str]) -> Result<Command, Failed> {
     let dir = std::env::var("OVNK_LAB_DIR").unwrap_or_else(|_| "/var/lib/ovnk-lab".into());
     let pid = std::fs::read_to_string(format!("{dir}/{node}/pid"))
@@ -57,7 +59,7 @@ fn ask(tool: &str, params: Value) -> Result<String, Failed> {
     answer(mcp_ovs::layer(), lab()?, &Case { scenario: String::new(), tool: tool.into(), params })
 }
 
-/// All pages of an answer.
+/// Returns all pages of an answer.
 fn all(tool: &str, params: Value) -> Result<String, Failed> {
     let mut text = String::new();
     let mut offset = 0;
@@ -141,11 +143,11 @@ fn ports_and_groups_are_those_of_the_real_client() -> Result<(), Failed> {
     Ok(())
 }
 
-/// What looking could leave behind: addresses that were learnt, connections, flows, groups, rows.
+/// Returns the state that a question could change: learnt addresses, connections, flows, groups, rows.
 fn state(node: &str) -> Result<BTreeSet<String>, Failed> {
     let mut state = BTreeSet::new();
     let mut add = |what: &str, text: &str| state.extend(text.lines().map(|line| format!("{what}: {line}")));
-    // Without what is counted and what passes: ages, and in which state a connection is.
+    // The state excludes values that change by themselves: ages, and the states of connections.
     let connections = on(node, &["ovs-appctl", "dpctl/dump-conntrack"])?;
     let lasting = |line: &str| line.split(",protoinfo=").next().unwrap_or(line).to_owned() + "\n";
     add("connection", &connections.lines().map(lasting).collect::<String>());
@@ -171,14 +173,14 @@ fn state(node: &str) -> Result<BTreeSet<String>, Failed> {
     Ok(state)
 }
 
-/// Does looking leave something behind? The nodes talk to each other now and then (neighbours, routers); what looking
-/// itself leaves would be there each time.
+/// Fails if a question leaves something behind each time. The nodes sometimes send packets by themselves (neighbours,
+/// routers), so a single difference does not count.
 fn leaves_nothing_behind(node: &str, look: impl Fn() -> Result<(), Failed>) -> Result<(), Failed> {
     const TIMES: usize = 5;
     let mut new: Vec<String> = Vec::new();
     for _ in 0..TIMES {
         let before = state(node)?;
-        assert!(before.len() > 500, "only {} things are looked at", before.len());
+        assert!(before.len() > 500, "only {} entries are compared", before.len());
         look()?;
         new = state(node)?.difference(&before).cloned().collect();
         if new.is_empty() {
@@ -188,7 +190,7 @@ fn leaves_nothing_behind(node: &str, look: impl Fn() -> Result<(), Failed>) -> R
     Err(format!("left behind: {new:#?}").into())
 }
 
-/// Packets that flows counted.
+/// Returns the number of packets that flows counted.
 fn counted(node: &str) -> Result<u64, Failed> {
     let flows = on(node, &["ovs-ofctl", "-O", "OpenFlow15", "dump-flows", "br-int"])?;
     let counts =
@@ -198,7 +200,7 @@ fn counted(node: &str) -> Result<u64, Failed> {
 
 #[test]
 #[ignore = "needs the lab: cargo xtask test"]
-fn looking_changes_nothing() -> Result<(), Failed> {
+fn questions_change_nothing() -> Result<(), Failed> {
     let _alone = alone();
     let before = counted("ovn-worker")?;
     let questions = [
@@ -245,18 +247,18 @@ fn looking_changes_nothing() -> Result<(), Failed> {
         }
         Ok(())
     })?;
-    // Counters only grow: none was reset.
+    // Counters that only grow show that none was reset.
     assert!(counted("ovn-worker")? >= before);
     Ok(())
 }
 
 #[test]
 #[ignore = "needs the lab: cargo xtask test"]
-fn a_trace_is_the_real_one_and_leaves_nothing_behind() -> Result<(), Failed> {
+fn a_trace_equals_the_real_one_and_leaves_nothing_behind() -> Result<(), Failed> {
     let _alone = alone();
     leaves_nothing_behind("ovn-worker", || {
         for (to, port) in [("default/web", 80), ("10.244.1.5", 8080), ("172.18.0.1", 80)] {
-            // What a node has learnt may be gone a moment later.
+            // A learnt address may expire between the two traces.
             until(|differs| differs.is_empty(), || differs_from_the_real_one(to, port))?;
         }
         Ok(())
@@ -270,7 +272,7 @@ fn a_trace_is_the_real_one_and_leaves_nothing_behind() -> Result<(), Failed> {
     Ok(())
 }
 
-/// The first line of the real program's trace that ours does not have.
+/// Returns the first line of the real program's trace that our trace lacks.
 fn differs_from_the_real_one(to: &str, port: u16) -> Result<String, Failed> {
     let ours = all(
         "ovs_appctl_ofproto_trace",
@@ -285,12 +287,12 @@ fn differs_from_the_real_one(to: &str, port: u16) -> Result<String, Failed> {
     Ok(missing.map(|line| format!("{to}: {line} is not in\n{ours}")).unwrap_or_default())
 }
 
-/// A ping that goes on until it is dropped.
+/// A ping that runs until the value is dropped.
 struct Pinging(Child);
 
 impl Pinging {
     fn start(node: &str, to: &str) -> Result<Self, Failed> {
-        // It answers at all: else nothing would move.
+        // If the address does not answer, no counter would change.
         on(node, &["ping", "-c", "1", "-W", "10", to])?;
         let mut ping = in_node(node, &["ping", "-q", "-i", "0.2", to])?;
         Ok(Self(ping.stdout(Stdio::null()).spawn()?))
@@ -306,9 +308,9 @@ impl Drop for Pinging {
 
 #[test]
 #[ignore = "needs the lab: cargo xtask test"]
-fn counters_that_move_are_seen() -> Result<(), Failed> {
+fn changing_counters_are_shown() -> Result<(), Failed> {
     let _alone = alone();
-    // For as long as it takes: on a busy machine a few pings would be over before the first sample.
+    // The ping runs as long as necessary: on a busy machine a few pings would end before the first sample.
     let _pinging = Pinging::start("ovn-worker", "172.18.0.3")?;
     let ports =
         ask("ovs_ofctl_show", json!({ "node_name": "ovn-worker", "bridge": "br-ex", "delta_seconds": 2 }))?;
@@ -326,7 +328,7 @@ fn counters_that_move_are_seen() -> Result<(), Failed> {
 
 #[test]
 #[ignore = "needs the lab: cargo xtask test"]
-fn a_flow_that_a_node_lacks_stands_out() -> Result<(), Failed> {
+fn a_missing_flow_is_shown() -> Result<(), Failed> {
     let _alone = alone();
     let params = json!({ "node_name": "all", "bridge": "br-ex" });
     let healthy = ask("ovs_ofctl_dump_flows", params.clone())?;
@@ -348,7 +350,7 @@ fn a_flow_that_a_node_lacks_stands_out() -> Result<(), Failed> {
 
 #[test]
 #[ignore = "needs the lab: cargo xtask test"]
-fn a_switch_that_hangs_is_told_in_time() -> Result<(), Failed> {
+fn a_hanging_switch_is_reported_in_time() -> Result<(), Failed> {
     let _alone = alone();
     let pid = on("ovn-worker2", &["cat", "/var/run/openvswitch/ovs-vswitchd.pid"])?;
     on("ovn-worker2", &["kill", "-STOP", pid.trim()])?;
@@ -364,7 +366,7 @@ fn a_switch_that_hangs_is_told_in_time() -> Result<(), Failed> {
 
 #[test]
 #[ignore = "needs the lab: cargo xtask test"]
-fn another_mtu_stands_out() -> Result<(), Failed> {
+fn a_different_mtu_is_shown() -> Result<(), Failed> {
     let _alone = alone();
     let compared = || ask("ovs_vsctl_list", json!({ "node_name": "all", "table": "Interface" }));
     let differs = |text: &str| text.contains("eth0: mtu differs") && text.contains("    ovn-worker2: 1300");

@@ -1,16 +1,16 @@
-//! What this layer's tables do not allow: every way known to change something with a program that they do list
-//! (ovs-ofctl(8), ovs-appctl(8), ovs-vswitchd(8), ovs-dpctl(8), ovs-vsctl(8)).
+//! The tables of this layer refuse every known way to change something with a listed program (ovs-ofctl(8),
+//! ovs-appctl(8), ovs-vswitchd(8), ovs-dpctl(8), ovs-vsctl(8)).
 
 use mcp_core::argv::is_allowed;
 use std::panic;
 
-/// Words are separated by `|`; `{bridge}` stands for an operand.
+/// `|` separates words; `{bridge}` stands for an operand.
 #[test]
-fn nothing_that_changes_anything_is_allowed() {
-    // The check panics, as it does in the compiler; a hundred traces of it tell nothing.
+fn commands_that_change_something_are_refused() {
+    // The check panics, as it does in the compiler, and a hundred backtraces would add no information.
     panic::set_hook(Box::new(|_| {}));
     let refused = [
-        // Flows, groups, meters, ports, and what reads or writes a file.
+        // Flows, groups, meters, ports, and verbs that read or write a file.
         "ovs-ofctl|add-flow|{bridge}|{flow-match}",
         "ovs-ofctl|add-flows|{bridge}|/tmp/x",
         "ovs-ofctl|del-flows|{bridge}",
@@ -29,7 +29,7 @@ fn nothing_that_changes_anything_is_allowed() {
         "ovs-ofctl|monitor|{bridge}",
         "ovs-ofctl|snoop|{bridge}",
         "ovs-ofctl|ofp-parse|/etc/shadow",
-        // Other switches, daemons left behind, files that are written; long options may be abbreviated.
+        // Other switches, daemons that keep running, files that are written. Long options may be abbreviated.
         "ovs-ofctl|dump-flows|tcp:192.0.2.1:6653",
         "ovs-ofctl|dump-flows|unix:/tmp/x",
         "ovs-ofctl|dump-flows|{bridge}|--log-file=/tmp/x",
@@ -38,7 +38,7 @@ fn nothing_that_changes_anything_is_allowed() {
         "ovs-ofctl|--detach|dump-flows|{bridge}",
         "ovs-ofctl|--unixctl=/tmp/x|dump-flows|{bridge}",
         "ovs-ofctl|dump-flows|{bridge}|{flow-match}|--",
-        // A trace that learns addresses and commits connections: a packet, given or made.
+        // A trace with a packet, given or generated, learns addresses and commits connections.
         "ovs-appctl|ofproto/trace|{bridge}|{flow-match}|-generate",
         "ovs-appctl|ofproto/trace|{bridge}|{flow-match}|--generate",
         "ovs-appctl|ofproto/trace|{bridge}|-generate|{flow-match}",
@@ -46,7 +46,7 @@ fn nothing_that_changes_anything_is_allowed() {
         "ovs-appctl|ofproto/trace|{bridge}|{flow-match}|{flow-match}",
         "ovs-appctl|ofproto/trace|{bridge}|{flow-match}|-consistent",
         "ovs-appctl|ofproto/trace-packet-out|{bridge}|{flow-match}",
-        // What ovs-vswitchd can be told.
+        // Commands that change ovs-vswitchd.
         "ovs-appctl|exit",
         "ovs-appctl|--target=/tmp/x|coverage/show",
         "ovs-appctl|-t|ovn-controller|exit",
@@ -86,7 +86,7 @@ fn nothing_that_changes_anything_is_allowed() {
         "ovs-vsctl|--db=tcp:192.0.2.1:6640|show",
         "ovs-vsctl|del-br|{bridge}",
         "ovs-vsctl|add-port|{bridge}|{port}",
-        // What is read where it was recorded is never run.
+        // Commands that are only read from recordings are never run.
         "ovs-vsctl|show",
         "ovs-vsctl|list|interface",
         "ovs-dpctl|dump-flows|--name|-m|type=ovs",

@@ -1,20 +1,20 @@
-//! The list of tools, as clients see it.
+//! The list of tools as clients see it.
 
 use mcp_testing::{Connection, Failed, problems_of_prompts, scenario, tools_list};
 
-/// It leaves room for the other servers: docs/architecture.md.
+/// The list leaves room for the other servers: docs/architecture.md.
 #[test]
 fn the_list_of_tools() -> Result<(), Failed> {
     tools_list(mcp_ovs::layer())
 }
 
-/// A prompt that asks for what does not exist sends the model into the void.
+/// A prompt that names a missing tool misleads the model.
 #[test]
-fn prompts_ask_for_what_there_is() {
+fn prompts_name_only_existing_tools() {
     assert_eq!(problems_of_prompts(&mcp_ovs::layer()), [""; 0]);
 }
 
-/// From the schema of conf.db, and where it was not collected, what reports have of it.
+/// The names come from the schema of conf.db, or from the reports if conf.db was not collected.
 #[tokio::test]
 async fn tables_are_completed() -> Result<(), Failed> {
     let tables = async |source: &str, typed: &str| {

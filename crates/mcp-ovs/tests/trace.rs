@@ -1,4 +1,4 @@
-//! Traces through the flows of real reports: no program is started.
+//! Traces through the flows of real reports, without starting a program.
 
 use mcp_core::{Backend, Budget, Bundle};
 use mcp_testing::{Case, Failed, answer_within, testdata, unpack};
@@ -11,13 +11,13 @@ use std::{
 
 const REPORT: &str = "sosreport-ovn-worker-2026-11-22-olhriiu";
 
-/// The report. Its `conf.db` is a link to a file that it does not have, as in many real ones.
+/// Unpacks the report. Its `conf.db` is a link to a missing file, as in many real reports.
 fn report(dir: &Path) -> Result<PathBuf, Failed> {
     unpack(&format!("capture/{REPORT}.tar.xz"), dir)?;
     Ok(dir.join(REPORT))
 }
 
-/// Gives it the `conf.db` that was copied from the node.
+/// Adds the `conf.db` that was copied from the node.
 fn with_database(dir: &Path, report: &Path) -> Result<(), Failed> {
     unpack("capture/nodes.tar.xz", dir)?;
     let database = report.join("etc/openvswitch/conf.db");
@@ -38,7 +38,7 @@ fn trace(report: PathBuf, params: serde_json::Value) -> Result<String, Failed> {
     answer_within(mcp_ovs::layer(), source, &case, Budget { lines: 10_000, bytes: 10_000_000 })
 }
 
-/// The verdict comes first, after the line of evidence.
+/// Returns the verdict, which is the first line after the evidence.
 fn verdict(text: &str) -> &str {
     text.lines().find(|line| line.starts_with("verdict: ")).unwrap_or_default()
 }
@@ -49,7 +49,7 @@ fn a_report_answers() -> Result<(), Failed> {
     let report = report(dir.path())?;
     let text = ask(report.clone())?;
     assert!(text.contains("bridge(\"br-int\")"), "{text}");
-    // The service is translated to a backend: conntrack tells the port that the packet is for.
+    // The service is translated to a backend: conntrack gives the destination port of the packet.
     assert!(text.contains("nat(dst=10.244."), "{text}");
     assert!(
         verdict(&text).contains("delivered to pod shop/web-") || verdict(&text).contains("tunnel to node"),
@@ -57,7 +57,7 @@ fn a_report_answers() -> Result<(), Failed> {
     );
     assert!(text.contains("Final flow: ") && text.contains("Datapath actions: "), "{text}");
     assert!(text.contains("evaluated from the flows of Open vSwitch 4.0.0"), "{text}");
-    // The database says nothing else than what ovs-vsctl printed of it.
+    // The database gives the same answer as the recorded output of ovs-vsctl.
     with_database(dir.path(), &report)?;
     let plain = |text: &str| {
         text.lines().filter(|line| !line.starts_with("# ")).map(str::to_owned).collect::<Vec<_>>()
@@ -67,7 +67,7 @@ fn a_report_answers() -> Result<(), Failed> {
 }
 
 #[test]
-fn flows_that_are_not_understood_are_no_verdict() -> Result<(), Failed> {
+fn flows_that_are_not_understood_give_no_verdict() -> Result<(), Failed> {
     let dir = tempfile::tempdir()?;
     let report = report(dir.path())?;
     let dump = report.join("sos_commands/openvswitch/ovs-ofctl_-O_OpenFlow15_dump-flows_br-int");
@@ -80,7 +80,7 @@ fn flows_that_are_not_understood_are_no_verdict() -> Result<(), Failed> {
         flows.len() / 2 + flows.get(flows.len() / 2..).and_then(|rest| rest.find("actions=")).unwrap_or(0);
     fs::write(&dump, flows.get(..end).unwrap_or_default())?;
     let text = ask(report)?;
-    assert!(text.contains("note: of br-int not all flows and groups are understood"), "{text}");
+    assert!(text.contains("note: br-int: not all flows and groups are understood"), "{text}");
     assert!(text.contains("the dump ends within a line"), "{text}");
     Ok(())
 }
@@ -94,13 +94,13 @@ fn without_the_ports_there_is_no_trace() -> Result<(), Failed> {
         report,
         json!({ "node_name": "ovn-worker", "bridge": "br-int", "flow": "in_port=7,tcp,tp_dst=80" }),
     )?;
-    assert!(text.starts_with("error: a trace needs the ports that conf.db or `ovs-vsctl show` has, and Open_vSwitch of ovn-worker was not collected"), "{text}");
+    assert!(text.starts_with("error: a trace needs the ports from conf.db or `ovs-vsctl show`, but Open_vSwitch of ovn-worker was not collected"), "{text}");
     assert!(text.contains("ovs_ofctl_dump_flows"), "{text}");
     Ok(())
 }
 
-/// A trace without what a switch counts (recirculation) and how much of the packet it looked at, with numbers for the names of ports, and with `dec_ttl` as
-/// OpenFlow 1.5 writes it. The packet has the `dp_hash` that the tool gives it.
+/// Returns a trace without recirculation numbers and without the megaflow, with port numbers instead of names, and
+/// with `dec_ttl` as OpenFlow 1.5 writes it. The packet has the `dp_hash` that the tool sets.
 fn plain(trace: &str) -> Vec<String> {
     let names =
         [("6844d0909128ccb", "4"), ("96603d4dfddd0a0", "5"), ("ovn-222222-0", "2"), ("ovn-k8s-mp0", "3")];
@@ -124,7 +124,7 @@ fn plain(trace: &str) -> Vec<String> {
     trace.lines().filter(shown).filter(|line| !line.is_empty()).map(|line| counted(renamed(line))).collect()
 }
 
-/// What the real program printed on a node whose datapath and tunnels are the kernel's, when its report was made.
+/// The output of the real program on a node with a kernel datapath and kernel tunnels, from the time of its report.
 #[test]
 fn a_kernel_datapath_is_evaluated_as_its_node_traced() -> Result<(), Failed> {
     let folder = testdata().join("kernel-datapath");
@@ -145,7 +145,7 @@ fn a_kernel_datapath_is_evaluated_as_its_node_traced() -> Result<(), Failed> {
         assert!(verdict(&text).contains(wanted), "{text}");
         let (ours, theirs) = (plain(&text), plain(&fs::read_to_string(folder.join(file))?));
         assert!(theirs.len() > 150, "{file}: {} lines", theirs.len());
-        // The last line is the datapath's actions: with the numbers that the kernel gave its ports.
+        // The last line has the datapath actions, with the port numbers that the kernel assigned.
         let (ours, theirs) = (ours.split_last(), theirs.split_last());
         assert_eq!(ours.map(|(_, lines)| lines), theirs.map(|(_, lines)| lines), "{file}");
     }

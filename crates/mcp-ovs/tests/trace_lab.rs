@@ -1,4 +1,4 @@
-//! Traces through the flows that a report of the lab's nodes holds, against the same traces in the live switches.
+//! Compares traces through the flows in a report of the lab's nodes with the same traces in the live switches.
 
 use mcp_core::{Backend, Budget, Bundle};
 use mcp_testing::{Case, Failed, answer_within, lab};
@@ -27,7 +27,7 @@ fn on_lab(node: &str, command: &[&str]) -> Result<(), Failed> {
     }
 }
 
-/// The reports of both nodes, as one cluster.
+/// Returns the reports of both nodes as one cluster.
 fn reports(dir: &Path) -> Result<Arc<dyn Backend>, Failed> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../xtask/lab/report.sh");
     let lab = lab_dir();
@@ -51,9 +51,9 @@ fn ask(source: &Arc<dyn Backend>, params: &Map<String, Value>) -> Result<String,
     answer_within(mcp_ovs::layer(), source.clone(), &case, room)
 }
 
-/// The lines of a trace, without what is meant to differ: recirculation has a number from a counter; an action reads as the
-/// version of OpenFlow writes it in which it was dumped, and not as that in which it was once given; and how much of a packet
-/// was looked at (`Megaflow`) depends on the order in which a switch happens to search flows of one priority.
+/// Returns the lines of a trace without the parts that differ by design. Recirculation numbers come from a counter.
+/// An action has the form of the OpenFlow version of the dump, not of the version in which it was added. The megaflow
+/// (`Megaflow`) depends on the order in which a switch searches flows of one priority.
 fn lines(answer: &str) -> Vec<String> {
     let other = ["# ", "note: ", "Megaflow: ", "verdict for a packet of an established connection: "];
     let trace = answer.lines().filter(|line| !other.iter().any(|begin| line.starts_with(begin)));
@@ -70,14 +70,14 @@ fn lines(answer: &str) -> Vec<String> {
         ("load:0x2->NXM_NX_CT_MARK[]", "set_field:0x2->ct_mark"),
     ];
     let same = |line: String| reads.iter().fold(line, |line, (one, other)| line.replace(one, other));
-    // A datapath counts its meters in the order in which it was given them.
+    // A datapath numbers its meters in the order in which they were added.
     let counted = ["recirc_id=", "recirc(", "meter(", "tnl_port("];
     trace
         .map(|line| same(counted.iter().fold(line.to_owned(), |line, before| number(&line, before))))
         .collect()
 }
 
-/// Traffic that fills what nodes learn and soon forget: neighbours of tunnels and gateways.
+/// Sends traffic that fills the tables whose entries expire soon: neighbours of tunnels and gateways.
 fn warm() -> Result<(), Failed> {
     for (node, peer) in [("ovn-worker", "172.18.0.3"), ("ovn-worker2", "172.18.0.2")] {
         on_lab(node, &["ping", "-c1", "-W2", peer])?;
@@ -113,7 +113,7 @@ fn questions() -> Vec<Map<String, Value>> {
         |port| json!({ "node_name": "ovn-worker2", "from": "default/client-2", "to": "10.244.1.6", "port": port }),
     );
     let est = json!({ "node_name": "ovn-worker", "from": "default/client", "to": "10.244.1.5", "port": 8080, "ct_state": ["est", "est", "est"] });
-    // Without ports, by another bucket of the service, and what comes back through its translation.
+    // Traces without ports, with another bucket of the service, and of the reply through its translation.
     let other = [
         json!({ "node_name": "ovn-worker", "from": "default/client", "to": "10.244.1.5", "protocol": "icmp" }),
         json!({ "node_name": "ovn-worker2", "from": "default/client-2", "to": "172.18.0.1", "protocol": "icmp" }),
@@ -121,7 +121,7 @@ fn questions() -> Vec<Map<String, Value>> {
         json!({ "node_name": "ovn-worker", "from": "default/web-1", "to": "172.18.0.1", "port": 40000, "ct_state": ["est", "reply", "est"] }),
     ];
     let bridges = [
-        // From outside, to outside, by NORMAL, out of a tunnel, requests for addresses, and IPv6.
+        // Traces from outside, to outside, with NORMAL, out of a tunnel, of address requests, and with IPv6.
         ("br-ex", "in_port=eth0,tcp,dl_src=02:42:ac:12:00:01,dl_dst=02:42:ac:12:00:02,nw_src=172.18.0.1,nw_dst=172.18.0.2,nw_ttl=64,tp_src=80,tp_dst=40000"),
         ("br-ex", "in_port=LOCAL,tcp,dl_src=02:42:ac:12:00:02,dl_dst=02:42:ac:12:00:01,nw_src=172.18.0.2,nw_dst=172.18.0.1,nw_ttl=64,tp_src=40000,tp_dst=80"),
         ("br-ex", "in_port=LOCAL,arp,dl_src=02:42:ac:12:00:02,dl_dst=02:42:ac:12:00:01,arp_op=2,arp_spa=172.18.0.2,arp_tpa=172.18.0.1"),
@@ -146,7 +146,7 @@ fn an_evaluated_trace_is_the_live_one() -> Result<(), Failed> {
     warm()?;
     let mut source = reports(dir.path())?;
     for params in &questions {
-        // What a node has learnt ages: a report that is too old for one question is made anew.
+        // Learnt entries expire, so a report that is too old for a question is made again.
         for attempt in 0.. {
             let (live, evaluated) = (ask(&lab()?, params)?, ask(&source, params)?);
             assert!(

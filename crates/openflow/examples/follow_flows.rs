@@ -1,5 +1,5 @@
-//! Reads a dump of flows and follows a packet through them: `follow_flows DUMP FLOW TIMES` prints how long it took to
-//! read the dump, how long a trace took in the middle of so many, and through how many flows the packet went.
+//! Reads a dump of flows and follows a packet through them TIMES times: `follow_flows DUMP FLOW TIMES` prints the
+//! time to read the dump, the median time of a trace, and the number of flows that the packet matched.
 
 use openflow::{
     Bridge, Port, PortKind, Ports, Switch, Vlans,
@@ -9,11 +9,13 @@ use std::{error::Error, fs, io::Write as _, time::Instant};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [dump, flow, times] = arguments.as_slice() else { return Err("follow_flows DUMP FLOW TIMES".into()) };
+    let [dump, flow, times] = arguments.as_slice() else {
+        return Err("usage: follow_flows DUMP FLOW TIMES".into());
+    };
     let text = fs::read_to_string(dump)?;
     let packet = openflow::packet(flow, &Ports::default())?;
     let start = Instant::now();
-    // Nobody told what ports there are: each is a device.
+    // The dump does not describe the ports, so each port is a device.
     let plain = |number: u16| {
         let port =
             Port { name: format!("p{number}"), kind: PortKind::Plain, vlans: Vlans::default(), bond: None };

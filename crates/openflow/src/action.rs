@@ -1,102 +1,102 @@
-//! Actions, as `ovs-actions(7)` describes them and ovs-ofctl prints them in any version of OpenFlow.
+//! Actions, as `ovs-actions(7)` describes them and as ovs-ofctl prints them in any version of OpenFlow.
 
 use crate::{Ports, field, matching, tokens};
 use packet::{Field, Masked, Subfield};
 use std::net::IpAddr;
 
-/// An action, and the words that it was read from.
+/// An action and the text that it was parsed from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Action<'a> {
-    /// As it is printed.
+    /// The text of the action.
     pub text: &'a str,
-    /// What it does.
+    /// The effect of the action.
     pub does: Does<'a>,
 }
 
-/// A port that a flow sends to.
+/// The port to which a flow sends a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum To {
-    /// A port, or one of the reserved ones that are no port (`NORMAL`).
+    /// A port, or a reserved number that stands for no single port (`NORMAL`).
     Port(u16),
     /// The port whose number these bits hold.
     Bits(Subfield),
 }
 
-/// What an action does.
+/// The effect of an action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Does<'a> {
-    /// `drop`: nothing.
+    /// `drop`: does nothing.
     Drop,
     /// Sends the packet.
     Output(To),
-    /// Looks up a table, perhaps as if the packet came from another port.
+    /// Looks up a table, and can replace the input port for the lookup.
     Resubmit {
-        /// The other port.
+        /// The input port for the lookup.
         port: Option<u16>,
-        /// The table; the current one if none is given.
+        /// The table. `None` is the current table.
         table: Option<u8>,
-        /// With the addresses of the connection's first packet.
+        /// Whether the lookup uses the addresses of the connection's first packet.
         original: bool,
     },
-    /// `goto_table`.
+    /// `goto_table`: continues in this table.
     Goto(u8),
     /// Sets bits of a field: `load`, `set_field`, `mod_dl_src`.
     Set(Field, Masked),
-    /// Copies bits.
+    /// Copies bits from the first subfield to the second.
     Move(Subfield, Subfield),
-    /// Puts bits on the stack.
+    /// Pushes bits onto the stack.
     Push(Subfield),
-    /// Takes bits from the stack.
+    /// Pops bits from the stack.
     Pop(Subfield),
-    /// Sets a port of TCP, UDP or SCTP.
+    /// Sets a TCP, UDP or SCTP port.
     SetPort(Field, u16),
     /// Adds a VLAN tag.
     PushVlan,
     /// Removes the VLAN tag.
     PopVlan,
-    /// Lowers the time to live. With what is told of it when it is over.
+    /// Decrements the time to live.
     DecTtl {
-        /// A controller is told.
+        /// Whether a controller is notified when the time to live expires.
         tells: bool,
     },
-    /// Hands the packet to a group.
+    /// Sends the packet to a group.
     Group(u32),
-    /// Gives the packet to connection tracking.
+    /// Sends the packet to connection tracking.
     Ct(Ct<'a>),
-    /// Forgets what connection tracking said.
+    /// Clears the connection tracking state of the packet.
     CtClear,
-    /// A translation, within `ct`.
+    /// A translation within `ct`.
     Nat(NatRange),
-    /// Actions on a copy.
+    /// Runs actions on a copy of the packet.
     Clone(Vec<Action<'a>>),
-    /// A part of a conjunctive match: id, clause, number of clauses. Clauses count from 1.
+    /// One clause of a conjunctive match: id, clause, number of clauses. Clauses count from 1.
     Conjunction(u32, u8, u8),
-    /// Is the packet larger than this? The answer goes to a bit.
+    /// Checks whether the packet is larger than this number of bytes, and stores the result in a bit.
     CheckLarger(u16, Subfield),
-    /// Hands the packet to a controller.
+    /// Sends the packet to a controller.
     Controller(ToController),
     /// Ends the pipeline.
     Exit,
-    /// Counts against a meter.
+    /// Applies a meter.
     Meter(u32),
-    /// Does nothing to the packet: `note`, `sample`, `learn`, `fin_timeout`, `set_queue`.
+    /// An action that does not change the packet: `note`, `sample`, `learn`, `fin_timeout`, `set_queue`.
     Aside(&'static str),
-    /// Not evaluated. What comes after it is not known either.
+    /// An action that is not evaluated. The effect of the actions after it is unknown too.
     Other,
 }
 
-/// `controller(…)`
+/// The arguments of the action `controller(…)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ToController {
-    /// The flow stops until the controller resumes it.
+    /// Whether the flow stops until the controller resumes it.
     pub pauses: bool,
-    /// Why (OpenFlow, `ofp_packet_in_reason`).
+    /// The reason code (OpenFlow, `ofp_packet_in_reason`).
     pub reason: u8,
-    /// Which controllers.
+    /// The id of the controllers that receive the packet.
     pub id: u16,
-    /// How many bytes of the packet.
+    /// The number of bytes of the packet that the controller receives.
     pub length: u16,
-    /// The meter that bounds how many packets it gets.
+    /// The meter that limits the rate of these packets.
     pub meter: Option<u32>,
 }
 
@@ -106,7 +106,7 @@ impl Default for ToController {
     }
 }
 
-/// The reasons by their names. Open vSwitch has none for that of its own table of misses.
+/// The names of the reason codes. Open vSwitch has no name for its own reason code for a miss in a table.
 const REASONS: [&str; 7] = ["no_match", "action", "invalid_ttl", "action_set", "group", "packet_out", ""];
 
 fn to_controller(text: &str) -> Option<ToController> {
@@ -130,25 +130,25 @@ fn to_controller(text: &str) -> Option<ToController> {
     Some(told)
 }
 
-/// `ct(…)`
+/// The arguments of the action `ct(…)`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ct<'a> {
-    /// The connection is kept.
+    /// Whether the connection is committed.
     pub commit: bool,
-    /// A connection in the other direction makes way.
+    /// Whether a connection in the other direction is replaced.
     pub force: bool,
-    /// The table in which the packet goes on when it was tracked.
+    /// The table in which the packet continues after tracking.
     pub table: Option<u8>,
-    /// The zone.
+    /// The conntrack zone.
     pub zone: Zone,
-    /// Actions on the connection, and the translation.
+    /// The actions on the connection, and the translation.
     pub actions: Vec<Action<'a>>,
 }
 
-/// A zone of connection tracking.
+/// A connection tracking zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Zone {
-    /// A number.
+    /// A fixed number.
     Number(u16),
     /// The number that these bits hold.
     Bits(Subfield),
@@ -160,20 +160,20 @@ impl Default for Zone {
     }
 }
 
-/// `nat(src=10.0.0.1-10.0.0.5:80-90)`: the first address and port are those that a trace takes.
+/// The translation `nat(src=10.0.0.1-10.0.0.5:80-90)`. A trace uses the first address and the first port of a range.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NatRange {
-    /// The source is translated rather than the destination; nothing if neither is said.
+    /// Whether the source is translated instead of the destination. `None` if the text names neither.
     pub source: Option<bool>,
-    /// To this address.
+    /// The address to translate to.
     pub address: Option<IpAddr>,
-    /// To this port.
+    /// The port to translate to.
     pub port: Option<u16>,
 }
 
-/// Reads a list of actions. Each is understood or [`Does::Other`]; none is lost.
+/// Parses a list of actions. An action that is not understood becomes [`Does::Other`], and no action is lost.
 pub fn actions<'a>(text: &'a str, ports: &Ports) -> Vec<Action<'a>> {
-    // Broken brackets run into each other: nothing of such a list is to be believed.
+    // Unbalanced brackets join actions, so no part of such a list is reliable.
     if !is_balanced(text) {
         return vec![Action { text, does: Does::Other }];
     }
@@ -265,16 +265,16 @@ fn does<'a>(text: &'a str, ports: &Ports) -> Option<Does<'a>> {
         "dec_ttl" => Does::DecTtl { tells: !value.is_empty() },
         "controller" | "CONTROLLER" => Does::Controller(to_controller(value)?),
         "meter" => Does::Meter(value.parse().ok()?),
-        "note" => Does::Aside("a note to whoever reads the flow"),
+        "note" => Does::Aside("a note for the reader of the flow"),
         "sample" => Does::Aside("a sample of the packet goes to a collector"),
-        "learn" => Does::Aside("a flow would be learnt; a trace learns nothing"),
-        "fin_timeout" => Does::Aside("the flow would end sooner after FIN or RST"),
-        "set_queue" => Does::Aside("the packet goes to this queue of its port"),
+        "learn" => Does::Aside("a real packet would add a flow; a trace adds none"),
+        "fin_timeout" => Does::Aside("the flow would expire sooner after FIN or RST"),
+        "set_queue" => Does::Aside("the packet goes to this queue of the output port"),
         _ => return None,
     })
 }
 
-/// An action without a value.
+/// Parses an action without a value.
 fn alone<'a>(name: &str, ports: &Ports) -> Option<Does<'a>> {
     Some(match name {
         "drop" => Does::Drop,
@@ -283,7 +283,7 @@ fn alone<'a>(name: &str, ports: &Ports) -> Option<Does<'a>> {
         "dec_ttl" => Does::DecTtl { tells: true },
         "nat" => Does::Nat(NatRange::default()),
         "exit" => Does::Exit,
-        "pop_queue" => Does::Aside("the packet goes to the queue that it came with"),
+        "pop_queue" => Does::Aside("the packet goes back to its original queue"),
         "CONTROLLER" | "controller" => Does::Controller(ToController::default()),
         name => Does::Output(To::Port(matching::port(name, ports)?)),
     })
@@ -296,7 +296,7 @@ fn to(text: &str, ports: &Ports) -> Option<To> {
     }
 }
 
-/// `,8`, `2,8`, `,8,ct`, `2`
+/// Parses the value of `resubmit`: `,8`, `2,8`, `,8,ct`, `2`.
 fn resubmit<'a>(text: &str, ports: &Ports) -> Option<Does<'a>> {
     let mut parts = text.split(',');
     let port = match parts.next()? {
@@ -331,7 +331,7 @@ fn ct<'a>(text: &'a str, ports: &Ports) -> Option<Ct<'a>> {
             ("exec", Some(inner)) => ct.actions.extend(actions(inner, ports)),
             ("nat", _) => {
                 let nat = Action { text: part, does: does(part, ports)? };
-                // The translation is read first, whatever the order of the words.
+                // The translation comes first, whatever the order of the words.
                 ct.actions.insert(0, nat);
             }
             ("alg", Some(_)) => {}
@@ -341,7 +341,8 @@ fn ct<'a>(text: &'a str, ports: &Ports) -> Option<Ct<'a>> {
     ct.actions.iter().all(|action| action.does != Does::Other).then_some(ct)
 }
 
-/// `src=10.0.0.1`, `dst=10.0.0.1:80`, `dst=[fd00::1]:80`, `src=10.0.0.1-10.0.0.9:1-9,random`, `src`
+/// Parses the value of `nat`: `src=10.0.0.1`, `dst=10.0.0.1:80`, `dst=[fd00::1]:80`,
+/// `src=10.0.0.1-10.0.0.9:1-9,random`, `src`.
 fn nat(text: &str) -> Option<NatRange> {
     let mut range = NatRange::default();
     for part in tokens::split(text) {
@@ -375,7 +376,7 @@ fn nat(text: &str) -> Option<NatRange> {
     Some(range)
 }
 
-/// A number of up to 128 bits.
+/// Parses a number of up to 128 bits.
 fn number(text: &str) -> Option<u128> {
     match text.strip_prefix("0x") {
         Some(digits) => u128::from_str_radix(digits, 16).ok(),
@@ -406,7 +407,7 @@ mod tests {
             ("dec_ttl(0)", "dec_ttl"),
         ] {
             match (one(old), one(new)) {
-                // OpenFlow's port number is wider than Open vSwitch's.
+                // OpenFlow's port number has more bits than Open vSwitch's.
                 (Does::Set(Field::IN_PORT, value), _) => assert_eq!(value.value, 0xffff),
                 (old, new) => assert_eq!(old, new),
             }
@@ -433,7 +434,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_damaged_or_unknown_is_said() {
+    fn damaged_and_unknown_actions_are_reported() {
         for text in [
             "teleport(br-moon)",
             "resubmit(,1",

@@ -1,21 +1,21 @@
-//! Ports, groups and meters, as ovs-ofctl(8) `dump-ports-desc`, `dump-groups` and `dump-meters` and their statistics
-//! print them: a line that begins a thing, and lines that belong to it.
+//! Ports, groups and meters with their statistics, as ovs-ofctl(8) `dump-ports-desc`, `dump-groups` and `dump-meters`
+//! print them: each begins with one line, and more lines follow.
 
-/// A thing that is described.
+/// A port, group or meter with its lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Described<'a> {
-    /// Its number, or `LOCAL`.
+    /// The number, or `LOCAL`.
     pub id: &'a str,
-    /// What is said of it, line by line, without its number.
+    /// The lines of the description without the number.
     pub lines: Vec<&'a str>,
 }
 
-/// Ports: ` 1(eth0): addr:02:42:ac:12:00:02` and lines below. The names are cut to 15 characters.
+/// Parses ports: ` 1(eth0): addr:02:42:ac:12:00:02` and the lines below. The names are cut to 15 characters.
 pub fn ports(text: &str) -> Vec<Described<'_>> {
     blocks(text, |line| port(line).map(|(number, _, rest)| (number, rest)))
 }
 
-/// The numbers and the names of ports, cut to 15 characters.
+/// Returns the numbers and names of ports. The names are cut to 15 characters.
 pub fn port_names(text: &str) -> impl Iterator<Item = (&str, &str)> {
     text.lines().filter_map(port).map(|(number, name, _)| (number, name))
 }
@@ -28,23 +28,23 @@ fn port(line: &str) -> Option<(&str, &str, &str)> {
     (is_port && rest.starts_with("addr:")).then_some((number, name, rest))
 }
 
-/// Groups, and their statistics: ` group_id=2,type=select,…`.
+/// Parses groups or their statistics: ` group_id=2,type=select,…`.
 pub fn groups(text: &str) -> Vec<Described<'_>> {
     blocks(text, |line| line.trim().strip_prefix("group_id=")?.split_once(','))
 }
 
-/// Meters: `meter=1 pktps stats bands=` and a line a band.
+/// Parses meters: `meter=1 pktps stats bands=` and one line per band.
 pub fn meters(text: &str) -> Vec<Described<'_>> {
     blocks(text, |line| line.trim().strip_prefix("meter=")?.split_once(' '))
 }
 
-/// Statistics of meters: `meter:1 flow_count:0 …`.
+/// Parses statistics of meters: `meter:1 flow_count:0 …`.
 pub fn meter_statistics(text: &str) -> Vec<Described<'_>> {
     blocks(text, |line| line.trim().strip_prefix("meter:")?.split_once(' '))
 }
 
-/// Lines after what begins a thing belong to it; those before the first, and after an empty line or the head of another
-/// message, to none.
+/// Splits a text into blocks. Lines before the first block, after an empty line or after the header of another
+/// message belong to no block.
 fn blocks<'a>(text: &'a str, begins: impl Fn(&'a str) -> Option<(&'a str, &'a str)>) -> Vec<Described<'a>> {
     let mut all: Vec<Described<'a>> = Vec::new();
     let mut open = false;

@@ -1,4 +1,4 @@
-//! What becomes of a packet in the end: of an evaluation, and of the text that the real `ofproto/trace` prints.
+//! The fate of a packet: of an evaluation, or from the text that the real `ofproto/trace` prints.
 
 use crate::{
     eval::{Outcome, Pass, Trace},
@@ -6,43 +6,43 @@ use crate::{
 };
 use std::net::IpAddr;
 
-/// What becomes of a packet, or of a copy of it.
+/// The fate of a packet or of a copy of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
-    /// It leaves by this port.
+    /// The packet leaves through this port.
     Port(String),
-    /// It leaves by a tunnel, to this address if that is known.
+    /// The packet leaves through a tunnel to this address, if the address is known.
     Tunnel(Option<IpAddr>),
-    /// It goes to a controller.
+    /// The packet goes to a controller.
     Controller,
-    /// If it is larger than so many bytes, something else becomes of it.
+    /// The different fate of packets that are larger than this number of bytes.
     Larger(u16, Box<Self>),
-    /// It is dropped.
+    /// The packet is dropped.
     Dropped(DropPlace),
-    /// It is lost: why.
+    /// The packet is lost for this reason.
     Lost(String),
-    /// What becomes of it is not known: why.
+    /// The fate is unknown for this reason.
     Unknown(String),
 }
 
-/// Where a packet is dropped.
+/// The place where a packet is dropped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DropPlace {
-    /// The bridge.
+    /// The name of the bridge.
     pub bridge: String,
-    /// The table.
+    /// The table number.
     pub table: u8,
-    /// The cookie of the flow; nothing if no flow matched.
+    /// The cookie of the flow. `None` if no flow matched.
     pub cookie: Option<u64>,
-    /// The cookies of the flows that it matched before, the last first.
+    /// The cookies of the flows that matched earlier, the latest first.
     pub before: Vec<u64>,
 }
 
-/// What comes out of a tunnel.
+/// The text for a packet that leaves a tunnel on this node.
 const TAKEN_OUT: &str =
-    "a tunnel ends here; trace the packet within, which comes in by the port of the tunnel";
+    "a tunnel ends here; trace the inner packet, which enters through the port of the tunnel";
 
-/// Each once, in the order in which they come, but last what becomes of large packets, where it is something else.
+/// Removes duplicates and keeps the order, except that a different fate of large packets comes last.
 fn each_once(all: impl IntoIterator<Item = End>) -> Vec<End> {
     let is_larger = |end: &End| matches!(end, End::Larger(..));
     let (larger, any): (Vec<End>, Vec<End>) = all.into_iter().partition(is_larger);
@@ -59,25 +59,25 @@ fn each_once(all: impl IntoIterator<Item = End>) -> Vec<End> {
     seen
 }
 
-/// What becomes of large packets.
+/// Returns the fates of packets that are larger than `size` bytes.
 fn larger(size: u16, ends: Vec<End>) -> impl Iterator<Item = End> {
     ends.into_iter().map(move |end| End::Larger(size, Box::new(end)))
 }
 
 impl Trace {
-    /// Is each bucket of a group followed, because nobody knows which one the packet takes?
+    /// Returns whether the trace follows each bucket of a group because the chosen bucket is unknown.
     pub fn chooses(&self) -> bool {
         self.passes.iter().any(|pass| pass.chooses)
     }
 
-    /// Is the packet translated, by what a flow says?
+    /// Returns whether a flow translates the packet.
     pub fn is_translated(&self) -> bool {
         self.passes.iter().any(|pass| pass.resumed.as_ref().is_some_and(|it| it.before.is_some()))
     }
 
-    /// What becomes of the packet in the end.
+    /// Returns the fates of the packet and of its copies.
     pub fn ends(&self) -> Vec<End> {
-        let cut = self.cut.then(|| End::Unknown("there are more branches than are followed".into()));
+        let cut = self.cut.then(|| End::Unknown("there are more branches than the limit".into()));
         each_once(self.passes.iter().flat_map(Pass::ends).chain(cut))
     }
 }
@@ -91,7 +91,8 @@ impl Pass {
         }
     }
 
-    /// What becomes of the packet, whether it goes on in another pass, and where a copy of it was dropped last.
+    /// Returns the fates of the packet, whether it continues in another pass, and where a copy of it was last
+    /// dropped.
     fn ends_of(&self, outcomes: &[Outcome]) -> (Vec<End>, bool, Option<DropPlace>) {
         let (mut ends, mut goes_on, mut dropped) = (Vec::new(), false, None);
         for outcome in outcomes {
@@ -116,14 +117,14 @@ impl Pass {
                 }
             }
         }
-        // What is not large is dropped.
+        // A packet that is not large is dropped.
         if !ends.is_empty() && !goes_on && ends.iter().all(|end| matches!(end, End::Larger(..))) {
             ends.extend(dropped.clone().map(End::Dropped));
         }
         (ends, goes_on, dropped)
     }
 
-    /// A place where the packet is dropped: this one, or the last that it came to.
+    /// Returns the place where the packet is dropped: this one, or the last place that the packet reached.
     fn dropped(&self, place: Option<(&String, u8, Option<u64>)>) -> DropPlace {
         let last = || {
             let step = self.steps.last()?;
@@ -139,7 +140,7 @@ impl Pass {
     }
 }
 
-/// A packet that a tunnel takes, with what becomes of the outer packet.
+/// Returns the fate of a packet in a tunnel from the outcomes of the outer packet.
 fn tunnelled(to: Option<IpAddr>, outer: Option<&[Outcome]>) -> End {
     let Some(outer) = outer else { return End::Tunnel(to) };
     let leaves =
@@ -153,13 +154,13 @@ fn tunnelled(to: Option<IpAddr>, outer: Option<&[Outcome]>) -> End {
         (false, Some(what), _) => End::Unknown(format!("{what} is not evaluated")),
         (false, None, Some(Outcome::Dropped { bridge, table, cookie })) => {
             let flow = cookie.map_or("no flow matches".into(), |cookie| format!("flow {cookie:#x}"));
-            End::Lost(format!("bridge {bridge} drops the packet of the tunnel: table {table}, {flow}"))
+            End::Lost(format!("bridge {bridge} drops the outer packet of the tunnel: table {table}, {flow}"))
         }
-        (false, None, _) => End::Lost("no port takes the packet of the tunnel".into()),
+        (false, None, _) => End::Lost("no port sends the outer packet of the tunnel".into()),
     }
 }
 
-/// What becomes of a packet in the end, of what `ofproto/trace` printed.
+/// Parses the fate of a packet from the output of `ofproto/trace`.
 pub fn ends(text: &str) -> Vec<End> {
     let mut passes: Vec<Vec<&str>> = Vec::new();
     for line in text.lines() {
@@ -189,7 +190,7 @@ fn of_pass(lines: &[&str]) -> Vec<End> {
             dropped = Some(last.clone());
         } else if line == ">> native tunnel routing failed" || line.starts_with("-> neighbor cache miss ") {
             ends.push(End::Lost(format!(
-                "a tunnel does not send it: {}",
+                "the tunnel cannot send the packet: {}",
                 line.get(3..).unwrap_or_default().trim()
             )));
         } else if let Some(actions) = line.strip_prefix("Datapath actions: ") {
@@ -205,12 +206,12 @@ fn of_pass(lines: &[&str]) -> Vec<End> {
     ends
 }
 
-/// The table and the cookie of a line like `45. ip,reg0=0x1, priority 100, cookie 0x1ea6f103`.
+/// Parses the table and the cookie of a line like `45. ip,reg0=0x1, priority 100, cookie 0x1ea6f103`.
 fn table(line: &str) -> Option<(u8, Option<u64>)> {
     let (number, rest) = line.split_once(". ")?;
     let number = number.parse().ok()?;
-    // On a bridge that the packet did not begin on, Open vSwitch prints the rule that stands for none
-    // (seen with 4.0.0: `reg0=0x2, priority 0`). Flows have priority 0 with `priority 0, cookie …`, or match on nothing.
+    // On a bridge that the packet reached later, Open vSwitch prints an internal rule for a miss (seen with 4.0.0:
+    // `reg0=0x2, priority 0`). Flows of priority 0 print `priority 0, cookie …`, or match on nothing.
     if rest.starts_with("No match") || rest.starts_with("reg0=0x") && rest.ends_with(", priority 0") {
         return Some((number, None));
     }
@@ -220,7 +221,7 @@ fn table(line: &str) -> Option<(u8, Option<u64>)> {
 }
 
 fn of_actions(actions: &str, ends: &mut Vec<End>, goes_on: &mut bool) {
-    // What comes after `tnl_push` or `set(tunnel(…))` is what becomes of the packet with its outer headers.
+    // The actions after `tnl_push` or `set(tunnel(…))` decide the fate of the packet with its outer headers.
     let (mut pushed, mut kernel) = (false, None);
     for action in tokens::split(actions) {
         let (name, inner) = tokens::name_and_value(action, &['(']);
@@ -258,7 +259,7 @@ fn of_actions(actions: &str, ends: &mut Vec<End>, goes_on: &mut bool) {
                 Some(to) => End::Tunnel(to),
                 None => End::Port(name.trim_matches('"').to_owned()),
             }),
-            (other, Some(_)) => ends.push(End::Unknown(format!("the action {other} is not known"))),
+            (other, Some(_)) => ends.push(End::Unknown(format!("the action {other} is unknown"))),
         }
     }
 }
@@ -273,7 +274,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_the_real_program_says() {
+    fn the_text_of_the_real_program() {
         let pass = |actions: &str| {
             format!(
                 "Flow: tcp\n\nbridge(\"br-int\")\n---\n 0. in_port=4, priority 100, cookie 0x7\n    resubmit(,8)\n 8. No match.\n    drop\n\nFinal flow: unchanged\nMegaflow: x\nDatapath actions: {actions}\n"

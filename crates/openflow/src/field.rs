@@ -1,9 +1,9 @@
-//! The names of fields in flows, and when a packet has a field.
+//! The names of fields in flows, and the prerequisites of fields.
 
 use packet::{Field, Packet, Subfield};
 
-/// The field of a name as flows write it: of `ovs-fields(7)` (`reg0`, `nw_src`), or of OXM and NXM (`NXM_NX_REG0`,
-/// `OXM_OF_PKT_REG4`).
+/// Returns the field of a name in a flow. Flows use the names of `ovs-fields(7)` (`reg0`, `nw_src`) or of OXM and NXM
+/// (`NXM_NX_REG0`, `OXM_OF_PKT_REG4`).
 pub(crate) fn named(name: &str) -> Option<Field> {
     let short = ["NXM_OF_", "NXM_NX_", "OXM_OF_"].iter().find_map(|prefix| name.strip_prefix(prefix));
     let Some(short) = short else {
@@ -33,7 +33,7 @@ pub(crate) fn named(name: &str) -> Option<Field> {
     }
 }
 
-/// Some bits of a field: `NXM_NX_REG10[0..15]`, `OXM_OF_PKT_REG4[48]`, `NXM_NX_REG0[]`, `reg0`.
+/// Parses a range of bits of a field: `NXM_NX_REG10[0..15]`, `OXM_OF_PKT_REG4[48]`, `NXM_NX_REG0[]`, `reg0`.
 pub(crate) fn subfield(text: &str) -> Option<Subfield> {
     let (name, bits) = match text.split_once('[') {
         Some((name, bits)) => (name, bits.strip_suffix(']')?),
@@ -52,8 +52,8 @@ pub(crate) fn subfield(text: &str) -> Option<Subfield> {
     }
 }
 
-/// Does the packet have the field? An action that sets a field of another protocol does nothing (`ovs-fields(7)`,
-/// "Prerequisites").
+/// Returns whether the packet has the field. An action that sets a field of another protocol does nothing
+/// (`ovs-fields(7)`, "Prerequisites").
 pub fn applies(field: Field, packet: &Packet) -> bool {
     let ethernet = packet.get(Field::ETH_TYPE);
     let ip = packet.is_ip4() || packet.is_ip6();

@@ -1,39 +1,39 @@
-//! Which flows are wanted.
+//! Filters that select flows.
 
 use crate::{Flow, Ports, Token, tokens};
 use ipnet::IpNet;
 use std::{net::IpAddr, str::FromStr};
 
-/// What flows must be to be wanted. Everything that is given must hold.
+/// A filter for flows. A flow must meet all conditions that are set.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// In this table.
+    /// The table of the flow.
     pub table: Option<u8>,
-    /// With this cookie, in the bits of the mask.
+    /// The cookie and the mask of its bits that must match.
     pub cookie: Option<(u64, u64)>,
-    /// Of this priority.
+    /// The exact priority.
     pub priority: Option<u16>,
-    /// Each of these is in the match.
-    pub fields: Vec<Wanted>,
-    /// This text is in the actions, with the names of ports.
+    /// The fields that the match must have.
+    pub fields: Vec<FieldFilter>,
+    /// A text that the actions must contain, with the names of ports.
     pub action: Option<String>,
-    /// Packets matched it.
+    /// Whether the flow must have matched packets.
     pub nonzero: bool,
 }
 
-/// A field that a match has: `nw_dst=10.244.0.4`, `tcp`.
+/// A condition on one field of a match: `nw_dst=10.244.0.4`, `tcp`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wanted {
+pub struct FieldFilter {
     name: String,
     value: Option<String>,
 }
 
-/// The text is none.
+/// The error for a text that is neither a field with its value nor a protocol.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is neither a field with its value (nw_dst=10.244.0.4) nor a protocol (tcp)")]
 pub struct BadWanted(String);
 
-impl FromStr for Wanted {
+impl FromStr for FieldFilter {
     type Err = BadWanted;
 
     fn from_str(text: &str) -> Result<Self, BadWanted> {
@@ -46,7 +46,7 @@ impl FromStr for Wanted {
     }
 }
 
-/// One name for a field that has several (ovs-fields(7)): OpenFlow's old and new.
+/// Returns one name for a field that has several: the old and the new name in OpenFlow (ovs-fields(7)).
 fn canonical(name: &str) -> &str {
     match name {
         "eth_src" => "dl_src",
@@ -64,15 +64,16 @@ fn canonical(name: &str) -> &str {
 }
 
 impl Filter {
-    /// Is anything asked for but the table? Else it is all of them, or all of a table.
+    /// Returns whether the filter has a condition besides the table. Otherwise it selects all flows, or all flows of
+    /// a table.
     pub fn is_narrow(&self) -> bool {
         let Self { table: _, cookie, priority, fields, action, nonzero } = self;
         cookie.is_some() || priority.is_some() || !fields.is_empty() || action.is_some() || *nonzero
     }
 
-    /// Is this flow wanted?
+    /// Returns whether the filter selects this flow.
     pub fn wants(&self, flow: &Flow<'_>, ports: &Ports) -> bool {
-        let has = |wanted: &Wanted| flow.fields.iter().any(|field| wanted.is(field, ports));
+        let has = |wanted: &FieldFilter| flow.fields.iter().any(|field| wanted.is(field, ports));
         self.table.is_none_or(|table| table == flow.table())
             && self.cookie.is_none_or(|(cookie, mask)| cookie & mask == flow.cookie() & mask)
             && self.priority.is_none_or(|priority| priority == flow.priority())
@@ -85,8 +86,8 @@ impl Filter {
     }
 }
 
-impl Wanted {
-    /// Does a flow that has this field match packets that have this value?
+impl FieldFilter {
+    /// Returns whether a flow with this field matches packets that have the wanted value.
     fn is(&self, field: &Token<'_>, ports: &Ports) -> bool {
         if canonical(field.name) != self.name {
             return false;
@@ -97,7 +98,7 @@ impl Wanted {
     }
 }
 
-/// One network within the other.
+/// Returns whether one network contains the other.
 fn address(wanted: &str, has: &str) -> bool {
     let net = |text: &str| -> Option<IpNet> {
         let (address, mask) = text.split_once('/').unwrap_or((text, ""));
@@ -114,7 +115,7 @@ fn address(wanted: &str, has: &str) -> bool {
     }
 }
 
-/// A number that has the bits that the mask asks for.
+/// Returns whether a number has the wanted value in the bits that both masks cover.
 fn number(wanted: &str, has: &str) -> bool {
     match (tokens::masked(wanted), tokens::masked(has)) {
         (Some((wanted, all)), Some((has, mask))) => {
@@ -124,7 +125,7 @@ fn number(wanted: &str, has: &str) -> bool {
     }
 }
 
-/// `+new+trk`: each of these is asked for.
+/// Returns whether each of the wanted flags is set: `+new+trk`.
 fn flags(wanted: &str, has: &str) -> bool {
     let flags = |text: &str| -> Vec<String> {
         let starts: Vec<usize> = text.match_indices(['+', '-']).map(|(at, _)| at).collect();
@@ -142,7 +143,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_flow_is_wanted_for_what_it_would_match() {
+    fn a_filter_selects_flows_by_the_packets_that_they_match() {
         let line = "cookie=0x1ea6f103, table=8, n_packets=3, n_bytes=9, priority=110,ct_state=+new-est+trk,tcp,reg0=0x2/0x2,\
                     in_port=4,dl_src=0a:58:0a:f4:00:04,nw_dst=10.96.0.0/16,tp_dst=80 actions=ct(zone=NXM_NX_REG11[0..15]),output:4";
         let flow = Flow::parse(line).unwrap();
@@ -182,7 +183,7 @@ mod tests {
             assert!(!wants(unwanted), "{unwanted}");
         }
         for bad in ["", "=80", "nw_dst=", "nw dst", "-generate"] {
-            assert!(bad.parse::<Wanted>().is_err(), "{bad}");
+            assert!(bad.parse::<FieldFilter>().is_err(), "{bad}");
         }
         let filter = |filter: Filter| filter.wants(&flow, &ports);
         assert!(filter(Filter { action: Some("output:web".into()), nonzero: true, ..Filter::default() }));
@@ -195,8 +196,8 @@ mod tests {
     }
     proptest! {
         #[test]
-        fn no_text_panics_and_no_other_field_is_taken_for_it(wanted in ".*|[a-z_]{1,8}=[-+0-9a-fx./:]{0,20}", line in " cookie=0x1, table=0, priority=1,[a-z_]{1,8}=[-+0-9a-fx./:]{0,20} actions=drop") {
-            if let (Ok(wanted), Some(flow)) = (wanted.parse::<Wanted>(), Flow::parse(&line)) {
+        fn no_text_panics_and_other_fields_do_not_match(wanted in ".*|[a-z_]{1,8}=[-+0-9a-fx./:]{0,20}", line in " cookie=0x1, table=0, priority=1,[a-z_]{1,8}=[-+0-9a-fx./:]{0,20} actions=drop") {
+            if let (Ok(wanted), Some(flow)) = (wanted.parse::<FieldFilter>(), Flow::parse(&line)) {
                 let named = line.contains(&wanted.name);
                 let filter = Filter { fields: vec![wanted], ..Filter::default() };
                 prop_assert!(named || !filter.wants(&flow, &Ports::default()));

@@ -1,27 +1,27 @@
 //! OpenFlow flows, as ovs-ofctl(8) `dump-flows` and ovs-vswitchd(8) `bridge/dump-flows` print them.
 //!
 //! ```text
-//!  cookie=0xdeff105, duration=95.5s, table=0, n_packets=36, n_bytes=3060, priority=100,ip,in_port=LOCAL actions=output:1
+//!  cookie=0xdeff105, duration=95.5s, table=0, n_packets=36, n_bytes=3060, priority=100,ip,in_port=2 actions=output:1
 //! cookie=0xdeff105, duration=95s, n_packets=36, n_bytes=3060, priority=100,ip,in_port=LOCAL,actions=output:1
 //! ```
 
 use crate::tokens;
 use std::fmt;
 
-/// A flow, in the words of its line.
+/// A flow, split into the words of its line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flow<'a> {
-    /// Cookie, counters and whatever else stands before the priority.
+    /// The attributes before the priority, such as the cookie and the counters.
     pub attributes: Vec<Token<'a>>,
-    /// The priority, where one is printed: the default one is not.
+    /// The printed priority. The default priority is not printed.
     pub priority: Option<&'a str>,
-    /// What it matches.
+    /// The fields of the match.
     pub fields: Vec<Token<'a>>,
-    /// What it does.
+    /// The text of the actions.
     pub actions: &'a str,
 }
 
-/// A name, and a value where there is one: `in_port=3`, `tcp`.
+/// A name with an optional value: `in_port=3`, `tcp`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Token<'a> {
     /// The name.
@@ -30,10 +30,10 @@ pub struct Token<'a> {
     pub value: Option<&'a str>,
 }
 
-/// The priority of a flow that prints none (OpenFlow 1.0, `OFP_DEFAULT_PRIORITY`).
+/// The priority of a flow without a printed priority (OpenFlow 1.0, `OFP_DEFAULT_PRIORITY`).
 const DEFAULT_PRIORITY: u16 = 32768;
 
-/// What a flow is told about beside its match: the words of ovs-ofctl(8), "Flow Statistics" and "flow syntax".
+/// The attributes of a flow besides its match, as named in ovs-ofctl(8), "Flow Statistics" and "flow syntax".
 const ATTRIBUTES: [&str; 19] = [
     "cookie",
     "duration",
@@ -71,7 +71,7 @@ impl fmt::Display for Token<'_> {
 }
 
 impl<'a> Flow<'a> {
-    /// Reads a line; nothing if it is no flow.
+    /// Parses a line. Returns `None` if the line is not a flow.
     pub fn parse(line: &'a str) -> Option<Self> {
         let line = line.trim();
         let begins = |at: &usize| {
@@ -80,7 +80,7 @@ impl<'a> Flow<'a> {
         let (at, _) = line.match_indices("actions=").find(|(at, _)| begins(at))?;
         let (head, actions) = (line.get(..at)?, line.get(at + "actions=".len()..)?);
         let mut flow = Self { attributes: Vec::new(), priority: None, fields: Vec::new(), actions };
-        // Between flags there are spaces: `send_flow_rem reset_counts idle_age=40`.
+        // Spaces separate flags: `send_flow_rem reset_counts idle_age=40`.
         let words = |part: &'a str| part.split(if part.contains('"') { '\0' } else { ' ' });
         for token in tokens::split(head).flat_map(words).filter(|word| !word.is_empty()).map(Token::parse) {
             match token.name {
@@ -96,23 +96,24 @@ impl<'a> Flow<'a> {
         self.attributes.iter().find(|token| token.name == name)?.value
     }
 
-    /// The cookie; 0 if none is printed.
+    /// Returns the cookie, or 0 if none is printed.
     pub fn cookie(&self) -> u64 {
         self.attribute("cookie").and_then(tokens::number).unwrap_or(0)
     }
 
-    /// The table; 0 if none is printed. `bridge/dump-flows` also prints the hidden tables above 253.
+    /// Returns the table, or 0 if none is printed. `bridge/dump-flows` also prints the hidden tables above 253.
     pub fn table(&self) -> u8 {
         let table = self.attribute("table").or_else(|| self.attribute("table_id"));
         table.and_then(|table| table.parse().ok()).unwrap_or(0)
     }
 
-    /// The priority.
+    /// Returns the priority, or the default priority if none is printed.
     pub fn priority(&self) -> u16 {
         self.priority.and_then(|priority| priority.parse().ok()).unwrap_or(DEFAULT_PRIORITY)
     }
 
-    /// Are table, priority and cookie numbers, where they are printed, and is it one flow only? Otherwise the line is damaged.
+    /// Returns whether the line is one flow whose printed table, priority and cookie are numbers. Otherwise the line
+    /// is damaged.
     pub fn is_whole(&self) -> bool {
         let table = self.attribute("table").or_else(|| self.attribute("table_id"));
         table.is_none_or(|table| table.parse::<u8>().is_ok())
@@ -122,17 +123,17 @@ impl<'a> Flow<'a> {
             && !self.actions.contains("actions=")
     }
 
-    /// How many packets it matched, if counters were printed.
+    /// Returns the number of packets that matched, if counters were printed.
     pub fn packets(&self) -> Option<u64> {
         self.attribute("n_packets")?.parse().ok()
     }
 
-    /// How many bytes these had.
+    /// Returns the number of bytes that matched, if counters were printed.
     pub fn bytes(&self) -> Option<u64> {
         self.attribute("n_bytes")?.parse().ok()
     }
 
-    /// What it matches, as it is printed: `priority=100,ip,in_port=LOCAL`.
+    /// Returns the match as it is printed: `priority=100,ip,in_port=LOCAL`.
     pub fn matched(&self) -> String {
         let priority = self.priority.map(|priority| format!("priority={priority}"));
         let fields = self.fields.iter().map(Token::to_string);
@@ -140,7 +141,7 @@ impl<'a> Flow<'a> {
     }
 }
 
-/// As `dump-flows` prints it.
+/// Prints the flow as `dump-flows` does.
 impl fmt::Display for Flow<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for attribute in &self.attributes {
@@ -153,7 +154,7 @@ impl fmt::Display for Flow<'_> {
     }
 }
 
-/// Is this a line that tells which message the flows came in?
+/// Returns whether the line is the header of a message with flows.
 pub fn is_header(line: &str) -> bool {
     line.contains("_FLOW reply") || line.trim().is_empty()
 }
@@ -176,7 +177,7 @@ mod tests {
             ),
             // `--no-stats`, and a table that is not printed because it is 0.
             (" priority=0 actions=drop", 0, 0, 0, None, "priority=0"),
-            // A priority that is not printed because it is the default.
+            // The priority is not printed because it is the default.
             (
                 " cookie=0xdeff105, duration=1s, table=3, n_packets=0, n_bytes=0, actions=LOCAL",
                 0xdef_f105,

@@ -2,49 +2,49 @@
 
 use crate::{described, tokens};
 
-/// A group: one packet becomes several, or takes one of several ways.
+/// A group: it copies a packet to several buckets or chooses one bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group<'a> {
-    /// Its number.
+    /// The number of the group.
     pub id: u32,
-    /// What it does with its buckets.
+    /// The type of the group, which decides how buckets are chosen.
     pub kind: Kind,
-    /// The buckets, in order.
+    /// The buckets in order.
     pub buckets: Vec<Bucket<'a>>,
 }
 
-/// Which buckets of a group are taken.
+/// The choice of buckets in a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Each.
+    /// All buckets.
     All,
-    /// The only one.
+    /// The only bucket.
     Indirect,
-    /// One, by a hash that the datapath makes.
+    /// One bucket, chosen by a hash that the datapath computes.
     ByDatapathHash,
-    /// One, by a hash of fields.
+    /// One bucket, chosen by a hash of fields.
     ByFields,
-    /// The first that is alive.
+    /// The first bucket that is alive.
     FirstAlive,
 }
 
-/// One way of a group.
+/// One bucket of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bucket<'a> {
-    /// Its number.
+    /// The number of the bucket.
     pub id: u32,
-    /// How many packets it gets, beside the other buckets.
+    /// The share of packets relative to the other buckets.
     pub weight: u16,
-    /// It is alive only as long as a port or another group is.
+    /// Whether the bucket is alive only while a port or another group is alive.
     pub watched: bool,
-    /// What it does.
+    /// The text of the actions.
     pub actions: &'a str,
 }
 
-/// More hash values than these Open vSwitch does not keep for a group (`MAX_SELECT_GROUP_HASH_VALUES`).
+/// The largest number of hash values that Open vSwitch keeps for a group (`MAX_SELECT_GROUP_HASH_VALUES`).
 const MOST_HASHES: u64 = 256;
 
-/// The groups of a dump, and the lines that are none.
+/// Parses the groups of a dump and returns the lines that are not groups.
 pub fn groups(text: &str) -> (Vec<Group<'_>>, Vec<String>) {
     let (mut groups, mut other) = (Vec::new(), Vec::new());
     for described in described::groups(text) {
@@ -81,8 +81,8 @@ impl<'a> Group<'a> {
         Some(Self { id: id.parse().ok()?, kind, buckets })
     }
 
-    /// The bucket that a hash of the datapath leads to, as Open vSwitch spreads hashes over buckets by their weights
-    /// (Webster's method). Nothing if the group has no hashes: then Open vSwitch hashes fields itself.
+    /// Returns the bucket for a hash of the datapath. Open vSwitch spreads hashes over buckets by their weights
+    /// (Webster's method). Returns `None` if the group has no hashes: then Open vSwitch hashes fields itself.
     pub fn by_hash(&self, hash: u32) -> Option<usize> {
         let weights: Vec<u64> = self.buckets.iter().map(|bucket| bucket.weight.into()).collect();
         let total: u64 = weights.iter().sum();
@@ -114,7 +114,7 @@ impl<'a> Bucket<'a> {
         let mut bucket = Self { id: u32::try_from(at).ok()?, weight: 1, watched: false, actions: "" };
         let (head, actions) = match piece.split_once("actions=") {
             Some((head, actions)) => (head, actions),
-            // Before OpenFlow 1.5 a dump may leave out the word.
+            // Before OpenFlow 1.5 a dump may omit this word.
             None => (piece, ""),
         };
         bucket.actions = actions;
@@ -145,7 +145,7 @@ mod tests {
             Some("ct(commit,table=24,nat(dst=10.244.0.3:8080))")
         );
         assert_eq!(other, ["group_id=5,type=wormhole,bucket=actions=drop"]);
-        // Equal weights: the buckets take turns.
+        // Buckets of equal weight alternate.
         assert_eq!([0, 1, 2, 16].map(|hash| group.by_hash(hash)), [Some(0), Some(1), Some(0), Some(0)]);
     }
 }

@@ -19,7 +19,7 @@ mod underlay;
 
 pub use ends::{DropPlace, End, ends};
 pub use field::applies;
-pub use filter::{BadWanted, Filter, Wanted};
+pub use filter::{BadWanted, FieldFilter, Filter};
 pub use flow::{Flow, Token, is_header};
 pub use matching::{BadMatch, Match, packet, show_port};
 pub use ports::Ports;

@@ -1,20 +1,20 @@
-//! What a flow matches: fields with values of which some bits count.
+//! The match of a flow: fields with masked values.
 
 use crate::{Flow, Ports, Token, field};
 use packet::{CtState, Field, Masked, Packet};
 
-/// A part of a match that is not understood.
+/// The error for a part of a match that is not understood.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no match that is understood")]
+#[error("cannot parse the match `{0}`")]
 pub struct BadMatch(pub String);
 
-/// What a flow matches. All tests must hold.
+/// The match of a flow. A packet must pass all tests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Match {
     tests: Vec<(Field, Masked)>,
 }
 
-/// The protocols that stand for tests of their own: name, Ethernet type, IP protocol.
+/// The protocol names that stand for tests: name, Ethernet type, IP protocol.
 const PROTOCOLS: [(&str, u128, Option<u128>); 16] = [
     ("ip", 0x0800, None),
     ("ipv6", 0x86dd, None),
@@ -34,11 +34,11 @@ const PROTOCOLS: [(&str, u128, Option<u128>); 16] = [
     ("nsh", 0x894f, None),
 ];
 
-/// The flags of `tcp_flags`, from the lowest.
+/// The flags of `tcp_flags`, from the lowest bit.
 const TCP_FLAGS: [&str; 12] =
     ["fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr", "ns", "[200]", "[400]", "[800]"];
 
-/// The names of ports that are no port (OpenFlow, `ofp_port_no`), as Open vSwitch numbers them.
+/// The names of reserved port numbers (OpenFlow, `ofp_port_no`), as Open vSwitch numbers them.
 const RESERVED: [(&str, u16); 9] = [
     ("IN_PORT", 0xfff8),
     ("TABLE", 0xfff9),
@@ -51,23 +51,23 @@ const RESERVED: [(&str, u16); 9] = [
     ("NONE", 0xffff),
 ];
 
-/// The number of a port: as a number, reserved, or by its name.
+/// Parses the number of a port from a number, a reserved name or a port name.
 pub(crate) fn port(text: &str, ports: &Ports) -> Option<u16> {
     let reserved = || RESERVED.iter().find(|(name, _)| *name == text).map(|(_, number)| *number);
     text.parse().ok().or_else(reserved).or_else(|| ports.number(text.trim_matches('"')))
 }
 
-/// A port as Open vSwitch writes it.
+/// Returns the name of a port as Open vSwitch prints it.
 pub fn show_port(number: u16) -> String {
     let reserved = RESERVED.iter().find(|(_, it)| *it == number);
     reserved.map_or_else(|| number.to_string(), |(name, _)| (*name).to_owned())
 }
 
-/// The packet that a flow describes, as `ofproto/trace` takes it: `tcp,in_port=4,nw_dst=10.244.0.5`. What it does not say is
-/// zero.
+/// Returns the packet that a flow describes, as `ofproto/trace` takes it: `tcp,in_port=4,nw_dst=10.244.0.5`. All
+/// other fields are zero.
 ///
 /// # Errors
-/// If a field or its value is not understood.
+/// Fails if a field or its value is not understood.
 pub fn packet(flow: &str, ports: &Ports) -> Result<Packet, BadMatch> {
     let line = format!("{flow} actions=drop");
     let parsed = Flow::parse(&line).ok_or_else(|| BadMatch(flow.to_owned()))?;
@@ -75,10 +75,10 @@ pub fn packet(flow: &str, ports: &Ports) -> Result<Packet, BadMatch> {
 }
 
 impl Match {
-    /// Of the fields of a flow. `ports` for those that are written by name.
+    /// Parses the fields of a flow. `ports` resolves ports that are written by name.
     ///
     /// # Errors
-    /// If a field or its value is not understood.
+    /// Fails if a field or its value is not understood.
     pub fn of(fields: &[Token<'_>], ports: &Ports) -> Result<Self, BadMatch> {
         let mut found = Self::default();
         for token in fields {
@@ -89,17 +89,17 @@ impl Match {
         Ok(found)
     }
 
-    /// The tests, in an order of their own.
+    /// Returns the tests in a fixed order of their own.
     pub fn tests(&self) -> &[(Field, Masked)] {
         &self.tests
     }
 
-    /// Does it match a packet?
+    /// Returns whether the match accepts a packet.
     pub fn matches(&self, packet: &Packet) -> bool {
         self.tests.iter().all(|(field, masked)| masked.matches(packet.get(*field)))
     }
 
-    /// The packet that has these values and is zero elsewhere.
+    /// Returns the packet that has these values and is zero elsewhere.
     pub fn packet(&self) -> Packet {
         let mut packet = Packet::default();
         for (field, masked) in &self.tests {
@@ -143,7 +143,7 @@ impl Match {
                 let number = Field::VLAN_PCP.parse(value).ok()?;
                 self.test(Field::VLAN_TCI, Masked::new(number << 13 | 0x1000, 0xf000))
             }
-            // DSCP in its place: the lower two bits do not count.
+            // The value keeps DSCP in its place, and the lower two bits do not count.
             "nw_tos" => {
                 let number = Field::IP_TOS.parse(value).ok()?;
                 self.test(Field::IP_TOS, Masked::new(number, 0xfc))
@@ -156,7 +156,7 @@ impl Match {
     }
 }
 
-/// `nw_frag`: bit 0 says that it is a fragment, bit 1 that it is not the first.
+/// Parses `nw_frag`: bit 0 means a fragment, bit 1 means that it is not the first fragment.
 fn fragment(text: &str) -> Option<Masked> {
     let (value, mask) = match text {
         "no" => (0, 3),
@@ -169,7 +169,7 @@ fn fragment(text: &str) -> Option<Masked> {
     Some(Masked::new(value, mask))
 }
 
-/// `+new-est`, `new|trk`, or a number with a mask.
+/// Parses flags: `+new-est`, `new|trk`, or a number with a mask.
 fn flags(text: &str, names: &[&str]) -> Option<Masked> {
     let bit = |name: &str| names.iter().position(|it| *it == name).map(|at| 1u128 << at);
     if text.starts_with(['+', '-']) {

@@ -1,4 +1,4 @@
-//! The names of a bridge's ports, by their OpenFlow numbers.
+//! The names of a bridge's ports by their OpenFlow numbers.
 
 use crate::described;
 use std::{
@@ -6,11 +6,11 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-/// The ports of a bridge. `conf.db` has their whole names: OpenFlow cuts them to 15 characters.
+/// The ports of a bridge. `conf.db` has their full names, and OpenFlow cuts names to 15 characters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ports {
     names: BTreeMap<u16, String>,
-    /// Those of pods.
+    /// The numbers of the ports that belong to pods.
     pods: BTreeSet<u16>,
 }
 
@@ -18,51 +18,51 @@ pub struct Ports {
 const LOCAL: u16 = 65534;
 
 impl Ports {
-    /// The same ports, of which these numbers belong to pods.
+    /// Returns the same ports and marks these numbers as ports of pods.
     #[must_use]
     pub fn with_pods(self, pods: impl IntoIterator<Item = u16>) -> Self {
         Self { pods: pods.into_iter().collect(), ..self }
     }
 
-    /// Those that OpenFlow describes, with names cut to 15 characters: `dump-ports-desc`.
+    /// Parses the ports that `dump-ports-desc` describes. The names are cut to 15 characters.
     pub fn described(text: &str) -> Self {
         let numbered = described::port_names(text).filter_map(|(number, name)| Some((parse(number)?, name)));
         Self::of(numbered)
     }
 
-    /// Is nothing known?
+    /// Returns whether no port is known.
     pub fn is_empty(&self) -> bool {
         self.names.is_empty()
     }
 
-    /// Of these numbers and names.
+    /// Creates the ports from numbers and names.
     pub fn of<'a>(ports: impl IntoIterator<Item = (u16, &'a str)>) -> Self {
         let names = ports.into_iter().map(|(number, name)| (number, name.to_owned())).collect();
         Self { names, pods: BTreeSet::new() }
     }
 
-    /// The name of a port, by its number or `LOCAL`.
+    /// Returns the name of a port by its number or `LOCAL`.
     pub fn name(&self, number: &str) -> Option<&str> {
         self.names.get(&parse(number)?).map(String::as_str)
     }
 
-    /// Is it a pod's? By its number or `LOCAL`.
+    /// Returns whether a port belongs to a pod, by its number or `LOCAL`.
     pub fn is_of_pod(&self, number: &str) -> bool {
         parse(number).is_some_and(|number| self.pods.contains(&number))
     }
 
-    /// The number of a port, by its name.
+    /// Returns the number of a port by its name.
     pub fn number(&self, name: &str) -> Option<u16> {
         self.names.iter().find(|(_, it)| *it == name).map(|(number, _)| *number)
     }
 
-    /// All, by number.
+    /// Returns all ports by number.
     pub fn iter(&self) -> impl Iterator<Item = (u16, &str)> {
         self.names.iter().map(|(number, name)| (*number, name.as_str()))
     }
 
-    /// The same names, as Open vSwitch writes them: in quotes, unless a name begins with a letter and has only letters and
-    /// digits. The bridge's own port stays `LOCAL`.
+    /// Returns the same ports with quoted names, as Open vSwitch writes them: it quotes a name unless it begins with
+    /// a letter and contains only letters and digits. The bridge's own port stays `LOCAL`.
     #[must_use]
     pub(crate) fn quoted(&self) -> Self {
         let plain = |name: &str| {
@@ -74,17 +74,17 @@ impl Ports {
         Self { names: names.map(|(number, name)| (*number, quoted(name))).collect(), pods: BTreeSet::new() }
     }
 
-    /// A match with names: `in_port=eth0`.
+    /// Replaces port numbers in a match with names: `in_port=eth0`.
     pub fn named_match<'a>(&self, text: &'a str) -> Cow<'a, str> {
         self.replaced(text, "in_port=")
     }
 
-    /// Actions with names: `output:eth0`.
+    /// Replaces port numbers in actions with names: `output:eth0`.
     pub fn named_actions<'a>(&self, text: &'a str) -> Cow<'a, str> {
         self.replaced(text, "output:")
     }
 
-    /// Names in place of the numbers after a word.
+    /// Replaces the port numbers after a word with names.
     fn replaced<'a>(&self, text: &'a str, word: &str) -> Cow<'a, str> {
         let mut parts = text.split(word);
         let mut new = parts.next().unwrap_or_default().to_owned();
@@ -92,7 +92,7 @@ impl Ports {
         for part in parts {
             let end = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
             let (number, rest) = part.split_at_checked(end).unwrap_or((part, ""));
-            // What goes on is no number: a register, a name.
+            // A longer word, such as a register or a name, is not a number.
             let whole =
                 !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '[' | '-' | '.'));
             new += word;

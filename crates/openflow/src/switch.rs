@@ -1,4 +1,4 @@
-//! A switch as it was recorded: bridges with their ports, flows, groups and what they have learnt.
+//! A recorded switch: bridges with their ports, flows, groups and learnt MAC addresses.
 
 use crate::{
     Ports, Underlay,
@@ -11,45 +11,45 @@ use std::collections::BTreeMap;
 /// The number of a bridge's own port.
 pub(crate) const LOCAL: u16 = 65534;
 
-/// What a port is.
+/// The kind of a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PortKind {
-    /// A device.
+    /// A network device.
     Plain,
-    /// One end of a patch cord; the name of the other end.
+    /// One end of a patch cable, with the name of the other end.
     Patch(String),
-    /// A tunnel.
+    /// A tunnel port.
     Tunnel(Tunnel),
 }
 
-/// A tunnel.
+/// The configuration of a tunnel port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tunnel {
-    /// Its type: `geneve`.
+    /// The type, such as `geneve`.
     pub kind: String,
-    /// The address of the other end; nothing if flows say it.
+    /// The remote address. `None` if flows set it.
     pub remote: Option<std::net::IpAddr>,
-    /// The address that it sends from; nothing if routes say it.
+    /// The source address. `None` if routes choose it.
     pub local: Option<std::net::IpAddr>,
-    /// The outer packet has a checksum.
+    /// Whether the outer packet has a checksum.
     pub checksum: bool,
 }
 
-/// An option of Geneve that a field of flows stands for, as `ovs-ofctl dump-tlv-map` prints it.
+/// A Geneve option that is mapped to a field of flows, as `ovs-ofctl dump-tlv-map` prints it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TunnelOption {
-    /// The class.
+    /// The option class.
     pub class: u16,
-    /// The type.
+    /// The option type.
     pub kind: u8,
-    /// How many bytes it has.
+    /// The length in bytes.
     pub length: u8,
     /// The number of the field: 0 for `tun_metadata0`.
     pub field: u8,
 }
 
 impl TunnelOption {
-    /// The options of a bridge.
+    /// Parses the options of a bridge.
     pub fn all(text: &str) -> Vec<Self> {
         let hex = |word: &str| u16::from_str_radix(word.strip_prefix("0x")?, 16).ok();
         let option = |line: &str| match line.split_whitespace().collect::<Vec<_>>().as_slice() {
@@ -68,17 +68,17 @@ impl TunnelOption {
 /// A port of a bridge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Port {
-    /// Its whole name.
+    /// The full name.
     pub name: String,
-    /// What it is.
+    /// The kind of the port.
     pub kind: PortKind,
-    /// Which VLANs `NORMAL` forwards by it.
+    /// The VLANs that `NORMAL` forwards through the port.
     pub vlans: Vlans,
-    /// The bond that it is a member of.
+    /// The bond that the port is a member of.
     pub bond: Option<String>,
 }
 
-/// How a port carries VLANs (`vlan_mode` of `ovs-vswitchd.conf.db(5)`).
+/// The VLAN mode of a port (`vlan_mode` of `ovs-vswitchd.conf.db(5)`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum VlanMode {
     /// One VLAN, without tags.
@@ -86,9 +86,9 @@ pub enum VlanMode {
     /// Some VLANs or all, with tags.
     #[default]
     Trunk,
-    /// As a trunk, with one VLAN that packets without a tag belong to.
+    /// A trunk with one VLAN for packets without a tag.
     NativeTagged,
-    /// As a trunk, with one VLAN whose packets have no tag.
+    /// A trunk with one VLAN whose packets have no tag.
     NativeUntagged,
     /// A mode that is not evaluated.
     Other,
@@ -97,21 +97,21 @@ pub enum VlanMode {
 /// The VLANs of a port.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Vlans {
-    /// How they are carried.
+    /// The VLAN mode.
     pub mode: VlanMode,
-    /// The VLAN of an access port, and the native one.
+    /// The VLAN of an access port, or the native VLAN.
     pub tag: u16,
-    /// The VLANs of a trunk; all if there are none.
+    /// The VLANs of a trunk. An empty list means all VLANs.
     pub trunks: Vec<u16>,
 }
 
 impl Vlans {
-    /// The VLANs of an access port.
+    /// Returns the VLANs of an access port.
     pub fn access(tag: u16) -> Self {
         Self { mode: VlanMode::Access, tag, trunks: Vec::new() }
     }
 
-    /// Does the port carry a VLAN?
+    /// Returns whether the port carries a VLAN.
     pub(crate) fn include(&self, vlan: u16) -> bool {
         let trunk = || self.trunks.is_empty() || self.trunks.contains(&vlan);
         match self.mode {
@@ -125,21 +125,21 @@ impl Vlans {
 /// A MAC address that a bridge has learnt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Learnt {
-    /// The port.
+    /// The OpenFlow number of the port.
     pub port: u16,
-    /// The VLAN; 0 for none.
+    /// The VLAN, or 0 for none.
     pub vlan: u16,
-    /// The address.
+    /// The MAC address.
     pub mac: u128,
 }
 
 impl Learnt {
-    /// Is it the bridge's own?
+    /// Returns whether the address belongs to the bridge itself.
     pub fn is_local(&self) -> bool {
         self.port == LOCAL
     }
 
-    /// What `ovs-appctl fdb/show` prints of a bridge.
+    /// Parses the output of `ovs-appctl fdb/show` for a bridge.
     pub fn all(text: &str) -> Vec<Self> {
         let learnt = |line: &str| match line.split_whitespace().collect::<Vec<_>>().as_slice() {
             [port, vlan, mac, _age] => Some(Self {
@@ -153,7 +153,7 @@ impl Learnt {
     }
 }
 
-/// A bridge. It borrows the dumps that it was made of.
+/// A bridge of a switch. It borrows the dumps that it was made from.
 #[derive(Clone, Debug, Default)]
 pub struct Bridge<'a> {
     pub(crate) mac: Option<u128>,
@@ -166,16 +166,16 @@ pub struct Bridge<'a> {
     notes: Vec<String>,
 }
 
-/// A switch.
+/// A switch with its bridges.
 #[derive(Clone, Debug, Default)]
 pub struct Switch<'a> {
     pub(crate) bridges: BTreeMap<String, Bridge<'a>>,
-    /// Nothing if the kernel does the tunnelling.
+    /// The network under the tunnels. `None` if the kernel handles tunnels.
     pub(crate) underlay: Option<Underlay>,
 }
 
 impl<'a> Bridge<'a> {
-    /// A bridge with these ports, and what `dump-flows` and `dump-groups` printed.
+    /// Creates a bridge from its ports and the output of `dump-flows` and `dump-groups`.
     pub fn new(ports: BTreeMap<u16, Port>, flows: &'a str, groups: &'a str, learnt: Vec<Learnt>) -> Self {
         let names = Ports::of(ports.iter().map(|(number, port)| (*number, port.name.as_str())));
         let (tables, mut notes) = table::tables(flows, &names);
@@ -185,44 +185,44 @@ impl<'a> Bridge<'a> {
         Self { mac: None, options: Vec::new(), ports, names, tables, groups, learnt, notes }
     }
 
-    /// The same bridge, whose own port has this MAC address: tunnels send from it.
+    /// Sets the MAC address of the bridge's own port, which is the source of its tunnels.
     #[must_use]
     pub fn with_mac(self, mac: Option<u128>) -> Self {
         Self { mac, ..self }
     }
 
-    /// The same bridge, with these options of Geneve.
+    /// Sets the Geneve options of the bridge.
     #[must_use]
     pub fn with_options(self, options: Vec<TunnelOption>) -> Self {
         Self { options, ..self }
     }
 
-    /// Lines of the dumps that are not understood. With any of them, a packet may go another way than the flows that
-    /// are understood say.
+    /// Returns the lines of the dumps that were not understood. If there are any, a real packet may take another path
+    /// than the evaluation shows.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
 }
 
 impl<'a> Switch<'a> {
-    /// Of these bridges, by name.
+    /// Creates a switch from bridges by name.
     pub fn new(bridges: impl IntoIterator<Item = (String, Bridge<'a>)>) -> Self {
         Self { bridges: bridges.into_iter().collect(), underlay: None }
     }
 
-    /// The same switch, which does the tunnelling itself: what it sends by a tunnel goes through the bridge that the
-    /// route to the other end leads to.
+    /// Makes the switch handle tunnels itself: the outer packet goes through the bridge that the route to the remote
+    /// address leads to.
     #[must_use]
     pub fn with_underlay(self, underlay: Underlay) -> Self {
         Self { underlay: Some(underlay), ..self }
     }
 
-    /// The bridge of a name.
+    /// Returns the bridge of a name.
     pub fn bridge(&self, name: &str) -> Option<&Bridge<'a>> {
         self.bridges.get(name)
     }
 
-    /// Where a patch port of this name is.
+    /// Returns the bridge and the number of the port with this name.
     pub(crate) fn port(&self, name: &str) -> Option<(&str, u16)> {
         self.bridges.iter().find_map(|(bridge, it)| {
             let (number, _) = it.ports.iter().find(|(_, port)| port.name == name)?;

@@ -1,6 +1,7 @@
-//! The flows of a bridge, by table, so that the one that matches a packet is found quickly.
+//! The flows of a bridge by table, indexed so that the flow that matches a packet is found quickly.
 //!
-//! Flows that look at the same bits of the same fields are one set, in which the bits are the key (tuple space search).
+//! Flows that test the same bits of the same fields form one set, in which these bits are the key (tuple space
+//! search).
 
 use crate::{
     Flow, Match, Ports,
@@ -14,14 +15,14 @@ use std::collections::{BTreeMap, HashMap};
 pub(crate) struct Entry<'a> {
     pub(crate) cookie: u64,
     pub(crate) priority: u16,
-    /// What it matches, without the priority.
+    /// The text of the match without the priority.
     pub(crate) matched: &'a str,
     pub(crate) actions: &'a str,
-    /// The next of the same match, with a lower priority.
+    /// The next flow with the same match and a lower priority.
     next: Option<usize>,
 }
 
-/// Flows that look at the same bits.
+/// Flows that test the same bits.
 #[derive(Clone, Debug)]
 struct Tuple {
     fields: Vec<(Field, u128)>,
@@ -33,27 +34,27 @@ struct Tuple {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Table<'a> {
     entries: Vec<Entry<'a>>,
-    /// The highest priority first.
+    /// The sets of flows, the highest priority first.
     tuples: Vec<Tuple>,
-    /// Flows whose match is not understood: any packet might be theirs.
+    /// Flows whose match is not understood: they can match any packet.
     unclear: Vec<(u16, &'a str)>,
 }
 
-/// A flow that is a part of conjunctions: of each its id, the clause and how many clauses it has.
+/// A flow that is part of conjunctions, with the id, the clause and the number of clauses of each conjunction.
 type Part<'t, 'a> = (&'t Entry<'a>, Vec<(u32, u8, u8)>);
 
-/// What a table has for a packet.
+/// The result of the lookup of a packet in a table.
 #[derive(Clone, Debug)]
-pub(crate) enum Found<'t, 'a> {
-    /// A flow, and the flows of the conjunction that led to it.
+pub(crate) enum LookupResult<'t, 'a> {
+    /// The matching flow, and the flows of the conjunction that led to it.
     Flow(&'t Entry<'a>, Vec<&'t Entry<'a>>),
-    /// None.
+    /// No flow matches.
     Miss,
-    /// A flow with a match that is not understood comes before.
+    /// A flow whose match is not understood has the same or a higher priority.
     Unclear(&'a str),
 }
 
-/// The tables of a dump, and the lines that are no flows.
+/// Parses the tables of a dump and returns the lines that are not flows.
 pub(crate) fn tables<'a>(dump: &'a str, ports: &Ports) -> (BTreeMap<u8, Table<'a>>, Vec<String>) {
     let (mut tables, mut other): (BTreeMap<u8, Table<'a>>, _) = (BTreeMap::new(), Vec::new());
     for line in dump.lines().filter(|line| !crate::is_header(line)) {
@@ -74,7 +75,7 @@ pub(crate) fn tables<'a>(dump: &'a str, ports: &Ports) -> (BTreeMap<u8, Table<'a
 }
 
 impl<'a> Table<'a> {
-    /// Adds a flow. Is its match understood?
+    /// Adds a flow and returns whether its match is understood.
     fn add(&mut self, line: &'a str, flow: &Flow<'a>, ports: &Ports) -> bool {
         let Ok(matches) = Match::of(&flow.fields, ports) else {
             self.unclear.push((flow.priority(), line.trim()));
@@ -118,8 +119,8 @@ impl<'a> Table<'a> {
         true
     }
 
-    /// The flow that a packet matches.
-    pub(crate) fn find(&self, packet: &Packet) -> Found<'_, 'a> {
+    /// Returns the flow that a packet matches.
+    pub(crate) fn find(&self, packet: &Packet) -> LookupResult<'_, 'a> {
         let mut packet = packet.clone();
         packet.set(Field::CONJ_ID, 0);
         let mut soft: Vec<Part<'_, 'a>> = Vec::new();
@@ -143,22 +144,23 @@ impl<'a> Table<'a> {
                 packet.set(Field::CONJ_ID, (*id).into());
                 if let Some(entry) = self.best(&packet, None) {
                     if let Some(line) = unclear(i32::from(level)) {
-                        return Found::Unclear(line);
+                        return LookupResult::Unclear(line);
                     }
                     let of = |list: &[(u32, u8, u8)]| list.iter().any(|(it, _, _)| it == id);
                     let parts = parts.iter().filter(|(_, list)| of(list)).map(|(entry, _)| *entry);
-                    return Found::Flow(entry, parts.collect());
+                    return LookupResult::Flow(entry, parts.collect());
                 }
             }
         }
         match (unclear(floor), hard) {
-            (Some(line), _) => Found::Unclear(line),
-            (None, Some(entry)) => Found::Flow(entry, Vec::new()),
-            (None, None) => Found::Miss,
+            (Some(line), _) => LookupResult::Unclear(line),
+            (None, Some(entry)) => LookupResult::Flow(entry, Vec::new()),
+            (None, None) => LookupResult::Miss,
         }
     }
 
-    /// The flow of the highest priority. Where `soft` takes them, flows that are a part of a conjunction go there instead.
+    /// Returns the flow with the highest priority that is not part of a conjunction. Flows that are part of one go to
+    /// `soft`, if it is given.
     fn best<'t>(
         &'t self,
         packet: &Packet,
@@ -191,7 +193,7 @@ impl<'a> Table<'a> {
     }
 }
 
-/// The match as the line has it, between the priority and the actions.
+/// Returns the text of the match as the line has it, between the priority and the actions.
 fn span<'a>(line: &'a str, flow: &Flow<'a>) -> &'a str {
     let (Some(first), Some(last)) = (flow.fields.first(), flow.fields.last()) else { return "" };
     let place = |text: &str| (text.as_ptr() as usize).checked_sub(line.as_ptr() as usize);
@@ -202,7 +204,7 @@ fn span<'a>(line: &'a str, flow: &Flow<'a>) -> &'a str {
     }
 }
 
-/// The conjunctions that a flow is a part of.
+/// Parses the conjunctions that a flow is part of.
 fn conjunctions(text: &str) -> Vec<(u32, u8, u8)> {
     if !text.starts_with("conjunction(") {
         return Vec::new();
@@ -228,9 +230,9 @@ mod tests {
 
     fn actions<'a>(table: &Table<'a>, packet: &Packet) -> Option<&'a str> {
         match table.find(packet) {
-            Found::Flow(entry, _) => Some(entry.actions),
-            Found::Miss => None,
-            Found::Unclear(line) => Some(line),
+            LookupResult::Flow(entry, _) => Some(entry.actions),
+            LookupResult::Miss => None,
+            LookupResult::Unclear(line) => Some(line),
         }
     }
 
@@ -280,7 +282,7 @@ mod tests {
     }
 
     proptest! {
-        /// The index finds what a search through all flows finds.
+        /// The index finds the same flow as a search through all flows.
         #[test]
         fn the_index_is_the_linear_search(
             flows in prop::collection::vec((0u16..50, 0u8..8, 0u32..4, 0u32..4, 0u32..4), 1..60),
@@ -291,7 +293,7 @@ mod tests {
             for (at, (priority, which, a, b, c)) in flows.iter().enumerate() {
                 let tests = [(1, "reg0", a), (2, "reg1", b), (4, "reg2", c)];
                 let tests: String = tests.iter().filter(|(bit, _, _)| which & bit != 0).map(|(_, name, value)| format!(",{name}={value:#x}")).collect();
-                // Of two flows that match alike with one priority, a switch may take either.
+                // If two flows with the same priority match the same packets, a switch may choose either.
                 if seen.insert(*priority) {
                     dump += &format!(" priority={priority}{tests} actions=output:{at}\n");
                 }

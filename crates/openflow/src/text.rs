@@ -1,10 +1,10 @@
-//! The text of `ofproto/trace`.
+//! The text of a trace in the form of `ofproto/trace`.
 
 use crate::eval::{Pass, Trace};
 use packet::{CtState, Field, Packet};
 use std::fmt;
 
-/// What a line of a trace is.
+/// The kind of a line in a trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mark {
     Bridge,
@@ -17,7 +17,7 @@ pub(crate) enum Mark {
     Error,
 }
 
-/// A line, and what is below it.
+/// A line with the lines below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Node {
     mark: Mark,
@@ -31,17 +31,18 @@ impl Node {
     }
 }
 
-/// How wide the lines between passes are.
+/// The number of `-` in the lines between passes.
 const RULE: usize = 79;
 
-/// As `ofproto/trace` prints it, without the megaflow, which depends on the order in which a switch searches.
+/// Prints the trace as `ofproto/trace` does, without the megaflow, which depends on the order in which a switch
+/// searches.
 impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for pass in &self.passes {
             if let Some(resumed) = &pass.resumed {
                 let state = resumed.state;
                 let why = match resumed.is_assumed {
-                    // Open vSwitch has this one as a text.
+                    // Open vSwitch prints this state as a fixed text.
                     true if state == CtState::NEW | CtState::TRK => {
                         "default ct_state=trk|new (use --ct-next to customize)".to_owned()
                     }
@@ -68,7 +69,7 @@ impl fmt::Display for Trace {
             write!(f, "{pass}")?;
         }
         if self.cut {
-            writeln!(f, "\nThere are more branches, which are not followed.")?;
+            writeln!(f, "\nThere are more branches than the limit; the others are not followed.")?;
         }
         Ok(())
     }
@@ -126,12 +127,13 @@ fn addresses(packet: &Packet) -> String {
     )
 }
 
-/// A packet as Open vSwitch writes flows: what every packet has, and of the rest what is not zero.
+/// Returns a packet in the form in which Open vSwitch writes flows: the fields that every packet has, and the others
+/// that are not zero.
 pub fn flow(packet: &Packet) -> String {
     flow_by(packet, &crate::show_port(packet.get(Field::IN_PORT) as u16))
 }
 
-/// The same, with the port by which it came as it is given.
+/// Returns the same text with the given name of the input port.
 fn flow_by(packet: &Packet, in_port: &str) -> String {
     let mut parts: Vec<String> = Vec::new();
     let mut add = |name: &str, field: Field| parts.push(format!("{name}={}", field.show(packet.get(field))));
@@ -196,7 +198,7 @@ fn flow_by(packet: &Packet, in_port: &str) -> String {
     parts.join(",")
 }
 
-/// What IP and the protocols above it have.
+/// Adds the fields of IP and of the protocols above it.
 fn transport(packet: &Packet, protocol: u128, parts: &mut Vec<String>) {
     let known = matches!((packet.is_ip6(), protocol), (_, 6 | 17 | 132) | (false, 1) | (true, 58));
     if !known {

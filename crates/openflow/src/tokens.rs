@@ -1,7 +1,7 @@
 //! The lists that Open vSwitch prints: `a=1,b(c=2,d=3),"e,f"`.
 
-/// The parts of a list: commas within brackets or quotes separate nothing. No part is lost; each is trimmed, and those
-/// that are empty are left out.
+/// Splits a list into its parts. Commas within brackets or quotes do not separate parts. Each part is trimmed, empty
+/// parts are left out, and no other part is lost.
 pub fn split(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
@@ -18,7 +18,7 @@ pub fn split(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Where the first part ends: at a comma, or with the text.
+/// Returns the end of the first part: a comma, or the end of the text.
 fn end(text: &str) -> usize {
     let (mut depth, mut quoted, mut escaped) = (0usize, false, false);
     for (at, byte) in text.bytes().enumerate() {
@@ -36,7 +36,8 @@ fn end(text: &str) -> usize {
     text.len()
 }
 
-/// `name=value`, `name:value` or `name(value)`, whichever comes first; else a name alone.
+/// Splits `name=value`, `name:value` or `name(value)` at the sign that comes first. A part without a sign is a name
+/// alone.
 pub fn name_and_value<'a>(part: &'a str, signs: &[char]) -> (&'a str, Option<&'a str>) {
     match part.find(signs) {
         Some(at) => {
@@ -48,7 +49,7 @@ pub fn name_and_value<'a>(part: &'a str, signs: &[char]) -> (&'a str, Option<&'a
     }
 }
 
-/// A number as Open vSwitch prints it: decimal, or hexadecimal after `0x`.
+/// Parses a number as Open vSwitch prints it: decimal, or hexadecimal after `0x`.
 pub fn number(text: &str) -> Option<u64> {
     match text.strip_prefix("0x") {
         Some(digits) => u64::from_str_radix(digits, 16).ok(),
@@ -56,7 +57,7 @@ pub fn number(text: &str) -> Option<u64> {
     }
 }
 
-/// `value/mask`; without a mask all bits count.
+/// Parses a number of the form `value/mask`. Without a mask all bits count.
 pub fn masked(text: &str) -> Option<(u64, u64)> {
     match text.split_once('/') {
         Some((value, mask)) => Some((number(value)?, number(mask)?)),

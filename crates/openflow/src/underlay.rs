@@ -1,5 +1,5 @@
-//! The network under the tunnels of a switch that does the tunnelling itself: routes and neighbours, as Open vSwitch prints
-//! them.
+//! The network under the tunnels of a switch that handles tunnels itself: routes and neighbours, as Open vSwitch
+//! prints them.
 
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -7,44 +7,44 @@ use std::net::IpAddr;
 /// A line of `ovs-appctl ovs/route/show`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
-    /// Where it leads.
+    /// The destination network.
     pub network: IpNet,
-    /// By which device.
+    /// The device of the route.
     pub device: String,
-    /// By which gateway, if by any.
+    /// The gateway, if the route has one.
     pub gateway: Option<IpAddr>,
-    /// The address to send from.
+    /// The source address.
     pub source: Option<IpAddr>,
-    /// It is an address of the device itself.
+    /// Whether the destination is an address of the device itself.
     pub local: bool,
-    /// The mark of the packets that it is for.
+    /// The mark of the packets that the route applies to.
     pub mark: u32,
-    /// A person has added it: it counts as 32 bits more specific than it is.
+    /// Whether a user added the route. Such a route counts as 32 bits more specific.
     pub user: bool,
 }
 
 /// A line of `ovs-appctl tnl/neigh/show` (before Open vSwitch 2.6 `tnl/arp/show`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Neighbour {
-    /// The address.
+    /// The IP address.
     pub address: IpAddr,
-    /// Its MAC address.
+    /// The MAC address.
     pub mac: u128,
-    /// The bridge that has learnt it.
+    /// The bridge that has learnt the address.
     pub bridge: String,
 }
 
-/// By what tunnels find their way.
+/// The routes and neighbours that tunnels use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Underlay {
-    /// The routes.
+    /// The routes of the switch.
     pub routes: Vec<Route>,
-    /// The neighbours.
+    /// The neighbours of its bridges.
     pub neighbours: Vec<Neighbour>,
 }
 
 impl Underlay {
-    /// Of what `ovs/route/show` and `tnl/neigh/show` printed.
+    /// Parses the output of `ovs/route/show` and `tnl/neigh/show`.
     pub fn new(routes: &str, neighbours: &str) -> Self {
         Self {
             routes: routes.lines().filter_map(route).collect(),
@@ -52,21 +52,21 @@ impl Underlay {
         }
     }
 
-    /// The most specific route to an address, for packets with a mark (`pkt_mark`).
+    /// Returns the most specific route to an address for packets with this mark (`pkt_mark`).
     pub fn route(&self, to: IpAddr, mark: u32) -> Option<&Route> {
         let fits = |route: &&Route| !route.local && route.mark == mark && route.network.contains(&to);
         let routes = self.routes.iter().filter(fits);
         routes.max_by_key(|route| route.network.prefix_len() + if route.user { 32 } else { 0 })
     }
 
-    /// The MAC address of a neighbour of a bridge.
+    /// Returns the MAC address of a neighbour of a bridge.
     pub(crate) fn neighbour(&self, bridge: &str, address: IpAddr) -> Option<u128> {
         let found = self.neighbours.iter().find(|it| it.bridge == bridge && it.address == address);
         found.map(|it| it.mac)
     }
 }
 
-/// `Cached: 172.18.0.0/16 MARK 42 dev br-ex GW 172.18.0.1 SRC 172.18.0.2 local`
+/// Parses a line: `Cached: 172.18.0.0/16 MARK 42 dev br-ex GW 172.18.0.1 SRC 172.18.0.2 local`.
 fn route(line: &str) -> Option<Route> {
     let words: Vec<&str> = line.split_whitespace().collect();
     let after = |name: &str| {
@@ -85,7 +85,7 @@ fn route(line: &str) -> Option<Route> {
     })
 }
 
-/// `172.18.0.3 02:42:ac:12:00:03 br-ex`
+/// Parses a line: `172.18.0.3 02:42:ac:12:00:03 br-ex`.
 fn neighbour(line: &str) -> Option<Neighbour> {
     match line.split_whitespace().collect::<Vec<_>>().as_slice() {
         [address, mac, bridge] => Some(Neighbour {
@@ -103,7 +103,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn the_way_to_the_other_end() {
+    fn the_route_to_the_remote_address() {
         let routes = "Route Table:\n\
              Cached: 172.18.0.2/32 dev br-ex SRC 172.18.0.2 local\n\
              Cached: 172.18.0.0/16 dev br-ex SRC 172.18.0.2\n\
@@ -124,7 +124,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_makes_it_fail(text in "([ a-z0-9:./=\n-]|dev |Cached: |SRC |LOCAL ){0,60}") {
+        fn no_text_panics(text in "([ a-z0-9:./=\n-]|dev |Cached: |SRC |LOCAL ){0,60}") {
             let lines = text.lines().count();
             let underlay = Underlay::new(&text, &text);
             prop_assert!(underlay.routes.len() <= lines && underlay.neighbours.len() <= lines);

@@ -1,4 +1,4 @@
-//! Dumps that are damaged: the evaluation says so, or says that it does not know, and does not send a packet elsewhere.
+//! Damaged dumps: the evaluation reports the damage or an unknown fate, and does not send a packet elsewhere.
 
 mod common;
 #[path = "common/node.rs"]
@@ -12,7 +12,7 @@ use proptest::prelude::*;
 
 const FLOW: &str = "tcp,in_port=4,dl_src=0a:58:0a:f4:00:04,dl_dst=0a:58:0a:f4:00:05,nw_src=10.244.0.4,nw_dst=10.244.0.5,nw_ttl=64,tp_src=40000,tp_dst=8080";
 
-/// The ends of the packet, and the notes on the integration bridge, with its dump of flows changed.
+/// Returns the fates of the packet and the number of notes about the integration bridge after a change of its dump.
 fn ends(node: &Node, change: impl Fn(&str) -> String) -> Result<(Vec<End>, usize), Failed> {
     let mut changed = Node(node.0.clone());
     for (path, text) in &mut changed.0 {
@@ -30,7 +30,7 @@ fn is_unknown(ends: &[End]) -> bool {
 }
 
 #[test]
-fn damage_never_changes_where_a_packet_goes_in_silence() -> Result<(), Failed> {
+fn damage_never_silently_changes_the_fate_of_a_packet() -> Result<(), Failed> {
     let node = Node::read()?;
     let (whole, notes) = ends(&node, str::to_owned)?;
     assert!(matches!(whole.as_slice(), [End::Port(port)] if port == "96603d4dfddd0a0"), "{whole:?}");
@@ -39,10 +39,10 @@ fn damage_never_changes_where_a_packet_goes_in_silence() -> Result<(), Failed> {
     let length = dump.map_or(0, |(_, text)| text.len());
     let config = ProptestConfig { cases: 64, ..ProptestConfig::default() };
     proptest!(config, |(at in 0..length, letters in "[?!#@]{1,3}")| {
-        // It ends early.
+        // The dump ends early.
         let (_, notes) = ends(&node, |text| text.get(..at).unwrap_or(text).trim_end_matches('\n').to_owned()).unwrap();
         prop_assert!(notes > 0 || at == 0);
-        // A part of it was overwritten.
+        // A part of the dump was overwritten.
         let broken = |text: &str| {
             let (before, after) = text.split_at_checked(at).unwrap_or((text, ""));
             format!("{before}{letters}{}", after.get(letters.len()..).unwrap_or_default())
@@ -54,7 +54,7 @@ fn damage_never_changes_where_a_packet_goes_in_silence() -> Result<(), Failed> {
 }
 
 #[test]
-fn damage_never_makes_it_fail() -> Result<(), Failed> {
+fn damage_never_causes_a_panic() -> Result<(), Failed> {
     let node = Node::read()?;
     proptest!(|(from in 0usize..400_000, bytes in "[ a-z0-9_:=,()\\[\\]\\->.]{1,40}")| {
         let noise = |text: &str| {

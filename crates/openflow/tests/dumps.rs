@@ -1,5 +1,4 @@
-//! Every recorded dump, of every version of OpenFlow, with and without names and statistics: read, understood and printed
-//! again.
+//! Parses and prints every recorded dump, of every version of OpenFlow, with and without names and statistics.
 
 mod common;
 
@@ -11,8 +10,8 @@ use openflow::{
 };
 use std::collections::BTreeMap;
 
-/// Recorded on the three nodes of the capture (Open vSwitch 4.0, userspace datapath), on a machine with the kernel's
-/// datapath (3.1), and in the lab in every form (`forms`).
+/// The dumps come from the three nodes of the capture (Open vSwitch 4.0, userspace datapath), from a machine with the
+/// kernel's datapath (3.1), and from the lab in every form (`forms`).
 fn outputs(wanted: impl Fn(&str) -> bool) -> Result<BTreeMap<String, String>, Failed> {
     let mut outputs = BTreeMap::new();
     for folder in ["capture", "kernel-datapath", "forms"] {
@@ -27,13 +26,13 @@ fn outputs(wanted: impl Fn(&str) -> bool) -> Result<BTreeMap<String, String>, Fa
     Ok(outputs)
 }
 
-/// The words of a line, which commas and spaces separate.
+/// Returns the words of a line, which commas and spaces separate.
 fn words(line: &str) -> Vec<&str> {
     line.split([',', ' ', '\t']).filter(|word| !word.is_empty()).collect()
 }
 
-/// The names in quotes and after `in_port=` and `output:` that are no numbers: a dump with `--names` does not tell their
-/// numbers.
+/// Returns the names in quotes and the names after `in_port=` and `output:`. A dump with `--names` does not contain
+/// the numbers of ports.
 fn named_ports(text: &str) -> Ports {
     let mut names: Vec<&str> = Vec::new();
     for word in ["in_port=", "output:"] {

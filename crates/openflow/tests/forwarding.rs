@@ -1,11 +1,11 @@
-//! Small bridges: what the datapath is told, and what becomes of a packet in the end.
+//! The datapath actions and the fate of a packet on small bridges.
 
 use openflow::{
     Bridge, End, Port, PortKind, Ports, Switch, Vlans,
     eval::{NEW, Question, Trace, trace},
 };
 
-/// A packet that comes in by the first of the ports a, b and c.
+/// Follows a packet that enters through the first of the ports a, b and c.
 fn follow(flows: &str, packet: &str) -> Trace {
     let port = |(number, name): (u16, &str)| {
         let port = Port { name: name.to_owned(), kind: PortKind::Plain, vlans: Vlans::default(), bond: None };
@@ -31,16 +31,16 @@ fn datapath(flows: &str, packet: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_tracked_packet_is_said_to_be_cleared() {
+fn a_tracked_packet_gets_ct_clear() {
     let flows = " table=0, ip actions=ct(table=1)\n table=1, ip actions=ct_clear,output:2\n";
     assert_eq!(datapath(flows, "tcp"), ["ct,recirc(0x1)", "ct_clear,b"]);
 }
 
 #[test]
-fn a_copy_is_the_datapath_s_own_where_nothing_could_take_it_back() {
+fn a_copy_with_permanent_effects_is_a_clone() {
     let cleared = " table=0, ip actions=clone(ct(commit),output:2),output:3\n";
     assert_eq!(datapath(cleared, "tcp"), ["clone(ct(commit),b),c"]);
-    // Also where only a later table does it.
+    // The same is true if only a later table changes the packet.
     let later =
         " table=0, ip actions=clone(resubmit(,1)),output:3\n table=1, ip actions=ct(commit),output:2\n";
     assert_eq!(datapath(later, "tcp"), ["clone(ct(commit),b),c"]);
@@ -49,19 +49,19 @@ fn a_copy_is_the_datapath_s_own_where_nothing_could_take_it_back() {
 }
 
 #[test]
-fn a_tag_that_says_nothing_is_taken_off_by_normal() {
+fn normal_removes_an_empty_tag() {
     let flows = " table=0, actions=NORMAL\n";
     assert_eq!(datapath(flows, "tcp,vlan_tci=0x1000"), ["pop_vlan,b,c"]);
     assert_eq!(datapath(flows, "tcp,vlan_tci=0x3000"), ["b,c"]);
 }
 
 #[test]
-fn a_large_packet_has_an_end_of_its_own() {
+fn a_large_packet_has_its_own_fate() {
     let flows = " table=0, ip actions=check_pkt_larger(1400)->reg0[0],resubmit(,1)\n table=1, reg0=0x1/0x1 actions=controller(reason=no_match)\n table=1, reg0=0/0x1 actions=output:2\n";
     let trace = follow(flows, "tcp");
     let wanted = [End::Port("b".into()), End::Larger(1400, Box::new(End::Controller))];
     assert_eq!(trace.ends(), wanted);
-    // The text says the same as the evaluation.
+    // The text gives the same fates as the evaluation.
     assert_eq!(openflow::ends(&trace.to_string()), wanted);
     let dropped = flows.replace("output:2", "drop");
     let ends = follow(&dropped, "tcp").ends();
@@ -69,7 +69,7 @@ fn a_large_packet_has_an_end_of_its_own() {
 }
 
 #[test]
-fn a_table_without_a_flow_drops_whatever_rule_stands_for_it() {
+fn a_miss_drops_the_packet() {
     let trace = |miss: &str| {
         format!(
             "Flow: tcp\n\nbridge(\"br-ex\")\n---\n 0. priority 0\n    output:2\n\nbridge(\"br-int\")\n---\n 0. {miss}\n    drop\n\nFinal flow: unchanged\nDatapath actions: drop\n"

@@ -1,5 +1,5 @@
-//! What the real `ofproto/trace` printed on a node with the kernel's datapath, against the evaluation of the flows that were
-//! recorded there.
+//! Compares the output of the real `ofproto/trace` on a node with the kernel's datapath with the evaluation of the
+//! flows that were recorded there.
 
 mod common;
 #[path = "common/node.rs"]
@@ -12,8 +12,8 @@ use packet::CtState;
 
 const NEW: CtState = CtState::NEW;
 
-/// A trace without what is not the same by design: the numbers of recirculation, which a switch counts; how much of the
-/// packet was looked at; datapath actions; what a tunnel does; translations to nothing.
+/// Returns a trace without the parts that differ by design: the recirculation numbers, which a switch counts; the
+/// megaflow; the datapath actions; the handling of tunnels; translations without a new address.
 fn plain(trace: &str) -> Vec<String> {
     let other = [
         "Megaflow: ",
@@ -38,7 +38,7 @@ fn plain(trace: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_recorded_traces_of_a_node() -> Result<(), Failed> {
+fn the_evaluation_equals_the_recorded_traces() -> Result<(), Failed> {
     let node = Node::read()?;
     let switch = node.switch();
     for bridge in ["br-int", "br-ex"] {
@@ -54,7 +54,7 @@ fn the_recorded_traces_of_a_node() -> Result<(), Failed> {
             assert_eq!(ours, theirs, "{file}");
         }
         assert_eq!(ours_text.len(), theirs.len(), "{file}");
-        // Where it leaves: by the pod's port, or by the tunnel to the other node.
+        // The packet leaves through the pod's port, or through the tunnel to the other node.
         let left = ours.passes.iter().flat_map(|pass| &pass.outcomes).filter_map(|it| match it {
             Outcome::Port { port, .. } => Some(port.clone()),
             Outcome::Tunnel { to: Some(to), .. } => Some(to.to_string()),
@@ -66,7 +66,7 @@ fn the_recorded_traces_of_a_node() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Every state of a connection that may be is followed, and each bucket of a group that nobody chose.
+/// The trace follows every possible state of a connection, and each bucket of a group without a chosen bucket.
 #[test]
 fn what_is_unknown_is_a_branch() -> Result<(), Failed> {
     let node = Node::read()?;
@@ -91,9 +91,9 @@ fn what_is_unknown_is_a_branch() -> Result<(), Failed> {
     Ok(())
 }
 
-/// What is not understood ends its branch with its name: a damaged dump never leads to a port.
+/// A part that is not understood ends its branch, and the branch names it: a damaged dump never leads to a port.
 #[test]
-fn damage_is_said_and_ends_the_branch() -> Result<(), Failed> {
+fn damage_is_reported_and_ends_the_branch() -> Result<(), Failed> {
     let mut node = Node::read()?;
     for (path, text) in &mut node.0 {
         if path.ends_with("OpenFlow15_dump-flows_br-int") {

@@ -1,8 +1,8 @@
-//! What OVN-Kubernetes writes down on Kubernetes objects, in annotations `k8s.ovn.org/*`.
+//! The annotations `k8s.ovn.org/*` that OVN-Kubernetes writes on Kubernetes objects.
 //!
-//! Cluster manager gives each node its subnets and addresses, ovnkube-node tells of its gateway and chassis, and each
-//! pod carries its addresses by network. Names and forms are those of go-controller's `pkg/util/node_annotations.go`
-//! and `pod_annotation.go`; older releases wrote one string where newer write a list.
+//! Cluster manager gives each node its subnets and addresses, ovnkube-node describes its gateway and chassis, and
+//! each pod has its addresses by network. Names and forms follow go-controller's `pkg/util/node_annotations.go` and
+//! `pod_annotation.go`. Older releases wrote one string where newer releases write a list.
 
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer};
@@ -14,64 +14,65 @@ use std::{
     str::FromStr,
 };
 
-/// What stands before the name of each of them.
+/// The prefix of the names of these annotations.
 const PREFIX: &str = "k8s.ovn.org/";
 
-/// The annotation that pods carry.
+/// The annotation of pods that describes their networks.
 pub const POD_NETWORKS: &str = "k8s.ovn.org/pod-networks";
 
-/// The network that is there without being defined.
+/// The name of the network that exists without a definition.
 pub const DEFAULT_NETWORK: &str = "default";
 
-/// What the annotations of a node say. Absent ones are empty.
+/// The values in the annotations of a node. Absent annotations give empty values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeAnnotations {
-    /// The interconnect zone (`zone-name`). Where it is missing, each node is a zone of its own name.
+    /// The interconnect zone (`zone-name`). If it is missing, each node is a zone with the name of the node.
     pub zone: Option<String>,
-    /// The name of its chassis: Open vSwitch's `system-id`.
+    /// The name of the node's chassis, which is Open vSwitch's `system-id`.
     pub chassis_id: Option<String>,
-    /// The number from which its transit and join addresses are made.
+    /// The number that the transit and join addresses are derived from.
     pub node_id: Option<String>,
-    /// Where its pods are, by network.
+    /// The subnets of the node's pods, by network.
     pub subnets: BTreeMap<String, Vec<IpNet>>,
-    /// Its gateway router, by network.
+    /// The gateway router of the node, by network.
     pub gateways: BTreeMap<String, Gateway>,
-    /// The addresses of the interface that its gateway uses.
+    /// The addresses of the interface that the node's gateway uses.
     pub primary: Vec<IpNet>,
-    /// Its addresses on the transit switch between zones.
+    /// The node's addresses on the transit switch between zones.
     pub transit: Vec<IpNet>,
-    /// The addresses of its gateway router on the join switch. Newer releases do not write them: they follow from
-    /// [`Self::node_id`].
+    /// The addresses of the node's gateway router on the join switch. Newer releases do not write them, because they
+    /// follow from [`Self::node_id`].
     pub join: Vec<IpNet>,
     /// All addresses of the host.
     pub host_cidrs: Vec<IpNet>,
-    /// Where tunnels to it end; where none is given, at its own address.
+    /// The addresses where tunnels to the node end. If the list is empty, tunnels end at the node's own address.
     pub encap_ips: Vec<IpAddr>,
-    /// The range of the addresses that stand for the host inside OVN, alike on all nodes (`node-masquerade-subnet`).
+    /// The range of the addresses that stand for the host inside OVN, which is the same on all nodes
+    /// (`node-masquerade-subnet`).
     pub masquerade: Vec<IpNet>,
-    /// Annotations that could not be understood: name and text.
+    /// Annotations that could not be parsed: name and text.
     pub unreadable: Vec<(String, String)>,
 }
 
-/// How a node's gateway router reaches the world (`l3-gateway-config`).
+/// The connection of a node's gateway router to external networks (`l3-gateway-config`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct Gateway {
-    /// `shared`, `local`, or empty for a network without gateway.
+    /// The mode: `shared`, `local`, or empty for a network without a gateway.
     pub mode: String,
-    /// The bridge: `br-ex`.
+    /// The bridge, such as `br-ex`.
     pub bridge_id: String,
-    /// The localnet port of the external switch: `br-ex_<node>`.
+    /// The localnet port of the external switch, such as `br-ex_<node>`.
     pub interface_id: String,
-    /// The MAC address of bridge and gateway router.
+    /// The MAC address of the bridge and of the gateway router.
     pub mac_address: String,
-    /// Its addresses.
+    /// The addresses of the gateway router.
     #[serde(deserialize_with = "or_default")]
     pub ip_addresses: Vec<IpNet>,
     /// The default gateways of the host.
     #[serde(deserialize_with = "or_default")]
     pub next_hops: Vec<IpAddr>,
-    /// `true` where node ports are served.
+    /// `true` if the node serves node ports.
     pub node_port_enable: String,
     /// The VLAN of the uplink; `0` for none.
     pub vlan_id: String,
@@ -81,40 +82,40 @@ pub struct Gateway {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct PodNetwork {
-    /// `default`, or the `namespace/name` of its NetworkAttachmentDefinition.
+    /// The name: `default`, or the `namespace/name` of its NetworkAttachmentDefinition.
     #[serde(skip)]
     pub network: String,
-    /// Its addresses; none of a network without address management.
+    /// The addresses of the pod. A network without address management has none.
     #[serde(deserialize_with = "or_default")]
     pub ip_addresses: Vec<IpNet>,
-    /// Its MAC address.
+    /// The MAC address of the pod.
     #[serde(deserialize_with = "or_default")]
     pub mac_address: String,
-    /// Where its default route leads.
+    /// The next hops of the default route.
     #[serde(deserialize_with = "or_default")]
     pub gateway_ips: Vec<IpAddr>,
-    /// Other routes.
+    /// The other routes.
     #[serde(deserialize_with = "or_default")]
     pub routes: Vec<PodRoute>,
-    /// `primary`, `secondary` or `infrastructure-locked`.
+    /// The role: `primary`, `secondary` or `infrastructure-locked`.
     #[serde(deserialize_with = "or_default")]
     pub role: String,
-    /// The tunnel key of its port, where all zones must agree on one: layer 2 networks.
+    /// The tunnel key of the port in layer 2 networks, for which all zones must agree on one.
     pub tunnel_id: Option<u32>,
 }
 
-/// The networks of a pod, as far as they can be understood.
+/// The networks of a pod, as far as they can be parsed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PodNetworks {
-    /// Does the pod carry the annotation? One that has the network of its host, or no addresses yet, does not.
+    /// Whether the pod has the annotation. A pod on the host network, or without addresses yet, does not have it.
     pub is_annotated: bool,
-    /// The default network first.
+    /// The networks, with the default network first.
     pub networks: Vec<PodNetwork>,
-    /// The texts of those that could not be understood, with their names; the whole text where it has no names.
+    /// The texts of the networks that could not be parsed, with their names, or the whole text if it has no names.
     pub unreadable: Vec<String>,
 }
 
-/// `null` where a value could be: Go writes an empty list so.
+/// Parses a value that may be `null`, because Go writes an empty list as `null`.
 fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(value: D) -> Result<T, D::Error> {
     Ok(Option::deserialize(value)?.unwrap_or_default())
 }
@@ -123,21 +124,21 @@ fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(value: D
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PodRoute {
-    /// Where to.
+    /// The destination.
     pub dest: IpNet,
-    /// Through which gateway; empty for a route on the link.
+    /// The gateway. Empty for a route on the link.
     #[serde(default)]
     pub next_hop: String,
 }
 
-/// The tunnel endpoints of all nodes, by node name, from the Node objects; see [`tunnel_ends`].
+/// Returns the tunnel endpoints of all nodes by node name, from the Node objects; see [`tunnel_ends`].
 pub fn tunnel_ends_of(nodes: &[Value]) -> BTreeMap<String, Vec<IpAddr>> {
     let name = |node: &Value| node.pointer("/metadata/name").and_then(Value::as_str).map(str::to_owned);
     nodes.iter().filter_map(|node| Some((name(node)?, tunnel_ends(node)))).collect()
 }
 
-/// The addresses at which tunnels to a node may end: those of the annotation `k8s.ovn.org/node-encap-ips`, or else the
-/// internal addresses of the Node object. Empty if the object has neither.
+/// Returns the addresses where tunnels to a node may end: those of the annotation `k8s.ovn.org/node-encap-ips`, or
+/// the internal addresses of the Node object. The list is empty if the object has neither.
 pub fn tunnel_ends(node: &Value) -> Vec<IpAddr> {
     let given = NodeAnnotations::of(node).encap_ips;
     if !given.is_empty() {
@@ -150,7 +151,7 @@ pub fn tunnel_ends(node: &Value) -> Vec<IpAddr> {
 }
 
 impl NodeAnnotations {
-    /// What a Node object says.
+    /// Parses the annotations of a Node object.
     pub fn of(node: &Value) -> Self {
         let mut all = Self::default();
         let annotations = node.pointer("/metadata/annotations").and_then(Value::as_object);
@@ -194,7 +195,7 @@ impl NodeAnnotations {
     }
 }
 
-/// The networks of a Pod object.
+/// Parses the networks of a Pod object.
 pub fn pod_networks(pod: &Value) -> PodNetworks {
     let annotations = pod.pointer("/metadata/annotations");
     match annotations.and_then(|all| all.get(POD_NETWORKS)).and_then(Value::as_str) {
@@ -203,7 +204,7 @@ pub fn pod_networks(pod: &Value) -> PodNetworks {
     }
 }
 
-/// Each network is understood by itself: one of an unknown form takes nothing from the others.
+/// Parses each network separately, so that a network of an unknown form does not hide the others.
 fn networks(text: &str) -> PodNetworks {
     let mut all = PodNetworks { is_annotated: true, ..PodNetworks::default() };
     let Ok(by_name) = serde_json::from_str::<BTreeMap<String, Value>>(text) else {
@@ -220,8 +221,8 @@ fn networks(text: &str) -> PodNetworks {
     all
 }
 
-/// An annotation of OVN-Kubernetes or Multus as an engineer reads it, in one line or several. None: it is somebody
-/// else's, or is not understood, and should be shown as it stands.
+/// Returns an annotation of OVN-Kubernetes or Multus in readable form, in one line or several. Returns `None` if the
+/// annotation belongs to another program or cannot be parsed; then show it unchanged.
 pub fn readable(key: &str, text: &str) -> Option<String> {
     if key == "k8s.v1.cni.cncf.io/network-status" {
         let all: Vec<Attached> = serde_json::from_str(text).ok()?;
@@ -239,7 +240,7 @@ pub fn readable(key: &str, text: &str) -> Option<String> {
             let all: BTreeMap<String, Gateway> = serde_json::from_str(text).ok()?;
             lines(all.iter().map(|(network, gateway)| format!("{network}: {gateway}")))
         }
-        // What has no form of its own is a list, a map, or a map of either.
+        // An annotation without its own form is a list, a map, or a map of either.
         _ => match serde_json::from_str(text).ok()? {
             Value::Object(map) => {
                 let one = |(key, value): (&String, &Value)| format!("{key}: {}", plain(value));
@@ -265,7 +266,7 @@ fn plain(value: &Value) -> String {
     }
 }
 
-/// One value or a list of them.
+/// One value or a list of values.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Several {
@@ -273,7 +274,7 @@ enum Several {
     All(Vec<String>),
 }
 
-/// What a list in an annotation holds; `null` is an empty one.
+/// Parses the elements of a list in an annotation; `null` is an empty list.
 fn parsed<T: FromStr>(list: Option<Several>) -> Option<Vec<T>> {
     list.map_or(Some(Vec::new()), Several::parsed)
 }
@@ -288,7 +289,7 @@ impl Several {
     }
 }
 
-/// `{"ipv4": …, "ipv6": …}`.
+/// Parses `{"ipv4": …, "ipv6": …}`.
 fn both(text: &str) -> Option<Vec<IpNet>> {
     let both: BTreeMap<String, Option<String>> = serde_json::from_str(text).ok()?;
     both.values().flatten().filter(|text| !text.is_empty()).map(|text| text.parse().ok()).collect()
@@ -317,7 +318,7 @@ fn joined<T: fmt::Display>(all: &[T]) -> String {
     if all.is_empty() { "none".into() } else { all.join(",") }
 }
 
-/// `eth0 ovn-kubernetes 10.244.0.6 0a:58:0a:f4:00:06 (default)`.
+/// Prints `eth0 ovn-kubernetes 10.244.0.6 0a:58:0a:f4:00:06 (default)`.
 impl fmt::Display for Attached {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, interface, ips, mac, default } = self;
@@ -325,7 +326,7 @@ impl fmt::Display for Attached {
     }
 }
 
-/// `shared, br-ex (br-ex_ovn-worker) 172.18.0.3/16, next hop 172.18.0.1, mac …, node ports`.
+/// Prints `shared, br-ex (br-ex_ovn-worker) 172.18.0.3/16, next hop 172.18.0.1, mac …, node ports`.
 impl fmt::Display for Gateway {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = if self.mode.is_empty() { "no gateway".to_owned() } else { self.mode.clone() };
@@ -353,7 +354,7 @@ impl fmt::Display for Gateway {
     }
 }
 
-/// `default: 10.244.0.6/24 0a:58:0a:f4:00:06 primary, gateway 10.244.0.1, routes 10.96.0.0/16 via 10.244.0.1`.
+/// Prints `default: 10.244.0.6/24 0a:58:0a:f4:00:06 primary, gateway 10.244.0.1, routes 10.96.0.0/16 via 10.244.0.1`.
 impl fmt::Display for PodNetwork {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { network, ip_addresses, mac_address, gateway_ips, routes, role, tunnel_id } = self;
@@ -367,7 +368,7 @@ impl fmt::Display for PodNetwork {
         if let Some(key) = tunnel_id {
             write!(f, ", tunnel key {key}")?;
         }
-        // Many go through one gateway.
+        // Many routes use the same gateway.
         let mut by_hop: Vec<(&str, Vec<&IpNet>)> = Vec::new();
         for PodRoute { dest, next_hop } in routes {
             match by_hop.iter_mut().find(|(hop, _)| hop == next_hop) {

@@ -1,61 +1,62 @@
-//! What makes a row of one node's zone the counterpart of a row of another's.
+//! The counterpart of a row of one node's zone in the zones of other nodes.
 //!
-//! In interconnect mode OVN-Kubernetes writes each zone's databases from the same objects. Most rows are the same in
-//! all zones; some are made for the zone's node (its gateway router, its switch), some for each other node (the
-//! transit switch's ports, the routes to the other nodes' subnets), and some exist in one zone alone (the ports of
-//! its pods). See the enhancement "OVN Interconnect" and `go-controller/pkg/types/const.go`.
+//! In interconnect mode OVN-Kubernetes writes the databases of each zone from the same objects. Most rows are the
+//! same in all zones. Some belong to the zone's node (its gateway router, its switch), some to each other node (the
+//! ports of the transit switch, the routes to the other nodes' subnets), and some exist in one zone only (the ports
+//! of its pods). See the enhancement "OVN Interconnect" and `go-controller/pkg/types/const.go`.
 
 use crate::{Labels, label, label::has_name};
 use ipnet::IpNet;
 use ovsdb::{ColumnSchema, Row, Rows, Select, Uuid};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Something that is a zone's own and so differs from zone to zone.
+/// A value that belongs to one zone and therefore differs between zones.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Own {
-    /// What it is, in the same words in every zone: `transit address`.
+    /// The kind of the value, in the same words in every zone: `transit address`.
     pub kind: String,
-    /// What it is in this zone: `100.88.0.3`.
+    /// The value in this zone: `100.88.0.3`.
     pub value: String,
-    /// The only column (or `column:key`) in which it means that.
+    /// The only column (or `column:key`) in which the value has this meaning.
     pub column: Option<&'static str>,
 }
 
-/// The kind of the zone's name, which in interconnect mode is the node's.
+/// The kind of the zone's name, which in interconnect mode is the name of the node.
 pub const NAME: &str = "name";
 
 /// The columns that hold the tunnel key of a transit switch's port.
 pub(crate) const KEY_COLUMNS: [&str; 2] = ["options:requested-tnl-key", "tunnel_key"];
 
-/// What a port that several zones have is in each of them: the zone of its node, and the others, where it is remote.
+/// The columns of a port in several zones whose values are the same in the zone of its node and in the other zones,
+/// where the port is remote.
 const SPANNING: [&str; 6] =
     ["name", "logical_port", "addresses", "mac", "options:requested-tnl-key", "tunnel_key"];
 
-/// A row as the other zones should have it.
+/// A row in the form in which the other zones should have it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counterpart {
-    /// What it is called, with what tells it from its like; no UUID.
+    /// The name of the row with the data that distinguishes it from similar rows, without a UUID.
     pub key: String,
-    /// No other zone has it.
+    /// Whether no other zone has the row.
     pub local: bool,
-    /// Rows of different roles agree in their `spanning` properties only.
+    /// The role of the row. Rows of different roles agree only in their `spanning` properties.
     pub role: &'static str,
-    /// What should be the same.
+    /// The properties that should be the same.
     pub properties: Vec<Property>,
 }
 
 /// A column, or one key of a map, that should be the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Property {
-    /// `addresses`, `options:router-port`.
+    /// The name: `addresses`, `options:router-port`.
     pub name: String,
-    /// Its elements.
+    /// The elements of the value.
     pub values: Vec<String>,
-    /// It is the same in every role.
+    /// Whether the property is the same in every role.
     pub spanning: bool,
 }
 
-/// What has to be read of a northbound database to know a zone's own values.
+/// Returns the selects on a northbound database that give a zone's own values.
 pub fn own_selects() -> Vec<Select> {
     vec![
         Select::from("NB_Global").columns(["name"]),
@@ -66,15 +67,16 @@ pub fn own_selects() -> Vec<Select> {
     ]
 }
 
-/// A zone's own values, from what [`own_selects`] asked for.
+/// Returns a zone's own values from the rows that [`own_selects`] selected.
 ///
-/// What belongs to the zone is recognised by its name: it holds the node's, and what it is without that says
-/// of what kind its values are.
+/// Rows that belong to the zone are recognised by their names, which contain the name of the node. The rest of the
+/// name gives the kind of the values.
 pub fn own(node: &str, read: &[Rows]) -> Vec<Own> {
     let rows = |table: &str| {
         let mut rows: Vec<&Row> =
             read.iter().filter(|r| r.table.name == table).flat_map(|r| &r.rows).collect();
-        // The default network's names are the shortest: of two meanings of one value, its comes first.
+        // The default network's names are the shortest. If a value has two meanings, that of the default network
+        // comes first.
         rows.sort_by_key(|row| row.text("name").map(|name| (name.len(), name.to_owned())));
         rows
     };
@@ -122,7 +124,7 @@ pub fn own(node: &str, read: &[Rows]) -> Vec<Own> {
         let (name, chassis) = (router.text("name").unwrap_or_default(), router.map_get("options", "chassis"));
         if let Some(chassis) = chassis {
             add(name, "chassis", chassis);
-            // As gateway chassis are named, after their port.
+            // Gateway chassis have names like this, after their port.
             add(name, "name and chassis", &format!("{zone}-{chassis}"));
         }
     }
@@ -139,20 +141,20 @@ pub fn own(node: &str, read: &[Rows]) -> Vec<Own> {
     own
 }
 
-/// OVN-Kubernetes makes most MAC addresses of an IPv4 address. One that is made so on other nodes and not on this one is of
-/// another kind, and stands out.
+/// OVN-Kubernetes derives most MAC addresses from an IPv4 address. If a MAC address is derived on other nodes but not
+/// on this one, its kind differs, and the comparison shows it.
 fn mac_kind(mac: &str, addresses: &[&str]) -> &'static str {
     let derived = |address: &&str| address.parse().is_ok_and(|ip| crate::host::derived_mac(ip) == mac);
     if addresses.iter().any(derived) { "derived MAC" } else { "MAC" }
 }
 
-/// What the name of a node's own object says that it is: `rtots-worker` is the node's transit port.
+/// Returns the role in the name of a node's own object: `rtots-worker` is the node's transit port.
 fn role_of(name: &str, node: &str) -> Option<String> {
     let before = name.strip_suffix(node)?;
     if before.ends_with(|c: char| c.is_ascii_alphanumeric() || c == '.') {
         return None;
     }
-    // `rtos-blue_worker` and `blue_rtots-worker`: the network may stand on either side of the prefix.
+    // The network may be on either side of the prefix: `rtos-blue_worker` and `blue_rtots-worker`.
     let known = [
         ("rtots-", "transit "),
         ("tstor-", "transit "),
@@ -170,9 +172,9 @@ fn role_of(name: &str, node: &str) -> Option<String> {
     Some(if network.is_empty() { role.to_owned() } else { format!("{network} {role}") })
 }
 
-/// What a row should have in common with its counterparts.
+/// Returns the properties that a row should have in common with its counterparts.
 ///
-/// `labels` name the rows that it refers to, `owners` those that refer to it. `subnets` are the zone's own.
+/// `labels` name the rows that the row refers to, `owners` the rows that refer to it. `subnets` are the zone's own.
 pub fn counterpart(
     row: &Row,
     labels: &Labels,
@@ -182,7 +184,7 @@ pub fn counterpart(
     let table = row.table.name.as_str();
     let owned = matches!(table, "Logical_Router_Static_Route" | "Logical_Router_Policy" | "NAT" | "QoS");
     let owner = owners.get(&row.uuid).filter(|_| owned).map(|names| names.join(" and ")).unwrap_or_default();
-    // Of what is owned, the owner's table is clear from its own.
+    // The table of an owned row already implies the table of its owner.
     let owner =
         owner.strip_prefix("Logical_Router ").or(owner.strip_prefix("Logical_Switch ")).unwrap_or(&owner);
     let key = match (owner, singleton(table)) {
@@ -205,7 +207,8 @@ pub fn counterpart(
     }
 }
 
-/// What a row is called in every zone. What has no name is called after what it holds: its UUID is its zone's own.
+/// Returns the name of a row in every zone. A row without a name is named after its values, because each zone has its
+/// own UUIDs.
 fn name_of(row: &Row, labels: &Labels, subnets: &[IpNet]) -> String {
     let table = row.table.name.as_str();
     let name = match has_name(row) {
@@ -221,13 +224,13 @@ fn name_of(row: &Row, labels: &Labels, subnets: &[IpNet]) -> String {
         }
     };
     match (table, row.refs("datapath").next()) {
-        // Each datapath has some of the same name, or one.
+        // Each datapath has such rows with the same names, or one row.
         ("Multicast_Group" | "IP_Multicast", Some(datapath)) => format!("{}: {name}", labels.get(datapath)),
         _ => name,
     }
 }
 
-/// A name in which UUIDs, such as those that ovn-northd puts into names of meters, are left out.
+/// Removes UUIDs from a name, such as those that ovn-northd puts into names of meters.
 fn without_uuids(name: &str) -> String {
     const LENGTH: usize = 36;
     let mut text = name.to_owned();
@@ -241,7 +244,7 @@ fn without_uuids(name: &str) -> String {
     text
 }
 
-/// The columns and keys of these rows that are not compared, because they are a zone's own affair.
+/// Returns the columns and keys of these rows that are not compared because they differ between zones by design.
 pub fn left_out(rows: &Rows) -> BTreeSet<String> {
     let table = rows.table.name.as_str();
     let mut names = BTreeSet::new();
@@ -254,7 +257,7 @@ pub fn left_out(rows: &Rows) -> BTreeSet<String> {
             let keys = datums.flat_map(|datum| datum.pairs()).map(|(key, _)| ovsdb::print::atom(key));
             let property = |key: String| format!("{}:{}", column.name, key.trim_matches('"'));
             let own = keys.map(property).filter(|property| own_affair(property));
-            // `external_ids:ct-zone-…`: one for each port. `variables:Service_…`: one for each port of a service.
+            // `external_ids:ct-zone-…` has one key per port, and `variables:Service_…` one key per port of a service.
             names.extend(own.map(|name| {
                 match (name.split_once("ct-zone-"), name.starts_with("variables:")) {
                     (Some((before, _)), _) => format!("{before}ct-zone-*"),
@@ -264,7 +267,7 @@ pub fn left_out(rows: &Rows) -> BTreeSet<String> {
             }));
         }
     }
-    // Parts of values, which no other zone need have.
+    // Parts of values that other zones need not have.
     let leads_to_own =
         |row: &Row| table == "Load_Balancer" && row.map("vips").any(|(vip, _)| is_own(row, vip));
     if rows.rows.iter().any(leads_to_own) {
@@ -280,51 +283,51 @@ fn singleton(table: &str) -> bool {
     matches!(table, "NB_Global" | "SB_Global" | "Open_vSwitch")
 }
 
-/// Does no other zone have this row, by design?
+/// Returns whether no other zone has this row, by design.
 fn is_local(row: &Row, subnets: &[IpNet]) -> bool {
     let owner = row.map_get("external_ids", "k8s.ovn.org/owner-type").unwrap_or_default();
     match row.table.name.as_str() {
-        // A pod's port.
+        // The port of a pod.
         "Logical_Switch_Port" | "Port_Binding" => {
             row.map_get("external_ids", "pod").is_some() || row.map_get("external_ids", "namespace").is_some()
         }
-        // An egress IP is served by one node and rerouted where its pods are.
+        // One node serves an egress IP, and the nodes of its pods reroute it.
         "NAT" | "Logical_Router_Policy" if owner == "EgressIP" => {
             row.text("external_ip").is_some() || row.int("priority") == Some(100)
         }
-        // Rows for one pod: its egress gateway, its port's state.
+        // Rows for one pod, such as its egress gateway.
         "NAT" => within(row.text("logical_ip"), subnets),
         "Logical_Router_Static_Route" => within(row.text("ip_prefix"), subnets),
-        // A pod's interface.
+        // The interface of a pod.
         "Interface" => row.map_get("external_ids", "sandbox").is_some(),
-        // What a zone has learnt, and what its ovn-northd made for its own ports.
+        // Addresses that a zone has learnt, and port groups that its ovn-northd made for its own ports.
         "MAC_Binding" | "FDB" | "IGMP_Group" => true,
         "Port_Group" => row.table.column("acls").is_none(),
         _ => false,
     }
 }
 
-/// Is this the address of one host in one of the subnets?
+/// Returns whether this is the address of one host in one of the subnets.
 fn within(address: Option<&str>, subnets: &[IpNet]) -> bool {
     let Some(address) = address else { return false };
     let host = address.strip_suffix("/32").or(address.strip_suffix("/128")).unwrap_or(address);
     host.parse::<std::net::IpAddr>().is_ok_and(|ip| subnets.iter().any(|subnet| subnet.contains(&ip)))
 }
 
-/// Is this column's value a zone's own affair?
+/// Returns whether the values of this column differ between zones by design.
 fn differs(table: &str, column: &str) -> bool {
     match (table, column) {
-        // Progress, and what a daemon made up for itself.
+        // Progress, and values that a daemon chose for itself.
         (
             _,
             "nb_cfg" | "sb_cfg" | "hv_cfg" | "nb_cfg_timestamp" | "sb_cfg_timestamp" | "hv_cfg_timestamp",
         ) => true,
         ("NB_Global" | "SB_Global", "connections" | "ssl") => true,
-        // Which ports and pods are here; the tables of what is referred to tell what is missing.
+        // The ports and pods of this node; comparing the referenced tables shows what is missing.
         ("Port_Group" | "Multicast_Group", "ports") => true,
         ("Logical_Switch", "ports") => true,
         ("Logical_Router", "ports" | "static_routes" | "policies" | "nat") => true,
-        // Numbers that each zone's ovn-northd or ovn-controller gives out for itself.
+        // Numbers that each zone's ovn-northd or ovn-controller assigns itself.
         ("Port_Binding", "up" | "virtual_parent" | "nat_addresses") => true,
         (
             "Load_Balancer" | "Logical_Flow",
@@ -336,7 +339,7 @@ fn differs(table: &str, column: &str) -> bool {
     }
 }
 
-/// The comparable properties of one column.
+/// Returns the comparable properties of one column.
 fn properties(
     row: &Row,
     column: &ColumnSchema,
@@ -354,7 +357,7 @@ fn properties(
         ("Address_Set", "addresses") => return vec![property(column.name.clone(), addresses(row, subnets))],
         _ => {}
     }
-    // The UUID of a row of another database, which each zone made for itself.
+    // The UUID of a row of another database, which each zone creates for itself.
     if column.ty.key.kind == ovsdb::AtomType::Uuid && column.ty.key.ref_table.is_none() {
         return Vec::new();
     }
@@ -373,7 +376,7 @@ fn properties(
     vec![property(column.name.clone(), datum.atoms().iter().map(atom).collect())]
 }
 
-/// What a load balancer does, a virtual address and a backend each.
+/// Returns the virtual addresses of a load balancer, each with one backend.
 fn backends(row: &Row) -> Vec<String> {
     let pairs = row.map("vips").flat_map(|(vip, backends)| {
         let backends: Vec<&str> =
@@ -385,16 +388,16 @@ fn backends(row: &Row) -> Vec<String> {
     pairs.collect()
 }
 
-/// Does a virtual address of a load balancer lead to endpoints of the zone's own node? Where the traffic policy is `Local`, each
-/// node has the endpoints that are on it: which load balancers and addresses these are, is in
-/// `go-controller/pkg/ovn/controller/services/lb_config.go` and `docs/design/masquerade-ips.md`.
+/// Returns whether a virtual address of a load balancer leads to endpoints of the zone's own node. With the traffic
+/// policy `Local`, each node has only its own endpoints. `go-controller/pkg/ovn/controller/services/lb_config.go` and
+/// `docs/design/masquerade-ips.md` describe these load balancers and addresses.
 fn is_own(row: &Row, vip: &str) -> bool {
     let host = vip.rsplit_once(':').map_or(vip, |(host, _)| host);
     row.text("name").is_some_and(|name| name.contains("_node_local_"))
         || matches!(host, "169.254.0.3" | "169.254.169.3" | "[fd69::3]")
 }
 
-/// The members of an address set. Those for egress hold the pods that the zone itself has to serve.
+/// Returns the members of an address set. Address sets for egress hold the pods that the zone itself serves.
 fn addresses(row: &Row, subnets: &[IpNet]) -> Vec<String> {
     let own_pods = holds_own_pods(row);
     row.strings("addresses")
@@ -408,22 +411,22 @@ fn holds_own_pods(row: &Row) -> bool {
     matches!(owner, "EgressIP" | "EgressQoS" | "EgressService")
 }
 
-/// A key of a map whose value is a zone's own affair: which chassis of its own it wants, when something was made.
+/// Returns whether the value of a map's key differs between zones by design, such as a requested chassis or a time.
 fn own_affair(property: &str) -> bool {
     matches!(
         property,
         "options:iface-id-ver"
             | "external_ids:ovnkube-node"
             | "other_config:ovn-cms-options"
-            // Of a datapath binding: which row of its own northbound database it was made of.
+            // The row of the zone's own northbound database that a datapath binding was made from.
             | "external_ids:logical-switch"
             | "external_ids:logical-router"
-            // What each zone's ovn-northd makes up, and when it last did something.
+            // Values that each zone's ovn-northd chooses, and the time of its last action.
             | "options:mac_prefix"
             | "options:svc_monitor_mac"
             | "options:e2e_timestamp"
     )
-        // Backends of a service as its template has them on one chassis, which may be those of the node alone.
+        // The backends of a service in the template for one chassis, which may be only those of the node.
         || property.starts_with("variables:Service_")
         || crate::switch::own_affair(property)
 }

@@ -1,40 +1,40 @@
-//! Connections, as `ovs-appctl dpctl/dump-conntrack` prints them (ovs-vswitchd(8)).
+//! Tracked connections, as `ovs-appctl dpctl/dump-conntrack` prints them (ovs-vswitchd(8)).
 //!
 //! ```text
-//! tcp,orig=(src=10.244.0.2,dst=10.244.0.5,sport=42368,dport=8080),reply=(src=…),id=0,zone=17,mark=2,protoinfo=(state=CLOSING)
+//! tcp,orig=(src=10.244.0.2,dst=10.244.0.5,dport=8080),reply=(src=…),id=0,zone=17,protoinfo=(state=CLOSING)
 //! ```
 
 use openflow::tokens;
 use std::{collections::BTreeMap, fmt, net::IpAddr};
 
-/// A connection, in the words of its line.
+/// A connection, split into the parts of its line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry<'a> {
-    /// `tcp`, `udp`, `icmp`, `icmpv6`, `sctp`, or a number.
+    /// The protocol: `tcp`, `udp`, `icmp`, `icmpv6`, `sctp`, or a number.
     pub protocol: &'a str,
-    /// Everything else: `orig` and its value with the brackets, `zone`, `mark`, `protoinfo` …
+    /// All other parts: `orig` and its value with the brackets, `zone`, `mark`, `protoinfo` and others.
     pub parts: Vec<(&'a str, Option<&'a str>)>,
 }
 
-/// Which connections are wanted. Everything that is given must hold.
+/// A filter for connections. A connection must meet all conditions that are set.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// In one of these zones; none: in any.
+    /// The zones of the connection. An empty list means any zone.
     pub zones: Vec<u16>,
-    /// Between this address and another, in either direction, before or after translation.
+    /// An address at either end, in either direction, before or after translation.
     pub address: Option<IpAddr>,
-    /// The same for a port.
+    /// A port at either end, in either direction, before or after translation.
     pub port: Option<u16>,
-    /// Of this protocol.
+    /// The protocol of the connection.
     pub protocol: Option<String>,
-    /// In this state, at either end.
+    /// The state of the connection at either end.
     pub state: Option<String>,
-    /// With this mark, in the bits of the mask.
+    /// The mark and the mask of its bits that must match.
     pub mark: Option<(u64, u64)>,
 }
 
 impl<'a> Entry<'a> {
-    /// Reads a line; nothing if it is no connection.
+    /// Parses a line. Returns `None` if the line is not a connection.
     pub fn parse(line: &'a str) -> Option<Self> {
         let mut parts = tokens::split(line.trim());
         let protocol = parts.next().filter(|protocol| !protocol.contains(['=', ' ', ':']))?;
@@ -47,24 +47,25 @@ impl<'a> Entry<'a> {
         self.parts.iter().find(|(it, _)| *it == name)?.1
     }
 
-    /// The parts of a part: of `orig`, `src`, `dst`, `sport`, `dport`.
+    /// Returns the inner parts of a part: `src`, `dst`, `sport` and `dport` of `orig`.
     fn inner(&self, part: &str) -> impl Iterator<Item = (&'a str, &'a str)> {
         let inner =
             self.part(part).and_then(|value| value.strip_prefix('(')?.strip_suffix(')')).unwrap_or_default();
         tokens::split(inner).filter_map(|part| part.split_once('='))
     }
 
-    /// The zone; 0, the default one, is not printed.
+    /// Returns the zone. The default zone 0 is not printed.
     pub fn zone(&self) -> u16 {
         self.part("zone").and_then(|zone| zone.parse().ok()).unwrap_or(0)
     }
 
-    /// The mark; 0 is not printed.
+    /// Returns the mark. The mark 0 is not printed.
     pub fn mark(&self) -> u64 {
         self.part("mark").and_then(tokens::number).unwrap_or(0)
     }
 
-    /// The state, for those protocols that have one; `SYN_SENT/ESTABLISHED` where the two ends are told apart.
+    /// Returns the state of a protocol that has states, or `SYN_SENT/ESTABLISHED` if the two ends have separate
+    /// states.
     pub fn state(&self) -> Option<String> {
         let state = |name: &str| self.inner("protoinfo").find(|(it, _)| *it == name).map(|(_, state)| state);
         match (state("state"), state("state_orig"), state("state_reply")) {
@@ -76,7 +77,7 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// As it was printed.
+/// Prints the connection as Open vSwitch printed it.
 impl fmt::Display for Entry<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.protocol)?;
@@ -88,7 +89,7 @@ impl fmt::Display for Entry<'_> {
 }
 
 impl Filter {
-    /// Is anything asked for?
+    /// Returns whether the filter has any condition.
     pub fn is_narrow(&self) -> bool {
         let Self { zones, address, port, protocol, state, mark } = self;
         !zones.is_empty()
@@ -99,7 +100,7 @@ impl Filter {
             || mark.is_some()
     }
 
-    /// Is this connection wanted?
+    /// Returns whether the filter selects this connection.
     pub fn wants(&self, entry: &Entry<'_>) -> bool {
         let tuples = || ["orig", "reply"].into_iter().flat_map(|tuple| entry.inner(tuple));
         let has_address = |address: IpAddr| tuples().any(|(_, value)| value.parse() == Ok(address));
@@ -118,7 +119,7 @@ impl Filter {
     }
 }
 
-/// How many connections of a zone have a protocol and a state.
+/// The numbers of connections by zone, protocol and state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary(BTreeMap<(u16, String, String), usize>);
 
@@ -129,7 +130,7 @@ impl Summary {
         *self.0.entry(key).or_default() += 1;
     }
 
-    /// By zone: protocol, state (or none) and number.
+    /// Returns the protocol, the state (or an empty text) and the number of connections of each zone.
     pub fn zones(&self) -> BTreeMap<u16, Vec<(&str, &str, usize)>> {
         let mut zones: BTreeMap<u16, Vec<_>> = BTreeMap::new();
         for ((zone, protocol, state), count) in &self.0 {
@@ -170,7 +171,7 @@ mod tests {
         let icmp = "icmp,orig=(src=1.1.1.1,dst=2.2.2.2,id=80,type=8,code=0),reply=(src=2.2.2.2,dst=1.1.1.1,id=80,type=0,code=0)";
         let icmp = Entry::parse(icmp).unwrap();
         assert_eq!((icmp.zone(), icmp.state()), (0, None));
-        // An identifier is no port.
+        // The identifier of ICMP is not a port.
         assert!(!Filter { port: Some(80), ..Filter::default() }.wants(&icmp));
         assert_eq!(Entry::parse("ovs-vswitchd: no datapath"), None);
     }

@@ -1,4 +1,4 @@
-//! Cookies: how OpenFlow flows name the rows that they come from.
+//! Cookies, which name the rows that OpenFlow flows come from.
 
 use ovsdb::Uuid;
 use std::{fmt, str::FromStr};
@@ -11,7 +11,7 @@ use std::{fmt, str::FromStr};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UuidPrefix(String);
 
-/// The text is neither.
+/// The error for a text that is neither a cookie nor the beginning of a UUID.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is neither a cookie (0x and up to 8 hexadecimal digits) nor the first 4 or more digits of a UUID"
@@ -19,24 +19,24 @@ pub struct UuidPrefix(String);
 pub struct BadPrefix(String);
 
 impl UuidPrefix {
-    /// The cookie of a row's flows.
+    /// Returns the prefix for the cookie of a row's flows.
     pub fn cookie(cookie: u32) -> Self {
         Self(format!("{cookie:08x}"))
     }
 
-    /// Does the UUID begin so?
+    /// Returns whether the UUID begins with this prefix.
     pub fn is_of(&self, uuid: Uuid) -> bool {
         uuid.starts_with(&self.0)
     }
 
-    /// The lowest UUID that begins so.
+    /// Returns the lowest UUID with this prefix.
     pub(crate) fn lowest(&self) -> Uuid {
         const ZEROS: &str = "00000000-0000-0000-0000-000000000000";
         let rest = ZEROS.get(self.0.len()..).unwrap_or_default();
         format!("{}{rest}", self.0).parse().unwrap_or_default()
     }
 
-    /// The whole UUID, if it is one.
+    /// Returns the UUID if the text is a whole one.
     pub fn whole(&self) -> Option<Uuid> {
         self.0.parse().ok()
     }
@@ -47,7 +47,7 @@ impl FromStr for UuidPrefix {
 
     fn from_str(text: &str) -> Result<Self, BadPrefix> {
         let bad = || BadPrefix(text.chars().take(60).collect());
-        // Open vSwitch prints a cookie as a number, without leading zeros.
+        // Open vSwitch prints a cookie as a number without leading zeros.
         if let Some(digits) = text.strip_prefix("0x") {
             return u32::from_str_radix(digits, 16).map(Self::cookie).map_err(|_| bad());
         }

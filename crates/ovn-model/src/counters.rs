@@ -1,12 +1,13 @@
-//! Counters in what Open vSwitch prints, by name: what can be sampled twice.
+//! Counters by name in the output of Open vSwitch, which can be sampled twice.
 
 use openflow::Ports;
 use std::collections::BTreeMap;
 
-/// Named counters.
+/// The values of counters by name.
 pub type Counters = BTreeMap<String, u64>;
 
-/// Of `coverage/show` (ovs-appctl(8)): how often each event happened. Events that never happened are not printed.
+/// Parses `coverage/show` (ovs-appctl(8)): the number of times that each event happened. Events that never happened
+/// are not printed.
 pub fn coverage(text: &str) -> Counters {
     let counter = |line: &str| {
         let (event, total) = line.split_once("total:")?;
@@ -15,7 +16,7 @@ pub fn coverage(text: &str) -> Counters {
     text.lines().filter_map(counter).collect()
 }
 
-/// Of `dpctl/show -s`: look-ups of each datapath and packets of each of its ports.
+/// Parses `dpctl/show -s`: the lookups of each datapath and the packets of each of its ports.
 pub fn datapaths(text: &str) -> Counters {
     let (mut counters, mut of) = (Counters::new(), String::new());
     for line in text.lines() {
@@ -33,7 +34,7 @@ pub fn datapaths(text: &str) -> Counters {
             for word in trimmed.split_whitespace() {
                 match word.split_once(':') {
                     Some((name, value)) => {
-                        // `lookups: hit:1`, but `collisions:0`.
+                        // The forms are `lookups: hit:1` and `collisions:0`.
                         group = if value.is_empty() { name } else { group };
                         if let Ok(value) = value.parse() {
                             counters.insert([&of, group, name].join(" ").replace("  ", " "), value);
@@ -45,12 +46,12 @@ pub fn datapaths(text: &str) -> Counters {
             }
         }
     }
-    // How many masks there are now is no counter.
+    // The current number of masks is not a counter.
     counters.retain(|name, _| !name.contains(" masks total"));
     counters
 }
 
-/// Of `dpif-netdev/pmd-stats-show`: what each thread of the userspace datapath did. Averages are left out.
+/// Parses `dpif-netdev/pmd-stats-show`: the work of each thread of the userspace datapath. Averages are left out.
 pub fn threads(text: &str) -> Counters {
     let (mut counters, mut thread) = (Counters::new(), String::new());
     for line in text.lines() {
@@ -66,7 +67,7 @@ pub fn threads(text: &str) -> Counters {
     counters
 }
 
-/// Of `dump-ports` (ovs-ofctl(8)): what each port received and sent.
+/// Parses `dump-ports` (ovs-ofctl(8)): the receive and transmit counters of each port.
 pub fn ports(text: &str, ports: &Ports) -> Counters {
     port_statistics(text)
         .into_iter()
@@ -77,8 +78,8 @@ pub fn ports(text: &str, ports: &Ports) -> Counters {
         .collect()
 }
 
-/// What each port received and sent, by its number or `LOCAL`: counters in the order in which they are printed. A
-/// counter that a device does not have is printed as `?` and left out.
+/// Parses the counters of each port by its number or `LOCAL`, in the order of the output. A counter that a device
+/// does not have is printed as `?` and left out.
 pub fn port_statistics(text: &str) -> Vec<(String, Vec<(String, u64)>)> {
     let mut all: Vec<(String, Vec<(String, u64)>)> = Vec::new();
     for line in text.lines().map(str::trim) {
@@ -112,7 +113,7 @@ mod tests {
 
     #[test]
     fn counters_of_each_program() {
-        // Open vSwitch 3.1 and 4.0.
+        // The output of Open vSwitch 3.1 and 4.0.
         let text = "Event coverage, avg rate over last: 5 seconds, last minute, last hour,  hash=19ee1694:\n\
                     bridge_reconfigure         0.0/sec     0.000/sec        0.0067/sec   total: 24\n108 events never hit\n";
         assert_eq!(lines(&coverage(text)), ["bridge_reconfigure = 24"]);

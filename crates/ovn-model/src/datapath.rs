@@ -1,47 +1,47 @@
 //! Datapath flows, as ovs-dpctl(8) and `ovs-appctl dpctl/dump-flows` print them.
 //!
 //! ```text
-//! ufid:3f1a…, recirc_id(0x2c),in_port(genev_sys_6081),eth(src=0a:…,dst=0a:…/00:…), packets:14, bytes:1336, used:10.1s, flags:SFP., dp:ovs, actions:6844d09
+//! ufid:3f1a…, recirc_id(0x2c),in_port(genev_sys_6081),eth(src=0a:…), packets:14, bytes:1336, dp:ovs, actions:6844d09
 //! ```
 //!
-//! The kernel's and the userspace datapath's, with `-m` and without, with names and without.
+//! The parser reads flows of the kernel and of the userspace datapath, with or without `-m`, with or without names.
 
 use ipnet::IpNet;
 use openflow::tokens;
 use std::{fmt, net::IpAddr};
 
-/// A flow, in the words of its line.
+/// A flow, split into the parts of its line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flow<'a> {
-    /// Its identifier, with `-m`.
+    /// The identifier, which `-m` prints.
     pub ufid: Option<&'a str>,
-    /// What it matches: `in_port(eth0)`.
+    /// The fields of the match: `in_port(eth0)`.
     pub fields: Vec<&'a str>,
-    /// Counters and the like: `packets:14`.
+    /// Counters and other attributes: `packets:14`.
     pub facts: Vec<&'a str>,
-    /// What it does.
+    /// The text of the actions.
     pub actions: &'a str,
-    /// What the datapath adds after that.
+    /// The text that the datapath adds after the actions.
     pub extra: Option<&'a str>,
 }
 
-/// Which flows are wanted. Everything that is given must hold.
+/// A filter for flows. A flow must meet all conditions that are set.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// From this port, by name or number.
+    /// The input port, by name or number.
     pub in_port: Option<String>,
-    /// It asks for this address, in any of its headers, or its actions write it.
+    /// An address that the flow matches in any header, or that its actions set.
     pub address: Option<IpAddr>,
-    /// It asks for this port of a transport protocol.
+    /// A port of a transport protocol that the flow matches.
     pub port: Option<u16>,
-    /// This text is in the actions.
+    /// A text that the actions must contain.
     pub action: Option<String>,
-    /// Packets matched it.
+    /// Whether the flow must have matched packets.
     pub nonzero: bool,
 }
 
 impl<'a> Flow<'a> {
-    /// Reads a line; nothing if it is no flow.
+    /// Parses a line. Returns `None` if the line is not a flow.
     pub fn parse(line: &'a str) -> Option<Self> {
         let (head, tail) = line.trim().split_once(", actions:")?;
         let (actions, extra) = match tail.split_once(", dp-extra-info:") {
@@ -59,7 +59,7 @@ impl<'a> Flow<'a> {
         (!flow.fields.is_empty()).then_some(flow)
     }
 
-    /// The value of a field: of `in_port(eth0)`, `eth0`.
+    /// Returns the value of a field: `eth0` for `in_port(eth0)`.
     pub fn field(&self, name: &str) -> Option<&'a str> {
         self.fields.iter().find_map(|field| match tokens::name_and_value(field, &['(']) {
             (it, Some(value)) if it == name => Some(value),
@@ -67,17 +67,17 @@ impl<'a> Flow<'a> {
         })
     }
 
-    /// A counter: `packets`.
+    /// Returns the value of a counter such as `packets`.
     pub fn fact(&self, name: &str) -> Option<&'a str> {
         self.facts.iter().find_map(|fact| fact.strip_prefix(name)?.strip_prefix(':'))
     }
 
-    /// How many packets it matched.
+    /// Returns the number of packets that matched.
     pub fn packets(&self) -> u64 {
         self.fact("packets").and_then(|packets| packets.parse().ok()).unwrap_or(0)
     }
 
-    /// The line without its identifier and without what it does not ask for: what has a mask of zeros.
+    /// Returns the line without its identifier and without fields whose mask is zero.
     pub fn short(&self) -> String {
         let fields: Vec<String> = self.fields.iter().filter_map(|field| asked(field)).collect();
         let facts: String = self.facts.iter().map(|fact| format!(", {fact}")).collect();
@@ -85,7 +85,7 @@ impl<'a> Flow<'a> {
     }
 }
 
-/// As it was printed.
+/// Prints the flow as Open vSwitch printed it.
 impl fmt::Display for Flow<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(ufid) = self.ufid {
@@ -98,7 +98,7 @@ impl fmt::Display for Flow<'_> {
     }
 }
 
-/// The part of a field that has to fit; nothing if anything fits.
+/// Returns the part of a field that the flow matches on, or `None` if the field can have any value.
 fn asked(field: &str) -> Option<String> {
     let any = |text: &str| {
         text.rsplit_once('/').is_some_and(|(_, mask)| {
@@ -113,18 +113,18 @@ fn asked(field: &str) -> Option<String> {
     let (name, inner) = field.split_once(open)?;
     let inner = inner.strip_suffix(close).unwrap_or(inner);
     let parts: Vec<String> = tokens::split(inner).filter_map(asked).collect();
-    // `eth()` asks for a header, `eth(src=…/00:…)` for nothing of it.
+    // `eth()` matches on a header, and `eth(src=…/00:…)` on nothing in it.
     (!parts.is_empty() || inner.is_empty()).then(|| format!("{name}{open}{}{close}", parts.join(",")))
 }
 
 impl Filter {
-    /// Is anything asked for?
+    /// Returns whether the filter has any condition.
     pub fn is_narrow(&self) -> bool {
         let Self { in_port, address, port, action, nonzero } = self;
         in_port.is_some() || address.is_some() || port.is_some() || action.is_some() || *nonzero
     }
 
-    /// Is this flow wanted?
+    /// Returns whether the filter selects this flow.
     pub fn wants(&self, flow: &Flow<'_>) -> bool {
         let in_port = |port: &String| flow.field("in_port").is_some_and(|it| it.trim_matches('"') == port);
         (!self.nonzero || flow.packets() > 0)
@@ -135,7 +135,7 @@ impl Filter {
     }
 }
 
-/// The parts of all fields, those of fields in fields as well.
+/// Collects the parts of all fields, including nested fields.
 fn leaves<'a>(field: &'a str, found: &mut Vec<&'a str>) {
     match tokens::name_and_value(field, &['(']) {
         (_, Some(inner)) => tokens::split(inner).for_each(|part| leaves(part, found)),
@@ -160,7 +160,7 @@ fn has_address(flow: &Flow<'_>, address: IpAddr) -> bool {
     parts.iter().any(asks) || writes(flow.actions, address)
 }
 
-/// Is the address in the actions, as a word?
+/// Returns whether the actions contain the address as a word.
 fn writes(actions: &str, address: IpAddr) -> bool {
     let address = address.to_string();
     actions.match_indices(&address).any(|(at, _)| {
@@ -189,7 +189,7 @@ mod tests {
     const TUNNEL: &str = "ufid:3f1aa149-f428-4164-897f-2a75536bc77c, skb_priority(0/0),tunnel(tun_id=0xff0003,src=172.18.0.3,dst=172.18.0.2,ttl=64/0,tp_src=37746/0,tp_dst=6081/0,geneve({class=0x102/0,type=0x80/0,len=4/0,0x30002/0}),flags(-df+csum+key)),ct_state(0xaa/0x3f),recirc_id(0x2c),in_port(genev_sys_6081),packet_type(ns=0,id=0),eth(src=0a:58:0a:f4:00:01/00:00:00:00:00:00,dst=0a:58:0a:f4:00:04),eth_type(0x0800),ipv4(src=172.18.0.1/0.0.0.0,dst=10.244.0.4,proto=6/0,tos=0/0,ttl=61/0,frag=no),tcp(src=80/0,dst=48972/0),tcp_flags(0/0), packets:14, bytes:1336, used:10.159s, flags:SFP., dp:ovs, actions:6844d0909128ccb, dp-extra-info:miniflow_bits(10,2)";
 
     #[test]
-    fn what_is_not_asked_for_is_left_out() {
+    fn fields_that_match_anything_are_left_out() {
         let flow = Flow::parse(TUNNEL).unwrap();
         assert_eq!(flow.to_string(), TUNNEL);
         assert_eq!(
@@ -199,13 +199,13 @@ mod tests {
     }
 
     #[test]
-    fn a_flow_is_wanted_for_what_it_asks() {
+    fn a_filter_selects_flows_by_their_match() {
         let flow = Flow::parse(TUNNEL).unwrap();
         let wants = |filter: Filter| filter.wants(&flow);
         assert!(wants(Filter { address: "10.244.0.4".parse().ok(), nonzero: true, ..Filter::default() }));
         assert!(wants(Filter { address: "172.18.0.3".parse().ok(), ..Filter::default() }));
         assert!(wants(Filter { in_port: Some("genev_sys_6081".into()), ..Filter::default() }));
-        // Its address and ports are those of the packet that made it, and not asked for.
+        // The address and the ports come from the packet that created the flow, and the flow does not match on them.
         assert!(!wants(Filter { address: "172.18.0.1".parse().ok(), ..Filter::default() }));
         assert!(!wants(Filter { port: Some(80), ..Filter::default() }));
         let nat = "recirc_id(0),in_port(2),eth_type(0x0800),tcp(dst=80), packets:0, bytes:0, used:never, actions:ct(commit,nat(dst=10.244.1.5:8080))";

@@ -1,20 +1,20 @@
-//! What OVN-Kubernetes puts into a node's kernel, and what it calls it: marks, routing tables, priorities of rules,
+//! The names and meanings of OVN-Kubernetes' objects in a node's kernel: marks, routing tables, priorities of rules,
 //! chains and sets of netfilter, interfaces.
 //!
 //! The numbers are constants of OVN-Kubernetes (`go-controller/pkg/types/const.go`, `pkg/node/types/const.go`,
-//! `pkg/node/iptables/`, `pkg/node/nftables/`, `pkg/node/egressip/`). What is not among them has no name here.
+//! `pkg/node/iptables/`, `pkg/node/nftables/`, `pkg/node/egressip/`). Other numbers have no meaning here.
 
-/// What a mark of a packet in the host's kernel stands for.
+/// Returns the meaning of a packet mark in the host's kernel.
 pub fn packet_mark(mark: u32) -> Option<&'static str> {
     Some(match mark {
-        0x3f0 => "egress IP: to the node itself, not to be translated",
+        0x3f0 => "egress IP: traffic to the node itself, without translation",
         0x3f1 => "egress IP on a secondary interface",
         0x0017_45ec => "service with internalTrafficPolicy=Local",
         _ => return None,
     })
 }
 
-/// What a mark of a connection stands for in the zones of the external bridge.
+/// Returns the meaning of a connection mark in the zones of the external bridge.
 pub fn connection_mark(zone: u16, mark: u32) -> Option<&'static str> {
     match (zone, mark) {
         (64000..=64004, 0x1) => Some("begun by OVN"),
@@ -23,7 +23,7 @@ pub fn connection_mark(zone: u16, mark: u32) -> Option<&'static str> {
     }
 }
 
-/// What a routing policy rule of this priority is for.
+/// Returns the purpose of a routing policy rule with this priority.
 pub fn rule(priority: u32) -> Option<&'static str> {
     Some(match priority {
         30 => "OVN-Kubernetes: services with internalTrafficPolicy=Local",
@@ -34,12 +34,12 @@ pub fn rule(priority: u32) -> Option<&'static str> {
     })
 }
 
-/// Rules of these priorities are made for pods, on the node that serves them: other nodes need not have them.
+/// Returns whether rules of this priority are made for pods. Only the node that serves the pods needs them.
 pub fn is_rule_of_pods(priority: u32) -> bool {
     matches!(priority, 5000 | 6000)
 }
 
-/// What a routing table is for, by its number.
+/// Returns the purpose of a routing table by its number.
 pub fn routing_table(table: &str) -> Option<&'static str> {
     Some(match table {
         "7" => "OVN-Kubernetes: services with internalTrafficPolicy=Local",
@@ -47,24 +47,27 @@ pub fn routing_table(table: &str) -> Option<&'static str> {
     })
 }
 
-/// What a chain of netfilter is for.
+/// Returns the purpose of a chain of netfilter.
 pub fn chain(name: &str) -> Option<&'static str> {
     Some(match name {
         "OVN-KUBE-NODEPORT" => "OVN-Kubernetes: node ports",
         "OVN-KUBE-EXTERNALIP" => "OVN-Kubernetes: external and load balancer IPs",
         "OVN-KUBE-ETP" => "OVN-Kubernetes: externalTrafficPolicy=Local",
         "OVN-KUBE-ITP" => "OVN-Kubernetes: internalTrafficPolicy=Local",
-        "OVN-KUBE-SNAT-MGMTPORT" => "OVN-Kubernetes: source address of what enters by the management port",
+        "OVN-KUBE-SNAT-MGMTPORT" => {
+            "OVN-Kubernetes: source address of traffic that enters through the management port"
+        }
         "OVN-KUBE-EGRESS-SVC" => "OVN-Kubernetes: egress services",
         "OVN-KUBE-EGRESS-IP-MULTI-NIC" => "OVN-Kubernetes: egress IP on a secondary interface",
         _ => return None,
     })
 }
 
-/// The table of nftables that OVN-Kubernetes keeps.
+/// The table of nftables that OVN-Kubernetes manages.
 pub const NFT_TABLE: &str = "ovn-kubernetes";
 
-/// Does this set or map of [`NFT_TABLE`] hold what belongs to one node: its pods, and services with endpoints on it?
+/// Returns whether this set or map of [`NFT_TABLE`] holds data of one node: its pods, and services with endpoints on
+/// it.
 pub fn is_set_of_own_pods(name: &str) -> bool {
     const OWN: [&str; 9] = [
         "mgmtport-no-snat-nodeports",
@@ -80,8 +83,8 @@ pub fn is_set_of_own_pods(name: &str) -> bool {
     OWN.iter().any(|own| name.starts_with(own))
 }
 
-/// Is this an interface of one pod? OVN-Kubernetes names it after the pod's sandbox, in the 15 characters that there
-/// are: 15 digits, or fewer, `_` and the number of the network.
+/// Returns whether this is the interface of a pod. OVN-Kubernetes names it after the pod's sandbox, within the limit
+/// of 15 characters: 15 digits, or fewer digits, `_` and the number of the network.
 pub fn is_pod_interface(name: &str) -> bool {
     const LENGTH: usize = 15;
     let (sandbox, network) = name.split_once('_').unwrap_or((name, "0"));
@@ -89,10 +92,10 @@ pub fn is_pod_interface(name: &str) -> bool {
     name.len() == LENGTH && sandbox.len() >= 10 && hex(sandbox) && network.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// The interface by which the host reaches pods, and pods reach the host (`types.K8sMgmtIntfName`).
+/// The interface between the host and the pods (`types.K8sMgmtIntfName`).
 pub const MANAGEMENT_PORT: &str = "ovn-k8s-mp0";
 
-/// The MAC address that OVN-Kubernetes derives from an IPv4 address (`util.IPAddrToHWAddr`).
+/// Returns the MAC address that OVN-Kubernetes derives from an IPv4 address (`util.IPAddrToHWAddr`).
 pub fn derived_mac(address: std::net::Ipv4Addr) -> String {
     let [a, b, c, d] = address.octets();
     format!("0a:58:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
@@ -103,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pods_interfaces_are_told_by_their_names() {
+    fn interfaces_of_pods_are_recognised_by_their_names() {
         for pod in ["593cbb593dfe40b", "be8591970f3d04e", "4742216693f95_3", "4742216693f9_12"] {
             assert!(is_pod_interface(pod), "{pod}");
         }
@@ -115,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_has_no_name() {
+    fn unknown_numbers_have_no_name() {
         assert_eq!(packet_mark(0x17_45ec), Some("service with internalTrafficPolicy=Local"));
         assert_eq!(
             (packet_mark(1), rule(31), routing_table("8"), chain("KUBE-SERVICES")),
@@ -125,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mac_is_made_of_an_address() {
+    fn a_mac_is_derived_from_an_address() {
         assert_eq!(derived_mac([10, 244, 2, 1].into()), "0a:58:0a:f4:02:01");
     }
 }

@@ -1,12 +1,12 @@
-//! What a row is called.
+//! The display names of rows.
 
 use ovsdb::{Row, Rows, Schema, Select, TableSchema, Uuid};
 use std::collections::{BTreeSet, HashMap};
 
-/// The columns by which a person looks a row up, the most usual first; `column:key` for a key of a map.
+/// The columns that identify a row for a person, the most common first. `column:key` is a key of a map.
 ///
-/// These are the record identifiers of the clients (ovn-nbctl(8), ovn-sbctl(8), "Identifying records"), and where
-/// those know none, the columns that tell rows apart.
+/// These are the record identifiers of the clients (ovn-nbctl(8), ovn-sbctl(8), "Identifying records"), or, if the
+/// clients have none, the columns that distinguish rows.
 pub fn name_columns(table: &TableSchema) -> Vec<&'static str> {
     let known: &[&str] = match table.name.as_str() {
         "ACL" => &["name", "external_ids:k8s.ovn.org/id", "external_ids:k8s.ovn.org/name"],
@@ -31,12 +31,12 @@ pub fn name_columns(table: &TableSchema) -> Vec<&'static str> {
     known.iter().copied().filter(|column| table.column(base(column)).is_some()).collect()
 }
 
-/// `external_ids:name` -> `external_ids`.
+/// Returns the column of `column:key`: `external_ids` for `external_ids:name`.
 fn base(column: &str) -> &str {
     column.split_once(':').map_or(column, |(column, _)| column)
 }
 
-/// The columns that [`label`] looks at.
+/// Returns the columns that [`label`] reads.
 pub fn label_columns(table: &TableSchema) -> Vec<&str> {
     let wanted: &[&str] = match table.name.as_str() {
         "ACL" => &["name", "external_ids", "direction", "priority", "match"],
@@ -66,7 +66,7 @@ pub fn label_columns(table: &TableSchema) -> Vec<&str> {
     wanted.iter().copied().filter(|column| table.column(column).is_some()).collect()
 }
 
-/// What a row is called, in one line: its name, or for what has none, what tells it from its like.
+/// Returns the display name of a row in one line: its name, or the values that distinguish it from similar rows.
 ///
 /// ```text
 /// Logical_Switch_Port          shop_web-7ddbb54ff6-h8c4s
@@ -123,13 +123,13 @@ pub fn label(row: &Row) -> String {
     if label.is_empty() { short(row.uuid) } else { label }
 }
 
-/// Is a row called by more than the digits of its UUID?
+/// Returns whether a row has a name besides the digits of its UUID.
 pub(crate) fn has_name(row: &Row) -> bool {
     label(row) != short(row.uuid)
 }
 
-/// A hashed name with what it stands for. Every owner's id begins with the name of its controller, which
-/// tells nobody anything on the default network.
+/// Returns a hashed name with its meaning. Every owner's id begins with the name of its controller, which adds no
+/// information on the default network.
 fn qualified(name: &str, owner: &str) -> String {
     match owner.strip_prefix("default-network-controller:").unwrap_or(owner) {
         "" => name.to_owned(),
@@ -138,7 +138,7 @@ fn qualified(name: &str, owner: &str) -> String {
     }
 }
 
-/// The first digits of a UUID, enough to ask for it.
+/// Returns the first digits of a UUID, which are enough to look it up.
 fn short(uuid: Uuid) -> String {
     uuid.to_string().chars().take(8).collect()
 }
@@ -148,7 +148,7 @@ fn short(uuid: Uuid) -> String {
 pub struct Labels(HashMap<Uuid, String>);
 
 impl Labels {
-    /// What has to be read so that all references in these rows can be named.
+    /// Returns the selects that give the names of all references in these rows.
     pub fn selects(schema: &Schema, rows: &Rows) -> Vec<Select> {
         let mut tables = BTreeSet::new();
         for column in &rows.table.columns {
@@ -168,7 +168,7 @@ impl Labels {
         self.0.extend(rows.rows.iter().map(|row| (row.uuid, label(row))));
     }
 
-    /// The name of a row, as every zone has it: of a row without a name only that it is there.
+    /// Returns the name of a row as every zone has it. For a row without a name, the result only says that it exists.
     pub(crate) fn in_any_zone(&self, uuid: Uuid) -> String {
         match self.0.get(&uuid) {
             Some(label) if *label == short(uuid) => "a row without a name".into(),
@@ -176,7 +176,7 @@ impl Labels {
         }
     }
 
-    /// The name of a row. A reference to a row that is not there is shown as what it is: dangling.
+    /// Returns the name of a row. A reference to a missing row is shown as dangling.
     pub fn get(&self, uuid: Uuid) -> String {
         self.0.get(&uuid).cloned().unwrap_or_else(|| format!("{uuid} (no such row)"))
     }

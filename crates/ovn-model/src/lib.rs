@@ -1,25 +1,25 @@
-//! What OVN's and Open vSwitch's databases, flows and connections mean in OVN-Kubernetes.
+//! The meaning of OVN's and Open vSwitch's databases, flows and connections in OVN-Kubernetes.
 //!
-//! The databases are tables of rows that refer to each other by UUID; OVN-Kubernetes adds names and `external_ids`
-//! by which an engineer knows them. Here is what those conventions are, for all layers: nothing in this crate
-//! reads a file or runs a command.
+//! The databases are tables of rows that refer to each other by UUID. OVN-Kubernetes adds names and `external_ids` by
+//! which an engineer recognises the rows. This crate contains these conventions for all layers. It reads no file and
+//! runs no command.
 //!
-//! * [`label`]: what a row is called, so that a reference can be shown with a name
+//! * [`label`]: the display name of a row, so that a reference has a name
 //! * [`Labels`]: the names of the rows that others refer to
-//! * [`owners`] and [`parts`]: which rows belong to a router, a switch, a port group
+//! * [`owners`] and [`parts`]: the rows that belong to a router, a switch or a port group
 //! * [`show`]: the overview that `ovn-nbctl show` prints
-//! * [`lflow`]: logical flows, and the datapaths that they belong to
-//! * [`detrace`]: from OpenFlow back to the rows that flows come from
-//! * [`stages`]: which OpenFlow table a stage is, by the version of OVN
-//! * [`UuidPrefix`]: cookies, which tell from which row a flow comes
-//! * [`compare`]: what makes a row of one node's zone the counterpart of another's
-//! * [`own`]: what a node's annotations say of what is its own
-//! * [`zones`]: conntrack zones, and what they stand for
-//! * [`annotations`]: what OVN-Kubernetes writes down on nodes and pods
-//! * [`records`]: the rows of a table that a question is about, with the names of what they refer to
-//! * [`mod@openflow`]: what the numbers in OpenFlow flows stand for
-//! * [`datapath`], [`conntrack`], [`counters`]: what Open vSwitch prints
-//! * [`status`]: is what was asked for in force
+//! * [`lflow`]: logical flows and their datapaths
+//! * [`detrace`]: the path from OpenFlow back to the rows that flows come from
+//! * [`stages`]: the OpenFlow table of a stage, by the version of OVN
+//! * [`UuidPrefix`]: cookies, which name the row that a flow comes from
+//! * [`compare`]: the counterpart of a row in the zones of other nodes
+//! * [`own`]: the values that a node's annotations give as its own
+//! * [`zones`]: conntrack zones and their meaning
+//! * [`annotations`]: the annotations of OVN-Kubernetes on nodes and pods
+//! * [`records`]: the rows of a table that a query selects, with the names of their references
+//! * [`mod@openflow`]: the meaning of the numbers in OpenFlow flows
+//! * [`datapath`], [`conntrack`], [`counters`]: the output of Open vSwitch
+//! * [`status`]: whether the requested configuration is in force
 
 pub mod annotations;
 pub mod compare;

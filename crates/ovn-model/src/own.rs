@@ -1,7 +1,8 @@
-//! What the annotations of a node say of what is its own.
+//! The values that the annotations of a node give as its own.
 //!
-//! A database tells a node's own values as it has them, right or wrong. The annotations are where OVN-Kubernetes took them
-//! from, so a value that differs from its annotation is not recognised as the node's own, and stands out in a comparison.
+//! A database contains a node's own values whether they are right or wrong. OVN-Kubernetes takes these values from
+//! the annotations, so a value that differs from its annotation is not recognised as the node's own, and a comparison
+//! shows it.
 
 use crate::{
     annotations::{DEFAULT_NETWORK, NodeAnnotations},
@@ -13,7 +14,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-/// A node's own values, with those of its annotations in place of the databases' of the same kind.
+/// Replaces a node's own values with the values of the same kind from its annotations.
 pub fn confirmed(own: Vec<Own>, annotations: &NodeAnnotations) -> Vec<Own> {
     let annotated = annotated(&own, annotations);
     let kinds: BTreeSet<(&str, Option<&str>)> =
@@ -24,10 +25,10 @@ pub fn confirmed(own: Vec<Own>, annotations: &NodeAnnotations) -> Vec<Own> {
     all
 }
 
-/// What the annotations give, of the kinds that there are.
+/// Returns the values of the annotations for the kinds that exist.
 fn annotated(own: &[Own], annotations: &NodeAnnotations) -> Vec<Own> {
     let mut all = Vec::new();
-    // What a network's values are called before the kind: nothing for the default network, `blue ` for another.
+    // The prefix of a network's kinds: empty for the default network, `blue ` for another.
     let mut add = |kind: &str, column: Option<&'static str>, value: String| {
         if own.iter().any(|it| it.kind == kind && it.column == column) {
             all.push(Own { kind: kind.into(), value, column });
@@ -36,7 +37,7 @@ fn annotated(own: &[Own], annotations: &NodeAnnotations) -> Vec<Own> {
     for (network, subnets) in &annotations.subnets {
         let of = match network.as_str() {
             DEFAULT_NETWORK => String::new(),
-            // `util.GetSecondaryNetworkPrefix`: names of OVN hold neither sign.
+            // `util.GetSecondaryNetworkPrefix`: names in OVN contain neither sign.
             other => format!("{} ", other.replace(['-', '/'], ".")),
         };
         for subnet in subnets {
@@ -58,7 +59,7 @@ fn annotated(own: &[Own], annotations: &NodeAnnotations) -> Vec<Own> {
         annotations.transit.iter().for_each(|transit| add(&kind, None, transit.addr().to_string()));
     }
     if annotations.join.is_empty() {
-        // Releases that write no such annotation give the node the address of its number.
+        // Releases without this annotation derive the node's address from its number.
         let network = own.iter().find(|it| it.kind == "join network").and_then(|it| it.value.parse().ok());
         let number = annotations.node_id.as_ref().and_then(|id| id.parse().ok());
         let address = network.zip(number).and_then(|(network, number)| nth(network, number));
@@ -96,7 +97,7 @@ fn annotated(own: &[Own], annotations: &NodeAnnotations) -> Vec<Own> {
     all
 }
 
-/// The address of this number in a network.
+/// Returns the address with this number in a network.
 fn nth(network: IpNet, n: u32) -> Option<IpAddr> {
     let address = match network.network() {
         IpAddr::V4(first) => IpAddr::V4(Ipv4Addr::from_bits(first.to_bits().checked_add(n)?)),
@@ -114,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn an_annotation_counts_where_a_database_says_something_else() {
+    fn annotations_override_the_database() {
         let node = serde_json::json!({ "metadata": { "annotations": {
             "k8s.ovn.org/node-subnets": "{\"default\":[\"10.244.1.0/24\"],\"blue_l3-secondary\":[\"10.201.1.0/24\"]}",
             "k8s.ovn.org/node-transit-switch-port-ifaddr": "{\"ipv4\":\"100.88.0.2/16\"}",

@@ -1,10 +1,11 @@
-//! Which rows belong to which: the routes of a router, the ACLs of a port group, the port bindings of a datapath.
+//! The rows that belong to other rows: the routes of a router, the ACLs of a port group, the port bindings of a
+//! datapath.
 
 use crate::{label, label_columns, name_columns};
 use ovsdb::{ColumnSchema, Condition, Row, Rows, Schema, Select, TableSchema, Uuid};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The columns of a table that refer to rows of another.
+/// Returns the columns of a table that refer to rows of another table.
 fn referring<'a>(table: &'a TableSchema, to: &str) -> impl Iterator<Item = &'a str> {
     let refers = move |column: &&ColumnSchema| {
         let types = std::iter::once(&column.ty.key).chain(&column.ty.value);
@@ -13,10 +14,10 @@ fn referring<'a>(table: &'a TableSchema, to: &str) -> impl Iterator<Item = &'a s
     table.columns.iter().filter(refers).map(|column| column.name.as_str()).collect::<Vec<_>>().into_iter()
 }
 
-/// What has to be read to know which rows own those of a table.
+/// Returns the selects that give the owners of a table's rows.
 pub fn owners_selects(schema: &Schema, of: &str) -> Vec<Select> {
     let select = |table: &TableSchema| {
-        // A flooding group holds every port of its datapath, which tells nothing of a port.
+        // A flooding group holds every port of its datapath, which says nothing about a single port.
         let tells = !matches!(table.name.as_str(), "Multicast_Group" | "IGMP_Group");
         let refs: BTreeSet<&str> = referring(table, of).filter(|_| tells).collect();
         let columns = refs.iter().copied().chain(label_columns(table));
@@ -25,7 +26,8 @@ pub fn owners_selects(schema: &Schema, of: &str) -> Vec<Select> {
     schema.tables.iter().filter_map(|table| select(table)).collect()
 }
 
-/// The owners of rows, by UUID: `Logical_Router ovn_cluster_router`. From what [`owners_selects`] asked for.
+/// Returns the owners of rows by UUID, such as `Logical_Router ovn_cluster_router`, from the rows that
+/// [`owners_selects`] selected.
 pub fn owners(of: &str, parents: &[Rows]) -> BTreeMap<Uuid, Vec<String>> {
     let mut owners: BTreeMap<Uuid, Vec<String>> = BTreeMap::new();
     for rows in parents {
@@ -44,20 +46,20 @@ pub fn owners(of: &str, parents: &[Rows]) -> BTreeMap<Uuid, Vec<String>> {
     owners
 }
 
-/// The rows of a table that belong to something: how to find them.
+/// The rows of a table that belong to an object, and the way to find them.
 #[derive(Debug, Default)]
 pub struct PartsOf {
-    /// What was found under the name: `Logical_Router ovn_cluster_router`.
+    /// The objects with the given name: `Logical_Router ovn_cluster_router`.
     pub found: Vec<String>,
-    /// The rows that it refers to.
+    /// The rows that the object refers to.
     pub rows: BTreeSet<Uuid>,
-    /// The rows that refer to it: the column, and its UUID.
+    /// The rows that refer to the object: the column and the object's UUID.
     pub referring: Vec<(String, Uuid)>,
 }
 
-/// What has to be read to find out what belongs to something of this name.
+/// Returns the selects that give the rows that belong to an object of this name.
 ///
-/// A router refers to its routes; a port binding refers to its datapath; a switch has load balancers of its own and
+/// A router refers to its routes, a port binding refers to its datapath, and a switch has its own load balancers and
 /// those of its groups.
 pub fn parts_selects(schema: &Schema, table: &str, of: &str) -> Vec<Select> {
     let Some(child) = schema.table(table) else { return Vec::new() };
@@ -82,7 +84,7 @@ pub fn parts_selects(schema: &Schema, table: &str, of: &str) -> Vec<Select> {
     selects
 }
 
-/// What belongs to it, from what [`parts_selects`] asked for.
+/// Returns the rows that belong to the object, from the rows that [`parts_selects`] selected.
 pub fn parts(schema: &Schema, table: &str, of: &str, read: &[Rows]) -> PartsOf {
     let mut parts = PartsOf::default();
     let Some(child) = schema.table(table) else { return parts };
@@ -112,13 +114,13 @@ pub fn parts(schema: &Schema, table: &str, of: &str, read: &[Rows]) -> PartsOf {
 }
 
 impl PartsOf {
-    /// The selects that give these rows, each with the conditions of the one given.
+    /// Returns the selects for these rows, each with the conditions of the given select.
     pub fn selects(&self, select: &Select) -> Vec<Select> {
-        /// Beyond this, reading the table is cheaper than naming its rows.
+        /// The largest number of rows to select by name. For more rows, reading the table is cheaper.
         const NAMED: usize = 64;
         let mut select = select.clone();
         if let Some(columns) = &mut select.columns {
-            // [`Self::contains`] looks at them.
+            // [`Self::contains`] reads these columns.
             columns.extend(self.referring.iter().map(|(column, _)| column.clone()));
         }
         let mut selects: Vec<Select> = match self.rows.len() {
@@ -133,14 +135,14 @@ impl PartsOf {
         selects
     }
 
-    /// Is this one of them? For what [`Self::selects`] gave beyond them.
+    /// Returns whether the row belongs to the object. The selects of [`Self::selects`] may give more rows.
     pub fn contains(&self, row: &Row) -> bool {
         let refers = |(column, uuid): &(String, Uuid)| row.refs(column).any(|it| it == *uuid);
         self.rows.contains(&row.uuid) || self.referring.iter().any(refers)
     }
 }
 
-/// The conditions under which a row has this name, one for each way to be named.
+/// Returns the conditions under which a row has this name, one for each kind of name.
 pub fn name_conditions(table: &TableSchema, name: &str) -> Vec<Condition> {
     let condition = |column: &str| match column.split_once(':') {
         Some((column, key)) => Condition::map_has(column, key, name),
@@ -149,7 +151,7 @@ pub fn name_conditions(table: &TableSchema, name: &str) -> Vec<Condition> {
     name_columns(table).into_iter().map(condition).collect()
 }
 
-/// What a row is called in one of its [`name_columns`].
+/// Returns the name of a row in one of its [`name_columns`].
 fn name_of<'a>(row: &'a Row, column: &str) -> Option<&'a str> {
     match column.split_once(':') {
         Some((column, key)) => row.map_get(column, key),

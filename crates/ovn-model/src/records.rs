@@ -1,4 +1,4 @@
-//! The rows of a table that a question is about, for every database.
+//! The rows of a table that a query selects, for every database.
 
 use crate::{
     Labels, PartsOf, label, label_columns, name_conditions, owners, owners_selects, parts, parts_selects,
@@ -10,52 +10,53 @@ use std::{
     sync::Arc,
 };
 
-/// A database that can be asked for rows.
+/// A database that returns rows.
 pub trait Source: Sync {
-    /// Why it gave none.
+    /// The error of the database.
     type Failed;
 
-    /// Rows, one [`Rows`] a select, all of one moment.
+    /// Returns rows, one [`Rows`] per select, all from the same moment.
     fn rows(&self, selects: &[Select]) -> impl Future<Output = Result<Vec<Rows>, Self::Failed>> + Send;
 }
 
-/// Which rows, and which of their columns.
+/// A query for rows of a table and their columns.
 #[derive(Clone, Debug, Default)]
 pub struct Query {
     /// The table, as a person writes it.
     pub table: String,
-    /// One row: its name, UUID or the first digits of it.
+    /// A single row: its name, its UUID or the first digits of its UUID.
     pub record: Option<String>,
-    /// Only what belongs to the thing of this name.
+    /// The name of an object. The query selects only rows that belong to it.
     pub of: Option<String>,
-    /// Only rows that meet all of these: column, or `column:key`; operator; value.
+    /// The conditions that rows must meet: column or `column:key`, operator, value.
     pub conditions: Vec<(String, Op, String)>,
-    /// Only these columns.
+    /// The columns to show. An empty list means all columns with a value.
     pub columns: Vec<String>,
-    /// The rows will be compared with another node's: all columns are read, and what is not there may be elsewhere.
+    /// Whether the rows are compared with another node's. Then all columns are read, and a missing row may exist
+    /// elsewhere.
     pub compared: bool,
 }
 
-/// Why there are none.
+/// The reason why a query returned no rows.
 #[derive(Debug)]
 pub enum NoRecords<Failed> {
-    /// A name that nothing has.
+    /// No object has the name.
     Unknown {
-        /// What was looked for.
+        /// The kind of the missing object.
         kind: String,
-        /// The name given.
+        /// The given name.
         name: String,
-        /// What there is.
+        /// The names that exist.
         known: Vec<String>,
     },
-    /// The question does not fit together.
+    /// The query is invalid.
     Bad {
-        /// What is wrong.
+        /// The problem with the query.
         problem: String,
-        /// What would be right.
+        /// The correction of the query.
         hint: String,
     },
-    /// The database gave nothing.
+    /// The database could not be read.
     Read(Failed),
 }
 
@@ -65,25 +66,26 @@ impl<Failed> From<Failed> for NoRecords<Failed> {
     }
 }
 
-/// What was found.
+/// The rows that a query selected.
 #[derive(Debug)]
 pub struct Records {
-    /// The rows, by name, then UUID.
+    /// The rows by name, then UUID.
     pub rows: Rows,
-    /// The columns asked for; none: all that have a value.
+    /// The columns to show. An empty list means all columns with a value.
     pub columns: Vec<String>,
-    /// What the rows refer to.
+    /// The names of the rows that these rows refer to.
     pub labels: Labels,
-    /// What refers to the rows.
+    /// The rows that refer to these rows.
     pub owners: BTreeMap<Uuid, Vec<String>>,
-    /// What is said if there is none.
+    /// The text of the answer if there is no row.
     pub if_empty: String,
-    /// Of rows that will be compared, those that were asked for; none: all.
+    /// The UUIDs of the selected rows if all rows were read for a comparison. `None` means that all rows are
+    /// selected.
     asked: Option<BTreeSet<Uuid>>,
 }
 
 impl Query {
-    /// Asks a database.
+    /// Runs the query on a database.
     pub async fn ask<S: Source>(&self, source: &S, schema: &Schema) -> Result<Records, NoRecords<S::Failed>> {
         let table = find_table(schema, &self.table)?;
         let columns = find_columns(&table, &self.columns)?;
@@ -94,36 +96,36 @@ impl Query {
             (None, None) => one(&table, source.rows(&[select]).await?),
             (Some(_), Some(_)) => {
                 return Err(NoRecords::Bad {
-                    problem: "record and of are both given".into(),
-                    hint: "record is one row by its own name, of is all rows of a parent.".into(),
+                    problem: "`record` and `of` cannot be combined".into(),
+                    hint: "Give `record` for one row by its name, or `of` for all rows of a parent.".into(),
                 });
             }
         };
         let filtered = self.record.is_some() || self.of.is_some() || !self.conditions.is_empty();
         let mut asked = None;
         if self.compared && filtered {
-            // What does not fit here may be the counterpart of what does on another node.
+            // A row that does not match here may be the counterpart of a matching row on another node.
             asked = Some(rows.rows.iter().map(|row| row.uuid).collect());
             rows = one(&table, source.rows(&[Select::from(table.name.as_str())]).await?);
         }
         rows.rows.sort_by_cached_key(|row| (label(row), row.uuid));
         let if_empty = match filtered {
-            true => format!("no row of {} fits", table.name),
+            true => format!("no row of {} matches", table.name),
             false => format!("table {} is empty", table.name),
         };
         let (labels, owners) = meaning(source, schema, &rows).await?;
         Ok(Records { rows, columns, labels, owners, if_empty, asked })
     }
 
-    /// The columns that conditions look at.
+    /// Returns the columns that conditions test.
     pub fn condition_columns(&self) -> impl Iterator<Item = &str> {
         self.conditions
             .iter()
             .map(|(column, ..)| column.split_once(':').map_or(column.as_str(), |(column, _)| column))
     }
 
-    /// The select of the table: with the columns asked for, those that its label needs; to be compared, all, since what a
-    /// row is to other nodes can show in any of them.
+    /// Returns the select of the table. It includes the columns that the names of rows need. A comparison reads all
+    /// columns, because any of them can show how a row relates to other nodes.
     fn select<F>(&self, table: &TableSchema, columns: &[String]) -> Result<Select, NoRecords<F>> {
         let mut select = Select::from(table.name.as_str());
         if !columns.is_empty() && !self.compared {
@@ -139,7 +141,7 @@ impl Query {
         Ok(select)
     }
 
-    /// The rows of one name, UUID or beginning of a UUID.
+    /// Returns the rows with this name, UUID or beginning of a UUID.
     async fn record<S: Source>(
         &self,
         source: &S,
@@ -153,7 +155,7 @@ impl Query {
                 return Ok(rows);
             }
         }
-        // A pod's port is named `<namespace>_<pod>`.
+        // The port of a pod has the name `<namespace>_<pod>`.
         let names = [record.to_owned(), record.replacen('/', "_", 1)];
         let conditions = names.iter().flat_map(|name| name_conditions(table, name));
         let mut selects: Vec<Select> = conditions.map(|condition| select.clone().filter(condition)).collect();
@@ -175,14 +177,14 @@ impl Query {
             return Ok(merged(table, source.rows(&selects).await?));
         }
         if self.compared {
-            // Not here, but perhaps on another node: that is what is asked.
+            // The row may exist on another node, which a comparison shows.
             return Ok(found);
         }
         let known = all.rows.iter().map(label).collect();
         Err(NoRecords::Unknown { kind: format!("row of {}", table.name), name: record.into(), known })
     }
 
-    /// The rows that belong to something.
+    /// Returns the rows that belong to an object.
     async fn parts<S: Source>(
         &self,
         source: &S,
@@ -194,8 +196,8 @@ impl Query {
         let selects = parts_selects(schema, &table.name, of);
         if selects.is_empty() {
             return Err(NoRecords::Bad {
-                problem: format!("rows of {} belong to nothing that has a name", table.name),
-                hint: "Leave out `of`; `where` and `grep` filter as well.".into(),
+                problem: format!("rows of {} do not belong to a named object", table.name),
+                hint: "Leave out `of`; filter with `where` or `grep` instead.".into(),
             });
         }
         let parts: PartsOf = parts(schema, &table.name, of, &source.rows(&selects).await?);
@@ -220,7 +222,7 @@ impl Query {
     }
 }
 
-/// The names of what rows refer to, and of what refers to them.
+/// Returns the names of the rows that these rows refer to, and of the rows that refer to them.
 async fn meaning<S: Source>(
     source: &S,
     schema: &Schema,
@@ -239,9 +241,9 @@ async fn meaning<S: Source>(
 }
 
 impl Records {
-    /// A record: as the client prints it, without empty columns, with names for references and with its owner.
+    /// Returns a row as the client prints it, without empty columns, with names for references and with its owner.
     ///
-    /// `instead` gives what is shown in place of a column's value, where the row does not have what there was.
+    /// `instead` returns the text that replaces a column's value if the row does not have the original value.
     pub fn text(&self, row: &Row, instead: impl Fn(&Row, &str) -> Option<String>) -> String {
         let mut text = format!("{:<20}: {}\n", "_uuid", row.uuid);
         if let Some(owners) = self.owners.get(&row.uuid) {
@@ -259,7 +261,7 @@ impl Records {
                 continue;
             }
             let empty = row.get(name).is_none_or(Datum::is_empty) || row.text(name) == Some("");
-            // What was asked for by name is shown even if it is empty.
+            // A column that was requested by name is shown even if it is empty.
             if empty && self.columns.is_empty() {
                 continue;
             }
@@ -269,7 +271,7 @@ impl Records {
     }
 
     fn cell(&self, row: &Row, name: &str) -> String {
-        // A UUID that refers to no table, such as that of a row of another database, is only a UUID.
+        // A UUID that refers to no table, such as that of a row of another database, has no name.
         let refers = row.table.column(name).is_some_and(|column| column.ty.key.ref_table.is_some());
         let mut refs: Vec<String> =
             if refers { row.refs(name).map(|uuid| self.labels.get(uuid)).collect() } else { Vec::new() };
@@ -280,17 +282,17 @@ impl Records {
         format!("[{}]", refs.join(", "))
     }
 
-    /// Is this row among those that were asked for?
+    /// Returns whether the query selects this row.
     pub fn is_row_asked(&self, row: &Row) -> bool {
         self.asked.as_ref().is_none_or(|asked| asked.contains(&row.uuid))
     }
 
-    /// What of these rows is not compared with other nodes, of the columns that were asked for.
+    /// Returns the requested columns and keys that are not compared with other nodes.
     pub fn left_out(&self) -> Vec<String> {
         crate::compare::left_out(&self.rows).into_iter().filter(|name| self.is_asked(name)).collect()
     }
 
-    /// Is this field, a column or `column:key`, among the columns asked for?
+    /// Returns whether the query requests this field, a column or `column:key`.
     pub fn is_asked(&self, field: &str) -> bool {
         let column = field.split_once(':').map_or(field, |(column, _)| column);
         self.columns.is_empty() || self.columns.iter().any(|asked| asked == column)
@@ -301,7 +303,7 @@ fn by_uuid(select: &Select, uuid: Uuid) -> Select {
     select.clone().filter(Condition::is("_uuid", uuid))
 }
 
-/// The results of several selects on one table as one, without repeating a row.
+/// Merges the results of several selects on one table without repeating a row.
 fn merged(table: &Arc<TableSchema>, results: Vec<Rows>) -> Rows {
     let mut results = results.into_iter();
     let mut all = one(table, results.by_ref().take(1).collect());
@@ -310,13 +312,13 @@ fn merged(table: &Arc<TableSchema>, results: Vec<Rows>) -> Rows {
     all
 }
 
-/// The result of the one select that was asked.
+/// Returns the result of a single select.
 fn one(table: &Arc<TableSchema>, results: Vec<Rows>) -> Rows {
     let none = || Rows { table: table.clone(), columns: None, rows: Vec::new() };
     results.into_iter().next().unwrap_or_else(none)
 }
 
-/// A table by its name, as the clients take it: without regard to case, `-` for `_`.
+/// Returns a table by its name as the clients accept it: case is ignored, and `-` stands for `_`.
 fn find_table<F>(schema: &Schema, name: &str) -> Result<Arc<TableSchema>, NoRecords<F>> {
     schema.find_table(name).cloned().map_err(|_| NoRecords::Unknown {
         kind: format!("table of {} {}", schema.name, schema.version),

@@ -4,7 +4,7 @@
 use ovsdb::{Row, Rows, Select, Uuid};
 use std::fmt::Write;
 
-/// What has to be read.
+/// Returns the selects for the overview.
 pub fn selects() -> Vec<Select> {
     vec![
         Select::from("Logical_Switch").columns(["name", "external_ids", "ports"]),
@@ -24,22 +24,22 @@ pub fn selects() -> Vec<Select> {
     ]
 }
 
-/// A switch or router and its text.
+/// A switch or router with its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shown {
-    /// `switch` or `router`.
+    /// The kind: `switch` or `router`.
     pub kind: &'static str,
-    /// Its name.
+    /// The name of the switch or router.
     pub name: String,
-    /// Its UUID.
+    /// The UUID of its row.
     pub uuid: Uuid,
-    /// The lines, as the client prints them.
+    /// The lines as the client prints them.
     pub text: String,
-    /// The lines of each of its ports and NATs, by what they are: `port tstor-ovn-worker`.
+    /// The lines of each port and NAT, by name: `port tstor-ovn-worker`.
     pub parts: Vec<(String, String)>,
 }
 
-/// The switches, then the routers, from what [`selects`] asked for.
+/// Returns the switches, then the routers, from the rows that [`selects`] selected.
 pub fn show(read: &[Rows]) -> Vec<Shown> {
     let tables = Tables(read);
     let mut shown: Vec<Shown> = tables.rows("Logical_Switch").iter().map(|row| tables.switch(row)).collect();
@@ -55,7 +55,7 @@ impl<'a> Tables<'a> {
         self.0.iter().find(|rows| rows.table.name == table).map_or(&[], |rows| &rows.rows)
     }
 
-    /// The rows that a column refers to, by name.
+    /// Returns the rows that a column refers to, by name.
     fn referred(&self, row: &'a Row, column: &str, table: &str) -> Vec<&'a Row> {
         let find = |uuid| self.0.iter().find(|rows| rows.table.name == table)?.get(uuid);
         let mut rows: Vec<&Row> = row.refs(column).filter_map(find).collect();
@@ -103,7 +103,7 @@ impl<'a> Tables<'a> {
 
 fn shown(kind: &'static str, row: &Row, parts: Vec<(String, String)>) -> Shown {
     let mut text = format!("{kind} {} ({})", row.uuid, name(row));
-    // Names by which Neutron knows it; OVN-Kubernetes sets none.
+    // Names that Neutron uses; OVN-Kubernetes sets none.
     let aka = row
         .map_get("external_ids", "neutron:network_name")
         .or(row.map_get("external_ids", "neutron:router_name"));
@@ -154,13 +154,13 @@ fn name(row: &Row) -> &str {
     row.text("name").unwrap_or_default()
 }
 
-/// `["a", "b"]`, or nothing.
+/// Returns `["a", "b"]`, or `None` if there is no value.
 fn list<'a>(values: impl Iterator<Item = &'a str>) -> Option<String> {
     let values: Vec<String> = values.map(|value| format!("\"{value}\"")).collect();
     (!values.is_empty()).then(|| format!("[{}]", values.join(", ")))
 }
 
-/// The IPv6 link-local address of a MAC address (RFC 4291 appendix A).
+/// Returns the IPv6 link-local address of a MAC address (RFC 4291 appendix A).
 pub(crate) fn link_local(mac: &str) -> Option<std::net::Ipv6Addr> {
     let octets: Vec<u16> =
         mac.split(':').map(|octet| u16::from_str_radix(octet, 16)).collect::<Result<_, _>>().ok()?;

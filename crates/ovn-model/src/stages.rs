@@ -1,21 +1,23 @@
-//! Which OpenFlow table a stage of a logical pipeline is.
+//! The OpenFlow tables of the stages of logical pipelines.
 //!
-//! ovn-controller puts stage n of a pipeline into the table n after the pipeline's first. Where the pipelines begin
-//! differs between versions of OVN (`controller/lflow.h`), and what the stages are called (`northd/northd.h`) even
-//! more: names are read from the flows (`external_ids:stage-name`), which say what the ovn-northd that made them meant.
+//! ovn-controller puts stage n of a pipeline into the table n after the pipeline's first table. The first tables
+//! differ between versions of OVN (`controller/lflow.h`), and the names of the stages (`northd/northd.h`) differ even
+//! more. The names are therefore read from the flows (`external_ids:stage-name`), where the ovn-northd that made the
+//! flows wrote them.
 
 use crate::lflow::{Flow, Pipeline};
 use ovsdb::{Rows, Select};
 use std::{collections::BTreeMap, fmt, ops::Range, str::FromStr};
 
-/// A release of OVN: year and month.
+/// A release of OVN by year and month.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Release(u16, u16);
 
 impl FromStr for Release {
     type Err = ();
 
-    /// From a version, `26.03.1`, or what ovn-northd writes into its database, `26.03.1-21.8.0-82.14`.
+    /// Parses a version such as `26.03.1`, or the form that ovn-northd writes into its database,
+    /// `26.03.1-21.8.0-82.14`.
     fn from_str(text: &str) -> Result<Self, ()> {
         let mut parts = text.split(['.', '-']);
         let mut number = || parts.next().and_then(|part| part.parse().ok()).ok_or(());
@@ -30,23 +32,23 @@ impl fmt::Display for Release {
 }
 
 impl Release {
-    /// What has to be read of the southbound database to know it.
+    /// Returns the select on the southbound database that gives the release.
     pub fn select() -> Select {
         Select::from("SB_Global").columns(["options"])
     }
 
-    /// The release of the ovn-northd that wrote a southbound database, from `SB_Global`.
+    /// Returns the release of the ovn-northd that wrote a southbound database, from `SB_Global`.
     pub fn of(global: &Rows) -> Option<Self> {
         global.rows.first()?.map_get("options", "northd_internal_version")?.parse().ok()
     }
 }
 
-/// Where the logical pipelines lie among the tables of the integration bridge.
+/// The positions of the logical pipelines among the tables of the integration bridge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// The table of the first ingress stage.
     pub ingress: u8,
-    /// The first table of the output to local and remote ports, which stands between the pipelines.
+    /// The first table of the output to local and remote ports, which is between the pipelines.
     pub output: Option<u8>,
     /// The table of the first egress stage.
     pub egress: u8,
@@ -54,40 +56,40 @@ pub struct Layout {
     pub end: Option<u8>,
 }
 
-/// What a table of the integration bridge is for.
+/// The purpose of a table of the integration bridge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Table {
-    /// A stage of a pipeline, by its number there.
+    /// A stage of a pipeline, by its number in the pipeline.
     Stage(Pipeline, u8),
-    /// Before, between or after the pipelines: physical ports, tunnels, look-ups.
+    /// A table before, between or after the pipelines: physical ports, tunnels, lookups.
     Physical,
 }
 
-/// From `controller/lflow.h` of the release branches.
+/// The layouts in `controller/lflow.h` of the release branches.
 const KNOWN: &[(Range<Release>, Layout)] = &[
     (Release(23, 3)..Release(24, 4), Layout { ingress: 8, output: Some(37), egress: 42, end: Some(64) }),
     (Release(26, 3)..Release(26, 4), Layout { ingress: 8, output: Some(42), egress: 48, end: Some(64) }),
 ];
 
 impl Layout {
-    /// The layouts that are known, and of which releases.
+    /// Returns the known layouts and their releases.
     pub fn known() -> &'static [(Range<Release>, Self)] {
         KNOWN
     }
 
-    /// The layout of a release; nothing if it is not known.
+    /// Returns the layout of a release, or `None` if it is not known.
     pub fn of(release: Release) -> Option<Self> {
         KNOWN.iter().find(|(releases, _)| releases.contains(&release)).map(|(_, layout)| *layout)
     }
 
-    /// The layout that flows show: OpenFlow flows in these tables have these cookies, which are those of these
-    /// logical flows. Nothing unless there are enough of each pipeline, and nearly all agree: a flow that is learned
-    /// (ovs-actions(7), `learn`) has the cookie of the flow that learned it, in a table outside the pipelines.
+    /// Derives the layout from flows: OpenFlow flows in these tables have the cookies of these logical flows. Returns
+    /// `None` unless each pipeline has enough flows and nearly all of them agree: a learned flow (ovs-actions(7),
+    /// `learn`) has the cookie of the flow that learned it, in a table outside the pipelines.
     pub fn seen(openflow: impl IntoIterator<Item = (u8, u32)>, flows: &[Flow]) -> Option<Self> {
         const ENOUGH: usize = 8;
         let mut by_cookie: BTreeMap<u32, Option<&Flow>> = BTreeMap::new();
         for flow in flows {
-            // A cookie of two logical flows shows nothing.
+            // A cookie that two logical flows share is ambiguous.
             by_cookie.entry(flow.uuid.first32()).and_modify(|it| *it = None).or_insert(Some(flow));
         }
         let mut votes: BTreeMap<Pipeline, BTreeMap<i64, usize>> = BTreeMap::new();
@@ -111,7 +113,7 @@ impl Layout {
         })
     }
 
-    /// The table of a stage.
+    /// Returns the table of a stage.
     pub fn table(&self, pipeline: Pipeline, stage: i64) -> Option<u8> {
         let (start, end) = match pipeline {
             Pipeline::Ingress => (self.ingress, self.output.unwrap_or(self.egress)),
@@ -121,7 +123,7 @@ impl Layout {
         (table < end).then_some(table)
     }
 
-    /// What a table beside the pipelines is for (`controller/lflow.h`), if it is one of those whose places are known.
+    /// Returns the purpose of a table outside the pipelines (`controller/lflow.h`), if its position is known.
     pub fn physical(&self, table: u8) -> Option<&'static str> {
         let after_output = table.checked_sub(self.output?)?;
         let width = self.egress.checked_sub(self.output?)?;
@@ -130,7 +132,7 @@ impl Layout {
             (65, ..) => Some("logical to physical"),
             (66, ..) => Some("MAC bindings"),
             (_, 0, _) => Some("output: large packets"),
-            // Five tables until 24.03, six in 26.03, which gave one to VTEPs.
+            // Five tables until 24.03, six in 26.03, which added one for VTEPs.
             (_, 2, 5 | 6) => Some("output to remote ports"),
             (_, 3, 5) | (_, 4, 6) => Some("output to local ports"),
             (_, 4, 5) | (_, 5, 6) => Some("check for loops"),
@@ -138,7 +140,7 @@ impl Layout {
         }
     }
 
-    /// What a table is for; nothing if this layout, being a seen one, does not tell.
+    /// Returns the purpose of a table, or `None` if this layout was derived from flows and does not cover the table.
     pub fn role(&self, table: u8) -> Option<Table> {
         let stage = |pipeline, start: u8| Table::Stage(pipeline, table.saturating_sub(start));
         match table {
@@ -151,12 +153,12 @@ impl Layout {
     }
 }
 
-/// The names of a database's stages. A table has one in switches and another in routers.
+/// The names of a database's stages. A table can have one name in switches and another in routers.
 #[derive(Clone, Debug, Default)]
 pub struct StageNames(BTreeMap<(Pipeline, i64), Vec<String>>);
 
 impl StageNames {
-    /// From its flows.
+    /// Collects the names from flows.
     pub fn of<'a>(flows: impl IntoIterator<Item = &'a Flow>) -> Self {
         let mut names: BTreeMap<(Pipeline, i64), Vec<String>> = BTreeMap::new();
         for flow in flows {
@@ -170,12 +172,12 @@ impl StageNames {
         Self(names)
     }
 
-    /// What a stage is called, in routers (`lr_…`) and in switches (`ls_…`).
+    /// Returns the names of a stage in routers (`lr_…`) and in switches (`ls_…`).
     pub fn get(&self, pipeline: Pipeline, stage: i64) -> &[String] {
         self.0.get(&(pipeline, stage)).map_or(&[], Vec::as_slice)
     }
 
-    /// All names.
+    /// Returns all names of stages.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.values().flatten().map(String::as_str)
     }
@@ -186,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_release_is_what_northd_wrote() {
+    fn a_release_is_parsed_from_the_version_of_northd() {
         for text in ["26.03.1-21.8.0-82.14", "26.03.1", "26.03"] {
             assert_eq!(text.parse(), Ok(Release(26, 3)), "{text}");
         }
@@ -202,7 +204,7 @@ mod tests {
         assert_eq!(egress("23.03.1-20.27.0-70.6"), Some(45));
         assert_eq!(egress("24.03.4-20.33.0-72.6"), Some(45));
         assert_eq!(egress("26.03.1-21.8.0-82.14"), Some(51));
-        // Not known: never guessed.
+        // The layout of an unknown release is never guessed.
         for unknown in ["22.12.0", "24.09.1", "25.03.0", "26.09.0"] {
             assert_eq!(of(unknown), None, "{unknown}");
         }

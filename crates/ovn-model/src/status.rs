@@ -1,12 +1,12 @@
-//! Is what was asked for in force?
+//! The progress of a zone: whether the requested configuration is in force.
 //!
-//! A client raises `NB_Global.nb_cfg`; ovn-northd copies it to `SB_Global.nb_cfg` when it has worked off all before
-//! it, ovn-controller writes it to its `Chassis_Private` row when the flows are installed, and ovn-northd sums
-//! up in `NB_Global.sb_cfg` and `hv_cfg` (ovn-nb(5), ovn-sb(5), "nb_cfg"). Clients do not raise it with each change, so equal
-//! numbers alone do not show that ovn-northd follows. Two more signs do:
+//! A client raises `NB_Global.nb_cfg`. ovn-northd copies it to `SB_Global.nb_cfg` when it has processed all earlier
+//! changes, ovn-controller writes it to its `Chassis_Private` row when the flows are installed, and ovn-northd
+//! summarises both in `NB_Global.sb_cfg` and `hv_cfg` (ovn-nb(5), ovn-sb(5), "nb_cfg"). Clients do not raise it with
+//! each change, so equal numbers alone do not show that ovn-northd follows. Two more signs do:
 //!
-//! * ovnkube-controller writes the time to `NB_Global.options:e2e_timestamp` every 30 seconds, and ovn-northd copies the
-//!   options to `SB_Global` (`go-controller/pkg/metrics/ovnkube_controller.go`);
+//! * ovnkube-controller writes the time to `NB_Global.options:e2e_timestamp` every 30 seconds, and ovn-northd copies
+//!   the options to `SB_Global` (`go-controller/pkg/metrics/ovnkube_controller.go`);
 //! * ovn-northd copies ports, address sets and the load balancers of switches to the southbound database
 //!   ([`NotCopied`]).
 
@@ -16,12 +16,12 @@ use std::{
     time::Duration,
 };
 
-/// What has to be read of the northbound database.
+/// Returns the selects on the northbound database.
 pub fn nb_selects() -> Vec<Select> {
     vec![Select::from("NB_Global")]
 }
 
-/// What has to be read of the southbound database.
+/// Returns the selects on the southbound database.
 pub fn sb_selects() -> Vec<Select> {
     vec![
         Select::from("SB_Global"),
@@ -30,30 +30,30 @@ pub fn sb_selects() -> Vec<Select> {
     ]
 }
 
-/// How far a zone has come.
+/// The progress of a zone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// The last configuration that was asked for.
+    /// The last requested configuration.
     pub nb_cfg: Option<i64>,
-    /// The last that ovn-northd had worked off, as the northbound database says.
+    /// The last configuration that ovn-northd had processed, according to the northbound database.
     pub sb_cfg: Option<i64>,
-    /// The last that every chassis had installed.
+    /// The last configuration that every chassis had installed.
     pub hv_cfg: Option<i64>,
-    /// The last that ovn-northd had worked off, as the southbound database says.
+    /// The last configuration that ovn-northd had processed, according to the southbound database.
     pub sb_nb_cfg: Option<i64>,
-    /// The last that each chassis of this zone had installed: its host name, and the number.
+    /// The host name of each chassis of this zone, and the last configuration that it had installed.
     pub chassis: Vec<(String, i64)>,
-    /// When ovnkube-controller last wrote the time to the northbound database, in seconds since 1970.
+    /// The time when ovnkube-controller last wrote the time to the northbound database, in seconds since 1970.
     pub written: Option<i64>,
     /// The last such time that ovn-northd copied to the southbound database.
     pub copied: Option<i64>,
-    /// The zone's name: in interconnect mode the node's.
+    /// The name of the zone, which in interconnect mode is the name of the node.
     pub zone: String,
-    /// Versions, as ovn-northd writes them: `26.03.1-21.8.0-82.14`.
+    /// The version, as ovn-northd writes it: `26.03.1-21.8.0-82.14`.
     pub northd_version: String,
 }
 
-/// Reads it from what [`nb_selects`] and [`sb_selects`] asked for.
+/// Reads the progress from the rows that [`nb_selects`] and [`sb_selects`] selected.
 pub fn progress(nb: &[Rows], sb: &[Rows]) -> Progress {
     let global = first(nb, "NB_Global");
     let sb_global = first(sb, "SB_Global");
@@ -63,7 +63,7 @@ pub fn progress(nb: &[Rows], sb: &[Rows]) -> Progress {
     let chassis = rows("Chassis_Private").iter().filter_map(|private| {
         let name = private.text("name")?;
         match host(name) {
-            // The other zones' chassis never report to this one.
+            // The chassis of other zones never report to this zone.
             Some(chassis) if remote(chassis) => None,
             Some(chassis) => {
                 Some((chassis.text("hostname").unwrap_or(name).to_owned(), private.int("nb_cfg")?))
@@ -89,17 +89,17 @@ pub fn progress(nb: &[Rows], sb: &[Rows]) -> Progress {
     }
 }
 
-/// The state of a zone: behind if anything is, else unknown if anything is not known, else in force.
+/// The state of a zone: behind if any part is behind, otherwise unknown if any part is unknown, otherwise in force.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
-    /// What is behind, in words.
+    /// The parts that are behind, in words.
     pub behind: Vec<String>,
-    /// Why it cannot be told whether the rest is in force.
+    /// The reasons why it is unknown whether the rest is in force.
     pub unknown: Vec<String>,
 }
 
 impl Verdict {
-    /// In one word or two.
+    /// Returns the state in one word or two.
     pub fn state(&self) -> &'static str {
         match (self.behind.is_empty(), self.unknown.is_empty()) {
             (false, _) => "behind",
@@ -109,11 +109,11 @@ impl Verdict {
     }
 }
 
-/// ovnkube-controller writes the time so often.
+/// The interval at which ovnkube-controller writes the time.
 const WRITTEN_EVERY: Duration = Duration::from_secs(30);
 
 impl Progress {
-    /// What the numbers and times tell.
+    /// Derives the state from the numbers and times.
     pub fn verdict(&self) -> Verdict {
         let mut verdict = Verdict::default();
         self.numbers(&mut verdict);
@@ -124,12 +124,12 @@ impl Progress {
     fn numbers(&self, verdict: &mut Verdict) {
         let Verdict { behind, unknown } = verdict;
         match (self.nb_cfg, self.sb_nb_cfg) {
-            (None, _) => unknown.push("there is no row of NB_Global: what was asked for is not known".into()),
+            (None, _) => unknown.push("NB_Global has no row: the requested configuration is unknown".into()),
             (Some(_), None) => {
-                unknown.push("there is no row of SB_Global: what ovn-northd worked off is not known".into());
+                unknown.push("SB_Global has no row: the progress of ovn-northd is unknown".into());
             }
             (Some(nb_cfg), Some(done)) if done < nb_cfg => behind.push(format!(
-                "ovn-northd has not worked off the last change: nb_cfg {nb_cfg}, southbound {done}; it is stopped, paused or busy"
+                "ovn-northd has not processed the last change: nb_cfg {nb_cfg}, southbound {done}; it is stopped, paused or busy"
             )),
             _ => {}
         }
@@ -137,14 +137,14 @@ impl Progress {
         for (chassis, done) in &self.chassis {
             if let Some(asked) = asked.filter(|asked| done < asked) {
                 behind.push(format!(
-                    "ovn-controller of {chassis} has not installed what the southbound database asks for: {asked}, installed {done}"
+                    "ovn-controller of {chassis} has not installed the configuration of the southbound database: requested {asked}, installed {done}"
                 ));
             }
         }
         if self.chassis.is_empty() {
             unknown.push(
-                "the southbound database has no row of Chassis_Private for a chassis of this zone: what ovn-controller \
-                 installed is not known"
+                "Chassis_Private has no row for a chassis of this zone: the configuration that ovn-controller installed \
+                 is unknown"
                     .into(),
             );
         }
@@ -153,7 +153,7 @@ impl Progress {
     fn times(&self, verdict: &mut Verdict) {
         let (Some(written), Some(copied)) = (self.written, self.copied) else { return };
         let late = u64::try_from(written.saturating_sub(copied)).unwrap_or(0);
-        // The two databases are not read at one moment: one time may be written in between.
+        // The two databases are read at different moments, so one time may be written in between.
         if late > 2 * WRITTEN_EVERY.as_secs() {
             verdict.behind.push(format!(
                 "ovn-northd has not followed the northbound database for {late} s: its e2e_timestamp is {written}, the \
@@ -168,12 +168,12 @@ impl Progress {
     }
 }
 
-/// What the southbound database should have of the northbound one, and has not.
+/// The data of the northbound database that the southbound database should contain but lacks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NotCopied(Vec<String>);
 
 impl NotCopied {
-    /// What has to be read of the northbound database.
+    /// Returns the selects on the northbound database.
     pub fn nb_selects() -> Vec<Select> {
         vec![
             Select::from("Logical_Switch").columns(["load_balancer", "load_balancer_group"]),
@@ -185,7 +185,7 @@ impl NotCopied {
         ]
     }
 
-    /// What has to be read of the southbound database.
+    /// Returns the selects on the southbound database.
     pub fn sb_selects() -> Vec<Select> {
         vec![
             Select::from("Load_Balancer").columns(["name", "vips"]),
@@ -194,7 +194,7 @@ impl NotCopied {
         ]
     }
 
-    /// From what [`Self::nb_selects`] and [`Self::sb_selects`] asked for.
+    /// Compares the rows that [`Self::nb_selects`] and [`Self::sb_selects`] selected.
     pub fn new(nb: &[Rows], sb: &[Rows]) -> Self {
         let rows = |of: &[Rows], table: &str| -> Vec<Row> {
             let rows = of.iter().filter(|rows| rows.table.name == table).flat_map(|rows| rows.rows.clone());
@@ -235,7 +235,7 @@ impl NotCopied {
             let vips: BTreeMap<&str, &str> = row.map("vips").collect();
             Some((row.text("name")?.to_owned(), format!("{vips:?}")))
         };
-        // Those of routers alone are copied by some versions only.
+        // Only some versions copy load balancers that belong to routers alone.
         let switches = rows(nb, "Logical_Switch");
         let groups: BTreeSet<_> = switches.iter().flat_map(|row| row.refs("load_balancer_group")).collect();
         let of_groups = rows(nb, "Load_Balancer_Group");
@@ -252,16 +252,16 @@ impl NotCopied {
         Self(missing)
     }
 
-    /// What of it was missing before, too. What is new takes ovn-northd a moment.
+    /// Keeps the data that was also missing before, because ovn-northd needs a moment for new data.
     #[must_use]
     pub fn still(mut self, before: &Self) -> Self {
         self.0.retain(|it| before.0.contains(it));
         self
     }
 
-    /// In words; nothing if nothing is missing.
+    /// Returns the missing data in words, or `None` if nothing is missing.
     pub fn finding(&self) -> Option<String> {
-        /// Enough to know where to look.
+        /// The number of names that are shown. They are enough to know where to look.
         const SHOWN: usize = 5;
         let (first, more) = self.0.split_at(self.0.len().min(SHOWN));
         let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };

@@ -1,4 +1,4 @@
-//! The switch of a node: what its `conf.db` tells, and what of it is the node's own.
+//! The switch of a node as `conf.db` describes it, and the values in it that are the node's own.
 
 use crate::{
     compare::{NAME, Own},
@@ -7,25 +7,25 @@ use crate::{
 use ovsdb::{Row, Rows, Select, Uuid};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The bridges of a node with their interfaces, and the conntrack zones that ovn-controller keeps.
+/// The bridges of a node with their interfaces, and the conntrack zones that ovn-controller stores.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Switch {
     /// The interfaces of each bridge.
     pub bridges: BTreeMap<String, Vec<Interface>>,
-    /// The zones.
+    /// The conntrack zones.
     pub zones: Vec<Zone>,
 }
 
-/// An interface.
+/// An interface of a bridge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interface {
-    /// Its name, whole: OpenFlow cuts it to 15 characters.
+    /// The full name. OpenFlow cuts it to 15 characters.
     pub name: String,
-    /// Its OpenFlow number.
+    /// The OpenFlow number.
     pub ofport: Option<u16>,
-    /// The logical port that it is.
+    /// The logical port of the interface.
     pub iface_id: Option<String>,
-    /// It is a pod's.
+    /// Whether the interface belongs to a pod.
     pub of_pod: bool,
 }
 
@@ -43,7 +43,7 @@ impl Interface {
 }
 
 impl Switch {
-    /// What has to be read of `conf.db`.
+    /// Returns the selects on `conf.db`.
     pub fn selects() -> Vec<Select> {
         vec![
             Select::from("Bridge").columns(["name", "ports", "external_ids"]),
@@ -52,7 +52,7 @@ impl Switch {
         ]
     }
 
-    /// From what [`Self::selects`] asked for.
+    /// Reads the switch from the rows that [`Self::selects`] selected.
     pub fn of_rows(read: &[Rows]) -> Self {
         let rows = |table: &str| read.iter().find(|rows| rows.table.name == table);
         let refs = |of: &Row, column: &str| of.refs(column).collect::<BTreeSet<Uuid>>();
@@ -74,7 +74,7 @@ impl Switch {
         }
     }
 
-    /// From what `ovs-vsctl show`, `list interface` and `list bridge` printed when the database was not collected.
+    /// Parses the output of `ovs-vsctl show`, `list interface` and `list bridge`, for reports without the database.
     pub fn of_text(show: &str, interfaces: &str, bridges: &str) -> Self {
         let records = Record::all(interfaces);
         let interface = |name: &str| {
@@ -102,19 +102,19 @@ impl Switch {
         switch
     }
 
-    /// The interface of a logical port, with its bridge.
+    /// Returns the interface of a logical port, with its bridge.
     pub fn interface_of(&self, logical_port: &str) -> Option<(&str, &Interface)> {
         let all = self.bridges.iter().flat_map(|(bridge, of)| of.iter().map(move |it| (bridge.as_str(), it)));
         all.into_iter().find(|(_, interface)| interface.iface_id.as_deref() == Some(logical_port))
     }
 }
 
-/// A record, as `list` prints it: columns with their values.
+/// A record in the output of `list`: columns with their values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record<'a>(pub Vec<(&'a str, &'a str)>);
 
 impl<'a> Record<'a> {
-    /// All records of a list.
+    /// Parses all records of a list.
     pub fn all(text: &'a str) -> Vec<Self> {
         let column =
             |line: &'a str| line.split_once(':').map(|(column, value)| (column.trim(), value.trim()));
@@ -122,12 +122,12 @@ impl<'a> Record<'a> {
         text.split("\n\n").map(record).filter(|record| !record.0.is_empty()).collect()
     }
 
-    /// The value of a column, without quotes.
+    /// Returns the value of a column without quotes.
     pub fn get(&self, column: &str) -> Option<&'a str> {
         self.0.iter().find(|(it, _)| *it == column).map(|(_, value)| unquoted(value))
     }
 
-    /// The keys and values of a column that is a map.
+    /// Returns the keys and values of a column that is a map.
     pub fn map(&self, column: &str) -> Vec<(&'a str, &'a str)> {
         let inner =
             self.get(column).and_then(|value| value.strip_prefix('{')?.strip_suffix('}')).unwrap_or_default();
@@ -140,7 +140,7 @@ fn unquoted(text: &str) -> &str {
     text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text)
 }
 
-/// What has to be read of `conf.db` to know what is a node's own.
+/// Returns the selects on `conf.db` that give a node's own values.
 pub fn own_selects() -> Vec<Select> {
     vec![
         Select::from("Open_vSwitch").columns(["external_ids"]),
@@ -148,12 +148,12 @@ pub fn own_selects() -> Vec<Select> {
     ]
 }
 
-/// What has to be read of the southbound database beside that: where `conf.db` is not there, it tells the chassis.
+/// Returns the additional select on the southbound database, which gives the chassis if `conf.db` is missing.
 pub fn chassis_select() -> Select {
     Select::from("Chassis").columns(["name", "hostname"])
 }
 
-/// A node's own values, from what [`own_selects`] asked for.
+/// Returns a node's own values from the rows that [`own_selects`] selected.
 pub fn own(node: &str, switch: &Switch, read: &[Rows]) -> Vec<Own> {
     let rows = |table: &str| {
         let rows = read.iter().filter(|rows| rows.table.name == table).flat_map(|rows| &rows.rows);
@@ -186,7 +186,8 @@ pub fn own(node: &str, switch: &Switch, read: &[Rows]) -> Vec<Own> {
     all
 }
 
-/// What has the name of a chassis: ovn-controller names the tunnels to it so (`controller/encaps.c`).
+/// Returns the values that contain the name of a chassis: ovn-controller names the tunnels to it this way
+/// (`controller/encaps.c`).
 pub(crate) fn chassis(id: &str) -> impl Iterator<Item = Own> {
     let own = |kind: String, value: String| Own { kind, value, column: None };
     let short: String = id.chars().take(6).collect();
@@ -194,25 +195,26 @@ pub(crate) fn chassis(id: &str) -> impl Iterator<Item = Own> {
     std::iter::once(own("system-id".into(), id.to_owned())).chain(tunnels)
 }
 
-/// Is it ovn-controller's bridge? The others are external ones.
+/// Returns whether this is ovn-controller's bridge. The other bridges are external.
 pub fn is_integration(bridge: &str) -> bool {
     bridge == "br-int"
 }
 
-/// Is this column's value a node's own affair?
+/// Returns whether the values of this column differ between nodes by design.
 pub(crate) fn differs(table: &str, column: &str) -> bool {
     match (table, column) {
-        // Counters, progress, and what the kernel or ovs-vswitchd gives out.
+        // Counters, progress, and values that the kernel or ovs-vswitchd assigns.
         (_, "statistics" | "status" | "cur_cfg" | "next_cfg" | "rstp_statistics" | "rstp_status") => true,
         ("Interface", "ofport" | "mac_in_use" | "ifindex" | "link_resets" | "cfm_fault_status") => true,
         ("Bridge", "datapath_id") | ("Open_vSwitch", "datapaths") => true,
-        // Which pods are here; the ports themselves tell what is missing.
+        // The pods of this node; the rows of the ports themselves show what is missing.
         ("Bridge", "ports") | ("Datapath", "ct_zones") => true,
         _ => false,
     }
 }
 
-/// A key of a map whose value is a node's own affair: when something was made, which zone it got, which pod it is for.
+/// Returns whether the value of a map's key differs between nodes by design, such as a time, a zone or the name of a
+/// pod.
 pub(crate) fn own_affair(property: &str) -> bool {
     matches!(
         property,
@@ -234,7 +236,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_switch_from_what_was_printed() {
+    fn a_switch_is_parsed_from_recorded_output() {
         let show = "ab5d2086\n    Bridge br-int\n        fail_mode: secure\n        Port \"53f0146acce247a\"\n            Interface \"53f0146acce247a\"\n    Bridge br-ex\n        Port eth0\n            Interface eth0\n                type: system\n    ovs_version: \"3.1.0\"\n";
         let interfaces = "_uuid               : 522af2c3-cd7d-4b88-889d-40bbbd6b363b\nexternal_ids        : {attached_mac=\"0a:58:0a:f4:00:04\", iface-id=default_client, sandbox=be88}\nname                : \"53f0146acce247a\"\nofport              : 4\n\n_uuid : 1\nname                : eth0\nofport              : 1\n";
         let bridges = "name : br-int\nexternal_ids : {ct-zone-default_client=\"19\", ovn-nb-cfg=\"2\"}\n";

@@ -1,21 +1,23 @@
-//! Conntrack zones, and what they stand for.
+//! Conntrack zones and the objects that they belong to.
 //!
-//! ovn-controller gives each logical port and each gateway router's SNAT and DNAT a zone of its own, shows them with
-//! `ovn-appctl ct-zone-list` (ovn-controller(8)) and keeps them over restarts in `external_ids:ct-zone-<name>` of
-//! the integration bridge (ovs-vswitchd.conf.db(5) leaves the key to its user; ovn-controller(8), "ct-zone-*").
+//! ovn-controller gives its own zone to each logical port and to each gateway router's SNAT and DNAT. It shows the
+//! zones with `ovn-appctl ct-zone-list` (ovn-controller(8)) and keeps them over restarts in
+//! `external_ids:ct-zone-<name>` of the integration bridge (ovs-vswitchd.conf.db(5) leaves the key to its user;
+//! ovn-controller(8), "ct-zone-*").
 
 use ovsdb::{Rows, Select};
 
-/// A zone and what has it.
+/// A zone and its owner.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Zone {
-    /// The zone, as conntrack and flows show it.
+    /// The number of the zone, as conntrack and flows show it.
     pub id: u16,
-    /// A logical port, or a router's name or UUID with `_snat` or `_dnat`.
+    /// The owner: a logical port, or a router's name or UUID with `_snat` or `_dnat`.
     pub name: String,
 }
 
-/// Zones that OVN-Kubernetes uses outside OVN, on the external bridge (go-controller/pkg/node, `ctZone` constants).
+/// The zones that OVN-Kubernetes uses outside OVN, on the external bridge (go-controller/pkg/node, `ctZone`
+/// constants).
 pub const RESERVED: &[(u16, &str)] = &[
     (64000, "external bridge: default"),
     (64001, "external bridge: host to service, masqueraded"),
@@ -24,12 +26,12 @@ pub const RESERVED: &[(u16, &str)] = &[
     (64004, "external bridge: reassembly of fragments"),
 ];
 
-/// Reads what `ovn-appctl ct-zone-list` prints: `<name> <zone>` lines. Lines of another form come back as they are.
+/// Parses the `<name> <zone>` lines of `ovn-appctl ct-zone-list`, and returns the other lines unchanged.
 pub fn parse_list(text: &str) -> (Vec<Zone>, Vec<String>) {
     let mut zones = Vec::new();
     let mut other = Vec::new();
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
-        // A name may hold spaces; the zone is the last word.
+        // A name may contain spaces. The zone is the last word.
         match line.rsplit_once(' ').map(|(name, id)| (name.trim(), id.parse())) {
             Some((name, Ok(id))) if !name.is_empty() => zones.push(Zone { id, name: name.into() }),
             _ => other.push(line.to_owned()),
@@ -39,18 +41,19 @@ pub fn parse_list(text: &str) -> (Vec<Zone>, Vec<String>) {
     (zones, other)
 }
 
-/// Reads the zones that ovn-controller keeps on its bridge, from rows of `Bridge` in `conf.db`.
+/// Reads the zones that ovn-controller keeps on its bridge from rows of `Bridge` in `conf.db`.
 pub fn of_bridges(bridges: &Rows) -> (Vec<Zone>, Vec<String>) {
     kept(bridges.rows.iter().flat_map(|bridge| bridge.map("external_ids")))
 }
 
-/// Reads the same from what `ovs-vsctl list Bridge` printed (ovs-vsctl(8), "Output Formats"): `<column> : <value>` lines.
+/// Parses the same zones from the `<column> : <value>` lines that `ovs-vsctl list Bridge` prints (ovs-vsctl(8),
+/// "Output Formats").
 pub fn parse_bridges(text: &str) -> (Vec<Zone>, Vec<String>) {
     let maps = text.lines().filter_map(|line| {
         let (column, value) = line.split_once(':')?;
         (column.trim() == "external_ids").then(|| value.trim())?.strip_prefix('{')?.strip_suffix('}')
     });
-    // No name of a port, router or switch has a comma or a quote in it: Kubernetes allows neither.
+    // Kubernetes allows neither a comma nor a quote in names, so no name of a port, router or switch contains one.
     let pairs = maps.flat_map(|map| map.split(", ")).filter_map(|pair| pair.split_once('='));
     kept(pairs.map(|(key, value)| (key.trim_matches('"'), value.trim_matches('"'))))
 }
@@ -70,12 +73,12 @@ fn kept<'a>(external_ids: impl Iterator<Item = (&'a str, &'a str)>) -> (Vec<Zone
     (zones, other)
 }
 
-/// What has to be read of the southbound database to know what the names in [`named`] stand for.
+/// Returns the select on the southbound database that gives the names for [`named`].
 pub fn datapaths_select() -> Select {
     Select::from("Datapath_Binding").columns(["external_ids"])
 }
 
-/// Zones with names in place of UUIDs: some versions of ovn-controller name a router's zones after the UUID of its
+/// Replaces UUIDs in zones with names: some versions of ovn-controller name a router's zones after the UUID of its
 /// datapath binding.
 pub fn named(mut zones: Vec<Zone>, datapaths: &Rows) -> Vec<Zone> {
     for zone in &mut zones {
@@ -88,7 +91,7 @@ pub fn named(mut zones: Vec<Zone>, datapaths: &Rows) -> Vec<Zone> {
     zones
 }
 
-/// Zones that two names share: traffic of one then meets the other's state.
+/// Returns the zones that two names share. Traffic of one owner then meets the connection state of the other.
 pub fn shared(zones: &[Zone]) -> Vec<(u16, Vec<&str>)> {
     let shared = zones.chunk_by(|a, b| a.id == b.id).filter(|same| same.len() > 1);
     shared
@@ -113,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_zone_of_two_is_seen() {
+    fn a_shared_zone_is_found() {
         let (zones, other) = parse_list("a_snat 3\nshop_web-1 7\nclients_c 3\nnot a zone\n");
         assert_eq!(zones.iter().map(|z| z.id).collect::<Vec<_>>(), [3, 3, 7]);
         assert_eq!(shared(&zones), [(3, vec!["a_snat", "clients_c"])]);

@@ -1,5 +1,5 @@
-//! What Open vSwitch printed, read and printed again: every flow, datapath flow and connection of the test data, word by
-//! word.
+//! Parses the output of Open vSwitch and prints it again: every flow, datapath flow and connection of the test data,
+//! word by word.
 
 use ovn_model::{conntrack::Entry, datapath};
 use std::{
@@ -15,8 +15,8 @@ fn testdata() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata")
 }
 
-/// The outputs that are there, by their paths: recorded on the three nodes of the capture (Open vSwitch 4.0, userspace
-/// datapath), on a machine with the kernel's datapath (3.1), and in the lab in every form (`forms`).
+/// Returns the available outputs by their paths. They come from the three nodes of the capture (Open vSwitch 4.0,
+/// userspace datapath), from a machine with the kernel's datapath (3.1), and from the lab in every form (`forms`).
 fn outputs(wanted: impl Fn(&str) -> bool) -> Result<BTreeMap<String, String>, Failed> {
     let mut outputs = BTreeMap::new();
     for folder in ["capture", "kernel-datapath", "forms"] {
@@ -39,15 +39,16 @@ fn outputs(wanted: impl Fn(&str) -> bool) -> Result<BTreeMap<String, String>, Fa
     Ok(outputs)
 }
 
-/// The words of a line, which commas and spaces separate.
+/// Returns the words of a line, which commas and spaces separate.
 fn words(line: &str) -> Vec<&str> {
     line.split([',', ' ', '\t']).filter(|word| !word.is_empty()).collect()
 }
 
-/// A line as it was read and printed; nothing if it was not understood.
+/// Parses and prints a line. Returns `None` if the line was not understood.
 type Printer = fn(&str) -> Option<String>;
 
-/// How many lines of how many outputs are printed as they were; those that are not understood have to be these.
+/// Checks how many lines of how many outputs are printed unchanged, and that the lines that are not understood are
+/// the expected ones.
 fn all_words_are_kept(
     outputs: &BTreeMap<String, String>,
     print: Printer,
@@ -91,7 +92,7 @@ fn connections() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Tables of conf.db, as `ovs-vsctl list` printed them: typed rows, which print the same again.
+/// Tables of conf.db in the output of `ovs-vsctl list` become typed rows, which print the same text again.
 #[test]
 fn lists_of_tables() -> Result<(), Failed> {
     let outputs =

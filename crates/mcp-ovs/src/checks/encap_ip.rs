@@ -36,7 +36,7 @@ impl Check for EncapIp {
                     outcome.findings.extend(finding(&name, ip.as_deref(), ends));
                 }
                 (Ok(_), _) => {
-                    outcome.unread.push(format!("{name}: no Node object tells the address of this node"))
+                    outcome.unread.push(format!("{name}: no Node object contains the address of this node"))
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! One file a tool.
+//! The tools of this layer, with one file per tool.
 
 pub(crate) mod ovs_appctl_dpctl_dump_conntrack;
 pub(crate) mod ovs_appctl_dpctl_dump_flows;

@@ -1,4 +1,4 @@
-//! Connections of the datapath.
+//! The tool that lists the connections of the datapath.
 
 use crate::{commands, switch, types};
 use mcp_core::{Answer, Many, Node, Row, Tool, ToolError};
@@ -12,25 +12,25 @@ pub(crate) struct Conntrack;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Number, or (part of) the name of a pod or router.
+    /// Zone number, or (part of) the name of a pod or router.
     #[serde(default)]
     zone: Option<String>,
-    /// At either end, before or after NAT.
+    /// IP address at either end, before or after NAT.
     #[serde(default)]
     address: Option<String>,
-    /// At either end.
+    /// Port at either end.
     #[serde(default)]
     port: Option<u16>,
-    /// tcp, udp …
+    /// Protocol, such as tcp or udp.
     #[serde(default)]
     protocol: Option<String>,
-    /// SYN_SENT …
+    /// Connection state, such as SYN_SENT.
     #[serde(default)]
     state: Option<String>,
-    /// 0x2, or value/mask.
+    /// Connection mark: 0x2, or value/mask.
     #[serde(default)]
     mark: Option<String>,
-    /// Counts connections by zone and state.
+    /// Count connections by zone and state instead of listing them.
     #[serde(default)]
     summary: bool,
 }
@@ -39,8 +39,8 @@ impl Tool for Conntrack {
     const NAME: &'static str = "ovs_appctl_dpctl_dump_conntrack";
     const TITLE: &'static str = "Connections of the datapath";
     const TOOLSET: &'static str = "datapath";
-    const DESCRIPTION: &'static str = "Connections that the datapath tracks, by zone with its logical port or router; \
-         without a filter, how many by zone and state. Use it for NAT, replies that never came (SYN_SENT), stale \
+    const DESCRIPTION: &'static str = "Lists the connections that the datapath tracks, by zone with its logical port or router. \
+         Without a filter, counts connections by zone and state. Use it for NAT, missing replies (SYN_SENT) and stale \
          entries of a service.";
     const MANY: Many = Many::Each { because: "each node tracks its own connections" };
     type Params = Params;
@@ -85,31 +85,31 @@ impl Tool for Conntrack {
         entries.sort_unstable();
         let mut notes = Vec::new();
         if counted && !params.summary && fit > 0 {
-            notes.push("these are numbers of connections: give zone, address, port, state or mark for the connections".into());
+            notes.push("counts only: set zone, address, port, state or mark to list connections".into());
         } else if fit < all {
-            notes.push(format!("{fit} of {all} connections fit"));
+            notes.push(format!("{fit} of {all} connections match"));
         }
         notes.extend(switch::not_understood(&other));
         Ok(Answer {
             rows: if counted { summary_rows(&summary, &names) } else { rows(&entries, &names) },
-            if_empty: if all == 0 { "no connection is tracked" } else { "no connection fits" }.into(),
+            if_empty: if all == 0 { "no connection is tracked" } else { "no connection matches" }.into(),
             notes,
             ..Answer::default()
         })
     }
 }
 
-/// An address, as a parameter.
+/// Parses an address that was given as a parameter.
 pub(crate) fn address(text: &str) -> Result<IpAddr, ToolError> {
     text.trim().parse().map_err(|_| {
         ToolError::bad(
-            format!("`{text}` is no address"),
-            "Give an IPv4 or IPv6 address; ovnkube_locate knows a pod's.",
+            format!("`{text}` is not an address"),
+            "Give an IPv4 or IPv6 address; ovnkube_locate finds the address of a pod.",
         )
     })
 }
 
-/// The zones of a number, or of a name.
+/// Returns the zones of a number or of a name.
 fn zones(text: &str, names: &BTreeMap<u16, String>) -> Result<Vec<u16>, ToolError> {
     if let Ok(zone) = text.parse() {
         return Ok(vec![zone]);
@@ -125,10 +125,10 @@ fn zones(text: &str, names: &BTreeMap<u16, String>) -> Result<Vec<u16>, ToolErro
 
 fn heading(zone: u16, names: &BTreeMap<u16, String>) -> String {
     match (zone, names.get(&zone)) {
-        (0, Some(name)) => format!("zone 0 ({name}, and whatever has no zone)"),
+        (0, Some(name)) => format!("zone 0 ({name}, and connections without a zone)"),
         (_, Some(name)) => format!("zone {zone} ({name})"),
-        (0, None) => "zone 0 (the default zone: not OVN's)".into(),
-        (_, None) => format!("zone {zone} (no name known)"),
+        (0, None) => "zone 0 (the default zone, which OVN does not use)".into(),
+        (_, None) => format!("zone {zone} (unknown name)"),
     }
 }
 

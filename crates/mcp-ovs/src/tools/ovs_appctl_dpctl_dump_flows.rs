@@ -1,4 +1,4 @@
-//! Datapath flows.
+//! The tool that lists the flows of the datapath.
 
 use crate::{commands, switch};
 use mcp_core::{Answer, Many, Node, Row, Tool, ToolError};
@@ -12,19 +12,19 @@ pub(crate) struct DatapathFlows;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Name or number.
+    /// Name or number of the input port.
     #[serde(default)]
     in_port: Option<String>,
-    /// Matched or written.
+    /// IP address that the flow matches or sets.
     #[serde(default)]
     address: Option<String>,
-    /// Matched: of TCP, UDP, SCTP.
+    /// TCP, UDP or SCTP port that the flow matches.
     #[serde(default)]
     port: Option<u16>,
-    /// Text in them: drop, ct(, userspace.
+    /// Text that the actions contain, such as drop, ct( or userspace.
     #[serde(default)]
     action: Option<String>,
-    /// With packets.
+    /// Show only flows that matched packets.
     #[serde(default)]
     nonzero: bool,
 }
@@ -33,9 +33,9 @@ impl Tool for DatapathFlows {
     const NAME: &'static str = "ovs_appctl_dpctl_dump_flows";
     const TITLE: &'static str = "Datapath flows";
     const TOOLSET: &'static str = "datapath";
-    const DESCRIPTION: &'static str = "Flows that the datapath has cached: what really happened to packets of the last \
-         seconds. Use it for whether traffic arrives, is dropped, offloaded or goes to userspace.";
-    const MANY: Many = Many::Each { because: "a packet that passes one node need not pass another" };
+    const DESCRIPTION: &'static str = "Lists the flows that the datapath has cached, which show what happened to packets in the last \
+         seconds. Use it to see whether traffic arrives, is dropped, is offloaded or goes to userspace.";
+    const MANY: Many = Many::Each { because: "each node caches flows for its own traffic" };
     type Params = Params;
 
     fn title(_: &Params) -> String {
@@ -76,7 +76,7 @@ impl Tool for DatapathFlows {
         let zones = switch::zones(node).await;
         let mut notes = Vec::new();
         if flows.len() < all {
-            notes.push(format!("{} of {all} flows fit", flows.len()));
+            notes.push(format!("{} of {all} flows match", flows.len()));
         }
         notes.extend(zone_legend(flows.iter().map(|(.., text)| text.as_str()), &zones));
         notes.extend(switch::not_understood(&other));
@@ -84,9 +84,9 @@ impl Tool for DatapathFlows {
         Ok(Answer {
             rows: flows.into_iter().map(row).collect(),
             if_empty: if all == 0 {
-                "the datapath has no flow: no packet came in the last seconds"
+                "the datapath has no flow: no packet arrived in the last seconds"
             } else {
-                "no flow fits"
+                "no flow matches"
             }
             .into(),
             notes,
@@ -95,12 +95,12 @@ impl Tool for DatapathFlows {
     }
 }
 
-/// The zones in flows, by name, as far as they have names: once each.
+/// Returns a note with the names of the zones in flows, each zone once.
 fn zone_legend<'a>(
     flows: impl Iterator<Item = &'a str>,
     zones: &std::collections::BTreeMap<u16, String>,
 ) -> Option<String> {
-    /// More would hide the flows.
+    /// The number of zones that are shown. A longer note would hide the flows.
     const SHOWN: usize = 20;
     let mut seen = std::collections::BTreeSet::new();
     for flow in flows {

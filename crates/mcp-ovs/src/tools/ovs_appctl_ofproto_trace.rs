@@ -1,4 +1,4 @@
-//! The way of a packet through OpenFlow.
+//! The tool that traces a packet through OpenFlow flows.
 
 use crate::{
     switch,
@@ -17,28 +17,28 @@ pub(crate) struct OfprotoTrace;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Pod (namespace/name) or logical port of this node.
+    /// Sender: a pod (namespace/name) or logical port of this node.
     #[serde(default)]
     from: Option<String>,
-    /// Address, pod of any node, service (namespace/name) or node.
+    /// Destination: an address, a pod of any node, a service (namespace/name) or a node.
     #[serde(default)]
     to: Option<String>,
-    /// Of the packet.
+    /// Protocol of the packet.
     #[serde(default)]
     protocol: Protocol,
-    /// Destination port.
+    /// Destination port of the packet.
     #[serde(default)]
     port: Option<u16>,
-    /// Of `flow`; default br-int.
+    /// Bridge that `flow` enters. Default: br-int.
     #[serde(default)]
     bridge: Option<String>,
-    /// Instead of from and to: in_port=eth0,tcp,nw_src=…,tp_dst=80,…
+    /// Flow to trace instead of from and to, such as in_port=eth0,tcp,nw_src=…,tp_dst=80.
     #[serde(default)]
     flow: Option<String>,
-    /// What conntrack says at each step; else new.
+    /// State at each conntrack step. Default: new.
     #[serde(default)]
     ct_state: Vec<CtState>,
-    /// Chooses buckets of groups; default 1.
+    /// Hash that selects the buckets of groups. Default: 1.
     #[serde(default)]
     dp_hash: Option<u32>,
 }
@@ -47,12 +47,12 @@ impl Tool for OfprotoTrace {
     const NAME: &'static str = "ovs_appctl_ofproto_trace";
     const TITLE: &'static str = "OpenFlow trace";
     const TOOLSET: &'static str = "openflow";
-    const DESCRIPTION: &'static str = "Follows a packet through the OpenFlow flows of a node, through conntrack and groups, and \
-         tells first where the packet leaves or what drops it. Nothing is sent or learnt. Use it when ovn_trace lets a packet \
-         pass that does not arrive; ovn_detrace tells what the other cookies are.";
+    const DESCRIPTION: &'static str = "Traces a packet through the OpenFlow flows, conntrack and groups of a node. The answer begins \
+         with the verdict: where the packet leaves or what drops it. Nothing is sent or learnt. Use it if ovn_trace delivers a \
+         packet that does not arrive. ovn_detrace explains the other cookies.";
     const MANY: Many = Many::Refuse {
         because: "a packet begins on one node",
-        instead: "Name the sender's node, or give `pod`.",
+        instead: "Give the sender's node as node_name, or give pod.",
     };
     const NAMES_POD: &'static [&'static str] = &["from"];
     type Params = Params;
@@ -89,20 +89,20 @@ async fn question(node: &Node<'_>, params: &Params) -> Result<Question, ToolErro
             let (flow, of_service) = trace::named(node, named).await?;
             if of_service {
                 notes.push(
-                    "a load balancer chooses a backend by dp_hash: another value may lead to another".into(),
+                    "a load balancer chooses the backend by dp_hash: another value may select another backend".into(),
                 );
             }
             trace::written(&bridge, &flow)?
         }
         _ => {
             return Err(ToolError::bad(
-                "what to trace is not clear",
+                "the parameters do not define one packet",
                 "Give from, to and port, or bridge and flow: in_port=eth0,tcp,nw_src=…,nw_dst=…,tp_dst=80.",
             ));
         }
     };
     let hash_given = params.dp_hash.is_some() || flow.value("dp_hash").is_some();
-    // Without one, groups by dp_hash have no live bucket, and the trace ends there.
+    // Without a hash, groups that select by dp_hash have no live bucket, and the trace ends there.
     let flow = match flow.value("dp_hash") {
         Some(_) => flow,
         None => {

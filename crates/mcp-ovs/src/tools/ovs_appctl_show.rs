@@ -1,4 +1,4 @@
-//! What ovs-vswitchd tells of itself.
+//! The tool that shows the state of ovs-vswitchd.
 
 use crate::{compare::OwnValues, subjects::Subject, switch, types};
 use mcp_core::{Answer, Argv, Delta, Identity, Node, ReadError, Row, Tool, ToolError};
@@ -11,12 +11,12 @@ pub(crate) struct AppctlShow;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// What to show.
+    /// State to show.
     subject: Subject,
-    /// Of fdb, fdb_stats, mdb; default all.
+    /// Bridge for fdb, fdb_stats and mdb. Default: all bridges.
     #[serde(default)]
     bridge: Option<String>,
-    /// Counts for this long: coverage, datapath, pmd.
+    /// Sample the counters of coverage, datapath or pmd twice, this many seconds apart, and show the difference.
     #[serde(default)]
     #[schemars(range(min = 1, max = 120))]
     delta_seconds: Option<u16>,
@@ -26,8 +26,8 @@ impl Tool for AppctlShow {
     const NAME: &'static str = "ovs_appctl_show";
     const TITLE: &'static str = "State of ovs-vswitchd";
     const TOOLSET: &'static str = "daemon";
-    const DESCRIPTION: &'static str = "What `ovs-appctl` tells: events and drops (coverage), load (upcall, memory), lost \
-         look-ups and ports (datapath), learnt addresses (fdb, mdb), tunnels, bonds. delta_seconds: what happens now.";
+    const DESCRIPTION: &'static str = "Shows the state that `ovs-appctl` prints: events and drops (coverage), load (upcall, memory), lost \
+         lookups and ports (datapath), learnt addresses (fdb, mdb), tunnels, bonds. delta_seconds shows which counters grow now.";
     type Params = Params;
 
     fn title(params: &Params) -> String {
@@ -38,7 +38,7 @@ impl Tool for AppctlShow {
         let subject = params.subject;
         if params.bridge.is_some() && subject.commands().is_some() {
             return Err(ToolError::bad(
-                format!("{} is not of a bridge", subject.name()),
+                format!("{} does not belong to a bridge", subject.name()),
                 "Leave out bridge.",
             ));
         }
@@ -62,16 +62,16 @@ async fn delta(node: &Node<'_>, subject: Subject, seconds: u16) -> Result<Answer
     let (Some(counters), Some(forms)) = (subject.counters(), subject.commands()) else {
         return Err(ToolError::bad(
             format!("{} has no counters to sample", subject.name()),
-            "coverage, datapath and pmd have; ovs_ofctl_show samples those of ports.",
+            "Sample coverage, datapath or pmd; ovs_ofctl_show samples the counters of ports.",
         ));
     };
-    // Live, it is the first form that answers.
+    // A live node answers the first form.
     let form: Vec<Argv> = forms.into_iter().take(1).collect();
     let read = || async { Ok::<_, ReadError>(counters(&switch::text(node, form.clone()).await?)) };
     Ok(Delta::sample(node, seconds, read).await?.answer())
 }
 
-/// What each bridge says; one that refuses does not keep the others from answering.
+/// Returns the output of each bridge. If one bridge fails, the others still answer.
 async fn of_bridges(node: &Node<'_>, subject: Subject, name: Option<&str>) -> Result<Answer, ToolError> {
     let names: Vec<String> = match name {
         Some(name) => vec![name.to_owned()],
@@ -94,7 +94,8 @@ async fn of_bridges(node: &Node<'_>, subject: Subject, name: Option<&str>) -> Re
     Ok(answer)
 }
 
-/// A row a line. Of what differs by nature, such as ages and counters, none is another node's.
+/// Returns one row per line. Lines that differ by nature, such as ages and counters, are not compared with other
+/// nodes.
 fn rows(subject: Subject, text: &str, heading: Option<&Arc<str>>) -> Vec<Row> {
     let comparable = matches!(subject, Subject::Tunnels | Subject::Bond | Subject::Bfd);
     let row = |line: &str| {
@@ -109,7 +110,7 @@ fn rows(subject: Subject, text: &str, heading: Option<&Arc<str>>) -> Vec<Row> {
     let mut all: Vec<Row> = Vec::new();
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
         match all.last_mut().filter(|_| matches!(subject, Subject::Datapath) && line.starts_with("    ")) {
-            // The counters of a port belong to it.
+            // The counters of a port belong to its row.
             Some(port) => port.text += &format!("\n{line}"),
             None => all.push(row(line)),
         }
@@ -117,7 +118,7 @@ fn rows(subject: Subject, text: &str, heading: Option<&Arc<str>>) -> Vec<Row> {
     all
 }
 
-/// A tunnel without the number of its port, which is each node's own.
+/// Returns a tunnel without the number of its port, which each node assigns itself.
 fn key(line: &str) -> String {
     match line.trim().strip_prefix("port ").and_then(|rest| rest.split_once(": ")) {
         Some((_, rest)) => {

@@ -1,14 +1,14 @@
-//! OpenFlow flows.
+//! The tool that lists the OpenFlow flows of a bridge.
 
 use crate::{
     commands,
     compare::OwnValues,
-    flows::{self, Found},
+    flows::{self, SelectedFlows},
     switch::{self, Bridge},
     types,
 };
 use mcp_core::{Answer, Node, ReadError, Row, Tool, ToolError};
-use openflow::{BadWanted, Filter, Wanted};
+use openflow::{BadWanted, FieldFilter, Filter};
 use ovn_model::openflow::names::{self, Tables};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -19,28 +19,28 @@ pub(crate) struct DumpFlows;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Default br-int.
+    /// Bridge. Default: br-int.
     #[serde(default)]
     bridge: Option<String>,
-    /// Number, or stage (ls_in_acl_eval).
+    /// Table number, or (part of) a stage name such as ls_in_acl_eval.
     #[serde(default)]
     table: Option<String>,
-    /// 0x…, or value/mask.
+    /// Cookie: 0x…, or value/mask.
     #[serde(default)]
     cookie: Option<String>,
-    /// Exactly this priority.
+    /// Exact priority.
     #[serde(default)]
     priority: Option<u16>,
-    /// tcp,nw_dst=10.96.0.1,in_port=eth0
+    /// Fields that the match must have, such as tcp, nw_dst=10.96.0.1, in_port=eth0.
     #[serde(default, rename = "match")]
     matching: Vec<String>,
-    /// Text in the actions.
+    /// Text that the actions contain.
     #[serde(default)]
     action: Option<String>,
-    /// Only flows that counted packets.
+    /// Show only flows that matched packets.
     #[serde(default)]
     nonzero: bool,
-    /// Shows what each cookie stands for.
+    /// Show the OVN row behind each cookie.
     #[serde(default)]
     origins: bool,
 }
@@ -49,8 +49,8 @@ impl Tool for DumpFlows {
     const NAME: &'static str = "ovs_ofctl_dump_flows";
     const TITLE: &'static str = "OpenFlow flows";
     const TOOLSET: &'static str = "openflow";
-    const DESCRIPTION: &'static str = "OpenFlow flows of a bridge, with names of ports, tables and cookies; of br-int \
-         without a filter, how many each table has. node_name=all with bridge=br-ex shows a flow that a node lacks.";
+    const DESCRIPTION: &'static str = "Lists the OpenFlow flows of a bridge, with names of ports, tables and cookies. Without a filter, \
+         counts the flows of each table of br-int. node_name=all with bridge=br-ex shows flows that a node lacks.";
     type Params = Params;
 
     fn title(params: &Params) -> String {
@@ -68,19 +68,18 @@ impl Tool for DumpFlows {
         };
         let (filter, wanted) = filter(params, &tables)?;
         let compared = node.is_compared();
-        // Numbers of ports, zones and datapaths are each node's own: of br-int, tables are compared.
+        // Each node assigns its own numbers to ports, zones and datapaths, so only the tables of br-int are compared.
         let whole = !filter.is_narrow() && params.table.is_none();
         let counted = integration && (whole || compared);
         let mut found = flows::find(&dump, &bridge, &filter, !counted);
         found.flows.retain(|flow| wanted.is_empty() || wanted.contains(&flow.table()));
         let mut not_compared = vec!["counters and ages of flows".to_owned()];
         if counted && compared {
-            not_compared = vec!["flows of br-int, which hold numbers that each node gives out: only which tables have flows is compared; ovn_sbctl_lflow_list compares what the flows are made of".into()];
+            not_compared = vec!["flows of br-int (they contain numbers that each node assigns itself: only the list of tables with flows is compared, and ovn_sbctl_lflow_list compares logical flows)".into()];
         } else if counted {
-            notes
-                .push("these are numbers of flows: give table, match, cookie or action for the flows".into());
+            notes.push("counts only: set table, match, cookie or action to list flows".into());
         } else if found.flows.len() < found.of {
-            notes.push(format!("{} of {} flows fit", found.flows.len(), found.of));
+            notes.push(format!("{} of {} flows match", found.flows.len(), found.of));
         }
         let rows = match counted {
             true => flows::overview(&found, &tables, compared),
@@ -93,7 +92,9 @@ impl Tool for DumpFlows {
             }
         };
         if params.origins && !integration {
-            notes.push("origins are told of br-int: OVN's rows are behind its cookies only".into());
+            notes.push(
+                "origins are shown only for br-int, because only its cookies come from rows of OVN".into(),
+            );
         }
         if !integration && !compared {
             notes.extend(names::external_legend(rows.iter().map(|row| row.text.as_str())));
@@ -102,7 +103,7 @@ impl Tool for DumpFlows {
         notes.extend(bridge.notes);
         Ok(Answer {
             rows,
-            if_empty: if found.of == 0 { "there is no flow" } else { "no flow fits" }.into(),
+            if_empty: if found.of == 0 { "the bridge has no flow" } else { "no flow matches" }.into(),
             notes,
             facts: OwnValues::read(node).await.facts(),
             not_compared,
@@ -121,10 +122,10 @@ fn known_tables(read: Result<Tables, ReadError>) -> (Tables, Vec<String>) {
     }
 }
 
-/// What is asked for, and the tables, if they are named.
+/// Returns the filter, and the tables if the user named any.
 fn filter(params: &Params, tables: &Tables) -> Result<(Filter, Vec<u8>), ToolError> {
     let field = |field: &String| {
-        field.parse::<Wanted>().map_err(|e: BadWanted| {
+        field.parse::<FieldFilter>().map_err(|e: BadWanted| {
             ToolError::bad(e.to_string(), "Give match=tcp,tp_dst=80,nw_dst=10.96.0.1.")
         })
     };
@@ -159,7 +160,7 @@ fn filter(params: &Params, tables: &Tables) -> Result<(Filter, Vec<u8>), ToolErr
 }
 
 fn rows(
-    found: &Found<'_>,
+    found: &SelectedFlows<'_>,
     bridge: &Bridge,
     tables: &Tables,
     origins: &BTreeMap<u64, String>,

@@ -1,7 +1,7 @@
-//! Ports, groups and meters of a bridge.
+//! The tool that lists the ports, groups and meters of a bridge.
 
 use crate::{
-    commands::{self, Asked},
+    commands::{self, BridgeDump},
     compare::OwnValues,
     switch::{self, Bridge},
     types,
@@ -18,16 +18,16 @@ pub(crate) struct OfctlShow;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Default br-int.
+    /// Bridge. Default: br-int.
     #[serde(default)]
     bridge: Option<String>,
-    /// What to list; default ports.
+    /// Objects to list. Default: ports.
     #[serde(default)]
     what: What,
-    /// Name or number.
+    /// Name or number of one object.
     #[serde(default)]
     id: Option<String>,
-    /// Counts for this long; ports only.
+    /// Sample the counters of ports twice, this many seconds apart, and show the difference.
     #[serde(default)]
     #[schemars(range(min = 1, max = 120))]
     delta_seconds: Option<u16>,
@@ -46,8 +46,8 @@ impl Tool for OfctlShow {
     const NAME: &'static str = "ovs_ofctl_show";
     const TITLE: &'static str = "Ports, groups and meters of a bridge";
     const TOOLSET: &'static str = "openflow";
-    const DESCRIPTION: &'static str = "Ports of a bridge with number, state, MAC and counters (drops, errors); its groups \
-         (load balancers' backends) or meters. delta_seconds: on which ports packets move now.";
+    const DESCRIPTION: &'static str = "Lists the ports of a bridge with number, state, MAC and counters (drops, errors), its groups \
+         (backends of load balancers) or its meters. delta_seconds shows on which ports packets move now.";
     type Params = Params;
 
     fn title(params: &Params) -> String {
@@ -64,12 +64,12 @@ impl Tool for OfctlShow {
         if let Some(seconds) = types::delta_seconds(params.delta_seconds)? {
             return delta(node, &bridge, params, seconds).await;
         }
-        let (asked, statistics) = match params.what {
-            What::Ports => (Asked::Ports, Asked::PortStatistics),
-            What::Groups => (Asked::Groups, Asked::GroupStatistics),
-            What::Meters => (Asked::Meters, Asked::MeterStatistics),
+        let (dump, statistics) = match params.what {
+            What::Ports => (BridgeDump::Ports, BridgeDump::PortStatistics),
+            What::Groups => (BridgeDump::Groups, BridgeDump::GroupStatistics),
+            What::Meters => (BridgeDump::Meters, BridgeDump::MeterStatistics),
         };
-        let text = switch::text(node, commands::ofctl(asked, &bridge.name)).await?;
+        let text = switch::text(node, commands::ofctl(dump, &bridge.name)).await?;
         let (statistics, mut notes) =
             match switch::text(node, commands::ofctl(statistics, &bridge.name)).await {
                 Ok(text) => (text, Vec::new()),
@@ -106,12 +106,12 @@ impl Tool for OfctlShow {
 async fn delta(node: &Node<'_>, bridge: &Bridge, params: &Params, seconds: u16) -> Result<Answer, ToolError> {
     if !matches!(params.what, What::Ports) {
         return Err(ToolError::bad(
-            "delta_seconds samples counters of ports",
-            "Leave out what, or delta_seconds.",
+            "delta_seconds samples only counters of ports",
+            "Leave out `what` or `delta_seconds`.",
         ));
     }
     let read = || async {
-        let text = switch::text(node, commands::ofctl(Asked::PortStatistics, &bridge.name)).await?;
+        let text = switch::text(node, commands::ofctl(BridgeDump::PortStatistics, &bridge.name)).await?;
         let of = |name: &str| params.id.as_ref().is_none_or(|id| name.split(' ').next() == Some(id));
         let counters = counters::ports(&text, &bridge.ports);
         Ok::<_, ReadError>(counters.into_iter().filter(|(name, _)| of(name)).collect())
@@ -119,7 +119,7 @@ async fn delta(node: &Node<'_>, bridge: &Bridge, params: &Params, seconds: u16) 
     Ok(Delta::sample(node, seconds, read).await?.answer())
 }
 
-/// The lines that describe a thing as one, without the spaces that align them.
+/// Joins the lines of a description into one, without the spaces that align them.
 fn in_one(described: &Described<'_>) -> String {
     let line = |line: &&str| line.split_whitespace().collect::<Vec<_>>().join(" ").replace(": ", ":");
     described.lines.iter().map(line).collect::<Vec<_>>().join("; ")
@@ -163,7 +163,7 @@ fn groups(text: &str, statistics: &str) -> Vec<(String, Row)> {
         if let Some(counters) = statistics.iter().find(|it| it.id == group.id) {
             text += &format!("\n    {}", counters.lines.concat());
         }
-        // Its number is the node's own.
+        // Each node assigns its own numbers to groups.
         (
             group.id.to_owned(),
             Row::with(text, Identity { key: format!("group {what}"), ..Identity::default() }),

@@ -1,4 +1,4 @@
-//! Rows of the switch's database.
+//! The tool that lists rows of the switch's database.
 
 use crate::{records, types::ListParams};
 use mcp_core::{Answer, Db, Node, Tool, ToolError};
@@ -9,8 +9,8 @@ impl Tool for VsctlList {
     const NAME: &'static str = "ovs_vsctl_list";
     const TITLE: &'static str = "Rows of the Open vSwitch database";
     const TOOLSET: &'static str = "switch";
-    const DESCRIPTION: &'static str = "Rows of any table of conf.db (Interface, Port, Bridge, Open_vSwitch, QoS …), \
-         without empty columns. Use it for the interface of a pod, statistics, MTU, errors, ovn-* settings.";
+    const DESCRIPTION: &'static str = "Lists the rows of a table of conf.db (Interface, Port, Bridge, Open_vSwitch, QoS …), \
+         without empty columns. Use it for the interface of a pod, statistics, MTU, errors and ovn-* settings.";
     type Params = ListParams;
 
     fn title(params: &ListParams) -> String {

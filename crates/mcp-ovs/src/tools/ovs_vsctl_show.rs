@@ -1,4 +1,4 @@
-//! The overview of the switch.
+//! The tool that shows an overview of the switch.
 
 use crate::{commands, compare::OwnValues, switch};
 use mcp_core::{Answer, Db, Field, Identity, Node, ReadError, Row, Tool, ToolError};
@@ -13,7 +13,7 @@ pub(crate) struct VsctlShow;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Default all.
+    /// Show only this bridge. Default: all bridges.
     #[serde(default)]
     bridge: Option<String>,
 }
@@ -22,8 +22,8 @@ impl Tool for VsctlShow {
     const NAME: &'static str = "ovs_vsctl_show";
     const TITLE: &'static str = "Open vSwitch overview";
     const TOOLSET: &'static str = "switch";
-    const DESCRIPTION: &'static str = "Bridges with ports, interfaces, tunnels and their errors. Use it for whether a port, a \
-         tunnel or the uplink is there; node_name=all shows which node lacks one.";
+    const DESCRIPTION: &'static str = "Shows bridges with their ports, interfaces, tunnels and errors. Use it to check whether a port, a \
+         tunnel or the uplink exists. node_name=all shows which node lacks one.";
     type Params = Params;
 
     fn title(params: &Params) -> String {
@@ -67,7 +67,7 @@ impl Tool for VsctlShow {
     }
 }
 
-/// The answer of what is shown of each bridge, and beside the bridges.
+/// Returns the answer from the texts of the bridges and of the rest of the switch.
 async fn answer(node: &Node<'_>, texts: &[String], pods: &BTreeSet<String>) -> Answer {
     let rows = match node.is_compared() {
         true => texts.iter().flat_map(|text| parts(text, pods)).collect(),
@@ -77,13 +77,13 @@ async fn answer(node: &Node<'_>, texts: &[String], pods: &BTreeSet<String>) -> A
     Answer { rows, if_empty: "the switch has no bridge".into(), facts, ..Answer::default() }
 }
 
-/// What `ovs-vsctl show` printed when the node's report was made.
+/// Returns the recorded output of `ovs-vsctl show`.
 async fn recorded(node: &Node<'_>, params: &Params, absent: ReadError) -> Result<Answer, ToolError> {
     let Ok(text) = switch::recorded(node, commands::RECORDED_SHOW).await else {
         return Err(absent.into());
     };
     let mut texts: Vec<String> = Vec::new();
-    // The first line is the UUID of the database's one row.
+    // The first line is the UUID of the only row of `Open_vSwitch`.
     for line in text.lines().skip(1) {
         match texts.last_mut().filter(|_| line.starts_with("     ")) {
             Some(bridge) => *bridge += &format!("\n{}", line.strip_prefix("    ").unwrap_or(line)),
@@ -102,7 +102,7 @@ async fn recorded(node: &Node<'_>, params: &Params, absent: ReadError) -> Result
     if params.bridge.is_some() {
         answer.if_empty = "the switch has no such bridge".into();
     }
-    answer.notes.push("conf.db was not collected: this is what ovs-vsctl show printed".into());
+    answer.notes.push("conf.db was not collected: this is the recorded output of ovs-vsctl show".into());
     Ok(answer)
 }
 
@@ -110,15 +110,15 @@ fn table<'a>(read: &'a [Rows], name: &str) -> Vec<&'a DbRow> {
     read.iter().filter(|rows| rows.table.name == name).flat_map(|rows| &rows.rows).collect()
 }
 
-/// The names of pods' interfaces.
+/// Returns the names of pods' interfaces.
 fn pods(interfaces: Option<&Rows>) -> BTreeSet<String> {
     let of_pod = |row: &&DbRow| row.map_get("external_ids", "sandbox").is_some();
     let rows = interfaces.into_iter().flat_map(|rows| &rows.rows);
     rows.filter(of_pod).filter_map(|row| row.text("name")).map(str::to_owned).collect()
 }
 
-/// The parts of what is shown of a bridge, or beside the bridges, each to be compared by itself: the bridge without its
-/// ports, and each port with its interfaces. Every node has the same, but for the ports of pods.
+/// Splits the text of a bridge, or of the rest of the switch, into parts that are compared separately: the bridge
+/// without its ports, and each port with its interfaces. Every node has the same parts, except the ports of pods.
 fn parts(text: &str, pods: &BTreeSet<String>) -> Vec<Row> {
     let mut parts: Vec<Vec<&str>> = Vec::new();
     for line in text.lines() {
@@ -131,7 +131,7 @@ fn parts(text: &str, pods: &BTreeSet<String>) -> Vec<Row> {
     parts.iter().map(|lines| part(lines, heading, pods)).collect()
 }
 
-/// A part, with all that is said of it as fields.
+/// Returns a part as a row whose fields are the lines of the part.
 fn part(lines: &[&str], heading: &str, pods: &BTreeSet<String>) -> Row {
     let depth = |line: &str| line.len() - line.trim_start().len();
     let first = lines.first().copied().unwrap_or_default();
@@ -146,7 +146,7 @@ fn part(lines: &[&str], heading: &str, pods: &BTreeSet<String>) -> Row {
             add(name, value.to_owned());
             continue;
         }
-        // `Interface eth0` or `Controller "tcp:…"`, and below it what is said of it.
+        // `Interface eth0` or `Controller "tcp:…"`, with its attributes on the lines below.
         let mut block = line.trim().to_owned();
         while let Some(more) = rest.next_if(|more| depth(more) > depth(line)) {
             block += &format!(" {}", more.trim());
@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_that_is_shown_of_a_bridge_is_compared() {
+    fn every_line_of_a_bridge_is_compared() {
         let text = "Bridge br-int\n    Controller \"tcp:127.0.0.1:6653\"\n        is_connected: true\n    \
                     fail_mode: secure\n    Port eth0\n        tag: 5\n        Interface eth0\n            \
                     type: system\n            error: \"could not open\"\n    Port \"53f0146acce247a\"\n        \

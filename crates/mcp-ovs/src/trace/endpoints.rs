@@ -1,10 +1,10 @@
-//! A packet from what a person calls its ends.
+//! The conversion of the names of a sender and a destination into a packet.
 
 use crate::switch;
 use mcp_core::{Db, Node, PodRef, ToolError};
 use ovn_path::{Destination, Microflow, Names, NoEndpoint, Ports, Protocol, Services};
 
-/// Where a packet begins and where it is to go.
+/// The sender and the destination of a packet, by name.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Named<'a> {
     pub(crate) from: &'a str,
@@ -13,8 +13,8 @@ pub(crate) struct Named<'a> {
     pub(crate) port: Option<u16>,
 }
 
-/// A flow from names: the packet that ovn_trace would make of them, at the interface of the sender. Is its destination a
-/// service?
+/// Returns the flow of the packet that ovn_trace would use for these names, at the interface of the sender, and
+/// whether the destination is a service.
 pub(crate) async fn named(node: &Node<'_>, named: Named<'_>) -> Result<(String, bool), ToolError> {
     let mut names = names(node, &[named.from, named.to]).await?;
     names.sender(named.from).map_err(no_endpoint)?;
@@ -26,14 +26,14 @@ pub(crate) async fn named(node: &Node<'_>, named: Named<'_>) -> Result<(String, 
     let interface = switch.interface_of(microflow.inport());
     let Some(number) = interface.and_then(|(_, interface)| interface.ofport) else {
         return Err(ToolError::bad(
-            format!("no interface of {} has iface-id {}", node.name(), microflow.inport()),
-            "The pod is on another node, or its interface was never plugged: ovs_vsctl_list table=Interface.",
+            format!("no interface of {} has the iface-id {}", node.name(), microflow.inport()),
+            "The pod is on another node, or its interface was not created. List the interfaces with ovs_vsctl_list table=Interface.",
         ));
     };
     Ok((microflow.openflow(number), to.of_service))
 }
 
-/// What names stand for in a zone. The nodes are read only if one of the names may be that of a node.
+/// Returns the names of a zone. Nodes are read only if one of the names may be that of a node.
 async fn names(node: &Node<'_>, wanted: &[&str]) -> Result<Names, ToolError> {
     let mut read = node.rows(Db::Sb, &[Ports::select()]).await?;
     let names = Names::new(&read);
@@ -51,7 +51,7 @@ async fn names(node: &Node<'_>, wanted: &[&str]) -> Result<Names, ToolError> {
     Ok(Names::new(&read))
 }
 
-/// Where the packet is to go. A pod of another zone is looked up there.
+/// Returns the destination of the packet. A pod of another zone is looked up in that zone.
 async fn destination(
     node: &Node<'_>,
     names: &mut Names,
@@ -67,7 +67,7 @@ async fn destination(
         Ok(None) => NoEndpoint::Unknown { kind: "destination", name: to.into(), known: Vec::new() },
         Err(missing) => missing,
     };
-    // If it is no pod of another zone, what this zone has is the better answer.
+    // If the name is not a pod of another zone, the error of this zone is more useful.
     let is_unknown = matches!(missing, NoEndpoint::Unknown { .. });
     let Some(pod) = to.parse::<PodRef>().ok().filter(|_| is_unknown) else {
         return Err(no_endpoint(missing));
@@ -76,8 +76,8 @@ async fn destination(
     let there = self::names(&node.peer(&other), &[to]).await?;
     there.destination(to, protocol, port).map_err(no_endpoint)?.ok_or_else(|| {
         ToolError::bad(
-            format!("pod {pod} is on {other}, whose zone has no logical port of it"),
-            "A pod on the host's network has the node's address: give that as `to`.",
+            format!("pod {pod} is on {other}, whose zone has no logical port for it"),
+            "A pod on the host network has the address of its node: give that address as `to`.",
         )
     })
 }

@@ -1,7 +1,7 @@
-//! The switch as it was collected: what the evaluation of its flows needs.
+//! The recorded state of the switch that the evaluation of its flows needs.
 
 use crate::{
-    commands::{self, Asked, RECORDED_SHOW, recorded_list},
+    commands::{self, BridgeDump, RECORDED_SHOW, recorded_list},
     subjects::Subject,
     switch,
 };
@@ -15,11 +15,11 @@ pub(super) struct State {
     recorded: Recorded,
     dumps: BTreeMap<String, Dumps>,
     underlay: Option<Underlay>,
-    /// What is missing.
+    /// The notes about missing data.
     pub(super) notes: Vec<String>,
 }
 
-/// What was printed of a bridge.
+/// The recorded outputs of a bridge.
 #[derive(Default)]
 struct Dumps {
     flows: String,
@@ -29,8 +29,7 @@ struct Dumps {
 }
 
 impl State {
-    /// Reads what was recorded. The flows of the bridge that is asked must be among it; others may be missing, which is
-    /// said.
+    /// Reads the recorded state. Fails if the flows of the asked bridge are missing. A note names other missing data.
     pub(super) async fn read(node: &Node<'_>, asked: &str) -> Result<Self, ToolError> {
         let recorded = ports(node).await.map_err(|e| no_ports(node, asked, e))?;
         let mut state = Self { recorded, dumps: BTreeMap::new(), underlay: None, notes: Vec::new() };
@@ -55,16 +54,17 @@ impl State {
                     String::new()
                 })
             };
-            dumps.groups = read(commands::ofctl(Asked::Groups, &bridge), "groups").await;
-            dumps.options = read(commands::ofctl(Asked::TlvMap, &bridge), "mappings of Geneve options").await;
+            dumps.groups = read(commands::ofctl(BridgeDump::Groups, &bridge), "groups").await;
+            dumps.options =
+                read(commands::ofctl(BridgeDump::TlvMap, &bridge), "mappings of Geneve options").await;
             let learnt = Subject::Fdb.command_of(&bridge).into_iter().collect();
-            dumps.learnt = read(learnt, "MAC addresses that NORMAL has learnt").await;
+            dumps.learnt = read(learnt, "MAC addresses that NORMAL learnt").await;
             if !lacks.is_empty() {
                 state.notes.push(format!("not collected of {name}: {}", lacks.join(", ")));
             }
             state.dumps.insert(name.clone(), dumps);
         }
-        // The kernel has routes and neighbours of its own.
+        // The kernel uses its own routes and neighbours.
         if !state.recorded.is_kernel() {
             let read = async |subject: Subject| {
                 let commands = subject.commands().unwrap_or_default();
@@ -75,7 +75,7 @@ impl State {
             match routes {
                 Some(routes) => state.underlay = Some(Underlay::new(&routes, &neighbours)),
                 None => state.notes.push(
-                    "the routes of tunnels (ovs/route/show) were not collected: what goes to a tunnel is taken to leave by it"
+                    "the routes of tunnels (ovs/route/show) were not collected: the trace assumes that packets leave through their tunnel"
                         .into(),
                 ),
             }
@@ -83,7 +83,7 @@ impl State {
         Ok(state)
     }
 
-    /// The switch, and lines of the dumps that are not understood.
+    /// Returns the switch, and notes about lines of the dumps that were not understood.
     pub(super) fn switch(&self) -> (Switch<'_>, Vec<String>) {
         let mut notes = Vec::new();
         let mut bridges = Vec::new();
@@ -98,7 +98,7 @@ impl State {
             let unclear: Vec<&str> = bridge.notes().iter().map(String::as_str).collect();
             if !unclear.is_empty() {
                 notes.push(format!(
-                    "of {name} not all flows and groups are understood, so a packet may go another way than is said here"
+                    "{name}: not all flows and groups are understood, so a packet may take another path than shown here"
                 ));
                 notes.extend(switch::not_understood(&unclear));
             }
@@ -114,7 +114,7 @@ impl State {
         }
     }
 
-    /// Of what the answer is: `Open vSwitch 3.1.0`.
+    /// Returns the version that made the dumps: `Open vSwitch 3.1.0`.
     pub(super) fn version(&self) -> String {
         match &self.recorded.version {
             Some(version) => format!("Open vSwitch {version}"),
@@ -123,7 +123,7 @@ impl State {
     }
 }
 
-/// The ports of the bridges: of `conf.db`, else of what `ovs-vsctl` printed of it when the report was made.
+/// Reads the ports of the bridges from `conf.db`, or from the recorded output of `ovs-vsctl`.
 async fn ports(node: &Node<'_>) -> Result<Recorded, ReadError> {
     let absent = match node.rows(Db::OpenVSwitch, &Recorded::selects()).await {
         Ok(rows) => return Ok(Recorded::of_rows(&rows)),
@@ -143,11 +143,12 @@ async fn ports(node: &Node<'_>) -> Result<Recorded, ReadError> {
     Ok(Recorded::of_text(&show, list(0), list(1)))
 }
 
-/// Without `conf.db` nobody knows what ports are, and flows alone do not tell where a packet goes.
+/// Returns the error for missing ports. Without `conf.db` the types of ports are unknown, and flows alone do not show
+/// where a packet goes.
 fn no_ports(node: &Node<'_>, bridge: &str, error: ReadError) -> ToolError {
     match error {
         ReadError::NotCollected { .. } => ToolError::bad(
-            format!("a trace needs the ports that conf.db or `ovs-vsctl show` has, and {error}"),
+            format!("a trace needs the ports from conf.db or `ovs-vsctl show`, but {error}"),
             format!(
                 "Follow the packet table by table with ovs_ofctl_dump_flows, or run on {}: ovs-appctl ofproto/trace {bridge} FLOW",
                 node.name()

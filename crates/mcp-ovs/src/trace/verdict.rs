@@ -1,4 +1,5 @@
-//! What becomes of a packet, in one line: by which port to which pod, by which tunnel to which node, or what drops it.
+//! The fate of a packet in one line: the port and the pod that receive it, the tunnel and the node, or the flow that
+//! drops it.
 
 use crate::switch;
 use mcp_core::{Db, Node};
@@ -18,20 +19,20 @@ use std::{
     net::IpAddr,
 };
 
-/// More ends are counted.
+/// The number of fates that are shown. The others are counted.
 const SHOWN: usize = 6;
 
-/// What stands behind the ends of a packet: pods, nodes, logical flows and the rows that they were made for.
+/// The objects behind the fate of a packet: pods, nodes, logical flows and the rows that the flows were made for.
 pub(super) struct Behind {
     switch: Switch,
-    /// The nodes at the ends of tunnels.
+    /// The nodes by the address at which their tunnels end.
     nodes: BTreeMap<IpAddr, String>,
     flows: Vec<Flow>,
     causes: Vec<Row>,
 }
 
 impl Behind {
-    /// Reads what is behind the ends of packets. What could not be read has no name.
+    /// Reads the objects behind the fates of packets. Objects that could not be read have no name.
     pub(super) async fn read(node: &Node<'_>, ends: &[End]) -> Self {
         let mut behind = Self {
             switch: switch::read(node).await.unwrap_or_default(),
@@ -63,14 +64,14 @@ impl Behind {
         behind
     }
 
-    /// The verdict.
+    /// Returns the verdict in one line.
     pub(super) fn verdict(&self, ends: &[End]) -> String {
         let mut shown: Vec<String> = ends.iter().take(SHOWN).map(|end| self.shown(end)).collect();
         if ends.len() > SHOWN {
             shown.push(format!("and {} more", ends.len() - SHOWN));
         }
         match shown.is_empty() {
-            true => "unknown: the trace does not say where the packet goes".into(),
+            true => "unknown: the trace does not show where the packet goes".into(),
             false => shown.join("; "),
         }
     }
@@ -99,7 +100,7 @@ impl Behind {
             .find_map(|(bridge, of)| Some((bridge, of.iter().find(|interface| interface.name == port)?)));
         let Some((bridge, interface)) = found else { return format!("delivered to port {port}") };
         match interface.iface_id.as_deref() {
-            _ if bridge == port => format!("delivered to the host by {port}, the port of the bridge itself"),
+            _ if bridge == port => format!("delivered to the host through {port}, the bridge's own port"),
             Some(id) if interface.of_pod => match pod(id) {
                 Some((namespace, pod)) => {
                     format!("delivered to pod {namespace}/{pod} by port {port} of {bridge}")
@@ -150,7 +151,8 @@ impl Behind {
     }
 }
 
-/// The cookies of the integration bridge's flows that may say why a packet is dropped. OVN's have 32 bits.
+/// Returns the cookies of the integration bridge's flows that may explain why a packet is dropped. OVN's cookies have
+/// 32 bits.
 fn cookies(end: &End) -> impl Iterator<Item = u32> {
     let end = match end {
         End::Larger(_, end) => end,
@@ -164,13 +166,14 @@ fn cookies(end: &End) -> impl Iterator<Item = u32> {
     all.filter_map(|cookie| u32::try_from(*cookie).ok()).filter(|cookie| *cookie != 0)
 }
 
-/// The pod of a logical port: `<namespace>_<pod>`, on other networks after the network attachment's name.
+/// Returns the pod of a logical port: `<namespace>_<pod>`, which on other networks follows the name of the network
+/// attachment.
 fn pod(port: &str) -> Option<(&str, &str)> {
     let (before, pod) = port.rsplit_once('_')?;
     Some((before.rsplit('_').next()?, pod))
 }
 
-/// The rows of a table, or of any if none is named, whose UUIDs begin so.
+/// Returns the rows of a table, or of all tables if none is named, whose UUIDs begin with one of the prefixes.
 async fn named_rows(node: &Node<'_>, db: Db, table: &str, prefixes: &BTreeSet<UuidPrefix>) -> Vec<Row> {
     let Ok(schema) = node.schema(db).await else { return Vec::new() };
     let mut selects = Index::selects(&schema);

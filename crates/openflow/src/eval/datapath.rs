@@ -1,12 +1,12 @@
-//! The actions that the datapath gets: what flows change is written when the packet leaves, as one `set` a header.
+//! The datapath actions of a trace: the changes of flows are written when the packet leaves, as one `set` per header.
 
 use super::run::Run;
 use packet::{Field, Packet};
 
-/// Why userspace handles packets whose headers the datapath cannot set.
+/// The reason why userspace handles packets whose headers the datapath cannot set.
 const NOT_BY_DATAPATH: &str = "Uses action(s) not supported by datapath.";
 
-/// A field of a header, and its name in the datapath.
+/// A field of a header and its name in the datapath.
 type Named = (Field, &'static str);
 
 const ETHERNET: &[Named] = &[(Field::ETH_SRC, "src"), (Field::ETH_DST, "dst")];
@@ -32,12 +32,12 @@ const ICMP4: &[Named] = &[(Field::ICMP4_TYPE, "type"), (Field::ICMP4_CODE, "code
 const ICMP6: &[Named] = &[(Field::ICMP6_TYPE, "type"), (Field::ICMP6_CODE, "code")];
 
 impl Run<'_, '_> {
-    /// An action of the datapath.
+    /// Adds a datapath action.
     pub(super) fn emit(&mut self, action: impl Into<String>) {
         self.datapath.push(action.into());
     }
 
-    /// Does something whose actions come into brackets; nothing if there are none.
+    /// Adds an action with inner actions in brackets, or nothing if there are no inner actions.
     pub(super) fn emit_within(&mut self, name: &str, inner: impl FnOnce(&mut Self)) {
         let outer = std::mem::take(&mut self.datapath);
         inner(self);
@@ -47,7 +47,7 @@ impl Run<'_, '_> {
         }
     }
 
-    /// Writes what flows have changed since it was last written (`commit_odp_actions` of Open vSwitch).
+    /// Writes the changes that flows made since the last write (`commit_odp_actions` in Open vSwitch).
     pub(super) fn commit(&mut self) {
         let is = |field: Field, value: u128| self.packet.get(field) == value;
         let protocol = self.packet.get(Field::IP_PROTO);

@@ -1,4 +1,4 @@
-//! Actions that do more than one thing with a packet: copies, groups, connection tracking, checks of the size.
+//! Actions that split the path of a packet: copies, groups, connection tracking and checks of the size.
 
 use super::{Outcome, Waiting, run::Run};
 use crate::{
@@ -10,8 +10,8 @@ use crate::{
 use packet::{Field, Subfield};
 
 impl Run<'_, '_> {
-    /// Does actions on a copy of the packet. The datapath needs a copy of its own only where what it does to it could not be
-    /// taken back, as Open vSwitch has it since 4.0.
+    /// Runs actions on a copy of the packet. The datapath needs its own copy only if later actions cannot undo the
+    /// changes, as in Open vSwitch since 4.0.
     pub(super) fn on_a_copy(&mut self, all: &[Action<'_>]) {
         if self.last {
             return self.with_copy(|run| run.actions(all));
@@ -29,7 +29,7 @@ impl Run<'_, '_> {
         self.base = base;
     }
 
-    /// Both answers to whether the packet is larger, each with the actions that come after.
+    /// Follows both results of the size check, each with the remaining actions.
     pub(super) fn check_larger(&mut self, size: u16, bit: Subfield, rest: &[Action<'_>]) {
         self.commit();
         let (base, outer, last) = (self.base.clone(), std::mem::take(&mut self.datapath), self.last);
@@ -58,7 +58,7 @@ impl Run<'_, '_> {
         self.emit(format!("check_pkt_len(size={size},{})", answers.join(",")));
     }
 
-    /// Hands the packet to a group.
+    /// Sends the packet to a group.
     pub(super) fn group(&mut self, id: u32) {
         let bridge = self.bridge;
         let Some(group) = bridge.groups.get(&id) else {
@@ -118,7 +118,7 @@ impl Run<'_, '_> {
         self.with_copy(|run| run.below(node, |run| run.actions(&read)));
     }
 
-    /// Gives the packet to connection tracking.
+    /// Sends the packet to connection tracking.
     pub(super) fn ct(&mut self, ct: &Ct<'_>) {
         let zone = match ct.zone {
             Zone::Number(zone) => zone,
@@ -183,7 +183,7 @@ impl Run<'_, '_> {
     }
 }
 
-/// Can later actions undo what an action of the datapath does to the packet?
+/// Returns whether later actions can undo the effect of a datapath action on the packet.
 fn is_taken_back(action: &str) -> bool {
     match tokens::name_and_value(action, &['(']) {
         ("check_pkt_len" | "one_of", Some(inner)) => tokens::split(inner).all(is_taken_back),

@@ -1,9 +1,9 @@
-//! What the flows of a switch do with a packet.
+//! The evaluation of a switch's flows for a packet.
 //!
-//! The packet goes through the tables as `ofproto-dpif-xlate` of Open vSwitch takes it. Each time that it is given to
-//! connection tracking and goes on in a table, another [`Pass`] begins. What is unknown becomes a branch: each state of a
-//! connection that may be, each bucket of a group of which nobody knows which the hash takes, both answers to the size of
-//! the packet. What is not evaluated ends its branch with its name ([`Outcome::NotEvaluated`]).
+//! The packet goes through the tables as in `ofproto-dpif-xlate` of Open vSwitch. A new [`Pass`] begins each time
+//! that connection tracking returns the packet and it continues in a table. Each unknown becomes a branch: each
+//! possible state of a connection, each bucket of a group whose hash is unknown, and both results of a size check. A
+//! part that is not evaluated ends its branch, and [`Outcome::NotEvaluated`] names it.
 
 mod datapath;
 mod fork;
@@ -15,141 +15,141 @@ use crate::{Switch, text::Node};
 use packet::{CtState, Packet};
 use std::collections::{BTreeSet, VecDeque};
 
-/// A packet, and what is assumed of it.
+/// A packet and the assumptions about it.
 #[derive(Clone, Debug)]
 pub struct Question {
-    /// The bridge that it comes into.
+    /// The bridge where the packet enters.
     pub bridge: String,
-    /// The packet. Its `dp_hash` chooses the buckets of groups; with 0 each bucket is a branch.
+    /// The packet. Its `dp_hash` chooses the buckets of groups. If it is 0, each bucket is a branch.
     pub packet: Packet,
-    /// What connection tracking says, step by step.
+    /// The connection tracking state at each step.
     pub states: Vec<CtState>,
-    /// What it may say at the steps after these: each is a branch. `ofproto/trace` assumes `new|trk`.
+    /// The possible states at later steps, each of which is a branch. `ofproto/trace` assumes `new|trk`.
     pub assumed: Vec<CtState>,
-    /// Connection tracking tells the addresses, the protocol and the ports of the connection (`ct_nw_dst`, `ct_tp_dst`), as a
-    /// datapath does. `ofproto/trace` leaves these fields empty.
+    /// Whether connection tracking sets the addresses, the protocol and the ports of the connection (`ct_nw_dst`,
+    /// `ct_tp_dst`), as a datapath does. `ofproto/trace` leaves these fields empty.
     pub tells_tuple: bool,
-    /// The text has the names of ports rather than their numbers, as with `--names`.
+    /// Whether the text has the names of ports instead of their numbers, as with `--names`.
     pub names: bool,
 }
 
-/// What becomes of a packet, or of a copy of it.
+/// An outcome for a packet or for a copy of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It leaves by a port of a bridge.
+    /// The packet leaves through a port of a bridge.
     Port {
-        /// The bridge.
+        /// The bridge of the port.
         bridge: String,
-        /// The port's name.
+        /// The name of the port.
         port: String,
-        /// As what.
+        /// The packet as it leaves.
         packet: Box<Packet>,
     },
-    /// It leaves by a tunnel.
+    /// The packet leaves through a tunnel.
     Tunnel {
-        /// The bridge.
+        /// The bridge of the tunnel port.
         bridge: String,
-        /// The port's name.
+        /// The name of the tunnel port.
         port: String,
-        /// The address of the other end, where it is known.
+        /// The remote address, if it is known.
         to: Option<std::net::IpAddr>,
-        /// As what, with the fields of the tunnel.
+        /// The packet as it leaves, with the tunnel fields.
         packet: Box<Packet>,
-        /// What becomes of the outer packet on the bridge that sends it; nothing if the kernel sends it.
+        /// The outcomes of the outer packet on the bridge that sends it. `None` if the kernel sends it.
         outer: Option<Vec<Self>>,
     },
-    /// It is the outer packet of a tunnel that ends here: the packet within goes on.
+    /// The packet is the outer packet of a tunnel that ends here, and the inner packet continues.
     TakenOut,
-    /// It is lost: why.
+    /// The packet is lost for this reason.
     Lost(String),
-    /// It goes to a controller.
+    /// The packet goes to a controller.
     Controller,
-    /// Connection tracking gets it, and perhaps keeps the connection.
+    /// The packet goes to connection tracking, which may keep the connection.
     Tracked {
-        /// The packet comes back, and another pass begins.
+        /// Whether the packet returns and another pass begins.
         goes_on: bool,
     },
-    /// What becomes of it if it is larger than so many bytes.
+    /// A packet that is larger than a limit has other outcomes.
     Larger {
-        /// The bytes.
+        /// The limit in bytes.
         size: u16,
-        /// What becomes of it.
+        /// The outcomes of a larger packet.
         outcomes: Vec<Self>,
     },
-    /// What comes here is not evaluated: its name.
+    /// The part of the evaluation that is missing, by name.
     NotEvaluated(String),
-    /// A flow drops it, or a table has no flow for it.
+    /// A flow drops the packet, or a table has no flow for it.
     Dropped {
-        /// The bridge.
+        /// The bridge of the table.
         bridge: String,
-        /// The table.
+        /// The number of the table.
         table: u8,
-        /// The flow's cookie; nothing if no flow matched.
+        /// The cookie of the flow. `None` if no flow matched.
         cookie: Option<u64>,
     },
 }
 
-/// A flow that a packet matched.
+/// A lookup of a packet in a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// The bridge.
+    /// The bridge of the table.
     pub bridge: String,
-    /// The table.
+    /// The number of the table.
     pub table: u8,
-    /// The priority and the cookie of the flow; nothing if none matched.
+    /// The priority and the cookie of the flow. `None` if no flow matched.
     pub flow: Option<(u16, u64)>,
 }
 
-/// The way of a packet up to where it ends or is given back by connection tracking.
+/// The path of a packet until it ends or until connection tracking returns the packet.
 #[derive(Clone, Debug)]
 pub struct Pass {
-    /// Why it begins in the middle; nothing for the first.
+    /// The reason why the pass begins in the middle of the pipeline. `None` for the first pass.
     pub resumed: Option<Resumed>,
-    /// The packet at its beginning.
+    /// The packet at the beginning of the pass.
     pub begins: Packet,
-    /// The packet at its end.
+    /// The packet at the end of the pass.
     pub ends: Packet,
-    /// What happened, as `ofproto/trace` tells it.
+    /// The events of the pass, as `ofproto/trace` prints them.
     pub(crate) nodes: Vec<Node>,
-    /// The flows that were matched, in order.
+    /// The lookups in order.
     pub steps: Vec<Step>,
-    /// What became of it, in order.
+    /// The outcomes in order.
     pub outcomes: Vec<Outcome>,
-    /// The actions that the datapath gets.
+    /// The actions of the datapath.
     pub datapath: Vec<String>,
-    /// The ports by which the packet came at the beginning and at the end, as the text shows them.
+    /// The input ports at the beginning and at the end, as the text shows them.
     pub(crate) in_ports: [String; 2],
-    /// Nobody knows which bucket of a group the packet takes, and each is followed.
+    /// Whether each bucket of a group is followed because the chosen bucket is unknown.
     pub chooses: bool,
-    /// Why the switch handles such packets itself, and not its datapath.
+    /// The reasons why the switch handles such packets itself instead of the datapath.
     pub slow: BTreeSet<&'static str>,
 }
 
-/// Where a packet goes on that connection tracking gave back.
+/// The place where a packet continues after connection tracking.
 #[derive(Clone, Debug)]
 pub struct Resumed {
-    /// The bridge.
+    /// The bridge of the table.
     pub bridge: String,
-    /// The table.
+    /// The number of the table.
     pub table: u8,
-    /// The number by which the actions of the datapath name it.
+    /// The number of the recirculation in the datapath actions.
     pub id: usize,
-    /// What connection tracking is taken to say.
+    /// The connection tracking state of the packet.
     pub state: CtState,
-    /// That was assumed, and not given.
+    /// Whether the state is assumed and was not given.
     pub is_assumed: bool,
-    /// Connection tracking may have translated the packet.
+    /// Whether connection tracking may have translated the packet.
     pub is_translated: bool,
-    /// The packet before that, if a flow says to what it is translated.
+    /// The packet before the translation, if a flow sets the new address.
     pub before: Option<Packet>,
 }
 
-/// The whole way of a packet.
+/// The complete path of a packet.
 #[derive(Clone, Debug)]
 pub struct Trace {
-    /// Its passes.
+    /// The passes in order.
     pub passes: Vec<Pass>,
-    /// There were more than are followed.
+    /// Whether there were more passes than the limit.
     pub cut: bool,
 }
 
@@ -164,15 +164,15 @@ struct Waiting {
     nat: Option<crate::action::NatRange>,
 }
 
-/// The first packet of a connection.
+/// The state of the first packet of a connection.
 pub const NEW: CtState = CtState::NEW;
-/// A packet of a connection that both sides know.
+/// The state of a packet of a connection that both sides know.
 pub const EST: CtState = CtState::EST;
 
-/// More passes are not followed. A real packet has about ten.
+/// The largest number of passes that a trace follows. A real packet has about ten.
 const MOST_PASSES: usize = 2048;
 
-/// Follows a packet.
+/// Follows a packet through the switch.
 pub fn trace(switch: &Switch<'_>, question: &Question) -> Trace {
     let mut passes = Vec::new();
     let (first, waiting) =
@@ -216,8 +216,8 @@ pub fn trace(switch: &Switch<'_>, question: &Question) -> Trace {
     Trace { passes, cut: false }
 }
 
-/// The packet as connection tracking gives it back, and as it was before if a flow says to what it is translated. As in
-/// `ofproto/trace`, a range is its first address and port.
+/// Returns the packet as connection tracking returns it, and the packet before the translation if a flow sets the new
+/// address. A range stands for its first address and port, as in `ofproto/trace`.
 fn resumed(waiting: &Waiting, state: CtState, tells_tuple: bool) -> (Packet, Option<Packet>) {
     use packet::Field;
     use std::net::IpAddr;
@@ -247,7 +247,7 @@ fn resumed(waiting: &Waiting, state: CtState, tells_tuple: bool) -> (Packet, Opt
     (packet, before)
 }
 
-/// Writes the addresses and ports of a connection's first packet where flows look for them.
+/// Writes the addresses and ports of a connection's first packet into the fields that flows test.
 fn tell(tuple: packet::Tuple, packet: &mut Packet) {
     use packet::Field;
     let (source, destination) = match tuple.ip6 {

@@ -1,4 +1,4 @@
-//! Where a packet leaves a bridge: ports, patch ports, and what the bridge has learnt.
+//! Output of packets: ports, patch ports, and forwarding by learnt addresses.
 
 use super::{Outcome, run::Run};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
 use packet::{Field, Packet};
 
 impl Run<'_, '_> {
-    /// Sends the packet to a port, or to one of the reserved ones.
+    /// Sends the packet to a port or to a reserved port number.
     pub(super) fn output(&mut self, port: u16) {
         let input = self.packet.get(Field::IN_PORT) as u16;
         match show_port(port).as_str() {
@@ -31,7 +31,7 @@ impl Run<'_, '_> {
         }
     }
 
-    /// Sends the packet out of a port, even the one that it came by.
+    /// Sends the packet out of a port, even the port that it came from.
     fn send(&mut self, number: u16) {
         let bridge = self.bridge;
         let Some(port) = bridge.ports.get(&number) else {
@@ -61,7 +61,8 @@ impl Run<'_, '_> {
         }
     }
 
-    /// Takes the packet to another bridge. Registers, metadata, tunnel and what connection tracking said stay behind.
+    /// Moves the packet to another bridge. Registers, metadata, the tunnel fields and the connection tracking state
+    /// are not kept.
     pub(super) fn cross(&mut self, name: String, port: u16) {
         let Some(bridge) = self.switch.bridge(&name) else {
             return self.not_evaluated(&format!("the flows of {name}, which were not collected"));
@@ -85,7 +86,7 @@ impl Run<'_, '_> {
         self.quoted = quoted;
     }
 
-    /// Forwards as a switch that learns: to the port behind which the destination was seen, else to all.
+    /// Forwards the packet as a learning switch does: to the port of the destination address, or to all ports.
     fn normal(&mut self) {
         let input = self.packet.get(Field::IN_PORT) as u16;
         let bridge = self.bridge;
@@ -120,7 +121,7 @@ impl Run<'_, '_> {
             _ => tag,
         };
         let destination = self.packet.get(Field::ETH_DST);
-        // Addresses that bridges do not forward (IEEE 802.1Q, table 8-1).
+        // Bridges do not forward these addresses (IEEE 802.1Q, table 8-1).
         if destination & !0xf == 0x0180_c200_0000 {
             return self.say(Mark::Detail, "packet has reserved destination MAC, dropping");
         }
@@ -140,13 +141,13 @@ impl Run<'_, '_> {
         }
     }
 
-    /// Sends to all ports of a VLAN but the one, or the bond, that it came by.
+    /// Sends the packet to all ports of a VLAN except the port or the bond that it came from.
     fn flood(&mut self, vlan: u16, bond: Option<&str>) {
         let input = self.packet.get(Field::IN_PORT);
         let mut bonds = vec![bond];
         let mut wanted = Vec::new();
         for (number, port) in &self.bridge.ports {
-            // A bond sends by one of its members.
+            // A bond sends through one of its members.
             let seen = port.bond.is_some() && bonds.contains(&port.bond.as_deref());
             if u128::from(*number) != input && port.vlans.include(vlan) && !seen {
                 bonds.extend(port.bond.as_deref().map(Some));
@@ -156,7 +157,7 @@ impl Run<'_, '_> {
         self.each(&wanted, |run, port| run.forward(port, vlan));
     }
 
-    /// Sends to several ports, of which only the last may be the last that is done to the packet.
+    /// Sends the packet to several ports. Only the last output may be the last action on the packet.
     fn each(&mut self, ports: &[u16], mut send: impl FnMut(&mut Self, u16)) {
         let last = self.last;
         for (at, port) in ports.iter().enumerate() {
@@ -166,7 +167,7 @@ impl Run<'_, '_> {
         self.last = last;
     }
 
-    /// Sends with the tag that the port's VLANs ask for.
+    /// Sends the packet with the tag that the VLANs of the port require.
     fn forward(&mut self, number: u16, vlan: u16) {
         let Some(port) = self.bridge.ports.get(&number) else {
             return self.say(Mark::Warning, "Nonexistent output port");
@@ -181,7 +182,7 @@ impl Run<'_, '_> {
             _ => false,
         };
         let new = match u128::from(vlan) | (tag & 0xe000) {
-            // A tag that has neither a VLAN nor a priority says nothing.
+            // A tag with neither a VLAN nor a priority has no effect.
             0 => 0,
             _ if without => 0,
             told => told | 0x1000,
@@ -192,7 +193,7 @@ impl Run<'_, '_> {
     }
 }
 
-/// What does not go over a patch port.
+/// Clears the fields that do not cross a patch port.
 fn forget(packet: &mut Packet) {
     let tunnel = [Field::TUN_ID, Field::TUN_SRC, Field::TUN_DST, Field::TUN_IPV6_SRC, Field::TUN_IPV6_DST];
     let more = [Field::TUN_FLAGS, Field::TUN_TTL, Field::TUN_TOS, Field::METADATA];

@@ -1,4 +1,4 @@
-//! One pass of a packet through tables.
+//! One pass of a packet through the tables.
 
 use super::{Outcome, Pass, Resumed, Step, Waiting};
 use crate::{
@@ -6,17 +6,17 @@ use crate::{
     action::{self, Action, Does, To, ToController},
     applies,
     switch::{Bridge, Switch},
-    table::Found,
+    table::LookupResult,
     text::{Mark, Node},
 };
 use packet::{Field, Masked, Packet, Subfield};
 use std::{borrow::Cow, collections::BTreeSet};
 
-/// As deep as Open vSwitch nests tables (`MAX_DEPTH`), and as often as it looks them up (`MAX_RESUBMITS`).
+/// The limits of Open vSwitch: the depth of nested tables (`MAX_DEPTH`) and the number of lookups (`MAX_RESUBMITS`).
 const MOST_DEPTH: usize = 64;
 const MOST_LOOKUPS: usize = 4096;
 
-/// What changes on the way.
+/// The state that changes during a pass.
 pub(super) struct Run<'s, 'a> {
     pub(super) switch: &'s Switch<'a>,
     pub(super) name: String,
@@ -26,38 +26,38 @@ pub(super) struct Run<'s, 'a> {
     table: u8,
     depth: usize,
     lookups: usize,
-    /// The flow whose actions are done.
+    /// The cookie of the flow whose actions run.
     cookie: Option<u64>,
-    /// Nothing more is done: `exit`, or something that is not evaluated.
+    /// Whether the pass has ended: `exit`, or an action that is not evaluated.
     pub(super) ended: bool,
-    /// Connection tracking has seen the packet.
+    /// Whether connection tracking has seen the packet.
     pub(super) tracked: bool,
-    /// What is done is the last that is done to the packet.
+    /// Whether the current action is the last action on the packet.
     pub(super) last: bool,
-    /// The packet came by a patch port, and no table was looked up yet.
+    /// Whether the packet came through a patch port and no table was looked up yet.
     pub(super) entered: bool,
     pub(super) nat: Option<action::NatRange>,
-    /// The bits of mark and label that the actions of `ct` have set.
+    /// The bits of the mark and the label that the actions of `ct` have set.
     pub(super) kept: [u128; 2],
-    /// The packet as the actions of the datapath have left it.
+    /// The packet after the datapath actions so far.
     pub(super) base: Packet,
     /// The actions of the datapath.
     pub(super) datapath: Vec<String>,
-    /// Each bucket of a group is followed.
+    /// Whether each bucket of a group is followed.
     pub(super) chooses: bool,
-    /// Why userspace handles the packets.
+    /// The reasons why userspace handles the packets.
     pub(super) slow: BTreeSet<&'static str>,
     pub(super) nodes: Vec<Node>,
     steps: Vec<Step>,
     pub(super) outcomes: Vec<Outcome>,
     pub(super) waiting: Vec<Waiting>,
-    /// The number of the next pass that begins.
+    /// The number of the next pass.
     pub(super) next_id: usize,
-    /// The names of the bridge's ports, quoted where Open vSwitch quotes them; nothing if numbers are wanted.
+    /// The names of the bridge's ports, quoted where Open vSwitch quotes them. `None` if the text has numbers.
     pub(super) quoted: Option<Ports>,
 }
 
-/// Follows a packet from where it comes in, or goes on.
+/// Follows a packet from the place where it enters or continues.
 pub(super) fn pass<'s, 'a>(
     switch: &'s Switch<'a>,
     name: &str,
@@ -140,7 +140,7 @@ impl<'s> Run<'s, '_> {
         self.nodes.push(Node::new(mark, text.into()));
     }
 
-    /// A text with the names of ports in place of their numbers, if names are wanted.
+    /// Replaces the numbers of ports in a text with names if the question asks for names.
     fn named(&self, text: String, how: for<'t> fn(&Ports, &'t str) -> Cow<'t, str>) -> String {
         match &self.quoted {
             Some(names) => how(names, &text).into_owned(),
@@ -148,7 +148,7 @@ impl<'s> Run<'s, '_> {
         }
     }
 
-    /// Nothing is known from here on.
+    /// Ends the pass, because the rest of it is unknown.
     pub(super) fn not_evaluated(&mut self, what: &str) {
         self.say(Mark::Error, format!("not evaluated: {what}"));
         self.emit(format!("not evaluated: {what}"));
@@ -156,7 +156,7 @@ impl<'s> Run<'s, '_> {
         self.ended = true;
     }
 
-    /// Does something with nodes of its own, which come below `node`.
+    /// Runs `inner` and puts its nodes below `node`.
     pub(super) fn below(&mut self, mut node: Node, inner: impl FnOnce(&mut Self)) {
         let outer = std::mem::take(&mut self.nodes);
         inner(self);
@@ -165,7 +165,7 @@ impl<'s> Run<'s, '_> {
         self.nodes.push(node);
     }
 
-    /// Does something with a copy of the packet. What ends it does not end what comes after.
+    /// Runs `inner` on a copy of the packet. If the copy ends, the packet itself continues.
     pub(super) fn with_copy(&mut self, inner: impl FnOnce(&mut Self)) {
         let kept = (self.packet.clone(), self.stack.clone(), self.tracked);
         inner(self);
@@ -173,7 +173,7 @@ impl<'s> Run<'s, '_> {
         self.ended = false;
     }
 
-    /// Looks a table up and does what it says.
+    /// Looks up a table and runs the actions of the flow.
     pub(super) fn lookup(&mut self, table: u8, port: Option<u16>, original: bool) {
         if self.depth >= MOST_DEPTH || self.lookups >= MOST_LOOKUPS {
             return self
@@ -192,14 +192,14 @@ impl<'s> Run<'s, '_> {
         self.lookups += 1;
         let entered = std::mem::take(&mut self.entered);
         let bridge = self.bridge;
-        let found = bridge.tables.get(&table).map_or(Found::Miss, |it| it.find(&asked));
+        let found = bridge.tables.get(&table).map_or(LookupResult::Miss, |it| it.find(&asked));
         let step = |flow| Step { bridge: self.name.clone(), table, flow };
         match found {
-            Found::Unclear(line) => {
+            LookupResult::Unclear(line) => {
                 let what = format!("table {table} has a flow that is not understood: {line}");
                 self.not_evaluated(&what);
             }
-            Found::Miss => {
+            LookupResult::Miss => {
                 self.steps.push(step(None));
                 let dropped = Outcome::Dropped { bridge: self.name.clone(), table, cookie: None };
                 self.outcomes.push(dropped);
@@ -207,7 +207,7 @@ impl<'s> Run<'s, '_> {
                 node.subs.push(Node::new(Mark::Action, "drop".into()));
                 self.nodes.push(node);
             }
-            Found::Flow(entry, parts) => {
+            LookupResult::Flow(entry, parts) => {
                 self.steps.push(step(Some((entry.priority, entry.cookie))));
                 let cookie = match entry.cookie {
                     0 => String::new(),
@@ -240,7 +240,7 @@ impl<'s> Run<'s, '_> {
         }
     }
 
-    /// Does actions one after the other.
+    /// Runs actions one after the other.
     pub(super) fn actions(&mut self, all: &[Action<'_>]) {
         if all.is_empty() || matches!(all, [Action { does: Does::Drop, .. }]) {
             self.say(Mark::Action, "drop");
@@ -269,7 +269,7 @@ impl<'s> Run<'s, '_> {
         self.last = last;
     }
 
-    /// Does an action. Is it the last of its list?
+    /// Runs an action and returns whether it is the last one of its list.
     fn action(&mut self, each: &Action<'_>) -> bool {
         match &each.does {
             Does::Drop => {}
@@ -346,7 +346,7 @@ impl<'s> Run<'s, '_> {
         self.keep(field, mask);
     }
 
-    /// Of a connection's mark and label, `ct` keeps what its actions have set.
+    /// Keeps the bits of a connection's mark and label that the actions of `ct` set.
     fn keep(&mut self, field: Field, mask: u128) {
         match field {
             Field::CT_MARK => self.kept[0] |= mask,
@@ -373,7 +373,7 @@ impl<'s> Run<'s, '_> {
         self.say(Mark::Detail, format!("{name} is now {shown}"));
     }
 
-    /// Lowers the time to live. When it is over, the other actions of the flow are not done.
+    /// Decrements the time to live. When it expires, the remaining actions of the flow do not run.
     fn dec_ttl(&mut self, tells: bool) -> bool {
         if !self.packet.is_ip4() && !self.packet.is_ip6() {
             return false;
@@ -391,7 +391,7 @@ impl<'s> Run<'s, '_> {
         true
     }
 
-    /// Hands a copy to the controller.
+    /// Sends a copy of the packet to the controller.
     pub(super) fn controller(&mut self, told: &ToController) {
         self.commit();
         let ToController { reason, id, length, pauses, meter } = told;
@@ -409,7 +409,7 @@ impl<'s> Run<'s, '_> {
     }
 }
 
-/// The addresses and ports of the connection's first packet in place of the packet's own.
+/// Replaces the packet's addresses and ports with those of the connection's first packet.
 fn originally(packet: &mut Packet) {
     let pairs = [
         (Field::CT_NW_PROTO, Field::IP_PROTO),

@@ -1,4 +1,5 @@
-//! Tunnels: by the kernel, or by the switch itself, which then sends the outer packet through another bridge.
+//! Tunnels that the kernel handles, or that the switch handles itself by sending the outer packet through another
+//! bridge.
 
 use super::{Outcome, run::Run};
 use crate::{
@@ -9,13 +10,13 @@ use crate::{
 use packet::{Field, Packet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The port of Geneve (RFC 8926).
+/// The UDP port of Geneve (RFC 8926).
 const GENEVE_PORT: u16 = 6081;
-/// The port of VXLAN (RFC 7348).
+/// The UDP port of VXLAN (RFC 7348).
 const VXLAN_PORT: u16 = 4789;
 
 impl Run<'_, '_> {
-    /// Sends the packet by a tunnel.
+    /// Sends the packet through a tunnel.
     pub(super) fn tunnel(&mut self, port: &str, tunnel: &Tunnel) {
         let by_flow = match (self.packet.get(Field::TUN_DST), self.packet.get(Field::TUN_IPV6_DST)) {
             (0, 0) => None,
@@ -48,8 +49,8 @@ impl Run<'_, '_> {
         }
     }
 
-    /// The datapath's port of the tunnels whose outer packet this is, if they end at this port: the switch does the tunnelling
-    /// itself, and the packet is for one of the addresses of the bridge.
+    /// Returns the datapath's tunnel port if the packet is the outer packet of a tunnel that ends at this port: the
+    /// switch handles tunnels itself, and the packet is for an address of the bridge.
     pub(super) fn ends_tunnel(&self, port: u16) -> Option<String> {
         let underlay = self.switch.underlay.as_ref().filter(|_| port == LOCAL)?;
         let to: IpAddr = match (self.packet.is_ip4(), self.packet.is_ip6()) {
@@ -70,7 +71,7 @@ impl Run<'_, '_> {
         has.then(|| system_port(kind))
     }
 
-    /// `tunnel(…)`, by which the kernel knows what to send.
+    /// Returns the `tunnel(…)` action that defines how the kernel sends the packet.
     fn kernel_tunnel(&self, tunnel: &Tunnel, to: Option<IpAddr>) -> String {
         let mut parts = vec![format!("tun_id={}", Field::TUN_ID.show(self.packet.get(Field::TUN_ID)))];
         parts.extend(tunnel.local.map(|from| format!("src={from}")));
@@ -92,7 +93,7 @@ impl Run<'_, '_> {
         format!("set(tunnel({}))", parts.join(","))
     }
 
-    /// The options of Geneve that flows have set.
+    /// Returns the Geneve options that flows have set.
     fn options(&self) -> String {
         let option = |it: &crate::TunnelOption| {
             let value = self.packet.get(Field::tun_metadata(it.field)?);
@@ -103,8 +104,8 @@ impl Run<'_, '_> {
         self.bridge.options.iter().filter_map(option).collect()
     }
 
-    /// Sends the outer packet through the bridge that the route to the other end leads to. What becomes of it
-    /// there; nothing if it could not be sent.
+    /// Sends the outer packet through the bridge that the route to the remote address leads to. Returns the outcomes
+    /// of the outer packet there, or `None` if it could not be sent.
     fn native(&mut self, underlay: &Underlay, tunnel: &Tunnel, to: IpAddr) -> Option<Vec<Outcome>> {
         let Some((route, bridge)) = underlay
             .route(to, self.packet.get(Field::PKT_MARK) as u32)
@@ -150,10 +151,10 @@ impl Run<'_, '_> {
     }
 
     fn tunnel_fails(&mut self, what: &str, address: IpAddr) {
-        self.outcomes.push(Outcome::Lost(format!("a tunnel does not send it: {what} {address}")));
+        self.outcomes.push(Outcome::Lost(format!("the tunnel cannot send the packet: {what} {address}")));
     }
 
-    /// The outer headers, as `tnl_push` shows them.
+    /// Returns the outer headers as `tnl_push` shows them.
     fn header(&self, tunnel: &Tunnel, own: (u128, IpAddr), other: (u128, IpAddr)) -> String {
         let options = self.options();
         let lengths: u32 = match options.is_empty() {
@@ -193,7 +194,7 @@ impl Run<'_, '_> {
     }
 }
 
-/// The outer packet.
+/// Returns the outer packet.
 fn outer(inner: &Packet, own: (u128, IpAddr), other: (u128, IpAddr), tunnel: &Tunnel) -> Packet {
     let mut packet = Packet::default();
     packet.set(Field::PKT_MARK, inner.get(Field::PKT_MARK));
@@ -219,7 +220,7 @@ fn outer(inner: &Packet, own: (u128, IpAddr), other: (u128, IpAddr), tunnel: &Tu
     packet
 }
 
-/// The name of the datapath's port for tunnels of a type.
+/// Returns the name of the datapath's port for tunnels of a type.
 fn system_port(kind: &str) -> String {
     match kind {
         "geneve" => format!("genev_sys_{GENEVE_PORT}"),

@@ -13,7 +13,7 @@ pub(crate) fn testdata() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata")
 }
 
-/// The files of an archive of the test data that are wanted, by their paths.
+/// Returns the wanted files of an archive of the test data, by their paths.
 pub(crate) fn archive(name: &str, wanted: impl Fn(&str) -> bool) -> Result<BTreeMap<String, String>, Failed> {
     let mut outputs = BTreeMap::new();
     let file = File::open(testdata().join(name))?;

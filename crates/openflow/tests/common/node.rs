@@ -1,4 +1,4 @@
-//! The switch of a node with the kernel's datapath, as it was recorded.
+//! The recorded switch of a node with the kernel's datapath.
 
 use crate::common::{Failed, archive};
 use openflow::{
@@ -8,7 +8,7 @@ use openflow::{
 use packet::CtState;
 use std::collections::BTreeMap;
 
-/// What was recorded of the node.
+/// The recorded outputs of the node.
 pub(crate) struct Node(pub(crate) BTreeMap<String, String>);
 
 impl Node {
@@ -22,7 +22,7 @@ impl Node {
         self.0.iter().find(|(path, _)| path.ends_with(name)).map_or("", |(_, text)| text)
     }
 
-    /// The ports of a bridge, as `dpif/show` prints them: `ovn-222222-0 2/4: (geneve: …, remote_ip=172.18.0.3)`.
+    /// Returns the ports of a bridge from `dpif/show`: `ovn-222222-0 2/4: (geneve: …, remote_ip=172.18.0.3)`.
     fn ports(&self, bridge: &str) -> BTreeMap<u16, Port> {
         let lines = self.output("ovs-appctl_dpif.show").lines();
         let of = lines.skip_while(|line| line.trim() != format!("{bridge}:")).skip(1);

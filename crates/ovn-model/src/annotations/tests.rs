@@ -1,7 +1,7 @@
 use super::*;
 use serde_json::json;
 
-/// As on the capture's nodes and pods.
+/// The annotations of the capture's nodes and pods.
 fn worker() -> Value {
     json!({ "metadata": { "annotations": {
         "k8s.ovn.org/host-cidrs": r#"["172.18.0.3/16"]"#,
@@ -17,7 +17,7 @@ fn worker() -> Value {
 }
 
 #[test]
-fn a_node_says_where_it_is() {
+fn annotations_of_a_node() {
     let all = NodeAnnotations::of(&worker());
     assert_eq!(all.zone, None);
     assert_eq!(all.chassis_id.as_deref(), Some("df523cc5-4e30-4f51-a0e2-eb3087c74473"));
@@ -52,7 +52,7 @@ fn older_and_broken_forms() {
 const NETWORKS: &str = r#"{"blue/l2-secondary":{"ip_addresses":["10.200.0.2/16"],"mac_address":"0a:58:0a:c8:00:02","ip_address":"10.200.0.2/16","tunnel_id":11,"role":"secondary"},"default":{"ip_addresses":["10.244.0.6/24"],"mac_address":"0a:58:0a:f4:00:06","gateway_ips":["10.244.0.1"],"routes":[{"dest":"10.244.0.0/16","nextHop":"10.244.0.1"},{"dest":"10.96.0.0/16","nextHop":"10.244.0.1"}],"ip_address":"10.244.0.6/24","gateway_ip":"10.244.0.1","role":"primary"}}"#;
 
 #[test]
-fn a_pod_says_its_networks() {
+fn networks_of_a_pod() {
     let pod = json!({ "metadata": { "annotations": { POD_NETWORKS: NETWORKS } } });
     let all = pod_networks(&pod);
     let shown: Vec<_> = all.networks.iter().map(PodNetwork::to_string).collect();
@@ -69,9 +69,10 @@ fn a_pod_says_its_networks() {
     assert_eq!((broken.networks.len(), broken.unreadable), (0, vec!["{".to_owned()]));
 }
 
-/// A network without address management has `null` for its addresses; one of an unknown form hides no other.
+/// A network without address management has `null` for its addresses, and a network of an unknown form does not hide
+/// the others.
 #[test]
-fn networks_are_understood_one_by_one() {
+fn networks_are_parsed_separately() {
     let text = r#"{"blue/l2":{"ip_addresses":null,"mac_address":"0a:58:c0:a8:00:02","role":"secondary","routes":null},"default":{"ip_addresses":["10.244.0.6/24"],"mac_address":"0a:58:0a:f4:00:06"},"new/form":{"ip_addresses":7}}"#;
     let all = pod_networks(&json!({ "metadata": { "annotations": { POD_NETWORKS: text } } }));
     let shown: Vec<_> = all.networks.iter().map(PodNetwork::to_string).collect();
@@ -91,7 +92,7 @@ fn networks_are_understood_one_by_one() {
 }
 
 #[test]
-fn annotations_are_readable_or_stay_as_they_are() {
+fn annotations_are_readable_or_unchanged() {
     for (key, text, shown) in [
         (
             "k8s.ovn.org/node-subnets",

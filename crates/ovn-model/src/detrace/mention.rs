@@ -1,21 +1,21 @@
-//! Cookies in what Open vSwitch prints.
+//! The cookies in the output of Open vSwitch.
 
 /// A flow that a text shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mention {
-    /// Its line.
+    /// The line of the flow.
     pub line: String,
-    /// Its cookie.
+    /// The cookie of the flow.
     pub cookie: u64,
-    /// Its table.
+    /// The table of the flow.
     pub table: Option<u8>,
-    /// The tunnel key of the datapath that it matches on.
+    /// The tunnel key of the datapath that the flow matches on.
     pub datapath: Option<u64>,
 }
 
-/// The flows that a text shows, in its order. A line without a cookie shows none.
+/// Returns the flows that a text shows, in the order of the text. A line without a cookie shows no flow.
 ///
-/// The lines of a flow are, from ovs-vswitchd(8) `ofproto/trace` and ovs-ofctl(8) `dump-flows`:
+/// The lines of a flow follow ovs-vswitchd(8) `ofproto/trace` and ovs-ofctl(8) `dump-flows`:
 ///
 /// ```text
 ///  8. metadata=0x3, priority 50, cookie 0x1ea6f103
@@ -41,7 +41,7 @@ fn hex_after(text: &str, key: &str) -> Option<u64> {
     u64::from_str_radix(word_after(text, key)?.strip_prefix("0x")?, 16).ok()
 }
 
-/// The word after a key, where the key begins a word.
+/// Returns the word after a key that begins a word.
 fn word_after<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     let begins = |at: &usize| {
         text.get(..*at).is_some_and(|before| !before.ends_with(|c: char| c.is_alphanumeric() || c == '_'))
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn flows_of_a_trace_and_of_a_dump() {
-        // ofproto/trace and dump-flows of Open vSwitch 3.1.
+        // The output of ofproto/trace and dump-flows of Open vSwitch 3.1.
         let text = "Flow: tcp,in_port=4,vlan_tci=0x0000\n\nbridge(\"br-int\")\n----------------\n \
             0. in_port=4, priority 100, cookie 0xc09129c8\n    set_field:0x1->metadata\n    resubmit(,8)\n \
             8. metadata=0x1, priority 50, cookie 0x73ad596\n    \

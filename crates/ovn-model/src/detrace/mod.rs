@@ -1,9 +1,9 @@
-//! From OpenFlow back to what was wanted: cookie, southbound row, northbound row, Kubernetes object.
+//! The path from OpenFlow back to its origin: cookie, southbound row, northbound row, Kubernetes object.
 //!
-//! 1. [`mentions`]: the cookies in a text, of `ofproto/trace`, of `dump-flows` or of a person
-//! 2. [`Index`]: the rows of a database by the beginning of their UUIDs; a cookie may be that of several
-//! 3. [`counterpart`]: what a southbound row that is no logical flow is in the northbound database
-//! 4. [`summary`] and [`kubernetes_owner`]: what the northbound row says, and for which object it was made
+//! 1. [`mentions`]: the cookies in a text, which comes from `ofproto/trace`, `dump-flows` or a person
+//! 2. [`Index`]: the rows of a database by the beginning of their UUIDs; several rows may share a cookie
+//! 3. [`counterpart`]: the northbound row of a southbound row that is not a logical flow
+//! 4. [`summary`] and [`kubernetes_owner`]: the content of the northbound row, and the object that it was made for
 
 mod mention;
 mod owner;
@@ -19,25 +19,25 @@ use crate::UuidPrefix;
 use ovsdb::{Condition, Row, Rows, Schema, Select, Uuid};
 use std::collections::BTreeMap;
 
-/// Which table each row of a database is in, by UUID.
+/// The table of each row of a database, by UUID.
 #[derive(Clone, Debug, Default)]
 pub struct Index(BTreeMap<Uuid, String>);
 
 impl Index {
-    /// What has to be read: the UUIDs of all tables.
+    /// Returns the selects for the UUIDs of all tables.
     pub fn selects(schema: &Schema) -> Vec<Select> {
         let none: [&str; 0] = [];
         schema.tables.iter().map(|table| Select::from(table.name.as_str()).columns(none)).collect()
     }
 
-    /// From what [`Self::selects`] asked for.
+    /// Builds the index from the rows that [`Self::selects`] selected.
     pub fn new(read: &[Rows]) -> Self {
         let of_table =
             |rows: &Rows| rows.rows.iter().map(|row| (row.uuid, row.table.name.clone())).collect::<Vec<_>>();
         Self(read.iter().flat_map(of_table).collect())
     }
 
-    /// All rows whose UUID begins so, with their tables.
+    /// Returns all rows whose UUID begins with the prefix, with their tables.
     pub fn find(&self, prefix: &UuidPrefix) -> Vec<(Uuid, &str)> {
         let from = self.0.range(prefix.lowest()..);
         from.take_while(|(uuid, _)| prefix.is_of(**uuid))
@@ -45,9 +45,9 @@ impl Index {
             .collect()
     }
 
-    /// What has to be read to have these rows, in full.
+    /// Returns the selects for these rows with all columns.
     pub fn rows_selects<'a>(found: impl IntoIterator<Item = &'a (Uuid, &'a str)>) -> Vec<Select> {
-        /// Beyond this, reading the table is cheaper than naming its rows.
+        /// The largest number of rows to select by name. For more rows, reading the table is cheaper.
         const NAMED: usize = 64;
         let mut tables: BTreeMap<&str, Vec<Uuid>> = BTreeMap::new();
         for (uuid, table) in found {
@@ -65,9 +65,10 @@ impl Index {
     }
 }
 
-/// The northbound rows that a southbound row which is no logical flow was made for: tables, and the name there.
+/// Returns the tables and the name of the northbound rows behind a southbound row that is not a logical flow.
 ///
-/// Physical flows have the cookies of such rows (ovn-architecture(7), "Architectural Physical Life Cycle of a Packet").
+/// Physical flows have the cookies of such rows (ovn-architecture(7), "Architectural Physical Life Cycle of a
+/// Packet").
 pub fn counterpart(row: &Row) -> Option<(&'static [&'static str], &str)> {
     const PORTS: &[&str] = &["Logical_Switch_Port", "Logical_Router_Port"];
     match row.table.name.as_str() {
@@ -84,7 +85,7 @@ pub fn counterpart(row: &Row) -> Option<(&'static [&'static str], &str)> {
     }
 }
 
-/// What has to be read to have the rows of a [`counterpart`].
+/// Returns the selects for the rows of a [`counterpart`].
 pub fn counterpart_selects<'a>(tables: &'a [&'a str], name: &'a str) -> impl Iterator<Item = Select> + 'a {
     tables.iter().map(move |table| Select::from(*table).filter(Condition::is("name", name)))
 }

@@ -1,11 +1,11 @@
-//! A row in one line.
+//! The summary of a row in one line.
 
 use crate::label;
 use ovsdb::{Row, print};
 
-/// What a row is and does, in one line, with its UUID.
+/// Returns the content of a row in one line with its UUID.
 pub fn summary(row: &Row) -> String {
-    /// What a load balancer of many addresses is cut to: its row has them all.
+    /// The maximum length of a summary. The row of a load balancer has all its addresses.
     const LONGEST: usize = 300;
     let columns: &[&str] = match row.table.name.as_str() {
         "ACL" => &["direction", "priority", "match", "action", "tier"],

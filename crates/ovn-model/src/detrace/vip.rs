@@ -1,19 +1,19 @@
-//! The virtual IP that a logical flow is about.
+//! The virtual IP that a logical flow handles.
 
 use ovsdb::Row;
 use std::net::IpAddr;
 
-/// What clients of a load balancer connect to.
+/// The address that clients of a load balancer connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VirtualIp {
     address: IpAddr,
-    /// With a port, its protocol is known too.
+    /// The port with its protocol, if the flow matches on a port.
     port: Option<(String, u16)>,
 }
 
 impl VirtualIp {
-    /// From the match of a flow of ovn-northd (northd/northd.c, `build_lb_rules` and its like): the address stands in the
-    /// packet, or in the register that an earlier stage kept it in.
+    /// Parses the match of a flow that ovn-northd made (northd/northd.c, `build_lb_rules` and similar functions): the
+    /// address is in the packet, or in the register where an earlier stage stored it.
     pub fn of_match(text: &str) -> Option<Self> {
         let (mut address, mut port) = (None, None);
         for part in text.split("&&") {
@@ -29,7 +29,8 @@ impl VirtualIp {
         Some(Self { address: address?, port })
     }
 
-    /// Has a row of the northbound `Load_Balancer` this virtual IP? Without a protocol it is for TCP (ovn-nb(5)).
+    /// Returns whether a row of the northbound `Load_Balancer` has this virtual IP. Without a protocol it is for TCP
+    /// (ovn-nb(5)).
     pub fn is_of(&self, balancer: &Row) -> bool {
         let key = match (&self.port, self.address) {
             (None, address) => address.to_string(),

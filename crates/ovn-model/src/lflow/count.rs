@@ -1,30 +1,30 @@
-//! How many flows there are, and where.
+//! The numbers of logical flows by datapath and stage.
 
 use super::{Datapaths, Flow, Pipeline};
 use ovsdb::Uuid;
 use std::collections::BTreeMap;
 
-/// The flows of a stage in a datapath.
+/// The number of flows of a stage in a datapath.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Count {
-    /// The pipeline.
+    /// The pipeline of the stage.
     pub pipeline: Pipeline,
     /// The number of the stage.
     pub table: i64,
-    /// Its name.
+    /// The name of the stage.
     pub stage: Option<String>,
-    /// How many flows.
+    /// The number of flows.
     pub flows: usize,
 }
 
-/// Of each datapath that has any of these flows, by name: its UUID and how many each stage has.
+/// Returns the datapaths that have any of these flows, by name, each with its UUID and the number of flows per stage.
 pub fn counts<'a>(
     flows: impl IntoIterator<Item = &'a Flow>,
     datapaths: &Datapaths,
 ) -> Vec<(Uuid, Vec<Count>)> {
     type Stages<'a> = BTreeMap<(Pipeline, i64, Option<&'a str>), usize>;
     let mut of: BTreeMap<Uuid, Stages<'_>> = BTreeMap::new();
-    // Of a datapath or of a group: a group's flows are counted once and added to each member.
+    // A flow belongs to a datapath or to a group. The flows of a group are counted once and added to each member.
     for flow in flows {
         for owner in [flow.datapath, flow.group].into_iter().flatten() {
             let stage = (flow.pipeline, flow.table, flow.stage.as_deref());

@@ -1,25 +1,25 @@
-//! Logical datapaths, and the groups of them that share flows.
+//! Logical datapaths and the groups of datapaths that share flows.
 
 use crate::UuidPrefix;
 use ovsdb::{Row, Rows, Schema, Select, Uuid};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A logical switch or router, as the southbound database knows it.
+/// A logical switch or router in the southbound database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Datapath {
-    /// Its row of `Datapath_Binding`.
+    /// The UUID of the row of `Datapath_Binding`.
     pub uuid: Uuid,
-    /// The name of its switch or router; empty if the row has none.
+    /// The name of the switch or router; empty if the row has none.
     pub name: String,
-    /// Another name that it goes by (ovn-sb(5), `external_ids:name2`).
+    /// Another name of the datapath (ovn-sb(5), `external_ids:name2`).
     pub alias: Option<String>,
-    /// Its switch or router in the northbound database.
+    /// The UUID of the switch or router in the northbound database.
     pub northbound: Option<Uuid>,
-    /// Its number in tunnels and in the metadata field of OpenFlow.
+    /// The number in tunnels and in the metadata field of OpenFlow.
     pub tunnel_key: Option<i64>,
 }
 
-/// All datapaths of a zone, by name, and the groups that flows refer to.
+/// All datapaths of a zone by name, and the groups that flows refer to.
 #[derive(Clone, Debug, Default)]
 pub struct Datapaths {
     all: Vec<Datapath>,
@@ -35,13 +35,13 @@ impl Datapath {
             uuid: row.uuid,
             name: text("name").unwrap_or_default().to_owned(),
             alias: text("name2").map(str::to_owned),
-            // Its own column since OVN 26.03.
+            // OVN 26.03 and later have a separate column.
             northbound: row.refs("nb_uuid").next().or(northbound),
             tunnel_key: row.int("tunnel_key"),
         }
     }
 
-    /// As the real client names it: `"join" (7e195e5f-9165-4f7e-bcfe-41849270c9fe)`.
+    /// Returns the name as the real client prints it: `"join" (7e195e5f-9165-4f7e-bcfe-41849270c9fe)`.
     pub fn shown(&self) -> String {
         match &self.alias {
             Some(alias) if !self.name.is_empty() => {
@@ -51,7 +51,7 @@ impl Datapath {
         }
     }
 
-    /// What the real client prints before its flows, without the pipeline.
+    /// Returns the line that the real client prints before the datapath's flows, without the pipeline.
     pub fn heading(&self) -> String {
         format!("Datapath: {}", self.shown())
     }
@@ -62,7 +62,7 @@ impl Datapath {
 }
 
 impl Datapaths {
-    /// What has to be read of the southbound database.
+    /// Returns the selects on the southbound database.
     pub fn selects(schema: &Schema) -> Vec<Select> {
         let wanted = [
             ("Datapath_Binding", &["external_ids", "nb_uuid", "tunnel_key"][..]),
@@ -75,7 +75,7 @@ impl Datapaths {
         wanted.into_iter().filter_map(select).collect()
     }
 
-    /// From what [`Self::selects`] asked for.
+    /// Reads the datapaths from the rows that [`Self::selects`] selected.
     pub fn new(read: &[Rows]) -> Self {
         let rows =
             |table: &'static str| read.iter().filter(move |r| r.table.name == table).flat_map(|r| &r.rows);
@@ -85,12 +85,13 @@ impl Datapaths {
         Self { all, groups: rows("Logical_DP_Group").map(group).collect() }
     }
 
-    /// All, by name.
+    /// Returns all datapaths by name.
     pub fn iter(&self) -> impl Iterator<Item = &Datapath> {
         self.all.iter()
     }
 
-    /// Those that go by a name, by the UUID of either database, or by the beginning of one.
+    /// Returns the datapaths with this name, with this UUID in either database, or with a UUID that begins with these
+    /// digits.
     pub fn find(&self, wanted: &str) -> Vec<&Datapath> {
         let named: Vec<&Datapath> = self.all.iter().filter(|datapath| datapath.is_called(wanted)).collect();
         let Ok(prefix) = wanted.parse::<UuidPrefix>() else { return named };
@@ -100,17 +101,17 @@ impl Datapaths {
         if named.is_empty() { self.all.iter().filter(is_of).collect() } else { named }
     }
 
-    /// The datapath of this UUID.
+    /// Returns the datapath with this UUID.
     pub fn get(&self, uuid: Uuid) -> Option<&Datapath> {
         self.all.iter().find(|datapath| datapath.uuid == uuid)
     }
 
-    /// The groups that a datapath belongs to.
+    /// Returns the groups that a datapath belongs to.
     pub fn groups_of(&self, datapath: Uuid) -> impl Iterator<Item = Uuid> {
         self.groups.iter().filter(move |(_, members)| members.contains(&datapath)).map(|(group, _)| *group)
     }
 
-    /// The members of a group, by name.
+    /// Returns the members of a group by name.
     pub fn members(&self, group: Uuid) -> impl Iterator<Item = &Datapath> {
         let members = self.groups.get(&group);
         self.all
@@ -118,7 +119,7 @@ impl Datapaths {
             .filter(move |datapath| members.is_some_and(|members| members.contains(&datapath.uuid)))
     }
 
-    /// What stands before the flows of a group: the real client has no word for it.
+    /// Returns the heading above the flows of a group. The real client does not print groups.
     pub fn group_heading(&self, group: Uuid) -> String {
         const SHOWN: usize = 6;
         let names: Vec<String> =
@@ -129,7 +130,7 @@ impl Datapaths {
         format!("Each of {} datapaths: {shown}{more} (group {group})", names.len())
     }
 
-    /// Does a group have this member?
+    /// Returns whether a group has this member.
     pub fn has_member(&self, group: Uuid, datapath: Uuid) -> bool {
         self.groups.get(&group).is_some_and(|members| members.contains(&datapath))
     }

@@ -1,32 +1,32 @@
-//! Which flows are wanted, and how to ask for them at the source.
+//! Filters that select logical flows, and the selects for them.
 
 use super::{Datapaths, Flow, Pipeline};
 use crate::UuidPrefix;
 use ovsdb::{Atom, Condition, Datum, Op, Select, Uuid};
 
-/// What flows must have in common to be wanted. The default wants all.
+/// A filter for flows. A flow must meet all conditions that are set, and the default selects all flows.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// Of one of these datapaths; none: of any.
+    /// The datapaths of the flow. An empty list means any datapath.
     pub datapaths: Vec<Uuid>,
-    /// In this pipeline.
+    /// The pipeline of the flow.
     pub pipeline: Option<Pipeline>,
-    /// In this stage.
+    /// The stage of the flow.
     pub stage: Option<Stage>,
-    /// With at least this priority.
+    /// The lowest priority of the flow.
     pub min_priority: Option<i64>,
-    /// With a match that holds this text.
+    /// A text that the match must contain.
     pub matching: Option<String>,
-    /// Of this UUID.
+    /// The UUID of the flow, or its first digits.
     pub uuid: Option<UuidPrefix>,
 }
 
-/// A stage, as a person says which.
+/// A stage, as a person names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// By the number of its table.
+    /// The number of its table.
     Table(i64),
-    /// By its name or a part of it: `acl` is all that is about ACLs.
+    /// The name or a part of it: `acl` means all stages for ACLs.
     Name(String),
 }
 
@@ -37,15 +37,15 @@ impl From<&str> for Stage {
 }
 
 impl Filter {
-    /// Does it want less than all?
+    /// Returns whether the filter has any condition.
     pub fn is_narrow(&self) -> bool {
         let Self { datapaths, pipeline: _, stage, min_priority: _, matching, uuid } = self;
         !datapaths.is_empty() || stage.is_some() || matching.is_some() || uuid.is_some()
     }
 
-    /// What to ask of the source: the wanted flows, and what it cannot tell from them.
+    /// Returns the selects for the flows. They may also give flows that the filter does not select.
     pub fn selects(&self, datapaths: &Datapaths) -> Vec<Select> {
-        /// Beyond this, reading the table is cheaper than naming the groups.
+        /// The largest number of groups to select by name. For more groups, reading the table is cheaper.
         const GROUPS: usize = 64;
         let mut select = Select::from("Logical_Flow").columns(Flow::COLUMNS);
         if let Some(uuid) = self.uuid.as_ref().and_then(UuidPrefix::whole) {
@@ -72,12 +72,12 @@ impl Filter {
         own.chain(groups.iter().map(|group| of("logical_dp_group", *group))).collect()
     }
 
-    /// Is this flow wanted?
+    /// Returns whether the filter selects this flow.
     pub fn wants(&self, flow: &Flow, datapaths: &Datapaths) -> bool {
         self.wants_of_any_stage(flow, datapaths) && self.stage.as_ref().is_none_or(|stage| flow.is_in(stage))
     }
 
-    /// Would it be, in another stage?
+    /// Returns whether the filter selects this flow if its stage is ignored.
     pub fn wants_of_any_stage(&self, flow: &Flow, datapaths: &Datapaths) -> bool {
         (self.datapaths.is_empty() || self.datapaths.iter().any(|datapath| flow.is_of(*datapath, datapaths)))
             && self.pipeline.is_none_or(|pipeline| flow.pipeline == pipeline)

@@ -1,8 +1,8 @@
-//! Logical flows: what ovn-northd made of the northbound database.
+//! Logical flows, which ovn-northd makes from the northbound database.
 //!
-//! A flow belongs to one datapath or to a group of them, and then to each. ovn-sbctl(8) prints the flows of a group
-//! once for each of its datapaths, which is a hundred times the database where groups are large; here a flow is
-//! stored once, and whether a datapath has it is asked of its group.
+//! A flow belongs to one datapath, or to each datapath of a group. ovn-sbctl(8) prints the flows of a group once for
+//! each of its datapaths, which takes a hundred times the size of the database if groups are large. This module
+//! stores a flow once and looks up the datapaths in its group.
 
 mod count;
 mod datapaths;
@@ -22,44 +22,44 @@ use std::{
     fmt,
 };
 
-/// One of the two halves of what a packet goes through in a datapath (ovn-architecture(7)).
+/// One of the two pipelines of a datapath (ovn-architecture(7)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Pipeline {
-    /// From where it comes in.
+    /// The pipeline where a packet enters.
     Ingress,
-    /// To where it goes out.
+    /// The pipeline where a packet leaves.
     Egress,
 }
 
-/// A logical flow.
+/// A row of `Logical_Flow`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flow {
-    /// Its row.
+    /// The UUID of the row.
     pub uuid: Uuid,
-    /// The datapath that it belongs to.
+    /// The datapath that the flow belongs to.
     pub datapath: Option<Uuid>,
-    /// The group of datapaths to each of which it belongs.
+    /// The group of datapaths that the flow belongs to.
     pub group: Option<Uuid>,
-    /// The pipeline.
+    /// The pipeline of the flow.
     pub pipeline: Pipeline,
-    /// The number of its stage in the pipeline.
+    /// The number of the stage in the pipeline.
     pub table: i64,
-    /// The flow with the highest priority of those that match is taken.
+    /// The priority. The matching flow with the highest priority is used.
     pub priority: i64,
-    /// The match, an expression.
+    /// The match expression.
     pub matches: String,
-    /// The actions.
+    /// The text of the actions.
     pub actions: String,
-    /// The name of its stage, as the ovn-northd that made it calls it.
+    /// The name of the stage, as the ovn-northd that made the flow calls it.
     pub stage: Option<String>,
-    /// The first digits of the UUID of the northbound row behind it.
+    /// The first digits of the UUID of the northbound row behind the flow.
     pub hint: Option<String>,
-    /// The line of ovn-northd's source that made it.
+    /// The line of ovn-northd's source that made the flow.
     pub source: Option<String>,
 }
 
 impl Pipeline {
-    /// As the databases write it.
+    /// Returns the name as the databases write it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Ingress => "ingress",
@@ -75,7 +75,7 @@ impl fmt::Display for Pipeline {
 }
 
 impl Flow {
-    /// The columns that a flow is made of.
+    /// The columns that a flow is read from.
     pub const COLUMNS: [&'static str; 8] = [
         "logical_datapath",
         "logical_dp_group",
@@ -87,7 +87,7 @@ impl Flow {
         "external_ids",
     ];
 
-    /// A row of `Logical_Flow`; nothing if it lacks what every flow has.
+    /// Reads a row of `Logical_Flow`. Returns `None` if a required column is missing or invalid.
     pub fn new(row: &Row) -> Option<Self> {
         let owned = |key| row.map_get("external_ids", key).map(str::to_owned);
         Some(Self {
@@ -109,25 +109,25 @@ impl Flow {
         })
     }
 
-    /// The flows that were read, each once, in the order of [`Self::order`], and what is wrong with the other rows.
+    /// Returns the flows in the order of [`Self::order`], each flow once, and the problems of the other rows.
     pub fn read(read: &[Rows]) -> (Vec<Self>, Vec<String>) {
         let (mut flows, mut odd) = (Vec::new(), Vec::new());
         for row in read.iter().filter(|rows| rows.table.name == "Logical_Flow").flat_map(|rows| &rows.rows) {
             match Self::new(row) {
                 Some(flow) => flows.push(flow),
                 None => odd.push(format!(
-                    "row {} of Logical_Flow is no flow: a column is missing or strange",
+                    "row {} of Logical_Flow is not a valid flow: a column is missing or invalid",
                     row.uuid
                 )),
             }
         }
         flows.sort_by(Self::order);
-        // Selects of several groups may have given one twice.
+        // Selects of several groups may have returned the same flow.
         flows.dedup_by_key(|flow| flow.uuid);
         (flows, odd)
     }
 
-    /// The order of the real client within a datapath, which is that in which flows are tried.
+    /// Compares flows in the order of the real client within a datapath, which is the order in which flows are tried.
     pub fn order(&self, other: &Self) -> Ordering {
         let place = (self.pipeline, self.table, Reverse(self.priority));
         let place = place.cmp(&(other.pipeline, other.table, Reverse(other.priority)));
@@ -136,13 +136,13 @@ impl Flow {
         place.then_with(text)
     }
 
-    /// Does a datapath have this flow?
+    /// Returns whether a datapath has this flow.
     pub fn is_of(&self, datapath: Uuid, datapaths: &Datapaths) -> bool {
         self.datapath == Some(datapath)
             || self.group.is_some_and(|group| datapaths.has_member(group, datapath))
     }
 
-    /// Is it in this stage?
+    /// Returns whether the flow is in this stage.
     pub fn is_in(&self, stage: &Stage) -> bool {
         match stage {
             Stage::Table(table) => self.table == *table,
@@ -150,8 +150,8 @@ impl Flow {
         }
     }
 
-    /// The line that the real client prints after its indentation; the priority is followed by two spaces or more
-    /// because it pads to five.
+    /// Returns the line that the real client prints, without its indentation. The client pads the priority to five
+    /// characters.
     pub fn line(&self) -> String {
         let stage = self.stage.as_deref().unwrap_or_default();
         format!(
@@ -160,7 +160,8 @@ impl Flow {
         )
     }
 
-    /// The same with `--uuid`: the first digits of its UUID, which are the cookie of its OpenFlow flows.
+    /// Returns the line with `--uuid`: it begins with the first digits of the UUID, which are the cookie of the
+    /// OpenFlow flows.
     pub fn line_with_uuid(&self) -> String {
         format!("uuid=0x{:08x}, {}", self.uuid.first32(), self.line())
     }

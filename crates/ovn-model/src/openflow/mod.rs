@@ -1,4 +1,5 @@
-//! What joins flows to rows: the names of ports that are pods', and what cookies, tables, zones and marks stand for.
+//! The connection between flows and rows: the ports that belong to pods, and the meaning of cookies, tables, zones
+//! and marks.
 
 pub mod names;
 pub mod recorded;
@@ -6,7 +7,7 @@ pub mod recorded;
 use crate::switch::Interface;
 use openflow::Ports;
 
-/// The ports of a bridge. `conf.db` has their whole names: OpenFlow cuts them to 15 characters.
+/// Returns the ports of a bridge. `conf.db` has their full names, and OpenFlow cuts names to 15 characters.
 pub fn ports(interfaces: &[Interface]) -> Ports {
     let numbered = || interfaces.iter().filter_map(|it| Some((it.ofport?, it)));
     let pods = numbered().filter(|(_, it)| it.of_pod).map(|(number, _)| number);

@@ -1,5 +1,5 @@
-//! What the numbers in flows stand for: tables of the integration bridge by the version of OVN, and the cookies, zones and
-//! marks that OVN-Kubernetes itself uses. What is not known is not named.
+//! The meaning of the numbers in flows: tables of the integration bridge by the version of OVN, and the cookies,
+//! zones and marks that OVN-Kubernetes uses. Unknown numbers have no name.
 
 use crate::{
     lflow::{Flow as LogicalFlow, Pipeline},
@@ -9,8 +9,8 @@ use crate::{
 use ovsdb::{Row, Rows, Select};
 use std::collections::BTreeSet;
 
-/// OVN-Kubernetes' flows on its external bridges, by cookie (`go-controller/pkg/node/types/const.go`). Those of services
-/// have cookies of their own: hashes of their names.
+/// The cookies of OVN-Kubernetes' flows on its external bridges (`go-controller/pkg/node/types/const.go`). The flows
+/// of services have other cookies, which are hashes of the services' names.
 const EXTERNAL_COOKIES: &[(u64, &str)] = &[
     (0xdef_f105, "OVN-Kubernetes' default flows"),
     (0xe7_45ec_f105, "services with externalTrafficPolicy Local"),
@@ -18,22 +18,22 @@ const EXTERNAL_COOKIES: &[(u64, &str)] = &[
     (0x305, "no gratuitous ARP for egress IPs of other nodes"),
 ];
 
-/// Marks of packets (`pkt_mark`, `skb_mark`).
+/// The marks of packets (`pkt_mark`, `skb_mark`).
 const PACKET_MARKS: &[(u64, &str)] = &[
     (0x3f0, "egress IP, towards the node's primary address"),
     (0x3f1, "egress IP on a secondary interface"),
     (0x17_45ec, "internalTrafficPolicy Local"),
 ];
 
-/// Marks of connections in zone 64000.
+/// The marks of connections in zone 64000.
 const CONNECTION_MARKS: &[(u64, &str)] = &[(1, "begun by OVN"), (2, "begun by the host")];
 
-/// What is behind a cookie of an external bridge.
+/// Returns the meaning of a cookie of an external bridge.
 pub fn external_cookie(cookie: u64) -> Option<&'static str> {
     EXTERNAL_COOKIES.iter().find(|(it, _)| *it == cookie).map(|(_, what)| *what)
 }
 
-/// What the numbers in flows of an external bridge stand for, each once. `flows` as they are printed.
+/// Returns the meaning of the numbers in flows of an external bridge, each number once. `flows` are printed flows.
 pub fn external_legend<'a>(flows: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let mut legend = BTreeSet::new();
     for flow in flows {
@@ -75,7 +75,7 @@ fn reserved_zone(zone: u64) -> Option<&'static str> {
     zones::RESERVED.iter().find(|(id, _)| u64::from(*id) == zone).map(|(_, use_)| *use_)
 }
 
-/// The numbers that stand after a word, where the word is no part of another.
+/// Returns the numbers after a word that is not part of another word.
 fn numbers_after<'a>(text: &'a str, word: &'a str) -> impl Iterator<Item = u64> + 'a {
     text.match_indices(word).filter_map(move |(at, _)| {
         let before = text.get(..at)?.chars().next_back();
@@ -86,7 +86,7 @@ fn numbers_after<'a>(text: &'a str, word: &'a str) -> impl Iterator<Item = u64> 
     })
 }
 
-/// What the tables of the integration bridge are for.
+/// The purposes of the tables of the integration bridge.
 #[derive(Clone, Debug, Default)]
 pub struct Tables {
     release: Option<Release>,
@@ -95,7 +95,7 @@ pub struct Tables {
 }
 
 impl Tables {
-    /// What has to be read of the southbound database.
+    /// Returns the selects on the southbound database.
     pub fn selects() -> Vec<Select> {
         vec![
             Release::select(),
@@ -103,8 +103,8 @@ impl Tables {
         ]
     }
 
-    /// From what [`Self::selects`] asked for, and where the version does not tell, from flows: their tables and
-    /// cookies.
+    /// Reads the tables from the rows that [`Self::selects`] selected. If the version is unknown, the tables and
+    /// cookies of `flows` give the layout.
     pub fn new(read: &[Rows], flows: impl IntoIterator<Item = (u8, u64)>) -> Self {
         let release = read.first().and_then(Release::of);
         let outline: Vec<LogicalFlow> =
@@ -114,7 +114,7 @@ impl Tables {
         Self { release, layout, stages: StageNames::of(&outline) }
     }
 
-    /// What a table is for; nothing where that is not known.
+    /// Returns the purpose of a table, or `None` if it is not known.
     pub fn name(&self, table: u8) -> Option<String> {
         match self.layout?.role(table)? {
             Table::Stage(pipeline, stage) => match self.stages.get(pipeline, i64::from(stage)) {
@@ -125,7 +125,7 @@ impl Tables {
         }
     }
 
-    /// The tables whose stages have this text in their names.
+    /// Returns the tables whose stages have this text in their names.
     pub fn find(&self, text: &str) -> Vec<u8> {
         let stage = |table: u8| match self.layout?.role(table)? {
             Table::Stage(pipeline, stage) => Some(self.stages.get(pipeline, i64::from(stage))),
@@ -136,26 +136,26 @@ impl Tables {
             .collect()
     }
 
-    /// The names of all stages.
+    /// Returns the names of all stages.
     pub fn stages(&self) -> impl Iterator<Item = &str> {
         self.stages.iter()
     }
 
-    /// Why tables have no names, if they have none.
+    /// Returns the reason why tables have no names, if they have none.
     pub fn unknown(&self) -> Option<String> {
         match (self.layout, self.release) {
             (Some(_), _) => None,
             (None, Some(release)) => {
-                Some(format!("which tables OVN {release} uses for its stages is not known"))
+                Some(format!("tables have no names: the tables of the stages in OVN {release} are not known"))
             }
-            (None, None) => {
-                Some("the southbound database does not tell the version of OVN: tables have no names".into())
-            }
+            (None, None) => Some(
+                "tables have no names: the southbound database does not contain the version of OVN".into(),
+            ),
         }
     }
 }
 
-/// A logical flow as far as its place goes.
+/// Reads the columns of a logical flow that describe its stage.
 fn outline(row: &Row) -> Option<LogicalFlow> {
     Some(LogicalFlow {
         uuid: row.uuid,
@@ -181,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_named_where_they_mean_that() {
+    fn numbers_are_named_by_their_context() {
         let flows = [
             "cookie=0xdeff105, n_packets=0, priority=105,pkt_mark=0x3f0,ip,in_port=2 actions=ct(commit,zone=64000,nat(src=172.18.0.2),exec(set_field:0x1->ct_mark)),output:1",
             "cookie=0x304, table=0, priority=100,ct_state=+est+trk,ct_mark=0x2,ip actions=LOCAL",

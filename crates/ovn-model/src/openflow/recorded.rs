@@ -1,58 +1,58 @@
-//! The bridges of a node with all that the evaluation of flows needs of them, from `conf.db` or from what `ovs-vsctl`
-//! printed of it.
+//! The bridges of a node with all data that the evaluation of flows needs, from `conf.db` or from the output of
+//! `ovs-vsctl`.
 
 use crate::switch::Record;
 use openflow::{PortKind, Tunnel, VlanMode, Vlans};
 use ovsdb::{Atom, Datum, Row, Rows, Select};
 use std::{collections::BTreeMap, net::IpAddr};
 
-/// What was collected of a switch's database.
+/// The recorded content of a switch's database.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recorded {
-    /// The bridges, by name.
+    /// The bridges by name.
     pub bridges: BTreeMap<String, Bridge>,
-    /// Open vSwitch's version when it was collected.
+    /// The version of Open vSwitch at the time of the recording.
     pub version: Option<String>,
 }
 
-/// A bridge.
+/// A bridge of the switch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bridge {
-    /// The type of the datapath: `netdev`; empty or `system` for the kernel's.
+    /// The type of the datapath: `netdev`, or `system` or empty for the kernel's datapath.
     pub datapath: String,
-    /// The MAC address that the configuration gives it.
+    /// The MAC address in the configuration.
     pub mac: Option<String>,
-    /// Its ports.
+    /// The ports of the bridge.
     pub ports: Vec<Port>,
-    /// It copies packets to mirrors.
+    /// Whether the bridge copies packets to mirrors.
     pub is_mirrored: bool,
 }
 
-/// A port, which is several interfaces if it is a bond.
+/// A port of a bridge. A bond is a port with several interfaces.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Port {
-    /// Its name.
+    /// The name of the port.
     pub name: String,
-    /// Which VLANs `NORMAL` forwards by it.
+    /// The VLANs that `NORMAL` forwards through the port.
     pub vlans: Vlans,
-    /// Its interfaces.
+    /// The interfaces of the port.
     pub interfaces: Vec<Interface>,
 }
 
 /// An interface of a port.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Interface {
-    /// Its name.
+    /// The name of the interface.
     pub name: String,
-    /// Its type; empty for a device of the system.
+    /// The type; empty for a device of the system.
     pub kind: String,
-    /// Its OpenFlow number.
+    /// The OpenFlow number.
     pub ofport: Option<u16>,
-    /// Its options.
+    /// The options of the interface.
     pub options: BTreeMap<String, String>,
 }
 
-/// The types of interfaces that are tunnels.
+/// The types of tunnel interfaces.
 const TUNNELS: [&str; 4] = ["geneve", "vxlan", "gre", "stt"];
 
 impl Interface {
@@ -75,7 +75,7 @@ impl Interface {
 }
 
 impl Bridge {
-    /// The ports by their OpenFlow numbers, as `openflow` takes them.
+    /// Returns the ports by their OpenFlow numbers, in the types of the crate `openflow`.
     pub fn openflow_ports(&self, name: &str) -> BTreeMap<u16, openflow::Port> {
         let of_port = |port: &Port| {
             let bond = (port.interfaces.len() > 1).then(|| port.name.clone());
@@ -95,7 +95,7 @@ impl Bridge {
 const LOCAL: u16 = 65534;
 
 impl Recorded {
-    /// What has to be read of `conf.db`.
+    /// Returns the selects on `conf.db`.
     pub fn selects() -> Vec<Select> {
         vec![
             Select::from("Open_vSwitch").columns(["ovs_version"]),
@@ -105,7 +105,7 @@ impl Recorded {
         ]
     }
 
-    /// From what [`Self::selects`] asked for.
+    /// Reads the bridges from the rows that [`Self::selects`] selected.
     pub fn of_rows(read: &[Rows]) -> Self {
         let [switch, bridges, ports, interfaces] = read else { return Self::default() };
         let owned = |text: Option<&str>| text.unwrap_or_default().to_owned();
@@ -135,7 +135,7 @@ impl Recorded {
         }
     }
 
-    /// Of what `ovs-vsctl show`, `list interface` and `list bridge` printed.
+    /// Parses the output of `ovs-vsctl show`, `list interface` and `list bridge`.
     pub fn of_text(show: &str, interfaces: &str, bridges: &str) -> Self {
         let (interfaces, records) = (Record::all(interfaces), Record::all(bridges));
         let named = |all: &[Record<'_>], name: &str, column: &str| {
@@ -201,12 +201,12 @@ impl Recorded {
         recorded
     }
 
-    /// Does the kernel forward the packets, and do the tunnelling?
+    /// Returns whether the kernel forwards the packets and handles the tunnels.
     pub fn is_kernel(&self) -> bool {
         self.bridges.values().all(|bridge| bridge.datapath != "netdev")
     }
 
-    /// The other ends of tunnels.
+    /// Returns the remote addresses of tunnels.
     pub fn remotes(&self) -> impl Iterator<Item = IpAddr> {
         let ports = self.bridges.values().flat_map(|bridge| &bridge.ports);
         let interfaces = ports.flat_map(|port| &port.interfaces);
@@ -218,7 +218,8 @@ fn ints<'a>(row: &'a Row, column: &str) -> impl Iterator<Item = i64> + use<'a> {
     row.get(column).map(Datum::atoms).unwrap_or_default().iter().filter_map(Atom::as_int)
 }
 
-/// `vlan_mode`, `tag` and `trunks`. Without a mode, a port with a tag is an access port.
+/// Returns the VLANs of a port from `vlan_mode`, `tag` and `trunks`. Without a mode, a port with a tag is an access
+/// port.
 fn vlans(mode: Option<&str>, tag: Option<i64>, trunks: impl IntoIterator<Item = i64>) -> Vlans {
     let mode = match (mode, tag) {
         (Some("access"), _) | (None, Some(_)) => VlanMode::Access,
@@ -237,7 +238,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_switch_of_what_was_printed() {
+    fn a_switch_is_parsed_from_recorded_output() {
         let show = "5c147122-c914-4e61-a0e8-6a28099a87ab\n    Bridge br-int\n        fail_mode: secure\n        datapath_type: netdev\n        Port \"3ea5e92732a97a8\"\n            tag: 7\n            Interface \"3ea5e92732a97a8\"\n        Port ovn-ac4d40-0\n            Interface ovn-ac4d40-0\n                type: geneve\n                options: {csum=\"true\", key=flow, local_ip=\"172.18.0.3\", remote_ip=\"172.18.0.2\"}\n        Port br-int\n            Interface br-int\n                type: internal\n    Bridge br-ex\n        Port bond0\n            trunks: [5, 6]\n            Interface eth0\n            Interface eth1\n    ovs_version: \"4.0.0\"\n";
         let interfaces = "name                : \"3ea5e92732a97a8\"\nofport              : 5\n\nname                : ovn-ac4d40-0\nofport              : 2\n\nname : eth0\nofport : 1\n\nname : eth1\nofport : 2\n";
         let bridges = "name                : br-int\nmirrors             : [66a7a02d-4f1b-4a0b-8f5a-0a5d0f0d9f1a]\nother_config        : {hwaddr=\"0a:58:0a:f4:00:01\"}\n\nname : br-ex\nmirrors : []\n";

@@ -1,12 +1,12 @@
-//! What the datapath's actions do with a packet.
+//! The effects of datapath actions on a packet.
 //!
-//! The same can be written in several ways, and versions of Open vSwitch differ in it: what a copy of the packet needs is in
-//! `clone(…)`, or is taken back afterwards; and the ports that `NORMAL` floods come in any order.
+//! The same effects can be written in several ways, and versions of Open vSwitch differ. The actions on a copy of the
+//! packet are in `clone(…)`, or later actions undo them. The ports that `NORMAL` floods have no fixed order.
 
 use openflow::tokens;
 use std::collections::BTreeMap;
 
-/// The fields of the text of a flow, and the fields of headers that they are in the datapath.
+/// The fields in the text of a flow, and the datapath's header fields that they correspond to.
 const FIELDS: [(&str, &str); 27] = [
     ("eth.src", "dl_src"),
     ("eth.dst", "dl_dst"),
@@ -37,12 +37,12 @@ const FIELDS: [(&str, &str); 27] = [
     ("skb_mark", "pkt_mark"),
 ];
 
-/// What was changed of the packet so far.
+/// The changes of the packet so far.
 type Changed = BTreeMap<String, String>;
 
-/// What actions do with the packet of a `Flow: …` line, in no order: each thing with what was changed before. Whether
-/// connection tracking got the packet before is one of these changes only if the switch isolates copies that it gets:
-/// versions before 4.0 do not always.
+/// Returns the effects of actions on the packet of a `Flow: …` line, without an order: each output with the earlier
+/// changes. Tracking of the packet counts as an earlier change only if the switch isolates copies that it tracks,
+/// which versions before 4.0 do not always do.
 pub(crate) fn effects(flow: &str, actions: &str, isolates: bool) -> Vec<String> {
     let fields: BTreeMap<&str, &str> = flow.split(',').filter_map(|part| part.split_once('=')).collect();
     let mut changed = Changed::new();
@@ -77,7 +77,7 @@ fn walk(
             ("clone" | "actions", Some(inner)) => copy(None, inner),
             (name @ ("gt" | "le"), Some(inner)) => copy(Some(name), inner),
             ("check_pkt_len" | "sample", Some(inner)) if action.contains('(') => copy(None, inner),
-            // Of what is sampled, and how many.
+            // `sample` and `size` are parameters: the rate of sampling, and the limit of a size check.
             ("drop", _) | ("sample" | "size", Some(_)) => {}
             ("set", Some(inner)) => set(fields, inner, changed),
             ("ct_clear", _) => _ = changed.remove("ct"),
@@ -104,7 +104,7 @@ fn set(fields: &BTreeMap<&str, &str>, inner: &str, changed: &mut Changed) {
         let same = was.is_some_and(|was| {
             was == value || tokens::number(was).is_some_and(|it| Some(it) == tokens::number(value))
         });
-        // Of the traffic class, a flow may have set one part.
+        // A flow may have set only one part of the traffic class.
         let value = value.strip_suffix("/0xfc").unwrap_or(value);
         match same || was.is_none() && value == "0" {
             true => _ = changed.remove(&name),

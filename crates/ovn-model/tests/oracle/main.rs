@@ -1,9 +1,9 @@
-//! Random packets through the flows of recorded switches: the evaluation against the real Open vSwitch, which gets the
-//! same ports, flows and groups.
+//! Compares the evaluation of random packets through the flows of recorded switches with the real Open vSwitch, which
+//! gets the same ports, flows and groups.
 //!
-//! By hand: `cargo test -p ovn-model --test oracle -- --ignored`. `OPENFLOW_PACKETS` says how many packets; `OPENFLOW_ROOT`
-//! is the root of another Debian whose Open vSwitch is asked; `OPENFLOW_SHOW` says how many differences are
-//! printed.
+//! To run the test by hand: `cargo test -p ovn-model --test oracle -- --ignored`. `OPENFLOW_PACKETS` sets the number
+//! of packets, `OPENFLOW_ROOT` is the root of another Debian whose Open vSwitch is used, and `OPENFLOW_SHOW` sets the
+//! number of differences that are printed.
 
 mod effects;
 mod node;
@@ -20,11 +20,11 @@ use packets::Packets;
 use real::{Programs, Real};
 use std::io::Write;
 
-/// What connection tracking may say, step by step.
+/// The connection tracking states of a packet, step by step.
 const STATES: [&[&str]; 6] =
     [&[], &["est"], &["est", "est"], &["est,rpl", "est,rpl"], &["rel", "new"], &["inv", "est"]];
 
-/// Says something to whoever runs the test by hand.
+/// Prints a text for a person who runs the test by hand.
 fn say(text: &str) {
     _ = writeln!(std::io::stderr(), "{text}");
 }
@@ -33,9 +33,9 @@ fn number(name: &str, otherwise: usize) -> usize {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }
 
-/// A trace without what is not the same by design: the numbers that a switch counts, how much of the packet it looked at, and
-/// in which way the datapath is told what to do. Before Open vSwitch 4.0 a copy of a packet that connection tracking got may
-/// not be isolated from what comes after: see [`effects::effects`].
+/// Returns a trace without the parts that differ by design: the numbers that a switch counts, the megaflow, and the
+/// form of the datapath actions. Before Open vSwitch 4.0 a tracked copy of a packet may not be isolated from later
+/// actions: see [`effects::effects`].
 fn plain(trace: &str, isolates: bool) -> Vec<String> {
     let counted = ["recirc_id=0x", "recirc(0x", "meter(", "dont_send="];
     let number = |line: &str| {
@@ -47,9 +47,9 @@ fn plain(trace: &str, isolates: bool) -> Vec<String> {
         })
     };
     let reads = [
-        // Of a packet that userspace gets, the switch counts where it goes on and by which socket it comes.
+        // For packets to userspace, the switch counts the places where they continue, and the sockets.
         ("userspace(pid=0,", "userspace("),
-        // It may have asked already.
+        // The switch may already have sent the request.
         ("waiting on ARP request", "sending ARP request"),
     ];
     let trace = reads.iter().fold(trace.to_owned(), |text, (one, other)| text.replace(one, other));
@@ -72,19 +72,19 @@ fn plain(trace: &str, isolates: bool) -> Vec<String> {
                 plain.extend(effects::effects(&flow, actions, isolates));
             }
             None if line.starts_with("Megaflow: ") => {}
-            // Where a packet goes on that connection tracking gave back, Open vSwitch names the bridge where it began, and
-            // its port as if it were there.
+            // For a packet that connection tracking returned, Open vSwitch names the bridge where the packet began,
+            // and its port as if it were there.
             None if line.contains("low: ") && line.contains("recirc_id=") => {
                 plain.push(without(&without(&line, "in_port="), "tun_metadata"));
             }
             None if resumes && line.starts_with("bridge(") => heading = true,
             None if heading && line.starts_with("---") => heading = false,
-            // After a tunnel of the switch's own, it leaves out the options that were set for it.
+            // After a tunnel that the switch handles itself, Open vSwitch omits the options that were set for it.
             None if line.starts_with("Final flow: ") => plain.push(without(&line, "tun_metadata")),
             None => plain.push(line),
         }
     }
-    // Open vSwitch has the flows of a conjunction in any order.
+    // Open vSwitch prints the flows of a conjunction in any order.
     let is_part = |line: &str| line.trim_start().starts_with("-> conj. ");
     plain.chunk_by_mut(|a, b| is_part(a) && is_part(b)).for_each(<[String]>::sort);
     plain
@@ -95,7 +95,7 @@ fn without(line: &str, field: &str) -> String {
     parts.collect::<Vec<_>>().join(",")
 }
 
-/// Without side effects, Open vSwitch stops where a controller pauses a packet, and does nothing of what comes after.
+/// Without side effects, Open vSwitch stops where a controller pauses a packet, and runs no later action.
 fn until_pause(lines: &mut Vec<String>) {
     let pauses = |line: &String| line.contains("controller(") && line.contains("pause");
     if let Some(at) = lines.iter().position(pauses) {
@@ -104,7 +104,7 @@ fn until_pause(lines: &mut Vec<String>) {
     }
 }
 
-/// On a bridge that the packet did not begin on, Open vSwitch prints its own rule for packets that match no flow.
+/// On a bridge that the packet reached later, Open vSwitch prints its own rule for packets that match no flow.
 fn no_match(line: &str) -> String {
     match line.split_once(". reg0=0x") {
         Some((before, rule)) if rule.ends_with(", priority 0") => format!("{before}. No match."),

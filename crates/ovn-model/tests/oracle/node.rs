@@ -1,4 +1,4 @@
-//! What was recorded of the switches.
+//! The recorded outputs of the switches.
 
 use openflow::{Bridge, Learnt, Switch, TunnelOption, Underlay};
 use ovn_model::openflow::recorded::Recorded;
@@ -12,7 +12,7 @@ use std::{
 
 pub(crate) type Failed = Box<dyn std::error::Error>;
 
-/// A node whose switch was recorded.
+/// A node with a recorded switch.
 pub(crate) struct Node {
     pub(crate) name: String,
     pub(crate) recorded: Recorded,
@@ -23,7 +23,7 @@ fn testdata() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata")
 }
 
-/// The files of an archive that are wanted.
+/// Returns the wanted files of an archive.
 fn archive(path: &Path, wanted: impl Fn(&str) -> bool) -> Result<BTreeMap<String, Vec<u8>>, Failed> {
     let mut files = BTreeMap::new();
     for entry in tar::Archive::new(liblzma::read::XzDecoder::new(File::open(path)?)).entries()? {
@@ -38,13 +38,14 @@ fn archive(path: &Path, wanted: impl Fn(&str) -> bool) -> Result<BTreeMap<String
     Ok(files)
 }
 
-/// What `ovs-ofctl` prints and does not read as the same: an action on a part of a byte, whose mask is all of the field
-/// (seen with 3.1.0 and 4.0.0: `invalid mask for field ip_dscp`), and a `dec_ttl` that tells no controller.
+/// Texts that `ovs-ofctl` prints but does not parse as the same action: an action on a part of a byte whose mask
+/// covers the whole field (seen with 3.1.0 and 4.0.0: `invalid mask for field ip_dscp`), and a `dec_ttl` that
+/// notifies no controller.
 const READ: [(&str, &str); 3] =
     [("/0x3f->ip_dscp", "->ip_dscp"), ("/0x3->ip_ecn", "->ip_ecn"), ("dec_ttl()", "dec_ttl")];
 
 impl Node {
-    /// The three nodes of the capture, and the one with the kernel's datapath.
+    /// Returns the three nodes of the capture, and the node with the kernel's datapath.
     pub(crate) fn all() -> Result<Vec<Self>, Failed> {
         let capture = testdata().join("capture");
         let databases = archive(&capture.join("nodes.tar.xz"), |path| path.ends_with("/conf.db"))?;
@@ -83,12 +84,12 @@ impl Node {
         Ok(Self { name: name.to_owned(), recorded: Recorded::of_rows(&rows), outputs })
     }
 
-    /// What a command printed.
+    /// Returns the output of a command.
     pub(crate) fn output(&self, name: &str) -> &str {
         self.outputs.get(name).map_or("", String::as_str)
     }
 
-    /// What `ovs-ofctl -O OpenFlow15` printed of a bridge.
+    /// Returns the output of `ovs-ofctl -O OpenFlow15` for a bridge.
     pub(crate) fn ofctl(&self, verb: &str, bridge: &str) -> &str {
         self.output(&format!("ovs-ofctl_-O_OpenFlow15_{verb}_{bridge}"))
     }
@@ -101,7 +102,7 @@ impl Node {
         Learnt::all(self.output(&format!("ovs-appctl_fdb.show_{bridge}")))
     }
 
-    /// The switch, with tunnels of its own: so does the real one that has no kernel.
+    /// Returns the switch, which handles tunnels itself, as the real one without a kernel does.
     pub(crate) fn switch(&self) -> Switch<'_> {
         let bridge = |(name, it): (&String, &ovn_model::openflow::recorded::Bridge)| {
             let bridge = Bridge::new(

@@ -1,4 +1,5 @@
-//! Packets that look at many flows: random ones, and ones that a flow of the table was made for where the last one ended.
+//! Packets that exercise many flows: random packets, and packets that match a flow of the table where the last packet
+//! ended.
 
 use crate::node::Node;
 use openflow::{
@@ -8,7 +9,7 @@ use openflow::{
 use packet::{CtState, Field, Masked, Packet};
 use std::collections::BTreeMap;
 
-/// Fields that packets come with. The others are made on the way.
+/// The fields that a packet can have when it enters. Flows set the others.
 const HEADERS: [Field; 14] = [
     Field::ETH_SRC,
     Field::ETH_DST,
@@ -26,7 +27,7 @@ const HEADERS: [Field; 14] = [
     Field::IP_TOS,
 ];
 
-/// What a packet is: its name, and the fields that make it so.
+/// The kinds of packets: a name and the fields that define the kind.
 const KINDS: [(&str, &[(Field, u128)]); 9] = [
     ("tcp", &[(Field::ETH_TYPE, 0x0800), (Field::IP_PROTO, 6)]),
     ("udp", &[(Field::ETH_TYPE, 0x0800), (Field::IP_PROTO, 17)]),
@@ -39,7 +40,7 @@ const KINDS: [(&str, &[(Field, u128)]); 9] = [
     ("dl_type=0x1234", &[(Field::ETH_TYPE, 0x1234)]),
 ];
 
-/// What a flow looks for.
+/// The tests of a flow's match.
 type Tests = Vec<(Field, Masked)>;
 
 /// A generator of packets. The same seed gives the same packets.
@@ -47,7 +48,7 @@ pub(crate) struct Packets<'a> {
     state: u64,
     switch: &'a Switch<'a>,
     bridges: Vec<(String, Vec<u16>)>,
-    /// The values that flows look for, by field.
+    /// The values that flows test, by field.
     values: BTreeMap<Field, Vec<u128>>,
     /// The matches of each table.
     matches: BTreeMap<(String, u8), Vec<Tests>>,
@@ -77,7 +78,7 @@ impl<'a> Packets<'a> {
         Self { state: seed, switch, bridges, values, matches }
     }
 
-    /// SplitMix64 (Steele et al.).
+    /// Returns the next random number (SplitMix64, Steele et al.).
     fn number(&mut self) -> usize {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = (self.state ^ self.state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -95,9 +96,9 @@ impl<'a> Packets<'a> {
         values.get(at % values.len().max(1)).copied()
     }
 
-    /// A bridge and a packet.
+    /// Returns a bridge and a packet.
     pub(crate) fn draw(&mut self) -> (String, String) {
-        // Most flows are the integration bridge's.
+        // Most flows are on the integration bridge.
         let at = self.number();
         let (bridge, ports) =
             match self.bridges.iter().find(|(name, _)| name == "br-int" && !at.is_multiple_of(5)) {
@@ -106,7 +107,7 @@ impl<'a> Packets<'a> {
             };
         let kinds = KINDS;
         let kind = self.number() % 12;
-        // TCP, over IPv4, is what most flows are for.
+        // Most flows handle TCP over IPv4.
         let (_, fixed) = kinds.get(kind).copied().unwrap_or(KINDS[0]);
         let mut packet = Packet::default();
         for (field, value) in fixed {
@@ -133,7 +134,7 @@ impl<'a> Packets<'a> {
         (bridge, flow)
     }
 
-    /// A packet that one of the flows matches in a table where this one came by.
+    /// Returns a packet that matches one of the flows in a table that this packet reached.
     fn further(&mut self, bridge: &str, packet: &Packet, fixed: &[(Field, u128)]) -> Packet {
         let question = Question {
             bridge: bridge.to_owned(),
@@ -145,7 +146,7 @@ impl<'a> Packets<'a> {
         };
         let Trace { passes, .. } = trace(self.switch, &question);
         let steps: Vec<_> = passes.iter().flat_map(|pass| &pass.steps).collect();
-        // The last tables, more often than not.
+        // The choice prefers the last tables.
         let back = self.number() % 4;
         let at = match self.number() % 3 {
             0 => self.number() % steps.len().max(1),
@@ -168,7 +169,7 @@ impl<'a> Packets<'a> {
     }
 }
 
-/// A packet as the real program takes it.
+/// Returns a packet in the form that the real program takes.
 fn text(packet: &Packet) -> String {
     let mut parts = Vec::new();
     let ethernet = packet.get(Field::ETH_TYPE);

@@ -1,7 +1,7 @@
-//! The real Open vSwitch, with dummies for devices: nothing leaves it.
+//! The real Open vSwitch with dummy devices, so that no packet leaves it.
 //!
-//! The order matters to it: fields of Geneve options before the flows that match on them, meters and groups before the
-//! flows that refer to them, ports before all.
+//! The switch needs a fixed order: ports first, fields of Geneve options before the flows that match on them, meters
+//! and groups before the flows that refer to them.
 
 use crate::node::{Failed, Node};
 use openflow::{PortKind, TunnelOption};
@@ -14,9 +14,9 @@ use std::{
     time::Duration,
 };
 
-/// Where the programs are.
+/// The location of the programs.
 pub(crate) struct Programs {
-    /// Another root that they run in.
+    /// Another root directory in which the programs run.
     root: Option<PathBuf>,
 }
 
@@ -50,10 +50,11 @@ impl Programs {
     }
 }
 
-/// A switch that runs. It ends when it is dropped.
+/// A running switch, which stops when it is dropped.
 pub(crate) struct Real {
     daemons: Vec<Child>,
-    /// What connection tracking does to a copy of a packet never shows in what comes after: so since 4.0.
+    /// Whether connection tracking of a copy of a packet has no effect on later actions, which is the case since
+    /// 4.0.0.
     pub(crate) isolates: bool,
     control: UnixStream,
     dir: tempfile::TempDir,
@@ -69,7 +70,7 @@ impl Drop for Real {
 }
 
 fn entries(dump: &str) -> String {
-    // The first line tells which message the entries came in.
+    // The first line is the header of the message with the entries.
     let lines = dump.lines().map(str::trim).filter(|line| !line.is_empty() && !line.contains(" reply ("));
     lines.map(|line| format!("{line}\n")).collect()
 }
@@ -78,7 +79,7 @@ fn strings(parts: &[&str]) -> Vec<String> {
     parts.iter().map(|part| (*part).to_owned()).collect()
 }
 
-/// Waits until a file is there.
+/// Waits until a file exists.
 fn until(path: &Path) -> Result<(), Failed> {
     for _ in 0..600 {
         if path.exists() {
@@ -90,7 +91,7 @@ fn until(path: &Path) -> Result<(), Failed> {
 }
 
 impl Real {
-    /// Starts a switch with what was recorded of a node.
+    /// Starts a switch with the recorded outputs of a node.
     pub(crate) fn start(programs: &Programs, node: &Node) -> Result<Self, Failed> {
         let root = programs.root.clone().unwrap_or_else(|| "/".into());
         let dir = tempfile::Builder::new().prefix("of").tempdir_in(root.join("tmp"))?;
@@ -102,7 +103,7 @@ impl Real {
         programs.run("ovsdb-tool", &["create".into(), database.clone(), schema])?;
         let start = |program: &str, arguments: Vec<String>| {
             let mut command = programs.command(program);
-            // There it makes the sockets of its bridges.
+            // The switch creates the sockets of its bridges there.
             command.env("OVS_RUNDIR", format!("/tmp/{name}"));
             command.args(&quiet).args(arguments).stdin(Stdio::null()).stderr(Stdio::null()).spawn()
         };
@@ -157,7 +158,7 @@ impl Real {
         Ok(real)
     }
 
-    /// What the switch has learnt, and its way to the other ends of tunnels.
+    /// Adds the learnt addresses, and the routes to the other ends of tunnels.
     fn tell_addresses(&self, node: &Node) -> Result<(), Failed> {
         let underlay = node.underlay();
         for (name, bridge) in &node.recorded.bridges {
@@ -188,7 +189,7 @@ impl Real {
         Ok(())
     }
 
-    /// What `ofproto/trace` prints.
+    /// Returns the output of `ofproto/trace`.
     pub(crate) fn trace(&self, bridge: &str, flow: &str, states: &[&str]) -> Result<String, Failed> {
         let states: Vec<String> = states.iter().map(|state| format!("trk,{state}")).collect();
         let mut arguments = vec![bridge, flow, "--names"];
@@ -198,7 +199,7 @@ impl Real {
         self.ask("ofproto/trace", &arguments)
     }
 
-    /// Asks the switch as ovs-appctl does (JSON-RPC over its control socket).
+    /// Sends a command to the switch as ovs-appctl does (JSON-RPC over its control socket).
     fn ask(&self, method: &str, arguments: &[&str]) -> Result<String, Failed> {
         serde_json::to_writer(&self.control, &json!({ "id": 0, "method": method, "params": arguments }))?;
         let mut answers = serde_json::Deserializer::from_reader(&self.control).into_iter::<Value>();
@@ -210,7 +211,7 @@ impl Real {
     }
 }
 
-/// The commands that make the bridges and their ports, in one transaction.
+/// Returns the commands that create the bridges and their ports in one transaction.
 fn configuration(node: &Node) -> Vec<String> {
     let mut all = Vec::new();
     for (name, bridge) in &node.recorded.bridges {
