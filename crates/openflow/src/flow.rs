@@ -112,13 +112,20 @@ impl<'a> Flow<'a> {
         self.priority.and_then(|priority| priority.parse().ok()).unwrap_or(DEFAULT_PRIORITY)
     }
 
-    /// Returns whether the line is one flow whose printed table, priority and cookie are numbers. Otherwise the line
-    /// is damaged.
+    /// Returns whether the line is one flow, and each attribute has a value of its kind. Otherwise the line is damaged:
+    /// an attribute that runs into another one may hide the table.
     pub fn is_whole(&self) -> bool {
-        let table = self.attribute("table").or_else(|| self.attribute("table_id"));
-        table.is_none_or(|table| table.parse::<u8>().is_ok())
+        let is_sound = |token: &Token<'_>| match (token.name, token.value) {
+            ("table" | "table_id", value) => value.is_some_and(|table| table.parse::<u8>().is_ok()),
+            ("cookie", value) => value.is_some_and(|cookie| tokens::number(cookie).is_some()),
+            ("duration", value) => {
+                value.is_some_and(|time| time.strip_suffix('s').unwrap_or(time).parse::<f64>().is_ok())
+            }
+            ("out_port", _) | (_, None) => true,
+            (_, Some(value)) => value.parse::<u64>().is_ok(),
+        };
+        self.attributes.iter().all(is_sound)
             && self.priority.is_none_or(|priority| priority.parse::<u16>().is_ok())
-            && self.attribute("cookie").is_none_or(|cookie| tokens::number(cookie).is_some())
             && !self.actions.trim().is_empty()
             && !self.actions.contains("actions=")
     }
@@ -163,6 +170,19 @@ pub fn is_header(line: &str) -> bool {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn what_runs_into_another_attribute_is_no_whole_flow() {
+        let whole =
+            " cookie=0x7, duration=150.225s, table=28, n_packets=19, idle_age=36, priority=0 actions=drop";
+        assert!(Flow::parse(whole).is_some_and(|flow| flow.is_whole()));
+        for (part, damaged) in
+            [("s, t", "!##t"), ("6, p", "6##p"), ("=28", ""), ("0x7", "0x7!"), ("=19", "=1?")]
+        {
+            let line = whole.replace(part, damaged);
+            assert!(!Flow::parse(&line).is_some_and(|flow| flow.is_whole()), "{line}");
+        }
+    }
 
     #[test]
     fn each_form_of_a_dump() {

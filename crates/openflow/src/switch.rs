@@ -172,6 +172,8 @@ pub struct Switch<'a> {
     pub(crate) bridges: BTreeMap<String, Bridge<'a>>,
     /// The network under the tunnels. `None` if the kernel handles tunnels.
     pub(crate) underlay: Option<Underlay>,
+    /// Later actions never see the effects of connection tracking or a meter on a copy.
+    pub(crate) isolates: bool,
 }
 
 impl<'a> Bridge<'a> {
@@ -207,7 +209,14 @@ impl<'a> Bridge<'a> {
 impl<'a> Switch<'a> {
     /// Creates a switch from bridges by name.
     pub fn new(bridges: impl IntoIterator<Item = (String, Bridge<'a>)>) -> Self {
-        Self { bridges: bridges.into_iter().collect(), underlay: None }
+        Self { bridges: bridges.into_iter().collect(), underlay: None, isolates: true }
+    }
+
+    /// Returns the switch with a different rule for copies of packets. Open vSwitch isolates every copy since 4.0.
+    /// Before, it isolates a copy only if connection tracking or a meter is among the actions of the copy itself.
+    #[must_use]
+    pub fn with_isolated_copies(self, isolates: bool) -> Self {
+        Self { isolates, ..self }
     }
 
     /// Makes the switch handle tunnels itself: the outer packet goes through the bridge that the route to the remote

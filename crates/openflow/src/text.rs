@@ -227,8 +227,7 @@ fn transport(packet: &Packet, protocol: u128, parts: &mut Vec<String>) {
             flags => parts.push(format!("tcp_flags={flags:#x}")),
         },
         (true, 58, 135 | 136) => {
-            let address = if source == 135 { Field::ND_SLL } else { Field::ND_TLL };
-            for field in [Field::ND_TARGET, address] {
+            for field in [Field::ND_TARGET, Field::ND_SLL, Field::ND_TLL] {
                 parts.push(format!("{}={}", field.name(), field.show(packet.get(field))));
             }
         }

@@ -6,7 +6,7 @@ use openflow::{
 };
 
 /// Follows a packet that enters through the first of the ports a, b and c.
-fn follow(flows: &str, packet: &str) -> Trace {
+fn follow(flows: &str, packet: &str, isolates: bool) -> Trace {
     let port = |(number, name): (u16, &str)| {
         let port = Port { name: name.to_owned(), kind: PortKind::Plain, vlans: Vlans::default(), bond: None };
         (number, port)
@@ -16,17 +16,21 @@ fn follow(flows: &str, packet: &str) -> Trace {
     assert!(bridge.notes().is_empty(), "{:?}", bridge.notes());
     let question = Question {
         bridge: "br".into(),
-        packet: openflow::packet(&format!("in_port=1,{packet}"), &Ports::default()).unwrap(),
+        packet: openflow::packet(&format!("in_port=1,{packet}"), &Ports::default()).expect("a packet"),
         states: Vec::new(),
         assumed: vec![NEW],
         tells_tuple: true,
         names: true,
     };
-    trace(&Switch::new([("br".to_owned(), bridge)]), &question)
+    trace(&Switch::new([("br".to_owned(), bridge)]).with_isolated_copies(isolates), &question)
 }
 
 fn datapath(flows: &str, packet: &str) -> Vec<String> {
-    let passes = follow(flows, packet).passes;
+    told(flows, packet, true)
+}
+
+fn told(flows: &str, packet: &str, isolates: bool) -> Vec<String> {
+    let passes = follow(flows, packet, isolates).passes;
     passes.iter().map(|pass| pass.datapath.join(",")).collect()
 }
 
@@ -44,6 +48,14 @@ fn a_copy_with_permanent_effects_is_a_clone() {
     let later =
         " table=0, ip actions=clone(resubmit(,1)),output:3\n table=1, ip actions=ct(commit),output:2\n";
     assert_eq!(datapath(later, "tcp"), ["clone(ct(commit),b),c"]);
+    // Before 4.0, the switch does not notice this.
+    assert_eq!(told(later, "tcp", false), ["ct(commit),b,c"]);
+    assert_eq!(told(cleared, "tcp", false), ["clone(ct(commit),b),c"]);
+    // No action follows.
+    assert_eq!(
+        datapath(" table=0, ip actions=clone(ct(commit),output:2),set_field:1->reg0\n", "tcp"),
+        ["ct(commit),b"]
+    );
     let changed = " table=0, ip actions=clone(dec_ttl,output:2),output:3\n";
     assert_eq!(datapath(changed, "tcp,nw_ttl=64"), ["set(ipv4(ttl=63)),b,set(ipv4(ttl=64)),c"]);
 }
@@ -58,13 +70,13 @@ fn normal_removes_an_empty_tag() {
 #[test]
 fn a_large_packet_has_its_own_fate() {
     let flows = " table=0, ip actions=check_pkt_larger(1400)->reg0[0],resubmit(,1)\n table=1, reg0=0x1/0x1 actions=controller(reason=no_match)\n table=1, reg0=0/0x1 actions=output:2\n";
-    let trace = follow(flows, "tcp");
+    let trace = follow(flows, "tcp", true);
     let wanted = [End::Port("b".into()), End::Larger(1400, Box::new(End::Controller))];
     assert_eq!(trace.ends(), wanted);
     // The text gives the same fates as the evaluation.
     assert_eq!(openflow::ends(&trace.to_string()), wanted);
     let dropped = flows.replace("output:2", "drop");
-    let ends = follow(&dropped, "tcp").ends();
+    let ends = follow(&dropped, "tcp", true).ends();
     assert!(matches!(ends.as_slice(), [End::Dropped(_), End::Larger(1400, _)]), "{ends:?}");
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # switch.sh DIR FLOWS FLOW TIMES: loads flows into an ovs-vswitchd with dummies for devices and traces a packet. It
-# prints the milliseconds of loading, the microseconds of a trace in the middle of so many, and the memory of the switch
+# prints the milliseconds of loading, the median microseconds of TIMES traces, and the memory of the switch
 # in kB.
 set -euo pipefail
 dir=$1 flows=$2 flow=$3 times=$4

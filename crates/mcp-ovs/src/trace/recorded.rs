@@ -107,7 +107,7 @@ impl State {
             }
             bridges.push((name.clone(), bridge));
         }
-        let switch = Switch::new(bridges);
+        let switch = Switch::new(bridges).with_isolated_copies(self.recorded.isolates_copies());
         match &self.underlay {
             Some(underlay) => (switch.with_underlay(underlay.clone()), notes),
             None => (switch, notes),

@@ -11,9 +11,12 @@ use packet::{Field, Subfield};
 
 impl Run<'_, '_> {
     /// Runs actions on a copy of the packet. The datapath needs its own copy only if later actions cannot undo the
-    /// changes, as in Open vSwitch since 4.0.
+    /// changes. Before 4.0, Open vSwitch checks this for these actions only, and not for the actions of the tables that
+    /// they lead to.
     pub(super) fn on_a_copy(&mut self, all: &[Action<'_>]) {
-        if self.last {
+        let seems_taken_back =
+            || all.iter().all(|each| !matches!(each.does, Does::Ct(_) | Does::Meter(_) | Does::Other));
+        if self.last || !self.switch.isolates && seems_taken_back() {
             return self.with_copy(|run| run.actions(all));
         }
         self.commit();
@@ -22,10 +25,12 @@ impl Run<'_, '_> {
         self.with_copy(|run| run.actions(all));
         self.last = false;
         let inner = std::mem::replace(&mut self.datapath, outer);
-        if inner.iter().all(|action| is_taken_back(action)) {
+        if self.switch.isolates && inner.iter().all(|action| is_taken_back(action)) {
             return self.datapath.extend(inner);
         }
-        self.emit(format!("clone({})", inner.join(",")));
+        if !inner.is_empty() {
+            self.emit(format!("clone({})", inner.join(",")));
+        }
         self.base = base;
     }
 

@@ -130,6 +130,11 @@ pub(super) fn pass<'s, 'a>(
     pass.steps = run.steps;
     pass.outcomes = run.outcomes;
     pass.datapath = run.datapath;
+    // The last action needs no copy, because no action follows.
+    if let Some(last) = pass.datapath.pop() {
+        let inner = last.strip_prefix("clone(").and_then(|inner| inner.strip_suffix(')')).map(str::to_owned);
+        pass.datapath.push(inner.unwrap_or(last));
+    }
     pass.slow = run.slow;
     pass.chooses = run.chooses;
     (pass, run.waiting)
@@ -397,7 +402,7 @@ impl<'s> Run<'s, '_> {
         let ToController { reason, id, length, pauses, meter } = told;
         let cookie = self.cookie.unwrap_or(0);
         let userspace = format!(
-            "userspace(controller(reason={reason},dont_send=0,continuation={},rule_cookie={},controller_id={id},max_len={length}))",
+            "userspace(controller(reason={reason},dont_send=1,continuation={},rule_cookie={},controller_id={id},max_len={length}))",
             u8::from(*pauses),
             Field::METADATA.show(cookie.into())
         );

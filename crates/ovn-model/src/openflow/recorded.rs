@@ -206,6 +206,13 @@ impl Recorded {
         self.bridges.values().all(|bridge| bridge.datapath != "netdev")
     }
 
+    /// Returns whether the switch always isolates copies of packets, as Open vSwitch does since 4.0. An unknown version
+    /// counts as newer.
+    pub fn isolates_copies(&self) -> bool {
+        let major = self.version.as_ref().and_then(|version| version.split('.').next()?.parse::<u32>().ok());
+        major.is_none_or(|major| major >= 4)
+    }
+
     /// Returns the remote addresses of tunnels.
     pub fn remotes(&self) -> impl Iterator<Item = IpAddr> {
         let ports = self.bridges.values().flat_map(|bridge| &bridge.ports);
@@ -257,6 +264,8 @@ mod tests {
         assert_eq!(bonded[&1].vlans.trunks, [5, 6]);
         assert_eq!(recorded.remotes().collect::<Vec<_>>(), ["172.18.0.2".parse::<IpAddr>().unwrap()]);
         assert_eq!(recorded.version.as_deref(), Some("4.0.0"));
+        assert!(recorded.isolates_copies());
+        assert!(!Recorded::of_text(&show.replace("4.0.0", "3.1.0"), "", "").isolates_copies());
     }
 
     proptest! {

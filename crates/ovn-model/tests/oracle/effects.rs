@@ -40,19 +40,18 @@ const FIELDS: [(&str, &str); 27] = [
 /// The changes of the packet so far.
 type Changed = BTreeMap<String, String>;
 
-/// Returns the effects of actions on the packet of a `Flow: …` line, without an order: each output with the earlier
-/// changes. Tracking of the packet counts as an earlier change only if the switch isolates copies that it tracks,
-/// which versions before 4.0 do not always do.
-pub(crate) fn effects(flow: &str, actions: &str, isolates: bool) -> Vec<String> {
+/// Returns the effects of actions on the packet of a `Flow: …` line, without an order: each effect with the earlier
+/// changes. Tracking of the packet counts as an earlier change only if the effects are `ordered`.
+pub(crate) fn effects(flow: &str, actions: &str, ordered: bool) -> Vec<String> {
     let fields: BTreeMap<&str, &str> = flow.split(',').filter_map(|part| part.split_once('=')).collect();
     let mut changed = Changed::new();
     let mut effects = Vec::new();
     walk(&fields, actions, &mut changed, &mut effects);
-    if !isolates {
+    if !ordered {
         effects.iter_mut().for_each(|(changed, _)| _ = changed.remove("ct"));
     }
-    let mut effects: Vec<String> =
-        effects.into_iter().map(|(changed, action)| format!("{changed:?} {action}")).collect();
+    let shown = effects.into_iter().map(|(changed, action)| format!("{changed:?} {action}"));
+    let mut effects: Vec<String> = shown.collect();
     effects.sort();
     effects
 }
