@@ -16,19 +16,19 @@ pub(crate) struct RejectedMessage {
     /// The id of the request that the message seems to be.
     pub(crate) id: Option<RequestId>,
     /// The reason why the message is invalid.
-    pub(crate) error: ErrorData,
+    pub(crate) error: Box<ErrorData>,
 }
 
 impl RejectedMessage {
     /// Returns the error for bytes that are not JSON.
     fn not_json(why: impl std::fmt::Display) -> Self {
         let error = ErrorData::new(ErrorCode::PARSE_ERROR, format!("the message is not JSON: {why}"), None);
-        Self { id: None, error }
+        Self { id: None, error: Box::new(error) }
     }
 
     /// Returns the error for JSON that is not a request, a response or a notification.
     fn invalid(id: Option<RequestId>, why: &'static str) -> Self {
-        Self { id, error: ErrorData::invalid_request(why, None) }
+        Self { id, error: Box::new(ErrorData::invalid_request(why, None)) }
     }
 
     /// Returns the error for a message that is too long to be read.

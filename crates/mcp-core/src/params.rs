@@ -54,19 +54,19 @@ pub(crate) const SHARED: &str = "All tools share these parameters: node_name is 
 /// repeats them.
 fn leading_parameters() -> Value {
     json!({
-        "node_name": { "type": "string", "description": "Node name; a,b or `all` compares nodes." },
-        "pod": { "type": "string", "description": "Pod (namespace/name) whose node to read." },
+        "node_name": { "type": "string", "description": "Node; a,b or `all` compares nodes." },
+        "pod": { "type": "string", "description": "Pod (namespace/name) on the node." },
     })
 }
 
 /// The shared parameters that come after the tool's own parameters.
 fn trailing_parameters() -> Value {
     json!({
-        "grep": { "type": "string", "description": "Show only rows that match this regex." },
-        "offset": { "type": "integer", "description": "Number of rows to skip." },
-        "limit": { "type": "integer", "description": "Maximum number of rows." },
-        "bundle": { "type": "string", "description": "Read only this bundle." },
-        "timeout_seconds": { "type": "integer", "maximum": SECONDS.1, "description": "Time limit of the call." },
+        "grep": { "type": "string", "description": "Regex that rows match." },
+        "offset": { "type": "integer", "description": "Rows to skip." },
+        "limit": { "type": "integer", "description": "Maximum rows." },
+        "bundle": { "type": "string", "description": "Bundle to read." },
+        "timeout_seconds": { "type": "integer", "maximum": SECONDS.1, "description": "Time limit." },
     })
 }
 

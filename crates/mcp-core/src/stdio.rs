@@ -89,7 +89,7 @@ async fn read(
                 }
             }
             Err(RejectedMessage { id, error }) => {
-                write(output, &TxJsonRpcMessage::<RoleServer>::error(error, id)).await?;
+                write(output, &TxJsonRpcMessage::<RoleServer>::error(*error, id)).await?;
             }
         }
     }

@@ -11,22 +11,22 @@ use std::net::IpAddr;
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Source or destination address, before or after NAT.
+    /// Address, before or after NAT.
     #[serde(default)]
     address: Option<String>,
-    /// Source or destination port, before or after NAT.
+    /// Port, before or after NAT.
     #[serde(default)]
     port: Option<u16>,
-    /// Name of the protocol, such as tcp or udp.
+    /// Protocol, such as tcp.
     #[serde(default)]
     protocol: Option<String>,
-    /// Number of a conntrack zone.
+    /// Conntrack zone.
     #[serde(default)]
     zone: Option<u16>,
-    /// Connection mark, such as 2 or 0x2.
+    /// Mark, such as 0x2.
     #[serde(default)]
     mark: Option<String>,
-    /// Connection state, such as SYN_SENT or UNREPLIED.
+    /// State, such as SYN_SENT or UNREPLIED.
     #[serde(default)]
     state: Option<String>,
 }

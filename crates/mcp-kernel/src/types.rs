@@ -14,7 +14,7 @@ pub(crate) struct NoParams {}
 /// The parameter `interface`, which several tools take.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct InterfaceParam {
-    /// Name of an interface. Default: all interfaces.
+    /// Interface. Default: all.
     #[serde(default)]
     interface: Option<String>,
 }

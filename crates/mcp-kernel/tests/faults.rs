@@ -65,13 +65,10 @@ fn known(tool: &str) -> &'static [&'static str] {
 
 impl Nodes {
     /// Returns the answer about ovn-worker.
-    fn answer(&self, tool: &str, mut params: serde_json::Value) -> Result<String, Failed> {
-        params["node_name"] = json!("ovn-worker");
-        let case = Case {
-            scenario: String::new(),
-            tool: tool.into(),
-            params: params.as_object().cloned().ok_or("an object")?,
-        };
+    fn answer(&self, tool: &str, params: serde_json::Value) -> Result<String, Failed> {
+        let mut params = params.as_object().cloned().ok_or("an object")?;
+        params.insert("node_name".into(), json!("ovn-worker"));
+        let case = Case { scenario: String::new(), tool: tool.into(), params };
         answer(mcp_kernel::layer(), Arc::new(Bundle::new(vec![self.0.path().to_owned()])), &case)
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn problems(tools: &Value, bytes: usize) -> Vec<String> {
 fn problems_of(tool: &Value) -> Vec<String> {
     let mut problems = Vec::new();
     let read_only = json!({
-        "readOnlyHint": true, "destructiveHint": false, "idempotentHint": true, "openWorldHint": false,
+        "readOnlyHint": true, "openWorldHint": false,
     });
     let mut annotations = tool.get("annotations").cloned().unwrap_or_default();
     if let Some(annotations) = annotations.as_object_mut() {
@@ -97,7 +97,7 @@ mod tests {
         json!({
             "name": "show", "title": "Show", "description": "Shows. Use it first, as in `a.b`.",
             "annotations": {
-                "readOnlyHint": true, "destructiveHint": false, "idempotentHint": true, "openWorldHint": false,
+                "readOnlyHint": true, "openWorldHint": false,
             },
             "inputSchema": {
                 "type": "object",

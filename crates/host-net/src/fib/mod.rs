@@ -319,7 +319,7 @@ impl<'a> Fib<'a> {
             }
             let alive: Vec<(&Route, Vec<NextHop<'_>>)> = these
                 .iter()
-                .map(|route| (*route, self.usable_hops(*route, flow)))
+                .map(|route| (*route, self.usable_hops(route, flow)))
                 .filter(|it| !it.1.is_empty())
                 .collect();
             if !alive.is_empty() {
@@ -334,8 +334,7 @@ impl<'a> Fib<'a> {
     fn usable_hops(&self, route: &'a Route, flow: &Flow) -> Vec<NextHop<'a>> {
         let bound = self.required_interface(flow);
         let usable = |hop: &NextHop<'_>| {
-            !hop.dead
-                && !(hop.linkdown && self.ignore_linkdown)
+            !(hop.dead || hop.linkdown && self.ignore_linkdown)
                 && bound.is_none_or(|bound| hop.dev == Some(bound))
         };
         route.next_hops().into_iter().filter(usable).collect()

@@ -79,7 +79,7 @@ const PORTS: [u16; 8] = [10, 58, 80, 443, 1024, 5353, 8080, 30080];
 
 /// Returns the text of a port or a range of ports, and its ports. `sign` separates the ends of a range.
 fn ports(random: &mut Random, sign: &str) -> (String, Pair) {
-    let first = PORTS[random.below(PORTS.len())];
+    let first = random.one(&PORTS);
     if random.chance(30) {
         let last = first + 1 + random.below(400) as u16;
         return (format!("{first}{sign}{last}"), (None, Some((first, last))));
@@ -158,7 +158,7 @@ fn nft_rule(random: &mut Random, sets: &[Set]) -> (&'static str, String, Truth) 
         5 => plain(format!("tcp dport {p} ct mark set 0x1bb comment \"port 443 of 10.80.0.1\""), vec![vec![of_p]]),
         6 => plain(format!("meta l4proto tcp ct original proto-dst {p} {ip} {side} {a}"), vec![vec![of_p], vec![of_a]]),
         7 => {
-            let from = PORTS[random.below(PORTS.len())];
+            let from = random.one(&PORTS);
             let (text, range) = match random.below(2) {
                 0 => (">=", (from, u16::MAX)),
                 _ => ("<", (0, from - 1)),
@@ -203,7 +203,7 @@ fn wanted(random: &mut Random) -> AddressFilter {
         let v6 = random.chance(40);
         let address = random.chance(60).then(|| address(v6, 1 + random.below(20) as u64));
         let port = random.chance(60).then(|| {
-            let port = [&PORTS[..], &[60000]].concat()[random.below(PORTS.len() + 1)];
+            let port = random.one(&[&PORTS[..], &[60000]].concat());
             if random.chance(30) { port + random.below(300) as u16 } else { port }
         });
         let wanted = AddressFilter { address, port };

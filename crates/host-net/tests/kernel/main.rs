@@ -17,7 +17,7 @@ use std::{
 fn cases() -> (u64, u64) {
     let cases = environment("HOST_NET_CASES").unwrap_or(200);
     let seed = environment("HOST_NET_SEED").unwrap_or(1);
-    println!("HOST_NET_SEED={seed} HOST_NET_CASES={cases} repeats this");
+    eprintln!("HOST_NET_SEED={seed} HOST_NET_CASES={cases} repeats this");
     (cases, seed)
 }
 

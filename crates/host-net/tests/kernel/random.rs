@@ -29,8 +29,9 @@ impl Random {
         self.below(100) < percent
     }
 
-    pub(crate) fn one<'a>(&mut self, of: &[&'a str]) -> &'a str {
-        of[self.below(of.len())]
+    /// Returns one of several values.
+    pub(crate) fn one<T: Copy>(&mut self, of: &[T]) -> T {
+        of.get(self.below(of.len())).copied().expect("at least one value")
     }
 }
 

@@ -90,7 +90,7 @@ fn connections_and_iptables_lists_of_the_kernels_datapath_are_parsed() {
     });
     assert_eq!(connections, 1);
     for (path, text) in report_files(&["iptables_-t_nat_-nvL"]) {
-        let parsed = iptables::parse_list(&text, "nat");
+        let parsed = iptables::parse_list(text, "nat");
         assert!(parsed.other.is_empty() && parsed.rows.len() > 4, "{path}: {:#?}", parsed.other);
     }
 }

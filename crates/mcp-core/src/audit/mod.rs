@@ -53,9 +53,9 @@ pub trait Audit: Send + Sync + 'static {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 struct Params {
-    /// Show only findings about this object or node (name or namespace/name).
+    /// Show only findings about this object or node.
     about: Option<String>,
-    /// Run only the check with this id.
+    /// Run only this check.
     check: Option<String>,
 }
 

@@ -114,7 +114,7 @@ async fn answer(State(mcp): State<Mcp>, request: Request) -> Response {
     if is_json(&head.headers)
         && let Err(RejectedMessage { id, error }) = message::parse(&body)
     {
-        return (StatusCode::BAD_REQUEST, Json(JsonRpcError::new(id, error))).into_response();
+        return (StatusCode::BAD_REQUEST, Json(JsonRpcError::new(id, *error))).into_response();
     }
     mcp.handle(Request::from_parts(head, Body::from(body))).await.map(Body::new)
 }

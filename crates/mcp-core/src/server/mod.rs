@@ -173,13 +173,8 @@ impl Server {
         let describe = |tool: &crate::tool::Described| {
             McpTool::new(tool.name, tool.description, tool.schema.clone())
                 .with_title(tool.title)
-                .with_annotations(
-                    ToolAnnotations::new()
-                        .read_only(true)
-                        .destructive(false)
-                        .idempotent(true)
-                        .open_world(false),
-                )
+                // The other hints mean something only for tools that write (MCP schema, `ToolAnnotations`).
+                .with_annotations(ToolAnnotations::new().read_only(true).open_world(false))
         };
         self.layer.tools.iter().map(describe).collect()
     }

@@ -16,9 +16,9 @@ impl ClusterTool for ClusterOverview {
     const TITLE: &'static str = "Overview of the cluster";
     const TOOLSET: &'static str = "overview";
     const DESCRIPTION: &'static str = "Summarizes the cluster; call it first. Shows flavour, versions, gateway mode, \
-         interconnect zones, MTU, networks, and for each node its zone, subnets, encapsulation address and the health of \
-         its OVN-Kubernetes pods. For a bundle it also shows which data of each node was collected. Call ovnkube_locate \
-         next, for the pod, service or address in question.";
+         interconnect zones, MTU, networks, and for each node its zone, subnets, encapsulation address, the health of its \
+         OVN-Kubernetes pods and, for a bundle, which data was collected. Call ovnkube_locate next, for the pod, service \
+         or address in question.";
     type Params = Params;
 
     fn title(_: &Params) -> String {

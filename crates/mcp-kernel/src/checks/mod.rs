@@ -10,9 +10,8 @@ impl Audit for KernelAudit {
     const NAME: &'static str = "kernel_audit";
     const TITLE: &'static str = "Audit of hosts";
     const TOOLSET: &'static str = "network";
-    const DESCRIPTION: &'static str = "Checks the hosts of all nodes against each other and lists every \
-         fault it finds, the worst first, with the call that shows it. Also lists the checks that found \
-         no fault, and what could not be checked.";
+    const DESCRIPTION: &'static str = "Checks the hosts of all nodes against each other, and lists \
+         every fault, the worst first, with the call that shows it, and what could not be checked.";
 
     fn checks() -> Vec<CheckEntry> {
         vec![CheckEntry::of::<management_mtu::ManagementMtu>()]

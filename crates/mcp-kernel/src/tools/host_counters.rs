@@ -21,16 +21,16 @@ pub(crate) struct HostCounters;
 pub(crate) struct Params {
     /// The group of counters or settings. `ethtool` and `features` need `interface`.
     what: What,
-    /// Name of an interface. With `sysctl`, only its settings are shown.
+    /// Interface. With `sysctl`, only its settings are shown.
     #[serde(default)]
     interface: Option<String>,
-    /// Part of the counter's or setting's name. With `sysctl`, it searches all settings.
+    /// Part of the name. With `sysctl`, it searches all settings.
     #[serde(default)]
     name: Option<String>,
     /// Also shows counters that are 0.
     #[serde(default)]
     zeros: bool,
-    /// Shows how much each counter grows during this time, in seconds. Needs a live node.
+    /// Shows the growth of each counter during this time. Needs a live node.
     #[serde(default)]
     #[schemars(range(min = 1, max = 120))]
     delta_seconds: Option<u16>,

@@ -30,7 +30,7 @@ pub(crate) struct Params {
     /// Name of a VRF.
     #[serde(default)]
     vrf: Option<String>,
-    /// Destination address. Finds the route to it, like `ip route get`.
+    /// Finds the route to this address.
     #[serde(default)]
     get: Option<String>,
     /// Packet mark for `get`, such as 0x1745ec.

@@ -16,7 +16,7 @@ pub(crate) struct IpsecShow;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// The status command to run, or `config` for the configuration. Default: traffic.
+    /// What to show. Default: traffic.
     #[serde(default)]
     what: What,
 }

@@ -53,8 +53,8 @@ impl Tool for IptablesSave {
     const NAME: &'static str = "iptables_save";
     const TITLE: &'static str = "iptables";
     const TOOLSET: &'static str = "netfilter";
-    const DESCRIPTION: &'static str = "Lists iptables rules with counters. Older versions of \
-         OVN-Kubernetes use OVN-KUBE-* chains; newer versions use nftables (nft_list_ruleset).";
+    const DESCRIPTION: &'static str = "Lists iptables rules with counters. New versions of OVN-Kubernetes \
+         use nftables instead (nft_list_ruleset).";
     type Params = Params;
 
     fn title(_: &Params) -> String {

@@ -23,7 +23,7 @@ pub(crate) struct NftListRuleset;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Table with or without its family: `inet ovn-kubernetes` or `ovn-kubernetes`.
+    /// Table, with or without its family.
     #[serde(default)]
     table: Option<String>,
     /// Name of a chain.

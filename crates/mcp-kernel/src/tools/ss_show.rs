@@ -23,7 +23,7 @@ pub(crate) struct Params {
     /// Socket state, such as LISTEN or ESTAB.
     #[serde(default)]
     state: Option<String>,
-    /// Local or peer address. Also finds sockets that listen on all addresses.
+    /// Local or peer address; also finds sockets that listen on all.
     #[serde(default)]
     address: Option<String>,
     /// Local or peer port.

@@ -10,8 +10,8 @@ impl Audit for OvnAudit {
     const NAME: &'static str = "ovn_audit";
     const TITLE: &'static str = "Audit of OVN databases";
     const TOOLSET: &'static str = "status";
-    const DESCRIPTION: &'static str = "Checks the databases of all zones against the cluster's objects and lists every fault it finds, the worst \
-         first, with the call that shows it. Also lists the checks that found no fault, and what could not be checked.";
+    const DESCRIPTION: &'static str = "Checks the databases of all zones against the cluster's objects, and lists \
+         every fault, the worst first, with the call that shows it, and what could not be checked.";
 
     fn checks() -> Vec<CheckEntry> {
         vec![CheckEntry::of::<chassis_encap::ChassisEncap>()]

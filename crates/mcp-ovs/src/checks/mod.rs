@@ -10,8 +10,8 @@ impl Audit for OvsAudit {
     const NAME: &'static str = "ovs_audit";
     const TITLE: &'static str = "Audit of Open vSwitch";
     const TOOLSET: &'static str = "switch";
-    const DESCRIPTION: &'static str = "Checks Open vSwitch on all nodes against the cluster's objects and lists every fault it finds, the worst \
-         first, with the call that shows it. Also lists the checks that found no fault, and what could not be checked.";
+    const DESCRIPTION: &'static str = "Checks Open vSwitch on all nodes against the cluster's objects, and lists \
+         every fault, the worst first, with the call that shows it, and what could not be checked.";
 
     fn checks() -> Vec<CheckEntry> {
         vec![CheckEntry::of::<encap_ip::EncapIp>()]

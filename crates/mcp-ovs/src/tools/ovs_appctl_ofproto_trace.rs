@@ -47,9 +47,9 @@ impl Tool for OfprotoTrace {
     const NAME: &'static str = "ovs_appctl_ofproto_trace";
     const TITLE: &'static str = "OpenFlow trace";
     const TOOLSET: &'static str = "openflow";
-    const DESCRIPTION: &'static str = "Traces a packet through the OpenFlow flows, conntrack and groups of a node. The answer begins \
-         with the verdict: where the packet leaves or what drops it. Nothing is sent or learnt. Use it if ovn_trace delivers a \
-         packet that does not arrive. ovn_detrace explains the other cookies.";
+    const DESCRIPTION: &'static str = "Traces a packet through the OpenFlow flows, conntrack and groups of a node, without sending it. \
+         The answer begins with the verdict: where the packet leaves or what drops it. Use it if ovn_trace delivers a packet \
+         that does not arrive; ovn_detrace explains the cookies.";
     const MANY: Many = Many::Refuse {
         because: "a packet begins on one node",
         instead: "Give the sender's node as node_name, or give pod.",
