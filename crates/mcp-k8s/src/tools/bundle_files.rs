@@ -30,7 +30,7 @@ impl ClusterTool for BundleFiles {
     const TITLE: &'static str = "Files of a bundle";
     const TOOLSET: &'static str = "files";
     const DESCRIPTION: &'static str = "Lists, searches and reads any file or recorded command output of a bundle. Use it \
-         for files that no other tool shows; without `path` it lists the folders. Secrets are left out. Read databases \
+         for files that no other tool shows; without `path` it lists the folders. Secrets are left out; read databases \
          with the tools that list their rows, such as ovn_nbctl_list.";
     type Params = Params;
 

@@ -49,7 +49,7 @@ impl ClusterTool for KubectlGet {
     const TOOLSET: &'static str = "objects";
     const DESCRIPTION: &'static str = "Lists objects of any kind, including the custom resources of OVN-Kubernetes, as a \
          table like kubectl's, as a wide table, as YAML or JSON, or as selected fields. In a bundle, AGE is the age at the \
-         time of collection. Values of Secrets are never shown. kubectl_describe shows more about one object, \
+         time of collection. Values of Secrets are hidden; kubectl_describe shows more about one object, \
          kubectl_events shows its history.";
     type Params = Params;
 
