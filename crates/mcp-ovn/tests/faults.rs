@@ -242,7 +242,7 @@ fn in_force_behind_and_unknown_are_three_states() -> Result<(), Failed> {
     sb(&capture, json!({ "op": "delete", "table": "Chassis_Private", "where": [] }))?;
     let (state, text) = configuration(&capture)?;
     assert_eq!(state, "unknown", "{text}");
-    assert!(text.contains("has no row of Chassis_Private"), "{text}");
+    assert!(text.contains("Chassis_Private has no row for a chassis of this zone"), "{text}");
 
     // The same if the southbound or the northbound database is missing.
     for of in [southbound, northbound] {

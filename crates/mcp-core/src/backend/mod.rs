@@ -473,7 +473,7 @@ impl ReadError {
             Self::NoProgram { .. } => "Run the server on a host that has the program, or use a bundle that recorded its output.".into(),
             Self::NoInterface { known, .. } => {
                 let shown: Vec<&str> = known.iter().take(20).map(String::as_str).collect();
-                format!("Did you mean: {}? The tool ip_link_show lists all interfaces.", shown.join(", "))
+                format!("Did you mean: {}?", shown.join(", "))
             }
             Self::TooLarge { .. } => "Ask for fewer columns or rows.".into(),
             Self::Unreadable { .. } => "Check the path and its permissions. The rest of this source still works.".into(),
