@@ -423,7 +423,7 @@ fn assemble(
     }
     text += &body;
     if total == 0 && !empty.is_empty() {
-        _ = writeln!(text, "{}", clean(empty));
+        _ = writeln!(text, "{}", cut(&clean(empty), room, budget.lines));
     } else if total > 0 && page.offset >= total {
         _ = writeln!(text, "note: offset={} is past the end: there are only {total} rows", page.offset);
     } else if shown < total {
