@@ -199,7 +199,8 @@ fn by_process(
         let addresses: Vec<IpAddr> = addresses.collect();
         let backend = *random.of(&addresses).ok_or("no flow has an address")?;
         let chosen: Vec<(&str, CtState)> = (0..4).filter_map(|_| random.of(&states).copied()).collect();
-        let id = random.next() % 8;
+        // ovn-trace refuses 0.
+        let id = 1 + random.next() % 8;
         let mut command = program("ovn-trace");
         command.arg(format!("--db=unix:{}", programs.socket().display())).arg("--no-leader-only");
         command.args(chosen.iter().map(|(name, _)| format!("--ct={name}")));
