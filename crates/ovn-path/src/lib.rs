@@ -15,4 +15,4 @@ pub use names::{Destination, Names, NoEndpoint, Sender};
 pub use ports::{Port, Ports};
 pub use route::{header, route};
 pub use services::{Services, Vip};
-pub use verdict::{Verdict, VerdictGroup, VerdictKind, group_by_verdict, reply_to};
+pub use verdict::{Verdict, VerdictGroup, VerdictKind, group_by_verdict, pod_of, reply_to};

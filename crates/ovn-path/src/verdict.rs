@@ -202,8 +202,9 @@ fn arrived(port: &str, kind: &str, node: &str) -> String {
     }
 }
 
-/// Returns the pod of a port name: `<namespace>_<pod>`, with the name of the network before it on other networks.
-fn pod_of(port: &str) -> Option<(&str, &str)> {
+/// Returns the namespace and the name of the pod of a logical port. The port is called `<namespace>_<pod>`, and on
+/// other networks the name of the network attachment stands before it.
+pub fn pod_of(port: &str) -> Option<(&str, &str)> {
     let (before, pod) = port.rsplit_once('_')?;
     Some((before.rsplit('_').next()?, pod))
 }

@@ -149,14 +149,7 @@ fn length(line: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    /// Returns the problems of one file in the example tree.
-    fn problems(check: super::super::Check, path: &str, text: &str) -> Vec<String> {
-        let mut tree = super::super::example::tree();
-        tree.add(path, text);
-        check(&tree)
-    }
+    use super::{super::example::problems, *};
 
     #[test]
     fn a_public_item_without_a_sentence_is_found() {

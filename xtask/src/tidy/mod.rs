@@ -141,6 +141,13 @@ mod example {
         tree
     }
 
+    /// Returns what a check finds if one file is added to the tree.
+    pub(super) fn problems(check: Check, path: &str, text: &str) -> Vec<String> {
+        let mut tree = tree();
+        tree.add(path, text);
+        check(&tree)
+    }
+
     impl Tree {
         /// Adds a file, or replaces it.
         pub(super) fn add(&mut self, path: &str, text: &str) {

@@ -230,14 +230,7 @@ fn tokens(text: &str) -> Vec<(usize, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    /// Returns the problems of one file in the example tree.
-    fn problems(check: super::super::Check, path: &str, text: &str) -> Vec<String> {
-        let mut tree = super::super::example::tree();
-        tree.add(path, text);
-        check(&tree)
-    }
+    use super::{super::example::problems, *};
 
     #[test]
     fn every_banned_form_is_found_in_each_kind_of_prose() {

@@ -18,7 +18,7 @@ use ovn_path::{Protocol, Verdict, reply_to, route};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     net::{IpAddr, SocketAddr},
 };
 
@@ -138,7 +138,8 @@ async fn evaluated(
     let paths = zones.follow(node, node.name().as_str(), &start, &BTreeMap::new()).await;
     let causes = zones.causes(node, &paths).await;
     let mut lines = answer::answer_lines(&paths, &zones.read, &causes, detail);
-    let mut notes = answer::notes(&paths);
+    let mut notes = vec![format!("packet: {}", question.microflow.as_str())];
+    answer::add_notes(&mut notes, &paths);
     if params.reply {
         for (at, path) in answer::delivered(&paths, &zones.read, &causes).into_iter().enumerate() {
             let Some((zone, start)) = reply_to(path, &zones.read) else { continue };
@@ -149,11 +150,9 @@ async fn evaluated(
                 lines.push(format!("reply {}: {}", at + 1, answer::reply_verdict(path, back, &verdict)));
                 lines.extend(route(back, &zones.read, &causes).into_iter().map(|line| format!("  {line}")));
             }
-            let known: BTreeSet<String> = notes.iter().cloned().collect();
-            notes.extend(answer::notes(&back).into_iter().filter(|note| !known.contains(note)));
+            answer::add_notes(&mut notes, &back);
         }
     }
-    notes.insert(0, format!("packet: {}", question.microflow.as_str()));
     notes.extend(zones.into_notes());
     Ok(Answer {
         rows: lines.into_iter().map(Row::line).collect(),

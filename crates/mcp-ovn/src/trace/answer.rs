@@ -76,9 +76,8 @@ fn summary(groups: &[VerdictGroup<'_>]) -> String {
     }
 }
 
-/// Returns the notes on what the trace could not determine, without duplicates.
-pub(crate) fn notes(paths: &[PacketPath]) -> Vec<String> {
-    let mut notes: Vec<String> = Vec::new();
+/// Adds the notes on what the trace could not determine, each once.
+pub(crate) fn add_notes(notes: &mut Vec<String>, paths: &[PacketPath]) {
     for leg in paths.iter().flat_map(|path| &path.legs) {
         for note in &leg.notes {
             let note = format!("{}: {note}", leg.zone);
@@ -87,7 +86,6 @@ pub(crate) fn notes(paths: &[PacketPath]) -> Vec<String> {
             }
         }
     }
-    notes
 }
 
 /// Returns the paths whose replies are traced: the first one of each group of delivered paths with the same verdict.

@@ -12,7 +12,7 @@ use ovn_model::{
     openflow::names::external_cookie,
     switch::{Switch, is_integration},
 };
-use ovn_path::Names;
+use ovn_path::{Names, pod_of};
 use ovsdb::{Row, Select};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -101,7 +101,7 @@ impl Behind {
         let Some((bridge, interface)) = found else { return format!("delivered to port {port}") };
         match interface.iface_id.as_deref() {
             _ if bridge == port => format!("delivered to the host through {port}, the bridge's own port"),
-            Some(id) if interface.of_pod => match pod(id) {
+            Some(id) if interface.of_pod => match pod_of(id) {
                 Some((namespace, pod)) => {
                     format!("delivered to pod {namespace}/{pod} by port {port} of {bridge}")
                 }
@@ -164,13 +164,6 @@ fn cookies(end: &End) -> impl Iterator<Item = u32> {
     };
     let all = drop.into_iter().flat_map(|drop| drop.cookie.iter().chain(&drop.before));
     all.filter_map(|cookie| u32::try_from(*cookie).ok()).filter(|cookie| *cookie != 0)
-}
-
-/// Returns the pod of a logical port: `<namespace>_<pod>`, which on other networks follows the name of the network
-/// attachment.
-fn pod(port: &str) -> Option<(&str, &str)> {
-    let (before, pod) = port.rsplit_once('_')?;
-    Some((before.rsplit('_').next()?, pod))
 }
 
 /// Returns the rows of a table, or of all tables if none is named, whose UUIDs begin with one of the prefixes.
