@@ -30,13 +30,9 @@ pub(super) fn open(
 ) -> Result<Read<LogStream>, ReadError> {
     let unreadable = |path: &str, e: io::Error| ReadError::unreadable(format!("/{path} of {node}"), e);
     let root = Root::open(root).map_err(|e| unreadable("", e))?;
-    // The first existing path counts, even if it cannot be opened: an older file at another path is not the log that
-    // was asked for.
     let found = |log: HostLog| {
-        let files = host_files(log).iter().filter(|file| !file.starts_with("sos_commands/"));
-        files
-            .map(|path| (*path, root.file(path)))
-            .find(|(_, file)| file.as_ref().err().is_none_or(|e| e.kind() != io::ErrorKind::NotFound))
+        let files = host_files(log).iter().copied();
+        root.first_existing(files.filter(|file| !file.starts_with("sos_commands/")))
     };
     let Some((shown, file)) = found(log) else {
         let files: Vec<&str> =

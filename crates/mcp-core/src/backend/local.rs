@@ -228,11 +228,7 @@ impl Backend for Local {
         let what = format!("the file of {db} on {}", at.node);
         let failed = |e: std::io::Error| ReadError::unreadable(&what, e);
         let root = Root::open(&root).map_err(failed)?;
-        let mut found = commands::database_files(db)
-            .iter()
-            .map(|path| (*path, root.file(path)))
-            .filter(|(_, file)| file.as_ref().err().is_none_or(|e| e.kind() != std::io::ErrorKind::NotFound));
-        let Some((path, file)) = found.next() else {
+        let Some((path, file)) = root.first_existing(commands::database_files(db).iter().copied()) else {
             return Err(ReadError::NotCollected {
                 what: format!("{what} ({})", commands::database_files(db).join(" or ")),
                 node: at.node.clone(),

@@ -41,6 +41,18 @@ impl Root {
         Ok(folder)
     }
 
+    /// Opens the first of these paths that exists, even if it cannot be opened: a file at a later path is not the file
+    /// that was asked for.
+    pub(super) fn first_existing<'a>(
+        &self,
+        paths: impl IntoIterator<Item = &'a str>,
+    ) -> Option<(&'a str, io::Result<File>)> {
+        let is_missing = |file: &io::Result<File>| {
+            file.as_ref().err().is_some_and(|e| e.kind() == io::ErrorKind::NotFound)
+        };
+        paths.into_iter().map(|path| (path, self.file(path))).find(|(_, file)| !is_missing(file))
+    }
+
     /// Opens the file at a path that is relative to the root.
     pub(super) fn file(&self, path: &str) -> io::Result<File> {
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
