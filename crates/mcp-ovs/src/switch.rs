@@ -18,6 +18,8 @@ const INTEGRATION: &str = "br-int";
 pub(crate) struct Bridge {
     pub(crate) name: BridgeName,
     pub(crate) ports: Ports,
+    /// All bridges of the node, or `None` if neither `conf.db` nor the output of ovs-vsctl was collected.
+    pub(crate) switch: Option<Switch>,
     /// The reason why ports have no names, or cut names.
     pub(crate) notes: Vec<String>,
 }
@@ -51,8 +53,8 @@ pub(crate) async fn bridge(node: &Node<'_>, name: Option<&str>) -> Result<Bridge
             (Ok(name), Some(interfaces)) => {
                 let ports = ovn_model::openflow::ports(interfaces);
                 match ports.is_empty() {
-                    false => Ok(Bridge { name, ports, notes: Vec::new() }),
-                    true => Ok(described(node, name).await),
+                    false => Ok(Bridge { name, ports, switch: Some(switch), notes: Vec::new() }),
+                    true => Ok(Bridge { switch: Some(switch), ..described(node, name).await }),
                 }
             }
             _ => Err(ToolError::not_found("bridge", asked, switch.bridges.into_keys())),
@@ -77,7 +79,7 @@ async fn described(node: &Node<'_>, name: BridgeName) -> Bridge {
             "conf.db was not collected: the names of ports come from OpenFlow, which cuts them to 15 characters"
         }
     };
-    Bridge { name, ports, notes: vec![note.into()] }
+    Bridge { name, ports, switch: None, notes: vec![note.into()] }
 }
 
 /// Returns the output of the first of several commands that the source has.

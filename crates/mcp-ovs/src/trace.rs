@@ -17,7 +17,7 @@ use mcp_core::{
 };
 use openflow::{End, eval};
 
-use recorded::State;
+use recorded::{RecordedSwitch, State};
 use verdict::Behind;
 
 /// A packet and the bridge that it enters.
@@ -90,7 +90,7 @@ pub(crate) async fn run(node: &Node<'_>, question: &Question) -> Result<Traced, 
         text => text?,
     };
     let ends = openflow::ends(&text);
-    let behind = Behind::read(node, &ends).await;
+    let behind = Behind::read(node, bridge.switch.as_ref(), &ends).await;
     let verdict = vec![format!("verdict: {}", behind.verdict(&ends))];
     Ok(Traced { verdict, notes: unbalanced(&text).into_iter().collect(), text })
 }
@@ -100,7 +100,7 @@ pub(crate) async fn run(node: &Node<'_>, question: &Question) -> Result<Traced, 
 async fn evaluated(node: &Node<'_>, question: &Question) -> Result<Traced, ToolError> {
     let bridge = question.bridge.name.as_str();
     let state = State::read(node, bridge).await?;
-    let (switch, mut notes) = state.switch();
+    let RecordedSwitch { switch, mut notes, is_whole } = state.switch();
     let packet = openflow::packet(question.flow.as_str(), &question.bridge.ports)
         .map_err(|e| ToolError::bad(e.to_string(), "Use the field names of ovs-fields(7)."))?;
     let states =
@@ -141,13 +141,9 @@ async fn evaluated(node: &Node<'_>, question: &Question) -> Result<Traced, ToolE
         }
     };
     let all: Vec<End> = new.iter().chain(&established).cloned().collect();
-    let behind = Behind::read(node, &all).await;
+    let behind = Behind::read(node, question.bridge.switch.as_ref(), &all).await;
     // A flow that was not understood may have a higher priority than a flow that was.
-    let certain = if notes.iter().any(|note| note.contains("not all flows and groups are understood")) {
-        " (may be wrong, because some flows were not understood)"
-    } else {
-        ""
-    };
+    let certain = if is_whole { "" } else { " (may be wrong, because some flows were not understood)" };
     let first = behind.verdict(&new);
     let mut verdict = vec![format!("verdict{certain}: {one_of}{first}")];
     let later = behind.verdict(&established);

@@ -86,7 +86,7 @@ async fn question(node: &Node<'_>, params: &Params) -> Result<Question, ToolErro
         Params { flow: Some(flow), from: None, to: None, .. } => trace::written(&bridge, flow)?,
         Params { from: Some(from), to: Some(to), flow: None, bridge: None, .. } => {
             let named = Named { from, to, protocol: params.protocol, port: params.port };
-            let (flow, of_service) = trace::named(node, named).await?;
+            let (flow, of_service) = trace::named(node, bridge.switch.as_ref(), named).await?;
             if of_service {
                 notes.push(
                     "a load balancer chooses the backend by dp_hash: another value may select another backend".into(),

@@ -2,6 +2,7 @@
 
 use crate::switch;
 use mcp_core::{Db, Node, PodRef, ToolError};
+use ovn_model::switch::Switch;
 use ovn_path::{Destination, Microflow, Names, NoEndpoint, Ports, Protocol, Services};
 
 /// The sender and the destination of a packet, by name.
@@ -15,14 +16,26 @@ pub(crate) struct Named<'a> {
 
 /// Returns the flow of the packet that ovn_trace would use for these names, at the interface of the sender, and
 /// whether the destination is a service.
-pub(crate) async fn named(node: &Node<'_>, named: Named<'_>) -> Result<(String, bool), ToolError> {
+pub(crate) async fn named(
+    node: &Node<'_>,
+    switch: Option<&Switch>,
+    named: Named<'_>,
+) -> Result<(String, bool), ToolError> {
     let mut names = names(node, &[named.from, named.to]).await?;
     names.sender(named.from).map_err(no_endpoint)?;
     let to = destination(node, &mut names, named).await?;
     let sender = names.sender(named.from).map_err(no_endpoint)?;
     let microflow = Microflow::new(&names.ports, sender, to.address, named.protocol, to.port)
         .map_err(|e| ToolError::bad(e.to_string(), e.hint()))?;
-    let switch = switch::read(node).await?;
+    let read;
+    let switch = match switch {
+        Some(switch) => switch,
+        // The error of this read says what is missing.
+        None => {
+            read = switch::read(node).await?;
+            &read
+        }
+    };
     let interface = switch.interface_of(microflow.inport());
     let Some(number) = interface.and_then(|(_, interface)| interface.ofport) else {
         return Err(ToolError::bad(

@@ -28,6 +28,15 @@ struct Dumps {
     learnt: String,
 }
 
+/// The switch that the dumps describe.
+pub(super) struct RecordedSwitch<'a> {
+    pub(super) switch: Switch<'a>,
+    /// Notes about lines of the dumps that were not understood, and about mirrors.
+    pub(super) notes: Vec<String>,
+    /// Whether every line of the dumps was understood.
+    pub(super) is_whole: bool,
+}
+
 impl State {
     /// Reads the recorded state. Fails if the flows of the asked bridge are missing. A note names other missing data.
     pub(super) async fn read(node: &Node<'_>, asked: &str) -> Result<Self, ToolError> {
@@ -83,9 +92,9 @@ impl State {
         Ok(state)
     }
 
-    /// Returns the switch, and notes about lines of the dumps that were not understood.
-    pub(super) fn switch(&self) -> (Switch<'_>, Vec<String>) {
-        let mut notes = Vec::new();
+    /// Returns the switch that the dumps describe.
+    pub(super) fn switch(&self) -> RecordedSwitch<'_> {
+        let (mut notes, mut is_whole) = (Vec::new(), true);
         let mut bridges = Vec::new();
         for (name, dumps) in &self.dumps {
             let Some(recorded) = self.recorded.bridges.get(name) else { continue };
@@ -97,6 +106,7 @@ impl State {
                 .with_options(TunnelOption::all(&dumps.options));
             let unclear: Vec<&str> = bridge.notes().iter().map(String::as_str).collect();
             if !unclear.is_empty() {
+                is_whole = false;
                 notes.push(format!(
                     "{name}: not all flows and groups are understood, so a packet may take another path than shown here"
                 ));
@@ -108,10 +118,11 @@ impl State {
             bridges.push((name.clone(), bridge));
         }
         let switch = Switch::new(bridges).with_isolated_copies(self.recorded.isolates_copies());
-        match &self.underlay {
-            Some(underlay) => (switch.with_underlay(underlay.clone()), notes),
-            None => (switch, notes),
-        }
+        let switch = match &self.underlay {
+            Some(underlay) => switch.with_underlay(underlay.clone()),
+            None => switch,
+        };
+        RecordedSwitch { switch, notes, is_whole }
     }
 
     /// Returns the version that made the dumps: `Open vSwitch 3.1.0`.

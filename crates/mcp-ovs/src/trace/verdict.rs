@@ -1,7 +1,6 @@
 //! The fate of a packet in one line: the port and the pod that receive it, the tunnel and the node, or the flow that
 //! drops it.
 
-use crate::switch;
 use mcp_core::{Db, Node};
 use openflow::{DropPlace, End};
 use ovn_model::{
@@ -23,23 +22,19 @@ use std::{
 const SHOWN: usize = 6;
 
 /// The objects behind the fate of a packet: pods, nodes, logical flows and the rows that the flows were made for.
-pub(super) struct Behind {
-    switch: Switch,
+pub(super) struct Behind<'a> {
+    /// The bridges of the node, if they are known.
+    switch: Option<&'a Switch>,
     /// The nodes by the address at which their tunnels end.
     nodes: BTreeMap<IpAddr, String>,
     flows: Vec<Flow>,
     causes: Vec<Row>,
 }
 
-impl Behind {
+impl<'a> Behind<'a> {
     /// Reads the objects behind the fates of packets. Objects that could not be read have no name.
-    pub(super) async fn read(node: &Node<'_>, ends: &[End]) -> Self {
-        let mut behind = Self {
-            switch: switch::read(node).await.unwrap_or_default(),
-            nodes: BTreeMap::new(),
-            flows: Vec::new(),
-            causes: Vec::new(),
-        };
+    pub(super) async fn read(node: &Node<'_>, switch: Option<&'a Switch>, ends: &[End]) -> Self {
+        let mut behind = Self { switch, nodes: BTreeMap::new(), flows: Vec::new(), causes: Vec::new() };
         if ends.iter().any(|end| match end {
             End::Larger(_, end) => matches!(**end, End::Tunnel(_)),
             end => matches!(end, End::Tunnel(_)),
@@ -93,10 +88,8 @@ impl Behind {
     }
 
     fn port(&self, port: &str) -> String {
-        let found = self
-            .switch
-            .bridges
-            .iter()
+        let mut bridges = self.switch.into_iter().flat_map(|switch| &switch.bridges);
+        let found = bridges
             .find_map(|(bridge, of)| Some((bridge, of.iter().find(|interface| interface.name == port)?)));
         let Some((bridge, interface)) = found else { return format!("delivered to port {port}") };
         match interface.iface_id.as_deref() {
