@@ -79,7 +79,9 @@ pub enum Does<'a> {
     Exit,
     /// Applies a meter.
     Meter(u32),
-    /// An action that does not change the packet: `note`, `sample`, `learn`, `fin_timeout`, `set_queue`.
+    /// Adds a flow for packets that come later. A trace adds none.
+    Learn,
+    /// An action that does not change the packet: `note`, `sample`, `fin_timeout`, `set_queue`.
     Aside(&'static str),
     /// An action that is not evaluated. The effect of the actions after it is unknown too.
     Other,
@@ -267,7 +269,7 @@ fn does<'a>(text: &'a str, ports: &Ports) -> Option<Does<'a>> {
         "meter" => Does::Meter(value.parse().ok()?),
         "note" => Does::Aside("a note for the reader of the flow"),
         "sample" => Does::Aside("a sample of the packet goes to a collector"),
-        "learn" => Does::Aside("a real packet would add a flow; a trace adds none"),
+        "learn" => Does::Learn,
         "fin_timeout" => Does::Aside("the flow would expire sooner after FIN or RST"),
         "set_queue" => Does::Aside("the packet goes to this queue of the output port"),
         _ => return None,

@@ -93,3 +93,12 @@ fn a_miss_drops_the_packet() {
         assert_eq!((place.bridge.as_str(), place.table, place.cookie), ("br-int", 0, None), "{miss}");
     }
 }
+
+#[test]
+fn learn_adds_no_flow_and_the_trace_goes_on() {
+    let flows = " table=0, ip actions=learn(table=1,eth_type=0x800,NXM_OF_IP_SRC[]),output:2\n";
+    let trace = follow(flows, "tcp", true);
+    let text = trace.to_string();
+    assert!(text.contains(" >> suppressing side effects, so learn action ignored"), "{text}");
+    assert_eq!(trace.passes.iter().map(|pass| pass.datapath.join(",")).collect::<Vec<_>>(), ["b"]);
+}

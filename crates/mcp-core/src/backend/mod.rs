@@ -12,6 +12,7 @@ mod live;
 mod local;
 pub(crate) mod netns;
 mod nofollow;
+mod origin;
 mod recorded;
 
 pub use bundle::Bundle;
@@ -19,6 +20,7 @@ pub(crate) use cluster::ClusterArgs;
 pub use cluster::{ClusterError, LiveCluster};
 pub use coverage::{AreaOfNode, AreaState, Coverage, DataArea, NodeCoverage, SourceCoverage};
 pub use local::{BadLocal, LocalBackend, LocalNode};
+pub use origin::{BundleFile, Extent, Origin, ReadValue};
 pub use recorded::{RecordedBackend, RecordingBackend};
 
 use crate::{
@@ -165,90 +167,6 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Ends everything that outlives its call. Callers do not use the source afterwards.
     async fn close(&self) {}
-}
-
-/// A file in a bundle.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BundleFile {
-    /// The name of the bundle.
-    pub bundle: String,
-    /// The path inside the bundle.
-    pub path: String,
-    /// The size in bytes, as the bundle states it. The file may be compressed.
-    pub size: u64,
-    /// The modification time, as the bundle states it.
-    pub modified: Option<Timestamp>,
-    /// True if each read decompresses an archive again from its beginning to this file, so that many reads take long.
-    pub is_packed: bool,
-}
-
-/// A value that was read, and where it came from.
-#[derive(Clone, Debug)]
-pub struct ReadValue<T> {
-    /// The value.
-    pub value: T,
-    /// Where it came from.
-    pub origin: Origin,
-    /// Problems with the data: a truncated file, a warning on stderr.
-    pub notes: Vec<String>,
-}
-
-/// Where data was read, and when it was true.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
-    /// The file, command or query: `network_logs/ovnk_database_store/ovnkube-node-mk45n_nbdb`.
-    pub what: String,
-    /// When the data was collected, if the source records it.
-    pub when: Option<Timestamp>,
-    /// The bundle that contains the data, if the source consists of bundles.
-    pub bundle: Option<String>,
-    /// Details for a reader who asks where an answer comes from: copies that were not read, banners that a program
-    /// prints at every run.
-    pub beside: Vec<String>,
-    /// How complete the data is.
-    pub extent: Extent,
-}
-
-/// How much of the cluster's data a source returned. The absence of a row from partial data proves nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Extent {
-    /// Everything that the cluster had at that time.
-    #[default]
-    Whole,
-    /// A part that was collected; the cluster may have had more.
-    Part,
-    /// The readable part of a damaged file.
-    Damaged,
-}
-
-impl Origin {
-    /// An origin without a bundle or further details, of [`Extent::Whole`].
-    pub fn new(what: impl Into<String>, when: Option<Timestamp>) -> Self {
-        Self { what: what.into(), when, bundle: None, beside: Vec::new(), extent: Extent::Whole }
-    }
-
-    /// Sets the bundle.
-    pub(crate) fn in_bundle(self, bundle: impl Into<String>) -> Self {
-        Self { bundle: Some(bundle.into()), ..self }
-    }
-
-    /// Sets the further details.
-    pub(crate) fn beside(self, beside: Vec<String>) -> Self {
-        Self { beside, ..self }
-    }
-
-    /// Sets the extent.
-    pub(crate) fn with_extent(self, extent: Extent) -> Self {
-        Self { extent, ..self }
-    }
-
-    /// The time, to the second.
-    pub(crate) fn time(&self) -> String {
-        match self.when {
-            Some(when) => when.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-            None => "time unknown".into(),
-        }
-    }
 }
 
 /// What a command printed. Output is never cut silently: a note of its [`ReadValue`] says that it was cut.

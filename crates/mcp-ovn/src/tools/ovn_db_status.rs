@@ -105,8 +105,8 @@ async fn status(node: &Node<'_>) -> Result<Answer, ToolError> {
         ("ovn-controller to southbound", CommandPlace::OvnController, commands::controller_connection()),
     ];
     // All commands run in parallel, so that one hanging daemon does not delay the others past the time limit.
-    let reads = commands.iter().map(|(_, place, argv)| daemon_state(node, place.clone(), argv));
-    let states = join_all(reads).await;
+    let states =
+        join_all(commands.iter().map(|(_, place, argv)| daemon_state(node, place.clone(), argv))).await;
     for ((name, ..), state) in commands.iter().zip(&states) {
         match state {
             DaemonState::Reported(state) if HEALTHY.contains(&state.as_str()) => {}
@@ -224,12 +224,9 @@ impl Lines {
         self.add("zone", &progress.zone, Some(&progress.zone));
         let version = &progress.northd_version;
         self.add("versions", version, Some(version));
+        let [wanted, northd, installed, southbound] = [nb_cfg, sb_cfg, hv_cfg, sb_nb_cfg].map(number);
         let cfg = format!(
-            "nb_cfg {} (wanted), sb_cfg {}, hv_cfg {}; southbound nb_cfg {}",
-            number(nb_cfg),
-            number(sb_cfg),
-            number(hv_cfg),
-            number(sb_nb_cfg)
+            "nb_cfg {wanted} (wanted), sb_cfg {northd}, hv_cfg {installed}; southbound nb_cfg {southbound}"
         );
         self.add("configuration", &format!("{state}: {cfg}"), Some(state));
         for (chassis, done) in &progress.chassis {

@@ -336,6 +336,7 @@ impl<'s> Run<'s, '_> {
             }
             Does::Exit => self.ended = true,
             Does::Meter(meter) => self.emit(format!("meter({meter})")),
+            Does::Learn => self.say(Mark::Warning, "suppressing side effects, so learn action ignored"),
             Does::Aside(what) => self.say(Mark::Detail, *what),
             Does::Other => self.not_evaluated(each.text),
         }
