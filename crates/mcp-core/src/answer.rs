@@ -17,7 +17,7 @@ pub struct Answer {
     /// The parts of the rows that are not compared with other nodes, each with the reason: `column ports (the pods of
     /// the node)`. They are only used when nodes are compared.
     pub not_compared: Vec<String>,
-    /// The things that the node has and that rows can depend on; see [`Identity::needs`].
+    /// The things that the node has and that rows can depend on; see [`RowIdentity::needs`].
     pub has: BTreeSet<String>,
 }
 
@@ -30,7 +30,7 @@ pub struct Row {
     pub text: String,
     /// The identity of the row for comparisons. If it is `None`, rows with the same text are the same row, whatever
     /// their heading.
-    pub identity: Option<Identity>,
+    pub identity: Option<RowIdentity>,
     /// True if the row does not match the parameters. Such a row is only there because its counterpart on another node
     /// may match: filtering before the comparison would report a differing row as missing.
     pub unasked: bool,
@@ -38,7 +38,7 @@ pub struct Row {
 
 /// The identity of a row, by which the rows of several nodes are compared.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Identity {
+pub struct RowIdentity {
     /// The key of the row, which is the same on every node except for the [`Fact`]s in it: a name, not a UUID.
     pub key: String,
     /// True if the row belongs to this node alone, as a pod's port does. Other nodes are not expected to have it.
@@ -49,16 +49,16 @@ pub struct Identity {
     /// The list whose order matters, such as a chain of rules. The rows that all nodes have must be in the same order
     /// in this list.
     pub sequence: Option<String>,
-    /// The role of the row. Rows of different roles are compared in their [`Field::spanning`] fields only: a port is
+    /// The role of the row. Rows of different roles are compared in their [`RowField::spanning`] fields only: a port is
     /// `remote` on all nodes except its own.
     pub role: &'static str,
     /// The properties that should be the same on every node. Properties that are expected to differ are left out.
-    pub fields: Vec<Field>,
+    pub fields: Vec<RowField>,
 }
 
 /// One property of a row that can be compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Field {
+pub struct RowField {
     /// The name of the property: a column, or `column:key`.
     pub name: String,
     /// The value of the property. A set has several values, in any order.
@@ -86,7 +86,7 @@ impl Row {
     }
 
     /// Returns a row with an identity.
-    pub fn with(text: impl Into<String>, identity: Identity) -> Self {
+    pub fn with(text: impl Into<String>, identity: RowIdentity) -> Self {
         Self { text: text.into(), identity: Some(identity), ..Self::default() }
     }
 
@@ -103,7 +103,7 @@ impl Row {
     }
 }
 
-impl Field {
+impl RowField {
     /// Returns a field with one value.
     pub fn one(name: impl Into<String>, value: impl Into<String>) -> Self {
         Self { name: name.into(), values: vec![value.into()], spanning: true }

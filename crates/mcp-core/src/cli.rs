@@ -2,7 +2,7 @@
 
 use crate::{
     Backend, Budget, Layer, Progress, Server,
-    backend::{Bundle, Cluster, ClusterArgs, Local, LocalNode, Recorded, Recorder},
+    backend::{Bundle, ClusterArgs, LiveCluster, LocalBackend, LocalNode, RecordedBackend, RecordingBackend},
     http::{self, HttpArgs},
     stdio::Stdio,
 };
@@ -213,13 +213,13 @@ async fn source(args: SourceArgs) -> Result<Arc<dyn Backend>, String> {
     let backend: Arc<dyn Backend> = match (&args.bundle, &args.local, args.recorded) {
         (paths, _, _) if !paths.is_empty() => Arc::new(Bundle::new(args.bundle)),
         (_, nodes, _) if !nodes.is_empty() => {
-            Arc::new(Local::new(nodes.iter().map(node).collect::<Result<_, _>>()?))
+            Arc::new(LocalBackend::new(nodes.iter().map(node).collect::<Result<_, _>>()?))
         }
-        (_, _, Some(dir)) => Arc::new(Recorded::new(dir)),
-        _ => Arc::new(Cluster::find(&args.cluster).await.map_err(|e| format!("error: {e}"))?),
+        (_, _, Some(dir)) => Arc::new(RecordedBackend::new(dir)),
+        _ => Arc::new(LiveCluster::find(&args.cluster).await.map_err(|e| format!("error: {e}"))?),
     };
     Ok(match args.record {
-        Some(dir) => Arc::new(Recorder::new(backend, dir)),
+        Some(dir) => Arc::new(RecordingBackend::new(backend, dir)),
         None => backend,
     })
 }
@@ -251,7 +251,7 @@ async fn serve(server: Server) -> Result<ExitCode, String> {
 /// Returns the list of tools, one tool per line.
 fn list(layer: &Layer) -> String {
     let width = layer.tools.iter().map(|tool| tool.name.len()).max().unwrap_or(0);
-    let line = |t: &crate::tool::Described| {
+    let line = |t: &crate::tool::ToolEntry| {
         let first = t.description.split_once(". ").map_or(t.description, |(first, _)| first);
         format!("{:width$}  [{}] {}\n", t.name, t.toolset, first.trim_end_matches('.'))
     };

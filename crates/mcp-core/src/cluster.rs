@@ -1,8 +1,8 @@
 //! The whole cluster, as a tool sees it that needs no data of a single node.
 
 use crate::{
-    Backend, Budget, BundleFile, Coverage, Db, Extent, Kind, LogQuery, LogStream, Node, NodeName,
-    ObjectQuery, Read, ReadError, Reading, Table, ToolError,
+    Backend, Budget, BundleFile, Coverage, Db, Extent, LogQuery, LogStream, Node, NodeName, ObjectKind,
+    ObjectQuery, ReadError, ReadValue, Reading, Table, ToolError,
     node::Provenance,
     tool::{AT_ONCE, SLACK},
 };
@@ -17,7 +17,7 @@ use std::{
 };
 
 /// A cluster that a tool reads from. It records what was read, so that the answer can name its sources.
-pub struct Cluster<'a> {
+pub struct ClusterReader<'a> {
     backend: &'a dyn Backend,
     within: Duration,
     until: Instant,
@@ -28,7 +28,7 @@ pub struct Cluster<'a> {
 /// The name of a node, with the value that was made from its rows or the error of reading them.
 pub type RowsOfNode<T> = (NodeName, Result<T, ReadError>);
 
-impl<'a> Cluster<'a> {
+impl<'a> ClusterReader<'a> {
     pub(crate) fn new(backend: &'a dyn Backend, within: Duration, budget: Budget) -> Self {
         Self { backend, within, until: Instant::now() + within, budget, noted: Arc::default() }
     }
@@ -79,7 +79,7 @@ impl<'a> Cluster<'a> {
 
     /// Returns the kind with this name, plural, short name or `plural.group`, or `None`. If the kinds of an API group
     /// could not be read and the name may belong to that group, it adds a note, because `None` then proves nothing.
-    pub async fn known_kind(&self, name: &str) -> Result<Option<Kind>, ReadError> {
+    pub async fn known_kind(&self, name: &str) -> Result<Option<ObjectKind>, ReadError> {
         Ok(self.look_for(name).await?.ok())
     }
 
@@ -89,7 +89,7 @@ impl<'a> Cluster<'a> {
     ///
     /// Returns [`ToolError::NotFound`] with the existing kinds, or [`ToolError::BadParameter`] if some kinds could not
     /// be read.
-    pub async fn kind(&self, name: &str) -> Result<Kind, ToolError> {
+    pub async fn kind(&self, name: &str) -> Result<ObjectKind, ToolError> {
         self.look_for(name).await?.map_err(|UnknownKind { kinds, unknown }| {
             // The names omit the group, because the group would make a short name long and unlike the given name.
             let none = ToolError::not_found("kind of object", name, kinds.into_iter().map(|kind| kind.plural));
@@ -107,9 +107,9 @@ impl<'a> Cluster<'a> {
         })
     }
 
-    async fn look_for(&self, name: &str) -> Result<Result<Kind, UnknownKind>, ReadError> {
+    async fn look_for(&self, name: &str) -> Result<Result<ObjectKind, UnknownKind>, ReadError> {
         // The list of kinds is not recorded as evidence; the objects of a kind are.
-        let Read { value: kinds, notes, .. } = self.backend.kinds(self.within).await?;
+        let ReadValue { value: kinds, notes, .. } = self.backend.kinds(self.within).await?;
         if let Some(found) = kinds.iter().find(|kind| kind.is_called(name)) {
             return Ok(Ok(found.clone()));
         }
@@ -242,7 +242,7 @@ impl<'a> Cluster<'a> {
     fn merge(&self, node: Node<'_>) {
         let (origins, notes) = node.into_read();
         for origin in origins {
-            self.noted.take(Read { value: (), origin, notes: Vec::new() });
+            self.noted.take(ReadValue { value: (), origin, notes: Vec::new() });
         }
         for note in notes {
             self.noted.note(note);
@@ -256,7 +256,7 @@ impl<'a> Cluster<'a> {
 
 /// A name that no known kind has.
 struct UnknownKind {
-    kinds: Vec<Kind>,
+    kinds: Vec<ObjectKind>,
     unknown: Vec<String>,
 }
 
@@ -276,7 +276,7 @@ fn in_order<T>(unordered: impl Stream<Item = (usize, T)> + Unpin) -> impl Stream
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::{Argv, Origin, Output, Target};
+    use crate::{Argv, CommandTarget, Origin, Output};
     use async_trait::async_trait;
     use ovsdb::{Database, Schema};
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -285,7 +285,7 @@ pub(crate) mod tests {
     /// answer at once.
     #[derive(Default)]
     pub(crate) struct Fake {
-        pub(crate) kinds: (Vec<Kind>, Vec<String>),
+        pub(crate) kinds: (Vec<ObjectKind>, Vec<String>),
         /// The error that reading objects returns.
         pub(crate) objects: Option<fn() -> ReadError>,
         /// The number of reads of databases.
@@ -306,15 +306,20 @@ pub(crate) mod tests {
             Err(ReadError::not_held("coverage", "fake"))
         }
 
-        async fn command(&self, _: &Target, _: &Argv) -> Result<Read<Output>, ReadError> {
+        async fn command(&self, _: &CommandTarget, _: &Argv) -> Result<ReadValue<Output>, ReadError> {
             Err(ReadError::not_held("a command", "fake"))
         }
 
-        async fn schema(&self, _: &Target, _: Db) -> Result<Arc<Schema>, ReadError> {
+        async fn schema(&self, _: &CommandTarget, _: Db) -> Result<Arc<Schema>, ReadError> {
             Err(ReadError::not_held("a schema", "fake"))
         }
 
-        async fn rows(&self, at: &Target, _: Db, _: &[Select]) -> Result<Read<Vec<Rows>>, ReadError> {
+        async fn rows(
+            &self,
+            at: &CommandTarget,
+            _: Db,
+            _: &[Select],
+        ) -> Result<ReadValue<Vec<Rows>>, ReadError> {
             self.asked.fetch_add(1, Relaxed);
             match at.node.as_str() {
                 "silent" => std::future::pending().await,
@@ -322,19 +327,19 @@ pub(crate) mod tests {
                 _ => {}
             }
             let origin = Origin::new(at.node.to_string(), None);
-            Ok(Read { value: Vec::new(), origin, notes: vec![format!("note of {}", at.node)] })
+            Ok(ReadValue { value: Vec::new(), origin, notes: vec![format!("note of {}", at.node)] })
         }
 
-        async fn database(&self, _: &Target, _: Db) -> Result<Read<Arc<Database>>, ReadError> {
+        async fn database(&self, _: &CommandTarget, _: Db) -> Result<ReadValue<Arc<Database>>, ReadError> {
             Err(ReadError::not_held("a database", "fake"))
         }
 
-        async fn kinds(&self, _: Duration) -> Result<Read<Vec<Kind>>, ReadError> {
+        async fn kinds(&self, _: Duration) -> Result<ReadValue<Vec<ObjectKind>>, ReadError> {
             let (value, notes) = self.kinds.clone();
-            Ok(Read { value, origin: Origin::new("kinds", None), notes })
+            Ok(ReadValue { value, origin: Origin::new("kinds", None), notes })
         }
 
-        async fn objects(&self, _: &ObjectQuery, _: Duration) -> Result<Read<Vec<Value>>, ReadError> {
+        async fn objects(&self, _: &ObjectQuery, _: Duration) -> Result<ReadValue<Vec<Value>>, ReadError> {
             Err(self.objects.map_or_else(|| ReadError::not_held("objects", "fake"), |why| why()))
         }
     }
@@ -348,7 +353,7 @@ pub(crate) mod tests {
     #[tokio::test]
     async fn a_silent_node_does_not_prevent_the_others_from_being_read() {
         let fake = Fake::default();
-        let cluster = Cluster::new(&fake, Duration::from_millis(400), Budget::default());
+        let cluster = ClusterReader::new(&fake, Duration::from_millis(400), Budget::default());
         let names = names();
         let rows: Vec<_> = cluster.rows_of(names.clone(), Db::Nb, &[], |rows| rows.len()).collect().await;
         assert_eq!(
@@ -367,7 +372,7 @@ pub(crate) mod tests {
     #[tokio::test]
     async fn a_node_of_the_cluster_shares_its_evidence_and_its_time() {
         let fake = Fake::default();
-        let cluster = Cluster::new(&fake, Duration::from_secs(3), Budget::default());
+        let cluster = ClusterReader::new(&fake, Duration::from_secs(3), Budget::default());
         let node = cluster.node(&"n001".parse().unwrap());
         node.rows(Db::Nb, &[]).await.unwrap();
         assert!(node.within() <= cluster.within());
@@ -379,8 +384,8 @@ pub(crate) mod tests {
     #[tokio::test]
     async fn a_kind_of_an_unreadable_group_is_not_reported_as_missing() {
         let unknown = "the kinds of metrics.k8s.io/v1beta1 are not known: 503".to_owned();
-        let fake = Fake { kinds: (vec![Kind::pod()], vec![unknown.clone()]), ..Fake::default() };
-        let cluster = Cluster::new(&fake, Duration::from_secs(1), Budget::default());
+        let fake = Fake { kinds: (vec![ObjectKind::pod()], vec![unknown.clone()]), ..Fake::default() };
+        let cluster = ClusterReader::new(&fake, Duration::from_secs(1), Budget::default());
         assert!(cluster.kind("po").await.is_ok());
         for sure in ["egressips.k8s.ovn.org", "leases.v1.coordination.k8s.io"] {
             assert!(matches!(cluster.kind(sure).await, Err(ToolError::NotFound { .. })), "{sure}");

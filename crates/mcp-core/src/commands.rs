@@ -4,9 +4,8 @@
 use crate::{
     Db, argv,
     argv::{
-        Allow, Argv, CallMark, OvsdbQuery,
-        Part::{self, Operand, Text},
-        PodUid, Program, SystemdUnit, Verb,
+        AllowedPrograms, Argv, CallMark, OvsdbQuery, PodUid, Program, SystemdUnit, Verb,
+        WordPart::{self, Operand, Text},
     },
 };
 
@@ -31,7 +30,8 @@ const fn cat(file: &'static [&'static str]) -> Verb {
 }
 
 /// The commands that core may run.
-pub const ALLOW: Allow = Allow(&[OVSDB_CLIENT, IP, PKILL, CAT_FILE, FIND_PROCESSES, JOURNALCTL]);
+pub const ALLOW: AllowedPrograms =
+    AllowedPrograms(&[OVSDB_CLIENT, IP, PKILL, CAT_FILE, FIND_PROCESSES, JOURNALCTL]);
 
 const IP: Program = Program {
     name: "ip",
@@ -99,7 +99,7 @@ const FIND_PROCESSES: Program = Program {
 const JOURNAL: &str = "journalctl(1): prints entries, unless an option such as --rotate, --vacuum-*, --flush or --sync asks for \
                        something else";
 
-const fn journal(operands: &'static [&'static [Part]]) -> Verb {
+const fn journal(operands: &'static [&'static [WordPart]]) -> Verb {
     Verb {
         words: &["--no-pager", "--utc", "--output=short-iso-precise"],
         options: &[],
@@ -108,10 +108,10 @@ const fn journal(operands: &'static [&'static [Part]]) -> Verb {
     }
 }
 
-const SINCE: &[Part] = &[Text("--since=@"), Operand("number")];
-const LINES: &[Part] = &[Text("--lines="), Operand("number")];
-const UNIT: &[Part] = &[Text("--unit="), Operand("systemd-unit")];
-const OF_KERNEL: &[Part] = &[Text("_TRANSPORT=kernel")];
+const SINCE: &[WordPart] = &[Text("--since=@"), Operand("number")];
+const LINES: &[WordPart] = &[Text("--lines="), Operand("number")];
+const UNIT: &[WordPart] = &[Text("--unit="), Operand("systemd-unit")];
+const OF_KERNEL: &[WordPart] = &[Text("_TRANSPORT=kernel")];
 
 /// Reads the host's journal of one unit or of the kernel.
 const JOURNALCTL: Program = Program {

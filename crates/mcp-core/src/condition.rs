@@ -6,7 +6,7 @@ use serde::Deserialize;
 /// A condition on a column.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Where {
+pub struct ColumnCondition {
     /// Column, or `column:key` for one key of a map.
     pub column: String,
     /// Comparison operator; default ==.
@@ -54,7 +54,7 @@ impl From<Operator> for ovsdb::Op {
     }
 }
 
-impl Where {
+impl ColumnCondition {
     /// Returns the column, the operator and the value. [`Node::rows`](crate::Node::rows) tests the condition on rows
     /// with secrets redacted.
     pub fn parts(&self) -> (String, ovsdb::Op, String) {

@@ -23,33 +23,33 @@ pub struct Deadline {
     cancelled: CancellationToken,
     /// The end of the call's time, or `None` if the time is not limited.
     at: Option<Instant>,
-    /// The time limit of the call, which [`Over`] names.
+    /// The time limit of the call, which [`CallEnded`] names.
     limit: Duration,
 }
 
 /// The error of work that stopped because its call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Over {
+pub struct CallEnded {
     limit: Duration,
 }
 
-impl Over {
+impl CallEnded {
     /// Returns the error of a read that this stopped. `what` did not finish.
     pub(crate) fn stopped(self, what: impl Into<String>) -> ReadError {
         ReadError::TooLate { what: what.into(), seconds: self.limit.as_secs() }
     }
 }
 
-impl fmt::Display for Over {
+impl fmt::Display for CallEnded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the call's time limit of {} s is over", self.limit.as_secs())
     }
 }
 
-impl std::error::Error for Over {}
+impl std::error::Error for CallEnded {}
 
-impl From<Over> for io::Error {
-    fn from(over: Over) -> Self {
+impl From<CallEnded> for io::Error {
+    fn from(over: CallEnded) -> Self {
         Self::new(io::ErrorKind::TimedOut, over)
     }
 }
@@ -74,14 +74,14 @@ impl Deadline {
     ///
     /// # Errors
     ///
-    /// Returns [`Over`] if the work must stop.
-    pub fn check(&self) -> Result<(), Over> {
+    /// Returns [`CallEnded`] if the work must stop.
+    pub fn check(&self) -> Result<(), CallEnded> {
         if self.is_over() { Err(self.over()) } else { Ok(()) }
     }
 
     /// Returns the error of work that this deadline stops.
-    pub(crate) fn over(&self) -> Over {
-        Over { limit: self.limit }
+    pub(crate) fn over(&self) -> CallEnded {
+        CallEnded { limit: self.limit }
     }
 
     /// Returns the rest of the call's time.
@@ -105,12 +105,12 @@ impl Deadline {
     ///
     /// # Errors
     ///
-    /// Returns [`Over`] if the call did not end in time.
+    /// Returns [`CallEnded`] if the call did not end in time.
     pub(crate) async fn run<T, F>(
         self,
         grace: Duration,
         work: impl FnOnce() -> F + Send + 'static,
-    ) -> Result<T, Over>
+    ) -> Result<T, CallEnded>
     where
         T: Send + 'static,
         F: Future<Output = T>,

@@ -1,6 +1,6 @@
 //! Samples counters twice, and shows which counters moved and how fast.
 
-use crate::{Answer, Identity, Node, Row, ToolError};
+use crate::{Answer, Node, Row, RowIdentity, ToolError};
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
@@ -11,27 +11,27 @@ pub type Counters = BTreeMap<String, u64>;
 
 /// The changes of counters between two samples.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Delta {
+pub struct CounterDelta {
     /// The time between the samples.
     pub elapsed: Duration,
     /// The counters that moved, sorted by name.
-    pub moved: Vec<Moved>,
+    pub moved: Vec<MovedCounter>,
     /// The number of counters with the same value in both samples.
     pub still: usize,
 }
 
 /// A counter that moved.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Moved {
+pub struct MovedCounter {
     /// The name of the counter.
     pub name: String,
     /// The change of the counter.
-    pub change: Change,
+    pub change: CounterChange,
 }
 
 /// The way in which a counter moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum CounterChange {
     /// The counter grew.
     By {
         /// The growth.
@@ -52,7 +52,7 @@ pub enum Change {
     Gone(u64),
 }
 
-impl Delta {
+impl CounterDelta {
     /// The longest time between two samples in seconds. A call must end.
     pub const LONGEST: u16 = 120;
 
@@ -100,19 +100,19 @@ impl Delta {
     pub fn between(before: &Counters, after: &Counters, elapsed: Duration) -> Self {
         let mut moved = Vec::new();
         let mut still = 0;
-        let mut add = |name: &String, change| moved.push(Moved { name: name.clone(), change });
+        let mut add = |name: &String, change| moved.push(MovedCounter { name: name.clone(), change });
         for (name, now) in after {
             match before.get(name) {
                 Some(before) if before == now => still += 1,
                 Some(before) => match now.checked_sub(*before) {
-                    Some(more) => add(name, Change::By { more, now: *now }),
-                    None => add(name, Change::Reset { before: *before, now: *now }),
+                    Some(more) => add(name, CounterChange::By { more, now: *now }),
+                    None => add(name, CounterChange::Reset { before: *before, now: *now }),
                 },
-                None => add(name, Change::New(*now)),
+                None => add(name, CounterChange::New(*now)),
             }
         }
         for (name, before) in before.iter().filter(|(name, _)| !after.contains_key(*name)) {
-            add(name, Change::Gone(*before));
+            add(name, CounterChange::Gone(*before));
         }
         moved.sort_by(|a, b| a.name.cmp(&b.name));
         Self { elapsed, moved, still }
@@ -122,16 +122,16 @@ impl Delta {
     pub fn answer(&self) -> Answer {
         let seconds = self.elapsed.as_secs_f64();
         let width = self.moved.iter().map(|moved| moved.name.chars().count()).max().unwrap_or(0).min(60);
-        let row = |Moved { name, change }: &Moved| {
+        let row = |MovedCounter { name, change }: &MovedCounter| {
             let text = match change {
-                Change::By { more, now } => {
+                CounterChange::By { more, now } => {
                     format!("+{more} ({}/s), now {now}", rate(*more as f64 / seconds))
                 }
-                Change::Reset { before, now } => format!("reset: was {before}, now {now}"),
-                Change::New(now) => format!("new: {now}"),
-                Change::Gone(before) => format!("gone: was {before}"),
+                CounterChange::Reset { before, now } => format!("reset: was {before}, now {now}"),
+                CounterChange::New(now) => format!("new: {now}"),
+                CounterChange::Gone(before) => format!("gone: was {before}"),
             };
-            let identity = Identity { key: name.clone(), ..Identity::default() };
+            let identity = RowIdentity { key: name.clone(), ..RowIdentity::default() };
             Row::with(format!("{name:<width$}  {text}"), identity)
         };
         Answer {
@@ -165,7 +165,7 @@ mod tests {
     fn each_kind_of_change_is_shown() {
         let before = counters(&[("a", 10), ("b", 7), ("c", 5), ("gone", 1)]);
         let after = counters(&[("a", 2010), ("b", 3), ("c", 5), ("new", 4)]);
-        let answer = Delta::between(&before, &after, Duration::from_secs(8)).answer();
+        let answer = CounterDelta::between(&before, &after, Duration::from_secs(8)).answer();
         let lines: Vec<&str> = answer.rows.iter().map(|row| row.text.as_str()).collect();
         assert_eq!(
             lines,
@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn no_moved_counter_is_an_answer() {
         let same = counters(&[("a", 1), ("b", u64::MAX)]);
-        let answer = Delta::between(&same, &same, Duration::from_secs(2)).answer();
+        let answer = CounterDelta::between(&same, &same, Duration::from_secs(2)).answer();
         assert_eq!(
             (answer.rows.len(), answer.if_empty.as_str()),
             (0, "none of the 2 counters moved in 2.0 s")
@@ -195,7 +195,7 @@ mod tests {
             before in prop::collection::btree_map("[a-d]{1,2}", any::<u64>(), 0..8),
             after in prop::collection::btree_map("[a-d]{1,2}", any::<u64>(), 0..8),
         ) {
-            let delta = Delta::between(&before, &after, Duration::from_secs(1));
+            let delta = CounterDelta::between(&before, &after, Duration::from_secs(1));
             let mut names: Vec<&String> = before.keys().chain(after.keys()).collect();
             names.sort();
             names.dedup();

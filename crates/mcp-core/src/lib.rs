@@ -42,24 +42,24 @@ mod target;
 mod tool;
 mod unique;
 
-pub use answer::{Answer, Fact, Field, Identity, Row};
+pub use answer::{Answer, Fact, Row, RowField, RowIdentity};
 pub use argv::Argv;
 pub use backend::{
-    Area, Backend, BadLocal, Bundle, BundleFile, Cluster as LiveCluster, ClusterError, Coverage, Extent,
-    Held, Local, LocalNode, NodeCoverage, Origin, Output, Read, ReadError, Recorded, Recorder,
-    SourceCoverage, State,
+    AreaOfNode, AreaState, Backend, BadLocal, Bundle, BundleFile, ClusterError, Coverage, DataArea, Extent,
+    LiveCluster, LocalBackend, LocalNode, NodeCoverage, Origin, Output, ReadError, ReadValue,
+    RecordedBackend, RecordingBackend, SourceCoverage,
 };
 pub use cli::main;
-pub use cluster::{Cluster, RowsOfNode};
+pub use cluster::{ClusterReader, RowsOfNode};
 pub use completion::{Completer, Completion};
-pub use condition::{Operator, Where};
-pub use deadline::{Deadline, Over};
-pub use delta::{Change, Counters, Delta, Moved};
+pub use condition::{ColumnCondition, Operator};
+pub use deadline::{CallEnded, Deadline};
+pub use delta::{CounterChange, CounterDelta, Counters, MovedCounter};
 pub use document::Document;
 pub use error::{ToolError, chain};
 pub use kubernetes::{
-    BadSelector, Column, FieldSelector, HostLog, Kind, LabelSelector, LogPart, LogQuery, LogSource,
-    LogStream, ObjectName, ObjectQuery, Table, TableRow, Unread, yaml_lines,
+    BadSelector, Column, FieldSelector, HostLog, LabelSelector, LogPart, LogQuery, LogSource, LogStream,
+    ObjectKind, ObjectName, ObjectQuery, Table, TableRow, UnreadFields, yaml_lines,
 };
 pub use name::BadName;
 pub use node::{Node, Reading};
@@ -69,5 +69,5 @@ pub use prompt::{Prompt, PromptArgument};
 pub use reply::Budget;
 pub use sanitize::redact_datum;
 pub use server::Server;
-pub use target::{Db, Namespace, NodeName, Place, PodName, PodRef, Target};
-pub use tool::{ClusterTool, Described, Layer, Many, Tool};
+pub use target::{CommandPlace, CommandTarget, Db, Namespace, NodeName, PodName, PodRef};
+pub use tool::{ClusterTool, Layer, Many, Tool, ToolEntry};

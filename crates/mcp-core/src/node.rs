@@ -1,8 +1,8 @@
 //! One node as a tool sees it.
 
 use crate::{
-    Argv, Backend, Budget, Db, Deadline, Extent, Kind, LogQuery, LogStream, NodeName, ObjectQuery, Origin,
-    Output, Over, Place, PodRef, Read, ReadError, Target, ToolError,
+    Argv, Backend, Budget, CallEnded, CommandPlace, CommandTarget, Db, Deadline, Extent, LogQuery, LogStream,
+    NodeName, ObjectKind, ObjectQuery, Origin, Output, PodRef, ReadError, ReadValue, ToolError,
     backend::netns,
     commands,
     sanitize::{RedactedQuery, Redactor},
@@ -48,7 +48,7 @@ struct ProvenanceEntries {
 
 impl Provenance {
     /// Records the origin and the notes of `read`, and returns its value.
-    pub(crate) fn take<T>(&self, read: Read<T>) -> T {
+    pub(crate) fn take<T>(&self, read: ReadValue<T>) -> T {
         {
             let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             if !noted.origins.iter().any(|origin| {
@@ -97,8 +97,8 @@ pub struct Reading<T>(ReadingSource<T>);
 
 /// The data to read, and its parser.
 enum ReadingSource<T> {
-    Command { place: Place, argv: Argv, parse: Parser<Output, T> },
-    Recorded { place: Place, command: &'static str, parse: Parser<Output, T> },
+    Command { place: CommandPlace, argv: Argv, parse: Parser<Output, T> },
+    Recorded { place: CommandPlace, command: &'static str, parse: Parser<Output, T> },
     Rows { db: Db, select: Select, parse: Parser<Rows, T> },
 }
 
@@ -107,22 +107,26 @@ type Parser<From, T> = Box<dyn Fn(From) -> T + Send + Sync>;
 
 /// Redacts secrets before anything parses, compares or filters the output. A part of the output may no longer show
 /// that it belongs to a secret.
-fn without_secrets(read: Read<Output>) -> Read<Output> {
+fn without_secrets(read: ReadValue<Output>) -> ReadValue<Output> {
     let Output { stdout, stderr, status } = read.value;
     let value = Output { stdout: Redactor::of(stdout), stderr: Redactor::of(stderr), status };
-    Read { value, ..read }
+    ReadValue { value, ..read }
 }
 
 impl<T> Reading<T> {
     /// Reads the output of a command.
-    pub fn command(place: Place, argv: Argv, parse: impl Fn(Output) -> T + Send + Sync + 'static) -> Self {
+    pub fn command(
+        place: CommandPlace,
+        argv: Argv,
+        parse: impl Fn(Output) -> T + Send + Sync + 'static,
+    ) -> Self {
         Self(ReadingSource::Command { place, argv, parse: Box::new(parse) })
     }
 
     /// Reads the output of a command that a bundle recorded. The command is never run, because it is an older form or
     /// prints more than it should.
     pub fn recorded(
-        place: Place,
+        place: CommandPlace,
         command: &'static str,
         parse: impl Fn(Output) -> T + Send + Sync + 'static,
     ) -> Self {
@@ -199,7 +203,7 @@ impl<'a> Node<'a> {
         &self.name
     }
 
-    /// Returns the pod by which the call named the node. [`Place::Pod`] reads what belongs to the pod alone.
+    /// Returns the pod by which the call named the node. [`CommandPlace::Pod`] reads what belongs to the pod alone.
     pub fn pod(&self) -> Option<&PodRef> {
         self.pod.as_ref()
     }
@@ -235,17 +239,18 @@ impl<'a> Node<'a> {
         self.compared
     }
 
-    fn at(&self, place: Place) -> Target {
-        if matches!(place, Place::Pod(_)) {
+    fn at(&self, place: CommandPlace) -> CommandTarget {
+        if matches!(place, CommandPlace::Pod(_)) {
             self.of_pod.store(true, Ordering::Relaxed);
         }
-        Target { node: self.name.clone(), place, within: self.within }
+        CommandTarget { node: self.name.clone(), place, within: self.within }
     }
 
     /// Returns the node's Kubernetes object, or `None` if the source has no objects. If the object could not be read,
     /// it adds a note.
     pub async fn object(&self) -> Option<Value> {
-        let query = ObjectQuery { name: self.name.as_str().parse().ok(), ..ObjectQuery::all(Kind::node()) };
+        let query =
+            ObjectQuery { name: self.name.as_str().parse().ok(), ..ObjectQuery::all(ObjectKind::node()) };
         match self.backend.objects(&query, self.within).await {
             Ok(read) => self.noted.take(read).into_iter().next(),
             Err(ReadError::NotHeld { .. } | ReadError::NotCollected { .. }) => None,
@@ -271,7 +276,7 @@ impl<'a> Node<'a> {
     }
 
     /// Runs a command and returns its output, with secrets redacted.
-    pub async fn command(&self, place: Place, argv: &Argv) -> Result<Output, ReadError> {
+    pub async fn command(&self, place: CommandPlace, argv: &Argv) -> Result<Output, ReadError> {
         self.check_interface(&place, argv).await?;
         Ok(self.noted.take(without_secrets(self.backend.command(&self.at(place), argv).await?)))
     }
@@ -280,7 +285,7 @@ impl<'a> Node<'a> {
     ///
     /// ethtool(8) and ip(8) look up an interface by name with an ioctl. For a name that does not exist, the kernel
     /// tries to load a module of that name. Listing all interfaces avoids this, because it passes no name.
-    async fn check_interface(&self, place: &Place, argv: &Argv) -> Result<(), ReadError> {
+    async fn check_interface(&self, place: &CommandPlace, argv: &Argv) -> Result<(), ReadError> {
         let Some(name) = argv.interface().filter(|_| self.is_live()) else { return Ok(()) };
         let links = self.backend.command(&self.at(place.clone()), &commands::links()).await?.value;
         let links = String::from_utf8_lossy(&links.stdout);
@@ -298,7 +303,12 @@ impl<'a> Node<'a> {
 
     /// Runs a command that does not end by itself, and returns what it printed within `time`. If the call has less
     /// time left, the command runs for that time only, and a note says so.
-    pub async fn follow(&self, place: Place, argv: &Argv, time: Duration) -> Result<Output, ReadError> {
+    pub async fn follow(
+        &self,
+        place: CommandPlace,
+        argv: &Argv,
+        time: Duration,
+    ) -> Result<Output, ReadError> {
         let read = self.backend.follow(&self.at(place), argv, time).await?;
         Ok(self.noted.take(without_secrets(read)))
     }
@@ -360,7 +370,7 @@ impl<'a> Node<'a> {
         &self,
         work: impl Future<Output = Result<T, crate::ToolError>> + Send,
     ) -> Result<T, crate::ToolError> {
-        let late = |over: Over| over.stopped(format!("the call on {}", self.name));
+        let late = |over: CallEnded| over.stopped(format!("the call on {}", self.name));
         let deadline = Deadline::current();
         deadline.check().map_err(late)?;
         // The other half of the slack remains for putting the reply together.

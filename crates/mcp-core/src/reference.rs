@@ -2,7 +2,7 @@
 
 use crate::{
     Layer,
-    argv::{Allow, Part, Program, Verb},
+    argv::{AllowedPrograms, Program, Verb, WordPart},
     commands, params,
 };
 use serde_json::Value;
@@ -69,7 +69,7 @@ pub(crate) fn commands(layer: &Layer) -> String {
     text
 }
 
-fn table(Allow(programs): Allow) -> String {
+fn table(AllowedPrograms(programs): AllowedPrograms) -> String {
     let mut text = String::from("| command | why it only reads |\n| --- | --- |\n");
     for program in programs {
         for verb in program.verbs {
@@ -81,10 +81,10 @@ fn table(Allow(programs): Allow) -> String {
 
 fn phrase(program: &Program, verb: &Verb) -> String {
     let optional = |word: &&str| format!("[{word}]");
-    let operand = |parts: &&[Part]| {
+    let operand = |parts: &&[WordPart]| {
         parts.iter().fold(String::new(), |word, part| match part {
-            Part::Text(text) => word + text,
-            Part::Operand(kind) => format!("{word}<{kind}>"),
+            WordPart::Text(text) => word + text,
+            WordPart::Operand(kind) => format!("{word}<{kind}>"),
         })
     };
     let mut words = vec![program.name.to_owned()];

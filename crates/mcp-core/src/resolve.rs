@@ -1,7 +1,8 @@
 //! Finds the nodes that a call names.
 
 use crate::{
-    Backend, ClusterError, Db, Kind, NodeName, ObjectQuery, PodRef, ReadError, Target, ToolError,
+    Backend, ClusterError, CommandTarget, Db, NodeName, ObjectKind, ObjectQuery, PodRef, ReadError,
+    ToolError,
     params::NodeSelection,
     tool::{AT_ONCE, SLACK},
 };
@@ -103,7 +104,7 @@ async fn node_of(
     let query = ObjectQuery {
         namespace: Some(pod.namespace.clone()),
         name: pod.name.as_str().parse().ok(),
-        ..ObjectQuery::all(Kind::pod())
+        ..ObjectQuery::all(ObjectKind::pod())
     };
     match backend.objects(&query, left(until)).await {
         Ok(read) => match read.value.first() {
@@ -158,7 +159,7 @@ async fn node_of_port(
     let ask = |node: &NodeName| {
         let node = node.clone();
         async move {
-            let at = Target { node: node.clone(), place: Db::Nb.place(), within: left(until) };
+            let at = CommandTarget { node: node.clone(), place: Db::Nb.place(), within: left(until) };
             // The backend's own time-out has a better error text, so it gets a moment more.
             let rows = backend.rows(&at, Db::Nb, std::slice::from_ref(select));
             let late = |_| ReadError::TooLate {

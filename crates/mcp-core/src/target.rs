@@ -47,7 +47,7 @@ impl fmt::Display for PodRef {
 /// The place on a node where a command runs. A backend translates it into a container, a set of namespaces or a path;
 /// tools never name those.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Place {
+pub enum CommandPlace {
     /// The socket of the northbound database's server.
     NbSocket,
     /// The socket of the southbound database's server.
@@ -64,7 +64,7 @@ pub enum Place {
     Pod(PodRef),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for CommandPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Pod(pod) => return write!(f, "pod {pod}"),
@@ -100,11 +100,11 @@ impl Db {
     }
 
     /// Returns the place of the database's server.
-    pub fn place(self) -> Place {
+    pub fn place(self) -> CommandPlace {
         match self {
-            Self::Nb => Place::NbSocket,
-            Self::Sb => Place::SbSocket,
-            Self::OpenVSwitch => Place::OvsSocket,
+            Self::Nb => CommandPlace::NbSocket,
+            Self::Sb => CommandPlace::SbSocket,
+            Self::OpenVSwitch => CommandPlace::OvsSocket,
         }
     }
 }
@@ -117,16 +117,16 @@ impl fmt::Display for Db {
 
 /// A node and a place on it. Core creates it, not tools.
 #[derive(Clone, Debug)]
-pub struct Target {
+pub struct CommandTarget {
     /// The node.
     pub node: NodeName,
     /// The place on the node.
-    pub place: Place,
+    pub place: CommandPlace,
     /// The time limit of a command there.
     pub within: Duration,
 }
 
-impl fmt::Display for Target {
+impl fmt::Display for CommandTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} on {}", self.place, self.node)
     }

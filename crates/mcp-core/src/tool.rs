@@ -1,8 +1,9 @@
 //! The traits of a tool, and the table of a server's tools.
 
 use crate::{
-    Answer, Backend, Budget, Cluster, Completion, Deadline, Document, Node, NodeName, Progress, ToolError,
-    argv::Allow,
+    Answer, Backend, Budget, ClusterReader, Completion, Deadline, Document, Node, NodeName, Progress,
+    ToolError,
+    argv::AllowedPrograms,
     error::echo,
     evidence::{CallEvidence, NodeEvidence},
     params::{self, SharedParams},
@@ -95,7 +96,7 @@ pub trait ClusterTool: Send + Sync + 'static {
 
     /// Answers the call for the cluster.
     fn run(
-        cluster: &Cluster<'_>,
+        cluster: &ClusterReader<'_>,
         params: &Self::Params,
     ) -> impl Future<Output = Result<Answer, ToolError>> + Send;
 }
@@ -121,7 +122,7 @@ pub struct Layer {
     /// The instructions for the model: what the layer covers and where to start.
     pub instructions: &'static str,
     /// The tools, in the order in which documents list them.
-    pub tools: Vec<Described>,
+    pub tools: Vec<ToolEntry>,
     /// The prompts. Each prompt is also served as a skill.
     pub prompts: Vec<Prompt>,
     /// The values that prompt arguments can have, except for `node_name`, which core completes.
@@ -129,11 +130,11 @@ pub struct Layer {
     /// The reference tables, served as resources.
     pub documents: Vec<Document>,
     /// The commands that the layer's `commands.rs` allows on nodes.
-    pub allow: Allow,
+    pub allow: AllowedPrograms,
 }
 
 /// The description and the code of a tool, without the type of the tool.
-pub struct Described {
+pub struct ToolEntry {
     /// [`Tool::NAME`].
     pub name: &'static str,
     /// [`Tool::TITLE`].
@@ -161,7 +162,7 @@ pub(crate) struct Call<'a> {
     pub(crate) record: CallEvidence<'a>,
 }
 
-impl Described {
+impl ToolEntry {
     /// Returns the table entry of a tool that answers for one node at a time.
     pub fn of<T: Tool>() -> Self {
         let mut schema = schema::portable::<T::Params>();
@@ -247,7 +248,7 @@ async fn run_on_cluster<T: ClusterTool>(
     let common = SharedParams::take(&mut arguments, T::OWN_GREP)?;
     let params: T::Params = own_parameters(arguments, T::DESCRIPTION)?;
     let backend = &*chosen(call, &common).await?;
-    let cluster = Cluster::new(backend, left(common.within), call.budget);
+    let cluster = ClusterReader::new(backend, left(common.within), call.budget);
     let late = |_| Deadline::current().over().stopped(T::NAME);
     let within = Deadline::current().left().min(common.within) + SLACK / 2;
     let answer = tokio::time::timeout(within, T::run(&cluster, &params));
@@ -308,7 +309,7 @@ impl Layer {
             prompts: Vec::new(),
             completions: Vec::new(),
             documents: Vec::new(),
-            allow: Allow(&[]),
+            allow: AllowedPrograms(&[]),
         }
     }
 
@@ -320,7 +321,7 @@ impl Layer {
 
     /// Sets the tools.
     #[must_use]
-    pub fn tools(self, tools: Vec<Described>) -> Self {
+    pub fn tools(self, tools: Vec<ToolEntry>) -> Self {
         Self { tools, ..self }
     }
 
@@ -344,7 +345,7 @@ impl Layer {
 
     /// Sets the allowed commands.
     #[must_use]
-    pub fn allow(self, allow: Allow) -> Self {
+    pub fn allow(self, allow: AllowedPrograms) -> Self {
         Self { allow, ..self }
     }
 }
@@ -366,7 +367,7 @@ impl Layer {
     }
 
     /// Returns the tool of this name.
-    pub(crate) fn tool(&self, name: &str) -> Result<&Described, ToolError> {
+    pub(crate) fn tool(&self, name: &str) -> Result<&ToolEntry, ToolError> {
         let found = self.tools.iter().find(|tool| tool.name == name);
         found.ok_or_else(|| ToolError::not_found("tool", name, self.tools.iter().map(|tool| tool.name)))
     }

@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on, fails")]
 
 use mcp_core::{
-    Backend, Db, Local, LocalNode, Place, ReadError, Target, argv,
-    argv::{Allow, Argv, Part::Operand, Program, Verb},
+    Backend, CommandPlace, CommandTarget, Db, LocalBackend, LocalNode, ReadError, argv,
+    argv::{AllowedPrograms, Argv, Program, Verb, WordPart::Operand},
 };
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ const fn verb(words: &'static [&'static str]) -> Verb {
     Verb { words, options: &[], operands: &[], reads_only: "a test" }
 }
 
-const ALLOW: Allow = Allow(&[
+const ALLOW: AllowedPrograms = AllowedPrograms(&[
     Program {
         name: "sleep",
         globals: &[],
@@ -28,7 +28,7 @@ const ALLOW: Allow = Allow(&[
     Program { name: "no-such-program", globals: &[], verbs: &[verb(&[])] },
 ]);
 
-fn local(pid: Option<u32>) -> (Local, Target) {
+fn local(pid: Option<u32>) -> (LocalBackend, CommandTarget) {
     let node: LocalNode = match pid {
         Some(pid) => format!("here={pid}").parse().unwrap(),
         None => LocalNode::this_host().unwrap(),
@@ -37,8 +37,12 @@ fn local(pid: Option<u32>) -> (Local, Target) {
         Some(_) => "here".to_owned(),
         None => std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap().trim().to_lowercase(),
     };
-    let target = Target { node: name.parse().unwrap(), place: Place::Host, within: Duration::from_secs(1) };
-    (Local::new(vec![node]), target)
+    let target = CommandTarget {
+        node: name.parse().unwrap(),
+        place: CommandPlace::Host,
+        within: Duration::from_secs(1),
+    };
+    (LocalBackend::new(vec![node]), target)
 }
 
 async fn run(pid: Option<u32>, argv: Argv) -> Result<String, ReadError> {
@@ -131,7 +135,7 @@ async fn gone(seconds: u32) {
 #[tokio::test]
 async fn endless_output_is_an_error_and_does_not_fill_memory() {
     let (local, at) = local(None);
-    let at = Target { within: Duration::from_secs(120), ..at };
+    let at = CommandTarget { within: Duration::from_secs(120), ..at };
     let error = local.command(&at, &argv!(ALLOW: "yes")).await.unwrap_err();
     assert!(matches!(error, ReadError::TooLarge { .. }), "{error}");
 }
@@ -139,11 +143,11 @@ async fn endless_output_is_an_error_and_does_not_fill_memory() {
 #[tokio::test]
 async fn an_unknown_node_and_a_missing_pid_file_are_errors() {
     let (local, at) = local(None);
-    let other = Target { node: "other".parse().unwrap(), ..at };
+    let other = CommandTarget { node: "other".parse().unwrap(), ..at };
     let argv = argv!(ALLOW: "env");
     assert!(matches!(local.command(&other, &argv).await, Err(ReadError::NotCollected { .. })));
-    let gone = Local::new(vec!["here=/does/not/exist/pid".parse().unwrap()]);
-    let at = Target { node: "here".parse().unwrap(), ..other };
+    let gone = LocalBackend::new(vec!["here=/does/not/exist/pid".parse().unwrap()]);
+    let at = CommandTarget { node: "here".parse().unwrap(), ..other };
     let error = gone.command(&at, &argv).await.unwrap_err();
     assert!(error.to_string().contains("/does/not/exist/pid, the PID file of here"), "{error}");
     let error = gone.rows(&at, Db::Nb, &[ovsdb::Select::from("NB_Global")]).await.unwrap_err();

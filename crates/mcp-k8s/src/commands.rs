@@ -1,6 +1,6 @@
 //! The commands that this layer may run.
 
-use mcp_core::argv::Allow;
+use mcp_core::argv::AllowedPrograms;
 
 /// The allow list of this layer: it runs no commands.
-pub(crate) const ALLOW: Allow = Allow(&[]);
+pub(crate) const ALLOW: AllowedPrograms = AllowedPrograms(&[]);

@@ -7,7 +7,7 @@ use crate::{
     which::ObjectSelection,
 };
 use jiff::Timestamp;
-use mcp_core::{Cluster, ReadError, ToolError};
+use mcp_core::{ClusterReader, ReadError, ToolError};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -104,7 +104,7 @@ impl EventFilter {
 /// Reads the events of a namespace, or of all namespaces. A bundle can have only the events of the group
 /// `events.k8s.io`, which are the same events with other field names.
 pub(crate) async fn read(
-    cluster: &Cluster<'_>,
+    cluster: &ClusterReader<'_>,
     namespace: Option<&str>,
     wanted: &EventFilter,
 ) -> Result<Vec<Event>, ToolError> {

@@ -1,7 +1,7 @@
 //! Searches the files of a bundle, within limits of time and memory.
 
 use crate::log::{RedactedSearch, Splitter};
-use mcp_core::{Answer, BundleFile, Cluster, Deadline, LogQuery, LogSource, ReadError, Row, chain};
+use mcp_core::{Answer, BundleFile, ClusterReader, Deadline, LogQuery, LogSource, ReadError, Row, chain};
 use std::{
     collections::BTreeMap,
     error::Error,
@@ -39,7 +39,7 @@ struct FileSearch {
 
 /// Searches files until a limit of time or memory is reached.
 pub(crate) async fn search_all(
-    cluster: &Cluster<'_>,
+    cluster: &ClusterReader<'_>,
     files: &[BundleFile],
     pattern: &RedactedSearch,
 ) -> Answer {
@@ -63,7 +63,7 @@ pub(crate) async fn search_all(
 impl FileSearch {
     async fn search(
         &mut self,
-        cluster: &Cluster<'_>,
+        cluster: &ClusterReader<'_>,
         file: &BundleFile,
         pattern: &RedactedSearch,
         deadline: Instant,

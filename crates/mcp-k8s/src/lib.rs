@@ -20,7 +20,7 @@ mod tools;
 mod types;
 mod which;
 
-use mcp_core::{Described, Layer};
+use mcp_core::{Layer, ToolEntry};
 
 /// Returns the tools, prompts and commands of this layer.
 pub fn layer() -> Layer {
@@ -33,15 +33,15 @@ pub fn layer() -> Layer {
                        for events, kubectl_logs and node_logs with digest=true for logs, and bundle_files for any other \
                        file of a bundle. Secrets are never shown.")
         .tools(vec![
-            Described::of_cluster::<tools::cluster_overview::ClusterOverview>(),
-            Described::of_cluster::<tools::kubectl_get::KubectlGet>(),
-            Described::of_cluster::<tools::kubectl_describe::KubectlDescribe>(),
-            Described::of_cluster::<tools::kubectl_events::KubectlEvents>(),
-            Described::of_cluster::<tools::kubectl_logs::KubectlLogs>(),
-            Described::of::<tools::node_logs::NodeLogs>(),
-            Described::of_cluster::<tools::ovnkube_locate::OvnkubeLocate>(),
-            Described::of_cluster::<tools::bundle_files::BundleFiles>(),
-            Described::of_audit::<checks::K8sAudit>(),
+            ToolEntry::of_cluster::<tools::cluster_overview::ClusterOverview>(),
+            ToolEntry::of_cluster::<tools::kubectl_get::KubectlGet>(),
+            ToolEntry::of_cluster::<tools::kubectl_describe::KubectlDescribe>(),
+            ToolEntry::of_cluster::<tools::kubectl_events::KubectlEvents>(),
+            ToolEntry::of_cluster::<tools::kubectl_logs::KubectlLogs>(),
+            ToolEntry::of::<tools::node_logs::NodeLogs>(),
+            ToolEntry::of_cluster::<tools::ovnkube_locate::OvnkubeLocate>(),
+            ToolEntry::of_cluster::<tools::bundle_files::BundleFiles>(),
+            ToolEntry::of_audit::<checks::K8sAudit>(),
         ])
         .prompts(prompts::all())
         .allow(commands::ALLOW)

@@ -2,7 +2,7 @@
 
 use crate::pods::{Pod, items, objects, objects_of, text};
 use jiff::Timestamp;
-use mcp_core::{Cluster, ToolError};
+use mcp_core::{ClusterReader, ToolError};
 use ovn_model::annotations::{DEFAULT_NETWORK, Gateway, NodeAnnotations};
 use ovsdb::Row;
 use serde_json::Value;
@@ -39,7 +39,7 @@ pub(crate) struct Deployment {
 
 impl KnownNode {
     /// Reads all nodes. The list is empty if the source has no Node objects.
-    pub(crate) async fn all(cluster: &Cluster<'_>) -> Result<Vec<Self>, ToolError> {
+    pub(crate) async fn all(cluster: &ClusterReader<'_>) -> Result<Vec<Self>, ToolError> {
         Ok(objects(cluster, "nodes").await?.iter().map(Self::of).collect())
     }
 
@@ -113,7 +113,7 @@ pub(crate) fn subnets_of_switch(switch: &Row) -> String {
 
 /// Formats a difference for an answer. It is uncertain, and not a finding, if a file is damaged: the file may hold less
 /// than the cluster has.
-pub(crate) fn finding_line(cluster: &Cluster<'_>, finding: &str) -> String {
+pub(crate) fn finding_line(cluster: &ClusterReader<'_>, finding: &str) -> String {
     match cluster.damaged().as_slice() {
         [] => format!("FINDING: {finding}"),
         damaged => format!("uncertain, because {} could not be read completely: {finding}", some(damaged)),
@@ -146,7 +146,7 @@ pub(crate) fn joined<T: ToString>(all: impl IntoIterator<Item = T>) -> String {
 
 impl Deployment {
     /// Reads the pods of the first known namespace that has pods.
-    pub(crate) async fn read(cluster: &Cluster<'_>) -> Result<Self, ToolError> {
+    pub(crate) async fn read(cluster: &ClusterReader<'_>) -> Result<Self, ToolError> {
         let mut all = Self { other_network: other_network(cluster).await, ..Self::default() };
         for namespace in NAMESPACES {
             let pods = objects_of(cluster, "pods", Some(namespace)).await?;
@@ -196,7 +196,7 @@ impl Deployment {
 
 /// Returns the network type of an OpenShift cluster that does not use OVN-Kubernetes. Errors are ignored, because a
 /// user without the right to read the Network object can still read the rest.
-async fn other_network(cluster: &Cluster<'_>) -> Option<String> {
+async fn other_network(cluster: &ClusterReader<'_>) -> Option<String> {
     let all = objects(cluster, "networks.config.openshift.io").await.ok()?;
     let network = all.first()?;
     let kind = [text(network, "/status/networkType"), text(network, "/spec/networkType")];

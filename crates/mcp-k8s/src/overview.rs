@@ -7,7 +7,7 @@ use crate::{
     pods::{Pod, items, objects, selected, text},
 };
 use databases::{NodeDatabases, databases};
-use mcp_core::{Area, Cluster, Coverage, NodeName, ObjectQuery, State, ToolError};
+use mcp_core::{AreaState, ClusterReader, Coverage, DataArea, NodeName, ObjectQuery, ToolError};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The maximum number of nodes that get a line each. A larger cluster shows only the nodes that need attention.
@@ -31,7 +31,7 @@ pub(crate) struct Overview {
 }
 
 impl Overview {
-    pub(crate) async fn read(cluster: &Cluster<'_>) -> Result<Self, ToolError> {
+    pub(crate) async fn read(cluster: &ClusterReader<'_>) -> Result<Self, ToolError> {
         let mut notes = Vec::new();
         let readable = cluster.nodes().await?;
         let nodes = KnownNode::all(cluster).await?;
@@ -70,7 +70,7 @@ impl Overview {
         Ok(Self { nodes, readable, deployment, databases, settings, flavour, networks, coverage, notes })
     }
 
-    pub(crate) fn rows(&self, cluster: &Cluster<'_>) -> Vec<String> {
+    pub(crate) fn rows(&self, cluster: &ClusterReader<'_>) -> Vec<String> {
         let mut rows = vec![format!("flavour: {}", self.flavour)];
         rows.extend(self.versions());
         rows.extend(self.settings.iter().cloned());
@@ -170,7 +170,7 @@ impl Overview {
     }
 
     /// Returns a line for each node, and its findings.
-    fn each(&self, cluster: &Cluster<'_>) -> Vec<String> {
+    fn each(&self, cluster: &ClusterReader<'_>) -> Vec<String> {
         let known: BTreeSet<&str> = self.nodes.iter().map(|node| node.name.as_str()).collect();
         let mut rows = vec!["nodes:".to_owned()];
         for node in &self.nodes {
@@ -340,7 +340,7 @@ fn or_unknown(text: &str) -> &str {
     if text.is_empty() { "unknown" } else { text }
 }
 
-async fn flavour(cluster: &Cluster<'_>, deployment: &Deployment) -> Result<String, ToolError> {
+async fn flavour(cluster: &ClusterReader<'_>, deployment: &Deployment) -> Result<String, ToolError> {
     let versions = objects(cluster, "clusterversions.config.openshift.io").await?;
     if let Some(version) = versions.first() {
         return Ok(format!("OpenShift {}", text(version, "/status/desired/version")));
@@ -357,7 +357,7 @@ async fn flavour(cluster: &Cluster<'_>, deployment: &Deployment) -> Result<Strin
 }
 
 /// Reads MTU and address ranges, from the ConfigMap `ovn-config` upstream and from the Network object in OpenShift.
-async fn settings(cluster: &Cluster<'_>, deployment: &Deployment) -> Result<Vec<String>, ToolError> {
+async fn settings(cluster: &ClusterReader<'_>, deployment: &Deployment) -> Result<Vec<String>, ToolError> {
     if let Some(network) = objects(cluster, "networks.config.openshift.io").await?.first() {
         let mtu = network.pointer("/status/clusterNetworkMTU").map(ToString::to_string).unwrap_or_default();
         let pods = joined(items(network, "/status/clusterNetwork").map(|of| text(of, "/cidr").to_owned()));
@@ -381,7 +381,7 @@ async fn settings(cluster: &Cluster<'_>, deployment: &Deployment) -> Result<Vec<
 }
 
 /// Lists the user-defined networks.
-async fn networks(cluster: &Cluster<'_>) -> Result<Vec<String>, ToolError> {
+async fn networks(cluster: &ClusterReader<'_>) -> Result<Vec<String>, ToolError> {
     let mut names = Vec::new();
     for (kind, short) in
         [("userdefinednetworks.k8s.ovn.org", "udn"), ("clusteruserdefinednetworks.k8s.ovn.org", "cudn")]
@@ -408,12 +408,12 @@ async fn networks(cluster: &Cluster<'_>) -> Result<Vec<String>, ToolError> {
 fn coverage_rows(coverage: &Coverage) -> Vec<String> {
     let mut by = BTreeMap::<String, Vec<String>>::new();
     for node in &coverage.nodes {
-        let of = |state: State| {
+        let of = |state: AreaState| {
             let areas =
                 node.areas.iter().filter(|held| held.state == state).map(|held| held.area.to_string());
             (state, areas.map(|area: String| area.trim().to_owned()).collect::<Vec<_>>())
         };
-        let states = [State::Present, State::Absent, State::Damaged, State::Empty].map(of);
+        let states = [AreaState::Present, AreaState::Absent, AreaState::Damaged, AreaState::Empty].map(of);
         let told = states.iter().filter(|(_, areas)| !areas.is_empty());
         let told: Vec<String> =
             told.map(|(state, areas)| format!("{} {}", state.to_string().trim(), areas.join(", "))).collect();
@@ -425,13 +425,13 @@ fn coverage_rows(coverage: &Coverage) -> Vec<String> {
 }
 
 /// Checks whether any node has data of an area. A live cluster has all areas.
-pub(crate) fn has(coverage: Option<&Coverage>, area: Area) -> bool {
+pub(crate) fn has(coverage: Option<&Coverage>, area: DataArea) -> bool {
     coverage.is_none_or(|coverage| {
         coverage
             .nodes
             .iter()
             .flat_map(|node| &node.areas)
-            .any(|held| held.area == area && held.state == State::Present)
+            .any(|held| held.area == area && held.state == AreaState::Present)
     })
 }
 
@@ -439,10 +439,10 @@ impl Overview {
     /// Suggests the next calls.
     pub(crate) fn next(&self) -> Vec<String> {
         let mut next = vec!["ovnkube_locate for the pod, service, node or address in question".to_owned()];
-        if has(self.coverage.as_ref(), Area::Northbound) {
+        if has(self.coverage.as_ref(), DataArea::Northbound) {
             next.push("ovn_db_status node_name=all".into());
         }
-        if has(self.coverage.as_ref(), Area::Logs) {
+        if has(self.coverage.as_ref(), DataArea::Logs) {
             next.push("kubectl_logs or node_logs with digest=true".into());
         }
         next

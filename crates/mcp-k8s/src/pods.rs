@@ -1,7 +1,7 @@
 //! Reads pods and the state of their containers from their objects.
 
 use jiff::{SignedDuration, Timestamp};
-use mcp_core::{Cluster, Extent, Kind, ObjectQuery, PodRef, ReadError, ToolError, Unread};
+use mcp_core::{ClusterReader, Extent, ObjectKind, ObjectQuery, PodRef, ReadError, ToolError, UnreadFields};
 use serde_json::Value;
 use std::{fmt, ops::Deref};
 
@@ -83,7 +83,7 @@ impl Deref for CollectedObjects {
 }
 
 /// The fields of a pod that only kubectl_describe and full output show. Lists and searches do not read them.
-const DETAILS: Unread = &[
+const DETAILS: UnreadFields = &[
     "spec/affinity",
     "spec/securityContext",
     "spec/tolerations",
@@ -110,7 +110,7 @@ const DETAILS: Unread = &[
 ];
 
 /// Returns the fields of a kind that lists and searches do not read.
-pub(crate) fn details(kind: &Kind) -> Unread {
+pub(crate) fn details(kind: &ObjectKind) -> UnreadFields {
     if kind.group.is_empty() && kind.plural == "pods" { DETAILS } else { &[] }
 }
 
@@ -125,7 +125,7 @@ pub(crate) fn items<'a>(value: &'a Value, pointer: &str) -> impl Iterator<Item =
 }
 
 /// Looks up a kind. Returns nothing if the source has no objects, because a source can have only logs and databases.
-async fn kind(cluster: &Cluster<'_>, name: &str) -> Result<Option<Kind>, ToolError> {
+async fn kind(cluster: &ClusterReader<'_>, name: &str) -> Result<Option<ObjectKind>, ToolError> {
     Ok(if_held(cluster.known_kind(name).await)?.flatten())
 }
 
@@ -139,13 +139,13 @@ fn if_held<T>(result: Result<T, ReadError>) -> Result<Option<T>, ToolError> {
 }
 
 /// Reads all objects of a kind, by the name of the kind, without their [`details`].
-pub(crate) async fn objects(cluster: &Cluster<'_>, kind: &str) -> Result<CollectedObjects, ToolError> {
+pub(crate) async fn objects(cluster: &ClusterReader<'_>, kind: &str) -> Result<CollectedObjects, ToolError> {
     selected(cluster, kind, ObjectQuery::default()).await
 }
 
 /// Reads the objects of a namespace, or of all namespaces if none is given or its name is invalid.
 pub(crate) async fn objects_of(
-    cluster: &Cluster<'_>,
+    cluster: &ClusterReader<'_>,
     kind: &str,
     namespace: Option<&str>,
 ) -> Result<CollectedObjects, ToolError> {
@@ -155,7 +155,7 @@ pub(crate) async fn objects_of(
 
 /// Reads the objects that match a query, whose kind this function fills in.
 pub(crate) async fn selected(
-    cluster: &Cluster<'_>,
+    cluster: &ClusterReader<'_>,
     name: &str,
     query: ObjectQuery,
 ) -> Result<CollectedObjects, ToolError> {
@@ -169,7 +169,7 @@ pub(crate) async fn selected(
 
 impl Pod {
     /// Reads a pod. Returns `None` if the source does not have its object.
-    pub(crate) async fn read(cluster: &Cluster<'_>, pod: &PodRef) -> Result<Option<Self>, ToolError> {
+    pub(crate) async fn read(cluster: &ClusterReader<'_>, pod: &PodRef) -> Result<Option<Self>, ToolError> {
         let Some(kind) = kind(cluster, "pods").await? else { return Ok(None) };
         let query = ObjectQuery {
             namespace: Some(pod.namespace.clone()),

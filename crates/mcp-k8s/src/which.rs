@@ -2,8 +2,8 @@
 
 use crate::{pods::details, table::Object};
 use mcp_core::{
-    Cluster, Extent, FieldSelector, Kind, LabelSelector, Namespace, ObjectName, ObjectQuery, ToolError,
-    Unread,
+    ClusterReader, Extent, FieldSelector, LabelSelector, Namespace, ObjectKind, ObjectName, ObjectQuery,
+    ToolError, UnreadFields,
 };
 use serde_json::Value;
 use std::{collections::BTreeSet, str::FromStr};
@@ -71,7 +71,7 @@ impl ObjectSelection {
     }
 
     /// Returns the query for objects of a kind.
-    pub(crate) fn query(&self, kind: Kind) -> ObjectQuery {
+    pub(crate) fn query(&self, kind: ObjectKind) -> ObjectQuery {
         let namespace = self.namespace.clone().filter(|_| kind.namespaced);
         let name = match self.names.as_slice() {
             [one] => Some(one.clone()),
@@ -91,21 +91,29 @@ impl ObjectSelection {
     ///
     /// # Errors
     /// If a named object or the namespace does not exist. The error lists the names that exist.
-    pub(crate) async fn objects(&self, cluster: &Cluster<'_>, kind: &Kind) -> Result<Vec<Value>, ToolError> {
+    pub(crate) async fn objects(
+        &self,
+        cluster: &ClusterReader<'_>,
+        kind: &ObjectKind,
+    ) -> Result<Vec<Value>, ToolError> {
         self.find(cluster, kind, &[]).await
     }
 
     /// Returns the selected objects of a kind without their [`details`], which lists do not show. Its errors are those
     /// of [`Self::objects`].
-    pub(crate) async fn listed(&self, cluster: &Cluster<'_>, kind: &Kind) -> Result<Vec<Value>, ToolError> {
+    pub(crate) async fn listed(
+        &self,
+        cluster: &ClusterReader<'_>,
+        kind: &ObjectKind,
+    ) -> Result<Vec<Value>, ToolError> {
         self.find(cluster, kind, details(kind)).await
     }
 
     async fn find(
         &self,
-        cluster: &Cluster<'_>,
-        kind: &Kind,
-        without: Unread,
+        cluster: &ClusterReader<'_>,
+        kind: &ObjectKind,
+        without: UnreadFields,
     ) -> Result<Vec<Value>, ToolError> {
         let mut objects = cluster.objects(&ObjectQuery { without, ..self.query(kind.clone()) }).await?;
         if self.names.len() > 1 {
@@ -118,7 +126,12 @@ impl ObjectSelection {
     }
 
     /// Checks that every named object exists.
-    async fn check(&self, cluster: &Cluster<'_>, kind: &Kind, found: &[Value]) -> Result<(), ToolError> {
+    async fn check(
+        &self,
+        cluster: &ClusterReader<'_>,
+        kind: &ObjectKind,
+        found: &[Value],
+    ) -> Result<(), ToolError> {
         let is_there =
             |name: &&ObjectName| found.iter().any(|one| Object(one).text("/metadata/name") == name.as_str());
         if let Some(missing) = self.names.iter().find(|name| !is_there(name)) {
@@ -149,7 +162,7 @@ impl ObjectSelection {
 
     /// Fails if no object has the field that a field selector names, because then its path is probably misspelled. A
     /// live API server rejects unknown fields itself.
-    async fn check_fields(&self, cluster: &Cluster<'_>, kind: &Kind) -> Result<(), ToolError> {
+    async fn check_fields(&self, cluster: &ClusterReader<'_>, kind: &ObjectKind) -> Result<(), ToolError> {
         if self.fields.is_empty() || cluster.is_live() {
             return Ok(());
         }
@@ -165,7 +178,11 @@ impl ObjectSelection {
     }
 
     /// Fails if the selected namespace does not exist: an empty answer would hide a misspelled name.
-    pub(crate) async fn check_namespace(&self, cluster: &Cluster<'_>, kind: &Kind) -> Result<(), ToolError> {
+    pub(crate) async fn check_namespace(
+        &self,
+        cluster: &ClusterReader<'_>,
+        kind: &ObjectKind,
+    ) -> Result<(), ToolError> {
         let Some(namespace) = self.namespace.as_ref().filter(|_| kind.namespaced) else { return Ok(()) };
         let Ok(namespaces) = cluster.kind("namespaces").await else { return Ok(()) };
         // If namespaces cannot be listed, for example without the right to do so, nothing can be said about this one.
@@ -190,7 +207,7 @@ impl ObjectSelection {
     }
 
     /// Describes the selection for a kind in words.
-    pub(crate) fn words(&self, kind: &Kind) -> String {
+    pub(crate) fn words(&self, kind: &ObjectKind) -> String {
         let mut words = kind.to_string();
         if let Some(namespace) = self.namespace.as_ref().filter(|_| kind.namespaced) {
             words = format!("{words} in namespace {namespace}");

@@ -1,6 +1,6 @@
 //! Reads logs that exist only in the journal, in local mode. systemd-journal-remote writes the journal.
 
-use mcp_core::Local;
+use mcp_core::LocalBackend;
 use mcp_testing::{Connection, Failed};
 use serde_json::{Value, json};
 use std::{
@@ -93,7 +93,7 @@ impl Host {
 
     async fn connection(&self) -> Result<Connection, Failed> {
         let node = format!("here={}", self.0.id()).parse()?;
-        Connection::open(mcp_k8s::layer(), Arc::new(Local::new(vec![node]))).await
+        Connection::open(mcp_k8s::layer(), Arc::new(LocalBackend::new(vec![node]))).await
     }
 }
 

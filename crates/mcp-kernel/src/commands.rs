@@ -3,9 +3,8 @@
 use mcp_core::{
     Argv, argv,
     argv::{
-        Allow, InterfaceName, NftFamily, NftName,
-        Part::{self, Operand, Text},
-        Program, Verb,
+        AllowedPrograms, InterfaceName, NftFamily, NftName, Program, Verb,
+        WordPart::{self, Operand, Text},
     },
 };
 use std::net::IpAddr;
@@ -16,15 +15,16 @@ const fn verb(words: &'static [&'static str], reads_only: &'static str) -> Verb 
 
 const fn of(
     words: &'static [&'static str],
-    operands: &'static [&'static [Part]],
+    operands: &'static [&'static [WordPart]],
     reads_only: &'static str,
 ) -> Verb {
     Verb { words, options: &[], operands, reads_only }
 }
 
 /// The table of allowed commands. It contains no abbreviated option, and no option that takes a file.
-pub(crate) const ALLOW: Allow =
-    Allow(&[IP, NFT, IPTABLES, IP6TABLES, CONNTRACK, SS, NSTAT, ETHTOOL, SYSCTL, CAT, IPSEC, VTYSH]);
+pub(crate) const ALLOW: AllowedPrograms = AllowedPrograms(&[
+    IP, NFT, IPTABLES, IP6TABLES, CONNTRACK, SS, NSTAT, ETHTOOL, SYSCTL, CAT, IPSEC, VTYSH,
+]);
 
 const SHOWS: &str = "ip(8): `show` and `list` print the objects";
 const GETS: &str = "ip-route(8): `get` resolves a route as the kernel would, and sends nothing";

@@ -6,7 +6,7 @@ use crate::{
 };
 use host_net::{interface, interface::Interface};
 use ipnet::IpNet;
-use mcp_core::{Fact, Field, Identity, Node, Output, Place, ReadError, Reading};
+use mcp_core::{CommandPlace, Fact, Node, Output, ReadError, Reading, RowField, RowIdentity};
 use ovn_model::{
     annotations::{DEFAULT_NETWORK, NodeAnnotations},
     host,
@@ -16,7 +16,7 @@ use std::net::IpAddr;
 /// Reads the interfaces with their addresses.
 pub(crate) async fn interfaces(
     node: &Node<'_>,
-    place: Place,
+    place: CommandPlace,
 ) -> Result<host_net::lines::Parsed<Interface>, ReadError> {
     let parse = |output: Output| interface::parse(&text(&output));
     let readings = vec![
@@ -32,8 +32,8 @@ pub(crate) async fn interfaces(
 }
 
 /// Returns where a call reads: in the network namespace of the pod that it names, or on the host.
-pub(crate) fn place(node: &Node<'_>) -> Place {
-    node.pod().map_or(Place::Host, |pod| Place::Pod(pod.clone()))
+pub(crate) fn place(node: &Node<'_>) -> CommandPlace {
+    node.pod().map_or(CommandPlace::Host, |pod| CommandPlace::Pod(pod.clone()))
 }
 
 /// Returns the node's name, and its addresses, networks and MAC addresses by interface. The list is empty if the call
@@ -43,7 +43,7 @@ pub(crate) async fn facts(node: &Node<'_>) -> Vec<Fact> {
         return Vec::new();
     }
     let mut facts = vec![fact(Fact::NAME, node.name().as_str())];
-    let read = interfaces(node, Place::Host).await.map(|parsed| parsed.rows);
+    let read = interfaces(node, CommandPlace::Host).await.map(|parsed| parsed.rows);
     let mut interfaces = node.own_values("addresses and MAC addresses", read);
     interfaces.sort_by(|a, b| a.name.cmp(&b.name));
     for interface in interfaces.iter().filter(|it| !host::is_pod_interface(&it.name) && it.name != "lo") {
@@ -134,14 +134,14 @@ pub(crate) fn is_of_one(network: Option<IpNet>) -> bool {
 
 /// Creates the identity of a row that other nodes should have too, unless it is local. `fields` should be equal on all
 /// nodes.
-pub(crate) fn identity(key: impl Into<String>, fields: Vec<Field>, local: bool) -> Identity {
-    Identity { key: key.into(), local, fields, ..Identity::default() }
+pub(crate) fn identity(key: impl Into<String>, fields: Vec<RowField>, local: bool) -> RowIdentity {
+    RowIdentity { key: key.into(), local, fields, ..RowIdentity::default() }
 }
 
 /// Creates fields from the values that exist, so that a missing value is not compared as an empty text.
-pub(crate) fn fields<'a>(values: impl IntoIterator<Item = (&'static str, Option<&'a str>)>) -> Vec<Field> {
+pub(crate) fn fields<'a>(values: impl IntoIterator<Item = (&'static str, Option<&'a str>)>) -> Vec<RowField> {
     values
         .into_iter()
-        .filter_map(|(name, value)| Some(Field::one(name, value.filter(|it| !it.is_empty())?)))
+        .filter_map(|(name, value)| Some(RowField::one(name, value.filter(|it| !it.is_empty())?)))
         .collect()
 }

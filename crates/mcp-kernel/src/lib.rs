@@ -15,7 +15,7 @@ mod tools;
 mod types;
 mod way;
 
-use mcp_core::{Described, Layer};
+use mcp_core::{Layer, ToolEntry};
 
 /// Returns the tools, prompts and commands of this layer.
 pub fn layer() -> Layer {
@@ -30,21 +30,21 @@ pub fn layer() -> Layer {
              packets are lost.",
         )
         .tools(vec![
-            Described::of::<tools::ip_addr_show::IpAddrShow>(),
-            Described::of::<tools::ip_link_show::IpLinkShow>(),
-            Described::of::<tools::ip_route_show::IpRouteShow>(),
-            Described::of::<tools::ip_rule_show::IpRuleShow>(),
-            Described::of::<tools::ip_neigh_show::IpNeighShow>(),
-            Described::of::<tools::ip_xfrm_show::IpXfrmShow>(),
-            Described::of::<tools::nft_list_ruleset::NftListRuleset>(),
-            Described::of::<tools::iptables_save::IptablesSave>(),
-            Described::of::<tools::conntrack_list::ConntrackList>(),
-            Described::of::<tools::conntrack_events::ConntrackEvents>(),
-            Described::of::<tools::ss_show::SsShow>(),
-            Described::of::<tools::host_counters::HostCounters>(),
-            Described::of::<tools::ipsec_show::IpsecShow>(),
-            Described::of::<tools::frr_show::FrrShow>(),
-            Described::of_audit::<checks::KernelAudit>(),
+            ToolEntry::of::<tools::ip_addr_show::IpAddrShow>(),
+            ToolEntry::of::<tools::ip_link_show::IpLinkShow>(),
+            ToolEntry::of::<tools::ip_route_show::IpRouteShow>(),
+            ToolEntry::of::<tools::ip_rule_show::IpRuleShow>(),
+            ToolEntry::of::<tools::ip_neigh_show::IpNeighShow>(),
+            ToolEntry::of::<tools::ip_xfrm_show::IpXfrmShow>(),
+            ToolEntry::of::<tools::nft_list_ruleset::NftListRuleset>(),
+            ToolEntry::of::<tools::iptables_save::IptablesSave>(),
+            ToolEntry::of::<tools::conntrack_list::ConntrackList>(),
+            ToolEntry::of::<tools::conntrack_events::ConntrackEvents>(),
+            ToolEntry::of::<tools::ss_show::SsShow>(),
+            ToolEntry::of::<tools::host_counters::HostCounters>(),
+            ToolEntry::of::<tools::ipsec_show::IpsecShow>(),
+            ToolEntry::of::<tools::frr_show::FrrShow>(),
+            ToolEntry::of_audit::<checks::KernelAudit>(),
         ])
         .prompts(prompts::all())
         .allow(commands::ALLOW)

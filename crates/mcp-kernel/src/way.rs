@@ -14,13 +14,13 @@ use host_net::{
     route::{ROUTE_TYPES, Route},
     rule::RoutingRule,
 };
-use mcp_core::{Answer, Node, Output, Place, ReadError, Reading, Row, ToolError, argv::InterfaceName};
+use mcp_core::{Answer, CommandPlace, Node, Output, ReadError, Reading, Row, ToolError, argv::InterfaceName};
 use std::net::IpAddr;
 
 /// Answers which route a packet takes that the host, or the pod, sends to an address.
 pub(crate) async fn get(
     node: &Node<'_>,
-    place: Place,
+    place: CommandPlace,
     to: IpAddr,
     mark: Option<u32>,
     vrf: Option<&InterfaceName>,
@@ -96,7 +96,7 @@ struct RoutingState {
 
 async fn read(
     node: &Node<'_>,
-    place: Place,
+    place: CommandPlace,
     v6: bool,
     vrf: Option<&InterfaceName>,
 ) -> Result<RoutingState, ToolError> {
@@ -121,7 +121,7 @@ async fn read(
 }
 
 /// Reads the interfaces without their addresses.
-pub(crate) async fn links(node: &Node<'_>, place: Place) -> Result<Vec<Interface>, ReadError> {
+pub(crate) async fn links(node: &Node<'_>, place: CommandPlace) -> Result<Vec<Interface>, ReadError> {
     let parse = |output: Output| interface::parse(&text(&output));
     let readings = vec![
         Reading::command(place.clone(), commands::links(), parse),

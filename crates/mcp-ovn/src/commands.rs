@@ -3,9 +3,8 @@
 use mcp_core::{
     Argv, Db, argv,
     argv::{
-        Allow, CtState, OvnExpression,
-        Part::{self, Operand, Text},
-        Program, TraceForm, Verb,
+        AllowedPrograms, CtState, OvnExpression, Program, TraceForm, Verb,
+        WordPart::{self, Operand, Text},
     },
 };
 use ovsdb::Uuid;
@@ -15,7 +14,7 @@ const fn verb(words: &'static [&'static str], reads_only: &'static str) -> Verb 
 }
 
 /// The commands that are allowed.
-pub(crate) const ALLOW: Allow = Allow(&[APPCTL, VSCTL, TRACE, LIMITED_TRACE]);
+pub(crate) const ALLOW: AllowedPrograms = AllowedPrograms(&[APPCTL, VSCTL, TRACE, LIMITED_TRACE]);
 
 const APPCTL: Program = Program {
     name: "ovn-appctl",
@@ -53,7 +52,7 @@ const VSCTL: Program = Program {
 
 /// The arguments of ovn-trace: the output format, the conntrack state at each of four steps (more than a packet needs
 /// in one zone), a datapath and a microflow.
-const TRACE_OPERANDS: &[&[Part]] = &[
+const TRACE_OPERANDS: &[&[WordPart]] = &[
     &[Text("--"), Operand("trace-form")],
     &[Text("--ct="), Operand("ct-state")],
     &[Text("--ct="), Operand("ct-state")],

@@ -1,7 +1,7 @@
 //! The identity of this layer's rows on other nodes: translates the rules of ovn-model into the types of mcp-core.
 
 use ipnet::IpNet;
-use mcp_core::{Db, Fact, Field, Identity, Node};
+use mcp_core::{Db, Fact, Node, RowField, RowIdentity};
 use ovn_model::{
     Labels,
     annotations::NodeAnnotations,
@@ -42,15 +42,15 @@ impl OwnValues {
         row: &Row,
         labels: &Labels,
         owners: &BTreeMap<Uuid, Vec<String>>,
-    ) -> Identity {
+    ) -> RowIdentity {
         let counterpart = compare::counterpart(row, labels, owners, &self.subnets);
-        let field = |p: compare::Property| Field { name: p.name, values: p.values, spanning: p.spanning };
-        Identity {
+        let field = |p: compare::Property| RowField { name: p.name, values: p.values, spanning: p.spanning };
+        RowIdentity {
             key: counterpart.key,
             local: counterpart.local,
             role: counterpart.role,
             fields: counterpart.properties.into_iter().map(field).collect(),
-            ..Identity::default()
+            ..RowIdentity::default()
         }
     }
 }

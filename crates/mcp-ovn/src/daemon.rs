@@ -1,6 +1,6 @@
 //! The states that OVN's daemons report.
 
-use mcp_core::{Argv, Node, Place, ReadError, chain};
+use mcp_core::{Argv, CommandPlace, Node, ReadError, chain};
 
 /// The state that a daemon reports.
 pub(crate) enum DaemonState {
@@ -13,7 +13,7 @@ pub(crate) enum DaemonState {
 }
 
 /// Reads the state of a daemon.
-pub(crate) async fn daemon_state(node: &Node<'_>, place: Place, argv: &Argv) -> DaemonState {
+pub(crate) async fn daemon_state(node: &Node<'_>, place: CommandPlace, argv: &Argv) -> DaemonState {
     match node.command(place, argv).await {
         Ok(output) => {
             let text = String::from_utf8_lossy(&output.stdout);

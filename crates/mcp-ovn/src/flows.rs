@@ -1,7 +1,7 @@
 //! The reads that the tools on logical flows share.
 
 use crate::compare::annotations;
-use mcp_core::{Db, Fact, Field, Identity, Node, ReadError, Row, ToolError};
+use mcp_core::{Db, Fact, Node, ReadError, Row, RowField, RowIdentity, ToolError};
 use ovn_model::{
     compare,
     lflow::{
@@ -123,7 +123,7 @@ pub(crate) async fn compared(
     {
         for flow in read.flows.iter().filter(|flow| flow.is_of(datapath.uuid, &read.datapaths)) {
             let stage = flow.stage.as_deref().unwrap_or("no name");
-            let identity = Identity {
+            let identity = RowIdentity {
                 key: format!(
                     "{} {} table={} ({stage}), priority={}, match=({})",
                     datapath.name, flow.pipeline, flow.table, flow.priority, flow.matches
@@ -132,9 +132,9 @@ pub(crate) async fn compared(
                 needs: port_group(flow).map(str::to_owned),
                 fields: match has_own_endpoints(flow) {
                     true => Vec::new(),
-                    false => vec![Field::one("action", flow.actions.clone())],
+                    false => vec![RowField::one("action", flow.actions.clone())],
                 },
-                ..Identity::default()
+                ..RowIdentity::default()
             };
             rows.push(Row::with(format!("{}: {}", datapath.name, flow.line()), identity));
         }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use mcp_core::{Answer, Db, Node, Row, ToolError, redact_datum};
 use ovn_model::label;
-use ovsdb::{Atom, Change, ChangeKind, Database, Datum, RowChange, Transaction, Uuid, print};
+use ovsdb::{Atom, ChangeKind, ChangedRow, Database, Datum, RowChange, Transaction, Uuid, print};
 use std::{collections::BTreeSet, fmt::Write, sync::Arc};
 
 /// The time range that the caller wants.
@@ -80,7 +80,7 @@ fn text(database: &Database, transaction: &Transaction<'_>) -> String {
     text
 }
 
-fn line(database: &Database, transaction: &Transaction<'_>, change: &Change) -> String {
+fn line(database: &Database, transaction: &Transaction<'_>, change: &ChangedRow) -> String {
     let rows = transaction.row(&change.table, change.uuid).ok();
     let row = rows.as_ref().and_then(|rows| rows.after.as_ref().or(rows.before.as_ref()));
     let name = row.map_or_else(|| change.uuid.to_string(), label);

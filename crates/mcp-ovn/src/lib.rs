@@ -17,7 +17,7 @@ mod tools;
 mod trace;
 mod types;
 
-use mcp_core::{Described, Layer};
+use mcp_core::{Layer, ToolEntry};
 
 /// Returns this layer: its tools, prompts and commands.
 pub fn layer() -> Layer {
@@ -29,16 +29,16 @@ pub fn layer() -> Layer {
                        shows what OVN does with a packet, ovn_sbctl_lflow_list lists logical flows, and ovn_detrace \
                        shows the logical flow and the northbound row behind an OpenFlow flow.")
         .tools(vec![
-            Described::of::<tools::ovn_nbctl_show::NbctlShow>(),
-            Described::of::<tools::ovn_sbctl_show::SbctlShow>(),
-            Described::of::<tools::ovn_nbctl_list::NbctlList>(),
-            Described::of::<tools::ovn_sbctl_list::SbctlList>(),
-            Described::of::<tools::ovn_sbctl_lflow_list::LflowList>(),
-            Described::of::<tools::ovn_trace::Trace>(),
-            Described::of::<tools::ovn_detrace::Detrace>(),
-            Described::of::<tools::ovn_db_status::DbStatus>(),
-            Described::of::<tools::ovn_controller_ct_zone_list::CtZoneList>(),
-            Described::of_audit::<checks::OvnAudit>(),
+            ToolEntry::of::<tools::ovn_nbctl_show::NbctlShow>(),
+            ToolEntry::of::<tools::ovn_sbctl_show::SbctlShow>(),
+            ToolEntry::of::<tools::ovn_nbctl_list::NbctlList>(),
+            ToolEntry::of::<tools::ovn_sbctl_list::SbctlList>(),
+            ToolEntry::of::<tools::ovn_sbctl_lflow_list::LflowList>(),
+            ToolEntry::of::<tools::ovn_trace::Trace>(),
+            ToolEntry::of::<tools::ovn_detrace::Detrace>(),
+            ToolEntry::of::<tools::ovn_db_status::DbStatus>(),
+            ToolEntry::of::<tools::ovn_controller_ct_zone_list::CtZoneList>(),
+            ToolEntry::of_audit::<checks::OvnAudit>(),
         ])
         .prompts(prompts::all())
         .completions(completions::all())

@@ -1,7 +1,7 @@
 //! The rows of a table, for the `list` tools of both databases.
 
 use crate::{compare::OwnValues, types::ListParams};
-use mcp_core::{Answer, Db, Node, ReadError, Row as AnswerRow, ToolError, Where};
+use mcp_core::{Answer, ColumnCondition, Db, Node, ReadError, Row as AnswerRow, ToolError};
 use ovn_model::records::{NoRecords, Query, Source};
 use ovsdb::{Row, Rows, Select};
 
@@ -22,7 +22,7 @@ pub(crate) async fn list(node: &Node<'_>, db: Db, params: &ListParams) -> Result
         table: params.table.clone(),
         record: params.record.clone(),
         of: params.of.clone(),
-        conditions: params.conditions.iter().map(Where::parts).collect(),
+        conditions: params.conditions.iter().map(ColumnCondition::parts).collect(),
         columns: params.columns.clone(),
         compared: node.is_compared(),
     };

@@ -1,6 +1,6 @@
 //! Parameters that several tools share.
 
-use mcp_core::Where;
+use mcp_core::ColumnCondition;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -15,7 +15,7 @@ pub(crate) struct ListParams {
     pub(crate) record: Option<String>,
     /// Filters that must all match: column, op, value.
     #[serde(default, rename = "where")]
-    pub(crate) conditions: Vec<Where>,
+    pub(crate) conditions: Vec<ColumnCondition>,
     /// Show only these columns.
     #[serde(default)]
     pub(crate) columns: Vec<String>,

@@ -3,8 +3,8 @@
 
 use lab_api::LabApi;
 use mcp_core::{
-    Argv, Backend, LiveCluster, Place, ReadError, Target, argv,
-    argv::{Allow, Part::Operand, Program, Verb},
+    Argv, Backend, CommandPlace, CommandTarget, LiveCluster, ReadError, argv,
+    argv::{AllowedPrograms, Program, Verb, WordPart::Operand},
 };
 use mcp_testing::{Case, Failed, answer, lab, testdata};
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-const ALLOW: Allow = Allow(&[
+const ALLOW: AllowedPrograms = AllowedPrograms(&[
     Program {
         name: "sleep",
         globals: &[],
@@ -50,8 +50,8 @@ fn exec_of(user: &str, namespace: &str, dir: &Path) -> Result<PathBuf, Failed> {
     Ok(file)
 }
 
-fn at(place: Place, within: Duration) -> Result<Target, Failed> {
-    Ok(Target { node: "ovn-worker".parse()?, place, within })
+fn at(place: CommandPlace, within: Duration) -> Result<CommandTarget, Failed> {
+    Ok(CommandTarget { node: "ovn-worker".parse()?, place, within })
 }
 
 fn sleep(seconds: u32) -> Argv {
@@ -179,7 +179,7 @@ fn a_container_that_restarts_is_passed_over() -> Result<(), Failed> {
     let api = LabApi::start("upstream", &[])?;
     let cluster = source(&api, "admin", false)?;
     runtime()?.block_on(async {
-        let place = at(Place::NbSocket, SOON)?;
+        let place = at(CommandPlace::NbSocket, SOON)?;
         let read = cluster.command(&place, &argv!(ALLOW: "hostname")).await?;
         let (_, container) = read.origin.what.split_once(" in nb-ovsdb of ").ok_or("not in nb-ovsdb")?;
         api.faults(&json!([{ "restarting": format!("{container}/nb-ovsdb") }]))?;
@@ -203,13 +203,13 @@ fn a_command_ends_with_its_call() -> Result<(), Failed> {
     let runtime = runtime()?;
     // A command that exceeds its time limit is ended in its container.
     let error = runtime
-        .block_on(cluster.command(&at(Place::Host, Duration::from_secs(1))?, &sleep(987_651)))
+        .block_on(cluster.command(&at(CommandPlace::Host, Duration::from_secs(1))?, &sleep(987_651)))
         .unwrap_err();
     assert!(matches!(error, ReadError::TimedOut { seconds: 1, .. }), "{error}");
     assert!(soon(|| Ok(processes("sleep 987651")? == 0))?, "the command still runs after its time limit");
     // A cancelled call also ends its command.
     let other = cluster.clone();
-    let target = at(Place::Host, Duration::from_secs(300))?;
+    let target = at(CommandPlace::Host, Duration::from_secs(300))?;
     let call = runtime.spawn(async move { other.command(&target, &sleep(987_652)).await.map(drop) });
     assert!(soon(|| Ok(processes("sleep 987652")? > 0))?, "the command did not start");
     call.abort();
@@ -223,14 +223,14 @@ fn a_command_ends_with_its_call() -> Result<(), Failed> {
 #[test]
 #[ignore = "needs the lab: cargo xtask test"]
 fn debug_pods_are_made_only_if_allowed_and_are_gone_afterwards() -> Result<(), Failed> {
-    const NOWHERE: Allow = Allow(&[Program {
+    const NOWHERE: AllowedPrograms = AllowedPrograms(&[Program {
         name: "no-such-program",
         globals: &[],
         verbs: &[Verb { words: &[], options: &[], operands: &[], reads_only: "a test" }],
     }]);
     let api = LabApi::start("upstream", &[])?;
     runtime()?.block_on(async {
-        let place = at(Place::Host, SOON)?;
+        let place = at(CommandPlace::Host, SOON)?;
         let argv = argv!(NOWHERE: "no-such-program");
         let without = LiveCluster::open(&api.kubeconfig(), None, false).await?;
         let error = without.command(&place, &argv).await.unwrap_err();

@@ -6,7 +6,7 @@
 mod common;
 
 use common::HEALTHY;
-use mcp_core::{Backend, Bundle, Db, Recorded, Recorder, Target};
+use mcp_core::{Backend, Bundle, CommandTarget, Db, RecordedBackend, RecordingBackend};
 use mcp_testing::{Case, Failed, answer, lab};
 use ovsdb::{Rows, Select, print};
 use serde_json::{Value, json};
@@ -48,7 +48,7 @@ fn on(node: &str, command: &[&str]) -> Result<String, Failed> {
 }
 
 fn rows(node: &str, db: Db, table: &str) -> Result<Rows, Failed> {
-    let at = Target { node: node.parse()?, place: db.place(), within: Duration::from_secs(20) };
+    let at = CommandTarget { node: node.parse()?, place: db.place(), within: Duration::from_secs(20) };
     let runtime = tokio::runtime::Runtime::new()?;
     let read = runtime.block_on(lab()?.rows(&at, db, &[Select::from(table)]))?;
     Ok(read.value.into_iter().next().ok_or("no rows")?)
@@ -77,7 +77,8 @@ fn every_table_is_listed_like_the_real_clients() -> Result<(), Failed> {
     let mut compared = 0;
     for node in NODES {
         for (db, client) in [(Db::Nb, "ovn-nbctl"), (Db::Sb, "ovn-sbctl")] {
-            let at = Target { node: node.parse()?, place: db.place(), within: Duration::from_secs(20) };
+            let at =
+                CommandTarget { node: node.parse()?, place: db.place(), within: Duration::from_secs(20) };
             let schema = tokio::runtime::Runtime::new()?.block_on(lab()?.schema(&at, db))?;
             for table in &schema.tables {
                 let theirs = on(node, &[client, "--no-leader-only", "list", &table.name])?;
@@ -133,8 +134,8 @@ fn one_answer_from_three_sources() -> Result<(), Failed> {
     let to = gathered.to_str().ok_or("a path")?;
     run("xtask/lab/gather.sh", &[to])?;
     let bundle: Arc<dyn Backend> = Arc::new(Bundle::new(vec![gathered.clone()]));
-    let recorder: Arc<dyn Backend> = Arc::new(Recorder::new(lab()?, recordings.clone()));
-    let recorded: Arc<dyn Backend> = Arc::new(Recorded::new(recordings));
+    let recorder: Arc<dyn Backend> = Arc::new(RecordingBackend::new(lab()?, recordings.clone()));
+    let recorded: Arc<dyn Backend> = Arc::new(RecordedBackend::new(recordings));
     // The evidence lines must differ, because they name the source.
     let evidence = |line: &str| line.starts_with("# ");
     // A recording contains answers, not database files.

@@ -71,7 +71,7 @@ fn check(
 
 /// A destination by name, its address, protocol and port, and its MAC address if it is on the switch of the sender on
 /// the first or the second node.
-type Target = (&'static str, &'static str, &'static str, u16, [Option<&'static str>; 2]);
+type TracePair = (&'static str, &'static str, &'static str, u16, [Option<&'static str>; 2]);
 
 #[test]
 #[ignore = "needs the lab: cargo xtask test"]
@@ -87,7 +87,7 @@ fn bundle_traces_agree_with_the_real_program() -> Result<(), Failed> {
 }
 
 fn thirty_traces(source: &Arc<dyn Backend>) -> Result<(), Failed> {
-    let targets: [Target; 14] = [
+    let targets: [TracePair; 14] = [
         ("default/client-2", "10.244.1.4", "icmp", 0, [None, None]),
         ("10.244.0.5", "10.244.0.5", "tcp", 8080, [Some("0a:58:0a:f4:00:05"), None]),
         ("10.244.1.5", "10.244.1.5", "tcp", 8080, [None, Some("0a:58:0a:f4:01:05")]),

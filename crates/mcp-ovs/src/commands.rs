@@ -3,9 +3,8 @@
 use mcp_core::{
     Argv, argv,
     argv::{
-        Allow, BridgeName, CtNext, FlowMatch,
-        Part::{self, Operand, Text},
-        Program, Verb,
+        AllowedPrograms, BridgeName, CtNext, FlowMatch, Program, Verb,
+        WordPart::{self, Operand, Text},
     },
 };
 
@@ -18,7 +17,7 @@ const fn of_bridge(words: &'static [&'static str], reads_only: &'static str) -> 
 }
 
 /// The table of allowed commands.
-pub(crate) const ALLOW: Allow = Allow(&[OFCTL, APPCTL]);
+pub(crate) const ALLOW: AllowedPrograms = AllowedPrograms(&[OFCTL, APPCTL]);
 
 const OFCTL: Program = Program {
     name: "ovs-ofctl",
@@ -53,7 +52,7 @@ const OFCTL: Program = Program {
 
 /// A trace of a flow through a bridge, with the conntrack state at each step. The table has neither `-generate` nor a
 /// packet, because these would learn addresses and commit connections.
-const fn traced(operands: &'static [&'static [Part]]) -> Verb {
+const fn traced(operands: &'static [&'static [WordPart]]) -> Verb {
     Verb {
         words: &["ofproto/trace"],
         options: &["--names", "--ct-next"],
@@ -62,9 +61,9 @@ const fn traced(operands: &'static [&'static [Part]]) -> Verb {
     }
 }
 
-const BRIDGE: &[Part] = &[Operand("bridge")];
-const FLOW: &[Part] = &[Operand("flow-match")];
-const NEXT: &[Part] = &[Operand("ct-next")];
+const BRIDGE: &[WordPart] = &[Operand("bridge")];
+const FLOW: &[WordPart] = &[Operand("flow-match")];
+const NEXT: &[WordPart] = &[Operand("ct-next")];
 
 const APPCTL: Program = Program {
     name: "ovs-appctl",

@@ -1,7 +1,7 @@
 //! The identity of this layer's rows on other nodes, converted from ovn-model to the types of mcp-core.
 
 use crate::switch;
-use mcp_core::{Db, Fact, Field, Identity, Node};
+use mcp_core::{Db, Fact, Node, RowField, RowIdentity};
 use ovn_model::{
     Labels,
     annotations::NodeAnnotations,
@@ -62,20 +62,20 @@ impl OwnValues {
         row: &Row,
         labels: &Labels,
         owners: &BTreeMap<Uuid, Vec<String>>,
-    ) -> Identity {
+    ) -> RowIdentity {
         let counterpart = compare::counterpart(row, labels, owners, &[]);
         // A row that a listing refers to has no name, and its UUID is the node's own.
         let is_uuid = |p: &compare::Property| {
             let column = row.table.column(&p.name);
             column.is_some_and(|it| it.ty.key.kind == AtomType::Uuid && it.ty.key.ref_table.is_none())
         };
-        let field = |p: compare::Property| Field { name: p.name, values: p.values, spanning: p.spanning };
-        Identity {
+        let field = |p: compare::Property| RowField { name: p.name, values: p.values, spanning: p.spanning };
+        RowIdentity {
             key: counterpart.key,
             local: counterpart.local || self.is_of_pod(row),
             role: counterpart.role,
             fields: counterpart.properties.into_iter().filter(|p| !is_uuid(p)).map(field).collect(),
-            ..Identity::default()
+            ..RowIdentity::default()
         }
     }
 

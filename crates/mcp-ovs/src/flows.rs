@@ -1,7 +1,7 @@
 //! OpenFlow flows of a bridge in the form in which they are shown and compared.
 
 use crate::switch::Bridge;
-use mcp_core::{Db, Field, Identity, Node, ReadError, Row, ToolError};
+use mcp_core::{Db, Node, ReadError, Row, RowField, RowIdentity, ToolError};
 use openflow::{Filter, Flow, is_header};
 use ovn_model::{
     UuidPrefix,
@@ -78,15 +78,15 @@ pub(crate) fn line(flow: &Flow<'_>, bridge: &Bridge) -> String {
 }
 
 /// Returns the identity of a flow of an external bridge on other nodes.
-pub(crate) fn identity(flow: &Flow<'_>, bridge: &Bridge) -> Identity {
+pub(crate) fn identity(flow: &Flow<'_>, bridge: &Bridge) -> RowIdentity {
     let matched = flow.matched();
-    Identity {
+    RowIdentity {
         key: format!("table={}, {}", flow.table(), bridge.ports.named_match(&matched)),
         fields: vec![
-            Field::one("actions", bridge.ports.named_actions(flow.actions)),
-            Field::one("cookie", format!("{:#x}", flow.cookie())),
+            RowField::one("actions", bridge.ports.named_actions(flow.actions)),
+            RowField::one("cookie", format!("{:#x}", flow.cookie())),
         ],
-        ..Identity::default()
+        ..RowIdentity::default()
     }
 }
 
@@ -96,7 +96,7 @@ pub(crate) fn overview(found: &SelectedFlows<'_>, tables: &Tables, compared: boo
     let wanted = |table: &u8| !compared || tables.name(*table).is_some() || tables.unknown().is_some();
     let row = |(table, (flows, packets)): (&u8, &(usize, u64))| {
         let heading = heading(*table, tables);
-        let identity = Identity { key: heading.to_string(), ..Identity::default() };
+        let identity = RowIdentity { key: heading.to_string(), ..RowIdentity::default() };
         Row::with(format!("{heading}: {flows} flows, {packets} packets"), identity)
     };
     found.tables.iter().filter(|(table, _)| wanted(table)).map(row).collect()

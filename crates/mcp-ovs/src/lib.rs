@@ -15,7 +15,7 @@ mod tools;
 mod trace;
 mod types;
 
-use mcp_core::{Described, Layer};
+use mcp_core::{Layer, ToolEntry};
 
 /// Returns the tools, prompts and commands of this layer.
 pub fn layer() -> Layer {
@@ -26,15 +26,15 @@ pub fn layer() -> Layer {
                        ovs_ofctl_dump_flows. The datapath's flows and connections show what happened to real traffic, and \
                        ovs_appctl_show shows counters and tunnels.")
         .tools(vec![
-            Described::of::<tools::ovs_vsctl_show::VsctlShow>(),
-            Described::of::<tools::ovs_vsctl_list::VsctlList>(),
-            Described::of::<tools::ovs_ofctl_dump_flows::DumpFlows>(),
-            Described::of::<tools::ovs_ofctl_show::OfctlShow>(),
-            Described::of::<tools::ovs_appctl_dpctl_dump_flows::DatapathFlows>(),
-            Described::of::<tools::ovs_appctl_dpctl_dump_conntrack::Conntrack>(),
-            Described::of::<tools::ovs_appctl_ofproto_trace::OfprotoTrace>(),
-            Described::of::<tools::ovs_appctl_show::AppctlShow>(),
-            Described::of_audit::<checks::OvsAudit>(),
+            ToolEntry::of::<tools::ovs_vsctl_show::VsctlShow>(),
+            ToolEntry::of::<tools::ovs_vsctl_list::VsctlList>(),
+            ToolEntry::of::<tools::ovs_ofctl_dump_flows::DumpFlows>(),
+            ToolEntry::of::<tools::ovs_ofctl_show::OfctlShow>(),
+            ToolEntry::of::<tools::ovs_appctl_dpctl_dump_flows::DatapathFlows>(),
+            ToolEntry::of::<tools::ovs_appctl_dpctl_dump_conntrack::Conntrack>(),
+            ToolEntry::of::<tools::ovs_appctl_ofproto_trace::OfprotoTrace>(),
+            ToolEntry::of::<tools::ovs_appctl_show::AppctlShow>(),
+            ToolEntry::of_audit::<checks::OvsAudit>(),
         ])
         .prompts(prompts::all())
         .completions(completions::all())

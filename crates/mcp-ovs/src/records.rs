@@ -1,7 +1,7 @@
 //! The rows of a table of `conf.db`.
 
 use crate::{commands, compare::OwnValues, switch, types::ListParams};
-use mcp_core::{Answer, Db, Node, ReadError, Row as AnswerRow, ToolError, Where};
+use mcp_core::{Answer, ColumnCondition, Db, Node, ReadError, Row as AnswerRow, ToolError};
 use ovn_model::records::{NoRecords, Query, Records, Source};
 use ovsdb::{Listing, Row, Rows, Select};
 use std::collections::BTreeSet;
@@ -23,7 +23,7 @@ pub(crate) async fn list(node: &Node<'_>, params: &ListParams) -> Result<Answer,
         table: params.table.clone(),
         record: params.record.clone(),
         of: params.of.clone(),
-        conditions: params.conditions.iter().map(Where::parts).collect(),
+        conditions: params.conditions.iter().map(ColumnCondition::parts).collect(),
         columns: params.columns.clone(),
         compared: node.is_compared(),
     };

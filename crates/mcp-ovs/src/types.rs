@@ -1,6 +1,6 @@
 //! Parameters and parsers that several tools share.
 
-use mcp_core::{Delta, ToolError, Where};
+use mcp_core::{ColumnCondition, CounterDelta, ToolError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -15,7 +15,7 @@ pub(crate) struct ListParams {
     pub(crate) record: Option<String>,
     /// Filters that must all match.
     #[serde(default, rename = "where")]
-    pub(crate) conditions: Vec<Where>,
+    pub(crate) conditions: Vec<ColumnCondition>,
     /// Show only these columns.
     #[serde(default)]
     pub(crate) columns: Vec<String>,
@@ -30,9 +30,9 @@ pub(crate) fn delta_seconds(seconds: Option<u16>) -> Result<Option<u16>, ToolErr
         Some(0) => {
             Err(ToolError::bad("delta_seconds=0 leaves no time between two samples", "Give 1 to 120."))
         }
-        Some(n) if n > Delta::LONGEST => Err(ToolError::bad(
+        Some(n) if n > CounterDelta::LONGEST => Err(ToolError::bad(
             format!("delta_seconds={n} is too long"),
-            format!("Give 1 to {}.", Delta::LONGEST),
+            format!("Give 1 to {}.", CounterDelta::LONGEST),
         )),
         seconds => Ok(seconds),
     }

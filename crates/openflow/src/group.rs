@@ -8,14 +8,14 @@ pub struct Group<'a> {
     /// The number of the group.
     pub id: u32,
     /// The type of the group, which decides how buckets are chosen.
-    pub kind: Kind,
+    pub kind: GroupType,
     /// The buckets in order.
     pub buckets: Vec<Bucket<'a>>,
 }
 
 /// The choice of buckets in a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum GroupType {
     /// All buckets.
     All,
     /// The only bucket.
@@ -71,11 +71,11 @@ impl<'a> Group<'a> {
         let buckets =
             pieces.enumerate().map(|(at, piece)| Bucket::parse(at, piece)).collect::<Option<Vec<_>>>()?;
         let kind = match (kind?, method) {
-            ("all", _) => Kind::All,
-            ("indirect", _) => Kind::Indirect,
-            ("ff" | "fast_failover", _) => Kind::FirstAlive,
-            ("select", None | Some("dp_hash")) => Kind::ByDatapathHash,
-            ("select", _) => Kind::ByFields,
+            ("all", _) => GroupType::All,
+            ("indirect", _) => GroupType::Indirect,
+            ("ff" | "fast_failover", _) => GroupType::FirstAlive,
+            ("select", None | Some("dp_hash")) => GroupType::ByDatapathHash,
+            ("select", _) => GroupType::ByFields,
             _ => return None,
         };
         Some(Self { id: id.parse().ok()?, kind, buckets })
@@ -139,7 +139,7 @@ mod tests {
         let text = "NXST_GROUP_DESC reply (xid=0x2):\n group_id=4,type=select,selection_method=dp_hash,bucket=bucket_id:0,weight:100,actions=ct(commit,table=24,nat(dst=10.244.0.3:8080)),bucket=bucket_id:1,weight:100,actions=ct(commit,table=24,nat(dst=10.244.1.3:8080))\n group_id=5,type=wormhole,bucket=actions=drop\n";
         let (groups, other) = groups(text);
         let [group] = groups.as_slice() else { panic!("{groups:?}") };
-        assert_eq!((group.id, group.kind, group.buckets.len()), (4, Kind::ByDatapathHash, 2));
+        assert_eq!((group.id, group.kind, group.buckets.len()), (4, GroupType::ByDatapathHash, 2));
         assert_eq!(
             group.buckets.first().map(|it| it.actions),
             Some("ct(commit,table=24,nat(dst=10.244.0.3:8080))")

@@ -52,7 +52,7 @@ pub enum Onward {
 
 /// How a path of a packet ends after all zones.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum PathOutcome {
     /// The packet ends in the last zone.
     End(End),
     /// The packet is lost between two zones, or cannot be traced further.
@@ -78,7 +78,7 @@ pub struct PacketPath {
     /// The choices that lead to this path, in all zones.
     pub choices: Vec<Choice>,
     /// How the path ends.
-    pub outcome: Outcome,
+    pub outcome: PathOutcome,
     /// The connections that conntrack has after the packet, by zone.
     pub known: BTreeMap<String, Conntrack>,
 }
@@ -242,16 +242,16 @@ impl Hop {
                 known: BTreeMap::from([(self.zone.clone(), branch.conntrack.clone())]),
             };
             if branch.ends.is_empty() {
-                paths.push(here(branch.passes.len().saturating_sub(1), Outcome::Taken));
+                paths.push(here(branch.passes.len().saturating_sub(1), PathOutcome::Taken));
             }
             let goes_on = |end: &&End| matches!(end, End::Delivered { kind, .. } if kind == "remote");
             let ends_here = branch.ends.iter().filter(|end| !goes_on(end));
-            paths.extend(ends_here.map(|end| here(end.pass(), Outcome::End(end.clone()))));
+            paths.extend(ends_here.map(|end| here(end.pass(), PathOutcome::End(end.clone()))));
             for (end, next) in branch.ends.iter().filter(goes_on).zip(onward) {
                 match next {
                     Onward::Lost { port, why, unknown, host } => {
                         let (port, why, unknown, host) = (port.clone(), why.clone(), *unknown, host.clone());
-                        paths.push(here(end.pass(), Outcome::Lost { port, why, unknown, host }));
+                        paths.push(here(end.pass(), PathOutcome::Lost { port, why, unknown, host }));
                     }
                     Onward::Hop(hop) => paths.extend(hop.paths().into_iter().map(|mut path| {
                         path.legs.insert(0, leg(end.pass()));

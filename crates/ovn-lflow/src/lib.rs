@@ -12,7 +12,7 @@ pub mod symbol;
 pub mod tree;
 mod zone;
 
-pub use chain::{Hop, Leg, Network, Onward, Outcome, PacketPath};
+pub use chain::{Hop, Leg, Network, Onward, PacketPath, PathOutcome};
 pub use conntrack::{Connection, Conntrack, CtZone};
 pub use eval::{Branch, Choice, End, Pass, Start, Trace};
 pub use zone::{AllowedAddresses, Compiled, Datapath, Finding, MacBinding, Port, Semantics, Zone};

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{zone, zones};
-use ovn_lflow::{Conntrack, End, Hop, Network, Outcome, PacketPath, Semantics, Start, Zone};
+use ovn_lflow::{Conntrack, End, Hop, Network, PacketPath, PathOutcome, Semantics, Start, Zone};
 use packet::{Field, Packet};
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ fn delivered(paths: &[PacketPath]) -> Vec<(&str, &Packet)> {
     paths
         .iter()
         .map(|path| match &path.outcome {
-            Outcome::End(End::Delivered { port, packet, .. }) => (port.as_str(), &**packet),
+            PathOutcome::End(End::Delivered { port, packet, .. }) => (port.as_str(), &**packet),
             other => panic!("not delivered: {other:?}"),
         })
         .collect()
@@ -108,7 +108,7 @@ fn a_reply_comes_back_from_the_address_of_the_service() {
         .paths()
         .iter()
         .filter_map(|path| match &path.outcome {
-            Outcome::End(End::Delivered { packet, .. }) => {
+            PathOutcome::End(End::Delivered { packet, .. }) => {
                 Some(Field::IP_SRC.show(packet.get(Field::IP_SRC)))
             }
             _ => None,
@@ -160,9 +160,9 @@ fn the_outcome_in_an_unread_zone_is_unknown() {
     let zones = compiled();
     let only: BTreeMap<String, Zone> = zones.into_iter().filter(|(name, _)| name == CONTROL_PLANE).collect();
     let paths = follow(&only, "ip4.dst == 10.244.1.5 && tcp.dst == 8080").paths();
-    let outcomes: Vec<&Outcome> = paths.iter().map(|path| &path.outcome).collect();
+    let outcomes: Vec<&PathOutcome> = paths.iter().map(|path| &path.outcome).collect();
     assert!(
-        matches!(outcomes[..], [Outcome::Lost { unknown: true, why, .. }] if why.contains("was not read")),
+        matches!(outcomes[..], [PathOutcome::Lost { unknown: true, why, .. }] if why.contains("was not read")),
         "{outcomes:?}"
     );
 }

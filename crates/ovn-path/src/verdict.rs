@@ -4,7 +4,7 @@ use crate::{
     cause::{Causes, next_call, short},
     route::{header, neighbour_request_target, refusal},
 };
-use ovn_lflow::{Choice, End, Leg, Outcome, PacketPath, Pass, Start, Zone};
+use ovn_lflow::{Choice, End, Leg, PacketPath, Pass, PathOutcome, Start, Zone};
 use packet::{Field, Packet};
 use std::collections::BTreeMap;
 
@@ -66,7 +66,7 @@ impl Verdict {
         let none = Causes::default();
         let at = PathEnd { leg, zone: zones.get(&leg.zone), causes: causes.get(&leg.zone).unwrap_or(&none) };
         match &path.outcome {
-            Outcome::End(End::Delivered { port, kind, packet, .. }) => {
+            PathOutcome::End(End::Delivered { port, kind, packet, .. }) => {
                 let first = path.legs.first().and_then(|leg| leg.passes.first()).map(|pass| &pass.packet);
                 if let Some(what) = refusal(packet).filter(|_| first.is_some_and(|it| refusal(it).is_none()))
                 {
@@ -80,16 +80,18 @@ impl Verdict {
                 let text = format!("{} as {}", arrived(port, kind, &leg.zone), header(packet));
                 Self { kind: VerdictKind::Delivered, text, next: None }
             }
-            Outcome::End(End::Dropped { stage, flow, why, .. }) => at.dropped(stage, *flow, why.as_deref()),
-            Outcome::Lost { port, why, unknown: true, .. } => {
+            PathOutcome::End(End::Dropped { stage, flow, why, .. }) => {
+                at.dropped(stage, *flow, why.as_deref())
+            }
+            PathOutcome::Lost { port, why, unknown: true, .. } => {
                 Self::unknown(&format!("after port {port}, {why}"))
             }
-            Outcome::Lost { port, why, .. } => Self {
+            PathOutcome::Lost { port, why, .. } => Self {
                 kind: VerdictKind::Dropped,
                 text: format!("dropped between zones, after port {port} of {}: {why}", leg.zone),
                 next: Some("ovn_sbctl_list node_name=all table=Port_Binding record=".to_owned() + port),
             },
-            Outcome::Taken => at.taken(),
+            PathOutcome::Taken => at.taken(),
         }
     }
 
@@ -269,7 +271,7 @@ impl VerdictGroup<'_> {
 
 /// Returns the reply to a delivered packet: the zone in which it starts, and the start of its trace.
 pub fn reply_to(path: &PacketPath, zones: &BTreeMap<String, Zone>) -> Option<(String, Start)> {
-    let Outcome::End(End::Delivered { port, packet, .. }) = &path.outcome else { return None };
+    let PathOutcome::End(End::Delivered { port, packet, .. }) = &path.outcome else { return None };
     let zone = &path.legs.last()?.zone;
     let mut back: Packet = (**packet).clone();
     back.clear_ct();

@@ -39,8 +39,8 @@ pub mod wire;
 pub use condition::{Condition, ConditionError, Op, ParseOpError};
 pub use datum::{Atom, AtomType, Datum};
 pub use file::{
-    Change, ChangeKind, Clustered, Damage, DamageReason, Database, Kind, NewFile, OpenError, RowChange,
-    Transaction,
+    ChangeKind, ChangedRow, Clustered, Damage, DamageReason, Database, FileFormat, NewFile, OpenError,
+    RowChange, Transaction,
 };
 pub use listing::Listing;
 pub use nearest::nearest_first;

@@ -7,7 +7,7 @@ mod common;
 use std::path::Path;
 
 use common::read_all;
-use ovsdb::{Condition, DamageReason, Database, Kind, Op, OpenError, Rows, Select, print};
+use ovsdb::{Condition, DamageReason, Database, FileFormat, Op, OpenError, Rows, Select, print};
 use proptest::prelude::*;
 use sha1::{Digest as _, Sha1};
 
@@ -264,8 +264,8 @@ fn uncommitted_entries_are_left_out_if_the_commit_index_is_known() {
         let rows = database.select(&Select::from("T")).unwrap();
         let name = rows.rows.first().and_then(|row| row.text("name")).unwrap_or_default().to_owned();
         match database.kind() {
-            Kind::Clustered(cluster) => (name, cluster.not_known_committed, cluster.commit_index),
-            Kind::Standalone => panic!("a clustered file"),
+            FileFormat::Clustered(cluster) => (name, cluster.not_known_committed, cluster.commit_index),
+            FileFormat::Standalone => panic!("a clustered file"),
         }
     };
     let commit = |index: u32| format!(r#"{{"commit_index":{index}}}"#);

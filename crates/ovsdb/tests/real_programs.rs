@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use common::changes::Changes;
 use common::{Server, query_all, read_all, stdout};
-use ovsdb::{Condition, Database, Kind, Op, Row, Rows, Schema, Select, print};
+use ovsdb::{Condition, Database, FileFormat, Op, Row, Rows, Schema, Select, print};
 
 fn lab_schema() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/ovsdb/lab.ovsschema")
@@ -38,7 +38,7 @@ fn a_standalone_file_is_read_while_its_log_grows() {
         }
     }
     let database = open(&file);
-    assert_eq!(*database.kind(), Kind::Standalone);
+    assert_eq!(*database.kind(), FileFormat::Standalone);
     assert!(database.row_count("Everything").unwrap() > 3);
     assert_eq!(database.schema().tables, server.schema("Lab").tables);
     server.compact(&file);
@@ -217,7 +217,7 @@ fn a_clustered_file_is_read_like_ovsdb_tool_reads_it() {
         let database = open(&file);
         assert_eq!(read_all(&database), as_standalone(dir.path(), &file, database.schema()), "round {round}");
         assert_eq!(read_all(&database), written_anew(dir.path(), &database), "round {round}");
-        let Kind::Clustered(cluster) = database.kind() else { panic!("{:?}", database.kind()) };
+        let FileFormat::Clustered(cluster) = database.kind() else { panic!("{:?}", database.kind()) };
         let says = |what| stdout("ovsdb-tool", &[what, file.to_str().unwrap()]).trim().to_owned();
         assert_eq!(cluster.name, says("db-name"));
         assert_eq!(cluster.local_address, says("db-local-address"));
@@ -236,7 +236,7 @@ fn a_clustered_file_is_read_like_ovsdb_tool_reads_it() {
             server.compact(&file);
             let compacted = open(&file);
             assert_eq!(read_all(&compacted), read_all(&database));
-            let Kind::Clustered(cluster) = compacted.kind() else { panic!("{:?}", compacted.kind()) };
+            let FileFormat::Clustered(cluster) = compacted.kind() else { panic!("{:?}", compacted.kind()) };
             assert!(cluster.snapshot_index > 20, "{cluster:?}");
         }
     }

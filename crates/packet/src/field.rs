@@ -1,7 +1,7 @@
 //! Fields: their names, their widths, and which of them share bits.
 
 use crate::{
-    Kind, Packet,
+    FieldNotation, Packet,
     registry::{FIELDS, FieldInfo},
 };
 use std::fmt;
@@ -86,7 +86,7 @@ impl Field {
 
     /// Returns the notation of the values.
     #[must_use]
-    pub fn kind(self) -> Kind {
+    pub fn kind(self) -> FieldNotation {
         self.place().kind
     }
 

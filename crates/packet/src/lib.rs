@@ -11,6 +11,6 @@ mod value;
 pub use conntrack::{CtState, Nat, NatKind, Tuple};
 pub use field::{Field, Fields};
 pub use packet::Packet;
-pub use registry::Kind;
+pub use registry::FieldNotation;
 pub use text::{BadValue, parse_mac, show_mac};
 pub use value::{Masked, Subfield, bits};

@@ -7,7 +7,7 @@ use std::fmt;
 
 /// The notation of the values of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum FieldNotation {
     /// A MAC address.
     Mac,
     /// An IPv4 address.
@@ -22,7 +22,7 @@ pub enum Kind {
     CtState,
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for FieldNotation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Mac => "a MAC address or a number",
@@ -41,7 +41,7 @@ pub(crate) struct FieldInfo {
     pub(crate) cell: Cell,
     pub(crate) shift: u8,
     pub(crate) width: u8,
-    pub(crate) kind: Kind,
+    pub(crate) kind: FieldNotation,
     pub(crate) shown: fn(&Packet) -> bool,
 }
 
@@ -163,7 +163,7 @@ macro_rules! fields {
                 cell: Cell::$cell,
                 shift: $shift,
                 width: $width,
-                kind: Kind::$kind,
+                kind: FieldNotation::$kind,
                 shown: $shown,
             },)*
         ];

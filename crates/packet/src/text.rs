@@ -1,6 +1,6 @@
 //! Parses and prints the values of fields.
 
-use crate::{CtState, Field, Kind, Masked, bits};
+use crate::{CtState, Field, FieldNotation, Masked, bits};
 use std::{
     fmt,
     net::{Ipv4Addr, Ipv6Addr},
@@ -54,25 +54,27 @@ impl Field {
     #[must_use]
     pub fn show(self, value: u128) -> String {
         match self.kind() {
-            Kind::Mac => show_mac(value),
-            Kind::Ip4 => Ipv4Addr::from_bits(value as u32).to_string(),
-            Kind::Ip6 => Ipv6Addr::from_bits(value).to_string(),
+            FieldNotation::Mac => show_mac(value),
+            FieldNotation::Ip4 => Ipv4Addr::from_bits(value as u32).to_string(),
+            FieldNotation::Ip6 => Ipv6Addr::from_bits(value).to_string(),
             // If a bit has no name, the whole value is printed as a number.
-            Kind::CtState if value <= 0xff => CtState(value as u32).to_string(),
-            Kind::Hex if value == 0 => "0".into(),
-            Kind::Hex | Kind::CtState => format!("{value:#x}"),
-            Kind::Decimal => value.to_string(),
+            FieldNotation::CtState if value <= 0xff => CtState(value as u32).to_string(),
+            FieldNotation::Hex if value == 0 => "0".into(),
+            FieldNotation::Hex | FieldNotation::CtState => format!("{value:#x}"),
+            FieldNotation::Decimal => value.to_string(),
         }
     }
 
     /// Prints a value with its mask: `10.0.0.0/8`, `0x1/0x3`.
     #[must_use]
     pub fn show_masked(self, Masked { value, mask }: Masked) -> String {
-        let address = matches!(self.kind(), Kind::Ip4 | Kind::Ip6);
+        let address = matches!(self.kind(), FieldNotation::Ip4 | FieldNotation::Ip6);
         match Masked::new(value, mask).prefix_length(self.width()) {
             _ if mask == bits(self.width()) => self.show(value),
             Some(length) if address => format!("{}/{length}", self.show(value)),
-            _ if address || self.kind() == Kind::Mac => format!("{}/{}", self.show(value), self.show(mask)),
+            _ if address || self.kind() == FieldNotation::Mac => {
+                format!("{}/{}", self.show(value), self.show(mask))
+            }
             _ => format!("{value:#x}/{mask:#x}"),
         }
     }
@@ -90,11 +92,13 @@ impl Field {
             _ => None,
         };
         let value = match self.kind() {
-            Kind::Mac => parse_mac(text).or_else(number),
-            Kind::Ip4 => text.parse().ok().map(|it: Ipv4Addr| u128::from(it.to_bits())).or_else(number),
-            Kind::Ip6 => text.parse().ok().map(Ipv6Addr::to_bits).or_else(number),
-            Kind::CtState => number().or_else(|| text.parse().ok().map(|it: CtState| it.0.into())),
-            Kind::Hex | Kind::Decimal => number(),
+            FieldNotation::Mac => parse_mac(text).or_else(number),
+            FieldNotation::Ip4 => {
+                text.parse().ok().map(|it: Ipv4Addr| u128::from(it.to_bits())).or_else(number)
+            }
+            FieldNotation::Ip6 => text.parse().ok().map(Ipv6Addr::to_bits).or_else(number),
+            FieldNotation::CtState => number().or_else(|| text.parse().ok().map(|it: CtState| it.0.into())),
+            FieldNotation::Hex | FieldNotation::Decimal => number(),
         };
         let fits = value.filter(|value| *value <= bits(self.width()));
         fits.ok_or_else(|| BadValue { field: self, text: text.to_owned() })
@@ -109,7 +113,7 @@ impl Field {
             return Ok(Masked::exact(self.parse(text)?, self.width()));
         };
         let value = self.parse(value)?;
-        let address = matches!(self.kind(), Kind::Ip4 | Kind::Ip6);
+        let address = matches!(self.kind(), FieldNotation::Ip4 | FieldNotation::Ip6);
         match mask.parse() {
             Ok(length) if address && length <= self.width() => {
                 Ok(Masked::prefix(value, self.width(), length))

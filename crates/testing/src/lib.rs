@@ -19,7 +19,7 @@ pub use changes::{RandomChanges, answer_uncut, other_letter, with_line};
 pub use early::EarlyGather;
 pub use planted::{MARKS, no_secrets, planted_answer};
 
-use mcp_core::{Backend, Budget, Bundle, Layer, Local, Recorded, Server};
+use mcp_core::{Backend, Budget, Bundle, Layer, LocalBackend, RecordedBackend, Server};
 use rmcp::{
     ClientHandler, RoleClient, ServiceExt,
     model::{
@@ -75,7 +75,7 @@ pub fn unpack(archive: &str, into: &Path) -> Result<(), Failed> {
 pub fn lab() -> Result<Arc<dyn Backend>, Failed> {
     let dir = std::env::var("OVNK_LAB_DIR").unwrap_or_else(|_| "/var/lib/ovnk-lab".into());
     let node = |name: &str| format!("{name}={dir}/{name}/pid").parse();
-    Ok(Arc::new(Local::new(vec![node("ovn-worker")?, node("ovn-worker2")?])))
+    Ok(Arc::new(LocalBackend::new(vec![node("ovn-worker")?, node("ovn-worker2")?])))
 }
 
 /// Returns the source of a scenario: the bundles that its file `bundles.txt` lists (as paths in the test data), its
@@ -89,7 +89,7 @@ pub fn scenario(name: &str) -> Arc<dyn Backend> {
     if bundle.exists() {
         Arc::new(Bundle::new(vec![bundle]))
     } else {
-        Arc::new(Recorded::new(folder.join("recorded")))
+        Arc::new(RecordedBackend::new(folder.join("recorded")))
     }
 }
 

@@ -5,8 +5,8 @@ use super::{Case, Failed, answer, scenario};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use mcp_core::{
-    Argv, Backend, BundleFile, Coverage, Db, Kind, Layer, LogQuery, LogStream, NodeName, ObjectQuery, Output,
-    Progress, Read, ReadError, Table, Target,
+    Argv, Backend, BundleFile, CommandTarget, Coverage, Db, Layer, LogQuery, LogStream, NodeName, ObjectKind,
+    ObjectQuery, Output, Progress, ReadError, ReadValue, Table,
 };
 use ovsdb::{Atom, Database, Datum, NewFile, Rows, Schema, Select, Uuid};
 use serde_json::{Value, json};
@@ -71,7 +71,7 @@ impl PlantedBackend {
     }
 
     /// Returns the database with secrets in its rows, or `None` if only the database's server can be queried.
-    async fn planted(&self, at: &Target, db: Db) -> Option<Read<Arc<Database>>> {
+    async fn planted(&self, at: &CommandTarget, db: Db) -> Option<ReadValue<Arc<Database>>> {
         let read = self.inner.database(at, db).await.ok()?;
         let key = (at.node.clone(), db);
         let mut known = self.databases.lock().unwrap_or_else(PoisonError::into_inner);
@@ -83,7 +83,7 @@ impl PlantedBackend {
                 planted
             }
         };
-        Some(Read { value: planted, origin: read.origin, notes: read.notes })
+        Some(ReadValue { value: planted, origin: read.origin, notes: read.notes })
     }
 }
 
@@ -166,7 +166,7 @@ impl Backend for PlantedBackend {
         self.inner.coverage().await
     }
 
-    async fn command(&self, at: &Target, argv: &Argv) -> Result<Read<Output>, ReadError> {
+    async fn command(&self, at: &CommandTarget, argv: &Argv) -> Result<ReadValue<Output>, ReadError> {
         if self.fails {
             let (command, node) = (argv.to_string(), at.node.clone());
             return Err(ReadError::Failed { command, node, status: 1, stderr: PRINTED.into() });
@@ -178,54 +178,76 @@ impl Backend for PlantedBackend {
             // Any text on the standard error of ovn-trace counts as a failure.
             value.stderr = said;
         }
-        Ok(Read { value, ..read })
+        Ok(ReadValue { value, ..read })
     }
 
-    async fn recorded(&self, at: &Target, command: &'static str) -> Result<Read<Output>, ReadError> {
+    async fn recorded(
+        &self,
+        at: &CommandTarget,
+        command: &'static str,
+    ) -> Result<ReadValue<Output>, ReadError> {
         let read = self.inner.recorded(at, command).await?;
-        Ok(Read { value: plant_in(read.value), ..read })
+        Ok(ReadValue { value: plant_in(read.value), ..read })
     }
 
-    async fn follow(&self, at: &Target, argv: &Argv, time: Duration) -> Result<Read<Output>, ReadError> {
+    async fn follow(
+        &self,
+        at: &CommandTarget,
+        argv: &Argv,
+        time: Duration,
+    ) -> Result<ReadValue<Output>, ReadError> {
         let read = self.inner.follow(at, argv, time).await?;
-        Ok(Read { value: plant_in(read.value), ..read })
+        Ok(ReadValue { value: plant_in(read.value), ..read })
     }
 
-    async fn schema(&self, at: &Target, db: Db) -> Result<Arc<Schema>, ReadError> {
+    async fn schema(&self, at: &CommandTarget, db: Db) -> Result<Arc<Schema>, ReadError> {
         self.inner.schema(at, db).await
     }
 
-    async fn rows(&self, at: &Target, db: Db, selects: &[Select]) -> Result<Read<Vec<Rows>>, ReadError> {
+    async fn rows(
+        &self,
+        at: &CommandTarget,
+        db: Db,
+        selects: &[Select],
+    ) -> Result<ReadValue<Vec<Rows>>, ReadError> {
         let read = self.inner.rows(at, db, selects).await?;
         let Some(planted) = self.planted(at, db).await else { return Ok(read) };
         let rows = selects.iter().map(|select| planted.value.select(select)).collect::<Result<_, _>>()?;
-        Ok(Read { value: rows, ..read })
+        Ok(ReadValue { value: rows, ..read })
     }
 
-    async fn database(&self, at: &Target, db: Db) -> Result<Read<Arc<Database>>, ReadError> {
+    async fn database(&self, at: &CommandTarget, db: Db) -> Result<ReadValue<Arc<Database>>, ReadError> {
         match self.planted(at, db).await {
             Some(planted) => Ok(planted),
             None => self.inner.database(at, db).await,
         }
     }
 
-    async fn kinds(&self, within: Duration) -> Result<Read<Vec<Kind>>, ReadError> {
+    async fn kinds(&self, within: Duration) -> Result<ReadValue<Vec<ObjectKind>>, ReadError> {
         self.inner.kinds(within).await
     }
 
-    async fn objects(&self, query: &ObjectQuery, within: Duration) -> Result<Read<Vec<Value>>, ReadError> {
+    async fn objects(
+        &self,
+        query: &ObjectQuery,
+        within: Duration,
+    ) -> Result<ReadValue<Vec<Value>>, ReadError> {
         self.inner.objects(query, within).await
     }
 
-    async fn table(&self, query: &ObjectQuery, within: Duration) -> Result<Option<Read<Table>>, ReadError> {
+    async fn table(
+        &self,
+        query: &ObjectQuery,
+        within: Duration,
+    ) -> Result<Option<ReadValue<Table>>, ReadError> {
         self.inner.table(query, within).await
     }
 
-    async fn files(&self, contains: &str) -> Result<Read<Vec<BundleFile>>, ReadError> {
+    async fn files(&self, contains: &str) -> Result<ReadValue<Vec<BundleFile>>, ReadError> {
         self.inner.files(contains).await
     }
 
-    async fn log(&self, query: &LogQuery, within: Duration) -> Result<Read<LogStream>, ReadError> {
+    async fn log(&self, query: &LogQuery, within: Duration) -> Result<ReadValue<LogStream>, ReadError> {
         let mut read = self.inner.log(query, within).await?;
         let (sender, stream) = LogStream::channel();
         let inner = std::mem::replace(&mut read.value, stream);

@@ -124,8 +124,10 @@ const DOC_OPENINGS: &[Banned] = &[
 const QUESTION: Banned = banned("?", "a doc comment is not a question: write `Returns whether …`");
 
 /// Names of types that do not say what the type is.
-const TYPE_NAMES: &[&str] =
-    &["Asked", "Found", "Wanted", "One", "Picked", "Kept", "Seen", "Guest", "Stranger", "Told", "Said"];
+const TYPE_NAMES: &[&str] = &[
+    "Asked", "Found", "Wanted", "One", "Picked", "Kept", "Seen", "Guest", "Stranger", "Told", "Said",
+    "Place", "Recorded", "Read", "Cluster", "Local", "Over", "Held", "Moved", "Unread", "Where", "Allow",
+];
 
 /// A reader at three in the morning does not solve riddles.
 pub(super) fn plain_english(tree: &Tree) -> Vec<String> {

@@ -2,7 +2,7 @@
 
 /// The programs that one crate may run. The table is the whole attack surface and short enough to review at once.
 #[derive(Clone, Copy, Debug)]
-pub struct Allow(pub &'static [Program]);
+pub struct AllowedPrograms(pub &'static [Program]);
 
 /// A program and the allowed ways to call it.
 #[derive(Debug)]
@@ -24,14 +24,14 @@ pub struct Verb {
     /// because an option that is harmless for one verb may not be harmless for another.
     pub options: &'static [&'static str],
     /// The operands by position. All of them are required.
-    pub operands: &'static [&'static [Part]],
+    pub operands: &'static [&'static [WordPart]],
     /// The reason why the verb only reads: the manual page and what it says, or the test that shows it.
     pub reads_only: &'static str,
 }
 
 /// A part of a word on a command line.
 #[derive(Clone, Copy, Debug)]
-pub enum Part {
+pub enum WordPart {
     /// Literal text.
     Text(&'static str),
     /// An operand of this kind ([`super::Operand::KIND`]).
@@ -40,22 +40,22 @@ pub enum Part {
 
 /// A command line that a table allows, with places for its operands. Only [`Allow::check`] creates one.
 #[derive(Clone, Copy, Debug)]
-pub struct Phrase(&'static [&'static [Part]]);
+pub struct Phrase(&'static [&'static [WordPart]]);
 
 impl Phrase {
-    pub(super) fn words(&self) -> &'static [&'static [Part]] {
+    pub(super) fn words(&self) -> &'static [&'static [WordPart]] {
         self.0
     }
 }
 
-impl Allow {
+impl AllowedPrograms {
     /// Returns the phrase if this table allows it.
     ///
     /// # Panics
     ///
     /// Panics if the table does not allow the phrase. [`argv!`](crate::argv!) calls it in a `const`, so that the panic
     /// is a compile error.
-    pub const fn check(self, words: &'static [&'static [Part]]) -> Phrase {
+    pub const fn check(self, words: &'static [&'static [WordPart]]) -> Phrase {
         let (name, mut rest) = match words.split_first() {
             Some((name, rest)) => (name, rest),
             None => panic!("a command must start with a program"),
@@ -77,7 +77,7 @@ impl Allow {
         panic!("this crate's table lists this program, but not with these arguments")
     }
 
-    const fn program(self, name: &[Part]) -> &'static Program {
+    const fn program(self, name: &[WordPart]) -> &'static Program {
         let mut programs = self.0;
         while let Some((program, others)) = programs.split_first() {
             if is_text(name, program.name) {
@@ -91,7 +91,7 @@ impl Allow {
 
 impl Verb {
     /// Whether these words are this verb, its options and exactly its operands.
-    const fn matches(&self, mut phrase: &[&[Part]]) -> bool {
+    const fn matches(&self, mut phrase: &[&[WordPart]]) -> bool {
         let mut words = self.words;
         while let Some((word, others)) = words.split_first() {
             match phrase.split_first() {
@@ -113,7 +113,7 @@ impl Verb {
     }
 }
 
-const fn listed(list: &[&str], word: &[Part]) -> bool {
+const fn listed(list: &[&str], word: &[WordPart]) -> bool {
     let mut list = list;
     while let Some((first, others)) = list.split_first() {
         if is_text(word, first) {
@@ -124,18 +124,18 @@ const fn listed(list: &[&str], word: &[Part]) -> bool {
     false
 }
 
-const fn is_text(word: &[Part], text: &str) -> bool {
-    matches!(word, [Part::Text(it)] if same(it, text))
+const fn is_text(word: &[WordPart], text: &str) -> bool {
+    matches!(word, [WordPart::Text(it)] if same(it, text))
 }
 
-const fn same_parts(mut a: &[Part], mut b: &[Part]) -> bool {
+const fn same_parts(mut a: &[WordPart], mut b: &[WordPart]) -> bool {
     loop {
         match (a.split_first(), b.split_first()) {
             (None, None) => return true,
             (Some((x, xs)), Some((y, ys))) => {
                 let alike = match (x, y) {
-                    (Part::Text(x), Part::Text(y)) => same(x, y),
-                    (Part::Operand(x), Part::Operand(y)) => same(x, y),
+                    (WordPart::Text(x), WordPart::Text(y)) => same(x, y),
+                    (WordPart::Operand(x), WordPart::Operand(y)) => same(x, y),
                     _ => false,
                 };
                 if !alike {

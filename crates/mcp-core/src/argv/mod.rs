@@ -4,10 +4,10 @@
 //! the compiler checks against the table of the crate that contains the command:
 //!
 //! ```
-//! use mcp_core::argv::{Allow, Argv, Part::{Operand, Text}, Program, Verb};
+//! use mcp_core::argv::{AllowedPrograms, Argv, WordPart::{Operand, Text}, Program, Verb};
 //! use mcp_core::argv;
 //!
-//! const ALLOW: Allow = Allow(&[Program {
+//! const ALLOW: AllowedPrograms = AllowedPrograms(&[Program {
 //!     name: "ip",
 //!     globals: &["-j"],
 //!     verbs: &[Verb {
@@ -26,8 +26,8 @@
 //! A command that the table does not list does not compile. This applies to an unlisted verb:
 //!
 //! ```compile_fail
-//! # use mcp_core::argv::{Allow, Program, Verb};
-//! # const ALLOW: Allow = Allow(&[Program { name: "ip", globals: &["-j"], verbs: &[
+//! # use mcp_core::argv::{AllowedPrograms, Program, Verb};
+//! # const ALLOW: AllowedPrograms = AllowedPrograms(&[Program { name: "ip", globals: &["-j"], verbs: &[
 //! #     Verb { words: &["route", "show"], options: &[], operands: &[], reads_only: "" }] }]);
 //! mcp_core::argv!(ALLOW: "ip", "-j", "route", "flush");
 //! ```
@@ -35,8 +35,8 @@
 //! to an unlisted program:
 //!
 //! ```compile_fail
-//! # use mcp_core::argv::{Allow, Program, Verb};
-//! # const ALLOW: Allow = Allow(&[Program { name: "ip", globals: &["-j"], verbs: &[
+//! # use mcp_core::argv::{AllowedPrograms, Program, Verb};
+//! # const ALLOW: AllowedPrograms = AllowedPrograms(&[Program { name: "ip", globals: &["-j"], verbs: &[
 //! #     Verb { words: &["route", "show"], options: &[], operands: &[], reads_only: "" }] }]);
 //! mcp_core::argv!(ALLOW: "sh", "-c", "true");
 //! ```
@@ -44,22 +44,22 @@
 //! to an unlisted global option, a second command after `--`, and an operand where none is allowed:
 //!
 //! ```compile_fail
-//! # use mcp_core::argv::{Allow, Program, Verb};
-//! # const ALLOW: Allow = Allow(&[Program { name: "ip", globals: &["-j"], verbs: &[
+//! # use mcp_core::argv::{AllowedPrograms, Program, Verb};
+//! # const ALLOW: AllowedPrograms = AllowedPrograms(&[Program { name: "ip", globals: &["-j"], verbs: &[
 //! #     Verb { words: &["route", "show"], options: &[], operands: &[], reads_only: "" }] }]);
 //! mcp_core::argv!(ALLOW: "ip", "-batch", "route", "show");
 //! ```
 //!
 //! ```compile_fail
-//! # use mcp_core::argv::{Allow, Program, Verb};
-//! # const ALLOW: Allow = Allow(&[Program { name: "ip", globals: &["-j"], verbs: &[
+//! # use mcp_core::argv::{AllowedPrograms, Program, Verb};
+//! # const ALLOW: AllowedPrograms = AllowedPrograms(&[Program { name: "ip", globals: &["-j"], verbs: &[
 //! #     Verb { words: &["route", "show"], options: &[], operands: &[], reads_only: "" }] }]);
 //! mcp_core::argv!(ALLOW: "ip", "route", "show", "--", "route", "flush");
 //! ```
 //!
 //! ```compile_fail
-//! # use mcp_core::argv::{Allow, Program, Verb};
-//! # const ALLOW: Allow = Allow(&[Program { name: "ip", globals: &["-j"], verbs: &[
+//! # use mcp_core::argv::{AllowedPrograms, Program, Verb};
+//! # const ALLOW: AllowedPrograms = AllowedPrograms(&[Program { name: "ip", globals: &["-j"], verbs: &[
 //! #     Verb { words: &["route", "show"], options: &[], operands: &[], reads_only: "" }] }]);
 //! let number = 1u32;
 //! mcp_core::argv!(ALLOW: "ip", "route", "show", {number: u32});
@@ -68,16 +68,16 @@
 //! to an operand in the wrong place, and an operand of the wrong kind:
 //!
 //! ```compile_fail
-//! # use mcp_core::argv::{Allow, Part::*, Program, Verb};
-//! # const ALLOW: Allow = Allow(&[Program { name: "ip", globals: &[], verbs: &[
+//! # use mcp_core::argv::{AllowedPrograms, WordPart::*, Program, Verb};
+//! # const ALLOW: AllowedPrograms = AllowedPrograms(&[Program { name: "ip", globals: &[], verbs: &[
 //! #     Verb { words: &["route", "show"], options: &[], operands: &[&[Operand("number")]], reads_only: "" }] }]);
 //! let number = 1u32;
 //! mcp_core::argv!(ALLOW: "ip", {number: u32}, "route", "show");
 //! ```
 //!
 //! ```compile_fail
-//! # use mcp_core::argv::{Allow, Part::*, Program, Verb};
-//! # const ALLOW: Allow = Allow(&[Program { name: "ip", globals: &[], verbs: &[
+//! # use mcp_core::argv::{AllowedPrograms, WordPart::*, Program, Verb};
+//! # const ALLOW: AllowedPrograms = AllowedPrograms(&[Program { name: "ip", globals: &[], verbs: &[
 //! #     Verb { words: &["route", "show"], options: &[], operands: &[&[Operand("number")]], reads_only: "" }] }]);
 //! let address: std::net::IpAddr = "10.0.0.1".parse().unwrap();
 //! mcp_core::argv!(ALLOW: "ip", "route", "show", {address: std::net::IpAddr});
@@ -86,15 +86,15 @@
 //! to a command without its operands, and a command without a verb:
 //!
 //! ```compile_fail
-//! # use mcp_core::argv::{Allow, Part::*, Program, Verb};
-//! # const ALLOW: Allow = Allow(&[Program { name: "ip", globals: &[], verbs: &[
+//! # use mcp_core::argv::{AllowedPrograms, WordPart::*, Program, Verb};
+//! # const ALLOW: AllowedPrograms = AllowedPrograms(&[Program { name: "ip", globals: &[], verbs: &[
 //! #     Verb { words: &["route", "show"], options: &[], operands: &[&[Operand("number")]], reads_only: "" }] }]);
 //! mcp_core::argv!(ALLOW: "ip", "route", "show");
 //! ```
 //!
 //! ```compile_fail
-//! # use mcp_core::argv::{Allow, Program, Verb};
-//! # const ALLOW: Allow = Allow(&[Program { name: "ip", globals: &["-j"], verbs: &[
+//! # use mcp_core::argv::{AllowedPrograms, Program, Verb};
+//! # const ALLOW: AllowedPrograms = AllowedPrograms(&[Program { name: "ip", globals: &["-j"], verbs: &[
 //! #     Verb { words: &["route", "show"], options: &[], operands: &[], reads_only: "" }] }]);
 //! mcp_core::argv!(ALLOW: "ip", "-j");
 //! ```
@@ -102,16 +102,16 @@
 //! to text from outside, whatever its value, and to a word that is not a literal:
 //!
 //! ```compile_fail
-//! # use mcp_core::argv::{Allow, Part::*, Program, Verb};
-//! # const ALLOW: Allow = Allow(&[Program { name: "ip", globals: &[], verbs: &[
+//! # use mcp_core::argv::{AllowedPrograms, WordPart::*, Program, Verb};
+//! # const ALLOW: AllowedPrograms = AllowedPrograms(&[Program { name: "ip", globals: &[], verbs: &[
 //! #     Verb { words: &["route", "show"], options: &[], operands: &[&[Operand("text")]], reads_only: "" }] }]);
 //! let outside = String::from("-batch");
 //! mcp_core::argv!(ALLOW: "ip", "route", "show", {outside: String});
 //! ```
 //!
 //! ```compile_fail
-//! # use mcp_core::argv::{Allow, Program, Verb};
-//! # const ALLOW: Allow = Allow(&[Program { name: "ip", globals: &[], verbs: &[
+//! # use mcp_core::argv::{AllowedPrograms, Program, Verb};
+//! # const ALLOW: AllowedPrograms = AllowedPrograms(&[Program { name: "ip", globals: &[], verbs: &[
 //! #     Verb { words: &["route", "show"], options: &[], operands: &[], reads_only: "" }] }]);
 //! let program = "ip";
 //! mcp_core::argv!(ALLOW: program, "route", "show");
@@ -135,7 +135,7 @@ mod openflow;
 mod operand;
 mod process;
 
-pub use allow::{Allow, Part, Phrase, Program, Verb};
+pub use allow::{AllowedPrograms, Phrase, Program, Verb, WordPart};
 pub use allowed::is_allowed;
 pub use expression::{BadExpression, OvnExpression};
 pub use host::{InterfaceName, NftFamily, NftName};
@@ -160,10 +160,10 @@ impl Argv {
     pub fn fill(phrase: &Phrase, operands: &[Word]) -> Self {
         let mut operands = operands.iter();
         let mut interface = None;
-        let word = |parts: &[Part]| {
+        let word = |parts: &[WordPart]| {
             parts.iter().fold(String::new(), |word, part| match part {
-                Part::Text(text) => word + text,
-                Part::Operand(kind) => {
+                WordPart::Text(text) => word + text,
+                WordPart::Operand(kind) => {
                     let operand = operands.next().map_or("", Word::as_str);
                     if *kind == InterfaceName::KIND {
                         interface = Some(operand.to_owned());
@@ -211,13 +211,13 @@ macro_rules! argv {
         $crate::argv::Argv::fill(&PHRASE, &operands.concat())
     }};
     (@pattern { $text:literal $(, $name:ident : $type:ty)+ }) => {
-        &[$crate::argv::Part::Text($text)
-          $(, $crate::argv::Part::Operand(<$type as $crate::argv::Operand>::KIND))+]
+        &[$crate::argv::WordPart::Text($text)
+          $(, $crate::argv::WordPart::Operand(<$type as $crate::argv::Operand>::KIND))+]
     };
     (@pattern { $name:ident : $type:ty }) => {
-        &[$crate::argv::Part::Operand(<$type as $crate::argv::Operand>::KIND)]
+        &[$crate::argv::WordPart::Operand(<$type as $crate::argv::Operand>::KIND)]
     };
-    (@pattern $word:literal) => { &[$crate::argv::Part::Text($word)] };
+    (@pattern $word:literal) => { &[$crate::argv::WordPart::Text($word)] };
     (@operands { $($text:literal,)? $($name:ident : $type:ty),+ }) => {
         &[$(<$type as $crate::argv::Operand>::word(::std::borrow::Borrow::borrow(&$name))),+]
     };

@@ -69,7 +69,7 @@ pub struct Source {
 
 /// What a check found and what it could not read.
 #[derive(Debug, Default)]
-pub struct Outcome {
+pub struct CheckOutcome {
     /// What the check looked at, with its number: `3 nodes`. Empty if it looked at nothing.
     pub looked_at: String,
     /// The faults.
@@ -78,7 +78,7 @@ pub struct Outcome {
     pub unread: Vec<String>,
 }
 
-impl Outcome {
+impl CheckOutcome {
     /// Adds a node that the check could not read.
     pub fn could_not_read(&mut self, node: &NodeName, why: &ReadError) {
         self.unread.push(format!("{node}: {}", chain(why)));

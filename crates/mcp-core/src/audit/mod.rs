@@ -1,17 +1,17 @@
 //! Audits: the checks of a layer are one tool.
 //!
 //! A [`Check`] looks at one thing on all nodes. It returns what it found, what it looked at, and what it could not
-//! read. [`Described::of_audit`] makes one tool of all checks of a layer: it runs the checks, each with its own time
+//! read. [`ToolEntry::of_audit`] makes one tool of all checks of a layer: it runs the checks, each with its own time
 //! limit, and writes one short answer. `docs/adding-a-check.md` shows how to write a check.
 
 mod finding;
 mod run;
 mod text;
 
-pub use finding::{Certainty, Finding, Outcome, Severity, Source};
+pub use finding::{Certainty, CheckOutcome, Finding, Severity, Source};
 pub use run::CheckEntry;
 
-use crate::{Answer, Cluster, ClusterTool, Described, ToolError};
+use crate::{Answer, ClusterReader, ClusterTool, ToolEntry, ToolError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::marker::PhantomData;
@@ -30,8 +30,9 @@ pub trait Check: Send + Sync + 'static {
     /// Runs the check.
     ///
     /// # Errors
-    /// If the check could read nothing at all. What it could not read of some nodes belongs in [`Outcome::unread`].
-    fn run(cluster: &Cluster<'_>) -> impl Future<Output = Result<Outcome, ToolError>> + Send;
+    /// If the check could read nothing at all. What it could not read of some nodes belongs in
+    /// [`CheckOutcome::unread`].
+    fn run(cluster: &ClusterReader<'_>) -> impl Future<Output = Result<CheckOutcome, ToolError>> + Send;
 }
 
 /// The checks of a layer, which are one tool.
@@ -73,7 +74,7 @@ impl<A: Audit> ClusterTool for AuditTool<A> {
         format!("{}{about}", A::TITLE)
     }
 
-    async fn run(cluster: &Cluster<'_>, params: &Params) -> Result<Answer, ToolError> {
+    async fn run(cluster: &ClusterReader<'_>, params: &Params) -> Result<Answer, ToolError> {
         let mut checks = A::checks();
         if let Some(id) = &params.check {
             let known: Vec<&str> = checks.iter().map(|check| check.id).collect();
@@ -87,7 +88,7 @@ impl<A: Audit> ClusterTool for AuditTool<A> {
     }
 }
 
-impl Described {
+impl ToolEntry {
     /// The audit of a layer, as a line in the layer's table of tools.
     pub fn of_audit<A: Audit>() -> Self {
         Self::of_cluster::<AuditTool<A>>()

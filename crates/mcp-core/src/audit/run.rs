@@ -1,7 +1,7 @@
 //! Runs the checks.
 
-use super::{Check, Outcome, Source};
-use crate::{Cluster, ReadError, ToolError};
+use super::{Check, CheckOutcome, Source};
+use crate::{ClusterReader, ReadError, ToolError};
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
 
 /// A check without its type, as a line in a layer's table of checks.
@@ -18,10 +18,10 @@ pub struct CheckEntry {
 }
 
 /// [`Check::run`] without the type of the check.
-type CheckFn = Box<dyn for<'a, 'b> Fn(&'a Cluster<'b>) -> CheckFuture<'a> + Send + Sync>;
+type CheckFn = Box<dyn for<'a, 'b> Fn(&'a ClusterReader<'b>) -> CheckFuture<'a> + Send + Sync>;
 
 /// The future of [`Check::run`].
-type CheckFuture<'a> = BoxFuture<'a, Result<Outcome, ToolError>>;
+type CheckFuture<'a> = BoxFuture<'a, Result<CheckOutcome, ToolError>>;
 
 impl CheckEntry {
     /// The entry of a check.
@@ -37,10 +37,10 @@ impl CheckEntry {
 }
 
 /// A check and its result.
-pub(super) type CheckResult<'c> = (&'c CheckEntry, Result<Outcome, ToolError>);
+pub(super) type CheckResult<'c> = (&'c CheckEntry, Result<CheckOutcome, ToolError>);
 
 /// Runs the checks, a few at once. A check that exceeds the time of the call fails alone; the other checks still run.
-pub(super) async fn all<'c>(cluster: &Cluster<'_>, checks: &'c [CheckEntry]) -> Vec<CheckResult<'c>> {
+pub(super) async fn all<'c>(cluster: &ClusterReader<'_>, checks: &'c [CheckEntry]) -> Vec<CheckResult<'c>> {
     /// Each check itself already reads many nodes at once.
     const AT_ONCE: usize = 4;
     let running: Vec<BoxFuture<'_, CheckResult<'c>>> =
@@ -48,7 +48,7 @@ pub(super) async fn all<'c>(cluster: &Cluster<'_>, checks: &'c [CheckEntry]) -> 
     stream::iter(running).buffered(AT_ONCE).collect().await
 }
 
-async fn bounded<'c>(cluster: &Cluster<'_>, check: &'c CheckEntry) -> CheckResult<'c> {
+async fn bounded<'c>(cluster: &ClusterReader<'_>, check: &'c CheckEntry) -> CheckResult<'c> {
     let late = ReadError::TooLate { what: check.reads.into(), seconds: cluster.within().as_secs() };
     let outcome = tokio::time::timeout(cluster.within(), (check.run)(cluster)).await;
     (check, outcome.unwrap_or(Err(late.into())))

@@ -85,8 +85,8 @@ fn line(check: &CheckEntry, finding: &Finding) -> String {
 mod tests {
     use super::*;
     use crate::{
-        Cluster, ReadError, ToolError,
-        audit::{Check, Outcome, Source, run},
+        ClusterReader, ReadError, ToolError,
+        audit::{Check, CheckOutcome, Source, run},
         cluster::tests::Fake,
     };
     use std::time::Duration;
@@ -112,13 +112,13 @@ mod tests {
         const READS: &'static str = "pods";
         const SOURCES: &'static [Source] =
             &[Source { name: "issue 1", first: Some("1.0"), fixed: Some("1.2") }];
-        async fn run(_: &Cluster<'_>) -> Result<Outcome, ToolError> {
+        async fn run(_: &ClusterReader<'_>) -> Result<CheckOutcome, ToolError> {
             let findings = vec![
                 finding(Severity::Notice, Certainty::Certain, "odd"),
                 finding(Severity::Error, Certainty::Suspicion, "maybe"),
                 finding(Severity::Error, Certainty::Certain, "web"),
             ];
-            Ok(Outcome { looked_at: "3 pods".into(), findings, unread: vec!["n2: silent".into()] })
+            Ok(CheckOutcome { looked_at: "3 pods".into(), findings, unread: vec!["n2: silent".into()] })
         }
     }
 
@@ -127,8 +127,8 @@ mod tests {
         const ID: &'static str = "good";
         const TITLE: &'static str = "All is well";
         const READS: &'static str = "nodes";
-        async fn run(_: &Cluster<'_>) -> Result<Outcome, ToolError> {
-            Ok(Outcome { looked_at: "2 nodes".into(), ..Outcome::default() })
+        async fn run(_: &ClusterReader<'_>) -> Result<CheckOutcome, ToolError> {
+            Ok(CheckOutcome { looked_at: "2 nodes".into(), ..CheckOutcome::default() })
         }
     }
 
@@ -137,7 +137,7 @@ mod tests {
         const ID: &'static str = "absent";
         const TITLE: &'static str = "All is well";
         const READS: &'static str = "nodes";
-        async fn run(_: &Cluster<'_>) -> Result<Outcome, ToolError> {
+        async fn run(_: &ClusterReader<'_>) -> Result<CheckOutcome, ToolError> {
             Err(ReadError::not_held("nodes", "bundle").into())
         }
     }
@@ -147,14 +147,14 @@ mod tests {
         const ID: &'static str = "hangs";
         const TITLE: &'static str = "All is well";
         const READS: &'static str = "a log";
-        async fn run(_: &Cluster<'_>) -> Result<Outcome, ToolError> {
+        async fn run(_: &ClusterReader<'_>) -> Result<CheckOutcome, ToolError> {
             std::future::pending().await
         }
     }
 
     async fn shown(checks: &[CheckEntry], about: Option<&str>) -> String {
         let fake = Fake::default();
-        let cluster = Cluster::new(&fake, Duration::from_secs(1), crate::Budget::default());
+        let cluster = ClusterReader::new(&fake, Duration::from_secs(1), crate::Budget::default());
         let answer = answer(run::all(&cluster, checks).await, about);
         answer.rows.iter().map(|row| row.text.clone() + "\n").collect()
     }

@@ -34,24 +34,24 @@ pub struct SourceCoverage {
 pub struct NodeCoverage {
     /// The node.
     pub node: NodeName,
-    /// All areas, in the order of [`Area::ALL`].
-    pub areas: Vec<Held>,
+    /// All areas, in the order of [`DataArea::ALL`].
+    pub areas: Vec<AreaOfNode>,
 }
 
 /// The data of one node in one area.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Held {
+pub struct AreaOfNode {
     /// The area.
-    pub area: Area,
+    pub area: DataArea,
     /// Whether the data is there.
-    pub state: State,
+    pub state: AreaState,
     /// Which data is there, or why it is not.
     pub details: Vec<String>,
 }
 
 /// An area of data that is collected together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Area {
+pub enum DataArea {
     /// OVN's northbound database.
     Northbound,
     /// OVN's southbound database.
@@ -72,7 +72,7 @@ pub enum Area {
     Objects,
 }
 
-impl Area {
+impl DataArea {
     /// All areas, in the order of the report.
     pub const ALL: [Self; 9] = [
         Self::Northbound,
@@ -87,7 +87,7 @@ impl Area {
     ];
 }
 
-impl fmt::Display for Area {
+impl fmt::Display for DataArea {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Northbound => "northbound",
@@ -105,7 +105,7 @@ impl fmt::Display for Area {
 
 /// Whether data of an area is there. Absent and empty are different answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum AreaState {
     /// The source is live and can be asked now; nothing was collected.
     Live,
     /// The data was collected and can be read.
@@ -118,7 +118,7 @@ pub enum State {
     Damaged,
 }
 
-impl fmt::Display for State {
+impl fmt::Display for AreaState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Live => "live",
@@ -132,12 +132,12 @@ impl fmt::Display for State {
 
 impl Coverage {
     /// The coverage of a live source whose nodes answer in these areas.
-    pub fn live(name: &str, nodes: Vec<NodeName>, areas: &[Area]) -> Self {
-        let held = |area: Area| {
-            let state = if areas.contains(&area) { State::Live } else { State::Absent };
-            Held { area, state, details: Vec::new() }
+    pub fn live(name: &str, nodes: Vec<NodeName>, areas: &[DataArea]) -> Self {
+        let held = |area: DataArea| {
+            let state = if areas.contains(&area) { AreaState::Live } else { AreaState::Absent };
+            AreaOfNode { area, state, details: Vec::new() }
         };
-        let node = |node| NodeCoverage { node, areas: Area::ALL.map(held).into() };
+        let node = |node| NodeCoverage { node, areas: DataArea::ALL.map(held).into() };
         Self {
             sources: vec![SourceCoverage { name: name.into(), when: None, files: None }],
             nodes: nodes.into_iter().map(node).collect(),
@@ -146,7 +146,7 @@ impl Coverage {
     }
 
     /// The data of a node in an area.
-    pub fn of(&self, node: &NodeName, area: Area) -> Option<&Held> {
+    pub fn of(&self, node: &NodeName, area: DataArea) -> Option<&AreaOfNode> {
         self.nodes.iter().find(|n| n.node == *node)?.areas.iter().find(|held| held.area == area)
     }
 }
@@ -166,15 +166,15 @@ impl fmt::Display for Coverage {
         }
         let width = self.nodes.iter().map(|n| n.node.as_str().len()).max().unwrap_or(0).max(4);
         write!(f, "{:width$}", "node")?;
-        Area::ALL.iter().try_for_each(|area| write!(f, "  {area:10}"))?;
+        DataArea::ALL.iter().try_for_each(|area| write!(f, "  {area:10}"))?;
         f.write_char('\n')?;
         for NodeCoverage { node, areas } in &self.nodes {
             write!(f, "{:width$}", node.as_str())?;
             areas.iter().try_for_each(|held| write!(f, "  {:10}", held.state))?;
             f.write_char('\n')?;
         }
-        for area in Area::ALL {
-            let mut said: Vec<(&Held, Vec<&str>)> = Vec::new();
+        for area in DataArea::ALL {
+            let mut said: Vec<(&AreaOfNode, Vec<&str>)> = Vec::new();
             for (node, held) in
                 self.nodes.iter().flat_map(|n| n.areas.iter().map(move |held| (n.node.as_str(), held)))
             {

@@ -1,7 +1,7 @@
 //! Reads the log files of a running host.
 
 use super::{
-    Origin, Read, ReadError,
+    Origin, ReadError, ReadValue,
     bundle::plain,
     nofollow::{Folder, Root},
 };
@@ -27,7 +27,7 @@ pub(super) fn open(
     source: &str,
     log: HostLog,
     query: &LogQuery,
-) -> Result<Read<LogStream>, ReadError> {
+) -> Result<ReadValue<LogStream>, ReadError> {
     let unreadable = |path: &str, e: io::Error| ReadError::unreadable(format!("/{path} of {node}"), e);
     let root = Root::open(root).map_err(|e| unreadable("", e))?;
     let found = |log: HostLog| {
@@ -82,7 +82,7 @@ pub(super) fn open(
     let deadline = Deadline::current();
     let pour = move || contents.into_iter().all(|content| pour(&sender, content));
     tokio::task::spawn_blocking(move || deadline.during(pour));
-    Ok(Read { value: stream, origin: Origin::new(what, Some(Timestamp::now())), notes })
+    Ok(ReadValue { value: stream, origin: Origin::new(what, Some(Timestamp::now())), notes })
 }
 
 /// The rotated files of a log, oldest first, with their modification times: `x.log.1`, `x.log-20261122.gz`.
@@ -138,7 +138,7 @@ mod tests {
     use crate::LogSource;
     use std::{fs, io::Write as _, time::Duration};
 
-    async fn text(root: &Path, since: Option<&str>) -> (String, Read<()>) {
+    async fn text(root: &Path, since: Option<&str>) -> (String, ReadValue<()>) {
         let node: NodeName = "here".parse().unwrap();
         let log = HostLog::OvsVswitchd;
         let source = LogSource::Host { node: node.clone(), log };
@@ -149,7 +149,7 @@ mod tests {
             text.extend_from_slice(&piece.unwrap());
         }
         let (origin, notes) = (read.origin, read.notes);
-        (String::from_utf8(text).unwrap(), Read { value: (), origin, notes })
+        (String::from_utf8(text).unwrap(), ReadValue { value: (), origin, notes })
     }
 
     #[tokio::test]

@@ -1,7 +1,9 @@
 //! Reads the journal of a running host, for logs that have no file of their own.
 
-use super::{Origin, Read, ReadError};
-use crate::{Argv, HostLog, LogQuery, LogStream, Target, argv::SystemdUnit, commands, commands::JournalPart};
+use super::{Origin, ReadError, ReadValue};
+use crate::{
+    Argv, CommandTarget, HostLog, LogQuery, LogStream, argv::SystemdUnit, commands, commands::JournalPart,
+};
 use bytes::Bytes;
 use jiff::Timestamp;
 use std::{io, time::Instant};
@@ -16,11 +18,11 @@ const MAX_ERROR: u64 = 4 << 10;
 
 /// Opens the journal of the first unit of a log that has an entry. The inner error says which units were tried.
 pub(super) async fn open(
-    at: &Target,
+    at: &CommandTarget,
     log: HostLog,
     query: &LogQuery,
     spawn: impl Fn(&Argv) -> Result<Child, ReadError>,
-) -> Result<Result<Read<LogStream>, String>, ReadError> {
+) -> Result<Result<ReadValue<LogStream>, String>, ReadError> {
     let units: Vec<Option<SystemdUnit>> = match log {
         HostLog::Kernel => vec![None],
         log => SystemdUnit::of(log).map(Some).collect(),
@@ -47,7 +49,7 @@ pub(super) async fn open(
         match first.map_err(|e| ReadError::unreadable(format!("the output of `{argv}`"), e))? {
             FirstOutput::Piece(piece) => {
                 let origin = Origin::new(argv.to_string(), Some(Timestamp::now()));
-                return Ok(Ok(Read { value: forward(piece, child), origin, notes: Vec::new() }));
+                return Ok(Ok(ReadValue { value: forward(piece, child), origin, notes: Vec::new() }));
             }
             FirstOutput::Nothing => looked.push(format!("`{argv}` found no entries")),
             FirstOutput::Failed(said) => looked.push(format!("`{argv}` failed: {said}")),

@@ -1,7 +1,7 @@
 //! Reads databases through their servers, for sources that can run commands.
 
-use super::{Backend, Origin, Read, ReadError};
-use crate::{Db, NodeName, Target, argv::OvsdbQuery, commands};
+use super::{Backend, Origin, ReadError, ReadValue};
+use crate::{CommandTarget, Db, NodeName, argv::OvsdbQuery, commands};
 use ovsdb::{Rows, Schema, Select, wire::WireError};
 use std::{
     collections::BTreeMap,
@@ -17,7 +17,7 @@ impl DatabaseServers {
     pub(super) async fn schema(
         &self,
         source: &impl Backend,
-        at: &Target,
+        at: &CommandTarget,
         db: Db,
     ) -> Result<Arc<Schema>, ReadError> {
         let key = (at.node.clone(), db);
@@ -28,7 +28,7 @@ impl DatabaseServers {
         }
     }
 
-    async fn ask(&self, source: &impl Backend, at: &Target, db: Db) -> Result<Arc<Schema>, ReadError> {
+    async fn ask(&self, source: &impl Backend, at: &CommandTarget, db: Db) -> Result<Arc<Schema>, ReadError> {
         let output = source.command(at, &commands::get_schema(db)).await?.value;
         let schema = Schema::parse(&String::from_utf8_lossy(&output.stdout))
             .map_err(|e| ReadError::unreadable(format!("the schema of {db} on {}", at.node), e))?;
@@ -42,10 +42,10 @@ impl DatabaseServers {
     pub(super) async fn rows(
         &self,
         source: &impl Backend,
-        at: &Target,
+        at: &CommandTarget,
         db: Db,
         selects: &[Select],
-    ) -> Result<Read<Vec<Rows>>, ReadError> {
+    ) -> Result<ReadValue<Vec<Rows>>, ReadError> {
         let query = OvsdbQuery::new(db, selects).map_err(ReadError::Query)?;
         let checked = |schema: &Schema| selects.iter().try_for_each(|select| select.check(schema));
         let mut schema = self.schema(source, at, db).await?;
@@ -68,6 +68,6 @@ impl DatabaseServers {
         // The origin names the database and where the command ran, without the whole transaction.
         let asked_where = read.origin.what.strip_prefix(&argv.to_string()).unwrap_or_default();
         let what = format!("ovsdb-client query {db}{asked_where}");
-        Ok(Read { value: rows, origin: Origin { what, ..read.origin }, notes: read.notes })
+        Ok(ReadValue { value: rows, origin: Origin { what, ..read.origin }, notes: read.notes })
     }
 }

@@ -5,10 +5,12 @@
 //! from a debug container (`NODE=1` with hostPID), or the nodes of the lab.
 
 use super::{
-    Area, Backend, Coverage, Origin, Output, Read, ReadError, answered, live::DatabaseServers, netns,
-    nofollow::Root, warnings,
+    Backend, Coverage, DataArea, Origin, Output, ReadError, ReadValue, answered, live::DatabaseServers,
+    netns, nofollow::Root, warnings,
 };
-use crate::{Argv, Db, LogQuery, LogSource, LogStream, NodeName, Place, PodRef, Target, commands};
+use crate::{
+    Argv, CommandPlace, CommandTarget, Db, LogQuery, LogSource, LogStream, NodeName, PodRef, commands,
+};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use ovsdb::{Database, Rows, Schema, Select};
@@ -107,12 +109,12 @@ impl LocalNode {
 }
 
 /// A source that runs programs on this host.
-pub struct Local {
+pub struct LocalBackend {
     nodes: BTreeMap<NodeName, LocalNode>,
     databases: DatabaseServers,
 }
 
-impl Local {
+impl LocalBackend {
     /// Creates a backend for these nodes.
     pub fn new(nodes: Vec<LocalNode>) -> Self {
         let nodes = nodes.into_iter().map(|node| (node.name.clone(), node)).collect();
@@ -129,10 +131,10 @@ impl Local {
         })
     }
 
-    async fn namespaces(&self, at: &Target) -> Result<Namespaces, ReadError> {
+    async fn namespaces(&self, at: &CommandTarget) -> Result<Namespaces, ReadError> {
         let process = self.node(&at.node)?.pid()?;
         let network = match &at.place {
-            Place::Pod(pod) => Some(self.network_of(at, pod, process).await?),
+            CommandPlace::Pod(pod) => Some(self.network_of(at, pod, process).await?),
             _ => None,
         };
         Ok(Namespaces { process, network })
@@ -141,14 +143,14 @@ impl Local {
     /// The network namespace of a pod, as a path that this process can open.
     async fn network_of(
         &self,
-        at: &Target,
+        at: &CommandTarget,
         pod: &PodRef,
         process: Option<u32>,
     ) -> Result<PathBuf, ReadError> {
-        let on = |place| Target { place, ..at.clone() };
+        let on = |place| CommandTarget { place, ..at.clone() };
         let ports =
             self.rows(&on(Db::OpenVSwitch.place()), Db::OpenVSwitch, &[netns::select(pod)]).await?.value;
-        let links = self.command(&on(Place::Host), &commands::links()).await?.value;
+        let links = self.command(&on(CommandPlace::Host), &commands::links()).await?.value;
         let links = String::from_utf8_lossy(&links.stdout);
         let ports =
             ports.first().ok_or_else(|| ReadError::unreadable("the ports of Open vSwitch", "no reply"))?;
@@ -160,7 +162,7 @@ impl Local {
 }
 
 #[async_trait]
-impl Backend for Local {
+impl Backend for LocalBackend {
     fn name(&self) -> &str {
         "local"
     }
@@ -180,21 +182,21 @@ impl Backend for Local {
             Err(e) => format!("{}: {}", node.name, crate::error::chain(&e)),
         };
         let areas = [
-            Area::Northbound,
-            Area::Southbound,
-            Area::OpenVSwitch,
-            Area::Dataplane,
-            Area::Kernel,
-            Area::Ipsec,
-            Area::Frr,
-            Area::Logs,
+            DataArea::Northbound,
+            DataArea::Southbound,
+            DataArea::OpenVSwitch,
+            DataArea::Dataplane,
+            DataArea::Kernel,
+            DataArea::Ipsec,
+            DataArea::Frr,
+            DataArea::Logs,
         ];
         let mut coverage = Coverage::live(self.name(), self.nodes.keys().cloned().collect(), &areas);
         coverage.notes = self.nodes.values().map(line).collect();
         Ok(coverage)
     }
 
-    async fn command(&self, at: &Target, argv: &Argv) -> Result<Read<Output>, ReadError> {
+    async fn command(&self, at: &CommandTarget, argv: &Argv) -> Result<ReadValue<Output>, ReadError> {
         let namespaces = self.namespaces(at).await?;
         let output = match run(at, argv, &namespaces, MAX_OUTPUT).await? {
             CommandEnd::ByItself(output) => output,
@@ -205,24 +207,34 @@ impl Backend for Local {
         read(at, argv, &namespaces, output)
     }
 
-    async fn follow(&self, at: &Target, argv: &Argv, time: Duration) -> Result<Read<Output>, ReadError> {
+    async fn follow(
+        &self,
+        at: &CommandTarget,
+        argv: &Argv,
+        time: Duration,
+    ) -> Result<ReadValue<Output>, ReadError> {
         let namespaces = self.namespaces(at).await?;
-        let at = &Target { within: time.min(at.within), ..at.clone() };
+        let at = &CommandTarget { within: time.min(at.within), ..at.clone() };
         match run(at, argv, &namespaces, MAX_FOLLOWED).await? {
             CommandEnd::ByItself(output) => read(at, argv, &namespaces, output),
             CommandEnd::ByTime(output) => read(at, argv, &namespaces, Output { status: Some(0), ..output }),
         }
     }
 
-    async fn schema(&self, at: &Target, db: Db) -> Result<Arc<Schema>, ReadError> {
+    async fn schema(&self, at: &CommandTarget, db: Db) -> Result<Arc<Schema>, ReadError> {
         self.databases.schema(self, at, db).await
     }
 
-    async fn rows(&self, at: &Target, db: Db, selects: &[Select]) -> Result<Read<Vec<Rows>>, ReadError> {
+    async fn rows(
+        &self,
+        at: &CommandTarget,
+        db: Db,
+        selects: &[Select],
+    ) -> Result<ReadValue<Vec<Rows>>, ReadError> {
         self.databases.rows(self, at, db, selects).await
     }
 
-    async fn database(&self, at: &Target, db: Db) -> Result<Read<Arc<Database>>, ReadError> {
+    async fn database(&self, at: &CommandTarget, db: Db) -> Result<ReadValue<Arc<Database>>, ReadError> {
         let root = self.node(&at.node)?.root()?;
         let limit = MAX_OUTPUT;
         let what = format!("the file of {db} on {}", at.node);
@@ -246,17 +258,17 @@ impl Backend for Local {
         let database = Database::open(bytes).map_err(|e| ReadError::unreadable(what, e))?;
         // The server may be in the middle of an append, so an incomplete last record is no damage here.
         let origin = Origin::new(path, Some(Timestamp::now()));
-        Ok(Read { value: Arc::new(database), origin, notes: Vec::new() })
+        Ok(ReadValue { value: Arc::new(database), origin, notes: Vec::new() })
     }
 
-    async fn log(&self, query: &LogQuery, within: Duration) -> Result<Read<LogStream>, ReadError> {
+    async fn log(&self, query: &LogQuery, within: Duration) -> Result<ReadValue<LogStream>, ReadError> {
         let LogSource::Host { node, log } = &query.source else {
             return Err(ReadError::not_held(query.to_string(), self.name()));
         };
         let root = self.node(node)?.root()?;
         match super::host_log::open(&root, node, self.name(), *log, query) {
             Err(ReadError::NotCollected { what, node, source_name, why, instead }) => {
-                let at = Target { node: node.clone(), place: Place::Host, within };
+                let at = CommandTarget { node: node.clone(), place: CommandPlace::Host, within };
                 let namespaces = self.namespaces(&at).await?;
                 let spawn = |argv: &Argv| spawn(&at, argv, &namespaces);
                 let tried = super::journal::open(&at, *log, query, spawn).await?;
@@ -272,11 +284,11 @@ impl Backend for Local {
 
 /// Turns the output of a finished command into an answer or an error.
 fn read(
-    at: &Target,
+    at: &CommandTarget,
     argv: &Argv,
     namespaces: &Namespaces,
     output: Output,
-) -> Result<Read<Output>, ReadError> {
+) -> Result<ReadValue<Output>, ReadError> {
     let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     match output.status {
         Some(0) => {}
@@ -298,10 +310,10 @@ fn read(
     }
     let (notes, beside) = warnings(argv.program(), &stderr);
     let what = match &at.place {
-        Place::Pod(_) => format!("{argv} in {}", at.place),
+        CommandPlace::Pod(_) => format!("{argv} in {}", at.place),
         _ => argv.to_string(),
     };
-    Ok(Read { value: output, origin: Origin::new(what, Some(Timestamp::now())).beside(beside), notes })
+    Ok(ReadValue { value: output, origin: Origin::new(what, Some(Timestamp::now())).beside(beside), notes })
 }
 
 /// The namespaces that a command enters, if it does not run in this process's own.
@@ -341,7 +353,7 @@ enum CommandEnd {
 }
 
 /// Starts a command. Dropping the handle kills it.
-fn spawn(at: &Target, argv: &Argv, namespaces: &Namespaces) -> Result<Child, ReadError> {
+fn spawn(at: &CommandTarget, argv: &Argv, namespaces: &Namespaces) -> Result<Child, ReadError> {
     #[expect(clippy::disallowed_methods, reason = "the one place where a local command is run")]
     let new = tokio::process::Command::new;
     let mut command = if namespaces.entered() {
@@ -366,7 +378,7 @@ fn spawn(at: &Target, argv: &Argv, namespaces: &Namespaces) -> Result<Child, Rea
     })
 }
 
-fn no_program(at: &Target, argv: &Argv) -> ReadError {
+fn no_program(at: &CommandTarget, argv: &Argv) -> ReadError {
     ReadError::NoProgram {
         program: argv.program().into(),
         place: at.place.to_string(),
@@ -375,7 +387,12 @@ fn no_program(at: &Target, argv: &Argv) -> ReadError {
 }
 
 /// Runs a command until it ends, takes too long or prints too much. The command is killed if the caller goes away.
-async fn run(at: &Target, argv: &Argv, namespaces: &Namespaces, limit: u64) -> Result<CommandEnd, ReadError> {
+async fn run(
+    at: &CommandTarget,
+    argv: &Argv,
+    namespaces: &Namespaces,
+    limit: u64,
+) -> Result<CommandEnd, ReadError> {
     let mut child = spawn(at, argv, namespaces)?;
     let (out, err) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
     let mut output = Output::default();

@@ -16,13 +16,14 @@ mod recorded;
 
 pub use bundle::Bundle;
 pub(crate) use cluster::ClusterArgs;
-pub use cluster::{Cluster, ClusterError};
-pub use coverage::{Area, Coverage, Held, NodeCoverage, SourceCoverage, State};
-pub use local::{BadLocal, Local, LocalNode};
-pub use recorded::{Recorded, Recorder};
+pub use cluster::{ClusterError, LiveCluster};
+pub use coverage::{AreaOfNode, AreaState, Coverage, DataArea, NodeCoverage, SourceCoverage};
+pub use local::{BadLocal, LocalBackend, LocalNode};
+pub use recorded::{RecordedBackend, RecordingBackend};
 
 use crate::{
-    Argv, Db, Kind, LogQuery, LogStream, NodeName, ObjectQuery, Progress, Table, Target, argv::BadWord,
+    Argv, CommandTarget, Db, LogQuery, LogStream, NodeName, ObjectKind, ObjectQuery, Progress, Table,
+    argv::BadWord,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -83,11 +84,15 @@ pub trait Backend: Send + Sync + 'static {
     async fn coverage(&self) -> Result<Coverage, ReadError>;
 
     /// Runs a command, or returns its recorded output.
-    async fn command(&self, at: &Target, argv: &Argv) -> Result<Read<Output>, ReadError>;
+    async fn command(&self, at: &CommandTarget, argv: &Argv) -> Result<ReadValue<Output>, ReadError>;
 
     /// Returns the output of a command that was run when a bundle was collected. No server runs such a command, because
     /// it prints keys or does more than read.
-    async fn recorded(&self, at: &Target, command: &'static str) -> Result<Read<Output>, ReadError> {
+    async fn recorded(
+        &self,
+        at: &CommandTarget,
+        command: &'static str,
+    ) -> Result<ReadValue<Output>, ReadError> {
         Err(ReadError::NotCollected {
             what: format!("`{command}`"),
             node: at.node.clone(),
@@ -99,44 +104,62 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Runs a command that does not end by itself, for `time`, which begins when the command starts. If the call has
     /// less time left, the command runs for less, and a note says so. Only a live source can do this.
-    async fn follow(&self, _at: &Target, argv: &Argv, _time: Duration) -> Result<Read<Output>, ReadError> {
+    async fn follow(
+        &self,
+        _at: &CommandTarget,
+        argv: &Argv,
+        _time: Duration,
+    ) -> Result<ReadValue<Output>, ReadError> {
         let what = format!("`{argv}`, which reports events while it runs,");
         let why = Some("this needs a live source; a bundle cannot answer it".into());
         Err(ReadError::NotHeld { what, source_name: self.name().into(), why, instead: Vec::new() })
     }
 
     /// The schema of a database: the schema that its server uses, or the schema in its file.
-    async fn schema(&self, at: &Target, db: Db) -> Result<Arc<Schema>, ReadError>;
+    async fn schema(&self, at: &CommandTarget, db: Db) -> Result<Arc<Schema>, ReadError>;
 
     /// Rows of a database, one [`Rows`] per select. All rows belong to the same moment.
-    async fn rows(&self, at: &Target, db: Db, selects: &[Select]) -> Result<Read<Vec<Rows>>, ReadError>;
+    async fn rows(
+        &self,
+        at: &CommandTarget,
+        db: Db,
+        selects: &[Select],
+    ) -> Result<ReadValue<Vec<Rows>>, ReadError>;
 
     /// The database with its transaction log. Only a source that can read the database file has it.
-    async fn database(&self, at: &Target, db: Db) -> Result<Read<Arc<Database>>, ReadError>;
+    async fn database(&self, at: &CommandTarget, db: Db) -> Result<ReadValue<Arc<Database>>, ReadError>;
 
     /// The kinds of Kubernetes objects that the source has.
-    async fn kinds(&self, _within: Duration) -> Result<Read<Vec<Kind>>, ReadError> {
+    async fn kinds(&self, _within: Duration) -> Result<ReadValue<Vec<ObjectKind>>, ReadError> {
         Err(ReadError::not_held("Kubernetes objects", self.name()))
     }
 
     /// Kubernetes objects, sorted by namespace and name, without managed fields and without the values of Secrets. An
     /// empty list means that the source has the kind, but no matching object.
-    async fn objects(&self, query: &ObjectQuery, _within: Duration) -> Result<Read<Vec<Value>>, ReadError> {
+    async fn objects(
+        &self,
+        query: &ObjectQuery,
+        _within: Duration,
+    ) -> Result<ReadValue<Vec<Value>>, ReadError> {
         Err(ReadError::not_held(query.to_string(), self.name()))
     }
 
     /// Objects in the columns that the API server prints, or `None` if no API server can print them.
-    async fn table(&self, _query: &ObjectQuery, _within: Duration) -> Result<Option<Read<Table>>, ReadError> {
+    async fn table(
+        &self,
+        _query: &ObjectQuery,
+        _within: Duration,
+    ) -> Result<Option<ReadValue<Table>>, ReadError> {
         Ok(None)
     }
 
     /// The files whose paths contain a text, sorted by bundle and path. Only a source that consists of files has them.
-    async fn files(&self, _contains: &str) -> Result<Read<Vec<BundleFile>>, ReadError> {
+    async fn files(&self, _contains: &str) -> Result<ReadValue<Vec<BundleFile>>, ReadError> {
         Err(ReadError::not_held("a list of files", self.name()))
     }
 
     /// A log or another file, from its beginning or from the first line that the query still needs.
-    async fn log(&self, query: &LogQuery, _within: Duration) -> Result<Read<LogStream>, ReadError> {
+    async fn log(&self, query: &LogQuery, _within: Duration) -> Result<ReadValue<LogStream>, ReadError> {
         Err(ReadError::not_held(query.to_string(), self.name()))
     }
 
@@ -161,7 +184,7 @@ pub struct BundleFile {
 
 /// A value that was read, and where it came from.
 #[derive(Clone, Debug)]
-pub struct Read<T> {
+pub struct ReadValue<T> {
     /// The value.
     pub value: T,
     /// Where it came from.
@@ -228,7 +251,7 @@ impl Origin {
     }
 }
 
-/// What a command printed. Output is never cut silently: a note of its [`Read`] says that it was cut.
+/// What a command printed. Output is never cut silently: a note of its [`ReadValue`] says that it was cut.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Output {
     /// Standard output.

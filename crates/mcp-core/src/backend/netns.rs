@@ -6,7 +6,7 @@
 //! `cni-<uuid>`).
 
 use super::ReadError;
-use crate::{PodRef, Target};
+use crate::{CommandTarget, PodRef};
 use ovsdb::{Condition, Rows, Select};
 
 /// The select that reads the port of a pod from `conf.db`.
@@ -47,7 +47,7 @@ fn port_of(pod: &PodRef) -> String {
 /// # Errors
 /// Returns [`ReadError::NotCollected`], whose reason says what is missing.
 pub(super) fn name(
-    at: &Target,
+    at: &CommandTarget,
     pod: &PodRef,
     port: Option<&str>,
     links: &str,

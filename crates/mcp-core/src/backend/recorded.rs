@@ -12,11 +12,14 @@
 //! what the program printed
 //! ```
 //!
-//! [`Recorder`] wraps any backend and writes such a directory, so the cases that test the tools also record the data
-//! that they are tested on.
+//! [`RecordingBackend`] wraps any backend and writes such a directory, so the cases that test the tools also record the
+//! data that they are tested on.
 
-use super::{Backend, BundleFile, Coverage, Origin, Output, Read, ReadError};
-use crate::{Argv, Db, Kind, LogQuery, LogStream, NodeName, ObjectQuery, Place, Progress, Table, Target};
+use super::{Backend, BundleFile, Coverage, Origin, Output, ReadError, ReadValue};
+use crate::{
+    Argv, CommandPlace, CommandTarget, Db, LogQuery, LogStream, NodeName, ObjectKind, ObjectQuery, Progress,
+    Table,
+};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use ovsdb::{Database, Rows, Schema, Select, wire};
@@ -31,13 +34,13 @@ use std::{
 };
 
 /// A source that replays a directory of recorded answers.
-pub struct Recorded {
+pub struct RecordedBackend {
     root: PathBuf,
     name: String,
 }
 
 /// A wrapper of a backend that records its answers.
-pub struct Recorder {
+pub struct RecordingBackend {
     inner: Arc<dyn Backend>,
     root: PathBuf,
 }
@@ -48,9 +51,9 @@ fn ask_rows(db: Db, selects: &[Select]) -> String {
 }
 
 /// The key of a recording of a command. A pod's namespace is a different place than the node's.
-fn ask_command(at: &Target, argv: &Argv) -> String {
+fn ask_command(at: &CommandTarget, argv: &Argv) -> String {
     match &at.place {
-        Place::Pod(pod) => format!("in {pod}: {argv}"),
+        CommandPlace::Pod(pod) => format!("in {pod}: {argv}"),
         _ => argv.to_string(),
     }
 }
@@ -88,7 +91,7 @@ struct Recording {
     body: String,
 }
 
-impl Recorded {
+impl RecordedBackend {
     /// Opens a directory of recorded answers.
     pub fn new(root: PathBuf) -> Self {
         // The path has the form `testdata/<scenario>/recorded`.
@@ -108,11 +111,11 @@ impl Recorded {
     }
 
     /// The recorded answer about the cluster, or `None` if it was not recorded.
-    fn of_cluster<T: DeserializeOwned>(&self, ask: &str) -> Result<Option<Read<T>>, ReadError> {
+    fn of_cluster<T: DeserializeOwned>(&self, ask: &str) -> Result<Option<ReadValue<T>>, ReadError> {
         let Some(Recording { origin, body, .. }) = self.read(CLUSTER, ask) else { return Ok(None) };
         let value = serde_json::from_str(&body);
         let value = value.map_err(|e| ReadError::unreadable(format!("the recording of `{ask}`"), e))?;
-        Ok(Some(Read { value, origin, notes: Vec::new() }))
+        Ok(Some(ReadValue { value, origin, notes: Vec::new() }))
     }
 
     fn read(&self, folder: &str, ask: &str) -> Option<Recording> {
@@ -131,7 +134,7 @@ impl Recorded {
 }
 
 #[async_trait]
-impl Backend for Recorded {
+impl Backend for RecordedBackend {
     fn name(&self) -> &str {
         &self.name
     }
@@ -154,12 +157,12 @@ impl Backend for Recorded {
         Ok(coverage)
     }
 
-    async fn command(&self, at: &Target, argv: &Argv) -> Result<Read<Output>, ReadError> {
+    async fn command(&self, at: &CommandTarget, argv: &Argv) -> Result<ReadValue<Output>, ReadError> {
         let Recording { origin, status, body } = self.recording(&at.node, &ask_command(at, argv))?;
         match status {
             None | Some(0) => {
                 let output = Output { stdout: body.into(), stderr: Vec::new(), status };
-                Ok(Read { value: output, origin, notes: Vec::new() })
+                Ok(ReadValue { value: output, origin, notes: Vec::new() })
             }
             Some(status) => Err(ReadError::Failed {
                 command: argv.to_string(),
@@ -170,13 +173,18 @@ impl Backend for Recorded {
         }
     }
 
-    async fn schema(&self, at: &Target, db: Db) -> Result<Arc<Schema>, ReadError> {
+    async fn schema(&self, at: &CommandTarget, db: Db) -> Result<Arc<Schema>, ReadError> {
         let recording = self.recording(&at.node, &ask_schema(db))?;
         let schema = Schema::parse(&recording.body);
         schema.map(Arc::new).map_err(|e| ReadError::unreadable(format!("the recorded schema of {db}"), e))
     }
 
-    async fn rows(&self, at: &Target, db: Db, selects: &[Select]) -> Result<Read<Vec<Rows>>, ReadError> {
+    async fn rows(
+        &self,
+        at: &CommandTarget,
+        db: Db,
+        selects: &[Select],
+    ) -> Result<ReadValue<Vec<Rows>>, ReadError> {
         let failed = |e| ReadError::unreadable(format!("the recorded {db} of {}", at.node), e);
         let schema = self.schema(at, db).await?;
         for select in selects {
@@ -184,10 +192,10 @@ impl Backend for Recorded {
         }
         let Recording { origin, body, .. } = self.recording(&at.node, &ask_rows(db, selects))?;
         let rows = wire::parse_reply(&schema, selects, body.as_bytes()).map_err(failed)?;
-        Ok(Read { value: rows, origin, notes: Vec::new() })
+        Ok(ReadValue { value: rows, origin, notes: Vec::new() })
     }
 
-    async fn database(&self, at: &Target, db: Db) -> Result<Read<Arc<Database>>, ReadError> {
+    async fn database(&self, at: &CommandTarget, db: Db) -> Result<ReadValue<Arc<Database>>, ReadError> {
         Err(ReadError::NotCollected {
             what: format!("the file of {db}"),
             node: at.node.clone(),
@@ -197,29 +205,37 @@ impl Backend for Recorded {
         })
     }
 
-    async fn kinds(&self, _within: Duration) -> Result<Read<Vec<Kind>>, ReadError> {
+    async fn kinds(&self, _within: Duration) -> Result<ReadValue<Vec<ObjectKind>>, ReadError> {
         let read = self.of_cluster(&ask_kinds())?;
         read.ok_or_else(|| ReadError::not_held("the list of kinds", &self.name))
     }
 
-    async fn objects(&self, query: &ObjectQuery, _within: Duration) -> Result<Read<Vec<Value>>, ReadError> {
+    async fn objects(
+        &self,
+        query: &ObjectQuery,
+        _within: Duration,
+    ) -> Result<ReadValue<Vec<Value>>, ReadError> {
         let read = self.of_cluster(&ask_objects(query))?;
         read.ok_or_else(|| ReadError::not_held(query.to_string(), &self.name))
     }
 
-    async fn table(&self, query: &ObjectQuery, _within: Duration) -> Result<Option<Read<Table>>, ReadError> {
+    async fn table(
+        &self,
+        query: &ObjectQuery,
+        _within: Duration,
+    ) -> Result<Option<ReadValue<Table>>, ReadError> {
         self.of_cluster(&ask_table(query))
     }
 }
 
-impl Recorder {
+impl RecordingBackend {
     /// Wraps `inner` and records its answers in the directory `root`.
     pub fn new(inner: Arc<dyn Backend>, root: PathBuf) -> Self {
         Self { inner, root }
     }
 
     /// Records an answer about the cluster.
-    fn write_of_cluster<T: Serialize>(&self, ask: &str, read: &Read<T>) -> Result<(), ReadError> {
+    fn write_of_cluster<T: Serialize>(&self, ask: &str, read: &ReadValue<T>) -> Result<(), ReadError> {
         let body = serde_json::to_string_pretty(&read.value);
         let body = body.map_err(|e| ReadError::unreadable(format!("the answer to `{ask}`"), e))?;
         self.write(CLUSTER, ask, Some(&read.origin), 0, &body)
@@ -251,7 +267,7 @@ impl Recorder {
 }
 
 #[async_trait]
-impl Backend for Recorder {
+impl Backend for RecordingBackend {
     fn name(&self) -> &str {
         self.inner.name()
     }
@@ -280,7 +296,7 @@ impl Backend for Recorder {
         self.inner.coverage().await
     }
 
-    async fn command(&self, at: &Target, argv: &Argv) -> Result<Read<Output>, ReadError> {
+    async fn command(&self, at: &CommandTarget, argv: &Argv) -> Result<ReadValue<Output>, ReadError> {
         let result = self.inner.command(at, argv).await;
         match &result {
             Ok(read) => {
@@ -295,21 +311,35 @@ impl Backend for Recorder {
         result
     }
 
-    async fn recorded(&self, at: &Target, command: &'static str) -> Result<Read<Output>, ReadError> {
+    async fn recorded(
+        &self,
+        at: &CommandTarget,
+        command: &'static str,
+    ) -> Result<ReadValue<Output>, ReadError> {
         self.inner.recorded(at, command).await
     }
 
-    async fn follow(&self, at: &Target, argv: &Argv, time: Duration) -> Result<Read<Output>, ReadError> {
+    async fn follow(
+        &self,
+        at: &CommandTarget,
+        argv: &Argv,
+        time: Duration,
+    ) -> Result<ReadValue<Output>, ReadError> {
         self.inner.follow(at, argv, time).await
     }
 
-    async fn schema(&self, at: &Target, db: Db) -> Result<Arc<Schema>, ReadError> {
+    async fn schema(&self, at: &CommandTarget, db: Db) -> Result<Arc<Schema>, ReadError> {
         let schema = self.inner.schema(at, db).await?;
         self.write(at.node.as_str(), &ask_schema(db), None, 0, &schema.json)?;
         Ok(schema)
     }
 
-    async fn rows(&self, at: &Target, db: Db, selects: &[Select]) -> Result<Read<Vec<Rows>>, ReadError> {
+    async fn rows(
+        &self,
+        at: &CommandTarget,
+        db: Db,
+        selects: &[Select],
+    ) -> Result<ReadValue<Vec<Rows>>, ReadError> {
         self.schema(at, db).await?;
         let read = self.inner.rows(at, db, selects).await?;
         self.write(
@@ -322,23 +352,31 @@ impl Backend for Recorder {
         Ok(read)
     }
 
-    async fn database(&self, at: &Target, db: Db) -> Result<Read<Arc<Database>>, ReadError> {
+    async fn database(&self, at: &CommandTarget, db: Db) -> Result<ReadValue<Arc<Database>>, ReadError> {
         self.inner.database(at, db).await
     }
 
-    async fn kinds(&self, within: Duration) -> Result<Read<Vec<Kind>>, ReadError> {
+    async fn kinds(&self, within: Duration) -> Result<ReadValue<Vec<ObjectKind>>, ReadError> {
         let read = self.inner.kinds(within).await?;
         self.write_of_cluster(&ask_kinds(), &read)?;
         Ok(read)
     }
 
-    async fn objects(&self, query: &ObjectQuery, within: Duration) -> Result<Read<Vec<Value>>, ReadError> {
+    async fn objects(
+        &self,
+        query: &ObjectQuery,
+        within: Duration,
+    ) -> Result<ReadValue<Vec<Value>>, ReadError> {
         let read = self.inner.objects(query, within).await?;
         self.write_of_cluster(&ask_objects(query), &read)?;
         Ok(read)
     }
 
-    async fn table(&self, query: &ObjectQuery, within: Duration) -> Result<Option<Read<Table>>, ReadError> {
+    async fn table(
+        &self,
+        query: &ObjectQuery,
+        within: Duration,
+    ) -> Result<Option<ReadValue<Table>>, ReadError> {
         let read = self.inner.table(query, within).await?;
         if let Some(read) = &read {
             self.write_of_cluster(&ask_table(query), read)?;
@@ -346,11 +384,11 @@ impl Backend for Recorder {
         Ok(read)
     }
 
-    async fn files(&self, contains: &str) -> Result<Read<Vec<BundleFile>>, ReadError> {
+    async fn files(&self, contains: &str) -> Result<ReadValue<Vec<BundleFile>>, ReadError> {
         self.inner.files(contains).await
     }
 
-    async fn log(&self, query: &LogQuery, within: Duration) -> Result<Read<LogStream>, ReadError> {
+    async fn log(&self, query: &LogQuery, within: Duration) -> Result<ReadValue<LogStream>, ReadError> {
         // Logs are too large to record.
         self.inner.log(query, within).await
     }
@@ -373,13 +411,13 @@ mod tests {
     async fn recorded_answers_of_the_cluster_are_replayed() {
         let folder = tempfile::tempdir().unwrap();
         let capture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/capture/must-gather.tar.xz");
-        let recorder = Recorder::new(Arc::new(Bundle::new(vec![capture])), folder.path().to_owned());
+        let recorder = RecordingBackend::new(Arc::new(Bundle::new(vec![capture])), folder.path().to_owned());
         let within = Duration::from_secs(30);
         let kinds = recorder.kinds(within).await.unwrap().value;
         let nodes = ObjectQuery::all(kinds.iter().find(|kind| kind.is_called("no")).unwrap().clone());
         let said = recorder.objects(&nodes, within).await.unwrap();
         assert_eq!(said.value.len(), 3);
-        let recorded = Recorded::new(folder.path().to_owned());
+        let recorded = RecordedBackend::new(folder.path().to_owned());
         assert_eq!(recorded.nodes().await.unwrap(), [], "the folder of the cluster is no node");
         assert_eq!(recorded.kinds(within).await.unwrap().value, kinds);
         let again = recorded.objects(&nodes, within).await.unwrap();

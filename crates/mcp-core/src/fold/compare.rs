@@ -4,7 +4,7 @@ use super::{
     symbols::{FactKinds, RowOwner, Symbols, agree},
     values,
 };
-use crate::{Field, Row};
+use crate::{Row, RowField};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A row of a node, as a member of a group.
@@ -13,7 +13,7 @@ pub(super) struct NodeRow<'a> {
     pub(super) row: &'a Row,
     /// The position of the row among the rows of the node.
     pub(super) at: usize,
-    pub(super) fields: &'a [Field],
+    pub(super) fields: &'a [RowField],
     pub(super) role: &'static str,
     pub(super) local: bool,
     /// The possible meanings of the node's own values in the key.

@@ -16,7 +16,7 @@ mod symbols;
 #[cfg(test)]
 mod tests;
 
-use crate::{Answer, Field, NodeName, Row, sanitize::REDACTED};
+use crate::{Answer, NodeName, Row, RowField, sanitize::REDACTED};
 use compare::{NodeRow, compare_fields, some};
 use std::collections::{BTreeMap, BTreeSet};
 use symbols::{NodeIndex, RowOwner, Symbols, agree};
@@ -129,7 +129,7 @@ pub(crate) fn fold(
 
 /// Returns the fields that contain redacted values. Two redacted values that look alike may differ.
 fn hidden<'a>(cells: impl Iterator<Item = &'a NodeRow<'a>>) -> BTreeSet<String> {
-    let is_hidden = |field: &&Field| field.values.iter().any(|value| value.contains(REDACTED));
+    let is_hidden = |field: &&RowField| field.values.iter().any(|value| value.contains(REDACTED));
     cells.flat_map(|cell| cell.fields).filter(is_hidden).map(|field| field.name.clone()).collect()
 }
 
@@ -240,7 +240,7 @@ fn presence(
 fn only_value<'a>(group: &RowGroup<'a>) -> Option<&'a str> {
     const SHORT: usize = 40;
     let value = |cell: &NodeRow<'a>| match cell.fields {
-        [Field { values, .. }] => match values.as_slice() {
+        [RowField { values, .. }] => match values.as_slice() {
             [value] if (1..=SHORT).contains(&value.len()) => Some(value.as_str()),
             _ => None,
         },
@@ -271,6 +271,6 @@ pub(crate) fn keys(all: &[FoldedRow]) -> String {
 }
 
 /// Returns the values of a field.
-fn values<'a>(fields: &'a [Field], name: &str) -> Option<&'a [String]> {
+fn values<'a>(fields: &'a [RowField], name: &str) -> Option<&'a [String]> {
     fields.iter().find(|field| field.name == name).map(|field| field.values.as_slice())
 }

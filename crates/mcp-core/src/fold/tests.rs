@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Fact, Identity};
+use crate::{Fact, RowIdentity};
 
 /// Compares the rows that all nodes were asked for.
 fn fold_all(answers: &[(NodeName, Answer)]) -> FoldedAnswers {
@@ -26,19 +26,19 @@ fn facts(name: &str, n: u8) -> Vec<Fact> {
 }
 
 fn row(key: &str, fields: &[(&str, &[&str])]) -> Row {
-    let field = |(name, values): &(&str, &[&str])| Field {
+    let field = |(name, values): &(&str, &[&str])| RowField {
         name: (*name).into(),
         values: values.iter().map(|v| (*v).to_owned()).collect(),
         spanning: true,
     };
     Row::with(
         key,
-        Identity { key: key.into(), fields: fields.iter().map(field).collect(), ..Identity::default() },
+        RowIdentity { key: key.into(), fields: fields.iter().map(field).collect(), ..RowIdentity::default() },
     )
 }
 
 fn local(key: &str) -> Row {
-    Row::with(key, Identity { key: key.into(), local: true, ..Identity::default() })
+    Row::with(key, RowIdentity { key: key.into(), local: true, ..RowIdentity::default() })
 }
 
 /// The rows of three healthy zones, `a`, `b` and `c`.
@@ -160,13 +160,13 @@ fn a_row_that_is_local_on_one_node_only_is_expected_on_all_nodes() {
 #[test]
 fn roles_are_compared_in_their_spanning_fields_only() {
     let port = |role, kind: &str, address: &str| {
-        let field = |name: &str, value: &str, spanning| Field {
+        let field = |name: &str, value: &str, spanning| RowField {
             name: name.into(),
             values: vec![value.into()],
             spanning,
         };
         let fields = vec![field("type", kind, false), field("address", address, true)];
-        Row::with("port", Identity { key: "port".into(), role, fields, ..Identity::default() })
+        Row::with("port", RowIdentity { key: "port".into(), role, fields, ..RowIdentity::default() })
     };
     let mut zones = healthy();
     for (zone, row) in zones.iter_mut().zip([
@@ -257,7 +257,8 @@ fn the_text_of_equal_rows_is_kept() {
 fn a_dependent_row_is_missing_only_on_nodes_that_have_its_dependency() {
     let mut zones = healthy();
     let of_group = || {
-        let identity = Identity { key: "flow".into(), needs: Some("group".into()), ..Identity::default() };
+        let identity =
+            RowIdentity { key: "flow".into(), needs: Some("group".into()), ..RowIdentity::default() };
         Row::with("flow", identity)
     };
     zones[0].1.rows.push(of_group());
@@ -270,7 +271,8 @@ fn a_dependent_row_is_missing_only_on_nodes_that_have_its_dependency() {
 #[test]
 fn a_changed_order_of_a_list_is_reported() {
     let rule = |text: &str| {
-        let identity = Identity { key: text.into(), sequence: Some("chain c".into()), ..Identity::default() };
+        let identity =
+            RowIdentity { key: text.into(), sequence: Some("chain c".into()), ..RowIdentity::default() };
         Row::with(text, identity)
     };
     let chain = |rules: &[&str]| rules.iter().copied().map(rule).collect::<Vec<_>>();

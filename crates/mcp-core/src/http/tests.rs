@@ -3,8 +3,8 @@
 
 use super::*;
 use crate::{
-    Answer, Argv, Backend, Budget, Coverage, Db, Described, Layer, Node, NodeName, Output, Progress, Read,
-    ReadError, Target, Tool, ToolError,
+    Answer, Argv, Backend, Budget, CommandTarget, Coverage, Db, Layer, Node, NodeName, Output, Progress,
+    ReadError, ReadValue, Tool, ToolEntry, ToolError,
 };
 use async_trait::async_trait;
 use schemars::JsonSchema;
@@ -79,24 +79,24 @@ impl Backend for Slow {
         unreachable!()
     }
 
-    async fn command(&self, _: &Target, _: &Argv) -> Result<Read<Output>, ReadError> {
+    async fn command(&self, _: &CommandTarget, _: &Argv) -> Result<ReadValue<Output>, ReadError> {
         unreachable!()
     }
 
-    async fn schema(&self, _: &Target, _: Db) -> Result<Arc<ovsdb::Schema>, ReadError> {
+    async fn schema(&self, _: &CommandTarget, _: Db) -> Result<Arc<ovsdb::Schema>, ReadError> {
         unreachable!()
     }
 
     async fn rows(
         &self,
-        _: &Target,
+        _: &CommandTarget,
         _: Db,
         _: &[ovsdb::Select],
-    ) -> Result<Read<Vec<ovsdb::Rows>>, ReadError> {
+    ) -> Result<ReadValue<Vec<ovsdb::Rows>>, ReadError> {
         unreachable!()
     }
 
-    async fn database(&self, _: &Target, _: Db) -> Result<Read<Arc<ovsdb::Database>>, ReadError> {
+    async fn database(&self, _: &CommandTarget, _: Db) -> Result<ReadValue<Arc<ovsdb::Database>>, ReadError> {
         unreachable!()
     }
 }
@@ -114,7 +114,7 @@ struct Running {
 impl Running {
     async fn start() -> Self {
         let layer =
-            Layer::new("mcp-test", "0", "Test").instructions("Wait.").tools(vec![Described::of::<Wait>()]);
+            Layer::new("mcp-test", "0", "Test").instructions("Wait.").tools(vec![ToolEntry::of::<Wait>()]);
         let slow = Slow::default();
         let (waiting, go) = (slow.waiting.clone(), slow.go.clone());
         let server = Server::new(layer, Arc::new(slow), Budget::default());

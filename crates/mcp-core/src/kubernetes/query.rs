@@ -13,7 +13,7 @@ name_type! {
 
 /// A kind of object, named as in the discovery of an API server.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
-pub struct Kind {
+pub struct ObjectKind {
     /// The API group, which is empty for the core group.
     pub group: String,
     /// The version that the API server prefers: `v1`.
@@ -30,7 +30,7 @@ pub struct Kind {
     pub namespaced: bool,
 }
 
-impl Kind {
+impl ObjectKind {
     /// Returns the kind of pods.
     pub(crate) fn pod() -> Self {
         Self {
@@ -76,7 +76,7 @@ impl Kind {
 }
 
 /// Formats the plural name with the group: `networkpolicies.networking.k8s.io`.
-impl fmt::Display for Kind {
+impl fmt::Display for ObjectKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.plural)?;
         if self.group.is_empty() { Ok(()) } else { write!(f, ".{}", self.group) }
@@ -87,7 +87,7 @@ impl fmt::Display for Kind {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ObjectQuery {
     /// The kind.
-    pub kind: Kind,
+    pub kind: ObjectKind,
     /// The namespace of the objects, or `None` for all namespaces.
     pub namespace: Option<Namespace>,
     /// The name of the object, or `None` for all names.
@@ -98,14 +98,14 @@ pub struct ObjectQuery {
     pub fields: FieldSelector,
     /// The fields that the tool does not read, which a source may leave out. A pod of a large cluster takes 20 KB of
     /// memory.
-    pub without: Unread,
+    pub without: UnreadFields,
 }
 
 /// Paths of fields, in which `*` stands for each item of a list and each field of an object: `spec/*/*/env`.
-pub type Unread = &'static [&'static str];
+pub type UnreadFields = &'static [&'static str];
 
 /// Removes fields from an object.
-pub(crate) fn leave_out(object: &mut Value, unread: Unread) {
+pub(crate) fn leave_out(object: &mut Value, unread: UnreadFields) {
     fn at(value: &mut Value, path: &str) {
         match (path.split_once('/'), value) {
             (Some(("*", rest)), Value::Array(all)) => all.iter_mut().for_each(|item| at(item, rest)),
@@ -124,7 +124,7 @@ pub(crate) fn leave_out(object: &mut Value, unread: Unread) {
 
 impl ObjectQuery {
     /// Returns a query for all objects of a kind.
-    pub fn all(kind: Kind) -> Self {
+    pub fn all(kind: ObjectKind) -> Self {
         Self { kind, ..Self::default() }
     }
 
@@ -204,8 +204,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn policies() -> Kind {
-        Kind {
+    fn policies() -> ObjectKind {
+        ObjectKind {
             group: "networking.k8s.io".into(),
             version: "v1".into(),
             kind: "NetworkPolicy".into(),

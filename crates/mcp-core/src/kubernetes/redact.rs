@@ -5,7 +5,7 @@
 //! module handles what the text alone does not show: that a value belongs to a Secret, or to a variable whose name is
 //! in another field.
 
-use super::Kind;
+use super::ObjectKind;
 use crate::sanitize::{self, REDACTED, is_open, names};
 use regex::Regex;
 use serde_json::{Map, Value};
@@ -22,7 +22,7 @@ const SHOWN: [&str; 8] =
 const DEPTH: usize = 6;
 
 /// Removes managed fields and the values of Secrets, tokens, passwords and private keys from an object.
-pub(crate) fn redact(kind: &Kind, object: &mut Value) {
+pub(crate) fn redact(kind: &ObjectKind, object: &mut Value) {
     let is_secret = kind.group.is_empty() && kind.kind == "Secret";
     if is_secret && let Some(fields) = object.as_object_mut() {
         hide_data(fields);
@@ -210,7 +210,7 @@ mod tests {
     use serde_json::json;
 
     fn redacted(kind: &str, mut object: Value) -> Value {
-        redact(&Kind { kind: kind.into(), ..Kind::default() }, &mut object);
+        redact(&ObjectKind { kind: kind.into(), ..ObjectKind::default() }, &mut object);
         object
     }
 

@@ -41,8 +41,8 @@ fn of_several(many: Many, answers: Vec<Answer>, grep: Option<&str>) -> String {
 }
 
 fn balancer(backend: &str) -> Row {
-    let fields = vec![crate::Field::one("backend", backend)];
-    let identity = crate::Identity { key: "web".into(), fields, ..crate::Identity::default() };
+    let fields = vec![crate::RowField::one("backend", backend)];
+    let identity = crate::RowIdentity { key: "web".into(), fields, ..crate::RowIdentity::default() };
     Row::with(format!("web -> {backend}"), identity)
 }
 

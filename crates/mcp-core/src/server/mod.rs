@@ -170,7 +170,7 @@ impl Server {
     }
 
     fn tools(&self) -> Vec<McpTool> {
-        let describe = |tool: &crate::tool::Described| {
+        let describe = |tool: &crate::tool::ToolEntry| {
             McpTool::new(tool.name, tool.description, tool.schema.clone())
                 .with_title(tool.title)
                 // The other hints mean something only for tools that write (MCP schema, `ToolAnnotations`).

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::{
-    Answer, Argv, Bundle, Coverage, Db, Described, NodeName, Output, Read, ReadError, Row, Target, Tool,
-    ToolError, commands, prompt::PromptArgument,
+    Answer, Argv, Bundle, CommandTarget, Coverage, Db, NodeName, Output, ReadError, ReadValue, Row, Tool,
+    ToolEntry, ToolError, commands, prompt::PromptArgument,
 };
 use async_trait::async_trait;
 use rmcp::{
@@ -14,7 +14,7 @@ use serde::Deserialize;
 use std::path::Path;
 use tokio::sync::{Notify, mpsc};
 
-fn layer(tools: Vec<crate::Described>, arguments: &'static [PromptArgument]) -> Layer {
+fn layer(tools: Vec<crate::ToolEntry>, arguments: &'static [PromptArgument]) -> Layer {
     Layer::new("mcp-test", "0", "Test").instructions("Ask.").tools(tools).prompts(vec![Prompt {
         name: "p",
         title: "P",
@@ -80,29 +80,29 @@ impl Backend for ThreeNodes {
         unreachable!()
     }
 
-    async fn command(&self, at: &Target, argv: &Argv) -> Result<Read<Output>, ReadError> {
+    async fn command(&self, at: &CommandTarget, argv: &Argv) -> Result<ReadValue<Output>, ReadError> {
         if at.node.as_str() != "quick" {
             self.0.notified().await;
         }
         let origin = crate::Origin::new(argv.to_string(), None);
         let output = Output { stdout: b"it answered".to_vec(), ..Output::default() };
-        Ok(Read { value: output, origin, notes: Vec::new() })
+        Ok(ReadValue { value: output, origin, notes: Vec::new() })
     }
 
-    async fn schema(&self, _: &Target, _: Db) -> Result<Arc<ovsdb::Schema>, ReadError> {
+    async fn schema(&self, _: &CommandTarget, _: Db) -> Result<Arc<ovsdb::Schema>, ReadError> {
         unreachable!()
     }
 
     async fn rows(
         &self,
-        _: &Target,
+        _: &CommandTarget,
         _: Db,
         _: &[ovsdb::Select],
-    ) -> Result<Read<Vec<ovsdb::Rows>>, ReadError> {
+    ) -> Result<ReadValue<Vec<ovsdb::Rows>>, ReadError> {
         unreachable!()
     }
 
-    async fn database(&self, _: &Target, _: Db) -> Result<Read<Arc<ovsdb::Database>>, ReadError> {
+    async fn database(&self, _: &CommandTarget, _: Db) -> Result<ReadValue<Arc<ovsdb::Database>>, ReadError> {
         unreachable!()
     }
 }
@@ -120,7 +120,7 @@ impl ClientHandler for Client {
 async fn the_progress_of_a_call_counts_the_nodes_that_answered() {
     let go = Arc::new(Notify::new());
     let nodes = Arc::new(ThreeNodes(go.clone()));
-    let server = Server::new(layer(vec![Described::of::<Ask>()], &[]), nodes, Budget::default());
+    let server = Server::new(layer(vec![ToolEntry::of::<Ask>()], &[]), nodes, Budget::default());
     let (ours, theirs) = tokio::io::duplex(1 << 16);
     tokio::spawn(async move { server.serve(theirs).await.unwrap().waiting().await.unwrap() });
     let (steps, mut heard) = mpsc::unbounded_channel();

@@ -4,11 +4,11 @@ use crate::{
     common::*,
     layouts::{PODS, coverage, opened},
 };
-use mcp_core::{Area, Coverage, Held, State};
+use mcp_core::{AreaOfNode, AreaState, Coverage, DataArea};
 
 const MG: &str = "mg/image";
 
-fn held(coverage: &Coverage, node: &str, area: Area) -> Held {
+fn held(coverage: &Coverage, node: &str, area: DataArea) -> AreaOfNode {
     coverage.of(&node.parse().unwrap(), area).unwrap().clone()
 }
 
@@ -35,13 +35,16 @@ fn ipsec_of_a_must_gather_is_covered() {
         ("network_logs/ipsec/p1_libreswan.log", b"pluto\n"),
         ("network_logs/ipsec/status/p2.log", b""),
     ]);
-    let one = held(&said, "node-1", Area::Ipsec);
-    assert_eq!(one.state, State::Present);
+    let one = held(&said, "node-1", DataArea::Ipsec);
+    assert_eq!(one.state, AreaState::Present);
     assert_eq!(one.details, ["6 outputs, 2 empty, 0 of failed commands"]);
-    assert_eq!(held(&said, "node-2", Area::Ipsec).state, State::Empty);
-    assert_eq!(held(&said, "node-1", Area::Frr).state, State::Absent);
-    let logs = held(&said, "node-1", Area::Logs);
-    assert_eq!((logs.state, logs.details.as_slice()), (State::Present, &["this host: libreswan".into()][..]));
+    assert_eq!(held(&said, "node-2", DataArea::Ipsec).state, AreaState::Empty);
+    assert_eq!(held(&said, "node-1", DataArea::Frr).state, AreaState::Absent);
+    let logs = held(&said, "node-1", DataArea::Logs);
+    assert_eq!(
+        (logs.state, logs.details.as_slice()),
+        (AreaState::Present, &["this host: libreswan".into()][..])
+    );
 }
 
 #[test]
@@ -57,8 +60,8 @@ fn frr_of_a_must_gather_is_covered() {
             (&format!("{logs}/daemons"), b"bgpd=yes\n"),
         ]);
         let said = coverage(&bundle);
-        let one = held(&said, "node-1", Area::Frr);
-        assert_eq!((one.state, one.details.len()), (State::Present, 1), "{namespace}: {said}");
+        let one = held(&said, "node-1", DataArea::Frr);
+        assert_eq!((one.state, one.details.len()), (AreaState::Present, 1), "{namespace}: {said}");
         assert_eq!(one.details, ["2 outputs, 0 empty, 0 of failed commands"]);
     }
 }
@@ -75,8 +78,8 @@ fn logs_of_hosts_in_a_must_gather_are_covered() {
         ("nodes/node-2/node-2_logs_kubelet.gz", &gz(b"I1122 08:11:59.3 7 a.go:1] x\n")),
     ]);
     let together = "all hosts of a role together, perhaps including this host: ";
-    assert_eq!(held(&said, "node-1", Area::Logs).details, [format!("{together}kubelet, ovs-vswitchd")]);
-    assert_eq!(held(&said, "node-2", Area::Logs).details, ["this host: kubelet, ovs-vswitchd"]);
+    assert_eq!(held(&said, "node-1", DataArea::Logs).details, [format!("{together}kubelet, ovs-vswitchd")]);
+    assert_eq!(held(&said, "node-2", DataArea::Logs).details, ["this host: kubelet, ovs-vswitchd"]);
 }
 
 /// The transaction log of ovnkube-controller, compressed as `gather_network_logs` writes it, or uncompressed.
@@ -95,7 +98,7 @@ fn transaction_logs_of_a_must_gather_are_covered() {
             ("network_logs/ovnk_database_store/p1_nbdb", &database()),
         ]),
     ] {
-        let logs = held(&said, "node-1", Area::Logs);
+        let logs = held(&said, "node-1", DataArea::Logs);
         assert_eq!(logs.details, ["2 files, 1 empty"], "{said}");
     }
 }
@@ -126,8 +129,8 @@ fn missing_outputs_of_a_report_are_explained() {
         ("sosreport-node-1-2026-01-01-abc/sos_commands/libreswan/ip_xfrm_policy", b""),
     ]);
     let said = coverage(&bundle);
-    let ipsec = held(&said, "node-1", Area::Ipsec);
-    assert_eq!(ipsec.state, State::Present);
+    let ipsec = held(&said, "node-1", DataArea::Ipsec);
+    assert_eq!(ipsec.state, AreaState::Present);
     assert_eq!(
         ipsec.details,
         [
@@ -137,12 +140,12 @@ fn missing_outputs_of_a_report_are_explained() {
             "cut: ipsec whack --status",
         ]
     );
-    let frr = held(&said, "node-1", Area::Frr);
+    let frr = held(&said, "node-1", DataArea::Frr);
     assert_eq!(
         (frr.state, frr.details.as_slice()),
-        (State::Absent, &["programs that the node does not have: vtysh".to_owned()][..])
+        (AreaState::Absent, &["programs that the node does not have: vtysh".to_owned()][..])
     );
-    assert_eq!(held(&said, "node-1", Area::Kernel).state, State::Absent);
+    assert_eq!(held(&said, "node-1", DataArea::Kernel).state, AreaState::Absent);
 }
 
 /// A collection that ran out of time or space records its start, but not its end.

@@ -2,8 +2,8 @@
 
 use crate::common::*;
 use mcp_core::{
-    Argv, Backend, Bundle, Place, ReadError, Target, argv,
-    argv::{Allow, Program, Verb},
+    Argv, Backend, Bundle, CommandPlace, CommandTarget, ReadError, argv,
+    argv::{AllowedPrograms, Program, Verb},
 };
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ const fn verb(words: &'static [&'static str]) -> Verb {
     Verb { words, options: &[], operands: &[], reads_only: "it prints" }
 }
 
-const ALLOW: Allow = Allow(&[
+const ALLOW: AllowedPrograms = AllowedPrograms(&[
     Program {
         name: "ovn-appctl",
         globals: &["--timeout=10"],
@@ -27,8 +27,8 @@ const ALLOW: Allow = Allow(&[
     Program { name: "netstat", globals: &[], verbs: &[verb(&["-s"])] },
 ]);
 
-fn at(node: &str) -> Target {
-    Target { node: node.parse().unwrap(), place: Place::Host, within: Duration::from_secs(60) }
+fn at(node: &str) -> CommandTarget {
+    CommandTarget { node: node.parse().unwrap(), place: CommandPlace::Host, within: Duration::from_secs(60) }
 }
 
 fn report(manifest: Option<&str>) -> (tempfile::TempDir, Bundle) {

@@ -1,6 +1,6 @@
 //! Builds bundles for tests: a must-gather of one node, and damaged variants of it.
 
-use mcp_core::{Backend, Bundle, Db, NodeName, Target};
+use mcp_core::{Backend, Bundle, CommandTarget, Db, NodeName};
 use ovsdb::Select;
 use std::{
     error::Error,
@@ -163,9 +163,9 @@ pub(crate) async fn rows(bundle: &Bundle, node: &str, db: Db, table: &str) -> Re
     Ok(read.value.iter().map(|rows| rows.rows.len()).sum())
 }
 
-pub(crate) fn at(node: &str, db: Db) -> Target {
+pub(crate) fn at(node: &str, db: Db) -> CommandTarget {
     let node: NodeName = node.parse().expect("a node's name");
-    Target { node, place: db.place(), within: Duration::from_secs(60) }
+    CommandTarget { node, place: db.place(), within: Duration::from_secs(60) }
 }
 
 /// Formats an error and its causes as a reply does.

@@ -1,7 +1,7 @@
 //! Tests with the layouts of collections.
 
 use crate::common::*;
-use mcp_core::{Backend, Bundle, Coverage, Db, State};
+use mcp_core::{AreaState, Backend, Bundle, Coverage, Db};
 use std::{fs, path::PathBuf};
 
 pub(crate) fn coverage(bundle: &Bundle) -> Coverage {
@@ -20,7 +20,7 @@ pub(crate) fn opened(files: &[(&str, &[u8])]) -> (tempfile::TempDir, Bundle) {
 fn databases(coverage: &Coverage) -> Vec<String> {
     let node = |node: &mcp_core::NodeCoverage| {
         let there = node.areas.iter().take(3).map(|held| match held.state {
-            State::Absent => "-".to_owned(),
+            AreaState::Absent => "-".to_owned(),
             state => state.to_string(),
         });
         format!("{}: {}", node.node, there.collect::<Vec<_>>().join(" "))
@@ -66,7 +66,7 @@ fn several_images_are_combined() {
     let coverage = coverage(&bundle);
     assert_eq!(databases(&coverage), ["node-1: present - -", "node-2: present - -"]);
     let node = "node-1".parse().unwrap();
-    assert_eq!(coverage.of(&node, mcp_core::Area::Northbound).unwrap().details.len(), 1);
+    assert_eq!(coverage.of(&node, mcp_core::DataArea::Northbound).unwrap().details.len(), 1);
     let lost = "p3_nbdb: the bundle contains neither its pod nor the name of its zone";
     assert!(coverage.notes.iter().any(|note| note.contains(lost)), "{coverage}");
 }
@@ -105,8 +105,8 @@ fn kind_logs_and_artifacts_of_ci_are_recognized() {
         databases(&coverage),
         ["ovn-control-plane: - present -", "ovn-worker: present - present", "ovn-worker2: present - -"]
     );
-    let logs = |node: &str| coverage.of(&node.parse().unwrap(), mcp_core::Area::Logs).unwrap().state;
-    assert_eq!((logs("ovn-worker"), logs("ovn-worker2")), (State::Present, State::Empty));
+    let logs = |node: &str| coverage.of(&node.parse().unwrap(), mcp_core::DataArea::Logs).unwrap().state;
+    assert_eq!((logs("ovn-worker"), logs("ovn-worker2")), (AreaState::Present, AreaState::Empty));
 }
 
 /// A single file that somebody sent, compressed or not.
@@ -229,7 +229,7 @@ fn a_zip_of_bundles_is_opened() {
     let bundle = Bundle::new(vec![path]);
     let coverage = coverage(&bundle);
     assert_eq!(databases(&coverage), ["node-1: present - -"], "{coverage}");
-    let held = coverage.of(&"node-1".parse().unwrap(), mcp_core::Area::Northbound).unwrap();
+    let held = coverage.of(&"node-1".parse().unwrap(), mcp_core::DataArea::Northbound).unwrap();
     assert_eq!(held.details.len(), 2, "{coverage}");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     assert_eq!(runtime.block_on(rows(&bundle, "node-1", Db::Nb, "Logical_Switch")), Ok(2));

@@ -1,7 +1,7 @@
 //! Tests with Kubernetes objects in bundles.
 
 use crate::common::*;
-use mcp_core::{Backend, Bundle, Kind, ObjectQuery, Read, ReadError};
+use mcp_core::{Backend, Bundle, ObjectKind, ObjectQuery, ReadError, ReadValue};
 use serde_json::Value;
 use std::{path::PathBuf, time::Duration};
 
@@ -11,7 +11,7 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }
 
-fn kind(bundle: &Bundle, name: &str) -> Option<Kind> {
+fn kind(bundle: &Bundle, name: &str) -> Option<ObjectKind> {
     block_on(bundle.kinds(WITHIN)).unwrap().value.into_iter().find(|kind| kind.is_called(name))
 }
 
@@ -20,7 +20,7 @@ fn ask(
     name: &str,
     namespace: Option<&str>,
     one: Option<&str>,
-) -> Result<Read<Vec<Value>>, ReadError> {
+) -> Result<ReadValue<Vec<Value>>, ReadError> {
     let query = ObjectQuery {
         namespace: namespace.map(|namespace| namespace.parse().unwrap()),
         name: one.map(|name| name.parse().unwrap()),
@@ -30,7 +30,7 @@ fn ask(
 }
 
 /// Formats each object as `namespace/name: phase`.
-fn phases(read: &Read<Vec<Value>>) -> Vec<String> {
+fn phases(read: &ReadValue<Vec<Value>>) -> Vec<String> {
     let text =
         |object: &Value, path| object.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
     let one = |object| {

@@ -1,7 +1,7 @@
 //! Tests with real collections of one cluster: by `oc adm inspect`, and by sos on each node a few minutes later.
 
 use crate::common::*;
-use mcp_core::{Area, Backend, Bundle, Db, NodeName, State};
+use mcp_core::{AreaState, Backend, Bundle, DataArea, Db, NodeName};
 use ovsdb::{Database, Datum, Select, print};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -141,10 +141,13 @@ async fn all_bundles_together_cover_every_area_of_every_node() {
     let coverage = Bundle::new(all()).coverage().await.unwrap();
     for (node, _) in NODES {
         let node = node.parse().unwrap();
-        for area in Area::ALL {
+        for area in DataArea::ALL {
             // The cluster uses neither IPsec nor FRR.
-            let expected =
-                if matches!(area, Area::Ipsec | Area::Frr) { State::Absent } else { State::Present };
+            let expected = if matches!(area, DataArea::Ipsec | DataArea::Frr) {
+                AreaState::Absent
+            } else {
+                AreaState::Present
+            };
             assert_eq!(coverage.of(&node, area).unwrap().state, expected, "{area} of {node}: {coverage}");
         }
     }
@@ -164,7 +167,7 @@ async fn absent_failed_and_missing_programs_are_told_apart() {
         "{conf_db}"
     );
     let coverage = bundle.coverage().await.unwrap();
-    let kernel = coverage.of(&"ovn-worker".parse().unwrap(), Area::Kernel).unwrap();
+    let kernel = coverage.of(&"ovn-worker".parse().unwrap(), DataArea::Kernel).unwrap();
     assert!(
         kernel.details.iter().any(|detail| detail.starts_with("programs that the node does not have: ")
             && detail.contains("netstat"))
@@ -192,8 +195,8 @@ async fn a_cleaned_report_has_the_same_rows() {
         }
     }
     let coverage = cleaned.coverage().await.unwrap();
-    let held = coverage.of(&"obfuscatedword1".parse().unwrap(), Area::Southbound).unwrap();
-    assert_eq!(held.state, State::Present, "{held:?}");
+    let held = coverage.of(&"obfuscatedword1".parse().unwrap(), DataArea::Southbound).unwrap();
+    assert_eq!(held.state, AreaState::Present, "{held:?}");
 }
 
 /// A southbound database with several chassis that are not remote belongs to all nodes.

@@ -5,8 +5,8 @@ use crate::{
     layouts::{coverage, opened},
 };
 use mcp_core::{
-    Area, Backend, Db, State, argv,
-    argv::{Allow, Program, Verb},
+    AreaState, Backend, DataArea, Db, argv,
+    argv::{AllowedPrograms, Program, Verb},
 };
 
 /// The paths are those of upstream, OpenShift, distributions and manual installations.
@@ -14,17 +14,17 @@ use mcp_core::{
 fn databases_are_found_wherever_a_node_keeps_them() {
     let database = database();
     for (path, area) in [
-        ("etc/openvswitch/conf.db", Area::OpenVSwitch),
-        ("etc/origin/openvswitch/conf.db", Area::OpenVSwitch),
-        ("usr/local/etc/openvswitch/conf.db", Area::OpenVSwitch),
-        ("var/lib/openvswitch/conf.db", Area::OpenVSwitch),
-        ("var/lib/openvswitch/ovnnb_db.db", Area::Northbound),
-        ("var/lib/openvswitch/ovnsb_db.db", Area::Southbound),
-        ("etc/ovn/ovnnb_db.db", Area::Northbound),
-        ("var/lib/ovn/ovnnb_db.db", Area::Northbound),
-        ("var/lib/ovn/etc/ovnsb_db.db", Area::Southbound),
-        ("var/lib/ovn-ic/etc/ovnnb_db.db", Area::Northbound),
-        ("var/lib/ovn-ic/etc/ovnsb_db.db", Area::Southbound),
+        ("etc/openvswitch/conf.db", DataArea::OpenVSwitch),
+        ("etc/origin/openvswitch/conf.db", DataArea::OpenVSwitch),
+        ("usr/local/etc/openvswitch/conf.db", DataArea::OpenVSwitch),
+        ("var/lib/openvswitch/conf.db", DataArea::OpenVSwitch),
+        ("var/lib/openvswitch/ovnnb_db.db", DataArea::Northbound),
+        ("var/lib/openvswitch/ovnsb_db.db", DataArea::Southbound),
+        ("etc/ovn/ovnnb_db.db", DataArea::Northbound),
+        ("var/lib/ovn/ovnnb_db.db", DataArea::Northbound),
+        ("var/lib/ovn/etc/ovnsb_db.db", DataArea::Southbound),
+        ("var/lib/ovn-ic/etc/ovnnb_db.db", DataArea::Northbound),
+        ("var/lib/ovn-ic/etc/ovnsb_db.db", DataArea::Southbound),
     ] {
         let top = "sosreport-node-1-2026-01-01-abcdefg";
         let (_dir, bundle) = opened(&[
@@ -34,7 +34,11 @@ fn databases_are_found_wherever_a_node_keeps_them() {
         ]);
         let said = coverage(&bundle);
         let held = said.of(&"node-1".parse().unwrap(), area).unwrap();
-        assert_eq!((held.state, held.details.as_slice()), (State::Present, &[path.to_owned()][..]), "{said}");
+        assert_eq!(
+            (held.state, held.details.as_slice()),
+            (AreaState::Present, &[path.to_owned()][..]),
+            "{said}"
+        );
     }
 }
 
@@ -68,7 +72,7 @@ async fn a_report_belongs_to_the_host_that_it_names() {
     }
 }
 
-const ALLOW: Allow = Allow(&[Program {
+const ALLOW: AllowedPrograms = AllowedPrograms(&[Program {
     name: "ovs-ofctl",
     globals: &[],
     verbs: &[Verb {

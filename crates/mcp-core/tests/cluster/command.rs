@@ -3,8 +3,9 @@
 use crate::server::{Reply, Server};
 use axum::http::Uri;
 use mcp_core::{
-    Backend, ClusterError, LiveCluster, Output, Place, Read, ReadError, Target, ToolError, argv,
-    argv::{Allow, Program, Verb},
+    Backend, ClusterError, CommandPlace, CommandTarget, LiveCluster, Output, ReadError, ReadValue, ToolError,
+    argv,
+    argv::{AllowedPrograms, Program, Verb},
 };
 use serde_json::{Value, json};
 use std::{
@@ -12,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-const ALLOW: Allow = Allow(&[Program {
+const ALLOW: AllowedPrograms = AllowedPrograms(&[Program {
     name: "ovn-appctl",
     globals: &[],
     verbs: &[Verb { words: &["version"], options: &[], operands: &[], reads_only: "a test" }],
@@ -72,15 +73,16 @@ fn asked(uri: &Uri) -> (Vec<String>, String) {
 async fn run(
     containers: &'static [(&'static str, bool)],
     exec: impl Fn(&str, &[String]) -> Reply + Send + Sync + 'static,
-) -> Result<Read<Output>, ReadError> {
+) -> Result<ReadValue<Output>, ReadError> {
     let source = source(containers, exec).await;
-    let read = source.command(&at(Place::OvnController, 20), &argv!(ALLOW: "ovn-appctl", "version")).await;
+    let read =
+        source.command(&at(CommandPlace::OvnController, 20), &argv!(ALLOW: "ovn-appctl", "version")).await;
     source.close().await;
     read
 }
 
-fn at(place: Place, seconds: u64) -> Target {
-    Target { node: "n1".parse().unwrap(), place, within: Duration::from_secs(seconds) }
+fn at(place: CommandPlace, seconds: u64) -> CommandTarget {
+    CommandTarget { node: "n1".parse().unwrap(), place, within: Duration::from_secs(seconds) }
 }
 
 /// A cluster with one pod on one node.
@@ -244,7 +246,7 @@ async fn a_command_that_was_not_seen_running_is_an_error_and_not_empty() {
             words => exec(words),
         });
         let source = source.await;
-        source.follow(&at(Place::OvnController, 20), &version, Duration::from_secs(1)).await
+        source.follow(&at(CommandPlace::OvnController, 20), &version, Duration::from_secs(1)).await
     };
     // The end of the time limit is the normal end of this command.
     let read = follow(|_| {
@@ -266,14 +268,14 @@ async fn a_container_without_privileges_leaves_the_command_to_the_next() {
         _ => Reply::Streams(V5, vec![(1, b"26.03".to_vec()), (3, ended(Some(0)))]),
     });
     let version = argv!(ALLOW: "ovn-appctl", "version");
-    let read = source.await.command(&at(Place::Host, 20), &version).await.unwrap();
+    let read = source.await.command(&at(CommandPlace::Host, 20), &version).await.unwrap();
     assert!(read.origin.what.contains(" in b of "), "{}", read.origin.what);
     // If no other container exists, the error is the answer.
     let source = self::source(ONE, |_, _| {
         let refused = b"ovn-appctl: Operation not permitted".to_vec();
         Reply::Streams(V5, vec![(2, refused), (3, ended(Some(1)))])
     });
-    let error = source.await.command(&at(Place::Host, 20), &version).await.unwrap_err();
+    let error = source.await.command(&at(CommandPlace::Host, 20), &version).await.unwrap_err();
     assert!(matches!(&error, ReadError::Failed { status: 1, .. }), "{error}");
 }
 
@@ -296,8 +298,10 @@ async fn a_debug_pod_that_may_exist_is_deleted_and_a_refused_one_is_not() {
         })
         .await;
         let source = server.source_with_debug_pods().await;
-        let error =
-            source.command(&at(Place::Host, 2), &argv!(ALLOW: "ovn-appctl", "version")).await.unwrap_err();
+        let error = source
+            .command(&at(CommandPlace::Host, 2), &argv!(ALLOW: "ovn-appctl", "version"))
+            .await
+            .unwrap_err();
         source.close().await;
         let deleted = server
             .asked()
@@ -355,8 +359,11 @@ async fn central_mode_has_one_clear_error_and_microshift_is_not_central_mode() {
             Reply::ok(json!({ "kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items }))
         })
         .await;
-        let at =
-            Target { node: "n1".parse().unwrap(), place: Place::NbSocket, within: Duration::from_secs(20) };
+        let at = CommandTarget {
+            node: "n1".parse().unwrap(),
+            place: CommandPlace::NbSocket,
+            within: Duration::from_secs(20),
+        };
         let read = server.source().await.command(&at, &argv!(ALLOW: "ovn-appctl", "version")).await;
         match read {
             Ok(read) => assert!(!central && read.value.stdout == b"26.03"),

@@ -1,7 +1,7 @@
 //! Tests lists in pages, selectors that a server does not support, both forms of discovery, and secrets.
 
 use crate::server::{Reply, Server};
-use mcp_core::{Backend, Kind, ObjectQuery, Table};
+use mcp_core::{Backend, ObjectKind, ObjectQuery, Table};
 use serde_json::{Value, json};
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -10,13 +10,13 @@ use std::{
 
 const SOON: Duration = Duration::from_secs(20);
 
-fn kind(kind: &str, plural: &str) -> Kind {
-    Kind {
+fn kind(kind: &str, plural: &str) -> ObjectKind {
+    ObjectKind {
         version: "v1".into(),
         kind: kind.into(),
         plural: plural.into(),
         namespaced: true,
-        ..Kind::default()
+        ..ObjectKind::default()
     }
 }
 

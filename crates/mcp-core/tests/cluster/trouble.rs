@@ -2,17 +2,17 @@
 //! says what to do.
 
 use crate::server::{Reply, Server, kubeconfig};
-use mcp_core::{Backend, ClusterError, Kind, LiveCluster, ObjectQuery, ReadError};
+use mcp_core::{Backend, ClusterError, LiveCluster, ObjectKind, ObjectQuery, ReadError};
 use serde_json::json;
 use std::time::Duration;
 
 fn pods() -> ObjectQuery {
-    let pods = Kind {
+    let pods = ObjectKind {
         version: "v1".into(),
         kind: "Pod".into(),
         plural: "pods".into(),
         namespaced: true,
-        ..Kind::default()
+        ..ObjectKind::default()
     };
     ObjectQuery { namespace: Some("shop".parse().unwrap()), ..ObjectQuery::all(pods) }
 }

@@ -1,8 +1,8 @@
 //! Finds nodes without a subnet for their pods.
 
 use mcp_core::{
-    Cluster, ObjectQuery, ToolError,
-    audit::{Certainty, Check, Finding, Outcome, Severity},
+    ClusterReader, ObjectQuery, ToolError,
+    audit::{Certainty, Check, CheckOutcome, Finding, Severity},
 };
 use ovn_model::annotations::{DEFAULT_NETWORK, NodeAnnotations};
 use serde_json::Value;
@@ -14,12 +14,12 @@ impl Check for NodeSubnets {
     const TITLE: &'static str = "Every node has a subnet of the default network";
     const READS: &'static str = "Node objects";
 
-    async fn run(cluster: &Cluster<'_>) -> Result<Outcome, ToolError> {
+    async fn run(cluster: &ClusterReader<'_>) -> Result<CheckOutcome, ToolError> {
         let nodes = cluster.objects(&ObjectQuery::all(cluster.kind("nodes").await?)).await?;
-        Ok(Outcome {
+        Ok(CheckOutcome {
             looked_at: format!("{} nodes", nodes.len()),
             findings: nodes.iter().filter_map(finding).collect(),
-            ..Outcome::default()
+            ..CheckOutcome::default()
         })
     }
 }

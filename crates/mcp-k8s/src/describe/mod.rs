@@ -5,7 +5,7 @@ mod pod;
 
 use crate::table::{Object, aligned, since};
 use jiff::Timestamp;
-use mcp_core::{Kind, Row};
+use mcp_core::{ObjectKind, Row};
 use ovn_model::annotations;
 use serde_json::Value;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ impl Section {
 }
 
 /// Returns the sections that the object itself provides: everything except events and endpoint slices.
-pub(crate) fn sections(kind: &Kind, object: &Value, as_of: Option<Timestamp>) -> Vec<Section> {
+pub(crate) fn sections(kind: &ObjectKind, object: &Value, as_of: Option<Timestamp>) -> Vec<Section> {
     let it = Object(object);
     let mut all = vec![Section::new(&kind.kind, identity(kind, it, as_of))];
     let (ours, others) = annotated(it);
@@ -51,7 +51,7 @@ pub(crate) fn sections(kind: &Kind, object: &Value, as_of: Option<Timestamp>) ->
 }
 
 /// Returns the lines with name, namespace, times, owner and labels.
-fn identity(kind: &Kind, it: Object<'_>, as_of: Option<Timestamp>) -> Vec<String> {
+fn identity(kind: &ObjectKind, it: Object<'_>, as_of: Option<Timestamp>) -> Vec<String> {
     let mut lines = Vec::new();
     let mut say = |what: &str, text: String| {
         if !text.is_empty() {

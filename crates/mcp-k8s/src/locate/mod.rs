@@ -16,7 +16,7 @@ use crate::{
     nodes::{Deployment, KnownNode, finding_line, joined, some},
     pods::{CollectedObjects, objects, objects_of, selected, text},
 };
-use mcp_core::{Answer, Cluster, NodeName, ObjectQuery, PodRef, Row, ToolError};
+use mcp_core::{Answer, ClusterReader, NodeName, ObjectQuery, PodRef, Row, ToolError};
 use serde_json::Value;
 use std::net::{IpAddr, SocketAddr};
 
@@ -33,7 +33,7 @@ enum LocateTarget {
 
 /// The data that was read from the cluster, and the parts of the answer.
 pub(crate) struct Locator<'a, 'b> {
-    cluster: &'a Cluster<'b>,
+    cluster: &'a ClusterReader<'b>,
     nodes: Vec<KnownNode>,
     deployment: Deployment,
     readable: Vec<NodeName>,
@@ -65,7 +65,7 @@ impl LocateTarget {
 
 impl<'a, 'b> Locator<'a, 'b> {
     /// Locates what the parameter `what` names.
-    pub(crate) async fn locate(cluster: &'a Cluster<'b>, what: &str) -> Result<Answer, ToolError> {
+    pub(crate) async fn locate(cluster: &'a ClusterReader<'b>, what: &str) -> Result<Answer, ToolError> {
         let what = what.trim();
         let mut locator = Self {
             cluster,

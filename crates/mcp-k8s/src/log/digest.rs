@@ -10,7 +10,7 @@ use super::{
     mask::mask,
 };
 use jiff::Timestamp;
-use mcp_core::{Identity, Row};
+use mcp_core::{Row, RowIdentity};
 use std::{
     cmp::Reverse,
     collections::BTreeMap,
@@ -257,7 +257,7 @@ impl MessageTemplate {
             _ => String::new(),
         };
         let text = self.same.as_ref().unwrap_or(&self.text);
-        let identity = Identity { key: format!("{level} {}", self.text), ..Identity::default() };
+        let identity = RowIdentity { key: format!("{level} {}", self.text), ..RowIdentity::default() };
         Row::with(format!("{level} {}x{time} {text}", self.count), identity)
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::nodes::{joined, some, subnets_of_switch};
 use futures::StreamExt;
-use mcp_core::{Cluster, Db, NodeName, ReadError};
+use mcp_core::{ClusterReader, Db, NodeName, ReadError};
 use ovsdb::{Rows, Select};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -65,7 +65,7 @@ impl NodeDatabases {
 
 /// Reads the databases of nodes. The result has each node of which at least one database was read.
 pub(super) async fn databases(
-    cluster: &Cluster<'_>,
+    cluster: &ClusterReader<'_>,
     nodes: &[NodeName],
     notes: &mut Vec<String>,
 ) -> BTreeMap<String, NodeDatabases> {

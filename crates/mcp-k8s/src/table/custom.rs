@@ -1,7 +1,7 @@
 //! Prints custom resources with the columns of their definition (`additionalPrinterColumns`).
 
 use super::{Cells, TableContext, age::since, object::Object, path::FieldPath};
-use mcp_core::{Column, Kind};
+use mcp_core::{Column, ObjectKind};
 use serde_json::Value;
 
 /// The columns of the custom resources of OVN-Kubernetes and the network plumbing group in their definitions of
@@ -31,7 +31,7 @@ pub(crate) fn of_definition(definition: &Value, version: &str) -> Option<Vec<Pri
 }
 
 /// Returns the columns of a resource from the shipped table.
-pub(super) fn shipped(kind: &Kind) -> Option<Vec<PrinterColumn>> {
+pub(super) fn shipped(kind: &ObjectKind) -> Option<Vec<PrinterColumn>> {
     let resource = kind.to_string();
     let lines = SHIPPED.lines().map(|line| line.split('\t').collect::<Vec<_>>());
     let (mut known, mut all) = (false, Vec::new());

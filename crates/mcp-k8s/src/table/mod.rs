@@ -18,7 +18,7 @@ mod text;
 mod workloads;
 
 use jiff::Timestamp;
-use mcp_core::{Column, Kind, Table, TableRow};
+use mcp_core::{Column, ObjectKind, Table, TableRow};
 use serde_json::Value;
 
 pub(crate) use age::since;
@@ -134,17 +134,17 @@ const PRINTERS: &[Printer] = &[
 ];
 
 /// Checks whether a kind is built into Kubernetes and has known columns.
-pub(crate) fn is_known(kind: &Kind) -> bool {
+pub(crate) fn is_known(kind: &ObjectKind) -> bool {
     PRINTERS.iter().any(|printer| printer.is_for(kind))
 }
 
 /// Returns the columns of a custom resource from the shipped table.
-pub(crate) fn shipped(kind: &Kind) -> Option<Vec<PrinterColumn>> {
+pub(crate) fn shipped(kind: &ObjectKind) -> Option<Vec<PrinterColumn>> {
     custom::shipped(kind)
 }
 
 impl Printer {
-    fn is_for(&self, kind: &Kind) -> bool {
+    fn is_for(&self, kind: &ObjectKind) -> bool {
         self.group == kind.group && self.plural == kind.plural
     }
 
@@ -176,7 +176,7 @@ impl Printer {
 
 /// Returns the table of the objects of a kind. `custom` are the columns of a custom resource.
 pub(crate) fn of(
-    kind: &Kind,
+    kind: &ObjectKind,
     objects: &[Value],
     custom: Option<&[PrinterColumn]>,
     context: &TableContext,

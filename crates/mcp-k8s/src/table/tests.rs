@@ -2,7 +2,7 @@
 
 use super::{Object, PRINTERS, TableContext, custom, is_known, of, of_definition, shipped};
 use jiff::{SignedDuration, Timestamp};
-use mcp_core::{Kind, Table};
+use mcp_core::{ObjectKind, Table};
 use mcp_testing::{Failed, unpack};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, path::Path};
@@ -12,14 +12,19 @@ fn json(path: &Path) -> Result<Value, Failed> {
 }
 
 /// Parses a kind from a file name such as `apis_apps_v1_daemonsets`.
-fn kind(name: &str) -> Kind {
+fn kind(name: &str) -> ObjectKind {
     let parts: Vec<&str> = name.split('_').collect();
     let (group, version, plural) = match parts[..] {
         ["api", version, plural] => ("", version, plural),
         ["apis", group, version, plural] => (group, version, plural),
         _ => panic!("{name}"),
     };
-    Kind { group: group.into(), version: version.into(), plural: plural.into(), ..Kind::default() }
+    ObjectKind {
+        group: group.into(),
+        version: version.into(),
+        plural: plural.into(),
+        ..ObjectKind::default()
+    }
 }
 
 /// Reads the recorded answers of the API server: the objects and the table of each request.
@@ -38,7 +43,7 @@ fn answers() -> Result<BTreeMap<String, (Vec<Value>, Value)>, Failed> {
     Ok(all)
 }
 
-fn ours(kind: &Kind, objects: &[Value], definitions: &[Value], as_of: Timestamp) -> Table {
+fn ours(kind: &ObjectKind, objects: &[Value], definitions: &[Value], as_of: Timestamp) -> Table {
     let definition = definitions.iter().find(|one| one["metadata"]["name"] == kind.to_string().as_str());
     let custom = definition.and_then(|definition| of_definition(definition, &kind.version));
     of(kind, objects, custom.as_deref(), &TableContext { as_of: Some(as_of) })
@@ -106,7 +111,8 @@ fn shipped_columns_equal_those_of_the_definitions() -> Result<(), Failed> {
                 .as_str()
                 .and_then(|name| name.split_once('.'))
                 .ok_or("no name")?;
-            let kind = Kind { group: group.into(), version, plural: plural.into(), ..Kind::default() };
+            let kind =
+                ObjectKind { group: group.into(), version, plural: plural.into(), ..ObjectKind::default() };
             let printed = of_definition(definition, &kind.version);
             assert!(printed.is_some() && printed == shipped(&kind), "{kind}");
         }
@@ -131,11 +137,11 @@ fn every_kind_that_the_api_server_lists_has_columns() -> Result<(), Failed> {
                         continue;
                     }
                     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-                    let kind = Kind {
+                    let kind = ObjectKind {
                         group: name.into(),
                         version: text(&version["version"]),
                         plural: text(&resource["resource"]),
-                        ..Kind::default()
+                        ..ObjectKind::default()
                     };
                     assert!(is_known(&kind) || shipped(&kind).is_some(), "{kind}");
                     known += 1;

@@ -4,7 +4,7 @@ use crate::{
     file_search::{REST, query, search_all},
     log::{RedactedSearch, Splitter},
 };
-use mcp_core::{Answer, BundleFile, Cluster, ClusterTool, Pattern, Row, ToolError, chain};
+use mcp_core::{Answer, BundleFile, ClusterReader, ClusterTool, Pattern, Row, ToolError, chain};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::{collections::BTreeMap, io::ErrorKind, sync::Arc, time::Instant};
@@ -43,7 +43,7 @@ impl ClusterTool for BundleFiles {
         }
     }
 
-    async fn run(cluster: &Cluster<'_>, params: &Params) -> Result<Answer, ToolError> {
+    async fn run(cluster: &ClusterReader<'_>, params: &Params) -> Result<Answer, ToolError> {
         if cluster.is_live() {
             return Err(ToolError::bad(
                 "bundle_files needs a bundle, and this source is a live cluster",
@@ -118,7 +118,7 @@ fn list(files: &[BundleFile]) -> Answer {
 }
 
 /// Returns the lines of a file as rows. mcp-core pages through the rows and applies `grep`.
-async fn read(cluster: &Cluster<'_>, file: &BundleFile) -> Result<Answer, ToolError> {
+async fn read(cluster: &ClusterReader<'_>, file: &BundleFile) -> Result<Answer, ToolError> {
     let deadline = Instant::now() + cluster.within().saturating_sub(REST);
     let mut stream = cluster.log(&query(file)).await?;
     let (mut rows, mut notes, mut held) = (Vec::new(), Vec::new(), 0);

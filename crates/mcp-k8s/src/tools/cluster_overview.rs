@@ -1,7 +1,7 @@
 //! The tool `cluster_overview`: summarizes the cluster. It is the first call of a session.
 
 use crate::overview::Overview;
-use mcp_core::{Answer, Cluster, ClusterTool, Row, ToolError};
+use mcp_core::{Answer, ClusterReader, ClusterTool, Row, ToolError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -25,7 +25,7 @@ impl ClusterTool for ClusterOverview {
         "overview".into()
     }
 
-    async fn run(cluster: &Cluster<'_>, _: &Params) -> Result<Answer, ToolError> {
+    async fn run(cluster: &ClusterReader<'_>, _: &Params) -> Result<Answer, ToolError> {
         let overview = Overview::read(cluster).await?;
         let mut notes = overview.notes.clone();
         notes.push(format!("next: {}", overview.next().join("; ")));

@@ -6,7 +6,7 @@ use crate::{
     table::{self, Object, TableContext},
     which::ObjectSelection,
 };
-use mcp_core::{Answer, Cluster, ClusterTool, Kind, ObjectQuery, ReadError, ToolError};
+use mcp_core::{Answer, ClusterReader, ClusterTool, ObjectKind, ObjectQuery, ReadError, ToolError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -43,7 +43,7 @@ impl ClusterTool for KubectlDescribe {
         }
     }
 
-    async fn run(cluster: &Cluster<'_>, params: &Params) -> Result<Answer, ToolError> {
+    async fn run(cluster: &ClusterReader<'_>, params: &Params) -> Result<Answer, ToolError> {
         let which =
             ObjectSelection::parse(&params.kind, params.name.as_deref(), params.namespace.as_deref())?;
         let ([kind], [_]) = (which.kinds.as_slice(), which.names.as_slice()) else {
@@ -80,8 +80,8 @@ impl ClusterTool for KubectlDescribe {
 /// Returns the section with the events of an object. It says `none` if there are none, and `not collected` if the
 /// source has no events.
 async fn events_section(
-    cluster: &Cluster<'_>,
-    kind: &Kind,
+    cluster: &ClusterReader<'_>,
+    kind: &ObjectKind,
     object: &Value,
     answer: &mut Answer,
 ) -> Result<Section, ToolError> {
@@ -130,7 +130,7 @@ async fn events_section(
 
 /// Returns the section with the endpoint slices of a service, or nothing if none were collected.
 async fn endpoints_section(
-    cluster: &Cluster<'_>,
+    cluster: &ClusterReader<'_>,
     service: &Value,
     answer: &mut Answer,
 ) -> Result<Option<Section>, ToolError> {

@@ -2,7 +2,7 @@
 
 use crate::events::{self, Event, EventFilter};
 use jiff::{SignedDuration, Timestamp};
-use mcp_core::{Answer, Cluster, ClusterTool, Row, ToolError};
+use mcp_core::{Answer, ClusterReader, ClusterTool, Row, ToolError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::{collections::BTreeSet, sync::Arc};
@@ -46,7 +46,7 @@ impl ClusterTool for KubectlEvents {
         "events".into()
     }
 
-    async fn run(cluster: &Cluster<'_>, params: &Params) -> Result<Answer, ToolError> {
+    async fn run(cluster: &ClusterReader<'_>, params: &Params) -> Result<Answer, ToolError> {
         let object = params.object.as_deref().map(str::trim).filter(|object| !object.is_empty());
         let of = match object {
             Some(object) => parse_object(cluster, object).await?,
@@ -89,7 +89,7 @@ impl ClusterTool for KubectlEvents {
 }
 
 /// Parses the parameter `object`: `pod/shop/web-1`, `pod/web-1`, `shop/web-1` or `web-1`.
-async fn parse_object(cluster: &Cluster<'_>, text: &str) -> Result<EventFilter, ToolError> {
+async fn parse_object(cluster: &ClusterReader<'_>, text: &str) -> Result<EventFilter, ToolError> {
     let named = |kind: Option<String>, namespace: Option<&str>, name: &str| EventFilter {
         kind,
         namespace: namespace.map(str::to_owned),

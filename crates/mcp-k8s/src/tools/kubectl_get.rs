@@ -5,7 +5,7 @@ use crate::{
     table::{self, BadPath, FieldPath, TableContext},
     which::ObjectSelection,
 };
-use mcp_core::{Answer, Cluster, ClusterTool, Kind, ObjectQuery, Row, Table, ToolError};
+use mcp_core::{Answer, ClusterReader, ClusterTool, ObjectKind, ObjectQuery, Row, Table, ToolError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -57,7 +57,7 @@ impl ClusterTool for KubectlGet {
         params.kind.clone()
     }
 
-    async fn run(cluster: &Cluster<'_>, params: &Params) -> Result<Answer, ToolError> {
+    async fn run(cluster: &ClusterReader<'_>, params: &Params) -> Result<Answer, ToolError> {
         let which =
             ObjectSelection::parse(&params.kind, params.name.as_deref(), params.namespace.as_deref())?
                 .selected(params.labels.as_deref(), params.fields.as_deref())?;
@@ -108,7 +108,7 @@ impl ClusterTool for KubectlGet {
     }
 }
 
-fn headed(row: Row, kind: &Kind) -> Row {
+fn headed(row: Row, kind: &ObjectKind) -> Row {
     let heading = row.heading.as_deref().unwrap_or_default();
     Row { heading: Some(format!("{kind}:\n{heading}").into()), ..row }
 }
@@ -137,9 +137,9 @@ fn paths(columns: &[String]) -> Result<Vec<(String, FieldPath)>, ToolError> {
 }
 
 async fn rows(
-    cluster: &Cluster<'_>,
+    cluster: &ClusterReader<'_>,
     which: &ObjectSelection,
-    kind: &Kind,
+    kind: &ObjectKind,
     output: Output,
     columns: &[(String, FieldPath)],
     notes: &mut Vec<String>,
@@ -176,9 +176,9 @@ fn merged(rows: Vec<Row>) -> Row {
 
 /// Returns the table that the API server prints, or builds the same table from the objects of a bundle.
 async fn table(
-    cluster: &Cluster<'_>,
+    cluster: &ClusterReader<'_>,
     which: &ObjectSelection,
-    kind: &Kind,
+    kind: &ObjectKind,
     notes: &mut Vec<String>,
 ) -> Result<Table, ToolError> {
     if which.names.len() < 2
@@ -201,7 +201,7 @@ async fn table(
 }
 
 /// Returns the columns of a custom resource, from its definition in the source or from the shipped table.
-async fn definition(cluster: &Cluster<'_>, kind: &Kind) -> Option<Vec<table::PrinterColumn>> {
+async fn definition(cluster: &ClusterReader<'_>, kind: &ObjectKind) -> Option<Vec<table::PrinterColumn>> {
     let definitions = cluster.kind("customresourcedefinitions.apiextensions.k8s.io").await.ok()?;
     let query = ObjectQuery { name: kind.to_string().parse().ok(), ..ObjectQuery::all(definitions) };
     let found = cluster.objects(&query).await.unwrap_or_default();
@@ -210,7 +210,7 @@ async fn definition(cluster: &Cluster<'_>, kind: &Kind) -> Option<Vec<table::Pri
 }
 
 /// Returns an object as YAML, one row for each line.
-fn yaml_rows(object: &Value, kind: &Kind) -> Vec<Row> {
+fn yaml_rows(object: &Value, kind: &ObjectKind) -> Vec<Row> {
     let part = |path| table::Object(object).text(path);
     let name = match (part("/metadata/namespace"), part("/metadata/name")) {
         ("", name) => format!("# {}/{name}", kind.singular),

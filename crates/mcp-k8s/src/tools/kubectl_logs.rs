@@ -4,7 +4,9 @@ use crate::{
     log::{LogParams, end_of},
     pods::{Container, Pod},
 };
-use mcp_core::{Answer, Cluster, ClusterTool, LogPart, LogQuery, LogSource, PodRef, ReadError, ToolError};
+use mcp_core::{
+    Answer, ClusterReader, ClusterTool, LogPart, LogQuery, LogSource, PodRef, ReadError, ToolError,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -56,7 +58,7 @@ impl ClusterTool for KubectlLogs {
         format!("{what} {}{container}{run}", params.pod)
     }
 
-    async fn run(cluster: &Cluster<'_>, params: &Params) -> Result<Answer, ToolError> {
+    async fn run(cluster: &ClusterReader<'_>, params: &Params) -> Result<Answer, ToolError> {
         let pod: PodRef = params.pod.trim().parse().map_err(|e: String| {
             ToolError::bad(e, "Pass the pod as `namespace/name`; kubectl_get kind=pods lists pods.")
         })?;

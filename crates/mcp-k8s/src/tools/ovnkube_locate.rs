@@ -1,7 +1,7 @@
 //! The tool `ovnkube_locate`: finds the OVN entities of a pod, service, node or address.
 
 use crate::locate::Locator;
-use mcp_core::{Answer, Cluster, ClusterTool, ToolError};
+use mcp_core::{Answer, ClusterReader, ClusterTool, ToolError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -28,7 +28,7 @@ impl ClusterTool for OvnkubeLocate {
         format!("location of {}", params.what.trim())
     }
 
-    async fn run(cluster: &Cluster<'_>, params: &Params) -> Result<Answer, ToolError> {
+    async fn run(cluster: &ClusterReader<'_>, params: &Params) -> Result<Answer, ToolError> {
         Locator::locate(cluster, &params.what).await
     }
 }

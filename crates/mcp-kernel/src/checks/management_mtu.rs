@@ -4,8 +4,8 @@ use crate::{commands, output::text};
 use futures::StreamExt;
 use host_net::interface;
 use mcp_core::{
-    Cluster, NodeName, Output, Place, Reading, ToolError,
-    audit::{Certainty, Check, Finding, Outcome, Severity},
+    ClusterReader, CommandPlace, NodeName, Output, Reading, ToolError,
+    audit::{Certainty, Check, CheckOutcome, Finding, Severity},
 };
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ impl Check for ManagementMtu {
     const TITLE: &'static str = "The management ports of all nodes have one MTU";
     const READS: &'static str = "the interfaces of each node";
 
-    async fn run(cluster: &Cluster<'_>) -> Result<Outcome, ToolError> {
+    async fn run(cluster: &ClusterReader<'_>) -> Result<CheckOutcome, ToolError> {
         let readings = || {
             let parse = |output: Output| {
                 let interfaces = interface::parse(&text(&output)).rows;
@@ -27,13 +27,13 @@ impl Check for ManagementMtu {
                 port.and_then(|port| port.get("mtu")?.parse::<u32>().ok())
             };
             vec![
-                Reading::command(Place::Host, commands::links(), parse),
-                Reading::command(Place::Host, commands::addresses(), parse),
-                Reading::recorded(Place::Host, "ip -d address show", parse),
-                Reading::recorded(Place::Host, "ip addr", parse),
+                Reading::command(CommandPlace::Host, commands::links(), parse),
+                Reading::command(CommandPlace::Host, commands::addresses(), parse),
+                Reading::recorded(CommandPlace::Host, "ip -d address show", parse),
+                Reading::recorded(CommandPlace::Host, "ip addr", parse),
             ]
         };
-        let mut outcome = Outcome::default();
+        let mut outcome = CheckOutcome::default();
         let mut mtus = BTreeMap::new();
         let mut nodes = cluster.first_of(cluster.nodes().await?, readings);
         while let Some((node, result)) = nodes.next().await {

@@ -9,7 +9,7 @@ use host_net::{
     connection::{self, Connection},
     lines,
 };
-use mcp_core::{Answer, Db, Many, Node, Output, Place, ReadError, Row, Tool, ToolError};
+use mcp_core::{Answer, CommandPlace, Db, Many, Node, Output, ReadError, Row, Tool, ToolError};
 use ovn_model::{host, zones};
 use ovsdb::Select;
 use std::{collections::BTreeMap, sync::Arc};
@@ -103,7 +103,7 @@ impl Tool for ConntrackList {
         }
         found.kept.sort();
         let ZoneNames { zones: names, userspace } =
-            if matches!(place, Place::Host) { zone_names(node).await } else { ZoneNames::default() };
+            if matches!(place, CommandPlace::Host) { zone_names(node).await } else { ZoneNames::default() };
         if found.wanted > found.kept.len() {
             notes.push(format!(
                 "only {} of {} connections can be listed: narrow the list with address, port, zone or state. \

@@ -6,7 +6,7 @@ use crate::{
     output::text,
     secrets,
 };
-use mcp_core::{Answer, Argv, Fact, Node, Output, Place, Reading, Row, Tool, ToolError, argv};
+use mcp_core::{Answer, Argv, CommandPlace, Fact, Node, Output, Reading, Row, Tool, ToolError, argv};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -91,13 +91,13 @@ impl Tool for FrrShow {
         let lines = |output: Output| -> Vec<String> { text(&output).lines().map(str::to_owned).collect() };
         let (command, recorded) = params.what.command();
         let mut readings = vec![
-            Reading::command(Place::Host, command, lines),
-            Reading::recorded(Place::Host, recorded, lines),
+            Reading::command(CommandPlace::Host, command, lines),
+            Reading::recorded(CommandPlace::Host, recorded, lines),
         ];
         let config = params.what == What::RunningConfig;
         if config {
             // The file is what FRR reads at its next start, and may differ from the running configuration.
-            readings.push(Reading::command(Place::Host, commands::frr_file(), lines));
+            readings.push(Reading::command(CommandPlace::Host, commands::frr_file(), lines));
         }
         let lines: Vec<String> = node.first(readings).await?;
         let shown = lines.iter().map(|line| secrets::without_passwords(line));

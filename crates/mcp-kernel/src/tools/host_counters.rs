@@ -9,7 +9,7 @@ use crate::{
 };
 use host_net::lines::Parsed;
 use mcp_core::{
-    Answer, Argv, Delta, Field, Node, Output, Reading, Row, Tool, ToolError, argv::InterfaceName,
+    Answer, Argv, CounterDelta, Node, Output, Reading, Row, RowField, Tool, ToolError, argv::InterfaceName,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -95,7 +95,7 @@ impl Tool for HostCounters {
                 let parsed = read(node, params.what, interface.as_ref()).await?;
                 Ok::<_, ToolError>(counter::counters(&parsed.rows))
             };
-            return Ok(Delta::sample(node, seconds, sample).await?.answer());
+            return Ok(CounterDelta::sample(node, seconds, sample).await?.answer());
         }
         let parsed = read(node, params.what, interface.as_ref()).await?;
         let all = parsed.rows.len();
@@ -174,5 +174,5 @@ fn row(it: &KernelValue, width: usize, what: What) -> Row {
     let of_pod = counter::interface_of(name).is_some_and(ovn_model::host::is_pod_interface);
     // sysctl also prints the number of connections, which differs between nodes.
     let local = !what.is_setting() || of_pod || name == "net.netfilter.nf_conntrack_count";
-    Row::with(format!("{name:<width$}  {value}"), identity(name, vec![Field::one("value", value)], local))
+    Row::with(format!("{name:<width$}  {value}"), identity(name, vec![RowField::one("value", value)], local))
 }

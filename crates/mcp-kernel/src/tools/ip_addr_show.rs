@@ -5,7 +5,7 @@ use crate::{
     types::{self, InterfaceParam},
 };
 use host_net::interface::Interface;
-use mcp_core::{Answer, Field, Node, Row, Tool, ToolError};
+use mcp_core::{Answer, Node, Row, RowField, Tool, ToolError};
 use ovn_model::host::is_pod_interface;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -62,7 +62,7 @@ fn rows(interface: &Interface, wanted: Option<IpAddr>) -> Vec<Row> {
             || is_pod_interface(&interface.name)
             || compare::is_of_one(address.network());
         let attributes =
-            Field { name: "attributes".into(), values: attributes(&address.words), spanning: true };
+            RowField { name: "attributes".into(), values: attributes(&address.words), spanning: true };
         let identity = identity(format!("{} {}", interface.name, words.join(" ")), vec![attributes], local);
         Row::with(format!("  {}", address.text()), identity).under(&heading)
     };

@@ -7,7 +7,7 @@ use crate::{
     types::InterfaceParam,
 };
 use host_net::interface::{self, Interface};
-use mcp_core::{Answer, Field, Node, Output, Reading, Row, Tool, ToolError};
+use mcp_core::{Answer, Node, Output, Reading, Row, RowField, Tool, ToolError};
 use ovn_model::host::is_pod_interface;
 use std::collections::BTreeMap;
 
@@ -100,7 +100,7 @@ fn row(it: &Interface) -> Row {
         ("mac", it.mac()),
         ("kind", Some(details.as_str())),
     ]);
-    fields.push(Field { name: "flags".into(), values: it.flags.clone(), spanning: true });
+    fields.push(RowField { name: "flags".into(), values: it.flags.clone(), spanning: true });
     Row::with(text, identity(format!("interface {}", it.name), fields, is_pod_interface(&it.name)))
 }
 
@@ -116,7 +116,7 @@ fn of_pods<'a>(interfaces: impl Iterator<Item = &'a Interface>) -> Option<Row> {
         format!("\n  mtu {mtu} state {state}: {} ({})", names.len(), names.join(", "))
     });
     let values = names.keys().map(|(mtu, state)| format!("mtu {mtu} state {state}")).collect();
-    let fields = vec![Field { name: "mtu and state".into(), values, spanning: true }];
+    let fields = vec![RowField { name: "mtu and state".into(), values, spanning: true }];
     let text = format!("interfaces of pods{}", lines.collect::<String>());
     (!names.is_empty()).then(|| Row::with(text, identity("interfaces of pods", fields, false)))
 }

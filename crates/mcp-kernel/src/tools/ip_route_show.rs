@@ -12,7 +12,8 @@ use host_net::{
     route::{self, Route},
 };
 use mcp_core::{
-    Answer, Field, Node, Output, Place, ReadError, Reading, Row, Tool, ToolError, argv::InterfaceName,
+    Answer, CommandPlace, Node, Output, ReadError, Reading, Row, RowField, Tool, ToolError,
+    argv::InterfaceName,
 };
 use ovn_model::host;
 use schemars::JsonSchema;
@@ -73,7 +74,7 @@ impl Tool for IpRouteShow {
 /// Reads the routes of all tables. Older must-gathers contain only table main; then it also returns a note.
 pub(crate) async fn routes(
     node: &Node<'_>,
-    place: Place,
+    place: CommandPlace,
 ) -> Result<(Parsed<Route>, Option<String>), ReadError> {
     let parse = |output: Output| route::parse(&text(&output));
     let all = node
@@ -104,11 +105,11 @@ pub(crate) async fn routes(
 }
 
 /// Maps the table of each VRF to the VRF's name. The map is empty if the interfaces cannot be read.
-async fn vrfs(node: &Node<'_>, place: Place) -> BTreeMap<String, String> {
+async fn vrfs(node: &Node<'_>, place: CommandPlace) -> BTreeMap<String, String> {
     way::links(node, place).await.map(|links| interface::vrfs(&links)).unwrap_or_default()
 }
 
-async fn show(node: &Node<'_>, place: Place, params: &Params) -> Result<Answer, ToolError> {
+async fn show(node: &Node<'_>, place: CommandPlace, params: &Params) -> Result<Answer, ToolError> {
     let (parsed, only_main) = routes(node, place.clone()).await?;
     let parsed = understood("the routes", parsed)?;
     let told =
@@ -171,9 +172,9 @@ fn row(route: &Route, heading: &Arc<str>) -> Row {
     let key = format!("table {}: {kind}{}{metric}{of}", route.table(), route.prefix());
     let mut fields = compare::fields(["via", "dev", "src", "advmss"].map(|name| (name, route.get(name))));
     if !route.hops.is_empty() {
-        fields.push(Field { name: "nexthop".into(), values: route.hops.clone(), spanning: true });
+        fields.push(RowField { name: "nexthop".into(), values: route.hops.clone(), spanning: true });
     }
-    fields.push(Field { name: "attributes".into(), values: route.attributes(), spanning: true });
+    fields.push(RowField { name: "attributes".into(), values: route.attributes(), spanning: true });
     let text = [&[kind.trim(), route.prefix()][..], &route.actions()].concat().join(" ");
     let text =
         route.hops.iter().fold(format!("  {}", text.trim_start()), |text, hop| text + "\n      " + hop);

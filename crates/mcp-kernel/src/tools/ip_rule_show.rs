@@ -7,14 +7,18 @@ use crate::{
     types::NoParams,
 };
 use host_net::{lines::Parsed, rule::RoutingRule};
-use mcp_core::{Answer, Node, Output, Place, ReadError, Reading, Row, Tool, ToolError};
+use mcp_core::{Answer, CommandPlace, Node, Output, ReadError, Reading, Row, Tool, ToolError};
 use ovn_model::host;
 use std::sync::Arc;
 
 pub(crate) struct IpRuleShow;
 
 /// Reads the rules of IPv4 or IPv6.
-pub(crate) async fn rules(node: &Node<'_>, place: Place, v6: bool) -> Result<Parsed<RoutingRule>, ReadError> {
+pub(crate) async fn rules(
+    node: &Node<'_>,
+    place: CommandPlace,
+    v6: bool,
+) -> Result<Parsed<RoutingRule>, ReadError> {
     let parse = |output: Output| RoutingRule::parse_all(&text(&output));
     let (command, others) = match v6 {
         true => (commands::rules_v6(), ["ip -6 rule", "ip -j -6 rule list"]),

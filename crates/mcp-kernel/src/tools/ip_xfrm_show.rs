@@ -7,7 +7,7 @@ use crate::{
     types::NoParams,
 };
 use host_net::xfrm::{self, XfrmEntry};
-use mcp_core::{Answer, Node, Output, Place, Reading, Row, Tool, ToolError};
+use mcp_core::{Answer, CommandPlace, Node, Output, Reading, Row, Tool, ToolError};
 use std::sync::Arc;
 
 pub(crate) struct IpXfrmShow;
@@ -27,12 +27,12 @@ impl Tool for IpXfrmShow {
     async fn run(node: &Node<'_>, _: &NoParams) -> Result<Answer, ToolError> {
         let parse = |output: Output| xfrm::parse(&text(&output));
         let policies =
-            node.first(vec![Reading::command(Place::Host, commands::xfrm_policies(), parse)]).await?;
+            node.first(vec![Reading::command(CommandPlace::Host, commands::xfrm_policies(), parse)]).await?;
         let states = node
             .first(vec![
-                Reading::command(Place::Host, commands::xfrm_states(), parse),
+                Reading::command(CommandPlace::Host, commands::xfrm_states(), parse),
                 // This output contains keys, and the parser removes them.
-                Reading::recorded(Place::Host, "ip xfrm state", parse),
+                Reading::recorded(CommandPlace::Host, "ip xfrm state", parse),
             ])
             .await?;
         let policies = understood("the IPsec policies", policies)?;

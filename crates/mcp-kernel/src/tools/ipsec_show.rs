@@ -6,7 +6,7 @@ use crate::{
     output::text,
     secrets,
 };
-use mcp_core::{Answer, Db, Fact, Node, Output, Place, Reading, Row, Tool, ToolError, argv};
+use mcp_core::{Answer, CommandPlace, Db, Fact, Node, Output, Reading, Row, Tool, ToolError, argv};
 use ovsdb::Select;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -55,16 +55,20 @@ impl Tool for IpsecShow {
         let lines = |output: Output| -> Vec<String> { text(&output).lines().map(str::to_owned).collect() };
         let readings = match params.what {
             What::Traffic => {
-                vec![Reading::command(Place::Host, argv!(ALLOW: "ipsec", "trafficstatus"), lines)]
+                vec![Reading::command(CommandPlace::Host, argv!(ALLOW: "ipsec", "trafficstatus"), lines)]
             }
-            What::Brief => vec![Reading::command(Place::Host, argv!(ALLOW: "ipsec", "briefstatus"), lines)],
-            What::States => vec![Reading::command(Place::Host, argv!(ALLOW: "ipsec", "showstates"), lines)],
+            What::Brief => {
+                vec![Reading::command(CommandPlace::Host, argv!(ALLOW: "ipsec", "briefstatus"), lines)]
+            }
+            What::States => {
+                vec![Reading::command(CommandPlace::Host, argv!(ALLOW: "ipsec", "showstates"), lines)]
+            }
             What::Status => vec![
-                Reading::command(Place::Host, argv!(ALLOW: "ipsec", "status"), lines),
-                Reading::recorded(Place::Host, "ipsec whack --status", lines),
+                Reading::command(CommandPlace::Host, argv!(ALLOW: "ipsec", "status"), lines),
+                Reading::recorded(CommandPlace::Host, "ipsec whack --status", lines),
             ],
             What::Config => {
-                commands::ipsec_files().map(|file| Reading::command(Place::Host, file, lines)).into()
+                commands::ipsec_files().map(|file| Reading::command(CommandPlace::Host, file, lines)).into()
             }
         };
         let lines: Vec<String> = node.first(readings).await?;

@@ -11,7 +11,9 @@ use host_net::{
     iptables::{self, IptablesRule},
     lines::Parsed,
 };
-use mcp_core::{Answer, Field, Identity, Node, Output, Place, ReadError, Reading, Row, Tool, ToolError};
+use mcp_core::{
+    Answer, CommandPlace, Node, Output, ReadError, Reading, Row, RowField, RowIdentity, Tool, ToolError,
+};
 use ovn_model::host;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -124,7 +126,11 @@ impl Tool for IptablesSave {
 
 /// Reads the dump, or the list of each table, which older reports contain instead. On a live node it never runs a list
 /// command, because that would make the legacy program register the table.
-async fn read(node: &Node<'_>, place: Place, family: Family) -> Result<Parsed<IptablesRule>, ReadError> {
+async fn read(
+    node: &Node<'_>,
+    place: CommandPlace,
+    family: Family,
+) -> Result<Parsed<IptablesRule>, ReadError> {
     let parse = |output: Output| iptables::parse_save(&text(&output));
     let (command, plain, lists) = match family {
         Family::Ipv4 => (commands::iptables(), "iptables-save", LISTS),
@@ -178,8 +184,8 @@ fn row(family: Family, rule: &IptablesRule) -> Row {
     let text = format!("  {}{}", rule.print(), meaning.unwrap_or_default());
     let lasting = IptablesRule { counters: None, policy: None, references: None, ..rule.clone() };
     let key = format!("{heading} {}", lasting.print().trim());
-    let fields = rule.policy.iter().map(|policy| Field::one("policy", policy)).collect();
+    let fields = rule.policy.iter().map(|policy| RowField::one("policy", policy)).collect();
     let sequence = rule.text.is_some().then(|| format!("{heading} {}", rule.chain));
-    let identity = Identity { sequence, ..identity(key, fields, rule.chain.starts_with("CNI-")) };
+    let identity = RowIdentity { sequence, ..identity(key, fields, rule.chain.starts_with("CNI-")) };
     Row::with(text, identity).under(&heading)
 }

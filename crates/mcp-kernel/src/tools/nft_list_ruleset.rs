@@ -12,7 +12,7 @@ use host_net::{
     lines::Parsed,
     nft::{self, NftObject, NftRule},
 };
-use mcp_core::{Answer, Field, Identity, Node, Output, ReadError, Reading, Row, Tool, ToolError};
+use mcp_core::{Answer, Node, Output, ReadError, Reading, Row, RowField, RowIdentity, Tool, ToolError};
 use ovn_model::host;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -159,8 +159,9 @@ fn about(object: &NftObject) -> String {
     }
 }
 
-fn of_object(object: &NftObject) -> Identity {
-    let properties = Field { name: "properties".into(), values: object.properties.clone(), spanning: true };
+fn of_object(object: &NftObject) -> RowIdentity {
+    let properties =
+        RowField { name: "properties".into(), values: object.properties.clone(), spanning: true };
     identity(format!("{} {}", object.kind, object.key()), vec![properties], is_local(object))
 }
 
@@ -168,7 +169,7 @@ fn of_rule(object: &NftObject, rule: &NftRule, heading: &Arc<str>) -> Row {
     let handle = rule.handle.as_ref().map(|handle| format!(" # handle {handle}")).unwrap_or_default();
     let key = format!("{} {}: {}", object.kind, object.key(), rule.without_counters());
     let sequence = Some(format!("{} {}", object.kind, object.key()));
-    let identity = Identity { sequence, ..identity(key, Vec::new(), is_local(object)) };
+    let identity = RowIdentity { sequence, ..identity(key, Vec::new(), is_local(object)) };
     Row::with(format!("  {}{handle}", rule.text), identity).under(heading)
 }
 

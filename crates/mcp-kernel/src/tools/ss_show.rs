@@ -11,7 +11,7 @@ use host_net::{
     socket::{self, Socket},
     state,
 };
-use mcp_core::{Answer, Field, Node, Output, ReadError, Reading, Row, Tool, ToolError};
+use mcp_core::{Answer, Node, Output, ReadError, Reading, Row, RowField, Tool, ToolError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -100,7 +100,7 @@ fn row(it: &Socket, details: bool) -> Row {
     /// The first port that the kernel assigns by itself (`net.ipv4.ip_local_port_range`). Programs choose lower ports.
     const EPHEMERAL: u16 = 32768;
     let local = !it.is_listening() || it.local_port().is_none_or(|port| port >= EPHEMERAL);
-    let processes = Field {
+    let processes = RowField {
         name: "process".into(),
         values: it.processes().into_iter().map(str::to_owned).collect(),
         spanning: true,

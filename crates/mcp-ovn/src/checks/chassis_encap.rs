@@ -2,8 +2,8 @@
 
 use futures::StreamExt;
 use mcp_core::{
-    Cluster, Db, NodeName, ObjectQuery, ToolError,
-    audit::{Certainty, Check, Finding, Outcome, Severity},
+    ClusterReader, Db, NodeName, ObjectQuery, ToolError,
+    audit::{Certainty, Check, CheckOutcome, Finding, Severity},
 };
 use ovn_model::annotations::tunnel_ends_of;
 use ovsdb::{Rows, Select};
@@ -16,12 +16,12 @@ impl Check for ChassisEncap {
     const TITLE: &'static str = "In every zone, tunnels to each node end at an address of that node";
     const READS: &'static str = "Node objects; Chassis and Encap of each zone's southbound database";
 
-    async fn run(cluster: &Cluster<'_>) -> Result<Outcome, ToolError> {
+    async fn run(cluster: &ClusterReader<'_>) -> Result<CheckOutcome, ToolError> {
         let nodes = cluster.objects(&ObjectQuery::all(cluster.kind("nodes").await?)).await?;
         let ends = tunnel_ends_of(&nodes);
         let selects =
             [Select::from("Chassis").columns(["hostname", "encaps"]), Select::from("Encap").columns(["ip"])];
-        let mut outcome = Outcome::default();
+        let mut outcome = CheckOutcome::default();
         let mut zones = cluster.rows_of(cluster.nodes().await?, Db::Sb, &selects, |rows| encaps(&rows));
         let (mut read, mut compared) = (0, 0);
         while let Some((zone, result)) = zones.next().await {

@@ -1,7 +1,7 @@
 //! The tool `ovn_controller_ct_zone_list`: the conntrack zones of a node.
 
 use crate::{commands, compare::OwnValues};
-use mcp_core::{Answer, Db, Identity, Node, Output, Place, Reading, Row, Tool, ToolError};
+use mcp_core::{Answer, CommandPlace, Db, Node, Output, Reading, Row, RowIdentity, Tool, ToolError};
 use ovn_model::zones::{self, Zone};
 use ovsdb::Select;
 use schemars::JsonSchema;
@@ -36,13 +36,13 @@ impl Tool for CtZoneList {
         let bridges = Select::from("Bridge").columns(["name", "external_ids"]);
         let (zones, other): Zones = node
             .first(vec![
-                Reading::command(Place::OvnController, commands::ct_zone_list(), |output: Output| {
+                Reading::command(CommandPlace::OvnController, commands::ct_zone_list(), |output: Output| {
                     zones::parse_list(&String::from_utf8_lossy(&output.stdout))
                 }),
                 // ovn-controller stores the zones here, so that it assigns the same ones after a restart.
                 Reading::rows(Db::OpenVSwitch, bridges, |rows| zones::of_bridges(&rows)),
                 // Reports without the Open_vSwitch database have the same data in `ovs-vsctl list bridge`.
-                Reading::command(Place::OvsSocket, commands::list_bridges(), |output: Output| {
+                Reading::command(CommandPlace::OvsSocket, commands::list_bridges(), |output: Output| {
                     zones::parse_bridges(&String::from_utf8_lossy(&output.stdout))
                 }),
             ])
@@ -66,7 +66,7 @@ impl Tool for CtZoneList {
             let text = format!("{:<5} {}", zone.id, zone.name);
             // Each node numbers its zones and runs its own pods, so these differences between nodes mean nothing.
             let local = !zone.name.contains(node.name().as_str());
-            Row::with(text, Identity { key: zone.name, local, ..Identity::default() })
+            Row::with(text, RowIdentity { key: zone.name, local, ..RowIdentity::default() })
         };
         Ok(Answer {
             rows: all.filter(|zone| params.zone.is_none_or(|id| id == zone.id)).map(line).collect(),

@@ -7,9 +7,11 @@ use crate::{
 };
 use futures::future::join_all;
 use jiff::Timestamp;
-use mcp_core::{Answer, Db, Field, Identity, Many, Node, Place, ReadError, Row, Tool, ToolError, chain};
+use mcp_core::{
+    Answer, CommandPlace, Db, Many, Node, ReadError, Row, RowField, RowIdentity, Tool, ToolError, chain,
+};
 use ovn_model::status::{self, NotCopied, Progress, Verdict};
-use ovsdb::{Kind, Rows};
+use ovsdb::{FileFormat, Rows};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::{collections::BTreeMap, time::Duration};
@@ -96,11 +98,11 @@ async fn status(node: &Node<'_>) -> Result<Answer, ToolError> {
     let mut verdict = progress.verdict();
     not_copied(node, &mut verdict).await;
     let commands = [
-        ("ovn-northd", Place::Northd, commands::northd_status()),
-        ("ovn-northd to northbound", Place::Northd, commands::northd_connection(Db::Nb)),
-        ("ovn-northd to southbound", Place::Northd, commands::northd_connection(Db::Sb)),
-        ("ovn-controller", Place::OvnController, commands::controller_state()),
-        ("ovn-controller to southbound", Place::OvnController, commands::controller_connection()),
+        ("ovn-northd", CommandPlace::Northd, commands::northd_status()),
+        ("ovn-northd to northbound", CommandPlace::Northd, commands::northd_connection(Db::Nb)),
+        ("ovn-northd to southbound", CommandPlace::Northd, commands::northd_connection(Db::Sb)),
+        ("ovn-controller", CommandPlace::OvnController, commands::controller_state()),
+        ("ovn-controller to southbound", CommandPlace::OvnController, commands::controller_connection()),
     ];
     // All commands run in parallel, so that one hanging daemon does not delay the others past the time limit.
     let reads = commands.iter().map(|(_, place, argv)| daemon_state(node, place.clone(), argv));
@@ -179,8 +181,8 @@ async fn database(node: &Node<'_>, db: Db, lines: &mut Lines) {
     // A database file shows its size and format; without a file, the server reports its cluster state.
     if let Ok(file) = node.database(db).await {
         let form = match file.kind() {
-            Kind::Standalone => "standalone".to_owned(),
-            Kind::Clustered(cluster) => format!("clustered, server {}", cluster.server_id),
+            FileFormat::Standalone => "standalone".to_owned(),
+            FileFormat::Clustered(cluster) => format!("clustered, server {}", cluster.server_id),
         };
         let transactions = file.transactions().len();
         lines.add(
@@ -211,8 +213,8 @@ struct Lines {
 impl Lines {
     /// Adds a line. `same` is the value that should be equal on every node.
     fn add(&mut self, name: &str, value: &str, same: Option<&str>) {
-        let fields = same.map(|value| Field::one("value", value)).into_iter().collect();
-        let identity = Identity { key: name.into(), fields, ..Identity::default() };
+        let fields = same.map(|value| RowField::one("value", value)).into_iter().collect();
+        let identity = RowIdentity { key: name.into(), fields, ..RowIdentity::default() };
         self.rows.push(Row::with(format!("{name:<29}: {value}"), identity));
     }
 

@@ -1,7 +1,7 @@
 //! The tool `ovn_sbctl_lflow_list`: logical flows.
 
 use crate::flows::{self, ZoneFlows};
-use mcp_core::{Answer, Field, Identity, Node, Row, Tool, ToolError};
+use mcp_core::{Answer, Node, Row, RowField, RowIdentity, Tool, ToolError};
 use ovn_model::{
     UuidPrefix,
     lflow::{Datapath, Filter, Flow, Pipeline, Stage, counts},
@@ -187,7 +187,7 @@ fn overview(read: &mut ZoneFlows) -> Vec<Row> {
             sum(Pipeline::Ingress),
             sum(Pipeline::Egress)
         );
-        Some(Row::with(text, Identity { key: datapath.name.clone(), ..Identity::default() }))
+        Some(Row::with(text, RowIdentity { key: datapath.name.clone(), ..RowIdentity::default() }))
     };
     counts(&read.flows, &read.datapaths).into_iter().filter_map(row).collect()
 }
@@ -212,8 +212,8 @@ async fn count_rows(node: &Node<'_>, filter: &Filter, read: &ZoneFlows) -> Vec<R
                 openflow.map_or("OpenFlow table unknown".into(), |table| format!("OpenFlow table {table}"));
             let text = format!("  table={:<2}({stage:<19}), {openflow}: {} flows", count.table, count.flows);
             let key = format!("{} {} table={} ({stage})", datapath.name, count.pipeline, count.table);
-            let fields = vec![Field::one("flows", count.flows.to_string())];
-            rows.push(Row::with(text, Identity { key, fields, ..Identity::default() }).under(&heading));
+            let fields = vec![RowField::one("flows", count.flows.to_string())];
+            rows.push(Row::with(text, RowIdentity { key, fields, ..RowIdentity::default() }).under(&heading));
         }
     }
     rows

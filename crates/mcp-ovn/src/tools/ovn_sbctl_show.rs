@@ -1,7 +1,7 @@
 //! The tool `ovn_sbctl_show`: an overview of the southbound database.
 
 use crate::compare::OwnValues;
-use mcp_core::{Answer, Db, Identity, Node, Row, Tool, ToolError};
+use mcp_core::{Answer, Db, Node, Row, RowIdentity, Tool, ToolError};
 use ovsdb::{Row as DbRow, Rows, print};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -68,13 +68,17 @@ fn chassis(read: &[Rows]) -> Vec<&DbRow> {
 }
 
 /// Identifies a chassis for the comparison. Zones must agree on its encapsulation; bound ports differ by zone.
-fn identity(row: &DbRow, text: &str) -> Identity {
+fn identity(row: &DbRow, text: &str) -> RowIdentity {
     let lines = text.lines().skip(1).filter(|line| !line.contains("Port_Binding ")).map(str::trim);
-    let field = mcp_core::Field {
+    let field = mcp_core::RowField {
         name: "encapsulation".into(),
         values: lines.map(str::to_owned).collect(),
         spanning: true,
     };
     // The host name of a chassis is the same in its own zone and in all other zones.
-    Identity { key: format!("Chassis {}", ovn_model::label(row)), fields: vec![field], ..Identity::default() }
+    RowIdentity {
+        key: format!("Chassis {}", ovn_model::label(row)),
+        fields: vec![field],
+        ..RowIdentity::default()
+    }
 }

@@ -103,7 +103,7 @@ pub(crate) fn delivered<'a>(
 pub(crate) fn reply_verdict(asked: &PacketPath, back: &PacketPath, verdict: &Verdict) -> String {
     let first = asked.legs.first().and_then(|leg| leg.passes.first()).and_then(|pass| pass.packet.tuple());
     let last = match &back.outcome {
-        ovn_lflow::Outcome::End(ovn_lflow::End::Delivered { packet, .. }) => packet.tuple(),
+        ovn_lflow::PathOutcome::End(ovn_lflow::End::Delivered { packet, .. }) => packet.tuple(),
         _ => None,
     };
     match (verdict.kind, first, last) {

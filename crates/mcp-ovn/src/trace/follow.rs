@@ -2,7 +2,7 @@
 
 use crate::flows;
 use mcp_core::{Db, Node, NodeName, ReadError, ToolError};
-use ovn_lflow::{Conntrack, Network, Outcome, PacketPath, Semantics, Start, Zone};
+use ovn_lflow::{Conntrack, Network, PacketPath, PathOutcome, Semantics, Start, Zone};
 use ovn_model::detrace::Index;
 use ovn_path::Causes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,7 +55,7 @@ impl Zones {
             let wanted: BTreeSet<String> = paths
                 .iter()
                 .filter_map(|path| match &path.outcome {
-                    Outcome::Lost { host: Some(host), .. } => Some(host.clone()),
+                    PathOutcome::Lost { host: Some(host), .. } => Some(host.clone()),
                     _ => None,
                 })
                 .filter(|host| !self.read.contains_key(host) && !self.failed.contains(host))

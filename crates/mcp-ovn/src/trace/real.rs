@@ -1,7 +1,7 @@
 //! Runs the real ovn-trace in a container of a live cluster.
 
 use crate::{commands, flows};
-use mcp_core::{ClusterError, Node, Output, Place, ReadError, ToolError, argv::CtState};
+use mcp_core::{ClusterError, CommandPlace, Node, Output, ReadError, ToolError, argv::CtState};
 use ovn_model::lflow::Datapaths;
 use ovsdb::{Rows, Select};
 
@@ -51,10 +51,10 @@ pub(crate) async fn run(node: &Node<'_>, trace: &commands::Trace<'_>) -> Result<
             "Omit form: this server then evaluates the same flows without ovn-trace.",
         ));
     }
-    match node.command(Place::SbSocket, &trace.limited()).await {
+    match node.command(CommandPlace::SbSocket, &trace.limited()).await {
         // The container lacks prlimit(1), or the attempt in another container failed (`NotRunning`).
         Err(ReadError::NoProgram { .. } | ReadError::Cluster(ClusterError::NotRunning { .. })) => {
-            Ok(node.command(Place::SbSocket, &trace.unlimited()).await?)
+            Ok(node.command(CommandPlace::SbSocket, &trace.unlimited()).await?)
         }
         result => Ok(result?),
     }

@@ -2,8 +2,8 @@
 
 use futures::StreamExt;
 use mcp_core::{
-    Cluster, Db, NodeName, ObjectQuery, ToolError,
-    audit::{Certainty, Check, Finding, Outcome, Severity},
+    ClusterReader, Db, NodeName, ObjectQuery, ToolError,
+    audit::{Certainty, Check, CheckOutcome, Finding, Severity},
 };
 use ovn_model::annotations::tunnel_ends_of;
 use ovsdb::Select;
@@ -16,11 +16,11 @@ impl Check for EncapIp {
     const TITLE: &'static str = "Each switch ends its tunnels at an address of its node";
     const READS: &'static str = "Node objects; external_ids:ovn-encap-ip of each node's conf.db";
 
-    async fn run(cluster: &Cluster<'_>) -> Result<Outcome, ToolError> {
+    async fn run(cluster: &ClusterReader<'_>) -> Result<CheckOutcome, ToolError> {
         let nodes = cluster.objects(&ObjectQuery::all(cluster.kind("nodes").await?)).await?;
         let ends = tunnel_ends_of(&nodes);
         let select = Select::from("Open_vSwitch").columns(["external_ids"]);
-        let mut outcome = Outcome::default();
+        let mut outcome = CheckOutcome::default();
         let ips = |rows: Vec<ovsdb::Rows>| {
             let rows = rows.iter().flat_map(|rows| &rows.rows);
             let ip = |row: &ovsdb::Row| row.map_get("external_ids", "ovn-encap-ip").map(str::to_owned);

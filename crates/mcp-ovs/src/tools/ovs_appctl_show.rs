@@ -1,7 +1,7 @@
 //! The tool that shows the state of ovs-vswitchd.
 
 use crate::{compare::OwnValues, subjects::Subject, switch, types};
-use mcp_core::{Answer, Argv, Delta, Identity, Node, ReadError, Row, Tool, ToolError};
+use mcp_core::{Answer, Argv, CounterDelta, Node, ReadError, Row, RowIdentity, Tool, ToolError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::sync::Arc;
@@ -68,7 +68,7 @@ async fn delta(node: &Node<'_>, subject: Subject, seconds: u16) -> Result<Answer
     // A live node answers the first form.
     let form: Vec<Argv> = forms.into_iter().take(1).collect();
     let read = || async { Ok::<_, ReadError>(counters(&switch::text(node, form.clone()).await?)) };
-    Ok(Delta::sample(node, seconds, read).await?.answer())
+    Ok(CounterDelta::sample(node, seconds, read).await?.answer())
 }
 
 /// Returns the output of each bridge. If one bridge fails, the others still answer.
@@ -100,10 +100,11 @@ fn rows(subject: Subject, text: &str, heading: Option<&Arc<str>>) -> Vec<Row> {
     let comparable = matches!(subject, Subject::Tunnels | Subject::Bond | Subject::Bfd);
     let row = |line: &str| {
         let row = match comparable {
-            true => Row::with(line, Identity { key: key(line), ..Identity::default() }),
-            false => {
-                Row::with(line, Identity { key: line.trim().into(), local: true, ..Identity::default() })
-            }
+            true => Row::with(line, RowIdentity { key: key(line), ..RowIdentity::default() }),
+            false => Row::with(
+                line,
+                RowIdentity { key: line.trim().into(), local: true, ..RowIdentity::default() },
+            ),
         };
         heading.map_or(row.clone(), |heading| row.under(heading))
     };

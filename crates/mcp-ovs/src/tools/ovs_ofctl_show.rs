@@ -6,7 +6,7 @@ use crate::{
     switch::{self, Bridge},
     types,
 };
-use mcp_core::{Answer, Delta, Field, Identity, Node, ReadError, Row, Tool, ToolError};
+use mcp_core::{Answer, CounterDelta, Node, ReadError, Row, RowField, RowIdentity, Tool, ToolError};
 use openflow::described::{self, Described};
 use ovn_model::counters;
 use schemars::JsonSchema;
@@ -116,7 +116,7 @@ async fn delta(node: &Node<'_>, bridge: &Bridge, params: &Params, seconds: u16) 
         let counters = counters::ports(&text, &bridge.ports);
         Ok::<_, ReadError>(counters.into_iter().filter(|(name, _)| of(name)).collect())
     };
-    Ok(Delta::sample(node, seconds, read).await?.answer())
+    Ok(CounterDelta::sample(node, seconds, read).await?.answer())
 }
 
 /// Joins the lines of a description into one, without the spaces that align them.
@@ -142,11 +142,11 @@ fn ports(text: &str, statistics: &str, bridge: &Bridge) -> Vec<(String, Row)> {
         }
         let fields = port.lines.iter().filter_map(|line| line.split_once(':'));
         let fields = fields.filter(|(name, _)| matches!(*name, "config" | "state" | "speed" | "current"));
-        let identity = Identity {
+        let identity = RowIdentity {
             key: format!("port {name}"),
             local: bridge.ports.is_of_pod(port.id),
-            fields: fields.map(|(name, value)| Field::one(name, value.trim())).collect(),
-            ..Identity::default()
+            fields: fields.map(|(name, value)| RowField::one(name, value.trim())).collect(),
+            ..RowIdentity::default()
         };
         (format!("{} {name}", port.id), Row::with(text, identity))
     };
@@ -166,7 +166,7 @@ fn groups(text: &str, statistics: &str) -> Vec<(String, Row)> {
         // Each node assigns its own numbers to groups.
         (
             group.id.to_owned(),
-            Row::with(text, Identity { key: format!("group {what}"), ..Identity::default() }),
+            Row::with(text, RowIdentity { key: format!("group {what}"), ..RowIdentity::default() }),
         )
     };
     let mut groups = described::groups(text);
@@ -184,7 +184,7 @@ fn meters(text: &str, statistics: &str) -> Vec<(String, Row)> {
         }
         (
             meter.id.to_owned(),
-            Row::with(text, Identity { key: format!("meter {what}"), ..Identity::default() }),
+            Row::with(text, RowIdentity { key: format!("meter {what}"), ..RowIdentity::default() }),
         )
     };
     let mut meters = described::meters(text);

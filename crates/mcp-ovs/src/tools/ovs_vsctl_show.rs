@@ -1,7 +1,7 @@
 //! The tool that shows an overview of the switch.
 
 use crate::{commands, compare::OwnValues, switch};
-use mcp_core::{Answer, Db, Field, Identity, Node, ReadError, Row, Tool, ToolError};
+use mcp_core::{Answer, Db, Node, ReadError, Row, RowField, RowIdentity, Tool, ToolError};
 use ovn_model::switch::Switch;
 use ovsdb::{Row as DbRow, Rows, Select, print};
 use schemars::JsonSchema;
@@ -135,10 +135,10 @@ fn parts(text: &str, pods: &BTreeSet<String>) -> Vec<Row> {
 fn part(lines: &[&str], heading: &str, pods: &BTreeSet<String>) -> Row {
     let depth = |line: &str| line.len() - line.trim_start().len();
     let first = lines.first().copied().unwrap_or_default();
-    let mut fields: Vec<Field> = Vec::new();
+    let mut fields: Vec<RowField> = Vec::new();
     let mut add = |name: &str, value: String| match fields.iter_mut().find(|field| field.name == name) {
         Some(field) => field.values.push(value),
-        None => fields.push(Field::one(name, value)),
+        None => fields.push(RowField::one(name, value)),
     };
     let mut rest = lines.iter().skip(usize::from(!first.contains(": "))).peekable();
     while let Some(line) = rest.next() {
@@ -157,7 +157,7 @@ fn part(lines: &[&str], heading: &str, pods: &BTreeSet<String>) -> Row {
     let key = if first.starts_with(' ') { format!("{heading} {name}") } else { name.to_owned() };
     let local = name.strip_prefix("Port ").is_some_and(|port| pods.contains(port.trim_matches('"')));
     let text: Vec<&str> = lines.iter().map(|line| line.get(depth(first)..).unwrap_or(line)).collect();
-    Row::with(text.join("\n"), Identity { key, local, fields, ..Identity::default() })
+    Row::with(text.join("\n"), RowIdentity { key, local, fields, ..RowIdentity::default() })
 }
 
 #[cfg(test)]

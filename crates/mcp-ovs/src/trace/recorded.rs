@@ -7,12 +7,12 @@ use crate::{
 };
 use mcp_core::{Argv, Db, Node, ReadError, ToolError, argv::BridgeName};
 use openflow::{Bridge, Learnt, Switch, TunnelOption, Underlay};
-use ovn_model::openflow::recorded::Recorded;
+use ovn_model::openflow::recorded::RecordedBridges;
 use std::collections::BTreeMap;
 
 /// The state of all bridges of a node.
 pub(super) struct State {
-    recorded: Recorded,
+    recorded: RecordedBridges,
     dumps: BTreeMap<String, Dumps>,
     underlay: Option<Underlay>,
     /// The notes about missing data.
@@ -135,9 +135,9 @@ impl State {
 }
 
 /// Reads the ports of the bridges from `conf.db`, or from the recorded output of `ovs-vsctl`.
-async fn ports(node: &Node<'_>) -> Result<Recorded, ReadError> {
-    let absent = match node.rows(Db::OpenVSwitch, &Recorded::selects()).await {
-        Ok(rows) => return Ok(Recorded::of_rows(&rows)),
+async fn ports(node: &Node<'_>) -> Result<RecordedBridges, ReadError> {
+    let absent = match node.rows(Db::OpenVSwitch, &RecordedBridges::selects()).await {
+        Ok(rows) => return Ok(RecordedBridges::of_rows(&rows)),
         Err(e @ (ReadError::NotCollected { .. } | ReadError::Unreadable { .. })) => e,
         Err(e) => return Err(e),
     };
@@ -151,7 +151,7 @@ async fn ports(node: &Node<'_>) -> Result<Recorded, ReadError> {
         }
     }
     let list = |at: usize| lists.get(at).map_or("", String::as_str);
-    Ok(Recorded::of_text(&show, list(0), list(1)))
+    Ok(RecordedBridges::of_text(&show, list(0), list(1)))
 }
 
 /// Returns the error for missing ports. Without `conf.db` the types of ports are unknown, and flows alone do not show

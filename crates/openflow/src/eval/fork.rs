@@ -3,7 +3,7 @@
 use super::{Outcome, Waiting, run::Run};
 use crate::{
     action::{self, Action, Ct, Does, Zone},
-    group::{Bucket, Kind},
+    group::{Bucket, GroupType},
     text::{Mark, Node},
     tokens,
 };
@@ -72,7 +72,7 @@ impl Run<'_, '_> {
         };
         let hash = self.packet.get(Field::DP_HASH) as u32;
         let chosen = match group.kind {
-            Kind::ByDatapathHash if hash != 0 => group.by_hash(hash),
+            GroupType::ByDatapathHash if hash != 0 => group.by_hash(hash),
             _ => None,
         };
         let branches: Vec<&Bucket<'_>> = match (group.kind, chosen) {
@@ -80,17 +80,17 @@ impl Run<'_, '_> {
                 return self.say(Mark::Detail, "no live bucket");
             }
             (_, Some(at)) => group.buckets.get(at).into_iter().collect(),
-            (Kind::FirstAlive, _) if group.buckets.first().is_some_and(|it| !it.watched) => {
+            (GroupType::FirstAlive, _) if group.buckets.first().is_some_and(|it| !it.watched) => {
                 group.buckets.first().into_iter().collect()
             }
-            (Kind::ByDatapathHash | Kind::ByFields, _) => {
+            (GroupType::ByDatapathHash | GroupType::ByFields, _) => {
                 group.buckets.iter().filter(|bucket| bucket.weight > 0).collect()
             }
             _ => group.buckets.iter().collect(),
         };
         let last = self.last;
         match (group.kind, branches.as_slice()) {
-            (Kind::All | Kind::Indirect, all) => {
+            (GroupType::All | GroupType::Indirect, all) => {
                 for (at, bucket) in all.iter().enumerate() {
                     self.last = last && at + 1 == all.len();
                     self.bucket(bucket);

@@ -368,7 +368,10 @@ impl<'s> Run<'s, '_> {
             field if whole && value != 0 => field.show(value),
             field
                 if whole
-                    && matches!(field.kind(), packet::Kind::Mac | packet::Kind::Ip4 | packet::Kind::Ip6) =>
+                    && matches!(
+                        field.kind(),
+                        packet::FieldNotation::Mac | packet::FieldNotation::Ip4 | packet::FieldNotation::Ip6
+                    ) =>
             {
                 field.show(value)
             }

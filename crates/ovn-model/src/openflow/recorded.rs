@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 /// The recorded content of a switch's database.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Recorded {
+pub struct RecordedBridges {
     /// The bridges by name.
     pub bridges: BTreeMap<String, Bridge>,
     /// The version of Open vSwitch at the time of the recording.
@@ -94,7 +94,7 @@ impl Bridge {
 /// The number of a bridge's own port (`OFPP_LOCAL`).
 const LOCAL: u16 = 65534;
 
-impl Recorded {
+impl RecordedBridges {
     /// Returns the selects on `conf.db`.
     pub fn selects() -> Vec<Select> {
         vec![
@@ -249,7 +249,7 @@ mod tests {
         let show = "5c147122-c914-4e61-a0e8-6a28099a87ab\n    Bridge br-int\n        fail_mode: secure\n        datapath_type: netdev\n        Port \"3ea5e92732a97a8\"\n            tag: 7\n            Interface \"3ea5e92732a97a8\"\n        Port ovn-ac4d40-0\n            Interface ovn-ac4d40-0\n                type: geneve\n                options: {csum=\"true\", key=flow, local_ip=\"172.18.0.3\", remote_ip=\"172.18.0.2\"}\n        Port br-int\n            Interface br-int\n                type: internal\n    Bridge br-ex\n        Port bond0\n            trunks: [5, 6]\n            Interface eth0\n            Interface eth1\n    ovs_version: \"4.0.0\"\n";
         let interfaces = "name                : \"3ea5e92732a97a8\"\nofport              : 5\n\nname                : ovn-ac4d40-0\nofport              : 2\n\nname : eth0\nofport : 1\n\nname : eth1\nofport : 2\n";
         let bridges = "name                : br-int\nmirrors             : [66a7a02d-4f1b-4a0b-8f5a-0a5d0f0d9f1a]\nother_config        : {hwaddr=\"0a:58:0a:f4:00:01\"}\n\nname : br-ex\nmirrors : []\n";
-        let recorded = Recorded::of_text(show, interfaces, bridges);
+        let recorded = RecordedBridges::of_text(show, interfaces, bridges);
         let bridge = &recorded.bridges["br-int"];
         assert_eq!(bridge.mac.as_deref(), Some("0a:58:0a:f4:00:01"));
         assert!(bridge.is_mirrored && !recorded.bridges["br-ex"].is_mirrored && !recorded.is_kernel());
@@ -265,13 +265,13 @@ mod tests {
         assert_eq!(recorded.remotes().collect::<Vec<_>>(), ["172.18.0.2".parse::<IpAddr>().unwrap()]);
         assert_eq!(recorded.version.as_deref(), Some("4.0.0"));
         assert!(recorded.isolates_copies());
-        assert!(!Recorded::of_text(&show.replace("4.0.0", "3.1.0"), "", "").isolates_copies());
+        assert!(!RecordedBridges::of_text(&show.replace("4.0.0", "3.1.0"), "", "").isolates_copies());
     }
 
     proptest! {
         #[test]
         fn no_text_panics(text in "(.*\n){0,4}|((Bridge|Port|Interface|tag:|type:|options:) [{\"a-z=, }]{0,20}\n){0,9}") {
-            _ = Recorded::of_text(&text, &text, &text);
+            _ = RecordedBridges::of_text(&text, &text, &text);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The recorded outputs of the switches.
 
 use openflow::{Bridge, Learnt, Switch, TunnelOption, Underlay};
-use ovn_model::openflow::recorded::Recorded;
+use ovn_model::openflow::recorded::RecordedBridges;
 use ovsdb::Database;
 use std::{
     collections::BTreeMap,
@@ -15,7 +15,7 @@ pub(crate) type Failed = Box<dyn std::error::Error>;
 /// A node with a recorded switch.
 pub(crate) struct Node {
     pub(crate) name: String,
-    pub(crate) recorded: Recorded,
+    pub(crate) recorded: RecordedBridges,
     outputs: BTreeMap<String, String>,
 }
 
@@ -73,7 +73,7 @@ impl Node {
         })?;
         let own = || files.iter().find(|(path, _)| path.ends_with("conf.db")).map(|(_, bytes)| bytes);
         let database = Database::open(database.or_else(own).ok_or("no conf.db")?.clone())?;
-        let selects = Recorded::selects();
+        let selects = RecordedBridges::selects();
         let rows = selects.iter().map(|select| database.select(select)).collect::<Result<Vec<_>, _>>()?;
         let text = |(path, bytes): (String, Vec<u8>)| {
             let name = path.rsplit('/').next().unwrap_or_default().to_owned();
@@ -81,7 +81,7 @@ impl Node {
             (name, READ.iter().fold(text, |text, (printed, read)| text.replace(printed, read)))
         };
         let outputs = files.into_iter().filter(|(path, _)| path.contains("sos_commands")).map(text).collect();
-        Ok(Self { name: name.to_owned(), recorded: Recorded::of_rows(&rows), outputs })
+        Ok(Self { name: name.to_owned(), recorded: RecordedBridges::of_rows(&rows), outputs })
     }
 
     /// Returns the output of a command.

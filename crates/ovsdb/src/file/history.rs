@@ -18,7 +18,7 @@ pub struct Transaction<'a> {
 
 /// The change of one row by a transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
+pub struct ChangedRow {
     /// The row's table.
     pub table: String,
     /// The row's UUID.
@@ -107,13 +107,13 @@ impl<'a> Transaction<'a> {
 
     /// Returns the changes of the transaction, sorted by table and row.
     #[must_use]
-    pub fn changes(&self) -> Vec<Change> {
+    pub fn changes(&self) -> Vec<ChangedRow> {
         let db = self.db;
         let rows = self.record().and_then(|record| {
             let text = db.text.get(record.text.clone())?;
             scan(text, record.text.start, &db.schema).ok()
         });
-        let mut changes: Vec<Change> = rows
+        let mut changes: Vec<ChangedRow> = rows
             .map(|scan| scan.rows)
             .unwrap_or_default()
             .into_iter()
@@ -127,7 +127,7 @@ impl<'a> Transaction<'a> {
                     Some(last) if !last.is_deletion(&db.text) => ChangeKind::Modify,
                     _ => ChangeKind::Insert,
                 };
-                Some(Change { table: db.schema.tables.get(table)?.name.clone(), uuid, kind, columns })
+                Some(ChangedRow { table: db.schema.tables.get(table)?.name.clone(), uuid, kind, columns })
             })
             .collect();
         changes.sort_by(|a, b| (&a.table, a.uuid).cmp(&(&b.table, b.uuid)));

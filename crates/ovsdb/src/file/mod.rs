@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use crate::{Row, Rows, Schema, SchemaError, Select, SelectError, UnknownTable, Uuid};
 
-pub use history::{Change, ChangeKind, RowChange, Transaction};
+pub use history::{ChangeKind, ChangedRow, RowChange, Transaction};
 pub use raft::Clustered;
 pub use record::{Damage, DamageReason};
 pub use write::NewFile;
@@ -31,7 +31,7 @@ use record::FileText;
 pub struct Database {
     text: String,
     file_len: usize,
-    kind: Kind,
+    kind: FileFormat,
     schema: Arc<Schema>,
     index: FileIndex,
     damage: Option<Damage>,
@@ -43,7 +43,7 @@ pub struct Database {
 
 /// The two formats of `ovsdb(5)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum FileFormat {
     /// The whole database of one server.
     Standalone,
     /// One server's log of a database shared by a cluster.
@@ -123,7 +123,7 @@ impl Database {
 
     /// Returns the format of the file, and for a clustered file the state of its cluster.
     #[must_use]
-    pub const fn kind(&self) -> &Kind {
+    pub const fn kind(&self) -> &FileFormat {
         &self.kind
     }
 

@@ -10,11 +10,11 @@ use serde_json::value::RawValue;
 use super::index::FileIndex;
 use super::record::{Damage, DamageReason, FileText, RecordBody, RecordReader, range_in};
 use super::scan::scan;
-use super::{Kind, OpenError};
+use super::{FileFormat, OpenError};
 use crate::{Schema, SchemaError};
 
 /// A loaded file: its format, schema, index and damage.
-pub(super) type LoadedFile = (Kind, Arc<Schema>, FileIndex, Option<Damage>);
+pub(super) type LoadedFile = (FileFormat, Arc<Schema>, FileIndex, Option<Damage>);
 
 /// The server and the cluster that a clustered file describes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -145,7 +145,7 @@ pub(super) fn load(file: &FileText) -> Result<LoadedFile, OpenError> {
         })
     })?;
     index.finish(&file.text);
-    Ok((Kind::Clustered(Box::new(state)), schema, index, damage))
+    Ok((FileFormat::Clustered(Box::new(state)), schema, index, damage))
 }
 
 /// Reads the entries of the log as of the end of the file. An entry replaces all earlier entries with the same or a

@@ -8,7 +8,7 @@ use super::index::FileIndex;
 use super::raft::LoadedFile;
 use super::record::{DamageReason, FileText, RecordReader};
 use super::scan::scan;
-use super::{Kind, OpenError};
+use super::{FileFormat, OpenError};
 use crate::{Schema, SchemaError};
 
 pub(super) fn load(file: &FileText) -> Result<LoadedFile, OpenError> {
@@ -35,5 +35,5 @@ pub(super) fn load(file: &FileText) -> Result<LoadedFile, OpenError> {
         }
     };
     index.finish(&file.text);
-    Ok((Kind::Standalone, Arc::new(schema), index, damage))
+    Ok((FileFormat::Standalone, Arc::new(schema), index, damage))
 }

@@ -6,8 +6,8 @@
 use super::{BundledCluster, blocking, cluster::OpenBundle, logs, objects};
 use crate::{
     Deadline, LogStream,
-    backend::{BundleFile, Origin, Read, ReadError},
-    kubernetes::{Kind, redact, yaml_lines},
+    backend::{BundleFile, Origin, ReadError, ReadValue},
+    kubernetes::{ObjectKind, redact, yaml_lines},
 };
 use memchr::memmem;
 use regex::bytes::Regex;
@@ -52,7 +52,7 @@ pub(super) async fn open(
     source: &str,
     bundle: &str,
     path: &str,
-) -> Result<Read<LogStream>, ReadError> {
+) -> Result<ReadValue<LogStream>, ReadError> {
     let shown = format!("{path} in {bundle}");
     let at = cluster.bundles.iter().position(|one| one.files.name == bundle);
     let Some((at, one)) = at.and_then(|at| Some((at, cluster.bundles.get(at)?.clone()))) else {
@@ -74,7 +74,7 @@ pub(super) async fn open(
     };
     let origin = Origin::new(path, one.files.modified(path).or_else(|| one.when())).in_bundle(bundle);
     let notes = one.files.cut(path).into_iter().chain(cluster.notes.iter().cloned()).collect();
-    Ok(Read { value, origin, notes })
+    Ok(ReadValue { value, origin, notes })
 }
 
 fn head(one: &OpenBundle, path: &str) -> Result<Vec<u8>, ReadError> {
@@ -122,7 +122,10 @@ fn written_again(one: Arc<OpenBundle>, path: String) -> LogStream {
         // The items of a list have no kind of their own, and the kind of the list can follow its items.
         let of_secrets = path.split(['/', '.']).any(|part| part == "secrets");
         let is_secret = of_secrets || memmem::find(&text, b"SecretList").is_some();
-        let kind = Kind { kind: if is_secret { "Secret".into() } else { String::new() }, ..Kind::default() };
+        let kind = ObjectKind {
+            kind: if is_secret { "Secret".into() } else { String::new() },
+            ..ObjectKind::default()
+        };
         let parsed = objects::each(&text, |mut object| {
             redact(&kind, &mut object);
             let lines = yaml_lines(&object).join("\n");

@@ -4,7 +4,7 @@ use super::cluster::{BundledCluster, CENTRAL, DatabaseCopy, EDITED};
 use super::{contents::is_central, logs::held};
 use crate::{
     Db, HostLog, NodeName,
-    backend::coverage::{Area, Coverage, Held, NodeCoverage, SourceCoverage, State},
+    backend::coverage::{AreaOfNode, AreaState, Coverage, DataArea, NodeCoverage, SourceCoverage},
     error::chain,
 };
 use ovsdb::Database;
@@ -55,7 +55,7 @@ pub(super) fn about(cluster: &BundledCluster) -> String {
     };
     let nodes = cluster.nodes();
     let mut missing = Vec::new();
-    for area in Area::ALL {
+    for area in DataArea::ALL {
         let lack: Vec<String> =
             nodes.iter().filter(|node| !is_held(cluster, node, area)).map(ToString::to_string).collect();
         match lack.len() {
@@ -75,44 +75,44 @@ pub(super) fn about(cluster: &BundledCluster) -> String {
 }
 
 /// Returns true if there is data of a node in an area, readable or not.
-fn is_held(cluster: &BundledCluster, node: &NodeName, area: Area) -> bool {
-    let some = |held: Held| held.state != State::Absent;
+fn is_held(cluster: &BundledCluster, node: &NodeName, area: DataArea) -> bool {
+    let some = |held: AreaOfNode| held.state != AreaState::Absent;
     match area {
-        Area::Northbound => !cluster.candidates(node, Db::Nb).is_empty(),
-        Area::Southbound => !cluster.candidates(node, Db::Sb).is_empty(),
-        Area::OpenVSwitch => !cluster.candidates(node, Db::OpenVSwitch).is_empty(),
-        Area::Dataplane => some(commands(cluster, node, &DATAPLANE, area)),
-        Area::Kernel => some(commands(cluster, node, &KERNEL, area)),
-        Area::Ipsec => some(commands(cluster, node, &IPSEC, area)),
-        Area::Frr => some(commands(cluster, node, &FRR, area)),
-        Area::Logs => some(logs(cluster, node)),
-        Area::Objects => some(objects(cluster, node)),
+        DataArea::Northbound => !cluster.candidates(node, Db::Nb).is_empty(),
+        DataArea::Southbound => !cluster.candidates(node, Db::Sb).is_empty(),
+        DataArea::OpenVSwitch => !cluster.candidates(node, Db::OpenVSwitch).is_empty(),
+        DataArea::Dataplane => some(commands(cluster, node, &DATAPLANE, area)),
+        DataArea::Kernel => some(commands(cluster, node, &KERNEL, area)),
+        DataArea::Ipsec => some(commands(cluster, node, &IPSEC, area)),
+        DataArea::Frr => some(commands(cluster, node, &FRR, area)),
+        DataArea::Logs => some(logs(cluster, node)),
+        DataArea::Objects => some(objects(cluster, node)),
     }
 }
 
 fn node(cluster: &BundledCluster, node: &NodeName) -> NodeCoverage {
-    let areas = Area::ALL.map(|area| match area {
-        Area::Northbound => database(cluster, node, Db::Nb, area),
-        Area::Southbound => database(cluster, node, Db::Sb, area),
-        Area::OpenVSwitch => database(cluster, node, Db::OpenVSwitch, area),
-        Area::Dataplane => commands(cluster, node, &DATAPLANE, area),
-        Area::Kernel => commands(cluster, node, &KERNEL, area),
-        Area::Ipsec => commands(cluster, node, &IPSEC, area),
-        Area::Frr => commands(cluster, node, &FRR, area),
-        Area::Logs => logs(cluster, node),
-        Area::Objects => objects(cluster, node),
+    let areas = DataArea::ALL.map(|area| match area {
+        DataArea::Northbound => database(cluster, node, Db::Nb, area),
+        DataArea::Southbound => database(cluster, node, Db::Sb, area),
+        DataArea::OpenVSwitch => database(cluster, node, Db::OpenVSwitch, area),
+        DataArea::Dataplane => commands(cluster, node, &DATAPLANE, area),
+        DataArea::Kernel => commands(cluster, node, &KERNEL, area),
+        DataArea::Ipsec => commands(cluster, node, &IPSEC, area),
+        DataArea::Frr => commands(cluster, node, &FRR, area),
+        DataArea::Logs => logs(cluster, node),
+        DataArea::Objects => objects(cluster, node),
     });
     NodeCoverage { node: node.clone(), areas: areas.into() }
 }
 
-fn database(cluster: &BundledCluster, node: &NodeName, db: Db, area: Area) -> Held {
+fn database(cluster: &BundledCluster, node: &NodeName, db: Db, area: DataArea) -> AreaOfNode {
     let copies: Vec<_> =
         cluster.candidates(node, db).iter().map(|candidate| file(cluster, db, candidate)).collect();
     // Tools read the first undamaged copy.
-    let read = copies.iter().position(|(state, _)| matches!(state, State::Present | State::Empty));
+    let read = copies.iter().position(|(state, _)| matches!(state, AreaState::Present | AreaState::Empty));
     let best = read.map_or(copies.last(), |read| copies.get(read)).map(|(state, _)| *state);
     let several = copies.len() > 1 && read.is_some();
-    let said = |(at, (_, detail)): (usize, (State, String))| match several {
+    let said = |(at, (_, detail)): (usize, (AreaState, String))| match several {
         true if read == Some(at) => format!("read: {detail}"),
         true => format!("not read: {detail}"),
         false => detail,
@@ -121,19 +121,19 @@ fn database(cluster: &BundledCluster, node: &NodeName, db: Db, area: Area) -> He
     let missing = cluster.bundles.iter().flat_map(|one| &one.contents.missing);
     let missing = missing.filter(|(of, which, _)| of == node && *which == db).map(|(_, _, why)| why.clone());
     details.extend(missing);
-    Held { area, state: best.unwrap_or(State::Absent), details }
+    AreaOfNode { area, state: best.unwrap_or(AreaState::Absent), details }
 }
 
-fn file(cluster: &BundledCluster, db: Db, candidate: &DatabaseCopy) -> (State, String) {
+fn file(cluster: &BundledCluster, db: Db, candidate: &DatabaseCopy) -> (AreaState, String) {
     let shown = &candidate.shown;
     match cluster.open_database(candidate) {
-        Err(e) => (State::Damaged, chain(&e)),
+        Err(e) => (AreaState::Damaged, chain(&e)),
         Ok(database) => match database.damage() {
-            Some(damage) => (State::Damaged, format!("{shown}: {}", chain(damage))),
-            None if rows(&database) == 0 => (State::Empty, format!("{shown} has no rows")),
-            None if is_central(db, &database) => (State::Present, format!("{shown} {CENTRAL}")),
-            None if database.is_edited() => (State::Present, format!("{shown} {EDITED}")),
-            None => (State::Present, shown.clone()),
+            Some(damage) => (AreaState::Damaged, format!("{shown}: {}", chain(damage))),
+            None if rows(&database) == 0 => (AreaState::Empty, format!("{shown} has no rows")),
+            None if is_central(db, &database) => (AreaState::Present, format!("{shown} {CENTRAL}")),
+            None if database.is_edited() => (AreaState::Present, format!("{shown} {EDITED}")),
+            None => (AreaState::Present, shown.clone()),
         },
     }
 }
@@ -143,7 +143,7 @@ fn rows(database: &Database) -> usize {
 }
 
 /// The state of recorded outputs, and why others are missing.
-fn commands(cluster: &BundledCluster, node: &NodeName, plugins: &[&str], area: Area) -> Held {
+fn commands(cluster: &BundledCluster, node: &NodeName, plugins: &[&str], area: DataArea) -> AreaOfNode {
     let (mut outputs, mut empty, mut failed, mut lost) = (0, 0, 0, 0);
     let (mut no_program, mut truncated, mut details) = (BTreeSet::new(), Vec::new(), Vec::new());
     for (one, report) in cluster.reports(node) {
@@ -182,9 +182,9 @@ fn commands(cluster: &BundledCluster, node: &NodeName, plugins: &[&str], area: A
         }
     }
     let state = match outputs {
-        0 => State::Absent,
-        n if n == empty => State::Empty,
-        _ => State::Present,
+        0 => AreaState::Absent,
+        n if n == empty => AreaState::Empty,
+        _ => AreaState::Present,
     };
     if outputs > 0 {
         details.insert(0, format!("{outputs} outputs, {empty} empty, {failed} of failed commands"));
@@ -201,10 +201,10 @@ fn commands(cluster: &BundledCluster, node: &NodeName, plugins: &[&str], area: A
     if !truncated.is_empty() {
         details.push(format!("cut: {}", truncated.join(", ")));
     }
-    Held { area, state, details }
+    AreaOfNode { area, state, details }
 }
 
-fn logs(cluster: &BundledCluster, node: &NodeName) -> Held {
+fn logs(cluster: &BundledCluster, node: &NodeName) -> AreaOfNode {
     let (mut files, mut empty) = (0, 0);
     for one in &cluster.bundles {
         for path in one.contents.logs.get(node).into_iter().flatten() {
@@ -215,10 +215,10 @@ fn logs(cluster: &BundledCluster, node: &NodeName) -> Held {
     let (own, shared): (Vec<_>, Vec<_>) =
         held(cluster, node).into_iter().partition(|(_, of_this_host)| *of_this_host);
     let state = match files {
-        n if n == empty && !(own.is_empty() && shared.is_empty()) => State::Present,
-        0 => State::Absent,
-        n if n == empty => State::Empty,
-        _ => State::Present,
+        n if n == empty && !(own.is_empty() && shared.is_empty()) => AreaState::Present,
+        0 => AreaState::Absent,
+        n if n == empty => AreaState::Empty,
+        _ => AreaState::Present,
     };
     let names =
         |logs: &[(HostLog, bool)]| logs.iter().map(|(log, _)| log.to_string()).collect::<Vec<_>>().join(", ");
@@ -233,12 +233,12 @@ fn logs(cluster: &BundledCluster, node: &NodeName) -> Held {
         details
             .push(format!("all hosts of a role together, perhaps including this host: {}", names(&shared)));
     }
-    Held { area: Area::Logs, state, details }
+    AreaOfNode { area: DataArea::Logs, state, details }
 }
 
-fn objects(cluster: &BundledCluster, node: &NodeName) -> Held {
+fn objects(cluster: &BundledCluster, node: &NodeName) -> AreaOfNode {
     let told = cluster.bundles.iter().filter(|one| one.contents.objects.contains(node));
     let names: Vec<_> = told.map(|one| one.files.name.clone()).collect();
-    let state = if names.is_empty() { State::Absent } else { State::Present };
-    Held { area: Area::Objects, state, details: names }
+    let state = if names.is_empty() { AreaState::Absent } else { AreaState::Present };
+    AreaOfNode { area: DataArea::Objects, state, details: names }
 }

@@ -17,9 +17,10 @@ mod recorded;
 
 pub(super) use logs::plain;
 
-use super::{Backend, BundleFile, Coverage, Extent, Origin, Output, Read, ReadError};
+use super::{Backend, BundleFile, Coverage, Extent, Origin, Output, ReadError, ReadValue};
 use crate::{
-    Argv, Db, Deadline, Kind, LogQuery, LogSource, LogStream, NodeName, ObjectQuery, Place, Progress, Target,
+    Argv, CommandPlace, CommandTarget, Db, Deadline, LogQuery, LogSource, LogStream, NodeName, ObjectKind,
+    ObjectQuery, Progress,
 };
 use async_trait::async_trait;
 use cluster::BundledCluster;
@@ -106,7 +107,7 @@ impl Bundle {
 
 impl Bundle {
     /// Finds the recorded output of a command.
-    async fn find(&self, at: &Target, words: Vec<String>) -> Result<Read<Output>, ReadError> {
+    async fn find(&self, at: &CommandTarget, words: Vec<String>) -> Result<ReadValue<Output>, ReadError> {
         let cluster = self.opened().await?;
         let (of, at_node, asked, name) = (cluster.clone(), at.clone(), words.clone(), self.name.clone());
         let look = move || {
@@ -120,8 +121,11 @@ impl Bundle {
             }
             Lookup::Failed(e) => Err(e),
             Lookup::NotRun(tried) => {
-                let of =
-                    if let Place::Pod(pod) = &at.place { format!(" in pod {pod}") } else { String::new() };
+                let of = if let CommandPlace::Pod(pod) = &at.place {
+                    format!(" in pod {pod}")
+                } else {
+                    String::new()
+                };
                 Err(self.not_collected(&cluster, format!("`{}`{of}", words.join(" ")), &at.node, tried))
             }
         }
@@ -195,26 +199,35 @@ impl Backend for Bundle {
         blocking(move || Ok(coverage::of(&cluster))).await
     }
 
-    async fn command(&self, at: &Target, argv: &Argv) -> Result<Read<Output>, ReadError> {
+    async fn command(&self, at: &CommandTarget, argv: &Argv) -> Result<ReadValue<Output>, ReadError> {
         self.find(at, argv.words().to_vec()).await
     }
 
-    async fn recorded(&self, at: &Target, command: &'static str) -> Result<Read<Output>, ReadError> {
+    async fn recorded(
+        &self,
+        at: &CommandTarget,
+        command: &'static str,
+    ) -> Result<ReadValue<Output>, ReadError> {
         self.find(at, command.split(' ').map(str::to_owned).collect()).await
     }
 
-    async fn schema(&self, at: &Target, db: Db) -> Result<Arc<Schema>, ReadError> {
+    async fn schema(&self, at: &CommandTarget, db: Db) -> Result<Arc<Schema>, ReadError> {
         Ok(self.database(at, db).await?.value.schema().clone())
     }
 
-    async fn rows(&self, at: &Target, db: Db, selects: &[Select]) -> Result<Read<Vec<Rows>>, ReadError> {
-        let Read { value: database, origin, notes } = self.database(at, db).await?;
+    async fn rows(
+        &self,
+        at: &CommandTarget,
+        db: Db,
+        selects: &[Select],
+    ) -> Result<ReadValue<Vec<Rows>>, ReadError> {
+        let ReadValue { value: database, origin, notes } = self.database(at, db).await?;
         let selects = selects.to_vec();
         let all = move || selects.iter().map(|select| Ok(database.select(select)?)).collect();
-        Ok(Read { value: blocking(all).await?, origin, notes })
+        Ok(ReadValue { value: blocking(all).await?, origin, notes })
     }
 
-    async fn database(&self, at: &Target, db: Db) -> Result<Read<Arc<Database>>, ReadError> {
+    async fn database(&self, at: &CommandTarget, db: Db) -> Result<ReadValue<Arc<Database>>, ReadError> {
         let cluster = self.opened().await?;
         let (of, node) = (cluster.clone(), at.node.clone());
         let read = move || {
@@ -225,7 +238,7 @@ impl Backend for Bundle {
                     let is_whole = found.database.damage().is_none();
                     let origin = origin.with_extent(if is_whole { Extent::Whole } else { Extent::Damaged });
                     let notes = found.notes.into_iter().chain(of.notes.iter().cloned()).collect();
-                    Read { value: found.database, origin, notes }
+                    ReadValue { value: found.database, origin, notes }
                 })
             })
         };
@@ -233,7 +246,7 @@ impl Backend for Bundle {
         found.ok_or_else(|| self.not_collected(&cluster, db.to_string(), &at.node, None))
     }
 
-    async fn log(&self, query: &LogQuery, _within: Duration) -> Result<Read<LogStream>, ReadError> {
+    async fn log(&self, query: &LogQuery, _within: Duration) -> Result<ReadValue<LogStream>, ReadError> {
         let cluster = self.opened().await?;
         if let LogSource::File { bundle, path } = &query.source {
             return browse::open(cluster, &self.name, bundle, path).await;
@@ -242,12 +255,12 @@ impl Backend for Bundle {
         blocking(move || logs::open(&cluster, &name, &query)).await
     }
 
-    async fn files(&self, contains: &str) -> Result<Read<Vec<BundleFile>>, ReadError> {
+    async fn files(&self, contains: &str) -> Result<ReadValue<Vec<BundleFile>>, ReadError> {
         let cluster = self.opened().await?;
         let contains = contains.to_owned();
         let list = move || {
             let files = browse::list(&cluster, &contains);
-            Ok(Read {
+            Ok(ReadValue {
                 value: files,
                 origin: Origin::new("the list of files", cluster.as_of()),
                 notes: cluster.notes.clone(),
@@ -261,12 +274,16 @@ impl Backend for Bundle {
         blocking(move || Ok(cluster.as_of())).await.ok().flatten()
     }
 
-    async fn kinds(&self, _within: Duration) -> Result<Read<Vec<Kind>>, ReadError> {
+    async fn kinds(&self, _within: Duration) -> Result<ReadValue<Vec<ObjectKind>>, ReadError> {
         let cluster = self.opened().await?;
         blocking(move || cluster.objects().kinds(&cluster.bundles)).await
     }
 
-    async fn objects(&self, query: &ObjectQuery, _within: Duration) -> Result<Read<Vec<Value>>, ReadError> {
+    async fn objects(
+        &self,
+        query: &ObjectQuery,
+        _within: Duration,
+    ) -> Result<ReadValue<Vec<Value>>, ReadError> {
         let cluster = self.opened().await?;
         let asked = query.clone();
         match blocking(move || cluster.objects().find(&cluster, &asked)).await? {

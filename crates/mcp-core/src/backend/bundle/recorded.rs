@@ -5,8 +5,8 @@ use super::{
     contents::{CommandKey, Gathered, RecordedCommand, SosReport, gathered},
 };
 use crate::{
-    Db, Place, PodRef, Target,
-    backend::{Origin, Output, Read, ReadError, answered, netns},
+    CommandPlace, CommandTarget, Db, PodRef,
+    backend::{Origin, Output, ReadError, ReadValue, answered, netns},
 };
 use jiff::Timestamp;
 use std::time::Duration;
@@ -18,7 +18,7 @@ const TIMED_OUT: i32 = 124;
 /// What the bundles of a cluster have for a command.
 pub(super) enum Lookup {
     /// The command was run, and its output is available.
-    Read(Read<Output>),
+    Read(ReadValue<Output>),
     /// The command failed, or its output cannot be read.
     Failed(ReadError),
     /// The command was not run or left no useful output, with the reason if known.
@@ -26,12 +26,12 @@ pub(super) enum Lookup {
 }
 
 /// Finds the output of a command on a node: in the newest report that has it, otherwise in a must-gather.
-pub(super) fn find(cluster: &BundledCluster, at: &Target, words: &[&str], source: &str) -> Lookup {
+pub(super) fn find(cluster: &BundledCluster, at: &CommandTarget, words: &[&str], source: &str) -> Lookup {
     if let ["cat", path] = words {
         return file(cluster, at, path);
     }
     let essence = match &at.place {
-        Place::Pod(pod) => match namespace(cluster, at, pod, source) {
+        CommandPlace::Pod(pod) => match namespace(cluster, at, pod, source) {
             // sos runs the command with this prefix in each namespace.
             Ok(name) => {
                 CommandKey::of(["ip", "netns", "exec", &name].into_iter().chain(words.iter().copied()))
@@ -41,7 +41,7 @@ pub(super) fn find(cluster: &BundledCluster, at: &Target, words: &[&str], source
         _ => CommandKey::of(words.iter().copied()),
     };
     match of_reports(cluster, at, &essence) {
-        Lookup::NotRun(tried) if !matches!(at.place, Place::Pod(_)) => {
+        Lookup::NotRun(tried) if !matches!(at.place, CommandPlace::Pod(_)) => {
             match gathered(cluster, at, &essence) {
                 Some(found) => found,
                 None => Lookup::NotRun(tried),
@@ -52,7 +52,7 @@ pub(super) fn find(cluster: &BundledCluster, at: &Target, words: &[&str], source
 }
 
 /// Finds a file of the node, which a report stores at the path it has on the node.
-fn file(cluster: &BundledCluster, at: &Target, path: &str) -> Lookup {
+fn file(cluster: &BundledCluster, at: &CommandTarget, path: &str) -> Lookup {
     for (one, report) in cluster.reports(&at.node) {
         let full = format!("{}{}", report.root, path.trim_start_matches('/'));
         if one.files.has(&full) {
@@ -77,7 +77,7 @@ fn whole(
     let what =
         if cluster.bundles.len() == 1 { shown.to_owned() } else { format!("{shown} in {}", one.files.name) };
     match one.files.read(full) {
-        Ok(stdout) => Lookup::Read(Read {
+        Ok(stdout) => Lookup::Read(ReadValue {
             value: Output { stdout, stderr: Vec::new(), status: None },
             origin: Origin::new(what, when).in_bundle(&one.files.name),
             notes: one.files.cut(full).into_iter().collect(),
@@ -87,7 +87,7 @@ fn whole(
 }
 
 /// Finds the output of a command in a must-gather.
-fn gathered(cluster: &BundledCluster, at: &Target, essence: &CommandKey) -> Option<Lookup> {
+fn gathered(cluster: &BundledCluster, at: &CommandTarget, essence: &CommandKey) -> Option<Lookup> {
     let is = |of: &(&OpenBundle, &Gathered)| of.1.essence.as_ref() == Some(essence);
     let (one, gathered) = cluster.gathered(&at.node).find(is)?;
     let mut lookup = whole(cluster, one, &gathered.path, &gathered.shown, gathered.when);
@@ -108,7 +108,12 @@ fn gathered(cluster: &BundledCluster, at: &Target, essence: &CommandKey) -> Opti
 }
 
 /// Finds the name of a pod's network namespace, which the file names in the report contain.
-fn namespace(cluster: &BundledCluster, at: &Target, pod: &PodRef, source: &str) -> Result<String, ReadError> {
+fn namespace(
+    cluster: &BundledCluster,
+    at: &CommandTarget,
+    pod: &PodRef,
+    source: &str,
+) -> Result<String, ReadError> {
     let missing = |what: String| ReadError::NotCollected {
         what,
         node: at.node.clone(),
@@ -116,7 +121,7 @@ fn namespace(cluster: &BundledCluster, at: &Target, pod: &PodRef, source: &str) 
         why: Some(format!("it is needed to find the network namespace of pod {pod}")),
         instead: Vec::new(),
     };
-    let host = Target { place: Place::Host, ..at.clone() };
+    let host = CommandTarget { place: CommandPlace::Host, ..at.clone() };
     let recorded = |command: &str| match of_reports(cluster, &host, &CommandKey::of(command.split(' '))) {
         Lookup::Read(read) => Some(String::from_utf8_lossy(&read.value.stdout).into_owned()),
         _ => None,
@@ -133,7 +138,7 @@ fn namespace(cluster: &BundledCluster, at: &Target, pod: &PodRef, source: &str) 
     netns::name(at, pod, port.as_deref(), &links, source)
 }
 
-fn of_reports(cluster: &BundledCluster, at: &Target, essence: &CommandKey) -> Lookup {
+fn of_reports(cluster: &BundledCluster, at: &CommandTarget, essence: &CommandKey) -> Lookup {
     let mut tried = None;
     for (one, report) in cluster.reports(&at.node) {
         if let Some(recorded) = report.commands(&one.files).find(essence) {
@@ -151,7 +156,7 @@ fn answer(
     one: &OpenBundle,
     report: &SosReport,
     recorded: &RecordedCommand,
-    at: &Target,
+    at: &CommandTarget,
 ) -> Lookup {
     let RecordedCommand { exec, path, status, truncated, when, timeout, .. } = recorded;
     let tried = |why: &str| Lookup::NotRun(Some(format!("`{exec}`, {why}")));
@@ -210,7 +215,7 @@ fn answer(
             }
             let origin = Origin::new(shown, when.or(report.when)).in_bundle(&one.files.name);
             // sos writes standard error to the same file.
-            Lookup::Read(Read { value: Output { stdout, stderr: Vec::new(), status }, origin, notes })
+            Lookup::Read(ReadValue { value: Output { stdout, stderr: Vec::new(), status }, origin, notes })
         }
     }
 }

@@ -4,7 +4,7 @@ use super::{
     api::{Api, RequestDeadline, accept, path},
     error::ApiRequest,
 };
-use crate::{Kind, ReadError};
+use crate::{ObjectKind, ReadError};
 use futures::{StreamExt, stream};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{APIGroupList, APIResourceList};
 use kube::client::APIGroupDiscoveryList;
@@ -33,7 +33,7 @@ enum DiscoveryAnswer {
 pub(super) async fn kinds(
     api: &Api,
     deadline: RequestDeadline,
-) -> Result<(Vec<Kind>, Vec<String>), ReadError> {
+) -> Result<(Vec<ObjectKind>, Vec<String>), ReadError> {
     let asked = ApiRequest::cluster("get", "the list of kinds");
     let ask = async |at: &str| {
         api.get::<DiscoveryAnswer>(&asked, accept(path(at.into())?, AGGREGATED), deadline).await
@@ -49,7 +49,9 @@ pub(super) async fn kinds(
 }
 
 /// Takes each kind from the first version of its group that has it.
-fn aggregated(groups: impl Iterator<Item = kube::client::APIGroupDiscovery>) -> (Vec<Kind>, Vec<String>) {
+fn aggregated(
+    groups: impl Iterator<Item = kube::client::APIGroupDiscovery>,
+) -> (Vec<ObjectKind>, Vec<String>) {
     let (mut kinds, mut notes) = (Vec::new(), Vec::new());
     for group in groups {
         let name = group.metadata.and_then(|metadata| metadata.name).unwrap_or_default();
@@ -66,7 +68,7 @@ fn aggregated(groups: impl Iterator<Item = kube::client::APIGroupDiscovery>) -> 
                 if !resource.verbs.iter().any(|verb| verb == "list") || !seen.insert(plural.clone()) {
                     continue;
                 }
-                kinds.push(Kind {
+                kinds.push(ObjectKind {
                     group: name.clone(),
                     version: v.clone(),
                     kind: resource.response_kind.and_then(|gvk| gvk.kind).unwrap_or_default(),
@@ -86,7 +88,7 @@ async fn one_by_one(
     api: &Api,
     groups: APIGroupList,
     deadline: RequestDeadline,
-) -> Result<(Vec<Kind>, Vec<String>), ReadError> {
+) -> Result<(Vec<ObjectKind>, Vec<String>), ReadError> {
     let mut versions = vec![(String::new(), "v1".to_owned(), "/api/v1".to_owned())];
     for group in groups.groups {
         let preferred = group.preferred_version.map(|version| version.version);
@@ -114,7 +116,7 @@ async fn one_by_one(
                     let wanted =
                         resource.verbs.iter().any(|verb| verb == "list") && !resource.name.contains('/');
                     if wanted && seen.insert((group.clone(), resource.name.clone())) {
-                        kinds.push(Kind {
+                        kinds.push(ObjectKind {
                             group: group.clone(),
                             version: version.clone(),
                             kind: resource.kind,

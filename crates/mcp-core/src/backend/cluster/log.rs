@@ -5,7 +5,7 @@ use super::{
     error::{ApiRequest, ClusterError},
 };
 use crate::{
-    HostLog, LogPart, LogQuery, LogSource, LogStream, NodeName, Origin, PodRef, Read, ReadError,
+    HostLog, LogPart, LogQuery, LogSource, LogStream, NodeName, Origin, PodRef, ReadError, ReadValue,
     kubernetes::{host_files, host_units},
 };
 use bytes::Bytes;
@@ -28,7 +28,7 @@ pub(super) async fn log(
     api: &Api,
     query: &LogQuery,
     deadline: RequestDeadline,
-) -> Result<Read<LogStream>, ReadError> {
+) -> Result<ReadValue<LogStream>, ReadError> {
     match &query.source {
         LogSource::Container { pod, container, part } => {
             of_container(api, query, pod, container, *part, deadline).await
@@ -45,7 +45,7 @@ async fn of_container(
     container: &str,
     part: LogPart,
     deadline: RequestDeadline,
-) -> Result<Read<LogStream>, ReadError> {
+) -> Result<ReadValue<LogStream>, ReadError> {
     let asked = ApiRequest {
         verb: "get",
         resource: "pods/log".into(),
@@ -90,7 +90,7 @@ async fn of_container(
             "a live cluster does not return rotated files, so the beginning of a run may be missing".into(),
         );
     }
-    Ok(Read { value: forward(readers, None), origin: Origin::new(what, Some(Timestamp::now())), notes })
+    Ok(ReadValue { value: forward(readers, None), origin: Origin::new(what, Some(Timestamp::now())), notes })
 }
 
 /// Why a container has no such log, if the kubelet says so. The kubelet reports that case as an error (400).
@@ -176,7 +176,7 @@ async fn of_host(
     node: &NodeName,
     log: HostLog,
     deadline: RequestDeadline,
-) -> Result<Read<LogStream>, ReadError> {
+) -> Result<ReadValue<LogStream>, ReadError> {
     let asked = ApiRequest {
         verb: "get",
         resource: "nodes/proxy".into(),
@@ -194,7 +194,7 @@ async fn of_host(
         let cut = is_unit.then(|| Instant::now() + JOURNAL);
         let read = |value| {
             let origin = Origin::new(format!("{what} of {node}"), Some(Timestamp::now()));
-            Read { value, origin, notes: Vec::new() }
+            ReadValue { value, origin, notes: Vec::new() }
         };
         match deadline.bound(&asked, open_log(api, &asked, request, is_unit)).await {
             Ok(KubeletAnswer::Log(reader)) => return Ok(read(forward(vec![reader], cut))),

@@ -25,8 +25,10 @@ mod run;
 pub(crate) use args::ClusterArgs;
 pub use error::ClusterError;
 
-use super::{Area, Backend, Coverage, Origin, Output, Read, ReadError, live::DatabaseServers};
-use crate::{Argv, Db, Kind, LogQuery, LogStream, NodeName, ObjectQuery, Table, Target, commands};
+use super::{Backend, Coverage, DataArea, Origin, Output, ReadError, ReadValue, live::DatabaseServers};
+use crate::{
+    Argv, CommandTarget, Db, LogQuery, LogStream, NodeName, ObjectKind, ObjectQuery, Table, commands,
+};
 use api::{Api, RequestDeadline};
 use async_trait::async_trait;
 use connect::{ClusterAccess, PendingClient};
@@ -69,7 +71,7 @@ pub(crate) enum BadCluster {
 }
 
 /// A live cluster as a source.
-pub struct Cluster {
+pub struct LiveCluster {
     args: ClusterArgs,
     reach: ClusterAccess,
     making: PendingClient,
@@ -78,7 +80,7 @@ pub struct Cluster {
     connected: OnceCell<Connection>,
     databases: DatabaseServers,
     nodes: Cached<Vec<NodeName>>,
-    kinds: Cached<(Vec<Kind>, Vec<String>)>,
+    kinds: Cached<(Vec<ObjectKind>, Vec<String>)>,
     leftovers: Leftovers,
 }
 
@@ -104,7 +106,7 @@ impl<T: Clone> Cached<T> {
     }
 }
 
-impl Cluster {
+impl LiveCluster {
     /// Opens the cluster of a kubeconfig, in the given or the current context, with or without debug pods.
     ///
     /// # Errors
@@ -171,14 +173,14 @@ impl Cluster {
         }
     }
 
-    fn read<T>(what: impl ToString, value: T, notes: Vec<String>) -> Read<T> {
+    fn read<T>(what: impl ToString, value: T, notes: Vec<String>) -> ReadValue<T> {
         let origin = Origin::new(what.to_string(), Some(Timestamp::now()));
-        Read { value, origin, notes }
+        ReadValue { value, origin, notes }
     }
 }
 
 #[async_trait]
-impl Backend for Cluster {
+impl Backend for LiveCluster {
     fn name(&self) -> &str {
         &self.reach.name
     }
@@ -206,28 +208,38 @@ impl Backend for Cluster {
 
     async fn coverage(&self) -> Result<Coverage, ReadError> {
         let nodes = crate::resolve::listed(self, REQUEST_TIMEOUT).await?;
-        let mut coverage = Coverage::live(self.name(), nodes, &Area::ALL);
+        let mut coverage = Coverage::live(self.name(), nodes, &DataArea::ALL);
         coverage.notes.push(format!("API server: {}", self.reach.server()));
         Ok(coverage)
     }
 
-    async fn command(&self, at: &Target, argv: &Argv) -> Result<Read<Output>, ReadError> {
+    async fn command(&self, at: &CommandTarget, argv: &Argv) -> Result<ReadValue<Output>, ReadError> {
         self.connected().await?.command(at, argv, TimeLimit::ToItsEnd).await
     }
 
-    async fn follow(&self, at: &Target, argv: &Argv, time: Duration) -> Result<Read<Output>, ReadError> {
+    async fn follow(
+        &self,
+        at: &CommandTarget,
+        argv: &Argv,
+        time: Duration,
+    ) -> Result<ReadValue<Output>, ReadError> {
         self.connected().await?.command(at, argv, TimeLimit::For(time)).await
     }
 
-    async fn schema(&self, at: &Target, db: Db) -> Result<Arc<Schema>, ReadError> {
+    async fn schema(&self, at: &CommandTarget, db: Db) -> Result<Arc<Schema>, ReadError> {
         self.databases.schema(self, at, db).await
     }
 
-    async fn rows(&self, at: &Target, db: Db, selects: &[Select]) -> Result<Read<Vec<Rows>>, ReadError> {
+    async fn rows(
+        &self,
+        at: &CommandTarget,
+        db: Db,
+        selects: &[Select],
+    ) -> Result<ReadValue<Vec<Rows>>, ReadError> {
         self.databases.rows(self, at, db, selects).await
     }
 
-    async fn database(&self, at: &Target, db: Db) -> Result<Read<Arc<Database>>, ReadError> {
+    async fn database(&self, at: &CommandTarget, db: Db) -> Result<ReadValue<Arc<Database>>, ReadError> {
         let mut absent = None;
         for argv in commands::print_database(db) {
             match self.command(at, &argv).await {
@@ -238,7 +250,7 @@ impl Backend for Cluster {
                     // The origin begins with the path, as in other sources, and the container follows.
                     let what = read.origin.what.trim_start_matches("cat ").to_owned();
                     let origin = Origin { what, ..read.origin };
-                    return Ok(Read { value: Arc::new(database), origin, notes: read.notes });
+                    return Ok(ReadValue { value: Arc::new(database), origin, notes: read.notes });
                 }
                 Err(ReadError::Failed { status: 1, stderr, .. }) if stderr.contains("No such file") => {
                     absent = Some(stderr);
@@ -255,7 +267,7 @@ impl Backend for Cluster {
         })
     }
 
-    async fn kinds(&self, within: Duration) -> Result<Read<Vec<Kind>>, ReadError> {
+    async fn kinds(&self, within: Duration) -> Result<ReadValue<Vec<ObjectKind>>, ReadError> {
         let (kinds, notes) = match self.kinds.get() {
             Some(known) => known,
             None => {
@@ -266,19 +278,27 @@ impl Backend for Cluster {
         Ok(Self::read("discovery", kinds, notes))
     }
 
-    async fn objects(&self, query: &ObjectQuery, within: Duration) -> Result<Read<Vec<Value>>, ReadError> {
+    async fn objects(
+        &self,
+        query: &ObjectQuery,
+        within: Duration,
+    ) -> Result<ReadValue<Vec<Value>>, ReadError> {
         let api = &self.connected().await?.api;
         let (objects, notes) = objects::objects(api, query, RequestDeadline::after(within)).await?;
         Ok(Self::read(query, objects, notes))
     }
 
-    async fn table(&self, query: &ObjectQuery, within: Duration) -> Result<Option<Read<Table>>, ReadError> {
+    async fn table(
+        &self,
+        query: &ObjectQuery,
+        within: Duration,
+    ) -> Result<Option<ReadValue<Table>>, ReadError> {
         let api = &self.connected().await?.api;
         let table = objects::table(api, query, RequestDeadline::after(within)).await?;
         Ok(table.map(|table| Self::read(query, table, Vec::new())))
     }
 
-    async fn log(&self, query: &LogQuery, within: Duration) -> Result<Read<LogStream>, ReadError> {
+    async fn log(&self, query: &LogQuery, within: Duration) -> Result<ReadValue<LogStream>, ReadError> {
         log::log(&self.connected().await?.api, query, RequestDeadline::after(within)).await
     }
 

@@ -4,7 +4,7 @@ use super::{
     api::{Api, RequestDeadline, accept},
     error::{ApiRequest, ClusterError},
 };
-use crate::{Column, Kind, ObjectQuery, ReadError, Table, TableRow, kubernetes};
+use crate::{Column, ObjectKind, ObjectQuery, ReadError, Table, TableRow, kubernetes};
 use http::Request;
 use kube::{
     api::{ListParams, Request as Ask},
@@ -87,7 +87,7 @@ struct ListRequest<'a> {
 }
 
 /// The path of a kind's objects.
-fn collection(kind: &Kind, namespace: Option<&str>) -> String {
+fn collection(kind: &ObjectKind, namespace: Option<&str>) -> String {
     let root = if kind.group.is_empty() { "/api" } else { "/apis" };
     let of = match namespace {
         Some(namespace) if kind.namespaced => format!("namespaces/{namespace}/"),

@@ -8,7 +8,7 @@ use super::{
     error::{ApiRequest, ClusterError},
     exec::Container,
 };
-use crate::{NodeName, Place, PodRef, ReadError};
+use crate::{CommandPlace, NodeName, PodRef, ReadError};
 use k8s_openapi::{
     List,
     api::core::v1::{Container as Spec, ContainerStatus, Pod},
@@ -46,19 +46,21 @@ struct ContainerRule {
 const OVN: &[&str] = &["/run/ovn", "/var/run/ovn"];
 const OVS: &[&str] = &["/run/openvswitch", "/var/run/openvswitch"];
 
-fn rule_for(place: &Place) -> ContainerRule {
+fn rule_for(place: &CommandPlace) -> ContainerRule {
     let (names, own, mounts): (&[&str], _, _) = match place {
-        Place::NbSocket => (&["nb-ovsdb", "nbdb", "ovn-northd", "northd", "ovnkube-controller"], 2, OVN),
-        Place::SbSocket => {
+        CommandPlace::NbSocket => {
+            (&["nb-ovsdb", "nbdb", "ovn-northd", "northd", "ovnkube-controller"], 2, OVN)
+        }
+        CommandPlace::SbSocket => {
             (&["sb-ovsdb", "sbdb", "ovn-northd", "northd", "ovn-controller", "ovnkube-controller"], 2, OVN)
         }
-        Place::Northd => (&["ovn-northd", "northd"], 2, OVN),
-        Place::OvnController => (&["ovn-controller"], 1, OVN),
+        CommandPlace::Northd => (&["ovn-northd", "northd"], 2, OVN),
+        CommandPlace::OvnController => (&["ovn-controller"], 1, OVN),
         // On OpenShift, Open vSwitch runs on the host, and these containers reach its sockets.
-        Place::OvsSocket => {
+        CommandPlace::OvsSocket => {
             (&["ovs-daemons", "ovn-controller", "ovnkube-controller", "ovnkube-node"], 1, OVS)
         }
-        Place::Host | Place::Pod(_) => (
+        CommandPlace::Host | CommandPlace::Pod(_) => (
             &["ovnkube-controller", "ovnkube-node", "ovs-daemons", "ovn-controller", "nbdb", "nb-ovsdb"],
             0,
             &[],
@@ -131,16 +133,16 @@ pub(super) struct Candidates {
 }
 
 /// Finds the containers that reach a place.
-pub(super) fn candidates(pods: &[Pod], place: &Place) -> Candidates {
+pub(super) fn candidates(pods: &[Pod], place: &CommandPlace) -> Candidates {
     let wanted = rule_for(place);
     let mut ranked = Vec::new();
-    for pod in pods.iter().filter(|pod| *place != Place::Host || uses_host_network(pod)) {
+    for pod in pods.iter().filter(|pod| *place != CommandPlace::Host || uses_host_network(pod)) {
         let ending = pod.metadata.deletion_timestamp.is_some();
         for spec in containers(pod) {
             let named = wanted.names.iter().position(|name| *name == spec.name);
             let rank = match (named, place) {
-                (Some(rank), Place::Host) => Some((!is_privileged(spec), rank)),
-                (None, Place::Host) => Some((!is_privileged(spec), wanted.names.len())),
+                (Some(rank), CommandPlace::Host) => Some((!is_privileged(spec), rank)),
+                (None, CommandPlace::Host) => Some((!is_privileged(spec), wanted.names.len())),
                 (Some(rank), _) if rank < wanted.own || mounts(spec, wanted.mounts) => Some((false, rank)),
                 (None, _) if mounts(spec, wanted.mounts) => Some((false, wanted.names.len())),
                 _ => None,
@@ -243,11 +245,11 @@ fn existing_containers(pods: &[Pod]) -> Vec<String> {
 }
 
 /// The error for a place that no container reaches.
-pub(super) fn no_container(pods: &[Pod], place: &Place, node: &NodeName) -> ReadError {
+pub(super) fn no_container(pods: &[Pod], place: &CommandPlace, node: &NodeName) -> ReadError {
     let ContainerRule { names, own, mounts } = rule_for(place);
     let named: Vec<&str> = names.iter().take(own).copied().collect();
     let wanted = match (place, named.is_empty()) {
-        (Place::Host, _) => "any container of a pod on the host's network".to_owned(),
+        (CommandPlace::Host, _) => "any container of a pod on the host's network".to_owned(),
         (_, true) => "any container of the pod".to_owned(),
         _ => format!("a container {}, or one that mounts {}", named.join(" or "), mounts.join(" or ")),
     };
@@ -261,11 +263,11 @@ pub(super) fn no_container(pods: &[Pod], place: &Place, node: &NodeName) -> Read
 pub(super) async fn refuse_central(
     api: &Api,
     node: &NodeName,
-    place: &Place,
+    place: &CommandPlace,
     pods: &[Pod],
     deadline: RequestDeadline,
 ) -> Result<(), ReadError> {
-    if !matches!(place, Place::NbSocket | Place::SbSocket | Place::Northd) {
+    if !matches!(place, CommandPlace::NbSocket | CommandPlace::SbSocket | CommandPlace::Northd) {
         return Ok(());
     }
     let own: &[&str] = &["nb-ovsdb", "nbdb", "sb-ovsdb", "sbdb", "ovn-northd", "northd"];

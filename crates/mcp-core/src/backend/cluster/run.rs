@@ -8,7 +8,7 @@ use super::{
     pods::{self, Candidates},
 };
 use crate::{
-    Argv, NodeName, Origin, Output, Place, PodRef, Read, ReadError, Target,
+    Argv, CommandPlace, CommandTarget, NodeName, Origin, Output, PodRef, ReadError, ReadValue,
     backend::{answered, warnings},
 };
 use jiff::Timestamp;
@@ -21,7 +21,7 @@ const OTHERS: usize = 8;
 /// A command, where it runs, and its time limits.
 #[derive(Clone, Copy)]
 struct CommandJob<'a> {
-    at: &'a Target,
+    at: &'a CommandTarget,
     argv: &'a Argv,
     deadline: RequestDeadline,
     time: TimeLimit,
@@ -48,10 +48,10 @@ impl Connection {
     /// Runs a command at its target.
     pub(super) async fn command(
         &self,
-        at: &Target,
+        at: &CommandTarget,
         argv: &Argv,
         time: TimeLimit,
-    ) -> Result<Read<Output>, ReadError> {
+    ) -> Result<ReadValue<Output>, ReadError> {
         let job = CommandJob { at, argv, deadline: RequestDeadline::after(at.within), time };
         match self.attempt(job).await? {
             Ok(read) => Ok(read),
@@ -65,19 +65,24 @@ impl Connection {
     }
 
     /// Tries all candidates once.
-    async fn attempt(&self, job: CommandJob<'_>) -> Result<Result<Read<Output>, SearchState>, ReadError> {
+    async fn attempt(
+        &self,
+        job: CommandJob<'_>,
+    ) -> Result<Result<ReadValue<Output>, SearchState>, ReadError> {
         let CommandJob { at, argv, deadline, .. } = job;
         let mut tried = SearchState::default();
         let (api, node) = (&self.api, &at.node);
         let pods = self.pods.of(api, node, deadline).await?;
         pods::refuse_central(api, node, &at.place, &pods, deadline).await?;
         let of_pod = match &at.place {
-            Place::Pod(pod) => Some(pod_on(api, pod, node, deadline).await?),
+            CommandPlace::Pod(pod) => Some(pod_on(api, pod, node, deadline).await?),
             _ => None,
         };
         let (place, found) = match &of_pod {
             // A pod on the host's network has no network of its own.
-            Some(pod) if pods::uses_host_network(pod) => (Place::Host, pods::candidates(&pods, &Place::Host)),
+            Some(pod) if pods::uses_host_network(pod) => {
+                (CommandPlace::Host, pods::candidates(&pods, &CommandPlace::Host))
+            }
             Some(pod) => (at.place.clone(), pods::running(pod)),
             None => (at.place.clone(), pods::candidates(&pods, &at.place)),
         };
@@ -89,10 +94,10 @@ impl Connection {
             return Ok(Err(tried));
         }
         match place {
-            Place::Host => {
+            CommandPlace::Host => {
                 let mut others = pods::on_host_network(api, node, deadline).await?;
                 others.retain(|pod| !pods.iter().any(|known| known.metadata.uid == pod.metadata.uid));
-                let mut found = pods::candidates(&others, &Place::Host);
+                let mut found = pods::candidates(&others, &CommandPlace::Host);
                 found.passed_over.clear();
                 prefer(&mut found, argv.program());
                 tried.not_asked = found.containers.len().saturating_sub(OTHERS);
@@ -101,11 +106,11 @@ impl Connection {
                     return Ok(Ok(read));
                 }
             }
-            Place::Pod(_) => {}
+            CommandPlace::Pod(_) => {}
             _ if anything => return Ok(Err(tried)),
             _ => return Err(pods::no_container(&pods, &at.place, node)),
         }
-        let pod = of_pod.filter(|_| matches!(place, Place::Pod(_)));
+        let pod = of_pod.filter(|_| matches!(place, CommandPlace::Pod(_)));
         match self.in_debug_pod(job, pod.as_ref(), &pods, &mut tried).await? {
             Some(read) => Ok(Ok(read)),
             None => Ok(Err(tried)),
@@ -118,7 +123,7 @@ impl Connection {
         job: CommandJob<'_>,
         found: Candidates,
         tried: &mut SearchState,
-    ) -> Result<Option<Read<Output>>, ReadError> {
+    ) -> Result<Option<ReadValue<Output>>, ReadError> {
         tried.passed_over.extend(found.passed_over);
         for container in found.containers {
             if let Some(read) = self.run_in(job, &container, &[], tried).await? {
@@ -135,7 +140,7 @@ impl Connection {
         container: &Container,
         before: &[String],
         tried: &mut SearchState,
-    ) -> Result<Option<Read<Output>>, ReadError> {
+    ) -> Result<Option<ReadValue<Output>>, ReadError> {
         let CommandJob { at, argv, deadline, time } = job;
         let command = || format!("{argv}` in `{container}");
         let left = deadline.left().as_secs();
@@ -202,7 +207,7 @@ impl Connection {
         pod: Option<&Pod>,
         pods: &[Pod],
         tried: &mut SearchState,
-    ) -> Result<Option<Read<Output>>, ReadError> {
+    ) -> Result<Option<ReadValue<Output>>, ReadError> {
         let CommandJob { at, deadline, .. } = job;
         let Some(debug) = &self.debug else { return Ok(None) };
         let pod_of_node = debug.on(&self.api, &at.node, pods, deadline).await?;
@@ -271,7 +276,7 @@ impl Connection {
             let (container, command) = (container.to_string(), argv.to_string());
             return ClusterError::NoTimeout { container, command }.into();
         }
-        let of_host = matches!(at.place, Place::Host | Place::Pod(_));
+        let of_host = matches!(at.place, CommandPlace::Host | CommandPlace::Pod(_));
         let needs_debug_pod = of_host && self.debug.is_none();
         if !tried.passed_over.is_empty() {
             // One of the containers that are not running may have the program.
@@ -288,9 +293,9 @@ impl Connection {
 }
 
 /// Returns true if a program that needs the host's or a pod's network lacked the privileges for it.
-fn is_powerless(place: &Place, output: &Output) -> bool {
+fn is_powerless(place: &CommandPlace, output: &Output) -> bool {
     let said = String::from_utf8_lossy(&output.stderr);
-    matches!(place, Place::Host | Place::Pod(_))
+    matches!(place, CommandPlace::Host | CommandPlace::Pod(_))
         && output.status.is_some_and(|status| status != 0)
         && ["Operation not permitted", "you must be root"].iter().any(|words| said.contains(words))
 }
@@ -338,7 +343,7 @@ fn finished(
     before: &[String],
     output: Output,
     passed_over: &[String],
-) -> Result<Read<Output>, ReadError> {
+) -> Result<ReadValue<Output>, ReadError> {
     let CommandJob { at, argv, .. } = job;
     let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     match output.status {
@@ -348,7 +353,7 @@ fn finished(
             notes.extend(warnings);
             let by = if before.iter().any(|word| word == "chroot") { " (the host's program)" } else { "" };
             let what = format!("{argv} in {container}{by}");
-            Ok(Read {
+            Ok(ReadValue {
                 value: output,
                 origin: Origin::new(what, Some(Timestamp::now())).beside(beside),
                 notes,

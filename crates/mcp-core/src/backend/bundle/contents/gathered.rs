@@ -8,7 +8,7 @@
 use super::CommandKey;
 use crate::{
     NodeName,
-    backend::{bundle::files::Files, coverage::Area},
+    backend::{bundle::files::Files, coverage::DataArea},
 };
 use jiff::Timestamp;
 
@@ -16,7 +16,7 @@ use jiff::Timestamp;
 pub(crate) struct Gathered {
     pub(crate) node: NodeName,
     /// The area that it belongs to.
-    pub(crate) area: Area,
+    pub(crate) area: DataArea,
     /// The command, if this is the output of a command.
     pub(crate) essence: Option<CommandKey>,
     /// The path of the file on the node, if this is a copy of a file.
@@ -112,12 +112,12 @@ pub(super) fn in_network_logs(path: &str) -> Option<&str> {
 
 impl GatheredContent {
     /// The area that the content belongs to.
-    fn area(self, path: &str) -> Area {
+    fn area(self, path: &str) -> DataArea {
         match self {
-            _ if of_frr(path).is_some() => Area::Frr,
-            Self::Output(command) if command.starts_with("ovs-") => Area::Dataplane,
-            Self::Output(_) if in_network_logs(path).is_some() => Area::Kernel,
-            _ => Area::Ipsec,
+            _ if of_frr(path).is_some() => DataArea::Frr,
+            Self::Output(command) if command.starts_with("ovs-") => DataArea::Dataplane,
+            Self::Output(_) if in_network_logs(path).is_some() => DataArea::Kernel,
+            _ => DataArea::Ipsec,
         }
     }
 

@@ -7,7 +7,7 @@ mod pour;
 use super::cluster::{BundledCluster, OpenBundle};
 use crate::{
     HostLog, LogPart, LogQuery, LogSource, LogStream, NodeName, PodRef,
-    backend::{Origin, Read, ReadError},
+    backend::{Origin, ReadError, ReadValue},
 };
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -51,7 +51,7 @@ pub(super) fn open(
     cluster: &Arc<BundledCluster>,
     source: &str,
     query: &LogQuery,
-) -> Result<Read<LogStream>, ReadError> {
+) -> Result<ReadValue<LogStream>, ReadError> {
     let found = match &query.source {
         LogSource::Container { pod, container, part } => {
             container_log(cluster, source, pod, container, *part)?
@@ -72,7 +72,7 @@ pub(super) fn open(
     let when =
         one.contents.when().or_else(|| pieces.iter().filter_map(|p| one.files.modified(&p.path)).max());
     let stream = pour::start(cluster.clone(), bundle, pieces);
-    Ok(Read { value: stream, origin: Origin::new(what, when).in_bundle(&one.files.name), notes })
+    Ok(ReadValue { value: stream, origin: Origin::new(what, when).in_bundle(&one.files.name), notes })
 }
 
 /// Streams the bytes of one file. A file that is compressed with gzip is decompressed.

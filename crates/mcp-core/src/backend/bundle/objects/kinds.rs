@@ -6,7 +6,7 @@
 
 use super::{Objects, read};
 use crate::{
-    Kind,
+    ObjectKind,
     backend::bundle::{cluster::OpenBundle, files::Files},
 };
 use serde::Deserialize;
@@ -89,7 +89,7 @@ struct CrdVersion {
 }
 
 /// All kinds. If several kinds have the same name, the name means the first one.
-pub(super) fn all(bundles: &[Arc<OpenBundle>], objects: &Objects) -> Vec<Kind> {
+pub(super) fn all(bundles: &[Arc<OpenBundle>], objects: &Objects) -> Vec<ObjectKind> {
     let mut kinds = KnownKinds::default();
     for files in bundles.iter().map(|one| &one.files) {
         for group in discovered(files) {
@@ -103,7 +103,7 @@ pub(super) fn all(bundles: &[Arc<OpenBundle>], objects: &Objects) -> Vec<Kind> {
     }
     for (group, plural) in objects.resources() {
         if !kinds.has(group, plural) {
-            kinds.extend(objects.example(bundles, group, plural).map(|(object, namespaced)| Kind {
+            kinds.extend(objects.example(bundles, group, plural).map(|(object, namespaced)| ObjectKind {
                 group: group.to_owned(),
                 plural: plural.to_owned(),
                 namespaced,
@@ -116,7 +116,7 @@ pub(super) fn all(bundles: &[Arc<OpenBundle>], objects: &Objects) -> Vec<Kind> {
 
 #[derive(Default)]
 struct KnownKinds {
-    all: Vec<Kind>,
+    all: Vec<ObjectKind>,
     seen: BTreeSet<(String, String)>,
 }
 
@@ -126,7 +126,7 @@ impl KnownKinds {
     }
 
     /// Adds kinds that are not known yet. The first of several versions is the preferred one.
-    fn extend(&mut self, kinds: impl IntoIterator<Item = Kind>) {
+    fn extend(&mut self, kinds: impl IntoIterator<Item = ObjectKind>) {
         let seen = &mut self.seen;
         self.all
             .extend(kinds.into_iter().filter(|kind| seen.insert((kind.group.clone(), kind.plural.clone()))));
@@ -152,12 +152,12 @@ pub(in crate::backend::bundle) fn is_discovery(path: &str) -> bool {
     ["aggregated-discovery-api.yaml", "aggregated-discovery-apis.yaml"].contains(&name)
 }
 
-fn of_group(group: DiscoveryGroup) -> impl Iterator<Item = Kind> {
+fn of_group(group: DiscoveryGroup) -> impl Iterator<Item = ObjectKind> {
     let DiscoveryGroup { metadata: GroupMetadata { name }, versions } = group;
     let of_version = move |DiscoveryVersion { version, resources }| {
         let name = name.clone();
         let listed = |resource: &DiscoveryResource| resource.verbs.iter().any(|verb| verb == "list");
-        resources.into_iter().filter(listed).map(move |resource| Kind {
+        resources.into_iter().filter(listed).map(move |resource| ObjectKind {
             group: name.clone(),
             version: version.clone(),
             kind: resource.response_kind.kind,
@@ -170,9 +170,9 @@ fn of_group(group: DiscoveryGroup) -> impl Iterator<Item = Kind> {
     versions.into_iter().flat_map(of_version)
 }
 
-fn of_definition(object: Value) -> Option<Kind> {
+fn of_definition(object: Value) -> Option<ObjectKind> {
     let CrdSpec { group, names, scope, versions } = serde_json::from_value::<CrdObject>(object).ok()?.spec;
-    Some(Kind {
+    Some(ObjectKind {
         group,
         version: versions.iter().find(|version| version.served)?.name.clone(),
         kind: names.kind,
@@ -183,22 +183,22 @@ fn of_definition(object: Value) -> Option<Kind> {
     })
 }
 
-fn of_example(object: &Value) -> Kind {
+fn of_example(object: &Value) -> ObjectKind {
     let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
     let (version, kind) = (text("apiVersion"), text("kind"));
-    Kind {
+    ObjectKind {
         version: version.rsplit('/').next().unwrap_or(&version).to_owned(),
         singular: kind.to_lowercase(),
         kind,
-        ..Kind::default()
+        ..ObjectKind::default()
     }
 }
 
-fn known() -> impl Iterator<Item = Kind> {
+fn known() -> impl Iterator<Item = ObjectKind> {
     let word = |word: &str| if word == "-" { String::new() } else { word.to_owned() };
     KNOWN.lines().filter_map(move |line| {
         let mut words = line.split('\t').map(word);
-        Some(Kind {
+        Some(ObjectKind {
             group: words.next()?,
             version: words.next()?,
             kind: words.next()?,
@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn every_known_kind_is_found_by_its_names() {
-        let all: Vec<Kind> = known().collect();
+        let all: Vec<ObjectKind> = known().collect();
         assert_eq!(all.len(), KNOWN.lines().count());
         for (name, plural) in [
             ("eip", "egressips"),

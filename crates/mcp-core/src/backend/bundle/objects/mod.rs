@@ -12,8 +12,8 @@ mod remember;
 
 use super::cluster::{BundledCluster, OpenBundle};
 use crate::{
-    Deadline, Kind, ObjectQuery,
-    backend::{Extent, Origin, Read, ReadError},
+    Deadline, ObjectKind, ObjectQuery,
+    backend::{Extent, Origin, ReadError, ReadValue},
     error::chain,
     kubernetes::leave_out,
 };
@@ -41,7 +41,7 @@ pub(super) struct Objects {
     files: BTreeMap<(String, String), Vec<ObjectFile>>,
     /// The collection time of each bundle.
     times: Vec<Option<Timestamp>>,
-    kinds: OnceLock<Vec<Kind>>,
+    kinds: OnceLock<Vec<ObjectKind>>,
     remembered: ObjectCache,
 }
 
@@ -55,7 +55,7 @@ struct ObjectFile {
 
 /// The answer to a query.
 pub(super) enum ObjectLookup {
-    Read(Read<Vec<Value>>),
+    Read(ReadValue<Vec<Value>>),
     /// Nothing was collected: the reason, and what was collected instead.
     NotHeld {
         why: Option<String>,
@@ -88,7 +88,7 @@ impl Objects {
     }
 
     /// The kinds of objects that the cluster has, collected or not.
-    pub(super) fn kinds(&self, bundles: &[Arc<OpenBundle>]) -> Result<Read<Vec<Kind>>, ReadError> {
+    pub(super) fn kinds(&self, bundles: &[Arc<OpenBundle>]) -> Result<ReadValue<Vec<ObjectKind>>, ReadError> {
         let value = match self.kinds.get() {
             Some(kinds) => kinds.clone(),
             None => {
@@ -101,7 +101,7 @@ impl Objects {
             }
         };
         let when = self.times.iter().flatten().max().copied();
-        Ok(Read { value, origin: Origin::new("kinds of objects", when), notes: Vec::new() })
+        Ok(ReadValue { value, origin: Origin::new("kinds of objects", when), notes: Vec::new() })
     }
 
     /// Returns the objects that match a query, sorted by namespace and name.
@@ -166,7 +166,7 @@ impl Objects {
             Some(one) => origin.in_bundle(&one.files.name),
             None => origin,
         };
-        Ok(ObjectLookup::Read(Read { value, origin, notes }))
+        Ok(ObjectLookup::Read(ReadValue { value, origin, notes }))
     }
 
     /// Chooses one bundle for each namespace, because the union of two lists from different times shows a state that
@@ -246,7 +246,7 @@ impl Objects {
     }
 
     /// A note that the collection may lack namespaces or objects.
-    fn open_end(&self, kind: &Kind, files: &[ObjectFile]) -> Option<String> {
+    fn open_end(&self, kind: &ObjectKind, files: &[ObjectFile]) -> Option<String> {
         /// A longer list of names does not help the reader.
         const NAMES: usize = 12;
         if kind.group.is_empty() && ["namespaces", "nodes"].contains(&kind.plural.as_str()) {
@@ -308,7 +308,7 @@ impl Objects {
 
 /// How complete the files are. A list contained all objects at that time. Single objects are only a part, and lists of
 /// single namespaces do not show other namespaces.
-fn extent(kind: &Kind, of_namespace: bool, files: &[&ObjectFile]) -> Extent {
+fn extent(kind: &ObjectKind, of_namespace: bool, files: &[&ObjectFile]) -> Extent {
     let is_whole = |file: &&ObjectFile| {
         file.name.is_none() && (of_namespace || !kind.namespaced || file.namespace.is_none())
     };
@@ -318,7 +318,7 @@ fn extent(kind: &Kind, of_namespace: bool, files: &[&ObjectFile]) -> Extent {
 /// The note about bundles with objects of the kind that were not read.
 fn not_read(
     cluster: &BundledCluster,
-    kind: &Kind,
+    kind: &ObjectKind,
     read: &[&ObjectFile],
     other: &BTreeSet<usize>,
 ) -> Option<String> {
@@ -337,7 +337,7 @@ fn not_read(
 }
 
 /// Names the files for an answer, without the leading folders that are named after the collection.
-fn shown(cluster: &BundledCluster, kind: &Kind, files: &[&ObjectFile]) -> String {
+fn shown(cluster: &BundledCluster, kind: &ObjectKind, files: &[&ObjectFile]) -> String {
     let below = |path: &str| {
         let at = ["cluster-scoped-resources/", "namespaces/"].iter().filter_map(|top| path.find(top)).min();
         at.and_then(|at| path.get(at..)).unwrap_or(path).to_owned()
@@ -390,12 +390,16 @@ mod tests {
     use std::fmt::Write as _;
 
     fn pods() -> ObjectQuery {
-        let kind =
-            Kind { version: "v1".into(), kind: "Pod".into(), plural: "pods".into(), ..Kind::default() };
-        ObjectQuery::all(Kind { namespaced: true, ..kind })
+        let kind = ObjectKind {
+            version: "v1".into(),
+            kind: "Pod".into(),
+            plural: "pods".into(),
+            ..ObjectKind::default()
+        };
+        ObjectQuery::all(ObjectKind { namespaced: true, ..kind })
     }
 
-    fn found(files: &[(String, String)], bounds: Bounds) -> Result<Read<Vec<Value>>, ReadError> {
+    fn found(files: &[(String, String)], bounds: Bounds) -> Result<ReadValue<Vec<Value>>, ReadError> {
         let dir = tempfile::tempdir().unwrap();
         for (path, text) in files {
             let path = dir.path().join(path);

@@ -1,7 +1,7 @@
 //! A cache of the most recently read files of objects.
 
 use super::read;
-use crate::{Deadline, Kind, ReadError, backend::bundle::files::Files, kubernetes::redact};
+use crate::{Deadline, ObjectKind, ReadError, backend::bundle::files::Files, kubernetes::redact};
 use serde_json::Value;
 use std::{
     collections::VecDeque,
@@ -29,7 +29,7 @@ impl ObjectCache {
         &self,
         bundle: usize,
         path: &str,
-        kind: &Kind,
+        kind: &ObjectKind,
         files: &Files,
         take: &mut dyn FnMut(&Value),
     ) -> Result<Vec<String>, ReadError> {
@@ -93,7 +93,7 @@ impl ObjectCache {
 
 /// Sets the kind and version of an object if they are missing. Items of some lists omit them, because the list has
 /// them.
-fn complete(kind: &Kind, object: &mut Value) {
+fn complete(kind: &ObjectKind, object: &mut Value) {
     if let Some(fields) = object.as_object_mut() {
         for (name, value) in [("kind", kind.kind.clone()), ("apiVersion", kind.api_version())] {
             if !fields.contains_key(name) {

@@ -26,11 +26,11 @@ fn typed(pods: Vec<Value>) -> Vec<Pod> {
     pods.into_iter().map(|pod| serde_json::from_value(pod).unwrap()).collect()
 }
 
-fn names(pods: &[Pod], place: &Place) -> Vec<String> {
+fn names(pods: &[Pod], place: &CommandPlace) -> Vec<String> {
     candidates(pods, place).containers.into_iter().map(|container| container.name).collect()
 }
 
-fn first(pods: &[Pod], place: Place) -> String {
+fn first(pods: &[Pod], place: CommandPlace) -> String {
     names(pods, &place).swap_remove(0)
 }
 
@@ -39,16 +39,16 @@ fn upstream_containers_are_found_by_name() {
     let pods = typed(captured("ovn-worker"));
     assert_eq!(pods.len(), 2, "ovnkube-node and ovs-node");
     for (place, container) in [
-        (Place::NbSocket, "nb-ovsdb"),
-        (Place::SbSocket, "sb-ovsdb"),
-        (Place::Northd, "ovn-northd"),
-        (Place::OvnController, "ovn-controller"),
-        (Place::OvsSocket, "ovs-daemons"),
-        (Place::Host, "ovnkube-controller"),
+        (CommandPlace::NbSocket, "nb-ovsdb"),
+        (CommandPlace::SbSocket, "sb-ovsdb"),
+        (CommandPlace::Northd, "ovn-northd"),
+        (CommandPlace::OvnController, "ovn-controller"),
+        (CommandPlace::OvsSocket, "ovs-daemons"),
+        (CommandPlace::Host, "ovnkube-controller"),
     ] {
         assert_eq!(first(&pods, place.clone()), container, "{place}");
     }
-    assert_eq!(names(&pods, &Place::NbSocket)[..3], ["nb-ovsdb", "ovn-northd", "ovnkube-controller"]);
+    assert_eq!(names(&pods, &CommandPlace::NbSocket)[..3], ["nb-ovsdb", "ovn-northd", "ovnkube-controller"]);
     assert!(image(&pods).is_some_and(|image| image.contains("ovn")));
 }
 
@@ -69,10 +69,10 @@ fn openshift_containers_have_other_names_and_open_vswitch_runs_on_the_host() {
     });
     let pods = typed(serde_json::from_str(&text).unwrap());
     for (place, container) in [
-        (Place::NbSocket, "nbdb"),
-        (Place::SbSocket, "sbdb"),
-        (Place::Northd, "northd"),
-        (Place::OvsSocket, "ovn-controller"),
+        (CommandPlace::NbSocket, "nbdb"),
+        (CommandPlace::SbSocket, "sbdb"),
+        (CommandPlace::Northd, "northd"),
+        (CommandPlace::OvsSocket, "ovn-controller"),
     ] {
         assert_eq!(first(&pods, place.clone()), container, "{place}");
         assert!(!names(&pods, &place).iter().any(|name| name.starts_with("kube-rbac-proxy")));
@@ -92,7 +92,7 @@ fn containers_that_do_not_run_are_passed_over_and_named() {
             }
         }
     }
-    let found = candidates(&typed(pods), &Place::NbSocket);
+    let found = candidates(&typed(pods), &CommandPlace::NbSocket);
     assert_eq!(found.containers[0].name, "ovnkube-controller");
     let why: Vec<&str> = found
         .passed_over
@@ -111,7 +111,7 @@ fn a_terminating_pod_ranks_after_a_running_pod() {
     old["metadata"]["deletionTimestamp"] = json!("2026-11-22T08:00:00Z");
     pods.push(old);
     let pods: Vec<Pod> = typed(pods);
-    assert_ne!(candidates(&pods, &Place::NbSocket).containers[0].pod.name.as_str(), "aaa");
+    assert_ne!(candidates(&pods, &CommandPlace::NbSocket).containers[0].pod.name.as_str(), "aaa");
 }
 
 #[test]
