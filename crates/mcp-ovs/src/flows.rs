@@ -32,7 +32,7 @@ pub(crate) struct SelectedFlows<'a> {
 pub(crate) fn find<'a>(dump: &'a str, bridge: &Bridge, filter: &Filter, keep: bool) -> SelectedFlows<'a> {
     let mut found = SelectedFlows::default();
     for line in dump.lines().filter(|line| !is_header(line)) {
-        let Some(flow) = Flow::parse(line) else {
+        let Some(flow) = Flow::parse(line).filter(Flow::is_whole) else {
             found.other.push(line);
             continue;
         };
@@ -50,7 +50,7 @@ pub(crate) fn find<'a>(dump: &'a str, bridge: &Bridge, filter: &Filter, keep: bo
 
 /// Returns the tables and cookies of the flows in a dump.
 pub(crate) fn places(dump: &str) -> impl Iterator<Item = (u8, u64)> {
-    dump.lines().filter_map(Flow::parse).map(|flow| (flow.table(), flow.cookie()))
+    dump.lines().filter_map(Flow::parse).filter(Flow::is_whole).map(|flow| (flow.table(), flow.cookie()))
 }
 
 /// Returns the stages of the tables, as far as the southbound database can be read.

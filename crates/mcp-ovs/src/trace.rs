@@ -143,12 +143,13 @@ async fn evaluated(node: &Node<'_>, question: &Question) -> Result<Traced, ToolE
     let all: Vec<End> = new.iter().chain(&established).cloned().collect();
     let behind = Behind::read(node, question.bridge.switch.as_ref(), &all).await;
     // A flow that was not understood may have a higher priority than a flow that was.
-    let certain = if is_whole { "" } else { " (may be wrong, because some flows were not understood)" };
+    let certain =
+        if is_whole { "" } else { " (may be wrong, because a part of the recording was not understood)" };
     let first = behind.verdict(&new);
     let mut verdict = vec![format!("verdict{certain}: {one_of}{first}")];
     let later = behind.verdict(&established);
     if !established.is_empty() && later != first {
-        verdict.push(format!("verdict for a packet of an established connection: {later}"));
+        verdict.push(format!("verdict for a packet of an established connection{certain}: {later}"));
     }
     if branches.cut {
         notes.push("the trace has more branches than the limit; the others are not followed".into());

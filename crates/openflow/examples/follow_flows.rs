@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             Port { name: format!("p{number}"), kind: PortKind::Plain, vlans: Vlans::default(), bond: None };
         (number, port)
     };
-    let bridge = Bridge::new((1..=64).map(plain).collect(), &text, "", Vec::new());
+    let bridge = Bridge::new((1..=64).map(plain).collect(), &text, "", "");
     let notes = bridge.notes().len();
     let switch = Switch::new([("br-int".to_owned(), bridge)]);
     let read = start.elapsed();

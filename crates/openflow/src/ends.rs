@@ -100,7 +100,7 @@ impl Pass {
                 Outcome::Port { port, .. } => ends.push(End::Port(port.clone())),
                 Outcome::Tunnel { to, outer, .. } => ends.push(tunnelled(*to, outer.as_deref())),
                 Outcome::Controller => ends.push(End::Controller),
-                Outcome::NotEvaluated(what) => ends.push(End::Unknown(format!("{what} is not evaluated"))),
+                Outcome::Unknown(why) => ends.push(End::Unknown(why.clone())),
                 Outcome::TakenOut => ends.push(End::Unknown(TAKEN_OUT.into())),
                 Outcome::Lost(why) => ends.push(End::Lost(why.clone())),
                 Outcome::Tracked { goes_on: on } => goes_on |= on,
@@ -146,12 +146,12 @@ fn tunnelled(to: Option<IpAddr>, outer: Option<&[Outcome]>) -> End {
     let leaves =
         outer.iter().any(|outcome| matches!(outcome, Outcome::Port { .. } | Outcome::Tracked { .. }));
     let unknown = outer.iter().find_map(|outcome| match outcome {
-        Outcome::NotEvaluated(what) => Some(what),
+        Outcome::Unknown(why) => Some(why),
         _ => None,
     });
     match (leaves, unknown, outer.last()) {
         (true, ..) => End::Tunnel(to),
-        (false, Some(what), _) => End::Unknown(format!("{what} is not evaluated")),
+        (false, Some(why), _) => End::Unknown(why.clone()),
         (false, None, Some(Outcome::Dropped { bridge, table, cookie })) => {
             let flow = cookie.map_or("no flow matches".into(), |cookie| format!("flow {cookie:#x}"));
             End::Lost(format!("bridge {bridge} drops the outer packet of the tunnel: table {table}, {flow}"))

@@ -1,6 +1,6 @@
 //! Groups, as `dump-groups` prints them.
 
-use crate::{described, tokens};
+use crate::{described, dump, tokens};
 
 /// A group: it copies a packet to several buckets or chooses one bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +54,7 @@ pub fn groups(text: &str) -> (Vec<Group<'_>>, Vec<String>) {
             (_, lines) => other.push(format!("group_id={},{}", described.id, lines.join(" "))),
         }
     }
+    other.extend(dump::cut(text));
     (groups, other)
 }
 

@@ -3,6 +3,7 @@
 
 pub mod action;
 pub mod described;
+mod dump;
 mod ends;
 pub mod eval;
 mod field;
@@ -23,6 +24,6 @@ pub use filter::{BadWanted, FieldFilter, Filter};
 pub use flow::{Flow, Token, is_header};
 pub use matching::{BadMatch, Match, packet, show_port};
 pub use ports::Ports;
-pub use switch::{Bridge, Learnt, Port, PortKind, Switch, Tunnel, TunnelOption, VlanMode, Vlans};
+pub use switch::{Bridge, Learnt, Port, PortKind, Switch, Tunnel, TunnelKind, TunnelOption, VlanMode, Vlans};
 pub use text::flow as show_flow;
 pub use underlay::{Neighbour, Route, Underlay};

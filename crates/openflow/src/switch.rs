@@ -1,7 +1,7 @@
 //! A recorded switch: bridges with their ports, flows, groups and learnt MAC addresses.
 
 use crate::{
-    Ports, Underlay,
+    Ports, Underlay, dump,
     group::{self, Group},
     matching,
     table::{self, Table},
@@ -22,11 +22,22 @@ pub enum PortKind {
     Tunnel(Tunnel),
 }
 
+/// The type of a tunnel port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TunnelKind {
+    /// Geneve (RFC 8926).
+    Geneve,
+    /// VXLAN (RFC 7348).
+    Vxlan,
+    /// A type that is not evaluated.
+    Other,
+}
+
 /// The configuration of a tunnel port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tunnel {
-    /// The type, such as `geneve`.
-    pub kind: String,
+    /// The type.
+    pub kind: TunnelKind,
     /// The remote address. `None` if flows set it.
     pub remote: Option<std::net::IpAddr>,
     /// The source address. `None` if routes choose it.
@@ -49,8 +60,10 @@ pub struct TunnelOption {
 }
 
 impl TunnelOption {
-    /// Parses the options of a bridge.
-    pub fn all(text: &str) -> Vec<Self> {
+    /// Parses the options of a bridge. Returns the lines that were not understood, too.
+    pub fn all(text: &str) -> (Vec<Self>, Vec<String>) {
+        const HEADERS: [&str; 6] =
+            ["NXT_TLV_TABLE_REPLY", "max option", "allocated option", "mapping table", "class ", "---"];
         let hex = |word: &str| u16::from_str_radix(word.strip_prefix("0x")?, 16).ok();
         let option = |line: &str| match line.split_whitespace().collect::<Vec<_>>().as_slice() {
             [class, kind, length, field] => Some(Self {
@@ -61,7 +74,7 @@ impl TunnelOption {
             }),
             _ => None,
         };
-        text.lines().filter_map(option).collect()
+        dump::parse(text, |line| HEADERS.iter().any(|header| line.starts_with(header)), option)
     }
 }
 
@@ -139,8 +152,8 @@ impl Learnt {
         self.port == LOCAL
     }
 
-    /// Parses the output of `ovs-appctl fdb/show` for a bridge.
-    pub fn all(text: &str) -> Vec<Self> {
+    /// Parses the output of `ovs-appctl fdb/show` for a bridge. Returns the lines that were not understood, too.
+    pub fn all(text: &str) -> (Vec<Self>, Vec<String>) {
         let learnt = |line: &str| match line.split_whitespace().collect::<Vec<_>>().as_slice() {
             [port, vlan, mac, _age] => Some(Self {
                 port: matching::port(port, &Ports::default())?,
@@ -149,7 +162,7 @@ impl Learnt {
             }),
             _ => None,
         };
-        text.lines().filter_map(learnt).collect()
+        dump::parse(text, |line| line.starts_with("port "), learnt)
     }
 }
 
@@ -167,7 +180,7 @@ pub struct Bridge<'a> {
 }
 
 /// A switch with its bridges.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Switch<'a> {
     pub(crate) bridges: BTreeMap<String, Bridge<'a>>,
     /// The network under the tunnels. `None` if the kernel handles tunnels.
@@ -177,25 +190,31 @@ pub struct Switch<'a> {
 }
 
 impl<'a> Bridge<'a> {
-    /// Creates a bridge from its ports and the output of `dump-flows` and `dump-groups`.
-    pub fn new(ports: BTreeMap<u16, Port>, flows: &'a str, groups: &'a str, learnt: Vec<Learnt>) -> Self {
+    /// Creates a bridge from its ports and the output of `dump-flows`, `dump-groups` and `fdb/show`. The MAC address of
+    /// the bridge is the one that it has learnt at its own port.
+    pub fn new(ports: BTreeMap<u16, Port>, flows: &'a str, groups: &'a str, fdb: &str) -> Self {
         let names = Ports::of(ports.iter().map(|(number, port)| (*number, port.name.as_str())));
         let (tables, mut notes) = table::tables(flows, &names);
         let (groups, other) = group::groups(groups);
         notes.extend(other);
         let groups = groups.into_iter().map(|group| (group.id, group)).collect();
-        Self { mac: None, options: Vec::new(), ports, names, tables, groups, learnt, notes }
+        let (learnt, other) = Learnt::all(fdb);
+        notes.extend(other);
+        let mac = learnt.iter().find(|it| it.is_local()).map(|it| it.mac);
+        Self { mac, options: Vec::new(), ports, names, tables, groups, learnt, notes }
     }
 
-    /// Sets the MAC address of the bridge's own port, which is the source of its tunnels.
+    /// Sets the configured MAC address of the bridge's own port, which is the source of its tunnels.
     #[must_use]
-    pub fn with_mac(self, mac: Option<u128>) -> Self {
-        Self { mac, ..self }
+    pub fn with_mac(self, mac: u128) -> Self {
+        Self { mac: Some(mac), ..self }
     }
 
-    /// Sets the Geneve options of the bridge.
+    /// Sets the Geneve options of the bridge from the output of `dump-tlv-map`.
     #[must_use]
-    pub fn with_options(self, options: Vec<TunnelOption>) -> Self {
+    pub fn with_options(mut self, tlv_map: &str) -> Self {
+        let (options, other) = TunnelOption::all(tlv_map);
+        self.notes.extend(other);
         Self { options, ..self }
     }
 

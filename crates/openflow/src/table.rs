@@ -66,10 +66,7 @@ pub(crate) fn tables<'a>(dump: &'a str, ports: &Ports) -> (BTreeMap<u8, Table<'a
             other.push(line.trim().to_owned());
         }
     }
-    if !dump.is_empty() && !dump.ends_with('\n') {
-        other
-            .push(format!("the dump ends within a line: {}", dump.lines().last().unwrap_or_default().trim()));
-    }
+    other.extend(crate::dump::cut(dump));
     tables.values_mut().for_each(|table| table.tuples.sort_by_key(|tuple| std::cmp::Reverse(tuple.highest)));
     (tables, other)
 }

@@ -1,6 +1,7 @@
 //! The network under the tunnels of a switch that handles tunnels itself: routes and neighbours, as Open vSwitch
 //! prints them.
 
+use crate::dump;
 use ipnet::IpNet;
 use std::net::IpAddr;
 
@@ -44,12 +45,13 @@ pub struct Underlay {
 }
 
 impl Underlay {
-    /// Parses the output of `ovs/route/show` and `tnl/neigh/show`.
-    pub fn new(routes: &str, neighbours: &str) -> Self {
-        Self {
-            routes: routes.lines().filter_map(route).collect(),
-            neighbours: neighbours.lines().filter_map(neighbour).collect(),
-        }
+    /// Parses the output of `ovs/route/show` and `tnl/neigh/show`. Returns the lines that were not understood, too.
+    pub fn new(routes: &str, neighbours: &str) -> (Self, Vec<String>) {
+        let (routes, mut other) = dump::parse(routes, |line| line.starts_with("Route Table"), route);
+        let is_header = |line: &str| line.starts_with("IP ") || line.starts_with("==");
+        let (neighbours, more) = dump::parse(neighbours, is_header, neighbour);
+        other.extend(more);
+        (Self { routes, neighbours }, other)
     }
 
     /// Returns the most specific route to an address for packets with this mark (`pkt_mark`).
@@ -110,7 +112,8 @@ mod tests {
              Cached: 10.244.0.0/24 dev ovn-k8s-mp0 SRC 10.244.0.2\n\
              Cached: 0.0.0.0/0 dev br-ex GW 172.18.0.1 SRC 172.18.0.2\n";
         let neighbours = "IP                                            MAC                 Bridge\n==========\n172.18.0.3                                    02:42:ac:12:00:03   br-ex\n";
-        let underlay = Underlay::new(routes, neighbours);
+        let (underlay, other) = Underlay::new(routes, neighbours);
+        assert_eq!(other, [""; 0]);
         assert_eq!((underlay.routes.len(), underlay.neighbours.len()), (4, 1));
         let way = |to: &str| underlay.route(to.parse().unwrap(), 0);
         assert_eq!(way("172.18.0.3").and_then(|it| it.gateway), None);
@@ -126,7 +129,7 @@ mod tests {
         #[test]
         fn no_text_panics(text in "([ a-z0-9:./=\n-]|dev |Cached: |SRC |LOCAL ){0,60}") {
             let lines = text.lines().count();
-            let underlay = Underlay::new(&text, &text);
+            let (underlay, _) = Underlay::new(&text, &text);
             prop_assert!(underlay.routes.len() <= lines && underlay.neighbours.len() <= lines);
         }
     }

@@ -12,7 +12,7 @@ fn follow(flows: &str, packet: &str, isolates: bool) -> Trace {
         (number, port)
     };
     let ports = [(1, "a"), (2, "b"), (3, "c")].map(port).into_iter().collect();
-    let bridge = Bridge::new(ports, flows, "", Vec::new());
+    let bridge = Bridge::new(ports, flows, "", "");
     assert!(bridge.notes().is_empty(), "{:?}", bridge.notes());
     let question = Question {
         bridge: "br".into(),

@@ -1,5 +1,5 @@
-//! A hundred thousand flows, read, and a packet followed through them, beside an ovs-vswitchd that is given the same
-//! flows.
+//! Measures how a hundred thousand flows are read and how a packet is followed through them, beside an ovs-vswitchd
+//! that has the same flows.
 
 use std::fmt::Write;
 use std::fs;
@@ -10,13 +10,13 @@ use super::measure::watched;
 use super::{Plan, Table, megabytes};
 use crate::workspace::{Result, Workspace};
 
-/// How many flows, in a full run; a quick one has a tenth.
+/// The number of flows in a full run. A quick run has a tenth of them.
 const FLOWS: usize = 100_000;
 
-/// A packet that a pod of the capture's node sends.
+/// A packet from a pod on the captured node.
 const FLOW: &str = "tcp,in_port=7,dl_src=0a:58:0a:f4:01:05,dl_dst=0a:58:0a:f4:01:01,nw_src=10.244.1.5,nw_dst=10.244.0.3,nw_ttl=64,tcp_src=40000,tcp_dst=80";
 
-/// Measures both.
+/// Measures the evaluation and the switch.
 pub(super) fn measure(workspace: &Workspace, plan: &Plan, table: &mut Table) -> Result {
     let sh = &workspace.sh;
     let scratch = sh.create_temp_dir()?;
@@ -28,8 +28,13 @@ pub(super) fn measure(workspace: &Workspace, plan: &Plan, table: &mut Table) -> 
 
     let ours = workspace.target.join(plan.profile).join("examples/follow_flows");
     let said = cmd!(sh, "{ours} {dump} {FLOW} 101").quiet().read()?;
-    table.say("flows read, ms", number(&said, "read_ms").to_string());
-    let trace = number(&said, "trace_us");
+    if number(&said, "notes")? != 0 || number(&said, "flows")? < 10 {
+        return Err(
+            format!("the flows of the benchmark are not understood, or match no packet: {said}").into()
+        );
+    }
+    table.say("flows read, ms", number(&said, "read_ms")?.to_string());
+    let trace = number(&said, "trace_us")?;
     table.aim("a warm trace, µs", trace.to_string(), "< 1000", trace < 1000);
     let (_, peak) = watched(cmd!(sh, "{ours} {dump} {FLOW} 1").quiet())?;
     let sizes = peak as f64 / text.len() as f64;
@@ -42,25 +47,26 @@ pub(super) fn measure(workspace: &Workspace, plan: &Plan, table: &mut Table) -> 
 
     let (script, dir) = (workspace.root.join("xtask/src/bench/switch.sh"), scratch.path());
     let theirs = cmd!(sh, "bash {script} {dir} {dump} {FLOW} 11").quiet().ignore_stderr().read();
-    // Not every machine has Open vSwitch.
-    let Ok(theirs) = theirs else {
-        table.say("ovs-vswitchd", "is not installed, or does not take these flows".to_owned());
-        return Ok(());
-    };
-    table.say("ovs-vswitchd is given them, ms", number(&theirs, "load_ms").to_string());
-    table.say("a trace of it, with ovs-appctl, µs", number(&theirs, "trace_us").to_string());
-    table.say("its memory", megabytes(number(&theirs, "rss_kb") * 1024));
+    match theirs {
+        Ok(theirs) => {
+            table.say("ovs-vswitchd loads the flows, ms", number(&theirs, "load_ms")?.to_string());
+            table.say("a trace with ovs-appctl, µs", number(&theirs, "trace_us")?.to_string());
+            table.say("memory of ovs-vswitchd", megabytes(number(&theirs, "rss_kb")? * 1024));
+        }
+        // Not every machine has Open vSwitch.
+        Err(error) => table.say("ovs-vswitchd", format!("was not measured: {error}")),
+    }
     Ok(())
 }
 
-/// The number after a word.
-fn number(text: &str, word: &str) -> u64 {
+/// Returns the number after a word.
+fn number(text: &str, word: &str) -> Result<u64> {
     let found =
         text.split_whitespace().find_map(|part| part.strip_prefix(word)?.strip_prefix('=')?.parse().ok());
-    found.unwrap_or(0)
+    found.ok_or_else(|| format!("no {word} in the output of the benchmark: {text}").into())
 }
 
-/// The flows of a node of the capture, and as many more that look for other addresses.
+/// Returns the flows of a node of the capture, and more flows for other addresses up to the wanted number.
 fn flows(workspace: &Workspace, count: usize) -> Result<String> {
     let archive = workspace.root.join("testdata/capture/nodes.tar.xz");
     let member = "nodes/ovn-worker/ovs-ofctl_dump-flows_br-int";

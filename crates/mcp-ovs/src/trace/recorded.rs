@@ -5,8 +5,8 @@ use crate::{
     subjects::Subject,
     switch,
 };
-use mcp_core::{Argv, Db, Node, ReadError, ToolError, argv::BridgeName};
-use openflow::{Bridge, Learnt, Switch, TunnelOption, Underlay};
+use mcp_core::{Argv, Db, Node, ReadError, ToolError, argv::BridgeName, chain};
+use openflow::{Bridge, Switch, Underlay};
 use ovn_model::openflow::recorded::RecordedBridges;
 use std::collections::BTreeMap;
 
@@ -14,7 +14,8 @@ use std::collections::BTreeMap;
 pub(super) struct State {
     recorded: RecordedBridges,
     dumps: BTreeMap<String, Dumps>,
-    underlay: Option<Underlay>,
+    /// The network under the tunnels, and the lines about it that were not understood.
+    underlay: Option<(Underlay, Vec<String>)>,
     /// The notes about missing data.
     pub(super) notes: Vec<String>,
 }
@@ -49,17 +50,18 @@ impl State {
             match switch::text(node, commands::dump_flows(&bridge, None)).await {
                 Ok(flows) => dumps.flows = flows,
                 Err(e) if name == asked => return Err(e.into()),
-                Err(_) => {
+                Err(e) => {
                     let note = format!(
-                        "the flows of {name} were not collected: a packet that goes there is not followed"
+                        "a packet that goes to {name} is not followed: the flows of {name} {}",
+                        why_missing(&e)
                     );
                     state.notes.push(note);
                     continue;
                 }
             }
             let mut read = async |commands: Vec<Argv>, what: &'static str| {
-                switch::text(node, commands).await.unwrap_or_else(|_| {
-                    lacks.push(what);
+                switch::text(node, commands).await.unwrap_or_else(|e| {
+                    lacks.push(format!("the {what} of {name} {}", why_missing(&e)));
                     String::new()
                 })
             };
@@ -68,25 +70,27 @@ impl State {
                 read(commands::ofctl(BridgeDump::TlvMap, &bridge), "mappings of Geneve options").await;
             let learnt = Subject::Fdb.command_of(&bridge).into_iter().collect();
             dumps.learnt = read(learnt, "MAC addresses that NORMAL learnt").await;
-            if !lacks.is_empty() {
-                state.notes.push(format!("not collected of {name}: {}", lacks.join(", ")));
-            }
+            state.notes.append(&mut lacks);
             state.dumps.insert(name.clone(), dumps);
         }
         // The kernel uses its own routes and neighbours.
         if !state.recorded.is_kernel() {
             let read = async |subject: Subject| {
                 let commands = subject.commands().unwrap_or_default();
-                switch::text(node, commands).await.ok()
+                switch::text(node, commands).await
             };
-            let routes = read(Subject::TunnelRoutes).await;
-            let neighbours = read(Subject::TunnelNeighbours).await.unwrap_or_default();
-            match routes {
-                Some(routes) => state.underlay = Some(Underlay::new(&routes, &neighbours)),
-                None => state.notes.push(
-                    "the routes of tunnels (ovs/route/show) were not collected: the trace assumes that packets leave through their tunnel"
-                        .into(),
-                ),
+            let what = |name: &str, error: &ReadError| {
+                format!(
+                    "the trace assumes that packets leave through their tunnel: the {name} {}",
+                    why_missing(error)
+                )
+            };
+            match (read(Subject::TunnelRoutes).await, read(Subject::TunnelNeighbours).await) {
+                (Ok(routes), Ok(neighbours)) => {
+                    state.underlay = Some(Underlay::new(&routes, &neighbours));
+                }
+                (Err(e), _) => state.notes.push(what("routes of tunnels (ovs/route/show)", &e)),
+                (_, Err(e)) => state.notes.push(what("neighbours of tunnels (tnl/neigh/show)", &e)),
             }
         }
         Ok(state)
@@ -98,17 +102,15 @@ impl State {
         let mut bridges = Vec::new();
         for (name, dumps) in &self.dumps {
             let Some(recorded) = self.recorded.bridges.get(name) else { continue };
-            let learnt = Learnt::all(&dumps.learnt);
-            let of_local = learnt.iter().find(|it| it.is_local()).map(|it| it.mac);
-            let mac = recorded.mac.as_deref().and_then(packet::parse_mac).or(of_local);
-            let bridge = Bridge::new(recorded.openflow_ports(name), &dumps.flows, &dumps.groups, learnt)
-                .with_mac(mac)
-                .with_options(TunnelOption::all(&dumps.options));
+            let ports = recorded.openflow_ports(name);
+            let bridge = Bridge::new(ports, &dumps.flows, &dumps.groups, &dumps.learnt);
+            let mac = recorded.mac.as_deref().and_then(packet::parse_mac);
+            let bridge = mac.into_iter().fold(bridge.with_options(&dumps.options), Bridge::with_mac);
             let unclear: Vec<&str> = bridge.notes().iter().map(String::as_str).collect();
             if !unclear.is_empty() {
                 is_whole = false;
                 notes.push(format!(
-                    "{name}: not all flows and groups are understood, so a packet may take another path than shown here"
+                    "{name}: not all lines of the dumps are understood, so a packet may take another path than shown here"
                 ));
                 notes.extend(switch::not_understood(&unclear));
             }
@@ -119,7 +121,12 @@ impl State {
         }
         let switch = Switch::new(bridges).with_isolated_copies(self.recorded.isolates_copies());
         let switch = match &self.underlay {
-            Some(underlay) => switch.with_underlay(underlay.clone()),
+            Some((underlay, other)) => {
+                is_whole &= other.is_empty();
+                let other: Vec<&str> = other.iter().map(String::as_str).collect();
+                notes.extend(switch::not_understood(&other));
+                switch.with_underlay(underlay.clone())
+            }
             None => switch,
         };
         RecordedSwitch { switch, notes, is_whole }
@@ -131,6 +138,14 @@ impl State {
             Some(version) => format!("Open vSwitch {version}"),
             None => "Open vSwitch".into(),
         }
+    }
+}
+
+/// Returns the predicate of a sentence about data that could not be read.
+fn why_missing(error: &ReadError) -> String {
+    match error {
+        ReadError::NotCollected { .. } => "were not collected".into(),
+        error => format!("could not be read: {}", chain(error)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The fate of a packet in one line: the port and the pod that receive it, the tunnel and the node, or the flow that
 //! drops it.
 
-use mcp_core::{Db, Node};
+use mcp_core::{Db, Node, ReadError, chain};
 use openflow::{DropPlace, End};
 use ovn_model::{
     UuidPrefix,
@@ -29,12 +29,15 @@ pub(super) struct Behind<'a> {
     nodes: BTreeMap<IpAddr, String>,
     flows: Vec<Flow>,
     causes: Vec<Row>,
+    /// Why the logical flows or the rows that they were made for are unknown.
+    unread: Option<String>,
 }
 
 impl<'a> Behind<'a> {
     /// Reads the objects behind the fates of packets. Objects that could not be read have no name.
     pub(super) async fn read(node: &Node<'_>, switch: Option<&'a Switch>, ends: &[End]) -> Self {
-        let mut behind = Self { switch, nodes: BTreeMap::new(), flows: Vec::new(), causes: Vec::new() };
+        let mut behind =
+            Self { switch, nodes: BTreeMap::new(), flows: Vec::new(), causes: Vec::new(), unread: None };
         if ends.iter().any(|end| match end {
             End::Larger(_, end) => matches!(**end, End::Tunnel(_)),
             end => matches!(end, End::Tunnel(_)),
@@ -51,12 +54,18 @@ impl<'a> Behind<'a> {
         }
         let cookies: BTreeSet<UuidPrefix> = ends.iter().flat_map(cookies).map(UuidPrefix::cookie).collect();
         if !cookies.is_empty() {
-            let rows = named_rows(node, Db::Sb, "Logical_Flow", &cookies).await;
-            behind.flows = rows.iter().filter_map(Flow::new).collect();
-            let hints = behind.flows.iter().filter_map(|flow| flow.hint.as_ref()?.parse().ok());
-            behind.causes = named_rows(node, Db::Nb, "", &hints.collect()).await;
+            behind.unread = behind.explain(node, &cookies).await.err().map(|e| chain(&e));
         }
         behind
+    }
+
+    /// Reads the logical flows of the cookies, and the rows that the flows were made for.
+    async fn explain(&mut self, node: &Node<'_>, cookies: &BTreeSet<UuidPrefix>) -> Result<(), ReadError> {
+        let rows = named_rows(node, Db::Sb, "Logical_Flow", cookies).await?;
+        self.flows = rows.iter().filter_map(Flow::new).collect();
+        let hints = self.flows.iter().filter_map(|flow| flow.hint.as_ref()?.parse().ok());
+        self.causes = named_rows(node, Db::Nb, "", &hints.collect()).await?;
+        Ok(())
     }
 
     /// Returns the verdict in one line.
@@ -120,7 +129,10 @@ impl<'a> Behind<'a> {
             self.flows.iter().find(|flow| prefix.is_of(flow.uuid))
         };
         let Some(flow) = of(*cookie) else {
-            return format!("dropped by {at}, which no logical flow of this zone explains");
+            return match &self.unread {
+                Some(why) => format!("dropped by {at}, whose logical flow is unknown: {why}"),
+                None => format!("dropped by {at}, which no logical flow of this zone explains"),
+            };
         };
         let stage = flow.stage.as_deref().unwrap_or("no name");
         let cause = self.cause(flow).or_else(|| {
@@ -128,10 +140,14 @@ impl<'a> Behind<'a> {
             let earlier = before.iter().filter_map(|cookie| self.cause(of(*cookie)?));
             stage.contains("_acl").then(|| earlier.into_iter().find(|row| row.table.name == "ACL"))?
         });
-        let cause = cause.map_or_else(String::new, |row| {
-            let owner = kubernetes_owner(row).map_or_else(String::new, |owner| format!(" of {owner}"));
-            format!(", made for {} {}{owner}", row.table.name, label(row))
-        });
+        let cause = match (cause, &self.unread) {
+            (Some(row), _) => {
+                let owner = kubernetes_owner(row).map_or_else(String::new, |owner| format!(" of {owner}"));
+                format!(", made for {} {}{owner}", row.table.name, label(row))
+            }
+            (None, Some(why)) if flow.hint.is_some() => format!(", made for an unknown row: {why}"),
+            (None, _) => String::new(),
+        };
         format!(
             "dropped by {at}: logical flow {} of stage {stage}, priority {}{cause}",
             flow.uuid, flow.priority
@@ -160,19 +176,22 @@ fn cookies(end: &End) -> impl Iterator<Item = u32> {
 }
 
 /// Returns the rows of a table, or of all tables if none is named, whose UUIDs begin with one of the prefixes.
-async fn named_rows(node: &Node<'_>, db: Db, table: &str, prefixes: &BTreeSet<UuidPrefix>) -> Vec<Row> {
-    let Ok(schema) = node.schema(db).await else { return Vec::new() };
+async fn named_rows(
+    node: &Node<'_>,
+    db: Db,
+    table: &str,
+    prefixes: &BTreeSet<UuidPrefix>,
+) -> Result<Vec<Row>, ReadError> {
+    let schema = node.schema(db).await?;
     let mut selects = Index::selects(&schema);
     selects.retain(|select| table.is_empty() || select.table == table);
-    let Ok(read) = node.rows(db, &selects).await else { return Vec::new() };
+    let read = node.rows(db, &selects).await?;
     let index = Index::new(&read);
     let found: Vec<_> = prefixes.iter().flat_map(|prefix| index.find(prefix)).collect();
     if found.is_empty() {
-        return Vec::new();
+        return Ok(Vec::new());
     }
-    let read = node.rows(db, &Index::rows_selects(&found)).await.unwrap_or_default();
-    read.into_iter()
-        .flat_map(|rows| rows.rows)
-        .filter(|row| prefixes.iter().any(|it| it.is_of(row.uuid)))
-        .collect()
+    let read = node.rows(db, &Index::rows_selects(&found)).await?;
+    let rows = read.into_iter().flat_map(|rows| rows.rows);
+    Ok(rows.filter(|row| prefixes.iter().any(|it| it.is_of(row.uuid))).collect())
 }

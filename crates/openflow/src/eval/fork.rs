@@ -68,7 +68,7 @@ impl Run<'_, '_> {
         let bridge = self.bridge;
         let Some(group) = bridge.groups.get(&id) else {
             self.say(Mark::Warning, format!("output to nonexistent group {id}"));
-            return self.not_evaluated(&format!("group {id}, which was not collected or does not exist"));
+            return self.unknown(&format!("group {id} was not collected or does not exist"));
         };
         let hash = self.packet.get(Field::DP_HASH) as u32;
         let chosen = match group.kind {

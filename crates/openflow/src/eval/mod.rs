@@ -3,7 +3,7 @@
 //! The packet goes through the tables as in `ofproto-dpif-xlate` of Open vSwitch. A new [`Pass`] begins each time
 //! that connection tracking returns the packet and it continues in a table. Each unknown becomes a branch: each
 //! possible state of a connection, each bucket of a group whose hash is unknown, and both results of a size check. A
-//! part that is not evaluated ends its branch, and [`Outcome::NotEvaluated`] names it.
+//! part that is not evaluated ends its branch, and [`Outcome::Unknown`] names it.
 
 mod datapath;
 mod fork;
@@ -76,8 +76,8 @@ pub enum Outcome {
         /// The outcomes of a larger packet.
         outcomes: Vec<Self>,
     },
-    /// The part of the evaluation that is missing, by name.
-    NotEvaluated(String),
+    /// The rest of the path is unknown for this reason, a whole clause.
+    Unknown(String),
     /// A flow drops the packet, or a table has no flow for it.
     Dropped {
         /// The bridge of the table.

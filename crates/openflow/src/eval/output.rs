@@ -53,8 +53,8 @@ impl Run<'_, '_> {
             PortKind::Tunnel(tunnel) => self.tunnel(&port.name, tunnel),
             PortKind::Patch(peer) => match self.switch.port(peer) {
                 Some((bridge, number)) => self.cross(bridge.to_owned(), number),
-                None => self.not_evaluated(&format!(
-                    "patch port {}, whose other end {peer} was not collected",
+                None => self.unknown(&format!(
+                    "the other end of patch port {}, {peer}, was not collected",
                     port.name
                 )),
             },
@@ -65,7 +65,7 @@ impl Run<'_, '_> {
     /// are not kept.
     pub(super) fn cross(&mut self, name: String, port: u16) {
         let Some(bridge) = self.switch.bridge(&name) else {
-            return self.not_evaluated(&format!("the flows of {name}, which were not collected"));
+            return self.unknown(&flows_missing(&name));
         };
         let outer = (std::mem::replace(&mut self.name, name.clone()), self.bridge);
         self.bridge = bridge;
@@ -96,7 +96,7 @@ impl Run<'_, '_> {
         let tag = self.packet.get(Field::VLAN_TCI);
         let tag = if tag & 0x1000 != 0 { (tag & 0xfff) as u16 } else { 0 };
         if from.vlans.mode == VlanMode::Other {
-            return self.not_evaluated(&format!("NORMAL from {}, whose vlan_mode is not known", from.name));
+            return self.unknown(&format!("the vlan_mode of port {} is not evaluated", from.name));
         }
         let native = matches!(from.vlans.mode, VlanMode::NativeTagged | VlanMode::NativeUntagged);
         let refused = match from.vlans.mode {
@@ -173,7 +173,7 @@ impl Run<'_, '_> {
             return self.say(Mark::Warning, "Nonexistent output port");
         };
         if let Some(bond) = &port.bond {
-            return self.not_evaluated(&format!("which member of the bond {bond} the switch chooses"));
+            return self.unknown(&format!("the switch chooses a member of the bond {bond}"));
         }
         let tag = self.packet.get(Field::VLAN_TCI);
         let without = match port.vlans.mode {
@@ -191,6 +191,11 @@ impl Run<'_, '_> {
         self.send(number);
         self.packet.set(Field::VLAN_TCI, tag);
     }
+}
+
+/// Returns the reason why a packet is not followed on a bridge without flows.
+pub(super) fn flows_missing(bridge: &str) -> String {
+    format!("the flows of {bridge} were not collected")
 }
 
 /// Clears the fields that do not cross a patch port.

@@ -81,7 +81,7 @@ pub(super) fn pass<'s, 'a>(
     };
     let mut bridge = Node::new(Mark::Bridge, format!("bridge(\"{name}\")"));
     let Some(found) = switch.bridge(name) else {
-        pass.outcomes.push(Outcome::NotEvaluated(format!("the flows of {name}, which were not collected")));
+        pass.outcomes.push(Outcome::Unknown(super::output::flows_missing(name)));
         return (pass, Vec::new());
     };
     let table = pass.resumed.as_ref().map_or(0, |it| it.table);
@@ -153,11 +153,11 @@ impl<'s> Run<'s, '_> {
         }
     }
 
-    /// Ends the pass, because the rest of it is unknown.
-    pub(super) fn not_evaluated(&mut self, what: &str) {
-        self.say(Mark::Error, format!("not evaluated: {what}"));
-        self.emit(format!("not evaluated: {what}"));
-        self.outcomes.push(Outcome::NotEvaluated(what.to_owned()));
+    /// Ends the pass, because the rest of it is unknown for this reason.
+    pub(super) fn unknown(&mut self, why: &str) {
+        self.say(Mark::Error, format!("unknown: {why}"));
+        self.emit(format!("unknown: {why}"));
+        self.outcomes.push(Outcome::Unknown(why.to_owned()));
         self.ended = true;
     }
 
@@ -182,7 +182,7 @@ impl<'s> Run<'s, '_> {
     pub(super) fn lookup(&mut self, table: u8, port: Option<u16>, original: bool) {
         if self.depth >= MOST_DEPTH || self.lookups >= MOST_LOOKUPS {
             return self
-                .not_evaluated("tables nested deeper, or looked up more often, than Open vSwitch follows");
+                .unknown("the tables are nested deeper, or looked up more often, than Open vSwitch follows");
         }
         let mut asked = self.packet.clone();
         if let Some(port) = port {
@@ -201,8 +201,7 @@ impl<'s> Run<'s, '_> {
         let step = |flow| Step { bridge: self.name.clone(), table, flow };
         match found {
             LookupResult::Unclear(line) => {
-                let what = format!("table {table} has a flow that is not understood: {line}");
-                self.not_evaluated(&what);
+                self.unknown(&format!("table {table} has a flow that is not understood: {line}"));
             }
             LookupResult::Miss => {
                 self.steps.push(step(None));
@@ -312,7 +311,7 @@ impl<'s> Run<'s, '_> {
                 None => self.say(Mark::Warning, "the stack is empty"),
             },
             Does::PushVlan if self.packet.get(Field::VLAN_TCI) & 0x1000 != 0 => {
-                self.not_evaluated("a second VLAN tag");
+                self.unknown("a second VLAN tag is not evaluated");
             }
             Does::PushVlan => self.packet.set(Field::VLAN_TCI, 0x1000),
             Does::PopVlan => self.packet.set(Field::VLAN_TCI, 0),
@@ -338,7 +337,7 @@ impl<'s> Run<'s, '_> {
             Does::Meter(meter) => self.emit(format!("meter({meter})")),
             Does::Learn => self.say(Mark::Warning, "suppressing side effects, so learn action ignored"),
             Does::Aside(what) => self.say(Mark::Detail, *what),
-            Does::Other => self.not_evaluated(each.text),
+            Does::Other => self.unknown(&format!("the action {} is not evaluated", each.text)),
         }
         false
     }

@@ -4,7 +4,7 @@
 use super::{Outcome, run::Run};
 use crate::{
     Underlay,
-    switch::{LOCAL, PortKind, Tunnel},
+    switch::{LOCAL, PortKind, Tunnel, TunnelKind},
     text::Mark,
 };
 use packet::{Field, Packet};
@@ -18,6 +18,9 @@ const VXLAN_PORT: u16 = 4789;
 impl Run<'_, '_> {
     /// Sends the packet through a tunnel.
     pub(super) fn tunnel(&mut self, port: &str, tunnel: &Tunnel) {
+        if tunnel.kind == TunnelKind::Other {
+            return self.unknown(&format!("the type of the tunnel port {port} is not evaluated"));
+        }
         let by_flow = match (self.packet.get(Field::TUN_DST), self.packet.get(Field::TUN_IPV6_DST)) {
             (0, 0) => None,
             (0, six) => Some(IpAddr::V6(Ipv6Addr::from_bits(six))),
@@ -36,13 +39,14 @@ impl Run<'_, '_> {
             let set = self.kernel_tunnel(tunnel, to);
             self.emit(set);
             self.commit();
-            self.emit(system_port(&tunnel.kind));
+            self.emit(system_port(tunnel.kind));
             return self.outcomes.push(leaves(self, None));
         };
         self.say(Mark::Detail, "output to native tunnel");
         self.commit();
         let Some(to) = to else {
-            return self.not_evaluated("a tunnel whose other end neither its configuration nor a flow says");
+            return self
+                .unknown("neither the configuration of the tunnel nor a flow sets its remote address");
         };
         if let Some(outer) = self.native(underlay, tunnel, to) {
             self.outcomes.push(leaves(self, Some(outer)));
@@ -62,8 +66,8 @@ impl Run<'_, '_> {
         underlay.routes.iter().find(own)?;
         let udp = self.packet.get(Field::IP_PROTO) == 17;
         let kind = match self.packet.get(Field::UDP_DST) as u16 {
-            GENEVE_PORT if udp => "geneve",
-            VXLAN_PORT if udp => "vxlan",
+            GENEVE_PORT if udp => TunnelKind::Geneve,
+            VXLAN_PORT if udp => TunnelKind::Vxlan,
             _ => return None,
         };
         let mut ports = self.switch.bridges.values().flat_map(|bridge| bridge.ports.values());
@@ -77,16 +81,16 @@ impl Run<'_, '_> {
         parts.extend(tunnel.local.map(|from| format!("src={from}")));
         parts.extend(to.map(|to| format!("dst={to}")));
         parts.push("ttl=64".into());
-        match tunnel.kind.as_str() {
-            "geneve" => {
+        match tunnel.kind {
+            TunnelKind::Geneve => {
                 parts.push(format!("tp_dst={GENEVE_PORT}"));
                 let options = self.options();
                 if !options.is_empty() {
                     parts.push(format!("geneve({options})"));
                 }
             }
-            "vxlan" => parts.push(format!("tp_dst={VXLAN_PORT}")),
-            _ => {}
+            TunnelKind::Vxlan => parts.push(format!("tp_dst={VXLAN_PORT}")),
+            TunnelKind::Other => {}
         }
         let checksum = if tunnel.checksum { "|csum" } else { "" };
         parts.push(format!("flags(df{checksum}|key)"));
@@ -119,7 +123,12 @@ impl Run<'_, '_> {
         self.say(Mark::Detail, format!("tunneling to {to} via {device}"));
         let next = route.gateway.unwrap_or(to);
         let from = tunnel.local.or(route.source);
-        let (Some(mac), Some(own), Some(from)) = (underlay.neighbour(device, next), bridge.mac, from) else {
+        let (Some(own), Some(from)) = (bridge.mac, from) else {
+            let what = if from.is_none() { "source address" } else { "source MAC address" };
+            self.unknown(&format!("the {what} of the tunnel on {device} was not collected"));
+            return None;
+        };
+        let Some(mac) = underlay.neighbour(device, next) else {
             let request = if to.is_ipv4() { "ARP" } else { "ND" };
             self.say(
                 Mark::Detail,
@@ -134,7 +143,7 @@ impl Run<'_, '_> {
         );
         let header = self.header(tunnel, (own, from), (mac, to));
         let push =
-            format!("tnl_push(tnl_port({}),header({header}),out_port({device}))", system_port(&tunnel.kind));
+            format!("tnl_push(tnl_port({}),header({header}),out_port({device}))", system_port(tunnel.kind));
         let (inner, base) = (self.packet.clone(), self.base.clone());
         self.packet = outer(&inner, (own, from), (mac, to), tunnel);
         self.base = self.packet.clone();
@@ -174,14 +183,14 @@ impl Run<'_, '_> {
             ),
         };
         let checksum = if tunnel.checksum { "0xffff" } else { "0x0" };
-        let port = if tunnel.kind == "vxlan" { VXLAN_PORT } else { GENEVE_PORT };
+        let port = udp_port(tunnel.kind);
         let id = self.packet.get(Field::TUN_ID) & 0xff_ffff;
         let critical = match !options.is_empty() && self.bridge.options.iter().any(|it| it.kind & 0x80 != 0) {
             true => "crit,",
             false => "",
         };
-        let (number, last) = match tunnel.kind.as_str() {
-            "vxlan" => (4, format!("vxlan(flags=0x8000000,vni={id:#x})")),
+        let (number, last) = match tunnel.kind {
+            TunnelKind::Vxlan => (4, format!("vxlan(flags=0x8000000,vni={id:#x})")),
             _ if options.is_empty() => (5, format!("geneve(vni={id:#x})")),
             _ => (5, format!("geneve({critical}vni={id:#x},options({options}))")),
         };
@@ -215,16 +224,22 @@ fn outer(inner: &Packet, own: (u128, IpAddr), other: (u128, IpAddr), tunnel: &Tu
     }
     packet.set(Field::IP_PROTO, 17);
     packet.set(Field::IP_TTL, 64);
-    let port = if tunnel.kind == "vxlan" { VXLAN_PORT } else { GENEVE_PORT };
-    packet.set(Field::UDP_DST, port.into());
+    packet.set(Field::UDP_DST, udp_port(tunnel.kind).into());
     packet
 }
 
 /// Returns the name of the datapath's port for tunnels of a type.
-fn system_port(kind: &str) -> String {
+fn system_port(kind: TunnelKind) -> String {
     match kind {
-        "geneve" => format!("genev_sys_{GENEVE_PORT}"),
-        "vxlan" => format!("vxlan_sys_{VXLAN_PORT}"),
-        kind => format!("{kind}_sys"),
+        TunnelKind::Vxlan => format!("vxlan_sys_{VXLAN_PORT}"),
+        TunnelKind::Geneve | TunnelKind::Other => format!("genev_sys_{GENEVE_PORT}"),
+    }
+}
+
+/// Returns the UDP port of tunnels of a type.
+fn udp_port(kind: TunnelKind) -> u16 {
+    match kind {
+        TunnelKind::Vxlan => VXLAN_PORT,
+        TunnelKind::Geneve | TunnelKind::Other => GENEVE_PORT,
     }
 }

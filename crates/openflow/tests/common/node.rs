@@ -2,7 +2,7 @@
 
 use crate::common::{Failed, archive};
 use openflow::{
-    Bridge, Learnt, Port, PortKind, Ports, Switch, Tunnel, TunnelOption, Vlans,
+    Bridge, Port, PortKind, Ports, Switch, Tunnel, TunnelKind, Vlans,
     eval::{Question, Trace, trace},
 };
 use packet::CtState;
@@ -36,7 +36,7 @@ impl Node {
             let kind = match (value("peer="), value("remote_ip=")) {
                 (Some(peer), _) => PortKind::Patch(peer.to_owned()),
                 (_, Some(remote)) => PortKind::Tunnel(Tunnel {
-                    kind: "geneve".into(),
+                    kind: TunnelKind::Geneve,
                     remote: remote.parse().ok(),
                     local: None,
                     checksum: true,
@@ -56,9 +56,9 @@ impl Node {
             self.ports(name),
             self.output(&format!("OpenFlow15_dump-flows_{name}")),
             self.output(&format!("OpenFlow15_dump-groups_{name}")),
-            Learnt::all(self.output(&format!("fdb.show_{name}"))),
+            self.output(&format!("fdb.show_{name}")),
         )
-        .with_options(TunnelOption::all(self.output(&format!("OpenFlow15_dump-tlv-map_{name}"))))
+        .with_options(self.output(&format!("OpenFlow15_dump-tlv-map_{name}")))
     }
 
     pub(crate) fn switch(&self) -> Switch<'_> {

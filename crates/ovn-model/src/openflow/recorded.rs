@@ -2,7 +2,7 @@
 //! `ovs-vsctl`.
 
 use crate::switch::Record;
-use openflow::{PortKind, Tunnel, VlanMode, Vlans};
+use openflow::{PortKind, Tunnel, TunnelKind, VlanMode, Vlans};
 use ovsdb::{Atom, Datum, Row, Rows, Select};
 use std::{collections::BTreeMap, net::IpAddr};
 
@@ -52,8 +52,9 @@ pub struct Interface {
     pub options: BTreeMap<String, String>,
 }
 
-/// The types of tunnel interfaces.
-const TUNNELS: [&str; 4] = ["geneve", "vxlan", "gre", "stt"];
+/// The types of tunnel interfaces that are not evaluated (`ovs-vswitchd.conf.db(5)`, "Interface", `type`).
+const OTHER_TUNNELS: [&str; 9] =
+    ["gre", "ip6gre", "stt", "lisp", "erspan", "ip6erspan", "gtpu", "bareudp", "srv6"];
 
 impl Interface {
     fn option(&self, name: &str) -> Option<&str> {
@@ -61,10 +62,15 @@ impl Interface {
     }
 
     fn port_kind(&self) -> PortKind {
-        match (self.kind.as_str(), self.option("peer")) {
-            ("patch", Some(peer)) => PortKind::Patch(peer.to_owned()),
-            (kind, _) if TUNNELS.contains(&kind) => PortKind::Tunnel(Tunnel {
-                kind: kind.to_owned(),
+        let tunnel = match self.kind.as_str() {
+            "geneve" => Some(TunnelKind::Geneve),
+            "vxlan" => Some(TunnelKind::Vxlan),
+            kind => OTHER_TUNNELS.contains(&kind).then_some(TunnelKind::Other),
+        };
+        match (self.option("peer"), tunnel) {
+            (Some(peer), _) if self.kind == "patch" => PortKind::Patch(peer.to_owned()),
+            (_, Some(kind)) => PortKind::Tunnel(Tunnel {
+                kind,
                 remote: self.option("remote_ip").and_then(|ip| ip.parse().ok()),
                 local: self.option("local_ip").and_then(|ip| ip.parse().ok()),
                 checksum: self.option("csum") == Some("true"),
@@ -135,7 +141,8 @@ impl RecordedBridges {
         }
     }
 
-    /// Parses the output of `ovs-vsctl show`, `list interface` and `list bridge`.
+    /// Parses the output of `ovs-vsctl show`, `list interface` and `list bridge`. None of them prints `vlan_mode`, so a
+    /// port with a tag counts as an access port.
     pub fn of_text(show: &str, interfaces: &str, bridges: &str) -> Self {
         let (interfaces, records) = (Record::all(interfaces), Record::all(bridges));
         let named = |all: &[Record<'_>], name: &str, column: &str| {
@@ -257,7 +264,7 @@ mod tests {
         assert_eq!(ports.keys().copied().collect::<Vec<_>>(), [2, 5, LOCAL]);
         assert_eq!(ports[&5].vlans, Vlans::access(7));
         let PortKind::Tunnel(tunnel) = &ports[&2].kind else { panic!("{ports:?}") };
-        assert_eq!((tunnel.kind.as_str(), tunnel.checksum), ("geneve", true));
+        assert_eq!((tunnel.kind, tunnel.checksum), (TunnelKind::Geneve, true));
         assert_eq!((tunnel.remote, tunnel.local), ("172.18.0.2".parse().ok(), "172.18.0.3".parse().ok()));
         let bonded = recorded.bridges["br-ex"].openflow_ports("br-ex");
         assert!(bonded.values().all(|port| port.bond.as_deref() == Some("bond0")), "{bonded:?}");

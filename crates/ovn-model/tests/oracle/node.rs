@@ -1,6 +1,6 @@
 //! The recorded outputs of the switches.
 
-use openflow::{Bridge, Learnt, Switch, TunnelOption, Underlay};
+use openflow::{Bridge, Learnt, Switch, Underlay};
 use ovn_model::openflow::recorded::RecordedBridges;
 use ovsdb::Database;
 use std::{
@@ -13,6 +13,7 @@ use std::{
 pub(crate) type Failed = Box<dyn std::error::Error>;
 
 /// A node with a recorded switch.
+#[derive(Clone)]
 pub(crate) struct Node {
     pub(crate) name: String,
     pub(crate) recorded: RecordedBridges,
@@ -84,6 +85,14 @@ impl Node {
         Ok(Self { name: name.to_owned(), recorded: RecordedBridges::of_rows(&rows), outputs })
     }
 
+    /// Returns the node with other flows of the integration bridge.
+    pub(crate) fn with_flows(&self, change: impl Fn(&str) -> String) -> Self {
+        let mut changed = self.clone();
+        let flows = change(self.ofctl("dump-flows", "br-int"));
+        changed.outputs.insert("ovs-ofctl_-O_OpenFlow15_dump-flows_br-int".into(), flows);
+        changed
+    }
+
     /// Returns the output of a command.
     pub(crate) fn output(&self, name: &str) -> &str {
         self.outputs.get(name).map_or("", String::as_str)
@@ -95,11 +104,11 @@ impl Node {
     }
 
     pub(crate) fn underlay(&self) -> Underlay {
-        Underlay::new(self.output("ovs-appctl_ovs.route.show"), self.output("ovs-appctl_tnl.arp.show"))
+        Underlay::new(self.output("ovs-appctl_ovs.route.show"), self.output("ovs-appctl_tnl.arp.show")).0
     }
 
     pub(crate) fn learnt(&self, bridge: &str) -> Vec<Learnt> {
-        Learnt::all(self.output(&format!("ovs-appctl_fdb.show_{bridge}")))
+        Learnt::all(self.output(&format!("ovs-appctl_fdb.show_{bridge}"))).0
     }
 
     /// Returns the switch, which handles tunnels itself, as the real one without a kernel does.
@@ -109,11 +118,12 @@ impl Node {
                 it.openflow_ports(name),
                 self.ofctl("dump-flows", name),
                 self.ofctl("dump-groups", name),
-                self.learnt(name),
+                self.output(&format!("ovs-appctl_fdb.show_{name}")),
             );
-            let options = TunnelOption::all(self.ofctl("dump-tlv-map", name));
+            assert_eq!(bridge.notes(), [""; 0], "{name}");
+            let bridge = bridge.with_options(self.ofctl("dump-tlv-map", name));
             let mac = it.mac.as_deref().and_then(packet::parse_mac);
-            (name.clone(), bridge.with_options(options).with_mac(mac))
+            (name.clone(), mac.into_iter().fold(bridge, Bridge::with_mac))
         };
         Switch::new(self.recorded.bridges.iter().map(bridge)).with_underlay(self.underlay())
     }

@@ -4,7 +4,7 @@
 //! and groups before the flows that refer to them.
 
 use crate::node::{Failed, Node};
-use openflow::{PortKind, TunnelOption};
+use openflow::{PortKind, TunnelKind, TunnelOption};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeSet,
@@ -112,7 +112,7 @@ impl Real {
         let mut daemons = vec![start("ovsdb-server", serve)?];
         until(&dir.path().join("db.sock"))?;
         let mut configure = vec![format!("--db=unix:{socket}"), "--no-wait".to_owned(), "init".to_owned()];
-        configure.extend(configuration(node));
+        configure.extend(configuration(node)?);
         programs.run("ovs-vsctl", &configure)?;
         let mut switch = strings(&["--enable-dummy", "--disable-system", "--disable-system-route"]);
         switch.extend([format!("unix:{socket}"), format!("--unixctl={}", inside("vs.ctl"))]);
@@ -133,7 +133,7 @@ impl Real {
                 arguments.extend(parts);
                 programs.run("ovs-ofctl", &arguments)
             };
-            for it in TunnelOption::all(node.ofctl("dump-tlv-map", bridge)) {
+            for it in TunnelOption::all(node.ofctl("dump-tlv-map", bridge)).0 {
                 let TunnelOption { class, kind, length, field } = it;
                 let option = format!("{{class={class:#x},type={kind:#x},len={length}}}->tun_metadata{field}");
                 ofctl(vec!["add-tlv-map".into(), target.clone(), option])?;
@@ -212,7 +212,7 @@ impl Real {
 }
 
 /// Returns the commands that create the bridges and their ports in one transaction.
-fn configuration(node: &Node) -> Vec<String> {
+fn configuration(node: &Node) -> Result<Vec<String>, Failed> {
     let mut all = Vec::new();
     for (name, bridge) in &node.recorded.bridges {
         all.extend(strings(&[
@@ -235,12 +235,19 @@ fn configuration(node: &Node) -> Vec<String> {
                 PortKind::Plain => all.push("type=dummy".into()),
                 PortKind::Patch(peer) => all.extend(["type=patch".into(), format!("options:peer={peer}")]),
                 PortKind::Tunnel(tunnel) => {
-                    all.extend([format!("type={}", tunnel.kind), "options:key=flow".into()]);
+                    let kind = match tunnel.kind {
+                        TunnelKind::Geneve => "geneve",
+                        TunnelKind::Vxlan => "vxlan",
+                        TunnelKind::Other => {
+                            return Err(format!("{interface}: another type of tunnel").into());
+                        }
+                    };
+                    all.extend([format!("type={kind}"), "options:key=flow".into()]);
                     all.extend(tunnel.remote.map(|remote| format!("options:remote_ip={remote}")));
                     all.push(format!("options:csum={}", tunnel.checksum));
                 }
             }
         }
     }
-    all
+    Ok(all)
 }
