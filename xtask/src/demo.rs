@@ -30,7 +30,7 @@ pub(crate) fn run() -> Result {
     let sources = workspace.sources("capture");
     println!("Question: pod {POD} cannot reach service {SERVICE}: \"connection refused\". Why?\n");
     println!(
-        "A model has mcp-ovn with {}",
+        "The model uses mcp-ovn with {}",
         sources.join(" ").replace(&format!("{}/", workspace.root.display()), "")
     );
 
@@ -121,8 +121,8 @@ fn conclusion(answers: &[String]) -> Result<String> {
     let changes: Vec<&str> =
         history.lines().filter(|line| line.contains(" Load_Balancer ")).map(str::trim).collect();
     Ok(format!(
-        "{cause}\n  The pod's port {up}; the configuration {in_force}.\n  In the log of the database: {}.",
-        if changes.is_empty() { "nothing about it".into() } else { changes.join("; ") }
+        "{cause}\n  The pod's port {up}; the configuration {in_force}.\n  The log of the database shows {}.",
+        if changes.is_empty() { "no change of the load balancer".into() } else { changes.join("; ") }
     ))
 }
 

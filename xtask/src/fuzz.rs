@@ -108,7 +108,9 @@ fn rounds(workspace: &Workspace, target: &Target, built: &TestBinary, share: Dur
         if !output.status.success() || said.contains("running 0 tests") {
             print!("{said}");
             eprint!("{}", String::from_utf8_lossy(&output.stderr));
-            return Err(format!("{what}: {}, after {all} cases of each test", output.status).into());
+            return Err(
+                format!("{what}: the tests ended with {}, after {all} cases of each", output.status).into()
+            );
         }
         all += cases;
         let left = share.saturating_sub(start.elapsed());
@@ -117,7 +119,7 @@ fn rounds(workspace: &Workspace, target: &Target, built: &TestBinary, share: Dur
         }
         cases = next(cases, round.elapsed(), left.min(ROUND / 4));
     }
-    println!("{what}: {all} cases of each test in {:.0} s", start.elapsed().as_secs_f64());
+    println!("{what}: ran {all} cases of each test in {:.0} s", start.elapsed().as_secs_f64());
     Ok(())
 }
 

@@ -11,7 +11,7 @@ pub(crate) struct Golden {
     /// Accept the current answers as correct; read the diff before you commit it
     #[arg(long)]
     accept: bool,
-    /// Only this crate
+    /// Run only the cases of this crate
     #[arg(short, long, value_name = "CRATE")]
     package: Option<String>,
 }

@@ -145,7 +145,7 @@ fn up(sh: &Shell, dir: &Path, suite: &Suite) -> Result<ExitCode> {
     let wanted = suite.suite.as_deref().unwrap_or_default();
     if let Some((there, running)) = whole_lab(sh) {
         if there == dir && running == wanted {
-            eprintln!("lab: already up in {}", dir.display());
+            eprintln!("the lab is already up in {}", dir.display());
             return Ok(ExitCode::SUCCESS);
         }
         return Err(
@@ -161,7 +161,10 @@ fn up(sh: &Shell, dir: &Path, suite: &Suite) -> Result<ExitCode> {
     script(sh, "down")?;
     let code = script(sh, "up")?;
     if code != ExitCode::SUCCESS {
-        eprintln!("lab: `up` failed; its files stay in {} until the next `up` or `down`", dir.display());
+        eprintln!(
+            "`lab up` failed; the files of the lab stay in {} until the next `up` or `down`",
+            dir.display()
+        );
     }
     Ok(code)
 }

@@ -1,5 +1,5 @@
 //! `cargo xtask`: the tasks of this project, such as tests, references, the lab and benchmarks.
-#![expect(clippy::print_stdout, reason = "a task talks to the one who runs it")]
+#![expect(clippy::print_stdout, reason = "a task prints its results for the person who runs it")]
 
 mod api;
 mod bench;

@@ -33,7 +33,7 @@ pub(crate) fn run() -> Result {
     if calls < 100 {
         return Err(format!("only {calls} calls were answered").into());
     }
-    println!("{calls} answers over bundles started no program");
+    println!("{calls} answers from bundles started no program");
     Ok(())
 }
 
@@ -43,7 +43,7 @@ fn watch(workspace: &Workspace, layer: &Crate, sources: &[String], cases: &[Case
     let log = scratch.path().join("calls");
     let mut arguments: Vec<String> = ["-f", "-qq", "-e", "trace=execve,execveat", "-e", "signal=none", "-o"]
         .into_iter()
-        .chain([log.to_str().ok_or("a path that is no text")?])
+        .chain([log.to_str().ok_or("the path of the log is not valid UTF-8")?])
         .map(str::to_owned)
         .collect();
     arguments.push(workspace.binary(layer).display().to_string());
@@ -63,7 +63,8 @@ fn watch(workspace: &Workspace, layer: &Crate, sources: &[String], cases: &[Case
         [_own] => Ok(answers),
         [] => Err(format!("{}: strace did not see the server start", layer.name).into()),
         [_own, others @ ..] => {
-            Err(format!("{} over {sources:?} starts programs:\n{}", layer.name, others.join("\n")).into())
+            Err(format!("{} starts programs when it reads {sources:?}:\n{}", layer.name, others.join("\n"))
+                .into())
         }
     }
 }

@@ -16,7 +16,7 @@ const LAB_DIR: &str = "/var/lib/ovnk-lab";
 /// `cargo xtask test`
 #[derive(Debug, Args)]
 pub(crate) struct Test {
-    /// Only these steps, separated by commas
+    /// Run only these steps, separated by commas
     #[arg(long, value_delimiter = ',', value_name = "STEP")]
     only: Vec<Step>,
     /// Leave out the steps that need root and the lab
@@ -43,7 +43,7 @@ enum Step {
     Docs,
     /// Run all tests, including those that need the lab
     Tests,
-    /// Check that no server starts a program over a bundle
+    /// Check that no server starts a program when it reads a bundle
     Programs,
     /// Damage untrusted input at random for a minute
     Fuzz,
@@ -70,7 +70,7 @@ pub(crate) fn run(test: &Test) -> Result {
     for (name, time) in &times {
         println!("{:7.1}s  {name}", time.as_secs_f64());
     }
-    println!("{:7.1}s  in all", times.iter().map(|(_, time)| time.as_secs_f64()).sum::<f64>());
+    println!("{:7.1}s  total", times.iter().map(|(_, time)| time.as_secs_f64()).sum::<f64>());
     outcome
 }
 

@@ -50,12 +50,12 @@ pub fn not_understood(lines: &[String]) -> Vec<String> {
     let mut notes: Vec<String> = times
         .into_iter()
         .map(|(line, count)| match count {
-            1 => format!("not understood: {line}"),
-            _ => format!("not understood, {count} times: {line}"),
+            1 => format!("line not understood: {line}"),
+            _ => format!("line not understood, {count} times: {line}"),
         })
         .collect();
     if let Some(more) = lines.len().checked_sub(told).filter(|more| *more > 0) {
-        notes.push(format!("not understood: {more} more lines"));
+        notes.push(format!("{more} more lines were not understood"));
     }
     notes
 }
@@ -118,8 +118,8 @@ mod tests {
         let mut lines: Vec<String> = (0..12).map(|n| format!("odd {n}")).collect();
         lines.insert(0, " odd 0".into());
         let notes = not_understood(&lines);
-        assert_eq!((notes.len(), notes[0].as_str()), (11, "not understood, 2 times: odd 0"));
-        assert_eq!(notes[10], "not understood: 2 more lines");
+        assert_eq!((notes.len(), notes[0].as_str()), (11, "line not understood, 2 times: odd 0"));
+        assert_eq!(notes[10], "2 more lines were not understood");
     }
 
     #[test]

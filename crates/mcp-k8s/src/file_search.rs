@@ -136,9 +136,15 @@ impl FileSearch {
             );
         }
         notes.extend(self.unread.into_iter().map(|(why, (count, path))| {
-            format!("{count} files were not searched completely ({why}), for example {path}")
+            let files = if count == 1 { "1 file was".to_owned() } else { format!("{count} files were") };
+            format!("{files} not searched to the end ({why}), for example {path}")
         }));
-        Answer { rows: self.rows, if_empty: "no line matches".into(), notes, ..Answer::default() }
+        Answer {
+            rows: self.rows,
+            if_empty: "no line matches in the files that were searched".into(),
+            notes,
+            ..Answer::default()
+        }
     }
 }
 

@@ -19,7 +19,10 @@ pub(crate) fn document(objects: &[Value], budget: Budget) -> Result<String, Tool
             [pretty, _] if pretty.len() <= room && lines <= budget.lines => Ok(pretty),
             [_, plain] if plain.len() <= room => Ok(plain),
             [_, plain] => Err(ToolError::bad(
-                format!("the object is {} bytes of JSON, and an answer holds {room} bytes", plain.len()),
+                format!(
+                    "the object has {} bytes of JSON, and an answer has room for {room} bytes",
+                    plain.len()
+                ),
                 "Use output=yaml, which supports offset, or select fields with columns.",
             )),
         };

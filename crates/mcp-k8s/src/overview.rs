@@ -62,7 +62,7 @@ impl Overview {
             let names: Vec<&String> = databases.keys().collect();
             let names = if names.is_empty() { String::new() } else { format!(": {}", some(&names)) };
             notes.push(format!(
-                "read the databases of {read} of {all} nodes{ill}{names}; the OVN and Open vSwitch versions come from these \
+                "the databases of {read} of {all} nodes were read{ill}{names}; the OVN and Open vSwitch versions come from these \
                  nodes, and only their annotations are compared with the databases (ovnkube_locate compares any node)"
             ));
         }
@@ -198,14 +198,14 @@ impl Overview {
             return format!("{}  {}  addresses {}", node.name, node.state, joined(&node.addresses));
         }
         let zone = match node.zone() {
-            _ if self.central().is_some() => "common".into(),
-            zone if zone == node.name => "own".into(),
-            zone => zone.to_owned(),
+            _ if self.central().is_some() => "common zone".into(),
+            zone if zone == node.name => "own zone".into(),
+            zone => format!("zone {zone}"),
         };
         let pods: Vec<String> = self.deployment.on(&node.name).map(|pod| self.health(pod)).collect();
         let pods = if pods.is_empty() { "no OVN-Kubernetes pod known".into() } else { pods.join(", ") };
         format!(
-            "{}  {}  zone {zone}  subnets {}  encapsulation {}  {pods}",
+            "{}  {}  {zone}  subnets {}  encapsulation {}  {pods}",
             node.name,
             node.state,
             node.subnets(),
@@ -400,7 +400,7 @@ async fn networks(cluster: &ClusterReader<'_>) -> Result<Vec<String>, ToolError>
     }
     Ok(match names.len() {
         0 => Vec::new(),
-        n => vec![format!("additional networks: {n}: {}", some(&names))],
+        n => vec![format!("additional networks ({n}): {}", some(&names))],
     })
 }
 
@@ -415,8 +415,9 @@ fn coverage_rows(coverage: &Coverage) -> Vec<String> {
         };
         let states = [AreaState::Present, AreaState::Absent, AreaState::Damaged, AreaState::Empty].map(of);
         let told = states.iter().filter(|(_, areas)| !areas.is_empty());
-        let told: Vec<String> =
-            told.map(|(state, areas)| format!("{} {}", state.to_string().trim(), areas.join(", "))).collect();
+        let told: Vec<String> = told
+            .map(|(state, areas)| format!("{}: {}", state.to_string().trim(), areas.join(", ")))
+            .collect();
         by.entry(told.join("; ")).or_default().push(node.node.to_string());
     }
     let mut rows = vec!["collected:".to_owned()];

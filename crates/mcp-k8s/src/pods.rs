@@ -32,7 +32,7 @@ pub(crate) struct Container {
     pub(crate) sort: ContainerKind,
     pub(crate) ready: bool,
     pub(crate) restarts: u64,
-    /// `running since …`, `waiting: CrashLoopBackOff`, `ended: Error (1) at …`.
+    /// `running since …`, `waiting: CrashLoopBackOff`, `terminated: Error, exit code 1, at …`.
     pub(crate) state: String,
     /// How the previous run ended.
     pub(crate) before: Option<String>,
@@ -226,7 +226,7 @@ impl Pod {
             return troubles;
         }
         let ill = self.containers.iter().filter(|container| !container.is_well());
-        let ill: Vec<String> = ill.map(ToString::to_string).collect();
+        let ill: Vec<String> = ill.map(|container| format!("container {container}")).collect();
         match &self.not_ready {
             _ if !ill.is_empty() => troubles.extend(ill),
             // The containers of a pod that is being deleted end one after the other, which is no problem.
@@ -278,7 +278,7 @@ impl Container {
 
     fn is_well(&self) -> bool {
         match self.sort {
-            ContainerKind::Init => self.state.starts_with("ended: Completed") || self.ready,
+            ContainerKind::Init => self.state.starts_with("terminated: Completed") || self.ready,
             ContainerKind::Regular => self.ready,
             ContainerKind::Ephemeral => true,
         }
@@ -306,7 +306,7 @@ fn run(state: &Value) -> Option<String> {
         "waiting" => format!("waiting: {}", text(of, "/reason")),
         _ => {
             let code = of.pointer("/exitCode").and_then(Value::as_i64).unwrap_or(0);
-            format!("ended: {} ({code}) at {}", text(of, "/reason"), text(of, "/finishedAt"))
+            format!("terminated: {}, exit code {code}, at {}", text(of, "/reason"), text(of, "/finishedAt"))
         }
     })
 }

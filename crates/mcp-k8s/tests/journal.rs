@@ -165,7 +165,7 @@ async fn logs_that_only_the_journal_has_are_read() -> Result<(), Failed> {
     );
 
     let none = ask(&connection, json!({ "log": "ovs-configuration" })).await?;
-    assert!(none.starts_with("error: the log of ovs-configuration of here was not collected"), "{none}");
+    assert!(none.starts_with("error: the ovs-configuration log of here was not collected"), "{none}");
     assert!(none.contains("--unit=ovs-configuration` found no entries"), "{none}");
     Ok(())
 }

@@ -193,10 +193,10 @@ async fn the_overview_names_the_data_that_could_not_be_read() -> Result<(), Fail
         assert!(text.contains(&format!("\n  {node}  Ready")), "{text}");
     }
     for note in [
-        "note: could not read OVN_Northbound of n1: ",
-        "note: could not read OVN_Northbound of n2, n3: not allowed to create pods/exec",
-        "note: could not read OVN_Southbound of n2, n3: ",
-        "note: could not read Open_vSwitch of n1: ",
+        "note: OVN_Northbound of n1 could not be read: ",
+        "note: OVN_Northbound of n2, n3 could not be read: not allowed to create pods/exec",
+        "note: OVN_Southbound of n2, n3 could not be read: ",
+        "note: Open_vSwitch of n1 could not be read: ",
         "note: MTU and address ranges are unknown: not allowed to get configmaps ovn-config in namespace ovn-kubernetes",
         "note: the kinds of k8s.ovn.org/v1 are not known: ",
     ] {
@@ -213,7 +213,7 @@ async fn a_pod_is_located_even_if_its_databases_do_not_answer() -> Result<(), Fa
     let text = said.unwrap();
     for line in [
         "FINDING: pod shop/web has no annotation k8s.ovn.org/pod-networks",
-        "pod shop/web: Running, on node n1 (zone n1)",
+        "pod shop/web: phase Running, on node n1 (zone n1)",
     ] {
         assert!(text.contains(line), "{line}: {text}");
     }

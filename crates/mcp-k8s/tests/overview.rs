@@ -88,7 +88,7 @@ fn three_hundred_nodes() {
     assert!(text.contains("nodes: 300; 297 are Ready"), "{text}");
     for stands_out in [
         "worker-017: NotReady: container runtime is down",
-        "worker-200: ovnkube-node-n200x 0/1 ready: ovnkube-controller (waiting: CrashLoopBackOff, restarted 31x)",
+        "worker-200: ovnkube-node-n200x 0/1 ready: container ovnkube-controller (waiting: CrashLoopBackOff, restarted 31x)",
         "worker-250: no ovnkube-node pod",
         "Kubernetes v1.35.0 on worker-099",
         "300 nodes in 299 zones",

@@ -64,13 +64,13 @@ impl NftNames {
         let of_family =
             || objects.iter().filter(|it| self.family.is_none_or(|family| family.as_str() == it.family));
         let table = self.table.as_ref().map(NftName::as_str);
-        types::known("table of nftables", table, of_family().map(|it| it.table.as_str()))?;
+        types::known("nftables table", table, of_family().map(|it| it.table.as_str()))?;
         let of_table = || of_family().filter(|it| table.is_none_or(|table| table == it.table));
         let chains = of_table().filter(|it| it.kind == "chain").map(|it| it.name.as_str());
-        types::known("chain of nftables", self.chain.as_ref().map(NftName::as_str), chains)?;
+        types::known("nftables chain", self.chain.as_ref().map(NftName::as_str), chains)?;
         let sets =
             of_table().filter(|it| matches!(it.kind.as_str(), "set" | "map")).map(|it| it.name.as_str());
-        types::known("set or map of nftables", self.set.as_ref().map(NftName::as_str), sets)
+        types::known("nftables set or map", self.set.as_ref().map(NftName::as_str), sets)
     }
 }
 
@@ -86,6 +86,6 @@ fn table(text: Option<&str>) -> Result<(Option<NftFamily>, Option<NftName>), Too
     };
     let found = NftFamily::ALL.into_iter().find(|it| it.as_str() == family);
     let known = NftFamily::ALL.map(NftFamily::as_str);
-    let found = found.ok_or_else(|| ToolError::not_found("family of nftables", family, known))?;
+    let found = found.ok_or_else(|| ToolError::not_found("nftables family", family, known))?;
     Ok((Some(found), name("table", Some(rest))?))
 }

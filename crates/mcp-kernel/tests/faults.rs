@@ -263,7 +263,10 @@ fn many_connections_rules_and_routes_make_a_short_answer() -> Result<(), Failed>
     let text = ask("conntrack_list", json!({ "node_name": node, "address": "10.244.7.9" }))?;
     assert!(text.contains("note: 1 of 50000 connections"), "{text}");
     let text = ask("nft_list_ruleset", json!({ "node_name": node, "port": 2000 }))?;
-    assert!(text.contains("ip daddr 10.96.4.0 tcp dport 2000") && text.contains("from 2000 rules"), "{text}");
+    assert!(
+        text.contains("ip daddr 10.96.4.0 tcp dport 2000") && text.contains("2000 rules were searched"),
+        "{text}"
+    );
     let text = ask("ip_route_show", json!({ "node_name": node }))?;
     assert!(text.contains("of 2000; offset="), "{text}");
     Ok(())

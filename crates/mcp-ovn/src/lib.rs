@@ -22,7 +22,7 @@ use mcp_core::{Layer, ToolEntry};
 /// Returns this layer: its tools, prompts and commands.
 pub fn layer() -> Layer {
     Layer::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"), "OVN databases and daemons")
-        .instructions("Read-only access to OVN as OVN-Kubernetes uses it. In interconnect mode, each node is a zone with \
+        .instructions("Shows the OVN databases and daemons of OVN-Kubernetes, and changes nothing. In interconnect mode, each node is a zone with \
                        its own northbound and southbound database: name one node, or compare all nodes with \
                        node_name=all. Begin with ovn_db_status, which tells whether the configuration is in force. Then \
                        use ovn_nbctl_show for the topology, and ovn_nbctl_list and ovn_sbctl_list for rows. ovn_trace \

@@ -20,7 +20,7 @@ use mcp_core::{Layer, ToolEntry};
 /// Returns the tools, prompts and commands of this layer.
 pub fn layer() -> Layer {
     Layer::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"), "Open vSwitch")
-        .instructions("Read-only tools for Open vSwitch on the nodes of OVN-Kubernetes. ovn-controller manages br-int, and \
+        .instructions("Shows Open vSwitch on the nodes of OVN-Kubernetes, and changes nothing. ovn-controller manages br-int, and \
                        OVN-Kubernetes manages br-ex. Name a node, or compare all nodes with node_name=all. Begin with \
                        ovs_vsctl_show. Then trace a packet with ovs_appctl_ofproto_trace, and list flows with \
                        ovs_ofctl_dump_flows. The datapath's flows and connections show what happened to real traffic, and \

@@ -326,7 +326,7 @@ impl fmt::Display for Attached {
     }
 }
 
-/// Prints `shared, br-ex (br-ex_ovn-worker) 172.18.0.3/16, next hop 172.18.0.1, mac …, node ports`.
+/// Prints `shared, br-ex (br-ex_ovn-worker) 172.18.0.3/16, next hop 172.18.0.1, mac …, node ports enabled`.
 impl fmt::Display for Gateway {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = if self.mode.is_empty() { "no gateway".to_owned() } else { self.mode.clone() };
@@ -348,7 +348,7 @@ impl fmt::Display for Gateway {
             _ = write!(text, ", vlan {}", self.vlan_id);
         }
         if self.node_port_enable == "true" {
-            text += ", node ports";
+            text += ", node ports enabled";
         }
         f.write_str(&text)
     }

@@ -19,7 +19,7 @@ pub(crate) use self::server::Server;
 /// `cargo xtask lab api`
 #[derive(Debug, Args)]
 pub(crate) struct Api {
-    /// Instead of serving: start a server, and check that kubectl and our servers work with it
+    /// Start a server and check that kubectl and our servers work with it, instead of serving
     #[arg(long)]
     check: bool,
     /// Options of `lab-api serve`, such as --kubeconfig FILE; `--help` after `--` lists them

@@ -49,7 +49,7 @@ fn one(workspace: &Workspace, plan: &Plan, file: &Path, table: &mut Table) -> Re
     ] {
         let both = |(time, memory)| format!("{}, {}", milliseconds(time), megabytes(memory));
         table.say(format!("{what}: a new process, with one answer"), both(watched(ours)?));
-        table.say("`ovn-sbctl lflow-list`, whose server has it open", both(watched(theirs)?));
+        table.say("`ovn-sbctl lflow-list`, with a server that has opened the file", both(watched(theirs)?));
     }
     table.say("memory of the server of `ovn-sbctl`", megabytes(server.memory()));
     Ok(())

@@ -44,7 +44,7 @@ const PIECES: &[(&str, Measure)] = &[
 /// `cargo xtask bench [--quick] [--only PIECE,..]`
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
-    /// Only these pieces, separated by commas
+    /// Measure only these pieces, separated by commas
     #[arg(long, value_delimiter = ',', value_name = "PIECE", value_parser = pieces())]
     only: Vec<String>,
     /// Make few runs of the programs that the tests built; times of the dev profile mean little

@@ -42,7 +42,7 @@ pub(super) fn open(
             files => Some(format!("not found: /{}", files.join(", /"))),
         };
         return Err(ReadError::NotCollected {
-            what: format!("the log of {log}"),
+            what: format!("the {log} log"),
             node: node.clone(),
             source_name: source.into(),
             why,

@@ -400,10 +400,10 @@ impl ReadError {
     pub(crate) fn hint(&self) -> String {
         match self {
             Self::NotCollected { instead, node, .. } if instead.is_empty() => {
-                format!("This source has no data of {node} for this layer. The subcommand `coverage` of the command line lists what the source has.")
+                format!("This source has no data of this kind from {node}. The server's subcommand `coverage` lists what the source has.")
             }
             Self::NotHeld { instead, .. } if instead.is_empty() => {
-                "This source has no such data; use a must-gather or a live cluster.".into()
+                "This source has no such data. Use a live cluster or, for objects and logs of pods, a must-gather.".into()
             }
             Self::NotCollected { instead, .. } | Self::NotHeld { instead, .. } => format!("Collected instead: {}.", instead.join(", ")),
             Self::Failed { .. } => "Read the program's message, and check whether its daemon runs.".into(),

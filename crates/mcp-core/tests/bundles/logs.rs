@@ -143,7 +143,7 @@ fn an_error_about_a_missing_log_lists_the_existing_logs() {
         (container("shop/web-1", "web", LogPart::Previous), "the container has no log of a previous run"),
         (container("shop/web-1", "", LogPart::Current), "the pod has several containers: name one"),
         (container("shop/web-2", "web", LogPart::Current), "the log of shop/web-2 -c web is not available"),
-        (host("node-1", HostLog::Kubelet), "the log of kubelet of node-1 was not collected"),
+        (host("node-1", HostLog::Kubelet), "the kubelet log of node-1 was not collected"),
     ] {
         let error = log(paths.clone(), source, None).unwrap_err();
         assert!(chain(&error).contains(why), "{}", chain(&error));

@@ -107,7 +107,7 @@ fn empty_not_collected_and_unknown_are_three_answers() {
     let bundle = Bundle::new(vec![path]);
     let empty = ask(&bundle, "svc", None, None).unwrap();
     assert!(empty.value.is_empty());
-    assert_eq!(empty.notes, ["collected in these namespaces only: shop"]);
+    assert_eq!(empty.notes, ["only these namespaces were collected: shop"]);
     match ask(&bundle, "eip", None, None) {
         Err(ReadError::NotHeld { instead, why: None, .. }) => assert_eq!(instead, ["pods", "services"]),
         other => panic!("{other:?}"),
@@ -116,7 +116,7 @@ fn empty_not_collected_and_unknown_are_three_answers() {
         Err(ReadError::NotHeld { instead, why: Some(why), .. }) => {
             assert_eq!(
                 (instead, why.as_str()),
-                (vec!["shop".to_owned()], "nothing of namespace shopp was collected")
+                (vec!["shop".to_owned()], "nothing was collected from namespace shopp")
             );
         }
         other => panic!("{other:?}"),

@@ -51,7 +51,7 @@ impl Locator<'_, '_> {
         found |= self.of_nodes(address).await;
         for pod in host.iter().take(5) {
             self.lines.push(format!(
-                "pod {}/{} has this address through the host network of {}",
+                "pod {}/{} has this address, because it uses the host network of {}",
                 pod.namespace, pod.name, pod.node
             ));
         }

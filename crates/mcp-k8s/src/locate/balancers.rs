@@ -240,7 +240,7 @@ impl ExpectedBalancers<'_> {
         };
         let found: Vec<_> = balancers.flat_map(of).collect();
         if found.is_empty() {
-            let none = format!("no load balancer for {what}/{protocol} of service {}", self.full);
+            let none = format!("there is no load balancer for {what}/{protocol} of service {}", self.full);
             complaints.push((none, None));
             return found;
         }
@@ -289,14 +289,14 @@ impl ExpectedBalancers<'_> {
         let mut said = Vec::new();
         if !missing.is_empty() {
             said.push(format!(
-                "ready endpoints that are not backends of {vip}/{}: {}",
+                "ready endpoints are not backends of {vip}/{}: {}",
                 port.protocol,
                 joined(missing)
             ));
         }
         if !stale.is_empty() {
             said.push(format!(
-                "backends of {vip}/{} that are not ready endpoints: {}",
+                "backends of {vip}/{} are not ready endpoints: {}",
                 port.protocol,
                 joined(stale)
             ));

@@ -78,14 +78,14 @@ impl Locator<'_, '_> {
                     Some(row) => {
                         let hops: Vec<&str> = row.strings("nexthops").collect();
                         self.lines.push(format!(
-                            "  policy {REROUTE} {wanted}: reroute to {} (_uuid {})",
+                            "  router policy with priority {REROUTE} and match {wanted}: reroute to {} (_uuid {})",
                             hops.join(","),
                             row.uuid
                         ));
                     }
                     None => self.findings.push(format!(
-                        "EgressIP {name}: the zone of {} has no reroute policy {REROUTE} {wanted}: the pod's traffic leaves \
-                         with the address of its node",
+                        "EgressIP {name}: the zone of {} has no reroute policy with priority {REROUTE} and match {wanted}, \
+                         so the pod's traffic leaves with the address of its node",
                         pod.node
                     )),
                 }

@@ -231,7 +231,10 @@ impl<'a, 'b> Locator<'a, 'b> {
                 [] => String::new(),
                 troubles => format!("; unhealthy: {}", troubles.join("; ")),
             };
-            self.lines.push(format!("OVN-Kubernetes pod {}/{}: {names}{troubles}", pod.namespace, pod.name));
+            self.lines.push(format!(
+                "OVN-Kubernetes pod {}/{}: containers {names}{troubles}",
+                pod.namespace, pod.name
+            ));
         }
     }
 

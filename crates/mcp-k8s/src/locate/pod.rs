@@ -20,14 +20,14 @@ impl Locator<'_, '_> {
         let pod = Pod::of(object);
         let full = format!("{}/{}", pod.namespace, pod.name);
         if pod.node.is_empty() {
-            self.lines.push(format!("pod {full}: {}, not assigned to a node", pod.phase));
+            self.lines.push(format!("pod {full}: phase {}, not assigned to a node", pod.phase));
             let scheduled = items(object, "/status/conditions").find(|c| text(c, "/type") == "PodScheduled");
             let why = scheduled.map(|condition| text(condition, "/message")).filter(|why| !why.is_empty());
             self.findings.extend(why.map(|why| format!("pod {full} is not scheduled: {why}")));
             return;
         }
         self.lines.push(format!(
-            "pod {full}: {}, on node {} (zone {})",
+            "pod {full}: phase {}, on node {} (zone {})",
             pod.phase,
             pod.node,
             self.zone(&pod.node)
@@ -36,7 +36,7 @@ impl Locator<'_, '_> {
             self.findings.push(format!("pod {full} is unhealthy: {trouble}"));
         }
         if let Some(gone_by) = pod.gone_by {
-            self.lines.push(format!("it is being deleted and should be gone by {gone_by}"));
+            self.lines.push(format!("the pod is being deleted and should be gone by {gone_by}"));
         }
         if let Some(other) = &self.deployment.other_network {
             let ips: Vec<&str> = items(object, "/status/podIPs").map(|ip| text(ip, "/ip")).collect();
@@ -46,7 +46,10 @@ impl Locator<'_, '_> {
         self.ovnkube_pods(&pod.node);
         if pod.host_network {
             let ips: Vec<&str> = items(object, "/status/podIPs").map(|ip| text(ip, "/ip")).collect();
-            self.lines.push(format!("host network: addresses {}; it has no logical port", ips.join(",")));
+            self.lines.push(format!(
+                "the pod uses the host network: addresses {}; it has no logical port",
+                ips.join(",")
+            ));
             return;
         }
         let PodNetworks { networks, unreadable, .. } = pod_networks(object);

@@ -191,7 +191,7 @@ impl Locator<'_, '_> {
                         "{what}: the Node object has {annotation}, but the databases of {name} have {database}"
                     ));
                 }
-                None => self.lines.push(format!("in the node's databases: {what} {database}")),
+                None => self.lines.push(format!("in the node's databases, the {what} is {database}")),
             }
         }
     }

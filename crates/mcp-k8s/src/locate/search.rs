@@ -87,11 +87,14 @@ impl Locator<'_, '_> {
         ));
         if let Some((_, why)) = progress.failed.first() {
             let names: Vec<&NodeName> = progress.failed.iter().map(|(node, _)| node).collect();
-            self.notes.push(format!("not searched: {}; {why}", some(&names)));
+            self.notes.push(format!("the databases of {} were not searched: {why}", some(&names)));
         }
         let absent: Vec<&String> = unread.iter().filter(|name| !self.is_readable(name)).collect();
         if !absent.is_empty() {
-            self.notes.push(format!("not searched: {}; this source has no data of them", some(&absent)));
+            self.notes.push(format!(
+                "the databases of {} were not searched, because this source does not have them",
+                some(&absent)
+            ));
         }
     }
 
@@ -220,11 +223,11 @@ impl Locator<'_, '_> {
                     .collect();
                 let other = port.each().filter(|one| one.parse::<IpAddr>().is_ok());
                 if other.into_iter().any(|ip| !own.contains(ip)) {
-                    self.findings.push(format!("{at}: the object of pod {full} has {}", joined(own)));
+                    self.findings.push(format!("{at}, but the object of pod {full} has {}", joined(own)));
                 }
             }
             None if pods.is_whole() => {
-                self.findings.push(format!("{at}: there is no pod {full}"));
+                self.findings.push(format!("{at}, but there is no pod {full}"));
             }
             None => self.notes.push(format!(
                 "this source does not have all pods of namespace {namespace}, so it is unknown whether {full} exists"
@@ -241,7 +244,8 @@ fn others<'a>(zone: &'a ZoneRows, wanted: &'a str) -> impl Iterator<Item = Strin
     let routers =
         routers.map(|(name, mac, networks)| format!("router port {name}, {mac}, {}", networks.join(",")));
     let nats = zone.nats.iter().filter(move |(_, external, logical)| external == wanted || logical == wanted);
-    let nats = nats.map(|(kind, external, logical)| format!("{kind} external {external}, logical {logical}"));
+    let nats = nats
+        .map(|(kind, external, logical)| format!("NAT rule {kind}, external {external}, logical {logical}"));
     let vips = zone.balancers.iter().flat_map(|(name, vips)| vips.iter().map(move |vip| (name, vip)));
     let vips = vips.filter(move |(_, (vip, _))| host(vip) == wanted);
     routers.chain(nats).chain(vips.map(|(name, (vip, to))| format!("load balancer {name}: {vip} to {to}")))

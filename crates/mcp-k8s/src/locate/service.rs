@@ -94,7 +94,7 @@ impl Locator<'_, '_> {
             self.lines.push(format!("external addresses: {}", outside.join(",")));
         }
         if text(service, "/spec/type") == "ExternalName" {
-            self.lines.push(format!("it is an alias of {}", text(service, "/spec/externalName")));
+            self.lines.push(format!("the service is an alias of {}", text(service, "/spec/externalName")));
             return;
         }
         let endpoints = endpoints(&slices);
@@ -113,12 +113,12 @@ impl Locator<'_, '_> {
                 _ => "NOT ready",
             };
             self.lines.push(format!(
-                "endpoint {} {state} on {} {}",
-                endpoint.address, endpoint.node, endpoint.target
+                "endpoint {} {} on {}: {state}",
+                endpoint.address, endpoint.target, endpoint.node
             ));
         }
         if named.len() > ENDPOINTS {
-            self.lines.push(format!("and {} more endpoints", named.len() - ENDPOINTS));
+            self.lines.push(format!("{} more endpoints are not shown", named.len() - ENDPOINTS));
         }
         self.compare_balancers(&ExpectedBalancers {
             full: &full,

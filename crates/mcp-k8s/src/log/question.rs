@@ -318,12 +318,15 @@ impl LogReading {
         }
         if splitter.cut > 0 {
             notes.push(format!(
-                "{} lines are longer than 64 KiB; only their first 64 KiB were searched",
+                "lines longer than 64 KiB: {}; only the first 64 KiB of each were searched",
                 splitter.cut
             ));
         }
         if no_level > 0 {
-            notes.push(format!("{no_level} lines without a level were left out"));
+            notes.push(match no_level {
+                1 => "1 line without a level was left out".to_owned(),
+                n => format!("{n} lines without a level were left out"),
+            });
         }
         if out_of_time > 0 && found == 0 {
             notes.push(format!("{out_of_time} of {lines} lines are outside the requested time range"));
@@ -333,7 +336,7 @@ impl LogReading {
             && since < first
         {
             notes.push(format!(
-                "the first line after {since} is of {first}; lines between the two times may have been rotated away"
+                "the first line after {since} is from {first}; lines between the two times may have been rotated away"
             ));
         }
         let if_empty = match lines {
@@ -348,14 +351,14 @@ impl LogReading {
                 let all = self.last != Some(lines);
                 if !all {
                     notes.push(format!(
-                        "the last {shown} lines are shown, and there may be more: raise `tail`, use `digest` for a summary, \
-                         or use grep=. to read from the beginning and page with `before`"
+                        "the last {shown} lines are shown, and there may be more: raise `tail`, pass digest=true for a \
+                         summary, or pass grep=. to read from the beginning and page with `before`"
                     ));
                 } else if tail.lost() > 0 {
                     let first = tail.first().unwrap_or(1);
                     notes.push(format!(
-                        "the last {shown} of {found} lines are shown: before={first} shows earlier lines, `tail` more lines \
-                         at once, `digest` a summary of all lines"
+                        "the last {shown} of {found} lines are shown; before={first} shows earlier lines, a larger `tail` shows \
+                         more lines at once, and digest=true summarizes all lines"
                     ));
                 }
                 tail.into_lines().into_iter().map(Row::line).collect()

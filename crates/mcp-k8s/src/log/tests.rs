@@ -222,11 +222,11 @@ fn a_note_says_that_earlier_lines_may_exist() {
             .starts_with("the last 3 lines are shown, and there may be more: ")
     );
     assert_eq!(notes(tail.clone(), 2, "2026-11-22T08:00:00Z"), "");
-    assert!(notes(tail, 4, "2026-11-22T08:00:00Z").starts_with("the last 3 of 4 lines are shown: "));
+    assert!(notes(tail, 4, "2026-11-22T08:00:00Z").starts_with("the last 3 of 4 lines are shown; "));
     let since = serde_json::json!({ "since": "2026-11-22T08:10:00Z" });
     let rotated = notes(since.clone(), 2, "2026-11-22T08:00:00Z");
     assert!(
-        rotated.contains("the first line after 2026-11-22T08:10:00Z is of 2026-11-22T08:30:00Z"),
+        rotated.contains("the first line after 2026-11-22T08:10:00Z is from 2026-11-22T08:30:00Z"),
         "{rotated}"
     );
     assert_eq!(notes(since, 2, "2026-11-22T08:20:00Z"), "");

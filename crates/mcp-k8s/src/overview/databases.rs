@@ -89,7 +89,7 @@ pub(super) async fn databases(
     notes.extend(
         failed
             .into_iter()
-            .map(|((db, why), nodes)| format!("could not read {db} of {}: {why}", some(&nodes))),
+            .map(|((db, why), nodes)| format!("{db} of {} could not be read: {why}", some(&nodes))),
     );
     read
 }

@@ -37,9 +37,11 @@ impl ClusterTool for BundleFiles {
     fn title(params: &Params) -> String {
         match (&params.path, &params.search) {
             (None, None) => "folders of the bundle".into(),
-            (Some(path), None) => format!("files {path}"),
-            (None, Some(search)) => format!("lines that match {search} in all files"),
-            (Some(path), Some(search)) => format!("lines that match {search} in files {path}"),
+            (Some(path), None) => format!("files whose path contains {path}"),
+            (None, Some(search)) => format!("lines of all files that match `{search}`"),
+            (Some(path), Some(search)) => {
+                format!("lines that match `{search}` in files whose path contains {path}")
+            }
         }
     }
 

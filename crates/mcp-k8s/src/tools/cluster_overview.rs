@@ -28,7 +28,7 @@ impl ClusterTool for ClusterOverview {
     async fn run(cluster: &ClusterReader<'_>, _: &Params) -> Result<Answer, ToolError> {
         let overview = Overview::read(cluster).await?;
         let mut notes = overview.notes.clone();
-        notes.push(format!("next: {}", overview.next().join("; ")));
+        notes.push(format!("call next: {}", overview.next().join("; ")));
         Ok(Answer {
             rows: overview.rows(cluster).into_iter().map(Row::line).collect(),
             if_empty: String::new(),

@@ -127,5 +127,5 @@ fn moment(name: &str, text: Option<&str>, as_of: Option<Timestamp>) -> Result<Op
 fn empty(params: &Params, events: usize) -> String {
     let of = params.object.as_ref().map(|object| format!(" of {object}")).unwrap_or_default();
     let all = if events > 0 { " in this time range" } else { "" };
-    format!("no matching events{of}{all}; by default a cluster keeps events for one hour")
+    format!("no event{of}{all} matches; by default, a cluster keeps events for one hour")
 }

@@ -89,7 +89,7 @@ impl ClusterTool for KubectlLogs {
         let stream = match cluster.log(&query).await {
             // The source has pod objects, but not this pod: the error says so.
             Err(ReadError::NotHeld { what, source_name, why: None, instead }) if known.is_none() => {
-                let why = Some(format!("no log of pod {pod}"));
+                let why = Some(format!("no log of pod {pod} was collected"));
                 return Err(ReadError::NotHeld { what, source_name, why, instead }.into());
             }
             // The API server said why there is no log, so this is an answer and not a failure.
@@ -114,7 +114,8 @@ fn choose(
 ) -> Result<(String, Option<String>), ToolError> {
     let asked = asked.map(str::trim).filter(|name| !name.is_empty());
     let Some(known) = known else { return Ok((asked.unwrap_or_default().to_owned(), None)) };
-    let told = |container: &Container| Some(format!("{pod} on {}: {container}", known.node));
+    let told =
+        |container: &Container| Some(format!("pod {pod} on node {}: container {container}", known.node));
     match asked {
         Some(name) => match known.containers.iter().find(|container| container.name == name) {
             Some(container) => Ok((name.to_owned(), told(container))),

@@ -56,7 +56,7 @@ async fn an_address_that_differs_between_annotation_and_database_is_a_finding() 
     assert_eq!(
         capture.findings("10.244.1.99").await?,
         [format!(
-            "port {PORT} with {other} in the northbound database of ovn-worker: the object of pod {POD} has {ADDRESS}"
+            "port {PORT} with {other} in the northbound database of ovn-worker, but the object of pod {POD} has {ADDRESS}"
         )]
     );
     Ok(())
@@ -85,8 +85,8 @@ async fn a_port_of_a_deleted_pod_is_a_finding() -> Result<(), Failed> {
         "row": { "name": "shop_gone-1", "addresses": "0a:58:0a:f4:01:63 10.244.1.99" }
     }))?;
     let wanted =
-        ["port shop_gone-1 with 0a:58:0a:f4:01:63 10.244.1.99 in the northbound database of ovn-worker: \
-                   there is no pod shop/gone-1"];
+        ["port shop_gone-1 with 0a:58:0a:f4:01:63 10.244.1.99 in the northbound database of ovn-worker, \
+                   but there is no pod shop/gone-1"];
     for what in ["shop/gone-1", "10.244.1.99", "0a:58:0a:f4:01:63"] {
         assert_eq!(capture.findings(what).await?, wanted, "{what}");
     }
@@ -118,8 +118,8 @@ async fn a_backend_that_one_zone_lacks_is_a_finding() -> Result<(), Failed> {
         "row": { "vips": ["map", [["10.96.150.255:80", backends]]] }
     }))?;
     let wanted = [
-        "in the zone of ovn-worker: backends of 10.96.150.255:80/TCP that are not ready endpoints: 10.244.1.77:8080",
-        "in the zone of ovn-worker: ready endpoints that are not backends of 10.96.150.255:80/TCP: 10.244.1.3:8080",
+        "in the zone of ovn-worker: backends of 10.96.150.255:80/TCP are not ready endpoints: 10.244.1.77:8080",
+        "in the zone of ovn-worker: ready endpoints are not backends of 10.96.150.255:80/TCP: 10.244.1.3:8080",
     ];
     for what in ["shop/web", "10.96.150.255"] {
         assert_eq!(capture.findings(what).await?, wanted, "{what}");
@@ -155,7 +155,7 @@ async fn load_balancers_of_a_deleted_service_are_a_finding() -> Result<(), Faile
     );
     assert_eq!(
         capture.findings("shop/db").await?,
-        ["in the zone of ovn-worker: no load balancer for 10.96.48.82:5432/tcp of service shop/db"]
+        ["in the zone of ovn-worker: there is no load balancer for 10.96.48.82:5432/tcp of service shop/db"]
     );
     Ok(())
 }

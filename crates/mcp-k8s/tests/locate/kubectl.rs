@@ -122,7 +122,7 @@ async fn a_namespace_exists_if_anything_in_it_was_collected() -> Result<(), Fail
     capture.remove("namespaces/default/default.yaml")?;
     for (namespace, said) in [
         ("default", "no service in namespace default is named `web`"),
-        ("nowhere", "nothing of namespace nowhere was collected"),
+        ("nowhere", "nothing was collected from namespace nowhere"),
     ] {
         let asked = json!({ "kind": "Service", "name": "web", "namespace": namespace });
         let text = answer(&capture, "kubectl_get", asked).await?;

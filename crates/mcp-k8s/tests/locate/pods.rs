@@ -148,7 +148,10 @@ async fn a_pod_that_is_not_deleted_in_time_is_a_finding() -> Result<(), Failed> 
         let wanted =
             format!("pod {POD} is unhealthy: it is being deleted and should have been gone by {gone_by}");
         assert_eq!(findings(&answer), if late { vec![wanted] } else { Vec::new() }, "{answer}");
-        assert!(answer.contains(&format!("it is being deleted and should be gone by {gone_by}")), "{answer}");
+        assert!(
+            answer.contains(&format!("the pod is being deleted and should be gone by {gone_by}")),
+            "{answer}"
+        );
     }
     Ok(())
 }
@@ -181,7 +184,7 @@ async fn an_egress_ip_without_a_reroute_policy_is_a_finding() -> Result<(), Fail
     assert_eq!(findings(&healthy), [""; 0], "{healthy}");
     assert!(healthy.contains("EgressIP clients-egress selects the pod"), "{healthy}");
     assert!(
-        healthy.contains("policy 100 ip4.src == 10.244.1.5: reroute to 100.64.0.2,100.88.0.4"),
+        healthy.contains("router policy with priority 100 and match ip4.src == 10.244.1.5: reroute to 100.64.0.2,100.88.0.4"),
         "{healthy}"
     );
     capture.change(&json!({
@@ -191,8 +194,8 @@ async fn an_egress_ip_without_a_reroute_policy_is_a_finding() -> Result<(), Fail
     assert_eq!(
         capture.findings(pod).await?,
         [
-            "EgressIP clients-egress: the zone of ovn-worker has no reroute policy 100 ip4.src == 10.244.1.5: the pod's traffic \
-          leaves with the address of its node"
+            "EgressIP clients-egress: the zone of ovn-worker has no reroute policy with priority 100 and match \
+          ip4.src == 10.244.1.5, so the pod's traffic leaves with the address of its node"
         ]
     );
     // Without the namespace's labels it is unknown which pods the EgressIP selects.

@@ -29,7 +29,9 @@ async fn a_missing_load_balancer_of_a_node_port_is_a_finding() -> Result<(), Fai
     capture.change(&delete("Service_shop/web-nodeport_TCP_node_local_router_ovn-worker"))?;
     assert_eq!(
         capture.findings(service).await?,
-        ["in the zone of ovn-worker: no load balancer for node port 30080/tcp of service shop/web-nodeport"]
+        [
+            "in the zone of ovn-worker: there is no load balancer for node port 30080/tcp of service shop/web-nodeport"
+        ]
     );
     Ok(())
 }
@@ -77,7 +79,9 @@ async fn terminating_endpoints_that_still_serve_are_used() -> Result<(), Failed>
         let answer = capture.locate(service).await?;
         assert_eq!(findings(&answer), [""; 0], "{answer}");
         assert!(
-            answer.contains("endpoint 10.244.0.3 terminating but serving on ovn-control-plane"),
+            answer.contains(
+                "endpoint 10.244.0.3 web-7ddbb54ff6-h8c4s on ovn-control-plane: terminating but serving"
+            ),
             "{answer}"
         );
         assert!(
@@ -114,7 +118,7 @@ async fn endpoints_that_were_not_collected_are_not_missing() -> Result<(), Faile
     capture.change(&delete("Service_shop/db_TCP_cluster"))?;
     assert_eq!(
         capture.findings("shop/db").await?,
-        ["in the zone of ovn-worker: no load balancer for 10.96.48.82:5432/tcp of service shop/db"]
+        ["in the zone of ovn-worker: there is no load balancer for 10.96.48.82:5432/tcp of service shop/db"]
     );
     Ok(())
 }
@@ -137,7 +141,7 @@ async fn addresses_with_ports_are_located() -> Result<(), Failed> {
             "172.18.0.3:30081",
             "no service in this source has node port 30081; the address belongs to node ovn-worker",
         ),
-        ("10.244.1.3:8080", "pod shop/web-7ddbb54ff6-l6vb8: Running, on node ovn-worker"),
+        ("10.244.1.3:8080", "pod shop/web-7ddbb54ff6-l6vb8: phase Running, on node ovn-worker"),
         (
             "169.254.0.2",
             "169.254.0.2 is a masquerade address, the same on all nodes (169.254.0.0/17): address of the host",

@@ -66,7 +66,7 @@ impl Tool for ConntrackEvents {
         if !text.ends_with('\n') {
             other.pop();
         }
-        let mut notes = vec![format!("{} of {all} events", rows.len())];
+        let mut notes = vec![format!("{} of {all} events match", rows.len())];
         notes.extend(lines::not_understood(&other));
         Ok(Answer {
             rows,

@@ -114,7 +114,7 @@ impl Tool for ConntrackList {
             ));
         }
         let total = found.total;
-        notes.insert(0, format!("{} of {total} connections", found.wanted));
+        notes.insert(0, format!("{} of {total} connections match", found.wanted));
         notes.extend(lines::not_understood(&found.other));
         let rows = found.kept.into_iter().map(|(zone, text)| {
             // No other node has the same connection.

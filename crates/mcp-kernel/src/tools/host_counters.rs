@@ -104,8 +104,8 @@ impl Tool for HostCounters {
         let named = parsed.rows.iter().filter(|it| is_named(it, params)).count();
         if params.what == What::Sysctl && params.name.is_none() {
             notes.push(format!(
-                "only the {} of {all} settings that matter to the network of OVN-Kubernetes; to search all settings, \
-                 pass name, for example name=ip_local",
+                "only the {} of {all} settings that matter to OVN-Kubernetes are shown; to search all settings, pass \
+                 name, for example name=ip_local",
                 shown.len()
             ));
         } else if shown.len() < named {
@@ -116,7 +116,7 @@ impl Tool for HostCounters {
             rows: shown.into_iter().map(|it| row(it, width, params.what)).collect(),
             if_empty: match &params.name {
                 Some(name) if named == 0 => format!("no name contains `{name}`; {all} values were read"),
-                _ => format!("no value other than 0; {named} values were read"),
+                _ => format!("all {named} values are 0"),
             },
             notes,
             facts: compare::facts(node).await,

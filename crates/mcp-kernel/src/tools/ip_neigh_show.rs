@@ -59,11 +59,11 @@ impl Tool for IpNeighShow {
         shown.sort_by_key(|it| (it.get("dev").map(str::to_owned), it.address));
         let mut notes = parsed.notes();
         if (1..parsed.rows.len()).contains(&shown.len()) {
-            notes.insert(0, format!("{} of {} neighbours", shown.len(), parsed.rows.len()));
+            notes.insert(0, format!("{} of {} neighbours match", shown.len(), parsed.rows.len()));
         }
         Ok(Answer {
             rows: shown.into_iter().map(row).collect(),
-            if_empty: format!("no neighbour matches; the table has {} entries", parsed.rows.len()),
+            if_empty: format!("no neighbour matches; {} neighbours were read", parsed.rows.len()),
             notes,
             facts: compare::facts(node).await,
             ..Answer::default()

@@ -134,7 +134,7 @@ async fn show(node: &Node<'_>, place: CommandPlace, params: &Params) -> Result<A
     let hidden = parsed.rows.iter().filter(|route| route.table() == "local").count();
     let narrowed = params.table.is_some() || params.vrf.is_some();
     if narrowed && !shown.is_empty() && !node.is_compared() {
-        notes.insert(0, format!("{} of {} routes", shown.len(), parsed.rows.len()));
+        notes.insert(0, format!("{} of {} routes match", shown.len(), parsed.rows.len()));
     }
     if !narrowed && hidden > 0 && !node.is_compared() {
         notes.push(format!(

@@ -86,14 +86,10 @@ impl Tool for IptablesSave {
             answer.notes.extend(parsed.notes());
             all.extend(parsed.rows.into_iter().map(|rule| (family, rule)));
         }
-        types::known(
-            "table of iptables",
-            params.table.as_deref(),
-            all.iter().map(|(_, it)| it.table.as_str()),
-        )?;
+        types::known("iptables table", params.table.as_deref(), all.iter().map(|(_, it)| it.table.as_str()))?;
         let of_table = |rule: &IptablesRule| params.table.as_ref().is_none_or(|table| *table == rule.table);
         let chains = all.iter().filter(|(_, it)| of_table(it)).map(|(_, it)| it.chain.as_str());
-        types::known("chain of iptables", params.chain.as_deref(), chains)?;
+        types::known("iptables chain", params.chain.as_deref(), chains)?;
         let filtered = wanted.is_set() || params.hit;
         let of = |rule: &IptablesRule| {
             of_table(rule) && params.chain.as_ref().is_none_or(|chain| *chain == rule.chain)
@@ -115,7 +111,7 @@ impl Tool for IptablesSave {
             );
         }
         if filtered {
-            answer.notes.insert(0, format!("filtered from {total} rules"));
+            answer.notes.insert(0, format!("{total} rules were searched"));
         }
         let shown = all.iter().filter(|(_, rule)| of(rule) && is_wanted(rule));
         answer.rows = shown.map(|(family, rule)| row(*family, rule)).collect();

@@ -81,7 +81,7 @@ impl Tool for NftListRuleset {
             }
         }
         if filtered {
-            notes.insert(0, format!("filtered from {total} rules in {} chains, sets and maps", of.len()));
+            notes.insert(0, format!("{total} rules in {} chains, sets and maps were searched", of.len()));
         }
         Ok(Answer {
             rows,

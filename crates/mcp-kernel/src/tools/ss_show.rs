@@ -78,7 +78,7 @@ impl Tool for SsShow {
             (!it.is_listening(), it.kind.clone(), it.local_port(), it.local.clone(), it.peer.clone())
         };
         shown.sort_by_key(|it| key(it));
-        let mut notes = vec![format!("{} of {} sockets", shown.len(), parsed.rows.len())];
+        let mut notes = vec![format!("{} of {} sockets match", shown.len(), parsed.rows.len())];
         notes.extend(socket::not_understood(&parsed.other));
         Ok(Answer {
             rows: shown.into_iter().map(|it| row(it, params.details)).collect(),

@@ -28,7 +28,7 @@ fn annotations_of_a_node() {
     assert_eq!((all.primary.len(), all.host_cidrs.len()), (1, 1));
     assert_eq!(
         all.gateways["default"].to_string(),
-        "shared, br-ex (br-ex_ovn-worker) 172.18.0.3/16, next hop 172.18.0.1, mac d2:84:7a:80:c7:57, node ports"
+        "shared, br-ex (br-ex_ovn-worker) 172.18.0.3/16, next hop 172.18.0.1, mac d2:84:7a:80:c7:57, node ports enabled"
     );
     assert!(all.unreadable.is_empty());
 }

@@ -289,7 +289,7 @@ impl Backend for Bundle {
         match blocking(move || cluster.objects().find(&cluster, &asked)).await? {
             objects::ObjectLookup::Read(read) => Ok(read),
             objects::ObjectLookup::NotHeld { why, instead } => Err(ReadError::NotHeld {
-                what: query.to_string(),
+                what: format!("`{query}`"),
                 source_name: self.name.clone(),
                 why,
                 instead,

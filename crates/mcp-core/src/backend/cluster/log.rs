@@ -206,7 +206,7 @@ async fn of_host(
     }
     // The kubelet knows the unit, and the unit has no lines. That differs from an unknown unit.
     empty.ok_or_else(|| ReadError::NotCollected {
-        what: format!("the log of {log}"),
+        what: format!("the {log} log"),
         node: node.clone(),
         source_name: "the logs of the kubelet".into(),
         why: Some(format!("searched: {}", looked.join(", "))),

@@ -176,7 +176,7 @@ fn host_log(
         return Ok(empty);
     }
     Err(ReadError::NotCollected {
-        what: format!("the log of {log}"),
+        what: format!("the {log} log"),
         node: node.clone(),
         source_name: source.into(),
         why,

@@ -124,7 +124,7 @@ impl Objects {
             let namespaces: BTreeSet<_> = all.iter().filter_map(|file| file.namespace.as_deref()).collect();
             let wanted = wanted.unwrap_or_default();
             return Ok(ObjectLookup::NotHeld {
-                why: Some(format!("nothing of namespace {wanted} was collected")),
+                why: Some(format!("nothing was collected from namespace {wanted}")),
                 instead: ovsdb::nearest_first(wanted, namespaces.into_iter()),
             });
         }
@@ -259,14 +259,18 @@ impl Objects {
         if own.is_empty() {
             // `oc adm inspect` writes whole kinds as lists, and single objects that another object refers to.
             let singly = files.iter().all(|file| file.name.is_some());
-            return singly.then(|| format!("single {kind} were collected, so there may be others"));
+            return singly.then(|| format!("only individual {kind} were collected, so there may be others"));
         }
         let shown: Vec<_> = own.iter().take(NAMES).map(String::as_str).collect();
         let more = own.len().saturating_sub(NAMES);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let all = self.files.values().flat_map(|files| namespaces(files)).collect::<BTreeSet<_>>();
-        let of = if own == all { String::new() } else { format!(" of {kind}") };
-        Some(format!("collected{of} in these namespaces only: {}{more}", shown.join(", ")))
+        let shown = shown.join(", ");
+        Some(if own == all {
+            format!("only these namespaces were collected: {shown}{more}")
+        } else {
+            format!("{kind} were collected only in these namespaces: {shown}{more}")
+        })
     }
 
     /// The kinds that were collected, as `plural.group`.
