@@ -74,6 +74,14 @@ pub(crate) fn unbalanced(text: &str) -> Option<String> {
     })
 }
 
+/// Returns a note if the packet leaves through a tunnel: the other node decides its fate.
+fn beyond_the_tunnel(ends: &[End]) -> Option<String> {
+    let leaves = ends.iter().any(|end| matches!(end, End::Tunnel(_)));
+    leaves.then(|| {
+        "the verdict ends at the tunnel; ovn_trace with the same from and to follows the packet on the other node".into()
+    })
+}
+
 /// A trace: the verdict, the text of `ofproto/trace`, and notes about them.
 pub(crate) struct Traced {
     pub(crate) verdict: Vec<String>,
@@ -92,7 +100,8 @@ pub(crate) async fn run(node: &Node<'_>, question: &Question) -> Result<Traced, 
     let ends = openflow::ends(&text);
     let behind = Behind::read(node, bridge.switch.as_ref(), &ends).await;
     let verdict = vec![format!("verdict: {}", behind.verdict(&ends))];
-    Ok(Traced { verdict, notes: unbalanced(&text).into_iter().collect(), text })
+    let notes = unbalanced(&text).into_iter().chain(beyond_the_tunnel(&ends)).collect();
+    Ok(Traced { verdict, notes, text })
 }
 
 /// Evaluates the recorded flows. For data that was not recorded, the text makes the same assumptions as
@@ -123,8 +132,27 @@ async fn evaluated(node: &Node<'_>, question: &Question) -> Result<Traced, ToolE
     }
     let branches = eval::trace(&switch, &asked);
     let new = branches.ends();
+    if question.ct.iter().any(|state| state.as_str().contains("est") || state.as_str().contains("rpl")) {
+        notes.push(
+            "ct_state says that the connection exists: if conntrack translates its addresses, as for a service, a real packet takes another path than shown here"
+                .into(),
+        );
+    }
+    if text.lines().any(|line| line.trim_start().starts_with("learn(")) {
+        notes.push(
+            "a flow on the way learns flows from the packet (learn): later packets can take another path than shown here".into(),
+        );
+    }
+    notes.extend(beyond_the_tunnel(&new));
     let one_of = if branches.chooses() && new.len() > 1 { "by hash, one of: " } else { "" };
     let established = match (branches.is_translated(), new.as_slice()) {
+        (false, ends) if ends.iter().any(|end| matches!(end, End::Unknown(_))) => {
+            notes.push(
+                "there is no verdict for later packets of the connection, because the path of the first packet is not known to its end"
+                    .into(),
+            );
+            Vec::new()
+        }
         // Only the connection table knows to which address conntrack translates packets of the connection.
         (true, _) => {
             notes.push(
@@ -134,7 +162,7 @@ async fn evaluated(node: &Node<'_>, question: &Question) -> Result<Traced, ToolE
             Vec::new()
         }
         // The packet goes to a controller, so there is no connection.
-        (false, [End::Controller]) => Vec::new(),
+        (false, [End::Controller(_)]) => Vec::new(),
         (false, _) => {
             asked.assumed = vec![eval::EST];
             eval::trace(&switch, &asked).ends()

@@ -13,21 +13,21 @@ pub enum End {
     Port(String),
     /// The packet leaves through a tunnel to this address, if the address is known.
     Tunnel(Option<IpAddr>),
-    /// The packet goes to a controller.
-    Controller,
+    /// A flow sends the packet to a controller.
+    Controller(FlowPlace),
     /// The different fate of packets that are larger than this number of bytes.
     Larger(u16, Box<Self>),
-    /// The packet is dropped.
-    Dropped(DropPlace),
+    /// A flow drops the packet or does nothing more with it, or a table has no flow for it.
+    Dropped(FlowPlace),
     /// The packet is lost for this reason.
     Lost(String),
     /// The fate is unknown for this reason.
     Unknown(String),
 }
 
-/// The place where a packet is dropped.
+/// The flow that decides the fate of a packet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DropPlace {
+pub struct FlowPlace {
     /// The name of the bridge.
     pub bridge: String,
     /// The table number.
@@ -86,20 +86,24 @@ impl Pass {
     fn ends(&self) -> Vec<End> {
         let (ends, goes_on, dropped) = self.ends_of(&self.outcomes);
         match ends.is_empty() && !goes_on {
-            true => vec![End::Dropped(dropped.unwrap_or_else(|| self.dropped(None)))],
+            true => vec![End::Dropped(dropped.unwrap_or_else(|| self.place(None)))],
             false => ends,
         }
     }
 
     /// Returns the fates of the packet, whether it continues in another pass, and where a copy of it was last
     /// dropped.
-    fn ends_of(&self, outcomes: &[Outcome]) -> (Vec<End>, bool, Option<DropPlace>) {
+    fn ends_of(&self, outcomes: &[Outcome]) -> (Vec<End>, bool, Option<FlowPlace>) {
         let (mut ends, mut goes_on, mut dropped) = (Vec::new(), false, None);
         for outcome in outcomes {
             match outcome {
                 Outcome::Port { port, .. } => ends.push(End::Port(port.clone())),
                 Outcome::Tunnel { to, outer, .. } => ends.push(tunnelled(*to, outer.as_deref())),
-                Outcome::Controller => ends.push(End::Controller),
+                Outcome::Controller { bridge, table, cookie } => {
+                    ends.push(End::Controller(self.place(Some((bridge, *table, *cookie)))));
+                    // The packet is dropped only if the flows do so after the controller got it.
+                    dropped = None;
+                }
                 Outcome::Unknown(why) => ends.push(End::Unknown(why.clone())),
                 Outcome::TakenOut => ends.push(End::Unknown(TAKEN_OUT.into())),
                 Outcome::Lost(why) => ends.push(End::Lost(why.clone())),
@@ -113,30 +117,31 @@ impl Pass {
                     }
                 }
                 Outcome::Dropped { bridge, table, cookie } => {
-                    dropped = Some(self.dropped(Some((bridge, *table, *cookie))));
+                    dropped = Some(self.place(Some((bridge, *table, *cookie))));
                 }
             }
         }
-        // A packet that is not large is dropped.
-        if !ends.is_empty() && !goes_on && ends.iter().all(|end| matches!(end, End::Larger(..))) {
+        // A packet that is not large is dropped, and so is a packet of which only a controller gets a copy.
+        let is_aside = |end: &End| matches!(end, End::Larger(..) | End::Controller(_));
+        if !ends.is_empty() && !goes_on && ends.iter().all(is_aside) {
             ends.extend(dropped.clone().map(End::Dropped));
         }
         (ends, goes_on, dropped)
     }
 
-    /// Returns the place where the packet is dropped: this one, or the last place that the packet reached.
-    fn dropped(&self, place: Option<(&String, u8, Option<u64>)>) -> DropPlace {
+    /// Returns this place, or the last place that the packet reached, with the flows that matched before.
+    fn place(&self, place: Option<(&String, u8, Option<u64>)>) -> FlowPlace {
         let last = || {
             let step = self.steps.last()?;
             Some((&step.bridge, step.table, step.flow.map(|(_, cookie)| cookie)))
         };
-        let Some((bridge, table, cookie)) = place.or_else(last) else { return DropPlace::default() };
+        let Some((bridge, table, cookie)) = place.or_else(last) else { return FlowPlace::default() };
         let at = self.steps.iter().rposition(|step| {
             step.bridge == *bridge && step.table == table && step.flow.map(|(_, cookie)| cookie) == cookie
         });
         let before = self.steps.iter().take(at.unwrap_or(self.steps.len())).rev();
         let before = before.filter_map(|step| step.flow.map(|(_, cookie)| cookie)).collect();
-        DropPlace { bridge: bridge.clone(), table, cookie, before }
+        FlowPlace { bridge: bridge.clone(), table, cookie, before }
     }
 }
 
@@ -175,19 +180,16 @@ pub fn ends(text: &str) -> Vec<End> {
 
 fn of_pass(lines: &[&str]) -> Vec<End> {
     let mut ends = Vec::new();
-    let mut dropped: Option<DropPlace> = None;
+    let mut places: Vec<FlowPlace> = Vec::new();
     let mut bridge = String::new();
     let mut matched: Vec<u64> = Vec::new();
-    let mut last = DropPlace::default();
     for line in lines.iter().map(|line| line.trim()) {
         if let Some(name) = line.strip_prefix("bridge(\"") {
             bridge = name.trim_end_matches("\")").to_owned();
         } else if let Some((table, cookie)) = table(line) {
             let before = matched.iter().rev().copied().collect();
-            last = DropPlace { bridge: bridge.clone(), table, cookie, before };
+            places.push(FlowPlace { bridge: bridge.clone(), table, cookie, before });
             matched.extend(cookie);
-        } else if line == "drop" {
-            dropped = Some(last.clone());
         } else if line == ">> native tunnel routing failed" || line.starts_with("-> neighbor cache miss ") {
             ends.push(End::Lost(format!(
                 "the tunnel cannot send the packet: {}",
@@ -196,10 +198,16 @@ fn of_pass(lines: &[&str]) -> Vec<End> {
         } else if let Some(actions) = line.strip_prefix("Datapath actions: ") {
             let before = ends.len();
             let mut goes_on = false;
-            of_actions(actions, &mut ends, &mut goes_on);
-            let only_large = ends.iter().all(|end| matches!(end, End::Larger(..)));
-            if before == 0 && only_large && !goes_on {
-                ends.push(End::Dropped(dropped.take().unwrap_or_else(|| last.clone())));
+            of_actions(actions, &places, &mut ends, &mut goes_on);
+            let last = places.last().cloned().unwrap_or_default();
+            let is_aside = |end: &End| match end {
+                End::Larger(..) => true,
+                // The packet went on after the controller got it.
+                End::Controller(place) => *place != last,
+                _ => false,
+            };
+            if before == 0 && !goes_on && ends.iter().all(is_aside) {
+                ends.push(End::Dropped(last));
             }
         }
     }
@@ -220,7 +228,8 @@ fn table(line: &str) -> Option<(u8, Option<u64>)> {
     Some((number, Some(cookie.and_then(tokens::number).unwrap_or(0))))
 }
 
-fn of_actions(actions: &str, ends: &mut Vec<End>, goes_on: &mut bool) {
+/// Parses the fate of a packet from the actions of the datapath. `places` are the lookups of the packet.
+fn of_actions(actions: &str, places: &[FlowPlace], ends: &mut Vec<End>, goes_on: &mut bool) {
     // The actions after `tnl_push` or `set(tunnel(…))` decide the fate of the packet with its outer headers.
     let (mut pushed, mut kernel) = (false, None);
     for action in tokens::split(actions) {
@@ -238,22 +247,28 @@ fn of_actions(actions: &str, ends: &mut Vec<End>, goes_on: &mut bool) {
                 let header = inner.split_once("ipv4(").or_else(|| inner.split_once("ipv6("));
                 ends.push(End::Tunnel(header.and_then(|(_, header)| address(header, "dst="))));
             }
-            ("clone" | "sample" | "actions", Some(inner)) => of_actions(inner, ends, goes_on),
+            ("clone" | "sample" | "actions", Some(inner)) => of_actions(inner, places, ends, goes_on),
             ("check_pkt_len", Some(inner)) => {
                 let size = inner.split(',').next().and_then(|size| size.strip_prefix("size=")?.parse().ok());
                 for part in tokens::split(inner) {
                     match (tokens::name_and_value(part, &['(']), size) {
                         (("gt", Some(part)), Some(size)) => {
                             let mut large = Vec::new();
-                            of_actions(part, &mut large, goes_on);
+                            of_actions(part, places, &mut large, goes_on);
                             ends.extend(larger(size, large));
                         }
-                        ((_, Some(part)), _) => of_actions(part, ends, goes_on),
+                        ((_, Some(part)), _) => of_actions(part, places, ends, goes_on),
                         _ => {}
                     }
                 }
             }
-            ("userspace", _) => ends.push(End::Controller),
+            ("userspace", inner) => {
+                let cookie =
+                    inner.and_then(|inner| inner.split("rule_cookie=").nth(1)?.split([',', ')']).next());
+                let cookie = cookie.and_then(tokens::number);
+                let place = places.iter().rev().find(|place| cookie.is_some() && place.cookie == cookie);
+                ends.push(End::Controller(place.or(places.last()).cloned().unwrap_or_default()));
+            }
             (name, _) if name.contains('=') || pushed => {}
             (name, None) => ends.push(match kernel {
                 Some(to) => End::Tunnel(to),
@@ -280,17 +295,10 @@ mod tests {
                 "Flow: tcp\n\nbridge(\"br-int\")\n---\n 0. in_port=4, priority 100, cookie 0x7\n    resubmit(,8)\n 8. No match.\n    drop\n\nFinal flow: unchanged\nMegaflow: x\nDatapath actions: {actions}\n"
             )
         };
+        let place = |table, cookie, before| FlowPlace { bridge: "br-int".into(), table, cookie, before };
         let tunnel = || vec![End::Tunnel("172.18.0.3".parse().ok())];
         for (actions, wanted) in [
-            (
-                "drop",
-                vec![End::Dropped(DropPlace {
-                    bridge: "br-int".into(),
-                    table: 8,
-                    cookie: None,
-                    before: vec![7],
-                })],
-            ),
+            ("drop", vec![End::Dropped(place(8, None, vec![7]))]),
             ("ct(zone=18,nat),recirc(0x14)", vec![]),
             ("ct(commit,zone=19,mark=0/0x1,nat(src)),7", vec![End::Port("7".into())]),
             (
@@ -302,8 +310,16 @@ mod tests {
                 tunnel(),
             ),
             (
-                "check_pkt_len(size=1414,gt(userspace(pid=1,controller(reason=1))),le(\"web\"))",
-                vec![End::Port("web".into()), End::Larger(1414, Box::new(End::Controller))],
+                "check_pkt_len(size=1414,gt(userspace(pid=1,controller(reason=1,rule_cookie=0x7))),le(\"web\"))",
+                vec![
+                    End::Port("web".into()),
+                    End::Larger(1414, Box::new(End::Controller(place(0, Some(7), vec![])))),
+                ],
+            ),
+            // The packet goes on after a flow sent a copy to a controller.
+            (
+                "userspace(pid=1,controller(reason=1,rule_cookie=0x7))",
+                vec![End::Controller(place(0, Some(7), vec![])), End::Dropped(place(8, None, vec![7]))],
             ),
         ] {
             assert_eq!(ends(&pass(actions)), wanted, "{actions}");

@@ -18,11 +18,11 @@ mod text;
 pub mod tokens;
 mod underlay;
 
-pub use ends::{DropPlace, End, ends};
+pub use ends::{End, FlowPlace, ends};
 pub use field::applies;
 pub use filter::{BadWanted, FieldFilter, Filter};
 pub use flow::{Flow, Token, is_header};
-pub use matching::{BadMatch, Match, packet, show_port};
+pub use matching::{BadMatch, BadPacket, Match, packet, show_port};
 pub use ports::Ports;
 pub use switch::{Bridge, Learnt, Port, PortKind, Switch, Tunnel, TunnelKind, TunnelOption, VlanMode, Vlans};
 pub use text::flow as show_flow;

@@ -8,6 +8,25 @@ use packet::{CtState, Field, Masked, Packet};
 #[error("cannot parse the match `{0}`")]
 pub struct BadMatch(pub String);
 
+/// The reason why a text does not describe one packet. `ofproto/trace` refuses the same texts.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadPacket {
+    /// A part is not understood.
+    #[error(transparent)]
+    Part(#[from] BadMatch),
+    /// A value has a mask, so it stands for many packets.
+    #[error("`{0}` has a mask, but a packet has exact values")]
+    Mask(String),
+    /// Two parts require different values of a field.
+    #[error("two parts of `{0}` require different values of the same field")]
+    Conflict(String),
+    /// A field belongs to another protocol.
+    #[error(
+        "`{0}` has a field of a protocol that the packet does not have: name the protocol, such as tcp or ip"
+    )]
+    Prerequisite(String),
+}
+
 /// The match of a flow. A packet must pass all tests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Match {
@@ -67,11 +86,35 @@ pub fn show_port(number: u16) -> String {
 /// other fields are zero.
 ///
 /// # Errors
-/// Fails if a field or its value is not understood.
-pub fn packet(flow: &str, ports: &Ports) -> Result<Packet, BadMatch> {
+/// Fails if a field or its value is not understood, if a value has a mask, if two parts contradict each other, or if
+/// a field belongs to a protocol that the packet does not have.
+pub fn packet(flow: &str, ports: &Ports) -> Result<Packet, BadPacket> {
     let line = format!("{flow} actions=drop");
     let parsed = Flow::parse(&line).ok_or_else(|| BadMatch(flow.to_owned()))?;
-    Ok(Match::of(&parsed.fields, ports)?.packet())
+    if let Some(part) = parsed.fields.iter().find(|part| part.value.is_some_and(|value| value.contains('/')))
+    {
+        return Err(BadPacket::Mask(part.to_string()));
+    }
+    let found = Match::of(&parsed.fields, ports)?;
+    let contradict = |(field, one): &(Field, Masked), (other_field, other): &(Field, Masked)| {
+        field == other_field && (one.value ^ other.value) & one.mask & other.mask != 0
+    };
+    let mut rest = found.tests.as_slice();
+    while let [first, others @ ..] = rest {
+        if others.iter().any(|other| contradict(first, other)) {
+            return Err(BadPacket::Conflict(flow.to_owned()));
+        }
+        rest = others;
+    }
+    let packet = found.packet();
+    let applies = |field: Field| match field {
+        Field::TCP_SRC | Field::TCP_DST => packet.has_ports() && packet.get(Field::IP_FRAG) & 2 == 0,
+        field => field::applies(field, &packet),
+    };
+    match found.tests.iter().all(|(field, _)| applies(*field)) {
+        true => Ok(packet),
+        false => Err(BadPacket::Prerequisite(flow.to_owned())),
+    }
 }
 
 impl Match {

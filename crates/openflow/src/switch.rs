@@ -130,7 +130,8 @@ impl Vlans {
         match self.mode {
             VlanMode::Access => vlan == self.tag,
             VlanMode::Trunk | VlanMode::Other => trunk(),
-            VlanMode::NativeTagged | VlanMode::NativeUntagged => vlan == self.tag || trunk(),
+            // Packets without a tag belong to the native VLAN, so VLAN 0 does not exist.
+            VlanMode::NativeTagged | VlanMode::NativeUntagged => vlan == self.tag || vlan != 0 && trunk(),
         }
     }
 }

@@ -70,6 +70,17 @@ fn each_dump_that_ends_early_is_noted() -> Result<(), Failed> {
 }
 
 #[test]
+fn a_dump_without_its_last_part_is_noted() -> Result<(), Failed> {
+    let node = Node::read()?;
+    let (_, notes) = ends(&node, |text| {
+        let last = text.rfind("OFPST_FLOW reply").unwrap_or_default();
+        text.get(..last).unwrap_or_default().to_owned()
+    })?;
+    assert_eq!(notes, 1);
+    Ok(())
+}
+
+#[test]
 fn damage_never_causes_a_panic() -> Result<(), Failed> {
     let node = Node::read()?;
     proptest!(|(from in 0usize..400_000, bytes in "[ a-z0-9_:=,()\\[\\]\\->.]{1,40}")| {

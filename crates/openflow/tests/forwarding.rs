@@ -1,7 +1,7 @@
 //! The datapath actions and the fate of a packet on small bridges.
 
 use openflow::{
-    Bridge, End, Port, PortKind, Ports, Switch, Vlans,
+    BadPacket, Bridge, End, FlowPlace, Port, PortKind, Ports, Switch, Vlans,
     eval::{NEW, Question, Trace, trace},
 };
 
@@ -69,9 +69,10 @@ fn normal_removes_an_empty_tag() {
 
 #[test]
 fn a_large_packet_has_its_own_fate() {
-    let flows = " table=0, ip actions=check_pkt_larger(1400)->reg0[0],resubmit(,1)\n table=1, reg0=0x1/0x1 actions=controller(reason=no_match)\n table=1, reg0=0/0x1 actions=output:2\n";
+    let flows = " table=0, ip actions=check_pkt_larger(1400)->reg0[0],resubmit(,1)\n cookie=0x7, table=1, reg0=0x1/0x1 actions=controller(reason=no_match)\n table=1, reg0=0/0x1 actions=output:2\n";
     let trace = follow(flows, "tcp", true);
-    let wanted = [End::Port("b".into()), End::Larger(1400, Box::new(End::Controller))];
+    let place = FlowPlace { bridge: "br".into(), table: 1, cookie: Some(7), before: vec![0] };
+    let wanted = [End::Port("b".into()), End::Larger(1400, Box::new(End::Controller(place)))];
     assert_eq!(trace.ends(), wanted);
     // The text gives the same fates as the evaluation.
     assert_eq!(openflow::ends(&trace.to_string()), wanted);
@@ -101,4 +102,44 @@ fn learn_adds_no_flow_and_the_trace_goes_on() {
     let text = trace.to_string();
     assert!(text.contains(" >> suppressing side effects, so learn action ignored"), "{text}");
     assert_eq!(trace.passes.iter().map(|pass| pass.datapath.join(",")).collect::<Vec<_>>(), ["b"]);
+}
+
+#[test]
+fn the_last_flow_that_does_nothing_more_drops_the_packet() {
+    // Table 20 is a detour that has no flow for the packet, and the path goes on in table 21.
+    let detour = " cookie=0x1, table=0, ip actions=resubmit(,20),resubmit(,21)\n cookie=0x2, table=21, ip actions=set_field:1->reg0\n";
+    // A flow sends a copy to a controller, and the packet itself is dropped later.
+    let copy = " cookie=0x1, table=0, ip actions=controller(max_len=64),resubmit(,21)\n cookie=0x2, table=21, ip actions=drop\n";
+    for flows in [detour, copy] {
+        let trace = follow(flows, "tcp", true);
+        let ends = trace.ends();
+        let Some(End::Dropped(place)) = ends.last() else { panic!("{flows}: {ends:?}") };
+        assert_eq!((place.table, place.cookie), (21, Some(2)), "{flows}");
+        // The text gives the same fates as the evaluation.
+        assert_eq!(openflow::ends(&trace.to_string()), ends, "{flows}");
+    }
+}
+
+#[test]
+fn a_port_that_was_not_recorded_is_no_drop_by_a_flow() {
+    let ends = follow(" table=0, ip actions=output:9\n", "tcp", true).ends();
+    let [End::Lost(why)] = ends.as_slice() else { panic!("{ends:?}") };
+    assert!(why.contains("port 9"), "{why}");
+}
+
+#[test]
+fn a_text_that_is_no_single_packet_is_refused() {
+    let read = |text: &str| openflow::packet(text, &Ports::default());
+    assert!(
+        matches!(read("ip,nw_dst=10.0.0.0/8"), Err(BadPacket::Mask(part)) if part == "nw_dst=10.0.0.0/8")
+    );
+    for text in ["tcp,udp", "tcp,tp_dst=1,tp_dst=2", "in_port=1,in_port=2"] {
+        assert!(matches!(read(text), Err(BadPacket::Conflict(_))), "{text}");
+    }
+    for text in ["tp_dst=80", "nw_src=10.0.0.1", "tcp,ipv6_src=fd00::1", "udp,nw_frag=later,tp_dst=1"] {
+        assert!(matches!(read(text), Err(BadPacket::Prerequisite(_))), "{text}");
+    }
+    for text in ["tcp,nw_dst=10.0.0.1,tp_dst=80", "arp,arp_spa=10.0.0.1", "udp6,ipv6_src=fd00::1,tp_src=53"] {
+        assert!(read(text).is_ok(), "{text}");
+    }
 }

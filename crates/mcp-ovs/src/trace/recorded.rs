@@ -10,6 +10,9 @@ use openflow::{Bridge, Switch, Underlay};
 use ovn_model::openflow::recorded::RecordedBridges;
 use std::collections::BTreeMap;
 
+/// The predicate of a sentence about an output that is empty. The programs print at least a header.
+const EMPTY: &str = "are empty without even a header, so the command failed when the report was made";
+
 /// The state of all bridges of a node.
 pub(super) struct State {
     recorded: RecordedBridges,
@@ -48,6 +51,20 @@ impl State {
             let mut lacks = Vec::new();
             let mut dumps = Dumps::default();
             match switch::text(node, commands::dump_flows(&bridge, None)).await {
+                Ok(flows) if flows.trim().is_empty() && name == asked => {
+                    return Err(ToolError::bad(
+                        format!(
+                            "the recorded flows of {name} are empty: not even the header is there, so the command failed when the report was made"
+                        ),
+                        "Use a report of another time, or ovn_trace, which evaluates the logical flows.",
+                    ));
+                }
+                Ok(flows) if flows.trim().is_empty() => {
+                    state.notes.push(format!(
+                        "a packet that goes to {name} is not followed: the flows of {name} {EMPTY}"
+                    ));
+                    continue;
+                }
                 Ok(flows) => dumps.flows = flows,
                 Err(e) if name == asked => return Err(e.into()),
                 Err(e) => {
@@ -60,10 +77,13 @@ impl State {
                 }
             }
             let mut read = async |commands: Vec<Argv>, what: &'static str| {
-                switch::text(node, commands).await.unwrap_or_else(|e| {
-                    lacks.push(format!("the {what} of {name} {}", why_missing(&e)));
-                    String::new()
-                })
+                let missing = match switch::text(node, commands).await {
+                    Ok(text) if !text.trim().is_empty() => return text,
+                    Ok(_) => EMPTY.to_owned(),
+                    Err(e) => why_missing(&e),
+                };
+                lacks.push(format!("the {what} of {name} {missing}"));
+                String::new()
             };
             dumps.groups = read(commands::ofctl(BridgeDump::Groups, &bridge), "groups").await;
             dumps.options =
@@ -77,20 +97,20 @@ impl State {
         if !state.recorded.is_kernel() {
             let read = async |subject: Subject| {
                 let commands = subject.commands().unwrap_or_default();
-                switch::text(node, commands).await
+                match switch::text(node, commands).await {
+                    Ok(text) if text.trim().is_empty() => Err(EMPTY.to_owned()),
+                    text => text.map_err(|e| why_missing(&e)),
+                }
             };
-            let what = |name: &str, error: &ReadError| {
-                format!(
-                    "the trace assumes that packets leave through their tunnel: the {name} {}",
-                    why_missing(error)
-                )
+            let what = |name: &str, missing: String| {
+                format!("the trace assumes that packets leave through their tunnel: the {name} {missing}")
             };
             match (read(Subject::TunnelRoutes).await, read(Subject::TunnelNeighbours).await) {
                 (Ok(routes), Ok(neighbours)) => {
                     state.underlay = Some(Underlay::new(&routes, &neighbours));
                 }
-                (Err(e), _) => state.notes.push(what("routes of tunnels (ovs/route/show)", &e)),
-                (_, Err(e)) => state.notes.push(what("neighbours of tunnels (tnl/neigh/show)", &e)),
+                (Err(e), _) => state.notes.push(what("routes of tunnels (ovs/route/show)", e)),
+                (_, Err(e)) => state.notes.push(what("neighbours of tunnels (tnl/neigh/show)", e)),
             }
         }
         Ok(state)

@@ -2,7 +2,7 @@
 //! drops it.
 
 use mcp_core::{Db, Node, ReadError, chain};
-use openflow::{DropPlace, End};
+use openflow::{End, FlowPlace};
 use ovn_model::{
     UuidPrefix,
     detrace::{Index, kubernetes_owner},
@@ -29,6 +29,8 @@ pub(super) struct Behind<'a> {
     nodes: BTreeMap<IpAddr, String>,
     flows: Vec<Flow>,
     causes: Vec<Row>,
+    /// The southbound rows that are no logical flows and have OpenFlow flows of their own.
+    others: Vec<Row>,
     /// Why the logical flows or the rows that they were made for are unknown.
     unread: Option<String>,
 }
@@ -36,8 +38,14 @@ pub(super) struct Behind<'a> {
 impl<'a> Behind<'a> {
     /// Reads the objects behind the fates of packets. Objects that could not be read have no name.
     pub(super) async fn read(node: &Node<'_>, switch: Option<&'a Switch>, ends: &[End]) -> Self {
-        let mut behind =
-            Self { switch, nodes: BTreeMap::new(), flows: Vec::new(), causes: Vec::new(), unread: None };
+        let mut behind = Self {
+            switch,
+            nodes: BTreeMap::new(),
+            flows: Vec::new(),
+            causes: Vec::new(),
+            others: Vec::new(),
+            unread: None,
+        };
         if ends.iter().any(|end| match end {
             End::Larger(_, end) => matches!(**end, End::Tunnel(_)),
             end => matches!(end, End::Tunnel(_)),
@@ -61,10 +69,13 @@ impl<'a> Behind<'a> {
 
     /// Reads the logical flows of the cookies, and the rows that the flows were made for.
     async fn explain(&mut self, node: &Node<'_>, cookies: &BTreeSet<UuidPrefix>) -> Result<(), ReadError> {
-        let rows = named_rows(node, Db::Sb, "Logical_Flow", cookies).await?;
-        self.flows = rows.iter().filter_map(Flow::new).collect();
+        let rows = named_rows(node, Db::Sb, cookies).await?;
+        let (flows, others): (Vec<Row>, Vec<Row>) =
+            rows.into_iter().partition(|row| row.table.name == "Logical_Flow");
+        self.flows = flows.iter().filter_map(Flow::new).collect();
+        self.others = others;
         let hints = self.flows.iter().filter_map(|flow| flow.hint.as_ref()?.parse().ok());
-        self.causes = named_rows(node, Db::Nb, "", &hints.collect()).await?;
+        self.causes = named_rows(node, Db::Nb, &hints.collect()).await?;
         Ok(())
     }
 
@@ -88,7 +99,7 @@ impl<'a> Behind<'a> {
                 None => format!("sent through the tunnel to {to}"),
             },
             End::Tunnel(None) => "sent through a tunnel".into(),
-            End::Controller => "handed to ovn-controller or another controller".into(),
+            End::Controller(place) => format!("handed to a controller by {}", self.flow(place)),
             End::Lost(why) => format!("lost: {why}"),
             End::Larger(size, end) => format!("if larger than {size} bytes, {}", self.shown(end)),
             End::Unknown(why) => format!("unknown: {why}"),
@@ -114,24 +125,33 @@ impl<'a> Behind<'a> {
         }
     }
 
-    fn dropped(&self, drop: &DropPlace) -> String {
-        let DropPlace { bridge, table, cookie, before } = drop;
-        let Some(cookie) = cookie else {
-            return format!("dropped: no flow of {bridge} matches in table {table}");
-        };
+    fn dropped(&self, place: &FlowPlace) -> String {
+        match place.cookie {
+            Some(_) => format!("dropped by {}", self.flow(place)),
+            None => format!("dropped: no flow of {} matches in table {}", place.bridge, place.table),
+        }
+    }
+
+    /// Returns the flow that decides the fate of a packet, with the rows behind it.
+    fn flow(&self, place: &FlowPlace) -> String {
+        let FlowPlace { bridge, table, cookie, before } = place;
+        let cookie = &cookie.unwrap_or(0);
         let at = format!("flow {cookie:#x} in table {table} of {bridge}");
         if !is_integration(bridge) {
             let owner = external_cookie(*cookie).map_or_else(String::new, |what| format!(" ({what})"));
-            return format!("dropped by {at}{owner}");
+            return format!("{at}{owner}");
         }
         let of = |cookie: u64| {
             let prefix = UuidPrefix::cookie(u32::try_from(cookie).ok()?);
             self.flows.iter().find(|flow| prefix.is_of(flow.uuid))
         };
         let Some(flow) = of(*cookie) else {
-            return match &self.unread {
-                Some(why) => format!("dropped by {at}, whose logical flow is unknown: {why}"),
-                None => format!("dropped by {at}, which no logical flow of this zone explains"),
+            let prefix = u32::try_from(*cookie).ok().map(UuidPrefix::cookie);
+            let row = self.others.iter().find(|row| prefix.as_ref().is_some_and(|it| it.is_of(row.uuid)));
+            return match (row, &self.unread) {
+                (Some(row), _) => format!("{at}, made for {} {}", row.table.name, label(row)),
+                (None, Some(why)) => format!("{at}, whose logical flow is unknown: {why}"),
+                (None, None) => format!("{at}, which no row of this zone's southbound database explains"),
             };
         };
         let stage = flow.stage.as_deref().unwrap_or("no name");
@@ -148,10 +168,7 @@ impl<'a> Behind<'a> {
             (None, Some(why)) if flow.hint.is_some() => format!(", made for an unknown row: {why}"),
             (None, _) => String::new(),
         };
-        format!(
-            "dropped by {at}: logical flow {} of stage {stage}, priority {}{cause}",
-            flow.uuid, flow.priority
-        )
+        format!("{at}: logical flow {} of stage {stage}, priority {}{cause}", flow.uuid, flow.priority)
     }
 
     fn cause(&self, flow: &Flow) -> Option<&Row> {
@@ -160,32 +177,25 @@ impl<'a> Behind<'a> {
     }
 }
 
-/// Returns the cookies of the integration bridge's flows that may explain why a packet is dropped. OVN's cookies have
+/// Returns the cookies of the integration bridge's flows that may explain the fate of a packet. OVN's cookies have
 /// 32 bits.
 fn cookies(end: &End) -> impl Iterator<Item = u32> {
     let end = match end {
         End::Larger(_, end) => end,
         end => end,
     };
-    let drop = match end {
-        End::Dropped(drop) if is_integration(&drop.bridge) => Some(drop),
+    let place = match end {
+        End::Dropped(place) | End::Controller(place) if is_integration(&place.bridge) => Some(place),
         _ => None,
     };
-    let all = drop.into_iter().flat_map(|drop| drop.cookie.iter().chain(&drop.before));
+    let all = place.into_iter().flat_map(|place| place.cookie.iter().chain(&place.before));
     all.filter_map(|cookie| u32::try_from(*cookie).ok()).filter(|cookie| *cookie != 0)
 }
 
-/// Returns the rows of a table, or of all tables if none is named, whose UUIDs begin with one of the prefixes.
-async fn named_rows(
-    node: &Node<'_>,
-    db: Db,
-    table: &str,
-    prefixes: &BTreeSet<UuidPrefix>,
-) -> Result<Vec<Row>, ReadError> {
+/// Returns the rows of all tables whose UUIDs begin with one of the prefixes.
+async fn named_rows(node: &Node<'_>, db: Db, prefixes: &BTreeSet<UuidPrefix>) -> Result<Vec<Row>, ReadError> {
     let schema = node.schema(db).await?;
-    let mut selects = Index::selects(&schema);
-    selects.retain(|select| table.is_empty() || select.table == table);
-    let read = node.rows(db, &selects).await?;
+    let read = node.rows(db, &Index::selects(&schema)).await?;
     let index = Index::new(&read);
     let found: Vec<_> = prefixes.iter().flat_map(|prefix| index.find(prefix)).collect();
     if found.is_empty() {

@@ -62,8 +62,15 @@ pub enum Outcome {
     TakenOut,
     /// The packet is lost for this reason.
     Lost(String),
-    /// The packet goes to a controller.
-    Controller,
+    /// A flow sends the packet to a controller.
+    Controller {
+        /// The bridge of the table.
+        bridge: String,
+        /// The number of the table.
+        table: u8,
+        /// The cookie of the flow.
+        cookie: Option<u64>,
+    },
     /// The packet goes to connection tracking, which may keep the connection.
     Tracked {
         /// Whether the packet returns and another pass begins.
@@ -78,7 +85,8 @@ pub enum Outcome {
     },
     /// The rest of the path is unknown for this reason, a whole clause.
     Unknown(String),
-    /// A flow drops the packet, or a table has no flow for it.
+    /// A flow drops the packet or does nothing more with it, or a table has no flow for it. If the packet goes on
+    /// elsewhere, this is the end of a detour only.
     Dropped {
         /// The bridge of the table.
         bridge: String,

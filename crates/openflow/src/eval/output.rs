@@ -35,7 +35,12 @@ impl Run<'_, '_> {
     fn send(&mut self, number: u16) {
         let bridge = self.bridge;
         let Some(port) = bridge.ports.get(&number) else {
-            return self.say(Mark::Warning, "Nonexistent output port");
+            self.say(Mark::Warning, "Nonexistent output port");
+            let why = format!(
+                "a flow sends the packet to port {number}, and the recorded {} has no such port",
+                self.name
+            );
+            return self.outcomes.push(Outcome::Lost(why));
         };
         if let Some(tunnel) = self.ends_tunnel(number) {
             self.commit();

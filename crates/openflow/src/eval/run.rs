@@ -234,26 +234,34 @@ impl<'s> Run<'s, '_> {
                 (self.table, self.cookie) = (table, Some(entry.cookie));
                 self.depth += deeper;
                 let read = action::actions(entry.actions, &bridge.names);
+                let before = self.outcomes.len();
                 self.below(node, |run| match entered {
                     true => run.on_a_copy(&read),
                     false => run.actions(&read),
                 });
+                if self.outcomes.len() == before {
+                    self.dropped();
+                }
                 self.depth -= deeper;
                 (self.table, self.cookie) = kept;
             }
         }
     }
 
+    /// Notes that the flow does nothing more with the packet.
+    fn dropped(&mut self) {
+        self.outcomes.push(Outcome::Dropped {
+            bridge: self.name.clone(),
+            table: self.table,
+            cookie: self.cookie,
+        });
+    }
+
     /// Runs actions one after the other.
     pub(super) fn actions(&mut self, all: &[Action<'_>]) {
         if all.is_empty() || matches!(all, [Action { does: Does::Drop, .. }]) {
             self.say(Mark::Action, "drop");
-            let cookie = self.cookie;
-            return self.outcomes.push(Outcome::Dropped {
-                bridge: self.name.clone(),
-                table: self.table,
-                cookie,
-            });
+            return self.dropped();
         }
         let last = self.last;
         for (at, each) in all.iter().enumerate() {
@@ -413,7 +421,11 @@ impl<'s> Run<'s, '_> {
             Some(meter) => format!("sample(sample=100.0%,actions(meter({meter}),{userspace}))"),
             None => userspace,
         });
-        self.outcomes.push(Outcome::Controller);
+        self.outcomes.push(Outcome::Controller {
+            bridge: self.name.clone(),
+            table: self.table,
+            cookie: self.cookie,
+        });
     }
 }
 
