@@ -74,13 +74,13 @@ fn flows_that_are_not_understood_give_no_verdict() -> Result<(), Failed> {
     let flows = fs::read_to_string(&dump)?;
     fs::write(&dump, flows.replace("resubmit(,8)", "teleport(br-moon)"))?;
     let text = ask(report.clone())?;
-    assert_eq!(verdict(&text), "verdict: unknown: teleport(br-moon) is not evaluated", "{text}");
+    assert_eq!(verdict(&text), "verdict: unknown: the action teleport(br-moon) is not evaluated", "{text}");
     // A dump that ends early has lost flows.
     let end =
         flows.len() / 2 + flows.get(flows.len() / 2..).and_then(|rest| rest.find("actions=")).unwrap_or(0);
     fs::write(&dump, flows.get(..end).unwrap_or_default())?;
     let text = ask(report)?;
-    assert!(text.contains("note: br-int: not all flows and groups are understood"), "{text}");
+    assert!(text.contains("note: br-int: not all lines of the dumps are understood"), "{text}");
     assert!(text.contains("the dump ends within a line"), "{text}");
     Ok(())
 }

@@ -4,7 +4,7 @@ use crate::{
     eval::{Outcome, Pass, Trace},
     tokens,
 };
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 /// The fate of a packet or of a copy of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -175,17 +175,25 @@ pub fn ends(text: &str) -> Vec<End> {
             (false, None) => {}
         }
     }
-    each_once(passes.iter().flat_map(|pass| of_pass(pass)))
+    let mut resumed = BTreeMap::new();
+    each_once(passes.iter().flat_map(|pass| of_pass(pass, &mut resumed)))
 }
 
-fn of_pass(lines: &[&str]) -> Vec<End> {
+/// Parses the fates of one pass. `resumed` holds the bridge of each packet that connection tracking returns, by its
+/// `recirc_id`: for such a packet, `ofproto/trace` prints the bridge where the trace began.
+fn of_pass(lines: &[&str], resumed: &mut BTreeMap<u64, String>) -> Vec<End> {
     let mut ends = Vec::new();
     let mut places: Vec<FlowPlace> = Vec::new();
+    let id = lines.first().and_then(|line| line.strip_prefix("Flow: recirc_id=")?.split(',').next());
+    let mut returned = id.and_then(tokens::number).and_then(|id| resumed.get(&id).cloned());
     let mut bridge = String::new();
+    let mut left: Vec<String> = Vec::new();
     let mut matched: Vec<u64> = Vec::new();
     for line in lines.iter().map(|line| line.trim()) {
         if let Some(name) = line.strip_prefix("bridge(\"") {
-            bridge = name.trim_end_matches("\")").to_owned();
+            bridge = returned.take().unwrap_or_else(|| name.trim_end_matches("\")").to_owned());
+        } else if line.contains("The forked pipeline will be resumed at table ") {
+            left.push(bridge.clone());
         } else if let Some((table, cookie)) = table(line) {
             let before = matched.iter().rev().copied().collect();
             places.push(FlowPlace { bridge: bridge.clone(), table, cookie, before });
@@ -196,6 +204,9 @@ fn of_pass(lines: &[&str]) -> Vec<End> {
                 line.get(3..).unwrap_or_default().trim()
             )));
         } else if let Some(actions) = line.strip_prefix("Datapath actions: ") {
+            let ids =
+                actions.split("recirc(").skip(1).filter_map(|rest| tokens::number(rest.split(')').next()?));
+            resumed.extend(ids.zip(std::mem::take(&mut left)));
             let before = ends.len();
             let mut goes_on = false;
             of_actions(actions, &places, &mut ends, &mut goes_on);

@@ -163,7 +163,7 @@ impl Learnt {
             }),
             _ => None,
         };
-        dump::parse(text, |line| line.starts_with("port "), learnt)
+        dump::parse(text, |line| line.to_ascii_lowercase().starts_with("port "), learnt)
     }
 }
 

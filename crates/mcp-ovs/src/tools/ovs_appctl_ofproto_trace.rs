@@ -11,6 +11,7 @@ use mcp_core::{
 use ovn_path::Protocol;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use std::sync::Arc;
 
 pub(crate) struct OfprotoTrace;
 
@@ -70,8 +71,10 @@ impl Tool for OfprotoTrace {
         let mut notes = question.notes;
         notes.extend(question.bridge.notes);
         notes.extend(said);
+        // A heading is shown whatever grep selects, and again on each page.
+        let verdict: Arc<str> = verdict.join("\n").into();
         Ok(Answer {
-            rows: verdict.into_iter().map(Row::line).chain(text.lines().map(Row::line)).collect(),
+            rows: text.lines().map(|line| Row::line(line).under(&verdict)).collect(),
             if_empty: "ofproto/trace printed nothing".into(),
             notes,
             ..Answer::default()
