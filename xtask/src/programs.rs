@@ -23,7 +23,7 @@ pub(crate) fn run() -> Result {
         }
         for (scenario, cases) in &scenarios {
             let sources = workspace.sources(scenario);
-            // What is recorded of the lab is no bundle.
+            // A recording of the lab is not a bundle.
             if sources.iter().all(|source| source.starts_with("--bundle=")) {
                 watch(&workspace, layer, &sources, cases)?;
                 calls += cases.len();
@@ -52,14 +52,14 @@ fn watch(workspace: &Workspace, layer: &Crate, sources: &[String], cases: &[Case
         .map_err(|e| format!("strace, which watches the servers, does not run (package strace): {e}"))?;
     session.open()?;
     for case in cases {
-        // An answer and an error are alike here.
+        // An error counts like an answer here.
         _ = session.call(&case.tool, &Value::Object(case.params.clone()))?;
     }
     session.close()?;
     let started: Vec<String> =
         fs::read_to_string(&log)?.lines().filter(|line| line.contains("exec")).map(str::to_owned).collect();
     match started.as_slice() {
-        // The server itself.
+        // The only program is the server itself.
         [_own] => Ok(()),
         [] => Err(format!("{}: strace did not see the server start", layer.name).into()),
         [_own, others @ ..] => {

@@ -47,8 +47,8 @@ pub(super) fn measure(workspace: &Workspace, plan: &Plan, table: &mut Table) -> 
         table.say("ovs-vswitchd", "is not installed, or does not take these flows".to_owned());
         return Ok(());
     };
-    table.say("ovs-vswitchd is given them, ms", number(&theirs, "load_ms").to_string());
-    table.say("a trace of it, with ovs-appctl, µs", number(&theirs, "trace_us").to_string());
+    table.say("adding the flows to ovs-vswitchd, ms", number(&theirs, "load_ms").to_string());
+    table.say("a trace in ovs-vswitchd with ovs-appctl, µs", number(&theirs, "trace_us").to_string());
     table.say("its memory", megabytes(number(&theirs, "rss_kb") * 1024));
     Ok(())
 }

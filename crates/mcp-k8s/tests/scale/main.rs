@@ -65,7 +65,7 @@ async fn pods_and_services_are_located_in_three_hundred_zones() -> Result<(), Fa
     assert!(!locate("tenant-001/web").await?.contains("FINDING"));
     let node = locate("node-042").await?;
     assert!(node.contains("in the node's databases: zone node-042"), "{node}");
-    // An address that nothing has.
+    // No object has this address.
     let nobody = locate("10.128.44.200").await?;
     assert!(nobody.contains("10.128.44.200 is in a subnet of node node-042"), "{nobody}");
     assert!(

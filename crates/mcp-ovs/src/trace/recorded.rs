@@ -69,7 +69,7 @@ impl State {
             let learnt = Subject::Fdb.command_of(&bridge).into_iter().collect();
             dumps.learnt = read(learnt, "MAC addresses that NORMAL learnt").await;
             if !lacks.is_empty() {
-                state.notes.push(format!("not collected of {name}: {}", lacks.join(", ")));
+                state.notes.push(format!("not collected from {name}: {}", lacks.join(", ")));
             }
             state.dumps.insert(name.clone(), dumps);
         }

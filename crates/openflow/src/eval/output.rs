@@ -173,7 +173,7 @@ impl Run<'_, '_> {
             return self.say(Mark::Warning, "Nonexistent output port");
         };
         if let Some(bond) = &port.bond {
-            return self.not_evaluated(&format!("which member of the bond {bond} the switch chooses"));
+            return self.not_evaluated(&format!("the choice of a member of bond {bond}"));
         }
         let tag = self.packet.get(Field::VLAN_TCI);
         let without = match port.vlans.mode {

@@ -42,7 +42,8 @@ impl Run<'_, '_> {
         self.say(Mark::Detail, "output to native tunnel");
         self.commit();
         let Some(to) = to else {
-            return self.not_evaluated("a tunnel whose other end neither its configuration nor a flow says");
+            return self
+                .not_evaluated("a tunnel whose remote address neither its configuration nor a flow sets");
         };
         if let Some(outer) = self.native(underlay, tunnel, to) {
             self.outcomes.push(leaves(self, Some(outer)));
