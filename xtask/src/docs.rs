@@ -63,7 +63,7 @@ fn difference(written: &[u8], now: &[u8]) -> String {
             (old, new) if old == new => {}
             (old, new) => {
                 let or_end = |line: Option<&str>| line.map_or("(end)".into(), |line| format!("`{line}`"));
-                return format!("line {number} is {}, should be {}", or_end(old), or_end(new));
+                return format!("line {number} is {}, but should be {}", or_end(old), or_end(new));
             }
         }
     }
@@ -75,8 +75,8 @@ mod tests {
 
     #[test]
     fn says_where_two_texts_part() {
-        assert_eq!(difference(b"a\nb\n", b"a\nc\n"), "line 2 is `b`, should be `c`");
-        assert_eq!(difference(b"", b"a\n"), "line 1 is (end), should be `a`");
+        assert_eq!(difference(b"a\nb\n", b"a\nc\n"), "line 2 is `b`, but should be `c`");
+        assert_eq!(difference(b"", b"a\n"), "line 1 is (end), but should be `a`");
         assert_eq!(difference(b"a\n", b"a"), "the ends of lines");
     }
 }

@@ -62,7 +62,7 @@ impl Session {
         let input = child.stdin.take();
         let output = child.stdout.take().ok_or("the server has no standard output")?;
         let (send, lines) = channel();
-        // A separate thread reads, so that a silent server does not block the probe for ever.
+        // A separate thread reads, so that a silent server does not block the probe forever.
         std::thread::spawn(move || BufReader::new(output).lines().try_for_each(|line| send.send(line)));
         Ok(Self { child, input, lines, era, last_id: 0 })
     }

@@ -131,7 +131,7 @@ impl Store {
             metadata.insert("resourceVersion".into(), version.to_string().into());
         }
         if let (false, Some(object)) = (resource.custom, object.as_object_mut()) {
-            // Like the recorded objects, which have no kind because their list has it.
+            // The recorded objects have no kind either, because their list names it.
             object.retain(|key, _| key != "kind" && key != "apiVersion");
         }
         let key = key(&object);

@@ -238,7 +238,7 @@ impl LabCluster {
         let mut argv = [words("command"), words("args")].concat();
         let stdin = container.get("stdin").is_some_and(|stdin| *stdin == true);
         if argv.is_empty() {
-            // The default commands of debug images.
+            // Debug images have these default commands.
             let shell: &[&str] = if stdin { &["sh"] } else { &["sleep", "infinity"] };
             argv = shell.iter().map(|word| (*word).to_owned()).collect();
         }

@@ -2,6 +2,12 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+/// Returns a number with its noun in the singular or the plural: `1 flow`, `2 flows`.
+pub fn counted(count: usize, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
+}
+
 /// A tool's answer for one node.
 #[derive(Clone, Debug, Default)]
 pub struct Answer {

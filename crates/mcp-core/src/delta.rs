@@ -1,6 +1,6 @@
 //! Samples counters twice, and shows which counters moved and how fast.
 
-use crate::{Answer, Node, Row, RowIdentity, ToolError};
+use crate::{Answer, Node, Row, RowIdentity, ToolError, counted};
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
@@ -137,7 +137,10 @@ impl CounterDelta {
         Answer {
             rows: self.moved.iter().map(row).collect(),
             if_empty: format!("none of the {} counters moved in {seconds:.1} s", self.still),
-            notes: vec![format!("sampled twice, {seconds:.1} s apart; {} counters did not move", self.still)],
+            notes: vec![format!(
+                "the two samples are {seconds:.1} s apart; {} did not move",
+                counted(self.still, "counter")
+            )],
             ..Answer::default()
         }
     }
@@ -176,7 +179,7 @@ mod tests {
                 "new   new: 4",
             ]
         );
-        assert_eq!(answer.notes, ["sampled twice, 8.0 s apart; 1 counters did not move"]);
+        assert_eq!(answer.notes, ["the two samples are 8.0 s apart; 1 counter did not move"]);
     }
 
     #[test]

@@ -42,7 +42,7 @@ mod target;
 mod tool;
 mod unique;
 
-pub use answer::{Answer, Fact, Row, RowField, RowIdentity};
+pub use answer::{Answer, Fact, Row, RowField, RowIdentity, counted};
 pub use argv::Argv;
 pub use backend::{
     AreaOfNode, AreaState, Backend, BadLocal, Bundle, BundleFile, ClusterError, Coverage, DataArea, Extent,

@@ -351,11 +351,12 @@ impl<'a> Node<'a> {
         Err(absent.expect("a tool gives at least one reading"))
     }
 
-    /// Returns the subject of the answer: the node, or the pod if the tool read something that belongs to the pod.
+    /// Returns what the answer is about, as the end of its title: `on node-1`, or `of pod shop/web-1 on node-1` if the
+    /// tool read something that belongs to the pod.
     pub(crate) fn subject(&self) -> String {
         match &self.pod {
-            Some(pod) if self.of_pod.load(Ordering::Relaxed) => format!("pod {pod} on {}", self.name),
-            _ => self.name.to_string(),
+            Some(pod) if self.of_pod.load(Ordering::Relaxed) => format!("of pod {pod} on {}", self.name),
+            _ => format!("on {}", self.name),
         }
     }
 

@@ -62,7 +62,7 @@ fn leading_parameters() -> Value {
 /// The shared parameters that come after the tool's own parameters.
 fn trailing_parameters() -> Value {
     json!({
-        "grep": { "type": "string", "description": "Regex that rows match." },
+        "grep": { "type": "string", "description": "Regex to filter rows." },
         "offset": { "type": "integer", "description": "Rows to skip." },
         "limit": { "type": "integer", "description": "Maximum rows." },
         "bundle": { "type": "string", "description": "Bundle to read." },

@@ -91,7 +91,7 @@ impl Row {
 /// The answer of one node.
 pub(crate) struct NodeAnswer {
     pub(crate) node: NodeName,
-    /// The subject of the answer: the node, or a pod on it.
+    /// What the answer is about, as the end of its title: `on node-1`, or `of pod shop/web-1 on node-1`.
     pub(crate) subject: String,
     pub(crate) result: Result<Answer, ToolError>,
     pub(crate) given: NodeEvidence,
@@ -156,7 +156,7 @@ pub(crate) fn of_cluster(
 }
 
 fn one(about: ReplyHeader<'_>, from: NodeAnswer, page: &Page, budget: Budget) -> Result<String, ToolError> {
-    let of = format!(" of {}", from.subject);
+    let of = format!(" {}", from.subject);
     Ok(alone(about, &of, from.result?, from.given, page, budget))
 }
 
@@ -200,7 +200,7 @@ fn many(
     let of = if is_compared {
         format!(" compared on {asked} nodes")
     } else {
-        format!(" of each of {asked} nodes")
+        format!(" on each of {asked} nodes")
     };
     let named = format!("{of} ({})", names.join(", "));
     let mut given: Vec<NodeEvidence> =
@@ -307,7 +307,7 @@ fn compared(
             rows.extend(of.into_iter().map(|kept| Row::line(kept.rows).under(&heading)));
         };
         add("on one node only, by design:".into(), folded.own);
-        add(format!("the same on all {} nodes:", good.len()), folded.same);
+        add(format!("equal on all {} nodes:", good.len()), folded.same);
     }
     let empty = match (same, not_compared.is_empty()) {
         (0, _) => "nothing to compare: no row is expected on more than one node",
@@ -353,8 +353,10 @@ fn each(good: Vec<(NodeName, Answer)>, page: &Page, budget: Budget) -> Result<Ve
                 Some(left) => (bytes, lines) = left,
                 None if is_paged || nth == 0 => {}
                 None => {
-                    let more =
-                        format!("  … {} more: pass node_name={node} to list them", fold::count(all - nth));
+                    let more = format!(
+                        "  … {} left out: pass node_name={node} to list them",
+                        fold::count(all - nth)
+                    );
                     rows.push(Row::line(more).under(&heading));
                     break;
                 }

@@ -89,7 +89,7 @@ const DETAILS: UnreadFields = &[
     "spec/tolerations",
     "spec/topologySpreadConstraints",
     "spec/volumes",
-    // Fields of containers, init containers and ephemeral containers.
+    // These are fields of containers, init containers and ephemeral containers.
     "spec/*/*/args",
     "spec/*/*/command",
     "spec/*/*/env",

@@ -12,7 +12,7 @@ macro_rules! procedure {
             with node and time. Data that a tool reports as \"not collected\" is unknown, not healthy.\n\n\
             0. Call cluster_overview: note the flavour, the gateway mode, nodes that are not ready, restarts, and the data \
             that this source lacks. Then call ovn_db_status node_name=all. A zone that lags behind and a daemon that is not \
-            connected are findings; in such a zone the northbound rows show the desired state, not the actual state.\n",
+            connected are findings; in such a zone the northbound rows show the requested state, not the actual state.\n",
             $($step, "\n",)+
             "\nEnd with: the cause, the evidence, what you ruled out, and what this source cannot show."
         )

@@ -97,7 +97,7 @@ async fn the_bundle_has_the_objects_of_the_api_server() -> Result<(), Failed> {
             }
             changed.entry(plural.to_owned()).or_default().extend(found);
         }
-        // A namespace that was created later, with the objects of every namespace.
+        // These objects are in a namespace that was created later. Every namespace has such objects.
         for (namespace, name) in theirs.into_keys() {
             *absent.entry(format!("{plural} only on the server: {namespace}/{name}")).or_default() += 1;
         }

@@ -79,7 +79,7 @@ fn a_search_does_not_keep_the_server_from_ending() -> Result<(), Failed> {
         )?;
         output.read_line(&mut line)?;
         writeln!(input, r#"{{"jsonrpc":"2.0","method":"notifications/initialized"}}"#)?;
-        // More searches than the server has threads, and one call that must be answered meanwhile.
+        // The client sends more searches than the server has threads, and one call that must be answered meanwhile.
         for id in 2..6 {
             writeln!(
                 input,

@@ -165,7 +165,7 @@ fn cluster(path: &str) -> Option<(u16, Value)> {
             403,
             "configmaps \"ovn-config\" is forbidden: User \"jane\" cannot get resource \"configmaps\"",
         ),
-        // The pods of all namespaces, filtered by node if the query names one.
+        // The answer has the pods of all namespaces, or those of one node if the query names it.
         "/api/v1/pods" => {
             let of = ["n1", "n2", "n3"]
                 .into_iter()

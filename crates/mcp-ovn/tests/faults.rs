@@ -244,7 +244,7 @@ fn in_force_behind_and_unknown_are_three_states() -> Result<(), Failed> {
     assert_eq!(state, "unknown", "{text}");
     assert!(text.contains("Chassis_Private has no row for a chassis of this zone"), "{text}");
 
-    // The same if the southbound or the northbound database is missing.
+    // The state is the same if the southbound or the northbound database is missing.
     for of in [southbound, northbound] {
         let capture = Capture::unpack()?;
         remove(&of(&capture))?;

@@ -95,11 +95,11 @@ fn thirty_traces(source: &Arc<dyn Backend>) -> Result<(), Failed> {
         ("10.244.1.6", "10.244.1.6", "tcp", 5432, [None, Some("0a:58:0a:f4:01:06")]),
         ("10.244.1.6", "10.244.1.6", "tcp", 22, [None, Some("0a:58:0a:f4:01:06")]),
         ("10.244.1.6", "10.244.1.6", "udp", 53, [None, Some("0a:58:0a:f4:01:06")]),
-        // Services with and without endpoints, and the service of the API server.
+        // These are services with and without endpoints, and the service of the API server.
         ("default/web", "10.96.0.10", "tcp", 80, [None, None]),
         ("default/empty", "10.96.0.20", "tcp", 80, [None, None]),
         ("default/kubernetes", "10.96.0.1", "tcp", 443, [None, None]),
-        // An external address: default/client has an egress IP on the other node.
+        // These addresses are outside the cluster: default/client has an egress IP on the other node.
         ("8.8.8.8", "8.8.8.8", "udp", 53, [None, None]),
         ("8.8.8.8", "8.8.8.8", "icmp", 0, [None, None]),
         ("172.18.0.3", "172.18.0.3", "tcp", 6443, [None, None]),

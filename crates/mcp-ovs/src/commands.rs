@@ -21,7 +21,7 @@ pub(crate) const ALLOW: AllowedPrograms = AllowedPrograms(&[OFCTL, APPCTL]);
 
 const OFCTL: Program = Program {
     name: "ovs-ofctl",
-    // Without a time limit, ovs-ofctl waits for ever on a switch that hangs. If `-O` lists several versions,
+    // Without a time limit, ovs-ofctl waits forever for a switch that hangs. If `-O` lists several versions,
     // ovs-ofctl and the switch use the highest that both support.
     globals: &[
         "--timeout=10",

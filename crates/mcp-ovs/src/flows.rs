@@ -1,7 +1,7 @@
 //! OpenFlow flows of a bridge in the form in which they are shown and compared.
 
 use crate::switch::Bridge;
-use mcp_core::{Db, Node, ReadError, Row, RowField, RowIdentity, ToolError};
+use mcp_core::{Db, Node, ReadError, Row, RowField, RowIdentity, ToolError, counted};
 use openflow::{Filter, Flow, is_header};
 use ovn_model::{
     UuidPrefix,
@@ -97,7 +97,7 @@ pub(crate) fn overview(found: &SelectedFlows<'_>, tables: &Tables, compared: boo
     let row = |(table, (flows, packets)): (&u8, &(usize, u64))| {
         let heading = heading(*table, tables);
         let identity = RowIdentity { key: heading.to_string(), ..RowIdentity::default() };
-        Row::with(format!("{heading}: {flows} flows, {packets} packets"), identity)
+        Row::with(format!("{heading}: {}, {packets} packets", counted(*flows, "flow")), identity)
     };
     found.tables.iter().filter(|(table, _)| wanted(table)).map(row).collect()
 }
@@ -112,7 +112,7 @@ pub(crate) async fn origins(node: &Node<'_>, flows: &[Flow<'_>]) -> Result<BTree
     if cookies.len() > MOST_ORIGINS {
         return Err(ToolError::bad(
             format!("the flows have {} cookies, which is too many for origins", cookies.len()),
-            format!("Select flows with at most {MOST_ORIGINS} cookies: set match, priority or cookie."),
+            format!("Select flows with at most {MOST_ORIGINS} cookies: pass match, priority or cookie."),
         ));
     }
     let schema = node.schema(Db::Sb).await?;

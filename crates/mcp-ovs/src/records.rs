@@ -83,7 +83,7 @@ impl Printed {
             return Err(ToolError::bad(
                 absent.to_string(),
                 format!(
-                    "Reports contain ovs-vsctl list output only for the tables {}.",
+                    "Reports contain the output of ovs-vsctl list only for the tables {}; ovs_vsctl_show lists bridges and ports.",
                     commands::LISTED.join(", ")
                 ),
             ));
@@ -91,7 +91,7 @@ impl Printed {
         if query.of.is_some() {
             return Err(ToolError::bad(
                 "conf.db was not collected, and the output of ovs-vsctl list does not show which row belongs to which bridge or port",
-                "Leave out `of`; record, where, columns and grep still work. ovs_vsctl_show lists the ports of each bridge.",
+                "Omit `of`; record, where, columns and grep still work. ovs_vsctl_show lists the ports of each bridge.",
             ));
         }
         Ok(Self(listing))
@@ -164,7 +164,7 @@ impl Memory {
     /// Returns the text that replaces a default value, because the default is not the value that the server had.
     fn shown(&self, column: &str, asked: &[String]) -> Option<String> {
         let absent = !self.is_filled && self.columns.contains(column) && !asked.is_empty();
-        absent.then(|| "not in the file: the server keeps this column only in memory".to_owned())
+        absent.then(|| "not in the file: ovsdb-server keeps this column only in memory".to_owned())
     }
 
     fn notes(&self, query: &Query, any: bool) -> Option<String> {
@@ -175,11 +175,11 @@ impl Memory {
             (false, true, []) => None,
             (false, false, []) if !any || !query.columns.is_empty() => None,
             (false, false, []) => Some(format!(
-                "not in the file, because the server keeps these columns only in memory: {}",
+                "the file does not contain these columns, because ovsdb-server keeps them only in memory: {}",
                 self.columns.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
             )),
             (false, _, decided) => Some(format!(
-                "the conditions on {} test default values, because the server keeps these columns only in memory; use grep instead",
+                "the conditions on {} test default values, because ovsdb-server keeps these columns only in memory; use grep instead",
                 decided.join(", ")
             )),
         }

@@ -61,7 +61,7 @@ pub(crate) async fn bridge(node: &Node<'_>, name: Option<&str>) -> Result<Bridge
         },
         Err(ReadError::NotCollected { .. } | ReadError::Unreadable { .. }) => {
             let name = parsed.map_err(|e| {
-                ToolError::bad(e.to_string(), "Give the name of a bridge, such as br-int or br-ex.")
+                ToolError::bad(e.to_string(), "Pass the name of a bridge, such as br-int or br-ex.")
             })?;
             Ok(described(node, name).await)
         }
@@ -140,7 +140,7 @@ pub(crate) fn not_understood(lines: &[&str]) -> Vec<String> {
     /// The number of lines that are shown. More lines would add no information.
     const SHOWN: usize = 5;
     let mut notes: Vec<String> =
-        lines.iter().take(SHOWN).map(|line| format!("not understood: {}", line.trim())).collect();
+        lines.iter().take(SHOWN).map(|line| format!("line not understood: {}", line.trim())).collect();
     if lines.len() > SHOWN {
         notes.push(format!("and {} more lines were not understood", lines.len() - SHOWN));
     }

@@ -34,7 +34,7 @@ pub(crate) struct Question {
 
 /// Parses a flow that a user wrote. `in_port` accepts the name of a port.
 pub(crate) fn written(bridge: &Bridge, flow: &str) -> Result<FlowMatch, ToolError> {
-    let hint = "Write fields of a flow, not a packet: in_port=eth0,tcp,dl_src=…,dl_dst=…,nw_src=…,nw_dst=…,nw_ttl=64,tp_dst=80. Or give from, to and port.";
+    let hint = "Write fields of a flow, not a packet: in_port=eth0,tcp,dl_src=…,dl_dst=…,nw_src=…,nw_dst=…,nw_ttl=64,tp_dst=80. Or pass from, to and port.";
     let parsed = |text: &str| FlowMatch::parse(text).map_err(|e| ToolError::bad(e.to_string(), hint));
     let flow = parsed(flow.trim())?;
     let Some(port) = flow.value("in_port") else {
@@ -115,7 +115,7 @@ async fn evaluated(node: &Node<'_>, question: &Question) -> Result<Traced, ToolE
     let states =
         question.ct.iter().map(|next| next.as_str().parse()).collect::<Result<Vec<packet::CtState>, _>>();
     let states = states.map_err(|name| {
-        ToolError::bad(format!("`{name}` is not a connection state"), "Give new, est or reply.")
+        ToolError::bad(format!("`{name}` is not a connection state"), "Pass new, est or reply.")
     })?;
     let mut asked = eval::Question {
         bridge: bridge.to_owned(),
@@ -144,7 +144,7 @@ async fn evaluated(node: &Node<'_>, question: &Question) -> Result<Traced, ToolE
         );
     }
     notes.extend(beyond_the_tunnel(&new));
-    let one_of = if branches.chooses() && new.len() > 1 { "by hash, one of: " } else { "" };
+    let one_of = if branches.chooses() && new.len() > 1 { "one of these, chosen by hash: " } else { "" };
     let established = match (branches.is_translated(), new.as_slice()) {
         (false, ends) if ends.iter().any(|end| matches!(end, End::Unknown(_))) => {
             notes.push(
@@ -184,7 +184,7 @@ async fn evaluated(node: &Node<'_>, question: &Question) -> Result<Traced, ToolE
     }
     notes.extend(state.notes.iter().cloned());
     notes.push(format!(
-        "evaluated from the flows of {} in the report, without a connection table: each conntrack step has the state in ct_state, or new; learnt addresses are those at the time of the report",
+        "the trace is evaluated from the recorded flows of {}, without a connection table: each conntrack step has the state that ct_state gives, or new; the learnt MAC addresses are those of the report",
         state.version()
     ));
     Ok(Traced { verdict, text, notes })
@@ -192,5 +192,5 @@ async fn evaluated(node: &Node<'_>, question: &Question) -> Result<Traced, ToolE
 
 /// Returns the error for more conntrack steps than the command has states.
 pub(crate) fn too_many_states() -> ToolError {
-    ToolError::bad("ct_state has more than 4 states", "Give the states of the first 4 steps.")
+    ToolError::bad("ct_state has more than 4 states", "Pass the states of the first 4 steps.")
 }

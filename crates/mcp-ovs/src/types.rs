@@ -28,11 +28,11 @@ pub(crate) struct ListParams {
 pub(crate) fn delta_seconds(seconds: Option<u16>) -> Result<Option<u16>, ToolError> {
     match seconds {
         Some(0) => {
-            Err(ToolError::bad("delta_seconds=0 leaves no time between two samples", "Give 1 to 120."))
+            Err(ToolError::bad("delta_seconds=0 leaves no time between two samples", "Pass 1 to 120."))
         }
         Some(n) if n > CounterDelta::LONGEST => Err(ToolError::bad(
             format!("delta_seconds={n} is too long"),
-            format!("Give 1 to {}.", CounterDelta::LONGEST),
+            format!("Pass 1 to {}.", CounterDelta::LONGEST),
         )),
         seconds => Ok(seconds),
     }

@@ -96,7 +96,7 @@ fn answers_name_what_is_not_compared() -> Result<(), Failed> {
 #[test]
 fn a_missing_flow_of_the_external_bridge() -> Result<(), Failed> {
     let reports = Reports::new()?;
-    // The flow for return traffic of connections that OVN began. Without it, replies go to the host.
+    // This flow handles the replies of connections that OVN opened. Without it, replies go to the host.
     let is_it = |line: &&str| line.contains("ct_state=+est+trk,ct_mark=0x1,ip actions=");
     reports.change(FLOWS, |text| {
         text.lines().filter(|line| !is_it(line)).map(|line| format!("{line}\n")).collect()

@@ -56,7 +56,7 @@ fn a_report_answers() -> Result<(), Failed> {
         "{text}"
     );
     assert!(text.contains("Final flow: ") && text.contains("Datapath actions: "), "{text}");
-    assert!(text.contains("evaluated from the flows of Open vSwitch 4.0.0"), "{text}");
+    assert!(text.contains("evaluated from the recorded flows of Open vSwitch 4.0.0"), "{text}");
     // The database gives the same answer as the recorded output of ovs-vsctl.
     with_database(dir.path(), &report)?;
     let plain = |text: &str| {
@@ -135,7 +135,7 @@ fn a_kernel_datapath_is_evaluated_as_its_node_traced() -> Result<(), Failed> {
             "10.244.1.5",
             "sent through the tunnel to node ovn-worker2 (172.18.0.3)",
         ),
-        ("trace-same.txt", "0a:58:0a:f4:00:05", "10.244.0.5", "delivered to pod default/web-1 by port"),
+        ("trace-same.txt", "0a:58:0a:f4:00:05", "10.244.0.5", "delivered to pod default/web-1 through port"),
     ] {
         let flow = format!(
             "in_port=4,tcp,dl_src=0a:58:0a:f4:00:04,dl_dst={mac},nw_src=10.244.0.4,nw_dst={to},nw_ttl=64,tp_src=40000,tp_dst=8080"

@@ -79,7 +79,7 @@ fn lines(answer: &str) -> Vec<String> {
     let (mut resumes, mut heading) = (false, false);
     for line in trace {
         // On a bridge where the packet did not begin, Open vSwitch prints its own rule for packets that match no flow.
-        // If the packet continues there, it names the bridge and the port where the packet began.
+        // If the packet continues there, Open vSwitch names the bridge and the port where the packet began.
         let line = match line.split_once(". reg0=0x") {
             Some((before, rule)) if rule.ends_with(", priority 0") => format!("{before}. No match."),
             _ => line.to_owned(),
@@ -91,7 +91,7 @@ fn lines(answer: &str) -> Vec<String> {
         if heading {
             continue;
         }
-        // For a packet from a tunnel, it prints all fields of the tunnel, without the key.
+        // For a packet from a tunnel, Open vSwitch prints all fields of the tunnel, without the key.
         let other = |part: &&str| {
             let flow = line.contains("low: ");
             flow && (part.starts_with("tun_") || part.starts_with("gtpu_"))
@@ -110,7 +110,7 @@ fn same_verdict(live: &str, evaluated: &str) -> bool {
     let verdict =
         |answer: &str| answer.lines().find_map(|line| line.strip_prefix("verdict: ")).map(str::to_owned);
     let (Some(live), Some(evaluated)) = (verdict(live), verdict(evaluated)) else { return false };
-    match evaluated.strip_prefix("by hash, one of: ") {
+    match evaluated.strip_prefix("one of these, chosen by hash: ") {
         Some(all) => live.split("; ").all(|end| all.split("; ").any(|it| it == end)),
         None => live == evaluated,
     }
@@ -133,7 +133,7 @@ fn questions() -> Vec<Map<String, Value>> {
         ("ovn-worker2", "default/db"),
     ];
     let destinations = [
-        // A pod of each zone, and the database: one port is allowed to clients, others are denied.
+        // The destinations are a pod of each zone, and the database, which allows clients on one port only.
         ("10.244.0.6", "tcp", 8080),
         ("10.244.1.5", "tcp", 8080),
         ("10.244.1.7", "udp", 53),
@@ -152,7 +152,7 @@ fn questions() -> Vec<Map<String, Value>> {
         |port| json!({ "node_name": "ovn-worker2", "from": "default/client-2", "to": "10.244.1.6", "port": port }),
     );
     let est = json!({ "node_name": "ovn-worker", "from": "default/client", "to": "10.244.1.5", "port": 8080, "ct_state": ["est", "est", "est"] });
-    // Traces without ports, with another bucket of the service, and of the reply through its translation.
+    // These traces have no ports, use another bucket of the service, or follow the reply through its translation.
     let other = [
         json!({ "node_name": "ovn-worker", "from": "default/client", "to": "10.244.1.5", "protocol": "icmp" }),
         json!({ "node_name": "ovn-worker2", "from": "default/client-2", "to": "172.18.0.1", "protocol": "icmp" }),
@@ -160,7 +160,7 @@ fn questions() -> Vec<Map<String, Value>> {
         json!({ "node_name": "ovn-worker", "from": "default/web-1", "to": "172.18.0.1", "port": 40000, "ct_state": ["est", "reply", "est"] }),
     ];
     let bridges = [
-        // Traces from outside, to outside, with NORMAL, out of a tunnel, of address requests, and with IPv6.
+        // These traces come from outside, leave the cluster or a tunnel, use NORMAL or IPv6, or request addresses.
         ("br-ex", "in_port=eth0,tcp,dl_src=02:42:ac:12:00:01,dl_dst=02:42:ac:12:00:02,nw_src=172.18.0.1,nw_dst=172.18.0.2,nw_ttl=64,tp_src=80,tp_dst=40000"),
         ("br-ex", "in_port=LOCAL,tcp,dl_src=02:42:ac:12:00:02,dl_dst=02:42:ac:12:00:01,nw_src=172.18.0.2,nw_dst=172.18.0.1,nw_ttl=64,tp_src=40000,tp_dst=80"),
         ("br-ex", "in_port=LOCAL,arp,dl_src=02:42:ac:12:00:02,dl_dst=02:42:ac:12:00:01,arp_op=2,arp_spa=172.18.0.2,arp_tpa=172.18.0.1"),

@@ -195,7 +195,7 @@ mod tests {
                 Some(31),
                 "priority=100,ip,in_port=2",
             ),
-            // `--no-stats`, and a table that is not printed because it is 0.
+            // The dump was made with `--no-stats`, and the table is not printed because it is 0.
             (" priority=0 actions=drop", 0, 0, 0, None, "priority=0"),
             // The priority is not printed because it is the default.
             (
@@ -214,7 +214,7 @@ mod tests {
                 Some(1),
                 "priority=7,ip,in_port=\"a b\"",
             ),
-            // `bridge/dump-flows`.
+            // This is the format of `bridge/dump-flows`.
             (
                 "table_id=254, duration=95s, n_packets=4, n_bytes=0, priority=0,reg0=0x1,actions=drop",
                 0,

@@ -59,7 +59,7 @@ impl Zone {
                     (Meaning::Predicate(text), _, [Constant::Number(number)]) if number.value == 1 => {
                         self.apply(&parse(text).map_err(|error| error.to_string())?, implied, packet)
                     }
-                    _ => Err(format!("`{expr}` does not give the field one value")),
+                    _ => Err(format!("`{expr}` does not set the field to a single value")),
                 }
             }
             // `tcp` and `!ip.frag[0]` are comparisons of a bit with 0.
@@ -73,10 +73,10 @@ impl Zone {
                         packet.set_bits(place, 1);
                         Ok(())
                     }
-                    _ => Err(format!("`{expr}` does not give the field one value")),
+                    _ => Err(format!("`{expr}` does not set the field to a single value")),
                 }
             }
-            _ => Err(format!("`{expr}` does not give the field one value")),
+            _ => Err(format!("`{expr}` does not set the field to a single value")),
         }
     }
 }

@@ -200,7 +200,7 @@ fn by_process(
         let mut command = program("ovn-trace");
         command.arg(format!("--db=unix:{}", programs.socket().display())).arg("--no-leader-only");
         command.args(chosen.iter().map(|(name, _)| format!("--ct={name}")));
-        // Without `--lb-dst`: the program of 23.03 also applies it to `ct_lb_mark` without backends.
+        // The test omits `--lb-dst`, because the program of 23.03 also applies it to `ct_lb_mark` without backends.
         command.arg(format!("--select-id={id}"));
         let theirs = printed(command.arg(&datapath).arg(&text))?;
         let states = chosen.iter().map(|(_, state)| *state | CtState::TRK).collect();

@@ -100,7 +100,7 @@ pub struct PodNetwork {
     /// The role: `primary`, `secondary` or `infrastructure-locked`.
     #[serde(deserialize_with = "or_default")]
     pub role: String,
-    /// The tunnel key of the port in layer 2 networks, for which all zones must agree on one.
+    /// The tunnel key of the port in a layer 2 network. It must be the same in all zones.
     pub tunnel_id: Option<u32>,
 }
 

@@ -124,7 +124,7 @@ pub fn own(node: &str, read: &[Rows]) -> Vec<Own> {
         let (name, chassis) = (router.text("name").unwrap_or_default(), router.map_get("options", "chassis"));
         if let Some(chassis) = chassis {
             add(name, "chassis", chassis);
-            // Gateway chassis have names like this, after their port.
+            // A gateway chassis has a name of this form, which begins with the name of its port.
             add(name, "name and chassis", &format!("{zone}-{chassis}"));
         }
     }
@@ -271,7 +271,9 @@ pub fn left_out(rows: &Rows) -> BTreeSet<String> {
     let leads_to_own =
         |row: &Row| table == "Load_Balancer" && row.map("vips").any(|(vip, _)| is_own(row, vip));
     if rows.rows.iter().any(leads_to_own) {
-        names.insert("vips of load balancers for the node's own endpoints: only that they are there".into());
+        names.insert(
+            "vips of load balancers for the node's own endpoints (only their presence is compared)".into(),
+        );
     }
     if rows.rows.iter().any(|row| table == "Address_Set" && holds_own_pods(row)) {
         names.insert("addresses of the node's own pods in address sets for egress".into());

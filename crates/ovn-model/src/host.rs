@@ -17,8 +17,8 @@ pub fn packet_mark(mark: u32) -> Option<&'static str> {
 /// Returns the meaning of a connection mark in the zones of the external bridge.
 pub fn connection_mark(zone: u16, mark: u32) -> Option<&'static str> {
     match (zone, mark) {
-        (64000..=64004, 0x1) => Some("begun by OVN"),
-        (64000..=64004, 0x2) => Some("begun by the host"),
+        (64000..=64004, 0x1) => Some("opened by OVN"),
+        (64000..=64004, 0x2) => Some("opened by the host"),
         _ => None,
     }
 }
@@ -124,7 +124,7 @@ mod tests {
             (packet_mark(1), rule(31), routing_table("8"), chain("KUBE-SERVICES")),
             (None, None, None, None)
         );
-        assert_eq!((connection_mark(64000, 2), connection_mark(7, 2)), (Some("begun by the host"), None));
+        assert_eq!((connection_mark(64000, 2), connection_mark(7, 2)), (Some("opened by the host"), None));
     }
 
     #[test]

@@ -97,7 +97,7 @@ impl Query {
             (Some(_), Some(_)) => {
                 return Err(NoRecords::Bad {
                     problem: "`record` and `of` cannot be combined".into(),
-                    hint: "Give `record` for one row by its name, or `of` for all rows of a parent.".into(),
+                    hint: "Pass `record` for one row by its name, or `of` for all rows of a parent.".into(),
                 });
             }
         };
@@ -197,7 +197,7 @@ impl Query {
         if selects.is_empty() {
             return Err(NoRecords::Bad {
                 problem: format!("rows of {} do not belong to a named object", table.name),
-                hint: "Leave out `of`; filter with `where` or `grep` instead.".into(),
+                hint: "Omit `of`; filter with `where` or `grep` instead.".into(),
             });
         }
         let parts: PartsOf = parts(schema, &table.name, of, &source.rows(&selects).await?);

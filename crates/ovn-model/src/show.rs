@@ -103,7 +103,7 @@ impl<'a> Tables<'a> {
 
 fn shown(kind: &'static str, row: &Row, parts: Vec<(String, String)>) -> Shown {
     let mut text = format!("{kind} {} ({})", row.uuid, name(row));
-    // Names that Neutron uses; OVN-Kubernetes sets none.
+    // Neutron sets these names, and OVN-Kubernetes does not.
     let aka = row
         .map_get("external_ids", "neutron:network_name")
         .or(row.map_get("external_ids", "neutron:router_name"));

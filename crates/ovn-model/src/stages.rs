@@ -128,11 +128,11 @@ impl Layout {
         let after_output = table.checked_sub(self.output?)?;
         let width = self.egress.checked_sub(self.output?)?;
         match (table, after_output, width) {
-            (64, ..) => Some("restore the port of entry"),
-            (65, ..) => Some("logical to physical"),
+            (64, ..) => Some("restores the input port"),
+            (65, ..) => Some("logical to physical ports"),
             (66, ..) => Some("MAC bindings"),
-            (_, 0, _) => Some("output: large packets"),
-            // Five tables until 24.03, six in 26.03, which added one for VTEPs.
+            (_, 0, _) => Some("output of large packets"),
+            // There are five tables until 24.03, and six in 26.03, which added one for VTEPs.
             (_, 2, 5 | 6) => Some("output to remote ports"),
             (_, 3, 5) | (_, 4, 6) => Some("output to local ports"),
             (_, 4, 5) | (_, 5, 6) => Some("check for loops"),

@@ -161,8 +161,8 @@ impl Progress {
             ));
         } else if late > 0 {
             verdict.unknown.push(format!(
-                "the e2e_timestamp of the northbound database is {late} s newer than the southbound one: ovn-northd does not \
-                 follow, or the databases were read that far apart"
+                "the e2e_timestamp of the northbound database is {late} s newer than the southbound one: ovn-northd lags \
+                 behind, or the databases were read at different times"
             ));
         }
     }

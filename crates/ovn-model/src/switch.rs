@@ -174,7 +174,7 @@ pub fn own(node: &str, switch: &Switch, read: &[Rows]) -> Vec<Own> {
     for name in interfaces.filter(|name| name.starts_with("patch-")) {
         // `patch-br-ex_<node>-to-br-int`
         if let Some((before, after)) = name.split_once(&format!("_{node}-")) {
-            all.push(own(&format!("{before} {after}"), name));
+            all.push(own(&format!("{} patch port {after}", before.trim_start_matches("patch-")), name));
         }
     }
     for row in rows("Bridge") {

@@ -19,11 +19,11 @@ pub struct Zone {
 /// The zones that OVN-Kubernetes uses outside OVN, on the external bridge (go-controller/pkg/node, `ctZone`
 /// constants).
 pub const RESERVED: &[(u16, &str)] = &[
-    (64000, "external bridge: default"),
-    (64001, "external bridge: host to service, masqueraded"),
-    (64002, "external bridge: OVN's masquerade address"),
-    (64003, "external bridge: host's node ports"),
-    (64004, "external bridge: reassembly of fragments"),
+    (64000, "external bridge, default zone"),
+    (64001, "external bridge, masqueraded host-to-service traffic"),
+    (64002, "external bridge, OVN's masquerade address"),
+    (64003, "external bridge, node ports of the host"),
+    (64004, "external bridge, reassembly of fragments"),
 ];
 
 /// Parses the `<name> <zone>` lines of `ovn-appctl ct-zone-list`, and returns the other lines unchanged.

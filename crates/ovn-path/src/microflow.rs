@@ -71,7 +71,7 @@ pub enum NoPacket {
         to: IpAddr,
     },
     /// The destination is the sender itself, so the packet never leaves it.
-    #[error("{to} is an address of port {port} itself")]
+    #[error("{to} is an address of the sending port {port}")]
     Itself {
         /// The logical port of the sender.
         port: String,

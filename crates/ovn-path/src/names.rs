@@ -63,7 +63,7 @@ pub enum NoEndpoint {
         known: Vec<String>,
     },
     /// The service does not have this port.
-    #[error("service {service} does not have this port for this protocol")]
+    #[error("service {service} has no port with this number and protocol")]
     NoSuchPort {
         /// The name of the service.
         service: String,
@@ -81,7 +81,9 @@ impl NoEndpoint {
         match self {
             Self::NoPort => "Pass the destination port, or protocol=icmp, which needs no port.".into(),
             Self::Unknown { known, .. } => format!("Known names: {}.", known.join(", ")),
-            Self::NoSuchPort { offered, .. } => format!("The service has {}.", offered.join(", ")),
+            Self::NoSuchPort { offered, .. } => {
+                format!("Its ports with this protocol: {}.", offered.join(", "))
+            }
             Self::NoOutside(_) => "Pass the sender's node as node_name, or the sender's pod as from.".into(),
         }
     }
@@ -136,7 +138,7 @@ impl Names {
         let Ok(address) = from.parse() else {
             let ports = self.ports.iter().map(|port| port.name.clone());
             return Err(NoEndpoint::Unknown {
-                kind: "logical port of this zone, node or address",
+                kind: "node, address or logical port of this zone",
                 name: from.to_owned(),
                 known: ports.chain(self.nodes.keys().cloned()).collect(),
             });

@@ -50,7 +50,7 @@ pub(super) fn measure(workspace: &Workspace, plan: &Plan, table: &mut Table) -> 
     table.say("bare exec: TLS, WebSocket, the command, its status", milliseconds(alone));
     table.say(format!("{TOOL} of a connected server"), milliseconds(ours));
     table.say("additional time of a call", milliseconds(ours.saturating_sub(alone)));
-    table.say("`kubectl exec` of the same", milliseconds(theirs));
+    table.say("`kubectl exec` of the same command", milliseconds(theirs));
     Ok(())
 }
 

@@ -44,7 +44,7 @@ fn ask(workspace: &Workspace, plan: &Plan, table: &mut Table, folder: &Path, log
 
     table.say("**kubectl_logs**, a generated log in a directory", megabytes(size));
     let theirs = median(runs, || wall(theirs()))?;
-    table.say("`rg -c` of the same", speed(theirs));
+    table.say("`rg -c` of the same text", speed(theirs));
     let found = median(runs, || wall(call(&[&grep])))?;
     table.say("search for the last matching lines", speed(found));
     table.say("ratio to the time of `rg -c`", format!("{:.1} x", found.as_secs_f64() / theirs.as_secs_f64()));

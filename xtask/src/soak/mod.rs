@@ -192,7 +192,7 @@ fn judge(changes: &Changes, idle: &Changes, looked_at: usize) -> Result {
     let (same, ours): (Vec<&String>, Vec<&String>) =
         changes.iter().partition(|line| excused.contains(&place(line)));
     for line in &same {
-        println!("the idle lab changes this too: {line}");
+        println!("the idle lab also changes this: {line}");
     }
     if ours.is_empty() {
         println!("compared {looked_at} values, rules, flows, files and processes: the calls changed nothing");

@@ -35,7 +35,7 @@ fn public_items(file: &SourceFile) -> Vec<String> {
     }
     let mut docs: Vec<&str> = Vec::new();
     let mut included = false;
-    // The depth of brackets of an attribute that goes over several lines.
+    // This is the depth of brackets in an attribute that spans several lines.
     let mut depth: i64 = 0;
     for (at, line) in
         file.text.lines().enumerate().take_while(|(at, _)| at + 1 < first_line_of_tests(&file.text))

@@ -1,7 +1,7 @@
 //! Writes the answer of an audit.
 
 use super::{Certainty, CheckEntry, Finding, Severity, run::CheckResult};
-use crate::{Answer, Row, error::chain};
+use crate::{Answer, Row, counted, error::chain};
 use std::{fmt::Write, sync::Arc};
 
 /// Writes the findings, the worst first; then the checks without findings; then what could not be checked, and why.
@@ -42,14 +42,9 @@ pub(super) fn answer(results: Vec<CheckResult<'_>>, about: Option<&str>) -> Answ
     if !fine.is_empty() {
         rows.push(Row::line(format!("{} found no fault: {}", counted(fine.len(), "check"), fine.join(", "))));
     }
-    let heading: Arc<str> = "could not be checked:".into();
+    let heading: Arc<str> = "checks that could not run:".into();
     rows.extend(unchecked.into_iter().map(|why| Row::line(format!("  {why}")).under(&heading)));
     Answer { rows, ..Answer::default() }
-}
-
-fn counted(count: usize, what: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{plural}")
 }
 
 fn line(check: &CheckEntry, finding: &Finding) -> String {
@@ -65,7 +60,7 @@ fn line(check: &CheckEntry, finding: &Finding) -> String {
     let Finding { object, field, wrong, right, shown_by, refuted_by, .. } = finding;
     let on = finding.node.as_ref().map(|node| format!(" on {node}")).unwrap_or_default();
     let mut text = format!(
-        "{severity} ({certainty}) {}: {object}{on}: {field} is {wrong}, should be {right}\n  \
+        "{severity} ({certainty}) {}: {object}{on}: {field} is {wrong}, but should be {right}\n  \
          shown by: {shown_by}\n  refuted if: {refuted_by}",
         check.id
     );
@@ -172,9 +167,9 @@ mod tests {
         assert_eq!(
             firsts,
             [
-                "ERROR (certain) bad: Pod shop/web on n1: MTU is 900, should be 1400",
-                "ERROR (suspicion) bad: Pod shop/maybe on n1: MTU is 900, should be 1400",
-                "NOTICE (certain) bad: Pod shop/odd on n1: MTU is 900, should be 1400",
+                "ERROR (certain) bad: Pod shop/web on n1: MTU is 900, but should be 1400",
+                "ERROR (suspicion) bad: Pod shop/maybe on n1: MTU is 900, but should be 1400",
+                "NOTICE (certain) bad: Pod shop/odd on n1: MTU is 900, but should be 1400",
             ]
         );
         assert!(text.contains("known as: issue 1, since 1.0, fixed in 1.2"), "{text}");

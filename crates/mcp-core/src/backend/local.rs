@@ -123,7 +123,7 @@ impl LocalBackend {
 
     fn node(&self, name: &NodeName) -> Result<&LocalNode, ReadError> {
         self.nodes.get(name).ok_or_else(|| ReadError::NotCollected {
-            what: "everything".into(),
+            what: "the data".into(),
             node: name.clone(),
             source_name: self.name().into(),
             why: None,

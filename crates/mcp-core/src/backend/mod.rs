@@ -202,6 +202,15 @@ pub(crate) fn warnings(program: &str, stderr: &str) -> (Vec<String>, Vec<String>
     (said(warnings), said(banners))
 }
 
+/// Names the data and its replacement, neither of which was collected: `A (or B)`, and `A (or B, or C)` if `A` already
+/// has a replacement.
+fn joined(what: &str, other: &str) -> String {
+    match what.strip_suffix(')').filter(|what| what.contains(" (or ")) {
+        Some(before) => format!("{before}, or {other})"),
+        None => format!("{what} (or {other})"),
+    }
+}
+
 impl Output {
     /// The end of the output, at most 400 characters. It usually says why a command failed or did not finish.
     pub(crate) fn last(&self) -> String {
@@ -381,7 +390,7 @@ impl ReadError {
                     (Some(why), Some(reason)) if why != reason => Some(format!("{why}; {reason}")),
                     (why, reason) => why.or(reason),
                 };
-                Self::NotCollected { what: format!("{what} or {other}"), node, source_name, why, instead }
+                Self::NotCollected { what: joined(&what, &other), node, source_name, why, instead }
             }
             (first, _) => first,
         }

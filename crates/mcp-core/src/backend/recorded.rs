@@ -207,7 +207,7 @@ impl Backend for RecordedBackend {
 
     async fn kinds(&self, _within: Duration) -> Result<ReadValue<Vec<ObjectKind>>, ReadError> {
         let read = self.of_cluster(&ask_kinds())?;
-        read.ok_or_else(|| ReadError::not_held("the list of kinds", &self.name))
+        read.ok_or_else(|| ReadError::not_held("the list of API resources", &self.name))
     }
 
     async fn objects(

@@ -111,7 +111,10 @@ fn difference(
         let lines = some(raw.iter().zip(group).map(told));
         // The values alone do not show which node is right, so each distinct set of values is a variant of its own.
         let sides = raw.iter().map(|values| format!("{field}\n{values:?}\n")).collect();
-        return Some((format!("{field} holds different kinds of the node's own values\n    {lines}"), sides));
+        return Some((
+            format!("the values of {field} do not mean the same on every node\n    {lines}"),
+            sides,
+        ));
     }
     let set = raw.iter().any(|values| values.len() > 1);
     let lines =

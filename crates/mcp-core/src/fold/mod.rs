@@ -16,7 +16,7 @@ mod symbols;
 #[cfg(test)]
 mod tests;
 
-use crate::{Answer, NodeName, Row, RowField, sanitize::REDACTED};
+use crate::{Answer, NodeName, Row, RowField, counted, sanitize::REDACTED};
 use compare::{NodeRow, compare_fields, some};
 use std::collections::{BTreeMap, BTreeSet};
 use symbols::{NodeIndex, RowOwner, Symbols, agree};
@@ -107,7 +107,7 @@ pub(crate) fn fold(
             lines.push(presence(&shown, key, group, &absent, &names, &symbols));
         }
         if !agree(group.iter().map(|cell| cell.kinds.as_slice())) {
-            lines.push(format!("{shown}: its name contains different kinds of the node's own values"));
+            lines.push(format!("{shown}: the values in its name do not mean the same on every node"));
         }
         let fields = compare_fields(group, &names, &symbols);
         lines.extend(fields.differences.iter().map(|difference| format!("{shown}: {difference}")));
@@ -197,7 +197,7 @@ fn absent(key: &GroupKey, group: &RowGroup<'_>, nodes: usize) -> Vec<RowOwner> {
             (0..nodes).map(|node| RowOwner { node, peer: None }).collect()
         }
         RowSubject::Peer => {
-            // Only nodes count that have the row for some peer or are such a peer, because a network need not be on
+            // Only nodes that have the row for some peer, or are such a peer, count, because a network need not be on
             // every node.
             let involved: BTreeSet<NodeIndex> =
                 group.iter().flat_map(|cell| [Some(cell.who.node), cell.who.peer]).flatten().collect();
@@ -252,7 +252,7 @@ fn only_value<'a>(group: &RowGroup<'a>) -> Option<&'a str> {
 
 /// Returns a number of rows in words.
 pub(crate) fn count(n: usize) -> String {
-    if n == 1 { "1 row".to_owned() } else { format!("{n} rows") }
+    counted(n, "row")
 }
 
 /// Returns the first of many keys. They are enough to see what was compared; a call for one node lists the rows.

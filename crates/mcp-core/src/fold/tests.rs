@@ -116,7 +116,7 @@ fn a_route_to_one_peer_that_is_missing() {
 fn with_two_nodes_a_missing_route_is_seen_by_what_the_other_has() {
     let mut zones = healthy();
     zones.truncate(2);
-    // Node c is not read. What the others have for it is the same text on both.
+    // Node c is not read. Both other nodes have the same text for it.
     change(&mut zones, 0, "10.244.3.0/24 via 100.88.0.3", None);
     assert_eq!(
         differences(&zones),

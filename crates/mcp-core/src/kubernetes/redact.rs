@@ -48,7 +48,7 @@ fn hide(value: &mut Value, base64: bool) {
         Value::Object(fields) => fields.values_mut().for_each(|value| hide(value, base64)),
         Value::Array(all) => all.iter_mut().for_each(|value| hide(value, base64)),
         value => {
-            // `oc adm inspect` replaces the values that it leaves out by a text of its own.
+            // `oc adm inspect` replaces the values that it leaves out with its own text.
             let len = value.as_str().map_or(0, |text| match base64 {
                 true => text.trim_end_matches('=').len() * 3 / 4,
                 false => text.len(),

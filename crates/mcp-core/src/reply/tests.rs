@@ -5,7 +5,7 @@ fn node_answer(name: &str, answer: Answer) -> NodeAnswer {
     let origins = vec![Origin::new("file", "2026-11-22T08:35:03Z".parse().ok())];
     NodeAnswer {
         node: name.parse().unwrap(),
-        subject: name.into(),
+        subject: format!("on {name}"),
         result: Ok(answer),
         given: NodeEvidence { node: Some(name.into()), origins, notes: Vec::new() },
     }
@@ -69,7 +69,7 @@ fn no_match_not_compared_and_equal_are_three_answers() {
     let equal = || vec![of_rows(vec![balancer("10.0.0.1")]); 3];
     assert_eq!(
         of_several(Many::Compare, equal(), Some("web")),
-        "compared and equal: 1 row\nthe same on all 3 nodes:\nweb -> 10.0.0.1\n"
+        "compared and equal: 1 row\nequal on all 3 nodes:\nweb -> 10.0.0.1\n"
     );
     assert_eq!(
         of_several(Many::Compare, equal(), Some("absent")),
@@ -99,7 +99,10 @@ fn each_node_has_an_equal_share_of_the_room() {
     let text = reply(many, answers, &Page::default(), Budget::default()).unwrap();
     for node in ["a", "b", "c"] {
         assert!(text.contains(&format!("\n{node}:\nrow 0\n")), "{text}");
-        assert!(text.contains(&format!("  … 869 rows more: pass node_name={node} to list them\n")), "{text}");
+        assert!(
+            text.contains(&format!("  … 869 rows left out: pass node_name={node} to list them\n")),
+            "{text}"
+        );
     }
 }
 
@@ -108,7 +111,7 @@ fn the_first_line_names_the_source_and_the_last_line_says_what_was_cut() {
     let text = text(rows(5), &page(1, Some(2)), Budget::default());
     assert_eq!(
         text,
-        "# rows of n, from source, 2026-11-22T08:35:03Z; evidence://mcp-test/e2631532\nrow 1\nrow 2\nnote: rows 2 to 3 of 5; offset=3 shows the next rows\n"
+        "# rows on n, from source, 2026-11-22T08:35:03Z; evidence://mcp-test/e2631532\nrow 1\nrow 2\nnote: rows 2 to 3 of 5; offset=3 shows the next rows\n"
     );
 }
 
@@ -174,7 +177,7 @@ fn a_node_that_fails_is_named_and_the_others_are_compared() {
     answers[1].result = Err(ToolError::bad("it is broken", "mend it"));
     answers[0].given.notes.push("odd".into());
     let text = reply(Many::Compare, answers, &Page::default(), Budget::default()).unwrap();
-    assert!(text.contains("compared and equal: 2 rows\nthe same on all 2 nodes:\nrow 0\nrow 1\n"), "{text}");
+    assert!(text.contains("compared and equal: 2 rows\nequal on all 2 nodes:\nrow 0\nrow 1\n"), "{text}");
     assert!(
         text.contains("note: b gave no answer and is not compared: it is broken\nnote: a: odd\n"),
         "{text}"

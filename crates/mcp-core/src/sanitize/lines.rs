@@ -105,8 +105,8 @@ impl Lines {
                 let shown = self.redact(rest);
                 Some(if prefix.is_empty() { shown } else { Cow::Owned(prefix + &shown) })
             }
-            // The rest of the line may be another quoted text, or the middle of one, so only punctuation is shown of
-            // it. It may also leave something open.
+            // The rest of the line may be another quoted text, or the middle of one, so only its punctuation is
+            // shown. The rest may also leave a quote open.
             LineAction::After(prefix, rest, quote) => {
                 self.redact(rest);
                 let (_, after) = rest.split_once(&quote)?;

@@ -37,13 +37,13 @@ fn ipsec_of_a_must_gather_is_covered() {
     ]);
     let one = held(&said, "node-1", DataArea::Ipsec);
     assert_eq!(one.state, AreaState::Present);
-    assert_eq!(one.details, ["6 outputs, 2 empty, 0 of failed commands"]);
+    assert_eq!(one.details, ["6 outputs, 2 empty, 0 from failed commands"]);
     assert_eq!(held(&said, "node-2", DataArea::Ipsec).state, AreaState::Empty);
     assert_eq!(held(&said, "node-1", DataArea::Frr).state, AreaState::Absent);
     let logs = held(&said, "node-1", DataArea::Logs);
     assert_eq!(
         (logs.state, logs.details.as_slice()),
-        (AreaState::Present, &["this host: libreswan".into()][..])
+        (AreaState::Present, &["logs of this host: libreswan".into()][..])
     );
 }
 
@@ -62,7 +62,7 @@ fn frr_of_a_must_gather_is_covered() {
         let said = coverage(&bundle);
         let one = held(&said, "node-1", DataArea::Frr);
         assert_eq!((one.state, one.details.len()), (AreaState::Present, 1), "{namespace}: {said}");
-        assert_eq!(one.details, ["2 outputs, 0 empty, 0 of failed commands"]);
+        assert_eq!(one.details, ["2 outputs, 0 empty, 0 from failed commands"]);
     }
 }
 
@@ -77,9 +77,9 @@ fn logs_of_hosts_in_a_must_gather_are_covered() {
         ("host_service_logs/node-2/ovs-vswitchd_service.log", b"Nov 22 08:12:01 node-2 ovs-vswitchd[7]: x\n"),
         ("nodes/node-2/node-2_logs_kubelet.gz", &gz(b"I1122 08:11:59.3 7 a.go:1] x\n")),
     ]);
-    let together = "all hosts of a role together, perhaps including this host: ";
+    let together = "logs of all hosts of a role, perhaps including this host: ";
     assert_eq!(held(&said, "node-1", DataArea::Logs).details, [format!("{together}kubelet, ovs-vswitchd")]);
-    assert_eq!(held(&said, "node-2", DataArea::Logs).details, ["this host: kubelet, ovs-vswitchd"]);
+    assert_eq!(held(&said, "node-2", DataArea::Logs).details, ["logs of this host: kubelet, ovs-vswitchd"]);
 }
 
 /// The transaction log of ovnkube-controller, compressed as `gather_network_logs` writes it, or uncompressed.
@@ -134,8 +134,8 @@ fn missing_outputs_of_a_report_are_explained() {
     assert_eq!(
         ipsec.details,
         [
-            "3 outputs, 1 empty, 1 of failed commands",
-            "in the manifest but not in the bundle: 1 outputs",
+            "3 outputs, 1 empty, 1 from failed commands",
+            "outputs in the manifest but not in the bundle: 1",
             "programs that the node does not have: certutil",
             "cut: ipsec whack --status",
         ]

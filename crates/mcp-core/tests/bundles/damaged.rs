@@ -24,7 +24,7 @@ fn damaged_databases_are_reported() {
     let (half, last) = (good.len() / 2, good.len() - 5);
     let flipped = [&good[..last], b"!", &good[last + 1..]].concat();
     let long = {
-        // A record of one line of 10 MB.
+        // This record is one line of 10 MB.
         let json = format!("{{\"_comment\":\"{}\"}}", "x".repeat(10 << 20));
         [good.clone(), format!("OVSDB JSON {} {}\n{json}\n", json.len() + 1, "0".repeat(40)).into_bytes()]
             .concat()
@@ -115,14 +115,14 @@ fn damaged_manifests_are_reported() {
         ("nothing", String::new(), "cannot be parsed"),
         ("another JSON", "[]".into(), "cannot be parsed"),
         ("nested deeply", nested, "cannot be parsed"),
-        ("a path that leads out", manifest(secret), "in the manifest but not in the bundle: 1 outputs"),
-        ("an absolute path", manifest(absolute), "in the manifest but not in the bundle: 1 outputs"),
+        ("a path that leads out", manifest(secret), "outputs in the manifest but not in the bundle: 1"),
+        ("an absolute path", manifest(absolute), "outputs in the manifest but not in the bundle: 1"),
         ("a long command", manifest(&long), "programs that the node does not have: xxx"),
         ("no command", manifest(""), "absent"),
         (
             "few fields",
             manifest(r#"{"exec":"ovs-vsctl show"}"#),
-            "in the manifest but not in the bundle: 1 outputs",
+            "outputs in the manifest but not in the bundle: 1",
         ),
     ];
     for (name, json, says) in cases {

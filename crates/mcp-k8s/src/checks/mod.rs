@@ -11,8 +11,8 @@ impl Audit for K8sAudit {
     const NAME: &'static str = "k8s_audit";
     const TITLE: &'static str = "Audit of Kubernetes objects";
     const TOOLSET: &'static str = "overview";
-    const DESCRIPTION: &'static str = "Checks the objects of the whole cluster against the requirements of OVN-Kubernetes, and lists \
-         every fault, the worst first, with the call that shows it, and what could not be checked.";
+    const DESCRIPTION: &'static str = "Checks the objects of the whole cluster against the requirements of OVN-Kubernetes. Lists the \
+         faults, worst first, each with the call that shows it, then the checks that could not run.";
 
     fn checks() -> Vec<CheckEntry> {
         vec![CheckEntry::of::<node_subnets::NodeSubnets>()]

@@ -3,6 +3,7 @@
 use mcp_core::{
     ClusterReader, ObjectQuery, ToolError,
     audit::{Certainty, Check, CheckOutcome, Finding, Severity},
+    counted,
 };
 use ovn_model::annotations::{DEFAULT_NETWORK, NodeAnnotations};
 use serde_json::Value;
@@ -17,7 +18,7 @@ impl Check for NodeSubnets {
     async fn run(cluster: &ClusterReader<'_>) -> Result<CheckOutcome, ToolError> {
         let nodes = cluster.objects(&ObjectQuery::all(cluster.kind("nodes").await?)).await?;
         Ok(CheckOutcome {
-            looked_at: format!("{} nodes", nodes.len()),
+            looked_at: counted(nodes.len(), "node"),
             findings: nodes.iter().filter_map(finding).collect(),
             ..CheckOutcome::default()
         })

@@ -48,8 +48,8 @@ fn role(range: &IpNet, address: IpAddr) -> Option<String> {
         let at = usize::try_from(offset).ok()?.checked_sub(1)?;
         return ROLES.get(at).map(|role| (*role).to_owned());
     }
-    // In go-controller's AllocateV4MasqueradeIPs the gateway router has the odd address and the management port the
-    // even.
+    // In go-controller's AllocateV4MasqueradeIPs the gateway router has the odd address, and the management port
+    // has the even one.
     let after = offset - RESERVED;
     let (network, what) =
         (after.div_ceil(2), if after % 2 == 1 { "gateway router" } else { "management port" });

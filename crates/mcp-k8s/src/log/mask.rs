@@ -132,7 +132,7 @@ fn long_numbers_into(text: &str, masked: &mut String) {
         let digits = after.bytes().take_while(u8::is_ascii_digit).count();
         let (digits, after) = after.split_at_checked(digits).unwrap_or((after, ""));
         masked.push_str(before);
-        // A number without adjacent letters: `:443`, `a.443`.
+        // The number stands alone if no letter is next to it: `:443`, `a.443`.
         let alone = !before.ends_with(|c: char| c.is_ascii_alphabetic() || c == '_')
             && !after.starts_with(|c: char| c.is_ascii_alphabetic());
         let is_line = before.ends_with(".go:");

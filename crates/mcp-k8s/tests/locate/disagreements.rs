@@ -52,7 +52,7 @@ async fn an_address_that_differs_between_annotation_and_database_is_a_finding() 
             ),
         ]
     );
-    // In the other direction: no object has this address, but the zone of its subnet has the port.
+    // This is the other direction: no object has this address, but the zone of its subnet has the port.
     assert_eq!(
         capture.findings("10.244.1.99").await?,
         [format!(

@@ -6,6 +6,7 @@ use host_net::interface;
 use mcp_core::{
     ClusterReader, CommandPlace, NodeName, Output, Reading, ToolError,
     audit::{Certainty, Check, CheckOutcome, Finding, Severity},
+    counted,
 };
 use std::collections::BTreeMap;
 
@@ -51,7 +52,7 @@ impl Check for ManagementMtu {
         }
         outcome.findings = findings(&mtus);
         if !mtus.is_empty() {
-            outcome.looked_at = format!("{} nodes", mtus.len());
+            outcome.looked_at = counted(mtus.len(), "node");
         }
         Ok(outcome)
     }

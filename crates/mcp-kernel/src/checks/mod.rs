@@ -10,8 +10,8 @@ impl Audit for KernelAudit {
     const NAME: &'static str = "kernel_audit";
     const TITLE: &'static str = "Audit of hosts";
     const TOOLSET: &'static str = "network";
-    const DESCRIPTION: &'static str = "Checks the hosts of all nodes against each other, and lists \
-         every fault, the worst first, with the call that shows it, and what could not be checked.";
+    const DESCRIPTION: &'static str = "Checks the hosts of all nodes against each other. Lists the \
+         faults, worst first, each with the call that shows it, then the checks that could not run.";
 
     fn checks() -> Vec<CheckEntry> {
         vec![CheckEntry::of::<management_mtu::ManagementMtu>()]

@@ -89,7 +89,7 @@ impl Tool for HostCounters {
         if let Some(seconds) = params.delta_seconds {
             if params.what.is_setting() {
                 let problem = "delta_seconds measures counters, and these are settings";
-                return Err(ToolError::bad(problem, "Leave out delta_seconds."));
+                return Err(ToolError::bad(problem, "Omit delta_seconds."));
             }
             let sample = || async {
                 let parsed = read(node, params.what, interface.as_ref()).await?;

@@ -23,7 +23,7 @@ pub(crate) struct Params {
     /// Socket state, such as LISTEN or ESTAB.
     #[serde(default)]
     state: Option<String>,
-    /// Local or peer address; also finds sockets that listen on all.
+    /// Local or peer address; also finds sockets on all addresses.
     #[serde(default)]
     address: Option<String>,
     /// Local or peer port.

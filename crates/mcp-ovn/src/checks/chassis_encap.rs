@@ -4,6 +4,7 @@ use futures::StreamExt;
 use mcp_core::{
     ClusterReader, Db, NodeName, ObjectQuery, ToolError,
     audit::{Certainty, Check, CheckOutcome, Finding, Severity},
+    counted,
 };
 use ovn_model::annotations::tunnel_ends_of;
 use ovsdb::{Rows, Select};
@@ -42,7 +43,8 @@ impl Check for ChassisEncap {
             }
         }
         if compared > 0 {
-            outcome.looked_at = format!("{compared} tunnel endpoints in {read} zones");
+            outcome.looked_at =
+                format!("{} in {}", counted(compared, "tunnel endpoint"), counted(read, "zone"));
         }
         Ok(outcome)
     }

@@ -10,8 +10,8 @@ impl Audit for OvnAudit {
     const NAME: &'static str = "ovn_audit";
     const TITLE: &'static str = "Audit of OVN databases";
     const TOOLSET: &'static str = "status";
-    const DESCRIPTION: &'static str = "Checks the databases of all zones against the cluster's objects, and lists \
-         every fault, the worst first, with the call that shows it, and what could not be checked.";
+    const DESCRIPTION: &'static str = "Checks the databases of all zones against the cluster's objects. Lists the \
+         faults, worst first, each with the call that shows it, then the checks that could not run.";
 
     fn checks() -> Vec<CheckEntry> {
         vec![CheckEntry::of::<chassis_encap::ChassisEncap>()]

@@ -1,4 +1,4 @@
-//! The tool `ovn_db_status`: whether the wanted configuration is in force, and the history of the databases.
+//! The tool `ovn_db_status`: whether the requested configuration is in force, and the history of the databases.
 
 use crate::{
     commands,
@@ -54,7 +54,7 @@ impl Tool for DbStatus {
     const TOOLSET: &'static str = "status";
     const DESCRIPTION: &'static str = "Tells whether the configuration that OVN-Kubernetes wrote is in \
          force on a node: nb_cfg, sb_cfg, hv_cfg, the state and connections of ovn-northd and ovn-controller, \
-         schemas, cluster state. Call it first: if a zone is behind, its rows show the wanted configuration, \
+         schemas, cluster state. Call it first: if a zone is behind, its rows show the requested configuration, \
          not the installed one. `history` lists transactions instead: what changed, when, and by which \
          client.";
     type Params = Params;
@@ -78,7 +78,7 @@ impl Tool for DbStatus {
         match params.history {
             Some(of) => history::answer(node, of.db(), &window).await,
             None if window != history::Window::default() => {
-                Err(ToolError::bad("since and until need history", "Add history=nb or history=sb."))
+                Err(ToolError::bad("since and until need history", "Pass history=nb or history=sb."))
             }
             None => status(node).await,
         }
@@ -133,7 +133,7 @@ async fn status(node: &Node<'_>) -> Result<Answer, ToolError> {
     notes.extend(unknown.map(|why| format!("cannot tell whether the configuration is in force: {why}")));
     for (why, names) in &lines.absent {
         let why = if why.is_empty() { String::new() } else { format!(" ({why})") };
-        notes.push(format!("this source did not collect the state of {}{why}", names.join(", ")));
+        notes.push(format!("this source did not collect: {}{why}", names.join(", ")));
     }
     let facts = crate::compare::OwnValues::read(node).await.facts();
     Ok(Answer { rows: lines.rows, if_empty: String::new(), notes, facts, ..Answer::default() })
@@ -226,7 +226,7 @@ impl Lines {
         self.add("versions", version, Some(version));
         let [wanted, northd, installed, southbound] = [nb_cfg, sb_cfg, hv_cfg, sb_nb_cfg].map(number);
         let cfg = format!(
-            "nb_cfg {wanted} (wanted), sb_cfg {northd}, hv_cfg {installed}; southbound nb_cfg {southbound}"
+            "nb_cfg {wanted} (requested), sb_cfg {northd}, hv_cfg {installed}; southbound nb_cfg {southbound}"
         );
         self.add("configuration", &format!("{state}: {cfg}"), Some(state));
         for (chassis, done) in &progress.chassis {

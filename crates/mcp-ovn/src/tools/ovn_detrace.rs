@@ -112,7 +112,7 @@ fn queries(params: &Params) -> Result<Vec<CookieQuery>, ToolError> {
         }
     }
     if params.cookies.is_empty() && params.trace.is_none() {
-        return Err(ToolError::bad("parameter cookies or trace is required", hint));
+        return Err(ToolError::bad("parameter `cookies` or `trace` is missing", hint));
     }
     if queries.len() > MAX_COOKIES {
         return Err(ToolError::bad(

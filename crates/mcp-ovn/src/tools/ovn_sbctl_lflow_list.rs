@@ -1,7 +1,7 @@
 //! The tool `ovn_sbctl_lflow_list`: logical flows.
 
 use crate::flows::{self, ZoneFlows};
-use mcp_core::{Answer, Node, Row, RowField, RowIdentity, Tool, ToolError};
+use mcp_core::{Answer, Node, Row, RowField, RowIdentity, Tool, ToolError, counted};
 use ovn_model::{
     UuidPrefix,
     lflow::{Datapath, Filter, Flow, Pipeline, Stage, counts},
@@ -175,7 +175,7 @@ fn flow_rows(filter: &Filter, read: &ZoneFlows, uuids: bool) -> Vec<Row> {
 
 /// Returns the number of flows of each datapath, as a starting point.
 fn overview(read: &mut ZoneFlows) -> Vec<Row> {
-    read.notes.push("these are counts only; filter by datapath, stage, match or uuid to list flows, or pass count=true to count the flows of each stage".into());
+    read.notes.push("these are counts only; pass datapath, stage, match or uuid to list flows, or count=true to count the flows of each stage".into());
     let row = |(uuid, stages): (_, Vec<ovn_model::lflow::Count>)| {
         let datapath = read.datapaths.get(uuid)?;
         let sum = |half| {
@@ -210,7 +210,8 @@ async fn count_rows(node: &Node<'_>, filter: &Filter, read: &ZoneFlows) -> Vec<R
             let openflow = layout.and_then(|layout| layout.table(count.pipeline, count.table));
             let openflow =
                 openflow.map_or("OpenFlow table unknown".into(), |table| format!("OpenFlow table {table}"));
-            let text = format!("  table={:<2}({stage:<19}), {openflow}: {} flows", count.table, count.flows);
+            let flows = counted(count.flows, "flow");
+            let text = format!("  table={:<2}({stage:<19}), {openflow}: {flows}", count.table);
             let key = format!("{} {} table={} ({stage})", datapath.name, count.pipeline, count.table);
             let fields = vec![RowField::one("flows", count.flows.to_string())];
             rows.push(Row::with(text, RowIdentity { key, fields, ..RowIdentity::default() }).under(&heading));

@@ -42,7 +42,10 @@ pub(crate) async fn written(
     let Some(inport) = microflow.string("inport") else {
         return Err(ToolError::bad(
             "the microflow has no inport==\"…\"",
-            format!("Add the sending port. Ports of {of}: {}.", here().collect::<Vec<_>>().join(", ")),
+            format!(
+                "Add inport==\"PORT\". The ports of {of} are: {}.",
+                here().collect::<Vec<_>>().join(", ")
+            ),
         ));
     };
     match names.ports.iter().filter(is_here).find(|port| port.name == inport) {

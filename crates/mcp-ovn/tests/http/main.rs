@@ -66,7 +66,7 @@ async fn a_model_finds_skills_and_documents() -> Result<(), Failed> {
     for (resource, holds) in [
         (uri, "---\nname: triage-egress\ndescription: \"A pod cannot"),
         ("mcp-ovn://names", "| `GR_<node>` | gateway router"),
-        ("mcp-ovn://names", "| 64001 | external bridge: host to service, masqueraded |"),
+        ("mcp-ovn://names", "| 64001 | external bridge, masqueraded host-to-service traffic |"),
         ("mcp-ovn://tables", "| 26.03 to 26.04 (exclusive) | 8 | 42 | 48 | 64 |"),
     ] {
         let read =

@@ -4,6 +4,7 @@ use futures::StreamExt;
 use mcp_core::{
     ClusterReader, Db, NodeName, ObjectQuery, ToolError,
     audit::{Certainty, Check, CheckOutcome, Finding, Severity},
+    counted,
 };
 use ovn_model::annotations::tunnel_ends_of;
 use ovsdb::Select;
@@ -41,7 +42,7 @@ impl Check for EncapIp {
             }
         }
         if read > 0 {
-            outcome.looked_at = format!("{read} nodes");
+            outcome.looked_at = counted(read, "node");
         }
         Ok(outcome)
     }

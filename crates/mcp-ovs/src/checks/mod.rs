@@ -10,8 +10,8 @@ impl Audit for OvsAudit {
     const NAME: &'static str = "ovs_audit";
     const TITLE: &'static str = "Audit of Open vSwitch";
     const TOOLSET: &'static str = "switch";
-    const DESCRIPTION: &'static str = "Checks Open vSwitch on all nodes against the cluster's objects, and lists \
-         every fault, the worst first, with the call that shows it, and what could not be checked.";
+    const DESCRIPTION: &'static str = "Checks Open vSwitch on all nodes against the cluster's objects. Lists the \
+         faults, worst first, each with the call that shows it, then the checks that could not run.";
 
     fn checks() -> Vec<CheckEntry> {
         vec![CheckEntry::of::<encap_ip::EncapIp>()]

@@ -85,7 +85,9 @@ impl Tool for Conntrack {
         entries.sort_unstable();
         let mut notes = Vec::new();
         if counted && !params.summary && fit > 0 {
-            notes.push("counts only: set zone, address, port, state or mark to list connections".into());
+            notes.push(
+                "these are counts only; pass zone, address, port, state or mark to list connections".into(),
+            );
         } else if fit < all {
             notes.push(format!("{fit} of {all} connections match"));
         }
@@ -104,7 +106,7 @@ pub(crate) fn address(text: &str) -> Result<IpAddr, ToolError> {
     text.trim().parse().map_err(|_| {
         ToolError::bad(
             format!("`{text}` is not an address"),
-            "Give an IPv4 or IPv6 address; ovnkube_locate finds the address of a pod.",
+            "Pass an IPv4 or IPv6 address; ovnkube_locate finds the address of a pod.",
         )
     })
 }

@@ -52,8 +52,8 @@ impl Tool for OfprotoTrace {
          The answer begins with the verdict: where the packet leaves or what drops it. Use it if ovn_trace delivers a packet \
          that does not arrive; ovn_detrace explains the cookies.";
     const MANY: Many = Many::Refuse {
-        because: "a packet begins on one node",
-        instead: "Give the sender's node as node_name, or give pod.",
+        because: "a trace starts on one node",
+        instead: "Pass the sender's node as node_name, or pass pod.",
     };
     const NAMES_POD: &'static [&'static str] = &["from"];
     type Params = Params;
@@ -92,7 +92,7 @@ async fn question(node: &Node<'_>, params: &Params) -> Result<Question, ToolErro
             let (flow, of_service) = trace::named(node, bridge.switch.as_ref(), named).await?;
             if of_service {
                 notes.push(
-                    "a load balancer chooses the backend by dp_hash: another value may select another backend".into(),
+                    "a load balancer chooses the backend by dp_hash; another dp_hash may select another backend".into(),
                 );
             }
             trace::written(&bridge, &flow)?
@@ -100,7 +100,7 @@ async fn question(node: &Node<'_>, params: &Params) -> Result<Question, ToolErro
         _ => {
             return Err(ToolError::bad(
                 "the parameters do not define one packet",
-                "Give from, to and port, or bridge and flow: in_port=eth0,tcp,nw_src=…,nw_dst=…,tp_dst=80.",
+                "Pass from, to and port, or bridge and flow: in_port=eth0,tcp,nw_src=…,nw_dst=…,tp_dst=80.",
             ));
         }
     };
@@ -110,10 +110,10 @@ async fn question(node: &Node<'_>, params: &Params) -> Result<Question, ToolErro
         Some(_) => flow,
         None => {
             let hashed = format!("{},dp_hash={:#x}", flow.as_str(), params.dp_hash.unwrap_or(1));
-            FlowMatch::parse(&hashed).map_err(|e| ToolError::bad(e.to_string(), "Give a shorter flow."))?
+            FlowMatch::parse(&hashed).map_err(|e| ToolError::bad(e.to_string(), "Pass a shorter flow."))?
         }
     };
     let ct = params.ct_state.iter().copied().map(CtNext).collect();
-    notes.insert(0, format!("traced in {}: {}", bridge.name.as_str(), flow.as_str()));
+    notes.insert(0, format!("packet in {}: {}", bridge.name.as_str(), flow.as_str()));
     Ok(Question { bridge, flow, ct, hash_given, notes })
 }

@@ -39,7 +39,7 @@ impl Tool for AppctlShow {
         if params.bridge.is_some() && subject.commands().is_some() {
             return Err(ToolError::bad(
                 format!("{} does not belong to a bridge", subject.name()),
-                "Leave out bridge.",
+                "Omit bridge.",
             ));
         }
         if let Some(seconds) = types::delta_seconds(params.delta_seconds)? {

@@ -75,9 +75,9 @@ impl Tool for DumpFlows {
         found.flows.retain(|flow| wanted.is_empty() || wanted.contains(&flow.table()));
         let mut not_compared = vec!["counters and ages of flows".to_owned()];
         if counted && compared {
-            not_compared = vec!["flows of br-int (they contain numbers that each node assigns itself: only the list of tables with flows is compared, and ovn_sbctl_lflow_list compares logical flows)".into()];
+            not_compared = vec!["flows of br-int (they contain numbers that each node assigns itself; only the list of tables with flows is compared here, and ovn_sbctl_lflow_list compares the logical flows)".into()];
         } else if counted {
-            notes.push("counts only: set table, match, cookie or action to list flows".into());
+            notes.push("these are counts only; pass table, match, cookie or action to list flows".into());
         } else if found.flows.len() < found.of {
             notes.push(format!("{} of {} flows match", found.flows.len(), found.of));
         }
@@ -126,7 +126,7 @@ fn known_tables(read: Result<Tables, ReadError>) -> (Tables, Vec<String>) {
 fn filter(params: &Params, tables: &Tables) -> Result<(Filter, Vec<u8>), ToolError> {
     let field = |field: &String| {
         field.parse::<FieldFilter>().map_err(|e: BadWanted| {
-            ToolError::bad(e.to_string(), "Give match=tcp,tp_dst=80,nw_dst=10.96.0.1.")
+            ToolError::bad(e.to_string(), "Pass a match such as tcp,tp_dst=80,nw_dst=10.96.0.1.")
         })
     };
     let filter = Filter {
@@ -147,11 +147,7 @@ fn filter(params: &Params, tables: &Tables) -> Result<(Filter, Vec<u8>), ToolErr
         Some((_, Ok(number))) => vec![number],
         Some((name, Err(_))) => match tables.find(name) {
             none if none.is_empty() => {
-                return Err(ToolError::not_found(
-                    "table number or stage with a known table",
-                    name,
-                    tables.stages(),
-                ));
+                return Err(ToolError::not_found("table or stage", name, tables.stages()));
             }
             found => found,
         },

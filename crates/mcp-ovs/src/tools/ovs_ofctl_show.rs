@@ -107,7 +107,7 @@ async fn delta(node: &Node<'_>, bridge: &Bridge, params: &Params, seconds: u16) 
     if !matches!(params.what, What::Ports) {
         return Err(ToolError::bad(
             "delta_seconds samples only counters of ports",
-            "Leave out `what` or `delta_seconds`.",
+            "Omit `what` or `delta_seconds`.",
         ));
     }
     let read = || async {

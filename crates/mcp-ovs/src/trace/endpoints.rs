@@ -90,7 +90,7 @@ async fn destination(
     there.destination(to, protocol, port).map_err(no_endpoint)?.ok_or_else(|| {
         ToolError::bad(
             format!("pod {pod} is on {other}, whose zone has no logical port for it"),
-            "A pod on the host network has the address of its node: give that address as `to`.",
+            "A host-network pod has the address of its node: pass that address as `to`.",
         )
     })
 }

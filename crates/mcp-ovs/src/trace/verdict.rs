@@ -116,11 +116,11 @@ impl<'a> Behind<'a> {
             _ if bridge == port => format!("delivered to the host through {port}, the bridge's own port"),
             Some(id) if interface.of_pod => match pod_of(id) {
                 Some((namespace, pod)) => {
-                    format!("delivered to pod {namespace}/{pod} by port {port} of {bridge}")
+                    format!("delivered to pod {namespace}/{pod} through port {port} of {bridge}")
                 }
-                None => format!("delivered to logical port {id} by port {port} of {bridge}"),
+                None => format!("delivered to logical port {id} through port {port} of {bridge}"),
             },
-            Some(id) => format!("delivered to logical port {id} by port {port} of {bridge}"),
+            Some(id) => format!("delivered to logical port {id} through port {port} of {bridge}"),
             None => format!("delivered to port {port} of {bridge}"),
         }
     }

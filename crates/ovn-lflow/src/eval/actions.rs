@@ -167,8 +167,8 @@ impl Machine<'_> {
         lines: &mut Vec<Line>,
     ) {
         let names: Vec<String> =
-            values.iter().map(|(value, weight)| format!("{value} (weight {weight})")).collect();
-        let at = self.choose(&format!("{to} by hash"), &names);
+            values.iter().map(|(value, weight)| format!("{value} in {to}, weight {weight}")).collect();
+        let at = self.choose("ECMP member", &names);
         let value = values.get(at).map_or(0, |(value, _)| *value);
         let mut packet = packet.clone();
         if let Some(place) = to.place() {
@@ -254,7 +254,7 @@ impl Machine<'_> {
                 match self.size {
                     Some(size) => result(packet, (u128::from(size) > limit.value).into()),
                     None => self.note(format!(
-                        "packets larger than {} bytes may take another path; pass size to trace one",
+                        "packets larger than {} bytes may take another path; pass size to trace such a packet",
                         limit.value
                     )),
                 }

@@ -198,7 +198,10 @@ impl Machine<'_> {
         let chosen = if is_new { self.backend(&usable) } else { None };
         if is_new && !backends.is_empty() && chosen.is_none() {
             lines.push(Line::new(LineKind::Error, "*** no load balancing destination"));
-            self.note(format!("no usable backend: {} has none of the packet's address family", verb.text()));
+            self.note(format!(
+                "no usable backend: {} has no backend of the packet's address family",
+                verb.text()
+            ));
         }
         let mark = NATTED
             | match snat {

@@ -14,19 +14,20 @@ use std::collections::BTreeSet;
 const EXTERNAL_COOKIES: &[(u64, &str)] = &[
     (0xdef_f105, "OVN-Kubernetes' default flows"),
     (0xe7_45ec_f105, "services with externalTrafficPolicy Local"),
-    (0x304, "no path MTU discovery by ICMP between nodes"),
-    (0x305, "no gratuitous ARP for egress IPs of other nodes"),
+    (0x304, "drops ICMP `fragmentation needed` messages to other nodes"),
+    (0x305, "drops gratuitous ARP for the egress IPs of other nodes"),
 ];
 
 /// The marks of packets (`pkt_mark`, `skb_mark`).
 const PACKET_MARKS: &[(u64, &str)] = &[
-    (0x3f0, "egress IP, towards the node's primary address"),
+    (0x3f0, "egress IP pod to a node: the bridge translates the source to the node's address"),
     (0x3f1, "egress IP on a secondary interface"),
     (0x17_45ec, "internalTrafficPolicy Local"),
 ];
 
 /// The marks of connections in zone 64000.
-const CONNECTION_MARKS: &[(u64, &str)] = &[(1, "begun by OVN"), (2, "begun by the host")];
+const CONNECTION_MARKS: &[(u64, &str)] =
+    &[(1, "connection that OVN opened"), (2, "connection that the host opened")];
 
 /// Returns the meaning of a cookie of an external bridge.
 pub fn external_cookie(cookie: u64) -> Option<&'static str> {
@@ -190,12 +191,12 @@ mod tests {
         assert_eq!(
             external_legend(flows),
             [
-                "cookie=0x304: no path MTU discovery by ICMP between nodes",
+                "cookie=0x304: drops ICMP `fragmentation needed` messages to other nodes",
                 "cookie=0xdeff105: OVN-Kubernetes' default flows",
-                "ct_mark=0x1: begun by OVN",
-                "ct_mark=0x2: begun by the host",
-                "pkt_mark=0x3f0: egress IP, towards the node's primary address",
-                "zone=64000: external bridge: default",
+                "ct_mark=0x1: connection that OVN opened",
+                "ct_mark=0x2: connection that the host opened",
+                "pkt_mark=0x3f0: egress IP pod to a node: the bridge translates the source to the node's address",
+                "zone=64000: external bridge, default zone",
             ]
         );
         assert!(

@@ -58,7 +58,7 @@ pub(super) fn check(workspace: &Workspace, lab: &Path) -> Result {
                 .map_err(|error| format!("{flavour}, {}: {error}", each.name))?;
             // With few nodes and few questions, the only question of a tool may be about missing data.
             if flavour == "upstream" && !silent.is_empty() {
-                return Err(format!("{}: no question was answered by {silent:?}", each.name).into());
+                return Err(format!("{}: these tools answered no question: {silent:?}", each.name).into());
             }
             count += answered;
         }

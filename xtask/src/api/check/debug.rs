@@ -34,7 +34,7 @@ const CASES: &[Case] = &[
         seconds: 60,
         says: &["ImagePullBackOff", "registry.invalid/tools:1", "--debug-image"],
     },
-    // Admission, a quota, or a missing right.
+    // Admission, a quota or a missing right rejects the pod.
     Case {
         options: &[],
         fault: || json!({ "path": "/pods", "method": "POST", "status": 403 }),
@@ -92,7 +92,10 @@ pub(super) fn check(workspace: &Workspace, server: &Server, kubectl: &Kubectl) -
     scene.used()?;
     let with = scene.call(&[ALLOWED], "ip_addr_show", &of_pod)?.map_err(|error| error.to_string())?;
     if body(&with) != without || !with.contains("ovn-mcp-debug-") {
-        return Err(format!("a pod's addresses without a debug pod: {without}\nand with one: {with}").into());
+        return Err(format!(
+            "the addresses of a pod differ\nwithout a debug pod: {without}\nwith one: {with}"
+        )
+        .into());
     }
     scene.none("the server has ended")?;
     for case in CASES {
@@ -149,7 +152,13 @@ impl DebugPodTest<'_> {
     /// Checks that no debug pod and no command is left, now or very soon.
     fn none(&self, when: &str) -> Result {
         wait(GRACE, || Ok(self.pods()?.is_empty() && self.server.processes()?.is_empty()))?.ok_or_else(
-            || format!("after {when} there are {:?} and {:?}", self.pods(), self.server.processes()),
+            || {
+                format!(
+                    "after {when}, these pods and commands are left: {:?} and {:?}",
+                    self.pods(),
+                    self.server.processes()
+                )
+            },
         )?;
         Ok(())
     }
@@ -167,7 +176,9 @@ impl DebugPodTest<'_> {
             session.call("conntrack_list", &json!({ "node_name": "ovn-worker", "address": "; reboot" }))?;
         let made = self.pods()?;
         if said.is_ok() || !made.is_empty() {
-            return Err(format!("with a bad parameter: {said:?}, {made:?}").into());
+            return Err(
+                format!("a call with a bad parameter answered {said:?} and made the pods {made:?}").into()
+            );
         }
         session.close()
     }
@@ -183,7 +194,7 @@ impl DebugPodTest<'_> {
         }
         let made = self.pods()?;
         if made.len() != 1 {
-            return Err(format!("two calls on one node made {made:?}").into());
+            return Err(format!("two calls on one node made these debug pods: {made:?}").into());
         }
         session.close()?;
         self.none("the server has ended")
@@ -200,7 +211,7 @@ impl DebugPodTest<'_> {
         let missing: Vec<&&str> = case.says.iter().filter(|part| !text.contains(**part)).collect();
         if said.is_ok() || !missing.is_empty() || took > SOON {
             return Err(format!(
-                "a debug pod that cannot start: after {took:.1?}, without {missing:?}: {text}"
+                "the error for a debug pod that cannot start came after {took:.1?} and does not contain {missing:?}: {text}"
             )
             .into());
         }
@@ -228,7 +239,7 @@ impl DebugPodTest<'_> {
         _ = session.call("conntrack_list", &asked)?;
         let asked = json!({ "node_name": "ovn-worker", "timeout_seconds": 30 });
         let said = session.call("conntrack_list", &asked)?;
-        said.map_err(|error| format!("{what}, and then: {error}"))?;
+        said.map_err(|error| format!("{what}, and the next call failed: {error}"))?;
         session.close()?;
         self.none(what)
     }
@@ -240,7 +251,7 @@ impl DebugPodTest<'_> {
         for _ in 0..2 {
             session
                 .call("conntrack_list", &asked)?
-                .map_err(|error| format!("with a debug pod that was deleted: {error}"))?;
+                .map_err(|error| format!("after the debug pod was deleted, the call failed: {error}"))?;
             for pod in self.pods()? {
                 let words = ["delete", "-n", "ovn-kubernetes", "--grace-period=0", "--force", &pod];
                 self.kubectl.expect("admin", &words, "", 0, &[])?;
@@ -284,7 +295,7 @@ impl DebugPodTest<'_> {
         // Any question makes the server connect.
         session
             .call("ip_rule_show", &json!({ "node_name": "ovn-worker2" }))?
-            .map_err(|error| format!("after another server was killed: {error}"))?;
+            .map_err(|error| format!("after another server was killed, the call failed: {error}"))?;
         wait(GRACE, || Ok(self.pods()?.iter().all(|pod| !left.contains(pod)) && !runs(self.server)?))?
             .ok_or("the next server did not delete the debug pod of a killed server")?;
         session.close()?;

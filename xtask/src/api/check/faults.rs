@@ -84,7 +84,9 @@ fn silence(workspace: &Workspace, server: &Server) -> Result {
     session.close()?;
     match said {
         Err(text) if text.contains("no answer from `") && text.contains("kubelet") => Ok(()),
-        other => Err(format!("events of a node that is silent: {other:?}").into()),
+        other => {
+            Err(format!("the events of a silent node must give an error, but the answer is {other:?}").into())
+        }
     }
 }
 
@@ -101,7 +103,7 @@ fn half_a_log(workspace: &Workspace, server: &Server) -> Result {
         let text = session.call("kubectl_logs", &asked)?.unwrap_or_else(|error| error);
         server.faults(&json!([]))?;
         if !text.contains(says) {
-            return Err(format!("{fault}, without `{says}`: {text}").into());
+            return Err(format!("the error for {fault} does not contain `{says}`: {text}").into());
         }
     }
     session.close()
@@ -125,10 +127,13 @@ fn one(workspace: &Workspace, server: &Server, layer: &Crate, case: &Case) -> Re
     let missing: Vec<&&str> = case.says.iter().filter(|part| !text.contains(**part)).collect();
     if said.is_ok() != case.answers || !missing.is_empty() || took > Duration::from_secs(case.seconds) + SLACK
     {
-        return Err(format!("{fault}: after {took:.1?}, without {missing:?}: {text}").into());
+        return Err(format!(
+            "the error for {fault} came after {took:.1?} and does not contain {missing:?}: {text}"
+        )
+        .into());
     }
     let again = session.call("ovn_nbctl_show", &show("ovn-worker", LONG))?;
-    again.map_err(|error| format!("after {fault}: {error}"))?;
+    again.map_err(|error| format!("the call after {fault} failed: {error}"))?;
     session.close()
 }
 
@@ -148,13 +153,15 @@ fn many(workspace: &Workspace, server: &Server, layer: &Crate) -> Result {
             asked.iter().find(|(number, _)| *number == id).ok_or("the server answered no known request")?;
         let text = mcp::said(&reply.map_err(|error| error.to_string())?)?;
         if !text.as_ref().is_ok_and(|text| text.contains(&format!("GR_{node}"))) {
-            return Err(
-                format!("among {} calls at once, the call about {node}: {text:?}", asked.len()).into()
-            );
+            return Err(format!(
+                "among {} concurrent calls, the call about {node} answered {text:?}",
+                asked.len()
+            )
+            .into());
         }
     }
     session.close()?;
-    println!("{}: {} calls at once are answered", layer.name, asked.len());
+    println!("{}: {} concurrent calls are answered", layer.name, asked.len());
     fair(workspace, server, layer)
 }
 
@@ -175,11 +182,12 @@ fn fair(workspace: &Workspace, server: &Server, layer: &Crate) -> Result {
     server.faults(&json!([]))?;
     session.close()?;
     match order.iter().take(25).find(|id| silent.contains(id)) {
-        Some(_) => {
-            Err(format!("calls to a silent node keep others waiting: of {silent:?}, in {order:?}").into())
-        }
+        Some(_) => Err(format!(
+            "calls to a silent node delay other calls: silent calls {silent:?}, order of answers {order:?}"
+        )
+        .into()),
         None => {
-            println!("{}: 25 of them do not wait for 25 to a node that is silent", layer.name);
+            println!("{}: 25 calls do not wait for 25 other calls to a silent node", layer.name);
             Ok(())
         }
     }

@@ -31,8 +31,9 @@ pub(super) fn runs(server: &Server) -> Result<bool> {
 
 /// Waits until the command has ended, and prints the time since then.
 pub(super) fn ended(server: &Server, since: Instant, how: &str) -> Result {
-    wait(GRACE.saturating_sub(since.elapsed()), || Ok(!runs(server)?))?
-        .ok_or_else(|| format!("{how}: {:.1?} later there is {:?}", since.elapsed(), server.processes()))?;
+    wait(GRACE.saturating_sub(since.elapsed()), || Ok(!runs(server)?))?.ok_or_else(|| {
+        format!("{how}: after {:.1?}, these commands still run: {:?}", since.elapsed(), server.processes())
+    })?;
     println!("mcp-kernel, {how}: the command was gone after {:.1?}", since.elapsed());
     Ok(())
 }

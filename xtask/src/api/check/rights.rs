@@ -194,11 +194,7 @@ pub(super) fn check(workspace: &Workspace, lab: &Path, folder: &Path) -> Result 
         for (number, right) in all.iter().enumerate() {
             missing(workspace, &server, &kubectl, layer, number, right)?;
         }
-        println!(
-            "{}: without one of its {} rights, the error names the missing right",
-            layer.name,
-            all.len()
-        );
+        println!("{}: if one of its {} rights is missing, the error names it", layer.name, all.len());
     }
     toolsets(workspace, &server)?;
     debug_pods(workspace, &server, &kubectl)
@@ -227,7 +223,7 @@ fn enough(workspace: &Workspace, server: &Server, layer: &Crate) -> Result {
         let said = session.call(tool, &Value::Object(params.clone()))?;
         match &said {
             Ok(text) | Err(text) if is_refused(text) => {
-                return Err(format!("with its own role: {tool} {params:?}: {text}").into());
+                return Err(format!("with the server's own role, {tool} {params:?} failed: {text}").into());
             }
             Ok(_) => _ = silent.remove(tool.as_str()),
             Err(_) => {}
@@ -300,7 +296,11 @@ fn missing(
     if named && namespace {
         Ok(())
     } else {
-        Err(format!("{}: {tool} {params} without {right:?}: {text}", layer.name).into())
+        Err(format!(
+            "{}: without {right:?}, the error of {tool} {params} does not name the right: {text}",
+            layer.name
+        )
+        .into())
     }
 }
 
@@ -348,14 +348,16 @@ fn debug_pods(workspace: &Workspace, server: &Server, kubectl: &Kubectl) -> Resu
         let text = text.unwrap_or_else(|error| error);
         session.close()?;
         if let Some(missing) = says.iter().find(|part| !text.contains(**part)) {
-            return Err(format!("a debug pod of {user}, without `{missing}`: {text}").into());
+            return Err(
+                format!("the error for a debug pod of {user} does not contain `{missing}`: {text}").into()
+            );
         }
     }
     server.faults(&json!([]))?;
     let list = ["get", "pods", "-n", "ovn-kubernetes", "-o", "name"];
     let left = kubectl.expect("admin", &list, "", 0, &[])?.text;
     if left.contains("ovn-mcp-debug-") {
-        return Err(format!("with its role a server left {left}").into());
+        return Err(format!("a server with its own role left {left}").into());
     }
     println!("mcp-kernel: debug pods need a separate role, and no other right");
     Ok(())

@@ -129,7 +129,7 @@ impl Ways<'_> {
         if read.is_empty() {
             Ok(())
         } else {
-            Err(format!("a plugin read from our standard input: {read}").into())
+            Err(format!("a plugin read from the standard input of the server: {read}").into())
         }
     }
 
@@ -157,7 +157,7 @@ impl Ways<'_> {
         sh.set_var("NO_PROXY", "localhost,10.0.0.0/8, .svc,");
         let config = self.changed("without-proxy", &[])?;
         self.expect("a server on the loopback", &sh, &[format!("--kubeconfig={}", config.display())])?;
-        // The same server by a name that only the proxy resolves.
+        // This is the same server, by a name that only the proxy resolves.
         let server = format!("https://{ELSEWHERE}:{}", self.port()?);
         let changes = [
             ("/clusters/0/cluster/server", json!(server)),
@@ -194,12 +194,17 @@ impl Ways<'_> {
         let asked = json!({ "node_name": "ovn-worker", "of": "join" });
         match session.call("ovn_nbctl_show", &asked)? {
             Err(text) if text.contains("401") && text.contains("Log in again") => {}
-            other => return Err(format!("with an invalid token: {other:?}").into()),
+            other => {
+                return Err(format!(
+                    "a call with an invalid token must give an error, but it answered {other:?}"
+                )
+                .into());
+            }
         }
         self.changed("login", &[])?;
         session
             .call("ovn_nbctl_show", &asked)?
-            .map_err(|error| format!("after the second login: {error}"))?;
+            .map_err(|error| format!("the call after the second login failed: {error}"))?;
         session.close()
     }
 
@@ -231,7 +236,7 @@ impl Ways<'_> {
         if text.contains("jtor-GR_ovn-worker") {
             Ok(())
         } else {
-            Err(format!("a service account: {text}").into())
+            Err(format!("the call with a service account failed: {text}").into())
         }
     }
 }

@@ -187,10 +187,10 @@ fn commands(cluster: &BundledCluster, node: &NodeName, plugins: &[&str], area: D
         _ => AreaState::Present,
     };
     if outputs > 0 {
-        details.insert(0, format!("{outputs} outputs, {empty} empty, {failed} of failed commands"));
+        details.insert(0, format!("{outputs} outputs, {empty} empty, {failed} from failed commands"));
     }
     if lost > 0 {
-        details.push(format!("in the manifest but not in the bundle: {lost} outputs"));
+        details.push(format!("outputs in the manifest but not in the bundle: {lost}"));
     }
     if !no_program.is_empty() {
         details.push(format!(
@@ -227,11 +227,10 @@ fn logs(cluster: &BundledCluster, node: &NodeName) -> AreaOfNode {
         details.push(format!("{files} files, {empty} empty"));
     }
     if !own.is_empty() {
-        details.push(format!("this host: {}", names(&own)));
+        details.push(format!("logs of this host: {}", names(&own)));
     }
     if !shared.is_empty() {
-        details
-            .push(format!("all hosts of a role together, perhaps including this host: {}", names(&shared)));
+        details.push(format!("logs of all hosts of a role, perhaps including this host: {}", names(&shared)));
     }
     AreaOfNode { area: DataArea::Logs, state, details }
 }

@@ -34,7 +34,7 @@ pub(super) async fn kinds(
     api: &Api,
     deadline: RequestDeadline,
 ) -> Result<(Vec<ObjectKind>, Vec<String>), ReadError> {
-    let asked = ApiRequest::cluster("get", "the list of kinds");
+    let asked = ApiRequest::cluster("get", "the list of API resources");
     let ask = async |at: &str| {
         api.get::<DiscoveryAnswer>(&asked, accept(path(at.into())?, AGGREGATED), deadline).await
     };
