@@ -11,6 +11,8 @@ services_up() {
   web=$(pod_ip default/web-1):8080,$(pod_ip default/web-2):8080
   if [[ $node == ovn-worker ]]; then local_web=${web%,*}; else local_web=${web#*,}; fi
 
+  # No load balancer of the lab has a template, but ovnkube-controller writes the variable for templates on every node.
+  add create Chassis_Template_Var chassis="${CHASSIS[$node]}" variables="$(map "NODEIP_IPv4_0=$ip")"
   for group in clusterLBGroup clusterSwitchLBGroup clusterRouterLBGroup; do
     add "--id=@$group" create Load_Balancer_Group name="$group"
   done

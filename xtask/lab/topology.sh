@@ -21,7 +21,7 @@ topology_up() {
   node_switch "$node"
   transit_switch "$node"
   commit "$node"
-  bind_remote_port "$node"
+  bind_remote_port "$node" "tstor-$(peer "$node")"
 }
 
 control_plane_protection() {
@@ -125,16 +125,15 @@ remote_chassis() {
     -- create Chassis name="${CHASSIS[$other]}" hostname="$other" encaps=@encap other_config:is-remote=true >/dev/null
 }
 
-# Older ovn-northd resolves requested-chassis of a remote port, but leaves empty the column that makes the tunnel to the
-# port's owner.
+# bind_remote_port NODE PORT: binds a port of type remote to the other node. Older ovn-northd resolves requested-chassis
+# of such a port, but leaves empty the column that makes the tunnel to the port's owner.
 bind_remote_port() {
-  local node=$1 other sb port
-  other=$(peer "$node")
+  local node=$1 remote=$2 sb port
   sb=(on "$node" ovn-sbctl --timeout=20)
   on "$node" ovn-nbctl --timeout=20 --wait=sb sync
-  port=$("${sb[@]}" --bare --columns=chassis list Port_Binding "tstor-$other")
+  port=$("${sb[@]}" --bare --columns=chassis list Port_Binding "$remote")
   if [[ -z $port ]]; then
-    "${sb[@]}" set Port_Binding "tstor-$other" \
-      chassis="$("${sb[@]}" --bare --columns=_uuid find Chassis name="${CHASSIS[$other]}")" up=true
+    "${sb[@]}" set Port_Binding "$remote" \
+      chassis="$("${sb[@]}" --bare --columns=_uuid find Chassis name="${CHASSIS[$(peer "$node")]}")" up=true
   fi
 }

@@ -5,7 +5,7 @@ mod endpoints;
 mod recorded;
 mod verdict;
 
-pub(crate) use endpoints::{Named, named};
+pub(crate) use endpoints::named;
 
 use crate::{
     commands,

@@ -10,7 +10,7 @@ pub enum CtZone {
     Port(u32, u32),
     /// The zone of a router for DNAT, by the key of the router.
     Dnat(u32),
-    /// The zone of a router for SNAT, by the key of the router.
+    /// The zone of a router or switch for SNAT, by the key of its datapath.
     Snat(u32),
 }
 

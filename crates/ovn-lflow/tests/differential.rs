@@ -6,43 +6,35 @@
 
 #[expect(dead_code, reason = "this test uses only a part of the module")]
 mod common;
+#[path = "common/control.rs"]
+mod control;
+#[expect(dead_code, reason = "this test uses only a part of the module")]
+#[path = "common/lab.rs"]
+mod lab;
 #[path = "common/random.rs"]
 mod random;
 
-use ovn_lflow::{Branch, Semantics, Start, Zone, tree};
+use control::Control;
+use lab::{Networks, printed, program};
+use ovn_lflow::{Branch, Semantics, Start, Zone, lex::Format, tree};
 use ovsdb::{Database, Rows, SelectError};
 use packet::CtState;
 use random::{Numbers, Random, numbers, packet, without_flows};
 use std::{
     error::Error,
     fs,
-    io::{Read as _, Write as _},
-    os::unix::net::UnixStream,
+    net::Ipv4Addr,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
     time::Duration,
 };
 
 type Failed = Box<dyn Error>;
 
-#[expect(clippy::disallowed_methods, reason = "a test runs the real programs")]
-fn program(name: &str) -> Command {
-    Command::new(name)
-}
-
-fn printed(command: &mut Command) -> Result<String, Failed> {
-    let output = command.output()?;
-    match output.status.success() {
-        true => Ok(String::from_utf8(output.stdout)?),
-        false => Err(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr)).into()),
-    }
-}
-
 /// The server of a database, and an ovn-trace daemon that has read it.
 struct Programs {
     dir: tempfile::TempDir,
     server: Child,
-    daemon: Child,
 }
 
 impl Programs {
@@ -59,29 +51,34 @@ impl Programs {
             .stdin(Stdio::null())
             .spawn()?;
         wait_for(&at("sb.sock"))?;
-        let daemon = program("ovn-trace")
+        let programs = Self { server, dir };
+        let at = |name: &str| programs.dir.path().join(name);
+        // The command ends when the daemon has read the database. A daemon that is asked earlier crashes.
+        let status = program("ovn-trace")
             .args(quiet)
             .arg(format!("--db=unix:{}", at("sb.sock").display()))
             .args(["--detach", "--no-chdir", "--no-leader-only"])
             .arg(format!("--pidfile={}", at("trace.pid").display()))
             .arg(format!("--unixctl={}", at("trace.ctl").display()))
             .stdin(Stdio::null())
-            .spawn()?;
-        wait_for(&at("trace.ctl"))?;
-        Ok(Self { server, daemon, dir })
+            .status()?;
+        if status.success() { Ok(programs) } else { Err("the daemon of ovn-trace did not start".into()) }
     }
 
     fn socket(&self) -> PathBuf {
         self.dir.path().join("sb.sock")
     }
+
+    fn daemon(&self) -> Result<Control, Failed> {
+        Control::connect(&self.dir.path().join("trace.ctl"))
+    }
 }
 
 impl Drop for Programs {
     fn drop(&mut self) {
-        if let Ok(mut daemon) = Daemon::connect(self) {
+        if let Ok(mut daemon) = self.daemon() {
             _ = daemon.call("exit", &[]);
         }
-        _ = self.daemon.wait();
         _ = self.server.kill();
         _ = self.server.wait();
     }
@@ -97,34 +94,6 @@ fn wait_for(path: &Path) -> Result<(), Failed> {
     Err(format!("{} did not appear in time", path.display()).into())
 }
 
-/// The daemon's control socket, which uses the JSON-RPC of ovn-appctl(8).
-struct Daemon(UnixStream);
-
-impl Daemon {
-    fn connect(programs: &Programs) -> Result<Self, Failed> {
-        Ok(Self(UnixStream::connect(programs.dir.path().join("trace.ctl"))?))
-    }
-
-    fn call(&mut self, method: &str, params: &[&str]) -> Result<String, Failed> {
-        let request = serde_json::json!({ "id": 0, "method": method, "params": params });
-        self.0.write_all(request.to_string().as_bytes())?;
-        let mut reply = Vec::new();
-        let mut part = [0; 65536];
-        loop {
-            let length = self.0.read(&mut part)?;
-            reply.extend_from_slice(part.get(..length).unwrap_or_default());
-            match serde_json::from_slice::<serde_json::Value>(&reply) {
-                Ok(reply) => {
-                    let result = reply.get("result").and_then(serde_json::Value::as_str);
-                    return Ok(result.ok_or_else(|| reply.to_string())?.to_owned());
-                }
-                Err(e) if e.is_eof() && length > 0 => {}
-                Err(e) => return Err(e.into()),
-            }
-        }
-    }
-}
-
 fn rows(database: &Database) -> Result<Vec<Rows>, Failed> {
     let selects = Zone::selects(database.schema());
     Ok(selects.iter().map(|it| database.select(it)).collect::<Result<_, SelectError>>()?)
@@ -134,8 +103,15 @@ fn rows(database: &Database) -> Result<Vec<Rows>, Failed> {
 fn is_ours(branches: &[Branch], theirs: &str) -> bool {
     let theirs: String =
         theirs.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect();
-    let theirs = without_flows(&theirs);
-    branches.iter().any(|branch| without_flows(&tree::detailed(&branch.lines)) == theirs)
+    // A value of `--select-id` is not a random one, so the program leaves out this comment and underlines less.
+    const RANDOM: &str = " /* Randomly selected. Use --select-id to specify. */";
+    let underlined = |line: &&str| !line.trim_start().starts_with("----");
+    let text = |text: &str| {
+        let text = without_flows(text).replace(RANDOM, "");
+        text.lines().filter(underlined).map(|line| format!("{line}\n")).collect::<String>()
+    };
+    let theirs = text(&theirs);
+    branches.iter().any(|branch| text(&tree::detailed(&branch.lines)) == theirs)
 }
 
 fn differs(packet: &str, theirs: &str, branches: &[Branch]) -> String {
@@ -149,17 +125,17 @@ fn count(variable: &str, usual: usize) -> Result<usize, Failed> {
 
 /// Compares many packets with the daemon, which accepts no options.
 fn by_daemon(programs: &Programs, zone: &Zone, numbers: &Numbers, random: &mut Random) -> Result<(), Failed> {
-    let mut daemon = Daemon::connect(programs)?;
+    let mut daemon = programs.daemon()?;
     let (wanted, mut compared, mut looping) = (count("OVNK_PACKETS", 2_000)?, 0, 0);
     let mut different = Vec::new();
     while compared < wanted {
         let Some((datapath, text)) = packet(random, zone, numbers) else { continue };
-        let theirs = daemon.call("trace", &[&datapath, &text])?;
         let trace = zone.trace(&zone.start(&text)?);
         if trace.branches.iter().any(loops) {
             looping += 1;
             continue;
         }
+        let theirs = daemon.call("trace", &[&datapath, &text]).map_err(|error| format!("{text}: {error}"))?;
         if !is_ours(&trace.branches, &theirs) {
             different.push(differs(&text, &theirs, &trace.branches));
         }
@@ -172,12 +148,13 @@ fn by_daemon(programs: &Programs, zone: &Zone, numbers: &Numbers, random: &mut R
     Ok(())
 }
 
-/// Returns whether a branch stopped because the packet loops. The program follows the packet until its TTL expires.
+/// Returns whether a branch stopped because the packet loops. The program is not asked about such a packet: it follows
+/// all its copies until their TTL expires, which may take hours.
 fn loops(branch: &Branch) -> bool {
     tree::detailed(&branch.lines).contains("the packet loops")
 }
 
-/// Compares fewer packets with one process each, with conntrack states and a value for `select`.
+/// Compares fewer packets with one process each, with conntrack states, a backend and a value for `select`.
 fn by_process(
     programs: &Programs,
     zone: &Zone,
@@ -191,27 +168,33 @@ fn by_process(
         ("inv", CtState::INV),
         ("new,rel", CtState::NEW | CtState::REL),
     ];
+    let none = Vec::new();
+    let addresses = numbers.get(&(Format::Ip4 as u8)).unwrap_or(&none);
     let (wanted, mut compared) = (count("OVNK_PROCESSES", 200)?, 0);
     while compared < wanted {
         let Some((datapath, text)) = packet(random, zone, numbers) else { continue };
         let chosen: Vec<(&str, CtState)> = (0..4).filter_map(|_| random.of(&states).copied()).collect();
+        let balances = random.next().is_multiple_of(2);
         // ovn-trace refuses 0.
         let id = 1 + random.next() % 8;
         let mut command = program("ovn-trace");
         command.arg(format!("--db=unix:{}", programs.socket().display())).arg("--no-leader-only");
         command.args(chosen.iter().map(|(name, _)| format!("--ct={name}")));
-        // The test omits `--lb-dst`, because the program of 23.03 also applies it to `ct_lb_mark` without backends.
         command.arg(format!("--select-id={id}"));
-        let theirs = printed(command.arg(&datapath).arg(&text))?;
+        let backend = random.of(addresses).filter(|_| balances).cloned();
+        command.args(backend.iter().map(|address| format!("--lb-dst={address}")));
         let states = chosen.iter().map(|(_, state)| *state | CtState::TRK).collect();
-        let start = Start { states, ..zone.start(&text)? };
+        let parsed = backend.as_deref().map(str::parse::<Ipv4Addr>).transpose()?;
+        let wanted_backend = parsed.map(|address| (address.to_bits().into(), None));
+        let start = Start { states, backend: wanted_backend, ..zone.start(&text)? };
         let trace = zone.trace(&start);
         if trace.branches.iter().any(loops) {
             continue;
         }
+        let theirs = printed(command.arg(&datapath).arg(&text))?;
         assert!(
             is_ours(&trace.branches, &theirs),
-            "{chosen:?} {id}: {}",
+            "{chosen:?} {id} {backend:?}: {}",
             differs(&text, &theirs, &trace.branches)
         );
         compared += 1;
@@ -239,9 +222,7 @@ fn schema() -> Result<String, Failed> {
 
 /// Returns the databases that the installed program understands: those of the lab or of the capture.
 fn understood(dir: &Path) -> Result<Vec<PathBuf>, Failed> {
-    let lab = std::env::var("OVNK_LAB_DIR").unwrap_or_else(|_| "/var/lib/ovnk-lab".into());
-    let of_lab =
-        ["ovn-worker", "ovn-worker2"].map(|node| Path::new(&lab).join(node).join("etc/ovn/ovnsb_db.db"));
+    let of_lab = lab::NODES.map(|node| lab::dir().join(node).join("etc/ovn/ovnsb_db.db"));
     let mut all: Vec<PathBuf> = of_lab.into_iter().filter(|path| path.exists()).collect();
     for (path, bytes) in common::archive("must-gather.tar.xz", |path| path.ends_with("_sbdb")) {
         let file = dir.join(path.rsplit('/').next().unwrap_or_default());
@@ -262,6 +243,8 @@ fn understood(dir: &Path) -> Result<Vec<PathBuf>, Failed> {
 #[ignore = "needs the lab or OVN 26.03: cargo xtask test"]
 fn random_packets_agree_with_the_real_program() -> Result<(), Failed> {
     let dir = tempfile::tempdir()?;
+    // Without a lab, the program may understand the capture.
+    let _networks = lab::dir().join("up").exists().then(Networks::up).transpose()?;
     let databases = understood(dir.path())?;
     assert!(
         !databases.is_empty(),

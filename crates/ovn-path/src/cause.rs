@@ -1,9 +1,11 @@
 //! The northbound rows that logical flows implement: why a flow exists.
 
+use ipnet::IpNet;
 use ovn_lflow::{PacketPath, Pass};
 use ovn_model::{UuidPrefix, detrace::kubernetes_owner, label, lflow::Flow};
-use ovsdb::{Row, Uuid};
-use std::collections::BTreeSet;
+use ovsdb::{Condition, Row, Select, Uuid};
+use packet::{Field, Packet};
+use std::{collections::BTreeSet, net::IpAddr};
 
 /// The northbound rows that the logical flows of a zone implement.
 #[derive(Clone, Debug, Default)]
@@ -34,17 +36,58 @@ impl Causes {
         Self(rows.into_iter().collect())
     }
 
+    /// Returns the selects for the rows that share a flow with one of the rows. The caller also passes the rows that it
+    /// reads with these selects to [`Self::new`].
+    ///
+    /// ovn-northd writes one flow for all NAT rows of a router that have the same external address, and the flow names
+    /// only one of them. So it is with an egress IP, which has a row for each pod.
+    pub fn shared_selects<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Vec<Select> {
+        let nat = rows.into_iter().filter(|row| row.table.name == "NAT");
+        let shared: BTreeSet<&str> = nat.filter_map(|row| row.text("external_ip")).collect();
+        let routers = Select::from("Logical_Router").columns(["name", "nat"]);
+        let of_address = |address: &str| Select::from("NAT").filter(Condition::is("external_ip", address));
+        let selects: Vec<Select> = shared.into_iter().map(of_address).collect();
+        if selects.is_empty() { selects } else { selects.into_iter().chain([routers]).collect() }
+    }
+
     /// Returns the northbound row that a flow implements.
     pub fn of(&self, flow: &Flow) -> Option<&Row> {
         let prefix: UuidPrefix = flow.hint.as_ref()?.parse().ok()?;
         self.0.iter().find(|row| prefix.is_of(row.uuid))
     }
 
-    /// Returns the rows that decided something in the passes, in order, without duplicates.
-    pub(crate) fn decisions<'a>(&'a self, passes: &'a [Pass]) -> Vec<&'a Row> {
+    /// Describes the rows that decided something in the passes of one datapath, in order, without duplicates.
+    pub(crate) fn decisions(&self, passes: &[Pass]) -> Vec<String> {
         let mut seen = BTreeSet::new();
-        let flows = passes.iter().flat_map(|pass| &pass.flows);
-        let rows = flows.filter_map(|flow| self.of(flow)).filter(|row| !is_descriptive(row));
+        let mut decisions = Vec::new();
+        for flow in passes.iter().flat_map(|pass| &pass.flows) {
+            let Some(row) = self.of(flow).filter(|row| !is_descriptive(row)) else { continue };
+            let undoes = flow.stage.as_deref().is_some_and(|stage| stage.contains("unsnat"));
+            let sharing = if undoes { self.sharing(row) } else { Vec::new() };
+            let after = passes.last().and_then(|pass| destination(&pass.packet));
+            let fitting = sharing.iter().copied().filter(|row| after.is_some_and(|it| is_inside(row, it)));
+            // The most specific row translates: ovn-northd gives its flow the higher priority.
+            let (row, note) = match (fitting.max_by_key(|row| prefix_length(row)), sharing.len()) {
+                (Some(fitting), _) => (fitting, String::new()),
+                (None, 0 | 1) => (row, String::new()),
+                (None, count) => (row, format!(" (one of {count} rows that share the flow)")),
+            };
+            if seen.insert(row.uuid) {
+                decisions.push(short(row) + &note);
+            }
+        }
+        decisions
+    }
+
+    /// Returns the NAT rows that share the flow of a NAT row: those of the same router with the same external address.
+    fn sharing(&self, of: &Row) -> Vec<&Row> {
+        let is_nat =
+            |row: &&Row| row.table.name == "NAT" && row.text("external_ip") == of.text("external_ip");
+        let router = self.0.iter().find(|row| row.refs("nat").any(|nat| nat == of.uuid));
+        let in_router =
+            |row: &&Row| router.is_none_or(|router| router.refs("nat").any(|nat| nat == row.uuid));
+        let mut seen = BTreeSet::new();
+        let rows = self.0.iter().filter(is_nat).filter(in_router);
         rows.filter(|row| seen.insert(row.uuid)).collect()
     }
 
@@ -66,6 +109,28 @@ impl Causes {
         let acl = earlier.filter_map(|flow| self.of(flow)).find(|row| row.table.name == "ACL");
         (flow.map(|flow| &**flow), acl)
     }
+}
+
+/// Returns the IP address to which a packet goes.
+fn destination(packet: &Packet) -> Option<IpAddr> {
+    match (packet.is_ip4(), packet.is_ip6()) {
+        (true, _) => Some(IpAddr::V4((packet.get(Field::IP_DST) as u32).into())),
+        (_, true) => Some(IpAddr::V6(packet.get(Field::IPV6_DST).into())),
+        _ => None,
+    }
+}
+
+fn logical_network(nat: &Row) -> Option<IpNet> {
+    let text = nat.text("logical_ip")?;
+    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+}
+
+fn is_inside(nat: &Row, address: IpAddr) -> bool {
+    logical_network(nat).is_some_and(|network| network.contains(&address))
+}
+
+fn prefix_length(nat: &Row) -> u8 {
+    logical_network(nat).map_or(0, |network| network.prefix_len())
 }
 
 fn is_descriptive(row: &Row) -> bool {

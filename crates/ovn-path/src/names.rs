@@ -73,6 +73,14 @@ pub enum NoEndpoint {
     /// The address is outside the zone, and packets from outside cannot enter this zone.
     #[error("no pod in this zone has the address {0}, and this zone has no port to an external network")]
     NoOutside(IpAddr),
+    /// The pod runs on another node, whose zone has no port for it.
+    #[error("pod {pod} runs on {node}, but the zone of {node} has no logical port for it")]
+    NoLogicalPort {
+        /// The pod, as `namespace/name`.
+        pod: String,
+        /// The name of the pod's node.
+        node: String,
+    },
 }
 
 impl NoEndpoint {
@@ -85,6 +93,9 @@ impl NoEndpoint {
                 format!("Its ports with this protocol: {}.", offered.join(", "))
             }
             Self::NoOutside(_) => "Pass the sender's node as node_name, or the sender's pod as from.".into(),
+            Self::NoLogicalPort { .. } => {
+                "A host-network pod has the address of its node: pass that address as `to`.".into()
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Prints the path of a packet: one line for each datapath.
 
-use crate::cause::{Causes, short};
+use crate::cause::Causes;
 use ovn_lflow::{Leg, PacketPath, Pass, Zone};
 use packet::{Field, Packet};
 use std::collections::BTreeMap;
@@ -34,7 +34,7 @@ fn line(name: &str, zone: &Zone, passes: &[Pass], causes: &Causes) -> String {
     let inport = port(&first.packet, Field::REG14).map_or_else(String::new, |name| format!(" from {name}"));
     let outport = port(&last.packet, Field::REG15).map_or_else(String::new, |name| format!(" to {name}"));
     let decisions: String =
-        causes.decisions(passes).into_iter().map(|row| format!("; {}", short(row))).collect();
+        causes.decisions(passes).into_iter().map(|decision| format!("; {decision}")).collect();
     format!("{name}: {kind} {called}{inport}{outport}: {}{decisions}", header(&first.packet))
 }
 

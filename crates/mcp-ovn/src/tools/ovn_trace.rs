@@ -14,7 +14,7 @@ use mcp_core::{
     argv::{CtState, TraceForm},
 };
 use ovn_lflow::{Start, Zone, tree};
-use ovn_path::{Protocol, Verdict, reply_to, route};
+use ovn_path::{EndpointNames, Protocol, Verdict, reply_to, route};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::{
@@ -101,13 +101,13 @@ impl Tool for Trace {
     }
 
     async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
-        let mut names = question::names(node).await?;
         let question = match params {
             Params { microflow: Some(text), from: None, to: None, datapath, .. } => {
-                question::written(node, &names, datapath.as_deref(), text).await?
+                question::written(node, datapath.as_deref(), text).await?
             }
             Params { from: Some(from), to: Some(to), datapath: None, microflow: None, .. } => {
-                question::named(node, &mut names, (from, to), params.protocol, params.port).await?
+                let Params { protocol, port, .. } = *params;
+                question::named(node, EndpointNames { from, to, protocol, port }).await?
             }
             _ => {
                 return Err(ToolError::bad(

@@ -139,6 +139,10 @@ async fn causes(node: &Node<'_>, paths: &[PacketPath], zone: &str) -> Result<Cau
     if found.is_empty() {
         return Ok(Causes::default());
     }
-    let rows = node.rows(Db::Nb, &Index::rows_selects(&found)).await?;
+    let mut rows = node.rows(Db::Nb, &Index::rows_selects(&found)).await?;
+    let shared = Causes::shared_selects(rows.iter().flat_map(|rows| &rows.rows));
+    if !shared.is_empty() {
+        rows.extend(node.rows(Db::Nb, &shared).await?);
+    }
     Ok(Causes::new(rows.into_iter().flat_map(|rows| rows.rows)))
 }

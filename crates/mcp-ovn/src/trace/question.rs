@@ -1,10 +1,11 @@
 //! The packet to trace, from names or from a microflow expression.
 
 use crate::flows;
-use mcp_core::{Db, Node, PodRef, ToolError, argv::OvnExpression};
+use mcp_core::{Db, Node, ToolError, argv::OvnExpression};
 use ovn_model::lflow::Datapaths;
-use ovn_path::{Destination, Microflow, Names, NoEndpoint, Protocol, Services};
-use ovsdb::Uuid;
+use ovn_path::{EndpointNames, Ports, ZoneReader};
+use ovsdb::{Rows, Schema, Select, Uuid};
+use std::sync::Arc;
 
 /// The packet to trace and the datapath where it starts.
 pub(crate) struct Question {
@@ -12,16 +13,9 @@ pub(crate) struct Question {
     pub(crate) microflow: OvnExpression,
 }
 
-/// Reads the ports and nodes that a name can mean in the node's zone. Services are read later, only if needed.
-pub(crate) async fn names(node: &Node<'_>) -> Result<Names, ToolError> {
-    let schema = node.schema(Db::Sb).await?;
-    Ok(Names::new(&flows::rows(node, &Names::selects(&schema)).await?))
-}
-
 /// Builds the packet from a microflow expression.
 pub(crate) async fn written(
     node: &Node<'_>,
-    names: &Names,
     datapath: Option<&str>,
     text: &str,
 ) -> Result<Question, ToolError> {
@@ -36,9 +30,11 @@ pub(crate) async fn written(
         }
         None => None,
     };
+    let read = flows::rows(node, &[Ports::select()]).await?;
+    let ports = read.first().map(Ports::new).unwrap_or_default();
     let is_here = |port: &&ovn_path::Port| found.is_none_or(|(uuid, _)| port.datapath == uuid);
     let of = found.map_or_else(|| format!("the zone of {}", node.name()), |(_, name)| name.to_owned());
-    let here = || names.ports.iter().filter(is_here).map(|port| port.name.as_str());
+    let here = || ports.iter().filter(is_here).map(|port| port.name.as_str());
     let Some(inport) = microflow.string("inport") else {
         return Err(ToolError::bad(
             "the microflow has no inport==\"…\"",
@@ -48,7 +44,7 @@ pub(crate) async fn written(
             ),
         ));
     };
-    match names.ports.iter().filter(is_here).find(|port| port.name == inport) {
+    match ports.iter().filter(is_here).find(|port| port.name == inport) {
         Some(port) => Ok(Question { datapath: port.datapath, microflow }),
         None => Err(ToolError::not_found(format!("port of {of}"), inport, here())),
     }
@@ -62,18 +58,8 @@ fn of_name(datapaths: &Datapaths, name: &str) -> Result<Uuid, ToolError> {
 }
 
 /// Builds the packet from the names of its sender and its destination.
-pub(crate) async fn named(
-    node: &Node<'_>,
-    names: &mut Names,
-    (from, to): (&str, &str),
-    protocol: Protocol,
-    port: Option<u16>,
-) -> Result<Question, ToolError> {
-    names.sender(from).map_err(no_endpoint)?;
-    let to = destination(node, names, to, protocol, port).await?;
-    let sender = names.sender(from).map_err(no_endpoint)?;
-    let microflow = Microflow::new(&names.ports, sender, to.address, protocol, to.port)
-        .map_err(|e| ToolError::bad(e.to_string(), e.hint()))?;
+pub(crate) async fn named(node: &Node<'_>, ends: EndpointNames<'_>) -> Result<Question, ToolError> {
+    let (microflow, _) = ends.resolve(&NodeZone(node.peer(node.name()))).await?;
     let text = microflow.to_string();
     let expression = OvnExpression::parse(&text).map_err(|e| {
         ToolError::bad(format!("{text}: {e}"), "Pass the packet as microflow instead of from and to.")
@@ -81,43 +67,34 @@ pub(crate) async fn named(
     Ok(Question { datapath: microflow.datapath, microflow: expression })
 }
 
-/// Finds the destination of the packet. Looks up a pod of another zone in that zone.
-async fn destination(
-    node: &Node<'_>,
-    names: &mut Names,
-    to: &str,
-    protocol: Protocol,
-    port: Option<u16>,
-) -> Result<Destination, ToolError> {
-    if let Some(found) = names.destination(to, protocol, port).map_err(no_endpoint)? {
-        return Ok(found);
-    }
-    let services = node.rows(Db::Nb, &[Services::select()]).await?;
-    names.services = Some(services.first().map(Services::new).unwrap_or_default());
-    let missing = match names.destination(to, protocol, port) {
-        Ok(Some(found)) => return Ok(found),
-        Ok(None) => NoEndpoint::Unknown { kind: "destination", name: to.into(), known: Vec::new() },
-        Err(missing) => missing,
-    };
-    if !matches!(missing, NoEndpoint::Unknown { .. }) {
-        return Err(no_endpoint(missing));
-    }
-    let Ok(pod) = to.parse::<PodRef>() else { return Err(no_endpoint(missing)) };
-    // It may be a pod of another zone. If it is not, the error with the names of this zone helps more.
-    let Ok(other) = node.of_pod(&pod).await else { return Err(no_endpoint(missing)) };
-    let there = self::names(&node.peer(&other)).await?;
-    match there.destination(to, protocol, port).map_err(no_endpoint)? {
-        Some(found) => Ok(found),
-        None => Err(ToolError::bad(
-            format!("pod {pod} runs on {other}, but the zone of {other} has no logical port for it"),
-            "A host-network pod has the address of its node: pass that address as `to`.",
-        )),
-    }
-}
+/// The zone of a node, in which names are resolved.
+struct NodeZone<'a>(Node<'a>);
 
-fn no_endpoint(e: NoEndpoint) -> ToolError {
-    match e {
-        NoEndpoint::Unknown { kind, name, known } => ToolError::not_found(kind, name, known),
-        e => ToolError::bad(e.to_string(), e.hint()),
+impl ZoneReader for NodeZone<'_> {
+    type Error = ToolError;
+
+    async fn schema(&self) -> Result<Arc<Schema>, ToolError> {
+        Ok(self.0.schema(Db::Sb).await?)
+    }
+
+    async fn southbound(&self, selects: &[Select]) -> Result<Vec<Rows>, ToolError> {
+        Ok(self.0.rows(Db::Sb, selects).await?)
+    }
+
+    async fn northbound(&self, selects: &[Select]) -> Result<Vec<Rows>, ToolError> {
+        Ok(self.0.rows(Db::Nb, selects).await?)
+    }
+
+    async fn zone_of_pod(&self, pod: &str) -> Option<(String, Self)> {
+        let node = self.0.of_pod(&pod.parse().ok()?).await.ok()?;
+        Some((node.to_string(), Self(self.0.peer(&node))))
+    }
+
+    fn unknown(kind: &str, name: &str, known: Vec<String>) -> ToolError {
+        ToolError::not_found(kind, name, known)
+    }
+
+    fn refused(problem: String, hint: String) -> ToolError {
+        ToolError::bad(problem, hint)
     }
 }

@@ -2,13 +2,13 @@
 
 use crate::{
     switch,
-    trace::{self, Named, Question, Traced},
+    trace::{self, Question, Traced},
 };
 use mcp_core::{
     Answer, Many, Node, Row, Tool, ToolError,
     argv::{CtNext, CtState, FlowMatch},
 };
-use ovn_path::Protocol;
+use ovn_path::{EndpointNames, Protocol};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::sync::Arc;
@@ -88,8 +88,8 @@ async fn question(node: &Node<'_>, params: &Params) -> Result<Question, ToolErro
     let flow = match params {
         Params { flow: Some(flow), from: None, to: None, .. } => trace::written(&bridge, flow)?,
         Params { from: Some(from), to: Some(to), flow: None, bridge: None, .. } => {
-            let named = Named { from, to, protocol: params.protocol, port: params.port };
-            let (flow, of_service) = trace::named(node, bridge.switch.as_ref(), named).await?;
+            let ends = EndpointNames { from, to, protocol: params.protocol, port: params.port };
+            let (flow, of_service) = trace::named(node, bridge.switch.as_ref(), ends).await?;
             if of_service {
                 notes.push(
                     "a load balancer chooses the backend by dp_hash; another dp_hash may select another backend".into(),

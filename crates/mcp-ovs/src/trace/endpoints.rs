@@ -1,32 +1,20 @@
 //! The conversion of the names of a sender and a destination into a packet.
 
 use crate::switch;
-use mcp_core::{Db, Node, PodRef, ToolError};
+use mcp_core::{Db, Node, ToolError};
 use ovn_model::switch::Switch;
-use ovn_path::{Destination, Microflow, Names, NoEndpoint, Ports, Protocol, Services};
-
-/// The sender and the destination of a packet, by name.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Named<'a> {
-    pub(crate) from: &'a str,
-    pub(crate) to: &'a str,
-    pub(crate) protocol: Protocol,
-    pub(crate) port: Option<u16>,
-}
+use ovn_path::{EndpointNames, ZoneReader};
+use ovsdb::{Rows, Schema, Select};
+use std::sync::Arc;
 
 /// Returns the flow of the packet that ovn_trace would use for these names, at the interface of the sender, and
 /// whether the destination is a service.
 pub(crate) async fn named(
     node: &Node<'_>,
     switch: Option<&Switch>,
-    named: Named<'_>,
+    ends: EndpointNames<'_>,
 ) -> Result<(String, bool), ToolError> {
-    let mut names = names(node, &[named.from, named.to]).await?;
-    names.sender(named.from).map_err(no_endpoint)?;
-    let to = destination(node, &mut names, named).await?;
-    let sender = names.sender(named.from).map_err(no_endpoint)?;
-    let microflow = Microflow::new(&names.ports, sender, to.address, named.protocol, to.port)
-        .map_err(|e| ToolError::bad(e.to_string(), e.hint()))?;
+    let (microflow, to) = ends.resolve(&NodeZone(node.peer(node.name()))).await?;
     let read;
     let switch = match switch {
         Some(switch) => switch,
@@ -46,58 +34,34 @@ pub(crate) async fn named(
     Ok((microflow.openflow(number), to.of_service))
 }
 
-/// Returns the names of a zone. Nodes are read only if one of the names may be that of a node.
-async fn names(node: &Node<'_>, wanted: &[&str]) -> Result<Names, ToolError> {
-    let mut read = node.rows(Db::Sb, &[Ports::select()]).await?;
-    let names = Names::new(&read);
-    let of_node = |name: &&str| {
-        let known = name.contains('/') || names.ports.find(name).is_some();
-        !known && name.parse::<std::net::IpAddr>().is_err()
-    };
-    if !wanted.iter().any(of_node) {
-        return Ok(names);
-    }
-    let schema = node.schema(Db::Sb).await?;
-    let mut nodes = Names::selects(&schema);
-    nodes.retain(|select| select.table != Ports::select().table);
-    read.extend(node.rows(Db::Sb, &nodes).await?);
-    Ok(Names::new(&read))
-}
+/// The zone of a node, in which names are resolved.
+struct NodeZone<'a>(Node<'a>);
 
-/// Returns the destination of the packet. A pod of another zone is looked up in that zone.
-async fn destination(
-    node: &Node<'_>,
-    names: &mut Names,
-    Named { to, protocol, port, .. }: Named<'_>,
-) -> Result<Destination, ToolError> {
-    if let Some(found) = names.destination(to, protocol, port).map_err(no_endpoint)? {
-        return Ok(found);
-    }
-    let services = node.rows(Db::Nb, &[Services::select()]).await?;
-    names.services = Some(services.first().map(Services::new).unwrap_or_default());
-    let missing = match names.destination(to, protocol, port) {
-        Ok(Some(found)) => return Ok(found),
-        Ok(None) => NoEndpoint::Unknown { kind: "destination", name: to.into(), known: Vec::new() },
-        Err(missing) => missing,
-    };
-    // If the name is not a pod of another zone, the error of this zone is more useful.
-    let is_unknown = matches!(missing, NoEndpoint::Unknown { .. });
-    let Some(pod) = to.parse::<PodRef>().ok().filter(|_| is_unknown) else {
-        return Err(no_endpoint(missing));
-    };
-    let Ok(other) = node.of_pod(&pod).await else { return Err(no_endpoint(missing)) };
-    let there = self::names(&node.peer(&other), &[to]).await?;
-    there.destination(to, protocol, port).map_err(no_endpoint)?.ok_or_else(|| {
-        ToolError::bad(
-            format!("pod {pod} is on {other}, whose zone has no logical port for it"),
-            "A host-network pod has the address of its node: pass that address as `to`.",
-        )
-    })
-}
+impl ZoneReader for NodeZone<'_> {
+    type Error = ToolError;
 
-fn no_endpoint(e: NoEndpoint) -> ToolError {
-    match e {
-        NoEndpoint::Unknown { kind, name, known } => ToolError::not_found(kind, name, known),
-        e => ToolError::bad(e.to_string(), e.hint()),
+    async fn schema(&self) -> Result<Arc<Schema>, ToolError> {
+        Ok(self.0.schema(Db::Sb).await?)
+    }
+
+    async fn southbound(&self, selects: &[Select]) -> Result<Vec<Rows>, ToolError> {
+        Ok(self.0.rows(Db::Sb, selects).await?)
+    }
+
+    async fn northbound(&self, selects: &[Select]) -> Result<Vec<Rows>, ToolError> {
+        Ok(self.0.rows(Db::Nb, selects).await?)
+    }
+
+    async fn zone_of_pod(&self, pod: &str) -> Option<(String, Self)> {
+        let node = self.0.of_pod(&pod.parse().ok()?).await.ok()?;
+        Some((node.to_string(), Self(self.0.peer(&node))))
+    }
+
+    fn unknown(kind: &str, name: &str, known: Vec<String>) -> ToolError {
+        ToolError::not_found(kind, name, known)
+    }
+
+    fn refused(problem: String, hint: String) -> ToolError {
+        ToolError::bad(problem, hint)
     }
 }

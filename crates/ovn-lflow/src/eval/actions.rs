@@ -210,7 +210,7 @@ impl Machine<'_> {
             }
             Verb::ChkLbHairpin | Verb::ChkLbHairpinReply => {
                 if let Some(to) = to {
-                    self.hairpin(verb, to, packet, lines);
+                    self.hairpin(verb, to, place, packet, lines);
                 }
             }
             Verb::CtStateSave => {
@@ -259,6 +259,7 @@ impl Machine<'_> {
                     )),
                 }
             }
+            Verb::CtSnatToVip => self.snat_to_vip(place, packet),
             Verb::ChkLbAff => {
                 result(packet, 0);
                 self.note(

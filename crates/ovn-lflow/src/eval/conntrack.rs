@@ -30,6 +30,11 @@ impl Machine<'_> {
         if source { CtZone::Snat(key) } else { CtZone::Dnat(key) }
     }
 
+    /// Returns the conntrack zone of a datapath for SNAT, which switches have too.
+    pub(crate) fn snat_zone(&self, place: StagePosition) -> CtZone {
+        CtZone::Snat(self.zone.datapaths.get(place.datapath).map_or(0, |datapath| datapath.key))
+    }
+
     /// Returns the state that ovn-trace assumes, and the comment that it prints.
     fn assumed_state(&mut self) -> (CtState, &'static str) {
         match self.next_state() {
@@ -119,7 +124,10 @@ impl Machine<'_> {
         if self.is_ovn_trace() {
             self.assume_tracked(&mut tracked, packet, &mut title);
         } else {
-            let zone = self.ct_zone(place, packet, !destination && !shared);
+            let zone = match !destination && !shared {
+                true => self.snat_zone(place),
+                false => self.ct_zone(place, packet, false),
+            };
             let translation =
                 to.map(|(_, address)| Translation { source: !destination, address, port: None });
             if ports.is_some() {
@@ -169,7 +177,8 @@ impl Machine<'_> {
             .collect();
         if self.is_ovn_trace() {
             if is_ip {
-                let chosen = self.backend(&usable);
+                let chosen =
+                    if backends.is_empty() { self.asked_backend(packet) } else { self.backend(&usable) };
                 match chosen {
                     Some(backend) => {
                         tracked
@@ -222,20 +231,30 @@ impl Machine<'_> {
         self.is_ovn_trace() || self.zone.port(name).is_some_and(|port| port.kind != "remote")
     }
 
+    /// Returns the backend that a load balancing action without backends takes in ovn-trace: that of `--lb-dst`, if no
+    /// earlier action had it.
+    fn asked_backend(&self, packet: &Packet) -> Option<Backend> {
+        let (address, port) = self.wanted?;
+        let ip6 = address > u32::MAX.into();
+        (ip6 == packet.is_ip6()).then_some(Backend { port_name: None, ip6, address, port })
+    }
+
     fn backend(&mut self, usable: &[&Backend]) -> Option<Backend> {
+        // ovn-trace compares only the address.
+        let any_port = self.is_ovn_trace();
         let is_wanted = |it: &&Backend| {
             self.wanted.is_some_and(|(address, port)| {
-                it.address == address && (port.is_none() || it.port.is_none() || it.port == port)
+                it.address == address && (any_port || port.is_none() || it.port.is_none() || it.port == port)
             })
         };
         if let Some(backend) = usable.iter().copied().find(is_wanted) {
+            if self.is_ovn_trace() {
+                self.wanted = None;
+            }
             return Some(backend.clone());
         }
-        if self.wanted.is_some() && self.is_ovn_trace() {
-            return None;
-        }
         let names: Vec<String> = usable.iter().map(ToString::to_string).collect();
-        if self.wanted.is_some() && !names.is_empty() {
+        if self.wanted.is_some() && !names.is_empty() && !self.is_ovn_trace() {
             self.note(format!(
                 "a load balancer on the path does not have the requested backend; it has {}",
                 names.join(", ")

@@ -3,10 +3,12 @@
 use super::{Machine, StagePosition};
 use crate::{
     actions::Verb,
+    conntrack::Translation,
     matches::Operand,
     tree::{Line, LineKind},
+    zone::Vip,
 };
-use packet::{Field, Packet, show_mac};
+use packet::{CtState, Field, Packet, show_mac};
 
 impl Machine<'_> {
     /// Executes a lookup action with field arguments.
@@ -99,29 +101,54 @@ impl Machine<'_> {
         }
     }
 
-    /// Executes `chk_lb_hairpin` and the related actions: whether any load balancer sends the packet back to its
-    /// sender.
-    pub(crate) fn hairpin(&mut self, verb: Verb, to: Operand, packet: &mut Packet, lines: &mut Vec<Line>) {
-        let (ct_destination, source, destination) = if packet.is_ip6() {
-            (Field::CT_IPV6_DST, Field::IPV6_SRC, Field::IPV6_DST)
+    /// Executes `chk_lb_hairpin` and `chk_lb_hairpin_reply`: whether any load balancer sends the packet back to its
+    /// sender, and whether the packet is the reply to such a packet.
+    pub(crate) fn hairpin(
+        &mut self,
+        verb: Verb,
+        to: Operand,
+        place: StagePosition,
+        packet: &mut Packet,
+        lines: &mut Vec<Line>,
+    ) {
+        let (source, destination) =
+            if packet.is_ip6() { (Field::IPV6_SRC, Field::IPV6_DST) } else { (Field::IP_SRC, Field::IP_DST) };
+        let found = if verb != Verb::ChkLbHairpin && !self.is_ovn_trace() {
+            // ovn-controller adds a flow for the reply when it sees the first packet.
+            let mut probe = packet.clone();
+            self.conntrack.track(self.snat_zone(place), &mut probe, false);
+            probe.ct_state().has(CtState::RPL)
         } else {
-            (Field::CT_NW_DST, Field::IP_SRC, Field::IP_DST)
+            let port = if verb == Verb::ChkLbHairpin { Field::CT_TP_DST } else { Field::TCP_DST };
+            self.vip(packet, packet.get(port)).is_some()
+                && packet.ct_state().has(CtState::DNAT)
+                && packet.get(source) == packet.get(destination)
         };
-        let address = packet.get(ct_destination);
-        let port = packet.get(if verb == Verb::ChkLbHairpin { Field::CT_TP_DST } else { Field::TCP_DST });
-        let mut vips = self.zone.vips.iter().filter(|(vip, _)| *vip == address);
-        // ovn-trace takes the first virtual IP with this address and ignores its port.
-        let known = if self.is_ovn_trace() {
-            vips.next().is_some_and(|(_, vip)| u128::from(*vip) == port)
-        } else {
-            vips.any(|(_, vip)| *vip == 0 || u128::from(*vip) == port)
-        };
-        let found = known
-            && packet.ct_state().has(packet::CtState::DNAT)
-            && packet.get(source) == packet.get(destination);
         if let Some(place) = to.place() {
             packet.set_bits(place, found.into());
         }
         lines.push(Line::new(LineKind::Modify, format!("{to} = {}", u8::from(found))));
+    }
+
+    /// Executes `ct_snat_to_vip`: translates the source of a packet that its load balancer sends back to its sender.
+    pub(crate) fn snat_to_vip(&mut self, place: StagePosition, packet: &mut Packet) {
+        let Some(address) = self.vip(packet, packet.get(Field::CT_TP_DST)).map(|vip| vip.hairpin) else {
+            return;
+        };
+        let new = Translation { source: true, address, port: None };
+        self.conntrack.commit_packet(self.snat_zone(place), &mut packet.clone(), Some(new), (0, 0));
+        packet.set(if packet.is_ip6() { Field::IPV6_SRC } else { Field::IP_SRC }, address);
+    }
+
+    /// Returns the virtual IP to which the first packet of the connection went.
+    fn vip(&self, packet: &Packet, port: u128) -> Option<&Vip> {
+        let field = if packet.is_ip6() { Field::CT_IPV6_DST } else { Field::CT_NW_DST };
+        let address = packet.get(field);
+        let mut vips = self.zone.vips.iter().filter(|vip| vip.address == address);
+        // ovn-trace takes the first virtual IP with this address and compares only the port of that.
+        if self.is_ovn_trace() {
+            return vips.next().filter(|vip| u128::from(vip.port) == port);
+        }
+        vips.find(|vip| vip.port == 0 || u128::from(vip.port) == port)
     }
 }

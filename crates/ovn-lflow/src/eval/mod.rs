@@ -350,7 +350,7 @@ impl Machine<'_> {
     }
 
     /// Returns the pass of a stage, and begins a new pass if the packet has entered another pipeline.
-    fn pass(&mut self, place: StagePosition, packet: &Packet) -> usize {
+    pub(crate) fn pass(&mut self, place: StagePosition, packet: &Packet) -> usize {
         let now = self.passes.get(place.pass);
         if now.is_some_and(|pass| (pass.datapath, pass.pipeline) == (place.datapath, place.pipeline)) {
             return place.pass;

@@ -99,7 +99,8 @@ impl Machine<'_> {
         let loopback = packet.get(Field::REG10) & LOOPBACK == LOOPBACK;
         let mut shared = self.at_egress(packet);
         for port in members.iter().filter_map(|name| self.zone.ports.by_name(name)) {
-            let title = format!("egress(dp=\"{dp}\", inport=\"{inport}\", outport=\"{}\")", port.name);
+            let to = self.enters(Some(port));
+            let title = format!("{to}(dp=\"{dp}\", inport=\"{inport}\", outport=\"{}\")", port.name);
             let mut line = Line::new(LineKind::Pipeline, title);
             if port.key != in_key || loopback {
                 line.indent = true;
@@ -107,8 +108,7 @@ impl Machine<'_> {
                 let mut own = shared.clone();
                 let copy = if self.is_ovn_trace() { &mut shared } else { &mut own };
                 copy.set(Field::REG15, port.key.into());
-                let place = StagePosition { pipeline: Pipeline::Egress, table: 0, ..place };
-                self.stage(place, copy, &mut line.within);
+                self.egress(place, Some(port), copy, &mut line.within);
             } else {
                 line.within.push(Line::new(LineKind::Output, OMITTED));
             }
@@ -150,18 +150,41 @@ impl Machine<'_> {
             return;
         }
         let title = format!(
-            "egress(dp=\"{}\", inport=\"{}\", outport=\"{}\")",
+            "{}(dp=\"{}\", inport=\"{}\", outport=\"{}\")",
+            self.enters(port),
             self.datapath_name(place.datapath),
             self.port_name(place.datapath, in_key),
             port.map_or("(unnamed)", |port| port.name.as_str()),
         );
         let mut line = Line::new(LineKind::Pipeline, title);
-        self.stage(
-            StagePosition { pipeline: Pipeline::Egress, table: 0, ..place },
-            &mut copy,
-            &mut line.within,
-        );
+        self.egress(place, port, &mut copy, &mut line.within);
         lines.push(line);
+    }
+
+    /// Returns what a packet enters after the ingress pipeline. The switch sends a packet for a port of another zone
+    /// through the tunnel, and the other zone executes the egress pipeline (`controller/physical.c`). ovn-trace
+    /// executes it here.
+    fn enters(&self, port: Option<&Port>) -> &'static str {
+        let is_remote = port.is_some_and(|port| port.kind == "remote");
+        if is_remote && !self.is_ovn_trace() { "tunnel" } else { "egress" }
+    }
+
+    /// Continues with the egress pipeline of a port, or with the tunnel to its zone.
+    fn egress(
+        &mut self,
+        place: StagePosition,
+        port: Option<&Port>,
+        packet: &mut Packet,
+        lines: &mut Vec<Line>,
+    ) {
+        let place = StagePosition { pipeline: Pipeline::Egress, table: 0, ..place };
+        match port.filter(|port| self.enters(Some(port)) == "tunnel") {
+            Some(port) => {
+                let place = StagePosition { pass: self.pass(place, packet), ..place };
+                self.leave(place, Some(port), &port.name, packet, lines);
+            }
+            None => self.stage(place, packet, lines),
+        }
     }
 }
 

@@ -186,7 +186,17 @@ pub struct Zone {
     /// The chassis of this zone, if there is only one.
     own_chassis: Option<Uuid>,
     /// The virtual IPs and ports of all load balancers.
-    pub(crate) vips: Vec<(u128, u16)>,
+    pub(crate) vips: Vec<Vip>,
+}
+
+/// A virtual IP of a load balancer.
+#[derive(Debug)]
+pub(crate) struct Vip {
+    pub(crate) address: u128,
+    /// The port, or 0 for all ports.
+    pub(crate) port: u16,
+    /// The source address of a packet that the load balancer sends back to its sender.
+    pub(crate) hairpin: u128,
 }
 
 /// The flows of a stage that match a packet.

@@ -1,7 +1,7 @@
 //! Builds a zone from the rows of a southbound database.
 
 use super::{
-    AllowedAddresses, Compiled, Datapath, Finding, Index, MacBinding, Port, Ports, Semantics, Zone,
+    AllowedAddresses, Compiled, Datapath, Finding, Index, MacBinding, Port, Ports, Semantics, Vip, Zone,
     compile::{Compiler, Node},
     sets::{Numbers, PortSet},
 };
@@ -33,7 +33,7 @@ const TABLES: &[(&str, &[&str])] = &[
     ("MAC_Binding", &["logical_port", "ip", "mac"]),
     ("Static_MAC_Binding", &["logical_port", "ip", "mac"]),
     ("FDB", &["dp_key", "port_key", "mac"]),
-    ("Load_Balancer", &["vips"]),
+    ("Load_Balancer", &["vips", "options"]),
     ("Chassis", &["name", "hostname", "other_config"]),
     ("Chassis_Template_Var", &["chassis", "variables"]),
 ];
@@ -376,13 +376,17 @@ fn fdb(row: &Row) -> Option<((u32, u128), u32)> {
 }
 
 /// Parses the virtual IPs of a load balancer: `10.96.0.1:443`, `[fd00::1]:443` or `10.96.0.1`.
-fn vips(row: &Row) -> impl Iterator<Item = (u128, u16)> {
-    row.map("vips").filter_map(|(vip, _)| {
-        let whole = |ip: IpAddr, port| match ip {
-            IpAddr::V4(address) => (u128::from(address.to_bits()), port),
-            IpAddr::V6(address) => (address.to_bits(), port),
+fn vips(row: &Row) -> impl Iterator<Item = Vip> {
+    let sources = row.map_get("options", "hairpin_snat_ip").unwrap_or_default();
+    let sources: Vec<IpAddr> = sources.split_whitespace().filter_map(|ip| ip.parse().ok()).collect();
+    row.map("vips").filter_map(move |(vip, _)| {
+        let number = |ip: IpAddr| match ip {
+            IpAddr::V4(address) => u128::from(address.to_bits()),
+            IpAddr::V6(address) => address.to_bits(),
         };
-        let with_port = vip.parse().map(|it: std::net::SocketAddr| whole(it.ip(), it.port()));
-        with_port.ok().or_else(|| vip.parse().ok().map(|ip| whole(ip, 0)))
+        let with_port = vip.parse().map(|it: std::net::SocketAddr| (it.ip(), it.port()));
+        let (ip, port) = with_port.ok().or_else(|| vip.parse().ok().map(|ip| (ip, 0)))?;
+        let source = sources.iter().find(|source| source.is_ipv4() == ip.is_ipv4()).copied();
+        Some(Vip { address: number(ip), port, hairpin: number(source.unwrap_or(ip)) })
     })
 }
