@@ -7,6 +7,7 @@ mod cases;
 mod demo;
 mod docs;
 mod fuzz;
+mod generate;
 mod golden;
 mod lab;
 mod mcp;
@@ -43,6 +44,8 @@ enum Task {
     Bench(bench::Bench),
     /// Damage untrusted input at random, and check that it is refused
     Fuzz(fuzz::Fuzz),
+    /// Write the bundle of a generated cluster of any number of nodes
+    Generate(generate::Generate),
     /// Check that the servers start no program when they answer from bundles
     Programs,
     /// Call every tool thousands of times, and check that the lab does not change
@@ -66,6 +69,7 @@ fn run(task: Task) -> workspace::Result<ExitCode> {
         Task::Soak(soak) => soak::run(&soak)?,
         Task::Bench(bench) => bench::run(&bench)?,
         Task::Fuzz(fuzz) => fuzz::run(&fuzz)?,
+        Task::Generate(generate) => generate::run(&generate)?,
     }
     Ok(ExitCode::SUCCESS)
 }

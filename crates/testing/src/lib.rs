@@ -11,12 +11,14 @@ mod attack;
 mod capture;
 mod changes;
 mod early;
+mod generate;
 mod planted;
 
 pub use attack::attack;
 pub use capture::Capture;
 pub use changes::{RandomChanges, answer_uncut, other_letter, with_line};
 pub use early::EarlyGather;
+pub use generate::Generator;
 pub use planted::{MARKS, no_secrets, planted_answer};
 
 use mcp_core::{Backend, Budget, Bundle, Layer, LocalBackend, RecordedBackend, Server};
