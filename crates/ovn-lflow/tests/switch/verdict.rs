@@ -56,7 +56,7 @@ pub(crate) fn of_text(text: &str, logical: &BTreeMap<String, String>) -> Verdict
     let mut verdict = Verdict::default();
     for end in openflow::ends(text) {
         match end {
-            SwitchEnd::Controller => verdict.controller = true,
+            SwitchEnd::Controller(_) => verdict.controller = true,
             // Ports of the external bridge have no logical port.
             SwitchEnd::Port(interface) => verdict.ports.extend(logical.get(&interface).cloned()),
             _ => {}
