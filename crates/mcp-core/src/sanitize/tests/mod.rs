@@ -125,7 +125,7 @@ fn secrets_in_wide_characters_are_found() {
                     "\u{feff}".encode_utf16().chain(text.encode_utf16()).flat_map(wide).collect();
                 let shown = in_pieces(&bytes, 5);
                 assert!(!tells(&shown.replace('\0', "")), "{text:?}: {shown:?}");
-                let shown = String::from_utf8_lossy(&Redactor::of(bytes)).replace('\0', "");
+                let shown = String::from_utf8_lossy(&Redactor::of(bytes).unwrap()).replace('\0', "");
                 assert!(!tells(&shown), "{text:?}: {shown:?}");
             }
         }
