@@ -4,9 +4,13 @@
 //! file that is slow to read cannot delay a signal, a timer or another call. The server does not wait for the thread
 //! longer than the call may take. Long computations check the [`Deadline`] of their call regularly and stop.
 
-use crate::ReadError;
+use crate::{
+    ReadError,
+    memory::{CallMemory, Reserved},
+};
 use std::{
     fmt, io,
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio_util::sync::CancellationToken;
@@ -25,6 +29,8 @@ pub struct Deadline {
     at: Option<Instant>,
     /// The time limit of the call, which [`CallEnded`] names.
     limit: Duration,
+    /// The memory of the call's large data.
+    memory: Arc<CallMemory>,
 }
 
 /// The error of work that stopped because its call ended.
@@ -57,7 +63,7 @@ impl From<CallEnded> for io::Error {
 impl Deadline {
     /// Returns the deadline of a call that may take `time` from now on.
     pub(crate) fn within(time: Duration) -> Self {
-        Self { cancelled: CancellationToken::new(), at: Some(Instant::now() + time), limit: time }
+        Self { at: Some(Instant::now() + time), limit: time, ..Self::default() }
     }
 
     /// Returns the deadline of the current call. Outside of calls it returns a deadline that never ends.
@@ -82,6 +88,11 @@ impl Deadline {
     /// Returns the error of work that this deadline stops.
     pub(crate) fn over(&self) -> CallEnded {
         CallEnded { limit: self.limit }
+    }
+
+    /// Returns a reservation of memory for large data of this call.
+    pub(crate) fn reserve(&self) -> Reserved {
+        Reserved::new(self.memory.clone())
     }
 
     /// Returns the rest of the call's time.

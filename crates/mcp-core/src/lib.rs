@@ -24,6 +24,7 @@ mod evidence;
 mod fold;
 mod http;
 mod kubernetes;
+mod memory;
 mod message;
 mod name;
 mod node;

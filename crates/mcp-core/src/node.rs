@@ -107,10 +107,15 @@ type Parser<From, T> = Box<dyn Fn(From) -> T + Send + Sync>;
 
 /// Redacts secrets before anything parses, compares or filters the output. A part of the output may no longer show
 /// that it belongs to a secret.
-fn without_secrets(read: ReadValue<Output>) -> ReadValue<Output> {
+fn without_secrets(read: ReadValue<Output>) -> Result<ReadValue<Output>, ReadError> {
     let Output { stdout, stderr, status } = read.value;
-    let value = Output { stdout: Redactor::of(stdout), stderr: Redactor::of(stderr), status };
-    ReadValue { value, ..read }
+    let late = |over: CallEnded| over.stopped(format!("removing secrets from {}", read.origin.what));
+    let value = Output {
+        stdout: Redactor::of(stdout).map_err(late)?,
+        stderr: Redactor::of(stderr).map_err(late)?,
+        status,
+    };
+    Ok(ReadValue { value, ..read })
 }
 
 impl<T> Reading<T> {
@@ -278,7 +283,7 @@ impl<'a> Node<'a> {
     /// Runs a command and returns its output, with secrets redacted.
     pub async fn command(&self, place: CommandPlace, argv: &Argv) -> Result<Output, ReadError> {
         self.check_interface(&place, argv).await?;
-        Ok(self.noted.take(without_secrets(self.backend.command(&self.at(place), argv).await?)))
+        Ok(self.noted.take(without_secrets(self.backend.command(&self.at(place), argv).await?)?))
     }
 
     /// Checks that the interface exists that a command names.
@@ -310,7 +315,7 @@ impl<'a> Node<'a> {
         time: Duration,
     ) -> Result<Output, ReadError> {
         let read = self.backend.follow(&self.at(place), argv, time).await?;
-        Ok(self.noted.take(without_secrets(read)))
+        Ok(self.noted.take(without_secrets(read)?))
     }
 
     /// Returns a database with its transaction log.
@@ -331,7 +336,7 @@ impl<'a> Node<'a> {
                 ReadingSource::Command { place, argv, parse } => self.command(place, &argv).await.map(parse),
                 ReadingSource::Recorded { place, command, parse } => {
                     let read = self.backend.recorded(&self.at(place), command).await;
-                    read.map(|read| parse(self.noted.take(without_secrets(read))))
+                    read.and_then(without_secrets).map(|read| parse(self.noted.take(read)))
                 }
                 ReadingSource::Rows { db, select, parse } => {
                     let rows = self.rows(db, std::slice::from_ref(&select)).await;

@@ -80,8 +80,10 @@ fn table(AllowedPrograms(programs): AllowedPrograms) -> String {
 }
 
 fn phrase(program: &Program, verb: &Verb) -> String {
-    let optional = |word: &&str| format!("[{word}]");
-    let operand = |parts: &&[WordPart]| {
+    // A word with blanks is in quotes, so that the words of the phrase can be told apart.
+    let quoted = |word: &str| if word.contains(' ') { format!("\"{word}\"") } else { word.to_owned() };
+    let optional = |word: &&str| format!("[{}]", quoted(word));
+    let operand = |parts: &[WordPart]| {
         parts.iter().fold(String::new(), |word, part| match part {
             WordPart::Text(text) => word + text,
             WordPart::Operand(kind) => format!("{word}<{kind}>"),
@@ -89,8 +91,8 @@ fn phrase(program: &Program, verb: &Verb) -> String {
     };
     let mut words = vec![program.name.to_owned()];
     words.extend(program.globals.iter().map(optional));
-    words.extend(verb.words.iter().map(|word| (*word).to_owned()));
+    words.extend(verb.words.iter().map(|word| quoted(word)));
     words.extend(verb.options.iter().map(optional));
-    words.extend(verb.operands.iter().map(operand));
+    words.extend(verb.operands.iter().map(|parts| quoted(&operand(parts))));
     words.join(" ")
 }

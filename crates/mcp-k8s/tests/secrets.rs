@@ -1,7 +1,7 @@
 //! Plants secrets wherever they occur in practice, and searches every answer for them.
 
 use mcp_core::Bundle;
-use mcp_testing::{Connection, Failed, MARKS, unpack};
+use mcp_testing::{Connection, Failed, HttpProcess, MARKS, unpack};
 use serde_json::{Value, json};
 use std::{path::Path, sync::Arc};
 
@@ -141,14 +141,17 @@ fn plant(root: &Path) -> Result<(), Failed> {
     Ok(())
 }
 
-#[tokio::test]
-async fn no_answer_contains_a_planted_secret() -> Result<(), Failed> {
+/// Writes a must-gather with planted secrets, and returns its folder.
+fn gathered() -> Result<tempfile::TempDir, Failed> {
     let folder = tempfile::tempdir()?;
     unpack("capture/must-gather.tar.xz", folder.path())?;
     let gathered = std::fs::read_dir(folder.path())?.next().ok_or("nothing in it")??.path();
     plant(&gathered.join("lab-ovn-kubernetes"))?;
-    let connection =
-        Connection::open(mcp_k8s::layer(), Arc::new(Bundle::new(vec![folder.path().to_owned()]))).await?;
+    Ok(folder)
+}
+
+/// Returns calls that show the planted objects in every form.
+fn calls() -> Vec<(&'static str, Value)> {
     let mut calls = Vec::new();
     for kind in ["secrets", "configmaps", "pods", "machineconfigs", "events"] {
         for output in ["table", "wide", "yaml", "json"] {
@@ -163,8 +166,16 @@ async fn no_answer_contains_a_planted_secret() -> Result<(), Failed> {
     calls.push(("kubectl_get", json!({ "kind": "secret/without-a-kind", "output": "yaml" })));
     calls.push(("kubectl_events", json!({ "namespace": "shop" })));
     calls.push(("kubectl_get", json!({ "kind": "cm/planted", "output": "yaml", "grep": "hunter|RSA|END" })));
+    calls
+}
+
+#[tokio::test]
+async fn no_answer_contains_a_planted_secret() -> Result<(), Failed> {
+    let folder = gathered()?;
+    let connection =
+        Connection::open(mcp_k8s::layer(), Arc::new(Bundle::new(vec![folder.path().to_owned()]))).await?;
     let (mut shown, mut redacted) = (0, 0);
-    for (tool, params) in calls {
+    for (tool, params) in calls() {
         let params = params.as_object().cloned().unwrap_or_default();
         let text = connection.call(tool, &params).await?.unwrap_or_else(|error| error);
         for mark in MARKS {
@@ -179,5 +190,40 @@ async fn no_answer_contains_a_planted_secret() -> Result<(), Failed> {
         json!({ "kind": "secrets", "namespace": "shop", "fields": "stringData.plain=hunter2hunter2" });
     let text = connection.call("kubectl_get", guess.as_object().ok_or("no object")?).await?;
     assert!(text.is_ok_and(|text| text.contains("there are no secrets")));
+    Ok(())
+}
+
+#[test]
+fn no_answer_over_http_contains_a_planted_secret() -> Result<(), Failed> {
+    let folder = gathered()?;
+    let bundle = format!("--bundle={}", folder.path().display());
+    let server = HttpProcess::start(env!("CARGO_BIN_EXE_mcp-k8s"), &[bundle])?;
+    let mut redacted = 0;
+    let resources = [
+        ("resources/read", json!({ "uri": "evidence://mcp-k8s/coverage" })),
+        ("resources/list", json!({})),
+        (
+            "tools/call",
+            json!({ "name": "bundle_files", "arguments": { "search": "hunter2hunter2|PRIVATE" } }),
+        ),
+        (
+            "tools/call",
+            json!({ "name": "bundle_files", "arguments": { "path": "shop/core/configmaps.yaml" } }),
+        ),
+    ];
+    let calls = calls()
+        .into_iter()
+        .map(|(tool, params)| ("tools/call", json!({ "name": tool, "arguments": params })));
+    for (method, params) in calls.chain(resources) {
+        let answer = server.ask(method, &params)?;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{method} {params}: {answer}");
+        // The question may contain a mark, and an answer may quote it.
+        let asked = params.to_string();
+        for mark in MARKS.iter().filter(|mark| !asked.contains(**mark)) {
+            assert!(!answer.contains(mark), "{mark} in {method} {params}:\n{answer}");
+        }
+        redacted += answer.matches("[redacted").count();
+    }
+    assert!(redacted >= 40, "only {redacted} values were redacted");
     Ok(())
 }

@@ -154,25 +154,29 @@ const IPSEC: Program = Program {
 };
 
 /// Why vtysh commands only read. vtysh(1) treats a newline as the start of another command, so every command is a
-/// literal.
-const VIEWS: &str = "vtysh(1): `-u` restricts the session to what the user view shows";
+/// literal. Without `--histfile` it appends every command to ~/.history_frr, also with `-c`.
+const VIEWS: &str =
+    "vtysh(1): `-u` restricts the session to what the user view shows; the history goes to /dev/null";
+/// Why vtysh commands only read that the user view cannot run.
+const SHOWN: &str =
+    "vtysh(1): a `show` command prints; the command is this literal; the history goes to /dev/null";
 
 const VTYSH: Program = Program {
     name: "vtysh",
-    globals: &["-u", "-c"],
+    globals: &[],
     verbs: &[
-        verb(&["show bgp vrf all summary"], VIEWS),
-        verb(&["show bgp ipv4 unicast"], VIEWS),
-        verb(&["show bgp ipv6 unicast"], VIEWS),
-        verb(&["show bgp neighbors"], VIEWS),
-        verb(&["show bgp l2vpn evpn summary"], VIEWS),
-        verb(&["show ip route vrf all"], VIEWS),
-        verb(&["show ipv6 route vrf all"], VIEWS),
-        verb(&["show bfd peers"], VIEWS),
-        verb(&["show evpn vni"], VIEWS),
-        verb(&["show version"], VIEWS),
-        // The user view cannot show the running configuration.
-        verb(&["show running-config"], "vtysh(1): prints the configuration; the command is this literal"),
+        verb(&["--histfile=/dev/null", "-u", "-c", "show bgp vrf all summary"], VIEWS),
+        verb(&["--histfile=/dev/null", "-u", "-c", "show bgp ipv4 unicast"], VIEWS),
+        verb(&["--histfile=/dev/null", "-u", "-c", "show bgp ipv6 unicast"], VIEWS),
+        verb(&["--histfile=/dev/null", "-u", "-c", "show bgp neighbors"], VIEWS),
+        verb(&["--histfile=/dev/null", "-u", "-c", "show bgp l2vpn evpn summary"], VIEWS),
+        verb(&["--histfile=/dev/null", "-u", "-c", "show ip route vrf all"], VIEWS),
+        verb(&["--histfile=/dev/null", "-u", "-c", "show ipv6 route vrf all"], VIEWS),
+        verb(&["--histfile=/dev/null", "-u", "-c", "show evpn vni"], VIEWS),
+        verb(&["--histfile=/dev/null", "-u", "-c", "show version"], VIEWS),
+        // The user view can show neither BFD nor the running configuration.
+        verb(&["--histfile=/dev/null", "-c", "show bfd peers"], SHOWN),
+        verb(&["--histfile=/dev/null", "-c", "show running-config"], SHOWN),
     ],
 };
 

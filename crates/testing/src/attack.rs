@@ -9,32 +9,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Returns values that no engineer would pass.
-fn hostile() -> Vec<Value> {
+/// Each parameter gets one of this many parts of the hostile texts, so that a tool with a few parameters gets all texts.
+const PARTS: usize = 3;
+
+/// Returns values that no engineer would pass to the parameter of this number: texts that `cargo xtask soak` also passes
+/// to live servers, and values of wrong types and sizes.
+fn hostile(number: usize) -> Vec<Value> {
     let deep = (0..100).fold(json!(1), |inner, _| json!([inner]));
-    let mut all: Vec<Value> = [
-        "",
-        "-x",
-        "--",
-        "--db=tcp:192.0.2.1:6641",
-        "a;b|c&d `id` $(id) ${IFS} > /tmp/x",
-        "../../../../etc/shadow",
-        "/proc/self/environ",
-        "a\nb\r\nc\0d\u{1b}[31m",
-        "\u{202e}\u{200b}\u{e0041}é\u{feff}",
-        "%s%n{}{0}\\u0000",
-        "'\"`\\",
-        "(?:[a-m][a-z]{1,40}){1,40}[b-d]{9}",
-        "(((((((((((a+)+)+)+)+)+)+)+)+)+)+)$",
-        "[[[[[[",
-        "99999999999999999999999999",
-        "-9223372036854775809",
-        "ff02::1%eth0",
-        "*",
-    ]
-    .into_iter()
-    .map(Value::from)
-    .collect();
+    let texts: Vec<String> =
+        serde_json::from_str(include_str!("../../../testdata/hostile.json")).expect("a list of texts");
+    let texts = texts.into_iter().skip(number % PARTS).step_by(PARTS);
+    let mut all: Vec<Value> = texts.map(Value::from).collect();
     all.extend([
         json!("x".repeat(900_000)),
         json!("a,".repeat(20_000)),
@@ -65,14 +50,12 @@ pub fn attack(layer: fn() -> Layer, cases: &Path) -> Result<usize, Failed> {
             usual.entry(scenario).or_default().insert(tool, params);
         }
     }
-    let parameters: BTreeMap<String, Vec<String>> = layer()
-        .tools
-        .iter()
-        .map(|tool| {
-            let all = tool.schema.get("properties").and_then(Value::as_object);
-            (tool.name.to_owned(), all.into_iter().flatten().map(|(name, _)| name.clone()).collect())
-        })
-        .collect();
+    let mut schemas: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
+    for tool in layer().tools {
+        assert!(known.contains(tool.name), "{} has no golden case", tool.name);
+        let properties = tool.schema.get("properties").and_then(Value::as_object);
+        schemas.insert(tool.name, properties.cloned().unwrap_or_default());
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let mut calls = 0;
@@ -80,10 +63,12 @@ pub fn attack(layer: fn() -> Layer, cases: &Path) -> Result<usize, Failed> {
             let connection = Connection::open(layer(), scenario(name)).await?;
             for (tool, params) in usual {
                 let before = connection.call(tool, params).await?;
-                for parameter in parameters.get(tool).into_iter().flatten() {
-                    for value in hostile() {
+                for (number, (parameter, schema)) in
+                    schemas.get(tool.as_str()).into_iter().flatten().enumerate()
+                {
+                    for value in hostile(number) {
                         let mut params = params.clone();
-                        params.insert(parameter.clone(), value);
+                        params.insert(parameter.clone(), within(schema, value));
                         check(tool, parameter, &connection.call(tool, &params).await?);
                         calls += 1;
                     }
@@ -95,6 +80,25 @@ pub fn attack(layer: fn() -> Layer, cases: &Path) -> Result<usize, Failed> {
         }
         Ok(calls)
     })
+}
+
+/// Puts a text where a parameter takes text: into a list, and into the fields of an object. Other values stay as they
+/// are, because their type is the attack.
+fn within(schema: &Value, value: Value) -> Value {
+    match schema.get("type").and_then(Value::as_str) {
+        Some("array") if value.is_string() => {
+            json!([within(schema.get("items").unwrap_or(&Value::Null), value)])
+        }
+        Some("object") if value.is_string() => {
+            let properties = schema.get("properties").and_then(Value::as_object);
+            let field = |(name, schema): (&String, &Value)| {
+                let first = schema.get("enum").and_then(|values| values.get(0)).cloned();
+                (name.clone(), first.unwrap_or_else(|| within(schema, value.clone())))
+            };
+            properties.into_iter().flatten().map(field).collect::<Map<_, _>>().into()
+        }
+        _ => value,
+    }
 }
 
 fn check(tool: &str, parameter: &str, answer: &Result<String, String>) {

@@ -11,13 +11,17 @@ mod attack;
 mod capture;
 mod changes;
 mod early;
+mod http;
 mod planted;
+mod process;
 
 pub use attack::attack;
 pub use capture::Capture;
 pub use changes::{RandomChanges, answer_uncut, other_letter, with_line};
 pub use early::EarlyGather;
+pub use http::HttpProcess;
 pub use planted::{MARKS, no_secrets, planted_answer};
+pub use process::ServerProcess;
 
 use mcp_core::{Backend, Budget, Bundle, Layer, LocalBackend, RecordedBackend, Server};
 use rmcp::{

@@ -5,6 +5,7 @@ use super::{
     forms::{self, decode},
     pairs::{self, indent, without_prefix},
 };
+use crate::{CallEnded, Deadline};
 use memchr::memmem;
 use regex::{Captures, Regex};
 use std::{borrow::Cow, ops::Range, sync::LazyLock};
@@ -421,14 +422,27 @@ pub(crate) struct Redactor {
 
 impl Redactor {
     /// Returns a whole text without its secrets.
-    pub(crate) fn of(text: Vec<u8>) -> Vec<u8> {
+    ///
+    /// # Errors
+    ///
+    /// Returns [`CallEnded`] if the call ends before the text was searched.
+    pub(crate) fn of(text: Vec<u8>) -> Result<Vec<u8>, CallEnded> {
+        /// The approximate number of bytes that are searched without checking the time.
+        const PIECE: usize = 64 << 10;
         if !is_wide(&text) && !super::may_contain_secret(&text) {
-            return text;
+            return Ok(text);
         }
+        let call = Deadline::current();
         let mut filter = Self { lines: Lines::of(&String::from_utf8_lossy(&text)), ..Self::default() };
-        let mut shown = Vec::with_capacity(text.len());
-        filter.lines(&text, &mut shown);
-        shown
+        let (mut shown, mut rest) = (Vec::with_capacity(text.len()), text.as_slice());
+        while !rest.is_empty() {
+            call.check()?;
+            let end = rest.get(PIECE..).and_then(|after| memchr::memchr(b'\n', after));
+            let (lines, after) = rest.split_at(end.map_or(rest.len(), |end| PIECE + end + 1));
+            filter.lines(lines, &mut shown);
+            rest = after;
+        }
+        Ok(shown)
     }
 
     /// Takes a piece and returns what can be shown so far: whole lines, and the available part of very long lines.

@@ -37,39 +37,55 @@ enum What {
 
 impl What {
     /// Returns the command, and the form of it that reports record, which lacks `-u` (the restriction to the user
-    /// view).
+    /// view) and `--histfile`.
     fn command(self) -> (Argv, &'static str) {
         match self {
             // The user view cannot show the configuration, so this command runs without `-u`.
-            Self::RunningConfig => {
-                (argv!(ALLOW: "vtysh", "-c", "show running-config"), "vtysh -c show running-config")
-            }
-            Self::BgpSummary => {
-                (argv!(ALLOW: "vtysh", "-u", "-c", "show bgp vrf all summary"), "vtysh -c show bgp summary")
-            }
-            Self::BgpRoutes => {
-                (argv!(ALLOW: "vtysh", "-u", "-c", "show bgp ipv4 unicast"), "vtysh -c show bgp ipv4 unicast")
-            }
-            Self::BgpRoutesIpv6 => {
-                (argv!(ALLOW: "vtysh", "-u", "-c", "show bgp ipv6 unicast"), "vtysh -c show bgp ipv6 unicast")
-            }
-            Self::BgpNeighbors => {
-                (argv!(ALLOW: "vtysh", "-u", "-c", "show bgp neighbors"), "vtysh -c show bgp neighbors")
-            }
-            Self::IpRoute => {
-                (argv!(ALLOW: "vtysh", "-u", "-c", "show ip route vrf all"), "vtysh -c show ip route")
-            }
-            Self::Ipv6Route => {
-                (argv!(ALLOW: "vtysh", "-u", "-c", "show ipv6 route vrf all"), "vtysh -c show ipv6 route")
-            }
+            Self::RunningConfig => (
+                argv!(ALLOW: "vtysh", "--histfile=/dev/null", "-c", "show running-config"),
+                "vtysh -c show running-config",
+            ),
+            Self::BgpSummary => (
+                argv!(ALLOW: "vtysh", "--histfile=/dev/null", "-u", "-c", "show bgp vrf all summary"),
+                "vtysh -c show bgp summary",
+            ),
+            Self::BgpRoutes => (
+                argv!(ALLOW: "vtysh", "--histfile=/dev/null", "-u", "-c", "show bgp ipv4 unicast"),
+                "vtysh -c show bgp ipv4 unicast",
+            ),
+            Self::BgpRoutesIpv6 => (
+                argv!(ALLOW: "vtysh", "--histfile=/dev/null", "-u", "-c", "show bgp ipv6 unicast"),
+                "vtysh -c show bgp ipv6 unicast",
+            ),
+            Self::BgpNeighbors => (
+                argv!(ALLOW: "vtysh", "--histfile=/dev/null", "-u", "-c", "show bgp neighbors"),
+                "vtysh -c show bgp neighbors",
+            ),
+            Self::IpRoute => (
+                argv!(ALLOW: "vtysh", "--histfile=/dev/null", "-u", "-c", "show ip route vrf all"),
+                "vtysh -c show ip route",
+            ),
+            Self::Ipv6Route => (
+                argv!(ALLOW: "vtysh", "--histfile=/dev/null", "-u", "-c", "show ipv6 route vrf all"),
+                "vtysh -c show ipv6 route",
+            ),
             // The user view cannot show BFD either.
-            Self::Bfd => (argv!(ALLOW: "vtysh", "-c", "show bfd peers"), "vtysh -c show bfd peers"),
-            Self::Evpn => (argv!(ALLOW: "vtysh", "-u", "-c", "show evpn vni"), "vtysh -c show evpn vni"),
+            Self::Bfd => (
+                argv!(ALLOW: "vtysh", "--histfile=/dev/null", "-c", "show bfd peers"),
+                "vtysh -c show bfd peers",
+            ),
+            Self::Evpn => (
+                argv!(ALLOW: "vtysh", "--histfile=/dev/null", "-u", "-c", "show evpn vni"),
+                "vtysh -c show evpn vni",
+            ),
             Self::EvpnSummary => (
-                argv!(ALLOW: "vtysh", "-u", "-c", "show bgp l2vpn evpn summary"),
+                argv!(ALLOW: "vtysh", "--histfile=/dev/null", "-u", "-c", "show bgp l2vpn evpn summary"),
                 "vtysh -c show bgp l2vpn evpn summary",
             ),
-            Self::Version => (argv!(ALLOW: "vtysh", "-u", "-c", "show version"), "vtysh -c show version"),
+            Self::Version => (
+                argv!(ALLOW: "vtysh", "--histfile=/dev/null", "-u", "-c", "show version"),
+                "vtysh -c show version",
+            ),
         }
     }
 }

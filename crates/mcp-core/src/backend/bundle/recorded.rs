@@ -76,7 +76,7 @@ fn whole(
 ) -> Lookup {
     let what =
         if cluster.bundles.len() == 1 { shown.to_owned() } else { format!("{shown} in {}", one.files.name) };
-    match one.files.read(full) {
+    match one.files.read_output(full) {
         Ok(stdout) => Lookup::Read(ReadValue {
             value: Output { stdout, stderr: Vec::new(), status: None },
             origin: Origin::new(what, when).in_bundle(&one.files.name),
@@ -177,7 +177,7 @@ fn answer(
     if !one.files.has(&full) {
         return tried("which is in the manifest, but whose output is not in the bundle");
     }
-    let stdout = match one.files.read(&full) {
+    let stdout = match one.files.read_output(&full) {
         Ok(bytes) => bytes,
         Err(e) => return Lookup::Failed(e),
     };

@@ -5,8 +5,10 @@ mod damage;
 mod healthy;
 
 use super::{Redactor, clean};
+use crate::Deadline;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use classes::{CLASSES, SECRET};
+use std::time::Duration;
 
 /// Whether the text reveals parts of the planted secret.
 fn tells(text: &str) -> bool {
@@ -175,4 +177,13 @@ fn a_secret_after_another_object_is_hidden() {
     let text = "apiVersion: v1\ndata:\n  a: b\nkind: ConfigMap\n---\napiVersion: v1\ndata:\n  a: hunter2\nkind: Secret\n---\ndata:\n  a: shown\nkind: ConfigMap\n";
     let shown = clean(text);
     assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
+fn the_search_of_an_output_stops_with_its_call() {
+    let output = format!("password={SECRET}\n").repeat(10_000).into_bytes();
+    let over = Deadline::within(Duration::ZERO).during(|| Redactor::of(output.clone()));
+    assert!(over.is_err());
+    let shown = Redactor::of(output).unwrap();
+    assert_eq!(shown, "password=[redacted]\n".repeat(10_000).into_bytes());
 }

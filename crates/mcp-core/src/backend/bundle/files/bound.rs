@@ -5,6 +5,8 @@
 pub(crate) struct Bounds {
     /// Bytes of a file that is read.
     pub(crate) file: u64,
+    /// Bytes of the output of a command.
+    pub(crate) output: u64,
     /// Bytes of a file of objects, and of the objects in one answer. Objects take several times as much memory as their
     /// YAML.
     pub(crate) objects: u64,
@@ -34,6 +36,7 @@ impl Default for Bounds {
     fn default() -> Self {
         Self {
             file: 2 << 30,
+            output: 512 << 20,
             objects: 512 << 20,
             small_file: 64 << 20,
             files: 1_000_000,

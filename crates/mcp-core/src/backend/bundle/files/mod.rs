@@ -26,7 +26,11 @@ mod tests;
 mod zipped;
 mod zstd;
 
-use crate::backend::ReadError;
+use crate::{
+    Deadline,
+    backend::ReadError,
+    memory::{NoMemory, Reserved},
+};
 use cap_std::fs::Dir;
 use index::{Content, FileIndex};
 use jiff::Timestamp;
@@ -66,6 +70,8 @@ pub(super) enum FileError {
     TooLarge(u64),
     #[error("the path is no longer a file")]
     NoFile,
+    #[error(transparent)]
+    Memory(#[from] NoMemory),
     #[error(transparent)]
     Zip(#[from] zip::result::ZipError),
     #[error(transparent)]
@@ -201,13 +207,20 @@ impl Files {
         }
     }
 
-    /// Reads a file.
+    /// Reads a file. The memory counts as that of the call only while the file is read.
     pub(super) fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
-        self.read_at_most(path, self.bounds.file)
+        Ok(self.read_at_most(path, self.bounds.file)?.0)
+    }
+
+    /// Reads the output of a command.
+    pub(super) fn read_output(&self, path: &str) -> Result<Vec<u8>, ReadError> {
+        let (bytes, memory) = self.read_at_most(path, self.bounds.output)?;
+        memory.keep();
+        Ok(bytes)
     }
 
     /// Reads a file of objects, which has a lower size limit.
-    pub(super) fn read_objects(&self, path: &str) -> Result<Vec<u8>, ReadError> {
+    pub(super) fn read_objects(&self, path: &str) -> Result<(Vec<u8>, Reserved), ReadError> {
         self.read_at_most(path, self.bounds.objects)
     }
 
@@ -216,7 +229,7 @@ impl Files {
         self.bounds.objects
     }
 
-    fn read_at_most(&self, path: &str, limit: u64) -> Result<Vec<u8>, ReadError> {
+    fn read_at_most(&self, path: &str, limit: u64) -> Result<(Vec<u8>, Reserved), ReadError> {
         self.try_read(path, limit).map_err(|e| match e {
             FileError::TooLarge(limit) => {
                 ReadError::TooLarge { what: format!("{path} in {}", self.name), limit }
@@ -227,10 +240,10 @@ impl Files {
 
     /// Reads a file that is expected to be small. Returns `None` if that fails.
     pub(super) fn read_small(&self, path: &str) -> Option<Vec<u8>> {
-        self.try_read(path, self.bounds.small_file).ok()
+        Some(self.try_read(path, self.bounds.small_file).ok()?.0)
     }
 
-    fn try_read(&self, path: &str, limit: u64) -> Result<Vec<u8>, FileError> {
+    fn try_read(&self, path: &str, limit: u64) -> Result<(Vec<u8>, Reserved), FileError> {
         self.with_content(path, |content, size| take(content, size, limit))
     }
 
@@ -262,11 +275,17 @@ impl Files {
     }
 }
 
-/// Reads everything up to the limit. A file can grow while it is read.
-fn take(from: impl Read, size: u64, limit: u64) -> Result<Vec<u8>, FileError> {
-    /// The largest buffer that is allocated before any bytes arrive.
-    const AT_ONCE: u64 = 64 << 20;
-    let mut bytes = Vec::with_capacity(size.min(limit).min(AT_ONCE) as usize);
-    from.take(limit + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > limit { Err(FileError::TooLarge(limit)) } else { Ok(bytes) }
+/// Reads everything up to the limit, and reserves memory for it. A file can grow while it is read.
+fn take(from: impl Read, size: u64, limit: u64) -> Result<(Vec<u8>, Reserved), FileError> {
+    /// The number of bytes for which memory is reserved at once. Smaller files need no reservation.
+    const STEP: u64 = 4 << 20;
+    let mut memory = Deadline::current().reserve();
+    let mut bytes = Vec::with_capacity(size.min(limit).min(STEP) as usize);
+    let mut from = from.take(limit + 1);
+    while from.by_ref().take(STEP).read_to_end(&mut bytes)? as u64 == STEP {
+        memory.grow(STEP)?;
+        // The capacity would double otherwise.
+        bytes.reserve_exact(STEP as usize);
+    }
+    if bytes.len() as u64 > limit { Err(FileError::TooLarge(limit)) } else { Ok((bytes, memory)) }
 }

@@ -1,6 +1,7 @@
 //! Reads files that are compressed with zstd (RFC 8878), which consist of frames. `pzstd` and `tar --zstd -r` write
 //! several frames.
 
+use crate::{Deadline, memory::Reserved};
 use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 use std::io::{self, Cursor, Read};
 
@@ -19,11 +20,13 @@ const HEADER: usize = 4 + 1 + 1 + 4 + 8;
 pub(super) struct ZstdReader<R: Read> {
     packed: Option<PeekReader<R>>,
     frame: Option<StreamingDecoder<PeekReader<R>, FrameDecoder>>,
+    /// The memory of the frame's window.
+    memory: Option<Reserved>,
 }
 
 impl<R: Read> ZstdReader<R> {
     pub(super) fn new(packed: R) -> Self {
-        Self { packed: Some(PeekReader { read: Cursor::default(), rest: packed }), frame: None }
+        Self { packed: Some(PeekReader { read: Cursor::default(), rest: packed }), frame: None, memory: None }
     }
 }
 
@@ -48,12 +51,17 @@ impl<R: Read> Read for ZstdReader<R> {
             if header.is_empty() {
                 return Ok(0);
             }
-            if let Some(window) = window(header).filter(|window| *window > WINDOW) {
+            let window = window(header).unwrap_or_default();
+            if window > WINDOW {
                 return Err(io::Error::other(format!(
                     "decompression needs {window} bytes of memory, more than zstd's default of {WINDOW}; compress it again \
                      without --long"
                 )));
             }
+            // The decoder's buffer has the size of the next power of two.
+            let mut memory = Deadline::current().reserve();
+            memory.grow(2 * window)?;
+            self.memory = Some(memory);
             self.frame = Some(StreamingDecoder::new(packed).map_err(io::Error::other)?);
         }
     }

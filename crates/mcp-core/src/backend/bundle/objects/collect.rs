@@ -1,7 +1,7 @@
 //! The objects that a query has read so far, and their size in memory.
 
 use super::ObjectFile;
-use crate::backend::ReadError;
+use crate::{backend::ReadError, memory::Reserved};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -17,6 +17,8 @@ pub(super) struct CollectedObjects<'a> {
     pub(super) unread: usize,
     /// The approximate size of the objects in memory, in bytes.
     pub(super) bytes: u64,
+    /// The memory that the call holds for these objects, in bytes.
+    held: u64,
     /// True if the size limit is reached, so that the rest is not read.
     pub(super) full: bool,
     pub(super) error: Option<ReadError>,
@@ -43,6 +45,18 @@ pub(super) fn weight(value: &Value) -> u64 {
 }
 
 impl CollectedObjects<'_> {
+    /// Reserves memory for the objects so far. Returns false if they are larger than `most`, or if the running calls
+    /// leave too little memory.
+    pub(super) fn fit(&mut self, most: u64, memory: &mut Reserved) -> bool {
+        /// The number of bytes for which memory is reserved at once.
+        const STEP: u64 = 4 << 20;
+        while self.held + STEP < self.bytes && memory.grow(STEP).is_ok() {
+            self.held += STEP;
+        }
+        self.full = self.full || self.bytes > most || self.held + STEP < self.bytes;
+        !self.full
+    }
+
     /// Adds notes about what was not read. `unopened` is the number of files that were not opened.
     pub(super) fn say_what_is_missing(&mut self, unopened: usize) {
         if self.unread > UNREAD {

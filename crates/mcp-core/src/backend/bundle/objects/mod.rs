@@ -208,9 +208,9 @@ impl Objects {
     ) {
         let Some(one) = cluster.bundles.get(file.bundle) else { return };
         let most = one.files.most_of_objects();
+        let mut memory = Deadline::current().reserve();
         let mut take = |object: &Value| {
-            picked.full = picked.full || picked.bytes > most;
-            if picked.full {
+            if !picked.fit(most, &mut memory) {
                 return;
             }
             let text = |path| object.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -227,7 +227,9 @@ impl Objects {
                 }));
             }
         };
-        match self.remembered.each(file.bundle, &file.path, &query.kind, &one.files, &mut take) {
+        let read = self.remembered.each(file.bundle, &file.path, &query.kind, &one.files, &mut take);
+        memory.keep();
+        match read {
             Ok(notes) => {
                 // The only notes about a file say that it is damaged.
                 picked.is_damaged |= !notes.is_empty();

@@ -37,7 +37,7 @@ impl ObjectCache {
             objects.iter().for_each(take);
             return Ok(notes);
         }
-        let bytes = files.read_objects(path)?;
+        let (bytes, _memory) = files.read_objects(path)?;
         let small = bytes.len() <= BYTES / 4;
         let (mut kept, mut given) = (Vec::new(), 0);
         let read = read::each(&bytes, |mut object| {

@@ -1,6 +1,8 @@
-//! A `grep` that is slow to match delays neither its call nor other calls nor the end of the server.
+//! A call that computes for long delays neither its own end nor other calls nor the end of the server.
 
+use crate::hostile;
 use mcp_testing::Failed;
+use serde_json::{Value, json};
 use std::{
     fmt::Write as _,
     fs,
@@ -64,12 +66,11 @@ fn a_search_ends_at_the_time_limit_of_its_call() -> Result<(), Failed> {
     Ok(())
 }
 
-#[test]
-fn a_search_does_not_keep_the_server_from_ending() -> Result<(), Failed> {
-    let dir = tempfile::tempdir()?;
-    bundle(dir.path())?;
+/// Starts a server over a bundle, makes a call several times at once, and then hangs up or sends a signal. Other
+/// requests must be answered meanwhile, and the server must end.
+fn ends_during(bundle: &Path, tool: &str, arguments: &Value) -> Result<(), Failed> {
     for terminated in [false, true] {
-        let mut server = server(dir.path()).spawn()?;
+        let mut server = server(bundle).spawn()?;
         let mut input = server.stdin.take().ok_or("no stdin")?;
         let mut output = BufReader::new(server.stdout.take().ok_or("no stdout")?);
         let mut line = String::new();
@@ -79,11 +80,13 @@ fn a_search_does_not_keep_the_server_from_ending() -> Result<(), Failed> {
         )?;
         output.read_line(&mut line)?;
         writeln!(input, r#"{{"jsonrpc":"2.0","method":"notifications/initialized"}}"#)?;
-        // More searches than the server has threads, and one call that must be answered meanwhile.
+        // More calls than the server has threads, and one request that must be answered meanwhile.
         for id in 2..6 {
+            let params = json!({ "name": tool, "arguments": arguments });
             writeln!(
                 input,
-                r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"kubectl_logs","arguments":{{"pod":"shop/web","grep":"{SLOW}","timeout_seconds":300}}}}}}"#
+                "{}",
+                json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params })
             )?;
         }
         writeln!(input, r#"{{"jsonrpc":"2.0","id":7,"method":"ping"}}"#)?;
@@ -101,4 +104,31 @@ fn a_search_does_not_keep_the_server_from_ending() -> Result<(), Failed> {
         }
     }
     Ok(())
+}
+
+#[test]
+fn a_search_does_not_keep_the_server_from_ending() -> Result<(), Failed> {
+    let dir = tempfile::tempdir()?;
+    bundle(dir.path())?;
+    ends_during(
+        dir.path(),
+        "kubectl_logs",
+        &json!({ "pod": "shop/web", "grep": SLOW, "timeout_seconds": 300 }),
+    )
+}
+
+#[test]
+fn the_objects_of_a_large_file_do_not_keep_the_server_from_ending() -> Result<(), Failed> {
+    let dir = tempfile::tempdir()?;
+    hostile::small_objects(dir.path(), 157 << 20)?;
+    ends_during(dir.path(), "kubectl_get", &json!({ "kind": "pods", "timeout_seconds": 300 }))
+}
+
+#[test]
+fn a_bundle_that_takes_long_to_open_does_not_keep_the_server_from_ending() -> Result<(), Failed> {
+    let dir = tempfile::tempdir()?;
+    let bundle = dir.path().join("must-gather.tar.zst");
+    // The archive has almost 8 GiB, at a ratio of compression that a bundle may have.
+    std::fs::write(&bundle, hostile::zstd(10 << 3, (8 << 30) - (1 << 20), 1 << 10))?;
+    ends_during(&bundle, "cluster_overview", &json!({ "timeout_seconds": 300 }))
 }
