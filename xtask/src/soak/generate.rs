@@ -2,6 +2,8 @@
 //!
 //! All calls are made from the tool's own schema, its cases, and words of earlier answers; this module knows no tool.
 
+use std::sync::LazyLock;
+
 use serde_json::{Map, Value, json};
 
 use super::random::Random;
@@ -112,58 +114,11 @@ const ODD: &[&str] = &[
     "9999999d",
 ];
 
-/// Values that would do harm if they reached a program.
-const HOSTILE: &[&str] = &[
-    "-h",
-    "--help",
-    "--db=tcp:127.0.0.1:6641",
-    "--db=unix:/run/ovn/ovnnb_db.sock",
-    "-- destroy Logical_Switch ovn-worker",
-    "--",
-    "-",
-    "--no-leader-only",
-    "; touch /run/ovn/soak",
-    "$(touch /run/ovn/soak)",
-    "`touch /run/ovn/soak`",
-    "| tee /run/ovn/soak",
-    "&& ovn-nbctl ls-add soak",
-    "|| reboot",
-    "> /run/ovn/soak",
-    "ls-add soak",
-    "add-br soak",
-    "del-br br-int",
-    "set-fail-mode br-int secure",
-    "destroy",
-    "emer-reset",
-    "--id=@soak create Logical_Switch name=soak",
-    "vlog/set dbg",
-    "exit",
-    "flush",
-    "add table inet soak",
-    "-F",
-    "-A INPUT -j DROP",
-    "link set eth0 down",
-    "netns add soak",
-    "a\nadd table inet soak",
-    "a\r\nb",
-    "a\0b",
-    "a;b",
-    "../../../../etc/shadow",
-    "/etc/passwd",
-    "/proc/self/environ",
-    "file:///etc/passwd",
-    "unix:/run/openvswitch/db.sock",
-    "exec:touch /run/ovn/soak",
-    "\u{202e}evil",
-    "\u{200b}",
-    "\u{1b}[2J",
-    "\u{e0041}",
-    "%s%n%x",
-    "{{7*7}}",
-    "' OR '1'='1",
-    "<script>",
-    "__proto__",
-];
+/// Values that would do harm if they reached a program, a database or a parser. The attack tests of the layers use the
+/// same values.
+static HOSTILE: LazyLock<Vec<String>> = LazyLock::new(|| {
+    serde_json::from_str(include_str!("../../../testdata/hostile.json")).expect("a list of texts")
+});
 
 /// The intention of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -302,7 +257,7 @@ fn odd(random: &mut Random) -> Value {
 }
 
 fn hostile(random: &mut Random) -> Value {
-    let one = |random: &mut Random| random.pick(HOSTILE).copied().unwrap_or_default();
+    let one = |random: &mut Random| random.pick(&HOSTILE).map(String::as_str).unwrap_or_default();
     let text = match random.below(4) {
         0 => format!("{}{}", random.pick(WORDS).copied().unwrap_or_default(), one(random)),
         1 => format!("{} {}", random.pick(WORDS).copied().unwrap_or_default(), one(random)),

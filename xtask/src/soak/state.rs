@@ -63,7 +63,7 @@ const PRINTED: &[(&str, &str)] = &[
     ("fdb of br-ex", "ovs-appctl fdb/show br-ex"),
     ("tnl/neigh", "ovs-appctl tnl/neigh/show"),
     ("ip xfrm policy", "ip xfrm policy"),
-    ("FRR", "vtysh -c show~running-config"),
+    ("FRR", "vtysh --histfile=/dev/null -c show~running-config"),
     ("vlog", "ovs-appctl vlog/list"),
     ("vlog of ovn-controller", "ovn-appctl -t ovn-controller vlog/list"),
 ];
