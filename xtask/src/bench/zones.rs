@@ -29,7 +29,7 @@ fn one(workspace: &Workspace, plan: &Plan, file: &Path, table: &mut Table) -> Re
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let size = std::fs::metadata(file)?.len();
     table.say(format!("**{name}**, a zone compiled"), megabytes(size));
-    let said = Said::of(&cmd!(sh, "{example} {file}").quiet().read()?);
+    let said = ZoneTimes::of(&cmd!(sh, "{example} {file}").quiet().read()?);
     table.say("flows in force", said.text("flows in force")?.to_owned());
     let (read, compiled) = (said.number("reading")?, said.number("compiling")?);
     table.say("reading all rows of Logical_Flow", format!("{read:.0} ms"));
@@ -46,7 +46,7 @@ fn one(workspace: &Workspace, plan: &Plan, file: &Path, table: &mut Table) -> Re
         table.aim("... 99th percentile", format!("{most:.2} ms"), "< 5 ms", most < 5.0);
     }
     if name == PAIRS {
-        let said = Said::of(&cmd!(sh, "{example} {file} pairs").quiet().read()?);
+        let said = ZoneTimes::of(&cmd!(sh, "{example} {file} pairs").quiet().read()?);
         let seconds = said.number("seconds")?;
         let what = format!("{} pairs of pods, on one core", said.text("pairs")?);
         table.aim(what, format!("{seconds:.1} s"), "< 20 s", seconds < 20.0);
@@ -54,10 +54,10 @@ fn one(workspace: &Workspace, plan: &Plan, file: &Path, table: &mut Table) -> Re
     Ok(())
 }
 
-/// What the example says, as a value for each name.
-struct Said(BTreeMap<String, String>);
+/// The values that the example prints, by name.
+struct ZoneTimes(BTreeMap<String, String>);
 
-impl Said {
+impl ZoneTimes {
     fn of(text: &str) -> Self {
         let pairs = text.lines().filter_map(|line| line.split_once(": "));
         Self(pairs.map(|(what, value)| (what.to_owned(), value.to_owned())).collect())
