@@ -9,11 +9,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Each parameter gets one of this many parts of the hostile texts, so that a tool with a few parameters gets all texts.
+/// Each parameter gets one of this many parts of the hostile texts, so that a tool with a few parameters gets all of
+/// them.
 const PARTS: usize = 3;
 
-/// Returns values that no engineer would pass to the parameter of this number: texts that `cargo xtask soak` also passes
-/// to live servers, and values of wrong types and sizes.
+/// Returns values that no engineer would pass to the parameter of this number: texts that `cargo xtask soak` also
+/// passes to live servers, and values of wrong types and sizes.
 fn hostile(number: usize) -> Vec<Value> {
     let deep = (0..100).fold(json!(1), |inner, _| json!([inner]));
     let texts: Vec<String> =

@@ -421,22 +421,17 @@ pub(crate) struct Redactor {
 }
 
 impl Redactor {
-    /// Returns a whole text without its secrets.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`CallEnded`] if the call ends before the text was searched.
+    /// Returns a whole text without its secrets, or an error if the call ends before the text was searched.
     pub(crate) fn of(text: Vec<u8>) -> Result<Vec<u8>, CallEnded> {
         /// The approximate number of bytes that are searched without checking the time.
         const PIECE: usize = 64 << 10;
         if !is_wide(&text) && !super::may_contain_secret(&text) {
             return Ok(text);
         }
-        let call = Deadline::current();
         let mut filter = Self { lines: Lines::of(&String::from_utf8_lossy(&text)), ..Self::default() };
         let (mut shown, mut rest) = (Vec::with_capacity(text.len()), text.as_slice());
         while !rest.is_empty() {
-            call.check()?;
+            Deadline::current().check()?;
             let end = rest.get(PIECE..).and_then(|after| memchr::memchr(b'\n', after));
             let (lines, after) = rest.split_at(end.map_or(rest.len(), |end| PIECE + end + 1));
             filter.lines(lines, &mut shown);
