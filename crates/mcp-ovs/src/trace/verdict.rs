@@ -101,7 +101,13 @@ impl<'a> Behind<'a> {
             End::Tunnel(None) => "sent through a tunnel".into(),
             End::Controller(place) => format!("handed to a controller by {}", self.flow(place)),
             End::Lost(why) => format!("lost: {why}"),
-            End::Larger(size, end) => format!("if larger than {size} bytes, {}", self.shown(end)),
+            End::Larger(size, end) => match &**end {
+                // Nearly every trace has this branch, so its rows are not read.
+                End::Controller(place) => {
+                    format!("if larger than {size} bytes, handed to a controller by {}", numbers(place))
+                }
+                end => format!("if larger than {size} bytes, {}", self.shown(end)),
+            },
             End::Unknown(why) => format!("unknown: {why}"),
             End::Dropped(drop) => self.dropped(drop),
         }
@@ -134,9 +140,8 @@ impl<'a> Behind<'a> {
 
     /// Returns the flow that decides the fate of a packet, with the rows behind it.
     fn flow(&self, place: &FlowPlace) -> String {
-        let FlowPlace { bridge, table, cookie, before } = place;
-        let cookie = &cookie.unwrap_or(0);
-        let at = format!("flow {cookie:#x} in table {table} of {bridge}");
+        let FlowPlace { bridge, cookie, before, .. } = place;
+        let (at, cookie) = (numbers(place), &cookie.unwrap_or(0));
         if !is_integration(bridge) {
             let owner = external_cookie(*cookie).map_or_else(String::new, |what| format!(" ({what})"));
             return format!("{at}{owner}");
@@ -177,17 +182,23 @@ impl<'a> Behind<'a> {
     }
 }
 
+/// Returns the flow by its cookie, table and bridge.
+fn numbers(place: &FlowPlace) -> String {
+    format!("flow {:#x} in table {} of {}", place.cookie.unwrap_or(0), place.table, place.bridge)
+}
+
 /// Returns the cookies of the integration bridge's flows that may explain the fate of a packet. OVN's cookies have
 /// 32 bits.
 fn cookies(end: &End) -> impl Iterator<Item = u32> {
-    let end = match end {
-        End::Larger(_, end) => end,
-        end => end,
-    };
     let place = match end {
-        End::Dropped(place) | End::Controller(place) if is_integration(&place.bridge) => Some(place),
+        End::Dropped(place) | End::Controller(place) => Some(place),
+        End::Larger(_, end) => match &**end {
+            End::Dropped(place) => Some(place),
+            _ => None,
+        },
         _ => None,
     };
+    let place = place.filter(|place| is_integration(&place.bridge));
     let all = place.into_iter().flat_map(|place| place.cookie.iter().chain(&place.before));
     all.filter_map(|cookie| u32::try_from(*cookie).ok()).filter(|cookie| *cookie != 0)
 }
