@@ -68,7 +68,7 @@ pub(crate) fn tables<'a>(dump: &'a str, ports: &Ports) -> (BTreeMap<u8, Table<'a
     }
     other.extend(crate::dump::cut(dump));
     // A reply in several parts has a header before each part, and only the last one says that no part follows.
-    let header = dump.lines().filter(|line| crate::is_header(line) && !line.trim().is_empty()).next_back();
+    let header = dump.lines().rfind(|line| crate::is_header(line) && !line.trim().is_empty());
     if header.is_some_and(|line| line.contains("flags=[more]")) {
         other
             .push("the last part of the dump is missing: its last header says that more flows follow".into());
