@@ -264,7 +264,8 @@ fn many_connections_rules_and_routes_make_a_short_answer() -> Result<(), Failed>
     assert!(text.contains("note: 1 of 50000 connections"), "{text}");
     let text = ask("nft_list_ruleset", json!({ "node_name": node, "port": 2000 }))?;
     assert!(
-        text.contains("ip daddr 10.96.4.0 tcp dport 2000") && text.contains("2000 rules were searched"),
+        text.contains("ip daddr 10.96.4.0 tcp dport 2000")
+            && text.contains("2000 rules in 1 chain, and all sets and maps, were searched"),
         "{text}"
     );
     let text = ask("ip_route_show", json!({ "node_name": node }))?;

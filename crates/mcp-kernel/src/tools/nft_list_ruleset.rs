@@ -12,7 +12,9 @@ use host_net::{
     lines::Parsed,
     nft::{self, NftObject, NftRule},
 };
-use mcp_core::{Answer, Node, Output, ReadError, Reading, Row, RowField, RowIdentity, Tool, ToolError};
+use mcp_core::{
+    Answer, Node, Output, ReadError, Reading, Row, RowField, RowIdentity, Tool, ToolError, counted,
+};
 use ovn_model::host;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -81,7 +83,14 @@ impl Tool for NftListRuleset {
             }
         }
         if filtered {
-            notes.insert(0, format!("{total} rules in {} chains, sets and maps were searched", of.len()));
+            notes.insert(
+                0,
+                format!(
+                    "{} in {}, and all sets and maps, were searched",
+                    counted(total, "rule"),
+                    counted(of.len(), "chain")
+                ),
+            );
         }
         Ok(Answer {
             rows,
