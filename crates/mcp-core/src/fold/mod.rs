@@ -87,20 +87,24 @@ pub(crate) fn fold(
     let mut folded = FoldedAnswers { rows, ..FoldedAnswers::default() };
     for (key, group) in groups.iter().filter(|(_, group)| group.iter().any(|cell| is_asked(cell.row))) {
         let shown = symbols.show(&key.template);
-        if group.iter().all(|cell| cell.local) && !(key.about == RowSubject::Cluster && group.len() > 1) {
-            folded.own.extend(group.iter().map(|cell| {
-                let name = names.get(cell.who.node).copied().unwrap_or("?");
-                let key = symbols.fill(&key.template, cell.who);
-                FoldedRow { key: format!("{key} on {name}"), rows: shown::on(name, cell.row) }
-            }));
-            continue;
-        }
         let mut absent = absent(key, group, names.len());
         let needs = group.iter().find_map(|cell| cell.row.identity.as_ref()?.needs.as_ref());
         if let Some(needs) = needs {
             let has =
                 |who: &RowOwner| answers.get(who.node).is_some_and(|(_, answer)| answer.has.contains(needs));
             absent.retain(has);
+        }
+        let is_local =
+            group.iter().all(|cell| cell.local) && !(key.about == RowSubject::Cluster && group.len() > 1);
+        // No other node has what the row depends on, so there is nothing to compare it with.
+        let is_alone = needs.is_some() && absent.is_empty() && group.len() == 1 && names.len() > 1;
+        if is_local || is_alone {
+            folded.own.extend(group.iter().map(|cell| {
+                let name = names.get(cell.who.node).copied().unwrap_or("?");
+                let key = symbols.fill(&key.template, cell.who);
+                FoldedRow { key: format!("{key} on {name}"), rows: shown::on(name, cell.row) }
+            }));
+            continue;
         }
         let mut lines: Vec<String> = Vec::new();
         if !absent.is_empty() {
