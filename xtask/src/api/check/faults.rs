@@ -43,7 +43,7 @@ const CASES: &[Case] = &[
         || json!([{ "path": "/exec", "status": 403 }]),
         &["403", "pods/exec", "ovn-kubernetes", "deploy/rbac"],
     ),
-    fails(|| json!([{ "path": "/exec", "status": 404 }]), &["404", "call again"]),
+    fails(|| json!([{ "path": "/exec", "status": 404 }]), &["404", "Call again"]),
     fails(|| json!([{ "path": "/exec", "status": 429 }]), &["429", "Wait a few seconds"]),
     fails(|| json!([{ "path": "/exec", "status": 500 }]), &["500", "check kube-apiserver"]),
     fails(|| json!([{ "path": "/exec", "status": 503 }]), &["503", "Wait a few seconds"]),
@@ -55,7 +55,7 @@ const CASES: &[Case] = &[
     fails(|| json!([{ "path": "/api", "status": 503 }]), &["503"]),
     fails(|| json!([{ "path": "/api", "status": 403 }]), &["403", "list"]),
     hangs(|| json!([{ "path": "/pods?", "hang": true }]), &["2 s"]),
-    hangs(|| json!([{ "path": "/api", "hang": true }]), &["list nodes", "2 s"]),
+    hangs(|| json!([{ "path": "/api", "hang": true }]), &["listing the nodes", "2 s"]),
     fails(
         || json!([{ "path": "/api", "cut_after": 50 }]),
         &["the connection ended", "list nodes", "Call again"],
