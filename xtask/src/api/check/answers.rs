@@ -18,6 +18,9 @@ use crate::workspace::{Crate, Result, Workspace};
 const OF_OBJECTS: &[&str] =
     &["cluster_overview", "kubectl_describe", "kubectl_events", "kubectl_get", "kubectl_logs"];
 
+/// The tool that reads the files of bundles. Every live source refuses it.
+pub(super) const OF_BUNDLES: &str = "bundle_files";
+
 /// Tools that print changing data: counters, ages, connections. Their numbers may differ, and some of their lines may
 /// exist only for a while.
 const MOVING: &[&str] = &[
@@ -119,7 +122,7 @@ fn layer(
     local.open()?;
     let mut cluster = start(workspace, server, layer, &[])?;
     let mut silent: BTreeSet<String> = tools(&mut local)?.into_iter().collect();
-    silent.retain(|tool| !OF_OBJECTS.contains(&tool.as_str()));
+    silent.retain(|tool| !OF_OBJECTS.contains(&tool.as_str()) && tool != OF_BUNDLES);
     let mut answered = 0;
     for (tool, params) in cases.iter().filter(|(tool, _)| !OF_OBJECTS.contains(&tool.as_str())) {
         let _traffic = (tool == "conntrack_events").then(|| Traffic::start(workspace, lab)).transpose()?;

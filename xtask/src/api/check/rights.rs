@@ -8,13 +8,13 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::super::Server;
-use super::answers::{cases, tools};
+use super::answers::{OF_BUNDLES, cases, tools};
 use super::kubectl::Kubectl;
 use crate::mcp::Session;
 use crate::workspace::{Crate, Result, Workspace};
 
-/// Tools that have no answer, because they need a right of another role.
-const UNANSWERED: &[&str] = &["node_logs"];
+/// Tools that have no answer: `node_logs` needs a right of another role.
+const UNANSWERED: &[&str] = &["node_logs", OF_BUNDLES];
 
 /// Refusals that are expected, because no server's own role allows these requests.
 const ON_PURPOSE: &[&str] = &["cannot list resource \"secrets\"", "cannot get resource \"nodes/proxy\""];
