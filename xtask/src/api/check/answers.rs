@@ -53,11 +53,13 @@ pub(super) fn check(workspace: &Workspace, lab: &Path) -> Result {
     for (flavour, node, per_tool) in
         [("upstream", "all", 3), ("openshift", "ovn-worker2", 1), ("microshift", "ovn-worker", 1)]
     {
+        // A MicroShift cluster has one node, so it is compared with this node only.
+        let nodes: &[&str] = if flavour == "microshift" { &[node] } else { &["ovn-worker", "ovn-worker2"] };
         let server = Server::start(workspace, lab, &["--flavour", flavour])?;
         let mut count = 0;
         for each in workspace.layers() {
             let cases = cases(workspace, each, node, per_tool)?;
-            let (answered, silent) = layer(workspace, lab, &server, each, &cases)
+            let (answered, silent) = layer(workspace, lab, nodes, &server, each, &cases)
                 .map_err(|error| format!("{flavour}, {}: {error}", each.name))?;
             // With few nodes and few questions, the only question of a tool may be about missing data.
             if flavour == "upstream" && !silent.is_empty() {
@@ -110,14 +112,13 @@ pub(super) fn cases(
 fn layer(
     workspace: &Workspace,
     lab: &Path,
+    nodes: &[&str],
     server: &Server,
     layer: &Crate,
     cases: &[(String, Map<String, Value>)],
 ) -> Result<(usize, BTreeSet<String>)> {
-    let locals: Vec<String> = ["ovn-worker", "ovn-worker2"]
-        .iter()
-        .map(|node| format!("--local={node}={}", lab.join(node).join("pid").display()))
-        .collect();
+    let locals: Vec<String> =
+        nodes.iter().map(|node| format!("--local={node}={}", lab.join(node).join("pid").display())).collect();
     let mut local = Session::start(&workspace.sh, &workspace.binary(layer), &locals, Era::Initialize)?;
     local.open()?;
     let mut cluster = start(workspace, server, layer, &[])?;
