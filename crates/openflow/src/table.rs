@@ -57,7 +57,13 @@ pub(crate) enum LookupResult<'t, 'a> {
 /// Parses the tables of a dump and returns the lines that are not flows.
 pub(crate) fn tables<'a>(dump: &'a str, ports: &Ports) -> (BTreeMap<u8, Table<'a>>, Vec<String>) {
     let (mut tables, mut other): (BTreeMap<u8, Table<'a>>, _) = (BTreeMap::new(), Vec::new());
-    for line in dump.lines().filter(|line| !crate::is_header(line)) {
+    // A reply in several parts has a header before each part, and only the last one says that no part follows.
+    let mut has_more = false;
+    for line in dump.lines() {
+        if crate::is_header(line) {
+            has_more = line.contains("flags=[more]") || has_more && line.trim().is_empty();
+            continue;
+        }
         let Some(flow) = Flow::parse(line).filter(Flow::is_whole) else {
             other.push(line.trim().to_owned());
             continue;
@@ -67,9 +73,7 @@ pub(crate) fn tables<'a>(dump: &'a str, ports: &Ports) -> (BTreeMap<u8, Table<'a
         }
     }
     other.extend(crate::dump::cut(dump));
-    // A reply in several parts has a header before each part, and only the last one says that no part follows.
-    let header = dump.lines().rfind(|line| crate::is_header(line) && !line.trim().is_empty());
-    if header.is_some_and(|line| line.contains("flags=[more]")) {
+    if has_more {
         other
             .push("the last part of the dump is missing: its last header says that more flows follow".into());
     }

@@ -10,9 +10,6 @@ use openflow::{Bridge, Switch, Underlay};
 use ovn_model::openflow::recorded::RecordedBridges;
 use std::collections::BTreeMap;
 
-/// The predicate of a sentence about an output that is empty. The programs print at least a header.
-const EMPTY: &str = "are empty without even a header, so the command failed when the report was made";
-
 /// The state of all bridges of a node.
 pub(super) struct State {
     recorded: RecordedBridges,
@@ -59,31 +56,22 @@ impl State {
                         "Use a report of another time, or ovn_trace, which evaluates the logical flows.",
                     ));
                 }
-                Ok(flows) if flows.trim().is_empty() => {
-                    state.notes.push(format!(
-                        "a packet that goes to {name} is not followed: the flows of {name} {EMPTY}"
-                    ));
-                    continue;
-                }
-                Ok(flows) => dumps.flows = flows,
                 Err(e) if name == asked => return Err(e.into()),
-                Err(e) => {
-                    let note = format!(
-                        "a packet that goes to {name} is not followed: the flows of {name} {}",
-                        why_missing(&e)
-                    );
-                    state.notes.push(note);
-                    continue;
-                }
+                flows => match not_empty(flows) {
+                    Ok(flows) => dumps.flows = flows,
+                    Err(missing) => {
+                        state.notes.push(format!(
+                            "a packet that goes to {name} is not followed: the flows of {name} {missing}"
+                        ));
+                        continue;
+                    }
+                },
             }
             let mut read = async |commands: Vec<Argv>, what: &'static str| {
-                let missing = match switch::text(node, commands).await {
-                    Ok(text) if !text.trim().is_empty() => return text,
-                    Ok(_) => EMPTY.to_owned(),
-                    Err(e) => why_missing(&e),
-                };
-                lacks.push(format!("the {what} of {name} {missing}"));
-                String::new()
+                output(node, commands).await.unwrap_or_else(|missing| {
+                    lacks.push(format!("the {what} of {name} {missing}"));
+                    String::new()
+                })
             };
             dumps.groups = read(commands::ofctl(BridgeDump::Groups, &bridge), "groups").await;
             dumps.options =
@@ -95,13 +83,7 @@ impl State {
         }
         // The kernel uses its own routes and neighbours.
         if !state.recorded.is_kernel() {
-            let read = async |subject: Subject| {
-                let commands = subject.commands().unwrap_or_default();
-                match switch::text(node, commands).await {
-                    Ok(text) if text.trim().is_empty() => Err(EMPTY.to_owned()),
-                    text => text.map_err(|e| why_missing(&e)),
-                }
-            };
+            let read = async |subject: Subject| output(node, subject.commands().unwrap_or_default()).await;
             let what = |name: &str, missing: String| {
                 format!("the trace assumes that packets leave through their tunnel: the {name} {missing}")
             };
@@ -161,11 +143,21 @@ impl State {
     }
 }
 
-/// Returns the predicate of a sentence about data that could not be read.
-fn why_missing(error: &ReadError) -> String {
-    match error {
-        ReadError::NotCollected { .. } => "were not collected".into(),
-        error => format!("could not be read: {}", chain(error)),
+/// Reads the output of the first of several commands that the source has, as [`not_empty`] returns it.
+async fn output(node: &Node<'_>, commands: Vec<Argv>) -> Result<String, String> {
+    not_empty(switch::text(node, commands).await)
+}
+
+/// Returns the output of a program that prints at least a header, or the predicate of a sentence about data that is
+/// missing.
+fn not_empty(read: Result<String, ReadError>) -> Result<String, String> {
+    match read {
+        Ok(text) if text.trim().is_empty() => {
+            Err("are empty without even a header, so the command failed when the report was made".into())
+        }
+        Ok(text) => Ok(text),
+        Err(ReadError::NotCollected { .. }) => Err("were not collected".into()),
+        Err(error) => Err(format!("could not be read: {}", chain(&error))),
     }
 }
 

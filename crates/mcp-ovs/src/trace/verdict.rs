@@ -146,13 +146,13 @@ impl<'a> Behind<'a> {
             let owner = external_cookie(*cookie).map_or_else(String::new, |what| format!(" ({what})"));
             return format!("{at}{owner}");
         }
+        let prefix = |cookie: u64| u32::try_from(cookie).ok().map(UuidPrefix::cookie);
         let of = |cookie: u64| {
-            let prefix = UuidPrefix::cookie(u32::try_from(cookie).ok()?);
+            let prefix = prefix(cookie)?;
             self.flows.iter().find(|flow| prefix.is_of(flow.uuid))
         };
         let Some(flow) = of(*cookie) else {
-            let prefix = u32::try_from(*cookie).ok().map(UuidPrefix::cookie);
-            let row = self.others.iter().find(|row| prefix.as_ref().is_some_and(|it| it.is_of(row.uuid)));
+            let row = prefix(*cookie).and_then(|it| self.others.iter().find(|row| it.is_of(row.uuid)));
             return match (row, &self.unread) {
                 (Some(row), _) => format!("{at}, made for {} {}", row.table.name, label(row)),
                 (None, Some(why)) => format!("{at}, whose logical flow is unknown: {why}"),
