@@ -45,6 +45,9 @@ const MOVING: &[&str] = &[
 /// A tool that joins objects and databases: without objects, a node still knows its ports.
 const JOINING: &str = "ovnkube_locate";
 
+/// What an audit says of a check that needs objects, where it has no objects.
+const NO_OBJECTS: &str = "Kubernetes objects is not available";
+
 /// How often two answers may differ because the data changed between them.
 const TRIES: usize = 5;
 
@@ -197,7 +200,7 @@ impl ToolOutcome {
     /// Returns whether two answers are the same. Their sources may differ, and two errors may have different words.
     fn is_same(&self, other: &Self, how: Agreement) -> bool {
         let body = |said: &Self| -> Vec<String> {
-            let lines = said.text.lines().filter(|line| !line.starts_with("# ")).map(without_container);
+            let lines = said.text.lines().filter(|line| !line.starts_with("# ")).map(without_place);
             lines.map(|line| if how == Agreement::Moving { without_numbers(&line) } else { line }).collect()
         };
         let (ours, theirs) = (body(self), body(other));
@@ -215,9 +218,14 @@ impl ToolOutcome {
                     !ours.iter().any(|line| line.starts_with("FINDING")) && ports(&ours) == ports(&theirs)
                 }
                 Agreement::Checks => {
-                    let has = |lines: &[String], words: &str| lines.iter().any(|line| line.contains(words));
-                    let (failed, passed) = ("could not run", "found no fault");
-                    ours == theirs || has(&ours, failed) && has(&theirs, passed) && !has(&theirs, failed)
+                    let findings = |lines: &[String]| -> Vec<String> {
+                        lines.iter().filter(|line| line.contains("FINDING")).cloned().collect()
+                    };
+                    let lacks_objects = |lines: &[String]| lines.iter().any(|line| line.contains(NO_OBJECTS));
+                    ours == theirs
+                        || findings(&ours) == findings(&theirs)
+                            && lacks_objects(&ours)
+                            && !lacks_objects(&theirs)
                 }
             },
             _ => false,
@@ -234,7 +242,7 @@ enum Agreement {
     Moving,
     /// In the ports that they name, and without a finding.
     Ports,
-    /// In every line, or the checks that need objects run through the API server only.
+    /// In every line; or in their findings, if a check lacks its objects on the node only.
     Checks,
 }
 
@@ -250,8 +258,12 @@ impl Agreement {
     }
 }
 
-/// Removes the container from the note about a failed command: "`ip route` in `ovn-controller of ...` failed".
-fn without_container(line: &str) -> String {
+/// Removes what only one of the sources can say: the container in the note about a failed command
+/// ("`ip route` in `ovn-controller of ...` failed"), and why another node was not read.
+fn without_place(line: &str) -> String {
+    if let Some((before, _)) = line.split_once("was not read: ") {
+        return format!("{before}was not read");
+    }
     match line.split_once("` in `").and_then(|(before, rest)| Some((before, rest.split_once('`')?.1))) {
         Some((before, after)) => format!("{before}`{after}"),
         None => line.to_owned(),
@@ -294,6 +306,8 @@ mod tests {
         assert!(is_same("# a\nn_packets=12", "# b\nn_packets=7", Agreement::Moving));
         assert!(!is_same("n_packets=12", "n_packets=7", Agreement::Whole));
         assert!(is_same("note: `a` failed", "note: `a` in `b of c` failed", Agreement::Whole));
+        assert!(is_same("zone b was not read: why", "zone b was not read: other", Agreement::Whole));
+        assert!(!is_same("zone b was not read: why", "zone c was not read: why", Agreement::Whole));
         assert!(!is_same("drop", "output", Agreement::Moving));
         assert!(!said("drop").is_same(&ToolOutcome::new(Err("drop".into())), Agreement::Moving));
         assert!(is_same("pod a: where\n  port a", "pod a: Running\n  port a", Agreement::Ports));
