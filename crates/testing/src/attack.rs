@@ -3,6 +3,7 @@
 
 use super::{Case, Connection, Failed, scenario, testdata};
 use mcp_core::{Budget, Layer};
+use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -57,28 +58,41 @@ pub fn attack(layer: fn() -> Layer, cases: &Path) -> Result<usize, Failed> {
         let properties = tool.schema.get("properties").and_then(Value::as_object);
         schemas.insert(tool.name, properties.cloned().unwrap_or_default());
     }
+    let tools: Vec<_> = usual
+        .iter()
+        .flat_map(|(scenario, tools)| tools.iter().map(move |(tool, params)| (scenario, tool, params)))
+        .collect();
+    let calls = tools.into_par_iter().map(|(scenario, tool, params)| {
+        let parameters = schemas.get(tool.as_str()).into_iter().flatten();
+        attack_tool(layer(), scenario, tool, params, parameters).map_err(|error| error.to_string())
+    });
+    Ok(calls.collect::<Result<Vec<_>, _>>()?.into_iter().sum())
+}
+
+/// Calls a tool with each of its parameters replaced in turn, and returns the number of calls.
+fn attack_tool<'a>(
+    layer: Layer,
+    name: &str,
+    tool: &str,
+    usual: &Map<String, Value>,
+    parameters: impl Iterator<Item = (&'a String, &'a Value)>,
+) -> Result<usize, Failed> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
+        let connection = Connection::open(layer, scenario(name)).await?;
+        let before = connection.call(tool, usual).await?;
         let mut calls = 0;
-        for (name, usual) in &usual {
-            let connection = Connection::open(layer(), scenario(name)).await?;
-            for (tool, params) in usual {
-                let before = connection.call(tool, params).await?;
-                for (number, (parameter, schema)) in
-                    schemas.get(tool.as_str()).into_iter().flatten().enumerate()
-                {
-                    for value in hostile(number) {
-                        let mut params = params.clone();
-                        params.insert(parameter.clone(), within(schema, value));
-                        check(tool, parameter, &connection.call(tool, &params).await?);
-                        calls += 1;
-                    }
-                }
-                // The tool must still answer as before.
-                let after = connection.call(tool, params).await?;
-                assert_eq!(before.is_ok(), after.is_ok(), "{tool} after hostile calls: {after:?}");
+        for (number, (parameter, schema)) in parameters.enumerate() {
+            for value in hostile(number) {
+                let mut params = usual.clone();
+                params.insert(parameter.clone(), within(schema, value));
+                check(tool, parameter, &connection.call(tool, &params).await?);
+                calls += 1;
             }
         }
+        // The tool must still answer as before.
+        let after = connection.call(tool, usual).await?;
+        assert_eq!(before.is_ok(), after.is_ok(), "{tool} after hostile calls: {after:?}");
         Ok(calls)
     })
 }

@@ -9,6 +9,7 @@ use mcp_core::{
     ObjectQuery, Output, Progress, ReadError, ReadValue, Table,
 };
 use ovsdb::{Atom, Database, Datum, NewFile, Rows, Schema, Select, Uuid};
+use rayon::prelude::*;
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -285,6 +286,18 @@ struct LeakReport {
     silent: BTreeSet<&'static str>,
 }
 
+impl LeakReport {
+    /// Adds the results of other calls. A tool is silent if it is silent in both.
+    fn and(mut self, other: Self) -> Self {
+        self.leaks.extend(other.leaks);
+        self.redacted += other.redacted;
+        self.oracles.extend(other.oracles);
+        self.guesses += other.guesses;
+        self.silent.retain(|tool| other.silent.contains(tool));
+        self
+    }
+}
+
 /// Returns the answer of a layer over a source with planted secrets, for tools that only live sources answer.
 pub fn planted_answer(layer: Layer, inner: Arc<dyn Backend>, case: &Case) -> Result<String, Failed> {
     answer(layer, Arc::new(PlantedBackend::new(inner)), case)
@@ -311,24 +324,38 @@ pub fn no_secrets(layer: fn() -> Layer, silent: &[&'static str]) -> Result<(), F
 }
 
 /// Makes all calls of a layer's golden cases over sources with planted secrets, and repeats each call with every value
-/// of every enum parameter.
+/// of every enum parameter. The tools are called in parallel.
 fn probe_secrets(layer: fn() -> Layer, cases: &Path) -> Result<LeakReport, Failed> {
-    let mut report =
-        LeakReport { silent: layer().tools.iter().map(|tool| tool.name).collect(), ..LeakReport::default() };
-    let mut sources = BTreeMap::<String, (Arc<PlantedBackend>, Arc<PlantedBackend>)>::new();
-    let (mut asked, mut guessed) = (BTreeSet::new(), BTreeMap::new());
+    let mut of_tools = BTreeMap::<String, Vec<Case>>::new();
     let mut files: Vec<_> = std::fs::read_dir(cases)?.collect::<Result<Vec<_>, _>>()?;
     files.sort_by_key(std::fs::DirEntry::path);
     for file in files {
         let case = Case::read(&file.path())?;
-        let source = sources.entry(case.scenario.clone()).or_insert_with(|| {
+        of_tools.entry(case.tool.clone()).or_default().push(case);
+    }
+    let reports = of_tools
+        .into_par_iter()
+        .map(|(_, cases)| probe_tool(layer, &cases).map_err(|error| error.to_string()))
+        .collect::<Result<Vec<_>, _>>()?;
+    let silent = layer().tools.iter().map(|tool| tool.name).collect();
+    Ok(reports.into_iter().fold(LeakReport { silent, ..LeakReport::default() }, LeakReport::and))
+}
+
+/// Makes the calls of the golden cases of one tool.
+fn probe_tool(layer: fn() -> Layer, cases: &[Case]) -> Result<LeakReport, Failed> {
+    let mut report =
+        LeakReport { silent: layer().tools.iter().map(|tool| tool.name).collect(), ..LeakReport::default() };
+    let mut sources = BTreeMap::<&str, (Arc<PlantedBackend>, Arc<PlantedBackend>)>::new();
+    let mut asked = BTreeSet::new();
+    for (number, case) in cases.iter().enumerate() {
+        let source = sources.entry(&case.scenario).or_insert_with(|| {
             let inner = scenario(&case.scenario);
             let failing = Arc::new(PlantedBackend { fails: true, ..PlantedBackend::new(inner.clone()) });
             (Arc::new(PlantedBackend::new(inner)), failing)
         });
         let (source, failing) = &*source;
         let own = layer();
-        for case in variants(&own, &case) {
+        for case in variants(&own, case) {
             let question =
                 format!("{} {} over {}", case.tool, Value::Object(case.params.clone()), case.scenario);
             if !asked.insert(question.clone()) {
@@ -346,9 +373,8 @@ fn probe_secrets(layer: fn() -> Layer, cases: &Path) -> Result<LeakReport, Faile
                 report.silent.remove(case.tool.as_str());
             }
         }
-        let of_tool = guessed.entry(case.tool.clone()).or_insert(0);
-        *of_tool += 1;
-        for [right, wrong] in guesses(&own, &case).into_iter().filter(|_| *of_tool <= MAX_GUESSED_CASES) {
+        let guesses = if number < MAX_GUESSED_CASES { guesses(&own, case) } else { Vec::new() };
+        for [right, wrong] in guesses {
             report.guesses += 1;
             let texts = [&right, &wrong].map(|case| answer(layer(), source.clone(), case));
             let [right_text, wrong_text] = texts.map(|text| text.map(|text| without_question(&text)));
