@@ -311,7 +311,8 @@ fn kept_templates_do_not_depend_on_the_order_of_lines() {
     );
 }
 
-/// Reading a log of 48 MiB, in which each kind of line comes several times, keeps only a small part of it in memory, whatever the parameters are.
+/// Reading a log of 48 MiB, in which each kind of line comes several times, keeps only a small part of it in memory,
+/// whatever the parameters are.
 #[test]
 fn memory_is_bounded_for_long_logs() {
     const BYTES: usize = 48 << 20;
