@@ -140,6 +140,13 @@ impl<'a> ClusterReader<'a> {
         Ok((self.noted.take(read), extent))
     }
 
+    /// Returns how complete the objects of a query are, without recording them as evidence. Returns `None` if they
+    /// cannot be read.
+    pub(crate) async fn extent(&self, query: &ObjectQuery) -> Option<Extent> {
+        let read = self.backend.objects(query, self.within).await.ok()?;
+        Some(read.origin.extent)
+    }
+
     /// Returns the damaged files that were read so far. A contradiction with one of these files is not a fault of the
     /// cluster.
     pub fn damaged(&self) -> Vec<String> {

@@ -15,6 +15,7 @@ mod nodes;
 mod overview;
 mod pods;
 mod prompts;
+mod selectors;
 mod table;
 mod tools;
 mod types;
