@@ -60,6 +60,11 @@ impl<'a> ClusterReader<'a> {
         self.noted.newest()
     }
 
+    /// Adds a note to the answer.
+    pub fn note(&self, note: impl Into<String>) {
+        self.noted.note(note.into());
+    }
+
     /// Returns the nodes that can be read, sorted by name.
     pub async fn nodes(&self) -> Result<Vec<NodeName>, ReadError> {
         crate::resolve::listed(self.backend, self.within).await

@@ -8,6 +8,7 @@ mod compare;
 mod completions;
 mod daemon;
 mod documents;
+mod examples;
 mod flows;
 mod history;
 mod origins;
@@ -43,5 +44,6 @@ pub fn layer() -> Layer {
         .prompts(prompts::all())
         .completions(completions::all())
         .documents(documents::all())
+        .examples(examples::EXAMPLES)
         .allow(commands::ALLOW)
 }

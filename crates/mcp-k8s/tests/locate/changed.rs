@@ -1,6 +1,6 @@
 //! A copy of the capture that tests change.
 
-use mcp_core::Bundle;
+use mcp_core::{Budget, Bundle};
 use mcp_testing::{Capture, Connection, Failed};
 use ovsdb::{Condition, Database, Select};
 use serde_json::{Value, json};
@@ -144,7 +144,13 @@ impl Changed {
     }
 
     pub(crate) async fn connection(&self) -> Result<Connection, Failed> {
-        Connection::open(mcp_k8s::layer(), Arc::new(Bundle::new(vec![self.0.bundle()]))).await
+        self.connection_within(Budget::default()).await
+    }
+
+    /// Connects to a server whose answers have this budget.
+    pub(crate) async fn connection_within(&self, budget: Budget) -> Result<Connection, Failed> {
+        let backend = Arc::new(Bundle::new(vec![self.0.bundle()]));
+        Connection::open_within(mcp_k8s::layer(), backend, budget).await
     }
 
     /// Returns the answer or the error of `ovnkube_locate`.

@@ -24,7 +24,7 @@ pub(crate) struct Params {
     /// List the transactions of this database instead, newest first.
     #[serde(default)]
     history: Option<HistoryOf>,
-    /// Start of the history, such as 2026-11-22T08:00:00Z.
+    /// Start of the history: 2026-11-22T08:00:00Z, or an age such as 15m.
     #[serde(default)]
     since: Option<String>,
     /// End of the history: only transactions before this time.
@@ -74,10 +74,10 @@ impl Tool for DbStatus {
     }
 
     async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
-        let window = history::Window::parse(params.since.as_deref(), params.until.as_deref())?;
+        let limits = history::TimeLimits { since: params.since.as_deref(), until: params.until.as_deref() };
         match params.history {
-            Some(of) => history::answer(node, of.db(), &window).await,
-            None if window != history::Window::default() => {
+            Some(of) => history::answer(node, of.db(), limits).await,
+            None if limits.since.or(limits.until).is_some() => {
                 Err(ToolError::bad("since and until need history", "Pass history=nb or history=sb."))
             }
             None => status(node).await,
@@ -86,7 +86,7 @@ impl Tool for DbStatus {
 }
 
 async fn status(node: &Node<'_>) -> Result<Answer, ToolError> {
-    let mut lines = Lines::default();
+    let mut lines = Lines { is_compared: node.is_compared(), ..Lines::default() };
     let nb = node.rows(Db::Nb, &status::nb_selects()).await;
     let sb = node.rows(Db::Sb, &status::sb_selects()).await;
     let mut notes = Vec::new();
@@ -122,9 +122,9 @@ async fn status(node: &Node<'_>) -> Result<Answer, ToolError> {
     for ((name, ..), state) in commands.iter().zip(states) {
         match state {
             DaemonState::NotCollected(why) => lines.absent.entry(why).or_default().push(name),
-            DaemonState::Reported(state) => lines.add(name, &state, Some(&state)),
+            DaemonState::Reported(state) => lines.add(name, &state, &state),
             DaemonState::Failed(why) => {
-                lines.add(name, &format!("cannot be queried: {why}"), Some("cannot be queried"))
+                lines.add(name, &format!("cannot be queried: {why}"), "cannot be queried")
             }
         }
     }
@@ -136,7 +136,8 @@ async fn status(node: &Node<'_>) -> Result<Answer, ToolError> {
         notes.push(format!("this source did not collect: {}{why}", names.join(", ")));
     }
     let facts = crate::compare::OwnValues::read(node).await.facts();
-    Ok(Answer { rows: lines.rows, if_empty: String::new(), notes, facts, ..Answer::default() })
+    let not_compared = lines.own.into_iter().map(str::to_owned).collect();
+    Ok(Answer { rows: lines.rows, if_empty: String::new(), notes, facts, not_compared, ..Answer::default() })
 }
 
 /// The healthy states that `status`, `connection-status` and `debug/status` of the two daemons report.
@@ -176,7 +177,7 @@ fn readable(read: Result<Vec<Rows>, ReadError>, notes: &mut Vec<String>) -> Vec<
 
 async fn database(node: &Node<'_>, db: Db, lines: &mut Lines) {
     if let Ok(schema) = node.schema(db).await {
-        lines.add(&format!("{db} schema"), &schema.version, Some(&schema.version));
+        lines.add(&format!("{db} schema"), &schema.version, &schema.version);
     }
     // A database file shows its size and format; without a file, the server reports its cluster state.
     if let Ok(file) = node.database(db).await {
@@ -185,10 +186,10 @@ async fn database(node: &Node<'_>, db: Db, lines: &mut Lines) {
             FileFormat::Clustered(cluster) => format!("clustered, server {}", cluster.server_id),
         };
         let transactions = file.transactions().len();
-        lines.add(
+        lines.add_own(
             &format!("{db} file"),
             &format!("{} bytes, {transactions} transactions, {form}", file.file_len()),
-            None,
+            "the size and the transactions of each database file",
         );
     } else {
         let state = match daemon_state(node, db.place(), &commands::cluster_status(db)).await {
@@ -198,7 +199,7 @@ async fn database(node: &Node<'_>, db: Db, lines: &mut Lines) {
             DaemonState::Failed(why) if why.contains("is not a valid command") => "standalone".into(),
             DaemonState::Failed(why) => format!("cannot be queried: {why}"),
         };
-        lines.add(&format!("{db} server"), &state, None);
+        lines.add_own(&format!("{db} server"), &state, "the state of each database server");
     }
 }
 
@@ -206,31 +207,44 @@ async fn database(node: &Node<'_>, db: Db, lines: &mut Lines) {
 #[derive(Default)]
 struct Lines {
     rows: Vec<Row>,
+    /// Whether the lines are compared with those of other nodes.
+    is_compared: bool,
+    /// The names of the lines that are not compared, because each node has its own value.
+    own: Vec<&'static str>,
     /// The names of the states that were not collected, grouped by the reason.
     absent: BTreeMap<String, Vec<&'static str>>,
 }
 
 impl Lines {
     /// Adds a line. `same` is the value that should be equal on every node.
-    fn add(&mut self, name: &str, value: &str, same: Option<&str>) {
-        let fields = same.map(|value| RowField::one("value", value)).into_iter().collect();
+    fn add(&mut self, name: &str, value: &str, same: &str) {
+        let fields = vec![RowField::one("value", same)];
         let identity = RowIdentity { key: name.into(), fields, ..RowIdentity::default() };
         self.rows.push(Row::with(format!("{name:<29}: {value}"), identity));
+    }
+
+    /// Adds a line whose value belongs to the node. A comparison names it in `what` and leaves it out.
+    fn add_own(&mut self, name: &str, value: &str, what: &'static str) {
+        match self.is_compared {
+            true => self.own.push(what),
+            false => self.rows.push(Row::line(format!("{name:<29}: {value}"))),
+        }
     }
 
     fn progress(&mut self, progress: &Progress, state: &str) {
         let number = |n: Option<i64>| n.map_or("?".into(), |n| n.to_string());
         let Progress { nb_cfg, sb_cfg, hv_cfg, sb_nb_cfg, .. } = *progress;
-        self.add("zone", &progress.zone, Some(&progress.zone));
+        self.add("zone", &progress.zone, &progress.zone);
         let version = &progress.northd_version;
-        self.add("versions", version, Some(version));
+        self.add("versions", version, version);
         let [wanted, northd, installed, southbound] = [nb_cfg, sb_cfg, hv_cfg, sb_nb_cfg].map(number);
         let cfg = format!(
             "nb_cfg {wanted} (requested), sb_cfg {northd}, hv_cfg {installed}; southbound nb_cfg {southbound}"
         );
-        self.add("configuration", &format!("{state}: {cfg}"), Some(state));
+        self.add("configuration", &format!("{state}: {cfg}"), state);
         for (chassis, done) in &progress.chassis {
-            self.add(&format!("installed on {chassis}"), &format!("nb_cfg {done}"), None);
+            let what = "the nb_cfg that each chassis installed";
+            self.add_own(&format!("installed on {chassis}"), &format!("nb_cfg {done}"), what);
         }
         let time = |seconds: Option<i64>| seconds.and_then(|it| Timestamp::from_second(it).ok());
         let written = match (time(progress.written), time(progress.copied)) {
@@ -243,6 +257,10 @@ impl Lines {
             (Some(written), None) => format!("{written} (e2e_timestamp, every 30 s)"),
             (None, _) => "unknown (no e2e_timestamp)".into(),
         };
-        self.add("last ovnkube-controller write", &written, None);
+        self.add_own(
+            "last ovnkube-controller write",
+            &written,
+            "the time of the last ovnkube-controller write",
+        );
     }
 }
