@@ -343,8 +343,8 @@ fn a_changed_southbound_address_set() -> Result<(), Failed> {
     assert_eq!(differences(&healthy), ["no difference in the compared fields"], "{healthy}");
     assert!(
         healthy.contains(
-            "not compared: addresses of port groups, which are those of the node's own ports; addresses of the node's own pods \
-             in address sets for egress\n"
+            "not compared: addresses of the node's own pods in address sets for egress; addresses that ovn-northd chooses for \
+             its zone (the node's own ports in port groups, svc_monitor_mac)\n"
         ),
         "{healthy}"
     );
