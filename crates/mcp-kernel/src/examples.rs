@@ -20,6 +20,6 @@ pub(crate) const EXAMPLES: &[Example] = &[
     Example { tool: "ss_show", arguments: &["node_name=ovn-worker", "state=LISTEN"] },
     Example { tool: "host_counters", arguments: &["node_name=ovn-worker2", "what=conntrack"] },
     Example { tool: "ipsec_show", arguments: &["node_name=ovn-worker", "what=status"] },
-    Example { tool: "frr_show", arguments: &["node_name=ovn-worker", "what=bgp_summary"] },
+    Example { tool: "frr_show", arguments: &["node_name=ovn-worker", "what=running_config"] },
     Example { tool: "kernel_audit", arguments: &[] },
 ];

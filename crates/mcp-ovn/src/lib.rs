@@ -14,6 +14,7 @@ mod history;
 mod origins;
 mod prompts;
 mod records;
+mod status_lines;
 mod tools;
 mod trace;
 mod types;

@@ -306,8 +306,9 @@ pub fn left_out(rows: &Rows) -> BTreeSet<String> {
         );
     }
     let of_address_sets = |is: fn(&Row) -> bool| table == "Address_Set" && rows.rows.iter().any(is);
-    if of_address_sets(is_of_port_group) {
-        names.insert("addresses of port groups, which are those of the node's own ports".into());
+    if of_address_sets(is_of_northd) {
+        let what = "addresses that ovn-northd chooses for its zone (the node's own ports in port groups, svc_monitor_mac)";
+        names.insert(what.into());
     }
     // The rows of the southbound database do not say what they are for.
     let is_southbound = |row: &Row| row.table.column("external_ids").is_none();
@@ -436,9 +437,9 @@ fn is_own(row: &Row, vip: &str) -> bool {
 }
 
 /// Returns the members of an address set that other zones have too. Address sets for egress hold the pods that the zone
-/// itself serves, and the address set of a port group holds the zone's own ports.
+/// itself serves, and ovn-northd makes sets of its zone's own ports.
 fn addresses(row: &Row, pods: &OwnPods) -> Vec<String> {
-    if is_of_port_group(row) {
+    if is_of_northd(row) {
         return Vec::new();
     }
     let own_pods = holds_own_pods(row) || row.text("name").is_some_and(|name| pods.sets.contains(name));
@@ -448,11 +449,12 @@ fn addresses(row: &Row, pods: &OwnPods) -> Vec<String> {
         .collect()
 }
 
-/// Returns whether ovn-northd made this southbound address set from the ports of a port group (ovn-nb(5), Port_Group:
-/// the set `<name>_ip4` or `<name>_ip6`).
-fn is_of_port_group(row: &Row) -> bool {
+/// Returns whether ovn-northd made this southbound address set for its zone: from the ports of a port group (ovn-nb(5),
+/// Port_Group: the set `<name>_ip4` or `<name>_ip6`), or with the MAC addresses that it chose for its service monitor.
+fn is_of_northd(row: &Row) -> bool {
     let is_southbound = row.table.column("external_ids").is_none();
-    is_southbound && row.text("name").is_some_and(|name| name.ends_with("_ip4") || name.ends_with("_ip6"))
+    let is_made = |name: &str| name.ends_with("_ip4") || name.ends_with("_ip6") || name == "svc_monitor_mac";
+    is_southbound && row.text("name").is_some_and(is_made)
 }
 
 fn holds_own_pods(row: &Row) -> bool {

@@ -4,17 +4,15 @@ use crate::{
     commands,
     daemon::{DaemonState, daemon_state},
     history,
+    status_lines::StatusLines,
 };
 use futures::future::join_all;
-use jiff::Timestamp;
-use mcp_core::{
-    Answer, CommandPlace, Db, Many, Node, ReadError, Row, RowField, RowIdentity, Tool, ToolError, chain,
-};
-use ovn_model::status::{self, NotCopied, Progress, Verdict};
+use mcp_core::{Answer, CommandPlace, Db, Many, Node, ReadError, Tool, ToolError, chain};
+use ovn_model::status::{self, NotCopied, Verdict};
 use ovsdb::{FileFormat, Rows};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 pub(crate) struct DbStatus;
 
@@ -86,7 +84,7 @@ impl Tool for DbStatus {
 }
 
 async fn status(node: &Node<'_>) -> Result<Answer, ToolError> {
-    let mut lines = Lines { is_compared: node.is_compared(), ..Lines::default() };
+    let mut lines = StatusLines { is_compared: node.is_compared(), ..StatusLines::default() };
     let nb = node.rows(Db::Nb, &status::nb_selects()).await;
     let sb = node.rows(Db::Sb, &status::sb_selects()).await;
     let mut notes = Vec::new();
@@ -175,7 +173,7 @@ fn readable(read: Result<Vec<Rows>, ReadError>, notes: &mut Vec<String>) -> Vec<
     })
 }
 
-async fn database(node: &Node<'_>, db: Db, lines: &mut Lines) {
+async fn database(node: &Node<'_>, db: Db, lines: &mut StatusLines) {
     if let Ok(schema) = node.schema(db).await {
         lines.add(&format!("{db} schema"), &schema.version, &schema.version);
     }
@@ -200,67 +198,5 @@ async fn database(node: &Node<'_>, db: Db, lines: &mut Lines) {
             DaemonState::Failed(why) => format!("cannot be queried: {why}"),
         };
         lines.add_own(&format!("{db} server"), &state, "the state of each database server");
-    }
-}
-
-/// The lines of the status answer.
-#[derive(Default)]
-struct Lines {
-    rows: Vec<Row>,
-    /// Whether the lines are compared with those of other nodes.
-    is_compared: bool,
-    /// The names of the lines that are not compared, because each node has its own value.
-    own: Vec<&'static str>,
-    /// The names of the states that were not collected, grouped by the reason.
-    absent: BTreeMap<String, Vec<&'static str>>,
-}
-
-impl Lines {
-    /// Adds a line. `same` is the value that should be equal on every node.
-    fn add(&mut self, name: &str, value: &str, same: &str) {
-        let fields = vec![RowField::one("value", same)];
-        let identity = RowIdentity { key: name.into(), fields, ..RowIdentity::default() };
-        self.rows.push(Row::with(format!("{name:<29}: {value}"), identity));
-    }
-
-    /// Adds a line whose value belongs to the node. A comparison names it in `what` and leaves it out.
-    fn add_own(&mut self, name: &str, value: &str, what: &'static str) {
-        match self.is_compared {
-            true => self.own.push(what),
-            false => self.rows.push(Row::line(format!("{name:<29}: {value}"))),
-        }
-    }
-
-    fn progress(&mut self, progress: &Progress, state: &str) {
-        let number = |n: Option<i64>| n.map_or("?".into(), |n| n.to_string());
-        let Progress { nb_cfg, sb_cfg, hv_cfg, sb_nb_cfg, .. } = *progress;
-        self.add("zone", &progress.zone, &progress.zone);
-        let version = &progress.northd_version;
-        self.add("versions", version, version);
-        let [wanted, northd, installed, southbound] = [nb_cfg, sb_cfg, hv_cfg, sb_nb_cfg].map(number);
-        let cfg = format!(
-            "nb_cfg {wanted} (requested), sb_cfg {northd}, hv_cfg {installed}; southbound nb_cfg {southbound}"
-        );
-        self.add("configuration", &format!("{state}: {cfg}"), state);
-        for (chassis, done) in &progress.chassis {
-            let what = "the nb_cfg that each chassis installed";
-            self.add_own(&format!("installed on {chassis}"), &format!("nb_cfg {done}"), what);
-        }
-        let time = |seconds: Option<i64>| seconds.and_then(|it| Timestamp::from_second(it).ok());
-        let written = match (time(progress.written), time(progress.copied)) {
-            (Some(written), Some(copied)) if written == copied => {
-                format!("{written}, copied by ovn-northd (e2e_timestamp, every 30 s)")
-            }
-            (Some(written), Some(copied)) => {
-                format!("{written}; ovn-northd last copied {copied} (e2e_timestamp, every 30 s)")
-            }
-            (Some(written), None) => format!("{written} (e2e_timestamp, every 30 s)"),
-            (None, _) => "unknown (no e2e_timestamp)".into(),
-        };
-        self.add_own(
-            "last ovnkube-controller write",
-            &written,
-            "the time of the last ovnkube-controller write",
-        );
     }
 }
