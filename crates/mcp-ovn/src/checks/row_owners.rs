@@ -33,18 +33,18 @@ impl Check for RowOwners {
     async fn run(cluster: &ClusterReader<'_>) -> Result<CheckOutcome, ToolError> {
         let mut outcome = CheckOutcome::default();
         let (mut known, mut unknown) = (BTreeMap::new(), BTreeMap::new());
-        let mut failed = None;
         for (kind, plural) in KINDS {
-            match OwnerNames::read(cluster, plural).await {
-                Ok(names) => _ = known.insert(kind, names),
-                Err(e) => {
-                    unknown.insert(kind, chain(&e));
-                    failed = Some(e);
-                }
+            match cluster.known_kind(plural).await? {
+                Some(_) => match OwnerNames::read(cluster, plural).await {
+                    Ok(names) => _ = known.insert(kind, names),
+                    Err(e) => outcome.unread.push(format!("{kind}: {}", chain(&e))),
+                },
+                None => _ = unknown.insert(kind, format!("the source has no {plural}")),
             }
         }
-        if let Some(e) = failed.filter(|_| known.is_empty()) {
-            return Err(e);
+        if known.is_empty() {
+            outcome.unread.extend(unknown.into_iter().map(|(kind, why)| format!("{kind}: {why}")));
+            return Ok(outcome);
         }
         let selects = TABLES.map(|table| Select::from(table).columns(["name", "external_ids"]));
         let mut zones = cluster.rows_of(cluster.nodes().await?, Db::Nb, &selects, |rows| owned(&rows));

@@ -251,6 +251,9 @@ fn question(kubectl: &Kubectl, layer: &Crate, right: &Right) -> Result<(&'static
         ("get", "pods") => (tool, json!({ "pod": "ovn-kubernetes/ovnkube-node-k7xwd" })),
         // A comparison knows the own values of a node by the annotations of the node's object.
         ("get", "nodes") => (tool, json!({ "node_name": "ovn-worker,ovn-worker2" })),
+        ("list", "services" | "networkpolicies" | "adminnetworkpolicies") => {
+            ("ovn_audit", json!({ "check": "row-owners" }))
+        }
         _ => (tool, node),
     })
 }
