@@ -78,7 +78,7 @@ impl Connection {
             CommandPlace::Pod(pod) => Some(pod_on(api, pod, node, deadline).await?),
             _ => None,
         };
-        let (place, mut found) = match &of_pod {
+        let (place, found) = match &of_pod {
             // A pod on the host's network has no network of its own.
             Some(pod) if pods::uses_host_network(pod) => {
                 (CommandPlace::Host, pods::candidates(&pods, &CommandPlace::Host))
@@ -87,9 +87,6 @@ impl Connection {
             None => (at.place.clone(), pods::candidates(&pods, &at.place)),
         };
         let anything = !found.containers.is_empty();
-        if place == CommandPlace::Host {
-            prefer(&mut found, argv);
-        }
         if let Some(read) = self.run_in_first(job, found, &mut tried).await? {
             return Ok(Ok(read));
         }
@@ -274,8 +271,7 @@ impl Connection {
         if let Some(error) = tried.gone.or(tried.powerless) {
             return error;
         }
-        let file = dedicated(argv).and_then(|of| of.file);
-        let (node, program) = (at.node.to_string(), file.unwrap_or(argv.program()).to_owned());
+        let (node, program) = (at.node.to_string(), argv.program().to_owned());
         if let (Some(container), 0) = (&tried.unbounded, tried.without) {
             let (container, command) = (container.to_string(), argv.to_string());
             return ClusterError::NoTimeout { container, command }.into();
@@ -304,39 +300,19 @@ fn is_powerless(place: &CommandPlace, output: &Output) -> bool {
         && ["Operation not permitted", "you must be root"].iter().any(|words| said.contains(words))
 }
 
-/// The container that is dedicated to the subject of a command.
-struct Dedicated {
-    container: &'static str,
-    /// The file that the command reads, which only this container has: every container has its own `/etc`, so another
-    /// one would answer that there is no such file.
-    file: Option<&'static str>,
-}
-
-fn dedicated(argv: &Argv) -> Option<Dedicated> {
-    let (container, file) = match argv.program() {
-        "vtysh" => ("frr", None),
-        "ipsec" => ("ovn-ipsec", None),
-        "cat" if argv.to_string().contains(" /etc/ipsec.") => {
-            ("ovn-ipsec", Some("the configuration of IPsec"))
-        }
-        _ => return None,
-    };
-    Some(Dedicated { container, file })
-}
-
-/// Sorts the container that is dedicated to a program first, and keeps only the container that has the file of a
-/// command.
+/// Sorts the container that is dedicated to a program, or that has the files of the program, first. Every container has
+/// its own `/etc`, so another container would answer that there is no such file.
 fn prefer(found: &mut Candidates, argv: &Argv) {
-    match dedicated(argv) {
-        None => {}
-        Some(Dedicated { container: own, file: None }) => {
-            found.containers.sort_by_key(|container| container.name != own);
-        }
-        Some(Dedicated { container: own, file: Some(_) }) => {
-            found.containers.retain(|container| container.name == own);
-            found.passed_over.clear();
-        }
-    }
+    let command = argv.to_string();
+    let is_about = |program: &str, files: &str| argv.program() == program || command.contains(files);
+    let own = if is_about("vtysh", " /etc/frr/") {
+        "frr"
+    } else if is_about("ipsec", " /etc/ipsec.") {
+        "ovn-ipsec"
+    } else {
+        return;
+    };
+    found.containers.sort_by_key(|container| container.name != own);
 }
 
 /// Reads the pod, and checks that it runs on the node of the call.
