@@ -37,7 +37,7 @@ pub(super) fn measure(workspace: &Workspace, plan: &Plan, table: &mut Table) -> 
     session.open()?;
     let asked = json!({ "node_name": "ovn-worker" });
     let answer = session.call(TOOL, &asked)?.map_err(|error| format!("{TOOL}: {error}"))?;
-    let place = ExecContainer::of(&evidence(&mut session, &answer)?)?;
+    let place = ExecContainer::of(&session.evidence(&answer)?)?;
     let mut bare = BareExec::start(workspace, plan, &server, &place)?;
     let words = place.kubectl();
     let (mut alone, mut ours, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
@@ -53,16 +53,6 @@ pub(super) fn measure(workspace: &Workspace, plan: &Plan, table: &mut Table) -> 
     table.say("additional time of a call", milliseconds(ours.saturating_sub(alone)));
     table.say("`kubectl exec` of the same command", milliseconds(theirs));
     Ok(())
-}
-
-/// Returns the evidence that the first line of an answer names.
-fn evidence(session: &mut Session, answer: &str) -> Result<String> {
-    let first = answer.lines().next().unwrap_or_default();
-    let uri = first.split_whitespace().find(|word| word.starts_with("evidence://"));
-    let read =
-        session.expect("resources/read", json!({ "uri": uri.ok_or("the answer names no evidence")? }))?;
-    let text = read.pointer("/contents/0/text").and_then(serde_json::Value::as_str);
-    Ok(text.ok_or("the evidence has no text")?.to_owned())
 }
 
 fn timed(run: impl FnOnce() -> Result) -> Result<Duration> {
