@@ -1,7 +1,7 @@
 //! Any single change to a route, a rule or an address of one node shows in the comparison of all nodes, or the answer
 //! says that it is not compared.
 //!
-//! The changes are random. `CHANGES_SEED=<seed>` repeats a run, and `CHANGES=<number>` sets the number of changes.
+//! The changes are random. `CHANGES_SEED=<seed>` selects other ones, and `CHANGES=<number>` more of them.
 
 use mcp_testing::{Failed, RandomChanges, answer_uncut, other_letter, unpack, with_line};
 use serde_json::json;

@@ -1,7 +1,7 @@
 //! A comparison of all zones shows any single change in a zone, or says that it does not compare the changed column.
 //!
-//! The changes are random: a column of a row of the captured cluster, or a logical flow. `CHANGES_SEED=<seed>` repeats
-//! a run, and `CHANGES=<number>` makes it longer.
+//! The changes are random: a column of a row of the captured cluster, or a logical flow. `CHANGES_SEED=<seed>` selects
+//! other ones, and `CHANGES=<number>` more of them.
 
 use mcp_testing::{Capture, Failed, RandomChanges, answer_uncut, other_letter};
 use ovsdb::{Atom, Database, Datum, NewFile, Row, Select, Uuid};

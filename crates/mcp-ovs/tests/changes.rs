@@ -1,6 +1,6 @@
 //! A comparison of all nodes shows any single change of a flow on an external bridge of one node.
 //!
-//! The changes are random. `CHANGES_SEED=<seed>` repeats a run, and `CHANGES=<number>` makes it longer.
+//! The changes are random. `CHANGES_SEED=<seed>` selects other ones, and `CHANGES=<number>` more of them.
 
 use mcp_testing::{Failed, RandomChanges, answer_uncut, other_letter, unpack, with_line};
 use serde_json::json;

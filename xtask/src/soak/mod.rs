@@ -1,6 +1,7 @@
 //! `cargo xtask soak`: makes thousands of generated calls of every tool, which must not change the lab.
 //!
-//! It then compares traces of random packets with the real ovn-trace.
+//! It then makes random changes, which the comparisons of nodes must report, and compares traces of random packets with
+//! the real ovn-trace.
 //!
 //! The servers are constructed so that no tool can write; this task checks the result. The servers themselves list the
 //! tools and their parameters, so a new tool is covered automatically.
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde_json::{Value, json};
+use xshell::cmd;
 
 use self::generate::{CallIntent, Tool, Words};
 use self::planted::Planted;
@@ -37,7 +39,7 @@ const LONGEST_ANSWER: usize = 32_000;
 /// `cargo xtask soak`
 #[derive(Debug, Args)]
 pub(crate) struct Soak {
-    /// Make 500 calls, and compare no traces
+    /// Make 500 calls, no random changes and no traces
     #[arg(long)]
     quick: bool,
     /// Number of calls, over all servers
@@ -49,7 +51,10 @@ pub(crate) struct Soak {
     /// Number of packets that are compared with a process of ovn-trace each, on each database
     #[arg(long, default_value_t = 5_000, conflicts_with = "quick")]
     processes: usize,
-    /// Seed of an earlier run, to repeat its calls and packets
+    /// Number of random changes of each kind of source that a comparison of nodes has to report
+    #[arg(long, default_value_t = 1_000, conflicts_with = "quick")]
+    changes: usize,
+    /// Seed of an earlier run, to repeat its calls, changes and packets
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Use the API server of the lab instead of the local backend
@@ -111,11 +116,19 @@ pub(crate) fn run(soak: &Soak) -> Result {
         return Err(format!("the servers left temporary files: {left:?}").into());
     }
     judge(&before.changes(&after), &after.changes(&later), before.len())?;
-    // The tests compare fewer packets, so a quick run leaves them out.
-    match soak.quick {
-        true => Ok(()),
-        false => traces::compare(&workspace, &soak.lab, soak.packets, soak.processes, soak.seed),
+    // The tests make fewer changes and compare fewer packets, so a quick run leaves both out.
+    if soak.quick {
+        return Ok(());
     }
+    random_changes(&workspace, soak)?;
+    traces::compare(&workspace, &soak.lab, soak.packets, soak.processes, soak.seed)
+}
+
+/// Checks that the comparisons of nodes report more random changes of a source than the tests make.
+fn random_changes(workspace: &Workspace, soak: &Soak) -> Result {
+    let (seed, changes) = (soak.seed.to_string(), soak.changes.to_string());
+    let test = cmd!(workspace.sh, "cargo test --workspace --test changes -- --nocapture");
+    Ok(test.env("CHANGES_SEED", seed).env("CHANGES", changes).run()?)
 }
 
 /// Makes the calls of one server, in one process.

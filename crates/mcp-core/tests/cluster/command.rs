@@ -245,7 +245,7 @@ async fn coverage_says_which_containers_run() {
 }
 
 #[tokio::test]
-async fn a_file_is_read_in_the_container_that_has_it() {
+async fn a_file_of_ipsec_is_read_first_in_the_container_of_ipsec() {
     const TWO: &[(&str, bool)] = &[("ovn-controller", true), ("ovn-ipsec", true)];
     let source = source(TWO, |container, words| {
         assert_eq!(words, ["cat", "/etc/ipsec.conf"]);

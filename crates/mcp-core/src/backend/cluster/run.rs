@@ -78,7 +78,7 @@ impl Connection {
             CommandPlace::Pod(pod) => Some(pod_on(api, pod, node, deadline).await?),
             _ => None,
         };
-        let (place, found) = match &of_pod {
+        let (place, mut found) = match &of_pod {
             // A pod on the host's network has no network of its own.
             Some(pod) if pods::uses_host_network(pod) => {
                 (CommandPlace::Host, pods::candidates(&pods, &CommandPlace::Host))
@@ -87,6 +87,7 @@ impl Connection {
             None => (at.place.clone(), pods::candidates(&pods, &at.place)),
         };
         let anything = !found.containers.is_empty();
+        prefer(&mut found, argv);
         if let Some(read) = self.run_in_first(job, found, &mut tried).await? {
             return Ok(Ok(read));
         }
