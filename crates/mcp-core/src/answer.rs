@@ -1,7 +1,10 @@
 //! The answer of a tool for one node, from which core makes a reply.
 
 use serde_json::Value;
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// Returns a number with its noun in the singular or the plural: `1 flow`, `2 flows`.
 pub fn counted(count: usize, noun: &str) -> String {
@@ -26,6 +29,9 @@ pub struct Answer {
     pub not_compared: Vec<String>,
     /// The things that the node has and that rows can depend on; see [`RowIdentity::needs`].
     pub has: BTreeSet<String>,
+    /// The meanings of names that mean nothing to a reader, by name: the owner of the port group `@a7401…`. A note of
+    /// the reply gives the meanings of those names that stand in the rows that it shows.
+    pub meanings: BTreeMap<String, String>,
     /// True if the last rows matter most, as in a log. If the rows of several nodes do not all fit, the reply then
     /// leaves out the first rows of each node and not the last ones.
     pub ends_matter: bool,

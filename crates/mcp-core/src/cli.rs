@@ -11,7 +11,13 @@ use crate::{
 use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use rmcp::ServiceExt;
 use serde_json::Value;
-use std::{io::Write, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    io::{IsTerminal, Write},
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::Notify,
@@ -276,6 +282,9 @@ async fn source(args: SourceArgs) -> Result<Arc<dyn Backend>, String> {
 /// together with the programs that they started.
 async fn serve(server: Server) -> Result<ExitCode, String> {
     tracing::info!(server = server.layer().name, source = server.backend().name(), "serving on stdio");
+    if std::io::stdin().is_terminal() {
+        eprint!("{}", for_terminal(server.layer().name, server.backend().name()));
+    }
     let (input, output) = rmcp::transport::io::stdio_pipes();
     let closed = Arc::new(Notify::new());
     let running = match server.clone().serve(Stdio::new(input, output, closed.clone())).await {
@@ -294,6 +303,17 @@ async fn serve(server: Server) -> Result<ExitCode, String> {
         ended = running.waiting() => ended.map(|_| ExitCode::SUCCESS).map_err(|e| e.to_string()),
         never = hurry => never,
     }
+}
+
+/// Returns the text for a person who starts a server on a terminal, where no client sends messages.
+fn for_terminal(name: &str, source: &str) -> String {
+    format!(
+        "{name} reads {source} and waits for the messages of an MCP client on standard input. Ctrl-C ends it.\n\
+         To ask questions on this terminal, run it with the same options and a command:\n  \
+         {name} tools              lists the tools\n  \
+         {name} call TOOL --help   shows the parameters of a tool and examples\n  \
+         {name} --help             shows all commands and options\n"
+    )
 }
 
 /// Returns the resource with the evidence of an answer if it is wanted, and otherwise an empty text.

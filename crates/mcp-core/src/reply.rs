@@ -210,7 +210,8 @@ fn alone(
     let head = about.line(of, std::slice::from_ref(&given));
     let notes = given.notes.into_iter().chain(answer.notes).chain(about.record.said_before(before)).collect();
     let (rows, empty, objects) = (&answer.rows, &*answer.if_empty, answer.objects);
-    Parts { head: &head, rows, empty, objects, notes }.assemble(about.form, page, budget)
+    let meanings = &answer.meanings;
+    Parts { head: &head, rows, empty, objects, notes, meanings }.assemble(about.form, page, budget)
 }
 
 /// The maximum size in bytes of the node names in the first line. The evidence has all names.
@@ -228,7 +229,7 @@ fn many(
 ) -> Result<String, ToolError> {
     let asked = answers.len();
     let mut said: BTreeMap<String, Vec<NodeName>> = BTreeMap::new();
-    let (mut good, mut failed) = (Vec::new(), Vec::new());
+    let (mut good, mut failed, mut meanings) = (Vec::new(), Vec::new(), BTreeMap::new());
     if answers.iter().all(|from| from.result.is_err()) {
         let failed = answers.into_iter().filter_map(|from| Some((from.node, from.result.err()?)));
         return Err(ToolError::all_failed(failed.collect()));
@@ -257,6 +258,7 @@ fn many(
             Ok(mut answer) => {
                 // Redact before rows are joined into one line: some secrets are recognised at the start of a line.
                 answer.rows.iter_mut().for_each(without_secrets);
+                meanings.append(&mut answer.meanings);
                 good.push((from.node, answer));
             }
             Err(e) => failed.push((from.node, e)),
@@ -285,7 +287,7 @@ fn many(
             (rows, empty)
         }
     };
-    let parts = Parts { head: &head, rows: &rows, empty: &empty, objects: false, notes };
+    let parts = Parts { head: &head, rows: &rows, empty: &empty, objects: false, notes, meanings: &meanings };
     Ok(parts.assemble(about.form, page, budget))
 }
 

@@ -11,6 +11,7 @@ mod documents;
 mod examples;
 mod flows;
 mod history;
+mod meanings;
 mod origins;
 mod prompts;
 mod records;

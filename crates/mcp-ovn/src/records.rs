@@ -1,6 +1,6 @@
 //! The rows of a table, for the `list` tools of both databases.
 
-use crate::{compare::OwnValues, types::ListParams};
+use crate::{compare::OwnValues, meanings, types::ListParams};
 use mcp_core::{Answer, ColumnCondition, Db, Node, ReadError, Row as AnswerRow, ToolError};
 use ovn_model::records::{NoRecords, Query, Source};
 use ovsdb::{Row, Rows, Select};
@@ -46,8 +46,11 @@ pub(crate) async fn list(node: &Node<'_>, db: Db, params: &ListParams) -> Result
             }
         }
     };
+    let rows: Vec<AnswerRow> = records.rows.rows.iter().map(row).collect();
+    let meanings = meanings::of_sets(node, rows.iter().map(|row| row.text.as_str())).await;
     Ok(Answer {
-        rows: records.rows.rows.iter().map(row).collect(),
+        rows,
+        meanings,
         notes: records.rows.problems().map(|(uuid, problem)| format!("{uuid}: {problem}")).collect(),
         facts: own.facts(),
         if_empty: records.if_empty.clone(),

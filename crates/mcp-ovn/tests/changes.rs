@@ -245,6 +245,8 @@ fn any_change_of_a_logical_flow_is_seen() -> Result<(), Failed> {
         let datapath = rows("Datapath_Binding").into_iter().flatten().find(|row| Some(row.uuid) == datapath);
         let Some(name) = datapath.and_then(|row| row.map_get("external_ids", "name")) else { continue };
         let stage = flow.map_get("external_ids", "stage-name").ok_or("a flow without a stage")?;
+        let is_ecmp_member =
+            stage.ends_with("_ecmp") && flow.text("match").is_some_and(|it| it.contains("reg8[16..31]"));
         let own = name.replace(zone.node, "<node>");
         // A name such as `ovn-worker2` looks like `<node>2` only to the node with the shorter name.
         let datapath = if name.ends_with(zone.node) { own } else { name.to_owned() };
@@ -268,7 +270,9 @@ fn any_change_of_a_logical_flow_is_seen() -> Result<(), Failed> {
         let after = ask(&capture, "ovn_sbctl_lflow_list", params())?;
         zone.restore()?;
         done += 1;
-        if before == after && !is_of_one_node(&alone) {
+        let is_left_out = is_ecmp_member
+            && after.contains("flows of single members of ECMP routes and policies are not compared");
+        if before == after && !is_of_one_node(&alone) && !is_left_out {
             missed.push(format!(
                 "{} {datapath} {stage} {}: {change:?}: {:?}\n{after}",
                 zone.node,

@@ -29,13 +29,19 @@ pub(super) struct FieldComparison {
     pub(super) sides: Vec<String>,
 }
 
-/// Compares each field, with each node's own values replaced by their templates.
-pub(super) fn compare_fields(group: &[NodeRow<'_>], names: &[&str], symbols: &Symbols) -> FieldComparison {
+/// Compares each field, with each node's own values replaced by their templates. `of_one_role` says that all rows of
+/// the group should have the same role, so that a row with another role differs.
+pub(super) fn compare_fields(
+    group: &[NodeRow<'_>],
+    of_one_role: bool,
+    names: &[&str],
+    symbols: &Symbols,
+) -> FieldComparison {
     let all = || group.iter().flat_map(|cell| cell.fields);
     let fields: BTreeSet<&str> = all().map(|f| f.name.as_str()).collect();
     let mut compared = FieldComparison { differences: Vec::new(), sides: vec![String::new(); group.len()] };
     for field in fields {
-        let roles: BTreeSet<&str> = if all().any(|f| f.name == field && f.spanning) {
+        let roles: BTreeSet<&str> = if of_one_role || all().any(|f| f.name == field && f.spanning) {
             BTreeSet::from([""])
         } else {
             group.iter().map(|cell| cell.role).collect()

@@ -113,7 +113,9 @@ pub(crate) fn fold(
         if !agree(group.iter().map(|cell| cell.kinds.as_slice())) {
             lines.push(format!("{shown}: the values in its name do not mean the same on every node"));
         }
-        let fields = compare_fields(group, &names, &symbols);
+        // A row that names its own node or a peer says whose it is, so it has the same role on every node.
+        let of_one_role = key.about != RowSubject::Cluster;
+        let fields = compare_fields(group, of_one_role, &names, &symbols);
         lines.extend(fields.differences.iter().map(|difference| format!("{shown}: {difference}")));
         if lines.is_empty() {
             folded.same.push(FoldedRow {

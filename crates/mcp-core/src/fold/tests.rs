@@ -186,6 +186,26 @@ fn roles_are_compared_in_their_spanning_fields_only() {
 }
 
 #[test]
+fn a_row_about_a_peer_has_the_same_role_on_every_node() {
+    let mut zones = healthy();
+    for row in zones.iter_mut().flat_map(|(_, answer)| &mut answer.rows) {
+        if let (true, Some(identity)) = (row.text.starts_with("tstor-"), &mut row.identity) {
+            identity.role = "remote";
+            identity.fields.push(RowField { spanning: false, ..RowField::one("type", "remote") });
+        }
+    }
+    assert!(differences(&zones).is_empty());
+    let identity =
+        zones[0].1.rows.iter_mut().find(|row| row.text == "tstor-b").and_then(|row| row.identity.as_mut());
+    let identity = identity.unwrap();
+    identity.role = "own";
+    identity.fields[1].values = vec!["remxte".into()];
+    let seen = differences(&zones);
+    assert_eq!(seen.len(), 1, "{seen:?}");
+    assert!(seen[0].starts_with("tstor-<peer>: type differs\n    a about b: remxte\n"), "{seen:?}");
+}
+
+#[test]
 fn a_comparison_of_three_hundred_nodes_takes_a_few_lines() {
     let zone = |n: usize| {
         let name = format!("node-{n}");

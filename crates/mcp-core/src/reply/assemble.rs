@@ -3,7 +3,10 @@
 use super::{Budget, Page, ReplyForm};
 use crate::{Row, sanitize::clean};
 use serde_json::{Value, json};
-use std::fmt::Write;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+};
 
 /// The parts of a reply.
 pub(super) struct Parts<'a> {
@@ -15,7 +18,12 @@ pub(super) struct Parts<'a> {
     /// Whether each row is a Kubernetes object in JSON.
     pub(super) objects: bool,
     pub(super) notes: Vec<String>,
+    /// The meanings of names that may stand in rows.
+    pub(super) meanings: &'a BTreeMap<String, String>,
 }
+
+/// The maximum size in bytes of the note with the meanings of names.
+const MEANINGS: usize = 1_500;
 
 /// The rows that a page shows.
 struct Shown {
@@ -42,7 +50,8 @@ impl Parts<'_> {
         for note in &self.notes {
             _ = writeln!(tail, "note: {}", clean(note));
         }
-        let room = budget.bytes.saturating_sub(text.len() + tail.len().min(budget.bytes / 4) + RESERVED);
+        let reserved = RESERVED + if self.meanings.is_empty() { 0 } else { MEANINGS };
+        let room = budget.bytes.saturating_sub(text.len() + tail.len().min(budget.bytes / 4) + reserved);
         let total = self.rows.len();
         let shown = if self.objects {
             self.list(page, room, budget.lines)
@@ -66,6 +75,9 @@ impl Parts<'_> {
             text +=
                 &if next < total { format!("; offset={next} shows the next rows\n") } else { "\n".into() };
         }
+        if let Some(meanings) = self.meanings_in(&shown.text) {
+            _ = writeln!(text, "note: {}", clean(&meanings));
+        }
         if tail.len() > budget.bytes / 4 {
             let cut = cut(&tail, budget.bytes / 4, usize::MAX);
             _ = writeln!(text, "{cut}\nnote: the remaining notes were cut");
@@ -73,6 +85,26 @@ impl Parts<'_> {
             text += &tail;
         }
         text
+    }
+
+    /// Returns the meanings of the names that stand in a text, in their order, if there are any.
+    fn meanings_in(&self, text: &str) -> Option<String> {
+        let is_part = |c: char| c.is_alphanumeric() || "@$_.-".contains(c);
+        let mut seen = BTreeSet::new();
+        let words = text.split(|c| !is_part(c)).filter(|_| !self.meanings.is_empty());
+        let known = words.filter_map(|word| self.meanings.get_key_value(word));
+        let found: Vec<_> = known.filter(|(name, _)| seen.insert(name.as_str())).collect();
+        let (mut told, mut left) = (String::new(), found.len());
+        for (name, meaning) in found {
+            let one = format!("{}{name} is {meaning}", if told.is_empty() { "" } else { "; " });
+            if told.len() + one.len() + 40 > MEANINGS {
+                _ = write!(told, "; {left} more names are not explained");
+                break;
+            }
+            told += &one;
+            left -= 1;
+        }
+        (!told.is_empty()).then_some(told)
     }
 
     /// Returns the rows of the page.
@@ -162,14 +194,20 @@ impl Parts<'_> {
             "title": title.trim_start_matches("# "), "evidence": evidence, "summary": head.collect::<Vec<_>>(),
             "rows": [], "total": self.rows.len(), "remaining": self.rows.len(), "notes": notes,
         });
-        let mut room = budget.bytes.saturating_sub(reply.to_string().len());
+        let reserved = if self.meanings.is_empty() { 0 } else { MEANINGS };
+        let mut room = budget.bytes.saturating_sub(reply.to_string().len() + reserved);
         let mut rows = Vec::new();
         for row in self.page(page).map(value) {
             let Some(left) = room.checked_sub(row.to_string().len() + 1) else { break };
             room = left;
             rows.push(row);
         }
+        let texts = rows.iter().filter_map(|row| row.get("text")?.as_str());
+        let meanings = self.meanings_in(&texts.collect::<Vec<_>>().join("\n")).map(|it| clean(&it));
         if let Some(fields) = reply.as_object_mut() {
+            if let Some(notes) = fields.get_mut("notes").and_then(Value::as_array_mut) {
+                notes.extend(meanings.map(Value::from));
+            }
             fields
                 .insert("remaining".into(), self.rows.len().saturating_sub(page.offset + rows.len()).into());
             fields.insert("rows".into(), rows.into());

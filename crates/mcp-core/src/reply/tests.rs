@@ -230,3 +230,29 @@ fn headings_without_a_matching_row_are_named() {
         "{shown}"
     );
 }
+
+#[test]
+fn the_names_in_the_shown_rows_are_explained() {
+    let meanings = BTreeMap::from([
+        ("@a1".to_owned(), "Namespace:shop".to_owned()),
+        ("$a1".to_owned(), "Namespace:shop:v4".to_owned()),
+        ("@a12".to_owned(), "Namespace:other".to_owned()),
+    ]);
+    let rows = ["outport == @a1 && ip4.src == {$a1}", "ip4", "outport == @a12"].map(Row::line).to_vec();
+    let answer = || Answer { rows: rows.clone(), meanings: meanings.clone(), ..Answer::default() };
+    let first = text(answer(), &page(0, Some(1)), Budget::default());
+    assert!(first.ends_with("note: @a1 is Namespace:shop; $a1 is Namespace:shop:v4\n"), "{first}");
+    let second = text(answer(), &page(1, Some(1)), Budget::default());
+    assert!(!second.contains(" is "), "{second}");
+    let several = of_several(Many::Compare, vec![answer(), answer()], None);
+    assert!(several.ends_with("$a1 is Namespace:shop:v4; @a12 is Namespace:other\n"), "{several}");
+    let many: BTreeMap<String, String> =
+        (0..100).map(|n| (format!("@a{n}"), format!("NetworkPolicy:shop:{n}:Ingress"))).collect();
+    let row = Row::line(many.keys().cloned().collect::<Vec<_>>().join(" "));
+    let cut = text(
+        Answer { rows: vec![row], meanings: many, ..Answer::default() },
+        &page(0, None),
+        Budget::default(),
+    );
+    assert!(cut.trim_end().ends_with("more names are not explained"), "{cut}");
+}

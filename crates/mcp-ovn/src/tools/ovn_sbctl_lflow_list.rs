@@ -1,6 +1,9 @@
 //! The tool `ovn_sbctl_lflow_list`: logical flows.
 
-use crate::flows::{self, ZoneFlows};
+use crate::{
+    flows::{self, ZoneFlows},
+    meanings,
+};
 use mcp_core::{Answer, Node, Row, RowField, RowIdentity, Tool, ToolError, counted};
 use ovn_model::{
     UuidPrefix,
@@ -79,8 +82,10 @@ impl Tool for LflowList {
             (false, false) => flow_rows(&filter, &read, params.uuids),
             (false, true) => flows::compared(node, &filter, &mut read).await?,
         };
+        let meanings = meanings::of_sets(node, rows.iter().map(|row| row.text.as_str())).await;
         Ok(Answer {
             rows,
+            meanings,
             if_empty: if filter.is_narrow() {
                 "no flow matches the filter"
             } else {

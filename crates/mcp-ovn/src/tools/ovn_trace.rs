@@ -1,7 +1,7 @@
 //! The tool `ovn_trace`: traces a packet through the logical flows of all zones on its path.
 
 use crate::{
-    commands, flows,
+    commands, flows, meanings,
     trace::{
         answer::{self, Detail},
         follow::Zones,
@@ -154,7 +154,9 @@ async fn evaluated(
         }
     }
     notes.extend(zones.into_notes());
+    let meanings = meanings::of_sets(node, lines.iter().map(String::as_str)).await;
     Ok(Answer {
+        meanings,
         rows: lines.into_iter().map(Row::line).collect(),
         if_empty: "the trace has no path".into(),
         notes,
@@ -215,7 +217,9 @@ async fn real(node: &Node<'_>, params: &Params, question: &Question) -> Result<A
     };
     let output = real::run(node, &command).await?;
     let text = String::from_utf8_lossy(&output.stdout);
+    let meanings = meanings::of_sets(node, std::iter::once(&*text)).await;
     Ok(Answer {
+        meanings,
         rows: text.lines().map(Row::line).collect(),
         if_empty: "ovn-trace printed nothing".into(),
         notes: vec![
