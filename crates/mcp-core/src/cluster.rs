@@ -202,7 +202,7 @@ impl<'a> ClusterReader<'a> {
             let left = self.until.saturating_duration_since(Instant::now());
             let share = left.min(self.within / 2);
             let node = Node::new(self.backend, name.clone(), None, share, self.budget, false);
-            // The backend's own time-out has a better error text and needs a moment to report it, but everything must
+            // The backend's own timeout has a better error text and needs a moment to report it, but everything must
             // end within the time of the call.
             let most = (share + SLACK).min(left + SLACK / 2);
             let rows = tokio::time::timeout(most, node.rows(db, &selects)).await;

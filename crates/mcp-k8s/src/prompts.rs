@@ -70,7 +70,7 @@ pub(crate) fn all() -> Vec<Prompt> {
         Prompt {
             name: "pod_to_service",
             title: "A pod cannot reach a service",
-            description: "A pod gets time-outs or resets from a ClusterIP service, always or intermittently.",
+            description: "A pod gets timeouts or resets from a ClusterIP service, always or intermittently.",
             arguments: &[SOURCE, SERVICE, SINCE],
             text: procedure!(
                 "Pod {source} cannot reach service {service} (since {since}).",

@@ -99,8 +99,8 @@ impl OwnPods {
 
 /// Returns a zone's own values from the rows that [`own_selects`] selected.
 ///
-/// Rows that belong to the zone are recognised by their names, which contain the name of the node. The rest of the
-/// name gives the kind of the values.
+/// Rows that belong to the zone are recognized by their names, which contain the name of the node. The rest of the name
+/// gives the kind of the values.
 pub fn own(node: &str, read: &[Rows]) -> Vec<Own> {
     let rows = |table: &str| {
         let mut rows: Vec<&Row> =

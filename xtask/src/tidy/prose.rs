@@ -89,7 +89,7 @@ pub(super) fn first_line_of_tests(text: &str) -> usize {
 struct CommentLine {
     line: usize,
     doc: bool,
-    /// Whether nothing but blanks stands before the comment.
+    /// Whether only blanks come before the comment.
     alone: bool,
 }
 

@@ -151,9 +151,10 @@ impl Backend for RecordedBackend {
 
     async fn coverage(&self) -> Result<Coverage, ReadError> {
         let mut coverage = Coverage::live(&self.name, self.nodes().await?, &[]);
-        coverage
-            .notes
-            .push("recordings are found by their question only, so their contents cannot be listed".into());
+        coverage.notes.push(
+            "a recording is found only by the question that it answers, so the contents cannot be listed"
+                .into(),
+        );
         Ok(coverage)
     }
 

@@ -1,4 +1,4 @@
-//! Tests with logs of containers and hosts in all kinds of collections.
+//! Tests with container and host logs in all kinds of collections.
 
 use crate::common::*;
 use mcp_core::{Backend, Bundle, HostLog, LogPart, LogQuery, LogSource, ReadError};

@@ -174,7 +174,7 @@ fn primary(cursor: &mut Cursor<'_>, negated: bool) -> Result<(Expr, bool), Synta
     }
     if cursor.peek_at(1) == Some(&Token::Sign("(")) {
         if !cursor.take_name("is_chassis_resident") {
-            return Err(cursor.error("the only function of matches is is_chassis_resident"));
+            return Err(cursor.error("the only function that a match can call is is_chassis_resident"));
         }
         cursor.need("(")?;
         let port = match cursor.advance() {

@@ -37,7 +37,7 @@ enum What {
     Ping,
     /// An ARP request, or a reply.
     Arp(u8),
-    /// A datagram of IPv6, with addresses of its own.
+    /// An IPv6 datagram with its own addresses.
     Six,
 }
 

@@ -146,7 +146,7 @@ fn shared(names: &Names, lines: &[&str], tenant: Option<usize>) -> String {
     written
 }
 
-/// Returns a line with its facts replaced. An identifier that is no fact gets a new value, too.
+/// Returns a line with its facts replaced. An identifier that is not a fact gets a new value, too.
 fn identified(names: &Names, line: &str, repeat: Repeat) -> String {
     let renamed = names.rename(line, repeat);
     if renamed != line || !line.trim_start().trim_start_matches("- ").starts_with("uid: ") {
