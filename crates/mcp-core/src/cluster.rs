@@ -1,4 +1,4 @@
-//! The whole cluster, as a tool sees it that needs no data of a single node.
+//! The whole cluster, for tools that need no data of a single node.
 
 use crate::{
     Backend, Budget, BundleFile, Coverage, Db, Extent, LogQuery, LogStream, Node, NodeName, ObjectKind,

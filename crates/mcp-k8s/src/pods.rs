@@ -68,7 +68,8 @@ impl CollectedObjects {
         self.extent.is_some()
     }
 
-    /// Checks whether these are all objects of the cluster. Only then does an object that is not listed not exist.
+    /// Checks whether these are all objects of the cluster. Only then does a missing object prove that the object does
+    /// not exist.
     pub(crate) fn is_whole(&self) -> bool {
         self.extent == Some(Extent::Whole)
     }

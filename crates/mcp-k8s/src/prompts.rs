@@ -1,9 +1,9 @@
-//! Troubleshooting procedures for the ten complaints that OVN-Kubernetes engineers hear most. Each procedure goes from
-//! layer to layer and uses the tools of all servers.
+//! Troubleshooting procedures for the ten problems that OVN-Kubernetes engineers hear about most. Each procedure goes
+//! from layer to layer and uses the tools of all servers.
 
 use mcp_core::{Prompt, PromptArgument};
 
-/// Builds the text of a prompt: the complaint, the common first step, the given steps and the form of the conclusion.
+/// Builds the text of a prompt: the problem, the common first step, the given steps and the form of the conclusion.
 macro_rules! procedure {
     ($about:literal, $($step:literal),+ $(,)?) => {
         concat!(

@@ -2,7 +2,7 @@
 //!
 //! ovn-trace understands only databases of its own version: 23.03 (Debian 12) traces in the lab, and 26.03 traces in
 //! the capture. `xtask/lab/in-suite.sh` runs a newer version on an older machine. `OVNK_PACKETS` is the number of
-//! packets for the daemon, `OVNK_PROCESSES` the number of packets with a process each.
+//! packets for the daemon, `OVNK_PROCESSES` the number of packets that get a process each.
 
 #[expect(dead_code, reason = "this test uses only a part of the module")]
 mod common;

@@ -67,7 +67,7 @@ pub fn own_selects() -> Vec<Select> {
     ]
 }
 
-/// The pods that a zone has alone.
+/// The pods that belong to one zone only.
 #[derive(Clone, Debug, Default)]
 pub struct OwnPods {
     /// The subnets of the zone's node.

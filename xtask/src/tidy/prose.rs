@@ -228,7 +228,7 @@ fn list_item(line: &str) -> Option<&str> {
     })
 }
 
-/// Blanks what is quoted in backticks, so that names of programs and fields are no words.
+/// Blanks text in backticks, so that names of programs and fields are not words.
 fn without_code(text: &str) -> String {
     let mut code = false;
     let blank = |character: char| match character {

@@ -168,7 +168,7 @@ mod tests {
         assert_eq!((unready.certainty, unready.field.as_str()), (Certainty::Certain, "ready endpoints"));
         let other = found(pod("webb"), json!([])).unwrap();
         assert_eq!((other.certainty, other.right.as_str()), (Certainty::Suspicion, "app=webb, perhaps"));
-        assert_eq!(found(json!([]), json!([])).unwrap().right, "labels of running pods");
+        assert_eq!(found(json!([]), json!([])).unwrap().right, "the labels of running pods");
         let manual = json!({ "spec": {} });
         assert!(!is_selecting(&manual) && is_selecting(&service));
     }

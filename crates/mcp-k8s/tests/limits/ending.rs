@@ -1,4 +1,4 @@
-//! A call that computes for long delays neither its own end nor other calls nor the end of the server.
+//! A long computation delays neither the end of its own call, nor other calls, nor the end of the server.
 
 use crate::hostile;
 use mcp_testing::Failed;

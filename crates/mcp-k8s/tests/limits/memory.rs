@@ -1,4 +1,5 @@
-//! Hostile bundles and hostile clients under a memory limit: the server answers every call, and its process lives.
+//! Hostile bundles and hostile clients under a memory limit: the server answers every call, and its process stays
+//! alive.
 //!
 //! The kernel enforces the limit, so the tests measure neither memory nor time.
 
