@@ -357,7 +357,7 @@ fn a_changed_southbound_address_set() -> Result<(), Failed> {
     let text = list(&capture)?;
     let shown = differences(&text);
     assert_eq!(shown.first(), Some(&"a1042611113178530741: addresses differs"), "{text}");
-    // The address is that of ovn-worker, so it has another meaning there than on the other node.
+    // The address is that of ovn-worker, so it means something else there than on the other node.
     assert_eq!(shown.iter().filter(|line| line.contains("172.18.0.3: only on")).count(), 2, "{text}");
     Ok(())
 }

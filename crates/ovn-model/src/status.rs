@@ -153,7 +153,7 @@ impl Progress {
     fn times(&self, verdict: &mut Verdict) {
         let (Some(written), Some(copied)) = (self.written, self.copied) else { return };
         let late = u64::try_from(written.saturating_sub(copied)).unwrap_or(0);
-        // The two databases are read at different moments, so one time may be written in between.
+        // The two databases are read at different moments, so one of the two times may be written between the reads.
         if late > 2 * WRITTEN_EVERY.as_secs() {
             verdict.behind.push(format!(
                 "ovn-northd has not followed the northbound database for {late} s: its e2e_timestamp is {written}, the \

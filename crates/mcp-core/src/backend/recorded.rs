@@ -50,7 +50,7 @@ fn ask_rows(db: Db, selects: &[Select]) -> String {
     format!("query {}", wire::query_json(db.name(), selects))
 }
 
-/// The key of a recording of a command. A pod's namespace is a different place than the node's.
+/// The key of a recording of a command. A pod's namespace is a different place from the node's.
 fn ask_command(at: &CommandTarget, argv: &Argv) -> String {
     match &at.place {
         CommandPlace::Pod(pod) => format!("in {pod}: {argv}"),
