@@ -28,7 +28,7 @@ done
 
 entries=()
 for command in "${commands[@]}"; do
-  # sos names files so: `/` becomes `.`, and every other unusual character becomes `_`.
+  # sos names files as follows: `/` becomes `.`, and every other unusual character becomes `_`.
   name=$(sed -E 's/[^A-Za-z0-9_.\/-]+/_/g; s/\//./g' <<<"$command")
   read -ra words <<<"$command"
   status=0 started=$(date +%s.%N)

@@ -11,7 +11,7 @@ use crate::workspace::{Result, Workspace};
 const POD: &str = "clients/client-v58hz";
 const SERVICE: &str = "shop/no-backends";
 
-/// The most lines of an answer that the demo prints; a model gets the whole answer.
+/// The maximum number of lines of an answer that the demo prints; a model gets the whole answer.
 const LINES: usize = 16;
 const COLUMNS: usize = 150;
 

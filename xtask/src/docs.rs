@@ -23,7 +23,7 @@ pub(crate) struct Docs {
 /// Writes or checks the references of every layer.
 pub(crate) fn run(docs: &Docs) -> Result {
     let workspace = Workspace::open()?;
-    println!("building the servers; the first build takes some minutes");
+    println!("building the servers; the first build takes a few minutes");
     workspace.build_layers()?;
     println!("comparing {FOLDER} with the output of the servers");
     let mut stale = Vec::new();

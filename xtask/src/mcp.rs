@@ -42,7 +42,7 @@ impl Era {
 /// A running server and our end of its pipes.
 pub(crate) struct Session {
     child: Child,
-    /// Is `None` after the client has hung up.
+    /// `None` after the client has hung up.
     input: Option<ChildStdin>,
     lines: Receiver<std::io::Result<String>>,
     era: Era,

@@ -23,13 +23,13 @@ pub(crate) fn run() -> Result {
         }
         for (scenario, cases) in &scenarios {
             let sources = workspace.sources(scenario);
-            // What is recorded of the lab is no bundle.
+            // A recording of the lab is not a bundle.
             if sources.iter().all(|source| source.starts_with("--bundle=")) {
                 calls += watch(&workspace, layer, &sources, cases)?;
             }
         }
     }
-    // A check of nothing would always pass.
+    // A check that looks at nothing would always pass.
     if calls < 100 {
         return Err(format!("only {calls} calls were answered").into());
     }

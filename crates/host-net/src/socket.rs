@@ -98,8 +98,8 @@ impl Socket {
 /// Parses `ss -tuwanpi`, or `ss -peaonmi` without its sockets of other kinds.
 ///
 /// ss aligns its columns, so it prints a table only when it is complete. But it prints TCP-MD5 keys immediately, so
-/// they stand before the table or between two parts of it (`print_md5sig` in iproute2's misc/ss.c). Therefore this
-/// parser skips everything before the headings.
+/// they are before the table or between two parts of it (`print_md5sig` in iproute2's misc/ss.c). Therefore this parser
+/// skips everything before the headings.
 pub fn parse(text: &str) -> Parsed<Socket> {
     let text = text.find("Netid").and_then(|headings| text.get(headings..)).unwrap_or(text);
     let mut parsed = Parsed::<Socket>::default();
@@ -123,7 +123,7 @@ pub fn parse(text: &str) -> Parsed<Socket> {
                 ) =>
             {
                 skipping = false;
-                // Some details stand in the same line as the socket.
+                // Some details are on the same line as the socket.
                 let (process, details) =
                     rest.iter().cloned().partition(|word: &String| word.starts_with("users:"));
                 parsed.rows.push(Socket {

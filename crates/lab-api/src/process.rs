@@ -184,7 +184,7 @@ fn marked(server: &str, below: &str) -> Vec<RunningProcess> {
         let environment = fs::read(folder.join("environ")).ok()?;
         let entries = environment.split(|byte| *byte == 0).map(String::from_utf8_lossy);
         let rest = entries.filter_map(|entry| Some(entry.strip_prefix(&server)?.to_owned())).next()?;
-        // If all servers of a process are meant, the rest begins with the number of the server, which is removed.
+        // If `server` names a whole process, the rest begins with the number of one of its servers, which is removed.
         let container = if server.ends_with('/') { &rest } else { rest.split_once('/')?.1 };
         if !container.starts_with(below) {
             return None;

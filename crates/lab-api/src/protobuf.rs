@@ -117,7 +117,7 @@ fn read(mut bytes: &[u8], message: Message) -> Option<Map<String, Value>> {
         let Some((_, name, field)) = message.iter().find(|(known, ..)| *known == number) else { continue };
         let text = |bytes: &[u8]| Value::from(String::from_utf8_lossy(bytes).into_owned());
         match (field, value) {
-            // Clients send empty texts for unset fields.
+            // Clients send empty strings for unset fields.
             (Text, WireValue::Bytes([])) => {}
             (Text, WireValue::Bytes(bytes)) => _ = object.insert((*name).into(), text(bytes)),
             (Number, WireValue::Number(number)) => _ = object.insert((*name).into(), number.into()),

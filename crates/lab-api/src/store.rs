@@ -102,12 +102,12 @@ impl Store {
         self.resources.get(&(group_version.to_owned(), plural.to_owned()))
     }
 
-    /// Returns a kind for changes.
+    /// Returns a kind, which the caller may change.
     pub(super) fn resource_mut(&mut self, group_version: &str, plural: &str) -> Option<&mut Resource> {
         self.resources.get_mut(&(group_version.to_owned(), plural.to_owned()))
     }
 
-    /// Returns all kinds for changes.
+    /// Returns all kinds, which the caller may change.
     pub(super) fn resources_mut(&mut self) -> impl Iterator<Item = &mut Resource> {
         self.resources.values_mut()
     }

@@ -1,4 +1,4 @@
-//! The whole cluster, as a tool sees it that needs no data of a single node.
+//! The whole cluster, for tools that need no data of a single node.
 
 use crate::{
     Backend, Budget, BundleFile, Coverage, Db, Extent, LogQuery, LogStream, Node, NodeName, ObjectKind,
@@ -202,7 +202,7 @@ impl<'a> ClusterReader<'a> {
             let left = self.until.saturating_duration_since(Instant::now());
             let share = left.min(self.within / 2);
             let node = Node::new(self.backend, name.clone(), None, share, self.budget, false);
-            // The backend's own time-out has a better error text and needs a moment to report it, but everything must
+            // The backend's own timeout has a better error text and needs a moment to report it, but everything must
             // end within the time of the call.
             let most = (share + SLACK).min(left + SLACK / 2);
             let rows = tokio::time::timeout(most, node.rows(db, &selects)).await;

@@ -109,7 +109,7 @@ impl From<Operator> for ovsdb::Op {
 }
 
 impl Operator {
-    /// The spellings of all operators. A spelling stands before the spellings that it begins with.
+    /// The spellings of all operators. A spelling comes before the spellings that it begins with.
     const SPELLED: [(&'static str, Self); 9] = [
         ("==", Self::Eq),
         ("!=", Self::Ne),
@@ -134,7 +134,7 @@ impl ColumnCondition {
             Some((text.get(..at)?.trim(), op, rest.get(spelled.len()..)?.trim()))
         };
         let (column, op, value) = text.char_indices().find_map(|(at, _)| first(at))?;
-        // A column is a name, so a text with an operator elsewhere, such as a match, is no condition.
+        // A column is a name, so a text with an operator elsewhere, such as a match, is not a condition.
         let name = column.split_once(':').map_or(column, |(name, _)| name);
         let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c));
         is_name.then(|| Self { column: column.into(), op, value: value.into() })

@@ -116,7 +116,7 @@ impl ToolError {
 }
 
 /// Quotes a caller's text in an error. A text of more than 200 bytes is cut, because its beginning is enough to
-/// recognise it.
+/// recognize it.
 pub(crate) fn echo(text: &str) -> Cow<'_, str> {
     /// The length of a quote in bytes.
     const ENOUGH: usize = 200;

@@ -256,7 +256,7 @@ fn many(
         }
         match from.result {
             Ok(mut answer) => {
-                // Redact before rows are joined into one line: some secrets are recognised at the start of a line.
+                // Redact before rows are joined into one line: some secrets are recognized at the start of a line.
                 answer.rows.iter_mut().for_each(without_secrets);
                 meanings.append(&mut answer.meanings);
                 good.push((from.node, answer));

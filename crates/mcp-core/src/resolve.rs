@@ -116,7 +116,7 @@ async fn node_of(
                     )
                 }),
                 None => Err(ToolError::bad(
-                    format!("pod {pod} is on no node: it is not scheduled yet"),
+                    format!("pod {pod} is not on a node: it is not scheduled yet"),
                     "The events of the pod say why; mcp-k8s shows them.",
                 )),
             },
@@ -160,7 +160,7 @@ async fn node_of_port(
         let node = node.clone();
         async move {
             let at = CommandTarget { node: node.clone(), place: Db::Nb.place(), within: left(until) };
-            // The backend's own time-out has a better error text, so it gets a moment more.
+            // The backend's own timeout has a better error text, so it gets a moment more.
             let rows = backend.rows(&at, Db::Nb, std::slice::from_ref(select));
             let late = |_| ReadError::TooLate {
                 what: format!("reading {} of {node}", Db::Nb),

@@ -78,7 +78,7 @@ impl FileSearch {
         let (rows, full, late) = (&mut self.rows, &mut self.full, &mut self.late);
         let call = Deadline::current();
         let mut take = |line: &str| {
-            // Matching can be slow, and one piece has thousands of lines, so each line checks the time.
+            // Matching can be slow, and one piece has thousands of lines, so the time is checked after each line.
             *late = *late || Instant::now() >= deadline || call.is_over();
             if *late {
                 return;

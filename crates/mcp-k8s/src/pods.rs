@@ -48,7 +48,7 @@ pub(crate) enum ContainerKind {
     Ephemeral,
 }
 
-/// The delay after `gone_by` that is no problem yet, because the kubelet needs time to clean up and clocks differ.
+/// The delay after `gone_by` that is not a problem yet, because the kubelet needs time to clean up and clocks differ.
 const LATE: SignedDuration = SignedDuration::from_secs(60);
 
 /// The objects of a kind that a source has.
@@ -68,7 +68,8 @@ impl CollectedObjects {
         self.extent.is_some()
     }
 
-    /// Checks whether these are all objects of the cluster. Only then does an object that is not listed not exist.
+    /// Checks whether these are all objects of the cluster. Only then does a missing object prove that the object does
+    /// not exist.
     pub(crate) fn is_whole(&self) -> bool {
         self.extent == Some(Extent::Whole)
     }
@@ -229,7 +230,7 @@ impl Pod {
         let ill: Vec<String> = ill.map(|container| format!("container {container}")).collect();
         match &self.not_ready {
             _ if !ill.is_empty() => troubles.extend(ill),
-            // The containers of a pod that is being deleted end one after the other, which is no problem.
+            // The containers of a pod that is being deleted end one after the other, which is not a problem.
             Some(_) if self.gone_by.is_some() => {}
             Some(why) if self.phase == "Running" => troubles.push(why.clone()),
             _ if self.phase != "Running" => troubles.push(self.phase.clone()),

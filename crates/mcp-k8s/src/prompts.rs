@@ -1,9 +1,9 @@
-//! Troubleshooting procedures for the ten complaints that OVN-Kubernetes engineers hear most. Each procedure goes from
-//! layer to layer and uses the tools of all servers.
+//! Troubleshooting procedures for the ten problems that OVN-Kubernetes engineers hear about most. Each procedure goes
+//! from layer to layer and uses the tools of all servers.
 
 use mcp_core::{Prompt, PromptArgument};
 
-/// Builds the text of a prompt: the complaint, the common first step, the given steps and the form of the conclusion.
+/// Builds the text of a prompt: the problem, the common first step, the given steps and the form of the conclusion.
 macro_rules! procedure {
     ($about:literal, $($step:literal),+ $(,)?) => {
         concat!(
@@ -70,7 +70,7 @@ pub(crate) fn all() -> Vec<Prompt> {
         Prompt {
             name: "pod_to_service",
             title: "A pod cannot reach a service",
-            description: "A pod gets time-outs or resets from a ClusterIP service, always or intermittently.",
+            description: "A pod gets timeouts or resets from a ClusterIP service, always or intermittently.",
             arguments: &[SOURCE, SERVICE, SINCE],
             text: procedure!(
                 "Pod {source} cannot reach service {service} (since {since}).",
@@ -127,8 +127,8 @@ pub(crate) fn all() -> Vec<Prompt> {
                 "2. Call ovn_nbctl_list table=Logical_Router_Policy of=ovn_cluster_router: which policy matches the \
                  pod's address? Then read table=Logical_Router_Static_Route and table=NAT of=GR_<node>: expect a \
                  default route to the right next hop and an SNAT for the pod.",
-                "3. EgressFirewall: call ovn_nbctl_list table=ACL grep=EgressFirewall. A call of ovn_trace to the \
-                 address shows the rule that drops the packet.",
+                "3. EgressFirewall: call ovn_nbctl_list table=ACL grep=EgressFirewall. Call ovn_trace for the \
+                 address: it shows the rule that drops the packet.",
                 "4. The next hop: compare ovn_sbctl_list table=MAC_Binding with ip_neigh_show of the host. A MAC address that \
                  differs is stale.",
                 "5. Call ovs_ofctl_dump_flows for the external bridge: do the flows use the current port numbers, \

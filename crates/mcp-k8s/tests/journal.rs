@@ -155,7 +155,7 @@ async fn logs_that_only_the_journal_has_are_read() -> Result<(), Failed> {
     let digest = ask(&connection, json!({ "log": "NetworkManager", "digest": true })).await?;
     assert!(digest.contains("3000x") && digest.contains("request timed out"), "{digest}");
 
-    // The runtime's log is of the second of two possible units, and the kernel's log has no unit.
+    // The runtime's log comes from the second of two possible units, and the kernel's log has no unit.
     let runtime = ask(&connection, json!({ "log": "runtime", "level": "error" })).await?;
     assert!(runtime.contains("--unit=crio") && runtime.contains("no CNI configuration file"), "{runtime}");
     let kernel = ask(&connection, json!({ "log": "kernel", "tail": 10 })).await?;

@@ -1,4 +1,4 @@
-//! The values that each node has of its own (addresses, networks, MAC addresses), for the comparison with other nodes.
+//! Each node's own values (addresses, networks, MAC addresses), for the comparison with other nodes.
 
 use crate::{
     commands,

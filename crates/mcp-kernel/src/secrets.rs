@@ -1,6 +1,6 @@
 //! Removes passwords from the configuration of daemons.
 //!
-//! mcp-core removes texts that look like a secret, whatever their source. This module recognises secrets by the keyword
+//! mcp-core removes texts that look like a secret, whatever their source. This module recognizes secrets by the keyword
 //! before them.
 
 /// Keywords of FRR's configuration that a secret follows: `password 8 …`, `neighbor 172.18.0.3 password …`, `key-string
@@ -22,7 +22,7 @@ pub(crate) fn without_passwords(line: &str) -> String {
     let mut shown = Vec::new();
     for word in line.split(' ') {
         shown.push(word);
-        // The rest of the line is dropped, because a number may stand before a hash.
+        // The rest of the line is dropped, because a number may come before a hash.
         if FRR.contains(&word.to_lowercase().as_str()) && is_secret(word, line) {
             shown.push("[redacted]");
             break;

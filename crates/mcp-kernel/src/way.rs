@@ -17,7 +17,7 @@ use host_net::{
 use mcp_core::{Answer, CommandPlace, Node, Output, ReadError, Reading, Row, ToolError, argv::InterfaceName};
 use std::net::IpAddr;
 
-/// Answers which route a packet takes that the host, or the pod, sends to an address.
+/// Returns the route of a packet that the host, or the pod, sends to an address.
 pub(crate) async fn get(
     node: &Node<'_>,
     place: CommandPlace,

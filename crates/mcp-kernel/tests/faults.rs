@@ -119,8 +119,9 @@ fn a_blackhole_route_and_a_changed_route_are_shown() -> Result<(), Failed> {
     })?;
     let seen = seen(&nodes, "ip_route_show")?;
     assert!(
-        seen.iter().any(|line| line
-            .contains("present on ovn-worker about ovn-control-plane (table main: blackhole 10.244.0.0/24)")),
+        seen.iter().any(|line| line.contains(
+            "present on ovn-worker for peer ovn-control-plane (table main: blackhole 10.244.0.0/24)"
+        )),
         "{seen:#?}"
     );
     assert!(seen.contains(&"table main: 10.244.0.0/16: dev differs".into()), "{seen:#?}");
@@ -316,8 +317,8 @@ fn words_after_the_state_of_a_neighbour_are_not_its_state() -> Result<(), Failed
     Ok(())
 }
 
-/// sos writes the standard output and the standard error of conntrack into one file, so the count may stand in the
-/// middle of a line.
+/// sos writes the standard output and the standard error of conntrack into one file, so the count may be in the middle
+/// of a line.
 #[test]
 fn a_count_in_the_middle_of_a_connection_breaks_nothing() -> Result<(), Failed> {
     const COUNT: &str = "conntrack v1.4.7 (conntrack-tools): 2 flow entries have been shown.\n";

@@ -212,7 +212,7 @@ fn reading_changes_nothing() -> Result<(), Failed> {
         let commands = ["ip -o addr", "ip route show table all", "ip rule", "nft list ruleset"];
         let mut state =
             commands.iter().map(|command| on("ovn-worker", command)).collect::<Result<Vec<_>, _>>()?;
-        // This file names the tables that the legacy iptables registered. A kernel without it has no such file.
+        // This file names the tables that iptables-legacy registered. A kernel without it has no such file.
         state.push(on("ovn-worker", "cat /proc/net/ip_tables_names").unwrap_or_default());
         Ok(state)
     };

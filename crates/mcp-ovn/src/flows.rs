@@ -112,8 +112,8 @@ pub(crate) async fn compared(
     let pods = local_pods(node).await;
     if read.flows.extract_if(.., |flow| is_ecmp_member(flow)).count() > 0 {
         read.notes.push(
-            "flows of single members of ECMP routes and policies are not compared, because each zone numbers them itself; \
-            compare Logical_Router_Static_Route and Logical_Router_Policy with ovn_nbctl_list instead"
+            "flows of individual members of ECMP routes and policies are not compared, because each zone numbers them \
+             itself; compare Logical_Router_Static_Route and Logical_Router_Policy with ovn_nbctl_list instead"
                 .into(),
         );
     }

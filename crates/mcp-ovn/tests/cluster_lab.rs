@@ -244,7 +244,7 @@ fn debug_pods_are_made_only_if_allowed_and_are_gone_afterwards() -> Result<(), F
             labels: "app.kubernetes.io/managed-by=ovn-kubernetes-mcp".parse()?,
             ..mcp_core::ObjectQuery::all(pods)
         };
-        // The program is searched in the debug pod as well, and on the host.
+        // The server also searches for the program in the debug pod and on the host.
         let error = with.command(&place, &argv).await.unwrap_err();
         assert!(matches!(error, ReadError::NoProgram { .. }), "{error}");
         assert_eq!(with.objects(&query, SOON).await?.value.len(), 1, "{error}");

@@ -110,7 +110,7 @@ fn a_changed_tunnel_key() -> Result<(), Failed> {
     let text = ask(&capture, "Logical_Switch_Port")?;
     let seen = differences(&text);
     assert_eq!(seen[0], "tstor-<peer>: options:requested-tnl-key differs");
-    assert_eq!(seen[1], "    ovn-worker2 about ovn-worker: 77");
+    assert_eq!(seen[1], "    ovn-worker2 for peer ovn-worker: 77");
     assert_eq!(seen.len(), 3, "{text}");
     Ok(())
 }
@@ -131,7 +131,7 @@ fn a_missing_static_route() -> Result<(), Failed> {
     let seen = differences(&text);
     assert_eq!(
         seen,
-        ["missing on ovn-worker2 about ovn-worker (ovn_cluster_router: 10.244.1.0/24 via 100.88.0.2): \
+        ["missing on ovn-worker2 for peer ovn-worker (ovn_cluster_router: 10.244.1.0/24 via 100.88.0.2): \
           ovn_cluster_router: <peer subnet> via <peer transit address>"],
         "{text}"
     );
@@ -289,7 +289,7 @@ fn unreadable_own_values_are_noted() -> Result<(), Failed> {
     Ok(())
 }
 
-/// A comparison takes the own values of a node from its annotations, so that a wrong value in a database stands out.
+/// A comparison takes a node's own values from its annotations, so that a wrong value in a database stands out.
 #[test]
 fn a_wrong_own_value() -> Result<(), Failed> {
     let port = |name: &str, column: &str, value: &str| {
@@ -357,7 +357,7 @@ fn a_changed_southbound_address_set() -> Result<(), Failed> {
     let text = list(&capture)?;
     let shown = differences(&text);
     assert_eq!(shown.first(), Some(&"a1042611113178530741: addresses differs"), "{text}");
-    // The address is that of ovn-worker, so it has another meaning there than on the other node.
+    // The address is that of ovn-worker, so it means something else there than on the other node.
     assert_eq!(shown.iter().filter(|line| line.contains("172.18.0.3: only on")).count(), 2, "{text}");
     Ok(())
 }

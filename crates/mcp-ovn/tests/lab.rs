@@ -210,7 +210,7 @@ fn each_fault_shows_in_one_short_answer_and_only_there() -> Result<(), Failed> {
                  --|add|logical_router|ovn_cluster_router|static_routes|@r",
             ),
             table: "Logical_Router_Static_Route",
-            seen: "missing on ovn-worker2 about ovn-worker",
+            seen: "missing on ovn-worker2 for peer ovn-worker",
         },
         Fault {
             make: words(

@@ -17,7 +17,7 @@ fn trace(params: &Value) -> Result<String, Failed> {
     Ok(answer.split_once('\n').ok_or_else(|| answer.clone())?.1.to_owned())
 }
 
-/// Runs a program in a pod, a node or outside of the lab. Returns what it prints, also if it fails.
+/// Runs a program in a pod, in a node or outside the lab. Returns what it prints, also if it fails.
 fn enter(place: &str, command: &[&str]) -> Result<String, Failed> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../xtask/lab/enter.sh");
     let output =

@@ -160,7 +160,7 @@ fn a_tunnel_that_is_missing() -> Result<(), Failed> {
         text.lines().filter(|line| !line.contains("->172.18.0.3")).map(|line| format!("{line}\n")).collect()
     })?;
     let text = reports.ask("ovs_appctl_show", json!({ "subject": "tunnels" }))?;
-    assert!(differences(&text)[0].starts_with("missing on ovn-worker2 about ovn-worker ("), "{text}");
+    assert!(differences(&text)[0].starts_with("missing on ovn-worker2 for peer ovn-worker ("), "{text}");
     Ok(())
 }
 

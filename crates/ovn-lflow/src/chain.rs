@@ -185,7 +185,7 @@ impl<'a> Network<'a> {
             let (key, dp) = (datapath.key, &datapath.name);
             return lost(
                 format!(
-                    "zone {name} drops the packet because it has no datapath with tunnel key {key}, which is {dp}"
+                    "zone {name} drops the packet because it has no datapath with tunnel key {key} ({dp})"
                 ),
                 false,
             );

@@ -161,7 +161,7 @@ fn quoted(rest: &str) -> Result<(Token, usize), String> {
         match character {
             '"' => return Ok((Token::Text(text), at + 1)),
             '\\' => {
-                let (_, escaped) = characters.next().ok_or("the closing quote of a text is missing")?;
+                let (_, escaped) = characters.next().ok_or("the closing quote of a string is missing")?;
                 text.push(match escaped {
                     'n' => '\n',
                     't' => '\t',
@@ -180,7 +180,7 @@ fn quoted(rest: &str) -> Result<(Token, usize), String> {
             _ => text.push(character),
         }
     }
-    Err("the closing quote of a text is missing".to_owned())
+    Err("the closing quote of a string is missing".to_owned())
 }
 
 fn masked(rest: &str) -> Result<(Number, usize), String> {

@@ -70,7 +70,7 @@ fn details(text: &mut String, lines: &[Line], level: usize) {
 #[must_use]
 pub fn summary(lines: &[Line]) -> String {
     let mut text = String::new();
-    summarise(&mut text, &pruned(lines, &[LineKind::Modify, LineKind::Table]), 0);
+    summarize(&mut text, &pruned(lines, &[LineKind::Modify, LineKind::Table]), 0);
     text
 }
 
@@ -78,7 +78,7 @@ pub fn summary(lines: &[Line]) -> String {
 #[must_use]
 pub fn minimal(lines: &[Line]) -> String {
     let mut text = String::new();
-    summarise(
+    summarize(
         &mut text,
         &pruned(lines, &[LineKind::Action, LineKind::Pipeline, LineKind::Table, LineKind::Output]),
         0,
@@ -100,13 +100,13 @@ fn pruned(lines: &[Line], without: &[LineKind]) -> Vec<Line> {
     kept
 }
 
-fn summarise(text: &mut String, lines: &[Line], level: usize) {
+fn summarize(text: &mut String, lines: &[Line], level: usize) {
     for line in lines.iter().filter(|line| line.kind != LineKind::Action || !line.text.starts_with("next(")) {
         let indent = " ".repeat(level * 4);
         let _ = write!(text, "{indent}{}", line.text);
         if !line.within.is_empty() {
             text.push_str(" {\n");
-            summarise(text, &line.within, level + 1);
+            summarize(text, &line.within, level + 1);
             let _ = write!(text, "{indent}}}");
         }
         text.push_str(if line.kind == LineKind::Action { "\n" } else { ";\n" });

@@ -1,8 +1,8 @@
 //! Compares the compatibility mode with the real ovn-trace on random packets.
 //!
-//! ovn-trace understands only databases of its own version: the one of 23.03 (Debian 12) traces in the lab, the one of
-//! 26.03 in the capture. `xtask/lab/in-suite.sh` runs a newer version on an older machine. `OVNK_PACKETS` is the number
-//! of packets for the daemon, `OVNK_PROCESSES` the number of packets with a process each.
+//! ovn-trace understands only databases of its own version: 23.03 (Debian 12) traces in the lab, and 26.03 traces in
+//! the capture. `xtask/lab/in-suite.sh` runs a newer version on an older machine. `OVNK_PACKETS` is the number of
+//! packets for the daemon, `OVNK_PROCESSES` the number of packets that get a process each.
 
 #[expect(dead_code, reason = "this test uses only a part of the module")]
 mod common;
@@ -103,7 +103,7 @@ fn rows(database: &Database) -> Result<Vec<Rows>, Failed> {
 fn is_ours(branches: &[Branch], theirs: &str) -> bool {
     let theirs: String =
         theirs.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect();
-    // A value of `--select-id` is not a random one, so the program leaves out this comment and underlines less.
+    // A value from `--select-id` is not random, so the program leaves out this comment and underlines less.
     const RANDOM: &str = " /* Randomly selected. Use --select-id to specify. */";
     let underlined = |line: &&str| !line.trim_start().starts_with("----");
     let text = |text: &str| {

@@ -30,7 +30,7 @@ type Failed = Box<dyn Error>;
 /// A node of the lab: its zone, and its switch.
 struct Node {
     zone: Zone,
-    /// The numbers in OpenFlow of the ports of br-int, by logical port.
+    /// The OpenFlow numbers of br-int's ports, by logical port.
     numbers: BTreeMap<String, u16>,
     /// The logical ports by the name of the interface.
     logical: BTreeMap<String, String>,
@@ -74,7 +74,7 @@ fn control(dir: &std::path::Path) -> Result<Control, Failed> {
     Control::connect(&socket.ok_or_else(|| format!("no ovs-vswitchd in {}", run.display()))?)
 }
 
-/// Returns the interfaces of br-int that belong to a logical port: name, number in OpenFlow and logical port. The
+/// Returns the interfaces of br-int that belong to a logical port: name, OpenFlow number and logical port. The
 /// interface of a localnet port is a patch port, whose name contains that of the logical port.
 fn interfaces(node: &str) -> Result<Vec<(String, u16, String)>, Failed> {
     let pid = fs::read_to_string(lab::dir().join(node).join("pid"))

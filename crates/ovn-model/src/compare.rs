@@ -67,7 +67,7 @@ pub fn own_selects() -> Vec<Select> {
     ]
 }
 
-/// The pods that a zone has alone.
+/// The pods that belong to one zone only.
 #[derive(Clone, Debug, Default)]
 pub struct OwnPods {
     /// The subnets of the zone's node.
@@ -99,8 +99,8 @@ impl OwnPods {
 
 /// Returns a zone's own values from the rows that [`own_selects`] selected.
 ///
-/// Rows that belong to the zone are recognised by their names, which contain the name of the node. The rest of the
-/// name gives the kind of the values.
+/// Rows that belong to the zone are recognized by their names, which contain the name of the node. The rest of the name
+/// gives the kind of the values.
 pub fn own(node: &str, read: &[Rows]) -> Vec<Own> {
     let rows = |table: &str| {
         let mut rows: Vec<&Row> =

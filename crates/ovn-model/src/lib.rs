@@ -1,7 +1,7 @@
 //! The meaning of OVN's and Open vSwitch's databases, flows and connections in OVN-Kubernetes.
 //!
 //! The databases are tables of rows that refer to each other by UUID. OVN-Kubernetes adds names and `external_ids` by
-//! which an engineer recognises the rows. This crate contains these conventions for all layers. It reads no file and
+//! which an engineer recognizes the rows. This crate contains these conventions for all layers. It reads no file and
 //! runs no command.
 //!
 //! * [`label`]: the display name of a row, so that a reference has a name

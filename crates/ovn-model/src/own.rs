@@ -1,8 +1,8 @@
 //! The values that the annotations of a node give as its own.
 //!
-//! A database contains a node's own values whether they are right or wrong. OVN-Kubernetes takes these values from
-//! the annotations, so a value that differs from its annotation is not recognised as the node's own, and a comparison
-//! shows it.
+//! A database contains a node's own values whether they are right or wrong. OVN-Kubernetes takes these values from the
+//! annotations, so a value that differs from its annotation is not recognized as the node's own, and a comparison shows
+//! it.
 
 use crate::{
     annotations::{DEFAULT_NETWORK, NodeAnnotations},

@@ -9,7 +9,7 @@ use crate::lflow::{Flow, Pipeline};
 use ovsdb::{Rows, Select};
 use std::{collections::BTreeMap, fmt, ops::Range, str::FromStr};
 
-/// A release of OVN by year and month.
+/// An OVN release by year and month.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Release(u16, u16);
 

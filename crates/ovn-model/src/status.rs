@@ -2,7 +2,7 @@
 //!
 //! A client raises `NB_Global.nb_cfg`. ovn-northd copies it to `SB_Global.nb_cfg` when it has processed all earlier
 //! changes, ovn-controller writes it to its `Chassis_Private` row when the flows are installed, and ovn-northd
-//! summarises both in `NB_Global.sb_cfg` and `hv_cfg` (ovn-nb(5), ovn-sb(5), "nb_cfg"). Clients do not raise it with
+//! summarizes both in `NB_Global.sb_cfg` and `hv_cfg` (ovn-nb(5), ovn-sb(5), "nb_cfg"). Clients do not raise it with
 //! each change, so equal numbers alone do not show that ovn-northd follows. Two more signs do:
 //!
 //! * ovnkube-controller writes the time to `NB_Global.options:e2e_timestamp` every 30 seconds, and ovn-northd copies
@@ -153,7 +153,7 @@ impl Progress {
     fn times(&self, verdict: &mut Verdict) {
         let (Some(written), Some(copied)) = (self.written, self.copied) else { return };
         let late = u64::try_from(written.saturating_sub(copied)).unwrap_or(0);
-        // The two databases are read at different moments, so one time may be written in between.
+        // The two databases are read at different moments, so one of the two times may be written between the reads.
         if late > 2 * WRITTEN_EVERY.as_secs() {
             verdict.behind.push(format!(
                 "ovn-northd has not followed the northbound database for {late} s: its e2e_timestamp is {written}, the \

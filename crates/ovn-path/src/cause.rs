@@ -40,7 +40,7 @@ impl Causes {
     /// reads with these selects to [`Self::new`].
     ///
     /// ovn-northd writes one flow for all NAT rows of a router that have the same external address, and the flow names
-    /// only one of them. So it is with an egress IP, which has a row for each pod.
+    /// only one of them. An egress IP is an example: it has a row for each pod.
     pub fn shared_selects<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Vec<Select> {
         let nat = rows.into_iter().filter(|row| row.table.name == "NAT");
         let shared: BTreeSet<&str> = nat.filter_map(|row| row.text("external_ip")).collect();

@@ -81,7 +81,7 @@ pub enum NoEndpoint {
         /// The name of the pod's node.
         node: String,
     },
-    /// The sender runs on another node than the one where the trace starts.
+    /// The sender does not run on the node where the trace starts.
     #[error("pod {pod} runs on {node}, and the trace would start on another node")]
     Elsewhere {
         /// The pod, as `namespace/name`.

@@ -205,7 +205,7 @@ fn arrived(port: &str, kind: &str, node: &str) -> String {
 }
 
 /// Returns the namespace and the name of the pod of a logical port. The port is called `<namespace>_<pod>`, and on
-/// other networks the name of the network attachment stands before it.
+/// other networks the name of the network attachment comes before it.
 pub fn pod_of(port: &str) -> Option<(&str, &str)> {
     let (before, pod) = port.rsplit_once('_')?;
     Some((before.rsplit('_').next()?, pod))

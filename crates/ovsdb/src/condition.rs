@@ -149,7 +149,7 @@ impl Condition {
     /// Parses a condition as a person writes it, and checks it against the table.
     ///
     /// `column` is a column or, for maps, `column:key`. `text` is one element without quotes (`shop_web`, `172.18.0.3`,
-    /// `true`, `17`, a complete UUID, or `key=value` for a map). Several elements stand in brackets, or in braces for
+    /// `true`, `17`, a complete UUID, or `key=value` for a map). Several elements are in brackets, or in braces for
     /// maps, and are separated by commas. An element with a comma or a space needs double quotes: `[a, "b c"]`, `{k=v,
     /// "k 2"=w}`. `[]` and `{}` are the empty set and the empty map.
     ///

@@ -91,7 +91,7 @@ impl PlantedBackend {
 /// The columns in which any client may store any key.
 const PLANTED: [&str; 3] = ["external_ids", "options", "other_config"];
 
-/// Adds secrets to each of these columns, recognisable by their key or by their form, and different on each node.
+/// Adds secrets to each of these columns, recognizable by their key or by their form, and different on each node.
 fn plant(database: &Database, node: &NodeName) -> Option<Database> {
     let mut file = NewFile::new(database.schema());
     for table in &database.schema().tables {

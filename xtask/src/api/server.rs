@@ -10,7 +10,7 @@ use xshell::{Shell, TempDir, cmd};
 
 use crate::workspace::{Result, Workspace};
 
-/// A running server and its files. Both go when this value is dropped.
+/// A running server and its files. Both are removed when this value is dropped.
 pub(crate) struct Server {
     child: Child,
     folder: TempDir,

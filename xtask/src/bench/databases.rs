@@ -57,7 +57,7 @@ fn one(workspace: &Workspace, plan: &Plan, file: &Path, table: &mut Table) -> Re
     let (memory, tool_memory) = (peak(ours())?, peak(theirs())?);
     let files = memory as f64 / size as f64;
     table.aim(
-        "peak memory, in sizes of the file",
+        "peak memory, in multiples of the file size",
         format!("{files:.1} ({})", megabytes(memory)),
         "< 4",
         files < 4.0,

@@ -92,7 +92,7 @@ impl ExecContainer {
 /// The client of `lab-api` that does only an exec.
 struct BareExec {
     child: Child,
-    /// Is `None` when the client is to end.
+    /// `None` when the client must end.
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
 }

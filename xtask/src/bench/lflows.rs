@@ -72,12 +72,12 @@ impl DatabaseServer {
         server
             .arg(format!("--unixctl={}", within("ctl")))
             .arg(format!("--remote=punix:{}", within("socket")));
-        // A server that synchronises from another server, which never exists here, accepts no changes from clients.
+        // A server that synchronizes from another server, which never exists here, accepts no changes from clients.
         server.arg(format!("--sync-from=unix:{}", within("never"))).arg(&copy);
         let process = server.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         let served = Self { dir, process };
         let socket = format!("unix:{}", served.socket().display());
-        // The server listens when it has read the file.
+        // The server begins to listen when it has read the file.
         for _ in 0..600 {
             let ask = cmd!(workspace.sh, "ovsdb-client --timeout=60 list-dbs {socket}").quiet();
             if ask.ignore_stdout().ignore_stderr().run().is_ok() {

@@ -27,13 +27,12 @@ pub(super) fn wall(command: Cmd<'_>) -> Result<Duration> {
     if status.success() { Ok(start.elapsed()) } else { Err(format!("{command:?}: {status}").into()) }
 }
 
-/// Returns the most memory that a program had, in bytes.
+/// Returns the peak memory of a program, in bytes.
 pub(super) fn peak(command: Cmd<'_>) -> Result<u64> {
     Ok(watched(command)?.1)
 }
 
-/// Returns the time from start to end of a program whose output is discarded, and the most memory that it had, in
-/// bytes.
+/// Returns the time from start to end of a program whose output is discarded, and its peak memory, in bytes.
 ///
 /// The kernel keeps the peak, so occasional polling misses only the growth between the last poll and the end. Polling
 /// costs a little: times of less than a tenth of a second are measured without it.

@@ -39,7 +39,7 @@ pub(super) fn measure(workspace: &Workspace, plan: &Plan, table: &mut Table) -> 
     let (_, peak) = watched(cmd!(sh, "{ours} {dump} {FLOW} 1").quiet())?;
     let sizes = peak as f64 / text.len() as f64;
     table.aim(
-        "peak memory, in sizes of the text",
+        "peak memory, in multiples of the text size",
         format!("{sizes:.1} ({})", megabytes(peak)),
         "< 4",
         sizes < 4.0,
@@ -72,7 +72,7 @@ fn flows(workspace: &Workspace, count: usize) -> Result<String> {
     let member = "nodes/ovn-worker/ovs-ofctl_dump-flows_br-int";
     let text =
         cmd!(workspace.sh, "tar --extract --xz --to-stdout --file {archive} {member}").quiet().read()?;
-    // A switch takes no flow whose group it does not have.
+    // A switch refuses a flow whose group does not exist.
     let is_whole = |line: &&str| line.contains("actions=") && !line.contains("group:");
     let all: Vec<&str> = text.lines().filter(is_whole).collect();
     let mut out = String::new();

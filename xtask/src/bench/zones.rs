@@ -38,7 +38,7 @@ fn one(workspace: &Workspace, plan: &Plan, file: &Path, table: &mut Table) -> Re
     let memory = peak(cmd!(sh, "{example} {file}").quiet())?;
     let sizes = memory as f64 / size as f64;
     let measured = format!("{sizes:.1} ({})", megabytes(memory));
-    table.aim("peak memory, in sizes of the file", measured, "< 6", sizes < 6.0);
+    table.aim("peak memory, in multiples of the file size", measured, "< 6", sizes < 6.0);
     if let Ok(median) = said.number("median") {
         let (most, packets) = (said.number("99th percentile")?, said.text("packets")?);
         let what = format!("a warm trace, median of {packets}");

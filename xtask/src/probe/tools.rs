@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-/// The most bytes of one server's list of tools, and of all lists together.
+/// The maximum size of one server's list of tools, and of all lists together, in bytes.
 pub(super) const BYTES: usize = 16_000;
 pub(super) const ALL_BYTES: usize = 56_000;
 

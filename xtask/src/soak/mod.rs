@@ -143,7 +143,7 @@ fn layer_calls(
     session.open()?;
     let list = session.expect("tools/list", json!({}))?;
     let mut known: BTreeMap<String, Vec<_>> = BTreeMap::new();
-    // Cases about the lab are repeated, because only a call with an answer tests much.
+    // Cases about the lab are repeated, because only a call that gets an answer tests much.
     for case in cases::with_lab(workspace, layer)? {
         let times = if case.is_of_lab() { OF_LAB } else { 1 };
         known.entry(case.tool).or_default().extend(std::iter::repeat_n(case.params, times));

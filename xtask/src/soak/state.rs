@@ -68,11 +68,11 @@ const PRINTED: &[(&str, &str)] = &[
     ("vlog of ovn-controller", "ovn-appctl -t ovn-controller vlog/list"),
 ];
 
-/// The tables that the legacy iptables has registered: a query for a table registers it. A kernel without legacy
-/// iptables has no such file.
+/// The tables that iptables-legacy has registered: a query for a table registers it. A kernel without legacy iptables
+/// has no such file.
 const LEGACY_TABLES: &[(&str, &str)] = &[
-    ("tables of the legacy iptables", "cat /proc/net/ip_tables_names"),
-    ("tables of the legacy ip6tables", "cat /proc/net/ip6_tables_names"),
+    ("tables of iptables-legacy", "cat /proc/net/ip_tables_names"),
+    ("tables of ip6tables-legacy", "cat /proc/net/ip6_tables_names"),
 ];
 
 /// The network namespaces of pods, which tools also read.

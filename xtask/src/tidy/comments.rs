@@ -3,10 +3,10 @@
 use super::prose::{first_line_of_tests, has_extension, has_hash_comments, written_files};
 use super::{SourceFile, Tree};
 
-/// The most columns of a line of prose.
+/// The maximum number of columns of a line of prose.
 const COLUMNS: usize = 120;
 
-/// The fewest words of the first sentence of a doc comment.
+/// The minimum number of words in the first sentence of a doc comment.
 const WORDS: usize = 3;
 
 /// The keywords that begin an item, after `pub`.

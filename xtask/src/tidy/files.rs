@@ -2,7 +2,7 @@
 
 use super::{SourceFile, Tree};
 
-/// The most lines of a Rust file, and of a file that holds a tool.
+/// The maximum number of lines of a Rust file, and of a file that holds a tool.
 const LINES: usize = 500;
 const TOOL_LINES: usize = 250;
 

@@ -89,7 +89,7 @@ pub(super) fn first_line_of_tests(text: &str) -> usize {
 struct CommentLine {
     line: usize,
     doc: bool,
-    /// Whether nothing but blanks stands before the comment.
+    /// Whether only blanks come before the comment.
     alone: bool,
 }
 
@@ -228,7 +228,7 @@ fn list_item(line: &str) -> Option<&str> {
     })
 }
 
-/// Blanks what is quoted in backticks, so that names of programs and fields are no words.
+/// Blanks text in backticks, so that names of programs and fields are not words.
 fn without_code(text: &str) -> String {
     let mut code = false;
     let blank = |character: char| match character {

@@ -95,6 +95,9 @@ const FORMS: &[Banned] = &[
     banned("someone who may", "write `ask an administrator`"),
     banned("takes you for", "say who is logged in"),
     banned("1 others", "write `1 more`"),
+    banned("the own", "write `its own` or `a node's own`"),
+    banned("in the last seconds", "write `in the last few seconds`"),
+    banned("at the latest", "write `no later than`"),
 ];
 
 /// Sentences that begin without their subject, in any prose. The case counts.

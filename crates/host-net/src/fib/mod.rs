@@ -301,7 +301,8 @@ impl<'a> Fib<'a> {
         fitting.sort_by_key(|route| rank(route));
         let mut fitting = fitting.as_slice();
         while let Some(first) = fitting.first().copied() {
-            // For IPv6, all routes of the same rank are candidates. For IPv4, only the one that was created first is.
+            // For IPv6, all routes of the same rank are candidates. For IPv4, only the route that was created first is
+            // a candidate.
             let equal = if self.v6 {
                 fitting.iter().take_while(|route| rank(route) == rank(first)).count()
             } else {

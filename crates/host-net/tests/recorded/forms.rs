@@ -54,7 +54,7 @@ fn routes_and_rules_are_equal_in_text_and_json() {
 
 #[test]
 fn neighbours_are_equal_in_text_and_json() {
-    // Times and states differ, because the outputs are some seconds apart.
+    // Times and states differ, because the outputs are a few seconds apart.
     let lasting = |name: &str| {
         let parsed = Neighbour::parse_all(output(name));
         assert_eq!(parsed.other, Vec::<String>::new(), "{name}");

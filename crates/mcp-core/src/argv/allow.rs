@@ -20,7 +20,7 @@ pub struct Program {
 pub struct Verb {
     /// The words of the verb. The list is empty for a program without verbs, such as `iptables-save`.
     pub words: &'static [&'static str],
-    /// The options that may stand between or after the operands, as whole words. Each verb lists its own options,
+    /// The options that may come between or after the operands, as whole words. Each verb lists its own options,
     /// because an option that is harmless for one verb may not be harmless for another.
     pub options: &'static [&'static str],
     /// The operands by position. All of them are required.

@@ -69,7 +69,7 @@ mod sealed {
     pub trait Sealed {}
 }
 
-/// A value that may stand on a command line. The trait is sealed: `String` does not implement it, and no other crate
+/// A value that may appear on a command line. The trait is sealed: `String` does not implement it, and no other crate
 /// can implement it.
 pub trait Operand: sealed::Sealed {
     /// The name of the kind in tables and documents.

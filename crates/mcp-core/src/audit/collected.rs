@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 
 /// The objects of a kind that a source has.
 ///
-/// A must-gather has the objects of some namespaces. An object that is not listed does not exist only where the
-/// collection was complete.
+/// A must-gather has the objects of some namespaces. A missing object proves that the object does not exist only where
+/// the collection was complete.
 #[derive(Clone, Debug, Default)]
 pub struct CollectedKind {
     /// The objects, sorted by namespace and name.

@@ -32,7 +32,7 @@ pub(super) fn answer(results: Vec<CheckResult<'_>>, about: Option<&str>) -> Answ
     if found.is_empty() {
         rows.push(Row::line(match about {
             Some(about) if others > 0 => {
-                format!("no finding is about {about}; {} about other objects", counted(others, "finding"))
+                format!("no finding about {about}; {} about other objects", counted(others, "finding"))
             }
             Some(_) | None => "no finding".to_owned(),
         }));
@@ -191,6 +191,6 @@ mod tests {
         }
         assert_eq!(shown(&checks, Some("n1")).await.matches(") bad: ").count(), 3);
         let text = shown(&checks, Some("db")).await;
-        assert!(text.starts_with("no finding is about db; 3 findings about other objects\n"), "{text}");
+        assert!(text.starts_with("no finding about db; 3 findings about other objects\n"), "{text}");
     }
 }

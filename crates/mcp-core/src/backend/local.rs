@@ -282,7 +282,7 @@ impl Backend for LocalBackend {
         let mut bytes = Vec::new();
         tokio::fs::File::from_std(file).take(limit).read_to_end(&mut bytes).await.map_err(failed)?;
         let database = Database::open(bytes).map_err(|e| ReadError::unreadable(what, e))?;
-        // The server may be in the middle of an append, so an incomplete last record is no damage here.
+        // The server may be in the middle of an append, so an incomplete last record is not damage here.
         let origin = Origin::new(path, Some(Timestamp::now()));
         Ok(ReadValue { value: Arc::new(database), origin, notes: Vec::new() })
     }

@@ -50,7 +50,7 @@ fn ask_rows(db: Db, selects: &[Select]) -> String {
     format!("query {}", wire::query_json(db.name(), selects))
 }
 
-/// The key of a recording of a command. A pod's namespace is a different place than the node's.
+/// The key of a recording of a command. A pod's namespace is a different place from the node's.
 fn ask_command(at: &CommandTarget, argv: &Argv) -> String {
     match &at.place {
         CommandPlace::Pod(pod) => format!("in {pod}: {argv}"),
@@ -151,9 +151,10 @@ impl Backend for RecordedBackend {
 
     async fn coverage(&self) -> Result<Coverage, ReadError> {
         let mut coverage = Coverage::live(&self.name, self.nodes().await?, &[]);
-        coverage
-            .notes
-            .push("recordings are found by their question only, so their contents cannot be listed".into());
+        coverage.notes.push(
+            "a recording is found only by the question that it answers, so the contents cannot be listed"
+                .into(),
+        );
         Ok(coverage)
     }
 

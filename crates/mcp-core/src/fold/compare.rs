@@ -188,12 +188,12 @@ fn with_meaning(template: &str, who: RowOwner, symbols: &Symbols) -> String {
     if value == meaning { value } else { format!("{value} ({meaning})") }
 }
 
-/// Returns the name of a node, with its peer for a row about a peer: `worker about worker-2`.
+/// Returns the name of a node, with its peer for a row about a peer: `worker for peer worker-2`.
 pub(super) fn name(who: RowOwner, names: &[&str]) -> String {
     let name = |i: usize| names.get(i).copied().unwrap_or("?");
     match who.peer {
         None => name(who.node).to_owned(),
-        Some(peer) => format!("{} about {}", name(who.node), name(peer)),
+        Some(peer) => format!("{} for peer {}", name(who.node), name(peer)),
     }
 }
 

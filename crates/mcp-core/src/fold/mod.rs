@@ -2,7 +2,7 @@
 //! extra.
 //!
 //! In interconnect mode each node has its own databases, flows and tables, which mirror each other. A row of one node
-//! is compared with the rows of the others after each node's own values ([`crate::Fact`]) have been recognised in it:
+//! is compared with the rows of the others after each node's own values ([`crate::Fact`]) have been recognized in it:
 //!
 //! * A row that contains no value of any node is expected on every node, with the same text.
 //! * A row that names its own node (`GR_<node>`) is expected on every node, with the values of that node.
@@ -203,7 +203,7 @@ fn absent(key: &GroupKey, group: &RowGroup<'_>, nodes: usize) -> Vec<RowOwner> {
             (0..nodes).map(|node| RowOwner { node, peer: None }).collect()
         }
         RowSubject::Peer => {
-            // Only nodes that have the row for some peer, or are such a peer, count, because a network need not be on
+            // A node counts only if it has the row for some peer, or is such a peer, because a network need not be on
             // every node.
             let involved: BTreeSet<NodeIndex> =
                 group.iter().flat_map(|cell| [Some(cell.who.node), cell.who.peer]).flatten().collect();

@@ -16,11 +16,11 @@ pub(super) struct RowOwner {
 
 /// The facts of all nodes.
 pub(super) struct Symbols {
-    /// The values that are recognised anywhere in a text. Values that several nodes share are left out. `None` stands
+    /// The values that are recognized anywhere in a text. Values that several nodes share are left out. `None` stands
     /// for the name of a node that the call does not read.
     words: Vec<Option<OwnValue>>,
     pattern: Option<AhoCorasick>,
-    /// The values that are recognised only as the whole value of one field.
+    /// The values that are recognized only as the whole value of one field.
     of_fields: HashMap<&'static str, HashMap<String, OwnValue>>,
     /// The value of each class on each node, or `None` if the class has several values there.
     values: BTreeMap<(NodeIndex, String), Option<String>>,
@@ -62,7 +62,7 @@ type FactKey<'a> = (Option<&'static str>, &'a str);
 
 impl Symbols {
     /// Collects the facts of the nodes that the call reads, and the names of the `others`. The other names are needed
-    /// so that a short node name is not recognised inside a longer one.
+    /// so that a short node name is not recognized inside a longer one.
     pub(super) fn new<'a>(
         facts: impl Iterator<Item = (NodeIndex, &'a [Fact])>,
         others: impl Iterator<Item = &'a str>,
@@ -120,7 +120,7 @@ impl Symbols {
     }
 
     /// Returns the template of a text of a node. If `who` has a peer, only values of the node and of that peer are
-    /// recognised; otherwise values of all nodes.
+    /// recognized; otherwise values of all nodes.
     pub(super) fn template(&self, text: &str, field: Option<&str>, who: RowOwner) -> Template {
         let mut template =
             Template { text: String::new(), kinds: Vec::new(), own: false, peers: BTreeSet::new() };

@@ -85,9 +85,8 @@ fn a_value_that_differs_is_named_with_its_meaning() {
     change(&mut zones, 1, "tstor-a", Some(row("tstor-a", &[("key", &["9"])])));
     assert_eq!(
         differences(&zones),
-        [
-            "tstor-<peer>: key differs\n    b about a: 9\n    a about b, a about c, b about c, c about a, c about b: <peer tunnel key>"
-        ]
+        ["tstor-<peer>: key differs\n    b for peer a: 9\n    \
+             a for peer b, a for peer c, b for peer c, c for peer a, c for peer b: <peer tunnel key>"]
     );
 }
 
@@ -99,7 +98,7 @@ fn a_nodes_own_value_is_compared_with_what_its_peers_have() {
     change(&mut zones, 0, "tstor-a", Some(row("tstor-a", &[("key", &["9"])])));
     let seen = differences(&zones);
     assert_eq!(seen.len(), 1, "{seen:?}");
-    assert!(seen[0].contains("b about a, c about a: 2"), "{seen:?}");
+    assert!(seen[0].contains("b for peer a, c for peer a: 2"), "{seen:?}");
 }
 
 #[test]
@@ -108,7 +107,7 @@ fn a_route_to_one_peer_that_is_missing() {
     change(&mut zones, 2, "10.244.3.0/24 via 100.88.0.3", None);
     assert_eq!(
         differences(&zones),
-        ["missing on c about b (10.244.3.0/24 via 100.88.0.3): <peer subnet> via <peer transit address>"]
+        ["missing on c for peer b (10.244.3.0/24 via 100.88.0.3): <peer subnet> via <peer transit address>"]
     );
 }
 
@@ -121,7 +120,7 @@ fn with_two_nodes_a_missing_route_is_seen_by_what_the_other_has() {
     assert_eq!(
         differences(&zones),
         [concat!(
-            "missing on a about b (10.244.3.0/24 via 100.88.0.3), present on b about a ",
+            "missing on a for peer b (10.244.3.0/24 via 100.88.0.3), present on b for peer a ",
             "(10.244.2.0/24 via 100.88.0.2): <peer subnet> via <peer transit address>"
         )]
     );
@@ -216,7 +215,7 @@ fn a_comparison_of_three_hundred_nodes_takes_a_few_lines() {
     let mut zones: Vec<(NodeName, Answer)> = (0..300).map(zone).collect();
     zones[17].1.rows.retain(|row| row.text != "tstor-node-4");
     let folded = fold_all(&zones);
-    assert_eq!(differences(&zones), ["missing on node-17 about node-4 (tstor-node-4): tstor-<peer>"]);
+    assert_eq!(differences(&zones), ["missing on node-17 for peer node-4 (tstor-node-4): tstor-<peer>"]);
     assert!(keys(&folded.same).len() < 1_000);
     assert!(
         folded.differences[0].rows.len() + folded.same.iter().map(|of| of.rows.len()).sum::<usize>() < 2_000

@@ -76,7 +76,7 @@ pub(crate) enum HttpError {
     /// The address cannot be used.
     #[error("cannot listen on {0}")]
     Listen(SocketAddr, #[source] io::Error),
-    /// Without signals the server could not stop in good order.
+    /// Without signals the server could not stop cleanly.
     #[error("cannot wait for signals")]
     Signals(#[source] io::Error),
 }

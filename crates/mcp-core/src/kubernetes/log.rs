@@ -1,4 +1,4 @@
-//! Logs of containers and hosts, as streams, so that no log is held in memory as a whole.
+//! Container and host logs, as streams, so that no log is held in memory as a whole.
 
 use crate::{NodeName, PodRef, sanitize::Redactor};
 use bytes::Bytes;

@@ -1,6 +1,6 @@
-//! Secrets that are recognisable by their form, or by the words of a format that precede them.
+//! Secrets that are recognizable by their form, or by the words of a format that precede them.
 //!
-//! Each class is promised in docs/security.md. The other two ways to recognise a secret are a name with its value
+//! Each class is promised in docs/security.md. The other two ways to recognize a secret are a name with its value
 //! ([`super::pairs`]) and a secret of several lines ([`super::lines`]).
 
 use super::REDACTED;

@@ -23,7 +23,7 @@ use std::{borrow::Cow, sync::LazyLock};
 /// Returns the text with invisible characters made visible and secrets removed.
 pub(crate) fn clean(text: &str) -> String {
     // Secrets are redacted before invisible characters become visible, because such a character may end a value, and
-    // again afterwards, because it may stand inside a name.
+    // again afterwards, because it may be inside a name.
     redact(&visible(&redact(text))).into_owned()
 }
 
@@ -132,7 +132,7 @@ pub(crate) fn is_open(value: &str) -> bool {
         || OPEN.is_match(value)
 }
 
-/// Returns the text without the secrets that are recognisable by their form or by what is next to them.
+/// Returns the text without the secrets that are recognizable by their form or by what is next to them.
 pub(crate) fn redact(text: &str) -> Cow<'_, str> {
     if !may_hold(text) {
         return Cow::Borrowed(text);

@@ -1,4 +1,4 @@
-//! Tests with logs of containers and hosts in all kinds of collections.
+//! Tests with container and host logs in all kinds of collections.
 
 use crate::common::*;
 use mcp_core::{Backend, Bundle, HostLog, LogPart, LogQuery, LogSource, ReadError};
@@ -103,7 +103,7 @@ fn logs_are_read_from_a_must_gather_in_every_format() {
     }
 }
 
-/// The files of the kubelet in a sosreport and in exports of kind, next to the names that the runtime gives them.
+/// The kubelet's files in a sosreport and in kind exports, next to the names that the runtime gives them.
 #[test]
 fn log_files_of_the_kubelet_are_read() {
     let id = "0123456789abcdef".repeat(4);

@@ -83,7 +83,7 @@ const ALLOW: AllowedPrograms = AllowedPrograms(&[Program {
     }],
 }]);
 
-/// An output above the size limit is in `sos_strings`, behind a link. A program of a snap has the name of the snap in
+/// An output above the size limit is in `sos_strings`, behind a link. A program from a snap has the name of the snap in
 /// front. Outputs from a container do not belong to the host.
 #[tokio::test]
 async fn outputs_are_found_where_sos_puts_them() {

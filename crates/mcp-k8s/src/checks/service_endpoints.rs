@@ -100,8 +100,8 @@ impl<'a> Behind<'a> {
                 "spec.selector",
                 format!("{text}, which no pod of the namespace has"),
                 near.map_or_else(
-                    || "labels of running pods".into(),
-                    |(_, labels)| format!("perhaps {labels}"),
+                    || "the labels of running pods".into(),
+                    |(_, labels)| format!("{labels}, perhaps"),
                 ),
                 format!("kubectl_get kind=pod namespace={namespace} output=wide"),
                 "the workload is scaled to zero on purpose",
@@ -167,8 +167,8 @@ mod tests {
         let unready = found(pod("web"), slice(json!({ "ready": false }))).unwrap();
         assert_eq!((unready.certainty, unready.field.as_str()), (Certainty::Certain, "ready endpoints"));
         let other = found(pod("webb"), json!([])).unwrap();
-        assert_eq!((other.certainty, other.right.as_str()), (Certainty::Suspicion, "perhaps app=webb"));
-        assert_eq!(found(json!([]), json!([])).unwrap().right, "labels of running pods");
+        assert_eq!((other.certainty, other.right.as_str()), (Certainty::Suspicion, "app=webb, perhaps"));
+        assert_eq!(found(json!([]), json!([])).unwrap().right, "the labels of running pods");
         let manual = json!({ "spec": {} });
         assert!(!is_selecting(&manual) && is_selecting(&service));
     }

@@ -220,8 +220,8 @@ impl ExpectedBalancers<'_> {
         complaints
     }
 
-    /// Returns the load balancers of a zone that have a virtual address, and their backends. It is a complaint if there
-    /// is none, or if the node's switch or gateway router has none of them.
+    /// Returns the load balancers of a zone that have a virtual address, and their backends. It is a fault if there is
+    /// none, or if the node's switch or gateway router has none of them.
     fn expect<'z>(
         &self,
         zone: &'z ServiceBalancers,

@@ -65,7 +65,7 @@ impl Locator<'_, '_> {
         ordered.into_iter().cloned().collect()
     }
 
-    /// Returns the nodes of the cluster whose northbound database was not read for any reason.
+    /// Returns the nodes of the cluster whose northbound database was not read, whatever the reason.
     fn unread(&self, progress: &ZoneProgress) -> Vec<String> {
         let known = self.nodes.iter().map(|node| node.name.as_str());
         let all: BTreeSet<&str> = known.chain(self.readable.iter().map(NodeName::as_str)).collect();

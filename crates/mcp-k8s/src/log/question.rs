@@ -227,7 +227,7 @@ impl LogReading {
     }
 
     fn line(&mut self, text: &str) {
-        // Matching can be slow, and one piece has thousands of lines, so each line checks the time.
+        // Matching can be slow, and one piece has thousands of lines, so the time is checked after each line.
         self.late = self.late || Instant::now() >= self.deadline || self.call.is_over();
         if self.late || self.counts.lines + 1 >= self.before {
             return;

@@ -326,7 +326,7 @@ fn memory_is_bounded_for_long_logs() {
         while fed < BYTES {
             piece.clear();
             for _ in 0..4_000 {
-                // Names of letters are not masked, so each line is a new template.
+                // Names that consist of letters are not masked, so each line is a new template.
                 let name: String =
                     (0..4).map(|at| char::from(b'a' + (lines >> (4 * at) & 15) as u8)).collect();
                 let text = format!(

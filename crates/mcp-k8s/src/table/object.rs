@@ -79,7 +79,7 @@ pub(crate) fn joined(all: &[&str]) -> Value {
     or_none(&all.join(","))
 }
 
-/// Returns the first texts, and the number of the others.
+/// Returns the first few texts, and the number of the others.
 pub(crate) fn some(all: Vec<String>, none: &str) -> Value {
     /// The number of texts that `kubectl` shows.
     const SHOWN: usize = 3;

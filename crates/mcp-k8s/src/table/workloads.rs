@@ -137,7 +137,7 @@ impl PodStatus {
     fn count(&mut self, container: Object<'_>) {
         self.restarts += container.int("/restartCount");
         let ended = container.at("/lastState/terminated/finishedAt").0;
-        // RFC 3339 times of the same form sort as texts.
+        // RFC 3339 times of the same form sort as text.
         if ended.as_str() > self.last_restart.as_ref().and_then(Value::as_str) {
             self.last_restart = Some(ended.clone());
         }

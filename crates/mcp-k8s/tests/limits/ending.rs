@@ -1,4 +1,4 @@
-//! A call that computes for long delays neither its own end nor other calls nor the end of the server.
+//! A long computation delays neither the end of its own call, nor other calls, nor the end of the server.
 
 use crate::hostile;
 use mcp_testing::Failed;
@@ -128,7 +128,7 @@ fn the_objects_of_a_large_file_do_not_keep_the_server_from_ending() -> Result<()
 fn a_bundle_that_takes_long_to_open_does_not_keep_the_server_from_ending() -> Result<(), Failed> {
     let dir = tempfile::tempdir()?;
     let bundle = dir.path().join("must-gather.tar.zst");
-    // The archive has almost 8 GiB, at a ratio of compression that a bundle may have.
+    // The archive is almost 8 GiB, with a compression ratio that a bundle may have.
     std::fs::write(&bundle, hostile::zstd(10 << 3, (8 << 30) - (1 << 20), 1 << 10))?;
     ends_during(&bundle, "cluster_overview", &json!({ "timeout_seconds": 300 }))
 }

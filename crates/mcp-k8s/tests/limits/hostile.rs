@@ -92,7 +92,7 @@ pub(crate) fn small_objects(dir: &Path, len: usize) -> io::Result<()> {
     list.flush()
 }
 
-/// Writes a report and a log with a file of `len` bytes each, without line breaks, which take no room on the disk.
+/// Writes a report and a log with a file of `len` bytes each, without line breaks, which take no space on the disk.
 pub(crate) fn large_file(dir: &Path, len: u64) -> io::Result<()> {
     file(dir, "namespaces/shop/pods/web/web.yaml")?.write_all(POD)?;
     for name in [LARGE, LOG] {

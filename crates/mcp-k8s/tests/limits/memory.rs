@@ -1,4 +1,5 @@
-//! Hostile bundles and hostile clients under a memory limit: the server answers every call, and its process lives.
+//! Hostile bundles and hostile clients under a memory limit: the server answers every call, and its process stays
+//! alive.
 //!
 //! The kernel enforces the limit, so the tests measure neither memory nor time.
 
@@ -37,7 +38,7 @@ fn many(tool: &'static str, arguments: &Value) -> Vec<(&'static str, Value)> {
 fn a_window_of_gigabytes_is_refused() -> Result<(), Failed> {
     let dir = tempfile::tempdir()?;
     let bundle = dir.path().join("must-gather.tar.zst");
-    // The archive has 3 GiB in a window of 2 GiB.
+    // The archive holds 3 GiB, compressed with a window of 2 GiB.
     std::fs::write(&bundle, hostile::zstd(21 << 3, 3 << 30, hostile::BLOCK))?;
     let told = answers(&bundle, &many("cluster_overview", &json!({})))?;
     assert!(told.iter().any(|text| text.contains("bytes of memory, more than zstd's default")), "{told:?}");
@@ -48,7 +49,7 @@ fn a_window_of_gigabytes_is_refused() -> Result<(), Failed> {
 fn many_calls_that_decompress_with_the_largest_window_are_bounded_together() -> Result<(), Failed> {
     let dir = tempfile::tempdir()?;
     let bundle = dir.path().join("must-gather.tar.zst");
-    // The window has 128 MiB, the largest allowed size, and each read of the last file decompresses 200 MiB.
+    // The window is 128 MiB, the largest allowed size, and each read of the last file decompresses 200 MiB.
     std::fs::write(&bundle, hostile::zstd(17 << 3, 200 << 20, hostile::BLOCK))?;
     let read = json!({ "path": hostile::LAST, "timeout_seconds": 60 });
     let told = answers(&bundle, &many("bundle_files", &read))?;

@@ -17,7 +17,7 @@ pub(crate) struct ManagementMtu;
 
 impl Check for ManagementMtu {
     const ID: &'static str = "management-mtu";
-    const TITLE: &'static str = "The management ports of all nodes have one MTU";
+    const TITLE: &'static str = "The management ports of all nodes have the same MTU";
     const READS: &'static str = "the interfaces of each node";
 
     async fn run(cluster: &ClusterReader<'_>) -> Result<CheckOutcome, ToolError> {

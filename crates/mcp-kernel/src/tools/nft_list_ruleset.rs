@@ -158,7 +158,7 @@ fn rows(object: &NftObject, wanted: AddressFilter, hit: bool, index: &RulesetInd
 }
 
 /// Returns the properties of an object. Each one passes through [`Row::shown`] by itself, because a secret would not be
-/// recognised in the middle of a line.
+/// recognized in the middle of a line.
 fn about(object: &NftObject) -> String {
     let said: Vec<_> = object.property_texts().into_iter().map(Row::shown).collect();
     match (said.is_empty(), object.is_empty()) {

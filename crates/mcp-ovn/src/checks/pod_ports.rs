@@ -1,4 +1,4 @@
-//! Finds pods without their logical port, ports with other addresses than the pod, and ports of pods that are gone.
+//! Finds pods without their logical port, ports whose addresses differ from the pod's, and ports of pods that are gone.
 
 use super::cluster_pods::{ClusterPod, ClusterPods};
 use futures::StreamExt;

@@ -36,7 +36,7 @@ impl Tool for Detrace {
          northbound row that it implements (ACL, route, NAT, load balancer, …) and the Kubernetes owner. Use it on \
          a flow dump, on the output of ofproto/trace, or on a uuid from ovn_trace.";
     const MANY: Many = Many::Refuse {
-        because: "a cookie has a meaning on one node only",
+        because: "a cookie has a meaning only on its own node",
         instead: "Pass the node on which the flows were recorded as node_name.",
     };
     type Params = Params;

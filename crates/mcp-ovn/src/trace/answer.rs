@@ -99,7 +99,7 @@ pub(crate) fn delivered<'a>(
     groups.into_iter().filter(arrives).filter_map(|it| it.paths.first().copied()).collect()
 }
 
-/// Returns the verdict on a reply, and says if the original sender does not recognise it as the reply to its packet.
+/// Returns the verdict on a reply, and says if the original sender does not recognize it as the reply to its packet.
 pub(crate) fn reply_verdict(asked: &PacketPath, back: &PacketPath, verdict: &Verdict) -> String {
     let first = asked.legs.first().and_then(|leg| leg.passes.first()).and_then(|pass| pass.packet.tuple());
     let last = match &back.outcome {

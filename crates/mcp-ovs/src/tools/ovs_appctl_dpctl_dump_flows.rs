@@ -84,7 +84,7 @@ impl Tool for DatapathFlows {
         Ok(Answer {
             rows: flows.into_iter().map(row).collect(),
             if_empty: if all == 0 {
-                "the datapath has no flow: no packet arrived in the last seconds"
+                "the datapath has no flow: no packet arrived in the last few seconds"
             } else {
                 "no flow matches"
             }

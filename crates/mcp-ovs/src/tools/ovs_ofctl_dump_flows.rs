@@ -93,7 +93,7 @@ impl Tool for DumpFlows {
         };
         if params.origins && !integration {
             notes.push(
-                "origins are shown only for br-int, because only its cookies come from rows of OVN".into(),
+                "origins are shown only for br-int, because only its cookies come from OVN rows".into(),
             );
         }
         if !integration && !compared {

@@ -264,7 +264,7 @@ fn text(cursor: &mut Cursor<'_>) -> Result<String, SyntaxError> {
             cursor.advance();
             Ok(text.clone())
         }
-        _ => Err(cursor.error("a quoted text is missing")),
+        _ => Err(cursor.error("a quoted string is missing")),
     }
 }
 

@@ -174,7 +174,7 @@ fn primary(cursor: &mut Cursor<'_>, negated: bool) -> Result<(Expr, bool), Synta
     }
     if cursor.peek_at(1) == Some(&Token::Sign("(")) {
         if !cursor.take_name("is_chassis_resident") {
-            return Err(cursor.error("the only function of matches is is_chassis_resident"));
+            return Err(cursor.error("the only function that a match can call is is_chassis_resident"));
         }
         cursor.need("(")?;
         let port = match cursor.advance() {
@@ -218,7 +218,7 @@ fn constant_first(cursor: &mut Cursor<'_>, negated: bool) -> Result<(Expr, bool)
     let (with, braces) = constants(cursor)?;
     use Relation::{Ge, Gt, Le, Lt};
     if !matches!((first, second), (Lt | Le, Lt | Le) | (Gt | Ge, Gt | Ge)) {
-        return Err(cursor.error("both signs of a range must have the same direction"));
+        return Err(cursor.error("both comparisons of a range must point in the same direction"));
     }
     let right = compare(cursor, operand, second, with, braces, negated)?;
     Ok((all(vec![left, right]), false))

@@ -37,7 +37,7 @@ enum What {
     Ping,
     /// An ARP request, or a reply.
     Arp(u8),
-    /// A datagram of IPv6, with addresses of its own.
+    /// An IPv6 datagram with its own addresses.
     Six,
 }
 
@@ -46,7 +46,7 @@ const PORTS: &[u16] = &[22, 53, 67, 80, 443, 5432, 8080, 30080, 30081, 40001];
 /// Addresses outside the lab's databases: the world, and no pod.
 const ELSEWHERE: &[&str] =
     &["172.18.0.1", "8.8.8.8", "10.244.0.77", "10.201.9.9", "224.0.0.5", "255.255.255.255", "169.254.0.2"];
-/// MAC addresses outside the lab's databases: the outside, broadcast, multicast and nobody.
+/// MAC addresses outside the lab's databases: an outside host, broadcast, multicast, and an address that no host has.
 const OTHER_MACS: &[&str] = &[
     "02:42:ac:12:00:01",
     "ff:ff:ff:ff:ff:ff",

@@ -47,7 +47,7 @@ fn plain(trace: &str, isolates: bool) -> Vec<String> {
         })
     };
     let reads = [
-        // For packets to userspace, the switch counts the places where they continue, and the sockets.
+        // In `userspace(…)`, the switch numbers the places where packets continue, and the sockets.
         ("userspace(pid=0,", "userspace("),
         // The switch may already have sent the request.
         ("waiting on ARP request", "sending ARP request"),

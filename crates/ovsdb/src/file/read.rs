@@ -101,7 +101,7 @@ fn read(db: &Database, schema: &Arc<TableSchema>, uuid: Uuid, chain: &[RowFragme
 ///
 /// A value equal to the default counts as never written, as it does for `ovsdb-server` when it loads a file. If the
 /// default has an element (`"min": 1`), the server of version 3.1 nevertheless writes a difference. Its own reader then
-/// gets a different value than it had in memory, and so does this one.
+/// gets a value that differs from the one in memory, and so does this one.
 fn is_difference(before: Option<&Datum>, column: &ColumnSchema) -> bool {
     column.ty.max > 1 && before.is_none_or(|before| *before != column.ty.default_datum())
 }

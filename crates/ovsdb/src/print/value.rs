@@ -38,7 +38,7 @@ pub fn value(datum: &Datum, ty: &ColumnType) -> String {
     out
 }
 
-/// Prints one atom. A string stands in double quotes unless it is a plain word.
+/// Prints one atom. A string is in double quotes unless it is a plain word.
 #[must_use]
 pub fn atom(atom: &Atom) -> String {
     let mut out = String::new();

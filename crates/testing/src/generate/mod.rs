@@ -1,9 +1,9 @@
 //! Generates a cluster of any size from the recording of a small one.
 //!
-//! Every generated node is a copy of one recorded node, with its own name, addresses, keys and chassis. What this node
-//! recorded of one of its peers is repeated for every other node. One of its namespaces is a tenant, which is repeated
-//! until each zone has as many logical flows as a busy node. What exists once in the recording (the control plane,
-//! user-defined networks, egress addresses) is left out. The same seed gives the same bytes.
+//! Every generated node is a copy of one recorded node, with its own name, addresses, keys and chassis. The data of
+//! this node about one of its peers is repeated for every other node. One of its namespaces is a tenant, which is
+//! repeated until each zone has as many logical flows as a busy node. Anything that exists once in the recording (the
+//! control plane, user-defined networks, egress addresses) is left out. The same seed gives the same bytes.
 
 mod names;
 mod rows;

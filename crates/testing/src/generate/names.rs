@@ -44,7 +44,7 @@ const PEER: [&str; 15] = [
     "10.244.2.",
 ];
 /// The texts that name something that exists once or on other nodes only: the control plane, the user-defined networks,
-/// the egress addresses, and the pods of the other nodes. What names one of them is left out.
+/// the egress addresses, and the pods of the other nodes. Anything that names one of them is left out.
 const LEFT_OUT: [&str; 57] = [
     "ovn-control-plane",
     "ac4d40a4-48c2-46ec-9907-f99d742a968a",

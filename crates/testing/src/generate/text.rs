@@ -82,7 +82,7 @@ fn elements(names: &Names, line: &str, repeat: Repeat) -> String {
     format!("{before}elements = {{ {} }}{after}", elements.collect::<Vec<_>>().join(", "))
 }
 
-/// Returns an object of the node, without what is left out.
+/// Returns an object of the node, without the parts that are left out.
 pub(super) fn object_of_node(names: &Names, text: &str, node: usize) -> String {
     let text = text
         .replace(r#""blue_l3-secondary":["10.201.1.0/24"],"#, "")
@@ -146,7 +146,7 @@ fn shared(names: &Names, lines: &[&str], tenant: Option<usize>) -> String {
     written
 }
 
-/// Returns a line with its facts replaced. An identifier that is no fact gets a new value, too.
+/// Returns a line with its facts replaced. An identifier that is not a fact gets a new value, too.
 fn identified(names: &Names, line: &str, repeat: Repeat) -> String {
     let renamed = names.rename(line, repeat);
     if renamed != line || !line.trim_start().trim_start_matches("- ").starts_with("uid: ") {

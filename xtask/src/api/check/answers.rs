@@ -45,7 +45,7 @@ const MOVING: &[&str] = &[
 /// A tool that joins objects and databases: without objects, a node still knows its ports.
 const JOINING: &str = "ovnkube_locate";
 
-/// What an audit says of a check that needs objects, where it has no objects.
+/// What an audit says about a check that needs objects if the source has no objects.
 const NO_OBJECTS: &str = "Kubernetes objects is not available";
 
 /// How often two answers may differ because the data changed between them.

@@ -72,7 +72,7 @@ const LOST: [LostAnswer; 3] = [
     ("too busy to delete", || json!({ "path": "/pods/", "method": "DELETE", "status": 503, "times": 1 })),
 ];
 
-/// What the evidence says of a command that ran in a debug pod.
+/// What the evidence says about a command that ran in a debug pod.
 pub(super) const IN_DEBUG_POD: &str = " in debug of ovn-kubernetes/ovn-mcp-debug-";
 
 /// The API server, and a kubectl that looks at it from outside.

@@ -1,4 +1,4 @@
-//! Checks a server on a faulty cluster: it names the fault within its time-out, and it continues to serve.
+//! Checks a server on a faulty cluster: it names the fault within its timeout, and it continues to serve.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use super::start;
 use crate::mcp;
 use crate::workspace::{Crate, Result, Workspace};
 
-/// The time-out of a call that gets no answer, and of all other calls, in seconds.
+/// The timeout of a call that gets no answer, and of all other calls, in seconds.
 const SHORT: u64 = 2;
 const LONG: u64 = 20;
 
@@ -68,7 +68,7 @@ pub(super) fn check(workspace: &Workspace, server: &Server) -> Result {
     for case in CASES {
         one(workspace, server, ovn, case)?;
     }
-    println!("{}: {} faults are reported, each within its time-out", ovn.name, CASES.len());
+    println!("{}: {} faults are reported, each within its timeout", ovn.name, CASES.len());
     silence(workspace, server)?;
     half_a_log(workspace, server)?;
     many(workspace, server, ovn)

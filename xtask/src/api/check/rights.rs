@@ -250,7 +250,7 @@ fn question(kubectl: &Kubectl, layer: &Crate, right: &Right) -> Result<(&'static
     };
     Ok(match (right.verb.as_str(), right.resource.as_str()) {
         ("get", "pods") => (tool, json!({ "pod": "ovn-kubernetes/ovnkube-node-k7xwd" })),
-        // A comparison knows the own values of a node by the annotations of the node's object.
+        // A comparison takes a node's own values from the annotations of its Node object.
         ("get", "nodes") => (tool, json!({ "node_name": "ovn-worker,ovn-worker2" })),
         ("list", "services" | "networkpolicies" | "adminnetworkpolicies") => {
             ("ovn_audit", json!({ "check": "row-owners" }))
@@ -337,7 +337,7 @@ fn toolsets(workspace: &Workspace, server: &Server) -> Result {
             return Err(format!("node_logs of {user}: {text}").into());
         }
     }
-    println!("mcp-k8s: tools outside the toolset need no rights, and logs of hosts need a separate role");
+    println!("mcp-k8s: tools outside the toolset need no rights, and host logs need a separate role");
     Ok(())
 }
 

@@ -289,7 +289,7 @@ impl ClusterError {
         let mut source = Some(error);
         while let Some(cause) = source {
             let text = cause.to_string();
-            // The types of rustls are not named here, because kube chooses the TLS library.
+            // This code does not name rustls types, because kube chooses the TLS library.
             let is_tls = [
                 "certificate",
                 "handshake",

@@ -229,7 +229,8 @@ async fn attach(
     #[expect(clippy::disallowed_methods, reason = "the one place where a command is run in a container")]
     let process = pods.exec(at.pod.name.as_str(), words, &how).await;
     let mut process = process.map_err(|e| api.error(asked, e))?;
-    let missing = || ReadError::unreadable(asked.to_string(), "the connection lacks a stream");
+    let missing =
+        || ReadError::unreadable(asked.to_string(), "the connection has no stdout, stderr or status stream");
     let status = process.take_status().ok_or_else(missing)?;
     let (out, err) = (process.stdout().ok_or_else(missing)?, process.stderr().ok_or_else(missing)?);
     // Both streams are read at once, because neither may wait for the other.

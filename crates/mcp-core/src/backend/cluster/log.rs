@@ -1,4 +1,4 @@
-//! Reads logs of containers through the API server, and logs of hosts through the kubelet's log endpoint.
+//! Reads container logs through the API server, and host logs through the kubelet's log endpoint.
 
 use super::{
     api::{Api, Reader, RequestDeadline, path},
@@ -165,7 +165,7 @@ enum HostLogPlace {
 }
 
 fn places_of(log: HostLog) -> Vec<HostLogPlace> {
-    // Other paths than /var/log occur only in bundles.
+    // Paths other than /var/log occur only in bundles.
     let files = host_files(log).iter().filter_map(|path| path.strip_prefix("var/log/"));
     files.map(HostLogPlace::File).chain(host_units(log).iter().copied().map(HostLogPlace::Unit)).collect()
 }
