@@ -201,7 +201,7 @@ fn a_row_about_a_peer_has_the_same_role_on_every_node() {
     identity.fields[1].values = vec!["remxte".into()];
     let seen = differences(&zones);
     assert_eq!(seen.len(), 1, "{seen:?}");
-    assert!(seen[0].starts_with("tstor-<peer>: type differs\n    a about b: remxte\n"), "{seen:?}");
+    assert!(seen[0].starts_with("tstor-<peer>: type differs\n    a for peer b: remxte\n"), "{seen:?}");
 }
 
 #[test]
