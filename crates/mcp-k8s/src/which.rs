@@ -20,6 +20,18 @@ pub(crate) struct ObjectSelection {
     pub(crate) fields: FieldSelector,
 }
 
+/// Says that files could not be read to their end, so that objects may be missing.
+pub(crate) fn incomplete(damaged: &[String]) -> String {
+    /// The number of files that are named.
+    const NAMED: usize = 3;
+    let more = match damaged.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more files"),
+    };
+    let named: Vec<&str> = damaged.iter().take(NAMED).map(String::as_str).collect();
+    format!("{}{more} could not be read completely", named.join(", "))
+}
+
 impl ObjectSelection {
     /// Parses parameters: kinds as `pods,svc` or `pod/web-1`, names as `web-1,web-2` or `shop/web-1`, a namespace or
     /// `all`.
@@ -149,6 +161,15 @@ impl ObjectSelection {
                 return Err(ToolError::bad(
                     format!("the {what} `{missing}` exists, but `labels` or `fields` exclude it"),
                     "Pass either `name` or selectors.",
+                ));
+            }
+            if let damaged @ [_, ..] = cluster.damaged().as_slice() {
+                return Err(ToolError::bad(
+                    format!(
+                        "it is unknown whether the {what} `{missing}` exists, because {}",
+                        incomplete(damaged)
+                    ),
+                    "`coverage` shows what the source has; file_search searches the readable text.",
                 ));
             }
             return Err(ToolError::not_found(what, missing.to_string(), known.iter().map(name)));

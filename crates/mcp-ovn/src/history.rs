@@ -43,8 +43,9 @@ pub(crate) async fn answer(node: &Node<'_>, db: Db, limits: TimeLimits<'_>) -> R
     let database: Arc<Database> = node.database(db).await?;
     let window = Window::parse(limits, node.as_of())?;
     let of_time = |t: &Transaction<'_>| window.contains(time(t));
-    let rows: Vec<Row> =
-        database.transactions().rev().filter(of_time).map(|t| Row::line(text(&database, &t))).collect();
+    let selected: Vec<Transaction<'_>> = database.transactions().rev().filter(of_time).collect();
+    let similar = selected.chunk_by(|a, b| is_heartbeat(&database, a) && is_heartbeat(&database, b));
+    let rows: Vec<Row> = similar.map(|several| Row::line(folded(&database, several))).collect();
     let first = database.transactions().next().and_then(|t| time(&t));
     let mut notes = Vec::new();
     if let Some(first) = first {
@@ -58,6 +59,44 @@ pub(crate) async fn answer(node: &Node<'_>, db: Db, limits: TimeLimits<'_>) -> R
 
 fn time(transaction: &Transaction<'_>) -> Option<Timestamp> {
     transaction.date_ms().and_then(|ms| Timestamp::from_millisecond(ms).ok())
+}
+
+/// Returns whether a transaction only writes the time stamp by which ovnkube-controller measures how fast changes reach
+/// the southbound database (`options:e2e_timestamp`, every 30 seconds).
+fn is_heartbeat(database: &Database, transaction: &Transaction<'_>) -> bool {
+    let changes = transaction.changes();
+    let is_stamp = |change: &ChangedRow| {
+        let is_global = matches!(change.table.as_str(), "NB_Global" | "SB_Global");
+        let Ok(rows) = transaction.row(&change.table, change.uuid) else { return false };
+        let options = |row: &Option<ovsdb::Row>| {
+            elements(database, row.as_ref().and_then(|row| row.get("options")).cloned())
+        };
+        let (before, after) = (options(&rows.before), options(&rows.after));
+        is_global
+            && change.kind == ChangeKind::Modify
+            && rows.columns().all(|column| column == "options")
+            && before.symmetric_difference(&after).all(|option| option.starts_with("e2e_timestamp="))
+    };
+    !changes.is_empty() && changes.iter().all(is_stamp)
+}
+
+/// Prints a transaction, or several consecutive ones that only write the time stamp, as one row.
+fn folded(database: &Database, several: &[Transaction<'_>]) -> String {
+    let when = |t: &Transaction<'_>| {
+        time(t).map_or("time unknown".into(), |t| t.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
+    };
+    match several {
+        [] => String::new(),
+        [one] => text(database, one),
+        [newest, .., oldest] => format!(
+            "{} to {} #{} to #{}: {} transactions changed only options:e2e_timestamp, which ovnkube-controller writes every 30 s",
+            when(oldest),
+            when(newest),
+            oldest.record_number(),
+            newest.record_number(),
+            several.len()
+        ),
+    }
 }
 
 /// Prints a transaction: `2026-11-22T08:21:54.478Z #3 ovn-nbctl: …`, and one line for each row that it changed.

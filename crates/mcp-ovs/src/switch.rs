@@ -84,7 +84,37 @@ async fn described(node: &Node<'_>, name: BridgeName) -> Bridge {
 
 /// Returns the output of the first of several commands that the source has.
 pub(crate) async fn text(node: &Node<'_>, forms: Vec<Argv>) -> Result<String, ReadError> {
-    node.first(forms.into_iter().map(reading).collect()).await
+    let what = forms.first().map(ToString::to_string).unwrap_or_default();
+    let text = node.first(forms.into_iter().map(reading).collect()).await?;
+    check_output(&what, text)
+}
+
+/// Returns the output of a program, unless it only says why the program failed. A report may record such a message with
+/// the exit status 0.
+fn check_output(what: &str, text: String) -> Result<String, ReadError> {
+    /// The beginnings of messages of the programs and of what starts them.
+    const PROGRAMS: [&str; 8] = [
+        "ovs-appctl: ",
+        "ovs-ofctl: ",
+        "ovs-vsctl: ",
+        "ovs-dpctl: ",
+        "bash: ",
+        "sh: ",
+        "timeout: ",
+        "nsenter: ",
+    ];
+    // Open vSwitch prints its log to standard error as `2026-11-22T08:00:00Z|00001|module|WARN|text`.
+    let is_message = |line: &str| {
+        PROGRAMS.iter().any(|program| line.starts_with(program))
+            || ["|WARN|", "|ERR|", "|EMER|"].iter().any(|level| line.contains(level))
+    };
+    let mut lines = text.lines().filter(|line| !line.trim().is_empty()).peekable();
+    match lines.peek().map(|line| line.trim().chars().take(200).collect::<String>()) {
+        Some(first) if lines.all(is_message) => {
+            Err(ReadError::unreadable(what, format!("the output is `{first}`")))
+        }
+        _ => Ok(text),
+    }
 }
 
 /// Works like [`text`], with a last form that is only read from a recording and never run.
@@ -95,7 +125,7 @@ pub(crate) async fn text_or_recorded(
 ) -> Result<String, ReadError> {
     let mut readings: Vec<_> = forms.into_iter().map(reading).collect();
     readings.push(Reading::recorded(CommandPlace::OvsSocket, command, into_text));
-    node.first(readings).await
+    check_output(command, node.first(readings).await?)
 }
 
 /// Returns the output of a command that is only read from a recording and never run.
@@ -133,6 +163,29 @@ pub(crate) async fn zones(node: &Node<'_>) -> BTreeMap<u16, String> {
         *name += &zone.name;
     }
     names
+}
+
+/// Checks that a parser understood something of an output that is not empty. Otherwise the program printed a message
+/// instead of its list, even if the recorded exit status is 0.
+pub(crate) fn check_understood(what: &str, understood: usize, other: &[&str]) -> Result<(), ReadError> {
+    match other.iter().find(|line| !line.trim().is_empty()) {
+        Some(line) if understood == 0 => {
+            let line: String = line.trim().chars().take(200).collect();
+            Err(ReadError::unreadable(what, format!("the output is `{line}`")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Checks that an output of `ovs-ofctl` has the header of a reply, which it also prints before an empty list.
+pub(crate) fn check_reply(what: &str, text: &str) -> Result<(), ReadError> {
+    let is_header = |line: &str| line.contains("_REPLY") || line.contains(" reply");
+    if text.lines().any(is_header) {
+        return Ok(());
+    }
+    let line: String = text.lines().next().unwrap_or_default().trim().chars().take(200).collect();
+    let why = if line.is_empty() { "the output is empty".into() } else { format!("the output is `{line}`") };
+    Err(ReadError::unreadable(what, why))
 }
 
 /// Returns notes about lines that a parser did not understand.

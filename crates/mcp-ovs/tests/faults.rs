@@ -53,6 +53,76 @@ impl Reports {
     }
 }
 
+impl Reports {
+    /// Returns the answer about ovn-worker2, or the error.
+    fn of_one(&self, tool: &str, params: Value) -> String {
+        let mut params = params.as_object().expect("an object").clone();
+        params.insert("node_name".into(), "ovn-worker2".into());
+        let case = Case { scenario: String::new(), tool: tool.into(), params };
+        let backend = Bundle::new(vec![self.0.path().join(REPORTS[2])]);
+        answer(mcp_ovs::layer(), Arc::new(backend), &case).unwrap_or_else(|e| e.to_string())
+    }
+}
+
+/// The files of a report that a tool reads, the tool, and what it must not conclude from an error message.
+const LISTS: [(&str, &str, &str, &str); 6] = [
+    ("ovs-ofctl_-O_OpenFlow15_show_br-int", "ovs_ofctl_show", r#"{}"#, "there are no"),
+    ("ovs-ofctl_-O_OpenFlow15_dump-groups_br-int", "ovs_ofctl_show", r#"{"what":"groups"}"#, "there are no"),
+    ("ovs-ofctl_-O_OpenFlow15_dump-meters_br-int", "ovs_ofctl_show", r#"{"what":"meters"}"#, "there are no"),
+    (
+        "ovs-ofctl_-O_OpenFlow15_dump-flows_br-int",
+        "ovs_ofctl_dump_flows",
+        r#"{"table":"0"}"#,
+        "the bridge has no flow",
+    ),
+    (
+        "ovs-appctl_dpctl.dump-conntrack_-m_netdev_ovs-netdev",
+        "ovs_appctl_dpctl_dump_conntrack",
+        r#"{}"#,
+        "no connection is tracked",
+    ),
+    (
+        "ovs-appctl_dpctl.dump-flows_-m_netdev_ovs-netdev",
+        "ovs_appctl_dpctl_dump_flows",
+        r#"{}"#,
+        "no packet arrived",
+    ),
+];
+
+#[test]
+fn an_error_message_instead_of_a_list_is_not_an_empty_list() -> Result<(), Failed> {
+    const MESSAGES: [&str; 4] = [
+        "ovs-ofctl: br-int is not a bridge or a socket\n",
+        "2026-11-22T08:40:01Z|00001|unixctl|WARN|failed to connect to /run/openvswitch/ovs-vswitchd.7.ctl\n",
+        "Connection refused\n",
+        "bash: ovs-appctl: command not found\n",
+    ];
+    for (file, tool, params, conclusion) in LISTS {
+        let reports = Reports::new()?;
+        let folder = reports.0.path().join(REPORTS[2]).join("sos_commands/openvswitch");
+        let params: Value = serde_json::from_str(params)?;
+        let healthy = reports.of_one(tool, params.clone());
+        assert!(!healthy.contains(conclusion) && !healthy.contains("cannot read"), "{file}: {healthy}");
+        // Every form of the command that the report holds is damaged alike.
+        let command = file.trim_start_matches("ovs-ofctl_-O_OpenFlow15_");
+        let same: Vec<PathBuf> = fs::read_dir(&folder)?
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| path.to_string_lossy().ends_with(command))
+            .collect();
+        assert!(!same.is_empty(), "{file} is not in the report");
+        for message in MESSAGES {
+            for path in &same {
+                fs::write(path, message)?;
+            }
+            let text = reports.of_one(tool, params.clone());
+            assert!(!text.contains(conclusion), "{file} {message:?}: {text}");
+            assert!(text.contains(message.trim()), "{file} {message:?}: {text}");
+        }
+    }
+    Ok(())
+}
+
 /// Returns the differences in an answer, without the evidence, the summary, the rows themselves and the notes.
 fn differences(text: &str) -> Vec<&str> {
     let mut in_row = false;

@@ -1,7 +1,6 @@
 //! Filters that select flows.
 
-use crate::{Flow, Ports, Token, tokens};
-use ipnet::IpNet;
+use crate::{Flow, Ports, Token, field, tokens};
 use std::{net::IpAddr, str::FromStr};
 
 /// A filter for flows. A flow must meet all conditions that are set.
@@ -21,11 +20,17 @@ pub struct Filter {
     pub nonzero: bool,
 }
 
-/// A condition on one field of a match: `nw_dst=10.244.0.4`, `tcp`.
+/// A condition on one field of a match.
+///
+/// * `nw_dst=10.244.0.0/16`: the flow matches some packets with these values, so that its own mask may be wider or
+///   narrower.
+/// * `nw_dst==10.244.0.0/16`: the flow matches exactly these values.
+/// * `tcp`, `nw_proto=6`, `dl_type=0x800`: the flow matches this protocol, in whichever form it names the protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldFilter {
     name: String,
     value: Option<String>,
+    is_exact: bool,
 }
 
 /// The error for a text that is neither a field with its value nor a protocol.
@@ -39,8 +44,12 @@ impl FromStr for FieldFilter {
     fn from_str(text: &str) -> Result<Self, BadWanted> {
         let Token { name, value } = Token::parse(text.trim());
         let word = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        let (value, is_exact) = match value.and_then(|value| value.strip_prefix('=')) {
+            Some(exact) => (Some(exact), true),
+            None => (value, false),
+        };
         match word && value != Some("") {
-            true => Ok(Self { name: canonical(name).to_owned(), value: value.map(str::to_owned) }),
+            true => Ok(Self { name: canonical(name).to_owned(), value: value.map(str::to_owned), is_exact }),
             false => Err(BadWanted(text.chars().take(60).collect())),
         }
     }
@@ -73,7 +82,11 @@ impl Filter {
 
     /// Returns whether the filter selects this flow.
     pub fn wants(&self, flow: &Flow<'_>, ports: &Ports) -> bool {
-        let has = |wanted: &FieldFilter| flow.fields.iter().any(|field| wanted.is(field, ports));
+        let protocol = Protocols::of(&flow.fields);
+        let has = |wanted: &FieldFilter| match wanted.protocols() {
+            Some(wanted) => protocol.are(wanted),
+            None => flow.fields.iter().any(|field| wanted.is(field, ports)),
+        };
         self.table.is_none_or(|table| table == flow.table())
             && self.cookie.is_none_or(|(cookie, mask)| cookie & mask == flow.cookie() & mask)
             && self.priority.is_none_or(|priority| priority == flow.priority())
@@ -86,42 +99,158 @@ impl Filter {
     }
 }
 
+/// The protocols of a match, in whichever form it names them. `tcp` stands for the Ethernet type of IPv4 and the IP
+/// protocol 6 (ovs-ofctl(8), "Flow Syntax").
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Protocols {
+    ethernet: Option<u64>,
+    ip: Option<u64>,
+}
+
+impl Protocols {
+    /// Returns the protocols of a keyword such as `tcp`.
+    fn named(name: &str) -> Option<Self> {
+        let (ethernet, ip) = match name {
+            "ip" => (0x0800, None),
+            "ipv6" | "ip6" => (0x86dd, None),
+            "icmp" => (0x0800, Some(1)),
+            "tcp" => (0x0800, Some(6)),
+            "udp" => (0x0800, Some(17)),
+            "sctp" => (0x0800, Some(132)),
+            "icmp6" => (0x86dd, Some(58)),
+            "tcp6" => (0x86dd, Some(6)),
+            "udp6" => (0x86dd, Some(17)),
+            "sctp6" => (0x86dd, Some(132)),
+            "arp" => (0x0806, None),
+            "rarp" => (0x8035, None),
+            "mpls" => (0x8847, None),
+            "mplsm" => (0x8848, None),
+            _ => return None,
+        };
+        Some(Self { ethernet: Some(ethernet), ip })
+    }
+
+    fn of(fields: &[Token<'_>]) -> Self {
+        let mut all = Self::default();
+        for field in fields {
+            let one = Self::of_field(canonical(field.name), field.value).unwrap_or_default();
+            all = Self { ethernet: one.ethernet.or(all.ethernet), ip: one.ip.or(all.ip) };
+        }
+        all
+    }
+
+    /// Returns the protocols that a field of this name and value requires.
+    fn of_field(name: &str, value: Option<&str>) -> Option<Self> {
+        match (name, value) {
+            (_, None) => Self::named(name),
+            ("dl_type", Some(value)) => Some(Self { ethernet: Some(tokens::number(value)?), ip: None }),
+            ("nw_proto", Some(value)) => Some(Self { ethernet: None, ip: Some(tokens::number(value)?) }),
+            _ => None,
+        }
+    }
+
+    /// Returns whether these protocols include all wanted ones.
+    fn are(self, wanted: Self) -> bool {
+        wanted.ethernet.is_none_or(|it| self.ethernet == Some(it))
+            && wanted.ip.is_none_or(|it| self.ip == Some(it))
+    }
+}
+
 impl FieldFilter {
+    /// Returns the name of the field.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns whether Open vSwitch has a field or a keyword of this name.
+    pub fn is_known(&self) -> bool {
+        self.protocols().is_some() || field::named(&self.name).is_some()
+    }
+
+    /// Returns whether a field of a flow has this name.
+    pub fn is_of(&self, field: &Token<'_>) -> bool {
+        canonical(field.name) == self.name
+    }
+
+    fn protocols(&self) -> Option<Protocols> {
+        Protocols::of_field(&self.name, self.value.as_deref())
+    }
+
     /// Returns whether a flow with this field matches packets that have the wanted value.
     fn is(&self, field: &Token<'_>, ports: &Ports) -> bool {
-        if canonical(field.name) != self.name {
+        if !self.is_of(field) {
             return false;
         }
         let (Some(wanted), Some(has)) = (&self.value, field.value) else { return self.value.is_none() };
         let port = || self.name == "in_port" && ports.name(has).is_some_and(|name| name == wanted);
-        wanted == has || port() || address(wanted, has) || number(wanted, has) || flags(wanted, has)
+        let masked = MaskedValue::parse(wanted).zip(MaskedValue::parse(has));
+        let is_same = masked.is_some_and(|(wanted, has)| match self.is_exact {
+            true => wanted == has,
+            false => wanted.overlaps(has),
+        });
+        wanted == has || port() || is_same || (!self.is_exact && flags(wanted, has))
     }
 }
 
-/// Returns whether one network contains the other.
-fn address(wanted: &str, has: &str) -> bool {
-    let net = |text: &str| -> Option<IpNet> {
-        let (address, mask) = text.split_once('/').unwrap_or((text, ""));
-        let address: IpAddr = address.parse().ok()?;
-        match mask.parse::<IpAddr>() {
-            Ok(mask) => IpNet::with_netmask(address, mask).ok(),
-            Err(_) if mask.is_empty() => Some(address.into()),
-            Err(_) => IpNet::new(address, mask.parse().ok()?).ok(),
-        }
-    };
-    match (net(wanted), net(has)) {
-        (Some(wanted), Some(has)) => has.contains(&wanted) || wanted.contains(&has),
-        _ => false,
-    }
+/// A value with the mask of the bits that count: a number, an IP address or a MAC address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct MaskedValue {
+    form: ValueForm,
+    value: u128,
+    mask: u128,
 }
 
-/// Returns whether a number has the wanted value in the bits that both masks cover.
-fn number(wanted: &str, has: &str) -> bool {
-    match (tokens::masked(wanted), tokens::masked(has)) {
-        (Some((wanted, all)), Some((has, mask))) => {
-            wanted & mask & all == has & mask & all && mask & all != 0
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ValueForm {
+    Number,
+    Ipv4,
+    Ipv6,
+    Mac,
+}
+
+impl MaskedValue {
+    /// Parses `value` or `value/mask`. The mask of an IP address is an address or the length of a prefix.
+    fn parse(text: &str) -> Option<Self> {
+        let (value, mask) = text.split_once('/').map_or((text, None), |(value, mask)| (value, Some(mask)));
+        let (form, value) = Self::value(value)?;
+        let width = match form {
+            ValueForm::Ipv4 => 32,
+            ValueForm::Mac => 48,
+            ValueForm::Number | ValueForm::Ipv6 => 128,
+        };
+        let all = u128::MAX >> (128 - width);
+        let mask = match (mask, form) {
+            (None, _) => all,
+            (Some(mask), ValueForm::Ipv4 | ValueForm::Ipv6) if mask.bytes().all(|b| b.is_ascii_digit()) => {
+                let length: u32 = mask.parse().ok().filter(|length| *length <= width)?;
+                all & !all.checked_shr(length).unwrap_or(0)
+            }
+            (Some(mask), _) => Self::value(mask).filter(|(of, _)| *of == form)?.1,
+        };
+        Some(Self { form, value: value & mask, mask })
+    }
+
+    fn value(text: &str) -> Option<(ValueForm, u128)> {
+        match text.parse() {
+            Ok(IpAddr::V4(address)) => return Some((ValueForm::Ipv4, address.to_bits().into())),
+            Ok(IpAddr::V6(address)) => return Some((ValueForm::Ipv6, address.to_bits())),
+            Err(_) => {}
         }
-        _ => false,
+        let bytes: Vec<&str> = text.split(':').collect();
+        if bytes.len() == 6 && bytes.iter().all(|byte| byte.len() == 2) {
+            return Some((ValueForm::Mac, u128::from_str_radix(&bytes.concat(), 16).ok()?));
+        }
+        let number = match text.strip_prefix("0x") {
+            Some(digits) => u128::from_str_radix(digits, 16).ok()?,
+            None => text.parse().ok()?,
+        };
+        Some((ValueForm::Number, number))
+    }
+
+    /// Returns whether some packet has both values.
+    fn overlaps(self, other: Self) -> bool {
+        let common = self.mask & other.mask;
+        self.form == other.form && (self.value ^ other.value) & common == 0 && common != 0
     }
 }
 
@@ -167,6 +296,13 @@ mod tests {
             "ct_state=+new+trk",
             "eth_src=0a:58:0a:f4:00:04",
             "reg0",
+            "ip",
+            "nw_proto=6",
+            "eth_type=0x800",
+            "nw_dst==10.96.0.0/16",
+            "nw_dst==10.96.0.0/255.255.0.0",
+            "nw_dst=10.0.0.10/255.0.0.255",
+            "dl_src=0a:58:00:00:00:00/ff:ff:00:00:00:00",
         ] {
             assert!(wants(wanted), "{wanted}");
         }
@@ -179,6 +315,16 @@ mod tests {
             "reg0=0x1",
             "ct_state=+est",
             "nw_src=10.96.0.1",
+            "ipv6",
+            "icmp",
+            "nw_proto=17",
+            "dl_type=0x806",
+            "nw_dst==10.96.0.10",
+            "nw_dst==10.0.0.0/8",
+            "nw_dst=10.1.0.0/255.1.0.0",
+            "dl_src=0a:59:00:00:00:00/ff:ff:00:00:00:00",
+            "dl_src==0a:58:00:00:00:00/ff:ff:00:00:00:00",
+            "nw_dst=::1",
         ] {
             assert!(!wants(unwanted), "{unwanted}");
         }

@@ -16,6 +16,32 @@ pub struct Entry<'a> {
     pub parts: Vec<(&'a str, Option<&'a str>)>,
 }
 
+/// The protocols of connections that have names (`lib/ct-dpif.c`, `ct_dpif_format_ipproto`). Another protocol is
+/// printed as a number.
+pub const PROTOCOLS: [&str; 8] = ["tcp", "udp", "icmp", "icmpv6", "sctp", "udplite", "dccp", "igmp"];
+
+/// The states of connections (`lib/ct-dpif.h`, `CT_DPIF_TCP_STATES` and `CT_DPIF_SCTP_STATES`).
+pub const STATES: [&str; 18] = [
+    "CLOSED",
+    "LISTEN",
+    "SYN_SENT",
+    "SYN_RECV",
+    "ESTABLISHED",
+    "CLOSE_WAIT",
+    "FIN_WAIT_1",
+    "CLOSING",
+    "LAST_ACK",
+    "FIN_WAIT_2",
+    "TIME_WAIT",
+    "COOKIE_WAIT",
+    "COOKIE_ECHOED",
+    "SHUTDOWN_SENT",
+    "SHUTDOWN_RECD",
+    "SHUTDOWN_ACK_SENT",
+    "HEARTBEAT_SENT",
+    "HEARTBEAT_ACKED",
+];
+
 /// A filter for connections. A connection must meet all conditions that are set.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
@@ -27,8 +53,8 @@ pub struct Filter {
     pub port: Option<u16>,
     /// The protocol of the connection.
     pub protocol: Option<String>,
-    /// The state of the connection at either end.
-    pub state: Option<String>,
+    /// The states, one of which the connection has at either end. An empty list means any state.
+    pub states: Vec<String>,
     /// The mark and the mask of its bits that must match.
     pub mark: Option<(u64, u64)>,
 }
@@ -91,12 +117,12 @@ impl fmt::Display for Entry<'_> {
 impl Filter {
     /// Returns whether the filter has any condition.
     pub fn is_narrow(&self) -> bool {
-        let Self { zones, address, port, protocol, state, mark } = self;
+        let Self { zones, address, port, protocol, states, mark } = self;
         !zones.is_empty()
             || address.is_some()
             || port.is_some()
             || protocol.is_some()
-            || state.is_some()
+            || !states.is_empty()
             || mark.is_some()
     }
 
@@ -107,15 +133,14 @@ impl Filter {
         let has_port = |port: u16| {
             tuples().any(|(name, value)| matches!(name, "sport" | "dport") && value.parse() == Ok(port))
         };
-        let has_state = |state: &String| {
-            entry.state().is_some_and(|it| it.split('/').any(|it| it.eq_ignore_ascii_case(state)))
-        };
+        let is_wanted = |it: &str| self.states.iter().any(|state| it.eq_ignore_ascii_case(state));
+        let has_state = || entry.state().is_some_and(|it| it.split('/').any(is_wanted));
         (self.zones.is_empty() || self.zones.contains(&entry.zone()))
             && self.protocol.as_ref().is_none_or(|protocol| entry.protocol.eq_ignore_ascii_case(protocol))
             && self.mark.is_none_or(|(mark, mask)| entry.mark() & mask == mark & mask)
             && self.address.is_none_or(has_address)
             && self.port.is_none_or(has_port)
-            && self.state.as_ref().is_none_or(has_state)
+            && (self.states.is_empty() || has_state())
     }
 }
 
@@ -161,7 +186,7 @@ mod tests {
         }
         assert!(wants(Filter { port: Some(8080), zones: vec![18], mark: Some((2, 2)), ..Filter::default() }));
         assert!(wants(Filter {
-            state: Some("closing".into()),
+            states: vec!["closing".into()],
             protocol: Some("tcp".into()),
             ..Filter::default()
         }));

@@ -204,7 +204,10 @@ impl Query {
         select: Select,
         of: &str,
     ) -> Result<Rows, NoRecords<S::Failed>> {
-        let named = Parents::Named(of);
+        let named = match of_bridge(source, schema, table, of).await? {
+            Some(ports) => ports,
+            None => Parents::Named(of),
+        };
         let selects = parts_selects(schema, &table.name, &named);
         if selects.is_empty() {
             return Err(NoRecords::Bad {
@@ -240,6 +243,23 @@ impl Query {
         rows.rows.retain(|row| found.contains(row));
         Ok(rows)
     }
+}
+
+/// Returns the ports of a bridge, to which the bridge's interfaces belong. A bridge has a port of its own name, so the
+/// name alone would mean that port.
+async fn of_bridge<S: Source>(
+    source: &S,
+    schema: &Schema,
+    table: &TableSchema,
+    name: &str,
+) -> Result<Option<Parents<'static>>, S::Failed> {
+    if table.name != "Interface" || schema.table("Bridge").is_none() {
+        return Ok(None);
+    }
+    let bridge = Select::from("Bridge").columns(["name", "ports"]).filter(Condition::is("name", name));
+    let read = source.rows(&[bridge]).await?;
+    let bridge = read.iter().flat_map(|rows| &rows.rows).find(|row| row.text("name") == Some(name));
+    Ok(bridge.map(|bridge| Parents::Rows(bridge.refs("ports").collect())))
 }
 
 /// Returns the names of the rows that these rows refer to, and of the rows that refer to them.

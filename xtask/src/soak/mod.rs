@@ -54,6 +54,9 @@ pub(crate) struct Soak {
     /// Number of random changes of each kind of source that a comparison of nodes has to report
     #[arg(long, default_value_t = 1_000, conflicts_with = "quick")]
     changes: usize,
+    /// Number of random packets for each table of routes, and of random logs that are paged through
+    #[arg(long, default_value_t = 2_000, conflicts_with = "quick")]
+    cases: usize,
     /// Seed of an earlier run, to repeat its calls, changes and packets
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -121,7 +124,18 @@ pub(crate) fn run(soak: &Soak) -> Result {
         return Ok(());
     }
     random_changes(&workspace, soak)?;
+    random_cases(&workspace, soak)?;
     traces::compare(&workspace, &soak.lab, soak.packets, soak.processes, soak.seed)
+}
+
+/// Compares the evaluation of routes and rules with the kernel, and pages of logs with the whole log, in more cases than
+/// the tests do.
+fn random_cases(workspace: &Workspace, soak: &Soak) -> Result {
+    let (seed, cases) = (soak.seed.to_string(), soak.cases.to_string());
+    let kernel = cmd!(workspace.sh, "cargo test --workspace --test kernel -- --include-ignored");
+    kernel.env("HOST_NET_SEED", seed).env("HOST_NET_CASES", &cases).run()?;
+    let logs = cmd!(workspace.sh, "cargo test --workspace --lib -- log::pages");
+    Ok(logs.env("PROPTEST_CASES", &cases).run()?)
 }
 
 /// Checks that the comparisons of nodes report more random changes of a source than the tests make.

@@ -193,6 +193,23 @@ fn the_lines_of_a_host_and_a_program_are_selected() {
     }
 }
 
+/// A line that is longer than a line can be is cut, and the next line stays a line of its own.
+#[test]
+fn a_long_line_of_a_journal_is_cut_and_ends() {
+    let line = |second: u32, text: &str| format!("Nov 22 08:12:0{second} node-3 kubelet[7]: {text}\n");
+    let journal = line(1, "one") + &line(2, &"x".repeat(2 << 20)) + &line(3, "three");
+    let (_dir, paths) = folder(&[
+        ("logs/node-3/kubernetes-version.txt", b"v1.36.2"),
+        ("logs/node-3/journal.log", journal.as_bytes()),
+    ]);
+    let (text, ..) = log(paths, host("node-3", HostLog::Kubelet), None).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 3, "{:?}", lines.iter().map(|line| line.len()).collect::<Vec<_>>());
+    assert_eq!((lines[0], lines[2]), (line(1, "one").trim_end(), line(3, "three").trim_end()));
+    let cut = journal.lines().nth(1).unwrap().len() - (1 << 20);
+    assert!(lines[1].ends_with(&format!("x … [{cut} more bytes of this line are cut]")));
+}
+
 /// Rotated files are read as far back as `since` asks.
 #[test]
 fn rotated_logs_of_a_host_are_read_first() {

@@ -99,6 +99,11 @@ async fn events_section(
             answer.notes.push(e.to_string());
             return Ok(Section::new("Events", vec!["not collected".into()]));
         }
+        // Unreadable events must not hide the object.
+        Err(ToolError::Read(e)) => {
+            answer.notes.push(format!("the events were not read: {e}"));
+            return Ok(Section::new("Events", vec!["not read".into()]));
+        }
         Err(e) => return Err(e),
     };
     // A pod can be recreated under the same name, for example by a StatefulSet; events of the earlier pod have another

@@ -3,7 +3,7 @@
 use crate::{
     json,
     table::{self, BadPath, FieldPath, TableContext},
-    which::ObjectSelection,
+    which::{ObjectSelection, incomplete},
 };
 use mcp_core::{Answer, ClusterReader, ClusterTool, ObjectKind, ObjectQuery, Row, Table, ToolError};
 use schemars::JsonSchema;
@@ -96,7 +96,11 @@ impl ClusterTool for KubectlGet {
         }
         answer.notes.extend(failed.iter().map(ToString::to_string));
         if !none.is_empty() {
-            answer.if_empty = format!("there are no {}", none.join(", no "));
+            let none = none.join(", no ");
+            answer.if_empty = match cluster.damaged().as_slice() {
+                [] => format!("there are no {none}"),
+                damaged => format!("the readable data has no {none}, but {}", incomplete(damaged)),
+            };
         }
         if !answer.rows.is_empty() && !none.is_empty() {
             answer.notes.push(answer.if_empty.clone());

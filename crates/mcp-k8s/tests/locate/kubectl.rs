@@ -31,6 +31,39 @@ fn rows(answer: &str) -> Vec<&str> {
 }
 
 #[tokio::test]
+async fn an_object_may_be_behind_the_end_of_a_damaged_file() -> Result<(), Failed> {
+    let capture = Changed::new()?;
+    let named = json!({ "kind": "services", "name": "web", "namespace": "shop" });
+    assert!(answer(&capture, "kubectl_get", named.clone()).await?.contains("ClusterIP"));
+    let path = capture.image().join("namespaces/shop/core/services.yaml");
+    let text = std::fs::read_to_string(&path)?;
+    // The list is cut in its first object.
+    std::fs::write(&path, text.get(..text.find("spec:").ok_or("an object")?).unwrap_or_default())?;
+    for (tool, params) in [("kubectl_get", named.clone()), ("kubectl_describe", named)] {
+        let text = answer(&capture, tool, params).await?;
+        assert!(
+            text.contains("it is unknown whether the service in namespace shop `web` exists"),
+            "{tool}: {text}"
+        );
+        assert!(text.contains("could not be read completely"), "{tool}: {text}");
+    }
+    let text = answer(&capture, "kubectl_get", json!({ "kind": "services", "namespace": "shop" })).await?;
+    assert!(text.contains("the readable data has no services in namespace shop, but "), "{text}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn unreadable_events_do_not_hide_a_pod() -> Result<(), Failed> {
+    let capture = Changed::new()?;
+    std::fs::write(capture.image().join(EVENTS), "Unable to connect to the server: EOF\n")?;
+    let pod = json!({ "kind": "pod", "name": CRASHY, "namespace": "clients" });
+    let text = answer(&capture, "kubectl_describe", pod).await?;
+    assert!(text.contains("CrashLoopBackOff"), "{text}");
+    assert!(text.contains("note: the events were not read") || text.contains("could not be read"), "{text}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn events_of_both_api_groups_are_found() -> Result<(), Failed> {
     let capture = Changed::new()?;
     let asked = json!({ "object": format!("pod/clients/{CRASHY}"), "type": "Warning" });

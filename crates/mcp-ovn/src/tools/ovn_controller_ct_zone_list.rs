@@ -57,6 +57,12 @@ impl Tool for CtZoneList {
             .iter()
             .map(|(id, names)| format!("zone {id} is shared by {}", names.join(" and ")))
             .collect();
+        if zones.is_empty() {
+            notes.push(
+                "no zone of a port or router was found; the rows are only the zones that OVN-Kubernetes reserves"
+                    .into(),
+            );
+        }
         notes.extend(other.iter().map(|line| format!("cannot parse this line: {line}")));
         let reserved = zones::RESERVED
             .iter()

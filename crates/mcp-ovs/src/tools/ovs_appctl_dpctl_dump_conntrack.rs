@@ -1,8 +1,9 @@
 //! The tool that lists the connections of the datapath.
 
 use crate::{commands, switch, types};
+use host_net::state;
 use mcp_core::{Answer, Many, Node, Row, Tool, ToolError};
-use ovn_model::conntrack::{Entry, Filter, Summary};
+use ovn_model::conntrack::{Entry, Filter, PROTOCOLS, STATES, Summary};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
@@ -55,8 +56,8 @@ impl Tool for Conntrack {
             zones: params.zone.as_deref().map(|zone| zones(zone, &names)).transpose()?.unwrap_or_default(),
             address: params.address.as_deref().map(address).transpose()?,
             port: params.port,
-            protocol: params.protocol.clone(),
-            state: params.state.clone(),
+            protocol: params.protocol.as_deref().map(protocol).transpose()?,
+            states: params.state.as_deref().map(states).transpose()?.unwrap_or_default(),
             mark: params.mark.as_deref().map(|mark| types::masked(mark, "mark")).transpose()?,
         };
         let one = match filter.zones[..] {
@@ -91,6 +92,7 @@ impl Tool for Conntrack {
         } else if fit < all {
             notes.push(format!("{fit} of {all} connections match"));
         }
+        switch::check_understood("connections of the datapath", all, &other)?;
         notes.extend(switch::not_understood(&other));
         Ok(Answer {
             rows: if counted { summary_rows(&summary, &names) } else { rows(&entries, &names) },
@@ -109,6 +111,23 @@ pub(crate) fn address(text: &str) -> Result<IpAddr, ToolError> {
             "Pass an IPv4 or IPv6 address; ovnkube_locate finds the address of a pod.",
         )
     })
+}
+
+/// Returns a protocol as Open vSwitch prints it: a name or a number.
+fn protocol(text: &str) -> Result<String, ToolError> {
+    let asked = text.trim().to_ascii_lowercase();
+    let asked = if asked == "icmp6" { "icmpv6".to_owned() } else { asked };
+    match PROTOCOLS.contains(&asked.as_str()) || asked.parse::<u8>().is_ok() {
+        true => Ok(asked),
+        false => Err(ToolError::not_found("protocol", text, PROTOCOLS)),
+    }
+}
+
+/// Returns the states of this name, in any spelling. `FIN_WAIT` stands for both of its kinds.
+fn states(text: &str) -> Result<Vec<String>, ToolError> {
+    let same: Vec<String> =
+        STATES.iter().filter(|state| state::is_same(state, text)).map(|&state| state.to_owned()).collect();
+    if same.is_empty() { Err(ToolError::not_found("connection state", text, STATES)) } else { Ok(same) }
 }
 
 /// Returns the zones of a number or of a name.

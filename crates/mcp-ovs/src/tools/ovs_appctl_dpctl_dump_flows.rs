@@ -72,6 +72,7 @@ impl Tool for DatapathFlows {
                 None => other.push(line),
             }
         }
+        switch::check_understood("flows of the datapath", all, &other)?;
         flows.sort_by(|a, b| (&a.0, b.1, &a.2).cmp(&(&b.0, a.1, &b.2)));
         let zones = switch::zones(node).await;
         let mut notes = Vec::new();

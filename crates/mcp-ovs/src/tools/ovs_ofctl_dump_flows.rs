@@ -8,7 +8,7 @@ use crate::{
     types,
 };
 use mcp_core::{Answer, Node, ReadError, Row, Tool, ToolError};
-use openflow::{BadWanted, FieldFilter, Filter};
+use openflow::{BadWanted, FieldFilter, Filter, Flow};
 use ovn_model::openflow::names::{self, Tables};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -31,7 +31,7 @@ pub(crate) struct Params {
     /// Exact priority.
     #[serde(default)]
     priority: Option<u16>,
-    /// Fields that the match must have, such as tcp, nw_dst=10.96.0.1, in_port=eth0.
+    /// Fields that the match must have, such as tcp, nw_dst=10.96.0.1, in_port=eth0; == also compares the mask.
     #[serde(default, rename = "match")]
     matching: Vec<String>,
     /// Text that the actions contain.
@@ -69,9 +69,17 @@ impl Tool for DumpFlows {
         let (filter, wanted) = filter(params, &tables)?;
         let compared = node.is_compared();
         // Each node assigns its own numbers to ports, zones and datapaths, so only the tables of br-int are compared.
-        let whole = !filter.is_narrow() && params.table.is_none();
+        let whole = !filter.is_narrow() && params.table.is_none() && !params.origins;
+        if integration && compared && !whole {
+            return Err(ToolError::bad(
+                "flows of br-int are not compared, because they contain numbers that each node assigns itself, so table, cookie, priority, match, action, nonzero and origins apply to one node only",
+                "Pass one node, or compare the logical flows: ovn_sbctl_lflow_list node_name=all.",
+            ));
+        }
         let counted = integration && (whole || compared);
         let mut found = flows::find(&dump, &bridge, &filter, !counted);
+        switch::check_understood(&Self::title(params), found.of, &found.other)?;
+        check_fields(&filter, &dump, &bridge)?;
         found.flows.retain(|flow| wanted.is_empty() || wanted.contains(&flow.table()));
         let mut not_compared = vec!["counters and ages of flows".to_owned()];
         if counted && compared {
@@ -153,6 +161,21 @@ fn filter(params: &Params, tables: &Tables) -> Result<(Filter, Vec<u8>), ToolErr
         },
     };
     Ok((filter, wanted))
+}
+
+/// Refuses a field that no flow of the bridge has and that Open vSwitch does not know: its name is misspelled.
+fn check_fields(filter: &Filter, dump: &str, bridge: &Bridge) -> Result<(), ToolError> {
+    for field in filter.fields.iter().filter(|field| !field.is_known()) {
+        let mut flows = dump.lines().filter_map(Flow::parse);
+        if !flows.any(|flow| flow.fields.iter().any(|it| field.is_of(it))) {
+            let problem = format!("no flow of {} has a field `{}`", bridge.name.as_str(), field.name());
+            return Err(ToolError::bad(
+                problem,
+                "ovs-fields(7) lists the fields, such as nw_dst, tp_dst and reg0.",
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn rows(

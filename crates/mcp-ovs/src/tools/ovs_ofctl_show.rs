@@ -70,6 +70,7 @@ impl Tool for OfctlShow {
             What::Meters => (BridgeDump::Meters, BridgeDump::MeterStatistics),
         };
         let text = switch::text(node, commands::ofctl(dump, &bridge.name)).await?;
+        switch::check_reply(&Self::title(params), &text)?;
         let (statistics, mut notes) =
             match switch::text(node, commands::ofctl(statistics, &bridge.name)).await {
                 Ok(text) => (text, Vec::new()),

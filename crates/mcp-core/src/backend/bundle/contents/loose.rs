@@ -70,7 +70,9 @@ fn node_in(files: &Files, path: &str, db: Db, folder: &str) -> Option<NodeName> 
     let open = |path: &str| super::open(files.read(path).ok()?).ok();
     let own = open(path).and_then(|database| identity::node_of(db, &database));
     let beside = || {
-        let northbound = path.replace("sb", "nb");
+        let (folder, file) =
+            path.rsplit_once('/').map_or(("", path), |(folder, _)| path.split_at(folder.len() + 1));
+        let northbound = format!("{folder}{}", file.replace("sb", "nb"));
         (db == Db::Sb && files.has(&northbound))
             .then(|| identity::node_of(Db::Nb, &open(&northbound)?))
             .flatten()

@@ -11,7 +11,7 @@ use tokio::sync::mpsc::Sender;
 
 /// The size of one read, in bytes.
 const PIECE: usize = 64 << 10;
-/// The limit of a line in bytes. No line of a journal is longer, and only this much of a longer line is searched.
+/// The limit of a line in bytes, if lines are selected. A longer line is cut here, and says so.
 const LINE: usize = 1 << 20;
 
 /// Starts to read. Reading ends with the log, or when nobody reads the stream any more.
@@ -21,7 +21,7 @@ pub(super) fn start(cluster: Arc<BundledCluster>, bundle: usize, pieces: Vec<Log
     let pour = move || {
         let Some(one) = cluster.bundles.get(bundle) else { return };
         for LogPiece { path, lines, shown } in pieces {
-            let mut pour = LogWriter { sender: &sender, lines, line: Vec::new(), last: b'\n' };
+            let mut pour = LogWriter { sender: &sender, lines, line: Vec::new(), cut: 0, last: b'\n' };
             let result = one.files.pour(&path, &mut |content| pour.all(content));
             if let Err(e) = result {
                 // The text before the error was sent, and the next file can still be read.
@@ -47,6 +47,8 @@ struct LogWriter<'a> {
     lines: LineFilter,
     /// The beginning of a line whose end has not been read yet, if lines are selected.
     line: Vec<u8>,
+    /// The number of bytes of this line that are not kept.
+    cut: usize,
     last: u8,
 }
 
@@ -66,8 +68,8 @@ impl LogWriter<'_> {
             }
         }
         if !self.line.is_empty() {
-            let line = std::mem::take(&mut self.line);
-            self.send(if self.lines.has(&line) { &line } else { b"" });
+            let line = self.end_line();
+            self.send(&line);
         }
         // A missing newline is added, so that the first line of the next file does not continue this line.
         if self.last != b'\n' {
@@ -83,17 +85,31 @@ impl LogWriter<'_> {
         }
         let mut kept = Vec::new();
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
-            if self.line.len() < LINE {
-                self.line.extend_from_slice(part);
-            }
-            if part.ends_with(b"\n") {
-                if self.lines.has(&self.line) {
-                    kept.append(&mut self.line);
+            let text = part.strip_suffix(b"\n").unwrap_or(part);
+            let (fits, rest) = text.split_at(text.len().min(LINE.saturating_sub(self.line.len())));
+            self.line.extend_from_slice(fits);
+            self.cut += rest.len();
+            if text.len() < part.len() {
+                kept.append(&mut self.end_line());
+                if !kept.is_empty() && !kept.ends_with(b"\n") {
+                    kept.push(b'\n');
                 }
-                self.line.clear();
             }
         }
         self.send(&kept)
+    }
+
+    /// Returns the line that was read, without its newline, if it is selected.
+    fn end_line(&mut self) -> Vec<u8> {
+        let mut line = std::mem::take(&mut self.line);
+        let cut = std::mem::take(&mut self.cut);
+        if !self.lines.has(&line) {
+            return Vec::new();
+        }
+        if cut > 0 {
+            line.extend_from_slice(format!(" … [{cut} more bytes of this line are cut]").as_bytes());
+        }
+        line
     }
 
     fn send(&mut self, bytes: &[u8]) -> bool {
