@@ -154,6 +154,16 @@ impl Session {
         said(&result)
     }
 
+    /// Returns the evidence that the first line of an answer names: what was read, and where.
+    pub(crate) fn evidence(&mut self, answer: &str) -> Result<String> {
+        let first = answer.lines().next().unwrap_or_default();
+        let uri = first.split_whitespace().find(|word| word.starts_with("evidence://"));
+        let uri = uri.ok_or_else(|| format!("the answer names no evidence: {first}"))?;
+        let read = self.expect("resources/read", json!({ "uri": uri }))?;
+        let text = read.pointer("/contents/0/text").and_then(Value::as_str);
+        Ok(text.ok_or("the evidence has no text")?.to_owned())
+    }
+
     /// Hangs up, and checks that the server then ends with success and sends nothing more.
     pub(crate) fn close(mut self) -> Result {
         drop(self.input.take());

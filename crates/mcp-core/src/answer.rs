@@ -1,5 +1,6 @@
 //! The answer of a tool for one node, from which core makes a reply.
 
+use serde_json::Value;
 use std::{collections::BTreeSet, sync::Arc};
 
 /// Returns a number with its noun in the singular or the plural: `1 flow`, `2 flows`.
@@ -25,6 +26,12 @@ pub struct Answer {
     pub not_compared: Vec<String>,
     /// The things that the node has and that rows can depend on; see [`RowIdentity::needs`].
     pub has: BTreeSet<String>,
+    /// True if the last rows matter most, as in a log. If the rows of several nodes do not all fit, the reply then
+    /// leaves out the first rows of each node and not the last ones.
+    pub ends_matter: bool,
+    /// True if each row is a Kubernetes object in JSON. The reply then contains one `List` of the objects that fit, and
+    /// `metadata.remainingItemCount` says how many objects follow.
+    pub objects: bool,
 }
 
 /// A part of an answer that makes sense alone: a record, a flow or a line.
@@ -37,6 +44,8 @@ pub struct Row {
     /// The identity of the row for comparisons. If it is `None`, rows with the same text are the same row, whatever
     /// their heading.
     pub identity: Option<RowIdentity>,
+    /// The row as a JSON object, for replies in JSON ([`Node::wants_objects`](crate::Node::wants_objects)).
+    pub object: Option<Value>,
     /// True if the row does not match the parameters. Such a row is only there because its counterpart on another node
     /// may match: filtering before the comparison would report a differing row as missing.
     pub unasked: bool,

@@ -4,11 +4,13 @@ use crate::{
     Backend, Budget, Layer, Progress, Server,
     backend::{Bundle, ClusterArgs, LiveCluster, LocalBackend, LocalNode, RecordedBackend, RecordingBackend},
     http::{self, HttpArgs},
+    reply::ReplyForm,
     stdio::Stdio,
+    usage,
 };
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use rmcp::ServiceExt;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::{io::Write, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -65,20 +67,13 @@ struct SourceArgs {
 enum Command {
     /// Serve MCP (the default).
     Serve,
-    /// List the tools of this server.
-    Tools,
-    /// Call one tool and print its answer.
-    Call {
-        /// The name of the tool.
-        tool: String,
-        /// The parameters of the tool.
-        #[arg(value_name = "KEY=VALUE", value_parser = parse_argument)]
-        arguments: Vec<(String, String)>,
-        /// Also print the evidence on standard error: the files, commands and queries that were read, with their
-        /// times.
-        #[arg(long)]
-        evidence: bool,
+    /// List the tools of this server, or the parameters and examples of one tool.
+    Tools {
+        /// The name of a tool.
+        name: Option<String>,
     },
+    /// Call one tool and print its answer.
+    Call(Called),
     /// List the state of the data by node and area: present, empty, absent or damaged, and why.
     Coverage,
     /// Print the reference of this server's tools or commands, which the documentation contains.
@@ -94,9 +89,54 @@ enum Reference {
     Commands,
 }
 
-fn parse_argument(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or("the argument must have the form KEY=VALUE")?;
-    Ok((key.trim().into(), value.into()))
+/// A call of a tool. Each tool is a subcommand, so that it has its own help and completions.
+struct Called {
+    tool: String,
+    arguments: Vec<(String, String)>,
+    evidence: bool,
+    json: bool,
+}
+
+impl Args for Called {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        let flag = |name, help| Arg::new(name).long(name).global(true).action(ArgAction::SetTrue).help(help);
+        let evidence = "Also print the evidence on standard error: the files, commands and queries that were read, with \
+                        their times";
+        let json = "Print the answer as one JSON document, for scripts";
+        // A tool that does not exist is an error of the call, which names similar tools.
+        command
+            .arg(flag("evidence", evidence))
+            .arg(flag("json", json))
+            .subcommand_required(true)
+            .allow_external_subcommands(true)
+            .disable_help_subcommand(true)
+            .subcommand_value_name("TOOL [KEY=VALUE]...")
+            .subcommand_help_heading("Tools")
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for Called {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let missing = || clap::Error::new(clap::error::ErrorKind::MissingSubcommand);
+        let (tool, given) = matches.subcommand().ok_or_else(missing)?;
+        let arguments = match given.try_get_many::<(String, String)>(usage::ARGUMENTS) {
+            Ok(arguments) => arguments.into_iter().flatten().cloned().collect(),
+            Err(_) => Vec::new(),
+        };
+        let flag = |name| given.try_get_one::<bool>(name).ok().flatten().copied().unwrap_or_default();
+        let (evidence, json) =
+            (matches.get_flag("evidence") || flag("evidence"), matches.get_flag("json") || flag("json"));
+        Ok(Self { tool: tool.into(), arguments, evidence, json })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
 }
 
 fn parse_max_bytes(text: &str) -> Result<usize, String> {
@@ -110,7 +150,9 @@ fn parse_max_bytes(text: &str) -> Result<usize, String> {
 
 /// Runs a server: parses the command line, runs the command and returns the exit code.
 pub fn main(layer: Layer) -> ExitCode {
-    let cli = match Cli::command().name(layer.name).version(layer.version).try_get_matches() {
+    // A shell that completes a command line runs this program with the variable COMPLETE.
+    clap_complete::CompleteEnv::with_factory(|| command(&layer)).complete();
+    let cli = match command(&layer).try_get_matches() {
         Ok(matches) => Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit()),
         Err(e) => e.exit(),
     };
@@ -137,12 +179,23 @@ pub fn main(layer: Layer) -> ExitCode {
     })
 }
 
+/// Returns the command line of a layer.
+fn command(layer: &Layer) -> clap::Command {
+    let tools = layer.tools.iter().map(|tool| usage::command(layer, tool));
+    let named = Cli::command().name(layer.name).version(layer.version);
+    named.mut_subcommand("call", |call| call.subcommands(tools))
+}
+
 async fn run(mut layer: Layer, cli: Cli) -> Result<ExitCode, String> {
     if !cli.toolset.is_empty() {
         layer.keep(&cli.toolset).map_err(|e| e.report())?;
     }
     match cli.command {
-        Some(Command::Tools) => return print(&list(&layer)),
+        Some(Command::Tools { name: None }) => return print(&list(&layer)),
+        Some(Command::Tools { name: Some(name) }) => {
+            let tool = layer.tool(&name).map_err(|e| e.report())?;
+            return print(&usage::text(&layer, tool));
+        }
         Some(Command::Reference { of: Reference::Tools }) => return print(&crate::reference::tools(&layer)),
         Some(Command::Reference { of: Reference::Commands }) => {
             return print(&crate::reference::commands(&layer));
@@ -177,22 +230,17 @@ async fn stopped() -> Result<ExitCode, String> {
 
 async fn answer(server: &Server, command: Option<Command>, http: &HttpArgs) -> Result<ExitCode, String> {
     match command {
-        Some(Command::Call { tool, arguments, evidence }) => {
+        Some(Command::Call(Called { tool, arguments, evidence, json })) => {
             // Open the source without a time limit, so that a person need not repeat the call. The call itself reports
             // an error of the source.
             _ = server.backend().open(&Progress::default()).await;
-            let arguments: Map<String, Value> = arguments.into_iter().map(|(k, v)| (k, v.into())).collect();
-            match server.call(&tool, arguments, Progress::default()).await {
-                Ok(text) => {
-                    let uri =
-                        text.lines().next().and_then(|line| line.rsplit(' ').next()).filter(|_| evidence);
-                    if let Some(Ok(told)) = server.told(uri.unwrap_or_default()).await {
-                        eprint!("{told}");
-                    }
-                    print(&text)
-                }
-                Err(text) => Err(text),
+            let form = if json { ReplyForm::Json } else { ReplyForm::Text };
+            let answer = server.call_in(form, &tool, usage::arguments(arguments), Progress::default()).await;
+            let text = answer?;
+            if let Some(Ok(told)) = server.told(&evidence_of(form, &text, evidence)).await {
+                eprint!("{told}");
             }
+            print(&text)
         }
         Some(Command::Coverage) => {
             let coverage = server.backend().coverage().await.map_err(|e| crate::error::chain(&e))?;
@@ -252,12 +300,22 @@ async fn serve(server: Server) -> Result<ExitCode, String> {
     }
 }
 
+/// Returns the resource with the evidence of an answer if it is wanted, and otherwise an empty text.
+fn evidence_of(form: ReplyForm, answer: &str, wanted: bool) -> String {
+    let uri = match form {
+        ReplyForm::Text => answer.lines().next().and_then(|line| line.rsplit(' ').next()).map(str::to_owned),
+        ReplyForm::Json => serde_json::from_str::<Value>(answer)
+            .ok()
+            .and_then(|answer| answer.get("evidence")?.as_str().map(str::to_owned)),
+    };
+    uri.filter(|_| wanted).unwrap_or_default()
+}
+
 /// Returns the list of tools, one tool per line.
 fn list(layer: &Layer) -> String {
     let width = layer.tools.iter().map(|tool| tool.name.len()).max().unwrap_or(0);
     let line = |t: &crate::tool::ToolEntry| {
-        let first = t.description.split_once(". ").map_or(t.description, |(first, _)| first);
-        format!("{:width$}  [{}] {}\n", t.name, t.toolset, first.trim_end_matches('.'))
+        format!("{:width$}  [{}] {}\n", t.name, t.toolset, usage::first_sentence(t))
     };
     layer.tools.iter().map(line).collect()
 }

@@ -60,6 +60,11 @@ impl<'a> ClusterReader<'a> {
         self.noted.newest()
     }
 
+    /// Adds a note to the answer.
+    pub fn note(&self, note: impl Into<String>) {
+        self.noted.note(note.into());
+    }
+
     /// Returns the nodes that can be read, sorted by name.
     pub async fn nodes(&self) -> Result<Vec<NodeName>, ReadError> {
         crate::resolve::listed(self.backend, self.within).await
@@ -138,6 +143,13 @@ impl<'a> ClusterReader<'a> {
         let read = self.backend.objects(query, self.within).await?;
         let extent = read.origin.extent;
         Ok((self.noted.take(read), extent))
+    }
+
+    /// Returns how complete the objects of a query are, without recording them as evidence. Returns `None` if they
+    /// cannot be read.
+    pub(crate) async fn extent(&self, query: &ObjectQuery) -> Option<Extent> {
+        let read = self.backend.objects(query, self.within).await.ok()?;
+        Some(read.origin.extent)
     }
 
     /// Returns the damaged files that were read so far. A contradiction with one of these files is not a fault of the

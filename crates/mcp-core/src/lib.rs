@@ -40,8 +40,10 @@ mod schema;
 mod server;
 mod stdio;
 mod target;
+mod time;
 mod tool;
 mod unique;
+mod usage;
 
 pub use answer::{Answer, Fact, Row, RowField, RowIdentity, counted};
 pub use argv::Argv;
@@ -71,4 +73,5 @@ pub use reply::Budget;
 pub use sanitize::redact_datum;
 pub use server::Server;
 pub use target::{CommandPlace, CommandTarget, Db, Namespace, NodeName, PodName, PodRef};
-pub use tool::{ClusterTool, Layer, Many, Tool, ToolEntry};
+pub use time::{age, moment};
+pub use tool::{ClusterTool, Example, Layer, Many, Tool, ToolEntry};

@@ -5,6 +5,7 @@ use crate::{
     NodeName, ObjectKind, ObjectQuery, Origin, Output, PodRef, ReadError, ReadValue, ToolError,
     backend::netns,
     commands,
+    reply::ReplyForm,
     sanitize::{RedactedQuery, Redactor},
 };
 use jiff::Timestamp;
@@ -29,6 +30,7 @@ pub struct Node<'a> {
     within: Duration,
     budget: Budget,
     compared: bool,
+    form: ReplyForm,
     noted: Arc<Provenance>,
     /// True if the tool read something that belongs to the pod.
     of_pod: AtomicBool,
@@ -178,9 +180,15 @@ impl<'a> Node<'a> {
             within,
             budget,
             compared,
+            form: ReplyForm::Text,
             noted: Arc::default(),
             of_pod: AtomicBool::new(false),
         }
+    }
+
+    /// Sets the form of the reply.
+    pub(crate) fn in_form(self, form: ReplyForm) -> Self {
+        Self { form, ..self }
     }
 
     /// Makes the node record what it reads in the provenance of the whole call.
@@ -254,6 +262,16 @@ impl<'a> Node<'a> {
     /// Returns the current time of a live source, or the time when a bundle was collected.
     pub async fn now(&self) -> Option<Timestamp> {
         self.backend.now().await
+    }
+
+    /// Returns the time of the newest data that this answer read so far. Ages in parameters count back from it.
+    pub fn as_of(&self) -> Option<Timestamp> {
+        self.noted.newest()
+    }
+
+    /// Whether the reply is a JSON document, in which a row can be an object ([`Row::object`](crate::Row::object)).
+    pub fn wants_objects(&self) -> bool {
+        self.form == ReplyForm::Json
     }
 
     /// Whether the answer is compared with the answers of other nodes. Rows then need an identity, and the facts of

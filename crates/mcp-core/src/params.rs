@@ -132,6 +132,10 @@ fn coerce(property: &Value, value: &mut Value) {
         ("array", Some(text)) if text.trim_start().starts_with('{') => {
             serde_json::from_str(text).ok().map(|one: Value| json!([one]))
         }
+        // A value in a condition may contain commas.
+        ("array", Some(text)) if property.pointer("/items/type").is_some_and(|of| of == "object") => {
+            Some(json!([text]))
+        }
         ("array", Some(text)) => Some(text.split(',').map(|s| Value::from(s.trim())).collect()),
         ("array", None) if value.is_object() => Some(json!([value.take()])),
         ("string", None) => match &*value {

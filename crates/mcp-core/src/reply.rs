@@ -7,6 +7,7 @@ use crate::{
     fold::{self, fold},
     sanitize::{clean, redact},
 };
+use assemble::Parts;
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
@@ -27,6 +28,16 @@ impl Default for Budget {
     fn default() -> Self {
         Self { lines: 400, bytes: 24_000 }
     }
+}
+
+/// The form of a reply.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum ReplyForm {
+    /// The text that models and people read.
+    #[default]
+    Text,
+    /// One JSON document, for scripts.
+    Json,
 }
 
 /// The rows of an answer that the call wants.
@@ -60,8 +71,17 @@ impl Page {
         let all = answer.rows.len();
         let is_long = |row: &&Row| self.grep.is_some() && Pattern::is_longer(&row.text);
         let long = answer.rows.iter().filter(is_long).count();
+        let headings = |answer: &Answer| -> BTreeSet<Arc<str>> {
+            answer.rows.iter().filter_map(|row| row.heading.clone()).collect()
+        };
+        let before = self.grep.as_ref().map(|_| headings(answer)).unwrap_or_default();
         answer.rows.retain(|row| self.wants(row));
         self.in_time(all)?;
+        let after = headings(answer);
+        let without: Vec<&str> = before.difference(&after).map(|heading| title(heading)).collect();
+        if let (Some(grep), false, false) = (&self.grep, answer.rows.is_empty(), without.is_empty()) {
+            answer.notes.push(format!("grep={} matches no row under {}", grep.as_str(), some(&without)));
+        }
         if let Some(grep) = self.grep.as_ref().filter(|_| all > 0) {
             answer.if_empty = format!(
                 "none of the {all} rows matches grep={}; grep searches the text that is shown",
@@ -75,6 +95,21 @@ impl Page {
                 .push(format!("grep searched only the first {most} bytes of {long} rows that are longer"));
         }
         Ok(())
+    }
+}
+
+/// Returns the first line of a heading without its colon.
+fn title(heading: &str) -> &str {
+    heading.lines().next().unwrap_or_default().trim_end_matches(':')
+}
+
+/// Lists a few names: `a, b`, or `a, b, c and 4 more`.
+fn some(names: &[&str]) -> String {
+    const NAMED: usize = 5;
+    let named = names.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(NAMED) {
+        0 => named,
+        more => format!("{named} and {more} more"),
     }
 }
 
@@ -106,6 +141,8 @@ pub(crate) struct ReplyHeader<'a> {
     pub(crate) source: &'a str,
     /// The evidence of the call.
     pub(crate) record: &'a CallEvidence<'a>,
+    /// The form of the reply.
+    pub(crate) form: ReplyForm,
 }
 
 /// The context of a reply about several nodes.
@@ -171,8 +208,9 @@ fn alone(
 ) -> String {
     let before = about.record.keep(std::slice::from_mut(&mut given));
     let head = about.line(of, std::slice::from_ref(&given));
-    let notes = given.notes.into_iter().chain(answer.notes).chain(about.record.said_before(before));
-    assemble(&head, &answer.rows, &answer.if_empty, notes.collect(), page, budget)
+    let notes = given.notes.into_iter().chain(answer.notes).chain(about.record.said_before(before)).collect();
+    let (rows, empty, objects) = (&answer.rows, &*answer.if_empty, answer.objects);
+    Parts { head: &head, rows, empty, objects, notes }.assemble(about.form, page, budget)
 }
 
 /// The maximum size in bytes of the node names in the first line. The evidence has all names.
@@ -247,7 +285,8 @@ fn many(
             (rows, empty)
         }
     };
-    Ok(assemble(&head, &rows, &empty, notes, page, budget))
+    let parts = Parts { head: &head, rows: &rows, empty: &empty, objects: false, notes };
+    Ok(parts.assemble(about.form, page, budget))
 }
 
 /// Compares the answers. It returns the summary lines, the rows, and the text that is shown if there is no row.
@@ -335,36 +374,56 @@ fn nothing(good: &[(NodeName, Answer)]) -> String {
 fn each(good: Vec<(NodeName, Answer)>, page: &Page, budget: Budget) -> Result<Vec<Row>, ToolError> {
     let nodes = good.len().max(1);
     let is_paged = page.limit.is_some() || page.offset > 0;
+    let room = (budget.bytes * 3 / 4 / nodes, (budget.lines / nodes).saturating_sub(2));
     let mut rows = Vec::new();
     for (node, mut answer) in good {
         page.filter(&mut answer)?;
-        let heading = |of: Option<&str>| -> Arc<str> {
-            of.map_or_else(|| format!("{node}:"), |of| format!("{node}: {of}")).into()
-        };
         let all = answer.rows.len();
         if all == 0 {
-            rows.push(Row::line(format!("  {}", answer.if_empty)).under(&heading(None)));
+            rows.push(Row::line(format!("  {}", answer.if_empty)).under(&headed(&node, None)));
         }
-        let (mut bytes, mut lines) = (budget.bytes * 3 / 4 / nodes, (budget.lines / nodes).saturating_sub(2));
-        for (nth, row) in answer.rows.into_iter().enumerate() {
-            let heading = heading(row.heading.as_deref());
-            let fits = bytes.checked_sub(row.text.len()).zip(lines.checked_sub(row.text.lines().count()));
-            match fits {
-                Some(left) => (bytes, lines) = left,
-                None if is_paged || nth == 0 => {}
-                None => {
-                    let more = format!(
-                        "  … {} left out: pass node_name={node} to list them",
-                        fold::count(all - nth)
-                    );
-                    rows.push(Row::line(more).under(&heading));
-                    break;
-                }
-            }
-            rows.push(row.under(&heading));
+        let shown = match (is_paged, answer.ends_matter) {
+            (true, _) => all,
+            (false, true) => fitting(answer.rows.iter().rev(), room),
+            (false, false) => fitting(answer.rows.iter(), room),
+        };
+        let first = if answer.ends_matter { all - shown } else { 0 };
+        let left_out = |heading: Option<&str>| {
+            let place = if answer.ends_matter { " before these" } else { "" };
+            let more = format!(
+                "  … {}{place} left out: pass node_name={node} to list them",
+                fold::count(all - shown)
+            );
+            Row::line(more).under(&headed(&node, heading))
+        };
+        if first > 0 {
+            rows.push(left_out(answer.rows.get(first).and_then(|row| row.heading.as_deref())));
         }
+        let after = answer.rows.get(first + shown).map(|row| left_out(row.heading.as_deref()));
+        let kept = answer.rows.into_iter().skip(first).take(shown);
+        rows.extend(kept.map(|row| {
+            let heading = headed(&node, row.heading.as_deref());
+            row.under(&heading)
+        }));
+        rows.extend(after);
     }
     Ok(rows)
+}
+
+/// Returns the heading of a node's rows, with the heading that the rows have on the node.
+fn headed(node: &NodeName, of: Option<&str>) -> Arc<str> {
+    of.map_or_else(|| format!("{node}:"), |of| format!("{node}: {of}")).into()
+}
+
+/// Returns the number of rows that fit into a number of bytes and of lines, and at least 1 if there is a row.
+fn fitting<'a>(rows: impl Iterator<Item = &'a Row>, (mut bytes, mut lines): (usize, usize)) -> usize {
+    let fits = |row: &&Row| {
+        let left = bytes.checked_sub(row.text.len()).zip(lines.checked_sub(row.text.lines().count()));
+        left.map(|left| (bytes, lines) = left).is_some()
+    };
+    let mut rows = rows.peekable();
+    let any = usize::from(rows.peek().is_some());
+    rows.take_while(fits).count().max(any)
 }
 
 fn without_secrets(row: &mut Row) {
@@ -380,77 +439,6 @@ fn without_secrets(row: &mut Row) {
     }
 }
 
-/// Assembles a reply and cuts it to the page and the budget. Notes say what was cut.
-fn assemble(
-    head: &str,
-    rows: &[Row],
-    empty: &str,
-    notes: Vec<String>,
-    page: &Page,
-    budget: Budget,
-) -> String {
-    /// The room for the notes that say what was cut.
-    const RESERVED: usize = 400;
-    let mut text = clean(head);
-    let mut tail = String::new();
-    for note in notes {
-        _ = writeln!(tail, "note: {}", clean(&note));
-    }
-    let room = budget.bytes.saturating_sub(text.len() + tail.len().min(budget.bytes / 4) + RESERVED);
-    let (total, limit) = (rows.len(), page.limit.unwrap_or(usize::MAX));
-    let (mut body, mut lines, mut shown) = (String::new(), 0, 0);
-    let mut under = None;
-    for row in rows.iter().skip(page.offset).take(limit) {
-        let heading = row.heading.as_deref().filter(|heading| under != Some(*heading));
-        under = row.heading.as_deref();
-        let row = heading.map(|heading| clean(heading) + "\n").unwrap_or_default() + &clean(&row.text);
-        let row_lines = row.lines().count().max(1);
-        if shown > 0 && (body.len() + row.len() > room || lines + row_lines > budget.lines) {
-            break;
-        }
-        if body.len() + row.len() > room || lines + row_lines > budget.lines {
-            // If the first row does not fit, its beginning is shown.
-            body += &cut(&row, room, budget.lines);
-            _ = writeln!(
-                body,
-                "\nnote: this row was cut; the full row has {} bytes; select fewer columns",
-                row.len()
-            );
-        } else {
-            body += &row;
-            body += "\n";
-        }
-        lines += row_lines;
-        shown += 1;
-    }
-    text += &body;
-    if total == 0 && !empty.is_empty() {
-        _ = writeln!(text, "{}", cut(&clean(empty), room, budget.lines));
-    } else if total > 0 && page.offset >= total {
-        _ = writeln!(text, "note: offset={} is past the end: there are only {total} rows", page.offset);
-    } else if shown < total {
-        let next = page.offset + shown;
-        _ = write!(text, "note: rows {} to {next} of {total}", page.offset + 1);
-        text += &if next < total { format!("; offset={next} shows the next rows\n") } else { "\n".into() };
-    }
-    if tail.len() > budget.bytes / 4 {
-        let cut = cut(&tail, budget.bytes / 4, usize::MAX);
-        _ = writeln!(text, "{cut}\nnote: the remaining notes were cut");
-    } else {
-        text += &tail;
-    }
-    text
-}
-
-/// Returns the beginning of a text, without splitting a character.
-fn cut(text: &str, bytes: usize, lines: usize) -> String {
-    let by_lines = text.match_indices('\n').nth(lines.saturating_sub(1)).map_or(text.len(), |(at, _)| at);
-    let mut end = bytes.min(by_lines).min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.get(..end).unwrap_or_default().to_owned()
-}
-
+mod assemble;
 #[cfg(test)]
 mod tests;

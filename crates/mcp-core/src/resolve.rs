@@ -218,8 +218,10 @@ mod tests {
         assert!(report.starts_with("error: reading OVN_Northbound of silent took longer than"), "{report}");
         assert_eq!(asked, 102);
         assert!(spent < Duration::from_secs(5), "{spent:?}");
-        let forbidden =
-            || ReadError::Cluster(ClusterError::Forbidden { what: "get pods web".into(), said: "no".into() });
+        let forbidden = || {
+            let (what, said) = ("get pods web".into(), "no".into());
+            ReadError::Cluster(ClusterError::Forbidden { what, said, roles: Vec::new() })
+        };
         let (report, asked, _) = look(forbidden).await;
         assert!(report.starts_with("error: not allowed to get pods web (403): no"), "{report}");
         assert_eq!(asked, 102);

@@ -9,7 +9,7 @@ use crate::{
     params::{self, SharedParams},
     progress::AnsweredNodes,
     prompt::Prompt,
-    reply::{self, ComparisonContext, NodeAnswer, ReplyHeader},
+    reply::{self, ComparisonContext, NodeAnswer, ReplyForm, ReplyHeader},
     resolve::{self, ResolvedNodes},
     schema,
 };
@@ -129,6 +129,8 @@ pub struct Layer {
     pub completions: Vec<Completion>,
     /// The reference tables, served as resources.
     pub documents: Vec<Document>,
+    /// Examples of calls, at least one for each tool.
+    pub examples: &'static [Example],
     /// The commands that the layer's `commands.rs` allows on nodes.
     pub allow: AllowedPrograms,
 }
@@ -160,6 +162,23 @@ pub(crate) struct Call<'a> {
     pub(crate) budget: Budget,
     pub(crate) progress: Progress,
     pub(crate) record: CallEvidence<'a>,
+    pub(crate) form: ReplyForm,
+}
+
+impl<'a> Call<'a> {
+    /// Describes the reply to this call.
+    fn header(&'a self, title: &'a str, source: &'a str) -> ReplyHeader<'a> {
+        ReplyHeader { title, source, record: &self.record, form: self.form }
+    }
+}
+
+/// A call that shows what a tool is for, as a person types it on the command line.
+#[derive(Clone, Copy, Debug)]
+pub struct Example {
+    /// The name of the tool.
+    pub tool: &'static str,
+    /// The arguments: `table=ACL`.
+    pub arguments: &'static [&'static str],
 }
 
 impl ToolEntry {
@@ -224,7 +243,8 @@ async fn run<T: Tool>(call: &Call<'_>, mut arguments: Map<String, Value>) -> Res
     let (params, pod, answered) = (&params, &pod, &AnsweredNodes::of(nodes.len()));
     let ask = |(place, name): (usize, NodeName)| async move {
         let within = left(common.within);
-        let node = Node::new(backend, name.clone(), pod.clone(), within, call.budget, compared);
+        let node =
+            Node::new(backend, name.clone(), pod.clone(), within, call.budget, compared).in_form(call.form);
         let result = node.bounded(T::run(&node, params)).await;
         let subject = node.subject();
         let (origins, notes) = node.into_read();
@@ -237,7 +257,8 @@ async fn run<T: Tool>(call: &Call<'_>, mut arguments: Map<String, Value>) -> Res
     let mut answers = call.progress.asking(answers.collect::<Vec<_>>(), answered, common.within).await;
     answers.sort_by_key(|(place, _)| *place);
     let answers = answers.into_iter().map(|(_, answer)| answer).collect();
-    let about = ReplyHeader { title: &T::title(params), source: backend.name(), record: &call.record };
+    let title = T::title(params);
+    let about = call.header(&title, backend.name());
     reply::of_nodes(about, ComparisonContext { many, others: &others }, answers, &common.page, call.budget)
 }
 
@@ -256,7 +277,8 @@ async fn run_on_cluster<T: ClusterTool>(
     Deadline::current().check_whole().map_err(|over| over.stopped(T::NAME))?;
     let answer = answer?;
     let (origins, notes) = cluster.into_read();
-    let about = ReplyHeader { title: &T::title(&params), source: backend.name(), record: &call.record };
+    let title = T::title(&params);
+    let about = call.header(&title, backend.name());
     let given = NodeEvidence { node: None, origins, notes };
     reply::of_cluster(about, answer, given, &common.page, call.budget)
 }
@@ -311,6 +333,7 @@ impl Layer {
             prompts: Vec::new(),
             completions: Vec::new(),
             documents: Vec::new(),
+            examples: &[],
             allow: AllowedPrograms(&[]),
         }
     }
@@ -343,6 +366,12 @@ impl Layer {
     #[must_use]
     pub fn documents(self, documents: Vec<Document>) -> Self {
         Self { documents, ..self }
+    }
+
+    /// Sets the examples of calls.
+    #[must_use]
+    pub fn examples(self, examples: &'static [Example]) -> Self {
+        Self { examples, ..self }
     }
 
     /// Sets the allowed commands.

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on, fails")]
 
 use mcp_core::{
-    Backend, CommandPlace, CommandTarget, Db, LocalBackend, LocalNode, ReadError, argv,
+    AreaState, Backend, CommandPlace, CommandTarget, DataArea, Db, LocalBackend, LocalNode, ReadError, argv,
     argv::{AllowedPrograms, Argv, Program, Verb, WordPart::Operand},
 };
 use std::time::{Duration, Instant};
@@ -162,4 +162,23 @@ fn invalid_node_arguments_are_rejected() {
     for text in ["here=1", "a.b-c=4194304", "here=/run/pid"] {
         assert!(text.parse::<LocalNode>().is_ok(), "{text:?}");
     }
+}
+
+/// An area counts as live only if its database server answers.
+#[tokio::test]
+async fn coverage_says_which_servers_answer() {
+    let (local, at) = local(Some(std::process::id()));
+    let coverage = local.coverage().await.unwrap();
+    for (area, socket) in [
+        (DataArea::Northbound, "/var/run/ovn/ovnnb_db.sock"),
+        (DataArea::Southbound, "/var/run/ovn/ovnsb_db.sock"),
+        (DataArea::OpenVSwitch, "/var/run/openvswitch/db.sock"),
+        (DataArea::Dataplane, "/var/run/openvswitch/db.sock"),
+    ] {
+        let answers = std::os::unix::net::UnixStream::connect(socket).is_ok();
+        let held = coverage.of(&at.node, area).unwrap();
+        assert_eq!(held.state == AreaState::Live, answers, "{area}: {held:?}");
+        assert_eq!(held.details.is_empty(), answers, "{area}: {held:?}");
+    }
+    assert_eq!(coverage.of(&at.node, DataArea::Kernel).map(|held| held.state), Some(AreaState::Live));
 }

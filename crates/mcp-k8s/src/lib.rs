@@ -7,6 +7,7 @@ mod checks;
 mod commands;
 mod describe;
 mod events;
+mod examples;
 mod file_search;
 mod json;
 mod locate;
@@ -15,6 +16,7 @@ mod nodes;
 mod overview;
 mod pods;
 mod prompts;
+mod selectors;
 mod table;
 mod tools;
 mod types;
@@ -44,5 +46,6 @@ pub fn layer() -> Layer {
             ToolEntry::of_audit::<checks::K8sAudit>(),
         ])
         .prompts(prompts::all())
+        .examples(examples::EXAMPLES)
         .allow(commands::ALLOW)
 }

@@ -83,7 +83,7 @@ impl Deref for CollectedObjects {
 }
 
 /// The fields of a pod that only kubectl_describe and full output show. Lists and searches do not read them.
-const DETAILS: UnreadFields = &[
+pub(crate) const DETAILS: UnreadFields = &[
     "spec/affinity",
     "spec/securityContext",
     "spec/tolerations",

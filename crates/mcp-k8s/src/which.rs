@@ -153,28 +153,36 @@ impl ObjectSelection {
             }
             return Err(ToolError::not_found(what, missing.to_string(), known.iter().map(name)));
         }
-        if !found.is_empty() {
-            return Ok(());
+        if found.is_empty() {
+            self.check_namespace(cluster, kind).await?;
         }
-        self.check_namespace(cluster, kind).await?;
-        self.check_fields(cluster, kind).await
+        self.check_fields(cluster, kind, found).await
     }
 
-    /// Fails if no object has the field that a field selector names, because then its path is probably misspelled. A
-    /// live API server rejects unknown fields itself.
-    async fn check_fields(&self, cluster: &ClusterReader<'_>, kind: &ObjectKind) -> Result<(), ToolError> {
+    /// Says if no object has a field that a field selector names, because then its path is probably misspelled: as an
+    /// error if nothing was found, and otherwise as a note, because `=false` selects objects without the field. A live
+    /// API server rejects unknown fields itself.
+    async fn check_fields(
+        &self,
+        cluster: &ClusterReader<'_>,
+        kind: &ObjectKind,
+        found: &[Value],
+    ) -> Result<(), ToolError> {
         if self.fields.is_empty() || cluster.is_live() {
             return Ok(());
         }
         let all = cluster.objects(&ObjectQuery::all(kind.clone())).await?;
         let is_nowhere = |path: &&str| !all.iter().any(|object| FieldSelector::has(object, path));
-        match self.fields.paths().find(is_nowhere) {
-            Some(path) if !all.is_empty() => Err(ToolError::bad(
-                format!("none of the {} {kind} has a field `{path}`", all.len()),
-                format!("Paths are case-sensitive; kubectl_get kind={kind} output=yaml shows them."),
-            )),
-            _ => Ok(()),
+        let Some(path) = self.fields.paths().find(is_nowhere).filter(|_| !all.is_empty()) else {
+            return Ok(());
+        };
+        let problem = format!("none of the {} {kind} has a field `{path}`", all.len());
+        if found.is_empty() {
+            let hint = format!("Paths are case-sensitive; kubectl_get kind={kind} output=yaml shows them.");
+            return Err(ToolError::bad(problem, hint));
         }
+        cluster.note(format!("{problem}; a missing field counts as empty, false or 0, so check the path"));
+        Ok(())
     }
 
     /// Fails if the selected namespace does not exist: an empty answer would hide a misspelled name.

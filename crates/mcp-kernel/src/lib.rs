@@ -7,6 +7,7 @@ mod commands;
 mod compare;
 mod connections;
 mod counter;
+mod examples;
 mod nft_names;
 mod output;
 mod prompts;
@@ -47,5 +48,6 @@ pub fn layer() -> Layer {
             ToolEntry::of_audit::<checks::KernelAudit>(),
         ])
         .prompts(prompts::all())
+        .examples(examples::EXAMPLES)
         .allow(commands::ALLOW)
 }

@@ -90,6 +90,24 @@ fn pattern(line: &str) -> String {
     word.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '.' }).collect()
 }
 
+/// Returns true if only the address of a line changed and the answer calls it the node's own. These reports have no
+/// Node objects, so nobody knows which address a node should have.
+fn is_own_address(tool: &str, line: &str, change: Option<&str>, answer: &str) -> bool {
+    // The second word is the address with the length of its prefix.
+    let others = |line: &str| -> Vec<String> {
+        let words = line.split_whitespace().enumerate();
+        let other = |(at, word): (usize, &str)| match word.split_once('/') {
+            Some((_, length)) if at == 1 => length.to_owned(),
+            _ => word.to_owned(),
+        };
+        words.map(other).collect()
+    };
+    let interface = line.split_whitespace().last().unwrap_or_default();
+    tool == "ip_addr_show"
+        && change.is_some_and(|change| others(change) == others(line))
+        && answer.contains(&format!("{interface} inet <node {interface} address>"))
+}
+
 #[test]
 fn any_change_of_a_route_a_rule_or_an_address_is_shown() -> Result<(), Failed> {
     let RandomChanges { mut rng, wanted } = RandomChanges::from_environment();
@@ -112,7 +130,9 @@ fn any_change_of_a_route_a_rule_or_an_address_is_shown() -> Result<(), Failed> {
         let alone = ask(dir.path(), tool, Some(&pattern(lines[at])))?;
         if told(&before) != told(&after) {
             different += 1;
-        } else if alone.contains("on one node only, by design: ") {
+        } else if alone.contains("on one node only, by design: ")
+            || is_own_address(tool, lines[at], change.as_deref(), &after)
+        {
             of_one += 1;
         } else {
             missed.push(format!("{tool} of {node}: {:?} became {change:?}\n{after}", lines[at]));

@@ -11,3 +11,11 @@ fn the_list_of_tools_is_small_and_matches_its_snapshot() -> Result<(), mcp_testi
 fn prompts_name_existing_tools() {
     assert_eq!(mcp_testing::problems_of_prompts(&mcp_kernel::layer()), [""; 0]);
 }
+
+#[test]
+fn each_tool_has_an_example_that_works() -> Result<(), mcp_testing::Failed> {
+    let problems =
+        mcp_testing::problems_of_examples(mcp_kernel::layer, &["kernel", "kernel-ipsec", "capture"])?;
+    assert_eq!(problems, [""; 0]);
+    Ok(())
+}

@@ -1,11 +1,10 @@
 //! The identity of this layer's rows on other nodes: translates the rules of ovn-model into the types of mcp-core.
 
-use ipnet::IpNet;
 use mcp_core::{Db, Fact, Node, RowField, RowIdentity};
 use ovn_model::{
     Labels,
     annotations::NodeAnnotations,
-    compare::{self, Own},
+    compare::{self, Own, OwnPods},
     own,
 };
 use ovsdb::{Row, Uuid};
@@ -15,7 +14,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Default)]
 pub(crate) struct OwnValues {
     own: Vec<Own>,
-    subnets: Vec<IpNet>,
+    pods: OwnPods,
 }
 
 impl OwnValues {
@@ -26,8 +25,18 @@ impl OwnValues {
         }
         let rows = node.own_values("addresses and names", node.rows(Db::Nb, &compare::own_selects()).await);
         let own = own::confirmed(compare::own(node.name().as_str(), &rows), &annotations(node).await);
-        let subnets = own.iter().filter_map(|own| own.value.parse().ok()).collect();
-        Self { own, subnets }
+        let pods = OwnPods::new(&own);
+        Self { own, pods }
+    }
+
+    /// Reads the northbound address sets of the zone, because the rows of southbound address sets do not say what they
+    /// are for.
+    pub(crate) async fn with_address_sets(self, node: &Node<'_>) -> Self {
+        if !node.is_compared() {
+            return self;
+        }
+        let sets = node.own_values("address sets", node.rows(Db::Nb, &[OwnPods::sets()]).await);
+        Self { pods: self.pods.with_sets(&sets), ..self }
     }
 
     /// Returns the values as facts of mcp-core.
@@ -43,7 +52,7 @@ impl OwnValues {
         labels: &Labels,
         owners: &BTreeMap<Uuid, Vec<String>>,
     ) -> RowIdentity {
-        let counterpart = compare::counterpart(row, labels, owners, &self.subnets);
+        let counterpart = compare::counterpart(row, labels, owners, &self.pods);
         let field = |p: compare::Property| RowField { name: p.name, values: p.values, spanning: p.spanning };
         RowIdentity {
             key: counterpart.key,

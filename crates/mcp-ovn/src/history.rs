@@ -1,33 +1,31 @@
 //! The transactions of a database: what changed, when, and which client changed it.
 
 use jiff::Timestamp;
-use mcp_core::{Answer, Db, Node, Row, ToolError, redact_datum};
+use mcp_core::{Answer, Db, Node, Row, ToolError, moment, redact_datum};
 use ovn_model::label;
 use ovsdb::{Atom, ChangeKind, ChangedRow, Database, Datum, RowChange, Transaction, Uuid, print};
 use std::{collections::BTreeSet, fmt::Write, sync::Arc};
 
+/// The ends of the time range as the caller wrote them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TimeLimits<'a> {
+    pub(crate) since: Option<&'a str>,
+    pub(crate) until: Option<&'a str>,
+}
+
 /// The time range that the caller wants.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Window {
+struct Window {
     since: Option<Timestamp>,
     until: Option<Timestamp>,
 }
 
 impl Window {
-    /// Parses both ends of the range.
-    pub(crate) fn parse(since: Option<&str>, until: Option<&str>) -> Result<Self, ToolError> {
-        let time = |name: &str, text: Option<&str>| {
-            let parse = |text: &str| {
-                text.parse().map_err(|e| {
-                    ToolError::bad(
-                        format!("parameter `{name}`: {e}"),
-                        "Pass a time such as 2026-11-22T08:00:00Z.",
-                    )
-                })
-            };
-            text.map(parse).transpose()
-        };
-        Ok(Self { since: time("since", since)?, until: time("until", until)? })
+    /// Parses both ends of the range. Ages count back from `as_of`, the time at which the database was read or
+    /// collected.
+    fn parse(limits: TimeLimits<'_>, as_of: Option<Timestamp>) -> Result<Self, ToolError> {
+        let time = |name, text: Option<&str>| text.map(|text| moment(name, text, as_of)).transpose();
+        Ok(Self { since: time("since", limits.since)?, until: time("until", limits.until)? })
     }
 
     fn contains(&self, when: Option<Timestamp>) -> bool {
@@ -41,8 +39,9 @@ impl Window {
 }
 
 /// Lists the transactions of one node's database, newest first.
-pub(crate) async fn answer(node: &Node<'_>, db: Db, window: &Window) -> Result<Answer, ToolError> {
+pub(crate) async fn answer(node: &Node<'_>, db: Db, limits: TimeLimits<'_>) -> Result<Answer, ToolError> {
     let database: Arc<Database> = node.database(db).await?;
+    let window = Window::parse(limits, node.as_of())?;
     let of_time = |t: &Transaction<'_>| window.contains(time(t));
     let rows: Vec<Row> =
         database.transactions().rev().filter(of_time).map(|t| Row::line(text(&database, &t))).collect();

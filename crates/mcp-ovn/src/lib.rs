@@ -8,11 +8,13 @@ mod compare;
 mod completions;
 mod daemon;
 mod documents;
+mod examples;
 mod flows;
 mod history;
 mod origins;
 mod prompts;
 mod records;
+mod status_lines;
 mod tools;
 mod trace;
 mod types;
@@ -43,5 +45,6 @@ pub fn layer() -> Layer {
         .prompts(prompts::all())
         .completions(completions::all())
         .documents(documents::all())
+        .examples(examples::EXAMPLES)
         .allow(commands::ALLOW)
 }

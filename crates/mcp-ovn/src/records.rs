@@ -28,7 +28,10 @@ pub(crate) async fn list(node: &Node<'_>, db: Db, params: &ListParams) -> Result
     };
     let schema = node.schema(db).await?;
     let records = query.ask(&Database(node, db), &schema).await.map_err(tool_error)?;
-    let own = OwnValues::read(node).await;
+    let mut own = OwnValues::read(node).await;
+    if db == Db::Sb && records.rows.table.name == "Address_Set" {
+        own = own.with_address_sets(node).await;
+    }
     let row = |row: &Row| {
         let text = records.text(row, |_, _| None);
         match node.is_compared() {
@@ -37,7 +40,10 @@ pub(crate) async fn list(node: &Node<'_>, db: Db, params: &ListParams) -> Result
                 identity.fields.retain(|field| records.is_asked(&field.name));
                 AnswerRow::with(text, identity).asked(records.is_row_asked(row))
             }
-            false => AnswerRow::line(text),
+            false => {
+                let object = node.wants_objects().then(|| records.object(row, |_, _| None));
+                AnswerRow { object, ..AnswerRow::line(text) }
+            }
         }
     };
     Ok(Answer {

@@ -13,7 +13,7 @@ pub(crate) struct ListParams {
     /// Name or UUID (or its first digits) of one row. For the port of a pod: namespace/name.
     #[serde(default)]
     pub(crate) record: Option<String>,
-    /// Filters that must all match: column, op, value.
+    /// Conditions that must all match, as objects or as `column=value`, `column!=value`, `column:key=value`.
     #[serde(default, rename = "where")]
     pub(crate) conditions: Vec<ColumnCondition>,
     /// Show only these columns.

@@ -331,3 +331,49 @@ fn a_wrong_own_value() -> Result<(), Failed> {
     assert!(text.contains("variables:NODEIP_IPv4_0 differs\n    ovn-worker2: 172.18.0.9\n"), "{text}");
     Ok(())
 }
+
+/// The southbound database has address sets of port groups and of egress, which hold other pods in each zone by design.
+#[test]
+fn a_changed_southbound_address_set() -> Result<(), Failed> {
+    let list = |capture: &Capture| {
+        call(capture, "ovn_sbctl_list", json!({ "node_name": "all", "table": "Address_Set" }))
+    };
+    let capture = Capture::unpack()?;
+    let healthy = list(&capture)?;
+    assert_eq!(differences(&healthy), ["no difference in the compared fields"], "{healthy}");
+    assert!(
+        healthy.contains(
+            "not compared: addresses of the node's own pods in address sets for egress; addresses that ovn-northd chooses for \
+             its zone (the node's own ports in port groups, svc_monitor_mac)\n"
+        ),
+        "{healthy}"
+    );
+    // The addresses of all nodes, which each zone must have.
+    let nodes = json!({
+        "op": "mutate", "table": "Address_Set", "where": [["name", "==", "a1042611113178530741"]],
+        "mutations": [["addresses", "delete", "172.18.0.3"]],
+    });
+    transact(&southbound(&capture), "OVN_Southbound", nodes)?;
+    let text = list(&capture)?;
+    let shown = differences(&text);
+    assert_eq!(shown.first(), Some(&"a1042611113178530741: addresses differs"), "{text}");
+    // The address is that of ovn-worker, so it has another meaning there than on the other node.
+    assert_eq!(shown.iter().filter(|line| line.contains("172.18.0.3: only on")).count(), 2, "{text}");
+    Ok(())
+}
+
+/// Sizes of files and times belong to each zone, so they do not count as compared and equal.
+#[test]
+fn the_status_counts_only_compared_lines() -> Result<(), Failed> {
+    let capture = Capture::unpack()?;
+    let text = call(&capture, "ovn_db_status", json!({ "node_name": "all" }))?;
+    let compared = text.lines().find(|line| line.starts_with("compared and equal: ")).ok_or("no summary")?;
+    for own in ["file", "installed", "last"] {
+        assert!(!compared.contains(own), "{compared}");
+    }
+    assert!(compared.contains("configuration (in force)"), "{compared}");
+    let left_out =
+        text.lines().find(|line| line.starts_with("not compared: ")).ok_or("nothing is left out")?;
+    assert!(left_out.contains("size and the transactions of each database file"), "{left_out}");
+    Ok(())
+}

@@ -5,7 +5,7 @@ use mcp_core::{Db, Fact, Node, RowField, RowIdentity};
 use ovn_model::{
     Labels,
     annotations::NodeAnnotations,
-    compare::{self, Own},
+    compare::{self, Own, OwnPods},
     own, switch as model,
 };
 use ovsdb::{AtomType, Row, Rows, Uuid};
@@ -63,7 +63,7 @@ impl OwnValues {
         labels: &Labels,
         owners: &BTreeMap<Uuid, Vec<String>>,
     ) -> RowIdentity {
-        let counterpart = compare::counterpart(row, labels, owners, &[]);
+        let counterpart = compare::counterpart(row, labels, owners, &OwnPods::default());
         // A row that a listing refers to has no name, and its UUID is the node's own.
         let is_uuid = |p: &compare::Property| {
             let column = row.table.column(&p.name);

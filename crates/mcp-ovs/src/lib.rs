@@ -6,6 +6,7 @@ mod checks;
 mod commands;
 mod compare;
 mod completions;
+mod examples;
 mod flows;
 mod prompts;
 mod records;
@@ -38,5 +39,6 @@ pub fn layer() -> Layer {
         ])
         .prompts(prompts::all())
         .completions(completions::all())
+        .examples(examples::EXAMPLES)
         .allow(commands::ALLOW)
 }

@@ -56,7 +56,11 @@ async fn answer(node: &Node<'_>, records: &Records, memory: &Memory) -> Answer {
                 identity.fields.retain(|field| records.is_asked(&field.name));
                 AnswerRow::with(text, identity).asked(records.is_row_asked(row))
             }
-            false => AnswerRow::line(text),
+            false => {
+                let shown = |_: &Row, column: &str| memory.shown(column, &records.columns);
+                let object = node.wants_objects().then(|| records.object(row, shown));
+                AnswerRow { object, ..AnswerRow::line(text) }
+            }
         }
     };
     Answer {

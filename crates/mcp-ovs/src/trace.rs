@@ -144,7 +144,8 @@ async fn evaluated(node: &Node<'_>, question: &Question) -> Result<Traced, ToolE
         );
     }
     notes.extend(beyond_the_tunnel(&new));
-    let one_of = if branches.chooses() && new.len() > 1 { "one of these, chosen by hash: " } else { "" };
+    let one_of =
+        if branches.chooses() && new.len() > 1 { "one of these, because a group chooses one: " } else { "" };
     let established = match (branches.is_translated(), new.as_slice()) {
         (false, ends) if ends.iter().any(|end| matches!(end, End::Unknown(_))) => {
             notes.push(

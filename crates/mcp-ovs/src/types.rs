@@ -13,7 +13,7 @@ pub(crate) struct ListParams {
     /// Name or UUID of a row, or the first digits of the UUID. For an interface also its pod (namespace/name).
     #[serde(default)]
     pub(crate) record: Option<String>,
-    /// Filters that must all match.
+    /// Conditions that must all match, as objects or as `column=value`, `column:key!=value`.
     #[serde(default, rename = "where")]
     pub(crate) conditions: Vec<ColumnCondition>,
     /// Show only these columns.

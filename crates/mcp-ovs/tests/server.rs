@@ -1,6 +1,6 @@
 //! The list of tools as clients see it.
 
-use mcp_testing::{Connection, Failed, problems_of_prompts, scenario, tools_list};
+use mcp_testing::{Connection, Failed, problems_of_examples, problems_of_prompts, scenario, tools_list};
 
 /// The list leaves room for the other servers: docs/architecture.md.
 #[test]
@@ -25,5 +25,11 @@ async fn tables_are_completed() -> Result<(), Failed> {
     assert_eq!(tables("kernel-datapath", "ct_").await?, ["CT_Timeout_Policy", "CT_Zone"]);
     let listed = ["Bridge", "Datapath", "Interface", "Manager", "Open_vSwitch"];
     assert_eq!(tables("bundles/sosreports", "").await?, listed);
+    Ok(())
+}
+
+#[test]
+fn each_tool_has_an_example_that_works() -> Result<(), Failed> {
+    assert_eq!(problems_of_examples(mcp_ovs::layer, &["kernel-datapath", "bundles/joined"])?, [""; 0]);
     Ok(())
 }

@@ -67,6 +67,36 @@ pub fn own_selects() -> Vec<Select> {
     ]
 }
 
+/// The pods that a zone has alone.
+#[derive(Clone, Debug, Default)]
+pub struct OwnPods {
+    /// The subnets of the zone's node.
+    subnets: Vec<IpNet>,
+    /// The names of the address sets that hold the pods that the zone itself serves. The southbound database copies
+    /// these sets without their owners.
+    sets: BTreeSet<String>,
+}
+
+impl OwnPods {
+    /// Returns the pods of a zone from its own values.
+    pub fn new(own: &[Own]) -> Self {
+        Self { subnets: own.iter().filter_map(|own| own.value.parse().ok()).collect(), sets: BTreeSet::new() }
+    }
+
+    /// The select on a northbound database that [`Self::with_sets`] reads.
+    pub fn sets() -> Select {
+        Select::from("Address_Set").columns(["name", "external_ids"])
+    }
+
+    /// Adds the names of the northbound address sets that hold the zone's own pods. Only the comparison of southbound
+    /// address sets needs them.
+    #[must_use]
+    pub fn with_sets(self, read: &[Rows]) -> Self {
+        let rows = read.iter().flat_map(|rows| &rows.rows).filter(|row| holds_own_pods(row));
+        Self { sets: rows.filter_map(|row| row.text("name")).map(str::to_owned).collect(), ..self }
+    }
+}
+
 /// Returns a zone's own values from the rows that [`own_selects`] selected.
 ///
 /// Rows that belong to the zone are recognised by their names, which contain the name of the node. The rest of the
@@ -174,12 +204,12 @@ fn role_of(name: &str, node: &str) -> Option<String> {
 
 /// Returns the properties that a row should have in common with its counterparts.
 ///
-/// `labels` name the rows that the row refers to, `owners` the rows that refer to it. `subnets` are the zone's own.
+/// `labels` name the rows that the row refers to, `owners` the rows that refer to it. `pods` are the zone's own.
 pub fn counterpart(
     row: &Row,
     labels: &Labels,
     owners: &BTreeMap<Uuid, Vec<String>>,
-    subnets: &[IpNet],
+    pods: &OwnPods,
 ) -> Counterpart {
     let table = row.table.name.as_str();
     let owned = matches!(table, "Logical_Router_Static_Route" | "Logical_Router_Policy" | "NAT" | "QoS");
@@ -189,34 +219,34 @@ pub fn counterpart(
         owner.strip_prefix("Logical_Router ").or(owner.strip_prefix("Logical_Switch ")).unwrap_or(&owner);
     let key = match (owner, singleton(table)) {
         (_, true) => table.to_owned(),
-        ("", _) => name_of(row, labels, subnets),
-        (owner, _) => format!("{owner}: {}", name_of(row, labels, subnets)),
+        ("", _) => name_of(row, labels, pods),
+        (owner, _) => format!("{owner}: {}", name_of(row, labels, pods)),
     };
     let spans = row.map_get("options", "requested-tnl-key").is_some();
     let own_key = |column: &str| column == "tunnel_key" && !spans;
     let columns = row.table.columns.iter().filter(|c| !differs(table, &c.name) && !own_key(&c.name));
     Counterpart {
         key,
-        local: !spans && is_local(row, subnets),
+        local: !spans && is_local(row, &pods.subnets),
         role: match (spans, row.text("type")) {
             (true, Some("remote")) => "remote",
             (true, _) => "own",
             _ => "",
         },
-        properties: columns.flat_map(|column| properties(row, column, labels, subnets, spans)).collect(),
+        properties: columns.flat_map(|column| properties(row, column, labels, pods, spans)).collect(),
     }
 }
 
 /// Returns the name of a row in every zone. A row without a name is named after its values, because each zone has its
 /// own UUIDs.
-fn name_of(row: &Row, labels: &Labels, subnets: &[IpNet]) -> String {
+fn name_of(row: &Row, labels: &Labels, pods: &OwnPods) -> String {
     let table = row.table.name.as_str();
     let name = match has_name(row) {
         true => without_uuids(&label(row)),
         false => {
             let columns =
                 row.table.columns.iter().filter(|c| !differs(table, &c.name) && c.name != "tunnel_key");
-            let held = columns.flat_map(|column| properties(row, column, labels, subnets, false));
+            let held = columns.flat_map(|column| properties(row, column, labels, pods, false));
             let held = held
                 .filter(|of| !of.values.is_empty())
                 .map(|of| format!("{}={}", of.name, of.values.join(",")));
@@ -275,7 +305,14 @@ pub fn left_out(rows: &Rows) -> BTreeSet<String> {
             "vips of load balancers for the node's own endpoints (only their presence is compared)".into(),
         );
     }
-    if rows.rows.iter().any(|row| table == "Address_Set" && holds_own_pods(row)) {
+    let of_address_sets = |is: fn(&Row) -> bool| table == "Address_Set" && rows.rows.iter().any(is);
+    if of_address_sets(is_of_northd) {
+        let what = "addresses that ovn-northd chooses for its zone (the node's own ports in port groups, svc_monitor_mac)";
+        names.insert(what.into());
+    }
+    // The rows of the southbound database do not say what they are for.
+    let is_southbound = |row: &Row| row.table.column("external_ids").is_none();
+    if of_address_sets(holds_own_pods) || of_address_sets(is_southbound) {
         names.insert("addresses of the node's own pods in address sets for egress".into());
     }
     names
@@ -346,7 +383,7 @@ fn properties(
     row: &Row,
     column: &ColumnSchema,
     labels: &Labels,
-    subnets: &[IpNet],
+    pods: &OwnPods,
     spans: bool,
 ) -> Vec<Property> {
     let property = |name: String, values: Vec<String>| {
@@ -356,7 +393,7 @@ fn properties(
     let Some(datum) = row.get(&column.name) else { return Vec::new() };
     match (row.table.name.as_str(), column.name.as_str()) {
         ("Load_Balancer", "vips") => return vec![property(column.name.clone(), backends(row))],
-        ("Address_Set", "addresses") => return vec![property(column.name.clone(), addresses(row, subnets))],
+        ("Address_Set", "addresses") => return vec![property(column.name.clone(), addresses(row, pods))],
         _ => {}
     }
     // The UUID of a row of another database, which each zone creates for itself.
@@ -399,13 +436,25 @@ fn is_own(row: &Row, vip: &str) -> bool {
         || matches!(host, "169.254.0.3" | "169.254.169.3" | "[fd69::3]")
 }
 
-/// Returns the members of an address set. Address sets for egress hold the pods that the zone itself serves.
-fn addresses(row: &Row, subnets: &[IpNet]) -> Vec<String> {
-    let own_pods = holds_own_pods(row);
+/// Returns the members of an address set that other zones have too. Address sets for egress hold the pods that the zone
+/// itself serves, and ovn-northd makes sets of its zone's own ports.
+fn addresses(row: &Row, pods: &OwnPods) -> Vec<String> {
+    if is_of_northd(row) {
+        return Vec::new();
+    }
+    let own_pods = holds_own_pods(row) || row.text("name").is_some_and(|name| pods.sets.contains(name));
     row.strings("addresses")
-        .filter(|address| !(own_pods && within(Some(address), subnets)))
+        .filter(|address| !(own_pods && within(Some(address), &pods.subnets)))
         .map(str::to_owned)
         .collect()
+}
+
+/// Returns whether ovn-northd made this southbound address set for its zone: from the ports of a port group (ovn-nb(5),
+/// Port_Group: the set `<name>_ip4` or `<name>_ip6`), or with the MAC addresses that it chose for its service monitor.
+fn is_of_northd(row: &Row) -> bool {
+    let is_southbound = row.table.column("external_ids").is_none();
+    let is_made = |name: &str| name.ends_with("_ip4") || name.ends_with("_ip6") || name == "svc_monitor_mac";
+    is_southbound && row.text("name").is_some_and(is_made)
 }
 
 fn holds_own_pods(row: &Row) -> bool {

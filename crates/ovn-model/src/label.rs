@@ -123,15 +123,34 @@ pub fn label(row: &Row) -> String {
     if label.is_empty() { short(row.uuid) } else { label }
 }
 
+/// Returns whether `text` is a name that answers print for a row: its [`label`], the label after the name of the table
+/// (`Port_Group a7401… (NetpolNamespace:shop:Ingress)`), or the part of the label in parentheses.
+pub fn is_called(row: &Row, text: &str) -> bool {
+    let label = label(row);
+    let of_table = text.strip_prefix(row.table.name.as_str()).and_then(|rest| rest.strip_prefix(' '));
+    let owner = row.map_get("external_ids", "k8s.ovn.org/id").map(of_default_network);
+    label == text || of_table == Some(&label) || owner == Some(text)
+}
+
+/// Returns a name without the sign that marks it in a match: `$` for an address set, `@` for a port group.
+pub(crate) fn unmarked(name: &str) -> &str {
+    name.strip_prefix(['$', '@']).filter(|name| !name.is_empty()).unwrap_or(name)
+}
+
 /// Returns whether a row has a name besides the digits of its UUID.
 pub(crate) fn has_name(row: &Row) -> bool {
     label(row) != short(row.uuid)
 }
 
-/// Returns a hashed name with its meaning. Every owner's id begins with the name of its controller, which adds no
-/// information on the default network.
+/// Returns an owner's id without the name of the controller of the default network. Every id begins with the name of
+/// its controller, which adds no information on the default network.
+fn of_default_network(owner: &str) -> &str {
+    owner.strip_prefix("default-network-controller:").unwrap_or(owner)
+}
+
+/// Returns a hashed name with its meaning.
 fn qualified(name: &str, owner: &str) -> String {
-    match owner.strip_prefix("default-network-controller:").unwrap_or(owner) {
+    match of_default_network(owner) {
         "" => name.to_owned(),
         owner if owner == name => name.to_owned(),
         owner => format!("{name} ({owner})"),

@@ -42,5 +42,5 @@ pub mod switch;
 pub mod zones;
 
 pub use cookie::{BadPrefix, UuidPrefix};
-pub use label::{Labels, label, label_columns, name_columns};
-pub use parts::{PartsOf, name_conditions, owners, owners_selects, parts, parts_selects};
+pub use label::{Labels, is_called, label, label_columns, name_columns};
+pub use parts::{Parents, PartsOf, name_conditions, owners, owners_selects, parts, parts_selects};

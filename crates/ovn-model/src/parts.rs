@@ -1,7 +1,7 @@
 //! The rows that belong to other rows: the routes of a router, the ACLs of a port group, the port bindings of a
 //! datapath.
 
-use crate::{label, label_columns, name_columns};
+use crate::{label, label::unmarked, label_columns, name_columns};
 use ovsdb::{ColumnSchema, Condition, Row, Rows, Schema, Select, TableSchema, Uuid};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,11 +57,39 @@ pub struct PartsOf {
     pub referring: Vec<(String, Uuid)>,
 }
 
-/// Returns the selects that give the rows that belong to an object of this name.
+/// The objects to which rows belong.
+#[derive(Clone, Debug)]
+pub enum Parents<'a> {
+    /// The objects with this name in one of their [`name_columns`].
+    Named(&'a str),
+    /// The objects with these UUIDs.
+    Rows(BTreeSet<Uuid>),
+}
+
+impl Parents<'_> {
+    fn conditions(&self, table: &TableSchema) -> Vec<Condition> {
+        match self {
+            Self::Named(name) => name_conditions(table, name),
+            Self::Rows(uuids) => uuids.iter().map(|uuid| Condition::is("_uuid", *uuid)).collect(),
+        }
+    }
+
+    fn contains(&self, row: &Row) -> bool {
+        match self {
+            Self::Named(name) => {
+                let name = unmarked(name);
+                name_columns(&row.table).iter().any(|column| name_of(row, column) == Some(name))
+            }
+            Self::Rows(uuids) => uuids.contains(&row.uuid),
+        }
+    }
+}
+
+/// Returns the selects that give the rows that belong to objects.
 ///
 /// A router refers to its routes, a port binding refers to its datapath, and a switch has its own load balancers and
 /// those of its groups.
-pub fn parts_selects(schema: &Schema, table: &str, of: &str) -> Vec<Select> {
+pub fn parts_selects(schema: &Schema, table: &str, of: &Parents<'_>) -> Vec<Select> {
     let Some(child) = schema.table(table) else { return Vec::new() };
     let mut selects = Vec::new();
     for parent in schema.tables.iter().filter(|parent| parent.name != table) {
@@ -74,7 +102,7 @@ pub fn parts_selects(schema: &Schema, table: &str, of: &str) -> Vec<Select> {
         }
         columns.extend(label_columns(parent));
         columns.extend(name_columns(parent).into_iter().map(|c| c.split_once(':').map_or(c, |(c, _)| c)));
-        for condition in name_conditions(parent, of) {
+        for condition in of.conditions(parent) {
             selects.push(Select::from(parent.name.as_str()).columns(columns.clone()).filter(condition));
         }
     }
@@ -84,17 +112,13 @@ pub fn parts_selects(schema: &Schema, table: &str, of: &str) -> Vec<Select> {
     selects
 }
 
-/// Returns the rows that belong to the object, from the rows that [`parts_selects`] selected.
-pub fn parts(schema: &Schema, table: &str, of: &str, read: &[Rows]) -> PartsOf {
+/// Returns the rows that belong to objects, from the rows that [`parts_selects`] selected.
+pub fn parts(schema: &Schema, table: &str, of: &Parents<'_>, read: &[Rows]) -> PartsOf {
     let mut parts = PartsOf::default();
     let Some(child) = schema.table(table) else { return parts };
-    let named = |row: &&Row| {
-        let names = name_columns(&row.table);
-        names.iter().any(|column| name_of(row, column).is_some_and(|name| name == of))
-    };
     let all_groups =
         || read.iter().filter(|rows| rows.table.name == "Load_Balancer_Group").flat_map(|r| &r.rows);
-    for row in read.iter().flat_map(|rows| &rows.rows).filter(named) {
+    for row in read.iter().flat_map(|rows| &rows.rows).filter(|row| of.contains(row)) {
         let name = format!("{} {}", row.table.name, label(row));
         if parts.found.contains(&name) {
             continue;
@@ -142,8 +166,10 @@ impl PartsOf {
     }
 }
 
-/// Returns the conditions under which a row has this name, one for each kind of name.
+/// Returns the conditions under which a row has this name, one for each kind of name. A sign before the name, as in a
+/// match (`$a93…`, `@a74…`), is ignored.
 pub fn name_conditions(table: &TableSchema, name: &str) -> Vec<Condition> {
+    let name = unmarked(name);
     let condition = |column: &str| match column.split_once(':') {
         Some((column, key)) => Condition::map_has(column, key, name),
         None => Condition::is(column, name),

@@ -1,9 +1,13 @@
 //! The rows of a table that a query selects, for every database.
 
 use crate::{
-    Labels, PartsOf, label, label_columns, name_conditions, owners, owners_selects, parts, parts_selects,
+    Labels, Parents, PartsOf, is_called, label, label_columns, name_conditions, owners, owners_selects,
+    parts, parts_selects,
 };
-use ovsdb::{Condition, ConditionError, Datum, Op, Row, Rows, Schema, Select, TableSchema, Uuid, print};
+use ovsdb::{
+    Atom, Condition, ConditionError, Datum, Op, Row, Rows, Schema, Select, TableSchema, Uuid, print,
+};
+use serde_json::{Map, Value};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write,
@@ -110,7 +114,7 @@ impl Query {
         }
         rows.rows.sort_by_cached_key(|row| (label(row), row.uuid));
         let if_empty = match filtered {
-            true => format!("no row of {} matches", table.name),
+            true => format!("no row of {} matches{}", table.name, self.conditions_in_words()),
             false => format!("table {} is empty", table.name),
         };
         let (labels, owners) = meaning(source, schema, &rows).await?;
@@ -122,6 +126,13 @@ impl Query {
         self.conditions
             .iter()
             .map(|(column, ..)| column.split_once(':').map_or(column.as_str(), |(column, _)| column))
+    }
+
+    /// Returns the conditions as they were understood: ` priority == "1001" and type != "router"`.
+    fn conditions_in_words(&self) -> String {
+        let word = |(column, op, value): &(String, Op, String)| format!("{column} {op} {value:?}");
+        let words: Vec<String> = self.conditions.iter().map(word).collect();
+        if words.is_empty() { String::new() } else { format!(" {}", words.join(" and ")) }
     }
 
     /// Returns the select of the table. It includes the columns that the names of rows need. A comparison reads all
@@ -170,9 +181,9 @@ impl Query {
         let all = one(table, source.rows(&[all]).await?);
         let digits = record.to_ascii_lowercase();
         let is_prefix = digits.len() >= 4 && digits.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
-        let begins = |row: &&Row| is_prefix && row.uuid.to_string().starts_with(&digits);
-        let selects: Vec<Select> =
-            all.rows.iter().filter(begins).map(|row| by_uuid(&select, row.uuid)).collect();
+        let begins = |row: &Row| is_prefix && row.uuid.to_string().starts_with(&digits);
+        let meant = all.rows.iter().filter(|row| is_called(row, record) || begins(row));
+        let selects: Vec<Select> = meant.map(|row| by_uuid(&select, row.uuid)).collect();
         if !selects.is_empty() {
             return Ok(merged(table, source.rows(&selects).await?));
         }
@@ -193,31 +204,40 @@ impl Query {
         select: Select,
         of: &str,
     ) -> Result<Rows, NoRecords<S::Failed>> {
-        let selects = parts_selects(schema, &table.name, of);
+        let named = Parents::Named(of);
+        let selects = parts_selects(schema, &table.name, &named);
         if selects.is_empty() {
             return Err(NoRecords::Bad {
                 problem: format!("rows of {} do not belong to a named object", table.name),
                 hint: "Omit `of`; filter with `where` or `grep` instead.".into(),
             });
         }
-        let parts: PartsOf = parts(schema, &table.name, of, &source.rows(&selects).await?);
-        if parts.found.is_empty() && !self.compared {
+        let mut found: PartsOf = parts(schema, &table.name, &named, &source.rows(&selects).await?);
+        if found.found.is_empty() {
             let tables: BTreeSet<&str> = selects.iter().map(|select| select.table.as_str()).collect();
-            let named = |name: &&str| Some(Select::from(*name).columns(label_columns(schema.table(name)?)));
-            let all: Vec<Select> = tables.iter().filter_map(named).collect();
+            let columns = |name: &&str| Some(Select::from(*name).columns(label_columns(schema.table(name)?)));
+            let all: Vec<Select> = tables.iter().filter_map(columns).collect();
             let names = source.rows(&all).await?;
-            return Err(NoRecords::Unknown {
-                kind: tables.into_iter().collect::<Vec<_>>().join(" or "),
-                name: of.into(),
-                known: names.iter().flat_map(|rows| rows.rows.iter().map(label)).collect(),
-            });
+            let all = || names.iter().flat_map(|rows| &rows.rows);
+            // The text may be a label as answers print it.
+            let called: BTreeSet<Uuid> = all().filter(|row| is_called(row, of)).map(|row| row.uuid).collect();
+            if called.is_empty() && !self.compared {
+                return Err(NoRecords::Unknown {
+                    kind: tables.into_iter().collect::<Vec<_>>().join(" or "),
+                    name: of.into(),
+                    known: all().map(label).collect(),
+                });
+            }
+            let called = Parents::Rows(called);
+            let selects = parts_selects(schema, &table.name, &called);
+            found = parts(schema, &table.name, &called, &source.rows(&selects).await?);
         }
-        let selects = parts.selects(&select);
+        let selects = found.selects(&select);
         let mut rows = match selects.is_empty() {
             true => one(table, Vec::new()),
             false => merged(table, source.rows(&selects).await?),
         };
-        rows.rows.retain(|row| parts.contains(row));
+        rows.rows.retain(|row| found.contains(row));
         Ok(rows)
     }
 }
@@ -241,12 +261,16 @@ async fn meaning<S: Source>(
 }
 
 impl Records {
-    /// Returns a row as the client prints it, without empty columns, with names for references and with its owner.
+    /// Returns a row as the client prints it, without empty columns, with names for references and with its owner. If
+    /// the query names columns, the text has these columns only.
     ///
     /// `instead` returns the text that replaces a column's value if the row does not have the original value.
     pub fn text(&self, row: &Row, instead: impl Fn(&Row, &str) -> Option<String>) -> String {
-        let mut text = format!("{:<20}: {}\n", "_uuid", row.uuid);
-        if let Some(owners) = self.owners.get(&row.uuid) {
+        let mut text = String::new();
+        if self.columns.is_empty() || self.columns.iter().any(|name| name == "_uuid") {
+            _ = writeln!(text, "{:<20}: {}", "_uuid", row.uuid);
+        }
+        if let Some(owners) = self.owners.get(&row.uuid).filter(|_| self.columns.is_empty()) {
             _ = writeln!(text, "{:<20}: {}", "(of)", owners.join(", "));
         }
         let all = || row.table.columns.iter().map(|column| column.name.as_str());
@@ -268,6 +292,59 @@ impl Records {
             _ = writeln!(text, "{name:<20}: {}", self.cell(row, name));
         }
         text
+    }
+
+    /// Returns a row as a JSON object for scripts, with the same columns and names as [`Self::text`]: a map is an
+    /// object, a set is an array, a single value or none is that value or null. `(of)` lists the owners.
+    pub fn object(&self, row: &Row, instead: impl Fn(&Row, &str) -> Option<String>) -> Value {
+        let mut object = Map::new();
+        if self.columns.is_empty() || self.columns.iter().any(|name| name == "_uuid") {
+            object.insert("_uuid".into(), row.uuid.to_string().into());
+        }
+        if let Some(owners) = self.owners.get(&row.uuid).filter(|_| self.columns.is_empty()) {
+            object.insert("(of)".into(), owners.clone().into());
+        }
+        for column in &row.table.columns {
+            let (name, datum) = (column.name.as_str(), row.get(&column.name));
+            let is_asked = self.columns.iter().any(|asked| asked == name);
+            let is_empty = datum.is_none_or(Datum::is_empty) || row.text(name) == Some("");
+            if !is_asked && (is_empty || !self.columns.is_empty()) {
+                continue;
+            }
+            let refers = [Some(&column.ty.key), column.ty.value.as_ref()];
+            let refers = refers.into_iter().flatten().any(|ty| ty.ref_table.is_some());
+            let value = match (instead(row, name), datum) {
+                (Some(text), _) => text.into(),
+                (None, Some(datum)) => {
+                    self.value(datum, refers, column.ty.is_scalar() || column.ty.is_optional())
+                }
+                (None, None) => Value::Null,
+            };
+            object.insert(name.into(), value);
+        }
+        object.into()
+    }
+
+    fn value(&self, datum: &Datum, refers: bool, is_single: bool) -> Value {
+        let atom = |atom: &Atom| match atom {
+            Atom::Integer(number) => (*number).into(),
+            Atom::Real(number) => (*number).into(),
+            Atom::Boolean(truth) => (*truth).into(),
+            Atom::String(text) => text.to_string().into(),
+            Atom::Uuid(uuid) if refers => self.labels.get(*uuid).into(),
+            Atom::Uuid(uuid) => uuid.to_string().into(),
+        };
+        let key = |key: &Atom| match atom(key) {
+            Value::String(text) => text,
+            other => other.to_string(),
+        };
+        match datum {
+            Datum::Map(pairs) => {
+                Value::Object(pairs.iter().map(|(name, value)| (key(name), atom(value))).collect())
+            }
+            set if is_single => set.atoms().first().map_or(Value::Null, atom),
+            set => Value::Array(set.atoms().iter().map(atom).collect()),
+        }
     }
 
     fn cell(&self, row: &Row, name: &str) -> String {

@@ -67,7 +67,7 @@ pub enum NoEndpoint {
     NoSuchPort {
         /// The name of the service.
         service: String,
-        /// The addresses and ports that the service has.
+        /// The protocols, addresses and ports that the service has.
         offered: Vec<String>,
     },
     /// The address is outside the zone, and packets from outside cannot enter this zone.
@@ -76,6 +76,14 @@ pub enum NoEndpoint {
     /// The pod runs on another node, whose zone has no port for it.
     #[error("pod {pod} runs on {node}, but the zone of {node} has no logical port for it")]
     NoLogicalPort {
+        /// The pod, as `namespace/name`.
+        pod: String,
+        /// The name of the pod's node.
+        node: String,
+    },
+    /// The sender runs on another node than the one where the trace starts.
+    #[error("pod {pod} runs on {node}, and the trace would start on another node")]
+    Elsewhere {
         /// The pod, as `namespace/name`.
         pod: String,
         /// The name of the pod's node.
@@ -90,9 +98,10 @@ impl NoEndpoint {
             Self::NoPort => "Pass the destination port, or protocol=icmp, which needs no port.".into(),
             Self::Unknown { known, .. } => format!("Known names: {}.", known.join(", ")),
             Self::NoSuchPort { offered, .. } => {
-                format!("Its ports with this protocol: {}.", offered.join(", "))
+                format!("It has: {}.", offered.join(", "))
             }
             Self::NoOutside(_) => "Pass the sender's node as node_name, or the sender's pod as from.".into(),
+            Self::Elsewhere { node, .. } => format!("Pass node_name={node}, or leave node_name out."),
             Self::NoLogicalPort { .. } => {
                 "A host-network pod has the address of its node: pass that address as `to`.".into()
             }
@@ -186,7 +195,7 @@ impl Names {
             return with_port(address, protocol, port).map(Some);
         }
         let Some(services) = &self.services else { return Ok(None) };
-        let vips: Vec<&Vip> = services.of(to).filter(|vip| vip.protocol == protocol.as_str()).collect();
+        let vips: Vec<&Vip> = services.of(to).collect();
         if vips.is_empty() {
             let pods = self.ports.iter().filter(|port| port.kind.is_empty()).map(|port| port.name.as_str());
             let known = pods.chain(services.names()).chain(self.nodes.keys().map(String::as_str));
@@ -196,7 +205,8 @@ impl Names {
                 known: known.map(str::to_owned).collect(),
             });
         }
-        match vips.iter().find(|vip| port.is_none_or(|port| vip.address.port() == port)) {
+        let mut same = vips.iter().filter(|vip| vip.protocol == protocol.as_str());
+        match same.find(|vip| port.is_none_or(|port| vip.address.port() == port)) {
             Some(vip) => Ok(Some(Destination {
                 address: vip.address.ip(),
                 port: vip.address.port(),
@@ -204,7 +214,7 @@ impl Names {
             })),
             None => Err(NoEndpoint::NoSuchPort {
                 service: to.to_owned(),
-                offered: vips.iter().map(|vip| vip.address.to_string()).collect(),
+                offered: vips.iter().map(|vip| format!("{} {}", vip.protocol, vip.address)).collect(),
             }),
         }
     }

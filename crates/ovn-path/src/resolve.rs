@@ -50,7 +50,9 @@ impl EndpointNames<'_> {
     pub async fn resolve<Z: ZoneReader>(&self, zone: &Z) -> Result<(Microflow, Destination), Z::Error> {
         let mut names = names(zone, &[self.from, self.to]).await?;
         // An unknown sender is reported before the rows of the destination are read.
-        names.sender(self.from).map_err(refusal::<Z>)?;
+        if let Err(missing) = names.sender(self.from) {
+            return Err(self.no_sender(zone, missing).await);
+        }
         let to = self.destination(zone, &mut names).await?;
         let sender = names.sender(self.from).map_err(refusal::<Z>)?;
         let microflow = Microflow::new(&names.ports, sender, to.address, self.protocol, to.port)
@@ -79,6 +81,18 @@ impl EndpointNames<'_> {
         let there = names(&other, &[self.to]).await?;
         let found = self.within(&there).map_err(refusal::<Z>)?;
         found.ok_or_else(|| refusal::<Z>(NoEndpoint::NoLogicalPort { pod: self.to.into(), node }))
+    }
+
+    /// Returns the error for a sender that this zone does not know. It names the node where the sender runs.
+    async fn no_sender<Z: ZoneReader>(&self, zone: &Z, missing: NoEndpoint) -> Z::Error {
+        let NoEndpoint::Unknown { .. } = missing else { return refusal::<Z>(missing) };
+        let Some((node, other)) = zone.zone_of_pod(self.from).await else { return refusal::<Z>(missing) };
+        let pod = self.from.to_owned();
+        match names(&other, &[self.from]).await {
+            Ok(there) if there.sender(self.from).is_ok() => refusal::<Z>(NoEndpoint::Elsewhere { pod, node }),
+            Ok(_) => refusal::<Z>(NoEndpoint::NoLogicalPort { pod, node }),
+            Err(error) => error,
+        }
     }
 
     fn within(&self, names: &Names) -> Result<Option<Destination>, NoEndpoint> {

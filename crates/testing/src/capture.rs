@@ -1,7 +1,8 @@
 //! The unpacked capture: its must-gather, and the output of its OVN version's clients for that must-gather.
 
 use super::{Failed, unpack};
-use std::path::PathBuf;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// An unpacked copy of the capture, which is removed when the value is dropped.
@@ -21,6 +22,28 @@ impl Capture {
         unpack("capture/must-gather.tar.xz", &dir.path().join("bundle"))?;
         unpack("capture/ovn-26.03-clients.tar.xz", dir.path())?;
         Ok(Self(dir))
+    }
+
+    /// Unpacks the capture for a test that changes its databases: without the archive that also has the databases.
+    pub fn unpack_to_change() -> Result<Self, Failed> {
+        let capture = Self::unpack()?;
+        let packed =
+            capture.database(Self::NODES[0].1, "nbdb").with_file_name("../ovnk_database_store.tar.gz");
+        std::fs::remove_file(packed)?;
+        Ok(capture)
+    }
+
+    /// Changes a database with the real ovsdb-tool. The operations must change a row.
+    pub fn transact(database: &Path, schema: &str, operations: &[Value]) -> Result<(), Failed> {
+        let mut transaction = vec![json!(schema)];
+        transaction.extend_from_slice(operations);
+        #[expect(clippy::disallowed_methods, reason = "a test makes its own data with the real program")]
+        let mut tool = std::process::Command::new("ovsdb-tool");
+        let output = tool.arg("transact").arg(database).arg(Value::from(transaction).to_string()).output()?;
+        let reply = String::from_utf8(output.stdout)?;
+        let good = output.status.success() && !reply.contains("\"error\"") && !reply.contains("\"count\":0");
+        assert!(good, "{reply}{}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
     }
 
     /// Returns the path of the must-gather, which can be opened as a bundle.

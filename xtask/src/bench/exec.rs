@@ -36,7 +36,8 @@ pub(super) fn measure(workspace: &Workspace, plan: &Plan, table: &mut Table) -> 
     let mut session = Session::start(&workspace.sh, &binary, &source, Era::Initialize)?;
     session.open()?;
     let asked = json!({ "node_name": "ovn-worker" });
-    let place = ExecContainer::of(&session.call(TOOL, &asked)?.map_err(|error| format!("{TOOL}: {error}"))?)?;
+    let answer = session.call(TOOL, &asked)?.map_err(|error| format!("{TOOL}: {error}"))?;
+    let place = ExecContainer::of(&session.evidence(&answer)?)?;
     let mut bare = BareExec::start(workspace, plan, &server, &place)?;
     let words = place.kubectl();
     let (mut alone, mut ours, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
@@ -68,18 +69,18 @@ struct ExecContainer {
 }
 
 impl ExecContainer {
-    /// Reads the container from the first line of an answer, which must name the command and no other command.
-    fn of(answer: &str) -> Result<Self> {
-        let first = answer.lines().next().unwrap_or_default();
+    /// Reads the container from the evidence of an answer, which must name the command and no other command.
+    fn of(evidence: &str) -> Result<Self> {
+        let reads: Vec<&str> = evidence.lines().filter_map(|line| line.strip_prefix("- ")).collect();
         let place = || {
-            let (_, rest) = first.split_once(&format!(": {} in ", COMMAND.join(" ")))?;
-            let (container, rest) = rest.split_once(" of ")?;
-            // A second command would follow a semicolon.
-            let (pod, _) = rest.split_once(',').filter(|(pod, _)| !pod.contains(';'))?;
-            let (namespace, pod) = pod.split_once('/')?;
+            let [read] = reads.as_slice() else { return None };
+            let (container, rest) =
+                read.strip_prefix(&COMMAND.join(" "))?.strip_prefix(" in ")?.split_once(" of ")?;
+            let (namespace, pod) = rest.split_once(',')?.0.split_once('/')?;
             Some(Self { namespace: namespace.into(), pod: pod.into(), container: container.into() })
         };
-        place().ok_or_else(|| format!("{TOOL} does not run exactly `{}`: {first}", COMMAND.join(" ")).into())
+        place()
+            .ok_or_else(|| format!("{TOOL} does not run exactly `{}`: {evidence}", COMMAND.join(" ")).into())
     }
 
     fn kubectl(&self) -> Vec<&str> {
@@ -130,10 +131,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_place_is_in_the_first_line() {
-        let line = "# addresses of n, from cluster c: ip -d address in a of b/c-1, 2026-11-22T22:21:57Z\nx";
-        let place = ExecContainer::of(line).unwrap();
+    fn the_place_is_in_the_evidence() {
+        let read = "ip_addr_show {}\n\nRead from n:\n- ip -d address in a of b/c-1, 2026-11-22T22:21:57Z\n";
+        let place = ExecContainer::of(read).unwrap();
         assert_eq!(place.kubectl(), ["-n", "b", "exec", "c-1", "-c", "a", "--", "ip", "-d", "address"]);
-        assert!(ExecContainer::of("# x: ip -d address in a of b/c; ip link in a of b/c, now").is_err());
+        let other = format!("{read}- ip link in a of b/c-1, 2026-11-22T22:21:57Z\n");
+        assert!(ExecContainer::of(&other).is_err());
     }
 }

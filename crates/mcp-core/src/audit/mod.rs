@@ -4,10 +4,12 @@
 //! read. [`ToolEntry::of_audit`] makes one tool of all checks of a layer: it runs the checks, each with its own time
 //! limit, and writes one short answer. `docs/adding-a-check.md` shows how to write a check.
 
+mod collected;
 mod finding;
 mod run;
 mod text;
 
+pub use collected::CollectedKind;
 pub use finding::{Certainty, CheckOutcome, Finding, Severity, Source};
 pub use run::CheckEntry;
 

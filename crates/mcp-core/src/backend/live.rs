@@ -28,7 +28,13 @@ impl DatabaseServers {
         }
     }
 
-    async fn ask(&self, source: &impl Backend, at: &CommandTarget, db: Db) -> Result<Arc<Schema>, ReadError> {
+    /// Asks the server of a database for its schema, even if the schema is known.
+    pub(super) async fn ask(
+        &self,
+        source: &impl Backend,
+        at: &CommandTarget,
+        db: Db,
+    ) -> Result<Arc<Schema>, ReadError> {
         let output = source.command(at, &commands::get_schema(db)).await?.value;
         let schema = Schema::parse(&String::from_utf8_lossy(&output.stdout))
             .map_err(|e| ReadError::unreadable(format!("the schema of {db} on {}", at.node), e))?;

@@ -5,13 +5,14 @@
 //! from a debug container (`NODE=1` with hostPID), or the nodes of the lab.
 
 use super::{
-    Backend, Coverage, DataArea, Origin, Output, ReadError, ReadValue, answered, live::DatabaseServers,
-    netns, nofollow::Root, warnings,
+    AreaState, Backend, Coverage, DataArea, NodeCoverage, Origin, Output, ReadError, ReadValue, answered,
+    live::DatabaseServers, netns, nofollow::Root, warnings,
 };
 use crate::{
     Argv, CommandPlace, CommandTarget, Db, LogQuery, LogSource, LogStream, NodeName, PodRef, commands,
 };
 use async_trait::async_trait;
+use futures::future::{join_all, join3};
 use jiff::Timestamp;
 use ovsdb::{Database, Rows, Schema, Select};
 use std::{
@@ -140,6 +141,30 @@ impl LocalBackend {
         Ok(Namespaces { process, network })
     }
 
+    /// Asks the database servers of a node, and marks the areas whose server does not answer.
+    async fn databases_of(&self, of: &mut NodeCoverage) {
+        /// The time limit of a question. A server on the same host answers at once.
+        const WITHIN: Duration = Duration::from_secs(3);
+        let node = of.node.clone();
+        let ask = |db: Db| {
+            let at = CommandTarget { node: node.clone(), place: db.place(), within: WITHIN };
+            async move { self.databases.ask(self, &at, db).await.err().map(|e| crate::error::chain(&e)) }
+        };
+        let (nb, sb, ovs) = join3(ask(Db::Nb), ask(Db::Sb), ask(Db::OpenVSwitch)).await;
+        for held in &mut of.areas {
+            let problem = match held.area {
+                DataArea::Northbound => &nb,
+                DataArea::Southbound => &sb,
+                DataArea::OpenVSwitch | DataArea::Dataplane => &ovs,
+                _ => &None,
+            };
+            if let Some(problem) = problem {
+                held.state = AreaState::Absent;
+                held.details.push(problem.clone());
+            }
+        }
+    }
+
     /// The network namespace of a pod, as a path that this process can open.
     async fn network_of(
         &self,
@@ -192,6 +217,7 @@ impl Backend for LocalBackend {
             DataArea::Logs,
         ];
         let mut coverage = Coverage::live(self.name(), self.nodes.keys().cloned().collect(), &areas);
+        join_all(coverage.nodes.iter_mut().map(|node| self.databases_of(node))).await;
         coverage.notes = self.nodes.values().map(line).collect();
         Ok(coverage)
     }

@@ -23,7 +23,7 @@ fn page(offset: usize, limit: Option<usize>) -> Page {
 fn reply(many: Many, answers: Vec<NodeAnswer>, page: &Page, budget: Budget) -> Result<String, ToolError> {
     let evidence = EvidenceStore::new("mcp-test");
     let record = evidence.record("rows", &serde_json::Map::new());
-    let about = ReplyHeader { title: "rows", source: "source", record: &record };
+    let about = ReplyHeader { title: "rows", source: "source", record: &record, form: ReplyForm::Text };
     of_nodes(about, ComparisonContext { many, others: &[] }, answers, page, budget)
 }
 
@@ -191,5 +191,42 @@ fn a_node_that_fails_is_named_and_the_others_are_compared() {
         error
             .report()
             .starts_with("error: none of the 2 nodes answered\n  a: a is broken\n  b: b is broken\nhint: ")
+    );
+}
+
+/// The newest lines of a log come last, so a reply of several nodes leaves out the oldest ones.
+#[test]
+fn the_last_rows_of_each_node_are_kept_if_the_end_matters() {
+    let answer = || Answer { ends_matter: true, ..rows(1_000) };
+    let many = Many::Each { because: "a test" };
+    let text = of_several(many, vec![answer(), answer()], None);
+    for node in ["a", "b"] {
+        let of_node = text.split(&format!("{node}:\n")).nth(1).unwrap();
+        let first = of_node.lines().next().unwrap();
+        assert!(
+            first.ends_with(&format!("rows before these left out: pass node_name={node} to list them")),
+            "{first}"
+        );
+        assert!(of_node.split("b:\n").next().unwrap().contains("row 998\nrow 999\n"), "{of_node}");
+        assert!(!of_node.contains("row 0\n"), "{of_node}");
+    }
+    let few = Answer { ends_matter: true, ..rows(3) };
+    assert_eq!(
+        of_several(many, vec![few, rows(1)], None),
+        "not compared, because a test\na:\nrow 0\nrow 1\nrow 2\nb:\nrow 0\n"
+    );
+    let first = of_several(many, vec![rows(1_000), rows(1)], None);
+    assert!(first.contains("a:\nrow 0\n") && first.contains("rows left out: pass node_name=a"), "{first}");
+}
+
+#[test]
+fn headings_without_a_matching_row_are_named() {
+    let row = |text: &str, heading: &str| Row::line(text).under(&heading.into());
+    let all = of_rows(vec![row("x", "pods:\nNAME"), row("y", "services:\nNAME"), row("x y", "nodes:\nNAME")]);
+    let page = Page { grep: Some(Pattern::new("x").unwrap()), ..Page::default() };
+    let shown = text(all, &page, Budget::default());
+    assert!(
+        shown.ends_with("pods:\nNAME\nx\nnodes:\nNAME\nx y\nnote: grep=x matches no row under services\n"),
+        "{shown}"
     );
 }

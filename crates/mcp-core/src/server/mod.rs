@@ -12,6 +12,7 @@ use crate::{
     params,
     progress::ProgressReport,
     prompt::Prompt,
+    reply::ReplyForm,
     sanitize::clean,
     tool::{Call, SLACK},
 };
@@ -106,7 +107,18 @@ impl Server {
         arguments: Map<String, Value>,
         progress: Progress,
     ) -> Result<String, String> {
-        let result = self.answer(name, arguments, progress).await;
+        self.call_in(ReplyForm::Text, name, arguments, progress).await
+    }
+
+    /// Answers one call in this form.
+    pub(crate) async fn call_in(
+        &self,
+        form: ReplyForm,
+        name: &str,
+        arguments: Map<String, Value>,
+        progress: Progress,
+    ) -> Result<String, String> {
+        let result = self.answer(form, name, arguments, progress).await;
         result.map_err(|e| self.report(&e))
     }
 
@@ -117,6 +129,7 @@ impl Server {
 
     async fn answer(
         &self,
+        form: ReplyForm,
         name: &str,
         mut arguments: Map<String, Value>,
         progress: Progress,
@@ -145,7 +158,7 @@ impl Server {
         let answer = move || async move {
             let _held = held;
             let record = server.evidence.record(&name, &asked);
-            let call = Call { backend: &server.backend, budget: server.budget, progress, record };
+            let call = Call { backend: &server.backend, budget: server.budget, progress, record, form };
             server.layer.tool(&name)?.call(&call, arguments).await
         };
         let late = |_| ReadError::TooLate { what: "the whole call".into(), seconds: within.as_secs() };

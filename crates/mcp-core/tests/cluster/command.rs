@@ -3,8 +3,8 @@
 use crate::server::{Reply, Server};
 use axum::http::Uri;
 use mcp_core::{
-    Backend, ClusterError, CommandPlace, CommandTarget, LiveCluster, Output, ReadError, ReadValue, ToolError,
-    argv,
+    AreaState, Backend, ClusterError, CommandPlace, CommandTarget, DataArea, LiveCluster, Output, ReadError,
+    ReadValue, ToolError, argv,
     argv::{AllowedPrograms, Program, Verb},
 };
 use serde_json::{Value, json};
@@ -17,6 +17,12 @@ const ALLOW: AllowedPrograms = AllowedPrograms(&[Program {
     name: "ovn-appctl",
     globals: &[],
     verbs: &[Verb { words: &["version"], options: &[], operands: &[], reads_only: "a test" }],
+}]);
+
+const FILES: AllowedPrograms = AllowedPrograms(&[Program {
+    name: "cat",
+    globals: &[],
+    verbs: &[Verb { words: &["/etc/ipsec.conf"], options: &[], operands: &[], reads_only: "a test" }],
 }]);
 
 const V4: &str = "v4.channel.k8s.io";
@@ -61,7 +67,7 @@ fn asked(uri: &Uri) -> (Vec<String>, String) {
     let mut container = String::new();
     for pair in uri.query().unwrap().split('&') {
         match pair.split_once('=') {
-            Some(("command", word)) => words.push(word.replace('+', " ")),
+            Some(("command", word)) => words.push(word.replace('+', " ").replace("%2F", "/")),
             Some(("container", name)) => container = name.into(),
             _ => {}
         }
@@ -184,6 +190,71 @@ async fn a_refused_websocket_is_reported() {
         matches!(&error, ReadError::Cluster(ClusterError::Forbidden { what: it, .. }) if it == what),
         "{error}"
     );
+}
+
+/// Coverage is known from the containers that run, without any command.
+#[tokio::test]
+async fn coverage_says_which_containers_run() {
+    let source = async |pods: fn() -> Reply| {
+        Server::start(move |uri, _| match uri.path() {
+            "/api/v1/nodes" => Reply::ok(json!({
+                "kind": "NodeList", "apiVersion": "v1", "metadata": {},
+                "items": [{ "metadata": { "name": "n1" } }, { "metadata": { "name": "n2" } }],
+            })),
+            "/api/v1/pods" => pods(),
+            other => panic!("{other}"),
+        })
+        .await
+        .source()
+        .await
+    };
+    let list = || {
+        let pod = pod(&[("nbdb", false), ("ovn-controller", true)]);
+        Reply::ok(json!({ "kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": [pod] }))
+    };
+    let cluster = source(list).await;
+    let coverage = cluster.coverage().await.unwrap();
+    let of = |node: &str, area| coverage.of(&node.parse().unwrap(), area).cloned().unwrap();
+    assert_eq!(of("n1", DataArea::Southbound).state, AreaState::Live);
+    // Only the container of the database server itself and containers that mount its socket reach a database.
+    assert_eq!(of("n1", DataArea::OpenVSwitch).state, AreaState::Absent);
+    assert_eq!(of("n1", DataArea::Kernel).state, AreaState::Live);
+    for area in [DataArea::Northbound, DataArea::Southbound, DataArea::OpenVSwitch, DataArea::Dataplane] {
+        let held = of("n2", area);
+        assert_eq!(held.state, AreaState::Absent, "{area}");
+        assert_eq!(held.details, ["no container of OVN-Kubernetes on the node reaches it"], "{area}");
+    }
+    let broken = source(|| {
+        let pod = pod(&[("nbdb", false)]);
+        Reply::ok(json!({ "kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": [pod] }))
+    })
+    .await;
+    let coverage = broken.coverage().await.unwrap();
+    let northbound = coverage.of(&"n1".parse().unwrap(), DataArea::Northbound).unwrap();
+    assert_eq!(northbound.state, AreaState::Absent);
+    assert!(northbound.details.concat().contains("CrashLoopBackOff"), "{northbound:?}");
+    let refused = source(|| Reply::status(403, "Forbidden", "no")).await;
+    let coverage = refused.coverage().await.unwrap();
+    assert!(
+        coverage.notes.iter().any(|note| note.starts_with("it is not known which containers run")),
+        "{coverage}"
+    );
+    for cluster in [cluster, broken, refused] {
+        cluster.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_file_is_read_in_the_container_that_has_it() {
+    const TWO: &[(&str, bool)] = &[("ovn-controller", true), ("ovn-ipsec", true)];
+    let source = source(TWO, |container, words| {
+        assert_eq!(words, ["cat", "/etc/ipsec.conf"]);
+        Reply::Streams(V5, vec![(1, container.as_bytes().to_vec()), (3, ended(Some(0)))])
+    })
+    .await;
+    let read = source.command(&at(CommandPlace::Host, 20), &argv!(FILES: "cat", "/etc/ipsec.conf")).await;
+    source.close().await;
+    assert_eq!(read.unwrap().value.stdout, b"ovn-ipsec");
 }
 
 #[tokio::test]

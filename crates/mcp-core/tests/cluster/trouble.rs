@@ -74,6 +74,14 @@ async fn a_failing_server_is_asked_once() {
         let (error, asked) = fails(reply).await;
         assert_eq!((error.to_string().as_str(), asked), (shown, 1));
     }
+    // The hint names exactly the roles that allow the request.
+    let (error, _) = fails(|| Reply::status(403, "Forbidden", "no")).await;
+    let hint = mcp_core::ToolError::from(ReadError::Cluster(error)).hint();
+    assert_eq!(
+        hint,
+        "Ask an administrator to bind a role from deploy/rbac that allows this user to list pods in namespace shop: \
+         mcp-k8s.yaml, mcp-kernel.yaml, mcp-ovn.yaml, mcp-ovs.yaml, ovn-troubleshooter.yaml."
+    );
     let (error, asked) = fails(|| Reply::status(401, "Unauthorized", "Unauthorized")).await;
     assert!(matches!(error, ClusterError::Unauthorized { .. }) && asked == 1, "{error}");
 }

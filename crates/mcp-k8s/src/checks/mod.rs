@@ -1,7 +1,11 @@
 //! The checks of `k8s_audit`, which compare objects with the requirements of OVN-Kubernetes. Each check has its own
 //! file.
 
+mod node_identities;
 mod node_subnets;
+mod pod_addresses;
+mod policy_selectors;
+mod service_endpoints;
 
 use mcp_core::audit::{Audit, CheckEntry};
 
@@ -15,6 +19,12 @@ impl Audit for K8sAudit {
          faults, worst first, each with the call that shows it, then the checks that could not run.";
 
     fn checks() -> Vec<CheckEntry> {
-        vec![CheckEntry::of::<node_subnets::NodeSubnets>()]
+        vec![
+            CheckEntry::of::<node_subnets::NodeSubnets>(),
+            CheckEntry::of::<node_identities::NodeIdentities>(),
+            CheckEntry::of::<pod_addresses::PodAddresses>(),
+            CheckEntry::of::<service_endpoints::ServiceEndpoints>(),
+            CheckEntry::of::<policy_selectors::PolicySelectors>(),
+        ]
     }
 }

@@ -6,11 +6,11 @@ use super::{
     partial::PartialLines,
     search::RedactedSearch,
     split::Splitter,
-    time::{Calendar, span},
+    time::Calendar,
     window::{Tail, TailLimits},
 };
 use jiff::Timestamp;
-use mcp_core::{Answer, Budget, Deadline, LogStream, Pattern, Row, ToolError};
+use mcp_core::{Answer, Budget, Deadline, LogStream, Pattern, Row, ToolError, age, moment};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::time::{Duration, Instant};
@@ -100,8 +100,8 @@ pub(crate) struct LineCounts {
 impl LogParams {
     /// Checks whether a time is an age, which counts back from now or from the end of the log.
     pub(crate) fn is_relative(&self) -> bool {
-        let is_span = |text: &String| span(text.trim()).is_some();
-        self.since.iter().chain(&self.until).any(is_span)
+        let is_age = |text: &String| age(text).is_some();
+        self.since.iter().chain(&self.until).any(is_age)
     }
 
     /// Prepares the reading of a log. `now` gives the year of times without a year. Ages count back from `end`, the end
@@ -119,9 +119,11 @@ impl LogParams {
         /// The bytes that are reserved for the first line and the notes of the answer.
         const REST: usize = 2_500;
         let calendar = Calendar(now);
-        let from = Calendar(end.or(now));
         let time = |name, text: &Option<String>| {
-            text.as_deref().filter(|t| !t.trim().is_empty()).map(|text| from.read(name, text)).transpose()
+            text.as_deref()
+                .filter(|t| !t.trim().is_empty())
+                .map(|text| moment(name, text, end.or(now)))
+                .transpose()
         };
         let (since, until) = (time("since", &self.since)?, time("until", &self.until)?);
         if let (Some(since), Some(until)) = (since, until)
@@ -344,6 +346,7 @@ impl LogReading {
             0 => "the log is empty".to_owned(),
             n => format!("none of the {n} lines matches"),
         };
+        let ends_matter = matches!(self.sink, LineSink::Tail(_));
         let rows = match self.sink {
             LineSink::Tail(tail) => {
                 let (shown, found) = (tail.found() - tail.lost(), tail.found());
@@ -380,7 +383,7 @@ impl LogReading {
                 all.into_iter().take(digest.templates() - more).collect()
             }
         };
-        Answer { rows, if_empty, notes, ..Answer::default() }
+        Answer { rows, if_empty, notes, ends_matter, ..Answer::default() }
     }
 
     /// Returns the numbers of lines so far.

@@ -311,7 +311,8 @@ fn kept_templates_do_not_depend_on_the_order_of_lines() {
     );
 }
 
-/// Reading a log of 48 MiB, in which each kind of line comes several times, keeps only a small part of it in memory, whatever the parameters are.
+/// Reading a log of 48 MiB, in which each kind of line comes several times, keeps only a small part of it in memory,
+/// whatever the parameters are.
 #[test]
 fn memory_is_bounded_for_long_logs() {
     const BYTES: usize = 48 << 20;
@@ -446,21 +447,4 @@ proptest! {
         prop_assert_eq!(forward.summary(), other.summary());
         prop_assert_eq!(forward.counts().iter().map(|(_, n)| n).sum::<u64>(), forward.lines());
     }
-}
-
-#[test]
-fn times_in_parameters_are_parsed() {
-    for (text, is) in [
-        ("15m", "2026-11-22T08:45:00Z"),
-        ("1h30m", "2026-11-22T07:30:00Z"),
-        ("2026-11-22T08:00:00+01:00", "2026-11-22T07:00:00Z"),
-        ("2026-11-22 08:00", "2026-11-22T08:00:00Z"),
-        ("2026-11-22", "2026-11-22T00:00:00Z"),
-    ] {
-        assert_eq!(now().read("since", text).ok(), time(is), "{text}");
-    }
-    for text in ["yesterday", "15", "m", "1y", "99999999999999999999d", "-1h", ""] {
-        assert!(now().read("since", text).is_err(), "{text}");
-    }
-    assert!(Calendar(None).read("since", "15m").unwrap_err().report().contains("is unknown"));
 }

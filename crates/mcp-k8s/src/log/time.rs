@@ -1,11 +1,10 @@
-//! Parses the times at the beginning of lines, and the times in parameters.
+//! Parses the times at the beginning of lines.
 
 use jiff::{
-    Span, Timestamp, ToSpan,
+    Timestamp, ToSpan,
     civil::{Date, DateTime},
     tz::TimeZone,
 };
-use mcp_core::ToolError;
 
 /// The current time, for times without a year and for ages.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,51 +32,6 @@ impl Calendar {
             (then <= now.checked_add(24.hours()).ok()?).then_some(then)
         })
     }
-
-    /// Parses a time in a parameter: RFC 3339, a date, or an age: `15m`, `2h30m`, `1d`.
-    pub(crate) fn read(self, name: &str, text: &str) -> Result<Timestamp, ToolError> {
-        let text = text.trim();
-        let wrong = |why: &str| {
-            ToolError::bad(
-                format!("parameter `{name}`: `{text}`{why}"),
-                "Pass a time such as 2026-11-22T08:00:00Z, or an age such as 15m, 2h or 1d.",
-            )
-        };
-        if let Ok(time) = text.parse::<Timestamp>() {
-            return Ok(time);
-        }
-        if let Some(span) = span(text) {
-            let now =
-                self.0.ok_or_else(|| wrong(" cannot be used, because the time of collection is unknown"))?;
-            return now.checked_sub(span).map_err(|_| wrong(" is too long ago"));
-        }
-        let civil = text.parse::<DateTime>().ok().or_else(|| text.parse().ok().map(|d: Date| d.into()));
-        let time = civil.and_then(|civil| TimeZone::UTC.to_timestamp(civil).ok());
-        time.ok_or_else(|| wrong(" is not a time"))
-    }
-}
-
-/// Parses an age: `1h30m`, `90s`, `2d`.
-pub(super) fn span(text: &str) -> Option<Span> {
-    let (mut seconds, mut number, mut any) = (0_i64, None::<i64>, false);
-    for c in text.chars() {
-        if let Some(digit) = c.to_digit(10) {
-            number = Some(number.unwrap_or(0).checked_mul(10)?.checked_add(i64::from(digit))?);
-            continue;
-        }
-        let unit = match c {
-            's' => 1,
-            'm' => 60,
-            'h' => 3600,
-            'd' => 86_400,
-            'w' => 604_800,
-            _ => return None,
-        };
-        seconds = seconds.checked_add(number.take()?.checked_mul(unit)?)?;
-        any = true;
-    }
-    // 100 years is longer than any log is kept and within the range of a `Span`.
-    (any && number.is_none() && seconds < 100 * 366 * 86_400).then(|| seconds.seconds())
 }
 
 /// Parses an RFC 3339 time at the beginning. Returns the time and the text after it.

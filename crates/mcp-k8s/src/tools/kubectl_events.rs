@@ -1,8 +1,7 @@
 //! The tool `kubectl_events`: lists events.
 
 use crate::events::{self, Event, EventFilter};
-use jiff::{SignedDuration, Timestamp};
-use mcp_core::{Answer, ClusterReader, ClusterTool, Row, ToolError};
+use mcp_core::{Answer, ClusterReader, ClusterTool, Row, ToolError, moment};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::{collections::BTreeSet, sync::Arc};
@@ -60,10 +59,13 @@ impl ClusterTool for KubectlEvents {
         let namespace = params.namespace.as_deref().or(wanted.namespace.as_deref());
         let all = events::read(cluster, namespace, &wanted).await?;
         let as_of = cluster.as_of();
-        let (since, until) = (
-            moment("since", params.since.as_deref(), as_of)?,
-            moment("until", params.until.as_deref(), as_of)?,
-        );
+        let time = |name, text: &Option<String>| {
+            text.as_deref()
+                .filter(|text| !text.trim().is_empty())
+                .map(|text| moment(name, text, as_of))
+                .transpose()
+        };
+        let (since, until) = (time("since", &params.since)?, time("until", &params.until)?);
         let in_time = |event: &Event| {
             since.is_none_or(|since| event.last.is_none_or(|last| last >= since))
                 && until.is_none_or(|until| event.first.is_none_or(|first| first <= until))
@@ -109,19 +111,6 @@ async fn parse_object(cluster: &ClusterReader<'_>, text: &str) -> Result<EventFi
         },
         _ => Ok(named(None, None, text)),
     }
-}
-
-/// Parses a time, or an age that counts back from `as_of`.
-fn moment(name: &str, text: Option<&str>, as_of: Option<Timestamp>) -> Result<Option<Timestamp>, ToolError> {
-    let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
-    let before = || Some(as_of? - text.parse::<SignedDuration>().ok()?.abs());
-    let moment = text.parse().ok().or_else(before);
-    moment.map(Some).ok_or_else(|| {
-        ToolError::bad(
-            format!("parameter `{name}`: `{text}` is not a time"),
-            "Pass a time such as 2026-11-22T08:30:00Z, or an age such as 30m or 2h.",
-        )
-    })
 }
 
 fn empty(params: &Params, events: usize) -> String {

@@ -64,7 +64,10 @@ impl ClusterTool for KubectlGet {
         let columns = paths(params.columns.as_deref().unwrap_or_default())?;
         let several = which.kinds.len() > 1;
         let mut answer = Answer::default();
-        let (mut document, mut none, mut failed) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut none, mut failed) = (Vec::new(), Vec::new());
+        // A named object is printed alone, as kubectl does. Several objects are the rows of one `List`.
+        let is_json = params.output == Output::Json && columns.is_empty();
+        answer.objects = is_json && (several || which.names.len() != 1);
         for name in &which.kinds {
             // A kind that cannot be read must not hide the other kinds.
             let kind = match cluster.kind(name).await {
@@ -74,23 +77,17 @@ impl ClusterTool for KubectlGet {
                     continue;
                 }
             };
-            let before = (answer.rows.len(), document.len());
-            let got = if params.output == Output::Json && columns.is_empty() {
-                which.objects(cluster, &kind).await.map(|found| document.extend(found))
-            } else {
-                let rows = rows(cluster, &which, &kind, params.output, &columns, &mut answer.notes).await;
-                // Each row names its kind in the heading, because an answer can hold several kinds.
-                let headed = |row| if several { headed(row, &kind) } else { row };
-                rows.map(|rows| answer.rows.extend(rows.into_iter().map(headed)))
+            let rows = match is_json {
+                true => objects(cluster, &which, &kind, answer.objects).await,
+                false => rows(cluster, &which, &kind, params.output, &columns, &mut answer.notes).await,
             };
-            match got {
+            // Each row names its kind in the heading, because an answer can hold several kinds.
+            let headed = |row| if several { headed(row, &kind) } else { row };
+            match rows {
                 Err(e) => failed.push(e),
-                Ok(()) if before == (answer.rows.len(), document.len()) => none.push(which.words(&kind)),
-                Ok(()) => {}
+                Ok(rows) if rows.is_empty() => none.push(which.words(&kind)),
+                Ok(rows) => answer.rows.extend(rows.into_iter().map(headed)),
             }
-        }
-        if !document.is_empty() {
-            answer.rows.push(Row::line(json::document(&document, cluster.budget())?));
         }
         if failed.len() == which.kinds.len()
             && let Some(error) = failed.drain(..).next()
@@ -106,6 +103,21 @@ impl ClusterTool for KubectlGet {
         }
         Ok(answer)
     }
+}
+
+/// Returns the JSON of objects, one row for each object.
+async fn objects(
+    cluster: &ClusterReader<'_>,
+    which: &ObjectSelection,
+    kind: &ObjectKind,
+    in_list: bool,
+) -> Result<Vec<Row>, ToolError> {
+    let objects = which.objects(cluster, kind).await?;
+    let row = |object: &Value| match in_list {
+        true => Ok(Row::line(object.to_string())),
+        false => json::single(object, cluster.budget()).map(Row::line),
+    };
+    objects.iter().map(row).collect()
 }
 
 fn headed(row: Row, kind: &ObjectKind) -> Row {

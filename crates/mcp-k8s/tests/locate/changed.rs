@@ -1,14 +1,10 @@
 //! A copy of the capture that tests change.
 
-use mcp_core::Bundle;
+use mcp_core::{Budget, Bundle};
 use mcp_testing::{Capture, Connection, Failed};
 use ovsdb::{Condition, Database, Select};
 use serde_json::{Value, json};
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{fs, path::PathBuf, sync::Arc};
 
 /// A pod of ovn-worker, its logical port, and its address.
 pub(crate) const POD: &str = "shop/web-7ddbb54ff6-l6vb8";
@@ -22,11 +18,7 @@ pub(crate) struct Changed(Capture);
 
 impl Changed {
     pub(crate) fn new() -> Result<Self, Failed> {
-        let capture = Capture::unpack()?;
-        // The capture also has the unpacked databases.
-        let packed = capture.database(OVNKUBE, "nbdb").with_file_name("../ovnk_database_store.tar.gz");
-        fs::remove_file(packed)?;
-        Ok(Self(capture))
+        Ok(Self(Capture::unpack_to_change()?))
     }
 
     /// The folder with the collected data of the cluster.
@@ -44,27 +36,14 @@ impl Changed {
         self.database(OVNKUBE, "nbdb")
     }
 
-    /// Changes a database with the real ovsdb-tool.
-    pub(crate) fn transact(&self, database: &Path, schema: &str, operations: &[Value]) -> Result<(), Failed> {
-        let mut transaction = vec![json!(schema)];
-        transaction.extend_from_slice(operations);
-        #[expect(clippy::disallowed_methods, reason = "a test makes its own data with the real program")]
-        let mut tool = std::process::Command::new("ovsdb-tool");
-        let output = tool.arg("transact").arg(database).arg(Value::from(transaction).to_string()).output()?;
-        let reply = String::from_utf8(output.stdout)?;
-        let good = output.status.success() && !reply.contains("\"error\"") && !reply.contains("\"count\":0");
-        assert!(good, "{reply}{}", String::from_utf8_lossy(&output.stderr));
-        Ok(())
-    }
-
     /// Changes the northbound database of ovn-worker.
     pub(crate) fn change(&self, operation: &Value) -> Result<(), Failed> {
-        self.transact(&self.northbound(), "OVN_Northbound", std::slice::from_ref(operation))
+        Capture::transact(&self.northbound(), "OVN_Northbound", std::slice::from_ref(operation))
     }
 
     /// Changes the southbound database of ovn-worker.
     pub(crate) fn change_southbound(&self, operation: &Value) -> Result<(), Failed> {
-        self.transact(&self.database(OVNKUBE, "sbdb"), "OVN_Southbound", std::slice::from_ref(operation))
+        Capture::transact(&self.database(OVNKUBE, "sbdb"), "OVN_Southbound", std::slice::from_ref(operation))
     }
 
     /// Returns the UUID of the row with a name in the northbound database of ovn-worker.
@@ -165,7 +144,13 @@ impl Changed {
     }
 
     pub(crate) async fn connection(&self) -> Result<Connection, Failed> {
-        Connection::open(mcp_k8s::layer(), Arc::new(Bundle::new(vec![self.0.bundle()]))).await
+        self.connection_within(Budget::default()).await
+    }
+
+    /// Connects to a server whose answers have this budget.
+    pub(crate) async fn connection_within(&self, budget: Budget) -> Result<Connection, Failed> {
+        let backend = Arc::new(Bundle::new(vec![self.0.bundle()]));
+        Connection::open_within(mcp_k8s::layer(), backend, budget).await
     }
 
     /// Returns the answer or the error of `ovnkube_locate`.
@@ -175,6 +160,12 @@ impl Changed {
 
     pub(crate) async fn findings(&self, what: &str) -> Result<Vec<String>, Failed> {
         Ok(findings(&self.locate(what).await?))
+    }
+
+    /// Returns the answer of `k8s_audit`.
+    pub(crate) async fn audit(&self) -> Result<String, Failed> {
+        let called = self.connection().await?.call("k8s_audit", &serde_json::Map::new()).await?;
+        Ok(called.unwrap_or_else(|error| error))
     }
 
     pub(crate) async fn overview(&self) -> Result<String, Failed> {

@@ -1,6 +1,7 @@
 //! Tests objects, events and logs of bundles that have less data than a cluster.
 
 use crate::changed::Changed;
+use mcp_core::Budget;
 use mcp_testing::Failed;
 use serde_json::{Value, json};
 
@@ -15,6 +16,13 @@ async fn ask(capture: &Changed, tool: &str, params: Value) -> Result<Result<Stri
 
 async fn answer(capture: &Changed, tool: &str, params: Value) -> Result<String, Failed> {
     Ok(ask(capture, tool, params).await?.unwrap_or_else(|error| error))
+}
+
+/// Asks a server whose answers have at most `bytes` bytes.
+async fn answer_within(capture: &Changed, tool: &str, params: Value, bytes: usize) -> Result<String, Failed> {
+    let params = params.as_object().cloned().unwrap_or_default();
+    let connection = capture.connection_within(Budget { bytes, ..Budget::default() }).await?;
+    Ok(connection.call(tool, &params).await?.unwrap_or_else(|error| error))
 }
 
 /// Returns the lines of an answer without its first line and its notes.
@@ -90,6 +98,13 @@ async fn omitted_fields_have_their_defaults() -> Result<(), Failed> {
     assert!(others.contains("web-7ddbb54ff6-l6vb8") && !others.contains("ovnkube"), "{others}");
     let none = ask(&capture, "kubectl_get", asked("spec.nodeName=nowhere")).await?;
     assert!(none.is_ok_and(|none| none.contains("there are no pods that match the selectors")));
+    // A missing field has its default, so a misspelled path selects everything. The answer says so.
+    for misspelled in ["spec.hostNetwrk=false", "status.phse!=Running"] {
+        let all = answer(&capture, "kubectl_get", asked(misspelled)).await?;
+        let path = misspelled.split(['=', '!']).next().unwrap_or_default();
+        assert!(all.contains(&format!("note: none of the 19 pods has a field `{path}`")), "{all}");
+    }
+    assert!(!others.contains("has a field"), "{others}");
     let wrong = ask(&capture, "kubectl_get", asked("spec.nodename=ovn-worker")).await?;
     assert!(
         wrong.as_ref().is_err_and(|error| error.contains("pods has a field `spec.nodename`")),
@@ -148,8 +163,48 @@ async fn json_output_is_one_valid_document() -> Result<(), Failed> {
     let (shown, left) =
         (pods["items"].as_array().map_or(0, Vec::len), &pods["metadata"]["remainingItemCount"]);
     assert_eq!(Some(19 - shown as u64), left.as_u64(), "{shown} shown");
+    // limit, offset and grep select objects, as in the other formats.
+    let page = json!({ "kind": "pods", "output": "json", "limit": 2, "offset": 1 });
+    let page = document(&answer(&capture, "kubectl_get", page).await?)?;
+    let name = |pods: &Value, at: usize| pods["items"][at]["metadata"]["name"].clone();
+    assert_eq!((name(&page, 0), name(&page, 1)), (name(&pods, 1), name(&pods, 2)));
+    assert_eq!(
+        (page["items"].as_array().map(Vec::len), &page["metadata"]["remainingItemCount"]),
+        (Some(2), &json!(16))
+    );
+    let matching = json!({ "kind": "pods", "output": "json", "grep": "\"name\":\"web-7ddbb54ff6-l6vb8\"" });
+    let matching = document(&answer(&capture, "kubectl_get", matching).await?)?;
+    assert_eq!(matching["items"].as_array().map(Vec::len), Some(1));
+    assert_eq!(name(&matching, 0), "web-7ddbb54ff6-l6vb8");
+    let none = json!({ "kind": "pods", "output": "json", "labels": "app=nothing" });
+    let none = answer(&capture, "kubectl_get", none).await?;
+    assert_eq!(document(&none)?["items"], json!([]));
+    assert!(none.contains("note: there are no pods that match the selectors"), "{none}");
+    // Objects that do not fit are left out as a whole. If not even one fits, the document is valid and empty.
+    let tight = json!({ "kind": "nodes,pods", "output": "json" });
+    for bytes in [1_500, 4_000, 9_000, 20_000] {
+        let text = answer_within(&capture, "kubectl_get", tight.clone(), bytes).await?;
+        assert!(text.len() <= bytes, "{bytes}: {}", text.len());
+        let list = document(&text)?;
+        let shown = list["items"].as_array().map_or(0, Vec::len);
+        assert_eq!(list["metadata"]["remainingItemCount"], json!(22 - shown), "{bytes}: {text}");
+        assert_eq!(
+            text.contains("bytes and does not fit; offset=1 shows the next rows"),
+            shown == 0,
+            "{text}"
+        );
+    }
     let pod = json!({ "kind": "pod", "name": "shop/web-7ddbb54ff6-l6vb8", "output": "json" });
     assert_eq!(document(&answer(&capture, "kubectl_get", pod).await?)?["kind"], "Pod");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_kind_without_a_match_is_named() -> Result<(), Failed> {
+    let capture = Changed::new()?;
+    let asked = json!({ "kind": "pods,configmaps,svc", "grep": "web-" });
+    let text = answer(&capture, "kubectl_get", asked).await?;
+    assert!(text.contains("\nnote: grep=web- matches no row under configmaps\n"), "{text}");
     Ok(())
 }
 

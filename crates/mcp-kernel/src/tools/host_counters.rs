@@ -9,10 +9,15 @@ use crate::{
 };
 use host_net::lines::Parsed;
 use mcp_core::{
-    Answer, Argv, CounterDelta, Node, Output, Reading, Row, RowField, Tool, ToolError, argv::InterfaceName,
+    Answer, Argv, CounterDelta, Many, Node, Output, Reading, Row, RowField, Tool, ToolError,
+    argv::InterfaceName,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// The setting that sysctl prints although it is a state: the number of connections.
+const CONNECTIONS: &str = "net.netfilter.nf_conntrack_count";
 
 pub(crate) struct HostCounters;
 
@@ -83,6 +88,13 @@ impl Tool for HostCounters {
         }
     }
 
+    fn many(params: &Params) -> Many {
+        match params.what.is_setting() {
+            true => Many::Compare,
+            false => Many::Each { because: "each node has its own counters" },
+        }
+    }
+
     async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
         let hint = "Pass the name of an interface. ip_link_show lists them.";
         let interface = types::parsed::<InterfaceName>("interface", params.interface.as_deref(), hint)?;
@@ -111,15 +123,19 @@ impl Tool for HostCounters {
         } else if shown.len() < named {
             notes.push(format!("{} counters are 0; zeros=true shows them", named - shown.len()));
         }
+        let is_own = |it: &&&KernelValue| node.is_compared() && it.name == CONNECTIONS;
+        let not_compared =
+            shown.iter().filter(is_own).map(|it| format!("{} (each node has its own)", it.name)).collect();
         let width = shown.iter().map(|it| it.name.chars().count()).max().unwrap_or(0).min(60);
         Ok(Answer {
-            rows: shown.into_iter().map(|it| row(it, width, params.what)).collect(),
+            rows: rows(&shown, width, params.what, node.is_compared()),
             if_empty: match &params.name {
                 Some(name) if named == 0 => format!("no name contains `{name}`; {all} values were read"),
                 _ => format!("all {named} values are 0"),
             },
             notes,
             facts: compare::facts(node).await,
+            not_compared,
             ..Answer::default()
         })
     }
@@ -169,10 +185,60 @@ async fn read(
     Ok(understood(what.name(), node.first(vec![reading]).await?)?)
 }
 
+/// Returns the rows of values. A comparison has one row for all settings of an interface, so that an interface that a
+/// node lacks is one difference.
+fn rows(shown: &[&KernelValue], width: usize, what: What, is_compared: bool) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let mut interfaces: BTreeMap<&str, Vec<&KernelValue>> = BTreeMap::new();
+    for it in shown.iter().filter(|it| !(is_compared && it.name == CONNECTIONS)) {
+        match counter::interface_of(&it.name).filter(|_| is_compared && what.is_setting()) {
+            Some(interface) => interfaces.entry(interface).or_default().push(it),
+            None => rows.push(row(it, width, what)),
+        }
+    }
+    rows.extend(
+        interfaces.into_iter().map(|(interface, settings)| of_interface(interface, &settings, width)),
+    );
+    rows
+}
+
+fn line(it: &KernelValue, width: usize) -> String {
+    format!("{:<width$}  {}", it.name, it.value)
+}
+
+fn of_interface(interface: &str, settings: &[&KernelValue], width: usize) -> Row {
+    let text: Vec<String> = settings.iter().map(|it| line(it, width)).collect();
+    let fields = settings.iter().map(|it| RowField::one(&it.name, &it.value)).collect();
+    let local = ovn_model::host::is_pod_interface(interface);
+    Row::with(text.join("\n"), identity(format!("settings of {interface}"), fields, local))
+}
+
 fn row(it: &KernelValue, width: usize, what: What) -> Row {
     let KernelValue { name, value } = it;
-    let of_pod = counter::interface_of(name).is_some_and(ovn_model::host::is_pod_interface);
-    // sysctl also prints the number of connections, which differs between nodes.
-    let local = !what.is_setting() || of_pod || name == "net.netfilter.nf_conntrack_count";
-    Row::with(format!("{name:<width$}  {value}"), identity(name, vec![RowField::one("value", value)], local))
+    Row::with(line(it, width), identity(name, vec![RowField::one("value", value)], !what.is_setting()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str) -> Vec<Row> {
+        let values = counter::parse_sysctl(text).rows;
+        rows(&values.iter().collect::<Vec<_>>(), 0, What::Sysctl, true)
+    }
+
+    #[test]
+    fn the_settings_of_an_interface_are_compared_as_one_row_and_the_connections_are_not_compared() {
+        let text = "net.ipv4.conf.eth1.rp_filter = 0\nnet.ipv4.ip_forward = 1\nnet.ipv4.conf.eth1.forwarding = 1\n\
+                    net.ipv6.conf.eth1.forwarding = 1\nnet.netfilter.nf_conntrack_count = 77\n";
+        let rows = of(text);
+        let keys: Vec<(&str, usize, bool)> = rows
+            .iter()
+            .filter_map(|row| row.identity.as_ref())
+            .map(|it| (it.key.as_str(), it.fields.len(), it.local))
+            .collect();
+        assert_eq!(keys, [("net.ipv4.ip_forward", 1, false), ("settings of eth1", 3, false),]);
+        let text: Vec<&str> = rows.iter().map(|row| row.text.as_str()).collect();
+        assert!(text.contains(&"net.ipv4.conf.eth1.rp_filter  0\nnet.ipv4.conf.eth1.forwarding  1\nnet.ipv6.conf.eth1.forwarding  1"), "{text:?}");
+    }
 }

@@ -1,6 +1,11 @@
 //! The checks of `ovn_audit`, which compare databases with Kubernetes objects. Each check has its own file.
 
 mod chassis_encap;
+mod cluster_pods;
+mod node_routes;
+mod pod_ports;
+mod row_owners;
+mod stale_nats;
 
 use mcp_core::audit::{Audit, CheckEntry};
 
@@ -14,6 +19,12 @@ impl Audit for OvnAudit {
          faults, worst first, each with the call that shows it, then the checks that could not run.";
 
     fn checks() -> Vec<CheckEntry> {
-        vec![CheckEntry::of::<chassis_encap::ChassisEncap>()]
+        vec![
+            CheckEntry::of::<chassis_encap::ChassisEncap>(),
+            CheckEntry::of::<node_routes::NodeRoutes>(),
+            CheckEntry::of::<pod_ports::PodPorts>(),
+            CheckEntry::of::<row_owners::RowOwners>(),
+            CheckEntry::of::<stale_nats::StaleNats>(),
+        ]
     }
 }

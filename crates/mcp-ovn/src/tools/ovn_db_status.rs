@@ -4,17 +4,15 @@ use crate::{
     commands,
     daemon::{DaemonState, daemon_state},
     history,
+    status_lines::StatusLines,
 };
 use futures::future::join_all;
-use jiff::Timestamp;
-use mcp_core::{
-    Answer, CommandPlace, Db, Many, Node, ReadError, Row, RowField, RowIdentity, Tool, ToolError, chain,
-};
-use ovn_model::status::{self, NotCopied, Progress, Verdict};
+use mcp_core::{Answer, CommandPlace, Db, Many, Node, ReadError, Tool, ToolError, chain};
+use ovn_model::status::{self, NotCopied, Verdict};
 use ovsdb::{FileFormat, Rows};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 pub(crate) struct DbStatus;
 
@@ -24,7 +22,7 @@ pub(crate) struct Params {
     /// List the transactions of this database instead, newest first.
     #[serde(default)]
     history: Option<HistoryOf>,
-    /// Start of the history, such as 2026-11-22T08:00:00Z.
+    /// Start of the history: 2026-11-22T08:00:00Z, or an age such as 15m.
     #[serde(default)]
     since: Option<String>,
     /// End of the history: only transactions before this time.
@@ -74,10 +72,10 @@ impl Tool for DbStatus {
     }
 
     async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
-        let window = history::Window::parse(params.since.as_deref(), params.until.as_deref())?;
+        let limits = history::TimeLimits { since: params.since.as_deref(), until: params.until.as_deref() };
         match params.history {
-            Some(of) => history::answer(node, of.db(), &window).await,
-            None if window != history::Window::default() => {
+            Some(of) => history::answer(node, of.db(), limits).await,
+            None if limits.since.or(limits.until).is_some() => {
                 Err(ToolError::bad("since and until need history", "Pass history=nb or history=sb."))
             }
             None => status(node).await,
@@ -86,7 +84,7 @@ impl Tool for DbStatus {
 }
 
 async fn status(node: &Node<'_>) -> Result<Answer, ToolError> {
-    let mut lines = Lines::default();
+    let mut lines = StatusLines { is_compared: node.is_compared(), ..StatusLines::default() };
     let nb = node.rows(Db::Nb, &status::nb_selects()).await;
     let sb = node.rows(Db::Sb, &status::sb_selects()).await;
     let mut notes = Vec::new();
@@ -122,9 +120,9 @@ async fn status(node: &Node<'_>) -> Result<Answer, ToolError> {
     for ((name, ..), state) in commands.iter().zip(states) {
         match state {
             DaemonState::NotCollected(why) => lines.absent.entry(why).or_default().push(name),
-            DaemonState::Reported(state) => lines.add(name, &state, Some(&state)),
+            DaemonState::Reported(state) => lines.add(name, &state, &state),
             DaemonState::Failed(why) => {
-                lines.add(name, &format!("cannot be queried: {why}"), Some("cannot be queried"))
+                lines.add(name, &format!("cannot be queried: {why}"), "cannot be queried")
             }
         }
     }
@@ -136,7 +134,8 @@ async fn status(node: &Node<'_>) -> Result<Answer, ToolError> {
         notes.push(format!("this source did not collect: {}{why}", names.join(", ")));
     }
     let facts = crate::compare::OwnValues::read(node).await.facts();
-    Ok(Answer { rows: lines.rows, if_empty: String::new(), notes, facts, ..Answer::default() })
+    let not_compared = lines.own.into_iter().map(str::to_owned).collect();
+    Ok(Answer { rows: lines.rows, if_empty: String::new(), notes, facts, not_compared, ..Answer::default() })
 }
 
 /// The healthy states that `status`, `connection-status` and `debug/status` of the two daemons report.
@@ -174,9 +173,9 @@ fn readable(read: Result<Vec<Rows>, ReadError>, notes: &mut Vec<String>) -> Vec<
     })
 }
 
-async fn database(node: &Node<'_>, db: Db, lines: &mut Lines) {
+async fn database(node: &Node<'_>, db: Db, lines: &mut StatusLines) {
     if let Ok(schema) = node.schema(db).await {
-        lines.add(&format!("{db} schema"), &schema.version, Some(&schema.version));
+        lines.add(&format!("{db} schema"), &schema.version, &schema.version);
     }
     // A database file shows its size and format; without a file, the server reports its cluster state.
     if let Ok(file) = node.database(db).await {
@@ -185,10 +184,10 @@ async fn database(node: &Node<'_>, db: Db, lines: &mut Lines) {
             FileFormat::Clustered(cluster) => format!("clustered, server {}", cluster.server_id),
         };
         let transactions = file.transactions().len();
-        lines.add(
+        lines.add_own(
             &format!("{db} file"),
             &format!("{} bytes, {transactions} transactions, {form}", file.file_len()),
-            None,
+            "the size and the transactions of each database file",
         );
     } else {
         let state = match daemon_state(node, db.place(), &commands::cluster_status(db)).await {
@@ -198,51 +197,6 @@ async fn database(node: &Node<'_>, db: Db, lines: &mut Lines) {
             DaemonState::Failed(why) if why.contains("is not a valid command") => "standalone".into(),
             DaemonState::Failed(why) => format!("cannot be queried: {why}"),
         };
-        lines.add(&format!("{db} server"), &state, None);
-    }
-}
-
-/// The lines of the status answer.
-#[derive(Default)]
-struct Lines {
-    rows: Vec<Row>,
-    /// The names of the states that were not collected, grouped by the reason.
-    absent: BTreeMap<String, Vec<&'static str>>,
-}
-
-impl Lines {
-    /// Adds a line. `same` is the value that should be equal on every node.
-    fn add(&mut self, name: &str, value: &str, same: Option<&str>) {
-        let fields = same.map(|value| RowField::one("value", value)).into_iter().collect();
-        let identity = RowIdentity { key: name.into(), fields, ..RowIdentity::default() };
-        self.rows.push(Row::with(format!("{name:<29}: {value}"), identity));
-    }
-
-    fn progress(&mut self, progress: &Progress, state: &str) {
-        let number = |n: Option<i64>| n.map_or("?".into(), |n| n.to_string());
-        let Progress { nb_cfg, sb_cfg, hv_cfg, sb_nb_cfg, .. } = *progress;
-        self.add("zone", &progress.zone, Some(&progress.zone));
-        let version = &progress.northd_version;
-        self.add("versions", version, Some(version));
-        let [wanted, northd, installed, southbound] = [nb_cfg, sb_cfg, hv_cfg, sb_nb_cfg].map(number);
-        let cfg = format!(
-            "nb_cfg {wanted} (requested), sb_cfg {northd}, hv_cfg {installed}; southbound nb_cfg {southbound}"
-        );
-        self.add("configuration", &format!("{state}: {cfg}"), Some(state));
-        for (chassis, done) in &progress.chassis {
-            self.add(&format!("installed on {chassis}"), &format!("nb_cfg {done}"), None);
-        }
-        let time = |seconds: Option<i64>| seconds.and_then(|it| Timestamp::from_second(it).ok());
-        let written = match (time(progress.written), time(progress.copied)) {
-            (Some(written), Some(copied)) if written == copied => {
-                format!("{written}, copied by ovn-northd (e2e_timestamp, every 30 s)")
-            }
-            (Some(written), Some(copied)) => {
-                format!("{written}; ovn-northd last copied {copied} (e2e_timestamp, every 30 s)")
-            }
-            (Some(written), None) => format!("{written} (e2e_timestamp, every 30 s)"),
-            (None, _) => "unknown (no e2e_timestamp)".into(),
-        };
-        self.add("last ovnkube-controller write", &written, None);
+        lines.add_own(&format!("{db} server"), &state, "the state of each database server");
     }
 }

@@ -99,6 +99,9 @@ impl<'a> Behind<'a> {
                 None => format!("sent through the tunnel to {to}"),
             },
             End::Tunnel(None) => "sent through a tunnel".into(),
+            End::Controller(place) if self.is_refusal(place) => {
+                format!("refused: ovn-controller answers the sender, because of {}", self.flow(place))
+            }
             End::Controller(place) => format!("handed to a controller by {}", self.flow(place)),
             End::Lost(why) => format!("lost: {why}"),
             End::Larger(size, end) => match &**end {
@@ -138,6 +141,22 @@ impl<'a> Behind<'a> {
         }
     }
 
+    /// Whether the logical flow behind a flow makes ovn-controller answer the sender with a TCP reset or an ICMP error
+    /// (ovn-sb(5), the actions of `Logical_Flow`).
+    fn is_refusal(&self, place: &FlowPlace) -> bool {
+        const ANSWERS: [&str; 5] = ["reject", "tcp_reset", "sctp_abort", "icmp4", "icmp6"];
+        let flow =
+            place.cookie.filter(|_| is_integration(&place.bridge)).and_then(|cookie| self.logical(cookie));
+        let words = flow.into_iter().flat_map(|flow| flow.actions.split([';', '{', ' ']));
+        words.map(str::trim).any(|word| ANSWERS.contains(&word))
+    }
+
+    /// Returns the logical flow that has this cookie.
+    fn logical(&self, cookie: u64) -> Option<&Flow> {
+        let prefix = UuidPrefix::cookie(u32::try_from(cookie).ok()?);
+        self.flows.iter().find(|flow| prefix.is_of(flow.uuid))
+    }
+
     /// Returns the flow that decides the fate of a packet, with the rows behind it.
     fn flow(&self, place: &FlowPlace) -> String {
         let FlowPlace { bridge, cookie, before, .. } = place;
@@ -146,13 +165,9 @@ impl<'a> Behind<'a> {
             let owner = external_cookie(*cookie).map_or_else(String::new, |what| format!(" ({what})"));
             return format!("{at}{owner}");
         }
-        let prefix = |cookie: u64| u32::try_from(cookie).ok().map(UuidPrefix::cookie);
-        let of = |cookie: u64| {
-            let prefix = prefix(cookie)?;
-            self.flows.iter().find(|flow| prefix.is_of(flow.uuid))
-        };
-        let Some(flow) = of(*cookie) else {
-            let row = prefix(*cookie).and_then(|it| self.others.iter().find(|row| it.is_of(row.uuid)));
+        let Some(flow) = self.logical(*cookie) else {
+            let prefix = u32::try_from(*cookie).ok().map(UuidPrefix::cookie);
+            let row = prefix.and_then(|it| self.others.iter().find(|row| it.is_of(row.uuid)));
             return match (row, &self.unread) {
                 (Some(row), _) => format!("{at}, made for {} {}", row.table.name, label(row)),
                 (None, Some(why)) => format!("{at}, whose logical flow is unknown: {why}"),
@@ -162,7 +177,7 @@ impl<'a> Behind<'a> {
         let stage = flow.stage.as_deref().unwrap_or("no name");
         let cause = self.cause(flow).or_else(|| {
             // The stages that act on the verdict of an ACL are the same for all ACLs.
-            let earlier = before.iter().filter_map(|cookie| self.cause(of(*cookie)?));
+            let earlier = before.iter().filter_map(|cookie| self.cause(self.logical(*cookie)?));
             stage.contains("_acl").then(|| earlier.into_iter().find(|row| row.table.name == "ACL"))?
         });
         let cause = match (cause, &self.unread) {

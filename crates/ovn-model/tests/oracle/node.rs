@@ -8,6 +8,7 @@ use std::{
     fs::File,
     io::Read,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 pub(crate) type Failed = Box<dyn std::error::Error>;
@@ -73,15 +74,52 @@ impl Node {
             path.contains("sos_commands/openvswitch/") || path.ends_with("etc/openvswitch/conf.db")
         })?;
         let own = || files.iter().find(|(path, _)| path.ends_with("conf.db")).map(|(_, bytes)| bytes);
-        let database = Database::open(database.or_else(own).ok_or("no conf.db")?.clone())?;
+        let database = database.or_else(own).ok_or("no conf.db")?.clone();
+        let outputs = files.into_iter().filter(|(path, _)| path.contains("sos_commands"));
+        let named = |(path, bytes): (String, Vec<u8>)| {
+            (path.rsplit('/').next().unwrap_or_default().to_owned(), bytes)
+        };
+        Self::new(name, &Database::open(database)?, outputs.map(named))
+    }
+
+    /// Reads a node of the lab, as a report would record it.
+    pub(crate) fn of_lab(name: &str) -> Result<Self, Failed> {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../xtask/lab/enter.sh");
+        let read = |words: &str| -> Result<Vec<u8>, Failed> {
+            #[expect(clippy::disallowed_methods, reason = "a test asks the real program")]
+            let mut command = Command::new("bash");
+            let output = command.arg(&script).arg(name).args(words.split(' ')).output()?;
+            match output.status.success() {
+                true => Ok(output.stdout),
+                false => Err(format!("{name}: {words}: {}", String::from_utf8_lossy(&output.stderr)).into()),
+            }
+        };
+        let mut commands = vec!["ovs-appctl ovs/route/show".into(), "ovs-appctl tnl/arp/show".into()];
+        for bridge in String::from_utf8(read("ovs-vsctl list-br")?)?.lines() {
+            let verbs = ["dump-flows", "dump-groups", "dump-meters", "dump-tlv-map"];
+            commands.extend(verbs.map(|verb| format!("ovs-ofctl -O OpenFlow15 {verb} {bridge}")));
+            commands.push(format!("ovs-appctl fdb/show {bridge}"));
+        }
+        let mut outputs = Vec::new();
+        for words in commands {
+            // A report names the file by the command.
+            outputs.push((words.replace(' ', "_").replace('/', "."), read(&words)?));
+        }
+        Self::new(name, &Database::open(read("cat /etc/openvswitch/conf.db")?)?, outputs.into_iter())
+    }
+
+    fn new(
+        name: &str,
+        database: &Database,
+        outputs: impl Iterator<Item = (String, Vec<u8>)>,
+    ) -> Result<Self, Failed> {
         let selects = RecordedBridges::selects();
         let rows = selects.iter().map(|select| database.select(select)).collect::<Result<Vec<_>, _>>()?;
-        let text = |(path, bytes): (String, Vec<u8>)| {
-            let name = path.rsplit('/').next().unwrap_or_default().to_owned();
+        let text = |(name, bytes): (String, Vec<u8>)| {
             let text = String::from_utf8_lossy(&bytes).into_owned();
             (name, READ.iter().fold(text, |text, (printed, read)| text.replace(printed, read)))
         };
-        let outputs = files.into_iter().filter(|(path, _)| path.contains("sos_commands")).map(text).collect();
+        let outputs = outputs.map(text).collect();
         Ok(Self { name: name.to_owned(), recorded: RecordedBridges::of_rows(&rows), outputs })
     }
 

@@ -72,6 +72,9 @@ const LOST: [LostAnswer; 3] = [
     ("too busy to delete", || json!({ "path": "/pods/", "method": "DELETE", "status": 503, "times": 1 })),
 ];
 
+/// What the evidence says of a command that ran in a debug pod.
+pub(super) const IN_DEBUG_POD: &str = " in debug of ovn-kubernetes/ovn-mcp-debug-";
+
 /// The API server, and a kubectl that looks at it from outside.
 struct DebugPodTest<'a> {
     workspace: &'a Workspace,
@@ -90,9 +93,11 @@ pub(super) fn check(workspace: &Workspace, server: &Server, kubectl: &Kubectl) -
     server.faults(&json!(lacking))?;
     scene.needed()?;
     scene.used()?;
-    let with = scene.call(&[ALLOWED], "ip_addr_show", &of_pod)?.map_err(|error| error.to_string())?;
-    // Without a debug pod there would be no answer, because the images lack the program.
-    if body(&with) != without {
+    let mut session = scene.start(&[ALLOWED])?;
+    let with = session.call("ip_addr_show", &of_pod)?.map_err(|error| error.to_string())?;
+    let evidence = session.evidence(&with)?;
+    session.close()?;
+    if body(&with) != without || !evidence.contains(IN_DEBUG_POD) {
         return Err(format!(
             "the addresses of a pod differ\nwithout a debug pod: {without}\nwith one: {with}"
         )
@@ -189,7 +194,7 @@ impl DebugPodTest<'_> {
         let mut session = self.start(&[ALLOWED])?;
         for _ in 0..2 {
             match session.call("conntrack_list", &json!({ "node_name": "ovn-worker" }))? {
-                Ok(_) => {}
+                Ok(text) if session.evidence(&text)?.contains(IN_DEBUG_POD) => {}
                 other => return Err(format!("with {ALLOWED}: {other:?}").into()),
             }
         }

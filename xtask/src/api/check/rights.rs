@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::super::Server;
 use super::answers::{OF_BUNDLES, cases, tools};
+use super::debug::IN_DEBUG_POD;
 use super::kubectl::Kubectl;
 use crate::mcp::Session;
 use crate::workspace::{Crate, Result, Workspace};
@@ -251,6 +252,9 @@ fn question(kubectl: &Kubectl, layer: &Crate, right: &Right) -> Result<(&'static
         ("get", "pods") => (tool, json!({ "pod": "ovn-kubernetes/ovnkube-node-k7xwd" })),
         // A comparison knows the own values of a node by the annotations of the node's object.
         ("get", "nodes") => (tool, json!({ "node_name": "ovn-worker,ovn-worker2" })),
+        ("list", "services" | "networkpolicies" | "adminnetworkpolicies") => {
+            ("ovn_audit", json!({ "check": "row-owners" }))
+        }
         _ => (tool, node),
     })
 }
@@ -340,15 +344,16 @@ fn toolsets(workspace: &Workspace, server: &Server) -> Result {
 /// Checks that debug pods have their own role, which is enough to make one and to delete it.
 fn debug_pods(workspace: &Workspace, server: &Server, kubectl: &Kubectl) -> Result {
     let kernel = workspace.layer("mcp-kernel")?;
-    // No container of OVN-Kubernetes has the program, so only a debug pod can answer.
     server.faults(&json!([{ "lacks": "conntrack" }]))?;
     for (user, says) in [
         ("mcp-kernel", ["cannot create resource \"pods\"", "deploy/rbac/debug-pods.yaml"]),
-        ("with-debug-pods", ["# connections on ovn-worker", "ESTABLISHED"]),
+        ("with-debug-pods", [IN_DEBUG_POD, "connection"]),
     ] {
         let mut session = start(workspace, server, kernel, user, &["--allow-debug-pods"])?;
-        let text = session.call("conntrack_list", &json!({ "node_name": "ovn-worker" }))?;
-        let text = text.unwrap_or_else(|error| error);
+        let text = match session.call("conntrack_list", &json!({ "node_name": "ovn-worker" }))? {
+            Ok(answer) => session.evidence(&answer)? + &answer,
+            Err(error) => error,
+        };
         session.close()?;
         if let Some(missing) = says.iter().find(|part| !text.contains(**part)) {
             return Err(

@@ -1,5 +1,6 @@
 //! Explains why a cluster returned nothing, and what to do about it.
 
+use super::roles;
 use kube::core::Status;
 use std::{error::Error, fmt, io};
 
@@ -58,6 +59,8 @@ pub enum ClusterError {
         what: String,
         /// The message of the API server.
         said: String,
+        /// The files of `deploy/rbac` whose role allows the action.
+        roles: Vec<String>,
     },
     /// The object does not exist (404).
     #[error("cannot {what}: not found (404): {said}")]
@@ -239,7 +242,7 @@ impl ClusterError {
         let (what, said) = (asked.to_string(), cut(&status.message));
         match status.code {
             401 => Self::Unauthorized { server: server.into(), said },
-            403 => Self::Forbidden { what, said },
+            403 => Self::Forbidden { what, said, roles: roles::that_allow(asked.verb, &asked.resource) },
             404 => Self::NotFound { what, said },
             429 => Self::Busy { what, said },
             code => Self::Refused { what, code, said },
@@ -339,13 +342,13 @@ impl ClusterError {
             Self::Forbidden { what, .. } if what.contains(" secrets") => {
                 "No tool needs to read Secrets, and no role in deploy/rbac allows it.".into()
             }
-            Self::Forbidden { what, .. } if what.contains("pods/exec") => format!(
-                "Ask an administrator to bind deploy/rbac/exec.yaml (in the namespace of OVN-Kubernetes) or exec-everywhere.yaml \
-                 (in all namespaces) to this user. Either role allows this user to {what}."
+            Self::Forbidden { what, roles, .. } if roles.is_empty() => format!(
+                "No role in deploy/rbac allows a user to {what}. If you need this answer, ask an administrator for a role that \
+                 allows it."
             ),
-            Self::Forbidden { what, .. } => format!(
-                "Ask an administrator to bind this server's ClusterRole from deploy/rbac to this user, which allows this user \
-                 to {what}. The ClusterRole ovn-troubleshooter covers all servers."
+            Self::Forbidden { what, roles, .. } => format!(
+                "Ask an administrator to bind a role from deploy/rbac that allows this user to {what}: {}.",
+                roles.join(", ")
             ),
             Self::NotFound { .. } => {
                 "It may have been deleted or replaced a moment ago. Call again, or list what exists.".into()

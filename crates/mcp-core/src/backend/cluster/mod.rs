@@ -11,6 +11,7 @@
 mod api;
 mod args;
 mod connect;
+mod coverage;
 mod debug;
 mod discovery;
 mod error;
@@ -20,6 +21,7 @@ mod log;
 mod objects;
 mod pods;
 mod proxy;
+mod roles;
 mod run;
 
 pub(crate) use args::ClusterArgs;
@@ -210,6 +212,8 @@ impl Backend for LiveCluster {
         let nodes = crate::resolve::listed(self, REQUEST_TIMEOUT).await?;
         let mut coverage = Coverage::live(self.name(), nodes, &DataArea::ALL);
         coverage.notes.push(format!("API server: {}", self.reach.server()));
+        let deadline = RequestDeadline::after(REQUEST_TIMEOUT);
+        coverage::mark(&self.connected().await?.api, &mut coverage, deadline).await;
         Ok(coverage)
     }
 

@@ -108,6 +108,11 @@ async fn list(api: &Api, which: ListParams, deadline: RequestDeadline) -> Result
     Ok(api.get::<List<Pod>>(&asked, request, deadline).await?.items)
 }
 
+/// All OVN-Kubernetes pods of the cluster.
+pub(super) async fn of_ovn_kubernetes(api: &Api, deadline: RequestDeadline) -> Result<Vec<Pod>, ReadError> {
+    list(api, ListParams::default().labels(APPS), deadline).await
+}
+
 /// All running pods on a node that use the host's network.
 pub(super) async fn on_host_network(
     api: &Api,

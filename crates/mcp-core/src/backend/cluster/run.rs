@@ -99,7 +99,7 @@ impl Connection {
                 others.retain(|pod| !pods.iter().any(|known| known.metadata.uid == pod.metadata.uid));
                 let mut found = pods::candidates(&others, &CommandPlace::Host);
                 found.passed_over.clear();
-                prefer(&mut found, argv.program());
+                prefer(&mut found, argv);
                 tried.not_asked = found.containers.len().saturating_sub(OTHERS);
                 found.containers.truncate(OTHERS);
                 if let Some(read) = self.run_in_first(job, found, &mut tried).await? {
@@ -300,14 +300,19 @@ fn is_powerless(place: &CommandPlace, output: &Output) -> bool {
         && ["Operation not permitted", "you must be root"].iter().any(|words| said.contains(words))
 }
 
-/// Sorts the container that is dedicated to a program first.
-fn prefer(found: &mut Candidates, program: &str) {
-    let own: &[&str] = match program {
-        "vtysh" => &["frr"],
-        "ipsec" => &["ovn-ipsec"],
-        _ => return,
+/// Sorts the container that is dedicated to a program, or that has the files of the program, first. Every container has
+/// its own `/etc`, so another container would answer that there is no such file.
+fn prefer(found: &mut Candidates, argv: &Argv) {
+    let command = argv.to_string();
+    let is_about = |program: &str, files: &str| argv.program() == program || command.contains(files);
+    let own = if is_about("vtysh", " /etc/frr/") {
+        "frr"
+    } else if is_about("ipsec", " /etc/ipsec.") {
+        "ovn-ipsec"
+    } else {
+        return;
     };
-    found.containers.sort_by_key(|container| !own.contains(&container.name.as_str()));
+    found.containers.sort_by_key(|container| container.name != own);
 }
 
 /// Reads the pod, and checks that it runs on the node of the call.
