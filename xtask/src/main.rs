@@ -9,6 +9,7 @@ mod docs;
 mod fuzz;
 mod generate;
 mod golden;
+mod installed;
 mod lab;
 mod mcp;
 mod probe;

@@ -1,7 +1,10 @@
 //! Network interfaces and their addresses, from ip(8): `ip -s -d link` and `ip -d address` as text and JSON, and the
 //! older `ip -o addr`, which prints one line for each address.
 
-use crate::{json, lines::Parsed};
+use crate::{
+    json,
+    lines::{Parsed, Text},
+};
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 
@@ -87,10 +90,11 @@ impl Interface {
 }
 
 /// Parses any of the output formats.
-pub fn parse(text: &str) -> Parsed<Interface> {
-    let text = &json::plain(text, json::interface);
+pub fn parse<'a>(text: impl Into<Text<'a>>) -> Parsed<Interface> {
+    let text = text.into();
+    let plain = json::plain(text, json::interface);
     let mut parsed = Parsed::<Interface>::default();
-    let mut lines = text.lines().peekable();
+    let mut lines = text.with(&plain).lines().peekable();
     while let Some(line) = lines.next() {
         if line.trim().is_empty() {
             continue;

@@ -2,7 +2,7 @@
 
 use crate::{
     address_filter::AddressFilter,
-    lines::{Parsed, words},
+    lines::{Parsed, Text, words},
 };
 
 /// A chain or a rule.
@@ -106,10 +106,11 @@ fn is_port_option(word: &str) -> bool {
 }
 
 /// Parses the output of `iptables-save`.
-pub fn parse_save(text: &str) -> Parsed<IptablesRule> {
+pub fn parse_save<'a>(text: impl Into<Text<'a>>) -> Parsed<IptablesRule> {
     let mut parsed = Parsed::<IptablesRule>::default();
     let mut table = String::new();
-    for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+    let lines = text.into().lines().map(str::trim);
+    for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
         if let Some(name) = line.strip_prefix('*') {
             name.clone_into(&mut table);
         } else if line == "COMMIT" {
@@ -158,10 +159,10 @@ fn rule(line: &str, table: &str) -> Option<IptablesRule> {
 }
 
 /// Parses the output of `iptables -t <table> -nvL`.
-pub fn parse_list(text: &str, table: &str) -> Parsed<IptablesRule> {
+pub fn parse_list<'a>(text: impl Into<Text<'a>>, table: &str) -> Parsed<IptablesRule> {
     let mut parsed = Parsed::<IptablesRule>::default();
     let mut chain = None;
-    for line in text.lines().filter(|line| !line.trim().is_empty()) {
+    for line in text.into().lines().filter(|line| !line.trim().is_empty()) {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words.as_slice() {
             ["Chain", name, rest @ ..] => {

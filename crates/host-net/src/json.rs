@@ -2,19 +2,21 @@
 //!
 //! Unknown keys become `key value`, and array elements that are not objects stay JSON.
 
+use crate::lines::Text;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
 type JsonObject = Map<String, Value>;
 
 /// Returns the text form of a JSON output, or the output itself if it is not JSON.
-pub(crate) fn plain<'a>(text: &'a str, of: fn(&JsonObject) -> String) -> Cow<'a, str> {
+pub(crate) fn plain<'a>(from: Text<'a>, of: fn(&JsonObject) -> String) -> Cow<'a, str> {
+    let text = from.as_str();
     if !text.trim_start().starts_with('[') {
         return text.into();
     }
     let Ok(all) = serde_json::from_str::<Vec<Value>>(text) else { return text.into() };
     let one = |it: &Value| it.as_object().map_or_else(|| format!("{it}\n"), of);
-    all.iter().map(one).collect::<String>().into()
+    all.iter().take_while(|_| !from.must_stop()).map(one).collect::<String>().into()
 }
 
 /// Prints a value as ip does.

@@ -10,6 +10,50 @@ pub struct Parsed<T> {
     pub other: Vec<String>,
 }
 
+/// A text that a parser reads line by line, until the text ends or the parser must stop.
+#[derive(Clone, Copy, Debug)]
+pub struct Text<'a> {
+    text: &'a str,
+    must_stop: fn() -> bool,
+}
+
+impl<'a> Text<'a> {
+    /// Returns a text with a check that parsers call between lines. When it returns true, the text seems to end, and
+    /// the caller must not use the result.
+    pub fn until(text: &'a str, must_stop: fn() -> bool) -> Self {
+        Self { text, must_stop }
+    }
+
+    /// Returns another text with the same check.
+    pub(crate) fn with<'b>(self, text: &'b str) -> Text<'b> {
+        Text { text, must_stop: self.must_stop }
+    }
+
+    pub(crate) fn as_str(self) -> &'a str {
+        self.text
+    }
+
+    /// Whether the parser must stop.
+    pub(crate) fn must_stop(self) -> bool {
+        (self.must_stop)()
+    }
+
+    /// Returns the lines up to the end, or up to the line before which the parser must stop.
+    pub(crate) fn lines(self) -> impl Iterator<Item = &'a str> {
+        /// The number of lines without a check.
+        const UNCHECKED: usize = 16;
+        let may_go_on = move |(at, _): &(usize, &str)| at % UNCHECKED != 0 || !self.must_stop();
+        self.text.lines().enumerate().take_while(may_go_on).map(|(_, line)| line)
+    }
+}
+
+impl<'a, T: AsRef<str> + ?Sized> From<&'a T> for Text<'a> {
+    /// Returns a text that parsers read completely.
+    fn from(text: &'a T) -> Self {
+        Self { text: text.as_ref(), must_stop: || false }
+    }
+}
+
 impl<T> Default for Parsed<T> {
     fn default() -> Self {
         Self { rows: Vec::new(), other: Vec::new() }
@@ -18,9 +62,9 @@ impl<T> Default for Parsed<T> {
 
 impl<T> Parsed<T> {
     /// Parses each line as one row, and skips empty lines.
-    pub fn of_lines(text: &str, parse: impl Fn(&str) -> Option<T>) -> Self {
+    pub fn of_lines<'a>(text: impl Into<Text<'a>>, parse: impl Fn(&str) -> Option<T>) -> Self {
         let mut parsed = Self::default();
-        for line in text.lines().filter(|line| !line.trim().is_empty()) {
+        for line in text.into().lines().filter(|line| !line.trim().is_empty()) {
             match parse(line) {
                 Some(row) => parsed.rows.push(row),
                 None => parsed.other.push(line.to_owned()),
@@ -120,6 +164,18 @@ mod tests {
         let notes = not_understood(&lines);
         assert_eq!((notes.len(), notes[0].as_str()), (11, "line not understood, 2 times: odd 0"));
         assert_eq!(notes[10], "2 more lines were not understood");
+    }
+
+    #[test]
+    fn a_parser_stops_when_it_must() {
+        use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+        static CHECKS: AtomicUsize = AtomicUsize::new(0);
+        let text = "a\n".repeat(1000);
+        let read = |text: Text<'_>| Parsed::of_lines(text, |line| Some(line.to_owned())).rows.len();
+        let some = read(Text::until(&text, || CHECKS.fetch_add(1, Relaxed) == 3));
+        assert_eq!((some, CHECKS.load(Relaxed)), (48, 4));
+        assert_eq!(read(Text::until(&text, || true)), 0);
+        assert_eq!(read(text.as_str().into()), 1000);
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! Entries of the neighbour table (ARP and NDP), from `ip -s neigh`.
 
-use crate::{interface::word_after, json, lines::Parsed};
+use crate::{
+    interface::word_after,
+    json,
+    lines::{Parsed, Text},
+};
 use std::net::IpAddr;
 
 /// The states of ip-neighbour(8).
@@ -23,8 +27,9 @@ impl Neighbour {
     }
 
     /// Parses a list of neighbours, as text or JSON.
-    pub fn parse_all(text: &str) -> Parsed<Self> {
-        Parsed::of_lines(&json::plain(text, json::neighbour), Self::parse)
+    pub fn parse_all<'a>(text: impl Into<Text<'a>>) -> Parsed<Self> {
+        let text = text.into();
+        Parsed::of_lines(text.with(&json::plain(text, json::neighbour)), Self::parse)
     }
 
     /// Returns the value of a key such as `dev` or `lladdr`.

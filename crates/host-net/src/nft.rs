@@ -2,7 +2,7 @@
 
 use crate::{
     address_filter::AddressFilter,
-    lines::{Parsed, words},
+    lines::{Parsed, Text, words},
     nft_filter, nft_json,
 };
 use std::collections::BTreeMap;
@@ -129,8 +129,9 @@ pub fn counters(objects: &[NftObject]) -> BTreeMap<String, u64> {
 }
 
 /// Parses a ruleset or a part of one.
-pub fn parse(text: &str) -> Parsed<NftObject> {
-    if text.trim_start().starts_with('{')
+pub fn parse<'a>(text: impl Into<Text<'a>>) -> Parsed<NftObject> {
+    let text = text.into();
+    if text.as_str().trim_start().starts_with('{')
         && let Some(rows) = nft_json::parse(text)
     {
         return Parsed { rows, other: Vec::new() };
@@ -178,9 +179,12 @@ pub fn parse(text: &str) -> Parsed<NftObject> {
                 let mut whole = code.trim().to_owned();
                 let mut handle = handle;
                 // Elements and other text in braces may span several lines.
-                while open(&whole) {
+                let mut braces = Braces::default();
+                braces.read(&whole);
+                while braces.depth > 0 {
                     let Some(next) = lines.next() else { break };
                     let (code, its) = without_handle(next);
+                    braces.read(code);
                     whole = whole + " " + code.trim();
                     handle = handle.or(its);
                 }
@@ -217,18 +221,26 @@ fn without_handle(line: &str) -> (&str, Option<String>) {
     }
 }
 
-/// Returns true if the text has more opening than closing braces outside of quotes.
-fn open(text: &str) -> bool {
-    let (mut depth, mut quoted) = (0i32, false);
-    for c in text.chars() {
-        match c {
-            '"' => quoted = !quoted,
-            '{' if !quoted => depth += 1,
-            '}' if !quoted => depth -= 1,
-            _ => {}
+/// The braces in a text so far. A text of many lines is read once, and not again for each line.
+#[derive(Default)]
+struct Braces {
+    /// The number of opening braces without a closing brace, outside of quotes.
+    depth: i32,
+    quoted: bool,
+}
+
+impl Braces {
+    /// Reads the next part of the text.
+    fn read(&mut self, text: &str) {
+        for byte in text.bytes() {
+            match byte {
+                b'"' => self.quoted = !self.quoted,
+                b'{' if !self.quoted => self.depth += 1,
+                b'}' if !self.quoted => self.depth -= 1,
+                _ => {}
+            }
         }
     }
-    depth > 0
 }
 
 /// Splits elements at commas. Commas inside quoted comments and braces do not separate elements.

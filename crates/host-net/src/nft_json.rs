@@ -2,28 +2,31 @@
 //!
 //! Rules are printed as in the text output. Unknown expressions stay JSON.
 
-use crate::nft::{NftObject, NftRule};
+use crate::{
+    lines::Text,
+    nft::{NftObject, NftRule},
+};
 use serde_json::{Map, Value};
 
 type Fields = Map<String, Value>;
 
 /// Parses the objects of a ruleset. Returns `None` if the text is not the JSON of a ruleset.
-pub(crate) fn parse(text: &str) -> Option<Vec<NftObject>> {
-    let whole: Value = serde_json::from_str(text).ok()?;
+pub(crate) fn parse(text: Text<'_>) -> Option<Vec<NftObject>> {
+    let whole: Value = serde_json::from_str(text.as_str()).ok()?;
     let mut objects: Vec<NftObject> = Vec::new();
     let mut tables: Vec<NftObject> = Vec::new();
     for (kind, fields) in whole.get("nftables")?.as_array()?.iter().filter_map(Value::as_object).flatten() {
+        if text.must_stop() {
+            break;
+        }
         let Some(fields) = fields.as_object() else { continue };
         match kind.as_str() {
             "metainfo" => {}
             "table" => tables.push(object(kind, fields)),
             "rule" => {
-                let text = |key: &str| string(fields, key);
+                let [family, table, chain] = ["family", "table", "chain"].map(|key| string(fields, key));
                 let is_its = |it: &&mut NftObject| {
-                    it.kind == "chain"
-                        && it.family == text("family")
-                        && it.table == text("table")
-                        && it.name == text("chain")
+                    it.kind == "chain" && it.family == family && it.table == table && it.name == chain
                 };
                 objects.iter_mut().find(is_its)?.rules.push(rule(fields));
             }
@@ -41,7 +44,7 @@ pub(crate) fn parse(text: &str) -> Option<Vec<NftObject>> {
         }
         own
     };
-    Some(tables.into_iter().flat_map(of).collect())
+    Some(tables.into_iter().take_while(|_| !text.must_stop()).flat_map(of).collect())
 }
 
 fn string(fields: &Fields, key: &str) -> String {

@@ -1,6 +1,11 @@
 //! Routes, from the output of `ip route`.
 
-use crate::{interface::word_after, json, lines::Parsed, rule::service};
+use crate::{
+    interface::word_after,
+    json,
+    lines::{Parsed, Text},
+    rule::service,
+};
 use ipnet::IpNet;
 use std::net::IpAddr;
 
@@ -194,10 +199,11 @@ pub(crate) fn table_name(table: &str) -> &str {
 }
 
 /// Parses `ip route show table all`, which contains the routes of both families, as text or JSON.
-pub fn parse(text: &str) -> Parsed<Route> {
-    let text = &json::plain(text, json::route);
+pub fn parse<'a>(text: impl Into<Text<'a>>) -> Parsed<Route> {
+    let text = text.into();
+    let plain = json::plain(text, json::route);
     let mut parsed = Parsed::<Route>::default();
-    for line in text.lines().filter(|line| !line.trim().is_empty()) {
+    for line in text.with(&plain).lines().filter(|line| !line.trim().is_empty()) {
         let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
         if line.starts_with(char::is_whitespace) {
             match parsed.rows.last_mut().filter(|_| words.first().is_some_and(|word| word == "nexthop")) {

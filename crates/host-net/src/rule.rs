@@ -3,7 +3,7 @@
 use crate::{
     interface::word_after,
     json,
-    lines::{Parsed, number, protocol_number},
+    lines::{Parsed, Text, number, protocol_number},
 };
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -89,8 +89,9 @@ impl RoutingRule {
     }
 
     /// Parses a list of rules, as text or JSON.
-    pub fn parse_all(text: &str) -> Parsed<Self> {
-        Parsed::of_lines(&json::plain(text, json::rule), Self::parse)
+    pub fn parse_all<'a>(text: impl Into<Text<'a>>) -> Parsed<Self> {
+        let text = text.into();
+        Parsed::of_lines(text.with(&json::plain(text, json::rule)), Self::parse)
     }
 
     fn read(&mut self, words: &[String]) {

@@ -1,6 +1,9 @@
 //! Sockets, from the output of ss(8).
 
-use crate::{address_filter::AddressFilter, lines::Parsed};
+use crate::{
+    address_filter::AddressFilter,
+    lines::{Parsed, Text},
+};
 
 /// A socket of the host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -98,13 +101,15 @@ impl Socket {
 /// Parses `ss -tuwanpi`, or `ss -peaonmi` without its sockets of other kinds.
 ///
 /// ss aligns its columns, so it prints a table only when it is complete. But it prints TCP-MD5 keys immediately, so
-/// they are before the table or between two parts of it (`print_md5sig` in iproute2's misc/ss.c). Therefore this parser
-/// skips everything before the headings.
-pub fn parse(text: &str) -> Parsed<Socket> {
+/// they are before the table or between two parts of it (`print_md5sig` in iproute2's misc/ss.c). Therefore this
+/// parser skips everything before the headings.
+pub fn parse<'a>(text: impl Into<Text<'a>>) -> Parsed<Socket> {
+    let all = text.into();
+    let text = all.as_str();
     let text = text.find("Netid").and_then(|headings| text.get(headings..)).unwrap_or(text);
     let mut parsed = Parsed::<Socket>::default();
     let mut skipping = false;
-    for line in text.lines().filter(|line| !line.trim().is_empty()) {
+    for line in all.with(text).lines().filter(|line| !line.trim().is_empty()) {
         let words: Vec<String> = line.split_whitespace().map(without_key).collect();
         if line.starts_with(char::is_whitespace) {
             match parsed.rows.last_mut().filter(|_| !skipping) {

@@ -2,7 +2,10 @@
 //!
 //! A block begins with `src … dst …` and continues with indented lines.
 
-use crate::{interface::word_after, lines::Parsed};
+use crate::{
+    interface::word_after,
+    lines::{Parsed, Text},
+};
 use std::collections::BTreeSet;
 
 /// A policy or a state.
@@ -59,9 +62,9 @@ impl XfrmEntry {
 }
 
 /// Parses the output of `ip xfrm policy` or `ip xfrm state`.
-pub fn parse(text: &str) -> Parsed<XfrmEntry> {
+pub fn parse<'a>(text: impl Into<Text<'a>>) -> Parsed<XfrmEntry> {
     let mut parsed = Parsed::<XfrmEntry>::default();
-    for line in text.lines().filter(|line| !line.trim().is_empty()) {
+    for line in text.into().lines().filter(|line| !line.trim().is_empty()) {
         let shown = without_keys(line);
         if line.starts_with("src ") {
             parsed.rows.push(XfrmEntry { head: shown.clone(), ..XfrmEntry::default() });

@@ -167,8 +167,12 @@ pub fn main(layer: Layer) -> ExitCode {
     let filter = EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| EnvFilter::new("warn,rmcp=error,rmcp::service=off,kube_client=off"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+    /// The stack of a thread in bytes. It has room for a value of the greatest depth that YAML may have, also in a
+    /// build without optimisation, which takes 25 KiB for each level.
+    const STACK: usize = 4 << 20;
     // Two threads are enough, because they only wait; calls compute on the blocking pool.
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(2).thread_stack_size(STACK).enable_all().build();
     let result = runtime.map_err(|e| e.to_string()).and_then(|runtime| {
         let result = runtime.block_on(run(layer, cli));
         // A thread that still computes for an abandoned call must not delay the exit of the process.

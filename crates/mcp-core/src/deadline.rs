@@ -10,7 +10,10 @@ use crate::{
 };
 use std::{
     fmt, io,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 use tokio_util::sync::CancellationToken;
@@ -31,6 +34,30 @@ pub struct Deadline {
     limit: Duration,
     /// The memory of the call's large data.
     memory: Arc<CallMemory>,
+    /// True if a reader without errors stopped early, so that the answer of the call is not whole.
+    interrupted: Arc<AtomicBool>,
+}
+
+/// Returns true if the current call is over, so that a reader that cannot return an error must stop. The call then ends
+/// with an error, whatever its tool answers.
+pub fn must_stop() -> bool {
+    let is_over = |deadline: &Deadline| {
+        let over = deadline.is_over();
+        if over {
+            deadline.interrupted.store(true, Relaxed);
+        }
+        over
+    };
+    CURRENT.try_with(is_over).unwrap_or_default()
+}
+
+/// Returns the lines of a text, up to its end or until the current call is over. A call that is over ends with an error,
+/// whatever its tool answers.
+pub fn lines(text: &str) -> impl Iterator<Item = &str> {
+    /// The number of lines without a check.
+    const UNCHECKED: usize = 16;
+    let may_go_on = |(at, _): &(usize, &str)| at % UNCHECKED != 0 || !must_stop();
+    text.lines().enumerate().take_while(may_go_on).map(|(_, line)| line)
 }
 
 /// The error of work that stopped because its call ended.
@@ -85,6 +112,15 @@ impl Deadline {
         if self.is_over() { Err(self.over()) } else { Ok(()) }
     }
 
+    /// Returns an error if a reader stopped early because the call is over ([`must_stop`]).
+    ///
+    /// # Errors
+    ///
+    /// Returns [`CallEnded`] if the answer of the call may not be whole.
+    pub(crate) fn check_whole(&self) -> Result<(), CallEnded> {
+        if self.interrupted.load(Relaxed) { Err(self.over()) } else { Ok(()) }
+    }
+
     /// Returns the error of work that this deadline stops.
     pub(crate) fn over(&self) -> CallEnded {
         CallEnded { limit: self.limit }
@@ -92,7 +128,17 @@ impl Deadline {
 
     /// Returns a reservation of memory for large data of this call.
     pub(crate) fn reserve(&self) -> Reserved {
-        Reserved::new(self.memory.clone())
+        Reserved::new(self.clone())
+    }
+
+    /// The memory of this call's large data.
+    pub(crate) fn memory(&self) -> &CallMemory {
+        &self.memory
+    }
+
+    /// Whether this is the deadline of a call, and not of work whose result is kept for other calls.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.at.is_some()
     }
 
     /// Returns the rest of the call's time.
@@ -179,10 +225,7 @@ mod tests {
     use super::*;
     use std::{
         io::Read,
-        sync::{
-            Arc,
-            atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
-        },
+        sync::atomic::{AtomicUsize, Ordering::SeqCst},
     };
 
     const GRACE: Duration = Duration::from_millis(50);
@@ -238,6 +281,19 @@ mod tests {
         while !dropped.load(SeqCst) {
             tokio::task::yield_now().await;
         }
+    }
+
+    #[test]
+    fn a_reader_without_errors_stops_and_the_answer_of_its_call_is_not_used() {
+        let text = "a\n".repeat(100);
+        let deadline = Deadline::within(Duration::from_secs(300));
+        let (read, cancel) = (|| lines(&text).count(), deadline.cancelled.clone());
+        assert_eq!((read(), deadline.clone().during(read)), (100, 100));
+        assert_eq!(deadline.check_whole(), Ok(()));
+        cancel.cancel();
+        assert_eq!(deadline.check_whole(), Ok(()), "everything was read");
+        assert_eq!(deadline.clone().during(read), 0);
+        assert_eq!(deadline.check_whole(), Err(deadline.over()));
     }
 
     #[test]

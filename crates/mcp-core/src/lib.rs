@@ -56,7 +56,7 @@ pub use cli::main;
 pub use cluster::{ClusterReader, RowsOfNode};
 pub use completion::{Completer, Completion};
 pub use condition::{ColumnCondition, Operator};
-pub use deadline::{CallEnded, Deadline};
+pub use deadline::{CallEnded, Deadline, lines, must_stop};
 pub use delta::{CounterChange, CounterDelta, Counters, MovedCounter};
 pub use document::Document;
 pub use error::{ToolError, chain};

@@ -13,6 +13,7 @@ use ovsdb::{Database, Rows, Schema, Select};
 use serde_json::Value;
 use std::{
     collections::HashSet,
+    fmt::Display,
     future::Future,
     sync::{
         Arc, Mutex, PoisonError,
@@ -95,7 +96,14 @@ impl Provenance {
 /// One way to get an answer: the data to read and the parser for it.
 ///
 /// A tool lists its readings, the best one first. [`Node::first`] uses the first reading that the source has.
-pub struct Reading<T>(ReadingSource<T>);
+pub struct Reading<T> {
+    source: ReadingSource<T>,
+    /// The largest output that is parsed, in bytes.
+    most: usize,
+}
+
+/// The largest output that is parsed into a list, in bytes. A list takes up to 30 times as much memory as its text.
+const LARGEST_LIST: usize = 64 << 20;
 
 /// The data to read, and its parser.
 enum ReadingSource<T> {
@@ -127,7 +135,7 @@ impl<T> Reading<T> {
         argv: Argv,
         parse: impl Fn(Output) -> T + Send + Sync + 'static,
     ) -> Self {
-        Self(ReadingSource::Command { place, argv, parse: Box::new(parse) })
+        Self::of(ReadingSource::Command { place, argv, parse: Box::new(parse) })
     }
 
     /// Reads the output of a command that a bundle recorded. The command is never run, because it is an older form or
@@ -137,12 +145,22 @@ impl<T> Reading<T> {
         command: &'static str,
         parse: impl Fn(Output) -> T + Send + Sync + 'static,
     ) -> Self {
-        Self(ReadingSource::Recorded { place, command, parse: Box::new(parse) })
+        Self::of(ReadingSource::Recorded { place, command, parse: Box::new(parse) })
     }
 
     /// Reads rows of a table.
     pub fn rows(db: Db, select: Select, parse: impl Fn(Rows) -> T + Send + Sync + 'static) -> Self {
-        Self(ReadingSource::Rows { db, select, parse: Box::new(parse) })
+        Self::of(ReadingSource::Rows { db, select, parse: Box::new(parse) })
+    }
+
+    fn of(source: ReadingSource<T>) -> Self {
+        Self { source, most: LARGEST_LIST }
+    }
+
+    /// Allows outputs of any size, because the tool keeps the text and reads it line by line.
+    #[must_use]
+    pub fn as_text(self) -> Self {
+        Self { most: usize::MAX, ..self }
     }
 }
 
@@ -349,12 +367,23 @@ impl<'a> Node<'a> {
     /// Returns the first reading that the source has. If the source has none of them, the error names all of them.
     pub async fn first<T>(&self, readings: Vec<Reading<T>>) -> Result<T, ReadError> {
         let mut absent: Option<ReadError> = None;
-        for Reading(source) in readings {
+        for Reading { source, most } in readings {
+            let fitting = |output: Output, command: &dyn Display| match output.stdout.len() > most {
+                true => {
+                    let (what, limit) = (format!("the output of `{command}` on {}", self.name), most as u64);
+                    Err(ReadError::TooLarge { what, limit })
+                }
+                false => Ok(output),
+            };
             let result = match source {
-                ReadingSource::Command { place, argv, parse } => self.command(place, &argv).await.map(parse),
+                ReadingSource::Command { place, argv, parse } => {
+                    let output = self.command(place, &argv).await;
+                    output.and_then(|output| fitting(output, &argv)).map(parse)
+                }
                 ReadingSource::Recorded { place, command, parse } => {
                     let read = self.backend.recorded(&self.at(place), command).await;
-                    read.and_then(without_secrets).map(|read| parse(self.noted.take(read)))
+                    let output = read.and_then(without_secrets).map(|read| self.noted.take(read));
+                    output.and_then(|output| fitting(output, &command)).map(parse)
                 }
                 ReadingSource::Rows { db, select, parse } => {
                     let rows = self.rows(db, std::slice::from_ref(&select)).await;
@@ -399,6 +428,8 @@ impl<'a> Node<'a> {
         deadline.check().map_err(late)?;
         // The other half of the slack remains for putting the reply together.
         let within = deadline.left().min(self.within) + crate::tool::SLACK / 2;
-        tokio::time::timeout(within, work).await.map_err(|_| late(deadline.over()))?
+        let result = tokio::time::timeout(within, work).await.map_err(|_| late(deadline.over()))?;
+        deadline.check_whole().map_err(late)?;
+        result
     }
 }

@@ -273,7 +273,9 @@ async fn run_on_cluster<T: ClusterTool>(
     let late = |_| Deadline::current().over().stopped(T::NAME);
     let within = Deadline::current().left().min(common.within) + SLACK / 2;
     let answer = tokio::time::timeout(within, T::run(&cluster, &params));
-    let answer = call.progress.asking(answer, &AnsweredNodes::of(0), common.within).await.map_err(late)??;
+    let answer = call.progress.asking(answer, &AnsweredNodes::of(0), common.within).await.map_err(late)?;
+    Deadline::current().check_whole().map_err(|over| over.stopped(T::NAME))?;
+    let answer = answer?;
     let (origins, notes) = cluster.into_read();
     let title = T::title(&params);
     let about = call.header(&title, backend.name());

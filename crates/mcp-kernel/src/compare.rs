@@ -2,7 +2,7 @@
 
 use crate::{
     commands,
-    output::{filled, text},
+    output::{filled, text, timed},
 };
 use host_net::{interface, interface::Interface};
 use ipnet::IpNet;
@@ -18,7 +18,7 @@ pub(crate) async fn interfaces(
     node: &Node<'_>,
     place: CommandPlace,
 ) -> Result<host_net::lines::Parsed<Interface>, ReadError> {
-    let parse = |output: Output| interface::parse(&text(&output));
+    let parse = |output: Output| interface::parse(timed(&text(&output)));
     let readings = vec![
         Reading::command(place.clone(), commands::addresses(), parse),
         Reading::recorded(place.clone(), "ip -d address show", parse),

@@ -1,7 +1,8 @@
 //! Parsers for counters and settings of the kernel.
 
+use crate::output::timed;
 use host_net::lines::Parsed;
-use mcp_core::Counters;
+use mcp_core::{Counters, lines};
 
 /// A counter or a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,11 +24,10 @@ impl KernelValue {
 
 /// Parses `nstat -zas`: `IpInReceives 30124 0.0`.
 pub(crate) fn parse_nstat(text: &str) -> Parsed<KernelValue> {
-    let counts = text
-        .lines()
+    let counts = lines(text)
         .filter(|line| !line.starts_with('#'))
         .fold(String::new(), |text, line| text + line + "\n");
-    Parsed::of_lines(&counts, |line| {
+    Parsed::of_lines(timed(&counts), |line| {
         let mut words = line.split_whitespace();
         Some(KernelValue::new(words.next()?, words.next().filter(|value| value.parse::<u64>().is_ok())?))
     })
@@ -35,15 +35,14 @@ pub(crate) fn parse_nstat(text: &str) -> Parsed<KernelValue> {
 
 /// Parses `ethtool -S` and `ethtool -k`: lines such as `     rx_packets: 7` and `tx-checksumming: on` below a title.
 pub(crate) fn parse_ethtool(text: &str) -> Parsed<KernelValue> {
-    let below: Vec<&str> = text
-        .lines()
+    let below: Vec<&str> = lines(text)
         .filter(|line| {
             !(line.starts_with("NIC statistics")
                 || line.starts_with("Features for ")
                 || line.starts_with("no stats"))
         })
         .collect();
-    Parsed::of_lines(&below.join("\n"), |line| {
+    Parsed::of_lines(timed(&below.join("\n")), |line| {
         let (name, value) = line.rsplit_once(": ")?;
         let is_value = |word: &str| matches!(word, "on" | "off") || word.parse::<i128>().is_ok();
         value.split_whitespace().next().filter(|word| is_value(word))?;
@@ -53,7 +52,7 @@ pub(crate) fn parse_ethtool(text: &str) -> Parsed<KernelValue> {
 
 /// Parses `sysctl -a`: `net.ipv4.ip_forward = 1`.
 pub(crate) fn parse_sysctl(text: &str) -> Parsed<KernelValue> {
-    Parsed::of_lines(text, |line| {
+    Parsed::of_lines(timed(text), |line| {
         let (name, value) = line.split_once(" =")?;
         (!name.contains(' '))
             .then(|| KernelValue::new(name, value.split_whitespace().collect::<Vec<_>>().join(" ")))
@@ -62,7 +61,7 @@ pub(crate) fn parse_sysctl(text: &str) -> Parsed<KernelValue> {
 
 /// Parses `/proc/net/xfrm_stat`: `XfrmInNoStates          0`.
 pub(crate) fn parse_xfrm(text: &str) -> Parsed<KernelValue> {
-    Parsed::of_lines(text, |line| {
+    Parsed::of_lines(timed(text), |line| {
         let (name, value) = line.split_once(char::is_whitespace)?;
         Some(KernelValue::new(name, value.trim()))
             .filter(|it| it.name.starts_with("Xfrm") && it.value.parse::<u64>().is_ok())
@@ -80,7 +79,7 @@ pub(crate) fn parse_softnet(text: &str) -> Parsed<KernelValue> {
         (11, "backlog"),
     ];
     let mut parsed = Parsed::default();
-    for (nth, line) in text.lines().filter(|line| !line.trim().is_empty()).enumerate() {
+    for (nth, line) in lines(text).filter(|line| !line.trim().is_empty()).enumerate() {
         let numbers: Option<Vec<u64>> =
             line.split_whitespace().map(|word| u64::from_str_radix(word, 16).ok()).collect();
         let Some(numbers) = numbers.filter(|numbers| numbers.len() >= 9) else {
@@ -101,7 +100,7 @@ pub(crate) fn parse_softnet(text: &str) -> Parsed<KernelValue> {
 pub(crate) fn parse_conntrack(text: &str) -> Parsed<KernelValue> {
     let mut parsed = Parsed::<KernelValue>::default();
     let mut sums: Vec<(String, u64)> = Vec::new();
-    for line in text.lines().filter(|line| !line.trim().is_empty()) {
+    for line in lines(text).filter(|line| !line.trim().is_empty()) {
         let pair = |word: &str| {
             word.split_once('=').and_then(|(name, value)| Some((name.to_owned(), value.parse::<u64>().ok()?)))
         };

@@ -1,12 +1,17 @@
 //! The output of programs, as text and as parsed lists.
 
-use host_net::lines::Parsed;
-use mcp_core::{Output, ReadError};
+use host_net::lines::{Parsed, Text};
+use mcp_core::{Output, ReadError, must_stop};
 use std::borrow::Cow;
 
 /// Returns the standard output of a program as text.
 pub(crate) fn text(output: &Output) -> Cow<'_, str> {
     String::from_utf8_lossy(&output.stdout)
+}
+
+/// Returns a text that parsers read until the current call is over.
+pub(crate) fn timed(text: &str) -> Text<'_> {
+    Text::until(text, must_stop)
 }
 
 /// Returns the parsed list, unless the parser understood no line of an output that is not empty. Then the program

@@ -3,7 +3,7 @@
 use crate::{
     commands,
     compare::{self, identity},
-    output::{filled, text, understood},
+    output::{filled, text, timed, understood},
     tools::{ip_route_show, ip_rule_show},
     types,
 };
@@ -122,7 +122,7 @@ async fn read(
 
 /// Reads the interfaces without their addresses.
 pub(crate) async fn links(node: &Node<'_>, place: CommandPlace) -> Result<Vec<Interface>, ReadError> {
-    let parse = |output: Output| interface::parse(&text(&output));
+    let parse = |output: Output| interface::parse(timed(&text(&output)));
     let readings = vec![
         Reading::command(place.clone(), commands::links(), parse),
         Reading::recorded(place.clone(), "ip -d address show", parse),

@@ -1,7 +1,7 @@
 //! OpenFlow flows of a bridge in the form in which they are shown and compared.
 
 use crate::switch::Bridge;
-use mcp_core::{Db, Node, ReadError, Row, RowField, RowIdentity, ToolError, counted};
+use mcp_core::{Db, Node, ReadError, Row, RowField, RowIdentity, ToolError, counted, lines};
 use openflow::{Filter, Flow, is_header};
 use ovn_model::{
     UuidPrefix,
@@ -31,7 +31,7 @@ pub(crate) struct SelectedFlows<'a> {
 /// Parses a dump and keeps the flows that the filter selects. If `keep` is false, it only counts flows.
 pub(crate) fn find<'a>(dump: &'a str, bridge: &Bridge, filter: &Filter, keep: bool) -> SelectedFlows<'a> {
     let mut found = SelectedFlows::default();
-    for line in dump.lines().filter(|line| !is_header(line)) {
+    for line in lines(dump).filter(|line| !is_header(line)) {
         let Some(flow) = Flow::parse(line).filter(Flow::is_whole) else {
             found.other.push(line);
             continue;
@@ -50,7 +50,7 @@ pub(crate) fn find<'a>(dump: &'a str, bridge: &Bridge, filter: &Filter, keep: bo
 
 /// Returns the tables and cookies of the flows in a dump.
 pub(crate) fn places(dump: &str) -> impl Iterator<Item = (u8, u64)> {
-    dump.lines().filter_map(Flow::parse).filter(Flow::is_whole).map(|flow| (flow.table(), flow.cookie()))
+    lines(dump).filter_map(Flow::parse).filter(Flow::is_whole).map(|flow| (flow.table(), flow.cookie()))
 }
 
 /// Returns the stages of the tables, as far as the southbound database can be read.

@@ -124,7 +124,7 @@ pub(crate) async fn text_or_recorded(
     command: &'static str,
 ) -> Result<String, ReadError> {
     let mut readings: Vec<_> = forms.into_iter().map(reading).collect();
-    readings.push(Reading::recorded(CommandPlace::OvsSocket, command, into_text));
+    readings.push(Reading::recorded(CommandPlace::OvsSocket, command, into_text).as_text());
     check_output(command, node.first(readings).await?)
 }
 
@@ -134,7 +134,7 @@ pub(crate) async fn recorded(node: &Node<'_>, command: &'static str) -> Result<S
 }
 
 fn reading(argv: Argv) -> Reading<String> {
-    Reading::command(CommandPlace::OvsSocket, argv, into_text)
+    Reading::command(CommandPlace::OvsSocket, argv, into_text).as_text()
 }
 
 /// Converts the output without a copy, unless it is not UTF-8.

@@ -176,7 +176,7 @@ pub struct NatRange {
 /// Parses a list of actions. An action that is not understood becomes [`Does::Other`], and no action is lost.
 pub fn actions<'a>(text: &'a str, ports: &Ports) -> Vec<Action<'a>> {
     // Unbalanced brackets join actions, so no part of such a list is reliable.
-    if !is_balanced(text) {
+    if !is_balanced(text) || tokens::is_too_deep(text) {
         return vec![Action { text, does: Does::Other }];
     }
     let parse = |text: &'a str| Action { text, does: does(text, ports).unwrap_or(Does::Other) };
@@ -448,6 +448,15 @@ mod tests {
         ] {
             assert_eq!(one(text), Does::Other, "{text}");
         }
+    }
+
+    #[test]
+    fn actions_are_not_nested_without_limit() {
+        let nested = |levels: usize| format!("{}drop{}", "clone(".repeat(levels), ")".repeat(levels));
+        let is_clone = |text: &str| {
+            matches!(actions(text, &Ports::default())[..], [Action { does: Does::Clone(_), .. }])
+        };
+        assert!(is_clone(&nested(100)) && !is_clone(&nested(101)) && !is_clone(&nested(1_000_000)));
     }
 
     proptest! {

@@ -209,7 +209,11 @@ fn of_pass(lines: &[&str], resumed: &mut BTreeMap<u64, String>) -> Vec<End> {
             resumed.extend(ids.zip(std::mem::take(&mut left)));
             let before = ends.len();
             let mut goes_on = false;
-            of_actions(actions, &places, &mut ends, &mut goes_on);
+            if tokens::is_too_deep(actions) {
+                ends.push(End::Unknown("the actions of the datapath are nested too deeply".into()));
+            } else {
+                of_actions(actions, &places, &mut ends, &mut goes_on);
+            }
             let last = places.last().cloned().unwrap_or_default();
             let is_aside = |end: &End| match end {
                 End::Larger(..) => true,
@@ -335,6 +339,8 @@ mod tests {
         ] {
             assert_eq!(ends(&pass(actions)), wanted, "{actions}");
         }
+        let deep = format!("{}drop{}", "clone(".repeat(1_000_000), ")".repeat(1_000_000));
+        assert!(matches!(ends(&pass(&deep))[..], [End::Unknown(_)]));
     }
 
     proptest! {

@@ -36,6 +36,21 @@ fn end(text: &str) -> usize {
     text.len()
 }
 
+/// Whether brackets are nested more deeply than the actions that Open vSwitch accepts (`MAX_OFPACT_PARSE_DEPTH` in
+/// ofp-actions.h). Parsers call themselves for each level, so deeper text is not parsed.
+pub(crate) fn is_too_deep(text: &str) -> bool {
+    const DEEPEST: usize = 100;
+    let mut depth = 0_usize;
+    text.bytes().any(|byte| {
+        match byte {
+            b'(' => depth += 1,
+            b')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth > DEEPEST
+    })
+}
+
 /// Splits `name=value`, `name:value` or `name(value)` at the sign that comes first. A part without a sign is a name
 /// alone.
 pub fn name_and_value<'a>(part: &'a str, signs: &[char]) -> (&'a str, Option<&'a str>) {

@@ -8,17 +8,16 @@ use std::process::{Child, Command, Stdio};
 
 use xshell::cmd;
 
-use super::{Subject, check, node};
+use super::{Subject, check};
+use crate::installed;
 use crate::mcp::Era;
 use crate::workspace::{Result, Workspace};
 
-/// The suite for a version of the protocol, and the arguments that select the version.
-fn suite(era: Era) -> (&'static str, [&'static str; 2]) {
+/// The arguments with which the suite for a version of the protocol selects the version.
+fn chosen(era: Era) -> [&'static str; 2] {
     match era {
-        Era::Initialize => ("@modelcontextprotocol/conformance@0.1.16", ["--suite", "active"]),
-        Era::Discover => {
-            ("@modelcontextprotocol/conformance@0.2.0-alpha.12", ["--requirements", Era::Discover.version()])
-        }
+        Era::Initialize => ["--suite", "active"],
+        Era::Discover => ["--requirements", Era::Discover.version()],
     }
 }
 
@@ -28,9 +27,8 @@ pub(super) fn examine(workspace: &Workspace, subject: &Subject<'_>) -> Result {
     let server = HttpServer::start(workspace, subject)?;
     let url = &server.url;
     for era in Era::ALL {
-        let (package, chosen) = suite(era);
-        let version = era.version();
-        let program = node::program(workspace, package, "conformance", &format!("conformance-{version}"))?;
+        let (chosen, version) = (chosen(era), era.version());
+        let program = installed::of_node(workspace, &format!("conformance-{version}"), "conformance")?;
         let expected = workspace.root.join(format!("xtask/conformance/{version}.yml"));
         let run =
             cmd!(sh, "timeout 120 {program} server --url {url} {chosen...} --expected-failures {expected}");

@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use xshell::cmd;
 
-use super::{Subject, check, node};
+use super::{Subject, check};
+use crate::installed;
 use crate::mcp::Era;
 use crate::workspace::{Result, Workspace};
-
-const INSPECTOR: &str = "@modelcontextprotocol/inspector@2.12.0";
 
 /// The number of tools that the Inspector calls; it calls the first tools that answered the probe.
 const CALLS: usize = 2;
@@ -20,7 +19,7 @@ pub(super) fn inspect(
     subject: &Subject<'_>,
     answers: &BTreeMap<String, std::result::Result<String, String>>,
 ) -> Result {
-    let program = node::program(workspace, INSPECTOR, "mcp-inspector", "inspector")?;
+    let program = installed::of_node(workspace, "inspector", "mcp-inspector")?;
     let name = &subject.layer.name;
     let answered: Vec<_> =
         answers.iter().filter_map(|(tool, answer)| Some((tool, answer.as_ref().ok()?))).collect();

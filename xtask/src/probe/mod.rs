@@ -6,7 +6,6 @@
 
 mod conformance;
 mod inspector;
-mod node;
 mod tools;
 
 use std::collections::BTreeMap;

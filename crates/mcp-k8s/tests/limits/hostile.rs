@@ -100,3 +100,37 @@ pub(crate) fn large_file(dir: &Path, len: u64) -> io::Result<()> {
     }
     Ok(())
 }
+
+/// Writes objects and a log whose values are nested: in YAML, in JSON, as JSON in text, and as text in text.
+pub(crate) fn deep_nesting(dir: &Path, depth: usize) -> io::Result<()> {
+    let (open, close) = ("[".repeat(depth), "]".repeat(depth));
+    let maps = "{\"a\":".repeat(depth);
+    let object = "metadata: {name: deep, namespace: shop}";
+    // JSON in JSON doubles its escapes at each level.
+    let escaped = (0..12).fold("{\"password\":\"hunter2\"}".to_owned(), |inner, _| {
+        format!("{{\"a\":{}}}", serde_json::Value::from(inner))
+    });
+    for (name, text) in [
+        (
+            "namespaces/shop/core/pods.yaml",
+            format!("{{\"metadata\":{{\"name\":\"deep\"}},\"a\":{open}{close}}}"),
+        ),
+        ("namespaces/shop/pods/web/web.yaml", format!("{object}\nspec: {maps}\n")),
+        ("namespaces/shop/core/services.yaml", format!("{object}\na: {maps}1\n")),
+        ("cluster-scoped-resources/core/nodes.yaml", format!("{object}\na:\n{}x\n", "- ".repeat(depth))),
+        ("cluster-scoped-resources/core/nodes/deep.yaml", format!("{object}\nmetadata: {open}\n")),
+        (
+            "namespaces/shop/core/configmaps.yaml",
+            format!(
+                "kind: ConfigMap\n{object}\ndata:\n  a: '{open}{close}'\n  b: '{maps}'\n  c: '{escaped}'\n"
+            ),
+        ),
+    ] {
+        file(dir, name)?.write_all(text.as_bytes())?;
+    }
+    let mut log = file(dir, LOG)?;
+    for line in [&open, &maps, &"map[a:".repeat(depth), &"(".repeat(depth), &escaped, &"\\\"".repeat(depth)] {
+        writeln!(log, "2026-11-22T08:00:00.000000000Z password={line}")?;
+    }
+    log.flush()
+}

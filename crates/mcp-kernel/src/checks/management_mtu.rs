@@ -1,6 +1,9 @@
 //! Finds nodes whose management port has a different MTU than on most nodes.
 
-use crate::{commands, output::text};
+use crate::{
+    commands,
+    output::{text, timed},
+};
 use futures::StreamExt;
 use host_net::interface;
 use mcp_core::{
@@ -23,7 +26,7 @@ impl Check for ManagementMtu {
     async fn run(cluster: &ClusterReader<'_>) -> Result<CheckOutcome, ToolError> {
         let readings = || {
             let parse = |output: Output| {
-                let interfaces = interface::parse(&text(&output)).rows;
+                let interfaces = interface::parse(timed(&text(&output))).rows;
                 let port = interfaces.iter().find(|interface| interface.name == PORT);
                 port.and_then(|port| port.get("mtu")?.parse::<u32>().ok())
             };

@@ -9,7 +9,7 @@ use host_net::{
     connection::{self, Connection},
     lines,
 };
-use mcp_core::{Answer, CommandPlace, Db, Many, Node, Output, ReadError, Row, Tool, ToolError};
+use mcp_core::{Answer, CommandPlace, Db, Many, Node, Output, ReadError, Row, Tool, ToolError, must_stop};
 use ovn_model::{host, zones};
 use ovsdb::Select;
 use std::{collections::BTreeMap, sync::Arc};
@@ -40,6 +40,9 @@ impl ConnectionTable {
     fn read(&mut self, output: &[u8], filter: &ConnectionFilter<'_>) {
         let output = connection::without_count(output);
         for line in output.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
+            if must_stop() {
+                return;
+            }
             let line = String::from_utf8_lossy(line);
             let Some(it) = Connection::parse(&line) else {
                 self.other.push(line.into_owned());

@@ -3,7 +3,7 @@
 use crate::{
     commands,
     compare::{self, identity},
-    output::{filled, text},
+    output::{filled, text, timed},
     types::InterfaceParam,
 };
 use host_net::interface::{self, Interface};
@@ -26,7 +26,7 @@ impl Tool for IpLinkShow {
     }
 
     async fn run(node: &Node<'_>, params: &InterfaceParam) -> Result<Answer, ToolError> {
-        let parse = |output: Output| interface::parse(&text(&output));
+        let parse = |output: Output| interface::parse(timed(&text(&output)));
         let place = compare::place(node);
         let parsed = node
             .first(vec![

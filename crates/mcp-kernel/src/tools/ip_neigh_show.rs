@@ -3,7 +3,7 @@
 use crate::{
     commands,
     compare::{self, identity},
-    output::{text, understood},
+    output::{text, timed, understood},
     types::{self, InterfaceParam},
 };
 use host_net::neighbour::{NEIGHBOUR_STATES, Neighbour};
@@ -40,7 +40,7 @@ impl Tool for IpNeighShow {
     async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
         let address = types::address(params.address.as_deref())?;
         types::state(params.state.as_deref(), &NEIGHBOUR_STATES)?;
-        let parse = |output: Output| Neighbour::parse_all(&text(&output));
+        let parse = |output: Output| Neighbour::parse_all(timed(&text(&output)));
         let place = compare::place(node);
         let parsed = node
             .first(vec![

@@ -3,7 +3,7 @@
 use crate::{
     commands,
     compare::{self, identity},
-    output::{text, understood},
+    output::{text, timed, understood},
     types, way,
 };
 use host_net::{
@@ -76,7 +76,7 @@ pub(crate) async fn routes(
     node: &Node<'_>,
     place: CommandPlace,
 ) -> Result<(Parsed<Route>, Option<String>), ReadError> {
-    let parse = |output: Output| route::parse(&text(&output));
+    let parse = |output: Output| route::parse(timed(&text(&output)));
     let all = node
         .first(vec![
             Reading::command(place.clone(), commands::routes(), parse),

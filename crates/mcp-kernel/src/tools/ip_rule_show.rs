@@ -3,7 +3,7 @@
 use crate::{
     commands,
     compare::{self, identity},
-    output::{filled, text},
+    output::{filled, text, timed},
     types::NoParams,
 };
 use host_net::{lines::Parsed, rule::RoutingRule};
@@ -19,7 +19,7 @@ pub(crate) async fn rules(
     place: CommandPlace,
     v6: bool,
 ) -> Result<Parsed<RoutingRule>, ReadError> {
-    let parse = |output: Output| RoutingRule::parse_all(&text(&output));
+    let parse = |output: Output| RoutingRule::parse_all(timed(&text(&output)));
     let (command, others) = match v6 {
         true => (commands::rules_v6(), ["ip -6 rule", "ip -j -6 rule list"]),
         false => (commands::rules(), ["ip -4 rule", "ip -j -4 rule list"]),

@@ -3,7 +3,7 @@
 use crate::{
     commands,
     compare::{self, identity},
-    output::{text, understood},
+    output::{text, timed, understood},
     types::NoParams,
 };
 use host_net::xfrm::{self, XfrmEntry};
@@ -25,7 +25,7 @@ impl Tool for IpXfrmShow {
     }
 
     async fn run(node: &Node<'_>, _: &NoParams) -> Result<Answer, ToolError> {
-        let parse = |output: Output| xfrm::parse(&text(&output));
+        let parse = |output: Output| xfrm::parse(timed(&text(&output)));
         let policies =
             node.first(vec![Reading::command(CommandPlace::Host, commands::xfrm_policies(), parse)]).await?;
         let states = node

@@ -3,7 +3,7 @@
 use crate::{
     commands,
     compare::{self, identity},
-    output::{text, understood},
+    output::{text, timed, understood},
     types,
 };
 use host_net::{
@@ -127,7 +127,7 @@ async fn read(
     place: CommandPlace,
     family: Family,
 ) -> Result<Parsed<IptablesRule>, ReadError> {
-    let parse = |output: Output| iptables::parse_save(&text(&output));
+    let parse = |output: Output| iptables::parse_save(timed(&text(&output)));
     let (command, plain, lists) = match family {
         Family::Ipv4 => (commands::iptables(), "iptables-save", LISTS),
         Family::Ipv6 => (commands::ip6tables(), "ip6tables-save", LISTS_V6),
@@ -140,7 +140,7 @@ async fn read(
     };
     let mut all = Parsed::default();
     for (table, lists) in lists {
-        let parse = move |output: Output| iptables::parse_list(&text(&output), table);
+        let parse = move |output: Output| iptables::parse_list(timed(&text(&output)), table);
         let lists = lists.iter().map(|list| Reading::recorded(place.clone(), list, parse));
         match node.first(lists.collect()).await {
             Ok(parsed) => {

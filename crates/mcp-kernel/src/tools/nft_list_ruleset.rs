@@ -4,7 +4,7 @@ use crate::{
     commands,
     compare::{self, identity},
     nft_names::NftNames,
-    output::{text, understood},
+    output::{text, timed, understood},
     types,
 };
 use host_net::{
@@ -108,7 +108,7 @@ async fn read(
     names: &NftNames,
     wanted: AddressFilter,
 ) -> Result<Parsed<NftObject>, ReadError> {
-    let parse = |output: Output| nft::parse(&text(&output));
+    let parse = |output: Output| nft::parse(timed(&text(&output)));
     let place = compare::place(node);
     // A filter has to look up the sets that rules refer to, so it needs the whole ruleset.
     let listings = if wanted.is_set() { Vec::new() } else { names.listings() };

@@ -3,7 +3,7 @@
 use crate::{
     commands,
     compare::{self, identity},
-    output::text,
+    output::{text, timed},
     types,
 };
 use host_net::{
@@ -52,7 +52,7 @@ impl Tool for SsShow {
     async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
         let wanted = AddressFilter { address: types::address(params.address.as_deref())?, port: params.port };
         types::state(params.state.as_deref(), &state::SOCKET_STATES)?;
-        let parse = |output: Output| socket::parse(&text(&output));
+        let parse = |output: Output| socket::parse(timed(&text(&output)));
         let place = compare::place(node);
         let parsed = node
             .first(vec![

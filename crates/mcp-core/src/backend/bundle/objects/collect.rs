@@ -1,7 +1,10 @@
 //! The objects that a query has read so far, and their size in memory.
 
 use super::ObjectFile;
-use crate::{backend::ReadError, memory::Reserved};
+use crate::{
+    backend::ReadError,
+    memory::{NoMemory, Reserved},
+};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -44,16 +47,42 @@ pub(super) fn weight(value: &Value) -> u64 {
         }
 }
 
+/// The number of bytes for which memory is reserved at once.
+const STEP: u64 = 4 << 20;
+
+/// The memory of objects and of the rows that a tool makes of them, as a multiple of the size of the objects.
+const WITH_ROWS: u64 = 2;
+
+/// The size of the objects of a large cluster in memory, as a multiple of the size of their YAML.
+const PARSED: u64 = 4;
+
 impl CollectedObjects<'_> {
+    /// Reserves memory for the objects of a file of this size before the file is read, so that a call waits before it
+    /// has large data.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`NoMemory`] if the running calls leave too little memory until the call ends.
+    pub(super) fn expect(&mut self, size: u64, memory: &mut Reserved) -> Result<(), NoMemory> {
+        let more = (WITH_ROWS * (self.bytes + PARSED * size)).saturating_sub(self.held);
+        if more >= STEP {
+            memory.grow(more)?;
+            self.held += more;
+        }
+        Ok(())
+    }
+
     /// Reserves memory for the objects so far. Returns false if they are larger than `most`, or if the running calls
     /// leave too little memory.
     pub(super) fn fit(&mut self, most: u64, memory: &mut Reserved) -> bool {
-        /// The number of bytes for which memory is reserved at once.
-        const STEP: u64 = 4 << 20;
-        while self.held + STEP < self.bytes && memory.grow(STEP).is_ok() {
+        if self.full {
+            return false;
+        }
+        let needed = WITH_ROWS * self.bytes;
+        while self.held + STEP < needed && memory.grow(STEP).is_ok() {
             self.held += STEP;
         }
-        self.full = self.full || self.bytes > most || self.held + STEP < self.bytes;
+        self.full = self.bytes > most || self.held + STEP < needed;
         !self.full
     }
 

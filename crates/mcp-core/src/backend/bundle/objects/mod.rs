@@ -28,7 +28,7 @@ use std::{
 };
 
 pub(super) use kinds::is_discovery;
-pub(super) use read::each;
+pub(super) use read::{each, typed};
 
 /// Returns true if a file of this name contains objects.
 pub(super) fn is_object(path: &str) -> bool {
@@ -209,6 +209,7 @@ impl Objects {
         let Some(one) = cluster.bundles.get(file.bundle) else { return };
         let most = one.files.most_of_objects();
         let mut memory = Deadline::current().reserve();
+        let enough = picked.expect(one.files.size(&file.path).unwrap_or_default(), &mut memory);
         let mut take = |object: &Value| {
             if !picked.fit(most, &mut memory) {
                 return;
@@ -227,7 +228,10 @@ impl Objects {
                 }));
             }
         };
-        let read = self.remembered.each(file.bundle, &file.path, &query.kind, &one.files, &mut take);
+        let read = match enough {
+            Ok(()) => self.remembered.each(file.bundle, &file.path, &query.kind, &one.files, &mut take),
+            Err(no) => Err(ReadError::unreadable(format!("{} in {}", file.path, one.files.name), no)),
+        };
         memory.keep();
         match read {
             Ok(notes) => {

@@ -4,7 +4,9 @@
 //! half of many objects, are skipped while reading.
 
 use crate::Deadline;
-use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 use serde_json::{Map, Number, Value};
 use serde_saphyr::{Budget, Error, Options};
 use std::fmt;
@@ -28,6 +30,14 @@ pub(in crate::backend::bundle) fn each(bytes: &[u8], mut take: impl FnMut(Value)
     Err(serde::de::Error::custom("the file is cut: it ends in the middle of a line"))
 }
 
+/// Parses a document into a type that has only the wanted fields.
+///
+/// # Errors
+/// Returns an error if the YAML or JSON is invalid, is nested too deeply, or does not have the form of the type.
+pub(in crate::backend::bundle) fn typed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    serde_saphyr::from_slice_with_options(bytes, options())
+}
+
 /// The default budget rejects lists of a few thousand pods, and the size of the file bounds the work too. The depth
 /// stays limited, because values are read recursively. Snippets are off, because a snippet in an error could show a
 /// value that must be redacted.
@@ -35,7 +45,7 @@ fn options() -> Options {
     let mut budget = Budget::default();
     (budget.max_events, budget.max_nodes, budget.max_total_scalar_bytes) =
         (usize::MAX, usize::MAX, usize::MAX);
-    budget.max_depth = 128;
+    budget.max_depth = 100;
     serde_saphyr::options! { budget: Some(budget), emit_comments: false, with_snippet: false }
 }
 
@@ -235,6 +245,38 @@ mod tests {
         assert_eq!(all, [json!({ "a": 1 })]);
         let anchors = format!("a: &a [x]\n{}", (0..200).map(|i| format!("b{i}: *a\n")).collect::<String>());
         assert!(objects(&anchors).is_err(), "the expansion of references is limited");
+    }
+
+    /// The fields of an object that a caller may want.
+    #[derive(Debug, serde::Deserialize)]
+    struct Labelled {
+        labels: Vec<String>,
+    }
+
+    #[test]
+    fn deep_nesting_is_an_error_for_every_reader() {
+        // The servers have threads with a stack of this size.
+        std::thread::Builder::new().stack_size(4 << 20).spawn(deep_nesting).unwrap().join().unwrap();
+    }
+
+    fn deep_nesting() {
+        let (flow, block, maps) = ("[".repeat(1_000_000), "- ".repeat(1_000_000), "{a: ".repeat(1_000_000));
+        // Each anchor refers to the one before, so the document is flat, but its value is nested.
+        let anchors = |number: usize| format!("a{number}: &a{number} [*a{}]\n", number - 1);
+        let anchors = format!("a0: &a0 [x]\n{}", (1..700).map(anchors).collect::<String>());
+        for deep in [flow, format!("\n{block}x"), maps] {
+            for key in ["spec", "managedFields", "labels"] {
+                let text = format!("metadata: {{name: a}}\n{key}: {deep}\n");
+                let errors = [objects(&text).unwrap_err(), typed::<Labelled>(text.as_bytes()).unwrap_err()];
+                let says_why = |e: &Error| {
+                    let text = e.to_string();
+                    ["depth", "recursion limit"].iter().any(|why| text.contains(why))
+                };
+                assert!(errors.iter().all(says_why), "{key} {deep:.10} {errors:?}");
+            }
+        }
+        assert!(objects(&anchors).is_err() && typed::<Labelled>(anchors.as_bytes()).is_err());
+        assert_eq!(typed::<Labelled>(b"labels: [a]\nspec: [[b]]\n").unwrap().labels, ["a"]);
     }
 
     const LIST: &str = "apiVersion: v1\nitems:\n- kind: Pod\n  metadata: {name: \"a\", labels: &x {b: 'c'}}\n  spec: |\n    text\n   \
