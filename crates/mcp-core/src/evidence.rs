@@ -133,9 +133,7 @@ impl CallEvidence<'_> {
                 None => text += "\nRead:\n",
             }
             for origin in origins {
-                let bundle = origin.bundle.as_deref().filter(|bundle| !origin.what.ends_with(bundle));
-                let bundle = bundle.map(|bundle| format!(" in {bundle}")).unwrap_or_default();
-                _ = writeln!(text, "- {}{bundle}, {}", origin.what, origin.time());
+                _ = writeln!(text, "- {}", origin.dated());
                 origin.beside.iter().for_each(|beside| _ = writeln!(text, "  {beside}"));
             }
             notes.iter().for_each(|note| _ = writeln!(text, "- note: {note}"));

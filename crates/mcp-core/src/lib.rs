@@ -48,9 +48,9 @@ mod usage;
 pub use answer::{Answer, Fact, Row, RowField, RowIdentity, counted};
 pub use argv::Argv;
 pub use backend::{
-    AreaOfNode, AreaState, Backend, BadLocal, Bundle, BundleFile, ClusterError, Coverage, DataArea, Extent,
-    LiveCluster, LocalBackend, LocalNode, NodeCoverage, Origin, Output, ReadError, ReadValue,
-    RecordedBackend, RecordingBackend, SourceCoverage,
+    AreaOfNode, AreaState, Backend, BadLocal, Bundle, BundleFile, ClusterError, Collection, Coverage,
+    DataArea, Extent, LiveCluster, LocalBackend, LocalNode, NodeCoverage, Origin, Output, ReadError,
+    ReadValue, RecordedBackend, RecordingBackend, SourceCoverage,
 };
 pub use cli::main;
 pub use cluster::{ClusterReader, RowsOfNode};
@@ -72,6 +72,6 @@ pub use prompt::{Prompt, PromptArgument};
 pub use reply::Budget;
 pub use sanitize::redact_datum;
 pub use server::Server;
-pub use target::{CommandPlace, CommandTarget, Db, Namespace, NodeName, PodName, PodRef};
+pub use target::{CollectionChoice, CommandPlace, CommandTarget, Db, Namespace, NodeName, PodName, PodRef};
 pub use time::{age, moment};
 pub use tool::{ClusterTool, Example, Layer, Many, Tool, ToolEntry};

@@ -1,5 +1,7 @@
 //! One node as a tool sees it.
 
+mod collection;
+
 use crate::{
     Argv, Backend, Budget, CallEnded, CommandPlace, CommandTarget, Db, Deadline, Extent, LogQuery, LogStream,
     NodeName, ObjectKind, ObjectQuery, Origin, Output, PodRef, ReadError, ReadValue, ToolError,
@@ -8,6 +10,7 @@ use crate::{
     reply::ReplyForm,
     sanitize::{RedactedQuery, Redactor},
 };
+use collection::ChosenCollection;
 use jiff::Timestamp;
 use ovsdb::{Database, Rows, Schema, Select};
 use serde_json::Value;
@@ -22,7 +25,9 @@ use std::{
     time::Duration,
 };
 
-/// A node that a tool reads from. It records what was read, so that the answer can name its sources.
+/// A node that a tool reads from. It records what was read, so that the answer can name its sources. A
+/// clone records in the same place.
+#[derive(Clone)]
 pub struct Node<'a> {
     backend: &'a dyn Backend,
     name: NodeName,
@@ -33,7 +38,9 @@ pub struct Node<'a> {
     form: ReplyForm,
     noted: Arc<Provenance>,
     /// True if the tool read something that belongs to the pod.
-    of_pod: AtomicBool,
+    of_pod: Arc<AtomicBool>,
+    /// The collection whose data is read first, if the tool chose one.
+    chosen: Option<ChosenCollection>,
 }
 
 /// The sources that were read and the notes about them, each once.
@@ -182,7 +189,8 @@ impl<'a> Node<'a> {
             compared,
             form: ReplyForm::Text,
             noted: Arc::default(),
-            of_pod: AtomicBool::new(false),
+            of_pod: Arc::default(),
+            chosen: None,
         }
     }
 
@@ -217,7 +225,8 @@ impl<'a> Node<'a> {
     /// there. Both nodes record what is read in the same place.
     pub fn peer(&self, name: &NodeName) -> Self {
         let peer = Self::new(self.backend, name.clone(), None, self.within, self.budget, false);
-        peer.noting(&self.noted)
+        let chosen = self.chosen.clone().filter(|_| *name == self.name);
+        Self { chosen, ..peer.noting(&self.noted) }
     }
 
     /// Returns the node that a pod runs on.
@@ -284,7 +293,8 @@ impl<'a> Node<'a> {
         if matches!(place, CommandPlace::Pod(_)) {
             self.of_pod.store(true, Ordering::Relaxed);
         }
-        CommandTarget { node: self.name.clone(), place, within: self.within }
+        let choice = self.chosen.as_ref().map(|chosen| chosen.choice.clone()).unwrap_or_default();
+        CommandTarget { choice, ..CommandTarget::new(self.name.clone(), place, self.within) }
     }
 
     /// Returns the node's Kubernetes object, or `None` if the source has no objects. If the object could not be read,
@@ -313,13 +323,14 @@ impl<'a> Node<'a> {
         let seen = RedactedQuery::of(selects);
         let mut read = self.backend.rows(&self.at(db.place()), db, seen.asked()).await?;
         read.notes.extend(seen.show(&mut read.value));
-        Ok(self.noted.take(read))
+        Ok(self.take(&db.place(), read))
     }
 
     /// Runs a command and returns its output, with secrets redacted.
     pub async fn command(&self, place: CommandPlace, argv: &Argv) -> Result<Output, ReadError> {
         self.check_interface(&place, argv).await?;
-        Ok(self.noted.take(without_secrets(self.backend.command(&self.at(place), argv).await?)?))
+        let read = self.backend.command(&self.at(place.clone()), argv).await?;
+        Ok(self.take(&place, without_secrets(read)?))
     }
 
     /// Checks that the interface exists that a command names.
@@ -350,13 +361,13 @@ impl<'a> Node<'a> {
         argv: &Argv,
         time: Duration,
     ) -> Result<Output, ReadError> {
-        let read = self.backend.follow(&self.at(place), argv, time).await?;
-        Ok(self.noted.take(without_secrets(read)?))
+        let read = self.backend.follow(&self.at(place.clone()), argv, time).await?;
+        Ok(self.take(&place, without_secrets(read)?))
     }
 
     /// Returns a database with its transaction log.
     pub async fn database(&self, db: Db) -> Result<Arc<Database>, ReadError> {
-        Ok(self.noted.take(self.backend.database(&self.at(db.place()), db).await?))
+        Ok(self.take(&db.place(), self.backend.database(&self.at(db.place()), db).await?))
     }
 
     /// Opens a log of the host.
@@ -366,31 +377,19 @@ impl<'a> Node<'a> {
 
     /// Returns the first reading that the source has. If the source has none of them, the error names all of them.
     pub async fn first<T>(&self, readings: Vec<Reading<T>>) -> Result<T, ReadError> {
+        if let Some(alone) = self.alone() {
+            match alone.first_here(&readings).await {
+                Err(e) if e.is_absence() => {}
+                result => return result,
+            }
+        }
+        self.first_here(&readings).await
+    }
+
+    async fn first_here<T>(&self, readings: &[Reading<T>]) -> Result<T, ReadError> {
         let mut absent: Option<ReadError> = None;
-        for Reading { source, most } in readings {
-            let fitting = |output: Output, command: &dyn Display| match output.stdout.len() > most {
-                true => {
-                    let (what, limit) = (format!("the output of `{command}` on {}", self.name), most as u64);
-                    Err(ReadError::TooLarge { what, limit })
-                }
-                false => Ok(output),
-            };
-            let result = match source {
-                ReadingSource::Command { place, argv, parse } => {
-                    let output = self.command(place, &argv).await;
-                    output.and_then(|output| fitting(output, &argv)).map(parse)
-                }
-                ReadingSource::Recorded { place, command, parse } => {
-                    let read = self.backend.recorded(&self.at(place), command).await;
-                    let output = read.and_then(without_secrets).map(|read| self.noted.take(read));
-                    output.and_then(|output| fitting(output, &command)).map(parse)
-                }
-                ReadingSource::Rows { db, select, parse } => {
-                    let rows = self.rows(db, std::slice::from_ref(&select)).await;
-                    rows.map(|mut rows| parse(rows.swap_remove(0)))
-                }
-            };
-            match result {
+        for reading in readings {
+            match self.read(reading).await {
                 Err(e) if e.is_absence() => {
                     absent = Some(match absent {
                         Some(first) => first.or(e),
@@ -401,6 +400,31 @@ impl<'a> Node<'a> {
             }
         }
         Err(absent.expect("a tool gives at least one reading"))
+    }
+
+    async fn read<T>(&self, Reading { source, most }: &Reading<T>) -> Result<T, ReadError> {
+        let fitting = |output: Output, command: &dyn Display| match output.stdout.len() > *most {
+            true => {
+                let (what, limit) = (format!("the output of `{command}` on {}", self.name), *most as u64);
+                Err(ReadError::TooLarge { what, limit })
+            }
+            false => Ok(output),
+        };
+        match source {
+            ReadingSource::Command { place, argv, parse } => {
+                let output = self.command(place.clone(), argv).await?;
+                Ok(parse(fitting(output, argv)?))
+            }
+            ReadingSource::Recorded { place, command, parse } => {
+                let read = self.backend.recorded(&self.at(place.clone()), command).await?;
+                let output = self.take(place, without_secrets(read)?);
+                Ok(parse(fitting(output, command)?))
+            }
+            ReadingSource::Rows { db, select, parse } => {
+                let mut rows = self.rows(*db, std::slice::from_ref(select)).await?;
+                Ok(parse(rows.swap_remove(0)))
+            }
+        }
     }
 
     /// Returns what the answer is about, as the end of its title: `on node-1`, or `of pod shop/web-1 on node-1` if the

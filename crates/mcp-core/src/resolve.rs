@@ -159,7 +159,7 @@ async fn node_of_port(
     let ask = |node: &NodeName| {
         let node = node.clone();
         async move {
-            let at = CommandTarget { node: node.clone(), place: Db::Nb.place(), within: left(until) };
+            let at = CommandTarget::new(node.clone(), Db::Nb.place(), left(until));
             // The backend's own timeout has a better error text, so it gets a moment more.
             let rows = backend.rows(&at, Db::Nb, std::slice::from_ref(select));
             let late = |_| ReadError::TooLate {

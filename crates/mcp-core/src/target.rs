@@ -1,5 +1,5 @@
 //! The targets of a read: a node and a place on it.
-use crate::name::name_type;
+use crate::{backend::Collection, name::name_type};
 use std::{fmt, time::Duration};
 
 name_type! {
@@ -124,6 +124,38 @@ pub struct CommandTarget {
     pub place: CommandPlace,
     /// The time limit of a command there.
     pub within: Duration,
+    /// The collection to read, if the source has several.
+    pub choice: CollectionChoice,
+}
+
+/// Which of a node's collections a source reads, if several have the same data.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum CollectionChoice {
+    /// The newest that has the data.
+    #[default]
+    Newest,
+    /// This collection if it has the data, otherwise the newest that has the data.
+    First(Collection),
+    /// This collection only.
+    Only(Collection),
+}
+
+impl CollectionChoice {
+    /// Returns the collections to search, one after the other. `None` stands for all collections.
+    pub(crate) fn passes(&self) -> Vec<Option<&Collection>> {
+        match self {
+            Self::Newest => vec![None],
+            Self::First(collection) => vec![Some(collection), None],
+            Self::Only(collection) => vec![Some(collection)],
+        }
+    }
+}
+
+impl CommandTarget {
+    /// Returns a target that reads the newest data.
+    pub fn new(node: NodeName, place: CommandPlace, within: Duration) -> Self {
+        Self { node, place, within, choice: CollectionChoice::default() }
+    }
 }
 
 impl fmt::Display for CommandTarget {

@@ -37,11 +37,7 @@ fn local(pid: Option<u32>) -> (LocalBackend, CommandTarget) {
         Some(_) => "here".to_owned(),
         None => std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap().trim().to_lowercase(),
     };
-    let target = CommandTarget {
-        node: name.parse().unwrap(),
-        place: CommandPlace::Host,
-        within: Duration::from_secs(1),
-    };
+    let target = CommandTarget::new(name.parse().unwrap(), CommandPlace::Host, Duration::from_secs(1));
     (LocalBackend::new(vec![node]), target)
 }
 

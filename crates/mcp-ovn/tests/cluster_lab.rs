@@ -51,7 +51,7 @@ fn exec_of(user: &str, namespace: &str, dir: &Path) -> Result<PathBuf, Failed> {
 }
 
 fn at(place: CommandPlace, within: Duration) -> Result<CommandTarget, Failed> {
-    Ok(CommandTarget { node: "ovn-worker".parse()?, place, within })
+    Ok(CommandTarget::new("ovn-worker".parse()?, place, within))
 }
 
 fn sleep(seconds: u32) -> Argv {

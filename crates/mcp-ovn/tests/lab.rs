@@ -48,7 +48,7 @@ fn on(node: &str, command: &[&str]) -> Result<String, Failed> {
 }
 
 fn rows(node: &str, db: Db, table: &str) -> Result<Rows, Failed> {
-    let at = CommandTarget { node: node.parse()?, place: db.place(), within: Duration::from_secs(20) };
+    let at = CommandTarget::new(node.parse()?, db.place(), Duration::from_secs(20));
     let runtime = tokio::runtime::Runtime::new()?;
     let read = runtime.block_on(lab()?.rows(&at, db, &[Select::from(table)]))?;
     Ok(read.value.into_iter().next().ok_or("no rows")?)
@@ -77,8 +77,7 @@ fn every_table_is_listed_like_the_real_clients() -> Result<(), Failed> {
     let mut compared = 0;
     for node in NODES {
         for (db, client) in [(Db::Nb, "ovn-nbctl"), (Db::Sb, "ovn-sbctl")] {
-            let at =
-                CommandTarget { node: node.parse()?, place: db.place(), within: Duration::from_secs(20) };
+            let at = CommandTarget::new(node.parse()?, db.place(), Duration::from_secs(20));
             let schema = tokio::runtime::Runtime::new()?.block_on(lab()?.schema(&at, db))?;
             for table in &schema.tables {
                 let theirs = on(node, &[client, "--no-leader-only", "list", &table.name])?;

@@ -11,7 +11,7 @@ use ovsdb::Listing;
 use std::collections::BTreeMap;
 
 /// The bridge that ovn-controller fills.
-const INTEGRATION: &str = "br-int";
+pub(crate) const INTEGRATION: &str = "br-int";
 
 /// A bridge of a node with the names of its ports.
 #[derive(Debug)]
@@ -26,6 +26,17 @@ pub(crate) struct Bridge {
 
 /// Reads the bridges of a node. If `conf.db` was not collected, the recorded output of `ovs-vsctl` replaces it.
 pub(crate) async fn read(node: &Node<'_>) -> Result<Switch, ReadError> {
+    let mut absent = None;
+    for node in node.by_collection() {
+        match read_from(&node).await {
+            Err(e @ ReadError::NotCollected { .. }) => absent = Some(e),
+            read => return read,
+        }
+    }
+    Err(absent.expect("a node has a collection"))
+}
+
+async fn read_from(node: &Node<'_>) -> Result<Switch, ReadError> {
     let absent = match node.rows(Db::OpenVSwitch, &Switch::selects()).await {
         Ok(rows) => return Ok(Switch::of_rows(&rows)),
         Err(e @ (ReadError::NotCollected { .. } | ReadError::Unreadable { .. })) => e,
@@ -138,7 +149,7 @@ fn reading(argv: Argv) -> Reading<String> {
 }
 
 /// Converts the output without a copy, unless it is not UTF-8.
-fn into_text(output: Output) -> String {
+pub(crate) fn into_text(output: Output) -> String {
     String::from_utf8(output.stdout).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
 }
 

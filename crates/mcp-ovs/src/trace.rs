@@ -2,17 +2,20 @@
 //! evaluated.
 
 mod endpoints;
+mod learning;
+mod misfit;
 mod recorded;
 mod verdict;
 
 pub(crate) use endpoints::named;
+pub(crate) use recorded::TracedNode;
 
 use crate::{
     commands,
     switch::{self, Bridge},
 };
 use mcp_core::{
-    Node, ReadError, ToolError,
+    ReadError, ToolError,
     argv::{CtNext, FlowMatch},
 };
 use openflow::{End, eval};
@@ -90,26 +93,28 @@ pub(crate) struct Traced {
 }
 
 /// Runs the trace in the live switch, or evaluates the recorded flows.
-pub(crate) async fn run(node: &Node<'_>, question: &Question) -> Result<Traced, ToolError> {
+pub(crate) async fn run(of: &TracedNode<'_>, question: &Question) -> Result<Traced, ToolError> {
+    let node = &of.node;
     let Question { bridge, flow, ct, .. } = question;
     let live = commands::trace(&bridge.name, flow, ct).ok_or_else(too_many_states)?;
     let text = match switch::text(node, vec![live]).await {
-        Err(ReadError::NotCollected { .. }) if !node.is_live() => return evaluated(node, question).await,
+        Err(ReadError::NotCollected { .. }) if !node.is_live() => return evaluated(of, question).await,
         text => text?,
     };
     let ends = openflow::ends(&text);
     let behind = Behind::read(node, bridge.switch.as_ref(), &ends).await;
-    let verdict = vec![format!("verdict: {}", behind.verdict(&ends))];
+    let mut verdict = vec![format!("verdict: {}", behind.verdict(&ends))];
+    verdict.extend(learning::not_evaluated(&text));
     let notes = unbalanced(&text).into_iter().chain(beyond_the_tunnel(&ends)).collect();
     Ok(Traced { verdict, notes, text })
 }
 
 /// Evaluates the recorded flows. For data that was not recorded, the text makes the same assumptions as
 /// `ofproto/trace`, and the verdict also follows the other branches.
-async fn evaluated(node: &Node<'_>, question: &Question) -> Result<Traced, ToolError> {
-    let bridge = question.bridge.name.as_str();
-    let state = State::read(node, bridge).await?;
-    let RecordedSwitch { switch, mut notes, is_whole } = state.switch();
+async fn evaluated(of: &TracedNode<'_>, question: &Question) -> Result<Traced, ToolError> {
+    let (node, bridge) = (&of.node, question.bridge.name.as_str());
+    let state = State::read(of, bridge).await?;
+    let RecordedSwitch { switch, mut notes, mut doubts } = state.switch(question.bridge.switch.as_ref());
     let packet = openflow::packet(question.flow.as_str(), &question.bridge.ports)
         .map_err(|e| ToolError::bad(e.to_string(), "Use the field names of ovs-fields(7)."))?;
     let states =
@@ -138,11 +143,6 @@ async fn evaluated(node: &Node<'_>, question: &Question) -> Result<Traced, ToolE
                 .into(),
         );
     }
-    if text.lines().any(|line| line.trim_start().starts_with("learn(")) {
-        notes.push(
-            "a flow on the way learns flows from the packet (learn): later packets can take another path than shown here".into(),
-        );
-    }
     notes.extend(beyond_the_tunnel(&new));
     let one_of =
         if branches.chooses() && new.len() > 1 { "one of these, because a group chooses one: " } else { "" };
@@ -169,17 +169,32 @@ async fn evaluated(node: &Node<'_>, question: &Question) -> Result<Traced, ToolE
             eval::trace(&switch, &asked).ends()
         }
     };
-    let all: Vec<End> = new.iter().chain(&established).cloned().collect();
+    let learnt = branches.learnt();
+    asked.assumed = vec![eval::NEW];
+    let next = learning::ends(&switch, &asked, &learnt);
+    let all: Vec<End> = new.iter().chain(&established).chain(&next).cloned().collect();
     let behind = Behind::read(node, question.bridge.switch.as_ref(), &all).await;
-    // A flow that was not understood may have a higher priority than a flow that was.
+    for place in all.iter().filter_map(End::miss) {
+        let has_flow = switch.bridge(&place.bridge).is_some_and(|bridge| bridge.has_flow_in(place.table));
+        doubts.extend((!has_flow).then(|| format!("the recording has no flow of table {}", place.table)));
+    }
+    if let Some(mixed) = of.mixed() {
+        doubts.insert("it mixes data of different collections".into());
+        notes.push(mixed);
+    }
+    let doubts = doubts.into_iter().collect::<Vec<_>>().join(", and ");
     let certain =
-        if is_whole { "" } else { " (may be wrong, because a part of the recording was not understood)" };
+        if doubts.is_empty() { String::new() } else { format!(" (may be wrong, because {doubts})") };
     let first = behind.verdict(&new);
     let mut verdict = vec![format!("verdict{certain}: {one_of}{first}")];
     let later = behind.verdict(&established);
     if !established.is_empty() && later != first {
         verdict.push(format!("verdict for a packet of an established connection{certain}: {later}"));
     }
+    verdict.extend(match learnt.is_empty() {
+        true => learning::not_evaluated(&text),
+        false => Some(format!("{}{certain}: {}", learning::subject(&learnt), behind.verdict(&next))),
+    });
     if branches.cut {
         notes.push("the trace has more branches than the limit; the others are not followed".into());
     }

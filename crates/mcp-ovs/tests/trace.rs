@@ -38,6 +38,38 @@ fn trace(report: PathBuf, params: serde_json::Value) -> Result<String, Failed> {
     answer_within(mcp_ovs::layer(), source, &case, Budget { lines: 10_000, bytes: 10_000_000 })
 }
 
+/// The database has session affinity. OVN learns the backend from the first packet and drops the packet; the client
+/// sends the packet again. In the report, the switch has learnt the backend of one client.
+#[test]
+fn the_second_packet_to_a_service_with_affinity_follows_the_learnt_flow() -> Result<(), Failed> {
+    let dir = tempfile::tempdir()?;
+    let report = report(dir.path())?;
+    let ask = |from: &str| {
+        let params = json!({ "node_name": "ovn-worker", "from": from, "to": "shop/db", "port": 5432 });
+        trace(report.clone(), params)
+    };
+    let second = |text: &str| {
+        let line = text.lines().find(|line| line.starts_with("verdict for the same packet again"));
+        line.unwrap_or_default().to_owned()
+    };
+    let known = ask("shop/web-7ddbb54ff6-l6vb8")?;
+    assert!(verdict(&known).contains("delivered to pod shop/db-") && second(&known).is_empty(), "{known}");
+    // Without the flow that the real switch learnt, the evaluation learns it.
+    let dump = report.join("sos_commands/openvswitch/ovs-ofctl_-O_OpenFlow15_dump-flows_br-int");
+    let flows = fs::read_to_string(&dump)?;
+    let without: Vec<&str> = flows.lines().filter(|line| !line.contains(" table=78,")).collect();
+    assert!(without.len() < flows.lines().count(), "no learnt flow");
+    fs::write(&dump, without.join("\n") + "\n")?;
+    let text = ask("shop/web-7ddbb54ff6-l6vb8")?;
+    assert!(verdict(&text).contains("of stage ls_in_lb_aff_learn"), "{text}");
+    let fate = verdict(&known).strip_prefix("verdict: ").unwrap_or_default();
+    assert!(second(&text).contains("expires after 10800 s") && second(&text).ends_with(fate), "{text}");
+    // The policy of the database refuses this client, which only the second packet reaches.
+    let text = ask("clients/client-v58hz")?;
+    assert!(second(&text).contains("NetpolNamespace:shop:Ingress:defaultDeny"), "{text}");
+    Ok(())
+}
+
 /// Returns the verdict, which is the first line after the evidence.
 fn verdict(text: &str) -> &str {
     text.lines().find(|line| line.starts_with("verdict: ")).unwrap_or_default()
@@ -82,6 +114,127 @@ fn flows_that_are_not_understood_give_no_verdict() -> Result<(), Failed> {
     let text = ask(report)?;
     assert!(text.contains("note: br-int: not all lines of the dumps are understood"), "{text}");
     assert!(text.contains("the dump ends within a line"), "{text}");
+    Ok(())
+}
+
+#[test]
+fn a_table_without_flows_makes_a_drop_doubtful() -> Result<(), Failed> {
+    let dir = tempfile::tempdir()?;
+    let report = report(dir.path())?;
+    let dump = report.join("sos_commands/openvswitch/ovs-ofctl_-O_OpenFlow15_dump-flows_br-int");
+    let flows = fs::read_to_string(&dump)?;
+    // Flows send packets to the table, and the recording has no flow of it.
+    let without: Vec<&str> = flows.lines().filter(|line| !line.contains(" table=8,")).collect();
+    fs::write(&dump, without.join("\n") + "\n")?;
+    let text = ask(report)?;
+    assert!(
+        text.contains("\nverdict (may be wrong, because the recording has no flow of table 8): dropped: "),
+        "{text}"
+    );
+    Ok(())
+}
+
+/// Unpacks the report as if it were of a later time, at which the sender has another port.
+fn second_report(second: &Path, hours: f64) -> Result<(), Failed> {
+    unpack(&format!("capture/{REPORT}.tar.xz"), second)?;
+    let second = second.join(REPORT);
+    let manifest = second.join("sos_reports/manifest.json");
+    let mut value: serde_json::Value = serde_json::from_str(&fs::read_to_string(&manifest)?)?;
+    let plugins = value.pointer_mut("/components/report/plugins").and_then(|it| it.as_object_mut());
+    for plugin in plugins.ok_or("no plugins")?.values_mut() {
+        for command in plugin["commands"].as_array_mut().ok_or("no commands")? {
+            let time = command["start_time"].as_f64().ok_or("no time")?;
+            command["start_time"] = (time + hours * 3600.0).into();
+        }
+    }
+    fs::write(&manifest, value.to_string())?;
+    let list = second.join("sos_commands/openvswitch/ovs-vsctl_-t_5_list_interface");
+    let interfaces = fs::read_to_string(&list)?;
+    fs::write(&list, interfaces.replace("ofport              : 7\n", "ofport              : 70\n"))?;
+    Ok(())
+}
+
+/// Removes the outputs whose names contain a text.
+fn remove(report: &Path, name: &str) -> Result<(), Failed> {
+    let mut removed = 0;
+    for entry in fs::read_dir(report.join("sos_commands/openvswitch"))?.flatten() {
+        if entry.file_name().to_string_lossy().contains(name) {
+            fs::remove_file(entry.path())?;
+            removed += 1;
+        }
+    }
+    assert!(removed > 0, "no output {name}");
+    Ok(())
+}
+
+/// Returns an answer without its first line, which names the sources and their times.
+fn body(text: &str) -> Vec<&str> {
+    text.lines().filter(|line| !line.starts_with("# ")).collect()
+}
+
+#[test]
+fn all_data_comes_from_the_report_that_has_the_flows() -> Result<(), Failed> {
+    let dir = tempfile::tempdir()?;
+    let (old, new) = (dir.path().join("old"), dir.path().join("new"));
+    fs::create_dir_all(&old)?;
+    let first = report(&old)?;
+    let alone = ask(first.clone())?;
+    second_report(&new, 1.0)?;
+    // The newer report has all data, and in it the sender has another port, which no flow matches.
+    let both = ask(dir.path().to_owned())?;
+    assert!(both.contains("in_port=70,") && !both.contains("the trace mixes data"), "{both}");
+    assert!(both.contains("note: the flows of br-int do not fit its ports: "), "{both}");
+    assert!(both.contains("pod clients/client-v58hz"), "{both}");
+    // Without its flows, nothing of it is read: neither the ports nor the groups.
+    remove(&new.join(REPORT), "dump-flows")?;
+    let both = ask(dir.path().to_owned())?;
+    assert_eq!(body(&both), body(&alone));
+    Ok(())
+}
+
+#[test]
+fn data_of_two_reports_is_named_and_makes_the_verdict_doubtful() -> Result<(), Failed> {
+    let dir = tempfile::tempdir()?;
+    let (old, new) = (dir.path().join("old"), dir.path().join("new"));
+    fs::create_dir_all(&old)?;
+    let first = report(&old)?;
+    second_report(&new, 1.0)?;
+    // Only the older report has flows, and only the newer one has groups.
+    remove(&new.join(REPORT), "dump-flows")?;
+    remove(&first, "dump-groups")?;
+    let text = ask(dir.path().to_owned())?;
+    let note = text.lines().find(|line| line.starts_with("note: the trace mixes data")).unwrap_or_default();
+    for part in [
+        "the flows are ",
+        "dump-flows_br-int",
+        "2026-11-22T08:4",
+        "of another collection are ",
+        "dump-groups_br-int",
+        "2026-11-22T09:4",
+    ] {
+        assert!(note.contains(part), "{part}: {text}");
+    }
+    assert!(
+        text.contains("\nverdict (may be wrong, because it mixes data of different collections): "),
+        "{text}"
+    );
+    Ok(())
+}
+
+#[test]
+fn the_flows_of_another_node_are_recognised() -> Result<(), Failed> {
+    let dir = tempfile::tempdir()?;
+    let report = report(dir.path())?;
+    let other = "sosreport-ovn-worker2-2026-11-22-xzpdlmo";
+    unpack(&format!("capture/{other}.tar.xz"), dir.path())?;
+    let file = "sos_commands/openvswitch/ovs-ofctl_-O_OpenFlow15_dump-flows_br-int";
+    fs::copy(dir.path().join(other).join(file), report.join(file))?;
+    let text = ask(report)?;
+    assert!(text.contains("the flows are probably those of another node"), "{text}");
+    assert!(
+        text.contains("\nverdict (may be wrong, because the flows of br-int do not fit its ports): "),
+        "{text}"
+    );
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! The fate of a packet: of an evaluation, or from the text that the real `ofproto/trace` prints.
 
 use crate::{
-    eval::{Outcome, Pass, Trace},
+    eval::{LearntFlow, Outcome, Pass, Trace},
     tokens,
 };
 use std::{collections::BTreeMap, net::IpAddr};
@@ -38,6 +38,17 @@ pub struct FlowPlace {
     pub before: Vec<u64>,
 }
 
+impl End {
+    /// Returns the table that drops the packet because none of its flows matches.
+    pub fn miss(&self) -> Option<&FlowPlace> {
+        match self {
+            Self::Dropped(place) if place.cookie.is_none() => Some(place),
+            Self::Larger(_, end) => end.miss(),
+            _ => None,
+        }
+    }
+}
+
 /// The text for a packet that leaves a tunnel on this node.
 const TAKEN_OUT: &str =
     "a tunnel ends here; trace the inner packet, which enters through the port of the tunnel";
@@ -68,6 +79,17 @@ impl Trace {
     /// Returns whether the trace follows each bucket of a group because the chosen bucket is unknown.
     pub fn chooses(&self) -> bool {
         self.passes.iter().any(|pass| pass.chooses)
+    }
+
+    /// Returns the flows that the switch learns from the packet, each once.
+    pub fn learnt(&self) -> Vec<LearntFlow> {
+        let mut learnt: Vec<LearntFlow> = Vec::new();
+        for flow in self.passes.iter().flat_map(|pass| &pass.learnt) {
+            if !learnt.contains(flow) {
+                learnt.push(flow.clone());
+            }
+        }
+        learnt
     }
 
     /// Returns whether a flow translates the packet.

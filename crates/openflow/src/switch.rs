@@ -6,7 +6,7 @@ use crate::{
     matching,
     table::{self, Table},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The number of a bridge's own port.
 pub(crate) const LOCAL: u16 = 65534;
@@ -219,6 +219,18 @@ impl<'a> Bridge<'a> {
         Self { options, ..self }
     }
 
+    /// Returns the numbers of the ports that flows match as the port of a packet (`in_port`).
+    pub fn matched_ports(&self) -> BTreeSet<u16> {
+        let matched = self.tables.values().flat_map(Table::matched);
+        let ports = matched.flat_map(|text| text.split(',')).filter_map(|part| part.strip_prefix("in_port="));
+        ports.filter_map(|port| matching::port(port.trim(), &self.names)).collect()
+    }
+
+    /// Returns whether the recording has a flow of this table.
+    pub fn has_flow_in(&self, table: u8) -> bool {
+        self.tables.contains_key(&table)
+    }
+
     /// Returns the lines of the dumps that were not understood. If there are any, a real packet may take another path
     /// than the evaluation shows.
     pub fn notes(&self) -> &[String] {
@@ -244,6 +256,15 @@ impl<'a> Switch<'a> {
     #[must_use]
     pub fn with_underlay(self, underlay: Underlay) -> Self {
         Self { underlay: Some(underlay), ..self }
+    }
+
+    /// Adds a flow to a bridge. The flow replaces one with the same match and priority.
+    #[must_use]
+    pub fn with_flow(mut self, bridge: &str, line: &'a str) -> Self {
+        if let Some(bridge) = self.bridges.get_mut(bridge) {
+            bridge.notes.extend(table::add(&mut bridge.tables, line, &bridge.names));
+        }
+        self
     }
 
     /// Returns the bridge of a name.

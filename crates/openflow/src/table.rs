@@ -81,6 +81,17 @@ pub(crate) fn tables<'a>(dump: &'a str, ports: &Ports) -> (BTreeMap<u8, Table<'a
     (tables, other)
 }
 
+/// Adds one flow. Returns the line if it was not understood.
+pub(crate) fn add<'a>(tables: &mut BTreeMap<u8, Table<'a>>, line: &'a str, ports: &Ports) -> Option<String> {
+    let is_added = Flow::parse(line).filter(Flow::is_whole).is_some_and(|flow| {
+        let table = tables.entry(flow.table()).or_default();
+        let is_added = table.add(line, &flow, ports);
+        table.tuples.sort_by_key(|tuple| std::cmp::Reverse(tuple.highest));
+        is_added
+    });
+    (!is_added).then(|| line.trim().to_owned())
+}
+
 impl<'a> Table<'a> {
     /// Adds a flow and returns whether its match is understood.
     fn add(&mut self, line: &'a str, flow: &Flow<'a>, ports: &Ports) -> bool {
@@ -124,6 +135,11 @@ impl<'a> Table<'a> {
         }
         self.entries.push(entry);
         true
+    }
+
+    /// Returns the matches of the flows, without their priorities.
+    pub(crate) fn matched(&self) -> impl Iterator<Item = &'a str> {
+        self.entries.iter().map(|entry| entry.matched)
     }
 
     /// Returns the flow that a packet matches.

@@ -27,6 +27,8 @@ pub struct Interface {
     pub iface_id: Option<String>,
     /// Whether the interface belongs to a pod.
     pub of_pod: bool,
+    /// The MAC address that OVN-Kubernetes gave to the pod's interface.
+    pub mac: Option<String>,
 }
 
 impl Interface {
@@ -38,6 +40,7 @@ impl Interface {
             ofport: ofport.and_then(|number| u16::try_from(number).ok()),
             iface_id: id("iface-id"),
             of_pod: id("sandbox").is_some(),
+            mac: id("attached_mac"),
         }
     }
 }

@@ -103,7 +103,9 @@ impl NoEndpoint {
             Self::NoOutside(_) => "Pass the sender's node as node_name, or the sender's pod as from.".into(),
             Self::Elsewhere { node, .. } => format!("Pass node_name={node}, or leave node_name out."),
             Self::NoLogicalPort { .. } => {
-                "A host-network pod has the address of its node: pass that address as `to`.".into()
+                "A host-network pod has the address of its node: pass that address as `to`, or the name of the node as \
+                 `from`."
+                    .into()
             }
         }
     }

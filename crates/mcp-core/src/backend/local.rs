@@ -147,7 +147,7 @@ impl LocalBackend {
         const WITHIN: Duration = Duration::from_secs(3);
         let node = of.node.clone();
         let ask = |db: Db| {
-            let at = CommandTarget { node: node.clone(), place: db.place(), within: WITHIN };
+            let at = CommandTarget::new(node.clone(), db.place(), WITHIN);
             async move { self.databases.ask(self, &at, db).await.err().map(|e| crate::error::chain(&e)) }
         };
         let (nb, sb, ovs) = join3(ask(Db::Nb), ask(Db::Sb), ask(Db::OpenVSwitch)).await;
@@ -294,7 +294,7 @@ impl Backend for LocalBackend {
         let root = self.node(node)?.root()?;
         match super::host_log::open(&root, node, self.name(), *log, query) {
             Err(ReadError::NotCollected { what, node, source_name, why, instead }) => {
-                let at = CommandTarget { node: node.clone(), place: CommandPlace::Host, within };
+                let at = CommandTarget::new(node.clone(), CommandPlace::Host, within);
                 let namespaces = self.namespaces(&at).await?;
                 let spawn = |argv: &Argv| spawn(&at, argv, &namespaces);
                 let tried = super::journal::open(&at, *log, query, spawn).await?;

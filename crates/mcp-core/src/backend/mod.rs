@@ -20,7 +20,7 @@ pub(crate) use cluster::ClusterArgs;
 pub use cluster::{ClusterError, LiveCluster};
 pub use coverage::{AreaOfNode, AreaState, Coverage, DataArea, NodeCoverage, SourceCoverage};
 pub use local::{BadLocal, LocalBackend, LocalNode};
-pub use origin::{BundleFile, Extent, Origin, ReadValue};
+pub use origin::{BundleFile, Collection, Extent, Origin, ReadValue};
 pub use recorded::{RecordedBackend, RecordingBackend};
 
 use crate::{

@@ -28,6 +28,16 @@ pub struct ReadValue<T> {
     pub notes: Vec<String>,
 }
 
+/// One collection of data: a sosreport, or the data of a must-gather. All data in it is from about the same time.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Collection {
+    /// The name of the bundle.
+    pub bundle: String,
+    /// The folder of the sosreport in the bundle, because a bundle can contain several. It is empty for a must-gather,
+    /// and if the whole bundle is the sosreport.
+    pub folder: String,
+}
+
 /// Where data was read, and when it was true.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
@@ -37,6 +47,8 @@ pub struct Origin {
     pub when: Option<Timestamp>,
     /// The bundle that contains the data, if the source consists of bundles.
     pub bundle: Option<String>,
+    /// The collection that contains the data, if the data belongs to a node and its source consists of bundles.
+    pub collection: Option<Collection>,
     /// Details for a reader who asks where an answer comes from: copies that were not read, banners that a program
     /// prints at every run.
     pub beside: Vec<String>,
@@ -59,12 +71,24 @@ pub enum Extent {
 impl Origin {
     /// An origin without a bundle or further details, of [`Extent::Whole`].
     pub fn new(what: impl Into<String>, when: Option<Timestamp>) -> Self {
-        Self { what: what.into(), when, bundle: None, beside: Vec::new(), extent: Extent::Whole }
+        Self {
+            what: what.into(),
+            when,
+            bundle: None,
+            collection: None,
+            beside: Vec::new(),
+            extent: Extent::Whole,
+        }
     }
 
     /// Sets the bundle.
     pub(crate) fn in_bundle(self, bundle: impl Into<String>) -> Self {
         Self { bundle: Some(bundle.into()), ..self }
+    }
+
+    /// Sets the collection, and the bundle that contains it.
+    pub(crate) fn in_collection(self, collection: Collection) -> Self {
+        Self { collection: Some(collection.clone()), ..self.in_bundle(collection.bundle) }
     }
 
     /// Sets the further details.
@@ -75,6 +99,13 @@ impl Origin {
     /// Sets the extent.
     pub(crate) fn with_extent(self, extent: Extent) -> Self {
         Self { extent, ..self }
+    }
+
+    /// The data with its bundle and its time.
+    pub(crate) fn dated(&self) -> String {
+        let bundle = self.bundle.as_deref().filter(|bundle| !self.what.ends_with(bundle));
+        let bundle = bundle.map(|bundle| format!(" in {bundle}")).unwrap_or_default();
+        format!("{}{bundle}, {}", self.what, self.time())
     }
 
     /// The time, to the second.

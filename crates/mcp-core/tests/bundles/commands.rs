@@ -28,7 +28,7 @@ const ALLOW: AllowedPrograms = AllowedPrograms(&[
 ]);
 
 fn at(node: &str) -> CommandTarget {
-    CommandTarget { node: node.parse().unwrap(), place: CommandPlace::Host, within: Duration::from_secs(60) }
+    CommandTarget::new(node.parse().unwrap(), CommandPlace::Host, Duration::from_secs(60))
 }
 
 fn report(manifest: Option<&str>) -> (tempfile::TempDir, Bundle) {

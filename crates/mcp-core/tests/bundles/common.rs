@@ -165,7 +165,7 @@ pub(crate) async fn rows(bundle: &Bundle, node: &str, db: Db, table: &str) -> Re
 
 pub(crate) fn at(node: &str, db: Db) -> CommandTarget {
     let node: NodeName = node.parse().expect("a node's name");
-    CommandTarget { node, place: db.place(), within: Duration::from_secs(60) }
+    CommandTarget::new(node, db.place(), Duration::from_secs(60))
 }
 
 /// Formats an error and its causes as a reply does.

@@ -88,7 +88,7 @@ async fn run(
 }
 
 fn at(place: CommandPlace, seconds: u64) -> CommandTarget {
-    CommandTarget { node: "n1".parse().unwrap(), place, within: Duration::from_secs(seconds) }
+    CommandTarget::new("n1".parse().unwrap(), place, Duration::from_secs(seconds))
 }
 
 /// A cluster with one pod on one node.
@@ -430,11 +430,7 @@ async fn central_mode_has_one_clear_error_and_microshift_is_not_central_mode() {
             Reply::ok(json!({ "kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items }))
         })
         .await;
-        let at = CommandTarget {
-            node: "n1".parse().unwrap(),
-            place: CommandPlace::NbSocket,
-            within: Duration::from_secs(20),
-        };
+        let at = CommandTarget::new("n1".parse().unwrap(), CommandPlace::NbSocket, Duration::from_secs(20));
         let read = server.source().await.command(&at, &argv!(ALLOW: "ovn-appctl", "version")).await;
         match read {
             Ok(read) => assert!(!central && read.value.stdout == b"26.03"),

@@ -2,7 +2,7 @@
 
 use crate::{
     switch,
-    trace::{self, Question, Traced},
+    trace::{self, Question, Traced, TracedNode},
 };
 use mcp_core::{
     Answer, Many, Node, Row, Tool, ToolError,
@@ -66,8 +66,10 @@ impl Tool for OfprotoTrace {
     }
 
     async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
-        let question = question(node, params).await?;
-        let Traced { verdict, text, notes: said } = trace::run(node, &question).await?;
+        let bridge = params.bridge.as_deref().unwrap_or(switch::INTEGRATION);
+        let traced = TracedNode::choose(node, bridge).await;
+        let question = question(&traced.node, params).await?;
+        let Traced { verdict, text, notes: said } = trace::run(&traced, &question).await?;
         let mut notes = question.notes;
         notes.extend(question.bridge.notes);
         notes.extend(said);

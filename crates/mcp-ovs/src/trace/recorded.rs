@@ -5,10 +5,12 @@ use crate::{
     subjects::Subject,
     switch,
 };
-use mcp_core::{Argv, Db, Node, ReadError, ToolError, argv::BridgeName, chain};
+use mcp_core::{Argv, CommandPlace, Db, Node, ReadError, ToolError, argv::BridgeName, chain};
 use openflow::{Bridge, Switch, Underlay};
-use ovn_model::openflow::recorded::RecordedBridges;
-use std::collections::BTreeMap;
+use ovn_model::{openflow::recorded::RecordedBridges, switch::is_integration};
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::misfit::Misfit;
 
 /// The state of all bridges of a node.
 pub(super) struct State {
@@ -18,6 +20,39 @@ pub(super) struct State {
     underlay: Option<(Underlay, Vec<String>)>,
     /// The notes about missing data.
     pub(super) notes: Vec<String>,
+}
+
+/// The node of a trace. A trace through recorded flows reads the ports, groups and learnt addresses of the collection
+/// that has the flows, because those of another time do not fit the flows.
+pub(crate) struct TracedNode<'a> {
+    pub(crate) node: Node<'a>,
+    /// The recorded flows of the bridge, unless the source is live or does not have them.
+    flows: Option<String>,
+}
+
+impl<'a> TracedNode<'a> {
+    /// Chooses the newest collection that has the flows of a bridge.
+    pub(crate) async fn choose(node: &Node<'a>, bridge: &str) -> Self {
+        let of_all = || Self { node: node.clone(), flows: None };
+        let Some(bridge) = BridgeName::parse(bridge).ok().filter(|_| !node.is_live()) else {
+            return of_all();
+        };
+        let commands = commands::dump_flows(&bridge, None);
+        match node.collected_with(CommandPlace::OvsSocket, commands).await {
+            Ok((flows, node)) => Self { node, flows: Some(switch::into_text(flows)) },
+            // The trace reads the flows again and reports why they are missing.
+            Err(_) => of_all(),
+        }
+    }
+
+    /// Returns a note about data that does not belong to the collection of the flows.
+    pub(super) fn mixed(&self) -> Option<String> {
+        let (flows, others) = self.node.other_collections()?;
+        Some(format!(
+            "the trace mixes data of different collections: the flows are {flows}; of another collection are {}; pass bundle to read one bundle only",
+            others.join("; ")
+        ))
+    }
 }
 
 /// The recorded outputs of a bridge.
@@ -32,22 +67,31 @@ struct Dumps {
 /// The switch that the dumps describe.
 pub(super) struct RecordedSwitch<'a> {
     pub(super) switch: Switch<'a>,
-    /// Notes about lines of the dumps that were not understood, and about mirrors.
+    /// Notes about lines of the dumps that were not understood, about flows that do not fit the ports, and about
+    /// mirrors.
     pub(super) notes: Vec<String>,
-    /// Whether every line of the dumps was understood.
-    pub(super) is_whole: bool,
+    /// Why each verdict may be wrong.
+    pub(super) doubts: BTreeSet<String>,
 }
+
+/// The reason for doubt if a line was not understood: the flow in it may have a higher priority than another flow.
+const NOT_UNDERSTOOD: &str = "a part of the recording was not understood";
 
 impl State {
     /// Reads the recorded state. Fails if the flows of the asked bridge are missing. A note names other missing data.
-    pub(super) async fn read(node: &Node<'_>, asked: &str) -> Result<Self, ToolError> {
+    pub(super) async fn read(of: &TracedNode<'_>, asked: &str) -> Result<Self, ToolError> {
+        let TracedNode { node, flows: chosen } = of;
         let recorded = ports(node).await.map_err(|e| no_ports(node, asked, e))?;
         let mut state = Self { recorded, dumps: BTreeMap::new(), underlay: None, notes: Vec::new() };
         for name in state.recorded.bridges.keys() {
             let Ok(bridge) = BridgeName::parse(name) else { continue };
             let mut lacks = Vec::new();
             let mut dumps = Dumps::default();
-            match switch::text(node, commands::dump_flows(&bridge, None)).await {
+            let flows = match chosen.as_ref().filter(|_| name == asked) {
+                Some(flows) => Ok(flows.clone()),
+                None => switch::text(node, commands::dump_flows(&bridge, None)).await,
+            };
+            match flows {
                 Ok(flows) if flows.trim().is_empty() && name == asked => {
                     return Err(ToolError::bad(
                         format!(
@@ -98,9 +142,9 @@ impl State {
         Ok(state)
     }
 
-    /// Returns the switch that the dumps describe.
-    pub(super) fn switch(&self) -> RecordedSwitch<'_> {
-        let (mut notes, mut is_whole) = (Vec::new(), true);
+    /// Returns the switch that the dumps describe. The flows are compared with the interfaces, if they are known.
+    pub(super) fn switch(&self, interfaces: Option<&ovn_model::switch::Switch>) -> RecordedSwitch<'_> {
+        let (mut notes, mut doubts) = (Vec::new(), BTreeSet::new());
         let mut bridges = Vec::new();
         for (name, dumps) in &self.dumps {
             let Some(recorded) = self.recorded.bridges.get(name) else { continue };
@@ -110,7 +154,7 @@ impl State {
             let bridge = mac.into_iter().fold(bridge.with_options(&dumps.options), Bridge::with_mac);
             let unclear: Vec<&str> = bridge.notes().iter().map(String::as_str).collect();
             if !unclear.is_empty() {
-                is_whole = false;
+                doubts.insert(NOT_UNDERSTOOD.to_owned());
                 notes.push(format!(
                     "{name}: not all lines of the dumps are understood, so a packet may take another path than shown here"
                 ));
@@ -119,19 +163,27 @@ impl State {
             if recorded.is_mirrored {
                 notes.push(format!("{name} copies packets to a mirror, which is not followed"));
             }
+            if let Some(misfit) = interfaces
+                .filter(|_| is_integration(name))
+                .and_then(|of| Misfit::of(&bridge, &dumps.flows, of.bridges.get(name)?))
+            {
+                doubts
+                    .extend(misfit.is_complete.then(|| format!("the flows of {name} do not fit its ports")));
+                notes.push(format!("the flows of {name} do not fit its ports: {}", misfit.said));
+            }
             bridges.push((name.clone(), bridge));
         }
         let switch = Switch::new(bridges).with_isolated_copies(self.recorded.isolates_copies());
         let switch = match &self.underlay {
             Some((underlay, other)) => {
-                is_whole &= other.is_empty();
+                doubts.extend((!other.is_empty()).then(|| NOT_UNDERSTOOD.to_owned()));
                 let other: Vec<&str> = other.iter().map(String::as_str).collect();
                 notes.extend(switch::not_understood(&other));
                 switch.with_underlay(underlay.clone())
             }
             None => switch,
         };
-        RecordedSwitch { switch, notes, is_whole }
+        RecordedSwitch { switch, notes, doubts }
     }
 
     /// Returns the version that made the dumps: `Open vSwitch 3.1.0`.
@@ -163,6 +215,17 @@ fn not_empty(read: Result<String, ReadError>) -> Result<String, String> {
 
 /// Reads the ports of the bridges from `conf.db`, or from the recorded output of `ovs-vsctl`.
 async fn ports(node: &Node<'_>) -> Result<RecordedBridges, ReadError> {
+    let mut absent = None;
+    for node in node.by_collection() {
+        match ports_from(&node).await {
+            Err(e @ ReadError::NotCollected { .. }) => absent = Some(e),
+            read => return read,
+        }
+    }
+    Err(absent.expect("a node has a collection"))
+}
+
+async fn ports_from(node: &Node<'_>) -> Result<RecordedBridges, ReadError> {
     let absent = match node.rows(Db::OpenVSwitch, &RecordedBridges::selects()).await {
         Ok(rows) => return Ok(RecordedBridges::of_rows(&rows)),
         Err(e @ (ReadError::NotCollected { .. } | ReadError::Unreadable { .. })) => e,

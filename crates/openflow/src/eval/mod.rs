@@ -7,9 +7,12 @@
 
 mod datapath;
 mod fork;
+mod learn;
 mod output;
 mod run;
 mod tunnel;
+
+pub use learn::LearntFlow;
 
 use crate::{Switch, text::Node};
 use packet::{CtState, Packet};
@@ -129,6 +132,8 @@ pub struct Pass {
     pub(crate) in_ports: [String; 2],
     /// Whether each bucket of a group is followed because the chosen bucket is unknown.
     pub chooses: bool,
+    /// The flows that the switch learns from the packet. The trace does not add them.
+    pub learnt: Vec<LearntFlow>,
     /// The reasons why the switch handles such packets itself instead of the datapath.
     pub slow: BTreeSet<&'static str>,
 }

@@ -1,6 +1,6 @@
 //! One pass of a packet through the tables.
 
-use super::{Outcome, Pass, Resumed, Step, Waiting};
+use super::{LearntFlow, Outcome, Pass, Resumed, Step, Waiting, learn};
 use crate::{
     Ports,
     action::{self, Action, Does, To, ToController},
@@ -47,6 +47,7 @@ pub(super) struct Run<'s, 'a> {
     pub(super) chooses: bool,
     /// The reasons why userspace handles the packets.
     pub(super) slow: BTreeSet<&'static str>,
+    learnt: Vec<LearntFlow>,
     pub(super) nodes: Vec<Node>,
     steps: Vec<Step>,
     pub(super) outcomes: Vec<Outcome>,
@@ -77,6 +78,7 @@ pub(super) fn pass<'s, 'a>(
         datapath: Vec::new(),
         in_ports: [String::new(), String::new()],
         chooses: false,
+        learnt: Vec::new(),
         slow: BTreeSet::new(),
     };
     let mut bridge = Node::new(Mark::Bridge, format!("bridge(\"{name}\")"));
@@ -105,6 +107,7 @@ pub(super) fn pass<'s, 'a>(
         cookie: None,
         ended: false,
         nat: None,
+        learnt: Vec::new(),
         nodes: Vec::new(),
         steps: Vec::new(),
         outcomes: Vec::new(),
@@ -137,6 +140,7 @@ pub(super) fn pass<'s, 'a>(
     }
     pass.slow = run.slow;
     pass.chooses = run.chooses;
+    pass.learnt = run.learnt;
     (pass, run.waiting)
 }
 
@@ -343,7 +347,10 @@ impl<'s> Run<'s, '_> {
             }
             Does::Exit => self.ended = true,
             Does::Meter(meter) => self.emit(format!("meter({meter})")),
-            Does::Learn => self.say(Mark::Warning, "suppressing side effects, so learn action ignored"),
+            Does::Learn => {
+                self.say(Mark::Warning, "suppressing side effects, so learn action ignored");
+                self.learnt.extend(learn::learnt(&self.name, each.text, &self.packet));
+            }
             Does::Aside(what) => self.say(Mark::Detail, *what),
             Does::Other => self.unknown(&format!("the action {} is not evaluated", each.text)),
         }

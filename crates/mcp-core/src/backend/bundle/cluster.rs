@@ -7,7 +7,12 @@ use super::{
     logs::ContainerLogs,
     objects::{self, LazyObjects, Objects},
 };
-use crate::{Db, Deadline, NodeName, backend::ReadError, error::chain};
+use crate::{
+    Db, Deadline, NodeName,
+    backend::{Collection, ReadError},
+    error::chain,
+    target::CollectionChoice,
+};
 use jiff::Timestamp;
 use ovsdb::Database;
 use std::{
@@ -41,6 +46,7 @@ pub(super) struct DatabaseCopy {
     /// The name of the file in answers.
     pub(super) shown: String,
     pub(super) when: Option<Timestamp>,
+    pub(super) collection: Collection,
     opened: Mutex<Weak<Database>>,
 }
 
@@ -184,11 +190,22 @@ impl BundledCluster {
         &self.bundles.get(candidate.bundle).expect("an index of `bundles`").files
     }
 
-    /// Opens the newest undamaged copy of a database, or the newest readable copy if all are damaged.
-    pub(super) fn database(&self, node: &NodeName, db: Db) -> Option<Result<FoundDatabase<'_>, ReadError>> {
+    /// Opens the first undamaged copy of a database, or the first readable copy if all are damaged. The newest copy is
+    /// the first, unless a collection is chosen.
+    pub(super) fn database(
+        &self,
+        node: &NodeName,
+        db: Db,
+        choice: &CollectionChoice,
+    ) -> Option<Result<FoundDatabase<'_>, ReadError>> {
         let (mut damaged, mut failed, mut notes) = (None, None, Vec::new());
-        let candidates = self.candidates(node, db);
-        for (i, candidate) in candidates.iter().enumerate() {
+        let mut candidates: Vec<&DatabaseCopy> = self.candidates(node, db).iter().collect();
+        match choice {
+            CollectionChoice::Newest => {}
+            CollectionChoice::First(first) => candidates.sort_by_key(|copy| copy.collection != *first),
+            CollectionChoice::Only(only) => candidates.retain(|copy| copy.collection == *only),
+        }
+        for (i, candidate) in candidates.iter().copied().enumerate() {
             match self.open_database(candidate) {
                 Ok(database) if database.damage().is_none() => {
                     if contents::is_central(db, &database) {
@@ -197,7 +214,7 @@ impl BundledCluster {
                     if database.is_edited() {
                         notes.push(format!("{} {EDITED}", candidate.shown));
                     }
-                    let beside = candidates.iter().skip(i + 1).map(DatabaseCopy::not_read).collect();
+                    let beside = candidates.iter().skip(i + 1).map(|copy| copy.not_read(choice)).collect();
                     return Some(Ok(FoundDatabase { database, candidate, notes, beside }));
                 }
                 Ok(database) => {
@@ -242,17 +259,30 @@ impl BundledCluster {
 
 impl DatabaseCopy {
     /// The note about a copy that is not read.
-    fn not_read(&self) -> String {
+    fn not_read(&self, choice: &CollectionChoice) -> String {
         let when =
             self.when.map_or("of unknown time".into(), |t| t.strftime("of %Y-%m-%dT%H:%M:%SZ").to_string());
-        format!(
-            "not read: {}, {when}; the newest undamaged copy is read; pass `bundle` to choose another",
-            self.shown
-        )
+        let read = match choice {
+            CollectionChoice::Newest => "the newest undamaged copy is read",
+            _ => "the copy that was collected with the other data is read",
+        };
+        format!("not read: {}, {when}; {read}; pass `bundle` to choose another", self.shown)
     }
 }
 
 impl OpenBundle {
+    /// The collection of a file: the sosreport whose folder contains it, or the must-gather.
+    fn collection_of(&self, path: &str) -> Collection {
+        let folders = self.contents.reports.iter().map(|report| report.root.as_str());
+        let folder = folders.filter(|folder| path.starts_with(folder)).max_by_key(|folder| folder.len());
+        self.collection(folder.unwrap_or_default())
+    }
+
+    /// The collection in a folder of the bundle.
+    pub(super) fn collection(&self, folder: &str) -> Collection {
+        Collection { bundle: self.files.name.clone(), folder: folder.into() }
+    }
+
     /// The logs of containers. The first call searches for them.
     pub(super) fn containers(&self) -> &ContainerLogs {
         self.containers.get_or_init(|| Deadline::without(|| ContainerLogs::of_files(&self.files)))
@@ -311,6 +341,7 @@ fn candidates(bundles: &[Arc<OpenBundle>]) -> BTreeMap<(NodeName, Db), Vec<Datab
                 path: stored.path.clone(),
                 shown,
                 when: stored.when,
+                collection: one.collection_of(&stored.path),
                 opened: Mutex::default(),
             });
         }

@@ -229,12 +229,13 @@ impl Backend for Bundle {
 
     async fn database(&self, at: &CommandTarget, db: Db) -> Result<ReadValue<Arc<Database>>, ReadError> {
         let cluster = self.opened().await?;
-        let (of, node) = (cluster.clone(), at.node.clone());
+        let (of, node, choice) = (cluster.clone(), at.node.clone(), at.choice.clone());
         let read = move || {
-            of.database(&node, db).transpose().map(|found| {
+            of.database(&node, db, &choice).transpose().map(|found| {
                 found.map(|found| {
                     let origin = Origin::new(&found.candidate.shown, found.candidate.when);
-                    let origin = origin.in_bundle(&of.files(found.candidate).name).beside(found.beside);
+                    let origin =
+                        origin.in_collection(found.candidate.collection.clone()).beside(found.beside);
                     let is_whole = found.database.damage().is_none();
                     let origin = origin.with_extent(if is_whole { Extent::Whole } else { Extent::Damaged });
                     let notes = found.notes.into_iter().chain(of.notes.iter().cloned()).collect();

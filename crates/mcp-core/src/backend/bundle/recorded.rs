@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     CommandPlace, CommandTarget, Db, PodRef,
-    backend::{Origin, Output, ReadError, ReadValue, answered, netns},
+    backend::{Collection, Origin, Output, ReadError, ReadValue, answered, netns},
 };
 use jiff::Timestamp;
 use std::time::Duration;
@@ -25,13 +25,50 @@ pub(super) enum Lookup {
     NotRun(Option<String>),
 }
 
-/// Finds the output of a command on a node: in the newest report that has it, otherwise in a must-gather.
+/// Finds the output of a command on a node, in the collection that the target chooses.
 pub(super) fn find(cluster: &BundledCluster, at: &CommandTarget, words: &[&str], source: &str) -> Lookup {
+    let mut tried = None;
+    for only in at.choice.passes() {
+        match find_in(cluster, only, at, words, source) {
+            Lookup::NotRun(why) => tried = tried.or(why),
+            found => return found,
+        }
+    }
+    Lookup::NotRun(tried)
+}
+
+/// The reports of a node, the newest first, or only the report that is the collection.
+fn reports<'a>(
+    cluster: &'a BundledCluster,
+    only: Option<&'a Collection>,
+    at: &'a CommandTarget,
+) -> impl Iterator<Item = (&'a OpenBundle, &'a SosReport)> {
+    let reports = cluster.reports(&at.node);
+    reports.filter(move |(one, report)| only.is_none_or(|only| one.collection(&report.root) == *only))
+}
+
+/// The recorded commands of a node in must-gathers, the newest first, or only those of the collection.
+fn recorded<'a>(
+    cluster: &'a BundledCluster,
+    only: Option<&'a Collection>,
+    at: &'a CommandTarget,
+) -> impl Iterator<Item = (&'a OpenBundle, &'a Gathered)> {
+    cluster.gathered(&at.node).filter(move |(one, _)| only.is_none_or(|only| one.collection("") == *only))
+}
+
+/// Finds the output of a command on a node: in the newest report that has it, otherwise in a must-gather.
+fn find_in(
+    cluster: &BundledCluster,
+    only: Option<&Collection>,
+    at: &CommandTarget,
+    words: &[&str],
+    source: &str,
+) -> Lookup {
     if let ["cat", path] = words {
-        return file(cluster, at, path);
+        return file(cluster, only, at, path);
     }
     let essence = match &at.place {
-        CommandPlace::Pod(pod) => match namespace(cluster, at, pod, source) {
+        CommandPlace::Pod(pod) => match namespace(cluster, only, at, pod, source) {
             // sos runs the command with this prefix in each namespace.
             Ok(name) => {
                 CommandKey::of(["ip", "netns", "exec", &name].into_iter().chain(words.iter().copied()))
@@ -40,9 +77,9 @@ pub(super) fn find(cluster: &BundledCluster, at: &CommandTarget, words: &[&str],
         },
         _ => CommandKey::of(words.iter().copied()),
     };
-    match of_reports(cluster, at, &essence) {
+    match of_reports(cluster, only, at, &essence) {
         Lookup::NotRun(tried) if !matches!(at.place, CommandPlace::Pod(_)) => {
-            match gathered(cluster, at, &essence) {
+            match gathered(cluster, only, at, &essence) {
                 Some(found) => found,
                 None => Lookup::NotRun(tried),
             }
@@ -52,16 +89,17 @@ pub(super) fn find(cluster: &BundledCluster, at: &CommandTarget, words: &[&str],
 }
 
 /// Finds a file of the node, which a report stores at the path it has on the node.
-fn file(cluster: &BundledCluster, at: &CommandTarget, path: &str) -> Lookup {
-    for (one, report) in cluster.reports(&at.node) {
+fn file(cluster: &BundledCluster, only: Option<&Collection>, at: &CommandTarget, path: &str) -> Lookup {
+    for (one, report) in reports(cluster, only, at) {
         let full = format!("{}{}", report.root, path.trim_start_matches('/'));
         if one.files.has(&full) {
-            return whole(cluster, one, &full, path, report.when);
+            return whole(cluster, one, &report.root, &full, path, report.when);
         }
     }
-    let gathered = cluster.gathered(&at.node).find(|(_, gathered)| gathered.copy_of.as_deref() == Some(path));
+    let gathered =
+        recorded(cluster, only, at).find(|(_, gathered)| gathered.copy_of.as_deref() == Some(path));
     match gathered {
-        Some((one, gathered)) => whole(cluster, one, &gathered.path, &gathered.shown, gathered.when),
+        Some((one, gathered)) => whole(cluster, one, "", &gathered.path, &gathered.shown, gathered.when),
         None => Lookup::NotRun(None),
     }
 }
@@ -70,6 +108,7 @@ fn file(cluster: &BundledCluster, at: &CommandTarget, path: &str) -> Lookup {
 fn whole(
     cluster: &BundledCluster,
     one: &OpenBundle,
+    folder: &str,
     full: &str,
     shown: &str,
     when: Option<Timestamp>,
@@ -79,7 +118,7 @@ fn whole(
     match one.files.read_output(full) {
         Ok(stdout) => Lookup::Read(ReadValue {
             value: Output { stdout, stderr: Vec::new(), status: None },
-            origin: Origin::new(what, when).in_bundle(&one.files.name),
+            origin: Origin::new(what, when).in_collection(one.collection(folder)),
             notes: one.files.cut(full).into_iter().collect(),
         }),
         Err(e) => Lookup::Failed(e),
@@ -87,10 +126,15 @@ fn whole(
 }
 
 /// Finds the output of a command in a must-gather.
-fn gathered(cluster: &BundledCluster, at: &CommandTarget, essence: &CommandKey) -> Option<Lookup> {
+fn gathered(
+    cluster: &BundledCluster,
+    only: Option<&Collection>,
+    at: &CommandTarget,
+    essence: &CommandKey,
+) -> Option<Lookup> {
     let is = |of: &(&OpenBundle, &Gathered)| of.1.essence.as_ref() == Some(essence);
-    let (one, gathered) = cluster.gathered(&at.node).find(is)?;
-    let mut lookup = whole(cluster, one, &gathered.path, &gathered.shown, gathered.when);
+    let (one, gathered) = recorded(cluster, only, at).find(is)?;
+    let mut lookup = whole(cluster, one, "", &gathered.path, &gathered.shown, gathered.when);
     if let Lookup::Read(read) = &mut lookup {
         if let Some(section) = &gathered.section {
             let text = String::from_utf8_lossy(&read.value.stdout).into_owned();
@@ -110,6 +154,7 @@ fn gathered(cluster: &BundledCluster, at: &CommandTarget, essence: &CommandKey) 
 /// Finds the name of a pod's network namespace, which the file names in the report contain.
 fn namespace(
     cluster: &BundledCluster,
+    only: Option<&Collection>,
     at: &CommandTarget,
     pod: &PodRef,
     source: &str,
@@ -122,11 +167,12 @@ fn namespace(
         instead: Vec::new(),
     };
     let host = CommandTarget { place: CommandPlace::Host, ..at.clone() };
-    let recorded = |command: &str| match of_reports(cluster, &host, &CommandKey::of(command.split(' '))) {
+    let recorded = |command: &str| match of_reports(cluster, only, &host, &CommandKey::of(command.split(' ')))
+    {
         Lookup::Read(read) => Some(String::from_utf8_lossy(&read.value.stdout).into_owned()),
         _ => None,
     };
-    let port = match cluster.database(&at.node, Db::OpenVSwitch) {
+    let port = match cluster.database(&at.node, Db::OpenVSwitch, &at.choice) {
         Some(found) => netns::of_rows(&found?.database.select(&netns::select(pod))?),
         None => {
             let listing = recorded("ovs-vsctl list interface");
@@ -138,9 +184,14 @@ fn namespace(
     netns::name(at, pod, port.as_deref(), &links, source)
 }
 
-fn of_reports(cluster: &BundledCluster, at: &CommandTarget, essence: &CommandKey) -> Lookup {
+fn of_reports(
+    cluster: &BundledCluster,
+    only: Option<&Collection>,
+    at: &CommandTarget,
+    essence: &CommandKey,
+) -> Lookup {
     let mut tried = None;
-    for (one, report) in cluster.reports(&at.node) {
+    for (one, report) in reports(cluster, only, at) {
         if let Some(recorded) = report.commands(&one.files).find(essence) {
             match answer(cluster, one, report, recorded, at) {
                 Lookup::NotRun(why) => tried = tried.or(why),
@@ -213,7 +264,7 @@ fn answer(
             if let Some(why) = &report.commands(&one.files).no_manifest {
                 notes.push(format!("it is not known whether `{exec}` succeeded: {why}"));
             }
-            let origin = Origin::new(shown, when.or(report.when)).in_bundle(&one.files.name);
+            let origin = Origin::new(shown, when.or(report.when)).in_collection(one.collection(&report.root));
             // sos writes standard error to the same file.
             Lookup::Read(ReadValue { value: Output { stdout, stderr: Vec::new(), status }, origin, notes })
         }
