@@ -295,7 +295,7 @@ mod tests {
     /// `10.244.1.0/24 nhid 20 via 172.18.0.3 dev br-ex proto bgp metric 20`.
     #[test]
     fn routes_that_the_lab_does_not_have() {
-        let text = |json: &str, of: fn(&JsonObject) -> String| plain(json, of).into_owned();
+        let text = |json: &str, of: fn(&JsonObject) -> String| plain(json.into(), of).into_owned();
         let bgp = r#"[{"dst":"10.244.1.0/24","nhid":20,"gateway":"172.18.0.3","dev":"br-ex","protocol":"bgp","metric":20,"flags":[]}]"#;
         assert_eq!(text(bgp, route), "10.244.1.0/24 nhid 20 via 172.18.0.3 dev br-ex proto bgp metric 20\n");
         let onlink = r#"[{"dst":"10.96.0.0/16","gateway":"169.254.0.4","dev":"br-ex","flags":["onlink"]}]"#;

@@ -1,6 +1,7 @@
 //! `cargo xtask soak`: makes thousands of generated calls of every tool, which must not change the lab.
 //!
-//! It then compares traces of random packets with the real ovn-trace.
+//! It then makes hostile calls while strace(1) watches which programs the servers start, and compares traces of random
+//! packets with the real ovn-trace.
 //!
 //! The servers are constructed so that no tool can write; this task checks the result. The servers themselves list the
 //! tools and their parameters, so a new tool is covered automatically.
@@ -13,19 +14,21 @@ mod state;
 mod traces;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde_json::{Value, json};
 
-use self::generate::{CallIntent, Tool, Words};
+use self::generate::CallIntent;
+pub(crate) use self::generate::{Tool, Words};
 use self::planted::Planted;
-use self::random::Random;
+pub(crate) use self::random::Random;
 use self::state::{Changes, NODES, State};
 use crate::api::Server;
 use crate::cases;
 use crate::mcp::{self, Era, Session};
+use crate::programs;
 use crate::workspace::{Crate, Result, Workspace};
 
 /// How much more likely a question about the lab is than a question about a bundle.
@@ -37,7 +40,7 @@ const LONGEST_ANSWER: usize = 32_000;
 /// `cargo xtask soak`
 #[derive(Debug, Args)]
 pub(crate) struct Soak {
-    /// Make 500 calls, and compare no traces
+    /// Make 500 calls, watch no programs, and compare no traces
     #[arg(long)]
     quick: bool,
     /// Number of calls, over all servers
@@ -49,6 +52,9 @@ pub(crate) struct Soak {
     /// Number of packets that are compared with a process of ovn-trace each, on each database
     #[arg(long, default_value_t = 5_000, conflicts_with = "quick")]
     processes: usize,
+    /// Number of hostile values for each parameter of each tool, while strace(1) watches the servers on the nodes
+    #[arg(long, default_value_t = 20, conflicts_with = "quick")]
+    values: usize,
     /// Seed of an earlier run, to repeat its calls and packets
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -79,10 +85,7 @@ pub(crate) fn run(soak: &Soak) -> Result {
     let server = soak.api.then(|| Server::start(&workspace, &soak.lab, &[])).transpose()?;
     let source: Vec<String> = match &server {
         Some(server) => vec![format!("--kubeconfig={}", server.kubeconfig().display())],
-        None => NODES
-            .iter()
-            .map(|node| format!("--local={node}={}", soak.lab.join(node).join("pid").display()))
-            .collect(),
+        None => local(&soak.lab),
     };
 
     let _planted = Planted::plant(&workspace.sh, &soak.lab)?;
@@ -111,11 +114,17 @@ pub(crate) fn run(soak: &Soak) -> Result {
         return Err(format!("the servers left temporary files: {left:?}").into());
     }
     judge(&before.changes(&after), &after.changes(&later), before.len())?;
-    // The tests compare fewer packets, so a quick run leaves them out.
-    match soak.quick {
-        true => Ok(()),
-        false => traces::compare(&workspace, &soak.lab, soak.packets, soak.processes, soak.seed),
+    // `cargo xtask test` makes fewer hostile calls and compares fewer packets, so a quick run leaves them out.
+    if soak.quick {
+        return Ok(());
     }
+    programs::attack(&workspace, &soak.lab, soak.values, soak.seed)?;
+    traces::compare(&workspace, &soak.lab, soak.packets, soak.processes, soak.seed)
+}
+
+/// Returns the source flags of a server for the nodes of a lab.
+pub(crate) fn local(lab: &Path) -> Vec<String> {
+    NODES.iter().map(|node| format!("--local={node}={}", lab.join(node).join("pid").display())).collect()
 }
 
 /// Makes the calls of one server, in one process.
