@@ -47,8 +47,8 @@ enum Task {
     Fuzz(fuzz::Fuzz),
     /// Write the bundle of a generated cluster of any number of nodes
     Generate(generate::Generate),
-    /// Check that the servers start no program when they answer from bundles
-    Programs,
+    /// Check which programs the servers start: none over bundles, and only the listed ones in the lab
+    Programs(programs::Programs),
     /// Call every tool thousands of times, and check that the lab does not change
     Soak(soak::Soak),
     /// Control the test lab: two nodes of OVN-Kubernetes on this machine
@@ -66,7 +66,7 @@ fn run(task: Task) -> workspace::Result<ExitCode> {
         Task::Tidy => tidy::run()?,
         Task::Probe(probe) => probe::run(&probe)?,
         Task::Demo => demo::run()?,
-        Task::Programs => programs::run()?,
+        Task::Programs(programs) => programs::run(&programs)?,
         Task::Soak(soak) => soak::run(&soak)?,
         Task::Bench(bench) => bench::run(&bench)?,
         Task::Fuzz(fuzz) => fuzz::run(&fuzz)?,

@@ -45,6 +45,8 @@ enum Step {
     Tests,
     /// Check that no server starts a program when it reads a bundle
     Programs,
+    /// Check that hostile arguments start only listed programs in the lab
+    Attack,
     /// Damage untrusted input at random for half a minute
     Fuzz,
     /// Check that traffic in the lab goes where the databases say
@@ -80,15 +82,14 @@ fn steps(test: &Test, workspace: &Workspace, times: &mut Vec<(String, Duration)>
         only => only.contains(step),
     };
     let possible = |step: &&Step| {
-        let needs_packages =
-            matches!(step, Step::Setup | Step::Programs | Step::Check | Step::Api | Step::Soak);
+        let needs_packages = needs_lab(**step) || matches!(step, Step::Setup | Step::Programs);
         !(test.no_lab && needs_packages)
     };
     let mut lab = None;
     let mut failed = Vec::new();
     for step in Step::value_variants().iter().filter(chosen).filter(possible) {
-        if matches!(step, Step::Tests | Step::Check | Step::Api | Step::Soak) && lab.is_none() && !test.no_lab
-        {
+        let uses_lab = needs_lab(*step) || matches!(step, Step::Tests);
+        if uses_lab && lab.is_none() && !test.no_lab {
             lab = Some(timed("lab up", times, || Lab::up(workspace))?);
         }
         match timed(&step.name(), times, || step.run(workspace, lab.is_some())) {
@@ -100,6 +101,11 @@ fn steps(test: &Test, workspace: &Workspace, times: &mut Vec<(String, Duration)>
         timed("lab down", times, || lab.down())?;
     }
     if failed.is_empty() { Ok(()) } else { Err(failed.join("\n").into()) }
+}
+
+/// Whether a step does nothing without the lab.
+fn needs_lab(step: Step) -> bool {
+    matches!(step, Step::Attack | Step::Check | Step::Api | Step::Soak)
 }
 
 fn timed<T>(name: &str, times: &mut Vec<(String, Duration)>, work: impl FnOnce() -> Result<T>) -> Result<T> {
@@ -133,6 +139,7 @@ impl Step {
                 Ok(test.env("OVNK_LAB_DIR", LAB_DIR).env("INSTA_UPDATE", "no").run()?)
             }
             Self::Programs => task(&["programs"]),
+            Self::Attack => task(&["programs", "--lab", LAB_DIR, "--values", "1"]),
             Self::Fuzz => task(&["fuzz", "--seconds", "30"]),
             Self::Check => task(&["lab", "--dir", LAB_DIR, "check"]),
             Self::Api => task(&["lab", "--dir", LAB_DIR, "api", "--check"]),

@@ -51,8 +51,8 @@ pub fn must_stop() -> bool {
     CURRENT.try_with(is_over).unwrap_or_default()
 }
 
-/// Returns the lines of a text, up to its end or until the current call is over. A call that is over ends with an error,
-/// whatever its tool answers.
+/// Returns the lines of a text, up to its end or until the current call is over. A call that is over ends with an
+/// error, whatever its tool answers.
 pub fn lines(text: &str) -> impl Iterator<Item = &str> {
     /// The number of lines without a check.
     const UNCHECKED: usize = 16;

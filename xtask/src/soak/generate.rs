@@ -140,8 +140,8 @@ impl CallIntent {
 }
 
 /// A tool, as `tools/list` and the cases describe it.
-pub(super) struct Tool {
-    pub(super) name: String,
+pub(crate) struct Tool {
+    pub(crate) name: String,
     schema: Value,
     /// Parameters of cases, which are valid.
     cases: Vec<Map<String, Value>>,
@@ -149,7 +149,7 @@ pub(super) struct Tool {
 
 impl Tool {
     /// Reads the tool from its entry in `tools/list`.
-    pub(super) fn new(entry: &Value, cases: Vec<Map<String, Value>>) -> Option<Self> {
+    pub(crate) fn new(entry: &Value, cases: Vec<Map<String, Value>>) -> Option<Self> {
         let name = entry.get("name")?.as_str()?.to_owned();
         Some(Self { name, schema: entry.get("inputSchema")?.clone(), cases })
     }
@@ -201,6 +201,39 @@ impl Tool {
             }
         }
         Value::Object(arguments)
+    }
+
+    /// Returns calls that are valid except for one hostile value, with this number of values for each parameter.
+    pub(crate) fn attacks(&self, values: usize, words: &Words, random: &mut Random) -> Vec<Value> {
+        let properties = self.schema.get("properties").and_then(Value::as_object);
+        let mut all = Vec::new();
+        for (name, schema) in properties.into_iter().flatten() {
+            for _ in 0..values {
+                let mut arguments = self.arguments(CallIntent::Normal, words, random);
+                if let Some(arguments) = arguments.as_object_mut() {
+                    let bad = hostile(random);
+                    arguments.insert(name.clone(), within(schema, &bad));
+                }
+                all.push(arguments);
+            }
+        }
+        all
+    }
+}
+
+/// Puts a hostile text where a parameter takes text: into a list, and into each text of an object.
+fn within(schema: &Value, bad: &Value) -> Value {
+    match schema.get("type").and_then(Value::as_str) {
+        Some("array") => json!([within(schema.get("items").unwrap_or(&Value::Null), bad)]),
+        Some("object") => {
+            let properties = schema.get("properties").and_then(Value::as_object);
+            let fields = properties.into_iter().flatten().map(|(name, schema)| {
+                let first = schema.get("enum").and_then(|values| values.get(0)).cloned();
+                (name.clone(), first.unwrap_or_else(|| within(schema, bad)))
+            });
+            fields.collect::<Map<_, _>>().into()
+        }
+        _ => bad.clone(),
     }
 }
 
@@ -267,18 +300,18 @@ fn hostile(random: &mut Random) -> Value {
 }
 
 /// Words for the calls: known words, and words of earlier answers.
-pub(super) struct Words(Vec<String>);
+pub(crate) struct Words(Vec<String>);
 
 /// The number of words that are kept.
 const MOST_WORDS: usize = 4000;
 
 impl Words {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Vec::new())
     }
 
     /// Keeps some words of an answer.
-    pub(super) fn learn(&mut self, answer: &str, random: &mut Random) {
+    pub(crate) fn learn(&mut self, answer: &str, random: &mut Random) {
         let inside = |c: char| c.is_ascii_alphanumeric() || "_./:-=".contains(c);
         for word in answer.split(|c| !inside(c)).filter(|word| (3..=60).contains(&word.len())) {
             if self.0.len() < MOST_WORDS {

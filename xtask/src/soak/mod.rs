@@ -1,7 +1,7 @@
 //! `cargo xtask soak`: makes thousands of generated calls of every tool, which must not change the lab.
 //!
-//! It then makes random changes, which the comparisons of nodes must report, and compares traces of random packets with
-//! the real ovn-trace.
+//! It then makes hostile calls while strace(1) watches which programs the servers start, makes random changes, which the
+//! comparisons of nodes must report, and compares traces of random packets with the real ovn-trace.
 //!
 //! The servers are constructed so that no tool can write; this task checks the result. The servers themselves list the
 //! tools and their parameters, so a new tool is covered automatically.
@@ -14,20 +14,22 @@ mod state;
 mod traces;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde_json::{Value, json};
 use xshell::cmd;
 
-use self::generate::{CallIntent, Tool, Words};
+use self::generate::CallIntent;
+pub(crate) use self::generate::{Tool, Words};
 use self::planted::Planted;
-use self::random::Random;
+pub(crate) use self::random::Random;
 use self::state::{Changes, NODES, State};
 use crate::api::Server;
 use crate::cases;
 use crate::mcp::{self, Era, Session};
+use crate::programs;
 use crate::workspace::{Crate, Result, Workspace};
 
 /// How much more likely a question about the lab is than a question about a bundle.
@@ -39,7 +41,7 @@ const LONGEST_ANSWER: usize = 32_000;
 /// `cargo xtask soak`
 #[derive(Debug, Args)]
 pub(crate) struct Soak {
-    /// Make 500 calls, no random changes and no traces
+    /// Make 500 calls, and none of the other checks
     #[arg(long)]
     quick: bool,
     /// Number of calls, over all servers
@@ -57,6 +59,9 @@ pub(crate) struct Soak {
     /// Number of random packets for each table of routes, and of random logs that are paged through
     #[arg(long, default_value_t = 2_000, conflicts_with = "quick")]
     cases: usize,
+    /// Number of hostile values for each parameter of each tool, while strace(1) watches the servers on the nodes
+    #[arg(long, default_value_t = 20, conflicts_with = "quick")]
+    values: usize,
     /// Seed of an earlier run, to repeat its calls, changes and packets
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -87,10 +92,7 @@ pub(crate) fn run(soak: &Soak) -> Result {
     let server = soak.api.then(|| Server::start(&workspace, &soak.lab, &[])).transpose()?;
     let source: Vec<String> = match &server {
         Some(server) => vec![format!("--kubeconfig={}", server.kubeconfig().display())],
-        None => NODES
-            .iter()
-            .map(|node| format!("--local={node}={}", soak.lab.join(node).join("pid").display()))
-            .collect(),
+        None => local(&soak.lab),
     };
 
     let _planted = Planted::plant(&workspace.sh, &soak.lab)?;
@@ -119,10 +121,11 @@ pub(crate) fn run(soak: &Soak) -> Result {
         return Err(format!("the servers left temporary files: {left:?}").into());
     }
     judge(&before.changes(&after), &after.changes(&later), before.len())?;
-    // The tests make fewer changes and compare fewer packets, so a quick run leaves both out.
+    // `cargo xtask test` makes fewer hostile calls and changes, and compares fewer packets, so a quick run leaves them out.
     if soak.quick {
         return Ok(());
     }
+    programs::attack(&workspace, &soak.lab, soak.values, soak.seed)?;
     random_changes(&workspace, soak)?;
     random_cases(&workspace, soak)?;
     traces::compare(&workspace, &soak.lab, soak.packets, soak.processes, soak.seed)
@@ -143,6 +146,11 @@ fn random_changes(workspace: &Workspace, soak: &Soak) -> Result {
     let (seed, changes) = (soak.seed.to_string(), soak.changes.to_string());
     let test = cmd!(workspace.sh, "cargo test --workspace --test changes -- --nocapture");
     Ok(test.env("CHANGES_SEED", seed).env("CHANGES", changes).run()?)
+}
+
+/// Returns the source flags of a server for the nodes of a lab.
+pub(crate) fn local(lab: &Path) -> Vec<String> {
+    NODES.iter().map(|node| format!("--local={node}={}", lab.join(node).join("pid").display())).collect()
 }
 
 /// Makes the calls of one server, in one process.
