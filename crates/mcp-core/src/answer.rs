@@ -30,7 +30,7 @@ pub struct Answer {
     /// The things that the node has and that rows can depend on; see [`RowIdentity::needs`].
     pub has: BTreeSet<String>,
     /// The meanings of names that mean nothing to a reader, by name: the owner of the port group `@a7401…`. A note of
-    /// the reply gives the meanings of those names that stand in the rows that it shows.
+    /// the reply gives the meanings of those names that are in the rows that it shows.
     pub meanings: BTreeMap<String, String>,
     /// True if the last rows matter most, as in a log. If the rows of several nodes do not all fit, the reply then
     /// leaves out the first rows of each node and not the last ones.

@@ -196,7 +196,7 @@ impl Word {
 
 /// Whether a text can be an operand of a kind. `begins` tells whether the word begins with it.
 fn is_operand(kind: &str, text: &str, begins: bool) -> bool {
-    let is_word = !text.is_empty() && !text.contains(char::is_control) && !(begins && text.starts_with('-'));
+    let is_word = !(text.is_empty() || text.contains(char::is_control) || begins && text.starts_with('-'));
     is_word
         && match kind {
             "number" => text.bytes().all(|byte| byte.is_ascii_digit()),

@@ -18,7 +18,7 @@ pub(super) struct Parts<'a> {
     /// Whether each row is a Kubernetes object in JSON.
     pub(super) objects: bool,
     pub(super) notes: Vec<String>,
-    /// The meanings of names that may stand in rows.
+    /// The meanings of names that may be in rows.
     pub(super) meanings: &'a BTreeMap<String, String>,
 }
 
@@ -50,7 +50,8 @@ impl Parts<'_> {
         for note in &self.notes {
             _ = writeln!(tail, "note: {}", clean(note));
         }
-        let reserved = RESERVED + if self.meanings.is_empty() { 0 } else { MEANINGS };
+        let meanings = self.room_for_meanings(budget);
+        let reserved = RESERVED + meanings;
         let room = budget.bytes.saturating_sub(text.len() + tail.len().min(budget.bytes / 4) + reserved);
         let total = self.rows.len();
         let shown = if self.objects {
@@ -75,7 +76,7 @@ impl Parts<'_> {
             text +=
                 &if next < total { format!("; offset={next} shows the next rows\n") } else { "\n".into() };
         }
-        if let Some(meanings) = self.meanings_in(&shown.text) {
+        if let Some(meanings) = self.meanings_in(&shown.text, meanings) {
             _ = writeln!(text, "note: {}", clean(&meanings));
         }
         if tail.len() > budget.bytes / 4 {
@@ -87,8 +88,13 @@ impl Parts<'_> {
         text
     }
 
-    /// Returns the meanings of the names that stand in a text, in their order, if there are any.
-    fn meanings_in(&self, text: &str) -> Option<String> {
+    /// Returns the room for the meanings of names, in bytes.
+    fn room_for_meanings(&self, budget: Budget) -> usize {
+        if self.meanings.is_empty() { 0 } else { MEANINGS.min(budget.bytes / 8) }
+    }
+
+    /// Returns the meanings of the names in a text, in the order of the names, if there are any.
+    fn meanings_in(&self, text: &str, room: usize) -> Option<String> {
         let is_part = |c: char| c.is_alphanumeric() || "@$_.-".contains(c);
         let mut seen = BTreeSet::new();
         let words = text.split(|c| !is_part(c)).filter(|_| !self.meanings.is_empty());
@@ -97,8 +103,9 @@ impl Parts<'_> {
         let (mut told, mut left) = (String::new(), found.len());
         for (name, meaning) in found {
             let one = format!("{}{name} is {meaning}", if told.is_empty() { "" } else { "; " });
-            if told.len() + one.len() + 40 > MEANINGS {
-                _ = write!(told, "; {left} more names are not explained");
+            if told.len() + one.len() + 40 > room {
+                let separator = if told.is_empty() { "" } else { "; " };
+                _ = write!(told, "{separator}{left} more names are not explained");
                 break;
             }
             told += &one;
@@ -194,7 +201,7 @@ impl Parts<'_> {
             "title": title.trim_start_matches("# "), "evidence": evidence, "summary": head.collect::<Vec<_>>(),
             "rows": [], "total": self.rows.len(), "remaining": self.rows.len(), "notes": notes,
         });
-        let reserved = if self.meanings.is_empty() { 0 } else { MEANINGS };
+        let reserved = self.room_for_meanings(budget);
         let mut room = budget.bytes.saturating_sub(reply.to_string().len() + reserved);
         let mut rows = Vec::new();
         for row in self.page(page).map(value) {
@@ -203,7 +210,7 @@ impl Parts<'_> {
             rows.push(row);
         }
         let texts = rows.iter().filter_map(|row| row.get("text")?.as_str());
-        let meanings = self.meanings_in(&texts.collect::<Vec<_>>().join("\n")).map(|it| clean(&it));
+        let meanings = self.meanings_in(&texts.collect::<Vec<_>>().join("\n"), reserved).map(|it| clean(&it));
         if let Some(fields) = reply.as_object_mut() {
             if let Some(notes) = fields.get_mut("notes").and_then(Value::as_array_mut) {
                 notes.extend(meanings.map(Value::from));

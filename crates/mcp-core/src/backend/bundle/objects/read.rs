@@ -270,7 +270,10 @@ mod tests {
                 let errors = [objects(&text).unwrap_err(), typed::<Labelled>(text.as_bytes()).unwrap_err()];
                 let says_why = |e: &Error| {
                     let text = e.to_string();
-                    ["depth", "recursion limit"].iter().any(|why| text.contains(why))
+                    // A reader of a type may see before that the value has another type.
+                    ["depth", "recursion limit", "expected string scalar"]
+                        .iter()
+                        .any(|why| text.contains(why))
                 };
                 assert!(errors.iter().all(says_why), "{key} {deep:.10} {errors:?}");
             }
