@@ -54,7 +54,7 @@ pub(crate) const SHARED: &str = "All tools share these parameters: node_name is 
 /// repeats them.
 fn leading_parameters() -> Value {
     json!({
-        "node_name": { "type": "string", "description": "Node; a,b or `all` to compare nodes." },
+        "node_name": { "type": "string", "description": "Node; a,b or `all` to compare." },
         "pod": { "type": "string", "description": "Pod (namespace/name) on the node." },
     })
 }

@@ -64,8 +64,8 @@ impl Reports {
     }
 }
 
-/// The ends of the names of the files that a tool reads, the tool, its parameters, and what it must not conclude from an
-/// error message.
+/// The ends of the names of the files that a tool reads, the tool, its parameters, and what it must not conclude from
+/// an error message.
 const LISTS: [(&[&str], &str, &str, &str); 6] = [
     (&["dump-ports-desc_br-int", "_show_br-int"], "ovs_ofctl_show", "{}", "there are no"),
     (&["dump-groups_br-int"], "ovs_ofctl_show", r#"{"what":"groups"}"#, "there are no"),

@@ -1,7 +1,7 @@
 //! `cargo xtask soak`: makes thousands of generated calls of every tool, which must not change the lab.
 //!
-//! It then makes hostile calls while strace(1) watches which programs the servers start, makes random changes, which the
-//! comparisons of nodes must report, and compares traces of random packets with the real ovn-trace.
+//! It then makes hostile calls while strace(1) watches which programs the servers start, makes random changes, which
+//! the comparisons of nodes must report, and compares traces of random packets with the real ovn-trace.
 //!
 //! The servers are constructed so that no tool can write; this task checks the result. The servers themselves list the
 //! tools and their parameters, so a new tool is covered automatically.
@@ -121,7 +121,8 @@ pub(crate) fn run(soak: &Soak) -> Result {
         return Err(format!("the servers left temporary files: {left:?}").into());
     }
     judge(&before.changes(&after), &after.changes(&later), before.len())?;
-    // `cargo xtask test` makes fewer hostile calls and changes, and compares fewer packets, so a quick run leaves them out.
+    // `cargo xtask test` makes fewer hostile calls and changes, and compares fewer packets, so a quick run leaves them
+    // out.
     if soak.quick {
         return Ok(());
     }
@@ -131,8 +132,8 @@ pub(crate) fn run(soak: &Soak) -> Result {
     traces::compare(&workspace, &soak.lab, soak.packets, soak.processes, soak.seed)
 }
 
-/// Compares the evaluation of routes and rules with the kernel, and pages of logs with the whole log, in more cases than
-/// the tests do.
+/// Compares the evaluation of routes and rules with the kernel, and pages of logs with the whole log, in more cases
+/// than the tests do.
 fn random_cases(workspace: &Workspace, soak: &Soak) -> Result {
     let (seed, cases) = (soak.seed.to_string(), soak.cases.to_string());
     let kernel = cmd!(workspace.sh, "cargo test --workspace --test kernel -- --include-ignored");

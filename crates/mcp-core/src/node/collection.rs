@@ -1,8 +1,8 @@
 //! The collection whose data a tool reads, if a source has several collections of one node.
 //!
 //! Without a choice, each part of a node's data comes from the newest collection that has this part. This suits tools
-//! that show one part. A tool that combines several parts chooses one collection, because parts of different times do
-//! not fit together.
+//! that show one part. A tool that combines several parts chooses one collection, because parts of different times
+//! describe different states of the node.
 
 use super::{Node, without_secrets};
 use crate::{Argv, CollectionChoice, CommandPlace, Origin, Output, ReadError, ReadValue};

@@ -34,7 +34,7 @@ impl Tool for DatapathFlows {
     const TITLE: &'static str = "Datapath flows";
     const TOOLSET: &'static str = "datapath";
     const DESCRIPTION: &'static str = "Lists the flows that the datapath has cached, which show what happened to packets in the last \
-         seconds. Use it to see whether traffic arrives, is dropped, is offloaded or goes to userspace.";
+         few seconds. Use it to see whether traffic arrives, is dropped, is offloaded or goes to userspace.";
     const MANY: Many = Many::Each { because: "each node caches flows for its own traffic" };
     type Params = Params;
 
