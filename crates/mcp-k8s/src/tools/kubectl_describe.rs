@@ -6,7 +6,7 @@ use crate::{
     table::{self, Object, TableContext},
     which::ObjectSelection,
 };
-use mcp_core::{Answer, ClusterReader, ClusterTool, ObjectKind, ObjectQuery, ReadError, ToolError};
+use mcp_core::{Answer, ClusterReader, ClusterTool, ObjectKind, ObjectQuery, ReadError, ToolError, chain};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -101,7 +101,7 @@ async fn events_section(
         }
         // Unreadable events must not hide the object.
         Err(ToolError::Read(e)) => {
-            answer.notes.push(format!("the events were not read: {e}"));
+            answer.notes.push(format!("the events were not read: {}", chain(&e)));
             return Ok(Section::new("Events", vec!["not read".into()]));
         }
         Err(e) => return Err(e),

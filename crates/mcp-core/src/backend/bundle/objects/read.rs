@@ -271,9 +271,7 @@ mod tests {
                 let says_why = |e: &Error| {
                     let text = e.to_string();
                     // A reader of a type may see before that the value has another type.
-                    ["depth", "recursion limit", "expected string scalar"]
-                        .iter()
-                        .any(|why| text.contains(why))
+                    ["depth", "recursion limit", "expected "].iter().any(|why| text.contains(why))
                 };
                 assert!(errors.iter().all(says_why), "{key} {deep:.10} {errors:?}");
             }
