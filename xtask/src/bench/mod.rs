@@ -67,7 +67,7 @@ fn pieces() -> PossibleValuesParser {
 struct Plan {
     /// The folder of the large databases.
     data: PathBuf,
-    /// Whether to use a tenth of generated data, and the smallest of other data.
+    /// Whether to use a part of generated data, and the smallest of other data.
     quick: bool,
     /// The folder of cargo's profile.
     profile: &'static str,

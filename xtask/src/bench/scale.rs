@@ -13,7 +13,7 @@ use crate::workspace::{Result, Workspace};
 #[path = "../../../crates/mcp-k8s/tests/scale/bundle.rs"]
 mod bundle;
 
-/// The numbers of nodes and pods; a quick run uses a tenth.
+/// The numbers of nodes and pods; a quick run uses a thirtieth.
 const SIZE: [usize; 2] = [300, 20_000];
 /// The upper limit of an answer in bytes.
 const BOUND: usize = 24_000;
@@ -34,7 +34,7 @@ const QUESTIONS: [&[&str]; 8] = [
 /// Generates the must-gather, asks each question in a new process, and deletes the must-gather.
 pub(super) fn measure(workspace: &Workspace, plan: &Plan, table: &mut Table) -> Result {
     let folder = workspace.sh.create_temp_dir()?;
-    let [nodes, pods] = if plan.profile == "release" { SIZE } else { SIZE.map(|n| n / 10) };
+    let [nodes, pods] = if plan.profile == "release" { SIZE } else { SIZE.map(|n| n / 30) };
     bundle::write(folder.path(), nodes, pods, &databases(workspace)?)?;
     table.say(
         format!("**a must-gather of {nodes} nodes with databases and {pods} pods**, the first answer"),
