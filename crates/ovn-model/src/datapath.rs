@@ -40,9 +40,30 @@ pub struct Filter {
     pub nonzero: bool,
 }
 
+/// The limit of nested brackets. Open vSwitch nests much less.
+const DEPTH: usize = 100;
+
+/// Returns how deeply the brackets of a text are nested.
+fn depth(text: &str) -> usize {
+    let (mut now, mut most) = (0usize, 0);
+    for byte in text.bytes() {
+        match byte {
+            b'(' | b'{' | b'[' => now += 1,
+            b')' | b'}' | b']' => now = now.saturating_sub(1),
+            _ => {}
+        }
+        most = most.max(now);
+    }
+    most
+}
+
 impl<'a> Flow<'a> {
-    /// Parses a line. Returns `None` if the line is not a flow.
+    /// Parses a line. Returns `None` if the line is not a flow, or if its brackets are nested more deeply than in any
+    /// flow.
     pub fn parse(line: &'a str) -> Option<Self> {
+        if depth(line) > DEPTH {
+            return None;
+        }
         let (head, tail) = line.trim().split_once(", actions:")?;
         let (actions, extra) = match tail.split_once(", dp-extra-info:") {
             Some((actions, extra)) => (actions, Some(extra)),
@@ -187,6 +208,14 @@ mod tests {
     use proptest::prelude::*;
 
     const TUNNEL: &str = "ufid:3f1aa149-f428-4164-897f-2a75536bc77c, skb_priority(0/0),tunnel(tun_id=0xff0003,src=172.18.0.3,dst=172.18.0.2,ttl=64/0,tp_src=37746/0,tp_dst=6081/0,geneve({class=0x102/0,type=0x80/0,len=4/0,0x30002/0}),flags(-df+csum+key)),ct_state(0xaa/0x3f),recirc_id(0x2c),in_port(genev_sys_6081),packet_type(ns=0,id=0),eth(src=0a:58:0a:f4:00:01/00:00:00:00:00:00,dst=0a:58:0a:f4:00:04),eth_type(0x0800),ipv4(src=172.18.0.1/0.0.0.0,dst=10.244.0.4,proto=6/0,tos=0/0,ttl=61/0,frag=no),tcp(src=80/0,dst=48972/0),tcp_flags(0/0), packets:14, bytes:1336, used:10.159s, flags:SFP., dp:ovs, actions:6844d0909128ccb, dp-extra-info:miniflow_bits(10,2)";
+
+    #[test]
+    fn deep_nesting_is_not_a_flow() {
+        let nested =
+            |n: usize| format!("in_port(1),{}1{}, packets:0, actions:2", "a(".repeat(n), ")".repeat(n));
+        assert!(Flow::parse(&nested(90)).is_some_and(|flow| flow.short().contains("in_port(1)")));
+        assert_eq!(Flow::parse(&nested(30_000)), None);
+    }
 
     #[test]
     fn fields_that_match_anything_are_left_out() {
