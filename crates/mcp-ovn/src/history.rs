@@ -61,6 +61,11 @@ fn time(transaction: &Transaction<'_>) -> Option<Timestamp> {
     transaction.date_ms().and_then(|ms| Timestamp::from_millisecond(ms).ok())
 }
 
+/// Prints the time of a transaction, to the millisecond.
+fn time_text(transaction: &Transaction<'_>) -> String {
+    time(transaction).map_or("time unknown".into(), |t| t.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
+}
+
 /// Returns whether a transaction only writes the time stamp by which ovnkube-controller measures how fast changes reach
 /// the southbound database (`options:e2e_timestamp`, every 30 seconds).
 fn is_heartbeat(database: &Database, transaction: &Transaction<'_>) -> bool {
@@ -82,16 +87,13 @@ fn is_heartbeat(database: &Database, transaction: &Transaction<'_>) -> bool {
 
 /// Prints a transaction, or several consecutive ones that only write the time stamp, as one row.
 fn folded(database: &Database, several: &[Transaction<'_>]) -> String {
-    let when = |t: &Transaction<'_>| {
-        time(t).map_or("time unknown".into(), |t| t.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
-    };
     match several {
         [] => String::new(),
         [one] => text(database, one),
         [newest, .., oldest] => format!(
             "{} to {} #{} to #{}: {} transactions changed only options:e2e_timestamp, which ovnkube-controller writes every 30 s",
-            when(oldest),
-            when(newest),
+            time_text(oldest),
+            time_text(newest),
             oldest.record_number(),
             newest.record_number(),
             several.len()
@@ -103,8 +105,7 @@ fn folded(database: &Database, several: &[Transaction<'_>]) -> String {
 fn text(database: &Database, transaction: &Transaction<'_>) -> String {
     /// The limit of rows shown. A transaction that compacts a file or starts a node changes every row.
     const ROWS: usize = 12;
-    let when =
-        time(transaction).map_or("time unknown".into(), |t| t.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string());
+    let when = time_text(transaction);
     let comment = transaction.comment().unwrap_or_default();
     let by = if comment.is_empty() { "(no comment)" } else { &comment };
     let mut text = format!("{when} #{} {by}", transaction.record_number());

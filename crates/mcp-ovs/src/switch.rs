@@ -26,9 +26,17 @@ pub(crate) struct Bridge {
 
 /// Reads the bridges of a node. If `conf.db` was not collected, the recorded output of `ovs-vsctl` replaces it.
 pub(crate) async fn read(node: &Node<'_>) -> Result<Switch, ReadError> {
+    from_one_collection(node, read_from).await
+}
+
+/// Reads something that can be read in several ways from the first collection of a node that has it in any way.
+pub(crate) async fn from_one_collection<T>(
+    node: &Node<'_>,
+    read: impl AsyncFn(&Node<'_>) -> Result<T, ReadError>,
+) -> Result<T, ReadError> {
     let mut absent = None;
     for node in node.by_collection() {
-        match read_from(&node).await {
+        match read(&node).await {
             Err(e @ ReadError::NotCollected { .. }) => absent = Some(e),
             read => return read,
         }
@@ -120,10 +128,8 @@ fn check_output(what: &str, text: String) -> Result<String, ReadError> {
             || ["|WARN|", "|ERR|", "|EMER|"].iter().any(|level| line.contains(level))
     };
     let mut lines = text.lines().filter(|line| !line.trim().is_empty()).peekable();
-    match lines.peek().map(|line| line.trim().chars().take(200).collect::<String>()) {
-        Some(first) if lines.all(is_message) => {
-            Err(ReadError::unreadable(what, format!("the output is `{first}`")))
-        }
+    match lines.peek().copied() {
+        Some(first) if lines.all(is_message) => Err(message(what, first)),
         _ => Ok(text),
     }
 }
@@ -180,10 +186,7 @@ pub(crate) async fn zones(node: &Node<'_>) -> BTreeMap<u16, String> {
 /// instead of its list, even if the recorded exit status is 0.
 pub(crate) fn check_understood(what: &str, understood: usize, other: &[&str]) -> Result<(), ReadError> {
     match other.iter().find(|line| !line.trim().is_empty()) {
-        Some(line) if understood == 0 => {
-            let line: String = line.trim().chars().take(200).collect();
-            Err(ReadError::unreadable(what, format!("the output is `{line}`")))
-        }
+        Some(line) if understood == 0 => Err(message(what, line)),
         _ => Ok(()),
     }
 }
@@ -194,9 +197,14 @@ pub(crate) fn check_reply(what: &str, text: &str) -> Result<(), ReadError> {
     if text.lines().any(is_header) {
         return Ok(());
     }
-    let line: String = text.lines().next().unwrap_or_default().trim().chars().take(200).collect();
+    Err(message(what, text.lines().next().unwrap_or_default()))
+}
+
+/// Returns the error for an output that begins with this line instead of what the program should print.
+fn message(what: &str, line: &str) -> ReadError {
+    let line: String = line.trim().chars().take(200).collect();
     let why = if line.is_empty() { "the output is empty".into() } else { format!("the output is `{line}`") };
-    Err(ReadError::unreadable(what, why))
+    ReadError::unreadable(what, why)
 }
 
 /// Returns notes about lines that a parser did not understand.

@@ -37,14 +37,14 @@ fn end(text: &str) -> usize {
 }
 
 /// Whether brackets are nested more deeply than the actions that Open vSwitch accepts (`MAX_OFPACT_PARSE_DEPTH` in
-/// ofp-actions.h). Parsers call themselves for each level, so deeper text is not parsed.
-pub(crate) fn is_too_deep(text: &str) -> bool {
+/// ofp-actions.h). Parsers call themselves for each round or curly bracket, so deeper text is not parsed.
+pub fn is_too_deep(text: &str) -> bool {
     const DEEPEST: usize = 100;
     let mut depth = 0_usize;
     text.bytes().any(|byte| {
         match byte {
-            b'(' => depth += 1,
-            b')' => depth = depth.saturating_sub(1),
+            b'(' | b'{' => depth += 1,
+            b')' | b'}' => depth = depth.saturating_sub(1),
             _ => {}
         }
         depth > DEEPEST

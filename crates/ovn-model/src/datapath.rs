@@ -40,28 +40,11 @@ pub struct Filter {
     pub nonzero: bool,
 }
 
-/// The limit of nested brackets. Open vSwitch nests much less.
-const DEPTH: usize = 100;
-
-/// Returns how deeply the brackets of a text are nested.
-fn depth(text: &str) -> usize {
-    let (mut now, mut most) = (0usize, 0);
-    for byte in text.bytes() {
-        match byte {
-            b'(' | b'{' | b'[' => now += 1,
-            b')' | b'}' | b']' => now = now.saturating_sub(1),
-            _ => {}
-        }
-        most = most.max(now);
-    }
-    most
-}
-
 impl<'a> Flow<'a> {
     /// Parses a line. Returns `None` if the line is not a flow, or if its brackets are nested more deeply than in any
     /// flow.
     pub fn parse(line: &'a str) -> Option<Self> {
-        if depth(line) > DEPTH {
+        if tokens::is_too_deep(line) {
             return None;
         }
         let (head, tail) = line.trim().split_once(", actions:")?;

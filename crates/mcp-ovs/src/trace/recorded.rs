@@ -215,14 +215,7 @@ fn not_empty(read: Result<String, ReadError>) -> Result<String, String> {
 
 /// Reads the ports of the bridges from `conf.db`, or from the recorded output of `ovs-vsctl`.
 async fn ports(node: &Node<'_>) -> Result<RecordedBridges, ReadError> {
-    let mut absent = None;
-    for node in node.by_collection() {
-        match ports_from(&node).await {
-            Err(e @ ReadError::NotCollected { .. }) => absent = Some(e),
-            read => return read,
-        }
-    }
-    Err(absent.expect("a node has a collection"))
+    switch::from_one_collection(node, ports_from).await
 }
 
 async fn ports_from(node: &Node<'_>) -> Result<RecordedBridges, ReadError> {
