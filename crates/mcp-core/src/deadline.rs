@@ -75,7 +75,7 @@ impl CallEnded {
 
 impl fmt::Display for CallEnded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the call's time limit of {} s is over", self.limit.as_secs())
+        write!(f, "the time limit of the call, {} s, has expired", self.limit.as_secs())
     }
 }
 

@@ -89,8 +89,12 @@ fn an_output_that_is_too_large_is_refused() -> Result<(), Failed> {
 #[test]
 fn many_calls_with_large_outputs_are_bounded_together() -> Result<(), Failed> {
     // The calls get their memory in turn, and those whose time ends before their turn say why they have no answer.
-    let reasons =
-        ["memory for large data", "took longer than", "time limit of 8 s is over", "the server is busy"];
+    let reasons = [
+        "memory for large data",
+        "took longer than",
+        "the time limit of the call, 8 s, has expired",
+        "the server is busy",
+    ];
     for (len, limit) in [(60 << 20, None), (100 << 20, Some("is larger than"))] {
         let told = answers(len, 0, CALLS, 8)?;
         let (failed, answered): (Vec<&String>, Vec<&String>) =

@@ -139,7 +139,7 @@ async fn evaluated(of: &TracedNode<'_>, question: &Question) -> Result<Traced, T
     let new = branches.ends();
     if question.ct.iter().any(|state| state.as_str().contains("est") || state.as_str().contains("rpl")) {
         notes.push(
-            "ct_state says that the connection exists: if conntrack translates its addresses, as for a service, a real packet takes another path than shown here"
+            "ct_state says that the connection exists: if conntrack translates its addresses, as for a service, a real packet takes a path that this answer does not show"
                 .into(),
         );
     }

@@ -18,7 +18,7 @@ const NEEDLE: &str = "failed to run ovnkube";
 
 /// Generates a log, measures, and deletes the log.
 pub(super) fn measure(workspace: &Workspace, plan: &Plan, table: &mut Table) -> Result {
-    let megabytes_of_log = if plan.profile == "release" { 2_000 } else { 200 };
+    let megabytes_of_log = if plan.profile == "release" { 2_000 } else { 20 };
     let folder = workspace.target.join("bench-logs");
     let log = folder.join(LOG);
     generate(&log, megabytes_of_log * 1_000_000)?;

@@ -156,7 +156,7 @@ impl State {
             if !unclear.is_empty() {
                 doubts.insert(NOT_UNDERSTOOD.to_owned());
                 notes.push(format!(
-                    "{name}: not all lines of the dumps are understood, so a packet may take another path than shown here"
+                    "{name}: not all lines of the dumps are understood, so a packet may take a path that this answer does not show"
                 ));
                 notes.extend(switch::not_understood(&unclear));
             }

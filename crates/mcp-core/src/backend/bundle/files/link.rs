@@ -11,7 +11,7 @@ pub(crate) enum LinkError {
     Dangling(String),
     #[error("the path is a link that leads out of the bundle, to {0}")]
     LeadsOut(String),
-    #[error("the path is a link that leads in a circle")]
+    #[error("the path is a symbolic link that leads back to itself")]
     Circle,
 }
 
