@@ -2,7 +2,7 @@
 //!
 //! The targets are the property tests of all code that reads untrusted bytes. Here they run with more cases and other
 //! seeds each time, under limits: a target fails if it panics, if its process takes more memory than any input may
-//! cost, or if one round does not end.
+//! cost, or if one round does not end. The targets of cargo-fuzz are in the folder `fuzz`.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

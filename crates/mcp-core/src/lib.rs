@@ -22,6 +22,8 @@ mod document;
 mod error;
 mod evidence;
 mod fold;
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod kubernetes;
 mod memory;

@@ -9,6 +9,8 @@ mod describe;
 mod events;
 mod examples;
 mod file_search;
+#[doc(hidden)]
+pub mod fuzzing;
 mod json;
 mod locate;
 mod log;

@@ -1,7 +1,8 @@
 //! `cargo xtask soak`: makes thousands of generated calls of every tool, which must not change the lab.
 //!
 //! It then makes hostile calls while strace(1) watches which programs the servers start, makes random changes, which
-//! the comparisons of nodes must report, and compares traces of random packets with the real ovn-trace.
+//! the comparisons of nodes must report, checks that the fuzz targets compile, and compares traces of random packets
+//! with the real ovn-trace.
 //!
 //! The servers are constructed so that no tool can write; this task checks the result. The servers themselves list the
 //! tools and their parameters, so a new tool is covered automatically.
@@ -129,6 +130,7 @@ pub(crate) fn run(soak: &Soak) -> Result {
     programs::attack(&workspace, &soak.lab, soak.values, soak.seed)?;
     random_changes(&workspace, soak)?;
     random_cases(&workspace, soak)?;
+    fuzz_targets(&workspace)?;
     traces::compare(&workspace, &soak.lab, soak.packets, soak.processes, soak.seed)
 }
 
@@ -140,6 +142,11 @@ fn random_cases(workspace: &Workspace, soak: &Soak) -> Result {
     kernel.env("HOST_NET_SEED", seed).env("HOST_NET_CASES", &cases).run()?;
     let logs = cmd!(workspace.sh, "cargo test --workspace --lib -- log::pages");
     Ok(logs.env("PROPTEST_CASES", &cases).run()?)
+}
+
+/// Checks that the fuzz targets still compile: no other task builds them.
+fn fuzz_targets(workspace: &Workspace) -> Result {
+    Ok(cmd!(workspace.sh, "cargo check --quiet --locked --manifest-path fuzz/Cargo.toml").run()?)
 }
 
 /// Checks that the comparisons of nodes report more random changes of a source than the tests make.

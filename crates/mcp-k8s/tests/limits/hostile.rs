@@ -101,7 +101,8 @@ pub(crate) fn large_file(dir: &Path, len: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes objects and a log whose values are nested: in YAML, in JSON, as JSON in text, and as text in text.
+/// Writes objects and a log whose values are nested: in YAML, in JSON, as JSON in text, as text in text, and by
+/// references.
 pub(crate) fn deep_nesting(dir: &Path, depth: usize) -> io::Result<()> {
     let (open, close) = ("[".repeat(depth), "]".repeat(depth));
     let maps = "{\"a\":".repeat(depth);
@@ -110,7 +111,12 @@ pub(crate) fn deep_nesting(dir: &Path, depth: usize) -> io::Result<()> {
     let escaped = (0..12).fold("{\"password\":\"hunter2\"}".to_owned(), |inner, _| {
         format!("{{\"a\":{}}}", serde_json::Value::from(inner))
     });
+    // The text, of one byte for each level, is repeated 1,600 times.
+    let all = |name: &str| vec![format!("*{name}"); 40].join(", ");
+    let text = "x".repeat(depth);
+    let references = format!("{object}\na: &a {text}\nb: &b [{}]\nc: [{}]\n", all("a"), all("b"));
     for (name, text) in [
+        ("namespaces/shop/core/endpoints.yaml", references),
         (
             "namespaces/shop/core/pods.yaml",
             format!("{{\"metadata\":{{\"name\":\"deep\"}},\"a\":{open}{close}}}"),

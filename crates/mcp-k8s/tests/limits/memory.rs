@@ -72,7 +72,7 @@ fn deep_nesting_is_refused() -> Result<(), Failed> {
     let dir = tempfile::tempdir()?;
     hostile::deep_nesting(dir.path(), 1_000_000)?;
     let mut calls = Vec::new();
-    for kind in ["pods", "services", "nodes", "configmaps"] {
+    for kind in ["endpoints", "pods", "services", "nodes", "configmaps"] {
         calls.push(("kubectl_get", json!({ "kind": kind, "output": "yaml", "timeout_seconds": 60 })));
         calls.push(("kubectl_describe", json!({ "kind": kind, "name": "deep", "namespace": "shop" })));
     }
@@ -80,7 +80,7 @@ fn deep_nesting_is_refused() -> Result<(), Failed> {
     calls.push(("kubectl_logs", json!({ "pod": "shop/web", "digest": true, "timeout_seconds": 60 })));
     calls.push(("kubectl_get", json!({ "kind": "pods", "columns": [".a[".repeat(100_000)] })));
     let told = answers(dir.path(), &calls)?;
-    for (call, text) in calls.iter().zip(&told).take(6) {
+    for (call, text) in calls.iter().zip(&told).take(8) {
         assert!(text.contains("could not be read"), "{call:?} {text}");
     }
     Ok(())

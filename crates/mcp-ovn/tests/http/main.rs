@@ -139,6 +139,16 @@ async fn everything_but_the_health_page_needs_the_token() -> Result<(), Failed> 
         assert_eq!(server.get("/anything").await?.status, 401);
         let health = server.get("/healthz").await?;
         assert_eq!((health.status, health.body.as_str()), (200, "ok\n"));
+        // A client without the token does not keep its connection, even if it does not ask for its end.
+        for (request, status) in [("POST /mcp", 401), ("GET /healthz", 200)] {
+            let mut stream = TcpStream::connect(server.addr).await?;
+            let text = format!("{request} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n");
+            stream.write_all(text.as_bytes()).await?;
+            let mut reply = String::new();
+            stream.read_to_string(&mut reply).await?;
+            assert!(reply.starts_with(&format!("HTTP/1.1 {status} ")), "{reply}");
+            assert!(reply.to_ascii_lowercase().contains("connection: close"), "{reply}");
+        }
     }
     Ok(())
 }

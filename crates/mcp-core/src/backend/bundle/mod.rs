@@ -16,6 +16,7 @@ mod objects;
 mod recorded;
 
 pub(super) use logs::plain;
+pub(crate) use objects::each as each_object;
 
 use super::{Backend, BundleFile, Coverage, Extent, Origin, Output, ReadError, ReadValue};
 use crate::{

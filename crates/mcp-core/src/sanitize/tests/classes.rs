@@ -1,7 +1,21 @@
-//! Every promised class of secrets, in many forms.
+//! Every promised class of secrets, in many forms. The fuzz target `redaction` includes this file.
 
 /// The planted secret.
 pub(super) const SECRET: &str = "hunter2";
+
+/// Whether the text reveals parts of the planted secret.
+pub(super) fn tells(text: &str) -> bool {
+    [SECRET, "75af7405", "two words", "eyJ"].iter().any(|part| text.contains(part))
+}
+
+/// Returns the form with the secret in place of `@`. The URL's own `@`, which follows the secret, stays.
+pub(super) fn plant(form: &str, value: &str) -> String {
+    form.replace("@@", "\u{0}at")
+        .replace("@a ", "\u{0}name ")
+        .replace('@', value)
+        .replace("\u{0}at", &format!("{value}@"))
+        .replace("\u{0}name", "@a")
+}
 
 /// The forms of a class. In each form `@` stands for a secret, of which no part may be shown.
 pub(super) struct Class {

@@ -1,6 +1,9 @@
 //! Random text around a secret must not reveal it.
 
-use super::{classes::CLASSES, in_pieces, plant, tells};
+use super::{
+    classes::{CLASSES, plant, tells},
+    in_pieces,
+};
 use crate::sanitize::clean;
 use proptest::{prelude::*, sample::select};
 

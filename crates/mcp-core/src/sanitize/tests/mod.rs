@@ -7,13 +7,8 @@ mod healthy;
 use super::{Redactor, clean};
 use crate::Deadline;
 use base64::{Engine, prelude::BASE64_STANDARD};
-use classes::{CLASSES, SECRET};
+use classes::{CLASSES, SECRET, plant, tells};
 use std::time::Duration;
-
-/// Whether the text reveals parts of the planted secret.
-fn tells(text: &str) -> bool {
-    [SECRET, "75af7405", "two words", "eyJ"].iter().any(|part| text.contains(part))
-}
 
 #[test]
 fn no_form_of_any_class_is_shown() {
@@ -40,15 +35,6 @@ fn no_form_of_any_class_is_shown() {
         }
     }
     assert!(told.is_empty(), "{} of them:\n{}", told.len(), told.join("\n"));
-}
-
-/// Returns the form with the secret in place of `@`. The URL's own `@`, which follows the secret, stays.
-fn plant(form: &str, value: &str) -> String {
-    form.replace("@@", "\u{0}at")
-        .replace("@a ", "\u{0}name ")
-        .replace('@', value)
-        .replace("\u{0}at", &format!("{value}@"))
-        .replace("\u{0}name", "@a")
 }
 
 fn in_pieces(text: &[u8], size: usize) -> String {

@@ -28,7 +28,8 @@ use std::{
 };
 
 pub(super) use kinds::is_discovery;
-pub(super) use read::{each, typed};
+pub(crate) use read::each;
+pub(super) use read::typed;
 
 /// Returns true if a file of this name contains objects.
 pub(super) fn is_object(path: &str) -> bool {

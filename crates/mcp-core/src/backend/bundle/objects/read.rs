@@ -16,12 +16,12 @@ use std::fmt;
 /// # Errors
 /// Returns an error if the time of the call is over, if the YAML or JSON is invalid, or if the file was cut at a place
 /// where it is still valid YAML. Collectors end every file with a line feed, and every list with its kind.
-pub(in crate::backend::bundle) fn each(bytes: &[u8], mut take: impl FnMut(Value)) -> Result<(), Error> {
+pub(crate) fn each(bytes: &[u8], mut take: impl FnMut(Value)) -> Result<(), Error> {
     let deadline = Deadline::current();
     let read = |deserializer: serde_saphyr::Deserializer<'_, '_>| {
         deserializer.deserialize_any(DocumentVisitor(&mut take, &deadline))
     };
-    serde_saphyr::with_deserializer_from_slice_with_options(bytes, options(), read)?;
+    serde_saphyr::with_deserializer_from_slice_with_options(bytes, options(bytes), read)?;
     // A JSON document ends with a closing bracket, and the parser rejects it without one.
     let is_json = bytes.trim_ascii().first().is_some_and(|first| matches!(first, b'{' | b'['));
     if is_json || bytes.ends_with(b"\n") {
@@ -35,16 +35,19 @@ pub(in crate::backend::bundle) fn each(bytes: &[u8], mut take: impl FnMut(Value)
 /// # Errors
 /// Returns an error if the YAML or JSON is invalid, is nested too deeply, or does not have the form of the type.
 pub(in crate::backend::bundle) fn typed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
-    serde_saphyr::from_slice_with_options(bytes, options())
+    serde_saphyr::from_slice_with_options(bytes, options(bytes))
 }
 
-/// The default budget rejects lists of a few thousand pods, and the size of the file bounds the work too. The depth
-/// stays limited, because values are read recursively. Snippets are off, because a snippet in an error could show a
-/// value that must be redacted.
-fn options() -> Options {
+/// The default budget rejects lists of a few thousand pods, so the size of the file bounds the work instead. A file
+/// that refers to its own values (`*a`) could be much larger in memory, so its texts together have at most twice the
+/// size of the file. The depth stays limited, because values are read recursively. Snippets are off, because a snippet
+/// in an error could show a value that must be redacted.
+fn options(bytes: &[u8]) -> Options {
+    /// The size of the texts that a small file may always have, in bytes.
+    const SMALL: usize = 64 << 10;
     let mut budget = Budget::default();
-    (budget.max_events, budget.max_nodes, budget.max_total_scalar_bytes) =
-        (usize::MAX, usize::MAX, usize::MAX);
+    (budget.max_events, budget.max_nodes) = (usize::MAX, usize::MAX);
+    budget.max_total_scalar_bytes = bytes.len().saturating_mul(2).max(SMALL);
     budget.max_depth = 100;
     serde_saphyr::options! { budget: Some(budget), emit_comments: false, with_snippet: false }
 }
@@ -245,6 +248,28 @@ mod tests {
         assert_eq!(all, [json!({ "a": 1 })]);
         let anchors = format!("a: &a [x]\n{}", (0..200).map(|i| format!("b{i}: *a\n")).collect::<String>());
         assert!(objects(&anchors).is_err(), "the expansion of references is limited");
+    }
+
+    #[test]
+    fn reading_stops_when_its_call_ends() {
+        let list = format!("items:\n{}kind: List\n", "- {a: [1, 2]}\n".repeat(1_000));
+        assert_eq!(objects(&list).unwrap().len(), 1_000);
+        let mut given = 0;
+        let over = crate::Deadline::within(std::time::Duration::ZERO);
+        assert!(over.during(|| each(list.as_bytes(), |_| given += 1)).is_err());
+        assert_eq!(given, 0);
+    }
+
+    /// Values that refer to values that refer to a text are a thousand times as large as the file.
+    #[test]
+    fn references_do_not_multiply_the_size_of_a_file() {
+        let text = "x".repeat(10_000);
+        let all = |name: &str| vec![format!("*{name}"); 40].join(", ");
+        let bomb = format!("metadata: {{name: a}}\na: &a {text}\nb: &b [{}]\nc: [{}]\n", all("a"), all("b"));
+        assert!(objects(&bomb).unwrap_err().to_string().contains("scalar"));
+        assert!(typed::<Labelled>(bomb.as_bytes()).is_err());
+        let twice = format!("metadata: {{name: a}}\na: &a {text}\nb: *a\n");
+        assert_eq!(objects(&twice).unwrap()[0].pointer("/b").unwrap().as_str().unwrap().len(), 10_000);
     }
 
     /// The fields of an object that a caller may want.
