@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes each gateway router learn the gateway's address anew, and sends pings each way until one is answered. Tunnels
+# Makes each gateway router learn the gateway's address again, and sends pings each way until one is answered. Tunnels
 # and gateway routers lose the packets that make them learn a neighbour's address, and learnt addresses age out: without
 # this, the first connections of a test may fail, or an address may age out while a test reads it.
 # shellcheck source=env.sh
