@@ -96,6 +96,9 @@ pub(crate) fn run(soak: &Soak) -> Result {
         None => local(&soak.lab),
     };
 
+    // Addresses that were learnt at the same time also age out at the same time, perhaps between two looks at the lab.
+    let warm = concat!(env!("CARGO_MANIFEST_DIR"), "/lab/warm.sh");
+    cmd!(workspace.sh, "bash {warm}").env("LAB_DIR", &soak.lab).run()?;
     let _planted = Planted::plant(&workspace.sh, &soak.lab)?;
     let look = || State::of(&workspace.sh, &soak.lab);
     let before = look()?;
