@@ -41,6 +41,9 @@ struct Cli {
     /// The maximum size of one answer, in bytes.
     #[arg(long, global = true, default_value_t = Budget::default().bytes, value_parser = parse_max_bytes)]
     max_bytes: usize,
+    /// Also write every capture into this folder. Without it, captures are kept for 30 minutes and end with the server.
+    #[arg(long, global = true, value_name = "DIR")]
+    save_dir: Option<PathBuf>,
     #[command(flatten)]
     http: HttpArgs,
     #[command(subcommand)]
@@ -189,6 +192,7 @@ pub fn main(layer: Layer) -> ExitCode {
 fn command(layer: &Layer) -> clap::Command {
     let tools = layer.tools.iter().map(|tool| usage::command(layer, tool));
     let named = Cli::command().name(layer.name).version(layer.version);
+    let named = named.mut_arg("save_dir", |option| option.hide(layer.captures.is_none()));
     named.mut_subcommand("call", |call| call.subcommands(tools))
 }
 
@@ -210,6 +214,11 @@ async fn run(mut layer: Layer, cli: Cli) -> Result<ExitCode, String> {
     }
     let budget = Budget { bytes: cli.max_bytes, ..Budget::default() };
     let server = Server::new(layer, source(cli.source).await?, budget);
+    let server = match cli.save_dir {
+        Some(folder) if folder.is_dir() => server.saving_captures_in(folder),
+        Some(folder) => return Err(format!("error: --save-dir: {} is not a folder", folder.display())),
+        None => server,
+    };
     let answered = tokio::select! {
         answered = answer(&server, cli.command, &cli.http) => answered,
         // Over HTTP, `http::serve` handles the signals itself, so that running calls get time to end.

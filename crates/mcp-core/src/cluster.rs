@@ -1,8 +1,8 @@
 //! The whole cluster, for tools that need no data of a single node.
 
 use crate::{
-    Backend, Budget, BundleFile, Coverage, Db, Extent, LogQuery, LogStream, Node, NodeName, ObjectKind,
-    ObjectQuery, ReadError, ReadValue, Reading, Table, ToolError,
+    Backend, Budget, BundleFile, CaptureStore, Coverage, Db, Extent, LogQuery, LogStream, Node, NodeName,
+    ObjectKind, ObjectQuery, PodRef, ReadError, ReadValue, Reading, Table, ToolError,
     node::Provenance,
     tool::{AT_ONCE, SLACK},
 };
@@ -12,7 +12,8 @@ use ovsdb::{Rows, Select};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
-    sync::Arc,
+    io::{self, Read},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -23,6 +24,7 @@ pub struct ClusterReader<'a> {
     until: Instant,
     budget: Budget,
     noted: Arc<Provenance>,
+    captures: Option<Arc<CaptureStore>>,
 }
 
 /// The name of a node, with the value that was made from its rows or the error of reading them.
@@ -30,7 +32,52 @@ pub type RowsOfNode<T> = (NodeName, Result<T, ReadError>);
 
 impl<'a> ClusterReader<'a> {
     pub(crate) fn new(backend: &'a dyn Backend, within: Duration, budget: Budget) -> Self {
-        Self { backend, within, until: Instant::now() + within, budget, noted: Arc::default() }
+        let until = Instant::now() + within;
+        Self { backend, within, until, budget, noted: Arc::default(), captures: None }
+    }
+
+    /// Gives the reader the captures of the server.
+    pub(crate) fn with_captures(self, captures: &Arc<CaptureStore>) -> Self {
+        Self { captures: Some(captures.clone()), ..self }
+    }
+
+    /// Returns the captures that the server keeps.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error outside the call of a tool.
+    pub fn captures(&self) -> Result<&Arc<CaptureStore>, ToolError> {
+        let none = || ReadError::not_held("a capture", self.backend.name());
+        Ok(self.captures.as_ref().ok_or_else(none)?)
+    }
+
+    /// Returns the node that a pod runs on.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the pod does not exist or is not scheduled yet.
+    pub async fn node_of_pod(&self, pod: &PodRef) -> Result<NodeName, ToolError> {
+        crate::resolve::node_of_pod(self.backend, pod, self.within).await
+    }
+
+    /// Passes the content of a file that is no text to `read`, and returns what `read` makes of it. The file is
+    /// decompressed if it is compressed. `read` runs on a thread that may block.
+    pub async fn binary<T: Send + 'static>(
+        &self,
+        file: &BundleFile,
+        read: impl FnOnce(&mut dyn Read) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        let made = Arc::new(Mutex::new(None));
+        let to = made.clone();
+        let visit = move |content: &mut dyn Read| {
+            *to.lock().unwrap_or_else(PoisonError::into_inner) = Some(read(content)?);
+            Ok(())
+        };
+        self.noted.take(self.backend.binary(&file.bundle, &file.path, Box::new(visit)).await?);
+        let made = made.lock().unwrap_or_else(PoisonError::into_inner).take();
+        made.ok_or_else(|| {
+            ReadError::not_held(format!("{} in {}", file.path, file.bundle), self.backend.name())
+        })
     }
 
     /// Returns the time limit of the call.

@@ -11,6 +11,7 @@ pub mod argv;
 mod answer;
 pub mod audit;
 mod backend;
+mod captures;
 mod cli;
 mod cluster;
 pub mod commands;
@@ -51,9 +52,10 @@ pub use answer::{Answer, Fact, Row, RowField, RowIdentity, counted};
 pub use argv::Argv;
 pub use backend::{
     AreaOfNode, AreaState, Backend, BadLocal, Bundle, BundleFile, ClusterError, Collection, Coverage,
-    DataArea, Extent, LiveCluster, LocalBackend, LocalNode, NodeCoverage, Origin, Output, ReadError,
-    ReadValue, RecordedBackend, RecordingBackend, SourceCoverage,
+    DataArea, Extent, FileVisitor, LiveCluster, LocalBackend, LocalNode, NodeCoverage, Origin, Output,
+    ReadError, ReadValue, RecordedBackend, RecordingBackend, SourceCoverage,
 };
+pub use captures::{Capture, CaptureFormat, CapturePart, CaptureStore, PartReader, RunningCapture};
 pub use cli::main;
 pub use cluster::{ClusterReader, RowsOfNode};
 pub use completion::{Completer, Completion};
@@ -67,7 +69,7 @@ pub use kubernetes::{
     ObjectKind, ObjectName, ObjectQuery, Table, TableRow, UnreadFields, yaml_lines,
 };
 pub use name::BadName;
-pub use node::{Node, Reading};
+pub use node::{CaptureReport, Node, Reading};
 pub use pattern::Pattern;
 pub use progress::Progress;
 pub use prompt::{Prompt, PromptArgument};

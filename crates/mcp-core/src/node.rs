@@ -3,8 +3,9 @@
 mod collection;
 
 use crate::{
-    Argv, Backend, Budget, CallEnded, CommandPlace, CommandTarget, Db, Deadline, Extent, LogQuery, LogStream,
-    NodeName, ObjectKind, ObjectQuery, Origin, Output, PodRef, ReadError, ReadValue, ToolError,
+    Argv, Backend, Budget, CallEnded, CapturePart, CommandPlace, CommandTarget, Db, Deadline, Extent,
+    LogQuery, LogStream, NodeName, ObjectKind, ObjectQuery, Origin, Output, PodRef, ReadError, ReadValue,
+    ToolError,
     backend::netns,
     commands,
     reply::ReplyForm,
@@ -98,6 +99,18 @@ impl Provenance {
         let kept = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         (kept.origins, kept.notes)
     }
+}
+
+/// The name by which tcpdump(8) captures on all interfaces.
+const ANY_INTERFACE: &str = "any";
+
+/// How a capture of one point ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CaptureReport {
+    /// What the program wrote to standard error: tcpdump(8) reports there what it counted.
+    pub said: String,
+    /// Why the capture ended early, if it did.
+    pub broken: Option<String>,
 }
 
 /// One way to get an answer: the data to read and the parser for it.
@@ -363,6 +376,35 @@ impl<'a> Node<'a> {
     ) -> Result<Output, ReadError> {
         let read = self.backend.follow(&self.at(place.clone()), argv, time).await?;
         Ok(self.take(&place, without_secrets(read)?))
+    }
+
+    /// Runs a program that watches the node for `time`, and keeps its standard output in `into`. If the program fails or
+    /// its connection breaks after something has arrived, the result says so, and what arrived is kept.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if nothing arrived because the program could not run.
+    pub async fn capture(
+        &self,
+        place: CommandPlace,
+        argv: &Argv,
+        time: Duration,
+        into: &CapturePart,
+    ) -> Result<CaptureReport, ReadError> {
+        if argv.interface() != Some(ANY_INTERFACE) {
+            self.check_interface(&place, argv).await?;
+        }
+        match self.backend.capture(&self.at(place.clone()), argv, time, into).await {
+            Ok(read) => {
+                let output = self.take(&place, without_secrets(read)?);
+                let said = String::from_utf8_lossy(&output.stderr).into_owned();
+                Ok(CaptureReport { said, broken: None })
+            }
+            Err(e) if !into.is_empty() => {
+                Ok(CaptureReport { said: String::new(), broken: Some(crate::error::chain(&e)) })
+            }
+            Err(e) => Err(e),
+        }
     }
 
     /// Returns a database with its transaction log.

@@ -1,8 +1,8 @@
 //! The traits of a tool, and the table of a server's tools.
 
 use crate::{
-    Answer, Backend, Budget, ClusterReader, Completion, Deadline, Document, Node, NodeName, Progress,
-    ToolError,
+    Answer, Backend, Budget, CaptureFormat, CaptureStore, ClusterReader, Completion, Deadline, Document,
+    Node, NodeName, Progress, ToolError,
     argv::AllowedPrograms,
     error::echo,
     evidence::{CallEvidence, NodeEvidence},
@@ -133,6 +133,8 @@ pub struct Layer {
     pub examples: &'static [Example],
     /// The commands that the layer's `commands.rs` allows on nodes.
     pub allow: AllowedPrograms,
+    /// How the layer writes a capture into a file, if its tools capture.
+    pub captures: Option<CaptureFormat>,
 }
 
 /// The description and the code of a tool, without the type of the tool.
@@ -159,6 +161,7 @@ type ToolFuture<'a> = BoxFuture<'a, Result<String, ToolError>>;
 /// A call and the state that it uses.
 pub(crate) struct Call<'a> {
     pub(crate) backend: &'a Arc<dyn Backend>,
+    pub(crate) captures: &'a Arc<CaptureStore>,
     pub(crate) budget: Budget,
     pub(crate) progress: Progress,
     pub(crate) record: CallEvidence<'a>,
@@ -269,7 +272,7 @@ async fn run_on_cluster<T: ClusterTool>(
     let common = SharedParams::take(&mut arguments, T::OWN_GREP)?;
     let params: T::Params = own_parameters(arguments, T::DESCRIPTION)?;
     let backend = &*chosen(call, &common).await?;
-    let cluster = ClusterReader::new(backend, left(common.within), call.budget);
+    let cluster = ClusterReader::new(backend, left(common.within), call.budget).with_captures(call.captures);
     let late = |_| Deadline::current().over().stopped(T::NAME);
     let within = Deadline::current().left().min(common.within) + SLACK / 2;
     let answer = tokio::time::timeout(within, T::run(&cluster, &params));
@@ -335,6 +338,7 @@ impl Layer {
             documents: Vec::new(),
             examples: &[],
             allow: AllowedPrograms(&[]),
+            captures: None,
         }
     }
 
@@ -372,6 +376,12 @@ impl Layer {
     #[must_use]
     pub fn examples(self, examples: &'static [Example]) -> Self {
         Self { examples, ..self }
+    }
+
+    /// Sets how captures are written into a file.
+    #[must_use]
+    pub fn captures(self, format: CaptureFormat) -> Self {
+        Self { captures: Some(format), ..self }
     }
 
     /// Sets the allowed commands.

@@ -4,12 +4,15 @@
 //! the network, mount and UTS namespaces of a process, so that one server can serve several nodes: the host as seen
 //! from a debug container (`NODE=1` with hostPID), or the nodes of the lab.
 
+mod capture;
+
 use super::{
     AreaState, Backend, Coverage, DataArea, NodeCoverage, Origin, Output, ReadError, ReadValue, answered,
     live::DatabaseServers, netns, nofollow::Root, warnings,
 };
 use crate::{
-    Argv, CommandPlace, CommandTarget, Db, LogQuery, LogSource, LogStream, NodeName, PodRef, commands,
+    Argv, CapturePart, CommandPlace, CommandTarget, Db, LogQuery, LogSource, LogStream, NodeName, PodRef,
+    commands,
 };
 use async_trait::async_trait;
 use futures::future::{join_all, join3};
@@ -245,6 +248,20 @@ impl Backend for LocalBackend {
             CommandEnd::ByItself(output) => read(at, argv, &namespaces, output),
             CommandEnd::ByTime(output) => read(at, argv, &namespaces, Output { status: Some(0), ..output }),
         }
+    }
+
+    async fn capture(
+        &self,
+        at: &CommandTarget,
+        argv: &Argv,
+        time: Duration,
+        into: &CapturePart,
+    ) -> Result<ReadValue<Output>, ReadError> {
+        let namespaces = self.namespaces(at).await?;
+        let mut read = read(at, argv, &namespaces, capture::run(at, argv, &namespaces, time, into).await?)?;
+        // The caller reads what the program says about its capture.
+        read.notes.clear();
+        Ok(read)
     }
 
     async fn schema(&self, at: &CommandTarget, db: Db) -> Result<Arc<Schema>, ReadError> {

@@ -25,8 +25,8 @@ pub use origin::{BundleFile, Collection, Extent, Origin, ReadValue};
 pub use recorded::{RecordedBackend, RecordingBackend};
 
 use crate::{
-    Argv, CommandTarget, Db, LogQuery, LogStream, NodeName, ObjectKind, ObjectQuery, Progress, Table,
-    argv::BadWord,
+    Argv, CapturePart, CommandTarget, Db, LogQuery, LogStream, NodeName, ObjectKind, ObjectQuery, Progress,
+    Table, argv::BadWord,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -118,6 +118,28 @@ pub trait Backend: Send + Sync + 'static {
         Err(ReadError::NotHeld { what, source_name: self.name().into(), why, instead: Vec::new() })
     }
 
+    /// Runs a program that watches a node for `time`, and keeps its standard output, which may be binary and has no
+    /// secrets removed, in `into`. The program ends earlier if it ends by itself or prints more than `into` keeps. The
+    /// output of the result has only the standard error and the exit status. After an error `into` has what arrived.
+    /// Only a live source can do this.
+    async fn capture(
+        &self,
+        _at: &CommandTarget,
+        argv: &Argv,
+        _time: Duration,
+        _into: &CapturePart,
+    ) -> Result<ReadValue<Output>, ReadError> {
+        let what = format!("a capture with `{}`", argv.program());
+        let why = Some("this needs a live source; a bundle cannot answer it".into());
+        Err(ReadError::NotHeld { what, source_name: self.name().into(), why, instead: Vec::new() })
+    }
+
+    /// Passes the content of a file that is no text, such as a capture of packets, to `read`. A file that is compressed
+    /// with gzip, xz or zstd is decompressed. Only a source that consists of files has them.
+    async fn binary(&self, bundle: &str, path: &str, _read: FileVisitor) -> Result<ReadValue<()>, ReadError> {
+        Err(ReadError::not_held(format!("{path} in {bundle}"), self.name()))
+    }
+
     /// The schema of a database: the schema that its server uses, or the schema in its file.
     async fn schema(&self, at: &CommandTarget, db: Db) -> Result<Arc<Schema>, ReadError>;
 
@@ -169,6 +191,9 @@ pub trait Backend: Send + Sync + 'static {
     /// Ends everything that outlives its call. Callers do not use the source afterwards.
     async fn close(&self) {}
 }
+
+/// A function that reads the content of a file from its beginning. It runs on a thread that may block.
+pub type FileVisitor = Box<dyn FnOnce(&mut dyn std::io::Read) -> std::io::Result<()> + Send>;
 
 /// What a command printed. Output is never cut silently: a note of its [`ReadValue`] says that it was cut.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

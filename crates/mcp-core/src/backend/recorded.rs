@@ -15,19 +15,21 @@
 //! [`RecordingBackend`] wraps any backend and writes such a directory, so the cases that test the tools also record the
 //! data that they are tested on.
 
-use super::{Backend, BundleFile, Coverage, Origin, Output, ReadError, ReadValue};
+use super::{Backend, BundleFile, Coverage, FileVisitor, Origin, Output, ReadError, ReadValue};
 use crate::{
-    Argv, CommandPlace, CommandTarget, Db, LogQuery, LogStream, NodeName, ObjectKind, ObjectQuery, Progress,
-    Table,
+    Argv, CapturePart, CommandPlace, CommandTarget, Db, LogQuery, LogStream, NodeName, ObjectKind,
+    ObjectQuery, Progress, Table,
 };
 use async_trait::async_trait;
+use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use ovsdb::{Database, Rows, Schema, Select, wire};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use sha1::{Digest, Sha1};
 use std::{
     fmt::Write,
+    io::Read,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -56,6 +58,19 @@ fn ask_command(at: &CommandTarget, argv: &Argv) -> String {
         CommandPlace::Pod(pod) => format!("in {pod}: {argv}"),
         _ => argv.to_string(),
     }
+}
+
+/// The key of a recording of a capture.
+fn ask_capture(at: &CommandTarget, argv: &Argv) -> String {
+    format!("capture {}", ask_command(at, argv))
+}
+
+/// The body of a recording of a capture.
+#[derive(Serialize, Deserialize)]
+struct RecordedCapture {
+    stderr: String,
+    /// The bytes in base64.
+    stdout: String,
 }
 
 fn ask_schema(db: Db) -> String {
@@ -172,6 +187,25 @@ impl Backend for RecordedBackend {
                 stderr: body.trim().into(),
             }),
         }
+    }
+
+    async fn capture(
+        &self,
+        at: &CommandTarget,
+        argv: &Argv,
+        _time: Duration,
+        into: &CapturePart,
+    ) -> Result<ReadValue<Output>, ReadError> {
+        let ask = ask_capture(at, argv);
+        let Recording { origin, body, .. } = self.recording(&at.node, &ask)?;
+        let failed = |e: Box<dyn std::error::Error + Send + Sync>| {
+            ReadError::unreadable(format!("the recording of `{ask}`"), e)
+        };
+        let recorded: RecordedCapture = serde_json::from_str(&body).map_err(|e| failed(e.into()))?;
+        let bytes = STANDARD.decode(recorded.stdout).map_err(|e| failed(e.into()))?;
+        into.put(&bytes).map_err(|e| failed(e.into()))?;
+        let output = Output { stdout: Vec::new(), stderr: recorded.stderr.into(), status: Some(0) };
+        Ok(ReadValue { value: output, origin, notes: Vec::new() })
     }
 
     async fn schema(&self, at: &CommandTarget, db: Db) -> Result<Arc<Schema>, ReadError> {
@@ -327,6 +361,29 @@ impl Backend for RecordingBackend {
         time: Duration,
     ) -> Result<ReadValue<Output>, ReadError> {
         self.inner.follow(at, argv, time).await
+    }
+
+    async fn capture(
+        &self,
+        at: &CommandTarget,
+        argv: &Argv,
+        time: Duration,
+        into: &CapturePart,
+    ) -> Result<ReadValue<Output>, ReadError> {
+        let read = self.inner.capture(at, argv, time, into).await?;
+        let ask = ask_capture(at, argv);
+        let mut bytes = Vec::new();
+        into.reader().read_to_end(&mut bytes).map_err(|e| ReadError::unreadable(&ask, e))?;
+        let stderr = String::from_utf8_lossy(&read.value.stderr).into_owned();
+        let recorded = RecordedCapture { stderr, stdout: STANDARD.encode(bytes) };
+        let body = serde_json::to_string(&recorded).map_err(|e| ReadError::unreadable(&ask, e))?;
+        self.write(at.node.as_str(), &ask, Some(&read.origin), 0, &body)?;
+        Ok(read)
+    }
+
+    async fn binary(&self, bundle: &str, path: &str, read: FileVisitor) -> Result<ReadValue<()>, ReadError> {
+        // Files are too large to record.
+        self.inner.binary(bundle, path, read).await
     }
 
     async fn schema(&self, at: &CommandTarget, db: Db) -> Result<Arc<Schema>, ReadError> {

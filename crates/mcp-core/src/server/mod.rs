@@ -1,12 +1,14 @@
 //! The MCP server around a layer. It speaks both generations of the protocol: clients that initialize (2025-11-25 and
 //! before) and clients that discover (2026-07-28). It keeps no state for a connection.
 
+mod captures;
 mod guides;
 #[cfg(test)]
 mod tests;
 
 use crate::{
-    Backend, Budget, Deadline, Layer, Node, NodeName, Progress, ReadError, ToolError, completion,
+    Backend, Budget, CaptureStore, Deadline, Layer, Node, NodeName, Progress, ReadError, ToolError,
+    completion,
     error::{chain, echo},
     evidence::{COVERAGE, EvidenceStore},
     params,
@@ -31,7 +33,7 @@ use rmcp::{
     service::RequestContext,
 };
 use serde_json::{Map, Value};
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::{Semaphore, watch};
 
 /// An MCP server: a layer and the source that it reads.
@@ -41,6 +43,7 @@ pub struct Server {
     backend: Arc<dyn Backend>,
     budget: Budget,
     evidence: Arc<EvidenceStore>,
+    captures: Arc<CaptureStore>,
     /// The permits of the calls that run.
     turns: Arc<Semaphore>,
     /// The permits of the calls that run or wait.
@@ -75,15 +78,23 @@ impl Server {
     /// Returns a server that answers from `backend`, with answers of at most the size of `budget`.
     pub fn new(layer: Layer, backend: Arc<dyn Backend>, budget: Budget) -> Self {
         let evidence = Arc::new(EvidenceStore::new(layer.name));
+        let captures = Arc::new(CaptureStore::new(layer.name, layer.captures, None));
         Self {
             layer: Arc::new(layer),
             backend,
             budget,
             evidence,
+            captures,
             turns: Arc::new(Semaphore::new(AT_ONCE)),
             places: Arc::new(Semaphore::new(AT_ONCE + WAITING)),
             stop: Arc::new(watch::channel(false).0),
         }
+    }
+
+    /// Keeps all captures in a folder.
+    pub(crate) fn saving_captures_in(self, folder: PathBuf) -> Self {
+        let captures = CaptureStore::new(self.layer.name, self.layer.captures, Some(folder));
+        Self { captures: Arc::new(captures), ..self }
     }
 
     /// Drops the running calls while the backend can still end the programs that the calls started.
@@ -158,7 +169,8 @@ impl Server {
         let answer = move || async move {
             let _held = held;
             let record = server.evidence.record(&name, &asked);
-            let call = Call { backend: &server.backend, budget: server.budget, progress, record, form };
+            let (backend, captures, budget) = (&server.backend, &server.captures, server.budget);
+            let call = Call { backend, captures, budget, progress, record, form };
             server.layer.tool(&name)?.call(&call, arguments).await
         };
         let late = |_| ReadError::TooLate { what: "the whole call".into(), seconds: within.as_secs() };
@@ -384,8 +396,17 @@ impl ServerHandler for Server {
         _: Option<PaginatedRequestParams>,
         cx: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        let list = ListResourcesResult::with_all_items(guides::resources(&self.layer, &self.evidence));
-        Ok(if modern(&cx) { list.with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Public) } else { list })
+        let mut resources = guides::resources(&self.layer, &self.evidence);
+        resources.extend(captures::resources(&self.captures));
+        let list = ListResourcesResult::with_all_items(resources);
+        Ok(match modern(&cx) {
+            // The next call may add a capture.
+            true if self.layer.captures.is_some() => {
+                list.with_ttl_ms(0).with_cache_scope(CacheScope::Private)
+            }
+            true => list.with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Public),
+            false => list,
+        })
     }
 
     async fn read_resource(
@@ -398,6 +419,19 @@ impl ServerHandler for Server {
             let contents = ResourceContents::text(text, &request.uri).with_mime_type(guides::PLAIN);
             let result = ReadResourceResult::new(vec![contents]);
             // The next call may add evidence, so clients must not cache this resource.
+            let result = if modern(&cx) {
+                result.with_ttl_ms(0).with_cache_scope(CacheScope::Private)
+            } else {
+                result
+            };
+            return Ok(result.into());
+        }
+        if let Some(capture) = self.captures.of_uri(&request.uri) {
+            let contents = capture
+                .map_err(|e| self.report(&e))
+                .and_then(|capture| captures::contents(&self.captures, &capture));
+            let contents = contents.map_err(|text| ErrorData::resource_not_found(text, None))?;
+            let result = ReadResourceResult::new(vec![contents]);
             let result = if modern(&cx) {
                 result.with_ttl_ms(0).with_cache_scope(CacheScope::Private)
             } else {

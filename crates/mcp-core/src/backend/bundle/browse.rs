@@ -6,7 +6,7 @@
 use super::{BundledCluster, blocking, cluster::OpenBundle, logs, objects};
 use crate::{
     Deadline, LogStream,
-    backend::{BundleFile, Origin, ReadError, ReadValue},
+    backend::{BundleFile, FileVisitor, Origin, ReadError, ReadValue},
     kubernetes::{ObjectKind, redact, yaml_lines},
 };
 use memchr::memmem;
@@ -54,13 +54,7 @@ pub(super) async fn open(
     path: &str,
 ) -> Result<ReadValue<LogStream>, ReadError> {
     let shown = format!("{path} in {bundle}");
-    let at = cluster.bundles.iter().position(|one| one.files.name == bundle);
-    let Some((at, one)) = at.and_then(|at| Some((at, cluster.bundles.get(at)?.clone()))) else {
-        return Err(ReadError::not_held(format!("the bundle {bundle}"), source));
-    };
-    if !one.files.has(path) {
-        return Err(ReadError::not_held(shown, source));
-    }
+    let (one, at) = bundle_of(&cluster, source, bundle, path)?;
     let (of, head_of) = (one.clone(), path.to_owned());
     let head = blocking(move || head(&of, &head_of)).await?;
     let value = match TextForm::of(&head) {
@@ -75,6 +69,41 @@ pub(super) async fn open(
     let origin = Origin::new(path, one.files.modified(path).or_else(|| one.when())).in_bundle(bundle);
     let notes = one.files.cut(path).into_iter().chain(cluster.notes.iter().cloned()).collect();
     Ok(ReadValue { value, origin, notes })
+}
+
+/// Passes the content of a file that is no text to `read`.
+pub(super) async fn binary(
+    cluster: Arc<BundledCluster>,
+    source: &str,
+    bundle: &str,
+    path: &str,
+    read: FileVisitor,
+) -> Result<ReadValue<()>, ReadError> {
+    let (one, _) = bundle_of(&cluster, source, bundle, path)?;
+    let shown = format!("{path} in {bundle}");
+    let origin = Origin::new(path, one.files.modified(path).or_else(|| one.when())).in_bundle(bundle);
+    let notes = one.files.cut(path).into_iter().chain(cluster.notes.iter().cloned()).collect();
+    let of = path.to_owned();
+    let read = move || one.files.pour_plain(&of, read).map_err(|e| ReadError::unreadable(shown, e));
+    blocking(read).await?;
+    Ok(ReadValue { value: (), origin, notes })
+}
+
+/// Returns a bundle that has a file, and its place among the bundles.
+fn bundle_of(
+    cluster: &BundledCluster,
+    source: &str,
+    bundle: &str,
+    path: &str,
+) -> Result<(Arc<OpenBundle>, usize), ReadError> {
+    let at = cluster.bundles.iter().position(|one| one.files.name == bundle);
+    let Some((at, one)) = at.and_then(|at| Some((at, cluster.bundles.get(at)?.clone()))) else {
+        return Err(ReadError::not_held(format!("the bundle {bundle}"), source));
+    };
+    if !one.files.has(path) {
+        return Err(ReadError::not_held(format!("{path} in {bundle}"), source));
+    }
+    Ok((one, at))
 }
 
 fn head(one: &OpenBundle, path: &str) -> Result<Vec<u8>, ReadError> {

@@ -18,7 +18,7 @@ mod recorded;
 pub(super) use logs::plain;
 pub(crate) use objects::each as each_object;
 
-use super::{Backend, BundleFile, Coverage, Extent, Origin, Output, ReadError, ReadValue};
+use super::{Backend, BundleFile, Coverage, Extent, FileVisitor, Origin, Output, ReadError, ReadValue};
 use crate::{
     Argv, CommandPlace, CommandTarget, Db, Deadline, LogQuery, LogSource, LogStream, NodeName, ObjectKind,
     ObjectQuery, Progress,
@@ -269,6 +269,10 @@ impl Backend for Bundle {
             })
         };
         blocking(list).await
+    }
+
+    async fn binary(&self, bundle: &str, path: &str, read: FileVisitor) -> Result<ReadValue<()>, ReadError> {
+        browse::binary(self.opened().await?, &self.name, bundle, path, read).await
     }
 
     async fn now(&self) -> Option<Timestamp> {

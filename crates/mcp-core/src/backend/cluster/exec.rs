@@ -8,7 +8,7 @@ use super::{
     api::{Api, RequestDeadline},
     error::{ApiRequest, ClusterError},
 };
-use crate::{Argv, Output, PodRef, ReadError, argv::CallMark, commands};
+use crate::{Argv, CapturePart, Output, PodRef, ReadError, argv::CallMark, commands};
 use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::Status};
 use kube::api::AttachParams;
 use std::{
@@ -79,6 +79,18 @@ impl StreamBuffer {
         std::mem::take(&mut *self.bytes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Reads a stream to its end into a part of a capture, which says itself when it is full.
+    async fn pass(mut from: impl AsyncRead + Unpin, into: &CapturePart) -> bool {
+        let mut piece = vec![0; 64 << 10];
+        while let Ok(n @ 1..) = from.read(&mut piece).await {
+            if let Err(e) = into.put(piece.get(..n).unwrap_or_default()) {
+                tracing::warn!("a capture cannot be kept: {e}");
+                break;
+            }
+        }
+        false
+    }
+
     /// Reads a stream to its end. Bytes above the limit are read but dropped, because an unread stream blocks the other
     /// stream. Returns true if bytes were dropped.
     async fn fill(&self, mut from: impl AsyncRead + Unpin, limit: usize) -> bool {
@@ -114,13 +126,15 @@ impl TimeLimit {
 }
 
 /// Runs a command in a container until it ends or its time is over. `before` is put in front of the program: a change
-/// of root directory or of network namespace.
+/// of root directory or of network namespace. Standard output goes to `into`, if given; the command then ends when that
+/// part is full.
 pub(super) async fn run(
     api: &Api,
     at: &Container,
     before: &[String],
     argv: &Argv,
     time: TimeLimit,
+    into: Option<&CapturePart>,
     deadline: RequestDeadline,
 ) -> Result<Output, ExecError> {
     let left = deadline.left();
@@ -141,11 +155,19 @@ pub(super) async fn run(
         name: Some(at.pod.name.to_string()),
     };
     let (stdout, stderr) = (StreamBuffer::default(), StreamBuffer::default());
-    let work = attach(api, at, words.collect(), &asked, &stdout, &stderr);
+    let work = attach(api, at, words.collect(), &asked, into, &stdout, &stderr);
+    let work = async {
+        tokio::select! {
+            result = work => Some(result),
+            // Dropping `end` ends the command.
+            () = filled(into) => None,
+        }
+    };
     let Ok(result) = tokio::time::timeout(Duration::from_secs(seconds) + TIMEOUT_GRACE, work).await else {
         // The command may still run, so dropping `end` kills it.
         return Err(ExecError::Silent(Duration::from_secs(seconds), arrived(&stdout, &stderr)));
     };
+    let Some(result) = result else { return Err(ExecError::TimedOut(arrived(&stdout, &stderr))) };
     let ended = match result {
         Err(e) => {
             if is_an_answer(&e) {
@@ -192,6 +214,14 @@ pub(super) async fn run(
     }
 }
 
+/// Waits until more bytes arrive than a capture keeps.
+async fn filled(into: Option<&CapturePart>) {
+    match into {
+        Some(part) => part.filled().await,
+        None => std::future::pending().await,
+    }
+}
+
 fn arrived(stdout: &StreamBuffer, stderr: &StreamBuffer) -> Output {
     Output { stdout: stdout.take(), stderr: stderr.take(), status: None }
 }
@@ -217,6 +247,7 @@ async fn attach(
     at: &Container,
     words: Vec<String>,
     asked: &ApiRequest,
+    into: Option<&CapturePart>,
     stdout: &StreamBuffer,
     stderr: &StreamBuffer,
 ) -> Result<ExecEnd, ReadError> {
@@ -234,7 +265,13 @@ async fn attach(
     let status = process.take_status().ok_or_else(missing)?;
     let (out, err) = (process.stdout().ok_or_else(missing)?, process.stderr().ok_or_else(missing)?);
     // Both streams are read at once, because neither may wait for the other.
-    let mut streams = pin!(async { tokio::join!(stdout.fill(out, MAX_OUTPUT), stderr.fill(err, MAX_ERROR)) });
+    let out = async {
+        match into {
+            Some(part) => StreamBuffer::pass(out, part).await,
+            None => stdout.fill(out, MAX_OUTPUT).await,
+        }
+    };
+    let mut streams = pin!(async { tokio::join!(out, stderr.fill(err, MAX_ERROR)) });
     let mut status = pin!(status);
     let status = tokio::select! {
         (cut, _) = &mut streams => return Ok(ExecEnd { status: status.await, cut }),
@@ -313,7 +350,7 @@ impl Drop for KillOnDrop {
                 let words = words.into_iter().chain(argv.words().iter().cloned()).collect();
                 let asked = ApiRequest::cluster("create", "pods/exec");
                 let (out, err) = (StreamBuffer::default(), StreamBuffer::default());
-                let work = attach(&api, &at, words, &asked, &out, &err);
+                let work = attach(&api, &at, words, &asked, None, &out, &err);
                 let ended = tokio::time::timeout(Duration::from_secs(3), work).await;
                 let status = ended.ok().and_then(Result::ok).and_then(|ended| ended.status);
                 match status.as_ref().and_then(exit_status) {

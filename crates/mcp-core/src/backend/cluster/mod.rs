@@ -29,7 +29,8 @@ pub use error::ClusterError;
 
 use super::{Backend, Coverage, DataArea, Origin, Output, ReadError, ReadValue, live::DatabaseServers};
 use crate::{
-    Argv, CommandTarget, Db, LogQuery, LogStream, NodeName, ObjectKind, ObjectQuery, Table, commands,
+    Argv, CapturePart, CommandTarget, Db, LogQuery, LogStream, NodeName, ObjectKind, ObjectQuery, Table,
+    commands,
 };
 use api::{Api, RequestDeadline};
 use async_trait::async_trait;
@@ -218,7 +219,7 @@ impl Backend for LiveCluster {
     }
 
     async fn command(&self, at: &CommandTarget, argv: &Argv) -> Result<ReadValue<Output>, ReadError> {
-        self.connected().await?.command(at, argv, TimeLimit::ToItsEnd).await
+        self.connected().await?.command(at, argv, TimeLimit::ToItsEnd, None).await
     }
 
     async fn follow(
@@ -227,7 +228,17 @@ impl Backend for LiveCluster {
         argv: &Argv,
         time: Duration,
     ) -> Result<ReadValue<Output>, ReadError> {
-        self.connected().await?.command(at, argv, TimeLimit::For(time)).await
+        self.connected().await?.command(at, argv, TimeLimit::For(time), None).await
+    }
+
+    async fn capture(
+        &self,
+        at: &CommandTarget,
+        argv: &Argv,
+        time: Duration,
+        into: &CapturePart,
+    ) -> Result<ReadValue<Output>, ReadError> {
+        self.connected().await?.command(at, argv, TimeLimit::For(time), Some(into)).await
     }
 
     async fn schema(&self, at: &CommandTarget, db: Db) -> Result<Arc<Schema>, ReadError> {

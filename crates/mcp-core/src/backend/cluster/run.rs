@@ -8,7 +8,7 @@ use super::{
     pods::{self, Candidates},
 };
 use crate::{
-    Argv, CommandPlace, CommandTarget, NodeName, Origin, Output, PodRef, ReadError, ReadValue,
+    Argv, CapturePart, CommandPlace, CommandTarget, NodeName, Origin, Output, PodRef, ReadError, ReadValue,
     backend::{answered, warnings},
 };
 use jiff::Timestamp;
@@ -25,6 +25,8 @@ struct CommandJob<'a> {
     argv: &'a Argv,
     deadline: RequestDeadline,
     time: TimeLimit,
+    /// Where the standard output goes, if the caller keeps it elsewhere.
+    into: Option<&'a CapturePart>,
 }
 
 /// The result of the search so far, while no container could run the command.
@@ -51,8 +53,9 @@ impl Connection {
         at: &CommandTarget,
         argv: &Argv,
         time: TimeLimit,
+        into: Option<&CapturePart>,
     ) -> Result<ReadValue<Output>, ReadError> {
-        let job = CommandJob { at, argv, deadline: RequestDeadline::after(at.within), time };
+        let job = CommandJob { at, argv, deadline: RequestDeadline::after(at.within), time, into };
         match self.attempt(job).await? {
             Ok(read) => Ok(read),
             Err(tried) if tried.gone.is_some() => {
@@ -142,7 +145,7 @@ impl Connection {
         before: &[String],
         tried: &mut SearchState,
     ) -> Result<Option<ReadValue<Output>>, ReadError> {
-        let CommandJob { at, argv, deadline, time } = job;
+        let CommandJob { at, argv, deadline, time, into } = job;
         let command = || format!("{argv}` in `{container}");
         let left = deadline.left().as_secs();
         let watched = |output| {
@@ -155,7 +158,9 @@ impl Connection {
             }
             Ok(Some(read))
         };
-        match exec::run(&self.api, container, before, argv, time, deadline).await {
+        let has_printed =
+            |output: &Output| !output.stdout.is_empty() || into.is_some_and(|part| !part.is_empty());
+        match exec::run(&self.api, container, before, argv, time, into, deadline).await {
             Ok(output) if is_powerless(&at.place, &output) => {
                 // Another container may have more capabilities, and a debug pod has all.
                 let e = finished(job, container, before, output, &tried.passed_over);
@@ -167,7 +172,7 @@ impl Connection {
             // ran.
             Err(ExecError::TimedOut(output)) if matches!(time, TimeLimit::For(_)) => watched(output),
             Err(ExecError::Silent(_, output))
-                if matches!(time, TimeLimit::For(_)) && !output.stdout.is_empty() =>
+                if matches!(time, TimeLimit::For(_)) && has_printed(&output) =>
             {
                 watched(output)
             }
@@ -250,7 +255,8 @@ impl Connection {
         let uid = pod.metadata.uid.as_deref().unwrap_or_default();
         let uid = uid.parse().map_err(|e: crate::BadName| failed(e.to_string()))?;
         let argv = crate::commands::processes_of_pod(&uid);
-        let output = match exec::run(&self.api, debug, &[], &argv, TimeLimit::ToItsEnd, deadline).await {
+        let output = match exec::run(&self.api, debug, &[], &argv, TimeLimit::ToItsEnd, None, deadline).await
+        {
             Ok(output) => output,
             Err(ExecError::Failed(e) | ExecError::Gone(e)) => return Err(e),
             Err(ExecError::TimedOut(output) | ExecError::Silent(_, output)) => {
@@ -356,7 +362,8 @@ fn finished(
         Some(status) if status == 0 || answered(argv.program(), status) => {
             let mut notes = passed_over.to_vec();
             let (warnings, beside) = warnings(argv.program(), &stderr);
-            notes.extend(warnings);
+            // The caller of a capture reads what the program says about it.
+            notes.extend(warnings.into_iter().filter(|_| job.into.is_none()));
             let by = if before.iter().any(|word| word == "chroot") { " (the host's program)" } else { "" };
             let what = format!("{argv} in {container}{by}");
             Ok(ReadValue {

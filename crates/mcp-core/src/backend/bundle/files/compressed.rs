@@ -1,4 +1,4 @@
-//! Reads files that are compressed with gzip, xz or zstd: an archive, or one database.
+//! Reads files that are compressed with gzip, xz or zstd: an archive, one database, or one capture.
 
 use super::{
     FileError,
@@ -36,7 +36,7 @@ pub(super) fn list(
             let anew = |member| Content::Packed { archive: packed.clone(), codec, member };
             tape::list_stream(all, prefix, index, &anew)
         }
-        FileFormat::Database => {
+        FileFormat::Database | FileFormat::Capture => {
             let name = name.rsplit('/').next().unwrap_or(name);
             let name = [".gz", ".xz", ".zst"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
             let limit = index.bounds().file;
@@ -66,19 +66,31 @@ pub(super) fn member<T>(
     }
 }
 
+/// Returns the content of a file, decompressed if it is compressed with gzip, xz or zstd.
+pub(super) fn plain<'a>(content: &'a mut dyn Read, bounds: Bounds) -> io::Result<Box<dyn Read + 'a>> {
+    let mut head = Vec::new();
+    (&mut *content).take(HEAD as u64).read_to_end(&mut head)?;
+    let form = of_head(&head);
+    let all = Cursor::new(head).chain(content);
+    Ok(match form {
+        Ok(FileFormat::Compressed(codec)) => Box::new(BoundedDecoder::new(all, codec, bounds)?),
+        _ => Box::new(all),
+    })
+}
+
 /// A decompressor that stops when its output is far larger than a collection of text can be.
-struct BoundedDecoder {
-    stream: Box<dyn Read>,
+struct BoundedDecoder<'a> {
+    stream: Box<dyn Read + 'a>,
     taken: Arc<AtomicU64>,
     given: u64,
     bounds: Bounds,
 }
 
-impl BoundedDecoder {
-    fn new(packed: Span, codec: Codec, bounds: Bounds) -> io::Result<Self> {
+impl<'a> BoundedDecoder<'a> {
+    fn new(packed: impl Read + 'a, codec: Codec, bounds: Bounds) -> io::Result<Self> {
         let taken = Arc::new(AtomicU64::new(0));
         let packed = BufReader::with_capacity(1 << 16, CountingReader { packed, taken: taken.clone() });
-        let stream: Box<dyn Read> = match codec {
+        let stream: Box<dyn Read + 'a> = match codec {
             Codec::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(packed)),
             Codec::Xz => Box::new(liblzma::bufread::XzDecoder::new_multi_decoder(packed)),
             Codec::Zstd => Box::new(ZstdReader::new(packed)),
@@ -87,7 +99,7 @@ impl BoundedDecoder {
     }
 }
 
-impl Read for BoundedDecoder {
+impl Read for BoundedDecoder<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = self.stream.read(buffer).map_err(in_words)?;
         self.given += n as u64;
@@ -103,12 +115,12 @@ impl Read for BoundedDecoder {
 }
 
 /// Counts the bytes that a decompressor reads.
-struct CountingReader {
-    packed: Span,
+struct CountingReader<R> {
+    packed: R,
     taken: Arc<AtomicU64>,
 }
 
-impl Read for CountingReader {
+impl<R: Read> Read for CountingReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = self.packed.read(buffer)?;
         self.taken.fetch_add(n as u64, Ordering::Relaxed);

@@ -11,6 +11,8 @@ pub(super) enum FileFormat {
     Compressed(Codec),
     /// An OVSDB file without an archive.
     Database,
+    /// A capture of packets without an archive, in the format pcap or pcapng.
+    Capture,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,14 +46,22 @@ pub(super) fn of_head(head: &[u8]) -> Result<FileFormat, String> {
             Err("the file is encrypted; decrypt it first".into())
         }
         _ if head.starts_with(b"OVSDB ") => Ok(FileFormat::Database),
+        _ if is_capture(head) => Ok(FileFormat::Capture),
         _ if is_tar(head) => Ok(FileFormat::Tar),
         _ => {
             let start = String::from_utf8_lossy(head.get(..24).unwrap_or(head)).into_owned();
             Err(format!(
-                "not a directory, a tar (plain or compressed with gzip, xz or zstd), a zip or an OVSDB file: it begins with {start:?}"
+                "not a directory, a tar (plain or compressed with gzip, xz or zstd), a zip, an OVSDB file or a capture of packets (pcap, pcapng): it begins with {start:?}"
             ))
         }
     }
+}
+
+/// Returns true for the first bytes of pcap, in either byte order and resolution, and of pcapng
+/// (<https://www.ietf.org/archive/id/draft-ietf-opsawg-pcap-05.html>, draft-ietf-opsawg-pcapng).
+fn is_capture(head: &[u8]) -> bool {
+    const BEGINNINGS: [u32; 5] = [0xa1b2_c3d4, 0xd4c3_b2a1, 0xa1b2_3c4d, 0x4d3c_b2a1, 0x0a0d_0d0a];
+    head.first_chunk().is_some_and(|first| BEGINNINGS.contains(&u32::from_be_bytes(*first)))
 }
 
 /// Returns true for a header with a valid checksum or with the magic of tar. An archive without files consists of

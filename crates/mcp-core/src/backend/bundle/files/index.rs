@@ -183,8 +183,8 @@ impl FileIndex {
         Ok(())
     }
 
-    /// Adds a database that was opened by itself, without a bundle.
-    pub(super) fn add_database(&mut self, file: &Span, name: &str, prefix: &str) -> io::Result<()> {
+    /// Adds a database or a capture that was opened by itself, without a bundle.
+    pub(super) fn add_file(&mut self, file: &Span, name: &str, prefix: &str) -> io::Result<()> {
         let name = name.rsplit('/').next().unwrap_or(name);
         let content = Content::Span(file.clone());
         self.insert(prefix, name, Entry { modified: None, size: file.len, content })

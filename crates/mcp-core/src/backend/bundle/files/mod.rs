@@ -120,7 +120,9 @@ impl Files {
                     self.zips.push(Mutex::new(zip));
                 })
             }
-            Ok(form::FileFormat::Database) => self.index.add_database(packed, name, prefix),
+            Ok(form::FileFormat::Database | form::FileFormat::Capture) => {
+                self.index.add_file(packed, name, prefix)
+            }
             Err(e) => Err(e),
         };
         // An archive that ends early still has the files before its end.

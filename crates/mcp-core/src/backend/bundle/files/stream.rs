@@ -36,6 +36,16 @@ impl Files {
         }
     }
 
+    /// Passes the content of a file to `take`, decompressed if it is compressed.
+    pub(in crate::backend::bundle) fn pour_plain(
+        &self,
+        path: &str,
+        take: impl FnOnce(&mut dyn Read) -> std::io::Result<()>,
+    ) -> Result<(), FileError> {
+        let bounds = self.bounds;
+        self.with_content(path, |content, _| Ok(take(&mut *compressed::plain(content, bounds)?)?))
+    }
+
     /// Passes the content of a file to `take`, which reads as much of it as it wants.
     pub(in crate::backend::bundle) fn pour(
         &self,
