@@ -1,7 +1,16 @@
 //! What the headers of a frame say.
 //!
 //! The types hold no payload. Numbers are in host byte order; addresses and ports are those of this packet, so the
-//! source of a reply is the destination of its request.
+//! source of a reply is the destination of its request. [`Frame::dissect`] makes them from the bytes of a frame.
+
+mod dns;
+mod geneve;
+mod icmp;
+mod input;
+mod ip;
+mod link;
+mod tls;
+mod transport;
 
 use std::net::IpAddr;
 
@@ -55,7 +64,8 @@ pub enum Network {
     Ip(Box<Ip>),
     /// An ARP packet for IPv4 over Ethernet.
     Arp(Arp),
-    /// Another protocol, by its EtherType.
+    /// Another protocol, by its EtherType, or a packet whose header is cut or malformed. A number below 1536 is not an
+    /// EtherType but the length of an IEEE 802.3 frame, for example of spanning tree.
     Other(u16),
     /// The frame ends before its EtherType, or its link type is not dissected.
     Unknown,
@@ -79,7 +89,7 @@ pub struct Ip {
     pub source: IpAddr,
     /// The destination address.
     pub destination: IpAddr,
-    /// The number of the protocol after the IP header and its extensions.
+    /// The number of the protocol after the IP header and its extensions, as far as the frame has them.
     pub protocol: u8,
     /// The time to live, or the hop limit.
     pub ttl: u8,
@@ -91,7 +101,8 @@ pub struct Ip {
     pub dont_fragment: bool,
     /// The place in the original packet, if this packet is a fragment.
     pub fragment: Option<Fragment>,
-    /// The length in bytes that the IP header states, with this header.
+    /// The length in bytes that the IP header states, with this header. A packet that is longer than the header can
+    /// say (segmentation offload) states 0, and this is its length on the wire.
     pub length: u32,
     /// What the packet carries.
     pub transport: Transport,
@@ -117,6 +128,9 @@ pub enum Transport {
     Sctp(u16, u16, u32),
     /// ICMP of either version.
     Icmp(Box<Icmp>),
+    /// The ports of a TCP, UDP or SCTP header that is not complete, and TCP's sequence number if it is there. An ICMP
+    /// error needs to repeat only 8 bytes of this header (RFC 792).
+    Ports(u16, u16, Option<u32>),
     /// Another protocol, or a fragment that is not the first.
     Other,
     /// The frame ends before the header.
@@ -138,7 +152,7 @@ pub struct Tcp {
     pub flags: u16,
     /// The window as the header has it, without its scale.
     pub window: u16,
-    /// The maximum segment size that a SYN offers.
+    /// The maximum segment size that a SYN offers, in bytes.
     pub mss: Option<u16>,
     /// The shift of the window that a SYN offers (RFC 7323).
     pub window_scale: Option<u8>,
@@ -168,7 +182,8 @@ impl Tcp {
 /// A TLS record that says how a connection goes (RFC 8446).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tls {
-    /// A hello of the client, with the name of the server that it asks for.
+    /// A hello of the client, with the name of the server that it asks for. `None` if the hello has no name, or if the
+    /// name is in the next segment.
     ClientHello(Option<String>),
     /// A hello of the server.
     ServerHello,
@@ -192,7 +207,7 @@ pub struct Udp {
 /// What a UDP datagram carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UdpContent {
-    /// A Geneve tunnel: port 6081.
+    /// A Geneve tunnel: destination port 6081. The third tunnel in tunnels is not dissected.
     Geneve(Box<Geneve>),
     /// A DNS message: port 53 or 5353.
     Dns(Box<Dns>),
