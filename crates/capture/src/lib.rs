@@ -3,3 +3,5 @@
 
 pub mod file;
 pub mod frame;
+pub mod select;
+pub mod text;

@@ -139,7 +139,7 @@ fn extensions(mut protocol: u8, mut rest: Input<'_>, is_v6: bool) -> Extensions<
     let name = if is_v6 { "IPv6 extension" } else { "authentication header" };
     for _ in 0..MAX_EXTENSIONS {
         let is_authentication = protocol == ip_number::AUTHENTICATION_HEADER.0;
-        if !is_authentication && !(is_v6 && is_v6_extension(protocol)) {
+        if !(is_authentication || is_v6 && is_v6_extension(protocol)) {
             return Extensions { protocol, fragment, rest: Ok(rest) };
         }
         let Some([next, length]) = rest.array(0) else {
