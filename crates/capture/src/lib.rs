@@ -1,7 +1,9 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+pub mod analysis;
 pub mod file;
 pub mod frame;
 pub mod select;
 pub mod text;
+pub mod tuple;
