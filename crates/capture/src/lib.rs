@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod analysis;
+pub mod event;
 pub mod file;
 pub mod frame;
 pub mod select;
