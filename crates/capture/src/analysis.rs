@@ -27,7 +27,7 @@ use self::{
     fragment::FragmentState,
     icmp::IcmpState,
     neighbour::NeighbourState,
-    table::{Lookup, Scope, Table},
+    table::{Fingerprint, Lookup, Scope, Table},
 };
 pub use self::{
     dns::{DnsCase, DnsReport},
@@ -276,7 +276,7 @@ impl Analysis {
             return None;
         };
         let tracked = self.table.conversations.get_mut(index)?;
-        let copy = tracked.is_copy(packet.nanos, side, ip.and_then(fingerprint));
+        let copy = tracked.is_copy(packet.nanos, side, ip.map(|ip| fingerprint(ip, packet.frame)));
         let flow = tracked.flow_mut(side);
         flow.packets += 1;
         flow.bytes += length;
@@ -338,26 +338,23 @@ impl Packet<'_> {
     }
 }
 
-/// Returns what only copies of one packet have in common, or `None` if different packets may be equal in it. The
-/// identification of IPv4 differs from packet to packet, except that it may be 0 if fragmentation is forbidden
-/// (RFC 6864). Then a TCP segment with data tells itself apart by its timestamps or its time.
-fn fingerprint(ip: &Ip) -> Option<u64> {
+/// Returns what copies of one packet have in common. The identification of IPv4 differs from packet to packet, except
+/// that it may be 0 if fragmentation is forbidden (RFC 6864).
+fn fingerprint(ip: &Ip, frame: &Frame) -> Fingerprint {
     let mut hasher = DefaultHasher::new();
     (ip.id, ip.length, ip.protocol, ip.fragment.map(|fragment| fragment.offset)).hash(&mut hasher);
-    let id = ip.id.is_some_and(|id| id != 0);
     match &ip.transport {
         Transport::Tcp(tcp) => {
-            let marked = tcp.payload > 0 || tcp.flags & (Tcp::SYN | Tcp::FIN) != 0;
-            if !id && !marked {
-                return None;
-            }
-            (tcp.sequence, tcp.acknowledgment, tcp.flags, tcp.payload, tcp.timestamps).hash(&mut hasher);
+            (tcp.sequence, tcp.acknowledgment, tcp.flags, tcp.payload, tcp.window).hash(&mut hasher);
+            (tcp.timestamps, &tcp.sack).hash(&mut hasher);
         }
         Transport::Icmp(icmp) => (icmp.kind, icmp.code, icmp.echo).hash(&mut hasher),
-        _ if !id => return None,
         _ => {}
     }
-    Some(hasher.finish())
+    let mut link = DefaultHasher::new();
+    (ip.ttl, frame.macs, &frame.vlans).hash(&mut link);
+    let identified = ip.id.is_some_and(|id| id != 0);
+    Fingerprint { packet: hasher.finish(), identified, link: link.finish() }
 }
 
 /// Returns the entry of a key in a small table, unless the table is full.

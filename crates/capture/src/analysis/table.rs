@@ -80,15 +80,26 @@ pub(super) struct Key {
 
 /// The last packets of a direction, in which a copy is looked for.
 const RECENT: usize = 8;
-/// Nanoseconds in which an equal packet is a copy.
+/// Nanoseconds in which an equal packet with an identification, or on another link, is a copy.
 const COPY: u64 = 10_000_000;
+
+/// What copies of one packet have in common.
+#[derive(Clone, Copy)]
+pub(super) struct Fingerprint {
+    /// The hash of what no router changes.
+    pub(super) packet: u64,
+    /// The packet has an identification, so that no other packet of this time has this hash.
+    pub(super) identified: bool,
+    /// The hash of what differs between the interfaces on the way: addresses of the link, VLANs, time to live.
+    pub(super) link: u64,
+}
 
 /// A conversation with the state that the report does not need.
 pub(super) struct Tracked {
     pub(super) report: Conversation,
     pub(super) tcp: Option<Box<TcpState>>,
     /// The time and the fingerprint of the last packets of each direction.
-    recent: [Vec<(u64, u64)>; 2],
+    recent: [Vec<(u64, Fingerprint)>; 2],
 }
 
 /// All conversations, bounded in number.
@@ -193,11 +204,15 @@ impl Tracked {
     }
 
     /// Returns whether the packet with this fingerprint is a copy of a packet that came just before.
-    pub(super) fn is_copy(&mut self, nanos: u64, side: usize, fingerprint: Option<u64>) -> bool {
+    pub(super) fn is_copy(&mut self, nanos: u64, side: usize, fingerprint: Option<Fingerprint>) -> bool {
         let Some(fingerprint) = fingerprint else { return false };
         let [first, second] = &mut self.recent;
         let recent = if side == 0 { first } else { second };
-        let copy = recent.iter().any(|(time, known)| *known == fingerprint && nanos.abs_diff(*time) < COPY);
+        let copy = recent.iter().any(|(time, known)| {
+            known.packet == fingerprint.packet
+                && nanos.abs_diff(*time) < COPY
+                && (known.identified || known.link != fingerprint.link)
+        });
         if !copy {
             if recent.len() == RECENT {
                 recent.remove(0);

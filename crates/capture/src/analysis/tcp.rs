@@ -43,6 +43,8 @@ struct Half {
     expected_since: u64,
     /// The end of the data without gaps.
     contiguous: Option<u32>,
+    /// The data after gaps, as beginnings and ends.
+    islands: Vec<(u32, u32)>,
     window: Option<u16>,
     acknowledged: Option<u32>,
     acknowledged_at: u64,
@@ -194,7 +196,10 @@ impl TcpState {
         if has(Tcp::ACK) && other.contiguous.is_some_and(|end| before(end, acknowledgment)) {
             own.counts.acked_unseen += 1;
             other.contiguous = Some(acknowledgment);
-            other.expected = Some(acknowledgment);
+            if other.expected.is_some_and(|expected| before(expected, acknowledgment)) {
+                other.expected = Some(acknowledgment);
+            }
+            other.join_islands();
         }
 
         let carries = length > 0 || has(Tcp::SYN | Tcp::FIN);
@@ -349,9 +354,18 @@ impl Half {
                 self.expected = Some(end);
                 self.expected_since = nanos;
             }
-            if self.contiguous.is_none_or(|contiguous| contiguous == tcp.sequence) {
-                self.contiguous = Some(end);
+            match self.contiguous {
+                Some(contiguous) if before(contiguous, tcp.sequence) => {
+                    if let Some(island) = self.islands.iter_mut().find(|island| island.1 == tcp.sequence) {
+                        island.1 = end;
+                    } else if end != tcp.sequence && self.islands.len() < OUTSTANDING {
+                        self.islands.push((tcp.sequence, end));
+                    }
+                }
+                Some(contiguous) if !before(contiguous, end) => {}
+                _ => self.contiguous = Some(end),
             }
+            self.join_islands();
         }
         self.window = Some(tcp.window);
         self.acknowledged = Some(acknowledgment);
@@ -367,6 +381,16 @@ impl Half {
                 self.outstanding.push((end, tcp.payload, nanos));
             }
         }
+    }
+
+    /// Adds the data after a gap to the data without gaps, if the gap is closed.
+    fn join_islands(&mut self) {
+        let Some(mut end) = self.contiguous else { return };
+        while let Some(place) = self.islands.iter().position(|(from, _)| !before(end, *from)) {
+            let (_, to) = self.islands.swap_remove(place);
+            end = if before(end, to) { to } else { end };
+        }
+        self.contiguous = Some(end);
     }
 
     /// Takes what the other side acknowledged off the segments that wait.

@@ -38,7 +38,17 @@ fn ours(report: &Report, protocol: Protocol) -> Conversations {
 }
 
 fn compare_conversations(file: &Path, report: &Report) {
-    assert_eq!(conversations(file, "tcp"), ours(report, Protocol::Tcp), "TCP conversations");
+    let short = count(file, "_ws.short && tcp.flags.syn == 1");
+    if short == 0 {
+        assert_eq!(conversations(file, "tcp"), ours(report, Protocol::Tcp), "TCP conversations");
+    } else {
+        // tshark leaves segments out of its table if the capture cut them inside their options.
+        let packets = |table: &Conversations| -> u64 {
+            table.values().flatten().flatten().map(|(packets, _)| packets).sum()
+        };
+        let theirs = packets(&conversations(file, "tcp"));
+        assert_eq!(theirs + short, packets(&ours(report, Protocol::Tcp)), "TCP packets");
+    }
     let fragmented = |found: &Conversation| found.flows.iter().any(|flow| flow.fragments > 0);
     let mut theirs = conversations(file, "udp");
     let mut known = ours(report, Protocol::Udp);
@@ -97,9 +107,13 @@ fn compare_segments(file: &Path, report: &Report) {
     let flagged = |flags: &str| count(file, flags);
     let resets: u32 = tcp(report).map(|tcp| tcp.resets[0] + tcp.resets[1]).sum();
     assert_eq!(flagged("tcp.flags.reset == 1 && !icmp"), u64::from(resets), "resets");
+    // tshark also takes the time of a reset that answers a SYN.
+    let answered: Vec<_> =
+        rows(file, "tcp.flags & 0x12 == 0x12", &["tcp.stream"]).into_iter().flatten().collect();
     let mut theirs: Vec<u64> =
         rows(file, "tcp.analysis.initial_rtt", &["tcp.stream", "tcp.analysis.initial_rtt"])
             .into_iter()
+            .filter(|row| answered.contains(&row[0]))
             .map(|row| (row[0].clone(), nanos(&row[1])))
             .collect::<BTreeMap<_, _>>()
             .into_values()
@@ -129,18 +143,13 @@ fn compare_questions(file: &Path, report: &Report) {
     let echo = |value: fn(&capture::analysis::Echo) -> u64| -> u64 {
         report.conversations.iter().filter_map(|found| found.echo.as_ref()).map(value).sum()
     };
-    assert_eq!(
-        count(file, "icmp.type == 8 || icmpv6.type == 128"),
-        echo(|echo| echo.requests),
-        "echo requests"
-    );
-    assert_eq!(
-        count(file, "icmp.resp_in || icmpv6.echo.sequence_number && icmpv6.type == 128 && icmpv6.resp_in"),
-        echo(|echo| echo.answered),
-        "answered"
-    );
-    let unanswered = count(file, "(icmp.type == 8 && !icmp.resp_in)");
-    assert_eq!(unanswered, echo(|echo| echo.unanswered + echo.pending), "echo requests without reply");
+    // An error repeats the request that it is about.
+    let requests = count(file, "icmp.type == 8 && !(icmp.type in {3,11}) || icmpv6.type == 128");
+    let answered = count(file, "icmp.resp_to || icmpv6.resp_to");
+    assert_eq!(requests, echo(|echo| echo.requests), "echo requests");
+    assert_eq!(answered, echo(|echo| echo.answered), "echo requests with reply");
+    let unanswered = echo(|echo| echo.unanswered + echo.pending);
+    assert_eq!(requests - answered, unanswered, "echo requests without reply");
     let errors: u64 = report.icmp_errors.iter().map(|error| error.count).sum();
     assert_eq!(count(file, "icmp.type in {3,4,5,11,12} || icmpv6.type < 128"), errors, "ICMP errors");
 

@@ -1,6 +1,6 @@
 //! Recorded captures of two nodes with OVN.
 
-use capture::analysis::{Handshake, TcpEnd};
+use capture::analysis::{Conversation, Handshake, TcpEnd};
 use capture::tuple::Protocol;
 
 use crate::{
@@ -28,7 +28,10 @@ fn an_uplink_with_tunnels() {
     let file = sample("n1-eth0.pcap");
     let report = analyse(&file);
     compare(&file, &report);
-    let conversation = &report.conversations[0];
+    // The capture cut some SYNs inside their options. tshark leaves them out of its table.
+    assert_eq!(report.cut.values().sum::<u64>(), 4, "{:?}", report.cut);
+    let to_server = |found: &&Conversation| found.ends[1].to_string() == "10.244.1.5:8080";
+    let conversation = report.conversations.iter().find(to_server).expect("a conversation");
     let tunnels = conversation.flows.clone().map(|flow| flow.tunnel.expect("a tunnel"));
     assert_eq!(tunnels.map(|tunnel| tunnel.vni), [0x00ff_0003; 2]);
     let outer = tunnels.map(|tunnel| (tunnel.outer.0.to_string(), tunnel.outer.1.to_string()));
@@ -46,8 +49,9 @@ fn all_interfaces() {
     let report = analyse(&file);
     for conversation in &report.conversations {
         let Some(tcp) = &conversation.tcp else { continue };
-        let again: u32 = tcp.segments.iter().map(|counts| counts.retransmissions + counts.out_of_order).sum();
-        assert_eq!(again, 0, "{conversation:?}");
+        // A SYN-ACK has no identification, so a copy of it looks like a segment that was sent again.
+        let again = tcp.segments.map(|counts| counts.retransmissions + counts.out_of_order);
+        assert!(again[0] == 0 && again[1] <= 1, "{conversation:?}");
     }
     let copies: u64 =
         report.conversations.iter().flat_map(|found| &found.flows).map(|flow| flow.copies).sum();
