@@ -2,7 +2,9 @@
 //! calls. Nothing else uses them.
 
 use crate::{
-    ObjectKind, backend,
+    ObjectKind,
+    argv::{CaptureFilter, Operand},
+    backend,
     kubernetes::redact,
     sanitize::{self, Redactor},
 };
@@ -25,6 +27,12 @@ pub fn redact_log(log: &[u8], piece: usize) -> Vec<u8> {
 pub fn redact_output(output: &[u8]) -> Vec<u8> {
     // Without a call there is no time limit, so the error does not occur.
     Redactor::of(output.to_vec()).unwrap_or_default()
+}
+
+/// Returns the word that a program gets for a filter of packets, or the error.
+pub fn capture_filter(text: &str) -> Result<String, String> {
+    let filter = CaptureFilter::parse(text).map_err(|error| error.to_string())?;
+    Ok(Operand::word(&filter).as_str().to_owned())
 }
 
 /// Returns the objects of a file of a bundle before they are redacted, and the error that ended the reading.

@@ -129,6 +129,7 @@
 //! ```
 mod allow;
 mod allowed;
+mod capture;
 mod expression;
 mod host;
 mod openflow;
@@ -137,6 +138,7 @@ mod process;
 
 pub use allow::{AllowedPrograms, Phrase, Program, Verb, WordPart};
 pub use allowed::is_allowed;
+pub use capture::{BadFilter, CaptureFilter, FilterProtocol};
 pub use expression::{BadExpression, OvnExpression};
 pub use host::{InterfaceName, NftFamily, NftName};
 pub use openflow::{BadBridge, BadMatch, BridgeName, FlowMatch};

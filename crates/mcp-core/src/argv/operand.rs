@@ -3,7 +3,7 @@
 //! All operands of all layers are in this module, so that one owner reviews them.
 
 use super::{
-    BridgeName, CallMark, FlowMatch, InterfaceName, NftFamily, NftName, OvnExpression, PodUid, SystemdUnit,
+    BridgeName, CallMark, CaptureFilter, FlowMatch, InterfaceName, NftFamily, NftName, OvnExpression, PodUid, SystemdUnit,
 };
 use crate::{Db, NodeName};
 use ovsdb::{Select, Uuid};
@@ -112,6 +112,7 @@ operands! {
     CtNext, "ct-next", |next| Word(next.as_str().into());
     BridgeName, "bridge", |name| name.word();
     FlowMatch, "flow-match", |flow| flow.word();
+    CaptureFilter, "capture-filter", |filter| filter.word();
 }
 
 /// The text of an OVSDB transaction (RFC 7047 section 4.1.3) that contains only `select` operations. `ovsdb-client
