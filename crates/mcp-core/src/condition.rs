@@ -9,6 +9,7 @@ use std::fmt;
 
 /// A condition on a column, written as an object or as a text: `column=value`, `column!=value`, `column:key=value`.
 #[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(extend("format" = crate::schema::ALSO_TEXT))]
 #[serde(deny_unknown_fields)]
 pub struct ColumnCondition {
     /// Column, or `column:key` for one key of a map.

@@ -1,11 +1,15 @@
 //! JSON schemas that every client accepts.
 //!
 //! Some clients reject `$ref`, unions with null or unregistered formats, and drop the tool or the session. This module
-//! rewrites the schemas that schemars derives to the part of JSON Schema that all clients know.
+//! rewrites the schemas that schemars derives to the part of JSON Schema that all clients know. A client sends the
+//! schemas of all tools to its model, so the schemas that a client gets also leave out what a model does not need.
 
 use serde_json::{Map, Value};
 
-/// Returns the portable schema of a parameter type.
+/// The format of an object that can also be written as one text. A client gets the schema of the text.
+pub(crate) const ALSO_TEXT: &str = "also-text";
+
+/// Returns the schema of a parameter type for the check of arguments. It is portable except for the keyword `format`.
 pub(crate) fn portable<T: schemars::JsonSchema>() -> Map<String, Value> {
     let mut schema = schemars::schema_for!(T).to_value();
     let definitions = schema.get("$defs").and_then(Value::as_object).cloned().unwrap_or_default();
@@ -17,6 +21,40 @@ pub(crate) fn portable<T: schemars::JsonSchema>() -> Map<String, Value> {
     schema
 }
 
+/// Returns the schema that clients get: `schema` without formats and without limits that need no mention.
+///
+/// It leaves out `additionalProperties: false`, the minimum 0 or 1 of an unsigned integer, and the maximum of an integer
+/// of 16 bits. The server checks arguments against `schema`, so a client that breaks one of these limits gets an error
+/// that explains the limit.
+pub(crate) fn listed(schema: &Map<String, Value>) -> Map<String, Value> {
+    let mut listed = schema.clone();
+    listed.remove("additionalProperties");
+    if let Some(properties) = listed.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.values_mut().for_each(shorten);
+    }
+    listed
+}
+
+/// Shortens the schema of one parameter.
+fn shorten(schema: &mut Value) {
+    let Value::Object(object) = schema else { return };
+    let format = object.remove("format");
+    match format.as_ref().and_then(Value::as_str).unwrap_or_default() {
+        ALSO_TEXT => *object = Map::from_iter([("type".into(), "string".into())]),
+        unsigned if unsigned.starts_with("uint") => {
+            object.retain(|key, value| match key.as_str() {
+                "minimum" => *value != 0 && *value != 1,
+                "maximum" => *value != u16::MAX,
+                _ => true,
+            });
+        }
+        _ => {}
+    }
+    if let Some(items) = object.get_mut("items") {
+        shorten(items);
+    }
+}
+
 fn rewrite(schema: &mut Value, definitions: &Map<String, Value>) {
     if let Value::Array(all) = schema {
         all.iter_mut().for_each(|each| rewrite(each, definitions));
@@ -25,7 +63,6 @@ fn rewrite(schema: &mut Value, definitions: &Map<String, Value>) {
     inline(object, definitions);
     drop_null(object, definitions);
     enumerate(object);
-    object.remove("format");
     // A default of null, false or an empty list needs no mention.
     if matches!(object.get("default"), Some(Value::Null | Value::Bool(false)))
         || object.get("default").and_then(Value::as_array).is_some_and(Vec::is_empty)

@@ -147,7 +147,7 @@ pub struct ToolEntry {
     pub description: &'static str,
     /// [`Tool::TOOLSET`].
     pub toolset: &'static str,
-    /// The JSON schema of all parameters.
+    /// The JSON schema of all parameters, for the check of arguments. Clients get a shorter schema.
     pub schema: Arc<Map<String, Value>>,
     run: ToolFn,
 }
@@ -211,6 +211,11 @@ impl ToolEntry {
             schema: Arc::new(schema),
             run: Box::new(|call, arguments| Box::pin(run_on_cluster::<T>(call, arguments))),
         }
+    }
+
+    /// Returns the JSON schema that clients get.
+    pub(crate) fn listed(&self) -> Map<String, Value> {
+        schema::listed(&self.schema)
     }
 
     /// Checks the arguments of a call and returns the time limit of the call.

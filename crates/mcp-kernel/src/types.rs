@@ -14,7 +14,7 @@ pub(crate) struct NoParams {}
 /// The parameter `interface`, which several tools take.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct InterfaceParam {
-    /// Interface. Default: all.
+    /// Interface.
     #[serde(default)]
     interface: Option<String>,
 }

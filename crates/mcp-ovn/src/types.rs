@@ -8,12 +8,12 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListParams {
-    /// Name of the table, such as Logical_Switch_Port.
+    /// Name of the table.
     pub(crate) table: String,
     /// Name or UUID (or its first digits) of one row. For the port of a pod: namespace/name.
     #[serde(default)]
     pub(crate) record: Option<String>,
-    /// Conditions that must all match, as objects or as `column=value`, `column!=value`, `column:key=value`.
+    /// Conditions that must all match: `column=value`, `column:key!=value`, or with <, <=, >, >=, includes, excludes.
     #[serde(default, rename = "where")]
     pub(crate) conditions: Vec<ColumnCondition>,
     /// Show only these columns.

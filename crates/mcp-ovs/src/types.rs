@@ -10,10 +10,10 @@ use serde::Deserialize;
 pub(crate) struct ListParams {
     /// Name of the table, such as Interface.
     pub(crate) table: String,
-    /// Name or UUID of a row, or the first digits of the UUID. For an interface also its pod (namespace/name).
+    /// Name or UUID (or its first digits) of one row. For an interface also its pod (namespace/name).
     #[serde(default)]
     pub(crate) record: Option<String>,
-    /// Conditions that must all match, as objects or as `column=value`, `column:key!=value`.
+    /// Conditions that must all match: `column=value`, `column:key!=value`, or with <, <=, >, >=, includes, excludes.
     #[serde(default, rename = "where")]
     pub(crate) conditions: Vec<ColumnCondition>,
     /// Show only these columns.

@@ -67,6 +67,7 @@ const NAMED: &[(&str, &[&str])] = &[
     ("bridge", &["br-int", "br-ex"]),
     ("interface", &["eth0", "br-ex", "ovn-k8s-mp0"]),
     ("grep", &["ovn", "10.244", "drop", "default"]),
+    ("where", &["name=web", "priority>=100", "external_ids:name!=web", "type includes patch"]),
 ];
 
 /// Parameters by which a tool observes for a while.
@@ -249,12 +250,16 @@ fn value(name: &str, schema: &Value, words: &Words, random: &mut Random) -> Valu
     match schema.get("type").and_then(Value::as_str) {
         Some("boolean") => random.percent(50).into(),
         Some("integer" | "number") => {
-            let least = number("minimum").unwrap_or(0);
             // A tool that observes for a while needs only the shortest time.
             if LOOKS_ON.contains(&name) {
-                return least.into();
+                return 1.into();
             }
-            let most = number("maximum").unwrap_or(least + 1000).min(least + 5000);
+            let least = number("minimum").unwrap_or(0);
+            let most = match name {
+                // Only the instructions of a server mention this limit.
+                "timeout_seconds" => 300,
+                _ => number("maximum").unwrap_or(least + 1000).min(least + 5000),
+            };
             let span = usize::try_from(most - least + 1).unwrap_or(1);
             (least + i64::try_from(random.below(span)).unwrap_or_default()).into()
         }

@@ -196,7 +196,7 @@ impl Server {
 
     fn tools(&self) -> Vec<McpTool> {
         let describe = |tool: &crate::tool::ToolEntry| {
-            McpTool::new(tool.name, tool.description, tool.schema.clone())
+            McpTool::new(tool.name, tool.description, tool.listed())
                 .with_title(tool.title)
                 // The other hints mean something only for tools that write (MCP schema, `ToolAnnotations`).
                 .with_annotations(ToolAnnotations::new().read_only(true).open_world(false))

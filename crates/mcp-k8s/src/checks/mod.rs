@@ -16,7 +16,7 @@ impl Audit for K8sAudit {
     const TITLE: &'static str = "Audit of Kubernetes objects";
     const TOOLSET: &'static str = "overview";
     const DESCRIPTION: &'static str = "Checks the objects of the whole cluster against the requirements of OVN-Kubernetes. Lists the \
-         faults, worst first, each with the call that shows it, then the checks that could not run.";
+         faults, worst first, each with the call that shows it.";
 
     fn checks() -> Vec<CheckEntry> {
         vec![

@@ -22,24 +22,24 @@ const REFUSED: &str = "unable to retrieve container logs for ";
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct LogParams {
-    /// Start time: 2026-11-22T08:00:00Z, or an age such as 15m or 2h. In a bundle, ages count from the end of the log.
+    /// Start time: 2026-11-22T08:00:00Z, or an age such as 15m, which in a bundle counts from the end of the log.
     since: Option<String>,
-    /// End time, in the same form as `since`.
+    /// End time, in the form of `since`.
     until: Option<String>,
     /// Show only lines before this line number, to page backwards.
     #[schemars(range(min = 1))]
     before: Option<u64>,
-    /// Regular expression that lines must match.
+    /// Regex for lines.
     grep: Option<String>,
-    /// Number of lines to show around each match.
+    /// Lines to show around each match.
     #[schemars(range(max = 50))]
     context: Option<usize>,
     /// Minimum level of the lines.
     level: Option<Level>,
-    /// Number of lines to show, from the end. Default: 100.
+    /// Number of lines, from the end. Default: 100.
     #[schemars(range(min = 1, max = 10000))]
     tail: Option<usize>,
-    /// Show message templates with counts, first and last time instead of lines; errors first, then rare templates.
+    /// Show message templates instead of lines.
     pub(crate) digest: bool,
 }
 

@@ -21,7 +21,7 @@ pub(crate) struct BundleFiles;
 pub(crate) struct Params {
     /// A path or a part of a path. One matching file is read; several are listed.
     path: Option<String>,
-    /// Regular expression: shows the matching lines of these files instead.
+    /// Regex: shows the matching lines of these files instead.
     search: Option<String>,
 }
 
@@ -30,8 +30,8 @@ impl ClusterTool for BundleFiles {
     const TITLE: &'static str = "Files of a bundle";
     const TOOLSET: &'static str = "files";
     const DESCRIPTION: &'static str = "Lists, searches and reads any file or recorded command output of a bundle. Use it \
-         for files that no other tool shows; without `path` it lists the folders. Secrets are left out; read databases \
-         with the tools that list their rows, such as ovn_nbctl_list.";
+         for files that no other tool shows; without `path` it lists the folders. Secrets are left out; other tools, such as \
+         ovn_nbctl_list, read databases.";
     type Params = Params;
 
     fn title(params: &Params) -> String {

@@ -17,8 +17,7 @@ impl ClusterTool for ClusterOverview {
     const TOOLSET: &'static str = "overview";
     const DESCRIPTION: &'static str = "Summarizes the cluster; call it first. Shows flavour, versions, gateway mode, \
          interconnect zones, MTU, networks, and for each node its zone, subnets, encapsulation address, the health of its \
-         OVN-Kubernetes pods and, for a bundle, which data was collected. Call ovnkube_locate next, for the pod, service \
-         or address in question.";
+         OVN-Kubernetes pods and, for a bundle, which data was collected. Call ovnkube_locate next.";
     type Params = Params;
 
     fn title(_: &Params) -> String {

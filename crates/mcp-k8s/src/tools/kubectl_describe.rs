@@ -20,7 +20,7 @@ pub(crate) struct Params {
     kind: String,
     /// Name of the object, or `namespace/name`.
     name: Option<String>,
-    /// Namespace of the object. Needed only if several namespaces have an object of this name.
+    /// Namespace of the object, if several namespaces have one of this name.
     namespace: Option<String>,
 }
 
@@ -33,7 +33,7 @@ impl ClusterTool for KubectlDescribe {
     const TOOLSET: &'static str = "objects";
     const DESCRIPTION: &'static str = "Describes one object: status, conditions, owner, events, and decoded OVN-Kubernetes \
          annotations (subnets, gateway, chassis, transit address, networks and addresses of a pod). Use it when \
-         kubectl_get shows that an object is not ready; kubectl_get with output=yaml shows all fields.";
+         an object is not ready; kubectl_get with output=yaml shows all fields.";
     type Params = Params;
 
     fn title(params: &Params) -> String {

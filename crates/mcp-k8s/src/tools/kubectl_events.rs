@@ -11,18 +11,18 @@ pub(crate) struct KubectlEvents;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Show events of one object only: `pod/web-1`, `pod/shop/web-1`, `node/ovn-worker`, or a name alone.
+    /// Show events of one object: `pod/web-1`, `pod/shop/web-1`, or a name alone.
     object: Option<String>,
-    /// Namespace. Default: all namespaces.
+    /// Namespace.
     namespace: Option<String>,
-    /// Type of event. Default: both.
+    /// Type of event.
     #[serde(rename = "type")]
     severity: Option<Severity>,
     /// Reason of the event: `FailedScheduling`, `BackOff`, …
     reason: Option<String>,
     /// Start time: RFC 3339, or an age such as `30m`. In a bundle, ages count from the time of collection.
     since: Option<String>,
-    /// End time, in the same form as `since`.
+    /// End time, in the form of `since`.
     until: Option<String>,
 }
 
@@ -38,7 +38,7 @@ impl ClusterTool for KubectlEvents {
     const TOOLSET: &'static str = "objects";
     const DESCRIPTION: &'static str = "Lists events of pods, nodes and other objects, the newest first. Events whose \
          messages differ only in numbers are one line with their count, first and last time. Use it with type=Warning when \
-         something does not start, or after kubectl_get has shown an object that is not ready.";
+         something does not start or is not ready.";
     type Params = Params;
 
     fn title(_: &Params) -> String {

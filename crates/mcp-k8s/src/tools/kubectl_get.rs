@@ -20,7 +20,7 @@ pub(crate) struct Params {
     kind: String,
     /// One or more names of objects, separated by commas.
     name: Option<String>,
-    /// Namespace. Default: all namespaces.
+    /// Namespace.
     namespace: Option<String>,
     /// Label selector: `app=web,tier!=db`.
     labels: Option<String>,
@@ -48,9 +48,8 @@ impl ClusterTool for KubectlGet {
     const TITLE: &'static str = "Kubernetes objects";
     const TOOLSET: &'static str = "objects";
     const DESCRIPTION: &'static str = "Lists objects of any kind, including the custom resources of OVN-Kubernetes, as a \
-         table like kubectl's, as a wide table, as YAML or JSON, or as selected fields. In a bundle, AGE is the age at the \
-         time of collection. Values of Secrets are hidden; kubectl_describe shows more about one object, \
-         kubectl_events shows its history.";
+         table like kubectl's, as YAML or JSON, or as selected columns. In a bundle, AGE is the age at the time of \
+         collection. Values of Secrets are hidden; kubectl_describe shows more about one object.";
     type Params = Params;
 
     fn title(params: &Params) -> String {

@@ -16,7 +16,7 @@ pub(crate) struct KubectlLogs;
 pub(crate) struct Params {
     /// Pod as `namespace/name`.
     pod: String,
-    /// Container or init container of the pod. Needed only if the pod has several containers.
+    /// Container or init container, if the pod has several.
     #[serde(default)]
     container: Option<String>,
     /// Run of the container. Default: `current`.

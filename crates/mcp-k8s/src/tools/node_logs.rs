@@ -60,10 +60,9 @@ impl Tool for NodeLogs {
     const NAME: &'static str = "node_logs";
     const TITLE: &'static str = "Log of a host";
     const TOOLSET: &'static str = "logs";
-    const DESCRIPTION: &'static str = "Shows a log of the host, in the same way as kubectl_logs shows a container's log. \
-         With digest=true and several nodes it shows the message templates that only some of the nodes have; without \
-         `since` rotated files are left out. Upstream OVN-Kubernetes writes ACL logs to the log of ovn-controller \
-         (grep=acl_log).";
+    const DESCRIPTION: &'static str = "Shows a log of the host, as kubectl_logs shows a container's log. With digest=true \
+         and several nodes it shows the message templates that only some of the nodes have; without `since` rotated files \
+         are left out. Upstream OVN-Kubernetes writes ACL logs to the log of ovn-controller (grep=acl_log).";
     const OWN_GREP: bool = true;
     type Params = Params;
 

@@ -16,7 +16,7 @@ pub(crate) struct Params {
 
 impl ClusterTool for OvnkubeLocate {
     const NAME: &'static str = "ovnkube_locate";
-    const TITLE: &'static str = "Location of a pod, service or address in OVN";
+    const TITLE: &'static str = "Location in OVN";
     const TOOLSET: &'static str = "overview";
     const DESCRIPTION: &'static str = "Finds a pod, service, node, IP or MAC address and shows what the other tools take as \
          parameters: node, zone, ovnkube pod and containers, logical switch and port, addresses, tunnel key, interface, \

@@ -11,7 +11,7 @@ impl Audit for KernelAudit {
     const TITLE: &'static str = "Audit of hosts";
     const TOOLSET: &'static str = "network";
     const DESCRIPTION: &'static str = "Checks the hosts of all nodes against each other. Lists the \
-         faults, worst first, each with the call that shows it, then the checks that could not run.";
+         faults, worst first, each with the call that shows it.";
 
     fn checks() -> Vec<CheckEntry> {
         vec![CheckEntry::of::<management_mtu::ManagementMtu>()]

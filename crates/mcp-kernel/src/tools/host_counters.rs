@@ -78,7 +78,7 @@ impl Tool for HostCounters {
     const TITLE: &'static str = "Kernel counters and settings";
     const TOOLSET: &'static str = "counters";
     const DESCRIPTION: &'static str = "Shows kernel counters, such as drops and errors, or kernel \
-         settings (sysctl, driver features). delta_seconds shows which counters grow now.";
+         settings (sysctl, driver features).";
     type Params = Params;
 
     fn title(params: &Params) -> String {

@@ -24,7 +24,7 @@ pub(crate) struct IptablesSave;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Address family. Default: both.
+    /// Address family.
     #[serde(default)]
     family: Option<Family>,
     /// Name of a table, such as filter or nat.

@@ -16,7 +16,7 @@ impl Audit for OvnAudit {
     const TITLE: &'static str = "Audit of OVN databases";
     const TOOLSET: &'static str = "status";
     const DESCRIPTION: &'static str = "Checks the databases of all zones against the cluster's objects. Lists the \
-         faults, worst first, each with the call that shows it, then the checks that could not run.";
+         faults, worst first, each with the call that shows it.";
 
     fn checks() -> Vec<CheckEntry> {
         vec![

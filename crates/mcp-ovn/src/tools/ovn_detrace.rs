@@ -15,7 +15,7 @@ pub(crate) struct Detrace;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Cookies (0x…), or UUIDs of database rows. The first digits of a UUID are enough.
+    /// Cookies (0x…), or UUIDs of rows (or their first digits).
     #[serde(default)]
     cookies: Vec<String>,
     /// Output of ofproto/trace or dump-flows; every cookie in it is resolved.

@@ -30,8 +30,8 @@ impl Tool for NbctlShow {
     const TITLE: &'static str = "OVN northbound overview";
     const TOOLSET: &'static str = "nb";
     const DESCRIPTION: &'static str = "Shows the logical topology of a node's zone like `ovn-nbctl show`: \
-         switches and routers with their ports, addresses and NAT rules. Use it to find names, then use \
-         ovn_nbctl_list for the rows.";
+         switches and routers with their ports, addresses and NAT rules. Use it to find names for \
+         ovn_nbctl_list.";
     type Params = Params;
 
     fn title(params: &Params) -> String {

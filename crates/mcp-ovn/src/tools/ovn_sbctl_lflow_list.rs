@@ -22,7 +22,7 @@ pub(crate) struct Params {
     /// Name or UUID of a switch or router; `<node>`, as in `GR_<node>`, stands for each node's name.
     #[serde(default)]
     datapath: Option<String>,
-    /// Show only this pipeline. Default: both.
+    /// Show only this pipeline.
     #[serde(default)]
     pipeline: Option<Half>,
     /// Name of the stage or part of it (`acl`), or the table number.
@@ -58,8 +58,7 @@ impl Tool for LflowList {
     const TOOLSET: &'static str = "flows";
     const DESCRIPTION: &'static str = "Lists logical flows of a node's zone like `ovn-sbctl lflow-list`, or \
          counts them per datapath if there is no filter. Use it to see what ovn-northd compiled from an ACL, \
-         route or load balancer; node_name=all shows which flows a zone lacks. ovn_detrace shows where a flow \
-         comes from.";
+         route or load balancer; node_name=all shows which flows a zone lacks.";
     type Params = Params;
 
     fn title(params: &Params) -> String {

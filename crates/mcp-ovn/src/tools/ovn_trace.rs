@@ -65,7 +65,7 @@ pub(crate) struct Params {
     /// Trace only to this backend of the service: address or address:port.
     #[serde(default)]
     backend: Option<String>,
-    /// Size of the packet in bytes, for flows that check the packet size (MTU).
+    /// Size of the packet in bytes, for checks of the MTU.
     #[serde(default)]
     size: Option<u32>,
     /// Also trace the reply back to the sender.

@@ -11,7 +11,7 @@ impl Audit for OvsAudit {
     const TITLE: &'static str = "Audit of Open vSwitch";
     const TOOLSET: &'static str = "switch";
     const DESCRIPTION: &'static str = "Checks Open vSwitch on all nodes against the cluster's objects. Lists the \
-         faults, worst first, each with the call that shows it, then the checks that could not run.";
+         faults, worst first, each with the call that shows it.";
 
     fn checks() -> Vec<CheckEntry> {
         vec![CheckEntry::of::<encap_ip::EncapIp>()]

@@ -50,7 +50,7 @@ impl Tool for OfprotoTrace {
     const TOOLSET: &'static str = "openflow";
     const DESCRIPTION: &'static str = "Traces a packet through the OpenFlow flows, conntrack and groups of a node, without sending it. \
          The answer begins with the verdict: where the packet leaves or what drops it. Use it if ovn_trace delivers a packet \
-         that does not arrive; ovn_detrace explains the cookies.";
+         that does not arrive.";
     const MANY: Many = Many::Refuse {
         because: "a trace starts on one node",
         instead: "Pass the sender's node as node_name, or pass pod.",

@@ -13,10 +13,10 @@ pub(crate) struct AppctlShow;
 pub(crate) struct Params {
     /// State to show.
     subject: Subject,
-    /// Bridge for fdb, fdb_stats and mdb. Default: all bridges.
+    /// Bridge for fdb, fdb_stats and mdb.
     #[serde(default)]
     bridge: Option<String>,
-    /// Sample the counters of coverage, datapath or pmd twice, this many seconds apart, and show the difference.
+    /// Show the growth of the counters of coverage, datapath or pmd during this time.
     #[serde(default)]
     #[schemars(range(min = 1, max = 120))]
     delta_seconds: Option<u16>,
@@ -27,7 +27,7 @@ impl Tool for AppctlShow {
     const TITLE: &'static str = "State of ovs-vswitchd";
     const TOOLSET: &'static str = "daemon";
     const DESCRIPTION: &'static str = "Shows the state that `ovs-appctl` prints: events and drops (coverage), load (upcall, memory), lost \
-         lookups and ports (datapath), learnt addresses (fdb, mdb), tunnels, bonds. delta_seconds shows which counters grow now.";
+         lookups and ports (datapath), learnt addresses (fdb, mdb), tunnels, bonds.";
     type Params = Params;
 
     fn title(params: &Params) -> String {

@@ -27,7 +27,7 @@ pub(crate) struct Params {
     /// Name or number of one object.
     #[serde(default)]
     id: Option<String>,
-    /// Sample the counters of ports twice, this many seconds apart, and show the difference.
+    /// Show the growth of the counters of ports during this time.
     #[serde(default)]
     #[schemars(range(min = 1, max = 120))]
     delta_seconds: Option<u16>,
@@ -47,7 +47,7 @@ impl Tool for OfctlShow {
     const TITLE: &'static str = "Ports, groups and meters of a bridge";
     const TOOLSET: &'static str = "openflow";
     const DESCRIPTION: &'static str = "Lists the ports of a bridge with number, state, MAC and counters (drops, errors), its groups \
-         (backends of load balancers) or its meters. delta_seconds shows on which ports packets move now.";
+         (backends of load balancers) or its meters.";
     type Params = Params;
 
     fn title(params: &Params) -> String {

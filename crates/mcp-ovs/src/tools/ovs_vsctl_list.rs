@@ -7,7 +7,7 @@ pub(crate) struct VsctlList;
 
 impl Tool for VsctlList {
     const NAME: &'static str = "ovs_vsctl_list";
-    const TITLE: &'static str = "Rows of the Open vSwitch database";
+    const TITLE: &'static str = "Open vSwitch rows";
     const TOOLSET: &'static str = "switch";
     const DESCRIPTION: &'static str = "Lists the rows of a table of conf.db (Interface, Port, Bridge, Open_vSwitch, QoS …), \
          without empty columns. Use it for the interface of a pod, statistics, MTU, errors and ovn-* settings.";

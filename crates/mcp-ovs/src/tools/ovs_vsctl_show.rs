@@ -13,7 +13,7 @@ pub(crate) struct VsctlShow;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
-    /// Show only this bridge. Default: all bridges.
+    /// Show only this bridge.
     #[serde(default)]
     bridge: Option<String>,
 }
