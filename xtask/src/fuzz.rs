@@ -48,6 +48,12 @@ const TARGETS: &[Target] = &[
         "mcp-core",
         &["sanitize::tests::damage::", "objects::read::", "message::"],
     ),
+    Target {
+        what: "frames and capture files",
+        package: "capture",
+        binary: Some("packets"),
+        tests: &["never_panic"],
+    },
     library("flows, matches, actions", "openflow", &[]),
     Target { what: "damaged dumps of flows", package: "openflow", binary: Some("damage"), tests: &["never"] },
     Target {

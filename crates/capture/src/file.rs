@@ -71,6 +71,8 @@ pub struct Record<'a> {
     pub nanos: u64,
     /// The index of the interface in [`Reader::points`].
     pub point: usize,
+    /// The type of the interface's frames.
+    pub link: LinkType,
     /// The length of the frame in bytes on the wire.
     pub length: u32,
     /// The bytes of the frame that the capture kept.
@@ -160,7 +162,8 @@ impl<R: Read> Reader<R> {
         match found {
             Ok(Some(Found { nanos, point, length, bytes })) => {
                 let bytes = self.buffer.last().get(bytes).unwrap_or_default();
-                Some(Ok(Record { nanos, point, length, bytes }))
+                let link = self.points.get(point).map_or(LinkType::Other(u16::MAX), |point| point.link);
+                Some(Ok(Record { nanos, point, link, length, bytes }))
             }
             Ok(None) => {
                 self.ended = true;

@@ -3,6 +3,7 @@
 use std::io::{self, Read, Write};
 
 use super::{Damage, Point, Reader, Record, Writer};
+use crate::frame::LinkType;
 
 /// What [`merge`] did with one capture.
 #[derive(Debug, Default)]
@@ -29,6 +30,7 @@ struct Input<'a, R> {
 struct Head {
     nanos: u64,
     point: usize,
+    link: LinkType,
     length: u32,
 }
 
@@ -64,12 +66,12 @@ pub fn merge<R: Read, W: Write>(
     loop {
         let next = inputs.iter_mut().filter(|input| input.head.is_some());
         let Some(input) = next.min_by_key(|input| input.head.as_ref().map(|head| head.nanos)) else { break };
-        let Some(Head { nanos, point, length }) = input.head.take() else { break };
+        let Some(Head { nanos, point, link, length }) = input.head.take() else { break };
         input.merged.records += 1;
         input.merged.unsorted += u64::from(nanos < last);
         last = last.max(nanos);
         if let Some(point) = input.points.get(point) {
-            writer.record(Record { nanos, point: *point, length, bytes: &input.bytes })?;
+            writer.record(Record { nanos, point: *point, link, length, bytes: &input.bytes })?;
         }
         input.advance();
         input.describe(writer)?;
@@ -88,10 +90,10 @@ impl<R: Read> Input<'_, R> {
     /// Reads the next record.
     fn advance(&mut self) {
         match self.reader.next() {
-            Some(Ok(Record { nanos, point, length, bytes })) => {
+            Some(Ok(Record { nanos, point, link, length, bytes })) => {
                 self.bytes.clear();
                 self.bytes.extend_from_slice(bytes);
-                self.head = Some(Head { nanos, point, length });
+                self.head = Some(Head { nanos, point, link, length });
             }
             Some(Err(damage)) => self.merged.damage = Some(damage),
             None => {}

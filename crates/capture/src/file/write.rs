@@ -61,13 +61,13 @@ impl<W: Write> Writer<W> {
         Ok(self.points - 1)
     }
 
-    /// Writes a record.
+    /// Writes a record. The link is that of its interface.
     ///
     /// # Errors
     ///
     /// The sink fails, the record is of an interface that was not described, or it is longer than [`MAX_RECORD`].
     pub fn record(&mut self, record: Record<'_>) -> io::Result<()> {
-        let Record { nanos, point, length, bytes } = record;
+        let Record { nanos, point, link: _, length, bytes } = record;
         self.check(point)?;
         if bytes.len() > MAX_RECORD {
             let text = format!("a record of {} bytes is longer than {MAX_RECORD}", bytes.len());

@@ -93,7 +93,7 @@ pub(super) fn ethernet(input: Input<'_>, depth: Depth) -> Frame {
             follow(macs, header.ether_type().0, input.after(header.slice().len()), depth)
         }
         Err(_) => Frame {
-            macs: (input.array(6), input.array(0)),
+            macs: (None, None),
             vlans: Vec::new(),
             network: Network::Unknown,
             problem: Some(input.lacks("Ethernet")),
