@@ -37,17 +37,17 @@ use tree::{Condition, Test, Value};
 ///
 /// `geneve` and `vlan` change the meaning of everything after them, also after an `or` and outside of their
 /// parentheses: libpcap then reads at the offsets of what the tunnel carries. `geneve and host 10.244.0.4` is about the
-/// inner packet and `host 172.18.0.2 and geneve` is about the outer one, but `geneve or host 172.18.0.2` finds no packet
-/// of the host outside of a tunnel, and `not geneve and host 172.18.0.2` finds none at all.
+/// inner packet and `host 172.18.0.2 and geneve` is about the outer one, but `geneve or host 172.18.0.2` finds no
+/// packet of the host outside of a tunnel, and `not geneve and host 172.18.0.2` finds no packet at all.
 /// [`CaptureFilter::warning`] says so. Further:
 ///
 /// - `geneve` looks for UDP port 6081 only, and needs libpcap 1.8.0.
 /// - pwru and retis look at packets that have no outer header before the tunnel's device adds it, and none after the
 ///   tunnel's device has removed it. On these packets `geneve` matches nothing.
 ///
-/// So a filter that a server makes names the outer packet: [`CaptureFilter::of`] with UDP and port 6081 for a capture on
-/// the uplink, and the addresses of pods for a capture on a pod or on `genev_sys_6081`. What is inside a captured tunnel
-/// is selected when the packets are dissected.
+/// So a filter that a server makes names the outer packet: [`CaptureFilter::of`] with UDP and port 6081 for a capture
+/// on the uplink, and the addresses of pods for a capture on a pod or on `genev_sys_6081`. What is inside a captured
+/// tunnel is selected when the packets are dissected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CaptureFilter {
     condition: Condition,
@@ -72,7 +72,7 @@ pub enum BadFilter {
         at: usize,
     },
     /// Something else is expected here.
-    #[error("expected {wanted} {}", .found.as_ref().map_or("at the end of the filter".into(), |found| format!("before {found:?} at byte {}", at + 1)))]
+    #[error("expected {wanted} {}", place(.found.as_deref(), *.at))]
     Wanted {
         /// What is expected.
         wanted: String,
@@ -97,6 +97,14 @@ pub enum BadFilter {
     /// The filter has too many tests.
     #[error("the filter has more than {} tests and numbers", BadFilter::MOST)]
     Many,
+}
+
+/// Returns the words for a place before a text, or at the end.
+fn place(found: Option<&str>, at: usize) -> String {
+    match found {
+        Some(found) => format!("before {found:?} at byte {}", at + 1),
+        None => "at the end of the filter".to_owned(),
+    }
 }
 
 impl BadFilter {
@@ -166,8 +174,8 @@ impl CaptureFilter {
         Self::parse(&tests.join(" and "))
     }
 
-    /// Returns the filter of the packets that match this filter and another one. `geneve` and `vlan` in this filter change
-    /// the meaning of the other one.
+    /// Returns the filter of the packets that match this filter and another one. `geneve` and `vlan` in this filter
+    /// change the meaning of the other one.
     ///
     /// # Errors
     ///

@@ -98,7 +98,8 @@ fn to_port(events: &[KernelEvent], port: u16, protocol: u8) -> Vec<PacketPath> {
 
 #[test]
 fn the_rule_of_the_router_drops_its_packets_while_it_forwards_them() {
-    // The older kernel recorded the UDP packet that the router rejects, the newer one also the TCP packet that it drops.
+    // The older kernel recorded the UDP packet that the router rejects. The newer one recorded also the TCP packet that
+    // the router drops.
     for (text, protocol) in [(DROPS_6_1, 17), (DROPS_6_12, 17), (DROPS_6_12, 6)] {
         let events = read(text).events;
         let paths = to_port(&events, 8080, protocol);

@@ -176,7 +176,9 @@ impl<'a> Parser<'a> {
 
     /// Whether a comparison of numbers begins at a token. A parenthesis belongs to one if an operator follows it.
     fn is_comparison(&self, index: usize) -> bool {
-        let operator = |index| matches!(self.kind(index), Some(Kind::Sign(sign)) if !matches!(sign, "(" | ")" | "[" | "]" | ":" | "!" | "&&" | "||"));
+        const NO_OPERATORS: [&str; 8] = ["(", ")", "[", "]", ":", "!", "&&", "||"];
+        let operator =
+            |index| matches!(self.kind(index), Some(Kind::Sign(sign)) if !NO_OPERATORS.contains(&sign));
         match self.tokens.get(index) {
             Some(Token { kind: Kind::Name("len" | "length"), .. }) => true,
             Some(Token { kind: Kind::Name(name), after, .. }) if FilterProtocol::of(name).is_some() => {
