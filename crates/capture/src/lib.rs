@@ -5,6 +5,7 @@ pub mod analysis;
 pub mod event;
 pub mod file;
 pub mod frame;
+pub mod join;
 pub mod select;
 pub mod text;
 pub mod tuple;
