@@ -7,6 +7,7 @@ mod json;
 mod path;
 mod pwru;
 mod retis;
+mod text;
 mod types;
 
 pub use path::{End, PacketPath, Step, packets};

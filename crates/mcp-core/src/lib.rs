@@ -55,7 +55,9 @@ pub use backend::{
     DataArea, Extent, FileVisitor, LiveCluster, LocalBackend, LocalNode, NodeCoverage, Origin, Output,
     ReadError, ReadValue, RecordedBackend, RecordingBackend, SourceCoverage,
 };
-pub use captures::{Capture, CaptureFormat, CapturePart, CaptureStore, PartReader, RunningCapture};
+pub use captures::{
+    Capture, CaptureFormat, CapturePart, CaptureReport, CaptureStore, PartReader, RunningCapture,
+};
 pub use cli::main;
 pub use cluster::{ClusterReader, RowsOfNode};
 pub use completion::{Completer, Completion};
@@ -69,7 +71,7 @@ pub use kubernetes::{
     ObjectKind, ObjectName, ObjectQuery, Table, TableRow, UnreadFields, yaml_lines,
 };
 pub use name::BadName;
-pub use node::{CaptureReport, Node, Reading};
+pub use node::{Node, Reading};
 pub use pattern::Pattern;
 pub use progress::Progress;
 pub use prompt::{Prompt, PromptArgument};

@@ -3,9 +3,9 @@
 mod collection;
 
 use crate::{
-    Argv, Backend, Budget, CallEnded, CapturePart, CommandPlace, CommandTarget, Db, Deadline, Extent,
-    LogQuery, LogStream, NodeName, ObjectKind, ObjectQuery, Origin, Output, PodRef, ReadError, ReadValue,
-    ToolError,
+    Argv, Backend, Budget, CallEnded, CapturePart, CaptureReport, CommandPlace, CommandTarget, Db, Deadline,
+    Extent, LogQuery, LogStream, NodeName, ObjectKind, ObjectQuery, Origin, Output, PodRef, ReadError,
+    ReadValue, ToolError,
     backend::netns,
     commands,
     reply::ReplyForm,
@@ -103,15 +103,6 @@ impl Provenance {
 
 /// The name by which tcpdump(8) captures on all interfaces.
 const ANY_INTERFACE: &str = "any";
-
-/// How a capture of one point ended.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CaptureReport {
-    /// What the program wrote to standard error: tcpdump(8) reports there what it counted.
-    pub said: String,
-    /// Why the capture ended early, if it did.
-    pub broken: Option<String>,
-}
 
 /// One way to get an answer: the data to read and the parser for it.
 ///
@@ -379,7 +370,7 @@ impl<'a> Node<'a> {
     }
 
     /// Runs a program that watches the node for `time`, and keeps its standard output in `into`. If the program fails or
-    /// its connection breaks after something has arrived, the result says so, and what arrived is kept.
+    /// its connection breaks after something has arrived, the report of `into` says so, and what arrived is kept.
     ///
     /// # Errors
     ///
@@ -390,21 +381,24 @@ impl<'a> Node<'a> {
         argv: &Argv,
         time: Duration,
         into: &CapturePart,
-    ) -> Result<CaptureReport, ReadError> {
+    ) -> Result<(), ReadError> {
         if argv.interface() != Some(ANY_INTERFACE) {
             self.check_interface(&place, argv).await?;
         }
-        match self.backend.capture(&self.at(place.clone()), argv, time, into).await {
+        let report = match self.backend.capture(&self.at(place.clone()), argv, time, into).await {
             Ok(read) => {
                 let output = self.take(&place, without_secrets(read)?);
                 let said = String::from_utf8_lossy(&output.stderr).into_owned();
-                Ok(CaptureReport { said, broken: None })
+                CaptureReport { said, broken: None, ended: Timestamp::now() }
             }
             Err(e) if !into.is_empty() => {
-                Ok(CaptureReport { said: String::new(), broken: Some(crate::error::chain(&e)) })
+                let broken = Some(crate::error::chain(&e));
+                CaptureReport { said: String::new(), broken, ended: Timestamp::now() }
             }
-            Err(e) => Err(e),
-        }
+            Err(e) => return Err(e),
+        };
+        into.close(report);
+        Ok(())
     }
 
     /// Returns a database with its transaction log.

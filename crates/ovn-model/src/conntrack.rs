@@ -59,6 +59,32 @@ pub struct Filter {
     pub mark: Option<(u64, u64)>,
 }
 
+/// The ends of the packets of one direction of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Direction {
+    /// The source address.
+    pub source: IpAddr,
+    /// The destination address.
+    pub destination: IpAddr,
+    /// The source port, if the protocol has ports.
+    pub source_port: Option<u16>,
+    /// The destination port, if the protocol has ports.
+    pub destination_port: Option<u16>,
+}
+
+impl Direction {
+    /// Returns the ends of packets that go the other way.
+    #[must_use]
+    pub fn reversed(self) -> Self {
+        Self {
+            source: self.destination,
+            destination: self.source,
+            source_port: self.destination_port,
+            destination_port: self.source_port,
+        }
+    }
+}
+
 impl<'a> Entry<'a> {
     /// Parses a line. Returns `None` if the line is not a connection.
     pub fn parse(line: &'a str) -> Option<Self> {
@@ -78,6 +104,28 @@ impl<'a> Entry<'a> {
         let inner =
             self.part(part).and_then(|value| value.strip_prefix('(')?.strip_suffix(')')).unwrap_or_default();
         tokens::split(inner).filter_map(|part| part.split_once('='))
+    }
+
+    /// Returns the ends of the packets that go from the client to the server, as the client sends them.
+    pub fn original(&self) -> Option<Direction> {
+        self.direction("orig")
+    }
+
+    /// Returns the ends of the packets that answer, as the server sends them. Unless addresses are translated, it is
+    /// the reverse of [`Self::original`].
+    pub fn reply(&self) -> Option<Direction> {
+        self.direction("reply")
+    }
+
+    fn direction(&self, part: &str) -> Option<Direction> {
+        let value = |name: &str| self.inner(part).find(|(it, _)| *it == name).map(|(_, value)| value);
+        let port = |name: &str| value(name).and_then(|port| port.parse().ok());
+        Some(Direction {
+            source: value("src")?.parse().ok()?,
+            destination: value("dst")?.parse().ok()?,
+            source_port: port("sport"),
+            destination_port: port("dport"),
+        })
     }
 
     /// Returns the zone. The default zone 0 is not printed.

@@ -134,6 +134,7 @@ mod expression;
 mod host;
 mod openflow;
 mod operand;
+mod probes;
 mod process;
 
 pub use allow::{AllowedPrograms, Phrase, Program, Verb, WordPart};
@@ -143,6 +144,7 @@ pub use expression::{BadExpression, OvnExpression};
 pub use host::{InterfaceName, NftFamily, NftName};
 pub use openflow::{BadBridge, BadMatch, BridgeName, FlowMatch};
 pub use operand::{BadWord, CtNext, CtState, Operand, OvsdbQuery, TraceForm, Word};
+pub use probes::PwruFunctions;
 pub use process::{CallMark, PodUid, SystemdUnit};
 
 use std::fmt;

@@ -3,7 +3,8 @@
 //! All operands of all layers are in this module, so that one owner reviews them.
 
 use super::{
-    BridgeName, CallMark, CaptureFilter, FlowMatch, InterfaceName, NftFamily, NftName, OvnExpression, PodUid, SystemdUnit,
+    BridgeName, CallMark, CaptureFilter, FlowMatch, InterfaceName, NftFamily, NftName, OvnExpression, PodUid,
+    PwruFunctions, SystemdUnit,
 };
 use crate::{Db, NodeName};
 use ovsdb::{Select, Uuid};
@@ -113,6 +114,7 @@ operands! {
     BridgeName, "bridge", |name| name.word();
     FlowMatch, "flow-match", |flow| flow.word();
     CaptureFilter, "capture-filter", |filter| filter.word();
+    PwruFunctions, "pwru-functions", |functions| Word(functions.as_str().into());
 }
 
 /// The text of an OVSDB transaction (RFC 7047 section 4.1.3) that contains only `select` operations. `ovsdb-client

@@ -17,6 +17,13 @@ pub struct BundleFile {
     pub is_packed: bool,
 }
 
+impl BundleFile {
+    /// Returns true if the file is a capture of packets by its name, plain or compressed.
+    pub fn is_capture(&self) -> bool {
+        super::bundle::is_capture(&self.path)
+    }
+}
+
 /// A value that was read, and where it came from.
 #[derive(Clone, Debug)]
 pub struct ReadValue<T> {

@@ -8,7 +8,7 @@ mod part;
 #[cfg(test)]
 mod tests;
 
-pub use part::{CapturePart, PartReader};
+pub use part::{CapturePart, CaptureReport, PartReader};
 
 use crate::{ToolError, unique};
 use jiff::Timestamp;
@@ -49,6 +49,8 @@ pub struct Capture {
     title: String,
     begun: Timestamp,
     parts: Vec<CapturePart>,
+    /// Texts that explain the bytes, such as the connections of a node.
+    context: Mutex<Vec<String>>,
     /// When the capture ended, or `None` while it runs.
     ended: Mutex<Option<Instant>>,
 }
@@ -97,6 +99,16 @@ impl Capture {
     /// The parts, in the order of the points.
     pub fn parts(&self) -> &[CapturePart] {
         &self.parts
+    }
+
+    /// The texts that explain the bytes, in the order in which they were added.
+    pub fn context(&self) -> Vec<String> {
+        self.context.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Adds a text that explains the bytes and that later analyses need, such as the connections of a node.
+    pub fn add_context(&self, text: String) {
+        self.context.lock().unwrap_or_else(PoisonError::into_inner).push(text);
     }
 
     /// The number of bytes that arrived.
@@ -151,6 +163,7 @@ impl CaptureStore {
             title: title.to_owned(),
             begun: Timestamp::now(),
             parts,
+            context: Mutex::default(),
             ended: Mutex::default(),
         });
         let mut kept = self.kept();

@@ -1,10 +1,14 @@
 //! The bytes of one point of a capture.
 
+use jiff::Timestamp;
 use std::{
     fs::File,
     io::{self, Read},
     os::unix::fs::FileExt,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 use tokio::sync::Notify;
 
@@ -18,6 +22,18 @@ pub struct CapturePart {
     limit: u64,
     is_full: AtomicBool,
     full: Notify,
+    report: OnceLock<CaptureReport>,
+}
+
+/// How the capture of one point ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaptureReport {
+    /// What the program wrote to standard error: tcpdump(8) reports there what it counted.
+    pub said: String,
+    /// Why the capture ended early, if it did.
+    pub broken: Option<String>,
+    /// When the server learnt that the capture had ended, by the server's clock.
+    pub ended: Timestamp,
 }
 
 impl CapturePart {
@@ -30,6 +46,7 @@ impl CapturePart {
             limit,
             is_full: AtomicBool::new(false),
             full: Notify::new(),
+            report: OnceLock::new(),
         })
     }
 
@@ -77,6 +94,16 @@ impl CapturePart {
         while !self.is_full() {
             self.full.notified().await;
         }
+    }
+
+    /// How the capture of this point ended, or `None` if it has not ended or its call was cancelled.
+    pub fn report(&self) -> Option<&CaptureReport> {
+        self.report.get()
+    }
+
+    /// Records how the capture of this point ended. The first report counts.
+    pub(crate) fn close(&self, report: CaptureReport) {
+        _ = self.report.set(report);
     }
 
     /// Reads the bytes that have arrived so far.

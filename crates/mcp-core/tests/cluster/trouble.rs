@@ -80,7 +80,7 @@ async fn a_failing_server_is_asked_once() {
     assert_eq!(
         hint,
         "Ask an administrator to bind a role from deploy/rbac that allows this user to list pods in namespace shop: \
-         mcp-k8s.yaml, mcp-kernel.yaml, mcp-ovn.yaml, mcp-ovs.yaml, ovn-troubleshooter.yaml."
+         mcp-capture.yaml, mcp-k8s.yaml, mcp-kernel.yaml, mcp-ovn.yaml, mcp-ovs.yaml, ovn-troubleshooter.yaml."
     );
     let (error, asked) = fails(|| Reply::status(401, "Unauthorized", "Unauthorized")).await;
     assert!(matches!(error, ClusterError::Unauthorized { .. }) && asked == 1, "{error}");

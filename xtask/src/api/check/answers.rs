@@ -18,8 +18,9 @@ use crate::workspace::{Crate, Result, Workspace};
 const OF_OBJECTS: &[&str] =
     &["cluster_overview", "kubectl_describe", "kubectl_events", "kubectl_get", "kubectl_logs"];
 
-/// The tool that reads the files of bundles. Every live source refuses it.
-pub(super) const OF_BUNDLES: &str = "bundle_files";
+/// The tool that reads the files of bundles, which every live source refuses, and the tool whose program needs another
+/// kernel than that of the lab.
+pub(super) const ELSEWHERE: [&str; 2] = ["bundle_files", "pwru_trace"];
 
 /// Tools that print changing data: counters, ages, connections. Their numbers may differ, and some of their lines may
 /// exist only for a while.
@@ -40,7 +41,12 @@ const MOVING: &[&str] = &[
     "ovs_ofctl_dump_flows",
     "ovs_ofctl_show",
     "ss_show",
+    "tcpdump_analyze",
+    "tcpdump_capture",
 ];
+
+/// Tools that watch a node for some seconds.
+const WATCHING: &[&str] = &["conntrack_events", "tcpdump_capture"];
 
 /// A tool that joins objects and databases: without objects, a node still knows its ports.
 const JOINING: &str = "ovnkube_locate";
@@ -99,7 +105,7 @@ pub(super) fn cases(
         }
         // A second sample or a longer time would show nothing more.
         case.params.remove("delta_seconds");
-        if case.tool == "conntrack_events" {
+        if WATCHING.contains(&case.tool.as_str()) {
             case.params.insert("seconds".into(), json!(1));
         }
         let used = count.entry(case.tool.clone()).or_default();
@@ -126,10 +132,11 @@ fn layer(
     local.open()?;
     let mut cluster = start(workspace, server, layer, &[])?;
     let mut silent: BTreeSet<String> = tools(&mut local)?.into_iter().collect();
-    silent.retain(|tool| !OF_OBJECTS.contains(&tool.as_str()) && tool != OF_BUNDLES);
+    silent.retain(|tool| !OF_OBJECTS.contains(&tool.as_str()) && !ELSEWHERE.contains(&tool.as_str()));
     let mut answered = 0;
     for (tool, params) in cases.iter().filter(|(tool, _)| !OF_OBJECTS.contains(&tool.as_str())) {
-        let _traffic = (tool == "conntrack_events").then(|| Traffic::start(workspace, lab)).transpose()?;
+        let _traffic =
+            WATCHING.contains(&tool.as_str()).then(|| Traffic::start(workspace, lab)).transpose()?;
         let mut ask = || -> Result<(ToolOutcome, ToolOutcome)> {
             let params = Value::Object(params.clone());
             Ok((ToolOutcome::new(local.call(tool, &params)?), ToolOutcome::new(cluster.call(tool, &params)?)))

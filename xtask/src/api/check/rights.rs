@@ -8,14 +8,14 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::super::Server;
-use super::answers::{OF_BUNDLES, cases, tools};
+use super::answers::{ELSEWHERE, cases, tools};
 use super::debug::IN_DEBUG_POD;
 use super::kubectl::Kubectl;
 use crate::mcp::Session;
 use crate::workspace::{Crate, Result, Workspace};
 
 /// Tools that have no answer: `node_logs` needs a right of another role.
-const UNANSWERED: &[&str] = &["node_logs", OF_BUNDLES];
+const UNANSWERED: &[&str] = &["node_logs", ELSEWHERE[0], ELSEWHERE[1]];
 
 /// Refusals that are expected, because no server's own role allows these requests.
 const ON_PURPOSE: &[&str] = &["cannot list resource \"secrets\"", "cannot get resource \"nodes/proxy\""];
@@ -240,6 +240,10 @@ fn enough(workspace: &Workspace, server: &Server, layer: &Crate) -> Result {
 
 /// Returns a call that needs a right.
 fn question(kubectl: &Kubectl, layer: &Crate, right: &Right) -> Result<(&'static str, Value)> {
+    if layer.name == "mcp-capture" {
+        let at = if right.verb == "get" { "pod default/client" } else { "node ovn-worker" };
+        return Ok(("tcpdump_capture", json!({ "at": [at], "seconds": 1 })));
+    }
     let node = json!({ "node_name": "ovn-worker" });
     let tool = match layer.name.as_str() {
         "mcp-ovn" => "ovn_nbctl_show",

@@ -298,7 +298,8 @@ impl OpenBundle {
         let contents = Contents::of(&files);
         let one = Self { files, contents, containers: OnceLock::new() };
         let has_objects = || one.contents.central.is_none() && one.files.paths().any(objects::is_object);
-        if !one.contents.is_empty() || !one.containers().is_empty() || has_objects() {
+        let has_captures = || one.files.paths().any(contents::is_capture);
+        if !one.contents.is_empty() || !one.containers().is_empty() || has_objects() || has_captures() {
             return Ok(one);
         }
         let Self { files, contents, .. } = one;
@@ -308,8 +309,8 @@ impl OpenBundle {
             None if !contents.troubles.is_empty() => contents.troubles.join("; "),
             None if files.paths().next().is_none() => "it contains no files".into(),
             None => format!(
-                "none of its {} files is an OVN or Open vSwitch database, a Kubernetes object or the output of a command; \
-                 expected are the files of a must-gather of an interconnect cluster (network_logs/ovnk_database_store, \
+                "none of its {} files is an OVN or Open vSwitch database, a Kubernetes object, the output of a command or a \
+                 capture of packets (.pcap, .pcapng, .cap); expected are the files of a must-gather of an interconnect cluster (network_logs/ovnk_database_store, \
                  namespaces), of a sosreport (sos_commands) or of kind logs (ovnnb_db.db)",
                 files.paths().count()
             ),

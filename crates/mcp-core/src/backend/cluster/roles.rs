@@ -4,7 +4,8 @@ use serde::Deserialize;
 use std::sync::LazyLock;
 
 /// The files of `deploy/rbac` with their content.
-const FILES: [(&str, &str); 9] = [
+const FILES: [(&str, &str); 10] = [
+    ("mcp-capture.yaml", include_str!("../../../../../deploy/rbac/mcp-capture.yaml")),
     ("mcp-k8s.yaml", include_str!("../../../../../deploy/rbac/mcp-k8s.yaml")),
     ("mcp-kernel.yaml", include_str!("../../../../../deploy/rbac/mcp-kernel.yaml")),
     ("mcp-ovn.yaml", include_str!("../../../../../deploy/rbac/mcp-ovn.yaml")),

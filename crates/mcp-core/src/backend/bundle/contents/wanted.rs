@@ -19,6 +19,12 @@ pub(crate) fn wanted(path: &str) -> bool {
         || path.split('/').any(|part| FOLDERS.contains(&part))
 }
 
+/// Returns true if this is a capture of packets, plain or compressed.
+pub(crate) fn is_capture(path: &str) -> bool {
+    let path = [".gz", ".xz", ".zst"].iter().find_map(|end| path.strip_suffix(end)).unwrap_or(path);
+    [".pcap", ".pcapng", ".cap"].iter().any(|end| path.ends_with(end))
+}
+
 /// Returns true if this is a log that a tool may ask for.
 ///
 /// Logs of containers are the files of `oc adm inspect` and the kubelet: `…/logs/current.log`,
