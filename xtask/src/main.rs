@@ -5,6 +5,7 @@ mod api;
 mod bench;
 mod cases;
 mod demo;
+mod deploy;
 mod docs;
 mod fuzz;
 mod generate;
@@ -35,6 +36,8 @@ enum Task {
     Record(record::Record),
     /// Write the references of tools and commands, or check that they are up to date
     Docs(docs::Docs),
+    /// Write the kustomize base from the Helm chart, or check both
+    Deploy(deploy::Deploy),
     /// Check the rules of structure and language that the compiler does not check
     Tidy,
     /// Test every server with both versions of MCP, with the MCP Inspector and with the conformance suites
@@ -63,6 +66,7 @@ fn run(task: Task) -> workspace::Result<ExitCode> {
         Task::Golden(golden) => golden::run(&golden)?,
         Task::Record(record) => record::run(&record)?,
         Task::Docs(docs) => docs::run(&docs)?,
+        Task::Deploy(deploy) => deploy::run(&deploy)?,
         Task::Tidy => tidy::run()?,
         Task::Probe(probe) => probe::run(&probe)?,
         Task::Demo => demo::run()?,

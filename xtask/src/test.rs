@@ -41,6 +41,8 @@ enum Step {
     Tidy,
     /// Check that the references match the output of the servers
     Docs,
+    /// Check that the Helm chart and kustomize make the same valid objects
+    Deploy,
     /// Run all tests, including those that need the lab
     Tests,
     /// Check that no server starts a program when it reads a bundle
@@ -132,6 +134,7 @@ impl Step {
             Self::Build => Ok(cmd!(sh, "cargo build {LAYERS...}").run()?),
             Self::Tidy => task(&["tidy"]),
             Self::Docs => task(&["docs", "--check"]),
+            Self::Deploy => task(&["deploy", "--check"]),
             Self::Tests => {
                 // A plain `cargo test` ignores the tests that need the lab.
                 let ignored = lab.then_some(["--", "--include-ignored"]).into_iter().flatten();
