@@ -6,6 +6,7 @@ mod bench;
 mod cases;
 mod demo;
 mod deploy;
+mod dist;
 mod docs;
 mod fuzz;
 mod generate;
@@ -38,6 +39,8 @@ enum Task {
     Docs(docs::Docs),
     /// Write the kustomize base from the Helm chart, or check both
     Deploy(deploy::Deploy),
+    /// Make archives of the servers, with manual pages, completions, licences and bills of materials
+    Dist(dist::Dist),
     /// Check the rules of structure and language that the compiler does not check
     Tidy,
     /// Test every server with both versions of MCP, with the MCP Inspector and with the conformance suites
@@ -67,6 +70,7 @@ fn run(task: Task) -> workspace::Result<ExitCode> {
         Task::Record(record) => record::run(&record)?,
         Task::Docs(docs) => docs::run(&docs)?,
         Task::Deploy(deploy) => deploy::run(&deploy)?,
+        Task::Dist(dist) => dist::run(&dist)?,
         Task::Tidy => tidy::run()?,
         Task::Probe(probe) => probe::run(&probe)?,
         Task::Demo => demo::run()?,
