@@ -17,6 +17,7 @@ mod mcp;
 mod probe;
 mod programs;
 mod record;
+mod site;
 mod soak;
 mod test;
 mod tidy;
@@ -41,6 +42,8 @@ enum Task {
     Deploy(deploy::Deploy),
     /// Make archives of the servers, with manual pages, completions, licences and bills of materials
     Dist(dist::Dist),
+    /// Build the documentation as a site, and check its links
+    Site,
     /// Check the rules of structure and language that the compiler does not check
     Tidy,
     /// Test every server with both versions of MCP, with the MCP Inspector and with the conformance suites
@@ -71,6 +74,7 @@ fn run(task: Task) -> workspace::Result<ExitCode> {
         Task::Docs(docs) => docs::run(&docs)?,
         Task::Deploy(deploy) => deploy::run(&deploy)?,
         Task::Dist(dist) => dist::run(&dist)?,
+        Task::Site => site::run()?,
         Task::Tidy => tidy::run()?,
         Task::Probe(probe) => probe::run(&probe)?,
         Task::Demo => demo::run()?,

@@ -41,6 +41,8 @@ enum Step {
     Tidy,
     /// Check that the references match the output of the servers
     Docs,
+    /// Build the documentation as a site, and check its links
+    Site,
     /// Check that the Helm chart and kustomize make the same valid objects
     Deploy,
     /// Run all tests, including those that need the lab
@@ -134,6 +136,7 @@ impl Step {
             Self::Build => Ok(cmd!(sh, "cargo build {LAYERS...}").run()?),
             Self::Tidy => task(&["tidy"]),
             Self::Docs => task(&["docs", "--check"]),
+            Self::Site => task(&["site"]),
             Self::Deploy => task(&["deploy", "--check"]),
             Self::Tests => {
                 // A plain `cargo test` ignores the tests that need the lab.

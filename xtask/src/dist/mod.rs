@@ -64,13 +64,14 @@ pub(crate) fn run(dist: &Dist) -> Result {
     for layer in layers {
         let name = &layer.name;
         println!("building {name} in the profile {profile}");
-        let build =
+        let mut build =
             cmd!(sh, "cargo build --locked --quiet --profile {profile} --package {name} --bin {name}");
         // Panics name source files, whose paths must not be those of this machine. Other profiles keep their paths,
         // because cargo would otherwise build everything again.
-        let flags =
-            if profile == PROFILE { remap(&workspace)? } else { sh.var("RUSTFLAGS").unwrap_or_default() };
-        build.env("RUSTFLAGS", flags).quiet().run()?;
+        if profile == PROFILE {
+            build = build.env("RUSTFLAGS", remap(&workspace)?);
+        }
+        build.quiet().run()?;
         let folder = if profile == "dev" { "debug" } else { profile };
         let program = workspace.target.join(folder).join(name);
         built.push(Built { layer, version: dependencies.version(name)?, program });
