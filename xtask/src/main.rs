@@ -5,6 +5,8 @@ mod api;
 mod bench;
 mod cases;
 mod demo;
+mod deploy;
+mod dist;
 mod docs;
 mod fuzz;
 mod generate;
@@ -15,6 +17,7 @@ mod mcp;
 mod probe;
 mod programs;
 mod record;
+mod site;
 mod soak;
 mod suite;
 mod test;
@@ -36,6 +39,12 @@ enum Task {
     Record(record::Record),
     /// Write the references of tools and commands, or check that they are up to date
     Docs(docs::Docs),
+    /// Write the kustomize base from the Helm chart, or check both
+    Deploy(deploy::Deploy),
+    /// Make archives of the servers, with manual pages, completions, licences and bills of materials
+    Dist(dist::Dist),
+    /// Build the documentation as a site, and check its links
+    Site,
     /// Check the rules of structure and language that the compiler does not check
     Tidy,
     /// Test every server with both versions of MCP, with the MCP Inspector and with the conformance suites
@@ -64,6 +73,9 @@ fn run(task: Task) -> workspace::Result<ExitCode> {
         Task::Golden(golden) => golden::run(&golden)?,
         Task::Record(record) => record::run(&record)?,
         Task::Docs(docs) => docs::run(&docs)?,
+        Task::Deploy(deploy) => deploy::run(&deploy)?,
+        Task::Dist(dist) => dist::run(&dist)?,
+        Task::Site => site::run()?,
         Task::Tidy => tidy::run()?,
         Task::Probe(probe) => probe::run(&probe)?,
         Task::Demo => demo::run()?,

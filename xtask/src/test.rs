@@ -46,6 +46,10 @@ enum Step {
     Tidy,
     /// Check that the references match the output of the servers
     Docs,
+    /// Build the documentation as a site, and check its links
+    Site,
+    /// Check that the Helm chart and kustomize make the same valid objects
+    Deploy,
     /// Run all tests, including those that need the lab
     Tests,
     /// Check that no server starts a program when it reads a bundle
@@ -209,6 +213,8 @@ impl Step {
             Self::Setup => &["lab", "setup"],
             Self::Tidy => &["tidy"],
             Self::Docs => &["docs", "--check"],
+            Self::Site => &["site"],
+            Self::Deploy => &["deploy", "--check"],
             Self::Programs => &["programs"],
             Self::Attack => &["programs", "--lab", LAB_DIR, "--values", "1"],
             Self::Fuzz => &["fuzz", "--seconds", "30"],

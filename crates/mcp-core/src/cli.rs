@@ -4,6 +4,7 @@ use crate::{
     Backend, Budget, Layer, Progress, Server,
     backend::{Bundle, ClusterArgs, LiveCluster, LocalBackend, LocalNode, RecordedBackend, RecordingBackend},
     http::{self, HttpArgs},
+    manual,
     reply::ReplyForm,
     stdio::Stdio,
     usage,
@@ -85,7 +86,7 @@ enum Command {
     Call(Called),
     /// List the state of the data by node and area: present, empty, absent or damaged, and why.
     Coverage,
-    /// Print the reference of this server's tools or commands, which the documentation contains.
+    /// Print the reference of this server's tools or commands, which the documentation contains, or its manual page.
     Reference {
         /// The kind of reference.
         of: Reference,
@@ -96,6 +97,8 @@ enum Command {
 enum Reference {
     Tools,
     Commands,
+    /// For man(1).
+    Man,
 }
 
 /// A call of a tool. Each tool is a subcommand, so that it has its own help and completions.
@@ -209,6 +212,11 @@ async fn run(mut layer: Layer, cli: Cli) -> Result<ExitCode, String> {
         Some(Command::Reference { of: Reference::Tools }) => return print(&crate::reference::tools(&layer)),
         Some(Command::Reference { of: Reference::Commands }) => {
             return print(&crate::reference::commands(&layer));
+        }
+        Some(Command::Reference { of: Reference::Man }) => {
+            let page =
+                manual::page(command(&layer)).map_err(|e| format!("cannot write the manual page: {e}"))?;
+            return print(&page);
         }
         _ => {}
     }

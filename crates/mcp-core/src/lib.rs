@@ -27,6 +27,7 @@ mod fold;
 pub mod fuzzing;
 mod http;
 mod kubernetes;
+mod manual;
 mod memory;
 mod message;
 mod name;

@@ -3,6 +3,7 @@
 //! A check is a function from the tree to its problems. Each problem is a sentence that says what to do. A check reads
 //! only a [`Tree`], so that every check has a test in which it fails.
 
+mod clients;
 mod comments;
 mod files;
 mod layers;
@@ -77,6 +78,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("every tool that a prompt names exists", layers::prompts_name_tools),
     ("every case has a snapshot, and every snapshot has a case", layers::cases_and_snapshots),
     ("every case names a scenario, and every recording has a case", layers::scenarios),
+    ("the configurations of clients run every layer", clients::run_all_layers),
     ("only argv! makes commands", files::argv),
     ("files are short", files::length),
     ("nothing is left unfinished", files::unfinished),
