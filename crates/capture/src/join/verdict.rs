@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     Join,
+    clock::Clocks,
     observe::Numbers,
     order::{Relation, Stations},
     pairs::{Packet, Packets, Sighting},
@@ -16,7 +17,7 @@ use super::{
 /// Decides what became of the packets of a direction.
 pub(super) struct Judge<'a> {
     pub(super) join: &'a Join,
-    pub(super) clocks: &'a BTreeMap<usize, (i64, u64)>,
+    pub(super) clocks: &'a Clocks,
     /// The fragments: point, addresses and identification.
     pub(super) fragments: &'a BTreeSet<(u16, IpAddr, IpAddr, u16)>,
 }
@@ -163,7 +164,7 @@ impl Judge<'_> {
         if info.kernel_drops.is_some_and(|drops| drops > 0) {
             return Some(Reason::KernelDrops);
         }
-        if state.summary.unidentified > 0 || self.join.untracked > 0 {
+        if state.summary.unidentified > 0 || self.join.untracked > 0 || case.packets.overflow {
             return Some(Reason::Unidentified);
         }
         let margin = i64::try_from(self.join.options.margin).unwrap_or(i64::MAX);
