@@ -128,6 +128,9 @@ impl Judge<'_> {
     /// Says what became of a packet after the last place that saw it.
     fn fate(&self, case: &mut Case<'_>, packet: &Packet, last: &Sighting) -> Fate {
         let mut fate = Fate::Arrived;
+        // If the order of the places that saw the packet is unknown, so is the last of them.
+        let mut others = packet.sightings.iter().filter(|sighting| sighting.place != last.place);
+        let surely_last = others.all(|sighting| case.is_surely_before(sighting.place, last.place));
         for place in &case.stations.order {
             if packet.sightings.iter().any(|sighting| sighting.place == *place) {
                 continue;
@@ -138,6 +141,7 @@ impl Judge<'_> {
             let reason = match relation.before {
                 None if case.is_surely_before(*place, last.place) => continue,
                 None | Some(Order::Assumed) => Some(Reason::OrderUnknown),
+                Some(_) if !surely_last => Some(Reason::OrderUnknown),
                 Some(_) => self.doubt(case, packet, last, *place, relation),
             };
             match (reason, &fate) {
