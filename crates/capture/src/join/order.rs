@@ -30,7 +30,7 @@ pub(super) struct Stations {
 impl Stations {
     pub(super) fn new(packets: &Packets, join: &Join, clocks: &Clocks) -> Self {
         let mut times: BTreeMap<(usize, usize), Vec<i64>> = BTreeMap::new();
-        for packet in packets.packets.iter().filter(|packet| packet.sure) {
+        for packet in packets.timed() {
             for one in &packet.sightings {
                 for two in packet.sightings.iter().filter(|two| two.place != one.place) {
                     let difference = two.nanos.cast_signed().wrapping_sub(one.nanos.cast_signed());

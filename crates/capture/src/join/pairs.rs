@@ -145,11 +145,20 @@ impl Packets {
         }
     }
 
+    /// Returns the packets whose times can be compared: those without copies, if there are any. A point that misses the
+    /// original and has the copy would make the packet look late.
+    pub(super) fn timed(&self) -> impl Iterator<Item = &Packet> {
+        let single = |packet: &Packet| packet.sightings.iter().all(|sighting| sighting.copies == 0);
+        let any =
+            self.packets.iter().any(|packet| packet.sure && packet.sightings.len() > 1 && single(packet));
+        self.packets.iter().filter(move |packet| packet.sure && (!any || single(packet)))
+    }
+
     /// Returns the least and the greatest difference of the times of the same packet at two points, for each pair of
     /// points.
     pub(super) fn differences(&self) -> BTreeMap<(u16, u16), Range> {
         let mut differences: BTreeMap<(u16, u16), Range> = BTreeMap::new();
-        for packet in self.packets.iter().filter(|packet| packet.sure) {
+        for packet in self.timed() {
             for one in &packet.sightings {
                 for two in &packet.sightings {
                     let point =
