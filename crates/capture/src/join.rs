@@ -264,7 +264,7 @@ impl Join {
             clocks: nodes
                 .into_iter()
                 .map(|node| {
-                    let known = clocks.get(&node);
+                    let known = clocks.get(node);
                     Clock {
                         node,
                         ahead: known.map(|known| known.0),

@@ -34,27 +34,55 @@ impl Bounds {
         *known = (known.0.max(low), known.1.min(high));
     }
 
-    /// Returns by how much the clock of each node is ahead of the clock of `reference`, and by how much this may be
-    /// wrong, for the nodes of which it is known.
-    pub(super) fn solve(&self, reference: usize) -> BTreeMap<usize, (i64, u64)> {
-        let mut known = BTreeMap::from([(reference, (0, 0))]);
+    /// Compares the clocks of all nodes with the clock of `reference`.
+    pub(super) fn solve(self, reference: usize) -> Clocks {
+        let mut known: BTreeMap<usize, (i64, u64)> = BTreeMap::from([(reference, (0, 0))]);
         let mut queue = VecDeque::from([reference]);
         let nodes: BTreeSet<usize> = self.pairs.keys().flat_map(|(a, b)| [*a, *b]).collect();
         while let Some(node) = queue.pop_front() {
             let Some((ahead, uncertainty)) = known.get(&node).copied() else { continue };
             for other in &nodes {
                 let (key, sign) = if node < *other { ((node, *other), 1) } else { ((*other, node), -1) };
-                let Some((low, high)) = self.pairs.get(&key).filter(|(low, high)| low <= high) else {
-                    continue;
-                };
+                let bounds = self.pairs.get(&key).copied();
+                let Some((middle, half)) = bounds.and_then(middle) else { continue };
                 if !known.contains_key(other) {
-                    let middle = low / 2 + high / 2 + (low % 2 + high % 2) / 2;
-                    let half = high.abs_diff(*low).div_ceil(2);
-                    known.insert(*other, (ahead + sign * middle, uncertainty + half));
+                    let ahead = ahead.saturating_add(sign * middle);
+                    known.insert(*other, (ahead, uncertainty.saturating_add(half)));
                     queue.push_back(*other);
                 }
             }
         }
-        known
+        Clocks { pairs: self.pairs, known }
+    }
+}
+
+/// Returns the middle of two bounds and half the time between them, unless the bounds contradict each other.
+fn middle((low, high): (i64, i64)) -> Option<(i64, u64)> {
+    let known = low <= high && low != i64::MIN && high != i64::MAX;
+    known.then(|| (low / 2 + high / 2 + (low % 2 + high % 2) / 2, high.abs_diff(low).div_ceil(2)))
+}
+
+/// The differences of the clocks.
+pub(super) struct Clocks {
+    pairs: BTreeMap<(usize, usize), (i64, i64)>,
+    /// By how much each clock is ahead of the reference, and by how much this may be wrong.
+    known: BTreeMap<usize, (i64, u64)>,
+}
+
+impl Clocks {
+    /// Returns by how much the clock of a node is ahead of the reference, and by how much this may be wrong.
+    pub(super) fn get(&self, node: usize) -> Option<(i64, u64)> {
+        self.known.get(&node).copied()
+    }
+
+    /// Returns by how much the clock of `b` is ahead of the clock of `a`, and by how much this may be wrong. Packets
+    /// between these two nodes tell more than packets over a third node.
+    pub(super) fn between(&self, a: usize, b: usize) -> Option<(i64, u64)> {
+        if let Some(bounds) = self.pairs.get(&(a.min(b), a.max(b))) {
+            let (ahead, half) = middle(*bounds)?;
+            return Some((if a < b { ahead } else { -ahead }, half));
+        }
+        let (from, to) = (self.get(a)?, self.get(b)?);
+        Some((to.0.saturating_sub(from.0), from.1.saturating_add(to.1)))
     }
 }

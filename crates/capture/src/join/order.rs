@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Join,
+    clock::Clocks,
     pairs::Packets,
     report::{Delay, Order},
 };
@@ -27,9 +28,9 @@ pub(super) struct Stations {
 }
 
 impl Stations {
-    pub(super) fn new(packets: &Packets, join: &Join, clocks: &BTreeMap<usize, (i64, u64)>) -> Self {
+    pub(super) fn new(packets: &Packets, join: &Join, clocks: &Clocks) -> Self {
         let mut times: BTreeMap<(usize, usize), Vec<i64>> = BTreeMap::new();
-        for packet in packets.packets.iter().filter(|packet| packet.sure) {
+        for packet in packets.timed() {
             for one in &packet.sightings {
                 for two in packet.sightings.iter().filter(|two| two.place != one.place) {
                     let difference = two.nanos.cast_signed().wrapping_sub(one.nanos.cast_signed());
@@ -84,7 +85,7 @@ impl Stations {
         &self,
         packets: &Packets,
         join: &Join,
-        clocks: &BTreeMap<usize, (i64, u64)>,
+        clocks: &Clocks,
         station: usize,
     ) -> Option<Delay> {
         let place = *self.order.get(station)?;
@@ -102,13 +103,7 @@ impl Stations {
 }
 
 /// Returns by how much the clock of the second place is ahead of that of the first, and the uncertainty.
-fn ahead(
-    packets: &Packets,
-    join: &Join,
-    clocks: &BTreeMap<usize, (i64, u64)>,
-    one: usize,
-    two: usize,
-) -> Option<(i64, u64)> {
+fn ahead(packets: &Packets, join: &Join, clocks: &Clocks, one: usize, two: usize) -> Option<(i64, u64)> {
     let node = |place: usize| {
         let point = packets.places.get(place)?.place.0;
         join.points.get(usize::from(point)).map(|(info, _)| info.node)
@@ -117,15 +112,14 @@ fn ahead(
     if from == to {
         return Some((0, 0));
     }
-    let (from, to) = (clocks.get(&from)?, clocks.get(&to)?);
-    Some((to.0.saturating_sub(from.0), from.1.saturating_add(to.1)))
+    clocks.between(from, to)
 }
 
 /// Returns how it is known that the first place is before the second, or `None` if it is not before it.
 fn order(
     packets: &Packets,
     join: &Join,
-    clocks: &BTreeMap<usize, (i64, u64)>,
+    clocks: &Clocks,
     (one, two): (usize, usize),
     (least, greatest): (i64, i64),
     median: i64,
@@ -138,7 +132,8 @@ fn order(
     }
     if let (false, Some((ahead, uncertainty))) = (same_clock, ahead(packets, join, clocks, one, two)) {
         let corrected = (least.saturating_sub(ahead), greatest.saturating_sub(ahead));
-        let uncertainty = i64::try_from(uncertainty).unwrap_or(i64::MAX);
+        // The middle of the bounds is rounded.
+        let uncertainty = i64::try_from(uncertainty).unwrap_or(i64::MAX).saturating_sub(1);
         if corrected.0 >= uncertainty && corrected.1 > 0 {
             return Some(Order::BothDirections);
         }

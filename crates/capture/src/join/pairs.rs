@@ -56,6 +56,8 @@ pub(super) struct Packets {
     pub(super) places: Vec<PlaceCounts>,
     /// The time of the earliest observation.
     pub(super) begin: u64,
+    /// Packets were seen at more places than the join looks at.
+    pub(super) overflow: bool,
 }
 
 impl Packets {
@@ -67,7 +69,10 @@ impl Packets {
             let identified = class.iter().all(|seen| seen.identified) && !is_spread(class);
             for seen in class {
                 result.begin = result.begin.min(seen.nanos);
-                let Some(place) = result.place(seen, limit) else { continue };
+                let Some(place) = result.place(seen, limit) else {
+                    result.overflow = true;
+                    continue;
+                };
                 if by_place.len() <= place {
                     by_place.resize(place + 1, Vec::new());
                 }
@@ -140,11 +145,20 @@ impl Packets {
         }
     }
 
+    /// Returns the packets whose times can be compared: those without copies, if there are any. A point that misses the
+    /// original and has the copy would make the packet look late.
+    pub(super) fn timed(&self) -> impl Iterator<Item = &Packet> {
+        let single = |packet: &Packet| packet.sightings.iter().all(|sighting| sighting.copies == 0);
+        let any =
+            self.packets.iter().any(|packet| packet.sure && packet.sightings.len() > 1 && single(packet));
+        self.packets.iter().filter(move |packet| packet.sure && (!any || single(packet)))
+    }
+
     /// Returns the least and the greatest difference of the times of the same packet at two points, for each pair of
     /// points.
     pub(super) fn differences(&self) -> BTreeMap<(u16, u16), Range> {
         let mut differences: BTreeMap<(u16, u16), Range> = BTreeMap::new();
-        for packet in self.packets.iter().filter(|packet| packet.sure) {
+        for packet in self.timed() {
             for one in &packet.sightings {
                 for two in &packet.sightings {
                     let point =
@@ -165,11 +179,9 @@ impl Packets {
 
 /// Returns whether observations of one point are so far apart that they are different packets.
 fn is_spread(class: &[Seen]) -> bool {
-    class.iter().enumerate().any(|(number, seen)| {
-        class
-            .get(..number)
-            .unwrap_or_default()
-            .iter()
-            .any(|before| before.point == seen.point && seen.nanos.abs_diff(before.nanos) > REUSED)
+    let mut last: BTreeMap<u16, u64> = BTreeMap::new();
+    class.iter().any(|seen| {
+        let before = last.insert(seen.point, seen.nanos);
+        before.is_some_and(|before| seen.nanos.abs_diff(before) > REUSED)
     })
 }

@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     Join,
+    clock::Clocks,
     observe::Numbers,
     order::{Relation, Stations},
     pairs::{Packet, Packets, Sighting},
@@ -16,7 +17,7 @@ use super::{
 /// Decides what became of the packets of a direction.
 pub(super) struct Judge<'a> {
     pub(super) join: &'a Join,
-    pub(super) clocks: &'a BTreeMap<usize, (i64, u64)>,
+    pub(super) clocks: &'a Clocks,
     /// The fragments: point, addresses and identification.
     pub(super) fragments: &'a BTreeSet<(u16, IpAddr, IpAddr, u16)>,
 }
@@ -127,6 +128,9 @@ impl Judge<'_> {
     /// Says what became of a packet after the last place that saw it.
     fn fate(&self, case: &mut Case<'_>, packet: &Packet, last: &Sighting) -> Fate {
         let mut fate = Fate::Arrived;
+        // If the order of the places that saw the packet is unknown, so is the last of them.
+        let mut others = packet.sightings.iter().filter(|sighting| sighting.place != last.place);
+        let surely_last = others.all(|sighting| case.is_surely_before(sighting.place, last.place));
         for place in &case.stations.order {
             if packet.sightings.iter().any(|sighting| sighting.place == *place) {
                 continue;
@@ -137,6 +141,7 @@ impl Judge<'_> {
             let reason = match relation.before {
                 None if case.is_surely_before(*place, last.place) => continue,
                 None | Some(Order::Assumed) => Some(Reason::OrderUnknown),
+                Some(_) if !surely_last => Some(Reason::OrderUnknown),
                 Some(_) => self.doubt(case, packet, last, *place, relation),
             };
             match (reason, &fate) {
@@ -163,7 +168,7 @@ impl Judge<'_> {
         if info.kernel_drops.is_some_and(|drops| drops > 0) {
             return Some(Reason::KernelDrops);
         }
-        if state.summary.unidentified > 0 || self.join.untracked > 0 {
+        if state.summary.unidentified > 0 || self.join.untracked > 0 || case.packets.overflow {
             return Some(Reason::Unidentified);
         }
         let margin = i64::try_from(self.join.options.margin).unwrap_or(i64::MAX);

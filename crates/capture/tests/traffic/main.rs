@@ -9,9 +9,12 @@
 //! * The packets in a tunnel are a conversation, and the outer packets are counted by tunnel. tshark counts the outer
 //!   UDP conversation too, once for each hash of the source port.
 
+#![expect(clippy::indexing_slicing, reason = "a test that cannot go on fails")]
+
 mod counts;
 mod lab;
 mod programs;
 mod recorded;
 mod scenes;
 mod tshark;
+mod way;

@@ -161,9 +161,3 @@ time.sleep(3)
     assert_eq!(kinds(&report)[0], FindingKind::Stuck);
     assert!(to_port(&behind, 8080)[0].stuck[0].is_none());
 }
-#[test]
-fn replay() {
-    let Ok(file) = std::env::var("REPLAY") else { return };
-    let file = std::path::PathBuf::from(file);
-    compare(&file, &analyse(&file));
-}

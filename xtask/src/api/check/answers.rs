@@ -20,7 +20,7 @@ const OF_OBJECTS: &[&str] =
 
 /// The tool that reads the files of bundles, which every live source refuses, and the tool whose program needs another
 /// kernel than that of the lab.
-pub(super) const ELSEWHERE: [&str; 2] = ["bundle_files", "pwru_trace"];
+pub(super) const NOT_IN_LAB: [&str; 2] = ["bundle_files", "pwru_trace"];
 
 /// Tools that print changing data: counters, ages, connections. Their numbers may differ, and some of their lines may
 /// exist only for a while.
@@ -132,7 +132,7 @@ fn layer(
     local.open()?;
     let mut cluster = start(workspace, server, layer, &[])?;
     let mut silent: BTreeSet<String> = tools(&mut local)?.into_iter().collect();
-    silent.retain(|tool| !OF_OBJECTS.contains(&tool.as_str()) && !ELSEWHERE.contains(&tool.as_str()));
+    silent.retain(|tool| !OF_OBJECTS.contains(&tool.as_str()) && !NOT_IN_LAB.contains(&tool.as_str()));
     let mut answered = 0;
     for (tool, params) in cases.iter().filter(|(tool, _)| !OF_OBJECTS.contains(&tool.as_str())) {
         let _traffic =

@@ -8,14 +8,14 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::super::Server;
-use super::answers::{ELSEWHERE, cases, tools};
+use super::answers::{NOT_IN_LAB, cases, tools};
 use super::debug::IN_DEBUG_POD;
 use super::kubectl::Kubectl;
 use crate::mcp::Session;
 use crate::workspace::{Crate, Result, Workspace};
 
 /// Tools that have no answer: `node_logs` needs a right of another role.
-const UNANSWERED: &[&str] = &["node_logs", ELSEWHERE[0], ELSEWHERE[1]];
+const UNANSWERED: &[&str] = &["node_logs", NOT_IN_LAB[0], NOT_IN_LAB[1]];
 
 /// Refusals that are expected, because no server's own role allows these requests.
 const ON_PURPOSE: &[&str] = &["cannot list resource \"secrets\"", "cannot get resource \"nodes/proxy\""];
