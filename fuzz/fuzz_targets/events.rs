@@ -19,7 +19,7 @@ fuzz_target!(|bytes: &[u8]| {
     let read = read(&text, || false);
     let lines = text.lines().filter(|line| !line.trim().is_empty()).count();
     let found = read.events.len() + read.left_out + read.not_understood + usize::from(read.is_cut);
-    // An array is one line, and the first event of retis is none.
+    // An array is one line, and the first event of retis is not an event of a packet.
     if !text.contains('[') && read.recording.is_none() {
         assert_eq!(found, lines, "{read:?}");
     }

@@ -107,7 +107,7 @@ enum Format {
 }
 
 /// A record whose bytes are still in the buffer.
-struct Found {
+struct BufferedRecord {
     nanos: u64,
     point: usize,
     length: u32,
@@ -160,7 +160,7 @@ impl<R: Read> Reader<R> {
             Format::Pcapng { .. } => self.pcapng_record(),
         };
         match found {
-            Ok(Some(Found { nanos, point, length, bytes })) => {
+            Ok(Some(BufferedRecord { nanos, point, length, bytes })) => {
                 let bytes = self.buffer.last().get(bytes).unwrap_or_default();
                 let link = self.points.get(point).map_or(LinkType::Other(u16::MAX), |point| point.link);
                 Some(Ok(Record { nanos, point, link, length, bytes }))

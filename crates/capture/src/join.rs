@@ -31,7 +31,7 @@ pub use self::report::{
 };
 use self::{
     clock::Bounds,
-    observe::{Numbers, Seen, may_be_translated, observe},
+    observe::{Numbers, SeenPacket, may_be_translated, observe},
     order::Stations,
     pairs::Packets,
     verdict::Judge,
@@ -91,7 +91,7 @@ const FORMS: usize = 8;
 pub struct Join {
     points: Vec<(PointInfo, PointState)>,
     options: Options,
-    seen: Vec<Seen>,
+    seen: Vec<SeenPacket>,
     tuples: Interner<Tuple>,
     lanes: Interner<(Option<Tunnel>, Option<u16>)>,
     translations: Vec<Translation>,
@@ -195,7 +195,7 @@ impl Join {
             return;
         };
         state.kept += 1;
-        seen = Seen { nanos, tuple, lane, point, ..seen };
+        seen = SeenPacket { nanos, tuple, lane, point, ..seen };
         self.seen.push(seen);
     }
 
@@ -206,7 +206,7 @@ impl Join {
             state.summary.window = info.window.unwrap_or(state.summary.window);
         }
         let (groups, inferred) = self.groups();
-        let group_of = |seen: &Seen| groups.get(seen.tuple as usize).copied().unwrap_or(seen.tuple);
+        let group_of = |seen: &SeenPacket| groups.get(seen.tuple as usize).copied().unwrap_or(seen.tuple);
         let mut seen = std::mem::take(&mut self.seen);
         seen.sort_by_key(|seen| (group_of(seen), seen.identity, seen.nanos));
         let directions: BTreeMap<u32, Packets> = seen

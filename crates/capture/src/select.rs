@@ -49,11 +49,11 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// TCP.
+    /// The protocol TCP.
     pub const TCP: Self = Self::Number(6);
-    /// UDP.
+    /// The protocol UDP.
     pub const UDP: Self = Self::Number(17);
-    /// SCTP.
+    /// The protocol SCTP.
     pub const SCTP: Self = Self::Number(132);
 }
 

@@ -5,7 +5,6 @@
 mod commands;
 mod events;
 mod examples;
-mod filter;
 mod format;
 mod names;
 mod nat;
@@ -14,6 +13,7 @@ mod prompts;
 mod report;
 mod source;
 mod tools;
+mod types;
 
 use mcp_core::{Layer, ToolEntry};
 

@@ -4,11 +4,11 @@ use super::Tree;
 
 /// The crates of this workspace on which a layer may depend.
 const SHARED: &[&str] =
-    &["host-net", "mcp-core", "openflow", "ovn-lflow", "ovn-model", "ovn-path", "ovsdb", "packet"];
+    &["capture", "host-net", "mcp-core", "openflow", "ovn-lflow", "ovn-model", "ovn-path", "ovsdb", "packet"];
 
 /// Crates that are useful without MCP.
 const BELOW_CORE: &[&str] =
-    &["host-net", "openflow", "ovn-lflow", "ovn-model", "ovn-path", "ovsdb", "packet", "xtask"];
+    &["capture", "host-net", "openflow", "ovn-lflow", "ovn-model", "ovn-path", "ovsdb", "packet", "xtask"];
 
 /// Crates that only tests use.
 const FOR_TESTS: &[&str] = &["lab-api", "mcp-testing"];

@@ -58,7 +58,7 @@ pub struct DnsCase {
     pub count: u64,
     /// The time of the first question in nanoseconds since 1970.
     pub first: u64,
-    /// Of a question without an answer, the time in nanoseconds from the first question to the end of the capture.
+    /// The time in nanoseconds from the first question to the end of the capture, if no answer came.
     pub waited: u64,
 }
 

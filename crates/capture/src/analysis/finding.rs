@@ -109,7 +109,7 @@ const ONE_WAY: [u16; 14] = [67, 68, 514, 546, 547, 2055, 3784, 3785, 4739, 4784,
 
 /// Collects the findings of a report.
 pub(super) fn findings(report: &Report) -> Vec<Finding> {
-    let mut found = Found::default();
+    let mut found = FindingList::default();
     for error in &report.icmp_errors {
         let kind = if error.is_too_big() { FindingKind::TooBig } else { FindingKind::IcmpError };
         found.add(kind, error.conversation, error.count);
@@ -157,9 +157,9 @@ fn is_unanswered_udp(conversation: &Conversation, end: u64) -> bool {
 }
 
 #[derive(Default)]
-struct Found(Vec<Finding>);
+struct FindingList(Vec<Finding>);
 
-impl Found {
+impl FindingList {
     fn add(&mut self, kind: FindingKind, conversation: Option<usize>, count: u64) {
         if count == 0 {
             return;

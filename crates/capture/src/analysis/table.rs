@@ -35,7 +35,7 @@ pub struct Flow {
 pub struct Conversation {
     /// The point of the capture.
     pub point: usize,
-    /// The protocol.
+    /// The protocol of the packets.
     pub protocol: Protocol,
     /// Both ends. The first end sent the first packet of the capture.
     pub ends: [End; 2],

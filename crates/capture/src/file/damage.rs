@@ -71,7 +71,7 @@ pub enum DamageKind {
 }
 
 impl BadCapture {
-    /// Says what a file is that begins so.
+    /// Returns the error for a file that begins with these bytes.
     pub(super) fn of(begin: &[u8]) -> Self {
         const FORMATS: [(&[u8], &str); 6] = [
             (&[0x1f, 0x8b], "gzip"),

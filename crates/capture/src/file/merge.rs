@@ -37,7 +37,7 @@ struct Head {
 /// Writes the records of several captures into one pcapng file, sorted by time, and returns what it did with each.
 ///
 /// Each interface gets the name of its capture, followed by `/` and the name of the interface if the capture has names.
-/// A damaged capture gives the records before the damage. Of each capture one record is in memory, so a capture that is
+/// A damaged capture gives the records before the damage. One record of each capture is in memory, so a capture that is
 /// not sorted itself stays so.
 ///
 /// # Errors

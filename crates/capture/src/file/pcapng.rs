@@ -9,7 +9,7 @@ use pcap_parser::pcapng::{
     parse_simplepacketblock_be, parse_simplepacketblock_le,
 };
 
-use super::{Damage, DamageKind, Format, Found, MAX_POINTS, MAX_RECORD, Point, Reader, Statistics};
+use super::{Damage, DamageKind, Format, BufferedRecord, MAX_POINTS, MAX_RECORD, Point, Reader, Statistics};
 use crate::frame::LinkType;
 
 /// The type of a section header. It reads the same in both byte orders.
@@ -74,7 +74,7 @@ impl<R: Read> Reader<R> {
         Ok(())
     }
 
-    pub(super) fn pcapng_record(&mut self) -> Result<Option<Found>, Damage> {
+    pub(super) fn pcapng_record(&mut self) -> Result<Option<BufferedRecord>, Damage> {
         loop {
             let offset = self.buffer.offset();
             let damage = |kind| Damage { offset, kind };
@@ -198,7 +198,7 @@ impl<R: Read> Reader<R> {
         Ok(())
     }
 
-    fn enhanced(&mut self, length: usize, big_endian: bool, section: usize) -> Result<Found, Damage> {
+    fn enhanced(&mut self, length: usize, big_endian: bool, section: usize) -> Result<BufferedRecord, Damage> {
         let damage = self.malformed();
         let parse = if big_endian { parse_enhancedpacketblock_be } else { parse_enhancedpacketblock_le };
         let Ok((_, block)) = parse(self.block(length)?) else {
@@ -212,10 +212,10 @@ impl<R: Read> Reader<R> {
         };
         let bytes = self.kept(ENHANCED_HEADER, kept)?;
         self.buffer.take(length);
-        Ok(Found { nanos: clock.nanos(units), point: index, length: original, bytes })
+        Ok(BufferedRecord { nanos: clock.nanos(units), point: index, length: original, bytes })
     }
 
-    fn simple(&mut self, length: usize, big_endian: bool, section: usize) -> Result<Found, Damage> {
+    fn simple(&mut self, length: usize, big_endian: bool, section: usize) -> Result<BufferedRecord, Damage> {
         let damage = self.malformed();
         let parse = if big_endian { parse_simplepacketblock_be } else { parse_simplepacketblock_le };
         let Ok((_, block)) = parse(self.block(length)?) else {
@@ -233,7 +233,7 @@ impl<R: Read> Reader<R> {
         let bytes = self.kept(SIMPLE_HEADER, kept)?;
         self.buffer.take(length);
         self.untimed += 1;
-        Ok(Found { nanos: 0, point: section, length: original, bytes })
+        Ok(BufferedRecord { nanos: 0, point: section, length: original, bytes })
     }
 
     fn kept(&self, start: usize, length: usize) -> Result<std::ops::Range<usize>, Damage> {

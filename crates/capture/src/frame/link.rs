@@ -29,7 +29,7 @@ impl LinkType {
         }
     }
 
-    /// Returns the number in a capture file. Of several numbers with the same meaning it is the most general one.
+    /// Returns the number in a capture file. If several numbers have the same meaning, it is the most general one.
     pub fn number(self) -> u16 {
         match self {
             Self::Ethernet => 1,

@@ -9,7 +9,7 @@ use crate::{
 
 /// A packet at a point.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Seen {
+pub(super) struct SeenPacket {
     pub(super) nanos: u64,
     /// The hash of what no router, tunnel or NAT changes.
     pub(super) identity: u64,
@@ -30,7 +30,7 @@ pub(super) struct Seen {
     pub(super) numbers: Numbers,
 }
 
-/// The numbers of a packet that tell what became of it.
+/// The numbers of a packet that tell what happened to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Numbers {
     Tcp { sequence: u32, acknowledgment: Option<u32>, payload: u32, signature: Option<u64> },
@@ -42,7 +42,7 @@ pub(super) enum Numbers {
 const FLAGS: u16 = 0x3f;
 
 /// Reads what the join needs. Returns `None` if the headers that identify the packet are missing.
-pub(super) fn observe(ip: &Ip) -> Option<Seen> {
+pub(super) fn observe(ip: &Ip) -> Option<SeenPacket> {
     let mut hasher = DefaultHasher::new();
     let offset = ip.fragment.map(|fragment| fragment.offset);
     (ip.protocol, ip.id, ip.length, offset).hash(&mut hasher);
@@ -86,7 +86,7 @@ pub(super) fn observe(ip: &Ip) -> Option<Seen> {
         Transport::Other => Numbers::Other,
         Transport::Ports(..) | Transport::Unknown => return None,
     };
-    Some(Seen {
+    Some(SeenPacket {
         nanos: 0,
         identity: hasher.finish(),
         tuple: 0,

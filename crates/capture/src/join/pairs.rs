@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::clock::Range;
-use super::observe::{Numbers, Seen};
+use super::observe::{Numbers, SeenPacket};
 
 /// Nanoseconds after which an equal identification belongs to another packet: a fast sender uses all of them in this
 /// time.
@@ -12,7 +12,7 @@ const REUSED: u64 = 1_000_000_000;
 const COPY: u64 = 10_000_000;
 
 /// A place where packets are seen: the point, the tuple and whether they are in a tunnel with this VNI.
-pub(super) type Place = (u16, u32, u32);
+pub(super) type PacketPlace = (u16, u32, u32);
 
 /// A packet at one place.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +42,7 @@ pub(super) struct Packet {
 /// What a place adds up.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PlaceCounts {
-    pub(super) place: Place,
+    pub(super) place: PacketPlace,
     pub(super) last_lane: u32,
     pub(super) ttl: (u8, u8),
     pub(super) congested: u64,
@@ -62,7 +62,7 @@ pub(super) struct Packets {
 
 impl Packets {
     /// Pairs observations, which are sorted by identity and time. At most `limit` places are looked at.
-    pub(super) fn pair(seen: &[Seen], limit: usize) -> Self {
+    pub(super) fn pair(seen: &[SeenPacket], limit: usize) -> Self {
         let mut result = Self { begin: u64::MAX, ..Self::default() };
         for class in seen.chunk_by(|a, b| a.identity == b.identity) {
             let mut by_place: Vec<Vec<(u64, u64)>> = Vec::new();
@@ -89,7 +89,7 @@ impl Packets {
     }
 
     /// Returns the number of the place of an observation, and adds the observation to its counts.
-    fn place(&mut self, seen: &Seen, limit: usize) -> Option<usize> {
+    fn place(&mut self, seen: &SeenPacket, limit: usize) -> Option<usize> {
         let key = (seen.point, seen.tuple, seen.lane);
         let place = match self.places.iter().position(|counts| counts.place == key) {
             Some(place) => place,
@@ -109,7 +109,7 @@ impl Packets {
     }
 
     /// Adds the packets of observations with the same identity: the times and copies at each place.
-    fn class(&mut self, by_place: &[Vec<(u64, u64)>], seen: &Seen) {
+    fn class(&mut self, by_place: &[Vec<(u64, u64)>], seen: &SeenPacket) {
         let most = by_place.iter().map(Vec::len).max().unwrap_or(0);
         let short: Vec<usize> = by_place
             .iter()
@@ -178,7 +178,7 @@ impl Packets {
 }
 
 /// Returns whether observations of one point are so far apart that they are different packets.
-fn is_spread(class: &[Seen]) -> bool {
+fn is_spread(class: &[SeenPacket]) -> bool {
     let mut last: BTreeMap<u16, u64> = BTreeMap::new();
     class.iter().any(|seen| {
         let before = last.insert(seen.point, seen.nanos);

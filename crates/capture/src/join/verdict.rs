@@ -1,4 +1,4 @@
-//! What became of each packet.
+//! What happened to each packet.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,7 +14,7 @@ use super::{
     report::{Direction, Loss, Order, Reason, Station, Unknown},
 };
 
-/// Decides what became of the packets of a direction.
+/// Decides what happened to the packets of a direction.
 pub(super) struct Judge<'a> {
     pub(super) join: &'a Join,
     pub(super) clocks: &'a Clocks,
@@ -125,7 +125,7 @@ impl Judge<'_> {
         stations.order.iter().enumerate().filter_map(describe).collect()
     }
 
-    /// Says what became of a packet after the last place that saw it.
+    /// Says what happened to a packet after the last place that saw it.
     fn fate(&self, case: &mut Case<'_>, packet: &Packet, last: &Sighting) -> Fate {
         let mut fate = Fate::Arrived;
         // If the order of the places that saw the packet is unknown, so is the last of them.

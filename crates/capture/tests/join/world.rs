@@ -1,4 +1,4 @@
-//! A network that knows what became of each packet.
+//! A network that knows what happened to each packet.
 //!
 //! Packets go through points on several nodes. Each hop may lose, delay, reorder or duplicate a packet, decrease its
 //! time to live, translate its addresses or put it into a tunnel. The clocks of the nodes differ, the captures begin

@@ -277,7 +277,7 @@ fn big_endian_pcapng_with_every_clock_and_two_sections() {
     for (index, (.., time)) in (0..).zip(clocks) {
         file.extend(packet(index, time, &[2; 60]));
     }
-    // The numbers of interfaces begin anew in a section.
+    // The numbers of interfaces begin again in a section.
     file.extend(section());
     file.extend(interface(9, 0));
     file.extend(packet(0, 1_795_000_000_000_000_000, &[2; 61]));

@@ -1,4 +1,4 @@
-//! The conversations of a capture, one line each. Those that explain a fault come first.
+//! The conversations of a capture, one line each. Conversations that explain a fault come first.
 
 use super::{Subject, counted_packets, duration};
 use capture::{

@@ -1,6 +1,6 @@
 //! The tool `pwru_trace`: follows packets through the functions of the kernel, and says where it drops them.
 
-use crate::{commands, events, filter};
+use crate::{commands, events, types};
 use mcp_core::{Answer, CommandPlace, Many, Node, Tool, ToolError, argv::PwruFunctions};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -50,7 +50,7 @@ impl Tool for PwruTrace {
     }
 
     async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
-        let filter = filter::parse(&params.filter)?;
+        let filter = types::filter(&params.filter)?;
         let seconds = params.seconds();
         if seconds + REST > node.within().as_secs() {
             let within = node.within().as_secs();

@@ -1,10 +1,11 @@
 //! The tool `tcpdump_capture`: captures packets at one or more points at the same time.
 
 use crate::{
-    commands, filter, nat,
+    commands, nat,
     point::{self, CapturePoint, MAX_POINTS},
     report::{self, Question},
     source::PacketSource,
+    types,
 };
 use futures::future::join_all;
 use mcp_core::{
@@ -67,7 +68,7 @@ impl ClusterTool for TcpdumpCapture {
 
     async fn run(cluster: &ClusterReader<'_>, params: &Params) -> Result<Answer, ToolError> {
         let filter = params.filter.as_deref().map(str::trim).filter(|filter| !filter.is_empty());
-        let filter = filter.map(filter::parse).transpose()?;
+        let filter = filter.map(types::filter).transpose()?;
         let seconds = params.seconds();
         if seconds + REST > cluster.within().as_secs() {
             let within = cluster.within().as_secs();

@@ -38,7 +38,7 @@ pub enum FilterProtocol {
 }
 
 impl FilterProtocol {
-    /// All protocols.
+    /// All protocols of the language.
     pub const ALL: [Self; 16] = [
         Self::Ether,
         Self::Ip,

@@ -1,9 +1,9 @@
-//! The parameter `filter`.
+//! Parameters that several tools share, and functions that parse them.
 
 use mcp_core::{ToolError, argv::CaptureFilter};
 
-/// Parses the filter of a call.
-pub(crate) fn parse(text: &str) -> Result<CaptureFilter, ToolError> {
+/// Parses the parameter `filter`.
+pub(crate) fn filter(text: &str) -> Result<CaptureFilter, ToolError> {
     CaptureFilter::parse(text).map_err(|e| {
         ToolError::bad(
             format!("parameter `filter` is not a filter: {e}"),
