@@ -7,7 +7,8 @@
 //! * TCP options that say nothing about the connection (`nop`, `eol`, `sackOK` and unknown ones) are left out, and the
 //!   others have one order.
 //! * VLAN tags are always shown, and so is the place of a fragment. `[CE]` marks a packet that met congestion.
-//! * A tunnel shows the ports of OVN's option, `ovn ports INGRESS > EGRESS`, instead of flags and the length of options.
+//! * A tunnel shows the ports of OVN's option, `ovn ports INGRESS > EGRESS`, instead of flags and the length of
+//!   options.
 //! * An ICMP error shows the packet that it is about. ICMP and unknown protocols show the length that the IP header
 //!   states (`ip length`), not that of the message.
 //! * Payload is not shown, except TLS hello and alerts, and the question and the code of DNS.

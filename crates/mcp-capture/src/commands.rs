@@ -52,9 +52,9 @@ const OVS_APPCTL: Program = Program {
 };
 
 /// Why pwru only reads. It attaches programs to functions of the kernel, which the kernel removes when pwru ends, and
-/// prints events to standard output. The options that write a file (`--output-file`), read memory of the caller's choice
-/// (`--filter-skb-expr`, `--output-skb-metadata`) or attach to modules of the caller's choice (`--kmods`) cannot be
-/// expressed.
+/// prints events to standard output. The options that write a file (`--output-file`), read memory of the caller's
+/// choice (`--filter-skb-expr`, `--output-skb-metadata`) or attach to modules of the caller's choice (`--kmods`)
+/// cannot be expressed.
 const PROBES: &str = "pwru: records calls of a fixed set of functions of the kernel and ends after a number of events; the filter \
                       follows `--` and is parsed before";
 

@@ -4,6 +4,8 @@
 //! `cargo xtask test` builds the lab and runs these tests. To run them by hand, run `cargo xtask lab up`, then
 //! `cargo test -- --ignored`.
 
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use mcp_testing::{Case, Failed, answer, lab};
 use serde_json::{Value, json};
 use std::{

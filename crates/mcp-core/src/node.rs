@@ -369,8 +369,8 @@ impl<'a> Node<'a> {
         Ok(self.take(&place, without_secrets(read)?))
     }
 
-    /// Runs a program that watches the node for `time`, and keeps its standard output in `into`. If the program fails or
-    /// its connection breaks after something has arrived, the report of `into` says so, and what arrived is kept.
+    /// Runs a program that watches the node for `time`, and keeps its standard output in `into`. If the program fails
+    /// or its connection breaks after something has arrived, the report of `into` says so, and what arrived is kept.
     ///
     /// # Errors
     ///

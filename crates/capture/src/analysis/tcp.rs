@@ -14,7 +14,8 @@
 //!     segment, and does not end where that segment ends;
 //!   - a retransmission.
 //!
-//! tshark marks fast and spurious retransmissions with `tcp.analysis.retransmission` too; here each segment counts once.
+//! tshark marks fast and spurious retransmissions with `tcp.analysis.retransmission` too; here each segment counts
+//! once.
 
 use super::tcp_report::{
     Handshake, Reset, ResetAfter, SegmentCounts, ServerHello, Stuck, TcpEnd, TcpReport, TlsReport,

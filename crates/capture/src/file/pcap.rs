@@ -4,7 +4,7 @@ use std::io::Read;
 
 use pcap_parser::pcap::{parse_pcap_frame, parse_pcap_frame_be, parse_pcap_header};
 
-use super::{BadCapture, Damage, DamageKind, Format, BufferedRecord, MAX_RECORD, Point, Reader};
+use super::{BadCapture, BufferedRecord, Damage, DamageKind, Format, MAX_RECORD, Point, Reader};
 use crate::frame::LinkType;
 
 /// The length of the file's header and of a record's header, in bytes.
@@ -36,7 +36,11 @@ impl<R: Read> Reader<R> {
         Ok(())
     }
 
-    pub(super) fn pcap_record(&mut self, big_endian: bool, unit: u64) -> Result<Option<BufferedRecord>, Damage> {
+    pub(super) fn pcap_record(
+        &mut self,
+        big_endian: bool,
+        unit: u64,
+    ) -> Result<Option<BufferedRecord>, Damage> {
         let offset = self.buffer.offset();
         let damage = |kind| Damage { offset, kind };
         let header = self.buffer.peek(RECORD_HEADER).map_err(|error| damage(DamageKind::Read(error)))?;

@@ -9,7 +9,7 @@ use pcap_parser::pcapng::{
     parse_simplepacketblock_be, parse_simplepacketblock_le,
 };
 
-use super::{Damage, DamageKind, Format, BufferedRecord, MAX_POINTS, MAX_RECORD, Point, Reader, Statistics};
+use super::{BufferedRecord, Damage, DamageKind, Format, MAX_POINTS, MAX_RECORD, Point, Reader, Statistics};
 use crate::frame::LinkType;
 
 /// The type of a section header. It reads the same in both byte orders.
@@ -198,7 +198,12 @@ impl<R: Read> Reader<R> {
         Ok(())
     }
 
-    fn enhanced(&mut self, length: usize, big_endian: bool, section: usize) -> Result<BufferedRecord, Damage> {
+    fn enhanced(
+        &mut self,
+        length: usize,
+        big_endian: bool,
+        section: usize,
+    ) -> Result<BufferedRecord, Damage> {
         let damage = self.malformed();
         let parse = if big_endian { parse_enhancedpacketblock_be } else { parse_enhancedpacketblock_le };
         let Ok((_, block)) = parse(self.block(length)?) else {

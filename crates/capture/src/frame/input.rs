@@ -74,8 +74,8 @@ impl Depth {
     pub(super) const TUNNELS: u8 = 2;
 }
 
-/// Returns text of the network in printable ASCII: other bytes and the backslash become `\` and three decimal digits, as
-/// in RFC 1035, section 5.1.
+/// Returns text of the network in printable ASCII: other bytes and the backslash become `\` and three decimal digits,
+/// as in RFC 1035, section 5.1.
 pub(super) fn printable(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for byte in bytes {

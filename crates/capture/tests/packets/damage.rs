@@ -67,8 +67,11 @@ fn file(seed: u64, is_pcapng: bool) -> (Vec<u8>, Vec<Packet>, Vec<usize>) {
     }
 }
 
-/// Reads as much of a file as there is. Returns the records, and the text of the damage with whether it is a cut.
-fn read(file: &[u8]) -> Option<(Vec<Packet>, Option<(String, bool)>)> {
+/// The records of a file, and the text of the damage with whether it is a cut.
+type ReadFile = (Vec<Packet>, Option<(String, bool)>);
+
+/// Reads as much of a file as there is.
+fn read(file: &[u8]) -> Option<ReadFile> {
     let mut reader = Reader::open(file).ok()?;
     let mut packets = Vec::new();
     loop {

@@ -20,8 +20,8 @@ use crate::{
 /// dissector, except in the header that is cut.
 fn compare(what: &str, frame: &Frame, is_cooked: bool, theirs: &Fields, of_whole: Option<&Fields>) {
     let is_truncated = of_whole.is_none_or(|whole| whole != theirs);
-    // tshark shows a TLS record and a header of SCTP only if the capture has all of it, and the length of a segment only if the segment is
-    // not in a fragment and not in an ICMP error.
+    // tshark shows a TLS record and a header of SCTP only if the capture has all of it, and the length of a segment
+    // only if the segment is not in a fragment and not in an ICMP error.
     let has = |name: &str, wanted: &str| {
         theirs.get(name).is_some_and(|values| values.iter().any(|value| value == wanted))
     };

@@ -52,12 +52,9 @@ fn without(line: &str) -> String {
         line = line.replace(long, short);
     }
     // What follows the length: tcpdump's text of the payload, and our text of TLS.
-    match line.find(", length ") {
-        Some(at) => {
-            let digits = line[at + 9..].chars().take_while(char::is_ascii_digit).count();
-            line.truncate(at + 9 + digits);
-        }
-        None => {}
+    if let Some(at) = line.find(", length ") {
+        let digits = line[at + 9..].chars().take_while(char::is_ascii_digit).count();
+        line.truncate(at + 9 + digits);
     }
     line
 }

@@ -4,6 +4,8 @@
 //! random frames of each test (default 1500) and `CAPTURE_SEED` the seed of the random generator. The default seed is
 //! fixed, so that every run checks the same frames; longer runs take other seeds.
 
+#![expect(clippy::indexing_slicing, reason = "a test that cannot go on fails")]
+
 mod application;
 mod build;
 mod damage;

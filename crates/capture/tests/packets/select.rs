@@ -1,8 +1,8 @@
 //! Filters against what tshark says about the same packets.
 //!
 //! For each field tshark gives the values of all packets in a frame. So one condition holds if any value meets it, and
-//! that is also what several conditions mean if a frame has only one packet. If it has several packets, then one of them
-//! must meet all conditions.
+//! that is also what several conditions mean if a frame has only one packet. If it has several packets, then one of
+//! them must meet all conditions.
 
 use std::{fs, net::IpAddr};
 

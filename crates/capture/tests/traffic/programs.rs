@@ -1,8 +1,8 @@
 //! Programs that make traffic.
 
 /// TCP: 8080 reads all and answers with 20,000 bytes, 8081 resets after the first data, 8082 does not read for 2
-/// seconds, 8083 answers with 9 bytes. UDP: 7000 answers, 7001 is silent. DNS: 53 answers names that begin with `good`, has NXDOMAIN for `bad`,
-/// and is silent for others.
+/// seconds, 8083 answers with 9 bytes. UDP: 7000 answers, 7001 is silent. DNS: 53 answers names that begin with
+/// `good`, has NXDOMAIN for `bad`, and is silent for others.
 pub(crate) const SERVER: &str = r#"
 import socket, struct, threading, time
 def listen(port, handle, buffer=None):

@@ -8,8 +8,8 @@ use capture::{
 use mcp_core::{Answer, Row};
 use std::{collections::BTreeSet, sync::Arc};
 
-/// Adds the conversations to an answer. If the points are joined, each conversation is shown as the first point that saw
-/// it saw it.
+/// Adds the conversations to an answer. If the points are joined, each conversation is shown as the first point that
+/// saw it saw it.
 pub(super) fn add(subject: &Subject<'_>, is_joined: bool, answer: &mut Answer) {
     let report = subject.report;
     let mut seen = BTreeSet::new();

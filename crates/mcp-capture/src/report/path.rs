@@ -16,8 +16,8 @@ use capture::{
 use mcp_core::{Answer, Capture, Row};
 use std::{collections::BTreeSet, sync::Arc};
 
-/// The time in nanoseconds at the beginning and at the end of a capture in which a point may not watch yet or no longer:
-/// the points do not begin and end at the same moment.
+/// The time in nanoseconds at the beginning and at the end of a capture in which a point may not watch yet or no
+/// longer: the points do not begin and end at the same moment.
 const MARGIN: u64 = 1_000_000_000;
 
 /// Joins the packets of several points.

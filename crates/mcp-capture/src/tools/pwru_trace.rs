@@ -16,7 +16,8 @@ pub(crate) struct PwruTrace;
 pub(crate) struct Params {
     /// A filter of pcap-filter(7) with addresses and numbers, no names: `host 10.244.1.5 and tcp port 80`.
     filter: String,
-    /// `drops` (default) records only drops, with the functions that led to them; `path` records the way of each packet.
+    /// `drops` (default) records only drops, with the functions that led to them; `path` records the way of each
+    /// packet.
     #[serde(default)]
     functions: PwruFunctions,
     /// How long to record, in seconds. Default: 10.

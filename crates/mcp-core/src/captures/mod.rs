@@ -1,8 +1,9 @@
 //! Captures: the binary output of a program that watches a node for a while, such as tcpdump(8).
 //!
 //! A capture outlives its call, so that later calls can analyse it without asking the node again. Its bytes are in
-//! temporary files without a name, which the kernel frees when the process ends in any way. The store bounds the number,
-//! the size and the age of captures. It keeps whatever arrived, also if the call was cancelled or the node died.
+//! temporary files without a name, which the kernel frees when the process ends in any way. The store bounds the
+//! number, the size and the age of captures. It keeps whatever arrived, also if the call was cancelled or the node
+//! died.
 
 mod part;
 #[cfg(test)]
