@@ -115,7 +115,7 @@ pub(crate) fn ip(rng: &mut Rng, around: Around) -> (u16, Vec<u8>) {
 
 fn v4(rng: &mut Rng, around: Around) -> Vec<u8> {
     let (mut protocol, mut payload) = layers::transport(rng, false, around);
-    if rng.u8(0..20) == 0 {
+    if !around.quoted && rng.u8(0..20) == 0 {
         // An authentication header with an integrity value of 12 bytes.
         let mut header = vec![protocol, 4, 0, 0];
         header.extend(bytes(rng, 20));
@@ -134,9 +134,8 @@ fn v4(rng: &mut Rng, around: Around) -> Vec<u8> {
         3..6 => 0x4000,
         _ => 0,
     };
-    if place & 0x2000 != 0 {
-        payload.resize(payload.len().next_multiple_of(8), 0);
-    }
+    // Only the last fragment can have any length.
+    let place = if payload.len().is_multiple_of(8) { place } else { place & !0x2000 };
     let words = 5 + u8::try_from(options.len() / 4).expect("at most 10 words");
     let length = u16::try_from(20 + options.len() + payload.len()).expect("a short packet");
     let mut packet = vec![0x40 | words, rng.u8(..)];
