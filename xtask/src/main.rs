@@ -16,6 +16,7 @@ mod probe;
 mod programs;
 mod record;
 mod soak;
+mod suite;
 mod test;
 mod tidy;
 mod workspace;

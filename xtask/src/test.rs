@@ -1,12 +1,16 @@
 //! `cargo xtask test`: checks everything that must hold before a change is merged, in one command.
 //!
-//! The cheap steps come first. By default the first step that fails ends the run. The lab is removed in any case.
+//! The cheap steps come first. By default the first step that fails ends the run. The lab is removed in any case. After
+//! the tests, the steps that use the lab and the steps that do not use it run side by side, because most of them wait
+//! or use one core.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
-use xshell::cmd;
+use xshell::{Shell, cmd};
 
+use crate::suite;
 use crate::task;
 use crate::workspace::{LAYERS, Result, Workspace};
 
@@ -27,7 +31,8 @@ pub(crate) struct Test {
     keep_going: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+/// The steps in the order in which they run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 enum Step {
     /// Install the packages that the lab needs
     Setup,
@@ -63,20 +68,24 @@ enum Step {
     Bench,
 }
 
+/// The time of each step that has ended.
+type Times = Vec<(String, Duration)>;
+
 /// Runs the steps, and prints the time of each step.
 pub(crate) fn run(test: &Test) -> Result {
     let workspace = Workspace::open()?;
+    let start = Instant::now();
     let mut times = Vec::new();
     let outcome = steps(test, &workspace, &mut times);
     println!("\n    time  step");
     for (name, time) in &times {
         println!("{:7.1}s  {name}", time.as_secs_f64());
     }
-    println!("{:7.1}s  total", times.iter().map(|(_, time)| time.as_secs_f64()).sum::<f64>());
+    println!("{:7.1}s  total", start.elapsed().as_secs_f64());
     outcome
 }
 
-fn steps(test: &Test, workspace: &Workspace, times: &mut Vec<(String, Duration)>) -> Result {
+fn steps(test: &Test, workspace: &Workspace, times: &mut Times) -> Result {
     let chosen = |step: &&Step| match test.only.as_slice() {
         [] => true,
         only => only.contains(step),
@@ -87,12 +96,21 @@ fn steps(test: &Test, workspace: &Workspace, times: &mut Vec<(String, Duration)>
     };
     let mut lab = None;
     let mut failed = Vec::new();
-    for step in Step::value_variants().iter().filter(chosen).filter(possible) {
-        let uses_lab = needs_lab(*step) || matches!(step, Step::Tests);
+    let mut steps = Step::value_variants().iter().filter(chosen).filter(possible).peekable();
+    while let Some(&step) = steps.next() {
+        let mut together = vec![step];
+        if beside_others(step) {
+            together.extend(std::iter::from_fn(|| steps.next_if(|next| beside_others(**next))));
+        }
+        let uses_lab = together.iter().any(|step| needs_lab(*step) || matches!(step, Step::Tests));
         if uses_lab && lab.is_none() && !test.no_lab {
             lab = Some(timed("lab up", times, || Lab::up(workspace))?);
         }
-        match timed(&step.name(), times, || step.run(workspace, lab.is_some())) {
+        let outcome = match together.as_slice() {
+            [step] => timed(&step.name(), times, || step.run(workspace, lab.is_some())),
+            steps => side_by_side(steps, test.keep_going, times),
+        };
+        match outcome {
             Err(error) if test.keep_going => failed.push(error.to_string()),
             outcome => outcome?,
         }
@@ -108,7 +126,57 @@ fn needs_lab(step: Step) -> bool {
     matches!(step, Step::Attack | Step::Check | Step::Api | Step::Soak)
 }
 
-fn timed<T>(name: &str, times: &mut Vec<(String, Duration)>, work: impl FnOnce() -> Result<T>) -> Result<T> {
+/// Whether a step can run while another step runs that does not use the same lab.
+fn beside_others(step: Step) -> bool {
+    step > Step::Tests && step < Step::Bench
+}
+
+/// Runs the steps that need the lab, one after another, and at the same time the other steps, one after another.
+fn side_by_side(steps: &[Step], keep_going: bool, times: &mut Times) -> Result {
+    let (in_lab, others): (Vec<Step>, Vec<Step>) = steps.iter().partition(|step| needs_lab(**step));
+    let ends = thread::scope(|scope| {
+        let lanes = [in_lab, others].map(|steps| scope.spawn(move || lane(&steps, keep_going)));
+        lanes.map(|lane| lane.join().unwrap_or_else(|_| (Times::new(), vec!["a thread panicked".into()])))
+    });
+    let mut failed = Vec::new();
+    for (of_lane, errors) in ends {
+        times.extend(of_lane);
+        failed.extend(errors);
+    }
+    if failed.is_empty() { Ok(()) } else { Err(failed.join("\n").into()) }
+}
+
+/// Runs steps one after another, each as a process whose output is printed when it ends. Returns the time of each step
+/// and the errors.
+fn lane(steps: &[Step], keep_going: bool) -> (Times, Vec<String>) {
+    let (mut times, mut failed) = (Times::new(), Vec::new());
+    for step in steps {
+        let start = Instant::now();
+        let (passed, output) = match process(step.words()) {
+            Ok(ended) => ended,
+            Err(error) => (false, error.to_string()),
+        };
+        println!("\n=== {}\n{}", step.name(), output.trim());
+        times.push((step.name(), start.elapsed()));
+        if !passed {
+            failed.push(format!("{} failed", step.name()));
+            if !keep_going {
+                break;
+            }
+        }
+    }
+    (times, failed)
+}
+
+/// Runs a task as a process of its own, and returns whether it succeeded and what it printed.
+fn process(words: &[&str]) -> Result<(bool, String)> {
+    let (sh, program) = (Shell::new()?, std::env::current_exe()?);
+    let output = cmd!(sh, "{program} {words...}").quiet().ignore_status().output()?;
+    let text = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+    Ok((output.status.success(), text.concat()))
+}
+
+fn timed<T>(name: &str, times: &mut Times, work: impl FnOnce() -> Result<T>) -> Result<T> {
     println!("\n=== {name}");
     let start = Instant::now();
     let outcome = work();
@@ -124,29 +192,32 @@ impl Step {
     fn run(self, workspace: &Workspace, lab: bool) -> Result {
         let sh = &workspace.sh;
         match self {
-            Self::Setup => task(&["lab", "setup"]),
             Self::Fmt => Ok(cmd!(sh, "cargo fmt --all --check").run()?),
             Self::Clippy => {
                 Ok(cmd!(sh, "cargo clippy --workspace --all-targets --all-features -- -D warnings").run()?)
             }
             Self::Build => Ok(cmd!(sh, "cargo build {LAYERS...}").run()?),
-            Self::Tidy => task(&["tidy"]),
-            Self::Docs => task(&["docs", "--check"]),
-            Self::Tests => {
-                // A plain `cargo test` ignores the tests that need the lab.
-                let ignored = lab.then_some(["--", "--include-ignored"]).into_iter().flatten();
-                let test = cmd!(sh, "cargo test --workspace --no-fail-fast {ignored...}");
-                Ok(test.env("OVNK_LAB_DIR", LAB_DIR).env("INSTA_UPDATE", "no").run()?)
-            }
-            Self::Programs => task(&["programs"]),
-            Self::Attack => task(&["programs", "--lab", LAB_DIR, "--values", "1"]),
-            Self::Fuzz => task(&["fuzz", "--seconds", "30"]),
-            Self::Check => task(&["lab", "--dir", LAB_DIR, "check"]),
-            Self::Api => task(&["lab", "--dir", LAB_DIR, "api", "--check"]),
-            Self::Soak => task(&["soak", "--quick", "--lab", LAB_DIR]),
-            Self::Probe => task(&["probe"]),
-            Self::Demo => task(&["demo"]),
-            Self::Bench => task(&["bench", "--quick"]),
+            Self::Tests => suite::run(workspace, lab.then_some(LAB_DIR)),
+            _ => task(self.words()),
+        }
+    }
+
+    /// The words of the task that does this step. The other steps run programs themselves, and have no words.
+    fn words(self) -> &'static [&'static str] {
+        match self {
+            Self::Fmt | Self::Clippy | Self::Build | Self::Tests => &[],
+            Self::Setup => &["lab", "setup"],
+            Self::Tidy => &["tidy"],
+            Self::Docs => &["docs", "--check"],
+            Self::Programs => &["programs"],
+            Self::Attack => &["programs", "--lab", LAB_DIR, "--values", "1"],
+            Self::Fuzz => &["fuzz", "--seconds", "30"],
+            Self::Check => &["lab", "--dir", LAB_DIR, "check"],
+            Self::Api => &["lab", "--dir", LAB_DIR, "api", "--check"],
+            Self::Soak => &["soak", "--quick", "--lab", LAB_DIR],
+            Self::Probe => &["probe"],
+            Self::Demo => &["demo"],
+            Self::Bench => &["bench", "--quick"],
         }
     }
 }
