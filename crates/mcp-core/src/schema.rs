@@ -24,8 +24,8 @@ pub(crate) fn portable<T: schemars::JsonSchema>() -> Map<String, Value> {
 /// Returns the schema that clients get: `schema` without formats and without limits that need no mention.
 ///
 /// It leaves out `additionalProperties: false`, the minimum 0 or 1 of an unsigned integer, and the maximum of an
-/// integer of 16 bits. The server checks arguments against `schema`, so a client that breaks one of these limits gets an
-/// error that explains the limit.
+/// integer of 16 bits. The server checks arguments against `schema`, so a client that breaks one of these limits gets
+/// an error that explains the limit.
 pub(crate) fn listed(schema: &Map<String, Value>) -> Map<String, Value> {
     let mut listed = schema.clone();
     listed.remove("additionalProperties");
