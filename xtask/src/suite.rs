@@ -141,8 +141,8 @@ fn execute(program: &Program, root: &Path, lab: Option<&str>) -> Result<(bool, S
     printed(run.quiet())
 }
 
-/// Runs a command, and returns whether it succeeded and what it printed. The output goes to a file, because a daemon that
-/// the command leaves behind would keep a pipe open.
+/// Runs a command, and returns whether it succeeded and what it printed. The output goes to a file, because a daemon
+/// that the command leaves behind would keep a pipe open.
 pub(crate) fn printed(run: Cmd<'_>) -> Result<(bool, String)> {
     static NUMBER: AtomicUsize = AtomicUsize::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
