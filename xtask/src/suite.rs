@@ -3,8 +3,11 @@
 //! `cargo test` runs one program after another. Most of these programs wait or use one core, so the other core is idle.
 
 use std::{
+    fs::{self, File},
     path::{Path, PathBuf},
+    process::{Command, Stdio},
     sync::Mutex,
+    sync::atomic::{AtomicUsize, Ordering},
     thread,
     time::Instant,
 };
@@ -135,9 +138,20 @@ fn execute(program: &Program, root: &Path, lab: Option<&str>) -> Result<(bool, S
         }
     };
     let run = run.envs(lab.map(|lab| ("OVNK_LAB_DIR", lab))).env("INSTA_UPDATE", "no");
-    let output = run.quiet().ignore_status().output()?;
-    let text = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
-    Ok((output.status.success(), text.concat()))
+    printed(run.quiet())
+}
+
+/// Runs a command, and returns whether it succeeded and what it printed. The output goes to a file, because a daemon
+/// that the command leaves behind would keep a pipe open.
+pub(crate) fn printed(run: Cmd<'_>) -> Result<(bool, String)> {
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let path = std::env::current_exe()?.with_file_name(format!("xtask-{}-{number}.log", std::process::id()));
+    let file = File::create(&path)?;
+    let status = Command::from(run).stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).status()?;
+    let text = String::from_utf8_lossy(&fs::read(&path)?).into_owned();
+    fs::remove_file(&path)?;
+    Ok((status.success(), text))
 }
 
 #[cfg(test)]
