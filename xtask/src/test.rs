@@ -175,9 +175,7 @@ fn lane(steps: &[Step], keep_going: bool) -> (Times, Vec<String>) {
 /// Runs a task as a process of its own, and returns whether it succeeded and what it printed.
 fn process(words: &[&str]) -> Result<(bool, String)> {
     let (sh, program) = (Shell::new()?, std::env::current_exe()?);
-    let output = cmd!(sh, "{program} {words...}").quiet().ignore_status().output()?;
-    let text = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
-    Ok((output.status.success(), text.concat()))
+    suite::printed(cmd!(sh, "{program} {words...}").quiet())
 }
 
 fn timed<T>(name: &str, times: &mut Times, work: impl FnOnce() -> Result<T>) -> Result<T> {

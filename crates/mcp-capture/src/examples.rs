@@ -6,7 +6,12 @@ use mcp_core::Example;
 pub(crate) const EXAMPLES: &[Example] = &[
     Example {
         tool: "tcpdump_capture",
-        arguments: &["at=pod default/client,node ovn-worker eth0", "filter=host 10.244.1.5", "seconds=10"],
+        arguments: &[
+            "at=pod default/client eth0",
+            "at=node ovn-worker eth0",
+            "filter=icmp or tcp port 8080 or tcp port 80 or udp port 6081",
+            "seconds=8",
+        ],
     },
     Example { tool: "tcpdump_analyze", arguments: &["file=n1-eth0.pcap"] },
     Example { tool: "tcpdump_analyze", arguments: &["file=n1-eth0.pcap", "packets=true", "port=8080"] },

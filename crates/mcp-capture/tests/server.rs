@@ -14,7 +14,8 @@ fn prompts_name_existing_tools() {
 
 #[test]
 fn each_tool_has_an_example_that_works() -> Result<(), mcp_testing::Failed> {
-    let problems = mcp_testing::problems_of_examples(mcp_capture::layer, &["capture-files", "lab-packets"])?;
+    let problems =
+        mcp_testing::problems_of_examples(mcp_capture::layer, &["capture-with-packets", "lab-packets"])?;
     assert_eq!(problems, [""; 0]);
     Ok(())
 }

@@ -203,7 +203,8 @@ fn a_command_ends_with_its_call() -> Result<(), Failed> {
     let api = LabApi::start("upstream", &[])?;
     let cluster = source(&api, "admin", false)?;
     let runtime = runtime()?;
-    // A command that exceeds its time limit is ended in its container. The limit leaves a busy machine time to start it.
+    // A command that exceeds its time limit is ended in its container. The limit leaves a busy machine time to start
+    // it.
     let error = runtime
         .block_on(cluster.command(&at(CommandPlace::Host, Duration::from_secs(5))?, &sleep(987_651)))
         .unwrap_err();

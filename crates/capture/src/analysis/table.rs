@@ -30,7 +30,7 @@ pub struct Flow {
     pub tunnel: Option<Tunnel>,
 }
 
-/// A conversation.
+/// A conversation between two ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conversation {
     /// The point of the capture.

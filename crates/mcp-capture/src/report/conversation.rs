@@ -6,13 +6,19 @@ use capture::{
     tuple::Protocol,
 };
 use mcp_core::{Answer, Row};
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// The number of conversations between the same ends, without a finding, that are shown.
+const LIKE: usize = 3;
 
 /// Adds the conversations to an answer. If the points are joined, each conversation is shown as the first point that
 /// saw it saw it.
 pub(super) fn add(subject: &Subject<'_>, is_joined: bool, answer: &mut Answer) {
     let report = subject.report;
-    let mut seen = BTreeSet::new();
+    let (mut seen, mut healthy) = (BTreeSet::new(), BTreeMap::new());
     let odd: BTreeSet<usize> =
         report.findings.iter().flat_map(|finding| finding.conversations.iter().copied()).collect();
     let mut order: Vec<usize> = (0..report.conversations.len()).collect();
@@ -26,7 +32,22 @@ pub(super) fn add(subject: &Subject<'_>, is_joined: bool, answer: &mut Answer) {
             continue;
         }
         let heading: Arc<str> = format!("conversations{}:", subject.at(conversation.point)).into();
+        // Equal conversations of a client that explain no fault are shown once.
+        let like = (conversation.point, conversation.protocol, from.address, to);
+        if !odd.contains(&index) {
+            let count = healthy.entry(like).or_insert(0usize);
+            *count += 1;
+            if *count > LIKE {
+                continue;
+            }
+        }
         answer.rows.push(Row::line(format!("  {}", line(subject, conversation))).under(&heading));
+    }
+    let more = healthy.iter().filter(|(_, count)| **count > LIKE);
+    for ((point, protocol, from, to), count) in more {
+        let heading: Arc<str> = format!("conversations{}:", subject.at(*point)).into();
+        let more = format!("  {protocol} {from} > {to}: {} more without a finding", count - LIKE);
+        answer.rows.push(Row::line(more).under(&heading));
     }
     if let (packets @ 1.., bytes) = report.untracked {
         answer.notes.push(format!(

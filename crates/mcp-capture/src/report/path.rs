@@ -13,7 +13,7 @@ use capture::{
     },
     text,
 };
-use mcp_core::{Answer, Capture, Row};
+use mcp_core::{Answer, Capture, Row, counted};
 use std::{collections::BTreeSet, sync::Arc};
 
 /// The time in nanoseconds at the beginning and at the end of a capture in which a point may not watch yet or no
@@ -63,8 +63,20 @@ impl Paths {
             let lost = |direction: &Direction| !direction.losses.is_empty();
             (!conversation.directions.iter().any(lost), is_whole(conversation))
         });
+        let mut shapes: Vec<(String, &JoinedConversation, usize)> = Vec::new();
         for conversation in order {
-            answer.rows.push(Row::line(shown(subject, &report, conversation)).under(&heading));
+            let shape = shape(conversation);
+            match shapes.iter_mut().find(|(known, ..)| *known == shape) {
+                Some((_, _, count)) => *count += 1,
+                None => shapes.push((shape, conversation, 1)),
+            }
+        }
+        for (_, conversation, count) in shapes {
+            let mut text = shown(subject, &report, conversation);
+            if count > 1 {
+                text += &format!("\n    and {} more went the same way", counted(count - 1, "connection"));
+            }
+            answer.rows.push(Row::line(text).under(&heading));
         }
         if report.untracked > 0 {
             let more = counted_packets(report.untracked);
@@ -72,6 +84,22 @@ impl Paths {
         }
         true
     }
+}
+
+/// Returns what connections have in common that went the same way: everything except the port of the client and, if no
+/// packet is missing, the number of packets.
+fn shape(conversation: &JoinedConversation) -> String {
+    let ends: Vec<_> = conversation
+        .tuples
+        .iter()
+        .map(|tuple| (tuple.protocol, tuple.source.address, tuple.destination))
+        .collect();
+    let way = |direction: &Direction| {
+        let stations = direction.stations.iter().map(|station| (station.point, station.tunnel, station.ttl));
+        let missing = (direction.losses.clone(), direction.unknown.clone(), direction.points_without.clone());
+        format!("{:?} {missing:?}", stations.collect::<Vec<_>>())
+    };
+    format!("{ends:?} {:?}", conversation.directions.each_ref().map(way))
 }
 
 /// Returns true if every point saw every packet.

@@ -63,12 +63,6 @@ impl ClusterTool for TcpdumpAnalyze {
     }
 }
 
-/// Returns true for the name of a file of retis or pwru: `retis.data`, `retis.json`.
-fn has_events(file: &BundleFile) -> bool {
-    let name = file.path.rsplit('/').next().unwrap_or_default();
-    !file.is_capture() && (name.starts_with("retis") || name.starts_with("pwru"))
-}
-
 /// Answers about a file of retis or pwru.
 async fn recorded_events(cluster: &ClusterReader<'_>, file: &BundleFile) -> Result<Answer, ToolError> {
     /// The largest file that is read, in bytes.
@@ -91,7 +85,8 @@ async fn recorded_events(cluster: &ClusterReader<'_>, file: &BundleFile) -> Resu
 async fn only_file(cluster: &ClusterReader<'_>, asked: &str) -> Result<BundleFile, ToolError> {
     let files = if cluster.is_live() { Vec::new() } else { cluster.files(asked).await? };
     let exact: Vec<&BundleFile> = files.iter().filter(|file| file.path == asked).collect();
-    let like: Vec<&BundleFile> = files.iter().filter(|file| file.is_capture() || has_events(file)).collect();
+    let like: Vec<&BundleFile> =
+        files.iter().filter(|file| file.is_capture() || file.is_event_recording()).collect();
     match (exact.as_slice(), like.as_slice()) {
         ([one], _) | ([], [one]) => Ok((*one).clone()),
         ([], []) if cluster.is_live() => Err(ToolError::bad(
@@ -100,8 +95,10 @@ async fn only_file(cluster: &ClusterReader<'_>, asked: &str) -> Result<BundleFil
         )),
         ([], []) => {
             let all = cluster.files("").await?;
-            let all =
-                all.iter().filter(|file| file.is_capture() || has_events(file)).map(|file| file.path.clone());
+            let all = all
+                .iter()
+                .filter(|file| file.is_capture() || file.is_event_recording())
+                .map(|file| file.path.clone());
             Err(ToolError::not_found("capture file of this source", asked, all))
         }
         ([], several) => {
@@ -133,7 +130,7 @@ async fn list(cluster: &ClusterReader<'_>) -> Result<Answer, ToolError> {
     }
     if !cluster.is_live() {
         let files = cluster.files("").await?;
-        let files = files.iter().filter(|file| file.is_capture() || has_events(file));
+        let files = files.iter().filter(|file| file.is_capture() || file.is_event_recording());
         rows.extend(
             files.map(|file| {
                 Row::line(format!("file={}  {} bytes, in {}", file.path, file.size, file.bundle))

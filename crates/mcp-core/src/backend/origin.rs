@@ -22,6 +22,11 @@ impl BundleFile {
     pub fn is_capture(&self) -> bool {
         super::bundle::is_capture(&self.path)
     }
+
+    /// Returns true if the file is a recording of retis or pwru by its name.
+    pub fn is_event_recording(&self) -> bool {
+        super::bundle::is_event_recording(&self.path)
+    }
 }
 
 /// A value that was read, and where it came from.

@@ -298,7 +298,8 @@ impl OpenBundle {
         let contents = Contents::of(&files);
         let one = Self { files, contents, containers: OnceLock::new() };
         let has_objects = || one.contents.central.is_none() && one.files.paths().any(objects::is_object);
-        let has_captures = || one.files.paths().any(contents::is_capture);
+        let is_packets = |path: &str| contents::is_capture(path) || contents::is_event_recording(path);
+        let has_captures = || one.files.paths().any(is_packets);
         if !one.contents.is_empty() || !one.containers().is_empty() || has_objects() || has_captures() {
             return Ok(one);
         }

@@ -15,7 +15,7 @@ mod logs;
 mod objects;
 mod recorded;
 
-pub(super) use contents::is_capture;
+pub(super) use contents::{is_capture, is_event_recording};
 pub(super) use logs::plain;
 pub(crate) use objects::each as each_object;
 

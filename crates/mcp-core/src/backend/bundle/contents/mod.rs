@@ -21,7 +21,7 @@ pub(super) use gathered::Gathered;
 pub(super) use identity::{NodeIdentity, chassis, is_central};
 pub(super) use manifest::RecordedCommand;
 pub(super) use sosreport::SosReport;
-pub(in crate::backend) use wanted::is_capture;
+pub(in crate::backend) use wanted::{is_capture, is_event_recording};
 pub(super) use wanted::{is_log, packed, wanted};
 
 /// The contents of one bundle.

@@ -25,6 +25,12 @@ pub(crate) fn is_capture(path: &str) -> bool {
     [".pcap", ".pcapng", ".cap"].iter().any(|end| path.ends_with(end))
 }
 
+/// Returns true if this is a recording of retis or pwru: `retis.data`, `retis.json`.
+pub(crate) fn is_event_recording(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    !is_capture(path) && (name.starts_with("retis.") || name.starts_with("pwru."))
+}
+
 /// Returns true if this is a log that a tool may ask for.
 ///
 /// Logs of containers are the files of `oc adm inspect` and the kubelet: `…/logs/current.log`,
