@@ -13,7 +13,7 @@ use capture::{
     },
     text,
 };
-use mcp_core::{Answer, Capture, Row, counted};
+use mcp_core::{Answer, Capture, Row};
 use std::{collections::BTreeSet, sync::Arc};
 
 /// The time in nanoseconds at the beginning and at the end of a capture in which a point may not watch yet or no
@@ -74,7 +74,8 @@ impl Paths {
         for (_, conversation, count) in shapes {
             let mut text = shown(subject, &report, conversation);
             if count > 1 {
-                text += &format!("\n    and {} more went the same way", counted(count - 1, "connection"));
+                let connections = if count == 2 { "connection" } else { "connections" };
+                text += &format!("\n    and {} more {connections} went the same way", count - 1);
             }
             answer.rows.push(Row::line(text).under(&heading));
         }
