@@ -33,6 +33,7 @@ const OF_LAB: &[(&str, &str, &str)] = &[
     ),
     ("mcp-k8s", "node_logs", r#"{"node_name": "ovn-worker", "log": "ovs-vswitchd"}"#),
     ("mcp-k8s", "ovnkube_locate", r#"{"what": "default/web-1"}"#),
+    ("mcp-capture", "tcpdump_analyze", "{}"),
     ("mcp-capture", "tcpdump_capture", r#"{"at": ["pod default/client"], "seconds": 1}"#),
     ("mcp-kernel", "conntrack_events", r#"{"node_name": "ovn-worker", "seconds": 1}"#),
     ("mcp-kernel", "ip_addr_show", r#"{"pod": "default/web-1"}"#),

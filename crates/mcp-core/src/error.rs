@@ -1,6 +1,6 @@
 //! The errors of tools, each with a hint for the model on what to do next.
 
-use crate::{NodeName, ReadError, evidence::shortened};
+use crate::{NodeName, ReadError, argv::BadFilter, evidence::shortened};
 use std::{borrow::Cow, error::Error, fmt::Write};
 
 /// The reason why a tool gave no answer, and what to try next.
@@ -33,6 +33,15 @@ pub enum ToolError {
     /// Every node failed; each has its own error.
     #[error("none of the {} nodes answered", .0.len())]
     AllFailed(Vec<(NodeName, ToolError)>),
+}
+
+impl From<BadFilter> for ToolError {
+    fn from(error: BadFilter) -> Self {
+        Self::bad(
+            format!("parameter `filter` is not a filter: {error}"),
+            "Pass an expression of pcap-filter(7), such as `host 10.244.1.5 and tcp port 80` or `udp port 6081`.",
+        )
+    }
 }
 
 impl ToolError {

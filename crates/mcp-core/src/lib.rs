@@ -80,5 +80,5 @@ pub use reply::Budget;
 pub use sanitize::redact_datum;
 pub use server::Server;
 pub use target::{CollectionChoice, CommandPlace, CommandTarget, Db, Namespace, NodeName, PodName, PodRef};
-pub use time::{age, moment};
+pub use time::{age, check_seconds, moment};
 pub use tool::{ClusterTool, Example, Layer, Many, Tool, ToolEntry};

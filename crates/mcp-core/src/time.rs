@@ -6,6 +6,7 @@ use jiff::{
     civil::{Date, DateTime},
     tz::TimeZone,
 };
+use std::time::Duration;
 
 /// Parses a time in the parameter `name`: RFC 3339 (`2026-11-22T08:00:00Z`), a date, a date and time in UTC, or an age
 /// such as `15m`, `2h30m` or `1d`, which counts back from `as_of`.
@@ -32,6 +33,25 @@ pub fn moment(name: &str, text: &str, as_of: Option<Timestamp>) -> Result<Timest
     let civil: Option<DateTime> = text.parse().ok().or_else(|| Some(text.parse::<Date>().ok()?.into()));
     let time = civil.and_then(|civil| TimeZone::UTC.to_timestamp(civil).ok());
     time.ok_or_else(|| wrong(" is not a time"))
+}
+
+/// Checks that a call has the time to watch a node for `seconds`, and `rest` seconds for everything else.
+///
+/// # Errors
+///
+/// Returns an error that names both parameters.
+pub fn check_seconds(seconds: u64, rest: u64, within: Duration) -> Result<(), ToolError> {
+    let within = within.as_secs();
+    if seconds + rest <= within {
+        return Ok(());
+    }
+    let problem = match rest {
+        0 => format!("seconds={seconds} is longer than timeout_seconds={within}"),
+        rest => {
+            format!("seconds={seconds} leaves less than {rest} s of timeout_seconds={within} for the rest")
+        }
+    };
+    Err(ToolError::bad(problem, "Pass a smaller seconds or a larger timeout_seconds."))
 }
 
 /// Parses an age: `1h30m`, `90s`, `2d`, `1w`. Returns `None` if the text is not an age.

@@ -3,7 +3,7 @@
 use mcp_core::{
     Argv, argv,
     argv::{
-        AllowedPrograms, BridgeName, CtNext, FlowMatch, Program, Verb,
+        AllowedPrograms, BridgeName, CaptureFilter, CtNext, FlowMatch, Program, Verb,
         WordPart::{self, Operand, Text},
     },
 };
@@ -17,7 +17,7 @@ const fn of_bridge(words: &'static [&'static str], reads_only: &'static str) -> 
 }
 
 /// The table of allowed commands.
-pub(crate) const ALLOW: AllowedPrograms = AllowedPrograms(&[OFCTL, APPCTL]);
+pub(crate) const ALLOW: AllowedPrograms = AllowedPrograms(&[OFCTL, APPCTL, RETIS]);
 
 const OFCTL: Program = Program {
     name: "ovs-ofctl",
@@ -49,6 +49,37 @@ const OFCTL: Program = Program {
         of_bridge(&["meter-stats"], "ovs-ofctl(8): prints statistics of meters"),
     ],
 };
+
+/// Why retis only reads. It attaches programs to three tracepoints, which the kernel removes when retis ends, and
+/// writes events to its standard output, for which it has no other option than a path. The options that change the
+/// system (`--allow-system-changes`), run a command (`--cmd`), attach to ovs-vswitchd or ask it (`--ovs-track`,
+/// `--ovs-enrich-flows`), or add probes cannot be expressed.
+const RECORDS: &str = "retis: `collect` records calls of three tracepoints; /dev/stdout is its own standard output; the filter is \
+                       parsed before";
+
+const RETIS: Program = Program {
+    name: "retis",
+    globals: &[],
+    verbs: &[Verb {
+        words: &[
+            "collect",
+            "--out=/dev/stdout",
+            "--probe=tp:skb:kfree_skb",
+            "--probe=tp:net:netif_receive_skb",
+            "--probe=tp:net:net_dev_start_xmit",
+        ],
+        options: &[],
+        operands: &[&[Text("--filter-packet="), Operand("capture-filter")]],
+        reads_only: RECORDS,
+    }],
+};
+
+/// Records packets in the kernel, as one JSON object for each event.
+pub(crate) fn retis(filter: &CaptureFilter) -> Argv {
+    argv!(ALLOW: "retis", "collect", "--out=/dev/stdout", "--probe=tp:skb:kfree_skb",
+        "--probe=tp:net:netif_receive_skb", "--probe=tp:net:net_dev_start_xmit",
+        {"--filter-packet=", filter: CaptureFilter})
+}
 
 /// A trace of a flow through a bridge, with the conntrack state at each step. The table has neither `-generate` nor a
 /// packet, because these would learn addresses and commit connections.

@@ -30,5 +30,9 @@ pub(crate) const EXAMPLES: &[Example] = &[
         arguments: &["from=clients/client-v58hz", "to=shop/web", "port=80"],
     },
     Example { tool: "ovs_appctl_show", arguments: &["node_name=ovn-worker", "subject=fdb"] },
+    Example {
+        tool: "retis_capture",
+        arguments: &["node_name=ovn-worker", "filter=host 10.244.1.5 and tcp port 8080"],
+    },
     Example { tool: "ovs_audit", arguments: &[] },
 ];

@@ -35,6 +35,7 @@ pub fn layer() -> Layer {
             ToolEntry::of::<tools::ovs_appctl_dpctl_dump_conntrack::Conntrack>(),
             ToolEntry::of::<tools::ovs_appctl_ofproto_trace::OfprotoTrace>(),
             ToolEntry::of::<tools::ovs_appctl_show::AppctlShow>(),
+            ToolEntry::of::<tools::retis_capture::RetisCapture>(),
             ToolEntry::of_audit::<checks::OvsAudit>(),
         ])
         .prompts(prompts::all())

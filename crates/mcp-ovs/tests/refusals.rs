@@ -90,6 +90,13 @@ fn commands_that_change_something_are_refused() {
         "ovs-vsctl|show",
         "ovs-vsctl|list|interface",
         "ovs-dpctl|dump-flows|--name|-m|type=ovs",
+        // retis: options that write a file, change the system, run a command, or add probes.
+        "retis|collect|--out=/tmp/x|--filter-packet={capture-filter}",
+        "retis|collect|--out=/dev/stdout|--allow-system-changes|--filter-packet={capture-filter}",
+        "retis|collect|--out=/dev/stdout|--probe=tp:skb:kfree_skb|--filter-packet={capture-filter}",
+        "retis|collect|--cmd|true",
+        "retis|collect|--probe=kprobe:*",
+        "retis|pcap|-o|/tmp/x",
         // Programs that are not listed.
         "ovs-tcpdump|-i|{port}",
         "ovs-vswitchd|--enable-dummy",

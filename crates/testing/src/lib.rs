@@ -171,6 +171,21 @@ impl Connection {
         Ok(text.collect())
     }
 
+    /// Reads a resource that is no text, as base64.
+    pub async fn blob(&self, uri: &str) -> Result<String, Failed> {
+        let read = self.0.read_resource(ReadResourceRequestParams::new(uri)).await?;
+        match read.contents.first() {
+            Some(ResourceContents::BlobResourceContents { blob, .. }) => Ok(blob.clone()),
+            other => Err(format!("{uri} is no blob: {other:?}").into()),
+        }
+    }
+
+    /// Lists the addresses of the resources.
+    pub async fn resources(&self) -> Result<Vec<String>, Failed> {
+        let list = self.0.list_resources(None).await?;
+        Ok(list.resources.into_iter().map(|resource| resource.uri).collect())
+    }
+
     /// Returns the progress reports of all calls so far: percentages and texts.
     pub fn progress(&self) -> Vec<(f64, String)> {
         self.0.service().0.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -4,13 +4,11 @@ mod conversation;
 mod finding;
 mod packets;
 mod path;
-mod question;
-
-pub(crate) use question::Question;
 
 use crate::{
     names::TunnelNames,
     source::{Packet, PacketSource, PointRead, TakePackets},
+    types::Question,
 };
 use capture::{
     analysis::{Analysis, Report},

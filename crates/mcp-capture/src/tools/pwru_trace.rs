@@ -1,7 +1,11 @@
 //! The tool `pwru_trace`: follows packets through the functions of the kernel, and says where it drops them.
 
-use crate::{commands, events, types};
-use mcp_core::{Answer, CommandPlace, Many, Node, Tool, ToolError, argv::PwruFunctions};
+use crate::{commands, events};
+use mcp_core::{
+    Answer, CommandPlace, Many, Node, Tool, ToolError,
+    argv::{CaptureFilter, PwruFunctions},
+    check_seconds,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::time::Duration;
@@ -51,15 +55,9 @@ impl Tool for PwruTrace {
     }
 
     async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
-        let filter = types::filter(&params.filter)?;
+        let filter = CaptureFilter::parse(&params.filter)?;
         let seconds = params.seconds();
-        if seconds + REST > node.within().as_secs() {
-            let within = node.within().as_secs();
-            let problem = format!(
-                "seconds={seconds} leaves less than {REST} s of timeout_seconds={within} for the rest"
-            );
-            return Err(ToolError::bad(problem, "Pass a smaller seconds or a larger timeout_seconds."));
-        }
+        check_seconds(seconds, REST, node.within())?;
         let argv = commands::pwru(params.functions, &filter, params.events.unwrap_or(2000));
         // Attaching to the functions takes seconds before the recording begins.
         let time = Duration::from_secs(seconds + REST / 2);

@@ -1,10 +1,6 @@
 //! The tool `tcpdump_analyze`: says what happened in a capture.
 
-use crate::{
-    events,
-    report::{self, Question},
-    source::PacketSource,
-};
+use crate::{events, report, source::PacketSource, types::Question};
 use mcp_core::{Answer, BundleFile, ClusterReader, ClusterTool, Row, ToolError};
 use schemars::JsonSchema;
 use serde::Deserialize;

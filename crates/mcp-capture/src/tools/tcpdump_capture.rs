@@ -3,14 +3,14 @@
 use crate::{
     commands, nat,
     point::{self, CapturePoint, MAX_POINTS},
-    report::{self, Question},
+    report,
     source::PacketSource,
-    types,
+    types::Question,
 };
 use futures::future::join_all;
 use mcp_core::{
     Answer, Capture, ClusterReader, ClusterTool, CommandPlace, NodeName, RunningCapture, ToolError,
-    argv::CaptureFilter, chain,
+    argv::CaptureFilter, chain, check_seconds,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -68,15 +68,9 @@ impl ClusterTool for TcpdumpCapture {
 
     async fn run(cluster: &ClusterReader<'_>, params: &Params) -> Result<Answer, ToolError> {
         let filter = params.filter.as_deref().map(str::trim).filter(|filter| !filter.is_empty());
-        let filter = filter.map(types::filter).transpose()?;
+        let filter = filter.map(CaptureFilter::parse).transpose()?;
         let seconds = params.seconds();
-        if seconds + REST > cluster.within().as_secs() {
-            let within = cluster.within().as_secs();
-            let problem = format!(
-                "seconds={seconds} leaves less than {REST} s of timeout_seconds={within} for the rest"
-            );
-            return Err(ToolError::bad(problem, "Pass a smaller seconds or a larger timeout_seconds."));
-        }
+        check_seconds(seconds, REST, cluster.within())?;
         let points = point::resolve(cluster, &params.at).await?;
         let labels: Vec<String> = points.iter().map(ToString::to_string).collect();
         let running = cluster.captures()?.begin(&Self::title(params), &labels, MAX_BYTES)?;

@@ -19,8 +19,8 @@ use futures::future::{join_all, join3};
 use jiff::Timestamp;
 use ovsdb::{Database, Rows, Schema, Select};
 use std::{
-    collections::BTreeMap, ffi::OsString, os::unix::process::ExitStatusExt, path::PathBuf, process::Stdio,
-    str::FromStr, sync::Arc, time::Duration,
+    collections::BTreeMap, ffi::OsString, io::Read as _, os::unix::process::ExitStatusExt, path::PathBuf,
+    process::Stdio, str::FromStr, sync::Arc, time::Duration,
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
@@ -243,11 +243,15 @@ impl Backend for LocalBackend {
         time: Duration,
     ) -> Result<ReadValue<Output>, ReadError> {
         let namespaces = self.namespaces(at).await?;
-        let at = &CommandTarget { within: time.min(at.within), ..at.clone() };
-        match run(at, argv, &namespaces, MAX_FOLLOWED).await? {
-            CommandEnd::ByItself(output) => read(at, argv, &namespaces, output),
-            CommandEnd::ByTime(output) => read(at, argv, &namespaces, Output { status: Some(0), ..output }),
+        let (what, limit) = (format!("the output of `{argv}`"), MAX_FOLLOWED);
+        let part = CapturePart::new("", limit).map_err(|e| ReadError::unreadable(&what, e))?;
+        let mut output = capture::run(at, argv, &namespaces, time, &part).await?;
+        if part.is_full() {
+            return Err(ReadError::TooLarge { what, limit });
         }
+        let all = part.reader().read_to_end(&mut output.stdout);
+        all.map_err(|e| ReadError::unreadable(&what, e))?;
+        read(at, argv, &namespaces, output)
     }
 
     async fn capture(

@@ -219,6 +219,7 @@ pub(crate) fn answered(program: &str, status: i32) -> bool {
 pub(crate) fn warnings(program: &str, stderr: &str) -> (Vec<String>, Vec<String>) {
     let is_banner = |line: &&str| {
         line.ends_with("flow entries have been shown.")
+            || line.ends_with("flow events have been shown.")
             || line.ends_with("is managed by iptables-nft, do not touch!")
     };
     let lines = stderr.lines().map(str::trim).filter(|line| !line.is_empty());

@@ -38,7 +38,7 @@ pub struct CaptureReport {
 
 impl CapturePart {
     /// Creates an empty part, which keeps at most `limit` bytes.
-    pub(super) fn new(name: &str, limit: u64) -> io::Result<Self> {
+    pub(crate) fn new(name: &str, limit: u64) -> io::Result<Self> {
         Ok(Self {
             name: name.to_owned(),
             file: tempfile::tempfile()?,

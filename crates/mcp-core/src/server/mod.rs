@@ -238,6 +238,14 @@ impl Server {
     }
 }
 
+/// Returns the contents of a resource that clients must not cache, because the next call may change it.
+fn uncached(contents: ResourceContents, cx: &RequestContext<RoleServer>) -> ReadResourceResponse {
+    let result = ReadResourceResult::new(vec![contents]);
+    let result =
+        if modern(cx) { result.with_ttl_ms(0).with_cache_scope(CacheScope::Private) } else { result };
+    result.into()
+}
+
 fn modern(cx: &RequestContext<RoleServer>) -> bool {
     cx.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28)
 }
@@ -417,27 +425,14 @@ impl ServerHandler for Server {
         if let Some(told) = self.told(&request.uri).await {
             let text = told.map_err(|e| ErrorData::internal_error(e, None))?;
             let contents = ResourceContents::text(text, &request.uri).with_mime_type(guides::PLAIN);
-            let result = ReadResourceResult::new(vec![contents]);
-            // The next call may add evidence, so clients must not cache this resource.
-            let result = if modern(&cx) {
-                result.with_ttl_ms(0).with_cache_scope(CacheScope::Private)
-            } else {
-                result
-            };
-            return Ok(result.into());
+            return Ok(uncached(contents, &cx));
         }
         if let Some(capture) = self.captures.of_uri(&request.uri) {
             let contents = capture
                 .map_err(|e| self.report(&e))
                 .and_then(|capture| captures::contents(&self.captures, &capture));
             let contents = contents.map_err(|text| ErrorData::resource_not_found(text, None))?;
-            let result = ReadResourceResult::new(vec![contents]);
-            let result = if modern(&cx) {
-                result.with_ttl_ms(0).with_cache_scope(CacheScope::Private)
-            } else {
-                result
-            };
-            return Ok(result.into());
+            return Ok(uncached(contents, &cx));
         }
         let contents = guides::contents(&self.layer, &request.uri).ok_or_else(|| {
             let known = guides::resources(&self.layer, &self.evidence).into_iter().map(|r| r.uri);

@@ -8,7 +8,7 @@ use crate::{
     tools::conntrack_list::shown,
 };
 use host_net::{connection::Connection, lines};
-use mcp_core::{Answer, Many, Node, Row, Tool, ToolError};
+use mcp_core::{Answer, Many, Node, Row, Tool, ToolError, check_seconds};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::time::Duration;
@@ -41,11 +41,7 @@ impl Tool for ConntrackEvents {
     async fn run(node: &Node<'_>, params: &Params) -> Result<Answer, ToolError> {
         let filter = params.which.filter()?;
         let seconds = params.seconds();
-        if seconds > node.within().as_secs() {
-            let within = node.within().as_secs();
-            let problem = format!("seconds={seconds} is longer than timeout_seconds={within}");
-            return Err(ToolError::bad(problem, "Pass a smaller seconds or a larger timeout_seconds."));
-        }
+        check_seconds(seconds, 0, node.within())?;
         let command = commands::connection_events();
         let output = node.follow(compare::place(node), &command, Duration::from_secs(seconds)).await?;
         let text = text(&output);

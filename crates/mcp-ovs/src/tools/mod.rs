@@ -8,3 +8,4 @@ pub(crate) mod ovs_ofctl_dump_flows;
 pub(crate) mod ovs_ofctl_show;
 pub(crate) mod ovs_vsctl_list;
 pub(crate) mod ovs_vsctl_show;
+pub(crate) mod retis_capture;

@@ -18,9 +18,9 @@ use crate::workspace::{Crate, Result, Workspace};
 const OF_OBJECTS: &[&str] =
     &["cluster_overview", "kubectl_describe", "kubectl_events", "kubectl_get", "kubectl_logs"];
 
-/// The tool that reads the files of bundles, which every live source refuses, and the tool whose program needs another
+/// The tool that reads the files of bundles, which every live source refuses, and the tools whose programs need another
 /// kernel than that of the lab.
-pub(super) const NOT_IN_LAB: [&str; 2] = ["bundle_files", "pwru_trace"];
+pub(super) const NOT_IN_LAB: [&str; 3] = ["bundle_files", "pwru_trace", "retis_capture"];
 
 /// Tools that print changing data: counters, ages, connections. Their numbers may differ, and some of their lines may
 /// exist only for a while.
