@@ -1,7 +1,5 @@
 //! The server as its clients see it.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
 /// The list of tools stays within its size limit, which leaves room for the other servers (docs/architecture.md).
 #[test]
 fn the_list_of_tools_is_small_and_matches_its_snapshot() -> Result<(), mcp_testing::Failed> {
