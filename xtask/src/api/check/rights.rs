@@ -244,7 +244,8 @@ fn enough(workspace: &Workspace, server: &Server, layer: &Crate) -> Result {
 /// Returns a call that needs a right.
 fn question(kubectl: &Kubectl, layer: &Crate, right: &Right) -> Result<(&'static str, Value)> {
     if layer.name == "mcp-capture" {
-        let at = if right.verb == "get" { "pod default/client" } else { "node ovn-worker" };
+        let of_pod = (right.verb.as_str(), right.resource.as_str()) == ("get", "pods");
+        let at = if of_pod { "pod default/client" } else { "node ovn-worker" };
         return Ok(("tcpdump_capture", json!({ "at": [at], "seconds": 1 })));
     }
     let node = json!({ "node_name": "ovn-worker" });
